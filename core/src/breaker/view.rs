@@ -1,0 +1,137 @@
+//! What can be read from a breaker; none of it changes anything.
+
+use super::{Breaker, Generation, Trip};
+use crate::counts::Counts;
+use crate::memory::{MemorySample, MemoryState};
+use crate::policy::Policy;
+use crate::state::State;
+use crate::time::Instant;
+use crate::trend::Trend;
+use crate::units::Latency;
+
+/// Figures are as of the latest instant that the breaker has seen; call [`Breaker::handle_time`] first where samples may
+/// have aged meanwhile.
+impl<const N: usize> Breaker<N> {
+    /// The state, with its figures.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The generation in force.
+    pub fn generation(&self) -> Generation {
+        Generation::new(self.generation)
+    }
+
+    /// The generation in force at `start`, if it is still the one: for calls whose start is known, but no permit.
+    pub fn generation_at(&self, start: Instant) -> Option<Generation> {
+        (self.time.place(start) >= self.generation_since).then(|| self.generation())
+    }
+
+    /// The settings in force.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// From which age on a call in flight is slow: the threshold, while half-open the one from its beginning.
+    pub fn slow_after(&self) -> Latency {
+        match self.state {
+            State::HalfOpen { .. } => self.probes.threshold,
+            _ => self.policy.latency_threshold,
+        }
+    }
+
+    /// The percentile exceeds the threshold.
+    pub fn is_above(&self) -> bool {
+        self.verdict().above
+    }
+
+    /// Above, and with the evidence that the policy asks for.
+    pub fn is_breach(&self) -> bool {
+        self.verdict().breach
+    }
+
+    /// The exact percentile of the window; `None` while it is empty. O(n · 32).
+    pub fn percentile(&self) -> Option<Latency> {
+        self.window.percentile(self.policy.percentile)
+    }
+
+    /// The latencies in the window, oldest first, without those of fast failures.
+    pub fn latencies(&self) -> impl Iterator<Item = Latency> + Clone + '_ {
+        self.window.latencies()
+    }
+
+    /// All samples in the window, those of fast failures included.
+    pub fn samples(&self) -> u16 {
+        self.window.len()
+    }
+
+    /// Samples above the threshold.
+    pub fn samples_above(&self) -> u16 {
+        self.window.above()
+    }
+
+    /// Failed samples.
+    pub fn samples_failed(&self) -> u16 {
+        self.window.failed()
+    }
+
+    /// Which way the latencies go. O(1) where there is a slope, else O(n).
+    pub fn trend(&self) -> Trend {
+        self.window.sums().trend(self.window.latencies(), self.limits.trend_minimum)
+    }
+
+    /// Calls in flight for longer than the threshold, as last told.
+    pub fn stalled(&self) -> u16 {
+        self.stalled
+    }
+
+    /// What is known of memory, simulations left out.
+    pub fn memory_state(&self) -> MemoryState {
+        self.memory.state()
+    }
+
+    /// The last memory reading that is still believed.
+    pub fn memory_sample(&self) -> Option<MemorySample> {
+        self.memory.sample()
+    }
+
+    /// Whether exhausted memory is being simulated.
+    pub fn is_memory_simulated(&self) -> bool {
+        self.simulated_memory
+    }
+
+    /// Whether a latency breach is being simulated.
+    pub fn is_latency_simulated(&self) -> bool {
+        self.simulated_latency
+    }
+
+    /// The last trip, also after recovery.
+    pub fn last_trip(&self) -> Option<Trip> {
+        self.last_trip
+    }
+
+    /// Whether an incident is on.
+    pub fn is_in_incident(&self) -> bool {
+        self.incident.is_open()
+    }
+
+    /// Totals.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Events that were lost because nobody polled.
+    pub fn events_dropped(&self) -> u32 {
+        self.events.dropped()
+    }
+
+    /// How often the clock was found to have been set back.
+    pub fn clock_jumps(&self) -> u32 {
+        self.time.jumps()
+    }
+
+    /// The latest instant seen, in the breaker's own time.
+    pub fn latest(&self) -> Instant {
+        self.time.latest()
+    }
+}

@@ -1,0 +1,50 @@
+//! What has been counted since the breaker was made.
+
+use crate::outcome::Outcome;
+use crate::state::TripReason;
+
+/// Totals since the breaker was made; they wrap at 2^64 (trips at 2^32).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Counts {
+    /// Results that came back well.
+    pub ok: u64,
+    /// Results that failed.
+    pub failed: u64,
+    /// Results that were to be ignored.
+    pub ignored: u64,
+    /// Of the ok and failed ones, those slower than the threshold.
+    pub slow: u64,
+    /// Results of an earlier generation.
+    pub stale: u64,
+    /// Calls given up without a result.
+    pub dropped: u64,
+    trips: [u32; TripReason::ALL.len()],
+}
+
+impl Counts {
+    /// How often the breaker opened for this reason.
+    pub fn trips(&self, reason: TripReason) -> u32 {
+        self.trips.get(slot(reason)).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn tripped(&mut self, reason: TripReason) {
+        if let Some(count) = self.trips.get_mut(slot(reason)) {
+            *count = count.wrapping_add(1);
+        }
+    }
+
+    pub(crate) fn finished(&mut self, outcome: Outcome) {
+        let count = match outcome {
+            Outcome::Ok => &mut self.ok,
+            Outcome::Failed => &mut self.failed,
+            Outcome::Ignored => &mut self.ignored,
+        };
+        *count = count.wrapping_add(1);
+    }
+}
+
+fn slot(reason: TripReason) -> usize {
+    TripReason::ALL.iter().position(|&r| r == reason).unwrap_or(0)
+}

@@ -1,0 +1,99 @@
+//! What happened, for whoever asks: a bounded queue that never blocks and never lies about what it lost.
+
+use heapless::Deque;
+
+use crate::memory::MemoryState;
+use crate::state::{Cause, StateKind, TripReason};
+use crate::time::Instant;
+
+/// How many events wait to be polled; the oldest goes when one more comes.
+pub const EVENT_CAPACITY: usize = 8;
+
+/// Something that happened, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Event {
+    /// The breaker's own time: it never goes back.
+    pub at: Instant,
+    /// The generation in force afterwards.
+    pub generation: u32,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A transition, or a `reset` that keeps the state.
+    Transition {
+        /// The state before.
+        from: StateKind,
+        /// The state now.
+        to: StateKind,
+        /// Why.
+        cause: Cause,
+    },
+    /// What is known of memory changed.
+    Memory(MemoryState),
+    /// An incident began.
+    IncidentStarted(IncidentCause),
+    /// The incident is over.
+    IncidentEnded(IncidentEnd),
+    /// The clock was set back; time goes on from where it was.
+    ClockJumpedBack,
+}
+
+/// What an incident began with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum IncidentCause {
+    /// The breaker opened.
+    Trip(TripReason),
+    /// The percentile is above the threshold, held back from tripping, for `recovery_time` without a break.
+    LatencyCondition,
+}
+
+/// How an incident ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum IncidentEnd {
+    /// The breaker was closed and healthy for `recovery_time`.
+    Healthy,
+    /// An operator reset or disabled the breaker.
+    Operator,
+}
+
+/// The events that were not polled yet.
+#[derive(Debug, Clone)]
+pub(crate) struct EventQueue {
+    waiting: Deque<Event, EVENT_CAPACITY>,
+    dropped: u32,
+}
+
+impl EventQueue {
+    pub(crate) const fn new() -> Self {
+        Self { waiting: Deque::new(), dropped: 0 }
+    }
+
+    pub(crate) fn push(&mut self, event: Event) {
+        if self.waiting.is_full() {
+            let _ = self.waiting.pop_front();
+            self.dropped = self.dropped.saturating_add(1);
+        }
+        let _ = self.waiting.push_back(event);
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Event> {
+        self.waiting.pop_front()
+    }
+
+    /// Events that were lost because nobody polled.
+    pub(crate) const fn dropped(&self) -> u32 {
+        self.dropped
+    }
+}

@@ -1,0 +1,88 @@
+//! When it started and when it is really over.
+
+use crate::event::{IncidentCause, IncidentEnd};
+use crate::policy::Policy;
+use crate::state::TripReason;
+use crate::time::{Instant, saturating_nanos};
+
+/// An incident without calls to prove that it is over ends after so many recovery times.
+const QUIET_RECOVERY_TIMES: u64 = 10;
+
+/// Whether an incident is on, and how long things have been bad before it or good in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct IncidentTracker {
+    open: bool,
+    condition_since: Option<Instant>,
+    healthy_since: Option<Instant>,
+    calls_since_closed: u16,
+}
+
+impl IncidentTracker {
+    pub(crate) const fn new() -> Self {
+        Self { open: false, condition_since: None, healthy_since: None, calls_since_closed: 0 }
+    }
+
+    pub(crate) const fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// The breaker left Closed, or came back to it.
+    pub(crate) fn state_changed(&mut self) {
+        self.condition_since = None;
+        self.healthy_since = None;
+        self.calls_since_closed = 0;
+    }
+
+    /// A call was recorded while closed.
+    pub(crate) fn call_recorded(&mut self) {
+        self.calls_since_closed = self.calls_since_closed.saturating_add(1);
+    }
+
+    /// The breaker opened; tells the incident's cause if it begins with this.
+    pub(crate) fn tripped(&mut self, reason: TripReason) -> Option<IncidentCause> {
+        let begins = !core::mem::replace(&mut self.open, true);
+        begins.then_some(IncidentCause::Trip(reason))
+    }
+
+    /// An operator says that it is over.
+    pub(crate) fn end_by_operator(&mut self) -> Option<IncidentEnd> {
+        core::mem::replace(&mut self.open, false).then_some(IncidentEnd::Operator)
+    }
+
+    /// Looks at a closed breaker in which a condition holds; tells the cause if an incident begins with it.
+    pub(crate) fn condition_holds(&mut self, now: Instant, policy: &Policy) -> Option<IncidentCause> {
+        self.healthy_since = None;
+        let since = *self.condition_since.get_or_insert(now);
+        if self.open || now.nanos_since(since) < saturating_nanos(policy.recovery_time) {
+            return None;
+        }
+        self.open = true;
+        Some(IncidentCause::LatencyCondition)
+    }
+
+    /// Looks at a closed and healthy breaker; tells the end if the incident is over.
+    pub(crate) fn healthy(&mut self, now: Instant, policy: &Policy, minimum_samples: u16) -> Option<IncidentEnd> {
+        self.condition_since = None;
+        if !self.open {
+            return None;
+        }
+        self.healthy_since.get_or_insert(now);
+        if now < self.deadline(policy, minimum_samples) {
+            return None;
+        }
+        self.open = false;
+        self.healthy_since = None;
+        Some(IncidentEnd::Healthy)
+    }
+
+    /// When time alone begins or ends an incident, if nothing else happens; [`Instant::MAX`] = never.
+    pub(crate) fn deadline(&self, policy: &Policy, minimum_samples: u16) -> Instant {
+        let recovery = saturating_nanos(policy.recovery_time);
+        match (self.open, self.condition_since, self.healthy_since) {
+            (false, Some(since), _) => since.plus_nanos(recovery),
+            (true, _, Some(since)) if self.calls_since_closed >= minimum_samples => since.plus_nanos(recovery),
+            (true, _, Some(since)) => since.plus_nanos(recovery.saturating_mul(QUIET_RECOVERY_TIMES)),
+            _ => Instant::MAX,
+        }
+    }
+}

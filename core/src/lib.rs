@@ -1,0 +1,59 @@
+//! The decisions of the Tripline circuit breaker, for any machine.
+//!
+//! [`Breaker`] opens when a service is *about to* fall over: when a latency percentile of the last calls is above its
+//! threshold (and, if wanted, rising or proven), when too many calls fail or hang, or when memory runs out. This crate is
+//! `no_std`, allocates nothing, starts nothing, reads no clock and does not panic: time and measurements come in as
+//! arguments, decisions and [events](Event) come out. `tripline-runtime` puts it behind a shared handle for servers.
+//!
+//! | word | meaning |
+//! |---|---|
+//! | sample | one finished call: latency and outcome |
+//! | window | the last `latency_window_size` samples that are not older than `latency_max_age` |
+//! | above | the percentile of the window exceeds the threshold |
+//! | breach | above, and with `trip_confidence` > 0 the evidence for it |
+//! | stalled | a call in flight for longer than the threshold |
+//! | probe | a call admitted while half-open |
+//! | generation | the stretch between two transitions; a late result of an earlier one changes nothing |
+//! | incident | from a trip until the breaker has been closed and healthy for `recovery_time` |
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::arithmetic_side_effects
+)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::arithmetic_side_effects))]
+
+#[cfg(test)]
+extern crate std;
+
+mod breaker;
+mod counts;
+mod event;
+mod evidence;
+mod incident;
+mod memory;
+mod outcome;
+mod policy;
+mod rules;
+mod state;
+mod time;
+mod trend;
+mod units;
+mod wait;
+mod window;
+
+pub use breaker::{Breaker, CapacityError, Generation, Refusal, RefusalReason, Trip};
+pub use counts::Counts;
+pub use event::{EVENT_CAPACITY, Event, EventKind, IncidentCause, IncidentEnd};
+pub use memory::{MemorySample, MemoryState};
+pub use outcome::Outcome;
+pub use policy::Policy;
+pub use state::{Cause, State, StateKind, TripReason, is_legal};
+pub use time::Instant;
+pub use trend::Trend;
+pub use units::{Backoff, Confidence, Latency, MemoryThreshold, OutOfRange, Percentile, Ratio};

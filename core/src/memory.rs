@@ -1,0 +1,157 @@
+//! Memory as a latch: set when it runs out, cleared only when there is room again.
+
+use crate::policy::Policy;
+use crate::time::{Instant, saturating_nanos};
+
+/// One reading of memory, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct MemorySample {
+    /// Bytes in use that could not be given back at once (the working set).
+    pub used: u64,
+    /// Bytes that may be used; `None` where nothing limits them.
+    pub limit: Option<u64>,
+}
+
+impl MemorySample {
+    /// used / limit; `None` without a limit or with a limit of 0. Above 1 where more is used than the limit allows.
+    pub fn ratio(self) -> Option<f64> {
+        self.limit.filter(|&limit| limit > 0).map(|limit| self.used as f64 / limit as f64)
+    }
+}
+
+/// What the breaker knows of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum MemoryState {
+    /// No reading, a failing source, no limit, or a reading that is too old: the memory rule cannot trip.
+    Unknown,
+    /// Below the threshold (or not yet above it since it last fell below the lower one).
+    Ok,
+    /// At or over the threshold, and not yet below the lower one again.
+    Exhausted,
+}
+
+/// The latch with its last reading.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MemoryLatch {
+    state: MemoryState,
+    sample: Option<MemorySample>,
+    /// When the last reading stops being believed.
+    stale_at: Instant,
+}
+
+impl MemoryLatch {
+    pub(crate) const fn new() -> Self {
+        Self { state: MemoryState::Unknown, sample: None, stale_at: Instant::MAX }
+    }
+
+    pub(crate) const fn state(&self) -> MemoryState {
+        self.state
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.state == MemoryState::Exhausted
+    }
+
+    /// The last reading; `None` when the source failed or the reading is too old.
+    pub(crate) const fn sample(&self) -> Option<MemorySample> {
+        self.sample
+    }
+
+    /// When [`MemoryLatch::expire`] has something to do; [`Instant::MAX`] = never.
+    pub(crate) const fn deadline(&self) -> Instant {
+        self.stale_at
+    }
+
+    /// Takes a reading; true if the state changed.
+    pub(crate) fn observe(&mut self, now: Instant, sample: MemorySample, policy: &Policy) -> bool {
+        self.sample = Some(sample);
+        self.stale_at = stale_at(now, policy);
+        let next = match sample.ratio() {
+            None => MemoryState::Unknown,
+            Some(ratio) => self.latch(ratio, policy),
+        };
+        self.change_to(next)
+    }
+
+    /// The source could not be read; true if the state changed.
+    pub(crate) fn lose(&mut self) -> bool {
+        self.sample = None;
+        self.stale_at = Instant::MAX;
+        self.change_to(MemoryState::Unknown)
+    }
+
+    /// Stops believing a reading that is too old; true if the state changed.
+    pub(crate) fn expire(&mut self, now: Instant) -> bool {
+        now > self.stale_at && self.lose()
+    }
+
+    /// Holds the last reading against changed settings; true if the state changed.
+    pub(crate) fn retune(&mut self, policy: &Policy) -> bool {
+        match self.sample.and_then(MemorySample::ratio) {
+            None => false,
+            Some(ratio) => {
+                let next = self.latch(ratio, policy);
+                self.change_to(next)
+            }
+        }
+    }
+
+    fn latch(&self, ratio: f64, policy: &Policy) -> MemoryState {
+        let holds = self.is_set() && ratio >= policy.memory_clear_ratio();
+        if ratio >= policy.memory_threshold.get() || holds { MemoryState::Exhausted } else { MemoryState::Ok }
+    }
+
+    fn change_to(&mut self, next: MemoryState) -> bool {
+        core::mem::replace(&mut self.state, next) != next
+    }
+}
+
+/// A reading is believed for three sampling intervals.
+fn stale_at(now: Instant, policy: &Policy) -> Instant {
+    now.plus_nanos(saturating_nanos(policy.sample_interval).saturating_mul(3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn used(percent: u64) -> MemorySample {
+        MemorySample { used: percent, limit: Some(100) }
+    }
+
+    #[test]
+    fn the_latch_sets_at_the_threshold_and_clears_below_the_lower_one() {
+        let policy = Policy::default();
+        let mut latch = MemoryLatch::new();
+        for (percent, set) in [(79, false), (80, true), (76, true), (75, true), (74, false), (79, false)] {
+            latch.observe(Instant::ZERO, used(percent), &policy);
+            assert_eq!(latch.is_set(), set, "at {percent} %");
+        }
+    }
+
+    #[test]
+    fn no_limit_is_unknown_and_clears_the_latch() {
+        let policy = Policy::default();
+        let mut latch = MemoryLatch::new();
+        latch.observe(Instant::ZERO, used(99), &policy);
+        assert!(latch.observe(Instant::ZERO, MemorySample { used: 99, limit: None }, &policy));
+        assert_eq!(latch.state(), MemoryState::Unknown);
+        latch.observe(Instant::ZERO, MemorySample { used: 1, limit: Some(0) }, &policy);
+        assert_eq!(latch.state(), MemoryState::Unknown);
+    }
+
+    #[test]
+    fn a_reading_older_than_three_intervals_is_not_believed() {
+        let policy = Policy::default();
+        let mut latch = MemoryLatch::new();
+        latch.observe(Instant::ZERO, used(99), &policy);
+        assert!(!latch.expire(Instant::from_millis(1_500)));
+        assert!(latch.expire(Instant::from_millis(1_501)));
+        assert_eq!(latch.state(), MemoryState::Unknown);
+        assert_eq!(latch.sample(), None);
+    }
+}

@@ -1,0 +1,176 @@
+//! Everything that can be set on a breaker.
+
+use core::num::NonZeroU16;
+use core::time::Duration;
+
+use crate::units::{Backoff, Confidence, Latency, MemoryThreshold, Percentile, Ratio};
+
+/// The settings of one breaker. Every value that can be built is valid; settings that depend on each other say how
+/// they are brought together.
+///
+/// ```
+/// use core::time::Duration;
+/// use tripline_core::{Latency, Percentile, Policy};
+///
+/// let mut policy = Policy::default();
+/// policy.latency_threshold = Latency::from_millis(300);
+/// policy.percentile = Percentile::new(0.99)?;
+/// policy.wait_time = Duration::from_secs(5);
+/// # Ok::<(), tripline_core::OutOfRange>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
+#[non_exhaustive]
+pub struct Policy {
+    /// Off: everything is admitted and nothing is recorded. Default: true.
+    pub enabled: bool,
+    /// A call that took longer than this is slow. Default: 1500 ms.
+    pub latency_threshold: Latency,
+    /// The quantile of the window that is held against the threshold. Default: 0.95.
+    pub percentile: Percentile,
+    /// Samples in the window, 1 to the capacity `N` of the breaker. Default: 64.
+    pub latency_window_size: NonZeroU16,
+    /// Samples older than this no longer count, in steps of 131 µs; at most 24 h (more counts as 24 h). Default: 60 s.
+    pub latency_max_age: Duration,
+    /// Calls needed before a latency or failure rule may trip. `None`: see [`Policy::effective_minimum_samples`].
+    pub minimum_samples: Option<u16>,
+    /// Ask for a rising or persistent latency, not only a high one. Default: false.
+    pub trend_analysis: bool,
+    /// Samples needed to tell a trend; below 3 it counts as 3, above the window size as that. Default: 10.
+    pub trend_minimum_samples: u16,
+    /// How sure a breach must be; 0 = above is enough. Default: 0.
+    pub trip_confidence: Confidence,
+    /// Share of failed calls that trips; 0 = off. Default: 0.
+    pub failure_rate_threshold: Ratio,
+    /// How long the breaker stays open after a trip. Default: 10 s.
+    pub wait_time: Duration,
+    /// By what the wait grows when probing fails. Default: 2.
+    pub wait_backoff: Backoff,
+    /// The longest wait (before jitter); less than `wait_time` counts as `wait_time`. Default: 300 s.
+    pub max_wait_time: Duration,
+    /// The grown wait is varied by up to ± this share. Default: 0.1.
+    pub wait_jitter: Ratio,
+    /// Probes while half-open; 0 = close at once after the wait. Default: 5.
+    pub half_open_max_calls: u16,
+    /// How long a closed breaker must be healthy for an incident to be over. Default: 60 s.
+    pub recovery_time: Duration,
+    /// Used memory as a share of the limit at which the latch sets. Default: 0.8.
+    pub memory_threshold: MemoryThreshold,
+    /// How far below the threshold the latch clears; at most half the threshold. Default: 0.05.
+    pub memory_hysteresis: Ratio,
+    /// How often memory is sampled; a sample older than three of these is no longer believed. Default: 500 ms.
+    pub sample_interval: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            latency_threshold: Latency::from_millis(1_500),
+            percentile: Percentile::default(),
+            latency_window_size: DEFAULT_WINDOW_SIZE,
+            latency_max_age: Duration::from_secs(60),
+            minimum_samples: None,
+            trend_analysis: false,
+            trend_minimum_samples: 10,
+            trip_confidence: Confidence::default(),
+            failure_rate_threshold: Ratio::ZERO,
+            wait_time: Duration::from_secs(10),
+            wait_backoff: Backoff::default(),
+            max_wait_time: Duration::from_secs(300),
+            wait_jitter: Ratio::from_percent(10),
+            half_open_max_calls: 5,
+            recovery_time: Duration::from_secs(60),
+            memory_threshold: MemoryThreshold::default(),
+            memory_hysteresis: Ratio::from_percent(5),
+            sample_interval: Duration::from_millis(500),
+        }
+    }
+}
+
+const DEFAULT_WINDOW_SIZE: NonZeroU16 = match NonZeroU16::new(64) {
+    Some(size) => size,
+    None => NonZeroU16::MIN,
+};
+
+/// Fewer samples than this are no basis for a percentile, whatever the percentile.
+const LEAST_DEFAULT_MINIMUM: u16 = 10;
+
+/// A slope and its error need three points.
+const LEAST_TREND_SAMPLES: u16 = 3;
+
+impl Policy {
+    /// The calls that are really needed before a latency or failure rule may trip: never more than the window holds,
+    /// never 0.
+    ///
+    /// Unset, it is the smallest n at which one slow call cannot be the percentile (two must be: n − index ≥ 2, which
+    /// is 21 at 0.95), at least 10. At percentile 1 there is no such n, and the window must be full.
+    pub fn effective_minimum_samples(&self) -> u16 {
+        let size = self.latency_window_size.get();
+        let wanted = self.minimum_samples.unwrap_or_else(|| {
+            (LEAST_DEFAULT_MINIMUM..size)
+                .find(|&n| u32::from(n).saturating_sub(self.percentile.index(u32::from(n))) >= 2)
+                .unwrap_or(size)
+        });
+        wanted.clamp(1, size)
+    }
+
+    /// The samples that are really needed to tell a trend: at least 3, and otherwise never more than the window holds.
+    pub fn effective_trend_minimum(&self) -> u16 {
+        self.trend_minimum_samples.min(self.latency_window_size.get()).max(LEAST_TREND_SAMPLES)
+    }
+
+    /// The longest wait, at least `wait_time`.
+    pub fn effective_max_wait(&self) -> Duration {
+        self.max_wait_time.max(self.wait_time)
+    }
+
+    /// The share of memory below which the latch clears.
+    pub fn memory_clear_ratio(&self) -> f64 {
+        let threshold = self.memory_threshold.get();
+        threshold - self.memory_hysteresis.get().min(threshold / 2.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(percentile: f64, size: u16) -> Policy {
+        let mut policy = Policy::default();
+        policy.percentile = Percentile::new(percentile).unwrap_or_default();
+        policy.latency_window_size = NonZeroU16::new(size).unwrap_or(NonZeroU16::MIN);
+        policy
+    }
+
+    #[test]
+    fn the_default_minimum_needs_two_slow_calls() {
+        assert_eq!(policy(0.95, 64).effective_minimum_samples(), 21);
+        assert_eq!(policy(0.5, 64).effective_minimum_samples(), 10);
+        assert_eq!(policy(0.99, 1_024).effective_minimum_samples(), 101);
+        assert_eq!(policy(0.99, 64).effective_minimum_samples(), 64);
+        assert_eq!(policy(1.0, 64).effective_minimum_samples(), 64);
+        assert_eq!(policy(0.95, 7).effective_minimum_samples(), 7);
+    }
+
+    #[test]
+    fn a_minimum_above_the_window_is_the_window() {
+        let mut p = policy(0.95, 5);
+        p.minimum_samples = Some(500);
+        p.trend_minimum_samples = 500;
+        assert_eq!(p.effective_minimum_samples(), 5);
+        assert_eq!(p.effective_trend_minimum(), 5);
+        p.minimum_samples = Some(0);
+        p.trend_minimum_samples = 0;
+        assert_eq!(p.effective_minimum_samples(), 1);
+        assert_eq!(p.effective_trend_minimum(), 3);
+    }
+
+    #[test]
+    fn hysteresis_never_reaches_below_half_the_threshold() {
+        let mut p = Policy::default();
+        p.memory_hysteresis = Ratio::new(0.9).unwrap_or(Ratio::ZERO);
+        assert!((p.memory_clear_ratio() - 0.4).abs() < 1e-12);
+    }
+}

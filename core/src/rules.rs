@@ -1,0 +1,69 @@
+//! What the counts of the window mean under a policy.
+
+use crate::evidence::{Evidence, EvidenceRule};
+use crate::policy::Policy;
+use crate::units::{Percentile, Ratio};
+use crate::window::Window;
+
+/// Fewer slow calls in a row than this are no plateau.
+const LEAST_PLATEAU: u32 = 5;
+
+/// What follows from a policy, computed once when it changes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    percentile: Percentile,
+    failure_rate: Ratio,
+    pub(crate) minimum_samples: u16,
+    pub(crate) trend_minimum: u16,
+    pub(crate) evidence: Option<EvidenceRule>,
+}
+
+/// What the latencies of the window, and the calls that are stalled, amount to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Verdict {
+    /// The percentile exceeds the threshold.
+    pub(crate) above: bool,
+    /// Above, and with enough evidence for it.
+    pub(crate) breach: bool,
+    /// There are enough calls for the latency rules to trip.
+    pub(crate) enough: bool,
+    /// At least five calls, all of them slow.
+    pub(crate) plateau: bool,
+}
+
+impl Limits {
+    pub(crate) fn new(policy: &Policy) -> Self {
+        Self {
+            percentile: policy.percentile,
+            failure_rate: policy.failure_rate_threshold,
+            minimum_samples: policy.effective_minimum_samples(),
+            trend_minimum: policy.effective_trend_minimum(),
+            evidence: EvidenceRule::new(policy),
+        }
+    }
+
+    /// Decides without sorting: of n values the one at the index exceeds the threshold exactly if at least n − index do.
+    pub(crate) fn verdict<const N: usize>(&self, window: &Window<N>, evidence: &Evidence, stalled: u16) -> Verdict {
+        let n = u32::from(window.timed()).saturating_add(u32::from(stalled));
+        let slow = u32::from(window.above()).saturating_add(u32::from(stalled));
+        let above = slow > 0 && slow >= n.saturating_sub(self.percentile.index(n));
+        Verdict {
+            above,
+            breach: above && self.evidence.as_ref().is_none_or(|rule| evidence.is_enough(rule)),
+            enough: n >= u32::from(self.minimum_samples),
+            plateau: slow == n && n >= LEAST_PLATEAU,
+        }
+    }
+
+    pub(crate) fn failure_rule_is_on(&self) -> bool {
+        self.failure_rate.get() > 0.0
+    }
+
+    /// Whether too large a share of the calls failed; fast failures count in full here.
+    pub(crate) fn failures<const N: usize>(&self, window: &Window<N>, stalled: u16) -> bool {
+        let n = u32::from(window.len()).saturating_add(u32::from(stalled));
+        self.failure_rule_is_on()
+            && n >= u32::from(self.minimum_samples)
+            && f64::from(window.failed()) >= self.failure_rate.get() * f64::from(n)
+    }
+}

@@ -1,0 +1,205 @@
+//! The states, and the one table of legal transitions.
+
+use core::fmt;
+
+use crate::time::Instant;
+
+/// What the breaker is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum State {
+    /// Every call is admitted and recorded.
+    Closed,
+    /// No call is admitted. The first one that asks at or after `until` makes the breaker half-open.
+    Open {
+        /// When the wait is over.
+        until: Instant,
+    },
+    /// A few calls are admitted as probes.
+    HalfOpen {
+        /// Probes in flight or done; never more than `half_open_max_calls`.
+        admitted: u16,
+        /// Probes that came back fast and well.
+        good: u16,
+    },
+    /// Every call is admitted, none is recorded.
+    Disabled,
+    /// No call is admitted until `reset`.
+    ForcedOpen,
+}
+
+/// A state without its figures: for labels, tables and events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum StateKind {
+    /// [`State::Closed`].
+    Closed,
+    /// [`State::Open`].
+    Open,
+    /// [`State::HalfOpen`].
+    HalfOpen,
+    /// [`State::Disabled`].
+    Disabled,
+    /// [`State::ForcedOpen`].
+    ForcedOpen,
+}
+
+impl State {
+    /// The state without its figures.
+    pub const fn kind(self) -> StateKind {
+        match self {
+            Self::Closed => StateKind::Closed,
+            Self::Open { .. } => StateKind::Open,
+            Self::HalfOpen { .. } => StateKind::HalfOpen,
+            Self::Disabled => StateKind::Disabled,
+            Self::ForcedOpen => StateKind::ForcedOpen,
+        }
+    }
+}
+
+impl StateKind {
+    /// All of them, in the order of the table in the docs.
+    pub const ALL: [Self; 5] = [Self::Closed, Self::Open, Self::HalfOpen, Self::Disabled, Self::ForcedOpen];
+
+    /// The name as it stands in status, metrics and replay.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+            Self::Disabled => "disabled",
+            Self::ForcedOpen => "forced_open",
+        }
+    }
+}
+
+impl fmt::Display for StateKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why the breaker opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum TripReason {
+    /// The percentile is in breach (trend analysis off), or the operator simulates it.
+    Latency,
+    /// In breach, and the latencies rise.
+    LatencyRising,
+    /// In breach, and every call of the window is slow.
+    LatencyPlateau,
+    /// In breach for a whole window's length of calls without a break.
+    LatencySustained,
+    /// Too large a share of the calls failed.
+    Failures,
+    /// Memory is exhausted.
+    Memory,
+    /// Memory is exhausted, and a latency rule holds too.
+    MemoryAndLatency,
+    /// A probe was slow, finished or not.
+    ProbeSlow,
+    /// A probe failed.
+    ProbeFailed,
+}
+
+impl TripReason {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Latency,
+        Self::LatencyRising,
+        Self::LatencyPlateau,
+        Self::LatencySustained,
+        Self::Failures,
+        Self::Memory,
+        Self::MemoryAndLatency,
+        Self::ProbeSlow,
+        Self::ProbeFailed,
+    ];
+
+    /// The name as it stands in status, metrics and replay.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Latency => "latency",
+            Self::LatencyRising => "latency_rising",
+            Self::LatencyPlateau => "latency_plateau",
+            Self::LatencySustained => "latency_sustained",
+            Self::Failures => "failures",
+            Self::Memory => "memory",
+            Self::MemoryAndLatency => "memory_and_latency",
+            Self::ProbeSlow => "probe_slow",
+            Self::ProbeFailed => "probe_failed",
+        }
+    }
+}
+
+impl fmt::Display for TripReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What made the breaker change its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Cause {
+    /// A trip rule, or a bad probe.
+    Trip(TripReason),
+    /// The wait was over when a call asked.
+    WaitOver,
+    /// All probes were good.
+    Recovered,
+    /// `reset` by an operator.
+    Reset,
+    /// `enable` by an operator or the configuration.
+    Enable,
+    /// `disable` by an operator or the configuration.
+    Disable,
+    /// `force_open` by an operator.
+    ForceOpen,
+}
+
+impl Cause {
+    /// The name as it stands in events and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trip(reason) => reason.as_str(),
+            Self::WaitOver => "wait_over",
+            Self::Recovered => "recovered",
+            Self::Reset => "reset",
+            Self::Enable => "enable",
+            Self::Disable => "disable",
+            Self::ForceOpen => "force_open",
+        }
+    }
+}
+
+/// The legal transitions. Whatever is not in it cannot happen.
+///
+/// | from | causes |
+/// |---|---|
+/// | Closed | a trip → Open · `disable` → Disabled · `force_open` → `ForcedOpen` · `reset` → Closed |
+/// | Open | the wait over → `HalfOpen`, or Closed without probing · `reset` → Closed · `disable` · `force_open` |
+/// | `HalfOpen` | all probes good → Closed · a bad probe or memory → Open · `reset` → Closed · `disable` · `force_open` |
+/// | Disabled | `enable` → Closed · `reset` → Disabled |
+/// | `ForcedOpen` | `reset` → Closed, or Disabled where the breaker was disabled meanwhile |
+pub const fn is_legal(from: StateKind, cause: Cause, to: StateKind) -> bool {
+    use StateKind::{Closed, Disabled, ForcedOpen, HalfOpen, Open};
+    matches!(
+        (from, cause, to),
+        (Closed | HalfOpen, Cause::Trip(_), Open)
+            | (Open, Cause::WaitOver, HalfOpen | Closed)
+            | (HalfOpen, Cause::Recovered, Closed)
+            | (Closed | Open | HalfOpen | ForcedOpen, Cause::Reset, Closed)
+            | (Disabled | ForcedOpen, Cause::Reset, Disabled)
+            | (Disabled, Cause::Enable, Closed)
+            | (Closed | Open | HalfOpen, Cause::Disable, Disabled)
+            | (Closed | Open | HalfOpen, Cause::ForceOpen, ForcedOpen)
+    )
+}

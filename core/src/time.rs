@@ -1,0 +1,204 @@
+//! Instants as plain numbers, and the line they are put on.
+//!
+//! The core has no clock. Every input that needs one brings an [`Instant`], and [`Timeline`] turns what threads and
+//! clocks report into a time that never goes back and never freezes.
+
+use core::time::Duration;
+
+/// A point in time: nanoseconds since the start of the clock that gave it (not since an epoch).
+///
+/// 64 bits of nanoseconds last 584 years, so arithmetic saturates instead of wrapping.
+///
+/// ```
+/// use core::time::Duration;
+/// use tripline_core::Instant;
+///
+/// let start = Instant::from_nanos(0);
+/// let end = start + Duration::from_millis(5);
+/// assert_eq!(end.since(start), Duration::from_millis(5));
+/// assert_eq!(start.since(end), Duration::ZERO); // never negative
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The start of the clock.
+    pub const ZERO: Self = Self(0);
+    /// The last instant that can be told; as a deadline it means "never".
+    pub const MAX: Self = Self(u64::MAX);
+
+    /// The instant `nanos` nanoseconds after the clock's start.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// The instant `millis` milliseconds after the clock's start, saturating.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis.saturating_mul(1_000_000))
+    }
+
+    /// Nanoseconds since the clock's start.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// Time from `earlier` to `self`; zero where `earlier` is the later one.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// Nanoseconds from `earlier` to `self`; zero where `earlier` is the later one.
+    pub(crate) const fn nanos_since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// `self` moved on by `nanos`, saturating.
+    pub(crate) const fn plus_nanos(self, nanos: u64) -> Self {
+        Self(self.0.saturating_add(nanos))
+    }
+}
+
+impl core::ops::Add<Duration> for Instant {
+    type Output = Self;
+
+    /// Saturates at [`Instant::MAX`].
+    fn add(self, span: Duration) -> Self {
+        self.plus_nanos(saturating_nanos(span))
+    }
+}
+
+/// A duration in whole nanoseconds, at most `u64::MAX`.
+pub(crate) const fn saturating_nanos(span: Duration) -> u64 {
+    let nanos = span.as_nanos();
+    if nanos > u64::MAX as u128 { u64::MAX } else { nanos as u64 }
+}
+
+/// A clock that lags by less than this is a descheduled thread, not a clock that was set back.
+const JUMP_NANOS: u64 = 1_000_000_000;
+
+/// No reading counts as later than this (292 years), so that a bogus one leaves time room to go on.
+const LATEST_RAW: Instant = Instant(u64::MAX / 2);
+
+/// The breaker's own time: the latest instant it has seen, corrected for clocks that jump back.
+///
+/// - The end of a call comes from whichever thread made it and may be late: it is clamped to the latest instant seen.
+/// - A *reading* (asking, polling) is the clock itself. One that lies 1 s or more behind and is confirmed by the next
+///   one means that the clock was set back: from then on an offset is added, and time goes on from where it was.
+/// - A jump forward is taken as it is: it ends waits and ages samples, once.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Timeline {
+    latest: Instant,
+    offset_nanos: u64,
+    suspect: bool,
+    jumps: u32,
+}
+
+impl Timeline {
+    /// The latest instant seen.
+    pub(crate) const fn latest(&self) -> Instant {
+        self.latest
+    }
+
+    /// How often the clock was found to have been set back.
+    pub(crate) const fn jumps(&self) -> u32 {
+        self.jumps
+    }
+
+    /// Takes the end of a call and gives the instant it counts at.
+    pub(crate) fn end_of_call(&mut self, raw: Instant) -> Instant {
+        let shifted = self.place(raw);
+        if shifted > self.latest {
+            self.latest = shifted;
+            self.suspect = false;
+        }
+        self.latest
+    }
+
+    /// Takes a reading of the clock and gives the instant it counts as.
+    pub(crate) fn reading(&mut self, raw: Instant) -> Instant {
+        let shifted = self.place(raw);
+        let behind = self.latest.nanos_since(shifted);
+        if behind < JUMP_NANOS {
+            self.suspect = false;
+            self.latest = self.latest.max(shifted);
+        } else if self.suspect {
+            self.suspect = false;
+            self.offset_nanos = self.offset_nanos.saturating_add(behind);
+            self.jumps = self.jumps.saturating_add(1);
+        } else {
+            self.suspect = true;
+        }
+        self.latest
+    }
+
+    /// `raw`, as a clock gave it, on this line; it moves nothing.
+    pub(crate) fn place(&self, raw: Instant) -> Instant {
+        raw.min(LATEST_RAW).plus_nanos(self.offset_nanos)
+    }
+
+    /// An instant on this line as the clock itself would name it (for deadlines handed out).
+    pub(crate) const fn as_clock_shows(&self, instant: Instant) -> Instant {
+        if instant.0 == u64::MAX { instant } else { Instant(instant.0.saturating_sub(self.offset_nanos)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn s(seconds: u64) -> Instant {
+        Instant::from_millis(seconds * 1_000)
+    }
+
+    #[test]
+    fn a_late_end_is_clamped() {
+        let mut line = Timeline::default();
+        assert_eq!(line.end_of_call(s(10)), s(10));
+        assert_eq!(line.end_of_call(s(3)), s(10));
+        assert_eq!(line.jumps(), 0);
+    }
+
+    #[test]
+    fn one_reading_far_behind_changes_nothing() {
+        let mut line = Timeline::default();
+        line.reading(s(100));
+        assert_eq!(line.reading(s(50)), s(100));
+        assert_eq!(line.reading(s(101)), s(101));
+        assert_eq!(line.jumps(), 0);
+    }
+
+    #[test]
+    fn a_confirmed_jump_back_goes_on_from_the_latest() {
+        let mut line = Timeline::default();
+        line.reading(s(100));
+        line.reading(s(50));
+        assert_eq!(line.reading(s(50)), s(100));
+        assert_eq!(line.jumps(), 1);
+        assert_eq!(line.reading(s(55)), s(105));
+        assert_eq!(line.end_of_call(s(56)), s(106));
+        assert_eq!(line.as_clock_shows(s(106)), s(56));
+    }
+
+    #[test]
+    fn small_steps_back_are_clamped_and_never_a_jump() {
+        let mut line = Timeline::default();
+        line.reading(s(100));
+        for _ in 0..10 {
+            assert_eq!(line.reading(Instant::from_millis(99_001)), s(100));
+        }
+        assert_eq!(line.jumps(), 0);
+    }
+
+    #[test]
+    fn a_bogus_end_in_the_far_future_does_not_freeze_time() {
+        let mut line = Timeline::default();
+        line.reading(s(1));
+        line.end_of_call(Instant::MAX);
+        line.reading(s(2));
+        line.reading(s(3));
+        assert_eq!(line.jumps(), 1);
+        let before = line.latest();
+        assert_eq!(line.reading(s(4)).since(before), Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,206 @@
+//! Which way the latency goes: a slope that is both significant and large enough to matter.
+//!
+//! **Rising and Falling** are the one-sided t-test of the least-squares slope over the arrival index at the 5 % level
+//! (Draper and Smith, *Applied Regression Analysis*, 3rd ed., §1.4), together with an effect size: the fitted rise over
+//! the window must be at least 4 % of the mean, so that 5 ms and 5 s are treated alike. On windows of i.i.d. Gaussian
+//! noise the test has exactly its level at any n ≥ 3. On independent heavy-tailed latencies the measured rate of
+//! Rising is lower: 3.8 % to 5.0 % for log-normal (σ = 0.5 and 1) at n from 3 to 256, 3.3 % to 5.0 % for Pareto
+//! (α = 1.5 and 2.5), under 0.1 % at n ≤ 20 for rare 50-fold spikes.
+//!
+//! **Oscillating** is a negative lag-1 autocorrelation at the 1 % level (its moments under independence: Moran,
+//! *Biometrika* 35, 1948; the critical value carries a correction for small n, found by simulation), where the standard
+//! deviation is at least 5 % of the mean.
+//!
+//! The slope needs only sums that are kept per sample, in integers, so nothing drifts and deciding is O(1).
+
+use crate::units::Latency;
+
+/// Which way the latencies in the window go, in arrival order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum Trend {
+    /// Fewer samples than the trend needs.
+    TooFew,
+    /// A significant slope upwards, of at least 4 % of the mean over the window.
+    Rising,
+    /// The same downwards.
+    Falling,
+    /// No slope, but neighbours alternate.
+    Oscillating,
+    /// None of the others.
+    Steady,
+}
+
+impl Trend {
+    /// The class in lower case, as it stands in status and replay.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooFew => "too_few",
+            Self::Rising => "rising",
+            Self::Falling => "falling",
+            Self::Oscillating => "oscillating",
+            Self::Steady => "steady",
+        }
+    }
+
+    /// Tells the trend of `latencies`, oldest first; below 3, `minimum` counts as 3. O(n).
+    ///
+    /// ```
+    /// use tripline_core::{Latency, Trend};
+    ///
+    /// let ramp = [100, 120, 130, 150, 160].map(Latency::from_millis);
+    /// assert_eq!(Trend::of(ramp, 3), Trend::Rising);
+    /// ```
+    pub fn of<I>(latencies: I, minimum: u16) -> Self
+    where
+        I: IntoIterator<Item = Latency>,
+        I::IntoIter: Clone,
+    {
+        let latencies = latencies.into_iter();
+        let mut sums = TrendSums::default();
+        latencies.clone().for_each(|latency| sums.push(latency));
+        sums.trend(latencies, minimum)
+    }
+}
+
+/// The direction of a slope, if there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Slope {
+    TooFew,
+    Rising,
+    Falling,
+    Flat,
+}
+
+const LEAST_FOR_SLOPE: u32 = 3;
+const LEAST_FOR_OSCILLATION: u32 = 5;
+/// The fitted rise over the window that matters, as a share of the mean.
+const LEAST_RISE: f64 = 0.04;
+/// The standard deviation that matters for oscillation, as a share of the mean.
+const LEAST_DEVIATION: f64 = 0.05;
+
+/// n, Σy, Σy² and Σi·y over the samples in arrival order, i from 0, y in microseconds. Exact.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct TrendSums {
+    n: u32,
+    y: u64,
+    yy: u128,
+    iy: u64,
+}
+
+impl TrendSums {
+    pub(crate) fn push(&mut self, latency: Latency) {
+        let y = u64::from(latency.as_micros());
+        self.iy = self.iy.wrapping_add(u64::from(self.n).wrapping_mul(y));
+        self.y = self.y.wrapping_add(y);
+        self.yy = self.yy.wrapping_add(u128::from(y.wrapping_mul(y)));
+        self.n = self.n.wrapping_add(1);
+    }
+
+    /// Takes out the oldest sample, whose latency the caller knows; all others move down by one place.
+    pub(crate) fn pop_oldest(&mut self, latency: Latency) {
+        let y = u64::from(latency.as_micros());
+        self.y = self.y.wrapping_sub(y);
+        self.yy = self.yy.wrapping_sub(u128::from(y.wrapping_mul(y)));
+        self.iy = self.iy.wrapping_sub(self.y);
+        self.n = self.n.wrapping_sub(1);
+    }
+
+    /// The direction of the slope. O(1).
+    pub(crate) fn slope(&self, minimum: u16) -> Slope {
+        if self.n < u32::from(minimum).max(LEAST_FOR_SLOPE) {
+            return Slope::TooFew;
+        }
+        let n = f64::from(self.n);
+        // With i from 0: cov = n·Σiy − Σi·Σy, sxx = n·Σi² − (Σi)², syy = n·Σy² − (Σy)²; n cancels in both tests.
+        let sum_i = u128::from(self.n).wrapping_mul(u128::from(self.n).wrapping_sub(1)) / 2;
+        let lead = u128::from(self.n).wrapping_mul(u128::from(self.iy));
+        let level = sum_i.wrapping_mul(u128::from(self.y));
+        let magnitude = lead.abs_diff(level) as f64;
+        let sxx = n * n * (n * n - 1.0) / 12.0;
+        let explained = magnitude * magnitude;
+        let unexplained = (sxx * self.scaled_variance() - explained).max(0.0);
+        let significant = (n - 2.0) * explained > critical_t_squared(self.n.saturating_sub(2)) * unexplained;
+        let rise = magnitude / sxx * (n - 1.0);
+        if magnitude <= 0.0 || !significant || rise < LEAST_RISE * self.mean() {
+            Slope::Flat
+        } else if lead > level {
+            Slope::Rising
+        } else {
+            Slope::Falling
+        }
+    }
+
+    /// The class of the samples, which the caller passes in arrival order for the case that there is no slope. O(n).
+    pub(crate) fn trend(&self, latencies: impl Iterator<Item = Latency>, minimum: u16) -> Trend {
+        match self.slope(minimum) {
+            Slope::TooFew => Trend::TooFew,
+            Slope::Rising => Trend::Rising,
+            Slope::Falling => Trend::Falling,
+            Slope::Flat if self.oscillates(latencies) => Trend::Oscillating,
+            Slope::Flat => Trend::Steady,
+        }
+    }
+
+    fn oscillates(&self, latencies: impl Iterator<Item = Latency>) -> bool {
+        if self.n < LEAST_FOR_OSCILLATION {
+            return false;
+        }
+        let n = f64::from(self.n);
+        let mean = self.mean();
+        let sum_of_squares = self.scaled_variance() / n;
+        if sum_of_squares < n * (LEAST_DEVIATION * mean) * (LEAST_DEVIATION * mean) {
+            return false;
+        }
+        let mut before = None;
+        let mut products = 0.0;
+        for latency in latencies {
+            let deviation = f64::from(latency.as_micros()) - mean;
+            products += before.map_or(0.0, |b: f64| b * deviation);
+            before = Some(deviation);
+        }
+        products < critical_autocorrelation(self.n) * sum_of_squares
+    }
+
+    fn mean(&self) -> f64 {
+        self.y as f64 / f64::from(self.n)
+    }
+
+    /// n·Σy² − (Σy)², exact before the conversion.
+    fn scaled_variance(&self) -> f64 {
+        let square_of_sum = u128::from(self.y).wrapping_mul(u128::from(self.y));
+        u128::from(self.n).wrapping_mul(self.yy).saturating_sub(square_of_sum) as f64
+    }
+}
+
+/// The square of Student's t at 95 % for 1 to 12 degrees of freedom, rounded up.
+const T_SQUARED: [f64; 12] = [
+    39.863_459, 8.526_316, 5.538_320, 4.544_771, 4.060_420, 3.775_950, 3.589_429, 3.457_919, 3.360_304, 3.285_016,
+    3.225_203, 3.176_549,
+];
+
+/// The square of Student's t at 95 %, never below the exact value, and above it by at most 10⁻⁵ of it.
+///
+/// From 13 degrees of freedom on it is a polynomial in 1/ν: the square of the Cornish-Fisher expansion (Abramowitz and
+/// Stegun 26.7.5) with its last coefficient widened to stay on the safe side.
+fn critical_t_squared(degrees: u32) -> f64 {
+    let row = usize::try_from(degrees).unwrap_or(usize::MAX).wrapping_sub(1);
+    if let Some(&exact) = T_SQUARED.get(row) {
+        return exact;
+    }
+    let v = 1.0 / f64::from(degrees);
+    2.705_543_454_095_413 + v * (5.012_754_418 + v * (6.993_924_469 + v * 8.1))
+}
+
+/// The 1 % quantile of the lag-1 autocorrelation of n ≥ 5 independent Gaussian values.
+///
+/// Mean −1/n and standard deviation (n−2)/(n·√(n−1)) are exact; the quantile of the small, skewed samples is fitted to a
+/// simulation of 8 million windows per n, and stays at or below 1 % within its error.
+fn critical_autocorrelation(n: u32) -> f64 {
+    if n <= LEAST_FOR_OSCILLATION {
+        return -0.798;
+    }
+    let n = f64::from(n);
+    -1.0 / n - (2.3264 - 1.6 / n) * (n - 2.0) / (n * libm::sqrt(n - 1.0))
+}

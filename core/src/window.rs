@@ -1,0 +1,231 @@
+//! The last calls, and the counts that decide without looking at them again.
+
+use core::time::Duration;
+
+use heapless::Deque;
+
+use crate::outcome::Outcome;
+use crate::time::{Instant, saturating_nanos};
+use crate::trend::TrendSums;
+use crate::units::{Latency, Percentile};
+
+/// Ages are told in steps of 2^17 ns (131 µs), so that a sample needs 31 bits for its time.
+const TICK_SHIFT: u32 = 17;
+const TICK_MASK: u32 = (1 << 31) - 1;
+/// Longer ages would not fit twice into 31 bits of ticks.
+const LONGEST_AGE: Duration = Duration::from_secs(24 * 3_600);
+
+/// One call in 8 bytes: its latency, the tick it ended at (modulo 2^31) and whether it failed (the top bit).
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    latency: Latency,
+    stamp: u32,
+}
+
+impl Sample {
+    fn new(latency: Latency, failed: bool, at: Instant) -> Self {
+        Self { latency, stamp: tick(at) | if failed { !TICK_MASK } else { 0 } }
+    }
+
+    fn failed(self) -> bool {
+        self.stamp & !TICK_MASK != 0
+    }
+
+    /// Ticks from this sample to `now`, modulo 2^31.
+    fn age_ticks(self, now: Instant) -> u32 {
+        tick(now).wrapping_sub(self.stamp) & TICK_MASK
+    }
+}
+
+fn tick(at: Instant) -> u32 {
+    (at.as_nanos() >> TICK_SHIFT) as u32 & TICK_MASK
+}
+
+/// The window: a ring of the last samples with the counts and sums that the rules read in O(1).
+///
+/// A *fast failure* (failed, and not above the threshold) takes a place but says nothing about latency: it is left out
+/// of the percentile, of the trend and of [`Window::timed`].
+#[derive(Debug, Clone)]
+pub(crate) struct Window<const N: usize> {
+    samples: Deque<Sample, N>,
+    size: u16,
+    threshold: Latency,
+    max_age_ticks: u32,
+    newest_at: Instant,
+    above: u16,
+    failed: u16,
+    fast_failures: u16,
+    sums: TrendSums,
+}
+
+impl<const N: usize> Window<N> {
+    /// An empty window of `size` samples, at most `N`.
+    pub(crate) fn new(size: u16, max_age: Duration, threshold: Latency) -> Self {
+        Self {
+            samples: Deque::new(),
+            size: size.min(u16::try_from(N).unwrap_or(u16::MAX)),
+            threshold,
+            max_age_ticks: age_ticks(max_age),
+            newest_at: Instant::ZERO,
+            above: 0,
+            failed: 0,
+            fast_failures: 0,
+            sums: TrendSums::default(),
+        }
+    }
+
+    /// Records a call that ended at `now`. O(1) amortised; O(N) once after an idle time, when many samples expire.
+    pub(crate) fn record(&mut self, now: Instant, latency: Latency, outcome: Outcome) {
+        self.expire(now);
+        if self.len() >= self.size {
+            self.drop_oldest();
+        }
+        let sample = Sample::new(latency, outcome == Outcome::Failed, now);
+        if self.samples.push_back(sample).is_ok() {
+            self.newest_at = now;
+            self.count(sample);
+        }
+    }
+
+    /// Drops the samples that are too old at `now`; true if any was. O(1) amortised.
+    pub(crate) fn expire(&mut self, now: Instant) -> bool {
+        if self.samples.is_empty() {
+            return false;
+        }
+        // Stamps wrap after 78 h. While the newest sample counts, none is older than two ages (48 h at the most), so
+        // modular ages are right; once it does not, nothing counts.
+        let idle_ticks = now.nanos_since(self.newest_at) >> TICK_SHIFT;
+        if idle_ticks > u64::from(self.max_age_ticks).saturating_add(1) {
+            self.clear();
+            return true;
+        }
+        let mut dropped = false;
+        while let Some(oldest) = self.samples.front() {
+            if oldest.age_ticks(now) <= self.max_age_ticks {
+                break;
+            }
+            self.drop_oldest();
+            dropped = true;
+        }
+        dropped
+    }
+
+    /// Forgets all samples.
+    pub(crate) fn clear(&mut self) {
+        self.samples.clear();
+        self.reset_counts();
+    }
+
+    /// Applies new settings and keeps the newest samples. O(N).
+    pub(crate) fn retune(&mut self, size: u16, max_age: Duration, threshold: Latency) {
+        self.size = size.min(u16::try_from(N).unwrap_or(u16::MAX));
+        self.max_age_ticks = age_ticks(max_age);
+        while self.len() > self.size {
+            let _ = self.samples.pop_front();
+        }
+        self.threshold = threshold;
+        self.reset_counts();
+        // Once round the ring: each sample is taken out, counted and put back behind the others.
+        for _ in 0..self.len() {
+            if let Some(sample) = self.samples.pop_front() {
+                self.count(sample);
+                let _ = self.samples.push_back(sample);
+            }
+        }
+    }
+
+    /// All samples, fast failures included.
+    pub(crate) fn len(&self) -> u16 {
+        self.samples.len() as u16
+    }
+
+    /// Samples that say something about latency: all but the fast failures.
+    pub(crate) fn timed(&self) -> u16 {
+        self.len().saturating_sub(self.fast_failures)
+    }
+
+    /// Samples above the threshold.
+    pub(crate) fn above(&self) -> u16 {
+        self.above
+    }
+
+    /// Failed samples, fast or slow.
+    pub(crate) fn failed(&self) -> u16 {
+        self.failed
+    }
+
+    /// The sums that the trend is told from.
+    pub(crate) fn sums(&self) -> &TrendSums {
+        &self.sums
+    }
+
+    /// The latencies that count, oldest first (fast failures left out).
+    pub(crate) fn latencies(&self) -> impl Iterator<Item = Latency> + Clone + '_ {
+        let (older, newer) = self.samples.as_slices();
+        older.iter().chain(newer).filter(|s| !self.is_fast_failure(**s)).map(|s| s.latency)
+    }
+
+    /// The exact percentile of the latencies that count; `None` where there are none. O(n · 32), on demand only.
+    ///
+    /// The k-th smallest is found by building it bit by bit and counting, so that it needs no scratch space.
+    pub(crate) fn percentile(&self, percentile: Percentile) -> Option<Latency> {
+        let n = u32::from(self.timed());
+        if n == 0 {
+            return None;
+        }
+        let index = percentile.index(n) as usize;
+        let mut value = 0_u32;
+        for bit in (0..u32::BITS).rev() {
+            let candidate = value | (1 << bit);
+            let below = self.latencies().filter(|l| l.as_micros() < candidate).count();
+            if below <= index {
+                value = candidate;
+            }
+        }
+        Some(Latency::from_micros(value))
+    }
+
+    fn is_fast_failure(&self, sample: Sample) -> bool {
+        sample.failed() && sample.latency <= self.threshold
+    }
+
+    fn count(&mut self, sample: Sample) {
+        if sample.failed() {
+            self.failed = self.failed.saturating_add(1);
+        }
+        if self.is_fast_failure(sample) {
+            self.fast_failures = self.fast_failures.saturating_add(1);
+            return;
+        }
+        self.sums.push(sample.latency);
+        if sample.latency > self.threshold {
+            self.above = self.above.saturating_add(1);
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        let Some(sample) = self.samples.pop_front() else { return };
+        if sample.failed() {
+            self.failed = self.failed.saturating_sub(1);
+        }
+        if self.is_fast_failure(sample) {
+            self.fast_failures = self.fast_failures.saturating_sub(1);
+            return;
+        }
+        self.sums.pop_oldest(sample.latency);
+        if sample.latency > self.threshold {
+            self.above = self.above.saturating_sub(1);
+        }
+    }
+
+    fn reset_counts(&mut self) {
+        self.above = 0;
+        self.failed = 0;
+        self.fast_failures = 0;
+        self.sums = TrendSums::default();
+    }
+}
+
+fn age_ticks(max_age: Duration) -> u32 {
+    (saturating_nanos(max_age.min(LONGEST_AGE)) >> TICK_SHIFT) as u32
+}

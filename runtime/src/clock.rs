@@ -1,0 +1,43 @@
+//! Where time comes from.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use tripline_core::Instant;
+
+/// A monotonic clock that can also sleep, and tell the time of day.
+///
+/// All three are one trait, so that a mock cannot split time. A breaker asks `now` at most once per request, and not at
+/// all where the caller gives the instants.
+#[async_trait]
+pub trait Clock: fmt::Debug + Send + Sync {
+    /// Nanoseconds since the clock's own start. Never blocks; expected to be monotonic, though the breaker survives one
+    /// that is not.
+    fn now(&self) -> Instant;
+
+    /// The time of day. It only stamps alerts, status and durable records; no decision is taken from it.
+    fn wall(&self) -> SystemTime;
+
+    /// Returns at or soon after `deadline`; at once if it has passed. Dropping the future is harmless.
+    async fn sleep_until(&self, deadline: Instant);
+}
+
+/// The system's monotonic clock, started when it is made. A reading costs about 25 ns.
+#[derive(Debug, Clone)]
+pub struct SystemClock {
+    started: std::time::Instant,
+}
+
+impl SystemClock {
+    /// A clock that starts now.
+    pub fn new() -> Self {
+        Self { started: std::time::Instant::now() }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,70 @@
+//! The name that a breaker carries in every event, alert and metric label.
+
+use std::{fmt, sync::Arc};
+
+/// A valid name: 1 to 64 of the characters `a-z A-Z 0-9 . _ -`, so that it fits into labels, paths and aliases as it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BreakerName(Arc<str>);
+
+impl BreakerName {
+    /// What [`BreakerName::new`] takes.
+    pub const ALLOWED: &'static str = "1 to 64 characters of a-z A-Z 0-9 . _ -, and not . or ..";
+
+    /// Takes a valid name.
+    ///
+    /// # Errors
+    /// [`InvalidName`] for anything else.
+    pub fn new(name: &str) -> Result<Self, InvalidName> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if (1..=64).contains(&name.len()) && name.chars().all(allowed) && name != "." && name != ".." {
+            Ok(Self(name.into()))
+        } else {
+            Err(InvalidName { name: name.chars().take(80).collect() })
+        }
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for BreakerName {
+    /// `"default"`.
+    fn default() -> Self {
+        Self("default".into())
+    }
+}
+
+impl fmt::Display for BreakerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A breaker cannot have this name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidName {
+    name: String,
+}
+
+impl fmt::Display for InvalidName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "breaker name {:?} is not valid; allowed: {}", self.name, BreakerName::ALLOWED)
+    }
+}
+
+impl std::error::Error for InvalidName {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_safe_in_paths_and_labels() {
+        assert!(BreakerName::new("payments.v2_eu-1").is_ok());
+        for bad in ["", "a b", "a/b", "..", ".", "ü", "a\"b", &"x".repeat(65)] {
+            assert!(BreakerName::new(bad).is_err(), "{bad:?}");
+        }
+    }
+}
