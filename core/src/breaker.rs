@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use crate::counts::Counts;
 use crate::event::{Event, EventKind, EventQueue};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, EvidenceRule};
 use crate::incident::IncidentTracker;
 use crate::memory::{MemoryLatch, MemorySample};
 use crate::outcome::Outcome;
@@ -178,7 +178,7 @@ impl<const N: usize> Breaker<N> {
             generation: 0,
             generation_since: Instant::ZERO,
             window,
-            evidence: Evidence::default(),
+            evidence: Evidence::new(EvidenceRule::new(&policy).as_ref()),
             stalled: 0,
             breaches_in_a_row: 0,
             memory: MemoryLatch::new(),
@@ -331,9 +331,9 @@ impl<const N: usize> Breaker<N> {
             self.emit(at, EventKind::Memory(self.memory.state()));
         }
         if enabled {
-            self.enable(now)
+            self.enable(now);
         } else {
-            self.disable(now)
+            self.disable(now);
         }
         Ok(())
     }
@@ -409,6 +409,11 @@ impl<const N: usize> Breaker<N> {
     /// The next thing that happened.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop()
+    }
+
+    /// Whether [`Breaker::poll_event`] has something to hand out.
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// When [`Breaker::handle_time`] is due, on the clock that gives the readings; `None` = nothing waits for time.
@@ -562,7 +567,7 @@ impl<const N: usize> Breaker<N> {
         self.generation = self.generation.wrapping_add(1);
         self.generation_since = now;
         self.stalled = 0;
-        self.evidence = Evidence::default();
+        self.evidence = Evidence::new(self.limits.evidence.as_ref());
         self.breaches_in_a_row = 0;
         if to == State::Closed {
             self.window.clear();
@@ -623,8 +628,11 @@ impl<const N: usize> Breaker<N> {
     }
 
     fn expire_samples(&mut self, now: Instant) {
-        if self.window.expire(now) && self.window.len() == 0 {
-            self.evidence.forget();
+        if self.window.expire(now)
+            && self.window.len() == 0
+            && let Some(rule) = &self.limits.evidence
+        {
+            self.evidence.forget(rule);
         }
     }
 
@@ -647,7 +655,7 @@ impl<const N: usize> Breaker<N> {
     }
 
     fn weigh_evidence_again(&mut self) {
-        self.evidence = Evidence::default();
+        self.evidence = Evidence::new(self.limits.evidence.as_ref());
         if let Some(rule) = &self.limits.evidence {
             for latency in self.window.latencies() {
                 self.evidence.finished(rule, latency > self.policy.latency_threshold);

@@ -88,6 +88,10 @@ impl EventQueue {
         let _ = self.waiting.push_back(event);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     pub(crate) fn pop(&mut self) -> Option<Event> {
         self.waiting.pop_front()
     }

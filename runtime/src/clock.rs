@@ -41,3 +41,10 @@ impl Default for SystemClock {
         Self::new()
     }
 }
+
+impl SystemClock {
+    #[cfg_attr(not(feature = "smol"), expect(dead_code, reason = "read by the `smol` feature's `Clock`"))]
+    pub(crate) fn elapsed(&self) -> Instant {
+        Instant::ZERO + self.started.elapsed()
+    }
+}

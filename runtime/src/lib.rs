@@ -1,11 +1,47 @@
-//! The Tripline circuit breaker for servers.
+//! The Tripline circuit breaker for servers: shared handles, a supervisor, alert dispatch, on any executor.
+//!
+//! - [`Breaker`] is what requests use: ask, call, finish. Asking a closed breaker takes no lock and no clock.
+//! - [`supervise`] gives two futures for any executor: the [`Supervisor`] samples memory, sees calls that hang and turns
+//!   incidents into alerts; the [`Dispatcher`] delivers those. Without them latency rules and recovery still work, but
+//!   memory and alerts do not, and a hanging call is seen only when some other call finishes.
+//! - [`Clock`], [`MemorySource`] and [`AlertSink`] are what you can plug in. The feature `test-util` brings one of each for
+//!   tests, and a world that runs everything on virtual time.
+//!
+//! All decisions are made by [`tripline_core`](core), which is re-exported.
 #![deny(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod alert;
+mod backoff;
+mod breaker;
+mod call;
+mod cell;
+mod classic;
 mod clock;
+mod dispatch;
+mod in_flight;
 mod memory;
 mod name;
+mod permit;
+mod registry;
+mod rejection;
+#[cfg(feature = "smol")]
+mod smol_support;
+mod supervisor;
+mod sync;
+#[cfg(feature = "test-util")]
+pub mod test_util;
 
+pub use alert::{Alert, AlertSink, DeliveryError, Snapshot, Stage};
+pub use breaker::{Breaker, Builder};
 pub use clock::{Clock, SystemClock};
+pub use dispatch::{Dispatcher, DrainReport};
 pub use memory::{MemoryError, MemorySource};
 pub use name::{BreakerName, InvalidName};
+pub use permit::{OwnedPermit, OwnedTimed, Permit, PermitOn, Timed, TimedOn};
+pub use registry::{DuplicateName, Registry};
+pub use rejection::{CallError, Rejection};
+#[cfg(feature = "smol")]
+pub use smol_support::Background;
+pub use supervisor::{Stop, Supervisor, Watch, supervise};
 pub use tripline_core as core;

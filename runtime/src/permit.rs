@@ -1,0 +1,132 @@
+//! The right to make one call. It reports one outcome, or is dropped.
+
+use std::borrow::Borrow;
+use std::fmt;
+
+use tripline_core::{Generation, Instant, Latency, Outcome};
+
+use crate::breaker::Breaker;
+use crate::in_flight::CallId;
+
+/// Which call this is, to the breaker that admitted it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Token {
+    pub(crate) generation: Generation,
+    /// `None` where calls in flight are not tracked.
+    pub(crate) call: Option<CallId>,
+}
+
+/// An untimed permit, borrowed from its breaker: the caller tells both instants.
+pub type Permit<'a> = PermitOn<&'a Breaker>;
+/// An untimed permit that owns a handle: `'static` and `Send`, for one more reference count.
+pub type OwnedPermit = PermitOn<Breaker>;
+/// A permit that took the time, borrowed from its breaker.
+pub type Timed<'a> = TimedOn<&'a Breaker>;
+/// A permit that took the time and owns a handle.
+pub type OwnedTimed = TimedOn<Breaker>;
+
+/// The right to make one call, whose instants the caller knows. Dropped, it is neutral; a probe gives its place back.
+#[must_use = "a permit that is dropped at once is a call that was never made"]
+pub struct PermitOn<B: Borrow<Breaker>> {
+    breaker: B,
+    token: Option<Token>,
+}
+
+impl<B: Borrow<Breaker>> PermitOn<B> {
+    pub(crate) fn new(breaker: B, token: Token) -> Self {
+        Self { breaker, token: Some(token) }
+    }
+
+    /// The call started at `start` and ended at `end`, both on the breaker's clock; an end before the start counts as no
+    /// latency. `end` is the time of the decision: no other clock is read.
+    pub fn finish(mut self, start: Instant, end: Instant, outcome: Outcome) {
+        if let Some(token) = self.token.take() {
+            self.breaker.borrow().finish(token, end, Latency::between(start, end), outcome);
+        }
+    }
+
+    /// The generation that admitted the call.
+    pub fn generation(&self) -> Generation {
+        self.token.map_or_else(Generation::default, |token| token.generation)
+    }
+}
+
+impl<B: Borrow<Breaker>> Drop for PermitOn<B> {
+    fn drop(&mut self) {
+        if let Some(token) = self.token.take() {
+            self.breaker.borrow().give_up(token);
+        }
+    }
+}
+
+impl<B: Borrow<Breaker>> fmt::Debug for PermitOn<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").field("breaker", self.breaker.borrow().name()).field("token", &self.token).finish()
+    }
+}
+
+/// The right to make one call that has just started.
+///
+/// Dropped without [`finish`](TimedOn::finish) it is neutral while it is younger than the threshold; older, it counts as a
+/// slow call; dropped by a panic, as a failed one.
+#[must_use = "a permit that is dropped at once is a call that was never made"]
+pub struct TimedOn<B: Borrow<Breaker>> {
+    breaker: B,
+    token: Option<Token>,
+    start: Instant,
+    panicking_at_start: bool,
+}
+
+impl<B: Borrow<Breaker>> TimedOn<B> {
+    pub(crate) fn new(breaker: B, token: Token, start: Instant) -> Self {
+        Self { breaker, token: Some(token), start, panicking_at_start: std::thread::panicking() }
+    }
+
+    /// When the call started.
+    pub fn start(&self) -> Instant {
+        self.start
+    }
+
+    /// The call ends now.
+    pub fn finish(mut self, outcome: Outcome) {
+        let end = self.breaker.borrow().clock().now();
+        self.end(end, outcome);
+    }
+
+    /// The call ended at `end` on the breaker's clock.
+    pub fn finish_at(mut self, end: Instant, outcome: Outcome) {
+        self.end(end, outcome);
+    }
+
+    fn end(&mut self, end: Instant, outcome: Outcome) {
+        if let Some(token) = self.token.take() {
+            self.breaker.borrow().finish(token, end, Latency::between(self.start, end), outcome);
+        }
+    }
+}
+
+impl<B: Borrow<Breaker>> Drop for TimedOn<B> {
+    fn drop(&mut self) {
+        let Some(token) = self.token.take() else { return };
+        let breaker = self.breaker.borrow();
+        let end = breaker.clock().now();
+        let latency = Latency::between(self.start, end);
+        if std::thread::panicking() && !self.panicking_at_start {
+            breaker.finish(token, end, latency, Outcome::Failed);
+        } else if latency > breaker.slow_after() {
+            breaker.finish(token, end, latency, Outcome::Ok);
+        } else {
+            breaker.give_up(token);
+        }
+    }
+}
+
+impl<B: Borrow<Breaker>> fmt::Debug for TimedOn<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timed")
+            .field("breaker", self.breaker.borrow().name())
+            .field("token", &self.token)
+            .field("start", &self.start)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,60 @@
+//! The system clock's sleeping, and a thread for those who have no executor.
+
+use std::io;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use smol::Timer;
+use tripline_core::Instant;
+
+use crate::clock::{Clock, SystemClock};
+use crate::dispatch::{Dispatcher, DrainReport};
+use crate::supervisor::{Stop, Supervisor};
+
+#[async_trait]
+impl Clock for SystemClock {
+    fn now(&self) -> Instant {
+        self.elapsed()
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    async fn sleep_until(&self, deadline: Instant) {
+        Timer::after(deadline.since(self.now())).await;
+    }
+}
+
+/// Supervisor and dispatcher on a thread of their own, until it is stopped or dropped.
+#[derive(Debug)]
+pub struct Background {
+    stop: Stop,
+    thread: Option<JoinHandle<DrainReport>>,
+}
+
+impl Background {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// Where the system gives no thread.
+    pub fn spawn(supervisor: Supervisor, dispatcher: Dispatcher, stop: Stop) -> io::Result<Self> {
+        let run = move || smol::block_on(smol::future::zip(supervisor.run(), dispatcher.run())).1;
+        let thread = thread::Builder::new().name("tripline".to_owned()).spawn(run)?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+
+    /// Stops, delivers what waits for `drain` at the longest, and tells what is left. Blocks until then.
+    pub fn stop(mut self, drain: Duration) -> DrainReport {
+        self.stop.stop(drain);
+        self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
+    }
+}
+
+impl Drop for Background {
+    /// Stops without waiting for deliveries.
+    fn drop(&mut self) {
+        self.stop.stop(Duration::ZERO);
+    }
+}

@@ -1,0 +1,275 @@
+//! What goes on beside the requests: memory is sampled, time passes, people are told.
+
+use std::future::Future as _;
+use std::time::Duration;
+
+use event_listener::Event as Notification;
+use futures_lite::future;
+use tripline_core::{Event, EventKind, Instant, MemoryState};
+
+use crate::alert::{Alert, AlertSink, Snapshot, Stage};
+use crate::breaker::{Breaker, Supervised};
+use crate::clock::Clock;
+use crate::dispatch::{Dispatcher, Outbox};
+use crate::memory::MemorySource;
+use crate::sync::{Arc, AtomicBool, Ordering};
+
+/// A breaker, and what is to be done for it.
+#[derive(Debug)]
+pub struct Watch {
+    breaker: Breaker,
+    memory: Option<Arc<dyn MemorySource>>,
+    sinks: Vec<Arc<dyn AlertSink>>,
+}
+
+impl Watch {
+    /// Looks after `breaker`: its samples age, its stalled calls are seen.
+    pub fn new(breaker: Breaker) -> Self {
+        Self { breaker, memory: None, sinks: Vec::new() }
+    }
+
+    /// Samples memory for it, every `sample_interval` of its policy.
+    #[must_use]
+    pub fn memory(mut self, source: Arc<dyn MemorySource>) -> Self {
+        self.memory = Some(source);
+        self
+    }
+
+    /// Sends its alerts to `sink` too.
+    #[must_use]
+    pub fn sink(mut self, sink: Arc<dyn AlertSink>) -> Self {
+        self.sinks.push(sink);
+        self
+    }
+}
+
+/// Looks after breakers, as a future for any executor. Made together with its [`Dispatcher`] by [`supervise`].
+#[derive(Debug)]
+#[must_use = "a supervisor does nothing until `run`"]
+pub struct Supervisor {
+    clock: Arc<dyn Clock>,
+    watched: Vec<Watched>,
+    stop: Stop,
+}
+
+#[derive(Debug)]
+struct Watched {
+    breaker: Breaker,
+    memory: Option<Arc<dyn MemorySource>>,
+    memory_due: Instant,
+    memory_known: Option<bool>,
+    outbox: Outbox,
+    incidents: u64,
+    cause: Option<tripline_core::IncidentCause>,
+    events_dropped: u32,
+    _supervised: Supervised,
+}
+
+/// Makes a supervisor for these breakers and the dispatcher of their alerts; both run until `stop`.
+///
+/// `clock` must be the one that the breakers were made with, `seed` feeds the jitter of retries.
+pub fn supervise(
+    clock: Arc<dyn Clock>,
+    watches: impl IntoIterator<Item = Watch>,
+    seed: u64,
+) -> (Supervisor, Dispatcher, Stop) {
+    let stop = Stop::default();
+    let mut dispatcher = Dispatcher::new(clock.clone(), stop.clone(), seed);
+    let all = watches
+        .into_iter()
+        .map(|watch| Watched {
+            memory_due: Instant::ZERO,
+            memory_known: None,
+            outbox: dispatcher.outbox(&watch.sinks),
+            incidents: 0,
+            cause: None,
+            events_dropped: 0,
+            _supervised: watch.breaker.supervise(),
+            memory: watch.memory,
+            breaker: watch.breaker,
+        })
+        .collect();
+    (Supervisor { clock, watched: all, stop: stop.clone() }, dispatcher, stop)
+}
+
+impl Supervisor {
+    /// Runs until it is told to stop. The future is `Send` and `'static`, and needs nothing from the executor but polling;
+    /// dropped, it just ends, and what the breakers have to tell waits for another supervisor.
+    pub async fn run(mut self) {
+        loop {
+            // Listen first, look then: what happens in between is not missed.
+            let stopped = self.stop.listen();
+            let changed: Vec<_> = self.watched.iter().map(|watched| watched.breaker.changed()).collect();
+            if self.stop.is_set() {
+                break;
+            }
+            let now = self.clock.now();
+            let next = self.watched.iter_mut().filter_map(|watched| watched.look_after(now, &*self.clock)).min();
+            let sleep = async {
+                match next {
+                    Some(deadline) => self.clock.sleep_until(deadline).await,
+                    None => future::pending().await,
+                }
+            };
+            future::or(future::or(stopped, sleep), any(changed)).await;
+        }
+        for watched in &mut self.watched {
+            watched.pass_on_events(&*self.clock);
+            watched.outbox.close();
+        }
+    }
+}
+
+impl Watched {
+    /// Does what is due at `now`; tells when to come again.
+    fn look_after(&mut self, now: Instant, clock: &dyn Clock) -> Option<Instant> {
+        if now >= self.memory_due {
+            self.sample_memory(now);
+        }
+        self.breaker.handle_time(now);
+        self.pass_on_events(clock);
+        let memory = self.memory.is_some().then_some(self.memory_due);
+        // A deadline that has passed already waits for something else; looking again at once would spin.
+        let deadline = self.breaker.next_deadline(now).map(|at| if at > now { at } else { now + LEAST_SLEEP });
+        [memory, deadline].into_iter().flatten().min()
+    }
+
+    fn sample_memory(&mut self, now: Instant) {
+        let Some(source) = &self.memory else { return };
+        let interval = self.breaker.read(|core| core.policy().sample_interval);
+        self.memory_due = now + interval.max(LEAST_SLEEP);
+        let sample = source.sample();
+        let known = sample.as_ref().is_ok_and(|sample| sample.ratio().is_some());
+        // A warning once, not one per reading.
+        if self.memory_known.replace(known) != Some(known) {
+            let (breaker, source) = (self.breaker.name().as_str(), source.name());
+            match &sample {
+                Ok(_) if known => tracing::info!(breaker, source, "memory is known"),
+                Ok(_) => tracing::warn!(breaker, source, "memory has no limit; the memory rule cannot trip"),
+                Err(error) => tracing::warn!(breaker, source, %error, "memory is unknown; the memory rule cannot trip"),
+            }
+        }
+        self.breaker.handle_memory(now, sample.ok());
+    }
+
+    fn pass_on_events(&mut self, clock: &dyn Clock) {
+        while let Some(event) = self.breaker.poll_event() {
+            self.log(&event);
+            self.tell(&event, clock);
+        }
+        let dropped = self.breaker.read(tripline_core::Breaker::events_dropped);
+        if dropped != self.events_dropped {
+            let lost = dropped.wrapping_sub(self.events_dropped);
+            tracing::warn!(breaker = self.breaker.name().as_str(), lost, "events came faster than they were read");
+            self.events_dropped = dropped;
+        }
+    }
+
+    fn log(&self, event: &Event) {
+        let breaker = self.breaker.name().as_str();
+        match event.kind {
+            EventKind::Transition { from, to, cause } => {
+                tracing::info!(
+                    breaker,
+                    from = from.as_str(),
+                    to = to.as_str(),
+                    cause = cause.as_str(),
+                    "state changed"
+                );
+            }
+            EventKind::Memory(MemoryState::Exhausted) => tracing::warn!(breaker, "memory is exhausted"),
+            EventKind::Memory(MemoryState::Ok) => tracing::info!(breaker, "memory is below its threshold"),
+            EventKind::ClockJumpedBack => tracing::warn!(breaker, "the clock was set back; time goes on"),
+            _ => {}
+        }
+    }
+
+    fn tell(&mut self, event: &Event, clock: &dyn Clock) {
+        let (stage, cause) = match event.kind {
+            EventKind::IncidentStarted(cause) => {
+                self.incidents = self.incidents.saturating_add(1);
+                self.cause = Some(cause);
+                (Stage::Initial, cause)
+            }
+            EventKind::IncidentEnded(end) => match self.cause.take() {
+                Some(cause) => (Stage::Resolved(end), cause),
+                None => return,
+            },
+            _ => return,
+        };
+        let alert = Alert {
+            breaker: self.breaker.name().clone(),
+            incident: self.incidents,
+            stage,
+            cause,
+            at: clock.wall(),
+            snapshot: snapshot(&self.breaker),
+        };
+        self.outbox.send(&alert);
+    }
+}
+
+/// Nothing is looked after more often than this.
+const LEAST_SLEEP: Duration = Duration::from_millis(1);
+
+fn snapshot(breaker: &Breaker) -> Snapshot {
+    breaker.read(|core| Snapshot {
+        state: core.state().kind(),
+        trip_reason: core.last_trip().map(|trip| trip.reason),
+        percentile: core.percentile(),
+        threshold: core.policy().latency_threshold,
+        trend: core.trend(),
+        memory: core.memory_sample(),
+    })
+}
+
+/// Resolves with the first of these.
+async fn any(listeners: Vec<event_listener::EventListener>) {
+    let mut listeners = listeners;
+    future::poll_fn(|context| {
+        for listener in &mut listeners {
+            if std::pin::Pin::new(listener).poll(context).is_ready() {
+                return std::task::Poll::Ready(());
+            }
+        }
+        std::task::Poll::Pending
+    })
+    .await;
+}
+
+/// Tells supervisor and dispatcher to stop. Clones tell the same two.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    inner: Arc<StopInner>,
+}
+
+#[derive(Debug, Default)]
+struct StopInner {
+    set: AtomicBool,
+    drain_millis: crate::sync::AtomicU64,
+    notify: Notification,
+}
+
+impl Stop {
+    /// The supervisor stops now; the dispatcher delivers what waits, for `drain` at the longest.
+    pub fn stop(&self, drain: Duration) {
+        let millis = u64::try_from(drain.as_millis()).unwrap_or(u64::MAX);
+        // Relaxed: published by the Release store below.
+        self.inner.drain_millis.store(millis, Ordering::Relaxed);
+        // Release pairs with the Acquire load in `is_set`.
+        self.inner.set.store(true, Ordering::Release);
+        self.inner.notify.notify(usize::MAX);
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.inner.set.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn listen(&self) -> event_listener::EventListener {
+        self.inner.notify.listen()
+    }
+
+    pub(crate) fn drain(&self) -> Duration {
+        Duration::from_millis(self.inner.drain_millis.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,31 @@
+//! For tests: time, memory and alerts in your hands, and a [`World`] that runs everything on virtual time.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tripline_runtime::core::{Latency, Outcome, Policy, StateKind};
+//! use tripline_runtime::test_util::World;
+//!
+//! let world = World::new(1);
+//! let mut policy = Policy::default();
+//! policy.latency_threshold = Latency::from_millis(300);
+//! let subject = world.breaker(policy)?;
+//!
+//! for _ in 0..30 {
+//!     world.request(&subject.breaker, Duration::from_millis(400), Outcome::Ok);
+//!     world.advance(Duration::from_millis(100));
+//! }
+//! assert_eq!(subject.breaker.read(|core| core.state().kind()), StateKind::Open);
+//! assert_eq!(subject.alerts.all().len(), 1);
+//! # Ok::<(), tripline_runtime::core::CapacityError>(())
+//! ```
+
+mod clock;
+mod executor;
+mod memory;
+mod sink;
+mod world;
+
+pub use clock::ManualClock;
+pub use memory::MockMemory;
+pub use sink::RecordingSink;
+pub use world::{Subject, World};
