@@ -1,22 +1,28 @@
 //! The breaker itself: inputs go in with the time, decisions and events come out.
 
+mod machine;
+mod operator;
+mod refusal;
+mod view;
+
 use core::fmt;
 use core::time::Duration;
 
 use crate::counts::Counts;
-use crate::event::{Event, EventKind, EventQueue};
+use crate::event::{Event, EventQueue};
 use crate::evidence::{Evidence, EvidenceRule};
 use crate::incident::IncidentTracker;
 use crate::memory::{MemoryLatch, MemorySample};
 use crate::outcome::Outcome;
 use crate::policy::Policy;
-use crate::rules::{Limits, Verdict};
-use crate::state::{Cause, State, TripReason, is_legal};
+use crate::rules::Limits;
+use crate::state::{State, TripReason};
 use crate::time::{Instant, Timeline};
-use crate::trend::Slope;
 use crate::units::Latency;
 use crate::wait::Wait;
 use crate::window::Window;
+
+pub use refusal::{Refusal, RefusalReason};
 
 /// Which stretch of the breaker's life a call was admitted in.
 ///
@@ -35,40 +41,6 @@ impl Generation {
     /// Its number; wraps after 2^32 transitions.
     pub const fn get(self) -> u32 {
         self.0
-    }
-}
-
-/// Why a call was not admitted, and when asking again makes sense.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refusal {
-    /// Why.
-    pub reason: RefusalReason,
-    /// How long to wait; `None` where no time can be told (memory, an operator).
-    pub retry_after: Option<Duration>,
-}
-
-/// Why a call was not admitted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum RefusalReason {
-    /// The breaker is open, for this reason.
-    Open(TripReason),
-    /// Half-open, and all probes are taken.
-    Probing,
-    /// An operator forced it open.
-    ForcedOpen,
-}
-
-impl RefusalReason {
-    /// The name as it stands in bodies and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Open(reason) => reason.as_str(),
-            Self::Probing => "probing",
-            Self::ForcedOpen => "forced_open",
-        }
     }
 }
 
@@ -194,8 +166,6 @@ impl<const N: usize> Breaker<N> {
         })
     }
 
-    // ----- asking
-
     /// Asks to make a call. `now` is a reading of the clock.
     ///
     /// While open, the first call to ask after the wait makes the breaker half-open and is its first probe.
@@ -239,14 +209,13 @@ impl<const N: usize> Breaker<N> {
         }
     }
 
-    // ----- inputs
-
     /// A call has finished at `end` (which is never taken as the clock going back) after `latency`.
     ///
     /// A result of an earlier generation counts in [`Breaker::counts`] and nowhere else. O(1) amortised; when many samples
     /// expire at once after an idle time, O(N) once.
     pub fn handle_finished(&mut self, end: Instant, generation: Generation, latency: Latency, outcome: Outcome) {
         let now = self.time.end_of_call(end);
+        self.expire_memory(now);
         if generation != self.generation() {
             self.counts.stale = self.counts.stale.wrapping_add(1);
             return;
@@ -270,6 +239,7 @@ impl<const N: usize> Breaker<N> {
     /// `latency_max_age`). Each counts as a slow call while it lasts. Tell it after the finished calls, not before.
     pub fn handle_stalled(&mut self, now: Instant, generation: Generation, count: u16) {
         let now = self.time.end_of_call(now);
+        self.expire_memory(now);
         if generation != self.generation() || (count == 0 && self.stalled == 0) {
             return;
         }
@@ -309,103 +279,6 @@ impl<const N: usize> Breaker<N> {
         self.catch_up(now);
     }
 
-    /// Applies new settings between two samples; the window is kept. A changed `enabled` acts as
-    /// [`enable`](Breaker::enable) or [`disable`](Breaker::disable). O(N).
-    ///
-    /// # Errors
-    /// [`CapacityError`] where the window does not fit; then nothing changes.
-    pub fn handle_policy(&mut self, now: Instant, policy: &Policy) -> Result<(), CapacityError> {
-        check_capacity::<N>(policy)?;
-        let enabled = policy.enabled;
-        self.policy = Policy { enabled: self.policy.enabled, ..policy.clone() };
-        self.limits = Limits::new(&self.policy);
-        let size = self.policy.latency_window_size.get();
-        self.window.retune(size, self.policy.latency_max_age, self.policy.latency_threshold);
-        self.weigh_evidence_again();
-        if !self.verdict().breach {
-            self.breaches_in_a_row = 0;
-        }
-        let changed = self.memory.retune(&self.policy);
-        let at = self.time.latest();
-        if changed {
-            self.emit(at, EventKind::Memory(self.memory.state()));
-        }
-        if enabled {
-            self.enable(now);
-        } else {
-            self.disable(now);
-        }
-        Ok(())
-    }
-
-    // ----- operators
-
-    /// Closes the breaker, forgets the window, undoes the overlays and ends the incident. A disabled one stays disabled.
-    pub fn reset(&mut self, now: Instant) {
-        let now = self.read_clock(now);
-        self.simulated_memory = false;
-        self.simulated_latency = false;
-        let to = if self.policy.enabled { State::Closed } else { State::Disabled };
-        self.change_state(now, to, Cause::Reset);
-        self.end_incident_by_operator(now);
-    }
-
-    /// A disabled breaker closes; any other stays as it is.
-    pub fn enable(&mut self, now: Instant) {
-        let now = self.read_clock(now);
-        self.policy.enabled = true;
-        if self.state == State::Disabled {
-            self.change_state(now, State::Closed, Cause::Enable);
-        }
-    }
-
-    /// Admits everything and records nothing, until [`Breaker::enable`]; ends the incident. A breaker that is forced open
-    /// stays so until [`Breaker::reset`].
-    pub fn disable(&mut self, now: Instant) {
-        let now = self.read_clock(now);
-        self.policy.enabled = false;
-        if !matches!(self.state, State::Disabled | State::ForcedOpen) {
-            self.simulated_memory = false;
-            self.simulated_latency = false;
-            self.change_state(now, State::Disabled, Cause::Disable);
-            self.end_incident_by_operator(now);
-        }
-    }
-
-    /// Admits nothing until [`Breaker::reset`]; false where the breaker is disabled, which must be undone first.
-    pub fn force_open(&mut self, now: Instant) -> bool {
-        let now = self.read_clock(now);
-        if self.state == State::Disabled {
-            return false;
-        }
-        if self.state != State::ForcedOpen {
-            self.change_state(now, State::ForcedOpen, Cause::ForceOpen);
-        }
-        true
-    }
-
-    /// Lets the memory rule see exhausted memory (an overlay: the readings stay as they are) until
-    /// [`Breaker::undo_simulations`] or [`Breaker::reset`]; false, and without effect, where the breaker is disabled or forced
-    /// open.
-    pub fn simulate_memory(&mut self, now: Instant) -> bool {
-        self.simulate(now, |breaker| breaker.simulated_memory = true)
-    }
-
-    /// Lets the latency rule hold (no samples are made up), in the same way as [`Breaker::simulate_memory`].
-    pub fn simulate_latency(&mut self, now: Instant) -> bool {
-        self.simulate(now, |breaker| breaker.simulated_latency = true)
-    }
-
-    /// Undoes both simulations; an open breaker goes on with its wait.
-    pub fn undo_simulations(&mut self, now: Instant) {
-        let now = self.read_clock(now);
-        self.simulated_memory = false;
-        self.simulated_latency = false;
-        self.catch_up(now);
-    }
-
-    // ----- outputs
-
     /// The next thing that happened.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop()
@@ -422,267 +295,12 @@ impl<const N: usize> Breaker<N> {
             State::HalfOpen { admitted, good } if admitted > good => self.probe_deadline(),
             _ => Instant::MAX,
         };
-        let memory = self.memory.deadline().plus_nanos(1);
+        let memory = self.memory.believed_until(&self.policy).plus_nanos(1);
         let incident = self.incident.deadline(&self.policy, self.limits.minimum_samples);
-        let next = probe.min(memory).min(incident);
+        // Ageing alone decides nothing but whether a closed breaker is healthy again.
+        let ageing = if self.incident.waits_for_health() { self.window.next_expiry() } else { Instant::MAX };
+        let next = probe.min(memory).min(incident).min(ageing);
         (next < Instant::MAX).then(|| self.time.as_clock_shows(next))
-    }
-
-    // ----- the machine
-
-    fn record(&mut self, now: Instant, latency: Latency, outcome: Outcome) {
-        self.counts.finished(outcome);
-        if outcome == Outcome::Ignored {
-            return;
-        }
-        self.expire_samples(now);
-        let slow = latency > self.policy.latency_threshold;
-        if slow {
-            self.stalled = self.stalled.saturating_sub(1);
-            self.counts.slow = self.counts.slow.wrapping_add(1);
-        }
-        self.window.record(now, latency, outcome);
-        if let Some(rule) = &self.limits.evidence
-            && (slow || outcome == Outcome::Ok)
-        {
-            self.evidence.finished(rule, slow);
-        }
-        self.incident.call_recorded();
-        let verdict = self.verdict();
-        self.breaches_in_a_row = if verdict.breach { self.breaches_in_a_row.saturating_add(1) } else { 0 };
-        self.judge(now, verdict);
-    }
-
-    /// Takes the trip decision of a closed breaker; without one, looks at the incident.
-    fn judge(&mut self, now: Instant, verdict: Verdict) {
-        match self.trip_rule(verdict) {
-            Some(reason) => self.trip(now, reason),
-            None => self.look_at_incident(now, verdict),
-        }
-    }
-
-    fn verdict(&self) -> Verdict {
-        self.limits.verdict(&self.window, &self.evidence, self.stalled)
-    }
-
-    fn trip_rule(&self, verdict: Verdict) -> Option<TripReason> {
-        let latency = if self.simulated_latency {
-            Some(TripReason::Latency)
-        } else if verdict.breach && verdict.enough {
-            self.latency_rule(verdict)
-        } else {
-            None
-        };
-        let memory = self.memory.is_set() || self.simulated_memory;
-        match (memory, latency) {
-            (true, Some(_)) => Some(TripReason::MemoryAndLatency),
-            (true, None) => Some(TripReason::Memory),
-            (false, Some(reason)) => Some(reason),
-            (false, None) => self.limits.failures(&self.window, self.stalled).then_some(TripReason::Failures),
-        }
-    }
-
-    fn latency_rule(&self, verdict: Verdict) -> Option<TripReason> {
-        if !self.policy.trend_analysis {
-            return Some(TripReason::Latency);
-        }
-        let slope = self.window.sums().slope(self.limits.trend_minimum);
-        let sustained = self.breaches_in_a_row >= self.policy.latency_window_size.get();
-        if slope == Slope::Rising {
-            Some(TripReason::LatencyRising)
-        } else if verdict.plateau {
-            Some(TripReason::LatencyPlateau)
-        } else if sustained && slope != Slope::Falling {
-            Some(TripReason::LatencySustained)
-        } else {
-            None
-        }
-    }
-
-    fn probe_finished(&mut self, now: Instant, latency: Latency, outcome: Outcome, admitted: u16, good: u16) {
-        self.counts.finished(outcome);
-        if latency > self.probes.threshold {
-            self.counts.slow = self.counts.slow.wrapping_add(1);
-            return self.trip(now, TripReason::ProbeSlow);
-        }
-        match outcome {
-            Outcome::Ok => {
-                let good = good.saturating_add(1);
-                self.state = State::HalfOpen { admitted, good };
-                if good >= self.probes.limit {
-                    self.change_state(now, State::Closed, Cause::Recovered);
-                }
-            }
-            Outcome::Failed if self.limits.failure_rule_is_on() => self.trip(now, TripReason::ProbeFailed),
-            Outcome::Failed | Outcome::Ignored => self.give_place_back(),
-        }
-    }
-
-    fn take_probe(&mut self, now: Instant) -> Result<(), Refusal> {
-        let State::HalfOpen { admitted, good } = self.state else { return Ok(()) };
-        if admitted >= self.probes.limit {
-            return Err(self.refusal(now));
-        }
-        self.state = State::HalfOpen { admitted: admitted.saturating_add(1), good };
-        self.probes.last_admitted = now;
-        Ok(())
-    }
-
-    fn give_place_back(&mut self) {
-        if let State::HalfOpen { admitted, good } = self.state {
-            self.state = State::HalfOpen { admitted: admitted.saturating_sub(1).max(good), good };
-        }
-    }
-
-    /// The moment from which every probe in flight is older than the threshold, whoever may have lost it.
-    fn probe_deadline(&self) -> Instant {
-        self.probes.last_admitted.plus_nanos(self.probes.threshold.as_nanos().saturating_add(1))
-    }
-
-    fn end_wait(&mut self, now: Instant) {
-        self.probes.limit = self.policy.half_open_max_calls;
-        self.probes.threshold = self.policy.latency_threshold;
-        let to = if self.probes.limit == 0 { State::Closed } else { State::HalfOpen { admitted: 0, good: 0 } };
-        self.change_state(now, to, Cause::WaitOver);
-    }
-
-    fn trip(&mut self, now: Instant, reason: TripReason) {
-        let wait = match self.state {
-            State::HalfOpen { .. } => self.wait.after_failed_probe(&self.policy),
-            _ => self.wait.after_trip(&self.policy),
-        };
-        self.last_trip = Some(Trip { reason, at: now });
-        self.counts.tripped(reason);
-        self.change_state(now, State::Open { until: now.plus_nanos(wait) }, Cause::Trip(reason));
-        if let Some(cause) = self.incident.tripped(reason) {
-            self.emit(now, EventKind::IncidentStarted(cause));
-        }
-    }
-
-    /// The only place where the state becomes another one.
-    fn change_state(&mut self, now: Instant, to: State, cause: Cause) {
-        let from = self.state.kind();
-        debug_assert!(is_legal(from, cause, to.kind()), "{from} to {to:?} by {cause:?}");
-        self.state = to;
-        self.generation = self.generation.wrapping_add(1);
-        self.generation_since = now;
-        self.stalled = 0;
-        self.evidence = Evidence::new(self.limits.evidence.as_ref());
-        self.breaches_in_a_row = 0;
-        if to == State::Closed {
-            self.window.clear();
-        }
-        self.incident.state_changed();
-        self.emit(now, EventKind::Transition { from, to: to.kind(), cause });
-    }
-
-    fn memory_seen(&mut self, now: Instant, changed: bool) {
-        if changed {
-            self.emit(now, EventKind::Memory(self.memory.state()));
-        }
-        match self.state {
-            State::Closed if self.memory.is_set() => {
-                self.expire_samples(now);
-                self.judge(now, self.verdict());
-            }
-            State::HalfOpen { .. } if self.memory.is_set() => self.trip(now, TripReason::Memory),
-            _ => {}
-        }
-    }
-
-    fn simulate(&mut self, now: Instant, set: impl FnOnce(&mut Self)) -> bool {
-        let now = self.read_clock(now);
-        if matches!(self.state, State::Disabled | State::ForcedOpen) {
-            return false;
-        }
-        set(self);
-        match self.state {
-            State::Closed => {
-                self.expire_samples(now);
-                self.judge(now, self.verdict());
-            }
-            State::HalfOpen { .. } => {
-                let reason = self.trip_rule(Verdict::default()).unwrap_or(TripReason::Latency);
-                self.trip(now, reason);
-            }
-            _ => {}
-        }
-        true
-    }
-
-    fn catch_up(&mut self, now: Instant) {
-        if self.memory.expire(now) {
-            self.emit(now, EventKind::Memory(self.memory.state()));
-        }
-        match self.state {
-            State::Closed => {
-                self.expire_samples(now);
-                let verdict = self.verdict();
-                self.look_at_incident(now, verdict);
-            }
-            State::HalfOpen { admitted, good } if admitted > good && now >= self.probe_deadline() => {
-                self.trip(now, TripReason::ProbeSlow);
-            }
-            _ => {}
-        }
-    }
-
-    fn expire_samples(&mut self, now: Instant) {
-        if self.window.expire(now)
-            && self.window.len() == 0
-            && let Some(rule) = &self.limits.evidence
-        {
-            self.evidence.forget(rule);
-        }
-    }
-
-    fn look_at_incident(&mut self, now: Instant, verdict: Verdict) {
-        if verdict.above && verdict.enough {
-            if let Some(cause) = self.incident.condition_holds(now, &self.policy) {
-                self.emit(now, EventKind::IncidentStarted(cause));
-            }
-        } else if let Some(end) = self.incident.healthy(now, &self.policy, self.limits.minimum_samples) {
-            self.wait.fall_back();
-            self.emit(now, EventKind::IncidentEnded(end));
-        }
-    }
-
-    fn end_incident_by_operator(&mut self, now: Instant) {
-        self.wait.fall_back();
-        if let Some(end) = self.incident.end_by_operator() {
-            self.emit(now, EventKind::IncidentEnded(end));
-        }
-    }
-
-    fn weigh_evidence_again(&mut self) {
-        self.evidence = Evidence::new(self.limits.evidence.as_ref());
-        if let Some(rule) = &self.limits.evidence {
-            for latency in self.window.latencies() {
-                self.evidence.finished(rule, latency > self.policy.latency_threshold);
-            }
-            self.evidence.stalled(rule, self.stalled);
-        }
-    }
-
-    fn is_held_open(&self) -> bool {
-        self.memory.is_set() || self.simulated_memory || self.simulated_latency
-    }
-
-    fn trip_reason(&self) -> TripReason {
-        self.last_trip.map_or(TripReason::Latency, |trip| trip.reason)
-    }
-
-    fn read_clock(&mut self, raw: Instant) -> Instant {
-        let jumps = self.time.jumps();
-        let now = self.time.reading(raw);
-        if self.time.jumps() != jumps {
-            self.emit(now, EventKind::ClockJumpedBack);
-        }
-        now
-    }
-
-    fn emit(&mut self, at: Instant, kind: EventKind) {
-        self.events.push(Event { at, generation: self.generation, kind });
     }
 }
 
@@ -693,5 +311,3 @@ fn check_capacity<const N: usize>(policy: &Policy) -> Result<(), CapacityError> 
     }
     Ok(())
 }
-
-mod view;

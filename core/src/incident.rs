@@ -26,10 +26,15 @@ impl IncidentTracker {
         self.open
     }
 
-    /// The breaker left Closed, or came back to it.
-    pub(crate) fn state_changed(&mut self) {
+    /// A closed breaker is in a condition that keeps an incident open, or may begin one.
+    pub(crate) fn waits_for_health(&self) -> bool {
+        self.condition_since.is_some()
+    }
+
+    /// The breaker left Closed, or came back to it at `closed_at`.
+    pub(crate) fn state_changed(&mut self, closed_at: Option<Instant>) {
         self.condition_since = None;
-        self.healthy_since = None;
+        self.healthy_since = closed_at;
         self.calls_since_closed = 0;
     }
 

@@ -39,13 +39,12 @@ pub enum MemoryState {
 pub(crate) struct MemoryLatch {
     state: MemoryState,
     sample: Option<MemorySample>,
-    /// When the last reading stops being believed.
-    stale_at: Instant,
+    read_at: Instant,
 }
 
 impl MemoryLatch {
     pub(crate) const fn new() -> Self {
-        Self { state: MemoryState::Unknown, sample: None, stale_at: Instant::MAX }
+        Self { state: MemoryState::Unknown, sample: None, read_at: Instant::ZERO }
     }
 
     pub(crate) const fn state(&self) -> MemoryState {
@@ -61,15 +60,18 @@ impl MemoryLatch {
         self.sample
     }
 
-    /// When [`MemoryLatch::expire`] has something to do; [`Instant::MAX`] = never.
-    pub(crate) const fn deadline(&self) -> Instant {
-        self.stale_at
+    /// Until when the last reading is believed: for three sampling intervals; [`Instant::MAX`] without one.
+    pub(crate) fn believed_until(&self, policy: &Policy) -> Instant {
+        if self.sample.is_none() {
+            return Instant::MAX;
+        }
+        self.read_at.plus_nanos(saturating_nanos(policy.sample_interval).saturating_mul(3))
     }
 
     /// Takes a reading; true if the state changed.
     pub(crate) fn observe(&mut self, now: Instant, sample: MemorySample, policy: &Policy) -> bool {
         self.sample = Some(sample);
-        self.stale_at = stale_at(now, policy);
+        self.read_at = now;
         let next = match sample.ratio() {
             None => MemoryState::Unknown,
             Some(ratio) => self.latch(ratio, policy),
@@ -80,13 +82,12 @@ impl MemoryLatch {
     /// The source could not be read; true if the state changed.
     pub(crate) fn lose(&mut self) -> bool {
         self.sample = None;
-        self.stale_at = Instant::MAX;
         self.change_to(MemoryState::Unknown)
     }
 
     /// Stops believing a reading that is too old; true if the state changed.
-    pub(crate) fn expire(&mut self, now: Instant) -> bool {
-        now > self.stale_at && self.lose()
+    pub(crate) fn expire(&mut self, now: Instant, policy: &Policy) -> bool {
+        now > self.believed_until(policy) && self.lose()
     }
 
     /// Holds the last reading against changed settings; true if the state changed.
@@ -108,11 +109,6 @@ impl MemoryLatch {
     fn change_to(&mut self, next: MemoryState) -> bool {
         core::mem::replace(&mut self.state, next) != next
     }
-}
-
-/// A reading is believed for three sampling intervals.
-fn stale_at(now: Instant, policy: &Policy) -> Instant {
-    now.plus_nanos(saturating_nanos(policy.sample_interval).saturating_mul(3))
 }
 
 #[cfg(test)]
@@ -149,8 +145,8 @@ mod tests {
         let policy = Policy::default();
         let mut latch = MemoryLatch::new();
         latch.observe(Instant::ZERO, used(99), &policy);
-        assert!(!latch.expire(Instant::from_millis(1_500)));
-        assert!(latch.expire(Instant::from_millis(1_501)));
+        assert!(!latch.expire(Instant::from_millis(1_500), &policy));
+        assert!(latch.expire(Instant::from_millis(1_501), &policy));
         assert_eq!(latch.state(), MemoryState::Unknown);
         assert_eq!(latch.sample(), None);
     }

@@ -64,6 +64,6 @@ impl Limits {
         let n = u32::from(window.len()).saturating_add(u32::from(stalled));
         self.failure_rule_is_on()
             && n >= u32::from(self.minimum_samples)
-            && f64::from(window.failed()) >= self.failure_rate.get() * f64::from(n)
+            && f64::from(window.failed()) / f64::from(n) >= self.failure_rate.get()
     }
 }

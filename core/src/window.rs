@@ -110,6 +110,15 @@ impl<const N: usize> Window<N> {
         dropped
     }
 
+    /// When the oldest sample becomes too old; [`Instant::MAX`] where there is none.
+    pub(crate) fn next_expiry(&self) -> Instant {
+        let Some(oldest) = self.samples.front() else { return Instant::MAX };
+        let behind_newest = u64::from(oldest.age_ticks(self.newest_at));
+        let oldest_tick = (self.newest_at.as_nanos() >> TICK_SHIFT).saturating_sub(behind_newest);
+        let expiry_tick = oldest_tick.saturating_add(u64::from(self.max_age_ticks)).saturating_add(1);
+        Instant::from_nanos(expiry_tick.saturating_mul(1 << TICK_SHIFT))
+    }
+
     /// Forgets all samples.
     pub(crate) fn clear(&mut self) {
         self.samples.clear();

@@ -1,0 +1,244 @@
+//! The state machine: what a finished call, a reading or the time that passes does to the state.
+
+use super::{Breaker, Refusal, Trip};
+use crate::event::{Event, EventKind};
+use crate::evidence::Evidence;
+use crate::outcome::Outcome;
+use crate::rules::Verdict;
+use crate::state::{Cause, State, TripReason, is_legal};
+use crate::time::Instant;
+use crate::trend::Slope;
+use crate::units::Latency;
+
+impl<const N: usize> Breaker<N> {
+    pub(super) fn record(&mut self, now: Instant, latency: Latency, outcome: Outcome) {
+        self.counts.finished(outcome);
+        if outcome == Outcome::Ignored {
+            return;
+        }
+        self.expire_samples(now);
+        let slow = latency > self.policy.latency_threshold;
+        if slow {
+            self.stalled = self.stalled.saturating_sub(1);
+            self.counts.slow = self.counts.slow.wrapping_add(1);
+        }
+        self.window.record(now, latency, outcome);
+        if let Some(rule) = &self.limits.evidence
+            && (slow || outcome == Outcome::Ok)
+        {
+            self.evidence.finished(rule, slow);
+        }
+        self.incident.call_recorded();
+        let verdict = self.verdict();
+        self.breaches_in_a_row = if verdict.breach { self.breaches_in_a_row.saturating_add(1) } else { 0 };
+        self.judge(now, verdict);
+    }
+
+    /// Takes the trip decision of a closed breaker; without one, looks at the incident.
+    pub(super) fn judge(&mut self, now: Instant, verdict: Verdict) {
+        match self.trip_rule(verdict) {
+            Some(reason) => self.trip(now, reason),
+            None => self.look_at_incident(now, verdict),
+        }
+    }
+
+    pub(super) fn verdict(&self) -> Verdict {
+        self.limits.verdict(&self.window, &self.evidence, self.stalled)
+    }
+
+    pub(super) fn trip_rule(&self, verdict: Verdict) -> Option<TripReason> {
+        let latency = if self.simulated_latency {
+            Some(TripReason::Latency)
+        } else if verdict.breach && verdict.enough {
+            self.latency_rule(verdict)
+        } else {
+            None
+        };
+        let memory = self.memory.is_set() || self.simulated_memory;
+        match (memory, latency) {
+            (true, Some(_)) => Some(TripReason::MemoryAndLatency),
+            (true, None) => Some(TripReason::Memory),
+            (false, Some(reason)) => Some(reason),
+            (false, None) => self.limits.failures(&self.window, self.stalled).then_some(TripReason::Failures),
+        }
+    }
+
+    pub(super) fn latency_rule(&self, verdict: Verdict) -> Option<TripReason> {
+        if !self.policy.trend_analysis {
+            return Some(TripReason::Latency);
+        }
+        let slope = self.window.sums().slope(self.limits.trend_minimum);
+        let sustained = self.breaches_in_a_row >= self.policy.latency_window_size.get();
+        if slope == Slope::Rising {
+            Some(TripReason::LatencyRising)
+        } else if verdict.plateau {
+            Some(TripReason::LatencyPlateau)
+        } else if sustained && slope != Slope::Falling {
+            Some(TripReason::LatencySustained)
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn probe_finished(
+        &mut self,
+        now: Instant,
+        latency: Latency,
+        outcome: Outcome,
+        admitted: u16,
+        good: u16,
+    ) {
+        self.counts.finished(outcome);
+        if latency > self.probes.threshold {
+            if outcome != Outcome::Ignored {
+                self.counts.slow = self.counts.slow.wrapping_add(1);
+            }
+            return self.trip(now, TripReason::ProbeSlow);
+        }
+        match outcome {
+            Outcome::Ok => {
+                let good = good.saturating_add(1);
+                self.state = State::HalfOpen { admitted, good };
+                if good >= self.probes.limit {
+                    self.change_state(now, State::Closed, Cause::Recovered);
+                }
+            }
+            Outcome::Failed if self.limits.failure_rule_is_on() => self.trip(now, TripReason::ProbeFailed),
+            Outcome::Failed | Outcome::Ignored => self.give_place_back(),
+        }
+    }
+
+    pub(super) fn take_probe(&mut self, now: Instant) -> Result<(), Refusal> {
+        let State::HalfOpen { admitted, good } = self.state else { return Ok(()) };
+        if admitted >= self.probes.limit {
+            return Err(self.refusal(now));
+        }
+        self.state = State::HalfOpen { admitted: admitted.saturating_add(1), good };
+        self.probes.last_admitted = now;
+        Ok(())
+    }
+
+    pub(super) fn give_place_back(&mut self) {
+        if let State::HalfOpen { admitted, good } = self.state {
+            self.state = State::HalfOpen { admitted: admitted.saturating_sub(1).max(good), good };
+        }
+    }
+
+    /// The moment from which every probe in flight is older than the threshold, whoever may have lost it.
+    pub(super) fn probe_deadline(&self) -> Instant {
+        self.probes.last_admitted.plus_nanos(self.probes.threshold.as_nanos().saturating_add(1))
+    }
+
+    pub(super) fn end_wait(&mut self, now: Instant) {
+        self.probes.limit = self.policy.half_open_max_calls;
+        self.probes.threshold = self.policy.latency_threshold;
+        let to = if self.probes.limit == 0 { State::Closed } else { State::HalfOpen { admitted: 0, good: 0 } };
+        self.change_state(now, to, Cause::WaitOver);
+    }
+
+    pub(super) fn trip(&mut self, now: Instant, reason: TripReason) {
+        let wait = match self.state {
+            State::HalfOpen { .. } => self.wait.after_failed_probe(&self.policy),
+            _ => self.wait.after_trip(&self.policy),
+        };
+        self.last_trip = Some(Trip { reason, at: now });
+        self.counts.tripped(reason);
+        self.change_state(now, State::Open { until: now.plus_nanos(wait) }, Cause::Trip(reason));
+        if let Some(cause) = self.incident.tripped(reason) {
+            self.emit(now, EventKind::IncidentStarted(cause));
+        }
+    }
+
+    /// The only place where the state becomes another one.
+    pub(super) fn change_state(&mut self, now: Instant, to: State, cause: Cause) {
+        let from = self.state.kind();
+        debug_assert!(is_legal(from, cause, to.kind()), "{from} to {to:?} by {cause:?}");
+        self.state = to;
+        self.generation = self.generation.wrapping_add(1);
+        self.generation_since = now;
+        self.stalled = 0;
+        self.evidence = Evidence::new(self.limits.evidence.as_ref());
+        self.breaches_in_a_row = 0;
+        if to == State::Closed {
+            self.window.clear();
+        }
+        self.incident.state_changed((to == State::Closed).then_some(now));
+        self.emit(now, EventKind::Transition { from, to: to.kind(), cause });
+    }
+
+    pub(super) fn memory_seen(&mut self, now: Instant, changed: bool) {
+        if changed {
+            self.emit(now, EventKind::Memory(self.memory.state()));
+        }
+        match self.state {
+            State::Closed if self.memory.is_set() => {
+                self.expire_samples(now);
+                self.judge(now, self.verdict());
+            }
+            State::HalfOpen { .. } if self.memory.is_set() => self.trip(now, TripReason::Memory),
+            _ => {}
+        }
+    }
+
+    pub(super) fn catch_up(&mut self, now: Instant) {
+        self.expire_samples(now);
+        match self.state {
+            State::Closed => {
+                let verdict = self.verdict();
+                self.look_at_incident(now, verdict);
+            }
+            State::HalfOpen { admitted, good } if admitted > good && now >= self.probe_deadline() => {
+                self.trip(now, TripReason::ProbeSlow);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn expire_samples(&mut self, now: Instant) {
+        if self.window.expire(now)
+            && self.window.len() == 0
+            && let Some(rule) = &self.limits.evidence
+        {
+            self.evidence.forget(rule);
+        }
+    }
+
+    pub(super) fn look_at_incident(&mut self, now: Instant, verdict: Verdict) {
+        if verdict.above && verdict.enough {
+            if let Some(cause) = self.incident.condition_holds(now, &self.policy) {
+                self.emit(now, EventKind::IncidentStarted(cause));
+            }
+        } else if let Some(end) = self.incident.healthy(now, &self.policy, self.limits.minimum_samples) {
+            self.wait.fall_back();
+            self.emit(now, EventKind::IncidentEnded(end));
+        }
+    }
+
+    pub(super) fn is_held_open(&self) -> bool {
+        self.memory.is_set() || self.simulated_memory || self.simulated_latency
+    }
+
+    pub(super) fn trip_reason(&self) -> TripReason {
+        self.last_trip.map_or(TripReason::Latency, |trip| trip.reason)
+    }
+
+    pub(super) fn read_clock(&mut self, raw: Instant) -> Instant {
+        let jumps = self.time.jumps();
+        let now = self.time.reading(raw);
+        if self.time.jumps() != jumps {
+            self.emit(now, EventKind::ClockJumpedBack);
+        }
+        self.expire_memory(now);
+        now
+    }
+
+    pub(super) fn expire_memory(&mut self, now: Instant) {
+        if self.memory.expire(now, &self.policy) {
+            self.emit(now, EventKind::Memory(self.memory.state()));
+        }
+    }
+
+    pub(super) fn emit(&mut self, at: Instant, kind: EventKind) {
+        self.events.push(Event { at, generation: self.generation, kind });
+    }
+}

@@ -1,0 +1,142 @@
+//! What operators and their configuration do to a breaker.
+
+use super::{Breaker, CapacityError, check_capacity};
+use crate::event::EventKind;
+use crate::evidence::Evidence;
+use crate::policy::Policy;
+use crate::rules::{Limits, Verdict};
+use crate::state::{Cause, State, TripReason};
+use crate::time::Instant;
+
+impl<const N: usize> Breaker<N> {
+    /// Applies new settings between two samples; the window is kept. A changed `enabled` acts as
+    /// [`enable`](Breaker::enable) or [`disable`](Breaker::disable). O(N).
+    ///
+    /// # Errors
+    /// [`CapacityError`] where the window does not fit; then nothing changes.
+    pub fn handle_policy(&mut self, now: Instant, policy: &Policy) -> Result<(), CapacityError> {
+        check_capacity::<N>(policy)?;
+        let enabled = policy.enabled;
+        self.policy = Policy { enabled: self.policy.enabled, ..policy.clone() };
+        self.limits = Limits::new(&self.policy);
+        let size = self.policy.latency_window_size.get();
+        self.window.retune(size, self.policy.latency_max_age, self.policy.latency_threshold);
+        self.window.expire(self.time.latest());
+        self.weigh_evidence_again();
+        if !self.verdict().breach {
+            self.breaches_in_a_row = 0;
+        }
+        let changed = self.memory.retune(&self.policy);
+        let at = self.time.latest();
+        if changed {
+            self.emit(at, EventKind::Memory(self.memory.state()));
+        }
+        if enabled {
+            self.enable(now);
+        } else {
+            self.disable(now);
+        }
+        Ok(())
+    }
+
+    /// Closes the breaker, forgets the window, undoes the overlays and ends the incident. A disabled one stays disabled.
+    pub fn reset(&mut self, now: Instant) {
+        let now = self.read_clock(now);
+        self.simulated_memory = false;
+        self.simulated_latency = false;
+        let to = if self.policy.enabled { State::Closed } else { State::Disabled };
+        self.change_state(now, to, Cause::Reset);
+        self.end_incident_by_operator(now);
+    }
+
+    /// A disabled breaker closes; any other stays as it is.
+    pub fn enable(&mut self, now: Instant) {
+        let now = self.read_clock(now);
+        self.policy.enabled = true;
+        if self.state == State::Disabled {
+            self.change_state(now, State::Closed, Cause::Enable);
+        }
+    }
+
+    /// Admits everything and records nothing, until [`Breaker::enable`]; ends the incident. A breaker that is forced open
+    /// stays so until [`Breaker::reset`].
+    pub fn disable(&mut self, now: Instant) {
+        let now = self.read_clock(now);
+        self.policy.enabled = false;
+        if !matches!(self.state, State::Disabled | State::ForcedOpen) {
+            self.simulated_memory = false;
+            self.simulated_latency = false;
+            self.change_state(now, State::Disabled, Cause::Disable);
+            self.end_incident_by_operator(now);
+        }
+    }
+
+    /// Admits nothing until [`Breaker::reset`]; false where the breaker is disabled, which must be undone first.
+    pub fn force_open(&mut self, now: Instant) -> bool {
+        let now = self.read_clock(now);
+        if self.state == State::Disabled {
+            return false;
+        }
+        if self.state != State::ForcedOpen {
+            self.change_state(now, State::ForcedOpen, Cause::ForceOpen);
+        }
+        true
+    }
+
+    /// Lets the memory rule see exhausted memory (an overlay: the readings stay as they are) until
+    /// [`Breaker::undo_simulations`] or [`Breaker::reset`]; false, and without effect, where the breaker is disabled or forced
+    /// open.
+    pub fn simulate_memory(&mut self, now: Instant) -> bool {
+        self.simulate(now, |breaker| breaker.simulated_memory = true)
+    }
+
+    /// Lets the latency rule hold (no samples are made up), in the same way as [`Breaker::simulate_memory`].
+    pub fn simulate_latency(&mut self, now: Instant) -> bool {
+        self.simulate(now, |breaker| breaker.simulated_latency = true)
+    }
+
+    /// Undoes both simulations; an open breaker goes on with its wait.
+    pub fn undo_simulations(&mut self, now: Instant) {
+        let now = self.read_clock(now);
+        self.simulated_memory = false;
+        self.simulated_latency = false;
+        self.catch_up(now);
+    }
+
+    fn simulate(&mut self, now: Instant, set: impl FnOnce(&mut Self)) -> bool {
+        let now = self.read_clock(now);
+        if matches!(self.state, State::Disabled | State::ForcedOpen) {
+            return false;
+        }
+        set(self);
+        match self.state {
+            State::Closed => {
+                self.expire_samples(now);
+                self.judge(now, self.verdict());
+            }
+            State::HalfOpen { .. } => {
+                let reason = self.trip_rule(Verdict::default()).unwrap_or(TripReason::Latency);
+                self.trip(now, reason);
+            }
+            _ => {}
+        }
+        true
+    }
+
+    fn end_incident_by_operator(&mut self, now: Instant) {
+        self.wait.fall_back();
+        if let Some(end) = self.incident.end_by_operator() {
+            self.emit(now, EventKind::IncidentEnded(end));
+        }
+    }
+
+    fn weigh_evidence_again(&mut self) {
+        self.evidence = Evidence::new(self.limits.evidence.as_ref());
+        if let Some(rule) = &self.limits.evidence {
+            for latency in self.window.latencies() {
+                self.evidence.finished(rule, latency > self.policy.latency_threshold);
+            }
+            self.evidence.stalled(rule, self.stalled);
+        }
+    }
+}
