@@ -3,7 +3,8 @@
 //! **Rising and Falling** are the one-sided t-test of the least-squares slope over the arrival index at the 5 % level
 //! (Draper and Smith, *Applied Regression Analysis*, 3rd ed., §1.4), together with an effect size: the fitted rise over
 //! the window must be at least 4 % of the mean, so that 5 ms and 5 s are treated alike. On windows of i.i.d. Gaussian
-//! noise the test has exactly its level at any n ≥ 3. On independent heavy-tailed latencies the measured rate of
+//! noise the test has exactly its level at any n ≥ 3. From 21 samples on the slope must also be there, with half of the t²,
+//! without the newest sample, so that one slow call after a flat stretch is no rise. On independent heavy-tailed latencies the measured rate of
 //! Rising is lower: 3.8 % to 5.0 % for log-normal (σ = 0.5 and 1) at n from 3 to 256, 3.3 % to 5.0 % for Pareto
 //! (α = 1.5 and 2.5), under 0.1 % at n ≤ 20 for rare 50-fold spikes.
 //!
@@ -80,6 +81,9 @@ const LEAST_RISE: f64 = 0.04;
 /// The standard deviation that matters for oscillation, as a share of the mean.
 const LEAST_DEVIATION: f64 = 0.05;
 
+/// From so many samples on a single outlier at the end would make a significant slope of a flat line (its t tends to √3).
+const LEAST_FOR_ONE_OUTLIER: u32 = 21;
+
 /// n, Σy, Σy² and Σi·y over the samples in arrival order, i from 0, y in microseconds. Exact.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct TrendSums {
@@ -87,6 +91,18 @@ pub(crate) struct TrendSums {
     y: u64,
     yy: u128,
     iy: u64,
+    newest: u32,
+}
+
+/// A least-squares slope, up to a positive factor.
+struct Fit {
+    upwards: bool,
+    /// n·Σiy − Σi·Σy without its sign, and n·Σi² − (Σi)²: their ratio is the slope.
+    magnitude: f64,
+    spread: f64,
+    /// t² of the slope is `explained` / `unexplained`.
+    explained: f64,
+    unexplained: f64,
 }
 
 impl TrendSums {
@@ -96,6 +112,7 @@ impl TrendSums {
         self.y = self.y.wrapping_add(y);
         self.yy = self.yy.wrapping_add(u128::from(y.wrapping_mul(y)));
         self.n = self.n.wrapping_add(1);
+        self.newest = latency.as_micros();
     }
 
     /// Takes out the oldest sample, whose latency the caller knows; all others move down by one place.
@@ -112,23 +129,55 @@ impl TrendSums {
         if self.n < u32::from(minimum).max(LEAST_FOR_SLOPE) {
             return Slope::TooFew;
         }
+        let fit = self.fit();
+        let significant = fit.explained > critical_t_squared(self.n.saturating_sub(2)) * fit.unexplained;
+        let rise = fit.magnitude / fit.spread * (f64::from(self.n) - 1.0);
+        if !significant || rise < LEAST_RISE * self.mean() || self.is_one_outlier(&fit) {
+            Slope::Flat
+        } else if fit.upwards {
+            Slope::Rising
+        } else {
+            Slope::Falling
+        }
+    }
+
+    /// Whether the newest sample alone makes the slope: without it, it turns, or loses more than half of its t².
+    fn is_one_outlier(&self, fit: &Fit) -> bool {
+        if self.n < LEAST_FOR_ONE_OUTLIER {
+            return false;
+        }
+        let before = self.without_newest().fit();
+        let critical = critical_t_squared(self.n.saturating_sub(3)) / 2.0;
+        before.upwards != fit.upwards || before.explained <= critical * before.unexplained
+    }
+
+    fn fit(&self) -> Fit {
         let n = f64::from(self.n);
-        // With i from 0: cov = n·Σiy − Σi·Σy, sxx = n·Σi² − (Σi)², syy = n·Σy² − (Σy)²; n cancels in both tests.
+        // With i from 0; n cancels in both tests.
         let sum_i = u128::from(self.n).wrapping_mul(u128::from(self.n).wrapping_sub(1)) / 2;
         let lead = u128::from(self.n).wrapping_mul(u128::from(self.iy));
         let level = sum_i.wrapping_mul(u128::from(self.y));
         let magnitude = lead.abs_diff(level) as f64;
-        let sxx = n * n * (n * n - 1.0) / 12.0;
-        let explained = magnitude * magnitude;
-        let unexplained = (sxx * self.scaled_variance() - explained).max(0.0);
-        let significant = (n - 2.0) * explained > critical_t_squared(self.n.saturating_sub(2)) * unexplained;
-        let rise = magnitude / sxx * (n - 1.0);
-        if magnitude <= 0.0 || !significant || rise < LEAST_RISE * self.mean() {
-            Slope::Flat
-        } else if lead > level {
-            Slope::Rising
-        } else {
-            Slope::Falling
+        let spread = n * n * (n * n - 1.0) / 12.0;
+        let squared = magnitude * magnitude;
+        Fit {
+            upwards: lead > level,
+            magnitude,
+            spread,
+            explained: (n - 2.0) * squared,
+            unexplained: (spread * self.scaled_variance() - squared).max(0.0),
+        }
+    }
+
+    fn without_newest(&self) -> Self {
+        let y = u64::from(self.newest);
+        let n = self.n.saturating_sub(1);
+        Self {
+            n,
+            y: self.y.wrapping_sub(y),
+            yy: self.yy.wrapping_sub(u128::from(y.wrapping_mul(y))),
+            iy: self.iy.wrapping_sub(u64::from(n).wrapping_mul(y)),
+            newest: 0,
         }
     }
 
