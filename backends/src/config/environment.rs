@@ -1,0 +1,124 @@
+//! What the environment says on top of a file.
+
+use super::keys::{Key, Section};
+use super::model::Config;
+use super::opsgenie::OpsGenie;
+use super::problem::{ConfigErrors, Problem, Reason, Warning};
+use super::secret::{HIDDEN, Secret};
+use super::source::shorten;
+use super::text::TextRule;
+
+/// What problems and warnings call the environment.
+const PLACE: &str = "environment";
+/// The bearer token of the management API.
+const TOKEN: &str = "TRIPLINE_TOKEN";
+
+/// Variables that win over the file, with the key in `[opsgenie]` that they set.
+const OVERRIDES: [(&str, &str); 4] = [
+    ("OPSGENIE_API_KEY", "api_key"),
+    ("OPSGENIE_REGION", "region"),
+    ("OPSGENIE_API_URL", "api_url"),
+    ("Environment", "environment"),
+];
+
+/// Variables for keys that the file leaves empty; the first that is set counts.
+struct Fallback {
+    key: &'static str,
+    variables: &'static [&'static str],
+    is_empty: fn(&OpsGenie) -> bool,
+}
+
+const FALLBACKS: [Fallback; 5] = [
+    Fallback { key: "team", variables: &["OPSGENIE_TEAM"], is_empty: |o| o.team.is_empty() },
+    Fallback { key: "environment", variables: &["DEPLOYMENT_ENV"], is_empty: |o| o.environment.is_empty() },
+    Fallback {
+        key: "bookmaker_id",
+        variables: &["BOOKMAKER_ID", "PROJECT_ID", "CLIENT_ID", "SERVICE_ID"],
+        is_empty: |o| o.service_id().is_empty(),
+    },
+    Fallback {
+        key: "hostname",
+        variables: &["HOSTNAME", "HOST", "CONTAINER_NAME", "POD_NAME"],
+        is_empty: |o| o.host().is_empty(),
+    },
+    Fallback {
+        key: "business",
+        variables: &["BUSINESS_UNIT", "BUSINESS", "DEPARTMENT"],
+        is_empty: |o| o.business.is_empty() && o.business_unit.is_empty(),
+    },
+];
+
+/// Lays the environment over `config`: `variable` looks one up, as `|name| std::env::var(name).ok()` does. An empty
+/// variable counts as not set.
+///
+/// `OPSGENIE_API_KEY`, `OPSGENIE_REGION`, `OPSGENIE_API_URL` and `Environment` win over the file; `TRIPLINE_TOKEN` sets
+/// the bearer token; team, environment, service, host and business fall back to variables only where the file leaves
+/// them empty. The warnings name what alerts still lack when they are enabled.
+///
+/// # Errors
+/// [`ConfigErrors`] with every variable that has a value its key does not allow; `config` is then as it was.
+pub fn apply_environment(
+    config: &mut Config,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Result<Vec<Warning>, ConfigErrors> {
+    let set = |name: &'static str| variable(name).filter(|value| !value.is_empty()).map(|value| (name, value));
+    let mut changed = config.clone();
+    let mut problems = Vec::new();
+    for (name, key) in OVERRIDES {
+        if let Some((name, value)) = set(name) {
+            problems.extend(put(&mut changed, key, name, &value));
+        }
+    }
+    for fallback in FALLBACKS {
+        let first = fallback.variables.iter().find_map(|name| set(name));
+        if let Some((name, value)) = first.filter(|_| (fallback.is_empty)(&changed.opsgenie)) {
+            problems.extend(put(&mut changed, fallback.key, name, &value));
+        }
+    }
+    if let Some((name, value)) = set(TOKEN) {
+        if TextRule::Token.fits(&value) {
+            changed.http.token = Some(Secret::new(value));
+        } else {
+            problems.push(problem(name, HIDDEN.into(), &TextRule::Token));
+        }
+    }
+    if let Some(errors) = ConfigErrors::of(problems) {
+        return Err(errors);
+    }
+    *config = changed;
+    Ok(lacking(&config.opsgenie))
+}
+
+/// Sets one key of `[opsgenie]`, or gives the problem with it.
+fn put(config: &mut Config, key: &str, variable: &str, value: &str) -> Option<Problem> {
+    let Key { field, .. } = Section::find("opsgenie")?.key(key)?;
+    let shown = if field.hides(value) { HIDDEN.to_owned() } else { shorten(value) };
+    if field.set_text(config, value).is_some() { None } else { Some(problem(variable, shown, field)) }
+}
+
+fn problem(variable: &str, value: String, allowed: &dyn std::fmt::Display) -> Problem {
+    let reason = Reason::Allowed(allowed.to_string());
+    Problem { file: PLACE.into(), line: None, column: None, key: variable.into(), value: Some(value), reason }
+}
+
+fn lacking(opsgenie: &OpsGenie) -> Vec<Warning> {
+    if !opsgenie.enabled {
+        return Vec::new();
+    }
+    let warning = |key: &str, message: &str| Warning {
+        file: PLACE.into(),
+        line: None,
+        key: format!("opsgenie.{key}"),
+        message: message.into(),
+    };
+    let no_key = opsgenie.api_key.is_none();
+    let key = no_key.then(|| warning("api_key", "not set, nor is OPSGENIE_API_KEY: no alert can be delivered"));
+    let fields = opsgenie.missing_fields();
+    key.into_iter()
+        .chain(
+            fields
+                .into_iter()
+                .map(|field| warning(field, "mandatory for alerts, and set neither in the file nor here")),
+        )
+        .collect()
+}

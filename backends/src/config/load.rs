@@ -1,0 +1,45 @@
+//! From a file to a [`Config`].
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use super::model::Config;
+use super::parse::parse;
+use super::problem::{ConfigErrors, Warning};
+
+/// A configuration file may not be larger than this.
+pub const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Reads the configuration file `path`. It is only read, never written; the environment is not looked at.
+///
+/// # Errors
+/// [`ConfigErrors`] with every problem of the text, or with the one that kept it from being read: there is no such
+/// file, it is no regular file, may not be read, is larger than [`MAX_FILE_BYTES`], or is not UTF-8.
+pub fn load(path: &Path) -> Result<(Config, Vec<Warning>), ConfigErrors> {
+    let file = path.display().to_string();
+    let text = read(path).map_err(|words| ConfigErrors::with_file(&file, words))?;
+    parse(&text, &file)
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+    // Asked before opening, because opening a pipe would wait for its writer.
+    let kind = std::fs::metadata(path).map_err(cannot)?;
+    if kind.is_dir() {
+        return Err("is a directory; a configuration file is needed".into());
+    }
+    if !kind.is_file() {
+        return Err("is not a regular file".into());
+    }
+    let mut bytes = Vec::new();
+    File::open(path).map_err(cannot)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(format!("is larger than {MAX_FILE_BYTES} bytes"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let line =
+            error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|&&byte| byte == b'\n').count() + 1;
+        format!("is not UTF-8 on line {line}")
+    })
+}

@@ -1,0 +1,51 @@
+//! `breakers.toml`: what can be set, what is allowed, and what is wrong with a file.
+//!
+//! The way of the data: text → TOML values with their places → one walk along the table of [keys](key_names) →
+//! [`Config`] and [`Warning`]s, or [`ConfigErrors`] with *every* problem. [`parse`] is pure; [`load`] only reads the
+//! file and never writes it; [`apply_environment`] lays the environment over what the file says.
+//!
+//! ```
+//! use tripline_backends::config::parse;
+//!
+//! let (config, warnings) = parse("latency_threshold = 300\nlatency_window_sise = 32\n", "breakers.toml")?;
+//! assert_eq!(config.policy.latency_threshold.as_millis(), 300);
+//! assert_eq!(
+//!     warnings[0].to_string(),
+//!     "breakers.toml:2: latency_window_sise: unknown key, ignored; did you mean latency_window_size?"
+//! );
+//!
+//! let errors = parse("wait_time = 0\npercentile = 20", "breakers.toml").unwrap_err();
+//! assert_eq!(
+//!     errors.to_string(),
+//!     "breakers.toml:1: wait_time = 0: allowed: 1 to 3600 (seconds)\n\
+//!      breakers.toml:2: percentile = 20: allowed: a ratio 0 < x <= 1, or 50 to 100 (percent)"
+//! );
+//! # Ok::<(), tripline_backends::config::ConfigErrors>(())
+//! ```
+
+mod advice;
+mod environment;
+mod keys;
+mod load;
+mod model;
+mod opsgenie;
+mod parse;
+mod problem;
+mod recommended;
+mod secret;
+mod source;
+mod suggest;
+mod text;
+mod value;
+mod words;
+
+pub use environment::apply_environment;
+pub use keys::key_names;
+pub use load::{MAX_FILE_BYTES, load};
+pub use model::{Config, Http, Log, LogFormat, LogLevel, Webhook};
+pub use opsgenie::{AlertScope, Contacts, OpsGenie, Priority, Provider, Region};
+pub use parse::parse;
+pub use problem::{ConfigErrors, Problem, Reason, Warning};
+pub use recommended::recommended;
+pub use secret::Secret;
+pub use value::percentile;

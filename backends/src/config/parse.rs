@@ -1,0 +1,219 @@
+//! From text to a [`Config`].
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::advice::advice;
+use super::keys::{DAY_SECONDS, Key, RESERVED, SECTIONS, Section, TOP_ALIAS, join};
+use super::model::Config;
+use super::problem::{ConfigErrors, Problem, Reason, Warning};
+use super::secret::HIDDEN;
+use super::source::{Source, shorten};
+use super::suggest::closest;
+use super::value::Field;
+
+/// Unknown keys beyond this many are only counted: such a file is not a configuration with a typo.
+const MOST_UNKNOWN: usize = 50;
+
+/// Reads a configuration from `text`; `file` is only what problems and warnings call it. Pure: no file, no environment.
+///
+/// # Errors
+/// [`ConfigErrors`] with every problem of the text. Where it is not valid TOML, that is the only one.
+pub fn parse(text: &str, file: &str) -> Result<(Config, Vec<Warning>), ConfigErrors> {
+    let source = Source::new(file, text);
+    let table = DeTable::parse(text).map_err(|error| syntax(&source, &error))?;
+    let mut reader = Reader {
+        source,
+        config: Config::default(),
+        seen: HashMap::new(),
+        problems: Vec::new(),
+        warnings: Vec::new(),
+        unknown: 0,
+    };
+    reader.table("", "", table.get_ref());
+    reader.finish()
+}
+
+fn syntax(source: &Source<'_>, error: &toml::de::Error) -> ConfigErrors {
+    let (line, column) = source.place(error.span().map_or(0, |span| span.start));
+    let message = error.message().replace('\n', "; ");
+    let problem = Problem {
+        file: source.file.into(),
+        line: Some(line),
+        column: Some(column),
+        key: String::new(),
+        value: None,
+        reason: Reason::Because(format!("not valid TOML: {message}")),
+    };
+    ConfigErrors::one(problem)
+}
+
+/// Where a key was set.
+#[derive(Clone)]
+struct Place {
+    /// As it stands in the file, with its section.
+    written: String,
+    key: Range<usize>,
+    value: Range<usize>,
+}
+
+struct Reader<'a> {
+    source: Source<'a>,
+    config: Config,
+    seen: HashMap<String, Place>,
+    problems: Vec<Problem>,
+    warnings: Vec<Warning>,
+    unknown: usize,
+}
+
+impl Reader<'_> {
+    /// Reads a table that stands in the file as `written` and holds the keys of the section `path`.
+    fn table(&mut self, path: &str, written: &str, table: &DeTable<'_>) {
+        let Some(section) = Section::find(path) else { return };
+        for (name, value) in table {
+            let place =
+                Place { written: join(written, &key_text(name.get_ref())), key: name.span(), value: value.span() };
+            let name: &str = name.get_ref();
+            let child = join(path, name);
+            if let Some(key) = section.key(name) {
+                self.key(key, &child, place, value);
+            } else if path.is_empty() && written.is_empty() && name == RESERVED {
+                let words = "reserved for many breakers in one file, which is not yet possible; set this breaker's \
+                             keys at the top of the file";
+                self.problem(&place.written, &place.key, None, Reason::Because(words.into()));
+            } else if path.is_empty() && written.is_empty() && name == TOP_ALIAS {
+                self.child("", &place, value);
+            } else if written == path && !name.is_empty() && !name.contains('.') && Section::find(&child).is_some() {
+                self.child(&child, &place, value);
+            } else {
+                self.unknown(section, &place, name);
+            }
+        }
+    }
+
+    fn child(&mut self, path: &str, place: &Place, value: &Spanned<DeValue<'_>>) {
+        match value.get_ref() {
+            DeValue::Table(table) => self.table(path, &place.written, table),
+            // Not shown: it may hold a secret.
+            _ => self.problem(&place.written, &place.key, None, Reason::Allowed("a table".into())),
+        }
+    }
+
+    fn key(&mut self, key: &Key, full: &str, place: Place, value: &Spanned<DeValue<'_>>) {
+        if let Err(refused) = key.field.set(&mut self.config, value) {
+            for part in refused {
+                let name = format!("{}{}", place.written, shorten(&part.suffix));
+                let value = self.shown(&part.span, &key.field);
+                self.problem(&name, &part.span, Some(value), Reason::Allowed(key.field.to_string()));
+            }
+        }
+        if let Some(other) = self.seen.insert(full.to_owned(), place.clone()) {
+            let (first, second) = if other.key.start < place.key.start { (other, place) } else { (place, other) };
+            let words =
+                format!("set twice; it is also {} on line {}", first.written, self.source.place(first.key.start).0);
+            let value = self.shown(&second.value, &key.field);
+            self.problem(&second.written, &second.key, Some(value), Reason::Because(words));
+        }
+    }
+
+    /// A value as it may be shown.
+    fn shown(&self, span: &Range<usize>, field: &Field) -> String {
+        let written = self.source.written(span.clone());
+        if field.hides(written) { HIDDEN.into() } else { shorten(written) }
+    }
+
+    fn problem(&mut self, key: &str, at: &Range<usize>, value: Option<String>, reason: Reason) {
+        let (line, column) = self.source.place(at.start);
+        let (line, column) = (Some(line), Some(column));
+        self.problems.push(Problem { file: self.source.file.into(), line, column, key: key.into(), value, reason });
+    }
+
+    fn unknown(&mut self, section: &Section, place: &Place, name: &str) {
+        self.unknown += 1;
+        if self.unknown <= MOST_UNKNOWN {
+            let meant = suggestion(section, name).map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+            let line = Some(self.source.place(place.key.start).0);
+            self.warn(line, &place.written, format!("unknown key, ignored{meant}"));
+        }
+    }
+
+    fn warn(&mut self, line: Option<usize>, key: &str, message: String) {
+        self.warnings.push(Warning { file: self.source.file.into(), line, key: key.into(), message });
+    }
+
+    fn finish(mut self) -> Result<(Config, Vec<Warning>), ConfigErrors> {
+        self.longest_wait();
+        self.webhook_address();
+        if self.unknown > MOST_UNKNOWN {
+            let more = self.unknown - MOST_UNKNOWN;
+            self.warn(None, "", format!("{more} more unknown keys, ignored"));
+        }
+        let Some(errors) = ConfigErrors::of(std::mem::take(&mut self.problems)) else {
+            for (key, message) in advice(&self.config, &|key| self.seen.contains_key(key)) {
+                let place = self.seen.get(key).cloned();
+                let line = place.as_ref().map(|place| self.source.place(place.key.start).0);
+                self.warn(line, &place.map_or_else(|| key.to_owned(), |place| place.written), message);
+            }
+            self.warnings.sort_by_key(|warning| warning.line);
+            return Ok((self.config, self.warnings));
+        };
+        self.warnings.sort_by_key(|warning| warning.line);
+        Err(errors.with_warnings(self.warnings))
+    }
+
+    /// Unset, the longest wait follows a long `wait_time`; set, it must not lie below it.
+    fn longest_wait(&mut self) {
+        let wait_refused = self.problems.iter().any(|p| p.key == "wait_time" || p.key.ends_with(".wait_time"));
+        let wait = self.config.policy.wait_time;
+        match self.seen.get("max_wait_time").cloned() {
+            None => self.config.policy.max_wait_time = self.config.policy.max_wait_time.max(wait),
+            Some(place) if self.config.policy.max_wait_time < wait && !wait_refused => {
+                let allowed = format!("{} (wait_time) to {DAY_SECONDS} (seconds)", wait.as_secs_f64());
+                let value = shorten(self.source.written(place.value.clone()));
+                self.problem(&place.written, &place.value, Some(value), Reason::Allowed(allowed));
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn webhook_address(&mut self) {
+        let missing = self.config.webhook.enabled && self.config.webhook.url.is_none();
+        let given_badly = self.problems.iter().any(|p| p.key == "webhook.url");
+        if let (true, false, Some(place)) = (missing, given_badly, self.seen.get("webhook.enabled").cloned()) {
+            let words = "needs webhook.url, which is not set".to_owned();
+            self.problem(&place.written, &place.key, Some("true".into()), Reason::Because(words));
+        }
+    }
+}
+
+/// The known key or table that is most likely meant by an unknown `name` in `section`.
+fn suggestion(section: &Section, name: &str) -> Option<String> {
+    elsewhere(section, name).or_else(|| {
+        let tables = SECTIONS.iter().filter_map(|other| match other.path.rsplit_once('.') {
+            None if section.path.is_empty() && !other.path.is_empty() => Some(other.path),
+            Some((parent, table)) if parent == section.path => Some(table),
+            _ => None,
+        });
+        let alias = section.path.is_empty().then_some(TOP_ALIAS);
+        let known = section.keys.iter().map(|key| key.name).chain(tables).chain(alias);
+        closest(name, known).map(|near| join(section.path, near))
+    })
+}
+
+/// A key that has this very name in another table.
+fn elsewhere(section: &Section, name: &str) -> Option<String> {
+    let owner = SECTIONS.iter().find(|other| other.path != section.path && other.key(name).is_some())?;
+    Some(match owner.path {
+        "" => format!("{name} at the top of the file, above every [table]"),
+        path => format!("{name} in [{path}]"),
+    })
+}
+
+/// A key's name as it can be shown.
+fn key_text(name: &str) -> String {
+    let bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    if bare { shorten(name) } else { format!("\"{}\"", shorten(name)) }
+}

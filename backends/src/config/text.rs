@@ -1,0 +1,162 @@
+//! Texts with a rule, and how a text is written in TOML.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use tripline_runtime::BreakerName;
+use url::{Host, Url};
+
+/// What a text must be. An empty text is allowed wherever a key need not be set, and means just that.
+#[derive(Clone, Copy)]
+pub(crate) enum TextRule {
+    /// Anything up to this many characters.
+    AtMost(usize),
+    /// The name of a breaker.
+    Name,
+    /// A path in the file system.
+    Path,
+    /// Address and port.
+    Listen,
+    /// Base address of an API that gets a key: https, or http on this machine.
+    BaseUrl,
+    /// An address that may hold a secret: http or https.
+    SecretUrl,
+    /// What can stand in an HTTP header, never shown.
+    Token,
+}
+
+/// Longest path, address or token, in characters.
+const LONGEST: usize = 4_096;
+
+impl TextRule {
+    pub(crate) fn is_secret(self) -> bool {
+        matches!(self, Self::SecretUrl | Self::Token)
+    }
+
+    /// Whether a refused text must not be shown: it is a secret, or an address that may hold a password (with its `@`
+    /// as it is, or escaped).
+    pub(crate) fn hides(self, text: &str) -> bool {
+        self.is_secret() || (matches!(self, Self::BaseUrl) && text.contains(['@', '\\']))
+    }
+
+    pub(crate) fn fits(self, text: &str) -> bool {
+        let short = text.len() <= LONGEST;
+        match self {
+            Self::AtMost(most) => text.chars().count() <= most,
+            Self::Name => BreakerName::new(text).is_ok(),
+            Self::Path => short && !text.contains('\0'),
+            Self::Listen => text.parse::<SocketAddr>().is_ok(),
+            Self::BaseUrl => text.is_empty() || (short && is_base_url(text)),
+            Self::SecretUrl => text.is_empty() || (short && web_address(text).is_some()),
+            Self::Token => short && text.bytes().all(|byte| byte.is_ascii_graphic()),
+        }
+    }
+}
+
+impl fmt::Display for TextRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtMost(most) => write!(f, "text of at most {most} characters"),
+            Self::Name => f.write_str(BreakerName::ALLOWED),
+            Self::Path => f.write_str("a path"),
+            Self::Listen => f.write_str("an IP address with a port, such as \"127.0.0.1:8080\" or \"[::1]:8080\""),
+            Self::BaseUrl => f.write_str(
+                "an https address, or http on a loopback address, without user, password, query and fragment",
+            ),
+            Self::SecretUrl => f.write_str("an http or https address"),
+            Self::Token => f.write_str("letters, digits and punctuation of ASCII, without spaces"),
+        }
+    }
+}
+
+fn is_base_url(text: &str) -> bool {
+    web_address(text).is_some_and(|url| {
+        let bare = url.username().is_empty() && url.password().is_none();
+        let plain = url.query().is_none() && url.fragment().is_none();
+        bare && plain && (url.scheme() == "https" || is_loopback(&url))
+    })
+}
+
+/// The address, if it is one that can be posted to. Whatever the parser would quietly drop is refused.
+fn web_address(text: &str) -> Option<Url> {
+    let clean = !text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\');
+    Url::parse(text).ok().filter(|url| clean && matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+/// Whether what is posted to `text` can be read on the way: http to another machine.
+pub(crate) fn is_open_to_readers(text: &str) -> bool {
+    web_address(text).is_some_and(|url| url.scheme() == "http" && !is_loopback(&url))
+}
+
+/// `text` as a TOML string.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            c if c.is_control() => out.extend(format!("\\U{:08X}", u32::from(c)).chars()),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_address_never_sends_the_key_in_the_clear_to_another_machine() {
+        let fits = |text| TextRule::BaseUrl.fits(text);
+        for good in [
+            "",
+            "https://api.eu.opsgenie.com",
+            "https://h/x/",
+            "http://127.0.0.1:9000",
+            "http://[::1]",
+            "http://localhost:1",
+        ] {
+            assert!(fits(good), "{good}");
+        }
+        for bad in [
+            "http://api.opsgenie.com",
+            "http://127.0.0.1@elsewhere.example",
+            "http://127.0.0.1\\@elsewhere.example",
+            "http://localhost.elsewhere.example",
+            "http://0.0.0.0",
+            "https://user:secret@host",
+            "https://host/?q=1",
+            "https://host/#f",
+            "https://",
+            "ftp://127.0.0.1",
+            "api.opsgenie.com",
+            " https://host",
+            "https://ho\nst",
+        ] {
+            assert!(!fits(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_quoted_text_reads_back_as_itself() {
+        for text in ["", "plain", "a\"b\\c\n\t\u{1}\u{7f}ü€😀"] {
+            let line = format!("x = {}", quoted(text));
+            let table = toml::de::DeTable::parse(&line).map(toml::Spanned::into_inner);
+            let read =
+                table.ok().and_then(|table| table.get("x").and_then(|x| x.get_ref().as_str().map(str::to_owned)));
+            assert_eq!(read.as_deref(), Some(text));
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Where this process's group and the groups above it are in the file system.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use tripline_runtime::MemoryError;
+
+use super::super::reread::{malformed, unreadable};
+use super::tables::{self, Mount, Place, Version};
+
+/// How many folders are looked at, at most, to find the group of this process by its processes.
+const MAX_SEARCHED: usize = 10_000;
+
+/// The folders of a group and of all groups above it that can be seen, its own first.
+#[derive(Debug)]
+pub(super) struct Location {
+    pub(super) version: Version,
+    pub(super) groups: Vec<PathBuf>,
+}
+
+/// Finds the group that `cgroup`, the text of `/proc/self/cgroup`, names. All paths are below `root`.
+pub(super) fn locate(root: &Path, cgroup: &[u8]) -> Result<Location, MemoryError> {
+    let Some((version, place)) = tables::own_place(cgroup) else {
+        let expected = "a hierarchy with the memory controller, or of version 2";
+        return Err(malformed(&root.join("proc/self/cgroup"), cgroup, expected));
+    };
+    let table = root.join("proc/self/mountinfo");
+    let mountinfo = fs::read(&table).map_err(|error| unreadable(&table, error))?;
+    let mut mounts = tables::mounts(&mountinfo);
+    mounts.retain(|mount| mount.version == version);
+    // The mount that shows the most levels shows the most limits.
+    mounts.sort_by_key(|mount| (std::cmp::Reverse(mount.root.ups), mount.root.names.len()));
+    let found = mounts.iter().find_map(|mount| groups(root, mount, &place));
+    // What cannot be found below a mount that shows levels outside of this process's namespace is at least somewhere
+    // below it, and the limits of what is mounted hold for it.
+    let Some(groups) = found.or_else(|| mounts.iter().find_map(|mount| top_if_above(root, mount, &place))) else {
+        let why = "no mounted hierarchy with the memory controller shows the group of this process";
+        return Err(unreadable(&table, io::Error::new(io::ErrorKind::NotFound, why)));
+    };
+    Ok(Location { version, groups })
+}
+
+/// The folders from the group up to the mount point; `None` where it is not found below this mount.
+fn groups(root: &Path, mount: &Mount, place: &Place) -> Option<Vec<PathBuf>> {
+    let top = folder(root, mount);
+    let below = below(&mount.root, place)?;
+    let own = if below.unnamed == 0 { top.join(&below.path) } else { find_by_process(&top, &below)? };
+    let path = own.strip_prefix(&top).ok()?;
+    own.is_dir().then(|| path.ancestors().map(|path| top.join(path)).collect())
+}
+
+/// The mount point, where the group is somewhere below it.
+fn top_if_above(root: &Path, mount: &Mount, place: &Place) -> Option<Vec<PathBuf>> {
+    below(&mount.root, place).filter(|below| below.unnamed > 0).map(|_| vec![folder(root, mount)])
+}
+
+fn folder(root: &Path, mount: &Mount) -> PathBuf {
+    root.join(mount.point.strip_prefix("/").unwrap_or(&mount.point))
+}
+
+/// The way from a mount point down to a group.
+#[derive(Debug, PartialEq, Eq)]
+struct Below {
+    /// First so many levels whose names this process cannot know, as they are outside of its namespace, then the path.
+    unnamed: usize,
+    path: PathBuf,
+}
+
+fn below(mount_root: &Place, place: &Place) -> Option<Below> {
+    if mount_root.ups == place.ups {
+        let names = place.names.strip_prefix(mount_root.names.as_slice())?;
+        return Some(Below { unnamed: 0, path: names.iter().collect() });
+    }
+    // A mount of a group beside the namespace's root (`/../name`) cannot hold what is below that root.
+    let unnamed = mount_root.ups.checked_sub(place.ups)?;
+    mount_root.names.is_empty().then(|| Below { unnamed, path: place.names.iter().collect() })
+}
+
+/// The folder that is so many levels below `top` and lists this process.
+fn find_by_process(top: &Path, below: &Below) -> Option<PathBuf> {
+    let own_id = std::process::id().to_string();
+    let mut open = vec![(top.to_owned(), below.unnamed)];
+    let mut searched = 0;
+    while let Some((folder, levels)) = open.pop() {
+        searched += 1;
+        if searched > MAX_SEARCHED {
+            return None;
+        }
+        if levels == 0 {
+            let group = folder.join(&below.path);
+            if fs::read_to_string(group.join("cgroup.procs")).is_ok_and(|ids| ids.lines().any(|id| id == own_id)) {
+                return Some(group);
+            }
+            continue;
+        }
+        let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+        let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        open.extend(folders.map(|entry| (entry.path(), levels - 1)));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ups: usize, names: &[&str]) -> Place {
+        Place { ups, names: names.iter().map(Into::into).collect() }
+    }
+
+    #[test]
+    fn the_way_down_is_what_is_left_of_the_path_after_the_root_of_the_mount() {
+        let cases = [
+            (at(0, &[]), at(0, &["a", "b"]), Some((0, "a/b"))),
+            (at(0, &["a"]), at(0, &["a", "b"]), Some((0, "b"))),
+            (at(0, &["a", "b"]), at(0, &["a", "b"]), Some((0, ""))),
+            (at(0, &["a"]), at(0, &["ab"]), None),
+            (at(0, &["a"]), at(0, &[]), None),
+            (at(1, &["x"]), at(1, &["x", "y"]), Some((0, "y"))),
+            (at(2, &[]), at(0, &["a"]), Some((2, "a"))),
+            (at(2, &[]), at(1, &["a"]), Some((1, "a"))),
+            (at(2, &["x"]), at(0, &["a"]), None),
+            (at(0, &[]), at(1, &["a"]), None),
+        ];
+        for (mount, place, expected) in cases {
+            let expected = expected.map(|(unnamed, path)| Below { unnamed, path: path.into() });
+            assert_eq!(below(&mount, &place), expected, "{mount:?} {place:?}");
+        }
+    }
+}

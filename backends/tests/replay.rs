@@ -1,0 +1,410 @@
+//! Recorded calls in, exact bytes out.
+#![cfg(feature = "replay")]
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use tripline_backends::replay::{LineProblem, MAX_LINE_BYTES, Mode, Options, ReplayError, Report, run};
+use tripline_runtime::core::{Latency, Percentile, Policy, Ratio};
+
+/// Slow above 100 ms, trips at the median of three calls, waits 1 s, probes twice.
+fn policy() -> Policy {
+    let mut policy = Policy::default();
+    policy.latency_threshold = Latency::from_millis(100);
+    policy.percentile = Percentile::new(0.5).unwrap();
+    policy.minimum_samples = Some(3);
+    policy.wait_time = Duration::from_secs(1);
+    policy.half_open_max_calls = 2;
+    policy
+}
+
+fn summary_options() -> Options {
+    Options::new(policy(), Mode::Summary)
+}
+
+fn lines_options() -> Options {
+    Options::new(policy(), Mode::JsonLines)
+}
+
+fn replay(options: &Options, input: &str) -> (Result<Report, ReplayError>, String) {
+    let mut output = Vec::new();
+    let report = run(options, input.as_bytes(), &mut output);
+    (report, String::from_utf8(output).unwrap())
+}
+
+fn output_of(options: &Options, input: &str) -> String {
+    let (report, output) = replay(options, input);
+    report.unwrap();
+    output
+}
+
+fn summary_of(input: &str) -> String {
+    output_of(&summary_options(), input)
+}
+
+#[track_caller]
+fn assert_lines(options: &Options, input: &str, expected: &[&str]) {
+    assert_eq!(output_of(options, input).lines().collect::<Vec<_>>(), expected);
+}
+
+fn error_of(input: &str) -> (u64, LineProblem) {
+    match replay(&summary_options(), input).0 {
+        Err(ReplayError::Line { line, problem }) => (line, problem),
+        other => panic!("{input:?} gave {other:?}"),
+    }
+}
+
+const EMPTY: &str =
+    "{\"calls\":0,\"admitted\":0,\"rejected\":0,\"percentile_ms\":null,\"trips\":[],\"recoveries\":[]}\n";
+
+/// Three slow calls trip it as the third finishes; the wait is over at 2020; two good probes close it.
+const STORY: &str = "\
+at_ms,latency_ms
+1000,200
+1010,200
+1020,200
+1100,20
+2029.999999,10
+2040,20
+2050,5
+2060,12
+2100,40.25
+";
+
+#[test]
+fn slow_calls_trip_and_good_probes_close_again() {
+    let mut options = summary_options();
+    options.stall_detection = false;
+    assert_eq!(
+        output_of(&options, STORY),
+        "{\"calls\":9,\"admitted\":6,\"rejected\":3,\"percentile_ms\":40.25,\
+         \"trips\":[{\"index\":2,\"at_ms\":1020,\"reason\":\"latency\"}],\"recoveries\":[{\"at_ms\":2050}]}\n"
+    );
+}
+
+#[test]
+fn each_record_is_told_as_it_was_admitted_and_as_things_stand_after_it() {
+    let mut options = lines_options();
+    options.stall_detection = false;
+    assert_lines(
+        &options,
+        STORY,
+        &[
+            r#"{"at_ms":1000,"admitted":true,"state":"closed","percentile_ms":200,"trend":"too_few","reason":null}"#,
+            r#"{"at_ms":1010,"admitted":true,"state":"closed","percentile_ms":200,"trend":"too_few","reason":null}"#,
+            r#"{"at_ms":1020,"admitted":true,"state":"open","percentile_ms":200,"trend":"too_few","reason":"latency"}"#,
+            r#"{"at_ms":1100,"admitted":false,"state":"open","percentile_ms":200,"trend":"too_few","reason":"latency"}"#,
+            r#"{"at_ms":2029.999999,"admitted":false,"state":"half_open","percentile_ms":200,"trend":"too_few","reason":"latency"}"#,
+            r#"{"at_ms":2040,"admitted":true,"state":"half_open","percentile_ms":200,"trend":"too_few","reason":"latency"}"#,
+            r#"{"at_ms":2050,"admitted":true,"state":"closed","percentile_ms":null,"trend":"too_few","reason":null}"#,
+            r#"{"at_ms":2060,"admitted":false,"state":"closed","percentile_ms":null,"trend":"too_few","reason":null}"#,
+            r#"{"at_ms":2100,"admitted":true,"state":"closed","percentile_ms":40.25,"trend":"too_few","reason":null}"#,
+        ],
+    );
+}
+
+#[test]
+fn hanging_calls_trip_at_exactly_start_plus_threshold() {
+    assert_eq!(
+        summary_of("at_ms,latency_ms\n1000,200\n1010,200\n1020,200\n1100,179.999999\n1200,280\n"),
+        "{\"calls\":5,\"admitted\":4,\"rejected\":1,\"percentile_ms\":null,\
+         \"trips\":[{\"index\":2,\"at_ms\":920,\"reason\":\"latency\"}],\"recoveries\":[]}\n"
+    );
+}
+
+#[test]
+fn time_begins_at_the_earliest_start_also_before_zero() {
+    assert_eq!(
+        summary_of(
+            "{\"at_ms\":100,\"latency_ms\":450}\n{\"at_ms\":100,\"latency_ms\":500}\n{\"at_ms\":101,\"latency_ms\":451}"
+        ),
+        "{\"calls\":3,\"admitted\":3,\"rejected\":0,\"percentile_ms\":null,\
+         \"trips\":[{\"index\":2,\"at_ms\":-250,\"reason\":\"latency\"}],\"recoveries\":[]}\n"
+    );
+}
+
+#[test]
+fn a_time_since_1970_keeps_its_nanoseconds() {
+    assert_lines(
+        &lines_options(),
+        "{\"at_ms\":1790000000000.123456,\"latency_ms\":0.0019}\n{\"at_ms\":1790000000000.123457,\"latency_ms\":1e-3}",
+        &[
+            r#"{"at_ms":1790000000000.123456,"admitted":true,"state":"closed","percentile_ms":0.001,"trend":"too_few","reason":null}"#,
+            r#"{"at_ms":1790000000000.123457,"admitted":true,"state":"closed","percentile_ms":0.001,"trend":"too_few","reason":null}"#,
+        ],
+    );
+}
+
+#[test]
+fn exhausted_memory_trips_without_calls_and_holds_the_breaker_open() {
+    // The reading at 2000 is believed until 3500; the one at 3600 leaves room.
+    let input = "\
+{\"at_ms\":0,\"memory_percent\":79.9}
+{\"at_ms\":1000,\"memory_percent\":80}
+{\"at_ms\":2000,\"memory_percent\":76}
+{\"at_ms\":3510,\"latency_ms\":10.000001}
+{\"at_ms\":3520,\"latency_ms\":10}
+{\"at_ms\":3600,\"memory_percent\":10}
+";
+    assert_lines(
+        &lines_options(),
+        input,
+        &[
+            r#"{"at_ms":0,"admitted":null,"state":"closed","percentile_ms":null,"trend":"too_few","reason":null}"#,
+            r#"{"at_ms":1000,"admitted":null,"state":"open","percentile_ms":null,"trend":"too_few","reason":"memory"}"#,
+            r#"{"at_ms":2000,"admitted":null,"state":"open","percentile_ms":null,"trend":"too_few","reason":"memory"}"#,
+            r#"{"at_ms":3510,"admitted":false,"state":"half_open","percentile_ms":null,"trend":"too_few","reason":"memory"}"#,
+            r#"{"at_ms":3520,"admitted":true,"state":"half_open","percentile_ms":null,"trend":"too_few","reason":"memory"}"#,
+            r#"{"at_ms":3600,"admitted":null,"state":"half_open","percentile_ms":null,"trend":"too_few","reason":"memory"}"#,
+        ],
+    );
+}
+
+#[test]
+fn a_call_that_brings_a_reading_is_told_after_both() {
+    let input = "at_ms,memory_percent,latency_ms\n10,85,5\n20,,5\n";
+    assert_lines(
+        &lines_options(),
+        input,
+        &[
+            r#"{"at_ms":10,"admitted":true,"state":"open","percentile_ms":5,"trend":"too_few","reason":"memory"}"#,
+            r#"{"at_ms":20,"admitted":false,"state":"open","percentile_ms":5,"trend":"too_few","reason":"memory"}"#,
+        ],
+    );
+    assert!(summary_of(input).contains(r#""trips":[{"index":0,"at_ms":10,"reason":"memory"}]"#));
+}
+
+#[test]
+fn failures_count_and_ignored_calls_do_not() {
+    let mut options = summary_options();
+    options.policy.failure_rate_threshold = Ratio::new(0.5).unwrap();
+    let input = "at_ms,latency_ms,outcome\n1,1,error\n2,1,ignored\n3,1,ignored\n4,1,\n5,1,error\n6,1,ok\n";
+    assert_eq!(
+        output_of(&options, input),
+        "{\"calls\":6,\"admitted\":5,\"rejected\":1,\"percentile_ms\":1,\
+         \"trips\":[{\"index\":4,\"at_ms\":5,\"reason\":\"failures\"}],\"recoveries\":[]}\n"
+    );
+}
+
+mod the_same_instant {
+    use super::*;
+
+    #[test]
+    fn calls_finish_before_others_become_stalled() {
+        // All three last exactly as long as the threshold, and none is slow.
+        assert!(summary_of("at_ms,latency_ms\n100,100\n100,100\n100,100\n").contains("\"trips\":[]"));
+        // The fast ones that finish as the slow ones become stalled hold the percentile down.
+        let fast = "100,1\n".repeat(4);
+        let slow = "300,300\n".repeat(3);
+        assert!(
+            summary_of(&format!("at_ms,latency_ms\n{fast}{slow}")).contains("\"trips\":[{\"index\":4,\"at_ms\":300")
+        );
+    }
+
+    #[test]
+    fn calls_become_stalled_one_after_the_other() {
+        let input = format!("at_ms,latency_ms\n5,5\n{}", "500,500\n".repeat(30));
+        assert!(summary_of(&input).contains("\"trips\":[{\"index\":2,\"at_ms\":100,\"reason\":\"latency\"}]"));
+    }
+
+    #[test]
+    fn a_stall_comes_before_a_reading_and_a_reading_before_a_start() {
+        let input = "at_ms,latency_ms,memory_percent\n100,,90\n110,10,\n500,500,\n500,500,\n500,500,\n";
+        let summary = summary_of(input);
+        assert!(summary.contains("\"trips\":[{\"index\":4,\"at_ms\":100,\"reason\":\"latency\"}]"), "{summary}");
+        assert!(summary.contains("\"rejected\":1"), "{summary}");
+    }
+
+    #[test]
+    fn a_finish_comes_before_a_reading_that_stands_before_it() {
+        let mut options = summary_options();
+        options.stall_detection = false;
+        let input = "at_ms,latency_ms,memory_percent\n300,200,\n300,200,\n300,,90\n300,200,\n";
+        assert!(output_of(&options, input).contains("\"trips\":[{\"index\":3,\"at_ms\":300,\"reason\":\"latency\"}]"));
+    }
+
+    #[test]
+    fn a_finish_comes_before_a_start() {
+        let mut options = summary_options();
+        options.stall_detection = false;
+        let input = "at_ms,latency_ms\n300,200\n300,200\n300,200\n310,10\n";
+        assert!(output_of(&options, input).contains("\"admitted\":3,\"rejected\":1"));
+    }
+
+    #[test]
+    fn a_call_of_no_length_starts_and_ends() {
+        assert!(summary_of("at_ms,latency_ms\n5,0\n5,0\n5,0\n").contains("\"calls\":3,\"admitted\":3"));
+    }
+}
+
+/// Trips at 1020, one probe from 2020 on that hangs.
+const LOST_PROBE: &str = "at_ms,latency_ms\n1000,200\n1010,200\n1020,200\n2520,500\n4129.999999,10\n4130.000001,10\n";
+
+#[test]
+fn a_probe_that_hangs_is_seen_at_the_threshold_and_doubles_the_wait() {
+    let summary = summary_of(&LOST_PROBE.replace("2520", "2420"));
+    let trips =
+        r#""trips":[{"index":2,"at_ms":920,"reason":"latency"},{"index":3,"at_ms":2020,"reason":"probe_slow"}]"#;
+    assert!(summary.contains(trips), "{summary}");
+    // 2020 + 2 × 1 s.
+    assert!(summary.contains("\"admitted\":6"), "{summary}");
+}
+
+#[test]
+fn without_stall_detection_the_breakers_own_deadline_sees_a_lost_probe() {
+    let mut options = lines_options();
+    options.stall_detection = false;
+    let lines = output_of(&options, LOST_PROBE);
+    let admitted: Vec<_> = lines.lines().map(|line| line.contains("\"admitted\":true")).collect();
+    assert_eq!(admitted, [true, true, true, true, false, true], "{lines}");
+    options.mode = Mode::Summary;
+    let summary = output_of(&options, LOST_PROBE);
+    assert!(summary.contains(r#"{"index":3,"at_ms":2120.000001,"reason":"probe_slow"}"#), "{summary}");
+}
+
+#[test]
+fn a_call_that_hangs_for_longer_than_samples_count_is_forgotten() {
+    // Three hang, but the first two no longer count when the third becomes stalled.
+    let mut options = summary_options();
+    options.policy.latency_max_age = Duration::from_millis(500);
+    assert!(output_of(&options, "at_ms,latency_ms\n5000,5000\n5000,5000\n5000,4400\n").contains("\"trips\":[]"));
+    options.policy.latency_max_age = Duration::from_millis(700);
+    assert!(
+        output_of(&options, "at_ms,latency_ms\n5000,5000\n5000,5000\n5000,4400\n")
+            .contains("\"index\":2,\"at_ms\":700")
+    );
+}
+
+#[test]
+fn a_call_longer_than_the_longest_begins_so_long_before_its_end_and_is_counted() {
+    let mut options = lines_options();
+    options.max_latency = Duration::from_secs(1);
+    let (report, output) = replay(&options, "at_ms,latency_ms\n10000,1000\n20000,1000.000001\n20000,1e300\n");
+    assert_eq!(report.unwrap().shortened, 2);
+    assert!(output.lines().all(|line| line.contains("\"percentile_ms\":1000,")), "{output}");
+}
+
+#[test]
+fn csv_and_json_lines_give_the_same_bytes() {
+    let mut csv = String::from("note,outcome,latency_ms,memory_percent,at_ms\r\n");
+    let mut json = String::new();
+    for i in 0..400_u32 {
+        let (at, latency) = (f64::from(i * 7) + 0.25, 1 + (i * 61) % 250);
+        let outcome = ["ok", "error", "ignored"][usize::from(i % 11 == 0) + usize::from(i % 22 == 0)];
+        if i % 9 == 0 {
+            csv += &format!("\"a, b\",,,{},{at}\r\n", i % 90);
+            json += &format!("{{\"memory_percent\":{},\"at_ms\":{at:e},\"latency_ms\":null}}\n", i % 90);
+        } else {
+            csv += &format!(" x ,{outcome}, {latency} ,,{at}\r\n\r\n");
+            json +=
+                &format!("\n  {{\"at_ms\":{at},\"outcome\":\"{outcome}\",\"latency_ms\":{latency}.0,\"x\":[{{}}]}}");
+        }
+    }
+    for options in [summary_options(), lines_options()] {
+        let from_csv = output_of(&options, &csv);
+        assert_eq!(from_csv, output_of(&options, &json));
+        assert_eq!(from_csv, output_of(&options, &format!("\u{feff}\r\n{csv}\n \n")));
+        assert_eq!(from_csv, output_of(&options, &csv), "the second time");
+    }
+    assert!(summary_of(&csv).contains("\"reason\":\"latency\""), "something happens in it");
+}
+
+#[test]
+fn nothing_in_gives_a_summary_of_nothing() {
+    for input in ["", "\n\r\n  \n", "at_ms,latency_ms\n", "\u{feff}at_ms,latency_ms"] {
+        assert_eq!(summary_of(input), EMPTY, "{input:?}");
+        assert_eq!(output_of(&lines_options(), input), "", "{input:?}");
+    }
+}
+
+#[test]
+fn a_disabled_breaker_admits_all_and_records_nothing() {
+    let mut options = summary_options();
+    options.policy.enabled = false;
+    assert_eq!(output_of(&options, STORY), EMPTY.replace("\"calls\":0,\"admitted\":0", "\"calls\":9,\"admitted\":9"));
+}
+
+#[test]
+fn a_bad_line_is_an_error_that_names_it() {
+    let value = |field, found: &str, allowed| LineProblem::Value { field, found: found.into(), allowed };
+    let ms = "a number of milliseconds, 0 or more";
+    let at = "a number of milliseconds from -4000000000000 to 4000000000000";
+    let head = "at_ms,latency_ms,outcome,memory_percent\n\n";
+    let cases = [
+        ("1,-1,,", value("latency_ms", "-1", ms)),
+        ("1,NaN,,", value("latency_ms", "NaN", ms)),
+        ("1,inf,,", value("latency_ms", "inf", ms)),
+        ("1,ten,,", value("latency_ms", "ten", ms)),
+        ("x,1,,", value("at_ms", "x", at)),
+        ("4000000000000.1,1,,", value("at_ms", "4000000000000.1", at)),
+        ("-1e30,1,,", value("at_ms", "-1e30", at)),
+        ("1,1,OK,", value("outcome", "OK", "ok, error or ignored")),
+        ("1,1,,-5", value("memory_percent", "-5", "a number of percent, 0 or more")),
+        ("1,1,,infinity", value("memory_percent", "infinity", "a number of percent, 0 or more")),
+        (",1,,", LineProblem::MissingTime),
+        ("1,,ok,", LineProblem::NothingToReplay),
+        ("1,1", LineProblem::Columns { found: 2, expected: 4 }),
+        ("1,1,,,", LineProblem::Columns { found: 5, expected: 4 }),
+    ];
+    for (line, problem) in cases {
+        assert_eq!(error_of(&format!("{head}0,0,,\n{line}\n2,1,,\n")), (4, problem), "{line}");
+    }
+    let backwards = LineProblem::Backwards { at_ms: "1.5".into(), before_ms: "2".into() };
+    assert_eq!(error_of("at_ms,latency_ms\n2,1\n1.5,1"), (3, backwards.clone()));
+    assert_eq!(error_of("{\"at_ms\":2,\"latency_ms\":1}\n\n{\"at_ms\":1.5,\"latency_ms\":1}"), (3, backwards));
+    assert_eq!(error_of("{\"at_ms\":2}"), (1, LineProblem::NothingToReplay));
+    assert_eq!(error_of("{\"latency_ms\":2}"), (1, LineProblem::MissingTime));
+    assert_eq!(error_of("{\"at_ms\":\"2\",\"latency_ms\":2}"), (1, value("at_ms", "\"2\"", at)));
+    assert_eq!(error_of("latency_ms\n1"), (1, LineProblem::MissingColumn("at_ms")));
+    assert_eq!(error_of("at_ms;latency_ms\n1;1"), (1, LineProblem::MissingColumn("at_ms")));
+    assert_eq!(error_of("at_ms,outcome\n1,ok"), (1, LineProblem::MissingColumn("latency_ms")));
+    assert_eq!(error_of("at_ms,at_ms,latency_ms\n1,1,1"), (1, LineProblem::ColumnTwice("at_ms")));
+    assert_eq!(error_of(&"x".repeat(MAX_LINE_BYTES + 1)), (1, LineProblem::TooLong));
+}
+
+#[test]
+fn bad_json_is_told_with_its_column() {
+    let (report, _) = replay(&summary_options(), "{\"at_ms\":1,\"latency_ms\":1}\n{\"at_ms\":2,\"latency_ms\":}\n");
+    assert_eq!(report.unwrap_err().to_string(), "line 2: column 25: expected value; allowed: one JSON object per line");
+    for bad in [
+        "[1,2]",
+        "{\"at_ms\":1,\"latency_ms\":2} x",
+        "{\"at_ms\":1",
+        "null",
+        "{\"at_ms\":1,\"at_ms\":1}",
+        "{\"outcome\":5}",
+    ] {
+        let (line, problem) = error_of(&format!("{{\"at_ms\":0,\"latency_ms\":1}}\n{bad}\n"));
+        assert!(line == 2 && matches!(problem, LineProblem::Json { .. }), "{bad}: {line} {problem:?}");
+    }
+}
+
+#[test]
+fn what_came_before_a_bad_line_is_written_where_lines_are() {
+    let mut options = lines_options();
+    options.max_latency = Duration::from_millis(10);
+    let (report, output) = replay(&options, "at_ms,latency_ms\n1,1\n100,1\n200,1\nx,1\n");
+    assert!(report.is_err());
+    assert_eq!(output.lines().count(), 2);
+}
+
+#[test]
+fn a_window_too_large_for_a_breaker_is_an_error() {
+    let mut options = summary_options();
+    options.policy.latency_window_size = 1_025.try_into().unwrap();
+    assert!(matches!(replay(&options, "").0, Err(ReplayError::Window(_))));
+}
+
+#[test]
+fn no_more_records_are_held_than_the_lookahead_covers() {
+    let mut options = lines_options();
+    options.max_latency = Duration::from_secs(1);
+    let mut input = String::from("at_ms,latency_ms\n");
+    for i in 0..200_000_u64 {
+        input += &format!("{},{}\n", i * 10, (i * 37) % 150);
+    }
+    let report = run(&options, input.as_bytes(), &mut std::io::sink()).unwrap();
+    assert_eq!(report.records, 200_000);
+    // One second at a record every 10 ms, the calls that are in flight, and the one that is read to see that it is later.
+    assert!((100..=117).contains(&report.most_held), "{}", report.most_held);
+}

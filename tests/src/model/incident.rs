@@ -1,0 +1,63 @@
+//! When an incident starts and when it is over.
+
+use tripline_core::{IncidentCause, IncidentEnd, Instant, State};
+
+use super::{Happened, Model};
+
+/// The incident, and since when things are bad before it or good in it.
+#[derive(Debug, Clone, Default)]
+pub struct Incident {
+    /// It is on.
+    pub open: bool,
+    pub(super) bad_since: Option<Instant>,
+    pub(super) good_since: Option<Instant>,
+    pub(super) calls_since_closed: usize,
+}
+
+impl Model {
+    /// Looks at a closed breaker that did not trip.
+    pub(super) fn look_at_incident(&mut self) {
+        let verdict = self.verdict();
+        let recovery = self.policy.recovery_time;
+        if verdict.above && verdict.enough {
+            self.incident.good_since = None;
+            let since = *self.incident.bad_since.get_or_insert(self.latest);
+            if !self.incident.open && self.latest.since(since) >= recovery {
+                self.start_incident(IncidentCause::LatencyCondition);
+            }
+            return;
+        }
+        self.incident.bad_since = None;
+        let since = *self.incident.good_since.get_or_insert(self.latest);
+        let proven = self.incident.calls_since_closed >= self.minimum_samples();
+        let healthy = self.latest.since(since) >= if proven { recovery } else { recovery * 10 };
+        if self.incident.open && healthy {
+            self.end_incident(IncidentEnd::Healthy);
+        }
+    }
+
+    pub(super) fn incident_sees_new_state(&mut self) {
+        self.incident.bad_since = None;
+        self.incident.good_since = (self.state == State::Closed).then_some(self.latest);
+        self.incident.calls_since_closed = 0;
+    }
+
+    pub(super) fn start_incident(&mut self, cause: IncidentCause) {
+        if !self.incident.open {
+            self.incident.open = true;
+            self.happened.push(Happened::IncidentStarted(cause));
+        }
+    }
+
+    pub(super) fn end_by_operator(&mut self) {
+        self.end_incident(IncidentEnd::Operator);
+    }
+
+    fn end_incident(&mut self, end: IncidentEnd) {
+        self.failed_probings = 0;
+        if self.incident.open {
+            self.incident.open = false;
+            self.happened.push(Happened::IncidentEnded(end));
+        }
+    }
+}
