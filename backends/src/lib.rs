@@ -1,1 +1,17 @@
-//! Placeholder.
+//! Everything of Tripline that touches the world: memory sources, configuration, alert sinks, HTTP and the `tripline` binary.
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "config")]
+pub mod config;
+#[cfg(feature = "http")]
+pub mod http;
+pub mod log_sink;
+pub mod memory;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+#[cfg(feature = "replay")]
+pub mod replay;
+#[cfg(feature = "tower")]
+pub mod tower;

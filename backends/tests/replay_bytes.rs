@@ -1,5 +1,6 @@
 //! Whatever comes in, a replay ends with a result.
 #![cfg(feature = "replay")]
+#![allow(clippy::format_push_string)]
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! The tower layer around services of every kind.
 #![cfg(feature = "tower")]
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::type_complexity)]
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, pending, ready};
@@ -16,9 +16,9 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tripline_backends::tower::{BreakerLayer, Error, GrpcClassify, service_unavailable};
+use tripline_runtime::Breaker;
 use tripline_runtime::core::{Counts, Latency, Outcome, Policy, StateKind};
 use tripline_runtime::test_util::{ManualClock, World};
-use tripline_runtime::Breaker;
 
 fn breaker() -> (Breaker, Arc<ManualClock>) {
     let world = World::new(1);
@@ -215,7 +215,7 @@ fn a_rejection_can_be_a_response() {
     breaker.simulate_latency();
     breaker.undo_simulations();
     let service = BreakerLayer::new(breaker)
-        .respond_with(|rejection| service_unavailable::<String>(rejection))
+        .respond_with(service_unavailable::<String>)
         .layer(service_fn(|()| ready(Ok::<_, Infallible>(Response::new(String::new())))));
     clock.advance(Duration::from_millis(100));
     let response = block_on(service.oneshot(())).unwrap();
@@ -228,12 +228,12 @@ fn a_rejection_can_be_a_response() {
 }
 
 #[test]
-fn a_response_without_a_known_wait_has_no_retry_after() {
+fn where_no_wait_is_known_the_header_says_one_second_and_the_body_null() {
     let (breaker, _) = breaker();
     breaker.force_open();
     let rejection = breaker.try_start().unwrap_err();
     let response = service_unavailable::<String>(&rejection);
-    assert!(!response.headers().contains_key("retry-after"));
+    assert_eq!(response.headers()["retry-after"], "1");
     assert!(response.body().ends_with(r#""reason":"forced_open","retry_after_ms":null}"#), "{}", response.body());
 }
 
@@ -350,4 +350,35 @@ fn a_rejection_as_response_goes_through_a_measured_service_unmeasured() {
     let response = block_on(service.call(())).unwrap();
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(counts(&breaker).ok, 0);
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn an_axum_router_takes_the_layer_and_its_bodies_are_measured() {
+    use axum::{Router, body::to_bytes, routing::get};
+
+    let (breaker, clock) = breaker();
+    let layer = BreakerLayer::new(breaker.clone()).measure_body().respond_with(service_unavailable::<axum::body::Body>);
+    let slowly = clock.clone();
+    let router = Router::new()
+        .route(
+            "/",
+            get(|| async move {
+                slowly.advance(Duration::from_millis(120));
+                "hello"
+            }),
+        )
+        .layer(layer);
+    let ask = || http::Request::get("/").body(axum::body::Body::empty()).unwrap();
+
+    let body = block_on(async {
+        let response = router.clone().oneshot(ask()).await.unwrap();
+        clock.advance(Duration::from_millis(30));
+        to_bytes(response.into_body(), 100).await.unwrap()
+    });
+    assert_eq!((&body[..], latencies_ms(&breaker)), (&b"hello"[..], vec![150]));
+
+    breaker.force_open();
+    let response = block_on(router.oneshot(ask())).unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
 }

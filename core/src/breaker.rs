@@ -284,11 +284,6 @@ impl<const N: usize> Breaker<N> {
         self.events.pop()
     }
 
-    /// Whether [`Breaker::poll_event`] has something to hand out.
-    pub fn has_events(&self) -> bool {
-        !self.events.is_empty()
-    }
-
     /// When [`Breaker::handle_time`] is due, on the clock that gives the readings; `None` = nothing waits for time.
     pub fn poll_deadline(&self) -> Option<Instant> {
         let probe = match self.state {

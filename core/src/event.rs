@@ -72,12 +72,13 @@ pub enum IncidentEnd {
 #[derive(Debug, Clone)]
 pub(crate) struct EventQueue {
     waiting: Deque<Event, EVENT_CAPACITY>,
+    emitted: u32,
     dropped: u32,
 }
 
 impl EventQueue {
     pub(crate) const fn new() -> Self {
-        Self { waiting: Deque::new(), dropped: 0 }
+        Self { waiting: Deque::new(), emitted: 0, dropped: 0 }
     }
 
     pub(crate) fn push(&mut self, event: Event) {
@@ -86,10 +87,12 @@ impl EventQueue {
             self.dropped = self.dropped.saturating_add(1);
         }
         let _ = self.waiting.push_back(event);
+        self.emitted = self.emitted.wrapping_add(1);
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+    /// Events that ever came in; wraps.
+    pub(crate) const fn emitted(&self) -> u32 {
+        self.emitted
     }
 
     pub(crate) fn pop(&mut self) -> Option<Event> {

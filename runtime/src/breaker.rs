@@ -383,8 +383,9 @@ impl Breaker {
     /// The only way in that may change the core: whoever waits for a change is woken when something happened.
     pub(crate) fn with_core<R>(&self, act: impl FnOnce(&mut Core<CAPACITY>) -> R) -> R {
         let (result, happened) = self.shared.cell.with(|core| {
+            let before = core.events_emitted();
             let result = act(core);
-            (result, core.has_events())
+            (result, core.events_emitted() != before)
         });
         if happened {
             self.shared.changed.notify(usize::MAX);

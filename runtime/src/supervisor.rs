@@ -123,8 +123,12 @@ impl Supervisor {
 impl Watched {
     /// Does what is due at `now`; tells when to come again.
     fn look_after(&mut self, now: Instant, clock: &dyn Clock) -> Option<Instant> {
+        // A clock that was set back must not put off the next reading.
+        let interval = self.breaker.read(|core| core.policy().sample_interval).max(LEAST_SLEEP);
+        self.memory_due = self.memory_due.min(now + interval);
         if now >= self.memory_due {
             self.sample_memory(now);
+            self.memory_due = now + interval;
         }
         self.breaker.handle_time(now);
         self.pass_on_events(clock);
@@ -136,8 +140,6 @@ impl Watched {
 
     fn sample_memory(&mut self, now: Instant) {
         let Some(source) = &self.memory else { return };
-        let interval = self.breaker.read(|core| core.policy().sample_interval);
-        self.memory_due = now + interval.max(LEAST_SLEEP);
         let sample = source.sample();
         let known = sample.as_ref().is_ok_and(|sample| sample.ratio().is_some());
         // A warning once, not one per reading.

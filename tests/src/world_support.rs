@@ -139,7 +139,6 @@ impl StateLog {
         let breaker = breaker.clone();
         world.spawn(async move {
             loop {
-                let changed = breaker.changed();
                 let entry = breaker.read(|core| Entry {
                     at: core.latest(),
                     state: core.state().kind(),
@@ -149,7 +148,8 @@ impl StateLog {
                 if is_new {
                     entries.borrow_mut().push(entry);
                 }
-                changed.await;
+                // Not before reading: what waits to be polled would wake this task at once, for ever.
+                breaker.changed().await;
             }
         });
         world.run_until_idle();

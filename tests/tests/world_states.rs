@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use tripline_core::{Cause, IncidentCause, IncidentEnd, Outcome, RefusalReason, State, StateKind, TripReason, is_legal};
+use tripline_core::{
+    Cause, IncidentCause, IncidentEnd, Outcome, RefusalReason, State, StateKind, TripReason, is_legal,
+};
 use tripline_runtime::test_util::{ManualClock, World};
 use tripline_runtime::{Breaker, Stage};
 use tripline_tests::world_support::{

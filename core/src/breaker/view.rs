@@ -120,6 +120,11 @@ impl<const N: usize> Breaker<N> {
         &self.counts
     }
 
+    /// Events since the breaker was made, polled or not; wraps at 2^32. Who compares it knows whether something happened.
+    pub fn events_emitted(&self) -> u32 {
+        self.events.emitted()
+    }
+
     /// Events that were lost because nobody polled.
     pub fn events_dropped(&self) -> u32 {
         self.events.dropped()

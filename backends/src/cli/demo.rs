@@ -1,0 +1,160 @@
+//! The demo endpoint behind the breaker, and the scenarios that make it slow.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::{get, post};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tripline_runtime::Breaker;
+
+use crate::http::{ApiError, ApiJson};
+use crate::memory::MockMemory;
+use crate::tower::{BreakerLayer, service_unavailable};
+
+/// What `/test` takes when nothing is wrong.
+const NORMAL_DELAY: Duration = Duration::from_millis(20);
+/// How many requests a latency spike makes slow.
+const SPIKE_REQUESTS: u64 = 100;
+/// The longest delay that can be set.
+const LONGEST_DELAY: Duration = Duration::from_secs(60);
+
+/// The service behind the breaker.
+#[derive(Debug, Clone)]
+pub(super) struct Demo {
+    breaker: Breaker,
+    /// The mock memory, where the configuration asks for it.
+    memory: Option<MockMemory>,
+    slowness: Arc<Slowness>,
+}
+
+#[derive(Debug)]
+struct Slowness {
+    delay_micros: AtomicU64,
+    spike_left: AtomicU64,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Scenario {
+    HighLatency,
+    LatencySpike,
+    MemoryOverload,
+    ResetNormal,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Trigger {
+    scenario: Scenario,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Delay {
+    delay: String,
+}
+
+impl Demo {
+    pub(super) fn new(breaker: Breaker, memory: Option<MockMemory>) -> Self {
+        let slowness = Slowness { delay_micros: AtomicU64::new(micros(NORMAL_DELAY)), spike_left: AtomicU64::new(0) };
+        Self { breaker, memory, slowness: Arc::new(slowness) }
+    }
+
+    pub(super) fn router(self) -> Router {
+        let protection = BreakerLayer::new(self.breaker.clone()).respond_with(service_unavailable);
+        Router::new()
+            .route("/test", get(test).layer(protection))
+            .route("/test/delay", post(set_delay))
+            .route("/test/trigger", post(trigger))
+            .route("/test/scenarios", get(scenarios))
+            .with_state(self)
+    }
+
+    fn set_delay(&self, delay: Duration) {
+        // Relaxed: a number that stands on its own.
+        self.slowness.delay_micros.store(micros(delay), Ordering::Relaxed);
+        self.slowness.spike_left.store(0, Ordering::Relaxed);
+    }
+
+    /// How long this request takes.
+    fn next_delay(&self) -> Duration {
+        let spike =
+            self.slowness.spike_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if spike.is_ok() {
+            return self.slow();
+        }
+        Duration::from_micros(self.slowness.delay_micros.load(Ordering::Relaxed))
+    }
+
+    /// Clearly slower than the threshold in force.
+    fn slow(&self) -> Duration {
+        (Duration::from(self.breaker.slow_after()) * 2).min(LONGEST_DELAY)
+    }
+
+    /// What happens, in words.
+    fn start(&self, scenario: Scenario) -> Result<&'static str, ApiError> {
+        match scenario {
+            Scenario::HighLatency => {
+                self.set_delay(self.slow());
+                Ok("every request takes twice the threshold")
+            }
+            Scenario::LatencySpike => {
+                self.slowness.spike_left.store(SPIKE_REQUESTS, Ordering::Relaxed);
+                Ok("the next 100 requests take twice the threshold")
+            }
+            Scenario::MemoryOverload => match &self.memory {
+                Some(memory) => {
+                    memory.set_ratio(0.99);
+                    Ok("mock memory is 99 % full")
+                }
+                None if self.breaker.simulate_memory() => Ok("exhausted memory is simulated"),
+                None => Err(ApiError::conflict("the breaker is disabled or forced open; enable or reset it first")),
+            },
+            Scenario::ResetNormal => {
+                self.set_delay(NORMAL_DELAY);
+                if let Some(memory) = &self.memory {
+                    memory.set_ratio(0.5);
+                }
+                self.breaker.undo_simulations();
+                Ok("requests are fast again and memory is half used; the breaker recovers by itself")
+            }
+        }
+    }
+}
+
+async fn test(State(demo): State<Demo>) -> ApiJson<Value> {
+    let delay = demo.next_delay();
+    smol::Timer::after(delay).await;
+    ApiJson(json!({ "status": "ok", "delay_ms": u64::try_from(delay.as_millis()).unwrap_or(u64::MAX) }))
+}
+
+async fn set_delay(State(demo): State<Demo>, ApiJson(body): ApiJson<Delay>) -> Result<ApiJson<Value>, ApiError> {
+    let delay = humantime::parse_duration(&body.delay)
+        .ok()
+        .filter(|&delay| delay <= LONGEST_DELAY)
+        .ok_or_else(|| ApiError::bad_value("delay", &body.delay, "a duration like \"500ms\" or \"2s\", at most 60s"))?;
+    demo.set_delay(delay);
+    Ok(ApiJson(json!({ "delay": humantime::format_duration(delay).to_string() })))
+}
+
+async fn trigger(State(demo): State<Demo>, ApiJson(body): ApiJson<Trigger>) -> Result<ApiJson<Value>, ApiError> {
+    let effect = demo.start(body.scenario)?;
+    Ok(ApiJson(json!({ "scenario": body.scenario, "effect": effect })))
+}
+
+async fn scenarios() -> ApiJson<Value> {
+    ApiJson(json!({ "scenarios": {
+        "high_latency": "every request takes twice the threshold",
+        "latency_spike": "the next 100 requests take twice the threshold",
+        "memory_overload": "memory runs out (mock memory is filled; real memory is simulated)",
+        "reset_normal": "back to normal; the breaker recovers by itself",
+    }}))
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,112 @@
+//! The command line: what each command of `tripline` does.
+
+mod check;
+mod demo;
+mod init;
+mod replay;
+mod serve;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A circuit breaker that opens when a service is about to fall over.
+#[derive(Debug, Parser)]
+#[command(name = "tripline", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a server whose endpoint GET /test is protected by a breaker.
+    Serve(ServeArgs),
+    /// Check a configuration file: all problems at once, exit code 1 if there are any.
+    Check {
+        /// The file to check.
+        file: PathBuf,
+    },
+    /// Write the recommended configuration with a comment for every key; an existing file is left alone.
+    Init {
+        /// The file to write.
+        #[arg(default_value = DEFAULT_CONFIG)]
+        file: PathBuf,
+    },
+    /// Feed recorded calls through the same breaker on a virtual clock.
+    Replay(ReplayArgs),
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// The configuration file; without it breakers.toml, and if there is none the recommended configuration.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The address to listen on, in place of the one in the configuration.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+struct ReplayArgs {
+    /// The configuration file; without it the defaults.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Change one setting, as in --set percentile=0.99; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Print one JSON object with calls, trips and recoveries (the default).
+    #[arg(long)]
+    summary: bool,
+    /// Print one JSON line for each input record.
+    #[arg(long, conflicts_with = "summary")]
+    jsonl: bool,
+    /// The longest latency in seconds that is looked ahead for; a longer call counts as started that long before its end.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
+    max_latency: f64,
+    /// JSON lines or CSV with a header; - is the standard input.
+    file: PathBuf,
+}
+
+/// Where the configuration is looked for when none is named.
+const DEFAULT_CONFIG: &str = "breakers.toml";
+
+/// Parses the command line and does what it says.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(args) => serve::serve(&args),
+        Command::Check { file } => check::check(&file),
+        Command::Init { file } => init::init(&file),
+        Command::Replay(args) => replay::replay(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A command did not do what it should: the text says what is wrong, where and what is allowed.
+#[derive(Debug)]
+struct Failure(String);
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Failure {
+    fn new(text: impl std::fmt::Display) -> Self {
+        Self(text.to_string())
+    }
+
+    /// Something failed while `what` was being done.
+    fn during(what: impl std::fmt::Display, error: impl std::fmt::Display) -> Self {
+        Self(format!("{what}: {error}"))
+    }
+}

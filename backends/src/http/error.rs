@@ -1,0 +1,72 @@
+//! Errors, as they are answered.
+
+use std::fmt;
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Serialize;
+
+use super::json::ApiJson;
+
+/// An error as it is answered: a status, and a body that says what is wrong and what is allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ApiError {
+    #[serde(skip)]
+    status: StatusCode,
+    error: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed: Option<String>,
+}
+
+impl ApiError {
+    /// `error` with this status.
+    pub fn new(status: StatusCode, error: impl Into<String>) -> Self {
+        Self { status, error: error.into(), field: None, allowed: None }
+    }
+
+    /// Names the field (of the body, the query or the head) and what is allowed in it.
+    #[must_use]
+    pub fn field(self, field: &'static str, allowed: impl Into<String>) -> Self {
+        Self { field: Some(field), allowed: Some(allowed.into()), ..self }
+    }
+
+    /// 400: the value of `field` is not one that it can have.
+    pub fn bad_value(field: &'static str, found: impl fmt::Display, allowed: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, format!("{field} cannot be {found}")).field(field, allowed)
+    }
+
+    /// 422: `field` is of another type.
+    pub fn wrong_type(field: &'static str, allowed: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{field} is of another type")).field(field, allowed)
+    }
+
+    /// 409: the state of things does not allow it.
+    pub fn conflict(error: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, error)
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.error)?;
+        match &self.allowed {
+            Some(allowed) => write!(f, "; allowed: {allowed}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (self.status, ApiJson(self)).into_response()
+    }
+}

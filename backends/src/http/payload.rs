@@ -1,0 +1,77 @@
+//! The body of a POST.
+
+use std::error::Error;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Request};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+use serde_json::{Map, Value};
+
+use super::MAX_BODY_BYTES;
+use super::error::ApiError;
+use super::server::BodyTooSlow;
+
+/// The JSON object in the body of a POST; one without any fields where there is no body. Fields that a route does not know
+/// are ignored, so that what GET gives can be sent back.
+#[derive(Debug, Default)]
+pub(super) struct Payload(Map<String, Value>);
+
+impl Payload {
+    /// A field that is true or false; `None` where it is missing.
+    pub(super) fn flag(&self, field: &'static str) -> Result<Option<bool>, ApiError> {
+        match self.0.get(field) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(_) => Err(ApiError::wrong_type(field, "true or false")),
+        }
+    }
+
+    /// The fields as they are.
+    pub(super) fn into_fields(self) -> Map<String, Value> {
+        self.0
+    }
+
+    fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, ApiError> {
+        if body.is_empty() {
+            return Ok(Self::default());
+        }
+        if !is_json(headers) {
+            let error = ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is not said to be JSON");
+            return Err(error.field("Content-Type", "application/json"));
+        }
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(fields)) => Ok(Self(fields)),
+            Ok(_) => Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "the body is not a JSON object")),
+            Err(error) => Err(ApiError::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}"))),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Payload {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let headers = request.headers().clone();
+        let body = Bytes::from_request(request, state).await.map_err(|rejection| unread(&rejection))?;
+        Self::parse(&headers, &body)
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(Ok(media)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else { return false };
+    media.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn unread(rejection: &BytesRejection) -> ApiError {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let allowed = format!("at most {MAX_BODY_BYTES} bytes");
+        return ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large").field("body", allowed);
+    }
+    let mut causes = std::iter::successors(Error::source(rejection), |error| (*error).source());
+    if causes.any(<dyn Error>::is::<BodyTooSlow>) {
+        return ApiError::new(StatusCode::REQUEST_TIMEOUT, BodyTooSlow.to_string());
+    }
+    ApiError::new(StatusCode::BAD_REQUEST, "the body could not be read")
+}

@@ -1,0 +1,30 @@
+//! The routes, one file per subject.
+
+mod latency;
+mod memory;
+mod operate;
+mod watch;
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use http::{Method, StatusCode, Uri};
+
+use super::error::ApiError;
+use super::state::ApiState;
+
+/// What a handler gives.
+type Answer<T> = Result<super::json::ApiJson<T>, ApiError>;
+
+/// All routes.
+pub(super) fn all() -> Router<ApiState> {
+    Router::new().merge(watch::routes()).merge(operate::routes()).merge(memory::routes()).merge(latency::routes())
+}
+
+pub(super) async fn not_found(uri: Uri) -> Response {
+    ApiError::new(StatusCode::NOT_FOUND, format!("there is no {}", uri.path())).into_response()
+}
+
+pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Response {
+    // The router adds `Allow`.
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not take {method}", uri.path())).into_response()
+}

@@ -1,0 +1,103 @@
+//! What the handlers share.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::StatusCode;
+use tripline_runtime::{Breaker, Registry};
+
+use super::error::ApiError;
+
+/// Reads the resident memory of this process, in bytes; `None` where it is unknown.
+pub type ResidentReader = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
+
+/// What the handlers share; clones share the same things.
+#[derive(Clone)]
+pub struct ApiState {
+    registry: Registry,
+    listen: SocketAddr,
+    memory_source: Option<Arc<str>>,
+    resident_memory: Option<ResidentReader>,
+    config_error: ConfigError,
+}
+
+impl ApiState {
+    /// The API of these breakers, on a server that listens on `listen`. The routes under `/breaker` are about the first one.
+    pub fn new(registry: Registry, listen: SocketAddr) -> Self {
+        Self { registry, listen, memory_source: None, resident_memory: None, config_error: ConfigError::default() }
+    }
+
+    /// The name of the memory source, for the status. Default: none.
+    #[must_use]
+    pub fn memory_source(self, name: &str) -> Self {
+        Self { memory_source: Some(name.into()), ..self }
+    }
+
+    /// Shows the resident memory of this process among the metrics.
+    #[must_use]
+    pub fn resident_memory(self, reader: ResidentReader) -> Self {
+        Self { resident_memory: Some(reader), ..self }
+    }
+
+    /// Where the reason stands for which the configuration file is not the one in force: set it, and the status shows it.
+    pub fn config_error(&self) -> &ConfigError {
+        &self.config_error
+    }
+
+    pub(super) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    pub(super) fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    pub(super) fn memory_source_name(&self) -> Option<&str> {
+        self.memory_source.as_deref()
+    }
+
+    pub(super) fn resident_bytes(&self) -> Option<u64> {
+        self.resident_memory.as_ref().and_then(|read| read())
+    }
+
+    /// The only breaker, or the first one by name.
+    pub(super) fn breaker(&self) -> Result<Breaker, ApiError> {
+        let first = self.registry.all().into_iter().next();
+        first.ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, "there is no breaker"))
+    }
+}
+
+impl fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiState")
+            .field("registry", &self.registry)
+            .field("listen", &self.listen)
+            .field("memory_source", &self.memory_source)
+            .field("config_error", &self.config_error)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why the configuration file is not the one in force; nothing while it is. Clones share one text.
+#[derive(Debug, Clone, Default)]
+pub struct ConfigError {
+    text: Arc<Mutex<Option<String>>>,
+}
+
+impl ConfigError {
+    /// Sets the reason, or takes it away.
+    pub fn set(&self, reason: Option<String>) {
+        *self.lock() = reason;
+    }
+
+    /// The reason.
+    pub fn get(&self) -> Option<String> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<String>> {
+        // Nothing can panic while it holds the lock.
+        self.text.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,189 @@
+//! Everything about a breaker at one moment.
+
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use serde_json::Number;
+use tripline_runtime::Breaker;
+use tripline_runtime::core::{Breaker as Core, Instant, Latency, MemorySample, MemoryState, State, StateKind, Trend};
+
+use super::number::{mebibytes, millis, percent, tidy};
+use super::state::ApiState;
+
+/// Everything about a breaker at one moment, as `/breaker/status` shows it. What is unknown is null.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Status {
+    /// The breaker's name.
+    pub name: String,
+    /// Whether it is enabled.
+    pub enabled: bool,
+    /// Open, half-open or forced open.
+    pub triggered: bool,
+    /// `closed`, `open`, `half_open`, `disabled` or `forced_open`.
+    pub state: &'static str,
+    /// Why it opened last, also after recovery.
+    pub trip_reason: Option<&'static str>,
+    /// When asking again makes sense; null while closed or disabled, and where no time can be told.
+    pub retry_after_ms: Option<u64>,
+    /// When it opened last, RFC 3339 in UTC.
+    pub last_trip_time: Option<String>,
+    /// Whether the memory rule is content.
+    pub memory_ok: Option<bool>,
+    /// Memory in use, in whole MiB.
+    pub current_memory_usage_mb: Option<u64>,
+    /// The share of memory at which the breaker opens, in percent.
+    pub memory_threshold_percent: Option<Number>,
+    /// Memory that may be used, in whole MiB.
+    pub total_memory_mb: Option<u64>,
+    /// Memory in use, in percent of what may be used.
+    pub memory_usage_percent: Option<Number>,
+    /// Whether the percentile is at or below the threshold, and nothing else is simulated.
+    pub latency_ok: bool,
+    /// Whether the latency is above its threshold with the evidence that was asked for.
+    pub breach: bool,
+    /// The percentile of the window, in milliseconds; null while it is empty.
+    pub current_percentile_ms: Option<Number>,
+    /// The latency threshold, in whole milliseconds.
+    pub latency_threshold_ms: u32,
+    /// The percentile in percent of the threshold.
+    pub latency_percent_of_threshold: Option<Number>,
+    /// Which percentile is looked at, as a ratio.
+    pub percentile_value: Option<Number>,
+    /// How many samples the window holds at most.
+    pub latency_window_size: u16,
+    /// How many samples it holds now.
+    pub samples: u16,
+    /// How long the breaker stays open, in seconds.
+    pub wait_time_seconds: Option<Number>,
+    /// The latencies in the window, oldest first, in whole milliseconds.
+    pub recent_latencies_ms: Vec<u32>,
+    /// Whether only a rising or persistent latency opens the breaker.
+    pub trend_analysis_enabled: bool,
+    /// Samples that are needed to tell a trend.
+    pub trend_analysis_min_sample_count: u16,
+    /// Whether the latency rises.
+    pub has_positive_trend: bool,
+    /// `too_few`, `rising`, `falling`, `oscillating` or `steady`.
+    pub trend: &'static str,
+    /// Calls in flight; null where they are not tracked.
+    pub in_flight: Option<usize>,
+    /// Of these, those that are out for longer than the threshold.
+    pub stalled: Option<u16>,
+    /// The name of the memory source; null where there is none.
+    pub memory_source: Option<String>,
+    /// `running`, or what does not work without it.
+    pub supervisor: &'static str,
+    /// Why the configuration file is not the one in force; null while it is.
+    pub config_error: Option<String>,
+}
+
+impl Status {
+    /// Looks at `breaker` now. O(window).
+    pub fn of(breaker: &Breaker, api: &ApiState) -> Self {
+        let clock = breaker.clock();
+        let (now, wall) = (clock.now(), clock.wall());
+        let tracked = breaker.detects_stalls();
+        let in_flight = tracked.then(|| breaker.in_flight());
+        let supervisor = if breaker.is_supervised() { "running" } else { "not running: memory and alerts do not work" };
+        breaker.read(|core| {
+            let policy = core.policy();
+            let memory = core.memory_sample().filter(|_| core.memory_state() != MemoryState::Unknown);
+            let percentile = core.percentile();
+            let trend = core.trend();
+            let kind = core.state().kind();
+            Self {
+                name: breaker.name().to_string(),
+                enabled: policy.enabled,
+                triggered: matches!(kind, StateKind::Open | StateKind::HalfOpen | StateKind::ForcedOpen),
+                state: kind.as_str(),
+                trip_reason: core.last_trip().map(|trip| trip.reason.as_str()),
+                retry_after_ms: retry_after(core, now).map(millis),
+                last_trip_time: core.last_trip().and_then(|trip| rfc3339(wall, core.latest().since(trip.at))),
+                memory_ok: memory_ok(core),
+                current_memory_usage_mb: memory.map(|sample| mebibytes(sample.used)),
+                memory_threshold_percent: percent(policy.memory_threshold.get()),
+                total_memory_mb: memory.and_then(|sample| sample.limit).map(mebibytes),
+                memory_usage_percent: memory.and_then(MemorySample::ratio).and_then(percent),
+                latency_ok: !core.is_above() && !core.is_latency_simulated(),
+                breach: core.is_breach(),
+                current_percentile_ms: percentile.and_then(|latency| tidy(latency.as_millis_f64())),
+                latency_threshold_ms: policy.latency_threshold.as_millis(),
+                latency_percent_of_threshold: percentile.and_then(|at| share(at, policy.latency_threshold)),
+                percentile_value: tidy(policy.percentile.get()),
+                latency_window_size: policy.latency_window_size.get(),
+                samples: core.samples(),
+                wait_time_seconds: tidy(policy.wait_time.as_secs_f64()),
+                recent_latencies_ms: core.latencies().map(Latency::as_millis).collect(),
+                trend_analysis_enabled: policy.trend_analysis,
+                trend_analysis_min_sample_count: policy.effective_trend_minimum(),
+                has_positive_trend: trend == Trend::Rising,
+                trend: trend.as_str(),
+                in_flight,
+                stalled: tracked.then(|| core.stalled()),
+                memory_source: api.memory_source_name().map(str::to_owned),
+                supervisor,
+                config_error: api.config_error().get(),
+            }
+        })
+    }
+}
+
+/// As [`Breaker::memory_ok`], in the same moment as everything else.
+fn memory_ok<const N: usize>(core: &Core<N>) -> Option<bool> {
+    match core.memory_state() {
+        _ if core.is_memory_simulated() => Some(false),
+        MemoryState::Ok => Some(true),
+        MemoryState::Exhausted => Some(false),
+        _ => None,
+    }
+}
+
+/// How long to wait before asking again; `None` where asking is not refused, or no time can be told.
+fn retry_after<const N: usize>(core: &Core<N>, now: Instant) -> Option<Duration> {
+    match core.state() {
+        State::Closed | State::Disabled => None,
+        State::ForcedOpen | State::HalfOpen { .. } => core.refusal(now).retry_after,
+        State::Open { .. } => {
+            let held = core.memory_state() == MemoryState::Exhausted
+                || core.is_memory_simulated()
+                || core.is_latency_simulated();
+            // Not held, and the wait is over: the next call that asks is a probe.
+            core.refusal(now).retry_after.or((!held).then_some(Duration::ZERO))
+        }
+    }
+}
+
+/// `part` in percent of `whole`; nothing is a share of zero.
+fn share(part: Latency, whole: Latency) -> Option<Number> {
+    let ratio = f64::from(part.as_micros()) / f64::from(whole.as_micros());
+    if ratio.is_finite() { percent(ratio) } else { None }
+}
+
+/// The time of day `age` ago, with milliseconds; `None` outside the years 1970 to 9999.
+fn rfc3339(wall: SystemTime, age: Duration) -> Option<String> {
+    let mut text = String::new();
+    // Formatting an earlier time would panic.
+    let at = wall.checked_sub(age).filter(|at| *at >= SystemTime::UNIX_EPOCH)?;
+    write!(text, "{}", humantime::format_rfc3339_millis(at)).ok()?;
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_of_nothing_is_unknown() {
+        assert_eq!(share(Latency::from_millis(30), Latency::from_millis(60)), Some(Number::from(50)));
+        assert_eq!(share(Latency::from_millis(30), Latency::ZERO), None);
+        assert_eq!(share(Latency::ZERO, Latency::ZERO), None);
+    }
+
+    #[test]
+    fn a_time_of_day_before_the_epoch_is_unknown() {
+        assert_eq!(rfc3339(SystemTime::UNIX_EPOCH, Duration::ZERO).as_deref(), Some("1970-01-01T00:00:00.000Z"));
+        assert_eq!(rfc3339(SystemTime::UNIX_EPOCH, Duration::from_secs(1)), None);
+    }
+}

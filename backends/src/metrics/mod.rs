@@ -1,0 +1,112 @@
+//! What the breakers of a process do, as Prometheus text.
+//!
+//! [`render`] collects on demand; nothing is kept. Each series carries the label `breaker`, but for the process's own.
+//!
+//! | metric | type | |
+//! |---|---|---|
+//! | `tripline_state` | gauge | 1 for the label `state` that holds, 0 for the others |
+//! | `tripline_calls_total` | counter | by `outcome`: `ok`, `failed`, `ignored`; `stale` came back in a later generation, `dropped` never did |
+//! | `tripline_slow_calls_total` | counter | of the ok and failed ones |
+//! | `tripline_refused_calls_total` | counter | |
+//! | `tripline_trips_total` | counter | by `reason` |
+//! | `tripline_latency_percentile_seconds` | gauge | left out while the window is empty |
+//! | `tripline_latency_threshold_seconds` | gauge | |
+//! | `tripline_window_samples` | gauge | |
+//! | `tripline_memory_known` | gauge | 0: memory is unknown, its rule cannot trip |
+//! | `tripline_memory_used_bytes`, `tripline_memory_limit_bytes` | gauge | left out where unknown |
+//! | `tripline_calls_in_flight`, `tripline_calls_stalled` | gauge | left out where they are not tracked |
+//! | `tripline_supervised` | gauge | 0: memory and alerts do not work |
+//! | `process_resident_memory_bytes` | gauge | of this process; left out where unknown |
+
+mod reading;
+mod text;
+
+use tripline_runtime::Registry;
+use tripline_runtime::core::{MemoryState, StateKind, TripReason};
+
+use reading::Reading;
+use text::Text;
+
+/// The media type of [`render`]'s text.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// All breakers of `registry`, sorted by name, in the Prometheus text format 0.0.4. `resident_bytes` is the process's own
+/// resident memory.
+///
+/// It takes each breaker's lock once, for microseconds.
+pub fn render(registry: &Registry, resident_bytes: Option<u64>) -> String {
+    let readings: Vec<Reading> = registry.all().iter().map(Reading::take).collect();
+    let mut text = Text::default();
+    states(&mut text, &readings);
+    calls(&mut text, &readings);
+    latency(&mut text, &readings);
+    memory(&mut text, &readings);
+    if let Some(bytes) = resident_bytes {
+        text.gauge("process_resident_memory_bytes", "Resident memory of this process.").sample(&[], bytes);
+    }
+    text.into_string()
+}
+
+fn states(text: &mut Text, readings: &[Reading]) {
+    let mut family = text.gauge("tripline_state", "1 for the state that holds, 0 for the others.");
+    for reading in readings {
+        for state in StateKind::ALL {
+            let holds = u8::from(reading.state == state);
+            family.sample(&[("breaker", reading.name.as_str()), ("state", state.as_str())], holds);
+        }
+    }
+    let mut family = text.counter("tripline_trips_total", "How often the breaker opened, by reason.");
+    for reading in readings {
+        for reason in TripReason::ALL {
+            let labels = [("breaker", reading.name.as_str()), ("reason", reason.as_str())];
+            family.sample(&labels, reading.counts.trips(reason));
+        }
+    }
+    text.gauge("tripline_supervised", "Whether memory and alerts work.")
+        .each(readings, |reading| Some(u8::from(reading.supervised)));
+}
+
+fn calls(text: &mut Text, readings: &[Reading]) {
+    let mut family = text.counter("tripline_calls_total", "Calls that ended, by outcome.");
+    for Reading { name, counts, .. } in readings {
+        let outcomes = [
+            ("ok", counts.ok),
+            ("failed", counts.failed),
+            ("ignored", counts.ignored),
+            ("stale", counts.stale),
+            ("dropped", counts.dropped),
+        ];
+        for (outcome, count) in outcomes {
+            family.sample(&[("breaker", name.as_str()), ("outcome", outcome)], count);
+        }
+    }
+    text.counter("tripline_slow_calls_total", "Calls that took longer than the threshold.")
+        .each(readings, |reading| Some(reading.counts.slow));
+    text.counter("tripline_refused_calls_total", "Calls that were not admitted.")
+        .each(readings, |reading| Some(reading.refused));
+    text.gauge("tripline_calls_in_flight", "Calls that were admitted and have not ended.")
+        .each(readings, |reading| reading.in_flight);
+    text.gauge("tripline_calls_stalled", "Calls in flight for longer than the threshold.")
+        .each(readings, |reading| reading.stalled);
+}
+
+fn latency(text: &mut Text, readings: &[Reading]) {
+    let seconds = |latency: tripline_runtime::core::Latency| f64::from(latency.as_micros()) / 1e6;
+    text.gauge("tripline_latency_percentile_seconds", "The configured percentile of the window.")
+        .each(readings, |reading| reading.percentile.map(seconds));
+    text.gauge("tripline_latency_threshold_seconds", "The percentile above which calls are too slow.")
+        .each(readings, |reading| Some(seconds(reading.threshold)));
+    text.gauge("tripline_window_samples", "Calls in the window.").each(readings, |reading| Some(reading.samples));
+}
+
+fn memory(text: &mut Text, readings: &[Reading]) {
+    text.gauge("tripline_memory_known", "Whether memory is known; if not, its rule cannot trip.")
+        .each(readings, |reading| Some(u8::from(reading.memory_state != MemoryState::Unknown)));
+    text.gauge("tripline_memory_used_bytes", "Memory in use.")
+        .each(readings, |reading| reading.memory.map(|memory| memory.used));
+    text.gauge("tripline_memory_limit_bytes", "Memory that may be used.")
+        .each(readings, |reading| reading.memory.and_then(|memory| memory.limit));
+}
+
+#[cfg(test)]
+mod tests;

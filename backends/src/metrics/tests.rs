@@ -1,0 +1,116 @@
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tripline_runtime::core::{Latency, Outcome, Policy};
+use tripline_runtime::test_util::World;
+use tripline_runtime::{Breaker, BreakerName, Registry};
+
+use super::*;
+
+fn policy() -> Policy {
+    let mut policy = Policy::default();
+    policy.latency_threshold = Latency::from_millis(300);
+    policy
+}
+
+fn line<'t>(text: &'t str, series: &str) -> Option<&'t str> {
+    text.lines().find_map(|line| line.strip_prefix(series)).map(str::trim)
+}
+
+#[test]
+fn every_figure_of_a_breaker_is_there() {
+    let world = World::new(1);
+    let subject = world.breaker(policy()).unwrap();
+    let registry = Registry::new();
+    registry.add(subject.breaker.clone()).unwrap();
+    world.request(&subject.breaker, Duration::from_millis(250), Outcome::Ok);
+    world.request(&subject.breaker, Duration::from_millis(50), Outcome::Failed);
+    world.request(&subject.breaker, Duration::from_secs(50), Outcome::Ok);
+    world.advance(Duration::from_millis(1_000));
+    let text = render(&registry, Some(4_096));
+    for (series, value) in [
+        (r#"tripline_state{breaker="default",state="closed"}"#, "1"),
+        (r#"tripline_state{breaker="default",state="open"}"#, "0"),
+        (r#"tripline_calls_total{breaker="default",outcome="ok"}"#, "1"),
+        (r#"tripline_calls_total{breaker="default",outcome="failed"}"#, "1"),
+        (r#"tripline_calls_total{breaker="default",outcome="dropped"}"#, "0"),
+        (r#"tripline_slow_calls_total{breaker="default"}"#, "0"),
+        (r#"tripline_refused_calls_total{breaker="default"}"#, "0"),
+        (r#"tripline_trips_total{breaker="default",reason="latency"}"#, "0"),
+        (r#"tripline_latency_percentile_seconds{breaker="default"}"#, "0.25"),
+        (r#"tripline_latency_threshold_seconds{breaker="default"}"#, "0.3"),
+        (r#"tripline_window_samples{breaker="default"}"#, "2"),
+        (r#"tripline_memory_known{breaker="default"}"#, "1"),
+        (r#"tripline_memory_used_bytes{breaker="default"}"#, "536870912"),
+        (r#"tripline_memory_limit_bytes{breaker="default"}"#, "1073741824"),
+        (r#"tripline_calls_in_flight{breaker="default"}"#, "1"),
+        (r#"tripline_calls_stalled{breaker="default"}"#, "1"),
+        (r#"tripline_supervised{breaker="default"}"#, "1"),
+        ("process_resident_memory_bytes", "4096"),
+    ] {
+        assert_eq!(line(&text, series), Some(value), "{series} in\n{text}");
+    }
+}
+
+#[test]
+fn a_trip_and_a_refusal_are_counted() {
+    let world = World::new(1);
+    let subject = world.breaker(policy()).unwrap();
+    let registry = Registry::new();
+    registry.add(subject.breaker.clone()).unwrap();
+    subject.memory.set_percent(90);
+    world.advance(Duration::from_secs(1));
+    assert!(subject.breaker.try_start().is_err());
+    let text = render(&registry, None);
+    assert_eq!(line(&text, r#"tripline_state{breaker="default",state="open"}"#), Some("1"));
+    assert_eq!(line(&text, r#"tripline_trips_total{breaker="default",reason="memory"}"#), Some("1"));
+    assert_eq!(line(&text, r#"tripline_refused_calls_total{breaker="default"}"#), Some("1"));
+}
+
+#[test]
+fn what_is_unknown_is_left_out_and_said_to_be_unknown() {
+    let world = World::new(1);
+    let registry = Registry::new();
+    registry.add(Breaker::builder(world.clock()).stall_detection(false).build().unwrap()).unwrap();
+    let text = render(&registry, None);
+    for absent in [
+        "tripline_memory_used_bytes{",
+        "tripline_memory_limit_bytes{",
+        "tripline_latency_percentile_seconds{",
+        "tripline_calls_in_flight{",
+        "tripline_calls_stalled{",
+        "process_resident_memory_bytes",
+    ] {
+        assert!(!text.contains(absent), "{absent} in\n{text}");
+    }
+    assert_eq!(line(&text, r#"tripline_memory_known{breaker="default"}"#), Some("0"));
+    assert_eq!(line(&text, r#"tripline_supervised{breaker="default"}"#), Some("0"));
+}
+
+#[test]
+fn each_metric_is_described_once_and_its_series_stand_together() {
+    let world = World::new(1);
+    let registry = Registry::new();
+    for name in ["b", "a"] {
+        let builder = Breaker::builder(world.clock()).name(BreakerName::new(name).unwrap());
+        registry.add(builder.build().unwrap()).unwrap();
+    }
+    let text = render(&registry, None);
+    let mut seen = BTreeSet::new();
+    let mut current = "";
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            current = rest.split(' ').next().unwrap();
+            assert!(seen.insert(current), "{current} twice");
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let kind = if current.ends_with("_total") { "counter" } else { "gauge" };
+            assert_eq!(rest, format!("{current} {kind}"));
+        } else {
+            let series = line.split(' ').next().unwrap();
+            assert!(series.starts_with(&format!("{current}{{breaker=\"")), "{line} under {current}");
+        }
+    }
+    assert!(text.find(r#"{breaker="a"}"#) < text.find(r#"{breaker="b"}"#));
+}

@@ -1,0 +1,58 @@
+//! The Prometheus text format 0.0.4.
+
+use std::fmt::{Display, Write as _};
+
+use super::reading::Reading;
+
+#[derive(Default)]
+pub(super) struct Text {
+    text: String,
+}
+
+impl Text {
+    pub(super) fn gauge(&mut self, name: &'static str, help: &'static str) -> Family<'_> {
+        self.family(name, help, "gauge")
+    }
+
+    pub(super) fn counter(&mut self, name: &'static str, help: &'static str) -> Family<'_> {
+        self.family(name, help, "counter")
+    }
+
+    fn family(&mut self, name: &'static str, help: &'static str, kind: &'static str) -> Family<'_> {
+        // Writing into a String cannot fail.
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        Family { text: &mut self.text, name }
+    }
+
+    pub(super) fn into_string(self) -> String {
+        self.text
+    }
+}
+
+/// All series of one metric: they must stand together.
+pub(super) struct Family<'t> {
+    text: &'t mut String,
+    name: &'static str,
+}
+
+impl Family<'_> {
+    /// One series. Label values are names and words of ours: none needs escaping.
+    pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
+        self.text.push_str(self.name);
+        for (i, (label, word)) in labels.iter().enumerate() {
+            let open = if i == 0 { '{' } else { ',' };
+            let _ = write!(self.text, "{open}{label}=\"{word}\"");
+        }
+        let close = if labels.is_empty() { "" } else { "}" };
+        let _ = writeln!(self.text, "{close} {value}");
+    }
+
+    /// One series per breaker, but for those that have no value.
+    pub(super) fn each<V: Display>(&mut self, readings: &[Reading], value: impl Fn(&Reading) -> Option<V>) {
+        for reading in readings {
+            if let Some(value) = value(reading) {
+                self.sample(&[("breaker", reading.name.as_str())], value);
+            }
+        }
+    }
+}

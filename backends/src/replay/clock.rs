@@ -1,0 +1,35 @@
+//! The clock of a replay: it shows what it was set to.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use tripline_runtime::Clock;
+use tripline_runtime::core::Instant;
+
+/// Virtual time, moved by the driver alone.
+#[derive(Debug, Default)]
+pub(super) struct VirtualClock {
+    nanos: AtomicU64,
+}
+
+impl VirtualClock {
+    pub(super) fn set(&self, now: Instant) {
+        // Relaxed: one thread sets and reads it.
+        self.nanos.store(now.as_nanos(), Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Clock for VirtualClock {
+    fn now(&self) -> Instant {
+        Instant::from_nanos(self.nanos.load(Ordering::Relaxed))
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_nanos(self.nanos.load(Ordering::Relaxed))
+    }
+
+    /// Returns at once: nobody sleeps in a replay, time comes to whoever waits.
+    async fn sleep_until(&self, _deadline: Instant) {}
+}

@@ -1,0 +1,102 @@
+//! CSV with a header.
+
+use csv_core::{ReadRecordResult, Reader};
+
+use super::error::LineProblem;
+use super::record::{Fields, Record};
+
+/// The columns of the file, and room for the values of a line.
+#[derive(Debug)]
+pub(super) struct Csv {
+    cells: Cells,
+    columns: usize,
+    at_ms: usize,
+    latency_ms: Option<usize>,
+    outcome: Option<usize>,
+    memory_percent: Option<usize>,
+}
+
+impl Csv {
+    /// Reads the header. The columns stand in any order; others are passed over.
+    pub(super) fn new(header: &[u8]) -> Result<Self, LineProblem> {
+        let mut cells = Cells { reader: Reader::new(), bytes: Vec::new(), ends: Vec::new(), count: 0 };
+        cells.split(header)?;
+        let at_ms = cells.column("at_ms")?.ok_or(LineProblem::MissingColumn("at_ms"))?;
+        let latency_ms = cells.column("latency_ms")?;
+        let memory_percent = cells.column("memory_percent")?;
+        if latency_ms.is_none() && memory_percent.is_none() {
+            return Err(LineProblem::MissingColumn("latency_ms"));
+        }
+        Ok(Self { columns: cells.count, at_ms, latency_ms, outcome: cells.column("outcome")?, memory_percent, cells })
+    }
+
+    /// Reads one line; an empty value is the same as none.
+    pub(super) fn parse(&mut self, text: &[u8]) -> Result<Record, LineProblem> {
+        self.cells.split(text)?;
+        if self.cells.count != self.columns {
+            return Err(LineProblem::Columns { found: self.cells.count, expected: self.columns });
+        }
+        let value = |column: Option<usize>| match column {
+            Some(column) => self.cells.text(column),
+            None => Ok(None),
+        };
+        Record::parse(&Fields {
+            at_ms: value(Some(self.at_ms))?,
+            latency_ms: value(self.latency_ms)?,
+            outcome: value(self.outcome)?,
+            memory_percent: value(self.memory_percent)?,
+        })
+    }
+}
+
+/// One line, split into its values.
+#[derive(Debug)]
+struct Cells {
+    reader: Reader,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+    count: usize,
+}
+
+impl Cells {
+    /// A value may stand in quotes, but not go on in the next line.
+    fn split(&mut self, line: &[u8]) -> Result<(), LineProblem> {
+        self.reader.reset();
+        // Values are no longer than the line, and there is at most one more of them than there are commas.
+        self.bytes.resize(line.len() + 1, 0);
+        self.ends.resize(line.len() + 1, 0);
+        let (mut rest, mut written, mut count) = (line, 0, 0);
+        loop {
+            let bytes = self.bytes.get_mut(written..).unwrap_or_default();
+            let ends = self.ends.get_mut(count..).unwrap_or_default();
+            let (result, taken, wrote, ended) = self.reader.read_record(rest, bytes, ends);
+            rest = rest.get(taken..).unwrap_or_default();
+            written += wrote;
+            count += ended;
+            // An empty rest is the end of the line to the reader; anything else than "go on" ends it.
+            if !matches!(result, ReadRecordResult::InputEmpty) {
+                break;
+            }
+        }
+        self.count = count;
+        // Only a carriage return ends a record before its line does.
+        if rest.is_empty() { Ok(()) } else { Err(LineProblem::StrayReturn) }
+    }
+
+    fn bytes(&self, column: usize) -> &[u8] {
+        let start = column.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        let end = self.ends.get(column).copied().unwrap_or(start);
+        self.bytes.get(start..end).unwrap_or_default().trim_ascii()
+    }
+
+    fn text(&self, column: usize) -> Result<Option<&str>, LineProblem> {
+        let text = str::from_utf8(self.bytes(column)).map_err(|_| LineProblem::NotUtf8)?;
+        Ok(Some(text).filter(|text| !text.is_empty()))
+    }
+
+    fn column(&self, name: &'static str) -> Result<Option<usize>, LineProblem> {
+        let mut named = (0..self.count).filter(|&column| self.bytes(column) == name.as_bytes());
+        let first = named.next();
+        if named.next().is_some() { Err(LineProblem::ColumnTwice(name)) } else { Ok(first) }
+    }
+}

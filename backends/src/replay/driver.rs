@@ -1,0 +1,326 @@
+//! Puts the records on the line of time and lets the breaker live through them.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, Write};
+use std::time::Duration;
+
+use tripline_runtime::OwnedPermit;
+use tripline_runtime::core::{Cause, EventKind, Generation, Latency, MemorySample, Outcome, StateKind};
+
+use super::error::ReplayError;
+use super::output::{Summary, TripAt, View};
+use super::reader::Records;
+use super::record::Record;
+use super::schedule::{Event, Kind, Schedule};
+use super::subject::Subject;
+use super::{Mode, Options, Report};
+
+/// The index of an event that belongs to no record.
+const NO_RECORD: u64 = u64::MAX;
+
+/// One replay.
+pub(super) struct Driver<'a, R, W> {
+    records: Records<R>,
+    /// The time of the last record that was read; nothing that is still to be read starts more than `longest` before it.
+    read_to: Option<i64>,
+    all_read: bool,
+    longest: i64,
+    /// How long a call that is stalled counts; `None` where stalls are not looked for.
+    stalls_count_for: Option<i64>,
+    mode: Mode,
+    schedule: Schedule,
+    /// Records that were read and not yet told of, in their order; the first is number `done`.
+    held: VecDeque<Held>,
+    done: u64,
+    /// The instant of the event in hand; `None` before the first one.
+    now: Option<i64>,
+    last_deadline: Option<i64>,
+    subject: Subject,
+    generation: Generation,
+    summary: Summary,
+    report: Report,
+    output: &'a mut W,
+}
+
+/// A record on its way.
+struct Held {
+    at: i64,
+    /// As it is replayed, not longer than `longest`.
+    latency: i64,
+    outcome: Outcome,
+    memory: Option<MemorySample>,
+    permit: Option<OwnedPermit>,
+    admitted: Option<bool>,
+    /// What is still to happen to it: the call's end, the reading.
+    parts_left: u8,
+    view: Option<View>,
+}
+
+impl<'a, R: BufRead, W: Write> Driver<'a, R, W> {
+    pub(super) fn new(options: &Options, input: R, output: &'a mut W) -> Result<Self, ReplayError> {
+        let longest = options.max_latency.min(Latency::MAX.into());
+        let stalls_count_for = options.stall_detection.then(|| nanos(options.policy.latency_max_age));
+        Ok(Self {
+            records: Records::new(input),
+            read_to: None,
+            all_read: false,
+            longest: nanos(longest),
+            stalls_count_for,
+            mode: options.mode,
+            schedule: Schedule::default(),
+            held: VecDeque::new(),
+            done: 0,
+            now: None,
+            last_deadline: None,
+            subject: Subject::new(&options.policy, options.stall_detection)?,
+            generation: Generation::default(),
+            summary: Summary::default(),
+            report: Report::default(),
+            output,
+        })
+    }
+
+    pub(super) fn run(mut self) -> Result<Report, ReplayError> {
+        while let Some(event) = self.next_event()? {
+            if self.now.is_none() {
+                self.subject.begin(event.at);
+            }
+            self.now = Some(event.at);
+            self.handle(event);
+            self.release()?;
+        }
+        if self.mode == Mode::Summary {
+            self.summary.write(self.output, self.subject.percentile()).map_err(ReplayError::Write)?;
+        }
+        Ok(self.report)
+    }
+
+    // ----- reading ahead
+
+    /// Takes the next event, once no record that is still to be read can bring an earlier one.
+    fn next_event(&mut self) -> Result<Option<Event>, ReplayError> {
+        loop {
+            match self.schedule.first() {
+                Some(event) if self.is_read_beyond(event.at) => {
+                    let deadline = self.deadline().filter(|&deadline| deadline < event);
+                    if deadline.is_none() {
+                        self.schedule.take_first();
+                    }
+                    return Ok(Some(deadline.unwrap_or(event)));
+                }
+                None if self.all_read => return Ok(None),
+                _ => self.read_record()?,
+            }
+        }
+    }
+
+    /// What the breaker itself waits for. At one instant it is asked once, so that a deadline which stays cannot stop time.
+    fn deadline(&self) -> Option<Event> {
+        let now = self.now?;
+        let at = self.subject.next_deadline()?.max(now);
+        let event = Event { at, kind: Kind::Deadline, index: NO_RECORD };
+        (self.last_deadline != Some(at)).then_some(event)
+    }
+
+    fn is_read_beyond(&self, at: i64) -> bool {
+        self.all_read || self.read_to.is_some_and(|read_to| read_to.saturating_sub(self.longest) > at)
+    }
+
+    fn read_record(&mut self) -> Result<(), ReplayError> {
+        let Some(record) = self.records.next()? else {
+            self.all_read = true;
+            return Ok(());
+        };
+        self.read_to = Some(record.at);
+        self.hold(record);
+        Ok(())
+    }
+
+    fn hold(&mut self, Record { at, call, memory }: Record) {
+        let index = self.report.records;
+        let mut held = Held {
+            at,
+            latency: 0,
+            outcome: Outcome::Ok,
+            memory,
+            permit: None,
+            admitted: None,
+            parts_left: u8::from(call.is_some()) + u8::from(memory.is_some()),
+            view: None,
+        };
+        if let Some(call) = call {
+            held.outcome = call.outcome;
+            held.latency = call.latency.min(self.longest);
+            self.report.shortened += u64::from(call.latency > self.longest);
+            self.schedule.add(at.saturating_sub(held.latency), Kind::Start, index);
+        }
+        if memory.is_some() {
+            self.schedule.add(at, Kind::Memory, index);
+        }
+        self.report.records += 1;
+        self.held.push_back(held);
+        self.report.most_held = self.report.most_held.max(self.held.len());
+    }
+
+    // ----- living through it
+
+    fn handle(&mut self, event: Event) {
+        let index = match event.kind {
+            Kind::Finish => self.finish(event),
+            Kind::Stall => self.stall(event),
+            Kind::Memory => self.read_memory(event),
+            Kind::Deadline => self.pass_deadline(event),
+            Kind::Start => {
+                self.start(event);
+                // Starting a call trips nothing; what does is that samples have aged beside calls that hang.
+                None
+            }
+        };
+        self.take_events(index);
+    }
+
+    fn start(&mut self, Event { at, index, .. }: Event) {
+        self.subject.go_to(at);
+        let permit = self.subject.start();
+        let admitted = permit.is_some();
+        let count = if admitted { &mut self.summary.admitted } else { &mut self.summary.rejected };
+        *count += 1;
+        let slow_at = at.saturating_add(self.subject.slow_after());
+        let Some(held) = self.held_mut(index) else { return };
+        held.permit = permit;
+        held.admitted = Some(admitted);
+        let end = held.at;
+        self.schedule.add(end, Kind::Finish, index);
+        // At the same instant finishing comes first, and the call is never seen to be stalled.
+        if admitted && self.stalls_count_for.is_some() && slow_at < end {
+            self.schedule.add(slow_at, Kind::Stall, index);
+        }
+    }
+
+    fn finish(&mut self, Event { at, index, .. }: Event) -> Option<u64> {
+        self.subject.go_to(at);
+        let held = self.held_mut(index)?;
+        let (latency, outcome) = (held.latency, held.outcome);
+        if let Some(permit) = held.permit.take() {
+            self.subject.finish(permit, latency, outcome);
+        }
+        self.part_done(index);
+        Some(index)
+    }
+
+    fn read_memory(&mut self, Event { at, index, .. }: Event) -> Option<u64> {
+        self.subject.go_to(at);
+        if let Some(sample) = self.held_mut(index)?.memory {
+            self.subject.read_memory(sample);
+        }
+        self.part_done(index);
+        Some(index)
+    }
+
+    /// The runtime counts all calls that are stalled at an instant at once; tells with which of them it tripped, if it did.
+    fn stall(&mut self, event: Event) -> Option<u64> {
+        let mut stalled = vec![event.index];
+        while let Some(next) = self.schedule.take_like(event) {
+            stalled.push(next.index);
+        }
+        for &index in &stalled {
+            self.forget_stall_later(index, event.at);
+        }
+        stalled.retain(|&index| self.is_of_this_generation(index));
+        self.subject.go_to(event.at);
+        let culprit = match &*stalled {
+            [] | [_] => 0,
+            several => self.subject.tripping_stall(u16::try_from(several.len()).unwrap_or(u16::MAX)).unwrap_or(0),
+        };
+        self.subject.let_time_pass();
+        stalled.get(usize::from(culprit)).copied()
+    }
+
+    /// A call that is in flight for longer than samples count no longer counts as stalled either.
+    fn forget_stall_later(&mut self, index: u64, now: i64) {
+        let Some(longest) = self.stalls_count_for else { return };
+        let Some(held) = self.held_mut(index) else { return };
+        let start = held.at.saturating_sub(held.latency);
+        let (end, at) = (held.at, start.saturating_add(longest).saturating_add(1));
+        if at > now && at < end {
+            self.schedule.add(at, Kind::Deadline, NO_RECORD);
+        }
+    }
+
+    fn pass_deadline(&mut self, event: Event) -> Option<u64> {
+        self.last_deadline = Some(event.at);
+        self.subject.go_to(event.at);
+        self.subject.let_time_pass();
+        None
+    }
+
+    /// One more thing has happened to a record; after the last one the breaker is looked at.
+    fn part_done(&mut self, index: u64) {
+        let Some(held) = self.held_mut(index) else { return };
+        held.parts_left = held.parts_left.saturating_sub(1);
+        if held.parts_left > 0 {
+            return;
+        }
+        // Looking lets time pass, so it is done in either mode, and both tell the same story.
+        let view = match self.mode {
+            Mode::JsonLines => Some(self.subject.view()),
+            Mode::Summary => {
+                self.subject.look();
+                None
+            }
+        };
+        if let Some(held) = self.held_mut(index) {
+            held.view = view;
+        }
+    }
+
+    fn take_events(&mut self, index: Option<u64>) {
+        while let Some(event) = self.subject.poll_event() {
+            let EventKind::Transition { to, cause, .. } = event.kind else { continue };
+            let at = self.subject.time_of(&event);
+            if let Cause::Trip(reason) = cause {
+                // By nothing but time: the call that has been out for longest is the one that is overdue.
+                let index = index.or_else(|| self.oldest_in_flight()).unwrap_or(self.done);
+                self.summary.trips.push(TripAt { index, at, reason });
+            } else if to == StateKind::Closed {
+                self.summary.recoveries.push(at);
+            }
+            self.generation = Generation::new(event.generation);
+        }
+    }
+
+    // ----- the records in hand
+
+    fn held_mut(&mut self, index: u64) -> Option<&mut Held> {
+        self.held.get_mut(usize::try_from(index.checked_sub(self.done)?).ok()?)
+    }
+
+    fn is_of_this_generation(&mut self, index: u64) -> bool {
+        let generation = self.generation;
+        let permit = self.held_mut(index).and_then(|held| held.permit.as_ref());
+        permit.is_some_and(|permit| permit.generation() == generation)
+    }
+
+    fn oldest_in_flight(&self) -> Option<u64> {
+        let of_this_generation =
+            |held: &Held| held.permit.as_ref().is_some_and(|permit| permit.generation() == self.generation);
+        let numbered = (self.done..).zip(&self.held).filter(|(_, held)| of_this_generation(held));
+        numbered.min_by_key(|(index, held)| (held.at.saturating_sub(held.latency), *index)).map(|(index, _)| index)
+    }
+
+    /// Lets go of the records that have been dealt with, in their order.
+    fn release(&mut self) -> Result<(), ReplayError> {
+        while let Some(held) = self.held.front().filter(|held| held.parts_left == 0) {
+            if let Some(view) = held.view {
+                view.write(self.output, held.at, held.admitted).map_err(ReplayError::Write)?;
+            }
+            self.held.pop_front();
+            self.done += 1;
+        }
+        Ok(())
+    }
+}
+
+fn nanos(span: Duration) -> i64 {
+    i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)
+}

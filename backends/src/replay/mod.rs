@@ -1,0 +1,134 @@
+//! `tripline replay`: recorded calls through the same breaker as in production, on virtual time.
+//!
+//! **Input.** JSON lines (the first byte that is not blank is `{`) or CSV with a header, in the order of `at_ms`:
+//!
+//! | field | |
+//! |---|---|
+//! | `at_ms` | when the call finished or memory was read, in milliseconds from any origin; required, never less than before |
+//! | `latency_ms` | how long the call took; without it the line is a memory reading |
+//! | `outcome` | `ok` (also when left out), `error` or `ignored` |
+//! | `memory_percent` | memory in use as a percentage of its limit; beside `latency_ms`, read as the call finished |
+//!
+//! Milliseconds may have a fraction and are taken to the nanosecond, without rounding on the way; the breaker tells latencies
+//! apart by the microsecond. Other fields and blank lines are passed over; `null` and an empty CSV value are the same as
+//! nothing. A line that cannot be used ends the replay with an error that names it.
+//!
+//! **Order.** A call asks at its start, `at_ms` − `latency_ms`; refused, it is never made and its end is not told. Time begins
+//! with the earliest start, and ends with the last record. What falls on the same instant comes in this order: finished calls,
+//! calls that become stalled, memory readings, deadlines, starting calls; within these in the order of the input. A call of no
+//! length ends right after its own start.
+//!
+//! A start lies before lines that are read earlier, so lines are read ahead by [`Options::max_latency`]. A longer call is
+//! taken to have begun that long before its end, and [`Report::shortened`] counts it. Memory in use is that of the records of
+//! such a stretch of time, and one entry per trip and recovery.
+//!
+//! A reading of memory is believed for three times `sample_interval` (1.5 s by default): set that to the distance of
+//! the recorded ones. The wait of an open breaker has no jitter here.
+//!
+//! ```
+//! use tripline_backends::replay::{Mode, Options, run};
+//! use tripline_runtime::core::{Latency, Policy};
+//!
+//! let mut policy = Policy::default();
+//! policy.latency_threshold = Latency::from_millis(300);
+//! policy.minimum_samples = Some(2);
+//! let options = Options::new(policy, Mode::Summary);
+//!
+//! let input = "at_ms,latency_ms\n1000,310\n2000,320\n3000,10\n";
+//! let mut output = Vec::new();
+//! run(&options, input.as_bytes(), &mut output)?;
+//! assert_eq!(
+//!     String::from_utf8_lossy(&output),
+//!     "{\"calls\":3,\"admitted\":2,\"rejected\":1,\"percentile_ms\":310,\
+//!      \"trips\":[{\"index\":1,\"at_ms\":1980,\"reason\":\"latency\"}],\"recoveries\":[]}\n"
+//! );
+//! # Ok::<(), tripline_backends::replay::ReplayError>(())
+//! ```
+
+use std::io::{BufRead, BufWriter, Write};
+use std::time::Duration;
+
+use tripline_runtime::core::Policy;
+
+mod clock;
+mod csv;
+mod decimal;
+mod driver;
+mod error;
+mod json;
+mod lines;
+mod output;
+mod reader;
+mod record;
+mod schedule;
+mod subject;
+
+pub use error::{LineProblem, ReplayError};
+
+/// A line of the input may not be longer than this.
+pub const MAX_LINE_BYTES: usize = 1 << 20;
+
+/// How a replay is made.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// The settings of the breaker; `wait_jitter` is taken as 0.
+    pub policy: Policy,
+    /// Whether calls are seen to hang before they finish. Default: true.
+    pub stall_detection: bool,
+    /// What is written.
+    pub mode: Mode,
+    /// How far lines are read ahead; a longer call is taken to have begun this long before its end. At most 71 min 34 s,
+    /// the longest latency that a breaker tells apart. Default: 60 s.
+    pub max_latency: Duration,
+}
+
+impl Options {
+    /// Options with these settings, and the defaults for the rest.
+    pub fn new(policy: Policy, mode: Mode) -> Self {
+        Self { policy, stall_detection: true, mode, max_latency: Duration::from_secs(60) }
+    }
+}
+
+/// What a replay writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// One JSON object at the end: `calls`, `admitted`, `rejected`, `percentile_ms` (at the end; `null` where the window is
+    /// empty), `trips` with the index of the record that was being finished, stalled or read, and `recoveries` (each time
+    /// that the breaker closed).
+    ///
+    /// Of calls that become stalled at the same instant the one with which the rule first holds is named; where nothing but
+    /// time made it trip (a probe is overdue), the call that has been in flight for longest. The index is
+    /// counted from 0, without the CSV header and blank lines.
+    Summary,
+    /// One JSON object per record, in the order of the input: `at_ms`, `admitted` (`null` where the record is no call), and, as
+    /// the record has been dealt with, `state`, `percentile_ms`, `trend` and `reason`, which is why the breaker last
+    /// tripped while it is open or half-open, and else `null`.
+    JsonLines,
+}
+
+/// What else there is to tell of a replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Report {
+    /// Records that were replayed.
+    pub records: u64,
+    /// Calls longer than [`Options::max_latency`].
+    pub shortened: u64,
+    /// The most records that were held at once.
+    pub most_held: usize,
+}
+
+/// Replays `input` and writes what came of it to `output`. The same input gives the same bytes.
+///
+/// Takes about a microsecond per record, in [`Mode::JsonLines`] longer the larger the window is.
+///
+/// # Errors
+/// [`ReplayError`] at the first line that cannot be used, and where input or output fail. With [`Mode::JsonLines`] what came
+/// before may have been written already.
+pub fn run(options: &Options, input: impl BufRead, output: &mut impl Write) -> Result<Report, ReplayError> {
+    let mut output = BufWriter::new(output);
+    let result = driver::Driver::new(options, input, &mut output)?.run();
+    output.flush().map_err(ReplayError::Write)?;
+    result
+}

@@ -1,0 +1,81 @@
+//! What is written. Every text in it is a fixed word, so nothing needs escaping.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use tripline_runtime::core::{Latency, StateKind, Trend, TripReason};
+
+use super::decimal::Millis;
+
+/// What the breaker looks like once a record has been dealt with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View {
+    pub(super) state: StateKind,
+    pub(super) percentile: Option<Latency>,
+    pub(super) trend: Trend,
+    pub(super) reason: Option<TripReason>,
+}
+
+impl View {
+    pub(super) fn write(&self, output: &mut impl Write, at: i64, admitted: Option<bool>) -> io::Result<()> {
+        write!(output, "{{\"at_ms\":{},\"admitted\":", Millis(at))?;
+        write!(output, "{}", OrNull(admitted))?;
+        write!(output, ",\"state\":\"{}\",\"percentile_ms\":", self.state.as_str())?;
+        write!(output, "{},\"trend\":\"{}\",\"reason\":", OrNull(self.percentile.map(millis)), self.trend.as_str())?;
+        match self.reason {
+            Some(reason) => writeln!(output, "\"{}\"}}", reason.as_str()),
+            None => writeln!(output, "null}}"),
+        }
+    }
+}
+
+/// What came of all records.
+#[derive(Debug, Default)]
+pub(super) struct Summary {
+    pub(super) admitted: u64,
+    pub(super) rejected: u64,
+    pub(super) trips: Vec<TripAt>,
+    pub(super) recoveries: Vec<i64>,
+}
+
+/// A trip, and the record it came with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TripAt {
+    pub(super) index: u64,
+    pub(super) at: i64,
+    pub(super) reason: TripReason,
+}
+
+impl Summary {
+    pub(super) fn write(&self, output: &mut impl Write, percentile: Option<Latency>) -> io::Result<()> {
+        let Self { admitted, rejected, trips, recoveries } = self;
+        let calls = admitted.saturating_add(*rejected);
+        write!(output, "{{\"calls\":{calls},\"admitted\":{admitted},\"rejected\":{rejected},")?;
+        write!(output, "\"percentile_ms\":{},\"trips\":[", OrNull(percentile.map(millis)))?;
+        for (i, TripAt { index, at, reason }) in trips.iter().enumerate() {
+            let comma = if i == 0 { "" } else { "," };
+            write!(output, "{comma}{{\"index\":{index},\"at_ms\":{},\"reason\":\"{reason}\"}}", Millis(*at))?;
+        }
+        write!(output, "],\"recoveries\":[")?;
+        for (i, at) in recoveries.iter().enumerate() {
+            let comma = if i == 0 { "" } else { "," };
+            write!(output, "{comma}{{\"at_ms\":{}}}", Millis(*at))?;
+        }
+        writeln!(output, "]}}")
+    }
+}
+
+fn millis(latency: Latency) -> Millis {
+    Millis(i64::from(latency.as_micros()) * 1_000)
+}
+
+struct OrNull<T>(Option<T>);
+
+impl<T: fmt::Display> fmt::Display for OrNull<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(value) => value.fmt(f),
+            None => f.write_str("null"),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What one line of the input says, checked.
+
+use tripline_runtime::core::{MemorySample, Outcome};
+
+use super::decimal::{Millis, nanos};
+use super::error::LineProblem;
+
+/// Times of this many milliseconds, before or after 0, are accepted: as milliseconds since 1970 they reach to 2096.
+const MOST_AT_MS: i128 = 4_000_000_000_000;
+const AT_ALLOWED: &str = "a number of milliseconds from -4000000000000 to 4000000000000";
+const LATENCY_ALLOWED: &str = "a number of milliseconds, 0 or more";
+const MEMORY_ALLOWED: &str = "a number of percent, 0 or more";
+const OUTCOME_ALLOWED: &str = "ok, error or ignored";
+
+/// The values of a line as they were written; `None` where there is none.
+#[derive(Debug, Default)]
+pub(super) struct Fields<'a> {
+    pub(super) at_ms: Option<&'a str>,
+    pub(super) latency_ms: Option<&'a str>,
+    pub(super) outcome: Option<&'a str>,
+    pub(super) memory_percent: Option<&'a str>,
+}
+
+/// A finished call, a memory reading, or both at the same instant. Times are nanoseconds on the input's own line.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Record {
+    pub(super) at: i64,
+    pub(super) call: Option<Call>,
+    pub(super) memory: Option<MemorySample>,
+}
+
+/// A finished call; it ended at the time of its record.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Call {
+    /// In nanoseconds, saturating.
+    pub(super) latency: i64,
+    pub(super) outcome: Outcome,
+}
+
+impl Record {
+    pub(super) fn parse(fields: &Fields<'_>) -> Result<Self, LineProblem> {
+        let at = at(fields.at_ms.ok_or(LineProblem::MissingTime)?)?;
+        let outcome = fields.outcome.map_or(Ok(Outcome::Ok), outcome)?;
+        let latency = fields.latency_ms.map(latency).transpose()?;
+        let memory = fields.memory_percent.map(memory).transpose()?;
+        if latency.is_none() && memory.is_none() {
+            return Err(LineProblem::NothingToReplay);
+        }
+        Ok(Self { at, call: latency.map(|latency| Call { latency, outcome }), memory })
+    }
+
+    /// Refuses a record that is earlier than the one before it.
+    pub(super) fn not_before(self, before: Option<i64>) -> Result<Self, LineProblem> {
+        match before {
+            Some(before) if self.at < before => Err(LineProblem::Backwards {
+                at_ms: Millis(self.at).to_string(),
+                before_ms: Millis(before).to_string(),
+            }),
+            _ => Ok(self),
+        }
+    }
+}
+
+fn at(text: &str) -> Result<i64, LineProblem> {
+    let bad = || LineProblem::value("at_ms", text, AT_ALLOWED);
+    let at = nanos(text).ok_or_else(bad)?;
+    if at.abs() > MOST_AT_MS * 1_000_000 {
+        return Err(bad());
+    }
+    i64::try_from(at).map_err(|_| bad())
+}
+
+fn latency(text: &str) -> Result<i64, LineProblem> {
+    match nanos(text) {
+        Some(latency @ 0..) => Ok(i64::try_from(latency).unwrap_or(i64::MAX)),
+        _ => Err(LineProblem::value("latency_ms", text, LATENCY_ALLOWED)),
+    }
+}
+
+fn outcome(text: &str) -> Result<Outcome, LineProblem> {
+    match text {
+        "ok" => Ok(Outcome::Ok),
+        "error" => Ok(Outcome::Failed),
+        "ignored" => Ok(Outcome::Ignored),
+        _ => Err(LineProblem::value("outcome", text, OUTCOME_ALLOWED)),
+    }
+}
+
+/// A share of a limit that is a power of two, so that the core divides back to the very same `f64` that a threshold in
+/// percent becomes; more than twice the limit counts as twice.
+fn memory(text: &str) -> Result<MemorySample, LineProblem> {
+    const LIMIT: u64 = 1 << 63;
+    let bad = || LineProblem::value("memory_percent", text, MEMORY_ALLOWED);
+    // The grammar is that of the other numbers; `f64` alone would also take words such as "infinity".
+    let percent: f64 = nanos(text).and_then(|_| text.parse().ok()).ok_or_else(bad)?;
+    if percent < 0.0 {
+        return Err(bad());
+    }
+    Ok(MemorySample { used: (percent / 100.0 * LIMIT as f64) as u64, limit: Some(LIMIT) })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::float_cmp)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_memory_percentage_comes_out_as_the_ratio_that_the_same_threshold_has() {
+        for tenths in 1..=1_000_u32 {
+            let percent = format!("{}.{}", tenths / 10, tenths % 10);
+            let threshold = percent.parse::<f64>().unwrap() / 100.0;
+            assert_eq!(memory(&percent).unwrap().ratio(), Some(threshold), "{percent} %");
+        }
+    }
+
+    #[test]
+    fn more_memory_than_there_is_stays_exhausted() {
+        assert_eq!(memory("1e300").unwrap().ratio(), Some(2.0));
+        assert_eq!(memory("0").unwrap().ratio(), Some(0.0));
+        assert!(memory("-0.1").is_err());
+        assert!(memory("infinity").is_err());
+    }
+}

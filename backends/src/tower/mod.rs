@@ -1,0 +1,62 @@
+//! A circuit breaker around any tower service.
+//!
+//! [`BreakerLayer`] asks the breaker when a call is made, never in `poll_ready`, and tells it how the call went. By default a call
+//! is measured to the head of the response; with [`measure_body`](BreakerLayer::measure_body) to the last frame of its body.
+//! A [`Classify`] decides what counts as failed. A call that is not admitted ends with [`Error::Rejected`], or with a
+//! response of your own, see [`respond_with`](BreakerLayer::respond_with).
+//!
+//! | the call | counts as |
+//! |---|---|
+//! | gave a response or an error | what the classifier says |
+//! | panicked | failed |
+//! | was dropped younger than the threshold | nothing |
+//! | was dropped older than the threshold | slow |
+//!
+//! ```
+//! use std::sync::Arc;
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//! use tripline_backends::tower::{BreakerLayer, Error};
+//! use tripline_runtime::{Breaker, test_util::ManualClock};
+//!
+//! let breaker = Breaker::builder(Arc::new(ManualClock::default())).build()?;
+//! let service = ServiceBuilder::new()
+//!     .layer(BreakerLayer::new(breaker.clone()))
+//!     .service(service_fn(|name: &'static str| async move { Ok::<_, std::io::Error>(http::Response::new(name)) }));
+//!
+//! let answer = futures_lite::future::block_on(service.clone().oneshot("hello"));
+//! assert_eq!(answer.map(http::Response::into_body).ok(), Some("hello"));
+//!
+//! breaker.force_open();
+//! let answer = futures_lite::future::block_on(service.oneshot("hello"));
+//! assert!(matches!(answer, Err(Error::Rejected(_))));
+//! # Ok::<(), tripline_runtime::core::CapacityError>(())
+//! ```
+//!
+//! Where the errors must stay those of the inner service, as in an axum router, answer with a response:
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use tripline_backends::tower::{BreakerLayer, service_unavailable};
+//! # use tripline_runtime::{Breaker, test_util::ManualClock};
+//! # let breaker = Breaker::builder(Arc::new(ManualClock::default())).build()?;
+//! let layer = BreakerLayer::new(breaker).respond_with(service_unavailable::<String>);
+//! # Ok::<(), tripline_runtime::core::CapacityError>(())
+//! ```
+
+mod body;
+mod classify;
+mod error;
+mod future;
+mod layer;
+mod measure;
+mod rejected;
+mod service;
+
+pub use body::MeasuredBody;
+pub use classify::{Classify, GrpcClassify, HttpClassify};
+pub use error::Error;
+pub use future::ResponseFuture;
+pub use layer::BreakerLayer;
+pub use measure::{Measure, ToEndOfBody, ToHead};
+pub use rejected::{FailWithError, OnRejection, RespondWith, service_unavailable};
+pub use service::BreakerService;

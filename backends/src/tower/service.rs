@@ -1,0 +1,48 @@
+//! The service that asks.
+
+use std::marker::PhantomData;
+use std::task::{Context, Poll};
+
+use tower_service::Service;
+use tripline_runtime::Breaker;
+
+use super::classify::Classify;
+use super::future::ResponseFuture;
+use super::measure::Measure;
+use super::rejected::OnRejection;
+
+/// A service with a breaker around it, made by [`BreakerLayer`](super::BreakerLayer).
+///
+/// It is ready when the inner service is; the breaker is asked in `call`, so that being ready takes no place among the probes.
+#[derive(Debug, Clone)]
+pub struct BreakerService<S, C, J, M> {
+    pub(super) inner: S,
+    pub(super) breaker: Breaker,
+    pub(super) classify: C,
+    pub(super) on_rejection: J,
+    pub(super) measure: PhantomData<fn() -> M>,
+}
+
+impl<S, C, J, M, Req> Service<Req> for BreakerService<S, C, J, M>
+where
+    S: Service<Req>,
+    C: Classify<S::Response, S::Error> + Clone,
+    J: OnRejection<S::Response, S::Error>,
+    M: Measure<S::Response, S::Error, C>,
+{
+    type Response = M::Response;
+    type Error = J::Error;
+    type Future = ResponseFuture<S::Future, S::Response, S::Error, C, J, M>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context).map_err(J::inner)
+    }
+
+    fn call(&mut self, request: Req) -> Self::Future {
+        match self.breaker.try_start_owned() {
+            // The permit lives while the inner service is called: should that panic, the call is failed.
+            Ok(permit) => ResponseFuture::called(self.inner.call(request), permit, self.classify.clone()),
+            Err(rejection) => ResponseFuture::rejected(self.on_rejection.reject(rejection).map(M::unmeasured)),
+        }
+    }
+}
