@@ -9,3 +9,8 @@ pub mod statistics;
 pub mod trend_model;
 pub mod vectors;
 pub mod world_support;
+
+/// The examples of the README are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

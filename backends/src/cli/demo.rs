@@ -108,7 +108,7 @@ impl Demo {
             }
             Scenario::MemoryOverload => match &self.memory {
                 Some(memory) => {
-                    memory.set_ratio(0.99);
+                    memory.set_percent(99);
                     Ok("mock memory is 99 % full")
                 }
                 None if self.breaker.simulate_memory() => Ok("exhausted memory is simulated"),
@@ -117,7 +117,7 @@ impl Demo {
             Scenario::ResetNormal => {
                 self.set_delay(NORMAL_DELAY);
                 if let Some(memory) = &self.memory {
-                    memory.set_ratio(0.5);
+                    memory.set_percent(50);
                 }
                 self.breaker.undo_simulations();
                 Ok("requests are fast again and memory is half used; the breaker recovers by itself")

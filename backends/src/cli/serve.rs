@@ -121,7 +121,7 @@ struct Memory {
 impl Memory {
     fn open(kind: MemorySourceKind) -> Result<Self, Failure> {
         if kind == MemorySourceKind::Mock {
-            let mock = MockMemory::new();
+            let mock = MockMemory::default();
             return Ok(Self { source: Arc::new(mock.clone()), mock: Some(mock) });
         }
         let source = memory::open(kind)

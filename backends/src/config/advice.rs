@@ -32,7 +32,7 @@ fn of_samples(config: &Config, given: &dyn Fn(&str) -> bool, found: &mut Vec<(&'
         found.push((
             culprit.unwrap_or("latency_window_size"),
             format!(
-                "one slow call among {minimum} is enough to trip; set trip_confidence = 0.99, a lower percentile, \
+                "one slow call among {minimum} is enough to trip; set trip_confidence = 0.9, a lower percentile, \
                  or a larger minimum_samples and latency_window_size"
             ),
         ));

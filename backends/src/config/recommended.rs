@@ -35,7 +35,7 @@ pub fn recommended() -> String {
 fn recommended_config() -> Config {
     let mut config = Config::default();
     config.policy.trend_analysis = false;
-    config.policy.trip_confidence = Confidence::new(0.99).unwrap_or_default();
+    config.policy.trip_confidence = Confidence::new(0.9).unwrap_or_default();
     config
 }
 

@@ -20,7 +20,6 @@
 mod cgroup;
 mod kind;
 #[cfg(any(feature = "cgroup", feature = "sysinfo"))]
-mod mock;
 #[cfg(any(feature = "cgroup", feature = "sysinfo"))]
 mod open;
 #[cfg(any(feature = "cgroup", feature = "sysinfo"))]
@@ -36,10 +35,10 @@ mod sysinfo;
 pub use cgroup::Cgroup;
 pub use kind::{MemorySourceKind, UnknownMemorySource};
 #[cfg(any(feature = "cgroup", feature = "sysinfo"))]
-pub use mock::MockMemory;
-#[cfg(any(feature = "cgroup", feature = "sysinfo"))]
 pub use open::open;
 #[cfg(any(feature = "cgroup", feature = "sysinfo"))]
 pub use resident::ResidentMemory;
 #[cfg(feature = "sysinfo")]
 pub use sysinfo::Sysinfo;
+#[cfg(any(feature = "cgroup", feature = "sysinfo"))]
+pub use tripline_runtime::MockMemory;

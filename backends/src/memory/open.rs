@@ -24,7 +24,7 @@ pub fn open(kind: MemorySourceKind) -> Result<Arc<dyn MemorySource>, MemoryError
         MemorySourceKind::Auto => auto(),
         MemorySourceKind::Cgroup => cgroup(),
         MemorySourceKind::Sysinfo => sysinfo(),
-        MemorySourceKind::Mock => Ok(Arc::new(MockMemory::new())),
+        MemorySourceKind::Mock => Ok(Arc::new(MockMemory::default())),
     }
 }
 

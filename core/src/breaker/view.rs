@@ -50,7 +50,7 @@ impl<const N: usize> Breaker<N> {
         self.verdict().breach
     }
 
-    /// The exact percentile of the window; `None` while it is empty. O(n · 32).
+    /// The exact percentile of the window; `None` while it is empty. O(n).
     pub fn percentile(&self) -> Option<Latency> {
         self.window.percentile(self.policy.percentile)
     }

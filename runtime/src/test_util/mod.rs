@@ -21,11 +21,10 @@
 
 mod clock;
 mod executor;
-mod memory;
 mod sink;
 mod world;
 
+pub use crate::mock_memory::MockMemory;
 pub use clock::ManualClock;
-pub use memory::MockMemory;
 pub use sink::RecordingSink;
 pub use world::{Subject, World};

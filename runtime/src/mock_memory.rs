@@ -1,0 +1,85 @@
+//! Memory that is what you say it is: for tests, and for trying things out.
+
+use std::io;
+
+use tripline_core::MemorySample;
+
+use crate::memory::{MemoryError, MemorySource};
+use crate::sync::{Arc, Mutex, lock};
+
+/// Memory that is what you say it is. It starts half used; clones share one state.
+///
+/// ```
+/// use tripline_runtime::{MemorySource, MockMemory};
+///
+/// let memory = MockMemory::default();
+/// assert_eq!(memory.sample()?.ratio(), Some(0.5));
+/// memory.clone().set_percent(90);
+/// assert!(memory.sample()?.ratio() >= Some(0.9));
+/// # Ok::<(), tripline_runtime::MemoryError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct MockMemory {
+    sample: Arc<Mutex<Option<MemorySample>>>,
+}
+
+/// 1 GiB.
+const DEFAULT_LIMIT: u64 = 1 << 30;
+
+impl MockMemory {
+    /// Half of `limit`, in bytes, is used.
+    pub fn with_limit(limit: u64) -> Self {
+        let sample = MemorySample { used: limit / 2, limit: Some(limit) };
+        Self { sample: Arc::new(Mutex::new(Some(sample))) }
+    }
+
+    /// What the next readings are; `None` = they fail.
+    pub fn set(&self, sample: Option<MemorySample>) {
+        *lock(&self.sample) = sample;
+    }
+
+    /// The next readings are so many percent of the limit, rounded up to bytes; of 1 GiB where there is no limit.
+    pub fn set_percent(&self, percent: u64) {
+        let mut sample = lock(&self.sample);
+        let limit = sample.and_then(|sample| sample.limit).unwrap_or(DEFAULT_LIMIT);
+        let used = (u128::from(limit) * u128::from(percent)).div_ceil(100);
+        *sample = Some(MemorySample { used: u64::try_from(used).unwrap_or(u64::MAX), limit: Some(limit) });
+    }
+}
+
+impl Default for MockMemory {
+    /// Half of 1 GiB is used.
+    fn default() -> Self {
+        Self::with_limit(DEFAULT_LIMIT)
+    }
+}
+
+impl MemorySource for MockMemory {
+    fn name(&self) -> &'static str {
+        "mock"
+    }
+
+    fn sample(&self) -> Result<MemorySample, MemoryError> {
+        lock(&self.sample).ok_or_else(|| MemoryError::Unreadable {
+            what: "mock memory".to_owned(),
+            error: io::Error::other("set to fail"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_percentage_is_never_read_as_less() {
+        let memory = MockMemory::with_limit(7);
+        assert_eq!(memory.sample().unwrap(), MemorySample { used: 3, limit: Some(7) });
+        memory.set_percent(80);
+        assert_eq!(memory.sample().unwrap().used, 6);
+        memory.set(None);
+        assert!(memory.sample().is_err());
+        memory.set_percent(u64::MAX);
+        assert_eq!(memory.sample().unwrap(), MemorySample { used: u64::MAX, limit: Some(DEFAULT_LIMIT) });
+    }
+}
