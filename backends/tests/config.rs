@@ -268,7 +268,7 @@ fn the_recommended_configuration_is_valid_and_has_every_key() {
     let (config, warnings) = parse(&text, "breakers.toml").unwrap();
     assert_eq!(warnings, []);
     let mut expected = Config::default();
-    expected.policy.trip_confidence = tripline_runtime::core::Confidence::new(0.99).unwrap();
+    expected.policy.trip_confidence = tripline_runtime::core::Confidence::new(0.9).unwrap();
     assert_eq!(config, expected);
     assert_eq!(config.log.level, LogLevel::Info);
 
