@@ -11,8 +11,8 @@ use tripline_runtime::{Background, Breaker, MemorySource, Registry, SystemClock,
 
 use super::demo::Demo;
 use super::{DEFAULT_CONFIG, Failure, ServeArgs};
-use crate::config::{Config, LogFormat, LogLevel, apply_environment, load, parse, recommended};
-use crate::http::{ApiState, ServerLimits, router_with, serve as serve_http};
+use crate::config::{Config, Http, LogFormat, LogLevel, apply_environment, load, parse, recommended};
+use crate::http::{ApiState, ServerLimits, Token, router_with, serve as serve_http};
 use crate::log_sink::LogSink;
 use crate::memory::{self, MemorySourceKind, MockMemory, ResidentMemory};
 
@@ -34,7 +34,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     } else {
         tracing::info!("no configuration file; the recommended configuration is used (see `tripline init`)");
     }
-    refuse_open_door(config.http.listen)?;
+    let token = token(&config.http)?;
 
     let clock = Arc::new(SystemClock::new());
     let mut builder = Breaker::builder(clock.clone())
@@ -59,6 +59,10 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let state = ApiState::new(registry, config.http.listen)
         .memory_source(memory.source.name())
         .resident_memory(Arc::new(move || resident.bytes()));
+    let state = match token {
+        Some(token) => state.token(token),
+        None => state,
+    };
     let app = router_with(state, Demo::new(breaker, memory.mock).router());
     smol::block_on(listen_and_serve(config.http.listen, app))?;
 
@@ -105,12 +109,26 @@ fn start_log(config: &Config) {
     }
 }
 
-/// The API can change the breaker and has no token yet, so it listens on this machine only.
-fn refuse_open_door(listen: SocketAddr) -> Result<(), Failure> {
-    if listen.ip().is_loopback() {
-        return Ok(());
+/// The token of the environment, else that of the file. Who listens for others must have one: the API operates the breaker.
+fn token(http: &Http) -> Result<Option<Token>, Failure> {
+    let token = match (&http.token, &http.token_file) {
+        (Some(token), _) => {
+            Some(Token::new(token.expose()).map_err(|error| Failure::during("environment: TRIPLINE_TOKEN", error))?)
+        }
+        (None, Some(path)) => {
+            let place = format!("http.token_file = {}", path.display());
+            let text = std::fs::read_to_string(path).map_err(|error| Failure::during(&place, error))?;
+            Some(Token::new(&text).map_err(|error| Failure::during(&place, error))?)
+        }
+        (None, None) => None,
+    };
+    if token.is_none() && !http.listen.ip().is_loopback() {
+        return Err(Failure::new(format!(
+            "http.listen = {}: allowed: a loopback address, e.g. 127.0.0.1:8080, or any with a token (http.token_file or TRIPLINE_TOKEN)",
+            http.listen
+        )));
     }
-    Err(Failure::new(format!("http.listen = {listen}: allowed: a loopback address, e.g. 127.0.0.1:8080")))
+    Ok(token)
 }
 
 struct Memory {

@@ -29,6 +29,7 @@ mod routes;
 mod server;
 mod state;
 mod status;
+mod token;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -39,6 +40,7 @@ pub use json::ApiJson;
 pub use server::{BodyTooSlow, Served, ServerLimits, serve};
 pub use state::{ApiState, ConfigError, ResidentReader};
 pub use status::Status;
+pub use token::{Token, TokenTooShort};
 
 /// The largest body that is taken, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -75,5 +77,6 @@ pub fn router_with(state: ApiState, own: Router) -> Router {
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn_with_state(state.clone(), token::require_token))
         .layer(from_fn_with_state(state, guard::refuse_foreign))
 }

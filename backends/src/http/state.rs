@@ -8,6 +8,7 @@ use http::StatusCode;
 use tripline_runtime::{Breaker, Registry};
 
 use super::error::ApiError;
+use super::token::Token;
 
 /// Reads the resident memory of this process, in bytes; `None` where it is unknown.
 pub type ResidentReader = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
@@ -19,13 +20,21 @@ pub struct ApiState {
     listen: SocketAddr,
     memory_source: Option<Arc<str>>,
     resident_memory: Option<ResidentReader>,
+    token: Option<Token>,
     config_error: ConfigError,
 }
 
 impl ApiState {
     /// The API of these breakers, on a server that listens on `listen`. The routes under `/breaker` are about the first one.
     pub fn new(registry: Registry, listen: SocketAddr) -> Self {
-        Self { registry, listen, memory_source: None, resident_memory: None, config_error: ConfigError::default() }
+        Self {
+            registry,
+            listen,
+            memory_source: None,
+            resident_memory: None,
+            token: None,
+            config_error: ConfigError::default(),
+        }
     }
 
     /// The name of the memory source, for the status. Default: none.
@@ -40,6 +49,12 @@ impl ApiState {
         Self { resident_memory: Some(reader), ..self }
     }
 
+    /// Asks for this bearer token everywhere but at `GET /`, `/health` and `/test`.
+    #[must_use]
+    pub fn token(self, token: Token) -> Self {
+        Self { token: Some(token), ..self }
+    }
+
     /// Where the reason stands for which the configuration file is not the one in force: set it, and the status shows it.
     pub fn config_error(&self) -> &ConfigError {
         &self.config_error
@@ -47,6 +62,10 @@ impl ApiState {
 
     pub(super) fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    pub(super) fn required_token(&self) -> Option<&Token> {
+        self.token.as_ref()
     }
 
     pub(super) fn listen(&self) -> SocketAddr {

@@ -1,0 +1,55 @@
+//! Runs the real binary, and speaks HTTP to it over loopback.
+// Each test file uses its part of this.
+#![allow(dead_code)]
+
+mod client;
+mod process;
+mod server;
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub(crate) use client::{Client, Response, exchange, get, post, post_json};
+pub(crate) use process::{Finished, run, run_with_input, tripline, wait};
+pub(crate) use server::{Launch, QUICK, Server};
+
+/// No test waits for longer than this; none comes near it where everything is right.
+pub(crate) const TOO_LONG: Duration = Duration::from_secs(30);
+
+/// Asks again and again until there is an answer; `what` is waited for is told where it never comes.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + TOO_LONG;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "not within {TOO_LONG:?}: {what}");
+        pause();
+    }
+}
+
+/// That something stays as it is can only be watched for a while.
+#[track_caller]
+pub(crate) fn all_the_while(what: &str, span: Duration, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + span;
+    while Instant::now() < end {
+        assert!(holds(), "not all the while: {what}");
+        pause();
+    }
+}
+
+/// Between two questions, so that asking takes no processor from what is waited for.
+fn pause() {
+    let (_keep, never) = mpsc::channel::<()>();
+    let _ = never.recv_timeout(Duration::from_millis(10));
+}
+
+/// Runs `work` on this many threads at once, and gives what they gave.
+pub(crate) fn at_once<T: Send>(threads: usize, work: impl Fn() -> T + Sync) -> Vec<T> {
+    thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(&work)).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}

@@ -1,0 +1,79 @@
+//! The binary as a command that ends by itself.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use super::eventually;
+
+/// What the environment of whoever runs the tests must not change.
+const VARIABLES: [&str; 18] = [
+    "OPSGENIE_API_KEY",
+    "OPSGENIE_REGION",
+    "OPSGENIE_API_URL",
+    "OPSGENIE_TEAM",
+    "Environment",
+    "DEPLOYMENT_ENV",
+    "BOOKMAKER_ID",
+    "PROJECT_ID",
+    "CLIENT_ID",
+    "SERVICE_ID",
+    "HOSTNAME",
+    "HOST",
+    "CONTAINER_NAME",
+    "POD_NAME",
+    "BUSINESS_UNIT",
+    "BUSINESS",
+    "DEPARTMENT",
+    "TRIPLINE_TOKEN",
+];
+
+/// What a command gave.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// `None` where a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// The binary, to be run in `folder`, with nothing of the environment that it looks at.
+pub(crate) fn tripline(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tripline"));
+    command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for variable in VARIABLES {
+        command.env_remove(variable);
+    }
+    command
+}
+
+pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Finished {
+    finish(&mut tripline(folder), arguments, None)
+}
+
+pub(crate) fn run_with_input(folder: &Path, arguments: &[&str], input: &str) -> Finished {
+    finish(tripline(folder).stdin(Stdio::piped()), arguments, Some(input))
+}
+
+fn finish(command: &mut Command, arguments: &[&str], input: Option<&str>) -> Finished {
+    let mut child = command.args(arguments).spawn().unwrap();
+    let writer = child.stdin.take().zip(input.map(str::to_owned)).map(|(mut stdin, input)| {
+        // On a thread, because the child may write before it has read all; it may also end before.
+        std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())))
+    });
+    let output = child.wait_with_output().unwrap();
+    if let Some(writer) = writer {
+        writer.join().unwrap();
+    }
+    Finished {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// The end of a child, which must come.
+#[track_caller]
+pub(crate) fn wait(child: &mut Child) -> ExitStatus {
+    eventually("the process ends", || child.try_wait().unwrap())
+}

@@ -1,0 +1,259 @@
+//! The binary as a server.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, ExitStatus};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::client::{self, Client, Response};
+use super::process::{tripline, wait};
+use super::{eventually, process};
+
+/// A breaker that is quick to open and to close, and is not opened by a busy machine: half of the calls must be slow.
+pub(crate) const QUICK: &str = r#"
+memory_source = "mock"
+latency_threshold = 250
+percentile = 0.5
+latency_window_size = 20
+minimum_samples = 5
+wait_time = 1
+wait_backoff = 1
+half_open_max_calls = 3
+"#;
+
+/// How a server is started.
+pub(crate) struct Launch {
+    folder: TempDir,
+    command: Command,
+    file: PathBuf,
+}
+
+/// A running server with a folder of its own; it is killed when it is dropped.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    child: Child,
+    folder: TempDir,
+    stdout: Collected,
+    stderr: Collected,
+}
+
+/// What a stream of the child has given.
+#[derive(Clone, Default)]
+struct Collected(Arc<Mutex<String>>);
+
+impl Launch {
+    /// With this configuration, which has no table `http`, on a port that is free.
+    pub(crate) fn new(config: &str) -> Self {
+        let mut launch = Self::without_file();
+        launch.file = launch.folder.path().join("settings.toml");
+        fs::write(&launch.file, format!("{config}\n[http]\nlisten = \"127.0.0.1:0\"\n")).unwrap();
+        launch.command.arg("--config").arg(&launch.file);
+        launch
+    }
+
+    /// In a folder without any file.
+    pub(crate) fn without_file() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = tripline(folder.path());
+        command.arg("serve");
+        Self { file: folder.path().join("breakers.toml"), folder, command }
+    }
+
+    pub(crate) fn argument(mut self, argument: &str) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// The configuration file, which may not exist.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    #[track_caller]
+    pub(crate) fn start(self) -> Server {
+        let (server, stderr) = self.start_unread();
+        server.stderr.collect(stderr);
+        server
+    }
+
+    /// Nobody reads what the server writes to its standard error but the caller.
+    #[track_caller]
+    pub(crate) fn start_unread(mut self) -> (Server, ChildStderr) {
+        let mut child = self.command.spawn().unwrap();
+        let mut pipe = BufReader::new(child.stdout.take().unwrap());
+        let mut stderr = child.stderr.take().unwrap();
+        let mut line = String::new();
+        pipe.read_line(&mut line).unwrap();
+        let Some(address) = line.trim_end().strip_prefix("listening on http://").and_then(|at| at.parse().ok()) else {
+            let _ = child.kill();
+            let mut log = String::new();
+            let _ = stderr.read_to_string(&mut log);
+            let _ = child.wait();
+            panic!("the server did not start: {line:?}\n{log}");
+        };
+        let stdout = Collected(Arc::new(Mutex::new(line)));
+        stdout.collect(pipe);
+        (Server { address, child, folder: self.folder, stdout, stderr: Collected::default() }, stderr)
+    }
+
+    /// For a server that must not start.
+    pub(crate) fn fail(self) -> process::Finished {
+        self.fail_and(|| ()).0
+    }
+
+    /// As [`Launch::fail`], and what `look` sees in the folder afterwards.
+    pub(crate) fn fail_and<T>(mut self, look: impl FnOnce() -> T) -> (process::Finished, T) {
+        let mut child = self.command.spawn().unwrap();
+        let (stdout, stderr) = (Collected::default(), Collected::default());
+        let readers = [stdout.collect(child.stdout.take().unwrap()), stderr.collect(child.stderr.take().unwrap())];
+        let code = {
+            // Killed also where it runs on.
+            let mut guard = Killed(&mut child);
+            wait(guard.0).code()
+        };
+        for reader in readers {
+            reader.join().unwrap();
+        }
+        (process::Finished { code, stdout: stdout.text(), stderr: stderr.text() }, look())
+    }
+}
+
+struct Killed<'a>(&'a mut Child);
+
+impl Drop for Killed<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Server {
+    #[track_caller]
+    pub(crate) fn start(config: &str) -> Self {
+        Launch::new(config).start()
+    }
+
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str) -> Response {
+        client::get(self.address, path)
+    }
+
+    #[track_caller]
+    pub(crate) fn post(&self, path: &str, body: &str) -> Response {
+        client::post_json(self.address, path, body)
+    }
+
+    #[track_caller]
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(self.address).unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn status(&self) -> Value {
+        let response = self.get("/breaker/status");
+        assert_eq!(response.status, 200, "{response:?}");
+        response.json()
+    }
+
+    #[track_caller]
+    pub(crate) fn state(&self) -> String {
+        self.status()["state"].as_str().unwrap().to_owned()
+    }
+
+    /// Starts a scenario of the demo endpoint.
+    #[track_caller]
+    pub(crate) fn trigger(&self, scenario: &str) -> Value {
+        let response = self.post("/test/trigger", &format!(r#"{{"scenario":"{scenario}"}}"#));
+        assert_eq!(response.status, 200, "{response:?}");
+        response.json()
+    }
+
+    /// Calls the endpoint until it is refused; what the refusal says.
+    #[track_caller]
+    pub(crate) fn refused(&self) -> Response {
+        eventually("a call is refused", || Some(self.get("/test")).filter(|answer| answer.status == 503))
+    }
+
+    /// Calls the endpoint until the breaker is closed.
+    #[track_caller]
+    pub(crate) fn recovers(&self) {
+        eventually("the breaker closes", || {
+            let answer = self.get("/test");
+            assert!([200, 503].contains(&answer.status), "{answer:?}");
+            (self.state() == "closed").then_some(())
+        });
+    }
+
+    /// The value of a metric, named with its labels.
+    #[track_caller]
+    pub(crate) fn metric(&self, series: &str) -> f64 {
+        let text = self.get("/metrics").body;
+        let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no {series} in\n{text}")).parse().unwrap()
+    }
+
+    pub(crate) fn stdout(&self) -> String {
+        self.stdout.text()
+    }
+
+    /// What the server has logged.
+    pub(crate) fn log(&self) -> String {
+        self.stderr.text()
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Sends the process a signal, named as `kill` names it.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let status = Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap();
+        assert!(status.success());
+    }
+
+    #[track_caller]
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        wait(&mut self.child)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("the server's log:\n{}", self.log());
+        }
+    }
+}
+
+impl Collected {
+    /// Reads to the end, on a thread.
+    fn collect(&self, stream: impl Read + Send + 'static) -> thread::JoinHandle<()> {
+        let into = self.clone();
+        thread::spawn(move || {
+            let mut stream = BufReader::new(stream);
+            let mut line = String::new();
+            while stream.read_line(&mut line).is_ok_and(|read| read > 0) {
+                into.0.lock().unwrap().push_str(&line);
+                line.clear();
+            }
+        })
+    }
+
+    fn text(&self) -> String {
+        self.0.lock().unwrap().clone()
+    }
+}
