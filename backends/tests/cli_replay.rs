@@ -192,7 +192,7 @@ fn a_bad_line_is_an_error_that_names_file_and_line() {
 fn files_that_cannot_be_read_are_errors_that_name_them() {
     let folder = folder_with_calls();
     assert_failed(&run(folder.path(), &["replay", "missing.csv"]), &["missing.csv"]);
-    assert_failed(&run(folder.path(), &["replay", "."]), &[". "]);
+    assert_failed(&run(folder.path(), &["replay", "."]), &[".: "]);
     assert_failed(&run(folder.path(), &["replay", "--config", "missing.toml", "calls.csv"]), &["missing.toml"]);
     fs::write(folder.path().join("bad.toml"), "\nwait_time = 0\n").unwrap();
     let problem = "bad.toml:2: wait_time = 0: allowed: 1 to 3600 (seconds)";

@@ -7,7 +7,7 @@
 //! - [`Clock`], [`MemorySource`] and [`AlertSink`] are what you can plug in. The feature `test-util` brings one of each for
 //!   tests, and a world that runs everything on virtual time.
 //!
-//! All decisions are made by [`tripline_core`](core), which is re-exported.
+//! All decisions are made by [`core`], which is re-exported.
 #![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use super::Failure;
+use super::{Failure, say};
 use crate::config::load;
 
 /// Prints the warnings; all problems together are the failure.
 pub(super) fn check(path: &Path) -> Result<(), Failure> {
-    let (_, warnings) = load(path).map_err(Failure::new)?;
+    let (_, warnings) = load(path).map_err(|errors| Failure::with_config(&errors))?;
     for warning in &warnings {
-        println!("{warning}");
+        say(warning);
     }
-    println!("{}: valid", path.display());
+    say(format!("{}: valid", path.display()));
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
 
-use super::Failure;
+use super::{Failure, say};
 use crate::config::recommended;
 
 /// Writes the recommended configuration; an existing file is left alone.
@@ -17,6 +17,6 @@ pub(super) fn init(path: &Path) -> Result<(), Failure> {
     file.write_all(recommended().as_bytes())
         .and_then(|()| file.sync_all())
         .map_err(|error| Failure::during(path.display(), error))?;
-    println!("wrote {}", path.display());
+    say(format!("wrote {}", path.display()));
     Ok(())
 }

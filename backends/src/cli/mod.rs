@@ -6,11 +6,15 @@ mod init;
 mod replay;
 mod serve;
 
+use std::fmt::{self, Display};
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::config::ConfigErrors;
 
 /// A circuit breaker that opens when a service is about to fall over.
 #[derive(Debug, Parser)]
@@ -84,29 +88,46 @@ pub fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            note(failure);
             ExitCode::FAILURE
         }
     }
+}
+
+/// A line for standard output. Nobody may be reading there any more, which is no reason to fail.
+fn say(line: impl Display) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// A line for standard error, in the same way.
+fn note(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// A command did not do what it should: the text says what is wrong, where and what is allowed.
 #[derive(Debug)]
 struct Failure(String);
 
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
 impl Failure {
-    fn new(text: impl std::fmt::Display) -> Self {
+    fn new(text: impl Display) -> Self {
         Self(text.to_string())
     }
 
+    /// Every problem of a configuration, and the unknown keys, of which one may be why.
+    fn with_config(errors: &ConfigErrors) -> Self {
+        let problems = errors.problems().iter().map(ToString::to_string);
+        let warnings = errors.warnings().iter().map(ToString::to_string);
+        Self(problems.chain(warnings).collect::<Vec<_>>().join("\n"))
+    }
+
     /// Something failed while `what` was being done.
-    fn during(what: impl std::fmt::Display, error: impl std::fmt::Display) -> Self {
+    fn during(what: impl Display, error: impl Display) -> Self {
         Self(format!("{what}: {error}"))
     }
 }

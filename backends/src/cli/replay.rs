@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Failure, ReplayArgs};
+use super::{Failure, ReplayArgs, note};
 use crate::config::{Config, key_names, load, parse};
 use crate::replay::{Mode, Options, run};
 
@@ -20,10 +20,10 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
     let report = run(&options, open(&args.file)?, &mut io::stdout().lock())
         .map_err(|error| Failure::during(args.file.display(), error))?;
     if report.shortened > 0 {
-        eprintln!(
+        note(format!(
             "{} calls took longer than --max-latency; they count as started that long before their end",
             report.shortened
-        );
+        ));
     }
     Ok(())
 }
@@ -41,9 +41,9 @@ fn configuration(args: &ReplayArgs) -> Result<Config, Failure> {
     let mut table = toml::Table::new();
     if let Some(path) = &args.config {
         // Read it as it is first, so that its own problems name its own lines.
-        let (config, warnings) = load(path).map_err(Failure::new)?;
-        for warning in warnings {
-            eprintln!("{warning}");
+        let (config, warnings) = load(path).map_err(|errors| Failure::with_config(&errors))?;
+        for warning in &warnings {
+            note(warning);
         }
         if args.set.is_empty() {
             return Ok(config);
@@ -61,9 +61,9 @@ fn configuration(args: &ReplayArgs) -> Result<Config, Failure> {
         }
         set(&mut table, key, value.trim());
     }
-    let (config, warnings) = parse(&table.to_string(), "--set").map_err(Failure::new)?;
-    for warning in warnings {
-        eprintln!("{warning}");
+    let (config, warnings) = parse(&table.to_string(), "--set").map_err(|errors| Failure::with_config(&errors))?;
+    for warning in &warnings {
+        note(warning);
     }
     Ok(config)
 }

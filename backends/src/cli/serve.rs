@@ -10,7 +10,7 @@ use smol::stream::StreamExt as _;
 use tripline_runtime::{Background, Breaker, MemorySource, Registry, SystemClock, Watch, supervise};
 
 use super::demo::Demo;
-use super::{DEFAULT_CONFIG, Failure, ServeArgs};
+use super::{DEFAULT_CONFIG, Failure, ServeArgs, say};
 use crate::config::{Config, Http, LogFormat, LogLevel, apply_environment, load, parse, recommended};
 use crate::http::{ApiState, ServerLimits, Token, router_with, serve as serve_http};
 use crate::log_sink::LogSink;
@@ -85,12 +85,15 @@ fn configuration(named: Option<&Path>) -> Result<Loaded, Failure> {
         Some(path) => Some(path.to_owned()),
         None => Some(PathBuf::from(DEFAULT_CONFIG)).filter(|path| path.exists()),
     };
-    let (mut config, mut warnings) = match &file {
+    let (config, warnings) = match &file {
         Some(path) => load(path),
         None => parse(&recommended(), "recommended configuration"),
     }
-    .map_err(Failure::new)?;
-    warnings.extend(apply_environment(&mut config, &|name| std::env::var(name).ok()).map_err(Failure::new)?);
+    .and_then(|(mut config, mut warnings)| {
+        warnings.extend(apply_environment(&mut config, &|name| std::env::var(name).ok())?);
+        Ok((config, warnings))
+    })
+    .map_err(|errors| Failure::with_config(&errors))?;
     Ok(Loaded { config, warnings: warnings.iter().map(ToString::to_string).collect(), file })
 }
 
@@ -102,7 +105,7 @@ fn start_log(config: &Config) {
         LogLevel::Debug => tracing::Level::DEBUG,
         LogLevel::Trace => tracing::Level::TRACE,
     };
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).log_internal_errors(false);
     match config.log.format {
         LogFormat::Text => log.with_ansi(false).init(),
         LogFormat::Json => log.json().init(),
@@ -156,7 +159,7 @@ async fn listen_and_serve(address: SocketAddr, app: axum::Router) -> Result<(), 
     let listener = smol::Async::try_from(listener).map_err(Failure::new)?;
     let mut signals = Signals::new([Signal::Term, Signal::Int]).map_err(|error| Failure::during("signals", error))?;
     // To standard output, so that a script can read the port it was given.
-    println!("listening on http://{local}");
+    say(format!("listening on http://{local}"));
     tracing::info!(address = %local, "listening");
     let stopped = async {
         signals.next().await;

@@ -1,6 +1,6 @@
 //! Runs the real binary, and speaks HTTP to it over loopback.
 // Each test file uses its part of this.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 mod client;
 mod process;
@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub(crate) use client::{Client, Response, exchange, get, post, post_json};
-pub(crate) use process::{Finished, run, run_with_input, tripline, wait};
+pub(crate) use process::{Finished, run, run_with_input, tripline, tripline_unread, wait};
 pub(crate) use server::{Launch, QUICK, Server};
 
 /// No test waits for longer than this; none comes near it where everything is right.

@@ -47,6 +47,14 @@ pub(crate) fn tripline(folder: &Path) -> Command {
     command
 }
 
+/// The binary as [`tripline`], with a standard output that nobody reads any more.
+pub(crate) fn tripline_unread(folder: &Path) -> Command {
+    let (_, writer) = std::io::pipe().unwrap();
+    let mut command = tripline(folder);
+    command.stdout(writer);
+    command
+}
+
 pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Finished {
     finish(&mut tripline(folder), arguments, None)
 }

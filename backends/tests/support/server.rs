@@ -119,7 +119,7 @@ impl Launch {
         let readers = [stdout.collect(child.stdout.take().unwrap()), stderr.collect(child.stderr.take().unwrap())];
         let code = {
             // Killed also where it runs on.
-            let mut guard = Killed(&mut child);
+            let guard = Killed(&mut child);
             wait(guard.0).code()
         };
         for reader in readers {
