@@ -9,7 +9,7 @@ use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::net::{TcpListener, TcpStream};
 
 use serde_json::Value;
-use support::{Finished, Launch, QUICK, Server, at_once, eventually, get, post, run, tripline_unread, wait};
+use support::{Finished, Launch, QUICK, Server, at_once, eventually, exchange, get, post, run, tripline_unread, wait};
 
 /// An end with an error, and not with a panic.
 #[track_caller]
@@ -112,7 +112,7 @@ fn a_port_in_use_is_an_error_that_names_it() {
 }
 
 #[test]
-fn an_address_that_others_can_reach_is_refused() {
+fn an_address_that_others_can_reach_is_refused_without_a_token() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:8080"] {
         let launch = Launch::new(QUICK).argument("--listen").argument(address);
         assert_failed(&launch.fail(), 1, &[address, "allowed", "loopback"]);
@@ -223,13 +223,53 @@ fn no_secret_of_the_environment_is_ever_shown() {
 
 #[test]
 fn a_bad_variable_is_an_error_that_names_it_and_hides_secrets() {
-    let launch = Launch::new(QUICK)
-        .variable("OPSGENIE_REGION", "mars")
-        .variable("TRIPLINE_TOKEN", "short-secret")
-        .variable("OPSGENIE_API_KEY", "0c6fd2a4 7f11");
+    let launch = Launch::new(QUICK).variable("OPSGENIE_REGION", "mars").variable("OPSGENIE_API_KEY", "0c6fd2a4 7f11");
     let finished = launch.fail();
-    assert_failed(&finished, 1, &["OPSGENIE_REGION = ", "mars", "TRIPLINE_TOKEN", "allowed"]);
-    assert!(!finished.stderr.contains("short-secret") && !finished.stderr.contains("0c6fd2a4"), "{finished:?}");
+    assert_failed(&finished, 1, &["OPSGENIE_REGION = mars: allowed: ", "OPSGENIE_API_KEY = ***: allowed: "]);
+    assert!(!finished.stderr.contains("0c6fd2a4"), "{finished:?}");
+}
+
+#[test]
+fn with_a_token_only_who_carries_it_operates_the_breaker() {
+    const TOKEN: &str = "a-token-of-twenty-six-bytes";
+    let server = Launch::new(&format!("{QUICK}\n[log]\nlevel = \"trace\"\n")).variable("TRIPLINE_TOKEN", TOKEN).start();
+    for path in ["/health", "/test"] {
+        assert_eq!(server.get(path).status, 200, "{path}");
+    }
+    let ask = |method: &str, path: &str, token: &str| {
+        exchange(server.address, method, path, &format!("authorization: Bearer {token}\r\n"), "")
+    };
+    let protected =
+        [("GET", "/breaker/status"), ("GET", "/metrics"), ("POST", "/breaker/disabled"), ("POST", "/breaker/enabled")];
+    for (method, path) in protected {
+        let refused = exchange(server.address, method, path, "", "");
+        assert_eq!(refused.status, 401, "{method} {path}");
+        assert!(refused.json()["error"].is_string());
+        assert_eq!(ask(method, path, "a-token-of-twenty-six-bytez").status, 401, "{method} {path}");
+        let answer = ask(method, path, TOKEN);
+        assert_eq!(answer.status, 200, "{method} {path}");
+        assert!(!answer.body.contains(TOKEN));
+    }
+    eventually("the log", || server.log().contains("disabled").then_some(()));
+    assert!(!server.log().contains(TOKEN) && !server.stdout().contains(TOKEN));
+}
+
+#[test]
+fn a_token_that_cannot_be_used_is_an_error_that_does_not_show_it() {
+    let finished = Launch::new(QUICK).variable("TRIPLINE_TOKEN", "short-secret").fail();
+    assert_failed(&finished, 1, &["TRIPLINE_TOKEN", "at least 16"]);
+    assert!(!finished.stderr.contains("short-secret"), "{finished:?}");
+
+    for content in [None, Some("short-secret\n")] {
+        let launch = Launch::without_file();
+        fs::write(launch.file(), "[http]\ntoken_file = \"token.txt\"\nlisten = \"127.0.0.1:0\"\n").unwrap();
+        if let Some(content) = content {
+            fs::write(launch.file().with_file_name("token.txt"), content).unwrap();
+        }
+        let finished = launch.fail();
+        assert_failed(&finished, 1, &["http.token_file", "token.txt"]);
+        assert!(!finished.stderr.contains("short-secret"), "{finished:?}");
+    }
 }
 
 #[test]

@@ -56,13 +56,15 @@ fn configuration(args: &ReplayArgs) -> Result<Config, Failure> {
             setting.split_once('=').ok_or_else(|| Failure::new(format!("--set {setting}: allowed: KEY=VALUE")))?;
         let key = key.trim();
         // With a typo, something else would be replayed than was asked for.
-        if !key_names().iter().any(|name| name == key) {
-            return Err(Failure::new(format!("--set {setting}: there is no key {key}")));
+        if key.contains('.') || !key_names().iter().any(|name| name == key) {
+            return Err(Failure::new(format!("--set {setting}: there is no key {key} of a breaker")));
         }
         set(&mut table, key, value.trim());
     }
     let (config, warnings) = parse(&table.to_string(), "--set").map_err(|errors| Failure::with_config(&errors))?;
-    for warning in &warnings {
+    // Those of the file were told with their places.
+    let was_set = |key: &str| args.set.iter().any(|setting| setting.split('=').next().map(str::trim) == Some(key));
+    for warning in warnings.iter().filter(|warning| was_set(&warning.key)) {
         note(warning);
     }
     Ok(config)
