@@ -1,1 +1,1 @@
-//! Placeholder.
+//! Benches of the hot path; see `benches/hot_path`.
