@@ -1,7 +1,7 @@
 //! Alerts as structured log events, for those who alert from their logs.
 
 use async_trait::async_trait;
-use tripline_runtime::core::{IncidentCause, Latency, MemorySample};
+use tripline_runtime::core::{Latency, MemorySample};
 use tripline_runtime::{Alert, AlertSink, DeliveryError, Stage};
 
 /// Writes every alert as one `tracing` event of the target `tripline::alert`: a warning when an incident begins, an
@@ -18,10 +18,7 @@ impl AlertSink for LogSink {
     async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {
         let breaker = alert.breaker.as_str();
         let (incident, stage) = (alert.incident, alert.stage.as_str());
-        let cause = match alert.cause {
-            IncidentCause::Trip(reason) => reason.as_str(),
-            _ => "latency_condition",
-        };
+        let cause = alert.cause.as_str();
         let seen = &alert.snapshot;
         let percentile_ms = seen.percentile.map(Latency::as_millis_f64);
         let threshold_ms = seen.threshold.as_millis_f64();

@@ -125,6 +125,7 @@ fn json_lines_and_memory_readings_are_read_too() {
 fn settings_come_from_the_file_and_from_the_command_line_over_it() {
     let folder = folder_with_calls();
     let slow = summary(&run(folder.path(), &["replay", "--set", "latency_threshold=300", "calls.csv"]));
+    assert_eq!(slow, readme_summary());
     let patient = summary(&run(folder.path(), &["replay", "--set", "latency_threshold=5000", "calls.csv"]));
     assert_eq!((&patient["trips"], &patient["admitted"]), (&json!([]), &json!(100)));
     for section in ["", "[circuit_breaker]\n"] {

@@ -187,7 +187,7 @@ impl<'a> Model<'a> {
             let at = Millis(at).to_string();
             if let Cause::Trip(reason) = cause {
                 let index =
-                    if index == usize::MAX { self.oldest_of_generation_before(event.generation) } else { index };
+                    if index == usize::MAX { self.oldest_of_generation_before(event.generation.get()) } else { index };
                 self.trips.push(format!("{{\"index\":{index},\"at_ms\":{at},\"reason\":\"{reason}\"}}"));
             } else if to == StateKind::Closed {
                 self.recoveries.push(format!("{{\"at_ms\":{at}}}"));

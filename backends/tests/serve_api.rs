@@ -24,6 +24,8 @@ const ROUTES: [(&str, &[&str]); 13] = [
     ("/test/trigger", &["POST"]),
 ];
 
+const JSON: &str = "content-type: application/json\r\n";
+
 fn posts() -> impl Iterator<Item = &'static str> {
     ROUTES.iter().filter(|(_, methods)| methods.contains(&"POST")).map(|(path, _)| *path)
 }
@@ -258,7 +260,6 @@ fn bodies_that_are_no_json_object_of_moderate_size_are_refused_as_json() {
     let server = Server::start(QUICK);
     for path in posts() {
         let send = |headers: &str, body: &str| exchange(server.address, "POST", path, headers, body);
-        const JSON: &str = "content-type: application/json\r\n";
         assert_error(&send("", r#"{"confirm":true}"#), 415, Some("Content-Type"));
         assert_error(&send("content-type: text/plain\r\n", r#"{"confirm":true}"#), 415, Some("Content-Type"));
         assert_error(&send(JSON, "{"), 400, None);

@@ -65,12 +65,12 @@ fn the_breaker_opens_when_the_endpoint_becomes_slow_and_closes_when_it_is_well()
 fn requests_that_hang_open_the_breaker_before_they_return() {
     let server = Server::start(&QUICK.replace("wait_time = 1", "wait_time = 3600"));
     assert_eq!(server.post("/test/delay", r#"{"delay":"50s"}"#).status, 200);
-    let mut hanging: Vec<Client> = (0..6).map(|_| server.client()).collect();
+    let mut hanging: Vec<Client> = (0..5).map(|_| server.client()).collect();
     for client in &mut hanging {
         client.send("GET", "/test", "", "").unwrap();
     }
     let status = eventually("the breaker is open", || Some(server.status()).filter(|s| s["state"] == "open"));
-    assert_eq!(status["in_flight"], 6, "{status}");
+    assert_eq!(status["in_flight"], 5, "{status}");
     assert!(hanging.iter().all(|client| !client.has_answer()));
     assert_refusal(&server.get("/test"), "latency");
 }

@@ -27,7 +27,7 @@ fn assert_failed(finished: &Finished, code: i32, words: &[&str]) {
 #[track_caller]
 fn answers_what_is_in_flight_and_ends_after(signal: &str) {
     let mut server = Server::start(&QUICK.replace("latency_threshold = 250", "latency_threshold = 60000"));
-    assert_eq!(server.post("/test/delay", r#"{"delay":"2s"}"#).status, 200);
+    assert_eq!(server.post("/test/delay", r#"{"delay":"3s"}"#).status, 200);
     let mut idle = server.client();
     assert_eq!(idle.exchange("GET", "/health", "", "").unwrap().status, 200);
     let mut waiting = server.client();
@@ -40,7 +40,7 @@ fn answers_what_is_in_flight_and_ends_after(signal: &str) {
     });
     assert!(!waiting.has_answer(), "the call was still in flight");
     let answer = waiting.receive().unwrap();
-    assert_eq!((answer.status, &answer.json()["delay_ms"]), (200, &Value::from(2_000)));
+    assert_eq!((answer.status, &answer.json()["delay_ms"]), (200, &Value::from(3_000)));
     assert_eq!(server.ended().code(), Some(0), "{}", server.log());
 }
 

@@ -10,7 +10,7 @@ use core::time::Duration;
 
 use crate::counts::Counts;
 use crate::event::{Event, EventQueue};
-use crate::evidence::{Evidence, EvidenceRule};
+use crate::evidence::Evidence;
 use crate::incident::IncidentTracker;
 use crate::memory::{MemoryLatch, MemorySample};
 use crate::outcome::Outcome;
@@ -143,14 +143,15 @@ impl<const N: usize> Breaker<N> {
     pub fn new(policy: Policy, seed: u64) -> Result<Self, CapacityError> {
         check_capacity::<N>(&policy)?;
         let window = Window::new(policy.latency_window_size.get(), policy.latency_max_age, policy.latency_threshold);
+        let limits = Limits::new(&policy);
         Ok(Self {
-            limits: Limits::new(&policy),
             time: Timeline::default(),
             state: if policy.enabled { State::Closed } else { State::Disabled },
             generation: 0,
             generation_since: Instant::ZERO,
             window,
-            evidence: Evidence::new(EvidenceRule::new(&policy).as_ref()),
+            evidence: Evidence::new(limits.evidence.as_ref()),
+            limits,
             stalled: 0,
             breaches_in_a_row: 0,
             memory: MemoryLatch::new(),
@@ -293,7 +294,7 @@ impl<const N: usize> Breaker<N> {
         let memory = self.memory.believed_until(&self.policy).plus_nanos(1);
         let incident = self.incident.deadline(&self.policy, self.limits.minimum_samples);
         // Ageing alone decides nothing but whether a closed breaker is healthy again.
-        let ageing = if self.incident.waits_for_health() { self.window.next_expiry() } else { Instant::MAX };
+        let ageing = if self.incident.has_condition() { self.window.next_expiry() } else { Instant::MAX };
         let next = probe.min(memory).min(incident).min(ageing);
         (next < Instant::MAX).then(|| self.time.as_clock_shows(next))
     }

@@ -2,6 +2,7 @@
 
 use heapless::Deque;
 
+use crate::breaker::Generation;
 use crate::memory::MemoryState;
 use crate::state::{Cause, StateKind, TripReason};
 use crate::time::Instant;
@@ -16,7 +17,7 @@ pub struct Event {
     /// The breaker's own time: it never goes back.
     pub at: Instant,
     /// The generation in force afterwards.
-    pub generation: u32,
+    pub generation: Generation,
     /// What happened.
     pub kind: EventKind,
 }
@@ -54,6 +55,16 @@ pub enum IncidentCause {
     Trip(TripReason),
     /// The percentile is above the threshold, held back from tripping, for `recovery_time` without a break.
     LatencyCondition,
+}
+
+impl IncidentCause {
+    /// The name as it stands in logs and alerts.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trip(reason) => reason.as_str(),
+            Self::LatencyCondition => "latency_condition",
+        }
+    }
 }
 
 /// How an incident ended.

@@ -1,4 +1,4 @@
-//! When it started and when it is really over.
+//! When an incident started, and when it is really over.
 
 use crate::event::{IncidentCause, IncidentEnd};
 use crate::policy::Policy;
@@ -27,7 +27,7 @@ impl IncidentTracker {
     }
 
     /// A closed breaker is in a condition that keeps an incident open, or may begin one.
-    pub(crate) fn waits_for_health(&self) -> bool {
+    pub(crate) fn has_condition(&self) -> bool {
         self.condition_since.is_some()
     }
 

@@ -63,6 +63,11 @@ impl StateKind {
     /// All of them, in the order of the table in the docs.
     pub const ALL: [Self; 5] = [Self::Closed, Self::Open, Self::HalfOpen, Self::Disabled, Self::ForcedOpen];
 
+    /// Open, half-open or forced open.
+    pub const fn is_triggered(self) -> bool {
+        matches!(self, Self::Open | Self::HalfOpen | Self::ForcedOpen)
+    }
+
     /// The name as it stands in status, metrics and replay.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -63,7 +63,7 @@ impl<const N: usize> Window<N> {
     pub(crate) fn new(size: u16, max_age: Duration, threshold: Latency) -> Self {
         Self {
             samples: Deque::new(),
-            size: size.min(u16::try_from(N).unwrap_or(u16::MAX)),
+            size,
             threshold,
             max_age_ticks: age_ticks(max_age),
             newest_at: Instant::ZERO,
@@ -127,7 +127,7 @@ impl<const N: usize> Window<N> {
 
     /// Applies new settings and keeps the newest samples. O(N).
     pub(crate) fn retune(&mut self, size: u16, max_age: Duration, threshold: Latency) {
-        self.size = size.min(u16::try_from(N).unwrap_or(u16::MAX));
+        self.size = size;
         self.max_age_ticks = age_ticks(max_age);
         while self.len() > self.size {
             let _ = self.samples.pop_front();

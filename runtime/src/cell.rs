@@ -5,7 +5,7 @@ use tripline_core::{Breaker as Core, Generation, State};
 use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 
 /// Room for samples in every shared breaker.
-pub(crate) const CAPACITY: usize = 1_024;
+pub const CAPACITY: usize = 1_024;
 
 /// The core behind a lock, and what it means for asking in one word beside it.
 ///

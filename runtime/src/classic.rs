@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tripline_core::{Instant, Latency, MemoryState, Outcome, StateKind};
+use tripline_core::{Instant, Latency, Outcome};
 
 use crate::breaker::Breaker;
 use crate::permit::Token;
@@ -57,20 +57,14 @@ impl Breaker {
     pub fn done(&self, start: Instant, end: Instant) {
         let token = self.classic().take(start);
         let generation = self.with_core(|core| core.generation_at(start));
-        let latency = Latency::between(start, end);
-        match (token, generation) {
-            (Some(token), Some(generation)) => {
-                self.finish(Token { generation, ..token }, end, latency, Outcome::Ok);
-            }
-            (Some(token), None) => self.finish(token, end, latency, Outcome::Ok),
-            (None, Some(generation)) => self.finish(Token { generation, call: None }, end, latency, Outcome::Ok),
-            (None, None) => {}
-        }
+        let Some(generation) = generation.or(token.map(|token| token.generation)) else { return };
+        let call = token.and_then(|token| token.call);
+        self.finish(Token { generation, call }, end, Latency::between(start, end), Outcome::Ok);
     }
 
     /// Whether the breaker is open, by its rules or by force.
     pub fn triggered(&self) -> bool {
-        self.read(|core| matches!(core.state().kind(), StateKind::Open | StateKind::HalfOpen | StateKind::ForcedOpen))
+        self.read(|core| core.state().kind().is_triggered())
     }
 
     /// The latencies in the window that are above `threshold`, oldest first.
@@ -80,17 +74,12 @@ impl Breaker {
 
     /// Whether memory is below its threshold; `None` where it is unknown.
     pub fn memory_ok(&self) -> Option<bool> {
-        self.read(|core| match core.memory_state() {
-            _ if core.is_memory_simulated() => Some(false),
-            MemoryState::Ok => Some(true),
-            MemoryState::Exhausted => Some(false),
-            _ => None,
-        })
+        self.read(tripline_core::Breaker::memory_ok)
     }
 
     /// Whether the configured percentile is at or below the threshold.
     pub fn latency_ok(&self) -> bool {
-        self.read(|core| !core.is_above() && !core.is_latency_simulated())
+        self.read(tripline_core::Breaker::latency_ok)
     }
 
     /// Whether the breaker is enabled.

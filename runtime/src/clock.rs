@@ -26,6 +26,10 @@ pub trait Clock: fmt::Debug + Send + Sync {
 /// The system's monotonic clock, started when it is made. A reading costs about 25 ns.
 #[derive(Debug, Clone)]
 pub struct SystemClock {
+    #[cfg_attr(
+        not(feature = "smol"),
+        expect(dead_code, reason = "read by the `Clock` that the feature `smol` brings")
+    )]
     started: std::time::Instant,
 }
 
@@ -42,9 +46,19 @@ impl Default for SystemClock {
     }
 }
 
-impl SystemClock {
-    #[cfg_attr(not(feature = "smol"), expect(dead_code, reason = "read by the `smol` feature's `Clock`"))]
-    pub(crate) fn elapsed(&self) -> Instant {
+/// It sleeps with smol's timer, which works on any executor.
+#[cfg(feature = "smol")]
+#[async_trait]
+impl Clock for SystemClock {
+    fn now(&self) -> Instant {
         Instant::ZERO + self.started.elapsed()
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    async fn sleep_until(&self, deadline: Instant) {
+        smol::Timer::after(deadline.since(self.now())).await;
     }
 }

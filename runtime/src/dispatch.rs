@@ -6,14 +6,13 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use event_listener::{Event as Notification, EventListener};
+use event_listener::Event as Notification;
 use futures_lite::future;
-use tripline_core::Instant;
 
 use crate::alert::{Alert, AlertSink, DeliveryError, Stage};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
-use crate::supervisor::Stop;
+use crate::stop::Stop;
 use crate::sync::{Arc, Mutex, lock};
 
 /// Alerts that may wait in one lane. An incident has a few, so this many mean that the sink has been dead for long.
@@ -153,8 +152,7 @@ impl Lane {
                 Err(DeliveryError::Retryable { after, reason }) => {
                     let wait = backoff.next().max(after.unwrap_or(Duration::ZERO));
                     tracing::warn!(breaker, sink, stage, reason, ?wait, "alert not delivered, will be tried again");
-                    let until: Instant = clock.now() + wait;
-                    clock.sleep_until(until).await;
+                    clock.sleep_until(clock.now() + wait).await;
                     continue;
                 }
             }
@@ -165,7 +163,7 @@ impl Lane {
     /// The alert at the head, which stays there until it is delivered; `None` when nothing more will come.
     async fn first(&self) -> Option<Alert> {
         loop {
-            let changed: EventListener = self.queue.changed.listen();
+            let changed = self.queue.changed.listen();
             {
                 let waiting = lock(&self.queue.waiting);
                 if let Some(alert) = waiting.alerts.front() {

@@ -12,8 +12,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod alert;
+#[cfg(feature = "smol")]
+mod background;
 mod backoff;
 mod breaker;
+mod builder;
 mod call;
 mod cell;
 mod classic;
@@ -26,15 +29,18 @@ mod name;
 mod permit;
 mod registry;
 mod rejection;
-#[cfg(feature = "smol")]
-mod smol_support;
+mod stop;
 mod supervisor;
 mod sync;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 
 pub use alert::{Alert, AlertSink, DeliveryError, Snapshot, Stage};
-pub use breaker::{Breaker, Builder};
+#[cfg(feature = "smol")]
+pub use background::Background;
+pub use breaker::Breaker;
+pub use builder::Builder;
+pub use cell::CAPACITY;
 pub use clock::{Clock, SystemClock};
 pub use dispatch::{Dispatcher, DrainReport};
 pub use memory::{MemoryError, MemorySource};
@@ -43,7 +49,6 @@ pub use name::{BreakerName, InvalidName};
 pub use permit::{OwnedPermit, OwnedTimed, Permit, PermitOn, Timed, TimedOn};
 pub use registry::{DuplicateName, Registry};
 pub use rejection::{CallError, Rejection};
-#[cfg(feature = "smol")]
-pub use smol_support::Background;
-pub use supervisor::{Stop, Supervisor, Watch, supervise};
+pub use stop::Stop;
+pub use supervisor::{Supervisor, Watch, supervise};
 pub use tripline_core as core;

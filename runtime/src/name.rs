@@ -1,6 +1,8 @@
 //! The name that a breaker carries in every event, alert and metric label.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
+
+use crate::sync::Arc;
 
 /// A valid name: 1 to 64 of the characters `a-z A-Z 0-9 . _ -`, so that it fits into labels, paths and aliases as it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,6 +27,12 @@ impl BreakerName {
 
     /// The name as text.
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::borrow::Borrow<str> for BreakerName {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

@@ -34,7 +34,7 @@ impl Registry {
 
     /// The breaker of this name.
     pub fn find(&self, name: &str) -> Option<Breaker> {
-        lock(&self.breakers).iter().find(|(key, _)| key.as_str() == name).map(|(_, breaker)| breaker.clone())
+        lock(&self.breakers).get(name).cloned()
     }
 
     /// All breakers, sorted by name.

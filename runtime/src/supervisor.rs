@@ -3,16 +3,17 @@
 use std::future::Future as _;
 use std::time::Duration;
 
-use event_listener::Event as Notification;
+use event_listener::EventListener;
 use futures_lite::future;
-use tripline_core::{Event, EventKind, Instant, MemoryState};
+use tripline_core::{Event, EventKind, IncidentCause, Instant, MemoryState};
 
 use crate::alert::{Alert, AlertSink, Snapshot, Stage};
 use crate::breaker::{Breaker, Supervised};
 use crate::clock::Clock;
 use crate::dispatch::{Dispatcher, Outbox};
 use crate::memory::MemorySource;
-use crate::sync::{Arc, AtomicBool, Ordering};
+use crate::stop::Stop;
+use crate::sync::Arc;
 
 /// A breaker, and what is to be done for it.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ struct Watched {
     memory_known: Option<bool>,
     outbox: Outbox,
     incidents: u64,
-    cause: Option<tripline_core::IncidentCause>,
+    cause: Option<IncidentCause>,
     events_dropped: u32,
     _supervised: Supervised,
 }
@@ -226,7 +227,7 @@ fn snapshot(breaker: &Breaker) -> Snapshot {
 }
 
 /// Resolves with the first of these.
-async fn any(listeners: Vec<event_listener::EventListener>) {
+async fn any(listeners: Vec<EventListener>) {
     let mut listeners = listeners;
     future::poll_fn(|context| {
         for listener in &mut listeners {
@@ -237,41 +238,4 @@ async fn any(listeners: Vec<event_listener::EventListener>) {
         std::task::Poll::Pending
     })
     .await;
-}
-
-/// Tells supervisor and dispatcher to stop. Clones tell the same two.
-#[derive(Debug, Clone, Default)]
-pub struct Stop {
-    inner: Arc<StopInner>,
-}
-
-#[derive(Debug, Default)]
-struct StopInner {
-    set: AtomicBool,
-    drain_millis: crate::sync::AtomicU64,
-    notify: Notification,
-}
-
-impl Stop {
-    /// The supervisor stops now; the dispatcher delivers what waits, for `drain` at the longest.
-    pub fn stop(&self, drain: Duration) {
-        let millis = u64::try_from(drain.as_millis()).unwrap_or(u64::MAX);
-        // Relaxed: published by the Release store below.
-        self.inner.drain_millis.store(millis, Ordering::Relaxed);
-        // Release pairs with the Acquire load in `is_set`.
-        self.inner.set.store(true, Ordering::Release);
-        self.inner.notify.notify(usize::MAX);
-    }
-
-    pub(crate) fn is_set(&self) -> bool {
-        self.inner.set.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn listen(&self) -> event_listener::EventListener {
-        self.inner.notify.listen()
-    }
-
-    pub(crate) fn drain(&self) -> Duration {
-        Duration::from_millis(self.inner.drain_millis.load(Ordering::Relaxed))
-    }
 }

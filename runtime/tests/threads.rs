@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant as Deadline};
 
+use tripline_runtime::MockMemory;
 use tripline_runtime::core::{Counts, Instant, Latency, MemoryState, Outcome, Policy, StateKind};
-use tripline_runtime::test_util::{ManualClock, MockMemory, RecordingSink};
+use tripline_runtime::test_util::{ManualClock, RecordingSink};
 use tripline_runtime::{Background, Breaker, Clock, DeliveryError, DrainReport, Stage, SystemClock, Watch, supervise};
 
 const THREADS: u64 = 8;

@@ -166,7 +166,7 @@ impl Pair {
         let mut seen = Vec::new();
         let first = self.core.generation().get();
         while let Some(event) = self.core.poll_event() {
-            assert!(event.generation <= first);
+            assert!(event.generation.get() <= first);
             seen.push(match event.kind {
                 EventKind::Transition { from, to, cause } => {
                     assert_eq!(from, self.kind, "a transition starts where the last one ended");

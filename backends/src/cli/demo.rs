@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tripline_runtime::Breaker;
 
@@ -37,7 +37,7 @@ struct Slowness {
     spike_left: AtomicU64,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Scenario {
     HighLatency,
@@ -82,6 +82,7 @@ impl Demo {
 
     /// How long this request takes.
     fn next_delay(&self) -> Duration {
+        // Relaxed: as in `set_delay`.
         let spike =
             self.slowness.spike_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         if spike.is_ok() {
@@ -95,24 +96,17 @@ impl Demo {
         (Duration::from(self.breaker.slow_after()) * 2).min(LONGEST_DELAY)
     }
 
-    /// What happens, in words.
-    fn start(&self, scenario: Scenario) -> Result<&'static str, ApiError> {
+    fn start(&self, scenario: Scenario) -> Result<(), ApiError> {
         match scenario {
-            Scenario::HighLatency => {
-                self.set_delay(self.slow());
-                Ok("every request takes twice the threshold")
-            }
-            Scenario::LatencySpike => {
-                self.slowness.spike_left.store(SPIKE_REQUESTS, Ordering::Relaxed);
-                Ok("the next 100 requests take twice the threshold")
-            }
+            Scenario::HighLatency => self.set_delay(self.slow()),
+            // Relaxed: as in `set_delay`.
+            Scenario::LatencySpike => self.slowness.spike_left.store(SPIKE_REQUESTS, Ordering::Relaxed),
             Scenario::MemoryOverload => match &self.memory {
-                Some(memory) => {
-                    memory.set_percent(99);
-                    Ok("mock memory is 99 % full")
+                Some(memory) => memory.set_percent(99),
+                None if self.breaker.simulate_memory() => {}
+                None => {
+                    return Err(ApiError::conflict("the breaker is disabled or forced open; enable or reset it first"));
                 }
-                None if self.breaker.simulate_memory() => Ok("exhausted memory is simulated"),
-                None => Err(ApiError::conflict("the breaker is disabled or forced open; enable or reset it first")),
             },
             Scenario::ResetNormal => {
                 self.set_delay(NORMAL_DELAY);
@@ -120,8 +114,30 @@ impl Demo {
                     memory.set_percent(50);
                 }
                 self.breaker.undo_simulations();
-                Ok("requests are fast again and memory is half used; the breaker recovers by itself")
             }
+        }
+        Ok(())
+    }
+}
+
+impl Scenario {
+    const ALL: [Self; 4] = [Self::HighLatency, Self::LatencySpike, Self::MemoryOverload, Self::ResetNormal];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::HighLatency => "high_latency",
+            Self::LatencySpike => "latency_spike",
+            Self::MemoryOverload => "memory_overload",
+            Self::ResetNormal => "reset_normal",
+        }
+    }
+
+    const fn effect(self) -> &'static str {
+        match self {
+            Self::HighLatency => "every request takes twice the threshold",
+            Self::LatencySpike => "the next 100 requests take twice the threshold",
+            Self::MemoryOverload => "memory runs out: mock memory is filled, of real memory it is simulated",
+            Self::ResetNormal => "requests are fast and memory is half used again; the breaker recovers by itself",
         }
     }
 }
@@ -142,17 +158,13 @@ async fn set_delay(State(demo): State<Demo>, ApiJson(body): ApiJson<Delay>) -> R
 }
 
 async fn trigger(State(demo): State<Demo>, ApiJson(body): ApiJson<Trigger>) -> Result<ApiJson<Value>, ApiError> {
-    let effect = demo.start(body.scenario)?;
-    Ok(ApiJson(json!({ "scenario": body.scenario, "effect": effect })))
+    demo.start(body.scenario)?;
+    Ok(ApiJson(json!({ "scenario": body.scenario.as_str(), "effect": body.scenario.effect() })))
 }
 
 async fn scenarios() -> ApiJson<Value> {
-    ApiJson(json!({ "scenarios": {
-        "high_latency": "every request takes twice the threshold",
-        "latency_spike": "the next 100 requests take twice the threshold",
-        "memory_overload": "memory runs out (mock memory is filled; real memory is simulated)",
-        "reset_normal": "back to normal; the breaker recovers by itself",
-    }}))
+    let all = Scenario::ALL.map(|scenario| (scenario.as_str().to_owned(), Value::from(scenario.effect())));
+    ApiJson(json!({ "scenarios": Value::Object(all.into_iter().collect()) }))
 }
 
 fn micros(span: Duration) -> u64 {

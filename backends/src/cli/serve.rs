@@ -16,7 +16,7 @@ use crate::http::{ApiState, ServerLimits, Token, router_with, serve as serve_htt
 use crate::log_sink::LogSink;
 use crate::memory::{self, MemorySourceKind, MockMemory, ResidentMemory};
 
-/// How long requests in flight and waiting alerts may take after a signal.
+/// How long requests in flight may take after a signal, and waiting alerts after those.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// Serves until SIGTERM or SIGINT, then answers what is in flight.
@@ -34,6 +34,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     } else {
         tracing::info!("no configuration file; the recommended configuration is used (see `tripline init`)");
     }
+    warn_of_what_is_not_served(&config);
     let token = token(&config.http)?;
 
     let clock = Arc::new(SystemClock::new());
@@ -95,6 +96,21 @@ fn configuration(named: Option<&Path>) -> Result<Loaded, Failure> {
     })
     .map_err(|errors| Failure::with_config(&errors))?;
     Ok(Loaded { config, warnings: warnings.iter().map(ToString::to_string).collect(), file })
+}
+
+/// These keys are read and checked, and nothing answers to them yet: who sets them must know.
+fn warn_of_what_is_not_served(config: &Config) {
+    let unserved = [
+        ("opsgenie.enabled", config.opsgenie.enabled),
+        ("webhook.enabled", config.webhook.enabled),
+        ("state_dir", config.state_dir.is_some()),
+    ];
+    for (key, _) in unserved.into_iter().filter(|(_, set)| *set) {
+        tracing::warn!(
+            key,
+            "not served by this version: alerts go to the log only, and nothing is kept over a restart"
+        );
+    }
 }
 
 fn start_log(config: &Config) {
@@ -165,7 +181,9 @@ async fn listen_and_serve(address: SocketAddr, app: axum::Router) -> Result<(), 
         signals.next().await;
         tracing::info!("stopping: requests in flight are answered");
     };
-    let served = serve_http(listener.into(), app, stopped, ServerLimits::default()).await;
+    let mut limits = ServerLimits::default();
+    limits.drain_timeout = DRAIN;
+    let served = serve_http(listener.into(), app, stopped, limits).await;
     if served.cut_off > 0 {
         tracing::warn!(connections = served.cut_off, "stopped before all requests were answered");
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use serde_json::Number;
 use tripline_runtime::Breaker;
-use tripline_runtime::core::{Breaker as Core, Instant, Latency, MemorySample, MemoryState, State, StateKind, Trend};
+use tripline_runtime::core::{Breaker as Core, Instant, Latency, MemorySample, MemoryState, State, Trend};
 
 use super::number::{mebibytes, millis, percent, tidy};
 use super::state::ApiState;
@@ -96,17 +96,17 @@ impl Status {
             Self {
                 name: breaker.name().to_string(),
                 enabled: policy.enabled,
-                triggered: matches!(kind, StateKind::Open | StateKind::HalfOpen | StateKind::ForcedOpen),
+                triggered: kind.is_triggered(),
                 state: kind.as_str(),
                 trip_reason: core.last_trip().map(|trip| trip.reason.as_str()),
                 retry_after_ms: retry_after(core, now).map(millis),
                 last_trip_time: core.last_trip().and_then(|trip| rfc3339(wall, core.latest().since(trip.at))),
-                memory_ok: memory_ok(core),
+                memory_ok: core.memory_ok(),
                 current_memory_usage_mb: memory.map(|sample| mebibytes(sample.used)),
                 memory_threshold_percent: percent(policy.memory_threshold.get()),
                 total_memory_mb: memory.and_then(|sample| sample.limit).map(mebibytes),
                 memory_usage_percent: memory.and_then(MemorySample::ratio).and_then(percent),
-                latency_ok: !core.is_above() && !core.is_latency_simulated(),
+                latency_ok: core.latency_ok(),
                 breach: core.is_breach(),
                 current_percentile_ms: percentile.and_then(|latency| tidy(latency.as_millis_f64())),
                 latency_threshold_ms: policy.latency_threshold.as_millis(),
@@ -130,27 +130,14 @@ impl Status {
     }
 }
 
-/// As [`Breaker::memory_ok`], in the same moment as everything else.
-fn memory_ok<const N: usize>(core: &Core<N>) -> Option<bool> {
-    match core.memory_state() {
-        _ if core.is_memory_simulated() => Some(false),
-        MemoryState::Ok => Some(true),
-        MemoryState::Exhausted => Some(false),
-        _ => None,
-    }
-}
-
 /// How long to wait before asking again; `None` where asking is not refused, or no time can be told.
 fn retry_after<const N: usize>(core: &Core<N>, now: Instant) -> Option<Duration> {
     match core.state() {
         State::Closed | State::Disabled => None,
         State::ForcedOpen | State::HalfOpen { .. } => core.refusal(now).retry_after,
         State::Open { .. } => {
-            let held = core.memory_state() == MemoryState::Exhausted
-                || core.is_memory_simulated()
-                || core.is_latency_simulated();
             // Not held, and the wait is over: the next call that asks is a probe.
-            core.refusal(now).retry_after.or((!held).then_some(Duration::ZERO))
+            core.refusal(now).retry_after.or((!core.is_held_open()).then_some(Duration::ZERO))
         }
     }
 }

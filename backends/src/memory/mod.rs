@@ -20,7 +20,6 @@
 mod cgroup;
 mod kind;
 #[cfg(any(feature = "cgroup", feature = "sysinfo"))]
-#[cfg(any(feature = "cgroup", feature = "sysinfo"))]
 mod open;
 #[cfg(any(feature = "cgroup", feature = "sysinfo"))]
 mod parse;

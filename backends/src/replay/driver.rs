@@ -285,7 +285,7 @@ impl<'a, R: BufRead, W: Write> Driver<'a, R, W> {
             } else if to == StateKind::Closed {
                 self.summary.recoveries.push(at);
             }
-            self.generation = Generation::new(event.generation);
+            self.generation = event.generation;
         }
     }
 

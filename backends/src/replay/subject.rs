@@ -6,7 +6,7 @@ use std::time::Duration;
 use tripline_runtime::core::{
     Breaker as Core, Event, Instant, Latency, MemorySample, Outcome, Policy, Ratio, StateKind,
 };
-use tripline_runtime::{Breaker, OwnedPermit};
+use tripline_runtime::{Breaker, CAPACITY, OwnedPermit};
 
 use super::clock::VirtualClock;
 use super::error::ReplayError;
@@ -150,7 +150,7 @@ impl Subject {
         }
     }
 
-    fn read_just_before<R>(&self, read: impl FnOnce(&Core<1024>) -> R) -> R {
+    fn read_just_before<R>(&self, read: impl FnOnce(&Core<CAPACITY>) -> R) -> R {
         self.clock.set(self.just_before_now());
         let result = self.breaker.read(read);
         self.clock.set(self.instant(self.now));

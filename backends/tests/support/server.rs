@@ -15,9 +15,11 @@ use super::client::{self, Client, Response};
 use super::process::{tripline, wait};
 use super::{eventually, process};
 
-/// A breaker that is quick to open and to close, and is not opened by a busy machine: half of the calls must be slow.
+/// A breaker that is quick to open and to close, and is not opened by a busy machine: half of the calls must
+/// be slow, and memory may be measured late.
 pub(crate) const QUICK: &str = r#"
 memory_source = "mock"
+sample_interval_ms = 1000
 latency_threshold = 250
 percentile = 0.5
 latency_window_size = 20

@@ -63,7 +63,7 @@ impl<const N: usize> Breaker<N> {
         }
     }
 
-    pub(super) fn latency_rule(&self, verdict: Verdict) -> Option<TripReason> {
+    fn latency_rule(&self, verdict: Verdict) -> Option<TripReason> {
         if !self.policy.trend_analysis {
             return Some(TripReason::Latency);
         }
@@ -203,7 +203,7 @@ impl<const N: usize> Breaker<N> {
         }
     }
 
-    pub(super) fn look_at_incident(&mut self, now: Instant, verdict: Verdict) {
+    fn look_at_incident(&mut self, now: Instant, verdict: Verdict) {
         if verdict.above && verdict.enough {
             if let Some(cause) = self.incident.condition_holds(now, &self.policy) {
                 self.emit(now, EventKind::IncidentStarted(cause));
@@ -212,10 +212,6 @@ impl<const N: usize> Breaker<N> {
             self.wait.fall_back();
             self.emit(now, EventKind::IncidentEnded(end));
         }
-    }
-
-    pub(super) fn is_held_open(&self) -> bool {
-        self.memory.is_set() || self.simulated_memory || self.simulated_latency
     }
 
     pub(super) fn trip_reason(&self) -> TripReason {
@@ -239,6 +235,6 @@ impl<const N: usize> Breaker<N> {
     }
 
     pub(super) fn emit(&mut self, at: Instant, kind: EventKind) {
-        self.events.push(Event { at, generation: self.generation, kind });
+        self.events.push(Event { at, generation: self.generation(), kind });
     }
 }

@@ -95,6 +95,24 @@ impl<const N: usize> Breaker<N> {
         self.memory.sample()
     }
 
+    /// Whether memory or a simulation keeps an open breaker open, whatever its wait.
+    pub fn is_held_open(&self) -> bool {
+        self.memory.is_set() || self.simulated_memory || self.simulated_latency
+    }
+
+    /// Whether memory is below its threshold, simulations included; `None` where it is unknown.
+    pub fn memory_ok(&self) -> Option<bool> {
+        match self.memory.state() {
+            MemoryState::Unknown if !self.simulated_memory => None,
+            state => Some(state == MemoryState::Ok && !self.simulated_memory),
+        }
+    }
+
+    /// Whether the percentile is at or below the threshold and no latency is simulated.
+    pub fn latency_ok(&self) -> bool {
+        !self.is_above() && !self.simulated_latency
+    }
+
     /// Whether exhausted memory is being simulated.
     pub fn is_memory_simulated(&self) -> bool {
         self.simulated_memory

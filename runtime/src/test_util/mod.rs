@@ -24,7 +24,6 @@ mod executor;
 mod sink;
 mod world;
 
-pub use crate::mock_memory::MockMemory;
 pub use clock::ManualClock;
 pub use sink::RecordingSink;
 pub use world::{Subject, World};

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use tripline_core::{CapacityError, Instant, Outcome, Policy};
 
-use super::{ManualClock, MockMemory, RecordingSink, executor::Executor};
+use super::{ManualClock, RecordingSink, executor::Executor};
 use crate::breaker::Breaker;
 use crate::clock::Clock as _;
-use crate::supervisor::{Stop, Watch, supervise};
+use crate::mock_memory::MockMemory;
+use crate::stop::Stop;
+use crate::supervisor::{Watch, supervise};
 use crate::sync::Arc;
 
 /// A world in which time passes only when you say so, and everything that is due happens at its instant.

@@ -1,31 +1,12 @@
-//! The system clock's sleeping, and a thread for those who have no executor.
+//! A thread for those who have no executor.
 
 use std::io;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use async_trait::async_trait;
-use smol::Timer;
-use tripline_core::Instant;
-
-use crate::clock::{Clock, SystemClock};
 use crate::dispatch::{Dispatcher, DrainReport};
-use crate::supervisor::{Stop, Supervisor};
-
-#[async_trait]
-impl Clock for SystemClock {
-    fn now(&self) -> Instant {
-        self.elapsed()
-    }
-
-    fn wall(&self) -> SystemTime {
-        SystemTime::now()
-    }
-
-    async fn sleep_until(&self, deadline: Instant) {
-        Timer::after(deadline.since(self.now())).await;
-    }
-}
+use crate::stop::Stop;
+use crate::supervisor::Supervisor;
 
 /// Supervisor and dispatcher on a thread of their own, until it is stopped or dropped.
 #[derive(Debug)]
