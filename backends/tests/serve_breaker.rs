@@ -100,7 +100,7 @@ fn a_latency_spike_opens_the_breaker_and_passes() {
 #[test]
 fn full_mock_memory_opens_the_breaker_and_holds_it_open() {
     let server = Server::start(QUICK);
-    assert_eq!(server.trigger("memory_overload")["effect"], "mock memory is 99 % full");
+    server.trigger("memory_overload");
     assert_refusal(&server.refused(), "memory");
     // Longer than the wait.
     all_the_while("the breaker is open", Duration::from_millis(1_500), || server.get("/test").status == 503);
@@ -123,7 +123,7 @@ fn on_real_memory_the_overload_is_simulated() {
     let server = Server::start(&config);
     assert_eq!(server.status()["memory_source"], "sysinfo");
     eventually("memory is known", || (server.status()["memory_ok"] == true).then_some(()));
-    assert_eq!(server.trigger("memory_overload")["effect"], "exhausted memory is simulated");
+    server.trigger("memory_overload");
     assert_refusal(&server.refused(), "memory");
     all_the_while("the breaker is open", Duration::from_millis(1_500), || server.get("/test").status == 503);
     assert_eq!(server.status()["memory_ok"], false);
