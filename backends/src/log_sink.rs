@@ -27,13 +27,13 @@ impl AlertSink for LogSink {
         if let Stage::Resolved(_) = alert.stage {
             tracing::info!(
                 target: "tripline::alert",
-                breaker, incident, stage, cause, state = breaker_is, percentile_ms, threshold_ms, memory_percent, trend,
+                breaker, incident, stage, cause, state = breaker_is, stalled_at_trip = seen.stalled_at_trip, percentile_ms, threshold_ms, memory_percent, trend,
                 "incident is over"
             );
         } else {
             tracing::warn!(
                 target: "tripline::alert",
-                breaker, incident, stage, cause, state = breaker_is, percentile_ms, threshold_ms, memory_percent, trend,
+                breaker, incident, stage, cause, state = breaker_is, stalled_at_trip = seen.stalled_at_trip, percentile_ms, threshold_ms, memory_percent, trend,
                 "incident"
             );
         }

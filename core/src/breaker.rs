@@ -68,6 +68,8 @@ pub struct Trip {
     pub reason: TripReason,
     /// When, in the breaker's own time.
     pub at: Instant,
+    /// Calls that hung then, and counted as slow ones; their latencies are not in the window.
+    pub stalled: u16,
 }
 
 /// The state machine of one circuit breaker with room for `N` samples (1 ≤ N ≤ 65,535).
@@ -217,6 +219,9 @@ impl<const N: usize> Breaker<N> {
     pub fn handle_finished(&mut self, end: Instant, generation: Generation, latency: Latency, outcome: Outcome) {
         let now = self.time.end_of_call(end);
         self.expire_memory(now);
+        if latency > self.policy.latency_threshold && outcome != Outcome::Ignored && self.state != State::Disabled {
+            self.counts.slow = self.counts.slow.wrapping_add(1);
+        }
         if generation != self.generation() {
             self.counts.stale = self.counts.stale.wrapping_add(1);
             return;

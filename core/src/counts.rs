@@ -14,7 +14,7 @@ pub struct Counts {
     pub failed: u64,
     /// Results that were to be ignored.
     pub ignored: u64,
-    /// Of the ok and failed ones, those slower than the threshold.
+    /// Results that took longer than the threshold, those of an earlier generation too.
     pub slow: u64,
     /// Results of an earlier generation.
     pub stale: u64,

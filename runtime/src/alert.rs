@@ -54,6 +54,8 @@ pub struct Snapshot {
     pub state: StateKind,
     /// Why it opened last.
     pub trip_reason: Option<TripReason>,
+    /// Calls that hung when it opened last: they counted as slow, though their latencies are not in the percentile.
+    pub stalled_at_trip: u16,
     /// The exact percentile of the window; `None` while it is empty.
     pub percentile: Option<Latency>,
     /// The threshold.

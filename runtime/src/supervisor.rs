@@ -219,6 +219,7 @@ fn snapshot(breaker: &Breaker) -> Snapshot {
     breaker.read(|core| Snapshot {
         state: core.state().kind(),
         trip_reason: core.last_trip().map(|trip| trip.reason),
+        stalled_at_trip: core.last_trip().map_or(0, |trip| trip.stalled),
         percentile: core.percentile(),
         threshold: core.policy().latency_threshold,
         trend: core.trend(),

@@ -173,6 +173,8 @@ impl Model {
     /// A call has finished.
     pub fn finish(&mut self, end: Instant, generation: Generation, latency: Latency, outcome: Outcome) {
         self.end_of_call(end);
+        let counts = outcome != Outcome::Ignored && self.state != State::Disabled;
+        self.totals.slow += u64::from(counts && latency > self.policy.latency_threshold);
         if generation.get() != self.generation {
             self.totals.stale += 1;
             return;

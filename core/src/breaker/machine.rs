@@ -20,7 +20,6 @@ impl<const N: usize> Breaker<N> {
         let slow = latency > self.policy.latency_threshold;
         if slow {
             self.stalled = self.stalled.saturating_sub(1);
-            self.counts.slow = self.counts.slow.wrapping_add(1);
         }
         self.window.record(now, latency, outcome);
         if let Some(rule) = &self.limits.evidence
@@ -90,9 +89,6 @@ impl<const N: usize> Breaker<N> {
     ) {
         self.counts.finished(outcome);
         if latency > self.probes.threshold {
-            if outcome != Outcome::Ignored {
-                self.counts.slow = self.counts.slow.wrapping_add(1);
-            }
             return self.trip(now, TripReason::ProbeSlow);
         }
         match outcome {
@@ -141,7 +137,7 @@ impl<const N: usize> Breaker<N> {
             State::HalfOpen { .. } => self.wait.after_failed_probe(&self.policy),
             _ => self.wait.after_trip(&self.policy),
         };
-        self.last_trip = Some(Trip { reason, at: now });
+        self.last_trip = Some(Trip { reason, at: now, stalled: self.stalled });
         self.counts.tripped(reason);
         self.change_state(now, State::Open { until: now.plus_nanos(wait) }, Cause::Trip(reason));
         if let Some(cause) = self.incident.tripped(reason) {

@@ -90,7 +90,6 @@ impl Model {
             }
         }
         if latency > self.policy.latency_threshold {
-            self.totals.slow += 1;
             self.stalled = self.stalled.saturating_sub(1);
         }
         self.samples.push(Sample { at: self.latest, latency, failed: outcome == Outcome::Failed });
@@ -154,7 +153,6 @@ impl Model {
             Outcome::Failed => self.totals.failed += 1,
             Outcome::Ignored => self.totals.ignored += 1,
         }
-        self.totals.slow += u64::from(slow && outcome != Outcome::Ignored);
         if slow {
             self.trip(TripReason::ProbeSlow);
         } else if outcome == Outcome::Failed && self.policy.failure_rate_threshold.get() > 0.0 {
@@ -180,7 +178,7 @@ impl Model {
             self.failed_probings += 1;
         }
         let wait = self.wait();
-        self.last_trip = Some(Trip { reason, at: self.latest });
+        self.last_trip = Some(Trip { reason, at: self.latest, stalled: self.stalled });
         self.totals.trips.push(reason);
         self.change_state(State::Open { until: self.latest + wait }, Cause::Trip(reason));
         self.start_incident(IncidentCause::Trip(reason));
