@@ -79,16 +79,21 @@ impl EvidenceRule {
 pub(crate) struct Evidence {
     score: i32,
     stalled_counted: u16,
+    /// Somebody tells of stalled calls, so one that outlived `latency_max_age` was counted long ago.
+    stalls_told: bool,
 }
 
 impl Evidence {
     /// Nothing is known yet.
     pub(crate) fn new(rule: Option<&EvidenceRule>) -> Self {
-        Self { score: rule.map_or(0, EvidenceRule::start), stalled_counted: 0 }
+        Self { score: rule.map_or(0, EvidenceRule::start), stalled_counted: 0, stalls_told: false }
     }
 
     /// A call has finished. A slow one that was counted when it stalled is not counted again.
-    pub(crate) fn finished(&mut self, rule: &EvidenceRule, slow: bool) {
+    pub(crate) fn finished(&mut self, rule: &EvidenceRule, slow: bool, outlived: bool) {
+        if outlived && self.stalls_told {
+            return;
+        }
         if slow && self.stalled_counted > 0 {
             self.stalled_counted = self.stalled_counted.saturating_sub(1);
         } else {
@@ -98,6 +103,7 @@ impl Evidence {
 
     /// So many calls are stalled now.
     pub(crate) fn stalled(&mut self, rule: &EvidenceRule, count: u16) {
+        self.stalls_told |= count > 0;
         for _ in self.stalled_counted..count {
             if self.score >= rule.ceiling() {
                 break;

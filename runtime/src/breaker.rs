@@ -12,7 +12,7 @@ use tripline_core::{
 use crate::cell::{Admission, CAPACITY, Cell};
 use crate::classic::Classic;
 use crate::clock::Clock;
-use crate::in_flight::{InFlight, StallRule};
+use crate::in_flight::{CallId, InFlight, StallRule};
 use crate::name::BreakerName;
 use crate::permit::{OwnedPermit, OwnedTimed, Permit, Timed, Token};
 use crate::rejection::Rejection;
@@ -101,8 +101,16 @@ impl Breaker {
             Admission::Tracked(generation) => generation,
             Admission::Ask => self.ask_core(start.unwrap_or_else(|| self.shared.clock.now()))?,
         };
-        let call = self.shared.stall_detection.then(|| self.shared.in_flight.enter(generation, start));
+        let call = self.shared.stall_detection.then(|| self.track(generation, start));
         Ok(Token { generation, call })
+    }
+
+    fn track(&self, generation: Generation, start: Option<Instant>) -> CallId {
+        let (call, is_first_untimed) = self.shared.in_flight.enter(generation, start);
+        if is_first_untimed {
+            self.shared.changed.notify(usize::MAX);
+        }
+        call
     }
 
     fn ask_core(&self, now: Instant) -> Result<Generation, Rejection> {
@@ -131,10 +139,15 @@ impl Breaker {
     }
 
     pub(crate) fn give_up(&self, token: Token) {
-        if let Some(call) = token.call {
-            self.shared.in_flight.leave(call);
-        }
-        self.with_core(|core| core.handle_dropped(token.generation));
+        self.with_core(|core| {
+            core.handle_dropped(token.generation);
+            if let Some(call) = token.call
+                && let Some(count) = self.shared.in_flight.leave(call)
+            {
+                // No clock is read; an instant in the past is clamped to the latest.
+                core.handle_stalled(Instant::ZERO, token.generation, count);
+            }
+        });
     }
 
     fn count_stalled(&self, core: &mut Core<CAPACITY>, now: Instant) {

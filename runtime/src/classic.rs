@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tripline_core::{Instant, Latency, Outcome};
+use tripline_core::{Generation, Instant, Latency, Outcome};
 
 use crate::breaker::Breaker;
 use crate::permit::Token;
@@ -33,9 +33,11 @@ impl Classic {
     }
 
     /// The call that was let out last before `start`: an instant taken after `allow` finds its own, or its twin.
-    fn take(&self, start: Instant) -> Option<Token> {
+    fn take(&self, start: Instant, generation: Option<Generation>) -> Option<Token> {
         let mut out = lock(&self.out);
-        let key = *out.calls.range(..=(start, u64::MAX)).next_back()?.0;
+        let before = out.calls.range(..=(start, u64::MAX)).next_back();
+        let mine = |(_, token): &(&(Instant, u64), &Token)| Some(token.generation) == generation;
+        let key = *before.or_else(|| out.calls.iter().find(mine))?.0;
         out.calls.remove(&key)
     }
 }
@@ -55,8 +57,8 @@ impl Breaker {
     /// A call that started at `start` (after its [`Breaker::allow`]) and ended at `end`, on the breaker's clock. It belongs to
     /// the generation in force at `start`; an end before the start counts as no latency.
     pub fn done(&self, start: Instant, end: Instant) {
-        let token = self.classic().take(start);
         let generation = self.with_core(|core| core.generation_at(start));
+        let token = self.classic().take(start, generation);
         let Some(generation) = generation.or(token.map(|token| token.generation)) else { return };
         let call = token.and_then(|token| token.call);
         self.finish(Token { generation, call }, end, Latency::between(start, end), Outcome::Ok);

@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use event_listener::Event as Notification;
-use futures_lite::future;
+use futures_lite::{FutureExt as _, future};
 
 use crate::alert::{Alert, AlertSink, DeliveryError, Stage};
 use crate::backoff::Backoff;
@@ -73,6 +74,13 @@ impl Outbox {
             lock(&lane.queue.waiting).closed = true;
             lane.queue.changed.notify(usize::MAX);
         }
+    }
+}
+
+impl Drop for Outbox {
+    /// A supervisor that is dropped sends nothing more either.
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -143,7 +151,10 @@ impl Lane {
     async fn run(self, clock: Arc<dyn Clock>, mut backoff: Backoff) {
         while let Some(alert) = self.first().await {
             let (breaker, sink, stage) = (alert.breaker.as_str(), self.sink.name(), alert.stage.as_str());
-            match self.sink.deliver(&alert).await {
+            // A sink that panics must not take the others with it.
+            let delivered = AssertUnwindSafe(self.sink.deliver(&alert)).catch_unwind().await;
+            match delivered.unwrap_or_else(|_| Err(DeliveryError::Permanent { reason: "the sink panicked".to_owned() }))
+            {
                 Ok(()) => self.done_with(&alert),
                 Err(DeliveryError::Permanent { reason }) => {
                     tracing::error!(breaker, sink, stage, reason, "alert cannot be delivered");
@@ -187,9 +198,9 @@ impl Lane {
 }
 
 impl Waiting {
-    /// Gives up the oldest alert that is not a resolution; if all are, the oldest.
+    /// Gives up the oldest alert that is not a resolution; if all are, the second: the first one's beginning was delivered.
     fn make_room(&mut self) {
         let victim = self.alerts.iter().position(|alert| !matches!(alert.stage, Stage::Resolved(_)));
-        let _ = self.alerts.remove(victim.unwrap_or(0));
+        let _ = self.alerts.remove(victim.unwrap_or(1));
     }
 }

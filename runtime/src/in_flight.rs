@@ -7,6 +7,9 @@ use tripline_core::{Generation, Instant};
 
 use crate::sync::{Mutex, lock};
 
+/// Untimed calls get their start when somebody looks, so looking is never put off for long.
+const LEAST_REFRESH: Duration = Duration::from_millis(10);
+
 /// Names one call in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CallId(u64);
@@ -34,8 +37,12 @@ pub(crate) struct InFlight {
 struct Calls {
     next_id: u64,
     out: BTreeMap<CallId, Call>,
-    /// Untimed calls whose start is not known yet: it is taken to be the next instant that anybody tells.
-    undated: Vec<CallId>,
+    /// The number of the first call that may be untimed and without a start yet: that is taken to be the next instant that
+    /// anybody tells, never one before the latest told.
+    undated: u64,
+    latest: Instant,
+    /// Whether anybody takes untimed permits.
+    untimed: bool,
     rule: Option<StallRule>,
     /// The number of the first call that was not looked at yet, and of the first that was not found to be too old.
     unseen: u64,
@@ -51,26 +58,27 @@ struct Call {
 }
 
 impl InFlight {
-    /// A call goes out; `start` is `None` where no clock was read.
-    pub(crate) fn enter(&self, generation: Generation, start: Option<Instant>) -> CallId {
+    /// A call goes out; `start` is `None` where no clock was read. Also tells whether it is the first of that kind: from then
+    /// on somebody must look more often.
+    pub(crate) fn enter(&self, generation: Generation, start: Option<Instant>) -> (CallId, bool) {
         let mut calls = lock(&self.calls);
         let id = CallId(calls.next_id);
         calls.next_id = calls.next_id.wrapping_add(1);
         calls.out.insert(id, Call { generation, start, counted: false });
-        if start.is_none() {
-            calls.undated.push(id);
-        }
-        id
+        let is_first_untimed = start.is_none() && !std::mem::replace(&mut calls.untimed, true);
+        (id, is_first_untimed)
     }
 
-    /// A call came back.
-    pub(crate) fn leave(&self, id: CallId) {
+    /// A call came back; if it was counted as stalled, tells how many still are.
+    pub(crate) fn leave(&self, id: CallId) -> Option<u16> {
         let mut calls = lock(&self.calls);
         if let Some(call) = calls.out.remove(&id)
             && call.counted
         {
             calls.stalled = calls.stalled.saturating_sub(1);
+            return Some(calls.stalled);
         }
+        None
     }
 
     /// How many calls are in flight.
@@ -88,17 +96,21 @@ impl InFlight {
     pub(crate) fn next_stall(&self, now: Instant, rule: StallRule) -> Instant {
         let calls = lock(&self.calls);
         let oldest = calls.out.range(CallId(calls.unseen)..).find_map(|(_, call)| call.start);
-        oldest.map_or(now, |start| start.min(now)) + rule.after
+        let stall = oldest.map_or(now, |start| start.min(now)) + rule.after;
+        if calls.untimed { stall.min(now + (rule.after / 8).max(LEAST_REFRESH)) } else { stall }
     }
 }
 
 impl Calls {
     fn stalled(&mut self, now: Instant, rule: StallRule) -> u16 {
-        for id in std::mem::take(&mut self.undated) {
-            if let Some(call) = self.out.get_mut(&id) {
-                call.start = Some(now);
-            }
+        if self.rule.is_some_and(|before| before.clock_jumps != rule.clock_jumps) {
+            self.latest = now;
         }
+        self.latest = self.latest.max(now);
+        for call in self.out.range_mut(CallId(self.undated)..).map(|(_, call)| call) {
+            call.start.get_or_insert(self.latest);
+        }
+        self.undated = self.next_id;
         if self.rule != Some(rule) {
             self.start_over(now, rule);
         }
@@ -189,7 +201,7 @@ mod tests {
     #[test]
     fn an_undated_call_is_never_taken_to_be_older_than_it_is() {
         let calls = InFlight::default();
-        let id = calls.enter(RULE.generation, None);
+        let (id, _) = calls.enter(RULE.generation, None);
         assert_eq!(calls.stalled(at(5_000), RULE), 0);
         assert_eq!(calls.stalled(at(5_100), RULE), 1);
         calls.leave(id);
@@ -212,6 +224,25 @@ mod tests {
         let after_the_jump = StallRule { clock_jumps: 1, ..RULE };
         assert_eq!(calls.stalled(at(1_000), after_the_jump), 0);
         assert_eq!(calls.stalled(at(1_100), after_the_jump), 1);
+    }
+
+    #[test]
+    fn an_undated_call_does_not_start_before_what_is_known() {
+        let calls = InFlight::default();
+        assert_eq!(calls.stalled(at(5_000), RULE), 0);
+        calls.enter(RULE.generation, None);
+        // The end of some other call, which its thread read long ago.
+        assert_eq!(calls.stalled(at(4_000), RULE), 0);
+        assert_eq!(calls.stalled(at(5_001), RULE), 0);
+    }
+
+    #[test]
+    fn who_takes_untimed_permits_is_looked_after_more_often() {
+        let calls = InFlight::default();
+        assert!(calls.enter(RULE.generation, None).1);
+        assert!(!calls.enter(RULE.generation, None).1);
+        calls.stalled(at(100), RULE);
+        assert_eq!(calls.next_stall(at(100), RULE), at(112) + Duration::from_micros(500));
     }
 
     #[test]

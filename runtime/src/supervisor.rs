@@ -1,6 +1,8 @@
 //! What goes on beside the requests: memory is sampled, time passes, people are told.
 
 use std::future::Future as _;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use event_listener::EventListener;
@@ -11,7 +13,7 @@ use crate::alert::{Alert, AlertSink, Snapshot, Stage};
 use crate::breaker::{Breaker, Supervised};
 use crate::clock::Clock;
 use crate::dispatch::{Dispatcher, Outbox};
-use crate::memory::MemorySource;
+use crate::memory::{MemoryError, MemorySource};
 use crate::stop::Stop;
 use crate::sync::Arc;
 
@@ -128,9 +130,11 @@ impl Watched {
         let interval = self.breaker.read(|core| core.policy().sample_interval).max(LEAST_SLEEP);
         self.memory_due = self.memory_due.min(now + interval);
         if now >= self.memory_due {
-            self.sample_memory(now);
-            self.memory_due = now + interval;
+            self.sample_memory(clock);
+            // Reading may have taken a while, and so may the breakers before this one.
+            self.memory_due = clock.now() + interval;
         }
+        let now = clock.now();
         self.breaker.handle_time(now);
         self.pass_on_events(clock);
         let memory = self.memory.is_some().then_some(self.memory_due);
@@ -139,9 +143,15 @@ impl Watched {
         [memory, deadline].into_iter().flatten().min()
     }
 
-    fn sample_memory(&mut self, now: Instant) {
+    fn sample_memory(&mut self, clock: &dyn Clock) {
         let Some(source) = &self.memory else { return };
-        let sample = source.sample();
+        // A source that panics must not take the supervisor with it.
+        let sample = catch_unwind(AssertUnwindSafe(|| source.sample())).unwrap_or_else(|_| {
+            Err(MemoryError::Unreadable {
+                what: source.name().to_owned(),
+                error: io::Error::other("the source panicked"),
+            })
+        });
         let known = sample.as_ref().is_ok_and(|sample| sample.ratio().is_some());
         // A warning once, not one per reading.
         if self.memory_known.replace(known) != Some(known) {
@@ -152,7 +162,7 @@ impl Watched {
                 Err(error) => tracing::warn!(breaker, source, %error, "memory is unknown; the memory rule cannot trip"),
             }
         }
-        self.breaker.handle_memory(now, sample.ok());
+        self.breaker.handle_memory(clock.now(), sample.ok());
     }
 
     fn pass_on_events(&mut self, clock: &dyn Clock) {

@@ -1,7 +1,9 @@
 //! The contract of `trip_confidence`: seldom a false breach, soon a true one, and no call counts twice.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use tripline_core::{Confidence, Latency, Outcome, Policy, State};
+use std::time::Duration;
+
+use tripline_core::{Breaker, Confidence, Instant, Latency, Outcome, Policy, State};
 use tripline_tests::noise::Noise;
 use tripline_tests::setup::{Bench, quick_policy};
 use tripline_tests::statistics::sampling_slack;
@@ -202,4 +204,32 @@ fn a_lower_threshold_weighs_the_window_again() {
     lenient.latency_threshold = Latency::from_millis(1_000);
     bench.breaker.handle_policy(bench.now(), &lenient).unwrap();
     assert!(!bench.breaker.is_breach(), "and none under the old one");
+}
+
+/// Calls that last longer than `latency_max_age` age out of the stalled ones before they finish; they still count once.
+#[test]
+fn a_call_that_outlives_the_window_is_counted_once() {
+    let mut policy = policy(0.95, 64, 0.9);
+    policy.latency_max_age = Duration::from_millis(400);
+    let threshold = policy.latency_threshold;
+    let mut once = Breaker::<64>::new(policy.clone(), 1).unwrap();
+    let mut now = Instant::from_millis(1_000);
+    let mut trips = 0;
+    // One call in 16, evenly: enough to be above, and, counted once, never enough to be sure of it.
+    for index in 0_u32..20_000 {
+        now = now + Duration::from_millis(10);
+        let generation = once.try_admit(now).unwrap_or_default();
+        let phase = index % 16;
+        once.handle_stalled(now, generation, u16::from((4..12).contains(&phase)));
+        if phase == 15 {
+            once.handle_finished(now, generation, Latency::from_millis(5_000), Outcome::Ok);
+        } else {
+            once.handle_finished(now, generation, Latency::from_micros(threshold.as_micros() / 2), Outcome::Ok);
+        }
+        if !matches!(once.state(), State::Closed) {
+            trips += 1;
+            once.reset(now);
+        }
+    }
+    assert_eq!(trips, 0);
 }

@@ -1,5 +1,7 @@
 //! The state machine: what a finished call, a reading or the time that passes does to the state.
 
+use core::time::Duration;
+
 use super::{Breaker, Refusal, Trip};
 use crate::event::{Event, EventKind};
 use crate::evidence::Evidence;
@@ -18,14 +20,16 @@ impl<const N: usize> Breaker<N> {
         }
         self.expire_samples(now);
         let slow = latency > self.policy.latency_threshold;
-        if slow {
+        // A call that outlived the window is no longer among the stalled ones.
+        let outlived = slow && Duration::from(latency) > self.policy.latency_max_age;
+        if slow && !outlived {
             self.stalled = self.stalled.saturating_sub(1);
         }
         self.window.record(now, latency, outcome);
         if let Some(rule) = &self.limits.evidence
             && (slow || outcome == Outcome::Ok)
         {
-            self.evidence.finished(rule, slow);
+            self.evidence.finished(rule, slow, outlived);
         }
         self.incident.call_recorded();
         let verdict = self.verdict();
@@ -193,6 +197,7 @@ impl<const N: usize> Breaker<N> {
     pub(super) fn expire_samples(&mut self, now: Instant) {
         if self.window.expire(now)
             && self.window.len() == 0
+            && self.stalled == 0
             && let Some(rule) = &self.limits.evidence
         {
             self.evidence.forget(rule);

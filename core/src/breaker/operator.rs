@@ -134,7 +134,7 @@ impl<const N: usize> Breaker<N> {
         self.evidence = Evidence::new(self.limits.evidence.as_ref());
         if let Some(rule) = &self.limits.evidence {
             for latency in self.window.latencies() {
-                self.evidence.finished(rule, latency > self.policy.latency_threshold);
+                self.evidence.finished(rule, latency > self.policy.latency_threshold, false);
             }
             self.evidence.stalled(rule, self.stalled);
         }

@@ -89,7 +89,9 @@ impl Model {
                 return;
             }
         }
-        if latency > self.policy.latency_threshold {
+        // A call that outlived the window had stopped counting as stalled before.
+        let outlived = Duration::from(latency) > self.policy.latency_max_age;
+        if latency > self.policy.latency_threshold && !outlived {
             self.stalled = self.stalled.saturating_sub(1);
         }
         self.samples.push(Sample { at: self.latest, latency, failed: outcome == Outcome::Failed });
