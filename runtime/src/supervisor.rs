@@ -61,6 +61,7 @@ struct Watched {
     memory: Option<Arc<dyn MemorySource>>,
     memory_due: Instant,
     memory_known: Option<bool>,
+    memory_state: Option<MemoryState>,
     outbox: Outbox,
     incidents: u64,
     cause: Option<IncidentCause>,
@@ -83,6 +84,7 @@ pub fn supervise(
         .map(|watch| Watched {
             memory_due: Instant::ZERO,
             memory_known: None,
+            memory_state: None,
             outbox: dispatcher.outbox(&watch.sinks),
             incidents: 0,
             cause: None,
@@ -178,9 +180,10 @@ impl Watched {
         }
     }
 
-    fn log(&self, event: &Event) {
+    fn log(&mut self, event: &Event) {
         let breaker = self.breaker.name().as_str();
         match event.kind {
+            EventKind::Transition { from, to, .. } if from == to => tracing::info!(breaker, "reset"),
             EventKind::Transition { from, to, cause } => {
                 tracing::info!(
                     breaker,
@@ -190,8 +193,20 @@ impl Watched {
                     "state changed"
                 );
             }
-            EventKind::Memory(MemoryState::Exhausted) => tracing::warn!(breaker, "memory is exhausted"),
-            EventKind::Memory(MemoryState::Ok) => tracing::info!(breaker, "memory is below its threshold"),
+            EventKind::Memory(state) => {
+                let before = self.memory_state.replace(state);
+                match state {
+                    MemoryState::Exhausted => tracing::warn!(breaker, "memory is exhausted"),
+                    MemoryState::Ok if before == Some(MemoryState::Exhausted) => {
+                        tracing::info!(breaker, "memory is below its threshold again");
+                    }
+                    // What made it unknown was told when it was read; only a reading that went stale is news.
+                    MemoryState::Unknown if self.memory_known == Some(true) => {
+                        tracing::warn!(breaker, "the last memory reading is too old; the memory rule cannot trip");
+                    }
+                    _ => {}
+                }
+            }
             EventKind::ClockJumpedBack => tracing::warn!(breaker, "the clock was set back; time goes on"),
             _ => {}
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tripline_runtime::core::{Instant, Latency, MemorySample, Outcome, Policy, StateKind};
+use tripline_runtime::core::{Breaker as Core, Instant, Latency, MemorySample, Outcome, Policy, StateKind};
 use tripline_runtime::test_util::{ManualClock, RecordingSink, World};
 use tripline_runtime::{
     Alert, AlertSink, Breaker, Clock as _, DeliveryError, MemoryError, MemorySource, Watch, supervise,
@@ -48,11 +48,11 @@ fn stalled_permits_that_are_dropped_do_not_trip_the_next_good_call() {
     breaker.handle_time(clock.now());
     clock.advance(THRESHOLD * 2);
     breaker.handle_time(clock.now());
-    assert_eq!(breaker.read(|core| core.stalled()), 5);
+    assert_eq!(breaker.read(Core::stalled), 5);
     drop(permits);
     fast_call(&clock, &breaker);
     assert_eq!(kind(&breaker), StateKind::Closed);
-    assert_eq!(breaker.read(|core| core.stalled()), 0);
+    assert_eq!(breaker.read(Core::stalled), 0);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_slow_memory_reading_is_no_clock_that_was_set_back() {
     let memory = Arc::new(SlowMemory { clock: world.clock(), breaker: breaker.clone() });
     world.supervise([Watch::new(breaker.clone()).memory(memory)]);
     world.advance(Duration::from_secs(20));
-    assert_eq!(breaker.read(|core| core.clock_jumps()), 0);
+    assert_eq!(breaker.read(Core::clock_jumps), 0);
 }
 
 #[derive(Debug)]
