@@ -13,5 +13,7 @@ pub mod memory;
 pub mod metrics;
 #[cfg(feature = "replay")]
 pub mod replay;
+#[cfg(any(feature = "config", feature = "replay"))]
+mod suggest;
 #[cfg(feature = "tower")]
 pub mod tower;

@@ -22,7 +22,8 @@ impl AlertSink for LogSink {
         let seen = &alert.snapshot;
         let percentile_ms = seen.percentile.map(Latency::as_millis_f64);
         let threshold_ms = seen.threshold.as_millis_f64();
-        let memory_percent = seen.memory.and_then(MemorySample::ratio).map(|ratio| ratio * 100.0);
+        // Two decimals are more than anybody reads.
+        let memory_percent = seen.memory.and_then(MemorySample::ratio).map(|ratio| (ratio * 10_000.0).round() / 100.0);
         let (breaker_is, trend) = (seen.state.as_str(), seen.trend.as_str());
         if let Stage::Resolved(_) = alert.stage {
             tracing::info!(

@@ -91,6 +91,71 @@ fn settings_that_hardly_mean_what_they_say_are_warned_about() {
 }
 
 #[test]
+fn warnings_come_before_the_verdict_in_the_order_of_the_lines_and_say_that_they_are_warnings() {
+    let folder = with_file("minimum_samples = 1\nlatency_treshold = 300\nlatency_max_age = 1\nlog.levle = 1\n");
+    let finished = check(folder.path());
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{finished:?}");
+    let lines: Vec<&str> = finished.stdout.lines().collect();
+    assert_eq!(lines.len(), 5, "{lines:#?}");
+    for (line, number) in lines.iter().zip(1..5) {
+        assert!(line.starts_with(&format!("warning: breakers.toml:{number}: ")), "{lines:#?}");
+    }
+    assert_eq!(lines[4], "breakers.toml: valid");
+}
+
+/// The warnings about this file.
+fn warnings(text: &str, files: &[(&str, &str)]) -> Vec<String> {
+    let folder = with_file(text);
+    for (name, content) in files {
+        fs::write(folder.path().join(name), content).unwrap();
+    }
+    let finished = run(folder.path(), &["check", "breakers.toml"]);
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{finished:?}");
+    let mut lines: Vec<String> = finished.stdout.lines().map(str::to_owned).collect();
+    assert_eq!(lines.pop().as_deref(), Some("breakers.toml: valid"));
+    lines
+}
+
+#[test]
+fn what_serve_does_not_do_is_warned_about() {
+    let webhook = "[webhook]\nenabled = true\nurl = \"https://alerts.example/hook\"\n";
+    for (key, text) in [("webhook.enabled", webhook), ("state_dir", "state_dir = \"state\"\n")] {
+        let found = warnings(text, &[]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with(&format!("warning: breakers.toml: {key}: not served")), "{found:?}");
+    }
+}
+
+#[test]
+fn what_alerts_need_and_only_the_environment_may_set_is_warned_about() {
+    let found = warnings("[opsgenie]\nenabled = true\nteam = \"payments\"\n", &[]);
+    let keys = ["enabled", "api_key", "environment", "bookmaker_id", "hostname"];
+    assert_eq!(found.len(), keys.len(), "{found:#?}");
+    for (line, key) in found.iter().zip(keys) {
+        assert!(line.starts_with(&format!("warning: breakers.toml: opsgenie.{key}: ")), "{found:#?}");
+        assert_eq!(line.contains("in the environment") || line.contains("the environment, "), key != "enabled");
+    }
+}
+
+#[test]
+fn what_serve_refuses_without_a_token_of_the_environment_is_warned_about() {
+    let others = "[http]\nlisten = \"0.0.0.0:8080\"\n";
+    let file = "[http]\ntoken_file = \"token\"\n";
+    for (text, files, words) in [
+        (others, &[][..], "http.listen = 0.0.0.0:8080: allowed: "),
+        (file, &[], "http.token_file = token: "),
+        (file, &[("token", "hush-hush\n")], "http.token_file = token: the token has 9 bytes; allowed: at least 16"),
+    ] {
+        let found = warnings(text, files);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with(&format!("warning: breakers.toml: {words}")), "{found:?}");
+        assert!(found[0].contains("TRIPLINE_TOKEN holds a token") && !found[0].contains("hush"), "{found:?}");
+    }
+    let good = [("token", "a-token-of-twenty-six-bytes\n")];
+    assert_eq!(warnings(&format!("{others}token_file = \"token\"\n"), &good), [""; 0]);
+}
+
+#[test]
 fn text_that_is_no_toml_is_told_with_its_line() {
     let finished = check(with_file("latency_threshold = 300\n\n[http\n").path());
     assert_eq!(finished.code, Some(1));
@@ -139,7 +204,7 @@ fn init_never_overwrites() {
     for arguments in [&["init"][..], &["init", "breakers.toml"]] {
         let finished = run(folder.path(), arguments);
         assert_eq!(finished.code, Some(1), "{finished:?}");
-        assert!(finished.stderr.contains("breakers.toml") && finished.stderr.contains("exists"), "{finished:?}");
+        assert_eq!(finished.stderr, "breakers.toml: it exists and is left alone; name another file\n");
     }
     assert_eq!(fs::read_to_string(folder.path().join("breakers.toml")).unwrap(), "wait_time = 7 # mine\n");
     let finished = run(folder.path(), &["init", "missing/breakers.toml"]);

@@ -1,10 +1,10 @@
 //! Whole configurations: their meaning, their problems and their warnings.
 #![cfg(feature = "config")]
-#![allow(clippy::unwrap_used, clippy::float_cmp)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp)]
 
 use std::time::Duration;
 
-use tripline_backends::config::{Config, LogLevel, Priority, parse, recommended};
+use tripline_backends::config::{Config, LogLevel, Priority, parse, recommended, unserved};
 
 const ORIGINAL: &str = include_str!("fixtures/config/original.toml");
 const MANY_PROBLEMS: &str = include_str!("fixtures/config/many_problems.toml");
@@ -119,7 +119,9 @@ fn text_that_is_no_toml_is_one_problem_with_its_line() {
     assert_eq!(errors.len(), 1);
     assert!(errors[0].starts_with("breakers.toml:2: not valid TOML: "), "{errors:?}");
     let twice = problems("wait_time = 5\nwait_time = 6\n");
-    assert!(twice[0].starts_with("breakers.toml:2: not valid TOML: duplicate key"), "{twice:?}");
+    assert_eq!(twice, ["breakers.toml:2: not valid TOML: duplicate key: wait_time is set twice"]);
+    let table = problems("[http]\n[log]\n[http]\n");
+    assert_eq!(table, ["breakers.toml:3: not valid TOML: duplicate key: http is set twice"]);
 }
 
 #[test]
@@ -197,7 +199,12 @@ fn settings_that_hardly_mean_what_they_say_are_warnings() {
         assert!(found.len() == 1 && found[0].starts_with(expected), "{text}: {found:?}");
     };
     one("minimum_samples = 5", "breakers.toml:1: minimum_samples: one slow call among 5 is enough to trip");
-    one("percentile = 1", "breakers.toml:1: percentile: one slow call among 64 is enough");
+    one(
+        "percentile = 1",
+        "breakers.toml:1: percentile: one slow call among 64 is enough to trip; set trip_confidence = 0.9, or a percentile \
+         below 1",
+    );
+    one("minimum_samples = 50\npercentile = 1", "breakers.toml:2: percentile: one slow call among 50 is enough");
     one("latency_window_size = 10", "breakers.toml:1: latency_window_size: one slow call among 10 is enough");
     one("[circuit_breaker]\npercentile = 100", "breakers.toml:2: circuit_breaker.percentile: one slow call");
     one("minimum_samples = 100", "breakers.toml:1: minimum_samples: counts as latency_window_size, 64");
@@ -237,6 +244,38 @@ fn settings_that_hardly_mean_what_they_say_are_warnings() {
 }
 
 #[test]
+fn what_is_set_and_not_served_is_told_and_what_is_served_is_not() {
+    let told = |text: &str| -> Vec<String> { unserved(&config(text), "f").iter().map(ToString::to_string).collect() };
+    assert_eq!(told(""), [""; 0]);
+    assert_eq!(told(&recommended()), [""; 0]);
+    assert_eq!(
+        told("state_dir = \"state\"\n[opsgenie]\nenabled = true\n[webhook]\nenabled = true\nurl = \"https://h/\"\n"),
+        [
+            "f: opsgenie.enabled: not served by this version: alerts go to the log only",
+            "f: webhook.enabled: not served by this version: alerts go to the log only",
+            "f: state_dir: not served by this version: nothing is kept over a restart",
+        ]
+    );
+}
+
+#[test]
+fn the_recommended_text_promises_nothing_that_is_not_there() {
+    let text = recommended();
+    for absent in ["while the program runs", "dashboard"] {
+        assert!(!text.contains(absent), "{absent}");
+    }
+    assert!(text.contains("read when the program starts"));
+    for (before, key) in [
+        ("# Send alerts.\n# Still not served", "enabled = false"),
+        ("# Post alerts to url.\n# Still not served", "enabled = false"),
+        ("Not set: nothing is kept.\n# Still not served", "# state_dir = "),
+    ] {
+        let after = text.split_once(before).unwrap_or_else(|| panic!("{before} in {text}")).1;
+        assert!(after.lines().nth(2).is_some_and(|line| line.starts_with(key)), "{key} in {text}");
+    }
+}
+
+#[test]
 fn secrets_are_never_shown() {
     let text = "[opsgenie]\napi_key = \"hush-1\"\n[webhook]\nurl = \"https://h/hush-2\"\n";
     let (config, warnings) = parse(text, "f").unwrap();
@@ -247,6 +286,7 @@ fn secrets_are_never_shown() {
         "opsgenie.api_key = [\"hush\"]",
         "webhook.url = \"hush\"",
         "opsgenie.api_key = \"hush",
+        "opsgenie.api_key = \"hush\"\nopsgenie.api_key = \"hush\"",
         "opsgenie.api_key = hush-hush",
         "opsgenie.api_key = \"hush\" hush",
         "opsgenie.api_key = \"hush\\q\"",

@@ -2,7 +2,7 @@
 #![cfg(feature = "config")]
 #![allow(clippy::unwrap_used)]
 
-use tripline_backends::config::{Config, Region, apply_environment, parse};
+use tripline_backends::config::{Config, Region, apply_environment, left_to_environment, parse};
 
 fn apply(text: &str, variables: &[(&str, &str)]) -> (Config, Result<Vec<String>, String>) {
     let mut config = parse(text, "f").unwrap().0;
@@ -111,4 +111,16 @@ fn what_alerts_still_lack_is_a_warning_only_where_they_are_enabled() {
     let all =
         [("OPSGENIE_API_KEY", "k"), ("OPSGENIE_TEAM", "t"), ("Environment", "e"), ("CLIENT_ID", "c"), ("HOST", "h")];
     assert_eq!(apply("opsgenie.enabled = true", &all).1, Ok(vec![]));
+}
+
+#[test]
+fn what_a_file_leaves_to_the_environment_is_told_under_its_own_name() {
+    assert_eq!(left_to_environment(&parse("", "f").unwrap().0, "f"), []);
+    let found = left_to_environment(&parse("opsgenie.enabled = true", "f").unwrap().0, "f");
+    let keys: Vec<&str> = found.iter().map(|warning| warning.key.as_str()).collect();
+    assert_eq!(
+        keys,
+        ["opsgenie.api_key", "opsgenie.team", "opsgenie.environment", "opsgenie.bookmaker_id", "opsgenie.hostname"]
+    );
+    assert!(found.iter().all(|warning| warning.file == "f" && warning.message.contains("environment")), "{found:?}");
 }

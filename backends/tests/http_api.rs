@@ -4,14 +4,13 @@
 
 mod http_support;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use http::{Request, StatusCode};
 use serde_json::json;
-use tripline_backends::http::{ApiJson, MAX_BODY_BYTES, router, router_with};
+use tripline_backends::http::{ApiError, ApiJson, MAX_BODY_BYTES, Payload, router, router_with};
 use tripline_runtime::core::{MemorySample, StateKind};
 
 use crate::http_support::{Api, assert_refused, send};
@@ -161,6 +160,9 @@ fn unknown_routes_and_methods_are_answered_in_json() {
     let api = Api::new();
     assert_refused(&api.get("/breaker/nothing"), 404, None);
     assert_refused(&api.get("/"), 404, None);
+    let long = "x".repeat(150);
+    assert_eq!(api.get(&format!("/{long}")).json()["error"], format!("there is no /{}…", &long[..99]));
+    assert_eq!(api.get(&format!("/{}", &long[..99])).json()["error"], format!("there is no /{}", &long[..99]));
     let answer = api.post_text("/breaker/status", None, "");
     assert_refused(&answer, 405, None);
     assert_eq!(answer.headers["allow"], "GET,HEAD");
@@ -236,19 +238,27 @@ fn foreign_pages_cannot_operate_the_breaker() {
 }
 
 #[test]
-fn own_routes_take_bodies_of_any_shape_with_the_same_errors() {
+fn own_routes_take_bodies_in_the_same_way_with_the_same_errors() {
     let api = Api::new();
-    let double = |ApiJson(body): ApiJson<BTreeMap<String, u32>>| async move {
-        ApiJson(body.into_iter().map(|(key, n)| (key, 2 * n)).collect::<BTreeMap<_, _>>())
+    let twice = |payload: Payload| async move {
+        let text = payload.text("text", "any text")?;
+        Ok::<_, ApiError>(ApiJson(json!({ "twice": format!("{text}{text}"), "flag": payload.flag("flag")? })))
     };
-    let own = Router::new().route("/double", axum::routing::post(double));
+    let own = Router::new().route("/twice", axum::routing::post(twice));
     let api = Api { router: router_with(api.state.clone(), own), ..api };
-    assert_eq!(api.post("/double", &json!({"a": 1})).json(), json!({"a": 2}));
-    assert_eq!(api.post_text("/double", None, "").json(), json!({}));
-    assert_refused(&api.post("/double", &json!({"a": "one"})), 422, None);
-    assert_refused(&api.post("/double", &json!([1])), 422, None);
-    assert_refused(&api.post_text("/double", Some("application/json"), "{"), 400, None);
-    assert_refused(&api.post_text("/double", None, "{}"), 415, Some("Content-Type"));
+    let answer = api.post("/twice", &json!({"text": "a", "flag": true, "unknown": 1}));
+    assert_eq!(answer.json(), json!({"twice": "aa", "flag": true}));
+    assert_eq!(api.post("/twice", &json!({"text": "b"})).json(), json!({"twice": "bb", "flag": null}));
+    for bad in [json!({"text": 1}), json!({"text": null}), json!({})] {
+        let answer = api.post("/twice", &bad);
+        assert_refused(&answer, 422, Some("text"));
+        assert_eq!(answer.json()["allowed"], "any text");
+    }
+    assert_refused(&api.post_text("/twice", None, ""), 422, Some("text"));
+    assert_refused(&api.post("/twice", &json!({"text": "a", "flag": 1})), 422, Some("flag"));
+    assert_refused(&api.post("/twice", &json!([1])), 422, None);
+    assert_refused(&api.post_text("/twice", Some("application/json"), "{"), 400, None);
+    assert_refused(&api.post_text("/twice", None, "{}"), 415, Some("Content-Type"));
 }
 
 #[test]

@@ -78,6 +78,33 @@ fn the_status_of_an_open_breaker_tells_why_since_when_and_for_how_long() {
 }
 
 #[test]
+fn the_reason_is_told_while_it_is_open_and_the_time_also_afterwards() {
+    let api = Api::new();
+    api.calls(vec![400; 21]);
+    let open = api.get("/breaker/status").json();
+    assert_eq!((&open["state"], &open["trip_reason"]), (&json!("open"), &json!("latency")));
+
+    api.breaker().force_open();
+    assert_eq!(api.get("/breaker/status").json()["trip_reason"], open["trip_reason"]);
+
+    api.breaker().reset();
+    let closed = api.get("/breaker/status").json();
+    assert_eq!((&closed["state"], &closed["trip_reason"]), (&json!("closed"), &Value::Null));
+    assert_eq!(closed["last_trip_time"], open["last_trip_time"]);
+
+    api.breaker().disable();
+    assert_eq!(api.get("/breaker/status").json()["trip_reason"], Value::Null);
+}
+
+#[test]
+fn measured_memory_has_two_decimals() {
+    let api = Api::new();
+    api.subject.memory.set(Some(MemorySample { used: 1, limit: Some(3) }));
+    api.world.advance(Duration::from_secs(1));
+    assert_eq!(api.get("/breaker/status").json()["memory_usage_percent"], json!(33.33));
+}
+
+#[test]
 fn no_time_is_told_while_memory_or_an_operator_holds_the_breaker_open() {
     let api = Api::new();
     api.subject.memory.set_percent(90);

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use tripline_backends::replay::{LineProblem, MAX_LINE_BYTES, Mode, Options, ReplayError, Report, run};
+use tripline_backends::replay::{Mode, Options, ReplayError, Report, run};
 use tripline_runtime::core::{Latency, Percentile, Policy, Ratio};
 
 /// Slow above 100 ms, trips at the median of three calls, waits 1 s, probes twice.
@@ -45,13 +45,6 @@ fn summary_of(input: &str) -> String {
 #[track_caller]
 fn assert_lines(options: &Options, input: &str, expected: &[&str]) {
     assert_eq!(output_of(options, input).lines().collect::<Vec<_>>(), expected);
-}
-
-fn error_of(input: &str) -> (u64, LineProblem) {
-    match replay(&summary_options(), input).0 {
-        Err(ReplayError::Line { line, problem }) => (line, problem),
-        other => panic!("{input:?} gave {other:?}"),
-    }
 }
 
 const EMPTY: &str =
@@ -240,12 +233,34 @@ const LOST_PROBE: &str = "at_ms,latency_ms\n1000,200\n1010,200\n1020,200\n2520,5
 
 #[test]
 fn a_probe_that_hangs_is_seen_at_the_threshold_and_doubles_the_wait() {
-    let summary = summary_of(&LOST_PROBE.replace("2520", "2420"));
-    let trips =
-        r#""trips":[{"index":2,"at_ms":920,"reason":"latency"},{"index":3,"at_ms":2020,"reason":"probe_slow"}]"#;
-    assert!(summary.contains(trips), "{summary}");
+    let input = LOST_PROBE.replace("2520", "2420");
     // 2020 + 2 × 1 s.
-    assert!(summary.contains("\"admitted\":6"), "{summary}");
+    assert!(summary_of(&input).contains("\"admitted\":6"), "{}", summary_of(&input));
+    // A reading that says nothing shows the state: the probe hangs from 2020 on.
+    for (at, state, reason) in [("2019.999999", "half_open", "latency"), ("2020", "open", "probe_slow")] {
+        let lines = output_of(&lines_options(), &with_reading(&input, at));
+        let seen = format!("\"at_ms\":{at},\"admitted\":null,\"state\":\"{state}\"");
+        let line = lines.lines().find(|line| line.contains(&seen)).unwrap_or_else(|| panic!("{lines}"));
+        assert!(line.ends_with(&format!("\"reason\":\"{reason}\"}}")), "{line}");
+    }
+}
+
+/// `input` with a reading of memory at `at` before its fourth record.
+fn with_reading(input: &str, at: &str) -> String {
+    let mut lines: Vec<_> = input.lines().map(|line| format!("{line},\n")).collect();
+    lines[0] = "at_ms,latency_ms,memory_percent\n".into();
+    lines.insert(4, format!("{at},,10\n"));
+    lines.concat()
+}
+
+#[test]
+fn a_breaker_that_a_probe_opens_again_has_not_tripped_again() {
+    for input in [LOST_PROBE, &LOST_PROBE.replace("2520", "2420")] {
+        let summary = summary_of(input);
+        assert!(summary.contains(r#""trips":[{"index":2,"at_ms":920,"reason":"latency"}],"#), "{summary}");
+        assert!(output_of(&lines_options(), input).contains("\"state\":\"open\""));
+        assert!(output_of(&lines_options(), input).contains("\"reason\":\"probe_slow\""));
+    }
 }
 
 #[test]
@@ -255,9 +270,11 @@ fn without_stall_detection_the_breakers_own_deadline_sees_a_lost_probe() {
     let lines = output_of(&options, LOST_PROBE);
     let admitted: Vec<_> = lines.lines().map(|line| line.contains("\"admitted\":true")).collect();
     assert_eq!(admitted, [true, true, true, true, false, true], "{lines}");
-    options.mode = Mode::Summary;
-    let summary = output_of(&options, LOST_PROBE);
-    assert!(summary.contains(r#"{"index":3,"at_ms":2120.000001,"reason":"probe_slow"}"#), "{summary}");
+    // The breaker's own deadline is 100 ms and a microsecond after the probe's start at 2020.
+    for (at, state) in [("2120", "half_open"), ("2120.000001", "open")] {
+        let lines = output_of(&options, &with_reading(LOST_PROBE, at));
+        assert!(lines.contains(&format!("\"at_ms\":{at},\"admitted\":null,\"state\":\"{state}\"")), "{lines}");
+    }
 }
 
 #[test]
@@ -318,62 +335,6 @@ fn a_disabled_breaker_admits_all_and_records_nothing() {
     let mut options = summary_options();
     options.policy.enabled = false;
     assert_eq!(output_of(&options, STORY), EMPTY.replace("\"calls\":0,\"admitted\":0", "\"calls\":9,\"admitted\":9"));
-}
-
-#[test]
-fn a_bad_line_is_an_error_that_names_it() {
-    let value = |field, found: &str, allowed| LineProblem::Value { field, found: found.into(), allowed };
-    let ms = "a number of milliseconds, 0 or more";
-    let at = "a number of milliseconds from -4000000000000 to 4000000000000";
-    let head = "at_ms,latency_ms,outcome,memory_percent\n\n";
-    let cases = [
-        ("1,-1,,", value("latency_ms", "-1", ms)),
-        ("1,NaN,,", value("latency_ms", "NaN", ms)),
-        ("1,inf,,", value("latency_ms", "inf", ms)),
-        ("1,ten,,", value("latency_ms", "ten", ms)),
-        ("x,1,,", value("at_ms", "x", at)),
-        ("4000000000000.1,1,,", value("at_ms", "4000000000000.1", at)),
-        ("-1e30,1,,", value("at_ms", "-1e30", at)),
-        ("1,1,OK,", value("outcome", "OK", "ok, error or ignored")),
-        ("1,1,,-5", value("memory_percent", "-5", "a number of percent, 0 or more")),
-        ("1,1,,infinity", value("memory_percent", "infinity", "a number of percent, 0 or more")),
-        (",1,,", LineProblem::MissingTime),
-        ("1,,ok,", LineProblem::NothingToReplay),
-        ("1,1", LineProblem::Columns { found: 2, expected: 4 }),
-        ("1,1,,,", LineProblem::Columns { found: 5, expected: 4 }),
-    ];
-    for (line, problem) in cases {
-        assert_eq!(error_of(&format!("{head}0,0,,\n{line}\n2,1,,\n")), (4, problem), "{line}");
-    }
-    let backwards = LineProblem::Backwards { at_ms: "1.5".into(), before_ms: "2".into() };
-    assert_eq!(error_of("at_ms,latency_ms\n2,1\n1.5,1"), (3, backwards.clone()));
-    assert_eq!(error_of("{\"at_ms\":2,\"latency_ms\":1}\n\n{\"at_ms\":1.5,\"latency_ms\":1}"), (3, backwards));
-    assert_eq!(error_of("{\"at_ms\":2}"), (1, LineProblem::NothingToReplay));
-    assert_eq!(error_of("{\"latency_ms\":2}"), (1, LineProblem::MissingTime));
-    assert_eq!(error_of("{\"at_ms\":\"2\",\"latency_ms\":2}"), (1, value("at_ms", "\"2\"", at)));
-    assert_eq!(error_of("latency_ms\n1"), (1, LineProblem::MissingColumn("at_ms")));
-    assert_eq!(error_of("at_ms;latency_ms\n1;1"), (1, LineProblem::MissingColumn("at_ms")));
-    assert_eq!(error_of("at_ms,outcome\n1,ok"), (1, LineProblem::MissingColumn("latency_ms")));
-    assert_eq!(error_of("at_ms,latency_ms\r1,1"), (1, LineProblem::StrayReturn));
-    assert_eq!(error_of("at_ms,at_ms,latency_ms\n1,1,1"), (1, LineProblem::ColumnTwice("at_ms")));
-    assert_eq!(error_of(&"x".repeat(MAX_LINE_BYTES + 1)), (1, LineProblem::TooLong));
-}
-
-#[test]
-fn bad_json_is_told_with_its_column() {
-    let (report, _) = replay(&summary_options(), "{\"at_ms\":1,\"latency_ms\":1}\n{\"at_ms\":2,\"latency_ms\":}\n");
-    assert_eq!(report.unwrap_err().to_string(), "line 2: column 25: expected value; allowed: one JSON object per line");
-    for bad in [
-        "[1,2]",
-        "{\"at_ms\":1,\"latency_ms\":2} x",
-        "{\"at_ms\":1",
-        "null",
-        "{\"at_ms\":1,\"at_ms\":1}",
-        "{\"outcome\":5}",
-    ] {
-        let (line, problem) = error_of(&format!("{{\"at_ms\":0,\"latency_ms\":1}}\n{bad}\n"));
-        assert!(line == 2 && matches!(problem, LineProblem::Json { .. }), "{bad}: {line} {problem:?}");
-    }
 }
 
 #[test]

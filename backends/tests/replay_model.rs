@@ -42,6 +42,7 @@ struct Model<'a> {
     told: Vec<String>,
     trips: Vec<String>,
     recoveries: Vec<String>,
+    reopened: usize,
 }
 
 impl<'a> Model<'a> {
@@ -61,6 +62,7 @@ impl<'a> Model<'a> {
             told: vec![String::new(); lines.len()],
             trips: Vec::new(),
             recoveries: Vec::new(),
+            reopened: 0,
         }
     }
 
@@ -182,15 +184,17 @@ impl<'a> Model<'a> {
 
     fn take_events(&mut self, index: usize) {
         while let Some(event) = self.core.poll_event() {
-            let EventKind::Transition { to, cause, .. } = event.kind else { continue };
+            let EventKind::Transition { from, to, cause } = event.kind else { continue };
             let at = self.origin * 1_000_000 + i64::try_from(event.at.as_nanos()).unwrap();
             let at = Millis(at).to_string();
-            if let Cause::Trip(reason) = cause {
+            if let (StateKind::Closed, Cause::Trip(reason)) = (from, cause) {
                 let index =
                     if index == usize::MAX { self.oldest_of_generation_before(event.generation.get()) } else { index };
                 self.trips.push(format!("{{\"index\":{index},\"at_ms\":{at},\"reason\":\"{reason}\"}}"));
             } else if to == StateKind::Closed {
                 self.recoveries.push(format!("{{\"at_ms\":{at}}}"));
+            } else if (from, to) == (StateKind::HalfOpen, StateKind::Open) {
+                self.reopened += 1;
             }
         }
     }
@@ -307,6 +311,7 @@ fn input(lines: &[Line]) -> String {
 fn a_replay_is_the_core_fed_event_by_event() {
     let mut trips = 0;
     let mut recoveries = 0;
+    let mut reopened = 0;
     for seed in 0..120 {
         let mut random = Random(seed);
         let policy = policy(&mut random);
@@ -329,6 +334,10 @@ fn a_replay_is_the_core_fed_event_by_event() {
         }
         trips += model.trips.len();
         recoveries += model.recoveries.len();
+        reopened += model.reopened;
     }
-    assert!(trips > 500 && recoveries > 100, "{trips} trips, {recoveries} recoveries");
+    assert!(
+        trips > 300 && recoveries > 100 && reopened > 100,
+        "{trips} trips, {recoveries} recoveries, {reopened} not"
+    );
 }

@@ -253,6 +253,9 @@ fn an_unknown_route_is_refused_as_json() {
         assert_error(&get(server.address, path), 404, None);
         assert_error(&post(server.address, path), 404, None);
     }
+    let answer = get(server.address, &format!("/{}", "x".repeat(5_000)));
+    assert_error(&answer, 404, None);
+    assert!((100..300).contains(&answer.body.len()), "{answer:?}");
 }
 
 #[test]

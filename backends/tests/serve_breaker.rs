@@ -29,6 +29,16 @@ fn assert_refusal(answer: &Response, reason: &str) {
     }
 }
 
+/// A refusal that names the field and says what is allowed in it.
+#[track_caller]
+fn assert_field_refused(answer: &Response, status: u16, field: &str, allowed: &str) {
+    assert_eq!(answer.status, status, "{answer:?}");
+    let body = answer.json();
+    assert!(body["error"].as_str().is_some_and(|error| error.starts_with(field)), "{body}");
+    assert_eq!(body["field"], field, "{body}");
+    assert!(body["allowed"].as_str().is_some_and(|text| text.ends_with(allowed)), "{body}");
+}
+
 #[test]
 fn the_breaker_opens_when_the_endpoint_becomes_slow_and_closes_when_it_is_well() {
     let server = Server::start(&QUICK.replace("wait_time = 1", "wait_time = 3"));
@@ -57,6 +67,8 @@ fn the_breaker_opens_when_the_endpoint_becomes_slow_and_closes_when_it_is_well()
     assert_eq!(server.get("/test").status, 200);
     let status = server.status();
     assert_eq!((&status["triggered"], &status["retry_after_ms"]), (&json!(false), &json!(null)));
+    assert_eq!(status["trip_reason"], json!(null), "{status}");
+    assert!(status["last_trip_time"].is_string(), "{status}");
     // What was slow before the trip is forgotten.
     assert_eq!(status["latency_ok"], true, "{status}");
 }
@@ -143,14 +155,15 @@ fn a_delay_that_is_set_is_the_delay_of_the_endpoint() {
         (r#"{"delay":"61s"}"#, 400),
         (r#"{"delay":"99999999999999999999s"}"#, 400),
         (r#"{"delay":500}"#, 422),
-        (r#"{"delay":"30ms","for":1}"#, 422),
+        (r#"{"delay":null}"#, 422),
         ("{}", 422),
-        ("30ms", 400),
+        ("", 422),
     ] {
-        let answer = server.post("/test/delay", body);
-        assert_eq!(answer.status, status, "{body}: {answer:?}");
-        assert!(answer.json()["error"].is_string(), "{body}: {answer:?}");
+        assert_field_refused(&server.post("/test/delay", body), status, "delay", "at most 60s");
     }
+    assert_eq!(server.post("/test/delay", "30ms").status, 400);
+    // As everywhere: what is not known is ignored.
+    assert_eq!(server.post("/test/delay", r#"{"delay":"30ms","for":1}"#).status, 200);
     assert_eq!(server.get("/test").json()["delay_ms"], 30);
 }
 
@@ -164,10 +177,15 @@ fn every_scenario_that_is_listed_can_be_started_and_no_other() {
     for name in names {
         assert_eq!(server.trigger(name)["scenario"], name);
     }
-    for body in [r#"{"scenario":"fire"}"#, r#"{"scenario":7}"#, "{}", r#"{"scenario":null}"#] {
-        let answer = server.post("/test/trigger", body);
-        assert_eq!(answer.status, 422, "{body}: {answer:?}");
-        assert!(answer.json()["error"].is_string());
+    let all = "high_latency, latency_spike, memory_overload, reset_normal";
+    for (body, status) in [
+        (r#"{"scenario":"fire"}"#, 400),
+        (r#"{"scenario":""}"#, 400),
+        (r#"{"scenario":7}"#, 422),
+        (r#"{"scenario":null}"#, 422),
+        ("{}", 422),
+    ] {
+        assert_field_refused(&server.post("/test/trigger", body), status, "scenario", all);
     }
 }
 

@@ -55,6 +55,25 @@ fn a_request_in_flight_is_answered_after_sigint() {
 }
 
 #[test]
+fn the_log_says_how_long_requests_in_flight_are_waited_for_and_a_second_signal_ends_at_once() {
+    for (first, second) in [("TERM", "TERM"), ("INT", "TERM")] {
+        let mut server = Server::start(&QUICK.replace("latency_threshold = 250", "latency_threshold = 60000"));
+        assert_eq!(server.post("/test/delay", r#"{"delay":"60s"}"#).status, 200);
+        let mut waiting = server.client();
+        waiting.send("GET", "/test", "", "").unwrap();
+        eventually("the call is in flight", || (server.status()["in_flight"] == 1).then_some(()));
+        server.signal(first);
+        let log = eventually("it stops", || Some(server.log()).filter(|log| log.contains("stopping")));
+        assert!(log.contains("at_most_seconds=30") && log.contains("second signal"), "{log}");
+        assert!(!waiting.has_answer(), "the call is waited for");
+        server.signal(second);
+        assert_eq!(server.ended().code(), Some(1), "{}", server.log());
+        eventually("the reason", || server.log().contains("a second signal: ended at once").then_some(()));
+        assert!(waiting.receive().is_err(), "the call was cut off");
+    }
+}
+
+#[test]
 fn an_open_breaker_does_not_keep_the_server_from_stopping() {
     let mut server = Server::start(QUICK);
     server.trigger("memory_overload");
@@ -108,7 +127,7 @@ fn a_port_in_use_is_an_error_that_names_it() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let launch = Launch::new(QUICK).argument("--listen").argument(&address);
-    assert_failed(&launch.fail(), 1, &[&address, "in use"]);
+    assert_failed(&launch.fail(), 1, &[&address, "in use", "--listen gives another"]);
 }
 
 #[test]
@@ -121,9 +140,9 @@ fn an_address_that_others_can_reach_is_refused_without_a_token() {
 
 #[test]
 fn an_argument_that_is_no_address_is_a_usage_error() {
-    for address in ["nonsense", "127.0.0.1", "127.0.0.1:99999", ":80"] {
+    for address in ["nonsense", "localhost:1", "127.0.0.1", "127.0.0.1:99999", ":80"] {
         let launch = Launch::without_file().argument("--listen").argument(address);
-        assert_failed(&launch.fail(), 2, &["--listen", address]);
+        assert_failed(&launch.fail(), 2, &["--listen", address, "an IP address with a port is needed"]);
     }
     assert_failed(&Launch::without_file().argument("--port=80").fail(), 2, &["--port"]);
 }
@@ -152,6 +171,19 @@ fn an_unknown_key_is_a_warning_in_the_log_with_a_suggestion() {
     let log = eventually("the warning", || Some(server.log()).filter(|log| log.contains("latency_treshold")));
     assert!(log.contains("WARN") && log.contains("did you mean latency_threshold?"), "{log}");
     assert_eq!(server.status()["latency_threshold_ms"], 250);
+}
+
+#[test]
+fn what_is_set_and_not_served_is_a_warning_in_the_log() {
+    let server = Server::start(&format!(
+        "state_dir = \"state\"\n{QUICK}\n[opsgenie]\nenabled = true\n\n\
+         [webhook]\nenabled = true\nurl = \"https://alerts.example/hook\"\n"
+    ));
+    let log = eventually("the log of the start", || Some(server.log()).filter(|log| log.contains("listening")));
+    for key in ["opsgenie.enabled", "webhook.enabled", "state_dir"] {
+        let told = |line: &str| line.contains("WARN") && line.contains(&format!("settings.toml: {key}: not served"));
+        assert!(log.lines().any(told), "{key}: {log}");
+    }
 }
 
 // ----- writing
@@ -184,6 +216,16 @@ fn healthy_requests_and_refusals_log_nothing_and_a_trip_a_few_lines() {
     assert!(new[0].contains("memory"), "the first line is about the trip, not about what went before: {new:#?}");
     assert!(new.iter().any(|line| line.contains("open") && line.contains("memory")), "{new:#?}");
     assert!((2..=8).contains(&new.len()), "{new:#?}");
+}
+
+#[test]
+fn an_alert_in_the_log_tells_memory_with_two_decimals() {
+    let server = Server::start(QUICK);
+    log_after_start(&server);
+    server.trigger("memory_overload");
+    server.refused();
+    let log = eventually("the alert", || Some(server.log()).filter(|log| log.contains("tripline::alert")));
+    assert!(log.contains(" memory_percent=99.0 "), "{log}");
 }
 
 #[test]
@@ -319,6 +361,10 @@ fn the_commands_explain_themselves() {
         let own = run(folder.path(), &[command, "--help"]);
         assert_eq!(own.code, Some(0));
         assert!(own.stdout.contains("Usage: tripline"), "{own:?}");
+    }
+    let serve = run(folder.path(), &["serve", "--help"]).stdout;
+    for word in ["127.0.0.1:8080", "breakers.toml", "TRIPLINE_TOKEN", "30 seconds", "second signal", "Exit codes"] {
+        assert!(serve.contains(word), "no {word:?} in {serve}");
     }
     let version = run(folder.path(), &["--version"]);
     assert_eq!((version.code, version.stdout), (Some(0), format!("tripline {}\n", env!("CARGO_PKG_VERSION"))));

@@ -2,15 +2,26 @@
 
 use std::path::Path;
 
-use super::{Failure, say};
-use crate::config::load;
+use super::{Failure, say, token};
+use crate::config::{left_to_environment, load, unserved};
 
-/// Prints the warnings; all problems together are the failure.
+/// Prints the warnings in the order of the lines, then what concerns the file as a whole; all problems together are the
+/// failure. The environment is not looked at.
 pub(super) fn check(path: &Path) -> Result<(), Failure> {
-    let (_, warnings) = load(path).map_err(|errors| Failure::with_config(&errors))?;
+    let (config, mut warnings) = load(path).map_err(|errors| Failure::with_config(&errors))?;
+    let file = path.display().to_string();
+    // Those without a line are at the end.
+    warnings.sort_by_key(|warning| warning.line.unwrap_or(usize::MAX));
+    warnings.extend(unserved(&config, &file));
+    warnings.extend(left_to_environment(&config, &file));
     for warning in &warnings {
-        say(warning);
+        say(format!("warning: {warning}"));
     }
-    say(format!("{}: valid", path.display()));
+    if let Err(refusal) = token::of(&config.http) {
+        say(format!(
+            "warning: {file}: {refusal}; `tripline serve` starts only where the environment's TRIPLINE_TOKEN holds a token"
+        ));
+    }
+    say(format!("{file}: valid"));
     Ok(())
 }

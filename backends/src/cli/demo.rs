@@ -7,11 +7,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tripline_runtime::Breaker;
 
-use crate::http::{ApiError, ApiJson};
+use crate::http::{ApiError, ApiJson, Payload};
 use crate::memory::MockMemory;
 use crate::tower::{BreakerLayer, service_unavailable};
 
@@ -37,25 +36,12 @@ struct Slowness {
     spike_left: AtomicU64,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy)]
 enum Scenario {
     HighLatency,
     LatencySpike,
     MemoryOverload,
     ResetNormal,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Trigger {
-    scenario: Scenario,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Delay {
-    delay: String,
 }
 
 impl Demo {
@@ -148,23 +134,34 @@ async fn test(State(demo): State<Demo>) -> ApiJson<Value> {
     ApiJson(json!({ "status": "ok", "delay_ms": u64::try_from(delay.as_millis()).unwrap_or(u64::MAX) }))
 }
 
-async fn set_delay(State(demo): State<Demo>, ApiJson(body): ApiJson<Delay>) -> Result<ApiJson<Value>, ApiError> {
-    let delay = humantime::parse_duration(&body.delay)
+async fn set_delay(State(demo): State<Demo>, payload: Payload) -> Result<ApiJson<Value>, ApiError> {
+    let allowed = "a duration like \"500ms\" or \"2s\", at most 60s";
+    let text = payload.text("delay", allowed)?;
+    let delay = humantime::parse_duration(text)
         .ok()
         .filter(|&delay| delay <= LONGEST_DELAY)
-        .ok_or_else(|| ApiError::bad_value("delay", &body.delay, "a duration like \"500ms\" or \"2s\", at most 60s"))?;
+        .ok_or_else(|| ApiError::bad_value("delay", shown(text), allowed))?;
     demo.set_delay(delay);
     Ok(ApiJson(json!({ "delay": humantime::format_duration(delay).to_string() })))
 }
 
-async fn trigger(State(demo): State<Demo>, ApiJson(body): ApiJson<Trigger>) -> Result<ApiJson<Value>, ApiError> {
-    demo.start(body.scenario)?;
-    Ok(ApiJson(json!({ "scenario": body.scenario.as_str(), "effect": body.scenario.effect() })))
+async fn trigger(State(demo): State<Demo>, payload: Payload) -> Result<ApiJson<Value>, ApiError> {
+    let allowed = Scenario::ALL.map(Scenario::as_str).join(", ");
+    let text = payload.text("scenario", &allowed)?;
+    let scenario = Scenario::ALL.into_iter().find(|scenario| scenario.as_str() == text);
+    let scenario = scenario.ok_or_else(|| ApiError::bad_value("scenario", shown(text), allowed))?;
+    demo.start(scenario)?;
+    Ok(ApiJson(json!({ "scenario": scenario.as_str(), "effect": scenario.effect() })))
 }
 
 async fn scenarios() -> ApiJson<Value> {
     let all = Scenario::ALL.map(|scenario| (scenario.as_str().to_owned(), Value::from(scenario.effect())));
     ApiJson(json!({ "scenarios": Value::Object(all.into_iter().collect()) }))
+}
+
+/// A refused text, as far as it helps.
+fn shown(text: &str) -> String {
+    format!("{:?}", text.chars().take(40).collect::<String>())
 }
 
 fn micros(span: Duration) -> u64 {

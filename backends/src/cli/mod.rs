@@ -5,6 +5,7 @@ mod demo;
 mod init;
 mod replay;
 mod serve;
+mod token;
 
 use std::fmt::{self, Display};
 use std::io::{self, Write as _};
@@ -27,8 +28,12 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run a server whose endpoint GET /test is protected by a breaker.
+    #[command(after_long_help = SERVE_HELP)]
     Serve(ServeArgs),
     /// Check a configuration file: all problems at once, exit code 1 if there are any.
+    ///
+    /// Warnings do not change the exit code: what hardly means what it says, what this version does not serve, and what
+    /// `tripline serve` would refuse. The environment is not looked at.
     Check {
         /// The file to check.
         file: PathBuf,
@@ -45,20 +50,36 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct ServeArgs {
-    /// The configuration file; without it breakers.toml, and if there is none the recommended configuration.
+    /// The configuration file; without it breakers.toml in the working directory, and if there is none the recommended
+    /// configuration.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The address to listen on, in place of the one in the configuration.
-    #[arg(long, value_name = "ADDR")]
+    /// The address to listen on, in place of http.listen in the configuration, which is 127.0.0.1:8080 where it is not set.
+    #[arg(long, value_name = "IP:PORT", value_parser = address)]
     listen: Option<SocketAddr>,
 }
 
+const SERVE_HELP: &str = "\
+The bearer token of the API is the value of TRIPLINE_TOKEN in the environment, else the content of http.token_file; it has \
+at least 16 bytes. On any but a loopback address there must be one.
+
+SIGTERM and SIGINT stop the server: requests in flight are waited for, 30 seconds at most, and then the alerts that still \
+wait, 10 seconds at most. A second signal ends it at once.
+
+Exit codes: 0 stopped, and every request was answered; 1 it could not start, or requests were cut off; 2 bad arguments.";
+
+/// An address to listen on.
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "an IP address with a port is needed, such as 127.0.0.1:8080 or [::1]:8080")
+}
+
 #[derive(Debug, Args)]
+#[command(after_long_help = replay::FORMATS)]
 struct ReplayArgs {
-    /// The configuration file; without it the defaults.
+    /// The configuration file; without it the defaults (neither breakers.toml nor the recommended configuration).
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Change one setting, as in --set percentile=0.99; may be repeated.
+    /// Change one key of the breaker, as in --set percentile=0.99; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Print one JSON object with calls, trips and recoveries (the default).
@@ -67,7 +88,7 @@ struct ReplayArgs {
     /// Print one JSON line for each input record.
     #[arg(long, conflicts_with = "summary")]
     jsonl: bool,
-    /// The longest latency in seconds that is looked ahead for; a longer call counts as started that long before its end.
+    /// The longest latency that is looked ahead for, more than 0; a longer call counts as started that long before its end.
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
     max_latency: f64,
     /// JSON lines or CSV with a header; - is the standard input.
@@ -122,7 +143,7 @@ impl Failure {
     /// Every problem of a configuration, and the unknown keys, of which one may be why.
     fn with_config(errors: &ConfigErrors) -> Self {
         let problems = errors.problems().iter().map(ToString::to_string);
-        let warnings = errors.warnings().iter().map(ToString::to_string);
+        let warnings = errors.warnings().iter().map(|warning| format!("warning: {warning}"));
         Self(problems.chain(warnings).collect::<Vec<_>>().join("\n"))
     }
 

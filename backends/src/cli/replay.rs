@@ -1,84 +1,122 @@
 //! `tripline replay`
 
+mod settings;
+
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 use std::time::Duration;
 
+use tripline_runtime::core::Latency;
+
 use super::{Failure, ReplayArgs, note};
-use crate::config::{Config, key_names, load, parse};
-use crate::replay::{Mode, Options, run};
+use crate::replay::{Mode, Options, ReplayError, Report, run};
+use settings::configuration;
+
+/// What is told of the formats in the long help.
+pub(super) const FORMATS: &str = r#"Input, in the order of at_ms:
+  at_ms           when the call finished or memory was read, in milliseconds
+                  from any origin; never less than in the line before
+  latency_ms      how long the call took; without it the line is a memory reading
+  outcome         ok (also when left out), error or ignored
+  memory_percent  memory in use, as a percentage of its limit
+  Other fields are passed over. JSON lines:
+    {"at_ms": 1200, "latency_ms": 85.5, "outcome": "ok"}
+    {"at_ms": 1500, "memory_percent": 71}
+  CSV with a header, its columns in any order:
+    at_ms,latency_ms,outcome,memory_percent
+    1200,85.5,ok,
+    1500,,,71
+
+Settings:
+  Without --config the defaults are used: neither breakers.toml nor the
+  recommended configuration is looked at. --set changes one key on top.
+  A memory reading is believed for 3 x sample_interval_ms (1.5 s by default);
+  after that memory is unknown. Set it to the distance of the recorded readings.
+
+Output of --summary, one object:
+  calls, admitted, rejected  how many calls; admitted + rejected = calls
+  percentile_ms              of the window at the end; null if it is empty
+  trips                      each time the breaker went from closed to open:
+                             index, at_ms, reason
+  recoveries                 each time it closed again: at_ms
+  index is the input record that was being finished, was seen to hang or was
+  read when it tripped, counted from 0, without CSV header and blank lines.
+
+Output of --jsonl, one object for each record, in the order of the input:
+  at_ms          as in the input
+  admitted       whether the call was let through, asked at its start
+                 (at_ms - latency_ms); null for a memory reading
+  and just after the record:
+  state          closed, open, half_open or disabled
+  percentile_ms  of the window; null if it is empty
+  trend          too_few, rising, falling, oscillating or steady
+  reason         why the breaker last opened, while it is open or half-open,
+                 else null: latency, latency_rising, latency_plateau,
+                 latency_sustained, failures, memory, memory_and_latency, or,
+                 opened again by a probe, probe_slow or probe_failed"#;
 
 /// Feeds the file through the breaker and prints what came of it.
 pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
     let config = configuration(args)?;
-    let max_latency = Duration::try_from_secs_f64(args.max_latency)
-        .map_err(|_| Failure::new(format!("--max-latency {}: allowed: seconds, 0 or more", args.max_latency)))?;
     let mut options = Options::new(config.policy, if args.jsonl { Mode::JsonLines } else { Mode::Summary });
     options.stall_detection = config.stall_detection;
-    options.max_latency = max_latency;
-    let report = run(&options, open(&args.file)?, &mut io::stdout().lock())
-        .map_err(|error| Failure::during(args.file.display(), error))?;
+    options.max_latency = max_latency(args.max_latency)?;
+    let name = if is_standard_input(&args.file) { "standard input".into() } else { args.file.display().to_string() };
+    match run(&options, open(&args.file)?, &mut io::stdout().lock()) {
+        Ok(report) => {
+            tell(&report, &name, args.max_latency);
+            Ok(())
+        }
+        // Whoever read has seen enough.
+        Err(ReplayError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(ReplayError::Write(error)) => Err(Failure::during("standard output", error)),
+        Err(error) => {
+            if let ReplayError::Line { warnings, .. } = &error {
+                note_each(&name, warnings);
+            }
+            Err(Failure::during(name, error))
+        }
+    }
+}
+
+/// What the output does not say.
+fn tell(report: &Report, name: &str, max_latency_seconds: f64) {
+    note_each(name, &report.warnings);
+    if report.records == 0 {
+        note(format!("{name}: there are no records in it"));
+    }
+    let (calls, count) = if report.shortened == 1 { ("call", "it counts") } else { ("calls", "they count") };
     if report.shortened > 0 {
         note(format!(
-            "{} calls took longer than --max-latency; they count as started that long before their end",
+            "{} {calls} took longer than --max-latency {max_latency_seconds}; {count} as started that long before the end",
             report.shortened
         ));
     }
-    Ok(())
+}
+
+fn note_each(name: &str, warnings: &[crate::replay::Warning]) {
+    for warning in warnings {
+        note(format!("{name}: {warning}"));
+    }
+}
+
+fn max_latency(seconds: f64) -> Result<Duration, Failure> {
+    let longest = Duration::from(Latency::MAX);
+    Duration::try_from_secs_f64(seconds).ok().filter(|span| !span.is_zero() && *span <= longest).ok_or_else(|| {
+        let longest = longest.as_secs_f64();
+        Failure::new(format!("--max-latency {seconds}: allowed: seconds, more than 0 and at most {longest}"))
+    })
+}
+
+fn is_standard_input(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
 fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
-    if path == Path::new("-") {
+    if is_standard_input(path) {
         return Ok(Box::new(BufReader::new(io::stdin())));
     }
     let file = File::open(path).map_err(|error| Failure::during(path.display(), error))?;
     Ok(Box::new(BufReader::new(file)))
-}
-
-/// The file's settings with those of `--set` in their place.
-fn configuration(args: &ReplayArgs) -> Result<Config, Failure> {
-    let mut table = toml::Table::new();
-    if let Some(path) = &args.config {
-        // Read it as it is first, so that its own problems name its own lines.
-        let (config, warnings) = load(path).map_err(|errors| Failure::with_config(&errors))?;
-        for warning in &warnings {
-            note(warning);
-        }
-        if args.set.is_empty() {
-            return Ok(config);
-        }
-        let text = std::fs::read_to_string(path).map_err(|error| Failure::during(path.display(), error))?;
-        table = text.parse().map_err(|error| Failure::during(path.display(), error))?;
-    }
-    for setting in &args.set {
-        let (key, value) =
-            setting.split_once('=').ok_or_else(|| Failure::new(format!("--set {setting}: allowed: KEY=VALUE")))?;
-        let key = key.trim();
-        // With a typo, something else would be replayed than was asked for.
-        if key.contains('.') || !key_names().iter().any(|name| name == key) {
-            return Err(Failure::new(format!("--set {setting}: there is no key {key} of a breaker")));
-        }
-        set(&mut table, key, value.trim());
-    }
-    let (config, warnings) = parse(&table.to_string(), "--set").map_err(|errors| Failure::with_config(&errors))?;
-    // Those of the file were told with their places.
-    let was_set = |key: &str| args.set.iter().any(|setting| setting.split('=').next().map(str::trim) == Some(key));
-    for warning in warnings.iter().filter(|warning| was_set(&warning.key)) {
-        note(warning);
-    }
-    Ok(config)
-}
-
-/// Sets `key`, wherever the file has it; a value that is no TOML value is taken as text.
-fn set(table: &mut toml::Table, key: &str, value: &str) {
-    let value = format!("x = {value}")
-        .parse::<toml::Table>()
-        .ok()
-        .and_then(|mut parsed| parsed.remove("x"))
-        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
-    match table.get_mut("circuit_breaker").and_then(toml::Value::as_table_mut) {
-        Some(section) if section.contains_key(key) => section.insert(key.to_owned(), value),
-        _ => table.insert(key.to_owned(), value),
-    };
 }

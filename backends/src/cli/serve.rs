@@ -1,25 +1,32 @@
 //! `tripline serve`
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_signal::{Signal, Signals};
+use smol::channel::bounded;
+use smol::future::or;
 use smol::stream::StreamExt as _;
 use tripline_runtime::{Background, Breaker, MemorySource, Registry, SystemClock, Watch, supervise};
 
 use super::demo::Demo;
-use super::{DEFAULT_CONFIG, Failure, ServeArgs, say};
-use crate::config::{Config, Http, LogFormat, LogLevel, apply_environment, load, parse, recommended};
-use crate::http::{ApiState, ServerLimits, Token, router_with, serve as serve_http};
+use super::{DEFAULT_CONFIG, Failure, ServeArgs, say, token};
+use crate::config::{Config, LogFormat, LogLevel, apply_environment, load, parse, recommended, unserved};
+use crate::http::{ApiState, ServerLimits, router_with, serve as serve_http};
 use crate::log_sink::LogSink;
 use crate::memory::{self, MemorySourceKind, MockMemory, ResidentMemory};
 
-/// How long requests in flight may take after a signal, and waiting alerts after those.
-const DRAIN: Duration = Duration::from_secs(10);
+/// How long requests in flight may take after a signal: longer than usual requests do.
+const DRAIN: Duration = Duration::from_secs(30);
+/// How long waiting alerts may take after those.
+const ALERT_DRAIN: Duration = Duration::from_secs(10);
+/// What the configuration is called where there is no file.
+const RECOMMENDED: &str = "recommended configuration";
 
-/// Serves until SIGTERM or SIGINT, then answers what is in flight.
+/// Serves until SIGTERM or SIGINT, then answers what is in flight. A second signal ends it at once.
 pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let Loaded { mut config, warnings, file } = configuration(args.config.as_deref())?;
     if let Some(listen) = args.listen {
@@ -34,8 +41,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     } else {
         tracing::info!("no configuration file; the recommended configuration is used (see `tripline init`)");
     }
-    warn_of_what_is_not_served(&config);
-    let token = token(&config.http)?;
+    let token = token::of(&config.http)?;
 
     let clock = Arc::new(SystemClock::new());
     let mut builder = Breaker::builder(clock.clone())
@@ -65,13 +71,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
         None => state,
     };
     let app = router_with(state, Demo::new(breaker, memory.mock).router());
-    smol::block_on(listen_and_serve(config.http.listen, app))?;
-
-    let left = background.stop(DRAIN).undelivered;
-    if left > 0 {
-        tracing::warn!(left, "stopped with alerts that were not delivered");
-    }
-    Ok(())
+    smol::block_on(serve_until_signalled(config.http.listen, app, background))
 }
 
 struct Loaded {
@@ -88,29 +88,16 @@ fn configuration(named: Option<&Path>) -> Result<Loaded, Failure> {
     };
     let (config, warnings) = match &file {
         Some(path) => load(path),
-        None => parse(&recommended(), "recommended configuration"),
+        None => parse(&recommended(), RECOMMENDED),
     }
     .and_then(|(mut config, mut warnings)| {
         warnings.extend(apply_environment(&mut config, &|name| std::env::var(name).ok())?);
         Ok((config, warnings))
     })
     .map_err(|errors| Failure::with_config(&errors))?;
-    Ok(Loaded { config, warnings: warnings.iter().map(ToString::to_string).collect(), file })
-}
-
-/// These keys are read and checked, and nothing answers to them yet: who sets them must know.
-fn warn_of_what_is_not_served(config: &Config) {
-    let unserved = [
-        ("opsgenie.enabled", config.opsgenie.enabled),
-        ("webhook.enabled", config.webhook.enabled),
-        ("state_dir", config.state_dir.is_some()),
-    ];
-    for (key, _) in unserved.into_iter().filter(|(_, set)| *set) {
-        tracing::warn!(
-            key,
-            "not served by this version: alerts go to the log only, and nothing is kept over a restart"
-        );
-    }
+    let place = file.as_ref().map_or_else(|| RECOMMENDED.to_owned(), |path| path.display().to_string());
+    let warnings = warnings.iter().chain(&unserved(&config, &place)).map(ToString::to_string).collect();
+    Ok(Loaded { config, warnings, file })
 }
 
 fn start_log(config: &Config) {
@@ -126,28 +113,6 @@ fn start_log(config: &Config) {
         LogFormat::Text => log.with_ansi(false).init(),
         LogFormat::Json => log.json().init(),
     }
-}
-
-/// The token of the environment, else that of the file. Who listens for others must have one: the API operates the breaker.
-fn token(http: &Http) -> Result<Option<Token>, Failure> {
-    let token = match (&http.token, &http.token_file) {
-        (Some(token), _) => {
-            Some(Token::new(token.expose()).map_err(|error| Failure::during("environment: TRIPLINE_TOKEN", error))?)
-        }
-        (None, Some(path)) => {
-            let place = format!("http.token_file = {}", path.display());
-            let text = std::fs::read_to_string(path).map_err(|error| Failure::during(&place, error))?;
-            Some(Token::new(&text).map_err(|error| Failure::during(&place, error))?)
-        }
-        (None, None) => None,
-    };
-    if token.is_none() && !http.listen.ip().is_loopback() {
-        return Err(Failure::new(format!(
-            "http.listen = {}: allowed: a loopback address, e.g. 127.0.0.1:8080, or any with a token (http.token_file or TRIPLINE_TOKEN)",
-            http.listen
-        )));
-    }
-    Ok(token)
 }
 
 struct Memory {
@@ -168,24 +133,52 @@ impl Memory {
     }
 }
 
-async fn listen_and_serve(address: SocketAddr, app: axum::Router) -> Result<(), Failure> {
-    let listener =
-        TcpListener::bind(address).map_err(|error| Failure::during(format!("http.listen = {address}"), error))?;
-    let local = listener.local_addr().map_err(Failure::new)?;
-    let listener = smol::Async::try_from(listener).map_err(Failure::new)?;
+async fn serve_until_signalled(address: SocketAddr, app: axum::Router, background: Background) -> Result<(), Failure> {
+    let listener = listen(address)?;
+    let local = listener.get_ref().local_addr().map_err(Failure::new)?;
     let mut signals = Signals::new([Signal::Term, Signal::Int]).map_err(|error| Failure::during("signals", error))?;
     // To standard output, so that a script can read the port it was given.
     say(format!("listening on http://{local}"));
     tracing::info!(address = %local, "listening");
-    let stopped = async {
+
+    let (stop, stopped) = bounded::<()>(1);
+    let signalled_twice = async {
         signals.next().await;
-        tracing::info!("stopping: requests in flight are answered");
+        tracing::info!(
+            at_most_seconds = DRAIN.as_secs(),
+            "stopping: requests in flight are waited for; a second signal ends at once"
+        );
+        let _ = stop.send(()).await;
+        signals.next().await;
+        Err(Failure::new("a second signal: ended at once, whatever was in flight"))
+    };
+    let stopped = async move {
+        let _ = stopped.recv().await;
     };
     let mut limits = ServerLimits::default();
     limits.drain_timeout = DRAIN;
-    let served = serve_http(listener.into(), app, stopped, limits).await;
-    if served.cut_off > 0 {
-        tracing::warn!(connections = served.cut_off, "stopped before all requests were answered");
-    }
-    Ok(())
+    let served = async {
+        let served = serve_http(listener.into(), app, stopped, limits).await;
+        // It blocks, and a signal must be heard all the same.
+        let left = smol::unblock(move || background.stop(ALERT_DRAIN)).await.undelivered;
+        if left > 0 {
+            tracing::warn!(left, "stopped with alerts that were not delivered");
+        }
+        match served.cut_off {
+            0 => Ok(()),
+            cut_off => Err(Failure::new(format!("stopped before all requests were answered: {cut_off} were cut off"))),
+        }
+    };
+    or(signalled_twice, served).await
+}
+
+fn listen(address: SocketAddr) -> Result<smol::Async<TcpListener>, Failure> {
+    let listener = TcpListener::bind(address).map_err(|error| {
+        let failure = Failure::during(format!("http.listen = {address}"), &error);
+        match error.kind() {
+            ErrorKind::AddrInUse => Failure::new(format!("{failure}; --listen gives another address")),
+            _ => failure,
+        }
+    })?;
+    smol::Async::try_from(listener).map_err(Failure::new)
 }

@@ -28,13 +28,17 @@ fn of_samples(config: &Config, given: &dyn Fn(&str) -> bool, found: &mut Vec<(&'
     let slow_calls_needed = minimum.saturating_sub(policy.percentile.index(minimum));
     let above_is_enough = !policy.trend_analysis && policy.trip_confidence.get() <= 0.0;
     if slow_calls_needed <= 1 && above_is_enough {
-        let culprit = ["minimum_samples", "percentile"].into_iter().find(|key| given(key));
+        let mut culprit = ["minimum_samples", "percentile"].into_iter().find(|key| given(key));
+        let remedy = if policy.percentile.get() < 1.0 {
+            "trip_confidence = 0.9, a lower percentile, or a larger minimum_samples and latency_window_size"
+        } else {
+            // The largest of any number of calls: more of them change nothing.
+            culprit = Some("percentile");
+            "trip_confidence = 0.9, or a percentile below 1"
+        };
         found.push((
             culprit.unwrap_or("latency_window_size"),
-            format!(
-                "one slow call among {minimum} is enough to trip; set trip_confidence = 0.9, a lower percentile, \
-                 or a larger minimum_samples and latency_window_size"
-            ),
+            format!("one slow call among {minimum} is enough to trip; set {remedy}"),
         ));
     }
     if policy.minimum_samples.is_some_and(|wanted| wanted > window) {

@@ -86,7 +86,16 @@ pub fn apply_environment(
         return Err(errors);
     }
     *config = changed;
-    Ok(lacking(&config.opsgenie))
+    let of_key = "not set, nor is OPSGENIE_API_KEY: no alert can be delivered";
+    Ok(lacking(&config.opsgenie, PLACE, of_key, "mandatory for alerts, and set neither in the file nor here"))
+}
+
+/// What alerts need, where they are enabled, and a file does not set: the warnings say that the environment, which is not
+/// looked at, may do so. `file` is what they call the configuration.
+pub fn left_to_environment(config: &Config, file: &str) -> Vec<Warning> {
+    let of_key = "not set: no alert can be delivered without it, unless OPSGENIE_API_KEY is set in the environment";
+    let of_field = "mandatory for alerts, and not set; the environment, which is not looked at here, may set it";
+    lacking(&config.opsgenie, file, of_key, of_field)
 }
 
 /// Sets one key of `[opsgenie]`, or gives the problem with it.
@@ -101,24 +110,18 @@ fn problem(variable: &str, value: String, allowed: &dyn std::fmt::Display) -> Pr
     Problem { file: PLACE.into(), line: None, column: None, key: variable.into(), value: Some(value), reason }
 }
 
-fn lacking(opsgenie: &OpsGenie) -> Vec<Warning> {
+/// What alerts still lack, where they are enabled.
+fn lacking(opsgenie: &OpsGenie, file: &str, of_key: &str, of_field: &str) -> Vec<Warning> {
     if !opsgenie.enabled {
         return Vec::new();
     }
     let warning = |key: &str, message: &str| Warning {
-        file: PLACE.into(),
+        file: file.into(),
         line: None,
         key: format!("opsgenie.{key}"),
         message: message.into(),
     };
-    let no_key = opsgenie.api_key.is_none();
-    let key = no_key.then(|| warning("api_key", "not set, nor is OPSGENIE_API_KEY: no alert can be delivered"));
-    let fields = opsgenie.missing_fields();
-    key.into_iter()
-        .chain(
-            fields
-                .into_iter()
-                .map(|field| warning(field, "mandatory for alerts, and set neither in the file nor here")),
-        )
-        .collect()
+    let key = opsgenie.api_key.is_none().then(|| warning("api_key", of_key));
+    let fields = opsgenie.missing_fields().into_iter().map(|field| warning(field, of_field));
+    key.into_iter().chain(fields).collect()
 }

@@ -12,7 +12,7 @@ use super::model::Config;
 use super::problem::{ConfigErrors, Problem, Reason, Warning};
 use super::secret::HIDDEN;
 use super::source::{Source, shorten};
-use super::suggest::closest;
+use crate::suggest::closest;
 use super::value::Field;
 
 /// Unknown keys beyond this many are only counted: such a file is not a configuration with a typo.
@@ -38,8 +38,13 @@ pub fn parse(text: &str, file: &str) -> Result<(Config, Vec<Warning>), ConfigErr
 }
 
 fn syntax(source: &Source<'_>, error: &toml::de::Error) -> ConfigErrors {
-    let (line, column) = source.place(error.span().map_or(0, |span| span.start));
-    let message = error.message().replace('\n', "; ");
+    let span = error.span().unwrap_or_default();
+    let (line, column) = source.place(span.start);
+    let mut message = error.message().replace('\n', "; ");
+    if message == "duplicate key" {
+        // The one message about a key that does not name it.
+        message = format!("{message}: {} is set twice", shorten(source.written(span)));
+    }
     let problem = Problem {
         file: source.file.into(),
         line: Some(line),

@@ -2,8 +2,9 @@
 
 use tripline_runtime::core::Confidence;
 
-use super::keys::{Key, SECTIONS};
+use super::keys::{Key, SECTIONS, Section, join};
 use super::model::Config;
+use super::unserved::effect;
 
 /// Columns of a comment.
 const WIDTH: usize = 100;
@@ -15,7 +16,7 @@ pub fn recommended() -> String {
     let default = Config::default();
     let mut text = String::from(
         "# Configuration of Tripline. Every key may be left out; it then has its default.\n\
-         # Changes take effect while the program runs.\n",
+         # It is read when the program starts: a change takes effect with the next start.\n",
     );
     for section in &SECTIONS {
         text.push('\n');
@@ -25,7 +26,7 @@ pub fn recommended() -> String {
         }
         for key in section.keys {
             text.push('\n');
-            entry(&mut text, key, &config, &default);
+            entry(&mut text, section, key, &config, &default);
         }
     }
     text
@@ -39,8 +40,11 @@ fn recommended_config() -> Config {
     config
 }
 
-fn entry(text: &mut String, key: &Key, config: &Config, default: &Config) {
+fn entry(text: &mut String, section: &Section, key: &Key, config: &Config, default: &Config) {
     comment(text, key.about);
+    if let Some(effect) = effect(&join(section.path, key.name)) {
+        comment(text, &format!("Still {effect}."));
+    }
     let usual = key.field.show(default).unwrap_or_else(|| "not set".into());
     comment(text, &format!("Default: {usual}. Allowed: {}", key.field));
     match key.field.show(config) {

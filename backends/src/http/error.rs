@@ -42,6 +42,11 @@ impl ApiError {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{field} is of another type")).field(field, allowed)
     }
 
+    /// 422: `field` is not there.
+    pub fn missing(field: &'static str, allowed: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{field} is missing")).field(field, allowed)
+    }
+
     /// 409: the state of things does not allow it.
     pub fn conflict(error: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, error)

@@ -1,36 +1,16 @@
-//! Bodies of any type, as JSON.
+//! Answers of any type, as JSON.
 
-use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use super::error::ApiError;
-use super::payload::Payload;
-
-/// A body that is JSON: an answer, or what a handler takes.
-///
-/// As what a handler takes it must be an object of `T`'s shape, in at most 64 KiB of `application/json`; no body counts as an
-/// object without fields. Anything else is answered with an [`ApiError`].
+/// An answer: this value as JSON. What a handler takes is a [`Payload`](super::Payload).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ApiJson<T>(
     /// The value.
     pub T,
 );
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for ApiJson<T> {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let payload = Payload::from_request(request, state).await?;
-        serde_json::from_value(Value::Object(payload.into_fields()))
-            .map(Self)
-            .map_err(|error| ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))
-    }
-}
 
 impl<T: Serialize> IntoResponse for ApiJson<T> {
     fn into_response(self) -> Response {

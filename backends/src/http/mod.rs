@@ -11,7 +11,9 @@
 //! | 408 | the body came too slowly |
 //! | 409 | the breaker's state does not allow it |
 //! | 413, 415 | a body of more than 64 KiB; a body that is not `application/json` |
-//! | 422 | JSON of another shape |
+//! | 422 | no JSON object; a field that is missing or of another type; a field that is not known is ignored |
+//!
+//! What is not HTTP at all, or too large a head, never gets as far as a route: see [`serve`].
 //!
 //! Whatever changes something must not come from a web page of somebody else: a request other than GET and HEAD is refused
 //! where its `Origin` is not the host that it is sent to, or, while the server listens on loopback, where its `Host` is
@@ -37,6 +39,7 @@ use axum::middleware::from_fn_with_state;
 
 pub use error::ApiError;
 pub use json::ApiJson;
+pub use payload::Payload;
 pub use server::{BodyTooSlow, Served, ServerLimits, serve};
 pub use state::{ApiState, ConfigError, ResidentReader};
 pub use status::Status;

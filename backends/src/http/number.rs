@@ -20,6 +20,11 @@ pub(super) fn percent(ratio: f64) -> Option<Number> {
     tidy(ratio * 100.0)
 }
 
+/// A measured ratio in percent, with at most two decimals.
+pub(super) fn rough_percent(ratio: f64) -> Option<Number> {
+    tidy((ratio * 10_000.0).round() / 100.0)
+}
+
 /// Whole MiB, rounded down.
 pub(super) fn mebibytes(bytes: u64) -> u64 {
     bytes / MIB
@@ -41,5 +46,14 @@ mod tests {
         assert_eq!(shown(0.805), Some("80.5".to_owned()));
         assert_eq!(shown(0.57), Some("57".to_owned()));
         assert_eq!(shown(f64::NAN), None);
+    }
+
+    #[test]
+    fn measured_percent_have_two_decimals() {
+        let shown = |ratio| rough_percent(ratio).map(|number| number.to_string());
+        assert_eq!(shown(1.0 / 3.0), Some("33.33".to_owned()));
+        assert_eq!(shown(2.0 / 3.0), Some("66.67".to_owned()));
+        assert_eq!(shown(0.5), Some("50".to_owned()));
+        assert_eq!(shown(f64::INFINITY), None);
     }
 }

@@ -13,14 +13,20 @@ use super::MAX_BODY_BYTES;
 use super::error::ApiError;
 use super::server::BodyTooSlow;
 
-/// The JSON object in the body of a POST; one without any fields where there is no body. Fields that a route does not know
-/// are ignored, so that what GET gives can be sent back.
+/// The JSON object in the body of a POST, as a handler takes it: at most 64 KiB of `application/json`; no body counts as an
+/// object without fields. Fields that nobody asks for are ignored, so that what GET gives can be sent back.
+///
+/// Whatever else is sent is answered with an [`ApiError`]: 400 where it is no JSON, 408 where it comes too slowly, 413, 415,
+/// and 422 where it is JSON but no object.
 #[derive(Debug, Default)]
-pub(super) struct Payload(Map<String, Value>);
+pub struct Payload(Map<String, Value>);
 
 impl Payload {
     /// A field that is true or false; `None` where it is missing.
-    pub(super) fn flag(&self, field: &'static str) -> Result<Option<bool>, ApiError> {
+    ///
+    /// # Errors
+    /// 422 where it is of another type.
+    pub fn flag(&self, field: &'static str) -> Result<Option<bool>, ApiError> {
         match self.0.get(field) {
             None => Ok(None),
             Some(Value::Bool(flag)) => Ok(Some(*flag)),
@@ -28,9 +34,16 @@ impl Payload {
         }
     }
 
-    /// The fields as they are.
-    pub(super) fn into_fields(self) -> Map<String, Value> {
-        self.0
+    /// A field that must be there, and is a text; `allowed` says which, for the errors.
+    ///
+    /// # Errors
+    /// 422 where it is missing or of another type.
+    pub fn text(&self, field: &'static str, allowed: &str) -> Result<&str, ApiError> {
+        match self.0.get(field) {
+            Some(Value::String(text)) => Ok(text),
+            Some(_) => Err(ApiError::wrong_type(field, allowed)),
+            None => Err(ApiError::missing(field, allowed)),
+        }
     }
 
     fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, ApiError> {

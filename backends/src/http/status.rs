@@ -8,7 +8,7 @@ use serde_json::Number;
 use tripline_runtime::Breaker;
 use tripline_runtime::core::{Breaker as Core, Instant, Latency, MemorySample, MemoryState, State, Trend};
 
-use super::number::{mebibytes, millis, percent, tidy};
+use super::number::{mebibytes, millis, percent, rough_percent, tidy};
 use super::state::ApiState;
 
 /// Everything about a breaker at one moment, as `/breaker/status` shows it. What is unknown is null.
@@ -23,11 +23,11 @@ pub struct Status {
     pub triggered: bool,
     /// `closed`, `open`, `half_open`, `disabled` or `forced_open`.
     pub state: &'static str,
-    /// Why it opened last, also after recovery.
+    /// Why it opened last; null unless it is open, half-open or forced open now.
     pub trip_reason: Option<&'static str>,
     /// When asking again makes sense; null while closed or disabled, and where no time can be told.
     pub retry_after_ms: Option<u64>,
-    /// When it opened last, RFC 3339 in UTC.
+    /// When it opened last, also after recovery; RFC 3339 in UTC.
     pub last_trip_time: Option<String>,
     /// Whether the memory rule is content.
     pub memory_ok: Option<bool>,
@@ -37,7 +37,7 @@ pub struct Status {
     pub memory_threshold_percent: Option<Number>,
     /// Memory that may be used, in whole MiB.
     pub total_memory_mb: Option<u64>,
-    /// Memory in use, in percent of what may be used.
+    /// Memory in use, in percent of what may be used, with at most two decimals.
     pub memory_usage_percent: Option<Number>,
     /// Whether the percentile is at or below the threshold, and nothing else is simulated.
     pub latency_ok: bool,
@@ -98,14 +98,14 @@ impl Status {
                 enabled: policy.enabled,
                 triggered: kind.is_triggered(),
                 state: kind.as_str(),
-                trip_reason: core.last_trip().map(|trip| trip.reason.as_str()),
+                trip_reason: core.last_trip().filter(|_| kind.is_triggered()).map(|trip| trip.reason.as_str()),
                 retry_after_ms: retry_after(core, now).map(millis),
                 last_trip_time: core.last_trip().and_then(|trip| rfc3339(wall, core.latest().since(trip.at))),
                 memory_ok: core.memory_ok(),
                 current_memory_usage_mb: memory.map(|sample| mebibytes(sample.used)),
                 memory_threshold_percent: percent(policy.memory_threshold.get()),
                 total_memory_mb: memory.and_then(|sample| sample.limit).map(mebibytes),
-                memory_usage_percent: memory.and_then(MemorySample::ratio).and_then(percent),
+                memory_usage_percent: memory.and_then(MemorySample::ratio).and_then(rough_percent),
                 latency_ok: core.latency_ok(),
                 breach: core.is_breach(),
                 current_percentile_ms: percentile.and_then(|latency| tidy(latency.as_millis_f64())),

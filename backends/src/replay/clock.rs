@@ -15,7 +15,6 @@ pub(super) struct VirtualClock {
 
 impl VirtualClock {
     pub(super) fn set(&self, now: Instant) {
-        // Relaxed: one thread sets and reads it.
         // Relaxed, here and below: a replay runs on one thread.
         self.nanos.store(now.as_nanos(), Ordering::Relaxed);
     }

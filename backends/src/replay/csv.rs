@@ -3,6 +3,7 @@
 use csv_core::{ReadRecordResult, Reader};
 
 use super::error::LineProblem;
+use super::names::{Field, Names};
 use super::record::{Fields, Record};
 
 /// The columns of the file, and room for the values of a line.
@@ -18,16 +19,20 @@ pub(super) struct Csv {
 
 impl Csv {
     /// Reads the header. The columns stand in any order; others are passed over.
-    pub(super) fn new(header: &[u8]) -> Result<Self, LineProblem> {
+    pub(super) fn new(header: &[u8], names: &mut Names) -> Result<Self, LineProblem> {
         let mut cells = Cells { reader: Reader::new(), bytes: Vec::new(), ends: Vec::new(), count: 0 };
         cells.split(header)?;
-        let at_ms = cells.column("at_ms")?.ok_or(LineProblem::MissingColumn("at_ms"))?;
-        let latency_ms = cells.column("latency_ms")?;
-        let memory_percent = cells.column("memory_percent")?;
-        if latency_ms.is_none() && memory_percent.is_none() {
-            return Err(LineProblem::MissingColumn("latency_ms"));
+        for column in 0..cells.count {
+            names.meet(&String::from_utf8_lossy(cells.bytes(column)));
         }
-        Ok(Self { columns: cells.count, at_ms, latency_ms, outcome: cells.column("outcome")?, memory_percent, cells })
+        let at_ms = cells.column(Field::AtMs)?.ok_or(LineProblem::MissingColumn(Field::AtMs.as_str()))?;
+        let latency_ms = cells.column(Field::LatencyMs)?;
+        let memory_percent = cells.column(Field::MemoryPercent)?;
+        if latency_ms.is_none() && memory_percent.is_none() {
+            return Err(LineProblem::MissingColumn(Field::LatencyMs.as_str()));
+        }
+        let outcome = cells.column(Field::Outcome)?;
+        Ok(Self { columns: cells.count, at_ms, latency_ms, outcome, memory_percent, cells })
     }
 
     /// Reads one line; an empty value is the same as none.
@@ -94,7 +99,8 @@ impl Cells {
         Ok(Some(text).filter(|text| !text.is_empty()))
     }
 
-    fn column(&self, name: &'static str) -> Result<Option<usize>, LineProblem> {
+    fn column(&self, field: Field) -> Result<Option<usize>, LineProblem> {
+        let name = field.as_str();
         let mut named = (0..self.count).filter(|&column| self.bytes(column) == name.as_bytes());
         let first = named.next();
         if named.next().is_some() { Err(LineProblem::ColumnTwice(name)) } else { Ok(first) }

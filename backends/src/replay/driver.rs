@@ -92,6 +92,7 @@ impl<'a, R: BufRead, W: Write> Driver<'a, R, W> {
         if self.mode == Mode::Summary {
             self.summary.write(self.output, self.subject.percentile()).map_err(ReplayError::Write)?;
         }
+        self.report.warnings = self.records.take_warnings();
         Ok(self.report)
     }
 
@@ -276,12 +277,15 @@ impl<'a, R: BufRead, W: Write> Driver<'a, R, W> {
 
     fn take_events(&mut self, index: Option<u64>) {
         while let Some(event) = self.subject.poll_event() {
-            let EventKind::Transition { to, cause, .. } = event.kind else { continue };
+            let EventKind::Transition { from, to, cause } = event.kind else { continue };
             let at = self.subject.time_of(&event);
             if let Cause::Trip(reason) = cause {
-                // By nothing but time: the call that has been out for longest is the one that is overdue.
-                let index = index.or_else(|| self.oldest_in_flight()).unwrap_or(self.done);
-                self.summary.trips.push(TripAt { index, at, reason });
+                // A bad probe opens the breaker again, which is no trip.
+                if from == StateKind::Closed {
+                    // By nothing but time: the call that has been out for longest is the one that is overdue.
+                    let index = index.or_else(|| self.oldest_in_flight()).unwrap_or(self.done);
+                    self.summary.trips.push(TripAt { index, at, reason });
+                }
             } else if to == StateKind::Closed {
                 self.summary.recoveries.push(at);
             }

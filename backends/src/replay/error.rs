@@ -4,6 +4,8 @@ use std::{error, fmt, io};
 
 use tripline_runtime::core::CapacityError;
 
+use super::names::Warning;
+
 /// Why a replay ended early.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -14,6 +16,8 @@ pub enum ReplayError {
         line: u64,
         /// What is wrong with it.
         problem: LineProblem,
+        /// Fields up to there that look misspelt: often one of them is why something else is missing.
+        warnings: Vec<Warning>,
     },
     /// The input could not be read.
     Read(io::Error),
@@ -59,7 +63,7 @@ pub enum LineProblem {
     Value {
         /// The field.
         field: &'static str,
-        /// The value, shortened.
+        /// The value as it is written (a text in JSON with its quotes), shortened, without control characters.
         found: String,
         /// What is allowed.
         allowed: &'static str,
@@ -76,13 +80,19 @@ pub enum LineProblem {
 impl LineProblem {
     /// A bad value; what is shown of it is limited.
     pub(super) fn value(field: &'static str, found: &str, allowed: &'static str) -> Self {
-        const SHOWN_CHARS: usize = 40;
-        let mut shown: String = found.chars().take(SHOWN_CHARS).collect();
-        if shown.len() < found.len() {
-            shown.push('…');
-        }
-        Self::Value { field, found: shown, allowed }
+        Self::Value { field, found: shown(found), allowed }
     }
+}
+
+/// A text of the input as it can be shown: on one line and not too long.
+pub(super) fn shown(text: &str) -> String {
+    const SHOWN_CHARS: usize = 40;
+    let mut characters = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut shown: String = characters.by_ref().take(SHOWN_CHARS).collect();
+    if characters.next().is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 impl fmt::Display for LineProblem {
@@ -109,7 +119,7 @@ impl fmt::Display for LineProblem {
             Self::NothingToReplay => {
                 f.write_str("has neither latency_ms nor memory_percent; allowed: a call, a memory reading, or both")
             }
-            Self::Value { field, found, allowed } => write!(f, "{field} = {found:?}; allowed: {allowed}"),
+            Self::Value { field, found, allowed } => write!(f, "{field} = {found}; allowed: {allowed}"),
             Self::Backwards { at_ms, before_ms } => {
                 write!(f, "at_ms = {at_ms} is earlier than the line before it; allowed: {before_ms} or later")
             }
@@ -120,7 +130,7 @@ impl fmt::Display for LineProblem {
 impl fmt::Display for ReplayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Line { line, problem } => write!(f, "line {line}: {problem}"),
+            Self::Line { line, problem, .. } => write!(f, "line {line}: {problem}"),
             Self::Read(error) => write!(f, "the input cannot be read: {error}"),
             Self::Write(error) => write!(f, "the output cannot be written: {error}"),
             Self::Window(error) => error.fmt(f),

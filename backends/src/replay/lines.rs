@@ -4,6 +4,7 @@ use std::io::{BufRead, Read as _};
 
 use super::MAX_LINE_BYTES;
 use super::error::{LineProblem, ReplayError};
+use super::names::Warning;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
@@ -31,7 +32,7 @@ impl<R: BufRead> Lines<R> {
             }
             self.number = self.number.saturating_add(1);
             if self.line.len() > MAX_LINE_BYTES {
-                return Err(self.problem(LineProblem::TooLong));
+                return Err(self.problem(LineProblem::TooLong, Vec::new()));
             }
             if !self.text().is_empty() {
                 return Ok(true);
@@ -46,8 +47,13 @@ impl<R: BufRead> Lines<R> {
         line.trim_ascii()
     }
 
+    /// The number of the line, counted from 1.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// The error that this line has a problem.
-    pub(super) fn problem(&self, problem: LineProblem) -> ReplayError {
-        ReplayError::Line { line: self.number, problem }
+    pub(super) fn problem(&self, problem: LineProblem, warnings: Vec<Warning>) -> ReplayError {
+        ReplayError::Line { line: self.number, problem, warnings }
     }
 }

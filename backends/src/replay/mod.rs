@@ -10,8 +10,8 @@
 //! | `memory_percent` | memory in use as a percentage of its limit; beside `latency_ms`, read as the call finished |
 //!
 //! Milliseconds may have a fraction and are taken to the nanosecond, without rounding on the way; the breaker tells latencies
-//! apart by the microsecond. Other fields and blank lines are passed over; `null` and an empty CSV value are the same as
-//! nothing. A line that cannot be used ends the replay with an error that names it.
+//! apart by the microsecond. Other fields and blank lines are passed over, and [`Report::warnings`] tells of those fields that
+//! look misspelt; `null` and an empty CSV value are the same as nothing. A line that cannot be used ends the replay with an error that names it.
 //!
 //! **Order.** A call asks at its start, `at_ms` − `latency_ms`; refused, it is never made and its end is not told. Time begins
 //! with the earliest start, and ends with the last record. What falls on the same instant comes in this order: finished calls,
@@ -57,6 +57,7 @@ mod driver;
 mod error;
 mod json;
 mod lines;
+pub(crate) mod names;
 mod output;
 mod reader;
 mod record;
@@ -64,6 +65,7 @@ mod schedule;
 mod subject;
 
 pub use error::{LineProblem, ReplayError};
+pub use names::Warning;
 
 /// A line of the input may not be longer than this.
 pub const MAX_LINE_BYTES: usize = 1 << 20;
@@ -97,8 +99,9 @@ pub enum Mode {
     /// empty), `trips` with the index of the record that was being finished, stalled or read, and `recoveries` (each time
     /// that the breaker closed).
     ///
+    /// A trip is the way from closed to open. That a bad probe opens the breaker again is none; [`Mode::JsonLines`] shows it.
     /// Of calls that become stalled at the same instant the one with which the rule first holds is named; where nothing but
-    /// time made it trip (a probe is overdue), the call that has been in flight for longest. The index is
+    /// time made it trip (fast samples have aged beside calls that hang), the call that has been in flight for longest. The index is
     /// counted from 0, without the CSV header and blank lines.
     Summary,
     /// One JSON object per record, in the order of the input: `at_ms`, `admitted` (`null` where the record is no call), and, as
@@ -108,7 +111,7 @@ pub enum Mode {
 }
 
 /// What else there is to tell of a replay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Report {
     /// Records that were replayed.
@@ -117,6 +120,8 @@ pub struct Report {
     pub shortened: u64,
     /// The most records that were held at once.
     pub most_held: usize,
+    /// Fields that were passed over and look misspelt, each name once; at most 16.
+    pub warnings: Vec<Warning>,
 }
 
 /// Replays `input` and writes what came of it to `output`. The same input gives the same bytes.
@@ -129,6 +134,8 @@ pub struct Report {
 pub fn run(options: &Options, input: impl BufRead, output: &mut impl Write) -> Result<Report, ReplayError> {
     let mut output = BufWriter::new(output);
     let result = driver::Driver::new(options, input, &mut output)?.run();
-    output.flush().map_err(ReplayError::Write)?;
-    result
+    let flushed = output.flush().map_err(ReplayError::Write);
+    // Why the replay ended early comes before what that did to the output.
+    let report = result?;
+    flushed.map(|()| report)
 }

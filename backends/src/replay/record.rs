@@ -10,6 +10,7 @@ const MOST_AT_MS: i128 = 4_000_000_000_000;
 const AT_ALLOWED: &str = "a number of milliseconds from -4000000000000 to 4000000000000";
 const LATENCY_ALLOWED: &str = "a number of milliseconds, 0 or more";
 const MEMORY_ALLOWED: &str = "a number of percent, 0 or more";
+const NUMBER_ALLOWED: &str = "a number (not text)";
 const OUTCOME_ALLOWED: &str = "ok, error or ignored";
 
 /// The values of a line as they were written; `None` where there is none.
@@ -62,7 +63,7 @@ impl Record {
 }
 
 fn at(text: &str) -> Result<i64, LineProblem> {
-    let bad = || LineProblem::value("at_ms", text, AT_ALLOWED);
+    let bad = || bad_number("at_ms", text, AT_ALLOWED);
     let at = nanos(text).ok_or_else(bad)?;
     if at.abs() > MOST_AT_MS * 1_000_000 {
         return Err(bad());
@@ -73,7 +74,7 @@ fn at(text: &str) -> Result<i64, LineProblem> {
 fn latency(text: &str) -> Result<i64, LineProblem> {
     match nanos(text) {
         Some(latency @ 0..) => Ok(i64::try_from(latency).unwrap_or(i64::MAX)),
-        _ => Err(LineProblem::value("latency_ms", text, LATENCY_ALLOWED)),
+        _ => Err(bad_number("latency_ms", text, LATENCY_ALLOWED)),
     }
 }
 
@@ -82,15 +83,20 @@ fn outcome(text: &str) -> Result<Outcome, LineProblem> {
         "ok" => Ok(Outcome::Ok),
         "error" => Ok(Outcome::Failed),
         "ignored" => Ok(Outcome::Ignored),
-        _ => Err(LineProblem::value("outcome", text, OUTCOME_ALLOWED)),
+        _ => Err(LineProblem::value("outcome", &format!("\"{text}\""), OUTCOME_ALLOWED)),
     }
+}
+
+/// Numbers come as they are written; in JSON a text still has its quotes.
+fn bad_number(field: &'static str, written: &str, allowed: &'static str) -> LineProblem {
+    LineProblem::value(field, written, if written.starts_with('"') { NUMBER_ALLOWED } else { allowed })
 }
 
 /// A share of a limit that is a power of two, so that the core divides back to the very same `f64` that a threshold in
 /// percent becomes; more than twice the limit counts as twice.
 fn memory(text: &str) -> Result<MemorySample, LineProblem> {
     const LIMIT: u64 = 1 << 63;
-    let bad = || LineProblem::value("memory_percent", text, MEMORY_ALLOWED);
+    let bad = || bad_number("memory_percent", text, MEMORY_ALLOWED);
     // The grammar is that of the other numbers; `f64` alone would also take words such as "infinity".
     let percent: f64 = nanos(text).and_then(|_| text.parse().ok()).ok_or_else(bad)?;
     if percent < 0.0 {

@@ -6,8 +6,7 @@ use crate::config::secret::Secret;
 use crate::config::text::TextRule;
 use crate::config::value::Field;
 
-pub(super) const HTTP: Section =
-    Section { path: "http", about: "The management API and the dashboard.", keys: HTTP_KEYS };
+pub(super) const HTTP: Section = Section { path: "http", about: "The management API.", keys: HTTP_KEYS };
 
 pub(super) const LOG: Section = Section { path: "log", about: "What the program writes about itself.", keys: LOG_KEYS };
 

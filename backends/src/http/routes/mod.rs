@@ -21,10 +21,22 @@ pub(super) fn all() -> Router<ApiState> {
 }
 
 pub(super) async fn not_found(uri: Uri) -> Response {
-    ApiError::new(StatusCode::NOT_FOUND, format!("there is no {}", uri.path())).into_response()
+    ApiError::new(StatusCode::NOT_FOUND, format!("there is no {}", shown(&uri))).into_response()
 }
 
 pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Response {
     // The router adds `Allow`.
-    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not take {method}", uri.path())).into_response()
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not take {method}", shown(&uri))).into_response()
+}
+
+/// At most this many characters of a path are sent back.
+const SHOWN_CHARACTERS: usize = 100;
+
+fn shown(uri: &Uri) -> String {
+    let mut characters = uri.path().chars();
+    let mut shown: String = characters.by_ref().take(SHOWN_CHARACTERS).collect();
+    if characters.next().is_some() {
+        shown.push('…');
+    }
+    shown
 }

@@ -46,7 +46,8 @@ pub struct Served {
 /// longest.
 ///
 /// Connections run on smol's global executor. A handler that panics is answered with 500. Dropping the future cuts all
-/// connections off. When the system gives no more connections (no file descriptors, say), it waits and tries again.
+/// connections off. What cannot be read as a request does not reach `router`: the protocol's own code answers it, with 400,
+/// 414 or 431 and an empty body, or closes the connection where the head does not come in time. When the system gives no more connections (no file descriptors, say), it waits and tries again.
 pub async fn serve(
     listener: TcpListener,
     router: Router,

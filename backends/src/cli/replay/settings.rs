@@ -1,0 +1,146 @@
+//! The configuration of a replay: that of a file, with the settings of `--set` in their place.
+
+use std::path::Path;
+
+use super::super::{Failure, ReplayArgs, note};
+use crate::config::{Config, Problem, Reason, Warning, key_names, load, parse};
+use crate::suggest::closest;
+
+/// The settings to replay with. All that is wrong with those of `--set` is told together.
+pub(super) fn configuration(args: &ReplayArgs) -> Result<Config, Failure> {
+    let mut base = Base::default();
+    if let Some(path) = &args.config {
+        // As it is first, so that its own problems name its own lines.
+        let (config, warnings) = load(path).map_err(|errors| Failure::with_config(&errors))?;
+        for warning in &warnings {
+            note(warning);
+        }
+        if args.set.is_empty() {
+            return Ok(config);
+        }
+        base = Base::read(path, warnings)?;
+    }
+    let settings: Vec<_> = args.set.iter().map(|text| Setting::parse(text)).collect();
+    for setting in settings.iter().flatten() {
+        setting.put_into(&mut base.table);
+    }
+    let parsed = parse(&base.table.to_string(), "--set");
+    let problems = parsed.as_ref().err().map_or(&[][..], |errors| errors.problems());
+    let mut told: Vec<String> = Vec::new();
+    for (nth, setting) in settings.iter().enumerate() {
+        match setting {
+            Err(problem) => told.push(problem.clone()),
+            Ok(setting) if is_last_of_its_key(setting, settings.get(nth + 1..).unwrap_or_default()) => {
+                let own = problems.iter().filter(|problem| plain(&problem.key) == setting.key);
+                told.extend(own.map(|problem| format!("{setting}: {}", words(problem))));
+            }
+            Ok(_) => {}
+        }
+    }
+    let setting_of = |key: &str| settings.iter().flatten().rfind(|setting| setting.key == plain(key));
+    // The file alone is right; it is together with a setting that it is not.
+    for problem in problems.iter().filter(|problem| setting_of(&problem.key).is_none()) {
+        let value = problem.value.as_ref().map(|value| format!(" = {value}")).unwrap_or_default();
+        told.push(format!("with --set: {}{value}: {}", problem.key, words(problem)));
+    }
+    let Some((config, warnings)) = parsed.ok().filter(|_| told.is_empty()) else {
+        return Err(Failure::new(told.join("\n")));
+    };
+    for warning in warnings.iter().filter(|warning| !base.told(warning)) {
+        match setting_of(&warning.key) {
+            Some(setting) => note(format!("{setting}: {}", warning.message)),
+            None => note(format!("with these settings: {}: {}", warning.key, warning.message)),
+        }
+    }
+    Ok(config)
+}
+
+/// What the settings are put into.
+#[derive(Default)]
+struct Base {
+    table: toml::Table,
+    warnings: Vec<Warning>,
+}
+
+impl Base {
+    /// Reads a file that is right, and of which these warnings were told.
+    fn read(path: &Path, warnings: Vec<Warning>) -> Result<Self, Failure> {
+        let text = std::fs::read_to_string(path).map_err(|error| Failure::during(path.display(), error))?;
+        let table = text.parse().map_err(|error| Failure::during(path.display(), error))?;
+        Ok(Self { table, warnings })
+    }
+
+    fn told(&self, warning: &Warning) -> bool {
+        self.warnings.iter().any(|told| told.key == warning.key && told.message == warning.message)
+    }
+}
+
+/// One `--set key=value`, of a key that there is.
+struct Setting<'a> {
+    text: &'a str,
+    key: &'a str,
+    value: &'a str,
+}
+
+impl<'a> Setting<'a> {
+    /// Fails with what to tell of it. With a typo, something else would be replayed than was asked for.
+    fn parse(text: &'a str) -> Result<Self, String> {
+        let Some((key, value)) = text.split_once('=') else {
+            return Err(format!("--set {}: allowed: KEY=VALUE", on_one_line(text)));
+        };
+        let setting = Self { text, key: key.trim(), value: value.trim() };
+        let names = key_names();
+        if setting.key.contains('.') {
+            // Its value may be a secret.
+            let key = on_one_line(setting.key);
+            return Err(format!("--set {key}: no key of the breaker; allowed: keys at the top of the file"));
+        }
+        let mut keys = names.iter().map(String::as_str).filter(|name| !name.contains('.'));
+        if keys.clone().any(|name| name == setting.key) {
+            return Ok(setting);
+        }
+        let meant = closest(setting.key, &mut keys).map(|name| format!("; did you mean {name}?"));
+        Err(format!("{setting}: there is no such key{}", meant.unwrap_or_default()))
+    }
+
+    /// Sets the key, wherever the table has it; a value that is no TOML value is taken as text.
+    fn put_into(&self, table: &mut toml::Table) {
+        let value = format!("x = {}", self.value)
+            .parse::<toml::Table>()
+            .ok()
+            .filter(|parsed| parsed.len() == 1)
+            .and_then(|mut parsed| parsed.remove("x"))
+            .unwrap_or_else(|| toml::Value::String(self.value.to_owned()));
+        match table.get_mut("circuit_breaker").and_then(toml::Value::as_table_mut) {
+            Some(section) if section.contains_key(self.key) => section.insert(self.key.to_owned(), value),
+            _ => table.insert(self.key.to_owned(), value),
+        };
+    }
+}
+
+/// As it was given.
+impl std::fmt::Display for Setting<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "--set {}", on_one_line(self.text))
+    }
+}
+
+fn is_last_of_its_key(setting: &Setting<'_>, later: &[Result<Setting<'_>, String>]) -> bool {
+    !later.iter().flatten().any(|other| other.key == setting.key)
+}
+
+/// A key without the section that the original's files have it in.
+fn plain(key: &str) -> &str {
+    key.strip_prefix("circuit_breaker.").unwrap_or(key)
+}
+
+fn words(problem: &Problem) -> String {
+    match &problem.reason {
+        Reason::Allowed(allowed) => format!("allowed: {allowed}"),
+        Reason::Because(words) => words.clone(),
+    }
+}
+
+fn on_one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
