@@ -12,8 +12,8 @@ use super::model::Config;
 use super::problem::{ConfigErrors, Problem, Reason, Warning};
 use super::secret::HIDDEN;
 use super::source::{Source, shorten};
-use crate::suggest::closest;
 use super::value::Field;
+use crate::suggest::closest;
 
 /// Unknown keys beyond this many are only counted: such a file is not a configuration with a typo.
 const MOST_UNKNOWN: usize = 50;
