@@ -13,10 +13,11 @@ use crate::cell::{Admission, CAPACITY, Cell};
 use crate::classic::Classic;
 use crate::clock::Clock;
 use crate::in_flight::{CallId, InFlight, StallRule};
+use crate::incident_book::IncidentBook;
 use crate::name::BreakerName;
 use crate::permit::{OwnedPermit, OwnedTimed, Permit, Timed, Token};
 use crate::rejection::Rejection;
-use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, lock};
 
 /// A circuit breaker to share: cheap to clone, and every clone is the same breaker.
 ///
@@ -53,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) refused: AtomicU64,
     /// Somebody samples memory, ages samples and pages people.
     pub(crate) supervisors: AtomicU64,
+    /// What people were told of, also if the supervisor is replaced meanwhile.
+    pub(crate) incident: Mutex<IncidentBook>,
     pub(crate) changed: Notification,
 }
 
@@ -308,6 +311,10 @@ impl Breaker {
 
     pub(crate) fn classic(&self) -> &Classic {
         &self.shared.classic
+    }
+
+    pub(crate) fn incident(&self) -> MutexGuard<'_, IncidentBook> {
+        lock(&self.shared.incident)
     }
 
     pub(crate) fn supervise(&self) -> Supervised {

@@ -11,7 +11,7 @@ use crate::classic::Classic;
 use crate::clock::Clock;
 use crate::in_flight::InFlight;
 use crate::name::BreakerName;
-use crate::sync::{Arc, AtomicU64};
+use crate::sync::{Arc, AtomicU64, Mutex};
 
 /// What a [`Breaker`] is made of.
 #[derive(Debug, Clone)]
@@ -73,6 +73,7 @@ impl Builder {
                 classic: Classic::default(),
                 refused: AtomicU64::new(0),
                 supervisors: AtomicU64::new(0),
+                incident: Mutex::default(),
                 changed: Notification::new(),
             }),
         })

@@ -23,6 +23,7 @@ mod classic;
 mod clock;
 mod dispatch;
 mod in_flight;
+mod incident_book;
 mod memory;
 mod mock_memory;
 mod name;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use event_listener::EventListener;
 use futures_lite::future;
-use tripline_core::{Event, EventKind, IncidentCause, Instant, MemoryState};
+use tripline_core::{Event, EventKind, Instant, MemoryState};
 
 use crate::alert::{Alert, AlertSink, Snapshot, Stage};
 use crate::breaker::{Breaker, Supervised};
@@ -63,8 +63,6 @@ struct Watched {
     memory_known: Option<bool>,
     memory_state: Option<MemoryState>,
     outbox: Outbox,
-    incidents: u64,
-    cause: Option<IncidentCause>,
     events_dropped: u32,
     _supervised: Supervised,
 }
@@ -86,8 +84,6 @@ pub fn supervise(
             memory_known: None,
             memory_state: None,
             outbox: dispatcher.outbox(&watch.sinks),
-            incidents: 0,
-            cause: None,
             events_dropped: 0,
             _supervised: watch.breaker.supervise(),
             memory: watch.memory,
@@ -213,23 +209,19 @@ impl Watched {
     }
 
     fn tell(&mut self, event: &Event, clock: &dyn Clock) {
-        let (stage, cause) = match event.kind {
-            EventKind::IncidentStarted(cause) => {
-                self.incidents = self.incidents.saturating_add(1);
-                self.cause = Some(cause);
-                (Stage::Initial, cause)
-            }
-            EventKind::IncidentEnded(end) => match self.cause.take() {
-                Some(cause) => (Stage::Resolved(end), cause),
+        let (stage, told) = match event.kind {
+            EventKind::IncidentStarted(cause) => (Stage::Initial, self.breaker.incident().begin(cause)),
+            EventKind::IncidentEnded(end) => match self.breaker.incident().end() {
+                Some(told) => (Stage::Resolved(end), told),
                 None => return,
             },
             _ => return,
         };
         let alert = Alert {
             breaker: self.breaker.name().clone(),
-            incident: self.incidents,
+            incident: told.number,
             stage,
-            cause,
+            cause: told.cause,
             at: clock.wall(),
             snapshot: snapshot(&self.breaker),
         };

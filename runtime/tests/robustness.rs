@@ -197,3 +197,21 @@ fn a_bogus_instant_does_not_stop_the_world() {
     fast_call(&clock, &breaker);
     assert!(breaker.try_start().is_ok());
 }
+
+#[test]
+fn an_incident_that_was_told_is_resolved_by_the_next_supervisor() {
+    let world = World::new(1);
+    let breaker = Breaker::builder(world.clock()).policy(policy()).build().unwrap();
+    let sink = Arc::new(RecordingSink::default());
+    let watch = || Watch::new(breaker.clone()).sink(sink.clone());
+    let stop = world.supervise([watch()]);
+    breaker.simulate_latency();
+    world.advance(Duration::from_secs(1));
+    stop.stop(Duration::from_secs(1));
+    world.advance(Duration::from_secs(1));
+    world.supervise([watch()]);
+    breaker.reset();
+    world.advance(Duration::from_secs(1));
+    let told: Vec<_> = sink.all().iter().map(|alert| (alert.incident, alert.stage.as_str())).collect();
+    assert_eq!(told, [(1, "initial"), (1, "resolved")]);
+}
