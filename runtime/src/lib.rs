@@ -35,6 +35,8 @@ mod supervisor;
 mod sync;
 #[cfg(feature = "test-util")]
 pub mod test_util;
+#[cfg(feature = "tsc")]
+mod tsc_clock;
 
 pub use alert::{Alert, AlertSink, DeliveryError, Snapshot, Stage};
 #[cfg(feature = "smol")]
@@ -53,3 +55,5 @@ pub use rejection::{CallError, Rejection};
 pub use stop::Stop;
 pub use supervisor::{Supervisor, Watch, supervise};
 pub use tripline_core as core;
+#[cfg(feature = "tsc")]
+pub use tsc_clock::TscClock;

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use tripline_runtime::core::{Breaker as Core, Outcome};
+use tripline_runtime::{SystemClock, TscClock};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 
@@ -68,7 +69,14 @@ fn admit_record(c: &mut Criterion) {
     let mut resilience = peers::Resilience::new();
     group.bench_function("tower_resilience", |b| b.iter(|| resilience.call()));
     let sorting = peers::MutexSort::new(64);
-    group.bench_function("mutex_sort_p95", |b| b.iter(|| sorting.record(black_box(7))));
+    // Latencies that jump about, or there would be nothing to sort.
+    let mut latency = 7_u32;
+    group.bench_function("mutex_sort_p95", |b| {
+        b.iter(|| {
+            latency = latency.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            sorting.record(latency >> 8)
+        });
+    });
     group.finish();
 
     let mut group = c.benchmark_group("admit_record_2t");
@@ -100,14 +108,19 @@ fn admit_record(c: &mut Criterion) {
 fn admit_record_timed(c: &mut Criterion) {
     let mut group = c.benchmark_group("admit_record_timed");
     group.bench_function("floor_instant_now", |b| b.iter(Instant::now));
-    let breaker = ours::on_system_clock();
-    group.bench_function("tripline_system_clock", |b| {
-        b.iter(|| {
-            if let Ok(permit) = black_box(&breaker).try_start() {
-                permit.finish(Outcome::Ok);
-            }
+    let clocks = [
+        ("tripline_system_clock", ours::on_clock(SystemClock::new())),
+        ("tripline_tsc_clock", ours::on_clock(TscClock::new())),
+    ];
+    for (name, breaker) in clocks {
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                if let Ok(permit) = black_box(&breaker).try_start() {
+                    permit.finish(Outcome::Ok);
+                }
+            });
         });
-    });
+    }
     group.finish();
 }
 

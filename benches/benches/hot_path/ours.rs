@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tripline_runtime::core::{Instant, Latency, Outcome, Policy};
 use tripline_runtime::test_util::ManualClock;
-use tripline_runtime::{Breaker, SystemClock};
+use tripline_runtime::{Breaker, Clock};
 
 /// A breaker that stays closed, with a full window.
 pub(crate) fn breaker(window: u16, trend: bool, stall_detection: bool) -> Breaker {
@@ -22,9 +22,9 @@ pub(crate) fn breaker(window: u16, trend: bool, stall_detection: bool) -> Breake
     breaker
 }
 
-/// A breaker that reads the system's clock.
-pub(crate) fn on_system_clock() -> Breaker {
-    Breaker::builder(Arc::new(SystemClock::new())).stall_detection(false).build().unwrap()
+/// A breaker that reads this clock.
+pub(crate) fn on_clock(clock: impl Clock + 'static) -> Breaker {
+    Breaker::builder(Arc::new(clock)).stall_detection(false).build().unwrap()
 }
 
 static NOW: AtomicU64 = AtomicU64::new(1_000_000_000);
