@@ -15,7 +15,7 @@ use futures_lite::future::block_on;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame};
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tripline_backends::tower::{BreakerLayer, Error, GrpcClassify, service_unavailable};
+use tripline_backends::tower::{BreakerLayer, CallError, GrpcClassify, service_unavailable};
 use tripline_runtime::Breaker;
 use tripline_runtime::core::{Counts, Latency, Outcome, Policy, StateKind};
 use tripline_runtime::test_util::{ManualClock, World};
@@ -114,7 +114,7 @@ fn slow_calls_open_the_breaker_and_the_next_one_is_rejected_without_being_made()
     }
     let before = made.load(Ordering::Relaxed);
     match block_on(service.oneshot(())) {
-        Err(Error::Rejected(rejection)) => assert_eq!(rejection.retry_after, Some(Duration::from_secs(10))),
+        Err(CallError::Rejected(rejection)) => assert_eq!(rejection.retry_after, Some(Duration::from_secs(10))),
         other => panic!("{other:?}"),
     }
     assert_eq!(made.load(Ordering::Relaxed), before);
@@ -129,7 +129,7 @@ fn errors_and_server_errors_are_failed_and_client_errors_are_not() {
         let seen = block_on(service.oneshot(()));
         match answer {
             Ok(code) => assert_eq!(seen.unwrap().status(), code),
-            Err(error) => assert_eq!(seen.unwrap_err(), Error::Inner(error)),
+            Err(error) => assert_eq!(seen.unwrap_err(), CallError::Failed(error)),
         }
     }
     assert_eq!((counts(&breaker).ok, counts(&breaker).failed), (1, 2));

@@ -22,7 +22,7 @@ pub struct BreakerLayer<C = HttpClassify, J = FailWithError, M = ToHead> {
 
 impl BreakerLayer {
     /// Measures to the head of the response, classifies by [`HttpClassify`] and fails with
-    /// [`Error::Rejected`](super::Error::Rejected).
+    /// [`CallError::Rejected`](super::CallError::Rejected).
     pub fn new(breaker: Breaker) -> Self {
         Self { breaker, classify: HttpClassify, on_rejection: FailWithError, measure: PhantomData }
     }

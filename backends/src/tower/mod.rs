@@ -2,7 +2,7 @@
 //!
 //! [`BreakerLayer`] asks the breaker when a call is made, never in `poll_ready`, and tells it how the call went. By default a call
 //! is measured to the head of the response; with [`measure_body`](BreakerLayer::measure_body) to the last frame of its body.
-//! A [`Classify`] decides what counts as failed. A call that is not admitted ends with [`Error::Rejected`], or with a
+//! A [`Classify`] decides what counts as failed. A call that is not admitted ends with [`CallError::Rejected`], or with a
 //! response of your own, see [`respond_with`](BreakerLayer::respond_with).
 //!
 //! | the call | counts as |
@@ -28,7 +28,7 @@
 //!
 //! breaker.force_open();
 //! let answer = futures_lite::future::block_on(service.oneshot("hello"));
-//! assert!(matches!(answer, Err(Error::Rejected(_))));
+//! assert!(matches!(answer, Err(CallError::Rejected(_))));
 //! # Ok::<(), tripline_runtime::core::CapacityError>(())
 //! ```
 //!
@@ -45,7 +45,6 @@
 
 mod body;
 mod classify;
-mod error;
 mod future;
 mod layer;
 mod measure;
@@ -54,9 +53,9 @@ mod service;
 
 pub use body::MeasuredBody;
 pub use classify::{Classify, GrpcClassify, HttpClassify};
-pub use error::Error;
 pub use future::ResponseFuture;
 pub use layer::BreakerLayer;
 pub use measure::{Measure, ToEndOfBody, ToHead};
 pub use rejected::{FailWithError, OnRejection, RespondWith, service_unavailable};
 pub use service::BreakerService;
+pub use tripline_runtime::CallError;

@@ -3,7 +3,7 @@
 use http::{Response, StatusCode, header};
 use tripline_runtime::Rejection;
 
-use super::error::Error;
+use tripline_runtime::CallError;
 
 /// What a caller gets whose call was not admitted: an error or a response of the inner service's type.
 ///
@@ -22,19 +22,19 @@ pub trait OnRejection<Res, E> {
     fn inner(error: E) -> Self::Error;
 }
 
-/// A rejection is [`Error::Rejected`], the inner service's errors are [`Error::Inner`].
+/// A rejection is [`CallError::Rejected`], the inner service's errors are [`CallError::Failed`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FailWithError;
 
 impl<Res, E> OnRejection<Res, E> for FailWithError {
-    type Error = Error<E>;
+    type Error = CallError<E>;
 
-    fn reject(&self, rejection: Rejection) -> Result<Res, Error<E>> {
-        Err(Error::Rejected(rejection))
+    fn reject(&self, rejection: Rejection) -> Result<Res, CallError<E>> {
+        Err(CallError::Rejected(rejection))
     }
 
-    fn inner(error: E) -> Error<E> {
-        Error::Inner(error)
+    fn inner(error: E) -> CallError<E> {
+        CallError::Failed(error)
     }
 }
 
