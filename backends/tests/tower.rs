@@ -258,7 +258,7 @@ fn a_panic_is_failed_at_once_even_if_the_future_outlives_it() {
     let (breaker, _) = breaker();
     let panics_when_polled = service_fn(|()| async { panic!("as the test wants") });
     let mut service = BreakerLayer::new(breaker.clone()).layer(panics_when_polled);
-    let mut call: Pin<Box<dyn Future<Output = Result<Response<Frames>, Error<Infallible>>>>> =
+    let mut call: Pin<Box<dyn Future<Output = Result<Response<Frames>, CallError<Infallible>>>>> =
         Box::pin(service.call(()));
     assert!(catch_unwind(AssertUnwindSafe(|| poll_once(call.as_mut()).is_ready())).is_err());
     assert_eq!(counts(&breaker).failed, 1);
