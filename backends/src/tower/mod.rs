@@ -15,7 +15,7 @@
 //! ```
 //! use std::sync::Arc;
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
-//! use tripline_backends::tower::{BreakerLayer, Error};
+//! use tripline_backends::tower::{BreakerLayer, CallError};
 //! use tripline_runtime::{Breaker, test_util::ManualClock};
 //!
 //! let breaker = Breaker::builder(Arc::new(ManualClock::default())).build()?;
