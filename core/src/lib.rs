@@ -31,6 +31,8 @@
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "embedded-hal")]
+mod alarm;
 mod breaker;
 mod counts;
 mod event;
@@ -41,12 +43,15 @@ mod outcome;
 mod policy;
 mod rules;
 mod state;
+mod ticks;
 mod time;
 mod trend;
 mod units;
 mod wait;
 mod window;
 
+#[cfg(feature = "embedded-hal")]
+pub use alarm::Alarm;
 pub use breaker::{Breaker, CapacityError, Generation, Refusal, RefusalReason, Trip};
 pub use counts::Counts;
 pub use event::{EVENT_CAPACITY, Event, EventKind, IncidentCause, IncidentEnd};
@@ -54,6 +59,7 @@ pub use memory::{MemorySample, MemoryState};
 pub use outcome::Outcome;
 pub use policy::Policy;
 pub use state::{Cause, State, StateKind, TripReason, is_legal};
+pub use ticks::TickExtender;
 pub use time::Instant;
 pub use trend::Trend;
 pub use units::{Backoff, Confidence, Latency, MemoryThreshold, OutOfRange, Percentile, Ratio};
