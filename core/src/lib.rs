@@ -42,9 +42,12 @@ mod memory;
 mod outcome;
 mod policy;
 mod rules;
+#[cfg(feature = "serde")]
+mod span;
 mod state;
 mod ticks;
 mod time;
+#[cfg(feature = "trend")]
 mod trend;
 mod units;
 mod wait;
@@ -61,5 +64,6 @@ pub use policy::Policy;
 pub use state::{Cause, State, StateKind, TripReason, is_legal};
 pub use ticks::TickExtender;
 pub use time::Instant;
+#[cfg(feature = "trend")]
 pub use trend::Trend;
 pub use units::{Backoff, Confidence, Latency, MemoryThreshold, OutOfRange, Percentile, Ratio};

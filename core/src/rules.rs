@@ -6,6 +6,7 @@ use crate::units::{Percentile, Ratio};
 use crate::window::Window;
 
 /// Fewer slow calls in a row than this are no plateau.
+#[cfg(feature = "trend")]
 const LEAST_PLATEAU: u32 = 5;
 
 /// What follows from a policy, computed once when it changes.
@@ -14,6 +15,7 @@ pub(crate) struct Limits {
     percentile: Percentile,
     failure_rate: Ratio,
     pub(crate) minimum_samples: u16,
+    #[cfg(feature = "trend")]
     pub(crate) trend_minimum: u16,
     pub(crate) evidence: Option<EvidenceRule>,
 }
@@ -28,6 +30,7 @@ pub(crate) struct Verdict {
     /// There are enough calls for the latency rules to trip.
     pub(crate) enough: bool,
     /// At least five calls, all of them slow.
+    #[cfg(feature = "trend")]
     pub(crate) plateau: bool,
 }
 
@@ -37,6 +40,7 @@ impl Limits {
             percentile: policy.percentile,
             failure_rate: policy.failure_rate_threshold,
             minimum_samples: policy.effective_minimum_samples(),
+            #[cfg(feature = "trend")]
             trend_minimum: policy.effective_trend_minimum(),
             evidence: EvidenceRule::new(policy),
         }
@@ -51,6 +55,7 @@ impl Limits {
             above,
             breach: above && self.evidence.as_ref().is_none_or(|rule| evidence.is_enough(rule)),
             enough: n >= u32::from(self.minimum_samples),
+            #[cfg(feature = "trend")]
             plateau: slow == n && n >= LEAST_PLATEAU,
         }
     }

@@ -6,6 +6,7 @@ use heapless::Deque;
 
 use crate::outcome::Outcome;
 use crate::time::{Instant, saturating_nanos};
+#[cfg(feature = "trend")]
 use crate::trend::TrendSums;
 use crate::units::{Latency, Percentile};
 
@@ -55,6 +56,7 @@ pub(crate) struct Window<const N: usize> {
     above: u16,
     failed: u16,
     fast_failures: u16,
+    #[cfg(feature = "trend")]
     sums: TrendSums,
 }
 
@@ -70,6 +72,7 @@ impl<const N: usize> Window<N> {
             above: 0,
             failed: 0,
             fast_failures: 0,
+            #[cfg(feature = "trend")]
             sums: TrendSums::default(),
         }
     }
@@ -164,6 +167,7 @@ impl<const N: usize> Window<N> {
     }
 
     /// The sums that the trend is told from.
+    #[cfg(feature = "trend")]
     pub(crate) fn sums(&self) -> &TrendSums {
         &self.sums
     }
@@ -216,6 +220,7 @@ impl<const N: usize> Window<N> {
             self.fast_failures = self.fast_failures.saturating_add(1);
             return;
         }
+        #[cfg(feature = "trend")]
         self.sums.push(sample.latency);
         if sample.latency > self.threshold {
             self.above = self.above.saturating_add(1);
@@ -231,6 +236,7 @@ impl<const N: usize> Window<N> {
             self.fast_failures = self.fast_failures.saturating_sub(1);
             return;
         }
+        #[cfg(feature = "trend")]
         self.sums.pop_oldest(sample.latency);
         if sample.latency > self.threshold {
             self.above = self.above.saturating_sub(1);
@@ -241,7 +247,10 @@ impl<const N: usize> Window<N> {
         self.above = 0;
         self.failed = 0;
         self.fast_failures = 0;
-        self.sums = TrendSums::default();
+        #[cfg(feature = "trend")]
+        {
+            self.sums = TrendSums::default();
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::outcome::Outcome;
 use crate::rules::Verdict;
 use crate::state::{Cause, State, TripReason, is_legal};
 use crate::time::Instant;
+#[cfg(feature = "trend")]
 use crate::trend::Slope;
 use crate::units::Latency;
 
@@ -63,6 +64,13 @@ impl<const N: usize> Breaker<N> {
         }
     }
 
+    #[cfg(not(feature = "trend"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "with the trend it needs both")]
+    pub(super) fn latency_rule(&self, _: Verdict) -> Option<TripReason> {
+        Some(TripReason::Latency)
+    }
+
+    #[cfg(feature = "trend")]
     pub(super) fn latency_rule(&self, verdict: Verdict) -> Option<TripReason> {
         if !self.policy.trend_analysis {
             return Some(TripReason::Latency);

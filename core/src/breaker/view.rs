@@ -6,6 +6,7 @@ use crate::memory::{MemorySample, MemoryState};
 use crate::policy::Policy;
 use crate::state::State;
 use crate::time::Instant;
+#[cfg(feature = "trend")]
 use crate::trend::Trend;
 use crate::units::Latency;
 
@@ -76,6 +77,7 @@ impl<const N: usize> Breaker<N> {
     }
 
     /// Which way the latencies go. O(1) where there is a slope, else O(n).
+    #[cfg(feature = "trend")]
     pub fn trend(&self) -> Trend {
         self.window.sums().trend(self.window.latencies(), self.limits.trend_minimum)
     }
