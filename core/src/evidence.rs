@@ -59,9 +59,10 @@ impl EvidenceRule {
         let calls = f64::from(policy.latency_window_size.get());
         let bound = libm::log((1.0 + (calls - 1.0) * p1) / (1.0 - confidence));
         Some(Self {
-            slow: libm::floor(libm::log(p1 / p0) * ONE) as i32,
-            fast: libm::floor(libm::log((1.0 - p1) / (1.0 - p0)) * ONE) as i32,
-            bound: libm::ceil(bound * ONE) as i32,
+            // Towards zero is down for a gain; the loss and the bound go one further.
+            slow: (libm::log(p1 / p0) * ONE) as i32,
+            fast: ((libm::log((1.0 - p1) / (1.0 - p0)) * ONE) as i32).saturating_sub(1),
+            bound: ((bound * ONE) as i32).saturating_add(1),
         })
     }
 

@@ -56,7 +56,7 @@ mod window;
 #[cfg(feature = "embedded-hal")]
 pub use alarm::Alarm;
 pub use breaker::{Breaker, CapacityError, Generation, Refusal, RefusalReason, Trip};
-pub use counts::Counts;
+pub use counts::{Counts, Total};
 pub use event::{EVENT_CAPACITY, Event, EventKind, IncidentCause, IncidentEnd};
 pub use memory::{MemorySample, MemoryState};
 pub use outcome::Outcome;

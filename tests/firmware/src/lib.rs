@@ -2,6 +2,7 @@
 #![no_std]
 
 pub mod bad_input;
+pub mod measure;
 pub mod report;
 pub mod scenarios;
 pub mod surface;
