@@ -16,6 +16,7 @@ use crate::memory::{MemoryLatch, MemorySample};
 use crate::outcome::Outcome;
 use crate::policy::Policy;
 use crate::rules::Limits;
+use crate::settings::Settings;
 use crate::state::{State, TripReason};
 use crate::time::{Instant, Timeline};
 use crate::units::Latency;
@@ -104,7 +105,7 @@ pub struct Trip {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Breaker<const N: usize> {
-    policy: Policy,
+    settings: Settings,
     limits: Limits,
     time: Timeline,
     state: State,
@@ -144,6 +145,7 @@ impl<const N: usize> Breaker<N> {
         check_capacity::<N>(&policy)?;
         let window = Window::new(policy.latency_window_size.get(), policy.latency_max_age, policy.latency_threshold);
         Ok(Self {
+            settings: Settings::new(&policy),
             limits: Limits::new(&policy),
             time: Timeline::default(),
             state: if policy.enabled { State::Closed } else { State::Disabled },
@@ -162,7 +164,6 @@ impl<const N: usize> Breaker<N> {
             incident: IncidentTracker::new(),
             events: EventQueue::new(),
             counts: Counts::default(),
-            policy,
         })
     }
 
@@ -260,7 +261,7 @@ impl<const N: usize> Breaker<N> {
     /// Memory was read. The rule is looked at even if no call is made.
     pub fn handle_memory(&mut self, now: Instant, sample: MemorySample) {
         let now = self.read_clock(now);
-        let changed = self.memory.observe(now, sample, &self.policy);
+        let changed = self.memory.observe(now, sample, &self.settings);
         self.memory_seen(now, changed);
         self.catch_up(now);
     }
@@ -290,8 +291,8 @@ impl<const N: usize> Breaker<N> {
             State::HalfOpen { admitted, good } if admitted > good => self.probe_deadline(),
             _ => Instant::MAX,
         };
-        let memory = self.memory.believed_until(&self.policy).plus_nanos(1);
-        let incident = self.incident.deadline(&self.policy, self.limits.minimum_samples);
+        let memory = self.memory.believed_until(&self.settings).plus_nanos(1);
+        let incident = self.incident.deadline(&self.settings, self.limits.minimum_samples);
         // Ageing alone decides nothing but whether a closed breaker is healthy again.
         let ageing = if self.incident.waits_for_health() { self.window.next_expiry() } else { Instant::MAX };
         let next = probe.min(memory).min(incident).min(ageing);

@@ -1,9 +1,9 @@
 //! When it started and when it is really over.
 
 use crate::event::{IncidentCause, IncidentEnd};
-use crate::policy::Policy;
+use crate::settings::Settings;
 use crate::state::TripReason;
-use crate::time::{Instant, saturating_nanos};
+use crate::time::Instant;
 
 /// An incident without calls to prove that it is over ends after so many recovery times.
 const QUIET_RECOVERY_TIMES: u64 = 10;
@@ -64,10 +64,10 @@ impl IncidentTracker {
     }
 
     /// Looks at a closed breaker in which a condition holds; tells the cause if an incident begins with it.
-    pub(crate) fn condition_holds(&mut self, now: Instant, policy: &Policy) -> Option<IncidentCause> {
+    pub(crate) fn condition_holds(&mut self, now: Instant, settings: &Settings) -> Option<IncidentCause> {
         let since = if let Health::Condition(since) = self.health { since } else { now };
         self.health = Health::Condition(since);
-        if self.open || now.nanos_since(since) < saturating_nanos(policy.recovery_time) {
+        if self.open || now.nanos_since(since) < settings.recovery_time_nanos {
             return None;
         }
         self.open = true;
@@ -75,14 +75,14 @@ impl IncidentTracker {
     }
 
     /// Looks at a closed and healthy breaker; tells the end if the incident is over.
-    pub(crate) fn healthy(&mut self, now: Instant, policy: &Policy, minimum_samples: u16) -> Option<IncidentEnd> {
+    pub(crate) fn healthy(&mut self, now: Instant, settings: &Settings, minimum_samples: u16) -> Option<IncidentEnd> {
         if !matches!(self.health, Health::Healthy(_)) {
             self.health = if self.open { Health::Healthy(now) } else { Health::Unknown };
         }
         if !self.open {
             return None;
         }
-        if now < self.deadline(policy, minimum_samples) {
+        if now < self.deadline(settings, minimum_samples) {
             return None;
         }
         self.open = false;
@@ -91,8 +91,8 @@ impl IncidentTracker {
     }
 
     /// When time alone begins or ends an incident, if nothing else happens; [`Instant::MAX`] = never.
-    pub(crate) fn deadline(&self, policy: &Policy, minimum_samples: u16) -> Instant {
-        let recovery = saturating_nanos(policy.recovery_time);
+    pub(crate) fn deadline(&self, settings: &Settings, minimum_samples: u16) -> Instant {
+        let recovery = settings.recovery_time_nanos;
         match (self.open, self.health) {
             (false, Health::Condition(since)) => since.plus_nanos(recovery),
             (true, Health::Healthy(since)) if self.calls_since_closed >= minimum_samples => since.plus_nanos(recovery),

@@ -41,7 +41,9 @@ mod incident;
 mod memory;
 mod outcome;
 mod policy;
+mod ring;
 mod rules;
+mod settings;
 #[cfg(feature = "serde")]
 mod span;
 mod state;

@@ -6,7 +6,7 @@ use core::time::Duration;
 use crate::units::{Backoff, Confidence, Latency, MemoryThreshold, Percentile, Ratio};
 
 /// The settings of one breaker. Every value that can be built is valid; settings that depend on each other say how
-/// they are brought together.
+/// they are brought together. A breaker keeps spans of more than 584 years as that.
 ///
 /// ```
 /// use core::time::Duration;
@@ -139,9 +139,12 @@ impl Policy {
 
     /// The share of memory below which the latch clears.
     pub fn memory_clear_ratio(&self) -> f64 {
-        let threshold = self.memory_threshold.get();
-        threshold - self.memory_hysteresis.get().min(threshold / 2.0)
+        clear_ratio(self.memory_threshold, self.memory_hysteresis)
     }
+}
+
+pub(crate) fn clear_ratio(threshold: MemoryThreshold, hysteresis: Ratio) -> f64 {
+    threshold.get() - hysteresis.get().min(threshold.get() / 2.0)
 }
 
 #[cfg(test)]

@@ -2,9 +2,8 @@
 
 use core::time::Duration;
 
-use heapless::Deque;
-
 use crate::outcome::Outcome;
+use crate::ring::Ring;
 use crate::time::{Instant, saturating_nanos};
 #[cfg(feature = "trend")]
 use crate::trend::TrendSums;
@@ -24,6 +23,9 @@ struct Sample {
 }
 
 impl Sample {
+    /// Fills the places that no call has taken yet.
+    const NONE: Self = Self { latency: Latency::ZERO, stamp: 0 };
+
     fn new(latency: Latency, failed: bool, at: Instant) -> Self {
         Self { latency, stamp: tick(at) | if failed { !TICK_MASK } else { 0 } }
     }
@@ -48,7 +50,7 @@ fn tick(at: Instant) -> u32 {
 /// of the percentile, of the trend and of [`Window::timed`].
 #[derive(Debug, Clone)]
 pub(crate) struct Window<const N: usize> {
-    samples: Deque<Sample, N>,
+    samples: Ring<Sample, N>,
     size: u16,
     threshold: Latency,
     max_age_ticks: u32,
@@ -64,7 +66,7 @@ impl<const N: usize> Window<N> {
     /// An empty window of `size` samples, at most `N`.
     pub(crate) fn new(size: u16, max_age: Duration, threshold: Latency) -> Self {
         Self {
-            samples: Deque::new(),
+            samples: Ring::new(Sample::NONE),
             size: size.min(u16::try_from(N).unwrap_or(u16::MAX)),
             threshold,
             max_age_ticks: age_ticks(max_age),
@@ -84,7 +86,7 @@ impl<const N: usize> Window<N> {
             self.drop_oldest();
         }
         let sample = Sample::new(latency, outcome == Outcome::Failed, now);
-        if self.samples.push_back(sample).is_ok() {
+        if self.samples.push_back(sample) {
             self.newest_at = now;
             self.count(sample);
         }
@@ -92,7 +94,7 @@ impl<const N: usize> Window<N> {
 
     /// Drops the samples that are too old at `now`; true if any was. O(1) amortised.
     pub(crate) fn expire(&mut self, now: Instant) -> bool {
-        if self.samples.is_empty() {
+        if self.samples.len() == 0 {
             return false;
         }
         // Stamps wrap after 78 h. While the newest sample counts, none is older than two ages (48 h at the most), so
@@ -141,14 +143,14 @@ impl<const N: usize> Window<N> {
         for _ in 0..self.len() {
             if let Some(sample) = self.samples.pop_front() {
                 self.count(sample);
-                let _ = self.samples.push_back(sample);
+                self.samples.push_back(sample);
             }
         }
     }
 
     /// All samples, fast failures included.
     pub(crate) fn len(&self) -> u16 {
-        self.samples.len() as u16
+        self.samples.len()
     }
 
     /// Samples that say something about latency: all but the fast failures.

@@ -18,7 +18,7 @@ impl<const N: usize> Breaker<N> {
             return;
         }
         self.expire_samples(now);
-        let slow = latency > self.policy.latency_threshold;
+        let slow = latency > self.settings.latency_threshold;
         if slow {
             self.stalled = self.stalled.saturating_sub(1);
             self.counts.slow = self.counts.slow.wrapping_add(1);
@@ -44,7 +44,7 @@ impl<const N: usize> Breaker<N> {
     }
 
     pub(super) fn verdict(&self) -> Verdict {
-        self.limits.verdict(&self.window, &self.evidence, self.stalled)
+        self.limits.verdict(&self.settings, &self.window, &self.evidence, self.stalled)
     }
 
     pub(super) fn trip_rule(&self, verdict: Verdict) -> Option<TripReason> {
@@ -60,7 +60,9 @@ impl<const N: usize> Breaker<N> {
             (true, Some(_)) => Some(TripReason::MemoryAndLatency),
             (true, None) => Some(TripReason::Memory),
             (false, Some(reason)) => Some(reason),
-            (false, None) => self.limits.failures(&self.window, self.stalled).then_some(TripReason::Failures),
+            (false, None) => {
+                self.limits.failures(&self.settings, &self.window, self.stalled).then_some(TripReason::Failures)
+            }
         }
     }
 
@@ -72,11 +74,11 @@ impl<const N: usize> Breaker<N> {
 
     #[cfg(feature = "trend")]
     pub(super) fn latency_rule(&self, verdict: Verdict) -> Option<TripReason> {
-        if !self.policy.trend_analysis {
+        if !self.settings.trend_analysis {
             return Some(TripReason::Latency);
         }
         let slope = self.window.sums().slope(self.limits.trend_minimum);
-        let sustained = self.breaches_in_a_row >= self.policy.latency_window_size.get();
+        let sustained = self.breaches_in_a_row >= self.settings.latency_window_size.get();
         if slope == Slope::Rising {
             Some(TripReason::LatencyRising)
         } else if verdict.plateau {
@@ -111,7 +113,7 @@ impl<const N: usize> Breaker<N> {
                     self.change_state(now, State::Closed, Cause::Recovered);
                 }
             }
-            Outcome::Failed if self.limits.failure_rule_is_on() => self.trip(now, TripReason::ProbeFailed),
+            Outcome::Failed if self.settings.failure_rule_is_on() => self.trip(now, TripReason::ProbeFailed),
             Outcome::Failed | Outcome::Ignored => self.give_place_back(),
         }
     }
@@ -138,16 +140,16 @@ impl<const N: usize> Breaker<N> {
     }
 
     pub(super) fn end_wait(&mut self, now: Instant) {
-        self.probes.limit = self.policy.half_open_max_calls;
-        self.probes.threshold = self.policy.latency_threshold;
+        self.probes.limit = self.settings.half_open_max_calls;
+        self.probes.threshold = self.settings.latency_threshold;
         let to = if self.probes.limit == 0 { State::Closed } else { State::HalfOpen { admitted: 0, good: 0 } };
         self.change_state(now, to, Cause::WaitOver);
     }
 
     pub(super) fn trip(&mut self, now: Instant, reason: TripReason) {
         let wait = match self.state {
-            State::HalfOpen { .. } => self.wait.after_failed_probe(&self.policy),
-            _ => self.wait.after_trip(&self.policy),
+            State::HalfOpen { .. } => self.wait.after_failed_probe(&self.settings),
+            _ => self.wait.after_trip(&self.settings),
         };
         self.last_trip = Some(Trip { reason, at: now });
         self.counts.tripped(reason);
@@ -213,10 +215,10 @@ impl<const N: usize> Breaker<N> {
 
     pub(super) fn look_at_incident(&mut self, now: Instant, verdict: Verdict) {
         if verdict.above && verdict.enough {
-            if let Some(cause) = self.incident.condition_holds(now, &self.policy) {
+            if let Some(cause) = self.incident.condition_holds(now, &self.settings) {
                 self.emit(now, EventKind::IncidentStarted(cause));
             }
-        } else if let Some(end) = self.incident.healthy(now, &self.policy, self.limits.minimum_samples) {
+        } else if let Some(end) = self.incident.healthy(now, &self.settings, self.limits.minimum_samples) {
             self.wait.fall_back();
             self.emit(now, EventKind::IncidentEnded(end));
         }
@@ -241,7 +243,7 @@ impl<const N: usize> Breaker<N> {
     }
 
     pub(super) fn expire_memory(&mut self, now: Instant) {
-        if self.memory.expire(now, &self.policy) {
+        if self.memory.expire(now, &self.settings) {
             self.emit(now, EventKind::Memory(self.memory.state()));
         }
     }

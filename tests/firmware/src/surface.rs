@@ -96,7 +96,7 @@ fn operate(breaker: &mut Breaker<64>) -> u64 {
 
 fn view(breaker: &Breaker<64>) -> u64 {
     let counts = breaker.counts();
-    let policy = breaker.policy();
+    let policy = black_box(breaker.policy());
     let mut sum = u64::from(counts.ok ^ counts.slow ^ counts.trips(black_box(TripReason::Latency)));
     sum ^= u64::from(breaker.generation_at(now(1)).map_or(breaker.generation().get(), Generation::get));
     sum ^= u64::from(policy.effective_minimum_samples()) ^ policy.effective_max_wait().as_secs();

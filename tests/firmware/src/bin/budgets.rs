@@ -123,7 +123,7 @@ fn costs<const N: usize>(counter: &Counter) -> Result<Costs, &'static str> {
     let mut ask = Series::default();
     let mut record = Series::default();
     let mut trip = Series::default();
-    let calls = 6 * N as u32 + 600;
+    let calls = 12 * N as u32 + 600;
     // The default rules, then everything at once; on calls of every kind, in an order that no rule likes.
     for policy in [policy::<N>(), policy_with_everything::<N>()?] {
         let mut breaker = breaker::<N>(policy)?;
@@ -133,7 +133,7 @@ fn costs<const N: usize>(counter: &Counter) -> Result<Costs, &'static str> {
             now = now + Duration::from_micros(noise.below(20_000).into());
             let mut generation = None;
             let asked = counter.instructions(|| generation = black_box(breaker.try_admit(black_box(now)).ok()));
-            let (latency, outcome) = adversary(call, &mut noise);
+            let (latency, outcome) = adversary(call, N as u32, &mut noise);
             let closed = breaker.state() == State::Closed;
             if closed {
                 ask.add(asked);
@@ -157,9 +157,9 @@ fn costs<const N: usize>(counter: &Counter) -> Result<Costs, &'static str> {
 }
 
 /// Rising, falling and alternating stretches, edges of the range and of the threshold, failures and noise.
-fn adversary(call: u32, noise: &mut Noise) -> (Latency, Outcome) {
+fn adversary(call: u32, stretch: u32, noise: &mut Noise) -> (Latency, Outcome) {
     let threshold = THRESHOLD.as_micros();
-    let micros = match call / 40 % 6 {
+    let micros = match call / stretch % 6 {
         0 => call % 40 * 7_000,
         1 => threshold - call % 40 * 1_000,
         2 => threshold.saturating_sub(1).saturating_add(call % 3),
