@@ -10,7 +10,7 @@ use core::time::Duration;
 
 use crate::counts::Counts;
 use crate::event::{Event, EventQueue};
-use crate::evidence::{Evidence, EvidenceRule};
+use crate::evidence::Evidence;
 use crate::incident::IncidentTracker;
 use crate::memory::{MemoryLatch, MemorySample};
 use crate::outcome::Outcome;
@@ -141,18 +141,20 @@ impl<const N: usize> Breaker<N> {
     ///
     /// # Errors
     /// [`CapacityError`] where the window of the policy does not fit into `N`.
+    #[expect(clippy::needless_pass_by_value, reason = "a policy is made for its breaker")]
     pub fn new(policy: Policy, seed: u64) -> Result<Self, CapacityError> {
         check_capacity::<N>(&policy)?;
+        let limits = Limits::new(&policy);
         let window = Window::new(policy.latency_window_size.get(), policy.latency_max_age, policy.latency_threshold);
         Ok(Self {
             settings: Settings::new(&policy),
-            limits: Limits::new(&policy),
+            limits,
             time: Timeline::default(),
             state: if policy.enabled { State::Closed } else { State::Disabled },
             generation: 0,
             generation_since: Instant::ZERO,
             window,
-            evidence: Evidence::new(EvidenceRule::new(&policy).as_ref()),
+            evidence: Evidence::new(limits.evidence.as_ref()),
             stalled: 0,
             breaches_in_a_row: 0,
             memory: MemoryLatch::new(),

@@ -4,6 +4,7 @@
 //! threshold (and, if wanted, rising or proven), when too many calls fail or hang, or when memory runs out. This crate is
 //! `no_std`, allocates nothing, starts nothing, reads no clock and does not panic: time and measurements come in as
 //! arguments, decisions and [events](Event) come out. `tripline-runtime` puts it behind a shared handle for servers.
+//! [`on_a_microcontroller`] says how to use it in a firmware, and what it costs there.
 //!
 //! | word | meaning |
 //! |---|---|
@@ -39,6 +40,7 @@ mod event;
 mod evidence;
 mod incident;
 mod memory;
+pub mod on_a_microcontroller;
 mod outcome;
 mod policy;
 mod ring;

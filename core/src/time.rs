@@ -68,7 +68,8 @@ impl core::ops::Add<Duration> for Instant {
     }
 }
 
-/// A duration in whole nanoseconds, at most `u64::MAX`.
+/// A duration in whole nanoseconds, at most `u64::MAX`. Many places use it and none is in a hurry, so one copy is enough.
+#[inline(never)]
 pub(crate) const fn saturating_nanos(span: Duration) -> u64 {
     span.as_secs().saturating_mul(1_000_000_000).saturating_add(span.subsec_nanos() as u64)
 }

@@ -216,7 +216,7 @@ impl TrendSums {
             products += before.map_or(0.0, |b: f64| b * deviation);
             before = Some(deviation);
         }
-        products < critical_autocorrelation(self.n) * sum_of_squares
+        is_negative_autocorrelation(products / sum_of_squares, self.n)
     }
 
     fn mean(&self) -> f64 {
@@ -251,14 +251,17 @@ fn critical_t_squared(degrees: u16) -> f64 {
     2.705_543_454_095_413 + v * (5.012_754_418 + v * (6.993_924_469 + v * 8.1))
 }
 
-/// The 1 % quantile of the lag-1 autocorrelation of n ≥ 5 independent Gaussian values.
+/// Whether a lag-1 autocorrelation of n ≥ 5 values lies below its 1 % quantile for independent Gaussian ones.
 ///
 /// Mean −1/n and standard deviation (n−2)/(n·√(n−1)) are exact; the quantile of the small, skewed samples is fitted to a
-/// simulation of 8 million windows per n, and stays at or below 1 % within its error.
-fn critical_autocorrelation(n: u16) -> f64 {
+/// simulation of 8 million windows per n, and stays at or below 1 % within its error. Squares spare the root, and a
+/// constant window (0/0) is not negative.
+fn is_negative_autocorrelation(autocorrelation: f64, n: u16) -> bool {
     if n <= LEAST_FOR_OSCILLATION {
-        return -0.798;
+        return autocorrelation < -0.798;
     }
     let n = f64::from(n);
-    -1.0 / n - (2.3264 - 1.6 / n) * (n - 2.0) / (n * libm::sqrt(n - 1.0))
+    let below_mean = autocorrelation + 1.0 / n;
+    let quantile = (2.3264 - 1.6 / n) * (n - 2.0) / n;
+    below_mean < 0.0 && below_mean * below_mean * (n - 1.0) > quantile * quantile
 }

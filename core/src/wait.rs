@@ -107,7 +107,10 @@ mod tests {
             for exponent in [0, 1, 2, 3, 7, 31, 40, 100, u32::MAX] {
                 let exact = libm::pow(base, f64::from(exponent));
                 let ours = power(base, exponent);
-                assert!(ours == exact || (ours / exact - 1.0).abs() < 1e-13, "{base}^{exponent}: {ours}, not {exact}");
+                assert!(
+                    ours.is_infinite() && exact.is_infinite() || (ours / exact - 1.0).abs() < 1e-13,
+                    "{base}^{exponent}: {ours}, not {exact}"
+                );
             }
         }
     }

@@ -4,7 +4,8 @@ use core::num::{NonZeroU16, NonZeroU32};
 use core::time::Duration;
 
 use tripline_core::{
-    Breaker, EVENT_CAPACITY, Instant, Latency, MemorySample, MemoryState, Outcome, Policy, State, StateKind, TickExtender,
+    Breaker, EVENT_CAPACITY, Instant, Latency, MemorySample, MemoryState, Outcome, Policy, State, StateKind,
+    TickExtender,
 };
 
 use crate::scenarios::policy;

@@ -36,8 +36,10 @@ fn slow_calls_trip_and_probes_close() -> Check {
     }
     ensure!(breaker.state() == State::Open { until: at(10_010) });
     let refused = breaker.try_admit(at(20));
-    ensure!(refused.is_err_and(|r| r.reason == RefusalReason::Open(TripReason::Latency)
-        && r.retry_after == Some(Duration::from_millis(9_990))));
+    ensure!(
+        refused.is_err_and(|r| r.reason == RefusalReason::Open(TripReason::Latency)
+            && r.retry_after == Some(Duration::from_millis(9_990)))
+    );
 
     for probe in 0..3 {
         ensure!(breaker.try_admit(at(10_010 + probe)).is_ok());

@@ -7,8 +7,8 @@ use core::num::{NonZeroU16, NonZeroU32};
 use core::time::Duration;
 
 use tripline_core::{
-    Backoff, Breaker, Cause, Confidence, Generation, Instant, Latency, MemorySample, MemoryThreshold, Outcome, Percentile,
-    Policy, Ratio, StateKind, TickExtender, TripReason, is_legal,
+    Backoff, Breaker, Cause, Confidence, Generation, Instant, Latency, MemorySample, MemoryThreshold, Outcome,
+    Percentile, Policy, Ratio, StateKind, TickExtender, TripReason, is_legal,
 };
 
 /// Calls them all; the result depends on each, so none can be left out.

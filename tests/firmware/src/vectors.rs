@@ -55,7 +55,8 @@ pub fn replay(report: &mut Report) -> u32 {
 
 /// The exact value, and the decision on both sides of it.
 fn check_percentile(vector: &PercentileVector) -> Check {
-    let expected = Latency::from_millis(if cfg!(feature = "seed-wrong-answer") { 1 } else { vector.expected_ms.into() });
+    let expected =
+        Latency::from_millis(if cfg!(feature = "seed-wrong-answer") { 1 } else { vector.expected_ms.into() });
     let mut policy = quick_policy(0, vector.window, vector.percentile)?;
     policy.latency_threshold = Latency::MAX;
     let mut breaker = breaker(policy.clone())?;

@@ -19,9 +19,7 @@ use cortex_m_rt::{entry, exception};
 use embedded_hal::digital::{ErrorType, OutputPin};
 use heapless::spsc::{Consumer, Producer, Queue};
 use panic_never as _;
-use tripline_core::{
-    Alarm, Breaker, Generation, Latency, Outcome, Policy, Ratio, State, TickExtender, TripReason,
-};
+use tripline_core::{Alarm, Breaker, Generation, Latency, Outcome, Policy, Ratio, State, TickExtender, TripReason};
 use tripline_firmware::report::Report;
 use tripline_firmware::{Check, ensure};
 
@@ -170,4 +168,3 @@ impl OutputPin for Lamp {
         Ok(())
     }
 }
-
