@@ -1,5 +1,5 @@
 //! The scenarios and the bad input of the firmware, on the host: both targets must decide the same.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "the firmware shares these files")]
 
 #[path = "../firmware/src/bad_input.rs"]
 mod bad_input;
@@ -7,6 +7,7 @@ mod bad_input;
 mod scenarios;
 
 type Check = Result<(), &'static str>;
+type Named = (&'static str, fn() -> Check);
 
 macro_rules! ensure {
     ($condition:expr) => {

@@ -9,10 +9,10 @@ use tripline_core::{
 };
 
 use crate::scenarios::policy;
-use crate::{Check, ensure};
+use crate::{Check, Named, ensure};
 
 /// All of them, by name.
-pub const ALL: &[(&str, fn() -> Check)] = &[
+pub const ALL: &[Named] = &[
     ("time goes backwards", time_goes_backwards),
     ("the counter wraps", the_counter_wraps),
     ("time jumps to the end", time_jumps_to_the_end),

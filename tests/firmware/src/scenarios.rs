@@ -8,10 +8,10 @@ use tripline_core::{
     State, StateKind, TripReason,
 };
 
-use crate::{Check, ensure};
+use crate::{Check, Named, ensure};
 
 /// All scenarios, by name.
-pub const ALL: &[(&str, fn() -> Check)] = &[
+pub const ALL: &[Named] = &[
     ("slow calls trip, probes close", slow_calls_trip_and_probes_close),
     ("a slow probe opens for longer", a_slow_probe_opens_for_longer),
     ("a late result changes nothing", a_late_result_changes_nothing),

@@ -25,6 +25,9 @@ const RECORD_MEAN: u32 = if TREND { 1_100 } else { 700 };
 const RECORD_WORST: u32 = if TREND { 6_600 } else { 1_000 };
 /// A call that trips, once in an incident.
 const TRIP_WORST: u32 = if TREND { 7_000 } else { 1_300 };
+/// The ask that ends the wait, and a slow probe, which makes the wait grow.
+const PROBE_ASK_WORST: u32 = 800;
+const PROBE_FAILED_WORST: u32 = 4_000;
 /// For each sample that expires within one call, beside the worst case without.
 const EXPIRY_EACH: u32 = if TREND { 75 } else { 45 };
 /// By so much may the worst case of recording differ between windows of 64 and 256.
@@ -58,6 +61,9 @@ fn run(report: &mut Report) -> Check {
     small.report(report, &NAMES_16, 16);
     middle.report(report, &NAMES_64, 64);
     large.report(report, &NAMES_256, 256);
+    let (asked, failed) = probing(&counter)?;
+    report.budget("ask_first_probe_worst", asked, PROBE_ASK_WORST);
+    report.budget("record_failed_probe_worst", failed, PROBE_FAILED_WORST);
     // Windows below 21 skip a part of the trend, so 16 is no measure for the others.
     let most = middle.record_worst + middle.record_worst * GROWTH_PERCENT / 100;
     report.budget("record_worst_256_against_64", large.record_worst, most);
@@ -166,12 +172,12 @@ fn adversary(call: u32, stretch: u32, noise: &mut Noise) -> (Latency, Outcome) {
         0 => call % 40 * 7_000,
         1 => threshold - call % 40 * 1_000,
         2 => threshold.saturating_sub(1).saturating_add(call % 3),
-        3 if call % 40 == 0 => u32::MAX,
+        3 if call.is_multiple_of(40) => u32::MAX,
         3 => 0,
         4 => noise.below(2 * threshold),
         _ => noise.below(threshold),
     };
-    let outcome = if call % 11 == 0 { Outcome::Failed } else { Outcome::Ok };
+    let outcome = if call.is_multiple_of(11) { Outcome::Failed } else { Outcome::Ok };
     (Latency::from_micros(micros), outcome)
 }
 
@@ -193,6 +199,24 @@ fn expiry<const N: usize>(counter: &Counter) -> Result<u32, &'static str> {
         breaker.handle_finished(black_box(late), black_box(generation), black_box(Latency::ZERO), Outcome::Ok);
     });
     if breaker.samples() == 2 { Ok(instructions) } else { Err("they did not expire") }
+}
+
+/// Probing that fails a hundred times in a row: the ask that ends the wait, and the slow probe.
+fn probing(counter: &Counter) -> Result<(u32, u32), &'static str> {
+    let mut breaker = breaker::<64>(policy_with_everything::<64>()?)?;
+    let mut now = Instant::from_millis(1);
+    breaker.handle_stalled(now, breaker.generation(), u16::MAX);
+    let (mut asks, mut failures) = (Series::default(), Series::default());
+    for _ in 0..100 {
+        now = now + Duration::from_secs(400);
+        let mut generation = None;
+        asks.add(counter.instructions(|| generation = black_box(breaker.try_admit(black_box(now)).ok())));
+        let generation = generation.ok_or("it is not probing")?;
+        failures.add(counter.instructions(|| {
+            breaker.handle_finished(black_box(now), generation, black_box(Latency::MAX), black_box(Outcome::Ok));
+        }));
+    }
+    Ok((asks.worst, failures.worst))
 }
 
 /// The deepest of what a firmware calls.
