@@ -22,22 +22,22 @@ impl Wait {
 
     /// The wait after a trip from Closed: what it has grown to in this incident, without jitter.
     pub(crate) fn after_trip(&self, settings: &Settings) -> u64 {
-        self.grown(settings)
+        self.grown(settings) as u64
     }
 
     /// The wait after a failed probe: grown by one more step, up to the longest, then varied by the jitter.
     pub(crate) fn after_failed_probe(&mut self, settings: &Settings) -> u64 {
         self.failures = self.failures.saturating_add(1);
         let spread = settings.wait_jitter.get() * self.unit();
-        (self.grown(settings) as f64 * (1.0 + spread)) as u64
+        (self.grown(settings) * (1.0 + spread)) as u64
     }
 
-    fn grown(&self, settings: &Settings) -> u64 {
+    fn grown(&self, settings: &Settings) -> f64 {
         let longest = settings.longest_wait_nanos() as f64;
         let factor = power(settings.wait_backoff.get(), self.failures);
         let wait = settings.wait_time_nanos as f64 * factor;
         // NaN (0 · ∞) falls to the longest wait too.
-        if wait < longest { wait as u64 } else { longest as u64 }
+        if wait < longest { wait } else { longest }
     }
 
     /// A number in −1..1: a Weyl sequence through the finalizer of `MurmurHash3` (A. Appleby, 2011).
