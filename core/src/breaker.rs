@@ -16,6 +16,7 @@ use crate::memory::{MemoryLatch, MemorySample};
 use crate::outcome::Outcome;
 use crate::policy::Policy;
 use crate::rules::Limits;
+use crate::settings::Settings;
 use crate::state::{State, TripReason};
 use crate::time::{Instant, Timeline};
 use crate::units::Latency;
@@ -106,7 +107,7 @@ pub struct Trip {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Breaker<const N: usize> {
-    policy: Policy,
+    settings: Settings,
     limits: Limits,
     time: Timeline,
     state: State,
@@ -142,11 +143,13 @@ impl<const N: usize> Breaker<N> {
     ///
     /// # Errors
     /// [`CapacityError`] where the window of the policy does not fit into `N`.
+    #[expect(clippy::needless_pass_by_value, reason = "a policy is made for its breaker")]
     pub fn new(policy: Policy, seed: u64) -> Result<Self, CapacityError> {
         check_capacity::<N>(&policy)?;
-        let window = Window::new(policy.latency_window_size.get(), policy.latency_max_age, policy.latency_threshold);
         let limits = Limits::new(&policy);
+        let window = Window::new(policy.latency_window_size.get(), policy.latency_max_age, policy.latency_threshold);
         Ok(Self {
+            settings: Settings::new(&policy),
             time: Timeline::default(),
             state: if policy.enabled { State::Closed } else { State::Disabled },
             generation: 0,
@@ -165,7 +168,6 @@ impl<const N: usize> Breaker<N> {
             incident: IncidentTracker::new(),
             events: EventQueue::new(),
             counts: Counts::default(),
-            policy,
         })
     }
 
@@ -219,7 +221,7 @@ impl<const N: usize> Breaker<N> {
     pub fn handle_finished(&mut self, end: Instant, generation: Generation, latency: Latency, outcome: Outcome) {
         let now = self.time.end_of_call(end);
         self.expire_memory(now);
-        if latency > self.policy.latency_threshold && outcome != Outcome::Ignored && self.state != State::Disabled {
+        if latency > self.settings.latency_threshold && outcome != Outcome::Ignored && self.state != State::Disabled {
             self.counts.slow = self.counts.slow.wrapping_add(1);
         }
         if generation != self.generation() {
@@ -266,7 +268,7 @@ impl<const N: usize> Breaker<N> {
     /// Memory was read. The rule is looked at even if no call is made.
     pub fn handle_memory(&mut self, now: Instant, sample: MemorySample) {
         let now = self.read_clock(now);
-        let changed = self.memory.observe(now, sample, &self.policy);
+        let changed = self.memory.observe(now, sample, &self.settings);
         self.memory_seen(now, changed);
         self.catch_up(now);
     }
@@ -296,8 +298,8 @@ impl<const N: usize> Breaker<N> {
             State::HalfOpen { admitted, good } if admitted > good => self.probe_deadline(),
             _ => Instant::MAX,
         };
-        let memory = self.memory.believed_until(&self.policy).plus_nanos(1);
-        let incident = self.incident.deadline(&self.policy, self.limits.minimum_samples);
+        let memory = self.memory.believed_until(&self.settings).plus_nanos(1);
+        let incident = self.incident.deadline(&self.settings, self.limits.minimum_samples);
         // Ageing alone decides nothing but whether a closed breaker is healthy again.
         let ageing = if self.incident.has_condition() { self.window.next_expiry() } else { Instant::MAX };
         let next = probe.min(memory).min(incident).min(ageing);

@@ -3,23 +3,30 @@
 use crate::outcome::Outcome;
 use crate::state::TripReason;
 
-/// Totals since the breaker was made; they wrap at 2^64 (trips at 2^32).
+/// A total. On targets with 32-bit pointers it wraps at 2^32, else at 2^64.
+#[cfg(target_pointer_width = "64")]
+pub type Total = u64;
+/// A total. On targets with 32-bit pointers it wraps at 2^32, else at 2^64.
+#[cfg(not(target_pointer_width = "64"))]
+pub type Total = u32;
+
+/// Totals since the breaker was made; they wrap (trips at 2^32 everywhere).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Counts {
     /// Results that came back well.
-    pub ok: u64,
+    pub ok: Total,
     /// Results that failed.
-    pub failed: u64,
+    pub failed: Total,
     /// Results that were to be ignored.
-    pub ignored: u64,
+    pub ignored: Total,
     /// Results that took longer than the threshold, those of an earlier generation too.
-    pub slow: u64,
+    pub slow: Total,
     /// Results of an earlier generation.
-    pub stale: u64,
+    pub stale: Total,
     /// Calls given up without a result.
-    pub dropped: u64,
+    pub dropped: Total,
     trips: [u32; TripReason::ALL.len()],
 }
 

@@ -7,8 +7,9 @@ use crate::memory::MemoryState;
 use crate::state::{Cause, StateKind, TripReason};
 use crate::time::Instant;
 
-/// How many events wait to be polled; the oldest goes when one more comes.
-pub const EVENT_CAPACITY: usize = 8;
+/// How many events wait to be polled; the oldest goes when one more comes. 4 on targets with 32-bit pointers, where a
+/// breaker is to be small, else 8. No call makes more than 4.
+pub const EVENT_CAPACITY: usize = if cfg!(target_pointer_width = "64") { 8 } else { 4 };
 
 /// Something that happened, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -57,11 +57,12 @@ impl EvidenceRule {
         let p0 = (1.0 - policy.percentile.get()).max(LEAST_SHARE);
         let p1 = ODDS_RATIO * p0 / (1.0 - p0 + ODDS_RATIO * p0);
         let calls = f64::from(policy.latency_window_size.get());
-        let bound = libm::log((1.0 + (calls - 1.0) * p1) / (1.0 - confidence));
+        let odds = (1.0 + (calls - 1.0) * p1) / (1.0 - confidence);
         Some(Self {
-            slow: libm::floor(libm::log(p1 / p0) * ONE) as i32,
-            fast: libm::floor(libm::log((1.0 - p1) / (1.0 - p0)) * ONE) as i32,
-            bound: libm::ceil(bound * ONE) as i32,
+            // Towards zero is down for a gain; the loss and the bound go one further.
+            slow: fixed_log(p1 / p0),
+            fast: fixed_log((1.0 - p1) / (1.0 - p0)).saturating_sub(1),
+            bound: fixed_log(odds).saturating_add(1),
         })
     }
 
@@ -72,6 +73,12 @@ impl EvidenceRule {
     fn start(&self) -> i32 {
         self.slow.saturating_mul(FORGIVEN_STEPS).saturating_neg()
     }
+}
+
+/// A natural logarithm in fixed point, rounded towards zero. One copy: a conversion takes code without an FPU.
+#[inline(never)]
+fn fixed_log(x: f64) -> i32 {
+    (libm::log(x) * ONE) as i32
 }
 
 /// The running sum, and how many stalled calls are already in it.

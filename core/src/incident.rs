@@ -1,9 +1,9 @@
 //! When an incident started, and when it is really over.
 
 use crate::event::{IncidentCause, IncidentEnd};
-use crate::policy::Policy;
+use crate::settings::Settings;
 use crate::state::TripReason;
-use crate::time::{Instant, saturating_nanos};
+use crate::time::Instant;
 
 /// An incident without calls to prove that it is over ends after so many recovery times.
 const QUIET_RECOVERY_TIMES: u64 = 10;
@@ -12,14 +12,24 @@ const QUIET_RECOVERY_TIMES: u64 = 10;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct IncidentTracker {
     open: bool,
-    condition_since: Option<Instant>,
-    healthy_since: Option<Instant>,
+    health: Health,
     calls_since_closed: u16,
+}
+
+/// What a closed breaker was last found to be, and since when.
+#[derive(Debug, Clone, Copy)]
+enum Health {
+    /// Not closed, or not looked at since.
+    Unknown,
+    /// A condition holds.
+    Condition(Instant),
+    /// None does.
+    Healthy(Instant),
 }
 
 impl IncidentTracker {
     pub(crate) const fn new() -> Self {
-        Self { open: false, condition_since: None, healthy_since: None, calls_since_closed: 0 }
+        Self { open: false, health: Health::Unknown, calls_since_closed: 0 }
     }
 
     pub(crate) const fn is_open(&self) -> bool {
@@ -28,13 +38,12 @@ impl IncidentTracker {
 
     /// A closed breaker is in a condition that keeps an incident open, or may begin one.
     pub(crate) fn has_condition(&self) -> bool {
-        self.condition_since.is_some()
+        matches!(self.health, Health::Condition(_))
     }
 
     /// The breaker left Closed, or came back to it at `closed_at`.
     pub(crate) fn state_changed(&mut self, closed_at: Option<Instant>) {
-        self.condition_since = None;
-        self.healthy_since = closed_at;
+        self.health = closed_at.map_or(Health::Unknown, Health::Healthy);
         self.calls_since_closed = 0;
     }
 
@@ -55,10 +64,10 @@ impl IncidentTracker {
     }
 
     /// Looks at a closed breaker in which a condition holds; tells the cause if an incident begins with it.
-    pub(crate) fn condition_holds(&mut self, now: Instant, policy: &Policy) -> Option<IncidentCause> {
-        self.healthy_since = None;
-        let since = *self.condition_since.get_or_insert(now);
-        if self.open || now.nanos_since(since) < saturating_nanos(policy.recovery_time) {
+    pub(crate) fn condition_holds(&mut self, now: Instant, settings: &Settings) -> Option<IncidentCause> {
+        let since = if let Health::Condition(since) = self.health { since } else { now };
+        self.health = Health::Condition(since);
+        if self.open || now.nanos_since(since) < settings.recovery_time_nanos {
             return None;
         }
         self.open = true;
@@ -66,27 +75,28 @@ impl IncidentTracker {
     }
 
     /// Looks at a closed and healthy breaker; tells the end if the incident is over.
-    pub(crate) fn healthy(&mut self, now: Instant, policy: &Policy, minimum_samples: u16) -> Option<IncidentEnd> {
-        self.condition_since = None;
+    pub(crate) fn healthy(&mut self, now: Instant, settings: &Settings, minimum_samples: u16) -> Option<IncidentEnd> {
+        if !matches!(self.health, Health::Healthy(_)) {
+            self.health = if self.open { Health::Healthy(now) } else { Health::Unknown };
+        }
         if !self.open {
             return None;
         }
-        self.healthy_since.get_or_insert(now);
-        if now < self.deadline(policy, minimum_samples) {
+        if now < self.deadline(settings, minimum_samples) {
             return None;
         }
         self.open = false;
-        self.healthy_since = None;
+        self.health = Health::Unknown;
         Some(IncidentEnd::Healthy)
     }
 
     /// When time alone begins or ends an incident, if nothing else happens; [`Instant::MAX`] = never.
-    pub(crate) fn deadline(&self, policy: &Policy, minimum_samples: u16) -> Instant {
-        let recovery = saturating_nanos(policy.recovery_time);
-        match (self.open, self.condition_since, self.healthy_since) {
-            (false, Some(since), _) => since.plus_nanos(recovery),
-            (true, _, Some(since)) if self.calls_since_closed >= minimum_samples => since.plus_nanos(recovery),
-            (true, _, Some(since)) => since.plus_nanos(recovery.saturating_mul(QUIET_RECOVERY_TIMES)),
+    pub(crate) fn deadline(&self, settings: &Settings, minimum_samples: u16) -> Instant {
+        let recovery = settings.recovery_time_nanos;
+        match (self.open, self.health) {
+            (false, Health::Condition(since)) => since.plus_nanos(recovery),
+            (true, Health::Healthy(since)) if self.calls_since_closed >= minimum_samples => since.plus_nanos(recovery),
+            (true, Health::Healthy(since)) => since.plus_nanos(recovery.saturating_mul(QUIET_RECOVERY_TIMES)),
             _ => Instant::MAX,
         }
     }

@@ -4,6 +4,7 @@
 //! threshold (and, if wanted, rising or proven), when too many calls fail or hang, or when memory runs out. This crate is
 //! `no_std`, allocates nothing, starts nothing, reads no clock and does not panic: time and measurements come in as
 //! arguments, decisions and [events](Event) come out. `tripline-runtime` puts it behind a shared handle for servers.
+//! [`on_a_microcontroller`] says how to use it in a firmware, and what it costs there.
 //!
 //! | word | meaning |
 //! |---|---|
@@ -31,29 +32,42 @@
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "embedded-hal")]
+mod alarm;
 mod breaker;
 mod counts;
 mod event;
 mod evidence;
 mod incident;
 mod memory;
+pub mod on_a_microcontroller;
 mod outcome;
 mod policy;
+mod ring;
 mod rules;
+mod settings;
+#[cfg(feature = "serde")]
+mod span;
 mod state;
+mod ticks;
 mod time;
+#[cfg(feature = "trend")]
 mod trend;
 mod units;
 mod wait;
 mod window;
 
+#[cfg(feature = "embedded-hal")]
+pub use alarm::Alarm;
 pub use breaker::{Breaker, CapacityError, Generation, Refusal, RefusalReason, Trip};
-pub use counts::Counts;
+pub use counts::{Counts, Total};
 pub use event::{EVENT_CAPACITY, Event, EventKind, IncidentCause, IncidentEnd};
 pub use memory::{MemorySample, MemoryState};
 pub use outcome::Outcome;
 pub use policy::Policy;
 pub use state::{Cause, State, StateKind, TripReason, is_legal};
+pub use ticks::TickExtender;
 pub use time::Instant;
+#[cfg(feature = "trend")]
 pub use trend::Trend;
 pub use units::{Backoff, Confidence, Latency, MemoryThreshold, OutOfRange, Percentile, Ratio};

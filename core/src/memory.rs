@@ -1,7 +1,7 @@
 //! Memory as a latch: set when it runs out, cleared only when there is room again.
 
-use crate::policy::Policy;
-use crate::time::{Instant, saturating_nanos};
+use crate::settings::Settings;
+use crate::time::Instant;
 
 /// One reading of memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,13 +38,24 @@ pub enum MemoryState {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MemoryLatch {
     state: MemoryState,
-    sample: Option<MemorySample>,
+    reading: Reading,
+    /// Of the reading, in parts, so that the latch stays small; 0 where there is none.
+    used: u64,
+    limit: u64,
     read_at: Instant,
+}
+
+/// What is known of a [`MemorySample`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    Nothing,
+    WithoutLimit,
+    WithLimit,
 }
 
 impl MemoryLatch {
     pub(crate) const fn new() -> Self {
-        Self { state: MemoryState::Unknown, sample: None, read_at: Instant::ZERO }
+        Self { state: MemoryState::Unknown, reading: Reading::Nothing, used: 0, limit: 0, read_at: Instant::ZERO }
     }
 
     pub(crate) const fn state(&self) -> MemoryState {
@@ -57,53 +68,60 @@ impl MemoryLatch {
 
     /// The last reading; `None` when the source failed or the reading is too old.
     pub(crate) const fn sample(&self) -> Option<MemorySample> {
-        self.sample
+        let limit = match self.reading {
+            Reading::Nothing => return None,
+            Reading::WithoutLimit => None,
+            Reading::WithLimit => Some(self.limit),
+        };
+        Some(MemorySample { used: self.used, limit })
     }
 
     /// Until when the last reading is believed: for three sampling intervals; [`Instant::MAX`] without one.
-    pub(crate) fn believed_until(&self, policy: &Policy) -> Instant {
-        if self.sample.is_none() {
+    pub(crate) fn believed_until(&self, settings: &Settings) -> Instant {
+        if self.reading == Reading::Nothing {
             return Instant::MAX;
         }
-        self.read_at.plus_nanos(saturating_nanos(policy.sample_interval).saturating_mul(3))
+        self.read_at.plus_nanos(settings.sample_interval_nanos.saturating_mul(3))
     }
 
     /// Takes a reading; true if the state changed.
-    pub(crate) fn observe(&mut self, now: Instant, sample: MemorySample, policy: &Policy) -> bool {
-        self.sample = Some(sample);
+    pub(crate) fn observe(&mut self, now: Instant, sample: MemorySample, settings: &Settings) -> bool {
+        self.reading = if sample.limit.is_some() { Reading::WithLimit } else { Reading::WithoutLimit };
+        self.used = sample.used;
+        self.limit = sample.limit.unwrap_or(0);
         self.read_at = now;
         let next = match sample.ratio() {
             None => MemoryState::Unknown,
-            Some(ratio) => self.latch(ratio, policy),
+            Some(ratio) => self.latch(ratio, settings),
         };
         self.change_to(next)
     }
 
     /// The source could not be read; true if the state changed.
     pub(crate) fn lose(&mut self) -> bool {
-        self.sample = None;
+        self.reading = Reading::Nothing;
         self.change_to(MemoryState::Unknown)
     }
 
     /// Stops believing a reading that is too old; true if the state changed.
-    pub(crate) fn expire(&mut self, now: Instant, policy: &Policy) -> bool {
-        now > self.believed_until(policy) && self.lose()
+    pub(crate) fn expire(&mut self, now: Instant, settings: &Settings) -> bool {
+        now > self.believed_until(settings) && self.lose()
     }
 
     /// Holds the last reading against changed settings; true if the state changed.
-    pub(crate) fn retune(&mut self, policy: &Policy) -> bool {
-        match self.sample.and_then(MemorySample::ratio) {
+    pub(crate) fn retune(&mut self, settings: &Settings) -> bool {
+        match self.sample().and_then(MemorySample::ratio) {
             None => false,
             Some(ratio) => {
-                let next = self.latch(ratio, policy);
+                let next = self.latch(ratio, settings);
                 self.change_to(next)
             }
         }
     }
 
-    fn latch(&self, ratio: f64, policy: &Policy) -> MemoryState {
-        let holds = self.is_set() && ratio >= policy.memory_clear_ratio();
-        if ratio >= policy.memory_threshold.get() || holds { MemoryState::Exhausted } else { MemoryState::Ok }
+    fn latch(&self, ratio: f64, settings: &Settings) -> MemoryState {
+        let holds = self.is_set() && ratio >= settings.memory_clear_ratio();
+        if ratio >= settings.memory_threshold.get() || holds { MemoryState::Exhausted } else { MemoryState::Ok }
     }
 
     fn change_to(&mut self, next: MemoryState) -> bool {
@@ -114,6 +132,7 @@ impl MemoryLatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::Policy;
 
     fn used(percent: u64) -> MemorySample {
         MemorySample { used: percent, limit: Some(100) }
@@ -121,32 +140,32 @@ mod tests {
 
     #[test]
     fn the_latch_sets_at_the_threshold_and_clears_below_the_lower_one() {
-        let policy = Policy::default();
+        let settings = Settings::new(&Policy::default());
         let mut latch = MemoryLatch::new();
         for (percent, set) in [(79, false), (80, true), (76, true), (75, true), (74, false), (79, false)] {
-            latch.observe(Instant::ZERO, used(percent), &policy);
+            latch.observe(Instant::ZERO, used(percent), &settings);
             assert_eq!(latch.is_set(), set, "at {percent} %");
         }
     }
 
     #[test]
     fn no_limit_is_unknown_and_clears_the_latch() {
-        let policy = Policy::default();
+        let settings = Settings::new(&Policy::default());
         let mut latch = MemoryLatch::new();
-        latch.observe(Instant::ZERO, used(99), &policy);
-        assert!(latch.observe(Instant::ZERO, MemorySample { used: 99, limit: None }, &policy));
+        latch.observe(Instant::ZERO, used(99), &settings);
+        assert!(latch.observe(Instant::ZERO, MemorySample { used: 99, limit: None }, &settings));
         assert_eq!(latch.state(), MemoryState::Unknown);
-        latch.observe(Instant::ZERO, MemorySample { used: 1, limit: Some(0) }, &policy);
+        latch.observe(Instant::ZERO, MemorySample { used: 1, limit: Some(0) }, &settings);
         assert_eq!(latch.state(), MemoryState::Unknown);
     }
 
     #[test]
     fn a_reading_older_than_three_intervals_is_not_believed() {
-        let policy = Policy::default();
+        let settings = Settings::new(&Policy::default());
         let mut latch = MemoryLatch::new();
-        latch.observe(Instant::ZERO, used(99), &policy);
-        assert!(!latch.expire(Instant::from_millis(1_500), &policy));
-        assert!(latch.expire(Instant::from_millis(1_501), &policy));
+        latch.observe(Instant::ZERO, used(99), &settings);
+        assert!(!latch.expire(Instant::from_millis(1_500), &settings));
+        assert!(latch.expire(Instant::from_millis(1_501), &settings));
         assert_eq!(latch.state(), MemoryState::Unknown);
         assert_eq!(latch.sample(), None);
     }

@@ -6,7 +6,7 @@ use core::time::Duration;
 use crate::units::{Backoff, Confidence, Latency, MemoryThreshold, Percentile, Ratio};
 
 /// The settings of one breaker. Every value that can be built is valid; settings that depend on each other say how
-/// they are brought together.
+/// they are brought together. A breaker keeps spans of more than 584 years as that.
 ///
 /// ```
 /// use core::time::Duration;
@@ -32,34 +32,41 @@ pub struct Policy {
     /// Samples in the window, 1 to the capacity `N` of the breaker. Default: 64.
     pub latency_window_size: NonZeroU16,
     /// Samples older than this no longer count, in steps of 131 µs; at most 24 h (more counts as 24 h). Default: 60 s.
+    #[cfg_attr(feature = "serde", serde(with = "crate::span"))]
     pub latency_max_age: Duration,
     /// Calls needed before a latency or failure rule may trip. `None`: see [`Policy::effective_minimum_samples`].
     pub minimum_samples: Option<u16>,
     /// Ask for a rising or persistent latency, not only a high one. Default: false.
+    #[cfg(feature = "trend")]
     pub trend_analysis: bool,
     /// Samples needed to tell a trend; below 3 it counts as 3, above the window size as that. Default: 10.
+    #[cfg(feature = "trend")]
     pub trend_minimum_samples: u16,
     /// How sure a breach must be; 0 = above is enough. Default: 0.
     pub trip_confidence: Confidence,
     /// Share of failed calls that trips; 0 = off. Default: 0.
     pub failure_rate_threshold: Ratio,
     /// How long the breaker stays open after a trip. Default: 10 s.
+    #[cfg_attr(feature = "serde", serde(with = "crate::span"))]
     pub wait_time: Duration,
     /// By what the wait grows when probing fails. Default: 2.
     pub wait_backoff: Backoff,
     /// The longest wait (before jitter); less than `wait_time` counts as `wait_time`. Default: 300 s.
+    #[cfg_attr(feature = "serde", serde(with = "crate::span"))]
     pub max_wait_time: Duration,
     /// The grown wait is varied by up to ± this share. Default: 0.1.
     pub wait_jitter: Ratio,
     /// Probes while half-open; 0 = close at once after the wait. Default: 5.
     pub half_open_max_calls: u16,
     /// How long a closed breaker must be healthy for an incident to be over. Default: 60 s.
+    #[cfg_attr(feature = "serde", serde(with = "crate::span"))]
     pub recovery_time: Duration,
     /// Used memory as a share of the limit at which the latch sets. Default: 0.8.
     pub memory_threshold: MemoryThreshold,
     /// How far below the threshold the latch clears; at most half the threshold. Default: 0.05.
     pub memory_hysteresis: Ratio,
     /// How often memory is sampled; a sample older than three of these is no longer believed. Default: 500 ms.
+    #[cfg_attr(feature = "serde", serde(with = "crate::span"))]
     pub sample_interval: Duration,
 }
 
@@ -72,7 +79,9 @@ impl Default for Policy {
             latency_window_size: DEFAULT_WINDOW_SIZE,
             latency_max_age: Duration::from_secs(60),
             minimum_samples: None,
+            #[cfg(feature = "trend")]
             trend_analysis: false,
+            #[cfg(feature = "trend")]
             trend_minimum_samples: 10,
             trip_confidence: Confidence::default(),
             failure_rate_threshold: Ratio::ZERO,
@@ -98,6 +107,7 @@ const DEFAULT_WINDOW_SIZE: NonZeroU16 = match NonZeroU16::new(64) {
 const LEAST_DEFAULT_MINIMUM: u16 = 10;
 
 /// A slope and its error need three points.
+#[cfg(feature = "trend")]
 const LEAST_TREND_SAMPLES: u16 = 3;
 
 impl Policy {
@@ -117,6 +127,7 @@ impl Policy {
     }
 
     /// The samples that are really needed to tell a trend: at least 3, and otherwise never more than the window holds.
+    #[cfg(feature = "trend")]
     pub fn effective_trend_minimum(&self) -> u16 {
         self.trend_minimum_samples.min(self.latency_window_size.get()).max(LEAST_TREND_SAMPLES)
     }
@@ -128,9 +139,12 @@ impl Policy {
 
     /// The share of memory below which the latch clears.
     pub fn memory_clear_ratio(&self) -> f64 {
-        let threshold = self.memory_threshold.get();
-        threshold - self.memory_hysteresis.get().min(threshold / 2.0)
+        clear_ratio(self.memory_threshold, self.memory_hysteresis)
     }
+}
+
+pub(crate) fn clear_ratio(threshold: MemoryThreshold, hysteresis: Ratio) -> f64 {
+    threshold.get() - hysteresis.get().min(threshold.get() / 2.0)
 }
 
 #[cfg(test)]
@@ -155,6 +169,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "trend")]
     fn a_minimum_above_the_window_is_the_window() {
         let mut p = policy(0.95, 5);
         p.minimum_samples = Some(500);

@@ -2,18 +2,18 @@
 
 use crate::evidence::{Evidence, EvidenceRule};
 use crate::policy::Policy;
-use crate::units::{Percentile, Ratio};
+use crate::settings::Settings;
 use crate::window::Window;
 
 /// Fewer slow calls in a row than this are no plateau.
+#[cfg(feature = "trend")]
 const LEAST_PLATEAU: u32 = 5;
 
 /// What follows from a policy, computed once when it changes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    percentile: Percentile,
-    failure_rate: Ratio,
     pub(crate) minimum_samples: u16,
+    #[cfg(feature = "trend")]
     pub(crate) trend_minimum: u16,
     pub(crate) evidence: Option<EvidenceRule>,
 }
@@ -28,42 +28,45 @@ pub(crate) struct Verdict {
     /// There are enough calls for the latency rules to trip.
     pub(crate) enough: bool,
     /// At least five calls, all of them slow.
+    #[cfg(feature = "trend")]
     pub(crate) plateau: bool,
 }
 
 impl Limits {
     pub(crate) fn new(policy: &Policy) -> Self {
         Self {
-            percentile: policy.percentile,
-            failure_rate: policy.failure_rate_threshold,
             minimum_samples: policy.effective_minimum_samples(),
+            #[cfg(feature = "trend")]
             trend_minimum: policy.effective_trend_minimum(),
             evidence: EvidenceRule::new(policy),
         }
     }
 
     /// Decides without sorting: of n values the one at the index exceeds the threshold exactly if at least n − index do.
-    pub(crate) fn verdict<const N: usize>(&self, window: &Window<N>, evidence: &Evidence, stalled: u16) -> Verdict {
+    pub(crate) fn verdict<const N: usize>(
+        &self,
+        settings: &Settings,
+        window: &Window<N>,
+        evidence: &Evidence,
+        stalled: u16,
+    ) -> Verdict {
         let n = u32::from(window.timed()).saturating_add(u32::from(stalled));
         let slow = u32::from(window.above()).saturating_add(u32::from(stalled));
-        let above = slow > 0 && slow >= n.saturating_sub(self.percentile.index(n));
+        let above = slow > 0 && slow >= n.saturating_sub(settings.percentile.index(n));
         Verdict {
             above,
             breach: above && self.evidence.as_ref().is_none_or(|rule| evidence.is_enough(rule)),
             enough: n >= u32::from(self.minimum_samples),
+            #[cfg(feature = "trend")]
             plateau: slow == n && n >= LEAST_PLATEAU,
         }
     }
 
-    pub(crate) fn failure_rule_is_on(&self) -> bool {
-        self.failure_rate.get() > 0.0
-    }
-
     /// Whether too large a share of the calls failed; fast failures count in full here.
-    pub(crate) fn failures<const N: usize>(&self, window: &Window<N>, stalled: u16) -> bool {
+    pub(crate) fn failures<const N: usize>(&self, settings: &Settings, window: &Window<N>, stalled: u16) -> bool {
         let n = u32::from(window.len()).saturating_add(u32::from(stalled));
-        self.failure_rule_is_on()
+        settings.failure_rule_is_on()
             && n >= u32::from(self.minimum_samples)
-            && f64::from(window.failed()) / f64::from(n) >= self.failure_rate.get()
+            && f64::from(window.failed()) / f64::from(n) >= settings.failure_rate_threshold.get()
     }
 }

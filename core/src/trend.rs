@@ -45,7 +45,7 @@ impl Trend {
         }
     }
 
-    /// Tells the trend of `latencies`, oldest first; below 3, `minimum` counts as 3. O(n).
+    /// Tells the trend of `latencies`, oldest first, of which the first 65,535 count; below 3, `minimum` counts as 3. O(n).
     ///
     /// ```
     /// use tripline_core::{Latency, Trend};
@@ -58,7 +58,7 @@ impl Trend {
         I: IntoIterator<Item = Latency>,
         I::IntoIter: Clone,
     {
-        let latencies = latencies.into_iter();
+        let latencies = latencies.into_iter().take(usize::from(u16::MAX));
         let mut sums = TrendSums::default();
         latencies.clone().for_each(|latency| sums.push(latency));
         sums.trend(latencies, minimum)
@@ -74,22 +74,24 @@ pub(crate) enum Slope {
     Flat,
 }
 
-const LEAST_FOR_SLOPE: u32 = 3;
-const LEAST_FOR_OSCILLATION: u32 = 5;
+const LEAST_FOR_SLOPE: u16 = 3;
+const LEAST_FOR_OSCILLATION: u16 = 5;
 /// The fitted rise over the window that matters, as a share of the mean.
 const LEAST_RISE: f64 = 0.04;
 /// The standard deviation that matters for oscillation, as a share of the mean.
 const LEAST_DEVIATION: f64 = 0.05;
 
 /// From so many samples on a single outlier at the end would make a significant slope of a flat line (its t tends to √3).
-const LEAST_FOR_ONE_OUTLIER: u32 = 21;
+const LEAST_FOR_ONE_OUTLIER: u16 = 21;
 
 /// n, Σy, Σy² and Σi·y over the samples in arrival order, i from 0, y in microseconds. Exact.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct TrendSums {
-    n: u32,
+    n: u16,
     y: u64,
-    yy: u128,
+    /// Σy² in 80 bits, which is what 65,535 squares need: the low 64 of them and the high 16.
+    yy_low: u64,
+    yy_high: u16,
     iy: u64,
     newest: u32,
 }
@@ -110,7 +112,9 @@ impl TrendSums {
         let y = u64::from(latency.as_micros());
         self.iy = self.iy.wrapping_add(u64::from(self.n).wrapping_mul(y));
         self.y = self.y.wrapping_add(y);
-        self.yy = self.yy.wrapping_add(u128::from(y.wrapping_mul(y)));
+        let (low, carry) = self.yy_low.overflowing_add(y.wrapping_mul(y));
+        self.yy_low = low;
+        self.yy_high = self.yy_high.wrapping_add(u16::from(carry));
         self.n = self.n.wrapping_add(1);
         self.newest = latency.as_micros();
     }
@@ -119,14 +123,20 @@ impl TrendSums {
     pub(crate) fn pop_oldest(&mut self, latency: Latency) {
         let y = u64::from(latency.as_micros());
         self.y = self.y.wrapping_sub(y);
-        self.yy = self.yy.wrapping_sub(u128::from(y.wrapping_mul(y)));
+        self.subtract_square(y);
         self.iy = self.iy.wrapping_sub(self.y);
         self.n = self.n.wrapping_sub(1);
     }
 
+    fn subtract_square(&mut self, y: u64) {
+        let (low, borrow) = self.yy_low.overflowing_sub(y.wrapping_mul(y));
+        self.yy_low = low;
+        self.yy_high = self.yy_high.wrapping_sub(u16::from(borrow));
+    }
+
     /// The direction of the slope. O(1).
     pub(crate) fn slope(&self, minimum: u16) -> Slope {
-        if self.n < u32::from(minimum).max(LEAST_FOR_SLOPE) {
+        if self.n < minimum.max(LEAST_FOR_SLOPE) {
             return Slope::TooFew;
         }
         let fit = self.fit();
@@ -169,16 +179,13 @@ impl TrendSums {
         }
     }
 
-    fn without_newest(&self) -> Self {
+    fn without_newest(mut self) -> Self {
         let y = u64::from(self.newest);
-        let n = self.n.saturating_sub(1);
-        Self {
-            n,
-            y: self.y.wrapping_sub(y),
-            yy: self.yy.wrapping_sub(u128::from(y.wrapping_mul(y))),
-            iy: self.iy.wrapping_sub(u64::from(n).wrapping_mul(y)),
-            newest: 0,
-        }
+        self.n = self.n.saturating_sub(1);
+        self.y = self.y.wrapping_sub(y);
+        self.iy = self.iy.wrapping_sub(u64::from(self.n).wrapping_mul(y));
+        self.subtract_square(y);
+        self
     }
 
     /// The class of the samples, which the caller passes in arrival order for the case that there is no slope. O(n).
@@ -209,7 +216,7 @@ impl TrendSums {
             products += before.map_or(0.0, |b: f64| b * deviation);
             before = Some(deviation);
         }
-        products < critical_autocorrelation(self.n) * sum_of_squares
+        is_negative_autocorrelation(products / sum_of_squares, self.n)
     }
 
     fn mean(&self) -> f64 {
@@ -219,7 +226,9 @@ impl TrendSums {
     /// n·Σy² − (Σy)², exact before the conversion.
     fn scaled_variance(&self) -> f64 {
         let square_of_sum = u128::from(self.y).wrapping_mul(u128::from(self.y));
-        u128::from(self.n).wrapping_mul(self.yy).saturating_sub(square_of_sum) as f64
+        u128::from(self.n)
+            .wrapping_mul(u128::from(self.yy_high) << 64 | u128::from(self.yy_low))
+            .saturating_sub(square_of_sum) as f64
     }
 }
 
@@ -233,8 +242,8 @@ const T_SQUARED: [f64; 12] = [
 ///
 /// From 13 degrees of freedom on it is a polynomial in 1/ν: the square of the Cornish-Fisher expansion (Abramowitz and
 /// Stegun 26.7.5) with its last coefficient widened to stay on the safe side.
-fn critical_t_squared(degrees: u32) -> f64 {
-    let row = usize::try_from(degrees).unwrap_or(usize::MAX).wrapping_sub(1);
+fn critical_t_squared(degrees: u16) -> f64 {
+    let row = usize::from(degrees).wrapping_sub(1);
     if let Some(&exact) = T_SQUARED.get(row) {
         return exact;
     }
@@ -242,14 +251,17 @@ fn critical_t_squared(degrees: u32) -> f64 {
     2.705_543_454_095_413 + v * (5.012_754_418 + v * (6.993_924_469 + v * 8.1))
 }
 
-/// The 1 % quantile of the lag-1 autocorrelation of n ≥ 5 independent Gaussian values.
+/// Whether a lag-1 autocorrelation of n ≥ 5 values lies below its 1 % quantile for independent Gaussian ones.
 ///
 /// Mean −1/n and standard deviation (n−2)/(n·√(n−1)) are exact; the quantile of the small, skewed samples is fitted to a
-/// simulation of 8 million windows per n, and stays at or below 1 % within its error.
-fn critical_autocorrelation(n: u32) -> f64 {
+/// simulation of 8 million windows per n, and stays at or below 1 % within its error. Squares spare the root, and a
+/// constant window (0/0) is not negative.
+fn is_negative_autocorrelation(autocorrelation: f64, n: u16) -> bool {
     if n <= LEAST_FOR_OSCILLATION {
-        return -0.798;
+        return autocorrelation < -0.798;
     }
     let n = f64::from(n);
-    -1.0 / n - (2.3264 - 1.6 / n) * (n - 2.0) / (n * libm::sqrt(n - 1.0))
+    let below_mean = autocorrelation + 1.0 / n;
+    let quantile = (2.3264 - 1.6 / n) * (n - 2.0) / n;
+    below_mean < 0.0 && below_mean * below_mean * (n - 1.0) > quantile * quantile
 }

@@ -92,6 +92,8 @@ impl Percentile {
     /// The index that the percentile has among `n` samples sorted ascending: min(⌊n·p⌋, n−1), in `f64`.
     ///
     /// 0 where there are no samples. The original computes it the same way, and its vectors hold this.
+    // Without an FPU each conversion takes code, so one copy is enough there.
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn index(self, n: u32) -> u32 {
         let floor = (f64::from(n) * self.0) as u32;
         floor.min(n.saturating_sub(1))

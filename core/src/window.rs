@@ -2,10 +2,10 @@
 
 use core::time::Duration;
 
-use heapless::Deque;
-
 use crate::outcome::Outcome;
+use crate::ring::Ring;
 use crate::time::{Instant, saturating_nanos};
+#[cfg(feature = "trend")]
 use crate::trend::TrendSums;
 use crate::units::{Latency, Percentile};
 
@@ -23,6 +23,9 @@ struct Sample {
 }
 
 impl Sample {
+    /// Fills the places that no call has taken yet.
+    const NONE: Self = Self { latency: Latency::ZERO, stamp: 0 };
+
     fn new(latency: Latency, failed: bool, at: Instant) -> Self {
         Self { latency, stamp: tick(at) | if failed { !TICK_MASK } else { 0 } }
     }
@@ -47,7 +50,7 @@ fn tick(at: Instant) -> u32 {
 /// of the percentile, of the trend and of [`Window::timed`].
 #[derive(Debug, Clone)]
 pub(crate) struct Window<const N: usize> {
-    samples: Deque<Sample, N>,
+    samples: Ring<Sample, N>,
     size: u16,
     threshold: Latency,
     max_age_ticks: u32,
@@ -55,6 +58,7 @@ pub(crate) struct Window<const N: usize> {
     above: u16,
     failed: u16,
     fast_failures: u16,
+    #[cfg(feature = "trend")]
     sums: TrendSums,
 }
 
@@ -62,7 +66,7 @@ impl<const N: usize> Window<N> {
     /// An empty window of `size` samples, at most `N`.
     pub(crate) fn new(size: u16, max_age: Duration, threshold: Latency) -> Self {
         Self {
-            samples: Deque::new(),
+            samples: Ring::new(Sample::NONE),
             size,
             threshold,
             max_age_ticks: age_ticks(max_age),
@@ -70,6 +74,7 @@ impl<const N: usize> Window<N> {
             above: 0,
             failed: 0,
             fast_failures: 0,
+            #[cfg(feature = "trend")]
             sums: TrendSums::default(),
         }
     }
@@ -81,7 +86,7 @@ impl<const N: usize> Window<N> {
             self.drop_oldest();
         }
         let sample = Sample::new(latency, outcome == Outcome::Failed, now);
-        if self.samples.push_back(sample).is_ok() {
+        if self.samples.push_back(sample) {
             self.newest_at = now;
             self.count(sample);
         }
@@ -89,7 +94,7 @@ impl<const N: usize> Window<N> {
 
     /// Drops the samples that are too old at `now`; true if any was. O(1) amortised.
     pub(crate) fn expire(&mut self, now: Instant) -> bool {
-        if self.samples.is_empty() {
+        if self.samples.len() == 0 {
             return false;
         }
         // Stamps wrap after 78 h. While the newest sample counts, none is older than two ages (48 h at the most), so
@@ -138,14 +143,14 @@ impl<const N: usize> Window<N> {
         for _ in 0..self.len() {
             if let Some(sample) = self.samples.pop_front() {
                 self.count(sample);
-                let _ = self.samples.push_back(sample);
+                self.samples.push_back(sample);
             }
         }
     }
 
     /// All samples, fast failures included.
     pub(crate) fn len(&self) -> u16 {
-        self.samples.len() as u16
+        self.samples.len()
     }
 
     /// Samples that say something about latency: all but the fast failures.
@@ -164,6 +169,7 @@ impl<const N: usize> Window<N> {
     }
 
     /// The sums that the trend is told from.
+    #[cfg(feature = "trend")]
     pub(crate) fn sums(&self) -> &TrendSums {
         &self.sums
     }
@@ -216,6 +222,7 @@ impl<const N: usize> Window<N> {
             self.fast_failures = self.fast_failures.saturating_add(1);
             return;
         }
+        #[cfg(feature = "trend")]
         self.sums.push(sample.latency);
         if sample.latency > self.threshold {
             self.above = self.above.saturating_add(1);
@@ -231,6 +238,7 @@ impl<const N: usize> Window<N> {
             self.fast_failures = self.fast_failures.saturating_sub(1);
             return;
         }
+        #[cfg(feature = "trend")]
         self.sums.pop_oldest(sample.latency);
         if sample.latency > self.threshold {
             self.above = self.above.saturating_sub(1);
@@ -241,7 +249,10 @@ impl<const N: usize> Window<N> {
         self.above = 0;
         self.failed = 0;
         self.fast_failures = 0;
-        self.sums = TrendSums::default();
+        #[cfg(feature = "trend")]
+        {
+            self.sums = TrendSums::default();
+        }
     }
 }
 

@@ -153,9 +153,9 @@ fn fault_6_values_that_mean_nothing_cannot_be_made() {
 fn fault_6_a_refused_window_changes_nothing() {
     let mut bench = Bench::<8>::new(quick_policy(THRESHOLD_MS, 8, 0.95));
     (0..8).for_each(|_| bench.record(7));
-    let before = bench.breaker.policy().clone();
+    let before = bench.breaker.policy();
     assert!(bench.breaker.handle_policy(bench.now(), &quick_policy(3, 9, 0.5)).is_err());
-    assert_eq!(bench.breaker.policy(), &before);
+    assert_eq!(bench.breaker.policy(), before);
     assert_eq!((bench.breaker.samples(), bench.breaker.samples_above()), (8, 0));
 }
 
@@ -290,7 +290,7 @@ fn fault_27_enabling_does_not_close_an_open_breaker() {
     let before = (bench.breaker.state(), bench.breaker.generation());
     events(&mut bench);
     bench.breaker.enable(bench.now());
-    let enabled = bench.breaker.policy().clone();
+    let enabled = bench.breaker.policy();
     bench.breaker.handle_policy(bench.now(), &enabled).unwrap();
     assert_eq!((bench.breaker.state(), bench.breaker.generation()), before);
     assert_eq!(events(&mut bench), []);

@@ -199,7 +199,7 @@ impl Pair {
         }
         assert_eq!(core.generation().get(), model.generation);
         assert_eq!(core.latest(), model.latest);
-        assert_eq!(core.policy(), &model.policy);
+        assert_eq!(core.policy(), model.policy);
         assert_eq!(core.last_trip(), model.last_trip);
         assert_eq!(core.is_in_incident(), model.incident.open);
         assert_eq!(core.memory_state(), model.memory);

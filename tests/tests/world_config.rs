@@ -77,7 +77,7 @@ fn a_window_that_does_not_fit_is_refused_and_nothing_changes() {
     });
     let error = subject.breaker.set_policy(&too_large).unwrap_err();
     assert_eq!((error.latency_window_size, error.capacity), (1_025, 1_024));
-    assert_eq!(subject.breaker.read(|core| (core.policy().clone(), core.samples())), (quick(), 4));
+    assert_eq!(subject.breaker.read(|core| (core.policy(), core.samples())), (quick(), 4));
     assert!(world.breaker(too_large).is_err());
 }
 

@@ -1,7 +1,5 @@
 //! The state machine: what a finished call, a reading or the time that passes does to the state.
 
-use core::time::Duration;
-
 use super::{Breaker, Refusal, Trip};
 use crate::event::{Event, EventKind};
 use crate::evidence::Evidence;
@@ -9,6 +7,7 @@ use crate::outcome::Outcome;
 use crate::rules::Verdict;
 use crate::state::{Cause, State, TripReason, is_legal};
 use crate::time::Instant;
+#[cfg(feature = "trend")]
 use crate::trend::Slope;
 use crate::units::Latency;
 
@@ -19,9 +18,9 @@ impl<const N: usize> Breaker<N> {
             return;
         }
         self.expire_samples(now);
-        let slow = latency > self.policy.latency_threshold;
+        let slow = latency > self.settings.latency_threshold;
         // A call that outlived the window is no longer among the stalled ones.
-        let outlived = slow && Duration::from(latency) > self.policy.latency_max_age;
+        let outlived = slow && latency.as_nanos() > self.settings.latency_max_age_nanos;
         if slow && !outlived {
             self.stalled = self.stalled.saturating_sub(1);
         }
@@ -46,7 +45,7 @@ impl<const N: usize> Breaker<N> {
     }
 
     pub(super) fn verdict(&self) -> Verdict {
-        self.limits.verdict(&self.window, &self.evidence, self.stalled)
+        self.limits.verdict(&self.settings, &self.window, &self.evidence, self.stalled)
     }
 
     pub(super) fn trip_rule(&self, verdict: Verdict) -> Option<TripReason> {
@@ -62,16 +61,25 @@ impl<const N: usize> Breaker<N> {
             (true, Some(_)) => Some(TripReason::MemoryAndLatency),
             (true, None) => Some(TripReason::Memory),
             (false, Some(reason)) => Some(reason),
-            (false, None) => self.limits.failures(&self.window, self.stalled).then_some(TripReason::Failures),
+            (false, None) => {
+                self.limits.failures(&self.settings, &self.window, self.stalled).then_some(TripReason::Failures)
+            }
         }
     }
 
+    #[cfg(not(feature = "trend"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "with the trend it needs both")]
+    fn latency_rule(&self, _: Verdict) -> Option<TripReason> {
+        Some(TripReason::Latency)
+    }
+
+    #[cfg(feature = "trend")]
     fn latency_rule(&self, verdict: Verdict) -> Option<TripReason> {
-        if !self.policy.trend_analysis {
+        if !self.settings.trend_analysis {
             return Some(TripReason::Latency);
         }
         let slope = self.window.sums().slope(self.limits.trend_minimum);
-        let sustained = self.breaches_in_a_row >= self.policy.latency_window_size.get();
+        let sustained = self.breaches_in_a_row >= self.settings.latency_window_size.get();
         if slope == Slope::Rising {
             Some(TripReason::LatencyRising)
         } else if verdict.plateau {
@@ -103,7 +111,7 @@ impl<const N: usize> Breaker<N> {
                     self.change_state(now, State::Closed, Cause::Recovered);
                 }
             }
-            Outcome::Failed if self.limits.failure_rule_is_on() => self.trip(now, TripReason::ProbeFailed),
+            Outcome::Failed if self.settings.failure_rule_is_on() => self.trip(now, TripReason::ProbeFailed),
             Outcome::Failed | Outcome::Ignored => self.give_place_back(),
         }
     }
@@ -130,16 +138,16 @@ impl<const N: usize> Breaker<N> {
     }
 
     pub(super) fn end_wait(&mut self, now: Instant) {
-        self.probes.limit = self.policy.half_open_max_calls;
-        self.probes.threshold = self.policy.latency_threshold;
+        self.probes.limit = self.settings.half_open_max_calls;
+        self.probes.threshold = self.settings.latency_threshold;
         let to = if self.probes.limit == 0 { State::Closed } else { State::HalfOpen { admitted: 0, good: 0 } };
         self.change_state(now, to, Cause::WaitOver);
     }
 
     pub(super) fn trip(&mut self, now: Instant, reason: TripReason) {
         let wait = match self.state {
-            State::HalfOpen { .. } => self.wait.after_failed_probe(&self.policy),
-            _ => self.wait.after_trip(&self.policy),
+            State::HalfOpen { .. } => self.wait.after_failed_probe(&self.settings),
+            _ => self.wait.after_trip(&self.settings),
         };
         self.last_trip = Some(Trip { reason, at: now, stalled: self.stalled });
         self.counts.tripped(reason);
@@ -206,10 +214,10 @@ impl<const N: usize> Breaker<N> {
 
     fn look_at_incident(&mut self, now: Instant, verdict: Verdict) {
         if verdict.above && verdict.enough {
-            if let Some(cause) = self.incident.condition_holds(now, &self.policy) {
+            if let Some(cause) = self.incident.condition_holds(now, &self.settings) {
                 self.emit(now, EventKind::IncidentStarted(cause));
             }
-        } else if let Some(end) = self.incident.healthy(now, &self.policy, self.limits.minimum_samples) {
+        } else if let Some(end) = self.incident.healthy(now, &self.settings, self.limits.minimum_samples) {
             self.wait.fall_back();
             self.emit(now, EventKind::IncidentEnded(end));
         }
@@ -230,7 +238,7 @@ impl<const N: usize> Breaker<N> {
     }
 
     pub(super) fn expire_memory(&mut self, now: Instant) {
-        if self.memory.expire(now, &self.policy) {
+        if self.memory.expire(now, &self.settings) {
             self.emit(now, EventKind::Memory(self.memory.state()));
         }
     }

@@ -5,6 +5,7 @@ use crate::event::EventKind;
 use crate::evidence::Evidence;
 use crate::policy::Policy;
 use crate::rules::{Limits, Verdict};
+use crate::settings::Settings;
 use crate::state::{Cause, State, TripReason};
 use crate::time::Instant;
 
@@ -17,16 +18,16 @@ impl<const N: usize> Breaker<N> {
     pub fn handle_policy(&mut self, now: Instant, policy: &Policy) -> Result<(), CapacityError> {
         check_capacity::<N>(policy)?;
         let enabled = policy.enabled;
-        self.policy = Policy { enabled: self.policy.enabled, ..policy.clone() };
-        self.limits = Limits::new(&self.policy);
-        let size = self.policy.latency_window_size.get();
-        self.window.retune(size, self.policy.latency_max_age, self.policy.latency_threshold);
+        let was_enabled = core::mem::replace(&mut self.settings, Settings::new(policy)).enabled;
+        self.settings.enabled = was_enabled;
+        self.limits = Limits::new(policy);
+        self.window.retune(policy.latency_window_size.get(), policy.latency_max_age, policy.latency_threshold);
         self.window.expire(self.time.latest());
         self.weigh_evidence_again();
         if !self.verdict().breach {
             self.breaches_in_a_row = 0;
         }
-        let changed = self.memory.retune(&self.policy);
+        let changed = self.memory.retune(&self.settings);
         let at = self.time.latest();
         if changed {
             self.emit(at, EventKind::Memory(self.memory.state()));
@@ -44,7 +45,7 @@ impl<const N: usize> Breaker<N> {
         let now = self.read_clock(now);
         self.simulated_memory = false;
         self.simulated_latency = false;
-        let to = if self.policy.enabled { State::Closed } else { State::Disabled };
+        let to = if self.settings.enabled { State::Closed } else { State::Disabled };
         self.change_state(now, to, Cause::Reset);
         self.end_incident_by_operator(now);
     }
@@ -52,7 +53,7 @@ impl<const N: usize> Breaker<N> {
     /// A disabled breaker closes; any other stays as it is.
     pub fn enable(&mut self, now: Instant) {
         let now = self.read_clock(now);
-        self.policy.enabled = true;
+        self.settings.enabled = true;
         if self.state == State::Disabled {
             self.change_state(now, State::Closed, Cause::Enable);
         }
@@ -62,7 +63,7 @@ impl<const N: usize> Breaker<N> {
     /// stays so until [`Breaker::reset`].
     pub fn disable(&mut self, now: Instant) {
         let now = self.read_clock(now);
-        self.policy.enabled = false;
+        self.settings.enabled = false;
         if !matches!(self.state, State::Disabled | State::ForcedOpen) {
             self.simulated_memory = false;
             self.simulated_latency = false;
@@ -134,7 +135,7 @@ impl<const N: usize> Breaker<N> {
         self.evidence = Evidence::new(self.limits.evidence.as_ref());
         if let Some(rule) = &self.limits.evidence {
             for latency in self.window.latencies() {
-                self.evidence.finished(rule, latency > self.policy.latency_threshold, false);
+                self.evidence.finished(rule, latency > self.settings.latency_threshold, false);
             }
             self.evidence.stalled(rule, self.stalled);
         }

@@ -6,6 +6,7 @@ use crate::memory::{MemorySample, MemoryState};
 use crate::policy::Policy;
 use crate::state::State;
 use crate::time::Instant;
+#[cfg(feature = "trend")]
 use crate::trend::Trend;
 use crate::units::Latency;
 
@@ -27,16 +28,16 @@ impl<const N: usize> Breaker<N> {
         (self.time.place(start) >= self.generation_since).then(|| self.generation())
     }
 
-    /// The settings in force.
-    pub fn policy(&self) -> &Policy {
-        &self.policy
+    /// The settings in force. Spans of more than 584 years come back as that.
+    pub fn policy(&self) -> Policy {
+        self.settings.policy()
     }
 
     /// From which age on a call in flight is slow: the threshold, while half-open the one from its beginning.
     pub fn slow_after(&self) -> Latency {
         match self.state {
             State::HalfOpen { .. } => self.probes.threshold,
-            _ => self.policy.latency_threshold,
+            _ => self.settings.latency_threshold,
         }
     }
 
@@ -52,7 +53,7 @@ impl<const N: usize> Breaker<N> {
 
     /// The exact percentile of the window; `None` while it is empty. O(n).
     pub fn percentile(&self) -> Option<Latency> {
-        self.window.percentile(self.policy.percentile)
+        self.window.percentile(self.settings.percentile)
     }
 
     /// The latencies in the window, oldest first, without those of fast failures.
@@ -76,6 +77,7 @@ impl<const N: usize> Breaker<N> {
     }
 
     /// Which way the latencies go. O(1) where there is a slope, else O(n).
+    #[cfg(feature = "trend")]
     pub fn trend(&self) -> Trend {
         self.window.sums().trend(self.window.latencies(), self.limits.trend_minimum)
     }

@@ -1,0 +1,101 @@
+//! A ring of values in the order they came, with two bytes for each of its two figures: a window's overhead counts.
+
+/// Room for `N` values (at most 65,535 of them are used), oldest first.
+#[derive(Debug, Clone)]
+pub(crate) struct Ring<T, const N: usize> {
+    places: [T; N],
+    oldest: u16,
+    len: u16,
+}
+
+impl<T: Copy, const N: usize> Ring<T, N> {
+    /// An empty ring; `filler` stands in the places that are not in use.
+    pub(crate) const fn new(filler: T) -> Self {
+        Self { places: [filler; N], oldest: 0, len: 0 }
+    }
+
+    pub(crate) const fn len(&self) -> u16 {
+        self.len
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.oldest = 0;
+        self.len = 0;
+    }
+
+    pub(crate) fn front(&self) -> Option<&T> {
+        if self.len == 0 { None } else { self.places.get(usize::from(self.oldest)) }
+    }
+
+    /// False, and without effect, where there is no room.
+    pub(crate) fn push_back(&mut self, value: T) -> bool {
+        if usize::from(self.len) >= N {
+            return false;
+        }
+        let behind_newest = Self::wrap(usize::from(self.oldest).saturating_add(usize::from(self.len)));
+        let Some(place) = self.places.get_mut(behind_newest) else { return false };
+        *place = value;
+        self.len = self.len.saturating_add(1);
+        true
+    }
+
+    pub(crate) fn pop_front(&mut self) -> Option<T> {
+        let value = *self.front()?;
+        self.oldest = Self::wrap(usize::from(self.oldest).saturating_add(1)) as u16;
+        self.len = self.len.saturating_sub(1);
+        Some(value)
+    }
+
+    /// The values in order, in two parts.
+    pub(crate) fn as_slices(&self) -> (&[T], &[T]) {
+        let (wrapped, from_oldest) = self.places.split_at_checked(usize::from(self.oldest)).unwrap_or_default();
+        let len = usize::from(self.len);
+        match from_oldest.get(..len) {
+            Some(all) => (all, &[]),
+            None => (from_oldest, wrapped.get(..len.saturating_sub(from_oldest.len())).unwrap_or_default()),
+        }
+    }
+
+    /// A place beyond the end is one from the start; `place` is below 2 · N.
+    const fn wrap(place: usize) -> usize {
+        if place >= N { place.saturating_sub(N) } else { place }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::vec::Vec;
+
+    use super::*;
+
+    #[test]
+    fn it_holds_what_a_queue_of_the_library_holds() {
+        let mut ring = Ring::<u32, 5>::new(0);
+        let mut queue = VecDeque::new();
+        for step in 0..500_u32 {
+            if step.wrapping_mul(2_654_435_761) >> 30 == 0 {
+                assert_eq!(ring.pop_front(), queue.pop_front());
+            } else {
+                assert_eq!(ring.push_back(step), queue.len() < 5);
+                if queue.len() < 5 {
+                    queue.push_back(step);
+                } else {
+                    assert_eq!(ring.pop_front(), queue.pop_front());
+                }
+            }
+            let (older, newer) = ring.as_slices();
+            let held: Vec<u32> = older.iter().chain(newer).copied().collect();
+            assert_eq!(held, Vec::from(queue.clone()));
+            assert_eq!((ring.front(), usize::from(ring.len())), (queue.front(), queue.len()));
+        }
+    }
+
+    #[test]
+    fn a_ring_without_places_takes_nothing() {
+        let mut ring = Ring::<u32, 0>::new(0);
+        assert!(!ring.push_back(1));
+        assert_eq!((ring.pop_front(), ring.front()), (None, None));
+        assert_eq!(ring.as_slices(), (&[][..], &[][..]));
+    }
+}

@@ -1,0 +1,83 @@
+//! The image whose size tells what the core costs in flash. It is measured, not run.
+//!
+//! With the feature `core` it holds a pointer to every public function that decides or tells something, so that all
+//! of them are linked and none is merged into a caller; without, it is the floor that is subtracted.
+#![no_std]
+#![no_main]
+
+use cortex_m_rt::entry;
+use panic_never as _;
+
+#[entry]
+fn main() -> ! {
+    loop {
+        #[cfg(feature = "core")]
+        entry_points();
+        cortex_m::asm::wfi();
+    }
+}
+
+#[cfg(feature = "core")]
+fn entry_points() {
+    use core::hint::black_box;
+    use tripline_core::{Breaker, Latency, MemorySample, Percentile, Policy};
+
+    type Subject = Breaker<64>;
+    macro_rules! link {
+        ($($function:expr),* $(,)?) => { $(black_box($function as *const ());)* };
+    }
+    link!(
+        Subject::new,
+        Subject::try_admit,
+        Subject::refusal,
+        Subject::handle_finished,
+        Subject::handle_dropped,
+        Subject::handle_stalled,
+        Subject::handle_memory,
+        Subject::handle_memory_lost,
+        Subject::handle_time,
+        Subject::handle_policy,
+        Subject::poll_event,
+        Subject::poll_deadline,
+        Subject::reset,
+        Subject::enable,
+        Subject::disable,
+        Subject::force_open,
+        Subject::simulate_memory,
+        Subject::simulate_latency,
+        Subject::undo_simulations,
+        Subject::state,
+        Subject::generation,
+        Subject::generation_at,
+        Subject::policy,
+        Subject::slow_after,
+        Subject::is_above,
+        Subject::is_breach,
+        Subject::percentile,
+        Subject::samples,
+        Subject::samples_above,
+        Subject::samples_failed,
+        Subject::stalled,
+        Subject::memory_state,
+        Subject::memory_sample,
+        Subject::is_memory_simulated,
+        Subject::is_latency_simulated,
+        Subject::last_trip,
+        Subject::is_in_incident,
+        Subject::counts,
+        Subject::events_emitted,
+        Subject::events_dropped,
+        Subject::clock_jumps,
+        Subject::latest,
+        Latency::between,
+        MemorySample::ratio,
+        Percentile::new,
+        Policy::default,
+        Policy::effective_minimum_samples,
+        Policy::memory_clear_ratio,
+        tripline_core::TickExtender::instant,
+        tripline_core::is_legal,
+    );
+    #[cfg(feature = "trend")]
+    link!(Subject::trend);
+}
