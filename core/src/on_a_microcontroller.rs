@@ -40,15 +40,15 @@
 //!
 //! | window | 16 | 64 | 256 | 16, no `trend` | 64, no `trend` | 256, no `trend` |
 //! |---|---|---|---|---|---|---|
-//! | ask, mean | 370 | 376 | 343 | 358 | 351 | 338 |
-//! | ask, worst | 483 | 495 | 473 | 476 | 488 | 469 |
-//! | record, mean | 709 | 935 | 958 | 618 | 587 | 571 |
-//! | record, worst | 3829 | 6070 | 6050 | 915 | 921 | 894 |
-//! | record and trip, worst | 4091 | 6351 | 6285 | 1167 | 1164 | 1149 |
-//! | record after all but the newest expired | 1493 | 4928 | 18527 | 993 | 2931 | 10585 |
+//! | ask, mean | 423 | 433 | 400 | 411 | 404 | 391 |
+//! | ask, worst | 560 | 570 | 549 | 553 | 563 | 545 |
+//! | record, mean | 755 | 989 | 1010 | 662 | 637 | 618 |
+//! | record, worst | 3901 | 6148 | 6124 | 968 | 997 | 952 |
+//! | record and trip, worst | 4166 | 6429 | 6360 | 1239 | 1237 | 1222 |
+//! | record after all but the newest expired | 1528 | 4913 | 18321 | 1026 | 2915 | 10381 |
 //!
-//! The ask that ends a wait takes at most 279, and a slow probe, which opens the breaker again for longer,
-//! 2501, the hundredth in a row included.
+//! The ask that ends a wait takes at most 341, and a slow probe, which opens the breaker again for longer,
+//! 2548, the hundredth in a row included.
 //!
 //! **The bound for real-time use.** Samples expire in the first call after they became too old, also in one that asks.
 //! With E samples that expire at once, E < window, asking takes at most 600 + 75·E instructions and recording at most 7000 +
@@ -62,7 +62,7 @@
 //!
 //! # What it takes of the flash
 //!
-//! With every entry point linked: 13,104 bytes with the trend, 10,886 without, at opt-level `s`; beside that 6 KiB of
+//! With every entry point linked: 12,560 bytes with the trend, 10,456 without, at opt-level `s`; beside that 7 KiB of
 //! 64-bit and floating point arithmetic and memory copying of the compiler's, which a firmware has once.
 //!
 //! # Without the trend

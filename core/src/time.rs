@@ -49,11 +49,13 @@ impl Instant {
     }
 
     /// Nanoseconds from `earlier` to `self`; zero where `earlier` is the later one.
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // 64-bit arithmetic takes code there
     pub(crate) const fn nanos_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 
     /// `self` moved on by `nanos`, saturating.
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // 64-bit arithmetic takes code there
     pub(crate) const fn plus_nanos(self, nanos: u64) -> Self {
         Self(self.0.saturating_add(nanos))
     }

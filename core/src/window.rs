@@ -176,8 +176,8 @@ impl<const N: usize> Window<N> {
 
     /// The latencies that count, oldest first (fast failures left out).
     pub(crate) fn latencies(&self) -> impl Iterator<Item = Latency> + Clone + '_ {
-        let (older, newer) = self.samples.as_slices();
-        older.iter().chain(newer).filter(|s| !self.is_fast_failure(**s)).map(|s| s.latency)
+        let samples = (0..self.samples.len()).filter_map(|index| self.samples.get(index));
+        samples.filter(|sample| !self.is_fast_failure(*sample)).map(|sample| sample.latency)
     }
 
     /// The exact percentile of the latencies that count; `None` where there are none. O(n), on demand only.

@@ -243,6 +243,8 @@ impl<const N: usize> Breaker<N> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn emit(&mut self, at: Instant, kind: EventKind) {
         self.events.push(Event { at, generation: self.generation(), kind });
     }
