@@ -3,6 +3,8 @@
 use core::num::NonZeroU16;
 use core::time::Duration;
 
+#[cfg(feature = "trend")]
+use crate::trend::LEAST_FOR_SLOPE;
 use crate::units::{Backoff, Confidence, Latency, MemoryThreshold, Percentile, Ratio};
 
 /// The settings of one breaker. Every value that can be built is valid; settings that depend on each other say how
@@ -106,10 +108,6 @@ const DEFAULT_WINDOW_SIZE: NonZeroU16 = match NonZeroU16::new(64) {
 /// Fewer samples than this are no basis for a percentile, whatever the percentile.
 const LEAST_DEFAULT_MINIMUM: u16 = 10;
 
-/// A slope and its error need three points.
-#[cfg(feature = "trend")]
-const LEAST_TREND_SAMPLES: u16 = 3;
-
 impl Policy {
     /// The calls that are really needed before a latency or failure rule may trip: never more than the window holds,
     /// never 0.
@@ -129,7 +127,7 @@ impl Policy {
     /// The samples that are really needed to tell a trend: at least 3, and otherwise never more than the window holds.
     #[cfg(feature = "trend")]
     pub fn effective_trend_minimum(&self) -> u16 {
-        self.trend_minimum_samples.min(self.latency_window_size.get()).max(LEAST_TREND_SAMPLES)
+        self.trend_minimum_samples.min(self.latency_window_size.get()).max(LEAST_FOR_SLOPE)
     }
 
     /// The longest wait, at least `wait_time`.

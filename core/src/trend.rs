@@ -74,7 +74,8 @@ pub(crate) enum Slope {
     Flat,
 }
 
-const LEAST_FOR_SLOPE: u16 = 3;
+/// A slope and its error need three points.
+pub(crate) const LEAST_FOR_SLOPE: u16 = 3;
 const LEAST_FOR_OSCILLATION: u16 = 5;
 /// The fitted rise over the window that matters, as a share of the mean.
 const LEAST_RISE: f64 = 0.04;

@@ -43,8 +43,7 @@ impl<const N: usize> Breaker<N> {
     /// Closes the breaker, forgets the window, undoes the overlays and ends the incident. A disabled one stays disabled.
     pub fn reset(&mut self, now: Instant) {
         let now = self.read_clock(now);
-        self.simulated_memory = false;
-        self.simulated_latency = false;
+        self.clear_simulations();
         let to = if self.settings.enabled { State::Closed } else { State::Disabled };
         self.change_state(now, to, Cause::Reset);
         self.end_incident_by_operator(now);
@@ -65,8 +64,7 @@ impl<const N: usize> Breaker<N> {
         let now = self.read_clock(now);
         self.settings.enabled = false;
         if !matches!(self.state, State::Disabled | State::ForcedOpen) {
-            self.simulated_memory = false;
-            self.simulated_latency = false;
+            self.clear_simulations();
             self.change_state(now, State::Disabled, Cause::Disable);
             self.end_incident_by_operator(now);
         }
@@ -99,9 +97,13 @@ impl<const N: usize> Breaker<N> {
     /// Undoes both simulations; an open breaker goes on with its wait.
     pub fn undo_simulations(&mut self, now: Instant) {
         let now = self.read_clock(now);
+        self.clear_simulations();
+        self.catch_up(now);
+    }
+
+    fn clear_simulations(&mut self) {
         self.simulated_memory = false;
         self.simulated_latency = false;
-        self.catch_up(now);
     }
 
     fn simulate(&mut self, now: Instant, set: impl FnOnce(&mut Self)) -> bool {
