@@ -6,18 +6,21 @@ use std::time::Duration;
 
 use event_listener::{Event as Notification, EventListener};
 use tripline_core::{
-    Breaker as Core, CapacityError, Event, Generation, Instant, Latency, MemorySample, Outcome, Policy, StateKind,
+    Breaker as Core, CapacityError, Event, Generation, Instant, Latency, MemorySample, Outcome, Policy, Refusal,
+    RefusalReason,
 };
 
-use crate::cell::{Admission, CAPACITY, Cell};
+use crate::admission::{Admission, Gate};
 use crate::classic::Classic;
 use crate::clock::Clock;
-use crate::in_flight::{CallId, InFlight, StallRule};
+use crate::driver::{CAPACITY, Driver, Ending, Report};
 use crate::incident_book::IncidentBook;
 use crate::name::BreakerName;
 use crate::permit::{OwnedPermit, OwnedTimed, Permit, Timed, Token};
 use crate::rejection::Rejection;
+use crate::stalls::{Entrance, EpochMark, Now};
 use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, lock};
+use crate::ticket::TicketCell;
 
 /// A circuit breaker to share: cheap to clone, and every clone is the same breaker.
 ///
@@ -48,10 +51,12 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config_file: Option<PathBuf>,
     pub(crate) stall_detection: bool,
-    pub(crate) cell: Cell,
-    pub(crate) in_flight: InFlight,
+    pub(crate) gate: Gate,
+    pub(crate) entrance: Entrance,
+    pub(crate) cell: TicketCell<Driver, RING>,
     pub(crate) classic: Classic,
     pub(crate) refused: AtomicU64,
+    pub(crate) reports_dropped: AtomicU64,
     /// Somebody samples memory, ages samples and pages people.
     pub(crate) supervisors: AtomicU64,
     /// What people were told of, also if the supervisor is replaced meanwhile.
@@ -97,67 +102,137 @@ impl Breaker {
         Ok(OwnedTimed::new(self.clone(), token, start))
     }
 
-    /// `start` is known where a clock was read; otherwise one is read only if the core must be asked.
+    /// `start` is known where a clock was read; otherwise one is read only if the breaker is not closed.
+    #[inline]
     pub(crate) fn admit(&self, start: Option<Instant>) -> Result<Token, Rejection> {
-        let generation = match self.shared.cell.admission() {
-            Admission::Untracked(generation) => return Ok(Token { generation, call: None }),
-            Admission::Tracked(generation) => generation,
-            Admission::Ask => self.ask_core(start.unwrap_or_else(|| self.shared.clock.now()))?,
-        };
-        let call = self.shared.stall_detection.then(|| self.track(generation, start));
-        Ok(Token { generation, call })
+        loop {
+            let generation = match self.shared.gate.admission() {
+                Admission::Tracked(generation) => generation,
+                Admission::Untracked(generation) => return Ok(Token { generation, epoch: None }),
+                Admission::Ask => self.ask(start.unwrap_or_else(|| self.shared.clock.now()))?,
+            };
+            if !self.shared.stall_detection {
+                return Ok(Token { generation, epoch: None });
+            }
+            let epoch = self.enter(start);
+            // Whoever came in after the state has changed is among the calls of another generation, and asks again.
+            if self.shared.gate.is_in(generation) {
+                return Ok(Token { generation, epoch: Some(epoch) });
+            }
+            self.shared.entrance.withdraw(epoch);
+        }
     }
 
-    fn track(&self, generation: Generation, start: Option<Instant>) -> CallId {
-        let (call, is_first_untimed) = self.shared.in_flight.enter(generation, start);
-        if is_first_untimed {
+    #[inline]
+    fn enter(&self, start: Option<Instant>) -> EpochMark {
+        if let Some(start) = start
+            && self.shared.entrance.is_due(start)
+        {
+            self.begin_epoch(start);
+        }
+        let (epoch, wake) = self.shared.entrance.enter(start);
+        if wake {
             self.shared.changed.notify(usize::MAX);
         }
-        call
+        epoch
     }
 
-    fn ask_core(&self, now: Instant) -> Result<Generation, Rejection> {
-        let answer = self.with_core(|core| {
-            self.count_stalled(core, now);
-            core.try_admit(now)
-        });
+    #[cold]
+    fn begin_epoch(&self, now: Instant) {
+        // Whoever owns the core now may do it; an epoch that is a little longer does no harm.
+        let _ = self.shared.cell.try_with(
+            |driver| driver.look(Now::Clock(now), &self.shared.entrance),
+            |driver, record| self.handle(driver, driver.unpack(record)),
+        );
+    }
+
+    #[cold]
+    fn ask(&self, now: Instant) -> Result<Generation, Rejection> {
+        let answer = self.shared.gate.refusal(now).map_or_else(|| self.ask_core(now), Err);
         answer.map_err(|refusal| {
             // Relaxed: a statistic that nothing else is derived from.
             self.shared.refused.fetch_add(1, Ordering::Relaxed);
             Rejection::new(&self.shared.name, refusal)
         })
     }
+
+    /// Takes a place among the probes. Where others are at it all the time they take the places: nobody waits here.
+    fn ask_core(&self, now: Instant) -> Result<Generation, Refusal> {
+        for _ in 0..TRIES {
+            let answer = self.shared.cell.try_with(
+                |driver| {
+                    driver.count_stalled(Now::Clock(now), &self.shared.entrance);
+                    let answer = driver.core.try_admit(now);
+                    self.publish(driver);
+                    answer
+                },
+                |driver, record| self.handle(driver, driver.unpack(record)),
+            );
+            if let Some(answer) = answer {
+                return answer;
+            }
+            std::hint::spin_loop();
+        }
+        Err(Refusal { reason: RefusalReason::Probing, retry_after: Some(Duration::ZERO) })
+    }
 }
+
+/// How often a caller tries for a place among the probes while others own the core.
+const TRIES: u32 = 1_000;
+
+/// Reports that can wait while somebody owns the core.
+pub(crate) const RING: usize = 128;
 
 /// Finishing, for the permits.
 impl Breaker {
+    #[inline]
     pub(crate) fn finish(&self, token: Token, end: Instant, latency: Latency, outcome: Outcome) {
-        self.with_core(|core| {
-            core.handle_finished(end, token.generation, latency, outcome);
-            if let Some(call) = token.call {
-                self.shared.in_flight.leave(call);
-            }
-            self.count_stalled(core, end);
-        });
+        self.report(token, end, Ending::Finished(outcome, latency));
     }
 
+    /// Where calls are not tracked, one that is given up while nothing has changed leaves no trace.
+    #[inline]
     pub(crate) fn give_up(&self, token: Token) {
-        self.with_core(|core| {
-            core.handle_dropped(token.generation);
-            if let Some(call) = token.call
-                && let Some(count) = self.shared.in_flight.leave(call)
-            {
-                // No clock is read; an instant in the past is clamped to the latest.
-                core.handle_stalled(Instant::ZERO, token.generation, count);
-            }
-        });
+        if token.epoch.is_some() || !self.shared.gate.is_closed_in(token.generation) {
+            self.report(token, self.shared.gate.latest(), Ending::Dropped);
+        }
     }
 
-    fn count_stalled(&self, core: &mut Core<CAPACITY>, now: Instant) {
-        if self.shared.stall_detection {
-            let rule = stall_rule(core);
-            let count = self.shared.in_flight.stalled(now, rule);
-            core.handle_stalled(now, rule.generation, count);
+    #[inline]
+    fn report(&self, token: Token, end: Instant, ending: Ending) {
+        let report = Report { generation: token.generation, epoch: token.epoch, end, ending };
+        let taken = self.shared.cell.submit(
+            |driver| self.handle(driver, report),
+            || report.pack(),
+            |driver, record| self.handle(driver, driver.unpack(record)),
+        );
+        if !taken {
+            self.lose(token);
+        }
+    }
+
+    /// A report that nobody took counts nowhere but here, and its call is no longer in flight.
+    #[cold]
+    fn lose(&self, token: Token) {
+        // Relaxed: a statistic.
+        self.shared.reports_dropped.fetch_add(1, Ordering::Relaxed);
+        if let Some(epoch) = token.epoch {
+            self.shared.entrance.withdraw(epoch);
+        }
+    }
+
+    #[inline]
+    fn handle(&self, driver: &mut Driver, report: Report) {
+        driver.handle(report, &self.shared.entrance);
+        self.publish(driver);
+    }
+
+    /// Before anybody else can own the core: what came of it is seen by those who ask, and who waits for a change is woken.
+    #[inline]
+    fn publish(&self, driver: &mut Driver) {
+        if driver.has_news() {
+            self.shared.gate.publish(&driver.core);
+            self.shared.changed.notify(usize::MAX);
         }
     }
 }
@@ -166,10 +241,16 @@ impl Breaker {
 impl Breaker {
     /// Lets time pass: calls in flight become stalled, samples age, a lost probe is given up, an incident ends.
     pub fn handle_time(&self, now: Instant) {
-        self.with_core(|core| {
-            self.count_stalled(core, now);
-            core.handle_time(now);
+        self.with_driver(|driver, entrance| {
+            driver.count_stalled(Now::Clock(now), entrance);
+            driver.core.handle_time(now);
         });
+    }
+
+    /// `count` calls are in flight for longer than [`Breaker::slow_after`]: for a driver that knows its calls, with
+    /// [`stall_detection`](crate::Builder::stall_detection) off.
+    pub fn handle_stalled(&self, now: Instant, count: u16) {
+        self.with_core(|core| core.handle_stalled(now, core.generation(), count));
     }
 
     /// Memory was read, or could not be.
@@ -182,18 +263,12 @@ impl Breaker {
 
     /// When [`Breaker::handle_time`] is due at the latest, if nothing else happens.
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        let (deadline, rule) = self.shared.cell.with(|core| {
-            let counts = matches!(core.state().kind(), StateKind::Closed | StateKind::HalfOpen);
-            (core.poll_deadline(), counts.then(|| stall_rule(core)))
-        });
-        let stall =
-            rule.filter(|_| self.shared.stall_detection).map(|rule| self.shared.in_flight.next_stall(now, rule));
-        [deadline, stall].into_iter().flatten().min()
+        self.with_driver(|driver, entrance| driver.next_deadline(now, entrance))
     }
 
     /// The next thing that happened. Each event is handed out once: to the supervisor, where there is one.
     pub fn poll_event(&self) -> Option<Event> {
-        self.shared.cell.with(Core::poll_event)
+        self.with_core(Core::poll_event)
     }
 
     /// Resolves when something happens after this call.
@@ -279,7 +354,13 @@ impl Breaker {
 
     /// Calls in flight; 0 where they are not tracked.
     pub fn in_flight(&self) -> usize {
-        self.shared.in_flight.len()
+        usize::try_from(self.with_driver(|driver, entrance| driver.in_flight(entrance))).unwrap_or(usize::MAX)
+    }
+
+    /// Reports of calls that were lost because more came at once than could wait, and nobody took them.
+    pub fn reports_dropped(&self) -> u64 {
+        // Relaxed: a statistic.
+        self.shared.reports_dropped.load(Ordering::Relaxed)
     }
 
     /// Calls that were refused since the breaker was made.
@@ -290,16 +371,16 @@ impl Breaker {
 
     /// From which age on a call in flight is slow.
     pub fn slow_after(&self) -> Latency {
-        self.shared.cell.with(|core| core.slow_after())
+        self.shared.gate.slow_after()
     }
 
     /// Reads from the core, after letting time pass to now.
     pub fn read<R>(&self, read: impl FnOnce(&Core<CAPACITY>) -> R) -> R {
         let now = self.shared.clock.now();
-        self.with_core(|core| {
-            self.count_stalled(core, now);
-            core.handle_time(now);
-            read(core)
+        self.with_driver(|driver, entrance| {
+            driver.count_stalled(Now::Clock(now), entrance);
+            driver.core.handle_time(now);
+            read(&driver.core)
         })
     }
 
@@ -323,17 +404,21 @@ impl Breaker {
         Supervised { breaker: self.clone() }
     }
 
-    /// The only way in that may change the core: whoever waits for a change is woken when something happened.
     pub(crate) fn with_core<R>(&self, act: impl FnOnce(&mut Core<CAPACITY>) -> R) -> R {
-        let (result, happened) = self.shared.cell.with(|core| {
-            let before = core.events_emitted();
-            let result = act(core);
-            (result, core.events_emitted() != before)
-        });
-        if happened {
-            self.shared.changed.notify(usize::MAX);
-        }
-        result
+        self.with_driver(|driver, _| act(&mut driver.core))
+    }
+
+    /// Owns the core for the length of `act`, after those who came first.
+    fn with_driver<R>(&self, act: impl FnOnce(&mut Driver, &Entrance) -> R) -> R {
+        self.shared.cell.with(
+            |driver| {
+                let result = act(driver, &self.shared.entrance);
+                self.publish(driver);
+                self.shared.gate.publish_figures(&driver.core);
+                result
+            },
+            |driver, record| self.handle(driver, driver.unpack(record)),
+        )
     }
 }
 
@@ -347,15 +432,6 @@ impl Drop for Supervised {
     fn drop(&mut self) {
         // Release pairs with the Acquire in `is_supervised`.
         self.breaker.shared.supervisors.fetch_sub(1, Ordering::Release);
-    }
-}
-
-fn stall_rule(core: &Core<CAPACITY>) -> StallRule {
-    StallRule {
-        generation: core.generation(),
-        after: Duration::from(core.slow_after()),
-        until: core.policy().latency_max_age,
-        clock_jumps: core.clock_jumps(),
     }
 }
 

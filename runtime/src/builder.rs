@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use event_listener::Event as Notification;
 use tripline_core::{Breaker as Core, CapacityError, Policy};
 
+use crate::admission::Gate;
 use crate::breaker::{Breaker, Shared};
-use crate::cell::Cell;
 use crate::classic::Classic;
 use crate::clock::Clock;
-use crate::in_flight::InFlight;
+use crate::driver::Driver;
 use crate::name::BreakerName;
+use crate::stalls::Entrance;
 use crate::sync::{Arc, AtomicU64, Mutex};
+use crate::ticket::TicketCell;
 
 /// What a [`Breaker`] is made of.
 #[derive(Debug, Clone)]
@@ -68,10 +70,12 @@ impl Builder {
                 clock: self.clock,
                 config_file: self.config_file,
                 stall_detection: self.stall_detection,
-                cell: Cell::new(core),
-                in_flight: InFlight::default(),
+                gate: Gate::new(&core),
+                entrance: Entrance::new(),
+                cell: TicketCell::new(Driver::new(core, self.stall_detection)),
                 classic: Classic::default(),
                 refused: AtomicU64::new(0),
+                reports_dropped: AtomicU64::new(0),
                 supervisors: AtomicU64::new(0),
                 incident: Mutex::default(),
                 changed: Notification::new(),

@@ -60,8 +60,8 @@ impl Breaker {
         let generation = self.with_core(|core| core.generation_at(start));
         let token = self.classic().take(start, generation);
         let Some(generation) = generation.or(token.map(|token| token.generation)) else { return };
-        let call = token.and_then(|token| token.call);
-        self.finish(Token { generation, call }, end, Latency::between(start, end), Outcome::Ok);
+        let epoch = token.and_then(|token| token.epoch);
+        self.finish(Token { generation, epoch }, end, Latency::between(start, end), Outcome::Ok);
     }
 
     /// Whether the breaker is open, by its rules or by force.

@@ -11,6 +11,7 @@
 #![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod admission;
 mod alert;
 #[cfg(feature = "smol")]
 mod background;
@@ -18,11 +19,10 @@ mod backoff;
 mod breaker;
 mod builder;
 mod call;
-mod cell;
 mod classic;
 mod clock;
 mod dispatch;
-mod in_flight;
+mod driver;
 mod incident_book;
 mod memory;
 mod mock_memory;
@@ -30,11 +30,13 @@ mod name;
 mod permit;
 mod registry;
 mod rejection;
+mod stalls;
 mod stop;
 mod supervisor;
 mod sync;
 #[cfg(feature = "test-util")]
 pub mod test_util;
+mod ticket;
 #[cfg(feature = "tsc")]
 mod tsc_clock;
 
@@ -43,9 +45,9 @@ pub use alert::{Alert, AlertSink, DeliveryError, Snapshot, Stage};
 pub use background::Background;
 pub use breaker::Breaker;
 pub use builder::Builder;
-pub use cell::CAPACITY;
 pub use clock::{Clock, SystemClock};
 pub use dispatch::{Dispatcher, DrainReport};
+pub use driver::CAPACITY;
 pub use memory::{MemoryError, MemorySource};
 pub use mock_memory::MockMemory;
 pub use name::{BreakerName, InvalidName};

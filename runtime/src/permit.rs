@@ -6,14 +6,14 @@ use std::fmt;
 use tripline_core::{Generation, Instant, Latency, Outcome};
 
 use crate::breaker::Breaker;
-use crate::in_flight::CallId;
+use crate::stalls::EpochMark;
 
 /// Which call this is, to the breaker that admitted it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Token {
     pub(crate) generation: Generation,
     /// `None` where calls in flight are not tracked.
-    pub(crate) call: Option<CallId>,
+    pub(crate) epoch: Option<EpochMark>,
 }
 
 /// An untimed permit, borrowed from its breaker: the caller tells both instants.

@@ -1,9 +1,41 @@
 //! The one place that concurrency primitives come from, so that a model checker can take their place.
+//!
+//! With `--cfg tripline_loom` they are loom's. (Plain `--cfg loom` would also switch crates that are not being modelled.)
 
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+#[cfg(not(tripline_loom))]
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+#[cfg(not(tripline_loom))]
+pub(crate) use std::thread::yield_now;
+
+#[cfg(tripline_loom)]
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+#[cfg(tripline_loom)]
+pub(crate) use loom::thread::yield_now;
+
 pub(crate) use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Locks, also after a thread panicked while holding it: every holder leaves a consistent value at every step.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// A cell that checks nothing; loom's checks that access is exclusive.
+#[cfg(not(tripline_loom))]
+#[derive(Debug)]
+pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+#[cfg(not(tripline_loom))]
+impl<T> UnsafeCell<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(std::cell::UnsafeCell::new(value))
+    }
+
+    /// The pointer for the length of `act`, as loom has it.
+    #[inline]
+    pub(crate) fn with_mut<R>(&self, act: impl FnOnce(*mut T) -> R) -> R {
+        act(self.0.get())
+    }
+}
+
+#[cfg(tripline_loom)]
+pub(crate) use loom::cell::UnsafeCell;

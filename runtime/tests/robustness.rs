@@ -45,6 +45,7 @@ fn stalled_permits_that_are_dropped_do_not_trip_the_next_good_call() {
         fast_call(&clock, &breaker);
     }
     let permits: Vec<_> = (0..5).map(|_| breaker.try_acquire().unwrap()).collect();
+    clock.advance(THRESHOLD / 16);
     breaker.handle_time(clock.now());
     clock.advance(THRESHOLD * 2);
     breaker.handle_time(clock.now());

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::io::{BufRead, Write};
 use std::time::Duration;
 
-use tripline_runtime::OwnedPermit;
 use tripline_runtime::core::{Cause, EventKind, Generation, Latency, MemorySample, Outcome, StateKind};
 
 use super::error::ReplayError;
@@ -12,7 +11,7 @@ use super::output::{Summary, TripAt, View};
 use super::reader::Records;
 use super::record::Record;
 use super::schedule::{Event, Kind, Schedule};
-use super::subject::Subject;
+use super::subject::{Call, Subject};
 use super::{Mode, Options, Report};
 
 /// The index of an event that belongs to no record.
@@ -49,7 +48,7 @@ struct Held {
     latency: i64,
     outcome: Outcome,
     memory: Option<MemorySample>,
-    permit: Option<OwnedPermit>,
+    call: Option<Call>,
     admitted: Option<bool>,
     /// What is still to happen to it: the call's end, the reading.
     parts_left: u8,
@@ -144,7 +143,7 @@ impl<'a, R: BufRead, W: Write> Driver<'a, R, W> {
             latency: 0,
             outcome: Outcome::Ok,
             memory,
-            permit: None,
+            call: None,
             admitted: None,
             parts_left: u8::from(call.is_some()) + u8::from(memory.is_some()),
             view: None,
@@ -182,13 +181,13 @@ impl<'a, R: BufRead, W: Write> Driver<'a, R, W> {
 
     fn start(&mut self, Event { at, index, .. }: Event) {
         self.subject.go_to(at);
-        let permit = self.subject.start();
-        let admitted = permit.is_some();
+        let call = self.subject.start();
+        let admitted = call.is_some();
         let count = if admitted { &mut self.summary.admitted } else { &mut self.summary.rejected };
         *count += 1;
         let slow_at = at.saturating_add(self.subject.slow_after());
         let Some(held) = self.held_mut(index) else { return };
-        held.permit = permit;
+        held.call = call;
         held.admitted = Some(admitted);
         let end = held.at;
         self.schedule.add(end, Kind::Finish, index);
@@ -202,8 +201,8 @@ impl<'a, R: BufRead, W: Write> Driver<'a, R, W> {
         self.subject.go_to(at);
         let held = self.held_mut(index)?;
         let (latency, outcome) = (held.latency, held.outcome);
-        if let Some(permit) = held.permit.take() {
-            self.subject.finish(permit, latency, outcome);
+        if let Some(call) = held.call.take() {
+            self.subject.finish(call, latency, outcome);
         }
         self.part_done(index);
         Some(index)
@@ -301,13 +300,13 @@ impl<'a, R: BufRead, W: Write> Driver<'a, R, W> {
 
     fn is_of_this_generation(&mut self, index: u64) -> bool {
         let generation = self.generation;
-        let permit = self.held_mut(index).and_then(|held| held.permit.as_ref());
-        permit.is_some_and(|permit| permit.generation() == generation)
+        let call = self.held_mut(index).and_then(|held| held.call.as_ref());
+        call.is_some_and(|call| call.generation() == generation)
     }
 
     fn oldest_in_flight(&self) -> Option<u64> {
         let of_this_generation =
-            |held: &Held| held.permit.as_ref().is_some_and(|permit| permit.generation() == self.generation);
+            |held: &Held| held.call.as_ref().is_some_and(|call| call.generation() == self.generation);
         let numbered = (self.done..).zip(&self.held).filter(|(_, held)| of_this_generation(held));
         numbered.min_by_key(|(index, held)| (held.at.saturating_sub(held.latency), *index)).map(|(index, _)| index)
     }

@@ -55,6 +55,7 @@ mod csv;
 mod decimal;
 mod driver;
 mod error;
+mod in_flight;
 mod json;
 mod lines;
 pub(crate) mod names;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tripline_runtime::core::{
-    Breaker as Core, Event, Instant, Latency, MemorySample, Outcome, Policy, Ratio, StateKind,
+    Breaker as Core, Event, Generation, Instant, Latency, MemorySample, Outcome, Policy, Ratio, StateKind,
 };
 use tripline_runtime::{Breaker, CAPACITY, OwnedPermit};
 
 use super::clock::VirtualClock;
 use super::error::ReplayError;
+use super::in_flight::{CallId, InFlight, StallRule};
 use super::output::View;
 
 /// Where time begins on the virtual clock: late enough for "one nanosecond before", and one step of the core's ages, so that
@@ -18,18 +19,31 @@ const BEGINNING: u64 = 1 << 17;
 
 /// A breaker as in production, whose clock is moved by hand. Instants are nanoseconds on the input's line.
 ///
-/// The runtime looks for stalled calls whenever a call finishes. A replay owes a strict order, in which all calls that finish
-/// at an instant come before those that become stalled at it. So where only the first are meant, the runtime is told the
-/// nanosecond before as the time: no call becomes stalled by it, and the core, whose time has already been moved on to now,
-/// counts it as now.
+/// The runtime sees a call that hangs up to an eighth of the threshold late; a replay owes the exact instant, so it counts
+/// them itself. It also owes a strict order, in which all calls that finish at an instant come before those that become
+/// stalled at it: [`Subject::let_time_pass`] counts up to now, everything else up to the nanosecond before.
 #[derive(Debug)]
 pub(super) struct Subject {
     breaker: Breaker,
     clock: Arc<VirtualClock>,
-    enabled: bool,
+    /// `None` where stalled calls do not count.
+    in_flight: Option<InFlight>,
     /// What [`BEGINNING`] is on the input's line.
     origin: i64,
     now: i64,
+}
+
+/// A call in flight.
+#[derive(Debug)]
+pub(super) struct Call {
+    permit: OwnedPermit,
+    id: Option<CallId>,
+}
+
+impl Call {
+    pub(super) fn generation(&self) -> Generation {
+        self.permit.generation()
+    }
 }
 
 impl Subject {
@@ -37,10 +51,9 @@ impl Subject {
         let clock = Arc::new(VirtualClock::default());
         let mut policy = policy.clone();
         policy.wait_jitter = Ratio::ZERO;
-        let enabled = policy.enabled;
-        let builder = Breaker::builder(clock.clone()).policy(policy).stall_detection(stall_detection);
+        let builder = Breaker::builder(clock.clone()).policy(policy).stall_detection(false);
         let breaker = builder.build().map_err(ReplayError::Window)?;
-        Ok(Self { breaker, clock, enabled, origin: 0, now: 0 })
+        Ok(Self { breaker, clock, in_flight: stall_detection.then(InFlight::default), origin: 0, now: 0 })
     }
 
     /// Time begins at `origin`: nothing happens before it.
@@ -59,18 +72,22 @@ impl Subject {
     }
 
     /// Asks for a call that starts now; `None` where it is refused.
-    pub(super) fn start(&self) -> Option<OwnedPermit> {
+    pub(super) fn start(&mut self) -> Option<Call> {
+        self.count_stalled(self.just_before_now());
         let permit = self.breaker.try_acquire_owned().ok()?;
-        // The start of an untimed call is the next instant that the breaker is told.
-        self.let_time_pass();
-        Some(permit)
+        let start = self.instant(self.now);
+        let id = self.in_flight.as_mut().map(|calls| calls.enter(permit.generation(), start));
+        Some(Call { permit, id })
     }
 
     /// A call that took `latency` nanoseconds finishes now.
-    pub(super) fn finish(&self, permit: OwnedPermit, latency: i64, outcome: Outcome) {
-        self.move_core_to_now();
-        let end = self.just_before_now();
-        permit.finish(Instant::from_nanos(end.as_nanos().saturating_sub(latency.unsigned_abs())), end, outcome);
+    pub(super) fn finish(&mut self, call: Call, latency: i64, outcome: Outcome) {
+        let end = self.instant(self.now);
+        if let (Some(calls), Some(id)) = (&mut self.in_flight, call.id) {
+            calls.leave(id);
+        }
+        call.permit.finish(Instant::from_nanos(end.as_nanos().saturating_sub(latency.unsigned_abs())), end, outcome);
+        self.count_stalled(self.just_before_now());
     }
 
     pub(super) fn read_memory(&self, sample: MemorySample) {
@@ -78,20 +95,21 @@ impl Subject {
     }
 
     /// Calls in flight become stalled, and what is due now is done.
-    pub(super) fn let_time_pass(&self) {
+    pub(super) fn let_time_pass(&mut self) {
+        self.count_stalled(self.instant(self.now));
         self.breaker.handle_time(self.instant(self.now));
     }
 
     /// As [`Subject::let_time_pass`], but no call becomes stalled by it.
-    pub(super) fn look(&self) {
-        self.move_core_to_now();
-        self.breaker.handle_time(self.just_before_now());
+    pub(super) fn look(&mut self) {
+        self.count_stalled(self.just_before_now());
+        self.breaker.handle_time(self.instant(self.now));
     }
 
     /// As [`Subject::look`], and tells what is seen.
-    pub(super) fn view(&self) -> View {
-        self.move_core_to_now();
-        self.read_just_before(|core| {
+    pub(super) fn view(&mut self) -> View {
+        self.look();
+        self.breaker.read(|core| {
             let state = core.state().kind();
             let tripped = matches!(state, StateKind::Open | StateKind::HalfOpen);
             let reason = core.last_trip().filter(|_| tripped).map(|trip| trip.reason);
@@ -100,15 +118,15 @@ impl Subject {
     }
 
     pub(super) fn percentile(&self) -> Option<Latency> {
-        self.move_core_to_now();
-        self.read_just_before(Core::percentile)
+        self.breaker.read(Core::percentile)
     }
 
     /// Which of `count` calls, all of this generation, that are about to become stalled now makes the breaker trip, if they
     /// become so one after the other; counted from 0. Asked of a copy.
-    pub(super) fn tripping_stall(&self, count: u16) -> Option<u16> {
+    pub(super) fn tripping_stall(&mut self, count: u16) -> Option<u16> {
+        self.look();
         let now = self.instant(self.now);
-        self.read_just_before(|core| {
+        self.breaker.read(|core| {
             let mut copy = core.clone();
             let (generation, before) = (copy.generation(), copy.stalled());
             (0..count).find(|&nth| {
@@ -129,9 +147,7 @@ impl Subject {
 
     /// When time has to pass, if nothing else happens.
     pub(super) fn next_deadline(&self) -> Option<i64> {
-        // The runtime also tells when a call could become stalled that starts right after the instant it is asked at; there is
-        // no such call, so it is asked as of the end of time.
-        let deadline = self.breaker.next_deadline(Instant::MAX).filter(|&deadline| deadline < Instant::MAX)?;
+        let deadline = self.breaker.next_deadline(self.instant(self.now))?;
         Some(self.origin.saturating_add_unsigned(deadline.as_nanos().saturating_sub(BEGINNING)))
     }
 
@@ -143,17 +159,19 @@ impl Subject {
         Instant::from_nanos(self.instant(self.now).as_nanos().saturating_sub(1))
     }
 
-    /// Enabling a breaker that is enabled does nothing but tell it the time.
-    fn move_core_to_now(&self) {
-        if self.enabled {
-            self.breaker.enable();
-        }
+    /// Tells the breaker how many calls hang at `at`, which is now or just before it.
+    fn count_stalled(&mut self, at: Instant) {
+        let Some(calls) = &mut self.in_flight else { return };
+        let rule = self.breaker.read(stall_rule);
+        let count = calls.stalled(at, rule);
+        self.breaker.handle_stalled(self.instant(self.now), count);
     }
+}
 
-    fn read_just_before<R>(&self, read: impl FnOnce(&Core<CAPACITY>) -> R) -> R {
-        self.clock.set(self.just_before_now());
-        let result = self.breaker.read(read);
-        self.clock.set(self.instant(self.now));
-        result
+fn stall_rule(core: &Core<CAPACITY>) -> StallRule {
+    StallRule {
+        generation: core.generation(),
+        after: Duration::from(core.slow_after()),
+        until: core.policy().latency_max_age,
     }
 }

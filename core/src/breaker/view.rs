@@ -155,6 +155,11 @@ impl<const N: usize> Breaker<N> {
         self.time.jumps()
     }
 
+    /// What the clock shows at `instant` of the breaker's own time; they differ once a clock was set back.
+    pub fn on_clock(&self, instant: Instant) -> Instant {
+        self.time.as_clock_shows(instant)
+    }
+
     /// The latest instant seen, in the breaker's own time.
     pub fn latest(&self) -> Instant {
         self.time.latest()

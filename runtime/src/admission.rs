@@ -1,0 +1,161 @@
+//! What asking needs to know, in one word that everybody can read.
+
+use std::time::Duration;
+
+use tripline_core::{Breaker as Core, Generation, Instant, Latency, Refusal, RefusalReason, State, TripReason};
+
+use crate::sync::{AtomicU64, Ordering};
+
+/// The state as far as asking goes, published by the owner of the core after each change.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Gate {
+    word: AtomicU64,
+    details: Details,
+}
+
+/// What is only read when the word says so; on other cache lines than the word.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Details {
+    /// While open: when it opened and when the wait is over, on the clock.
+    opened_nanos: AtomicU64,
+    until_nanos: AtomicU64,
+    slow_after_micros: AtomicU64,
+    latest_nanos: AtomicU64,
+}
+
+/// What the word says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// Closed: go ahead in this generation.
+    Tracked(Generation),
+    /// Disabled: go ahead, nothing is recorded.
+    Untracked(Generation),
+    /// Neither.
+    Ask,
+}
+
+const MODE_BITS: u32 = 3;
+const MODE_MASK: u64 = (1 << MODE_BITS) - 1;
+const TRACKED: u64 = 0;
+const UNTRACKED: u64 = 1;
+const HALF_OPEN: u64 = 2;
+const FORCED_OPEN: u64 = 3;
+const OPEN: u64 = 4;
+/// Above the generation: the place of the reason in [`TripReason::ALL`].
+const REASON_SHIFT: u32 = 40;
+
+/// A reading that lies this far before the opening means that the clock was set back; the core must see it.
+const JUMP: Duration = Duration::from_secs(1);
+
+impl Gate {
+    pub(crate) fn new<const N: usize>(core: &Core<N>) -> Self {
+        let details = Details {
+            opened_nanos: AtomicU64::new(0),
+            until_nanos: AtomicU64::new(0),
+            slow_after_micros: AtomicU64::new(u64::from(core.slow_after().as_micros())),
+            latest_nanos: AtomicU64::new(0),
+        };
+        Self { word: AtomicU64::new(word(core)), details }
+    }
+
+    /// Whether a call may go ahead without asking the core. One load.
+    #[inline]
+    pub(crate) fn admission(&self) -> Admission {
+        // Acquire pairs with the Release store in `publish`: who reads a generation sees what its owner did before.
+        let word = self.word.load(Ordering::Acquire);
+        match word & MODE_MASK {
+            TRACKED => Admission::Tracked(generation(word)),
+            UNTRACKED => Admission::Untracked(generation(word)),
+            _ => Admission::Ask,
+        }
+    }
+
+    /// Nothing has changed since `generation` was admitted.
+    #[inline]
+    pub(crate) fn is_in(&self, generation: Generation) -> bool {
+        // Acquire, as in `admission`.
+        self::generation(self.word.load(Ordering::Acquire)) == generation
+    }
+
+    /// As [`Gate::is_in`], and the breaker is closed (or disabled), so that no probe's place is to be given back.
+    #[inline]
+    pub(crate) fn is_closed_in(&self, generation: Generation) -> bool {
+        match self.admission() {
+            Admission::Tracked(current) | Admission::Untracked(current) => current == generation,
+            Admission::Ask => false,
+        }
+    }
+
+    /// The refusal that needs no core: while open and the wait is not over, or forced open.
+    pub(crate) fn refusal(&self, now: Instant) -> Option<Refusal> {
+        let word = self.word.load(Ordering::Acquire);
+        match word & MODE_MASK {
+            FORCED_OPEN => Some(Refusal { reason: RefusalReason::ForcedOpen, retry_after: None }),
+            OPEN => {
+                // Relaxed: written before the word that was just acquired. If meanwhile the breaker has opened once more, they are
+                // that opening's, and as good an answer.
+                let opened = Instant::from_nanos(self.details.opened_nanos.load(Ordering::Relaxed));
+                let until = Instant::from_nanos(self.details.until_nanos.load(Ordering::Relaxed));
+                let was_set_back = opened.since(now) >= JUMP;
+                let reason = TripReason::ALL.get((word >> REASON_SHIFT) as usize).copied()?;
+                (now < until && !was_set_back)
+                    .then(|| Refusal { reason: RefusalReason::Open(reason), retry_after: Some(until.since(now)) })
+            }
+            _ => None,
+        }
+    }
+
+    /// From which age on a call in flight is slow.
+    pub(crate) fn slow_after(&self) -> Latency {
+        Latency::from_micros(self.details.slow_after_micros.load(Ordering::Relaxed) as u32)
+    }
+
+    /// An instant that is not later than now, for those who have no clock reading.
+    pub(crate) fn latest(&self) -> Instant {
+        Instant::from_nanos(self.details.latest_nanos.load(Ordering::Relaxed))
+    }
+
+    /// Tells what the owner of the core has made of it.
+    #[cold]
+    pub(crate) fn publish<const N: usize>(&self, core: &Core<N>) {
+        // Relaxed: published by the store of the word.
+        if let State::Open { until } = core.state() {
+            self.details.opened_nanos.store(core.on_clock(core.latest()).as_nanos(), Ordering::Relaxed);
+            self.details.until_nanos.store(core.on_clock(until).as_nanos(), Ordering::Relaxed);
+        }
+        self.publish_figures(core);
+        // Release pairs with the Acquire loads in `admission` and `refusal`.
+        self.word.store(word(core), Ordering::Release);
+    }
+
+    /// Tells what changes without the state.
+    pub(crate) fn publish_figures<const N: usize>(&self, core: &Core<N>) {
+        // Relaxed: each is told for itself.
+        self.details.slow_after_micros.store(u64::from(core.slow_after().as_micros()), Ordering::Relaxed);
+        self.details.latest_nanos.store(core.on_clock(core.latest()).as_nanos(), Ordering::Relaxed);
+    }
+}
+
+#[inline]
+fn generation(word: u64) -> Generation {
+    Generation::new((word >> MODE_BITS) as u32)
+}
+
+fn word<const N: usize>(core: &Core<N>) -> u64 {
+    let mode = match core.state() {
+        State::Closed => TRACKED,
+        State::Disabled => UNTRACKED,
+        State::HalfOpen { .. } => HALF_OPEN,
+        State::ForcedOpen => FORCED_OPEN,
+        State::Open { .. } => OPEN | reason_bits(core),
+    };
+    u64::from(core.generation().get()) << MODE_BITS | mode
+}
+
+fn reason_bits<const N: usize>(core: &Core<N>) -> u64 {
+    let reason = core.last_trip().map(|trip| trip.reason);
+    let place = TripReason::ALL.iter().position(|&known| Some(known) == reason);
+    (place.unwrap_or(0) as u64) << REASON_SHIFT
+}

@@ -1,0 +1,171 @@
+//! The core with the book of calls in flight: what the owner of the cell works on.
+
+use std::time::Duration;
+
+use tripline_core::{Breaker as Core, Generation, Instant, Latency, Outcome, StateKind};
+
+use crate::stalls::{Entrance, EpochMark, Now, StallRule, Stalls};
+use crate::ticket::Record;
+
+/// Room for samples in every shared breaker.
+pub const CAPACITY: usize = 1_024;
+
+/// The core, and who is in flight.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    pub(crate) core: Core<CAPACITY>,
+    stalls: Option<Stalls>,
+    events_told: u32,
+}
+
+/// How a call ended, or that it was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Finished(Outcome, Latency),
+    Dropped,
+}
+
+/// What a permit tells when it is done with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Report {
+    pub(crate) generation: Generation,
+    pub(crate) epoch: Option<EpochMark>,
+    pub(crate) end: Instant,
+    pub(crate) ending: Ending,
+}
+
+impl Driver {
+    pub(crate) fn new(core: Core<CAPACITY>, stall_detection: bool) -> Self {
+        Self { core, stalls: stall_detection.then(Stalls::new), events_told: 0 }
+    }
+
+    /// Takes what a permit tells, and with it the decision. O(1), as the core's.
+    #[inline]
+    pub(crate) fn handle(&mut self, report: Report, entrance: &Entrance) {
+        match report.ending {
+            Ending::Finished(outcome, latency) => {
+                self.core.handle_finished(report.end, report.generation, latency, outcome);
+            }
+            Ending::Dropped => self.core.handle_dropped(report.generation),
+        }
+        if let Some(epoch) = report.epoch {
+            self.leave(epoch, report.end, entrance);
+        }
+    }
+
+    fn leave(&mut self, epoch: EpochMark, end: Instant, entrance: &Entrance) {
+        if let Some(stalls) = &mut self.stalls {
+            stalls.leave(epoch);
+        }
+        self.count_stalled(Now::EndOfCall(end), entrance);
+    }
+
+    /// Tells the core how many calls hang at `now`.
+    #[inline]
+    pub(crate) fn count_stalled(&mut self, now: Now, entrance: &Entrance) {
+        if let Some((rule, count)) = self.look(now, entrance) {
+            self.core.handle_stalled(now.instant(), rule.generation, count);
+        }
+    }
+
+    /// Brings the book of calls in flight up to date, and tells the core nothing yet.
+    #[inline]
+    pub(crate) fn look(&mut self, now: Now, entrance: &Entrance) -> Option<(StallRule, u16)> {
+        let stalls = self.stalls.as_mut()?;
+        let rule = stall_rule(&self.core);
+        Some((rule, stalls.stalled(now, rule, entrance)))
+    }
+
+    /// Whether anything has happened since this was asked last.
+    #[inline]
+    pub(crate) fn has_news(&mut self) -> bool {
+        let emitted = self.core.events_emitted();
+        std::mem::replace(&mut self.events_told, emitted) != emitted
+    }
+
+    /// Calls in flight; 0 where they are not tracked.
+    pub(crate) fn in_flight(&mut self, entrance: &Entrance) -> u64 {
+        self.stalls.as_mut().map_or(0, |stalls| stalls.in_flight(entrance))
+    }
+
+    /// When somebody should look at the clock again, if nothing else happens.
+    pub(crate) fn next_deadline(&self, now: Instant, entrance: &Entrance) -> Option<Instant> {
+        let counts = matches!(self.core.state().kind(), StateKind::Closed | StateKind::HalfOpen);
+        let stalls = self.stalls.as_ref().filter(|_| counts);
+        let look = stalls.and_then(|stalls| stalls.next_look(now, stall_rule(&self.core), entrance));
+        [self.core.poll_deadline(), look].into_iter().flatten().min()
+    }
+
+    /// Makes a short report whole again: its end is within 6 days of the latest instant known, and its generation is this one
+    /// or a past one.
+    pub(crate) fn unpack(&self, record: Record) -> Report {
+        let latest = self.core.on_clock(self.core.latest()).as_nanos() >> TICK_SHIFT;
+        let ahead = ((record.extra >> EpochMark::BITS).wrapping_sub(latest) << EpochMark::BITS).cast_signed();
+        let tick = latest.saturating_add_signed(ahead >> EpochMark::BITS);
+        let current = self.core.generation();
+        let is_current = record.generation_bits() == u64::from(current.get()) & GENERATION_MASK;
+        Report {
+            generation: if is_current { current } else { Generation::new(current.get().wrapping_sub(1)) },
+            epoch: (record.meta & TRACKED_BIT != 0).then(|| EpochMark::new(record.extra)),
+            end: Instant::from_nanos(tick << TICK_SHIFT),
+            ending: record.ending(),
+        }
+    }
+}
+
+fn stall_rule(core: &Core<CAPACITY>) -> StallRule {
+    StallRule {
+        generation: core.generation(),
+        after: Duration::from(core.slow_after()),
+        until: core.policy().latency_max_age,
+        clock_jumps: core.clock_jumps(),
+    }
+}
+
+/// A record's second word: 1, two bits of how it ended, whether it is tracked, 28 bits of generation, 32 of latency.
+const ENDING_SHIFT: u32 = 1;
+const TRACKED_BIT: u64 = 1 << 3;
+const GENERATION_SHIFT: u32 = 4;
+const GENERATION_MASK: u64 = (1 << 28) - 1;
+const LATENCY_SHIFT: u32 = 32;
+
+/// Its first word: 40 bits of time in ticks of 1,024 ns (13 days), 24 of the epoch.
+const TICK_SHIFT: u32 = 10;
+
+impl Report {
+    #[inline]
+    pub(crate) fn pack(self) -> Record {
+        let (ending, latency) = match self.ending {
+            Ending::Finished(Outcome::Ok, latency) => (0, latency),
+            Ending::Finished(Outcome::Failed, latency) => (1, latency),
+            Ending::Finished(Outcome::Ignored, latency) => (2, latency),
+            Ending::Dropped => (3, Latency::ZERO),
+        };
+        let generation = u64::from(self.generation.get()) & GENERATION_MASK;
+        let tracked = if self.epoch.is_some() { TRACKED_BIT } else { 0 };
+        Record {
+            extra: self.end.as_nanos() >> TICK_SHIFT << EpochMark::BITS | self.epoch.map_or(0, EpochMark::get),
+            meta: 1
+                | ending << ENDING_SHIFT
+                | tracked
+                | generation << GENERATION_SHIFT
+                | u64::from(latency.as_micros()) << LATENCY_SHIFT,
+        }
+    }
+}
+
+impl Record {
+    fn generation_bits(self) -> u64 {
+        self.meta >> GENERATION_SHIFT & GENERATION_MASK
+    }
+
+    fn ending(self) -> Ending {
+        let latency = Latency::from_micros((self.meta >> LATENCY_SHIFT) as u32);
+        match self.meta >> ENDING_SHIFT & 3 {
+            0 => Ending::Finished(Outcome::Ok, latency),
+            1 => Ending::Finished(Outcome::Failed, latency),
+            2 => Ending::Finished(Outcome::Ignored, latency),
+            _ => Ending::Dropped,
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! The cell that lends the core to one owner at a time, without a lock that anybody could be stuck behind.
+//!
+//! Whoever wants something of the core draws a *ticket*. One word holds how many tickets were given and how many are done;
+//! equal halves mean that nobody owns the core. Who draws a ticket while it is free is the owner. Everybody else has, by the
+//! number of the ticket, a place in a ring: a recorder leaves its record there and goes. The owner does its own work, counts it
+//! as done, and serves the next ticket until the halves are equal; that same addition is the release, so there is no moment
+//! between "the last look" and "let go" in which a record could be missed.
+//!
+//! An owner that meets a ticket whose record is not there yet does not wait either: it puts `HAND` into the place and goes. The
+//! late recorder finds `HAND` when it comes to leave its record, and is the owner from then on. Who needs the core itself
+//! (configuration, status) leaves the place empty on purpose, and waits for `HAND`.
+//!
+//! # Why the `unsafe` is sound
+//!
+//! `&mut T` is made in one place, [`Owner::value`], and an [`Owner`] exists for exactly one ticket at a time: (1) a ticket is given
+//! to one thread, by a compare-exchange; (2) its owner is made either by that same compare-exchange, which succeeds with equal
+//! halves, so that every earlier ticket is done, or by finding `HAND`, which only the owner of the ticket before it leaves,
+//! and which it touches nothing after; (3) an owner ends with the addition that makes its ticket done. So owners follow each
+//! other in the order of tickets. All of these are acquire and release operations on the word or on the place, so what one owner
+//! did happens before what the next one does. The loom models in this file run this very code, and loom's cell checks (1) to
+//! (3) and the ordering.
+#![allow(unsafe_code)]
+
+use std::fmt;
+
+use crate::sync::{AtomicU64, Ordering, UnsafeCell, yield_now};
+
+/// What a recorder leaves in the ring: two words, of which the second has its lowest bit set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) extra: u64,
+    /// Only odd values are records.
+    pub(crate) meta: u64,
+}
+
+const EMPTY: u64 = 0;
+const HAND: u64 = 2;
+
+/// Tickets done are counted in the high half, where an overflow falls off; given ones in the low half.
+const ONE_DONE: u64 = 1 << 32;
+
+/// How often a recorder looks for room in a full ring before its record is dropped.
+const LOOKS: u32 = if cfg!(tripline_loom) { 2 } else { 64 };
+/// The last of these looks give way to other threads: the owner may be one that waits for a processor.
+const YIELDS: u32 = 16;
+/// How often somebody who waits for the core looks before yielding the processor.
+const SPINS: u32 = 64;
+
+/// A value of one owner at a time, with room for `RING` (a power of two, at least 4) records that wait.
+pub(crate) struct TicketCell<T, const RING: usize> {
+    word: AtomicU64,
+    ring: [Place; RING],
+    value: UnsafeCell<T>,
+}
+
+struct Place {
+    extra: AtomicU64,
+    meta: AtomicU64,
+}
+
+// SAFETY: the value is only reached through `Owner`, of which there is one at a time (see the module's documentation), so
+// sharing the cell moves the value between threads but never shares it.
+unsafe impl<T: Send, const RING: usize> Sync for TicketCell<T, RING> {}
+
+impl<T, const RING: usize> TicketCell<T, RING> {
+    pub(crate) fn new(value: T) -> Self {
+        const { assert!(RING.is_power_of_two() && RING >= 4, "a ticket's place is a rotation of its low bits") };
+        Self {
+            word: AtomicU64::new(0),
+            ring: std::array::from_fn(|_| Place { extra: AtomicU64::new(0), meta: AtomicU64::new(EMPTY) }),
+            value: UnsafeCell::new(value),
+        }
+    }
+
+    /// Does `act` at once if nobody owns the core; otherwise leaves `record`, which is made only then, for whoever does to
+    /// `apply`. Both must come to the same. Waits for nobody; false if the record was dropped because the ring stayed full.
+    #[inline]
+    #[must_use]
+    pub(crate) fn submit(
+        &self,
+        act: impl FnOnce(&mut T),
+        record: impl FnOnce() -> Record,
+        mut apply: impl FnMut(&mut T, Record),
+    ) -> bool {
+        let Some(ticket) = self.draw(LOOKS) else { return false };
+        if ticket.is_free || self.leave(ticket.number, record()) {
+            let mut owner = Owner { cell: self, ticket: ticket.number, apply: &mut apply };
+            owner.value(act);
+        }
+        true
+    }
+
+    /// Leaves a record at the ticket's place; true if the core was handed over meanwhile: then it is not left but to be
+    /// applied by who came with it.
+    #[cold]
+    fn leave(&self, ticket: u32, record: Record) -> bool {
+        debug_assert!(record.meta & 1 == 1, "an even value is no record");
+        let place = self.place(ticket);
+        // Relaxed: published by the swap below.
+        place.extra.store(record.extra, Ordering::Relaxed);
+        // Release pairs with the owner's swap in `Owner::pass_on`, Acquire with the swap that left HAND.
+        if place.meta.swap(record.meta, Ordering::AcqRel) != HAND {
+            return false;
+        }
+        // Relaxed: published by the addition that makes this ticket done.
+        place.meta.store(EMPTY, Ordering::Relaxed);
+        true
+    }
+
+    /// Owns the core for the length of `act`. Waits for those who came first.
+    pub(crate) fn with<R>(&self, act: impl FnOnce(&mut T) -> R, mut apply: impl FnMut(&mut T, Record)) -> R {
+        let ticket = loop {
+            match self.draw(SPINS) {
+                Some(ticket) => break ticket,
+                None => yield_now(),
+            }
+        };
+        if !ticket.is_free {
+            self.wait_for_hand(ticket.number);
+        }
+        let mut owner = Owner { cell: self, ticket: ticket.number, apply: &mut apply };
+        owner.value(act)
+    }
+
+    /// Owns the core for the length of `act`, if nobody does. Waits for nobody.
+    pub(crate) fn try_with<R>(
+        &self,
+        act: impl FnOnce(&mut T) -> R,
+        mut apply: impl FnMut(&mut T, Record),
+    ) -> Option<R> {
+        let word = self.word.load(Ordering::Relaxed);
+        if given(word) != done(word) {
+            return None;
+        }
+        // Acquire pairs with the Release addition of the last owner.
+        self.word.compare_exchange(word, with_one_given(word), Ordering::Acquire, Ordering::Relaxed).ok()?;
+        let mut owner = Owner { cell: self, ticket: given(word), apply: &mut apply };
+        Some(owner.value(act))
+    }
+
+    /// Draws the next ticket; `None` if the ring is still full after so many looks.
+    #[inline]
+    fn draw(&self, looks: u32) -> Option<Ticket> {
+        let mut left = looks;
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            if given(word).wrapping_sub(done(word)) >= RING as u32 {
+                left = left.checked_sub(1)?;
+                if left < YIELDS || cfg!(tripline_loom) {
+                    yield_now();
+                } else {
+                    std::hint::spin_loop();
+                }
+                word = self.word.load(Ordering::Relaxed);
+                continue;
+            }
+            // Acquire pairs with the Release addition that made the last ticket done: its owner's work, and the place that this
+            // ticket has from an earlier one, empty again, are seen.
+            match self.word.compare_exchange_weak(word, with_one_given(word), Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return Some(Ticket { number: given(word), is_free: given(word) == done(word) }),
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    fn wait_for_hand(&self, ticket: u32) {
+        let place = self.place(ticket);
+        let mut spins = SPINS;
+        // Acquire pairs with the Release swap that left HAND.
+        while place.meta.load(Ordering::Acquire) != HAND {
+            match spins.checked_sub(1) {
+                Some(left) if cfg!(not(tripline_loom)) => {
+                    spins = left;
+                    std::hint::spin_loop();
+                }
+                _ => yield_now(),
+            }
+        }
+        // Relaxed: published by the addition that makes this ticket done.
+        place.meta.store(EMPTY, Ordering::Relaxed);
+    }
+
+    /// Neighbouring tickets lie four places apart, so that their recorders do not share a cache line.
+    #[inline]
+    fn place(&self, ticket: u32) -> &Place {
+        let bits = RING.trailing_zeros();
+        let low = ticket as usize & (RING - 1);
+        let rotated = ((low << 2) | (low >> (bits - 2))) & (RING - 1);
+        &self.ring[rotated]
+    }
+}
+
+struct Ticket {
+    number: u32,
+    /// Every earlier ticket is done: who drew this one is the owner.
+    is_free: bool,
+}
+
+/// The right to the value, for one ticket. Ends, also by a panic, by serving whoever came meanwhile.
+struct Owner<'a, T, A: FnMut(&mut T, Record), const RING: usize> {
+    cell: &'a TicketCell<T, RING>,
+    ticket: u32,
+    apply: &'a mut A,
+}
+
+impl<T, A: FnMut(&mut T, Record), const RING: usize> Owner<'_, T, A, RING> {
+    #[inline]
+    fn value<R>(&mut self, act: impl FnOnce(&mut T) -> R) -> R {
+        self.cell.value.with_mut(|value| {
+            // SAFETY: `self` is the only owner (see the module's documentation), and it is borrowed for the length of `act`.
+            act(unsafe { &mut *value })
+        })
+    }
+
+    #[inline]
+    fn apply(&mut self, record: Record) {
+        self.cell.value.with_mut(|value| {
+            // SAFETY: as in `value`.
+            (self.apply)(unsafe { &mut *value }, record);
+        });
+    }
+
+    /// Makes the ticket done. If another was given meanwhile this owner goes on with it, and gets its record; unless that is not
+    /// there yet: then the core is handed over. `None` = the core is not ours any more.
+    #[inline]
+    fn pass_on(&mut self) -> Option<Record> {
+        // Release: what this owner did is seen by the next one (Acquire in `draw` and `try_with`). Acquire: places of tickets that
+        // were given meanwhile are looked at.
+        let word = self.cell.word.fetch_add(ONE_DONE, Ordering::AcqRel).wrapping_add(ONE_DONE);
+        if given(word) == done(word) {
+            return None;
+        }
+        self.ticket = done(word);
+        let place = self.cell.place(self.ticket);
+        // Acquire pairs with the recorder's Release swap, Release with its Acquire (it becomes the owner) .
+        let meta = place.meta.swap(HAND, Ordering::AcqRel);
+        if meta == EMPTY {
+            return None;
+        }
+        // Relaxed: the swap above acquired it.
+        let extra = place.extra.load(Ordering::Relaxed);
+        // Relaxed: published by the addition that makes this ticket done.
+        place.meta.store(EMPTY, Ordering::Relaxed);
+        Some(Record { extra, meta })
+    }
+}
+
+impl<T, A: FnMut(&mut T, Record), const RING: usize> Drop for Owner<'_, T, A, RING> {
+    #[inline]
+    fn drop(&mut self) {
+        while let Some(record) = self.pass_on() {
+            self.apply(record);
+        }
+    }
+}
+
+const fn given(word: u64) -> u32 {
+    word as u32
+}
+
+const fn done(word: u64) -> u32 {
+    (word >> 32) as u32
+}
+
+/// One more given; an overflow of the low half must not reach the high one.
+const fn with_one_given(word: u64) -> u64 {
+    (word & !0xFFFF_FFFF) | given(word).wrapping_add(1) as u64
+}
+
+impl<T, const RING: usize> fmt::Debug for TicketCell<T, RING> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = self.word.load(Ordering::Relaxed);
+        f.debug_struct("TicketCell").field("given", &given(word)).field("done", &done(word)).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, tripline_loom))]
+mod models {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+
+    type Cell = TicketCell<Vec<u64>, 4>;
+
+    fn record(value: u64) -> Record {
+        Record { extra: value, meta: value << 1 | 1 }
+    }
+
+    fn apply(seen: &mut Vec<u64>, record: Record) {
+        assert_eq!(record.extra, record.meta >> 1, "a torn record");
+        seen.push(record.extra);
+    }
+
+    fn submit(cell: &Cell, value: u64) -> bool {
+        cell.submit(|seen| seen.push(value), || record(value), apply)
+    }
+
+    fn seen(cell: &Cell) -> Vec<u64> {
+        let mut seen = cell.with(|seen| seen.clone(), apply);
+        seen.sort_unstable();
+        seen
+    }
+
+    fn check(preemptions: Option<usize>, model: impl Fn() + Sync + Send + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = preemptions;
+        builder.check(model);
+    }
+
+    #[test]
+    fn two_recorders_of_two_lose_nothing_and_count_nothing_twice() {
+        check(None, || {
+            let cell = Arc::new(Cell::new(Vec::new()));
+            let other = cell.clone();
+            let thread = thread::spawn(move || {
+                submit(&other, 1);
+                submit(&other, 2);
+            });
+            submit(&cell, 3);
+            submit(&cell, 4);
+            thread.join().unwrap();
+            assert_eq!(seen(&cell), [1, 2, 3, 4]);
+        });
+    }
+
+    #[test]
+    fn three_recorders_lose_nothing_and_count_nothing_twice() {
+        check(Some(3), || {
+            let cell = Arc::new(Cell::new(Vec::new()));
+            let threads: Vec<_> = [1, 2]
+                .map(|value| {
+                    let cell = cell.clone();
+                    thread::spawn(move || submit(&cell, value))
+                })
+                .into();
+            submit(&cell, 3);
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            assert_eq!(seen(&cell), [1, 2, 3]);
+        });
+    }
+
+    #[test]
+    fn whoever_needs_the_core_gets_it_among_recorders() {
+        check(Some(3), || {
+            let cell = Arc::new(Cell::new(Vec::new()));
+            let other = cell.clone();
+            let thread = thread::spawn(move || other.with(|seen| seen.push(7), apply));
+            submit(&cell, 1);
+            submit(&cell, 2);
+            thread.join().unwrap();
+            assert_eq!(seen(&cell), [1, 2, 7]);
+        });
+    }
+
+    #[test]
+    fn a_full_ring_drops_and_says_so() {
+        check(Some(2), || {
+            let cell = Arc::new(Cell::new(Vec::new()));
+            let other = cell.clone();
+            // The owner is inside while the others come: three find room, the rest looks in vain.
+            let thread = thread::spawn(move || {
+                other.with(|seen| seen.push(100), apply);
+            });
+            for value in 1..=3 {
+                submit(&cell, value);
+            }
+            thread.join().unwrap();
+            let dropped = cell.dropped();
+            assert_eq!(seen(&cell).len() as u64 + dropped, 4);
+        });
+    }
+}
