@@ -32,8 +32,10 @@ use crate::policy::Policy;
 const ODDS_RATIO: f64 = 2.1;
 /// No share of slow calls below this is told from none, so that a single call at percentile 1 is no proof.
 const LEAST_SHARE: f64 = 0.001;
-/// Scores are natural logarithms with 16 fractional bits.
-const ONE: f64 = 65_536.0;
+/// Scores are natural logarithms with so many fractional bits.
+const FRACTION_BITS: u32 = 16;
+/// ln [`ODDS_RATIO`] as a score, rounded down.
+const LOG_OF_ODDS_RATIO: i32 = 48_623;
 /// How many slow calls the sum may run ahead of the bound: the more, the later good calls are believed again.
 const CEILING_STEPS: i32 = 1;
 /// How many slow calls a fresh test forgives; fast calls use this up.
@@ -48,37 +50,53 @@ pub(crate) struct EvidenceRule {
 }
 
 impl EvidenceRule {
-    /// Computes the steps; four logarithms, so only when the policy changes. `None` where no confidence is asked for.
+    /// Computes the steps; two logarithms, so only when the policy changes. `None` where no confidence is asked for.
     pub(crate) fn new(policy: &Policy) -> Option<Self> {
         let confidence = policy.trip_confidence.get();
         if confidence <= 0.0 {
             return None;
         }
         let p0 = (1.0 - policy.percentile.get()).max(LEAST_SHARE);
-        let p1 = ODDS_RATIO * p0 / (1.0 - p0 + ODDS_RATIO * p0);
-        let calls = f64::from(policy.latency_window_size.get());
-        let odds = (1.0 + (calls - 1.0) * p1) / (1.0 - confidence);
-        Some(Self {
-            // Towards zero is down for a gain; the loss and the bound go one further.
-            slow: fixed_log(p1 / p0),
-            fast: fixed_log((1.0 - p1) / (1.0 - p0)).saturating_sub(1),
-            bound: fixed_log(odds).saturating_add(1),
-        })
+        // p₁ = ρ·p₀/d, ρ being the odds ratio, so p₁/p₀ = ρ/d and (1 − p₁)/(1 − p₀) = 1/d.
+        let d = 1.0 + (ODDS_RATIO - 1.0) * p0;
+        let later_calls = f64::from(policy.latency_window_size.get()) - 1.0;
+        let odds = (1.0 + later_calls * (ODDS_RATIO * p0 / d)) / (1.0 - confidence);
+        let fast = log_rounded_up(d).wrapping_neg();
+        Some(Self { slow: LOG_OF_ODDS_RATIO.wrapping_add(fast).max(0), fast, bound: log_rounded_up(odds) })
     }
 
+    // No sum of these comes near the ends of an i32: a step is at most ln ODDS_RATIO, and the bound below ln 2⁷⁰.
+
     fn ceiling(&self) -> i32 {
-        self.bound.saturating_add(self.slow.saturating_mul(CEILING_STEPS))
+        self.bound.wrapping_add(self.slow.wrapping_mul(CEILING_STEPS))
     }
 
     fn start(&self) -> i32 {
-        self.slow.saturating_mul(FORGIVEN_STEPS).saturating_neg()
+        self.slow.wrapping_mul(FORGIVEN_STEPS).wrapping_neg()
     }
 }
 
-/// A natural logarithm in fixed point, rounded towards zero. One copy: a conversion takes code without an FPU.
-#[inline(never)]
-fn fixed_log(x: f64) -> i32 {
-    (libm::log(x) * ONE) as i32
+/// ln `x` as a score for 1 ≤ x < 2¹²⁷: never below the exact value, and above it by less than 1.01.
+///
+/// With x = m·2ᵉ and 1 ≤ m < 2, squaring m and halving it where it is then 2 or more gives the binary digits of log₂ m, one
+/// by one (D. E. Knuth, *The Art of Computer Programming*, vol. 1, 1.2.2). Less than half of the code of `libm::log`.
+#[inline(never)] // one copy is enough
+fn log_rounded_up(x: f64) -> i32 {
+    const DIGITS: u32 = 24;
+    const FRACTION_BITS_OF_M: u32 = 30;
+    /// ln 2 with 32 fractional bits, rounded up.
+    const LN_2: u64 = 0xB172_17F8;
+    let (half_of_m, exponent) = libm::frexp(x);
+    let mut m = (half_of_m * f64::from(2_u32 << FRACTION_BITS_OF_M)) as u32;
+    let mut log2 = exponent.wrapping_sub(1) as u32;
+    for _ in 0..DIGITS {
+        let square = (u64::from(m).wrapping_mul(u64::from(m)) >> FRACTION_BITS_OF_M) as u32;
+        let digit = square >> (FRACTION_BITS_OF_M + 1);
+        m = square >> digit;
+        log2 = log2 << 1 | digit;
+    }
+    // What is left of m is less than one of the last digit, and so is what all its roundings took from it.
+    u64::from(log2.wrapping_add(2)).wrapping_mul(LN_2).div_ceil(1 << (DIGITS + 32 - FRACTION_BITS)) as i32
 }
 
 /// The running sum, and how many stalled calls are already in it.
@@ -109,6 +127,7 @@ impl Evidence {
     }
 
     /// So many calls are stalled now.
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     pub(crate) fn stalled(&mut self, rule: &EvidenceRule, count: u16) {
         self.stalls_told |= count > 0;
         for _ in self.stalled_counted..count {
@@ -132,11 +151,102 @@ impl Evidence {
 
     fn step(&mut self, rule: &EvidenceRule, slow: bool) {
         self.score = if slow {
-            self.score.saturating_add(rule.slow).min(rule.ceiling())
+            self.score.wrapping_add(rule.slow).min(rule.ceiling())
         } else if self.score > 0 {
-            self.score.saturating_add(rule.fast).max(0)
+            self.score.wrapping_add(rule.fast).max(0)
         } else {
-            self.score.saturating_sub(rule.fast).min(0)
+            self.score.wrapping_sub(rule.fast).min(0)
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::num::NonZeroU16;
+
+    use super::*;
+    use crate::units::{Confidence, Percentile};
+
+    /// By how much the fixed-point logarithm lies above the exact one.
+    fn excess(x: f64) -> f64 {
+        f64::from(log_rounded_up(x)) - x.ln() * 65_536.0
+    }
+
+    #[track_caller]
+    fn assert_rounded_up(x: f64) {
+        let excess = excess(x);
+        // The library's own last digit, at ln 2⁷⁰ in scores, is 10⁻⁹.
+        assert!((-1e-8..1.01).contains(&excess), "ln {x:e} is off by {excess}");
+    }
+
+    #[test]
+    fn the_logarithm_is_never_too_low_nor_more_than_a_step_too_high() {
+        // Every power of two with its neighbours, where the exponent changes and m may round up to 2.
+        for exponent in 0..127 {
+            let power = f64::from_bits((1_023 + exponent) << 52);
+            assert_rounded_up(power);
+            assert_rounded_up(power.next_up());
+            assert_rounded_up(power.next_down().max(1.0));
+            assert_rounded_up((power * 2.0).next_down());
+        }
+        // Both sides of every score up to ln 2⁷⁰, where the smallest error goes to the next one.
+        for score in 1..(70.0 * 2.0_f64.ln() * 65_536.0) as u32 {
+            for beside in [-1e-6, 1e-6] {
+                assert_rounded_up(((f64::from(score) + beside) / 65_536.0).exp());
+            }
+        }
+    }
+
+    #[test]
+    fn the_logarithm_never_falls() {
+        let logs = (0..1 << 20).map(|step| log_rounded_up(1.0 + f64::from(step) / 1e6));
+        assert!(logs.is_sorted());
+    }
+
+    #[test]
+    fn the_logarithm_of_the_odds_ratio_is_rounded_down() {
+        let exact = ODDS_RATIO.ln() * 65_536.0;
+        assert!((0.0..1.0).contains(&(exact - f64::from(LOG_OF_ODDS_RATIO))), "{exact}");
+    }
+
+    /// The steps as the module's page defines them, each rounded to its safe side from the library's logarithms: the new
+    /// ones are as safe, and no more than two steps of 2⁻¹⁶ safer.
+    #[test]
+    fn the_steps_are_the_log_likelihood_ratios_rounded_to_the_safe_side() {
+        for percentile in [0.001_f64, 0.05, 0.5, 0.9, 0.95, 0.99, 0.999, 1.0] {
+            for size in [1, 2, 64, 1_000, u16::MAX] {
+                for confidence in [1e-9, 0.5, 0.9, 0.999, 1.0_f64.next_down()] {
+                    let p0 = (1.0 - percentile).max(LEAST_SHARE);
+                    let p1 = ODDS_RATIO * p0 / (1.0 - p0 + ODDS_RATIO * p0);
+                    let odds = (1.0 + (f64::from(size) - 1.0) * p1) / (1.0 - confidence);
+                    let rule = rule(percentile, size, confidence).unwrap();
+                    let too_low = |exact: f64, ours: i32| exact * 65_536.0 - f64::from(ours);
+                    let safe = -1e-8..2.01;
+                    assert!(safe.contains(&too_low((p1 / p0).ln(), rule.slow)), "{rule:?}");
+                    assert!(safe.contains(&too_low(((1.0 - p1) / (1.0 - p0)).ln(), rule.fast)), "{rule:?}");
+                    assert!(safe.contains(&-too_low(odds.ln(), rule.bound)), "{rule:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn where_every_call_may_be_slow_no_number_of_slow_calls_is_evidence() {
+        for percentile in [f64::MIN_POSITIVE, f64::EPSILON / 2.0, 1e-9] {
+            let rule = rule(percentile, 1, 1e-9).unwrap();
+            let mut evidence = Evidence::new(Some(&rule));
+            for _ in 0..100_000 {
+                assert!(!evidence.is_enough(&rule), "{percentile:e}: {rule:?}");
+                evidence.finished(&rule, true, false);
+            }
+        }
+    }
+
+    fn rule(percentile: f64, size: u16, confidence: f64) -> Option<EvidenceRule> {
+        let mut policy = Policy::default();
+        policy.percentile = Percentile::new(percentile).unwrap();
+        policy.latency_window_size = NonZeroU16::new(size).unwrap();
+        policy.trip_confidence = Confidence::new(confidence).unwrap();
+        EvidenceRule::new(&policy)
     }
 }

@@ -90,11 +90,7 @@ impl MemoryLatch {
         self.used = sample.used;
         self.limit = sample.limit.unwrap_or(0);
         self.read_at = now;
-        let next = match sample.ratio() {
-            None => MemoryState::Unknown,
-            Some(ratio) => self.latch(ratio, settings),
-        };
-        self.change_to(next)
+        self.retune(settings)
     }
 
     /// The source could not be read; true if the state changed.
@@ -108,15 +104,14 @@ impl MemoryLatch {
         now > self.believed_until(settings) && self.lose()
     }
 
-    /// Holds the last reading against changed settings; true if the state changed.
+    /// Holds the last reading against the settings; true if the state changed.
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     pub(crate) fn retune(&mut self, settings: &Settings) -> bool {
-        match self.sample().and_then(MemorySample::ratio) {
-            None => false,
-            Some(ratio) => {
-                let next = self.latch(ratio, settings);
-                self.change_to(next)
-            }
-        }
+        let next = match self.sample().and_then(MemorySample::ratio) {
+            None => MemoryState::Unknown,
+            Some(ratio) => self.latch(ratio, settings),
+        };
+        self.change_to(next)
     }
 
     fn latch(&self, ratio: f64, settings: &Settings) -> MemoryState {

@@ -42,16 +42,16 @@
 //! |---|---|---|---|---|---|---|
 //! | ask, mean | 423 | 433 | 400 | 411 | 404 | 391 |
 //! | ask, worst | 560 | 570 | 549 | 553 | 563 | 545 |
-//! | record, mean | 755 | 989 | 1010 | 662 | 637 | 618 |
-//! | record, worst | 3901 | 6148 | 6124 | 968 | 997 | 952 |
-//! | record and trip, worst | 4166 | 6429 | 6360 | 1239 | 1237 | 1222 |
-//! | record after all but the newest expired | 1528 | 4913 | 18321 | 1026 | 2915 | 10381 |
+//! | record, mean | 744 | 920 | 930 | 660 | 635 | 617 |
+//! | record, worst | 2762 | 4579 | 4551 | 963 | 992 | 946 |
+//! | record and trip, worst | 3009 | 4850 | 4788 | 1224 | 1222 | 1208 |
+//! | record after all but the newest expired | 1525 | 4910 | 18318 | 1023 | 2912 | 10378 |
 //!
-//! The ask that ends a wait takes at most 341, and a slow probe, which opens the breaker again for longer,
-//! 2548, the hundredth in a row included.
+//! The ask that ends a wait takes at most 329, and a slow probe, which opens the breaker again for longer,
+//! 2534, the hundredth in a row included.
 //!
 //! **The bound for real-time use.** Samples expire in the first call after they became too old, also in one that asks.
-//! With E samples that expire at once, E < window, asking takes at most 600 + 75·E instructions and recording at most 7000 +
+//! With E samples that expire at once, E < window, asking takes at most 600 + 75·E instructions and recording at most 5500 +
 //! 75·E; without `trend` 600 + 45·E and 1300 + 45·E. Nothing else grows with the window. Who calls
 //! [`handle_time`](crate::Breaker::handle_time) more often than samples can pile up keeps E small; where the newest is too
 //! old as well, the window is emptied at once. The measured figures, not the code, give these bounds, and CI holds them.
@@ -62,13 +62,13 @@
 //!
 //! # What it takes of the flash
 //!
-//! With every entry point linked: 12,560 bytes with the trend, 10,456 without, at opt-level `s`; beside that 7 KiB of
+//! With every entry point linked: 11,560 bytes with the trend, 9,646 without, at opt-level `s`; beside that 7 KiB of
 //! 64-bit and floating point arithmetic and memory copying of the compiler's, which a firmware has once.
 //!
 //! # Without the trend
 //!
 //! `default-features = false` leaves [`Trend`](crate::Trend), its settings and its sums out. On a core without a
-//! floating point unit the trend is what costs: the worst case of recording falls to a seventh. That is why it is a
+//! floating point unit the trend is what costs: the worst case of recording falls to less than a quarter. That is why it is a
 //! feature. One floating point multiplication is left in each call, which finds the place of the percentile, and a division where
 //! the failure rate is on. An integer version of these would neither halve the time nor the flash, and would round
 //! differently from the host, so there is none.

@@ -77,8 +77,8 @@ pub(crate) enum Slope {
 /// A slope and its error need three points.
 pub(crate) const LEAST_FOR_SLOPE: u16 = 3;
 const LEAST_FOR_OSCILLATION: u16 = 5;
-/// The fitted rise over the window that matters, as a share of the mean.
-const LEAST_RISE: f64 = 0.04;
+/// The fitted rise over the window that matters, times this, is the mean: 4 % of it.
+const MEAN_PER_LEAST_RISE: u128 = 25;
 /// The standard deviation that matters for oscillation, as a share of the mean.
 const LEAST_DEVIATION: f64 = 0.05;
 
@@ -100,9 +100,8 @@ pub(crate) struct TrendSums {
 /// A least-squares slope, up to a positive factor.
 struct Fit {
     upwards: bool,
-    /// n·Σiy − Σi·Σy without its sign, and n·Σi² − (Σi)²: their ratio is the slope.
-    magnitude: f64,
-    spread: f64,
+    /// n·Σiy − Σi·Σy without its sign. Divided by n·Σi² − (Σi)², which is n²·(n² − 1)/12, it is the slope.
+    magnitude: u128,
     /// t² of the slope is `explained` / `unexplained`.
     explained: f64,
     unexplained: f64,
@@ -142,14 +141,21 @@ impl TrendSums {
         }
         let fit = self.fit();
         let significant = fit.explained > critical_t_squared(self.n.saturating_sub(2)) * fit.unexplained;
-        let rise = fit.magnitude / fit.spread * (f64::from(self.n) - 1.0);
-        if !significant || rise < LEAST_RISE * self.mean() || self.is_one_outlier(&fit) {
+        if !significant || self.is_small(&fit) || self.is_one_outlier(&fit) {
             Slope::Flat
         } else if fit.upwards {
             Slope::Rising
         } else {
             Slope::Falling
         }
+    }
+
+    /// Whether the fitted rise, (n − 1) times the slope, is too small a part of the mean. Exact.
+    fn is_small(&self, fit: &Fit) -> bool {
+        // Both sides times n²·(n + 1).
+        let n = u64::from(self.n);
+        let mean = u128::from(self.y).wrapping_mul(u128::from(n.wrapping_mul(n.wrapping_add(1))));
+        fit.magnitude.wrapping_mul(12 * MEAN_PER_LEAST_RISE) < mean
     }
 
     /// Whether the newest sample alone makes the slope: without it, it turns, or loses more than half of its t².
@@ -163,20 +169,21 @@ impl TrendSums {
     }
 
     fn fit(&self) -> Fit {
-        let n = f64::from(self.n);
+        let n = u64::from(self.n);
         // With i from 0; n cancels in both tests.
-        let sum_i = u128::from(self.n).wrapping_mul(u128::from(self.n).wrapping_sub(1)) / 2;
-        let lead = u128::from(self.n).wrapping_mul(u128::from(self.iy));
-        let level = sum_i.wrapping_mul(u128::from(self.y));
-        let magnitude = lead.abs_diff(level) as f64;
-        let spread = n * n * (n * n - 1.0) / 12.0;
-        let squared = magnitude * magnitude;
+        let sum_i = n.wrapping_mul(n.wrapping_sub(1)) / 2;
+        let lead = u128::from(n).wrapping_mul(u128::from(self.iy));
+        let level = u128::from(sum_i).wrapping_mul(u128::from(self.y));
+        let magnitude = lead.abs_diff(level);
+        let n_squared = n.wrapping_mul(n);
+        let spread_12 = n_squared.wrapping_mul(n_squared.wrapping_sub(1)) as f64;
+        let squared_12 = 12.0 * (magnitude as f64 * magnitude as f64);
         Fit {
             upwards: lead > level,
             magnitude,
-            spread,
-            explained: (n - 2.0) * squared,
-            unexplained: (spread * self.scaled_variance() - squared).max(0.0),
+            explained: f64::from(self.n.saturating_sub(2)) * squared_12,
+            // Rounding can take this below 0, but only where the line explains something, and then 0 would decide the same.
+            unexplained: spread_12 * self.scaled_variance() - squared_12,
         }
     }
 
@@ -205,26 +212,23 @@ impl TrendSums {
             return false;
         }
         let n = f64::from(self.n);
-        let mean = self.mean();
+        let mean = self.y as f64 / n;
         let sum_of_squares = self.scaled_variance() / n;
         if sum_of_squares < n * (LEAST_DEVIATION * mean) * (LEAST_DEVIATION * mean) {
             return false;
         }
-        let mut before = None;
+        let mut before = 0.0;
         let mut products = 0.0;
         for latency in latencies {
             let deviation = f64::from(latency.as_micros()) - mean;
-            products += before.map_or(0.0, |b: f64| b * deviation);
-            before = Some(deviation);
+            products += before * deviation;
+            before = deviation;
         }
         is_negative_autocorrelation(products / sum_of_squares, self.n)
     }
 
-    fn mean(&self) -> f64 {
-        self.y as f64 / f64::from(self.n)
-    }
-
     /// n·Σy² − (Σy)², exact before the conversion.
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     fn scaled_variance(&self) -> f64 {
         let square_of_sum = u128::from(self.y).wrapping_mul(u128::from(self.y));
         u128::from(self.n)
@@ -265,4 +269,16 @@ fn is_negative_autocorrelation(autocorrelation: f64, n: u16) -> bool {
     let below_mean = autocorrelation + 1.0 / n;
     let quantile = (2.3264 - 1.6 / n) * (n - 2.0) / n;
     below_mean < 0.0 && below_mean * below_mean * (n - 1.0) > quantile * quantile
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rise_of_exactly_four_percent_matters_and_a_smaller_one_does_not() {
+        // A slope of 0.6 makes a rise of 1.8, which is 4 % of 45 and less of 46.
+        assert_eq!(Trend::of([44, 45, 45, 46].map(Latency::from_micros), 3), Trend::Rising);
+        assert_eq!(Trend::of([45, 46, 46, 47].map(Latency::from_micros), 3), Trend::Steady);
+    }
 }

@@ -86,12 +86,12 @@ impl<const N: usize> Breaker<N> {
     /// [`Breaker::undo_simulations`] or [`Breaker::reset`]; false, and without effect, where the breaker is disabled or forced
     /// open.
     pub fn simulate_memory(&mut self, now: Instant) -> bool {
-        self.simulate(now, |breaker| breaker.simulated_memory = true)
+        self.simulate(now, true, false)
     }
 
     /// Lets the latency rule hold (no samples are made up), in the same way as [`Breaker::simulate_memory`].
     pub fn simulate_latency(&mut self, now: Instant) -> bool {
-        self.simulate(now, |breaker| breaker.simulated_latency = true)
+        self.simulate(now, false, true)
     }
 
     /// Undoes both simulations; an open breaker goes on with its wait.
@@ -106,12 +106,14 @@ impl<const N: usize> Breaker<N> {
         self.simulated_latency = false;
     }
 
-    fn simulate(&mut self, now: Instant, set: impl FnOnce(&mut Self)) -> bool {
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
+    fn simulate(&mut self, now: Instant, memory: bool, latency: bool) -> bool {
         let now = self.read_clock(now);
         if matches!(self.state, State::Disabled | State::ForcedOpen) {
             return false;
         }
-        set(self);
+        self.simulated_memory |= memory;
+        self.simulated_latency |= latency;
         match self.state {
             State::Closed => {
                 self.expire_samples(now);
