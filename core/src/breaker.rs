@@ -2,6 +2,8 @@
 
 mod machine;
 mod operator;
+#[cfg(target_pointer_width = "64")]
+mod quiet;
 mod refusal;
 mod view;
 
@@ -128,6 +130,8 @@ pub struct Breaker<const N: usize> {
     incident: IncidentTracker,
     events: EventQueue,
     counts: Counts,
+    #[cfg(target_pointer_width = "64")]
+    quiet_until: Instant,
 }
 
 /// What the probes of the current half-open stretch are held against; changes apply from the next one.
@@ -147,14 +151,13 @@ impl<const N: usize> Breaker<N> {
     pub fn new(policy: Policy, seed: u64) -> Result<Self, CapacityError> {
         check_capacity::<N>(&policy)?;
         let limits = Limits::new(&policy);
-        let window = Window::new(policy.latency_window_size.get(), policy.latency_max_age, policy.latency_threshold);
         Ok(Self {
             settings: Settings::new(&policy),
             time: Timeline::default(),
             state: if policy.enabled { State::Closed } else { State::Disabled },
             generation: 0,
             generation_since: Instant::ZERO,
-            window,
+            window: Window::new(&policy),
             evidence: Evidence::new(limits.evidence.as_ref()),
             limits,
             stalled: 0,
@@ -168,6 +171,8 @@ impl<const N: usize> Breaker<N> {
             incident: IncidentTracker::new(),
             events: EventQueue::new(),
             counts: Counts::default(),
+            #[cfg(target_pointer_width = "64")]
+            quiet_until: Instant::ZERO,
         })
     }
 
@@ -218,21 +223,13 @@ impl<const N: usize> Breaker<N> {
     ///
     /// A result of an earlier generation counts in [`Breaker::counts`] and nowhere else. O(1) amortised; when many samples
     /// expire at once after an idle time, O(N) once.
+    #[inline]
     pub fn handle_finished(&mut self, end: Instant, generation: Generation, latency: Latency, outcome: Outcome) {
-        let now = self.time.end_of_call(end);
-        self.expire_memory(now);
-        if latency > self.settings.latency_threshold && outcome != Outcome::Ignored && self.state != State::Disabled {
-            self.counts.slow = self.counts.slow.wrapping_add(1);
-        }
-        if generation != self.generation() {
-            self.counts.stale = self.counts.stale.wrapping_add(1);
+        #[cfg(target_pointer_width = "64")]
+        if self.record_quietly(end, generation, latency, outcome) {
             return;
         }
-        match self.state {
-            State::Closed => self.record(now, latency, outcome),
-            State::HalfOpen { admitted, good } => self.probe_finished(now, latency, outcome, admitted, good),
-            State::Open { .. } | State::Disabled | State::ForcedOpen => {}
-        }
+        self.finish(end, generation, latency, outcome);
     }
 
     /// A call was given up without a result: neutral. A probe gives its place back.
@@ -251,6 +248,7 @@ impl<const N: usize> Breaker<N> {
         if generation != self.generation() || (count == 0 && self.stalled == 0) {
             return;
         }
+        self.something_is_going_on();
         match self.state {
             State::Closed => {
                 self.expire_samples(now);

@@ -139,6 +139,12 @@ impl Evidence {
         self.stalled_counted = count;
     }
 
+    /// Another good call changes nothing.
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) const fn is_at_rest(&self) -> bool {
+        self.score == 0 && self.stalled_counted == 0
+    }
+
     /// Whether the evidence is at or over its bound.
     pub(crate) fn is_enough(&self, rule: &EvidenceRule) -> bool {
         self.score >= rule.bound

@@ -41,6 +41,12 @@ impl IncidentTracker {
         matches!(self.health, Health::Condition(_))
     }
 
+    /// Calls may begin or end something: an incident is on, or may be about to be.
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) fn has_news_of_calls(&self) -> bool {
+        self.open || self.has_condition()
+    }
+
     /// The breaker left Closed, or came back to it at `closed_at`.
     pub(crate) fn state_changed(&mut self, closed_at: Option<Instant>) {
         self.health = closed_at.map_or(Health::Unknown, Health::Healthy);

@@ -46,6 +46,20 @@ impl<T: Copy, const N: usize> Ring<T, N> {
         Some(value)
     }
 
+    /// Takes out the oldest value of a ring that has one, and puts `value` behind the newest.
+    #[cfg(target_pointer_width = "64")]
+    #[inline]
+    pub(crate) fn rotate(&mut self, value: T) -> T {
+        let oldest = usize::from(self.oldest);
+        let behind_newest = Self::wrap(oldest.saturating_add(usize::from(self.len)));
+        self.oldest = Self::wrap(oldest.saturating_add(1)) as u16;
+        let taken = self.places.get(oldest).copied().unwrap_or(value);
+        if let Some(place) = self.places.get_mut(behind_newest) {
+            *place = value;
+        }
+        taken
+    }
+
     /// The value that came `index` places after the oldest.
     #[cfg_attr(target_pointer_width = "32", inline(never))] // several loops go through it
     pub(crate) fn get(&self, index: u16) -> Option<T> {

@@ -117,6 +117,20 @@ impl Timeline {
         self.latest
     }
 
+    /// As [`Timeline::end_of_call`], where it is known that no reading is suspect and that `raw` is not bogus.
+    #[cfg(target_pointer_width = "64")]
+    #[inline]
+    pub(crate) fn go_on_to(&mut self, raw: Instant) -> Instant {
+        self.latest = self.latest.max(Instant(raw.0.wrapping_add(self.offset_nanos)));
+        self.latest
+    }
+
+    /// A reading lay far behind, and the next one decides what that means.
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) const fn is_suspect(&self) -> bool {
+        self.suspect
+    }
+
     /// Takes a reading of the clock and gives the instant it counts as.
     pub(crate) fn reading(&mut self, raw: Instant) -> Instant {
         let shifted = self.place(raw);

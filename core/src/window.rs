@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use crate::outcome::Outcome;
+use crate::policy::Policy;
 use crate::ring::Ring;
 use crate::time::{Instant, saturating_nanos};
 #[cfg(feature = "trend")]
@@ -58,30 +59,34 @@ pub(crate) struct Window<const N: usize> {
     above: u16,
     failed: u16,
     fast_failures: u16,
+    /// What the slope is decided from, kept where the trend is one of the rules.
     #[cfg(feature = "trend")]
     sums: TrendSums,
+    #[cfg(feature = "trend")]
+    keeps_sums: bool,
 }
 
 impl<const N: usize> Window<N> {
-    /// An empty window of `size` samples, at most `N`.
-    pub(crate) fn new(size: u16, max_age: Duration, threshold: Latency) -> Self {
+    /// An empty window of the policy's size, at most `N`.
+    pub(crate) fn new(policy: &Policy) -> Self {
         Self {
             samples: Ring::new(Sample::NONE),
-            size,
-            threshold,
-            max_age_ticks: age_ticks(max_age),
+            size: policy.latency_window_size.get(),
+            threshold: policy.latency_threshold,
+            max_age_ticks: age_ticks(policy.latency_max_age),
             newest_at: Instant::ZERO,
             above: 0,
             failed: 0,
             fast_failures: 0,
             #[cfg(feature = "trend")]
             sums: TrendSums::default(),
+            #[cfg(feature = "trend")]
+            keeps_sums: policy.trend_analysis,
         }
     }
 
-    /// Records a call that ended at `now`. O(1) amortised; O(N) once after an idle time, when many samples expire.
+    /// Records a call that ended at `now`, after [`Window::expire`]. O(1).
     pub(crate) fn record(&mut self, now: Instant, latency: Latency, outcome: Outcome) {
-        self.expire(now);
         if self.len() >= self.size {
             self.drop_oldest();
         }
@@ -89,6 +94,26 @@ impl<const N: usize> Window<N> {
         if self.samples.push_back(sample) {
             self.newest_at = now;
             self.count(sample);
+        }
+    }
+
+    /// Nothing but good and timely calls, as many as there is room for.
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) fn is_full_of_good(&self) -> bool {
+        self.len() >= self.size && self.above == 0 && self.failed == 0
+    }
+
+    /// A good call takes the place of the oldest sample, in a window that [is full](Window::is_full_of_good) of such and of
+    /// which none is too old. O(1).
+    #[cfg(target_pointer_width = "64")]
+    #[inline]
+    pub(crate) fn replace_oldest(&mut self, now: Instant, latency: Latency) {
+        let oldest = self.samples.rotate(Sample::new(latency, false, now));
+        self.newest_at = now;
+        #[cfg(feature = "trend")]
+        if self.keeps_sums {
+            self.sums.pop_oldest(oldest.latency);
+            self.sums.push(latency);
         }
     }
 
@@ -131,13 +156,17 @@ impl<const N: usize> Window<N> {
     }
 
     /// Applies new settings and keeps the newest samples. O(N).
-    pub(crate) fn retune(&mut self, size: u16, max_age: Duration, threshold: Latency) {
-        self.size = size;
-        self.max_age_ticks = age_ticks(max_age);
+    pub(crate) fn retune(&mut self, policy: &Policy) {
+        self.size = policy.latency_window_size.get();
+        self.max_age_ticks = age_ticks(policy.latency_max_age);
         while self.len() > self.size {
             let _ = self.samples.pop_front();
         }
-        self.threshold = threshold;
+        self.threshold = policy.latency_threshold;
+        #[cfg(feature = "trend")]
+        {
+            self.keeps_sums = policy.trend_analysis;
+        }
         self.reset_counts();
         // Once round the ring: each sample is taken out, counted and put back behind the others.
         for _ in 0..self.len() {
@@ -168,7 +197,7 @@ impl<const N: usize> Window<N> {
         self.failed
     }
 
-    /// The sums that the trend is told from.
+    /// The sums that the slope is decided from; empty unless the policy has trend analysis on.
     #[cfg(feature = "trend")]
     pub(crate) fn sums(&self) -> &TrendSums {
         &self.sums
@@ -223,7 +252,9 @@ impl<const N: usize> Window<N> {
             return;
         }
         #[cfg(feature = "trend")]
-        self.sums.push(sample.latency);
+        if self.keeps_sums {
+            self.sums.push(sample.latency);
+        }
         if sample.latency > self.threshold {
             self.above = self.above.saturating_add(1);
         }
@@ -239,7 +270,9 @@ impl<const N: usize> Window<N> {
             return;
         }
         #[cfg(feature = "trend")]
-        self.sums.pop_oldest(sample.latency);
+        if self.keeps_sums {
+            self.sums.pop_oldest(sample.latency);
+        }
         if sample.latency > self.threshold {
             self.above = self.above.saturating_sub(1);
         }

@@ -11,6 +11,7 @@ use crate::sync::{AtomicU64, Ordering};
 #[repr(align(128))]
 pub(crate) struct Gate {
     word: AtomicU64,
+    is_tracking: bool,
     details: Details,
 }
 
@@ -25,72 +26,68 @@ struct Details {
     latest_nanos: AtomicU64,
 }
 
-/// What the word says.
+/// What the word says: from below, three bits of mode, 32 of generation, and while open the place of the reason in
+/// [`TripReason::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Admission {
-    /// Closed: go ahead in this generation.
-    Tracked(Generation),
-    /// Disabled: go ahead, nothing is recorded.
-    Untracked(Generation),
-    /// Neither.
-    Ask,
-}
+pub(crate) struct Admission(pub(crate) u64);
 
 const MODE_BITS: u32 = 3;
 const MODE_MASK: u64 = (1 << MODE_BITS) - 1;
-const TRACKED: u64 = 0;
-const UNTRACKED: u64 = 1;
-const HALF_OPEN: u64 = 2;
-const FORCED_OPEN: u64 = 3;
-const OPEN: u64 = 4;
-/// Above the generation: the place of the reason in [`TripReason::ALL`].
+/// Closed, where calls in flight are not tracked.
+const CLOSED: u64 = 0;
+const DISABLED: u64 = 1;
+/// The modes below go ahead with nothing more to do.
+const FIRST_WITH_MORE: u64 = 2;
+/// Closed, where they are.
+const CLOSED_TRACKED: u64 = 2;
+const HALF_OPEN: u64 = 3;
+const FORCED_OPEN: u64 = 4;
+const OPEN: u64 = 5;
 const REASON_SHIFT: u32 = 40;
+
+impl Admission {
+    /// Go ahead; there is nothing more to do.
+    #[inline]
+    pub(crate) const fn is_free(self) -> bool {
+        self.0 & MODE_MASK < FIRST_WITH_MORE
+    }
+
+    /// Go ahead, and be tracked.
+    #[inline]
+    pub(crate) const fn is_tracked(self) -> bool {
+        self.0 & MODE_MASK == CLOSED_TRACKED
+    }
+
+    #[inline]
+    pub(crate) const fn generation(self) -> Generation {
+        Generation::new((self.0 >> MODE_BITS) as u32)
+    }
+}
 
 /// A reading that lies this far before the opening means that the clock was set back; the core must see it.
 const JUMP: Duration = Duration::from_secs(1);
 
 impl Gate {
-    pub(crate) fn new<const N: usize>(core: &Core<N>) -> Self {
+    pub(crate) fn new<const N: usize>(core: &Core<N>, is_tracking: bool) -> Self {
         let details = Details {
             opened_nanos: AtomicU64::new(0),
             until_nanos: AtomicU64::new(0),
             slow_after_micros: AtomicU64::new(u64::from(core.slow_after().as_micros())),
             latest_nanos: AtomicU64::new(0),
         };
-        Self { word: AtomicU64::new(word(core)), details }
+        Self { word: AtomicU64::new(word(core, is_tracking)), is_tracking, details }
     }
 
     /// Whether a call may go ahead without asking the core. One load.
     #[inline]
     pub(crate) fn admission(&self) -> Admission {
         // Acquire pairs with the Release store in `publish`: who reads a generation sees what its owner did before.
-        let word = self.word.load(Ordering::Acquire);
-        match word & MODE_MASK {
-            TRACKED => Admission::Tracked(generation(word)),
-            UNTRACKED => Admission::Untracked(generation(word)),
-            _ => Admission::Ask,
-        }
-    }
-
-    /// Nothing has changed since `generation` was admitted.
-    #[inline]
-    pub(crate) fn is_in(&self, generation: Generation) -> bool {
-        // Acquire, as in `admission`.
-        self::generation(self.word.load(Ordering::Acquire)) == generation
-    }
-
-    /// As [`Gate::is_in`], and the breaker is closed (or disabled), so that no probe's place is to be given back.
-    #[inline]
-    pub(crate) fn is_closed_in(&self, generation: Generation) -> bool {
-        match self.admission() {
-            Admission::Tracked(current) | Admission::Untracked(current) => current == generation,
-            Admission::Ask => false,
-        }
+        Admission(self.word.load(Ordering::Acquire))
     }
 
     /// The refusal that needs no core: while open and the wait is not over, or forced open.
     pub(crate) fn refusal(&self, now: Instant) -> Option<Refusal> {
-        let word = self.word.load(Ordering::Acquire);
+        let Admission(word) = self.admission();
         match word & MODE_MASK {
             FORCED_OPEN => Some(Refusal { reason: RefusalReason::ForcedOpen, retry_after: None }),
             OPEN => {
@@ -127,7 +124,7 @@ impl Gate {
         }
         self.publish_figures(core);
         // Release pairs with the Acquire loads in `admission` and `refusal`.
-        self.word.store(word(core), Ordering::Release);
+        self.word.store(word(core, self.is_tracking), Ordering::Release);
     }
 
     /// Tells what changes without the state.
@@ -138,15 +135,11 @@ impl Gate {
     }
 }
 
-#[inline]
-fn generation(word: u64) -> Generation {
-    Generation::new((word >> MODE_BITS) as u32)
-}
-
-fn word<const N: usize>(core: &Core<N>) -> u64 {
+fn word<const N: usize>(core: &Core<N>, is_tracking: bool) -> u64 {
     let mode = match core.state() {
-        State::Closed => TRACKED,
-        State::Disabled => UNTRACKED,
+        State::Closed if is_tracking => CLOSED_TRACKED,
+        State::Closed => CLOSED,
+        State::Disabled => DISABLED,
         State::HalfOpen { .. } => HALF_OPEN,
         State::ForcedOpen => FORCED_OPEN,
         State::Open { .. } => OPEN | reason_bits(core),

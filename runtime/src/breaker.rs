@@ -16,11 +16,12 @@ use crate::clock::Clock;
 use crate::driver::{CAPACITY, Driver, Ending, Report};
 use crate::incident_book::IncidentBook;
 use crate::name::BreakerName;
-use crate::permit::{OwnedPermit, OwnedTimed, Permit, Timed, Token};
+use crate::permit::{OwnedPermit, OwnedTimed, Permit, Timed};
 use crate::rejection::Rejection;
 use crate::stalls::{Entrance, EpochMark, Now};
 use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, lock};
-use crate::ticket::TicketCell;
+use crate::ticket::{Apply, Owner, Record, TicketCell};
+use crate::token::Token;
 
 /// A circuit breaker to share: cheap to clone, and every clone is the same breaker.
 ///
@@ -70,6 +71,7 @@ impl Breaker {
     ///
     /// # Errors
     /// [`Rejection`] with the reason and the time to wait.
+    #[inline]
     pub fn try_acquire(&self) -> Result<Permit<'_>, Rejection> {
         Ok(Permit::new(self, self.admit(None)?))
     }
@@ -78,6 +80,7 @@ impl Breaker {
     ///
     /// # Errors
     /// [`Rejection`] with the reason and the time to wait.
+    #[inline]
     pub fn try_start(&self) -> Result<Timed<'_>, Rejection> {
         let start = self.shared.clock.now();
         Ok(Timed::new(self, self.admit(Some(start))?, start))
@@ -87,6 +90,7 @@ impl Breaker {
     ///
     /// # Errors
     /// [`Rejection`] with the reason and the time to wait.
+    #[inline]
     pub fn try_acquire_owned(&self) -> Result<OwnedPermit, Rejection> {
         let token = self.admit(None)?;
         Ok(OwnedPermit::new(self.clone(), token))
@@ -96,6 +100,7 @@ impl Breaker {
     ///
     /// # Errors
     /// [`Rejection`] with the reason and the time to wait.
+    #[inline]
     pub fn try_start_owned(&self) -> Result<OwnedTimed, Rejection> {
         let start = self.shared.clock.now();
         let token = self.admit(Some(start))?;
@@ -105,20 +110,26 @@ impl Breaker {
     /// `start` is known where a clock was read; otherwise one is read only if the breaker is not closed.
     #[inline]
     pub(crate) fn admit(&self, start: Option<Instant>) -> Result<Token, Rejection> {
+        let admission = self.shared.gate.admission();
+        if admission.is_free() {
+            return Ok(Token::free(admission));
+        }
+        self.admit_tracked(admission, start)
+    }
+
+    #[inline]
+    fn admit_tracked(&self, mut admission: Admission, start: Option<Instant>) -> Result<Token, Rejection> {
         loop {
-            let generation = match self.shared.gate.admission() {
-                Admission::Tracked(generation) => generation,
-                Admission::Untracked(generation) => return Ok(Token { generation, epoch: None }),
-                Admission::Ask => self.ask(start.unwrap_or_else(|| self.shared.clock.now()))?,
-            };
+            let generation = if admission.is_tracked() { admission.generation() } else { self.ask(start)? };
             if !self.shared.stall_detection {
-                return Ok(Token { generation, epoch: None });
+                return Ok(Token::untracked(generation));
             }
             let epoch = self.enter(start);
-            // Whoever came in after the state has changed is among the calls of another generation, and asks again.
-            if self.shared.gate.is_in(generation) {
-                return Ok(Token { generation, epoch: Some(epoch) });
+            admission = self.shared.gate.admission();
+            if admission.generation() == generation {
+                return Ok(Token::tracked(generation, epoch));
             }
+            // It came in after the state has changed, among the calls of another generation; so it asks again.
             self.shared.entrance.withdraw(epoch);
         }
     }
@@ -140,14 +151,12 @@ impl Breaker {
     #[cold]
     fn begin_epoch(&self, now: Instant) {
         // Whoever owns the core now may do it; an epoch that is a little longer does no harm.
-        let _ = self.shared.cell.try_with(
-            |driver| driver.look(Now::Clock(now), &self.shared.entrance),
-            |driver, record| self.handle(driver, driver.unpack(record)),
-        );
+        let _ = self.shared.cell.try_with(|driver| driver.look(Now::Clock(now), &self.shared.entrance), &*self.shared);
     }
 
     #[cold]
-    fn ask(&self, now: Instant) -> Result<Generation, Rejection> {
+    fn ask(&self, start: Option<Instant>) -> Result<Generation, Rejection> {
+        let now = start.unwrap_or_else(|| self.shared.clock.now());
         let answer = self.shared.gate.refusal(now).map_or_else(|| self.ask_core(now), Err);
         answer.map_err(|refusal| {
             // Relaxed: a statistic that nothing else is derived from.
@@ -163,10 +172,10 @@ impl Breaker {
                 |driver| {
                     driver.count_stalled(Now::Clock(now), &self.shared.entrance);
                     let answer = driver.core.try_admit(now);
-                    self.publish(driver);
+                    self.shared.publish(driver);
                     answer
                 },
-                |driver, record| self.handle(driver, driver.unpack(record)),
+                &*self.shared,
             );
             if let Some(answer) = answer {
                 return answer;
@@ -185,27 +194,38 @@ pub(crate) const RING: usize = 128;
 
 /// Finishing, for the permits.
 impl Breaker {
-    #[inline]
+    /// Where nobody else owns the core and nothing is going on, all that this takes is in line; the rest is called.
+    #[inline(always)]
     pub(crate) fn finish(&self, token: Token, end: Instant, latency: Latency, outcome: Outcome) {
-        self.report(token, end, Ending::Finished(outcome, latency));
+        let Some(mut owner) = self.shared.cell.try_own(&*self.shared) else {
+            return self.report(token, end, Ending::Finished(outcome, latency));
+        };
+        if !owner.value(|driver| driver.finish_quietly(token, end, latency, outcome)) {
+            self.finish_as(owner, token, end, latency, outcome);
+        }
+    }
+
+    #[inline(never)]
+    fn finish_as(&self, mut owner: CoreOwner<'_>, token: Token, end: Instant, latency: Latency, outcome: Outcome) {
+        let report = Report { token, end, ending: Ending::Finished(outcome, latency) };
+        owner.value(|driver| {
+            driver.handle(report, &self.shared.entrance);
+            self.shared.publish(driver);
+        });
     }
 
     /// Where calls are not tracked, one that is given up while nothing has changed leaves no trace.
     #[inline]
     pub(crate) fn give_up(&self, token: Token) {
-        if token.epoch.is_some() || !self.shared.gate.is_closed_in(token.generation) {
+        if !token.is_still(self.shared.gate.admission()) {
             self.report(token, self.shared.gate.latest(), Ending::Dropped);
         }
     }
 
-    #[inline]
+    #[inline(never)]
     fn report(&self, token: Token, end: Instant, ending: Ending) {
-        let report = Report { generation: token.generation, epoch: token.epoch, end, ending };
-        let taken = self.shared.cell.submit(
-            |driver| self.handle(driver, report),
-            || report.pack(),
-            |driver, record| self.handle(driver, driver.unpack(record)),
-        );
+        let record = Report { token, end, ending }.pack();
+        let taken = self.shared.cell.submit(record, &*self.shared);
         if !taken {
             self.lose(token);
         }
@@ -216,24 +236,37 @@ impl Breaker {
     fn lose(&self, token: Token) {
         // Relaxed: a statistic.
         self.shared.reports_dropped.fetch_add(1, Ordering::Relaxed);
-        if let Some(epoch) = token.epoch {
+        if let Some(epoch) = token.epoch() {
             self.shared.entrance.withdraw(epoch);
         }
     }
+}
 
-    #[inline]
-    fn handle(&self, driver: &mut Driver, report: Report) {
-        driver.handle(report, &self.shared.entrance);
+/// The owner of a breaker's core.
+type CoreOwner<'a> = Owner<'a, Driver, Shared, RING>;
+
+impl Apply<Driver> for Shared {
+    fn apply(&self, driver: &mut Driver, record: Record) {
+        let report = driver.unpack(record);
+        driver.handle(report, &self.entrance);
         self.publish(driver);
     }
+}
 
+impl Shared {
     /// Before anybody else can own the core: what came of it is seen by those who ask, and who waits for a change is woken.
     #[inline]
     fn publish(&self, driver: &mut Driver) {
         if driver.has_news() {
-            self.shared.gate.publish(&driver.core);
-            self.shared.changed.notify(usize::MAX);
+            self.publish_news(driver);
         }
+    }
+
+    #[cold]
+    fn publish_news(&self, driver: &mut Driver) {
+        driver.news_told();
+        self.gate.publish(&driver.core);
+        self.changed.notify(usize::MAX);
     }
 }
 
@@ -338,6 +371,7 @@ impl Breaker {
     }
 
     /// The clock.
+    #[inline]
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.shared.clock
     }
@@ -370,6 +404,7 @@ impl Breaker {
     }
 
     /// From which age on a call in flight is slow.
+    #[inline]
     pub fn slow_after(&self) -> Latency {
         self.shared.gate.slow_after()
     }
@@ -413,11 +448,11 @@ impl Breaker {
         self.shared.cell.with(
             |driver| {
                 let result = act(driver, &self.shared.entrance);
-                self.publish(driver);
+                self.shared.publish(driver);
                 self.shared.gate.publish_figures(&driver.core);
                 result
             },
-            |driver, record| self.handle(driver, driver.unpack(record)),
+            &*self.shared,
         )
     }
 }

@@ -70,7 +70,7 @@ impl Builder {
                 clock: self.clock,
                 config_file: self.config_file,
                 stall_detection: self.stall_detection,
-                gate: Gate::new(&core),
+                gate: Gate::new(&core, self.stall_detection),
                 entrance: Entrance::new(),
                 cell: TicketCell::new(Driver::new(core, self.stall_detection)),
                 classic: Classic::default(),

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use tripline_core::{Generation, Instant, Latency, Outcome};
 
 use crate::breaker::Breaker;
-use crate::permit::Token;
+
 use crate::sync::{Mutex, lock};
+use crate::token::Token;
 
 /// The calls that `allow` let out and that no `done` brought back, by the time they were let out.
 #[derive(Debug, Default)]
@@ -36,7 +37,7 @@ impl Classic {
     fn take(&self, start: Instant, generation: Option<Generation>) -> Option<Token> {
         let mut out = lock(&self.out);
         let before = out.calls.range(..=(start, u64::MAX)).next_back();
-        let mine = |(_, token): &(&(Instant, u64), &Token)| Some(token.generation) == generation;
+        let mine = |(_, token): &(&(Instant, u64), &Token)| Some(token.generation()) == generation;
         let key = *before.or_else(|| out.calls.iter().find(mine))?.0;
         out.calls.remove(&key)
     }
@@ -59,9 +60,13 @@ impl Breaker {
     pub fn done(&self, start: Instant, end: Instant) {
         let generation = self.with_core(|core| core.generation_at(start));
         let token = self.classic().take(start, generation);
-        let Some(generation) = generation.or(token.map(|token| token.generation)) else { return };
-        let epoch = token.and_then(|token| token.epoch);
-        self.finish(Token { generation, epoch }, end, Latency::between(start, end), Outcome::Ok);
+        let token = match (token, generation) {
+            (Some(token), Some(generation)) => token.moved_to(generation),
+            (Some(token), None) => token,
+            (None, Some(generation)) => Token::untracked(generation),
+            (None, None) => return,
+        };
+        self.finish(token, end, Latency::between(start, end), Outcome::Ok);
     }
 
     /// Whether the breaker is open, by its rules or by force.

@@ -6,6 +6,7 @@ use tripline_core::{Breaker as Core, Generation, Instant, Latency, Outcome, Stat
 
 use crate::stalls::{Entrance, EpochMark, Now, StallRule, Stalls};
 use crate::ticket::Record;
+use crate::token::Token;
 
 /// Room for samples in every shared breaker.
 pub const CAPACITY: usize = 1_024;
@@ -28,8 +29,7 @@ pub(crate) enum Ending {
 /// What a permit tells when it is done with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Report {
-    pub(crate) generation: Generation,
-    pub(crate) epoch: Option<EpochMark>,
+    pub(crate) token: Token,
     pub(crate) end: Instant,
     pub(crate) ending: Ending,
 }
@@ -39,16 +39,30 @@ impl Driver {
         Self { core, stalls: stall_detection.then(Stalls::new), events_told: 0 }
     }
 
-    /// Takes what a permit tells, and with it the decision. O(1), as the core's.
+    /// As [`Driver::handle`] for a good call that can change nothing but the window; false, and nothing is done, if it may change
+    /// more.
     #[inline]
+    pub(crate) fn finish_quietly(&mut self, token: Token, end: Instant, latency: Latency, outcome: Outcome) -> bool {
+        match (token.epoch(), &mut self.stalls) {
+            (None, _) => self.core.record_quietly(end, token.generation(), latency, outcome),
+            (Some(mark), Some(stalls)) => {
+                stalls.is_quiet(mark, end)
+                    && self.core.record_quietly(end, token.generation(), latency, outcome)
+                    && stalls.leave_quietly()
+            }
+            (Some(_), None) => false,
+        }
+    }
+
+    /// Takes what a permit tells, and with it the decision. O(1), as the core's.
     pub(crate) fn handle(&mut self, report: Report, entrance: &Entrance) {
         match report.ending {
             Ending::Finished(outcome, latency) => {
-                self.core.handle_finished(report.end, report.generation, latency, outcome);
+                self.core.handle_finished(report.end, report.token.generation(), latency, outcome);
             }
-            Ending::Dropped => self.core.handle_dropped(report.generation),
+            Ending::Dropped => self.core.handle_dropped(report.token.generation()),
         }
-        if let Some(epoch) = report.epoch {
+        if let Some(epoch) = report.token.epoch() {
             self.leave(epoch, report.end, entrance);
         }
     }
@@ -61,26 +75,29 @@ impl Driver {
     }
 
     /// Tells the core how many calls hang at `now`.
-    #[inline]
     pub(crate) fn count_stalled(&mut self, now: Now, entrance: &Entrance) {
-        if let Some((rule, count)) = self.look(now, entrance) {
+        if let Some((rule, count)) = self.look(now, entrance)
+            && (count > 0 || self.core.stalled() > 0)
+        {
             self.core.handle_stalled(now.instant(), rule.generation, count);
         }
     }
 
     /// Brings the book of calls in flight up to date, and tells the core nothing yet.
-    #[inline]
     pub(crate) fn look(&mut self, now: Now, entrance: &Entrance) -> Option<(StallRule, u16)> {
         let stalls = self.stalls.as_mut()?;
         let rule = stall_rule(&self.core);
         Some((rule, stalls.stalled(now, rule, entrance)))
     }
 
-    /// Whether anything has happened since this was asked last.
+    /// Whether anything has happened that was not [told](Driver::news_told).
     #[inline]
-    pub(crate) fn has_news(&mut self) -> bool {
-        let emitted = self.core.events_emitted();
-        std::mem::replace(&mut self.events_told, emitted) != emitted
+    pub(crate) fn has_news(&self) -> bool {
+        self.core.events_emitted() != self.events_told
+    }
+
+    pub(crate) fn news_told(&mut self) {
+        self.events_told = self.core.events_emitted();
     }
 
     /// Calls in flight; 0 where they are not tracked.
@@ -104,9 +121,14 @@ impl Driver {
         let tick = latest.saturating_add_signed(ahead >> EpochMark::BITS);
         let current = self.core.generation();
         let is_current = record.generation_bits() == u64::from(current.get()) & GENERATION_MASK;
+        let generation = if is_current { current } else { Generation::new(current.get().wrapping_sub(1)) };
+        let is_tracked = record.meta & TRACKED_BIT != 0;
         Report {
-            generation: if is_current { current } else { Generation::new(current.get().wrapping_sub(1)) },
-            epoch: (record.meta & TRACKED_BIT != 0).then(|| EpochMark::new(record.extra)),
+            token: if is_tracked {
+                Token::tracked(generation, EpochMark::new(record.extra))
+            } else {
+                Token::untracked(generation)
+            },
             end: Instant::from_nanos(tick << TICK_SHIFT),
             ending: record.ending(),
         }
@@ -141,10 +163,11 @@ impl Report {
             Ending::Finished(Outcome::Ignored, latency) => (2, latency),
             Ending::Dropped => (3, Latency::ZERO),
         };
-        let generation = u64::from(self.generation.get()) & GENERATION_MASK;
-        let tracked = if self.epoch.is_some() { TRACKED_BIT } else { 0 };
+        let generation = u64::from(self.token.generation().get()) & GENERATION_MASK;
+        let epoch = self.token.epoch();
+        let tracked = if epoch.is_some() { TRACKED_BIT } else { 0 };
         Record {
-            extra: self.end.as_nanos() >> TICK_SHIFT << EpochMark::BITS | self.epoch.map_or(0, EpochMark::get),
+            extra: self.end.as_nanos() >> TICK_SHIFT << EpochMark::BITS | epoch.map_or(0, EpochMark::get),
             meta: 1
                 | ending << ENDING_SHIFT
                 | tracked

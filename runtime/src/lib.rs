@@ -37,6 +37,7 @@ mod sync;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 mod ticket;
+mod token;
 #[cfg(feature = "tsc")]
 mod tsc_clock;
 

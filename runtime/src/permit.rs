@@ -6,15 +6,7 @@ use std::fmt;
 use tripline_core::{Generation, Instant, Latency, Outcome};
 
 use crate::breaker::Breaker;
-use crate::stalls::EpochMark;
-
-/// Which call this is, to the breaker that admitted it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Token {
-    pub(crate) generation: Generation,
-    /// `None` where calls in flight are not tracked.
-    pub(crate) epoch: Option<EpochMark>,
-}
+use crate::token::Token;
 
 /// An untimed permit, borrowed from its breaker: the caller tells both instants.
 pub type Permit<'a> = PermitOn<&'a Breaker>;
@@ -29,31 +21,35 @@ pub type OwnedTimed = TimedOn<Breaker>;
 #[must_use = "a permit that is dropped at once is a call that was never made"]
 pub struct PermitOn<B: Borrow<Breaker>> {
     breaker: B,
-    token: Option<Token>,
+    token: Token,
 }
 
 impl<B: Borrow<Breaker>> PermitOn<B> {
+    #[inline]
     pub(crate) fn new(breaker: B, token: Token) -> Self {
-        Self { breaker, token: Some(token) }
+        Self { breaker, token }
     }
 
     /// The call started at `start` and ended at `end`, both on the breaker's clock; an end before the start counts as no
     /// latency. `end` is the time of the decision: no other clock is read.
+    #[inline]
     pub fn finish(mut self, start: Instant, end: Instant, outcome: Outcome) {
-        if let Some(token) = self.token.take() {
+        if let Some(token) = self.token.spend() {
             self.breaker.borrow().finish(token, end, Latency::between(start, end), outcome);
         }
     }
 
     /// The generation that admitted the call.
+    #[inline]
     pub fn generation(&self) -> Generation {
-        self.token.map_or_else(Generation::default, |token| token.generation)
+        self.token.generation()
     }
 }
 
 impl<B: Borrow<Breaker>> Drop for PermitOn<B> {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(token) = self.token.take() {
+        if let Some(token) = self.token.spend() {
             self.breaker.borrow().give_up(token);
         }
     }
@@ -72,42 +68,48 @@ impl<B: Borrow<Breaker>> fmt::Debug for PermitOn<B> {
 #[must_use = "a permit that is dropped at once is a call that was never made"]
 pub struct TimedOn<B: Borrow<Breaker>> {
     breaker: B,
-    token: Option<Token>,
+    token: Token,
     start: Instant,
     panicking_at_start: bool,
 }
 
 impl<B: Borrow<Breaker>> TimedOn<B> {
+    #[inline]
     pub(crate) fn new(breaker: B, token: Token, start: Instant) -> Self {
-        Self { breaker, token: Some(token), start, panicking_at_start: std::thread::panicking() }
+        Self { breaker, token, start, panicking_at_start: std::thread::panicking() }
     }
 
     /// When the call started.
+    #[inline]
     pub fn start(&self) -> Instant {
         self.start
     }
 
     /// The call ends now.
+    #[inline]
     pub fn finish(mut self, outcome: Outcome) {
         let end = self.breaker.borrow().clock().now();
         self.end(end, outcome);
     }
 
     /// The call ended at `end` on the breaker's clock.
+    #[inline]
     pub fn finish_at(mut self, end: Instant, outcome: Outcome) {
         self.end(end, outcome);
     }
 
+    #[inline]
     fn end(&mut self, end: Instant, outcome: Outcome) {
-        if let Some(token) = self.token.take() {
+        if let Some(token) = self.token.spend() {
             self.breaker.borrow().finish(token, end, Latency::between(self.start, end), outcome);
         }
     }
 }
 
 impl<B: Borrow<Breaker>> Drop for TimedOn<B> {
+    #[inline]
     fn drop(&mut self) {
-        let Some(token) = self.token.take() else { return };
+        let Some(token) = self.token.spend() else { return };
         let breaker = self.breaker.borrow();
         let end = breaker.clock().now();
         let latency = Latency::between(self.start, end);

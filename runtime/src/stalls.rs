@@ -213,6 +213,7 @@ pub(crate) struct Stalls {
     rule: Option<StallRule>,
     current: Epoch,
     opened_at: Instant,
+    closes_at: Instant,
     left_current: u32,
     /// All that came in before the current epoch began, and all that left.
     came: u64,
@@ -241,6 +242,7 @@ impl Stalls {
             rule: None,
             current: Epoch(0),
             opened_at: Instant::ZERO,
+            closes_at: Instant::ZERO,
             left_current: 0,
             came: 0,
             left: 0,
@@ -250,8 +252,21 @@ impl Stalls {
         }
     }
 
-    /// A call of this epoch came back. O(epochs since it started).
+    /// A call with this mark that ends at `end` came in during the current epoch, which is not to be closed yet, and nothing hangs.
     #[inline]
+    pub(crate) fn is_quiet(&self, mark: EpochMark, end: Instant) -> bool {
+        self.current.since(mark) == 0 && end < self.closes_at && self.stalled == 0
+    }
+
+    /// Such a call came back. Always true.
+    #[inline]
+    pub(crate) fn leave_quietly(&mut self) -> bool {
+        self.left = self.left.wrapping_add(1);
+        self.left_current = self.left_current.wrapping_add(1);
+        true
+    }
+
+    /// A call of this epoch came back. O(epochs since it started).
     pub(crate) fn leave(&mut self, mark: EpochMark) {
         self.left = self.left.wrapping_add(1);
         let behind = self.current.since(mark);
@@ -288,11 +303,10 @@ impl Stalls {
     }
 
     /// How many calls are stalled at `now`. O(1), but for once an epoch.
-    #[inline]
     pub(crate) fn stalled(&mut self, now: Now, rule: StallRule, entrance: &Entrance) -> u16 {
         if self.rule != Some(rule) {
             self.change_rule(now, rule, entrance);
-        } else if now.instant().since(self.opened_at) >= epoch_length(rule) {
+        } else if now.instant() >= self.closes_at {
             self.close(now, rule, entrance);
         }
         self.stalled
@@ -364,7 +378,8 @@ impl Stalls {
         self.current = self.current.next();
         self.opened_at = now;
         self.left_current = 0;
-        let (came, last_start) = entrance.begin(self.current, now + epoch_length(rule));
+        self.closes_at = now + epoch_length(rule);
+        let (came, last_start) = entrance.begin(self.current, self.closes_at);
         self.came = self.came.wrapping_add(u64::from(came));
         (came, last_start)
     }

@@ -33,6 +33,12 @@ pub(crate) struct Record {
     pub(crate) meta: u64,
 }
 
+/// What becomes of the records that were left to whoever owns the value.
+pub(crate) trait Apply<T> {
+    /// Applies a record.
+    fn apply(&self, value: &mut T, record: Record);
+}
+
 const EMPTY: u64 = 0;
 const HAND: u64 = 2;
 
@@ -72,27 +78,20 @@ impl<T, const RING: usize> TicketCell<T, RING> {
         }
     }
 
-    /// Does `act` at once if nobody owns the core; otherwise leaves `record`, which is made only then, for whoever does to
-    /// `apply`. Both must come to the same. Waits for nobody; false if the record was dropped because the ring stayed full.
-    #[inline]
+    /// Has `record` applied: at once if nobody owns the core, otherwise by whoever does. Waits for nobody; false if the record
+    /// was dropped because the ring stayed full.
     #[must_use]
-    pub(crate) fn submit(
-        &self,
-        act: impl FnOnce(&mut T),
-        record: impl FnOnce() -> Record,
-        mut apply: impl FnMut(&mut T, Record),
-    ) -> bool {
+    pub(crate) fn submit(&self, record: Record, applier: &impl Apply<T>) -> bool {
         let Some(ticket) = self.draw(LOOKS) else { return false };
-        if ticket.is_free || self.leave(ticket.number, record()) {
-            let mut owner = Owner { cell: self, ticket: ticket.number, apply: &mut apply };
-            owner.value(act);
+        if ticket.is_free || self.leave(ticket.number, record) {
+            let mut owner = Owner { cell: self, ticket: ticket.number, applier };
+            owner.apply(record);
         }
         true
     }
 
     /// Leaves a record at the ticket's place; true if the core was handed over meanwhile: then it is not left but to be
     /// applied by who came with it.
-    #[cold]
     fn leave(&self, ticket: u32, record: Record) -> bool {
         debug_assert!(record.meta & 1 == 1, "an even value is no record");
         let place = self.place(ticket);
@@ -108,7 +107,7 @@ impl<T, const RING: usize> TicketCell<T, RING> {
     }
 
     /// Owns the core for the length of `act`. Waits for those who came first.
-    pub(crate) fn with<R>(&self, act: impl FnOnce(&mut T) -> R, mut apply: impl FnMut(&mut T, Record)) -> R {
+    pub(crate) fn with<R>(&self, act: impl FnOnce(&mut T) -> R, applier: &impl Apply<T>) -> R {
         let ticket = loop {
             match self.draw(SPINS) {
                 Some(ticket) => break ticket,
@@ -118,28 +117,30 @@ impl<T, const RING: usize> TicketCell<T, RING> {
         if !ticket.is_free {
             self.wait_for_hand(ticket.number);
         }
-        let mut owner = Owner { cell: self, ticket: ticket.number, apply: &mut apply };
+        let mut owner = Owner { cell: self, ticket: ticket.number, applier };
         owner.value(act)
     }
 
     /// Owns the core for the length of `act`, if nobody does. Waits for nobody.
-    pub(crate) fn try_with<R>(
-        &self,
-        act: impl FnOnce(&mut T) -> R,
-        mut apply: impl FnMut(&mut T, Record),
-    ) -> Option<R> {
+    pub(crate) fn try_with<R>(&self, act: impl FnOnce(&mut T) -> R, applier: &impl Apply<T>) -> Option<R> {
+        let mut owner = self.try_own(applier)?;
+        Some(owner.value(act))
+    }
+
+    /// Owns the core, if nobody does, until the owner is dropped. Waits for nobody.
+    #[inline]
+    pub(crate) fn try_own<'a, A: Apply<T>>(&'a self, applier: &'a A) -> Option<Owner<'a, T, A, RING>> {
+        // Relaxed: the compare-exchange looks again.
         let word = self.word.load(Ordering::Relaxed);
         if given(word) != done(word) {
             return None;
         }
         // Acquire pairs with the Release addition of the last owner.
         self.word.compare_exchange(word, with_one_given(word), Ordering::Acquire, Ordering::Relaxed).ok()?;
-        let mut owner = Owner { cell: self, ticket: given(word), apply: &mut apply };
-        Some(owner.value(act))
+        Some(Owner { cell: self, ticket: given(word), applier })
     }
 
     /// Draws the next ticket; `None` if the ring is still full after so many looks.
-    #[inline]
     fn draw(&self, looks: u32) -> Option<Ticket> {
         let mut left = looks;
         let mut word = self.word.load(Ordering::Relaxed);
@@ -197,59 +198,66 @@ struct Ticket {
 }
 
 /// The right to the value, for one ticket. Ends, also by a panic, by serving whoever came meanwhile.
-struct Owner<'a, T, A: FnMut(&mut T, Record), const RING: usize> {
+pub(crate) struct Owner<'a, T, A: Apply<T>, const RING: usize> {
     cell: &'a TicketCell<T, RING>,
     ticket: u32,
-    apply: &'a mut A,
+    applier: &'a A,
 }
 
-impl<T, A: FnMut(&mut T, Record), const RING: usize> Owner<'_, T, A, RING> {
+impl<T, A: Apply<T>, const RING: usize> Owner<'_, T, A, RING> {
     #[inline]
-    fn value<R>(&mut self, act: impl FnOnce(&mut T) -> R) -> R {
+    pub(crate) fn value<R>(&mut self, act: impl FnOnce(&mut T) -> R) -> R {
         self.cell.value.with_mut(|value| {
             // SAFETY: `self` is the only owner (see the module's documentation), and it is borrowed for the length of `act`.
             act(unsafe { &mut *value })
         })
     }
 
-    #[inline]
     fn apply(&mut self, record: Record) {
         self.cell.value.with_mut(|value| {
             // SAFETY: as in `value`.
-            (self.apply)(unsafe { &mut *value }, record);
+            self.applier.apply(unsafe { &mut *value }, record);
         });
     }
 
-    /// Makes the ticket done. If another was given meanwhile this owner goes on with it, and gets its record; unless that is not
-    /// there yet: then the core is handed over. `None` = the core is not ours any more.
+    /// Makes the ticket done; true if another was given meanwhile: then this owner goes on with it.
     #[inline]
-    fn pass_on(&mut self) -> Option<Record> {
+    fn finish_ticket(&mut self) -> bool {
         // Release: what this owner did is seen by the next one (Acquire in `draw` and `try_with`). Acquire: places of tickets that
         // were given meanwhile are looked at.
         let word = self.cell.word.fetch_add(ONE_DONE, Ordering::AcqRel).wrapping_add(ONE_DONE);
-        if given(word) == done(word) {
-            return None;
-        }
         self.ticket = done(word);
-        let place = self.cell.place(self.ticket);
-        // Acquire pairs with the recorder's Release swap, Release with its Acquire (it becomes the owner) .
-        let meta = place.meta.swap(HAND, Ordering::AcqRel);
-        if meta == EMPTY {
-            return None;
+        given(word) != done(word)
+    }
+
+    /// Serves whoever came meanwhile, until nobody has or a record is not there yet: then the core is handed over.
+    #[cold]
+    #[inline(never)]
+    fn serve(&mut self) {
+        loop {
+            let place = self.cell.place(self.ticket);
+            // Acquire pairs with the recorder's Release swap, Release with its Acquire (it becomes the owner).
+            let meta = place.meta.swap(HAND, Ordering::AcqRel);
+            if meta == EMPTY {
+                return;
+            }
+            // Relaxed: the swap above acquired it.
+            let extra = place.extra.load(Ordering::Relaxed);
+            // Relaxed: published by the addition that makes this ticket done.
+            place.meta.store(EMPTY, Ordering::Relaxed);
+            self.apply(Record { extra, meta });
+            if !self.finish_ticket() {
+                return;
+            }
         }
-        // Relaxed: the swap above acquired it.
-        let extra = place.extra.load(Ordering::Relaxed);
-        // Relaxed: published by the addition that makes this ticket done.
-        place.meta.store(EMPTY, Ordering::Relaxed);
-        Some(Record { extra, meta })
     }
 }
 
-impl<T, A: FnMut(&mut T, Record), const RING: usize> Drop for Owner<'_, T, A, RING> {
+impl<T, A: Apply<T>, const RING: usize> Drop for Owner<'_, T, A, RING> {
     #[inline]
     fn drop(&mut self) {
-        while let Some(record) = self.pass_on() {
-            self.apply(record);
+        if self.finish_ticket() {
+            self.serve();
         }
     }
 }
@@ -287,17 +295,21 @@ mod models {
         Record { extra: value, meta: value << 1 | 1 }
     }
 
-    fn apply(seen: &mut Vec<u64>, record: Record) {
-        assert_eq!(record.extra, record.meta >> 1, "a torn record");
-        seen.push(record.extra);
+    struct Push;
+
+    impl Apply<Vec<u64>> for Push {
+        fn apply(&self, seen: &mut Vec<u64>, record: Record) {
+            assert_eq!(record.extra, record.meta >> 1, "a torn record");
+            seen.push(record.extra);
+        }
     }
 
     fn submit(cell: &Cell, value: u64) -> bool {
-        cell.submit(|seen| seen.push(value), || record(value), apply)
+        cell.submit(record(value), &Push)
     }
 
     fn seen(cell: &Cell) -> Vec<u64> {
-        let mut seen = cell.with(|seen| seen.clone(), apply);
+        let mut seen = cell.with(|seen| seen.clone(), &Push);
         seen.sort_unstable();
         seen
     }
@@ -347,7 +359,7 @@ mod models {
         check(Some(3), || {
             let cell = Arc::new(Cell::new(Vec::new()));
             let other = cell.clone();
-            let thread = thread::spawn(move || other.with(|seen| seen.push(7), apply));
+            let thread = thread::spawn(move || other.with(|seen| seen.push(7), &Push));
             submit(&cell, 1);
             submit(&cell, 2);
             thread.join().unwrap();
@@ -362,7 +374,7 @@ mod models {
             let other = cell.clone();
             // The owner is inside while the others come: three find room, the rest looks in vain.
             let thread = thread::spawn(move || {
-                other.with(|seen| seen.push(100), apply);
+                other.with(|seen| seen.push(100), &Push);
             });
             for value in 1..=3 {
                 submit(&cell, value);

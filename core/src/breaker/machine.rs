@@ -1,6 +1,6 @@
 //! The state machine: what a finished call, a reading or the time that passes does to the state.
 
-use super::{Breaker, Refusal, Trip};
+use super::{Breaker, Generation, Refusal, Trip};
 use crate::event::{Event, EventKind};
 use crate::evidence::Evidence;
 use crate::outcome::Outcome;
@@ -12,6 +12,26 @@ use crate::trend::Slope;
 use crate::units::Latency;
 
 impl<const N: usize> Breaker<N> {
+    #[cfg_attr(target_pointer_width = "64", inline(never))] // the short way is the one to be inlined
+    pub(super) fn finish(&mut self, end: Instant, generation: Generation, latency: Latency, outcome: Outcome) {
+        let now = self.time.end_of_call(end);
+        self.expire_memory(now);
+        if latency > self.settings.latency_threshold && outcome != Outcome::Ignored && self.state != State::Disabled {
+            self.counts.slow = self.counts.slow.wrapping_add(1);
+        }
+        if generation != self.generation() {
+            self.counts.stale = self.counts.stale.wrapping_add(1);
+            return;
+        }
+        match self.state {
+            State::Closed => self.record(now, latency, outcome),
+            State::HalfOpen { admitted, good } => self.probe_finished(now, latency, outcome, admitted, good),
+            State::Open { .. } | State::Disabled | State::ForcedOpen => {}
+        }
+        #[cfg(target_pointer_width = "64")]
+        self.look_for_quiet();
+    }
+
     pub(super) fn record(&mut self, now: Instant, latency: Latency, outcome: Outcome) {
         self.counts.finished(outcome);
         if outcome == Outcome::Ignored {
@@ -227,7 +247,16 @@ impl<const N: usize> Breaker<N> {
         self.last_trip.map_or(TripReason::Latency, |trip| trip.reason)
     }
 
+    /// Whatever is told by a finished call, the long way is to be taken.
+    pub(super) fn something_is_going_on(&mut self) {
+        #[cfg(target_pointer_width = "64")]
+        {
+            self.quiet_until = Instant::ZERO;
+        }
+    }
+
     pub(super) fn read_clock(&mut self, raw: Instant) -> Instant {
+        self.something_is_going_on();
         let jumps = self.time.jumps();
         let now = self.time.reading(raw);
         if self.time.jumps() != jumps {

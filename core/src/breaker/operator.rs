@@ -21,7 +21,7 @@ impl<const N: usize> Breaker<N> {
         let was_enabled = core::mem::replace(&mut self.settings, Settings::new(policy)).enabled;
         self.settings.enabled = was_enabled;
         self.limits = Limits::new(policy);
-        self.window.retune(policy.latency_window_size.get(), policy.latency_max_age, policy.latency_threshold);
+        self.window.retune(policy);
         self.window.expire(self.time.latest());
         self.weigh_evidence_again();
         if !self.verdict().breach {

@@ -76,10 +76,10 @@ impl<const N: usize> Breaker<N> {
         self.window.failed()
     }
 
-    /// Which way the latencies go. O(1) where there is a slope, else O(n).
+    /// Which way the latencies go. O(n), on demand only.
     #[cfg(feature = "trend")]
     pub fn trend(&self) -> Trend {
-        self.window.sums().trend(self.window.latencies(), self.limits.trend_minimum)
+        Trend::of(self.latencies(), self.limits.trend_minimum)
     }
 
     /// Calls in flight for longer than the threshold, as last told.
@@ -141,6 +141,7 @@ impl<const N: usize> Breaker<N> {
     }
 
     /// Events since the breaker was made, polled or not; wraps at 2^32. Who compares it knows whether something happened.
+    #[inline]
     pub fn events_emitted(&self) -> u32 {
         self.events.emitted()
     }

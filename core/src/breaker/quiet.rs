@@ -1,0 +1,45 @@
+//! The short way for a good call while nothing is going on, which is nearly always.
+//!
+//! A breaker is *quiet* while it is closed, its window is full of good calls, no rule, simulation or incident is half-way to
+//! anything, and nothing ages. Another good call then changes the window and a count and nothing else, so nothing else is
+//! looked at. Whatever else happens ends the quiet; the next call that takes the long way looks whether it is back. Small
+//! targets go without it: the long way fits their flash, and half of both would not.
+
+use super::{Breaker, Generation};
+use crate::outcome::Outcome;
+use crate::state::State;
+use crate::time::Instant;
+use crate::units::Latency;
+
+impl<const N: usize> Breaker<N> {
+    /// As [`Breaker::handle_finished`] for a call that can change nothing but the window; false, and nothing is done, if it may
+    /// change more. For those who want this part of it in line, and the rest not.
+    #[inline]
+    pub fn record_quietly(&mut self, end: Instant, generation: Generation, latency: Latency, outcome: Outcome) -> bool {
+        let is_good = latency <= self.settings.latency_threshold && outcome == Outcome::Ok;
+        if end >= self.quiet_until || generation != self.generation() || !is_good {
+            return false;
+        }
+        let now = self.time.go_on_to(end);
+        self.counts.ok = self.counts.ok.wrapping_add(1);
+        self.window.replace_oldest(now, latency);
+        true
+    }
+
+    /// Looks whether the breaker is quiet, and until when at least.
+    pub(super) fn look_for_quiet(&mut self) {
+        let is_quiet = self.state == State::Closed
+            && self.window.is_full_of_good()
+            && self.stalled == 0
+            && self.breaches_in_a_row == 0
+            && !self.is_held_open()
+            && !self.incident.has_news_of_calls()
+            && !self.time.is_suspect()
+            && (self.limits.evidence.is_none() || self.evidence.is_at_rest());
+        self.quiet_until = if is_quiet {
+            self.time.as_clock_shows(self.window.next_expiry().min(self.memory.believed_until(&self.settings)))
+        } else {
+            Instant::ZERO
+        };
+    }
+}
