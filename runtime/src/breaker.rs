@@ -52,9 +52,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) config_file: Option<PathBuf>,
     pub(crate) stall_detection: bool,
-    pub(crate) gate: Gate,
-    pub(crate) entrance: Entrance,
-    pub(crate) cell: TicketCell<Driver, RING>,
+    pub(crate) cell: TicketCell<Driver, Front>,
     pub(crate) classic: Classic,
     pub(crate) refused: AtomicU64,
     pub(crate) reports_dropped: AtomicU64,
@@ -62,6 +60,13 @@ pub(crate) struct Shared {
     pub(crate) supervisors: AtomicU64,
     /// What people were told of, also if the supervisor is replaced meanwhile.
     pub(crate) incident: Mutex<IncidentBook>,
+}
+
+/// What those see who do not own the core.
+#[derive(Debug)]
+pub(crate) struct Front {
+    pub(crate) gate: Gate,
+    pub(crate) entrance: Entrance,
     pub(crate) changed: Notification,
 }
 
@@ -110,14 +115,14 @@ impl Breaker {
     /// `start` is known where a clock was read; otherwise one is read only if the breaker is not closed.
     #[inline]
     pub(crate) fn admit(&self, start: Option<Instant>) -> Result<Token, Rejection> {
-        let admission = self.shared.gate.admission();
+        let admission = self.front().gate.admission();
         if admission.is_free() {
             return Ok(Token::free(admission));
         }
         self.admit_tracked(admission, start)
     }
 
-    #[inline]
+    #[inline(never)] // what is in line stays small
     fn admit_tracked(&self, mut admission: Admission, start: Option<Instant>) -> Result<Token, Rejection> {
         loop {
             let generation = if admission.is_tracked() { admission.generation() } else { self.ask(start)? };
@@ -125,25 +130,25 @@ impl Breaker {
                 return Ok(Token::untracked(generation));
             }
             let epoch = self.enter(start);
-            admission = self.shared.gate.admission();
+            admission = self.front().gate.admission();
             if admission.generation() == generation {
                 return Ok(Token::tracked(generation, epoch));
             }
             // It came in after the state has changed, among the calls of another generation; so it asks again.
-            self.shared.entrance.withdraw(epoch);
+            self.front().entrance.withdraw(epoch);
         }
     }
 
     #[inline]
     fn enter(&self, start: Option<Instant>) -> EpochMark {
         if let Some(start) = start
-            && self.shared.entrance.is_due(start)
+            && self.front().entrance.is_due(start)
         {
             self.begin_epoch(start);
         }
-        let (epoch, wake) = self.shared.entrance.enter(start);
+        let (epoch, wake) = self.front().entrance.enter(start);
         if wake {
-            self.shared.changed.notify(usize::MAX);
+            self.front().changed.notify(usize::MAX);
         }
         epoch
     }
@@ -151,13 +156,13 @@ impl Breaker {
     #[cold]
     fn begin_epoch(&self, now: Instant) {
         // Whoever owns the core now may do it; an epoch that is a little longer does no harm.
-        let _ = self.shared.cell.try_with(|driver| driver.look(Now::Clock(now), &self.shared.entrance), &*self.shared);
+        let _ = self.shared.cell.try_with(|driver| driver.look(Now::Clock(now), &self.front().entrance));
     }
 
     #[cold]
     fn ask(&self, start: Option<Instant>) -> Result<Generation, Rejection> {
         let now = start.unwrap_or_else(|| self.shared.clock.now());
-        let answer = self.shared.gate.refusal(now).map_or_else(|| self.ask_core(now), Err);
+        let answer = self.front().gate.refusal(now).map_or_else(|| self.ask_core(now), Err);
         answer.map_err(|refusal| {
             // Relaxed: a statistic that nothing else is derived from.
             self.shared.refused.fetch_add(1, Ordering::Relaxed);
@@ -168,15 +173,12 @@ impl Breaker {
     /// Takes a place among the probes. Where others are at it all the time they take the places: nobody waits here.
     fn ask_core(&self, now: Instant) -> Result<Generation, Refusal> {
         for _ in 0..TRIES {
-            let answer = self.shared.cell.try_with(
-                |driver| {
-                    driver.count_stalled(Now::Clock(now), &self.shared.entrance);
-                    let answer = driver.core.try_admit(now);
-                    self.shared.publish(driver);
-                    answer
-                },
-                &*self.shared,
-            );
+            let answer = self.shared.cell.try_with(|driver| {
+                driver.count_stalled(Now::Clock(now), &self.front().entrance);
+                let answer = driver.core.try_admit(now);
+                self.front().publish(driver);
+                answer
+            });
             if let Some(answer) = answer {
                 return answer;
             }
@@ -189,43 +191,31 @@ impl Breaker {
 /// How often a caller tries for a place among the probes while others own the core.
 const TRIES: u32 = 1_000;
 
-/// Reports that can wait while somebody owns the core.
-pub(crate) const RING: usize = 128;
-
 /// Finishing, for the permits.
 impl Breaker {
     /// Where nobody else owns the core and nothing is going on, all that this takes is in line; the rest is called.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn finish(&self, token: Token, end: Instant, latency: Latency, outcome: Outcome) {
-        let Some(mut owner) = self.shared.cell.try_own(&*self.shared) else {
+        let Some(mut owner) = self.shared.cell.try_own() else {
             return self.report(token, end, Ending::Finished(outcome, latency));
         };
         if !owner.value(|driver| driver.finish_quietly(token, end, latency, outcome)) {
-            self.finish_as(owner, token, end, latency, outcome);
+            finish_as(owner, token, end, latency, outcome);
         }
-    }
-
-    #[inline(never)]
-    fn finish_as(&self, mut owner: CoreOwner<'_>, token: Token, end: Instant, latency: Latency, outcome: Outcome) {
-        let report = Report { token, end, ending: Ending::Finished(outcome, latency) };
-        owner.value(|driver| {
-            driver.handle(report, &self.shared.entrance);
-            self.shared.publish(driver);
-        });
     }
 
     /// Where calls are not tracked, one that is given up while nothing has changed leaves no trace.
     #[inline]
     pub(crate) fn give_up(&self, token: Token) {
-        if !token.is_still(self.shared.gate.admission()) {
-            self.report(token, self.shared.gate.latest(), Ending::Dropped);
+        if !token.is_still(self.front().gate.admission()) {
+            self.report(token, self.front().gate.latest(), Ending::Dropped);
         }
     }
 
     #[inline(never)]
     fn report(&self, token: Token, end: Instant, ending: Ending) {
         let record = Report { token, end, ending }.pack();
-        let taken = self.shared.cell.submit(record, &*self.shared);
+        let taken = self.shared.cell.submit(record);
         if !taken {
             self.lose(token);
         }
@@ -237,15 +227,24 @@ impl Breaker {
         // Relaxed: a statistic.
         self.shared.reports_dropped.fetch_add(1, Ordering::Relaxed);
         if let Some(epoch) = token.epoch() {
-            self.shared.entrance.withdraw(epoch);
+            self.front().entrance.withdraw(epoch);
         }
     }
 }
 
 /// The owner of a breaker's core.
-type CoreOwner<'a> = Owner<'a, Driver, Shared, RING>;
+type CoreOwner<'a> = Owner<'a, Driver, Front>;
 
-impl Apply<Driver> for Shared {
+#[inline(never)]
+fn finish_as(mut owner: CoreOwner<'_>, token: Token, end: Instant, latency: Latency, outcome: Outcome) {
+    let front = owner.applier();
+    owner.value(|driver| {
+        driver.handle(Report { token, end, ending: Ending::Finished(outcome, latency) }, &front.entrance);
+        front.publish(driver);
+    });
+}
+
+impl Apply<Driver> for Front {
     fn apply(&self, driver: &mut Driver, record: Record) {
         let report = driver.unpack(record);
         driver.handle(report, &self.entrance);
@@ -253,7 +252,7 @@ impl Apply<Driver> for Shared {
     }
 }
 
-impl Shared {
+impl Front {
     /// Before anybody else can own the core: what came of it is seen by those who ask, and who waits for a change is woken.
     #[inline]
     fn publish(&self, driver: &mut Driver) {
@@ -306,7 +305,7 @@ impl Breaker {
 
     /// Resolves when something happens after this call.
     pub fn changed(&self) -> EventListener {
-        self.shared.changed.listen()
+        self.front().changed.listen()
     }
 }
 
@@ -406,7 +405,7 @@ impl Breaker {
     /// From which age on a call in flight is slow.
     #[inline]
     pub fn slow_after(&self) -> Latency {
-        self.shared.gate.slow_after()
+        self.front().gate.slow_after()
     }
 
     /// Reads from the core, after letting time pass to now.
@@ -423,6 +422,11 @@ impl Breaker {
     pub fn is_supervised(&self) -> bool {
         // Acquire pairs with the Release in `Supervised`.
         self.shared.supervisors.load(Ordering::Acquire) > 0
+    }
+
+    #[inline]
+    fn front(&self) -> &Front {
+        self.shared.cell.applier()
     }
 
     pub(crate) fn classic(&self) -> &Classic {
@@ -445,15 +449,12 @@ impl Breaker {
 
     /// Owns the core for the length of `act`, after those who came first.
     fn with_driver<R>(&self, act: impl FnOnce(&mut Driver, &Entrance) -> R) -> R {
-        self.shared.cell.with(
-            |driver| {
-                let result = act(driver, &self.shared.entrance);
-                self.shared.publish(driver);
-                self.shared.gate.publish_figures(&driver.core);
-                result
-            },
-            &*self.shared,
-        )
+        self.shared.cell.with(|driver| {
+            let result = act(driver, &self.front().entrance);
+            self.front().publish(driver);
+            self.front().gate.publish_figures(&driver.core);
+            result
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use event_listener::Event as Notification;
 use tripline_core::{Breaker as Core, CapacityError, Policy};
 
 use crate::admission::Gate;
-use crate::breaker::{Breaker, Shared};
+use crate::breaker::{Breaker, Front, Shared};
 use crate::classic::Classic;
 use crate::clock::Clock;
 use crate::driver::Driver;
@@ -64,21 +64,23 @@ impl Builder {
     /// [`CapacityError`] where the policy's window is larger than 1,024.
     pub fn build(self) -> Result<Breaker, CapacityError> {
         let core = Core::new(self.policy, self.seed)?;
+        let front = Front {
+            gate: Gate::new(&core, self.stall_detection),
+            entrance: Entrance::new(),
+            changed: Notification::new(),
+        };
         Ok(Breaker {
             shared: Arc::new(Shared {
                 name: self.name,
                 clock: self.clock,
                 config_file: self.config_file,
                 stall_detection: self.stall_detection,
-                gate: Gate::new(&core, self.stall_detection),
-                entrance: Entrance::new(),
-                cell: TicketCell::new(Driver::new(core, self.stall_detection)),
+                cell: TicketCell::new(Driver::new(core, self.stall_detection), front),
                 classic: Classic::default(),
                 refused: AtomicU64::new(0),
                 reports_dropped: AtomicU64::new(0),
                 supervisors: AtomicU64::new(0),
                 incident: Mutex::default(),
-                changed: Notification::new(),
             }),
         })
     }

@@ -52,11 +52,16 @@ const YIELDS: u32 = 16;
 /// How often somebody who waits for the core looks before yielding the processor.
 const SPINS: u32 = 64;
 
-/// A value of one owner at a time, with room for `RING` (a power of two, at least 4) records that wait.
-pub(crate) struct TicketCell<T, const RING: usize> {
+/// Records that can wait while somebody owns the value: a power of two, at least 4.
+const RING: usize = if cfg!(tripline_loom) { 4 } else { 128 };
+const _: () = assert!(RING.is_power_of_two() && RING >= 4, "a ticket's place is a rotation of its low bits");
+
+/// A value of one owner at a time, with room for records that wait, and what applies those.
+pub(crate) struct TicketCell<T, A> {
     word: AtomicU64,
     ring: [Place; RING],
     value: UnsafeCell<T>,
+    applier: A,
 }
 
 struct Place {
@@ -66,25 +71,31 @@ struct Place {
 
 // SAFETY: the value is only reached through `Owner`, of which there is one at a time (see the module's documentation), so
 // sharing the cell moves the value between threads but never shares it.
-unsafe impl<T: Send, const RING: usize> Sync for TicketCell<T, RING> {}
+unsafe impl<T: Send, A: Sync> Sync for TicketCell<T, A> {}
 
-impl<T, const RING: usize> TicketCell<T, RING> {
-    pub(crate) fn new(value: T) -> Self {
-        const { assert!(RING.is_power_of_two() && RING >= 4, "a ticket's place is a rotation of its low bits") };
+impl<T, A: Apply<T>> TicketCell<T, A> {
+    pub(crate) fn new(value: T, applier: A) -> Self {
         Self {
             word: AtomicU64::new(0),
             ring: std::array::from_fn(|_| Place { extra: AtomicU64::new(0), meta: AtomicU64::new(EMPTY) }),
             value: UnsafeCell::new(value),
+            applier,
         }
+    }
+
+    /// What applies the records that were left.
+    #[inline]
+    pub(crate) fn applier(&self) -> &A {
+        &self.applier
     }
 
     /// Has `record` applied: at once if nobody owns the core, otherwise by whoever does. Waits for nobody; false if the record
     /// was dropped because the ring stayed full.
     #[must_use]
-    pub(crate) fn submit(&self, record: Record, applier: &impl Apply<T>) -> bool {
+    pub(crate) fn submit(&self, record: Record) -> bool {
         let Some(ticket) = self.draw(LOOKS) else { return false };
         if ticket.is_free || self.leave(ticket.number, record) {
-            let mut owner = Owner { cell: self, ticket: ticket.number, applier };
+            let mut owner = Owner { cell: self, ticket: ticket.number };
             owner.apply(record);
         }
         true
@@ -107,7 +118,7 @@ impl<T, const RING: usize> TicketCell<T, RING> {
     }
 
     /// Owns the core for the length of `act`. Waits for those who came first.
-    pub(crate) fn with<R>(&self, act: impl FnOnce(&mut T) -> R, applier: &impl Apply<T>) -> R {
+    pub(crate) fn with<R>(&self, act: impl FnOnce(&mut T) -> R) -> R {
         let ticket = loop {
             match self.draw(SPINS) {
                 Some(ticket) => break ticket,
@@ -117,19 +128,19 @@ impl<T, const RING: usize> TicketCell<T, RING> {
         if !ticket.is_free {
             self.wait_for_hand(ticket.number);
         }
-        let mut owner = Owner { cell: self, ticket: ticket.number, applier };
+        let mut owner = Owner { cell: self, ticket: ticket.number };
         owner.value(act)
     }
 
     /// Owns the core for the length of `act`, if nobody does. Waits for nobody.
-    pub(crate) fn try_with<R>(&self, act: impl FnOnce(&mut T) -> R, applier: &impl Apply<T>) -> Option<R> {
-        let mut owner = self.try_own(applier)?;
+    pub(crate) fn try_with<R>(&self, act: impl FnOnce(&mut T) -> R) -> Option<R> {
+        let mut owner = self.try_own()?;
         Some(owner.value(act))
     }
 
     /// Owns the core, if nobody does, until the owner is dropped. Waits for nobody.
     #[inline]
-    pub(crate) fn try_own<'a, A: Apply<T>>(&'a self, applier: &'a A) -> Option<Owner<'a, T, A, RING>> {
+    pub(crate) fn try_own(&self) -> Option<Owner<'_, T, A>> {
         // Relaxed: the compare-exchange looks again.
         let word = self.word.load(Ordering::Relaxed);
         if given(word) != done(word) {
@@ -137,7 +148,7 @@ impl<T, const RING: usize> TicketCell<T, RING> {
         }
         // Acquire pairs with the Release addition of the last owner.
         self.word.compare_exchange(word, with_one_given(word), Ordering::Acquire, Ordering::Relaxed).ok()?;
-        Some(Owner { cell: self, ticket: given(word), applier })
+        Some(Owner { cell: self, ticket: given(word) })
     }
 
     /// Draws the next ticket; `None` if the ring is still full after so many looks.
@@ -198,13 +209,16 @@ struct Ticket {
 }
 
 /// The right to the value, for one ticket. Ends, also by a panic, by serving whoever came meanwhile.
-pub(crate) struct Owner<'a, T, A: Apply<T>, const RING: usize> {
-    cell: &'a TicketCell<T, RING>,
+pub(crate) struct Owner<'a, T, A: Apply<T>> {
+    cell: &'a TicketCell<T, A>,
     ticket: u32,
-    applier: &'a A,
 }
 
-impl<T, A: Apply<T>, const RING: usize> Owner<'_, T, A, RING> {
+impl<'a, T, A: Apply<T>> Owner<'a, T, A> {
+    pub(crate) fn applier(&self) -> &'a A {
+        &self.cell.applier
+    }
+
     #[inline]
     pub(crate) fn value<R>(&mut self, act: impl FnOnce(&mut T) -> R) -> R {
         self.cell.value.with_mut(|value| {
@@ -216,7 +230,7 @@ impl<T, A: Apply<T>, const RING: usize> Owner<'_, T, A, RING> {
     fn apply(&mut self, record: Record) {
         self.cell.value.with_mut(|value| {
             // SAFETY: as in `value`.
-            self.applier.apply(unsafe { &mut *value }, record);
+            self.cell.applier.apply(unsafe { &mut *value }, record);
         });
     }
 
@@ -253,7 +267,7 @@ impl<T, A: Apply<T>, const RING: usize> Owner<'_, T, A, RING> {
     }
 }
 
-impl<T, A: Apply<T>, const RING: usize> Drop for Owner<'_, T, A, RING> {
+impl<T, A: Apply<T>> Drop for Owner<'_, T, A> {
     #[inline]
     fn drop(&mut self) {
         if self.finish_ticket() {
@@ -275,7 +289,7 @@ const fn with_one_given(word: u64) -> u64 {
     (word & !0xFFFF_FFFF) | given(word).wrapping_add(1) as u64
 }
 
-impl<T, const RING: usize> fmt::Debug for TicketCell<T, RING> {
+impl<T, A> fmt::Debug for TicketCell<T, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = self.word.load(Ordering::Relaxed);
         f.debug_struct("TicketCell").field("given", &given(word)).field("done", &done(word)).finish_non_exhaustive()
@@ -289,7 +303,7 @@ mod models {
 
     use super::*;
 
-    type Cell = TicketCell<Vec<u64>, 4>;
+    type Cell = TicketCell<Vec<u64>, Push>;
 
     fn record(value: u64) -> Record {
         Record { extra: value, meta: value << 1 | 1 }
@@ -305,11 +319,11 @@ mod models {
     }
 
     fn submit(cell: &Cell, value: u64) -> bool {
-        cell.submit(record(value), &Push)
+        cell.submit(record(value))
     }
 
     fn seen(cell: &Cell) -> Vec<u64> {
-        let mut seen = cell.with(|seen| seen.clone(), &Push);
+        let mut seen = cell.with(|seen| seen.clone());
         seen.sort_unstable();
         seen
     }
@@ -323,7 +337,7 @@ mod models {
     #[test]
     fn two_recorders_of_two_lose_nothing_and_count_nothing_twice() {
         check(None, || {
-            let cell = Arc::new(Cell::new(Vec::new()));
+            let cell = Arc::new(Cell::new(Vec::new(), Push));
             let other = cell.clone();
             let thread = thread::spawn(move || {
                 submit(&other, 1);
@@ -339,7 +353,7 @@ mod models {
     #[test]
     fn three_recorders_lose_nothing_and_count_nothing_twice() {
         check(Some(3), || {
-            let cell = Arc::new(Cell::new(Vec::new()));
+            let cell = Arc::new(Cell::new(Vec::new(), Push));
             let threads: Vec<_> = [1, 2]
                 .map(|value| {
                     let cell = cell.clone();
@@ -357,9 +371,9 @@ mod models {
     #[test]
     fn whoever_needs_the_core_gets_it_among_recorders() {
         check(Some(3), || {
-            let cell = Arc::new(Cell::new(Vec::new()));
+            let cell = Arc::new(Cell::new(Vec::new(), Push));
             let other = cell.clone();
-            let thread = thread::spawn(move || other.with(|seen| seen.push(7), &Push));
+            let thread = thread::spawn(move || other.with(|seen| seen.push(7)));
             submit(&cell, 1);
             submit(&cell, 2);
             thread.join().unwrap();
@@ -370,11 +384,11 @@ mod models {
     #[test]
     fn a_full_ring_drops_and_says_so() {
         check(Some(2), || {
-            let cell = Arc::new(Cell::new(Vec::new()));
+            let cell = Arc::new(Cell::new(Vec::new(), Push));
             let other = cell.clone();
             // The owner is inside while the others come: three find room, the rest looks in vain.
             let thread = thread::spawn(move || {
-                other.with(|seen| seen.push(100), &Push);
+                other.with(|seen| seen.push(100));
             });
             for value in 1..=3 {
                 submit(&cell, value);
