@@ -19,7 +19,7 @@ use crate::name::BreakerName;
 use crate::permit::{OwnedPermit, OwnedTimed, Permit, Timed};
 use crate::rejection::Rejection;
 use crate::stalls::{Entrance, EpochMark, Now};
-use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, lock};
+use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, lock, spin_loop};
 use crate::ticket::{Apply, Owner, Record, TicketCell};
 use crate::token::Token;
 
@@ -182,14 +182,14 @@ impl Breaker {
             if let Some(answer) = answer {
                 return answer;
             }
-            std::hint::spin_loop();
+            spin_loop();
         }
         Err(Refusal { reason: RefusalReason::Probing, retry_after: Some(Duration::ZERO) })
     }
 }
 
 /// How often a caller tries for a place among the probes while others own the core.
-const TRIES: u32 = 1_000;
+const TRIES: u32 = if cfg!(tripline_loom) { 2 } else { 1_000 };
 
 /// Finishing, for the permits.
 impl Breaker {
@@ -474,5 +474,17 @@ impl Drop for Supervised {
 impl fmt::Debug for Breaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Breaker").field("name", &self.shared.name).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(tripline_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_breaker_with_its_window_of_1_024_takes_12_kib_at_most() {
+        let bytes = size_of::<Shared>();
+        println!("one breaker: {bytes} bytes");
+        assert!(bytes <= 12 * 1_024, "{bytes}");
     }
 }

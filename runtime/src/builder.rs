@@ -69,6 +69,8 @@ impl Builder {
             entrance: Entrance::new(),
             changed: Notification::new(),
         };
+        // The first notification allocates; after this none does.
+        front.changed.notify(0);
         Ok(Breaker {
             shared: Arc::new(Shared {
                 name: self.name,

@@ -9,7 +9,8 @@ use crate::ticket::Record;
 use crate::token::Token;
 
 /// Room for samples in every shared breaker.
-pub const CAPACITY: usize = 1_024;
+// The threads of a model checker have small stacks.
+pub const CAPACITY: usize = if cfg!(tripline_loom) { 8 } else { 1_024 };
 
 /// The core, and who is in flight.
 #[derive(Debug)]

@@ -26,6 +26,8 @@ mod driver;
 mod incident_book;
 mod memory;
 mod mock_memory;
+#[cfg(all(test, tripline_loom))]
+mod models;
 mod name;
 mod permit;
 mod registry;

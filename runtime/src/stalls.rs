@@ -214,6 +214,8 @@ pub(crate) struct Stalls {
     current: Epoch,
     opened_at: Instant,
     closes_at: Instant,
+    /// When an epoch is to be closed, or the calls of one become stalled.
+    look_at: Instant,
     left_current: u32,
     /// All that came in before the current epoch began, and all that left.
     came: u64,
@@ -222,6 +224,8 @@ pub(crate) struct Stalls {
     first: Epoch,
     /// Closed epochs that calls may still be in flight of, oldest first.
     closed: Deque<Closed, EPOCHS>,
+    /// The calls of the oldest so many of these hang.
+    counted: usize,
     stalled: u16,
 }
 
@@ -230,11 +234,13 @@ struct Closed {
     /// The newest epoch that is counted here; those between it and the entry before it were merged into this.
     epoch: Epoch,
     out: u32,
-    /// No call of it started later than this. Where the last one read no clock it is only known once one more epoch is closed:
-    /// the end of a call may have been read before other calls came in.
-    started_by: Option<Instant>,
-    counted: bool,
+    /// No call of it started later than this. Where the last one read no clock it is [`NOT_KNOWN`] before one more epoch is
+    /// closed: the end of a call may have been read before other calls came in. Never before that of the entry before it.
+    started_by: Instant,
 }
+
+/// Later than any look: not known yet.
+const NOT_KNOWN: Instant = Instant::MAX;
 
 impl Stalls {
     pub(crate) fn new() -> Self {
@@ -243,19 +249,21 @@ impl Stalls {
             current: Epoch(0),
             opened_at: Instant::ZERO,
             closes_at: Instant::ZERO,
+            look_at: Instant::ZERO,
             left_current: 0,
             came: 0,
             left: 0,
             first: Epoch(0),
             closed: Deque::new(),
+            counted: 0,
             stalled: 0,
         }
     }
 
-    /// A call with this mark that ends at `end` came in during the current epoch, which is not to be closed yet, and nothing hangs.
+    /// A call with this mark that ends at `end` came in during the current epoch; nothing hangs, and there is nothing to look for.
     #[inline]
     pub(crate) fn is_quiet(&self, mark: EpochMark, end: Instant) -> bool {
-        self.current.since(mark) == 0 && end < self.closes_at && self.stalled == 0
+        self.current.since(mark) == 0 && end < self.look_at && self.stalled == 0
     }
 
     /// Such a call came back. Always true.
@@ -292,13 +300,12 @@ impl Stalls {
         if !epoch.is_at_or_after(self.first) {
             return;
         }
-        let has_it = |closed: &&mut Closed| closed.epoch.is_at_or_after(epoch);
-        let Some(closed) = self.closed.iter_mut().rev().take_while(has_it).last() else { return };
-        if closed.out > 0 {
-            closed.out = closed.out.saturating_sub(1);
-            if closed.counted {
-                self.stalled = self.stalled.saturating_sub(1);
-            }
+        let newer = self.closed.iter().rev().take_while(|closed| closed.epoch.is_at_or_after(epoch)).count();
+        let index = self.closed.len().saturating_sub(newer);
+        let Some(closed) = self.closed.get_mut(index).filter(|closed| closed.out > 0) else { return };
+        closed.out = closed.out.saturating_sub(1);
+        if index < self.counted {
+            self.stalled = self.stalled.saturating_sub(1);
         }
     }
 
@@ -308,6 +315,8 @@ impl Stalls {
             self.change_rule(now, rule, entrance);
         } else if now.instant() >= self.closes_at {
             self.close(now, rule, entrance);
+        } else if now.instant() >= self.look_at {
+            self.count(now.instant(), rule);
         }
         self.stalled
     }
@@ -323,9 +332,7 @@ impl Stalls {
         if self.closed.is_empty() && entrance.unwatch() {
             return None;
         }
-        let look = now + epoch_length(rule);
-        let dated = self.closed.iter().filter(|closed| !closed.counted).find_map(|closed| closed.started_by);
-        Some(dated.map_or(look, |by| look.min(by + rule.after)))
+        Some(self.look_at.max(now).min(now + epoch_length(rule)))
     }
 
     /// Calls of another generation are not looked after any more; with other times all are looked at again.
@@ -342,20 +349,24 @@ impl Stalls {
         self.begin(now.instant(), rule, entrance);
         self.first = self.current;
         self.closed.clear();
+        self.counted = 0;
         self.stalled = 0;
     }
 
     /// The clock was set back: what started later than now, on it, starts now.
     fn date_back(&mut self, now: Instant) {
         for closed in &mut self.closed {
-            closed.started_by = closed.started_by.map(|by| by.min(now));
+            closed.started_by = closed.started_by.min(now);
         }
     }
 
     fn close(&mut self, now: Now, rule: StallRule, entrance: &Entrance) {
         self.take_withdrawn(entrance);
-        for closed in self.closed.iter_mut().rev().take_while(|closed| closed.started_by.is_none()) {
-            closed.started_by = Some(now.instant());
+        let latest =
+            self.closed.iter().rev().find_map(|closed| (closed.started_by != NOT_KNOWN).then_some(closed.started_by));
+        let now_at_the_latest = now.instant().max(latest.unwrap_or(Instant::ZERO));
+        for closed in self.closed.iter_mut().rev().take_while(|closed| closed.started_by == NOT_KNOWN) {
+            closed.started_by = now_at_the_latest;
         }
         let (epoch, opened_at, left) = (self.current, self.opened_at, self.left_current);
         let (came, last_start) = self.begin(now.instant(), rule, entrance);
@@ -363,12 +374,13 @@ impl Stalls {
         if out > 0 {
             self.make_room();
             let started_by = match (last_start, now) {
-                (Some(last_start), _) => Some(last_start.max(opened_at)),
-                (None, Now::Clock(now)) => Some(now),
-                (None, Now::EndOfCall(_)) => None,
+                (Some(last_start), _) => last_start.max(opened_at),
+                (None, Now::Clock(now)) => now,
+                (None, Now::EndOfCall(_)) => NOT_KNOWN,
             };
+            let started_by = self.closed.back().map_or(started_by, |before| before.started_by.max(started_by));
             // There is room now.
-            let _ = self.closed.push_back(Closed { epoch, out, started_by, counted: false });
+            let _ = self.closed.push_back(Closed { epoch, out, started_by });
         }
         self.count(now.instant(), rule);
     }
@@ -379,6 +391,7 @@ impl Stalls {
         self.opened_at = now;
         self.left_current = 0;
         self.closes_at = now + epoch_length(rule);
+        self.look_at = self.closes_at;
         let (came, last_start) = entrance.begin(self.current, self.closes_at);
         self.came = self.came.wrapping_add(u64::from(came));
         (came, last_start)
@@ -391,6 +404,7 @@ impl Stalls {
             && let Some(next) = self.closed.front_mut()
         {
             next.out = next.out.saturating_add(oldest.out);
+            self.counted = self.counted.saturating_sub(1);
         }
     }
 
@@ -401,20 +415,17 @@ impl Stalls {
             self.first = oldest.epoch.next();
             let _ = self.closed.pop_front();
         }
-        let mut stalled = 0_u32;
-        for closed in &mut self.closed {
-            closed.counted = closed.age(now) >= rule.after && closed.started_by.is_some();
-            if closed.counted {
-                stalled = stalled.saturating_add(closed.out);
-            }
-        }
+        self.counted = self.closed.iter().take_while(|closed| now >= closed.started_by + rule.after).count();
+        let stalled = self.closed.iter().take(self.counted).fold(0_u32, |sum, closed| sum.saturating_add(closed.out));
         self.stalled = u16::try_from(stalled).unwrap_or(u16::MAX);
+        let next = self.closed.get(self.counted).map_or(Instant::MAX, |closed| closed.started_by + rule.after);
+        self.look_at = self.closes_at.min(next);
     }
 }
 
 impl Closed {
     fn age(&self, now: Instant) -> Duration {
-        self.started_by.map_or(Duration::ZERO, |by| now.since(by))
+        now.since(self.started_by)
     }
 }
 

@@ -5,12 +5,12 @@
 #[cfg(not(tripline_loom))]
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 #[cfg(not(tripline_loom))]
-pub(crate) use std::thread::yield_now;
+pub(crate) use std::{hint::spin_loop, thread::yield_now};
 
 #[cfg(tripline_loom)]
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 #[cfg(tripline_loom)]
-pub(crate) use loom::thread::yield_now;
+pub(crate) use loom::{hint::spin_loop, thread::yield_now};
 
 pub(crate) use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

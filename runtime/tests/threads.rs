@@ -95,7 +95,7 @@ fn while_the_breaker_trips_recovers_and_is_reset_every_call_is_accounted_for_onc
                 breaker.reset();
                 breaker.force_open();
                 breaker.reset();
-                thread::yield_now();
+                (0..50).for_each(|_| thread::yield_now());
             }
         });
         for worker in workers {
