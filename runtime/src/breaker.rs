@@ -215,8 +215,7 @@ impl Breaker {
     #[inline(never)]
     fn report(&self, token: Token, end: Instant, ending: Ending) {
         let record = Report { token, end, ending }.pack();
-        let taken = self.shared.cell.submit(record);
-        if !taken {
+        if !self.shared.cell.submit(record) {
             self.lose(token);
         }
     }
@@ -387,7 +386,7 @@ impl Breaker {
 
     /// Calls in flight; 0 where they are not tracked.
     pub fn in_flight(&self) -> usize {
-        usize::try_from(self.with_driver(|driver, entrance| driver.in_flight(entrance))).unwrap_or(usize::MAX)
+        usize::try_from(self.with_driver(Driver::in_flight)).unwrap_or(usize::MAX)
     }
 
     /// Reports of calls that were lost because more came at once than could wait, and nobody took them.
