@@ -48,6 +48,8 @@ mod rules;
 mod settings;
 #[cfg(feature = "serde")]
 mod span;
+#[cfg(feature = "staging")]
+mod staging;
 mod state;
 mod ticks;
 mod time;
@@ -65,6 +67,8 @@ pub use event::{EVENT_CAPACITY, Event, EventKind, IncidentCause, IncidentEnd};
 pub use memory::{MemorySample, MemoryState};
 pub use outcome::Outcome;
 pub use policy::Policy;
+#[cfg(feature = "staging")]
+pub use staging::{AlertKind, Stage};
 pub use state::{Cause, State, StateKind, TripReason, is_legal};
 pub use ticks::TickExtender;
 pub use time::Instant;

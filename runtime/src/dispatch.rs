@@ -10,7 +10,9 @@ use std::time::Duration;
 use event_listener::Event as Notification;
 use futures_lite::{FutureExt as _, future};
 
-use crate::alert::{Alert, AlertSink, DeliveryError, Stage};
+use tripline_core::Stage;
+
+use crate::alert::{Alert, AlertSink, DeliveryError};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::stop::Stop;
@@ -159,6 +161,10 @@ impl Lane {
                 Err(DeliveryError::Permanent { reason }) => {
                     tracing::error!(breaker, sink, stage, reason, "alert cannot be delivered");
                     self.done_with(&alert);
+                }
+                Err(DeliveryError::Pending { after }) => {
+                    clock.sleep_until(clock.now() + after).await;
+                    continue;
                 }
                 Err(DeliveryError::Retryable { after, reason }) => {
                     let wait = backoff.next().max(after.unwrap_or(Duration::ZERO));

@@ -38,7 +38,7 @@ pub mod test_util;
 #[cfg(feature = "tsc")]
 mod tsc_clock;
 
-pub use alert::{Alert, AlertSink, DeliveryError, Snapshot, Stage};
+pub use alert::{Alert, AlertSink, Arrival, DeliveryError, Earlier, Page, PageAction, Priority, Snapshot};
 #[cfg(feature = "smol")]
 pub use background::Background;
 pub use breaker::Breaker;
@@ -55,5 +55,6 @@ pub use rejection::{CallError, Rejection};
 pub use stop::Stop;
 pub use supervisor::{Supervisor, Watch, supervise};
 pub use tripline_core as core;
+pub use tripline_core::{AlertKind, Stage};
 #[cfg(feature = "tsc")]
 pub use tsc_clock::TscClock;

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use event_listener::EventListener;
 use futures_lite::future;
-use tripline_core::{Event, EventKind, Instant, MemoryState};
+use tripline_core::{AlertKind, Event, EventKind, Instant, MemoryState, Stage};
 
-use crate::alert::{Alert, AlertSink, Snapshot, Stage};
+use crate::alert::{Alert, AlertSink, Earlier, Snapshot};
 use crate::breaker::{Breaker, Supervised};
 use crate::clock::Clock;
 use crate::dispatch::{Dispatcher, Outbox};
@@ -210,7 +210,7 @@ impl Watched {
 
     fn tell(&mut self, event: &Event, clock: &dyn Clock) {
         let (stage, told) = match event.kind {
-            EventKind::IncidentStarted(cause) => (Stage::Initial, self.breaker.incident().begin(cause)),
+            EventKind::IncidentStarted(cause) => (Stage::Single, self.breaker.incident().begin(cause)),
             EventKind::IncidentEnded(end) => match self.breaker.incident().end() {
                 Some(told) => (Stage::Resolved(end), told),
                 None => return,
@@ -220,10 +220,15 @@ impl Watched {
         let alert = Alert {
             breaker: self.breaker.name().clone(),
             incident: told.number,
+            kind: AlertKind::CircuitOpen,
             stage,
+            announce_reset: false,
             cause: told.cause,
+            started_at: clock.wall(),
             at: clock.wall(),
             snapshot: snapshot(&self.breaker),
+            earlier: Earlier::default(),
+            page: None,
         };
         self.outbox.send(&alert);
     }
