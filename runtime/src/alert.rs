@@ -10,6 +10,7 @@ use crate::name::BreakerName;
 
 /// One message about one incident of one breaker.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Alert {
     /// Whose incident.
@@ -25,19 +26,23 @@ pub struct Alert {
     /// What began it.
     pub cause: IncidentCause,
     /// When the incident began, in time of day.
+    #[cfg_attr(feature = "serde", serde(with = "crate::wall_time"))]
     pub started_at: SystemTime,
     /// The time of day of this stage.
+    #[cfg_attr(feature = "serde", serde(with = "crate::wall_time"))]
     pub at: SystemTime,
     /// What the breaker looked like.
     pub snapshot: Snapshot,
     /// What the sink was sent of this incident and kind before. Filled in by the dispatcher just before each attempt.
     pub earlier: Earlier,
-    /// How to page people. `None` until an adapter says so.
+    /// How to page people. `None` until an adapter says so; never saved.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub page: Option<Page>,
 }
 
 /// What a sink was sent before of one incident's alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Earlier {
     /// [`Stage::Single`] or [`Stage::Initial`].
@@ -48,6 +53,8 @@ pub struct Earlier {
 
 /// Whether something that was sent has arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Arrival {
     /// It was never sent.
     #[default]
@@ -122,6 +129,7 @@ impl Priority {
 
 /// The figures of a breaker at the moment of an alert.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Snapshot {
     /// The state.

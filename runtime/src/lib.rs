@@ -4,6 +4,7 @@
 //! - [`supervise`] gives two futures for any executor: the [`Supervisor`] samples memory, sees calls that hang and turns
 //!   incidents into alerts; the [`Dispatcher`] delivers those. Without them latency rules and recovery still work, but
 //!   memory and alerts do not, and a hanging call is seen only when some other call finishes.
+//! - [`StagingPolicy`] says which alerts an incident makes, and when; a [`StagingControl`] changes it while everything runs.
 //! - [`Clock`], [`MemorySource`] and [`AlertSink`] are what you can plug in. The feature `test-util` brings one of each for
 //!   tests, and a world that runs everything on virtual time.
 //!
@@ -22,6 +23,7 @@ mod cell;
 mod classic;
 mod clock;
 mod dispatch;
+mod durable;
 mod in_flight;
 mod incident_book;
 mod memory;
@@ -30,6 +32,8 @@ mod name;
 mod permit;
 mod registry;
 mod rejection;
+mod staging_control;
+mod staging_record;
 mod stop;
 mod supervisor;
 mod sync;
@@ -37,6 +41,9 @@ mod sync;
 pub mod test_util;
 #[cfg(feature = "tsc")]
 mod tsc_clock;
+#[cfg(feature = "serde")]
+mod wall_time;
+mod watch;
 
 pub use alert::{Alert, AlertSink, Arrival, DeliveryError, Earlier, Page, PageAction, Priority, Snapshot};
 #[cfg(feature = "smol")]
@@ -45,16 +52,20 @@ pub use breaker::Breaker;
 pub use builder::Builder;
 pub use cell::CAPACITY;
 pub use clock::{Clock, SystemClock};
-pub use dispatch::{Dispatcher, DrainReport};
+pub use dispatch::{DeliveryCount, DeliveryStats, Dispatcher, DrainReport, StoreCount};
+pub use durable::{DurableState, LaneRecord, StateStore, ToldRecord};
 pub use memory::{MemoryError, MemorySource};
 pub use mock_memory::MockMemory;
 pub use name::{BreakerName, InvalidName};
 pub use permit::{OwnedPermit, OwnedTimed, Permit, PermitOn, Timed, TimedOn};
 pub use registry::{DuplicateName, Registry};
 pub use rejection::{CallError, Rejection};
+pub use staging_control::{PendingAlert, StagingControl};
+pub use staging_record::{CreatedAlert, OpenAlert, OpenIncident, StagingRecord};
 pub use stop::Stop;
-pub use supervisor::{Supervisor, Watch, supervise};
+pub use supervisor::{Supervisor, supervise};
 pub use tripline_core as core;
-pub use tripline_core::{AlertKind, Stage};
+pub use tripline_core::{AlertKind, Stage, StagingPolicy, Triggers};
 #[cfg(feature = "tsc")]
 pub use tsc_clock::TscClock;
+pub use watch::Watch;
