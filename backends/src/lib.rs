@@ -13,6 +13,8 @@ pub mod memory;
 pub mod metrics;
 #[cfg(feature = "replay")]
 pub mod replay;
+#[cfg(feature = "state_dir")]
+pub mod state_dir;
 #[cfg(any(feature = "config", feature = "replay"))]
 mod suggest;
 #[cfg(feature = "tower")]

@@ -8,12 +8,32 @@ use crate::time::Instant;
 /// An incident without calls to prove that it is over ends after so many recovery times.
 const QUIET_RECOVERY_TIMES: u64 = 10;
 
+/// An incident that is on, or was on last.
+#[cfg(feature = "staging")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Incident {
+    /// How many incidents the breaker had with this one; wraps after 2^32.
+    pub number: u32,
+    /// When it began, or was resumed, in the breaker's own time.
+    pub began_at: Instant,
+    /// What it began with.
+    pub cause: IncidentCause,
+    /// Why the breaker opened first in it; `None` where it has not.
+    pub trip: Option<TripReason>,
+    /// How it ended; `None` while it is on.
+    pub end: Option<IncidentEnd>,
+    /// How the incident before it ended, if there was one.
+    pub end_before: Option<IncidentEnd>,
+}
+
 /// Whether an incident is on, and how long things have been bad before it or good in it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct IncidentTracker {
     open: bool,
     health: Health,
     calls_since_closed: u16,
+    #[cfg(feature = "staging")]
+    last: Option<Incident>,
 }
 
 /// What a closed breaker was last found to be, and since when.
@@ -29,11 +49,23 @@ enum Health {
 
 impl IncidentTracker {
     pub(crate) const fn new() -> Self {
-        Self { open: false, health: Health::Unknown, calls_since_closed: 0 }
+        Self {
+            open: false,
+            health: Health::Unknown,
+            calls_since_closed: 0,
+            #[cfg(feature = "staging")]
+            last: None,
+        }
     }
 
     pub(crate) const fn is_open(&self) -> bool {
         self.open
+    }
+
+    /// The incident that is on, or was on last.
+    #[cfg(feature = "staging")]
+    pub(crate) const fn last(&self) -> Option<Incident> {
+        self.last
     }
 
     /// A closed breaker is in a condition that keeps an incident open, or may begin one.
@@ -59,14 +91,36 @@ impl IncidentTracker {
     }
 
     /// The breaker opened; tells the incident's cause if it begins with this.
-    pub(crate) fn tripped(&mut self, reason: TripReason) -> Option<IncidentCause> {
-        let begins = !core::mem::replace(&mut self.open, true);
+    pub(crate) fn tripped(&mut self, now: Instant, reason: TripReason) -> Option<IncidentCause> {
+        let begins = !self.open;
+        if begins {
+            self.begin(now, IncidentCause::Trip(reason));
+        }
+        #[cfg(feature = "staging")]
+        if let Some(last) = &mut self.last {
+            last.trip = last.trip.or(Some(reason));
+        }
         begins.then_some(IncidentCause::Trip(reason))
+    }
+
+    /// An incident of an earlier life goes on, with its first trip if it had one; one that has begun meanwhile is taken for it.
+    /// Recovery is counted from here.
+    #[cfg_attr(not(feature = "staging"), expect(unused_variables, reason = "only staging looks at the trip"))]
+    pub(crate) fn resume(&mut self, now: Instant, cause: IncidentCause, trip: Option<TripReason>) {
+        self.state_changed(None);
+        if !self.open {
+            self.begin(now, cause);
+        }
+        #[cfg(feature = "staging")]
+        if let Some(last) = &mut self.last {
+            last.cause = cause;
+            last.trip = trip.or(last.trip);
+        }
     }
 
     /// An operator says that it is over.
     pub(crate) fn end_by_operator(&mut self) -> Option<IncidentEnd> {
-        core::mem::replace(&mut self.open, false).then_some(IncidentEnd::Operator)
+        self.open.then(|| self.finish(IncidentEnd::Operator))
     }
 
     /// Looks at a closed breaker in which a condition holds; tells the cause if an incident begins with it.
@@ -76,7 +130,7 @@ impl IncidentTracker {
         if self.open || now.nanos_since(since) < settings.recovery_time_nanos {
             return None;
         }
-        self.open = true;
+        self.begin(now, IncidentCause::LatencyCondition);
         Some(IncidentCause::LatencyCondition)
     }
 
@@ -91,9 +145,8 @@ impl IncidentTracker {
         if now < self.deadline(settings, minimum_samples) {
             return None;
         }
-        self.open = false;
         self.health = Health::Unknown;
-        Some(IncidentEnd::Healthy)
+        Some(self.finish(IncidentEnd::Healthy))
     }
 
     /// When time alone begins or ends an incident, if nothing else happens; [`Instant::MAX`] = never.
@@ -105,5 +158,25 @@ impl IncidentTracker {
             (true, Health::Healthy(since)) => since.plus_nanos(recovery.saturating_mul(QUIET_RECOVERY_TIMES)),
             _ => Instant::MAX,
         }
+    }
+
+    #[cfg_attr(not(feature = "staging"), expect(unused_variables, reason = "only staging looks at them"))]
+    fn begin(&mut self, now: Instant, cause: IncidentCause) {
+        self.open = true;
+        #[cfg(feature = "staging")]
+        {
+            let number = self.last.map_or(0, |last| last.number).wrapping_add(1);
+            let end_before = self.last.and_then(|last| last.end);
+            self.last = Some(Incident { number, began_at: now, cause, trip: None, end: None, end_before });
+        }
+    }
+
+    fn finish(&mut self, end: IncidentEnd) -> IncidentEnd {
+        self.open = false;
+        #[cfg(feature = "staging")]
+        if let Some(last) = &mut self.last {
+            last.end = Some(end);
+        }
+        end
     }
 }

@@ -48,6 +48,8 @@ mod rules;
 mod settings;
 #[cfg(feature = "serde")]
 mod span;
+#[cfg(feature = "staging")]
+mod staging;
 mod state;
 mod ticks;
 mod time;
@@ -62,9 +64,15 @@ pub use alarm::Alarm;
 pub use breaker::{Breaker, CapacityError, Generation, Refusal, RefusalReason, Trip};
 pub use counts::{Counts, Total};
 pub use event::{EVENT_CAPACITY, Event, EventKind, IncidentCause, IncidentEnd};
+#[cfg(feature = "staging")]
+pub use incident::Incident;
 pub use memory::{MemorySample, MemoryState};
 pub use outcome::Outcome;
 pub use policy::Policy;
+#[cfg(feature = "staging")]
+pub use staging::{
+    AlertKind, Notice, Observation, Pending, SavedIncident, SavedStaging, Stage, Staging, StagingPolicy, Triggers,
+};
 pub use state::{Cause, State, StateKind, TripReason, is_legal};
 pub use ticks::TickExtender;
 pub use time::Instant;

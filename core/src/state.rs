@@ -168,6 +168,8 @@ pub enum Cause {
     Disable,
     /// `force_open` by an operator.
     ForceOpen,
+    /// An incident of an earlier life of the breaker goes on.
+    Resumed,
 }
 
 impl Cause {
@@ -181,6 +183,7 @@ impl Cause {
             Self::Enable => "enable",
             Self::Disable => "disable",
             Self::ForceOpen => "force_open",
+            Self::Resumed => "resumed",
         }
     }
 }
@@ -189,7 +192,7 @@ impl Cause {
 ///
 /// | from | causes |
 /// |---|---|
-/// | Closed | a trip → Open · `disable` → Disabled · `force_open` → `ForcedOpen` · `reset` → Closed |
+/// | Closed | a trip → Open · `disable` → Disabled · `force_open` → `ForcedOpen` · `reset` → Closed · an incident resumed → `HalfOpen` |
 /// | Open | the wait over → `HalfOpen`, or Closed without probing · `reset` → Closed · `disable` · `force_open` |
 /// | `HalfOpen` | all probes good → Closed · a bad probe or memory → Open · `reset` → Closed · `disable` · `force_open` |
 /// | Disabled | `enable` → Closed · `reset` → Disabled |
@@ -199,6 +202,7 @@ pub const fn is_legal(from: StateKind, cause: Cause, to: StateKind) -> bool {
     matches!(
         (from, cause, to),
         (Closed | HalfOpen, Cause::Trip(_), Open)
+            | (Closed, Cause::Resumed, HalfOpen)
             | (Open, Cause::WaitOver, HalfOpen | Closed)
             | (HalfOpen, Cause::Recovered, Closed)
             | (Closed | Open | HalfOpen | ForcedOpen, Cause::Reset, Closed)

@@ -4,6 +4,7 @@
 //! - [`supervise`] gives two futures for any executor: the [`Supervisor`] samples memory, sees calls that hang and turns
 //!   incidents into alerts; the [`Dispatcher`] delivers those. Without them latency rules and recovery still work, but
 //!   memory and alerts do not, and a hanging call is seen only when some other call finishes.
+//! - [`StagingPolicy`] says which alerts an incident makes, and when; a [`StagingControl`] changes it while everything runs.
 //! - [`Clock`], [`MemorySource`] and [`AlertSink`] are what you can plug in. The feature `test-util` brings one of each for
 //!   tests, and a world that runs everything on virtual time.
 //!
@@ -23,6 +24,7 @@ mod classic;
 mod clock;
 mod dispatch;
 mod driver;
+mod durable;
 mod incident_book;
 mod memory;
 mod mock_memory;
@@ -32,6 +34,8 @@ mod name;
 mod permit;
 mod registry;
 mod rejection;
+mod staging_control;
+mod staging_record;
 mod stalls;
 mod stop;
 mod supervisor;
@@ -42,23 +46,31 @@ mod ticket;
 mod token;
 #[cfg(feature = "tsc")]
 mod tsc_clock;
+#[cfg(feature = "serde")]
+mod wall_time;
+mod watch;
 
-pub use alert::{Alert, AlertSink, DeliveryError, Snapshot, Stage};
+pub use alert::{Alert, AlertSink, Arrival, DeliveryError, Earlier, Page, PageAction, Priority, Snapshot};
 #[cfg(feature = "smol")]
 pub use background::Background;
 pub use breaker::Breaker;
 pub use builder::Builder;
 pub use clock::{Clock, SystemClock};
-pub use dispatch::{Dispatcher, DrainReport};
+pub use dispatch::{DeliveryCount, DeliveryStats, Dispatcher, DrainReport, StoreCount};
 pub use driver::CAPACITY;
+pub use durable::{DurableState, LaneRecord, StateStore, ToldRecord};
 pub use memory::{MemoryError, MemorySource};
 pub use mock_memory::MockMemory;
 pub use name::{BreakerName, InvalidName};
 pub use permit::{OwnedPermit, OwnedTimed, Permit, PermitOn, Timed, TimedOn};
 pub use registry::{DuplicateName, Registry};
 pub use rejection::{CallError, Rejection};
+pub use staging_control::{PendingAlert, StagingControl};
+pub use staging_record::{CreatedAlert, OpenAlert, OpenIncident, StagingRecord};
 pub use stop::Stop;
-pub use supervisor::{Supervisor, Watch, supervise};
+pub use supervisor::{Supervisor, supervise};
 pub use tripline_core as core;
+pub use tripline_core::{AlertKind, Stage, StagingPolicy, Triggers};
 #[cfg(feature = "tsc")]
 pub use tsc_clock::TscClock;
+pub use watch::Watch;

@@ -6,6 +6,8 @@ use crate::sync::Arc;
 
 /// A valid name: 1 to 64 of the characters `a-z A-Z 0-9 . _ -`, so that it fits into labels, paths and aliases as it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
 pub struct BreakerName(Arc<str>);
 
 impl BreakerName {
@@ -28,6 +30,20 @@ impl BreakerName {
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for BreakerName {
+    type Error = InvalidName;
+
+    fn try_from(name: String) -> Result<Self, InvalidName> {
+        Self::new(&name)
+    }
+}
+
+impl From<BreakerName> for String {
+    fn from(name: BreakerName) -> Self {
+        name.as_str().to_owned()
     }
 }
 

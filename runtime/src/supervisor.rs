@@ -7,44 +7,18 @@ use std::time::Duration;
 
 use event_listener::EventListener;
 use futures_lite::future;
-use tripline_core::{Event, EventKind, Instant, MemoryState};
+use tripline_core::{Event, EventKind, Instant, MemoryState, Stage, StagingPolicy};
 
-use crate::alert::{Alert, AlertSink, Snapshot, Stage};
+use crate::alert::{Alert, Earlier, Snapshot};
 use crate::breaker::{Breaker, Supervised};
 use crate::clock::Clock;
 use crate::dispatch::{Dispatcher, Outbox};
+use crate::incident_book::News;
 use crate::memory::{MemoryError, MemorySource};
+use crate::staging_control::StagingControl;
 use crate::stop::Stop;
 use crate::sync::Arc;
-
-/// A breaker, and what is to be done for it.
-#[derive(Debug)]
-pub struct Watch {
-    breaker: Breaker,
-    memory: Option<Arc<dyn MemorySource>>,
-    sinks: Vec<Arc<dyn AlertSink>>,
-}
-
-impl Watch {
-    /// Looks after `breaker`: its samples age, its stalled calls are seen.
-    pub fn new(breaker: Breaker) -> Self {
-        Self { breaker, memory: None, sinks: Vec::new() }
-    }
-
-    /// Samples memory for it, every `sample_interval` of its policy.
-    #[must_use]
-    pub fn memory(mut self, source: Arc<dyn MemorySource>) -> Self {
-        self.memory = Some(source);
-        self
-    }
-
-    /// Sends its alerts to `sink` too.
-    #[must_use]
-    pub fn sink(mut self, sink: Arc<dyn AlertSink>) -> Self {
-        self.sinks.push(sink);
-        self
-    }
-}
+use crate::watch::Watch;
 
 /// Looks after breakers, as a future for any executor. Made together with its [`Dispatcher`] by [`supervise`].
 #[derive(Debug)]
@@ -62,6 +36,7 @@ struct Watched {
     memory_due: Instant,
     memory_known: Option<bool>,
     memory_state: Option<MemoryState>,
+    staging: StagingControl,
     outbox: Outbox,
     events_dropped: u32,
     _supervised: Supervised,
@@ -77,19 +52,7 @@ pub fn supervise(
 ) -> (Supervisor, Dispatcher, Stop) {
     let stop = Stop::default();
     let mut dispatcher = Dispatcher::new(clock.clone(), stop.clone(), seed);
-    let all = watches
-        .into_iter()
-        .map(|watch| Watched {
-            memory_due: Instant::ZERO,
-            memory_known: None,
-            memory_state: None,
-            outbox: dispatcher.outbox(&watch.sinks),
-            events_dropped: 0,
-            _supervised: watch.breaker.supervise(),
-            memory: watch.memory,
-            breaker: watch.breaker,
-        })
-        .collect();
+    let all = watches.into_iter().map(|watch| Watched::new(watch, &*clock, &mut dispatcher)).collect();
     (Supervisor { clock, watched: all, stop: stop.clone() }, dispatcher, stop)
 }
 
@@ -100,7 +63,7 @@ impl Supervisor {
         loop {
             // Listen first, look then: what happens in between is not missed.
             let stopped = self.stop.listen();
-            let changed: Vec<_> = self.watched.iter().map(|watched| watched.breaker.changed()).collect();
+            let changed: Vec<_> = self.watched.iter().flat_map(Watched::changed).collect();
             if self.stop.is_set() {
                 break;
             }
@@ -115,13 +78,37 @@ impl Supervisor {
             future::or(future::or(stopped, sleep), any(changed)).await;
         }
         for watched in &mut self.watched {
-            watched.pass_on_events(&*self.clock);
+            watched.log_events();
+            watched.stage_alerts(&*self.clock);
             watched.outbox.close();
         }
     }
 }
 
 impl Watched {
+    fn new(watch: Watch, clock: &dyn Clock, dispatcher: &mut Dispatcher) -> Self {
+        let Watch { breaker, memory, sinks, staging, store, kept } = watch;
+        let outbox = dispatcher.outbox(breaker.name(), &sinks, store, kept.as_ref());
+        if let Some(kept) = kept.filter(|kept| kept.breaker == *breaker.name()) {
+            breaker.incident().resume(&breaker, &kept.staging, clock);
+        }
+        Self {
+            memory,
+            memory_due: Instant::ZERO,
+            memory_known: None,
+            memory_state: None,
+            staging,
+            outbox,
+            events_dropped: 0,
+            _supervised: breaker.supervise(),
+            breaker,
+        }
+    }
+
+    fn changed(&self) -> [EventListener; 2] {
+        [self.breaker.changed(), self.staging.changed()]
+    }
+
     /// Does what is due at `now`; tells when to come again.
     fn look_after(&mut self, now: Instant, clock: &dyn Clock) -> Option<Instant> {
         // A clock that was set back must not put off the next reading.
@@ -134,11 +121,12 @@ impl Watched {
         }
         let now = clock.now();
         self.breaker.handle_time(now);
-        self.pass_on_events(clock);
+        self.log_events();
+        let stage = self.stage_alerts(clock).map(|span| now + span.max(LEAST_SLEEP));
         let memory = self.memory.is_some().then_some(self.memory_due);
         // A deadline that has passed already waits for something else; looking again at once would spin.
         let deadline = self.breaker.next_deadline(now).map(|at| if at > now { at } else { now + LEAST_SLEEP });
-        [memory, deadline].into_iter().flatten().min()
+        [memory, stage, deadline].into_iter().flatten().min()
     }
 
     fn sample_memory(&mut self, clock: &dyn Clock) {
@@ -163,10 +151,9 @@ impl Watched {
         self.breaker.handle_memory(clock.now(), sample.ok());
     }
 
-    fn pass_on_events(&mut self, clock: &dyn Clock) {
+    fn log_events(&mut self) {
         while let Some(event) = self.breaker.poll_event() {
             self.log(&event);
-            self.tell(&event, clock);
         }
         let dropped = self.breaker.read(tripline_core::Breaker::events_dropped);
         if dropped != self.events_dropped {
@@ -208,24 +195,31 @@ impl Watched {
         }
     }
 
-    fn tell(&mut self, event: &Event, clock: &dyn Clock) {
-        let (stage, told) = match event.kind {
-            EventKind::IncidentStarted(cause) => (Stage::Initial, self.breaker.incident().begin(cause)),
-            EventKind::IncidentEnded(end) => match self.breaker.incident().end() {
-                Some(told) => (Stage::Resolved(end), told),
-                None => return,
-            },
-            _ => return,
-        };
-        let alert = Alert {
+    /// Hands over what people are to be told; tells when to look again, though nothing happens.
+    fn stage_alerts(&self, clock: &dyn Clock) -> Option<Duration> {
+        let policy = self.staging.policy();
+        let look = self.breaker.incident().look(&self.breaker, policy, clock);
+        let alerts: Vec<Alert> = look.news.iter().map(|news| self.alert(news, &policy, clock)).collect();
+        self.outbox.record(&alerts, look.record);
+        self.staging.set_pending(self.breaker.name(), look.pending);
+        look.again_in
+    }
+
+    fn alert(&self, news: &News, policy: &StagingPolicy, clock: &dyn Clock) -> Alert {
+        let is_over = matches!(news.stage, Stage::Resolved(_));
+        Alert {
             breaker: self.breaker.name().clone(),
-            incident: told.number,
-            stage,
-            cause: told.cause,
+            incident: news.incident.number,
+            kind: news.kind,
+            stage: news.stage,
+            announce_reset: is_over && policy.triggers.breaker_reset && news.incident.trip.is_some(),
+            cause: news.incident.cause,
+            started_at: news.incident.started_at,
             at: clock.wall(),
             snapshot: snapshot(&self.breaker),
-        };
-        self.outbox.send(&alert);
+            earlier: Earlier::default(),
+            page: None,
+        }
     }
 }
 

@@ -214,5 +214,5 @@ fn an_incident_that_was_told_is_resolved_by_the_next_supervisor() {
     breaker.reset();
     world.advance(Duration::from_secs(1));
     let told: Vec<_> = sink.all().iter().map(|alert| (alert.incident, alert.stage.as_str())).collect();
-    assert_eq!(told, [(1, "initial"), (1, "resolved")]);
+    assert_eq!(told, [(1, "single"), (1, "resolved")]);
 }

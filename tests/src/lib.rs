@@ -1,10 +1,11 @@
-//! What the tests of Tripline share: a naive model of the core, seeded noise, statistics, and the golden vectors.
+//! What the tests of Tripline share: naive models of the core and of staging, seeded noise, statistics, and the golden vectors.
 //!
 //! Everything here is written from the design, not from the code it tests, and prefers the obvious over the fast.
 
 pub mod model;
 pub mod noise;
 pub mod setup;
+pub mod staging_model;
 pub mod statistics;
 pub mod trend_model;
 pub mod vectors;

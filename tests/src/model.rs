@@ -252,6 +252,22 @@ impl Model {
         self.end_by_operator();
     }
 
+    /// An incident of an earlier life goes on.
+    pub fn resume_incident(&mut self, now: Instant, cause: IncidentCause, trip: Option<TripReason>) {
+        self.reading(now);
+        self.resume(cause);
+        let had_trip = trip.is_some() || matches!(cause, IncidentCause::Trip(_));
+        match self.state {
+            State::Closed if had_trip && self.policy.half_open_max_calls > 0 => {
+                self.probe_limit = self.policy.half_open_max_calls;
+                self.probe_threshold = self.policy.latency_threshold;
+                self.change_state(State::HalfOpen { admitted: 0, good: 0 }, Cause::Resumed);
+            }
+            State::Disabled => self.end_by_operator(),
+            _ => {}
+        }
+    }
+
     /// The operator switches it on.
     pub fn enable(&mut self, now: Instant) {
         self.reading(now);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tripline_core::{Cause, EventKind, Instant, Latency, Outcome, Policy, Ratio, State, StateKind};
 use tripline_runtime::test_util::{Subject, World};
-use tripline_runtime::{Alert, Breaker, Stage};
+use tripline_runtime::{Alert, Breaker, Stage, StagingPolicy};
 
 /// So many milliseconds.
 pub const fn ms(millis: u64) -> Duration {
@@ -43,6 +43,19 @@ pub fn quick_but(change: impl FnOnce(&mut Policy)) -> Policy {
     let mut policy = quick();
     change(&mut policy);
     policy
+}
+
+/// One alert at once, also for the next incident.
+pub fn no_cooldown() -> StagingPolicy {
+    staging(Duration::ZERO, Duration::ZERO)
+}
+
+/// Alerts in stages.
+pub fn staging(escalate_after: Duration, cooldown: Duration) -> StagingPolicy {
+    let mut staging = StagingPolicy::default();
+    staging.escalate_after = escalate_after;
+    staging.cooldown = cooldown;
+    staging
 }
 
 /// The state with its figures, without letting time pass.

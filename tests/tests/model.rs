@@ -9,8 +9,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use tripline_core::{
-    Breaker, Confidence, EventKind, Generation, Instant, Latency, Policy, Ratio, State, StateKind, Trend, TripReason,
-    is_legal,
+    Breaker, Confidence, EventKind, Generation, IncidentCause, Instant, Latency, Policy, Ratio, State, StateKind,
+    Trend, TripReason, is_legal,
 };
 use tripline_tests::model::{Happened, Model};
 use tripline_tests::trend_model::Slope;
@@ -147,6 +147,10 @@ impl Pair {
                 self.core.simulate_latency(now);
                 self.model.simulate(now, false);
             }
+            Input::Resume(cause, trip) => {
+                self.core.resume_incident(now, *cause, *trip);
+                self.model.resume_incident(now, *cause, *trip);
+            }
             _ => {
                 self.core.undo_simulations(now);
                 self.model.undo_simulations(now);
@@ -202,6 +206,7 @@ impl Pair {
         assert_eq!(core.policy(), model.policy);
         assert_eq!(core.last_trip(), model.last_trip);
         assert_eq!(core.is_in_incident(), model.incident.open);
+        self.compare_incident();
         assert_eq!(core.memory_state(), model.memory);
         assert_eq!(core.stalled(), model.stalled);
         assert_eq!(core.is_memory_simulated(), model.simulated_memory);
@@ -214,6 +219,18 @@ impl Pair {
         for reason in TripReason::ALL {
             let trips = totals.trips.iter().filter(|&&trip| trip == reason).count();
             assert_eq!(core.counts().trips(reason) as usize, trips, "{reason}");
+        }
+    }
+
+    fn compare_incident(&self) {
+        let model = &self.model.incident;
+        let Some(last) = self.core.incident() else { return assert!(model.causes.is_empty()) };
+        assert_eq!((last.number as usize, Some(&last.cause)), (model.causes.len(), model.causes.last()));
+        let mut ends = model.ends.iter().rev();
+        assert_eq!(last.end.as_ref(), if model.open { None } else { ends.next() });
+        assert_eq!(last.end_before.as_ref(), ends.next());
+        if let IncidentCause::Trip(reason) = last.cause {
+            assert_eq!(last.trip, Some(reason));
         }
     }
 
@@ -280,6 +297,7 @@ fn the_core_does_what_the_naive_model_does() {
         "Transition(HalfOpen, Open, Trip(Memory))",
         "Transition(ForcedOpen, Closed, Reset)",
         "Transition(Disabled, Closed, Enable)",
+        "Transition(Closed, HalfOpen, Resumed)",
         "Memory(Unknown)",
         "IncidentStarted(LatencyCondition)",
         "IncidentEnded(Healthy)",
@@ -364,5 +382,6 @@ fn feed_blindly(core: &mut Core, input: &Input, at: Instant, confidence: f64) {
         Input::SimulateMemory => drop(core.simulate_memory(at)),
         Input::SimulateLatency => drop(core.simulate_latency(at)),
         Input::Undo => core.undo_simulations(at),
+        Input::Resume(cause, trip) => core.resume_incident(at, cause, trip),
     }
 }

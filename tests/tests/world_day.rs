@@ -76,7 +76,7 @@ fn three_incidents() -> Vec<(u64, IncidentCause, Stage)> {
         .into_iter()
         .flat_map(|(number, reason)| {
             let cause = IncidentCause::Trip(reason);
-            [(number, cause, Stage::Initial), (number, cause, Stage::Resolved(IncidentEnd::Healthy))]
+            [(number, cause, Stage::Single), (number, cause, Stage::Resolved(IncidentEnd::Healthy))]
         })
         .collect()
 }

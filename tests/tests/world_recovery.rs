@@ -8,7 +8,7 @@ use tripline_core::{IncidentCause, IncidentEnd, MemoryState, Outcome, RefusalRea
 use tripline_runtime::test_util::{ManualClock, World};
 use tripline_runtime::{Breaker, Stage};
 use tripline_tests::world_support::{
-    FAST, SLOW, StateLog, kind, ms, quick, quick_but, recover, report, report_many, s, stages, state, trip,
+    FAST, SLOW, StateLog, kind, ms, no_cooldown, quick, quick_but, recover, report, report_many, s, stages, state, trip,
 };
 
 const HEALTHY: Stage = Stage::Resolved(IncidentEnd::Healthy);
@@ -30,7 +30,7 @@ fn without_traffic_open_stays_until_it_is_asked_and_half_open_stays_too() {
     assert_eq!(state(breaker), State::HalfOpen { admitted: 1, good: 1 });
     world.advance(s(3_600));
     assert_eq!(state(breaker), State::HalfOpen { admitted: 1, good: 1 });
-    assert_eq!(stages(&subject), [(1, Stage::Initial)]);
+    assert_eq!(stages(&subject), [(1, Stage::Single)]);
     report_many(breaker, 2, FAST, Outcome::Ok);
     world.run_until_idle();
     assert_eq!(log.states(), [StateKind::Closed, StateKind::Open, StateKind::HalfOpen, StateKind::Closed]);
@@ -195,9 +195,9 @@ fn a_re_trip_inside_the_incident_tells_nobody() {
         report_many(&subject.breaker, 10, FAST, Outcome::Ok);
         world.advance(s(29));
     }
-    assert_eq!(stages(&subject), [(1, Stage::Initial)]);
+    assert_eq!(stages(&subject), [(1, Stage::Single)]);
     world.advance(s(1));
-    assert_eq!(stages(&subject), [(1, Stage::Initial), (1, HEALTHY)]);
+    assert_eq!(stages(&subject), [(1, Stage::Single), (1, HEALTHY)]);
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn an_incident_ends_after_the_recovery_time_with_enough_calls() {
     assert!(in_incident(breaker));
     world.advance(ms(1));
     assert!(!in_incident(breaker));
-    assert_eq!(stages(&subject), [(1, Stage::Initial), (1, HEALTHY)]);
+    assert_eq!(stages(&subject), [(1, Stage::Single), (1, HEALTHY)]);
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn with_too_few_calls_an_incident_ends_after_ten_recovery_times() {
     world.advance(ms(299_999));
     assert!(in_incident(breaker));
     world.advance(ms(1));
-    assert_eq!(stages(&subject), [(1, Stage::Initial), (1, HEALTHY)]);
+    assert_eq!(stages(&subject), [(1, Stage::Single), (1, HEALTHY)]);
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn enough_calls_after_the_recovery_time_end_the_incident_with_the_last_of_them()
         report(&subject.breaker, FAST, Outcome::Ok);
     }
     world.run_until_idle();
-    assert_eq!(stages(&subject), [(1, Stage::Initial), (1, HEALTHY)]);
+    assert_eq!(stages(&subject), [(1, Stage::Single), (1, HEALTHY)]);
 }
 
 #[test]
@@ -251,19 +251,19 @@ fn disabling_ends_the_incident_at_once() {
     trip(&world, &subject.breaker);
     subject.breaker.disable();
     world.run_until_idle();
-    assert_eq!(stages(&subject), [(1, Stage::Initial), (1, Stage::Resolved(IncidentEnd::Operator))]);
+    assert_eq!(stages(&subject), [(1, Stage::Single), (1, Stage::Resolved(IncidentEnd::Operator))]);
 }
 
 #[test]
 fn the_next_incident_after_the_end_is_told_under_the_next_number() {
     let world = World::new(1);
-    let subject = world.breaker(quick()).unwrap();
+    let subject = world.staged_breaker(quick(), no_cooldown()).unwrap();
     for _ in 0..3 {
         trip(&world, &subject.breaker);
         recover(&world, &subject.breaker);
         report_many(&subject.breaker, 10, FAST, Outcome::Ok);
         world.advance(s(90));
     }
-    let expected: Vec<_> = (1..=3).flat_map(|number| [(number, Stage::Initial), (number, HEALTHY)]).collect();
+    let expected: Vec<_> = (1..=3).flat_map(|number| [(number, Stage::Single), (number, HEALTHY)]).collect();
     assert_eq!(stages(&subject), expected);
 }

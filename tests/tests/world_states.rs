@@ -139,7 +139,7 @@ fn closed_admits_all_until_the_rule_trips_and_people_are_told_once() {
     assert_eq!(log.states(), [StateKind::Closed, StateKind::Open]);
     let alerts = subject.alerts.all();
     assert_eq!(alerts.len(), 1);
-    assert_eq!(alerts[0].stage, Stage::Initial);
+    assert_eq!(alerts[0].stage, Stage::Single);
     assert_eq!(alerts[0].cause, IncidentCause::Trip(TripReason::Latency));
     assert_eq!(alerts[0].snapshot.state, StateKind::Open);
     assert_eq!(alerts[0].snapshot.trip_reason, Some(TripReason::Latency));
@@ -348,6 +348,6 @@ fn an_operators_reset_ends_the_incident_and_closes_what_was_sent() {
         assert_eq!(kind(&subject.breaker), from);
         subject.breaker.reset();
         world.run_until_idle();
-        assert_eq!(stages(&subject), [(1, Stage::Initial), (1, Stage::Resolved(IncidentEnd::Operator))], "{from}");
+        assert_eq!(stages(&subject), [(1, Stage::Single), (1, Stage::Resolved(IncidentEnd::Operator))], "{from}");
     }
 }

@@ -158,10 +158,15 @@ impl<const N: usize> Breaker<N> {
     }
 
     pub(super) fn end_wait(&mut self, now: Instant) {
+        let to = self.start_of_recovery();
+        self.change_state(now, to, Cause::WaitOver);
+    }
+
+    /// Half-open with the settings in force, or closed where they ask for no probes.
+    pub(super) fn start_of_recovery(&mut self) -> State {
         self.probes.limit = self.settings.half_open_max_calls;
         self.probes.threshold = self.settings.latency_threshold;
-        let to = if self.probes.limit == 0 { State::Closed } else { State::HalfOpen { admitted: 0, good: 0 } };
-        self.change_state(now, to, Cause::WaitOver);
+        if self.probes.limit == 0 { State::Closed } else { State::HalfOpen { admitted: 0, good: 0 } }
     }
 
     pub(super) fn trip(&mut self, now: Instant, reason: TripReason) {
@@ -172,7 +177,7 @@ impl<const N: usize> Breaker<N> {
         self.last_trip = Some(Trip { reason, at: now, stalled: self.stalled });
         self.counts.tripped(reason);
         self.change_state(now, State::Open { until: now.plus_nanos(wait) }, Cause::Trip(reason));
-        if let Some(cause) = self.incident.tripped(reason) {
+        if let Some(cause) = self.incident.tripped(now, reason) {
             self.emit(now, EventKind::IncidentStarted(cause));
         }
     }

@@ -1,7 +1,7 @@
 //! What operators and their configuration do to a breaker.
 
 use super::{Breaker, CapacityError, check_capacity};
-use crate::event::EventKind;
+use crate::event::{EventKind, IncidentCause};
 use crate::evidence::Evidence;
 use crate::policy::Policy;
 use crate::rules::{Limits, Verdict};
@@ -67,6 +67,28 @@ impl<const N: usize> Breaker<N> {
             self.clear_simulations();
             self.change_state(now, State::Disabled, Cause::Disable);
             self.end_incident_by_operator(now);
+        }
+    }
+
+    /// An incident that was on when an earlier life of this breaker ended (the process was killed) goes on: for a breaker that
+    /// was just made. `cause` is what it began with, `trip` why the breaker opened first in it, if it did.
+    ///
+    /// After a trip a closed breaker becomes half-open, so that no more than the probes reach a service that may still be in
+    /// trouble. It stays closed, with the incident on, where there was no trip or the policy asks for no probes. One that has
+    /// tripped since it was made keeps its state. In a disabled breaker the incident ends at once.
+    pub fn resume_incident(&mut self, now: Instant, cause: IncidentCause, trip: Option<TripReason>) {
+        let now = self.read_clock(now);
+        let trip = if let IncidentCause::Trip(reason) = cause { Some(reason) } else { trip };
+        self.incident.resume(now, cause, trip);
+        match self.state {
+            State::Closed if trip.is_some() => {
+                let to = self.start_of_recovery();
+                if to != State::Closed {
+                    self.change_state(now, to, Cause::Resumed);
+                }
+            }
+            State::Disabled => self.end_incident_by_operator(now),
+            _ => {}
         }
     }
 

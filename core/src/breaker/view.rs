@@ -2,6 +2,8 @@
 
 use super::{Breaker, Generation, Trip};
 use crate::counts::Counts;
+#[cfg(feature = "staging")]
+use crate::incident::Incident;
 use crate::memory::{MemorySample, MemoryState};
 use crate::policy::Policy;
 use crate::state::State;
@@ -133,6 +135,12 @@ impl<const N: usize> Breaker<N> {
     /// Whether an incident is on.
     pub fn is_in_incident(&self) -> bool {
         self.incident.is_open()
+    }
+
+    /// The incident that is on, or the last one; `None` where there was none yet.
+    #[cfg(feature = "staging")]
+    pub fn incident(&self) -> Option<Incident> {
+        self.incident.last()
     }
 
     /// Totals.

@@ -22,8 +22,10 @@
 mod clock;
 mod executor;
 mod sink;
+mod store;
 mod world;
 
 pub use clock::ManualClock;
 pub use sink::RecordingSink;
+pub use store::MemoryStore;
 pub use world::{Subject, World};

@@ -1,49 +1,111 @@
 //! A sink that remembers, and fails when it is told to.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use async_trait::async_trait;
+use tripline_core::AlertKind;
 
 use crate::alert::{Alert, AlertSink, DeliveryError};
+use crate::name::BreakerName;
 use crate::sync::{Mutex, lock};
 
 /// A sink that remembers every alert that it took.
-#[derive(Debug, Default)]
+///
+/// It outlives the world that it was used in, as an alert service outlives the process that was killed.
+#[derive(Debug)]
 pub struct RecordingSink {
-    taken: Mutex<Vec<Alert>>,
-    failures: Mutex<VecDeque<DeliveryError>>,
-    attempts: Mutex<u64>,
+    name: String,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    taken: Vec<Alert>,
+    failures: VecDeque<Failure>,
+    down: Option<DeliveryError>,
+    attempts: u64,
+}
+
+#[derive(Debug)]
+enum Failure {
+    NotTaken(DeliveryError),
+    AnswerLost(DeliveryError),
 }
 
 impl RecordingSink {
+    /// A sink of this name.
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), state: Mutex::default() }
+    }
+
     /// The alerts that were delivered, in order.
     pub fn all(&self) -> Vec<Alert> {
-        lock(&self.taken).clone()
+        lock(&self.state).taken.clone()
+    }
+
+    /// What is open at a service that has at most one open alert per breaker and kind: the last alert of each that was
+    /// delivered, without those that are closed.
+    pub fn open(&self) -> BTreeMap<(BreakerName, AlertKind), Alert> {
+        let mut open = BTreeMap::new();
+        for alert in self.all() {
+            let alias = (alert.breaker.clone(), alert.kind);
+            if alert.stage.is_end() {
+                open.remove(&alias);
+            } else {
+                open.insert(alias, alert);
+            }
+        }
+        open
     }
 
     /// The next attempt fails with this; call it again for the one after it.
     pub fn fail_next(&self, error: DeliveryError) {
-        lock(&self.failures).push_back(error);
+        lock(&self.state).failures.push_back(Failure::NotTaken(error));
+    }
+
+    /// The next attempt takes the alert, and yet fails with this, as when an answer is lost.
+    pub fn take_next_but_fail(&self, error: DeliveryError) {
+        lock(&self.state).failures.push_back(Failure::AnswerLost(error));
+    }
+
+    /// From now on every attempt fails with this; `None` = no more.
+    pub fn set_down(&self, error: Option<DeliveryError>) {
+        lock(&self.state).down = error;
     }
 
     /// How often a delivery was tried.
     pub fn attempts(&self) -> u64 {
-        *lock(&self.attempts)
+        lock(&self.state).attempts
+    }
+}
+
+impl Default for RecordingSink {
+    /// Named `"recording"`.
+    fn default() -> Self {
+        Self::named("recording")
     }
 }
 
 #[async_trait]
 impl AlertSink for RecordingSink {
-    fn name(&self) -> &'static str {
-        "recording"
+    fn name(&self) -> &str {
+        &self.name
     }
 
     async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {
-        *lock(&self.attempts) += 1;
-        if let Some(error) = lock(&self.failures).pop_front() {
+        let mut state = lock(&self.state);
+        state.attempts += 1;
+        if let Some(error) = &state.down {
+            return Err(error.clone());
+        }
+        let failure = state.failures.pop_front();
+        if let Some(Failure::NotTaken(error)) = failure {
             return Err(error);
         }
-        lock(&self.taken).push(alert.clone());
-        Ok(())
+        state.taken.push(alert.clone());
+        match failure {
+            Some(Failure::AnswerLost(error) | Failure::NotTaken(error)) => Err(error),
+            None => Ok(()),
+        }
     }
 }

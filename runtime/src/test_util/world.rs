@@ -3,15 +3,17 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tripline_core::{CapacityError, Instant, Outcome, Policy};
+use tripline_core::{CapacityError, Instant, Outcome, Policy, StagingPolicy};
 
 use super::{ManualClock, RecordingSink, executor::Executor};
 use crate::breaker::Breaker;
 use crate::clock::Clock as _;
 use crate::mock_memory::MockMemory;
+use crate::staging_control::StagingControl;
 use crate::stop::Stop;
-use crate::supervisor::{Watch, supervise};
+use crate::supervisor::supervise;
 use crate::sync::Arc;
+use crate::watch::Watch;
 
 /// A world in which time passes only when you say so, and everything that is due happens at its instant.
 ///
@@ -33,6 +35,8 @@ pub struct Subject {
     pub memory: Arc<MockMemory>,
     /// Its alerts.
     pub alerts: Arc<RecordingSink>,
+    /// How its alerts are staged.
+    pub staging: StagingControl,
     /// Stops its supervisor and dispatcher.
     pub stop: Stop,
 }
@@ -58,12 +62,22 @@ impl World {
     /// # Errors
     /// [`CapacityError`] where the policy's window is too large.
     pub fn breaker(&self, policy: Policy) -> Result<Subject, CapacityError> {
+        self.staged_breaker(policy, StagingPolicy::default())
+    }
+
+    /// As [`World::breaker`], with alerts in stages.
+    ///
+    /// # Errors
+    /// [`CapacityError`] where the policy's window is too large.
+    pub fn staged_breaker(&self, policy: Policy, staging: StagingPolicy) -> Result<Subject, CapacityError> {
+        let staging = StagingControl::new(staging);
         let breaker = Breaker::builder(self.clock.clone()).policy(policy).seed(self.seed).build()?;
         let memory = Arc::new(MockMemory::default());
         let alerts = Arc::new(RecordingSink::default());
         let watch = Watch::new(breaker.clone()).memory(memory.clone()).sink(alerts.clone());
+        let watch = watch.staging(staging.clone());
         let stop = self.supervise([watch]);
-        Ok(Subject { breaker, memory, alerts, stop })
+        Ok(Subject { breaker, memory, alerts, staging, stop })
     }
 
     /// Runs a supervisor and a dispatcher for these.

@@ -9,6 +9,10 @@ use super::{Happened, Model};
 pub struct Incident {
     /// It is on.
     pub open: bool,
+    /// What every incident so far began with.
+    pub causes: Vec<IncidentCause>,
+    /// How every incident so far ended.
+    pub ends: Vec<IncidentEnd>,
     pub(super) bad_since: Option<Instant>,
     pub(super) good_since: Option<Instant>,
     pub(super) calls_since_closed: usize,
@@ -45,8 +49,20 @@ impl Model {
     pub(super) fn start_incident(&mut self, cause: IncidentCause) {
         if !self.incident.open {
             self.incident.open = true;
+            self.incident.causes.push(cause);
             self.happened.push(Happened::IncidentStarted(cause));
         }
+    }
+
+    /// Nothing happens with it, and recovery counts from here.
+    pub(super) fn resume(&mut self, cause: IncidentCause) {
+        self.incident_sees_new_state();
+        self.incident.good_since = None;
+        if self.incident.open {
+            self.incident.causes.pop();
+        }
+        self.incident.open = true;
+        self.incident.causes.push(cause);
     }
 
     pub(super) fn end_by_operator(&mut self) {
@@ -57,6 +73,7 @@ impl Model {
         self.failed_probings = 0;
         if self.incident.open {
             self.incident.open = false;
+            self.incident.ends.push(end);
             self.happened.push(Happened::IncidentEnded(end));
         }
     }

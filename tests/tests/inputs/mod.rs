@@ -4,7 +4,9 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tripline_core::{Backoff, Latency, MemorySample, MemoryThreshold, Outcome, Percentile, Policy, Ratio};
+use tripline_core::{
+    Backoff, IncidentCause, Latency, MemorySample, MemoryThreshold, Outcome, Percentile, Policy, Ratio, TripReason,
+};
 
 /// The capacity of the breakers.
 pub(crate) const N: usize = 32;
@@ -46,6 +48,7 @@ pub(crate) enum Input {
     SimulateMemory,
     SimulateLatency,
     Undo,
+    Resume(IncidentCause, Option<TripReason>),
 }
 
 const THRESHOLDS_MS: [u32; 3] = [1, 20, 100];
@@ -115,6 +118,14 @@ fn steps_ms() -> impl Strategy<Value = u64> {
     ]
 }
 
+fn resumptions() -> impl Strategy<Value = Input> {
+    let trips = prop_oneof![Just(None), Just(Some(TripReason::Latency))];
+    prop_oneof![
+        trips.prop_map(|trip| Input::Resume(IncidentCause::LatencyCondition, trip)),
+        Just(Input::Resume(IncidentCause::Trip(TripReason::Memory), None)),
+    ]
+}
+
 pub(crate) fn inputs() -> impl Strategy<Value = Input> {
     let memory = prop_oneof![
         8 => (0..120_u64).prop_map(|used| Some(MemorySample { used, limit: Some(100) })),
@@ -146,6 +157,7 @@ pub(crate) fn inputs() -> impl Strategy<Value = Input> {
         1 => policies().prop_map(|policy| Input::Policy(Box::new(policy))),
         2 => Just(Input::Reset),
         1 => prop::sample::select(vec![Input::Enable, Input::Disable, Input::ForceOpen]),
+        1 => resumptions(),
         1 => prop::sample::select(vec![Input::SimulateMemory, Input::SimulateLatency, Input::Undo, Input::Undo]),
     ]
 }

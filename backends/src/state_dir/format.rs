@@ -1,0 +1,78 @@
+//! The file: one JSON object that says what it is, holds the state, and tells when it is torn or was changed.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
+use tripline_runtime::{BreakerName, DurableState};
+
+use super::problem::NotOurs;
+
+const FORMAT: &str = "tripline-state";
+
+#[derive(Serialize)]
+struct Written<'a> {
+    format: &'a str,
+    version: u32,
+    checksum: &'a str,
+    state: &'a RawValue,
+}
+
+/// What can be read of a file of any version.
+#[derive(Deserialize)]
+struct Read<'a> {
+    format: String,
+    version: u64,
+    checksum: String,
+    #[serde(borrow)]
+    state: &'a RawValue,
+}
+
+pub(super) fn encode(state: &DurableState) -> io::Result<Vec<u8>> {
+    let state = to_raw_value(state)?;
+    let checksum = checksum(state.get());
+    let file = Written { format: FORMAT, version: DurableState::VERSION, checksum: &checksum, state: &state };
+    let mut text = serde_json::to_vec(&file)?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+pub(super) fn decode(bytes: &[u8], breaker: &BreakerName) -> Result<DurableState, NotOurs> {
+    let file: Read<'_> =
+        serde_json::from_slice(bytes).map_err(|error| NotOurs::Unreadable { reason: error.to_string() })?;
+    if file.format != FORMAT {
+        return Err(NotOurs::Foreign { format: file.format.chars().take(80).collect() });
+    }
+    if file.version != u64::from(DurableState::VERSION) {
+        return Err(NotOurs::OtherVersion { version: file.version });
+    }
+    if file.checksum != checksum(file.state.get()) {
+        return Err(NotOurs::Changed);
+    }
+    let state: DurableState =
+        serde_json::from_str(file.state.get()).map_err(|error| NotOurs::Unreadable { reason: error.to_string() })?;
+    if state.breaker != *breaker {
+        return Err(NotOurs::OtherBreaker { breaker: state.breaker });
+    }
+    Ok(state)
+}
+
+/// FNV-1a of 64 bits, in hexadecimal: enough against accidents, and nobody is kept out by it.
+fn checksum(text: &str) -> String {
+    let sum = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    format!("{sum:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checksum_is_the_one_that_it_says() {
+        assert_eq!(checksum(""), "cbf29ce484222325");
+        assert_eq!(checksum("a"), "af63dc4c8601ec8c");
+        assert_eq!(checksum("foobar"), "85944171f73967e8");
+    }
+}

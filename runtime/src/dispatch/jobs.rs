@@ -1,0 +1,18 @@
+//! Several futures as one.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::Poll;
+
+use futures_lite::future;
+
+pub(super) type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Runs all of them at once, until the last is done. There are few, so each wake looks at all, in their order.
+pub(super) async fn all(mut jobs: Vec<Job>) {
+    future::poll_fn(|context| {
+        jobs.retain_mut(|job| job.as_mut().poll(context).is_pending());
+        if jobs.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}

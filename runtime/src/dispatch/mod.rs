@@ -1,0 +1,121 @@
+//! How alerts leave: one lane per breaker, sink and kind of alert, in order, with retries, and never in the way of anybody
+//! else; and how what must not be lost is written down before.
+
+mod jobs;
+mod lane;
+mod ledger;
+mod outbox;
+mod post;
+mod queue;
+mod stats;
+
+use std::time::Duration;
+
+use futures_lite::future;
+
+pub(crate) use self::outbox::Outbox;
+pub use self::stats::{DeliveryCount, DeliveryStats, StoreCount};
+
+use self::jobs::{Job, all};
+use self::lane::Lane;
+use self::ledger::Ledger;
+use self::post::Post;
+use crate::alert::AlertSink;
+use crate::clock::Clock;
+use crate::durable::{DurableState, StateStore};
+use crate::name::BreakerName;
+use crate::stop::Stop;
+use crate::sync::Arc;
+
+/// Delivers alerts, as a future for any executor.
+///
+/// - Each breaker, sink and kind of alert has a lane of its own: none waits for another. In a lane the order is kept.
+/// - Of one incident only the newest alert waits: what it has come to replaces what it was. What is over before anything of
+///   it was sent is not sent at all, and nothing that was sent stays open. So little waits, however long a sink is dead.
+/// - An attempt that fails is repeated, with waits that are drawn from zero up to a ceiling that doubles to a minute, but
+///   not before the time that the other side asks for (10 minutes at the longest).
+/// - Where a breaker has a [`StateStore`], an attempt waits until a state is saved which says that the alert may have
+///   arrived; for 5 seconds at the longest, and where saving fails it goes out all the same.
+#[derive(Debug)]
+#[must_use = "a dispatcher does nothing until `run`"]
+pub struct Dispatcher {
+    clock: Arc<dyn Clock>,
+    stop: Stop,
+    seed: u64,
+    posts: Vec<Arc<Post>>,
+    lanes: Vec<Lane>,
+    ledgers: Vec<Ledger>,
+}
+
+/// What was still waiting when the time to drain was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DrainReport {
+    /// Alerts that were not delivered.
+    pub undelivered: usize,
+}
+
+/// The last save, when everything else is over, may take so long.
+const LAST_SAVE: Duration = Duration::from_secs(5);
+
+impl Dispatcher {
+    pub(crate) fn new(clock: Arc<dyn Clock>, stop: Stop, seed: u64) -> Self {
+        Self { clock, stop, seed, posts: Vec::new(), lanes: Vec::new(), ledgers: Vec::new() }
+    }
+
+    /// Makes the lanes of a breaker, with what `kept` says they were sent and are to be sent.
+    pub(crate) fn outbox(
+        &mut self,
+        breaker: &BreakerName,
+        sinks: &[Arc<dyn AlertSink>],
+        store: Option<Arc<dyn StateStore>>,
+        kept: Option<&DurableState>,
+    ) -> Outbox {
+        let kept = kept.filter(|state| {
+            let is_ours = state.breaker == *breaker;
+            if !is_ours {
+                tracing::error!(breaker = breaker.as_str(), of = state.breaker.as_str(), "the kept state is another's");
+            }
+            is_ours
+        });
+        let post = Arc::new(Post::new(breaker.clone(), sinks, store.is_some(), kept));
+        self.posts.push(post.clone());
+        self.lanes.extend(Lane::all(&post, sinks, &self.clock));
+        self.ledgers.extend(store.map(|store| Ledger::new(post.clone(), store, self.clock.clone())));
+        Outbox::new(post)
+    }
+
+    /// The counters of this dispatcher.
+    pub fn stats(&self) -> DeliveryStats {
+        DeliveryStats::new(&self.posts)
+    }
+
+    /// Delivers until it is told to stop and everything is delivered, or the time to drain is over; tells what is left,
+    /// which is saved for the last time where there is a store.
+    pub async fn run(self) -> DrainReport {
+        let seeds = (0..).map(|index| self.seed.wrapping_add(index));
+        let lanes = self.lanes.into_iter().zip(seeds).map(|(lane, seed)| Box::pin(lane.run(seed)) as Job).collect();
+        let delivered = future::or(all(lanes), time_to_drain_is_over(&self.stop, &*self.clock));
+        let ledgers = self.ledgers.iter().cloned().map(|ledger| Box::pin(ledger.run(self.seed)) as Job).collect();
+        let written_down = async {
+            all(ledgers).await;
+            // There may be none, and that ends nothing.
+            future::pending::<()>().await;
+        };
+        // The lanes come first, so that one save covers an alert and that it may have arrived.
+        future::or(delivered, written_down).await;
+        let last = self.ledgers.into_iter().map(|ledger| Box::pin(ledger.save_for_the_last_time()) as Job).collect();
+        future::or(all(last), self.clock.sleep_until(self.clock.now() + LAST_SAVE)).await;
+        DrainReport { undelivered: self.posts.iter().map(|post| post.undelivered()).sum() }
+    }
+}
+
+async fn time_to_drain_is_over(stop: &Stop, clock: &dyn Clock) {
+    loop {
+        let stopped = stop.listen();
+        if stop.is_set() {
+            break;
+        }
+        stopped.await;
+    }
+    clock.sleep_until(clock.now() + stop.drain()).await;
+}

@@ -1,0 +1,138 @@
+//! What was delivered and what was not, in numbers.
+
+use tripline_core::{AlertKind, Stage};
+
+use crate::dispatch::post::{LaneBook, Post};
+use crate::name::BreakerName;
+use crate::sync::Arc;
+
+/// The counters of a dispatcher, for any thread and at any time, also after it has ended. Cheap to clone.
+///
+/// Reading takes a short lock per breaker, and time and memory in proportion to its sinks.
+#[derive(Debug, Clone)]
+pub struct DeliveryStats {
+    posts: Arc<[Arc<Post>]>,
+}
+
+/// What became of the alerts of one breaker, sink, kind and stage since the dispatcher was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeliveryCount {
+    /// Whose alerts.
+    pub breaker: BreakerName,
+    /// The sink's name. Where a breaker has several sinks of one name, the later ones end in `-2`, `-3`, …
+    pub sink: String,
+    /// The kind.
+    pub kind: AlertKind,
+    /// The stage, as [`Stage::as_str`] has it.
+    pub stage: &'static str,
+    /// Alerts that the sink took.
+    pub sent: u64,
+    /// Attempts that failed and were, or are to be, repeated.
+    pub retried: u64,
+    /// Alerts that were given up.
+    pub failed: u64,
+    /// Alerts that wait now, those on their way included.
+    pub waiting: u64,
+}
+
+/// How well the state of one breaker is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreCount {
+    /// Whose state.
+    pub breaker: BreakerName,
+    /// How often it could not be saved, or not in time.
+    pub failures: u64,
+    /// It could not be saved the last time: a kill now may lose alerts.
+    pub is_failing: bool,
+}
+
+impl DeliveryStats {
+    pub(super) fn new(posts: &[Arc<Post>]) -> Self {
+        Self { posts: posts.into() }
+    }
+
+    /// The counts, all stages of all kinds of all sinks of all breakers, in this order always; also those that are zero.
+    pub fn deliveries(&self) -> Vec<DeliveryCount> {
+        self.posts
+            .iter()
+            .flat_map(|post| {
+                let book = post.book();
+                book.lanes.iter().flat_map(|lane| lane.counts(&post.breaker)).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// Of each breaker whose state is kept, how well.
+    pub fn stores(&self) -> Vec<StoreCount> {
+        let durable = self.posts.iter().filter(|post| post.is_durable);
+        durable
+            .map(|post| {
+                let book = post.book();
+                StoreCount {
+                    breaker: post.breaker.clone(),
+                    failures: book.store_failures,
+                    is_failing: book.store_is_failing,
+                }
+            })
+            .collect()
+    }
+}
+
+/// The counters of one lane.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    single: Counters,
+    initial: Counters,
+    escalated: Counters,
+    resolved: Counters,
+    taken_over: Counters,
+}
+
+/// The counters of one stage.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Counters {
+    pub(super) sent: u64,
+    pub(super) retried: u64,
+    pub(super) failed: u64,
+}
+
+impl Tally {
+    /// The counters of a stage.
+    pub(super) fn of(&mut self, stage: Stage) -> &mut Counters {
+        match stage {
+            Stage::Initial => &mut self.initial,
+            Stage::Escalated => &mut self.escalated,
+            Stage::Resolved(_) => &mut self.resolved,
+            Stage::TakenOver => &mut self.taken_over,
+            _ => &mut self.single,
+        }
+    }
+
+    fn rows(&self) -> [(&'static str, Counters); 5] {
+        [
+            ("single", self.single),
+            ("initial", self.initial),
+            ("escalated", self.escalated),
+            ("resolved", self.resolved),
+            ("taken_over", self.taken_over),
+        ]
+    }
+}
+
+impl LaneBook {
+    fn counts(&self, breaker: &BreakerName) -> Vec<DeliveryCount> {
+        let row = |(stage, counters): (&'static str, Counters)| DeliveryCount {
+            breaker: breaker.clone(),
+            sink: self.sink.clone(),
+            kind: self.kind,
+            stage,
+            sent: counters.sent,
+            retried: counters.retried,
+            failed: counters.failed,
+            waiting: self.queue.waiting().filter(|waiting| waiting.as_str() == stage).count() as u64,
+        };
+        self.tally.rows().into_iter().map(row).collect()
+    }
+}

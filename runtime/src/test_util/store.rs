@@ -1,0 +1,51 @@
+//! A store that keeps the last state in memory, and fails when it is told to.
+
+use std::io;
+
+use async_trait::async_trait;
+
+use crate::durable::{DurableState, StateStore};
+use crate::sync::{Mutex, lock};
+
+/// A store that keeps the last state. It outlives the world that it was used in, as a disk outlives a process.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    last: Option<DurableState>,
+    saves: u64,
+    failing: Option<io::ErrorKind>,
+}
+
+impl MemoryStore {
+    /// The state that was saved last.
+    pub fn last(&self) -> Option<DurableState> {
+        lock(&self.state).last.clone()
+    }
+
+    /// How often saving was tried.
+    pub fn saves(&self) -> u64 {
+        lock(&self.state).saves
+    }
+
+    /// From now on every save fails with this, e.g. [`io::ErrorKind::StorageFull`]; `None` = no more.
+    pub fn set_failing(&self, error: Option<io::ErrorKind>) {
+        lock(&self.state).failing = error;
+    }
+}
+
+#[async_trait]
+impl StateStore for MemoryStore {
+    async fn save(&self, state: &DurableState) -> io::Result<()> {
+        let mut kept = lock(&self.state);
+        kept.saves += 1;
+        if let Some(error) = kept.failing {
+            return Err(error.into());
+        }
+        kept.last = Some(state.clone());
+        Ok(())
+    }
+}

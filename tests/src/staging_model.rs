@@ -1,0 +1,120 @@
+//! Staging as plainly as it can be written: it keeps a log of all that was ever told, and reads everything from it.
+
+use std::time::Duration;
+
+use tripline_core::{AlertKind, IncidentCause, IncidentEnd, Stage, StagingPolicy, Triggers, TripReason};
+
+/// One incident of the breaker.
+#[derive(Debug, Clone, Copy)]
+pub struct ModelIncident {
+    /// Since the beginning of the world.
+    pub began: Duration,
+    /// What it began with.
+    pub cause: IncidentCause,
+    /// The first trip in it.
+    pub trip: Option<TripReason>,
+    /// How it ended.
+    pub end: Option<IncidentEnd>,
+}
+
+/// Something that was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// When.
+    pub at: Duration,
+    /// Of which incident, from 1.
+    pub incident: u32,
+    /// As which alert.
+    pub kind: AlertKind,
+    /// How far it had come.
+    pub stage: Stage,
+}
+
+/// The naive staging.
+#[derive(Debug, Clone, Default)]
+pub struct StagingModel {
+    /// All that was ever told, oldest first.
+    pub log: Vec<Told>,
+    /// Incidents in which a trip was seen.
+    seen_tripped: Vec<u32>,
+}
+
+impl StagingModel {
+    /// Looks at all incidents that there ever were, and tells.
+    pub fn look(&mut self, at: Duration, incidents: &[ModelIncident], is_bad: bool, policy: &StagingPolicy) {
+        for (incident, number) in incidents.iter().zip(1..) {
+            match incident.end {
+                Some(end) => self.tell(at, number, self.open_kind(number), Stage::Resolved(end)),
+                None => self.look_at(at, number, incident, is_bad, policy),
+            }
+        }
+    }
+
+    fn look_at(&mut self, at: Duration, number: u32, incident: &ModelIncident, is_bad: bool, policy: &StagingPolicy) {
+        let wanted = kind(incident, &policy.triggers);
+        let open = self.open_kind(number);
+        let has_just_tripped = incident.trip.is_some() && !self.seen_tripped.contains(&number);
+        if has_just_tripped {
+            self.seen_tripped.push(number);
+        }
+        let escalates = is_bad && at >= incident.began + policy.escalate_after;
+        let reached = match self.reached(number) {
+            None if policy.escalate_after.is_zero() => Stage::Single,
+            None | Some(Stage::Initial) if escalates => Stage::Escalated,
+            None => Stage::Initial,
+            Some(stage) => stage,
+        };
+        let is_cool = |kind| self.last_created(kind).is_none_or(|created| at >= created + policy.cooldown);
+        match (open, wanted) {
+            (None, Some(kind)) if is_cool(kind) => self.tell(at, number, wanted, reached),
+            (Some(old), Some(kind)) if has_just_tripped && old != kind => {
+                self.tell(at, number, wanted, reached);
+                self.tell(at, number, open, Stage::TakenOver);
+            }
+            (Some(_), _) if self.reached(number) != Some(reached) => self.tell(at, number, open, reached),
+            _ => {}
+        }
+    }
+
+    fn tell(&mut self, at: Duration, incident: u32, kind: Option<AlertKind>, stage: Stage) {
+        self.log.extend(kind.map(|kind| Told { at, incident, kind, stage }));
+    }
+
+    /// The kind of the incident's alert that was created and not closed.
+    fn open_kind(&self, number: u32) -> Option<AlertKind> {
+        let of = || self.log.iter().filter(|told| told.incident == number);
+        let is_closed = |kind| of().any(|told| told.kind == kind && told.stage.is_end());
+        of().map(|told| told.kind).find(|&kind| !is_closed(kind))
+    }
+
+    /// The last stage that the incident was told to be at.
+    fn reached(&self, number: u32) -> Option<Stage> {
+        let mut of = self.log.iter().rev().filter(|told| told.incident == number && !told.stage.is_end());
+        of.next().map(|told| told.stage)
+    }
+
+    /// When an alert of this kind was told of for the first time in an incident, for the last time.
+    fn last_created(&self, kind: AlertKind) -> Option<Duration> {
+        let last = self.log.iter().rev().find(|told| told.kind == kind)?;
+        self.log.iter().find(|told| told.kind == kind && told.incident == last.incident).map(|told| told.at)
+    }
+}
+
+/// The kind of alert that tells of an incident.
+fn kind(incident: &ModelIncident, triggers: &Triggers) -> Option<AlertKind> {
+    let by_cause = |reason| match reason {
+        TripReason::Memory | TripReason::MemoryAndLatency => Some(AlertKind::MemoryThreshold),
+        TripReason::Failures => None,
+        _ => Some(AlertKind::LatencyThreshold),
+    };
+    let is_on = |kind: &AlertKind| match kind {
+        AlertKind::MemoryThreshold => triggers.memory_threshold,
+        AlertKind::LatencyThreshold => triggers.latency_threshold,
+        _ => triggers.breaker_open,
+    };
+    match incident.trip {
+        Some(_) if triggers.breaker_open => Some(AlertKind::CircuitOpen),
+        Some(reason) => by_cause(reason).filter(is_on),
+        None => Some(AlertKind::LatencyThreshold).filter(is_on),
+    }
+}
