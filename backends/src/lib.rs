@@ -1,12 +1,15 @@
 //! Everything of Tripline that touches the world: memory sources, configuration, alert sinks, HTTP and the `tripline` binary.
 #![forbid(unsafe_code)]
 
+pub mod alerts;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "config")]
 pub mod config;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "http-client")]
+pub mod http_client;
 pub mod log_sink;
 pub mod memory;
 #[cfg(feature = "metrics")]

@@ -1,13 +1,44 @@
 //! Alerts as structured log events, for those who alert from their logs.
 
 use async_trait::async_trait;
-use tripline_runtime::core::{Latency, MemorySample};
+use tripline_runtime::core::TripReason;
 use tripline_runtime::{Alert, AlertSink, DeliveryError, Stage};
 
-/// Writes every alert as one `tracing` event of the target `tripline::alert`: a warning when an incident begins, an
-/// information when it is over. It cannot fail and does not wait.
+use crate::alerts::figures::{ended_by, lasted_seconds, memory_percent, percentile_ms};
+
+/// Writes every alert as one `tracing` event of the target `tripline::alert`: a warning when an incident begins or
+/// stays, an information when it is over. It cannot fail and does not wait.
+///
+/// Alias and priority are there where the alert has a page, as behind [`Staged`](crate::alerts::Staged).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LogSink;
+
+/// One event, at the level that the stage has.
+macro_rules! tell {
+    ($level:ident, $alert:expr, $message:literal) => {
+        tracing::$level!(
+            target: "tripline::alert",
+            breaker = $alert.breaker.as_str(),
+            incident = $alert.incident,
+            kind = $alert.kind.as_str(),
+            stage = $alert.stage.as_str(),
+            ended_by = ended_by($alert.stage),
+            cause = $alert.cause.as_str(),
+            alias = $alert.page.as_ref().map(|page| page.alias.as_str()),
+            priority = $alert.page.as_ref().map(|page| page.priority.as_str()),
+            announce_reset = $alert.announce_reset,
+            lasted_seconds = lasted_seconds($alert),
+            state = $alert.snapshot.state.as_str(),
+            trip_reason = $alert.snapshot.trip_reason.map(TripReason::as_str),
+            stalled_at_trip = $alert.snapshot.stalled_at_trip,
+            percentile_ms = percentile_ms(&$alert.snapshot),
+            threshold_ms = $alert.snapshot.threshold.as_millis_f64(),
+            memory_percent = $alert.snapshot.memory.and_then(memory_percent),
+            trend = $alert.snapshot.trend.as_str(),
+            $message
+        )
+    };
+}
 
 #[async_trait]
 impl AlertSink for LogSink {
@@ -16,27 +47,11 @@ impl AlertSink for LogSink {
     }
 
     async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {
-        let breaker = alert.breaker.as_str();
-        let (incident, stage) = (alert.incident, alert.stage.as_str());
-        let cause = alert.cause.as_str();
-        let seen = &alert.snapshot;
-        let percentile_ms = seen.percentile.map(Latency::as_millis_f64);
-        let threshold_ms = seen.threshold.as_millis_f64();
-        // Two decimals are more than anybody reads.
-        let memory_percent = seen.memory.and_then(MemorySample::ratio).map(|ratio| (ratio * 10_000.0).round() / 100.0);
-        let (breaker_is, trend) = (seen.state.as_str(), seen.trend.as_str());
-        if let Stage::Resolved(_) = alert.stage {
-            tracing::info!(
-                target: "tripline::alert",
-                breaker, incident, stage, cause, state = breaker_is, stalled_at_trip = seen.stalled_at_trip, percentile_ms, threshold_ms, memory_percent, trend,
-                "incident is over"
-            );
-        } else {
-            tracing::warn!(
-                target: "tripline::alert",
-                breaker, incident, stage, cause, state = breaker_is, stalled_at_trip = seen.stalled_at_trip, percentile_ms, threshold_ms, memory_percent, trend,
-                "incident"
-            );
+        match alert.stage {
+            Stage::Resolved(_) => tell!(info, alert, "incident is over"),
+            Stage::TakenOver => tell!(info, alert, "incident goes on under another alert"),
+            Stage::Escalated => tell!(warn, alert, "incident stays"),
+            _ => tell!(warn, alert, "incident"),
         }
         Ok(())
     }

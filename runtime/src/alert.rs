@@ -146,6 +146,8 @@ pub struct Snapshot {
     pub trend: Trend,
     /// The last memory reading.
     pub memory: Option<MemorySample>,
+    /// How long a first trip keeps it open before it is tried again.
+    pub wait_time: Duration,
 }
 
 /// Something that can bring an alert to people. Retries, order and time-outs between attempts are the dispatcher's.

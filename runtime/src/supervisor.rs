@@ -235,6 +235,7 @@ fn snapshot(breaker: &Breaker) -> Snapshot {
         threshold: core.policy().latency_threshold,
         trend: core.trend(),
         memory: core.memory_sample(),
+        wait_time: core.policy().wait_time,
     })
 }
 

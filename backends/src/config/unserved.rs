@@ -11,18 +11,12 @@ struct Unserved {
     effect: &'static str,
 }
 
-const ALERTS: &str = "not served by this version: alerts go to the log only";
-
 /// When one of these is served, its line goes, and with it the warnings and the comment in the recommended text.
-const UNSERVED: [Unserved; 3] = [
-    Unserved { key: "opsgenie.enabled", is_set: |config| config.opsgenie.enabled, effect: ALERTS },
-    Unserved { key: "webhook.enabled", is_set: |config| config.webhook.enabled, effect: ALERTS },
-    Unserved {
-        key: "state_dir",
-        is_set: |config| config.state_dir.is_some(),
-        effect: "not served by this version: nothing is kept over a restart",
-    },
-];
+const UNSERVED: [Unserved; 1] = [Unserved {
+    key: "state_dir",
+    is_set: |config| config.state_dir.is_some(),
+    effect: "not served by this version: nothing is kept over a restart",
+}];
 
 /// What `config` asks for and the `tripline` binary of this version does not do; `file` is what the warnings call the
 /// configuration.

@@ -1,0 +1,131 @@
+//! What an alert says. Pure: the same alert and configuration give the same text.
+
+use serde::Serialize;
+use tripline_runtime::core::IncidentEnd;
+use tripline_runtime::{Alert, AlertKind, Priority, Stage};
+
+use super::cut::{DESCRIPTION, ENTITY, MESSAGE, NOTE, SOURCE, cut};
+use super::description::description;
+use super::details::{Details, details};
+use super::mandatory::Mandatory;
+use super::system::System;
+use super::tags::tags;
+use crate::alerts::alias::AliasNames;
+use crate::alerts::figures::lasted_seconds;
+use crate::config::OpsGenie;
+
+/// All that contents are made of.
+#[derive(Debug)]
+pub(super) struct Content<'a> {
+    pub(super) alert: &'a Alert,
+    pub(super) config: &'a OpsGenie,
+    pub(super) system: &'a System,
+    pub(super) mandatory: Mandatory,
+    /// `[namespace/]api[-breaker]`.
+    pub(super) subject: String,
+}
+
+/// The body of a request that opens an alert.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct CreateAlert {
+    message: String,
+    alias: String,
+    description: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    responders: Vec<Responder>,
+    tags: Vec<String>,
+    details: Details,
+    entity: String,
+    source: String,
+    priority: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Responder {
+    r#type: &'static str,
+    name: String,
+}
+
+/// The body of a request that adds a note, or closes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Noted {
+    note: String,
+    source: String,
+}
+
+impl<'a> Content<'a> {
+    pub(super) fn new(
+        alert: &'a Alert,
+        config: &'a OpsGenie,
+        names: &AliasNames,
+        system: &'a System,
+        host: &str,
+    ) -> Self {
+        let subject = names.subject(&alert.breaker);
+        let mandatory = Mandatory::of(config, &subject, host);
+        Self { alert, config, system, mandatory, subject }
+    }
+
+    /// Opens an alert.
+    pub(super) fn create(&self, alias: &str, priority: Priority) -> CreateAlert {
+        let team = (!self.config.team.is_empty()).then(|| Responder { r#type: "team", name: self.config.team.clone() });
+        CreateAlert {
+            message: cut(&self.headline(what(self.alert.kind)), MESSAGE),
+            alias: alias.to_owned(),
+            description: cut(&description(self), DESCRIPTION),
+            responders: team.into_iter().collect(),
+            tags: tags(self),
+            details: details(self),
+            entity: cut(&self.subject, ENTITY),
+            source: self.source(),
+            priority: priority.as_str(),
+        }
+    }
+
+    /// Says that the incident stays.
+    pub(super) fn escalation_note(&self, priority: Priority) -> Noted {
+        self.noted(&format!(
+            "{}\nStill on after {} s. Priority is now {}.\n{}",
+            self.headline(what(self.alert.kind)),
+            lasted_seconds(self.alert),
+            priority.as_str(),
+            super::description::figures(self).join("\n")
+        ))
+    }
+
+    /// Says why the alert is closed.
+    pub(super) fn closing_note(&self) -> Noted {
+        let lasted = lasted_seconds(self.alert);
+        let why = match self.alert.stage {
+            Stage::TakenOver => "The incident goes on; another alert tells of it now.".to_owned(),
+            Stage::Resolved(IncidentEnd::Operator) => format!("Ended by an operator after {lasted} s."),
+            _ => format!("Over: healthy again. The incident lasted {lasted} s."),
+        };
+        let headline = if self.alert.announce_reset && self.alert.stage != Stage::TakenOver {
+            self.headline("Circuit Breaker RESET") + "\n"
+        } else {
+            String::new()
+        };
+        self.noted(&format!("{headline}{why}"))
+    }
+
+    fn noted(&self, note: &str) -> Noted {
+        Noted { note: cut(note, NOTE), source: self.source() }
+    }
+
+    pub(super) fn source(&self) -> String {
+        cut(&self.config.source, SOURCE)
+    }
+
+    fn headline(&self, what: &str) -> String {
+        format!("[{}] {what} - {}", self.mandatory.environment, self.subject)
+    }
+}
+
+const fn what(kind: AlertKind) -> &'static str {
+    match kind {
+        AlertKind::MemoryThreshold => "Memory Threshold Exceeded",
+        AlertKind::LatencyThreshold => "High Latency Detected",
+        _ => "Circuit Breaker OPEN",
+    }
+}

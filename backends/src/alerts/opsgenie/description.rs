@@ -1,0 +1,68 @@
+//! The long text of an alert.
+
+use super::content::Content;
+use super::details::megabytes;
+use crate::alerts::figures::{lasted_seconds, memory_percent, percentile_ms, two_decimals};
+
+pub(super) fn description(content: &Content<'_>) -> String {
+    let (alert, config) = (content.alert, content.config);
+    let mut lines = vec![format!(
+        "{} of {}: the breaker is {}, because of {}.",
+        alert.kind.as_str(),
+        content.subject,
+        alert.snapshot.state.as_str(),
+        alert.cause.as_str()
+    )];
+    if lasted_seconds(alert) > 0 {
+        lines.push(format!("The incident has lasted for {} s.", lasted_seconds(alert)));
+    }
+    lines.extend(figures(content));
+    section(&mut lines, "About", std::slice::from_ref(&config.api_description));
+    section(&mut lines, "Context", std::slice::from_ref(&config.additional_context));
+    section(&mut lines, "Dependencies", &config.api_dependencies);
+    section(&mut lines, "Protected endpoints", &config.api_endpoints);
+    section(&mut lines, "Contacts", &contacts(content));
+    lines.join("\n")
+}
+
+/// The figures that the configuration lets out, one a line.
+pub(super) fn figures(content: &Content<'_>) -> Vec<String> {
+    let (seen, config) = (&content.alert.snapshot, content.config);
+    let mut lines = Vec::new();
+    if config.include_latency_metrics {
+        let threshold = two_decimals(seen.threshold.as_millis_f64());
+        let percentile = percentile_ms(seen)
+            .map_or_else(|| "unknown".to_owned(), |percentile| format!("{} ms", two_decimals(percentile)));
+        lines.push(format!("Latency: percentile {percentile}, threshold {threshold} ms, {}.", seen.trend.as_str()));
+        if seen.stalled_at_trip > 0 {
+            lines.push(format!("Calls that hung: {}.", seen.stalled_at_trip));
+        }
+    }
+    if let Some(memory) = seen.memory.filter(|_| config.include_memory_metrics) {
+        let of = memory_percent(memory).map_or_else(String::new, |percent| format!(", {percent} % of its limit"));
+        lines.push(format!("Memory: {} MB used{of}.", megabytes(memory.used)));
+    }
+    lines
+}
+
+fn contacts(content: &Content<'_>) -> Vec<String> {
+    let contacts = &content.config.contact_details;
+    let named = [
+        ("Primary contact", contacts.primary_contact.clone()),
+        ("Escalation team", contacts.escalation_team.clone()),
+        ("Slack", contacts.slack_channel.clone()),
+        ("Phone", contacts.phone_number.clone()),
+        ("E-mail", contacts.additional_emails.join(", ")),
+    ];
+    named.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name}: {value}")).collect()
+}
+
+fn section(lines: &mut Vec<String>, title: &str, items: &[String]) {
+    let items: Vec<&String> = items.iter().filter(|item| !item.is_empty()).collect();
+    if items.is_empty() {
+        return;
+    }
+    lines.push(String::new());
+    lines.push(format!("{title}:"));
+    lines.extend(items.into_iter().map(|item| format!("- {item}")));
+}

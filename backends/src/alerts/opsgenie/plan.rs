@@ -1,0 +1,140 @@
+//! Which requests bring an alert to the service, and what becomes of each. Pure.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tripline_runtime::{Arrival, DeliveryError, Earlier, Page, PageAction, Priority};
+
+use crate::alerts::alias::ESCALATED;
+use crate::config::Provider;
+
+/// One request that changes something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Opens an alert; where it is open already, the service only counts.
+    Create { alias: String, priority: Priority },
+    /// Changes the priority of an open one.
+    Raise { alias: String, priority: Priority },
+    /// Says that it stays. `or_create`: where there is none, it is opened.
+    Note { alias: String, priority: Priority, or_create: bool },
+    /// Closes it.
+    Close { alias: String, tries: Tries },
+}
+
+/// What is left of a close that the service does not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tries {
+    /// How often more it is closed though there was none: one that was sent without an answer may still come.
+    missing: u8,
+    /// How often more it is tried though it was refused.
+    refused: u8,
+}
+
+/// Time for an alert without an answer to appear.
+const APPEARS_WITHIN: Duration = Duration::from_secs(2);
+
+impl Tries {
+    const fn of(arrival: Arrival) -> Self {
+        Self { missing: if matches!(arrival, Arrival::Perhaps) { 2 } else { 0 }, refused: 10 }
+    }
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It has had its effect.
+    Done,
+    /// There is no such alert.
+    Missing,
+    /// It was taken, and then it failed.
+    Refused(String),
+}
+
+/// What is still to be done for one alert.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Plan(VecDeque<Step>);
+
+impl Plan {
+    /// For a page, after what was sent before.
+    ///
+    /// `OpsGenie` has one alert, whose priority is raised. Its successor documents no such request: the second stage is
+    /// an alert of its own there, and both are closed at the end.
+    pub(super) fn new(provider: Provider, page: &Page, alias: &str, earlier: Earlier) -> Self {
+        let (alias, second, priority) = (alias.to_owned(), format!("{alias}{ESCALATED}"), page.priority);
+        let created = earlier.created != Arrival::Never;
+        let escalated = earlier.escalated != Arrival::Never;
+        let steps = match (page.action, provider) {
+            (PageAction::Escalate, Provider::OpsGenie) if created => {
+                vec![Step::Raise { alias: alias.clone(), priority }, Step::Note { alias, priority, or_create: true }]
+            }
+            (PageAction::Create, _) | (PageAction::Escalate, Provider::OpsGenie) => {
+                vec![Step::Create { alias, priority }]
+            }
+            (PageAction::Escalate, Provider::Jsm) => {
+                let note = created.then_some(Step::Note { alias, priority, or_create: false });
+                std::iter::once(Step::Create { alias: second, priority }).chain(note).collect()
+            }
+            (PageAction::Close, Provider::OpsGenie) if created || escalated => {
+                vec![Step::Close { alias, tries: Tries::of(certain(earlier)) }]
+            }
+            (PageAction::Close, Provider::Jsm) => {
+                let first = created.then_some(Step::Close { alias, tries: Tries::of(earlier.created) });
+                let second = escalated.then_some(Step::Close { alias: second, tries: Tries::of(earlier.escalated) });
+                second.into_iter().chain(first).collect()
+            }
+            _ => Vec::new(),
+        };
+        Self(steps.into())
+    }
+
+    pub(super) fn next(&self) -> Option<&Step> {
+        self.0.front()
+    }
+
+    /// Goes on after the outcome of the next step.
+    ///
+    /// # Errors
+    /// Where the step is to be done again: when, and why.
+    pub(super) fn settle(&mut self, outcome: Outcome) -> Result<(), DeliveryError> {
+        let again = |reason| Err(DeliveryError::Retryable { after: None, reason });
+        match (self.0.front_mut(), outcome) {
+            (Some(Step::Create { .. }), Outcome::Missing) => return again("no such alert".to_owned()),
+            (Some(Step::Create { .. }), Outcome::Refused(reason)) => return again(reason),
+            (
+                Some(Step::Raise { alias, priority } | Step::Note { alias, priority, or_create: true }),
+                Outcome::Missing | Outcome::Refused(_),
+            ) => {
+                // Somebody closed it, or it never arrived; and the incident goes on.
+                let create = Step::Create { alias: std::mem::take(alias), priority: *priority };
+                self.0 = VecDeque::from([create]);
+                return Ok(());
+            }
+            (Some(Step::Close { tries, .. }), Outcome::Missing) if tries.missing > 0 => {
+                tries.missing -= 1;
+                return Err(DeliveryError::Pending { after: APPEARS_WITHIN });
+            }
+            (Some(Step::Close { tries, .. }), Outcome::Refused(reason)) if tries.refused > 0 => {
+                tries.refused -= 1;
+                return again(reason);
+            }
+            (Some(Step::Close { alias, .. }), Outcome::Refused(reason)) => {
+                tracing::warn!(
+                    alias = alias.as_str(),
+                    reason,
+                    "the service does not close an alert; it may be open still"
+                );
+            }
+            _ => {}
+        }
+        self.0.pop_front();
+        Ok(())
+    }
+}
+
+/// What is known of an alert that both stages share.
+const fn certain(earlier: Earlier) -> Arrival {
+    match (earlier.created, earlier.escalated) {
+        (Arrival::Confirmed, _) | (_, Arrival::Confirmed) => Arrival::Confirmed,
+        _ => Arrival::Perhaps,
+    }
+}

@@ -1,0 +1,109 @@
+//! How far the requests for each alert have come, so that the next attempt goes on there.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tripline_runtime::{Alert, AlertKind, BreakerName, Stage};
+
+use super::plan::Plan;
+
+/// Alerts that are remembered. The oldest is forgotten first; its requests would be sent again, which the alias makes
+/// harmless.
+const MOST: usize = 64;
+/// How often a request is looked after, in all some 40 s.
+const MOST_LOOKS: u32 = 8;
+const FIRST_LOOK_AFTER: Duration = Duration::from_millis(500);
+const LONGEST_LOOK: Duration = Duration::from_secs(8);
+
+/// One incident's alert of one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AlertId {
+    breaker: BreakerName,
+    incident: u64,
+    kind: AlertKind,
+}
+
+impl AlertId {
+    pub(super) fn of(alert: &Alert) -> Self {
+        Self { breaker: alert.breaker.clone(), incident: alert.incident, kind: alert.kind }
+    }
+}
+
+/// How far one alert has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Record {
+    id: AlertId,
+    /// What it was called first, and is called to its end, whatever the configuration says by then.
+    pub(super) alias: String,
+    /// What the plan is for.
+    pub(super) stage: Option<Stage>,
+    pub(super) plan: Plan,
+    /// What the next step of the plan waits for.
+    pub(super) unconfirmed: Option<Unconfirmed>,
+    /// Nothing was sent, because alerts were switched off.
+    pub(super) withheld: bool,
+}
+
+/// A request that the service has taken, and perhaps not done yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unconfirmed {
+    pub(super) request: String,
+    looks: u32,
+}
+
+impl Unconfirmed {
+    pub(super) const fn new(request: String) -> Self {
+        Self { request, looks: 0 }
+    }
+
+    /// How long to wait for the next look; `None` when there were enough.
+    pub(super) fn next_look(&mut self) -> Option<Duration> {
+        let wait = (FIRST_LOOK_AFTER * 2_u32.saturating_pow(self.looks)).min(LONGEST_LOOK);
+        self.looks += 1;
+        (self.looks <= MOST_LOOKS).then_some(wait)
+    }
+}
+
+/// The records of all alerts that are not closed.
+#[derive(Debug, Default)]
+pub(super) struct Book(Mutex<VecDeque<Record>>);
+
+impl Book {
+    /// The record of an alert; a new one is called `alias`.
+    pub(super) fn get(&self, id: AlertId, alias: &str) -> Record {
+        let records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        records.iter().find(|record| record.id == id).cloned().unwrap_or_else(|| Record {
+            id,
+            alias: alias.to_owned(),
+            stage: None,
+            plan: Plan::default(),
+            unconfirmed: None,
+            withheld: false,
+        })
+    }
+
+    /// Keeps a record.
+    pub(super) fn put(&self, record: Record) {
+        let mut records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        records.retain(|other| other.id != record.id);
+        records.push_back(record);
+        if records.len() > MOST {
+            records.pop_front();
+        }
+    }
+
+    /// The alert is closed.
+    pub(super) fn forget(&self, record: &Record) {
+        let mut records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        records.retain(|other| other.id != record.id);
+    }
+
+    /// What was asked of another service, or with another key, says nothing any more.
+    pub(super) fn start_over(&self) {
+        let mut records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for record in records.iter_mut() {
+            (record.stage, record.unconfirmed) = (None, None);
+        }
+    }
+}

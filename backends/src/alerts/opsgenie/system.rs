@@ -1,0 +1,38 @@
+//! The process and its machine, for whoever reads an alert.
+
+use std::thread::available_parallelism;
+
+/// What is told of the process and its machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct System {
+    pub(super) process_id: u32,
+    pub(super) cpus: Option<usize>,
+    pub(super) resident_bytes: Option<u64>,
+}
+
+impl System {
+    /// As it is now. Reads a small file.
+    pub(super) fn now() -> Self {
+        Self {
+            process_id: std::process::id(),
+            cpus: available_parallelism().ok().map(Into::into),
+            resident_bytes: resident_bytes(),
+        }
+    }
+}
+
+#[cfg(any(feature = "cgroup", feature = "sysinfo"))]
+fn resident_bytes() -> Option<u64> {
+    crate::memory::ResidentMemory::new().bytes()
+}
+
+/// Without a memory source there is nothing that reads it.
+#[cfg(not(any(feature = "cgroup", feature = "sysinfo")))]
+const fn resident_bytes() -> Option<u64> {
+    None
+}
+
+/// What the machine calls itself; empty where it does not tell.
+pub(crate) fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
+}

@@ -1,0 +1,40 @@
+//! Tags: those of the configuration, and those that every alert has.
+
+use super::content::Content;
+use super::cut::{TAG, TAGS, cut};
+
+/// At most as many as the API keeps. When there are too many, the last ones of the configuration go: people route by
+/// the others.
+pub(super) fn tags(content: &Content<'_>) -> Vec<String> {
+    let (config, mandatory) = (content.config, &content.mandatory);
+    let own = [
+        ("Environment", mandatory.environment.as_str()),
+        ("BookmakerId", &mandatory.bookmaker_id),
+        ("Host", &mandatory.host),
+        ("Business", &mandatory.business),
+        ("Team", &mandatory.team),
+        ("AlertType", content.alert.kind.as_str()),
+        ("Service", if config.api_name.is_empty() { content.alert.breaker.as_str() } else { &config.api_name }),
+        ("Tier", &config.service_tier),
+        ("Context", &config.additional_context),
+    ];
+    let own = own.iter().filter(|(_, value)| !value.is_empty()).map(|(key, value)| format!("{key}:{value}"));
+    let own: Vec<String> = own.map(|tag| cut(&tag, TAG)).collect();
+    let mut tags: Vec<String> = Vec::new();
+    for tag in config.tags.iter().map(|tag| tag.trim()).filter(|tag| !tag.is_empty()) {
+        let tag = cut(&with_key(tag), TAG);
+        if tags.len() + own.len() < TAGS && !tags.contains(&tag) && !own.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    tags.extend(own);
+    tags
+}
+
+/// A tag without a key is marked, so that it is found and put right.
+fn with_key(tag: &str) -> String {
+    match tag.split_once(':') {
+        Some((key, value)) if !key.is_empty() && !value.is_empty() => tag.to_owned(),
+        _ => format!("**TAG_KEY_UNDEFINED**:{tag}"),
+    }
+}

@@ -1,0 +1,130 @@
+//! From an alert's stage to what the people on call get: priority, alias, and open, escalate or close.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+use tripline_runtime::{Alert, AlertSink, Arrival, DeliveryError, Page, PageAction, Priority, Stage};
+
+use super::alias::AliasNames;
+
+/// What pages are made by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PageRules {
+    /// What aliases are made of.
+    pub names: AliasNames,
+    /// Priority of an alert that is not staged. Default: P3.
+    pub single: Priority,
+    /// Priority of the first stage. Default: P3.
+    pub initial: Priority,
+    /// Priority of the second stage. Default: P1.
+    pub escalated: Priority,
+}
+
+impl Default for PageRules {
+    fn default() -> Self {
+        Self { names: AliasNames::default(), single: Priority::P3, initial: Priority::P3, escalated: Priority::P1 }
+    }
+}
+
+impl PageRules {
+    /// How people are paged for `alert`. A close has the priority that the alert has by then.
+    pub fn page(&self, alert: &Alert) -> Page {
+        let (priority, action) = match alert.stage {
+            Stage::Single => (self.single, PageAction::Create),
+            Stage::Initial => (self.initial, PageAction::Create),
+            Stage::Escalated => (self.escalated, PageAction::Escalate),
+            end if end.is_end() && alert.earlier.escalated != Arrival::Never => (self.escalated, PageAction::Close),
+            end if end.is_end() => (self.single, PageAction::Close),
+            _ => (self.single, PageAction::Create),
+        };
+        Page::new(self.names.alias(&alert.breaker, alert.kind), priority, action)
+    }
+}
+
+#[cfg(feature = "config")]
+impl PageRules {
+    /// The rules of a configuration. `host` stands in for the host that it does not name, where each has its own alert.
+    pub fn of(config: &crate::config::OpsGenie, host: &str) -> Self {
+        use crate::config::AlertScope;
+        let host = match (config.alert_scope, config.host()) {
+            (AlertScope::Service, _) => "",
+            (AlertScope::Host, "") => host,
+            (AlertScope::Host, configured) => configured,
+        };
+        let names =
+            AliasNames { namespace: config.api_namespace.clone(), api: config.api_name.clone(), host: host.to_owned() };
+        Self {
+            names,
+            single: priority(config.priority),
+            initial: priority(config.initial_alert_priority),
+            escalated: priority(config.escalated_alert_priority),
+        }
+    }
+}
+
+#[cfg(feature = "config")]
+const fn priority(configured: crate::config::Priority) -> Priority {
+    use crate::config::Priority as Configured;
+    match configured {
+        Configured::P1 => Priority::P1,
+        Configured::P2 => Priority::P2,
+        Configured::P3 => Priority::P3,
+        Configured::P4 => Priority::P4,
+        Configured::P5 => Priority::P5,
+    }
+}
+
+/// [`PageRules`] that several sinks share, and that can be exchanged while they run.
+#[derive(Debug, Clone, Default)]
+pub struct SharedRules(Arc<RwLock<PageRules>>);
+
+impl SharedRules {
+    /// Shares these.
+    pub fn new(rules: PageRules) -> Self {
+        Self(Arc::new(RwLock::new(rules)))
+    }
+
+    /// The rules in force.
+    pub fn get(&self) -> PageRules {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The next attempt of every sink goes by these.
+    pub fn set(&self, rules: PageRules) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = rules;
+    }
+}
+
+/// A sink that gets every alert with its [`Page`] filled in. It keeps nothing of its own.
+#[derive(Debug, Clone)]
+pub struct Staged<S> {
+    sink: S,
+    rules: SharedRules,
+}
+
+impl<S> Staged<S> {
+    /// Fills in pages by `rules` for `sink`.
+    pub const fn new(sink: S, rules: SharedRules) -> Self {
+        Self { sink, rules }
+    }
+
+    /// The sink inside.
+    pub const fn sink(&self) -> &S {
+        &self.sink
+    }
+}
+
+#[async_trait]
+impl<S: AlertSink> AlertSink for Staged<S> {
+    fn name(&self) -> &str {
+        self.sink.name()
+    }
+
+    async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {
+        let page = self.rules.get().page(alert);
+        let mut alert = alert.clone();
+        alert.page = Some(page);
+        self.sink.deliver(&alert).await
+    }
+}

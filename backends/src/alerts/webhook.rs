@@ -1,0 +1,184 @@
+//! Alerts as JSON to any address.
+//!
+//! Each attempt is one `POST` with the header `Idempotency-Key`: the same for all attempts of one alert, and for no
+//! other, so that the receiver can tell a repeat. Any 2xx is success. The body is one [`Message`]; its fields stay as
+//! they are, new ones may come, and `version` counts what would break a receiver.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use serde::Serialize;
+use surf::Url;
+use surf::http::Method;
+use tripline_runtime::core::TripReason;
+use tripline_runtime::{Alert, AlertSink, DeliveryError, PageAction};
+
+use super::answer::accepted;
+use super::figures::{ended_by, memory_percent, percentile_ms, rfc3339};
+use super::wire::{Ask, Wire};
+use crate::config::Webhook;
+use crate::http_client::HyperClient;
+
+/// Posts alerts to an address, which is a secret. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct WebhookSink {
+    wire: Wire,
+    config: Arc<RwLock<Webhook>>,
+}
+
+impl WebhookSink {
+    /// Posts to where `config` says.
+    pub fn new(config: Webhook, client: HyperClient) -> Self {
+        Self { wire: Wire::new(client), config: Arc::new(RwLock::new(config)) }
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> Webhook {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The next attempt goes by this one.
+    pub fn set_config(&self, config: Webhook) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+}
+
+#[async_trait]
+impl AlertSink for WebhookSink {
+    fn name(&self) -> &'static str {
+        "webhook"
+    }
+
+    /// Where webhooks are not enabled, the alert counts as delivered and goes nowhere.
+    async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {
+        let config = self.config();
+        if !config.enabled {
+            return Ok(());
+        }
+        let permanent = |reason: &str| DeliveryError::Permanent { reason: reason.into() };
+        let secret = config.url.ok_or_else(|| permanent("webhook.url is not set"))?;
+        let url = Url::parse(secret.expose()).map_err(|_| permanent("webhook.url is not an address"))?;
+        let message = Message::of(alert);
+        let header = ("Idempotency-Key", message.delivery_id.clone());
+        let body = serde_json::to_vec(&message).map_err(|error| permanent(&error.to_string()))?;
+        // Errors may quote parts of the address.
+        let path = url.path().to_owned();
+        let query = url.query().unwrap_or_default().to_owned();
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let secrets = [secret.expose(), &path, &query, &host];
+        let ask = Ask { method: Method::Post, url: url.clone(), header, body: Some(body) };
+        accepted(self.wire.ask(ask, &secrets).await?, &secrets)?;
+        Ok(())
+    }
+}
+
+/// What is posted. Fields without a value are `null`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Message {
+    /// 1.
+    pub version: u32,
+    /// The same for all attempts of one alert, and for no other; letters, digits and `. _ - :`.
+    pub delivery_id: String,
+    /// Name of the breaker.
+    pub breaker: String,
+    /// Number of its incident, from 1.
+    pub incident: u64,
+    /// `circuit-open`, `memory-threshold` or `latency-threshold`.
+    pub kind: &'static str,
+    /// `single`, `initial`, `escalated`, `resolved`, or `taken_over` where an alert of another kind goes on.
+    pub stage: &'static str,
+    /// On `resolved`: `healthy` or `operator`.
+    pub ended_by: Option<&'static str>,
+    /// The reset is to be announced.
+    pub announce_reset: bool,
+    /// What began the incident, as in the breaker's status.
+    pub cause: &'static str,
+    /// When it began: RFC 3339, UTC.
+    pub started_at: String,
+    /// When it reached this stage.
+    pub at: String,
+    /// The same for all stages of one alert.
+    pub alias: Option<String>,
+    /// `P1` (most urgent) to `P5`.
+    pub priority: Option<&'static str>,
+    /// What it means for those on call: `create`, `escalate` or `close`.
+    pub action: Option<&'static str>,
+    /// State of the breaker, as in its status.
+    pub state: &'static str,
+    /// Why it opened last.
+    pub trip_reason: Option<&'static str>,
+    /// Calls that hung when it opened last.
+    pub stalled_at_trip: u16,
+    /// The exact percentile of the window, in milliseconds.
+    pub percentile_ms: Option<f64>,
+    /// The latency threshold, in milliseconds.
+    pub threshold_ms: f64,
+    /// `too_few`, `rising`, `falling`, `oscillating` or `steady`.
+    pub trend: &'static str,
+    /// The last memory reading.
+    pub memory: Option<Memory>,
+}
+
+/// Memory, as a [`Message`] tells it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Memory {
+    /// In bytes.
+    pub used_bytes: u64,
+    /// In bytes; `null` where nothing limits it.
+    pub limit_bytes: Option<u64>,
+    /// Used part of the limit, in percent.
+    pub percent: Option<f64>,
+}
+
+impl Message {
+    /// What is posted of `alert`.
+    pub fn of(alert: &Alert) -> Self {
+        let (seen, page) = (&alert.snapshot, alert.page.as_ref());
+        Self {
+            version: 1,
+            delivery_id: delivery_id(alert),
+            breaker: alert.breaker.as_str().to_owned(),
+            incident: alert.incident,
+            kind: alert.kind.as_str(),
+            stage: alert.stage.as_str(),
+            ended_by: ended_by(alert.stage),
+            announce_reset: alert.announce_reset,
+            cause: alert.cause.as_str(),
+            started_at: rfc3339(alert.started_at),
+            at: rfc3339(alert.at),
+            alias: page.map(|page| page.alias.clone()),
+            priority: page.map(|page| page.priority.as_str()),
+            action: page.map(|page| action(page.action)),
+            state: seen.state.as_str(),
+            trip_reason: seen.trip_reason.map(TripReason::as_str),
+            stalled_at_trip: seen.stalled_at_trip,
+            percentile_ms: percentile_ms(seen),
+            threshold_ms: seen.threshold.as_millis_f64(),
+            trend: seen.trend.as_str(),
+            memory: seen.memory.map(|memory| Memory {
+                used_bytes: memory.used,
+                limit_bytes: memory.limit,
+                percent: memory_percent(memory),
+            }),
+        }
+    }
+}
+
+/// Numbers of incidents begin again where nothing is kept over a restart; the time tells those apart.
+fn delivery_id(alert: &Alert) -> String {
+    let since = alert.started_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let (breaker, kind, stage) = (alert.breaker.as_str(), alert.kind.as_str(), alert.stage.as_str());
+    format!("{breaker}:{}:{}:{kind}:{stage}", alert.incident, since.as_millis())
+}
+
+const fn action(action: PageAction) -> &'static str {
+    match action {
+        PageAction::Create => "create",
+        PageAction::Escalate => "escalate",
+        PageAction::Close => "close",
+        _ => "other",
+    }
+}

@@ -1,0 +1,252 @@
+//! A small HTTP server on threads, with faults on demand.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use futures_rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use futures_rustls::rustls::crypto::ring;
+use futures_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+/// What was asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Request {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
+
+/// What is answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Reply {
+    pub(crate) fn new(status: u16, body: &str) -> Self {
+        Self { status, headers: Vec::new(), body: body.to_owned() }
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let headers: Vec<String> = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        format!(
+            "HTTP/1.1 {} Some Words\r\nContent-Length: {}\r\nConnection: close\r\n{}\r\n{}",
+            self.status,
+            self.body.len(),
+            headers.concat(),
+            self.body
+        )
+        .into_bytes()
+    }
+}
+
+/// What goes wrong with a request.
+#[derive(Debug, Clone)]
+pub(crate) enum Fault {
+    /// Nothing does; the fault after this one is for the next request.
+    None,
+    /// This is answered, and nothing done.
+    Reply(Reply),
+    /// It is done, and never answered.
+    DoneAndSilent,
+    /// Nothing is done, and nothing answered, until the other side goes.
+    Silent,
+    /// The head comes and half of the body; it is done.
+    CutInBody,
+    /// The head comes, and then nothing more.
+    StuckInBody,
+    /// The connection is closed without an answer.
+    Closed,
+    /// What comes back is no HTTP.
+    Garbage,
+    /// The body never ends.
+    Endless,
+}
+
+/// A certificate for 127.0.0.1 that nobody has signed but its own key, and that may sign nothing.
+pub(crate) struct Tls {
+    pub(crate) certificate: Vec<u8>,
+    pub(crate) pem: String,
+    config: Arc<ServerConfig>,
+}
+
+impl Tls {
+    pub(crate) fn new() -> Self {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        Self { certificate: made.cert.der().to_vec(), pem: made.cert.pem(), config: Arc::new(config) }
+    }
+}
+
+type Handler = dyn Fn(&Request) -> Reply + Send + Sync;
+
+struct Shared {
+    handler: Box<Handler>,
+    tls: Option<Arc<ServerConfig>>,
+    faults: Mutex<VecDeque<Fault>>,
+    requests: Mutex<Vec<Request>>,
+    stopped: AtomicBool,
+}
+
+/// A server that stops with the value.
+pub(crate) struct Server {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    pub(crate) fn start(handler: impl Fn(&Request) -> Reply + Send + Sync + 'static, tls: Option<&Tls>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Shared {
+            handler: Box::new(handler),
+            tls: tls.map(|tls| tls.config.clone()),
+            faults: Mutex::default(),
+            requests: Mutex::default(),
+            stopped: AtomicBool::new(false),
+        });
+        let accepting = thread::spawn({
+            let shared = shared.clone();
+            move || accept(&listener, &shared)
+        });
+        Self { address, shared, accepting: Some(accepting) }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        let scheme = if self.shared.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    pub(crate) fn trouble(&self, fault: Fault) {
+        self.shared.faults.lock().unwrap().push_back(fault);
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.shared.requests.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.address);
+        if let Some(accepting) = self.accepting.take() {
+            let _ = accepting.join();
+        }
+    }
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    for stream in listener.incoming() {
+        if shared.stopped.load(Ordering::SeqCst) {
+            return;
+        }
+        let Ok(stream) = stream else { continue };
+        let shared = shared.clone();
+        thread::spawn(move || {
+            // A client that goes away is what some tests are about.
+            let _ = match &shared.tls {
+                None => serve(stream, &shared),
+                Some(config) => {
+                    serve(StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream), &shared)
+                }
+            };
+        });
+    }
+}
+
+fn serve(mut stream: impl Read + Write, shared: &Shared) -> io::Result<()> {
+    let request = read(&mut stream)?;
+    shared.requests.lock().unwrap().push(request.clone());
+    let fault = shared.faults.lock().unwrap().pop_front().unwrap_or(Fault::None);
+    let done = || (shared.handler)(&request).bytes();
+    match fault {
+        Fault::None => stream.write_all(&done())?,
+        Fault::Reply(reply) => stream.write_all(&reply.bytes())?,
+        Fault::DoneAndSilent => {
+            done();
+            until_gone(&mut stream)?;
+        }
+        Fault::Silent => until_gone(&mut stream)?,
+        Fault::CutInBody => {
+            let reply = done();
+            stream.write_all(&reply[..reply.len() - 5])?;
+        }
+        Fault::StuckInBody => {
+            let reply = done();
+            stream.write_all(&reply[..reply.len() - 5])?;
+            stream.flush()?;
+            until_gone(&mut stream)?;
+        }
+        Fault::Closed => {}
+        Fault::Garbage => stream.write_all(b"220 mail.example ESMTP\r\n\r\n")?,
+        Fault::Endless => {
+            stream.write_all(b"HTTP/1.1 202 Accepted\r\n\r\n")?;
+            while stream.write_all(&[b' '; 4_096]).is_ok() {}
+        }
+    }
+    stream.flush()
+}
+
+fn until_gone(stream: &mut impl Read) -> io::Result<()> {
+    while stream.read(&mut [0; 64])? > 0 {}
+    Ok(())
+}
+
+fn read(stream: &mut impl Read) -> io::Result<Request> {
+    let mut bytes = Vec::new();
+    let end = loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            break end;
+        }
+        more(stream, &mut bytes)?;
+    };
+    let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+    let mut lines = head.split("\r\n");
+    let mut first = lines.next().unwrap_or_default().split(' ').map(str::to_owned);
+    let (method, target) = (first.next().unwrap_or_default(), first.next().unwrap_or_default());
+    let headers: Vec<(String, String)> =
+        lines.filter_map(|line| line.split_once(": ")).map(|(name, value)| (name.into(), value.into())).collect();
+    let mut request = Request { method, target, headers, body: Vec::new() };
+    let length: usize = request.header("content-length").map_or(0, |length| length.parse().unwrap());
+    while bytes.len() < end + 4 + length {
+        more(stream, &mut bytes)?;
+    }
+    request.body = bytes[end + 4..].to_vec();
+    Ok(request)
+}
+
+fn more(stream: &mut impl Read, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let mut part = [0; 4_096];
+    let read = stream.read(&mut part)?;
+    bytes.extend_from_slice(&part[..read]);
+    if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+}

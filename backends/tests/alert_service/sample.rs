@@ -1,0 +1,77 @@
+//! Alerts, configurations and deliveries for tests.
+
+use std::time::Duration;
+
+use tripline_backends::config::{OpsGenie, Secret};
+use tripline_backends::http_client::{ClientLimits, HyperClient};
+use tripline_runtime::core::{Latency, Outcome, Policy};
+use tripline_runtime::test_util::World;
+use tripline_runtime::{Alert, AlertKind, AlertSink, Arrival, DeliveryError, Stage};
+
+/// What must be seen nowhere but by the service.
+pub(crate) const KEY: &str = "k3y-0f-4ll-k3y5";
+
+/// The alert of a breaker that really opened, at this stage, with nothing sent before.
+pub(crate) fn alert(stage: Stage) -> Alert {
+    let world = World::new(1);
+    let mut policy = Policy::default();
+    policy.latency_threshold = Latency::from_millis(300);
+    let subject = world.breaker(policy).unwrap();
+    for _ in 0..30 {
+        world.request(&subject.breaker, Duration::from_millis(400), Outcome::Ok);
+        world.advance(Duration::from_millis(100));
+    }
+    let mut alert = subject.alerts.all().remove(0);
+    alert.kind = AlertKind::CircuitOpen;
+    alert.at = alert.started_at + Duration::from_secs(60);
+    alert.stage = stage;
+    alert
+}
+
+/// The same alert at another stage, after `created` and `escalated`.
+pub(crate) fn stage(alert: &Alert, stage: Stage, created: Arrival, escalated: Arrival) -> Alert {
+    let mut alert = alert.clone();
+    (alert.stage, alert.earlier.created, alert.earlier.escalated) = (stage, created, escalated);
+    alert
+}
+
+/// Delivers as the dispatcher does where everything goes well: it comes back as often as the sink asks for it. Gives how
+/// often that was.
+pub(crate) fn deliver(sink: &dyn AlertSink, alert: &Alert) -> Result<usize, DeliveryError> {
+    for pending in 0..100 {
+        match futures_lite::future::block_on(sink.deliver(alert)) {
+            Ok(()) => return Ok(pending),
+            Err(DeliveryError::Pending { after }) => assert!(after > Duration::ZERO),
+            Err(error) => return Err(error),
+        }
+    }
+    panic!("it never ends")
+}
+
+/// A client that waits long enough, also on a machine that is busy.
+pub(crate) fn patient() -> HyperClient {
+    HyperClient::default()
+}
+
+/// A client that soon gives up waiting for an answer to begin.
+pub(crate) fn impatient() -> HyperClient {
+    let mut limits = ClientLimits::default();
+    limits.head = Duration::from_millis(200);
+    HyperClient::new(limits)
+}
+
+/// A configuration with everything mandatory in it.
+pub(crate) fn config(url: &str) -> OpsGenie {
+    let mut config = OpsGenie::default();
+    config.enabled = true;
+    config.api_key = Some(Secret::new(KEY));
+    config.api_url = url.into();
+    config.team = "payments".into();
+    config.environment = "production".into();
+    config.bookmaker_id = "b-1".into();
+    config.hostname = "h-1".into();
+    config.api_namespace = "shop".into();
+    config.api_name = "check out".into();
+    config.priority = tripline_backends::config::Priority::P2;
+    config
+}
