@@ -1,6 +1,6 @@
 //! What replaces what, and what is remembered of what was sent.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tripline_core::{AlertKind, IncidentCause, IncidentEnd, Latency, StateKind, Trend, TripReason};
 
@@ -20,6 +20,7 @@ fn alert(incident: u64, stage: Stage) -> Alert {
         started_at: SystemTime::UNIX_EPOCH,
         at: SystemTime::UNIX_EPOCH,
         snapshot: Snapshot {
+            wait_time: Duration::from_secs(10),
             state: StateKind::Open,
             trip_reason: None,
             stalled_at_trip: 0,
