@@ -40,15 +40,15 @@
 //!
 //! | window | 16 | 64 | 256 | 16, no `trend` | 64, no `trend` | 256, no `trend` |
 //! |---|---|---|---|---|---|---|
-//! | ask, mean | 423 | 433 | 400 | 411 | 404 | 391 |
-//! | ask, worst | 560 | 570 | 549 | 553 | 563 | 545 |
-//! | record, mean | 744 | 920 | 930 | 660 | 635 | 617 |
-//! | record, worst | 2762 | 4579 | 4551 | 963 | 992 | 946 |
-//! | record and trip, worst | 3009 | 4850 | 4788 | 1224 | 1222 | 1208 |
-//! | record after all but the newest expired | 1525 | 4910 | 18318 | 1023 | 2912 | 10378 |
+//! | ask, mean | 416 | 433 | 393 | 404 | 404 | 384 |
+//! | ask, worst | 553 | 570 | 542 | 546 | 563 | 538 |
+//! | record, mean | 669 | 857 | 859 | 605 | 588 | 562 |
+//! | record, worst | 2706 | 4528 | 4496 | 908 | 944 | 892 |
+//! | record and trip, worst | 2953 | 4801 | 4733 | 1169 | 1174 | 1153 |
+//! | record after all but the newest expired | 1452 | 4798 | 17751 | 951 | 2864 | 10576 |
 //!
 //! The ask that ends a wait takes at most 329, and a slow probe, which opens the breaker again for longer,
-//! 2534, the hundredth in a row included.
+//! 2533, the hundredth in a row included.
 //!
 //! **The bound for real-time use.** Samples expire in the first call after they became too old, also in one that asks.
 //! With E samples that expire at once, E < window, asking takes at most 600 + 75·E instructions and recording at most 5500 +
@@ -56,13 +56,13 @@
 //! [`handle_time`](crate::Breaker::handle_time) more often than samples can pile up keeps E small; where the newest is too
 //! old as well, the window is emptied at once. The measured figures, not the code, give these bounds, and CI holds them.
 //!
-//! [`percentile`](crate::Breaker::percentile), [`handle_policy`](crate::Breaker::handle_policy) and a
-//! [`trend`](crate::Breaker) without a slope look at every sample: not in an interrupt. The stack is at most 688 bytes
+//! [`percentile`](crate::Breaker::percentile), [`handle_policy`](crate::Breaker::handle_policy) and
+//! [`trend`](crate::Breaker) look at every sample: not in an interrupt. The stack is at most 688 bytes
 //! deep, 512 of them for the percentile.
 //!
 //! # What it takes of the flash
 //!
-//! With every entry point linked: 11,560 bytes with the trend, 9,646 without, at opt-level `s`; beside that 7 KiB of
+//! With every entry point linked: 12,016 bytes with the trend, 9,828 without, at opt-level `s`, and 2,444 more with the feature `staging`; beside that 7 KiB of
 //! 64-bit and floating point arithmetic and memory copying of the compiler's, which a firmware has once.
 //!
 //! # Without the trend

@@ -7,8 +7,8 @@ use core::num::{NonZeroU16, NonZeroU32};
 use core::time::Duration;
 
 use tripline_core::{
-    Backoff, Breaker, Cause, Confidence, Generation, Instant, Latency, MemorySample, MemoryThreshold, Outcome,
-    Percentile, Policy, Ratio, StateKind, TickExtender, TripReason, is_legal,
+    Backoff, Breaker, Cause, Confidence, Generation, IncidentCause, Instant, Latency, MemorySample, MemoryThreshold,
+    Outcome, Percentile, Policy, Ratio, StateKind, TickExtender, TripReason, is_legal,
 };
 
 /// Calls them all; the result depends on each, so none can be left out.
@@ -79,6 +79,10 @@ fn calls(breaker: &mut Breaker<64>) -> u64 {
     while let Some(event) = breaker.poll_event() {
         sum = sum.wrapping_add(event.at.as_nanos());
     }
+    #[cfg(feature = "staging")]
+    {
+        sum = sum.wrapping_add(stage(breaker));
+    }
     sum.wrapping_add(breaker.poll_deadline().map_or(0, Instant::as_nanos))
 }
 
@@ -91,6 +95,7 @@ fn operate(breaker: &mut Breaker<64>) -> u64 {
     let forced = breaker.force_open(now(66));
     let retry_after = breaker.refusal(now(67)).retry_after;
     breaker.reset(now(68));
+    breaker.resume_incident(now(69), IncidentCause::LatencyCondition, black_box(Some(TripReason::Memory)));
     u64::from(applied) ^ u64::from(simulated.0 ^ simulated.1 ^ forced) ^ retry_after.map_or(0, |wait| wait.as_secs())
 }
 
@@ -119,4 +124,27 @@ fn view(breaker: &Breaker<64>) -> u64 {
 
 fn now(millis: u64) -> Instant {
     Instant::from_millis(black_box(millis))
+}
+
+#[cfg(feature = "staging")]
+fn stage(breaker: &mut Breaker<64>) -> u64 {
+    use tripline_core::{Observation, Staging, StagingPolicy};
+
+    let mut policy = StagingPolicy::default();
+    policy.escalate_after = black_box(Duration::from_secs(1));
+    policy.cooldown = black_box(Duration::MAX);
+    policy.triggers.breaker_open = black_box(false);
+    let mut staging = Staging::new(policy);
+    let mut sum = 0;
+    for step in 0..black_box(40) {
+        breaker.handle_time(now(step));
+        staging.handle(black_box(Observation::of(breaker)));
+        while let Some(notice) = staging.poll_notice() {
+            sum ^= notice.incident ^ notice.kind.as_str().len() as u32 ^ notice.stage.as_str().len() as u32;
+        }
+        staging = Staging::restore(policy, now(step), black_box(2), &black_box(staging.save()));
+        staging.handle_policy(black_box(policy));
+        sum ^= staging.poll_deadline().map_or(0, |at| at.as_nanos() as u32) ^ u32::from(staging.waits_for_breach());
+    }
+    u64::from(sum)
 }

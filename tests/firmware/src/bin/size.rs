@@ -69,6 +69,8 @@ fn entry_points() {
         Subject::events_dropped,
         Subject::clock_jumps,
         Subject::latest,
+        Subject::on_clock,
+        Subject::resume_incident,
         Latency::between,
         MemorySample::ratio,
         Percentile::new,
@@ -80,4 +82,21 @@ fn entry_points() {
     );
     #[cfg(feature = "trend")]
     link!(Subject::trend);
+    #[cfg(feature = "staging")]
+    {
+        use tripline_core::{Observation, Staging};
+        link!(
+            Subject::incident,
+            Observation::of::<64>,
+            Staging::new,
+            Staging::restore,
+            Staging::save,
+            Staging::handle_policy,
+            Staging::handle,
+            Staging::poll_notice,
+            Staging::poll_deadline,
+            Staging::waits_for_breach,
+            Staging::pending,
+        );
+    }
 }
