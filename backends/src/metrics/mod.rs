@@ -8,6 +8,7 @@
 //! | `tripline_calls_total` | counter | by `outcome`: `ok`, `failed`, `ignored`; `stale` came back in a later generation, `dropped` never did |
 //! | `tripline_slow_calls_total` | counter | of the ok and failed ones |
 //! | `tripline_refused_calls_total` | counter | |
+//! | `tripline_dropped_reports_total` | counter | ends of calls that came too many at once to be recorded |
 //! | `tripline_trips_total` | counter | by `reason` |
 //! | `tripline_latency_percentile_seconds` | gauge | left out while the window is empty |
 //! | `tripline_latency_threshold_seconds` | gauge | |
@@ -33,7 +34,7 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// All breakers of `registry`, sorted by name, in the Prometheus text format 0.0.4. `resident_bytes` is the process's own
 /// resident memory.
 ///
-/// It takes each breaker's lock once, for microseconds.
+/// It owns each breaker's core a few times, for microseconds.
 pub fn render(registry: &Registry, resident_bytes: Option<u64>) -> String {
     let readings: Vec<Reading> = registry.all().iter().map(Reading::take).collect();
     let mut text = Text::default();
@@ -84,6 +85,8 @@ fn calls(text: &mut Text, readings: &[Reading]) {
         .each(readings, |reading| Some(reading.counts.slow));
     text.counter("tripline_refused_calls_total", "Calls that were not admitted.")
         .each(readings, |reading| Some(reading.refused));
+    text.counter("tripline_dropped_reports_total", "Ends of calls that came too many at once to be recorded.")
+        .each(readings, |reading| Some(reading.reports_dropped));
     text.gauge("tripline_calls_in_flight", "Calls that were admitted and have not ended.")
         .each(readings, |reading| reading.in_flight);
     text.gauge("tripline_calls_stalled", "Calls in flight for longer than the threshold.")

@@ -38,6 +38,7 @@ fn every_figure_of_a_breaker_is_there() {
         (r#"tripline_calls_total{breaker="default",outcome="dropped"}"#, "0"),
         (r#"tripline_slow_calls_total{breaker="default"}"#, "0"),
         (r#"tripline_refused_calls_total{breaker="default"}"#, "0"),
+        (r#"tripline_dropped_reports_total{breaker="default"}"#, "0"),
         (r#"tripline_trips_total{breaker="default",reason="latency"}"#, "0"),
         (r#"tripline_latency_percentile_seconds{breaker="default"}"#, "0.25"),
         (r#"tripline_latency_threshold_seconds{breaker="default"}"#, "0.3"),
