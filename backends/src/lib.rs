@@ -7,6 +7,8 @@ pub mod cli;
 pub mod config;
 #[cfg(feature = "http")]
 pub mod http;
+#[cfg(feature = "live")]
+pub mod live;
 pub mod log_sink;
 pub mod memory;
 #[cfg(feature = "metrics")]

@@ -264,7 +264,7 @@ fn the_recommended_text_promises_nothing_that_is_not_there() {
     for absent in ["while the program runs", "dashboard"] {
         assert!(!text.contains(absent), "{absent}");
     }
-    assert!(text.contains("read when the program starts"));
+    assert!(text.contains("A change of it takes effect within two seconds"));
     for (before, key) in [
         ("# Send alerts.\n# Still not served", "enabled = false"),
         ("# Post alerts to url.\n# Still not served", "enabled = false"),
