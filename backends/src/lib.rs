@@ -10,6 +10,8 @@ pub mod config;
 pub mod http;
 #[cfg(feature = "http-client")]
 pub mod http_client;
+#[cfg(feature = "live")]
+pub mod live;
 pub mod log_sink;
 pub mod memory;
 #[cfg(feature = "metrics")]

@@ -260,7 +260,7 @@ fn the_recommended_text_promises_nothing_that_is_not_there() {
     for absent in ["while the program runs", "dashboard"] {
         assert!(!text.contains(absent), "{absent}");
     }
-    assert!(text.contains("read when the program starts"));
+    assert!(text.contains("A change of it takes effect within two seconds"));
     let (before, key) = ("Not set: nothing is kept.\n# Still not served", "# state_dir = ");
     let after = text.split_once(before).unwrap_or_else(|| panic!("{before} in {text}")).1;
     assert!(after.lines().nth(2).is_some_and(|line| line.starts_with(key)), "{key} in {text}");

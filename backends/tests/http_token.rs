@@ -1,4 +1,5 @@
 //! With a token, nothing but the page, the health and the demo endpoint is open.
+#![cfg(feature = "http")]
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;

@@ -8,11 +8,29 @@ use serde_json::{Value, json};
 use support::{Launch, QUICK, Response, Server, at_once, eventually, exchange, get, post};
 
 /// Each route, with the methods that it takes.
-const ROUTES: [(&str, &[&str]); 13] = [
+const ROUTES: [(&str, &[&str]); 31] = [
     ("/breaker/status", &["GET"]),
     ("/breaker/enabled", &["GET", "POST"]),
     ("/breaker/disabled", &["POST"]),
     ("/breaker/reset", &["POST"]),
+    ("/breaker/memory", &["GET", "POST"]),
+    ("/breaker/latency", &["GET", "POST"]),
+    ("/breaker/latency-window-size", &["GET", "POST"]),
+    ("/breaker/percentile", &["GET", "POST"]),
+    ("/breaker/wait", &["GET", "POST"]),
+    ("/breaker/trend-analysis", &["GET", "POST"]),
+    ("/breaker/force-open", &["POST"]),
+    ("/breaker/trigger-by-memory", &["POST"]),
+    ("/breaker/trigger-by-latency", &["POST"]),
+    ("/breaker/restore-memory-check", &["POST"]),
+    ("/breaker/staged-alerts", &["GET"]),
+    ("/breaker/opsgenie/status", &["GET"]),
+    ("/breaker/opsgenie/toggle", &["POST"]),
+    ("/breaker/opsgenie/priority", &["POST"]),
+    ("/breaker/opsgenie/triggers", &["POST"]),
+    ("/breaker/opsgenie/tags", &["POST"]),
+    ("/breaker/opsgenie/cooldown", &["POST"]),
+    ("/openapi.json", &["GET"]),
     ("/breaker/memory-usage", &["GET"]),
     ("/breaker/memory-limit", &["GET"]),
     ("/breaker/latencies-above-threshold", &["GET"]),
@@ -96,7 +114,7 @@ fn a_breaker_can_be_disabled_and_enabled_again() {
 
     let answer = post(server.address, "/breaker/disabled");
     assert_eq!(answer.status, 200);
-    assert_eq!((&answer.json()["enabled"], &answer.json()["saved"]), (&json!(false), &json!(false)));
+    assert_eq!((&answer.json()["enabled"], &answer.json()["saved"]), (&json!(false), &json!(true)));
     assert_eq!(enabled(), json!({ "enabled": false }));
     assert_eq!(server.state(), "disabled");
     // It records nothing, and refuses nothing.
@@ -182,6 +200,23 @@ fn latencies_above_a_threshold_are_told() {
         let answer = server.get(&format!("/breaker/latencies-above-threshold?threshold={bad}"));
         assert_error(&answer, 400, Some("threshold"));
     }
+}
+
+#[test]
+fn the_document_describes_every_route_and_no_other() {
+    let server = Server::start(QUICK);
+    let document = server.get("/openapi.json").json();
+    let paths = document["paths"].as_object().unwrap();
+    let described: Vec<(String, Vec<String>)> = paths
+        .iter()
+        .map(|(path, item)| (path.clone(), item.as_object().unwrap().keys().map(|key| key.to_uppercase()).collect()))
+        .collect();
+    let mut routes: Vec<(String, Vec<String>)> = ROUTES
+        .iter()
+        .map(|(path, methods)| ((*path).to_owned(), methods.iter().map(ToString::to_string).collect()))
+        .collect();
+    routes.sort_unstable();
+    assert_eq!(described, routes);
 }
 
 #[test]

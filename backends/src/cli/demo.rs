@@ -4,13 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::State;
-use axum::routing::{get, post};
-use serde_json::{Value, json};
-use tripline_runtime::Breaker;
+use std::collections::BTreeMap;
 
-use crate::http::{ApiError, ApiJson, Payload};
+use axum::extract::State;
+use serde::Serialize;
+use tripline_runtime::Breaker;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::http::{ApiError, ApiJson, Given, Input, Payload, PostErrors};
 use crate::memory::MockMemory;
 use crate::tower::{BreakerLayer, service_unavailable};
 
@@ -50,13 +55,15 @@ impl Demo {
         Self { breaker, memory, slowness: Arc::new(slowness) }
     }
 
-    pub(super) fn router(self) -> Router {
+    pub(super) fn router(self) -> OpenApiRouter {
         let protection = BreakerLayer::new(self.breaker.clone()).respond_with(service_unavailable);
-        Router::new()
-            .route("/test", get(test).layer(protection))
-            .route("/test/delay", post(set_delay))
-            .route("/test/trigger", post(trigger))
-            .route("/test/scenarios", get(scenarios))
+        OpenApiRouter::new()
+            .routes(routes!(test))
+            // On what stands above only.
+            .route_layer(protection)
+            .routes(routes!(set_delay))
+            .routes(routes!(trigger))
+            .routes(routes!(scenarios))
             .with_state(self)
     }
 
@@ -128,35 +135,112 @@ impl Scenario {
     }
 }
 
-async fn test(State(demo): State<Demo>) -> ApiJson<Value> {
+/// The answer of the endpoint behind the breaker.
+#[derive(Serialize, ToSchema)]
+struct Tested {
+    /// `ok`.
+    status: &'static str,
+    /// How long it was made to take.
+    delay_ms: u64,
+}
+
+/// Why a call was refused.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described here; the tower layer writes it")]
+struct Refusal {
+    error: String,
+    breaker: String,
+    reason: String,
+    /// Null where no time can be told.
+    #[schema(required)]
+    retry_after_ms: Option<u64>,
+}
+
+/// An endpoint behind the breaker.
+#[utoipa::path(get, path = "/test", tag = "demo", responses(
+    (status = 200, description = "It was called.", body = Tested),
+    (status = 503, description = "The breaker refuses it.", body = Refusal)))]
+async fn test(State(demo): State<Demo>) -> ApiJson<Tested> {
     let delay = demo.next_delay();
     smol::Timer::after(delay).await;
-    ApiJson(json!({ "status": "ok", "delay_ms": u64::try_from(delay.as_millis()).unwrap_or(u64::MAX) }))
+    ApiJson(Tested { status: "ok", delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX) })
 }
 
-async fn set_delay(State(demo): State<Demo>, payload: Payload) -> Result<ApiJson<Value>, ApiError> {
-    let allowed = "a duration like \"500ms\" or \"2s\", at most 60s";
-    let text = payload.text("delay", allowed)?;
-    let delay = humantime::parse_duration(text)
+/// How long the endpoint takes.
+#[derive(Serialize, ToSchema)]
+struct Delay {
+    /// A duration like `500ms` or `2s`, at most `60s`.
+    #[schema(example = "500ms")]
+    delay: String,
+}
+
+const DELAYS: &str = "a duration like \"500ms\" or \"2s\", at most 60s";
+
+impl Input for Delay {
+    fn read(payload: &Payload) -> Result<Self, ApiError> {
+        Ok(Self { delay: payload.text("delay", DELAYS)?.to_owned() })
+    }
+}
+
+/// Sets how long the endpoint takes.
+#[utoipa::path(post, path = "/test/delay", tag = "demo", request_body = Delay, responses(
+    (status = 200, description = "It takes so long now.", body = Delay), PostErrors))]
+async fn set_delay(State(demo): State<Demo>, Given(new): Given<Delay>) -> Result<ApiJson<Delay>, ApiError> {
+    let delay = humantime::parse_duration(&new.delay)
         .ok()
         .filter(|&delay| delay <= LONGEST_DELAY)
-        .ok_or_else(|| ApiError::bad_value("delay", shown(text), allowed))?;
+        .ok_or_else(|| ApiError::bad_value("delay", shown(&new.delay), DELAYS))?;
     demo.set_delay(delay);
-    Ok(ApiJson(json!({ "delay": humantime::format_duration(delay).to_string() })))
+    Ok(ApiJson(Delay { delay: humantime::format_duration(delay).to_string() }))
 }
 
-async fn trigger(State(demo): State<Demo>, payload: Payload) -> Result<ApiJson<Value>, ApiError> {
-    let allowed = Scenario::ALL.map(Scenario::as_str).join(", ");
-    let text = payload.text("scenario", &allowed)?;
-    let scenario = Scenario::ALL.into_iter().find(|scenario| scenario.as_str() == text);
-    let scenario = scenario.ok_or_else(|| ApiError::bad_value("scenario", shown(text), allowed))?;
+impl Input for Scenario {
+    fn read(payload: &Payload) -> Result<Self, ApiError> {
+        let allowed = Self::ALL.map(Self::as_str).join(", ");
+        let text = payload.text("scenario", &allowed)?;
+        let scenario = Self::ALL.into_iter().find(|scenario| scenario.as_str() == text);
+        scenario.ok_or_else(|| ApiError::bad_value("scenario", shown(text), allowed))
+    }
+}
+
+impl ToSchema for Scenario {}
+
+impl PartialSchema for Scenario {
+    fn schema() -> RefOr<Schema> {
+        let words = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Self::ALL.map(Self::as_str)));
+        ObjectBuilder::new().property("scenario", words).required("scenario").into()
+    }
+}
+
+/// A scenario has begun.
+#[derive(Serialize, ToSchema)]
+struct Begun {
+    scenario: &'static str,
+    /// What it does.
+    effect: &'static str,
+}
+
+/// Begins a scenario.
+#[utoipa::path(post, path = "/test/trigger", tag = "demo", request_body = Scenario, responses(
+    (status = 200, description = "It has begun.", body = Begun), PostErrors))]
+async fn trigger(State(demo): State<Demo>, Given(scenario): Given<Scenario>) -> Result<ApiJson<Begun>, ApiError> {
     demo.start(scenario)?;
-    Ok(ApiJson(json!({ "scenario": scenario.as_str(), "effect": scenario.effect() })))
+    Ok(ApiJson(Begun { scenario: scenario.as_str(), effect: scenario.effect() }))
 }
 
-async fn scenarios() -> ApiJson<Value> {
-    let all = Scenario::ALL.map(|scenario| (scenario.as_str().to_owned(), Value::from(scenario.effect())));
-    ApiJson(json!({ "scenarios": Value::Object(all.into_iter().collect()) }))
+/// The scenarios that there are.
+#[derive(Serialize, ToSchema)]
+struct Scenarios {
+    /// What each does.
+    scenarios: BTreeMap<&'static str, &'static str>,
+}
+
+/// The scenarios that there are.
+#[utoipa::path(get, path = "/test/scenarios", tag = "demo",
+    responses((status = 200, description = "The scenarios.", body = Scenarios)))]
+async fn scenarios() -> ApiJson<Scenarios> {
+    let scenarios = Scenario::ALL.map(|scenario| (scenario.as_str(), scenario.effect())).into();
+    ApiJson(Scenarios { scenarios })
 }
 
 /// A refused text, as far as it helps.

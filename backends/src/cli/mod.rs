@@ -1,6 +1,8 @@
 //! The command line: what each command of `tripline` does.
 
 mod check;
+// What utoipa's macros write names types by longer paths than they need.
+#[allow(unused_qualifications)]
 mod demo;
 mod init;
 mod replay;

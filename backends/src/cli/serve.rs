@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,8 +14,9 @@ use tripline_runtime::{Background, Breaker, MemorySource, Registry, SystemClock,
 
 use super::demo::Demo;
 use super::{DEFAULT_CONFIG, Failure, ServeArgs, say, token};
-use crate::config::{Config, LogFormat, LogLevel, apply_environment, load, parse, recommended, unserved};
-use crate::http::{ApiState, ServerLimits, router_with, serve as serve_http};
+use crate::config::{Config, LogFormat, LogLevel, recommended, unserved};
+use crate::http::{ApiState, ServerLimits, router_with_documented, serve as serve_http};
+use crate::live::Opened;
 use crate::log_sink::LogSink;
 use crate::memory::{self, MemorySourceKind, MockMemory, ResidentMemory};
 
@@ -28,12 +29,15 @@ const RECOMMENDED: &str = "recommended configuration";
 
 /// Serves until SIGTERM or SIGINT, then answers what is in flight. A second signal ends it at once.
 pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
-    let Loaded { mut config, warnings, file } = configuration(args.config.as_deref())?;
+    let opened = configuration(args.config.as_deref())?;
+    let mut config = opened.config().clone();
     if let Some(listen) = args.listen {
         config.http.listen = listen;
     }
     start_log(&config);
-    for warning in &warnings {
+    let file = opened.path().map(Path::to_owned);
+    let place = file.as_ref().map_or_else(|| RECOMMENDED.to_owned(), |path| path.display().to_string());
+    for warning in opened.warnings().iter().chain(&unserved(&config, &place)) {
         tracing::warn!("{warning}");
     }
     if let Some(path) = &file {
@@ -55,49 +59,36 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let breaker = builder.build().map_err(Failure::new)?;
     let registry = Registry::new();
     registry.add(breaker.clone()).map_err(Failure::new)?;
+    let starting = |error| Failure::during("starting a thread", error);
+    let live = opened.start(vec![Box::new(breaker.clone())]).map_err(starting)?;
 
     let memory = Memory::open(config.memory_source)?;
     let watch = Watch::new(breaker.clone()).memory(memory.source.clone()).sink(Arc::new(LogSink));
     let (supervisor, dispatcher, stop) = supervise(clock, [watch], u64::from(std::process::id()));
-    let background =
-        Background::spawn(supervisor, dispatcher, stop).map_err(|error| Failure::during("starting a thread", error))?;
+    let background = Background::spawn(supervisor, dispatcher, stop).map_err(starting)?;
 
     let resident = ResidentMemory::new();
     let state = ApiState::new(registry, config.http.listen)
+        .live(live)
         .memory_source(memory.source.name())
         .resident_memory(Arc::new(move || resident.bytes()));
     let state = match token {
         Some(token) => state.token(token),
         None => state,
     };
-    let app = router_with(state, Demo::new(breaker, memory.mock).router());
+    let app = router_with_documented(state, Demo::new(breaker, memory.mock).router());
     smol::block_on(serve_until_signalled(config.http.listen, app, background))
 }
 
-struct Loaded {
-    config: Config,
-    warnings: Vec<String>,
-    file: Option<PathBuf>,
-}
-
 /// The configuration that the user names, else `breakers.toml`, else the recommended one; the environment on top.
-fn configuration(named: Option<&Path>) -> Result<Loaded, Failure> {
-    let file = match named {
-        Some(path) => Some(path.to_owned()),
-        None => Some(PathBuf::from(DEFAULT_CONFIG)).filter(|path| path.exists()),
-    };
-    let (config, warnings) = match &file {
-        Some(path) => load(path),
-        None => parse(&recommended(), RECOMMENDED),
+fn configuration(named: Option<&Path>) -> Result<Opened, Failure> {
+    let environment = Box::new(|name: &str| std::env::var(name).ok());
+    let usual = Some(Path::new(DEFAULT_CONFIG)).filter(|path| path.exists());
+    match named.or(usual) {
+        Some(path) => Opened::file(path, environment),
+        None => Opened::text(&recommended(), RECOMMENDED, environment),
     }
-    .and_then(|(mut config, mut warnings)| {
-        warnings.extend(apply_environment(&mut config, &|name| std::env::var(name).ok())?);
-        Ok((config, warnings))
-    })
-    .map_err(|errors| Failure::with_config(&errors))?;
-    let place = file.as_ref().map_or_else(|| RECOMMENDED.to_owned(), |path| path.display().to_string());
-    let warnings = warnings.iter().chain(&unserved(&config, &place)).map(ToString::to_string).collect();
-    Ok(Loaded { config, warnings, file })
+    .map_err(|errors| Failure::with_config(&errors))
 }
 
 fn start_log(config: &Config) {

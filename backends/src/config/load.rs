@@ -18,28 +18,38 @@ pub const MAX_FILE_BYTES: u64 = 1 << 20;
 /// file, it is no regular file, may not be read, is larger than [`MAX_FILE_BYTES`], or is not UTF-8.
 pub fn load(path: &Path) -> Result<(Config, Vec<Warning>), ConfigErrors> {
     let file = path.display().to_string();
-    let text = read(path).map_err(|words| ConfigErrors::with_file(&file, words))?;
+    let text = read(path).map_err(|unread| ConfigErrors::with_file(&file, unread.words))?;
     parse(&text, &file)
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+/// Why a file could not be read.
+#[derive(Debug)]
+pub(crate) struct Unread {
+    pub(crate) words: String,
+    /// There is a file, and its content is not one that can be used; otherwise it is not there or may not be read.
+    #[cfg_attr(not(feature = "live"), expect(dead_code, reason = "only saving asks"))]
+    pub(crate) is_content: bool,
+}
+
+pub(crate) fn read(path: &Path) -> Result<String, Unread> {
+    let cannot = |error: std::io::Error| Unread { words: format!("cannot be read: {error}"), is_content: false };
+    let content = |words: String| Unread { words, is_content: true };
     // Asked before opening, because opening a pipe would wait for its writer.
     let kind = std::fs::metadata(path).map_err(cannot)?;
     if kind.is_dir() {
-        return Err("is a directory; a configuration file is needed".into());
+        return Err(content("is a directory; a configuration file is needed".into()));
     }
     if !kind.is_file() {
-        return Err("is not a regular file".into());
+        return Err(content("is not a regular file".into()));
     }
     let mut bytes = Vec::new();
     File::open(path).map_err(cannot)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(format!("is larger than {MAX_FILE_BYTES} bytes"));
+        return Err(content(format!("is larger than {MAX_FILE_BYTES} bytes")));
     }
     String::from_utf8(bytes).map_err(|error| {
         let line =
             error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|&&byte| byte == b'\n').count() + 1;
-        format!("is not UTF-8 on line {line}")
+        content(format!("is not UTF-8 on line {line}"))
     })
 }

@@ -24,6 +24,8 @@
 //! ```
 
 mod advice;
+#[cfg(feature = "live")]
+mod change;
 mod environment;
 mod keys;
 mod load;
@@ -39,9 +41,17 @@ mod unserved;
 mod value;
 mod words;
 
+#[cfg(feature = "live")]
+pub(crate) use change::Setting;
+#[cfg(feature = "live")]
+pub use change::{Change, Difference, RefusedValue, SettingValue, differences};
 pub use environment::{apply_environment, left_to_environment};
+#[cfg(feature = "live")]
+pub(crate) use keys::TOP_ALIAS;
 pub use keys::key_names;
 pub use load::{MAX_FILE_BYTES, load};
+#[cfg(feature = "live")]
+pub(crate) use load::{Unread, read};
 pub use model::{Config, Http, Log, LogFormat, LogLevel, Webhook};
 pub use opsgenie::{AlertScope, Contacts, OpsGenie, Priority, Provider, Region};
 pub use parse::parse;

@@ -16,7 +16,8 @@ pub fn recommended() -> String {
     let default = Config::default();
     let mut text = String::from(
         "# Configuration of Tripline. Every key may be left out; it then has its default.\n\
-         # It is read when the program starts: a change takes effect with the next start.\n",
+         # A change of it takes effect within two seconds; one of name, memory_source, stall_detection, state_dir,\n\
+         # [http] and [log] with the next start.\n",
     );
     for section in &SECTIONS {
         text.push('\n');

@@ -6,12 +6,19 @@
 //! | status | when |
 //! |---|---|
 //! | 400 | a bad value, or no JSON |
+//! | 401 | the bearer token is missing or another one, where there is one |
 //! | 403 | a POST from a foreign page, see below |
 //! | 404, 405 | no such route, or no breaker; another method (`Allow` names the right ones) |
 //! | 408 | the body came too slowly |
-//! | 409 | the breaker's state does not allow it |
+//! | 409 | the breaker's state, the other settings or the configuration file do not allow it |
 //! | 413, 415 | a body of more than 64 KiB; a body that is not `application/json` |
 //! | 422 | no JSON object; a field that is missing or of another type; a field that is not known is ignored |
+//!
+//! A POST that changes a setting answers with what GET gives, and with `saved`: whether it stands in the configuration file of
+//! [`ApiState::live`] now, and if not with a `reason`. It is in force in any case. Every change is logged with the old value,
+//! the new one, and the address of the client.
+//!
+//! `/openapi.json` describes every route, made from the declarations that the routes are made from.
 //!
 //! What is not HTTP at all, or too large a head, never gets as far as a route: see [`serve`].
 //!
@@ -22,11 +29,17 @@
 //! Units: milliseconds are whole and rounded down (percentiles may have a fraction), `_mb` is MiB, whole and rounded down,
 //! and percent run from 0 to 100. What is not known is null, never a reassuring number.
 
+mod alerts;
 mod error;
 mod guard;
+mod input;
 mod json;
 mod number;
+mod openapi;
 mod payload;
+mod retune;
+// What utoipa's macros write names types by longer paths than they need.
+#[allow(unused_qualifications)]
 mod routes;
 mod server;
 mod state;
@@ -36,9 +49,13 @@ mod token;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
+use utoipa_axum::router::OpenApiRouter;
 
+pub use alerts::{AlertsView, PendingAlert};
 pub use error::ApiError;
+pub use input::{Given, Input, Peer};
 pub use json::ApiJson;
+pub use openapi::PostErrors;
 pub use payload::Payload;
 pub use server::{BodyTooSlow, Served, ServerLimits, serve};
 pub use state::{ApiState, ConfigError, ResidentReader};
@@ -70,13 +87,22 @@ pub fn router(state: ApiState) -> Router {
 }
 
 /// The API beside routes of your own, under the same guard and limits, with the same answers to unknown routes and methods.
+/// They do not stand in `/openapi.json`; see [`router_with_documented`].
 ///
 /// # Panics
 /// Where a route of `own` is one of the API's too, as [`Router::merge`] does.
 pub fn router_with(state: ApiState, own: Router) -> Router {
-    routes::all()
-        .with_state(state.clone())
-        .merge(own)
+    router_with_documented(state, OpenApiRouter::from(own))
+}
+
+/// As [`router_with`]; what `own` says of its routes stands in `/openapi.json`.
+///
+/// # Panics
+/// Where a route of `own` is one of the API's too, as [`Router::merge`] does.
+pub fn router_with_documented(state: ApiState, own: OpenApiRouter) -> Router {
+    let documented =
+        OpenApiRouter::with_openapi(openapi::outline()).merge(routes::all()).with_state(state.clone()).merge(own);
+    openapi::with_document(documented, state.required_token().is_some())
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

@@ -1,6 +1,7 @@
 //! The body of a POST.
 
 use std::error::Error;
+use std::ops::RangeInclusive;
 
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -44,6 +45,63 @@ impl Payload {
             Some(_) => Err(ApiError::wrong_type(field, allowed)),
             None => Err(ApiError::missing(field, allowed)),
         }
+    }
+
+    /// As [`Payload::flag`], for one that must be there.
+    ///
+    /// # Errors
+    /// 422 where it is missing or of another type.
+    pub fn needed_flag(&self, field: &'static str) -> Result<bool, ApiError> {
+        self.flag(field)?.ok_or_else(|| ApiError::missing(field, "true or false"))
+    }
+
+    /// A field that must be there, and is a number; `allowed` says which, for the errors.
+    ///
+    /// # Errors
+    /// 422 where it is missing or of another type.
+    pub fn number(&self, field: &'static str, allowed: &str) -> Result<f64, ApiError> {
+        match self.0.get(field) {
+            Some(Value::Number(number)) => number.as_f64().ok_or_else(|| ApiError::wrong_type(field, allowed)),
+            Some(_) => Err(ApiError::wrong_type(field, allowed)),
+            None => Err(ApiError::missing(field, allowed)),
+        }
+    }
+
+    /// As [`Payload::number`], for one in this range.
+    ///
+    /// # Errors
+    /// 422 where it is missing or of another type, 400 where it is another number.
+    pub fn within(&self, field: &'static str, range: RangeInclusive<f64>, allowed: &str) -> Result<f64, ApiError> {
+        let x = self.number(field, allowed)?;
+        if range.contains(&x) { Ok(x) } else { Err(ApiError::bad_value(field, x, allowed)) }
+    }
+
+    /// A field that must be there, and is a whole number from `least` to `most`, counting `unit`.
+    ///
+    /// # Errors
+    /// 422 where it is missing or of another type, 400 where it is another number.
+    pub fn whole(&self, field: &'static str, least: u32, most: u32, unit: &str) -> Result<u32, ApiError> {
+        let allowed = format!("{least} to {most} ({unit}, whole)");
+        let x = self.number(field, &allowed)?;
+        if x.fract() == 0.0 && (f64::from(least)..=f64::from(most)).contains(&x) {
+            Ok(x as u32)
+        } else {
+            Err(ApiError::bad_value(field, x, allowed))
+        }
+    }
+
+    /// A field that must be there, and is a list of texts; `allowed` says which, for the errors.
+    ///
+    /// # Errors
+    /// 422 where it is missing or of another type.
+    pub fn texts(&self, field: &'static str, allowed: &str) -> Result<Vec<String>, ApiError> {
+        let Some(Value::Array(items)) = self.0.get(field) else {
+            let missing = !self.0.contains_key(field);
+            let error = if missing { ApiError::missing } else { ApiError::wrong_type };
+            return Err(error(field, allowed.to_owned()));
+        };
+        let texts = items.iter().map(|item| item.as_str().map(str::to_owned));
+        texts.collect::<Option<_>>().ok_or_else(|| ApiError::wrong_type(field, allowed))
     }
 
     fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, ApiError> {

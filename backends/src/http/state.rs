@@ -7,8 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::StatusCode;
 use tripline_runtime::{Breaker, Registry};
 
+use super::alerts::{Alerts, AlertsView};
 use super::error::ApiError;
+use super::retune::Loose;
 use super::token::Token;
+use crate::live::LiveConfig;
 
 /// Reads the resident memory of this process, in bytes; `None` where it is unknown.
 pub type ResidentReader = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
@@ -22,6 +25,9 @@ pub struct ApiState {
     resident_memory: Option<ResidentReader>,
     token: Option<Token>,
     config_error: ConfigError,
+    live: Option<LiveConfig>,
+    loose: Loose,
+    alerts: Option<Alerts>,
 }
 
 impl ApiState {
@@ -34,6 +40,9 @@ impl ApiState {
             resident_memory: None,
             token: None,
             config_error: ConfigError::default(),
+            live: None,
+            loose: Loose::default(),
+            alerts: None,
         }
     }
 
@@ -55,9 +64,39 @@ impl ApiState {
         Self { token: Some(token), ..self }
     }
 
+    /// Changes settings through this configuration, which should have the first breaker among its appliers. Without one,
+    /// changes apply to that breaker and are saved nowhere.
+    #[must_use]
+    pub fn live(self, live: LiveConfig) -> Self {
+        Self { live: Some(live), ..self }
+    }
+
+    /// Where to look for alerts. Without it none are pending, and nobody sends any.
+    #[must_use]
+    pub fn alerts(self, alerts: Arc<dyn AlertsView>) -> Self {
+        Self { alerts: Some(Alerts(alerts)), ..self }
+    }
+
     /// Where the reason stands for which the configuration file is not the one in force: set it, and the status shows it.
     pub fn config_error(&self) -> &ConfigError {
         &self.config_error
+    }
+
+    /// That, and what [`LiveConfig::config_error`] says.
+    pub(super) fn config_problem(&self) -> Option<String> {
+        self.config_error.get().or_else(|| self.live.as_ref()?.config_error())
+    }
+
+    pub(super) fn live_config(&self) -> Option<&LiveConfig> {
+        self.live.as_ref()
+    }
+
+    pub(super) fn loose(&self) -> &Loose {
+        &self.loose
+    }
+
+    pub(super) fn alerts_view(&self) -> Option<&dyn AlertsView> {
+        self.alerts.as_ref().map(|alerts| &*alerts.0)
     }
 
     pub(super) fn registry(&self) -> &Registry {
@@ -94,6 +133,7 @@ impl fmt::Debug for ApiState {
             .field("listen", &self.listen)
             .field("memory_source", &self.memory_source)
             .field("config_error", &self.config_error)
+            .field("live", &self.live)
             .finish_non_exhaustive()
     }
 }

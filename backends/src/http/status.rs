@@ -7,12 +7,13 @@ use serde::Serialize;
 use serde_json::Number;
 use tripline_runtime::Breaker;
 use tripline_runtime::core::{Breaker as Core, Instant, Latency, MemorySample, MemoryState, State, Trend};
+use utoipa::ToSchema;
 
 use super::number::{mebibytes, millis, percent, rough_percent, tidy};
 use super::state::ApiState;
 
 /// Everything about a breaker at one moment, as `/breaker/status` shows it. What is unknown is null.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[non_exhaustive]
 pub struct Status {
     /// The breaker's name.
@@ -26,36 +27,47 @@ pub struct Status {
     /// Why it opened last; null unless it is open, half-open or forced open now.
     pub trip_reason: Option<&'static str>,
     /// When asking again makes sense; null while closed or disabled, and where no time can be told.
+    #[schema(required)]
     pub retry_after_ms: Option<u64>,
     /// When it opened last, also after recovery; RFC 3339 in UTC.
+    #[schema(required)]
     pub last_trip_time: Option<String>,
     /// Whether the memory rule is content.
+    #[schema(required)]
     pub memory_ok: Option<bool>,
     /// Memory in use, in whole MiB.
+    #[schema(required)]
     pub current_memory_usage_mb: Option<u64>,
     /// The share of memory at which the breaker opens, in percent.
+    #[schema(value_type = f64)]
     pub memory_threshold_percent: Option<Number>,
     /// Memory that may be used, in whole MiB.
+    #[schema(required)]
     pub total_memory_mb: Option<u64>,
     /// Memory in use, in percent of what may be used, with at most two decimals.
+    #[schema(value_type = Option<f64>, required)]
     pub memory_usage_percent: Option<Number>,
     /// Whether the percentile is at or below the threshold, and nothing else is simulated.
     pub latency_ok: bool,
     /// Whether the latency is above its threshold with the evidence that was asked for.
     pub breach: bool,
     /// The percentile of the window, in milliseconds; null while it is empty.
+    #[schema(value_type = Option<f64>, required)]
     pub current_percentile_ms: Option<Number>,
     /// The latency threshold, in whole milliseconds.
     pub latency_threshold_ms: u32,
     /// The percentile in percent of the threshold.
+    #[schema(value_type = Option<f64>, required)]
     pub latency_percent_of_threshold: Option<Number>,
     /// Which percentile is looked at, as a ratio.
+    #[schema(value_type = f64)]
     pub percentile_value: Option<Number>,
     /// How many samples the window holds at most.
     pub latency_window_size: u16,
     /// How many samples it holds now.
     pub samples: u16,
     /// How long the breaker stays open, in seconds.
+    #[schema(value_type = f64)]
     pub wait_time_seconds: Option<Number>,
     /// The latencies in the window, oldest first, in whole milliseconds.
     pub recent_latencies_ms: Vec<u32>,
@@ -68,14 +80,18 @@ pub struct Status {
     /// `too_few`, `rising`, `falling`, `oscillating` or `steady`.
     pub trend: &'static str,
     /// Calls in flight; null where they are not tracked.
+    #[schema(required)]
     pub in_flight: Option<usize>,
     /// Of these, those that are out for longer than the threshold.
+    #[schema(required)]
     pub stalled: Option<u16>,
     /// The name of the memory source; null where there is none.
+    #[schema(required)]
     pub memory_source: Option<String>,
     /// `running`, or what does not work without it.
     pub supervisor: &'static str,
-    /// Why the configuration file is not the one in force; null while it is.
+    /// Why the configuration file is not what is in force: its problems, or what is changed and not saved; null while it is.
+    #[schema(required)]
     pub config_error: Option<String>,
 }
 
@@ -124,7 +140,7 @@ impl Status {
                 stalled: tracked.then(|| core.stalled()),
                 memory_source: api.memory_source_name().map(str::to_owned),
                 supervisor,
-                config_error: api.config_error().get(),
+                config_error: api.config_problem(),
             }
         })
     }

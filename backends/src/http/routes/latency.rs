@@ -2,28 +2,45 @@
 
 use std::collections::BTreeMap;
 
-use axum::Router;
 use axum::extract::{Query, State};
-use axum::routing::get;
 use serde::Serialize;
 use tripline_runtime::core::Latency;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::Answer;
 use crate::http::error::ApiError;
 use crate::http::json::ApiJson;
 use crate::http::number::MOST_LATENCY_MS;
+use crate::http::openapi::QueryErrors;
 use crate::http::state::ApiState;
 
-pub(super) fn routes() -> Router<ApiState> {
-    Router::new().route("/breaker/latencies-above-threshold", get(above_threshold))
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(latencies_above_threshold))
 }
 
-#[derive(Serialize)]
+/// The latencies in the window above a threshold, oldest first.
+#[derive(Serialize, ToSchema)]
 struct Latencies {
+    /// In whole milliseconds.
     latencies: Vec<u32>,
 }
 
-async fn above_threshold(
+/// What can be asked for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "the query is read by hand, so that a bad value is told like any other")]
+struct Above {
+    /// In whole milliseconds; the configured threshold where it is left out.
+    #[param(minimum = 0, maximum = 4_294_967, required = false)]
+    threshold: u32,
+}
+
+/// The latencies in the window above a threshold, oldest first.
+#[utoipa::path(get, path = "/breaker/latencies-above-threshold", tag = "figures", params(Above),
+    responses((status = 200, description = "The latencies.", body = Latencies), QueryErrors))]
+async fn latencies_above_threshold(
     State(api): State<ApiState>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Answer<Latencies> {

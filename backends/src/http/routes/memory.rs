@@ -1,35 +1,49 @@
 //! Memory figures.
 
-use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
 use serde::Serialize;
 use tripline_runtime::core::{Breaker, MemorySample};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::Answer;
 use crate::http::error::ApiError;
 use crate::http::json::ApiJson;
+use crate::http::openapi::ReadErrors;
 use crate::http::state::ApiState;
 
-pub(super) fn routes() -> Router<ApiState> {
-    Router::new().route("/breaker/memory-usage", get(usage)).route("/breaker/memory-limit", get(limit))
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(memory_usage)).routes(routes!(memory_limit))
 }
 
-#[derive(Serialize)]
+/// Memory in use.
+#[derive(Serialize, ToSchema)]
 struct Usage {
+    /// In bytes; null where it is unknown.
+    #[schema(required)]
     memory_usage: Option<u64>,
 }
 
-#[derive(Serialize)]
+/// Memory that may be used.
+#[derive(Serialize, ToSchema)]
 struct Limit {
+    /// In bytes; null where it is unknown, or there is none.
+    #[schema(required)]
     memory_limit: Option<u64>,
 }
 
-async fn usage(State(api): State<ApiState>) -> Answer<Usage> {
+/// Memory in use.
+#[utoipa::path(get, path = "/breaker/memory-usage", tag = "figures",
+    responses((status = 200, description = "The last reading.", body = Usage), ReadErrors))]
+async fn memory_usage(State(api): State<ApiState>) -> Answer<Usage> {
     Ok(ApiJson(Usage { memory_usage: sample(&api)?.map(|sample| sample.used) }))
 }
 
-async fn limit(State(api): State<ApiState>) -> Answer<Limit> {
+/// Memory that may be used.
+#[utoipa::path(get, path = "/breaker/memory-limit", tag = "figures",
+    responses((status = 200, description = "The last reading.", body = Limit), ReadErrors))]
+async fn memory_limit(State(api): State<ApiState>) -> Answer<Limit> {
     Ok(ApiJson(Limit { memory_limit: sample(&api)?.and_then(|sample| sample.limit) }))
 }
 

@@ -1,23 +1,37 @@
 //! The routes, one file per subject.
 
+mod alerts;
 mod latency;
 mod memory;
 mod operate;
+mod opsgenie;
+mod opsgenie_status;
+mod settings;
 mod watch;
 
-use axum::Router;
 use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode, Uri};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::error::ApiError;
+use super::openapi;
 use super::state::ApiState;
 
 /// What a handler gives.
 type Answer<T> = Result<super::json::ApiJson<T>, ApiError>;
 
 /// All routes.
-pub(super) fn all() -> Router<ApiState> {
-    Router::new().merge(watch::routes()).merge(operate::routes()).merge(memory::routes()).merge(latency::routes())
+pub(super) fn all() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .merge(watch::routes())
+        .merge(operate::routes())
+        .merge(settings::routes())
+        .merge(memory::routes())
+        .merge(latency::routes())
+        .merge(alerts::routes())
+        .merge(opsgenie::routes())
+        .routes(routes!(openapi::openapi))
 }
 
 pub(super) async fn not_found(uri: Uri) -> Response {

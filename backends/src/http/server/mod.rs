@@ -28,6 +28,7 @@ use smol_hyper::rt::{FuturesIo, SmolTimer};
 use tower_service::Service as _;
 
 use super::error::ApiError;
+use super::input::Peer;
 use body::DeadlineBody;
 use write::WriteTimeout;
 
@@ -61,8 +62,8 @@ pub async fn serve(
     {
         let accept = async {
             loop {
-                let (stream, place) = accept(&listener, &places).await;
-                let connection = graceful.watch(connection(stream, router.clone(), &limits));
+                let (stream, peer, place) = accept(&listener, &places).await;
+                let connection = graceful.watch(connection(stream, peer, router.clone(), &limits));
                 smol::spawn(run(connection, end.clone(), place)).detach();
             }
         };
@@ -82,11 +83,11 @@ pub async fn serve(
 }
 
 /// The next connection, as soon as there is a place for it.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, SemaphoreGuardArc) {
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, Peer, SemaphoreGuardArc) {
     let place = places.acquire_arc().await;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, place),
+            Ok((stream, peer)) => return (stream, Peer(peer), place),
             // The client is gone already; the next one is none the worse for it.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
@@ -101,6 +102,7 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 fn connection(
     stream: TcpStream,
+    peer: Peer,
     router: Router,
     limits: &ServerLimits,
 ) -> impl GracefulConnection<Error = hyper::Error> + Send + use<> {
@@ -108,7 +110,8 @@ fn connection(
     let _ = stream.set_nodelay(true);
     let body_timeout = limits.body_timeout;
     let service = service_fn(move |request: Request<Incoming>| {
-        let request = request.map(|body| DeadlineBody::new(body, body_timeout));
+        let mut request = request.map(|body| DeadlineBody::new(body, body_timeout));
+        request.extensions_mut().insert(peer);
         answer(router.clone(), request)
     });
     http1::Builder::new()
