@@ -132,6 +132,8 @@ pub struct Breaker<const N: usize> {
     counts: Counts,
     #[cfg(target_pointer_width = "64")]
     quiet_until: Instant,
+    #[cfg(all(test, target_pointer_width = "64"))]
+    quiet: quiet::QuietTest,
 }
 
 /// What the probes of the current half-open stretch are held against; changes apply from the next one.
@@ -173,6 +175,8 @@ impl<const N: usize> Breaker<N> {
             counts: Counts::default(),
             #[cfg(target_pointer_width = "64")]
             quiet_until: Instant::ZERO,
+            #[cfg(all(test, target_pointer_width = "64"))]
+            quiet: quiet::QuietTest::default(),
         })
     }
 
@@ -245,10 +249,10 @@ impl<const N: usize> Breaker<N> {
     pub fn handle_stalled(&mut self, now: Instant, generation: Generation, count: u16) {
         let now = self.time.end_of_call(now);
         self.expire_memory(now);
+        self.something_is_going_on();
         if generation != self.generation() || (count == 0 && self.stalled == 0) {
             return;
         }
-        self.something_is_going_on();
         match self.state {
             State::Closed => {
                 self.expire_samples(now);

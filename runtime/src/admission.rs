@@ -19,11 +19,12 @@ pub(crate) struct Gate {
 #[derive(Debug)]
 #[repr(align(128))]
 struct Details {
-    /// While open: when it opened and when the wait is over, on the clock.
-    opened_nanos: AtomicU64,
+    /// While open: when the wait is over, on the clock.
     until_nanos: AtomicU64,
     slow_after_micros: AtomicU64,
     latest_nanos: AtomicU64,
+    /// While open: the latest reading that was refused without the core, and at first the one at which it opened.
+    refused_nanos: AtomicU64,
 }
 
 /// What the word says: from below, three bits of mode, 32 of generation, and while open the place of the reason in
@@ -43,6 +44,8 @@ const CLOSED_TRACKED: u64 = 2;
 const HALF_OPEN: u64 = 3;
 const FORCED_OPEN: u64 = 4;
 const OPEN: u64 = 5;
+/// Memory or a simulation keeps it open, whatever its wait.
+const HELD_OPEN: u64 = 1 << 36;
 const REASON_SHIFT: u32 = 40;
 
 impl Admission {
@@ -64,16 +67,16 @@ impl Admission {
     }
 }
 
-/// A reading that lies this far before the opening means that the clock was set back; the core must see it.
+/// A reading that lies this far behind means that the clock was set back; the core must see it.
 const JUMP: Duration = Duration::from_secs(1);
 
 impl Gate {
     pub(crate) fn new<const N: usize>(core: &Core<N>, is_tracking: bool) -> Self {
         let details = Details {
-            opened_nanos: AtomicU64::new(0),
             until_nanos: AtomicU64::new(0),
             slow_after_micros: AtomicU64::new(u64::from(core.slow_after().as_micros())),
             latest_nanos: AtomicU64::new(0),
+            refused_nanos: AtomicU64::new(0),
         };
         Self { word: AtomicU64::new(word(core, is_tracking)), is_tracking, details }
     }
@@ -93,24 +96,47 @@ impl Gate {
             OPEN => {
                 // Relaxed: written before the word that was just acquired. If meanwhile the breaker has opened once more, they are
                 // that opening's, and as good an answer.
-                let opened = Instant::from_nanos(self.details.opened_nanos.load(Ordering::Relaxed));
                 let until = Instant::from_nanos(self.details.until_nanos.load(Ordering::Relaxed));
-                let was_set_back = opened.since(now) >= JUMP;
-                let reason = TripReason::ALL.get((word >> REASON_SHIFT) as usize).copied()?;
-                (now < until && !was_set_back)
-                    .then(|| Refusal { reason: RefusalReason::Open(reason), retry_after: Some(until.since(now)) })
+                if now >= until || self.refused_later_than(now).is_some() {
+                    return None;
+                }
+                // Relaxed: an estimate; who is overtaken here sets it back by a moment.
+                self.details.refused_nanos.store(now.as_nanos(), Ordering::Relaxed);
+                Some(Refusal { reason: RefusalReason::Open(reason(word)?), retry_after: Some(until.since(now)) })
             }
             _ => None,
         }
     }
 
+    /// The latest reading that was refused without the core, or at which the breaker opened, if it lies so far ahead of `now` that
+    /// the clock was set back.
+    pub(crate) fn refused_later_than(&self, now: Instant) -> Option<Instant> {
+        // Relaxed: an estimate.
+        let latest = Instant::from_nanos(self.details.refused_nanos.load(Ordering::Relaxed));
+        (latest.since(now) >= JUMP).then_some(latest)
+    }
+
+    /// What is answered while others own the core all the time.
+    pub(crate) fn refusal_while_busy(&self) -> Refusal {
+        let Admission(word) = self.admission();
+        match reason(word) {
+            Some(reason) if word & MODE_MASK == OPEN => {
+                let retry_after = (word & HELD_OPEN == 0).then_some(Duration::ZERO);
+                Refusal { reason: RefusalReason::Open(reason), retry_after }
+            }
+            _ => Refusal { reason: RefusalReason::Probing, retry_after: Some(Duration::ZERO) },
+        }
+    }
+
     /// From which age on a call in flight is slow.
     pub(crate) fn slow_after(&self) -> Latency {
+        // Relaxed: told for itself.
         Latency::from_micros(self.details.slow_after_micros.load(Ordering::Relaxed) as u32)
     }
 
     /// An instant that is not later than now, for those who have no clock reading.
     pub(crate) fn latest(&self) -> Instant {
+        // Relaxed: told for itself.
         Instant::from_nanos(self.details.latest_nanos.load(Ordering::Relaxed))
     }
 
@@ -119,7 +145,7 @@ impl Gate {
     pub(crate) fn publish<const N: usize>(&self, core: &Core<N>) {
         // Relaxed: published by the store of the word.
         if let State::Open { until } = core.state() {
-            self.details.opened_nanos.store(core.on_clock(core.latest()).as_nanos(), Ordering::Relaxed);
+            self.details.refused_nanos.store(core.on_clock(core.latest()).as_nanos(), Ordering::Relaxed);
             self.details.until_nanos.store(core.on_clock(until).as_nanos(), Ordering::Relaxed);
         }
         self.publish_figures(core);
@@ -142,13 +168,18 @@ fn word<const N: usize>(core: &Core<N>, is_tracking: bool) -> u64 {
         State::Disabled => DISABLED,
         State::HalfOpen { .. } => HALF_OPEN,
         State::ForcedOpen => FORCED_OPEN,
-        State::Open { .. } => OPEN | reason_bits(core),
+        State::Open { .. } => OPEN | open_bits(core),
     };
     u64::from(core.generation().get()) << MODE_BITS | mode
 }
 
-fn reason_bits<const N: usize>(core: &Core<N>) -> u64 {
+fn reason(word: u64) -> Option<TripReason> {
+    TripReason::ALL.get((word >> REASON_SHIFT) as usize).copied()
+}
+
+fn open_bits<const N: usize>(core: &Core<N>) -> u64 {
     let reason = core.last_trip().map(|trip| trip.reason);
     let place = TripReason::ALL.iter().position(|&known| Some(known) == reason);
-    (place.unwrap_or(0) as u64) << REASON_SHIFT
+    let held = if core.is_held_open() { HELD_OPEN } else { 0 };
+    (place.unwrap_or(0) as u64) << REASON_SHIFT | held
 }

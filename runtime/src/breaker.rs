@@ -2,25 +2,24 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use event_listener::{Event as Notification, EventListener};
+use event_listener::EventListener;
 use tripline_core::{
     Breaker as Core, CapacityError, Event, Generation, Instant, Latency, MemorySample, Outcome, Policy, Refusal,
-    RefusalReason,
 };
 
-use crate::admission::{Admission, Gate};
+use crate::admission::Admission;
 use crate::classic::Classic;
 use crate::clock::Clock;
 use crate::driver::{CAPACITY, Driver, Ending, Report};
+use crate::front::{Front, finish_as};
 use crate::incident_book::IncidentBook;
 use crate::name::BreakerName;
 use crate::permit::{OwnedPermit, OwnedTimed, Permit, Timed};
 use crate::rejection::Rejection;
 use crate::stalls::{Entrance, EpochMark, Now};
 use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, lock, spin_loop};
-use crate::ticket::{Apply, Owner, Record, TicketCell};
+use crate::ticket::TicketCell;
 use crate::token::Token;
 
 /// A circuit breaker to share: cheap to clone, and every clone is the same breaker.
@@ -60,14 +59,6 @@ pub(crate) struct Shared {
     pub(crate) supervisors: AtomicU64,
     /// What people were told of, also if the supervisor is replaced meanwhile.
     pub(crate) incident: Mutex<IncidentBook>,
-}
-
-/// What those see who do not own the core.
-#[derive(Debug)]
-pub(crate) struct Front {
-    pub(crate) gate: Gate,
-    pub(crate) entrance: Entrance,
-    pub(crate) changed: Notification,
 }
 
 /// Asking.
@@ -134,7 +125,7 @@ impl Breaker {
             if admission.generation() == generation {
                 return Ok(Token::tracked(generation, epoch));
             }
-            // It came in after the state has changed, among the calls of another generation; so it asks again.
+            // The state has changed meanwhile, and it came in among the calls of another generation; so it asks again.
             self.front().entrance.withdraw(epoch);
         }
     }
@@ -148,7 +139,7 @@ impl Breaker {
         }
         let (epoch, wake) = self.front().entrance.enter(start);
         if wake {
-            self.front().changed.notify(usize::MAX);
+            self.front().wake();
         }
         epoch
     }
@@ -173,23 +164,19 @@ impl Breaker {
     /// Takes a place among the probes. Where others are at it all the time they take the places: nobody waits here.
     fn ask_core(&self, now: Instant) -> Result<Generation, Refusal> {
         for _ in 0..TRIES {
-            let answer = self.shared.cell.try_with(|driver| {
-                driver.count_stalled(Now::Clock(now), &self.front().entrance);
-                let answer = driver.core.try_admit(now);
-                self.front().publish(driver);
-                answer
-            });
+            let answer = self.shared.cell.try_with(|driver| self.front().admit(driver, now));
             if let Some(answer) = answer {
+                self.front().tell();
                 return answer;
             }
             spin_loop();
         }
-        Err(Refusal { reason: RefusalReason::Probing, retry_after: Some(Duration::ZERO) })
+        Err(self.front().gate.refusal_while_busy())
     }
 }
 
-/// How often a caller tries for a place among the probes while others own the core.
-const TRIES: u32 = if cfg!(tripline_loom) { 2 } else { 1_000 };
+/// How often a caller tries to own the core, which is held for some ten nanoseconds by whoever is not descheduled.
+const TRIES: u32 = if cfg!(tripline_loom) { 2 } else { 32 };
 
 /// Finishing, for the permits.
 impl Breaker {
@@ -218,6 +205,7 @@ impl Breaker {
         if !self.shared.cell.submit(record) {
             self.lose(token);
         }
+        self.front().tell();
     }
 
     /// A report that nobody took counts nowhere but here, and its call is no longer in flight.
@@ -228,43 +216,6 @@ impl Breaker {
         if let Some(epoch) = token.epoch() {
             self.front().entrance.withdraw(epoch);
         }
-    }
-}
-
-/// The owner of a breaker's core.
-type CoreOwner<'a> = Owner<'a, Driver, Front>;
-
-#[inline(never)]
-fn finish_as(mut owner: CoreOwner<'_>, token: Token, end: Instant, latency: Latency, outcome: Outcome) {
-    let front = owner.applier();
-    owner.value(|driver| {
-        driver.handle(Report { token, end, ending: Ending::Finished(outcome, latency) }, &front.entrance);
-        front.publish(driver);
-    });
-}
-
-impl Apply<Driver> for Front {
-    fn apply(&self, driver: &mut Driver, record: Record) {
-        let report = driver.unpack(record);
-        driver.handle(report, &self.entrance);
-        self.publish(driver);
-    }
-}
-
-impl Front {
-    /// Before anybody else can own the core: what came of it is seen by those who ask, and who waits for a change is woken.
-    #[inline]
-    fn publish(&self, driver: &mut Driver) {
-        if driver.has_news() {
-            self.publish_news(driver);
-        }
-    }
-
-    #[cold]
-    fn publish_news(&self, driver: &mut Driver) {
-        driver.news_told();
-        self.gate.publish(&driver.core);
-        self.changed.notify(usize::MAX);
     }
 }
 
@@ -304,7 +255,7 @@ impl Breaker {
 
     /// Resolves when something happens after this call.
     pub fn changed(&self) -> EventListener {
-        self.front().changed.listen()
+        self.front().listen()
     }
 }
 
@@ -407,12 +358,15 @@ impl Breaker {
         self.front().gate.slow_after()
     }
 
-    /// Reads from the core, after letting time pass to now.
+    /// Reads from the core, after letting time pass to now. Others wait for it, or leave their reports, as long as `read` takes:
+    /// it should be quick, and must not use this breaker, or it waits for itself.
     pub fn read<R>(&self, read: impl FnOnce(&Core<CAPACITY>) -> R) -> R {
         let now = self.shared.clock.now();
         self.with_driver(|driver, entrance| {
             driver.count_stalled(Now::Clock(now), entrance);
             driver.core.handle_time(now);
+            // What the time has brought about is told whatever becomes of `read`.
+            self.front().publish(driver);
             read(&driver.core)
         })
     }
@@ -448,12 +402,14 @@ impl Breaker {
 
     /// Owns the core for the length of `act`, after those who came first.
     fn with_driver<R>(&self, act: impl FnOnce(&mut Driver, &Entrance) -> R) -> R {
-        self.shared.cell.with(|driver| {
+        let result = self.shared.cell.with(|driver| {
             let result = act(driver, &self.front().entrance);
             self.front().publish(driver);
             self.front().gate.publish_figures(&driver.core);
             result
-        })
+        });
+        self.front().tell();
+        result
     }
 }
 

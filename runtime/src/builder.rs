@@ -2,16 +2,15 @@
 
 use std::path::PathBuf;
 
-use event_listener::Event as Notification;
 use tripline_core::{Breaker as Core, CapacityError, Policy};
 
 use crate::admission::Gate;
-use crate::breaker::{Breaker, Front, Shared};
+use crate::breaker::{Breaker, Shared};
 use crate::classic::Classic;
 use crate::clock::Clock;
 use crate::driver::Driver;
+use crate::front::Front;
 use crate::name::BreakerName;
-use crate::stalls::Entrance;
 use crate::sync::{Arc, AtomicU64, Mutex};
 use crate::ticket::TicketCell;
 
@@ -64,13 +63,7 @@ impl Builder {
     /// [`CapacityError`] where the policy's window is larger than 1,024.
     pub fn build(self) -> Result<Breaker, CapacityError> {
         let core = Core::new(self.policy, self.seed)?;
-        let front = Front {
-            gate: Gate::new(&core, self.stall_detection),
-            entrance: Entrance::new(),
-            changed: Notification::new(),
-        };
-        // The first notification allocates; after this none does.
-        front.changed.notify(0);
+        let front = Front::new(Gate::new(&core, self.stall_detection));
         Ok(Breaker {
             shared: Arc::new(Shared {
                 name: self.name,

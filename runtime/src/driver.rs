@@ -140,7 +140,7 @@ fn stall_rule(core: &Core<CAPACITY>) -> StallRule {
     StallRule {
         generation: core.generation(),
         after: Duration::from(core.slow_after()),
-        until: core.policy().latency_max_age,
+        until: core.latency_max_age(),
         clock_jumps: core.clock_jumps(),
     }
 }

@@ -25,6 +25,7 @@ mod clock;
 mod dispatch;
 mod driver;
 mod durable;
+mod front;
 mod incident_book;
 mod memory;
 mod mock_memory;

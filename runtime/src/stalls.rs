@@ -180,13 +180,15 @@ impl Entrance {
         self.word.load(Ordering::Relaxed) as u32
     }
 
-    /// Begins `epoch`, which is watched; tells how many came in before, and when the last of them started.
+    /// Begins `epoch`; tells how many came in before, and when the last of them started. Whether somebody looks stays as it is.
     fn begin(&self, epoch: Epoch, closes_at: Instant) -> (u32, Option<Instant>) {
         // Relaxed: as in `enter`.
         self.closes_at.store(closes_at.as_nanos(), Ordering::Relaxed);
         let last_start = self.last_start.load(Ordering::Relaxed);
-        let came = self.word.swap(u64::from(epoch.0) << 32, Ordering::Relaxed) as u32;
-        (came, (last_start != UNKNOWN).then(|| Instant::from_nanos(last_start)))
+        let begun = |word: u64| Some(u64::from(epoch.0) << 32 | word & UNWATCHED);
+        // Relaxed: as in `enter`. It never gives up, so both arms hold the word before.
+        let (Ok(word) | Err(word)) = self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, begun);
+        (word as u32, (last_start != UNKNOWN).then(|| Instant::from_nanos(last_start)))
     }
 }
 

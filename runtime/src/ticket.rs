@@ -37,6 +37,9 @@ pub(crate) struct Record {
 pub(crate) trait Apply<T> {
     /// Applies a record.
     fn apply(&self, value: &mut T, record: Record);
+
+    /// The value was let go after records were applied to it.
+    fn released(&self) {}
 }
 
 const EMPTY: u64 = 0;
@@ -237,7 +240,7 @@ impl<'a, T, A: Apply<T>> Owner<'a, T, A> {
     /// Makes the ticket done; true if another was given meanwhile: then this owner goes on with it.
     #[inline]
     fn finish_ticket(&mut self) -> bool {
-        // Release: what this owner did is seen by the next one (Acquire in `draw` and `try_with`). Acquire: places of tickets that
+        // Release: what this owner did is seen by the next one (Acquire in `draw` and `try_own`). Acquire: places of tickets that
         // were given meanwhile are looked at.
         let word = self.cell.word.fetch_add(ONE_DONE, Ordering::AcqRel).wrapping_add(ONE_DONE);
         self.ticket = done(word);
@@ -253,7 +256,7 @@ impl<'a, T, A: Apply<T>> Owner<'a, T, A> {
             // Acquire pairs with the recorder's Release swap, Release with its Acquire (it becomes the owner).
             let meta = place.meta.swap(HAND, Ordering::AcqRel);
             if meta == EMPTY {
-                return;
+                break;
             }
             // Relaxed: the swap above acquired it.
             let extra = place.extra.load(Ordering::Relaxed);
@@ -261,9 +264,10 @@ impl<'a, T, A: Apply<T>> Owner<'a, T, A> {
             place.meta.store(EMPTY, Ordering::Relaxed);
             self.apply(Record { extra, meta });
             if !self.finish_ticket() {
-                return;
+                break;
             }
         }
+        self.cell.applier.released();
     }
 }
 

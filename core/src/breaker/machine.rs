@@ -21,6 +21,7 @@ impl<const N: usize> Breaker<N> {
         }
         if generation != self.generation() {
             self.counts.stale = self.counts.stale.wrapping_add(1);
+            self.something_is_going_on();
             return;
         }
         match self.state {

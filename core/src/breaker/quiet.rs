@@ -11,6 +11,14 @@ use crate::state::State;
 use crate::time::Instant;
 use crate::units::Latency;
 
+/// A switch and a count for the tests.
+#[cfg(test)]
+#[derive(Debug, Clone, Default)]
+pub(super) struct QuietTest {
+    never: bool,
+    hits: u64,
+}
+
 impl<const N: usize> Breaker<N> {
     /// As [`Breaker::handle_finished`] for a call that can change nothing but the window; false, and nothing is done, if it may
     /// change more. For those who want this part of it in line, and the rest not.
@@ -20,6 +28,10 @@ impl<const N: usize> Breaker<N> {
         if end >= self.quiet_until || generation != self.generation() || !is_good {
             return false;
         }
+        #[cfg(test)]
+        {
+            self.quiet.hits += 1;
+        }
         let now = self.time.go_on_to(end);
         self.counts.ok = self.counts.ok.wrapping_add(1);
         self.window.replace_oldest(now, latency);
@@ -28,6 +40,10 @@ impl<const N: usize> Breaker<N> {
 
     /// Looks whether the breaker is quiet, and until when at least.
     pub(super) fn look_for_quiet(&mut self) {
+        #[cfg(test)]
+        if self.quiet.never {
+            return;
+        }
         let is_quiet = self.state == State::Closed
             && self.window.is_full_of_good()
             && self.stalled == 0
@@ -36,10 +52,11 @@ impl<const N: usize> Breaker<N> {
             && !self.incident.has_news_of_calls()
             && !self.time.is_suspect()
             && (self.limits.evidence.is_none() || self.evidence.is_at_rest());
-        self.quiet_until = if is_quiet {
-            self.time.as_clock_shows(self.window.next_expiry().min(self.memory.believed_until(&self.settings)))
-        } else {
-            Instant::ZERO
-        };
+        let until = self.window.next_expiry().min(self.memory.believed_until(&self.settings));
+        self.quiet_until =
+            if is_quiet && self.time.latest() < until { self.time.as_clock_shows(until) } else { Instant::ZERO };
     }
 }
+
+#[cfg(test)]
+mod tests;

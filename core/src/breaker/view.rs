@@ -1,5 +1,7 @@
 //! What can be read from a breaker; none of it changes anything.
 
+use core::time::Duration;
+
 use super::{Breaker, Generation, Trip};
 use crate::counts::Counts;
 #[cfg(feature = "staging")]
@@ -41,6 +43,11 @@ impl<const N: usize> Breaker<N> {
             State::HalfOpen { .. } => self.probes.threshold,
             _ => self.settings.latency_threshold,
         }
+    }
+
+    /// Beyond this age a call in flight no longer counts as stalled, nor a sample at all.
+    pub fn latency_max_age(&self) -> Duration {
+        Duration::from_nanos(self.settings.latency_max_age_nanos)
     }
 
     /// The percentile exceeds the threshold.
