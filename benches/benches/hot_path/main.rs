@@ -1,10 +1,13 @@
 //! The hot path beside its floors and its peers, in one run. Ratios within a run are what counts; machines are noisy.
 //!
-//! `cargo bench -p tripline-benches --bench hot_path`
+//! `cargo bench -p tripline-benches --bench hot_path`, or `bash benches/rounds.sh 10` for medians and ratios.
+//!
+//! In the groups `…_2t` two threads share one breaker, and the time of an operation is as the slower one sees it.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod ours;
 mod peers;
+mod services;
 mod threads;
 
 use std::hint::black_box;
@@ -12,54 +15,53 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use tripline_runtime::core::{Breaker as Core, Outcome};
-use tripline_runtime::{SystemClock, TscClock};
-
 use criterion::{Criterion, criterion_group, criterion_main};
+use tower::Layer as _;
+use tripline_backends::memory::Sysinfo;
+use tripline_backends::tower::BreakerLayer;
+use tripline_runtime::core::{Breaker as Core, Outcome};
+use tripline_runtime::{Breaker, MemorySource as _, SystemClock, TscClock};
 
-use crate::threads::two_threads;
+use crate::threads::{Alone, two_threads};
 
+/// The rows of ours that record: name, trend analysis, stall detection.
+const RECORDING: [(&str, bool, bool); 3] =
+    [("tripline", false, false), ("tripline_trend", true, false), ("tripline_stall_detection", false, true)];
+
+/// May I call? With stall detection a permit must be given back, which is part of that row.
 fn admit_closed(c: &mut Criterion) {
-    let mut group = c.benchmark_group("admit_closed");
-    let word = AtomicU64::new(1);
-    group.bench_function("floor_relaxed_load", |b| b.iter(|| black_box(&word).load(Ordering::Relaxed)));
-    let off = ours::breaker(64, false, false);
-    group.bench_function("tripline", |b| b.iter(|| black_box(&off).try_acquire().is_ok()));
-    let on = ours::breaker(64, false, true);
-    group.bench_function("tripline_stall_detection", |b| b.iter(|| black_box(&on).try_acquire().is_ok()));
+    let word = Alone(AtomicU64::new(1));
+    let load = || black_box(&word.0).load(Ordering::Relaxed);
+    let (off, on) = (ours::breaker(64, false, false), ours::breaker(64, false, true));
+    let ask = |breaker: &Breaker| black_box(breaker).try_acquire().is_ok();
     let failsafe = peers::Failsafe::new();
-    group.bench_function("failsafe", |b| b.iter(|| black_box(&failsafe).admits()));
+    let ask_failsafe = || black_box(&failsafe).admits();
+
+    let mut group = c.benchmark_group("admit_closed");
+    group.bench_function("floor_relaxed_load", |b| b.iter(load));
+    group.bench_function("tripline", |b| b.iter(|| ask(&off)));
+    group.bench_function("tripline_stall_detection", |b| b.iter(|| ask(&on)));
+    group.bench_function("failsafe", |b| b.iter(ask_failsafe));
     group.finish();
 
     let mut group = c.benchmark_group("admit_closed_2t");
-    group.bench_function("floor_relaxed_load", |b| {
-        two_threads(b, || {
-            black_box(black_box(&word).load(Ordering::Relaxed));
-        });
-    });
-    group.bench_function("tripline", |b| {
-        two_threads(b, || {
-            black_box(black_box(&off).try_acquire().is_ok());
-        });
-    });
-    group.bench_function("failsafe", |b| {
-        two_threads(b, || {
-            black_box(black_box(&failsafe).admits());
-        });
-    });
+    group.bench_function("floor_relaxed_load", |b| two_threads(b, [|| _ = black_box(load()); 2]));
+    group.bench_function("tripline", |b| two_threads(b, [|| _ = black_box(ask(&off)); 2]));
+    group.bench_function("tripline_stall_detection", |b| two_threads(b, [|| _ = black_box(ask(&on)); 2]));
+    group.bench_function("failsafe", |b| two_threads(b, [|| _ = black_box(ask_failsafe()); 2]));
     group.finish();
 }
 
+/// Asks and records a finished call, with instants given.
 fn admit_record(c: &mut Criterion) {
     let mut group = c.benchmark_group("admit_record");
     let word = AtomicU64::new(1);
     group.bench_function("floor_fetch_add", |b| b.iter(|| black_box(&word).fetch_add(1, Ordering::Relaxed)));
     let mutex = Mutex::new(0_u64);
     group.bench_function("floor_mutex", |b| b.iter(|| *black_box(&mutex).lock().unwrap() += 1));
-    for (name, trend, stalls) in
-        [("tripline", false, false), ("tripline_trend", true, false), ("tripline_stall_detection", false, true)]
-    {
-        let mut call = ours::Call::new(64, trend, stalls);
+    for (name, trend, stalls) in RECORDING {
+        let breaker = ours::breaker(64, trend, stalls);
+        let mut call = ours::Call::new(&breaker);
         group.bench_function(name, |b| b.iter(|| call.make()));
     }
     let failsafe = peers::Failsafe::new();
@@ -69,42 +71,42 @@ fn admit_record(c: &mut Criterion) {
     let mut resilience = peers::Resilience::new();
     group.bench_function("tower_resilience", |b| b.iter(|| resilience.call()));
     let sorting = peers::MutexSort::new(64);
-    // Latencies that jump about, or there would be nothing to sort.
-    let mut latency = 7_u32;
-    group.bench_function("mutex_sort_p95", |b| {
-        b.iter(|| {
-            latency = latency.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            sorting.record(latency >> 8)
-        });
-    });
-    group.finish();
-
-    let mut group = c.benchmark_group("admit_record_2t");
-    group.bench_function("floor_fetch_add", |b| {
-        two_threads(b, || {
-            word.fetch_add(1, Ordering::Relaxed);
-        });
-    });
-    group.bench_function("floor_mutex", |b| {
-        two_threads(b, || {
-            *mutex.lock().unwrap() += 1;
-        });
-    });
-    for (name, trend, stalls) in
-        [("tripline", false, false), ("tripline_trend", true, false), ("tripline_stall_detection", false, true)]
-    {
-        let breaker = ours::breaker(64, trend, stalls);
-        group.bench_function(name, |b| two_threads(b, || ours::call(&breaker)));
-    }
-    group.bench_function("failsafe", |b| two_threads(b, || failsafe.call()));
-    group.bench_function("recloser", |b| {
-        two_threads(b, || {
-            let _ = black_box(recloser.call(|| Ok::<(), ()>(())));
-        });
-    });
+    let mut call = peers::SortedCall::new(&sorting);
+    group.bench_function("mutex_sort_p95", |b| b.iter(|| call.make()));
     group.finish();
 }
 
+/// The same from two threads. The run fails where ours drops more than a few reports.
+fn admit_record_2t(c: &mut Criterion) {
+    let mut group = c.benchmark_group("admit_record_2t");
+    let word = Alone(AtomicU64::new(1));
+    let add = || _ = black_box(black_box(&word.0).fetch_add(1, Ordering::Relaxed));
+    group.bench_function("floor_fetch_add", |b| two_threads(b, [add; 2]));
+    let mutex = Alone(Mutex::new(0_u64));
+    let lock = || *black_box(&mutex.0).lock().unwrap() += 1;
+    group.bench_function("floor_mutex", |b| two_threads(b, [lock; 2]));
+    for (name, trend, stalls) in RECORDING {
+        let breaker = ours::breaker(64, trend, stalls);
+        let mut calls = [(); 2].map(|()| ours::Call::new(&breaker));
+        group.bench_function(name, |b| two_threads(b, calls.each_mut().map(|call| || call.make())));
+        let made = calls.iter().map(ours::Call::made).sum();
+        ours::check_accounts(&format!("admit_record_2t/{name}"), &breaker, made);
+    }
+    let failsafe = peers::Failsafe::new();
+    group.bench_function("failsafe", |b| two_threads(b, [|| black_box(&failsafe).call(); 2]));
+    let recloser = Alone(peers::recloser());
+    let call = || _ = black_box(black_box(&recloser.0).call(|| Ok::<(), ()>(())));
+    group.bench_function("recloser", |b| two_threads(b, [call; 2]));
+    let one = peers::Resilience::new();
+    let mut both = [one.clone(), one];
+    group.bench_function("tower_resilience", |b| two_threads(b, both.each_mut().map(|service| || service.call())));
+    let sorting = Alone(peers::MutexSort::new(64));
+    let mut calls = [(); 2].map(|()| peers::SortedCall::new(&sorting.0));
+    group.bench_function("mutex_sort_p95", |b| two_threads(b, calls.each_mut().map(|call| || call.make())));
+    group.finish();
+}
+
+/// The same with the two clock reads of a call.
 fn admit_record_timed(c: &mut Criterion) {
     let mut group = c.benchmark_group("admit_record_timed");
     group.bench_function("floor_instant_now", |b| b.iter(Instant::now));
@@ -124,6 +126,18 @@ fn admit_record_timed(c: &mut Criterion) {
     group.finish();
 }
 
+/// A recorded call must not cost more in a larger window, trend analysis included.
+fn window_growth(c: &mut Criterion) {
+    let mut group = c.benchmark_group("window_growth");
+    for size in [64, 256, 1_024] {
+        let breaker = ours::breaker(size, true, false);
+        let mut call = ours::Call::new(&breaker);
+        group.bench_function(size.to_string(), |b| b.iter(|| call.make()));
+    }
+    group.finish();
+}
+
+/// Not on the hot path: the status shows it.
 fn percentile_query(c: &mut Criterion) {
     let mut group = c.benchmark_group("percentile_query");
     for size in [64, 1_024] {
@@ -133,14 +147,37 @@ fn percentile_query(c: &mut Criterion) {
     group.finish();
 }
 
-fn window_growth(c: &mut Criterion) {
-    let mut group = c.benchmark_group("window_growth");
-    for size in [64, 256, 1_024] {
-        let mut call = ours::Call::new(size, true, false);
-        group.bench_function(size.to_string(), |b| b.iter(|| call.make()));
-    }
+/// Not on the hot path: the supervisor does it.
+fn memory_sample(c: &mut Criterion) {
+    let mut group = c.benchmark_group("memory_sample");
+    let cgroup = ours::cgroup();
+    group.bench_function("cgroup", |b| b.iter(|| black_box(&cgroup).sample().unwrap()));
+    let sysinfo = Sysinfo::new().unwrap();
+    group.bench_function("sysinfo", |b| b.iter(|| black_box(&sysinfo).sample().unwrap()));
     group.finish();
 }
 
-criterion_group!(benches, admit_closed, admit_record, admit_record_timed, window_growth, percentile_query);
+/// A service that is ready and answers at once, alone and behind the layer as one gets it: the system's clock, stall
+/// detection.
+fn tower_layer(c: &mut Criterion) {
+    let mut group = c.benchmark_group("tower_layer");
+    let mut bare = services::bare();
+    group.bench_function("bare", |b| b.iter(|| services::call(black_box(&mut bare)).unwrap()));
+    let breaker = Breaker::builder(std::sync::Arc::new(SystemClock::new())).build().unwrap();
+    let mut service = BreakerLayer::new(breaker).layer(services::bare());
+    group.bench_function("tripline", |b| b.iter(|| services::call(black_box(&mut service)).unwrap()));
+    group.finish();
+}
+
+criterion_group!(
+    benches,
+    admit_closed,
+    admit_record,
+    admit_record_2t,
+    admit_record_timed,
+    window_growth,
+    percentile_query,
+    memory_sample,
+    tower_layer,
+);
 criterion_main!(benches);

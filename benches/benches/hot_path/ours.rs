@@ -1,9 +1,10 @@
 //! What is measured of ours.
 
 use std::num::NonZeroU16;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use tripline_backends::memory::Cgroup;
 use tripline_runtime::core::{Instant, Latency, Outcome, Policy};
 use tripline_runtime::test_util::ManualClock;
 use tripline_runtime::{Breaker, Clock};
@@ -16,8 +17,9 @@ pub(crate) fn breaker(window: u16, trend: bool, stall_detection: bool) -> Breake
     policy.trend_analysis = trend;
     let clock = Arc::new(ManualClock::default());
     let breaker = Breaker::builder(clock).policy(policy).stall_detection(stall_detection).build().unwrap();
+    let mut call = Call::new(&breaker);
     for _ in 0..window {
-        call(&breaker);
+        call.make();
     }
     breaker
 }
@@ -27,36 +29,91 @@ pub(crate) fn on_clock(clock: impl Clock + 'static) -> Breaker {
     Breaker::builder(Arc::new(clock)).stall_detection(false).build().unwrap()
 }
 
-static NOW: AtomicU64 = AtomicU64::new(1_000_000_000);
-
-/// Asks and finishes with instants given; the latencies vary.
-#[inline]
-pub(crate) fn call(breaker: &Breaker) {
-    // A plain load: threads share the instant as they share a millisecond.
-    let start = Instant::from_nanos(NOW.load(Ordering::Relaxed));
-    if let Ok(permit) = breaker.try_acquire() {
-        permit.finish(start, Instant::from_nanos(start.as_nanos() + 5_000_000), Outcome::Ok);
-    }
+/// Calls of one thread, each a little later than the one before, with latencies that vary: asks and finishes with
+/// instants given.
+// Alone on its cache lines: the time is written with every call.
+#[repr(align(128))]
+pub(crate) struct Call<'a> {
+    breaker: &'a Breaker,
+    now_nanos: u64,
 }
 
-/// Calls of one thread, one after the other in time.
-pub(crate) struct Call {
-    breaker: Breaker,
-    now: u64,
-}
+const FIRST_NANOS: u64 = 2_000_000_000;
+const APART_NANOS: u64 = 1_000;
 
-impl Call {
-    pub(crate) fn new(window: u16, trend: bool, stall_detection: bool) -> Self {
-        Self { breaker: breaker(window, trend, stall_detection), now: 2_000_000_000 }
+impl<'a> Call<'a> {
+    pub(crate) fn new(breaker: &'a Breaker) -> Self {
+        Self { breaker, now_nanos: FIRST_NANOS }
     }
 
     #[inline]
     pub(crate) fn make(&mut self) {
-        self.now += 1_000;
-        let end = Instant::from_nanos(self.now);
-        let start = Instant::from_nanos(self.now - 5_000_000 - (self.now & 0xFF_FFFF));
-        if let Ok(permit) = self.breaker.try_acquire() {
+        self.now_nanos += APART_NANOS;
+        let end = Instant::from_nanos(self.now_nanos);
+        let start = Instant::from_nanos(self.now_nanos - 5_000_000 - (self.now_nanos & 0xFF_FFFF));
+        if let Ok(permit) = std::hint::black_box(self.breaker).try_acquire() {
             permit.finish(start, end, Outcome::Ok);
         }
+    }
+
+    /// Calls made so far.
+    pub(crate) fn made(&self) -> u64 {
+        (self.now_nanos - FIRST_NANOS) / APART_NANOS
+    }
+}
+
+/// Losing a report is cheaper than recording it, so a row that loses more than this part of them says nothing.
+const DROPPED_AT_MOST: f64 = 0.001;
+
+/// Ends the run if calls were refused, or too many reports dropped, or any lost without being counted as dropped.
+///
+/// `made` calls were made after the breaker was.
+pub(crate) fn check_accounts(row: &str, breaker: &Breaker, made: u64) {
+    if made == 0 {
+        return; // filtered out
+    }
+    let dropped = breaker.reports_dropped();
+    let part = dropped as f64 / made as f64;
+    eprintln!("{row}: {dropped} of {made} reports dropped ({:.4} %)", part * 100.0);
+    let filled = breaker.read(|core| u64::from(core.policy().latency_window_size.get()));
+    let recorded = breaker.read(|core| core.counts().ok) - filled;
+    if recorded + dropped != made {
+        fail(&format!("{row}: {made} calls were made, but {recorded} recorded and {dropped} dropped"));
+    }
+    if part > DROPPED_AT_MOST {
+        let percent = DROPPED_AT_MOST * 100.0;
+        fail(&format!("{row}: more than {percent} % of the reports dropped, so its time counts for nothing"));
+    }
+}
+
+fn fail(why: &str) {
+    eprintln!("bench failed: {why}");
+    std::process::exit(1);
+}
+
+/// This process's control group; where it has none that can be read, plain files that say the same.
+pub(crate) fn cgroup() -> Cgroup {
+    Cgroup::discover().unwrap_or_else(|error| {
+        eprintln!("memory_sample/cgroup reads plain files instead of a control group: {error}");
+        // Its files stay open when the folder goes.
+        let folder = tempfile::tempdir().unwrap();
+        write_group(folder.path());
+        Cgroup::discover_at(folder.path()).unwrap()
+    })
+}
+
+fn write_group(root: &Path) {
+    let files = [
+        ("proc/self/cgroup", "0::/bench\n"),
+        ("proc/self/mountinfo", "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"),
+        ("proc/meminfo", "MemTotal:        8388608 kB\nMemAvailable:    4194304 kB\n"),
+        ("sys/fs/cgroup/bench/memory.current", "268435456\n"),
+        ("sys/fs/cgroup/bench/memory.max", "536870912\n"),
+        ("sys/fs/cgroup/bench/memory.stat", "anon 134217728\nfile 134217728\ninactive_file 67108864\n"),
+    ];
+    for (path, text) in files {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
     }
 }

@@ -1,19 +1,18 @@
 //! What a user would pick instead.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::future::{Future, Ready, ready};
-use std::pin::pin;
+use std::hint::black_box;
 use std::sync::Mutex;
-use std::task::{Context, Waker};
 use std::time::Duration;
 
 use failsafe::CircuitBreaker as _;
 use failsafe::backoff::{Constant, constant};
 use failsafe::failure_policy::{ConsecutiveFailures, consecutive_failures};
 use recloser::Recloser;
-use tower::{Layer as _, Service};
-use tower_resilience_circuitbreaker::CircuitBreakerLayer;
+use tower::Layer as _;
+use tower_resilience_circuitbreaker::{CircuitBreaker, CircuitBreakerLayer, DefaultClassifier};
+
+use crate::services::{self, Bare};
 
 pub(crate) struct Failsafe(failsafe::StateMachine<ConsecutiveFailures<Constant>, ()>);
 
@@ -23,12 +22,14 @@ impl Failsafe {
         Self(failsafe::Config::new().failure_policy(policy).build())
     }
 
+    #[inline]
     pub(crate) fn admits(&self) -> bool {
         self.0.is_call_permitted()
     }
 
+    #[inline]
     pub(crate) fn call(&self) {
-        let _ = std::hint::black_box(self.0.call(|| Ok::<(), ()>(())));
+        let _ = black_box(self.0.call(|| Ok::<(), ()>(())));
     }
 }
 
@@ -37,16 +38,19 @@ pub(crate) fn recloser() -> Recloser {
 }
 
 /// A window and a sort behind a lock: what one writes first.
-pub(crate) struct MutexSort(Mutex<VecDeque<u32>>, usize);
+pub(crate) struct MutexSort {
+    window: Mutex<VecDeque<u32>>,
+    size: usize,
+}
 
 impl MutexSort {
     pub(crate) fn new(size: usize) -> Self {
-        Self(Mutex::new((0..size as u32).collect()), size)
+        Self { window: Mutex::new((0..size as u32).collect()), size }
     }
 
-    pub(crate) fn record(&self, latency: u32) -> u32 {
-        let mut window = self.0.lock().unwrap();
-        if window.len() == self.1 {
+    fn record(&self, latency: u32) -> u32 {
+        let mut window = self.window.lock().unwrap();
+        if window.len() == self.size {
             window.pop_front();
         }
         window.push_back(latency);
@@ -56,10 +60,31 @@ impl MutexSort {
     }
 }
 
-type Call = fn(()) -> Ready<Result<(), Infallible>>;
+/// Calls of one thread, with latencies that jump about, or there would be nothing to sort.
+// Alone on its cache lines: the latency is written with every call.
+#[repr(align(128))]
+pub(crate) struct SortedCall<'a> {
+    breaker: &'a MutexSort,
+    latency: u32,
+}
 
-/// The whole service with its layer, as it is used.
-pub(crate) struct Resilience(Box<dyn FnMut()>);
+impl<'a> SortedCall<'a> {
+    pub(crate) fn new(breaker: &'a MutexSort) -> Self {
+        Self { breaker, latency: 7 }
+    }
+
+    #[inline]
+    pub(crate) fn make(&mut self) {
+        self.latency = self.latency.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        black_box(self.breaker.record(self.latency >> 8));
+    }
+}
+
+/// The whole service with its layer, as it is used; clones share the breaker.
+#[derive(Clone)]
+// Alone on its cache lines: a call writes into the service.
+#[repr(align(128))]
+pub(crate) struct Resilience(CircuitBreaker<Bare, DefaultClassifier>);
 
 impl Resilience {
     pub(crate) fn new() -> Self {
@@ -69,17 +94,11 @@ impl Resilience {
             .slow_call_rate_threshold(0.5)
             .build()
             .unwrap();
-        let inner: Call = |()| ready(Ok(()));
-        let mut service = layer.layer(tower::service_fn(inner));
-        Self(Box::new(move || {
-            let mut context = Context::from_waker(Waker::noop());
-            let _ = Service::<()>::poll_ready(&mut service, &mut context);
-            let mut call = pin!(service.call(()));
-            while call.as_mut().poll(&mut context).is_pending() {}
-        }))
+        Self(layer.layer(services::bare()))
     }
 
+    #[inline]
     pub(crate) fn call(&mut self) {
-        (self.0)();
+        let _ = black_box(services::call(&mut self.0));
     }
 }
