@@ -134,7 +134,7 @@ fn the_first_probe_that_hangs_is_seen_after_a_threshold_and_an_eighth() {
             second = breaker.try_start_owned().ok();
         }
     }
-    assert_eq!(breaker.read(|core| core.state().kind()), StateKind::Open, "{:?}", second);
+    assert_eq!(breaker.read(|core| core.state().kind()), StateKind::Open, "{second:?}");
     drop(hanging);
 }
 
@@ -158,7 +158,7 @@ fn the_second_probe_that_hangs_is_seen_in_time_though_a_third_comes() {
             second = breaker.try_start_owned().ok();
         }
     }
-    assert_eq!(breaker.read(|core| core.state().kind()), StateKind::Open, "{:?}", second);
+    assert_eq!(breaker.read(|core| core.state().kind()), StateKind::Open, "{second:?}");
     drop(hanging);
 }
 
@@ -180,7 +180,7 @@ fn a_breaker_that_memory_holds_open_says_so_also_while_the_core_is_busy() {
                 while !go.load(Ordering::Acquire) {
                     std::thread::yield_now();
                 }
-            })
+            });
         });
         while !inside.load(Ordering::Acquire) {
             std::thread::yield_now();

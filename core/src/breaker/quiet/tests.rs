@@ -1,5 +1,12 @@
 //! A breaker with the short way does what one without it does.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::string_slice,
+    clippy::semicolon_if_nothing_returned
+)]
 use core::num::NonZeroU16;
 use core::time::Duration;
 use std::format;
@@ -126,7 +133,7 @@ fn run(seed: u64, kinds: Kinds) -> Result<(u64, u64), String> {
                 let count = if kinds.late_after_stale && rng.one_in(2) { 0 } else { 1 + rng.below(2) as u16 };
                 both(format!("stalled {count}"), &|c| c.handle_stalled(at, c.generation(), count));
             }
-            85 => both("admit".into(), &|c| drop(c.try_admit(late))),
+            85 => both("admit".into(), &|c| _ = c.try_admit(late)),
             86..=87 => both("time".into(), &|c| c.handle_time(late)),
             88..=89 => {
                 let used = rng.below(110);
@@ -141,7 +148,7 @@ fn run(seed: u64, kinds: Kinds) -> Result<(u64, u64), String> {
             93 if rng.one_in(3) => both("reset".into(), &|c| c.reset(at)),
             94 if rng.one_in(4) => both("disable".into(), &|c| c.disable(at)),
             95 => both("enable".into(), &|c| c.enable(at)),
-            96 if rng.one_in(4) => both("simulate".into(), &|c| drop(c.simulate_latency(at))),
+            96 if rng.one_in(4) => both("simulate".into(), &|c| _ = c.simulate_latency(at)),
             97 => both("undo".into(), &|c| c.undo_simulations(at)),
             98 if kinds.resume => {
                 both("resume".into(), &|c| c.resume_incident(at, IncidentCause::LatencyCondition, None))
