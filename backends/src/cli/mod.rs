@@ -1,6 +1,7 @@
 //! The command line: what each command of `tripline` does.
 
 mod check;
+mod ctl;
 // What utoipa's macros write names types by longer paths than they need.
 #[allow(unused_qualifications)]
 mod demo;
@@ -48,6 +49,8 @@ enum Command {
     },
     /// Feed recorded calls through the same breaker on a virtual clock.
     Replay(ReplayArgs),
+    /// Look at a running server and operate it.
+    Ctl(ctl::CtlArgs),
 }
 
 #[derive(Debug, Args)]
@@ -102,18 +105,33 @@ const DEFAULT_CONFIG: &str = "breakers.toml";
 
 /// Parses the command line and does what it says.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return unparsed(&error),
+    };
+    let result = match cli.command {
         Command::Serve(args) => serve::serve(&args),
         Command::Check { file } => check::check(&file),
         Command::Init { file } => init::init(&file),
         Command::Replay(args) => replay::replay(&args),
+        Command::Ctl(args) => return ctl::ctl(&args).unwrap_or_else(failed),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            note(failure);
-            ExitCode::FAILURE
-        }
+    result.map_or_else(failed, |()| ExitCode::SUCCESS)
+}
+
+fn failed(failure: Failure) -> ExitCode {
+    note(failure);
+    ExitCode::FAILURE
+}
+
+/// Help, the version, or what is wrong with the arguments. For `ctl` that is 1 too: there 2 says that a breaker is open.
+fn unparsed(error: &clap::Error) -> ExitCode {
+    // Nobody may be reading.
+    let _ = error.print();
+    match error.exit_code() {
+        0 => ExitCode::SUCCESS,
+        _ if std::env::args_os().nth(1).is_some_and(|command| command == "ctl") => ExitCode::FAILURE,
+        code => u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from),
     }
 }
 

@@ -1,0 +1,213 @@
+//! Requests to the server.
+
+use std::fmt;
+use std::time::Duration;
+
+use ::http_client::http_types::headers::AUTHORIZATION;
+use ::http_client::http_types::{Method, Url, mime};
+use ::http_client::{HttpClient as _, Request};
+use serde_json::Value;
+
+use super::super::Failure;
+use super::command::CtlArgs;
+use super::show::plain;
+use crate::config::Secret;
+use crate::http_client::{ClientLimits, HyperClient, TransportError};
+
+/// The longest body of an answer; metrics of many breakers are the longest.
+const LONGEST_ANSWER_BYTES: usize = 4 * 1_024 * 1_024;
+/// How much is shown of an answer that is not one of ours.
+const SHOWN_CHARACTERS: usize = 200;
+/// The server's demo endpoint takes a minute at most; everything else is quick.
+const LONGEST_REQUEST: Duration = Duration::from_secs(70);
+
+/// Asks one server.
+#[derive(Debug)]
+pub(super) struct Client {
+    base: Url,
+    token: Option<Secret>,
+    http: HyperClient,
+}
+
+/// What came back, with a status of 200 to 299.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// As it came.
+    pub(super) text: String,
+    /// Null where it is not JSON.
+    pub(super) body: Value,
+}
+
+/// There is no such answer.
+#[derive(Debug)]
+pub(super) enum CtlError {
+    /// Nothing came back.
+    NoAnswer {
+        /// Of the server.
+        url: String,
+        /// In words.
+        why: String,
+    },
+    /// The server refuses.
+    Refused {
+        /// Of HTTP.
+        status: u16,
+        /// In words: what is wrong, where, and what is allowed.
+        why: String,
+        /// The body of the answer.
+        body: Value,
+    },
+    /// What came back is nothing that this API says.
+    Strange {
+        /// Where.
+        path: String,
+    },
+}
+
+impl fmt::Display for CtlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAnswer { url, why } => {
+                write!(f, "{url}: {why} (is `tripline serve` running there? --url gives another address)")
+            }
+            Self::Refused { status, why, .. } => write!(f, "{why} ({status})"),
+            Self::Strange { path } => write!(f, "{path}: the answer is none of Tripline's API; is --url right?"),
+        }
+    }
+}
+
+impl std::error::Error for CtlError {}
+
+impl From<CtlError> for Failure {
+    fn from(error: CtlError) -> Self {
+        Self::new(error)
+    }
+}
+
+impl Client {
+    pub(super) fn new(args: &CtlArgs) -> Result<Self, Failure> {
+        let mut limits = ClientLimits::default();
+        limits.body_bytes = LONGEST_ANSWER_BYTES;
+        if matches!(args.command, super::command::CtlCommand::Request) {
+            (limits.head, limits.whole) = (LONGEST_REQUEST, LONGEST_REQUEST);
+        }
+        Ok(Self { base: base(&args.url)?, token: token(args)?, http: HyperClient::new(limits) })
+    }
+
+    /// Of the server, without the path.
+    pub(super) fn server(&self) -> String {
+        self.base.as_str().trim_end_matches('/').to_owned()
+    }
+
+    pub(super) fn url(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        url.set_query(query);
+        url
+    }
+
+    /// For the header `Authorization`.
+    pub(super) fn authorization(&self) -> Option<String> {
+        self.token.as_ref().map(|token| format!("Bearer {}", token.expose()))
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Result<Answer, CtlError> {
+        self.exchange(Request::new(Method::Get, self.url(path))).await
+    }
+
+    /// With JSON, or without a body.
+    pub(super) async fn post(&self, path: &str, body: Option<&Value>) -> Result<Answer, CtlError> {
+        let mut request = Request::new(Method::Post, self.url(path));
+        if let Some(body) = body {
+            request.set_body(body.to_string());
+            request.set_content_type(mime::JSON);
+        }
+        self.exchange(request).await
+    }
+
+    async fn exchange(&self, mut request: Request) -> Result<Answer, CtlError> {
+        let path = request.url().path().to_owned();
+        if let Some(authorization) = self.authorization() {
+            request.insert_header(AUTHORIZATION, authorization);
+        }
+        let answer = async {
+            let mut response = self.http.send(request).await?;
+            let bytes = response.body_bytes().await?;
+            Ok((u16::from(response.status()), String::from_utf8_lossy(&bytes).into_owned()))
+        };
+        let (status, text) = answer.await.map_err(|error: ::http_client::Error| {
+            let why = error.downcast_ref::<TransportError>().map_or_else(|| error.to_string(), ToString::to_string);
+            self.no_answer(why)
+        })?;
+        if (200..300).contains(&status) {
+            let body = serde_json::from_str(&text).unwrap_or_default();
+            return Ok(Answer { text, body });
+        }
+        Err(self.refused(status, &path, &text))
+    }
+
+    pub(super) fn no_answer(&self, why: impl fmt::Display) -> CtlError {
+        CtlError::NoAnswer { url: self.server(), why: why.to_string() }
+    }
+
+    /// What an answer that is no success says.
+    pub(super) fn refused(&self, status: u16, path: &str, text: &str) -> CtlError {
+        let body: Value = serde_json::from_str(text).unwrap_or_default();
+        let said = |field: &str| body.get(field).and_then(Value::as_str).map(plain);
+        let mut why = said("error").unwrap_or_else(|| {
+            let start: String = text.trim().chars().take(SHOWN_CHARACTERS).collect();
+            format!("{path}: {}", if start.is_empty() { "refused without a reason".to_owned() } else { plain(&start) })
+        });
+        match said("field") {
+            Some(field) if !why.contains(&field) => why = format!("{field}: {why}"),
+            _ => {}
+        }
+        if let Some(allowed) = said("allowed").filter(|_| status != 401) {
+            why = format!("{why}; allowed: {allowed}");
+        }
+        match (status, &self.token) {
+            (300..=399, _) => why = format!("{path}: the server redirects, which is not followed; is --url right?"),
+            (401, None) => why.push_str("; give it with --token-file FILE or in TRIPLINE_TOKEN"),
+            (401, Some(_)) => why.push_str(", and the one that was given is another one"),
+            _ => {}
+        }
+        CtlError::Refused { status, why, body }
+    }
+}
+
+fn base(text: &str) -> Result<Url, Failure> {
+    const ALLOWED: &str = "allowed: http or https with a host, as in http://127.0.0.1:8080";
+    // What it holds may be a secret.
+    let url = Url::parse(text).map_err(|error| Failure::new(format!("--url: {error}; {ALLOWED}")))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(Failure::new(format!("--url: the scheme {:?} is not served; {ALLOWED}", url.scheme())));
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+        return Err(Failure::new(format!("--url: there is a user, a query or a fragment in it; {ALLOWED}")));
+    }
+    Ok(url)
+}
+
+fn token(args: &CtlArgs) -> Result<Option<Secret>, Failure> {
+    let (place, text) = match &args.token_file {
+        Some(path) => {
+            let place = format!("--token-file {}", path.display());
+            let text = std::fs::read_to_string(path).map_err(|error| Failure::during(&place, error))?;
+            (place, text)
+        }
+        None => match std::env::var_os("TRIPLINE_TOKEN") {
+            // What is no text is refused below.
+            Some(text) => ("environment: TRIPLINE_TOKEN".to_owned(), text.to_string_lossy().into_owned()),
+            None => return Ok(None),
+        },
+    };
+    let token = text.trim();
+    if token.is_empty() && args.token_file.is_none() {
+        return Ok(None);
+    }
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Failure::new(format!("{place}: allowed: a token of visible ASCII characters without white space")));
+    }
+    Ok(Some(Secret::new(token)))
+}

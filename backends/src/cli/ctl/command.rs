@@ -1,0 +1,163 @@
+//! What can be said to `tripline ctl`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use super::setting::Setting;
+
+#[derive(Debug, Args)]
+#[command(after_long_help = HELP)]
+pub(in crate::cli) struct CtlArgs {
+    /// Where the server is.
+    #[arg(long, global = true, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub(super) url: String,
+    /// The file with the bearer token; without it the token is the value of `TRIPLINE_TOKEN`, if there is one.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) token_file: Option<PathBuf>,
+    /// Print the body of the answer as it came.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    pub(super) command: CtlCommand,
+}
+
+const HELP: &str = "\
+Exit codes: 0 the breaker is closed or disabled (status, watch, request), or the command is done; 2 it is open, half-open or \
+forced open (status, watch, request); 1 an error, whose text says what is wrong and what is allowed.
+
+The token is sent in the header Authorization and nowhere else; redirects are not followed. NO_COLOR is respected.";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CtlCommand {
+    /// Show what the breaker sees; exit code 2 while it is open, half-open or forced open.
+    Status,
+    /// Show it live until Ctrl-C; without a terminal print a line whenever something changes that matters.
+    ///
+    /// What matters for a line: state, reason, breach, trend, memory, whether calls hang, the settings and the
+    /// configuration's problems. Figures that only move make no line.
+    Watch,
+    /// Print one parameter, or all of them.
+    Get {
+        /// Which one; all if left out.
+        name: Option<Setting>,
+    },
+    /// Change one parameter in the running breaker and, where that can be done, in its configuration file.
+    #[command(after_long_help = SET_HELP)]
+    Set {
+        /// Which one.
+        name: Setting,
+        /// To what; of tags and triggers there may be many.
+        #[arg(required = true, allow_negative_numbers = true)]
+        value: Vec<String>,
+    },
+    /// Enable the breaker.
+    Enable,
+    /// Disable the breaker: it admits every call and records none.
+    Disable,
+    /// Close the breaker and forget the window, what is simulated, and the incident.
+    Reset {
+        /// Do not ask.
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Print the latencies in the window above a threshold, in milliseconds, one a line.
+    Latencies {
+        /// The threshold in milliseconds; the configured one if left out.
+        #[arg(long, value_name = "MS")]
+        above: Option<u32>,
+    },
+    /// Show memory in use and its limit.
+    Memory,
+    /// Open the breaker as if a limit were exceeded, until restore or reset.
+    Trigger {
+        /// Which limit.
+        what: Trigger,
+    },
+    /// Undo what trigger simulates; the breaker then recovers by itself.
+    Restore,
+    /// Refuse every call until reset.
+    ForceOpen,
+    /// Show the alerts whose next stage is still to come.
+    StagedAlerts,
+    /// Show or change how alerts are sent.
+    Opsgenie {
+        #[command(subcommand)]
+        command: OpsgenieCommand,
+    },
+    /// Print the server's events as they come, until Ctrl-C.
+    Events,
+    /// Make one request to the protected demo endpoint; exit code 2 if the breaker refuses it.
+    Request,
+    /// Set how long the demo endpoint takes.
+    Delay {
+        /// As in 500ms or 2s.
+        delay: String,
+    },
+    /// Start a scenario of the demo endpoint, or list the scenarios.
+    Scenario {
+        /// Which one; a list if left out.
+        name: Option<String>,
+    },
+    /// Print a completion script for the whole of tripline.
+    Completions {
+        /// For which shell.
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Trigger {
+    /// As if memory were exhausted.
+    Memory,
+    /// As if calls were slow.
+    Latency,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum OpsgenieCommand {
+    /// Show how alerts are sent, and what still lacks.
+    Status,
+    /// Switch sending alerts on or off; show it if no value is given.
+    Toggle {
+        /// on or off.
+        value: Option<String>,
+    },
+    /// Set the priority of alerts that are not staged; show it if no value is given.
+    Priority {
+        /// P1 to P5.
+        value: Option<String>,
+    },
+    /// Set what alerts are sent for, as in open=on memory=off; show it if no value is given.
+    Triggers {
+        /// open, reset, memory or latency, with on or off; what is left out stays.
+        value: Vec<String>,
+    },
+    /// Replace the tags of every alert; show them if no value is given.
+    Tags {
+        /// The tags; one empty text for none.
+        value: Vec<String>,
+    },
+    /// Set by how much the next incident's first alert is delayed; show it if no value is given.
+    Cooldown {
+        /// In seconds; 0 for no delay.
+        #[arg(allow_negative_numbers = true)]
+        value: Option<String>,
+    },
+}
+
+const SET_HELP: &str = "\
+Values:
+  enabled              on or off
+  memory               percent of the limit, as in 80 or 80%
+  latency              milliseconds, as in 500 or 500ms
+  latency-window-size  calls
+  percentile           a ratio, as in 0.95, or percent, as in 95%
+  wait                 seconds, as in 10 or 10s
+  trend-analysis       on or off
+  opsgenie-toggle      on or off
+  opsgenie-priority    P1 to P5
+  opsgenie-triggers    open=on reset=off memory=on latency=on, or some of them
+  opsgenie-tags        one or more; one empty text for none
+  opsgenie-cooldown    seconds, 0 for no delay";

@@ -1,0 +1,294 @@
+//! `tripline ctl`: everything that there is under `/breaker`, and the demo endpoint, from a shell.
+//!
+//! What the clients of go-breaker do, and what does it here. `set.sh` chooses the server by `-e`; here it is `--url`.
+//!
+//! | go-breaker | here |
+//! |---|---|
+//! | `client.rb` `memory` | `ctl get memory` |
+//! | `client.rb` `latency` | `ctl get latency` |
+//! | `client.rb` `latency_window_size` | `ctl get latency-window-size` |
+//! | `client.rb` `percentile` | `ctl get percentile` |
+//! | `client.rb` `wait_time` | `ctl get wait` |
+//! | `client.rb` `memory_usage` | `ctl memory` |
+//! | `client.rb` `set_memory(85)` | `ctl set memory 85` |
+//! | `client.rb` `set_latency(500)` | `ctl set latency 500` |
+//! | `client.rb` `set_latency_window_size(64)` | `ctl set latency-window-size 64` |
+//! | `client.rb` `set_percentile(0.95)` | `ctl set percentile 0.95` |
+//! | `client.rb` `set_wait_time(10)` | `ctl set wait 10` |
+//! | `client.rb` `get_latencies(1000)` | `ctl latencies --above 1000` |
+//! | `client.rb` `reset` | `ctl reset --yes` |
+//! | `client.rb` `request` | `ctl request` |
+//! | `client.rb` `set_delay("500ms")` | `ctl delay 500ms` |
+//! | `console.rb HOST PORT` | `ctl status --url http://HOST:PORT` |
+//! | `set.sh -e ENV` | `ctl get --url http://127.0.0.1:8080` |
+//! | `set.sh -a get` | `ctl get` |
+//! | `set.sh -g NAME` | `ctl get latency` |
+//! | `set.sh -a set -m 85` | `ctl set memory 85` |
+//! | `set.sh -a set -l 800` | `ctl set latency 800` |
+//! | `set.sh -a set -w 64` | `ctl set latency-window-size 64` |
+//! | `set.sh -a set -p 95` | `ctl set percentile 95` |
+//! | `set.sh -a set -w 10` | `ctl set wait 10` |
+
+mod client;
+mod command;
+mod feed;
+mod screen;
+mod setting;
+mod show;
+mod status;
+mod stream;
+mod style;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use clap::CommandFactory as _;
+use serde_json::{Value, json};
+
+use super::{Cli, Failure, note, say};
+use client::{Answer, Client, CtlError};
+pub(super) use command::CtlArgs;
+use command::{CtlCommand, OpsgenieCommand, Trigger};
+use setting::{Change, Setting};
+use show::{aligned, fields, plain, scalar};
+
+/// The exit code of a breaker that does not admit every call.
+const OPEN: u8 = 2;
+
+/// Does what `args` say; the exit code is for scripts.
+pub(super) fn ctl(args: &CtlArgs) -> Result<ExitCode, Failure> {
+    if let CtlCommand::Completions { shell } = args.command {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "tripline", &mut script);
+        // Nobody may be reading.
+        let _ = io::stdout().write_all(&script);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let session = Session { client: Client::new(args)?, json: args.json };
+    smol::block_on(session.run(&args.command))
+}
+
+fn verdict(triggered: bool) -> ExitCode {
+    if triggered { ExitCode::from(OPEN) } else { ExitCode::SUCCESS }
+}
+
+struct Session {
+    client: Client,
+    /// Bodies are printed as they come.
+    json: bool,
+}
+
+impl Session {
+    async fn run(&self, command: &CtlCommand) -> Result<ExitCode, Failure> {
+        match command {
+            CtlCommand::Status => return self.status().await,
+            CtlCommand::Watch => return watch::watch(&self.client).await,
+            CtlCommand::Events => return watch::events(&self.client).await,
+            CtlCommand::Request => return self.request().await,
+            CtlCommand::Get { name: Some(setting) } => self.get(*setting).await?,
+            CtlCommand::Get { name: None } => self.get_all().await?,
+            CtlCommand::Set { name, value } => self.set(*name, value).await?,
+            CtlCommand::Enable => self.set(Setting::Enabled, &["on".to_owned()]).await?,
+            CtlCommand::Disable => self.set(Setting::Enabled, &["off".to_owned()]).await?,
+            CtlCommand::Reset { yes } => self.reset(*yes).await?,
+            CtlCommand::Latencies { above } => self.latencies(*above).await?,
+            CtlCommand::Memory => self.memory().await?,
+            CtlCommand::Trigger { what: Trigger::Memory } => self.operate("/breaker/trigger-by-memory", None).await?,
+            CtlCommand::Trigger { what: Trigger::Latency } => self.operate("/breaker/trigger-by-latency", None).await?,
+            CtlCommand::Restore => self.operate("/breaker/restore-memory-check", None).await?,
+            CtlCommand::ForceOpen => self.operate("/breaker/force-open", None).await?,
+            CtlCommand::StagedAlerts => self.show("/breaker/staged-alerts").await?,
+            CtlCommand::Opsgenie { command } => self.opsgenie(command).await?,
+            CtlCommand::Delay { delay } => self.demo("/test/delay", &json!({"delay": delay})).await?,
+            CtlCommand::Scenario { name: None } => self.show("/test/scenarios").await?,
+            CtlCommand::Scenario { name: Some(name) } => self.demo("/test/trigger", &json!({"scenario": name})).await?,
+            // Done before there is a server to talk to.
+            CtlCommand::Completions { .. } => {}
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn status(&self) -> Result<ExitCode, Failure> {
+        let (seen, text) = feed::status(&self.client).await?;
+        if self.json {
+            say(text.trim_end());
+        } else {
+            let (columns, colours) = (screen::size().0, screen::wants_colours());
+            for line in seen.lines(columns, false) {
+                // Nothing is cut off but the oldest latencies.
+                say(line.render(usize::MAX, colours));
+            }
+        }
+        Ok(verdict(seen.triggered))
+    }
+
+    async fn request(&self) -> Result<ExitCode, Failure> {
+        match self.client.get("/test").await {
+            Ok(answer) => {
+                self.print(&answer, || fields(&answer.body));
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(CtlError::Refused { status: 503, body, .. }) if body.is_object() => {
+                say(if self.json { body.to_string() } else { fields(&body) });
+                Ok(verdict(true))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// As `set` takes it, without a unit.
+    async fn get(&self, setting: Setting) -> Result<(), Failure> {
+        let path = setting.read_path();
+        let answer = self.client.get(path).await?;
+        let value = setting.value(&answer.body).ok_or_else(|| strange(path))?;
+        self.print(&answer, || value);
+        Ok(())
+    }
+
+    /// One that this server does not have is told of among the others.
+    async fn get_all(&self) -> Result<(), Failure> {
+        let (mut rows, mut bodies) = (Vec::new(), serde_json::Map::new());
+        let mut missing = None;
+        for setting in Setting::ALL {
+            let path = setting.read_path();
+            let shown = match self.client.get(path).await {
+                Ok(answer) => {
+                    let shown = setting.shown(&answer.body).ok_or_else(|| strange(path))?;
+                    bodies.insert(setting.name().to_owned(), answer.body);
+                    shown
+                }
+                Err(error @ CtlError::Refused { status: 404, .. }) => format!("({})", missing.insert(error)),
+                Err(error) => return Err(error.into()),
+            };
+            rows.push((setting.name().to_owned(), shown));
+        }
+        say(if self.json { Value::Object(bodies).to_string() } else { aligned(&rows) });
+        missing.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    async fn set(&self, setting: Setting, value: &[String]) -> Result<(), Failure> {
+        let Change { path, body } = setting.change(value)?;
+        let answer = self.client.post(path, body.as_ref()).await?;
+        let shown = setting.shown(&answer.body).ok_or_else(|| strange(path))?;
+        self.print(&answer, || format!("{}: {shown}{}", setting.name(), saved(&answer.body)));
+        Ok(())
+    }
+
+    async fn reset(&self, yes: bool) -> Result<(), Failure> {
+        if !yes {
+            if !io::stdin().is_terminal() {
+                return Err(Failure::new("reset: nobody can be asked here; --yes resets without asking"));
+            }
+            let (seen, _) = feed::status(&self.client).await?;
+            if !confirmed(&format!("Reset {}, which is {}? It then admits every call.", seen.name, seen.state)) {
+                return Err(Failure::new("not reset"));
+            }
+        }
+        self.operate("/breaker/reset", Some(json!({"confirm": true}))).await
+    }
+
+    async fn operate(&self, path: &str, body: Option<Value>) -> Result<(), Failure> {
+        let answer = self.client.post(path, body.as_ref()).await?;
+        let state = answer.body.get("state").and_then(scalar).ok_or_else(|| strange(path))?;
+        self.print(&answer, || format!("state: {}{}", state.replace('_', " "), saved(&answer.body)));
+        Ok(())
+    }
+
+    async fn latencies(&self, above: Option<u32>) -> Result<(), Failure> {
+        const PATH: &str = "/breaker/latencies-above-threshold";
+        let path = above.map_or_else(|| PATH.to_owned(), |threshold| format!("{PATH}?threshold={threshold}"));
+        let answer = self.client.get(&path).await?;
+        let latencies = answer.body.get("latencies").and_then(Value::as_array).ok_or_else(|| strange(PATH))?;
+        let lines: Vec<_> = latencies.iter().filter_map(scalar).collect();
+        if lines.is_empty() && !self.json {
+            // For people; what reads the output sees no line.
+            note("no latency in the window is above the threshold");
+        } else {
+            self.print(&answer, || lines.join("\n"));
+        }
+        Ok(())
+    }
+
+    async fn memory(&self) -> Result<(), Failure> {
+        const USAGE: &str = "/breaker/memory-usage";
+        const LIMIT: &str = "/breaker/memory-limit";
+        let usage = self.client.get(USAGE).await?.body;
+        let limit = self.client.get(LIMIT).await?.body;
+        let used = usage.get("memory_usage").ok_or_else(|| strange(USAGE))?;
+        let limit = limit.get("memory_limit").ok_or_else(|| strange(LIMIT))?;
+        if self.json {
+            say(json!({"memory_usage": used, "memory_limit": limit}));
+            return Ok(());
+        }
+        let mut rows = vec![("used".to_owned(), bytes(used)), ("limit".to_owned(), bytes(limit))];
+        if let (Some(used), Some(limit)) = (used.as_f64(), limit.as_f64().filter(|limit| *limit > 0.0)) {
+            rows.push(("share".to_owned(), format!("{} %", show::number(used / limit * 100.0))));
+        }
+        say(aligned(&rows));
+        Ok(())
+    }
+
+    async fn opsgenie(&self, command: &OpsgenieCommand) -> Result<(), Failure> {
+        let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
+        let (setting, value) = match command {
+            OpsgenieCommand::Status => return self.show("/breaker/opsgenie/status").await,
+            OpsgenieCommand::Toggle { value } => (Setting::OpsgenieToggle, one(value)),
+            OpsgenieCommand::Priority { value } => (Setting::OpsgeniePriority, one(value)),
+            OpsgenieCommand::Triggers { value } => (Setting::OpsgenieTriggers, value.clone()),
+            OpsgenieCommand::Tags { value } => (Setting::OpsgenieTags, value.clone()),
+            OpsgenieCommand::Cooldown { value } => (Setting::OpsgenieCooldown, one(value)),
+        };
+        if value.is_empty() { self.get(setting).await } else { self.set(setting, &value).await }
+    }
+
+    async fn demo(&self, path: &str, body: &Value) -> Result<(), Failure> {
+        let answer = self.client.post(path, Some(body)).await?;
+        self.print(&answer, || fields(&answer.body));
+        Ok(())
+    }
+
+    async fn show(&self, path: &str) -> Result<(), Failure> {
+        let answer = self.client.get(path).await?;
+        if !answer.body.is_object() {
+            return Err(strange(path));
+        }
+        self.print(&answer, || fields(&answer.body));
+        Ok(())
+    }
+
+    fn print(&self, answer: &Answer, for_people: impl FnOnce() -> String) {
+        if self.json { say(answer.text.trim_end()) } else { say(for_people()) }
+    }
+}
+
+fn strange(path: &str) -> Failure {
+    CtlError::Strange { path: path.to_owned() }.into()
+}
+
+/// Whether a change stands in the file, where the answer says so.
+fn saved(body: &Value) -> String {
+    let reason = body.get("reason").and_then(scalar).map_or_else(String::new, |reason| format!(": {reason}"));
+    match body.get("saved").and_then(Value::as_bool) {
+        Some(true) => ", saved".to_owned(),
+        Some(false) => format!(", not saved{reason}"),
+        None => String::new(),
+    }
+}
+
+fn bytes(value: &Value) -> String {
+    const MEBIBYTE: f64 = 1_048_576.0;
+    let Some(bytes) = value.as_u64() else { return "unknown".to_owned() };
+    format!("{} MiB ({bytes} bytes)", show::number(bytes as f64 / MEBIBYTE))
+}
+
+fn confirmed(question: &str) -> bool {
+    let mut out = io::stderr();
+    let mut answer = String::new();
+    let asked = write!(out, "{} [y/N] ", plain(question)).and_then(|()| out.flush());
+    asked.is_ok()
+        && io::stdin().lock().read_line(&mut answer).is_ok()
+        && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}

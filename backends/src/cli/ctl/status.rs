@@ -1,0 +1,237 @@
+//! The status, read from the server and shown.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::show::{number, plain};
+use super::style::{Line, Style, bar, sparkline};
+
+/// Of the labels.
+const LABELS: usize = 11;
+const BAR: usize = 14;
+
+/// What `/breaker/status` says. What a server leaves out is unknown.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(super) struct Seen {
+    pub(super) state: String,
+    pub(super) triggered: bool,
+    #[serde(default)]
+    pub(super) name: String,
+    trip_reason: Option<String>,
+    retry_after_ms: Option<u64>,
+    last_trip_time: Option<String>,
+    memory_ok: Option<bool>,
+    current_memory_usage_mb: Option<u64>,
+    memory_threshold_percent: Option<f64>,
+    total_memory_mb: Option<u64>,
+    memory_usage_percent: Option<f64>,
+    latency_ok: Option<bool>,
+    breach: Option<bool>,
+    current_percentile_ms: Option<f64>,
+    latency_threshold_ms: Option<u32>,
+    percentile_value: Option<f64>,
+    latency_window_size: Option<u64>,
+    samples: Option<u64>,
+    wait_time_seconds: Option<f64>,
+    #[serde(default)]
+    recent_latencies_ms: Vec<u32>,
+    trend_analysis_enabled: Option<bool>,
+    trend: Option<String>,
+    in_flight: Option<u64>,
+    stalled: Option<u64>,
+    memory_source: Option<String>,
+    supervisor: Option<String>,
+    config_error: Option<String>,
+}
+
+impl Seen {
+    /// `None` for what is no status.
+    pub(super) fn read(body: &Value) -> Option<Self> {
+        Self::deserialize(body).ok()
+    }
+
+    /// The data of an event, where that is a whole status or has one in `status`.
+    pub(super) fn of_event(data: &str) -> Option<Self> {
+        let data: Value = serde_json::from_str(data).ok()?;
+        let whole = |body: &Value| body.get("recent_latencies_ms").and_then(|_| Self::read(body));
+        whole(&data).or_else(|| whole(data.get("status")?))
+    }
+
+    /// For people. What moves has a bar if `bars`.
+    pub(super) fn lines(&self, columns: usize, bars: bool) -> Vec<Line> {
+        let mut lines = vec![self.headline(), Line::default(), self.latency(bars), self.trend(), self.window()];
+        lines.extend([self.memory(bars), self.calls(), self.wait()]);
+        lines.extend(self.last_trip_time.as_deref().map(|at| labelled("last trip").with(Style::Plain, plain(at))));
+        lines.push(self.recent(columns));
+        if let Some(supervisor) = self.supervisor.as_deref().filter(|word| *word != "running") {
+            lines.push(labelled("supervisor").with(Style::Warning, plain(supervisor)));
+        }
+        for (row, problem) in self.config_error.iter().flat_map(|error| error.lines()).enumerate() {
+            let label = if row == 0 { "config" } else { "" };
+            lines.push(labelled(label).with(Style::Warning, plain(problem)));
+        }
+        lines
+    }
+
+    fn headline(&self) -> Line {
+        let name = if self.name.is_empty() { "breaker".to_owned() } else { plain(&self.name) };
+        let reason = self.trip_reason.as_ref().map(|reason| format!(", because of {}", words(reason)));
+        let wait = self.retry_after_ms.map(|wait| match wait.div_ceil(1_000) {
+            0 => "; the next call is a probe".to_owned(),
+            seconds => format!("; next try in {seconds} s"),
+        });
+        let why: String = reason.into_iter().chain(wait).collect();
+        Line::default()
+            .with(Style::Bold, format!("{name}: "))
+            .with(self.style(), words(&self.state))
+            .with(Style::Plain, why)
+    }
+
+    fn style(&self) -> Style {
+        match self.state.as_str() {
+            "closed" => Style::Good,
+            "half_open" | "disabled" => Style::Warning,
+            _ => Style::Bad,
+        }
+    }
+
+    fn latency(&self, bars: bool) -> Line {
+        let quantile =
+            self.percentile_value.map_or_else(|| "percentile".to_owned(), |at| format!("p{}", figure(at * 100.0)));
+        let at = self.current_percentile_ms.map_or_else(|| "no calls".to_owned(), |ms| format!("{} ms", number(ms)));
+        let mut line = labelled("latency");
+        if let (true, Some(threshold)) = (bars, self.latency_threshold_ms) {
+            let threshold = f64::from(threshold);
+            // The threshold stands at two thirds.
+            let gauge = bar(self.current_percentile_ms.unwrap_or(0.0), threshold, threshold * 1.5, BAR);
+            line = line.with(Style::Quiet, gauge + " ");
+        }
+        line = line.with(Style::Plain, format!("{quantile} {at}"));
+        line = match (self.breach, self.latency_ok) {
+            (Some(true), _) => line.with(Style::Bad, ", in breach"),
+            (_, Some(false)) => line.with(Style::Warning, ", above"),
+            (_, Some(true)) => line.with(Style::Good, ", ok"),
+            _ => line,
+        };
+        line.with(Style::Plain, format!(", threshold {}", milliseconds(self.latency_threshold_ms)))
+    }
+
+    fn trend(&self) -> Line {
+        let trend = self.trend.as_deref().map_or_else(|| "unknown".to_owned(), words);
+        let style = if trend == "rising" { Style::Warning } else { Style::Plain };
+        let line = labelled("trend").with(style, trend);
+        match self.trend_analysis_enabled {
+            Some(true) => line.with(Style::Plain, ", and it decides"),
+            Some(false) => line.with(Style::Plain, ", analysis is off"),
+            None => line,
+        }
+    }
+
+    fn window(&self) -> Line {
+        labelled("window")
+            .with(Style::Plain, format!("{} of {} samples", count(self.samples), count(self.latency_window_size)))
+    }
+
+    fn memory(&self, bars: bool) -> Line {
+        let threshold = self.memory_threshold_percent;
+        let source = self.memory_source.as_deref().map_or_else(|| "no source".to_owned(), plain);
+        let rule = threshold.map_or_else(String::new, |at| format!(", threshold {} %", figure(at)));
+        let mut line = labelled("memory");
+        let Some(percent) = self.memory_usage_percent else {
+            return line.with(Style::Warning, "unknown").with(Style::Plain, format!("{rule} ({source})"));
+        };
+        if let (true, Some(threshold)) = (bars, threshold) {
+            line = line.with(Style::Quiet, bar(percent, threshold, 100.0, BAR) + " ");
+        }
+        line = line.with(Style::Plain, format!("{} %", number(percent)));
+        line = match self.memory_ok {
+            Some(true) => line.with(Style::Good, ", ok"),
+            Some(false) => line.with(Style::Bad, ", too full"),
+            None => line,
+        };
+        let (used, total) = (count(self.current_memory_usage_mb), count(self.total_memory_mb));
+        line.with(Style::Plain, format!(", {used} of {total} MiB{rule} ({source})"))
+    }
+
+    fn calls(&self) -> Line {
+        let (Some(in_flight), Some(stalled)) = (self.in_flight, self.stalled) else {
+            return labelled("calls").with(Style::Plain, "those in flight are not tracked");
+        };
+        let style = if stalled > 0 { Style::Bad } else { Style::Plain };
+        labelled("calls")
+            .with(Style::Plain, format!("{in_flight} in flight, "))
+            .with(style, format!("{stalled} stalled"))
+    }
+
+    fn wait(&self) -> Line {
+        let wait = self.wait_time_seconds.map_or_else(|| "unknown".to_owned(), |at| format!("{} s", figure(at)));
+        labelled("wait").with(Style::Plain, wait)
+    }
+
+    fn recent(&self, columns: usize) -> Line {
+        let latencies = &self.recent_latencies_ms;
+        let (Some(least), Some(most)) = (latencies.iter().min(), latencies.iter().max()) else {
+            return labelled("recent").with(Style::Plain, "no calls");
+        };
+        let range = if least == most { format!("  {most} ms") } else { format!("  {least} to {most} ms") };
+        let width = columns.saturating_sub(LABELS + range.chars().count()).max(8);
+        let threshold = self.latency_threshold_ms.unwrap_or(u32::MAX);
+        sparkline(labelled("recent"), latencies, threshold, width).with(Style::Plain, range)
+    }
+
+    /// In one line, for logs.
+    pub(super) fn short(&self) -> String {
+        let unknown = || "unknown".to_owned();
+        let reason = self.trip_reason.as_ref().map_or_else(String::new, |reason| format!(" ({})", words(reason)));
+        let at = self.current_percentile_ms.map_or_else(|| "none".to_owned(), |ms| format!("{} ms", number(ms)));
+        let breach = if self.breach == Some(true) { ", in breach" } else { "" };
+        let memory = self.memory_usage_percent.map_or_else(unknown, |at| format!("{} %", number(at)));
+        let mut parts = vec![
+            format!("{} {}{reason}", plain(&self.name), words(&self.state)),
+            format!("latency {at} of {}{breach}", milliseconds(self.latency_threshold_ms)),
+            format!("trend {}", self.trend.as_deref().map_or_else(unknown, words)),
+            format!("memory {memory}"),
+            format!("{} in flight, {} stalled", count(self.in_flight), count(self.stalled)),
+        ];
+        parts.extend(self.config_error.iter().map(|error| format!("config: {}", plain(error))));
+        parts.join("; ")
+    }
+
+    /// Whether something differs that matters; figures that only move do not.
+    pub(super) fn matters_beside(&self, before: &Self) -> bool {
+        let moving = |seen: &Self| Self {
+            retry_after_ms: None,
+            current_memory_usage_mb: None,
+            memory_usage_percent: None,
+            current_percentile_ms: None,
+            samples: None,
+            recent_latencies_ms: Vec::new(),
+            in_flight: None,
+            stalled: seen.stalled.map(|stalled| u64::from(stalled > 0)),
+            ..seen.clone()
+        };
+        moving(self) != moving(before)
+    }
+}
+
+pub(super) fn labelled(label: &str) -> Line {
+    Line::default().with(Style::Quiet, format!("{label:LABELS$}"))
+}
+
+/// A word of the API as people write it.
+fn words(word: &str) -> String {
+    plain(word).replace('_', " ")
+}
+
+/// A setting, which has as many digits as it was given.
+fn figure(value: f64) -> String {
+    ((value * 1e6).round() / 1e6).to_string()
+}
+
+fn count(value: Option<u64>) -> String {
+    value.map_or_else(|| "unknown".to_owned(), |value| value.to_string())
+}
+
+fn milliseconds(value: Option<u32>) -> String {
+    value.map_or_else(|| "unknown".to_owned(), |value| format!("{value} ms"))
+}

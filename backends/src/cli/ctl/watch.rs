@@ -1,0 +1,150 @@
+//! `tripline ctl watch` and `tripline ctl events`
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use async_signal::{Signal, Signals};
+use smol::future::or;
+use smol::stream::StreamExt as _;
+
+use super::super::{Failure, note};
+use super::client::Client;
+use super::feed::{Feed, News, Update};
+use super::screen::{Screen, can_draw, size};
+use super::status::{Seen, labelled};
+use super::stream::{EventStream, Opened};
+use super::style::{Line, Style};
+use super::verdict;
+
+/// Shows what happens until a signal or, where standard output is no terminal, until nobody reads it any more.
+pub(super) async fn watch(client: &Client) -> Result<ExitCode, Failure> {
+    let mut signals = signals()?;
+    let (mut feed, update) = Feed::open(client).await?;
+    let mut view = if can_draw() {
+        let screen = Screen::take().map_err(|error| Failure::during("the terminal", error))?;
+        View::Screen(screen)
+    } else {
+        note(format!("{}: {}", client.server(), feed.how()));
+        View::Lines { told: None }
+    };
+    let mut watched = Watched { latest: update, lost: None };
+    loop {
+        if view.show(client, &feed, &watched).is_err() {
+            break;
+        }
+        let signal = async { Err(signals.next().await) };
+        match or(signal, async { Ok(feed.next().await) }).await {
+            Ok(news) => watched.take(news),
+            // The size of the terminal has changed.
+            Err(Some(Ok(Signal::Winch))) => {}
+            Err(_) => break,
+        }
+    }
+    let drawn = matches!(view, View::Screen(_));
+    drop(view);
+    if drawn {
+        // What was seen last stays on the terminal.
+        let _ = writeln!(io::stdout(), "{}", watched.latest.seen.short());
+    }
+    match watched.lost {
+        Some(why) => Err(Failure::new(why)),
+        None => Ok(verdict(watched.latest.seen.triggered)),
+    }
+}
+
+/// Prints the events as they come, until a signal or until nobody reads them any more.
+pub(super) async fn events(client: &Client) -> Result<ExitCode, Failure> {
+    let mut signals = signals()?;
+    let mut stream = match EventStream::open(client).await? {
+        Opened::Stream(stream) => stream,
+        Opened::Absent(why) => return Err(Failure::new(format!("{}: {why}; `watch` does without", client.server()))),
+    };
+    loop {
+        let signal = async {
+            while let Some(Ok(Signal::Winch)) = signals.next().await {}
+            None
+        };
+        match or(signal, async { Some(stream.chunk().await) }).await {
+            None => return Ok(ExitCode::SUCCESS),
+            Some(Ok(Some(bytes))) => {
+                let mut out = io::stdout().lock();
+                if out.write_all(&bytes).and_then(|()| out.flush()).is_err() {
+                    return Ok(ExitCode::SUCCESS);
+                }
+            }
+            Some(Ok(None)) => return Err(client.no_answer("the server ended the events").into()),
+            Some(Err(error)) => return Err(client.no_answer(format!("the events broke off: {error}")).into()),
+        }
+    }
+}
+
+fn signals() -> Result<Signals, Failure> {
+    Signals::new([Signal::Int, Signal::Term, Signal::Hup, Signal::Winch])
+        .map_err(|error| Failure::during("signals", error))
+}
+
+struct Watched {
+    latest: Update,
+    /// Why there is no answer, while there is none.
+    lost: Option<String>,
+}
+
+impl Watched {
+    fn take(&mut self, news: News) {
+        match news {
+            News::Seen(update) => *self = Self { latest: *update, lost: None },
+            News::Refused(refused) => self.latest.refused = Some(refused),
+            News::Other => {}
+            News::Lost(why) => self.lost = Some(why),
+        }
+    }
+}
+
+enum View {
+    Screen(Screen),
+    /// With what the last line told.
+    Lines {
+        told: Option<Told>,
+    },
+}
+
+enum Told {
+    Seen(Box<Seen>),
+    Lost,
+}
+
+impl View {
+    fn show(&mut self, client: &Client, feed: &Feed<'_>, watched: &Watched) -> io::Result<()> {
+        match self {
+            Self::Screen(screen) => screen.draw(&frame(client, feed, watched)),
+            Self::Lines { told } => {
+                let seen = &watched.latest.seen;
+                let (text, tells) = match (&watched.lost, &*told) {
+                    (Some(_), Some(Told::Lost)) => return Ok(()),
+                    (None, Some(Told::Seen(before))) if !seen.matters_beside(before) => return Ok(()),
+                    (Some(why), _) => (format!("lost: {why}"), Told::Lost),
+                    (None, _) => (seen.short(), Told::Seen(Box::new(seen.clone()))),
+                };
+                *told = Some(tells);
+                let mut out = io::stdout().lock();
+                writeln!(out, "{} {text}", humantime::format_rfc3339_seconds(SystemTime::now()))?;
+                out.flush()
+            }
+        }
+    }
+}
+
+fn frame(client: &Client, feed: &Feed<'_>, watched: &Watched) -> Vec<Line> {
+    let how = format!("{}, Ctrl-C ends; {}", client.server(), feed.how());
+    let mut lines = vec![Line::default().with(Style::Quiet, how)];
+    let lost = watched.lost.as_ref().map(|why| format!("no answer; below is what was seen last. {why}"));
+    lines.push(lost.map_or_else(Line::default, |text| Line::default().with(Style::Bad, text)));
+    lines.extend(watched.latest.seen.lines(size().0, true));
+    let refused = watched.latest.refused.map_or_else(|| "unknown".to_owned(), |calls| format!("{calls} calls"));
+    let refused = labelled("refused").with(Style::Plain, refused);
+    // Beside the calls.
+    let place = lines.len().min(9);
+    lines.insert(place, refused);
+    lines
+}
