@@ -16,6 +16,7 @@ use crate::front::{Front, finish_as};
 use crate::incident_book::IncidentBook;
 use crate::name::BreakerName;
 use crate::permit::{OwnedPermit, OwnedTimed, Permit, Timed};
+use crate::refusals::Refusals;
 use crate::rejection::Rejection;
 use crate::stalls::{Entrance, EpochMark, Now};
 use crate::sync::{Arc, AtomicU64, Mutex, MutexGuard, Ordering, lock, spin_loop};
@@ -53,7 +54,7 @@ pub(crate) struct Shared {
     pub(crate) stall_detection: bool,
     pub(crate) cell: TicketCell<Driver, Front>,
     pub(crate) classic: Classic,
-    pub(crate) refused: AtomicU64,
+    pub(crate) refusals: Refusals,
     pub(crate) reports_dropped: AtomicU64,
     /// Somebody samples memory, ages samples and pages people.
     pub(crate) supervisors: AtomicU64,
@@ -155,8 +156,7 @@ impl Breaker {
         let now = start.unwrap_or_else(|| self.shared.clock.now());
         let answer = self.front().gate.refusal(now).map_or_else(|| self.ask_core(now), Err);
         answer.map_err(|refusal| {
-            // Relaxed: a statistic that nothing else is derived from.
-            self.shared.refused.fetch_add(1, Ordering::Relaxed);
+            self.shared.refusals.count(refusal.reason);
             Rejection::new(&self.shared.name, refusal)
         })
     }
@@ -346,12 +346,6 @@ impl Breaker {
         self.shared.reports_dropped.load(Ordering::Relaxed)
     }
 
-    /// Calls that were refused since the breaker was made.
-    pub fn refused(&self) -> u64 {
-        // Relaxed: a statistic.
-        self.shared.refused.load(Ordering::Relaxed)
-    }
-
     /// From which age on a call in flight is slow.
     #[inline]
     pub fn slow_after(&self) -> Latency {
@@ -401,7 +395,7 @@ impl Breaker {
     }
 
     /// Owns the core for the length of `act`, after those who came first.
-    fn with_driver<R>(&self, act: impl FnOnce(&mut Driver, &Entrance) -> R) -> R {
+    pub(crate) fn with_driver<R>(&self, act: impl FnOnce(&mut Driver, &Entrance) -> R) -> R {
         let result = self.shared.cell.with(|driver| {
             let result = act(driver, &self.front().entrance);
             self.front().publish(driver);

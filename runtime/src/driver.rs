@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tripline_core::{Breaker as Core, Generation, Instant, Latency, Outcome, StateKind};
 
+use crate::histogram::LatencyHistogram;
 use crate::stalls::{Entrance, EpochMark, Now, StallRule, Stalls};
 use crate::ticket::Record;
 use crate::token::Token;
@@ -17,6 +18,8 @@ pub const CAPACITY: usize = if cfg!(tripline_loom) { 8 } else { 1_024 };
 pub(crate) struct Driver {
     pub(crate) core: Core<CAPACITY>,
     stalls: Option<Stalls>,
+    /// Elsewhere, so that a breaker without one stays small.
+    pub(crate) histogram: Option<Box<LatencyHistogram>>,
     events_told: u32,
 }
 
@@ -36,15 +39,20 @@ pub(crate) struct Report {
 }
 
 impl Driver {
-    pub(crate) fn new(core: Core<CAPACITY>, stall_detection: bool) -> Self {
-        Self { core, stalls: stall_detection.then(Stalls::new), events_told: 0 }
+    pub(crate) fn new(core: Core<CAPACITY>, stall_detection: bool, latency_histogram: bool) -> Self {
+        Self {
+            core,
+            stalls: stall_detection.then(Stalls::new),
+            histogram: latency_histogram.then(Box::default),
+            events_told: 0,
+        }
     }
 
     /// As [`Driver::handle`] for a good call that can change nothing but the window; false, and nothing is done, if it may change
     /// more.
     #[inline]
     pub(crate) fn finish_quietly(&mut self, token: Token, end: Instant, latency: Latency, outcome: Outcome) -> bool {
-        match (token.epoch(), &mut self.stalls) {
+        let done = match (token.epoch(), &mut self.stalls) {
             (None, _) => self.core.record_quietly(end, token.generation(), latency, outcome),
             (Some(mark), Some(stalls)) => {
                 stalls.is_quiet(mark, end)
@@ -52,13 +60,18 @@ impl Driver {
                     && stalls.leave_quietly()
             }
             (Some(_), None) => false,
+        };
+        if done {
+            self.observe(latency, outcome);
         }
+        done
     }
 
     /// Takes what a permit tells, and with it the decision. O(1), as the core's.
     pub(crate) fn handle(&mut self, report: Report, entrance: &Entrance) {
         match report.ending {
             Ending::Finished(outcome, latency) => {
+                self.observe(latency, outcome);
                 self.core.handle_finished(report.end, report.token.generation(), latency, outcome);
             }
             Ending::Dropped => self.core.handle_dropped(report.token.generation()),

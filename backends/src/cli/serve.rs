@@ -52,6 +52,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
         .name(config.name.clone())
         .policy(config.policy.clone())
         .stall_detection(config.stall_detection)
+        .latency_histogram(true)
         .seed(u64::from(std::process::id()));
     if let Some(path) = &file {
         builder = builder.config_file(path);

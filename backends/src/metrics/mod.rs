@@ -7,23 +7,27 @@
 //! | `tripline_state` | gauge | 1 for the label `state` that holds, 0 for the others |
 //! | `tripline_calls_total` | counter | by `outcome`: `ok`, `failed`, `ignored`; `stale` came back in a later generation, `dropped` never did |
 //! | `tripline_slow_calls_total` | counter | of the ok and failed ones |
-//! | `tripline_refused_calls_total` | counter | |
+//! | `tripline_call_duration_seconds` | histogram | of the ok and failed ones, stale ones too; left out where it is not kept |
+//! | `tripline_refused_calls_total` | counter | by `reason`: of a trip while open, else `probing` or `forced_open` |
 //! | `tripline_dropped_reports_total` | counter | ends of calls that came too many at once to be recorded |
 //! | `tripline_trips_total` | counter | by `reason` |
+//! | `tripline_probes_admitted`, `tripline_probes_good` | gauge | while half-open, else 0 |
 //! | `tripline_latency_percentile_seconds` | gauge | left out while the window is empty |
 //! | `tripline_latency_threshold_seconds` | gauge | |
 //! | `tripline_window_samples` | gauge | |
 //! | `tripline_memory_known` | gauge | 0: memory is unknown, its rule cannot trip |
 //! | `tripline_memory_used_bytes`, `tripline_memory_limit_bytes` | gauge | left out where unknown |
+//! | `tripline_memory_threshold_ratio` | gauge | the share of the limit from which on memory is exhausted |
 //! | `tripline_calls_in_flight`, `tripline_calls_stalled` | gauge | left out where they are not tracked |
 //! | `tripline_supervised` | gauge | 0: memory and alerts do not work |
 //! | `process_resident_memory_bytes` | gauge | of this process; left out where unknown |
 
+mod durations;
 mod reading;
 mod text;
 
 use tripline_runtime::Registry;
-use tripline_runtime::core::{MemoryState, StateKind, TripReason};
+use tripline_runtime::core::{Latency, MemoryState, StateKind, TripReason};
 
 use reading::Reading;
 use text::Text;
@@ -40,6 +44,7 @@ pub fn render(registry: &Registry, resident_bytes: Option<u64>) -> String {
     let mut text = Text::default();
     states(&mut text, &readings);
     calls(&mut text, &readings);
+    durations::write(&mut text, &readings);
     latency(&mut text, &readings);
     memory(&mut text, &readings);
     if let Some(bytes) = resident_bytes {
@@ -63,6 +68,10 @@ fn states(text: &mut Text, readings: &[Reading]) {
             family.sample(&labels, reading.counts.trips(reason));
         }
     }
+    text.gauge("tripline_probes_admitted", "Probes in flight or done while half-open.")
+        .each(readings, |reading| Some(reading.probes.0));
+    text.gauge("tripline_probes_good", "Probes that came back fast and well while half-open.")
+        .each(readings, |reading| Some(reading.probes.1));
     text.gauge("tripline_supervised", "Whether memory and alerts work.")
         .each(readings, |reading| Some(u8::from(reading.supervised)));
 }
@@ -83,8 +92,12 @@ fn calls(text: &mut Text, readings: &[Reading]) {
     }
     text.counter("tripline_slow_calls_total", "Calls that took longer than the threshold.")
         .each(readings, |reading| Some(reading.counts.slow));
-    text.counter("tripline_refused_calls_total", "Calls that were not admitted.")
-        .each(readings, |reading| Some(reading.refused));
+    let mut family = text.counter("tripline_refused_calls_total", "Calls that were not admitted, by reason.");
+    for Reading { name, refused, .. } in readings {
+        for (reason, count) in refused {
+            family.sample(&[("breaker", name.as_str()), ("reason", reason.as_str())], count);
+        }
+    }
     text.counter("tripline_dropped_reports_total", "Ends of calls that came too many at once to be recorded.")
         .each(readings, |reading| Some(reading.reports_dropped));
     text.gauge("tripline_calls_in_flight", "Calls that were admitted and have not ended.")
@@ -94,7 +107,6 @@ fn calls(text: &mut Text, readings: &[Reading]) {
 }
 
 fn latency(text: &mut Text, readings: &[Reading]) {
-    let seconds = |latency: tripline_runtime::core::Latency| f64::from(latency.as_micros()) / 1e6;
     text.gauge("tripline_latency_percentile_seconds", "The configured percentile of the window.")
         .each(readings, |reading| reading.percentile.map(seconds));
     text.gauge("tripline_latency_threshold_seconds", "The percentile above which calls are too slow.")
@@ -102,9 +114,15 @@ fn latency(text: &mut Text, readings: &[Reading]) {
     text.gauge("tripline_window_samples", "Calls in the window.").each(readings, |reading| Some(reading.samples));
 }
 
+fn seconds(latency: Latency) -> f64 {
+    f64::from(latency.as_micros()) / 1e6
+}
+
 fn memory(text: &mut Text, readings: &[Reading]) {
     text.gauge("tripline_memory_known", "Whether memory is known; if not, its rule cannot trip.")
         .each(readings, |reading| Some(u8::from(reading.memory_state != MemoryState::Unknown)));
+    text.gauge("tripline_memory_threshold_ratio", "The share of the limit from which on memory is exhausted.")
+        .each(readings, |reading| Some(reading.memory_threshold.get()));
     text.gauge("tripline_memory_used_bytes", "Memory in use.")
         .each(readings, |reading| reading.memory.map(|memory| memory.used));
     text.gauge("tripline_memory_limit_bytes", "Memory that may be used.")

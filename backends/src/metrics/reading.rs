@@ -1,18 +1,25 @@
 //! The figures of one breaker at one moment.
 
-use tripline_runtime::core::{Counts, Latency, MemorySample, MemoryState, StateKind};
-use tripline_runtime::{Breaker, BreakerName};
+use tripline_runtime::core::{
+    Counts, Latency, MemorySample, MemoryState, MemoryThreshold, RefusalReason, State, StateKind, TripReason,
+};
+use tripline_runtime::{Breaker, BreakerName, LatencyHistogram};
 
 pub(super) struct Reading {
     pub(super) name: BreakerName,
     pub(super) state: StateKind,
     pub(super) counts: Counts,
-    pub(super) refused: u64,
+    pub(super) refused: Vec<(RefusalReason, u64)>,
     pub(super) reports_dropped: u64,
+    /// Probes admitted, and of those the good ones; none but while half-open.
+    pub(super) probes: (u16, u16),
+    /// `None` where it is not kept.
+    pub(super) durations: Option<LatencyHistogram>,
     pub(super) percentile: Option<Latency>,
     pub(super) threshold: Latency,
     pub(super) samples: u16,
     pub(super) memory_state: MemoryState,
+    pub(super) memory_threshold: MemoryThreshold,
     pub(super) memory: Option<MemorySample>,
     /// `None` where calls in flight are not tracked.
     pub(super) in_flight: Option<usize>,
@@ -23,21 +30,37 @@ pub(super) struct Reading {
 impl Reading {
     pub(super) fn take(breaker: &Breaker) -> Self {
         let tracked = breaker.detects_stalls();
-        let (refused, in_flight) = (breaker.refused(), tracked.then(|| breaker.in_flight()));
+        let (durations, in_flight) = (breaker.latency_histogram(), tracked.then(|| breaker.in_flight()));
         breaker.read(|core| Self {
             name: breaker.name().clone(),
             state: core.state().kind(),
             counts: *core.counts(),
-            refused,
+            refused: refused(breaker),
             reports_dropped: breaker.reports_dropped(),
+            probes: probes(core.state()),
+            durations,
             percentile: core.percentile(),
             threshold: core.policy().latency_threshold,
             samples: core.samples(),
             memory_state: core.memory_state(),
+            memory_threshold: core.policy().memory_threshold,
             memory: core.memory_sample(),
             in_flight,
             stalled: tracked.then(|| core.stalled()),
             supervised: breaker.is_supervised(),
         })
+    }
+}
+
+fn refused(breaker: &Breaker) -> Vec<(RefusalReason, u64)> {
+    let open = TripReason::ALL.into_iter().map(RefusalReason::Open);
+    let reasons = open.chain([RefusalReason::Probing, RefusalReason::ForcedOpen]);
+    reasons.map(|reason| (reason, breaker.refused_for(reason))).collect()
+}
+
+fn probes(state: State) -> (u16, u16) {
+    match state {
+        State::HalfOpen { admitted, good } => (admitted, good),
+        _ => (0, 0),
     }
 }

@@ -37,7 +37,7 @@ fn every_figure_of_a_breaker_is_there() {
         (r#"tripline_calls_total{breaker="default",outcome="failed"}"#, "1"),
         (r#"tripline_calls_total{breaker="default",outcome="dropped"}"#, "0"),
         (r#"tripline_slow_calls_total{breaker="default"}"#, "0"),
-        (r#"tripline_refused_calls_total{breaker="default"}"#, "0"),
+        (r#"tripline_refused_calls_total{breaker="default",reason="probing"}"#, "0"),
         (r#"tripline_dropped_reports_total{breaker="default"}"#, "0"),
         (r#"tripline_trips_total{breaker="default",reason="latency"}"#, "0"),
         (r#"tripline_latency_percentile_seconds{breaker="default"}"#, "0.25"),
@@ -46,6 +46,7 @@ fn every_figure_of_a_breaker_is_there() {
         (r#"tripline_memory_known{breaker="default"}"#, "1"),
         (r#"tripline_memory_used_bytes{breaker="default"}"#, "536870912"),
         (r#"tripline_memory_limit_bytes{breaker="default"}"#, "1073741824"),
+        (r#"tripline_memory_threshold_ratio{breaker="default"}"#, "0.8"),
         (r#"tripline_calls_in_flight{breaker="default"}"#, "1"),
         (r#"tripline_calls_stalled{breaker="default"}"#, "1"),
         (r#"tripline_supervised{breaker="default"}"#, "1"),
@@ -67,7 +68,7 @@ fn a_trip_and_a_refusal_are_counted() {
     let text = render(&registry, None);
     assert_eq!(line(&text, r#"tripline_state{breaker="default",state="open"}"#), Some("1"));
     assert_eq!(line(&text, r#"tripline_trips_total{breaker="default",reason="memory"}"#), Some("1"));
-    assert_eq!(line(&text, r#"tripline_refused_calls_total{breaker="default"}"#), Some("1"));
+    assert_eq!(line(&text, r#"tripline_refused_calls_total{breaker="default",reason="memory"}"#), Some("1"));
 }
 
 #[test]
@@ -80,6 +81,7 @@ fn what_is_unknown_is_left_out_and_said_to_be_unknown() {
         "tripline_memory_used_bytes{",
         "tripline_memory_limit_bytes{",
         "tripline_latency_percentile_seconds{",
+        "tripline_call_duration_seconds",
         "tripline_calls_in_flight{",
         "tripline_calls_stalled{",
         "process_resident_memory_bytes",

@@ -18,6 +18,11 @@ impl Text {
         self.family(name, help, "counter")
     }
 
+    /// Its series are [`Family::part`]s.
+    pub(super) fn histogram(&mut self, name: &'static str, help: &'static str) -> Family<'_> {
+        self.family(name, help, "histogram")
+    }
+
     fn family(&mut self, name: &'static str, help: &'static str, kind: &'static str) -> Family<'_> {
         // Writing into a String cannot fail.
         let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
@@ -38,7 +43,13 @@ pub(super) struct Family<'t> {
 impl Family<'_> {
     /// One series. Label values are names and words of ours: none needs escaping.
     pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
+        self.part("", labels, value);
+    }
+
+    /// As [`Family::sample`], of the series whose name goes on with `suffix`.
+    pub(super) fn part(&mut self, suffix: &str, labels: &[(&str, &str)], value: impl Display) {
         self.text.push_str(self.name);
+        self.text.push_str(suffix);
         for (i, (label, word)) in labels.iter().enumerate() {
             let open = if i == 0 { '{' } else { ',' };
             let _ = write!(self.text, "{open}{label}=\"{word}\"");

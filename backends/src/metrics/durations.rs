@@ -1,0 +1,22 @@
+//! How long calls took, as a histogram.
+
+use super::reading::Reading;
+use super::text::Text;
+
+/// Nothing where no breaker keeps a histogram.
+pub(super) fn write(text: &mut Text, readings: &[Reading]) {
+    let kept = || readings.iter().filter_map(|reading| Some((reading.name.as_str(), reading.durations.as_ref()?)));
+    if kept().next().is_none() {
+        return;
+    }
+    let help = "How long calls took that ended well or not, those of an earlier generation too.";
+    let mut family = text.histogram("tripline_call_duration_seconds", help);
+    for (breaker, durations) in kept() {
+        for (bound, calls) in durations.cumulative() {
+            let bound = bound.map_or_else(|| "+Inf".to_owned(), |bound| super::seconds(bound).to_string());
+            family.part("_bucket", &[("breaker", breaker), ("le", &bound)], calls);
+        }
+        family.part("_sum", &[("breaker", breaker)], durations.sum().as_secs_f64());
+        family.part("_count", &[("breaker", breaker)], durations.count());
+    }
+}

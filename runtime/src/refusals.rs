@@ -1,0 +1,74 @@
+//! How many calls were not admitted, by reason.
+
+use tripline_core::{RefusalReason, TripReason};
+
+use crate::breaker::Breaker;
+use crate::sync::{AtomicU64, Ordering};
+
+/// One total for each reason to open, then probing, then forced open.
+const PROBING: usize = TripReason::ALL.len();
+const FORCED_OPEN: usize = PROBING + 1;
+
+/// Statistics that nothing else is derived from: all access is relaxed.
+#[derive(Debug)]
+pub(crate) struct Refusals([AtomicU64; FORCED_OPEN + 1]);
+
+impl Refusals {
+    pub(crate) fn new() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+
+    pub(crate) fn count(&self, reason: RefusalReason) {
+        if let Some(total) = self.slot(reason) {
+            total.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn of(&self, reason: RefusalReason) -> u64 {
+        self.slot(reason).map_or(0, |total| total.load(Ordering::Relaxed))
+    }
+
+    fn all(&self) -> u64 {
+        self.0.iter().fold(0, |sum, total| sum.wrapping_add(total.load(Ordering::Relaxed)))
+    }
+
+    fn slot(&self, reason: RefusalReason) -> Option<&AtomicU64> {
+        let slot = match reason {
+            RefusalReason::Open(trip) => TripReason::ALL.iter().position(|&known| known == trip)?,
+            RefusalReason::Probing => PROBING,
+            RefusalReason::ForcedOpen => FORCED_OPEN,
+            _ => return None,
+        };
+        self.0.get(slot)
+    }
+}
+
+impl Breaker {
+    /// Calls that were refused since the breaker was made.
+    pub fn refused(&self) -> u64 {
+        self.shared.refusals.all()
+    }
+
+    /// Those of [`Breaker::refused`] that were refused for this reason.
+    pub fn refused_for(&self, reason: RefusalReason) -> u64 {
+        self.shared.refusals.of(reason)
+    }
+}
+
+#[cfg(all(test, not(tripline_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_has_a_total_of_its_own_and_all_make_the_sum() {
+        let open = TripReason::ALL.map(RefusalReason::Open);
+        let reasons: Vec<_> = open.into_iter().chain([RefusalReason::Probing, RefusalReason::ForcedOpen]).collect();
+        let refusals = Refusals::new();
+        for (i, &reason) in (1_u64..).zip(&reasons) {
+            (0..i).for_each(|_| refusals.count(reason));
+        }
+        let totals: Vec<_> = reasons.iter().map(|&reason| refusals.of(reason)).collect();
+        assert_eq!(totals, (1..=11).collect::<Vec<_>>());
+        assert_eq!(refusals.all(), 66);
+    }
+}
