@@ -148,7 +148,8 @@ impl Breaker {
     #[cold]
     fn begin_epoch(&self, now: Instant) {
         // Whoever owns the core now may do it; an epoch that is a little longer does no harm.
-        let _ = self.shared.cell.try_with(|driver| driver.look(Now::Clock(now), &self.front().entrance));
+        let _ = self.shared.cell.try_with(|driver| self.front().begin_epoch(driver, now));
+        self.front().tell();
     }
 
     #[cold]

@@ -69,6 +69,15 @@ impl Front {
         answer
     }
 
+    /// A call that starts `now` comes in after an epoch that is long enough, or after the clock was set back.
+    pub(crate) fn begin_epoch(&self, driver: &mut Driver, now: Instant) {
+        if self.entrance.is_set_back(now) {
+            driver.core.handle_time(now);
+            self.publish(driver);
+        }
+        let _ = driver.look(Now::Clock(now), &self.entrance);
+    }
+
     /// Before anybody else can own the core: what came of it is seen by those who ask.
     #[inline]
     pub(crate) fn publish(&self, driver: &mut Driver) {

@@ -29,7 +29,8 @@ pub(crate) struct Entrance {
     word: AtomicU64,
     /// When the last call that came in started, in nanoseconds; [`UNKNOWN`] where it read no clock.
     last_start: AtomicU64,
-    /// From when on the epoch is long enough.
+    /// When the epoch began, and from when on it is long enough.
+    opened_at: AtomicU64,
     closes_at: AtomicU64,
     withdrawn: Withdrawn,
 }
@@ -45,6 +46,8 @@ struct Withdrawn {
 const WITHDRAWN: usize = 64;
 
 const UNKNOWN: u64 = u64::MAX;
+/// A clock that shows this much less than before was set back; the core takes the decision.
+const JUMP_NANOS: u64 = 1_000_000_000;
 
 /// Whoever looks for calls that hang has gone to sleep, because there were none; the next to come in wakes him.
 const UNWATCHED: u64 = 1 << 63;
@@ -109,6 +112,7 @@ impl Entrance {
         Self {
             word: AtomicU64::new(0),
             last_start: AtomicU64::new(UNKNOWN),
+            opened_at: AtomicU64::new(0),
             closes_at: AtomicU64::new(0),
             withdrawn: Withdrawn { any: AtomicBool::new(false), by_epoch },
         }
@@ -156,7 +160,14 @@ impl Entrance {
     #[inline]
     pub(crate) fn is_due(&self, start: Instant) -> bool {
         // Relaxed: an estimate.
-        start.as_nanos() >= self.closes_at.load(Ordering::Relaxed)
+        start.as_nanos() >= self.closes_at.load(Ordering::Relaxed) || self.is_set_back(start)
+    }
+
+    /// Whether a clock that shows `start` was set back since the epoch began.
+    #[inline]
+    pub(crate) fn is_set_back(&self, start: Instant) -> bool {
+        // Relaxed: an estimate.
+        start.as_nanos().saturating_add(JUMP_NANOS) <= self.opened_at.load(Ordering::Relaxed)
     }
 
     /// True for one of those who find it unwatched.
@@ -181,8 +192,9 @@ impl Entrance {
     }
 
     /// Begins `epoch`; tells how many came in before, and when the last of them started. Whether somebody looks stays as it is.
-    fn begin(&self, epoch: Epoch, closes_at: Instant) -> (u32, Option<Instant>) {
+    fn begin(&self, epoch: Epoch, opened_at: Instant, closes_at: Instant) -> (u32, Option<Instant>) {
         // Relaxed: as in `enter`.
+        self.opened_at.store(opened_at.as_nanos(), Ordering::Relaxed);
         self.closes_at.store(closes_at.as_nanos(), Ordering::Relaxed);
         let last_start = self.last_start.load(Ordering::Relaxed);
         let begun = |word: u64| Some(u64::from(epoch.0) << 32 | word & UNWATCHED);
@@ -394,7 +406,7 @@ impl Stalls {
         self.left_current = 0;
         self.closes_at = now + epoch_length(rule);
         self.look_at = self.closes_at;
-        let (came, last_start) = entrance.begin(self.current, self.closes_at);
+        let (came, last_start) = entrance.begin(self.current, now, self.closes_at);
         self.came = self.came.wrapping_add(u64::from(came));
         (came, last_start)
     }

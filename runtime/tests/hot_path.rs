@@ -306,3 +306,28 @@ fn with_a_memory_source_the_bound_holds_after_an_idle_time() {
     }
     assert!(worst <= ms(114), "seen after {worst:?}");
 }
+
+#[test]
+fn without_a_supervisor_stalls_and_ages_go_on_after_the_clock_was_set_back() {
+    let (clock, breaker) = breaker(policy());
+    clock.set(Instant::from_millis(7_200_000));
+    for _ in 0..3 {
+        breaker.try_start().unwrap().finish(Outcome::Ok);
+    }
+    clock.set(Instant::from_millis(3_600_000));
+    let hanging: Vec<_> = (0..8).map(|_| breaker.try_start_owned().unwrap()).collect();
+    // Ten minutes of calls, ten a second.
+    let mut trips = 0;
+    for _ in 0..6_000 {
+        clock.advance(ms(100));
+        match breaker.try_start() {
+            Ok(permit) => permit.finish(Outcome::Ok),
+            Err(_) => {
+                trips += 1;
+                break;
+            }
+        }
+    }
+    assert!(trips > 0, "8 calls hang for ten minutes, and 6,000 calls have finished since");
+    drop(hanging);
+}
