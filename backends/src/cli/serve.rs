@@ -13,10 +13,11 @@ use smol::stream::StreamExt as _;
 use tripline_runtime::{Background, Breaker, MemorySource, Registry, SystemClock, Watch, supervise};
 
 use super::demo::Demo;
-use super::{DEFAULT_CONFIG, Failure, ServeArgs, say, token};
-use crate::config::{Config, LogFormat, LogLevel, apply_environment, load, parse, recommended, unserved};
+use super::{DEFAULT_CONFIG, Failure, ServeArgs, alerts, say, token};
+use crate::alerts::Alerting;
+use crate::config::{Config, LogFormat, LogLevel, apply_environment, load, parse, recommended};
 use crate::http::{ApiState, ServerLimits, router_with, serve as serve_http};
-use crate::log_sink::LogSink;
+use crate::http_client::HyperClient;
 use crate::memory::{self, MemorySourceKind, MockMemory, ResidentMemory};
 
 /// How long requests in flight may take after a signal: longer than usual requests do.
@@ -57,13 +58,17 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     registry.add(breaker.clone()).map_err(Failure::new)?;
 
     let memory = Memory::open(config.memory_source)?;
-    let watch = Watch::new(breaker.clone()).memory(memory.source.clone()).sink(Arc::new(LogSink));
+    let alerting = Alerting::new(&config, &HyperClient::default());
+    let watch = alerts::connect(&alerting, &config, Watch::new(breaker.clone()).memory(memory.source.clone()))?;
+    alerts::start(&alerting, clock.clone());
     let (supervisor, dispatcher, stop) = supervise(clock, [watch], u64::from(std::process::id()));
+    let deliveries = dispatcher.stats();
     let background =
         Background::spawn(supervisor, dispatcher, stop).map_err(|error| Failure::during("starting a thread", error))?;
 
     let resident = ResidentMemory::new();
     let state = ApiState::new(registry, config.http.listen)
+        .deliveries(deliveries)
         .memory_source(memory.source.name())
         .resident_memory(Arc::new(move || resident.bytes()));
     let state = match token {
@@ -95,8 +100,7 @@ fn configuration(named: Option<&Path>) -> Result<Loaded, Failure> {
         Ok((config, warnings))
     })
     .map_err(|errors| Failure::with_config(&errors))?;
-    let place = file.as_ref().map_or_else(|| RECOMMENDED.to_owned(), |path| path.display().to_string());
-    let warnings = warnings.iter().chain(&unserved(&config, &place)).map(ToString::to_string).collect();
+    let warnings = warnings.iter().map(ToString::to_string).collect();
     Ok(Loaded { config, warnings, file })
 }
 

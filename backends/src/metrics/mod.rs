@@ -16,13 +16,20 @@
 //! | `tripline_memory_used_bytes`, `tripline_memory_limit_bytes` | gauge | left out where unknown |
 //! | `tripline_calls_in_flight`, `tripline_calls_stalled` | gauge | left out where they are not tracked |
 //! | `tripline_supervised` | gauge | 0: memory and alerts do not work |
+//! | `tripline_alerts_sent_total` | counter | alerts that a sink took, also one that is switched off, by `sink`, `kind` and `stage` |
+//! | `tripline_alerts_failed_total` | counter | alerts that were given up, by `sink`, `kind` and `stage` |
+//! | `tripline_alert_retries_total` | counter | attempts that failed and are repeated, by `sink`, `kind` and `stage` |
+//! | `tripline_alerts_waiting` | gauge | alerts not delivered yet, those on their way included, by `sink`, `kind` and `stage` |
+//! | `tripline_alert_state_failures_total` | counter | incident and alerts could not be saved; left out where nothing is kept |
+//! | `tripline_alert_state_failing` | gauge | 1: not saved the last time, a kill now may lose alerts; left out where nothing is kept |
 //! | `process_resident_memory_bytes` | gauge | of this process; left out where unknown |
 
+mod delivery;
 mod reading;
 mod text;
 
-use tripline_runtime::Registry;
 use tripline_runtime::core::{MemoryState, StateKind, TripReason};
+use tripline_runtime::{DeliveryStats, Registry};
 
 use reading::Reading;
 use text::Text;
@@ -30,17 +37,20 @@ use text::Text;
 /// The media type of [`render`]'s text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// All breakers of `registry`, sorted by name, in the Prometheus text format 0.0.4. `resident_bytes` is the process's own
-/// resident memory.
+/// All breakers of `registry`, sorted by name, in the Prometheus text format 0.0.4. `deliveries` are the counters of their
+/// dispatcher, `resident_bytes` is the process's own resident memory.
 ///
-/// It takes each breaker's lock once, for microseconds.
-pub fn render(registry: &Registry, resident_bytes: Option<u64>) -> String {
+/// It takes each breaker's lock once, for microseconds, and the lock of its alerts.
+pub fn render(registry: &Registry, deliveries: Option<&DeliveryStats>, resident_bytes: Option<u64>) -> String {
     let readings: Vec<Reading> = registry.all().iter().map(Reading::take).collect();
     let mut text = Text::default();
     states(&mut text, &readings);
     calls(&mut text, &readings);
     latency(&mut text, &readings);
     memory(&mut text, &readings);
+    if let Some(deliveries) = deliveries {
+        delivery::write(&mut text, deliveries);
+    }
     if let Some(bytes) = resident_bytes {
         text.gauge("process_resident_memory_bytes", "Resident memory of this process.").sample(&[], bytes);
     }

@@ -32,6 +32,6 @@ async fn health() -> ApiJson<Health> {
 }
 
 async fn prometheus(State(api): State<ApiState>) -> Response {
-    let text = metrics::render(api.registry(), api.resident_bytes());
+    let text = metrics::render(api.registry(), api.delivery_stats(), api.resident_bytes());
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
