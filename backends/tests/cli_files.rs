@@ -117,14 +117,6 @@ fn warnings(text: &str, files: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn what_serve_does_not_do_is_warned_about() {
-    let served = "[webhook]\nenabled = true\nurl = \"https://alerts.example/hook\"\n";
-    let found = warnings(&format!("state_dir = \"state\"\n{served}"), &[]);
-    assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].starts_with("warning: breakers.toml: state_dir: not served"), "{found:?}");
-}
-
-#[test]
 fn what_alerts_need_and_only_the_environment_may_set_is_warned_about() {
     let found = warnings("[opsgenie]\nenabled = true\nteam = \"payments\"\n", &[]);
     let keys = ["api_key", "environment", "bookmaker_id", "hostname"];

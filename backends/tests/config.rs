@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use tripline_backends::config::{Config, LogLevel, Priority, parse, recommended, unserved};
+use tripline_backends::config::{Config, LogLevel, Priority, parse, recommended};
 
 const ORIGINAL: &str = include_str!("fixtures/config/original.toml");
 const MANY_PROBLEMS: &str = include_str!("fixtures/config/many_problems.toml");
@@ -244,27 +244,13 @@ fn settings_that_hardly_mean_what_they_say_are_warnings() {
 }
 
 #[test]
-fn what_is_set_and_not_served_is_told_and_what_is_served_is_not() {
-    let told = |text: &str| -> Vec<String> { unserved(&config(text), "f").iter().map(ToString::to_string).collect() };
-    assert_eq!(told(""), [""; 0]);
-    assert_eq!(told(&recommended()), [""; 0]);
-    assert_eq!(
-        told("state_dir = \"state\"\n[opsgenie]\nenabled = true\n[webhook]\nenabled = true\nurl = \"https://h/\"\n"),
-        ["f: state_dir: not served by this version: nothing is kept over a restart"]
-    );
-}
-
-#[test]
 fn the_recommended_text_promises_nothing_that_is_not_there() {
     let text = recommended();
-    for absent in ["while the program runs", "dashboard"] {
+    for absent in ["while the program runs", "dashboard", "not served"] {
         assert!(!text.contains(absent), "{absent}");
     }
     assert!(text.contains("A change of it takes effect within two seconds"));
-    let (before, key) = ("Not set: nothing is kept.\n# Still not served", "# state_dir = ");
-    let after = text.split_once(before).unwrap_or_else(|| panic!("{before} in {text}")).1;
-    assert!(after.lines().nth(2).is_some_and(|line| line.starts_with(key)), "{key} in {text}");
-    assert_eq!(text.matches("Still not served").count(), 1, "{text}");
+    assert!(!text.contains("Still not served"), "{text}");
 }
 
 #[test]

@@ -173,17 +173,6 @@ fn an_unknown_key_is_a_warning_in_the_log_with_a_suggestion() {
     assert_eq!(server.status()["latency_threshold_ms"], 250);
 }
 
-#[test]
-fn what_is_set_and_not_served_is_a_warning_in_the_log() {
-    let server = Server::start(&format!(
-        "state_dir = \"state\"\n{QUICK}\n[opsgenie]\nenabled = true\n\n\
-         [webhook]\nenabled = true\nurl = \"https://alerts.example/hook\"\n"
-    ));
-    let log = eventually("the log of the start", || Some(server.log()).filter(|log| log.contains("listening")));
-    let told: Vec<&str> = log.lines().filter(|line| line.contains("not served")).collect();
-    assert!(told.len() == 1 && told[0].contains("WARN") && told[0].contains("settings.toml: state_dir: "), "{log}");
-}
-
 // ----- writing
 
 /// Waits until the start has been logged.

@@ -5,21 +5,24 @@
 //!
 #![cfg_attr(all(feature = "opsgenie", feature = "webhook"), doc = "```")]
 #![cfg_attr(not(all(feature = "opsgenie", feature = "webhook")), doc = "```ignore")]
-//! use tripline_backends::alerts::sinks;
+//! use tripline_backends::alerts::Alerting;
 //! use tripline_backends::config::parse;
 //! use tripline_backends::http_client::HyperClient;
 //!
 //! let text = "[webhook]\nenabled = true\nurl = \"https://hooks.example/4711\"\n";
 //! let (mut config, _) = parse(text, "breakers.toml")?;
-//! let made = sinks(&config, &HyperClient::default());
-//! let names: Vec<_> = made.sinks.iter().map(|sink| sink.name()).collect();
-//! assert_eq!(names, ["log", "webhook"]); // for `Watch::sink`
+//! let alerting = Alerting::new(&config, &HyperClient::default());
+//! // `alerting.connect(watch)` for the breaker, and `alerting.run(clock)` beside its supervisor.
+//! assert_eq!(alerting.view().pending, []);
 //!
+//! let old = config.clone();
 //! config.webhook.enabled = false;
-//! made.control.set_config(&config); // counts from the next attempt on
+//! alerting.apply(&old, &config); // counts from the next attempt on
 //! # Ok::<(), tripline_backends::config::ConfigErrors>(())
 //! ```
 
+#[cfg(all(feature = "opsgenie", feature = "webhook"))]
+mod alerting;
 mod alias;
 #[cfg(any(feature = "opsgenie", feature = "webhook"))]
 mod answer;
@@ -34,6 +37,8 @@ pub mod webhook;
 #[cfg(any(feature = "opsgenie", feature = "webhook"))]
 mod wire;
 
+#[cfg(all(feature = "opsgenie", feature = "webhook"))]
+pub use alerting::{Alerting, AlertsView, PendingView, staging_policy};
 pub use alias::{ALIAS_CHARS, AliasNames, SameAlias, check_aliases};
 #[cfg(all(feature = "opsgenie", feature = "webhook"))]
 pub use sinks::{AlertControl, AlertSinks, sinks};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Failure, say, token};
-use crate::config::{left_to_environment, load, unserved};
+use crate::config::{left_to_environment, load};
 
 /// Prints the warnings in the order of the lines, then what concerns the file as a whole; all problems together are the
 /// failure. The environment is not looked at.
@@ -12,7 +12,6 @@ pub(super) fn check(path: &Path) -> Result<(), Failure> {
     let file = path.display().to_string();
     // Those without a line are at the end.
     warnings.sort_by_key(|warning| warning.line.unwrap_or(usize::MAX));
-    warnings.extend(unserved(&config, &file));
     warnings.extend(left_to_environment(&config, &file));
     for warning in &warnings {
         say(format!("warning: {warning}"));

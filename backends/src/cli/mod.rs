@@ -1,5 +1,6 @@
 //! The command line: what each command of `tripline` does.
 
+mod alerts;
 mod check;
 mod ctl;
 // What utoipa's macros write names types by longer paths than they need.
@@ -35,8 +36,8 @@ enum Command {
     Serve(ServeArgs),
     /// Check a configuration file: all problems at once, exit code 1 if there are any.
     ///
-    /// Warnings do not change the exit code: what hardly means what it says, what this version does not serve, and what
-    /// `tripline serve` would refuse. The environment is not looked at.
+    /// Warnings do not change the exit code: what hardly means what it says, and what `tripline serve` would
+    /// refuse. The environment is not looked at.
     Check {
         /// The file to check.
         file: PathBuf,

@@ -13,11 +13,12 @@ use smol::stream::StreamExt as _;
 use tripline_runtime::{Background, Breaker, MemorySource, Registry, SystemClock, Watch, supervise};
 
 use super::demo::Demo;
-use super::{DEFAULT_CONFIG, Failure, ServeArgs, say, token};
-use crate::config::{Config, LogFormat, LogLevel, recommended, unserved};
+use super::{DEFAULT_CONFIG, Failure, ServeArgs, alerts, say, token};
+use crate::alerts::Alerting;
+use crate::config::{Config, LogFormat, LogLevel, recommended};
 use crate::http::{ApiState, ServerLimits, router_with_documented, serve as serve_http};
+use crate::http_client::HyperClient;
 use crate::live::Opened;
-use crate::log_sink::LogSink;
 use crate::memory::{self, MemorySourceKind, MockMemory, ResidentMemory};
 
 /// How long requests in flight may take after a signal: longer than usual requests do.
@@ -36,8 +37,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     }
     start_log(&config);
     let file = opened.path().map(Path::to_owned);
-    let place = file.as_ref().map_or_else(|| RECOMMENDED.to_owned(), |path| path.display().to_string());
-    for warning in opened.warnings().iter().chain(&unserved(&config, &place)) {
+    for warning in opened.warnings() {
         tracing::warn!("{warning}");
     }
     if let Some(path) = &file {
@@ -61,16 +61,23 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let registry = Registry::new();
     registry.add(breaker.clone()).map_err(Failure::new)?;
     let starting = |error| Failure::during("starting a thread", error);
-    let live = opened.start(vec![Box::new(breaker.clone())]).map_err(starting)?;
 
     let memory = Memory::open(config.memory_source)?;
-    let watch = Watch::new(breaker.clone()).memory(memory.source.clone()).sink(Arc::new(LogSink));
+    let alerting = Alerting::new(&config, &HyperClient::default());
+    let watch = alerts::connect(&alerting, &config, Watch::new(breaker.clone()).memory(memory.source.clone()))?;
+    alerts::start(&alerting, clock.clone());
     let (supervisor, dispatcher, stop) = supervise(clock, [watch], u64::from(std::process::id()));
+    let deliveries = dispatcher.stats();
     let background = Background::spawn(supervisor, dispatcher, stop).map_err(starting)?;
+    let applied = alerting.clone();
+    let retune = move |old: &Config, new: &Config| applied.apply(old, new);
+    let live = opened.start(vec![Box::new(breaker.clone()), Box::new(retune)]).map_err(starting)?;
 
     let resident = ResidentMemory::new();
     let state = ApiState::new(registry, config.http.listen)
         .live(live)
+        .alerts(Arc::new(alerting))
+        .deliveries(deliveries)
         .memory_source(memory.source.name())
         .resident_memory(Arc::new(move || resident.bytes()));
     let state = match token {

@@ -37,7 +37,6 @@ mod recommended;
 mod secret;
 mod source;
 mod text;
-mod unserved;
 mod value;
 mod words;
 
@@ -58,5 +57,4 @@ pub use parse::parse;
 pub use problem::{ConfigErrors, Problem, Reason, Warning};
 pub use recommended::recommended;
 pub use secret::Secret;
-pub use unserved::unserved;
 pub use value::percentile;

@@ -2,9 +2,8 @@
 
 use tripline_runtime::core::Confidence;
 
-use super::keys::{Key, SECTIONS, Section, join};
+use super::keys::{Key, SECTIONS};
 use super::model::Config;
-use super::unserved::effect;
 
 /// Columns of a comment.
 const WIDTH: usize = 100;
@@ -27,7 +26,7 @@ pub fn recommended() -> String {
         }
         for key in section.keys {
             text.push('\n');
-            entry(&mut text, section, key, &config, &default);
+            entry(&mut text, key, &config, &default);
         }
     }
     text
@@ -41,11 +40,8 @@ fn recommended_config() -> Config {
     config
 }
 
-fn entry(text: &mut String, section: &Section, key: &Key, config: &Config, default: &Config) {
+fn entry(text: &mut String, key: &Key, config: &Config, default: &Config) {
     comment(text, key.about);
-    if let Some(effect) = effect(&join(section.path, key.name)) {
-        comment(text, &format!("Still {effect}."));
-    }
     let usual = key.field.show(default).unwrap_or_else(|| "not set".into());
     comment(text, &format!("Default: {usual}. Allowed: {}", key.field));
     match key.field.show(config) {

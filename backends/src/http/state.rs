@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::StatusCode;
-use tripline_runtime::{Breaker, Registry};
+use tripline_runtime::{Breaker, DeliveryStats, Registry};
 
 use super::alerts::{Alerts, AlertsView};
 use super::error::ApiError;
@@ -23,6 +23,7 @@ pub struct ApiState {
     listen: SocketAddr,
     memory_source: Option<Arc<str>>,
     resident_memory: Option<ResidentReader>,
+    deliveries: Option<DeliveryStats>,
     token: Option<Token>,
     config_error: ConfigError,
     live: Option<LiveConfig>,
@@ -38,6 +39,7 @@ impl ApiState {
             listen,
             memory_source: None,
             resident_memory: None,
+            deliveries: None,
             token: None,
             config_error: ConfigError::default(),
             live: None,
@@ -56,6 +58,12 @@ impl ApiState {
     #[must_use]
     pub fn resident_memory(self, reader: ResidentReader) -> Self {
         Self { resident_memory: Some(reader), ..self }
+    }
+
+    /// Shows what became of the alerts among the metrics.
+    #[must_use]
+    pub fn deliveries(self, deliveries: DeliveryStats) -> Self {
+        Self { deliveries: Some(deliveries), ..self }
     }
 
     /// Asks for this bearer token everywhere but at `GET /`, `/health` and `/test`.
@@ -113,6 +121,10 @@ impl ApiState {
 
     pub(super) fn memory_source_name(&self) -> Option<&str> {
         self.memory_source.as_deref()
+    }
+
+    pub(super) fn delivery_stats(&self) -> Option<&DeliveryStats> {
+        self.deliveries.as_ref()
     }
 
     pub(super) fn resident_bytes(&self) -> Option<u64> {

@@ -20,14 +20,21 @@
 //! | `tripline_memory_threshold_ratio` | gauge | the share of the limit from which on memory is exhausted |
 //! | `tripline_calls_in_flight`, `tripline_calls_stalled` | gauge | left out where they are not tracked |
 //! | `tripline_supervised` | gauge | 0: memory and alerts do not work |
+//! | `tripline_alerts_sent_total` | counter | alerts that a sink took, also one that is switched off, by `sink`, `kind` and `stage` |
+//! | `tripline_alerts_failed_total` | counter | alerts that were given up, by `sink`, `kind` and `stage` |
+//! | `tripline_alert_retries_total` | counter | attempts that failed and are repeated, by `sink`, `kind` and `stage` |
+//! | `tripline_alerts_waiting` | gauge | alerts not delivered yet, those on their way included, by `sink`, `kind` and `stage` |
+//! | `tripline_alert_state_failures_total` | counter | incident and alerts could not be saved; left out where nothing is kept |
+//! | `tripline_alert_state_failing` | gauge | 1: not saved the last time, a kill now may lose alerts; left out where nothing is kept |
 //! | `process_resident_memory_bytes` | gauge | of this process; left out where unknown |
 
+mod delivery;
 mod durations;
 mod reading;
 mod text;
 
-use tripline_runtime::Registry;
 use tripline_runtime::core::{Latency, MemoryState, StateKind, TripReason};
+use tripline_runtime::{DeliveryStats, Registry};
 
 use reading::Reading;
 use text::Text;
@@ -35,11 +42,11 @@ use text::Text;
 /// The media type of [`render`]'s text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// All breakers of `registry`, sorted by name, in the Prometheus text format 0.0.4. `resident_bytes` is the process's own
-/// resident memory.
+/// All breakers of `registry`, sorted by name, in the Prometheus text format 0.0.4. `deliveries` are the counters of their
+/// dispatcher, `resident_bytes` is the process's own resident memory.
 ///
-/// It owns each breaker's core a few times, for microseconds.
-pub fn render(registry: &Registry, resident_bytes: Option<u64>) -> String {
+/// It owns each breaker's core a few times, for microseconds, and takes the lock of its alerts.
+pub fn render(registry: &Registry, deliveries: Option<&DeliveryStats>, resident_bytes: Option<u64>) -> String {
     let readings: Vec<Reading> = registry.all().iter().map(Reading::take).collect();
     let mut text = Text::default();
     states(&mut text, &readings);
@@ -47,6 +54,9 @@ pub fn render(registry: &Registry, resident_bytes: Option<u64>) -> String {
     durations::write(&mut text, &readings);
     latency(&mut text, &readings);
     memory(&mut text, &readings);
+    if let Some(deliveries) = deliveries {
+        delivery::write(&mut text, deliveries);
+    }
     if let Some(bytes) = resident_bytes {
         text.gauge("process_resident_memory_bytes", "Resident memory of this process.").sample(&[], bytes);
     }

@@ -1,11 +1,13 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tripline_runtime::core::{Latency, Outcome, Policy};
-use tripline_runtime::test_util::World;
-use tripline_runtime::{Breaker, BreakerName, Registry};
+use tripline_runtime::test_util::{MemoryStore, RecordingSink, World};
+use tripline_runtime::{Breaker, BreakerName, DeliveryError, Registry, Watch, supervise};
 
 use super::*;
 
@@ -29,7 +31,7 @@ fn every_figure_of_a_breaker_is_there() {
     world.request(&subject.breaker, Duration::from_millis(50), Outcome::Failed);
     world.request(&subject.breaker, Duration::from_secs(50), Outcome::Ok);
     world.advance(Duration::from_millis(1_000));
-    let text = render(&registry, Some(4_096));
+    let text = render(&registry, None, Some(4_096));
     for (series, value) in [
         (r#"tripline_state{breaker="default",state="closed"}"#, "1"),
         (r#"tripline_state{breaker="default",state="open"}"#, "0"),
@@ -65,7 +67,7 @@ fn a_trip_and_a_refusal_are_counted() {
     subject.memory.set_percent(90);
     world.advance(Duration::from_secs(1));
     assert!(subject.breaker.try_start().is_err());
-    let text = render(&registry, None);
+    let text = render(&registry, None, None);
     assert_eq!(line(&text, r#"tripline_state{breaker="default",state="open"}"#), Some("1"));
     assert_eq!(line(&text, r#"tripline_trips_total{breaker="default",reason="memory"}"#), Some("1"));
     assert_eq!(line(&text, r#"tripline_refused_calls_total{breaker="default",reason="memory"}"#), Some("1"));
@@ -76,7 +78,7 @@ fn what_is_unknown_is_left_out_and_said_to_be_unknown() {
     let world = World::new(1);
     let registry = Registry::new();
     registry.add(Breaker::builder(world.clock()).stall_detection(false).build().unwrap()).unwrap();
-    let text = render(&registry, None);
+    let text = render(&registry, None, None);
     for absent in [
         "tripline_memory_used_bytes{",
         "tripline_memory_limit_bytes{",
@@ -92,15 +94,8 @@ fn what_is_unknown_is_left_out_and_said_to_be_unknown() {
     assert_eq!(line(&text, r#"tripline_supervised{breaker="default"}"#), Some("0"));
 }
 
-#[test]
-fn each_metric_is_described_once_and_its_series_stand_together() {
-    let world = World::new(1);
-    let registry = Registry::new();
-    for name in ["b", "a"] {
-        let builder = Breaker::builder(world.clock()).name(BreakerName::new(name).unwrap());
-        registry.add(builder.build().unwrap()).unwrap();
-    }
-    let text = render(&registry, None);
+#[track_caller]
+fn assert_described_once_and_together(text: &str) {
     let mut seen = BTreeSet::new();
     let mut current = "";
     for line in text.lines() {
@@ -115,5 +110,64 @@ fn each_metric_is_described_once_and_its_series_stand_together() {
             assert!(series.starts_with(&format!("{current}{{breaker=\"")), "{line} under {current}");
         }
     }
+}
+
+#[test]
+fn each_metric_is_described_once_and_its_series_stand_together() {
+    let world = World::new(1);
+    let registry = Registry::new();
+    for name in ["b", "a"] {
+        let builder = Breaker::builder(world.clock()).name(BreakerName::new(name).unwrap());
+        registry.add(builder.build().unwrap()).unwrap();
+    }
+    let text = render(&registry, None, None);
+    assert_described_once_and_together(&text);
     assert!(text.find(r#"{breaker="a"}"#) < text.find(r#"{breaker="b"}"#));
+}
+
+#[test]
+fn what_became_of_alerts_is_counted_by_breaker_sink_kind_and_stage() {
+    let world = World::new(1);
+    let breaker = Breaker::builder(world.clock()).policy(policy()).build().unwrap();
+    let store = Arc::new(MemoryStore::default());
+    let (fine, dead) = (RecordingSink::default(), RecordingSink::named("the \"other\" one"));
+    dead.set_down(Some(DeliveryError::Retryable { after: None, reason: "down".into() }));
+    let watch = Watch::new(breaker.clone()).sink(Arc::new(fine)).sink(Arc::new(dead)).store(store.clone());
+    let (supervisor, dispatcher, _stop) = supervise(world.clock(), [watch], 1);
+    let stats = dispatcher.stats();
+    world.spawn(supervisor.run());
+    world.spawn(async {
+        dispatcher.run().await;
+    });
+    breaker.simulate_latency();
+    world.run_until_idle();
+    let registry = Registry::new();
+    registry.add(breaker.clone()).unwrap();
+    let text = render(&registry, Some(&stats), None);
+    for (series, value) in [
+        (r#"tripline_alerts_sent_total{breaker="default",sink="recording",kind="circuit-open",stage="single"}"#, "1"),
+        (r#"tripline_alerts_sent_total{breaker="default",sink="recording",kind="circuit-open",stage="resolved"}"#, "0"),
+        (r#"tripline_alerts_waiting{breaker="default",sink="recording",kind="circuit-open",stage="single"}"#, "0"),
+        (r#"tripline_alerts_failed_total{breaker="default",sink="recording",kind="circuit-open",stage="single"}"#, "0"),
+        (
+            r#"tripline_alert_retries_total{breaker="default",sink="the \"other\" one",kind="circuit-open",stage="single"}"#,
+            "1",
+        ),
+        (
+            r#"tripline_alerts_waiting{breaker="default",sink="the \"other\" one",kind="circuit-open",stage="single"}"#,
+            "1",
+        ),
+        (r#"tripline_alert_state_failures_total{breaker="default"}"#, "0"),
+        (r#"tripline_alert_state_failing{breaker="default"}"#, "0"),
+    ] {
+        assert_eq!(line(&text, series), Some(value), "{series} in\n{text}");
+    }
+    assert_described_once_and_together(&text);
+
+    store.set_failing(Some(io::ErrorKind::StorageFull));
+    breaker.reset();
+    world.run_until_idle();
+    let text = render(&registry, Some(&stats), None);
+    assert_eq!(line(&text, r#"tripline_alert_state_failing{breaker="default"}"#), Some("1"));
+    assert_ne!(line(&text, r#"tripline_alert_state_failures_total{breaker="default"}"#), Some("0"));
 }

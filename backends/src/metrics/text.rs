@@ -1,5 +1,6 @@
 //! The Prometheus text format 0.0.4.
 
+use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 
 use super::reading::Reading;
@@ -41,7 +42,7 @@ pub(super) struct Family<'t> {
 }
 
 impl Family<'_> {
-    /// One series. Label values are names and words of ours: none needs escaping.
+    /// One series. What a sink calls itself may be anything.
     pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
         self.part("", labels, value);
     }
@@ -52,7 +53,7 @@ impl Family<'_> {
         self.text.push_str(suffix);
         for (i, (label, word)) in labels.iter().enumerate() {
             let open = if i == 0 { '{' } else { ',' };
-            let _ = write!(self.text, "{open}{label}=\"{word}\"");
+            let _ = write!(self.text, "{open}{label}=\"{}\"", escaped(word));
         }
         let close = if labels.is_empty() { "" } else { "}" };
         let _ = writeln!(self.text, "{close} {value}");
@@ -65,5 +66,13 @@ impl Family<'_> {
                 self.sample(&[("breaker", reading.name.as_str())], value);
             }
         }
+    }
+}
+
+fn escaped(word: &str) -> Cow<'_, str> {
+    if word.contains(['\\', '"', '\n']) {
+        word.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n").into()
+    } else {
+        word.into()
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
@@ -111,6 +111,8 @@ struct Shared {
     handler: Box<Handler>,
     tls: Option<Arc<ServerConfig>>,
     faults: Mutex<VecDeque<Fault>>,
+    standing: Mutex<Fault>,
+    hanging: AtomicUsize,
     requests: Mutex<Vec<Request>>,
     stopped: AtomicBool,
 }
@@ -130,6 +132,8 @@ impl Server {
             handler: Box::new(handler),
             tls: tls.map(|tls| tls.config.clone()),
             faults: Mutex::default(),
+            standing: Mutex::new(Fault::None),
+            hanging: AtomicUsize::new(0),
             requests: Mutex::default(),
             stopped: AtomicBool::new(false),
         });
@@ -147,6 +151,16 @@ impl Server {
 
     pub(crate) fn trouble(&self, fault: Fault) {
         self.shared.faults.lock().unwrap().push_back(fault);
+    }
+
+    /// What happens from now on to every request that nothing else is told of.
+    pub(crate) fn standing_trouble(&self, fault: Fault) {
+        *self.shared.standing.lock().unwrap() = fault;
+    }
+
+    /// Requests that wait for an answer which never comes.
+    pub(crate) fn hanging(&self) -> usize {
+        self.shared.hanging.load(Ordering::SeqCst)
     }
 
     pub(crate) fn requests(&self) -> Vec<Request> {
@@ -186,16 +200,17 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 fn serve(mut stream: impl Read + Write, shared: &Shared) -> io::Result<()> {
     let request = read(&mut stream)?;
     shared.requests.lock().unwrap().push(request.clone());
-    let fault = shared.faults.lock().unwrap().pop_front().unwrap_or(Fault::None);
+    let next = shared.faults.lock().unwrap().pop_front();
+    let fault = next.unwrap_or_else(|| shared.standing.lock().unwrap().clone());
     let done = || (shared.handler)(&request).bytes();
     match fault {
         Fault::None => stream.write_all(&done())?,
         Fault::Reply(reply) => stream.write_all(&reply.bytes())?,
         Fault::DoneAndSilent => {
             done();
-            until_gone(&mut stream)?;
+            until_gone(&mut stream, shared)?;
         }
-        Fault::Silent => until_gone(&mut stream)?,
+        Fault::Silent => until_gone(&mut stream, shared)?,
         Fault::CutInBody => {
             let reply = done();
             stream.write_all(&reply[..reply.len() - 5])?;
@@ -204,7 +219,7 @@ fn serve(mut stream: impl Read + Write, shared: &Shared) -> io::Result<()> {
             let reply = done();
             stream.write_all(&reply[..reply.len() - 5])?;
             stream.flush()?;
-            until_gone(&mut stream)?;
+            until_gone(&mut stream, shared)?;
         }
         Fault::Closed => {}
         Fault::Garbage => stream.write_all(b"220 mail.example ESMTP\r\n\r\n")?,
@@ -216,9 +231,17 @@ fn serve(mut stream: impl Read + Write, shared: &Shared) -> io::Result<()> {
     stream.flush()
 }
 
-fn until_gone(stream: &mut impl Read) -> io::Result<()> {
-    while stream.read(&mut [0; 64])? > 0 {}
-    Ok(())
+fn until_gone(stream: &mut impl Read, shared: &Shared) -> io::Result<()> {
+    shared.hanging.fetch_add(1, Ordering::SeqCst);
+    let gone = loop {
+        match stream.read(&mut [0; 64]) {
+            Ok(0) => break Ok(()),
+            Ok(_) => {}
+            Err(error) => break Err(error),
+        }
+    };
+    shared.hanging.fetch_sub(1, Ordering::SeqCst);
+    gone
 }
 
 fn read(stream: &mut impl Read) -> io::Result<Request> {

@@ -35,6 +35,10 @@ impl AlertService {
         Self::start(Manner::Jsm, None)
     }
 
+    pub(crate) fn of(manner: Manner) -> Self {
+        Self::start(manner, None)
+    }
+
     pub(crate) fn with_tls(tls: &Tls) -> Self {
         Self::start(Manner::OpsGenie, Some(tls))
     }
@@ -56,6 +60,21 @@ impl AlertService {
     /// What happens to the next request, and the ones after it in order.
     pub(crate) fn trouble(&self, fault: Fault) {
         self.server.trouble(fault);
+    }
+
+    /// What happens from now on to every request that nothing else is told of; [`Fault::None`] = nothing again.
+    pub(crate) fn standing_trouble(&self, fault: Fault) {
+        self.server.standing_trouble(fault);
+    }
+
+    /// Requests that wait for an answer which never comes.
+    pub(crate) fn hanging(&self) -> usize {
+        self.server.hanging()
+    }
+
+    /// Does all that was taken and is not done yet.
+    pub(crate) fn catch_up(&self) {
+        lock(&self.store).catch_up();
     }
 
     /// The status of every request from now on is "not there yet" for so many looks, and then its effect comes.

@@ -24,11 +24,15 @@ fn description() -> Option<&'static Value> {
     static DESCRIPTION: OnceLock<Option<Value>> = OnceLock::new();
     DESCRIPTION
         .get_or_init(|| {
-            let beside =
-                PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/reference/opsgenie-alerts-swagger.json");
-            let path = std::env::var_os("TRIPLINE_ALERTS_SWAGGER").map_or(beside, PathBuf::from);
+            let named = std::env::var_os("TRIPLINE_ALERTS_SWAGGER").map(PathBuf::from);
+            let must_be_there = named.is_some();
+            let beside = || {
+                PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/reference/opsgenie-alerts-swagger.json")
+            };
+            let path = named.unwrap_or_else(beside);
             match std::fs::read_to_string(&path) {
                 Ok(text) => Some(serde_json::from_str(&text).unwrap()),
+                Err(error) if must_be_there => panic!("{}: {error}", path.display()),
                 Err(error) => {
                     eprintln!("SKIPPED: requests are not checked against {}: {error}", path.display());
                     None

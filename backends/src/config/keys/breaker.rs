@@ -213,7 +213,7 @@ const KEYS: &[Key] = &[
     ),
     key(
         "state_dir",
-        "Folder for what must survive a restart. Not set: nothing is kept.",
+        "Folder for incidents and alerts, which then survive a kill and a restart. Not set: nothing is kept.",
         Field::Text(TextRule::Path, access!(path state_dir)),
     )
     .example("\"state\""),

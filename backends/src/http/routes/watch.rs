@@ -46,7 +46,7 @@ async fn health() -> ApiJson<Health> {
 #[utoipa::path(get, path = "/metrics", tag = "process",
     responses((status = 200, description = "Metrics.", body = String, content_type = "text/plain; version=0.0.4; charset=utf-8")))]
 async fn prometheus(State(api): State<ApiState>) -> Response {
-    let mut text = metrics::render(api.registry(), api.resident_bytes());
+    let mut text = metrics::render(api.registry(), api.delivery_stats(), api.resident_bytes());
     if let Some(live) = api.live_config() {
         of_configuration(&mut text, live);
     }

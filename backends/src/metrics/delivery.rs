@@ -1,0 +1,41 @@
+//! What became of the alerts.
+
+use tripline_runtime::{DeliveryCount, DeliveryStats};
+
+use super::text::{Family, Text};
+
+pub(super) fn write(text: &mut Text, stats: &DeliveryStats) {
+    let counts = stats.deliveries();
+    each(text.counter("tripline_alerts_sent_total", "Alerts that a sink took."), &counts, |count| count.sent);
+    each(text.counter("tripline_alerts_failed_total", "Alerts that were given up."), &counts, |count| count.failed);
+    let retries = text.counter("tripline_alert_retries_total", "Attempts that failed and are repeated.");
+    each(retries, &counts, |count| count.retried);
+    each(text.gauge("tripline_alerts_waiting", "Alerts not delivered yet."), &counts, |count| count.waiting);
+
+    let stores = stats.stores();
+    if stores.is_empty() {
+        return;
+    }
+    let help = "How often incident and alerts could not be saved.";
+    let mut family = text.counter("tripline_alert_state_failures_total", help);
+    for store in &stores {
+        family.sample(&[("breaker", store.breaker.as_str())], store.failures);
+    }
+    let help = "Whether they could not be saved the last time.";
+    let mut family = text.gauge("tripline_alert_state_failing", help);
+    for store in &stores {
+        family.sample(&[("breaker", store.breaker.as_str())], u8::from(store.is_failing));
+    }
+}
+
+fn each(mut family: Family<'_>, counts: &[DeliveryCount], value: impl Fn(&DeliveryCount) -> u64) {
+    for count in counts {
+        let labels = [
+            ("breaker", count.breaker.as_str()),
+            ("sink", count.sink.as_str()),
+            ("kind", count.kind.as_str()),
+            ("stage", count.stage),
+        ];
+        family.sample(&labels, value(count));
+    }
+}
