@@ -22,6 +22,7 @@
 #![allow(unsafe_code)]
 
 use std::fmt;
+use std::mem::ManuallyDrop;
 
 use crate::sync::{AtomicU64, Ordering, UnsafeCell, spin_loop, yield_now};
 
@@ -98,7 +99,7 @@ impl<T, A: Apply<T>> TicketCell<T, A> {
     pub(crate) fn submit(&self, record: Record) -> bool {
         let Some(ticket) = self.draw(LOOKS) else { return false };
         if ticket.is_free || self.leave(ticket.number, record) {
-            let mut owner = Owner { cell: self, ticket: ticket.number };
+            let mut owner = Owner { cell: self };
             owner.apply(record);
         }
         true
@@ -131,7 +132,7 @@ impl<T, A: Apply<T>> TicketCell<T, A> {
         if !ticket.is_free {
             self.wait_for_hand(ticket.number);
         }
-        let mut owner = Owner { cell: self, ticket: ticket.number };
+        let mut owner = Owner { cell: self };
         owner.value(act)
     }
 
@@ -151,7 +152,7 @@ impl<T, A: Apply<T>> TicketCell<T, A> {
         }
         // Acquire pairs with the Release addition of the last owner.
         self.word.compare_exchange(word, with_one_given(word), Ordering::Acquire, Ordering::Relaxed).ok()?;
-        Some(Owner { cell: self, ticket: given(word) })
+        Some(Owner { cell: self })
     }
 
     /// Draws the next ticket; `None` if the ring is still full after so many looks.
@@ -214,7 +215,6 @@ struct Ticket {
 /// The right to the value, for one ticket. Ends, also by a panic, by serving whoever came meanwhile.
 pub(crate) struct Owner<'a, T, A: Apply<T>> {
     cell: &'a TicketCell<T, A>,
-    ticket: u32,
 }
 
 impl<'a, T, A: Apply<T>> Owner<'a, T, A> {
@@ -237,47 +237,49 @@ impl<'a, T, A: Apply<T>> Owner<'a, T, A> {
         });
     }
 
-    /// Makes the ticket done; true if another was given meanwhile: then this owner goes on with it.
+    /// Makes the ticket done; the next one, if it was given meanwhile: it is for this owner to go on with.
     #[inline]
-    fn finish_ticket(&mut self) -> bool {
+    fn finish_ticket(&self) -> Option<u32> {
         // Release: what this owner did is seen by the next one (Acquire in `draw` and `try_own`). Acquire: places of tickets that
         // were given meanwhile are looked at.
         let word = self.cell.word.fetch_add(ONE_DONE, Ordering::AcqRel).wrapping_add(ONE_DONE);
-        self.ticket = done(word);
-        given(word) != done(word)
-    }
-
-    /// Serves whoever came meanwhile, until nobody has or a record is not there yet: then the core is handed over.
-    #[cold]
-    #[inline(never)]
-    fn serve(&mut self) {
-        loop {
-            let place = self.cell.place(self.ticket);
-            // Acquire pairs with the recorder's Release swap, Release with its Acquire (it becomes the owner).
-            let meta = place.meta.swap(HAND, Ordering::AcqRel);
-            if meta == EMPTY {
-                break;
-            }
-            // Relaxed: the swap above acquired it.
-            let extra = place.extra.load(Ordering::Relaxed);
-            // Relaxed: published by the addition that makes this ticket done.
-            place.meta.store(EMPTY, Ordering::Relaxed);
-            self.apply(Record { extra, meta });
-            if !self.finish_ticket() {
-                break;
-            }
-        }
-        self.cell.applier.released();
+        (given(word) != done(word)).then_some(done(word))
     }
 }
 
 impl<T, A: Apply<T>> Drop for Owner<'_, T, A> {
     #[inline]
     fn drop(&mut self) {
-        if self.finish_ticket() {
-            self.serve();
+        if let Some(next) = self.finish_ticket() {
+            // By value, so that what is in line needs no memory for the owner.
+            serve(self.cell, next);
         }
     }
+}
+
+/// Serves whoever came meanwhile, from this ticket on, until nobody has or a record is not there yet: then the core is handed over.
+#[cold]
+#[inline(never)]
+fn serve<T, A: Apply<T>>(cell: &TicketCell<T, A>, mut ticket: u32) {
+    loop {
+        let place = cell.place(ticket);
+        // Acquire pairs with the recorder's Release swap, Release with its Acquire (it becomes the owner).
+        let meta = place.meta.swap(HAND, Ordering::AcqRel);
+        if meta == EMPTY {
+            break;
+        }
+        // Relaxed: the swap above acquired it.
+        let extra = place.extra.load(Ordering::Relaxed);
+        // Relaxed: published by the addition that makes this ticket done.
+        place.meta.store(EMPTY, Ordering::Relaxed);
+        let mut owner = ManuallyDrop::new(Owner { cell });
+        owner.apply(Record { extra, meta });
+        match owner.finish_ticket() {
+            Some(next) => ticket = next,
+            None => break,
+        }
+    }
+    cell.applier.released();
 }
 
 const fn given(word: u64) -> u32 {
