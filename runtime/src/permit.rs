@@ -70,13 +70,12 @@ pub struct TimedOn<B: Borrow<Breaker>> {
     breaker: B,
     token: Token,
     start: Instant,
-    panicking_at_start: bool,
 }
 
 impl<B: Borrow<Breaker>> TimedOn<B> {
     #[inline]
     pub(crate) fn new(breaker: B, token: Token, start: Instant) -> Self {
-        Self { breaker, token, start, panicking_at_start: std::thread::panicking() }
+        Self { breaker, token: token.while_panicking(std::thread::panicking()), start }
     }
 
     /// When the call started.
@@ -113,7 +112,7 @@ impl<B: Borrow<Breaker>> Drop for TimedOn<B> {
         let breaker = self.breaker.borrow();
         let end = breaker.clock().now();
         let latency = Latency::between(self.start, end);
-        if std::thread::panicking() && !self.panicking_at_start {
+        if std::thread::panicking() && !token.was_panicking() {
             breaker.finish(token, end, latency, Outcome::Failed);
         } else if latency > breaker.slow_after() {
             breaker.finish(token, end, latency, Outcome::Ok);

@@ -7,13 +7,15 @@ use crate::stalls::EpochMark;
 
 /// Which call this is, to the breaker that admitted it. One word, so that it goes through a register and not through memory:
 /// from below, 3 bits of the mode that let it
-/// go ahead, 32 of generation, whether it is tracked, and where it is, 24 bits of its epoch.
+/// go ahead, 32 of generation, whether it is tracked, and where it is, 24 bits of its
+/// epoch; then whether the thread was panicking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Token(u64);
 
 const GENERATION_SHIFT: u32 = 3;
 const TRACKED: u64 = 1 << 35;
 const EPOCH_SHIFT: u32 = 36;
+const PANICKING: u64 = 1 << 60;
 
 impl Token {
     /// What a permit holds once it has reported.
@@ -28,7 +30,7 @@ impl Token {
     /// It was [free](Token::free), and still would be.
     #[inline]
     pub(crate) const fn is_still(self, admission: Admission) -> bool {
-        self.0 == admission.0
+        self.0 & !PANICKING == admission.0
     }
 
     /// A call that is not among those in flight.
@@ -59,6 +61,17 @@ impl Token {
             Some(epoch) => Self::tracked(generation, epoch),
             None => Self::untracked(generation),
         }
+    }
+
+    /// The thread was panicking already when the call was admitted.
+    #[inline]
+    pub(crate) const fn while_panicking(self, is_panicking: bool) -> Self {
+        if is_panicking { Self(self.0 | PANICKING) } else { self }
+    }
+
+    #[inline]
+    pub(crate) const fn was_panicking(self) -> bool {
+        self.0 & PANICKING != 0
     }
 
     /// Hands the token out, once.
