@@ -157,8 +157,6 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     fn open(root: &Path) -> Folder {
