@@ -320,13 +320,11 @@ fn without_a_supervisor_stalls_and_ages_go_on_after_the_clock_was_set_back() {
     let mut trips = 0;
     for _ in 0..6_000 {
         clock.advance(ms(100));
-        match breaker.try_start() {
-            Ok(permit) => permit.finish(Outcome::Ok),
-            Err(_) => {
-                trips += 1;
-                break;
-            }
-        }
+        let Ok(permit) = breaker.try_start() else {
+            trips += 1;
+            break;
+        };
+        permit.finish(Outcome::Ok);
     }
     assert!(trips > 0, "8 calls hang for ten minutes, and 6,000 calls have finished since");
     drop(hanging);
