@@ -15,7 +15,7 @@ use tripline_runtime::{Background, Breaker, MemorySource, Registry, SystemClock,
 use super::demo::Demo;
 use super::{DEFAULT_CONFIG, Failure, ServeArgs, say, token};
 use crate::config::{Config, LogFormat, LogLevel, apply_environment, load, parse, recommended, unserved};
-use crate::http::{ApiState, ServerLimits, router_with, serve as serve_http};
+use crate::http::{ApiState, ServerLimits, Timeline, router_with, serve as serve_http};
 use crate::log_sink::LogSink;
 use crate::memory::{self, MemorySourceKind, MockMemory, ResidentMemory};
 
@@ -57,13 +57,18 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     registry.add(breaker.clone()).map_err(Failure::new)?;
 
     let memory = Memory::open(config.memory_source)?;
-    let watch = Watch::new(breaker.clone()).memory(memory.source.clone()).sink(Arc::new(LogSink));
+    let timeline = Timeline::default();
+    let watch = Watch::new(breaker.clone())
+        .memory(memory.source.clone())
+        .sink(Arc::new(LogSink))
+        .sink(Arc::new(timeline.clone()));
     let (supervisor, dispatcher, stop) = supervise(clock, [watch], u64::from(std::process::id()));
     let background =
         Background::spawn(supervisor, dispatcher, stop).map_err(|error| Failure::during("starting a thread", error))?;
 
     let resident = ResidentMemory::new();
     let state = ApiState::new(registry, config.http.listen)
+        .record(timeline)
         .memory_source(memory.source.name())
         .resident_memory(Arc::new(move || resident.bytes()));
     let state = match token {

@@ -22,7 +22,9 @@
 //! Units: milliseconds are whole and rounded down (percentiles may have a fraction), `_mb` is MiB, whole and rounded down,
 //! and percent run from 0 to 100. What is not known is null, never a reassuring number.
 
+mod dashboard;
 mod error;
+mod events;
 mod guard;
 mod json;
 mod number;
@@ -38,6 +40,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 
 pub use error::ApiError;
+pub use events::Timeline;
 pub use json::ApiJson;
 pub use payload::Payload;
 pub use server::{BodyTooSlow, Served, ServerLimits, serve};
@@ -76,6 +79,8 @@ pub fn router(state: ApiState) -> Router {
 pub fn router_with(state: ApiState, own: Router) -> Router {
     routes::all()
         .with_state(state.clone())
+        .merge(dashboard::router())
+        .merge(events::router(&state))
         .merge(own)
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)

@@ -8,6 +8,7 @@ use http::StatusCode;
 use tripline_runtime::{Breaker, Registry};
 
 use super::error::ApiError;
+use super::events::Timeline;
 use super::token::Token;
 
 /// Reads the resident memory of this process, in bytes; `None` where it is unknown.
@@ -22,6 +23,8 @@ pub struct ApiState {
     resident_memory: Option<ResidentReader>,
     token: Option<Token>,
     config_error: ConfigError,
+    timeline: Timeline,
+    is_recorded: bool,
 }
 
 impl ApiState {
@@ -34,6 +37,8 @@ impl ApiState {
             resident_memory: None,
             token: None,
             config_error: ConfigError::default(),
+            timeline: Timeline::default(),
+            is_recorded: false,
         }
     }
 
@@ -55,9 +60,24 @@ impl ApiState {
         Self { token: Some(token), ..self }
     }
 
+    /// Records what happens to the first breaker in `timeline` from the making of the router on, on smol's global executor, so
+    /// that whoever reads `/breaker/events` sees what was before. Without this recording begins with the first reader.
+    #[must_use]
+    pub fn record(self, timeline: Timeline) -> Self {
+        Self { timeline, is_recorded: true, ..self }
+    }
+
     /// Where the reason stands for which the configuration file is not the one in force: set it, and the status shows it.
     pub fn config_error(&self) -> &ConfigError {
         &self.config_error
+    }
+
+    pub(super) fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    pub(super) fn is_recorded(&self) -> bool {
+        self.is_recorded
     }
 
     pub(super) fn registry(&self) -> &Registry {
