@@ -159,7 +159,7 @@ fn metrics_are_prometheus_text() {
 fn unknown_routes_and_methods_are_answered_in_json() {
     let api = Api::new();
     assert_refused(&api.get("/breaker/nothing"), 404, None);
-    assert_refused(&api.get("/"), 404, None);
+    assert_refused(&api.get("/nothing"), 404, None);
     let long = "x".repeat(150);
     assert_eq!(api.get(&format!("/{long}")).json()["error"], format!("there is no /{}…", &long[..99]));
     assert_eq!(api.get(&format!("/{}", &long[..99])).json()["error"], format!("there is no /{}", &long[..99]));

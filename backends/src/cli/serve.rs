@@ -16,7 +16,7 @@ use super::demo::Demo;
 use super::{DEFAULT_CONFIG, Failure, ServeArgs, alerts, say, token};
 use crate::alerts::Alerting;
 use crate::config::{Config, LogFormat, LogLevel, recommended};
-use crate::http::{ApiState, ServerLimits, router_with_documented, serve as serve_http};
+use crate::http::{ApiState, ServerLimits, Timeline, router_with_documented, serve as serve_http};
 use crate::http_client::HyperClient;
 use crate::live::Opened;
 use crate::memory::{self, MemorySourceKind, MockMemory, ResidentMemory};
@@ -64,7 +64,9 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
 
     let memory = Memory::open(config.memory_source)?;
     let alerting = Alerting::new(&config, &HyperClient::default());
-    let watch = alerts::connect(&alerting, &config, Watch::new(breaker.clone()).memory(memory.source.clone()))?;
+    let timeline = Timeline::default();
+    let watch = Watch::new(breaker.clone()).memory(memory.source.clone()).sink(Arc::new(timeline.clone()));
+    let watch = alerts::connect(&alerting, &config, watch)?;
     alerts::start(&alerting, clock.clone());
     let (supervisor, dispatcher, stop) = supervise(clock, [watch], u64::from(std::process::id()));
     let deliveries = dispatcher.stats();
@@ -78,6 +80,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
         .live(live)
         .alerts(Arc::new(alerting))
         .deliveries(deliveries)
+        .record(timeline)
         .memory_source(memory.source.name())
         .resident_memory(Arc::new(move || resident.bytes()));
     let state = match token {

@@ -30,7 +30,12 @@
 //! and percent run from 0 to 100. What is not known is null, never a reassuring number.
 
 mod alerts;
+// What utoipa's macros write names types by longer paths than they need.
+#[allow(unused_qualifications)]
+mod dashboard;
 mod error;
+#[allow(unused_qualifications)]
+mod events;
 mod guard;
 mod input;
 mod json;
@@ -53,6 +58,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 pub use alerts::{AlertsView, PendingAlert};
 pub use error::ApiError;
+pub use events::Timeline;
 pub use input::{Given, Input, Peer};
 pub use json::ApiJson;
 pub use openapi::PostErrors;
@@ -100,8 +106,12 @@ pub fn router_with(state: ApiState, own: Router) -> Router {
 /// # Panics
 /// Where a route of `own` is one of the API's too, as [`Router::merge`] does.
 pub fn router_with_documented(state: ApiState, own: OpenApiRouter) -> Router {
-    let documented =
-        OpenApiRouter::with_openapi(openapi::outline()).merge(routes::all()).with_state(state.clone()).merge(own);
+    let documented = OpenApiRouter::with_openapi(openapi::outline())
+        .merge(routes::all())
+        .with_state(state.clone())
+        .merge(dashboard::router())
+        .merge(events::router(&state))
+        .merge(own);
     openapi::with_document(documented, state.required_token().is_some())
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)

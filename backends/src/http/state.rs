@@ -9,6 +9,7 @@ use tripline_runtime::{Breaker, DeliveryStats, Registry};
 
 use super::alerts::{Alerts, AlertsView};
 use super::error::ApiError;
+use super::events::Timeline;
 use super::retune::Loose;
 use super::token::Token;
 use crate::live::LiveConfig;
@@ -29,6 +30,8 @@ pub struct ApiState {
     live: Option<LiveConfig>,
     loose: Loose,
     alerts: Option<Alerts>,
+    timeline: Timeline,
+    is_recorded: bool,
 }
 
 impl ApiState {
@@ -45,6 +48,8 @@ impl ApiState {
             live: None,
             loose: Loose::default(),
             alerts: None,
+            timeline: Timeline::default(),
+            is_recorded: false,
         }
     }
 
@@ -85,6 +90,13 @@ impl ApiState {
         Self { alerts: Some(Alerts(alerts)), ..self }
     }
 
+    /// Records what happens to the first breaker in `timeline` from the making of the router on, on smol's global executor, so
+    /// that whoever reads `/breaker/events` sees what was before. Without this recording begins with the first reader.
+    #[must_use]
+    pub fn record(self, timeline: Timeline) -> Self {
+        Self { timeline, is_recorded: true, ..self }
+    }
+
     /// Where the reason stands for which the configuration file is not the one in force: set it, and the status shows it.
     pub fn config_error(&self) -> &ConfigError {
         &self.config_error
@@ -105,6 +117,14 @@ impl ApiState {
 
     pub(super) fn alerts_view(&self) -> Option<&dyn AlertsView> {
         self.alerts.as_ref().map(|alerts| &*alerts.0)
+    }
+
+    pub(super) fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    pub(super) fn is_recorded(&self) -> bool {
+        self.is_recorded
     }
 
     pub(super) fn registry(&self) -> &Registry {

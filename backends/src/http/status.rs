@@ -166,9 +166,14 @@ fn share(part: Latency, whole: Latency) -> Option<Number> {
 
 /// The time of day `age` ago, with milliseconds; `None` outside the years 1970 to 9999.
 fn rfc3339(wall: SystemTime, age: Duration) -> Option<String> {
+    rfc3339_at(wall.checked_sub(age)?)
+}
+
+/// A time of day, with milliseconds; `None` outside the years 1970 to 9999.
+pub(super) fn rfc3339_at(at: SystemTime) -> Option<String> {
     let mut text = String::new();
     // Formatting an earlier time would panic.
-    let at = wall.checked_sub(age).filter(|at| *at >= SystemTime::UNIX_EPOCH)?;
+    let at = Some(at).filter(|at| *at >= SystemTime::UNIX_EPOCH)?;
     write!(text, "{}", humantime::format_rfc3339_millis(at)).ok()?;
     Some(text)
 }

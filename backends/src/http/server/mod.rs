@@ -1,6 +1,7 @@
 //! A server on smol, for the API and whatever else stands in its router.
 
 mod body;
+mod endless;
 mod limits;
 mod write;
 
@@ -44,7 +45,7 @@ pub struct Served {
 }
 
 /// Serves `router` on `listener` until `stop` resolves, then answers the requests in flight, for `drain_timeout` at the
-/// longest.
+/// longest. A stream of events ends at once: it would never end by itself.
 ///
 /// Connections run on smol's global executor. A handler that panics is answered with 500. Dropping the future cuts all
 /// connections off. What cannot be read as a request does not reach `router`: the protocol's own code answers it, with 400,
@@ -59,17 +60,20 @@ pub async fn serve(
     let places = Arc::new(Semaphore::new(limits.max_connections));
     // Nothing is ever sent: connections end when the sender is gone.
     let (alive, end) = bounded::<Infallible>(1);
+    // Nor here: answers that do not end by themselves do when this sender is gone.
+    let (serving, drain) = bounded::<Infallible>(1);
     {
         let accept = async {
             loop {
                 let (stream, peer, place) = accept(&listener, &places).await;
-                let connection = graceful.watch(connection(stream, peer, router.clone(), &limits));
+                let connection = graceful.watch(connection(stream, peer, router.clone(), &limits, drain.clone()));
                 smol::spawn(run(connection, end.clone(), place)).detach();
             }
         };
         or(pin!(stop), pin!(accept)).await;
     }
     drop(listener);
+    drop(serving);
     let drained = async {
         graceful.shutdown().await;
         0
@@ -105,6 +109,7 @@ fn connection(
     peer: Peer,
     router: Router,
     limits: &ServerLimits,
+    drain: Receiver<Infallible>,
 ) -> impl GracefulConnection<Error = hyper::Error> + Send + use<> {
     // Answers are small and complete; where this fails, they are only later.
     let _ = stream.set_nodelay(true);
@@ -112,7 +117,7 @@ fn connection(
     let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(|body| DeadlineBody::new(body, body_timeout));
         request.extensions_mut().insert(peer);
-        answer(router.clone(), request)
+        answer(router.clone(), request, drain.clone())
     });
     http1::Builder::new()
         .timer(SmolTimer::new())
@@ -137,10 +142,15 @@ where
     drop(place);
 }
 
-async fn answer(mut router: Router, request: Request<DeadlineBody<Incoming>>) -> Result<Response, Infallible> {
+async fn answer(
+    mut router: Router,
+    request: Request<DeadlineBody<Incoming>>,
+    drain: Receiver<Infallible>,
+) -> Result<Response, Infallible> {
     let answer = AssertUnwindSafe(async move { router.call(request).await }).catch_unwind().await;
-    answer.unwrap_or_else(|_| {
+    let Ok(response) = answer.unwrap_or_else(|_| {
         let error = "the request ended with a fault of the server";
         Ok(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error).into_response())
-    })
+    });
+    Ok(endless::end_at(response, drain))
 }
