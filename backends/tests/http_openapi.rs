@@ -31,7 +31,7 @@ fn operations(document: &Value) -> Vec<(String, String)> {
 fn every_route_of_the_api_is_described() {
     let get = "/breaker/status /breaker/enabled /breaker/memory /breaker/latency /breaker/latency-window-size \
         /breaker/percentile /breaker/wait /breaker/trend-analysis /breaker/memory-usage /breaker/memory-limit \
-        /breaker/latencies-above-threshold /breaker/staged-alerts /breaker/opsgenie/status /metrics /health /openapi.json";
+        /breaker/latencies-above-threshold /breaker/staged-alerts /breaker/opsgenie/status /metrics /health /openapi.json / /breaker/events";
     let post = "/breaker/enabled /breaker/disabled /breaker/memory /breaker/latency /breaker/latency-window-size \
         /breaker/percentile /breaker/wait /breaker/trend-analysis /breaker/reset /breaker/force-open \
         /breaker/trigger-by-memory /breaker/trigger-by-latency /breaker/restore-memory-check /breaker/opsgenie/toggle \
@@ -43,7 +43,8 @@ fn every_route_of_the_api_is_described() {
     assert_eq!(expected.difference(&found).next(), None, "is not described");
     // And what is described is there.
     let api = Api::new();
-    for (method, path) in found {
+    // The events are an answer without an end, which has tests of its own.
+    for (method, path) in found.into_iter().filter(|&(_, path)| path != "/breaker/events") {
         let request = Request::builder().method(method).uri(path).header("host", "localhost");
         let status = api.send(request.body(Body::empty()).unwrap()).status.as_u16();
         assert!(![404, 405].contains(&status), "{method} {path}: {status}");
