@@ -108,11 +108,13 @@ impl<const N: usize> Window<N> {
     #[cfg(target_pointer_width = "64")]
     #[inline]
     pub(crate) fn replace_oldest(&mut self, now: Instant, latency: Latency) {
-        let oldest = self.samples.rotate(Sample::new(latency, false, now));
+        let oldest = self.samples.rotate(Sample::new(latency, false, now)).latency;
         self.newest_at = now;
+        #[cfg(not(feature = "trend"))]
+        let _ = oldest;
         #[cfg(feature = "trend")]
         if self.keeps_sums {
-            self.sums.pop_oldest(oldest.latency);
+            self.sums.pop_oldest(oldest);
             self.sums.push(latency);
         }
     }
