@@ -119,6 +119,8 @@ pub struct Breaker<const N: usize> {
     evidence: Evidence,
     /// Calls of this generation that are in flight for longer than the threshold.
     stalled: u16,
+    /// Somebody tells of stalled calls, so one that outlived `latency_max_age` was counted long ago.
+    stalls_told: bool,
     /// Recorded samples in a row that each left a breach.
     breaches_in_a_row: u16,
     memory: MemoryLatch,
@@ -163,6 +165,7 @@ impl<const N: usize> Breaker<N> {
             evidence: Evidence::new(limits.evidence.as_ref()),
             limits,
             stalled: 0,
+            stalls_told: false,
             breaches_in_a_row: 0,
             memory: MemoryLatch::new(),
             simulated_memory: false,
@@ -256,9 +259,10 @@ impl<const N: usize> Breaker<N> {
         match self.state {
             State::Closed => {
                 self.expire_samples(now);
-                self.stalled = count;
+                let more = count.saturating_sub(core::mem::replace(&mut self.stalled, count));
+                self.stalls_told |= count > 0;
                 if let Some(rule) = &self.limits.evidence {
-                    self.evidence.stalled(rule, count);
+                    self.evidence.stalled(rule, more);
                 }
                 self.judge(now, self.verdict());
             }

@@ -55,7 +55,7 @@ impl Limits {
         let above = slow > 0 && slow >= n.saturating_sub(settings.percentile.index(n));
         Verdict {
             above,
-            breach: above && self.evidence.as_ref().is_none_or(|rule| evidence.is_enough(rule)),
+            breach: above && self.evidence.as_ref().is_none_or(|rule| evidence.is_enough(rule, stalled)),
             enough: n >= u32::from(self.minimum_samples),
             #[cfg(feature = "trend")]
             plateau: slow == n && n >= LEAST_PLATEAU,

@@ -79,8 +79,8 @@ pub(crate) const LEAST_FOR_SLOPE: u16 = 3;
 const LEAST_FOR_OSCILLATION: u16 = 5;
 /// The fitted rise over the window that matters, times this, is the mean: 4 % of it.
 const MEAN_PER_LEAST_RISE: u128 = 25;
-/// The standard deviation that matters for oscillation, as a share of the mean.
-const LEAST_DEVIATION: f64 = 0.05;
+/// The variance that matters for oscillation, as a share of the square of the mean: a standard deviation of 5 %.
+const LEAST_VARIANCE: f64 = 0.05 * 0.05;
 
 /// From so many samples on a single outlier at the end would make a significant slope of a flat line (its t tends to √3).
 const LEAST_FOR_ONE_OUTLIER: u16 = 21;
@@ -108,6 +108,7 @@ struct Fit {
 }
 
 impl TrendSums {
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     pub(crate) fn push(&mut self, latency: Latency) {
         let y = u64::from(latency.as_micros());
         self.iy = self.iy.wrapping_add(u64::from(self.n).wrapping_mul(y));
@@ -128,6 +129,7 @@ impl TrendSums {
         self.n = self.n.wrapping_sub(1);
     }
 
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     fn subtract_square(&mut self, y: u64) {
         let (low, borrow) = self.yy_low.overflowing_sub(y.wrapping_mul(y));
         self.yy_low = low;
@@ -211,12 +213,13 @@ impl TrendSums {
         if self.n < LEAST_FOR_OSCILLATION {
             return false;
         }
-        let n = f64::from(self.n);
-        let mean = self.y as f64 / n;
-        let sum_of_squares = self.scaled_variance() / n;
-        if sum_of_squares < n * (LEAST_DEVIATION * mean) * (LEAST_DEVIATION * mean) {
+        let sum = self.y as f64;
+        let scaled_variance = self.scaled_variance();
+        if scaled_variance < LEAST_VARIANCE * sum * sum {
             return false;
         }
+        let n = f64::from(self.n);
+        let mean = sum / n;
         let mut before = 0.0;
         let mut products = 0.0;
         for latency in latencies {
@@ -224,7 +227,7 @@ impl TrendSums {
             products += before * deviation;
             before = deviation;
         }
-        is_negative_autocorrelation(products / sum_of_squares, self.n)
+        is_negative_autocorrelation(products * n * n / scaled_variance, self.n)
     }
 
     /// n·Σy² − (Σy)², exact before the conversion.
@@ -256,18 +259,18 @@ fn critical_t_squared(degrees: u16) -> f64 {
     2.705_543_454_095_413 + v * (5.012_754_418 + v * (6.993_924_469 + v * 8.1))
 }
 
-/// Whether a lag-1 autocorrelation of n ≥ 5 values lies below its 1 % quantile for independent Gaussian ones.
+/// Whether a lag-1 autocorrelation, given times n, of n ≥ 5 values lies below its 1 % quantile for independent Gaussian ones.
 ///
 /// Mean −1/n and standard deviation (n−2)/(n·√(n−1)) are exact; the quantile of the small, skewed samples is fitted to a
 /// simulation of 8 million windows per n, and stays at or below 1 % within its error. Squares spare the root, and a
 /// constant window (0/0) is not negative.
-fn is_negative_autocorrelation(autocorrelation: f64, n: u16) -> bool {
+fn is_negative_autocorrelation(times_n: f64, n: u16) -> bool {
     if n <= LEAST_FOR_OSCILLATION {
-        return autocorrelation < -0.798;
+        return times_n < -0.798 * f64::from(LEAST_FOR_OSCILLATION);
     }
     let n = f64::from(n);
-    let below_mean = autocorrelation + 1.0 / n;
-    let quantile = (2.3264 - 1.6 / n) * (n - 2.0) / n;
+    let below_mean = times_n + 1.0;
+    let quantile = (2.3264 * n - 1.6) * (n - 2.0) / n;
     below_mean < 0.0 && below_mean * below_mean * (n - 1.0) > quantile * quantile
 }
 

@@ -2,11 +2,13 @@
 //!
 //! Everything here is written from the design, not from the code it tests, and prefers the obvious over the fast.
 
+pub mod contest;
 pub mod model;
 pub mod noise;
 pub mod setup;
 pub mod staging_model;
 pub mod statistics;
+pub mod traffic;
 pub mod trend_model;
 pub mod vectors;
 pub mod world_support;

@@ -2,7 +2,7 @@
 
 use super::{Breaker, Generation, Refusal, Trip};
 use crate::event::{Event, EventKind};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Slowness};
 use crate::outcome::Outcome;
 use crate::rules::Verdict;
 use crate::state::{Cause, State, TripReason, is_legal};
@@ -39,17 +39,17 @@ impl<const N: usize> Breaker<N> {
             return;
         }
         self.expire_samples(now);
-        let slow = latency > self.settings.latency_threshold;
+        let slowness = Slowness::of(latency, self.settings.latency_threshold);
+        let slow = slowness.is_some();
         // A call that outlived the window is no longer among the stalled ones.
         let outlived = slow && latency.as_nanos() > self.settings.latency_max_age_nanos;
-        if slow && !outlived {
-            self.stalled = self.stalled.saturating_sub(1);
-        }
+        let counted = slow && if outlived { self.stalls_told } else { self.stalled > 0 };
+        self.stalled = self.stalled.saturating_sub((counted && !outlived).into());
         self.window.record(now, latency, outcome);
         if let Some(rule) = &self.limits.evidence
             && (slow || outcome == Outcome::Ok)
         {
-            self.evidence.finished(rule, slow, outlived);
+            self.evidence.finished(rule, slowness, counted);
         }
         self.incident.call_recorded();
         let verdict = self.verdict();
@@ -191,6 +191,7 @@ impl<const N: usize> Breaker<N> {
         self.generation = self.generation.wrapping_add(1);
         self.generation_since = now;
         self.stalled = 0;
+        self.stalls_told = false;
         self.evidence = Evidence::new(self.limits.evidence.as_ref());
         self.breaches_in_a_row = 0;
         if to == State::Closed {
@@ -229,23 +230,22 @@ impl<const N: usize> Breaker<N> {
     }
 
     pub(super) fn expire_samples(&mut self, now: Instant) {
-        if self.window.expire(now)
-            && self.window.len() == 0
-            && self.stalled == 0
-            && let Some(rule) = &self.limits.evidence
-        {
-            self.evidence.forget(rule);
+        if self.window.expire(now) && self.window.len() == 0 && self.stalled == 0 {
+            self.evidence = Evidence::new(self.limits.evidence.as_ref());
         }
     }
 
     fn look_at_incident(&mut self, now: Instant, verdict: Verdict) {
-        if verdict.above && verdict.enough {
-            if let Some(cause) = self.incident.condition_holds(now, &self.settings) {
-                self.emit(now, EventKind::IncidentStarted(cause));
-            }
-        } else if let Some(end) = self.incident.healthy(now, &self.settings, self.limits.minimum_samples) {
-            self.wait.fall_back();
-            self.emit(now, EventKind::IncidentEnded(end));
+        let news = if verdict.above && verdict.enough {
+            self.incident.condition_holds(now, &self.settings).map(EventKind::IncidentStarted)
+        } else {
+            self.incident.healthy(now, &self.settings, self.limits.minimum_samples).map(|end| {
+                self.wait.fall_back();
+                EventKind::IncidentEnded(end)
+            })
+        };
+        if let Some(kind) = news {
+            self.emit(now, kind);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Breaker, CapacityError, check_capacity};
 use crate::event::{EventKind, IncidentCause};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Slowness};
 use crate::policy::Policy;
 use crate::rules::{Limits, Verdict};
 use crate::settings::Settings;
@@ -161,7 +161,7 @@ impl<const N: usize> Breaker<N> {
         self.evidence = Evidence::new(self.limits.evidence.as_ref());
         if let Some(rule) = &self.limits.evidence {
             for latency in self.window.latencies() {
-                self.evidence.finished(rule, latency > self.settings.latency_threshold, false);
+                self.evidence.finished(rule, Slowness::of(latency, self.settings.latency_threshold), false);
             }
             self.evidence.stalled(rule, self.stalled);
         }

@@ -35,6 +35,7 @@ impl<const N: usize> Breaker<N> {
         let now = self.time.go_on_to(end);
         self.counts.ok = self.counts.ok.wrapping_add(1);
         self.window.replace_oldest(now, latency);
+        self.evidence.good_call_at_rest();
         true
     }
 
