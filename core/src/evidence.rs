@@ -22,7 +22,7 @@ use rule::{Cusum, FAST};
 /// How many slow calls a sum may run ahead of its bound: the more, the later good calls are believed again.
 const CEILING_STEPS: i32 = 1;
 /// How many slow calls a fresh test forgives, since a cold start is slow for good reasons; fast calls use this up.
-const FORGIVEN_STEPS: i32 = 2;
+const FORGIVEN_STEPS: i32 = 4;
 
 /// Of calls that stall at one moment no more are looked at; these are more than enough for any test.
 const MOST_AT_ONCE: u16 = 1_024;
@@ -91,8 +91,7 @@ impl Evidence {
             self.hanging = self.hanging.saturating_sub(1);
             return self.good_call_at_rest();
         };
-        let most = rule.returned().wrapping_mul(RETURNED_REMEMBERED);
-        self.returned = self.returned.wrapping_add(rule.returned()).min(most);
+        self.remember(rule, 1);
         let step = rule.quick().slow();
         let deserved = slowness.part_of(step);
         if counted {
@@ -108,6 +107,10 @@ impl Evidence {
     #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     pub(crate) fn stalled(&mut self, rule: &EvidenceRule, more: u16) {
         let more = more.min(MOST_AT_ONCE);
+        if self.is_used_to_slow_calls(rule) {
+            // After a start none of them may have come back yet.
+            self.remember(rule, more);
+        }
         let calls = i32::from(more);
         self.raise(rule, rule.quick().slow().wrapping_mul(calls), rule.patient().slow().wrapping_mul(calls));
         let most = rule.hanging().wrapping_mul(LEAST_HANGING);
@@ -120,6 +123,18 @@ impl Evidence {
         self.patient = self.patient.wrapping_add(patient).min(ceiling(rule.patient()));
     }
 
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
+    fn remember(&mut self, rule: &EvidenceRule, slow_calls: u16) {
+        let most = rule.returned().wrapping_mul(RETURNED_REMEMBERED);
+        let more = rule.returned().wrapping_mul(slow_calls.min(RETURNED_REMEMBERED));
+        self.returned = self.returned.wrapping_add(more).min(most);
+    }
+
+    /// So many slow calls of late that another one is no news.
+    fn is_used_to_slow_calls(&self, rule: &EvidenceRule) -> bool {
+        self.returned > rule.returned().wrapping_mul(RETURNED_ALLOWED)
+    }
+
     /// Whether the evidence of any test is at or over its bound, with so many calls that are stalled now.
     pub(crate) fn is_enough(&self, rule: &EvidenceRule, stalled: u16) -> bool {
         self.quick >= rule.quick().bound() || self.patient >= rule.patient().bound() || self.is_hanging(rule, stalled)
@@ -129,7 +144,7 @@ impl Evidence {
         // Where the test is off its sum stays 0, and so does its bound.
         stalled >= LEAST_HANGING
             && self.hanging > rule.hanging_bound()
-            && self.returned <= rule.returned().wrapping_mul(RETURNED_ALLOWED)
+            && !self.is_used_to_slow_calls(rule)
     }
 
     /// Another good call changes nothing but what [`Evidence::good_call_at_rest`] does.
@@ -156,9 +171,9 @@ fn ceiling(test: Cusum) -> i32 {
     test.bound().wrapping_add(test.slow().wrapping_mul(CEILING_STEPS))
 }
 
-/// A fast call takes a sum nearer to zero, from either side.
+/// A fast call takes a sum nearer to zero; from below slowly, since with a cold start the fast calls finish first.
 fn lower(sum: i32) -> i32 {
-    if sum > 0 { sum.wrapping_sub(FAST).max(0) } else { sum.wrapping_add(FAST).min(0) }
+    if sum > 0 { sum.wrapping_sub(FAST).max(0) } else { sum.wrapping_add(FAST / 8).min(0) }
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ pub(crate) enum Slope {
 pub(crate) const LEAST_FOR_SLOPE: u16 = 3;
 const LEAST_FOR_OSCILLATION: u16 = 5;
 /// The fitted rise over the window that matters, times this, is the mean: 4 % of it.
-const MEAN_PER_LEAST_RISE: u128 = 25;
+const MEAN_PER_LEAST_RISE: f64 = 25.0;
 /// The variance that matters for oscillation, as a share of the square of the mean: a standard deviation of 5 %.
 const LEAST_VARIANCE: f64 = 0.05 * 0.05;
 
@@ -101,7 +101,7 @@ pub(crate) struct TrendSums {
 struct Fit {
     upwards: bool,
     /// n·Σiy − Σi·Σy without its sign. Divided by n·Σi² − (Σi)², which is n²·(n² − 1)/12, it is the slope.
-    magnitude: u128,
+    magnitude: f64,
     /// t² of the slope is `explained` / `unexplained`.
     explained: f64,
     unexplained: f64,
@@ -152,12 +152,12 @@ impl TrendSums {
         }
     }
 
-    /// Whether the fitted rise, (n − 1) times the slope, is too small a part of the mean. Exact.
+    /// Whether the fitted rise, (n − 1) times the slope, is too small a part of the mean.
     fn is_small(&self, fit: &Fit) -> bool {
         // Both sides times n²·(n + 1).
-        let n = u64::from(self.n);
-        let mean = u128::from(self.y).wrapping_mul(u128::from(n.wrapping_mul(n.wrapping_add(1))));
-        fit.magnitude.wrapping_mul(12 * MEAN_PER_LEAST_RISE) < mean
+        let n = u32::from(self.n);
+        let mean = self.y as f64 * f64::from(n.wrapping_mul(n.wrapping_add(1)));
+        fit.magnitude * (12.0 * MEAN_PER_LEAST_RISE) < mean
     }
 
     /// Whether the newest sample alone makes the slope: without it, it turns, or loses more than half of its t².
@@ -176,10 +176,10 @@ impl TrendSums {
         let sum_i = n.wrapping_mul(n.wrapping_sub(1)) / 2;
         let lead = u128::from(n).wrapping_mul(u128::from(self.iy));
         let level = u128::from(sum_i).wrapping_mul(u128::from(self.y));
-        let magnitude = lead.abs_diff(level);
+        let magnitude = lead.abs_diff(level) as f64;
         let n_squared = n.wrapping_mul(n);
         let spread_12 = n_squared.wrapping_mul(n_squared.wrapping_sub(1)) as f64;
-        let squared_12 = 12.0 * (magnitude as f64 * magnitude as f64);
+        let squared_12 = 12.0 * (magnitude * magnitude);
         Fit {
             upwards: lead > level,
             magnitude,

@@ -1,5 +1,7 @@
 //! The configuration to start from.
 
+use std::time::Duration;
+
 use tripline_runtime::core::Confidence;
 
 use super::keys::{Key, SECTIONS};
@@ -32,11 +34,15 @@ pub fn recommended() -> String {
     text
 }
 
-/// What is recommended where it differs from what an original file without the key means.
+/// What is recommended where it differs from what an original file without the key means, and why.
 fn recommended_config() -> Config {
     let mut config = Config::default();
+    // The experiments of `tests/tests/decisions.rs`: with evidence the trend makes no trip truer, only later.
     config.policy.trend_analysis = false;
-    config.policy.trip_confidence = Confidence::new(0.9).unwrap_or_default();
+    // The least confidence at which no more than one of 240 healthy services trips.
+    config.policy.trip_confidence = Confidence::new(0.95).unwrap_or_default();
+    // The experiments of `tests/tests/recovery.rs`: after a long fault 300 s refuse 145 good calls for each slow one spared.
+    config.policy.max_wait_time = Duration::from_secs(60);
     config
 }
 

@@ -73,8 +73,8 @@ impl EvidenceRule {
             patient_bound: patient.bound,
             quick_slow: quick.slow,
             patient_slow: patient.slow,
-            // A quarter more than in the patient test: at its best for a share of 1.3 p₀.
-            hanging: if hangs_are_news { (u32::from(patient.slow).wrapping_mul(5) / 256) as u16 } else { 0 },
+            // Half as much again as in the patient test, so that three calls in a row are not enough and five in forty are.
+            hanging: if hangs_are_news { (u32::from(patient.slow).wrapping_mul(25) / 1_024) as u16 } else { 0 },
         })
     }
 
@@ -91,14 +91,14 @@ impl EvidenceRule {
         self.hanging
     }
 
-    /// Where the hang test has seen enough: 2¾ hanging calls and no fast ones in between.
+    /// Above this the hang test has seen enough: more than three calls that hang and no fast ones in between.
     pub(super) const fn hanging_bound(&self) -> u16 {
-        self.hanging.wrapping_mul(3).wrapping_sub(self.hanging / 4)
+        self.hanging.wrapping_mul(3)
     }
 
     /// What a slow call that comes back adds to the count of such, of which each fast call takes 1.
     pub(super) const fn returned(&self) -> u16 {
-        self.hanging.wrapping_mul(6)
+        self.hanging.wrapping_mul(3)
     }
 }
 
@@ -249,6 +249,6 @@ mod tests {
         assert!(on(0.9, 0.9) && on(0.95, 0.99) && on(1.0, 0.5));
         assert!(!on(0.89, 0.9) && !on(0.5, 0.9) && !on(0.95, 0.991));
         let rule = rule(0.95, 64, 0.95);
-        assert_eq!((rule.hanging(), rule.hanging_bound(), rule.returned()), (16, 44, 96));
+        assert_eq!((rule.hanging(), rule.hanging_bound(), rule.returned()), (20, 60, 60));
     }
 }

@@ -89,7 +89,7 @@ fn five_calls_that_hang_are_enough_where_slow_ones_were_rare() {
     let mut used_to_it = quiet;
     for _ in 0..10 {
         used_to_it.finished(&rule, slow(300), false);
-        (0..50).for_each(|_| used_to_it.finished(&rule, FAST_CALL, false));
+        (0..30).for_each(|_| used_to_it.finished(&rule, FAST_CALL, false));
     }
     assert!(!hang(used_to_it, 5), "{used_to_it:?}");
     // Nor is there news in a test that has seen little.
