@@ -4,6 +4,7 @@
 
 pub mod model;
 pub mod noise;
+pub mod recovery;
 pub mod setup;
 pub mod staging_model;
 pub mod statistics;
