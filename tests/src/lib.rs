@@ -5,6 +5,7 @@
 pub mod contest;
 pub mod model;
 pub mod noise;
+pub mod recovery;
 pub mod setup;
 pub mod staging_model;
 pub mod statistics;

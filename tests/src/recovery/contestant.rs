@@ -1,0 +1,160 @@
+//! What stands between the callers and the service: the interface, nothing at all, and the real breaker.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tripline_core::{Breaker, CapacityError, Generation, Instant, Latency, Outcome, Policy, StateKind};
+
+/// The next look at calls in flight comes no sooner than this after the last.
+const SHORTEST_REFRESH: Duration = Duration::from_millis(10);
+
+/// A call that was let through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admitted {
+    /// Rises with every call.
+    pub number: u64,
+    /// When it was let through.
+    pub start: Instant,
+    /// Which stretch between two states it belongs to.
+    pub generation: Generation,
+}
+
+/// A breaker in a simulation.
+pub trait Contestant {
+    /// May the `number`th call be made?
+    ///
+    /// # Errors
+    /// No, and how long to wait before asking again.
+    fn ask(&mut self, now: Instant, number: u64) -> Result<Admitted, Duration>;
+
+    /// A call came back.
+    fn finished(&mut self, now: Instant, call: Admitted, latency: Latency);
+
+    /// Time has passed.
+    fn look(&mut self, now: Instant);
+
+    /// When to look, if nothing else happens.
+    fn next_look(&self) -> Option<Instant>;
+
+    /// What it is doing.
+    fn state(&self) -> StateKind;
+}
+
+/// No breaker: every call is made.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Nobody;
+
+impl Contestant for Nobody {
+    fn ask(&mut self, now: Instant, number: u64) -> Result<Admitted, Duration> {
+        Ok(Admitted { number, start: now, generation: Generation::default() })
+    }
+
+    fn finished(&mut self, _: Instant, _: Admitted, _: Latency) {}
+
+    fn look(&mut self, _: Instant) {}
+
+    fn next_look(&self) -> Option<Instant> {
+        None
+    }
+
+    fn state(&self) -> StateKind {
+        StateKind::Closed
+    }
+}
+
+/// The core as the runtime drives it: it is told of stalled calls when a call finishes, and at least every
+/// max(threshold / 8, 10 ms) while calls are in flight.
+#[derive(Debug, Clone)]
+pub struct Tripline {
+    breaker: Breaker<64>,
+    /// Calls in flight of this generation, by number and so by start; those that hang are apart.
+    generation: Generation,
+    young: BTreeMap<u64, Instant>,
+    hanging: BTreeMap<u64, Instant>,
+    looked_at: Instant,
+    refresh: Duration,
+}
+
+impl Tripline {
+    /// A breaker with this policy; its jitter is drawn from `seed`.
+    ///
+    /// # Errors
+    /// Where the window is larger than 64.
+    pub fn new(policy: Policy, seed: u64) -> Result<Self, CapacityError> {
+        let refresh = (Duration::from(policy.latency_threshold) / 8).max(SHORTEST_REFRESH);
+        let breaker = Breaker::new(policy, seed)?;
+        Ok(Self {
+            generation: breaker.generation(),
+            breaker,
+            young: BTreeMap::new(),
+            hanging: BTreeMap::new(),
+            looked_at: Instant::ZERO,
+            refresh,
+        })
+    }
+
+    fn forget_earlier_generations(&mut self) {
+        if self.generation != self.breaker.generation() {
+            self.generation = self.breaker.generation();
+            self.young.clear();
+            self.hanging.clear();
+        }
+    }
+
+    fn tell_of_stalls(&mut self, now: Instant) {
+        self.forget_earlier_generations();
+        self.looked_at = now;
+        let slow_after = Duration::from(self.breaker.slow_after());
+        while let Some(oldest) = self.young.first_entry()
+            && now.since(*oldest.get()) >= slow_after
+        {
+            let (number, start) = oldest.remove_entry();
+            self.hanging.insert(number, start);
+        }
+        let too_old = self.breaker.latency_max_age();
+        while let Some(oldest) = self.hanging.first_entry()
+            && now.since(*oldest.get()) > too_old
+        {
+            oldest.remove();
+        }
+        let count = u16::try_from(self.hanging.len()).unwrap_or(u16::MAX);
+        self.breaker.handle_stalled(now, self.generation, count);
+        self.forget_earlier_generations();
+    }
+}
+
+impl Contestant for Tripline {
+    fn ask(&mut self, now: Instant, number: u64) -> Result<Admitted, Duration> {
+        let answer = self.breaker.try_admit(now);
+        self.forget_earlier_generations();
+        let generation = answer.map_err(|refusal| refusal.retry_after.unwrap_or(self.refresh))?;
+        if self.young.is_empty() && self.hanging.is_empty() {
+            // Nobody looked while nothing was in flight.
+            self.looked_at = now;
+        }
+        self.young.insert(number, now);
+        Ok(Admitted { number, start: now, generation })
+    }
+
+    fn finished(&mut self, now: Instant, call: Admitted, latency: Latency) {
+        self.young.remove(&call.number);
+        self.hanging.remove(&call.number);
+        self.breaker.handle_finished(now, call.generation, latency, Outcome::Ok);
+        self.tell_of_stalls(now);
+    }
+
+    fn look(&mut self, now: Instant) {
+        self.breaker.handle_time(now);
+        self.tell_of_stalls(now);
+    }
+
+    fn next_look(&self) -> Option<Instant> {
+        let in_flight = !(self.young.is_empty() && self.hanging.is_empty());
+        let stalls = in_flight.then(|| self.looked_at + self.refresh);
+        [self.breaker.poll_deadline(), stalls].into_iter().flatten().min()
+    }
+
+    fn state(&self) -> StateKind {
+        self.breaker.state().kind()
+    }
+}

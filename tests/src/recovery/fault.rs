@@ -1,0 +1,170 @@
+//! What goes wrong with a service, for how long, and what its callers do when they are refused.
+
+use std::time::Duration;
+
+use tripline_core::Instant;
+
+use super::service::Service;
+
+/// Every simulation begins with this much of a healthy service.
+const WELL_BEFORE_S: f64 = 60.0;
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Fault {
+    /// Every call is slow.
+    Slow,
+    /// Every call is slow for a while, then none, and so on.
+    Flapping {
+        /// How long it is slow, in seconds.
+        slow_s: f64,
+        /// How long it is well between, in seconds.
+        fine_s: f64,
+    },
+    /// No call comes back before its caller gives up.
+    Hang,
+    /// Calls take so many thresholds longer at first, and less and less so.
+    Fading {
+        /// How much longer at first.
+        thresholds: f64,
+        /// In how many seconds this falls to 1/e.
+        fades_by_e_in_s: f64,
+    },
+    /// 10 to 20 % of the calls are slow.
+    Some,
+    /// The service has this share of its capacity. Calls take longer the more are in flight, so that it does not come
+    /// back by itself when the fault is over.
+    Overload {
+        /// What is left, as a ratio.
+        capacity: f64,
+    },
+}
+
+/// What a refused caller does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Callers {
+    /// It goes away.
+    Leave,
+    /// It comes back when it was told to, until its patience is over.
+    ComeBack {
+        /// From when it first asked, in seconds.
+        patience_s: f64,
+        /// It comes back up to this much later than it was told, in seconds.
+        spread_s: f64,
+    },
+}
+
+/// How it goes at one moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Condition {
+    Well,
+    Slow,
+    SomeSlow,
+    Hanging,
+    Fading(f64),
+    Loaded { capacity: f64 },
+}
+
+/// A fault from its beginning until well after its end.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scenario {
+    /// Its name in the table.
+    pub name: &'static str,
+    /// What goes wrong.
+    pub fault: Fault,
+    /// For how long, in seconds.
+    pub fault_s: f64,
+    /// It lasts up to 30 % longer or shorter with some services, so that no wait is over just before or after it for all.
+    pub varies: bool,
+    /// How long the simulation goes on then, in seconds.
+    pub after_s: f64,
+    /// What refused callers do.
+    pub callers: Callers,
+}
+
+/// The scenarios of the table.
+pub fn scenarios() -> [Scenario; 13] {
+    let fading = Fault::Fading { thresholds: 4.0, fades_by_e_in_s: 30.0 };
+    let crowd = Callers::ComeBack { patience_s: 60.0, spread_s: 0.0 };
+    let back_within = |spread_s| Callers::ComeBack { patience_s: 20.0, spread_s };
+    let overload = Scenario::new("overload for 10 s", Fault::Overload { capacity: 0.125 }, 10.0, 100.0);
+    let again = Fault::Flapping { slow_s: 60.0, fine_s: 50.0 };
+    [
+        Scenario::new("slow for 2 s", Fault::Slow, 2.0, 90.0),
+        Scenario::new("slow for 5 s", Fault::Slow, 5.0, 90.0),
+        Scenario::new("slow for 1 min", Fault::Slow, 60.0, 240.0),
+        Scenario::new("slow for 10 min", Fault::Slow, 600.0, 400.0),
+        Scenario::new("slow 20 s, fine 10 s, for 10 min", Fault::Flapping { slow_s: 20.0, fine_s: 10.0 }, 600.0, 400.0),
+        Scenario { varies: false, ..Scenario::new("slow for 1 min, 50 s later for 2 s", again, 112.0, 240.0) },
+        Scenario::new("hangs for 1 min", Fault::Hang, 60.0, 240.0),
+        Scenario::new("fades over 1 min", fading, 60.0, 240.0),
+        Scenario::new("10 to 20 % slow for 5 min", Fault::Some, 300.0, 400.0),
+        overload,
+        Scenario { name: "overload for 10 s, callers back within 15 s", callers: back_within(15.0), ..overload },
+        Scenario { name: "overload for 10 s, callers back within 5 s", callers: back_within(5.0), ..overload },
+        Scenario { callers: crowd, ..Scenario::new("slow for 15 s, callers back at once", Fault::Slow, 15.0, 120.0) },
+    ]
+}
+
+impl Scenario {
+    /// A scenario whose refused callers go away. A fault of a minute and more varies.
+    pub const fn new(name: &'static str, fault: Fault, fault_s: f64, after_s: f64) -> Self {
+        Self { name, fault, fault_s, varies: fault_s >= 60.0, after_s, callers: Callers::Leave }
+    }
+
+    /// As it happens to this service.
+    #[must_use]
+    pub(super) fn of(mut self, service: &Service) -> Self {
+        if self.varies {
+            self.fault_s *= service.stretch;
+        }
+        self
+    }
+
+    /// When the service is well again.
+    pub(super) fn well_at(&self, service: &Service) -> Instant {
+        let fault_s = match self.fault {
+            Fault::Fading { thresholds, fades_by_e_in_s } => service.faded_after_s(thresholds, fades_by_e_in_s),
+            Fault::Flapping { slow_s, fine_s } => {
+                // The last slow stretch that begins within the fault may end before it does.
+                let period = slow_s + fine_s;
+                let last = ((self.fault_s / period).ceil() - 1.0) * period;
+                (last + slow_s).min(self.fault_s)
+            }
+            _ => self.fault_s,
+        };
+        at(WELL_BEFORE_S + fault_s)
+    }
+
+    /// When the simulation ends.
+    pub(super) fn ends(&self) -> Instant {
+        at(WELL_BEFORE_S + self.fault_s + self.after_s)
+    }
+
+    pub(super) fn is_load_dependent(&self) -> bool {
+        matches!(self.fault, Fault::Overload { .. })
+    }
+
+    pub(super) fn condition(&self, now: Instant) -> Condition {
+        let since_s = now.since(Instant::ZERO).as_secs_f64() - WELL_BEFORE_S;
+        let is_on = (0.0..self.fault_s).contains(&since_s);
+        match self.fault {
+            Fault::Overload { capacity } => Condition::Loaded { capacity: if is_on { capacity } else { 1.0 } },
+            // It fades; it does not end.
+            Fault::Fading { thresholds, fades_by_e_in_s } if since_s >= 0.0 => {
+                Condition::Fading(thresholds * (-since_s / fades_by_e_in_s).exp())
+            }
+            _ if !is_on => Condition::Well,
+            Fault::Slow => Condition::Slow,
+            Fault::Flapping { slow_s, fine_s } if since_s % (slow_s + fine_s) < slow_s => Condition::Slow,
+            Fault::Hang => Condition::Hanging,
+            Fault::Some => Condition::SomeSlow,
+            Fault::Flapping { .. } | Fault::Fading { .. } => Condition::Well,
+        }
+    }
+}
+
+/// So many seconds after the clock's start.
+fn at(seconds: f64) -> Instant {
+    Instant::ZERO + Duration::from_secs_f64(seconds)
+}

@@ -1,0 +1,136 @@
+//! One breaker between one service and its callers, from one event to the next.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use tripline_core::{Generation, Instant, Latency, StateKind};
+
+use super::contestant::{Admitted, Contestant};
+use super::fault::{Callers, Scenario};
+use super::score::{Score, Watch};
+use super::service::Service;
+use crate::noise::Noise;
+
+/// What one contestant made of one scenario on one service.
+pub fn simulate(service: &Service, scenario: &Scenario, contestant: &mut dyn Contestant) -> Score {
+    let scenario = &scenario.of(service);
+    let mut simulation = Simulation {
+        service,
+        scenario,
+        watch: Watch::new(scenario.well_at(service)),
+        events: BinaryHeap::new(),
+        scheduled: 0,
+        arrivals: Noise::new(service.seed),
+        delays: Noise::new(!service.seed),
+        calls: 0,
+        in_flight: 0,
+    };
+    simulation.run(contestant);
+    simulation.watch.score(scenario.ends())
+}
+
+struct Simulation<'a> {
+    service: &'a Service,
+    scenario: &'a Scenario,
+    watch: Watch,
+    events: BinaryHeap<Reverse<Scheduled>>,
+    scheduled: u64,
+    arrivals: Noise,
+    delays: Noise,
+    calls: u64,
+    in_flight: usize,
+}
+
+/// Ends of calls come before what asks at the same instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Scheduled {
+    at: Instant,
+    is_call_to_come: bool,
+    number: u64,
+    event: Event,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Finish { start: Instant, call: u64, generation: u32, latency: Latency },
+    Arrive,
+    ComeBack { patient_until: Instant },
+}
+
+impl Simulation<'_> {
+    fn run(&mut self, contestant: &mut dyn Contestant) {
+        self.schedule(Instant::ZERO, Event::Arrive);
+        let mut now = Instant::ZERO;
+        while let Some(&Reverse(next)) = self.events.peek() {
+            // What stays due at one instant must not stop time.
+            let look = contestant.next_look().filter(|&look| now < look && look < next.at);
+            now = look.unwrap_or(next.at);
+            if now >= self.scenario.ends() {
+                return;
+            }
+            if look.is_some() {
+                contestant.look(now);
+            } else {
+                self.events.pop();
+                self.handle(now, next.event, contestant);
+            }
+            self.watch.state(now, contestant.state());
+        }
+    }
+
+    fn schedule(&mut self, at: Instant, event: Event) {
+        self.scheduled += 1;
+        let is_call_to_come = !matches!(event, Event::Finish { .. });
+        self.events.push(Reverse(Scheduled { at, is_call_to_come, number: self.scheduled, event }));
+    }
+
+    fn handle(&mut self, now: Instant, event: Event, contestant: &mut dyn Contestant) {
+        match event {
+            Event::Finish { start, call, generation, latency } => {
+                self.in_flight -= 1;
+                let call = Admitted { number: call, start, generation: Generation::new(generation) };
+                self.watch.finished(call, latency > self.service.threshold);
+                contestant.finished(now, call, latency);
+            }
+            Event::Arrive => {
+                let next = now + self.service.until_next(self.scenario, &mut self.arrivals);
+                self.schedule(next, Event::Arrive);
+                let patience = match self.scenario.callers {
+                    Callers::Leave => Duration::ZERO,
+                    Callers::ComeBack { patience_s, .. } => Duration::from_secs_f64(patience_s),
+                };
+                self.ask(now, now + patience, contestant);
+            }
+            Event::ComeBack { patient_until } => self.ask(now, patient_until, contestant),
+        }
+    }
+
+    fn ask(&mut self, now: Instant, patient_until: Instant, contestant: &mut dyn Contestant) {
+        self.calls += 1;
+        let latency = self.service.latency(self.scenario, self.calls, now, self.in_flight + 1);
+        let slow = latency > self.service.threshold;
+        match contestant.ask(now, self.calls) {
+            Ok(call) => {
+                self.in_flight += 1;
+                self.watch.admitted(call, slow, contestant.state() == StateKind::HalfOpen);
+                let generation = call.generation.get();
+                let finish = Event::Finish { start: now, call: call.number, generation, latency };
+                self.schedule(now + Duration::from(latency), finish);
+            }
+            Err(wait) => {
+                let spread = match self.scenario.callers {
+                    Callers::Leave => 0.0,
+                    Callers::ComeBack { spread_s, .. } => spread_s * self.delays.unit(),
+                };
+                // Nobody asks again at the very instant of being refused.
+                let back = now + wait.max(Duration::from_millis(1)) + Duration::from_secs_f64(spread);
+                if back <= patient_until {
+                    self.schedule(back, Event::ComeBack { patient_until });
+                } else {
+                    self.watch.refused(slow);
+                }
+            }
+        }
+    }
+}
