@@ -97,7 +97,10 @@ struct ReplayArgs {
     /// The longest latency that is looked ahead for, more than 0; a longer call counts as started that long before its end.
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
     max_latency: f64,
-    /// JSON lines or CSV with a header; - is the standard input.
+    #[command(flatten)]
+    input: replay::InputArgs,
+    /// JSON lines, CSV with a header, or an access log of nginx, Apache or Envoy, also compressed with gzip; - is the
+    /// standard input.
     file: PathBuf,
 }
 

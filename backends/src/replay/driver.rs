@@ -60,7 +60,7 @@ impl<'a, R: BufRead, W: Write> Driver<'a, R, W> {
         let longest = options.max_latency.min(Latency::MAX.into());
         let stalls_count_for = options.stall_detection.then(|| nanos(options.policy.latency_max_age));
         Ok(Self {
-            records: Records::new(input),
+            records: Records::with_format(input, options.input, nanos(longest)),
             read_to: None,
             all_read: false,
             longest: nanos(longest),
@@ -92,6 +92,7 @@ impl<'a, R: BufRead, W: Write> Driver<'a, R, W> {
             self.summary.write(self.output, self.subject.percentile()).map_err(ReplayError::Write)?;
         }
         self.report.warnings = self.records.take_warnings();
+        self.report.log = self.records.log_report();
         Ok(self.report)
     }
 

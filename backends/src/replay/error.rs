@@ -4,6 +4,8 @@ use std::{error, fmt, io};
 
 use tripline_runtime::core::CapacityError;
 
+use super::access_log::LogProblem;
+use super::format::LogFormat;
 use super::names::Warning;
 
 /// Why a replay ended early.
@@ -75,6 +77,13 @@ pub enum LineProblem {
         /// The time of the line before it, in milliseconds.
         before_ms: String,
     },
+    /// An access log of whose first lines none can be used, or whose unit is not clear.
+    Log {
+        /// Which log it was taken for; `None` where none fits.
+        format: Option<LogFormat>,
+        /// What is wrong with this line.
+        problem: LogProblem,
+    },
 }
 
 impl LineProblem {
@@ -107,7 +116,7 @@ impl fmt::Display for LineProblem {
             Self::MissingColumn(name) => write!(
                 f,
                 "the CSV header has no column {name}; allowed: at_ms and latency_ms or memory_percent, optionally outcome \
-                 (or JSON lines, which begin with {{)"
+                 (or JSON lines, which begin with {{, or an access log of nginx, Apache or Envoy)"
             ),
             Self::ColumnTwice(name) => write!(f, "the CSV header names {name} twice; allowed: once"),
             Self::Columns { found, expected } => {
@@ -120,6 +129,13 @@ impl fmt::Display for LineProblem {
                 f.write_str("has neither latency_ms nor memory_percent; allowed: a call, a memory reading, or both")
             }
             Self::Value { field, found, allowed } => write!(f, "{field} = {found}; allowed: {allowed}"),
+            Self::Log { format: Some(format), problem } => write!(f, "read as an access log of {format}: {problem}"),
+            Self::Log { format: None, problem } => {
+                write!(
+                    f,
+                    "this looks like an access log, but as none of nginx, Apache or Envoy can its first lines be used: {problem}"
+                )
+            }
             Self::Backwards { at_ms, before_ms } => {
                 write!(f, "at_ms = {at_ms} is earlier than the line before it; allowed: {before_ms} or later")
             }

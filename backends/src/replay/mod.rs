@@ -1,6 +1,7 @@
 //! `tripline replay`: recorded calls through the same breaker as in production, on virtual time.
 //!
-//! **Input.** JSON lines (the first byte that is not blank is `{`) or CSV with a header, in the order of `at_ms`:
+//! **Input.** JSON lines (the first byte that is not blank is `{`) or CSV with a header, in the order of `at_ms`, or an
+//! access log of nginx, Apache or Envoy (see below). The fields of JSON lines and CSV:
 //!
 //! | field | |
 //! |---|---|
@@ -12,6 +13,18 @@
 //! Milliseconds may have a fraction and are taken to the nanosecond, without rounding on the way; the breaker tells latencies
 //! apart by the microsecond. Other fields and blank lines are passed over, and [`Report::warnings`] tells of those fields that
 //! look misspelt; `null` and an empty CSV value are the same as nothing. A line that cannot be used ends the replay with an error that names it.
+//!
+//! **Access logs.** Each line is a call; [`LogFormat`] tells how its time, its latency and its outcome are found, and
+//! [`Input`] says what is not to be guessed. Without that the first 20 lines tell the format: the one that understands most
+//! of them. Lines that cannot be used are passed over, and [`LogReport`] counts them; an error is only if none of the first 20
+//! can. Lines stand in a log as they were written, which is not quite the order of the ends, and often with whole seconds only:
+//!
+//! - Calls of the same whole second are spread evenly over it, in the order of the input: n calls lie 1/n of a second
+//!   apart. Otherwise a breaker would see a burst each second, and none of what happens in it. Times with a fraction are
+//!   taken as they are.
+//! - Lines may be out of order by a minute, and where they are stamped with the start of the call by its length more, up to
+//!   [`Options::max_latency`]. A call that comes too late is put where the log had got to, and counted.
+//! - What is held for that are the calls of a minute, of logs with starts twice [`Options::max_latency`] more.
 //!
 //! **Order.** A call asks at its start, `at_ms` − `latency_ms`; refused, it is never made and its end is not told. Time begins
 //! with the earliest start, and ends with the last record. What falls on the same instant comes in this order: finished calls,
@@ -50,11 +63,13 @@ use std::time::Duration;
 
 use tripline_runtime::core::Policy;
 
+mod access_log;
 mod clock;
 mod csv;
 mod decimal;
 mod driver;
 mod error;
+mod format;
 mod in_flight;
 mod json;
 mod lines;
@@ -65,7 +80,9 @@ mod record;
 mod schedule;
 mod subject;
 
+pub use access_log::{LogProblem, LogReport};
 pub use error::{LineProblem, ReplayError};
+pub use format::{Format, Input, LatencyUnit, LogFormat};
 pub use names::Warning;
 
 /// A line of the input may not be longer than this.
@@ -84,12 +101,14 @@ pub struct Options {
     /// How far lines are read ahead; a longer call is taken to have begun this long before its end. At most 71 min 34 s,
     /// the longest latency that a breaker tells apart. Default: 60 s.
     pub max_latency: Duration,
+    /// How the input is written. Default: found out from its first lines.
+    pub input: Input,
 }
 
 impl Options {
     /// Options with these settings, and the defaults for the rest.
     pub fn new(policy: Policy, mode: Mode) -> Self {
-        Self { policy, stall_detection: true, mode, max_latency: Duration::from_secs(60) }
+        Self { policy, stall_detection: true, mode, max_latency: Duration::from_secs(60), input: Input::default() }
     }
 }
 
@@ -123,6 +142,8 @@ pub struct Report {
     pub most_held: usize,
     /// Fields that were passed over and look misspelt, each name once; at most 16.
     pub warnings: Vec<Warning>,
+    /// What there is to tell of an access log; `None` where the input is none.
+    pub log: Option<LogReport>,
 }
 
 /// Replays `input` and writes what came of it to `output`. The same input gives the same bytes.

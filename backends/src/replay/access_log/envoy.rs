@@ -1,0 +1,113 @@
+//! Envoy's default format, and that of Istio, which has more fields in its middle.
+
+use super::fields::{Fields, Kind};
+use super::number::Decimal;
+use super::problem::LogProblem;
+use super::{Finished, Rules, outcome, time};
+use crate::replay::format::LatencyUnit;
+
+/// Reads `[START] "METHOD PATH PROTOCOL" STATUS FLAGS … RECEIVED SENT DURATION UPSTREAM "…" …`.
+pub(super) fn parse(line: &[u8], rules: &Rules) -> Result<Finished, LogProblem> {
+    let mut fields = Fields::new(line);
+    let stamp = fields.next()?.filter(|field| field.kind == Kind::Bracketed).and_then(|field| time::parse(field.text));
+    let stamp = stamp.ok_or(LogProblem::Time)?;
+    let request = fields.next()?.filter(|field| field.kind == Kind::Quoted).ok_or(LogProblem::Request)?;
+    let status = fields.next()?.and_then(|field| outcome::status(field.text)).ok_or(LogProblem::Status)?;
+    let flags = fields.next()?.filter(|field| field.kind == Kind::Word && is_flags(field.text));
+    let flags = flags.ok_or(LogProblem::Numbers)?;
+    let number = duration(fields)?;
+    // A TCP connection has no method, and neither has what could not be read as HTTP.
+    if request.text.starts_with(b"- ") || status == outcome::SWITCHING_PROTOCOLS {
+        return Err(LogProblem::NoCall);
+    }
+    let latency = number.nanos(rules.unit.unwrap_or(LatencyUnit::Millis)).ok_or(LogProblem::Latency)?;
+    Ok(Finished { stamp, latency, outcome: outcome::of_flags(status, flags.text), written: number })
+}
+
+fn is_flags(text: &[u8]) -> bool {
+    text == b"-" || text.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b',')
+}
+
+/// The third of the four numbers right before a quoted field, or before the end; the last of the four may be absent.
+fn duration(mut fields: Fields<'_>) -> Result<Decimal, LogProblem> {
+    let mut last_four: [Option<Word>; 4] = [None; 4];
+    loop {
+        let field = fields.next()?;
+        match field.filter(|field| field.kind == Kind::Word) {
+            Some(field) => {
+                let number = Decimal::parse(field.text).filter(|number| number.is_whole());
+                last_four.rotate_left(1);
+                last_four[3] = match number {
+                    Some(number) => Some(Word::Number(number)),
+                    None => (field.text == b"-").then_some(Word::Dash),
+                };
+            }
+            None => match last_four {
+                [Some(Word::Number(_)), Some(Word::Number(_)), Some(duration), Some(_)] => {
+                    return match duration {
+                        Word::Number(number) => Ok(number),
+                        Word::Dash => Err(LogProblem::Latency),
+                    };
+                }
+                _ if field.is_none() => return Err(LogProblem::Numbers),
+                _ => last_four = [None; 4],
+            },
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Word {
+    Number(Decimal),
+    Dash,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use tripline_runtime::core::Outcome;
+
+    use super::*;
+    use crate::replay::format::LogFormat;
+
+    const RULES: Rules = Rules { format: LogFormat::Envoy, unit: None, field: None, is_guessed: false };
+
+    fn call(line: &str) -> Result<(i64, i64, Outcome), LogProblem> {
+        parse(line.as_bytes(), &RULES).map(|call| (call.stamp.at / 1_000_000, call.latency / 1_000_000, call.outcome))
+    }
+
+    fn with(middle: &str) -> Result<(i64, i64, Outcome), LogProblem> {
+        call(&format!(
+            r#"[2026-10-10T13:55:36.310Z] "GET /a HTTP/2" {middle} "10.0.0.7" "curl" "id" "shop" "10.1.0.2:80""#
+        ))
+    }
+
+    #[test]
+    fn the_default_format_has_the_duration_after_the_bytes() {
+        let at = 1_791_640_536_310;
+        assert_eq!(with("204 - 154 0 226 100"), Ok((at, 226, Outcome::Ok)));
+        assert_eq!(with("503 UF,URX 0 95 12 -"), Ok((at, 12, Outcome::Failed)));
+        assert_eq!(with("0 DC 0 0 5000 -"), Ok((at, 5_000, Outcome::Ignored)));
+        assert_eq!(call(r#"[2026-10-10T13:55:36.310Z] "GET / HTTP/1.1" 200 - 0 5 7 6"#), Ok((at, 7, Outcome::Ok)));
+    }
+
+    #[test]
+    fn more_fields_in_the_middle_are_passed_over() {
+        let at = 1_791_640_536_310;
+        assert_eq!(with(r#"200 - via_upstream - "-" 0 135 4 3"#), Ok((at, 4, Outcome::Ok)));
+        assert_eq!(with(r#"503 UF upstream_reset{5} - "tls, 9 9 9 9" 0 9 8 -"#), Ok((at, 8, Outcome::Failed)));
+        assert_eq!(with(r#"200 - "-" "-" 0 135 4 3"#), Ok((at, 4, Outcome::Ok)));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told() {
+        assert_eq!(with("200 - 0 5 -  -"), Err(LogProblem::Latency));
+        assert_eq!(with("200 - 0 5 7"), Err(LogProblem::Numbers));
+        assert_eq!(with("200 5 0 5 7 6"), Err(LogProblem::Numbers));
+        assert_eq!(with("- - 0 5 7 6"), Err(LogProblem::Status));
+        assert_eq!(with("101 - 0 5 70000 6"), Err(LogProblem::NoCall));
+        let tcp = r#"[2026-10-10T13:55:36.310Z] "- - -" 0 - 10 20 3000 - "-" "-" "-" "-" "10.0.0.9:5432""#;
+        assert_eq!(call(tcp), Err(LogProblem::NoCall));
+        assert_eq!(call(r#"x [2026-10-10T13:55:36.310Z] "GET / HTTP/2" 200 - 0 5 7 6"#), Err(LogProblem::Time));
+    }
+}
