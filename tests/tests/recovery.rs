@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use tripline_core::{Backoff, Confidence, Policy};
+use tripline_backends::config::{self, parse};
+use tripline_core::{Backoff, Policy};
 use tripline_tests::recovery::{
     Callers, Consecutive, Contestant, Fault, FixedWait, HEADER, Medians, Nobody, Scenario, Score, Service, Tripline,
     row, scenarios, simulate,
@@ -40,17 +41,16 @@ type Entrant = (&'static str, fn(&Service) -> Box<dyn Contestant>);
 
 const ENTRANTS: [Entrant; 5] = [
     (TRIPLINE, |service| tripline(recommended(service), service)),
-    ("Tripline, backoff 1", |service| tripline(waiting(service, 1.0, 300), service)),
+    ("Tripline, backoff 1", |service| tripline(waiting(service, 1.0, 60), service)),
     (FIXED_WAIT, |service| Box::new(FixedWait::new(service.threshold))),
     ("5 in a row, 1 probe", |service| Box::new(Consecutive::new(service.threshold))),
     (NOBODY, |_| Box::new(Nobody)),
 ];
 
-/// The recommended settings, with the threshold of this service.
+/// What `tripline init` writes, with the threshold of this service.
 fn recommended(service: &Service) -> Policy {
-    let mut policy = Policy::default();
+    let mut policy = parse(&config::recommended(), "recommended").unwrap().0.policy;
     policy.latency_threshold = service.threshold;
-    policy.trip_confidence = Confidence::new(0.9).unwrap();
     policy
 }
 
