@@ -142,9 +142,7 @@ impl Evidence {
 
     fn is_hanging(&self, rule: &EvidenceRule, stalled: u16) -> bool {
         // Where the test is off its sum stays 0, and so does its bound.
-        stalled >= LEAST_HANGING
-            && self.hanging > rule.hanging_bound()
-            && !self.is_used_to_slow_calls(rule)
+        stalled >= LEAST_HANGING && self.hanging > rule.hanging_bound() && !self.is_used_to_slow_calls(rule)
     }
 
     /// Another good call changes nothing but what [`Evidence::good_call_at_rest`] does.

@@ -11,7 +11,7 @@
 //! | sample | one finished call: latency and outcome |
 //! | window | the last `latency_window_size` samples that are not older than `latency_max_age` |
 //! | above | the percentile of the window exceeds the threshold |
-//! | breach | above, and with `trip_confidence` > 0 the evidence for it |
+//! | breach | above, and with `trip_confidence` > 0 the [evidence](how_it_decides) for it |
 //! | stalled | a call in flight for longer than the threshold |
 //! | probe | a call admitted while half-open |
 //! | generation | the stretch between two transitions; a late result of an earlier one changes nothing |
@@ -38,6 +38,7 @@ mod breaker;
 mod counts;
 mod event;
 mod evidence;
+pub mod how_it_decides;
 mod incident;
 mod memory;
 pub mod on_a_microcontroller;

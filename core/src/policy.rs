@@ -44,7 +44,7 @@ pub struct Policy {
     /// Samples needed to tell a trend; below 3 it counts as 3, above the window size as that. Default: 10.
     #[cfg(feature = "trend")]
     pub trend_minimum_samples: u16,
-    /// How sure a breach must be; 0 = above is enough. Default: 0.
+    /// How sure a breach must be; 0 = above is enough. Default: 0. See [`how_it_decides`](crate::how_it_decides).
     pub trip_confidence: Confidence,
     /// Share of failed calls that trips; 0 = off. Default: 0.
     pub failure_rate_threshold: Ratio,

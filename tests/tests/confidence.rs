@@ -116,7 +116,7 @@ fn share_of_breached_blocks_in_flight(
         if bench.breaker.state() != State::Closed {
             bench.breaker.reset(now);
             hanging = 0;
-            slow.iter_mut().for_each(|slow| *slow = false);
+            slow.fill(false);
         }
         if (i + 1) % window == 0 {
             breached_blocks += usize::from(std::mem::take(&mut breached) && i >= warm_up);

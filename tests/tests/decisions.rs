@@ -15,7 +15,7 @@ const PER_SHAPE: u64 = 40;
 
 /// What `tripline init` writes, with the threshold of the setting.
 fn recommended_policy(setting: &Setting) -> Policy {
-    let mut policy = parse(&recommended(), "recommended".as_ref()).unwrap().0.policy;
+    let mut policy = parse(&recommended(), "recommended").unwrap().0.policy;
     policy.latency_threshold = Latency::from_micros(threshold_us(setting));
     policy
 }
@@ -24,17 +24,20 @@ fn threshold_us(setting: &Setting) -> u32 {
     (setting.threshold_ms * 1_000.0) as u32
 }
 
-fn lives(setting: &Setting, seeds: std::ops::Range<u64>) -> Vec<Life> {
-    let shapes = Shape::HEALTHY.iter().chain(&Shape::FAILING);
+fn lives(setting: &Setting, shapes: &[Shape], seeds: std::ops::Range<u64>) -> Vec<Life> {
     let of_shape =
         |&shape: &Shape| seeds.clone().map(move |seed| Life::new(&shape.service(setting, seed), threshold_us(setting)));
-    shapes.flat_map(of_shape).collect()
+    shapes.iter().flat_map(of_shape).collect()
+}
+
+fn all_shapes() -> Vec<Shape> {
+    [Shape::HEALTHY, Shape::FAILING].concat()
 }
 
 #[test]
 fn the_recommended_configuration_reaches_its_figures_beside_other_ways_of_deciding() {
     let setting = Setting::STEADY;
-    let lives = lives(&setting, 0..PER_SHAPE);
+    let lives = lives(&setting, &all_shapes(), 0..PER_SHAPE);
     println!("{HEAD}");
     for (name, statistic, bound) in [
         ("the original, trend off", Statistic::Original, 0.0),
@@ -72,14 +75,17 @@ fn the_recommended_configuration_reaches_its_figures_beside_other_ways_of_decidi
     assert!(score.median_delay_of(Shape::Hanging) <= 58);
 }
 
+/// A median of 40 and a count of 240 are uncertain; these are less so.
 #[test]
-fn calls_that_hang_are_found_as_soon_on_more_services() {
+fn the_figures_hold_on_more_services() {
     let setting = Setting::STEADY;
-    let hanging: Vec<Life> =
-        (100..500).map(|seed| Life::new(&Shape::Hanging.service(&setting, seed), threshold_us(&setting))).collect();
-    let score = Score::of(&mut Tripline::new(&recommended_policy(&setting)), &hanging);
-    println!("12 % hanging, 400 services: {} requests, {} missed", score.median_delay(), score.missed.len());
-    assert!(score.missed.is_empty() && score.median_delay() <= 55);
+    let score = |lives: &[Life]| Score::of(&mut Tripline::new(&recommended_policy(&setting)), lives);
+    let hanging = score(&lives(&setting, &[Shape::Hanging], 100..500));
+    println!("12 % hanging, 400 services: {} requests, {} missed", hanging.median_delay(), hanging.missed.len());
+    assert!(hanging.missed.is_empty() && hanging.median_delay() <= 55);
+    let healthy = score(&lives(&setting, &Shape::HEALTHY, 100..260));
+    println!("of 960 healthy services {} tripped: {:?}", healthy.false_trips.len(), healthy.false_trips);
+    assert!(healthy.false_trips.len() <= 4, "1 of 240");
 }
 
 /// The guarantee is about a window's length of calls, whatever their rate and threshold, so the score should not hang on them.
@@ -96,7 +102,8 @@ fn other_rates_and_thresholds_change_little() {
         (5.0, false, 1_000.0, 18),
     ] {
         let setting = Setting { calls: 3_000, interval_ms, poisson, threshold_ms };
-        let score = Score::of(&mut Tripline::new(&recommended_policy(&setting)), &lives(&setting, 500..520));
+        let score =
+            Score::of(&mut Tripline::new(&recommended_policy(&setting)), &lives(&setting, &all_shapes(), 500..520));
         let arrivals = if poisson { "at random" } else { "evenly" };
         println!("{}", score.row(&format!("a call each {interval_ms} ms, {arrivals}; slow above {threshold_ms} ms")));
         assert!(score.false_trips.len() <= most_false_trips, "of 120: {:?}", score.false_trips);
@@ -113,7 +120,10 @@ fn a_level_a_fifth_above_the_threshold_is_found_in_the_end() {
         let mut found_after: Vec<usize> = delays.into_iter().flatten().collect();
         found_after.sort_unstable();
         let median = found_after.get(found_after.len() / 2);
-        println!("percentile at {above} of the threshold: {:.0} % found within 2,000 requests, median {median:?}", 100.0 * found);
+        println!(
+            "percentile at {above} of the threshold: {:.0} % found within 2,000 requests, median {median:?}",
+            100.0 * found
+        );
         assert!(found >= least_found, "{above}: {found}");
     }
 }

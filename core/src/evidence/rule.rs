@@ -67,7 +67,8 @@ impl EvidenceRule {
         let bound = log_rounded_up((1.0 + crossings) / (1.0 - confidence));
         let quick = Cusum::new(p0 * QUICK_ODDS_LESS_ONE, LOG_QUICK, bound.wrapping_add(LOG_OF_QUICK_PART))?;
         let patient = Cusum::new(p0 * PATIENT_ODDS_LESS_ONE, LOG_PATIENT, bound.wrapping_add(LOG_OF_PATIENT_PART))?;
-        let hangs_are_news = patient.slow >= LEAST_STEP_OF_HANGING && upper_half(confidence) <= MOST_CONFIDENCE_OF_HANGING;
+        let hangs_are_news =
+            patient.slow >= LEAST_STEP_OF_HANGING && upper_half(confidence) <= MOST_CONFIDENCE_OF_HANGING;
         Some(Self {
             quick_bound: quick.bound,
             patient_bound: patient.bound,
@@ -148,7 +149,6 @@ fn log_rounded_up(x: f64) -> u32 {
     u64::from(log2.wrapping_add(3)).wrapping_mul(LN_2).div_ceil(1 << (DIGITS + 32 - LOG_BITS)) as u32
 }
 
-
 #[cfg(test)]
 mod tests {
     use core::num::NonZeroU16;
@@ -220,10 +220,9 @@ mod tests {
                 for confidence in [1e-9, 0.5, 0.9, 0.999, 1.0_f64.next_down()] {
                     let p0 = 1.0 - percentile;
                     let rule = rule(percentile, size, confidence);
-                    for (test, odds_less_one, part) in [
-                        (rule.quick(), QUICK_ODDS_LESS_ONE, 0.8),
-                        (rule.patient(), PATIENT_ODDS_LESS_ONE, 0.2),
-                    ] {
+                    for (test, odds_less_one, part) in
+                        [(rule.quick(), QUICK_ODDS_LESS_ONE, 0.8), (rule.patient(), PATIENT_ODDS_LESS_ONE, 0.2)]
+                    {
                         let d = 1.0 + odds_less_one * p0;
                         // One step of a fast call, as the test takes it: not less than ln d.
                         let least = f64::from(((1.0 + odds_less_one).ln() * 65_536.0) as u32 / LEAST_PART_OF_FAST);
@@ -232,7 +231,10 @@ mod tests {
                         let per_unit = fast / f64::from(FAST);
                         let growth = p0 * (f64::from(test.slow()) * per_unit).exp() + (1.0 - p0) * (-fast).exp();
                         assert!(growth <= 1.0 + 1e-12, "{percentile} {odds_less_one}: {growth}");
-                        assert!(growth > 0.96 || p0 < 0.001, "not too timid either: {percentile} {odds_less_one}: {growth}");
+                        assert!(
+                            growth > 0.96 || p0 < 0.001,
+                            "not too timid either: {percentile} {odds_less_one}: {growth}"
+                        );
                         let p1 = (1.0 + odds_less_one) * p0 / d;
                         let odds = (1.0 + (f64::from(size) - 1.0) * p1) / ((1.0 - confidence) * part);
                         let bound = f64::from(test.bound()) * per_unit;

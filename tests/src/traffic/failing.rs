@@ -14,12 +14,8 @@ pub(super) fn latencies(shape: Shape, draw: &mut Draw<'_>) -> (Vec<f64>, usize) 
         Shape::FastRamp => crossing = ramp(draw, &mut latencies, percentile, begin, (40.0, 160.0)),
         Shape::SlowRamp => crossing = ramp(draw, &mut latencies, percentile, begin, (600.0, 1_200.0)),
         Shape::Hanging => {
-            let share = HANGING_SHARE;
-            for latency in &mut latencies[begin..] {
-                if draw.noise.chance(share) {
-                    *latency = HANGING_FOR * threshold;
-                }
-            }
+            let hanging = latencies[begin..].iter_mut().filter(|_| draw.noise.chance(HANGING_SHARE));
+            hanging.for_each(|latency| *latency = HANGING_FOR * threshold);
         }
         Shape::Alternating => {
             let slow = draw.between(1.3, 5.0) * threshold;
