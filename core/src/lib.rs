@@ -38,6 +38,8 @@ mod breaker;
 mod counts;
 mod event;
 mod evidence;
+#[cfg(feature = "forecast")]
+mod forecast;
 mod incident;
 mod memory;
 pub mod on_a_microcontroller;
@@ -64,6 +66,8 @@ pub use alarm::Alarm;
 pub use breaker::{Breaker, CapacityError, Generation, Refusal, RefusalReason, Trip};
 pub use counts::{Counts, Total};
 pub use event::{EVENT_CAPACITY, Event, EventKind, IncidentCause, IncidentEnd};
+#[cfg(feature = "forecast")]
+pub use forecast::MemoryForecast;
 #[cfg(feature = "staging")]
 pub use incident::Incident;
 pub use memory::{MemorySample, MemoryState};
