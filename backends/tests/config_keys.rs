@@ -125,6 +125,8 @@ const CASES: &[Case] = &[
         "0 < x < 100 (percent)",
     ),
     case("memory_hysteresis", &["0", "5", "7.5", "50"], &["51"], "0 to 50 (percentage points)"),
+    case("memory_horizon", &["0", "0.5", "60", "300.0", "86400"], &["86400.5", "86401"], "0 to 86400 (seconds)"),
+    flag("memory_horizon_trips"),
     case(
         "memory_source",
         &["\"auto\"", "\"cgroup\"", "\"sysinfo\"", "\"mock\""],
@@ -312,6 +314,7 @@ fn every_key_at_the_top_sets_its_own_field() {
          trend_analysis_min_sample_count = 12\ntrip_confidence = 0.9\nfailure_rate_threshold = 0.4\n\
          stall_detection = false\nwait_time = 4\nwait_backoff = 3\nmax_wait_time = 6\nwait_jitter = 0.2\n\
          half_open_max_calls = 7\nrecovery_time = 8\nmemory_threshold = 60\nmemory_hysteresis = 9\n\
+         memory_horizon = 13.5\nmemory_horizon_trips = true\n\
          memory_source = \"mock\"\nsample_interval_ms = 11\nstate_dir = \"s\"\n",
         "f",
     )
@@ -339,6 +342,8 @@ fn every_key_at_the_top_sets_its_own_field() {
     expected.recovery_time = Duration::from_secs(8);
     expected.memory_threshold = MemoryThreshold::new(0.6).unwrap();
     expected.memory_hysteresis = Ratio::new(0.09).unwrap();
+    expected.memory_horizon = Duration::from_millis(13_500);
+    expected.memory_horizon_trips = true;
     expected.sample_interval = Duration::from_millis(11);
     assert_eq!(config.policy, expected);
 }

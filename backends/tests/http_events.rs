@@ -109,6 +109,31 @@ fn what_changes_is_told_with_its_cause() {
 }
 
 #[test]
+fn memory_that_is_foretold_to_run_out_is_told() {
+    run(async {
+        let api = api();
+        let server = server(&api);
+        let mut reader = server.reader("").await;
+        settled(&mut reader).await;
+        let mut policy = api.breaker().read(|core| core.policy().clone());
+        policy.memory_horizon = Duration::from_secs(60);
+        api.breaker().set_policy(&policy).unwrap();
+        for reading in 0..440_u64 {
+            // Half a percent a second, after 150 s of quiet.
+            let used = 4_000 + 25 * reading.saturating_sub(300);
+            api.subject.memory.set(Some(MemorySample { used, limit: Some(10_000) }));
+            api.world.advance(Duration::from_millis(500));
+        }
+        let memory = reader.find("memory", |data| data["state"] == "running_out").await.data;
+        assert!(memory["usage_percent"].as_f64().unwrap() > 69.0, "{memory}");
+        reader.find("status", |data| data["memory_exhausted_in_seconds"].is_number()).await;
+        api.subject.memory.set_percent(40);
+        api.world.advance(Duration::from_secs(20));
+        reader.find("memory", |data| data["state"] == "ok").await;
+    });
+}
+
+#[test]
 fn a_changed_setting_is_told() {
     run(async {
         let api = api();

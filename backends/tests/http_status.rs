@@ -19,7 +19,7 @@ use crate::http_support::{Api, assert_refused, send};
 // ----- status
 
 const STATUS_FIELDS: &str = "name enabled triggered state trip_reason retry_after_ms last_trip_time memory_ok \
-    current_memory_usage_mb memory_threshold_percent total_memory_mb memory_usage_percent latency_ok breach \
+    current_memory_usage_mb memory_threshold_percent total_memory_mb memory_usage_percent memory_exhausted_in_seconds latency_ok breach \
     current_percentile_ms latency_threshold_ms latency_percent_of_threshold percentile_value latency_window_size samples \
     wait_time_seconds recent_latencies_ms trend_analysis_enabled trend_analysis_min_sample_count has_positive_trend trend \
     in_flight stalled memory_source supervisor config_error";
@@ -47,7 +47,7 @@ fn the_status_of_a_healthy_breaker_tells_all_figures() {
             "name": "default", "enabled": true, "triggered": false, "state": "closed",
             "trip_reason": null, "retry_after_ms": null, "last_trip_time": null,
             "memory_ok": true, "current_memory_usage_mb": 512, "memory_threshold_percent": 80,
-            "total_memory_mb": 1024, "memory_usage_percent": 50,
+            "total_memory_mb": 1024, "memory_usage_percent": 50, "memory_exhausted_in_seconds": null,
             "latency_ok": false, "breach": true, "current_percentile_ms": 200, "latency_threshold_ms": 300,
             "latency_percent_of_threshold": 66.666_666_667, "percentile_value": 0.95,
             "latency_window_size": 64, "samples": 2, "wait_time_seconds": 10, "recent_latencies_ms": [100, 200],
@@ -102,6 +102,28 @@ fn measured_memory_has_two_decimals() {
     api.subject.memory.set(Some(MemorySample { used: 1, limit: Some(3) }));
     api.world.advance(Duration::from_secs(1));
     assert_eq!(api.get("/breaker/status").json()["memory_usage_percent"], json!(33.33));
+}
+
+#[test]
+fn the_seconds_until_memory_is_exhausted_are_told_while_it_is_foretold() {
+    let mut policy = Policy::default();
+    policy.memory_horizon = Duration::from_secs(60);
+    let api = Api::with(policy);
+    let read = |used: u64| {
+        api.subject.memory.set(Some(MemorySample { used, limit: Some(1_000) }));
+        api.world.advance(Duration::from_millis(500));
+        api.get("/breaker/status").json()["memory_exhausted_in_seconds"].clone()
+    };
+    assert!((0..300).all(|_| read(400).is_null()));
+    // Full after 120 s: foretold when 60 s are left.
+    let told: Vec<Value> = (1..240).map(|reading| read(400 + reading * 5 / 2)).collect();
+    let began = told.iter().position(|seconds| !seconds.is_null()).unwrap();
+    assert!((118..124).contains(&began), "{began}: {}", told[began]);
+    let seconds = told[began].as_f64().unwrap();
+    assert!((57.0..=60.0).contains(&seconds), "{seconds}");
+    assert!(told[began + 40].as_f64().unwrap() < seconds - 15.0, "it comes nearer");
+    api.breaker().set_policy(&Policy::default()).unwrap();
+    assert_eq!(api.get("/breaker/status").json()["memory_exhausted_in_seconds"], Value::Null);
 }
 
 #[test]

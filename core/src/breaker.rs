@@ -287,6 +287,23 @@ impl<const N: usize> Breaker<N> {
         self.catch_up(now);
     }
 
+    /// Whether memory is foretold to run out within `memory_horizon`; tell it after each reading, for instance what a
+    /// [`MemoryForecast`](crate::MemoryForecast) makes of it. Without effect where the horizon is 0 or memory is unknown.
+    #[cfg(feature = "forecast")]
+    pub fn handle_memory_forecast(&mut self, now: Instant, runs_out: bool) {
+        let now = self.read_clock(now);
+        self.foretell(now, runs_out);
+        match self.state {
+            State::Closed if self.is_forecast_to_trip() => {
+                self.expire_samples(now);
+                self.judge(now, self.verdict());
+            }
+            State::HalfOpen { .. } if self.is_forecast_to_trip() => self.trip(now, TripReason::MemoryForecast),
+            _ => {}
+        }
+        self.catch_up(now);
+    }
+
     /// Lets time pass: samples age, a memory reading goes stale, a lost probe is given up, an incident ends.
     pub fn handle_time(&mut self, now: Instant) {
         let now = self.read_clock(now);

@@ -38,6 +38,12 @@ pub enum EventKind {
     },
     /// What is known of memory changed.
     Memory(MemoryState),
+    /// Memory is foretold to run out within `memory_horizon`, or no longer.
+    #[cfg(feature = "forecast")]
+    MemoryForecast {
+        /// It is foretold now. What is unknown runs out no longer, too.
+        runs_out: bool,
+    },
     /// An incident began.
     IncidentStarted(IncidentCause),
     /// The incident is over.
@@ -56,6 +62,9 @@ pub enum IncidentCause {
     Trip(TripReason),
     /// The percentile is above the threshold, held back from tripping, for `recovery_time` without a break.
     LatencyCondition,
+    /// Memory was foretold to run out, without tripping, for `recovery_time` without a break.
+    #[cfg(feature = "forecast")]
+    MemoryCondition,
 }
 
 impl IncidentCause {
@@ -64,6 +73,8 @@ impl IncidentCause {
         match self {
             Self::Trip(reason) => reason.as_str(),
             Self::LatencyCondition => "latency_condition",
+            #[cfg(feature = "forecast")]
+            Self::MemoryCondition => "memory_condition",
         }
     }
 }

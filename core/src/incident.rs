@@ -123,15 +123,20 @@ impl IncidentTracker {
         self.open.then(|| self.finish(IncidentEnd::Operator))
     }
 
-    /// Looks at a closed breaker in which a condition holds; tells the cause if an incident begins with it.
-    pub(crate) fn condition_holds(&mut self, now: Instant, settings: &Settings) -> Option<IncidentCause> {
+    /// Looks at a closed breaker in which a condition holds, `cause`; tells it if an incident begins with it.
+    pub(crate) fn condition_holds(
+        &mut self,
+        now: Instant,
+        cause: IncidentCause,
+        settings: &Settings,
+    ) -> Option<IncidentCause> {
         let since = if let Health::Condition(since) = self.health { since } else { now };
         self.health = Health::Condition(since);
         if self.open || now.nanos_since(since) < settings.recovery_time_nanos {
             return None;
         }
-        self.begin(now, IncidentCause::LatencyCondition);
-        Some(IncidentCause::LatencyCondition)
+        self.begin(now, cause);
+        Some(cause)
     }
 
     /// Looks at a closed and healthy breaker; tells the end if the incident is over.

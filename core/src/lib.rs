@@ -38,6 +38,8 @@ mod breaker;
 mod counts;
 mod event;
 mod evidence;
+#[cfg(feature = "forecast")]
+mod forecast;
 pub mod how_it_decides;
 mod incident;
 mod memory;
@@ -65,6 +67,8 @@ pub use alarm::Alarm;
 pub use breaker::{Breaker, CapacityError, Generation, Refusal, RefusalReason, Trip};
 pub use counts::{Counts, Total};
 pub use event::{EVENT_CAPACITY, Event, EventKind, IncidentCause, IncidentEnd};
+#[cfg(feature = "forecast")]
+pub use forecast::MemoryForecast;
 #[cfg(feature = "staging")]
 pub use incident::Incident;
 pub use memory::{MemorySample, MemoryState};

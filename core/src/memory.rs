@@ -38,6 +38,9 @@ pub enum MemoryState {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MemoryLatch {
     state: MemoryState,
+    /// It is foretold to run out. Never where it is unknown, or where nobody asks.
+    #[cfg(feature = "forecast")]
+    runs_out: bool,
     reading: Reading,
     /// Of the reading, in parts, so that the latch stays small; 0 where there is none.
     used: u64,
@@ -55,7 +58,15 @@ enum Reading {
 
 impl MemoryLatch {
     pub(crate) const fn new() -> Self {
-        Self { state: MemoryState::Unknown, reading: Reading::Nothing, used: 0, limit: 0, read_at: Instant::ZERO }
+        Self {
+            state: MemoryState::Unknown,
+            #[cfg(feature = "forecast")]
+            runs_out: false,
+            reading: Reading::Nothing,
+            used: 0,
+            limit: 0,
+            read_at: Instant::ZERO,
+        }
     }
 
     pub(crate) const fn state(&self) -> MemoryState {
@@ -64,6 +75,18 @@ impl MemoryLatch {
 
     pub(crate) fn is_set(&self) -> bool {
         self.state == MemoryState::Exhausted
+    }
+
+    #[cfg(feature = "forecast")]
+    pub(crate) const fn runs_out(&self) -> bool {
+        self.runs_out
+    }
+
+    /// Takes a forecast; true if it is another one. What is unknown is not foretold.
+    #[cfg(feature = "forecast")]
+    pub(crate) fn foretell(&mut self, runs_out: bool, settings: &Settings) -> bool {
+        let next = runs_out && settings.forecast_is_on() && self.state != MemoryState::Unknown;
+        core::mem::replace(&mut self.runs_out, next) != next
     }
 
     /// The last reading; `None` when the source failed or the reading is too old.

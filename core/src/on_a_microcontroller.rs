@@ -73,6 +73,12 @@
 //! the failure rate is on. An integer version of these would neither halve the time nor the flash, and would round
 //! differently from the host, so there is none.
 //!
+//! # A memory forecast
+//!
+//! The feature `forecast` is left out by default. It adds 8 bytes to a breaker, and brings
+//! `MemoryForecast`, which the firmware feeds: 6 KiB, and floating point arithmetic for up to eight lines per
+//! reading. None of the figures of this page contain it.
+//!
 //! # Keeping a policy
 //!
 //! With the feature `serde` a [`Policy`](crate::Policy) can be written and read in any format of serde's, for instance

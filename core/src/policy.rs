@@ -67,6 +67,14 @@ pub struct Policy {
     pub memory_threshold: MemoryThreshold,
     /// How far below the threshold the latch clears; at most half the threshold. Default: 0.05.
     pub memory_hysteresis: Ratio,
+    /// Warn when memory is foretold to reach its limit within this time, see [`MemoryForecast`](crate::MemoryForecast);
+    /// 0 = off. In whole milliseconds; at most 49 days (more counts as that). Default: 0.
+    #[cfg(feature = "forecast")]
+    #[cfg_attr(feature = "serde", serde(with = "crate::span"))]
+    pub memory_horizon: Duration,
+    /// Such a forecast opens the breaker, and keeps it open while it holds. Default: false.
+    #[cfg(feature = "forecast")]
+    pub memory_horizon_trips: bool,
     /// How often memory is sampled; a sample older than three of these is no longer believed. Default: 500 ms.
     #[cfg_attr(feature = "serde", serde(with = "crate::span"))]
     pub sample_interval: Duration,
@@ -95,6 +103,10 @@ impl Default for Policy {
             recovery_time: Duration::from_secs(60),
             memory_threshold: MemoryThreshold::default(),
             memory_hysteresis: Ratio::from_percent(5),
+            #[cfg(feature = "forecast")]
+            memory_horizon: Duration::ZERO,
+            #[cfg(feature = "forecast")]
+            memory_horizon_trips: false,
             sample_interval: Duration::from_millis(500),
         }
     }

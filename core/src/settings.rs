@@ -31,6 +31,10 @@ pub(crate) struct Settings {
     pub(crate) memory_threshold: MemoryThreshold,
     memory_hysteresis: Ratio,
     pub(crate) sample_interval_nanos: u64,
+    #[cfg(feature = "forecast")]
+    memory_horizon_millis: u32,
+    #[cfg(feature = "forecast")]
+    memory_horizon_trips: bool,
 }
 
 impl Settings {
@@ -57,6 +61,10 @@ impl Settings {
             memory_threshold: policy.memory_threshold,
             memory_hysteresis: policy.memory_hysteresis,
             sample_interval_nanos: saturating_nanos(policy.sample_interval),
+            #[cfg(feature = "forecast")]
+            memory_horizon_millis: u32::try_from(policy.memory_horizon.as_millis()).unwrap_or(u32::MAX),
+            #[cfg(feature = "forecast")]
+            memory_horizon_trips: policy.memory_horizon_trips,
         }
     }
 
@@ -82,8 +90,29 @@ impl Settings {
             recovery_time: Duration::from_nanos(self.recovery_time_nanos),
             memory_threshold: self.memory_threshold,
             memory_hysteresis: self.memory_hysteresis,
+            #[cfg(feature = "forecast")]
+            memory_horizon: self.memory_horizon(),
+            #[cfg(feature = "forecast")]
+            memory_horizon_trips: self.memory_horizon_trips,
             sample_interval: Duration::from_nanos(self.sample_interval_nanos),
         }
+    }
+
+    #[cfg(feature = "forecast")]
+    pub(crate) fn memory_horizon(&self) -> Duration {
+        Duration::from_millis(self.memory_horizon_millis.into())
+    }
+
+    /// A forecast is looked at.
+    #[cfg(feature = "forecast")]
+    pub(crate) fn forecast_is_on(&self) -> bool {
+        self.memory_horizon_millis > 0
+    }
+
+    /// A forecast opens the breaker.
+    #[cfg(feature = "forecast")]
+    pub(crate) fn forecast_trips(&self) -> bool {
+        self.forecast_is_on() && self.memory_horizon_trips
     }
 
     pub(crate) fn failure_rule_is_on(&self) -> bool {
@@ -115,6 +144,11 @@ mod tests {
         policy.max_wait_time = Duration::new(3, 3);
         policy.recovery_time = Duration::new(4, 4);
         policy.sample_interval = Duration::new(5, 5);
+        #[cfg(feature = "forecast")]
+        {
+            policy.memory_horizon = Duration::from_millis(6);
+            policy.memory_horizon_trips = true;
+        }
         assert_eq!(Settings::new(&policy).policy(), policy);
     }
 
@@ -123,5 +157,10 @@ mod tests {
         let mut policy = Policy::default();
         policy.wait_time = Duration::MAX;
         assert_eq!(Settings::new(&policy).policy().wait_time, Duration::from_nanos(u64::MAX));
+        #[cfg(feature = "forecast")]
+        {
+            policy.memory_horizon = Duration::MAX;
+            assert_eq!(Settings::new(&policy).policy().memory_horizon, Duration::from_millis(u64::from(u32::MAX)));
+        }
     }
 }

@@ -44,7 +44,7 @@ pub struct Triggers {
     pub breaker_open: bool,
     /// Say in the close that the breaker was reset. Default: false.
     pub breaker_reset: bool,
-    /// When memory runs out, where `breaker_open` does not tell of it. Default: true.
+    /// When memory runs out, or is foretold to, where `breaker_open` does not tell of it. Default: true.
     pub memory_threshold: bool,
     /// When latency is too high, where `breaker_open` does not tell of it. Default: true.
     pub latency_threshold: bool,
@@ -63,6 +63,8 @@ impl Triggers {
             (Some(_), _) if self.breaker_open => Some(AlertKind::CircuitOpen),
             (Some(reason), _) | (None, IncidentCause::Trip(reason)) => self.kind_for_trip(reason),
             (None, IncidentCause::LatencyCondition) => self.latency_threshold.then_some(AlertKind::LatencyThreshold),
+            #[cfg(feature = "forecast")]
+            (None, IncidentCause::MemoryCondition) => self.memory_threshold.then_some(AlertKind::MemoryThreshold),
         }
     }
 
@@ -77,6 +79,8 @@ impl Triggers {
             | TripReason::LatencySustained
             | TripReason::ProbeSlow
             | TripReason::ProbeFailed => self.latency_threshold.then_some(AlertKind::LatencyThreshold),
+            #[cfg(feature = "forecast")]
+            TripReason::MemoryForecast => self.memory_threshold.then_some(AlertKind::MemoryThreshold),
             TripReason::Failures => None,
         }
     }

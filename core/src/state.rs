@@ -110,11 +110,16 @@ pub enum TripReason {
     ProbeSlow,
     /// A probe failed.
     ProbeFailed,
+    /// Memory is foretold to be exhausted soon.
+    #[cfg(feature = "forecast")]
+    MemoryForecast,
 }
+
+const REASONS: usize = if cfg!(feature = "forecast") { 10 } else { 9 };
 
 impl TripReason {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; REASONS] = [
         Self::Latency,
         Self::LatencyRising,
         Self::LatencyPlateau,
@@ -124,6 +129,8 @@ impl TripReason {
         Self::MemoryAndLatency,
         Self::ProbeSlow,
         Self::ProbeFailed,
+        #[cfg(feature = "forecast")]
+        Self::MemoryForecast,
     ];
 
     /// The name as it stands in status, metrics and replay.
@@ -138,6 +145,8 @@ impl TripReason {
             Self::MemoryAndLatency => "memory_and_latency",
             Self::ProbeSlow => "probe_slow",
             Self::ProbeFailed => "probe_failed",
+            #[cfg(feature = "forecast")]
+            Self::MemoryForecast => "memory_forecast",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use event_listener::EventListener;
 use tripline_core::{
-    Breaker as Core, CapacityError, Event, Generation, Instant, Latency, MemorySample, Outcome, Policy, Refusal,
+    Breaker as Core, CapacityError, Event, Generation, Instant, Latency, MemoryForecast, Outcome, Policy, Refusal,
 };
 
 use crate::admission::Admission;
@@ -58,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) reports_dropped: AtomicU64,
     /// Somebody samples memory, ages samples and pages people.
     pub(crate) supervisors: AtomicU64,
+    /// There only while there is a horizon. Elsewhere, so that a breaker without one stays small.
+    pub(crate) forecast: Mutex<Option<Box<MemoryForecast>>>,
     /// What people were told of, also if the supervisor is replaced meanwhile.
     pub(crate) incident: Mutex<IncidentBook>,
 }
@@ -234,14 +236,6 @@ impl Breaker {
     /// [`stall_detection`](crate::Builder::stall_detection) off.
     pub fn handle_stalled(&self, now: Instant, count: u16) {
         self.with_core(|core| core.handle_stalled(now, core.generation(), count));
-    }
-
-    /// Memory was read, or could not be.
-    pub fn handle_memory(&self, now: Instant, sample: Option<MemorySample>) {
-        self.with_core(|core| match sample {
-            Some(sample) => core.handle_memory(now, sample),
-            None => core.handle_memory_lost(now),
-        });
     }
 
     /// When [`Breaker::handle_time`] is due at the latest, if nothing else happens.

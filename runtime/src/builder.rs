@@ -83,6 +83,7 @@ impl Builder {
                 refusals: Refusals::new(),
                 reports_dropped: AtomicU64::new(0),
                 supervisors: AtomicU64::new(0),
+                forecast: Mutex::new(None),
                 incident: Mutex::default(),
             }),
         })

@@ -68,7 +68,7 @@ mod tests {
             (0..i).for_each(|_| refusals.count(reason));
         }
         let totals: Vec<_> = reasons.iter().map(|&reason| refusals.of(reason)).collect();
-        assert_eq!(totals, (1..=11).collect::<Vec<_>>());
-        assert_eq!(refusals.all(), 66);
+        assert_eq!(totals, (1..=12).collect::<Vec<_>>());
+        assert_eq!(refusals.all(), 78);
     }
 }

@@ -190,6 +190,11 @@ impl Watched {
                     _ => {}
                 }
             }
+            EventKind::MemoryForecast { runs_out: true } => {
+                let seconds = self.breaker.memory_exhausted_in().map(|left| left.as_secs());
+                tracing::warn!(breaker, seconds, "memory runs out soon if it goes on like this");
+            }
+            EventKind::MemoryForecast { runs_out: false } => tracing::info!(breaker, "memory no longer runs out soon"),
             EventKind::ClockJumpedBack => tracing::warn!(breaker, "the clock was set back; time goes on"),
             _ => {}
         }

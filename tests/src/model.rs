@@ -53,6 +53,8 @@ pub enum Happened {
     Transition(StateKind, StateKind, Cause),
     /// What is known of memory changed.
     Memory(MemoryState),
+    /// Memory is foretold to run out, or no longer.
+    MemoryForecast(bool),
     /// An incident began.
     IncidentStarted(IncidentCause),
     /// An incident ended.
@@ -93,6 +95,8 @@ pub struct Model {
     /// What is known of memory.
     pub memory: MemoryState,
     memory_reading: Option<(Instant, MemorySample)>,
+    /// Memory is foretold to run out.
+    pub runs_out: bool,
     /// Exhausted memory is simulated.
     pub simulated_memory: bool,
     /// A latency breach is simulated.
@@ -131,6 +135,7 @@ impl Model {
             breaches_in_a_row: 0,
             memory: MemoryState::Unknown,
             memory_reading: None,
+            runs_out: false,
             simulated_memory: false,
             simulated_latency: false,
             failed_probings: 0,
@@ -151,6 +156,7 @@ impl Model {
         self.catch_up();
         if let State::Open { until } = self.state {
             let held = self.memory == MemoryState::Exhausted || self.simulated_memory || self.simulated_latency;
+            let held = held || self.forecast_trips();
             if self.latest < until || held {
                 return None;
             }
@@ -225,6 +231,20 @@ impl Model {
         self.catch_up();
     }
 
+    /// Memory is foretold to run out, or no longer.
+    pub fn read_forecast(&mut self, now: Instant, runs_out: bool) {
+        self.reading(now);
+        self.foretell(runs_out);
+        if self.forecast_trips() {
+            match self.state {
+                State::Closed => self.judge(),
+                State::HalfOpen { .. } => self.trip(TripReason::MemoryForecast),
+                _ => {}
+            }
+        }
+        self.catch_up();
+    }
+
     /// Time passes.
     pub fn pass_time(&mut self, now: Instant) {
         self.reading(now);
@@ -241,6 +261,7 @@ impl Model {
             self.breaches_in_a_row = 0;
         }
         self.latch_memory();
+        self.foretell(self.runs_out);
         if policy.enabled { self.enable(now) } else { self.disable(now) }
     }
 

@@ -103,7 +103,9 @@ impl StagingModel {
 /// The kind of alert that tells of an incident.
 fn kind(incident: &ModelIncident, triggers: &Triggers) -> Option<AlertKind> {
     let by_cause = |reason| match reason {
-        TripReason::Memory | TripReason::MemoryAndLatency => Some(AlertKind::MemoryThreshold),
+        TripReason::Memory | TripReason::MemoryAndLatency | TripReason::MemoryForecast => {
+            Some(AlertKind::MemoryThreshold)
+        }
         TripReason::Failures => None,
         _ => Some(AlertKind::LatencyThreshold),
     };
@@ -115,6 +117,7 @@ fn kind(incident: &ModelIncident, triggers: &Triggers) -> Option<AlertKind> {
     match incident.trip {
         Some(_) if triggers.breaker_open => Some(AlertKind::CircuitOpen),
         Some(reason) => by_cause(reason).filter(is_on),
+        None if incident.cause == IncidentCause::MemoryCondition => Some(AlertKind::MemoryThreshold).filter(is_on),
         None => Some(AlertKind::LatencyThreshold).filter(is_on),
     }
 }

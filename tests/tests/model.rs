@@ -101,6 +101,10 @@ impl Pair {
                 }
                 self.model.read_memory(now, sample);
             }
+            Input::Forecast(runs_out) => {
+                self.core.handle_memory_forecast(now, runs_out);
+                self.model.read_forecast(now, runs_out);
+            }
             Input::Pass(ms) => self.now_ms += ms,
             Input::SetBack(ms) => self.now_ms = self.now_ms.saturating_sub(ms),
             Input::Policy(ref policy) => {
@@ -179,6 +183,7 @@ impl Pair {
                     Happened::Transition(from, to, cause)
                 }
                 EventKind::Memory(state) => Happened::Memory(state),
+                EventKind::MemoryForecast { runs_out } => Happened::MemoryForecast(runs_out),
                 EventKind::IncidentStarted(cause) => Happened::IncidentStarted(cause),
                 EventKind::IncidentEnded(end) => Happened::IncidentEnded(end),
                 EventKind::ClockJumpedBack => Happened::ClockJumpedBack,
@@ -208,6 +213,7 @@ impl Pair {
         assert_eq!(core.is_in_incident(), model.incident.open);
         self.compare_incident();
         assert_eq!(core.memory_state(), model.memory);
+        assert_eq!(core.is_memory_running_out(), model.runs_out);
         assert_eq!(core.stalled(), model.stalled);
         assert_eq!(core.is_memory_simulated(), model.simulated_memory);
         assert_eq!(core.is_latency_simulated(), model.simulated_latency);
@@ -299,7 +305,10 @@ fn the_core_does_what_the_naive_model_does() {
         "Transition(Disabled, Closed, Enable)",
         "Transition(Closed, HalfOpen, Resumed)",
         "Memory(Unknown)",
+        "Transition(HalfOpen, Open, Trip(MemoryForecast))",
+        "MemoryForecast(false)",
         "IncidentStarted(LatencyCondition)",
+        "IncidentStarted(MemoryCondition)",
         "IncidentEnded(Healthy)",
         "IncidentEnded(Operator)",
         "ClockJumpedBack",
@@ -361,6 +370,7 @@ fn feed_blindly(core: &mut Core, input: &Input, at: Instant, confidence: f64) {
         Input::Stalled { count, .. } => core.handle_stalled(at, current, count * 10_000),
         Input::Memory(Some(sample)) => core.handle_memory(at, sample),
         Input::Memory(None) => core.handle_memory_lost(at),
+        Input::Forecast(runs_out) => core.handle_memory_forecast(at, runs_out),
         Input::Pass(_) | Input::SetBack(_) | Input::Time => {
             core.handle_time(at);
             let _ = core.poll_deadline();

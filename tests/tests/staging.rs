@@ -52,7 +52,8 @@ fn reasons() -> impl Strategy<Value = TripReason> {
 }
 
 fn inputs() -> impl Strategy<Value = Input> {
-    let causes = prop_oneof![2 => reasons().prop_map(IncidentCause::Trip), 1 => Just(IncidentCause::LatencyCondition)];
+    let causes = prop_oneof![2 => reasons().prop_map(IncidentCause::Trip), 1 => Just(IncidentCause::LatencyCondition),
+        1 => Just(IncidentCause::MemoryCondition)];
     let ends = prop_oneof![Just(IncidentEnd::Healthy), Just(IncidentEnd::Operator)];
     prop_oneof![
         8 => prop_oneof![3 => 0..10_u64, 3 => 0..100_u64, 1 => 0..1_000_u64].prop_map(Input::Pass),
@@ -232,5 +233,5 @@ fn staging_tells_what_the_model_tells() {
             assert!(seen.contains(&format!("{kind} {stage}")), "{kind} {stage} never came");
         }
     }
-    assert!(seen.contains("LatencyThreshold TakenOver"));
+    assert!(seen.contains("LatencyThreshold TakenOver") && seen.contains("MemoryThreshold TakenOver"));
 }

@@ -1,9 +1,13 @@
 //! Settings that are allowed and hardly mean what they say.
 
+use tripline_runtime::core::Policy;
+
 use super::model::Config;
 use super::opsgenie::{OpsGenie, Provider};
 use super::text::is_open_to_readers;
 
+/// Memory readings that a forecast needs within its horizon, to be of any use.
+const LEAST_READINGS_IN_HORIZON: u32 = 20;
 /// Tags that an alert has of its own, out of the 20 that the service keeps.
 const TAGS_LEFT: usize = 11;
 /// Longest tag that the service keeps, in characters.
@@ -14,6 +18,7 @@ pub(crate) fn advice(config: &Config, given: &dyn Fn(&str) -> bool) -> Vec<(&'st
     let mut found = Vec::new();
     of_samples(config, given, &mut found);
     of_times(config, &mut found);
+    of_horizon(&config.policy, &mut found);
     of_opsgenie(&config.opsgenie, given, &mut found);
     if config.webhook.url.as_ref().is_some_and(|url| is_open_to_readers(url.expose())) {
         found.push(("webhook.url", "plain http: alerts can be read and changed on the way; use https".into()));
@@ -61,6 +66,18 @@ fn of_times(config: &Config, found: &mut Vec<(&'static str, String)>) {
     if policy.latency_max_age <= threshold {
         let words = "not longer than latency_threshold: calls that hang no longer count before they are slow";
         found.push(("latency_max_age", words.into()));
+    }
+}
+
+fn of_horizon(policy: &Policy, found: &mut Vec<(&'static str, String)>) {
+    if policy.memory_horizon.is_zero() {
+        if policy.memory_horizon_trips {
+            found.push(("memory_horizon_trips", "has no effect without memory_horizon".into()));
+        }
+    } else if policy.memory_horizon < policy.sample_interval * LEAST_READINGS_IN_HORIZON {
+        let words =
+            "too short to foretell anything from a measurement every sample_interval_ms; set at least 20 of these";
+        found.push(("memory_horizon", words.into()));
     }
 }
 

@@ -47,6 +47,9 @@ pub struct Status {
     /// Memory in use, in percent of what may be used, with at most two decimals.
     #[schema(value_type = Option<f64>, required)]
     pub memory_usage_percent: Option<Number>,
+    /// In how many seconds memory reaches its limit if it goes on as it does; null where not within `memory_horizon`.
+    #[schema(value_type = Option<f64>, required)]
+    pub memory_exhausted_in_seconds: Option<Number>,
     /// Whether the percentile is at or below the threshold, and nothing else is simulated.
     pub latency_ok: bool,
     /// Whether the latency is above its threshold with the evidence that was asked for.
@@ -102,6 +105,7 @@ impl Status {
         let (now, wall) = (clock.now(), clock.wall());
         let tracked = breaker.detects_stalls();
         let in_flight = tracked.then(|| breaker.in_flight());
+        let memory_exhausted_in = breaker.memory_exhausted_in().map(|left| tidy(left.as_secs_f64().round()));
         let supervisor = if breaker.is_supervised() { "running" } else { "not running: memory and alerts do not work" };
         breaker.read(|core| {
             let policy = core.policy();
@@ -122,6 +126,7 @@ impl Status {
                 memory_threshold_percent: percent(policy.memory_threshold.get()),
                 total_memory_mb: memory.and_then(|sample| sample.limit).map(mebibytes),
                 memory_usage_percent: memory.and_then(MemorySample::ratio).and_then(rough_percent),
+                memory_exhausted_in_seconds: memory_exhausted_in.flatten(),
                 latency_ok: core.latency_ok(),
                 breach: core.is_breach(),
                 current_percentile_ms: percentile.and_then(|latency| tidy(latency.as_millis_f64())),

@@ -18,6 +18,7 @@
 //! | `tripline_memory_known` | gauge | 0: memory is unknown, its rule cannot trip |
 //! | `tripline_memory_used_bytes`, `tripline_memory_limit_bytes` | gauge | left out where unknown |
 //! | `tripline_memory_threshold_ratio` | gauge | the share of the limit from which on memory is exhausted |
+//! | `tripline_memory_exhausted_in_seconds` | gauge | if it goes on as it does; left out where not within `memory_horizon` |
 //! | `tripline_calls_in_flight`, `tripline_calls_stalled` | gauge | left out where they are not tracked |
 //! | `tripline_supervised` | gauge | 0: memory and alerts do not work |
 //! | `tripline_alerts_sent_total` | counter | alerts that a sink took, also one that is switched off, by `sink`, `kind` and `stage` |
@@ -137,6 +138,8 @@ fn memory(text: &mut Text, readings: &[Reading]) {
         .each(readings, |reading| reading.memory.map(|memory| memory.used));
     text.gauge("tripline_memory_limit_bytes", "Memory that may be used.")
         .each(readings, |reading| reading.memory.and_then(|memory| memory.limit));
+    text.gauge("tripline_memory_exhausted_in_seconds", "When memory reaches its limit, if it goes on as it does.")
+        .each(readings, |reading| reading.memory_exhausted_in.map(|left| left.as_secs_f64()));
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The figures of one breaker at one moment.
 
+use std::time::Duration;
+
 use tripline_runtime::core::{
     Counts, Latency, MemorySample, MemoryState, MemoryThreshold, RefusalReason, State, StateKind, TripReason,
 };
@@ -21,6 +23,8 @@ pub(super) struct Reading {
     pub(super) memory_state: MemoryState,
     pub(super) memory_threshold: MemoryThreshold,
     pub(super) memory: Option<MemorySample>,
+    /// `None` where it is not foretold.
+    pub(super) memory_exhausted_in: Option<Duration>,
     /// `None` where calls in flight are not tracked.
     pub(super) in_flight: Option<usize>,
     pub(super) stalled: Option<u16>,
@@ -31,6 +35,7 @@ impl Reading {
     pub(super) fn take(breaker: &Breaker) -> Self {
         let tracked = breaker.detects_stalls();
         let (durations, in_flight) = (breaker.latency_histogram(), tracked.then(|| breaker.in_flight()));
+        let memory_exhausted_in = breaker.memory_exhausted_in();
         breaker.read(|core| Self {
             name: breaker.name().clone(),
             state: core.state().kind(),
@@ -45,6 +50,7 @@ impl Reading {
             memory_state: core.memory_state(),
             memory_threshold: core.policy().memory_threshold,
             memory: core.memory_sample(),
+            memory_exhausted_in,
             in_flight,
             stalled: tracked.then(|| core.stalled()),
             supervised: breaker.is_supervised(),

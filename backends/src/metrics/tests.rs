@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tripline_runtime::core::{Latency, Outcome, Policy};
+use tripline_runtime::core::{Latency, MemorySample, Outcome, Policy};
 use tripline_runtime::test_util::{MemoryStore, RecordingSink, World};
 use tripline_runtime::{Breaker, BreakerName, DeliveryError, Registry, Watch, supervise};
 
@@ -74,6 +74,25 @@ fn a_trip_and_a_refusal_are_counted() {
 }
 
 #[test]
+fn the_time_until_memory_is_exhausted_is_there_while_it_is_foretold() {
+    let world = World::new(1);
+    let mut policy = policy();
+    policy.memory_horizon = Duration::from_secs(60);
+    let subject = world.breaker(policy).unwrap();
+    let registry = Registry::new();
+    registry.add(subject.breaker.clone()).unwrap();
+    let series = r#"tripline_memory_exhausted_in_seconds{breaker="default"}"#;
+    let read = |used: u64| {
+        subject.memory.set(Some(MemorySample { used, limit: Some(1_000) }));
+        world.advance(Duration::from_millis(500));
+        line(&render(&registry, None, None), series).map(|value| value.parse::<f64>().unwrap())
+    };
+    assert!((0..300).all(|_| read(400).is_none()));
+    let told = (1..=160).fold(None, |_, reading| read(400 + reading * 5 / 2)).unwrap();
+    assert!((36.0..42.0).contains(&told), "{told}");
+}
+
+#[test]
 fn what_is_unknown_is_left_out_and_said_to_be_unknown() {
     let world = World::new(1);
     let registry = Registry::new();
@@ -82,6 +101,7 @@ fn what_is_unknown_is_left_out_and_said_to_be_unknown() {
     for absent in [
         "tripline_memory_used_bytes{",
         "tripline_memory_limit_bytes{",
+        "tripline_memory_exhausted_in_seconds{",
         "tripline_latency_percentile_seconds{",
         "tripline_call_duration_seconds",
         "tripline_calls_in_flight{",

@@ -139,7 +139,7 @@ pub(crate) fn status(state: &str) -> Value {
         "name": "default", "enabled": state != "disabled", "triggered": triggered, "state": state,
         "trip_reason": triggered.then_some("latency_rising"), "retry_after_ms": null, "last_trip_time": null,
         "memory_ok": true, "current_memory_usage_mb": 512, "memory_threshold_percent": 80, "total_memory_mb": 1024,
-        "memory_usage_percent": 50, "latency_ok": true, "breach": false, "current_percentile_ms": 20.25,
+        "memory_usage_percent": 50, "memory_exhausted_in_seconds": null, "latency_ok": true, "breach": false, "current_percentile_ms": 20.25,
         "latency_threshold_ms": 1500, "latency_percent_of_threshold": 1.35, "percentile_value": 0.95,
         "latency_window_size": 64, "samples": 3, "wait_time_seconds": 10, "recent_latencies_ms": [10, 20, 40],
         "trend_analysis_enabled": true, "trend_analysis_min_sample_count": 10, "has_positive_trend": false,

@@ -1,7 +1,7 @@
 //! The state machine: what a finished call, a reading or the time that passes does to the state.
 
 use super::{Breaker, Generation, Refusal, Trip};
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, IncidentCause};
 use crate::evidence::{Evidence, Slowness};
 use crate::outcome::Outcome;
 use crate::rules::Verdict;
@@ -82,6 +82,8 @@ impl<const N: usize> Breaker<N> {
             (true, Some(_)) => Some(TripReason::MemoryAndLatency),
             (true, None) => Some(TripReason::Memory),
             (false, Some(reason)) => Some(reason),
+            #[cfg(feature = "forecast")]
+            (false, None) if self.is_forecast_to_trip() => Some(TripReason::MemoryForecast),
             (false, None) => {
                 self.limits.failures(&self.settings, &self.window, self.stalled).then_some(TripReason::Failures)
             }
@@ -203,7 +205,7 @@ impl<const N: usize> Breaker<N> {
 
     pub(super) fn memory_seen(&mut self, now: Instant, changed: bool) {
         if changed {
-            self.emit(now, EventKind::Memory(self.memory.state()));
+            self.memory_changed(now);
         }
         match self.state {
             State::Closed if self.memory.is_set() => {
@@ -236,17 +238,27 @@ impl<const N: usize> Breaker<N> {
     }
 
     fn look_at_incident(&mut self, now: Instant, verdict: Verdict) {
-        let news = if verdict.above && verdict.enough {
-            self.incident.condition_holds(now, &self.settings).map(EventKind::IncidentStarted)
-        } else {
-            self.incident.healthy(now, &self.settings, self.limits.minimum_samples).map(|end| {
-                self.wait.fall_back();
-                EventKind::IncidentEnded(end)
-            })
-        };
-        if let Some(kind) = news {
-            self.emit(now, kind);
+        if let Some(condition) = self.condition(verdict) {
+            if let Some(cause) = self.incident.condition_holds(now, condition, &self.settings) {
+                self.emit(now, EventKind::IncidentStarted(cause));
+            }
+        } else if let Some(end) = self.incident.healthy(now, &self.settings, self.limits.minimum_samples) {
+            self.wait.fall_back();
+            self.emit(now, EventKind::IncidentEnded(end));
         }
+    }
+
+    /// What is bad enough to begin an incident with, though it does not trip.
+    #[cfg_attr(not(feature = "forecast"), expect(clippy::unused_self, reason = "only a forecast needs it"))]
+    fn condition(&self, verdict: Verdict) -> Option<IncidentCause> {
+        if verdict.above && verdict.enough {
+            return Some(IncidentCause::LatencyCondition);
+        }
+        #[cfg(feature = "forecast")]
+        if self.memory.runs_out() {
+            return Some(IncidentCause::MemoryCondition);
+        }
+        None
     }
 
     pub(super) fn trip_reason(&self) -> TripReason {
@@ -274,8 +286,27 @@ impl<const N: usize> Breaker<N> {
 
     pub(super) fn expire_memory(&mut self, now: Instant) {
         if self.memory.expire(now, &self.settings) {
-            self.emit(now, EventKind::Memory(self.memory.state()));
+            self.memory_changed(now);
         }
+    }
+
+    pub(super) fn memory_changed(&mut self, now: Instant) {
+        self.emit(now, EventKind::Memory(self.memory.state()));
+        #[cfg(feature = "forecast")]
+        self.foretell(now, self.memory.runs_out());
+    }
+
+    /// Takes a forecast, as far as there can be one now.
+    #[cfg(feature = "forecast")]
+    pub(super) fn foretell(&mut self, now: Instant, runs_out: bool) {
+        if self.memory.foretell(runs_out, &self.settings) {
+            self.emit(now, EventKind::MemoryForecast { runs_out: self.memory.runs_out() });
+        }
+    }
+
+    #[cfg(feature = "forecast")]
+    pub(super) fn is_forecast_to_trip(&self) -> bool {
+        self.memory.runs_out() && self.settings.forecast_trips()
     }
 
     #[cold]

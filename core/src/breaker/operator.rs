@@ -30,8 +30,10 @@ impl<const N: usize> Breaker<N> {
         let changed = self.memory.retune(&self.settings);
         let at = self.time.latest();
         if changed {
-            self.emit(at, EventKind::Memory(self.memory.state()));
+            self.memory_changed(at);
         }
+        #[cfg(feature = "forecast")]
+        self.foretell(at, self.memory.runs_out());
         if enabled {
             self.enable(now);
         } else {

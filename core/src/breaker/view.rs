@@ -106,9 +106,24 @@ impl<const N: usize> Breaker<N> {
         self.memory.sample()
     }
 
-    /// Whether memory or a simulation keeps an open breaker open, whatever its wait.
+    /// Whether memory, a forecast of it that trips, or a simulation keeps an open breaker open, whatever its wait.
     pub fn is_held_open(&self) -> bool {
-        self.memory.is_set() || self.simulated_memory || self.simulated_latency
+        let held = self.memory.is_set() || self.simulated_memory || self.simulated_latency;
+        #[cfg(feature = "forecast")]
+        let held = held || self.is_forecast_to_trip();
+        held
+    }
+
+    /// Whether memory is foretold to run out within `memory_horizon`, as last told.
+    #[cfg(feature = "forecast")]
+    pub fn is_memory_running_out(&self) -> bool {
+        self.memory.runs_out()
+    }
+
+    /// The horizon in force; zero = nothing is foretold.
+    #[cfg(feature = "forecast")]
+    pub fn memory_horizon(&self) -> Duration {
+        self.settings.memory_horizon()
     }
 
     /// Whether memory is below its threshold, simulations included; `None` where it is unknown.

@@ -17,7 +17,7 @@ pub struct Observation {
     pub at: Instant,
     /// The incident that is on, or was on last.
     pub incident: Option<Incident>,
-    /// The breaker is not closed, or in breach: what an escalation waits for.
+    /// The breaker is not closed, in breach, or its memory is foretold to run out: what an escalation waits for.
     pub is_bad: bool,
 }
 
@@ -25,6 +25,8 @@ impl Observation {
     /// As of the latest instant that `breaker` has seen; call [`Breaker::handle_time`] first.
     pub fn of<const N: usize>(breaker: &Breaker<N>) -> Self {
         let is_bad = breaker.state() != State::Closed || breaker.is_breach();
+        #[cfg(feature = "forecast")]
+        let is_bad = is_bad || breaker.is_memory_running_out();
         Self { at: breaker.latest(), incident: breaker.incident(), is_bad }
     }
 }
@@ -40,6 +42,7 @@ impl Observation {
 /// - An incident is told of at once: by one alert ([`Stage::Single`]), or, with `escalate_after` set, by
 ///   [`Stage::Initial`] and once by [`Stage::Escalated`], at the first look at or after that time at which the breaker is not
 ///   closed or in breach.
+///   With the feature `forecast`, memory that is foretold to run out is as bad as a breach.
 /// - What was told is closed when the incident is over: [`Stage::Resolved`].
 /// - When the breaker opens in an incident that began with a mere condition, the alert of the opening takes over: it is told
 ///   first, at the stage that the incident has reached, and then the other one is closed: [`Stage::TakenOver`].

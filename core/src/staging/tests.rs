@@ -249,15 +249,22 @@ fn every_combination_of_triggers_tells_of_every_cause_as_its_kind() {
             breaker_reset: bits & 8 > 0,
         };
         let causes = TripReason::ALL.map(IncidentCause::Trip).into_iter().chain([CONDITION]);
+        #[cfg(feature = "forecast")]
+        let causes = causes.chain([IncidentCause::MemoryCondition]);
         for cause in causes {
             let own = match cause {
                 IncidentCause::Trip(TripReason::Failures) => None,
                 IncidentCause::Trip(TripReason::Memory | TripReason::MemoryAndLatency) => {
                     triggers.memory_threshold.then_some(MemoryThreshold)
                 }
+                #[cfg(feature = "forecast")]
+                IncidentCause::Trip(TripReason::MemoryForecast) | IncidentCause::MemoryCondition => {
+                    triggers.memory_threshold.then_some(MemoryThreshold)
+                }
                 _ => triggers.latency_threshold.then_some(LatencyThreshold),
             };
-            let kind = if triggers.breaker_open && cause != CONDITION { Some(CircuitOpen) } else { own };
+            let trips = matches!(cause, IncidentCause::Trip(_));
+            let kind = if triggers.breaker_open && trips { Some(CircuitOpen) } else { own };
             let expected: Vec<_> = kind.into_iter().map(|kind| (1, kind, Single)).collect();
             let mut stand = Stand::with(triggers, 0, 300);
             assert_eq!(stand.begin(10, cause), expected, "{triggers:?} {cause:?}");

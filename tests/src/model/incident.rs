@@ -23,11 +23,13 @@ impl Model {
     pub(super) fn look_at_incident(&mut self) {
         let verdict = self.verdict();
         let recovery = self.policy.recovery_time;
-        if verdict.above && verdict.enough {
+        let is_slow = verdict.above && verdict.enough;
+        if is_slow || self.runs_out {
             self.incident.good_since = None;
             let since = *self.incident.bad_since.get_or_insert(self.latest);
             if !self.incident.open && self.latest.since(since) >= recovery {
-                self.start_incident(IncidentCause::LatencyCondition);
+                let slow = IncidentCause::LatencyCondition;
+                self.start_incident(if is_slow { slow } else { IncidentCause::MemoryCondition });
             }
             return;
         }

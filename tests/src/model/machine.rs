@@ -64,7 +64,21 @@ impl Model {
         if next != self.memory {
             self.memory = next;
             self.happened.push(Happened::Memory(next));
+            self.foretell(self.runs_out);
         }
+    }
+
+    /// Nothing is foretold without a horizon, or of unknown memory.
+    pub(super) fn foretell(&mut self, runs_out: bool) {
+        let next = runs_out && !self.policy.memory_horizon.is_zero() && self.memory != MemoryState::Unknown;
+        if next != self.runs_out {
+            self.runs_out = next;
+            self.happened.push(Happened::MemoryForecast(next));
+        }
+    }
+
+    pub(super) fn forecast_trips(&self) -> bool {
+        self.runs_out && self.policy.memory_horizon_trips
     }
 
     pub(super) fn catch_up(&mut self) {
@@ -115,6 +129,7 @@ impl Model {
             (true, Some(_)) => Some(TripReason::MemoryAndLatency),
             (true, None) => Some(TripReason::Memory),
             (false, Some(reason)) => Some(reason),
+            (false, None) if self.forecast_trips() => Some(TripReason::MemoryForecast),
             (false, None) => self.failure_rule().then_some(TripReason::Failures),
         }
     }

@@ -37,6 +37,8 @@ pub(crate) enum Input {
         which: usize,
     },
     Memory(Option<MemorySample>),
+    /// Memory is foretold to run out, or no longer.
+    Forecast(bool),
     Pass(u64),
     SetBack(u64),
     Time,
@@ -69,7 +71,8 @@ pub(crate) fn policies() -> impl Strategy<Value = Policy> {
         0..6_u16,
         prop::sample::select(vec![0_u64, 20, 500, 60_000]),
     );
-    let memory = (0.05..0.95_f64, 0.0..1.0_f64, prop::bool::weighted(0.95));
+    let horizon = (any::<bool>(), any::<bool>());
+    let memory = (0.05..0.95_f64, 0.0..1.0_f64, prop::bool::weighted(0.95), horizon);
     (latency, rules, recovery, memory).prop_map(|(latency, rules, recovery, memory)| {
         let mut policy = Policy::default();
         policy.latency_threshold = Latency::from_millis(latency.0);
@@ -88,6 +91,8 @@ pub(crate) fn policies() -> impl Strategy<Value = Policy> {
         policy.memory_threshold = MemoryThreshold::new(memory.0).unwrap();
         policy.memory_hysteresis = Ratio::new(memory.1).unwrap();
         policy.enabled = memory.2;
+        policy.memory_horizon = Duration::from_secs(if memory.3.0 { 60 } else { 0 });
+        policy.memory_horizon_trips = memory.3.1;
         policy.wait_jitter = Ratio::ZERO;
         policy
     })
@@ -151,6 +156,7 @@ pub(crate) fn inputs() -> impl Strategy<Value = Input> {
         2 => (0..8_usize).prop_map(Input::Drop),
         3 => (0..6_u16, 0..8_usize).prop_map(|(count, which)| Input::Stalled { count, which }),
         6 => memory.prop_map(Input::Memory),
+        5 => prop::bool::weighted(0.7).prop_map(Input::Forecast),
         10 => steps_ms().prop_map(Input::Pass),
         1 => (0..100_000_u64).prop_map(Input::SetBack),
         4 => Just(Input::Time),

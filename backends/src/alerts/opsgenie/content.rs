@@ -1,7 +1,7 @@
 //! What an alert says. Pure: the same alert and configuration give the same text.
 
 use serde::Serialize;
-use tripline_runtime::core::IncidentEnd;
+use tripline_runtime::core::{IncidentCause, IncidentEnd, TripReason};
 use tripline_runtime::{Alert, AlertKind, Priority, Stage};
 
 use super::cut::{DESCRIPTION, ENTITY, MESSAGE, NOTE, SOURCE, cut};
@@ -70,7 +70,7 @@ impl<'a> Content<'a> {
     pub(super) fn create(&self, alias: &str, priority: Priority) -> CreateAlert {
         let team = (!self.config.team.is_empty()).then(|| Responder { r#type: "team", name: self.config.team.clone() });
         CreateAlert {
-            message: cut(&self.headline(what(self.alert.kind)), MESSAGE),
+            message: cut(&self.headline(what(self.alert)), MESSAGE),
             alias: alias.to_owned(),
             description: cut(&description(self), DESCRIPTION),
             responders: team.into_iter().collect(),
@@ -86,7 +86,7 @@ impl<'a> Content<'a> {
     pub(super) fn escalation_note(&self, priority: Priority) -> Noted {
         self.noted(&format!(
             "{}\nStill on after {} s. Priority is now {}.\n{}",
-            self.headline(what(self.alert.kind)),
+            self.headline(what(self.alert)),
             lasted_seconds(self.alert),
             priority.as_str(),
             super::description::figures(self).join("\n")
@@ -122,10 +122,15 @@ impl<'a> Content<'a> {
     }
 }
 
-const fn what(kind: AlertKind) -> &'static str {
-    match kind {
+const fn what(alert: &Alert) -> &'static str {
+    match alert.kind {
+        AlertKind::MemoryThreshold if is_foretold(alert.cause) => "Memory Running Out",
         AlertKind::MemoryThreshold => "Memory Threshold Exceeded",
         AlertKind::LatencyThreshold => "High Latency Detected",
         _ => "Circuit Breaker OPEN",
     }
+}
+
+const fn is_foretold(cause: IncidentCause) -> bool {
+    matches!(cause, IncidentCause::MemoryCondition | IncidentCause::Trip(TripReason::MemoryForecast))
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tripline_runtime::core::{Latency, MemorySample, Outcome, Policy, TripReason};
+use tripline_runtime::core::{IncidentCause, Latency, MemorySample, Outcome, Policy, TripReason};
 use tripline_runtime::test_util::World;
 use tripline_runtime::{Alert, AlertKind, BreakerName, Priority, Stage};
 
@@ -58,6 +58,11 @@ fn the_headline_says_where_what_and_of_whom() {
     assert_eq!(message(AlertKind::CircuitOpen, "eu"), "[TEST] Circuit Breaker OPEN - payment/Payment API-eu");
     assert_eq!(message(AlertKind::MemoryThreshold, "eu"), "[TEST] Memory Threshold Exceeded - payment/Payment API-eu");
     assert_eq!(message(AlertKind::LatencyThreshold, "default"), "[TEST] High Latency Detected - payment/Payment API");
+    for cause in [IncidentCause::MemoryCondition, IncidentCause::Trip(TripReason::MemoryForecast)] {
+        let mut alert = alert();
+        (alert.kind, alert.cause) = (AlertKind::MemoryThreshold, cause);
+        assert_eq!(created(&alert, &config)["message"], "[TEST] Memory Running Out - payment/Payment API");
+    }
 }
 
 #[test]

@@ -25,6 +25,7 @@ pub(super) struct Seen {
     memory_threshold_percent: Option<f64>,
     total_memory_mb: Option<u64>,
     memory_usage_percent: Option<f64>,
+    memory_exhausted_in_seconds: Option<f64>,
     latency_ok: Option<bool>,
     breach: Option<bool>,
     current_percentile_ms: Option<f64>,
@@ -149,6 +150,9 @@ impl Seen {
             Some(false) => line.with(Style::Bad, ", too full"),
             None => line,
         };
+        if let Some(seconds) = self.memory_exhausted_in_seconds {
+            line = line.with(Style::Warning, format!(", runs out in {} s", number(seconds)));
+        }
         let (used, total) = (count(self.current_memory_usage_mb), count(self.total_memory_mb));
         line.with(Style::Plain, format!(", {used} of {total} MiB{rule} ({source})"))
     }
@@ -186,11 +190,13 @@ impl Seen {
         let at = self.current_percentile_ms.map_or_else(|| "none".to_owned(), |ms| format!("{} ms", number(ms)));
         let breach = if self.breach == Some(true) { ", in breach" } else { "" };
         let memory = self.memory_usage_percent.map_or_else(unknown, |at| format!("{} %", number(at)));
+        let runs_out = self.memory_exhausted_in_seconds;
+        let runs_out = runs_out.map_or_else(String::new, |seconds| format!(", runs out in {} s", number(seconds)));
         let mut parts = vec![
             format!("{} {}{reason}", plain(&self.name), words(&self.state)),
             format!("latency {at} of {}{breach}", milliseconds(self.latency_threshold_ms)),
             format!("trend {}", self.trend.as_deref().map_or_else(unknown, words)),
-            format!("memory {memory}"),
+            format!("memory {memory}{runs_out}"),
             format!("{} in flight, {} stalled", count(self.in_flight), count(self.stalled)),
         ];
         parts.extend(self.config_error.iter().map(|error| format!("config: {}", plain(error))));
@@ -203,6 +209,8 @@ impl Seen {
             retry_after_ms: None,
             current_memory_usage_mb: None,
             memory_usage_percent: None,
+            // That it does matters, not when.
+            memory_exhausted_in_seconds: seen.memory_exhausted_in_seconds.map(|_| 0.0),
             current_percentile_ms: None,
             samples: None,
             recent_latencies_ms: Vec::new(),

@@ -150,7 +150,7 @@ fn status() -> Value {
     json!({
         "name": "default", "enabled": true, "triggered": false, "state": "closed", "trip_reason": null,
         "retry_after_ms": null, "last_trip_time": null, "memory_ok": true, "current_memory_usage_mb": 512,
-        "memory_threshold_percent": 80, "total_memory_mb": 1024, "memory_usage_percent": 50, "latency_ok": true,
+        "memory_threshold_percent": 80, "total_memory_mb": 1024, "memory_usage_percent": 50, "memory_exhausted_in_seconds": null, "latency_ok": true,
         "breach": false, "current_percentile_ms": 20.27, "latency_threshold_ms": 1500,
         "latency_percent_of_threshold": 1.3, "percentile_value": 0.95, "latency_window_size": 64, "samples": 3,
         "wait_time_seconds": 10, "recent_latencies_ms": [20, 10, 40], "trend_analysis_enabled": true,
@@ -219,6 +219,16 @@ fn a_status_of_trouble_tells_it() {
 }
 
 #[test]
+fn memory_that_runs_out_is_told_with_its_time() {
+    let seen = with(json!({"memory_exhausted_in_seconds": 40}));
+    let line = "memory     50 %, ok, runs out in 40 s, 512 of 1024 MiB, threshold 80 % (cgroup)";
+    assert!(text(&seen).lines().any(|shown| shown == line), "{}", text(&seen));
+    assert!(seen.short().contains("memory 50 %, runs out in 40 s;"), "{}", seen.short());
+    let later = with(json!({"memory_exhausted_in_seconds": 39}));
+    assert!(!later.matters_beside(&seen));
+}
+
+#[test]
 fn figures_that_only_move_do_not_matter_and_decisions_do() {
     let before = with(json!({}));
     let moved = with(json!({
@@ -232,6 +242,7 @@ fn figures_that_only_move_do_not_matter_and_decisions_do() {
         json!({"breach": true}),
         json!({"stalled": 1}),
         json!({"memory_ok": false}),
+        json!({"memory_exhausted_in_seconds": 40}),
         json!({"latency_threshold_ms": 1}),
         json!({"config_error": "x"}),
     ] {

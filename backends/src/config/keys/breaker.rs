@@ -192,6 +192,17 @@ const KEYS: &[Key] = &[
         ),
     ),
     key(
+        "memory_horizon",
+        "Warn when memory, if it goes on like that, reaches its limit within this time: a leak, also below collections, but \
+         no collected heap, no step and no noise. Looks back three of these. 0 = off.",
+        Field::Number(Range::new(0.0, DAY_SECONDS, "seconds"), access!(time 1.0, policy.memory_horizon)),
+    ),
+    key(
+        "memory_horizon_trips",
+        "Open the breaker then, and keep it open while that holds. Off: only warn.",
+        Field::Flag(access!(same policy.memory_horizon_trips)),
+    ),
+    key(
         "memory_source",
         "Where memory is measured: the container's limit, the machine's memory, or a value set by hand. auto is cgroup \
          where there is a limit, else sysinfo.",

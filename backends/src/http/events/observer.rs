@@ -21,6 +21,7 @@ struct View {
     trip: Option<Trip>,
     incident: Option<Incident>,
     memory: MemoryState,
+    is_memory_running_out: bool,
     half_open_calls: u16,
 }
 
@@ -56,6 +57,7 @@ impl View {
             trip: core.last_trip(),
             incident: core.incident(),
             memory: core.memory_state(),
+            is_memory_running_out: core.is_memory_running_out(),
             half_open_calls: core.policy().half_open_max_calls,
         }
     }
@@ -72,8 +74,9 @@ fn begin(view: View) -> [Happening; 1] {
 
 fn compare(last: View, view: View, memory: Option<MemorySample>) -> Vec<Happening> {
     let mut news = Vec::new();
-    if last.memory != view.memory {
+    if (last.memory, last.is_memory_running_out) != (view.memory, view.is_memory_running_out) {
         let state = match view.memory {
+            MemoryState::Ok if view.is_memory_running_out => "running_out",
             MemoryState::Ok => "ok",
             MemoryState::Exhausted => "exhausted",
             _ => "unknown",

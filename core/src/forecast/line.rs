@@ -1,0 +1,146 @@
+//! A line through eight points, with bounds of its slope that need no model of the noise.
+
+use super::Bucket;
+use crate::time::Instant;
+
+/// Through how many points a line goes.
+pub(super) const POINTS: usize = 8;
+/// Between each two of them.
+const SLOPES: usize = 28;
+/// The place of the lower bound among the sorted slopes: of 28 pairs at most 4 fall by chance in less than 1 % of all cases.
+const AT_LEAST: usize = 4;
+/// The place of the upper bound, from the other end.
+const AT_MOST: usize = SLOPES - 1 - AT_LEAST;
+
+/// A line through the lowest readings. Seconds are counted from now, values are bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line {
+    /// Bytes per second.
+    pub(super) slope: f64,
+    slope_at_least: f64,
+    pub(super) slope_at_most: f64,
+    /// Where its first point lies.
+    pub(super) from: f64,
+    /// How long ago it begins.
+    pub(super) seconds: f64,
+    /// Where the line is now, moved up so far that in one of its halves no reading lies over it.
+    pub(super) top: f64,
+    /// In both halves memory was given back that is at least half of the rise.
+    pub(super) is_of_what_is_left: bool,
+}
+
+/// Seconds from now, negative, and bytes.
+type Point = (f64, f64);
+
+impl Line {
+    /// Through the lowest readings of each `per_group` buckets; `None` where there are not enough of them.
+    pub(super) fn through(
+        buckets: impl Iterator<Item = Bucket> + Clone,
+        per_group: usize,
+        now: Instant,
+    ) -> Option<Self> {
+        let ago = |at: Instant| -(now.nanos_since(at) as f64 / 1e9);
+        let mut points = [(0.0, 0.0); POINTS];
+        let mut rest = buckets.clone();
+        for point in &mut points {
+            let group = rest.by_ref().take(per_group);
+            let lowest = group.reduce(|lowest, bucket| if bucket.low < lowest.low { bucket } else { lowest })?;
+            *point = (ago(lowest.low_at), lowest.low);
+        }
+        let slopes = sorted(&slopes(&points));
+        let slope = median(&slopes);
+        let level = median(&sorted(&points.map(|(at, low)| low - slope * at)));
+        let seconds = buckets.clone().next().map_or(0.0, |first| -ago(first.low_at));
+        let over = |bucket: Bucket| bucket.high - (level + slope * ago(bucket.high_at));
+        // What there is in one half only is not the rule.
+        let half = per_group.saturating_mul(POINTS / 2);
+        let (first, second) = (buckets.clone().take(half), buckets.skip(half));
+        let highest = first.clone().map(over).fold(0.0, f64::max).min(second.clone().map(over).fold(0.0, f64::max));
+        let given_back = largest_fall(first).min(largest_fall(second));
+        Some(Self {
+            slope,
+            slope_at_least: at(&slopes, AT_LEAST),
+            slope_at_most: at(&slopes, AT_MOST),
+            from: points.first().map_or(0.0, |first| first.1),
+            seconds,
+            top: level + highest,
+            is_of_what_is_left: given_back >= slope * seconds / 2.0,
+        })
+    }
+
+    /// It rises, and its slope is known well.
+    pub(super) fn is_sure(&self) -> bool {
+        self.slope > 0.0 && self.slope_at_least >= self.slope / 2.0
+    }
+}
+
+fn slopes(points: &[Point; POINTS]) -> [f64; SLOPES] {
+    let later = |i: usize| points.iter().skip(i.saturating_add(1));
+    let pairs = points.iter().enumerate().flat_map(|(i, &a)| later(i).map(move |&b| (a, b)));
+    let mut all = [0.0; SLOPES];
+    for (slope, ((from, low), (to, high))) in all.iter_mut().zip(pairs) {
+        *slope = if to > from { (high - low) / (to - from) } else { 0.0 };
+    }
+    all
+}
+
+/// Sorted by counting, which cannot panic whatever the numbers are.
+fn sorted<const N: usize>(values: &[f64; N]) -> [f64; N] {
+    let mut sorted = [0.0; N];
+    for (i, &value) in values.iter().enumerate() {
+        let goes_before = |&(j, &other): &(usize, &f64)| other < value || (other <= value && j < i);
+        let place = values.iter().enumerate().filter(goes_before).count();
+        if let Some(place) = sorted.get_mut(place) {
+            *place = value;
+        }
+    }
+    sorted
+}
+
+fn at(sorted: &[f64], place: usize) -> f64 {
+    sorted.get(place).copied().unwrap_or(0.0)
+}
+
+fn median(sorted: &[f64]) -> f64 {
+    f64::midpoint(at(sorted, sorted.len().saturating_sub(1) / 2), at(sorted, sorted.len() / 2))
+}
+
+/// The most that memory fell from a reading to a later one.
+fn largest_fall(buckets: impl Iterator<Item = Bucket>) -> f64 {
+    let (mut peak, mut fall) = (f64::NEG_INFINITY, 0.0_f64);
+    for bucket in buckets {
+        if bucket.high_at <= bucket.low_at {
+            peak = peak.max(bucket.high);
+        }
+        fall = fall.max(peak - bucket.low);
+        peak = peak.max(bucket.high);
+    }
+    fall
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equals_and_what_is_no_number_are_sorted_too() {
+        assert_eq!(sorted(&[3.0, 1.0, 2.0, 2.0, 5.0]).map(|value| value as u32), [1, 2, 2, 3, 5]);
+        assert!((median(&sorted(&[4.0, 1.0, 2.0])) - 2.0).abs() < 1e-9);
+        assert!((median(&sorted(&[4.0, 1.0, 2.0, 3.0])) - 2.5).abs() < 1e-9);
+        let _ = sorted(&[f64::NAN, 1.0, f64::NAN]);
+    }
+
+    #[test]
+    fn the_largest_fall_is_from_a_peak_to_a_later_low() {
+        let bucket = |at: u64, low: f64, high: f64, high_first: bool| Bucket {
+            low_at: Instant::from_nanos(at + u64::from(high_first)),
+            high_at: Instant::from_nanos(at + u64::from(!high_first)),
+            low,
+            high,
+        };
+        assert!((largest_fall([bucket(0, 1.0, 9.0, false)].into_iter()) - 0.0).abs() < 1e-9);
+        assert!((largest_fall([bucket(0, 1.0, 9.0, true)].into_iter()) - 8.0).abs() < 1e-9);
+        let buckets = [bucket(0, 4.0, 9.0, false), bucket(10, 5.0, 6.0, false), bucket(20, 7.0, 8.0, true)];
+        assert!((largest_fall(buckets.into_iter()) - 4.0).abs() < 1e-9);
+    }
+}
