@@ -154,7 +154,9 @@ impl Evidence {
     /// A good call, where everything else is at rest.
     #[inline]
     pub(crate) fn good_call_at_rest(&mut self) {
-        self.returned = self.returned.saturating_sub(1);
+        if self.returned > 0 {
+            self.returned = self.returned.wrapping_sub(1);
+        }
     }
 }
 
