@@ -1,10 +1,12 @@
 //! `tripline replay`
 
-mod settings;
+mod observed;
+mod page_file;
+pub(super) mod settings;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tripline_runtime::core::Latency;
@@ -54,16 +56,37 @@ Output of --jsonl, one object for each record, in the order of the input:
   reason         why the breaker last opened, while it is open or half-open,
                  else null: latency, latency_rising, latency_plateau,
                  latency_sustained, failures, memory, memory_and_latency, or,
-                 opened again by a probe, probe_slow or probe_failed"#;
+                 opened again by a probe, probe_slow or probe_failed
+
+Output of --compare and --report, a table, or with --summary or --json one
+object for each setting:
+  trips, first_trip_at_ms, reasons, recoveries
+  rejected                 of these: rejected_fine, ok and not longer than the
+                           setting's own latency_threshold, and
+                           rejected_slow_or_failed; ignored ones are neither
+  admitted                 of these: admitted_slow_or_failed
+  open_seconds             from each trip until it closed again, half-open
+                           included; open_share of duration_seconds;
+                           half_open_seconds of it; longest_outage_seconds
+  A recording says how calls went as they were made: what is said of a refused
+  call is how it would have gone had it been made.
+
+The recording is read once, whatever the number of settings. The page of
+--report has a bounded size; a page that is there is replaced, and nothing
+else is ever written over."#;
 
 /// Feeds the file through the breaker and prints what came of it.
 pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
-    let config = configuration(args)?;
+    if !args.compare.is_empty() || args.report.is_some() {
+        return observed::observed(args);
+    }
+    let file = recording(args)?;
+    let config = configuration(args.config.as_deref(), &args.set)?;
     let mut options = Options::new(config.policy, if args.jsonl { Mode::JsonLines } else { Mode::Summary });
     options.stall_detection = config.stall_detection;
     options.max_latency = max_latency(args.max_latency)?;
-    let name = if is_standard_input(&args.file) { "standard input".into() } else { args.file.display().to_string() };
-    match run(&options, open(&args.file)?, &mut io::stdout().lock()) {
+    let name = name_of(file);
+    match run(&options, open(file)?, &mut io::stdout().lock()) {
         Ok(report) => {
             tell(&report, &name, args.max_latency);
             Ok(())
@@ -71,17 +94,31 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
         // Whoever read has seen enough.
         Err(ReplayError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(ReplayError::Write(error)) => Err(Failure::during("standard output", error)),
-        Err(error) => {
-            if let ReplayError::Line { warnings, .. } = &error {
-                note_each(&name, warnings);
-            }
-            Err(Failure::during(name, error))
-        }
+        Err(error) => Err(unreadable(&name, &error)),
     }
 }
 
+/// The file to replay: the last one that is named, though `--compare` may have taken it for a configuration.
+fn recording(args: &ReplayArgs) -> Result<&Path, Failure> {
+    let last = args.file.as_ref().or_else(|| args.compare.last().filter(|_| args.compare.len() > 1));
+    last.map(PathBuf::as_path)
+        .ok_or_else(|| Failure::new("--compare: the recording is missing; name it after the files"))
+}
+
+pub(super) fn name_of(file: &Path) -> String {
+    if is_standard_input(file) { "standard input".into() } else { file.display().to_string() }
+}
+
+/// The input ended early.
+pub(super) fn unreadable(name: &str, error: &ReplayError) -> Failure {
+    if let ReplayError::Line { warnings, .. } = error {
+        note_each(name, warnings);
+    }
+    Failure::during(name, error)
+}
+
 /// What the output does not say.
-fn tell(report: &Report, name: &str, max_latency_seconds: f64) {
+pub(super) fn tell(report: &Report, name: &str, max_latency_seconds: f64) {
     note_each(name, &report.warnings);
     if report.records == 0 {
         note(format!("{name}: there are no records in it"));
@@ -95,13 +132,13 @@ fn tell(report: &Report, name: &str, max_latency_seconds: f64) {
     }
 }
 
-fn note_each(name: &str, warnings: &[crate::replay::Warning]) {
+pub(super) fn note_each(name: &str, warnings: &[crate::replay::Warning]) {
     for warning in warnings {
         note(format!("{name}: {warning}"));
     }
 }
 
-fn max_latency(seconds: f64) -> Result<Duration, Failure> {
+pub(super) fn max_latency(seconds: f64) -> Result<Duration, Failure> {
     let longest = Duration::from(Latency::MAX);
     Duration::try_from_secs_f64(seconds).ok().filter(|span| !span.is_zero() && *span <= longest).ok_or_else(|| {
         let longest = longest.as_secs_f64();
@@ -109,11 +146,11 @@ fn max_latency(seconds: f64) -> Result<Duration, Failure> {
     })
 }
 
-fn is_standard_input(path: &Path) -> bool {
+pub(super) fn is_standard_input(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
+pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
     if is_standard_input(path) {
         return Ok(Box::new(BufReader::new(io::stdin())));
     }

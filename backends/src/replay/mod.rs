@@ -22,6 +22,10 @@
 //! taken to have begun that long before its end, and [`Report::shortened`] counts it. Memory in use is that of the records of
 //! such a stretch of time, and one entry per trip and recovery.
 //!
+//! **Several settings.** [`compare`] tells what each of several settings would have done with a recording that is read once,
+//! [`draw`] makes a page of it as well, and [`suggest`](mod@suggest) proposes settings. A recording only says how calls went as
+//! they were made: what is said of a refused call is how it would have gone had it been made.
+//!
 //! A reading of memory is believed for three times `sample_interval` (1.5 s by default): set that to the distance of
 //! the recorded ones. The wait of an open breaker has no jitter here.
 //!
@@ -50,22 +54,40 @@ use std::time::Duration;
 
 use tripline_runtime::core::Policy;
 
+mod chart;
 mod clock;
+mod compare;
 mod csv;
 mod decimal;
 mod driver;
 mod error;
+mod figures;
+mod histogram;
 mod in_flight;
 mod json;
 mod lines;
 pub(crate) mod names;
+mod observe;
 mod output;
+mod page;
 mod reader;
 mod record;
+pub(crate) mod rows;
 mod schedule;
 mod subject;
+pub mod suggest;
+mod timeline;
+pub(crate) mod words;
 
+use compare::read_all;
+use driver::{Driver, Totals};
+use observe::Observer;
+use output::{JsonLines, Summary};
+
+pub use chart::{Drawing, draw};
+pub use compare::{Setting, compare};
 pub use error::{LineProblem, ReplayError};
+pub use figures::{Figures, MOST_TRIPS_TOLD, Trip};
 pub use names::Warning;
 
 /// A line of the input may not be longer than this.
@@ -125,6 +147,13 @@ pub struct Report {
     pub warnings: Vec<Warning>,
 }
 
+impl Report {
+    fn new(totals: Totals, warnings: Vec<Warning>) -> Self {
+        let Totals { records, shortened, most_held } = totals;
+        Self { records, shortened, most_held, warnings }
+    }
+}
+
 /// Replays `input` and writes what came of it to `output`. The same input gives the same bytes.
 ///
 /// Takes about a microsecond per record, in [`Mode::JsonLines`] longer the larger the window is.
@@ -134,9 +163,26 @@ pub struct Report {
 /// before may have been written already.
 pub fn run(options: &Options, input: impl BufRead, output: &mut impl Write) -> Result<Report, ReplayError> {
     let mut output = BufWriter::new(output);
-    let result = driver::Driver::new(options, input, &mut output)?.run();
+    let result = match options.mode {
+        Mode::Summary => summarise(options, input, &mut output),
+        Mode::JsonLines => drive(options, input, JsonLines(&mut output)).map(|(_, report)| report),
+    };
     let flushed = output.flush().map_err(ReplayError::Write);
     // Why the replay ended early comes before what that did to the output.
     let report = result?;
     flushed.map(|()| report)
+}
+
+fn summarise(options: &Options, input: impl BufRead, output: &mut impl Write) -> Result<Report, ReplayError> {
+    let (summary, report) = drive(options, input, Summary::default())?;
+    summary.write(output).map_err(ReplayError::Write)?;
+    Ok(report)
+}
+
+/// Replays to one breaker.
+fn drive<O: Observer>(options: &Options, input: impl BufRead, observer: O) -> Result<(O, Report), ReplayError> {
+    let mut driver = Driver::new(&options.policy, options.stall_detection, options.max_latency, observer)?;
+    let warnings = read_all(input, |record| driver.take(record))?;
+    let (observer, totals) = driver.finish()?;
+    Ok((observer, Report::new(totals, warnings)))
 }
