@@ -12,10 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde_json::Value;
-use support::{Finished, run, run_with_input, wait};
+use support::{Finished, gzipped, run, run_with_input, wait};
 use tempfile::tempdir;
 
 /// What the bar is taken away with.
@@ -94,14 +92,8 @@ fn a_compressed_input_is_the_same_as_what_is_in_it() {
     let folder = tempdir().unwrap();
     let log = nginx();
     // Rotated logs are often put one behind the other.
-    let packed: Vec<u8> = [log.split_at(1_000).0, log.split_at(1_000).1]
-        .iter()
-        .flat_map(|part| {
-            let mut packer = GzEncoder::new(Vec::new(), Compression::default());
-            packer.write_all(part.as_bytes()).unwrap();
-            packer.finish().unwrap()
-        })
-        .collect();
+    let packed: Vec<u8> =
+        [log.split_at(1_000).0, log.split_at(1_000).1].iter().flat_map(|part| gzipped(part)).collect();
     fs::write(folder.path().join("access.log"), &log).unwrap();
     fs::write(folder.path().join("access.log.1.gz"), &packed).unwrap();
     let plain = run(folder.path(), &["replay", "access.log"]);

@@ -201,7 +201,7 @@ fn settings_that_hardly_mean_what_they_say_are_warnings() {
     one("minimum_samples = 5", "breakers.toml:1: minimum_samples: one slow call among 5 is enough to trip");
     one(
         "percentile = 1",
-        "breakers.toml:1: percentile: one slow call among 64 is enough to trip; set trip_confidence = 0.9, or a percentile \
+        "breakers.toml:1: percentile: one slow call among 64 is enough to trip; set trip_confidence = 0.95, or a percentile \
          below 1",
     );
     one("minimum_samples = 50\npercentile = 1", "breakers.toml:2: percentile: one slow call among 50 is enough");
@@ -241,7 +241,7 @@ fn settings_that_hardly_mean_what_they_say_are_warnings() {
         "breakers.toml:2: opsgenie.tags: the service keeps 20",
     );
     for fine in [
-        "minimum_samples = 5\ntrip_confidence = 0.9",
+        "minimum_samples = 5\ntrip_confidence = 0.95",
         "percentile = 1\ntrend_analysis_enabled = true",
         "memory_horizon = 10\nmemory_horizon_trips = true",
     ] {
@@ -292,7 +292,8 @@ fn the_recommended_configuration_is_valid_and_has_every_key() {
     let (config, warnings) = parse(&text, "breakers.toml").unwrap();
     assert_eq!(warnings, []);
     let mut expected = Config::default();
-    expected.policy.trip_confidence = tripline_runtime::core::Confidence::new(0.9).unwrap();
+    expected.policy.trip_confidence = tripline_runtime::core::Confidence::new(0.95).unwrap();
+    expected.policy.max_wait_time = Duration::from_secs(60);
     assert_eq!(config, expected);
     assert_eq!(config.log.level, LogLevel::Info);
 

@@ -291,7 +291,7 @@ fn a_call_that_hangs_for_longer_than_samples_count_is_forgotten() {
 #[test]
 fn a_call_longer_than_the_longest_begins_so_long_before_its_end_and_is_counted() {
     let mut options = lines_options();
-    options.max_latency = Duration::from_secs(1);
+    options.reading.max_latency = Duration::from_secs(1);
     let (report, output) = replay(&options, "at_ms,latency_ms\n10000,1000\n20000,1000.000001\n20000,1e300\n");
     assert_eq!(report.unwrap().shortened, 2);
     assert!(output.lines().all(|line| line.contains("\"percentile_ms\":1000,")), "{output}");
@@ -340,7 +340,7 @@ fn a_disabled_breaker_admits_all_and_records_nothing() {
 #[test]
 fn what_came_before_a_bad_line_is_written_where_lines_are() {
     let mut options = lines_options();
-    options.max_latency = Duration::from_millis(10);
+    options.reading.max_latency = Duration::from_millis(10);
     let (report, output) = replay(&options, "at_ms,latency_ms\n1,1\n100,1\n200,1\nx,1\n");
     assert!(report.is_err());
     assert_eq!(output.lines().count(), 2);
@@ -356,7 +356,7 @@ fn a_window_too_large_for_a_breaker_is_an_error() {
 #[test]
 fn no_more_records_are_held_than_the_lookahead_covers() {
     let mut options = summary_options();
-    options.max_latency = Duration::from_secs(1);
+    options.reading.max_latency = Duration::from_secs(1);
     let mut input = String::from("at_ms,latency_ms\n");
     for i in 0..200_000_u64 {
         input += &format!("{},{}\n", i * 10, (i * 37) % 150);

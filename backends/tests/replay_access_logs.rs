@@ -26,7 +26,7 @@ fn options(format: Format) -> Options {
     policy.latency_threshold = Latency::from_millis(10_000);
     policy.minimum_samples = Some(2);
     let mut options = Options::new(policy, Mode::JsonLines);
-    options.input.format = format;
+    options.reading.input.format = format;
     options
 }
 
@@ -99,7 +99,7 @@ fn a_log_is_the_same_as_the_calls_that_it_tells_of() {
                 assert_eq!((report.format, report.is_guessed), (format, true));
                 assert_eq!((report.lines, report.unused, report.first_unused, report.late), (lines, 1, unused, 0));
                 let mut forced = auto.clone();
-                forced.input.format = Format::Log(format);
+                forced.reading.input.format = Format::Log(format);
                 let (report, output) = told(&forced, with_line_ends.as_bytes());
                 assert_eq!((output, report.is_guessed), (expected, false));
             }
@@ -131,7 +131,7 @@ fn the_time_of_nginx_is_the_end_of_a_call_and_that_of_apache_its_start() {
     assert_eq!(ends(&options(Format::Log(LogFormat::Apache)), &line), [start + 2_500.0]);
     assert_eq!(ends(&options(Format::Auto), &apache(0, "2500000")), [start + 2_500.0]);
     let mut written_at_end = options(Format::Log(LogFormat::Nginx));
-    written_at_end.input.latency_unit = Some(LatencyUnit::Micros);
+    written_at_end.reading.input.latency_unit = Some(LatencyUnit::Micros);
     assert_eq!(ends(&written_at_end, &apache(0, "2500000")), [start]);
 }
 
@@ -148,12 +148,12 @@ fn whole_numbers_are_microseconds_where_that_is_clear_and_else_the_unit_must_be_
     assert_eq!(ends(&forced, &log(&["500"])), [start + 0.5]);
     for (unit, millis) in [(LatencyUnit::Seconds, 7_000.0), (LatencyUnit::Millis, 7.0), (LatencyUnit::Micros, 0.007)] {
         let mut said = auto.clone();
-        said.input.latency_unit = Some(unit);
+        said.reading.input.latency_unit = Some(unit);
         assert_eq!(ends(&said, &log(&["7"])), [start + millis]);
         assert_eq!(told(&said, log(&["7"]).as_bytes()).0.latency_unit, Some(unit));
     }
     let mut third = auto;
-    third.input.latency_field = NonZeroU8::new(3);
+    third.reading.input.latency_field = NonZeroU8::new(3);
     assert_eq!(ends(&third, &log(&["2000000 345 99999"])), [start + 2_000.0]);
 }
 
@@ -271,7 +271,7 @@ fn a_log_five_times_as_long_holds_no_more_calls() {
         let held = [10_000, 50_000].map(|count| {
             let mut options = options(Format::Auto);
             options.mode = Mode::Summary;
-            options.max_latency = Duration::from_secs(5);
+            options.reading.max_latency = Duration::from_secs(5);
             let input = BufReader::new(Made { line, lines: 0..count, rest: Vec::new() });
             let report = run(&options, input, &mut std::io::sink()).unwrap();
             let log = report.log.unwrap();
@@ -320,9 +320,9 @@ proptest! {
         stretch_ms in prop_oneof![Just(0), 1_u64..100_000, Just(u64::MAX)],
     ) {
         let mut options = options(forced.map_or(Format::Auto, Format::Log));
-        options.input.latency_unit = unit;
-        options.input.latency_field = NonZeroU8::new(field);
-        options.max_latency = Duration::from_millis(stretch_ms);
+        options.reading.input.latency_unit = unit;
+        options.reading.input.latency_field = NonZeroU8::new(field);
+        options.reading.max_latency = Duration::from_millis(stretch_ms);
         if let (Ok(Report { records, log: Some(log), .. }), output) = replay(&options, &lines.join(&b"\n"[..])) {
             prop_assert_eq!(records + log.unused, log.lines);
             prop_assert_eq!(output.lines().count() as u64, records);

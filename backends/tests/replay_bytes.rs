@@ -14,7 +14,7 @@ fn options(mode: Mode, stall_detection: bool, max_latency_ms: u64) -> Options {
     policy.minimum_samples = Some(2);
     let mut options = Options::new(policy, mode);
     options.stall_detection = stall_detection;
-    options.max_latency = Duration::from_millis(max_latency_ms);
+    options.reading.max_latency = Duration::from_millis(max_latency_ms);
     options
 }
 

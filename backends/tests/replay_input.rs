@@ -115,7 +115,7 @@ fn a_bad_line_is_told_also_where_the_output_fails() {
         }
     }
     let mut options = Options::new(Policy::default(), Mode::JsonLines);
-    options.max_latency = Duration::from_millis(10);
+    options.reading.max_latency = Duration::from_millis(10);
     let result = run(&options, &b"at_ms,latency_ms\n1,1\n100,1\nx,1\n"[..], &mut Closed);
     assert!(matches!(result, Err(ReplayError::Line { line: 4, .. })), "{result:?}");
     let result = run(&options, &b"at_ms,latency_ms\n1,1\n"[..], &mut Closed);

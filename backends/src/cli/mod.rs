@@ -9,6 +9,7 @@ mod demo;
 mod init;
 mod replay;
 mod serve;
+mod suggest;
 mod token;
 
 use std::fmt::{self, Display};
@@ -50,6 +51,8 @@ enum Command {
     },
     /// Feed recorded calls through the same breaker on a virtual clock.
     Replay(ReplayArgs),
+    /// Propose a latency threshold, window and confidence from a healthy recording.
+    Suggest(suggest::SuggestArgs),
     /// Look at a running server and operate it.
     Ctl(ctl::CtlArgs),
 }
@@ -88,20 +91,27 @@ struct ReplayArgs {
     /// Change one key of the breaker, as in --set percentile=0.99; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Print one JSON object with calls, trips and recoveries (the default).
+    /// What each of these configuration files would have done with the same recording, side by side.
+    #[arg(long, value_name = "CONFIG", num_args = 1.., conflicts_with_all = ["config", "jsonl"])]
+    compare: Vec<PathBuf>,
+    /// Write a page (HTML, one file, nothing else needed) with the recording drawn and what would have happened.
+    #[arg(long, value_name = "OUT.html", conflicts_with = "jsonl")]
+    report: Option<PathBuf>,
+    /// Print one JSON object with calls, trips and recoveries (the default); with --compare or --report one for each setting.
     #[arg(long)]
     summary: bool,
+    /// The same as --summary.
+    #[arg(long)]
+    json: bool,
     /// Print one JSON line for each input record.
-    #[arg(long, conflicts_with = "summary")]
+    #[arg(long, conflicts_with_all = ["summary", "json"])]
     jsonl: bool,
-    /// The longest latency that is looked ahead for, more than 0; a longer call counts as started that long before its end.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
-    max_latency: f64,
     #[command(flatten)]
     input: replay::InputArgs,
     /// JSON lines, CSV with a header, or an access log of nginx, Apache or Envoy, also compressed with gzip; - is the
     /// standard input.
-    file: PathBuf,
+    #[arg(required_unless_present = "compare")]
+    file: Option<PathBuf>,
 }
 
 /// Where the configuration is looked for when none is named.
@@ -118,6 +128,7 @@ pub fn main() -> ExitCode {
         Command::Check { file } => check::check(&file),
         Command::Init { file } => init::init(&file),
         Command::Replay(args) => replay::replay(&args),
+        Command::Suggest(args) => suggest::suggest(&args),
         Command::Ctl(args) => return ctl::ctl(&args).unwrap_or_else(failed),
     };
     result.map_or_else(failed, |()| ExitCode::SUCCESS)

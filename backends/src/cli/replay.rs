@@ -1,18 +1,18 @@
 //! `tripline replay`
 
 mod input;
+mod observed;
+mod page_file;
 mod progress;
-mod settings;
+pub(super) mod settings;
 
 use std::io::{self, IsTerminal as _};
-use std::time::Duration;
-
-use tripline_runtime::core::Latency;
+use std::path::{Path, PathBuf};
 
 use super::{Failure, ReplayArgs, note};
 use crate::replay::{Mode, Options, ReplayError, Report, run};
-pub(super) use input::InputArgs;
-use input::{name_of, tell_of_log};
+use input::tell_of_log;
+pub(super) use input::{InputArgs, name_of};
 use settings::configuration;
 
 /// What is told of the formats in the long help.
@@ -88,39 +88,69 @@ Output of --jsonl, one object for each record, in the order of the input:
   reason         why the breaker last opened, while it is open or half-open,
                  else null: latency, latency_rising, latency_plateau,
                  latency_sustained, failures, memory, memory_and_latency, or,
-                 opened again by a probe, probe_slow or probe_failed"#;
+                 opened again by a probe, probe_slow or probe_failed
+
+Output of --compare and --report, a table, or with --summary or --json one
+object for each setting:
+  trips, first_trip_at_ms, reasons, recoveries
+  rejected                 of these: rejected_fine, ok and not longer than the
+                           setting's own latency_threshold, and
+                           rejected_slow_or_failed; ignored ones are neither
+  admitted                 of these: admitted_slow_or_failed
+  open_seconds             from each trip until it closed again, half-open
+                           included; open_share of duration_seconds;
+                           half_open_seconds of it; longest_outage_seconds
+  A recording says how calls went as they were made: what is said of a refused
+  call is how it would have gone had it been made.
+
+The recording is read once, whatever the number of settings. The page of
+--report has a bounded size; a page that is there is replaced, and nothing
+else is ever written over."#;
 
 /// Feeds the file through the breaker and prints what came of it.
 pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
-    let config = configuration(args)?;
+    if !args.compare.is_empty() || args.report.is_some() {
+        return observed::observed(args);
+    }
+    let file = recording(args)?;
+    let config = configuration(args.config.as_deref(), &args.set)?;
     let mut options = Options::new(config.policy, if args.jsonl { Mode::JsonLines } else { Mode::Summary });
     options.stall_detection = config.stall_detection;
-    options.max_latency = max_latency(args.max_latency)?;
-    options.input = args.input.input();
-    let name = name_of(&args.file);
-    let input = args.input.open(&args.file, args.jsonl && io::stdout().is_terminal())?;
+    options.reading = args.input.reading()?;
+    let name = name_of(file);
+    let input = args.input.open(file, args.jsonl && io::stdout().is_terminal())?;
     match run(&options, input, &mut io::stdout().lock()) {
         Ok(report) => {
-            tell(&report, &name, args);
+            tell(&report, &name, &args.input);
             Ok(())
         }
         // Whoever read has seen enough.
         Err(ReplayError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(ReplayError::Write(error)) => Err(Failure::during("standard output", error)),
-        Err(error) => {
-            if let ReplayError::Line { warnings, .. } = &error {
-                note_each(&name, warnings);
-            }
-            Err(Failure::during(name, error))
-        }
+        Err(error) => Err(unreadable(&name, &error)),
     }
 }
 
+/// The file to replay: the last one that is named, though `--compare` may have taken it for a configuration.
+fn recording(args: &ReplayArgs) -> Result<&Path, Failure> {
+    let last = args.file.as_ref().or_else(|| args.compare.last().filter(|_| args.compare.len() > 1));
+    last.map(PathBuf::as_path)
+        .ok_or_else(|| Failure::new("--compare: the recording is missing; name it after the files"))
+}
+
+/// The input ended early.
+pub(super) fn unreadable(name: &str, error: &ReplayError) -> Failure {
+    if let ReplayError::Line { warnings, .. } = error {
+        note_each(name, warnings);
+    }
+    Failure::during(name, error)
+}
+
 /// What the output does not say.
-fn tell(report: &Report, name: &str, args: &ReplayArgs) {
+pub(super) fn tell(report: &Report, name: &str, args: &InputArgs) {
     note_each(name, &report.warnings);
     if let Some(log) = &report.log {
-        tell_of_log(name, log, args.input.input().latency_unit.is_some());
+        tell_of_log(name, log, args.latency_unit.is_some());
     }
     if report.records == 0 {
         note(format!("{name}: there are no records in it"));
@@ -138,12 +168,4 @@ fn note_each(name: &str, warnings: &[crate::replay::Warning]) {
     for warning in warnings {
         note(format!("{name}: {warning}"));
     }
-}
-
-fn max_latency(seconds: f64) -> Result<Duration, Failure> {
-    let longest = Duration::from(Latency::MAX);
-    Duration::try_from_secs_f64(seconds).ok().filter(|span| !span.is_zero() && *span <= longest).ok_or_else(|| {
-        let longest = longest.as_secs_f64();
-        Failure::new(format!("--max-latency {seconds}: allowed: seconds, more than 0 and at most {longest}"))
-    })
 }

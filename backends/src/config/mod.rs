@@ -47,6 +47,8 @@ pub use change::{Change, Difference, RefusedValue, SettingValue, differences};
 pub use environment::{apply_environment, left_to_environment};
 #[cfg(feature = "live")]
 pub(crate) use keys::TOP_ALIAS;
+#[cfg(feature = "cli")]
+pub(crate) use keys::breaker_values;
 pub use keys::key_names;
 pub use load::{MAX_FILE_BYTES, load};
 #[cfg(feature = "live")]

@@ -1,34 +1,31 @@
 //! Puts the records on the line of time and lets the breaker live through them.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, Write};
 use std::time::Duration;
 
-use tripline_runtime::core::{Cause, EventKind, Generation, Latency, MemorySample, Outcome, StateKind};
+use tripline_runtime::core::{Cause, EventKind, Generation, Latency, MemorySample, Outcome, Policy, StateKind};
 
 use super::error::ReplayError;
-use super::output::{Summary, TripAt, View};
-use super::reader::Records;
+use super::observe::{Change, Done, DoneCall, Observer, TripAt};
+use super::output::View;
 use super::record::Record;
 use super::schedule::{Event, Kind, Schedule};
 use super::subject::{Call, Subject};
-use super::{Mode, Options, Report};
 
 /// The index of an event that belongs to no record.
 const NO_RECORD: u64 = u64::MAX;
 
-/// One replay.
-pub(super) struct Driver<'a, R, W> {
-    records: Records<R>,
-    /// The time of the last record that was read; nothing that is still to be read starts more than `longest` before it.
+/// One breaker on its way through a recording. It is fed with records and lives as far as no record that is still to come
+/// can change what happens.
+pub(super) struct Driver<O> {
+    /// The time of the last record that was taken; nothing that is still to come starts more than `longest` before it.
     read_to: Option<i64>,
     all_read: bool,
     longest: i64,
     /// How long a call that is stalled counts; `None` where stalls are not looked for.
     stalls_count_for: Option<i64>,
-    mode: Mode,
     schedule: Schedule,
-    /// Records that were read and not yet told of, in their order; the first is number `done`.
+    /// Records that were taken and not yet told of, in their order; the first is number `done`.
     held: VecDeque<Held>,
     done: u64,
     /// The instant of the event in hand; `None` before the first one.
@@ -36,9 +33,18 @@ pub(super) struct Driver<'a, R, W> {
     last_deadline: Option<i64>,
     subject: Subject,
     generation: Generation,
-    summary: Summary,
-    report: Report,
-    output: &'a mut W,
+    totals: Totals,
+    observer: O,
+}
+
+/// What a driver has taken.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Totals {
+    pub(super) records: u64,
+    /// Calls that were longer than is looked ahead.
+    pub(super) shortened: u64,
+    /// The most records that were held at once.
+    pub(super) most_held: usize,
 }
 
 /// A record on its way.
@@ -55,64 +61,76 @@ struct Held {
     view: Option<View>,
 }
 
-impl<'a, R: BufRead, W: Write> Driver<'a, R, W> {
-    pub(super) fn new(options: &Options, input: R, output: &'a mut W) -> Result<Self, ReplayError> {
-        let longest = options.max_latency.min(Latency::MAX.into());
-        let stalls_count_for = options.stall_detection.then(|| nanos(options.policy.latency_max_age));
+impl<O: Observer> Driver<O> {
+    /// `longest` is how far records may start before those that are taken, in nanoseconds.
+    pub(super) fn new(policy: &Policy, stall_detection: bool, longest: i64, observer: O) -> Result<Self, ReplayError> {
+        let stalls_count_for = stall_detection.then(|| nanos(policy.latency_max_age));
         Ok(Self {
-            records: Records::with_format(input, options.input, nanos(longest)),
             read_to: None,
             all_read: false,
-            longest: nanos(longest),
+            longest,
             stalls_count_for,
-            mode: options.mode,
             schedule: Schedule::default(),
             held: VecDeque::new(),
             done: 0,
             now: None,
             last_deadline: None,
-            subject: Subject::new(&options.policy, options.stall_detection)?,
+            subject: Subject::new(policy, stall_detection)?,
             generation: Generation::default(),
-            summary: Summary::default(),
-            report: Report::default(),
-            output,
+            totals: Totals::default(),
+            observer,
         })
     }
 
-    pub(super) fn run(mut self) -> Result<Report, ReplayError> {
-        while let Some(event) = self.next_event()? {
+    /// Takes the next record and lives as far as it can.
+    pub(super) fn take(&mut self, record: Record) -> Result<(), ReplayError> {
+        self.read_to = Some(record.at);
+        self.hold(record);
+        self.live()
+    }
+
+    /// There are no more records: lives to the end.
+    pub(super) fn finish(mut self) -> Result<(O, Totals), ReplayError> {
+        self.all_read = true;
+        self.live()?;
+        if let Some(now) = self.now {
+            self.observer.ends(now, self.subject.percentile());
+        }
+        Ok((self.observer, self.totals))
+    }
+
+    pub(super) fn observer(&self) -> &O {
+        &self.observer
+    }
+
+    /// Ends before the records do.
+    pub(super) fn into_observer(self) -> O {
+        self.observer
+    }
+
+    fn live(&mut self) -> Result<(), ReplayError> {
+        while let Some(event) = self.next_event() {
             if self.now.is_none() {
                 self.subject.begin(event.at);
+                self.observer.begins(event.at);
             }
             self.now = Some(event.at);
             self.handle(event);
             self.release()?;
         }
-        if self.mode == Mode::Summary {
-            self.summary.write(self.output, self.subject.percentile()).map_err(ReplayError::Write)?;
-        }
-        self.report.warnings = self.records.take_warnings();
-        self.report.log = self.records.log_report();
-        Ok(self.report)
+        Ok(())
     }
 
-    // ----- reading ahead
+    // ----- the line of time
 
-    /// Takes the next event, once no record that is still to be read can bring an earlier one.
-    fn next_event(&mut self) -> Result<Option<Event>, ReplayError> {
-        loop {
-            match self.schedule.first() {
-                Some(event) if self.is_read_beyond(event.at) => {
-                    let deadline = self.deadline().filter(|&deadline| deadline < event);
-                    if deadline.is_none() {
-                        self.schedule.take_first();
-                    }
-                    return Ok(Some(deadline.unwrap_or(event)));
-                }
-                None if self.all_read => return Ok(None),
-                _ => self.read_record()?,
-            }
+    /// Takes the next event, if no record that is still to come can bring an earlier one.
+    fn next_event(&mut self) -> Option<Event> {
+        let event = self.schedule.first().filter(|event| self.is_read_beyond(event.at))?;
+        let deadline = self.deadline().filter(|&deadline| deadline < event);
+        if deadline.is_none() {
+            self.schedule.take_first();
         }
+        Some(deadline.unwrap_or(event))
     }
 
     /// What the breaker itself waits for. At one instant it is asked once, so that a deadline which stays cannot stop time.
@@ -127,18 +145,8 @@ impl<'a, R: BufRead, W: Write> Driver<'a, R, W> {
         self.all_read || self.read_to.is_some_and(|read_to| read_to.saturating_sub(self.longest) > at)
     }
 
-    fn read_record(&mut self) -> Result<(), ReplayError> {
-        let Some(record) = self.records.next()? else {
-            self.all_read = true;
-            return Ok(());
-        };
-        self.read_to = Some(record.at);
-        self.hold(record);
-        Ok(())
-    }
-
     fn hold(&mut self, Record { at, call, memory }: Record) {
-        let index = self.report.records;
+        let index = self.totals.records;
         let mut held = Held {
             at,
             latency: 0,
@@ -152,22 +160,22 @@ impl<'a, R: BufRead, W: Write> Driver<'a, R, W> {
         if let Some(call) = call {
             held.outcome = call.outcome;
             held.latency = call.latency.min(self.longest);
-            self.report.shortened += u64::from(call.latency > self.longest);
+            self.totals.shortened += u64::from(call.latency > self.longest);
             self.schedule.add(at.saturating_sub(held.latency), Kind::Start, index);
         }
         if memory.is_some() {
             self.schedule.add(at, Kind::Memory, index);
         }
-        self.report.records += 1;
+        self.totals.records += 1;
         self.held.push_back(held);
-        self.report.most_held = self.report.most_held.max(self.held.len());
+        self.totals.most_held = self.totals.most_held.max(self.held.len());
     }
 
     // ----- living through it
 
     fn handle(&mut self, event: Event) {
         let index = match event.kind {
-            Kind::Finish => self.finish(event),
+            Kind::Finish => self.end(event),
             Kind::Stall => self.stall(event),
             Kind::Memory => self.read_memory(event),
             Kind::Deadline => self.pass_deadline(event),
@@ -184,8 +192,7 @@ impl<'a, R: BufRead, W: Write> Driver<'a, R, W> {
         self.subject.go_to(at);
         let call = self.subject.start();
         let admitted = call.is_some();
-        let count = if admitted { &mut self.summary.admitted } else { &mut self.summary.rejected };
-        *count += 1;
+        self.observer.started(at, admitted);
         let slow_at = at.saturating_add(self.subject.slow_after());
         let Some(held) = self.held_mut(index) else { return };
         held.call = call;
@@ -198,7 +205,7 @@ impl<'a, R: BufRead, W: Write> Driver<'a, R, W> {
         }
     }
 
-    fn finish(&mut self, Event { at, index, .. }: Event) -> Option<u64> {
+    fn end(&mut self, Event { at, index, .. }: Event) -> Option<u64> {
         self.subject.go_to(at);
         let held = self.held_mut(index)?;
         let (latency, outcome) = (held.latency, held.outcome);
@@ -262,13 +269,13 @@ impl<'a, R: BufRead, W: Write> Driver<'a, R, W> {
         if held.parts_left > 0 {
             return;
         }
-        // Looking lets time pass, so it is done in either mode, and both tell the same story.
-        let view = match self.mode {
-            Mode::JsonLines => Some(self.subject.view()),
-            Mode::Summary => {
-                self.subject.look();
-                None
-            }
+        let at = held.at;
+        // Looking lets time pass, so it is done either way, and every observer is told the same story.
+        let view = if self.observer.wants_view(at) {
+            Some(self.subject.view())
+        } else {
+            self.subject.look();
+            None
         };
         if let Some(held) = self.held_mut(index) {
             held.view = view;
@@ -279,16 +286,18 @@ impl<'a, R: BufRead, W: Write> Driver<'a, R, W> {
         while let Some(event) = self.subject.poll_event() {
             let EventKind::Transition { from, to, cause } = event.kind else { continue };
             let at = self.subject.time_of(&event);
+            let mut change = Change { at, to, trip: None, is_recovery: false };
             if let Cause::Trip(reason) = cause {
                 // A bad probe opens the breaker again, which is no trip.
                 if from == StateKind::Closed {
                     // By nothing but time: the call that has been out for longest is the one that is overdue.
                     let index = index.or_else(|| self.oldest_in_flight()).unwrap_or(self.done);
-                    self.summary.trips.push(TripAt { index, at, reason });
+                    change.trip = Some(TripAt { index, at, reason });
                 }
-            } else if to == StateKind::Closed {
-                self.summary.recoveries.push(at);
+            } else {
+                change.is_recovery = to == StateKind::Closed;
             }
+            self.observer.changed(&change);
             self.generation = event.generation;
         }
     }
@@ -315,9 +324,10 @@ impl<'a, R: BufRead, W: Write> Driver<'a, R, W> {
     /// Lets go of the records that have been dealt with, in their order.
     fn release(&mut self) -> Result<(), ReplayError> {
         while let Some(held) = self.held.front().filter(|held| held.parts_left == 0) {
-            if let Some(view) = held.view {
-                view.write(self.output, held.at, held.admitted).map_err(ReplayError::Write)?;
-            }
+            let latency = Latency::from(Duration::from_nanos(held.latency.unsigned_abs()));
+            let call = held.admitted.map(|admitted| DoneCall { admitted, latency, outcome: held.outcome });
+            let done = Done { at: held.at, call, view: held.view };
+            self.observer.done(&done)?;
             self.held.pop_front();
             self.done += 1;
         }
@@ -325,6 +335,6 @@ impl<'a, R: BufRead, W: Write> Driver<'a, R, W> {
     }
 }
 
-fn nanos(span: Duration) -> i64 {
+pub(super) fn nanos(span: Duration) -> i64 {
     i64::try_from(span.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -23,17 +23,21 @@
 //!   apart. Otherwise a breaker would see a burst each second, and none of what happens in it. Times with a fraction are
 //!   taken as they are.
 //! - Lines may be out of order by a minute, and where they are stamped with the start of the call by its length more, up to
-//!   [`Options::max_latency`]. A call that comes too late is put where the log had got to, and counted.
-//! - What is held for that are the calls of a minute, of logs with starts twice [`Options::max_latency`] more.
+//!   [`Reading::max_latency`]. A call that comes too late is put where the log had got to, and counted.
+//! - What is held for that are the calls of a minute, of logs with starts twice [`Reading::max_latency`] more.
 //!
 //! **Order.** A call asks at its start, `at_ms` − `latency_ms`; refused, it is never made and its end is not told. Time begins
 //! with the earliest start, and ends with the last record. What falls on the same instant comes in this order: finished calls,
 //! calls that become stalled, memory readings, deadlines, starting calls; within these in the order of the input. A call of no
 //! length ends right after its own start.
 //!
-//! A start lies before lines that are read earlier, so lines are read ahead by [`Options::max_latency`]. A longer call is
+//! A start lies before lines that are read earlier, so lines are read ahead by [`Reading::max_latency`]. A longer call is
 //! taken to have begun that long before its end, and [`Report::shortened`] counts it. Memory in use is that of the records of
 //! such a stretch of time, and one entry per trip and recovery.
+//!
+//! **Several settings.** [`compare`] tells what each of several settings would have done with a recording that is read once,
+//! [`draw`] makes a page of it as well, and [`suggest`](mod@suggest) proposes settings. A recording only says how calls went as
+//! they were made: what is said of a refused call is how it would have gone had it been made.
 //!
 //! A reading of memory is believed for three times `sample_interval` (1.5 s by default): set that to the distance of
 //! the recorded ones. The wait of an open breaker has no jitter here.
@@ -59,31 +63,50 @@
 //! ```
 
 use std::io::{BufRead, BufWriter, Write};
-use std::time::Duration;
 
 use tripline_runtime::core::Policy;
 
 mod access_log;
+mod chart;
 mod clock;
+mod compare;
 mod csv;
 mod decimal;
 mod driver;
 mod error;
+mod figures;
 mod format;
+mod histogram;
 mod in_flight;
 mod json;
 mod lines;
 pub(crate) mod names;
+mod observe;
 mod output;
+mod page;
 mod reader;
+mod reading;
 mod record;
+pub(crate) mod rows;
 mod schedule;
 mod subject;
+pub mod suggest;
+mod timeline;
+pub(crate) mod words;
+
+use driver::{Driver, Totals};
+use observe::Observer;
+use output::{JsonLines, Summary};
+use reading::Findings;
 
 pub use access_log::{LogProblem, LogReport};
+pub use chart::{Drawing, draw};
+pub use compare::{Setting, compare};
 pub use error::{LineProblem, ReplayError};
+pub use figures::{Figures, MOST_TRIPS_TOLD, Trip};
 pub use format::{Format, Input, LatencyUnit, LogFormat};
 pub use names::Warning;
+pub use reading::Reading;
 
 /// A line of the input may not be longer than this.
 pub const MAX_LINE_BYTES: usize = 1 << 20;
@@ -98,17 +121,14 @@ pub struct Options {
     pub stall_detection: bool,
     /// What is written.
     pub mode: Mode,
-    /// How far lines are read ahead; a longer call is taken to have begun this long before its end. At most 71 min 34 s,
-    /// the longest latency that a breaker tells apart. Default: 60 s.
-    pub max_latency: Duration,
-    /// How the input is written. Default: found out from its first lines.
-    pub input: Input,
+    /// How the input is read.
+    pub reading: Reading,
 }
 
 impl Options {
     /// Options with these settings, and the defaults for the rest.
     pub fn new(policy: Policy, mode: Mode) -> Self {
-        Self { policy, stall_detection: true, mode, max_latency: Duration::from_secs(60), input: Input::default() }
+        Self { policy, stall_detection: true, mode, reading: Reading::default() }
     }
 }
 
@@ -136,7 +156,7 @@ pub enum Mode {
 pub struct Report {
     /// Records that were replayed.
     pub records: u64,
-    /// Calls longer than [`Options::max_latency`].
+    /// Calls longer than [`Reading::max_latency`].
     pub shortened: u64,
     /// The most records that were held at once.
     pub most_held: usize,
@@ -144,6 +164,14 @@ pub struct Report {
     pub warnings: Vec<Warning>,
     /// What there is to tell of an access log; `None` where the input is none.
     pub log: Option<LogReport>,
+}
+
+impl Report {
+    fn new(totals: Totals, findings: Findings) -> Self {
+        let Totals { records, shortened, most_held } = totals;
+        let Findings { warnings, log } = findings;
+        Self { records, shortened, most_held, warnings, log }
+    }
 }
 
 /// Replays `input` and writes what came of it to `output`. The same input gives the same bytes.
@@ -155,9 +183,26 @@ pub struct Report {
 /// before may have been written already.
 pub fn run(options: &Options, input: impl BufRead, output: &mut impl Write) -> Result<Report, ReplayError> {
     let mut output = BufWriter::new(output);
-    let result = driver::Driver::new(options, input, &mut output)?.run();
+    let result = match options.mode {
+        Mode::Summary => summarise(options, input, &mut output),
+        Mode::JsonLines => drive(options, input, JsonLines(&mut output)).map(|(_, report)| report),
+    };
     let flushed = output.flush().map_err(ReplayError::Write);
     // Why the replay ended early comes before what that did to the output.
     let report = result?;
     flushed.map(|()| report)
+}
+
+fn summarise(options: &Options, input: impl BufRead, output: &mut impl Write) -> Result<Report, ReplayError> {
+    let (summary, report) = drive(options, input, Summary::default())?;
+    summary.write(output).map_err(ReplayError::Write)?;
+    Ok(report)
+}
+
+/// Replays to one breaker.
+fn drive<O: Observer>(options: &Options, input: impl BufRead, observer: O) -> Result<(O, Report), ReplayError> {
+    let mut driver = Driver::new(&options.policy, options.stall_detection, options.reading.longest(), observer)?;
+    let findings = options.reading.read_all(input, |record| driver.take(record))?;
+    let (observer, totals) = driver.finish()?;
+    Ok((observer, Report::new(totals, findings)))
 }

@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use tripline_runtime::core::{Latency, StateKind, Trend, TripReason};
 
 use super::decimal::Millis;
+use super::error::ReplayError;
+use super::observe::{Change, Done, Observer, TripAt};
 
 /// What the breaker looks like once a record has been dealt with.
 #[derive(Debug, Clone, Copy)]
@@ -29,26 +31,49 @@ impl View {
     }
 }
 
+/// Writes what the breaker looks like after each record.
+pub(super) struct JsonLines<W>(pub(super) W);
+
+impl<W: Write> Observer for JsonLines<W> {
+    fn wants_view(&mut self, _at: i64) -> bool {
+        true
+    }
+
+    fn done(&mut self, record: &Done) -> Result<(), ReplayError> {
+        let Some(view) = record.view else { return Ok(()) };
+        view.write(&mut self.0, record.at, record.call.map(|call| call.admitted)).map_err(ReplayError::Write)
+    }
+}
+
 /// What came of all records.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
-    pub(super) admitted: u64,
-    pub(super) rejected: u64,
-    pub(super) trips: Vec<TripAt>,
-    pub(super) recoveries: Vec<i64>,
+    admitted: u64,
+    rejected: u64,
+    percentile: Option<Latency>,
+    trips: Vec<TripAt>,
+    recoveries: Vec<i64>,
 }
 
-/// A trip, and the record it came with.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct TripAt {
-    pub(super) index: u64,
-    pub(super) at: i64,
-    pub(super) reason: TripReason,
+impl Observer for Summary {
+    fn started(&mut self, _at: i64, admitted: bool) {
+        let count = if admitted { &mut self.admitted } else { &mut self.rejected };
+        *count += 1;
+    }
+
+    fn changed(&mut self, change: &Change) {
+        self.trips.extend(change.trip);
+        self.recoveries.extend(change.is_recovery.then_some(change.at));
+    }
+
+    fn ends(&mut self, _at: i64, percentile: Option<Latency>) {
+        self.percentile = percentile;
+    }
 }
 
 impl Summary {
-    pub(super) fn write(&self, output: &mut impl Write, percentile: Option<Latency>) -> io::Result<()> {
-        let Self { admitted, rejected, trips, recoveries } = self;
+    pub(super) fn write(&self, output: &mut impl Write) -> io::Result<()> {
+        let Self { admitted, rejected, percentile, trips, recoveries } = self;
         let calls = admitted.saturating_add(*rejected);
         write!(output, "{{\"calls\":{calls},\"admitted\":{admitted},\"rejected\":{rejected},")?;
         write!(output, "\"percentile_ms\":{},\"trips\":[", OrNull(percentile.map(millis)))?;

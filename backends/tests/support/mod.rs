@@ -3,6 +3,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod client;
+mod log;
 mod process;
 mod server;
 
@@ -11,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub(crate) use client::{Client, Response, exchange, get, post, post_json};
+pub(crate) use log::{gzipped, log_fixture};
 pub(crate) use process::{Finished, run, run_with_input, tripline, tripline_unread, wait};
 pub(crate) use server::{Launch, QUICK, Server};
 

@@ -2,25 +2,26 @@
 
 use std::path::Path;
 
-use super::super::{Failure, ReplayArgs, note};
+use super::super::{Failure, note};
 use crate::config::{Config, Problem, Reason, Warning, key_names, load, parse};
 use crate::suggest::closest;
 
-/// The settings to replay with. All that is wrong with those of `--set` is told together.
-pub(super) fn configuration(args: &ReplayArgs) -> Result<Config, Failure> {
+/// The settings to replay with: those of a file, or the defaults, with those of `--set` in their place. All that is wrong with
+/// these is told together.
+pub(in crate::cli) fn configuration(file: Option<&Path>, set: &[String]) -> Result<Config, Failure> {
     let mut base = Base::default();
-    if let Some(path) = &args.config {
+    if let Some(path) = file {
         // As it is first, so that its own problems name its own lines.
         let (config, warnings) = load(path).map_err(|errors| Failure::with_config(&errors))?;
         for warning in &warnings {
             note(warning);
         }
-        if args.set.is_empty() {
+        if set.is_empty() {
             return Ok(config);
         }
         base = Base::read(path, warnings)?;
     }
-    let settings: Vec<_> = args.set.iter().map(|text| Setting::parse(text)).collect();
+    let settings: Vec<_> = set.iter().map(|text| Setting::parse(text)).collect();
     for setting in settings.iter().flatten() {
         setting.put_into(&mut base.table);
     }

@@ -59,6 +59,12 @@ pub fn key_names() -> Vec<String> {
     SECTIONS.iter().flat_map(|section| section.keys.iter().map(|key| join(section.path, key.name))).collect()
 }
 
+/// The keys at the top of the file, each with its value in `config` as TOML; `None` where it is not set.
+#[cfg(feature = "cli")]
+pub(crate) fn breaker_values(config: &super::Config) -> impl Iterator<Item = (&'static str, Option<String>)> {
+    breaker::SECTION.keys.iter().map(|key| (key.name, key.field.show(config)))
+}
+
 /// Makes the two functions of an [`Access`](super::value::Access) from the kind of a field and its place.
 macro_rules! access {
     // The very type of the value.

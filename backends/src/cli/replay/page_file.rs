@@ -1,0 +1,87 @@
+//! The file that a page is written to: whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, Stat, fstat, stat};
+
+use super::input::is_standard_input;
+use crate::cli::Failure;
+
+/// A place where a page can be written.
+pub(super) struct PageFile<'a> {
+    named: &'a Path,
+    /// Where the name leads, if it is a link.
+    target: PathBuf,
+}
+
+impl<'a> PageFile<'a> {
+    /// Looks whether a page can be written to `path`, before the work is done: an existing page is written over; what is no
+    /// regular file, the recording itself and the configurations are not.
+    pub(super) fn new(path: &'a Path, recording: &Path, configurations: &[PathBuf]) -> Result<Self, Failure> {
+        let refuse = |why: &str| Failure::during(format!("--report {}", path.display()), why);
+        let target = match fs::canonicalize(path) {
+            Ok(target) => {
+                let old = stat(&target).map_err(|error| refuse(&error.to_string()))?;
+                if FileType::from_raw_mode(old.st_mode) != FileType::RegularFile {
+                    return Err(refuse("is no regular file; name a file to write"));
+                }
+                let is_it = |other: rustix::io::Result<Stat>| {
+                    other.is_ok_and(|other| (other.st_dev, other.st_ino) == (old.st_dev, old.st_ino))
+                };
+                if is_it(if is_standard_input(recording) { fstat(io::stdin()) } else { stat(recording) }) {
+                    return Err(refuse("is the recording itself; name another file"));
+                }
+                if configurations.iter().any(|file| is_it(stat(file))) {
+                    return Err(refuse("is one of the configurations; name another file"));
+                }
+                target
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+            Err(error) => return Err(refuse(&error.to_string())),
+        };
+        if target.file_name().is_none() || !folder_of(&target).is_dir() {
+            return Err(refuse("is in no folder that exists"));
+        }
+        Ok(Self { named: path, target })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.named
+    }
+
+    /// Writes the page beside its place, and puts it there when it is complete.
+    pub(super) fn write(&self, page: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), Failure> {
+        let (temporary, file) = self.temporary().map_err(|error| self.failed(&error))?;
+        let mut output = BufWriter::new(file);
+        let written = page(&mut output).and_then(|()| output.flush()).and_then(|()| output.get_ref().sync_all());
+        let placed = written.and_then(|()| fs::rename(&temporary, &self.target));
+        placed.map_err(|error| {
+            // Nothing more can be done about it than is told of the first error.
+            let _ = fs::remove_file(&temporary);
+            self.failed(&error)
+        })
+    }
+
+    fn temporary(&self) -> io::Result<(PathBuf, File)> {
+        let name = self.target.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut attempt = 0_u32;
+        loop {
+            let path = folder_of(&self.target).join(format!(".{name}.{}.{attempt}", std::process::id()));
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Ok(file) => return Ok((path, file)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 100 => attempt += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn failed(&self, error: &io::Error) -> Failure {
+        Failure::during(self.named.display(), error)
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}

@@ -1,0 +1,100 @@
+//! `tripline suggest`
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::replay::settings::configuration;
+use super::replay::{InputArgs, name_of, tell, unreadable};
+use super::{Failure, note};
+use crate::config::{Config, parse, recommended};
+use crate::replay::Setting;
+use crate::replay::suggest::{SuggestOptions, suggest as find};
+
+#[derive(Debug, Args)]
+#[command(after_long_help = METHOD)]
+pub(super) struct SuggestArgs {
+    /// The configuration that the proposal is to change, and whose percentile is kept; without it the recommended one.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Change one key of that configuration first, as in --set percentile=0.99; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "config")]
+    set: Vec<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    input: InputArgs,
+    /// The recording, as `tripline replay` reads it; - is the standard input.
+    file: PathBuf,
+}
+
+const METHOD: &str = "\
+Record the service while it is well, at least one whole cycle of its load. What is printed is TOML: every word about it is a \
+comment, so it can be pasted, or written to a file and given to `tripline check` and `tripline replay`.
+
+Method:
+  The calls are cut into stretches (256 calls at the 95th percentile). Three or
+  more in a row whose percentile is above three times the typical one are taken to be
+  an incident: they do not count, and trips in them are not called false.
+  The threshold is the lowest one, from the worst stretch outside of incidents on, with which
+  the recording, replayed through the breaker itself, has no false trip, and
+  with a fifth less has none either. The window is about two seconds of calls.
+  The confidence is the configured one (0.95 if there is none), or more where the
+  threshold alone does not do.
+  Then faults are put into recorded calls, to see how soon each would be found.
+
+The file is read two to four times, and decompressed each time if it is compressed. The standard input is first copied, \
+decompressed, to a file without a name in the folder for temporary files (TMPDIR).
+
+Exit codes: 0 there is a proposal, though perhaps with doubts (lines with # !); 1 there is none, or the input cannot be read; \
+2 bad arguments.";
+
+/// Proposes settings from the recording and prints them.
+pub(super) fn suggest(args: &SuggestArgs) -> Result<(), Failure> {
+    let (base, beside) = settings(args)?;
+    let mut options = SuggestOptions::new(base, beside);
+    options.reading = args.input.reading()?;
+    let name = name_of(&args.file);
+    let input = args.input.open_repeatable(&args.file)?;
+    let found = find(&options, || input.open()).map_err(|error| unreadable(&name, &error))?;
+    tell(&found.report, &name, &args.input);
+    let mut output = io::stdout().lock();
+    let written = if args.json { found.write_json(&mut output) } else { found.write_text(&name, &mut output) };
+    match written.and_then(|()| output.flush()) {
+        // Whoever read has seen enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            return Err(Failure::during("standard output", error));
+        }
+        _ => {}
+    }
+    if found.proposal.is_none() {
+        return Err(Failure::during(name, found.doubts.first().map_or("no proposal", String::as_str)));
+    }
+    Ok(())
+}
+
+/// What the proposal changes, and what it is compared with.
+fn settings(args: &SuggestArgs) -> Result<(Setting, Vec<Setting>), Failure> {
+    let defaults = setting("the defaults", &Config::default());
+    let Some(path) = &args.config else {
+        let (config, _) =
+            parse(&recommended(), "the recommended configuration").map_err(|errors| Failure::with_config(&errors))?;
+        return Ok((setting("recommended", &config), vec![setting("recommended", &config), defaults]));
+    };
+    let config = configuration(Some(path), &args.set)?;
+    let configured = setting(&path.display().to_string(), &config);
+    if !config.policy.enabled {
+        note(format!("{}: enabled = false; the proposal is made as if it were true", path.display()));
+    }
+    Ok((configured.clone(), vec![configured, defaults]))
+}
+
+fn setting(name: &str, config: &Config) -> Setting {
+    let mut policy = config.policy.clone();
+    policy.enabled = true;
+    let mut setting = Setting::new(name, policy);
+    setting.stall_detection = config.stall_detection;
+    setting
+}

@@ -1,0 +1,95 @@
+//! What keeps a recording from being a good basis, in words.
+
+use super::{Proposal, Recording};
+use crate::replay::figures::between;
+use crate::replay::words::{Clock, count, counted, latency, number, share, span};
+
+/// Fewer stretches than this say little about how stretches differ.
+const FEW_STRETCHES: u64 = 10;
+/// From this share of the calls on, failures are an incident of their own.
+const MANY_FAILURES: f64 = 0.05;
+/// So many slow stretches, and more than this share of all, are no longer hiccups.
+const MANY_HICCUPS: u64 = 3;
+const MANY_HICCUPS_SHARE: f64 = 0.05;
+/// Incidents that are told one by one.
+const INCIDENTS_TOLD: usize = 5;
+
+pub(super) fn too_short(calls: u64, needed: u64, window: u16) -> String {
+    let calls = counted(calls, "call that counts", "calls that count");
+    format!("too short: {calls}, and a proposal needs at least {}, three windows of {window}", count(needed))
+}
+
+/// What is to be said of the recording itself.
+pub(super) fn doubts(recording: &Recording) -> Vec<String> {
+    let mut doubts = Vec::new();
+    if (1..FEW_STRETCHES).contains(&recording.stretches) {
+        let stretches = counted(recording.stretches, "stretch", "stretches");
+        let size = count(recording.stretch_calls);
+        doubts.push(format!(
+            "short: only {stretches} of {size} calls; how slow the service gets on a bad day is hardly known (better: a whole day)"
+        ));
+    }
+    incidents(recording, &mut doubts);
+    let slow = recording.hiccups;
+    if slow >= MANY_HICCUPS && slow as f64 > recording.stretches as f64 * MANY_HICCUPS_SHARE {
+        let all = count(recording.stretches);
+        doubts.push(format!("not healthy: {} of {all} stretches are slow, one here and one there", count(slow)));
+    }
+    let failed = recording.failed as f64 / recording.calls.max(1) as f64;
+    if failed >= MANY_FAILURES {
+        doubts.push(format!("not healthy: {} of the calls failed", share(failed)));
+    }
+    doubts
+}
+
+fn incidents(recording: &Recording, doubts: &mut Vec<String>) {
+    let (Some(typical), Some(limit)) = (recording.typical, recording.slow_from) else { return };
+    let Some(first) = recording.incidents.first() else { return };
+    let clock = Clock::of(recording.from_nanos);
+    let number_of = recording.incidents.len() as u64;
+    let looks =
+        if number_of == 1 { "stretch of time looks like an incident" } else { "stretches of time look like incidents" };
+    let p = recording.percentile_of.get() * 100.0;
+    doubts.push(format!(
+        "not healthy: {} {looks} (the {}th percentile of {} calls was above {} three times in a row or more, and is {} \
+         typically); they do not count for the threshold, and trips in them are not called false",
+        count(number_of),
+        number(p),
+        count(recording.stretch_calls),
+        latency(limit),
+        latency(typical)
+    ));
+    for incident in recording.incidents.iter().take(INCIDENTS_TOLD) {
+        let (from, to) = (clock.write(incident.from_nanos), clock.write(incident.to_nanos));
+        let length = span(between(incident.from_nanos, incident.to_nanos));
+        doubts.push(format!("incident: {from} to {to} ({length}), worst stretch {}", latency(incident.worst)));
+    }
+    if recording.incidents.len() > INCIDENTS_TOLD {
+        let more = recording.incidents.len() - INCIDENTS_TOLD;
+        doubts.push(format!("and {more} more since {}", clock.write(first.to_nanos)));
+    }
+}
+
+/// What is to be said of a proposal.
+pub(super) fn doubts_of(proposal: &Proposal, recording: &Recording) -> Vec<String> {
+    let mut doubts = Vec::new();
+    let false_trips = proposal.sides.first().map_or(0, |side| side.cost.false_trips);
+    if false_trips > 0 {
+        let trips = counted(false_trips, "false trip", "false trips");
+        doubts.push(format!("no setting that was tried is without false trips; this one has {trips} on the recording"));
+    } else if !proposal.has_headroom {
+        doubts
+            .push("no headroom: were the service slower by a quarter, this setting would have had false trips".into());
+    }
+    let policy = &proposal.policy;
+    let (_, quiet) = recording.calls_per_second;
+    let age = policy.latency_max_age.as_secs_f64();
+    let minimum = f64::from(policy.effective_minimum_samples());
+    if quiet > 0.0 && quiet * age < minimum {
+        doubts.push(format!(
+            "quiet times: {} calls in latency_max_age ({} s), and latency rules need {minimum}; they need latency_max_age = {} then",
+            number((quiet * age).floor()), number(age), number((1.5 * minimum / quiet).ceil())
+        ));
+    }
+    doubts
+}

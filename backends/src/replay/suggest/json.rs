@@ -1,0 +1,135 @@
+//! A suggestion as JSON.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use tripline_runtime::core::Latency;
+
+use super::{Fault, Incident, Proposal, Side, Suggestion};
+
+impl Suggestion {
+    /// Writes it for programs: one JSON object on one line. Times are milliseconds where they end in `_ms`.
+    ///
+    /// # Errors
+    /// Those of `output`.
+    pub fn write_json(&self, output: &mut impl Write) -> io::Result<()> {
+        let recording = &self.recording;
+        let json = Json {
+            calls: recording.calls,
+            failed: recording.failed,
+            duration_seconds: (recording.to_nanos as f64 - recording.from_nanos as f64) / 1e9,
+            calls_per_second: recording.calls_per_second.0,
+            percentile_ms: recording.percentile.map(Latency::as_millis_f64),
+            stretch_calls: recording.stretch_calls,
+            stretches: recording.stretches,
+            typical_stretch_ms: recording.typical.map(Latency::as_millis_f64),
+            worst_calm_stretch_ms: recording.worst_calm.map(Latency::as_millis_f64),
+            hiccups: recording.hiccups,
+            incidents: recording.incidents.iter().map(incident).collect(),
+            healthy: self.doubts.is_empty(),
+            doubts: &self.doubts,
+            proposal: self.proposal.as_ref().map(proposal),
+            sides: self.proposal.iter().flat_map(|proposal| &proposal.sides).map(side).collect(),
+        };
+        serde_json::to_writer(&mut *output, &json)?;
+        writeln!(output)
+    }
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    calls: u64,
+    failed: u64,
+    duration_seconds: f64,
+    calls_per_second: f64,
+    percentile_ms: Option<f64>,
+    stretch_calls: u64,
+    stretches: u64,
+    typical_stretch_ms: Option<f64>,
+    worst_calm_stretch_ms: Option<f64>,
+    hiccups: u64,
+    incidents: Vec<IncidentJson>,
+    healthy: bool,
+    doubts: &'a [String],
+    proposal: Option<ProposalJson>,
+    sides: Vec<SideJson<'a>>,
+}
+
+#[expect(clippy::struct_field_names, reason = "the unit")]
+#[derive(Serialize)]
+struct IncidentJson {
+    from_at_ms: f64,
+    to_at_ms: f64,
+    worst_stretch_ms: f64,
+}
+
+/// Under the names of the configuration.
+#[derive(Serialize)]
+struct ProposalJson {
+    percentile: f64,
+    latency_threshold: f64,
+    latency_window_size: u16,
+    trip_confidence: f64,
+    headroom: bool,
+}
+
+#[derive(Serialize)]
+struct SideJson<'a> {
+    setting: &'a str,
+    false_trips: u64,
+    trips: u64,
+    rejected: u64,
+    rejected_fine: u64,
+    open_seconds: f64,
+    open_share: f64,
+    faults: Vec<FaultJson>,
+}
+
+#[derive(Serialize)]
+struct FaultJson {
+    fault: String,
+    tried: usize,
+    tripped: usize,
+    median_seconds: Option<f64>,
+    median_calls: Option<u64>,
+}
+
+fn incident(incident: &Incident) -> IncidentJson {
+    IncidentJson {
+        from_at_ms: incident.from_nanos as f64 / 1e6,
+        to_at_ms: incident.to_nanos as f64 / 1e6,
+        worst_stretch_ms: incident.worst.as_millis_f64(),
+    }
+}
+
+fn proposal(proposal: &Proposal) -> ProposalJson {
+    let policy = &proposal.policy;
+    ProposalJson {
+        percentile: policy.percentile.get(),
+        latency_threshold: policy.latency_threshold.as_millis_f64(),
+        latency_window_size: policy.latency_window_size.get(),
+        trip_confidence: policy.trip_confidence.get(),
+        headroom: proposal.has_headroom,
+    }
+}
+
+fn side(side: &Side) -> SideJson<'_> {
+    let figures = &side.cost.figures;
+    let faults = Fault::ALL.into_iter().zip(&side.delays).map(|(fault, delay)| FaultJson {
+        fault: fault.words(),
+        tried: delay.tried,
+        tripped: delay.tripped,
+        median_seconds: delay.median.map(|(after, _)| after.as_secs_f64()),
+        median_calls: delay.median.map(|(_, calls)| calls),
+    });
+    SideJson {
+        setting: &side.name,
+        false_trips: side.cost.false_trips,
+        trips: figures.trips,
+        rejected: figures.refused,
+        rejected_fine: figures.refused_fine,
+        open_seconds: figures.open.as_secs_f64(),
+        open_share: figures.open_share(),
+        faults: faults.collect(),
+    }
+}

@@ -1,0 +1,266 @@
+//! The percentile of one stretch of calls after the other, and which of them look like an incident.
+
+use tripline_runtime::core::{Latency, Percentile};
+
+use crate::replay::histogram::{LogHistogram, bin_of, least_of};
+
+/// Levels are 1/16 of their power of two apart.
+const LEVEL_BITS: u32 = LogHistogram::COARSE;
+/// So many stretches in a row at or above the level of an incident are one; fewer are a hiccup, which a breaker should ride out.
+const LEAST_IN_A_ROW: u32 = 3;
+/// So many incidents are told apart; the last takes in all that follow.
+const MOST_INCIDENTS: usize = 64;
+/// A last stretch shorter than this is no basis for a percentile.
+const LEAST_CALLS: usize = 32;
+
+/// A span of slow stretches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Incident {
+    /// When the stretch before the first slow one began, in nanoseconds on the input's own line of time.
+    pub from_nanos: i64,
+    /// When the stretch after the last slow one ended.
+    pub to_nanos: i64,
+    /// The largest percentile of its stretches.
+    pub worst: Latency,
+    /// How many slow stretches it has.
+    pub stretches: u64,
+}
+
+/// What is known of the stretches. It does not grow with their number: what is slow is known only in the end, so runs of slow
+/// stretches are followed for every level that may turn out to be the one.
+#[derive(Debug)]
+pub(super) struct Stretches {
+    size: usize,
+    percentile: Percentile,
+    current: Vec<u32>,
+    started: i64,
+    ended: i64,
+    /// When the stretch before this one began.
+    previous: Option<i64>,
+    percentiles: LogHistogram,
+    /// How long stretches took, in milliseconds.
+    lengths: LogHistogram,
+    levels: Vec<Level>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Level {
+    /// Stretches whose percentile is just of this level, and the largest of these.
+    count: u64,
+    largest: u32,
+    /// Stretches in a row at this level or above.
+    run: u32,
+    run_began: i64,
+    run_worst: u32,
+    incidents: Vec<Incident>,
+}
+
+impl Stretches {
+    pub(super) fn new(size: usize, percentile: Percentile) -> Self {
+        Self {
+            size,
+            percentile,
+            current: Vec::with_capacity(size),
+            started: 0,
+            ended: 0,
+            previous: None,
+            percentiles: LogHistogram::new(LogHistogram::FINE),
+            lengths: LogHistogram::new(LogHistogram::FINE),
+            levels: Vec::new(),
+        }
+    }
+
+    pub(super) const fn percentile(&self) -> Percentile {
+        self.percentile
+    }
+
+    /// How many calls make a stretch.
+    pub(super) const fn size(&self) -> usize {
+        self.size
+    }
+
+    pub(super) fn add(&mut self, at: i64, latency: Latency) {
+        if self.current.is_empty() {
+            self.started = at;
+        }
+        self.ended = at;
+        self.current.push(latency.as_micros());
+        if self.current.len() >= self.size {
+            self.end_stretch();
+        }
+    }
+
+    /// There are no more calls; what is left is a stretch if it is long enough.
+    pub(super) fn end(&mut self) {
+        if self.current.len() >= LEAST_CALLS.max(self.size / 4)
+            || (self.count() == 0 && self.current.len() >= LEAST_CALLS)
+        {
+            self.end_stretch();
+        }
+    }
+
+    pub(super) const fn count(&self) -> u64 {
+        self.percentiles.count()
+    }
+
+    /// The percentile that half of the stretches do not reach.
+    pub(super) fn typical(&self) -> Option<Latency> {
+        self.percentiles.quantile(half())
+    }
+
+    /// Milliseconds that a stretch of `size` calls takes: half of them take longer, and a tenth.
+    pub(super) fn lengths_ms(&self) -> Option<(u32, u32)> {
+        let tenth = Percentile::new(0.9).unwrap_or_default();
+        let quantile = |p| self.lengths.quantile(p).map(Latency::as_micros);
+        quantile(half()).zip(quantile(tenth))
+    }
+
+    /// Stretches as seen from a limit for their percentile.
+    pub(super) fn split(&self, limit: Latency) -> Split {
+        let limit = bin_of(limit.as_micros(), LEVEL_BITS).saturating_add(1);
+        let (calm, slow) = self.levels.split_at(limit.min(self.levels.len()));
+        let incidents = slow.first().map_or_else(Vec::new, |level| level.incidents.clone());
+        let in_incidents: u64 = incidents.iter().map(|incident| incident.stretches).sum();
+        let slow: u64 = slow.iter().map(|level| level.count).sum();
+        Split {
+            limit: Latency::from_micros(least_of(limit, LEVEL_BITS)),
+            worst_calm: Latency::from_micros(calm.iter().map(|level| level.largest).max().unwrap_or(0)),
+            hiccups: slow.saturating_sub(in_incidents),
+            incidents,
+        }
+    }
+
+    fn end_stretch(&mut self) {
+        let calls = self.current.len();
+        let index = self.percentile.index(calls as u32) as usize;
+        let percentile = *self.current.select_nth_unstable(index).1;
+        self.current.clear();
+        self.percentiles.add(Latency::from_micros(percentile));
+        // From the first call to the last there is one gap less than there are calls; the last stretch may be short.
+        let gaps = calls.saturating_sub(1).max(1) as f64;
+        let millis = self.ended.saturating_sub(self.started) as f64 / 1e6 * self.size as f64 / gaps;
+        self.lengths.add(Latency::from_micros(millis.round() as u32));
+
+        let own = bin_of(percentile, LEVEL_BITS);
+        if self.levels.len() <= own {
+            self.levels.resize(own + 1, Level::default());
+        }
+        let began = self.previous.replace(self.started).unwrap_or(self.started);
+        for (number, level) in self.levels.iter_mut().enumerate() {
+            if number <= own {
+                level.reached(percentile, began, self.ended);
+            } else {
+                level.missed(self.ended);
+            }
+        }
+        if let Some(level) = self.levels.get_mut(own) {
+            level.count += 1;
+            level.largest = level.largest.max(percentile);
+        }
+    }
+}
+
+/// See [`Stretches::split`].
+#[derive(Debug)]
+pub(super) struct Split {
+    /// Stretches are slow from here on: the next level above what was asked for.
+    pub(super) limit: Latency,
+    /// The largest percentile of those that are not slow.
+    pub(super) worst_calm: Latency,
+    /// Slow ones that are part of no incident.
+    pub(super) hiccups: u64,
+    pub(super) incidents: Vec<Incident>,
+}
+
+impl Level {
+    fn reached(&mut self, percentile: u32, began: i64, ended: i64) {
+        if self.run == 0 {
+            (self.run_began, self.run_worst) = (began, 0);
+        }
+        self.run = self.run.saturating_add(1);
+        self.run_worst = self.run_worst.max(percentile);
+        let worst = Latency::from_micros(self.run_worst);
+        if self.run == LEAST_IN_A_ROW {
+            let stretches = u64::from(LEAST_IN_A_ROW);
+            if self.incidents.len() < MOST_INCIDENTS {
+                self.incidents.push(Incident { from_nanos: self.run_began, to_nanos: ended, worst, stretches });
+            } else if let Some(last) = self.incidents.last_mut() {
+                last.stretches += stretches;
+            }
+        } else if self.run > LEAST_IN_A_ROW
+            && let Some(last) = self.incidents.last_mut()
+        {
+            last.stretches += 1;
+        }
+        if self.run >= LEAST_IN_A_ROW
+            && let Some(last) = self.incidents.last_mut()
+        {
+            last.to_nanos = ended;
+            last.worst = last.worst.max(worst);
+        }
+    }
+
+    /// What comes just after an incident belongs to it: calls that began in it end here.
+    fn missed(&mut self, ended: i64) {
+        if self.run >= LEAST_IN_A_ROW
+            && let Some(last) = self.incidents.last_mut()
+        {
+            last.to_nanos = ended;
+        }
+        self.run = 0;
+    }
+}
+
+fn half() -> Percentile {
+    Percentile::new(0.5).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    /// Stretches of ten calls, a call a second, each stretch at one latency in milliseconds.
+    fn stretches(latencies: &[u32]) -> Stretches {
+        let mut stretches = Stretches::new(10, Percentile::default());
+        for (tens, &millis) in (0_i64..).zip(latencies) {
+            for call in 0..10 {
+                stretches.add((tens * 10 + call) * 1_000_000_000, Latency::from_millis(millis));
+            }
+        }
+        stretches.end();
+        stretches
+    }
+
+    #[test]
+    fn three_slow_stretches_in_a_row_are_an_incident_and_two_are_a_hiccup() {
+        let found = stretches(&[100, 100, 900, 900, 110, 100, 800, 900, 850, 100, 100, 120]);
+        assert_eq!(found.typical().map(Latency::as_millis), Some(120));
+        let split = found.split(Latency::from_millis(300));
+        assert_eq!((split.worst_calm.as_millis(), split.hiccups), (120, 2));
+        let [incident] = *split.incidents else { panic!("{split:?}") };
+        let seconds = [incident.from_nanos, incident.to_nanos].map(|nanos| nanos / 1_000_000_000);
+        assert_eq!((seconds, incident.stretches, incident.worst.as_millis()), ([50, 99], 3, 900));
+    }
+
+    #[test]
+    fn however_many_incidents_there_are_all_slow_stretches_are_accounted_for() {
+        let many: Vec<u32> = (0..800).map(|nth| if nth % 8 < 3 { 900 } else { 100 }).collect();
+        let split = stretches(&many).split(Latency::from_millis(300));
+        assert_eq!((split.incidents.len(), split.hiccups), (MOST_INCIDENTS, 0));
+        assert_eq!(split.incidents.iter().map(|incident| incident.stretches).sum::<u64>(), 300);
+        assert!(split.incidents.last().unwrap().to_nanos > 7_900_000_000_000);
+    }
+
+    #[test]
+    fn a_few_calls_are_no_stretch() {
+        assert_eq!(stretches(&[]).count(), 0);
+        let mut few = Stretches::new(256, Percentile::default());
+        for call in 0..31 {
+            few.add(call, Latency::ZERO);
+        }
+        few.end();
+        assert_eq!((few.count(), few.typical()), (0, None));
+    }
+}

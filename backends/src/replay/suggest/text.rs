@@ -1,0 +1,136 @@
+//! A suggestion as TOML that can be pasted as it is: all that is said is said in comments.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use super::{Delay, Fault, Proposal, Recording, Side, Suggestion};
+use crate::replay::figures::between;
+use crate::replay::rows::aligned;
+use crate::replay::words::{Clock, count, counted, latency, number, on_one_line, share, span};
+
+impl Suggestion {
+    /// Writes it for people: TOML with comments. `source` says where the recording came from.
+    ///
+    /// # Errors
+    /// Those of `output`.
+    pub fn write_text(&self, source: &str, output: &mut impl Write) -> io::Result<()> {
+        for line in head(source, &self.recording) {
+            writeln!(output, "# {line}")?;
+        }
+        if self.doubts.is_empty() {
+            writeln!(output, "# It looks healthy: no incident, and long enough.")?;
+        }
+        for doubt in &self.doubts {
+            writeln!(output, "# ! {doubt}")?;
+        }
+        let Some(proposal) = &self.proposal else { return Ok(()) };
+        snippet(proposal, &self.recording, output)?;
+        writeln!(output)?;
+        table(output, &cost_rows(&proposal.sides))?;
+        writeln!(output, "#")?;
+        writeln!(output, "# Had the service got slower: time from then to the trip, and calls started meanwhile (the")?;
+        writeln!(output, "# middle of the tries that tripped, at 8 places of the recording)")?;
+        table(output, &fault_rows(&proposal.sides))
+    }
+}
+
+fn head(source: &str, recording: &Recording) -> Vec<String> {
+    let p = number(recording.percentile_of.get() * 100.0);
+    let clock = Clock::of(recording.from_nanos);
+    let (usual, quiet) = recording.calls_per_second;
+    let mut lines = vec![format!("Suggested by tripline from {}:", on_one_line(source))];
+    let calls = counted(recording.calls, "call", "calls");
+    if recording.records == 0 {
+        lines.push("there are no records in it.".into());
+        return lines;
+    }
+    lines.push(format!(
+        "{calls} in {}, from {} to {}; {} failed.",
+        span(between(recording.from_nanos, recording.to_nanos)),
+        clock.write(recording.from_nanos),
+        clock.write(recording.to_nanos),
+        count(recording.failed)
+    ));
+    if let (Some(all), Some(typical), Some(worst)) = (recording.percentile, recording.typical, recording.worst_calm) {
+        lines.push(format!("Usually {} calls a second, {} in the quietest tenth.", number(usual), number(quiet)));
+        lines.push(format!(
+            "The {p}th percentile of all calls is {}; of stretches of {} calls typically {}, {} in the worst that is not slow.",
+            latency(all),
+            count(recording.stretch_calls),
+            latency(typical),
+            latency(worst)
+        ));
+        if recording.hiccups > 0 {
+            let hiccups = counted(recording.hiccups, "short hiccup", "short hiccups");
+            lines.push(format!("{hiccups} beside, to be ridden out."));
+        }
+    }
+    lines
+}
+
+fn snippet(proposal: &Proposal, recording: &Recording, output: &mut impl Write) -> io::Result<()> {
+    let policy = &proposal.policy;
+    let (usual, _) = recording.calls_per_second;
+    let worst = recording.worst_calm.map_or_else(String::new, latency);
+    writeln!(output, "\n# The percentile is as configured; it was not chosen from the recording.")?;
+    writeln!(output, "percentile = {}", policy.percentile.get())?;
+    writeln!(output, "# Above the worst stretch ({worst}){}.", headroom(proposal))?;
+    writeln!(output, "latency_threshold = {}", policy.latency_threshold.as_millis_f64())?;
+    let window = policy.latency_window_size.get();
+    let seconds = f64::from(window) / usual.max(f64::MIN_POSITIVE);
+    writeln!(
+        output,
+        "# About {} s of calls: long enough to outlast a pause, short enough to forget it.",
+        number(seconds)
+    )?;
+    writeln!(output, "latency_window_size = {window}")?;
+    writeln!(output, "# The least confidence that was needed for that; more would trip later.")?;
+    writeln!(output, "trip_confidence = {}", policy.trip_confidence.get())
+}
+
+fn headroom(proposal: &Proposal) -> &'static str {
+    if proposal.has_headroom {
+        "; with a threshold lower by a fifth, as if all calls took a quarter longer,\n# there would have been no false trip either"
+    } else {
+        ""
+    }
+}
+
+fn cost_rows(sides: &[Side]) -> Vec<(String, Vec<String>)> {
+    let row = |label: &str, cell: &dyn Fn(&Side) -> String| (label.to_owned(), sides.iter().map(cell).collect());
+    let figures = |cell: &dyn Fn(&super::super::Figures) -> String| {
+        let cells: Vec<String> = sides.iter().map(|side| cell(&side.cost.figures)).collect();
+        cells
+    };
+    vec![
+        row("On this recording", &|side| on_one_line(&side.name)),
+        row("false trips", &|side| count(side.cost.false_trips)),
+        ("trips in all".into(), figures(&|f| count(f.trips))),
+        ("refused calls".into(), figures(&|f| count(f.refused))),
+        ("  would have been fine".into(), figures(&|f| count(f.refused_fine))),
+        ("time open".into(), figures(&|f| format!("{} ({})", span(f.open), share(f.open_share())))),
+    ]
+}
+
+fn fault_rows(sides: &[Side]) -> Vec<(String, Vec<String>)> {
+    let head = (String::new(), sides.iter().map(|side| on_one_line(&side.name)).collect());
+    let faults = Fault::ALL.into_iter().enumerate().map(|(nth, fault)| {
+        (fault.words(), sides.iter().map(|side| side.delays.get(nth).map_or_else(String::new, delay)).collect())
+    });
+    std::iter::once(head).chain(faults).collect()
+}
+
+fn delay(delay: &Delay) -> String {
+    let Some((after, calls)) = delay.median else {
+        return if delay.tried == 0 { "not tried".into() } else { "no trip".into() };
+    };
+    let mut text = format!("{} ({})", span(after), counted(calls, "call", "calls"));
+    if delay.tripped < delay.tried {
+        let _ = write!(text, ", {} of {}", delay.tripped, delay.tried);
+    }
+    text
+}
+
+fn table(output: &mut impl Write, rows: &[(String, Vec<String>)]) -> io::Result<()> {
+    aligned(rows).iter().try_for_each(|line| writeln!(output, "# {}", line.trim_end()))
+}
