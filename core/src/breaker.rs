@@ -117,6 +117,10 @@ pub struct Breaker<const N: usize> {
     generation_since: Instant,
     window: Window<N>,
     evidence: Evidence,
+    /// When the first call after which the evidence knew nothing was recorded. Nobody makes hundreds of calls within a threshold
+    /// on a small target.
+    #[cfg(target_pointer_width = "64")]
+    evidence_since: Instant,
     /// Calls of this generation that are in flight for longer than the threshold.
     stalled: u16,
     /// Somebody tells of stalled calls, so one that outlived `latency_max_age` was counted long ago.
@@ -137,6 +141,10 @@ pub struct Breaker<const N: usize> {
     #[cfg(all(test, target_pointer_width = "64"))]
     quiet: quiet::QuietTest,
 }
+
+/// For so many thresholds after a start slow calls may not have come back although they will.
+#[cfg(target_pointer_width = "64")]
+const YOUNG_THRESHOLDS: u64 = 4;
 
 /// What the probes of the current half-open stretch are held against; changes apply from the next one.
 #[derive(Debug, Clone, Copy, Default)]
@@ -164,6 +172,8 @@ impl<const N: usize> Breaker<N> {
             window: Window::new(&policy),
             evidence: Evidence::new(limits.evidence.as_ref()),
             limits,
+            #[cfg(target_pointer_width = "64")]
+            evidence_since: Instant::ZERO,
             stalled: 0,
             stalls_told: false,
             breaches_in_a_row: 0,
@@ -262,7 +272,12 @@ impl<const N: usize> Breaker<N> {
                 let more = count.saturating_sub(core::mem::replace(&mut self.stalled, count));
                 self.stalls_told |= count > 0;
                 if let Some(rule) = &self.limits.evidence {
-                    self.evidence.stalled(rule, more);
+                    #[cfg(target_pointer_width = "64")]
+                    let is_young = now.nanos_since(self.evidence_since) / YOUNG_THRESHOLDS
+                        < self.settings.latency_threshold.as_nanos();
+                    #[cfg(not(target_pointer_width = "64"))]
+                    let is_young = false;
+                    self.evidence.stalled(rule, more, is_young);
                 }
                 self.judge(now, self.verdict());
             }

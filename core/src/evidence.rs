@@ -25,7 +25,7 @@ const CEILING_STEPS: i32 = 1;
 const FORGIVEN_STEPS: i32 = 4;
 
 /// Of calls that stall at one moment no more are looked at; these are more than enough for any test.
-const MOST_AT_ONCE: u16 = 1_024;
+const MOST_AT_ONCE: u16 = 255;
 
 /// The hang test believes no fewer calls than these, as the plateau does not.
 const LEAST_HANGING: u16 = 5;
@@ -103,12 +103,11 @@ impl Evidence {
         }
     }
 
-    /// So many more calls are stalled.
+    /// So many more calls are stalled. In a young breaker none may have come back yet.
     #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
-    pub(crate) fn stalled(&mut self, rule: &EvidenceRule, more: u16) {
+    pub(crate) fn stalled(&mut self, rule: &EvidenceRule, more: u16, is_young: bool) {
         let more = more.min(MOST_AT_ONCE);
-        if self.is_used_to_slow_calls(rule) {
-            // After a start none of them may have come back yet.
+        if is_young || self.is_used_to_slow_calls(rule) {
             self.remember(rule, more);
         }
         let calls = i32::from(more);

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tripline_core::{Breaker as Core, Generation, Instant, Latency, Outcome, StateKind};
 
+use crate::entrance::{Entrance, EpochMark};
 use crate::histogram::LatencyHistogram;
-use crate::stalls::{Entrance, EpochMark, Now, StallRule, Stalls};
+use crate::stalls::{Now, StallRule, Stalls};
 use crate::ticket::Record;
 use crate::token::Token;
 

@@ -5,7 +5,8 @@ use tripline_core::{Generation, Instant, Latency, Outcome, Refusal};
 
 use crate::admission::Gate;
 use crate::driver::{Driver, Ending, Report};
-use crate::stalls::{Entrance, Now};
+use crate::entrance::Entrance;
+use crate::stalls::Now;
 use crate::sync::{AtomicBool, Ordering};
 use crate::ticket::{Apply, Owner, Record};
 use crate::token::Token;

@@ -25,6 +25,7 @@ mod clock;
 mod dispatch;
 mod driver;
 mod durable;
+mod entrance;
 mod forecast;
 mod front;
 mod histogram;

@@ -4,94 +4,25 @@
 //! cost, and the word needs no capacity. The owner of the core closes an epoch from time to time and takes over how many came
 //! in; a call that ends is taken off its epoch. What is left of an epoch that is older than the threshold hangs.
 //!
-//! All calls of an epoch are taken to have started with its last one. So no call is taken to be older than it is, and each counts
-//! at the latest an eighth of the threshold (or 10 ms) after it has become older than that, if somebody looks as often as
-//! [`Stalls::next_look`] says.
+//! All calls of an epoch are taken to have started with its last one or later, one after the other over another epoch: told at
+//! once, a few slow ones of many would be told in a row, and look like the beginning of a step. So no call is taken to be older
+//! than it is, and each counts at the latest an eighth of the threshold (or 10 ms) after it has become older than that, if
+//! somebody looks as often as [`Stalls::next_look`] says.
 
 use std::time::Duration;
 
 use heapless::Deque;
 use tripline_core::{Generation, Instant};
 
-use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::entrance::{Entrance, Epoch, EpochMark, WITHDRAWN};
 
 /// Epochs that are remembered. Those younger than the threshold are about 18; older ones are merged as needed.
 const EPOCHS: usize = 48;
 /// A threshold has so many epochs. A call's start is known to within two of them.
 const EPOCHS_PER_THRESHOLD: u32 = 16;
 const SHORTEST_EPOCH: Duration = Duration::from_millis(5);
-
-/// Where calls come in.
-#[derive(Debug)]
-#[repr(align(128))]
-pub(crate) struct Entrance {
-    /// From the top: whether nobody looks, the number of the epoch (31 bits), how many came in since it began.
-    word: AtomicU64,
-    /// When the last call that came in started, in nanoseconds; [`UNKNOWN`] where it read no clock.
-    last_start: AtomicU64,
-    /// When the epoch began, and from when on it is long enough.
-    opened_at: AtomicU64,
-    closes_at: AtomicU64,
-    withdrawn: Withdrawn,
-}
-
-/// Calls that left without a report to the owner of the core, by the low bits of their epoch.
-#[derive(Debug)]
-#[repr(align(128))]
-struct Withdrawn {
-    any: AtomicBool,
-    by_epoch: [AtomicU32; WITHDRAWN],
-}
-
-const WITHDRAWN: usize = 64;
-
-const UNKNOWN: u64 = u64::MAX;
-/// A clock that shows this much less than before was set back; the core takes the decision.
-const JUMP_NANOS: u64 = 1_000_000_000;
-
-/// Whoever looks for calls that hang has gone to sleep, because there were none; the next to come in wakes him.
-const UNWATCHED: u64 = 1 << 63;
-const EPOCH_MASK: u32 = u32::MAX >> 1;
-
-/// The number of an epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Epoch(u32);
-
-/// The low bits of the number of an epoch: what a call keeps of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct EpochMark(u32);
-
-impl EpochMark {
-    pub(crate) const BITS: u32 = 24;
-
-    /// The lowest bits of `bits`.
-    pub(crate) const fn new(bits: u64) -> Self {
-        Self(bits as u32 & ((1 << Self::BITS) - 1))
-    }
-
-    pub(crate) const fn get(self) -> u64 {
-        self.0 as u64
-    }
-}
-
-impl Epoch {
-    /// How many epochs ago the one with this mark was.
-    fn since(self, mark: EpochMark) -> u32 {
-        self.0.wrapping_sub(mark.0) & ((1 << EpochMark::BITS) - 1)
-    }
-
-    fn next(self) -> Self {
-        Self(self.0.wrapping_add(1) & EPOCH_MASK)
-    }
-
-    fn before(self, epochs: u32) -> Self {
-        Self(self.0.wrapping_sub(epochs) & EPOCH_MASK)
-    }
-
-    fn is_at_or_after(self, other: Self) -> bool {
-        self.0.wrapping_sub(other.0) & EPOCH_MASK <= EPOCH_MASK / 2
-    }
-}
+/// The calls of one epoch become stalled in so many steps at most.
+const STEPS_OF_AN_EPOCH: u32 = 8;
 
 /// What makes a call stalled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,104 +35,6 @@ pub(crate) struct StallRule {
     pub(crate) until: Duration,
     /// How often the clock was set back.
     pub(crate) clock_jumps: u32,
-}
-
-impl Entrance {
-    pub(crate) fn new() -> Self {
-        let by_epoch = std::array::from_fn(|_| AtomicU32::new(0));
-        Self {
-            word: AtomicU64::new(0),
-            last_start: AtomicU64::new(UNKNOWN),
-            opened_at: AtomicU64::new(0),
-            closes_at: AtomicU64::new(0),
-            withdrawn: Withdrawn { any: AtomicBool::new(false), by_epoch },
-        }
-    }
-
-    /// A call that came in leaves without a report.
-    #[cold]
-    pub(crate) fn withdraw(&self, mark: EpochMark) {
-        if let Some(count) = self.withdrawn.by_epoch.get(mark.0 as usize % WITHDRAWN) {
-            // Relaxed: published by the store below.
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-        // Release pairs with the Acquire swap in `take_withdrawn`.
-        self.withdrawn.any.store(true, Ordering::Release);
-    }
-
-    fn take_withdrawn(&self, mut leave: impl FnMut(EpochMark, u32)) {
-        // Relaxed: a look; what it misses now the next one sees.
-        if !self.withdrawn.any.load(Ordering::Relaxed) {
-            return;
-        }
-        // Acquire pairs with the Release store in `withdraw`.
-        self.withdrawn.any.swap(false, Ordering::Acquire);
-        for (low, count) in (0_u64..).zip(&self.withdrawn.by_epoch) {
-            // Relaxed: acquired above; a later one sets `any` again.
-            match count.swap(0, Ordering::Relaxed) {
-                0 => {}
-                left => leave(EpochMark::new(low), left),
-            }
-        }
-    }
-
-    /// A call comes in; also tells whether somebody must be woken to look after it. One addition.
-    #[inline]
-    pub(crate) fn enter(&self, start: Option<Instant>) -> (EpochMark, bool) {
-        // Relaxed: the addition and the owner's swap are ordered by being on the same word, and nothing else depends on them.
-        let word = self.word.fetch_add(1, Ordering::Relaxed);
-        // Relaxed: an estimate. Who is overtaken here by a call that started later dates that one a little too early.
-        self.last_start.store(start.map_or(UNKNOWN, Instant::as_nanos), Ordering::Relaxed);
-        (EpochMark::new(word >> 32), word & UNWATCHED != 0 && self.watch())
-    }
-
-    /// Whether the epoch should be closed before a call that starts at `start` comes in, or that call would make the others of
-    /// its epoch look young.
-    #[inline]
-    pub(crate) fn is_due(&self, start: Instant) -> bool {
-        // Relaxed: an estimate.
-        start.as_nanos() >= self.closes_at.load(Ordering::Relaxed) || self.is_set_back(start)
-    }
-
-    /// Whether a clock that shows `start` was set back since the epoch began.
-    #[inline]
-    pub(crate) fn is_set_back(&self, start: Instant) -> bool {
-        // Relaxed: an estimate.
-        start.as_nanos().saturating_add(JUMP_NANOS) <= self.opened_at.load(Ordering::Relaxed)
-    }
-
-    /// True for one of those who find it unwatched.
-    #[cold]
-    fn watch(&self) -> bool {
-        // Relaxed: as in `enter`.
-        self.word.fetch_and(!UNWATCHED, Ordering::Relaxed) & UNWATCHED != 0
-    }
-
-    /// Nobody looks from now on; false, and nothing changes, if a call came in since the current epoch began.
-    fn unwatch(&self) -> bool {
-        // Relaxed: as in `enter`; a call that comes in after this sees it, one before it is seen.
-        let word = self.word.load(Ordering::Relaxed);
-        word as u32 == 0
-            && self.word.compare_exchange(word, word | UNWATCHED, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-    }
-
-    /// How many came in since the current epoch began.
-    fn count(&self) -> u32 {
-        // Relaxed: as in `enter`.
-        self.word.load(Ordering::Relaxed) as u32
-    }
-
-    /// Begins `epoch`; tells how many came in before, and when the last of them started. Whether somebody looks stays as it is.
-    fn begin(&self, epoch: Epoch, opened_at: Instant, closes_at: Instant) -> (u32, Option<Instant>) {
-        // Relaxed: as in `enter`.
-        self.opened_at.store(opened_at.as_nanos(), Ordering::Relaxed);
-        self.closes_at.store(closes_at.as_nanos(), Ordering::Relaxed);
-        let last_start = self.last_start.load(Ordering::Relaxed);
-        let begun = |word: u64| Some(u64::from(epoch.0) << 32 | word & UNWATCHED);
-        // Relaxed: as in `enter`. It never gives up, so both arms hold the word before.
-        let (Ok(word) | Err(word)) = self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, begun);
-        (word as u32, (last_start != UNKNOWN).then(|| Instant::from_nanos(last_start)))
-    }
 }
 
 /// Where the time of a look comes from.
@@ -430,16 +263,33 @@ impl Stalls {
             let _ = self.closed.pop_front();
         }
         self.counted = self.closed.iter().take_while(|closed| now >= closed.started_by + rule.after).count();
-        let stalled = self.closed.iter().take(self.counted).fold(0_u32, |sum, closed| sum.saturating_add(closed.out));
+        let (mut stalled, mut next_of_counted) = (0_u32, Instant::MAX);
+        for closed in self.closed.iter().take(self.counted) {
+            let of_this = closed.stalled(now, rule);
+            stalled = stalled.saturating_add(of_this);
+            if of_this < closed.out {
+                next_of_counted = now + epoch_length(rule) / closed.out.min(STEPS_OF_AN_EPOCH);
+            }
+        }
         self.stalled = u16::try_from(stalled).unwrap_or(u16::MAX);
         let next = self.closed.get(self.counted).map_or(Instant::MAX, |closed| closed.started_by + rule.after);
-        self.look_at = self.closes_at.min(next);
+        self.look_at = self.closes_at.min(next).min(next_of_counted);
     }
 }
 
 impl Closed {
     fn age(&self, now: Instant) -> Duration {
         now.since(self.started_by)
+    }
+
+    /// How many of its calls hang: one at once, and the others by and by.
+    fn stalled(&self, now: Instant, rule: StallRule) -> u32 {
+        let (since, length) = (now.since(self.started_by + rule.after), epoch_length(rule));
+        if since >= length {
+            return self.out;
+        }
+        let part = since.as_nanos().saturating_mul(self.out.into()).checked_div(length.as_nanos()).unwrap_or_default();
+        u32::try_from(part).unwrap_or(u32::MAX).saturating_add(1).min(self.out)
     }
 }
 

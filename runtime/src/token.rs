@@ -3,7 +3,7 @@
 use tripline_core::Generation;
 
 use crate::admission::Admission;
-use crate::stalls::EpochMark;
+use crate::entrance::EpochMark;
 
 /// Which call this is, to the breaker that admitted it. One word, so that it goes through a register and not through memory:
 /// from below, 3 bits of the mode that let it

@@ -23,6 +23,7 @@ pub trait Method {
 #[derive(Debug)]
 pub struct Tripline {
     breaker: Breaker<1_024>,
+    policy: Policy,
 }
 
 impl Tripline {
@@ -32,7 +33,7 @@ impl Tripline {
     /// Where the window does not fit.
     #[expect(clippy::expect_used, reason = "a wrong literal in a test should stop it")]
     pub fn new(policy: &Policy) -> Self {
-        Self { breaker: Breaker::new(policy.clone(), 1).expect("the window fits") }
+        Self { breaker: Breaker::new(policy.clone(), 1).expect("the window fits"), policy: policy.clone() }
     }
 
     fn generation(&self) -> Generation {
@@ -58,7 +59,12 @@ impl Method for Tripline {
     }
 
     fn reset(&mut self, now_us: u64) {
-        self.breaker.reset(micros(now_us));
+        if now_us == 0 {
+            // Another life: for the same breaker the clock would have been set back.
+            *self = Self::new(&self.policy);
+        } else {
+            self.breaker.reset(micros(now_us));
+        }
     }
 }
 

@@ -303,6 +303,26 @@ fn a_lower_threshold_weighs_the_window_again() {
     assert!(!bench.breaker.is_breach(), "and none under the old one");
 }
 
+/// A call that hangs under the old threshold may be fast under the new one.
+#[test]
+fn a_raised_threshold_forgets_that_calls_hang() {
+    let slow_calls_after = |hanging: u16| {
+        let mut policy = policy(0.95, 64, 0.95);
+        let mut bench = Wide::new(policy.clone());
+        (0..1_000).for_each(|_| bench.record(FAST_MS));
+        bench.breaker.handle_stalled(bench.now(), bench.breaker.generation(), hanging);
+        policy.latency_threshold = Latency::from_millis(THRESHOLD_MS * 4);
+        bench.breaker.handle_policy(bench.now(), &policy).unwrap();
+        (0..hanging).for_each(|_| bench.record(THRESHOLD_MS * 2));
+        bench.breaker.handle_stalled(bench.now(), bench.breaker.generation(), 0);
+        (1..100).find(|_| {
+            bench.record(SLOW_MS);
+            bench.breaker.state() != State::Closed
+        })
+    };
+    assert_eq!(slow_calls_after(4), slow_calls_after(0));
+}
+
 /// Calls that last longer than `latency_max_age` age out of the stalled ones before they finish; they still count once.
 #[test]
 fn a_call_that_outlives_the_window_is_counted_once() {

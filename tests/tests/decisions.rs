@@ -99,6 +99,7 @@ fn other_rates_and_thresholds_change_little() {
         (20.0, true, 300.0, 1),
         (50.0, true, 2_000.0, 1),
         (200.0, true, 300.0, 1),
+        (4_000.0, true, 300.0, 1),
         (5.0, false, 1_000.0, 18),
     ] {
         let setting = Setting { calls: 3_000, interval_ms, poisson, threshold_ms };

@@ -39,6 +39,7 @@ fn recommended_config() -> Config {
     let mut config = Config::default();
     config.policy.trend_analysis = false;
     config.policy.trip_confidence = Confidence::new(0.95).unwrap_or_default();
+    config.policy.minimum_samples = Some(5);
     config.policy.max_wait_time = Duration::from_secs(60);
     config
 }
@@ -52,6 +53,10 @@ fn why(key: &str) -> Option<&'static str> {
         "trip_confidence" => {
             "Recommended: 0.95. In the experiments no healthy service trips at it, and 0.99 trips a few calls later; 0 trips \
              most of the healthy ones."
+        }
+        "minimum_samples" => {
+            "Recommended: 5. With trip_confidence no more are needed, and a service with a call every ten seconds would never \
+             have 21 within latency_max_age."
         }
         "max_wait_time" => {
             "Recommended: 60. After a long fault, 300 refuses about 150 good calls for each slow one that it spares."

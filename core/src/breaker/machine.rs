@@ -45,6 +45,10 @@ impl<const N: usize> Breaker<N> {
         let outlived = slow && latency.as_nanos() > self.settings.latency_max_age_nanos;
         let counted = slow && if outlived { self.stalls_told } else { self.stalled > 0 };
         self.stalled = self.stalled.saturating_sub((counted && !outlived).into());
+        #[cfg(target_pointer_width = "64")]
+        if self.window.len() == 0 && self.stalled == 0 {
+            self.evidence_since = now;
+        }
         self.window.record(now, latency, outcome);
         if let Some(rule) = &self.limits.evidence
             && (slow || outcome == Outcome::Ok)

@@ -17,13 +17,15 @@ impl<const N: usize> Breaker<N> {
     /// [`CapacityError`] where the window does not fit; then nothing changes.
     pub fn handle_policy(&mut self, now: Instant, policy: &Policy) -> Result<(), CapacityError> {
         check_capacity::<N>(policy)?;
+        // Calls that are stalled under a lower threshold may yet be fast.
+        let stalled = if policy.latency_threshold > self.settings.latency_threshold { 0 } else { self.stalled };
         let enabled = policy.enabled;
         let was_enabled = core::mem::replace(&mut self.settings, Settings::new(policy)).enabled;
         self.settings.enabled = was_enabled;
         self.limits = Limits::new(policy);
         self.window.retune(policy);
         self.window.expire(self.time.latest());
-        self.weigh_evidence_again();
+        self.weigh_evidence_again(stalled);
         if !self.verdict().breach {
             self.breaches_in_a_row = 0;
         }
@@ -159,13 +161,13 @@ impl<const N: usize> Breaker<N> {
         }
     }
 
-    fn weigh_evidence_again(&mut self) {
+    fn weigh_evidence_again(&mut self, stalled: u16) {
         self.evidence = Evidence::new(self.limits.evidence.as_ref());
         if let Some(rule) = &self.limits.evidence {
             for latency in self.window.latencies() {
                 self.evidence.finished(rule, Slowness::of(latency, self.settings.latency_threshold), false);
             }
-            self.evidence.stalled(rule, self.stalled);
+            self.evidence.stalled(rule, stalled, false);
         }
     }
 }

@@ -62,7 +62,7 @@ fn a_hanging_call_counts_in_full_until_it_comes_back_and_then_as_it_deserves() {
     let mut by_way_of_stalling = rested(&rule);
     for _ in 0..3 {
         direct.finished(&rule, slow(130), false);
-        by_way_of_stalling.stalled(&rule, 1);
+        by_way_of_stalling.stalled(&rule, 1, false);
         assert!(by_way_of_stalling.quick > direct.quick);
         by_way_of_stalling.finished(&rule, slow(130), true);
         assert!(by_way_of_stalling.quick.abs_diff(direct.quick) <= 3, "rounded down each time");
@@ -78,10 +78,10 @@ fn five_calls_that_hang_are_enough_where_slow_ones_were_rare() {
     // As many fast ones between them as 12 % leave.
     let hang = |mut evidence: Evidence, count: u16| {
         for _ in 1..count {
-            evidence.stalled(&rule, 1);
+            evidence.stalled(&rule, 1, false);
             (0..7).for_each(|_| evidence.finished(&rule, FAST_CALL, false));
         }
-        evidence.stalled(&rule, 1);
+        evidence.stalled(&rule, 1, false);
         evidence.is_enough(&rule, count)
     };
     assert!(!hang(quiet, 4) && hang(quiet, 5));
@@ -101,7 +101,7 @@ fn calls_that_hang_and_come_back_at_once_are_a_pause_and_no_breach() {
     let rule = rule(0.95, 64, 0.95);
     let mut evidence = rested(&rule);
     for pause in 0..200 {
-        (0..3).for_each(|_| evidence.stalled(&rule, 1));
+        (0..3).for_each(|_| evidence.stalled(&rule, 1, false));
         assert!(!evidence.is_enough(&rule, 3), "pause {pause}: {evidence:?}");
         (0..3).for_each(|_| evidence.finished(&rule, slow(180), true));
         (0..100).for_each(|_| evidence.finished(&rule, FAST_CALL, false));
@@ -137,7 +137,7 @@ fn no_sum_leaves_its_range() {
             let rule = rule(percentile, u16::MAX, confidence);
             let mut evidence = Evidence::new(Some(&rule));
             for more in [u16::MAX, 0, u16::MAX, 1] {
-                evidence.stalled(&rule, more);
+                evidence.stalled(&rule, more, false);
                 (0..70_000).for_each(|_| evidence.finished(&rule, slow(101), false));
                 (0..10).for_each(|_| evidence.finished(&rule, FAST_CALL, true));
             }
