@@ -293,6 +293,7 @@ fn the_recommended_configuration_is_valid_and_has_every_key() {
     assert_eq!(warnings, []);
     let mut expected = Config::default();
     expected.policy.trip_confidence = tripline_runtime::core::Confidence::new(0.95).unwrap();
+    expected.policy.minimum_samples = Some(5);
     expected.policy.max_wait_time = Duration::from_secs(60);
     assert_eq!(config, expected);
     assert_eq!(config.log.level, LogLevel::Info);
