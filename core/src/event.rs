@@ -53,6 +53,9 @@ pub enum EventKind {
 }
 
 /// What an incident began with.
+///
+/// Conditions are counted together: the incident begins when there was one or the other for `recovery_time` without a break,
+/// and its cause is the one that holds then, memory before latency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -60,9 +63,9 @@ pub enum EventKind {
 pub enum IncidentCause {
     /// The breaker opened.
     Trip(TripReason),
-    /// The percentile is above the threshold, held back from tripping, for `recovery_time` without a break.
+    /// The percentile is above the threshold, held back from tripping.
     LatencyCondition,
-    /// Memory was foretold to run out, without tripping, for `recovery_time` without a break.
+    /// Memory is foretold to run out, without tripping.
     #[cfg(feature = "forecast")]
     MemoryCondition,
 }

@@ -15,8 +15,10 @@ const BUCKETS: usize = 192;
 const BUCKETS_IN_HORIZON: u64 = 64;
 /// The spans of the lines, in buckets.
 const SPANS: [u16; 8] = [8, 16, 24, 32, 48, 64, 96, 128];
-/// A forecast lives on until it is so many horizons away.
-const ENDS_BEYOND: f64 = 1.25;
+/// A line that surely does not reach the limit within so many horizons has come to rest.
+const NEEDS_WITHIN: f64 = 1.25;
+/// A peak is remembered to the end of the era after the one it was seen in.
+const HORIZONS_IN_ERA: u64 = 64;
 
 /// Readings that came close together.
 #[derive(Debug, Clone, Copy)]
@@ -43,30 +45,40 @@ struct Bucket {
 ///    128 steps: through what was not given back. Its slope is the median of the 28 slopes between two of the eight points
 ///    (Theil 1950, Sen 1968). The fifth smallest of them is an exact lower bound of the true slope: where the points are
 ///    independent, whatever the distribution of their noise, it is too high in 0.7 % of all cases, because so often Kendall's
-///    S finds at most 4 falls in 28 pairs by chance. That bound must be at least half of the slope. Noise does not pass that,
-///    nor a step up, which leaves 12 or more of the slopes at zero, nor a fall within the span.
+///    S finds at most 4 falls in 28 pairs by chance. That bound must be at least half of the slope. A step up does not pass
+///    that, which leaves 12 or more of the slopes at zero, nor does a fall within the span.
 /// 2. **Does it look no further ahead than it has looked back?** What is left to the limit may be as much as the line has
-///    risen; twice that where in both halves of the span memory fell by at least half of the rise, for such a line is one of
-///    what collections leave; and 0.65 of it before two horizons were watched. So a cache that fills from 30 % to 60 % gives
-///    no forecast, however fast it fills, nor does the first rise of a heap from 30 % to 70 %.
+///    risen, and 0.65 of that before two horizons were watched. So a cache that fills from 30 % to 60 % gives no forecast,
+///    however fast it fills, nor does the first rise of a heap from 30 % to 70 %. And memory must not be below the middle of
+///    the line: then half of the rise was given back.
 /// 3. **Is it news?** Memory may have been higher before the span, and have been given back. The line must lead beyond the
-///    highest of that by a quarter of what was left to the limit. So a heap that is collected at 75 % each time is silent.
+///    highest of that by a quarter of what was left to the limit. Peaks are remembered for 64 to 128 horizons. So a heap that
+///    is collected at 75 % each time is silent, and so is a job that comes again within 64 horizons.
 /// 4. **Does it still rise?** Where the upper bound of a shorter span (the fifth largest of its slopes) does not reach the limit
-///    within 1.25 H, the longer spans are not asked; unless the readings come in units too coarse to tell.
+///    within 1.25 H, it and the longer spans are not asked; nor where its line is sure, and rises in its second half by less
+///    than 0.67 of what it rose in its first; unless the readings come in units too coarse to tell.
 ///
 /// The longest span that passes tells the time: where its line, moved up to the highest readings over it, meets the limit.
-/// A forecast begins when that is within H, and ends when it was not within 1.25 H for an eighth of H.
+/// A forecast begins when that is within H. It ends when it was not for an eighth of H, and at once when memory falls below
+/// the middle of the line.
+///
+/// The 0.7 % is for one line through independent points. Lines are tried at each reading, and readings are like their
+/// neighbours, so over time chance trends are certain. What keeps them harmless is the other questions: noise does not come
+/// half of the way to the limit. The constants (1/2, 0.65, 1/4, 1.25, 0.67, 1/8, 64) are no theory: they were chosen on the
+/// scenarios of `tests/tests/memory_forecast.rs`, which measures all this.
 ///
 /// # What it does not see
 ///
 /// - A leak below collections that are further apart than H/5, until a peak leads beyond all before it.
 /// - A leak that is over within H/8, and after the start one that is over within 2.5 H: `memory_threshold` is for those.
 /// - That the first rise after a long quiet time is one that will fall again by itself. It is a leak to it when it has come half
-///   of the way to the limit: at 65 % where it began at 30 %.
+///   of the way to the limit: at 65 % where it began at 30 %. So is each run of a job that comes less often than every 64
+///   horizons, and a cache that fills to 95 % with a time constant of a horizon or less.
+/// - After a peak near the limit, a leak that does not yet lead beyond it: for 64 to 128 horizons forecasts are late.
 /// - A staircase is a line to it from the fourth stair on.
-///
-/// Readings that are like their neighbours make chance trends more frequent than 0.7 %; the second question makes them
-/// harmless, because noise does not come half of the way to the limit. `tests/tests/memory_forecast.rs` measures all this.
+/// - That a curve flattens, until it shows: one that comes to rest at 95 % holds a forecast for up to half a horizon, one that
+///   comes to rest at 99 % for up to 2.5 of them, in which noise ends it and begins it again.
+/// - Anything before a stall: no readings for more than H/4, or one without a limit, and everything is forgotten.
 ///
 /// ```
 /// use core::time::Duration;
@@ -98,8 +110,13 @@ pub struct MemoryForecast {
     began_at: Instant,
     latest: Instant,
     exhausted_at: Option<Instant>,
-    /// When a line last said so.
+    /// When a line last said so, and where its middle lies.
     held_at: Instant,
+    held_middle: f64,
+    /// The highest that left the buckets in this era, and in the one before.
+    peak: f64,
+    earlier_peak: f64,
+    era_began_at: Instant,
 }
 
 impl MemoryForecast {
@@ -115,6 +132,10 @@ impl MemoryForecast {
             latest: Instant::ZERO,
             exhausted_at: None,
             held_at: Instant::ZERO,
+            held_middle: 0.0,
+            peak: 0.0,
+            earlier_peak: 0.0,
+            era_began_at: Instant::ZERO,
         }
     }
 
@@ -131,14 +152,16 @@ impl MemoryForecast {
         }
         let limit = limit? as f64;
         let now = now.max(self.latest);
-        self.take(now, sample.used as f64);
-        let ends_beyond = if self.exhausted_at.is_some() { ENDS_BEYOND } else { 1.0 };
-        match self.seconds_left(now, limit) {
-            Some(left) if left <= ends_beyond * self.horizon_seconds() => {
-                self.exhausted_at = Some(now.plus_nanos((left * 1e9) as u64));
-                self.held_at = now;
+        let used = sample.used as f64;
+        self.take(now, used);
+        match self.believed_line(now, used, limit) {
+            Some(line) if line.seconds_to(limit) <= self.horizon_seconds() => {
+                self.exhausted_at = Some(now.plus_nanos((line.seconds_to(limit) * 1e9) as u64));
+                (self.held_at, self.held_middle) = (now, line.middle);
             }
-            _ if now.nanos_since(self.held_at) > self.horizon_nanos / 8 => self.exhausted_at = None,
+            _ if used < self.held_middle || now.nanos_since(self.held_at) > self.horizon_nanos / 8 => {
+                self.exhausted_at = None;
+            }
             _ => {}
         }
         self.exhausted_at
@@ -173,7 +196,7 @@ impl MemoryForecast {
         let reading = Bucket { low_at: now, high_at: now, low: used, high: used };
         match &mut self.filling {
             None => {
-                self.began_at = now;
+                (self.began_at, self.era_began_at) = (now, now);
                 self.filling = Some(reading);
                 self.filling_since = now;
             }
@@ -184,38 +207,45 @@ impl MemoryForecast {
                 let complete = core::mem::replace(filling, reading);
                 self.filling_since = now;
                 if usize::from(self.buckets.len()) >= BUCKETS {
-                    self.buckets.pop_front();
+                    self.drop_oldest();
                 }
                 self.buckets.push_back(complete);
             }
         }
+        if now.nanos_since(self.era_began_at) > self.horizon_nanos.saturating_mul(HORIZONS_IN_ERA) {
+            (self.earlier_peak, self.peak, self.era_began_at) = (self.peak, 0.0, now);
+        }
         let kept_for = self.horizon_nanos.saturating_mul(3);
         while self.buckets.front().is_some_and(|oldest| now.nanos_since(oldest.low_at) > kept_for) {
-            self.buckets.pop_front();
+            self.drop_oldest();
         }
     }
 
-    /// The time left by the longest line that is to be believed.
-    fn seconds_left(&self, now: Instant, limit: f64) -> Option<f64> {
-        let mut left = None;
+    fn drop_oldest(&mut self) {
+        self.peak = self.buckets.pop_front().map_or(self.peak, |oldest| self.peak.max(oldest.high));
+    }
+
+    /// The longest line that is to be believed.
+    fn believed_line(&self, now: Instant, used: f64, limit: f64) -> Option<Line> {
+        let mut believed = None;
         let step = self.smallest_step();
         for span in SPANS {
             let Some(older) = self.buckets.len().checked_sub(span) else { break };
             let Some(line) = self.line(now, older, span) else { break };
-            let headroom = (limit - line.top).max(0.0);
             // The slope at which the limit would just not be reached in time.
-            let needed = headroom / (ENDS_BEYOND * self.horizon_seconds());
-            if line.slope_at_most < needed && needed * line.seconds >= 2.0 * step {
+            let needed = line.headroom(limit) / (NEEDS_WITHIN * self.horizon_seconds());
+            let is_too_slow = line.slope_at_most < needed && needed * line.seconds >= 2.0 * step;
+            if is_too_slow || line.is_sure() && line.flattens_by > step {
                 break;
             }
             let reached = line.top.min(self.highest(older..self.buckets.len()).max(self.filling_high()));
             let risen = (line.slope * line.seconds).min(reached - line.from);
-            let is_close_enough = limit - reached <= self.reach(&line) * risen;
-            if line.is_sure() && is_close_enough && self.is_news(reached, older, limit) {
-                left = Some(headroom / line.slope);
+            let is_close_enough = limit - reached <= self.reach() * risen;
+            if line.is_sure() && used >= line.middle && is_close_enough && self.is_news(reached, older, limit) {
+                believed = Some(line);
             }
         }
-        left
+        believed
     }
 
     fn line(&self, now: Instant, older: u16, span: u16) -> Option<Line> {
@@ -225,19 +255,17 @@ impl MemoryForecast {
     }
 
     /// How far a line may look ahead: by so many times what it has risen.
-    fn reach(&self, line: &Line) -> f64 {
+    fn reach(&self) -> f64 {
         let is_known = self.latest.nanos_since(self.began_at) >= self.horizon_nanos.saturating_mul(2);
-        match (line.is_of_what_is_left, is_known) {
-            (true, _) => 2.0,
-            (false, true) => 1.0,
-            (false, false) => 0.65,
-        }
+        if is_known { 1.0 } else { 0.65 }
     }
 
     /// What was reached leads beyond all that was given back before the span.
     fn is_news(&self, reached: f64, older: u16, limit: f64) -> bool {
-        let before = self.highest(0..older);
-        older == 0 || reached - before >= (limit - before) / 4.0
+        // A peak beyond the limit was there under another one.
+        let peaks = [self.peak, self.earlier_peak].into_iter().filter(|&peak| peak < limit);
+        let before = peaks.fold(self.highest(0..older), f64::max);
+        reached - before >= (limit - before) / 4.0
     }
 
     fn highest(&self, places: Range<u16>) -> f64 {

@@ -194,10 +194,17 @@ impl Watched {
                 let seconds = self.breaker.memory_exhausted_in().map(|left| left.as_secs());
                 tracing::warn!(breaker, seconds, "memory runs out soon if it goes on like this");
             }
-            EventKind::MemoryForecast { runs_out: false } => tracing::info!(breaker, "memory no longer runs out soon"),
+            // It ends too where memory is exhausted or unknown, which was told, and where nobody asks any more.
+            EventKind::MemoryForecast { runs_out: false } if self.is_memory_foretold() => {
+                tracing::info!(breaker, "memory no longer runs out soon");
+            }
             EventKind::ClockJumpedBack => tracing::warn!(breaker, "the clock was set back; time goes on"),
             _ => {}
         }
+    }
+
+    fn is_memory_foretold(&self) -> bool {
+        self.breaker.read(|core| core.memory_state() == MemoryState::Ok && !core.memory_horizon().is_zero())
     }
 
     /// Hands over what people are to be told; tells when to look again, though nothing happens.

@@ -203,21 +203,64 @@ fn a_heap_that_is_collected_gives_no_forecast_whatever_its_period() {
     assert!(false_warnings("from 0.35 to 0.75 every 33 s, noise 0.01", high) <= RUNS as usize);
 }
 
-/// Teeth that all differ: that one of them outdoes all before it is rare, and soon over.
+/// Teeth that all differ: one of them may outdo all before it.
 #[test]
-fn a_heap_with_uneven_teeth_gives_a_forecast_once_in_hours() {
+fn a_heap_with_uneven_teeth_gives_no_forecast() {
     println!("| horizon 60 s, uneven teeth | readings | warnings | seconds on |");
-    let mut warnings = 0;
     for period in [(5.0, 10.0), (20.0, 40.0), (80.0, 160.0)] {
         for minor in [0.0, 0.05] {
             let name = format!("0.25..0.35 to 0.55..0.7 every {}..{} s, minor {minor}", period.0, period.1);
             let heap = |seed| quiet(random_teeth(seed, (0.25, 0.35), (0.55, 0.7), period, minor));
-            warnings += false_warnings(&name, heap);
+            assert_eq!(false_warnings(&name, heap), 0, "{name}");
         }
     }
-    let hours = 6.0 * RUNS as f64 * 40.0 / 60.0;
-    println!("{:.2} an hour", warnings as f64 / hours);
-    assert!(warnings as f64 <= 0.2 * hours, "{warnings} in {hours} hours");
+}
+
+#[test]
+fn a_job_that_comes_every_ten_minutes_gives_a_forecast_the_first_time_only() {
+    println!("| horizon 60 s, +0.4 for 60 s every 600 s, 6 h each | readings | warnings | seconds on |");
+    for (base, ramp) in [(0.3, 1.0), (0.3, 10.0), (0.3, 20.0), (0.3, 60.0), (0.4, 5.0), (0.4, 20.0), (0.4, 60.0)] {
+        let job = move |at: f64| {
+            let since = at % 600.0 - 300.0;
+            base + if (0.0..60.0).contains(&since) { 0.4 * (since / ramp).min(1.0) } else { 0.0 }
+        };
+        let name = format!("on {base}, reached after {ramp} s, noise 0.005");
+        let hours = |_| Scenario { seconds: 360.0 * MINUTES, ..quiet(job) }.noise(0.005);
+        // A first one may end and begin again once.
+        assert!(false_warnings(&name, hours) <= RUNS as usize + 1, "{name}");
+    }
+}
+
+/// The price of it: what was once near the limit hides a leak until it is forgotten.
+#[test]
+fn after_a_peak_near_the_limit_forecasts_are_late_until_it_is_forgotten() {
+    println!("| horizon 60 s, leak from 0.4, full after 120 s | before the end |");
+    for (horizons, seconds) in [(20.0, 7.5), (60.0, 7.5), (130.0, 60.0)] {
+        let quiet = 400.0 + horizons * HORIZON;
+        let shape = move |at| if (300.0..360.0).contains(&at) { 0.95 } else { leak(0.4, quiet, 120.0)(at) };
+        let told = Scenario::new(quiet + 200.0, shape).run(1);
+        let before_the_end = told.exhausted.unwrap() - told.began.first().unwrap().0;
+        println!("| a minute at 0.95, {horizons:3} horizons before | {before_the_end:5.1} |");
+        assert!((before_the_end - seconds).abs() <= 1.0, "{horizons}: {told:?}");
+    }
+}
+
+/// As far as anyone can tell, the beginning of such a curve is a leak.
+#[test]
+fn a_page_cache_that_fills_up_after_a_quiet_time_gives_a_forecast_where_it_comes_near_the_limit_fast() {
+    println!("| horizon 60 s, from 0.3 after 600 s, noise 0.002 | readings | warnings | seconds on |");
+    for (to, constants, most) in [
+        (0.7, [30.0, 60.0, 120.0, 600.0], 0),
+        (0.85, [30.0, 60.0, 120.0, 600.0], 0),
+        (0.95, [30.0, 60.0, 120.0, 600.0], RUNS as usize + 1),
+    ] {
+        for constant in constants {
+            let cache = move |at: f64| 0.3 + (to - 0.3) * (1.0 - (-(at - 600.0).max(0.0) / constant).exp());
+            let name = format!("to {to}, time constant {constant} s");
+            let hours = |_| Scenario::new(120.0 * MINUTES, cache).noise(0.002);
+            assert!(false_warnings(&name, hours) <= most, "{name}");
+        }
+    }
 }
 
 /// Of runs that all warn, from the first forecast: medians.
@@ -269,7 +312,7 @@ fn a_leak_is_foretold_when_the_horizon_reaches_its_end_or_it_has_come_half_way()
         assert!(found.before_the_threshold >= 9.0, "{name}: {found:?}");
         assert!(found.error <= if noise > 0.0 { 8.0 } else { 1.0 }, "{name}: {found:?}");
     }
-    for (seconds, noise, slack) in [(600.0, 0.0, 1.0), (600.0, 0.01, 20.0), (3_000.0, 0.0, 1.0)] {
+    for (seconds, noise, slack) in [(600.0, 0.0, 1.0), (600.0, 0.01, 11.0), (3_000.0, 0.0, 1.0)] {
         let name = format!("full after {seconds} s, noise {noise}");
         let slow = |_| Scenario::new(4_000.0, leak(0.4, 200.0, seconds)).interval(1.0).noise(noise);
         let found = lead(&name, slow);
@@ -309,8 +352,8 @@ fn a_leak_under_collections_is_foretold_before_the_peaks_reach_the_threshold() {
         let name = format!("peaks full 90 s later, every {period} s, noise 0.005");
         let leaking = move |at: f64| sawtooth(0.2, 0.5, period)(at) + 0.5 * (at - 300.0).max(0.0) / 90.0;
         let found = lead(&name, |_| Scenario::new(500.0, leaking).noise(0.005));
-        assert!((45.0..=75.0).contains(&found.before_the_end), "{name}: {found:?}");
-        assert!(found.before_the_threshold >= 9.0 && found.error <= 15.0, "{name}: {found:?}");
+        assert!((49.0..=56.0).contains(&found.before_the_end), "{name}: {found:?}");
+        assert!(found.before_the_threshold >= 12.0 && found.error <= 7.0, "{name}: {found:?}");
     }
 }
 
@@ -318,11 +361,13 @@ fn a_leak_under_collections_is_foretold_before_the_peaks_reach_the_threshold() {
 fn a_forecast_ends_soon_after_the_leak_did() {
     let stopped = |at: f64| leak(0.4, 200.0, 120.0)(at.min(265.0));
     let given_back = move |at: f64| if at < 270.0 { stopped(at) } else { 0.4 };
-    for (name, shape) in [("stopped at 0.73", Box::new(stopped) as Shape), ("given back", Box::new(given_back))] {
+    for (name, shape, seconds) in
+        [("stopped at 0.73", Box::new(stopped) as Shape, 18.0), ("given back", Box::new(given_back), 10.0)]
+    {
         let told = Scenario { shape, noise: 0.0, interval: 0.5, seconds: 600.0 }.run(1);
         println!("{name}: on for {} s", told.seconds);
         assert_eq!(told.began.len(), 1, "{name}");
-        assert!((5.0..=45.0).contains(&told.seconds), "{name}: {}", told.seconds);
+        assert!((5.0..=seconds).contains(&told.seconds), "{name}: {}", told.seconds);
     }
 }
 

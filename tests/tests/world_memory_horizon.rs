@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tripline_core::{
-    IncidentCause, IncidentEnd, MemorySample, MemoryThreshold, Policy, RefusalReason, StateKind, TripReason,
+    Confidence, IncidentCause, IncidentEnd, MemorySample, MemoryThreshold, Outcome, Policy, RefusalReason, StateKind,
+    TripReason,
 };
 use tripline_runtime::test_util::{MemoryStore, RecordingSink, Subject, World};
 use tripline_runtime::{AlertKind, Breaker, MockMemory, Stage, StagingControl, Watch};
-use tripline_tests::world_support::{kind, ms, no_cooldown, quick_but, recover, s, staging};
+use tripline_tests::world_support::{FAST, SLOW, kind, ms, no_cooldown, quick_but, recover, report_many, s, staging};
 
 use AlertKind::{CircuitOpen, MemoryThreshold as MemoryAlert};
 use Stage::{Escalated, Initial, Single};
@@ -86,6 +87,35 @@ fn a_leak_is_foretold_with_its_time_and_people_are_told_when_it_has_held() {
     assert_eq!(kinds(&subject), [(MemoryAlert, Single)]);
     world.advance(s(30));
     assert_eq!(kinds(&subject), [(MemoryAlert, Single), (MemoryAlert, HEALTHY)]);
+}
+
+#[test]
+fn with_a_horizon_of_several_recovery_times_people_are_told_before_the_threshold() {
+    let world = World::new(1);
+    let mut policy = Policy::default();
+    policy.memory_horizon = s(600);
+    let subject = world.staged_breaker(policy, no_cooldown()).unwrap();
+    read(&world, &subject.memory, 4_000, 0, 3_600);
+    // A twentieth of a percent a second: full after 20 minutes.
+    let told = (0..2_400).map(|index| 4_000 + 5 * index / 2).find(|&used| {
+        read(&world, &subject.memory, used, 0, 1);
+        used >= 8_000 || !kinds(&subject).is_empty()
+    });
+    assert_eq!(kinds(&subject), [(MemoryAlert, Single)]);
+    assert!((7_300..=7_350).contains(&told.unwrap()), "at {told:?}, 60 s after the forecast began");
+}
+
+#[test]
+fn of_two_conditions_at_once_memory_is_told() {
+    let world = World::new(1);
+    let mut policy = warning();
+    policy.trip_confidence = Confidence::new(0.999).unwrap();
+    let subject = world.staged_breaker(policy, no_cooldown()).unwrap();
+    let used = leak(&world, &subject.memory);
+    report_many(&subject.breaker, 9, FAST, Outcome::Ok);
+    report_many(&subject.breaker, 1, SLOW, Outcome::Ok);
+    read(&world, &subject.memory, used, STEP, 64);
+    assert_eq!(kinds(&subject), [(MemoryAlert, Single)]);
 }
 
 #[test]

@@ -78,6 +78,10 @@ fn of_horizon(policy: &Policy, found: &mut Vec<(&'static str, String)>) {
         let words =
             "too short to foretell anything from a measurement every sample_interval_ms; set at least 20 of these";
         found.push(("memory_horizon", words.into()));
+    } else if policy.memory_horizon <= policy.recovery_time && !policy.memory_horizon_trips {
+        let words = "nobody will be alerted: a forecast is on for at most memory_horizon, an alert needs it for \
+                     recovery_time; set it to several times recovery_time";
+        found.push(("memory_horizon", words.into()));
     }
 }
 

@@ -255,14 +255,11 @@ impl<const N: usize> Breaker<N> {
     /// What is bad enough to begin an incident with, though it does not trip.
     #[cfg_attr(not(feature = "forecast"), expect(clippy::unused_self, reason = "only a forecast needs it"))]
     fn condition(&self, verdict: Verdict) -> Option<IncidentCause> {
-        if verdict.above && verdict.enough {
-            return Some(IncidentCause::LatencyCondition);
-        }
         #[cfg(feature = "forecast")]
         if self.memory.runs_out() {
             return Some(IncidentCause::MemoryCondition);
         }
-        None
+        (verdict.above && verdict.enough).then_some(IncidentCause::LatencyCondition)
     }
 
     pub(super) fn trip_reason(&self) -> TripReason {

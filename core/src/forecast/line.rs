@@ -25,8 +25,10 @@ pub(super) struct Line {
     pub(super) seconds: f64,
     /// Where the line is now, moved up so far that in one of its halves no reading lies over it.
     pub(super) top: f64,
-    /// In both halves memory was given back that is at least half of the rise.
-    pub(super) is_of_what_is_left: bool,
+    /// By so many bytes its second half rises less than two thirds of its first, in the same time.
+    pub(super) flattens_by: f64,
+    /// Half way up.
+    pub(super) middle: f64,
 }
 
 /// Seconds from now, negative, and bytes.
@@ -55,8 +57,7 @@ impl Line {
         // What there is in one half only is not the rule.
         let half = per_group.saturating_mul(POINTS / 2);
         let (first, second) = (buckets.clone().take(half), buckets.skip(half));
-        let highest = first.clone().map(over).fold(0.0, f64::max).min(second.clone().map(over).fold(0.0, f64::max));
-        let given_back = largest_fall(first).min(largest_fall(second));
+        let highest = first.map(over).fold(0.0, f64::max).min(second.map(over).fold(0.0, f64::max));
         Some(Self {
             slope,
             slope_at_least: at(&slopes, AT_LEAST),
@@ -64,13 +65,22 @@ impl Line {
             from: points.first().map_or(0.0, |first| first.1),
             seconds,
             top: level + highest,
-            is_of_what_is_left: given_back >= slope * seconds / 2.0,
+            flattens_by: flattens_by(&points),
+            middle: level - slope * seconds / 2.0,
         })
     }
 
     /// It rises, and its slope is known well.
     pub(super) fn is_sure(&self) -> bool {
         self.slope > 0.0 && self.slope_at_least >= self.slope / 2.0
+    }
+
+    pub(super) fn headroom(&self, limit: f64) -> f64 {
+        (limit - self.top).max(0.0)
+    }
+
+    pub(super) fn seconds_to(&self, limit: f64) -> f64 {
+        self.headroom(limit) / self.slope
     }
 }
 
@@ -105,17 +115,9 @@ fn median(sorted: &[f64]) -> f64 {
     f64::midpoint(at(sorted, sorted.len().saturating_sub(1) / 2), at(sorted, sorted.len() / 2))
 }
 
-/// The most that memory fell from a reading to a later one.
-fn largest_fall(buckets: impl Iterator<Item = Bucket>) -> f64 {
-    let (mut peak, mut fall) = (f64::NEG_INFINITY, 0.0_f64);
-    for bucket in buckets {
-        if bucket.high_at <= bucket.low_at {
-            peak = peak.max(bucket.high);
-        }
-        fall = fall.max(peak - bucket.low);
-        peak = peak.max(bucket.high);
-    }
-    fall
+fn flattens_by(&[from, _, _, middle, next, _, _, to]: &[Point; POINTS]) -> f64 {
+    let (first, second) = (middle.1 - from.1, to.1 - next.1);
+    0.67 * first - second * (middle.0 - from.0) / (to.0 - next.0)
 }
 
 #[cfg(test)]
@@ -128,19 +130,5 @@ mod tests {
         assert!((median(&sorted(&[4.0, 1.0, 2.0])) - 2.0).abs() < 1e-9);
         assert!((median(&sorted(&[4.0, 1.0, 2.0, 3.0])) - 2.5).abs() < 1e-9);
         let _ = sorted(&[f64::NAN, 1.0, f64::NAN]);
-    }
-
-    #[test]
-    fn the_largest_fall_is_from_a_peak_to_a_later_low() {
-        let bucket = |at: u64, low: f64, high: f64, high_first: bool| Bucket {
-            low_at: Instant::from_nanos(at + u64::from(high_first)),
-            high_at: Instant::from_nanos(at + u64::from(!high_first)),
-            low,
-            high,
-        };
-        assert!((largest_fall([bucket(0, 1.0, 9.0, false)].into_iter()) - 0.0).abs() < 1e-9);
-        assert!((largest_fall([bucket(0, 1.0, 9.0, true)].into_iter()) - 8.0).abs() < 1e-9);
-        let buckets = [bucket(0, 4.0, 9.0, false), bucket(10, 5.0, 6.0, false), bucket(20, 7.0, 8.0, true)];
-        assert!((largest_fall(buckets.into_iter()) - 4.0).abs() < 1e-9);
     }
 }

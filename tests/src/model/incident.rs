@@ -28,8 +28,8 @@ impl Model {
             self.incident.good_since = None;
             let since = *self.incident.bad_since.get_or_insert(self.latest);
             if !self.incident.open && self.latest.since(since) >= recovery {
-                let slow = IncidentCause::LatencyCondition;
-                self.start_incident(if is_slow { slow } else { IncidentCause::MemoryCondition });
+                let memory = IncidentCause::MemoryCondition;
+                self.start_incident(if self.runs_out { memory } else { IncidentCause::LatencyCondition });
             }
             return;
         }

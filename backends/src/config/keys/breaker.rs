@@ -194,12 +194,14 @@ const KEYS: &[Key] = &[
     key(
         "memory_horizon",
         "Warn when memory, if it goes on like that, reaches its limit within this time: a leak, also below collections, but \
-         no collected heap, no step and no noise. Looks back three of these. 0 = off.",
+         no collected heap, no step and no noise. Looks back three of these. An alert comes when that has held for \
+         recovery_time: set several times that. 0 = off.",
         Field::Number(Range::new(0.0, DAY_SECONDS, "seconds"), access!(time 1.0, policy.memory_horizon)),
     ),
     key(
         "memory_horizon_trips",
-        "Open the breaker then, and keep it open while that holds. Off: only warn.",
+        "Open the breaker then, and keep it open while that holds: until memory is given back, or for up to 2.5 times \
+         memory_horizon after it began to rise more slowly. Off: only warn.",
         Field::Flag(access!(same policy.memory_horizon_trips)),
     ),
     key(

@@ -62,6 +62,16 @@ impl View {
         }
     }
 
+    /// Memory, in one word.
+    fn memory_word(&self) -> &'static str {
+        match self.memory {
+            MemoryState::Ok if self.is_memory_running_out => "running_out",
+            MemoryState::Ok => "ok",
+            MemoryState::Exhausted => "exhausted",
+            _ => "unknown",
+        }
+    }
+
     fn is_ended_by_operator(&self) -> bool {
         self.incident.is_some_and(|incident| incident.end == Some(IncidentEnd::Operator))
     }
@@ -74,15 +84,9 @@ fn begin(view: View) -> [Happening; 1] {
 
 fn compare(last: View, view: View, memory: Option<MemorySample>) -> Vec<Happening> {
     let mut news = Vec::new();
-    if (last.memory, last.is_memory_running_out) != (view.memory, view.is_memory_running_out) {
-        let state = match view.memory {
-            MemoryState::Ok if view.is_memory_running_out => "running_out",
-            MemoryState::Ok => "ok",
-            MemoryState::Exhausted => "exhausted",
-            _ => "unknown",
-        };
+    if last.memory_word() != view.memory_word() {
         let ratio = memory.filter(|_| view.memory != MemoryState::Unknown).and_then(MemorySample::ratio);
-        news.push(Happening::Memory { state, usage_percent: ratio.and_then(rough_percent) });
+        news.push(Happening::Memory { state: view.memory_word(), usage_percent: ratio.and_then(rough_percent) });
     }
     if last.generation != view.generation {
         let steps = view.generation.wrapping_sub(last.generation);
@@ -138,4 +142,31 @@ fn ended(incident: u32, end: IncidentEnd) -> Happening {
         _ => "healthy",
     };
     Happening::Incident { incident, phase: "ended", cause }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use tripline_runtime::core::{Instant, Policy};
+
+    #[test]
+    fn a_forecast_that_ends_while_memory_is_exhausted_is_no_news() {
+        let mut policy = Policy::default();
+        policy.memory_horizon = Duration::from_secs(60);
+        let mut core = Core::<64>::new(policy, 7).unwrap();
+        let mut told = Vec::new();
+        for (used, runs_out) in [(70, false), (71, true), (80, true), (80, false), (81, true), (70, true), (70, false)]
+        {
+            let last = View::of(&core);
+            core.handle_memory(Instant::ZERO, MemorySample { used, limit: Some(100) });
+            core.handle_memory_forecast(Instant::ZERO, runs_out);
+            let news = compare(last, View::of(&core), core.memory_sample());
+            told.extend(news.iter().filter_map(|happening| match happening {
+                Happening::Memory { state, .. } => Some(*state),
+                _ => None,
+            }));
+        }
+        assert_eq!(told, ["ok", "running_out", "exhausted", "running_out", "ok"]);
+    }
 }

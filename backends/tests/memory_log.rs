@@ -1,0 +1,60 @@
+//! Memory in the log: alone in its process, because it reads the log of all threads.
+#![allow(clippy::unwrap_used)]
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tripline_runtime::StagingPolicy;
+use tripline_runtime::core::{MemorySample, Policy};
+use tripline_runtime::test_util::{Subject, World};
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// 150 s at 40 %, then half a percent a second up to `percent`.
+fn leak(world: &World, subject: &Subject, percent: u64) {
+    stay(world, subject, 400, 300);
+    (400..=percent * 10).step_by(5).for_each(|used| stay(world, subject, used, 2));
+}
+
+fn stay(world: &World, subject: &Subject, used: u64, readings: usize) {
+    subject.memory.set(Some(MemorySample { used, limit: Some(1_000) }));
+    (0..readings).for_each(|_| world.advance(Duration::from_millis(500)));
+}
+
+#[test]
+fn that_memory_no_longer_runs_out_is_told_only_where_it_is_well_and_somebody_asks() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    tracing::subscriber::set_global_default(tracing_subscriber::fmt().with_writer(move || writer.clone()).finish())
+        .unwrap();
+    let logged = |words: &str| String::from_utf8(lines.0.lock().unwrap().clone()).unwrap().matches(words).count();
+    let told = || [logged("memory runs out soon"), logged("memory is exhausted"), logged("no longer runs out")];
+    let world = World::new(1);
+    let mut policy = Policy::default();
+    policy.memory_horizon = Duration::from_secs(60);
+    let subjects = [(); 3].map(|()| world.staged_breaker(policy.clone(), StagingPolicy::default()).unwrap());
+
+    leak(&world, &subjects[0], 75);
+    stay(&world, &subjects[0], 400, 10);
+    assert_eq!(told(), [1, 0, 1], "it was given back");
+    leak(&world, &subjects[1], 85);
+    stay(&world, &subjects[1], 850, 120);
+    assert_eq!(told(), [2, 1, 1], "it is exhausted, and grows no more");
+    leak(&world, &subjects[2], 75);
+    policy.memory_horizon = Duration::ZERO;
+    subjects[2].breaker.set_policy(&policy).unwrap();
+    stay(&world, &subjects[2], 750, 120);
+    assert_eq!(told(), [3, 1, 1], "nobody asks");
+}
