@@ -212,6 +212,18 @@ fn what_does_not_go_together_is_refused() {
     let code = |arguments: &[&str]| run(folder.path(), arguments).code;
     assert_eq!(code(&["replay", "--compare", "a.toml"]), Some(1), "no recording");
     assert_eq!(code(&["replay", "--compare"]), Some(2));
+    for arguments in [
+        &["replay", "--compare", "a.toml", "b.toml"][..],
+        &["replay", "--compare", "a.toml", "--json", "b.toml"],
+        &["replay", "--compare", "b.toml"],
+    ] {
+        let finished = run(folder.path(), arguments);
+        let is_told =
+            finished.stderr.contains("the recording is missing") && finished.stderr.contains("- for standard input");
+        assert!(finished.code == Some(1) && is_told, "{finished:?}");
+    }
+    let two = run(folder.path(), &["replay", "--compare", "a.toml", "b.toml"]);
+    assert!(two.stderr.starts_with("b.toml is a configuration; "), "{two:?}");
     assert_eq!(code(&["replay", "--config", "a.toml", "--compare", "a.toml", "b.toml", "calls.csv"]), Some(2));
     assert_eq!(code(&["replay", "--jsonl", "--compare", "a.toml", "b.toml", "calls.csv"]), Some(2));
 }

@@ -307,10 +307,15 @@ fn an_input_without_calls_is_a_summary_of_none() {
 #[test]
 fn calls_longer_than_the_lookahead_are_counted_on_standard_error() {
     let folder = folder_with_calls();
-    let finished = run(folder.path(), &["replay", "--max-latency", "0.5", "calls.csv"]);
+    let finished =
+        run(folder.path(), &["replay", "--set", "latency_threshold=300", "--max-latency", "0.5", "calls.csv"]);
     assert_eq!(finished.code, Some(0));
     assert!(finished.stderr.starts_with("60 calls took longer than --max-latency 0.5; they count"), "{finished:?}");
-    let one = run_with_input(folder.path(), &["replay", "--max-latency", "1", "-"], "at_ms,latency_ms\n1,1001\n");
+    let one = run_with_input(
+        folder.path(),
+        &["replay", "--set", "latency_threshold=300", "--max-latency", "1", "-"],
+        "at_ms,latency_ms\n1,1001\n",
+    );
     assert!(one.stderr.starts_with("1 call took longer than --max-latency 1; it counts"), "{one:?}");
     for seconds in ["0", "1e-12", "4294.967296", "-1", "NaN", "inf", "1e300"] {
         let finished = run(folder.path(), &["replay", &format!("--max-latency={seconds}"), "calls.csv"]);
@@ -354,5 +359,26 @@ fn an_output_that_cannot_be_written_is_named_and_not_the_input() {
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{stderr}");
         assert!(stderr.starts_with("standard output: ") && !stderr.contains("calls.csv"), "{stderr}");
+    }
+}
+
+#[test]
+fn what_says_nothing_here_is_told() {
+    let folder = tempdir().unwrap();
+    let input = "at_ms,latency_ms\n1000,5\n2000,5\n";
+    let told = |arguments: &[&str]| {
+        let finished = run_with_input(folder.path(), &[&["replay"], arguments, &["-"]].concat(), input);
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        finished.stderr
+    };
+    assert_eq!(told(&["--max-latency", "2", "--set", "latency_threshold=2000"]), "");
+    for last in [&[][..], &["--report", "out.html"]] {
+        let below = told(&[&["--max-latency", "1", "--set", "latency_threshold=2000"], last].concat());
+        assert!(below.starts_with("--max-latency 1 is below latency_threshold = 2000 (ms) of "), "{below}");
+        assert!(below.contains(": no call can be slow\n"), "{below}");
+    }
+    for option in [["--latency-unit", "s"], ["--latency-field", "2"]] {
+        let words = told(&option);
+        assert!(words.contains("say nothing here; JSON and CSV have milliseconds"), "{words}");
     }
 }

@@ -97,7 +97,7 @@ fn the_page_says_what_happened() {
     let both = page(folder.path(), &run(folder.path(), &BOTH));
     assert!(both.contains("<h1>In 40 s, a.toml would have tripped once and b.toml never.</h1>"), "{both}");
     assert!(both.contains("2026-09-10"), "times of day");
-    for words in ["would have been fine", "longest outage", "<td>latency</td>", "had it been made"] {
+    for words in ["would have been fine", "longest outage", "<td>latency, ", "had it been made"] {
         assert!(both.contains(words), "{words}");
     }
     let arguments = ["replay", "--report", "out.html", "--set", "latency_threshold=300", "-"];
@@ -130,8 +130,10 @@ fn names_of_files_are_text_and_never_markup() {
 fn a_page_is_written_over_an_older_one_and_over_nothing_else() {
     let folder = folder(100);
     let path = |name: &str| folder.path().join(name);
-    fs::write(path("out.html"), "old").unwrap();
     assert!(page(folder.path(), &run(folder.path(), &BOTH)).len() > 1_000);
+    assert!(page(folder.path(), &run(folder.path(), &BOTH)).len() > 1_000);
+    fs::write(path("notes.txt"), "mine").unwrap();
+    fs::write(path("other.html"), "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n").unwrap();
     fs::create_dir(path("folder")).unwrap();
     fs::hard_link(path("calls.csv"), path("same.csv")).unwrap();
     std::os::unix::fs::symlink("calls.csv", path("link.csv")).unwrap();
@@ -140,6 +142,9 @@ fn a_page_is_written_over_an_older_one_and_over_nothing_else() {
         ("calls.csv", "is the recording itself"),
         ("same.csv", "is the recording itself"),
         ("link.csv", "is the recording itself"),
+        ("notes.txt", "is there and is no page of tripline; name another file"),
+        ("other.html", "is there and is no page of tripline; name another file"),
+        ("-", "a page is written to a file; name one"),
         ("folder", "is no regular file"),
         ("/dev/null", "is no regular file"),
         ("missing/out.html", "folder"),
@@ -159,23 +164,55 @@ fn a_page_is_written_over_an_older_one_and_over_nothing_else() {
     let output = command.args(["replay", "--report", "calls.csv", "-"]).stdin(piped).output().unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).contains("is the recording itself"), "{output:?}");
     assert_eq!(fs::read(path("calls.csv")).unwrap(), before);
+    assert!(fs::read(path("notes.txt")).unwrap() == b"mine" && !path("-").exists());
     // Through a link the file that it leads to is replaced.
     std::os::unix::fs::symlink("out.html", path("latest.html")).unwrap();
-    fs::write(path("out.html"), "old").unwrap();
+    let old = fs::read(path("out.html")).unwrap();
     assert_eq!(run(folder.path(), &["replay", "--report", "latest.html", "calls.csv"]).code, Some(0));
     assert!(fs::symlink_metadata(path("latest.html")).unwrap().is_symlink());
-    assert!(fs::read(path("out.html")).unwrap().len() > 1_000);
+    let new = fs::read(path("out.html")).unwrap();
+    assert!(new.len() > 1_000 && new != old);
 }
 
 #[test]
 fn a_recording_that_cannot_be_read_leaves_the_old_page() {
     let folder = folder(10);
-    fs::write(folder.path().join("out.html"), "old").unwrap();
+    let old = page(folder.path(), &run(folder.path(), &BOTH));
     fs::write(folder.path().join("calls.csv"), "at_ms,latency_ms\n1,1\n2,fast\n").unwrap();
     let finished = run(folder.path(), &BOTH);
     assert_eq!(finished.code, Some(1));
     assert!(finished.stderr.contains("calls.csv: line 3: latency_ms"), "{finished:?}");
-    assert_eq!(fs::read_to_string(folder.path().join("out.html")).unwrap(), "old");
+    assert_eq!(fs::read_to_string(folder.path().join("out.html")).unwrap(), old);
+}
+
+#[test]
+fn a_trip_with_hanging_calls_says_so_and_refused_calls_add_up() {
+    let folder = tempdir().unwrap();
+    // Every call from the second second on hangs for 10 s; one in three is given up by its client.
+    let mut ends: Vec<(u64, u64, &str)> = (0..400)
+        .map(|nth| (nth * 20, if nth < 100 { 50 } else { 10_000 }, if nth % 3 == 0 { "ignored" } else { "ok" }))
+        .map(|(start, latency, outcome)| (start + latency, latency, outcome))
+        .collect();
+    ends.sort_unstable();
+    let mut input = "at_ms,latency_ms,outcome\n".to_owned();
+    for (at, latency, outcome) in ends {
+        writeln!(input, "{at},{latency},{outcome}").unwrap();
+    }
+    let arguments = ["replay", "--report", "out.html", "--set", "latency_threshold=300", "-"];
+    let finished = run_with_input(folder.path(), &arguments, &input);
+    let page = page(folder.path(), &finished);
+    let hanging = data(&page)["settings"][0]["trips"][0][3].as_u64().unwrap();
+    assert!(hanging > 0 && page.contains(&format!("<td>latency, {hanging} calls hanging</td>")), "{page}");
+    assert!(page.contains(">Record, counted from 0</th>"));
+    for words in ["with calls hanging", "ignored (client gave up)"] {
+        assert!(page.contains(words) && finished.stdout.contains(words), "{words}: {finished:?}");
+    }
+    let number = |label: &str| -> u64 {
+        let line = finished.stdout.lines().find(|line| line.trim_start().starts_with(label)).unwrap();
+        line.trim_start()[label.len()..].split_whitespace().next().unwrap().replace(',', "").parse().unwrap()
+    };
+    let parts = ["would have been fine", "slow or failed, avoided", "ignored (client gave up)"].map(number);
+    assert_eq!(parts.iter().sum::<u64>(), number("calls refused"), "{finished:?}");
 }
 
 #[test]

@@ -6,10 +6,14 @@ mod page_file;
 mod progress;
 pub(super) mod settings;
 
+use std::fs;
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
+use tripline_runtime::core::Latency;
+
 use super::{Failure, ReplayArgs, note};
+use crate::config::MAX_FILE_BYTES;
 use crate::replay::{Mode, Options, ReplayError, Report, run};
 use input::tell_of_log;
 pub(super) use input::{InputArgs, name_of};
@@ -59,7 +63,8 @@ Input as an access log, found out from its first 20 lines:
   Lines that cannot be used are passed over and counted, and so are those of
   connections that carried no request or became another one (101).
 
-Any input may be compressed with gzip.
+Any input may be compressed with gzip. Several recordings, in the order of time:
+  cat access.log.1 access.log | tripline replay -
 
 Settings:
   Without --config the defaults are used: neither breakers.toml nor the
@@ -118,6 +123,8 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
     options.stall_detection = config.stall_detection;
     options.reading = args.input.reading()?;
     let name = name_of(file);
+    let configured = args.config.as_ref().map_or_else(|| "the defaults".into(), |path| path.display().to_string());
+    tell_of_limit(&args.input, &configured, options.policy.latency_threshold);
     let input = args.input.open(file, args.jsonl && io::stdout().is_terminal())?;
     match run(&options, input, &mut io::stdout().lock()) {
         Ok(report) => {
@@ -134,8 +141,33 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
 /// The file to replay: the last one that is named, though `--compare` may have taken it for a configuration.
 fn recording(args: &ReplayArgs) -> Result<&Path, Failure> {
     let last = args.file.as_ref().or_else(|| args.compare.last().filter(|_| args.compare.len() > 1));
-    last.map(PathBuf::as_path)
-        .ok_or_else(|| Failure::new("--compare: the recording is missing; name it after the files"))
+    let last = last.map(PathBuf::as_path).ok_or_else(|| {
+        Failure::new("--compare: the recording is missing; name it after the files (- for standard input)")
+    })?;
+    if !args.compare.is_empty() && is_configuration(last) {
+        let name = last.display();
+        return Err(Failure::new(format!(
+            "{name} is a configuration; the recording is missing, name it after the files (- for standard input)"
+        )));
+    }
+    Ok(last)
+}
+
+/// Whether a file is named and written as a configuration is.
+fn is_configuration(path: &Path) -> bool {
+    let is_named_so = path.extension().is_some_and(|extension| extension == "toml");
+    let is_small = || fs::metadata(path).is_ok_and(|data| data.is_file() && data.len() <= MAX_FILE_BYTES);
+    is_named_so && is_small() && fs::read_to_string(path).is_ok_and(|text| text.parse::<toml::Table>().is_ok())
+}
+
+/// Calls are replayed no longer than `--max-latency`: tells where that keeps every call from being slow.
+pub(super) fn tell_of_limit(args: &InputArgs, setting: &str, threshold: Latency) {
+    if args.max_latency < f64::from(threshold.as_micros()) / 1e6 {
+        let (limit, millis) = (args.max_latency, threshold.as_millis_f64());
+        note(format!(
+            "--max-latency {limit} is below latency_threshold = {millis} (ms) of {setting}: no call can be slow"
+        ));
+    }
 }
 
 /// The input ended early.
@@ -151,6 +183,11 @@ pub(super) fn tell(report: &Report, name: &str, args: &InputArgs) {
     note_each(name, &report.warnings);
     if let Some(log) = &report.log {
         tell_of_log(name, log, args.latency_unit.is_some());
+    }
+    if report.log.is_none() && report.records > 0 && args.describes_a_log() {
+        note(format!(
+            "{name}: --latency-unit and --latency-field say nothing here; JSON and CSV have milliseconds, in latency_ms"
+        ));
     }
     if report.records == 0 {
         note(format!("{name}: there are no records in it"));

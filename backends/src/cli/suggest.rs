@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::replay::settings::configuration;
+use super::replay::settings::{configuration, recommended_with};
 use super::replay::{InputArgs, name_of, tell, unreadable};
 use super::{Failure, note};
-use crate::config::{Config, parse, recommended};
+use crate::config::{Config, breaker_values};
 use crate::replay::Setting;
-use crate::replay::suggest::{SuggestOptions, suggest as find};
+use crate::replay::suggest::{RECOMMENDED, SuggestOptions, suggest as find};
 
 #[derive(Debug, Args)]
 #[command(after_long_help = METHOD)]
@@ -18,8 +18,8 @@ pub(super) struct SuggestArgs {
     /// The configuration that the proposal is to change, and whose percentile is kept; without it the recommended one.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Change one key of that configuration first, as in --set percentile=0.99; may be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE", requires = "config")]
+    /// Change one key of that configuration, or of the recommended one, first, as in --set percentile=0.99; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Print one JSON object.
     #[arg(long)]
@@ -51,15 +51,20 @@ decompressed, to a file without a name in the folder for temporary files (TMPDIR
 Exit codes: 0 there is a proposal, though perhaps with doubts (lines with # !); 1 there is none, or the input cannot be read; \
 2 bad arguments.";
 
+/// Keys that are proposed themselves, and the one that the proposal is made without.
+const NOT_KEPT: [&str; 5] = ["percentile", "latency_threshold", "latency_window_size", "trip_confidence", "enabled"];
+
 /// Proposes settings from the recording and prints them.
 pub(super) fn suggest(args: &SuggestArgs) -> Result<(), Failure> {
-    let (base, beside) = settings(args)?;
-    let mut options = SuggestOptions::new(base, beside);
+    let mut options = options(args)?;
     options.reading = args.input.reading()?;
     let name = name_of(&args.file);
     let input = args.input.open_repeatable(&args.file)?;
     let found = find(&options, || input.open()).map_err(|error| unreadable(&name, &error))?;
-    tell(&found.report, &name, &args.input);
+    // That nothing is recorded is why there is no proposal, and told then.
+    if found.recording.records > 0 {
+        tell(&found.report, &name, &args.input);
+    }
     let mut output = io::stdout().lock();
     let written = if args.json { found.write_json(&mut output) } else { found.write_text(&name, &mut output) };
     match written.and_then(|()| output.flush()) {
@@ -75,20 +80,31 @@ pub(super) fn suggest(args: &SuggestArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What the proposal changes, and what it is compared with.
-fn settings(args: &SuggestArgs) -> Result<(Setting, Vec<Setting>), Failure> {
+/// What the proposal changes, what of it is kept, and what it is compared with.
+fn options(args: &SuggestArgs) -> Result<SuggestOptions, Failure> {
     let defaults = setting("the defaults", &Config::default());
     let Some(path) = &args.config else {
-        let (config, _) =
-            parse(&recommended(), "the recommended configuration").map_err(|errors| Failure::with_config(&errors))?;
-        return Ok((setting("recommended", &config), vec![setting("recommended", &config), defaults]));
+        let config = recommended_with(&args.set)?;
+        let name = if args.set.is_empty() { RECOMMENDED.into() } else { format!("{RECOMMENDED} with --set") };
+        let base = setting(&name, &config);
+        return Ok(with_kept(SuggestOptions::new(base.clone(), vec![base, defaults]), &config));
     };
     let config = configuration(Some(path), &args.set)?;
     let configured = setting(&path.display().to_string(), &config);
     if !config.policy.enabled {
         note(format!("{}: enabled = false; the proposal is made as if it were true", path.display()));
     }
-    Ok((configured.clone(), vec![configured, defaults]))
+    Ok(with_kept(SuggestOptions::new(configured.clone(), vec![configured, defaults]), &config))
+}
+
+/// With the keys of the breaker that are not proposed and are not as by default.
+fn with_kept(mut options: SuggestOptions, config: &Config) -> SuggestOptions {
+    options.kept = breaker_values(config)
+        .zip(breaker_values(&Config::default()))
+        .filter(|((key, value), (_, default))| value != default && !NOT_KEPT.contains(key))
+        .filter_map(|((key, value), _)| Some((key.to_owned(), value?)))
+        .collect();
+    options
 }
 
 fn setting(name: &str, config: &Config) -> Setting {

@@ -292,7 +292,7 @@ impl<O: Observer> Driver<O> {
                 if from == StateKind::Closed {
                     // By nothing but time: the call that has been out for longest is the one that is overdue.
                     let index = index.or_else(|| self.oldest_in_flight()).unwrap_or(self.done);
-                    change.trip = Some(TripAt { index, at, reason });
+                    change.trip = Some(TripAt { index, at, reason, stalled: self.subject.stalled_at_trip() });
                 }
             } else {
                 change.is_recovery = to == StateKind::Closed;

@@ -33,6 +33,8 @@ pub struct Figures {
     pub trips: u64,
     /// Why, in the order in which the reasons came up, with how often.
     pub reasons: Vec<(TripReason, u64)>,
+    /// How many of the trips were with calls that hung, and counted as slow ones.
+    pub trips_with_stalls: u64,
     /// The first [`MOST_TRIPS_TOLD`] of the trips.
     pub first_trips: Vec<Trip>,
     /// How often it closed again.
@@ -59,12 +61,19 @@ pub struct Trip {
     pub at_nanos: i64,
     /// Why.
     pub reason: TripReason,
+    /// Calls that hung then, and counted as slow ones.
+    pub stalled: u16,
 }
 
 impl Figures {
     /// All calls.
     pub const fn calls(&self) -> u64 {
         self.admitted.saturating_add(self.refused)
+    }
+
+    /// Of the refused calls those that were `ignored`.
+    pub const fn refused_ignored(&self) -> u64 {
+        self.refused.saturating_sub(self.refused_fine).saturating_sub(self.refused_bad)
     }
 
     /// The share of the time for which it was not closed, 0 to 1; 0 for a recording of no length.
@@ -127,11 +136,12 @@ impl Tally {
         self.figures
     }
 
-    fn count_trip(&mut self, TripAt { index, at, reason }: TripAt) {
+    fn count_trip(&mut self, TripAt { index, at, reason, stalled }: TripAt) {
         let figures = &mut self.figures;
         figures.trips += 1;
+        figures.trips_with_stalls += u64::from(stalled > 0);
         if figures.first_trips.len() < MOST_TRIPS_TOLD {
-            figures.first_trips.push(Trip { index, at_nanos: at, reason });
+            figures.first_trips.push(Trip { index, at_nanos: at, reason, stalled });
         }
         match figures.reasons.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, count)) => *count += 1,

@@ -83,7 +83,7 @@ mod lines;
 pub(crate) mod names;
 mod observe;
 mod output;
-mod page;
+pub(crate) mod page;
 mod reader;
 mod reading;
 mod record;

@@ -65,4 +65,6 @@ pub(super) struct TripAt {
     pub(super) index: u64,
     pub(super) at: i64,
     pub(super) reason: TripReason,
+    /// Calls that hung then, and counted as slow ones.
+    pub(super) stalled: u16,
 }

@@ -77,7 +77,7 @@ impl Summary {
         let calls = admitted.saturating_add(*rejected);
         write!(output, "{{\"calls\":{calls},\"admitted\":{admitted},\"rejected\":{rejected},")?;
         write!(output, "\"percentile_ms\":{},\"trips\":[", OrNull(percentile.map(millis)))?;
-        for (i, TripAt { index, at, reason }) in trips.iter().enumerate() {
+        for (i, TripAt { index, at, reason, .. }) in trips.iter().enumerate() {
             let comma = if i == 0 { "" } else { "," };
             write!(output, "{comma}{{\"index\":{index},\"at_ms\":{},\"reason\":\"{reason}\"}}", Millis(*at))?;
         }

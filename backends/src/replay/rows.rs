@@ -43,6 +43,9 @@ pub(crate) fn rows(figures: &[Figures], clock: Clock) -> Vec<Row> {
             found.map_or_else(|| "-".into(), |&(_, times)| count(times))
         }));
     }
+    if figures.iter().any(|f| f.trips_with_stalls > 0) {
+        rows.push(row(true, "with calls hanging", &|f| count(f.trips_with_stalls)));
+    }
     rows.extend([
         row(false, "recoveries", &|f| count(f.recoveries)),
         row(false, "time open", &|f| time_of(f.open, f)),
@@ -51,6 +54,11 @@ pub(crate) fn rows(figures: &[Figures], clock: Clock) -> Vec<Row> {
         row(false, "calls refused", &|f| of(f.refused, f.calls())),
         row(true, "would have been fine", &|f| of(f.refused_fine, f.refused)),
         row(true, "slow or failed, avoided", &|f| of(f.refused_bad, f.refused)),
+    ]);
+    if figures.iter().any(|f| f.refused_ignored() > 0) {
+        rows.push(row(true, "ignored (client gave up)", &|f| of(f.refused_ignored(), f.refused)));
+    }
+    rows.extend([
         row(false, "calls admitted", &|f| of(f.admitted, f.calls())),
         row(true, "slow or failed", &|f| of(f.admitted_bad, f.admitted)),
     ]);

@@ -140,6 +140,11 @@ impl Subject {
         self.breaker.poll_event()
     }
 
+    /// Calls that hung at the last trip, and counted as slow ones.
+    pub(super) fn stalled_at_trip(&self) -> u16 {
+        self.breaker.read(|core| core.last_trip().map_or(0, |trip| trip.stalled))
+    }
+
     /// The instant of an event on the input's line.
     pub(super) fn time_of(&self, event: &Event) -> i64 {
         self.origin.saturating_add_unsigned(event.at.as_nanos().saturating_sub(BEGINNING))

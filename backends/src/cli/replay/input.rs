@@ -61,6 +61,11 @@ fn units() -> impl TypedValueParser<Value = LatencyUnit> {
 }
 
 impl InputArgs {
+    /// Whether it is said of an access log how its request times are written.
+    pub(super) fn describes_a_log(&self) -> bool {
+        self.latency_unit.is_some() || self.latency_field.is_some()
+    }
+
     /// How the input is read.
     pub(in crate::cli) fn reading(&self) -> Result<Reading, Failure> {
         let longest = Duration::from(Latency::MAX);
@@ -188,9 +193,11 @@ pub(in crate::cli) fn tell_of_log(name: &str, log: &LogReport, with_unit: bool) 
         note(format!("{name}: {unused} of {lines} lines were not used, the first is line {line}: {problem}"));
     }
     if log.late > 0 {
-        let (late, calls) = (log.late, if log.late == 1 { "call comes" } else { "calls come" });
+        let late = log.late;
+        let (come, their, were) =
+            if late == 1 { ("call comes", "its", "was") } else { ("calls come", "their", "were") };
         note(format!(
-            "{name}: {late} {calls} more than a minute after its place in the order of time, and was put where the log had got \
+            "{name}: {late} {come} more than a minute after {their} place in the order of time, and {were} put where the log had got \
              to; sort the log, or name files in the order of time"
         ));
     }

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use super::settings::configuration;
-use super::{name_of, recording, tell, unreadable};
+use super::{name_of, recording, tell, tell_of_limit, unreadable};
 use crate::cli::{Failure, ReplayArgs, note, say};
 use crate::config::{Config, breaker_values};
 use crate::replay::rows::{aligned, rows};
@@ -26,6 +26,9 @@ pub(super) fn observed(args: &ReplayArgs) -> Result<(), Failure> {
     let file = recording(args)?;
     let settings = settings(args)?;
     let reading = args.input.reading()?;
+    for setting in &settings {
+        tell_of_limit(&args.input, &setting.name, setting.policy.latency_threshold);
+    }
     let configurations = [configurations(args), args.config.as_slice()].concat();
     let page = args.report.as_deref().map(|path| PageFile::new(path, file, &configurations)).transpose()?;
     let name = name_of(file);

@@ -1,13 +1,14 @@
 //! The file that a page is written to: whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Stat, fstat, stat};
 
 use super::input::is_standard_input;
 use crate::cli::Failure;
+use crate::replay::page::BEGINNING;
 
 /// A place where a page can be written.
 pub(super) struct PageFile<'a> {
@@ -18,9 +19,12 @@ pub(super) struct PageFile<'a> {
 
 impl<'a> PageFile<'a> {
     /// Looks whether a page can be written to `path`, before the work is done: an existing page is written over; what is no
-    /// regular file, the recording itself and the configurations are not.
+    /// page of ours is not.
     pub(super) fn new(path: &'a Path, recording: &Path, configurations: &[PathBuf]) -> Result<Self, Failure> {
         let refuse = |why: &str| Failure::during(format!("--report {}", path.display()), why);
+        if is_standard_input(path) {
+            return Err(refuse("a page is written to a file; name one"));
+        }
         let target = match fs::canonicalize(path) {
             Ok(target) => {
                 let old = stat(&target).map_err(|error| refuse(&error.to_string()))?;
@@ -35,6 +39,9 @@ impl<'a> PageFile<'a> {
                 }
                 if configurations.iter().any(|file| is_it(stat(file))) {
                     return Err(refuse("is one of the configurations; name another file"));
+                }
+                if !is_page(&target).map_err(|error| refuse(&error.to_string()))? {
+                    return Err(refuse("is there and is no page of tripline; name another file"));
                 }
                 target
             }
@@ -80,6 +87,12 @@ impl<'a> PageFile<'a> {
     fn failed(&self, error: &io::Error) -> Failure {
         Failure::during(self.named.display(), error)
     }
+}
+
+fn is_page(path: &Path) -> io::Result<bool> {
+    let mut beginning = Vec::with_capacity(BEGINNING.len());
+    File::open(path)?.take(BEGINNING.len() as u64).read_to_end(&mut beginning)?;
+    Ok(beginning == BEGINNING.as_bytes())
 }
 
 fn folder_of(path: &Path) -> &Path {

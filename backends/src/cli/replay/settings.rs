@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::super::{Failure, note};
-use crate::config::{Config, Problem, Reason, Warning, key_names, load, parse};
+use crate::config::{Config, Problem, Reason, Warning, key_names, load, parse, recommended};
 use crate::suggest::closest;
 
 /// The settings to replay with: those of a file, or the defaults, with those of `--set` in their place. All that is wrong with
@@ -21,6 +21,16 @@ pub(in crate::cli) fn configuration(file: Option<&Path>, set: &[String]) -> Resu
         }
         base = Base::read(path, warnings)?;
     }
+    changed(base, set)
+}
+
+/// The recommended configuration with the settings of `--set` in their place.
+pub(in crate::cli) fn recommended_with(set: &[String]) -> Result<Config, Failure> {
+    let table = recommended().parse().map_err(|error| Failure::during("the recommended configuration", error))?;
+    changed(Base { table, warnings: Vec::new() }, set)
+}
+
+fn changed(mut base: Base, set: &[String]) -> Result<Config, Failure> {
     let settings: Vec<_> = set.iter().map(|text| Setting::parse(text)).collect();
     for setting in settings.iter().flatten() {
         setting.put_into(&mut base.table);

@@ -76,7 +76,7 @@ fn of_setting(
     write!(output, ",\"trips\":[")?;
     for (i, trip) in figures.first_trips.iter().enumerate() {
         let comma = if i == 0 { "" } else { "," };
-        write!(output, "{comma}[{},{},\"{}\"]", Millis(trip.at_nanos), trip.index, trip.reason)?;
+        write!(output, "{comma}[{},{},\"{}\",{}]", Millis(trip.at_nanos), trip.index, trip.reason, trip.stalled)?;
     }
     write!(output, "]")?;
     column(output, "tripCount", line, |p| p.trips)

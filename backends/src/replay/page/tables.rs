@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::Escaped;
 use crate::replay::chart::Drawing;
 use crate::replay::rows::rows;
-use crate::replay::words::{Clock, count};
+use crate::replay::words::{Clock, count, counted};
 
 /// What each setting would have done: a row for each figure, a column for each setting.
 pub(super) fn figures(drawing: &Drawing, clock: Clock, output: &mut impl Write) -> io::Result<()> {
@@ -40,7 +40,7 @@ pub(super) fn trips(drawing: &Drawing, clock: Clock, output: &mut impl Write) ->
         output,
         "<table class=\"list\"><thead><tr>{setting}<th scope=\"col\">When</th><th scope=\"col\">Why</th>"
     )?;
-    writeln!(output, "<th scope=\"col\" class=\"number\">Record</th></tr></thead><tbody>")?;
+    writeln!(output, "<th scope=\"col\" class=\"number\">Record, counted from 0</th></tr></thead><tbody>")?;
     for (setting, figures) in drawing.settings.iter().zip(&drawing.figures) {
         for trip in &figures.first_trips {
             write!(output, "<tr>")?;
@@ -48,7 +48,11 @@ pub(super) fn trips(drawing: &Drawing, clock: Clock, output: &mut impl Write) ->
                 write!(output, "<td>{}</td>", Escaped(&setting.name))?;
             }
             let (at, index) = (clock.write(trip.at_nanos), count(trip.index));
-            let reason = trip.reason.as_str().replace('_', " ");
+            let mut reason = trip.reason.as_str().replace('_', " ");
+            if trip.stalled > 0 {
+                let calls = counted(u64::from(trip.stalled), "call", "calls");
+                reason = format!("{reason}, {calls} hanging");
+            }
             writeln!(output, "<td>{at}</td><td>{reason}</td><td class=\"number\">{index}</td></tr>")?;
         }
         let more = figures.trips - figures.first_trips.len() as u64;

@@ -1,5 +1,7 @@
 //! What keeps a recording from being a good basis, in words.
 
+use std::time::Duration;
+
 use super::{Proposal, Recording};
 use crate::replay::figures::between;
 use crate::replay::words::{Clock, count, counted, latency, number, share, span};
@@ -11,6 +13,11 @@ const MANY_FAILURES: f64 = 0.05;
 /// So many slow stretches, and more than this share of all, are no longer hiccups.
 const MANY_HICCUPS: u64 = 3;
 const MANY_HICCUPS_SHARE: f64 = 0.05;
+/// From this share of the calls on, late lines make the order of a log doubtful.
+const MANY_LATE: f64 = 0.05;
+/// A shorter recording can hardly hold a whole cycle of the load.
+const SHORT: Duration = Duration::from_secs(3_600);
+pub(super) const NOTHING_RECORDED: &str = "there are no records in it";
 /// Incidents that are told one by one.
 const INCIDENTS_TOLD: usize = 5;
 
@@ -22,6 +29,19 @@ pub(super) fn too_short(calls: u64, needed: u64, window: u16) -> String {
 /// What is to be said of the recording itself.
 pub(super) fn doubts(recording: &Recording) -> Vec<String> {
     let mut doubts = Vec::new();
+    if recording.has_whole_seconds {
+        doubts.push("the request times are whole seconds, and a threshold cannot be told from them; record them as fractions or in smaller units".into());
+    }
+    if recording.late_share >= MANY_LATE {
+        doubts.push(format!(
+            "out of order: {} of the calls come more than a minute after their place in the order of time; sort the log first",
+            share(recording.late_share)
+        ));
+    }
+    let length = between(recording.from_nanos, recording.to_nanos);
+    if length < SHORT {
+        doubts.push(format!("short: {}; take at least one whole cycle of your load", span(length)));
+    }
     if (1..FEW_STRETCHES).contains(&recording.stretches) {
         let stretches = counted(recording.stretches, "stretch", "stretches");
         let size = count(recording.stretch_calls);
@@ -30,16 +50,29 @@ pub(super) fn doubts(recording: &Recording) -> Vec<String> {
         ));
     }
     incidents(recording, &mut doubts);
-    let slow = recording.hiccups;
-    if slow >= MANY_HICCUPS && slow as f64 > recording.stretches as f64 * MANY_HICCUPS_SHARE {
+    if has_many_hiccups(recording) {
+        let slow = recording.hiccups;
         let all = count(recording.stretches);
         doubts.push(format!("not healthy: {} of {all} stretches are slow, one here and one there", count(slow)));
     }
-    let failed = recording.failed as f64 / recording.calls.max(1) as f64;
-    if failed >= MANY_FAILURES {
-        doubts.push(format!("not healthy: {} of the calls failed", share(failed)));
+    if failed_share(recording) >= MANY_FAILURES {
+        doubts.push(format!("not healthy: {} of the calls failed", share(failed_share(recording))));
     }
     doubts
+}
+
+/// Whether nothing of what was recorded looks like trouble.
+pub(super) fn is_healthy(recording: &Recording) -> bool {
+    recording.incidents.is_empty() && !has_many_hiccups(recording) && failed_share(recording) < MANY_FAILURES
+}
+
+fn has_many_hiccups(recording: &Recording) -> bool {
+    let slow = recording.hiccups;
+    slow >= MANY_HICCUPS && slow as f64 > recording.stretches as f64 * MANY_HICCUPS_SHARE
+}
+
+fn failed_share(recording: &Recording) -> f64 {
+    recording.failed as f64 / recording.calls.max(1) as f64
 }
 
 fn incidents(recording: &Recording, doubts: &mut Vec<String>) {

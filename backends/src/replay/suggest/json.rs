@@ -26,7 +26,7 @@ impl Suggestion {
             worst_calm_stretch_ms: recording.worst_calm.map(Latency::as_millis_f64),
             hiccups: recording.hiccups,
             incidents: recording.incidents.iter().map(incident).collect(),
-            healthy: self.doubts.is_empty(),
+            healthy: self.is_healthy,
             doubts: &self.doubts,
             proposal: self.proposal.as_ref().map(proposal),
             sides: self.proposal.iter().flat_map(|proposal| &proposal.sides).map(side).collect(),

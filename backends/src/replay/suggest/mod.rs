@@ -48,6 +48,8 @@ use trial::{Candidate, try_all};
 
 pub use faults::{Delay, Fault};
 pub use stretches::Incident;
+#[cfg(feature = "cli")]
+pub(crate) use text::RECOMMENDED;
 pub use trial::Cost;
 
 /// Candidates that are tried at first, each a quarter above the one before.
@@ -58,6 +60,10 @@ const ALL_RUNGS: i32 = 10;
 const HEADROOM: f64 = 1.25;
 /// Confidences beyond the usual one.
 const MORE_CONFIDENCE: [f64; 2] = [0.99, 0.999];
+/// Below this, request times that are whole seconds tell no threshold.
+const LEAST_OF_WHOLE_SECONDS: Latency = Latency::from_millis(2_000);
+/// From this share of late lines on, the order of a log says nothing.
+const MOST_LATE: f64 = 0.5;
 /// The usual one, where the settings ask for none.
 const USUAL_CONFIDENCE: f64 = 0.95;
 
@@ -67,6 +73,9 @@ const USUAL_CONFIDENCE: f64 = 0.95;
 pub struct SuggestOptions {
     /// The settings that stay as they are: the percentile and all that is not proposed.
     pub base: Setting,
+    /// Keys of the base that are not proposed and differ from the defaults, each with its value as TOML: they belong to a
+    /// configuration that is made of the proposal.
+    pub kept: Vec<(String, String)>,
     /// Settings whose cost is told beside that of the proposal.
     pub beside: Vec<Setting>,
     /// How the recording is read.
@@ -76,7 +85,7 @@ pub struct SuggestOptions {
 impl SuggestOptions {
     /// Proposals on top of `base`, compared with `beside`.
     pub fn new(base: Setting, beside: Vec<Setting>) -> Self {
-        Self { base, beside, reading: Reading::default() }
+        Self { base, kept: Vec::new(), beside, reading: Reading::default() }
     }
 }
 
@@ -86,6 +95,8 @@ impl SuggestOptions {
 pub struct Suggestion {
     /// What was recorded.
     pub recording: Recording,
+    /// Whether it shows no incident, and neither many slow stretches nor many failures.
+    pub is_healthy: bool,
     /// Whatever keeps it from being a healthy recording of good length; empty where it is one.
     pub doubts: Vec<String>,
     /// The settings to use: those of the base with latency threshold, window and confidence in their place. `None` where
@@ -117,6 +128,10 @@ pub struct Recording {
     pub percentile: Option<Latency>,
     /// The longest call.
     pub longest: Option<Latency>,
+    /// Whether latencies are written as whole seconds.
+    pub has_whole_seconds: bool,
+    /// The share of the calls, 0 to 1, whose lines came too late for their place in the order of time.
+    pub late_share: f64,
     /// Calls in a stretch.
     pub stretch_calls: u64,
     /// Stretches.
@@ -139,6 +154,10 @@ pub struct Recording {
 pub struct Proposal {
     /// The proposed settings.
     pub policy: Policy,
+    /// What the settings that it changes are called.
+    pub base: String,
+    /// As [`SuggestOptions::kept`].
+    pub kept: Vec<(String, String)>,
     /// Whether a breaker with a threshold lower by a quarter has no false trip either.
     pub has_headroom: bool,
     /// For the proposal and then each of [`SuggestOptions::beside`]: its name, what it would have cost, and how soon it finds
@@ -172,15 +191,24 @@ pub fn suggest<R: BufRead>(
     let (profile, findings) = Profile::read(options.base.policy.percentile, options.reading, input)?;
     let totals = Totals { records: profile.records, shortened: profile.shortened, most_held: 0 };
     let report = Report::new(totals, findings);
-    let recording = recorded(&profile);
+    let late = report.log.as_ref().map_or(0, |log| log.late);
+    let recording = recorded(&profile, late);
     let window = profile.window(&options.base.policy);
     let mut doubts = advice::doubts(&recording);
+    let is_healthy = advice::is_healthy(&recording);
     let Some(worst) = recording.worst_calm.filter(|_| profile.latencies.count() >= LEAST_WINDOWS * u64::from(window))
     else {
         let needed = LEAST_WINDOWS * u64::from(window);
-        doubts.insert(0, advice::too_short(profile.latencies.count(), needed, window));
-        return Ok(Suggestion { recording, doubts, proposal: None, report });
+        if recording.records == 0 {
+            doubts = vec![advice::NOTHING_RECORDED.into()];
+        } else {
+            doubts.insert(0, advice::too_short(profile.latencies.count(), needed, window));
+        }
+        return Ok(Suggestion { recording, is_healthy: false, doubts, proposal: None, report });
     };
+    if recording.late_share >= MOST_LATE {
+        return Ok(Suggestion { recording, is_healthy, doubts, proposal: None, report });
+    }
     let mut search = Search {
         options,
         open,
@@ -191,11 +219,14 @@ pub fn suggest<R: BufRead>(
         kept: None,
     };
     let proposal = search.proposal()?;
+    if recording.has_whole_seconds && proposal.policy.latency_threshold < LEAST_OF_WHOLE_SECONDS {
+        return Ok(Suggestion { recording, is_healthy, doubts, proposal: None, report });
+    }
     doubts.extend(advice::doubts_of(&proposal, &recording));
-    Ok(Suggestion { recording, doubts, proposal: Some(proposal), report })
+    Ok(Suggestion { recording, is_healthy, doubts, proposal: Some(proposal), report })
 }
 
-fn recorded(profile: &Profile) -> Recording {
+fn recorded(profile: &Profile, late: u64) -> Recording {
     let (typical, split) = profile.split().unzip();
     Recording {
         records: profile.records,
@@ -207,6 +238,8 @@ fn recorded(profile: &Profile) -> Recording {
         percentile_of: profile.stretches().percentile(),
         percentile: profile.latencies.quantile(profile.stretches().percentile()),
         longest: profile.latencies.largest(),
+        has_whole_seconds: profile.has_whole_seconds(),
+        late_share: late as f64 / profile.calls.max(1) as f64,
         stretch_calls: profile.stretches().size() as u64,
         stretches: profile.stretches().count(),
         typical,
@@ -258,7 +291,8 @@ impl<R: BufRead, F: FnMut() -> io::Result<R>> Search<'_, F> {
         for ((setting, candidate), cost) in self.options.beside.iter().zip(&beside).zip(costs) {
             sides.push(side(&setting.name, candidate, cost, &traffic)?);
         }
-        Ok(Proposal { policy: best.candidate.policy, has_headroom: best.has_headroom, sides })
+        let (base, kept) = (self.options.base.name.clone(), self.options.kept.clone());
+        Ok(Proposal { policy: best.candidate.policy, base, kept, has_headroom: best.has_headroom, sides })
     }
 
     /// Candidates with rising thresholds.

@@ -19,6 +19,9 @@ const SLOW_FACTOR: u32 = 3;
 const WINDOW_SECONDS: f64 = 2.0;
 /// A proposal needs so many windows of calls.
 pub(super) const LEAST_WINDOWS: u64 = 3;
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
+/// If so many latencies are whole seconds, that is how they are written.
+const WHOLE_SECONDS_SHARE: f64 = 0.999;
 const LEAST_WINDOW: u16 = 32;
 const MOST_WINDOW: u16 = 1_024;
 
@@ -37,6 +40,8 @@ pub(super) struct Profile {
     pub(super) longest: i64,
     /// Calls that are longer than is read ahead.
     pub(super) shortened: u64,
+    /// Calls of `latencies` that took a whole number of seconds, 0 among them.
+    whole_seconds: u64,
     stretches: Stretches,
 }
 
@@ -57,6 +62,7 @@ impl Profile {
             to: 0,
             longest: 0,
             shortened: 0,
+            whole_seconds: 0,
             stretches: Stretches::new(size, percentile),
         };
         let findings = reading.read_all(input, |record| {
@@ -81,8 +87,15 @@ impl Profile {
         if call.outcome == Outcome::Ok {
             let latency = Latency::from(Duration::from_nanos(call.latency.unsigned_abs()));
             self.latencies.add(latency);
+            self.whole_seconds += u64::from(call.latency % NANOS_PER_SECOND == 0);
             self.stretches.add(record.at, latency);
         }
+    }
+
+    /// Whether latencies are written as whole seconds.
+    pub(super) fn has_whole_seconds(&self) -> bool {
+        let calls = self.latencies.count();
+        calls > 0 && self.whole_seconds as f64 >= calls as f64 * WHOLE_SECONDS_SHARE
     }
 
     pub(super) const fn stretches(&self) -> &Stretches {

@@ -12,12 +12,16 @@ const LEAST_IN_A_ROW: u32 = 3;
 const MOST_INCIDENTS: usize = 64;
 /// A last stretch shorter than this is no basis for a percentile.
 const LEAST_CALLS: usize = 32;
+/// An incident begins with the slow calls of its first stretches; what is longer than that stretch's percentile by this factor
+/// is a lone long call, of which there are some on any day.
+const LONE_FACTOR: u32 = 2;
 
 /// A span of slow stretches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Incident {
-    /// When the stretch before the first slow one began, in nanoseconds on the input's own line of time.
+    /// When the stretch before the first slow one began, or, if that is earlier, when the first slow call of these two was
+    /// started; in nanoseconds on the input's own line of time.
     pub from_nanos: i64,
     /// When the stretch after the last slow one ended.
     pub to_nanos: i64,
@@ -33,15 +37,23 @@ pub struct Incident {
 pub(super) struct Stretches {
     size: usize,
     percentile: Percentile,
-    current: Vec<u32>,
+    current: Vec<Taken>,
     started: i64,
     ended: i64,
-    /// When the stretch before this one began.
+    /// The stretch before this one, and when it began.
+    before: Vec<Taken>,
     previous: Option<i64>,
     percentiles: LogHistogram,
     /// How long stretches took, in milliseconds.
     lengths: LogHistogram,
     levels: Vec<Level>,
+}
+
+/// A call that has ended.
+#[derive(Debug, Clone, Copy)]
+struct Taken {
+    micros: u32,
+    started: i64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -64,6 +76,7 @@ impl Stretches {
             current: Vec::with_capacity(size),
             started: 0,
             ended: 0,
+            before: Vec::with_capacity(size),
             previous: None,
             percentiles: LogHistogram::new(LogHistogram::FINE),
             lengths: LogHistogram::new(LogHistogram::FINE),
@@ -85,7 +98,8 @@ impl Stretches {
             self.started = at;
         }
         self.ended = at;
-        self.current.push(latency.as_micros());
+        let micros = latency.as_micros();
+        self.current.push(Taken { micros, started: at.saturating_sub(i64::from(micros) * 1_000) });
         if self.current.len() >= self.size {
             self.end_stretch();
         }
@@ -134,8 +148,7 @@ impl Stretches {
     fn end_stretch(&mut self) {
         let calls = self.current.len();
         let index = self.percentile.index(calls as u32) as usize;
-        let percentile = *self.current.select_nth_unstable(index).1;
-        self.current.clear();
+        let percentile = self.current.select_nth_unstable_by_key(index, |call| call.micros).1.micros;
         self.percentiles.add(Latency::from_micros(percentile));
         // From the first call to the last there is one gap less than there are calls; the last stretch may be short.
         let gaps = calls.saturating_sub(1).max(1) as f64;
@@ -147,9 +160,12 @@ impl Stretches {
             self.levels.resize(own + 1, Level::default());
         }
         let began = self.previous.replace(self.started).unwrap_or(self.started);
+        let begins = self.levels.iter().take(own + 1).any(|level| level.run == 0);
+        let starts = if begins { self.first_slow_starts(own, percentile) } else { Vec::new() };
         for (number, level) in self.levels.iter_mut().enumerate() {
             if number <= own {
-                level.reached(percentile, began, self.ended);
+                let started = starts.get(number).copied().unwrap_or(began);
+                level.reached(percentile, began.min(started), self.ended);
             } else {
                 level.missed(self.ended);
             }
@@ -158,6 +174,26 @@ impl Stretches {
             level.count += 1;
             level.largest = level.largest.max(percentile);
         }
+        std::mem::swap(&mut self.before, &mut self.current);
+        self.current.clear();
+    }
+
+    /// For each level up to `own` when the first call was started that is of this level or above, in the stretch in hand, whose
+    /// percentile is given, and the one before. A call that hangs ends long after a breaker has seen that it does.
+    fn first_slow_starts(&self, own: usize, percentile: u32) -> Vec<i64> {
+        let mut starts = vec![i64::MAX; own + 1];
+        let longest = percentile.saturating_mul(LONE_FACTOR);
+        for call in self.before.iter().chain(&self.current).filter(|call| call.micros <= longest) {
+            if let Some(start) = starts.get_mut(bin_of(call.micros, LEVEL_BITS).min(own)) {
+                *start = call.started.min(*start);
+            }
+        }
+        let mut earliest = i64::MAX;
+        for start in starts.iter_mut().rev() {
+            earliest = earliest.min(*start);
+            *start = earliest;
+        }
+        starts
     }
 }
 
@@ -242,6 +278,27 @@ mod tests {
         let [incident] = *split.incidents else { panic!("{split:?}") };
         let seconds = [incident.from_nanos, incident.to_nanos].map(|nanos| nanos / 1_000_000_000);
         assert_eq!((seconds, incident.stretches, incident.worst.as_millis()), ([50, 99], 3, 900));
+    }
+
+    #[test]
+    fn an_incident_begins_when_its_first_slow_calls_were_started() {
+        // A call each second takes 100 ms; from second 50 on every other one takes 20 s, and ends that much later. At second
+        // 45 a lone call ends that took a minute.
+        let mut calls: Vec<(i64, u32)> = (0..200)
+            .map(|second| (second, if (50..90).contains(&second) && second % 2 == 0 { 20_000 } else { 100 }))
+            .map(|(second, millis)| (second * 1_000 + i64::from(millis), millis))
+            .collect();
+        calls.push((65_500, 60_000));
+        calls.sort_unstable();
+        let mut stretches = Stretches::new(10, Percentile::new(0.8).unwrap());
+        for (end, millis) in calls {
+            stretches.add(end * 1_000_000, Latency::from_millis(millis));
+        }
+        stretches.end();
+        let split = stretches.split(Latency::from_millis(300));
+        let [incident] = *split.incidents else { panic!("{split:?}") };
+        let seconds = [incident.from_nanos, incident.to_nanos].map(|nanos| nanos / 1_000_000_000);
+        assert!(seconds[0] == 50 && (108..130).contains(&seconds[1]), "{seconds:?}");
     }
 
     #[test]

@@ -8,6 +8,9 @@ use crate::replay::figures::between;
 use crate::replay::rows::aligned;
 use crate::replay::words::{Clock, count, counted, latency, number, on_one_line, share, span};
 
+/// What the recommended configuration is called.
+pub(crate) const RECOMMENDED: &str = "recommended";
+
 impl Suggestion {
     /// Writes it for people: TOML with comments. `source` says where the recording came from.
     ///
@@ -17,8 +20,9 @@ impl Suggestion {
         for line in head(source, &self.recording) {
             writeln!(output, "# {line}")?;
         }
-        if self.doubts.is_empty() {
-            writeln!(output, "# It looks healthy: no incident, and long enough.")?;
+        if self.is_healthy {
+            let length = between(self.recording.from_nanos, self.recording.to_nanos);
+            writeln!(output, "# It looks healthy: no incident in {}.", span(length))?;
         }
         for doubt in &self.doubts {
             writeln!(output, "# ! {doubt}")?;
@@ -41,7 +45,6 @@ fn head(source: &str, recording: &Recording) -> Vec<String> {
     let mut lines = vec![format!("Suggested by tripline from {}:", on_one_line(source))];
     let calls = counted(recording.calls, "call", "calls");
     if recording.records == 0 {
-        lines.push("there are no records in it.".into());
         return lines;
     }
     lines.push(format!(
@@ -85,7 +88,16 @@ fn snippet(proposal: &Proposal, recording: &Recording, output: &mut impl Write) 
     )?;
     writeln!(output, "latency_window_size = {window}")?;
     writeln!(output, "# The least confidence that was needed for that; more would trip later.")?;
-    writeln!(output, "trip_confidence = {}", policy.trip_confidence.get())
+    writeln!(output, "trip_confidence = {}", policy.trip_confidence.get())?;
+    if !proposal.kept.is_empty() {
+        let base = on_one_line(&proposal.base);
+        writeln!(
+            output,
+            "# As {}.",
+            if base.trim_end_matches(" with --set") == RECOMMENDED { base } else { format!("in {base}") }
+        )?;
+    }
+    proposal.kept.iter().try_for_each(|(key, value)| writeln!(output, "{key} = {value}"))
 }
 
 fn headroom(proposal: &Proposal) -> &'static str {
