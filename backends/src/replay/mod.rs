@@ -106,6 +106,7 @@ pub use error::{LineProblem, ReplayError};
 pub use figures::{Figures, MOST_TRIPS_TOLD, Trip};
 pub use format::{Format, Input, LatencyUnit, LogFormat};
 pub use names::Warning;
+pub use page::BEGINNING as PAGE_BEGINNING;
 pub use reading::Reading;
 
 /// A line of the input may not be longer than this.

@@ -8,7 +8,7 @@ use rustix::fs::{FileType, Stat, fstat, stat};
 
 use super::input::is_standard_input;
 use crate::cli::Failure;
-use crate::replay::page::BEGINNING;
+use crate::replay::PAGE_BEGINNING;
 
 /// A place where a page can be written.
 pub(super) struct PageFile<'a> {
@@ -90,9 +90,9 @@ impl<'a> PageFile<'a> {
 }
 
 fn is_page(path: &Path) -> io::Result<bool> {
-    let mut beginning = Vec::with_capacity(BEGINNING.len());
-    File::open(path)?.take(BEGINNING.len() as u64).read_to_end(&mut beginning)?;
-    Ok(beginning == BEGINNING.as_bytes())
+    let mut beginning = Vec::with_capacity(PAGE_BEGINNING.len());
+    File::open(path)?.take(PAGE_BEGINNING.len() as u64).read_to_end(&mut beginning)?;
+    Ok(beginning == PAGE_BEGINNING.as_bytes())
 }
 
 fn folder_of(path: &Path) -> &Path {

@@ -11,8 +11,8 @@ use super::chart::Drawing;
 use super::words::{Clock, count, counted, on_one_line, share, span, times};
 
 const TEMPLATE: &str = include_str!("page.html");
-/// What every page begins with, so that it can be told from other files.
-pub(crate) const BEGINNING: &str = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+/// What every page of [`Drawing::write_html`] begins with, so that it can be told from other files.
+pub const BEGINNING: &str = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
                                     <meta name=\"generator\" content=\"Tripline\">\n";
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
