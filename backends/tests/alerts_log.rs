@@ -3,29 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod alert_service;
-
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+mod captured;
 
 use alert_service::{alert, deliver, stage};
+use captured::Lines;
 use serde_json::Value;
 use tripline_backends::alerts::{PageRules, SharedRules, Staged};
 use tripline_backends::log_sink::LogSink;
 use tripline_runtime::core::IncidentEnd;
 use tripline_runtime::{Arrival, Stage};
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 #[test]
 fn every_stage_is_one_event_with_every_field() {
@@ -41,7 +27,7 @@ fn every_stage_is_one_event_with_every_field() {
     deliver(&staged, &stage(&first, end, Arrival::Confirmed, Arrival::Confirmed)).unwrap();
     deliver(&LogSink, &stage(&first, Stage::TakenOver, Arrival::Confirmed, Arrival::Never)).unwrap();
 
-    let logged = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let logged = lines.text();
     let events: Vec<Value> = logged.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let events: Vec<&Value> = events.iter().filter(|event| event["target"] == "tripline::alert").collect();
     let told: Vec<(&str, &str, &str)> = events

@@ -3,28 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod alert_service;
-
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+mod captured;
 
 use alert_service::{AlertService, Fault, KEY, Reply, alert, config, deliver, patient};
+use captured::Lines;
 use tripline_backends::alerts::opsgenie::OpsGenieSink;
 use tripline_backends::config::Secret;
 use tripline_runtime::Stage;
-
-/// Where a test's log lines go.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 #[test]
 fn the_key_is_seen_by_the_service_and_by_nobody_else() {
@@ -65,7 +50,7 @@ fn the_key_is_seen_by_the_service_and_by_nobody_else() {
         assert_eq!(request.header("authorization"), Some(format!("GenieKey {KEY}").as_str()));
         shown.push(String::from_utf8(request.body).unwrap());
     }
-    let logged = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let logged = lines.text();
     for told in ["the alert service is reached", "the alert service is not reached", "never told what came of it"] {
         assert!(logged.contains(told), "{told}: {logged}");
     }

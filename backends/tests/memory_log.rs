@@ -1,26 +1,14 @@
 //! Memory in the log: alone in its process, because it reads the log of all threads.
 #![allow(clippy::unwrap_used)]
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+mod captured;
+
 use std::time::Duration;
 
+use captured::Lines;
 use tripline_runtime::StagingPolicy;
 use tripline_runtime::core::{MemorySample, Policy};
 use tripline_runtime::test_util::{Subject, World};
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 /// 150 s at 40 %, then half a percent a second up to `percent`.
 fn leak(world: &World, subject: &Subject, percent: u64) {
@@ -39,7 +27,7 @@ fn that_memory_no_longer_runs_out_is_told_only_where_it_is_well_and_somebody_ask
     let writer = lines.clone();
     tracing::subscriber::set_global_default(tracing_subscriber::fmt().with_writer(move || writer.clone()).finish())
         .unwrap();
-    let logged = |words: &str| String::from_utf8(lines.0.lock().unwrap().clone()).unwrap().matches(words).count();
+    let logged = |words: &str| lines.text().matches(words).count();
     let told = || [logged("memory runs out soon"), logged("memory is exhausted"), logged("no longer runs out")];
     let world = World::new(1);
     let mut policy = Policy::default();

@@ -103,6 +103,14 @@ fn advance_to(world: &World, at: Instant) {
     world.advance(at.since(world.now()));
 }
 
+/// Good calls are made, all of which are admitted.
+fn make(world: &World, subject: &Subject, calls: &[(Instant, Latency)]) {
+    for &(start, latency) in calls {
+        advance_to(world, start);
+        assert!(world.request(&subject.breaker, latency.into(), Outcome::Ok));
+    }
+}
+
 /// Makes calls that never come back, until one is refused.
 fn hang(world: &World, subject: &Subject, starts: &[Instant]) {
     for &start in starts {
@@ -147,10 +155,7 @@ fn with_all_calls_hanging_the_trip_comes_within_a_threshold_and_a_refresh() {
             let world = World::new(seed);
             let subject = world.breaker(policy.clone()).unwrap();
             let good = service.good_calls(world.now());
-            for &(start, latency) in &good {
-                advance_to(&world, start);
-                assert!(world.request(&subject.breaker, latency.into(), Outcome::Ok));
-            }
+            make(&world, &subject, &good);
             let hangs_from = world.now() + service.interval;
             let in_a_threshold = threshold(&policy).as_secs_f64() / service.interval.as_secs_f64();
             let hanging = service.starts(hangs_from, 400 + 2 * in_a_threshold as u32);
@@ -201,10 +206,7 @@ fn when_all_workers_hang_and_nobody_asks_any_more_the_supervisor_alone_trips() {
             let world = World::new(seed);
             let subject = world.breaker(policy.clone()).unwrap();
             let good = service.good_calls(world.now());
-            for &(start, latency) in &good {
-                advance_to(&world, start);
-                assert!(world.request(&subject.breaker, latency.into(), Outcome::Ok));
-            }
+            make(&world, &subject, &good);
             let pool = service.starts(world.now() + service.interval, 40);
             let (_, completed_at) = completes_the_evidence(&core_after(&policy, &good), &pool).unwrap();
             hang(&world, &subject, &pool);
