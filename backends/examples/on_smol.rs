@@ -8,12 +8,12 @@ use axum::Router;
 use axum::routing::get;
 use smol::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use smol::net::{SocketAddr, TcpListener, TcpStream};
-use tripline_backends::http::{ApiState, ServerLimits, router_with, serve};
+use tripline_backends::api::{ApiState, ServerLimits, router_with, serve};
 use tripline_backends::log_sink::LogSink;
 use tripline_backends::memory::{self, MemorySourceKind};
 use tripline_backends::tower::{BreakerLayer, service_unavailable};
 use tripline_runtime::core::{Latency, Policy};
-use tripline_runtime::{Breaker, Registry, SystemClock, Watch, supervise};
+use tripline_runtime::{Breaker, Registry, SupervisedBreaker, SystemClock, supervise};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     smol::block_on(async {
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         registry.add(breaker.clone())?;
 
         let source = memory::open(MemorySourceKind::Auto)?;
-        let watch = Watch::new(breaker.clone()).memory(source.clone()).sink(Arc::new(LogSink));
+        let watch = SupervisedBreaker::new(breaker.clone()).memory(source.clone()).sink(Arc::new(LogSink));
         let (supervisor, dispatcher, stop) = supervise(clock, [watch], 1);
         let supervisor = smol::spawn(supervisor.run());
         let dispatcher = smol::spawn(dispatcher.run());

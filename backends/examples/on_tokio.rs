@@ -12,7 +12,7 @@ use tripline_backends::log_sink::LogSink;
 use tripline_backends::memory::{self, MemorySourceKind};
 use tripline_backends::tower::{BreakerLayer, service_unavailable};
 use tripline_runtime::core::{Latency, Policy};
-use tripline_runtime::{Breaker, SystemClock, Watch, supervise};
+use tripline_runtime::{Breaker, SupervisedBreaker, SystemClock, supervise};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -22,7 +22,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let clock = Arc::new(SystemClock::new());
     let breaker = Breaker::builder(clock.clone()).policy(policy).build()?;
 
-    let watch = Watch::new(breaker.clone()).memory(memory::open(MemorySourceKind::Auto)?).sink(Arc::new(LogSink));
+    let watch =
+        SupervisedBreaker::new(breaker.clone()).memory(memory::open(MemorySourceKind::Auto)?).sink(Arc::new(LogSink));
     let (supervisor, dispatcher, stop) = supervise(clock, [watch], 1);
     let supervisor = tokio::spawn(supervisor.run());
     let dispatcher = tokio::spawn(dispatcher.run());

@@ -2,20 +2,22 @@
 #![forbid(unsafe_code)]
 
 pub mod alerts;
+#[cfg(feature = "api")]
+pub mod api;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "config")]
 pub mod config;
-#[cfg(feature = "http")]
-pub mod http;
 #[cfg(feature = "http-client")]
 pub mod http_client;
-#[cfg(feature = "live")]
-pub mod live;
+#[cfg(feature = "api")]
+pub mod http_server;
 pub mod log_sink;
 pub mod memory;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+#[cfg(feature = "reload")]
+pub mod reload;
 #[cfg(feature = "replay")]
 pub mod replay;
 #[cfg(feature = "state_dir")]

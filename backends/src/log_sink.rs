@@ -49,7 +49,7 @@ impl AlertSink for LogSink {
     async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {
         match alert.stage {
             Stage::Resolved(_) => tell!(info, alert, "incident is over"),
-            Stage::TakenOver => tell!(info, alert, "incident goes on under another alert"),
+            Stage::Superseded => tell!(info, alert, "incident goes on under another alert"),
             Stage::Escalated => tell!(warn, alert, "incident stays"),
             _ => tell!(warn, alert, "incident"),
         }

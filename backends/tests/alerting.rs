@@ -12,7 +12,9 @@ use alert_service::{AlertService, eventually, patient};
 use tripline_backends::alerts::{Alerting, staging_policy};
 use tripline_backends::config::{Config, Priority};
 use tripline_runtime::core::{Latency, Outcome, Policy, StateKind};
-use tripline_runtime::{Background, Breaker, DeliveryStats, Stage, SystemClock, Triggers, Watch, supervise};
+use tripline_runtime::{
+    Background, Breaker, DeliveryStats, Stage, SupervisedBreaker, SystemClock, Triggers, supervise,
+};
 
 const ALIAS: &str = "shop/check out-circuit-open";
 
@@ -30,7 +32,7 @@ impl Paged {
         policy.latency_threshold = Latency::from_millis(1);
         let breaker = Breaker::builder(clock.clone()).policy(policy).stall_detection(false).build().unwrap();
         let alerting = Alerting::new(config, &patient());
-        let watch = alerting.connect(Watch::new(breaker.clone()));
+        let watch = alerting.connect(SupervisedBreaker::new(breaker.clone()));
         let (supervisor, dispatcher, stop) = supervise(clock, [watch], 1);
         let stats = dispatcher.stats();
         let background = Background::spawn(supervisor, dispatcher, stop).unwrap();
@@ -124,7 +126,7 @@ fn what_is_changed_counts_for_the_incident_that_is_on() {
 #[test]
 fn every_key_of_staging_means_what_it_says() {
     let mut config = Config::default().opsgenie;
-    assert_eq!(staging_policy(&config), tripline_runtime::StagingPolicy::default());
+    assert_eq!(staging_policy(&config), tripline_runtime::EscalationPolicy::default());
     (config.time_before_send_alert, config.alert_cooldown_seconds) = (7, 8);
     let policy = staging_policy(&config);
     assert_eq!((policy.escalate_after, policy.cooldown), (Duration::from_secs(7), Duration::from_secs(8)));

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tripline_backends::alerts::{PageRules, SharedRules, Staged};
 use tripline_backends::log_sink::LogSink;
 use tripline_runtime::core::IncidentEnd;
-use tripline_runtime::{Arrival, Stage};
+use tripline_runtime::{DeliveryStatus, Stage};
 
 #[test]
 fn every_stage_is_one_event_with_every_field() {
@@ -22,10 +22,10 @@ fn every_stage_is_one_event_with_every_field() {
     let staged = Staged::new(LogSink, SharedRules::new(PageRules::default()));
     let first = alert(Stage::Initial);
     deliver(&staged, &first).unwrap();
-    deliver(&staged, &stage(&first, Stage::Escalated, Arrival::Confirmed, Arrival::Never)).unwrap();
+    deliver(&staged, &stage(&first, Stage::Escalated, DeliveryStatus::Confirmed, DeliveryStatus::NotSent)).unwrap();
     let end = Stage::Resolved(IncidentEnd::Operator);
-    deliver(&staged, &stage(&first, end, Arrival::Confirmed, Arrival::Confirmed)).unwrap();
-    deliver(&LogSink, &stage(&first, Stage::TakenOver, Arrival::Confirmed, Arrival::Never)).unwrap();
+    deliver(&staged, &stage(&first, end, DeliveryStatus::Confirmed, DeliveryStatus::Confirmed)).unwrap();
+    deliver(&LogSink, &stage(&first, Stage::Superseded, DeliveryStatus::Confirmed, DeliveryStatus::NotSent)).unwrap();
 
     let logged = lines.text();
     let events: Vec<Value> = logged.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -15,10 +15,11 @@ use tripline_backends::config::{OpsGenie, Priority, Provider};
 use tripline_runtime::core::{IncidentEnd, Latency, Outcome, Policy};
 use tripline_runtime::test_util::ManualClock;
 use tripline_runtime::{
-    AlertKind, AlertSink as _, Arrival, Breaker, BreakerName, Clock as _, DeliveryError, Stage, Watch, supervise,
+    AlertKind, AlertSink as _, Breaker, BreakerName, Clock as _, DeliveryError, DeliveryStatus, Stage,
+    SupervisedBreaker, supervise,
 };
 
-use Arrival::{Confirmed, Never, Perhaps};
+use DeliveryStatus::{Confirmed, NotSent, Unconfirmed};
 
 const ALIAS: &str = "shop/check out-circuit-open";
 const OVER: Stage = Stage::Resolved(IncidentEnd::Healthy);
@@ -54,7 +55,7 @@ fn an_escalation_raises_the_priority_with_a_note_and_the_end_closes_the_one_aler
     let (sink, first) = (sink(&service), alert(Stage::Initial));
     deliver(&sink, &first).unwrap();
     assert_eq!(service.open(), open(&[(ALIAS, "P3")]));
-    deliver(&sink, &stage(&first, Stage::Escalated, Confirmed, Never)).unwrap();
+    deliver(&sink, &stage(&first, Stage::Escalated, Confirmed, NotSent)).unwrap();
     assert_eq!(service.open(), open(&[(ALIAS, "P1")]));
     let note = service.alerts()[0].notes[0].clone();
     assert!(note.starts_with("[production] Circuit Breaker OPEN - shop/check out\nStill on after 60 s."), "{note}");
@@ -82,7 +83,7 @@ fn an_escalation_without_an_alert_opens_one_at_its_priority() {
     deliver(&sink, &other).unwrap();
     let alias = "shop/check out-memory-threshold";
     service.close_by_hand(alias);
-    deliver(&sink, &stage(&other, Stage::Escalated, Confirmed, Never)).unwrap();
+    deliver(&sink, &stage(&other, Stage::Escalated, Confirmed, NotSent)).unwrap();
     assert_eq!(service.open(), open(&[(ALIAS, "P1"), (alias, "P1")]));
 }
 
@@ -90,15 +91,15 @@ fn an_escalation_without_an_alert_opens_one_at_its_priority() {
 fn the_end_of_what_does_not_exist_is_no_trouble_and_of_what_was_never_sent_no_request() {
     let service = AlertService::opsgenie();
     let (sink, first) = (sink(&service), alert(Stage::Single));
-    deliver(&sink, &stage(&first, OVER, Never, Never)).unwrap();
+    deliver(&sink, &stage(&first, OVER, NotSent, NotSent)).unwrap();
     assert_eq!(service.log(), [""; 0]);
-    assert_eq!(deliver(&sink, &stage(&first, OVER, Confirmed, Never)), Ok(1));
+    assert_eq!(deliver(&sink, &stage(&first, OVER, Confirmed, NotSent)), Ok(1));
     assert_eq!(service.changes().len(), 1);
     // Words that nobody foresaw end too.
     for _ in 0..11 {
         service.refuse_next("Computer says no");
     }
-    let end = stage(&first, OVER, Confirmed, Never);
+    let end = stage(&first, OVER, Confirmed, NotSent);
     for _ in 0..10 {
         assert!(matches!(deliver(&sink, &end), Err(DeliveryError::Retryable { .. })));
     }
@@ -113,7 +114,7 @@ fn an_alert_that_was_sent_without_an_answer_is_given_time_to_appear_before_its_e
     let unanswered = deliver(&OpsGenieSink::new(config(&service.url()), impatient()), &first);
     assert!(matches!(unanswered, Err(DeliveryError::Retryable { .. })));
     service.refuse_next("Alert does not exist");
-    deliver(&sink, &stage(&first, OVER, Perhaps, Never)).unwrap();
+    deliver(&sink, &stage(&first, OVER, Unconfirmed, NotSent)).unwrap();
     assert_eq!((service.alerts().len(), service.open()), (1, open(&[])));
 }
 
@@ -125,7 +126,7 @@ fn newer_state_waits_for_the_request_before_it() {
     let pending = block_on(sink.deliver(&first));
     assert!(matches!(pending, Err(DeliveryError::Pending { .. })));
     // The end comes before the alert exists; closing it now would leave it open for ever.
-    deliver(&sink, &stage(&first, OVER, Perhaps, Never)).unwrap();
+    deliver(&sink, &stage(&first, OVER, Unconfirmed, NotSent)).unwrap();
     assert_eq!((service.alerts().len(), service.open()), (1, open(&[])));
     assert_eq!(service.changes().len(), 2);
     // What came of the older request does not matter any more.
@@ -134,7 +135,7 @@ fn newer_state_waits_for_the_request_before_it() {
     service.refuse_next("Not now");
     let pending = block_on(sink.deliver(&other));
     assert!(matches!(pending, Err(DeliveryError::Pending { .. })));
-    deliver(&sink, &stage(&other, OVER, Perhaps, Never)).unwrap();
+    deliver(&sink, &stage(&other, OVER, Unconfirmed, NotSent)).unwrap();
 }
 
 #[test]
@@ -183,9 +184,9 @@ fn a_repeat_goes_on_where_the_last_attempt_stopped() {
     for fault in [Fault::None, Fault::None, Fault::Reply(Reply::new(503, ""))] {
         service.trouble(fault);
     }
-    let escalated = stage(&first, Stage::Escalated, Confirmed, Never);
+    let escalated = stage(&first, Stage::Escalated, Confirmed, NotSent);
     assert!(matches!(deliver(&sink, &escalated), Err(DeliveryError::Retryable { .. })));
-    deliver(&sink, &stage(&first, Stage::Escalated, Confirmed, Perhaps)).unwrap();
+    deliver(&sink, &stage(&first, Stage::Escalated, Confirmed, Unconfirmed)).unwrap();
     let priorities = service.changes().iter().filter(|line| line.starts_with("PUT")).count();
     assert_eq!((priorities, service.alerts()[0].notes.len()), (1, 1));
 }
@@ -201,7 +202,7 @@ fn breakers_and_kinds_have_alerts_of_their_own() {
     for one in [&payments, &memory, &alert(Stage::Single)] {
         deliver(&sink, one).unwrap();
     }
-    deliver(&sink, &stage(&payments, Stage::TakenOver, Confirmed, Never)).unwrap();
+    deliver(&sink, &stage(&payments, Stage::Superseded, Confirmed, NotSent)).unwrap();
     assert_eq!(service.open(), open(&[("shop/check out-memory-threshold", "P2"), (ALIAS, "P2")]));
     let closed = &service.alerts()[0];
     assert_eq!(closed.alias, "shop/check out-payments-circuit-open");
@@ -213,7 +214,7 @@ fn the_reset_is_announced_in_the_close_where_it_is_asked_for() {
     let service = AlertService::opsgenie();
     let (sink, first) = (sink(&service), alert(Stage::Single));
     deliver(&sink, &first).unwrap();
-    let mut end = stage(&first, OVER, Confirmed, Never);
+    let mut end = stage(&first, OVER, Confirmed, NotSent);
     end.announce_reset = true;
     deliver(&sink, &end).unwrap();
     let notes = service.alerts()[0].notes.clone();
@@ -226,11 +227,11 @@ fn the_successor_gets_an_alert_for_each_stage_and_both_are_closed() {
     let (sink, first) = (jsm(&service), alert(Stage::Initial));
     assert_eq!(deliver(&sink, &first), Ok(0));
     assert_eq!(service.open(), open(&[(ALIAS, "P3")]));
-    deliver(&sink, &stage(&first, Stage::Escalated, Confirmed, Never)).unwrap();
+    deliver(&sink, &stage(&first, Stage::Escalated, Confirmed, NotSent)).unwrap();
     let second = format!("{ALIAS}/escalated");
     assert_eq!(service.open(), open(&[(ALIAS, "P3"), (&second, "P1")]));
     assert_eq!(service.alerts()[0].notes.len(), 1);
-    deliver(&sink, &stage(&first, OVER, Confirmed, Perhaps)).unwrap();
+    deliver(&sink, &stage(&first, OVER, Confirmed, Unconfirmed)).unwrap();
     assert_eq!(service.open(), open(&[]));
     let base = "/jsm/ops/integration";
     assert!(
@@ -246,7 +247,7 @@ fn at_the_successor_the_second_alert_comes_also_where_the_first_is_gone() {
     let (sink, first) = (jsm(&service), alert(Stage::Initial));
     deliver(&sink, &first).unwrap();
     service.close_by_hand(ALIAS);
-    deliver(&sink, &stage(&first, Stage::Escalated, Confirmed, Never)).unwrap();
+    deliver(&sink, &stage(&first, Stage::Escalated, Confirmed, NotSent)).unwrap();
     let second = format!("{ALIAS}/escalated");
     assert_eq!(service.open(), open(&[(&second, "P1")]));
     // Nor does a note that is not taken spoil it.
@@ -255,7 +256,7 @@ fn at_the_successor_the_second_alert_comes_also_where_the_first_is_gone() {
     for fault in [Fault::None, Fault::Reply(Reply::new(422, ""))] {
         service.trouble(fault);
     }
-    deliver(&sink, &stage(&other, Stage::Escalated, Confirmed, Never)).unwrap();
+    deliver(&sink, &stage(&other, Stage::Escalated, Confirmed, NotSent)).unwrap();
     let third = "shop/check out-memory-threshold/escalated";
     assert_eq!(service.open(), open(&[(&second, "P1"), (third, "P1")]));
     service.close_by_hand(third);
@@ -287,7 +288,7 @@ fn ten_thousand_slow_replies_in_one_burst_are_one_alert() {
     let mut policy = Policy::default();
     policy.latency_threshold = Latency::from_millis(300);
     let breaker = Breaker::builder(clock.clone()).policy(policy).build().unwrap();
-    let watch = Watch::new(breaker.clone()).sink(Arc::new(sink(&service)));
+    let watch = SupervisedBreaker::new(breaker.clone()).sink(Arc::new(sink(&service)));
     let (supervisor, dispatcher, stop) = supervise(clock.clone(), [watch], 1);
     let running = [
         std::thread::spawn(move || block_on(supervisor.run())),

@@ -131,7 +131,7 @@ fn a_service_that_hangs_at_the_start_keeps_nobody_waiting() {
     // All of this happens while it hangs, and nobody asks it a second time.
     assert_eq!(server.get("/test").status, 200);
     trip(&server);
-    assert_eq!(server.refused().status, 503);
+    assert_eq!(server.rejected().status, 503);
     assert_eq!(server.get("/breaker/status").status, 200);
     assert!(scene.service.hanging() >= 1, "the first request was waited for");
     eventually("the alert hangs too", || (scene.service.changes().len() == 1).then_some(()));
@@ -159,7 +159,7 @@ fn arrives_after(fault: &Fault) {
     assert_eq!(server.get("/test").status, 200, "{fault:?}");
     trip(&server);
     eventually("an attempt fails", || (sum(&server, "tripline_alert_retries_total") >= 1.0).then_some(()));
-    assert_eq!(server.refused().status, 503, "{fault:?}");
+    assert_eq!(server.rejected().status, 503, "{fault:?}");
     scene.service.standing_trouble(Fault::None);
     scene.settles_at(&server, &[(ALIAS, "P2")]);
     assert_eq!(scene.service.alerts().len(), 1, "{fault:?}");

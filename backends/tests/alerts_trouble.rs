@@ -16,7 +16,7 @@ use tripline_backends::config::{Priority, Secret};
 use tripline_backends::http_client::{ClientLimits, HyperClient};
 use tripline_runtime::core::{IncidentEnd, Instant};
 use tripline_runtime::test_util::ManualClock;
-use tripline_runtime::{AlertSink, Arrival, Clock as _, DeliveryError, Stage};
+use tripline_runtime::{AlertSink, Clock as _, DeliveryError, DeliveryStatus, Stage};
 
 const ALIAS: &str = "shop/check out-circuit-open";
 const OVER: Stage = Stage::Resolved(IncidentEnd::Operator);
@@ -188,23 +188,23 @@ fn switched_off_it_opens_nothing_and_still_closes_what_is_open() {
     switch(false);
     deliver(&sink, &first).unwrap();
     switch(true);
-    deliver(&sink, &stage(&first, OVER, Arrival::Confirmed, Arrival::Never)).unwrap();
+    deliver(&sink, &stage(&first, OVER, DeliveryStatus::Confirmed, DeliveryStatus::NotSent)).unwrap();
     assert_eq!(service.log(), [""; 0]);
     // Off in the middle: what is open is closed.
     let mut second = first.clone();
     second.incident += 1;
     deliver(&sink, &second).unwrap();
     switch(false);
-    deliver(&sink, &stage(&second, Stage::Escalated, Arrival::Confirmed, Arrival::Never)).unwrap();
+    deliver(&sink, &stage(&second, Stage::Escalated, DeliveryStatus::Confirmed, DeliveryStatus::NotSent)).unwrap();
     assert_eq!(service.open(), [(ALIAS.to_owned(), "P3".to_owned())]);
-    deliver(&sink, &stage(&second, OVER, Arrival::Confirmed, Arrival::Confirmed)).unwrap();
+    deliver(&sink, &stage(&second, OVER, DeliveryStatus::Confirmed, DeliveryStatus::Confirmed)).unwrap();
     assert_eq!(service.open(), []);
     // On in the middle: the second stage opens it.
     let mut third = first.clone();
     third.incident += 2;
     deliver(&sink, &third).unwrap();
     switch(true);
-    deliver(&sink, &stage(&third, Stage::Escalated, Arrival::Confirmed, Arrival::Never)).unwrap();
+    deliver(&sink, &stage(&third, Stage::Escalated, DeliveryStatus::Confirmed, DeliveryStatus::NotSent)).unwrap();
     assert_eq!(service.open(), [(ALIAS.to_owned(), "P1".to_owned())]);
 }
 
@@ -219,7 +219,7 @@ fn a_changed_configuration_counts_at_once_and_an_open_alert_keeps_its_name() {
     changed.tags = vec!["Component:x".to_owned()];
     sink.set_config(changed);
     assert_eq!(sink.status().priority, "P5");
-    deliver(&sink, &stage(&first, OVER, Arrival::Confirmed, Arrival::Never)).unwrap();
+    deliver(&sink, &stage(&first, OVER, DeliveryStatus::Confirmed, DeliveryStatus::NotSent)).unwrap();
     let mut next = first.clone();
     next.incident += 1;
     deliver(&sink, &next).unwrap();

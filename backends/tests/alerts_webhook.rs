@@ -12,7 +12,7 @@ use tripline_backends::alerts::webhook::WebhookSink;
 use tripline_backends::alerts::{PageRules, SharedRules, Staged, sinks};
 use tripline_backends::config::{Config, Secret, Webhook};
 use tripline_runtime::core::IncidentEnd;
-use tripline_runtime::{Arrival, DeliveryError, Stage};
+use tripline_runtime::{DeliveryError, DeliveryStatus, Stage};
 
 fn receiver() -> Server {
     Server::start(|_| Reply::new(204, ""), None)
@@ -76,7 +76,7 @@ fn attempts_of_one_alert_share_a_delivery_and_stages_do_not() {
     assert!(matches!(deliver(&sink, &first), Err(DeliveryError::Retryable { .. })));
     deliver(&sink, &first).unwrap();
     let end = Stage::Resolved(IncidentEnd::Operator);
-    deliver(&sink, &stage(&first, end, Arrival::Confirmed, Arrival::Never)).unwrap();
+    deliver(&sink, &stage(&first, end, DeliveryStatus::Confirmed, DeliveryStatus::NotSent)).unwrap();
     let ids: Vec<_> =
         receiver.requests().iter().map(|request| request.header("idempotency-key").unwrap().to_owned()).collect();
     assert!(ids[0] == ids[1] && ids[1] != ids[2], "{ids:?}");

@@ -372,7 +372,7 @@ fn the_real_server_is_looked_at_and_operated() {
     done(&["delay", "1ms"], 0);
     assert!(done(&["scenario"], 0).contains("memory_overload"));
     done(&["scenario", "memory_overload"], 0);
-    server.refused();
+    server.rejected();
     assert!(done(&["status"], 2).contains("because of memory"));
     done(&["request"], 2);
     done(&["scenario", "reset_normal"], 0);

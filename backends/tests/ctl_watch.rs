@@ -248,7 +248,7 @@ fn a_trip_of_the_real_server_is_seen() {
     let mut watch = Running::start(&format!("http://{}", server.address), "watch");
     assert!(watch.line().starts_with("default closed"));
     server.trigger("memory_overload");
-    server.refused();
+    server.rejected();
     while !watch.line().starts_with("default open (memory)") {}
     assert_eq!(watch.interrupt().0, Some(2));
 }

@@ -1,5 +1,5 @@
 //! The page at `/`, as it is served. What it does is tested in a browser: `.ci/browser`.
-#![cfg(feature = "http")]
+#![cfg(feature = "api")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod event_stream;
@@ -9,7 +9,7 @@ use axum::body::Body;
 use event_stream::{Server, run};
 use http::Request;
 use http_support::{Answer, Api, send};
-use tripline_backends::http::{Token, router};
+use tripline_backends::api::{Token, router};
 
 fn page() -> Answer {
     Api::new().get("/")

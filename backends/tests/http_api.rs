@@ -1,5 +1,5 @@
 //! The routes of the API, without a socket.
-#![cfg(feature = "http")]
+#![cfg(feature = "api")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod http_support;
@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use http::{Request, StatusCode};
 use serde_json::json;
-use tripline_backends::http::{ApiError, ApiJson, MAX_BODY_BYTES, Payload, router, router_with};
+use tripline_backends::api::{ApiError, ApiJson, MAX_BODY_BYTES, Payload, router, router_with};
 use tripline_runtime::core::{MemorySample, StateKind};
 
 use crate::http_support::{Api, assert_refused, send};

@@ -1,5 +1,5 @@
 //! The events, over real sockets.
-#![cfg(feature = "http")]
+#![cfg(feature = "api")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod event_stream;
@@ -16,7 +16,7 @@ use http_support::{Api, assert_refused, send};
 use serde_json::{Value, json};
 use smol::stream::StreamExt as _;
 use tower::ServiceExt as _;
-use tripline_backends::http::{ApiState, Timeline, Token, router};
+use tripline_backends::api::{ApiState, EventLog, Token, router};
 use tripline_runtime::core::{Confidence, Latency, MemorySample, Policy};
 use tripline_runtime::test_util::ManualClock;
 use tripline_runtime::{Breaker, Registry};
@@ -168,7 +168,7 @@ fn a_newcomer_sees_what_happened_while_nobody_read() {
 fn recording_can_begin_before_anybody_reads() {
     run(async {
         let api = api();
-        let timeline = Timeline::default();
+        let timeline = EventLog::default();
         let server = Server::start(router(api.state.clone().record(timeline.clone())));
         eventually(async || format!("{timeline:?}").contains("transition")).await;
         assert!(api.breaker().force_open());
@@ -289,7 +289,7 @@ fn the_token_is_needed() {
 
 #[test]
 fn without_a_breaker_there_are_no_events() {
-    let router = router(ApiState::new(Registry::new(), ([127, 0, 0, 1], 0).into()).record(Timeline::default()));
+    let router = router(ApiState::new(Registry::new(), ([127, 0, 0, 1], 0).into()).record(EventLog::default()));
     let answer = send(&router, Request::get("/breaker/events").body(Body::empty()).unwrap());
     assert_refused(&answer, 404, None);
 }
@@ -301,7 +301,7 @@ fn nothing_is_recorded_any_more_when_the_router_is_gone() {
         let alive = Arc::downgrade(&clock);
         let registry = Registry::new();
         registry.add(Breaker::builder(clock).build().unwrap()).unwrap();
-        let app: Router = router(ApiState::new(registry, ([127, 0, 0, 1], 0).into()).record(Timeline::default()));
+        let app: Router = router(ApiState::new(registry, ([127, 0, 0, 1], 0).into()).record(EventLog::default()));
         let request = Request::get("/breaker/events").body(Body::empty()).unwrap();
         let mut events = app.oneshot(request).await.unwrap().into_body().into_data_stream();
         assert!(events.next().await.is_some());

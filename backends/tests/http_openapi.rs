@@ -1,5 +1,5 @@
 //! The document that describes the API.
-#![cfg(feature = "http")]
+#![cfg(feature = "api")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod http_support;
@@ -10,7 +10,7 @@ use axum::body::Body;
 use http::Request;
 use http_support::{Api, send};
 use serde_json::{Value, json};
-use tripline_backends::http::{Token, router};
+use tripline_backends::api::{Token, router};
 
 fn document(api: &Api) -> Value {
     let answer = api.get("/openapi.json");

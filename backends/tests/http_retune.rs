@@ -1,5 +1,5 @@
 //! Settings of a breaker that has no configuration file, and alerts that somebody else sends.
-#![cfg(feature = "http")]
+#![cfg(feature = "api")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod http_support;
@@ -11,7 +11,7 @@ use axum::body::Body;
 use http::Request;
 use http_support::{Api, send};
 use serde_json::json;
-use tripline_backends::http::{AlertsView, PendingAlert, router};
+use tripline_backends::api::{AlertsView, PendingAlert, router};
 use tripline_runtime::core::StateKind;
 
 #[test]

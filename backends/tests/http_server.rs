@@ -1,5 +1,5 @@
 //! The server over real sockets.
-#![cfg(feature = "http")]
+#![cfg(feature = "api")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::future::Future;
@@ -16,7 +16,7 @@ use smol::channel::{Receiver, Sender, unbounded};
 use smol::future::{FutureExt, block_on};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::net::{TcpListener, TcpStream};
-use tripline_backends::http::{ApiState, Served, ServerLimits, router, router_with, serve};
+use tripline_backends::api::{ApiState, Served, ServerLimits, router, router_with, serve};
 use tripline_runtime::test_util::World;
 use tripline_runtime::{Breaker, Registry};
 

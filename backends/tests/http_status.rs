@@ -1,5 +1,5 @@
 //! The status route, without a socket.
-#![cfg(feature = "http")]
+#![cfg(feature = "api")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod http_support;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use http::Request;
 use serde_json::{Value, json};
-use tripline_backends::http::{ApiState, router};
+use tripline_backends::api::{ApiState, router};
 use tripline_runtime::core::{Latency, MemorySample, Outcome, Percentile, Policy, StateKind};
 use tripline_runtime::test_util::World;
 use tripline_runtime::{Breaker, Registry};
@@ -115,7 +115,7 @@ fn the_seconds_until_memory_is_exhausted_are_told_while_it_is_foretold() {
         api.get("/breaker/status").json()["memory_exhausted_in_seconds"].clone()
     };
     assert!((0..300).all(|_| read(400).is_null()));
-    // Full after 120 s: foretold when 60 s are left.
+    // Full after 120 s: forecast when 60 s are left.
     let told: Vec<Value> = (1..240).map(|reading| read(400 + reading * 5 / 2)).collect();
     let began = told.iter().position(|seconds| !seconds.is_null()).unwrap();
     assert!((118..124).contains(&began), "{began}: {}", told[began]);

@@ -1,5 +1,5 @@
 //! With a token, nothing but the page, the health and the demo endpoint is open.
-#![cfg(feature = "http")]
+#![cfg(feature = "api")]
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::routing::get;
 use http::{Request, StatusCode};
 use tower::ServiceExt as _;
-use tripline_backends::http::{ApiState, Token, router_with};
+use tripline_backends::api::{ApiState, Token, router_with};
 use tripline_runtime::test_util::ManualClock;
 use tripline_runtime::{Breaker, Registry};
 

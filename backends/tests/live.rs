@@ -1,5 +1,5 @@
 //! The configuration that changes while the process runs: saved whole, reloaded, and never lost.
-#![cfg(all(feature = "live", unix))]
+#![cfg(all(feature = "reload", unix))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use futures_lite::future::block_on;
 use tempfile::TempDir;
 use tripline_backends::config::{Change, Config, load, parse};
-use tripline_backends::live::{Applied, ChangeError, LiveConfig, Opened};
+use tripline_backends::reload::{Applied, ChangeError, LiveConfig, LoadedConfig};
 use tripline_runtime::Breaker;
 use tripline_runtime::core::{Breaker as Core, Outcome};
 use tripline_runtime::test_util::ManualClock;
@@ -30,7 +30,7 @@ struct Subject {
 }
 
 fn start(path: &Path) -> (Breaker, LiveConfig) {
-    let opened = Opened::file(path, Box::new(|_| None)).unwrap();
+    let opened = LoadedConfig::file(path, Box::new(|_| None)).unwrap();
     let clock = Arc::new(ManualClock::default());
     let breaker = Breaker::builder(clock).policy(opened.config().policy.clone()).build().unwrap();
     let live = opened.start(vec![Box::new(breaker.clone())]).unwrap();
@@ -273,7 +273,7 @@ fn a_file_that_is_gone_or_never_was_is_not_made() {
     let applied = subject.set("latency_threshold", 250.0).unwrap();
     assert_eq!((applied.saved, subject.threshold(), subject.path.exists()), (false, 250, false));
 
-    let live = Opened::text("", "none", Box::new(|_| None)).unwrap().start(Vec::new()).unwrap();
+    let live = LoadedConfig::text("", "none", Box::new(|_| None)).unwrap().start(Vec::new()).unwrap();
     let applied = block_on(live.change(Change::set("wait_time", 900.0).unwrap(), "a test")).unwrap();
     assert_eq!((applied.saved, applied.reason.as_deref()), (false, Some("there is no configuration file")));
     assert_eq!(live.config().policy.max_wait_time, Duration::from_secs(900));
@@ -289,7 +289,7 @@ fn a_secret_of_the_environment_is_never_written() {
         "OPSGENIE_TEAM" => Some("team-of-the-environment".to_owned()),
         _ => None,
     };
-    let live = Opened::file(&path, Box::new(environment)).unwrap().start(Vec::new()).unwrap();
+    let live = LoadedConfig::file(&path, Box::new(environment)).unwrap().start(Vec::new()).unwrap();
     let change = Change::set("opsgenie.enabled", true).unwrap();
     assert!(block_on(live.change(change, "a test")).unwrap().saved);
     assert_eq!(live.config().opsgenie.api_key.as_ref().unwrap().expose(), "key-of-the-environment");
@@ -377,7 +377,7 @@ fn an_applier_that_panics_keeps_nobody_from_the_next_change() {
     let noted = seen.clone();
     let panics = |_: &Config, _: &Config| panic!("on purpose");
     let watcher = move |old: &Config, new: &Config| noted.store(old.policy != new.policy, Ordering::SeqCst);
-    let opened = Opened::text("", "none", Box::new(|_| None)).unwrap();
+    let opened = LoadedConfig::text("", "none", Box::new(|_| None)).unwrap();
     let live = opened.start(vec![Box::new(panics), Box::new(watcher)]).unwrap();
     for seconds in [3.0, 4.0] {
         seen.store(false, Ordering::SeqCst);

@@ -6,7 +6,7 @@ mod captured;
 use std::time::Duration;
 
 use captured::Lines;
-use tripline_runtime::StagingPolicy;
+use tripline_runtime::EscalationPolicy;
 use tripline_runtime::core::{MemorySample, Policy};
 use tripline_runtime::test_util::{Subject, World};
 
@@ -32,7 +32,7 @@ fn that_memory_no_longer_runs_out_is_told_only_where_it_is_well_and_somebody_ask
     let world = World::new(1);
     let mut policy = Policy::default();
     policy.memory_horizon = Duration::from_secs(60);
-    let subjects = [(); 3].map(|()| world.staged_breaker(policy.clone(), StagingPolicy::default()).unwrap());
+    let subjects = [(); 3].map(|()| world.staged_breaker(policy.clone(), EscalationPolicy::default()).unwrap());
 
     leak(&world, &subjects[0], 75);
     stay(&world, &subjects[0], 400, 10);

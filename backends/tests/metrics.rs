@@ -15,7 +15,7 @@ use http::Request;
 use metrics_page::{Family, lint, parse};
 use serde_json::Value;
 use support::{QUICK, Server};
-use tripline_backends::http::{ApiState, router};
+use tripline_backends::api::{ApiState, router};
 use tripline_runtime::core::{Latency, Outcome, Policy, StateKind};
 use tripline_runtime::test_util::{Subject, World};
 use tripline_runtime::{Breaker, BreakerName, Registry};
@@ -136,7 +136,7 @@ fn the_page_of_the_running_server_keeps_the_conventions_and_has_all_that_the_exa
         assert_eq!(server.get("/test").status, 200);
     }
     server.trigger("high_latency");
-    server.refused();
+    server.rejected();
     let text = server.get("/metrics").body;
     assert_eq!(lint(&text), [""; 0], "{text}");
 

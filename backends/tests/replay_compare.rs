@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use tripline_backends::replay::{Figures, MOST_TRIPS_TOLD, Reading, Setting, compare};
+use tripline_backends::replay::{Figures, MAX_TRIPS_TOLD, Reading, Setting, compare};
 use tripline_runtime::core::{Latency, Policy, TripReason};
 
 fn setting(threshold_ms: u32) -> Setting {
@@ -79,7 +79,7 @@ fn trips_beyond_those_that_are_told_are_counted() {
         writeln!(input, "{},{},1", step * 1_000, if step % 2 == 0 { 99 } else { 10 }).unwrap();
     }
     let figures = &of(&[Setting::new("flapping", policy)], &input)[0];
-    assert!(figures.trips > 2 * MOST_TRIPS_TOLD as u64, "{}", figures.trips);
-    assert_eq!(figures.first_trips.len(), MOST_TRIPS_TOLD);
+    assert!(figures.trips > 2 * MAX_TRIPS_TOLD as u64, "{}", figures.trips);
+    assert_eq!(figures.first_trips.len(), MAX_TRIPS_TOLD);
     assert!(figures.longest_outage <= Duration::from_secs(2));
 }

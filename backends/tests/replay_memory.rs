@@ -1,4 +1,4 @@
-//! Recorded memory readings foretell as live ones do.
+//! Recorded memory readings forecast as live ones do.
 #![cfg(feature = "replay")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::format_push_string)]
 

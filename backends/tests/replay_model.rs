@@ -77,7 +77,7 @@ impl<'a> Model<'a> {
         }
         let (mut now, mut last_deadline) = (0, None);
         while let Some(&first) = self.events.iter().min() {
-            let deadline = self.core.poll_deadline().map(|at| (at.as_nanos().max(now), Kind::Deadline, usize::MAX));
+            let deadline = self.core.poll_timeout().map(|at| (at.as_nanos().max(now), Kind::Deadline, usize::MAX));
             let (at, kind, index) = match deadline {
                 Some(deadline) if deadline < first && last_deadline != Some(deadline.0) => {
                     last_deadline = Some(deadline.0);
@@ -147,7 +147,7 @@ impl<'a> Model<'a> {
     /// Whoever looks at a breaker counts the stalled calls first.
     fn let_time_pass(&mut self, now: Instant) {
         self.tell_stalled(now);
-        self.core.handle_time(now);
+        self.core.handle_timeout(now);
     }
 
     /// All that are stalled are counted anew each time.

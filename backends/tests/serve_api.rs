@@ -231,7 +231,7 @@ fn health_is_ok_whatever_the_breaker_does() {
     };
     healthy();
     server.trigger("memory_overload");
-    server.refused();
+    server.rejected();
     healthy();
     post(server.address, "/breaker/disabled");
     healthy();

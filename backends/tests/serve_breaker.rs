@@ -55,7 +55,7 @@ fn the_breaker_opens_when_the_endpoint_becomes_slow_and_closes_when_it_is_well()
     assert_eq!(status["trip_reason"], "latency");
     assert!(status["retry_after_ms"].as_u64().is_some_and(|millis| millis <= 3_000), "{status}");
     assert!(status["last_trip_time"].as_str().is_some_and(|time| time.ends_with('Z')), "{status}");
-    let refusal = server.refused();
+    let refusal = server.rejected();
     let reason = refusal.json()["reason"].as_str().unwrap().to_owned();
     // A machine that was very busy has let the wait pass, and the first probe was slow.
     assert!(["latency", "probe_slow"].contains(&reason.as_str()), "{reason}");
@@ -113,7 +113,7 @@ fn a_latency_spike_opens_the_breaker_and_passes() {
 fn full_mock_memory_opens_the_breaker_and_holds_it_open() {
     let server = Server::start(QUICK);
     server.trigger("memory_overload");
-    assert_refusal(&server.refused(), "memory");
+    assert_refusal(&server.rejected(), "memory");
     // Longer than the wait.
     all_the_while("the breaker is open", Duration::from_millis(1_500), || server.get("/test").status == 503);
     let status = server.status();
@@ -136,7 +136,7 @@ fn on_real_memory_the_overload_is_simulated() {
     assert_eq!(server.status()["memory_source"], "sysinfo");
     eventually("memory is known", || (server.status()["memory_ok"] == true).then_some(()));
     server.trigger("memory_overload");
-    assert_refusal(&server.refused(), "memory");
+    assert_refusal(&server.rejected(), "memory");
     all_the_while("the breaker is open", Duration::from_millis(1_500), || server.get("/test").status == 503);
     assert_eq!(server.status()["memory_ok"], false);
     server.trigger("reset_normal");

@@ -77,7 +77,7 @@ fn the_log_says_how_long_requests_in_flight_are_waited_for_and_a_second_signal_e
 fn an_open_breaker_does_not_keep_the_server_from_stopping() {
     let mut server = Server::start(QUICK);
     server.trigger("memory_overload");
-    server.refused();
+    server.rejected();
     server.signal("TERM");
     assert_eq!(server.ended().code(), Some(0), "{}", server.log());
 }
@@ -193,7 +193,7 @@ fn healthy_requests_and_refusals_log_nothing_and_a_trip_a_few_lines() {
     });
     assert_eq!(answers.iter().sum::<usize>(), 200);
     server.trigger("memory_overload");
-    server.refused();
+    server.rejected();
     let refused = at_once(4, || (0..25).filter(|_| get(server.address, "/test").status == 503).count());
     assert_eq!(refused.iter().sum::<usize>(), 100);
     // What comes last in the log, so that all before it has been read.
@@ -210,7 +210,7 @@ fn an_alert_in_the_log_tells_memory_with_two_decimals() {
     let server = Server::start(QUICK);
     log_after_start(&server);
     server.trigger("memory_overload");
-    server.refused();
+    server.rejected();
     let log = eventually("the alert", || Some(server.log()).filter(|log| log.contains("tripline::alert")));
     assert!(log.contains(" memory_percent=99.0 "), "{log}");
 }
@@ -220,7 +220,7 @@ fn standard_output_has_the_address_and_nothing_else() {
     let server = Server::start(QUICK);
     log_after_start(&server);
     server.trigger("memory_overload");
-    server.refused();
+    server.rejected();
     assert_eq!(server.stdout(), format!("listening on http://{}\n", server.address));
 }
 
@@ -241,7 +241,7 @@ fn no_secret_of_the_environment_is_ever_shown() {
         .start();
     log_after_start(&server);
     server.trigger("memory_overload");
-    server.refused();
+    server.rejected();
     post(server.address, "/breaker/disabled");
     eventually("the log of the end", || server.log().contains("disabled").then_some(()));
     let paths = ["/breaker/status", "/metrics", "/health", "/test/scenarios", "/nothing"];
@@ -319,7 +319,7 @@ fn the_server_runs_on_when_nobody_reads_its_log_any_more() {
     // As `tripline serve 2>&1 | head` does.
     drop(log);
     server.trigger("memory_overload");
-    server.refused();
+    server.rejected();
     server.trigger("reset_normal");
     server.recovers();
     assert_eq!(server.status()["supervisor"], "running");

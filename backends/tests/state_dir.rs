@@ -10,10 +10,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_lite::future::block_on;
-use tripline_backends::state_dir::{NotOurs, Opened, StateDir, StateDirError};
+use tripline_backends::state_dir::{ForeignState, Opened, StateDir, StateDirError};
 use tripline_runtime::core::Policy;
 use tripline_runtime::test_util::{MemoryStore, RecordingSink, World};
-use tripline_runtime::{Breaker, BreakerName, DeliveryError, DurableState, StateStore as _, Watch, supervise};
+use tripline_runtime::{
+    Breaker, BreakerName, DeliveryError, DurableState, StateStore as _, SupervisedBreaker, supervise,
+};
 
 /// A state with an incident that is on, and an alert that waits.
 fn state() -> DurableState {
@@ -21,7 +23,7 @@ fn state() -> DurableState {
     let (store, sink) = (Arc::new(MemoryStore::default()), Arc::new(RecordingSink::default()));
     sink.set_down(Some(DeliveryError::Retryable { after: None, reason: "busy".to_owned() }));
     let breaker = Breaker::builder(world.clock()).name(name()).policy(Policy::default()).build().unwrap();
-    world.supervise([Watch::new(breaker.clone()).sink(sink).store(store.clone())]);
+    world.supervise([SupervisedBreaker::new(breaker.clone()).sink(sink).store(store.clone())]);
     breaker.simulate_latency();
     world.run_until_idle();
     let state = store.last().unwrap();
@@ -75,7 +77,7 @@ fn a_breaker_that_is_connected_goes_on_where_the_process_before_ended() {
         let breaker = Breaker::builder(world.clock()).name(name()).policy(Policy::default()).build().unwrap();
         // The thread of the last save may hold the folder for a moment longer than the world.
         let opened = eventually(|| StateDir::open(root.path(), &name()).ok());
-        let watch = opened.connect(Watch::new(breaker.clone()).sink(sink.clone()));
+        let watch = opened.connect(SupervisedBreaker::new(breaker.clone()).sink(sink.clone()));
         let (supervisor, dispatcher, stop) = supervise(world.clock(), [watch], 1);
         let ended = Rc::new(Cell::new(false));
         let place = ended.clone();
@@ -138,7 +140,7 @@ fn only_the_owner_can_read_it() {
 }
 
 /// Puts `bytes` in the place of the state: they must be set aside, as they are, and the store must work.
-fn assert_set_aside(root: &Path, bytes: &[u8]) -> NotOurs {
+fn assert_set_aside(root: &Path, bytes: &[u8]) -> ForeignState {
     fs::write(file(root), bytes).unwrap();
     let opened = open(root);
     assert_eq!(opened.state, None);
@@ -158,7 +160,7 @@ fn a_torn_file_is_set_aside_wherever_it_is_torn() {
     let whole = saved(root.path(), &state());
     for length in (0..whole.len() - 1).step_by(97) {
         let why = assert_set_aside(root.path(), &whole[..length]);
-        assert!(matches!(why, NotOurs::Unreadable { .. }), "{length}: {why}");
+        assert!(matches!(why, ForeignState::Unreadable { .. }), "{length}: {why}");
     }
     // Only the line's end is missing, which says nothing.
     fs::write(file(root.path()), &whole[..whole.len() - 1]).unwrap();
@@ -171,7 +173,7 @@ fn a_file_that_was_changed_is_set_aside() {
     let text = String::from_utf8(saved(root.path(), &numbered(41))).unwrap();
     let changed = text.replace("\"last_incident\":41", "\"last_incident\":42");
     assert_ne!(changed, text);
-    assert_eq!(assert_set_aside(root.path(), changed.as_bytes()), NotOurs::Changed);
+    assert_eq!(assert_set_aside(root.path(), changed.as_bytes()), ForeignState::Changed);
     for place in (0..text.len() - 1).step_by(61) {
         let mut bytes = text.clone().into_bytes();
         bytes[place] ^= 0x01;
@@ -184,16 +186,19 @@ fn a_file_of_something_else_is_set_aside_with_what_it_is() {
     let root = tempfile::tempdir().unwrap();
     let text = String::from_utf8(saved(root.path(), &state())).unwrap();
     let newer = text.replace("\"version\":1", "\"version\":2");
-    assert_eq!(assert_set_aside(root.path(), newer.as_bytes()), NotOurs::OtherVersion { version: 2 });
+    assert_eq!(assert_set_aside(root.path(), newer.as_bytes()), ForeignState::OtherVersion { version: 2 });
     let foreign = text.replace("tripline-state", "recipes");
-    assert_eq!(assert_set_aside(root.path(), foreign.as_bytes()), NotOurs::Foreign { format: "recipes".to_owned() });
+    assert_eq!(
+        assert_set_aside(root.path(), foreign.as_bytes()),
+        ForeignState::Foreign { format: "recipes".to_owned() }
+    );
     for bytes in [&b""[..], b"\0\0\0\0", b"[]", b"{}", b"name: value\n", "ünï".as_bytes(), b"\xff\xfe", b"null"] {
-        assert!(matches!(assert_set_aside(root.path(), bytes), NotOurs::Unreadable { .. }), "{bytes:?}");
+        assert!(matches!(assert_set_aside(root.path(), bytes), ForeignState::Unreadable { .. }), "{bytes:?}");
     }
     let deep = "[".repeat(100_000);
-    assert!(matches!(assert_set_aside(root.path(), deep.as_bytes()), NotOurs::Unreadable { .. }));
+    assert!(matches!(assert_set_aside(root.path(), deep.as_bytes()), ForeignState::Unreadable { .. }));
     let large = vec![b' '; 16 * 1024 * 1024 + 1];
-    assert!(matches!(assert_set_aside(root.path(), &large), NotOurs::TooLarge { .. }));
+    assert!(matches!(assert_set_aside(root.path(), &large), ForeignState::TooLarge { .. }));
 }
 
 #[test]
@@ -205,7 +210,7 @@ fn the_state_of_another_breaker_is_set_aside() {
     fs::write(root.path().join("orders/state.json"), &text).unwrap();
     let opened = StateDir::open(root.path(), &other).unwrap();
     assert_eq!(opened.state, None);
-    assert_eq!(opened.problems[0].why, NotOurs::OtherBreaker { breaker: name() });
+    assert_eq!(opened.problems[0].why, ForeignState::OtherBreaker { breaker: name() });
     assert_eq!(fs::read(&opened.problems[0].now).unwrap(), text);
 }
 
@@ -228,7 +233,7 @@ fn a_folder_in_the_place_of_the_state_is_set_aside() {
     drop(open(root.path()));
     fs::create_dir(file(root.path())).unwrap();
     let opened = open(root.path());
-    assert_eq!(opened.problems[0].why, NotOurs::NoFile);
+    assert_eq!(opened.problems[0].why, ForeignState::NoFile);
     block_on(opened.store.save(&state())).unwrap();
 }
 

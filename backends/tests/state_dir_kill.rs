@@ -13,14 +13,16 @@ use futures_lite::future::block_on;
 use tripline_backends::state_dir::{Opened, StateDir};
 use tripline_runtime::core::Policy;
 use tripline_runtime::test_util::{MemoryStore, RecordingSink, World};
-use tripline_runtime::{Breaker, BreakerName, DurableState, StateStore as _, Watch};
+use tripline_runtime::{Breaker, BreakerName, DurableState, StateStore as _, SupervisedBreaker};
 
 /// A state with an incident that is on.
 fn state() -> DurableState {
     let world = World::new(1);
     let store = Arc::new(MemoryStore::default());
     let breaker = Breaker::builder(world.clock()).policy(Policy::default()).build().unwrap();
-    world.supervise([Watch::new(breaker.clone()).sink(Arc::new(RecordingSink::default())).store(store.clone())]);
+    world.supervise([SupervisedBreaker::new(breaker.clone())
+        .sink(Arc::new(RecordingSink::default()))
+        .store(store.clone())]);
     breaker.simulate_latency();
     world.run_until_idle();
     store.last().unwrap()

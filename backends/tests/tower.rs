@@ -352,7 +352,7 @@ fn a_rejection_as_response_goes_through_a_measured_service_unmeasured() {
     assert_eq!(counts(&breaker).ok, 0);
 }
 
-#[cfg(feature = "http")]
+#[cfg(feature = "api")]
 #[test]
 fn an_axum_router_takes_the_layer_and_its_bodies_are_measured() {
     use axum::{Router, body::to_bytes, routing::get};

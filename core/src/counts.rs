@@ -5,10 +5,10 @@ use crate::state::TripReason;
 
 /// A total. On targets with 32-bit pointers it wraps at 2^32, else at 2^64.
 #[cfg(target_pointer_width = "64")]
-pub type Total = u64;
+pub type Counter = u64;
 /// A total. On targets with 32-bit pointers it wraps at 2^32, else at 2^64.
 #[cfg(not(target_pointer_width = "64"))]
-pub type Total = u32;
+pub type Counter = u32;
 
 /// Totals since the breaker was made; they wrap (trips at 2^32 everywhere).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,17 +16,17 @@ pub type Total = u32;
 #[non_exhaustive]
 pub struct Counts {
     /// Results that came back well.
-    pub ok: Total,
+    pub ok: Counter,
     /// Results that failed.
-    pub failed: Total,
+    pub failed: Counter,
     /// Results that were to be ignored.
-    pub ignored: Total,
+    pub ignored: Counter,
     /// Results that took longer than the threshold, those of an earlier generation too.
-    pub slow: Total,
+    pub slow: Counter,
     /// Results of an earlier generation.
-    pub stale: Total,
+    pub stale: Counter,
     /// Calls given up without a result.
-    pub dropped: Total,
+    pub dropped: Counter,
     trips: [u32; TripReason::ALL.len()],
 }
 

@@ -38,10 +38,10 @@ pub enum EventKind {
     },
     /// What is known of memory changed.
     Memory(MemoryState),
-    /// Memory is foretold to run out within `memory_horizon`, or no longer.
+    /// Memory is forecast to run out within `memory_horizon`, or no longer.
     #[cfg(feature = "forecast")]
     MemoryForecast {
-        /// It is foretold now. What is unknown runs out no longer, too.
+        /// It is forecast now. What is unknown runs out no longer, too.
         runs_out: bool,
     },
     /// An incident began.
@@ -65,7 +65,7 @@ pub enum IncidentCause {
     Trip(TripReason),
     /// The percentile is above the threshold, held back from tripping.
     LatencyCondition,
-    /// Memory is foretold to run out, without tripping.
+    /// Memory is forecast to run out, without tripping.
     #[cfg(feature = "forecast")]
     MemoryCondition,
 }

@@ -1,7 +1,7 @@
 //! When an incident started, and when it is really over.
 
 use crate::event::{IncidentCause, IncidentEnd};
-use crate::settings::Settings;
+use crate::packed_policy::PackedPolicy;
 use crate::state::TripReason;
 use crate::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::time::Instant;
 const QUIET_RECOVERY_TIMES: u64 = 10;
 
 /// An incident that is on, or was on last.
-#[cfg(feature = "staging")]
+#[cfg(feature = "escalation")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Incident {
     /// How many incidents the breaker had with this one; wraps after 2^32.
@@ -32,7 +32,7 @@ pub(crate) struct IncidentTracker {
     open: bool,
     health: Health,
     calls_since_closed: u16,
-    #[cfg(feature = "staging")]
+    #[cfg(feature = "escalation")]
     last: Option<Incident>,
 }
 
@@ -53,7 +53,7 @@ impl IncidentTracker {
             open: false,
             health: Health::Unknown,
             calls_since_closed: 0,
-            #[cfg(feature = "staging")]
+            #[cfg(feature = "escalation")]
             last: None,
         }
     }
@@ -63,7 +63,7 @@ impl IncidentTracker {
     }
 
     /// The incident that is on, or was on last.
-    #[cfg(feature = "staging")]
+    #[cfg(feature = "escalation")]
     pub(crate) const fn last(&self) -> Option<Incident> {
         self.last
     }
@@ -96,7 +96,7 @@ impl IncidentTracker {
         if begins {
             self.begin(now, IncidentCause::Trip(reason));
         }
-        #[cfg(feature = "staging")]
+        #[cfg(feature = "escalation")]
         if let Some(last) = &mut self.last {
             last.trip = last.trip.or(Some(reason));
         }
@@ -105,13 +105,13 @@ impl IncidentTracker {
 
     /// An incident of an earlier life goes on, with its first trip if it had one; one that has begun meanwhile is taken for it.
     /// Recovery is counted from here.
-    #[cfg_attr(not(feature = "staging"), expect(unused_variables, reason = "only staging looks at the trip"))]
+    #[cfg_attr(not(feature = "escalation"), expect(unused_variables, reason = "only staging looks at the trip"))]
     pub(crate) fn resume(&mut self, now: Instant, cause: IncidentCause, trip: Option<TripReason>) {
         self.state_changed(None);
         if !self.open {
             self.begin(now, cause);
         }
-        #[cfg(feature = "staging")]
+        #[cfg(feature = "escalation")]
         if let Some(last) = &mut self.last {
             last.cause = cause;
             last.trip = trip.or(last.trip);
@@ -128,7 +128,7 @@ impl IncidentTracker {
         &mut self,
         now: Instant,
         cause: IncidentCause,
-        settings: &Settings,
+        settings: &PackedPolicy,
     ) -> Option<IncidentCause> {
         let since = if let Health::Condition(since) = self.health { since } else { now };
         self.health = Health::Condition(since);
@@ -140,7 +140,12 @@ impl IncidentTracker {
     }
 
     /// Looks at a closed and healthy breaker; tells the end if the incident is over.
-    pub(crate) fn healthy(&mut self, now: Instant, settings: &Settings, minimum_samples: u16) -> Option<IncidentEnd> {
+    pub(crate) fn healthy(
+        &mut self,
+        now: Instant,
+        settings: &PackedPolicy,
+        minimum_samples: u16,
+    ) -> Option<IncidentEnd> {
         if !matches!(self.health, Health::Healthy(_)) {
             self.health = if self.open { Health::Healthy(now) } else { Health::Unknown };
         }
@@ -155,7 +160,7 @@ impl IncidentTracker {
     }
 
     /// When time alone begins or ends an incident, if nothing else happens; [`Instant::MAX`] = never.
-    pub(crate) fn deadline(&self, settings: &Settings, minimum_samples: u16) -> Instant {
+    pub(crate) fn deadline(&self, settings: &PackedPolicy, minimum_samples: u16) -> Instant {
         let recovery = settings.recovery_time_nanos;
         match (self.open, self.health) {
             (false, Health::Condition(since)) => since.plus_nanos(recovery),
@@ -165,10 +170,10 @@ impl IncidentTracker {
         }
     }
 
-    #[cfg_attr(not(feature = "staging"), expect(unused_variables, reason = "only staging looks at them"))]
+    #[cfg_attr(not(feature = "escalation"), expect(unused_variables, reason = "only staging looks at them"))]
     fn begin(&mut self, now: Instant, cause: IncidentCause) {
         self.open = true;
-        #[cfg(feature = "staging")]
+        #[cfg(feature = "escalation")]
         {
             let number = self.last.map_or(0, |last| last.number).wrapping_add(1);
             let end_before = self.last.and_then(|last| last.end);
@@ -178,7 +183,7 @@ impl IncidentTracker {
 
     fn finish(&mut self, end: IncidentEnd) -> IncidentEnd {
         self.open = false;
-        #[cfg(feature = "staging")]
+        #[cfg(feature = "escalation")]
         if let Some(last) = &mut self.last {
             last.end = Some(end);
         }

@@ -4,14 +4,14 @@
 //! threshold (and, if wanted, rising or proven), when too many calls fail or hang, or when memory runs out. This crate is
 //! `no_std`, allocates nothing, starts nothing, reads no clock and does not panic: time and measurements come in as
 //! arguments, decisions and [events](Event) come out. `tripline-runtime` puts it behind a shared handle for servers.
-//! [`on_a_microcontroller`] says how to use it in a firmware, and what it costs there.
+//! [`guide::embedded`] says how to use it in a firmware, and what it costs there.
 //!
 //! | word | meaning |
 //! |---|---|
 //! | sample | one finished call: latency and outcome |
 //! | window | the last `latency_window_size` samples that are not older than `latency_max_age` |
 //! | above | the percentile of the window exceeds the threshold |
-//! | breach | above, and with `trip_confidence` > 0 the [evidence](how_it_decides) for it |
+//! | breach | above, and with `trip_confidence` > 0 the [evidence](guide::trip_decision) for it |
 //! | stalled | a call in flight for longer than the threshold |
 //! | probe | a call admitted while half-open |
 //! | generation | the stretch between two transitions; a late result of an earlier one changes nothing |
@@ -36,48 +36,48 @@ extern crate std;
 mod alarm;
 mod breaker;
 mod counts;
+#[cfg(feature = "escalation")]
+mod escalation;
 mod event;
 mod evidence;
 #[cfg(feature = "forecast")]
 mod forecast;
-pub mod how_it_decides;
+pub mod guide;
 mod incident;
 mod memory;
-pub mod on_a_microcontroller;
+mod open_backoff;
 mod outcome;
+mod packed_policy;
 mod policy;
 mod ring;
 mod rules;
-mod settings;
 #[cfg(feature = "serde")]
-mod span;
-#[cfg(feature = "staging")]
-mod staging;
+mod serde_duration;
 mod state;
 mod ticks;
 mod time;
 #[cfg(feature = "trend")]
 mod trend;
 mod units;
-mod wait;
 mod window;
 
 #[cfg(feature = "embedded-hal")]
 pub use alarm::Alarm;
-pub use breaker::{Breaker, CapacityError, Generation, Refusal, RefusalReason, Trip};
-pub use counts::{Counts, Total};
+pub use breaker::{Breaker, CapacityError, Generation, Rejection, RejectionReason, Trip};
+pub use counts::{Counter, Counts};
+#[cfg(feature = "escalation")]
+pub use escalation::{
+    AlertKind, AlertTransition, Escalation, EscalationPolicy, Observation, Pending, SavedEscalation, SavedIncident,
+    Stage, Triggers,
+};
 pub use event::{EVENT_CAPACITY, Event, EventKind, IncidentCause, IncidentEnd};
 #[cfg(feature = "forecast")]
 pub use forecast::MemoryForecast;
-#[cfg(feature = "staging")]
+#[cfg(feature = "escalation")]
 pub use incident::Incident;
 pub use memory::{MemorySample, MemoryState};
 pub use outcome::Outcome;
 pub use policy::Policy;
-#[cfg(feature = "staging")]
-pub use staging::{
-    AlertKind, Notice, Observation, Pending, SavedIncident, SavedStaging, Stage, Staging, StagingPolicy, Triggers,
-};
 pub use state::{Cause, State, StateKind, TripReason, is_legal};
 pub use ticks::TickExtender;
 pub use time::Instant;

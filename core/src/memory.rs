@@ -1,6 +1,6 @@
 //! Memory as a latch: set when it runs out, cleared only when there is room again.
 
-use crate::settings::Settings;
+use crate::packed_policy::PackedPolicy;
 use crate::time::Instant;
 
 /// One reading of memory, in bytes.
@@ -38,7 +38,7 @@ pub enum MemoryState {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MemoryLatch {
     state: MemoryState,
-    /// It is foretold to run out. Never where it is unknown, or where nobody asks.
+    /// It is forecast to run out. Never where it is unknown, or where nobody asks.
     #[cfg(feature = "forecast")]
     runs_out: bool,
     reading: Reading,
@@ -82,9 +82,9 @@ impl MemoryLatch {
         self.runs_out
     }
 
-    /// Takes a forecast; true if it is another one. What is unknown is not foretold.
+    /// Takes a forecast; true if it is another one. What is unknown is not forecast.
     #[cfg(feature = "forecast")]
-    pub(crate) fn foretell(&mut self, runs_out: bool, settings: &Settings) -> bool {
+    pub(crate) fn forecast(&mut self, runs_out: bool, settings: &PackedPolicy) -> bool {
         let next = runs_out && settings.forecast_is_on() && self.state != MemoryState::Unknown;
         core::mem::replace(&mut self.runs_out, next) != next
     }
@@ -100,7 +100,7 @@ impl MemoryLatch {
     }
 
     /// Until when the last reading is believed: for three sampling intervals; [`Instant::MAX`] without one.
-    pub(crate) fn believed_until(&self, settings: &Settings) -> Instant {
+    pub(crate) fn fresh_until(&self, settings: &PackedPolicy) -> Instant {
         if self.reading == Reading::Nothing {
             return Instant::MAX;
         }
@@ -108,7 +108,7 @@ impl MemoryLatch {
     }
 
     /// Takes a reading; true if the state changed.
-    pub(crate) fn observe(&mut self, now: Instant, sample: MemorySample, settings: &Settings) -> bool {
+    pub(crate) fn observe(&mut self, now: Instant, sample: MemorySample, settings: &PackedPolicy) -> bool {
         self.reading = if sample.limit.is_some() { Reading::WithLimit } else { Reading::WithoutLimit };
         self.used = sample.used;
         self.limit = sample.limit.unwrap_or(0);
@@ -117,19 +117,19 @@ impl MemoryLatch {
     }
 
     /// The source could not be read; true if the state changed.
-    pub(crate) fn lose(&mut self) -> bool {
+    pub(crate) fn invalidate(&mut self) -> bool {
         self.reading = Reading::Nothing;
         self.change_to(MemoryState::Unknown)
     }
 
     /// Stops believing a reading that is too old; true if the state changed.
-    pub(crate) fn expire(&mut self, now: Instant, settings: &Settings) -> bool {
-        now > self.believed_until(settings) && self.lose()
+    pub(crate) fn expire(&mut self, now: Instant, settings: &PackedPolicy) -> bool {
+        now > self.fresh_until(settings) && self.invalidate()
     }
 
     /// Holds the last reading against the settings; true if the state changed.
     #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
-    pub(crate) fn retune(&mut self, settings: &Settings) -> bool {
+    pub(crate) fn retune(&mut self, settings: &PackedPolicy) -> bool {
         let next = match self.sample().and_then(MemorySample::ratio) {
             None => MemoryState::Unknown,
             Some(ratio) => self.latch(ratio, settings),
@@ -137,7 +137,7 @@ impl MemoryLatch {
         self.change_to(next)
     }
 
-    fn latch(&self, ratio: f64, settings: &Settings) -> MemoryState {
+    fn latch(&self, ratio: f64, settings: &PackedPolicy) -> MemoryState {
         let holds = self.is_set() && ratio >= settings.memory_clear_ratio();
         if ratio >= settings.memory_threshold.get() || holds { MemoryState::Exhausted } else { MemoryState::Ok }
     }
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_latch_sets_at_the_threshold_and_clears_below_the_lower_one() {
-        let settings = Settings::new(&Policy::default());
+        let settings = PackedPolicy::new(&Policy::default());
         let mut latch = MemoryLatch::new();
         for (percent, set) in [(79, false), (80, true), (76, true), (75, true), (74, false), (79, false)] {
             latch.observe(Instant::ZERO, used(percent), &settings);
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn no_limit_is_unknown_and_clears_the_latch() {
-        let settings = Settings::new(&Policy::default());
+        let settings = PackedPolicy::new(&Policy::default());
         let mut latch = MemoryLatch::new();
         latch.observe(Instant::ZERO, used(99), &settings);
         assert!(latch.observe(Instant::ZERO, MemorySample { used: 99, limit: None }, &settings));
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_reading_older_than_three_intervals_is_not_believed() {
-        let settings = Settings::new(&Policy::default());
+        let settings = PackedPolicy::new(&Policy::default());
         let mut latch = MemoryLatch::new();
         latch.observe(Instant::ZERO, used(99), &settings);
         assert!(!latch.expire(Instant::from_millis(1_500), &settings));

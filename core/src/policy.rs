@@ -4,7 +4,7 @@ use core::num::NonZeroU16;
 use core::time::Duration;
 
 #[cfg(feature = "trend")]
-use crate::trend::LEAST_FOR_SLOPE;
+use crate::trend::MIN_FOR_SLOPE;
 use crate::units::{Backoff, Confidence, Latency, MemoryThreshold, Percentile, Ratio};
 
 /// The settings of one breaker. Every value that can be built is valid; settings that depend on each other say how
@@ -34,7 +34,7 @@ pub struct Policy {
     /// Samples in the window, 1 to the capacity `N` of the breaker. Default: 64.
     pub latency_window_size: NonZeroU16,
     /// Samples older than this no longer count, in steps of 131 µs; at most 24 h (more counts as 24 h). Default: 60 s.
-    #[cfg_attr(feature = "serde", serde(with = "crate::span"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::serde_duration"))]
     pub latency_max_age: Duration,
     /// Calls needed before a latency or failure rule may trip. `None`: see [`Policy::effective_minimum_samples`].
     pub minimum_samples: Option<u16>,
@@ -44,39 +44,39 @@ pub struct Policy {
     /// Samples needed to tell a trend; below 3 it counts as 3, above the window size as that. Default: 10.
     #[cfg(feature = "trend")]
     pub trend_minimum_samples: u16,
-    /// How sure a breach must be; 0 = above is enough. Default: 0. See [`how_it_decides`](crate::how_it_decides).
+    /// How sure a breach must be; 0 = above is enough. Default: 0. See [`how_it_decides`](crate::guide::trip_decision).
     pub trip_confidence: Confidence,
     /// Share of failed calls that trips; 0 = off. Default: 0.
     pub failure_rate_threshold: Ratio,
     /// How long the breaker stays open after a trip. Default: 10 s.
-    #[cfg_attr(feature = "serde", serde(with = "crate::span"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::serde_duration"))]
     pub wait_time: Duration,
     /// By what the wait grows when probing fails. Default: 2.
     pub wait_backoff: Backoff,
     /// The longest wait (before jitter); less than `wait_time` counts as `wait_time`. Default: 300 s.
-    #[cfg_attr(feature = "serde", serde(with = "crate::span"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::serde_duration"))]
     pub max_wait_time: Duration,
     /// The grown wait is varied by up to ± this share. Default: 0.1.
     pub wait_jitter: Ratio,
     /// Probes while half-open; 0 = close at once after the wait. Default: 5.
     pub half_open_max_calls: u16,
     /// How long a closed breaker must be healthy for an incident to be over. Default: 60 s.
-    #[cfg_attr(feature = "serde", serde(with = "crate::span"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::serde_duration"))]
     pub recovery_time: Duration,
     /// Used memory as a share of the limit at which the latch sets. Default: 0.8.
     pub memory_threshold: MemoryThreshold,
     /// How far below the threshold the latch clears; at most half the threshold. Default: 0.05.
     pub memory_hysteresis: Ratio,
-    /// Warn when memory is foretold to reach its limit within this time, see [`MemoryForecast`](crate::MemoryForecast);
+    /// Warn when memory is forecast to reach its limit within this time, see [`MemoryForecast`](crate::MemoryForecast);
     /// 0 = off. In whole milliseconds; at most 49 days (more counts as that). Default: 0.
     #[cfg(feature = "forecast")]
-    #[cfg_attr(feature = "serde", serde(with = "crate::span"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::serde_duration"))]
     pub memory_horizon: Duration,
     /// Such a forecast opens the breaker, and keeps it open while it holds. Default: false.
     #[cfg(feature = "forecast")]
     pub memory_horizon_trips: bool,
     /// How often memory is sampled; a sample older than three of these is no longer believed. Default: 500 ms.
-    #[cfg_attr(feature = "serde", serde(with = "crate::span"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::serde_duration"))]
     pub sample_interval: Duration,
 }
 
@@ -118,7 +118,7 @@ const DEFAULT_WINDOW_SIZE: NonZeroU16 = match NonZeroU16::new(64) {
 };
 
 /// Fewer samples than this are no basis for a percentile, whatever the percentile.
-const LEAST_DEFAULT_MINIMUM: u16 = 10;
+const MIN_DEFAULT_MINIMUM: u16 = 10;
 
 impl Policy {
     /// The calls that are really needed before a latency or failure rule may trip: never more than the window holds,
@@ -129,7 +129,7 @@ impl Policy {
     pub fn effective_minimum_samples(&self) -> u16 {
         let size = self.latency_window_size.get();
         let wanted = self.minimum_samples.unwrap_or_else(|| {
-            (LEAST_DEFAULT_MINIMUM..size)
+            (MIN_DEFAULT_MINIMUM..size)
                 .find(|&n| u32::from(n).saturating_sub(self.percentile.index(u32::from(n))) >= 2)
                 .unwrap_or(size)
         });
@@ -139,7 +139,7 @@ impl Policy {
     /// The samples that are really needed to tell a trend: at least 3, and otherwise never more than the window holds.
     #[cfg(feature = "trend")]
     pub fn effective_trend_minimum(&self) -> u16 {
-        self.trend_minimum_samples.min(self.latency_window_size.get()).max(LEAST_FOR_SLOPE)
+        self.trend_minimum_samples.min(self.latency_window_size.get()).max(MIN_FOR_SLOPE)
     }
 
     /// The longest wait, at least `wait_time`.

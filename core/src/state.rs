@@ -110,7 +110,7 @@ pub enum TripReason {
     ProbeSlow,
     /// A probe failed.
     ProbeFailed,
-    /// Memory is foretold to be exhausted soon.
+    /// Memory is forecast to be exhausted soon.
     #[cfg(feature = "forecast")]
     MemoryForecast,
 }

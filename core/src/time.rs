@@ -1,6 +1,6 @@
 //! Instants as plain numbers, and the line they are put on.
 //!
-//! The core has no clock. Every input that needs one brings an [`Instant`], and [`Timeline`] turns what threads and
+//! The core has no clock. Every input that needs one brings an [`Instant`], and [`MonotonicTime`] turns what threads and
 //! clocks report into a time that never goes back and never freezes.
 
 use core::time::Duration;
@@ -89,14 +89,14 @@ const LATEST_RAW: Instant = Instant(u64::MAX / 2);
 ///   one means that the clock was set back: from then on an offset is added, and time goes on from where it was.
 /// - A jump forward is taken as it is: it ends waits and ages samples, once.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Timeline {
+pub(crate) struct MonotonicTime {
     latest: Instant,
     offset_nanos: u64,
     suspect: bool,
     jumps: u32,
 }
 
-impl Timeline {
+impl MonotonicTime {
     /// The latest instant seen.
     pub(crate) const fn latest(&self) -> Instant {
         self.latest
@@ -117,7 +117,7 @@ impl Timeline {
         self.latest
     }
 
-    /// As [`Timeline::end_of_call`], where it is known that no reading is suspect and that `raw` is not bogus.
+    /// As [`MonotonicTime::end_of_call`], where it is known that no reading is suspect and that `raw` is not bogus.
     #[cfg(target_pointer_width = "64")]
     #[inline]
     pub(crate) fn go_on_to(&mut self, raw: Instant) -> Instant {
@@ -154,7 +154,7 @@ impl Timeline {
     }
 
     /// An instant on this line as the clock itself would name it (for deadlines handed out).
-    pub(crate) const fn as_clock_shows(&self, instant: Instant) -> Instant {
+    pub(crate) const fn to_clock(&self, instant: Instant) -> Instant {
         if instant.0 == u64::MAX { instant } else { Instant(instant.0.saturating_sub(self.offset_nanos)) }
     }
 }
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_late_end_is_clamped() {
-        let mut line = Timeline::default();
+        let mut line = MonotonicTime::default();
         assert_eq!(line.end_of_call(s(10)), s(10));
         assert_eq!(line.end_of_call(s(3)), s(10));
         assert_eq!(line.jumps(), 0);
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn one_reading_far_behind_changes_nothing() {
-        let mut line = Timeline::default();
+        let mut line = MonotonicTime::default();
         line.reading(s(100));
         assert_eq!(line.reading(s(50)), s(100));
         assert_eq!(line.reading(s(101)), s(101));
@@ -186,19 +186,19 @@ mod tests {
 
     #[test]
     fn a_confirmed_jump_back_goes_on_from_the_latest() {
-        let mut line = Timeline::default();
+        let mut line = MonotonicTime::default();
         line.reading(s(100));
         line.reading(s(50));
         assert_eq!(line.reading(s(50)), s(100));
         assert_eq!(line.jumps(), 1);
         assert_eq!(line.reading(s(55)), s(105));
         assert_eq!(line.end_of_call(s(56)), s(106));
-        assert_eq!(line.as_clock_shows(s(106)), s(56));
+        assert_eq!(line.to_clock(s(106)), s(56));
     }
 
     #[test]
     fn small_steps_back_are_clamped_and_never_a_jump() {
-        let mut line = Timeline::default();
+        let mut line = MonotonicTime::default();
         line.reading(s(100));
         for _ in 0..10 {
             assert_eq!(line.reading(Instant::from_millis(99_001)), s(100));
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_bogus_end_in_the_far_future_does_not_freeze_time() {
-        let mut line = Timeline::default();
+        let mut line = MonotonicTime::default();
         line.reading(s(1));
         line.end_of_call(Instant::MAX);
         line.reading(s(2));

@@ -75,15 +75,15 @@ pub(crate) enum Slope {
 }
 
 /// A slope and its error need three points.
-pub(crate) const LEAST_FOR_SLOPE: u16 = 3;
-const LEAST_FOR_OSCILLATION: u16 = 5;
+pub(crate) const MIN_FOR_SLOPE: u16 = 3;
+const MIN_FOR_OSCILLATION: u16 = 5;
 /// The fitted rise over the window that matters, times this, is the mean: 4 % of it.
 const MEAN_PER_LEAST_RISE: f64 = 25.0;
 /// The variance that matters for oscillation, as a share of the square of the mean: a standard deviation of 5 %.
-const LEAST_VARIANCE: f64 = 0.05 * 0.05;
+const MIN_VARIANCE: f64 = 0.05 * 0.05;
 
 /// From so many samples on a single outlier at the end would make a significant slope of a flat line (its t tends to √3).
-const LEAST_FOR_ONE_OUTLIER: u16 = 21;
+const MIN_FOR_ONE_OUTLIER: u16 = 21;
 
 /// n, Σy, Σy² and Σi·y over the samples in arrival order, i from 0, y in microseconds. Exact.
 #[derive(Debug, Clone, Copy, Default)]
@@ -138,7 +138,7 @@ impl TrendSums {
 
     /// The direction of the slope. O(1).
     pub(crate) fn slope(&self, minimum: u16) -> Slope {
-        if self.n < minimum.max(LEAST_FOR_SLOPE) {
+        if self.n < minimum.max(MIN_FOR_SLOPE) {
             return Slope::TooFew;
         }
         let fit = self.fit();
@@ -162,7 +162,7 @@ impl TrendSums {
 
     /// Whether the newest sample alone makes the slope: without it, it turns, or loses more than half of its t².
     fn is_one_outlier(&self, fit: &Fit) -> bool {
-        if self.n < LEAST_FOR_ONE_OUTLIER {
+        if self.n < MIN_FOR_ONE_OUTLIER {
             return false;
         }
         let before = self.without_newest().fit();
@@ -210,12 +210,12 @@ impl TrendSums {
     }
 
     fn oscillates(&self, latencies: impl Iterator<Item = Latency>) -> bool {
-        if self.n < LEAST_FOR_OSCILLATION {
+        if self.n < MIN_FOR_OSCILLATION {
             return false;
         }
         let sum = self.y as f64;
         let scaled_variance = self.scaled_variance();
-        if scaled_variance < LEAST_VARIANCE * sum * sum {
+        if scaled_variance < MIN_VARIANCE * sum * sum {
             return false;
         }
         let n = f64::from(self.n);
@@ -265,8 +265,8 @@ fn critical_t_squared(degrees: u16) -> f64 {
 /// simulation of 8 million windows per n, and stays at or below 1 % within its error. Squares spare the root, and a
 /// constant window (0/0) is not negative.
 fn is_negative_autocorrelation(times_n: f64, n: u16) -> bool {
-    if n <= LEAST_FOR_OSCILLATION {
-        return times_n < -0.798 * f64::from(LEAST_FOR_OSCILLATION);
+    if n <= MIN_FOR_OSCILLATION {
+        return times_n < -0.798 * f64::from(MIN_FOR_OSCILLATION);
     }
     let n = f64::from(n);
     let below_mean = times_n + 1.0;

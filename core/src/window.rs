@@ -14,7 +14,7 @@ use crate::units::{Latency, Percentile};
 const TICK_SHIFT: u32 = 17;
 const TICK_MASK: u32 = (1 << 31) - 1;
 /// Longer ages would not fit twice into 31 bits of ticks.
-const LONGEST_AGE: Duration = Duration::from_secs(24 * 3_600);
+const MAX_AGE: Duration = Duration::from_secs(24 * 3_600);
 
 /// One call in 8 bytes: its latency, the tick it ended at (modulo 2^31) and whether it failed (the top bit).
 #[derive(Debug, Clone, Copy)]
@@ -292,5 +292,5 @@ impl<const N: usize> Window<N> {
 }
 
 fn age_ticks(max_age: Duration) -> u32 {
-    (saturating_nanos(max_age.min(LONGEST_AGE)) >> TICK_SHIFT) as u32
+    (saturating_nanos(max_age.min(MAX_AGE)) >> TICK_SHIFT) as u32
 }

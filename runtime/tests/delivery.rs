@@ -1,4 +1,4 @@
-//! How alerts reach a sink that is slow, refuses, is dead or comes back.
+//! How alerts reach a sink that is slow, rejects, is dead or comes back.
 #![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -11,7 +11,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use support::{RESOLVED, busy, run, run_two, s, stages, staging};
 use tripline_runtime::test_util::{RecordingSink, World};
-use tripline_runtime::{Alert, AlertKind, AlertSink, Arrival, DeliveryError, DrainReport, Earlier, Stage};
+use tripline_runtime::{
+    Alert, AlertKind, AlertSink, DeliveryError, DeliveryHistory, DeliveryStatus, DrainReport, Stage,
+};
 
 const LONG: Duration = s(3_600);
 
@@ -31,7 +33,7 @@ impl Scripted {
         stages(&self.tried.lock().unwrap())
     }
 
-    fn earlier(&self) -> Vec<Earlier> {
+    fn earlier(&self) -> Vec<DeliveryHistory> {
         self.tried.lock().unwrap().iter().map(|alert| alert.earlier).collect()
     }
 }
@@ -67,13 +69,13 @@ fn pending(after: Duration) -> Result<(), DeliveryError> {
     Err(DeliveryError::Pending { after })
 }
 
-fn parts(earlier: &[Earlier]) -> Vec<(Arrival, Arrival)> {
+fn parts(earlier: &[DeliveryHistory]) -> Vec<(DeliveryStatus, DeliveryStatus)> {
     earlier.iter().map(|earlier| (earlier.created, earlier.escalated)).collect()
 }
 
 #[test]
 fn each_attempt_says_what_was_sent_before_it() {
-    use Arrival::{Confirmed, Never, Perhaps};
+    use DeliveryStatus::{Confirmed, NotSent, Unconfirmed};
     let world = World::new(1);
     let sink = Scripted::new([Err(busy(None)), Ok(()), Err(busy(None))]);
     let running = run(&world, s(100), &sink);
@@ -87,7 +89,13 @@ fn each_attempt_says_what_was_sent_before_it() {
     );
     assert_eq!(
         parts(&sink.earlier()),
-        [(Never, Never), (Perhaps, Never), (Confirmed, Never), (Confirmed, Perhaps), (Confirmed, Confirmed),]
+        [
+            (NotSent, NotSent),
+            (Unconfirmed, NotSent),
+            (Confirmed, NotSent),
+            (Confirmed, Unconfirmed),
+            (Confirmed, Confirmed),
+        ]
     );
     assert_eq!(running.count("scripted", "initial"), (1, 1, 0, 0));
     assert_eq!(running.count("scripted", "escalated"), (1, 1, 0, 0));
@@ -109,7 +117,7 @@ fn a_service_that_was_down_for_an_hour_is_told_once_at_the_right_stage() {
         sink.set_down(None);
         world.advance(s(60));
         assert_eq!(stages(&sink.all()), [(1, Stage::Escalated)], "seed {seed}");
-        assert_eq!(sink.all()[0].earlier.created, Arrival::Perhaps);
+        assert_eq!(sink.all()[0].earlier.created, DeliveryStatus::Unconfirmed);
         assert_eq!(sink.open().len(), 1);
         assert_eq!(sink.attempts(), attempts + 1);
     }
@@ -227,7 +235,7 @@ fn an_alert_that_is_not_confirmed_yet_is_asked_for_unchanged_and_that_is_no_retr
     assert_eq!(sink.tried(), [(1, Stage::Single), (1, Stage::Single), (1, Stage::Single), (1, RESOLVED)]);
     let tried = sink.tried.lock().unwrap();
     assert_eq!((&tried[0], &tried[1]), (&tried[1], &tried[2]));
-    assert_eq!(tried[3].earlier.created, Arrival::Confirmed);
+    assert_eq!(tried[3].earlier.created, DeliveryStatus::Confirmed);
     assert_eq!(running.count("scripted", "single"), (1, 0, 0, 0));
 }
 
@@ -242,7 +250,7 @@ fn an_alert_that_is_never_confirmed_gives_way_to_a_newer_one_after_a_minute() {
     assert!(sink.tried().iter().all(|tried| *tried == (1, Stage::Single)), "{:?}", sink.tried());
     world.advance(s(1));
     assert_eq!(sink.tried().last(), Some(&(1, RESOLVED)));
-    assert_eq!(sink.earlier().last().unwrap().created, Arrival::Perhaps);
+    assert_eq!(sink.earlier().last().unwrap().created, DeliveryStatus::Unconfirmed);
     assert_eq!(running.waiting(), 0);
 }
 
@@ -270,7 +278,7 @@ fn after_a_permanent_failure_the_escalation_says_that_the_alert_may_not_be_there
     running.reset(&world);
     assert_eq!(sink.tried(), [(1, Stage::Initial), (1, Stage::Escalated), (1, RESOLVED)]);
     let created: Vec<_> = sink.earlier().iter().map(|earlier| earlier.created).collect();
-    assert_eq!(created, [Arrival::Never, Arrival::Perhaps, Arrival::Perhaps]);
+    assert_eq!(created, [DeliveryStatus::NotSent, DeliveryStatus::Unconfirmed, DeliveryStatus::Unconfirmed]);
 }
 
 #[derive(Debug)]

@@ -14,8 +14,8 @@ use support::{RESOLVED, Running, breaker, busy, run_breaker, run_watch, s, stage
 use tripline_runtime::core::Instant;
 use tripline_runtime::test_util::{ManualClock, MemoryStore, RecordingSink, World};
 use tripline_runtime::{
-    Alert, AlertSink, Arrival, Clock as _, DeliveryError, DrainReport, DurableState, Stage, StateStore, StoreCount,
-    Watch,
+    Alert, AlertSink, Clock as _, DeliveryError, DeliveryStatus, DrainReport, DurableState, Stage, StateStore,
+    StoreCount, SupervisedBreaker,
 };
 
 const ESCALATE_AFTER: Duration = s(300);
@@ -94,7 +94,7 @@ impl Outside {
         let kept = self.store.last();
         let running = run_watch(&world, ESCALATE_AFTER, |watch| {
             let watch = watch.sink(fused.clone()).store(fused);
-            kept.into_iter().fold(watch, Watch::resume)
+            kept.into_iter().fold(watch, SupervisedBreaker::resume)
         });
         (world, running)
     }
@@ -170,7 +170,7 @@ fn an_alert_that_waits_when_the_process_ends_is_delivered_by_the_next() {
     world.run_until_idle();
     let told = outside.sink.all();
     assert_eq!(stages(&told), [(1, RESOLVED)]);
-    assert_eq!(told[0].earlier.created, Arrival::Perhaps);
+    assert_eq!(told[0].earlier.created, DeliveryStatus::Unconfirmed);
     assert_eq!(running.waiting(), 0);
     assert_eq!(outside.store.last().unwrap().lanes, []);
 }
@@ -194,7 +194,7 @@ impl AlertSink for Auditor {
         let told = told.incidents.iter().find(|told| told.incident == alert.incident).unwrap();
         assert_eq!(told.waiting.as_ref().unwrap().stage, alert.stage);
         let arrival = if alert.stage == Stage::Escalated { told.earlier.escalated } else { told.earlier.created };
-        assert!(arrival >= Arrival::Perhaps);
+        assert!(arrival >= DeliveryStatus::Unconfirmed);
         self.seen.lock().unwrap().push((alert.incident, alert.stage));
         Ok(())
     }
@@ -268,7 +268,7 @@ fn with_a_full_disk_alerts_go_out_all_the_same_and_saving_is_tried_until_it_work
     world.advance(s(60));
     let kept = store.last().unwrap();
     assert_eq!(kept.staging.last_incident, 1);
-    assert_eq!(kept.lanes[0].incidents[0].earlier.created, Arrival::Confirmed);
+    assert_eq!(kept.lanes[0].incidents[0].earlier.created, DeliveryStatus::Confirmed);
     assert!(!running.stats.stores()[0].is_failing);
 }
 
@@ -366,7 +366,7 @@ fn a_sink_that_is_new_gets_the_escalation_as_its_first_and_nothing_to_close_befo
             assert_eq!(stages(&sink.all()), []);
         } else {
             assert_eq!(stages(&sink.all()), [(1, Stage::Escalated), (1, RESOLVED)]);
-            assert_eq!(sink.all()[0].earlier.created, Arrival::Never);
+            assert_eq!(sink.all()[0].earlier.created, DeliveryStatus::NotSent);
         }
     }
 }
@@ -383,7 +383,7 @@ fn the_state_of_another_breaker_is_not_gone_on_with() {
     assert_eq!(stages(&sink.all()), []);
     running.trip(&world);
     assert_eq!(stages(&sink.all()), [(1, Stage::Initial)]);
-    assert_eq!(sink.all()[0].earlier.created, Arrival::Never, "that incident was another's");
+    assert_eq!(sink.all()[0].earlier.created, DeliveryStatus::NotSent, "that incident was another's");
 }
 
 #[test]
@@ -398,7 +398,7 @@ fn a_supervisor_that_takes_over_closes_what_the_one_before_it_opened() {
     let second = run_breaker(&world, &breaker, ESCALATE_AFTER, |watch| watch.sink(sink.clone()));
     second.reset(&world);
     assert_eq!(stages(&sink.all()), [(1, Stage::Initial), (1, RESOLVED)]);
-    assert_eq!(sink.all()[1].earlier.created, Arrival::Perhaps);
+    assert_eq!(sink.all()[1].earlier.created, DeliveryStatus::Unconfirmed);
 }
 
 #[cfg(feature = "serde")]

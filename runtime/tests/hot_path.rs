@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tripline_runtime::core::{
-    Breaker as Core, Instant, Latency, MemorySample, Outcome, Policy, Ratio, RefusalReason, StateKind, TripReason,
+    Breaker as Core, Instant, Latency, MemorySample, Outcome, Policy, Ratio, RejectionReason, StateKind, TripReason,
 };
 use tripline_runtime::test_util::{ManualClock, World};
-use tripline_runtime::{Breaker, Clock as _, Watch};
+use tripline_runtime::{Breaker, Clock as _, SupervisedBreaker};
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -37,12 +37,12 @@ fn breaker(policy: Policy) -> (Arc<ManualClock>, Breaker) {
 fn supervised(world: &World) -> Breaker {
     let breaker = Breaker::builder(world.clock()).policy(policy()).build().unwrap();
     // No memory source: nothing else wakes the supervisor.
-    world.supervise([Watch::new(breaker.clone())]);
+    world.supervise([SupervisedBreaker::new(breaker.clone())]);
     breaker
 }
 
 fn state_without_looking(breaker: &Breaker) -> bool {
-    // try_acquire is refused iff the gate says so; unlike read() it moves no time.
+    // try_acquire is rejected iff the gate says so; unlike read() it moves no time.
     breaker.try_acquire().is_err()
 }
 
@@ -83,14 +83,14 @@ fn untimed_calls_that_come_after_an_idle_time_and_hang_are_seen() {
 #[test]
 fn calls_admitted_right_after_a_reset_are_looked_after() {
     let (clock, breaker) = breaker(policy());
-    breaker.handle_time(clock.now());
+    breaker.handle_timeout(clock.now());
     breaker.reset();
     let calls: Vec<_> = (0..8).map(|_| breaker.try_start_owned().unwrap()).collect();
     clock.advance(ms(1));
-    breaker.handle_time(clock.now());
+    breaker.handle_timeout(clock.now());
     for _ in 0..50 {
         clock.advance(ms(6));
-        breaker.handle_time(clock.now());
+        breaker.handle_timeout(clock.now());
     }
     assert_eq!(breaker.read(|core| core.state().kind()), StateKind::Open, "8 calls hang for 3 thresholds");
     drop(calls);
@@ -110,7 +110,7 @@ fn calls_that_end_the_wait_without_probes_are_looked_after() {
     let calls: Vec<_> = (0..8).map(|_| breaker.try_start_owned().unwrap()).collect();
     for _ in 0..50 {
         clock.advance(ms(6));
-        breaker.handle_time(clock.now());
+        breaker.handle_timeout(clock.now());
     }
     assert_eq!(breaker.read(|core| core.state().kind()), StateKind::Open, "8 calls hang for 3 thresholds");
     drop(calls);
@@ -129,7 +129,7 @@ fn the_first_probe_that_hangs_is_seen_after_a_threshold_and_an_eighth() {
     let mut second = None;
     while clock.now().since(began) < ms(113) {
         clock.advance(ms(1));
-        breaker.handle_time(clock.now());
+        breaker.handle_timeout(clock.now());
         if clock.now().since(began) == ms(90) {
             second = breaker.try_start_owned().ok();
         }
@@ -153,7 +153,7 @@ fn the_second_probe_that_hangs_is_seen_in_time_though_a_third_comes() {
     let mut second = None;
     while clock.now().since(began) < ms(113) {
         clock.advance(ms(1));
-        breaker.handle_time(clock.now());
+        breaker.handle_timeout(clock.now());
         if clock.now().since(began) == ms(90) {
             second = breaker.try_start_owned().ok();
         }
@@ -169,11 +169,11 @@ fn a_breaker_that_memory_holds_open_says_so_also_while_the_core_is_busy() {
     breaker.handle_memory(clock.now(), full());
     clock.advance(Duration::from_secs(11));
     breaker.handle_memory(clock.now(), full());
-    let refused = breaker.try_acquire().unwrap_err();
-    assert_eq!((refused.reason, refused.retry_after), (RefusalReason::Open(TripReason::Memory), None));
+    let rejected = breaker.try_acquire().unwrap_err();
+    assert_eq!((rejected.reason, rejected.retry_after), (RejectionReason::Open(TripReason::Memory), None));
     let inside = AtomicBool::new(false);
     let go = AtomicBool::new(false);
-    let refused = std::thread::scope(|scope| {
+    let rejected = std::thread::scope(|scope| {
         scope.spawn(|| {
             breaker.read(|_| {
                 inside.store(true, Ordering::Release);
@@ -185,11 +185,11 @@ fn a_breaker_that_memory_holds_open_says_so_also_while_the_core_is_busy() {
         while !inside.load(Ordering::Acquire) {
             std::thread::yield_now();
         }
-        let refused = breaker.try_acquire().unwrap_err();
+        let rejected = breaker.try_acquire().unwrap_err();
         go.store(true, Ordering::Release);
-        refused
+        rejected
     });
-    assert_eq!((refused.reason, refused.retry_after), (RefusalReason::Open(TripReason::Memory), None));
+    assert_eq!((rejected.reason, rejected.retry_after), (RejectionReason::Open(TripReason::Memory), None));
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn what_a_read_that_panics_has_found_is_published() {
     let (clock, breaker) = breaker(policy());
     let calls: Vec<_> = (0..8).map(|_| breaker.try_start_owned().unwrap()).collect();
     clock.advance(ms(10));
-    breaker.handle_time(clock.now());
+    breaker.handle_timeout(clock.now());
     clock.advance(ms(200));
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         breaker.read(|core| {

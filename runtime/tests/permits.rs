@@ -12,12 +12,12 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tripline_runtime::core::{
-    Instant, Latency, MemorySample, Outcome, Percentile, Policy, Ratio, RefusalReason, StateKind, TripReason,
+    Instant, Latency, MemorySample, Outcome, Percentile, Policy, Ratio, RejectionReason, StateKind, TripReason,
 };
 use tripline_runtime::test_util::ManualClock;
 use tripline_runtime::{
-    Breaker, BreakerName, CallError, Dispatcher, OwnedPermit, OwnedTimed, Registry, Rejection, Supervisor, Watch,
-    supervise,
+    Breaker, BreakerName, CallError, Dispatcher, OwnedPermit, OwnedTimedPermit, Registry, Rejection, SupervisedBreaker,
+    Supervisor, supervise,
 };
 
 const FAST: Duration = Duration::from_millis(10);
@@ -156,11 +156,11 @@ fn a_call_gives_its_value_or_its_own_error_or_the_rejection() {
     assert_eq!(seen(&breaker), (2, 0, 1, 0));
     breaker.force_open();
     let mut made = false;
-    let refused = breaker.call(|| {
+    let rejected = breaker.call(|| {
         made = true;
         Ok::<_, String>(())
     });
-    assert!(matches!(refused, Err(CallError::Rejected(_))) && !made);
+    assert!(matches!(rejected, Err(CallError::Rejected(_))) && !made);
 }
 
 #[test]
@@ -204,15 +204,15 @@ fn a_rejection_says_who_why_and_how_long() {
     clock.advance(SLOW);
     clock.advance(Duration::from_millis(2_500));
     let rejection = breaker.try_start().unwrap_err();
-    assert_eq!(rejection.reason, RefusalReason::Open(TripReason::Latency));
-    assert_eq!(rejection.to_string(), "breaker default refused the call: latency, retry after 7.5 s");
+    assert_eq!(rejection.reason, RejectionReason::Open(TripReason::Latency));
+    assert_eq!(rejection.to_string(), "breaker default rejected the call: latency, retry after 7.5 s");
     assert!(rejection.source().is_none());
     let wrapped: CallError<std::io::Error> = CallError::Rejected(rejection.clone());
     assert_eq!(wrapped.to_string(), rejection.to_string());
     assert_eq!(wrapped.source().and_then(|source| source.downcast_ref::<Rejection>()), Some(&rejection));
     breaker.force_open();
     let forced = breaker.try_acquire().unwrap_err();
-    assert_eq!(forced.to_string(), "breaker default refused the call: forced_open");
+    assert_eq!(forced.to_string(), "breaker default rejected the call: forced_open");
     let failed: CallError<std::io::Error> = CallError::Failed(std::io::Error::other("broken"));
     assert_eq!(failed.to_string(), "broken");
     assert!(failed.source().is_some_and(<dyn std::error::Error>::is::<std::io::Error>));
@@ -364,9 +364,9 @@ fn futures_and_owned_permits_go_to_any_executor() {
         is_send_and_static(dispatcher.run());
     }
     let (clock, breaker) = breaker();
-    let (supervisor, dispatcher, _) = supervise(clock, [Watch::new(breaker.clone())], 1);
+    let (supervisor, dispatcher, _) = supervise(clock, [SupervisedBreaker::new(breaker.clone())], 1);
     run(supervisor, dispatcher);
-    is_send_and_static::<OwnedTimed>(breaker.try_start_owned().unwrap());
+    is_send_and_static::<OwnedTimedPermit>(breaker.try_start_owned().unwrap());
     is_send_and_static::<OwnedPermit>(breaker.try_acquire_owned().unwrap());
     is_send_and_static(breaker.call_async(async { Ok::<_, ()>(()) }));
 }

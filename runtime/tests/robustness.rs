@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tripline_runtime::core::{Breaker as Core, Instant, Latency, MemorySample, Outcome, Policy, StateKind};
 use tripline_runtime::test_util::{ManualClock, RecordingSink, World};
 use tripline_runtime::{
-    Alert, AlertSink, Breaker, Clock as _, DeliveryError, MemoryError, MemorySource, Watch, supervise,
+    Alert, AlertSink, Breaker, Clock as _, DeliveryError, MemoryError, MemorySource, SupervisedBreaker, supervise,
 };
 
 const THRESHOLD: Duration = Duration::from_millis(100);
@@ -46,9 +46,9 @@ fn stalled_permits_that_are_dropped_do_not_trip_the_next_good_call() {
     }
     let permits: Vec<_> = (0..5).map(|_| breaker.try_acquire().unwrap()).collect();
     clock.advance(THRESHOLD / 16);
-    breaker.handle_time(clock.now());
+    breaker.handle_timeout(clock.now());
     clock.advance(THRESHOLD * 2);
-    breaker.handle_time(clock.now());
+    breaker.handle_timeout(clock.now());
     assert_eq!(breaker.read(Core::stalled), 5);
     drop(permits);
     fast_call(&clock, &breaker);
@@ -62,11 +62,11 @@ fn an_end_that_was_read_long_ago_does_not_make_others_look_old() {
     let late = breaker.try_acquire().unwrap();
     let read_at = clock.now();
     clock.advance(Duration::from_millis(950));
-    breaker.handle_time(clock.now());
+    breaker.handle_timeout(clock.now());
     let fresh: Vec<_> = (0..10).map(|_| breaker.try_acquire().unwrap()).collect();
     late.finish(read_at, read_at, Outcome::Ok);
     clock.advance(Duration::from_millis(1));
-    breaker.handle_time(clock.now());
+    breaker.handle_timeout(clock.now());
     assert_eq!(kind(&breaker), StateKind::Closed);
     drop(fresh);
 }
@@ -84,7 +84,7 @@ fn allow_and_done_pair_up_also_where_the_start_was_read_first() {
     }
     assert_eq!(breaker.in_flight(), 0);
     clock.advance(THRESHOLD * 2);
-    breaker.handle_time(clock.now());
+    breaker.handle_timeout(clock.now());
     assert_eq!(kind(&breaker), StateKind::Closed);
 }
 
@@ -127,7 +127,7 @@ fn a_slow_memory_reading_is_no_clock_that_was_set_back() {
     let world = World::new(1);
     let breaker = Breaker::builder(world.clock()).policy(policy()).build().unwrap();
     let memory = Arc::new(SlowMemory { clock: world.clock(), breaker: breaker.clone() });
-    world.supervise([Watch::new(breaker.clone()).memory(memory)]);
+    world.supervise([SupervisedBreaker::new(breaker.clone()).memory(memory)]);
     world.advance(Duration::from_secs(20));
     assert_eq!(breaker.read(Core::clock_jumps), 0);
 }
@@ -164,8 +164,10 @@ fn a_sink_or_a_source_that_panics_stops_nobody_else() {
     let world = World::new(1);
     let breaker = Breaker::builder(world.clock()).policy(policy()).build().unwrap();
     let sink = Arc::new(RecordingSink::default());
-    let watch =
-        Watch::new(breaker.clone()).memory(Arc::new(PanickingMemory)).sink(Arc::new(PanickingSink)).sink(sink.clone());
+    let watch = SupervisedBreaker::new(breaker.clone())
+        .memory(Arc::new(PanickingMemory))
+        .sink(Arc::new(PanickingSink))
+        .sink(sink.clone());
     world.supervise([watch]);
     breaker.simulate_latency();
     world.advance(Duration::from_secs(1));
@@ -177,7 +179,7 @@ fn a_sink_or_a_source_that_panics_stops_nobody_else() {
 fn a_dispatcher_whose_supervisor_was_dropped_is_done_at_once() {
     let world = World::new(1);
     let breaker = Breaker::builder(world.clock()).policy(policy()).build().unwrap();
-    let watch = Watch::new(breaker).sink(Arc::new(RecordingSink::default()));
+    let watch = SupervisedBreaker::new(breaker).sink(Arc::new(RecordingSink::default()));
     let (supervisor, dispatcher, _stop) = supervise(world.clock(), [watch], 1);
     drop(supervisor.run());
     let done = std::rc::Rc::new(std::cell::Cell::new(false));
@@ -204,7 +206,7 @@ fn an_incident_that_was_told_is_resolved_by_the_next_supervisor() {
     let world = World::new(1);
     let breaker = Breaker::builder(world.clock()).policy(policy()).build().unwrap();
     let sink = Arc::new(RecordingSink::default());
-    let watch = || Watch::new(breaker.clone()).sink(sink.clone());
+    let watch = || SupervisedBreaker::new(breaker.clone()).sink(sink.clone());
     let stop = world.supervise([watch()]);
     breaker.simulate_latency();
     world.advance(Duration::from_secs(1));

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant as Deadline};
 use tripline_runtime::MockMemory;
 use tripline_runtime::core::{Counts, Instant, Latency, MemoryState, Outcome, Policy, StateKind};
 use tripline_runtime::test_util::{ManualClock, RecordingSink};
-use tripline_runtime::{Background, Breaker, Clock, DeliveryError, DrainReport, Stage, SystemClock, Watch, supervise};
+use tripline_runtime::{
+    Background, Breaker, Clock, DeliveryError, DrainReport, Stage, SupervisedBreaker, SystemClock, supervise,
+};
 
 const THREADS: u64 = 8;
 const CALLS: u64 = 4_000;
@@ -64,7 +66,7 @@ fn every_sample_of_every_thread_is_counted() {
     let dropped = breaker.reports_dropped();
     println!("{dropped} of {} reports dropped", THREADS * CALLS);
     assert_eq!((counts.ok + dropped, counted(counts) + dropped), (THREADS * CALLS, THREADS * CALLS));
-    assert_eq!((samples, breaker.in_flight(), breaker.refused()), (64, 0, 0));
+    assert_eq!((samples, breaker.in_flight(), breaker.rejected()), (64, 0, 0));
 }
 
 #[test]
@@ -98,7 +100,7 @@ fn while_the_breaker_trips_recovers_and_is_reset_every_call_is_accounted_for_onc
         scope.spawn(|| {
             while !done.load(Ordering::Acquire) {
                 clock.advance(Duration::from_millis(1));
-                breaker.handle_time(clock.now());
+                breaker.handle_timeout(clock.now());
                 while breaker.poll_event().is_some() {}
                 breaker.reset();
                 breaker.force_open();
@@ -116,7 +118,7 @@ fn while_the_breaker_trips_recovers_and_is_reset_every_call_is_accounted_for_onc
     let dropped = breaker.reports_dropped();
     println!("{dropped} of {admitted} reports dropped");
     assert_eq!(counted(counts) + dropped, admitted);
-    assert_eq!(admitted + breaker.refused(), asked.into_inner());
+    assert_eq!(admitted + breaker.rejected(), asked.into_inner());
     assert_eq!(breaker.in_flight(), 0);
 }
 
@@ -126,7 +128,7 @@ fn the_background_thread_samples_memory_tells_people_stops_and_drains() {
     let breaker = Breaker::builder(clock.clone()).policy(quick()).build().unwrap();
     let memory = Arc::new(MockMemory::default());
     let sink = Arc::new(RecordingSink::default());
-    let watch = Watch::new(breaker.clone()).memory(memory.clone()).sink(sink.clone());
+    let watch = SupervisedBreaker::new(breaker.clone()).memory(memory.clone()).sink(sink.clone());
     let (supervisor, dispatcher, stop) = supervise(clock.clone(), [watch], 1);
     let background = Background::spawn(supervisor, dispatcher, stop).unwrap();
     until("memory is known", || breaker.memory_ok() == Some(true));
@@ -157,7 +159,8 @@ fn a_background_thread_with_no_time_to_drain_says_what_is_left() {
     for _ in 0..100 {
         sink.fail_next(DeliveryError::Retryable { after: Some(Duration::from_secs(60)), reason: "busy".to_owned() });
     }
-    let (supervisor, dispatcher, stop) = supervise(clock, [Watch::new(breaker.clone()).sink(sink.clone())], 1);
+    let (supervisor, dispatcher, stop) =
+        supervise(clock, [SupervisedBreaker::new(breaker.clone()).sink(sink.clone())], 1);
     let background = Background::spawn(supervisor, dispatcher, stop).unwrap();
     breaker.simulate_latency();
     until("delivery was tried", || sink.attempts() == 1);
@@ -173,7 +176,8 @@ fn the_background_thread_runs_on_the_systems_clock() {
     policy.minimum_samples = Some(5);
     let breaker = Breaker::builder(clock.clone()).policy(policy).build().unwrap();
     let memory = Arc::new(MockMemory::default());
-    let (supervisor, dispatcher, stop) = supervise(clock, [Watch::new(breaker.clone()).memory(memory.clone())], 1);
+    let (supervisor, dispatcher, stop) =
+        supervise(clock, [SupervisedBreaker::new(breaker.clone()).memory(memory.clone())], 1);
     let background = Background::spawn(supervisor, dispatcher, stop).unwrap();
     until("memory was read", || breaker.read(|core| core.memory_sample().is_some()));
     memory.set(None);

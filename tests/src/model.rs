@@ -53,7 +53,7 @@ pub enum Happened {
     Transition(StateKind, StateKind, Cause),
     /// What is known of memory changed.
     Memory(MemoryState),
-    /// Memory is foretold to run out, or no longer.
+    /// Memory is forecast to run out, or no longer.
     MemoryForecast(bool),
     /// An incident began.
     IncidentStarted(IncidentCause),
@@ -95,7 +95,7 @@ pub struct Model {
     /// What is known of memory.
     pub memory: MemoryState,
     memory_reading: Option<(Instant, MemorySample)>,
-    /// Memory is foretold to run out.
+    /// Memory is forecast to run out.
     pub runs_out: bool,
     /// Exhausted memory is simulated.
     pub simulated_memory: bool,
@@ -231,10 +231,10 @@ impl Model {
         self.catch_up();
     }
 
-    /// Memory is foretold to run out, or no longer.
+    /// Memory is forecast to run out, or no longer.
     pub fn read_forecast(&mut self, now: Instant, runs_out: bool) {
         self.reading(now);
-        self.foretell(runs_out);
+        self.forecast(runs_out);
         if self.forecast_trips() {
             match self.state {
                 State::Closed => self.judge(),
@@ -261,7 +261,7 @@ impl Model {
             self.breaches_in_a_row = 0;
         }
         self.latch_memory();
-        self.foretell(self.runs_out);
+        self.forecast(self.runs_out);
         if policy.enabled { self.enable(now) } else { self.disable(now) }
     }
 

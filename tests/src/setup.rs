@@ -49,7 +49,7 @@ impl<const N: usize> Bench<N> {
     /// Lets time pass and tells the breaker.
     pub fn pass(&mut self, millis: u64) {
         self.now_ms += millis;
-        self.breaker.handle_time(self.now());
+        self.breaker.handle_timeout(self.now());
     }
 
     /// Asks, and where admitted makes a good call that takes so long; tells whether it was admitted.

@@ -1,8 +1,8 @@
-//! Staging as plainly as it can be written: it keeps a log of all that was ever told, and reads everything from it.
+//! Escalation as plainly as it can be written: it keeps a log of all that was ever told, and reads everything from it.
 
 use std::time::Duration;
 
-use tripline_core::{AlertKind, IncidentCause, IncidentEnd, Stage, StagingPolicy, Triggers, TripReason};
+use tripline_core::{AlertKind, EscalationPolicy, IncidentCause, IncidentEnd, Stage, Triggers, TripReason};
 
 /// One incident of the breaker.
 #[derive(Debug, Clone, Copy)]
@@ -41,23 +41,30 @@ pub struct StagingModel {
 
 impl StagingModel {
     /// Looks at all incidents that there ever were, and tells.
-    pub fn look(&mut self, at: Duration, incidents: &[ModelIncident], is_bad: bool, policy: &StagingPolicy) {
+    pub fn look(&mut self, at: Duration, incidents: &[ModelIncident], is_unhealthy: bool, policy: &EscalationPolicy) {
         for (incident, number) in incidents.iter().zip(1..) {
             match incident.end {
                 Some(end) => self.tell(at, number, self.open_kind(number), Stage::Resolved(end)),
-                None => self.look_at(at, number, incident, is_bad, policy),
+                None => self.look_at(at, number, incident, is_unhealthy, policy),
             }
         }
     }
 
-    fn look_at(&mut self, at: Duration, number: u32, incident: &ModelIncident, is_bad: bool, policy: &StagingPolicy) {
+    fn look_at(
+        &mut self,
+        at: Duration,
+        number: u32,
+        incident: &ModelIncident,
+        is_unhealthy: bool,
+        policy: &EscalationPolicy,
+    ) {
         let wanted = kind(incident, &policy.triggers);
         let open = self.open_kind(number);
         let has_just_tripped = incident.trip.is_some() && !self.seen_tripped.contains(&number);
         if has_just_tripped {
             self.seen_tripped.push(number);
         }
-        let escalates = is_bad && at >= incident.began + policy.escalate_after;
+        let escalates = is_unhealthy && at >= incident.began + policy.escalate_after;
         let reached = match self.reached(number) {
             None if policy.escalate_after.is_zero() => Stage::Single,
             None | Some(Stage::Initial) if escalates => Stage::Escalated,
@@ -69,7 +76,7 @@ impl StagingModel {
             (None, Some(kind)) if is_cool(kind) => self.tell(at, number, wanted, reached),
             (Some(old), Some(kind)) if has_just_tripped && old != kind => {
                 self.tell(at, number, wanted, reached);
-                self.tell(at, number, open, Stage::TakenOver);
+                self.tell(at, number, open, Stage::Superseded);
             }
             (Some(_), _) if self.reached(number) != Some(reached) => self.tell(at, number, open, reached),
             _ => {}

@@ -22,9 +22,9 @@ const T_95: [f64; 30] = [
     1.720_743, 1.717_144, 1.713_872, 1.710_882, 1.708_141, 1.705_618, 1.703_288, 1.701_131, 1.699_127, 1.697_261,
 ];
 /// The fitted rise over the window that matters, as a share of the mean.
-const LEAST_RISE: f64 = 0.04;
+const MIN_RISE: f64 = 0.04;
 /// From so many samples on, the slope must also be there without the newest one, with half of the critical t².
-const LEAST_FOR_ONE_OUTLIER: usize = 21;
+const MIN_FOR_ONE_OUTLIER: usize = 21;
 /// Nearer to a bound than this, relatively, rounding decides.
 const MARGIN: f64 = 1e-4;
 
@@ -37,9 +37,9 @@ pub fn slope(latencies: &[Latency], minimum: usize) -> Option<Slope> {
     let fit = Fit::of(latencies);
     let mut margins = vec![
         margin_over(fit.slope.abs(), T_95[n - 3] * fit.error),
-        margin_over(fit.slope.abs() * (n as f64 - 1.0), LEAST_RISE * fit.mean),
+        margin_over(fit.slope.abs() * (n as f64 - 1.0), MIN_RISE * fit.mean),
     ];
-    if n >= LEAST_FOR_ONE_OUTLIER {
+    if n >= MIN_FOR_ONE_OUTLIER {
         let before = Fit::of(&latencies[..n - 1]);
         let same_way = before.slope * fit.slope.signum();
         if same_way <= 0.0 {

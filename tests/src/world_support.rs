@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tripline_core::{Cause, EventKind, Instant, Latency, Outcome, Policy, Ratio, State, StateKind};
 use tripline_runtime::test_util::{Subject, World};
-use tripline_runtime::{Alert, Breaker, Stage, StagingPolicy};
+use tripline_runtime::{Alert, Breaker, EscalationPolicy, Stage};
 
 /// So many milliseconds.
 pub const fn ms(millis: u64) -> Duration {
@@ -46,13 +46,13 @@ pub fn quick_but(change: impl FnOnce(&mut Policy)) -> Policy {
 }
 
 /// One alert at once, also for the next incident.
-pub fn no_cooldown() -> StagingPolicy {
+pub fn no_cooldown() -> EscalationPolicy {
     staging(Duration::ZERO, Duration::ZERO)
 }
 
 /// Alerts in stages.
-pub fn staging(escalate_after: Duration, cooldown: Duration) -> StagingPolicy {
-    let mut staging = StagingPolicy::default();
+pub fn staging(escalate_after: Duration, cooldown: Duration) -> EscalationPolicy {
+    let mut staging = EscalationPolicy::default();
     staging.escalate_after = escalate_after;
     staging.cooldown = cooldown;
     staging

@@ -87,7 +87,7 @@ fn share_of_breached_blocks_in_flight(
     (stalls_after, returns_after): (usize, usize),
     blocks: usize,
 ) -> f64 {
-    const MOST_WARM_UP: usize = 2_000;
+    const MAX_WARM_UP: usize = 2_000;
     let mut watched = policy.clone();
     watched.trend_analysis = true;
     watched.trend_minimum_samples = u16::MAX;
@@ -96,7 +96,7 @@ fn share_of_breached_blocks_in_flight(
     let mut bench = Wide::new(watched);
     let (mut slow, mut hanging, mut breached_blocks, mut breached) = (Vec::new(), 0, 0, false);
     // The slow ones come back and are known before anything is counted.
-    let warm_up = returns_after.min(MOST_WARM_UP).next_multiple_of(window) + 32 * window;
+    let warm_up = returns_after.min(MAX_WARM_UP).next_multiple_of(window) + 32 * window;
     for i in 0..warm_up + blocks * window {
         slow.push(is_slow());
         bench.now_ms += 1;

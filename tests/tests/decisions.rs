@@ -1,6 +1,6 @@
 //! The trip decision, judged on synthetic services beside other ways of deciding.
 //!
-//! `cargo test -p tripline-tests --test decisions -- --nocapture` prints the tables, which stand in `core/src/how_it_decides.rs`.
+//! `cargo test -p tripline-tests --test decisions -- --nocapture` prints the tables, which stand in `core/src/guide::trip_decision.rs`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use tripline_backends::config::{parse, recommended};

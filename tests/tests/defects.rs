@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use tripline_core::{
-    EventKind, Generation, Instant, Latency, MemorySample, Outcome, Percentile, Policy, Ratio, RefusalReason, State,
+    EventKind, Generation, Instant, Latency, MemorySample, Outcome, Percentile, Policy, Ratio, RejectionReason, State,
     StateKind, Trend, TripReason,
 };
 use tripline_tests::setup::{Bench, quick_policy};
@@ -43,7 +43,7 @@ fn fault_2_after_the_wait_a_thousand_callers_get_no_more_than_the_probes() {
     assert_eq!(admitted, 5);
     assert_eq!(bench.breaker.state(), State::HalfOpen { admitted: 5, good: 0 });
     let refusal = bench.breaker.try_admit(bench.now()).unwrap_err();
-    assert_eq!(refusal.reason, RefusalReason::Probing);
+    assert_eq!(refusal.reason, RejectionReason::Probing);
 }
 
 #[test]
@@ -302,8 +302,8 @@ fn fault_27_looking_changes_nothing() {
     bench.now_ms += 2_000;
     let before = bench.breaker.state();
     for _ in 0..3 {
-        let refusal = bench.breaker.refusal(bench.now());
-        assert_eq!(refusal.reason, RefusalReason::Open(TripReason::Latency));
+        let refusal = bench.breaker.rejection(bench.now());
+        assert_eq!(refusal.reason, RejectionReason::Open(TripReason::Latency));
         assert_eq!(refusal.retry_after, None, "the wait is over");
         let _ = (bench.breaker.percentile(), bench.breaker.trend(), bench.breaker.is_breach());
         assert_eq!(bench.breaker.state(), before);

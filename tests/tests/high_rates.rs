@@ -9,7 +9,7 @@ use std::time::Duration;
 use tripline_backends::config::{parse, recommended};
 use tripline_core::{Instant, Latency, Outcome, Policy};
 use tripline_runtime::test_util::ManualClock;
-use tripline_runtime::{Breaker, Clock as _, OwnedTimed};
+use tripline_runtime::{Breaker, Clock as _, OwnedTimedPermit};
 use tripline_tests::noise::Noise;
 
 /// Calls at random times, of which a share is slow for one and a half to five thresholds.
@@ -53,7 +53,7 @@ impl Service {
             while let Some(&Reverse((end, call))) = ends.peek().filter(|Reverse((end, _))| *end <= start) {
                 ends.pop();
                 go_to(&breaker, &clock, end);
-                let timed: Option<OwnedTimed> = std::mem::take(&mut in_flight[call]);
+                let timed: Option<OwnedTimedPermit> = std::mem::take(&mut in_flight[call]);
                 timed.unwrap().finish(Outcome::Ok);
             }
             go_to(&breaker, &clock, start);
@@ -76,7 +76,7 @@ fn go_to(breaker: &Breaker, clock: &ManualClock, nanos: u64) {
         // A deadline that stays must not stop time.
         let due = due.max(clock.now() + Duration::from_micros(1));
         clock.set(due);
-        breaker.handle_time(due);
+        breaker.handle_timeout(due);
     }
     clock.set(Instant::from_nanos(nanos).max(clock.now()));
 }

@@ -1,4 +1,4 @@
-//! How well memory is foretold: on leaks, sawteeth of a collected heap, steps, noise and swings, seeded.
+//! How well memory is forecast: on leaks, sawteeth of a collected heap, steps, noise and swings, seeded.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::f64::consts::TAU;
@@ -61,14 +61,14 @@ impl Scenario {
             told.readings += 1;
             let sample = MemorySample { used: (share * LIMIT) as u64, limit: Some(LIMIT as u64) };
             let now = Instant::from_nanos((at * 1e9) as u64);
-            let foretold = forecast.handle(now, sample, Duration::from_secs_f64(HORIZON));
-            if let Some(end) = foretold {
+            let forecast = forecast.handle(now, sample, Duration::from_secs_f64(HORIZON));
+            if let Some(end) = forecast {
                 told.seconds += self.interval;
                 if !was_on {
                     told.began.push((at, end.as_nanos() as f64 / 1e9));
                 }
             }
-            was_on = foretold.is_some();
+            was_on = forecast.is_some();
             told.exhausted = (share >= 1.0).then_some(at);
             told.threshold = told.threshold.or((share >= THRESHOLD).then_some(at));
         }
@@ -270,7 +270,7 @@ struct Lead {
     before_the_end: f64,
     /// Seconds before it reached the threshold of the memory rule.
     before_the_threshold: f64,
-    /// By so many seconds the foretold time was wrong.
+    /// By so many seconds the forecast time was wrong.
     error: f64,
 }
 

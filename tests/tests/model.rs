@@ -109,7 +109,7 @@ impl Pair {
             Input::SetBack(ms) => self.now_ms = self.now_ms.saturating_sub(ms),
             Input::Policy(ref policy) => {
                 // Whether a longer age brings back what had just expired is left open.
-                self.core.handle_time(now);
+                self.core.handle_timeout(now);
                 self.model.pass_time(now);
                 self.core.handle_policy(now, policy).unwrap();
                 self.model.set_policy(now, policy);
@@ -123,7 +123,7 @@ impl Pair {
         let now = self.now();
         match input {
             Input::Time => {
-                self.core.handle_time(now);
+                self.core.handle_timeout(now);
                 self.model.pass_time(now);
             }
             Input::Reset => {
@@ -243,7 +243,7 @@ impl Pair {
     /// The figures of the window, after time has passed for both: that is when they are promised to be right.
     fn compare_window(&self) -> bool {
         let (mut core, mut model) = (self.core.clone(), self.model.clone());
-        core.handle_time(self.now());
+        core.handle_timeout(self.now());
         model.pass_time(self.now());
         assert_eq!(core.state().kind(), model.state.kind());
         assert_eq!(core.is_in_incident(), model.incident.open);
@@ -362,7 +362,7 @@ fn feed_blindly(core: &mut Core, input: &Input, at: Instant, confidence: f64) {
         Input::Calls { count, first_ms, outcome, .. } => {
             for _ in 0..count {
                 let _ = core.try_admit(at);
-                let _ = core.refusal(at);
+                let _ = core.rejection(at);
                 core.handle_finished(at, core.generation(), Latency::from_millis(first_ms), outcome);
             }
         }
@@ -372,8 +372,8 @@ fn feed_blindly(core: &mut Core, input: &Input, at: Instant, confidence: f64) {
         Input::Memory(None) => core.handle_memory_lost(at),
         Input::Forecast(runs_out) => core.handle_memory_forecast(at, runs_out),
         Input::Pass(_) | Input::SetBack(_) | Input::Time => {
-            core.handle_time(at);
-            let _ = core.poll_deadline();
+            core.handle_timeout(at);
+            let _ = core.poll_timeout();
             let _ = core.generation_at(at);
         }
         Input::Policy(ref policy) => {

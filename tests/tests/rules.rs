@@ -18,12 +18,12 @@ fn used(percent: u64) -> MemorySample {
 fn follow_deadlines(bench: &mut Small) -> Option<Instant> {
     let mut last = None;
     for _ in 0..1_000 {
-        let Some(due) = bench.breaker.poll_deadline() else { return last };
+        let Some(due) = bench.breaker.poll_timeout() else { return last };
         assert!(last.is_none_or(|last| due >= last), "deadlines go on");
         last = Some(due);
-        bench.breaker.handle_time(due);
+        bench.breaker.handle_timeout(due);
     }
-    panic!("a deadline that handle_time does not fulfil: {:?}", bench.breaker.poll_deadline());
+    panic!("a deadline that handle_timeout does not fulfil: {:?}", bench.breaker.poll_timeout());
 }
 
 #[test]
@@ -105,10 +105,10 @@ fn a_lost_probe_is_given_up_by_deadlines_alone() {
     bench.record(500);
     bench.now_ms += 10 * SECOND_MS;
     bench.breaker.try_admit(bench.now()).unwrap();
-    let due = bench.breaker.poll_deadline().unwrap();
+    let due = bench.breaker.poll_timeout().unwrap();
     assert!(due > bench.now() + Duration::from_millis(100));
     assert!(due <= bench.now() + Duration::from_millis(101));
-    bench.breaker.handle_time(due);
+    bench.breaker.handle_timeout(due);
     assert_eq!(bench.breaker.last_trip().unwrap().reason, TripReason::ProbeSlow);
     assert_eq!(bench.breaker.state(), State::Open { until: due + Duration::from_secs(20) });
 }

@@ -9,7 +9,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner, contextualize_config};
 use tripline_core::{
-    Incident, IncidentCause, IncidentEnd, Instant, Observation, Stage, Staging, StagingPolicy, Triggers, TripReason,
+    Escalation, EscalationPolicy, Incident, IncidentCause, IncidentEnd, Instant, Observation, Stage, Triggers,
+    TripReason,
 };
 use tripline_tests::staging_model::{ModelIncident, StagingModel, Told};
 
@@ -25,12 +26,12 @@ enum Input {
     Look,
     /// Everything up to the next deadline happens.
     WaitForDeadline,
-    Retune(StagingPolicy),
+    Retune(EscalationPolicy),
     /// Killed, and started again so many seconds later.
     Restart(u64),
 }
 
-fn policies() -> impl Strategy<Value = StagingPolicy> {
+fn policies() -> impl Strategy<Value = EscalationPolicy> {
     let seconds = || prop::sample::select(vec![0_u64, 5, 60, 300]);
     let triggers = (prop::bool::weighted(0.7), any::<bool>(), any::<bool>(), any::<bool>());
     (seconds(), seconds(), triggers).prop_map(|(escalate_after, cooldown, (open, reset, memory, latency))| {
@@ -39,7 +40,7 @@ fn policies() -> impl Strategy<Value = StagingPolicy> {
         triggers.breaker_reset = reset;
         triggers.memory_threshold = memory;
         triggers.latency_threshold = latency;
-        let mut policy = StagingPolicy::default();
+        let mut policy = EscalationPolicy::default();
         policy.triggers = triggers;
         policy.escalate_after = Duration::from_secs(escalate_after);
         policy.cooldown = Duration::from_secs(cooldown);
@@ -68,12 +69,12 @@ fn inputs() -> impl Strategy<Value = Input> {
     ]
 }
 
-/// Staging and the model, shown the same.
+/// Escalation and the model, shown the same.
 struct Pair {
-    staging: Staging,
+    staging: Escalation,
     model: StagingModel,
     incidents: Vec<ModelIncident>,
-    is_bad: bool,
+    is_unhealthy: bool,
     now: Duration,
     /// The clock that staging is shown began then.
     clock_began: Duration,
@@ -81,12 +82,12 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(policy: StagingPolicy) -> Self {
+    fn new(policy: EscalationPolicy) -> Self {
         Self {
-            staging: Staging::new(policy),
+            staging: Escalation::new(policy),
             model: StagingModel::default(),
             incidents: Vec::new(),
-            is_bad: false,
+            is_unhealthy: false,
             now: Duration::ZERO,
             clock_began: Duration::ZERO,
             told: Vec::new(),
@@ -99,15 +100,15 @@ impl Pair {
             Input::Begin(cause) if self.on().is_none() => {
                 let trip = if let IncidentCause::Trip(reason) = cause { Some(reason) } else { None };
                 self.incidents.push(ModelIncident { began: self.now, cause, trip, end: None });
-                self.is_bad = trip.is_some();
+                self.is_unhealthy = trip.is_some();
             }
             Input::Trip(reason) => {
                 if let Some(incident) = self.on() {
                     incident.trip.get_or_insert(reason);
-                    self.is_bad = true;
+                    self.is_unhealthy = true;
                 }
             }
-            Input::Bad(is_bad) => self.is_bad = is_bad,
+            Input::Bad(is_unhealthy) => self.is_unhealthy = is_unhealthy,
             Input::End(end) => {
                 if let Some(incident) = self.on() {
                     incident.end = Some(end);
@@ -116,7 +117,7 @@ impl Pair {
             Input::Look => self.look(),
             Input::WaitForDeadline => {
                 self.look();
-                if let Some(deadline) = self.staging.poll_deadline() {
+                if let Some(deadline) = self.staging.poll_timeout() {
                     let now = self.clock_began + deadline.since(Instant::ZERO);
                     assert!(now > self.now, "a deadline is never in the past");
                     self.now = now;
@@ -138,9 +139,9 @@ impl Pair {
 
     fn look(&mut self) {
         let before = self.model.log.len();
-        self.model.look(self.now, &self.incidents, self.is_bad, self.staging.policy());
+        self.model.look(self.now, &self.incidents, self.is_unhealthy, self.staging.policy());
         self.staging.handle(self.observation());
-        let told: Vec<Told> = std::iter::from_fn(|| self.staging.poll_notice())
+        let told: Vec<Told> = std::iter::from_fn(|| self.staging.poll_transition())
             .map(|it| Told { at: self.now, incident: it.incident, kind: it.kind, stage: it.stage })
             .collect();
         let last = self.incidents.len() as u32;
@@ -160,7 +161,7 @@ impl Pair {
             end: last.end,
             end_before: self.incidents.iter().rev().nth(1).and_then(|before| before.end),
         });
-        Observation { at: at(self.now), incident, is_bad: self.is_bad }
+        Observation { at: at(self.now), incident, is_unhealthy: self.is_unhealthy }
     }
 
     /// The incident of which nothing was saved is lost with the process; so it looks before.
@@ -176,7 +177,7 @@ impl Pair {
         self.now += away;
         self.clock_began = self.now;
         let number = self.incidents.len() as u32;
-        self.staging = Staging::restore(*self.staging.policy(), Instant::ZERO, number, &saved);
+        self.staging = Escalation::restore(*self.staging.policy(), Instant::ZERO, number, &saved);
     }
 
     /// What holds whatever happened.
@@ -233,5 +234,5 @@ fn staging_tells_what_the_model_tells() {
             assert!(seen.contains(&format!("{kind} {stage}")), "{kind} {stage} never came");
         }
     }
-    assert!(seen.contains("LatencyThreshold TakenOver") && seen.contains("MemoryThreshold TakenOver"));
+    assert!(seen.contains("LatencyThreshold Superseded") && seen.contains("MemoryThreshold Superseded"));
 }

@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use tripline_core::{Confidence, IncidentCause, IncidentEnd, Outcome, StateKind};
 use tripline_runtime::test_util::{RecordingSink, World};
 use tripline_runtime::{
-    Alert, AlertSink, Breaker, BreakerName, DeliveryError, DrainReport, Stage, StagingControl, Stop, Watch, supervise,
+    Alert, AlertSink, Breaker, BreakerName, DeliveryError, DrainReport, ShutdownHandle, Stage, StagingControl,
+    SupervisedBreaker, supervise,
 };
 use tripline_tests::world_support::{
     FAST, SLOW, kind, ms, no_cooldown, quick, quick_but, recover, report_many, s, stage, stages, trip,
@@ -38,15 +39,15 @@ impl AlertSink for DeadSink {
 }
 
 /// A breaker of this name, and a watch that tells these sinks, without a cooldown.
-fn watched(world: &World, name: &str, sinks: &[Arc<dyn AlertSink>]) -> (Breaker, Watch) {
+fn watched(world: &World, name: &str, sinks: &[Arc<dyn AlertSink>]) -> (Breaker, SupervisedBreaker) {
     let name = BreakerName::new(name).unwrap();
     let breaker = Breaker::builder(world.clock()).name(name).policy(quick()).build().unwrap();
-    let watch = sinks.iter().cloned().fold(Watch::new(breaker.clone()), Watch::sink);
+    let watch = sinks.iter().cloned().fold(SupervisedBreaker::new(breaker.clone()), SupervisedBreaker::sink);
     (breaker, watch.staging(StagingControl::new(no_cooldown())))
 }
 
 /// Runs a supervisor and a dispatcher; what the dispatcher says in the end appears in the cell.
-fn run(world: &World, watch: Watch) -> (Stop, Rc<Cell<Option<DrainReport>>>) {
+fn run(world: &World, watch: SupervisedBreaker) -> (ShutdownHandle, Rc<Cell<Option<DrainReport>>>) {
     let (supervisor, dispatcher, stop) = supervise(world.clock(), [watch], 1);
     let report = Rc::new(Cell::new(None));
     let place = report.clone();
@@ -82,7 +83,7 @@ fn an_alert_is_stamped_with_the_time_of_day_of_its_event() {
     let subject = world.breaker(quick()).unwrap();
     world.clock().advance(s(86_400));
     world.run_until_idle();
-    let at = subject.breaker.clock().wall();
+    let at = subject.breaker.clock().system_time();
     trip(&world, &subject.breaker);
     assert_eq!(subject.alerts.all()[0].at, at);
 }

@@ -56,7 +56,7 @@ fn a_day(seed: u64) -> Day {
         states: log.entries(),
         alerts: subject.alerts.all().iter().map(|alert| (alert.incident, alert.cause, alert.stage)).collect(),
         admitted,
-        refused: subject.breaker.refused(),
+        refused: subject.breaker.rejected(),
         ended: tripline_tests::world_support::kind(&subject.breaker),
     }
 }

@@ -1,15 +1,15 @@
-//! Memory that is foretold to run out: people are warned, the breaker opens if it is to, and all is well again afterwards.
+//! Memory that is forecast to run out: people are warned, the breaker opens if it is to, and all is well again afterwards.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tripline_core::{
-    Confidence, IncidentCause, IncidentEnd, MemorySample, MemoryThreshold, Outcome, Policy, RefusalReason, StateKind,
+    Confidence, IncidentCause, IncidentEnd, MemorySample, MemoryThreshold, Outcome, Policy, RejectionReason, StateKind,
     TripReason,
 };
 use tripline_runtime::test_util::{MemoryStore, RecordingSink, Subject, World};
-use tripline_runtime::{AlertKind, Breaker, MockMemory, Stage, StagingControl, Watch};
+use tripline_runtime::{AlertKind, Breaker, MockMemory, Stage, StagingControl, SupervisedBreaker};
 use tripline_tests::world_support::{FAST, SLOW, kind, ms, no_cooldown, quick_but, recover, report_many, s, staging};
 
 use AlertKind::{CircuitOpen, MemoryThreshold as MemoryAlert};
@@ -129,7 +129,7 @@ fn a_leak_that_stays_is_escalated_and_a_trip_takes_its_alert_over() {
     assert_eq!(kinds(&subject), [(MemoryAlert, Initial), (MemoryAlert, Escalated)]);
     read(&world, &subject.memory, used, STEP, 40);
     assert_eq!(reason(&subject.breaker), Some(TripReason::Memory), "the threshold is reached");
-    assert_eq!(kinds(&subject)[2..], [(CircuitOpen, Escalated), (MemoryAlert, Stage::TakenOver)]);
+    assert_eq!(kinds(&subject)[2..], [(CircuitOpen, Escalated), (MemoryAlert, Stage::Superseded)]);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_forecast_trips_if_it_is_to_and_keeps_the_breaker_open_while_it_holds() {
     // The wait of 10 s is over, and still it grows.
     let used = read(&world, memory, used, STEP, 40);
     let rejection = breaker.try_start().unwrap_err();
-    assert_eq!((rejection.reason, rejection.retry_after), (RefusalReason::Open(TripReason::MemoryForecast), None));
+    assert_eq!((rejection.reason, rejection.retry_after), (RejectionReason::Open(TripReason::MemoryForecast), None));
 
     // Without calls it grows no more, and soon the breaker probes and closes, once.
     read(&world, memory, used, 0, 120);
@@ -243,7 +243,8 @@ fn an_incident_of_a_forecast_is_closed_by_the_next_process() {
         let world = World::new(1);
         let breaker = Breaker::builder(world.clock()).policy(warning()).build().unwrap();
         let memory = Arc::new(MockMemory::default());
-        let watch = Watch::new(breaker.clone()).memory(memory.clone()).sink(service.clone()).store(store.clone());
+        let watch =
+            SupervisedBreaker::new(breaker.clone()).memory(memory.clone()).sink(service.clone()).store(store.clone());
         let watch = watch.staging(StagingControl::new(no_cooldown()));
         let watch = match store.last() {
             Some(state) => watch.resume(state),

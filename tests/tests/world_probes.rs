@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tripline_core::{Outcome, Policy, Ratio, RefusalReason, State, StateKind, TripReason};
+use tripline_core::{Outcome, Policy, Ratio, RejectionReason, State, StateKind, TripReason};
 use tripline_runtime::Breaker;
 use tripline_runtime::test_util::{ManualClock, Subject, World};
 use tripline_tests::world_support::{
@@ -50,7 +50,7 @@ fn no_more_probes_are_out_than_allowed_and_each_good_one_keeps_its_place() {
     let breaker = &subject.breaker;
     let mut probes: Vec<_> = (0..3).map(|_| breaker.try_start_owned().unwrap()).collect();
     let rejection = breaker.try_start().unwrap_err();
-    assert_eq!((rejection.reason, rejection.retry_after), (RefusalReason::Probing, Some(ms(100))));
+    assert_eq!((rejection.reason, rejection.retry_after), (RejectionReason::Probing, Some(ms(100))));
     probes.pop().unwrap().finish(Outcome::Ok);
     assert_eq!(state(breaker), State::HalfOpen { admitted: 3, good: 1 });
     assert!(breaker.try_start().is_err());
@@ -169,7 +169,7 @@ fn probes_lost_for_good_do_not_wedge_a_breaker_that_nobody_looks_after_and_that_
         std::mem::forget(breaker.try_acquire_owned().unwrap());
     }
     clock.advance(ms(101));
-    assert_eq!(breaker.try_start().unwrap_err().reason, RefusalReason::Open(TripReason::ProbeSlow));
+    assert_eq!(breaker.try_start().unwrap_err().reason, RejectionReason::Open(TripReason::ProbeSlow));
     clock.advance(s(20));
     assert_eq!(report_many(&breaker, 3, FAST, Outcome::Ok), 3);
     assert_eq!(kind(&breaker), StateKind::Closed);

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-use tripline_core::{IncidentCause, IncidentEnd, MemoryState, Outcome, RefusalReason, State, StateKind, TripReason};
+use tripline_core::{IncidentCause, IncidentEnd, MemoryState, Outcome, RejectionReason, State, StateKind, TripReason};
 use tripline_runtime::test_util::{ManualClock, World};
 use tripline_runtime::{Breaker, Stage};
 use tripline_tests::world_support::{
@@ -46,7 +46,7 @@ fn a_flood_at_one_instant_gets_exactly_the_probes() {
     world.advance(s(10));
     let admitted: Vec<_> = (0..10_000).filter_map(|_| subject.breaker.try_start_owned().ok()).collect();
     assert_eq!(admitted.len(), 5);
-    assert_eq!(subject.breaker.refused(), 9_995);
+    assert_eq!(subject.breaker.rejected(), 9_995);
 }
 
 /// Fault 2 again, with real threads.
@@ -67,7 +67,7 @@ fn a_flood_from_eight_threads_gets_exactly_the_probes() {
         })
         .collect();
     let admitted: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
-    assert_eq!((admitted.len(), breaker.refused()), (3, 9_997));
+    assert_eq!((admitted.len(), breaker.rejected()), (3, 9_997));
     assert_eq!(state(&breaker), State::HalfOpen { admitted: 3, good: 0 });
 }
 
@@ -104,7 +104,7 @@ fn the_memory_latch_holds_open_until_there_is_room_again() {
         subject.memory.set_percent(percent);
         world.advance(s(1));
         let rejection = breaker.try_start().unwrap_err();
-        assert_eq!(rejection.reason, RefusalReason::Open(TripReason::Memory), "{percent} %");
+        assert_eq!(rejection.reason, RejectionReason::Open(TripReason::Memory), "{percent} %");
         assert_eq!(rejection.retry_after, None, "no time can be told");
     }
     subject.memory.set_percent(74);

@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use tripline_core::{IncidentCause, IncidentEnd, Instant, Outcome, Policy, State, StateKind, TripReason};
 use tripline_runtime::test_util::{ManualClock, MemoryStore, RecordingSink, World};
-use tripline_runtime::{Alert, AlertKind, Breaker, Clock, Stage, StagingControl, StagingPolicy, Watch, supervise};
+use tripline_runtime::{
+    Alert, AlertKind, Breaker, Clock, EscalationPolicy, Stage, StagingControl, SupervisedBreaker, supervise,
+};
 use tripline_tests::world_support::{
     FAST, SLOW, kind, ms, quick, quick_but, recover, report, report_many, s, staging, state, trip,
 };
@@ -33,13 +35,15 @@ struct Life {
 
 impl Outside {
     /// Starts the service at this time of day (of the world's own clock), with what was kept.
-    fn start(&self, policy: Policy, staging: StagingPolicy, at: Duration) -> Life {
+    fn start(&self, policy: Policy, staging: EscalationPolicy, at: Duration) -> Life {
         let world = World::new(1);
         world.clock().advance(at);
         let breaker = Breaker::builder(world.clock()).policy(policy).build().unwrap();
         let staging = StagingControl::new(staging);
-        let watch =
-            Watch::new(breaker.clone()).sink(self.service.clone()).store(self.store.clone()).staging(staging.clone());
+        let watch = SupervisedBreaker::new(breaker.clone())
+            .sink(self.service.clone())
+            .store(self.store.clone())
+            .staging(staging.clone());
         let watch = match self.store.last() {
             Some(state) => watch.resume(state),
             None => watch,
@@ -73,7 +77,7 @@ impl Life {
 fn an_incident_goes_on_half_open_under_its_number_and_is_closed_when_it_is_over() {
     let outside = Outside::default();
     let before = outside.start(quick(), staging(s(60), s(300)), s(0));
-    let began = before.world.clock().wall();
+    let began = before.world.clock().system_time();
     before.trip();
     drop(before);
     let after = outside.start(quick(), staging(s(60), s(300)), s(20));
@@ -139,7 +143,8 @@ fn a_trip_before_the_supervisor_has_started_is_the_incident_that_was_on() {
     let world = World::new(1);
     let breaker = Breaker::builder(world.clock()).policy(quick()).build().unwrap();
     report_many(&breaker, 5, SLOW, Outcome::Ok);
-    let watch = Watch::new(breaker.clone()).sink(outside.service.clone()).resume(outside.store.last().unwrap());
+    let watch =
+        SupervisedBreaker::new(breaker.clone()).sink(outside.service.clone()).resume(outside.store.last().unwrap());
     world.supervise([watch]);
     assert_eq!(kind(&breaker), StateKind::Open, "it keeps its state");
     assert_eq!(outside.told(), [(1, Single)]);
@@ -157,7 +162,7 @@ fn a_kept_state_does_not_overrule_a_breaker_that_lives_on() {
     life.breaker.reset();
     life.trip();
     life.breaker.reset();
-    let watch = Watch::new(life.breaker.clone()).sink(outside.service.clone()).resume(kept);
+    let watch = SupervisedBreaker::new(life.breaker.clone()).sink(outside.service.clone()).resume(kept);
     let watch = watch.staging(life.staging.clone());
     life.world.supervise([watch]);
     assert_eq!(kind(&life.breaker), StateKind::Closed);
@@ -204,7 +209,7 @@ fn a_condition_that_was_told_goes_on_closed_and_a_trip_takes_over_from_it() {
     after.world.run_until_idle();
     let mut told: Vec<_> = outside.service.all().iter().map(|alert| (alert.kind, alert.stage)).collect();
     told.sort_by_key(|(kind, stage)| (*kind, stage.is_end()));
-    let taken_over = (AlertKind::LatencyThreshold, Stage::TakenOver);
+    let taken_over = (AlertKind::LatencyThreshold, Stage::Superseded);
     assert_eq!(told, [(AlertKind::CircuitOpen, Initial), (AlertKind::LatencyThreshold, Initial), taken_over]);
 }
 
@@ -235,8 +240,8 @@ impl Clock for Drifting {
         self.0.now()
     }
 
-    fn wall(&self) -> SystemTime {
-        self.0.wall() + self.0.now().since(Instant::ZERO) / 1_000
+    fn system_time(&self) -> SystemTime {
+        self.0.system_time() + self.0.now().since(Instant::ZERO) / 1_000
     }
 
     async fn sleep_until(&self, deadline: Instant) {
@@ -250,7 +255,7 @@ fn while_nothing_changes_nothing_is_saved_also_where_the_clocks_drift() {
     let world = World::new(1);
     let clock = Arc::new(Drifting(world.clock()));
     let breaker = Breaker::builder(clock.clone()).policy(quick()).build().unwrap();
-    let watch = Watch::new(breaker.clone()).sink(outside.service.clone()).store(outside.store.clone());
+    let watch = SupervisedBreaker::new(breaker.clone()).sink(outside.service.clone()).store(outside.store.clone());
     let watch = watch.staging(StagingControl::new(staging(s(600), s(300))));
     let (supervisor, dispatcher, _stop) = supervise(clock, [watch], 1);
     world.spawn(supervisor.run());

@@ -7,7 +7,8 @@ use std::time::Duration;
 use tripline_core::{Confidence, IncidentCause, IncidentEnd, Outcome, Percentile, StateKind, TripReason};
 use tripline_runtime::test_util::{RecordingSink, Subject, World};
 use tripline_runtime::{
-    Alert, AlertKind, AlertSink, Breaker, BreakerName, Stage, StagingControl, StagingPolicy, Triggers, Watch,
+    Alert, AlertKind, AlertSink, Breaker, BreakerName, EscalationPolicy, Stage, StagingControl, SupervisedBreaker,
+    Triggers,
 };
 use tripline_tests::world_support::{
     FAST, SLOW, kind, ms, no_cooldown, quick, quick_but, recover, report, report_many, s, stages, staging, transitions,
@@ -15,7 +16,7 @@ use tripline_tests::world_support::{
 };
 
 use AlertKind::{CircuitOpen, LatencyThreshold, MemoryThreshold};
-use Stage::{Escalated, Initial, Single, TakenOver};
+use Stage::{Escalated, Initial, Single, Superseded};
 
 const HEALTHY: Stage = Stage::Resolved(IncidentEnd::Healthy);
 const OPERATOR: Stage = Stage::Resolved(IncidentEnd::Operator);
@@ -24,7 +25,7 @@ fn kinds(subject: &Subject) -> Vec<(AlertKind, Stage)> {
     subject.alerts.all().iter().map(|alert| (alert.kind, alert.stage)).collect()
 }
 
-fn with_triggers(change: impl FnOnce(&mut Triggers)) -> StagingPolicy {
+fn with_triggers(change: impl FnOnce(&mut Triggers)) -> EscalationPolicy {
     let mut policy = no_cooldown();
     change(&mut policy.triggers);
     policy
@@ -53,7 +54,7 @@ fn begin_condition(breaker: &Breaker) {
 fn an_incident_that_stays_is_told_escalated_and_resolved_each_at_its_time() {
     let world = World::new(1);
     let subject = world.staged_breaker(quick(), staging(s(60), s(300))).unwrap();
-    let began = subject.breaker.clock().wall();
+    let began = subject.breaker.clock().system_time();
     trip(&world, &subject.breaker);
     assert_eq!(stages(&subject), [(1, Initial)]);
     world.advance(ms(59_999));
@@ -103,7 +104,7 @@ fn an_escalation_that_is_due_sees_a_breach_that_does_not_trip() {
     // Nothing else wakes the supervisor.
     let breaker = Breaker::builder(world.clock()).policy(policy).stall_detection(false).build().unwrap();
     let sink = Arc::new(RecordingSink::default());
-    let watch = Watch::new(breaker.clone()).sink(sink.clone());
+    let watch = SupervisedBreaker::new(breaker.clone()).sink(sink.clone());
     world.supervise([watch.staging(StagingControl::new(staging(s(20), s(300))))]);
     breaker.simulate_latency();
     breaker.undo_simulations();
@@ -153,7 +154,7 @@ fn a_breaker_that_flaps_from_incident_to_incident_pages_once_per_cooldown() {
 fn the_alert_of_an_incident_that_outlives_the_cooldown_is_delayed_until_it_is_over() {
     let world = World::new(1);
     let subject = world.staged_breaker(quick(), staging(s(0), s(300))).unwrap();
-    let begin = subject.breaker.clock().wall();
+    let begin = subject.breaker.clock().system_time();
     trip(&world, &subject.breaker);
     subject.breaker.reset();
     world.advance(s(100));
@@ -193,7 +194,7 @@ struct Named {
 }
 
 /// Breakers with a policy of their own each, one supervisor, one sink.
-fn several(world: &World, policies: &[(&str, StagingPolicy)]) -> (Vec<Named>, Arc<RecordingSink>) {
+fn several(world: &World, policies: &[(&str, EscalationPolicy)]) -> (Vec<Named>, Arc<RecordingSink>) {
     let sink = Arc::new(RecordingSink::default());
     let (all, watches): (Vec<_>, Vec<_>) = policies
         .iter()
@@ -201,7 +202,7 @@ fn several(world: &World, policies: &[(&str, StagingPolicy)]) -> (Vec<Named>, Ar
             let name = BreakerName::new(name).unwrap();
             let breaker = Breaker::builder(world.clock()).name(name).policy(quick()).build().unwrap();
             let staging = StagingControl::new(*policy);
-            let watch = Watch::new(breaker.clone()).sink(sink.clone()).staging(staging.clone());
+            let watch = SupervisedBreaker::new(breaker.clone()).sink(sink.clone()).staging(staging.clone());
             (Named { breaker, staging }, watch)
         })
         .unzip();
@@ -307,7 +308,7 @@ fn a_trip_takes_over_from_the_condition_that_it_follows() {
     world.run_until_idle();
     let mut told = kinds(&subject);
     told.sort_by_key(|(kind, stage)| (*kind, stage.is_end()));
-    assert_eq!(told, [(CircuitOpen, Initial), (LatencyThreshold, Initial), (LatencyThreshold, TakenOver)]);
+    assert_eq!(told, [(CircuitOpen, Initial), (LatencyThreshold, Initial), (LatencyThreshold, Superseded)]);
     let alerts = subject.alerts.all();
     let cause = IncidentCause::LatencyCondition;
     assert!(alerts.iter().all(|alert: &Alert| (alert.incident, alert.cause) == (1, cause)));
@@ -372,7 +373,7 @@ fn a_supervisor_that_takes_the_place_of_another_tells_nothing_twice_and_goes_on(
     assert!(!subject.breaker.is_supervised());
     world.advance(s(30));
     let sink: Arc<dyn AlertSink> = subject.alerts.clone();
-    world.supervise([Watch::new(subject.breaker.clone()).sink(sink).staging(subject.staging.clone())]);
+    world.supervise([SupervisedBreaker::new(subject.breaker.clone()).sink(sink).staging(subject.staging.clone())]);
     world.advance(ms(29_999));
     assert_eq!(stages(&subject), [(1, Initial)]);
     world.advance(ms(1));

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use tripline_core::{Instant, Latency, Outcome, StateKind, TripReason};
 use tripline_runtime::test_util::{ManualClock, World};
-use tripline_runtime::{Breaker, OwnedTimed};
+use tripline_runtime::{Breaker, OwnedTimedPermit};
 use tripline_tests::world_support::{FAST, SLOW, kind, ms, quick, quick_but, report_many, s, state};
 
-fn start(breaker: &Breaker, count: usize) -> Vec<OwnedTimed> {
+fn start(breaker: &Breaker, count: usize) -> Vec<OwnedTimedPermit> {
     (0..count).map(|_| breaker.try_start_owned().unwrap()).collect()
 }
 
@@ -194,7 +194,7 @@ fn after_a_jump_back_hanging_calls_are_still_seen() {
     world.clock().set(Instant::from_millis(2_000));
     // Two readings of the clock: the second one confirms that it was set back.
     for _ in 0..2 {
-        breaker.handle_time(world.now());
+        breaker.handle_timeout(world.now());
     }
     world.run_until_idle();
     assert_eq!(breaker.read(tripline_core::Breaker::clock_jumps), 1);
@@ -223,7 +223,7 @@ fn after_a_jump_back_memory_is_still_sampled() {
     world.advance(s(3_600));
     world.clock().set(Instant::from_millis(2_000));
     for _ in 0..2 {
-        subject.breaker.handle_time(world.now());
+        subject.breaker.handle_timeout(world.now());
     }
     subject.memory.set_percent(95);
     world.advance(s(5));

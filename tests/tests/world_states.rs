@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tripline_core::{
-    Cause, IncidentCause, IncidentEnd, Outcome, RefusalReason, State, StateKind, TripReason, is_legal,
+    Cause, IncidentCause, IncidentEnd, Outcome, RejectionReason, State, StateKind, TripReason, is_legal,
 };
 use tripline_runtime::test_util::{ManualClock, World};
 use tripline_runtime::{Breaker, Stage};
@@ -118,7 +118,7 @@ fn what_the_table_does_not_name_changes_nothing() {
             _ => breaker.enable(),
         }
         clock.advance(s(3_600));
-        breaker.handle_time(clock_now(&breaker));
+        breaker.handle_timeout(clock_now(&breaker));
         assert_eq!(transitions(&breaker), [], "{from}");
         assert_eq!(kind(&breaker), from);
     }
@@ -168,10 +168,10 @@ fn open_refuses_and_says_why_and_how_long() {
     for (waited, left) in [(0, 10_000), (4_000, 6_000), (5_999, 1)] {
         world.advance(ms(waited));
         let rejection = subject.breaker.try_start().unwrap_err();
-        assert_eq!(rejection.reason, RefusalReason::Open(TripReason::Latency));
+        assert_eq!(rejection.reason, RejectionReason::Open(TripReason::Latency));
         assert_eq!(rejection.retry_after, Some(ms(left)));
     }
-    assert_eq!(subject.breaker.refused(), 3);
+    assert_eq!(subject.breaker.rejected(), 3);
     world.advance(ms(1));
     assert!(subject.breaker.try_start().is_ok());
 }
@@ -224,7 +224,7 @@ fn only_reset_leads_out_of_forced_open() {
     breaker.undo_simulations();
     world.advance(s(3_600));
     let rejection = breaker.try_start().unwrap_err();
-    assert_eq!((rejection.reason, rejection.retry_after), (RefusalReason::ForcedOpen, None));
+    assert_eq!((rejection.reason, rejection.retry_after), (RejectionReason::ForcedOpen, None));
     assert_eq!(kind(breaker), StateKind::ForcedOpen);
     breaker.reset();
     assert_eq!(kind(breaker), StateKind::Closed);

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tripline_runtime::{AlertSink, Clock, PendingAlert, Stage, StagingControl, StagingPolicy, Triggers, Watch};
+use tripline_runtime::{
+    AlertSink, Clock, EscalationPolicy, PendingAlert, Stage, StagingControl, SupervisedBreaker, Triggers,
+};
 
 use super::figures::rfc3339;
 use super::opsgenie::OpsGenieStatus;
@@ -33,7 +35,7 @@ impl Alerting {
 
     /// Has the breaker of `watch` page people.
     #[must_use]
-    pub fn connect(&self, watch: Watch) -> Watch {
+    pub fn connect(&self, watch: SupervisedBreaker) -> SupervisedBreaker {
         let watch = watch.staging(self.staging.clone());
         self.sinks.iter().fold(watch, |watch, sink| watch.sink(sink.clone()))
     }
@@ -89,13 +91,13 @@ impl Alerting {
 }
 
 /// When alerts are sent, by the keys of `[opsgenie]`. They hold for every sink.
-pub fn staging_policy(config: &OpsGenie) -> StagingPolicy {
+pub fn staging_policy(config: &OpsGenie) -> EscalationPolicy {
     let mut triggers = Triggers::default();
     triggers.breaker_open = config.trigger_on_breaker_open;
     triggers.breaker_reset = config.trigger_on_breaker_reset;
     triggers.memory_threshold = config.trigger_on_memory_threshold;
     triggers.latency_threshold = config.trigger_on_latency_threshold;
-    let mut policy = StagingPolicy::default();
+    let mut policy = EscalationPolicy::default();
     policy.triggers = triggers;
     policy.escalate_after = Duration::from_secs(config.time_before_send_alert.into());
     policy.cooldown = Duration::from_secs(config.alert_cooldown_seconds.into());

@@ -7,7 +7,7 @@ use tripline_runtime::DeliveryError;
 use super::wire::Answer;
 
 /// Nobody is waited for longer than this, whatever a server says: the alert is worth more.
-const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+const MAX_WAIT: Duration = Duration::from_secs(3_600);
 /// Of a service's own words, at most, in characters.
 const REASON_CHARS: usize = 300;
 
@@ -55,7 +55,7 @@ pub(super) fn wait(period: Option<&str>, retry_after: Option<&str>, now: SystemT
     };
     let period = period.and_then(seconds);
     let retry_after = retry_after.and_then(|text| seconds(text).or_else(|| date(text)));
-    period.max(retry_after).map(|wait| wait.min(LONGEST_WAIT))
+    period.max(retry_after).map(|wait| wait.min(MAX_WAIT))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use tripline_runtime::{Alert, AlertSink, Arrival, DeliveryError, Page, PageAction, Priority, Stage};
+use tripline_runtime::{Alert, AlertSink, DeliveryError, DeliveryStatus, Page, PageAction, Priority, Stage};
 
 use super::alias::AliasNames;
 
@@ -34,7 +34,9 @@ impl PageRules {
             Stage::Single => (self.single, PageAction::Create),
             Stage::Initial => (self.initial, PageAction::Create),
             Stage::Escalated => (self.escalated, PageAction::Escalate),
-            end if end.is_end() && alert.earlier.escalated != Arrival::Never => (self.escalated, PageAction::Close),
+            end if end.is_end() && alert.earlier.escalated != DeliveryStatus::NotSent => {
+                (self.escalated, PageAction::Close)
+            }
             end if end.is_end() => (self.single, PageAction::Close),
             _ => (self.single, PageAction::Create),
         };

@@ -2,19 +2,23 @@
 
 use std::sync::Arc;
 
-use tripline_runtime::{Clock, Watch};
+use tripline_runtime::{Clock, SupervisedBreaker};
 
-use super::Failure;
+use super::CliError;
 use crate::alerts::Alerting;
+use crate::api::{AlertsView, PendingAlert};
 use crate::config::Config;
-use crate::http::{AlertsView, PendingAlert};
 use crate::state_dir::StateDir;
 
 /// Has the breaker of `watch` page people, after a restart from where `state_dir` says that it stood.
-pub(super) fn connect(alerting: &Alerting, config: &Config, watch: Watch) -> Result<Watch, Failure> {
+pub(super) fn connect(
+    alerting: &Alerting,
+    config: &Config,
+    watch: SupervisedBreaker,
+) -> Result<SupervisedBreaker, CliError> {
     let watch = alerting.connect(watch);
     let Some(root) = &config.state_dir else { return Ok(watch) };
-    let opened = StateDir::open(root, &config.name).map_err(Failure::new)?;
+    let opened = StateDir::open(root, &config.name).map_err(CliError::new)?;
     tracing::info!(state_dir = %root.display(), "incidents and alerts survive a restart");
     Ok(opened.connect(watch))
 }

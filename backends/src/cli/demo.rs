@@ -15,7 +15,7 @@ use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::{ApiError, ApiJson, Given, Input, Payload, PostErrors};
+use crate::api::{ApiError, ApiJson, FromPayload, Payload, PostErrors, ValidJson};
 use crate::memory::MockMemory;
 use crate::tower::{BreakerLayer, service_unavailable};
 
@@ -24,7 +24,7 @@ const NORMAL_DELAY: Duration = Duration::from_millis(20);
 /// How many requests a latency spike makes slow.
 const SPIKE_REQUESTS: u64 = 100;
 /// The longest delay that can be set.
-const LONGEST_DELAY: Duration = Duration::from_secs(60);
+const MAX_DELAY: Duration = Duration::from_secs(60);
 
 /// The service behind the breaker.
 #[derive(Debug, Clone)]
@@ -86,7 +86,7 @@ impl Demo {
 
     /// Clearly slower than the threshold in force.
     fn slow(&self) -> Duration {
-        (Duration::from(self.breaker.slow_after()) * 2).min(LONGEST_DELAY)
+        (Duration::from(self.breaker.slow_after()) * 2).min(MAX_DELAY)
     }
 
     fn start(&self, scenario: Scenario) -> Result<(), ApiError> {
@@ -147,7 +147,7 @@ struct Tested {
 /// Why a call was refused.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only described here; the tower layer writes it")]
-struct Refusal {
+struct Rejection {
     error: String,
     breaker: String,
     reason: String,
@@ -159,7 +159,7 @@ struct Refusal {
 /// An endpoint behind the breaker.
 #[utoipa::path(get, path = "/test", tag = "demo", responses(
     (status = 200, description = "It was called.", body = Tested),
-    (status = 503, description = "The breaker refuses it.", body = Refusal)))]
+    (status = 503, description = "The breaker refuses it.", body = Rejection)))]
 async fn test(State(demo): State<Demo>) -> ApiJson<Tested> {
     let delay = demo.next_delay();
     smol::Timer::after(delay).await;
@@ -176,7 +176,7 @@ struct Delay {
 
 const DELAYS: &str = "a duration like \"500ms\" or \"2s\", at most 60s";
 
-impl Input for Delay {
+impl FromPayload for Delay {
     fn read(payload: &Payload) -> Result<Self, ApiError> {
         Ok(Self { delay: payload.text("delay", DELAYS)?.to_owned() })
     }
@@ -185,16 +185,16 @@ impl Input for Delay {
 /// Sets how long the endpoint takes.
 #[utoipa::path(post, path = "/test/delay", tag = "demo", request_body = Delay, responses(
     (status = 200, description = "It takes so long now.", body = Delay), PostErrors))]
-async fn set_delay(State(demo): State<Demo>, Given(new): Given<Delay>) -> Result<ApiJson<Delay>, ApiError> {
+async fn set_delay(State(demo): State<Demo>, ValidJson(new): ValidJson<Delay>) -> Result<ApiJson<Delay>, ApiError> {
     let delay = humantime::parse_duration(&new.delay)
         .ok()
-        .filter(|&delay| delay <= LONGEST_DELAY)
+        .filter(|&delay| delay <= MAX_DELAY)
         .ok_or_else(|| ApiError::bad_value("delay", shown(&new.delay), DELAYS))?;
     demo.set_delay(delay);
     Ok(ApiJson(Delay { delay: humantime::format_duration(delay).to_string() }))
 }
 
-impl Input for Scenario {
+impl FromPayload for Scenario {
     fn read(payload: &Payload) -> Result<Self, ApiError> {
         let allowed = Self::ALL.map(Self::as_str).join(", ");
         let text = payload.text("scenario", &allowed)?;
@@ -223,7 +223,10 @@ struct Begun {
 /// Begins a scenario.
 #[utoipa::path(post, path = "/test/trigger", tag = "demo", request_body = Scenario, responses(
     (status = 200, description = "It has begun.", body = Begun), PostErrors))]
-async fn trigger(State(demo): State<Demo>, Given(scenario): Given<Scenario>) -> Result<ApiJson<Begun>, ApiError> {
+async fn trigger(
+    State(demo): State<Demo>,
+    ValidJson(scenario): ValidJson<Scenario>,
+) -> Result<ApiJson<Begun>, ApiError> {
     demo.start(scenario)?;
     Ok(ApiJson(Begun { scenario: scenario.as_str(), effect: scenario.effect() }))
 }

@@ -134,8 +134,8 @@ pub fn main() -> ExitCode {
     result.map_or_else(failed, |()| ExitCode::SUCCESS)
 }
 
-fn failed(failure: Failure) -> ExitCode {
-    note(failure);
+fn failed(failure: CliError) -> ExitCode {
+    eprint_line(failure);
     ExitCode::FAILURE
 }
 
@@ -151,26 +151,26 @@ fn unparsed(error: &clap::Error) -> ExitCode {
 }
 
 /// A line for standard output. Nobody may be reading there any more, which is no reason to fail.
-fn say(line: impl Display) {
+fn print_line(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// A line for standard error, in the same way.
-fn note(line: impl Display) {
+fn eprint_line(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// A command did not do what it should: the text says what is wrong, where and what is allowed.
 #[derive(Debug)]
-struct Failure(String);
+struct CliError(String);
 
-impl Display for Failure {
+impl Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl Failure {
+impl CliError {
     fn new(text: impl Display) -> Self {
         Self(text.to_string())
     }

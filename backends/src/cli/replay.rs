@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use tripline_runtime::core::Latency;
 
-use super::{Failure, ReplayArgs, note};
+use super::{CliError, ReplayArgs, eprint_line};
 use crate::config::MAX_FILE_BYTES;
 use crate::replay::{Mode, Options, ReplayError, Report, run};
 use input::tell_of_log;
@@ -113,7 +113,7 @@ The recording is read once, whatever the number of settings. The page of
 else is ever written over."#;
 
 /// Feeds the file through the breaker and prints what came of it.
-pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
+pub(super) fn replay(args: &ReplayArgs) -> Result<(), CliError> {
     if !args.compare.is_empty() || args.report.is_some() {
         return observed::observed(args);
     }
@@ -133,20 +133,20 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), Failure> {
         }
         // Whoever read has seen enough.
         Err(ReplayError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(ReplayError::Write(error)) => Err(Failure::during("standard output", error)),
+        Err(ReplayError::Write(error)) => Err(CliError::during("standard output", error)),
         Err(error) => Err(unreadable(&name, &error)),
     }
 }
 
 /// The file to replay: the last one that is named, though `--compare` may have taken it for a configuration.
-fn recording(args: &ReplayArgs) -> Result<&Path, Failure> {
+fn recording(args: &ReplayArgs) -> Result<&Path, CliError> {
     let last = args.file.as_ref().or_else(|| args.compare.last().filter(|_| args.compare.len() > 1));
     let last = last.map(PathBuf::as_path).ok_or_else(|| {
-        Failure::new("--compare: the recording is missing; name it after the files (- for standard input)")
+        CliError::new("--compare: the recording is missing; name it after the files (- for standard input)")
     })?;
     if !args.compare.is_empty() && is_configuration(last) {
         let name = last.display();
-        return Err(Failure::new(format!(
+        return Err(CliError::new(format!(
             "{name} is a configuration; the recording is missing, name it after the files (- for standard input)"
         )));
     }
@@ -164,18 +164,18 @@ fn is_configuration(path: &Path) -> bool {
 pub(super) fn tell_of_limit(args: &InputArgs, setting: &str, threshold: Latency) {
     if args.max_latency < f64::from(threshold.as_micros()) / 1e6 {
         let (limit, millis) = (args.max_latency, threshold.as_millis_f64());
-        note(format!(
+        eprint_line(format!(
             "--max-latency {limit} is below latency_threshold = {millis} (ms) of {setting}: no call can be slow"
         ));
     }
 }
 
 /// The input ended early.
-pub(super) fn unreadable(name: &str, error: &ReplayError) -> Failure {
+pub(super) fn unreadable(name: &str, error: &ReplayError) -> CliError {
     if let ReplayError::Line { warnings, .. } = error {
         note_each(name, warnings);
     }
-    Failure::during(name, error)
+    CliError::during(name, error)
 }
 
 /// What the output does not say.
@@ -185,16 +185,16 @@ pub(super) fn tell(report: &Report, name: &str, args: &InputArgs) {
         tell_of_log(name, log, args.latency_unit.is_some());
     }
     if report.log.is_none() && report.records > 0 && args.describes_a_log() {
-        note(format!(
+        eprint_line(format!(
             "{name}: --latency-unit and --latency-field say nothing here; JSON and CSV have milliseconds, in latency_ms"
         ));
     }
     if report.records == 0 {
-        note(format!("{name}: there are no records in it"));
+        eprint_line(format!("{name}: there are no records in it"));
     }
     let (calls, count) = if report.shortened == 1 { ("call", "it counts") } else { ("calls", "they count") };
     if report.shortened > 0 {
-        note(format!(
+        eprint_line(format!(
             "{} {calls} took longer than --max-latency {}; {count} as started that long before the end",
             report.shortened, args.max_latency
         ));
@@ -203,6 +203,6 @@ pub(super) fn tell(report: &Report, name: &str, args: &InputArgs) {
 
 fn note_each(name: &str, warnings: &[crate::replay::Warning]) {
     for warning in warnings {
-        note(format!("{name}: {warning}"));
+        eprint_line(format!("{name}: {warning}"));
     }
 }

@@ -10,16 +10,16 @@ use async_signal::{Signal, Signals};
 use smol::channel::bounded;
 use smol::future::or;
 use smol::stream::StreamExt as _;
-use tripline_runtime::{Background, Breaker, MemorySource, Registry, SystemClock, Watch, supervise};
+use tripline_runtime::{Background, Breaker, MemorySource, Registry, SupervisedBreaker, SystemClock, supervise};
 
 use super::demo::Demo;
-use super::{DEFAULT_CONFIG, Failure, ServeArgs, alerts, say, token};
+use super::{CliError, DEFAULT_CONFIG, ServeArgs, alerts, print_line, token};
 use crate::alerts::Alerting;
+use crate::api::{ApiState, EventLog, ServerLimits, router_with_documented, serve as serve_http};
 use crate::config::{Config, LogFormat, LogLevel, recommended};
-use crate::http::{ApiState, ServerLimits, Timeline, router_with_documented, serve as serve_http};
 use crate::http_client::HyperClient;
-use crate::live::Opened;
 use crate::memory::{self, MemorySourceKind, MockMemory, ResidentMemory};
+use crate::reload::LoadedConfig;
 
 /// How long requests in flight may take after a signal: longer than usual requests do.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -29,7 +29,7 @@ const ALERT_DRAIN: Duration = Duration::from_secs(10);
 const RECOMMENDED: &str = "recommended configuration";
 
 /// Serves until SIGTERM or SIGINT, then answers what is in flight. A second signal ends it at once.
-pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
+pub(super) fn serve(args: &ServeArgs) -> Result<(), CliError> {
     let opened = configuration(args.config.as_deref())?;
     let mut config = opened.config().clone();
     if let Some(listen) = args.listen {
@@ -57,15 +57,15 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
     if let Some(path) = &file {
         builder = builder.config_file(path);
     }
-    let breaker = builder.build().map_err(Failure::new)?;
+    let breaker = builder.build().map_err(CliError::new)?;
     let registry = Registry::new();
-    registry.add(breaker.clone()).map_err(Failure::new)?;
-    let starting = |error| Failure::during("starting a thread", error);
+    registry.add(breaker.clone()).map_err(CliError::new)?;
+    let starting = |error| CliError::during("starting a thread", error);
 
     let memory = Memory::open(config.memory_source)?;
     let alerting = Alerting::new(&config, &HyperClient::default());
-    let timeline = Timeline::default();
-    let watch = Watch::new(breaker.clone()).memory(memory.source.clone()).sink(Arc::new(timeline.clone()));
+    let timeline = EventLog::default();
+    let watch = SupervisedBreaker::new(breaker.clone()).memory(memory.source.clone()).sink(Arc::new(timeline.clone()));
     let watch = alerts::connect(&alerting, &config, watch)?;
     alerts::start(&alerting, clock.clone());
     let (supervisor, dispatcher, stop) = supervise(clock, [watch], u64::from(std::process::id()));
@@ -92,14 +92,14 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), Failure> {
 }
 
 /// The configuration that the user names, else `breakers.toml`, else the recommended one; the environment on top.
-fn configuration(named: Option<&Path>) -> Result<Opened, Failure> {
+fn configuration(named: Option<&Path>) -> Result<LoadedConfig, CliError> {
     let environment = Box::new(|name: &str| std::env::var(name).ok());
     let usual = Some(Path::new(DEFAULT_CONFIG)).filter(|path| path.exists());
     match named.or(usual) {
-        Some(path) => Opened::file(path, environment),
-        None => Opened::text(&recommended(), RECOMMENDED, environment),
+        Some(path) => LoadedConfig::file(path, environment),
+        None => LoadedConfig::text(&recommended(), RECOMMENDED, environment),
     }
-    .map_err(|errors| Failure::with_config(&errors))
+    .map_err(|errors| CliError::with_config(&errors))
 }
 
 fn start_log(config: &Config) {
@@ -123,24 +123,24 @@ struct Memory {
 }
 
 impl Memory {
-    fn open(kind: MemorySourceKind) -> Result<Self, Failure> {
+    fn open(kind: MemorySourceKind) -> Result<Self, CliError> {
         if kind == MemorySourceKind::Mock {
             let mock = MockMemory::default();
             return Ok(Self { source: Arc::new(mock.clone()), mock: Some(mock) });
         }
         let source = memory::open(kind)
-            .map_err(|error| Failure::during(format!("memory_source = \"{}\"", kind.as_str()), error))?;
+            .map_err(|error| CliError::during(format!("memory_source = \"{}\"", kind.as_str()), error))?;
         tracing::info!(source = source.name(), "memory is sampled");
         Ok(Self { source, mock: None })
     }
 }
 
-async fn serve_until_signalled(address: SocketAddr, app: axum::Router, background: Background) -> Result<(), Failure> {
+async fn serve_until_signalled(address: SocketAddr, app: axum::Router, background: Background) -> Result<(), CliError> {
     let listener = listen(address)?;
-    let local = listener.get_ref().local_addr().map_err(Failure::new)?;
-    let mut signals = Signals::new([Signal::Term, Signal::Int]).map_err(|error| Failure::during("signals", error))?;
+    let local = listener.get_ref().local_addr().map_err(CliError::new)?;
+    let mut signals = Signals::new([Signal::Term, Signal::Int]).map_err(|error| CliError::during("signals", error))?;
     // To standard output, so that a script can read the port it was given.
-    say(format!("listening on http://{local}"));
+    print_line(format!("listening on http://{local}"));
     tracing::info!(address = %local, "listening");
 
     let (stop, stopped) = bounded::<()>(1);
@@ -152,7 +152,7 @@ async fn serve_until_signalled(address: SocketAddr, app: axum::Router, backgroun
         );
         let _ = stop.send(()).await;
         signals.next().await;
-        Err(Failure::new("a second signal: ended at once, whatever was in flight"))
+        Err(CliError::new("a second signal: ended at once, whatever was in flight"))
     };
     let stopped = async move {
         let _ = stopped.recv().await;
@@ -168,19 +168,19 @@ async fn serve_until_signalled(address: SocketAddr, app: axum::Router, backgroun
         }
         match served.cut_off {
             0 => Ok(()),
-            cut_off => Err(Failure::new(format!("stopped before all requests were answered: {cut_off} were cut off"))),
+            cut_off => Err(CliError::new(format!("stopped before all requests were answered: {cut_off} were cut off"))),
         }
     };
     or(signalled_twice, served).await
 }
 
-fn listen(address: SocketAddr) -> Result<smol::Async<TcpListener>, Failure> {
+fn listen(address: SocketAddr) -> Result<smol::Async<TcpListener>, CliError> {
     let listener = TcpListener::bind(address).map_err(|error| {
-        let failure = Failure::during(format!("http.listen = {address}"), &error);
+        let failure = CliError::during(format!("http.listen = {address}"), &error);
         match error.kind() {
-            ErrorKind::AddrInUse => Failure::new(format!("{failure}; --listen gives another address")),
+            ErrorKind::AddrInUse => CliError::new(format!("{failure}; --listen gives another address")),
             _ => failure,
         }
     })?;
-    smol::Async::try_from(listener).map_err(Failure::new)
+    smol::Async::try_from(listener).map_err(CliError::new)
 }

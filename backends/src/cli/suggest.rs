@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::replay::settings::{configuration, recommended_with};
 use super::replay::{InputArgs, name_of, tell, unreadable};
-use super::{Failure, note};
+use super::{CliError, eprint_line};
 use crate::config::{Config, breaker_values};
 use crate::replay::Setting;
 use crate::replay::suggest::{RECOMMENDED, SuggestOptions, suggest as find};
@@ -55,7 +55,7 @@ Exit codes: 0 there is a proposal, though perhaps with doubts (lines with # !); 
 const NOT_KEPT: [&str; 5] = ["percentile", "latency_threshold", "latency_window_size", "trip_confidence", "enabled"];
 
 /// Proposes settings from the recording and prints them.
-pub(super) fn suggest(args: &SuggestArgs) -> Result<(), Failure> {
+pub(super) fn suggest(args: &SuggestArgs) -> Result<(), CliError> {
     let mut options = options(args)?;
     options.reading = args.input.reading()?;
     let name = name_of(&args.file);
@@ -70,18 +70,18 @@ pub(super) fn suggest(args: &SuggestArgs) -> Result<(), Failure> {
     match written.and_then(|()| output.flush()) {
         // Whoever read has seen enough.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            return Err(Failure::during("standard output", error));
+            return Err(CliError::during("standard output", error));
         }
         _ => {}
     }
     if found.proposal.is_none() {
-        return Err(Failure::during(name, found.doubts.first().map_or("no proposal", String::as_str)));
+        return Err(CliError::during(name, found.doubts.first().map_or("no proposal", String::as_str)));
     }
     Ok(())
 }
 
 /// What the proposal changes, what of it is kept, and what it is compared with.
-fn options(args: &SuggestArgs) -> Result<SuggestOptions, Failure> {
+fn options(args: &SuggestArgs) -> Result<SuggestOptions, CliError> {
     let defaults = setting("the defaults", &Config::default());
     let Some(path) = &args.config else {
         let config = recommended_with(&args.set)?;
@@ -92,7 +92,7 @@ fn options(args: &SuggestArgs) -> Result<SuggestOptions, Failure> {
     let config = configuration(Some(path), &args.set)?;
     let configured = setting(&path.display().to_string(), &config);
     if !config.policy.enabled {
-        note(format!("{}: enabled = false; the proposal is made as if it were true", path.display()));
+        eprint_line(format!("{}: enabled = false; the proposal is made as if it were true", path.display()));
     }
     Ok(with_kept(SuggestOptions::new(configured.clone(), vec![configured, defaults]), &config))
 }

@@ -1,9 +1,9 @@
 //! What the environment says on top of a file.
 
+use super::error::{ConfigErrors, Problem, Reason, Warning};
 use super::keys::{Key, Section};
 use super::model::Config;
 use super::opsgenie::OpsGenie;
-use super::problem::{ConfigErrors, Problem, Reason, Warning};
 use super::secret::{HIDDEN, Secret};
 use super::source::shorten;
 use super::text::TextRule;

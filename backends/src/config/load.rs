@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use super::error::{ConfigErrors, Warning};
 use super::model::Config;
 use super::parse::parse;
-use super::problem::{ConfigErrors, Warning};
 
 /// A configuration file may not be larger than this.
 pub const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -27,7 +27,7 @@ pub fn load(path: &Path) -> Result<(Config, Vec<Warning>), ConfigErrors> {
 pub(crate) struct Unread {
     pub(crate) words: String,
     /// There is a file, and its content is not one that can be used; otherwise it is not there or may not be read.
-    #[cfg_attr(not(feature = "live"), expect(dead_code, reason = "only saving asks"))]
+    #[cfg_attr(not(feature = "reload"), expect(dead_code, reason = "only saving asks"))]
     pub(crate) is_content: bool,
 }
 

@@ -23,40 +23,40 @@
 //! # Ok::<(), tripline_backends::config::ConfigErrors>(())
 //! ```
 
-mod advice;
-#[cfg(feature = "live")]
+#[cfg(feature = "reload")]
 mod change;
 mod environment;
+mod error;
 mod keys;
+mod lints;
 mod load;
 mod model;
 mod opsgenie;
 mod parse;
-mod problem;
 mod recommended;
 mod secret;
 mod source;
+mod string_enum;
 mod text;
 mod value;
-mod words;
 
-#[cfg(feature = "live")]
+#[cfg(feature = "reload")]
 pub(crate) use change::Setting;
-#[cfg(feature = "live")]
+#[cfg(feature = "reload")]
 pub use change::{Change, Difference, RefusedValue, SettingValue, differences};
 pub use environment::{apply_environment, left_to_environment};
-#[cfg(feature = "live")]
+pub use error::{ConfigErrors, Problem, Reason, Warning};
+#[cfg(feature = "reload")]
 pub(crate) use keys::TOP_ALIAS;
 #[cfg(feature = "cli")]
 pub(crate) use keys::breaker_values;
 pub use keys::key_names;
 pub use load::{MAX_FILE_BYTES, load};
-#[cfg(feature = "live")]
+#[cfg(feature = "reload")]
 pub(crate) use load::{Unread, read};
 pub use model::{Config, Http, Log, LogFormat, LogLevel, Webhook};
 pub use opsgenie::{AlertScope, Contacts, OpsGenie, Priority, Provider, Region};
 pub use parse::parse;
-pub use problem::{ConfigErrors, Problem, Reason, Warning};
 pub use recommended::recommended;
 pub use secret::Secret;
 pub use value::percentile;

@@ -8,7 +8,7 @@ use tripline_runtime::core::Policy;
 
 use super::opsgenie::OpsGenie;
 use super::secret::Secret;
-use super::words::words;
+use super::string_enum::words;
 use crate::memory::MemorySourceKind;
 
 /// A whole, valid configuration. `Config::default()` is what an empty file means.

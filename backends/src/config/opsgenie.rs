@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::secret::Secret;
-use super::words::words;
+use super::string_enum::words;
 
 words! {
     /// Which service takes the alerts.

@@ -6,17 +6,17 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::advice::advice;
+use super::error::{ConfigErrors, Problem, Reason, Warning};
 use super::keys::{DAY_SECONDS, Key, RESERVED, SECTIONS, Section, TOP_ALIAS, join};
+use super::lints::advice;
 use super::model::Config;
-use super::problem::{ConfigErrors, Problem, Reason, Warning};
 use super::secret::HIDDEN;
 use super::source::{Source, shorten};
 use super::value::Field;
 use crate::suggest::closest;
 
 /// Unknown keys beyond this many are only counted: such a file is not a configuration with a typo.
-const MOST_UNKNOWN: usize = 50;
+const MAX_UNKNOWN: usize = 50;
 
 /// Reads a configuration from `text`; `file` is only what problems and warnings call it. Pure: no file, no environment.
 ///
@@ -138,7 +138,7 @@ impl Reader<'_> {
 
     fn unknown(&mut self, section: &Section, place: &Place, name: &str) {
         self.unknown += 1;
-        if self.unknown <= MOST_UNKNOWN {
+        if self.unknown <= MAX_UNKNOWN {
             let meant = suggestion(section, name).map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
             let line = Some(self.source.place(place.key.start).0);
             self.warn(line, &place.written, format!("unknown key, ignored{meant}"));
@@ -152,8 +152,8 @@ impl Reader<'_> {
     fn finish(mut self) -> Result<(Config, Vec<Warning>), ConfigErrors> {
         self.longest_wait();
         self.webhook_address();
-        if self.unknown > MOST_UNKNOWN {
-            let more = self.unknown - MOST_UNKNOWN;
+        if self.unknown > MAX_UNKNOWN {
+            let more = self.unknown - MAX_UNKNOWN;
             self.warn(None, "", format!("{more} more unknown keys, ignored"));
         }
         let Some(errors) = ConfigErrors::of(std::mem::take(&mut self.problems)) else {

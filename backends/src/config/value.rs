@@ -12,9 +12,9 @@ use super::model::Config;
 use super::text::{TextRule, quoted};
 
 /// A list or map longer than this is not one that a person wrote.
-const MOST_ENTRIES: usize = 100;
+const MAX_ENTRIES: usize = 100;
 /// Longest text in a list or map, in characters.
-const MOST_CHARACTERS: usize = 1_000;
+const MAX_CHARACTERS: usize = 1_000;
 
 /// The percentile that `x` means: a ratio 0 < x ≤ 1, or percent 50 ≤ x ≤ 100; `None` for anything else.
 ///
@@ -65,12 +65,12 @@ impl Field {
             }
             (Self::Percentile(access), value) => number(value).and_then(|x| (access.put)(config, x)),
             (Self::Word(..) | Self::Text(..), DeValue::String(text)) => self.set_text(config, text),
-            (Self::Texts(access), DeValue::Array(items)) if items.len() <= MOST_ENTRIES => {
+            (Self::Texts(access), DeValue::Array(items)) if items.len() <= MAX_ENTRIES => {
                 let items = items.iter().enumerate().map(|(i, item)| (format!("[{i}]"), item));
                 let texts = all_texts(items)?.into_iter().map(|(_, text)| text).collect();
                 (access.put)(config, texts)
             }
-            (Self::TextMap(access), DeValue::Table(table)) if table.len() <= MOST_ENTRIES => {
+            (Self::TextMap(access), DeValue::Table(table)) if table.len() <= MAX_ENTRIES => {
                 (access.put)(config, all_texts(entries(table))?.into_iter().collect())
             }
             _ => None,
@@ -131,9 +131,9 @@ impl fmt::Display for Field {
                 f.write_str(&words.join(", "))
             }
             Self::Text(rule, _) => rule.fmt(f),
-            Self::Texts(_) => write!(f, "up to {MOST_ENTRIES} texts, each 1 to {MOST_CHARACTERS} characters"),
+            Self::Texts(_) => write!(f, "up to {MAX_ENTRIES} texts, each 1 to {MAX_CHARACTERS} characters"),
             Self::TextMap(_) => {
-                write!(f, "a table of up to {MOST_ENTRIES} names with texts, each 1 to {MOST_CHARACTERS} characters")
+                write!(f, "a table of up to {MAX_ENTRIES} names with texts, each 1 to {MAX_CHARACTERS} characters")
             }
         }
     }
@@ -213,7 +213,7 @@ fn entries<'t>(table: &'t DeTable<'_>) -> impl Iterator<Item = (String, &'t Span
 fn all_texts<'t>(
     entries: impl Iterator<Item = (String, &'t Spanned<DeValue<'t>>)>,
 ) -> Result<Vec<(String, String)>, Vec<Refused>> {
-    let fits = |text: &str| (1..=MOST_CHARACTERS).contains(&text.chars().count());
+    let fits = |text: &str| (1..=MAX_CHARACTERS).contains(&text.chars().count());
     let (mut texts, mut refused) = (Vec::new(), Vec::new());
     for (name, value) in entries {
         match value.get_ref() {

@@ -2,9 +2,9 @@
 
 use tripline_runtime::{DeliveryCount, DeliveryStats};
 
-use super::text::{Family, Text};
+use super::encoder::{Encoder, Family};
 
-pub(super) fn write(text: &mut Text, stats: &DeliveryStats) {
+pub(super) fn write(text: &mut Encoder, stats: &DeliveryStats) {
     let counts = stats.deliveries();
     each(text.counter("tripline_alerts_sent_total", "Alerts that a sink took."), &counts, |count| count.sent);
     each(text.counter("tripline_alerts_failed_total", "Alerts that were given up."), &counts, |count| count.failed);

@@ -1,10 +1,10 @@
 //! How long calls took, as a histogram.
 
+use super::encoder::Encoder;
 use super::reading::Reading;
-use super::text::Text;
 
 /// Nothing where no breaker keeps a histogram.
-pub(super) fn write(text: &mut Text, readings: &[Reading]) {
+pub(super) fn write(text: &mut Encoder, readings: &[Reading]) {
     let kept = || readings.iter().filter_map(|reading| Some((reading.name.as_str(), reading.durations.as_ref()?)));
     if kept().next().is_none() {
         return;

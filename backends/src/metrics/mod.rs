@@ -31,14 +31,14 @@
 
 mod delivery;
 mod durations;
+mod encoder;
 mod reading;
-mod text;
 
 use tripline_runtime::core::{Latency, MemoryState, StateKind, TripReason};
 use tripline_runtime::{DeliveryStats, Registry};
 
+use encoder::Encoder;
 use reading::Reading;
-use text::Text;
 
 /// The media type of [`render`]'s text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -49,7 +49,7 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// It owns each breaker's core a few times, for microseconds, and takes the lock of its alerts.
 pub fn render(registry: &Registry, deliveries: Option<&DeliveryStats>, resident_bytes: Option<u64>) -> String {
     let readings: Vec<Reading> = registry.all().iter().map(Reading::take).collect();
-    let mut text = Text::default();
+    let mut text = Encoder::default();
     states(&mut text, &readings);
     calls(&mut text, &readings);
     durations::write(&mut text, &readings);
@@ -64,7 +64,7 @@ pub fn render(registry: &Registry, deliveries: Option<&DeliveryStats>, resident_
     text.into_string()
 }
 
-fn states(text: &mut Text, readings: &[Reading]) {
+fn states(text: &mut Encoder, readings: &[Reading]) {
     let mut family = text.gauge("tripline_state", "1 for the state that holds, 0 for the others.");
     for reading in readings {
         for state in StateKind::ALL {
@@ -87,7 +87,7 @@ fn states(text: &mut Text, readings: &[Reading]) {
         .each(readings, |reading| Some(u8::from(reading.supervised)));
 }
 
-fn calls(text: &mut Text, readings: &[Reading]) {
+fn calls(text: &mut Encoder, readings: &[Reading]) {
     let mut family = text.counter("tripline_calls_total", "Calls that ended, by outcome.");
     for Reading { name, counts, .. } in readings {
         let outcomes = [
@@ -117,7 +117,7 @@ fn calls(text: &mut Text, readings: &[Reading]) {
         .each(readings, |reading| reading.stalled);
 }
 
-fn latency(text: &mut Text, readings: &[Reading]) {
+fn latency(text: &mut Encoder, readings: &[Reading]) {
     text.gauge("tripline_latency_percentile_seconds", "The configured percentile of the window.")
         .each(readings, |reading| reading.percentile.map(seconds));
     text.gauge("tripline_latency_threshold_seconds", "The percentile above which calls are too slow.")
@@ -129,7 +129,7 @@ fn seconds(latency: Latency) -> f64 {
     f64::from(latency.as_micros()) / 1e6
 }
 
-fn memory(text: &mut Text, readings: &[Reading]) {
+fn memory(text: &mut Encoder, readings: &[Reading]) {
     text.gauge("tripline_memory_known", "Whether memory is known; if not, its rule cannot trip.")
         .each(readings, |reading| Some(u8::from(reading.memory_state != MemoryState::Unknown)));
     text.gauge("tripline_memory_threshold_ratio", "The share of the limit from which on memory is exhausted.")

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tripline_runtime::core::{
-    Counts, Latency, MemorySample, MemoryState, MemoryThreshold, RefusalReason, State, StateKind, TripReason,
+    Counts, Latency, MemorySample, MemoryState, MemoryThreshold, RejectionReason, State, StateKind, TripReason,
 };
 use tripline_runtime::{Breaker, BreakerName, LatencyHistogram};
 
@@ -11,7 +11,7 @@ pub(super) struct Reading {
     pub(super) name: BreakerName,
     pub(super) state: StateKind,
     pub(super) counts: Counts,
-    pub(super) refused: Vec<(RefusalReason, u64)>,
+    pub(super) refused: Vec<(RejectionReason, u64)>,
     pub(super) reports_dropped: u64,
     /// Probes admitted, and of those the good ones; none but while half-open.
     pub(super) probes: (u16, u16),
@@ -23,7 +23,7 @@ pub(super) struct Reading {
     pub(super) memory_state: MemoryState,
     pub(super) memory_threshold: MemoryThreshold,
     pub(super) memory: Option<MemorySample>,
-    /// `None` where it is not foretold.
+    /// `None` where it is not forecast.
     pub(super) memory_exhausted_in: Option<Duration>,
     /// `None` where calls in flight are not tracked.
     pub(super) in_flight: Option<usize>,
@@ -58,10 +58,10 @@ impl Reading {
     }
 }
 
-fn refused(breaker: &Breaker) -> Vec<(RefusalReason, u64)> {
-    let open = TripReason::ALL.into_iter().map(RefusalReason::Open);
-    let reasons = open.chain([RefusalReason::Probing, RefusalReason::ForcedOpen]);
-    reasons.map(|reason| (reason, breaker.refused_for(reason))).collect()
+fn refused(breaker: &Breaker) -> Vec<(RejectionReason, u64)> {
+    let open = TripReason::ALL.into_iter().map(RejectionReason::Open);
+    let reasons = open.chain([RejectionReason::Probing, RejectionReason::ForcedOpen]);
+    reasons.map(|reason| (reason, breaker.rejected_for(reason))).collect()
 }
 
 fn probes(state: State) -> (u16, u16) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tripline_runtime::core::{Latency, MemorySample, Outcome, Policy};
 use tripline_runtime::test_util::{MemoryStore, RecordingSink, World};
-use tripline_runtime::{Breaker, BreakerName, DeliveryError, Registry, Watch, supervise};
+use tripline_runtime::{Breaker, BreakerName, DeliveryError, Registry, SupervisedBreaker, supervise};
 
 use super::*;
 
@@ -152,7 +152,7 @@ fn what_became_of_alerts_is_counted_by_breaker_sink_kind_and_stage() {
     let store = Arc::new(MemoryStore::default());
     let (fine, dead) = (RecordingSink::default(), RecordingSink::named("the \"other\" one"));
     dead.set_down(Some(DeliveryError::Retryable { after: None, reason: "down".into() }));
-    let watch = Watch::new(breaker.clone()).sink(Arc::new(fine)).sink(Arc::new(dead)).store(store.clone());
+    let watch = SupervisedBreaker::new(breaker.clone()).sink(Arc::new(fine)).sink(Arc::new(dead)).store(store.clone());
     let (supervisor, dispatcher, _stop) = supervise(world.clock(), [watch], 1);
     let stats = dispatcher.stats();
     world.spawn(supervisor.run());

@@ -20,7 +20,7 @@ use super::timeline::{Bucket, Timeline};
 const FEWEST_CALLS: u64 = 20;
 const FEWEST_STRETCHES: usize = 100;
 /// So many changes of state are drawn where they were; beyond, the states of the stretches are.
-const MOST_CHANGES: usize = 1_000;
+const MAX_CHANGES: usize = 1_000;
 /// The breaker's percentile is looked at so often in a stretch.
 const VIEWS_PER_STRETCH: i64 = 8;
 
@@ -96,7 +96,7 @@ impl Drawing {
 impl Drawing {
     /// The changes of state of a setting, if there are few enough to draw each where it was.
     pub(super) fn changes(&self, setting: usize) -> Option<&[(i64, StateKind)]> {
-        self.changes.get(setting).filter(|changes| changes.len() <= MOST_CHANGES).map(Vec::as_slice)
+        self.changes.get(setting).filter(|changes| changes.len() <= MAX_CHANGES).map(Vec::as_slice)
     }
 }
 
@@ -220,7 +220,7 @@ impl Observer for Course {
         self.tally.changed(change);
         self.leave_state(change.at);
         self.state = change.to;
-        if self.changes.len() <= MOST_CHANGES {
+        if self.changes.len() <= MAX_CHANGES {
             self.changes.push((change.at, change.to));
         }
         self.line.update(change.at, |passage| {

@@ -26,7 +26,7 @@ impl Clock for VirtualClock {
         Instant::from_nanos(self.nanos.load(Ordering::Relaxed))
     }
 
-    fn wall(&self) -> SystemTime {
+    fn system_time(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_nanos(self.nanos.load(Ordering::Relaxed))
     }
 

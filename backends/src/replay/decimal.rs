@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// More digits than this of one number are not looked at; nanoseconds of any accepted time need 22.
-const MOST_DIGITS: u32 = 36;
+const MAX_DIGITS: u32 = 36;
 const NANO_DIGITS_PER_MILLI: i64 = 6;
 
 /// Reads `text` as milliseconds: nanoseconds, rounded to the nearest (half away from zero), saturating far beyond any
@@ -29,7 +29,7 @@ pub(super) fn nanos(text: &str) -> Option<i128> {
         if !digit.is_ascii_digit() {
             return None;
         }
-        if taken < MOST_DIGITS {
+        if taken < MAX_DIGITS {
             mantissa = mantissa * 10 + u128::from(digit - b'0');
             taken += u32::from(mantissa > 0);
             power = power.saturating_sub(after);

@@ -10,7 +10,7 @@ use super::error::ReplayError;
 use super::observe::{Change, Done, DoneCall, Observer, TripAt};
 
 /// So many trips are told one by one; the rest is counted.
-pub const MOST_TRIPS_TOLD: usize = 200;
+pub const MAX_TRIPS_TOLD: usize = 200;
 
 /// What one setting would have done with a recording.
 ///
@@ -35,7 +35,7 @@ pub struct Figures {
     pub reasons: Vec<(TripReason, u64)>,
     /// How many of the trips were with calls that hung, and counted as slow ones.
     pub trips_with_stalls: u64,
-    /// The first [`MOST_TRIPS_TOLD`] of the trips.
+    /// The first [`MAX_TRIPS_TOLD`] of the trips.
     pub first_trips: Vec<Trip>,
     /// How often it closed again.
     pub recoveries: u64,
@@ -140,7 +140,7 @@ impl Tally {
         let figures = &mut self.figures;
         figures.trips += 1;
         figures.trips_with_stalls += u64::from(stalled > 0);
-        if figures.first_trips.len() < MOST_TRIPS_TOLD {
+        if figures.first_trips.len() < MAX_TRIPS_TOLD {
             figures.first_trips.push(Trip { index, at_nanos: at, reason, stalled });
         }
         match figures.reasons.iter_mut().find(|(known, _)| *known == reason) {
@@ -186,7 +186,7 @@ impl Observer for Tally {
 
     fn done(&mut self, record: &Done) -> Result<(), ReplayError> {
         let Some(call) = record.call else { return Ok(()) };
-        let bad = is_bad(&call, self.threshold);
+        let bad = is_unhealthy(&call, self.threshold);
         let figures = &mut self.figures;
         if call.admitted {
             figures.admitted += 1;
@@ -206,7 +206,7 @@ impl Observer for Tally {
     }
 }
 
-fn is_bad(call: &DoneCall, threshold: Latency) -> bool {
+fn is_unhealthy(call: &DoneCall, threshold: Latency) -> bool {
     match call.outcome {
         Outcome::Failed => true,
         Outcome::Ignored => false,

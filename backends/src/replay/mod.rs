@@ -103,7 +103,7 @@ pub use access_log::{LogProblem, LogReport};
 pub use chart::{Drawing, draw};
 pub use compare::{Setting, compare};
 pub use error::{LineProblem, ReplayError};
-pub use figures::{Figures, MOST_TRIPS_TOLD, Trip};
+pub use figures::{Figures, MAX_TRIPS_TOLD, Trip};
 pub use format::{Format, Input, LatencyUnit, LogFormat};
 pub use names::Warning;
 pub use page::BEGINNING as PAGE_BEGINNING;

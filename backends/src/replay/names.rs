@@ -9,9 +9,9 @@ use crate::suggest::closest;
 /// Longer names are no misspelling of ours.
 const LONGEST: usize = 64;
 /// Unknown names beyond this many are looked at each time they come.
-const MOST_REMEMBERED: usize = 256;
+const MAX_REMEMBERED: usize = 256;
 /// Warnings beyond this many are not told: such an input has other columns, not typos.
-const MOST_WARNINGS: usize = 16;
+const MAX_WARNINGS: usize = 16;
 
 /// A field of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,10 +88,10 @@ impl Names {
 
     fn meet_unknown(&mut self, name: &str) {
         let told = self.warnings.len() + self.misspelt.len();
-        if name.len() > LONGEST || told >= MOST_WARNINGS || self.unknown.contains(name) {
+        if name.len() > LONGEST || told >= MAX_WARNINGS || self.unknown.contains(name) {
             return;
         }
-        if self.unknown.len() < MOST_REMEMBERED {
+        if self.unknown.len() < MAX_REMEMBERED {
             self.unknown.insert(name.into());
         } else if self.warnings.iter().any(|warning| warning.name == name) {
             return;
@@ -157,9 +157,9 @@ mod tests {
             names.meet(&"x".repeat(100_000));
             names.end_line(line);
         }
-        assert!(names.unknown.len() <= MOST_REMEMBERED);
+        assert!(names.unknown.len() <= MAX_REMEMBERED);
         let warnings = names.take_warnings();
         assert_eq!(warnings.iter().filter(|warning| warning.name == "at_mss").count(), 1);
-        assert!(warnings.len() <= MOST_WARNINGS, "{}", warnings.len());
+        assert!(warnings.len() <= MAX_WARNINGS, "{}", warnings.len());
     }
 }

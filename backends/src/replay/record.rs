@@ -6,7 +6,7 @@ use super::decimal::{Millis, nanos};
 use super::error::LineProblem;
 
 /// Times of this many milliseconds, before or after 0, are accepted: as milliseconds since 1970 they reach to 2096.
-const MOST_AT_MS: i128 = 4_000_000_000_000;
+const MAX_AT_MS: i128 = 4_000_000_000_000;
 const AT_ALLOWED: &str = "a number of milliseconds from -4000000000000 to 4000000000000";
 const LATENCY_ALLOWED: &str = "a number of milliseconds, 0 or more";
 const MEMORY_ALLOWED: &str = "a number of percent, 0 or more";
@@ -65,7 +65,7 @@ impl Record {
 fn at(text: &str) -> Result<i64, LineProblem> {
     let bad = || bad_number("at_ms", text, AT_ALLOWED);
     let at = nanos(text).ok_or_else(bad)?;
-    if at.abs() > MOST_AT_MS * 1_000_000 {
+    if at.abs() > MAX_AT_MS * 1_000_000 {
         return Err(bad());
     }
     i64::try_from(at).map_err(|_| bad())

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tripline_runtime::core::{
     Breaker as Core, Event, Generation, Instant, Latency, MemorySample, Outcome, Policy, Ratio, StateKind,
 };
-use tripline_runtime::{Breaker, CAPACITY, OwnedPermit};
+use tripline_runtime::{Breaker, MAX_WINDOW, OwnedPermit};
 
 use super::clock::VirtualClock;
 use super::error::ReplayError;
@@ -97,13 +97,13 @@ impl Subject {
     /// Calls in flight become stalled, and what is due now is done.
     pub(super) fn let_time_pass(&mut self) {
         self.count_stalled(self.instant(self.now));
-        self.breaker.handle_time(self.instant(self.now));
+        self.breaker.handle_timeout(self.instant(self.now));
     }
 
     /// As [`Subject::let_time_pass`], but no call becomes stalled by it.
     pub(super) fn look(&mut self) {
         self.count_stalled(self.just_before_now());
-        self.breaker.handle_time(self.instant(self.now));
+        self.breaker.handle_timeout(self.instant(self.now));
     }
 
     /// As [`Subject::look`], and tells what is seen.
@@ -173,7 +173,7 @@ impl Subject {
     }
 }
 
-fn stall_rule(core: &Core<CAPACITY>) -> StallRule {
+fn stall_rule(core: &Core<MAX_WINDOW>) -> StallRule {
     StallRule {
         generation: core.generation(),
         after: Duration::from(core.slow_after()),

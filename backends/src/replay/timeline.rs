@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 /// At most so many buckets; from half of them on are in use once the recording is longer than this many milliseconds.
-const MOST_BUCKETS: i64 = 1_024;
+const MAX_BUCKETS: i64 = 1_024;
 /// The finest bucket: a millisecond.
-const LEAST_WIDTH: i64 = 1_000_000;
+const MIN_WIDTH: i64 = 1_000_000;
 
 /// What is counted in a stretch of time.
 pub(super) trait Bucket: Default {
@@ -25,7 +25,7 @@ pub(super) struct Timeline<B> {
 
 impl<B: Bucket> Default for Timeline<B> {
     fn default() -> Self {
-        Self { width: LEAST_WIDTH, first: 0, buckets: VecDeque::new() }
+        Self { width: MIN_WIDTH, first: 0, buckets: VecDeque::new() }
     }
 }
 
@@ -80,7 +80,7 @@ impl<B: Bucket> Timeline<B> {
         }
         loop {
             let number = at.div_euclid(self.width);
-            if (number + 1).max(self.end()) - number.min(self.first) <= MOST_BUCKETS {
+            if (number + 1).max(self.end()) - number.min(self.first) <= MAX_BUCKETS {
                 break;
             }
             self.double();
@@ -150,7 +150,7 @@ mod tests {
             }
             prop_assert_eq!(sums(&there).iter().sum::<u64>(), instants.len() as u64);
             prop_assert_eq!((there.width, there.first, sums(&there)), (back.width, back.first, sums(&back)));
-            prop_assert!(there.end() - there.first <= MOST_BUCKETS);
+            prop_assert!(there.end() - there.first <= MAX_BUCKETS);
             // Each is in the bucket that its instant belongs to.
             for (place, &count) in sums(&there).iter().enumerate() {
                 let number = there.first.saturating_add_unsigned(place as u64);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tripline_runtime::BreakerName;
 
-use super::problem::{NotOurs, SetAside, StateDirError};
+use super::error::{ForeignState, Quarantined, StateDirError};
 
 const STATE: &str = "state.json";
 /// What will be the state, while it is written. One that a kill left behind means nothing.
@@ -38,7 +38,7 @@ impl Folder {
             Err(TryLockError::Error(error)) => return Err(StateDirError::NotWritable { path: lock_file, error }),
         }
         let folder = Self { path, _lock: lock };
-        match folder.try_out() {
+        match folder.check_writable() {
             // Alerts go out with a full disk too, and saving is tried again.
             Err(error) if !matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
                 return Err(StateDirError::NotWritable { path: folder.path.join(NEXT), error });
@@ -50,7 +50,7 @@ impl Folder {
     }
 
     /// Makes and removes an empty file, so that whoever must not write here hears of it at the start.
-    fn try_out(&self) -> io::Result<()> {
+    fn check_writable(&self) -> io::Result<()> {
         let next = self.path.join(NEXT);
         remove_if_there(&next)?;
         private_file().create_new(true).open(&next)?;
@@ -58,11 +58,11 @@ impl Folder {
     }
 
     /// The bytes of the state, or why they cannot be one; `None` where there is nothing.
-    pub(super) fn read(&self) -> Result<Option<Result<Vec<u8>, NotOurs>>, StateDirError> {
+    pub(super) fn read(&self) -> Result<Option<Result<Vec<u8>, ForeignState>>, StateDirError> {
         let path = self.path.join(STATE);
         match fs::metadata(&path) {
-            Ok(found) if !found.is_file() => return Ok(Some(Err(NotOurs::NoFile))),
-            Ok(found) if found.len() > LARGEST => return Ok(Some(Err(NotOurs::TooLarge { allowed: LARGEST }))),
+            Ok(found) if !found.is_file() => return Ok(Some(Err(ForeignState::NoFile))),
+            Ok(found) if found.len() > LARGEST => return Ok(Some(Err(ForeignState::TooLarge { allowed: LARGEST }))),
             Err(error) if error.kind() == ErrorKind::NotFound && fs::symlink_metadata(&path).is_err() => {
                 return Ok(None);
             }
@@ -76,14 +76,14 @@ impl Folder {
     }
 
     /// Renames what is in the place of the state to a name that is free.
-    pub(super) fn set_aside(&self, why: NotOurs) -> Result<SetAside, StateDirError> {
+    pub(super) fn set_aside(&self, why: ForeignState) -> Result<Quarantined, StateDirError> {
         let was = self.path.join(STATE);
         let names = (1_u32..).map(|number| self.path.join(format!("{STATE}.set-aside-{number}")));
         // Nobody else makes such names: the folder is locked.
         let free = names.into_iter().find(|name| fs::symlink_metadata(name).is_err());
         let now = free.unwrap_or_else(|| self.path.join(format!("{STATE}.set-aside")));
         match fs::rename(&was, &now).and_then(|()| sync_folder(&self.path)) {
-            Ok(()) => Ok(SetAside { was, now, why }),
+            Ok(()) => Ok(Quarantined { was, now, why }),
             Err(error) => Err(StateDirError::NotSetAside { path: was, why, error }),
         }
     }

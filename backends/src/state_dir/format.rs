@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use tripline_runtime::{BreakerName, DurableState};
 
-use super::problem::NotOurs;
+use super::error::ForeignState;
 
 const FORMAT: &str = "tripline-state";
 
@@ -37,22 +37,22 @@ pub(super) fn encode(state: &DurableState) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-pub(super) fn decode(bytes: &[u8], breaker: &BreakerName) -> Result<DurableState, NotOurs> {
+pub(super) fn decode(bytes: &[u8], breaker: &BreakerName) -> Result<DurableState, ForeignState> {
     let file: Read<'_> =
-        serde_json::from_slice(bytes).map_err(|error| NotOurs::Unreadable { reason: error.to_string() })?;
+        serde_json::from_slice(bytes).map_err(|error| ForeignState::Unreadable { reason: error.to_string() })?;
     if file.format != FORMAT {
-        return Err(NotOurs::Foreign { format: file.format.chars().take(80).collect() });
+        return Err(ForeignState::Foreign { format: file.format.chars().take(80).collect() });
     }
     if file.version != u64::from(DurableState::VERSION) {
-        return Err(NotOurs::OtherVersion { version: file.version });
+        return Err(ForeignState::OtherVersion { version: file.version });
     }
     if file.checksum != checksum(file.state.get()) {
-        return Err(NotOurs::Changed);
+        return Err(ForeignState::Changed);
     }
-    let state: DurableState =
-        serde_json::from_str(file.state.get()).map_err(|error| NotOurs::Unreadable { reason: error.to_string() })?;
+    let state: DurableState = serde_json::from_str(file.state.get())
+        .map_err(|error| ForeignState::Unreadable { reason: error.to_string() })?;
     if state.breaker != *breaker {
-        return Err(NotOurs::OtherBreaker { breaker: state.breaker });
+        return Err(ForeignState::OtherBreaker { breaker: state.breaker });
     }
     Ok(state)
 }

@@ -7,18 +7,18 @@
 //! use std::path::Path;
 //! use std::sync::Arc;
 //! use tripline_backends::state_dir::StateDir;
-//! use tripline_runtime::{Breaker, SystemClock, Watch};
+//! use tripline_runtime::{Breaker, SystemClock, SupervisedBreaker};
 //!
 //! let breaker = Breaker::builder(Arc::new(SystemClock::new())).build()?;
 //! let opened = StateDir::open(Path::new("/var/lib/tripline"), breaker.name())?;
-//! let watch = opened.connect(Watch::new(breaker));
+//! let watch = opened.connect(SupervisedBreaker::new(breaker));
 //! # drop(watch);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod error;
 mod folder;
 mod format;
-mod problem;
 
 use std::io;
 use std::path::Path;
@@ -26,10 +26,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use tripline_runtime::{BreakerName, DurableState, StateStore, Watch};
+use tripline_runtime::{BreakerName, DurableState, StateStore, SupervisedBreaker};
 
+pub use self::error::{ForeignState, Quarantined, StateDirError};
 use self::folder::Folder;
-pub use self::problem::{NotOurs, SetAside, StateDirError};
 
 /// Keeps the state of one breaker in a folder of its own. Clones keep it in the same folder.
 ///
@@ -58,13 +58,13 @@ pub struct Opened {
     pub state: Option<DurableState>,
     /// Files that were found in the place of the state and are none. They are kept under another name, for somebody to
     /// look at.
-    pub problems: Vec<SetAside>,
+    pub problems: Vec<Quarantined>,
 }
 
 impl Opened {
     /// Logs the problems as errors; `watch` goes on with what was kept, and keeps its state here from now on.
     #[must_use]
-    pub fn connect(self, watch: Watch) -> Watch {
+    pub fn connect(self, watch: SupervisedBreaker) -> SupervisedBreaker {
         for problem in &self.problems {
             tracing::error!("{problem}");
         }

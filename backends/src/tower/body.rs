@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use http::{HeaderMap, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tripline_runtime::OwnedTimed;
+use tripline_runtime::OwnedTimedPermit;
 use tripline_runtime::core::Outcome;
 
 use super::classify::Classify;
@@ -28,7 +28,7 @@ pin_project! {
 
 /// What is needed when the call ends.
 struct Running<C> {
-    permit: OwnedTimed,
+    permit: OwnedTimedPermit,
     head: Outcome,
     classify: C,
 }
@@ -43,7 +43,7 @@ impl<C> Running<C> {
 }
 
 impl<B: Body, E, C: Classify<Response<B>, E>> MeasuredBody<B, E, C> {
-    pub(super) fn measured(inner: B, permit: OwnedTimed, head: Outcome, classify: C) -> Self {
+    pub(super) fn measured(inner: B, permit: OwnedTimedPermit, head: Outcome, classify: C) -> Self {
         let running = Running { permit, head, classify };
         // Nobody polls a body that is at its end from the start.
         let running = if inner.is_end_stream() {

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
-use tripline_runtime::OwnedTimed;
+use tripline_runtime::OwnedTimedPermit;
 
 use super::measure::Measure;
 use super::rejected::OnRejection;
@@ -37,7 +37,7 @@ pin_project! {
 
 /// What is needed when the call ends.
 struct Running<C> {
-    permit: OwnedTimed,
+    permit: OwnedTimedPermit,
     classify: C,
 }
 
@@ -46,7 +46,7 @@ where
     J: OnRejection<Res, E>,
     M: Measure<Res, E, C>,
 {
-    pub(super) fn called(inner: F, permit: OwnedTimed, classify: C) -> Self {
+    pub(super) fn called(inner: F, permit: OwnedTimedPermit, classify: C) -> Self {
         Self { call: Call::Called { inner, running: Some(Running { permit, classify }) }, types: PhantomData }
     }
 

@@ -2,7 +2,7 @@
 
 use http::Response;
 use http_body::Body;
-use tripline_runtime::OwnedTimed;
+use tripline_runtime::OwnedTimedPermit;
 
 use super::body::MeasuredBody;
 use super::classify::Classify;
@@ -16,7 +16,7 @@ pub trait Measure<Res, E, C>: sealed::Sealed {
     ///
     /// # Errors
     /// The inner service's.
-    fn answered(permit: OwnedTimed, classify: C, result: Result<Res, E>) -> Result<Self::Response, E>;
+    fn answered(permit: OwnedTimedPermit, classify: C, result: Result<Res, E>) -> Result<Self::Response, E>;
 
     /// A response to a call that was not made.
     fn unmeasured(response: Res) -> Self::Response;
@@ -29,7 +29,7 @@ pub struct ToHead;
 impl<Res, E, C: Classify<Res, E>> Measure<Res, E, C> for ToHead {
     type Response = Res;
 
-    fn answered(permit: OwnedTimed, classify: C, result: Result<Res, E>) -> Result<Res, E> {
+    fn answered(permit: OwnedTimedPermit, classify: C, result: Result<Res, E>) -> Result<Res, E> {
         permit.finish(classify.classify(result.as_ref()));
         result
     }
@@ -46,7 +46,7 @@ pub struct ToEndOfBody;
 impl<B: Body, E, C: Classify<Response<B>, E>> Measure<Response<B>, E, C> for ToEndOfBody {
     type Response = Response<MeasuredBody<B, E, C>>;
 
-    fn answered(permit: OwnedTimed, classify: C, result: Result<Response<B>, E>) -> Result<Self::Response, E> {
+    fn answered(permit: OwnedTimedPermit, classify: C, result: Result<Response<B>, E>) -> Result<Self::Response, E> {
         let head = classify.classify(result.as_ref());
         match result {
             Ok(response) => Ok(response.map(|body| MeasuredBody::measured(body, permit, head, classify))),

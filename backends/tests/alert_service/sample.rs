@@ -6,7 +6,7 @@ use tripline_backends::config::{OpsGenie, Secret};
 use tripline_backends::http_client::{ClientLimits, HyperClient};
 use tripline_runtime::core::{Latency, Outcome, Policy};
 use tripline_runtime::test_util::World;
-use tripline_runtime::{Alert, AlertKind, AlertSink, Arrival, DeliveryError, Stage};
+use tripline_runtime::{Alert, AlertKind, AlertSink, DeliveryError, DeliveryStatus, Stage};
 
 /// What must be seen nowhere but by the service.
 pub(crate) const KEY: &str = "k3y-0f-4ll-k3y5";
@@ -29,7 +29,7 @@ pub(crate) fn alert(stage: Stage) -> Alert {
 }
 
 /// The same alert at another stage, after `created` and `escalated`.
-pub(crate) fn stage(alert: &Alert, stage: Stage, created: Arrival, escalated: Arrival) -> Alert {
+pub(crate) fn stage(alert: &Alert, stage: Stage, created: DeliveryStatus, escalated: DeliveryStatus) -> Alert {
     let mut alert = alert.clone();
     (alert.stage, alert.earlier.created, alert.earlier.escalated) = (stage, created, escalated);
     alert

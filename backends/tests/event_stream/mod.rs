@@ -12,7 +12,7 @@ use smol::channel::{Sender, unbounded};
 use smol::future::{FutureExt as _, block_on};
 use smol::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use smol::net::{TcpListener, TcpStream};
-use tripline_backends::http::{Served, ServerLimits, serve};
+use tripline_backends::api::{Served, ServerLimits, serve};
 
 /// No test waits for longer than this; none waits for it where everything is right.
 const TOO_LONG: Duration = Duration::from_secs(30);

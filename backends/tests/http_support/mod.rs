@@ -9,7 +9,7 @@ use futures_lite::future::block_on;
 use http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
 use tower::ServiceExt;
-use tripline_backends::http::{ApiState, router};
+use tripline_backends::api::{ApiState, router};
 use tripline_runtime::core::{Latency, Outcome, Policy, StateKind};
 use tripline_runtime::test_util::{Subject, World};
 use tripline_runtime::{Breaker, Registry};

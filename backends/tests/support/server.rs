@@ -183,7 +183,7 @@ impl Server {
 
     /// Calls the endpoint until it is refused; what the refusal says.
     #[track_caller]
-    pub(crate) fn refused(&self) -> Response {
+    pub(crate) fn rejected(&self) -> Response {
         eventually("a call is refused", || Some(self.get("/test")).filter(|answer| answer.status == 503))
     }
 

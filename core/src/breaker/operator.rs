@@ -3,9 +3,9 @@
 use super::{Breaker, CapacityError, check_capacity};
 use crate::event::{EventKind, IncidentCause};
 use crate::evidence::{Evidence, Slowness};
+use crate::packed_policy::PackedPolicy;
 use crate::policy::Policy;
-use crate::rules::{Limits, Verdict};
-use crate::settings::Settings;
+use crate::rules::{DerivedPolicy, Verdict};
 use crate::state::{Cause, State, TripReason};
 use crate::time::Instant;
 
@@ -20,12 +20,12 @@ impl<const N: usize> Breaker<N> {
         // Calls that are stalled under a lower threshold may yet be fast.
         let stalled = if policy.latency_threshold > self.settings.latency_threshold { 0 } else { self.stalled };
         let enabled = policy.enabled;
-        let was_enabled = core::mem::replace(&mut self.settings, Settings::new(policy)).enabled;
+        let was_enabled = core::mem::replace(&mut self.settings, PackedPolicy::new(policy)).enabled;
         self.settings.enabled = was_enabled;
-        self.limits = Limits::new(policy);
+        self.limits = DerivedPolicy::new(policy);
         self.window.retune(policy);
         self.window.expire(self.time.latest());
-        self.weigh_evidence_again(stalled);
+        self.rebuild_evidence(stalled);
         if !self.verdict().breach {
             self.breaches_in_a_row = 0;
         }
@@ -35,7 +35,7 @@ impl<const N: usize> Breaker<N> {
             self.memory_changed(at);
         }
         #[cfg(feature = "forecast")]
-        self.foretell(at, self.memory.runs_out());
+        self.forecast(at, self.memory.runs_out());
         if enabled {
             self.enable(now);
         } else {
@@ -143,7 +143,7 @@ impl<const N: usize> Breaker<N> {
         match self.state {
             State::Closed => {
                 self.expire_samples(now);
-                self.judge(now, self.verdict());
+                self.evaluate(now, self.verdict());
             }
             State::HalfOpen { .. } => {
                 let reason = self.trip_rule(Verdict::default()).unwrap_or(TripReason::Latency);
@@ -161,7 +161,7 @@ impl<const N: usize> Breaker<N> {
         }
     }
 
-    fn weigh_evidence_again(&mut self, stalled: u16) {
+    fn rebuild_evidence(&mut self, stalled: u16) {
         self.evidence = Evidence::new(self.limits.evidence.as_ref());
         if let Some(rule) = &self.limits.evidence {
             for latency in self.window.latencies() {

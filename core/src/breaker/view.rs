@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::{Breaker, Generation, Trip};
 use crate::counts::Counts;
-#[cfg(feature = "staging")]
+#[cfg(feature = "escalation")]
 use crate::incident::Incident;
 use crate::memory::{MemorySample, MemoryState};
 use crate::policy::Policy;
@@ -14,7 +14,7 @@ use crate::time::Instant;
 use crate::trend::Trend;
 use crate::units::Latency;
 
-/// Figures are as of the latest instant that the breaker has seen; call [`Breaker::handle_time`] first where samples may
+/// Figures are as of the latest instant that the breaker has seen; call [`Breaker::handle_timeout`] first where samples may
 /// have aged meanwhile.
 impl<const N: usize> Breaker<N> {
     /// The state, with its figures.
@@ -114,13 +114,13 @@ impl<const N: usize> Breaker<N> {
         held
     }
 
-    /// Whether memory is foretold to run out within `memory_horizon`, as last told.
+    /// Whether memory is forecast to run out within `memory_horizon`, as last told.
     #[cfg(feature = "forecast")]
     pub fn is_memory_running_out(&self) -> bool {
         self.memory.runs_out()
     }
 
-    /// The horizon in force; zero = nothing is foretold.
+    /// The horizon in force; zero = nothing is forecast.
     #[cfg(feature = "forecast")]
     pub fn memory_horizon(&self) -> Duration {
         self.settings.memory_horizon()
@@ -160,7 +160,7 @@ impl<const N: usize> Breaker<N> {
     }
 
     /// The incident that is on, or the last one; `None` where there was none yet.
-    #[cfg(feature = "staging")]
+    #[cfg(feature = "escalation")]
     pub fn incident(&self) -> Option<Incident> {
         self.incident.last()
     }
@@ -188,7 +188,7 @@ impl<const N: usize> Breaker<N> {
 
     /// What the clock shows at `instant` of the breaker's own time; they differ once a clock was set back.
     pub fn on_clock(&self, instant: Instant) -> Instant {
-        self.time.as_clock_shows(instant)
+        self.time.to_clock(instant)
     }
 
     /// The latest instant seen, in the breaker's own time.

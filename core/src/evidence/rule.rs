@@ -17,7 +17,7 @@ const LOG_OF_QUICK_PART: u32 = 14_624;
 const LOG_OF_PATIENT_PART: u32 = 105_477;
 /// A fast call moves a sum at least by this part of ln ρ, as one does at a share of about a thousandth: no smaller share of slow
 /// calls is told from none.
-const LEAST_PART_OF_FAST: u32 = 512;
+const MIN_PART_OF_FAST: u32 = 512;
 /// Logarithms have so many fractional bits.
 const LOG_BITS: u32 = 16;
 
@@ -26,9 +26,9 @@ pub(super) const FAST: i32 = 64;
 
 /// Where a slow call moves the patient sum by less than so many fast ones, more than a tenth of the calls may be slow, and
 /// ones that hang are no news.
-const LEAST_STEP_OF_HANGING: u16 = 6 * FAST as u16;
+const MIN_STEP_OF_HANGING: u16 = 6 * FAST as u16;
 /// Above this confidence the hang test is off: its own rate of false breaches is not small enough.
-const MOST_CONFIDENCE_OF_HANGING: u32 = upper_half(0.99);
+const MAX_CONFIDENCE_OF_HANGING: u32 = upper_half(0.99);
 
 /// Of floats that are not negative the upper halves compare as they do, up to a millionth; a comparison of two words.
 const fn upper_half(x: f64) -> u32 {
@@ -67,8 +67,7 @@ impl EvidenceRule {
         let bound = log_rounded_up((1.0 + crossings) / (1.0 - confidence));
         let quick = Cusum::new(p0 * QUICK_ODDS_LESS_ONE, LOG_QUICK, bound.wrapping_add(LOG_OF_QUICK_PART))?;
         let patient = Cusum::new(p0 * PATIENT_ODDS_LESS_ONE, LOG_PATIENT, bound.wrapping_add(LOG_OF_PATIENT_PART))?;
-        let hangs_are_news =
-            patient.slow >= LEAST_STEP_OF_HANGING && upper_half(confidence) <= MOST_CONFIDENCE_OF_HANGING;
+        let hangs_are_news = patient.slow >= MIN_STEP_OF_HANGING && upper_half(confidence) <= MAX_CONFIDENCE_OF_HANGING;
         Some(Self {
             quick_bound: quick.bound,
             patient_bound: patient.bound,
@@ -108,7 +107,7 @@ impl Cusum {
     #[inline(never)] // one copy is enough
     fn new(rise: f64, log_of_odds_ratio: u32, log_of_bound: u32) -> Option<Self> {
         // d = 1 + (ρ − 1)·p₀: the log likelihood ratio of a fast call is −ln d, and of a slow one ln ρ − ln d.
-        let fast = log_rounded_up(1.0 + rise).max(log_of_odds_ratio / LEAST_PART_OF_FAST);
+        let fast = log_rounded_up(1.0 + rise).max(log_of_odds_ratio / MIN_PART_OF_FAST);
         let slow = log_of_odds_ratio.saturating_sub(fast);
         // Neither product leaves 32 bits: a logarithm is below 2²², and FAST 2⁶.
         Some(Self {
@@ -225,7 +224,7 @@ mod tests {
                     {
                         let d = 1.0 + odds_less_one * p0;
                         // One step of a fast call, as the test takes it: not less than ln d.
-                        let least = f64::from(((1.0 + odds_less_one).ln() * 65_536.0) as u32 / LEAST_PART_OF_FAST);
+                        let least = f64::from(((1.0 + odds_less_one).ln() * 65_536.0) as u32 / MIN_PART_OF_FAST);
                         let fast = f64::from(log_rounded_up(d)).max(least) / 65_536.0;
                         assert!(fast >= d.ln() - 1e-12);
                         let per_unit = fast / f64::from(FAST);

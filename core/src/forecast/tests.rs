@@ -8,7 +8,7 @@ fn percent(used: u64) -> MemorySample {
     MemorySample { used, limit: Some(100) }
 }
 
-/// Readings every second, from the one that was foretold on; whether it is foretold at the end.
+/// Readings every second, from the one that was forecast on; whether it is forecast at the end.
 fn leak(forecast: &mut MemoryForecast, from_second: u64, seconds: u64) -> bool {
     for second in from_second..from_second + seconds {
         let sample = MemorySample { used: 400 + 5 * (second - from_second), limit: Some(1_000) };
@@ -113,8 +113,8 @@ fn memory_that_is_given_back_ends_a_forecast_at_once_and_for_good() {
             forecast.handle(now, MemorySample { used, limit: Some(1_000) }, Duration::from_secs(seconds)).is_some()
         };
         let leaking = |reading: u64| 400 + 600 * reading.saturating_sub(384) / 256;
-        let foretold = (0..640).find(|&reading| read(reading, leaking(reading))).unwrap();
-        let still = (1..200).filter(|after| read(foretold + after, 500)).count();
+        let forecast = (0..640).find(|&reading| read(reading, leaking(reading))).unwrap();
+        let still = (1..200).filter(|after| read(forecast + after, 500)).count();
         assert_eq!(still, 0, "a horizon of {seconds} s");
     }
 }

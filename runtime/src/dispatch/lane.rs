@@ -6,30 +6,30 @@ use std::time::Duration;
 use futures_lite::{FutureExt as _, future};
 use tripline_core::{AlertKind, Instant};
 
-use crate::alert::{Alert, AlertSink, DeliveryError};
-use crate::backoff::Backoff;
 use crate::clock::Clock;
-use crate::dispatch::post::Post;
+use crate::dispatch::mailbox::Mailbox;
 use crate::dispatch::queue::Attempt;
+use crate::dispatch::retry_backoff::Backoff;
+use crate::incidents::alert::{Alert, AlertSink, DeliveryError};
 use crate::sync::Arc;
 
 /// The other side's own wait is honoured up to this: a resolution must not wait for days because of one bad header.
-const LONGEST_WAIT: Duration = Duration::from_secs(600);
+const MAX_WAIT: Duration = Duration::from_secs(600);
 /// Asking whether an alert was confirmed is not done more often than this.
-const SHORTEST_PENDING: Duration = Duration::from_millis(10);
+const MIN_PENDING: Duration = Duration::from_millis(10);
 /// So long an alert that was accepted but not confirmed keeps a newer one waiting: sent too early, the newer one might
 /// overtake it at the other side.
-const PENDING_PATIENCE: Duration = Duration::from_secs(60);
+const PENDING_TIMEOUT: Duration = Duration::from_secs(60);
 /// So long an attempt waits for the store: one that hangs must not keep people from hearing.
-const STORE_PATIENCE: Duration = Duration::from_secs(5);
+const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// One lane, with its place in the post.
+/// One lane, with its place in the mailbox.
 #[derive(Debug)]
 pub(super) struct Lane {
     index: usize,
     kind: AlertKind,
     sink: Arc<dyn AlertSink>,
-    post: Arc<Post>,
+    mailbox: Arc<Mailbox>,
     clock: Arc<dyn Clock>,
 }
 
@@ -45,14 +45,14 @@ struct Progress {
 }
 
 impl Lane {
-    /// The lanes of a post, in its order.
-    pub(super) fn all(post: &Arc<Post>, sinks: &[Arc<dyn AlertSink>], clock: &Arc<dyn Clock>) -> Vec<Self> {
+    /// The lanes of a mailbox, in its order.
+    pub(super) fn all(mailbox: &Arc<Mailbox>, sinks: &[Arc<dyn AlertSink>], clock: &Arc<dyn Clock>) -> Vec<Self> {
         let places = sinks.iter().flat_map(|sink| AlertKind::ALL.map(|kind| (sink, kind)));
         let lane = |(index, (sink, kind)): (usize, (&Arc<dyn AlertSink>, AlertKind))| Self {
             index,
             kind,
             sink: sink.clone(),
-            post: post.clone(),
+            mailbox: mailbox.clone(),
             clock: clock.clone(),
         };
         places.enumerate().map(lane).collect()
@@ -73,7 +73,7 @@ impl Lane {
                 Err(DeliveryError::Permanent { reason }) => self.give_up(&attempt, &reason, &mut progress),
                 Err(DeliveryError::Pending { after }) => {
                     let now = self.clock.now();
-                    progress.not_before = now + after.clamp(SHORTEST_PENDING, LONGEST_WAIT);
+                    progress.not_before = now + after.clamp(MIN_PENDING, MAX_WAIT);
                     progress.pending.get_or_insert((attempt, now));
                 }
                 Err(DeliveryError::Retryable { after, reason }) => {
@@ -87,13 +87,15 @@ impl Lane {
     /// nothing more will come. A wait belongs to the lane, not to an alert: a newer alert does not end it.
     async fn next(&self, progress: &mut Progress) -> Option<Attempt> {
         loop {
-            let changed = self.post.listen();
+            let changed = self.mailbox.listen();
             let now = self.clock.now();
             let is_due = now >= progress.not_before;
-            if is_due && let Some(attempt) = self.still_pending(progress, now).or_else(|| self.post.begin(self.index)) {
+            if is_due
+                && let Some(attempt) = self.still_pending(progress, now).or_else(|| self.mailbox.begin(self.index))
+            {
                 return Some(attempt);
             }
-            let (is_waiting, closed) = self.post.waits(self.index);
+            let (is_waiting, closed) = self.mailbox.waits(self.index);
             if !is_waiting && closed {
                 return None;
             }
@@ -108,8 +110,8 @@ impl Lane {
     /// The alert that was accepted and is to be asked for, the very same one, unless a newer one has waited long enough.
     fn still_pending(&self, progress: &mut Progress, now: Instant) -> Option<Attempt> {
         let (attempt, since) = progress.pending.as_ref()?;
-        let is_newest = self.post.with(self.index, |lane| lane.queue.is_newest(attempt)).unwrap_or(false);
-        if !is_newest && now >= *since + PENDING_PATIENCE {
+        let is_newest = self.mailbox.with(self.index, |lane| lane.queue.is_newest(attempt)).unwrap_or(false);
+        if !is_newest && now >= *since + PENDING_TIMEOUT {
             progress.pending = None;
             return None;
         }
@@ -118,14 +120,14 @@ impl Lane {
 
     /// Waits until what is kept says that this alert may have arrived, or until that has failed.
     async fn saved(&self, revision: u64) {
-        let deadline = self.clock.now() + STORE_PATIENCE;
+        let deadline = self.clock.now() + STORE_TIMEOUT;
         loop {
-            let changed = self.post.listen();
-            if self.post.is_settled(revision) {
+            let changed = self.mailbox.listen();
+            if self.mailbox.is_settled(revision) {
                 return;
             }
             if self.clock.now() >= deadline {
-                self.post.not_saved("it takes too long");
+                self.mailbox.not_saved("it takes too long");
                 return;
             }
             future::or(changed, self.clock.sleep_until(deadline)).await;
@@ -133,23 +135,23 @@ impl Lane {
     }
 
     fn arrived(&self, attempt: &Attempt, progress: &mut Progress) {
-        self.post.change(self.index, |lane| {
+        self.mailbox.change(self.index, |lane| {
             lane.queue.settle(attempt, true);
-            lane.tally.of(attempt.alert.stage).sent += 1;
+            lane.counters.of(attempt.alert.stage).sent += 1;
         });
         if progress.in_trouble {
-            let (breaker, sink) = (self.post.breaker.as_str(), self.sink.name());
+            let (breaker, sink) = (self.mailbox.breaker.as_str(), self.sink.name());
             tracing::info!(breaker, sink, kind = self.kind.as_str(), "alerts are delivered again");
         }
         progress.settled();
     }
 
     fn give_up(&self, attempt: &Attempt, reason: &str, progress: &mut Progress) {
-        self.post.change(self.index, |lane| {
+        self.mailbox.change(self.index, |lane| {
             lane.queue.settle(attempt, false);
-            lane.tally.of(attempt.alert.stage).failed += 1;
+            lane.counters.of(attempt.alert.stage).failed += 1;
         });
-        let (breaker, sink, alert) = (self.post.breaker.as_str(), self.sink.name(), &attempt.alert);
+        let (breaker, sink, alert) = (self.mailbox.breaker.as_str(), self.sink.name(), &attempt.alert);
         tracing::error!(
             breaker,
             sink,
@@ -163,10 +165,10 @@ impl Lane {
     }
 
     fn try_again(&self, alert: &Alert, after: Option<Duration>, reason: &str, progress: &mut Progress) {
-        self.post.with(self.index, |lane| lane.tally.of(alert.stage).retried += 1);
-        let wait = progress.backoff.next().max(after.unwrap_or(Duration::ZERO).min(LONGEST_WAIT));
+        self.mailbox.with(self.index, |lane| lane.counters.of(alert.stage).retried += 1);
+        let wait = progress.backoff.next().max(after.unwrap_or(Duration::ZERO).min(MAX_WAIT));
         progress.not_before = self.clock.now() + wait;
-        let (breaker, sink, kind) = (self.post.breaker.as_str(), self.sink.name(), self.kind.as_str());
+        let (breaker, sink, kind) = (self.mailbox.breaker.as_str(), self.sink.name(), self.kind.as_str());
         let (incident, stage) = (alert.incident, alert.stage.as_str());
         // A service that is down for an hour is one problem, not hundreds.
         if std::mem::replace(&mut progress.in_trouble, true) {

@@ -1,11 +1,14 @@
 //! How alerts leave: one lane per breaker, sink and kind of alert, in order, with retries, and never in the way of anybody
 //! else; and how what must not be lost is written down before.
 
+pub(crate) mod durable;
+pub(crate) mod retry_backoff;
+
 mod jobs;
 mod lane;
-mod ledger;
+mod mailbox;
 mod outbox;
-mod post;
+mod persister;
 mod queue;
 mod stats;
 
@@ -18,13 +21,13 @@ pub use self::stats::{DeliveryCount, DeliveryStats, StoreCount};
 
 use self::jobs::{Job, all};
 use self::lane::Lane;
-use self::ledger::Ledger;
-use self::post::Post;
-use crate::alert::AlertSink;
+use self::mailbox::Mailbox;
+use self::persister::StatePersister;
+use crate::breaker::name::BreakerName;
 use crate::clock::Clock;
-use crate::durable::{DurableState, StateStore};
-use crate::name::BreakerName;
-use crate::stop::Stop;
+use crate::dispatch::durable::{DurableState, StateStore};
+use crate::incidents::alert::AlertSink;
+use crate::supervisor::shutdown::ShutdownHandle;
 use crate::sync::Arc;
 
 /// Delivers alerts, as a future for any executor.
@@ -40,11 +43,11 @@ use crate::sync::Arc;
 #[must_use = "a dispatcher does nothing until `run`"]
 pub struct Dispatcher {
     clock: Arc<dyn Clock>,
-    stop: Stop,
+    stop: ShutdownHandle,
     seed: u64,
-    posts: Vec<Arc<Post>>,
+    mailboxes: Vec<Arc<Mailbox>>,
     lanes: Vec<Lane>,
-    ledgers: Vec<Ledger>,
+    persisters: Vec<StatePersister>,
 }
 
 /// What was still waiting when the time to drain was over.
@@ -58,8 +61,8 @@ pub struct DrainReport {
 const LAST_SAVE: Duration = Duration::from_secs(5);
 
 impl Dispatcher {
-    pub(crate) fn new(clock: Arc<dyn Clock>, stop: Stop, seed: u64) -> Self {
-        Self { clock, stop, seed, posts: Vec::new(), lanes: Vec::new(), ledgers: Vec::new() }
+    pub(crate) fn new(clock: Arc<dyn Clock>, stop: ShutdownHandle, seed: u64) -> Self {
+        Self { clock, stop, seed, mailboxes: Vec::new(), lanes: Vec::new(), persisters: Vec::new() }
     }
 
     /// Makes the lanes of a breaker, with what `kept` says they were sent and are to be sent.
@@ -77,16 +80,16 @@ impl Dispatcher {
             }
             is_ours
         });
-        let post = Arc::new(Post::new(breaker.clone(), sinks, store.is_some(), kept));
-        self.posts.push(post.clone());
-        self.lanes.extend(Lane::all(&post, sinks, &self.clock));
-        self.ledgers.extend(store.map(|store| Ledger::new(post.clone(), store, self.clock.clone())));
-        Outbox::new(post)
+        let mailbox = Arc::new(Mailbox::new(breaker.clone(), sinks, store.is_some(), kept));
+        self.mailboxes.push(mailbox.clone());
+        self.lanes.extend(Lane::all(&mailbox, sinks, &self.clock));
+        self.persisters.extend(store.map(|store| StatePersister::new(mailbox.clone(), store, self.clock.clone())));
+        Outbox::new(mailbox)
     }
 
     /// The counters of this dispatcher.
     pub fn stats(&self) -> DeliveryStats {
-        DeliveryStats::new(&self.posts)
+        DeliveryStats::new(&self.mailboxes)
     }
 
     /// Delivers until it is told to stop and everything is delivered, or the time to drain is over; tells what is left,
@@ -95,21 +98,23 @@ impl Dispatcher {
         let seeds = (0..).map(|index| self.seed.wrapping_add(index));
         let lanes = self.lanes.into_iter().zip(seeds).map(|(lane, seed)| Box::pin(lane.run(seed)) as Job).collect();
         let delivered = future::or(all(lanes), time_to_drain_is_over(&self.stop, &*self.clock));
-        let ledgers = self.ledgers.iter().cloned().map(|ledger| Box::pin(ledger.run(self.seed)) as Job).collect();
+        let persisters =
+            self.persisters.iter().cloned().map(|persister| Box::pin(persister.run(self.seed)) as Job).collect();
         let written_down = async {
-            all(ledgers).await;
+            all(persisters).await;
             // There may be none, and that ends nothing.
             future::pending::<()>().await;
         };
         // The lanes come first, so that one save covers an alert and that it may have arrived.
         future::or(delivered, written_down).await;
-        let last = self.ledgers.into_iter().map(|ledger| Box::pin(ledger.save_for_the_last_time()) as Job).collect();
+        let last =
+            self.persisters.into_iter().map(|persister| Box::pin(persister.save_for_the_last_time()) as Job).collect();
         future::or(all(last), self.clock.sleep_until(self.clock.now() + LAST_SAVE)).await;
-        DrainReport { undelivered: self.posts.iter().map(|post| post.undelivered()).sum() }
+        DrainReport { undelivered: self.mailboxes.iter().map(|mailbox| mailbox.undelivered()).sum() }
     }
 }
 
-async fn time_to_drain_is_over(stop: &Stop, clock: &dyn Clock) {
+async fn time_to_drain_is_over(stop: &ShutdownHandle, clock: &dyn Clock) {
     loop {
         let stopped = stop.listen();
         if stop.is_set() {

@@ -2,8 +2,8 @@
 
 use tripline_core::{AlertKind, Stage};
 
-use crate::dispatch::post::{LaneBook, Post};
-use crate::name::BreakerName;
+use crate::breaker::name::BreakerName;
+use crate::dispatch::mailbox::{LaneState, Mailbox};
 use crate::sync::Arc;
 
 /// The counters of a dispatcher, for any thread and at any time, also after it has ended. Cheap to clone.
@@ -11,7 +11,7 @@ use crate::sync::Arc;
 /// Reading takes a short lock per breaker, and time and memory in proportion to its sinks.
 #[derive(Debug, Clone)]
 pub struct DeliveryStats {
-    posts: Arc<[Arc<Post>]>,
+    mailboxes: Arc<[Arc<Mailbox>]>,
 }
 
 /// What became of the alerts of one breaker, sink, kind and stage since the dispatcher was made.
@@ -49,31 +49,31 @@ pub struct StoreCount {
 }
 
 impl DeliveryStats {
-    pub(super) fn new(posts: &[Arc<Post>]) -> Self {
-        Self { posts: posts.into() }
+    pub(super) fn new(mailboxes: &[Arc<Mailbox>]) -> Self {
+        Self { mailboxes: mailboxes.into() }
     }
 
     /// The counts, all stages of all kinds of all sinks of all breakers, in this order always; also those that are zero.
     pub fn deliveries(&self) -> Vec<DeliveryCount> {
-        self.posts
+        self.mailboxes
             .iter()
-            .flat_map(|post| {
-                let book = post.book();
-                book.lanes.iter().flat_map(|lane| lane.counts(&post.breaker)).collect::<Vec<_>>()
+            .flat_map(|mailbox| {
+                let state = mailbox.state();
+                state.lanes.iter().flat_map(|lane| lane.counts(&mailbox.breaker)).collect::<Vec<_>>()
             })
             .collect()
     }
 
     /// Of each breaker whose state is kept, how well.
     pub fn stores(&self) -> Vec<StoreCount> {
-        let durable = self.posts.iter().filter(|post| post.is_durable);
+        let durable = self.mailboxes.iter().filter(|mailbox| mailbox.is_durable);
         durable
-            .map(|post| {
-                let book = post.book();
+            .map(|mailbox| {
+                let state = mailbox.state();
                 StoreCount {
-                    breaker: post.breaker.clone(),
-                    failures: book.store_failures,
-                    is_failing: book.store_is_failing,
+                    breaker: mailbox.breaker.clone(),
+                    failures: state.store_failures,
+                    is_failing: state.store_is_failing,
                 }
             })
             .collect()
@@ -82,7 +82,7 @@ impl DeliveryStats {
 
 /// The counters of one lane.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct LaneCounters {
     single: Counters,
     initial: Counters,
     escalated: Counters,
@@ -98,14 +98,14 @@ pub(super) struct Counters {
     pub(super) failed: u64,
 }
 
-impl Tally {
+impl LaneCounters {
     /// The counters of a stage.
     pub(super) fn of(&mut self, stage: Stage) -> &mut Counters {
         match stage {
             Stage::Initial => &mut self.initial,
             Stage::Escalated => &mut self.escalated,
             Stage::Resolved(_) => &mut self.resolved,
-            Stage::TakenOver => &mut self.taken_over,
+            Stage::Superseded => &mut self.taken_over,
             _ => &mut self.single,
         }
     }
@@ -121,7 +121,7 @@ impl Tally {
     }
 }
 
-impl LaneBook {
+impl LaneState {
     fn counts(&self, breaker: &BreakerName) -> Vec<DeliveryCount> {
         let row = |(stage, counters): (&'static str, Counters)| DeliveryCount {
             breaker: breaker.clone(),
@@ -133,6 +133,6 @@ impl LaneBook {
             failed: counters.failed,
             waiting: self.queue.waiting().filter(|waiting| waiting.as_str() == stage).count() as u64,
         };
-        self.tally.rows().into_iter().map(row).collect()
+        self.counters.rows().into_iter().map(row).collect()
     }
 }

@@ -68,7 +68,7 @@ impl Clock for ManualClock {
         lock(&self.state).now
     }
 
-    fn wall(&self) -> SystemTime {
+    fn system_time(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + WALL_AT_START + self.now().since(Instant::ZERO)
     }
 

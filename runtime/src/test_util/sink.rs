@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use async_trait::async_trait;
 use tripline_core::AlertKind;
 
-use crate::alert::{Alert, AlertSink, DeliveryError};
-use crate::name::BreakerName;
+use crate::breaker::name::BreakerName;
+use crate::incidents::alert::{Alert, AlertSink, DeliveryError};
 use crate::sync::{Mutex, lock};
 
 /// A sink that remembers every alert that it took.

@@ -4,7 +4,7 @@ use std::io;
 
 use async_trait::async_trait;
 
-use crate::durable::{DurableState, StateStore};
+use crate::dispatch::durable::{DurableState, StateStore};
 use crate::sync::{Mutex, lock};
 
 /// A store that keeps the last state. It outlives the world that it was used in, as a disk outlives a process.

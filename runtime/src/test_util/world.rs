@@ -3,17 +3,17 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tripline_core::{CapacityError, Instant, Outcome, Policy, StagingPolicy};
+use tripline_core::{CapacityError, EscalationPolicy, Instant, Outcome, Policy};
 
 use super::{ManualClock, RecordingSink, executor::Executor};
 use crate::breaker::Breaker;
 use crate::clock::Clock as _;
-use crate::mock_memory::MockMemory;
-use crate::staging_control::StagingControl;
-use crate::stop::Stop;
+use crate::incidents::staging_control::StagingControl;
+use crate::memory::mock::MockMemory;
+use crate::supervisor::shutdown::ShutdownHandle;
 use crate::supervisor::supervise;
+use crate::supervisor::target::SupervisedBreaker;
 use crate::sync::Arc;
-use crate::watch::Watch;
 
 /// A world in which time passes only when you say so, and everything that is due happens at its instant.
 ///
@@ -38,7 +38,7 @@ pub struct Subject {
     /// How its alerts are staged.
     pub staging: StagingControl,
     /// Stops its supervisor and dispatcher.
-    pub stop: Stop,
+    pub stop: ShutdownHandle,
 }
 
 impl World {
@@ -62,27 +62,27 @@ impl World {
     /// # Errors
     /// [`CapacityError`] where the policy's window is too large.
     pub fn breaker(&self, policy: Policy) -> Result<Subject, CapacityError> {
-        self.staged_breaker(policy, StagingPolicy::default())
+        self.staged_breaker(policy, EscalationPolicy::default())
     }
 
     /// As [`World::breaker`], with alerts in stages.
     ///
     /// # Errors
     /// [`CapacityError`] where the policy's window is too large.
-    pub fn staged_breaker(&self, policy: Policy, staging: StagingPolicy) -> Result<Subject, CapacityError> {
+    pub fn staged_breaker(&self, policy: Policy, staging: EscalationPolicy) -> Result<Subject, CapacityError> {
         let staging = StagingControl::new(staging);
         let breaker = Breaker::builder(self.clock.clone()).policy(policy).seed(self.seed).build()?;
         let memory = Arc::new(MockMemory::default());
         let alerts = Arc::new(RecordingSink::default());
-        let watch = Watch::new(breaker.clone()).memory(memory.clone()).sink(alerts.clone());
+        let watch = SupervisedBreaker::new(breaker.clone()).memory(memory.clone()).sink(alerts.clone());
         let watch = watch.staging(staging.clone());
         let stop = self.supervise([watch]);
         Ok(Subject { breaker, memory, alerts, staging, stop })
     }
 
     /// Runs a supervisor and a dispatcher for these.
-    pub fn supervise(&self, watches: impl IntoIterator<Item = Watch>) -> Stop {
-        let (supervisor, dispatcher, stop) = supervise(self.clock.clone(), watches, self.seed);
+    pub fn supervise(&self, targets: impl IntoIterator<Item = SupervisedBreaker>) -> ShutdownHandle {
+        let (supervisor, dispatcher, stop) = supervise(self.clock.clone(), targets, self.seed);
         self.spawn(supervisor.run());
         self.spawn(async {
             dispatcher.run().await;
@@ -96,7 +96,7 @@ impl World {
         self.executor.spawn(task);
     }
 
-    /// Starts a call of `breaker` that takes `latency`; false if it was refused.
+    /// Starts a call of `breaker` that takes `latency`; false if it was rejected.
     pub fn request(&self, breaker: &Breaker, latency: Duration, outcome: Outcome) -> bool {
         let Ok(permit) = breaker.try_start_owned() else { return false };
         let clock = self.clock.clone();

@@ -6,11 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tripline_runtime::core::{IncidentEnd, Policy, StagingPolicy};
+use tripline_runtime::core::{EscalationPolicy, IncidentEnd, Policy};
 use tripline_runtime::test_util::{RecordingSink, World};
 use tripline_runtime::{
-    Alert, AlertSink, Breaker, BreakerName, DeliveryCount, DeliveryError, DeliveryStats, DrainReport, Stage,
-    StagingControl, Stop, Watch, supervise,
+    Alert, AlertSink, Breaker, BreakerName, DeliveryCount, DeliveryError, DeliveryStats, DrainReport, ShutdownHandle,
+    Stage, StagingControl, SupervisedBreaker, supervise,
 };
 
 pub const RESOLVED: Stage = Stage::Resolved(IncidentEnd::Operator);
@@ -28,13 +28,13 @@ pub struct Running {
     pub breaker: Breaker,
     pub staging: StagingControl,
     pub stats: DeliveryStats,
-    pub stop: Stop,
+    pub stop: ShutdownHandle,
     pub report: Rc<Cell<Option<DrainReport>>>,
 }
 
 /// Stages with an escalation after so long; no cooldown, so that every incident is told at once.
-pub fn staging(escalate_after: Duration) -> StagingPolicy {
-    let mut policy = StagingPolicy::default();
+pub fn staging(escalate_after: Duration) -> EscalationPolicy {
+    let mut policy = EscalationPolicy::default();
     policy.escalate_after = escalate_after;
     policy.cooldown = Duration::ZERO;
     policy
@@ -61,7 +61,11 @@ pub fn run_two(
 }
 
 /// A breaker that is watched as `change` says.
-pub fn run_watch(world: &World, escalate_after: Duration, change: impl FnOnce(Watch) -> Watch) -> Running {
+pub fn run_watch(
+    world: &World,
+    escalate_after: Duration,
+    change: impl FnOnce(SupervisedBreaker) -> SupervisedBreaker,
+) -> Running {
     let breaker = breaker(world, "payments");
     run_breaker(world, &breaker, escalate_after, change)
 }
@@ -71,10 +75,10 @@ pub fn run_breaker(
     world: &World,
     breaker: &Breaker,
     escalate_after: Duration,
-    change: impl FnOnce(Watch) -> Watch,
+    change: impl FnOnce(SupervisedBreaker) -> SupervisedBreaker,
 ) -> Running {
     let staging = StagingControl::new(staging(escalate_after));
-    let watch = change(Watch::new(breaker.clone()).staging(staging.clone()));
+    let watch = change(SupervisedBreaker::new(breaker.clone()).staging(staging.clone()));
     let (supervisor, dispatcher, stop) = supervise(world.clock(), [watch], 1);
     let (stats, report) = (dispatcher.stats(), Rc::new(Cell::new(None)));
     let place = report.clone();

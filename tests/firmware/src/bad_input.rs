@@ -61,15 +61,15 @@ fn the_counter_wraps() -> Check {
 fn time_jumps_to_the_end() -> Check {
     let mut breaker = breaker::<16>(policy())?;
     finish(&mut breaker, at(1), SLOW);
-    breaker.handle_time(Instant::MAX);
+    breaker.handle_timeout(Instant::MAX);
     ensure!(breaker.samples() == 0);
     for _ in 0..8 {
         finish(&mut breaker, Instant::MAX, SLOW);
     }
     ensure!(breaker.state().kind() == StateKind::Open);
     // The bogus reading does not freeze it: the clock is found to have been set back, and the wait goes on.
-    breaker.handle_time(at(10));
-    breaker.handle_time(at(11));
+    breaker.handle_timeout(at(10));
+    breaker.handle_timeout(at(11));
     ensure!(breaker.clock_jumps() == 1 && breaker.try_admit(at(10_100)).is_ok());
     Ok(())
 }

@@ -4,8 +4,8 @@ use core::num::NonZeroU16;
 use core::time::Duration;
 
 use tripline_core::{
-    Breaker, Confidence, EventKind, Instant, Latency, MemorySample, MemoryState, Outcome, Policy, Ratio, RefusalReason,
-    State, StateKind, TripReason,
+    Breaker, Confidence, EventKind, Instant, Latency, MemorySample, MemoryState, Outcome, Policy, Ratio,
+    RejectionReason, State, StateKind, TripReason,
 };
 
 use crate::{Check, Named, ensure};
@@ -36,15 +36,13 @@ fn slow_calls_trip_and_probes_close() -> Check {
     }
     ensure!(breaker.state() == State::Open { until: at(10_010) });
     let refused = breaker.try_admit(at(20));
-    ensure!(
-        refused.is_err_and(|r| r.reason == RefusalReason::Open(TripReason::Latency)
-            && r.retry_after == Some(Duration::from_millis(9_990)))
-    );
+    ensure!(refused.is_err_and(|r| r.reason == RejectionReason::Open(TripReason::Latency)
+        && r.retry_after == Some(Duration::from_millis(9_990))));
 
     for probe in 0..3 {
         ensure!(breaker.try_admit(at(10_010 + probe)).is_ok());
     }
-    ensure!(breaker.try_admit(at(10_020)).is_err_and(|r| r.reason == RefusalReason::Probing));
+    ensure!(breaker.try_admit(at(10_020)).is_err_and(|r| r.reason == RejectionReason::Probing));
     for _ in 0..3 {
         ensure!(breaker.state().kind() == StateKind::HalfOpen);
         finish(&mut breaker, at(10_030), FAST, Outcome::Ok);
@@ -61,8 +59,8 @@ fn a_slow_probe_opens_for_longer() -> Check {
     ensure!(breaker.state() == State::Open { until: at(30_400) });
     // A probe that never comes back is slow from the moment it is older than the threshold.
     ensure!(breaker.try_admit(at(30_400)).is_ok());
-    ensure!(breaker.poll_deadline() == Some(Instant::from_nanos(30_700_000_001)));
-    breaker.handle_time(at(30_701));
+    ensure!(breaker.poll_timeout() == Some(Instant::from_nanos(30_700_000_001)));
+    breaker.handle_timeout(at(30_701));
     ensure!(breaker.last_trip().is_some_and(|trip| trip.reason == TripReason::ProbeSlow));
     Ok(())
 }
@@ -144,7 +142,7 @@ fn old_samples_do_not_count() -> Check {
         finish(&mut breaker, at(step), SLOW, Outcome::Ok);
     }
     ensure!(breaker.samples() == 7 && breaker.samples_above() == 7 && breaker.percentile() == Some(SLOW));
-    breaker.handle_time(at(60_020));
+    breaker.handle_timeout(at(60_020));
     ensure!(breaker.samples() == 0 && breaker.percentile().is_none() && !breaker.is_above());
     finish(&mut breaker, at(60_021), SLOW, Outcome::Ok);
     ensure!(breaker.state() == State::Closed);
@@ -164,10 +162,10 @@ fn an_incident_ends() -> Check {
     for _ in 0..8 {
         finish(&mut breaker, at(10_002), FAST, Outcome::Ok);
     }
-    breaker.handle_time(at(70_000));
+    breaker.handle_timeout(at(70_000));
     ensure!(breaker.is_in_incident());
-    ensure!(breaker.poll_deadline() == Some(at(70_001)));
-    breaker.handle_time(at(70_001));
+    ensure!(breaker.poll_timeout() == Some(at(70_001)));
+    breaker.handle_timeout(at(70_001));
     ensure!(!breaker.is_in_incident());
     let mut transitions = 0;
     while let Some(event) = breaker.poll_event() {
@@ -180,7 +178,7 @@ fn an_incident_ends() -> Check {
 fn an_operator_decides() -> Check {
     let mut breaker = small(policy())?;
     ensure!(breaker.force_open(at(1)));
-    ensure!(breaker.try_admit(at(1_000_000)).is_err_and(|r| r.reason == RefusalReason::ForcedOpen));
+    ensure!(breaker.try_admit(at(1_000_000)).is_err_and(|r| r.reason == RejectionReason::ForcedOpen));
     breaker.reset(at(1_000_001));
     ensure!(breaker.state() == State::Closed);
     ensure!(breaker.simulate_memory(at(1_000_002)) && breaker.is_memory_simulated());

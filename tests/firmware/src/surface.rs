@@ -75,15 +75,15 @@ fn calls(breaker: &mut Breaker<64>) -> u64 {
     breaker.handle_stalled(now(50), breaker.generation(), black_box(2));
     breaker.handle_memory(now(51), black_box(MemorySample { used: 1, limit: Some(2) }));
     breaker.handle_memory_lost(now(52));
-    breaker.handle_time(now(53));
+    breaker.handle_timeout(now(53));
     while let Some(event) = breaker.poll_event() {
         sum = sum.wrapping_add(event.at.as_nanos());
     }
-    #[cfg(feature = "staging")]
+    #[cfg(feature = "escalation")]
     {
         sum = sum.wrapping_add(stage(breaker));
     }
-    sum.wrapping_add(breaker.poll_deadline().map_or(0, Instant::as_nanos))
+    sum.wrapping_add(breaker.poll_timeout().map_or(0, Instant::as_nanos))
 }
 
 fn operate(breaker: &mut Breaker<64>) -> u64 {
@@ -93,7 +93,7 @@ fn operate(breaker: &mut Breaker<64>) -> u64 {
     let simulated = (breaker.simulate_memory(now(63)), breaker.simulate_latency(now(64)));
     breaker.undo_simulations(now(65));
     let forced = breaker.force_open(now(66));
-    let retry_after = breaker.refusal(now(67)).retry_after;
+    let retry_after = breaker.rejection(now(67)).retry_after;
     breaker.reset(now(68));
     breaker.resume_incident(now(69), IncidentCause::LatencyCondition, black_box(Some(TripReason::Memory)));
     u64::from(applied) ^ u64::from(simulated.0 ^ simulated.1 ^ forced) ^ retry_after.map_or(0, |wait| wait.as_secs())
@@ -126,25 +126,25 @@ fn now(millis: u64) -> Instant {
     Instant::from_millis(black_box(millis))
 }
 
-#[cfg(feature = "staging")]
+#[cfg(feature = "escalation")]
 fn stage(breaker: &mut Breaker<64>) -> u64 {
-    use tripline_core::{Observation, Staging, StagingPolicy};
+    use tripline_core::{Escalation, EscalationPolicy, Observation};
 
-    let mut policy = StagingPolicy::default();
+    let mut policy = EscalationPolicy::default();
     policy.escalate_after = black_box(Duration::from_secs(1));
     policy.cooldown = black_box(Duration::MAX);
     policy.triggers.breaker_open = black_box(false);
-    let mut staging = Staging::new(policy);
+    let mut staging = Escalation::new(policy);
     let mut sum = 0;
     for step in 0..black_box(40) {
-        breaker.handle_time(now(step));
+        breaker.handle_timeout(now(step));
         staging.handle(black_box(Observation::of(breaker)));
-        while let Some(notice) = staging.poll_notice() {
+        while let Some(notice) = staging.poll_transition() {
             sum ^= notice.incident ^ notice.kind.as_str().len() as u32 ^ notice.stage.as_str().len() as u32;
         }
-        staging = Staging::restore(policy, now(step), black_box(2), &black_box(staging.save()));
+        staging = Escalation::restore(policy, now(step), black_box(2), &black_box(staging.save()));
         staging.handle_policy(black_box(policy));
-        sum ^= staging.poll_deadline().map_or(0, |at| at.as_nanos() as u32) ^ u32::from(staging.waits_for_breach());
+        sum ^= staging.poll_timeout().map_or(0, |at| at.as_nanos() as u32) ^ u32::from(staging.waits_for_breach());
     }
     u64::from(sum)
 }

@@ -64,12 +64,12 @@ impl Model {
         if next != self.memory {
             self.memory = next;
             self.happened.push(Happened::Memory(next));
-            self.foretell(self.runs_out);
+            self.forecast(self.runs_out);
         }
     }
 
-    /// Nothing is foretold without a horizon, or of unknown memory.
-    pub(super) fn foretell(&mut self, runs_out: bool) {
+    /// Nothing is forecast without a horizon, or of unknown memory.
+    pub(super) fn forecast(&mut self, runs_out: bool) {
         let next = runs_out && !self.policy.memory_horizon.is_zero() && self.memory != MemoryState::Unknown;
         if next != self.runs_out {
             self.runs_out = next;

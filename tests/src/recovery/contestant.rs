@@ -6,7 +6,7 @@ use std::time::Duration;
 use tripline_core::{Breaker, CapacityError, Generation, Instant, Latency, Outcome, Policy, StateKind};
 
 /// The next look at calls in flight comes no sooner than this after the last.
-const SHORTEST_REFRESH: Duration = Duration::from_millis(10);
+const MIN_REFRESH: Duration = Duration::from_millis(10);
 
 /// A call that was let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Tripline {
     /// # Errors
     /// Where the window is larger than 64.
     pub fn new(policy: Policy, seed: u64) -> Result<Self, CapacityError> {
-        let refresh = (Duration::from(policy.latency_threshold) / 8).max(SHORTEST_REFRESH);
+        let refresh = (Duration::from(policy.latency_threshold) / 8).max(MIN_REFRESH);
         let breaker = Breaker::new(policy, seed)?;
         Ok(Self {
             generation: breaker.generation(),
@@ -144,14 +144,14 @@ impl Contestant for Tripline {
     }
 
     fn look(&mut self, now: Instant) {
-        self.breaker.handle_time(now);
+        self.breaker.handle_timeout(now);
         self.tell_of_stalls(now);
     }
 
     fn next_look(&self) -> Option<Instant> {
         let in_flight = !(self.young.is_empty() && self.hanging.is_empty());
         let stalls = in_flight.then(|| self.looked_at + self.refresh);
-        [self.breaker.poll_deadline(), stalls].into_iter().flatten().min()
+        [self.breaker.poll_timeout(), stalls].into_iter().flatten().min()
     }
 
     fn state(&self) -> StateKind {

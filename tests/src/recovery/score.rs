@@ -41,7 +41,7 @@ pub struct Opening {
 
 /// Looks on.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct SupervisedBreaker {
     well_at: Instant,
     state: StateKind,
     since: Instant,
@@ -53,7 +53,7 @@ pub(super) struct Watch {
     score: Score,
 }
 
-impl Watch {
+impl SupervisedBreaker {
     pub(super) fn new(well_at: Instant) -> Self {
         Self {
             well_at,

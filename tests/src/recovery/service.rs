@@ -8,7 +8,7 @@ use super::fault::{Condition, Scenario};
 use crate::noise::Noise;
 
 /// No caller waits longer than this for an answer.
-const LONGEST_CALL_S: f64 = 30.0;
+const MAX_CALL_S: f64 = 30.0;
 /// A busy service has so many calls in flight at a time.
 const BUSY: f64 = 6.0;
 /// The share of its capacity at which a busy service works; from a half on it could not come back by itself at all.
@@ -97,7 +97,7 @@ impl Service {
                     usual
                 }
             }
-            Condition::Hanging => LONGEST_CALL_S,
+            Condition::Hanging => MAX_CALL_S,
             Condition::Fading(times) => usual + threshold_s * times,
             Condition::Loaded { capacity } => {
                 let room = BUSY / LOAD;
@@ -105,6 +105,6 @@ impl Service {
                 usual / capacity * (1.0 + crowding * crowding)
             }
         };
-        Latency::from_micros((seconds.min(LONGEST_CALL_S) * 1e6) as u32)
+        Latency::from_micros((seconds.min(MAX_CALL_S) * 1e6) as u32)
     }
 }

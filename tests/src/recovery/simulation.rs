@@ -8,7 +8,7 @@ use tripline_core::{Generation, Instant, Latency, StateKind};
 
 use super::contestant::{Admitted, Contestant};
 use super::fault::{Callers, Scenario};
-use super::score::{Score, Watch};
+use super::score::{Score, SupervisedBreaker};
 use super::service::Service;
 use crate::noise::Noise;
 
@@ -18,7 +18,7 @@ pub fn simulate(service: &Service, scenario: &Scenario, contestant: &mut dyn Con
     let mut simulation = Simulation {
         service,
         scenario,
-        watch: Watch::new(scenario.well_at(service)),
+        watch: SupervisedBreaker::new(scenario.well_at(service)),
         events: BinaryHeap::new(),
         scheduled: 0,
         arrivals: Noise::new(service.seed),
@@ -33,7 +33,7 @@ pub fn simulate(service: &Service, scenario: &Scenario, contestant: &mut dyn Con
 struct Simulation<'a> {
     service: &'a Service,
     scenario: &'a Scenario,
-    watch: Watch,
+    watch: SupervisedBreaker,
     events: BinaryHeap<Reverse<Scheduled>>,
     scheduled: u64,
     arrivals: Noise,

@@ -37,7 +37,7 @@ pub(crate) enum Input {
         which: usize,
     },
     Memory(Option<MemorySample>),
-    /// Memory is foretold to run out, or no longer.
+    /// Memory is forecast to run out, or no longer.
     Forecast(bool),
     Pass(u64),
     SetBack(u64),

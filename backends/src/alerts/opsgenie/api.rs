@@ -12,7 +12,7 @@ use crate::alerts::wire::{Answer, Ask, Wire};
 use crate::config::{OpsGenie, Provider};
 
 /// Longer ones are none of the service's.
-const LONGEST_REQUEST_ID: usize = 128;
+const MAX_REQUEST_ID: usize = 128;
 
 /// The service with its address and key.
 #[derive(Debug)]
@@ -171,7 +171,7 @@ struct RequestData {
 
 fn request_id(answer: &Answer) -> Option<String> {
     let accepted: Accepted = serde_json::from_slice(&answer.body).ok()?;
-    Some(accepted.request_id).filter(|id| !id.is_empty() && id.len() <= LONGEST_REQUEST_ID)
+    Some(accepted.request_id).filter(|id| !id.is_empty() && id.len() <= MAX_REQUEST_ID)
 }
 
 /// The service says it in words only.

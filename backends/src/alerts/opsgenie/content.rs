@@ -97,11 +97,11 @@ impl<'a> Content<'a> {
     pub(super) fn closing_note(&self) -> Noted {
         let lasted = lasted_seconds(self.alert);
         let why = match self.alert.stage {
-            Stage::TakenOver => "The incident goes on; another alert tells of it now.".to_owned(),
+            Stage::Superseded => "The incident goes on; another alert tells of it now.".to_owned(),
             Stage::Resolved(IncidentEnd::Operator) => format!("Ended by an operator after {lasted} s."),
             _ => format!("Over: healthy again. The incident lasted {lasted} s."),
         };
-        let headline = if self.alert.announce_reset && self.alert.stage != Stage::TakenOver {
+        let headline = if self.alert.announce_reset && self.alert.stage != Stage::Superseded {
             self.headline("Circuit Breaker RESET") + "\n"
         } else {
             String::new()

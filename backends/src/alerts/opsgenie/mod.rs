@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use event_listener::Event;
-use tripline_runtime::{Alert, AlertSink, Arrival, Clock, DeliveryError, Earlier, Page, PageAction};
+use tripline_runtime::{Alert, AlertSink, Clock, DeliveryError, DeliveryHistory, DeliveryStatus, Page, PageAction};
 
 pub use mandatory::Validation;
 pub use status::{OpsGenieStatus, Triggers};
@@ -110,17 +110,17 @@ impl OpsGenieSink {
     /// request that changes nothing: there the first alert tells.
     pub async fn keep_checking(self, clock: Arc<dyn Clock>) {
         const FIRST_PAUSE: Duration = Duration::from_secs(1);
-        const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+        const MAX_PAUSE: Duration = Duration::from_secs(300);
         let mut pause = FIRST_PAUSE;
         loop {
             let changed = self.shared.changed.listen();
             let again = match self.check().await {
                 Some(Err(DeliveryError::Retryable { after, .. })) => Some(pause.max(after.unwrap_or_default())),
-                Some(Err(_)) => Some(LONGEST_PAUSE),
+                Some(Err(_)) => Some(MAX_PAUSE),
                 Some(Ok(())) | None => None,
             };
             if let Some(wait) = again {
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                pause = (pause * 2).min(MAX_PAUSE);
                 let deadline = clock.now() + wait;
                 smol::future::or(changed, clock.sleep_until(deadline)).await;
             } else {
@@ -198,7 +198,7 @@ impl OpsGenieSink {
                 }
             }
             if record.stage != Some(alert.stage) {
-                let earlier = if record.withheld { Earlier::default() } else { alert.earlier };
+                let earlier = if record.withheld { DeliveryHistory::default() } else { alert.earlier };
                 record.plan = Plan::new(config.provider, page, &record.alias, earlier);
                 record.stage = Some(alert.stage);
                 record.withheld = false;
@@ -253,7 +253,8 @@ impl AlertSink for OpsGenieSink {
         let page = alert.page.clone().unwrap_or_else(|| rules.page(alert));
         let mut record = self.shared.book.get(AlertId::of(alert), &page.alias);
         if !config.enabled && page.action != PageAction::Close {
-            let never = alert.earlier.created == Arrival::Never && alert.earlier.escalated == Arrival::Never;
+            let never =
+                alert.earlier.created == DeliveryStatus::NotSent && alert.earlier.escalated == DeliveryStatus::NotSent;
             record.withheld |= never && record.stage.is_none();
             self.shared.book.put(record);
             return Ok(());

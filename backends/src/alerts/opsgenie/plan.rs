@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tripline_runtime::{Arrival, DeliveryError, Earlier, Page, PageAction, Priority};
+use tripline_runtime::{DeliveryError, DeliveryHistory, DeliveryStatus, Page, PageAction, Priority};
 
 use crate::alerts::alias::ESCALATED;
 use crate::config::Provider;
@@ -34,8 +34,8 @@ pub(super) struct Tries {
 const APPEARS_WITHIN: Duration = Duration::from_secs(2);
 
 impl Tries {
-    const fn of(arrival: Arrival) -> Self {
-        Self { missing: if matches!(arrival, Arrival::Perhaps) { 2 } else { 0 }, refused: 10 }
+    const fn of(arrival: DeliveryStatus) -> Self {
+        Self { missing: if matches!(arrival, DeliveryStatus::Unconfirmed) { 2 } else { 0 }, refused: 10 }
     }
 }
 
@@ -59,10 +59,10 @@ impl Plan {
     ///
     /// `OpsGenie` has one alert, whose priority is raised. Its successor documents no such request: the second stage is
     /// an alert of its own there, and both are closed at the end.
-    pub(super) fn new(provider: Provider, page: &Page, alias: &str, earlier: Earlier) -> Self {
+    pub(super) fn new(provider: Provider, page: &Page, alias: &str, earlier: DeliveryHistory) -> Self {
         let (alias, second, priority) = (alias.to_owned(), format!("{alias}{ESCALATED}"), page.priority);
-        let created = earlier.created != Arrival::Never;
-        let escalated = earlier.escalated != Arrival::Never;
+        let created = earlier.created != DeliveryStatus::NotSent;
+        let escalated = earlier.escalated != DeliveryStatus::NotSent;
         let steps = match (page.action, provider) {
             (PageAction::Escalate, Provider::OpsGenie) if created => {
                 vec![Step::Raise { alias: alias.clone(), priority }, Step::Note { alias, priority, or_create: true }]
@@ -132,9 +132,9 @@ impl Plan {
 }
 
 /// What is known of an alert that both stages share.
-const fn certain(earlier: Earlier) -> Arrival {
+const fn certain(earlier: DeliveryHistory) -> DeliveryStatus {
     match (earlier.created, earlier.escalated) {
-        (Arrival::Confirmed, _) | (_, Arrival::Confirmed) => Arrival::Confirmed,
-        _ => Arrival::Perhaps,
+        (DeliveryStatus::Confirmed, _) | (_, DeliveryStatus::Confirmed) => DeliveryStatus::Confirmed,
+        _ => DeliveryStatus::Unconfirmed,
     }
 }

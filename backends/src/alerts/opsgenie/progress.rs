@@ -12,9 +12,9 @@ use super::plan::Plan;
 /// harmless.
 const MOST: usize = 64;
 /// How often a request is looked after, in all some 40 s.
-const MOST_LOOKS: u32 = 8;
+const MAX_LOOKS: u32 = 8;
 const FIRST_LOOK_AFTER: Duration = Duration::from_millis(500);
-const LONGEST_LOOK: Duration = Duration::from_secs(8);
+const MAX_LOOK: Duration = Duration::from_secs(8);
 
 /// One incident's alert of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,9 +59,9 @@ impl Unconfirmed {
 
     /// How long to wait for the next look; `None` when there were enough.
     pub(super) fn next_look(&mut self) -> Option<Duration> {
-        let wait = (FIRST_LOOK_AFTER * 2_u32.saturating_pow(self.looks)).min(LONGEST_LOOK);
+        let wait = (FIRST_LOOK_AFTER * 2_u32.saturating_pow(self.looks)).min(MAX_LOOK);
         self.looks += 1;
-        (self.looks <= MOST_LOOKS).then_some(wait)
+        (self.looks <= MAX_LOOKS).then_some(wait)
     }
 }
 

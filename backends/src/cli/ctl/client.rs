@@ -8,18 +8,18 @@ use ::http_client::http_types::{Method, Url, mime};
 use ::http_client::{HttpClient as _, Request};
 use serde_json::Value;
 
-use super::super::Failure;
+use super::super::CliError;
 use super::command::CtlArgs;
 use super::show::plain;
 use crate::config::Secret;
 use crate::http_client::{ClientLimits, HyperClient, TransportError};
 
 /// The longest body of an answer; metrics of many breakers are the longest.
-const LONGEST_ANSWER_BYTES: usize = 4 * 1_024 * 1_024;
+const MAX_ANSWER_BYTES: usize = 4 * 1_024 * 1_024;
 /// How much is shown of an answer that is not one of ours.
 const SHOWN_CHARACTERS: usize = 200;
 /// The server's demo endpoint takes a minute at most; everything else is quick.
-const LONGEST_REQUEST: Duration = Duration::from_secs(70);
+const MAX_REQUEST: Duration = Duration::from_secs(70);
 
 /// Asks one server.
 #[derive(Debug)]
@@ -78,18 +78,18 @@ impl fmt::Display for CtlError {
 
 impl std::error::Error for CtlError {}
 
-impl From<CtlError> for Failure {
+impl From<CtlError> for CliError {
     fn from(error: CtlError) -> Self {
         Self::new(error)
     }
 }
 
 impl Client {
-    pub(super) fn new(args: &CtlArgs) -> Result<Self, Failure> {
+    pub(super) fn new(args: &CtlArgs) -> Result<Self, CliError> {
         let mut limits = ClientLimits::default();
-        limits.body_bytes = LONGEST_ANSWER_BYTES;
+        limits.body_bytes = MAX_ANSWER_BYTES;
         if matches!(args.command, super::command::CtlCommand::Request) {
-            (limits.head, limits.whole) = (LONGEST_REQUEST, LONGEST_REQUEST);
+            (limits.head, limits.whole) = (MAX_REQUEST, MAX_REQUEST);
         }
         Ok(Self { base: base(&args.url)?, token: token(args)?, http: HyperClient::new(limits) })
     }
@@ -176,24 +176,24 @@ impl Client {
     }
 }
 
-fn base(text: &str) -> Result<Url, Failure> {
+fn base(text: &str) -> Result<Url, CliError> {
     const ALLOWED: &str = "allowed: http or https with a host, as in http://127.0.0.1:8080";
     // What it holds may be a secret.
-    let url = Url::parse(text).map_err(|error| Failure::new(format!("--url: {error}; {ALLOWED}")))?;
+    let url = Url::parse(text).map_err(|error| CliError::new(format!("--url: {error}; {ALLOWED}")))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err(Failure::new(format!("--url: the scheme {:?} is not served; {ALLOWED}", url.scheme())));
+        return Err(CliError::new(format!("--url: the scheme {:?} is not served; {ALLOWED}", url.scheme())));
     }
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-        return Err(Failure::new(format!("--url: there is a user, a query or a fragment in it; {ALLOWED}")));
+        return Err(CliError::new(format!("--url: there is a user, a query or a fragment in it; {ALLOWED}")));
     }
     Ok(url)
 }
 
-fn token(args: &CtlArgs) -> Result<Option<Secret>, Failure> {
+fn token(args: &CtlArgs) -> Result<Option<Secret>, CliError> {
     let (place, text) = match &args.token_file {
         Some(path) => {
             let place = format!("--token-file {}", path.display());
-            let text = std::fs::read_to_string(path).map_err(|error| Failure::during(&place, error))?;
+            let text = std::fs::read_to_string(path).map_err(|error| CliError::during(&place, error))?;
             (place, text)
         }
         None => match std::env::var_os("TRIPLINE_TOKEN") {
@@ -207,7 +207,9 @@ fn token(args: &CtlArgs) -> Result<Option<Secret>, Failure> {
         return Ok(None);
     }
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Failure::new(format!("{place}: allowed: a token of visible ASCII characters without white space")));
+        return Err(CliError::new(format!(
+            "{place}: allowed: a token of visible ASCII characters without white space"
+        )));
     }
     Ok(Some(Secret::new(token)))
 }

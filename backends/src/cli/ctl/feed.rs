@@ -7,7 +7,7 @@ use smol::Timer;
 use smol::future::or;
 
 use super::client::{Client, CtlError};
-use super::status::Seen;
+use super::status::StatusView;
 use super::stream::{EventStream, Opened};
 
 /// Between two questions to a server without events, and between two attempts to reach one that is lost.
@@ -18,7 +18,7 @@ const QUIET: Duration = Duration::from_secs(5);
 /// What is new.
 #[derive(Debug)]
 pub(super) enum News {
-    Seen(Box<Update>),
+    StatusView(Box<Update>),
     /// So many calls were not admitted since the server started.
     Refused(u64),
     /// Nothing that is shown.
@@ -29,13 +29,13 @@ pub(super) enum News {
 
 impl News {
     fn of(update: Update) -> Self {
-        Self::Seen(Box::new(update))
+        Self::StatusView(Box::new(update))
     }
 }
 
 #[derive(Debug)]
 pub(super) struct Update {
-    pub(super) seen: Seen,
+    pub(super) seen: StatusView,
     /// Calls that were not admitted since the server started; `None` where it does not say.
     pub(super) refused: Option<u64>,
 }
@@ -142,7 +142,7 @@ impl<'c> Feed<'c> {
             (self.told.refusals, self.refused) = (true, Some(refused));
             return Ok(News::Refused(refused));
         }
-        if let Some(seen) = Seen::of_event(data) {
+        if let Some(seen) = StatusView::of_event(data) {
             self.told.status = true;
             self.ask_at = Instant::now() + QUIET;
             return Ok(News::of(self.update(seen).await));
@@ -172,7 +172,7 @@ impl<'c> Feed<'c> {
     }
 
     /// Where no event tells of refusals they stand in the metrics, which are looked at once a second at most.
-    async fn update(&mut self, seen: Seen) -> Update {
+    async fn update(&mut self, seen: StatusView) -> Update {
         if !self.told.refusals && self.refused_at.is_none_or(|at| at.elapsed() >= ASK_EVERY) {
             self.refused_at = Some(Instant::now());
             // A server without metrics is watched all the same.
@@ -183,10 +183,10 @@ impl<'c> Feed<'c> {
 }
 
 /// The status, and the body that it was read from.
-pub(super) async fn status(client: &Client) -> Result<(Seen, String), CtlError> {
+pub(super) async fn status(client: &Client) -> Result<(StatusView, String), CtlError> {
     const PATH: &str = "/breaker/status";
     let answer = client.get(PATH).await?;
-    let seen = Seen::read(&answer.body).ok_or_else(|| CtlError::Strange { path: PATH.to_owned() })?;
+    let seen = StatusView::read(&answer.body).ok_or_else(|| CtlError::Strange { path: PATH.to_owned() })?;
     Ok((seen, answer.text))
 }
 

@@ -48,7 +48,7 @@ use std::process::ExitCode;
 use clap::CommandFactory as _;
 use serde_json::{Value, json};
 
-use super::{Cli, Failure, note, say};
+use super::{Cli, CliError, eprint_line, print_line};
 use client::{Answer, Client, CtlError};
 pub(super) use command::CtlArgs;
 use command::{CtlCommand, OpsgenieCommand, Trigger};
@@ -59,7 +59,7 @@ use show::{aligned, fields, plain, scalar};
 const OPEN: u8 = 2;
 
 /// Does what `args` say; the exit code is for scripts.
-pub(super) fn ctl(args: &CtlArgs) -> Result<ExitCode, Failure> {
+pub(super) fn ctl(args: &CtlArgs) -> Result<ExitCode, CliError> {
     if let CtlCommand::Completions { shell } = args.command {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut Cli::command(), "tripline", &mut script);
@@ -71,7 +71,7 @@ pub(super) fn ctl(args: &CtlArgs) -> Result<ExitCode, Failure> {
     smol::block_on(session.run(&args.command))
 }
 
-fn verdict(triggered: bool) -> ExitCode {
+fn exit_code(triggered: bool) -> ExitCode {
     if triggered { ExitCode::from(OPEN) } else { ExitCode::SUCCESS }
 }
 
@@ -82,7 +82,7 @@ struct Session {
 }
 
 impl Session {
-    async fn run(&self, command: &CtlCommand) -> Result<ExitCode, Failure> {
+    async fn run(&self, command: &CtlCommand) -> Result<ExitCode, CliError> {
         match command {
             CtlCommand::Status => return self.status().await,
             CtlCommand::Watch => return watch::watch(&self.client).await,
@@ -111,52 +111,52 @@ impl Session {
         Ok(ExitCode::SUCCESS)
     }
 
-    async fn status(&self) -> Result<ExitCode, Failure> {
+    async fn status(&self) -> Result<ExitCode, CliError> {
         let (seen, text) = feed::status(&self.client).await?;
         if self.json {
-            say(text.trim_end());
+            print_line(text.trim_end());
         } else {
             let (columns, colours) = (screen::size().0, screen::wants_colours());
             for line in seen.lines(columns, false) {
                 // Nothing is cut off but the oldest latencies.
-                say(line.render(usize::MAX, colours));
+                print_line(line.render(usize::MAX, colours));
             }
         }
-        Ok(verdict(seen.triggered))
+        Ok(exit_code(seen.triggered))
     }
 
-    async fn request(&self) -> Result<ExitCode, Failure> {
+    async fn request(&self) -> Result<ExitCode, CliError> {
         match self.client.get("/test").await {
             Ok(answer) => {
                 self.print(&answer, || fields(&answer.body));
                 Ok(ExitCode::SUCCESS)
             }
             Err(CtlError::Refused { status: 503, body, .. }) if body.is_object() => {
-                say(if self.json { body.to_string() } else { fields(&body) });
-                Ok(verdict(true))
+                print_line(if self.json { body.to_string() } else { fields(&body) });
+                Ok(exit_code(true))
             }
             Err(error) => Err(error.into()),
         }
     }
 
     /// As `set` takes it, without a unit.
-    async fn get(&self, setting: Setting) -> Result<(), Failure> {
+    async fn get(&self, setting: Setting) -> Result<(), CliError> {
         let path = setting.read_path();
         let answer = self.client.get(path).await?;
-        let value = setting.value(&answer.body).ok_or_else(|| strange(path))?;
+        let value = setting.value(&answer.body).ok_or_else(|| unexpected_response(path))?;
         self.print(&answer, || value);
         Ok(())
     }
 
     /// One that this server does not have is told of among the others.
-    async fn get_all(&self) -> Result<(), Failure> {
+    async fn get_all(&self) -> Result<(), CliError> {
         let (mut rows, mut bodies) = (Vec::new(), serde_json::Map::new());
         let mut missing = None;
         for setting in Setting::ALL {
             let path = setting.read_path();
             let shown = match self.client.get(path).await {
                 Ok(answer) => {
-                    let shown = setting.shown(&answer.body).ok_or_else(|| strange(path))?;
+                    let shown = setting.shown(&answer.body).ok_or_else(|| unexpected_response(path))?;
                     bodies.insert(setting.name().to_owned(), answer.body);
                     shown
                 }
@@ -165,73 +165,74 @@ impl Session {
             };
             rows.push((setting.name().to_owned(), shown));
         }
-        say(if self.json { Value::Object(bodies).to_string() } else { aligned(&rows) });
+        print_line(if self.json { Value::Object(bodies).to_string() } else { aligned(&rows) });
         missing.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    async fn set(&self, setting: Setting, value: &[String]) -> Result<(), Failure> {
+    async fn set(&self, setting: Setting, value: &[String]) -> Result<(), CliError> {
         let Change { path, body } = setting.change(value)?;
         let answer = self.client.post(path, body.as_ref()).await?;
-        let shown = setting.shown(&answer.body).ok_or_else(|| strange(path))?;
+        let shown = setting.shown(&answer.body).ok_or_else(|| unexpected_response(path))?;
         self.print(&answer, || format!("{}: {shown}{}", setting.name(), saved(&answer.body)));
         Ok(())
     }
 
-    async fn reset(&self, yes: bool) -> Result<(), Failure> {
+    async fn reset(&self, yes: bool) -> Result<(), CliError> {
         if !yes {
             if !io::stdin().is_terminal() {
-                return Err(Failure::new("reset: nobody can be asked here; --yes resets without asking"));
+                return Err(CliError::new("reset: nobody can be asked here; --yes resets without asking"));
             }
             let (seen, _) = feed::status(&self.client).await?;
             if !confirmed(&format!("Reset {}, which is {}? It then admits every call.", seen.name, seen.state)) {
-                return Err(Failure::new("not reset"));
+                return Err(CliError::new("not reset"));
             }
         }
         self.operate("/breaker/reset", Some(json!({"confirm": true}))).await
     }
 
-    async fn operate(&self, path: &str, body: Option<Value>) -> Result<(), Failure> {
+    async fn operate(&self, path: &str, body: Option<Value>) -> Result<(), CliError> {
         let answer = self.client.post(path, body.as_ref()).await?;
-        let state = answer.body.get("state").and_then(scalar).ok_or_else(|| strange(path))?;
+        let state = answer.body.get("state").and_then(scalar).ok_or_else(|| unexpected_response(path))?;
         self.print(&answer, || format!("state: {}{}", state.replace('_', " "), saved(&answer.body)));
         Ok(())
     }
 
-    async fn latencies(&self, above: Option<u32>) -> Result<(), Failure> {
+    async fn latencies(&self, above: Option<u32>) -> Result<(), CliError> {
         const PATH: &str = "/breaker/latencies-above-threshold";
         let path = above.map_or_else(|| PATH.to_owned(), |threshold| format!("{PATH}?threshold={threshold}"));
         let answer = self.client.get(&path).await?;
-        let latencies = answer.body.get("latencies").and_then(Value::as_array).ok_or_else(|| strange(PATH))?;
+        let latencies =
+            answer.body.get("latencies").and_then(Value::as_array).ok_or_else(|| unexpected_response(PATH))?;
         let lines: Vec<_> = latencies.iter().filter_map(scalar).collect();
         if lines.is_empty() && !self.json {
             // For people; what reads the output sees no line.
-            note("no latency in the window is above the threshold");
+            eprint_line("no latency in the window is above the threshold");
         } else {
             self.print(&answer, || lines.join("\n"));
         }
         Ok(())
     }
 
-    async fn memory(&self) -> Result<(), Failure> {
+    async fn memory(&self) -> Result<(), CliError> {
         const USAGE: &str = "/breaker/memory-usage";
         const LIMIT: &str = "/breaker/memory-limit";
         let usage = self.client.get(USAGE).await?.body;
         let limit = self.client.get(LIMIT).await?.body;
-        let used = usage.get("memory_usage").ok_or_else(|| strange(USAGE))?;
-        let limit = limit.get("memory_limit").ok_or_else(|| strange(LIMIT))?;
+        let used = usage.get("memory_usage").ok_or_else(|| unexpected_response(USAGE))?;
+        let limit = limit.get("memory_limit").ok_or_else(|| unexpected_response(LIMIT))?;
         if self.json {
-            say(json!({"memory_usage": used, "memory_limit": limit}));
+            print_line(json!({"memory_usage": used, "memory_limit": limit}));
             return Ok(());
         }
         let mut rows = vec![("used".to_owned(), bytes(used)), ("limit".to_owned(), bytes(limit))];
         if let (Some(used), Some(limit)) = (used.as_f64(), limit.as_f64().filter(|limit| *limit > 0.0)) {
             rows.push(("share".to_owned(), format!("{} %", show::number(used / limit * 100.0))));
         }
-        say(aligned(&rows));
+        print_line(aligned(&rows));
         Ok(())
     }
 
-    async fn opsgenie(&self, command: &OpsgenieCommand) -> Result<(), Failure> {
+    async fn opsgenie(&self, command: &OpsgenieCommand) -> Result<(), CliError> {
         let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
         let (setting, value) = match command {
             OpsgenieCommand::Status => return self.show("/breaker/opsgenie/status").await,
@@ -244,27 +245,27 @@ impl Session {
         if value.is_empty() { self.get(setting).await } else { self.set(setting, &value).await }
     }
 
-    async fn demo(&self, path: &str, body: &Value) -> Result<(), Failure> {
+    async fn demo(&self, path: &str, body: &Value) -> Result<(), CliError> {
         let answer = self.client.post(path, Some(body)).await?;
         self.print(&answer, || fields(&answer.body));
         Ok(())
     }
 
-    async fn show(&self, path: &str) -> Result<(), Failure> {
+    async fn show(&self, path: &str) -> Result<(), CliError> {
         let answer = self.client.get(path).await?;
         if !answer.body.is_object() {
-            return Err(strange(path));
+            return Err(unexpected_response(path));
         }
         self.print(&answer, || fields(&answer.body));
         Ok(())
     }
 
     fn print(&self, answer: &Answer, for_people: impl FnOnce() -> String) {
-        if self.json { say(answer.text.trim_end()) } else { say(for_people()) }
+        if self.json { print_line(answer.text.trim_end()) } else { print_line(for_people()) }
     }
 }
 
-fn strange(path: &str) -> Failure {
+fn unexpected_response(path: &str) -> CliError {
     CtlError::Strange { path: path.to_owned() }.into()
 }
 

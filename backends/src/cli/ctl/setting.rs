@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use serde_json::{Map, Number, Value, json};
 
-use super::super::Failure;
+use super::super::CliError;
 use super::show::{on_off, plain, scalar};
 
 /// A parameter of the breaker or of its alerts.
@@ -140,7 +140,7 @@ impl Setting {
     }
 
     /// What to post so that it has this value. The range is for the server to check.
-    pub(super) fn change(self, given: &[String]) -> Result<Change, Failure> {
+    pub(super) fn change(self, given: &[String]) -> Result<Change, CliError> {
         let to = |path, body| Ok(Change { path, body: Some(body) });
         match self {
             Self::Enabled => {
@@ -179,27 +179,27 @@ impl Setting {
         }
     }
 
-    fn one<'a>(self, given: &'a [String], allowed: &str) -> Result<&'a str, Failure> {
+    fn one<'a>(self, given: &'a [String], allowed: &str) -> Result<&'a str, CliError> {
         match given {
             [one] => Ok(one),
             _ => Err(self.refused(&given.join(" "), &format!("one value, {allowed}"))),
         }
     }
 
-    fn flag(self, given: &[String]) -> Result<bool, Failure> {
+    fn flag(self, given: &[String]) -> Result<bool, CliError> {
         let text = self.one(given, "on or off")?;
         flag(text).ok_or_else(|| self.refused(text, "on or off"))
     }
 
     /// A number with or without its unit; a percentile of `95%` is 95.
-    fn number(self, given: &[String], unit: &str, allowed: &str) -> Result<Number, Failure> {
+    fn number(self, given: &[String], unit: &str, allowed: &str) -> Result<Number, CliError> {
         let text = self.one(given, allowed)?;
         let bare = text.strip_suffix(unit).unwrap_or(text).trim_end();
         let whole = bare.parse::<i64>().ok().map(Number::from);
         whole.or_else(|| bare.parse().ok().and_then(Number::from_f64)).ok_or_else(|| self.refused(text, allowed))
     }
 
-    fn triggers(self, given: &[String]) -> Result<Value, Failure> {
+    fn triggers(self, given: &[String]) -> Result<Value, CliError> {
         const ALLOWED: &str = "open, reset, memory or latency, each with on or off, as in open=on";
         let mut body = Map::new();
         for text in given {
@@ -212,8 +212,8 @@ impl Setting {
         Ok(body.into())
     }
 
-    fn refused(self, found: &str, allowed: &str) -> Failure {
-        Failure::new(format!("{} cannot be {found:?}; allowed: {allowed}", self.name()))
+    fn refused(self, found: &str, allowed: &str) -> CliError {
+        CliError::new(format!("{} cannot be {found:?}; allowed: {allowed}", self.name()))
     }
 }
 

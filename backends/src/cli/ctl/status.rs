@@ -12,7 +12,7 @@ const BAR: usize = 14;
 
 /// What `/breaker/status` says. What a server leaves out is unknown.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-pub(super) struct Seen {
+pub(super) struct StatusView {
     pub(super) state: String,
     pub(super) triggered: bool,
     #[serde(default)]
@@ -45,7 +45,7 @@ pub(super) struct Seen {
     config_error: Option<String>,
 }
 
-impl Seen {
+impl StatusView {
     /// `None` for what is no status.
     pub(super) fn read(body: &Value) -> Option<Self> {
         Self::deserialize(body).ok()

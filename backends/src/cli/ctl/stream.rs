@@ -21,9 +21,9 @@ pub(super) const EVENTS: &str = "/breaker/events";
 /// How long connecting may take, and how long the head of the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest event; one with a status of a full window has some ten thousand.
-const LONGEST_EVENT_BYTES: usize = 1_024 * 1_024;
+const MAX_EVENT_BYTES: usize = 1_024 * 1_024;
 /// The longest body of a refusal that is looked at.
-const LONGEST_REFUSAL_BYTES: usize = 64 * 1_024;
+const MAX_REFUSAL_BYTES: usize = 64 * 1_024;
 
 /// A connection on which events come.
 pub(super) struct EventStream {
@@ -85,7 +85,7 @@ impl EventStream {
             404..=406 => Ok(Opened::Absent("this server has no events")),
             200..=299 => Ok(Opened::Absent("what this server has there are no events")),
             status => {
-                let text = stream.rest(LONGEST_REFUSAL_BYTES).await;
+                let text = stream.rest(MAX_REFUSAL_BYTES).await;
                 Err(client.refused(status, url.path(), &text))
             }
         }
@@ -179,8 +179,8 @@ impl Events {
                 self.data.push(b'\n');
             }
         }
-        if self.bytes.len() + self.data.len() > LONGEST_EVENT_BYTES {
-            return Err(format!("an event is longer than {LONGEST_EVENT_BYTES} bytes"));
+        if self.bytes.len() + self.data.len() > MAX_EVENT_BYTES {
+            return Err(format!("an event is longer than {MAX_EVENT_BYTES} bytes"));
         }
         Ok(None)
     }
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn an_event_without_an_end_is_refused() {
         let mut events = Events::default();
-        events.put(&vec![b'x'; LONGEST_EVENT_BYTES + 1]);
+        events.put(&vec![b'x'; MAX_EVENT_BYTES + 1]);
         assert!(events.take().is_err());
     }
 }

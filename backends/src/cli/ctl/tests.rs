@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::Cli;
 use super::setting::{Change, Setting};
-use super::status::Seen;
+use super::status::StatusView;
 
 /// Rows of the table in the documentation: what the original says, and what is said here.
 fn table() -> Vec<(&'static str, &'static str)> {
@@ -159,15 +159,15 @@ fn status() -> Value {
     })
 }
 
-fn with(changes: Value) -> Seen {
+fn with(changes: Value) -> StatusView {
     let mut body = status();
     for (field, value) in changes.as_object().unwrap() {
         body[field] = value.clone();
     }
-    Seen::read(&body).unwrap()
+    StatusView::read(&body).unwrap()
 }
 
-fn text(seen: &Seen) -> String {
+fn text(seen: &StatusView) -> String {
     seen.lines(60, false).iter().map(|line| line.render(200, false) + "\n").collect()
 }
 
@@ -253,9 +253,9 @@ fn figures_that_only_move_do_not_matter_and_decisions_do() {
 
 #[test]
 fn an_event_may_be_a_status_or_have_one() {
-    assert!(Seen::of_event(&status().to_string()).is_some());
-    assert!(Seen::of_event(&json!({"status": status(), "n": 1}).to_string()).is_some());
+    assert!(StatusView::of_event(&status().to_string()).is_some());
+    assert!(StatusView::of_event(&json!({"status": status(), "n": 1}).to_string()).is_some());
     for other in ["", "ping", "7", r#"{"state":"open","triggered":true}"#] {
-        assert!(Seen::of_event(other).is_none(), "{other}");
+        assert!(StatusView::of_event(other).is_none(), "{other}");
     }
 }

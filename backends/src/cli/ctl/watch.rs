@@ -8,24 +8,24 @@ use async_signal::{Signal, Signals};
 use smol::future::or;
 use smol::stream::StreamExt as _;
 
-use super::super::{Failure, note};
+use super::super::{CliError, eprint_line};
 use super::client::Client;
+use super::exit_code;
 use super::feed::{Feed, News, Update};
 use super::screen::{Screen, can_draw, size};
-use super::status::{Seen, labelled};
+use super::status::{StatusView, labelled};
 use super::stream::{EventStream, Opened};
 use super::style::{Line, Style};
-use super::verdict;
 
 /// Shows what happens until a signal or, where standard output is no terminal, until nobody reads it any more.
-pub(super) async fn watch(client: &Client) -> Result<ExitCode, Failure> {
+pub(super) async fn watch(client: &Client) -> Result<ExitCode, CliError> {
     let mut signals = signals()?;
     let (mut feed, update) = Feed::open(client).await?;
     let mut view = if can_draw() {
-        let screen = Screen::take().map_err(|error| Failure::during("the terminal", error))?;
+        let screen = Screen::take().map_err(|error| CliError::during("the terminal", error))?;
         View::Screen(screen)
     } else {
-        note(format!("{}: {}", client.server(), feed.how()));
+        eprint_line(format!("{}: {}", client.server(), feed.how()));
         View::Lines { told: None }
     };
     let mut watched = Watched { latest: update, lost: None };
@@ -48,17 +48,17 @@ pub(super) async fn watch(client: &Client) -> Result<ExitCode, Failure> {
         let _ = writeln!(io::stdout(), "{}", watched.latest.seen.short());
     }
     match watched.lost {
-        Some(why) => Err(Failure::new(why)),
-        None => Ok(verdict(watched.latest.seen.triggered)),
+        Some(why) => Err(CliError::new(why)),
+        None => Ok(exit_code(watched.latest.seen.triggered)),
     }
 }
 
 /// Prints the events as they come, until a signal or until nobody reads them any more.
-pub(super) async fn events(client: &Client) -> Result<ExitCode, Failure> {
+pub(super) async fn events(client: &Client) -> Result<ExitCode, CliError> {
     let mut signals = signals()?;
     let mut stream = match EventStream::open(client).await? {
         Opened::Stream(stream) => stream,
-        Opened::Absent(why) => return Err(Failure::new(format!("{}: {why}; `watch` does without", client.server()))),
+        Opened::Absent(why) => return Err(CliError::new(format!("{}: {why}; `watch` does without", client.server()))),
     };
     loop {
         let signal = async {
@@ -79,9 +79,9 @@ pub(super) async fn events(client: &Client) -> Result<ExitCode, Failure> {
     }
 }
 
-fn signals() -> Result<Signals, Failure> {
+fn signals() -> Result<Signals, CliError> {
     Signals::new([Signal::Int, Signal::Term, Signal::Hup, Signal::Winch])
-        .map_err(|error| Failure::during("signals", error))
+        .map_err(|error| CliError::during("signals", error))
 }
 
 struct Watched {
@@ -93,7 +93,7 @@ struct Watched {
 impl Watched {
     fn take(&mut self, news: News) {
         match news {
-            News::Seen(update) => *self = Self { latest: *update, lost: None },
+            News::StatusView(update) => *self = Self { latest: *update, lost: None },
             News::Refused(refused) => self.latest.refused = Some(refused),
             News::Other => {}
             News::Lost(why) => self.lost = Some(why),
@@ -110,7 +110,7 @@ enum View {
 }
 
 enum Told {
-    Seen(Box<Seen>),
+    StatusView(Box<StatusView>),
     Lost,
 }
 
@@ -122,9 +122,9 @@ impl View {
                 let seen = &watched.latest.seen;
                 let (text, tells) = match (&watched.lost, &*told) {
                     (Some(_), Some(Told::Lost)) => return Ok(()),
-                    (None, Some(Told::Seen(before))) if !seen.matters_beside(before) => return Ok(()),
+                    (None, Some(Told::StatusView(before))) if !seen.matters_beside(before) => return Ok(()),
                     (Some(why), _) => (format!("lost: {why}"), Told::Lost),
-                    (None, _) => (seen.short(), Told::Seen(Box::new(seen.clone()))),
+                    (None, _) => (seen.short(), Told::StatusView(Box::new(seen.clone()))),
                 };
                 *told = Some(tells);
                 let mut out = io::stdout().lock();

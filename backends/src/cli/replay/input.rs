@@ -11,7 +11,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use flate2::read::MultiGzDecoder;
 use tripline_runtime::core::Latency;
 
-use super::super::{Failure, note};
+use super::super::{CliError, eprint_line};
 use super::progress::{Counted, Counts, Progress, can_draw};
 use crate::replay::{Format, Input, LatencyUnit, LogFormat, LogReport, Reading};
 
@@ -67,13 +67,13 @@ impl InputArgs {
     }
 
     /// How the input is read.
-    pub(in crate::cli) fn reading(&self) -> Result<Reading, Failure> {
+    pub(in crate::cli) fn reading(&self) -> Result<Reading, CliError> {
         let longest = Duration::from(Latency::MAX);
         let max_latency = Duration::try_from_secs_f64(self.max_latency).ok();
         let mut reading = Reading::default();
         reading.max_latency = max_latency.filter(|span| !span.is_zero() && *span <= longest).ok_or_else(|| {
             let (seconds, longest) = (self.max_latency, longest.as_secs_f64());
-            Failure::new(format!("--max-latency {seconds}: allowed: seconds, more than 0 and at most {longest}"))
+            CliError::new(format!("--max-latency {seconds}: allowed: seconds, more than 0 and at most {longest}"))
         })?;
         reading.input =
             Input { format: self.format, latency_unit: self.latency_unit, latency_field: self.latency_field };
@@ -82,25 +82,25 @@ impl InputArgs {
 
     /// Opens a file, or for `-` the standard input. A bar shows how far it has been read, unless the output goes to the
     /// same terminal meanwhile (`is_output_shown`).
-    pub(in crate::cli) fn open(&self, path: &Path, is_output_shown: bool) -> Result<Box<dyn BufRead>, Failure> {
+    pub(in crate::cli) fn open(&self, path: &Path, is_output_shown: bool) -> Result<Box<dyn BufRead>, CliError> {
         let with_progress = !is_output_shown && self.with_progress();
         let opened = if is_standard_input(path) {
             prepared(io::stdin(), None, with_progress)
         } else {
             File::open(path).and_then(|file| prepared_file(file, with_progress))
         };
-        opened.map_err(|error| Failure::during(name_of(path), error))
+        opened.map_err(|error| CliError::during(name_of(path), error))
     }
 
     /// Opens a file, or for `-` the standard input, to be read several times, with a bar for each time.
-    pub(in crate::cli) fn open_repeatable(&self, path: &Path) -> Result<Repeatable, Failure> {
+    pub(in crate::cli) fn open_repeatable(&self, path: &Path) -> Result<Repeatable, CliError> {
         let opened = if is_standard_input(path) { Ok(None) } else { File::open(path).map(Some) };
         let file = opened.and_then(|file| match file {
             Some(file) if is_file(&file) => Ok(file),
             Some(pipe) => spooled(prepared(pipe, None, self.with_progress())?),
             None => spooled(prepared(io::stdin(), None, self.with_progress())?),
         });
-        let file = file.map_err(|error| Failure::during(name_of(path), error))?;
+        let file = file.map_err(|error| CliError::during(name_of(path), error))?;
         Ok(Repeatable { file, with_progress: self.with_progress() })
     }
 
@@ -186,17 +186,19 @@ pub(in crate::cli) fn tell_of_log(name: &str, log: &LogReport, with_unit: bool) 
         };
         let end = if log.format == LogFormat::Nginx { "ended" } else { "started" };
         let format = log.format;
-        note(format!("{name}: read as an access log of {format}: {unit}, the time of a line is when the call {end}"));
+        eprint_line(format!(
+            "{name}: read as an access log of {format}: {unit}, the time of a line is when the call {end}"
+        ));
     }
     if let Some((line, problem)) = log.first_unused {
         let (unused, lines) = (log.unused, log.lines);
-        note(format!("{name}: {unused} of {lines} lines were not used, the first is line {line}: {problem}"));
+        eprint_line(format!("{name}: {unused} of {lines} lines were not used, the first is line {line}: {problem}"));
     }
     if log.late > 0 {
         let late = log.late;
         let (come, their, were) =
             if late == 1 { ("call comes", "its", "was") } else { ("calls come", "their", "were") };
-        note(format!(
+        eprint_line(format!(
             "{name}: {late} {come} more than a minute after {their} place in the order of time, and {were} put where the log had got \
              to; sort the log, or name files in the order of time"
         ));

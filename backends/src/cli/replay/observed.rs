@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::settings::configuration;
 use super::{name_of, recording, tell, tell_of_limit, unreadable};
-use crate::cli::{Failure, ReplayArgs, note, say};
+use crate::cli::{CliError, ReplayArgs, eprint_line, print_line};
 use crate::config::{Config, breaker_values};
 use crate::replay::rows::{aligned, rows};
 use crate::replay::words::{Clock, on_one_line};
@@ -22,7 +22,7 @@ const CAVEAT: &str = "A recording says how calls went as they were made: what is
 const NAME_CHARACTERS: usize = 28;
 
 /// Replays to all settings at once, prints what each would have done and writes the page, if one is asked for.
-pub(super) fn observed(args: &ReplayArgs) -> Result<(), Failure> {
+pub(super) fn observed(args: &ReplayArgs) -> Result<(), CliError> {
     let file = recording(args)?;
     let settings = settings(args)?;
     let reading = args.input.reading()?;
@@ -49,12 +49,12 @@ pub(super) fn observed(args: &ReplayArgs) -> Result<(), Failure> {
     let (drawing, report) = draw(&settings, reading, input).map_err(unreadable)?;
     page.write(|output| drawing.write_html(&name, output))?;
     print(drawing.figures(), &report)?;
-    note(format!("wrote {}", page.path().display()));
+    eprint_line(format!("wrote {}", page.path().display()));
     Ok(())
 }
 
 /// The settings of every file, or what is wrong with all of them.
-fn settings(args: &ReplayArgs) -> Result<Vec<Setting>, Failure> {
+fn settings(args: &ReplayArgs) -> Result<Vec<Setting>, CliError> {
     if args.compare.is_empty() {
         let config = configuration(args.config.as_deref(), &args.set)?;
         let name = args.config.as_deref().map_or_else(|| "the defaults".into(), |path| path.display().to_string());
@@ -72,7 +72,7 @@ fn settings(args: &ReplayArgs) -> Result<Vec<Setting>, Failure> {
             }
         }
     }
-    if wrong.is_empty() { Ok(settings) } else { Err(Failure::new(wrong.join("\n"))) }
+    if wrong.is_empty() { Ok(settings) } else { Err(CliError::new(wrong.join("\n"))) }
 }
 
 /// The files of `--compare` without the recording, which may be the last of them.
@@ -91,13 +91,13 @@ fn setting(name: String, config: &Config) -> Setting {
     setting
 }
 
-fn print_json(settings: &[Setting], figures: &[Figures]) -> Result<(), Failure> {
+fn print_json(settings: &[Setting], figures: &[Figures]) -> Result<(), CliError> {
     let mut output = io::stdout().lock();
     for (setting, figures) in settings.iter().zip(figures) {
         match figures.write_json(&setting.name, &mut output).and_then(|()| output.flush()) {
             // Whoever read has seen enough.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-            written => written.map_err(|error| Failure::during("standard output", error))?,
+            written => written.map_err(|error| CliError::during("standard output", error))?,
         }
     }
     Ok(())
@@ -114,7 +114,7 @@ fn print_table(settings: &[Setting], figures: &[Figures]) {
         let indent = if row.is_part { "  " } else { "" };
         (format!("{indent}{}", row.label), row.cells)
     }));
-    say(format!("{}\n{CAVEAT}", aligned(&table).join("\n")));
+    print_line(format!("{}\n{CAVEAT}", aligned(&table).join("\n")));
 }
 
 /// The keys whose values are not the same everywhere, with these.

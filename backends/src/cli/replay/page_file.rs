@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Stat, fstat, stat};
 
 use super::input::is_standard_input;
-use crate::cli::Failure;
+use crate::cli::CliError;
 use crate::replay::PAGE_BEGINNING;
 
 /// A place where a page can be written.
@@ -20,8 +20,8 @@ pub(super) struct PageFile<'a> {
 impl<'a> PageFile<'a> {
     /// Looks whether a page can be written to `path`, before the work is done: an existing page is written over; what is no
     /// page of ours is not.
-    pub(super) fn new(path: &'a Path, recording: &Path, configurations: &[PathBuf]) -> Result<Self, Failure> {
-        let refuse = |why: &str| Failure::during(format!("--report {}", path.display()), why);
+    pub(super) fn new(path: &'a Path, recording: &Path, configurations: &[PathBuf]) -> Result<Self, CliError> {
+        let refuse = |why: &str| CliError::during(format!("--report {}", path.display()), why);
         if is_standard_input(path) {
             return Err(refuse("a page is written to a file; name one"));
         }
@@ -59,7 +59,7 @@ impl<'a> PageFile<'a> {
     }
 
     /// Writes the page beside its place, and puts it there when it is complete.
-    pub(super) fn write(&self, page: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), Failure> {
+    pub(super) fn write(&self, page: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), CliError> {
         let (temporary, file) = self.temporary().map_err(|error| self.failed(&error))?;
         let mut output = BufWriter::new(file);
         let written = page(&mut output).and_then(|()| output.flush()).and_then(|()| output.get_ref().sync_all());
@@ -84,8 +84,8 @@ impl<'a> PageFile<'a> {
         }
     }
 
-    fn failed(&self, error: &io::Error) -> Failure {
-        Failure::during(self.named.display(), error)
+    fn failed(&self, error: &io::Error) -> CliError {
+        CliError::during(self.named.display(), error)
     }
 }
 

@@ -2,19 +2,19 @@
 
 use std::path::Path;
 
-use super::super::{Failure, note};
+use super::super::{CliError, eprint_line};
 use crate::config::{Config, Problem, Reason, Warning, key_names, load, parse, recommended};
 use crate::suggest::closest;
 
 /// The settings to replay with: those of a file, or the defaults, with those of `--set` in their place. All that is wrong with
 /// these is told together.
-pub(in crate::cli) fn configuration(file: Option<&Path>, set: &[String]) -> Result<Config, Failure> {
+pub(in crate::cli) fn configuration(file: Option<&Path>, set: &[String]) -> Result<Config, CliError> {
     let mut base = Base::default();
     if let Some(path) = file {
         // As it is first, so that its own problems name its own lines.
-        let (config, warnings) = load(path).map_err(|errors| Failure::with_config(&errors))?;
+        let (config, warnings) = load(path).map_err(|errors| CliError::with_config(&errors))?;
         for warning in &warnings {
-            note(warning);
+            eprint_line(warning);
         }
         if set.is_empty() {
             return Ok(config);
@@ -25,12 +25,12 @@ pub(in crate::cli) fn configuration(file: Option<&Path>, set: &[String]) -> Resu
 }
 
 /// The recommended configuration with the settings of `--set` in their place.
-pub(in crate::cli) fn recommended_with(set: &[String]) -> Result<Config, Failure> {
-    let table = recommended().parse().map_err(|error| Failure::during("the recommended configuration", error))?;
+pub(in crate::cli) fn recommended_with(set: &[String]) -> Result<Config, CliError> {
+    let table = recommended().parse().map_err(|error| CliError::during("the recommended configuration", error))?;
     changed(Base { table, warnings: Vec::new() }, set)
 }
 
-fn changed(mut base: Base, set: &[String]) -> Result<Config, Failure> {
+fn changed(mut base: Base, set: &[String]) -> Result<Config, CliError> {
     let settings: Vec<_> = set.iter().map(|text| Setting::parse(text)).collect();
     for setting in settings.iter().flatten() {
         setting.put_into(&mut base.table);
@@ -55,12 +55,12 @@ fn changed(mut base: Base, set: &[String]) -> Result<Config, Failure> {
         told.push(format!("with --set: {}{value}: {}", problem.key, words(problem)));
     }
     let Some((config, warnings)) = parsed.ok().filter(|_| told.is_empty()) else {
-        return Err(Failure::new(told.join("\n")));
+        return Err(CliError::new(told.join("\n")));
     };
     for warning in warnings.iter().filter(|warning| !base.told(warning)) {
         match setting_of(&warning.key) {
-            Some(setting) => note(format!("{setting}: {}", warning.message)),
-            None => note(format!("with these settings: {}: {}", warning.key, warning.message)),
+            Some(setting) => eprint_line(format!("{setting}: {}", warning.message)),
+            None => eprint_line(format!("with these settings: {}: {}", warning.key, warning.message)),
         }
     }
     Ok(config)
@@ -75,9 +75,9 @@ struct Base {
 
 impl Base {
     /// Reads a file that is right, and of which these warnings were told.
-    fn read(path: &Path, warnings: Vec<Warning>) -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(path).map_err(|error| Failure::during(path.display(), error))?;
-        let table = text.parse().map_err(|error| Failure::during(path.display(), error))?;
+    fn read(path: &Path, warnings: Vec<Warning>) -> Result<Self, CliError> {
+        let text = std::fs::read_to_string(path).map_err(|error| CliError::during(path.display(), error))?;
+        let table = text.parse().map_err(|error| CliError::during(path.display(), error))?;
         Ok(Self { table, warnings })
     }
 

@@ -3,9 +3,9 @@
 use crate::replay::format::LatencyUnit;
 
 /// Longer than any call: a year.
-const LONGEST_NANOS: u128 = 366 * 24 * 3_600 * 1_000_000_000;
+const MAX_NANOS: u128 = 366 * 24 * 3_600 * 1_000_000_000;
 /// More digits than this are no request time.
-const MOST_DIGITS: usize = 18;
+const MAX_DIGITS: usize = 18;
 
 /// A number with as many digits as it was written with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Decimal {
     /// `None` where the text is no such number, or one with more digits than a request time has.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let (mut digits, mut places, mut point) = (0_u64, 0_u8, false);
-        if text.len() > MOST_DIGITS {
+        if text.len() > MAX_DIGITS {
             return None;
         }
         for &byte in text {
@@ -53,7 +53,7 @@ impl Decimal {
     /// Nanoseconds, rounded down; `None` where that is more than a year.
     pub(super) fn nanos(self, unit: LatencyUnit) -> Option<i64> {
         let nanos = u128::from(self.digits) * u128::from(unit.nanos()) / 10_u128.pow(self.places.into());
-        i64::try_from(nanos).ok().filter(|_| nanos <= LONGEST_NANOS)
+        i64::try_from(nanos).ok().filter(|_| nanos <= MAX_NANOS)
     }
 }
 

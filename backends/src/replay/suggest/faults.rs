@@ -13,13 +13,13 @@ use crate::replay::observe::{Change, Observer};
 use crate::replay::record::Record;
 
 /// Records that are kept to put faults into.
-const MOST_KEPT: usize = 8_192;
+const MAX_KEPT: usize = 8_192;
 /// A fault is put in at so many places.
 const PLACES: usize = 8;
 /// So many windows of records come before a fault, to fill it although some calls do not count, and so that the evidence is at
 /// rest; but not more than this.
 const WINDOWS_BEFORE: usize = 8;
-const MOST_BEFORE: usize = 1_024;
+const MAX_BEFORE: usize = 1_024;
 /// Records from the fault on, within which it must be found.
 const AFTER: usize = 2_048;
 /// A call that hangs takes so long.
@@ -91,7 +91,7 @@ impl Kept {
             self.records.clear();
             return;
         }
-        if self.records.len() >= MOST_KEPT {
+        if self.records.len() >= MAX_KEPT {
             self.records.pop_front();
         }
         self.records.push_back(*record);
@@ -144,7 +144,7 @@ impl Traffic {
         let Some(since) = self.0.get(place).map(start_of) else { return Ok(None) };
         let last = self.0.len().min(place.saturating_add(AFTER));
         let window = usize::from(candidate.policy.latency_window_size.get());
-        let before = (window * WINDOWS_BEFORE).min(MOST_BEFORE);
+        let before = (window * WINDOWS_BEFORE).min(MAX_BEFORE);
         let mut records: Vec<Record> = self.0.get(place.saturating_sub(before)..last).unwrap_or_default().to_vec();
         records.sort_by_key(start_of);
         let (mut nth, mut longest) = (0, 0);
@@ -160,7 +160,7 @@ impl Traffic {
             }
         }
         records.sort_by_key(|record| record.at);
-        let watch = Watch { since, started: 0, tripped: None };
+        let watch = SupervisedBreaker { since, started: 0, tripped: None };
         let longest = longest.min(nanos(Latency::MAX.into()));
         let mut driver = Driver::new(&candidate.policy, candidate.stall_detection, longest, watch)?;
         for record in records {
@@ -183,13 +183,13 @@ fn start_of(record: &Record) -> i64 {
 }
 
 /// Watches for the first trip.
-struct Watch {
+struct SupervisedBreaker {
     since: i64,
     started: u64,
     tripped: Option<i64>,
 }
 
-impl Observer for Watch {
+impl Observer for SupervisedBreaker {
     fn started(&mut self, at: i64, _admitted: bool) {
         self.started += u64::from(at >= self.since && self.tripped.is_none());
     }

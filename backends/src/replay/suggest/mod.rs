@@ -43,7 +43,7 @@ use super::driver::Totals;
 use super::error::ReplayError;
 use super::reading::Reading;
 use faults::{Kept, Traffic, two_digits_up};
-use profile::{LEAST_WINDOWS, Profile};
+use profile::{MIN_WINDOWS, Profile};
 use trial::{Candidate, try_all};
 
 pub use faults::{Delay, Fault};
@@ -61,9 +61,9 @@ const HEADROOM: f64 = 1.25;
 /// Confidences beyond the usual one.
 const MORE_CONFIDENCE: [f64; 2] = [0.99, 0.999];
 /// Below this, request times that are whole seconds tell no threshold.
-const LEAST_OF_WHOLE_SECONDS: Latency = Latency::from_millis(2_000);
+const MIN_OF_WHOLE_SECONDS: Latency = Latency::from_millis(2_000);
 /// From this share of late lines on, the order of a log says nothing.
-const MOST_LATE: f64 = 0.5;
+const MAX_LATE: f64 = 0.5;
 /// The usual one, where the settings ask for none.
 const USUAL_CONFIDENCE: f64 = 0.95;
 
@@ -196,9 +196,9 @@ pub fn suggest<R: BufRead>(
     let window = profile.window(&options.base.policy);
     let mut doubts = advice::doubts(&recording);
     let is_healthy = advice::is_healthy(&recording);
-    let Some(worst) = recording.worst_calm.filter(|_| profile.latencies.count() >= LEAST_WINDOWS * u64::from(window))
+    let Some(worst) = recording.worst_calm.filter(|_| profile.latencies.count() >= MIN_WINDOWS * u64::from(window))
     else {
-        let needed = LEAST_WINDOWS * u64::from(window);
+        let needed = MIN_WINDOWS * u64::from(window);
         if recording.records == 0 {
             doubts = vec![advice::NOTHING_RECORDED.into()];
         } else {
@@ -206,7 +206,7 @@ pub fn suggest<R: BufRead>(
         }
         return Ok(Suggestion { recording, is_healthy: false, doubts, proposal: None, report });
     };
-    if recording.late_share >= MOST_LATE {
+    if recording.late_share >= MAX_LATE {
         return Ok(Suggestion { recording, is_healthy, doubts, proposal: None, report });
     }
     let mut search = Search {
@@ -219,7 +219,7 @@ pub fn suggest<R: BufRead>(
         kept: None,
     };
     let proposal = search.proposal()?;
-    if recording.has_whole_seconds && proposal.policy.latency_threshold < LEAST_OF_WHOLE_SECONDS {
+    if recording.has_whole_seconds && proposal.policy.latency_threshold < MIN_OF_WHOLE_SECONDS {
         return Ok(Suggestion { recording, is_healthy, doubts, proposal: None, report });
     }
     doubts.extend(advice::doubts_of(&proposal, &recording));

@@ -18,12 +18,12 @@ const SLOW_FACTOR: u32 = 3;
 /// The window holds about so many seconds of calls: long enough to outlast a pause, short enough to forget it.
 const WINDOW_SECONDS: f64 = 2.0;
 /// A proposal needs so many windows of calls.
-pub(super) const LEAST_WINDOWS: u64 = 3;
+pub(super) const MIN_WINDOWS: u64 = 3;
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 /// If so many latencies are whole seconds, that is how they are written.
 const WHOLE_SECONDS_SHARE: f64 = 0.999;
-const LEAST_WINDOW: u16 = 32;
-const MOST_WINDOW: u16 = 1_024;
+const MIN_WINDOW: u16 = 32;
+const MAX_WINDOW: u16 = 1_024;
 
 /// What the recording looks like, in constant memory.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Profile {
         input: impl BufRead,
     ) -> Result<(Self, Findings), ReplayError> {
         let above = (1.0 - percentile.get()).max(f64::EPSILON);
-        let size = ((CALLS_ABOVE / above) as usize).next_power_of_two().clamp(64, usize::from(MOST_WINDOW));
+        let size = ((CALLS_ABOVE / above) as usize).next_power_of_two().clamp(64, usize::from(MAX_WINDOW));
         let mut profile = Self {
             latencies: LogHistogram::new(LogHistogram::FINE),
             records: 0,
@@ -117,14 +117,14 @@ impl Profile {
 
     /// The window that suits the usual rate, the percentile of `base`, and the number of calls that there are.
     pub(super) fn window(&self, base: &Policy) -> u16 {
-        let calls = (self.rates().0 * WINDOW_SECONDS).clamp(1.0, f64::from(MOST_WINDOW)) as u16;
+        let calls = (self.rates().0 * WINDOW_SECONDS).clamp(1.0, f64::from(MAX_WINDOW)) as u16;
         let power_of_two = 1_u16 << calls.ilog2();
         // So large that a single slow call is never the percentile.
         let mut widest = base.clone();
-        widest.latency_window_size = MOST_WINDOW.try_into().unwrap_or(base.latency_window_size);
-        let least = widest.effective_minimum_samples().checked_next_power_of_two().unwrap_or(MOST_WINDOW);
-        let recorded = u16::try_from(self.latencies.count() / LEAST_WINDOWS).unwrap_or(u16::MAX);
+        widest.latency_window_size = MAX_WINDOW.try_into().unwrap_or(base.latency_window_size);
+        let least = widest.effective_minimum_samples().checked_next_power_of_two().unwrap_or(MAX_WINDOW);
+        let recorded = u16::try_from(self.latencies.count() / MIN_WINDOWS).unwrap_or(u16::MAX);
         let most = 1_u16 << recorded.max(1).ilog2();
-        power_of_two.min(most).clamp(LEAST_WINDOW, MOST_WINDOW).max(least.min(MOST_WINDOW))
+        power_of_two.min(most).clamp(MIN_WINDOW, MAX_WINDOW).max(least.min(MAX_WINDOW))
     }
 }

@@ -7,11 +7,11 @@ use crate::replay::histogram::{LogHistogram, bin_of, least_of};
 /// Levels are 1/16 of their power of two apart.
 const LEVEL_BITS: u32 = LogHistogram::COARSE;
 /// So many stretches in a row at or above the level of an incident are one; fewer are a hiccup, which a breaker should ride out.
-const LEAST_IN_A_ROW: u32 = 3;
+const MIN_IN_A_ROW: u32 = 3;
 /// So many incidents are told apart; the last takes in all that follow.
-const MOST_INCIDENTS: usize = 64;
+const MAX_INCIDENTS: usize = 64;
 /// A last stretch shorter than this is no basis for a percentile.
-const LEAST_CALLS: usize = 32;
+const MIN_CALLS: usize = 32;
 /// An incident begins with the slow calls of its first stretches; what is longer than that stretch's percentile by this factor
 /// is a lone long call, of which there are some on any day.
 const LONE_FACTOR: u32 = 2;
@@ -107,8 +107,7 @@ impl Stretches {
 
     /// There are no more calls; what is left is a stretch if it is long enough.
     pub(super) fn end(&mut self) {
-        if self.current.len() >= LEAST_CALLS.max(self.size / 4)
-            || (self.count() == 0 && self.current.len() >= LEAST_CALLS)
+        if self.current.len() >= MIN_CALLS.max(self.size / 4) || (self.count() == 0 && self.current.len() >= MIN_CALLS)
         {
             self.end_stretch();
         }
@@ -217,19 +216,19 @@ impl Level {
         self.run = self.run.saturating_add(1);
         self.run_worst = self.run_worst.max(percentile);
         let worst = Latency::from_micros(self.run_worst);
-        if self.run == LEAST_IN_A_ROW {
-            let stretches = u64::from(LEAST_IN_A_ROW);
-            if self.incidents.len() < MOST_INCIDENTS {
+        if self.run == MIN_IN_A_ROW {
+            let stretches = u64::from(MIN_IN_A_ROW);
+            if self.incidents.len() < MAX_INCIDENTS {
                 self.incidents.push(Incident { from_nanos: self.run_began, to_nanos: ended, worst, stretches });
             } else if let Some(last) = self.incidents.last_mut() {
                 last.stretches += stretches;
             }
-        } else if self.run > LEAST_IN_A_ROW
+        } else if self.run > MIN_IN_A_ROW
             && let Some(last) = self.incidents.last_mut()
         {
             last.stretches += 1;
         }
-        if self.run >= LEAST_IN_A_ROW
+        if self.run >= MIN_IN_A_ROW
             && let Some(last) = self.incidents.last_mut()
         {
             last.to_nanos = ended;
@@ -239,7 +238,7 @@ impl Level {
 
     /// What comes just after an incident belongs to it: calls that began in it end here.
     fn missed(&mut self, ended: i64) {
-        if self.run >= LEAST_IN_A_ROW
+        if self.run >= MIN_IN_A_ROW
             && let Some(last) = self.incidents.last_mut()
         {
             last.to_nanos = ended;
@@ -305,7 +304,7 @@ mod tests {
     fn however_many_incidents_there_are_all_slow_stretches_are_accounted_for() {
         let many: Vec<u32> = (0..800).map(|nth| if nth % 8 < 3 { 900 } else { 100 }).collect();
         let split = stretches(&many).split(Latency::from_millis(300));
-        assert_eq!((split.incidents.len(), split.hiccups), (MOST_INCIDENTS, 0));
+        assert_eq!((split.incidents.len(), split.hiccups), (MAX_INCIDENTS, 0));
         assert_eq!(split.incidents.iter().map(|incident| incident.stretches).sum::<u64>(), 300);
         assert!(split.incidents.last().unwrap().to_nanos > 7_900_000_000_000);
     }

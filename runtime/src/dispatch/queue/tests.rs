@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use tripline_core::{AlertKind, IncidentCause, IncidentEnd, Latency, StateKind, Trend, TripReason};
 
 use super::*;
-use crate::alert::Snapshot;
+use crate::incidents::alert::Snapshot;
 
 const RESOLVED: Stage = Stage::Resolved(IncidentEnd::Healthy);
 
@@ -29,13 +29,13 @@ fn alert(incident: u64, stage: Stage) -> Alert {
             trend: Trend::Steady,
             memory: None,
         },
-        earlier: Earlier::default(),
+        earlier: DeliveryHistory::default(),
         page: None,
     }
 }
 
-fn earlier(created: Arrival, escalated: Arrival) -> Earlier {
-    Earlier { created, escalated }
+fn earlier(created: DeliveryStatus, escalated: DeliveryStatus) -> DeliveryHistory {
+    DeliveryHistory { created, escalated }
 }
 
 /// What is done to a queue, in the table's words.
@@ -73,34 +73,34 @@ fn queue_after(steps: &[Step]) -> Queue {
     queue
 }
 
-/// What the sink is sent next, and what it is told of what was sent before.
-type Next = Option<(u64, Stage, Earlier)>;
+/// What the sink is sent next, and what it is entry of what was sent before.
+type Next = Option<(u64, Stage, DeliveryHistory)>;
 
 #[test]
 fn the_newest_alert_of_the_oldest_incident_is_sent_and_only_what_was_sent_is_closed() {
-    use Arrival::{Confirmed, Never, Perhaps};
-    use Stage::{Escalated, Initial, Single, TakenOver};
+    use DeliveryStatus::{Confirmed, NotSent, Unconfirmed};
+    use Stage::{Escalated, Initial, Single, Superseded};
     use Step::{Arrive, Fail, GiveUp, Push};
     let table: &[(&[Step], Next)] = &[
         (&[], None),
-        (&[Push(1, Initial)], Some((1, Initial, earlier(Never, Never)))),
-        (&[Push(1, Initial), Fail], Some((1, Initial, earlier(Perhaps, Never)))),
-        (&[Push(1, Initial), Push(1, Escalated)], Some((1, Escalated, earlier(Never, Never)))),
-        (&[Push(1, Initial), Fail, Push(1, Escalated)], Some((1, Escalated, earlier(Perhaps, Never)))),
+        (&[Push(1, Initial)], Some((1, Initial, earlier(NotSent, NotSent)))),
+        (&[Push(1, Initial), Fail], Some((1, Initial, earlier(Unconfirmed, NotSent)))),
+        (&[Push(1, Initial), Push(1, Escalated)], Some((1, Escalated, earlier(NotSent, NotSent)))),
+        (&[Push(1, Initial), Fail, Push(1, Escalated)], Some((1, Escalated, earlier(Unconfirmed, NotSent)))),
         (&[Push(1, Initial), Arrive], None),
-        (&[Push(1, Initial), Arrive, Push(1, Escalated)], Some((1, Escalated, earlier(Confirmed, Never)))),
-        (&[Push(1, Initial), Arrive, Push(1, Escalated), Fail], Some((1, Escalated, earlier(Confirmed, Perhaps)))),
-        (&[Push(1, Initial), GiveUp, Push(1, Escalated)], Some((1, Escalated, earlier(Perhaps, Never)))),
+        (&[Push(1, Initial), Arrive, Push(1, Escalated)], Some((1, Escalated, earlier(Confirmed, NotSent)))),
+        (&[Push(1, Initial), Arrive, Push(1, Escalated), Fail], Some((1, Escalated, earlier(Confirmed, Unconfirmed)))),
+        (&[Push(1, Initial), GiveUp, Push(1, Escalated)], Some((1, Escalated, earlier(Unconfirmed, NotSent)))),
         // What nobody was sent is not closed.
         (&[Push(1, RESOLVED)], None),
         (&[Push(1, Initial), Push(1, RESOLVED)], None),
-        (&[Push(1, Single), Push(1, TakenOver)], None),
+        (&[Push(1, Single), Push(1, Superseded)], None),
         (&[Push(1, Initial), Push(1, Escalated), Push(1, RESOLVED)], None),
         // What may have been is.
-        (&[Push(1, Single), Fail, Push(1, RESOLVED)], Some((1, RESOLVED, earlier(Perhaps, Never)))),
-        (&[Push(1, Single), GiveUp, Push(1, RESOLVED)], Some((1, RESOLVED, earlier(Perhaps, Never)))),
-        (&[Push(1, Single), Arrive, Push(1, RESOLVED)], Some((1, RESOLVED, earlier(Confirmed, Never)))),
-        (&[Push(1, Escalated), Fail, Push(1, RESOLVED)], Some((1, RESOLVED, earlier(Never, Perhaps)))),
+        (&[Push(1, Single), Fail, Push(1, RESOLVED)], Some((1, RESOLVED, earlier(Unconfirmed, NotSent)))),
+        (&[Push(1, Single), GiveUp, Push(1, RESOLVED)], Some((1, RESOLVED, earlier(Unconfirmed, NotSent)))),
+        (&[Push(1, Single), Arrive, Push(1, RESOLVED)], Some((1, RESOLVED, earlier(Confirmed, NotSent)))),
+        (&[Push(1, Escalated), Fail, Push(1, RESOLVED)], Some((1, RESOLVED, earlier(NotSent, Unconfirmed)))),
         (
             &[Push(1, Initial), Arrive, Push(1, Escalated), Arrive, Push(1, RESOLVED), Fail],
             Some((1, RESOLVED, earlier(Confirmed, Confirmed))),
@@ -108,10 +108,13 @@ fn the_newest_alert_of_the_oldest_incident_is_sent_and_only_what_was_sent_is_clo
         (&[Push(1, Single), Arrive, Push(1, RESOLVED), Arrive], None),
         (&[Push(1, Single), Arrive, Push(1, RESOLVED), GiveUp], None),
         // The next incident waits for the end of this one, and goes when it is over itself.
-        (&[Push(1, Single), Fail, Push(1, RESOLVED), Push(2, Single)], Some((1, RESOLVED, earlier(Perhaps, Never)))),
+        (
+            &[Push(1, Single), Fail, Push(1, RESOLVED), Push(2, Single)],
+            Some((1, RESOLVED, earlier(Unconfirmed, NotSent))),
+        ),
         (
             &[Push(1, Single), Fail, Push(1, RESOLVED), Push(2, Single), Arrive],
-            Some((2, Single, earlier(Never, Never))),
+            Some((2, Single, earlier(NotSent, NotSent))),
         ),
         (&[Push(1, Single), Fail, Push(1, RESOLVED), Push(2, Single), Push(2, RESOLVED), Arrive], None),
     ];
@@ -125,7 +128,7 @@ fn the_newest_alert_of_the_oldest_incident_is_sent_and_only_what_was_sent_is_clo
 
 #[test]
 fn what_comes_during_an_attempt_is_sent_after_it() {
-    for (during, after_it) in [(Stage::Escalated, Arrival::Confirmed), (RESOLVED, Arrival::Confirmed)] {
+    for (during, after_it) in [(Stage::Escalated, DeliveryStatus::Confirmed), (RESOLVED, DeliveryStatus::Confirmed)] {
         let mut queue = queue_after(&[Step::Push(1, Stage::Initial)]);
         let (attempt, _) = queue.begin(0).unwrap();
         assert!(queue.is_newest(&attempt));
@@ -139,12 +142,12 @@ fn what_comes_during_an_attempt_is_sent_after_it() {
 
 #[test]
 fn an_incident_that_comes_back_while_its_end_is_on_its_way_is_created_anew() {
-    let mut queue = queue_after(&[Step::Push(1, Stage::Initial), Step::Arrive, Step::Push(1, Stage::TakenOver)]);
+    let mut queue = queue_after(&[Step::Push(1, Stage::Initial), Step::Arrive, Step::Push(1, Stage::Superseded)]);
     let (end, _) = queue.begin(0).unwrap();
     queue.push(alert(1, Stage::Escalated), 0);
     queue.settle(&end, true);
     let (next, _) = queue.begin(0).unwrap();
-    assert_eq!((next.alert.stage, next.alert.earlier), (Stage::Escalated, Earlier::default()));
+    assert_eq!((next.alert.stage, next.alert.earlier), (Stage::Escalated, DeliveryHistory::default()));
 }
 
 #[test]
@@ -197,17 +200,17 @@ fn what_is_kept_is_put_back_as_it_was() {
 
 #[test]
 fn a_record_that_makes_no_sense_is_put_back_only_as_far_as_it_does() {
-    let told = |incident, earlier, waiting| ToldRecord { incident, earlier, waiting };
-    let sent = earlier(Arrival::Confirmed, Arrival::Never);
+    let entry = |incident, earlier, waiting| IncidentRecord { incident, earlier, waiting };
+    let sent = earlier(DeliveryStatus::Confirmed, DeliveryStatus::NotSent);
     let mut foreign = alert(3, Stage::Initial);
     foreign.kind = AlertKind::MemoryThreshold;
     let mut incidents = vec![
-        told(1, Earlier::default(), Some(alert(1, RESOLVED))),
-        told(2, sent, Some(alert(7, RESOLVED))),
-        told(3, Earlier::default(), Some(foreign)),
-        told(4, Earlier::default(), None),
+        entry(1, DeliveryHistory::default(), Some(alert(1, RESOLVED))),
+        entry(2, sent, Some(alert(7, RESOLVED))),
+        entry(3, DeliveryHistory::default(), Some(foreign)),
+        entry(4, DeliveryHistory::default(), None),
     ];
-    incidents.extend((5..1_000).map(|incident| told(incident, sent, None)));
+    incidents.extend((5..1_000).map(|incident| entry(incident, sent, None)));
     let record = LaneRecord { sink: "log".to_owned(), kind: AlertKind::CircuitOpen, incidents };
     let restored = Queue::restore(&BreakerName::default(), &record);
     assert!(restored.incidents.len() <= QUEUE_CAPACITY);

@@ -35,10 +35,10 @@ fn entry_points() {
         Subject::handle_stalled,
         Subject::handle_memory,
         Subject::handle_memory_lost,
-        Subject::handle_time,
+        Subject::handle_timeout,
         Subject::handle_policy,
         Subject::poll_event,
-        Subject::poll_deadline,
+        Subject::poll_timeout,
         Subject::reset,
         Subject::enable,
         Subject::disable,
@@ -82,21 +82,21 @@ fn entry_points() {
     );
     #[cfg(feature = "trend")]
     link!(Subject::trend);
-    #[cfg(feature = "staging")]
+    #[cfg(feature = "escalation")]
     {
-        use tripline_core::{Observation, Staging};
+        use tripline_core::{Escalation, Observation};
         link!(
             Subject::incident,
             Observation::of::<64>,
-            Staging::new,
-            Staging::restore,
-            Staging::save,
-            Staging::handle_policy,
-            Staging::handle,
-            Staging::poll_notice,
-            Staging::poll_deadline,
-            Staging::waits_for_breach,
-            Staging::pending,
+            Escalation::new,
+            Escalation::restore,
+            Escalation::save,
+            Escalation::handle_policy,
+            Escalation::handle,
+            Escalation::poll_transition,
+            Escalation::poll_timeout,
+            Escalation::waits_for_breach,
+            Escalation::pending,
         );
     }
 }

@@ -1,0 +1,85 @@
+//! What happens, as server-sent events: `GET /breaker/events`.
+//!
+//! | event | data |
+//! |---|---|
+//! | `status` | the body of `/breaker/status` |
+//! | `settings` | what can be changed, each under the name that its route's GET gives it |
+//! | `counts` | calls by outcome, refusals and trips since the start |
+//! | `transition`, `incident`, `memory`, `alert` | what happened, with its number and time of day |
+//!
+//! A reader gets all of it when it comes, and then what has changed: what happens as soon as it happens, figures twice a
+//! second while they move, all together at most ten times a second, and a comment where nothing has changed for long. What
+//! happened has an id; a reader that comes back with it as `Last-Event-ID` gets what happened since, as far as it is kept.
+//!
+//! Nothing waits for a reader. One that takes nothing misses the figures in between, and [`serve`](super::serve) drops it
+//! after its `write_timeout`. The stream ends when that server drains.
+
+mod event_log;
+mod observer;
+mod publisher;
+mod settings;
+mod subscriber;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::error::ApiError;
+use super::openapi::ReadErrors;
+use super::state::ApiState;
+use publisher::{MAX_READERS, Publisher};
+use subscriber::Subscriber;
+
+pub use event_log::EventLog;
+
+/// The media type of an answer that does not end by itself.
+pub(crate) const EVENT_STREAM: &str = "text/event-stream";
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// The route. Recording begins with it where the state says so, else with the first reader.
+pub(super) fn router(api: &ApiState) -> OpenApiRouter {
+    let publisher = Arc::new(Publisher::new(api.clone()));
+    if api.is_recorded()
+        && let Ok(breaker) = api.breaker()
+    {
+        publisher.start(breaker);
+    }
+    OpenApiRouter::new().routes(routes!(events)).with_state(publisher)
+}
+
+/// What happens to the breaker, as it happens: an answer that does not end.
+#[utoipa::path(get, path = "/breaker/events", tag = "figures",
+    responses(
+        (status = 200, description = "Server-sent events: `status`, `settings`, `counts`, `memory`, `transition`, `incident`, `alert`.",
+            body = String, content_type = "text/event-stream"),
+        (status = 429, description = "There are too many readers.", body = ApiError),
+        ReadErrors))]
+async fn events(State(publisher): State<Arc<Publisher>>, headers: HeaderMap) -> Result<Response, ApiError> {
+    publisher.start(publisher.breaker()?);
+    let Some(place) = publisher.enter() else { return Ok(too_many()) };
+    let last_seen = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok());
+    let body = Body::from_stream(Subscriber::new(publisher, place, last_seen).into_stream());
+    // A proxy that collects an answer before it passes it on would never pass this one on.
+    let unbuffered = HeaderName::from_static("x-accel-buffering");
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM)),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (unbuffered, HeaderValue::from_static("no")),
+    ];
+    Ok((headers, body).into_response())
+}
+
+fn too_many() -> Response {
+    let error = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too many read the events already")
+        .field("readers", format!("at most {MAX_READERS} at a time"));
+    let mut response = error.into_response();
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("10"));
+    response
+}

@@ -1,0 +1,79 @@
+//! One reader of the events.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use smol::Timer;
+use smol::future::or;
+use smol::stream::{Stream, unfold};
+
+use super::publisher::{MIN_GAP, PARTS, Publisher, SubscriberSlot};
+
+/// After this long without anything new a comment is sent, so that both sides know that the other one is there.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// After how many milliseconds a reader that was cut off should come back.
+const RETRY: &str = "retry: 1000\n\n";
+
+/// One reader, and what it has got.
+#[derive(Debug)]
+pub(super) struct Subscriber {
+    publisher: Arc<Publisher>,
+    _place: SubscriberSlot,
+    is_new: bool,
+    seen: [u64; PARTS],
+    /// Number of the last entry of the timeline.
+    told: u64,
+    not_before: Instant,
+}
+
+impl Subscriber {
+    /// `last_seen` is the id of the last event that it got before it was cut off.
+    pub(super) fn new(publisher: Arc<Publisher>, place: SubscriberSlot, last_seen: Option<&str>) -> Self {
+        let told = last_seen.map_or(0, |id| publisher.timeline().number_of(id));
+        Self { publisher, _place: place, is_new: true, seen: [0; PARTS], told, not_before: Instant::now() }
+    }
+
+    /// All that is new, whenever the reader has taken what was sent before; it does not end.
+    pub(super) fn into_stream(self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+        unfold(self, async |mut reader| {
+            let text = reader.next().await;
+            Some((Ok(Bytes::from(text)), reader))
+        })
+    }
+
+    async fn next(&mut self) -> String {
+        Timer::at(self.not_before).await;
+        let quiet_until = Instant::now() + HEARTBEAT;
+        loop {
+            let news = self.publisher.news();
+            let text = self.collect();
+            if !text.is_empty() {
+                self.not_before = Instant::now() + MIN_GAP;
+                return text;
+            }
+            let heard = async {
+                news.await;
+                true
+            };
+            let quiet = async {
+                Timer::at(quiet_until).await;
+                false
+            };
+            if !or(heard, quiet).await {
+                return ": nothing new\n\n".to_owned();
+            }
+        }
+    }
+
+    fn collect(&mut self) -> String {
+        let mut text = String::from(if self.is_new { RETRY } else { "" });
+        if !self.publisher.write_newer(&mut self.seen, &mut text) {
+            return String::new();
+        }
+        self.told = self.publisher.timeline().write_after(self.told, &mut text);
+        self.is_new = false;
+        text
+    }
+}

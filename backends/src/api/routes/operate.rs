@@ -1,0 +1,208 @@
+//! What operators do.
+
+use axum::extract::State;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Answer;
+use crate::api::change::Changed;
+use crate::api::error::ApiError;
+use crate::api::input::{Actor, FromPayload, ValidJson, refused};
+use crate::api::json::ApiJson;
+use crate::api::openapi::{PostErrors, ReadErrors};
+use crate::api::payload::Payload;
+use crate::api::state::ApiState;
+use crate::config::Change;
+
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(enabled, enable))
+        .routes(routes!(disable))
+        .routes(routes!(reset))
+        .routes(routes!(force_open))
+        .routes(routes!(trigger_by_memory))
+        .routes(routes!(trigger_by_latency))
+        .routes(routes!(restore_memory_check))
+}
+
+/// Whether the breaker is enabled.
+#[derive(Serialize, ToSchema)]
+struct Enabled {
+    enabled: bool,
+}
+
+/// Nothing, or what GET gives.
+#[derive(ToSchema)]
+struct EnabledOrNothing {
+    /// True where it is left out.
+    #[schema(nullable = false)]
+    enabled: Option<bool>,
+}
+
+impl FromPayload for EnabledOrNothing {
+    fn read(payload: &Payload) -> Result<Self, ApiError> {
+        Ok(Self { enabled: payload.flag("enabled")? })
+    }
+}
+
+/// Nothing, or false.
+struct DisabledOrNothing;
+
+impl FromPayload for DisabledOrNothing {
+    fn read(payload: &Payload) -> Result<Self, ApiError> {
+        match payload.flag("enabled")? {
+            None | Some(false) => Ok(Self),
+            Some(true) => Err(ApiError::bad_value("enabled", true, "false, or no body; /breaker/enabled enables")),
+        }
+    }
+}
+
+impl ToSchema for DisabledOrNothing {}
+
+impl utoipa::PartialSchema for DisabledOrNothing {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        only("enabled", false).into()
+    }
+}
+
+/// Whether the breaker is enabled.
+#[utoipa::path(get, path = "/breaker/enabled", tag = "operating",
+    responses((status = 200, description = "Whether it is.", body = Enabled), ReadErrors))]
+async fn enabled(State(api): State<ApiState>) -> Answer<Enabled> {
+    Ok(ApiJson(Enabled { enabled: api.breaker()?.enabled() }))
+}
+
+/// Enables the breaker: a disabled one closes, any other stays as it is.
+///
+/// What GET gave can be sent back, also where that is false.
+#[utoipa::path(post, path = "/breaker/enabled", tag = "operating", request_body = EnabledOrNothing,
+    responses((status = 200, description = "It is in force.", body = Changed<Enabled>), PostErrors))]
+async fn enable(
+    State(api): State<ApiState>,
+    who: Actor,
+    ValidJson(given): ValidJson<EnabledOrNothing>,
+) -> Answer<Changed<Enabled>> {
+    set_enabled(&api, &who, given.enabled.unwrap_or(true)).await
+}
+
+/// Disables the breaker: it admits every call and records none.
+#[utoipa::path(post, path = "/breaker/disabled", tag = "operating", request_body = DisabledOrNothing,
+    responses((status = 200, description = "It is in force.", body = Changed<Enabled>), PostErrors))]
+async fn disable(State(api): State<ApiState>, who: Actor, _: ValidJson<DisabledOrNothing>) -> Answer<Changed<Enabled>> {
+    set_enabled(&api, &who, false).await
+}
+
+async fn set_enabled(api: &ApiState, who: &Actor, on: bool) -> Answer<Changed<Enabled>> {
+    let applied = api.change(Change::set("enabled", on).map_err(refused("enabled"))?, who).await?;
+    let breaker = api.breaker()?;
+    // Also where the configuration said so already, and somebody else switched it.
+    if on {
+        breaker.enable();
+    } else {
+        breaker.disable();
+    }
+    Ok(ApiJson(Changed::new(Enabled { enabled: breaker.enabled() }, applied)))
+}
+
+/// The state that the breaker is in.
+#[derive(Serialize, ToSchema)]
+struct StateNow {
+    /// `closed`, `open`, `half_open`, `disabled` or `forced_open`.
+    state: &'static str,
+    /// Open, half-open or forced open.
+    triggered: bool,
+}
+
+impl StateNow {
+    fn of(api: &ApiState) -> Answer<Self> {
+        let kind = api.breaker()?.read(|core| core.state().kind());
+        Ok(ApiJson(Self { state: kind.as_str(), triggered: kind.is_triggered() }))
+    }
+}
+
+struct Confirmation;
+
+impl FromPayload for Confirmation {
+    fn read(payload: &Payload) -> Result<Self, ApiError> {
+        match payload.flag("confirm")? {
+            Some(true) => Ok(Self),
+            Some(false) => Err(ApiError::bad_value("confirm", false, "true")),
+            None => Err(ApiError::bad_value("confirm", "missing", "true")),
+        }
+    }
+}
+
+impl ToSchema for Confirmation {}
+
+impl utoipa::PartialSchema for Confirmation {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        only("confirm", true).required("confirm").into()
+    }
+}
+
+/// An object whose one field has one value.
+fn only(field: &str, value: bool) -> utoipa::openapi::ObjectBuilder {
+    use utoipa::openapi::schema::{ObjectBuilder, Type};
+    let flag = ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([value]));
+    ObjectBuilder::new().property(field, flag)
+}
+
+/// Closes the breaker, forgets the window, undoes simulations and ends the incident.
+///
+/// Only where it is confirmed: a reset admits all calls at once.
+#[utoipa::path(post, path = "/breaker/reset", tag = "operating", request_body = Confirmation,
+    responses((status = 200, description = "It is reset.", body = StateNow), PostErrors))]
+async fn reset(State(api): State<ApiState>, who: Actor, _: ValidJson<Confirmation>) -> Answer<StateNow> {
+    api.breaker()?.reset();
+    log("reset", &who);
+    StateNow::of(&api)
+}
+
+/// Refuses every call until the breaker is reset.
+#[utoipa::path(post, path = "/breaker/force-open", tag = "operating",
+    responses((status = 200, description = "It is forced open.", body = StateNow), PostErrors))]
+async fn force_open(State(api): State<ApiState>, who: Actor, _: Payload) -> Answer<StateNow> {
+    if !api.breaker()?.force_open() {
+        return Err(ApiError::conflict("the breaker is disabled; enable it first"));
+    }
+    log("force-open", &who);
+    StateNow::of(&api)
+}
+
+/// Opens the breaker as if memory were exhausted, until `restore-memory-check` or a reset.
+#[utoipa::path(post, path = "/breaker/trigger-by-memory", tag = "operating",
+    responses((status = 200, description = "It is simulated.", body = StateNow), PostErrors))]
+async fn trigger_by_memory(State(api): State<ApiState>, who: Actor, _: Payload) -> Answer<StateNow> {
+    simulated(&api, &who, "trigger-by-memory", api.breaker()?.simulate_memory())
+}
+
+/// Opens the breaker as if calls were slow, until `restore-memory-check` or a reset.
+#[utoipa::path(post, path = "/breaker/trigger-by-latency", tag = "operating",
+    responses((status = 200, description = "It is simulated.", body = StateNow), PostErrors))]
+async fn trigger_by_latency(State(api): State<ApiState>, who: Actor, _: Payload) -> Answer<StateNow> {
+    simulated(&api, &who, "trigger-by-latency", api.breaker()?.simulate_latency())
+}
+
+fn simulated(api: &ApiState, who: &Actor, action: &str, done: bool) -> Answer<StateNow> {
+    if done {
+        log(action, who);
+        StateNow::of(api)
+    } else {
+        Err(ApiError::conflict("the breaker is disabled or forced open; enable or reset it first"))
+    }
+}
+
+/// Undoes what `trigger-by-memory` and `trigger-by-latency` simulate; the breaker recovers by itself.
+#[utoipa::path(post, path = "/breaker/restore-memory-check", tag = "operating",
+    responses((status = 200, description = "Nothing is simulated.", body = StateNow), PostErrors))]
+async fn restore_memory_check(State(api): State<ApiState>, who: Actor, _: Payload) -> Answer<StateNow> {
+    api.breaker()?.undo_simulations();
+    log("restore-memory-check", &who);
+    StateNow::of(&api)
+}
+
+fn log(action: &str, who: &Actor) {
+    tracing::info!(action, by = %who, "operated");
+}

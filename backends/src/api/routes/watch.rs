@@ -1,0 +1,72 @@
+//! Looking: status, health, metrics.
+
+use std::fmt::Write as _;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header::CONTENT_TYPE;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Answer;
+use crate::api::json::ApiJson;
+use crate::api::openapi::ReadErrors;
+use crate::api::state::ApiState;
+use crate::api::status::Status;
+use crate::metrics;
+use crate::reload::LiveConfig;
+
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(status)).routes(routes!(health)).routes(routes!(prometheus))
+}
+
+/// Everything about the breaker at this moment.
+#[utoipa::path(get, path = "/breaker/status", tag = "figures",
+    responses((status = 200, description = "The status.", body = Status), ReadErrors))]
+async fn status(State(api): State<ApiState>) -> Answer<Status> {
+    Ok(ApiJson(Status::of(&api.breaker()?, &api)))
+}
+
+#[derive(Serialize, ToSchema)]
+struct Health {
+    /// `ok`.
+    status: &'static str,
+}
+
+/// The process lives, whatever the breakers do.
+#[utoipa::path(get, path = "/health", tag = "process",
+    responses((status = 200, description = "It lives.", body = Health)))]
+async fn health() -> ApiJson<Health> {
+    ApiJson(Health { status: "ok" })
+}
+
+/// What the breakers do, as Prometheus text.
+#[utoipa::path(get, path = "/metrics", tag = "process",
+    responses((status = 200, description = "Metrics.", body = String, content_type = "text/plain; version=0.0.4; charset=utf-8")))]
+async fn prometheus(State(api): State<ApiState>) -> Response {
+    let mut text = metrics::render(api.registry(), api.delivery_stats(), api.resident_bytes());
+    if let Some(live) = api.live_config() {
+        of_configuration(&mut text, live);
+    }
+    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
+}
+
+fn of_configuration(text: &mut String, live: &LiveConfig) {
+    let in_force = u8::from(live.config_error().is_none());
+    let (reloads, errors) = (live.reloads(), live.reload_errors());
+    // Writing into a String cannot fail.
+    let _ = write!(
+        text,
+        "# HELP tripline_config_in_force Whether the configuration file is what is in force.\n\
+         # TYPE tripline_config_in_force gauge\n\
+         tripline_config_in_force {in_force}\n\
+         # HELP tripline_config_reloads_total How often a changed configuration file came into force.\n\
+         # TYPE tripline_config_reloads_total counter\n\
+         tripline_config_reloads_total {reloads}\n\
+         # HELP tripline_config_reload_errors_total How often a changed configuration file had problems.\n\
+         # TYPE tripline_config_reload_errors_total counter\n\
+         tripline_config_reload_errors_total {errors}\n"
+    );
+}

@@ -1,0 +1,202 @@
+//! Everything about a breaker at one moment.
+
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use serde_json::Number;
+use tripline_runtime::Breaker;
+use tripline_runtime::core::{Breaker as Core, Instant, Latency, MemorySample, MemoryState, State, Trend};
+use utoipa::ToSchema;
+
+use super::state::ApiState;
+use super::units::{mebibytes, millis, percent, rough_percent, tidy};
+
+/// Everything about a breaker at one moment, as `/breaker/status` shows it. What is unknown is null.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[non_exhaustive]
+pub struct Status {
+    /// The breaker's name.
+    pub name: String,
+    /// Whether it is enabled.
+    pub enabled: bool,
+    /// Open, half-open or forced open.
+    pub triggered: bool,
+    /// `closed`, `open`, `half_open`, `disabled` or `forced_open`.
+    pub state: &'static str,
+    /// Why it opened last; null unless it is open, half-open or forced open now.
+    pub trip_reason: Option<&'static str>,
+    /// When asking again makes sense; null while closed or disabled, and where no time can be told.
+    #[schema(required)]
+    pub retry_after_ms: Option<u64>,
+    /// When it opened last, also after recovery; RFC 3339 in UTC.
+    #[schema(required)]
+    pub last_trip_time: Option<String>,
+    /// Whether the memory rule is content.
+    #[schema(required)]
+    pub memory_ok: Option<bool>,
+    /// Memory in use, in whole MiB.
+    #[schema(required)]
+    pub current_memory_usage_mb: Option<u64>,
+    /// The share of memory at which the breaker opens, in percent.
+    #[schema(value_type = f64)]
+    pub memory_threshold_percent: Option<Number>,
+    /// Memory that may be used, in whole MiB.
+    #[schema(required)]
+    pub total_memory_mb: Option<u64>,
+    /// Memory in use, in percent of what may be used, with at most two decimals.
+    #[schema(value_type = Option<f64>, required)]
+    pub memory_usage_percent: Option<Number>,
+    /// In how many seconds memory reaches its limit if it goes on as it does; null where not within `memory_horizon`.
+    #[schema(value_type = Option<f64>, required)]
+    pub memory_exhausted_in_seconds: Option<Number>,
+    /// Whether the percentile is at or below the threshold, and nothing else is simulated.
+    pub latency_ok: bool,
+    /// Whether the latency is above its threshold with the evidence that was asked for.
+    pub breach: bool,
+    /// The percentile of the window, in milliseconds; null while it is empty.
+    #[schema(value_type = Option<f64>, required)]
+    pub current_percentile_ms: Option<Number>,
+    /// The latency threshold, in whole milliseconds.
+    pub latency_threshold_ms: u32,
+    /// The percentile in percent of the threshold.
+    #[schema(value_type = Option<f64>, required)]
+    pub latency_percent_of_threshold: Option<Number>,
+    /// Which percentile is looked at, as a ratio.
+    #[schema(value_type = f64)]
+    pub percentile_value: Option<Number>,
+    /// How many samples the window holds at most.
+    pub latency_window_size: u16,
+    /// How many samples it holds now.
+    pub samples: u16,
+    /// How long the breaker stays open, in seconds.
+    #[schema(value_type = f64)]
+    pub wait_time_seconds: Option<Number>,
+    /// The latencies in the window, oldest first, in whole milliseconds.
+    pub recent_latencies_ms: Vec<u32>,
+    /// Whether only a rising or persistent latency opens the breaker.
+    pub trend_analysis_enabled: bool,
+    /// Samples that are needed to tell a trend.
+    pub trend_analysis_min_sample_count: u16,
+    /// Whether the latency rises.
+    pub has_positive_trend: bool,
+    /// `too_few`, `rising`, `falling`, `oscillating` or `steady`.
+    pub trend: &'static str,
+    /// Calls in flight; null where they are not tracked.
+    #[schema(required)]
+    pub in_flight: Option<usize>,
+    /// Of these, those that are out for longer than the threshold.
+    #[schema(required)]
+    pub stalled: Option<u16>,
+    /// The name of the memory source; null where there is none.
+    #[schema(required)]
+    pub memory_source: Option<String>,
+    /// `running`, or what does not work without it.
+    pub supervisor: &'static str,
+    /// Why the configuration file is not what is in force: its problems, or what is changed and not saved; null while it is.
+    #[schema(required)]
+    pub config_error: Option<String>,
+}
+
+impl Status {
+    /// Looks at `breaker` now. O(window).
+    pub fn of(breaker: &Breaker, api: &ApiState) -> Self {
+        let clock = breaker.clock();
+        let (now, wall) = (clock.now(), clock.system_time());
+        let tracked = breaker.detects_stalls();
+        let in_flight = tracked.then(|| breaker.in_flight());
+        let memory_exhausted_in = breaker.memory_exhausted_in().map(|left| tidy(left.as_secs_f64().round()));
+        let supervisor = if breaker.is_supervised() { "running" } else { "not running: memory and alerts do not work" };
+        breaker.read(|core| {
+            let policy = core.policy();
+            let memory = core.memory_sample().filter(|_| core.memory_state() != MemoryState::Unknown);
+            let percentile = core.percentile();
+            let trend = core.trend();
+            let kind = core.state().kind();
+            Self {
+                name: breaker.name().to_string(),
+                enabled: policy.enabled,
+                triggered: kind.is_triggered(),
+                state: kind.as_str(),
+                trip_reason: core.last_trip().filter(|_| kind.is_triggered()).map(|trip| trip.reason.as_str()),
+                retry_after_ms: retry_after(core, now).map(millis),
+                last_trip_time: core.last_trip().and_then(|trip| rfc3339(wall, core.latest().since(trip.at))),
+                memory_ok: core.memory_ok(),
+                current_memory_usage_mb: memory.map(|sample| mebibytes(sample.used)),
+                memory_threshold_percent: percent(policy.memory_threshold.get()),
+                total_memory_mb: memory.and_then(|sample| sample.limit).map(mebibytes),
+                memory_usage_percent: memory.and_then(MemorySample::ratio).and_then(rough_percent),
+                memory_exhausted_in_seconds: memory_exhausted_in.flatten(),
+                latency_ok: core.latency_ok(),
+                breach: core.is_breach(),
+                current_percentile_ms: percentile.and_then(|latency| tidy(latency.as_millis_f64())),
+                latency_threshold_ms: policy.latency_threshold.as_millis(),
+                latency_percent_of_threshold: percentile.and_then(|at| share(at, policy.latency_threshold)),
+                percentile_value: tidy(policy.percentile.get()),
+                latency_window_size: policy.latency_window_size.get(),
+                samples: core.samples(),
+                wait_time_seconds: tidy(policy.wait_time.as_secs_f64()),
+                recent_latencies_ms: core.latencies().map(Latency::as_millis).collect(),
+                trend_analysis_enabled: policy.trend_analysis,
+                trend_analysis_min_sample_count: policy.effective_trend_minimum(),
+                has_positive_trend: trend == Trend::Rising,
+                trend: trend.as_str(),
+                in_flight,
+                stalled: tracked.then(|| core.stalled()),
+                memory_source: api.memory_source_name().map(str::to_owned),
+                supervisor,
+                config_error: api.config_problem(),
+            }
+        })
+    }
+}
+
+/// How long to wait before asking again; `None` where asking is not refused, or no time can be told.
+fn retry_after<const N: usize>(core: &Core<N>, now: Instant) -> Option<Duration> {
+    match core.state() {
+        State::Closed | State::Disabled => None,
+        State::ForcedOpen | State::HalfOpen { .. } => core.rejection(now).retry_after,
+        State::Open { .. } => {
+            // Not held, and the wait is over: the next call that asks is a probe.
+            core.rejection(now).retry_after.or((!core.is_held_open()).then_some(Duration::ZERO))
+        }
+    }
+}
+
+/// `part` in percent of `whole`; nothing is a share of zero.
+fn share(part: Latency, whole: Latency) -> Option<Number> {
+    let ratio = f64::from(part.as_micros()) / f64::from(whole.as_micros());
+    if ratio.is_finite() { percent(ratio) } else { None }
+}
+
+/// The time of day `age` ago, with milliseconds; `None` outside the years 1970 to 9999.
+fn rfc3339(wall: SystemTime, age: Duration) -> Option<String> {
+    rfc3339_at(wall.checked_sub(age)?)
+}
+
+/// A time of day, with milliseconds; `None` outside the years 1970 to 9999.
+pub(super) fn rfc3339_at(at: SystemTime) -> Option<String> {
+    let mut text = String::new();
+    // Formatting an earlier time would panic.
+    let at = Some(at).filter(|at| *at >= SystemTime::UNIX_EPOCH)?;
+    write!(text, "{}", humantime::format_rfc3339_millis(at)).ok()?;
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_of_nothing_is_unknown() {
+        assert_eq!(share(Latency::from_millis(30), Latency::from_millis(60)), Some(Number::from(50)));
+        assert_eq!(share(Latency::from_millis(30), Latency::ZERO), None);
+        assert_eq!(share(Latency::ZERO, Latency::ZERO), None);
+    }
+
+    #[test]
+    fn a_time_of_day_before_the_epoch_is_unknown() {
+        assert_eq!(rfc3339(SystemTime::UNIX_EPOCH, Duration::ZERO).as_deref(), Some("1970-01-01T00:00:00.000Z"));
+        assert_eq!(rfc3339(SystemTime::UNIX_EPOCH, Duration::from_secs(1)), None);
+    }
+}

@@ -1,0 +1,111 @@
+//! Settings that are allowed and hardly mean what they say.
+
+use tripline_runtime::core::Policy;
+
+use super::model::Config;
+use super::opsgenie::{OpsGenie, Provider};
+use super::text::is_open_to_readers;
+
+/// Memory readings that a forecast needs within its horizon, to be of any use.
+const MIN_READINGS_IN_HORIZON: u32 = 20;
+/// Tags that an alert has of its own, out of the 20 that the service keeps.
+const TAGS_LEFT: usize = 11;
+/// Longest tag that the service keeps, in characters.
+const TAG_CHARACTERS: usize = 50;
+
+/// The key that a warning is about, with its section, and the warning. `given` tells which keys the file sets.
+pub(crate) fn advice(config: &Config, given: &dyn Fn(&str) -> bool) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    of_samples(config, given, &mut found);
+    of_times(config, &mut found);
+    of_horizon(&config.policy, &mut found);
+    of_opsgenie(&config.opsgenie, given, &mut found);
+    if config.webhook.url.as_ref().is_some_and(|url| is_open_to_readers(url.expose())) {
+        found.push(("webhook.url", "plain http: alerts can be read and changed on the way; use https".into()));
+    }
+    found
+}
+
+fn of_samples(config: &Config, given: &dyn Fn(&str) -> bool, found: &mut Vec<(&'static str, String)>) {
+    let policy = &config.policy;
+    let window = policy.latency_window_size.get();
+    let minimum = u32::from(policy.effective_minimum_samples());
+    let slow_calls_needed = minimum.saturating_sub(policy.percentile.index(minimum));
+    let above_is_enough = !policy.trend_analysis && policy.trip_confidence.get() <= 0.0;
+    if slow_calls_needed <= 1 && above_is_enough {
+        let mut culprit = ["minimum_samples", "percentile"].into_iter().find(|key| given(key));
+        let remedy = if policy.percentile.get() < 1.0 {
+            "trip_confidence = 0.95, a lower percentile, or a larger minimum_samples and latency_window_size"
+        } else {
+            // The largest of any number of calls: more of them change nothing.
+            culprit = Some("percentile");
+            "trip_confidence = 0.95, or a percentile below 1"
+        };
+        found.push((
+            culprit.unwrap_or("latency_window_size"),
+            format!("one slow call among {minimum} is enough to trip; set {remedy}"),
+        ));
+    }
+    if policy.minimum_samples.is_some_and(|wanted| wanted > window) {
+        found.push(("minimum_samples", format!("counts as latency_window_size, {window}")));
+    }
+    if policy.trend_analysis && policy.trend_minimum_samples != policy.effective_trend_minimum() {
+        let counts_as = policy.effective_trend_minimum();
+        let bound =
+            if counts_as < policy.trend_minimum_samples { ", all that the window holds" } else { ", the least" };
+        found.push(("trend_analysis_min_sample_count", format!("counts as {counts_as}{bound}")));
+    }
+    if policy.memory_hysteresis.get() > policy.memory_threshold.get() / 2.0 {
+        found.push(("memory_hysteresis", "counts as half of memory_threshold".into()));
+    }
+}
+
+fn of_times(config: &Config, found: &mut Vec<(&'static str, String)>) {
+    let policy = &config.policy;
+    let threshold = std::time::Duration::from(policy.latency_threshold);
+    if policy.latency_max_age <= threshold {
+        let words = "not longer than latency_threshold: calls that hang no longer count before they are slow";
+        found.push(("latency_max_age", words.into()));
+    }
+}
+
+fn of_horizon(policy: &Policy, found: &mut Vec<(&'static str, String)>) {
+    if policy.memory_horizon.is_zero() {
+        if policy.memory_horizon_trips {
+            found.push(("memory_horizon_trips", "has no effect without memory_horizon".into()));
+        }
+    } else if policy.memory_horizon < policy.sample_interval * MIN_READINGS_IN_HORIZON {
+        let words =
+            "too short to forecast anything from a measurement every sample_interval_ms; set at least 20 of these";
+        found.push(("memory_horizon", words.into()));
+    } else if policy.memory_horizon <= policy.recovery_time && !policy.memory_horizon_trips {
+        let words = "nobody will be alerted: a forecast is on for at most memory_horizon, an alert needs it for \
+                     recovery_time; set it to several times recovery_time";
+        found.push(("memory_horizon", words.into()));
+    }
+}
+
+fn of_opsgenie(opsgenie: &OpsGenie, given: &dyn Fn(&str) -> bool, found: &mut Vec<(&'static str, String)>) {
+    if opsgenie.api_key.is_some() {
+        found.push(("opsgenie.api_key", "a secret in a file; better set OPSGENIE_API_KEY in the environment".into()));
+    }
+    let triggers =
+        [opsgenie.trigger_on_breaker_open, opsgenie.trigger_on_memory_threshold, opsgenie.trigger_on_latency_threshold];
+    if opsgenie.enabled && triggers == [false; 3] {
+        found.push(("opsgenie.enabled", "every trigger is off, so no alert will ever be created".into()));
+    }
+    let staged = opsgenie.time_before_send_alert > 0;
+    if staged && opsgenie.initial_alert_priority.rank() < opsgenie.escalated_alert_priority.rank() {
+        let words = "less urgent than initial_alert_priority; P1 is the most urgent";
+        found.push(("opsgenie.escalated_alert_priority", words.into()));
+    }
+    if opsgenie.provider == Provider::Jsm && given("opsgenie.region") {
+        found.push(("opsgenie.region", "has no meaning for the provider jsm".into()));
+    }
+    if opsgenie.tags.len() > TAGS_LEFT {
+        found.push(("opsgenie.tags", format!("the service keeps 20 tags of an alert, {TAGS_LEFT} of them from here")));
+    }
+    if opsgenie.tags.iter().any(|tag| tag.chars().count() > TAG_CHARACTERS) {
+        found.push(("opsgenie.tags", format!("the service keeps {TAG_CHARACTERS} characters of a tag")));
+    }
+}

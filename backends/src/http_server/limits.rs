@@ -1,0 +1,41 @@
+//! What one client may use of the server.
+
+use std::time::Duration;
+
+/// hyper takes no smaller buffer.
+pub(super) const MIN_HEAD_BYTES: usize = 8_192;
+
+/// What clients may use of the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerLimits {
+    /// Connections at a time; more wait in the system's queue. Default: 1,024; at 0 nobody is served.
+    pub max_connections: usize,
+    /// Bytes in the head of a request; more is answered with 431. Default: 16 KiB; less than 8 KiB counts as 8 KiB.
+    pub max_head_bytes: usize,
+    /// Headers in a request; more is answered with 431. Default: 64.
+    pub max_headers: usize,
+    /// How long the head of a request may take, and how long a connection may wait for one. Default: 10 s.
+    pub header_timeout: Duration,
+    /// How long the body of a request may take, from its first reading. Default: 10 s.
+    pub body_timeout: Duration,
+    /// How long a client may take nothing of an answer. Default: 10 s.
+    pub write_timeout: Duration,
+    /// How long requests in flight are waited for at the end. Default: 10 s.
+    pub drain_timeout: Duration,
+}
+
+impl Default for ServerLimits {
+    fn default() -> Self {
+        let patience = Duration::from_secs(10);
+        Self {
+            max_connections: 1_024,
+            max_head_bytes: 16 * 1024,
+            max_headers: 64,
+            header_timeout: patience,
+            body_timeout: patience,
+            write_timeout: patience,
+            drain_timeout: patience,
+        }
+    }
+}

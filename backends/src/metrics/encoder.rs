@@ -1,0 +1,78 @@
+//! The Prometheus text format 0.0.4.
+
+use std::borrow::Cow;
+use std::fmt::{Display, Write as _};
+
+use super::reading::Reading;
+
+#[derive(Default)]
+pub(super) struct Encoder {
+    text: String,
+}
+
+impl Encoder {
+    pub(super) fn gauge(&mut self, name: &'static str, help: &'static str) -> Family<'_> {
+        self.family(name, help, "gauge")
+    }
+
+    pub(super) fn counter(&mut self, name: &'static str, help: &'static str) -> Family<'_> {
+        self.family(name, help, "counter")
+    }
+
+    /// Its series are [`Family::part`]s.
+    pub(super) fn histogram(&mut self, name: &'static str, help: &'static str) -> Family<'_> {
+        self.family(name, help, "histogram")
+    }
+
+    fn family(&mut self, name: &'static str, help: &'static str, kind: &'static str) -> Family<'_> {
+        // Writing into a String cannot fail.
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        Family { text: &mut self.text, name }
+    }
+
+    pub(super) fn into_string(self) -> String {
+        self.text
+    }
+}
+
+/// All series of one metric: they must stand together.
+pub(super) struct Family<'t> {
+    text: &'t mut String,
+    name: &'static str,
+}
+
+impl Family<'_> {
+    /// One series. What a sink calls itself may be anything.
+    pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
+        self.part("", labels, value);
+    }
+
+    /// As [`Family::sample`], of the series whose name goes on with `suffix`.
+    pub(super) fn part(&mut self, suffix: &str, labels: &[(&str, &str)], value: impl Display) {
+        self.text.push_str(self.name);
+        self.text.push_str(suffix);
+        for (i, (label, word)) in labels.iter().enumerate() {
+            let open = if i == 0 { '{' } else { ',' };
+            let _ = write!(self.text, "{open}{label}=\"{}\"", escaped(word));
+        }
+        let close = if labels.is_empty() { "" } else { "}" };
+        let _ = writeln!(self.text, "{close} {value}");
+    }
+
+    /// One series per breaker, but for those that have no value.
+    pub(super) fn each<V: Display>(&mut self, readings: &[Reading], value: impl Fn(&Reading) -> Option<V>) {
+        for reading in readings {
+            if let Some(value) = value(reading) {
+                self.sample(&[("breaker", reading.name.as_str())], value);
+            }
+        }
+    }
+}
+
+fn escaped(word: &str) -> Cow<'_, str> {
+    if word.contains(['\\', '"', '\n']) {
+        word.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n").into()
+    } else {
+        word.into()
+    }
+}

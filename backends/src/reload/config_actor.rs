@@ -1,0 +1,187 @@
+//! The one that reads, changes and applies the configuration, one thing after the other.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::applier::{Applier, is_fixed};
+use super::edit::edit;
+use super::file::{ConfigFile, Unsaved};
+use super::{Applied, ChangeError, Environment, Shared};
+use crate::config::{Change, Config, ConfigErrors, Warning, apply_environment, differences, parse};
+
+pub(super) struct ConfigActor {
+    pub(super) file: Option<ConfigFile>,
+    /// How problems call the text.
+    pub(super) name: String,
+    /// The last good text of the file, or the one that stands in for a file.
+    pub(super) text: String,
+    /// What was changed and does not stand in the file.
+    pub(super) unsaved: Change,
+    /// What the process started with.
+    pub(super) started: Arc<Config>,
+    pub(super) environment: Environment,
+    pub(super) appliers: Vec<Box<dyn Applier>>,
+    /// The problem with the file that was told last.
+    pub(super) told: Option<String>,
+    pub(super) shared: Arc<Shared>,
+}
+
+/// Who reloading is said to be by.
+const THE_FILE: &str = "the file";
+
+impl ConfigActor {
+    /// Changes some keys: in the file, if that can be, and in what is running.
+    pub(super) fn change(&mut self, change: Change, who: &str) -> Result<Applied, ChangeError> {
+        let keys = change.keys();
+        // What could not be saved before may be saved now.
+        let wanted = self.unsaved.clone().and(change);
+        let saved = match &self.file {
+            None => Err(Unsaved::NotWritable("there is no configuration file".into())),
+            Some(file) => file.rewrite(&self.text, |base| self.edited(base, &wanted)),
+        };
+        let by = |key: &str| if keys.iter().any(|changed| changed == key) { who } else { THE_FILE };
+        match saved {
+            Ok(text) => {
+                let (config, _) = self.read(&text).map_err(ChangeError::File)?;
+                self.text = text;
+                self.unsaved = Change::none();
+                self.apply(config, by, true);
+                self.clear_error();
+                self.note_unsaved("");
+                Ok(Applied { saved: true, reason: None })
+            }
+            Err(Unsaved::NotWritable(reason)) => {
+                let text = self.edited(&self.text, &wanted).map_err(change_error)?;
+                let (config, _) = self.read(&text).map_err(ChangeError::Conflict)?;
+                self.unsaved = wanted;
+                self.apply(config, by, false);
+                self.note_unsaved(&reason);
+                Ok(Applied::unsaved(reason))
+            }
+            Err(unsaved) => Err(change_error(unsaved)),
+        }
+    }
+
+    /// Looks whether the file has another text, and applies that.
+    pub(super) fn check(&mut self) {
+        let Some(file) = &self.file else { return };
+        let text = match file.read() {
+            Ok(text) if text == self.text => return self.clear_error(),
+            // The first step of writing a file in place; hardly ever what somebody wants.
+            Ok(text) if text.trim().is_empty() => return self.report_invalid(&file.problem("is empty")),
+            Ok(text) => text,
+            Err(unread) => return self.report_invalid(&file.problem(&unread.words)),
+        };
+        if let Err(errors) = self.reload(text) {
+            self.report_invalid(&errors);
+        }
+    }
+
+    fn reload(&mut self, text: String) -> Result<(), ConfigErrors> {
+        let (new, warnings) = parse(&text, &self.name)?;
+        // What was changed over the API and is not in the file stays, but for the keys that the file now sets anew.
+        let mut unsaved = self.unsaved.clone();
+        if let Ok((old, _)) = parse(&self.text, &self.name) {
+            let changed = differences(&old, &new);
+            unsaved.retain(|key| changed.iter().all(|difference| difference.key != key));
+        }
+        let effective = self.edited(&text, &unsaved).unwrap_or_else(|_| {
+            // They no longer fit together: the file is the later.
+            unsaved = Change::none();
+            text.clone()
+        });
+        let (config, _) = self.read(&effective)?;
+        self.text = text;
+        self.unsaved = unsaved;
+        // Relaxed: a statistic.
+        self.shared.reloads.fetch_add(1, Ordering::Relaxed);
+        tracing::info!(file = %self.name, "the configuration file has changed and is in force");
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        self.apply(config, |_| THE_FILE, true);
+        self.clear_error();
+        if self.unsaved.is_empty() {
+            self.note_unsaved("");
+        }
+        Ok(())
+    }
+
+    /// `base` with `change`, if both are valid.
+    fn edited(&self, base: &str, change: &Change) -> Result<String, Unsaved> {
+        parse(base, &self.name).map_err(Unsaved::Bad)?;
+        let no_toml = |error| ConfigErrors::with_file(&self.name, format!("cannot be edited: {error}"));
+        let text = edit(base, change).map_err(|error| Unsaved::Bad(no_toml(error)))?;
+        parse(&text, &self.name).map_err(Unsaved::Conflict)?;
+        Ok(text)
+    }
+
+    /// What `text` means here.
+    fn read(&self, text: &str) -> Result<(Config, Vec<Warning>), ConfigErrors> {
+        let (mut config, mut warnings) = parse(text, &self.name)?;
+        warnings.extend(apply_environment(&mut config, &self.environment)?);
+        Ok((config, warnings))
+    }
+
+    fn apply<'w>(&mut self, config: Config, by: impl Fn(&str) -> &'w str, saved: bool) {
+        let old = self.shared.config();
+        for difference in differences(&old, &config) {
+            let (key, old, new) = (difference.key.as_str(), &difference.old, &difference.new);
+            tracing::info!(key, %old, %new, by = by(key), saved, "setting changed");
+        }
+        for difference in differences(&self.started, &config) {
+            let key = difference.key.as_str();
+            let is_new = differences(&old, &config).iter().any(|now| now.key == key);
+            if is_fixed(key) && is_new {
+                tracing::warn!(key, old = %difference.old, new = %difference.new, "takes effect after a restart");
+            }
+        }
+        for applier in &mut self.appliers {
+            // One that panics must not take the others and the thread with it.
+            if catch_unwind(AssertUnwindSafe(|| applier.apply(&old, &config))).is_err() {
+                tracing::error!("a part of the program could not apply the changed configuration: it panicked");
+            }
+        }
+        self.shared.set_config(config);
+    }
+
+    /// The file has problems: told once in the log, and in the status until it is well.
+    fn report_invalid(&mut self, errors: &ConfigErrors) {
+        let words = errors.to_string();
+        if self.told.as_ref() != Some(&words) {
+            // Relaxed: a statistic.
+            self.shared.reload_errors.fetch_add(1, Ordering::Relaxed);
+            for problem in errors.problems() {
+                tracing::error!("{problem}");
+            }
+            for warning in errors.warnings() {
+                tracing::warn!("{warning}");
+            }
+            tracing::error!(file = %self.name, "the changed configuration file is not used; the running configuration stays");
+            self.told = Some(words.clone());
+        }
+        self.shared.note(|notes| notes.file = Some(words));
+    }
+
+    fn clear_error(&mut self) {
+        if self.told.take().is_some() {
+            tracing::info!(file = %self.name, "the configuration file is valid again");
+        }
+        self.shared.note(|notes| notes.file = None);
+    }
+
+    fn note_unsaved(&self, reason: &str) {
+        let keys = self.unsaved.keys().join(", ");
+        let words = (!keys.is_empty()).then(|| format!("changed and not saved: {keys}: {reason}"));
+        self.shared.note(|notes| notes.unsaved = words);
+    }
+}
+
+fn change_error(unsaved: Unsaved) -> ChangeError {
+    match unsaved {
+        Unsaved::Bad(errors) => ChangeError::File(errors),
+        Unsaved::Conflict(errors) => ChangeError::Conflict(errors),
+        Unsaved::Busy | Unsaved::NotWritable(_) => ChangeError::Busy,
+    }
+}

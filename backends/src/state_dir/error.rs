@@ -1,0 +1,156 @@
+//! What can be wrong with a folder, and what to do about it.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use tripline_runtime::{BreakerName, DurableState};
+
+/// The folder of a breaker cannot be used.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StateDirError {
+    /// Another process has it, or another breaker of this one.
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// It cannot be made, locked or written to.
+    NotWritable {
+        /// What could not be made, locked or written.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// There is a state, and it cannot be read.
+    NotReadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// There is something in the place of the state which is none, and it cannot be renamed.
+    NotSetAside {
+        /// The file.
+        path: PathBuf,
+        /// Why it is no state.
+        why: ForeignState,
+        /// Why it cannot be renamed.
+        error: io::Error,
+    },
+}
+
+impl fmt::Display for StateDirError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InUse { folder } => write!(
+                f,
+                "state_dir: {} is in use by another process (or by another breaker of this name); stop that one, or give \
+                 this one a state_dir or a name of its own",
+                folder.display()
+            ),
+            Self::NotWritable { path, error } => write!(
+                f,
+                "state_dir: {} cannot be made or written: {error}; state_dir must be a folder that this user may write to",
+                path.display()
+            ),
+            Self::NotReadable { path, error } => write!(
+                f,
+                "state_dir: {} cannot be read: {error}; make it readable for this user, or move it away to start without it",
+                path.display()
+            ),
+            Self::NotSetAside { path, why, error } => write!(
+                f,
+                "state_dir: {} is no state to go on with ({why}), and it cannot be renamed: {error}; move it away",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for StateDirError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::InUse { .. } => None,
+            Self::NotWritable { error, .. } | Self::NotReadable { error, .. } | Self::NotSetAside { error, .. } => {
+                Some(error)
+            }
+        }
+    }
+}
+
+/// A file was found in the place of the state, and it is none to go on with. It was renamed, and nothing of it is lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Quarantined {
+    /// Where it was.
+    pub was: PathBuf,
+    /// Where it is now.
+    pub now: PathBuf,
+    /// Why.
+    pub why: ForeignState,
+}
+
+impl fmt::Display for Quarantined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} is no state to go on with ({}); it was set aside as {}, and this start knows of no earlier incident: alerts \
+             that were open may have to be closed by hand",
+            self.was.display(),
+            self.why,
+            self.now.display()
+        )
+    }
+}
+
+/// Why a file is no state to go on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ForeignState {
+    /// It is torn, or no such JSON.
+    Unreadable {
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// It is larger than any state.
+    TooLarge {
+        /// What is allowed, in bytes.
+        allowed: u64,
+    },
+    /// It is no file.
+    NoFile,
+    /// It was written by something else.
+    Foreign {
+        /// What it says that it is.
+        format: String,
+    },
+    /// It was written by another version.
+    OtherVersion {
+        /// The version of its form.
+        version: u64,
+    },
+    /// Its checksum is wrong: the disk or somebody changed it.
+    Changed,
+    /// It is the state of another breaker.
+    OtherBreaker {
+        /// Whose state.
+        breaker: BreakerName,
+    },
+}
+
+impl fmt::Display for ForeignState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { reason } => write!(f, "torn, or no state at all: {reason}"),
+            Self::TooLarge { allowed } => write!(f, "larger than {allowed} bytes"),
+            Self::NoFile => f.write_str("no file"),
+            Self::Foreign { format } => write!(f, "its format is {format:?}"),
+            Self::OtherVersion { version } => {
+                write!(f, "version {version} of the format; this program reads {}", DurableState::VERSION)
+            }
+            Self::Changed => f.write_str("its checksum is wrong"),
+            Self::OtherBreaker { breaker } => write!(f, "it belongs to the breaker {breaker}"),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The short way for a good call while nothing is going on, which is nearly always.
+//!
+//! A breaker is *quiet* while it is closed, its window is full of good calls, no rule, simulation or incident is half-way to
+//! anything, and nothing ages. Another good call then changes the window and a count and nothing else, so nothing else is
+//! looked at. Whatever else happens ends the quiet; the next call that takes the slow path looks whether it is back. Small
+//! targets go without it: the slow path fits their flash, and half of both would not.
+
+use super::{Breaker, Generation};
+use crate::outcome::Outcome;
+use crate::state::State;
+use crate::time::Instant;
+use crate::units::Latency;
+
+/// A switch and a count for the tests.
+#[cfg(test)]
+#[derive(Debug, Clone, Default)]
+pub(super) struct FastPathProbe {
+    never: bool,
+    hits: u64,
+}
+
+impl<const N: usize> Breaker<N> {
+    /// As [`Breaker::handle_finished`] for a call that can change nothing but the window; false, and nothing is done, if it may
+    /// change more. For those who want this part of it in line, and the rest not.
+    #[inline]
+    pub fn try_record_fast(
+        &mut self,
+        end: Instant,
+        generation: Generation,
+        latency: Latency,
+        outcome: Outcome,
+    ) -> bool {
+        let is_good = latency <= self.settings.latency_threshold && outcome == Outcome::Ok;
+        if end >= self.fast_path_until || generation != self.generation() || !is_good {
+            return false;
+        }
+        #[cfg(test)]
+        {
+            self.fast_path_probe.hits += 1;
+        }
+        let now = self.time.go_on_to(end);
+        self.counts.ok = self.counts.ok.wrapping_add(1);
+        self.window.replace_oldest(now, latency);
+        self.evidence.good_call_at_rest();
+        true
+    }
+
+    /// Looks whether the breaker is quiet, and until when at least.
+    pub(super) fn rearm_fast_path(&mut self) {
+        #[cfg(test)]
+        if self.fast_path_probe.never {
+            return;
+        }
+        let is_quiet = self.state == State::Closed
+            && self.window.is_full_of_good()
+            && self.stalled == 0
+            && self.breaches_in_a_row == 0
+            && !self.is_held_open()
+            && !self.incident.has_news_of_calls()
+            && !self.time.is_suspect()
+            && (self.limits.evidence.is_none() || self.evidence.is_at_rest());
+        let until = self.window.next_expiry().min(self.memory.fresh_until(&self.settings));
+        self.fast_path_until =
+            if is_quiet && self.time.latest() < until { self.time.to_clock(until) } else { Instant::ZERO };
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! A breaker with the fast path does what one without it does.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::string_slice,
+    clippy::semicolon_if_nothing_returned
+)]
+use core::num::NonZeroU16;
+use core::time::Duration;
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
+use crate::event::IncidentCause;
+use crate::memory::MemorySample;
+use crate::outcome::Outcome;
+use crate::policy::Policy;
+use crate::units::{Confidence, Latency, Percentile, Ratio};
+use crate::{Breaker, Generation, Instant};
+
+use super::FastPathProbe;
+
+struct Rng(u64);
+impl Rng {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+    fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+}
+
+const N: usize = 8;
+type Core = Breaker<N>;
+
+fn policy(rng: &mut Rng) -> Policy {
+    let mut policy = Policy::default();
+    policy.latency_threshold = Latency::from_millis(100);
+    policy.percentile = Percentile::new([0.5, 0.9, 0.95, 1.0][rng.below(4) as usize]).unwrap();
+    policy.latency_window_size = NonZeroU16::new(1 + rng.below(N as u64) as u16).unwrap();
+    policy.minimum_samples = [None, Some(1), Some(3), Some(8)][rng.below(4) as usize];
+    policy.latency_max_age = Duration::from_millis([0, 50, 1_000, 60_000, 3_600_000][rng.below(5) as usize]);
+    policy.trip_confidence = Confidence::new([0.0, 0.5, 0.99][rng.below(3) as usize]).unwrap();
+    policy.failure_rate_threshold = Ratio::new([0.0, 0.3][rng.below(2) as usize]).unwrap();
+    policy.recovery_time = Duration::from_millis([0, 20, 500][rng.below(3) as usize]);
+    policy.wait_time = Duration::from_millis(rng.below(200));
+    policy.half_open_max_calls = rng.below(3) as u16;
+    #[cfg(feature = "trend")]
+    {
+        policy.trend_analysis = rng.one_in(2);
+    }
+    policy.enabled = !rng.one_in(30);
+    policy
+}
+
+fn view(core: &Core) -> String {
+    let mut copy = core.clone();
+    copy.fast_path_until = Instant::ZERO;
+    copy.fast_path_probe = FastPathProbe::default();
+    let mut text = format!("{copy:?} {:?}", core.poll_timeout());
+    // Not counted on the fast path: what it decides is long decided while the window is full.
+    if let Some(at) = text.find("calls_since_closed: ") {
+        let end = at + 20 + text[at + 20..].find(',').unwrap();
+        text.replace_range(at + 20..end, "_");
+    }
+    text
+}
+
+/// The inputs, with each kind of disturbance on or off.
+#[derive(Clone, Copy)]
+struct Kinds {
+    /// A late end may follow a call of an earlier generation, or a count of no stalled calls, that has moved time on.
+    late_after_stale: bool,
+    resume: bool,
+}
+
+fn run(seed: u64, kinds: Kinds) -> Result<(u64, u64), String> {
+    let mut rng = Rng(seed);
+    let first = policy(&mut rng);
+    let mut short = Core::new(first.clone(), 1).unwrap();
+    let mut long = Core::new(first, 1).unwrap();
+    long.fast_path_probe.never = true;
+    let mut now: u64 = 5_000_000_000;
+    let mut told: Vec<String> = Vec::new();
+    let mut finishes = 0;
+    for step in 0..400 {
+        now += match rng.below(40) {
+            0 => rng.below(3_000) * 1_000_000,
+            1 => rng.below(200_000) * 1_000_000,
+            _ => rng.below(3_000_000),
+        };
+        let at = Instant::from_nanos(now);
+        let late = Instant::from_nanos(now.saturating_sub(if rng.one_in(4) { rng.below(900_000_000) } else { 0 }));
+        let what = rng.below(100);
+        let mut both = |name: String, act: &dyn Fn(&mut Core)| {
+            told.push(format!("{step}: {now} {name}"));
+            act(&mut short);
+            act(&mut long);
+        };
+        match what {
+            0..=79 => {
+                finishes += 1;
+                let bad = rng.one_in(25);
+                let ms = if bad { 150 } else { rng.below(101) as u32 };
+                let outcome = match rng.below(40) {
+                    0 => Outcome::Failed,
+                    1 => Outcome::Ignored,
+                    _ => Outcome::Ok,
+                };
+                let latency = Latency::from_millis(ms);
+                let end = late;
+                both(format!("finish {end:?} {ms} {outcome:?}"), &|c| {
+                    c.handle_finished(end, c.generation(), latency, outcome)
+                });
+            }
+            80..=82 if kinds.late_after_stale => {
+                both(format!("stale at {at:?}"), &|c| {
+                    c.handle_finished(
+                        at,
+                        Generation::new(c.generation().get().wrapping_sub(1)),
+                        Latency::ZERO,
+                        Outcome::Ok,
+                    );
+                });
+            }
+            83..=84 => {
+                let count = if kinds.late_after_stale && rng.one_in(2) { 0 } else { 1 + rng.below(2) as u16 };
+                both(format!("stalled {count}"), &|c| c.handle_stalled(at, c.generation(), count));
+            }
+            85 => both("admit".into(), &|c| _ = c.try_admit(late)),
+            86..=87 => both("time".into(), &|c| c.handle_timeout(late)),
+            88..=89 => {
+                let used = rng.below(110);
+                both(format!("memory {used}"), &|c| c.handle_memory(at, MemorySample { used, limit: Some(100) }));
+            }
+            90 => both("memory lost".into(), &|c| c.handle_memory_lost(at)),
+            91 => {
+                let policy = policy(&mut rng);
+                both("policy".into(), &|c| c.handle_policy(at, &policy).unwrap());
+            }
+            92 => both("dropped".into(), &|c| c.handle_dropped(c.generation())),
+            93 if rng.one_in(3) => both("reset".into(), &|c| c.reset(at)),
+            94 if rng.one_in(4) => both("disable".into(), &|c| c.disable(at)),
+            95 => both("enable".into(), &|c| c.enable(at)),
+            96 if rng.one_in(4) => both("simulate".into(), &|c| _ = c.simulate_latency(at)),
+            97 => both("undo".into(), &|c| c.undo_simulations(at)),
+            98 if kinds.resume => {
+                both("resume".into(), &|c| c.resume_incident(at, IncidentCause::LatencyCondition, None))
+            }
+            99 if rng.one_in(3) => now = now.saturating_sub(rng.below(5_000_000_000)),
+            _ => {
+                while let (Some(a), b) = (short.poll_event(), long.poll_event()) {
+                    if Some(a) != b {
+                        return Err(format!("events: {a:?} {b:?}"));
+                    }
+                }
+            }
+        }
+        let (a, b) = (view(&short), view(&long));
+        if a != b {
+            let tail = told[told.len().saturating_sub(6)..].join("\n");
+            let parts = |text: &str| text.split(", ").map(String::from).collect::<Vec<_>>();
+            let differ: Vec<_> = parts(&a).into_iter().zip(parts(&b)).filter(|(a, b)| a != b).take(8).collect();
+            return Err(format!("seed {seed} step {step}\n{tail}\nSHORT, LONG: {differ:?}"));
+        }
+    }
+    Ok((short.fast_path_probe.hits, finishes))
+}
+
+fn all(kinds: Kinds) {
+    let (mut hits, mut finishes, mut bad, mut first) = (0, 0, 0, None);
+    for seed in 0..150 {
+        match run(seed, kinds) {
+            Ok((h, f)) => {
+                hits += h;
+                finishes += f;
+            }
+            Err(text) => {
+                bad += 1;
+                first.get_or_insert(text);
+            }
+        }
+    }
+    std::println!("{hits} of {finishes} finishes took the fast path; {bad} runs differ");
+    assert!(first.is_none(), "{}", first.unwrap());
+    assert!(hits * 50 > finishes, "too few took the fast path to show anything");
+}
+
+#[test]
+fn both_ways_come_to_the_same() {
+    all(Kinds { late_after_stale: false, resume: false });
+}
+
+#[test]
+fn both_ways_come_to_the_same_with_stale_calls_and_counts_of_no_stalls() {
+    all(Kinds { late_after_stale: true, resume: false });
+}
+
+#[test]
+fn both_ways_come_to_the_same_with_resumed_incidents() {
+    all(Kinds { late_after_stale: false, resume: true });
+}

@@ -1,0 +1,354 @@
+//! The breaker itself: inputs go in with the time, decisions and events come out.
+
+#[cfg(target_pointer_width = "64")]
+mod fast_path;
+mod operator;
+mod rejection;
+mod transitions;
+mod view;
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::counts::Counts;
+use crate::event::{Event, EventQueue};
+use crate::evidence::Evidence;
+use crate::incident::IncidentTracker;
+use crate::memory::{MemoryLatch, MemorySample};
+use crate::open_backoff::OpenBackoff;
+use crate::outcome::Outcome;
+use crate::packed_policy::PackedPolicy;
+use crate::policy::Policy;
+use crate::rules::DerivedPolicy;
+use crate::state::{State, TripReason};
+use crate::time::{Instant, MonotonicTime};
+use crate::units::Latency;
+use crate::window::Window;
+
+pub use rejection::{Rejection, RejectionReason};
+
+/// Which stretch of the breaker's life a call was admitted in.
+///
+/// It changes with every transition and with every `reset`, so that a late result cannot touch a state that it knows
+/// nothing of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Generation(u32);
+
+impl Generation {
+    /// The generation with this number.
+    pub const fn new(number: u32) -> Self {
+        Self(number)
+    }
+
+    /// Its number; wraps after 2^32 transitions.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+/// The window of a policy does not fit into the breaker's capacity `N`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CapacityError {
+    /// The size asked for.
+    pub latency_window_size: u16,
+    /// The capacity.
+    pub capacity: usize,
+}
+
+impl fmt::Display for CapacityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "latency_window_size {} is more than the capacity {}", self.latency_window_size, self.capacity)
+    }
+}
+
+impl core::error::Error for CapacityError {}
+
+/// The last trip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trip {
+    /// Why.
+    pub reason: TripReason,
+    /// When, in the breaker's own time.
+    pub at: Instant,
+    /// Calls that hung then, and counted as slow ones; their latencies are not in the window.
+    pub stalled: u16,
+}
+
+/// The state machine of one circuit breaker with room for `N` samples (1 ≤ N ≤ 65,535).
+///
+/// It has no clock and starts nothing: every `handle_*` and `try_*` takes the time, [`Breaker::poll_event`] hands out
+/// what happened and [`Breaker::poll_timeout`] says when [`Breaker::handle_timeout`] is due. The order of use is
+///
+/// 1. [`try_admit`](Breaker::try_admit) before a call; keep the [`Generation`] it gives.
+/// 2. [`handle_finished`](Breaker::handle_finished) with that generation after it (or
+///    [`handle_dropped`](Breaker::handle_dropped), if it was never made).
+/// 3. [`handle_stalled`](Breaker::handle_stalled) and [`handle_memory`](Breaker::handle_memory) from time to time, if there
+///    is somebody who counts hanging calls and somebody who reads memory.
+/// 4. [`handle_timeout`](Breaker::handle_timeout) at the deadline, and [`poll_event`](Breaker::poll_event) until it is empty.
+///
+/// Nothing panics and nothing allocates. Every method is O(1) but for those that say otherwise.
+///
+/// ```
+/// use core::time::Duration;
+/// use tripline_core::{Breaker, Instant, Latency, Outcome, Policy, State};
+///
+/// let mut policy = Policy::default();
+/// policy.latency_threshold = Latency::from_millis(300);
+/// let mut breaker = Breaker::<64>::new(policy, 7)?;
+///
+/// let mut now = Instant::ZERO;
+/// for _ in 0..21 {
+///     let generation = breaker.try_admit(now).expect("closed");
+///     now = now + Duration::from_millis(400);
+///     breaker.handle_finished(now, generation, Latency::from_millis(400), Outcome::Ok);
+/// }
+/// assert!(matches!(breaker.state(), State::Open { .. }));
+/// assert!(breaker.try_admit(now).is_err());
+/// # Ok::<(), tripline_core::CapacityError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Breaker<const N: usize> {
+    settings: PackedPolicy,
+    limits: DerivedPolicy,
+    time: MonotonicTime,
+    state: State,
+    generation: u32,
+    generation_since: Instant,
+    window: Window<N>,
+    evidence: Evidence,
+    /// When the first call after which the evidence knew nothing was recorded. Nobody makes hundreds of calls within a threshold
+    /// on a small target.
+    #[cfg(target_pointer_width = "64")]
+    evidence_since: Instant,
+    /// Calls of this generation that are in flight for longer than the threshold.
+    stalled: u16,
+    /// Somebody tells of stalled calls, so one that outlived `latency_max_age` was counted long ago.
+    stalls_told: bool,
+    /// Recorded samples in a row that each left a breach.
+    breaches_in_a_row: u16,
+    memory: MemoryLatch,
+    simulated_memory: bool,
+    simulated_latency: bool,
+    wait: OpenBackoff,
+    probes: Probes,
+    last_trip: Option<Trip>,
+    incident: IncidentTracker,
+    events: EventQueue,
+    counts: Counts,
+    #[cfg(target_pointer_width = "64")]
+    fast_path_until: Instant,
+    #[cfg(all(test, target_pointer_width = "64"))]
+    fast_path_probe: fast_path::FastPathProbe,
+}
+
+/// For so many thresholds after a start slow calls may not have come back although they will.
+#[cfg(target_pointer_width = "64")]
+const YOUNG_THRESHOLDS: u64 = 4;
+
+/// What the probes of the current half-open stretch are held against; changes apply from the next one.
+#[derive(Debug, Clone, Copy, Default)]
+struct Probes {
+    limit: u16,
+    threshold: Latency,
+    last_admitted: Instant,
+}
+
+impl<const N: usize> Breaker<N> {
+    /// A closed breaker (disabled, if the policy says so). `seed` feeds the jitter of the wait, nothing else.
+    ///
+    /// # Errors
+    /// [`CapacityError`] where the window of the policy does not fit into `N`.
+    #[expect(clippy::needless_pass_by_value, reason = "a policy is made for its breaker")]
+    pub fn new(policy: Policy, seed: u64) -> Result<Self, CapacityError> {
+        check_capacity::<N>(&policy)?;
+        let limits = DerivedPolicy::new(&policy);
+        Ok(Self {
+            settings: PackedPolicy::new(&policy),
+            time: MonotonicTime::default(),
+            state: if policy.enabled { State::Closed } else { State::Disabled },
+            generation: 0,
+            generation_since: Instant::ZERO,
+            window: Window::new(&policy),
+            evidence: Evidence::new(limits.evidence.as_ref()),
+            limits,
+            #[cfg(target_pointer_width = "64")]
+            evidence_since: Instant::ZERO,
+            stalled: 0,
+            stalls_told: false,
+            breaches_in_a_row: 0,
+            memory: MemoryLatch::new(),
+            simulated_memory: false,
+            simulated_latency: false,
+            wait: OpenBackoff::new(seed),
+            probes: Probes::default(),
+            last_trip: None,
+            incident: IncidentTracker::new(),
+            events: EventQueue::new(),
+            counts: Counts::default(),
+            #[cfg(target_pointer_width = "64")]
+            fast_path_until: Instant::ZERO,
+            #[cfg(all(test, target_pointer_width = "64"))]
+            fast_path_probe: fast_path::FastPathProbe::default(),
+        })
+    }
+
+    /// Asks to make a call. `now` is a reading of the clock.
+    ///
+    /// While open, the first call to ask after the wait makes the breaker half-open and is its first probe.
+    ///
+    /// # Errors
+    /// [`Rejection`] with the reason and the time to wait, where the state admits no call.
+    pub fn try_admit(&mut self, now: Instant) -> Result<Generation, Rejection> {
+        let now = self.read_clock(now);
+        self.catch_up(now);
+        match self.state {
+            State::Closed | State::Disabled => {}
+            State::Open { until } => {
+                if now < until || self.is_held_open() {
+                    return Err(self.rejection(now));
+                }
+                self.end_wait(now);
+                self.acquire_probe(now)?;
+            }
+            State::HalfOpen { .. } => self.acquire_probe(now)?,
+            State::ForcedOpen => return Err(self.rejection(now)),
+        }
+        Ok(self.generation())
+    }
+
+    /// What asking at `now` would be answered in an open, half-open or forced-open breaker. Changes nothing.
+    pub fn rejection(&self, now: Instant) -> Rejection {
+        let now = self.time.place(now).max(self.time.latest());
+        match self.state {
+            State::ForcedOpen => Rejection { reason: RejectionReason::ForcedOpen, retry_after: None },
+            State::HalfOpen { .. } => {
+                let decided = self.probes.last_admitted.plus_nanos(self.probes.threshold.as_nanos());
+                Rejection { reason: RejectionReason::Probing, retry_after: Some(decided.since(now)) }
+            }
+            State::Open { until } => {
+                let wait = (now < until).then(|| until.since(now));
+                Rejection { reason: RejectionReason::Open(self.trip_reason()), retry_after: wait }
+            }
+            State::Closed | State::Disabled => {
+                Rejection { reason: RejectionReason::Open(self.trip_reason()), retry_after: Some(Duration::ZERO) }
+            }
+        }
+    }
+
+    /// A call has finished at `end` (which is never taken as the clock going back) after `latency`.
+    ///
+    /// A result of an earlier generation counts in [`Breaker::counts`] and nowhere else. O(1) amortised; when many samples
+    /// expire at once after an idle time, O(N) once.
+    #[inline]
+    pub fn handle_finished(&mut self, end: Instant, generation: Generation, latency: Latency, outcome: Outcome) {
+        #[cfg(target_pointer_width = "64")]
+        if self.try_record_fast(end, generation, latency, outcome) {
+            return;
+        }
+        self.record_slow_path(end, generation, latency, outcome);
+    }
+
+    /// A call was given up without a result: neutral. A probe gives its place back.
+    pub fn handle_dropped(&mut self, generation: Generation) {
+        if generation == self.generation() {
+            self.release_probe();
+        }
+        self.counts.dropped = self.counts.dropped.wrapping_add(1);
+    }
+
+    /// `count` calls of `generation` are in flight for longer than [`Breaker::slow_after`] (and not longer than
+    /// `latency_max_age`). Each counts as a slow call while it lasts. Tell it after the finished calls, not before.
+    pub fn handle_stalled(&mut self, now: Instant, generation: Generation, count: u16) {
+        let now = self.time.end_of_call(now);
+        self.expire_memory(now);
+        self.disarm_fast_path();
+        if generation != self.generation() || (count == 0 && self.stalled == 0) {
+            return;
+        }
+        match self.state {
+            State::Closed => {
+                self.expire_samples(now);
+                let more = count.saturating_sub(core::mem::replace(&mut self.stalled, count));
+                self.stalls_told |= count > 0;
+                if let Some(rule) = &self.limits.evidence {
+                    #[cfg(target_pointer_width = "64")]
+                    let is_young = now.nanos_since(self.evidence_since) / YOUNG_THRESHOLDS
+                        < self.settings.latency_threshold.as_nanos();
+                    #[cfg(not(target_pointer_width = "64"))]
+                    let is_young = false;
+                    self.evidence.stalled(rule, more, is_young);
+                }
+                self.evaluate(now, self.verdict());
+            }
+            State::HalfOpen { .. } if count > 0 => self.trip(now, TripReason::ProbeSlow),
+            _ => {}
+        }
+    }
+
+    /// Memory was read. The rule is looked at even if no call is made.
+    pub fn handle_memory(&mut self, now: Instant, sample: MemorySample) {
+        let now = self.read_clock(now);
+        let changed = self.memory.observe(now, sample, &self.settings);
+        self.memory_seen(now, changed);
+        self.catch_up(now);
+    }
+
+    /// Memory could not be read: it is unknown from now on, and the latch is clear.
+    pub fn handle_memory_lost(&mut self, now: Instant) {
+        let now = self.read_clock(now);
+        let changed = self.memory.invalidate();
+        self.memory_seen(now, changed);
+        self.catch_up(now);
+    }
+
+    /// Whether memory is forecast to run out within `memory_horizon`; tell it after each reading, for instance what a
+    /// [`MemoryForecast`](crate::MemoryForecast) makes of it. Without effect where the horizon is 0 or memory is unknown.
+    #[cfg(feature = "forecast")]
+    pub fn handle_memory_forecast(&mut self, now: Instant, runs_out: bool) {
+        let now = self.read_clock(now);
+        self.forecast(now, runs_out);
+        match self.state {
+            State::Closed if self.is_forecast_to_trip() => {
+                self.expire_samples(now);
+                self.evaluate(now, self.verdict());
+            }
+            State::HalfOpen { .. } if self.is_forecast_to_trip() => self.trip(now, TripReason::MemoryForecast),
+            _ => {}
+        }
+        self.catch_up(now);
+    }
+
+    /// Lets time pass: samples age, a memory reading goes stale, a lost probe is given up, an incident ends.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let now = self.read_clock(now);
+        self.catch_up(now);
+    }
+
+    /// The next thing that happened.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop()
+    }
+
+    /// When [`Breaker::handle_timeout`] is due, on the clock that gives the readings; `None` = nothing waits for time.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let probe = match self.state {
+            State::HalfOpen { admitted, good } if admitted > good => self.probe_deadline(),
+            _ => Instant::MAX,
+        };
+        let memory = self.memory.fresh_until(&self.settings).plus_nanos(1);
+        let incident = self.incident.deadline(&self.settings, self.limits.minimum_samples);
+        // Ageing alone decides nothing but whether a closed breaker is healthy again.
+        let ageing = if self.incident.has_condition() { self.window.next_expiry() } else { Instant::MAX };
+        let next = probe.min(memory).min(incident).min(ageing);
+        (next < Instant::MAX).then(|| self.time.to_clock(next))
+    }
+}
+
+fn check_capacity<const N: usize>(policy: &Policy) -> Result<(), CapacityError> {
+    let latency_window_size = policy.latency_window_size.get();
+    if usize::from(latency_window_size) > N {
+        return Err(CapacityError { latency_window_size, capacity: N });
+    }
+    Ok(())
+}

@@ -1,0 +1,324 @@
+//! The state machine: what a finished call, a reading or the time that passes does to the state.
+
+use super::{Breaker, Generation, Rejection, Trip};
+use crate::event::{Event, EventKind, IncidentCause};
+use crate::evidence::{Evidence, Slowness};
+use crate::outcome::Outcome;
+use crate::rules::Verdict;
+use crate::state::{Cause, State, TripReason, is_legal};
+use crate::time::Instant;
+#[cfg(feature = "trend")]
+use crate::trend::Slope;
+use crate::units::Latency;
+
+impl<const N: usize> Breaker<N> {
+    #[cfg_attr(target_pointer_width = "64", inline(never))] // the fast path is the one to be inlined
+    pub(super) fn record_slow_path(
+        &mut self,
+        end: Instant,
+        generation: Generation,
+        latency: Latency,
+        outcome: Outcome,
+    ) {
+        let now = self.time.end_of_call(end);
+        self.expire_memory(now);
+        if latency > self.settings.latency_threshold && outcome != Outcome::Ignored && self.state != State::Disabled {
+            self.counts.slow = self.counts.slow.wrapping_add(1);
+        }
+        if generation != self.generation() {
+            self.counts.stale = self.counts.stale.wrapping_add(1);
+            self.disarm_fast_path();
+            return;
+        }
+        match self.state {
+            State::Closed => self.record(now, latency, outcome),
+            State::HalfOpen { admitted, good } => self.probe_finished(now, latency, outcome, admitted, good),
+            State::Open { .. } | State::Disabled | State::ForcedOpen => {}
+        }
+        #[cfg(target_pointer_width = "64")]
+        self.rearm_fast_path();
+    }
+
+    pub(super) fn record(&mut self, now: Instant, latency: Latency, outcome: Outcome) {
+        self.counts.finished(outcome);
+        if outcome == Outcome::Ignored {
+            return;
+        }
+        self.expire_samples(now);
+        let slowness = Slowness::of(latency, self.settings.latency_threshold);
+        let slow = slowness.is_some();
+        // A call that outlived the window is no longer among the stalled ones.
+        let outlived = slow && latency.as_nanos() > self.settings.latency_max_age_nanos;
+        let counted = slow && if outlived { self.stalls_told } else { self.stalled > 0 };
+        self.stalled = self.stalled.saturating_sub((counted && !outlived).into());
+        #[cfg(target_pointer_width = "64")]
+        if self.window.len() == 0 && self.stalled == 0 {
+            self.evidence_since = now;
+        }
+        self.window.record(now, latency, outcome);
+        if let Some(rule) = &self.limits.evidence
+            && (slow || outcome == Outcome::Ok)
+        {
+            self.evidence.finished(rule, slowness, counted);
+        }
+        self.incident.call_recorded();
+        let verdict = self.verdict();
+        self.breaches_in_a_row = if verdict.breach { self.breaches_in_a_row.saturating_add(1) } else { 0 };
+        self.evaluate(now, verdict);
+    }
+
+    /// Takes the trip decision of a closed breaker; without one, looks at the incident.
+    pub(super) fn evaluate(&mut self, now: Instant, verdict: Verdict) {
+        match self.trip_rule(verdict) {
+            Some(reason) => self.trip(now, reason),
+            None => self.update_incident(now, verdict),
+        }
+    }
+
+    pub(super) fn verdict(&self) -> Verdict {
+        self.limits.verdict(&self.settings, &self.window, &self.evidence, self.stalled)
+    }
+
+    pub(super) fn trip_rule(&self, verdict: Verdict) -> Option<TripReason> {
+        let latency = if self.simulated_latency {
+            Some(TripReason::Latency)
+        } else if verdict.breach && verdict.enough {
+            self.latency_rule(verdict)
+        } else {
+            None
+        };
+        let memory = self.memory.is_set() || self.simulated_memory;
+        match (memory, latency) {
+            (true, Some(_)) => Some(TripReason::MemoryAndLatency),
+            (true, None) => Some(TripReason::Memory),
+            (false, Some(reason)) => Some(reason),
+            #[cfg(feature = "forecast")]
+            (false, None) if self.is_forecast_to_trip() => Some(TripReason::MemoryForecast),
+            (false, None) => {
+                self.limits.failures(&self.settings, &self.window, self.stalled).then_some(TripReason::Failures)
+            }
+        }
+    }
+
+    #[cfg(not(feature = "trend"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "with the trend it needs both")]
+    fn latency_rule(&self, _: Verdict) -> Option<TripReason> {
+        Some(TripReason::Latency)
+    }
+
+    #[cfg(feature = "trend")]
+    fn latency_rule(&self, verdict: Verdict) -> Option<TripReason> {
+        if !self.settings.trend_analysis {
+            return Some(TripReason::Latency);
+        }
+        let slope = self.window.sums().slope(self.limits.trend_minimum);
+        let sustained = self.breaches_in_a_row >= self.settings.latency_window_size.get();
+        if slope == Slope::Rising {
+            Some(TripReason::LatencyRising)
+        } else if verdict.plateau {
+            Some(TripReason::LatencyPlateau)
+        } else if sustained && slope != Slope::Falling {
+            Some(TripReason::LatencySustained)
+        } else {
+            None
+        }
+    }
+
+    pub(super) fn probe_finished(
+        &mut self,
+        now: Instant,
+        latency: Latency,
+        outcome: Outcome,
+        admitted: u16,
+        good: u16,
+    ) {
+        self.counts.finished(outcome);
+        if latency > self.probes.threshold {
+            return self.trip(now, TripReason::ProbeSlow);
+        }
+        match outcome {
+            Outcome::Ok => {
+                let good = good.saturating_add(1);
+                self.state = State::HalfOpen { admitted, good };
+                if good >= self.probes.limit {
+                    self.change_state(now, State::Closed, Cause::Recovered);
+                }
+            }
+            Outcome::Failed if self.settings.failure_rule_is_on() => self.trip(now, TripReason::ProbeFailed),
+            Outcome::Failed | Outcome::Ignored => self.release_probe(),
+        }
+    }
+
+    pub(super) fn acquire_probe(&mut self, now: Instant) -> Result<(), Rejection> {
+        let State::HalfOpen { admitted, good } = self.state else { return Ok(()) };
+        if admitted >= self.probes.limit {
+            return Err(self.rejection(now));
+        }
+        self.state = State::HalfOpen { admitted: admitted.saturating_add(1), good };
+        self.probes.last_admitted = now;
+        Ok(())
+    }
+
+    pub(super) fn release_probe(&mut self) {
+        if let State::HalfOpen { admitted, good } = self.state {
+            self.state = State::HalfOpen { admitted: admitted.saturating_sub(1).max(good), good };
+        }
+    }
+
+    /// The moment from which every probe in flight is older than the threshold, whoever may have lost it.
+    pub(super) fn probe_deadline(&self) -> Instant {
+        self.probes.last_admitted.plus_nanos(self.probes.threshold.as_nanos().saturating_add(1))
+    }
+
+    pub(super) fn end_wait(&mut self, now: Instant) {
+        let to = self.start_of_recovery();
+        self.change_state(now, to, Cause::WaitOver);
+    }
+
+    /// Half-open with the settings in force, or closed where they ask for no probes.
+    pub(super) fn start_of_recovery(&mut self) -> State {
+        self.probes.limit = self.settings.half_open_max_calls;
+        self.probes.threshold = self.settings.latency_threshold;
+        if self.probes.limit == 0 { State::Closed } else { State::HalfOpen { admitted: 0, good: 0 } }
+    }
+
+    pub(super) fn trip(&mut self, now: Instant, reason: TripReason) {
+        let wait = match self.state {
+            State::HalfOpen { .. } => self.wait.after_failed_probe(&self.settings),
+            _ => self.wait.after_trip(&self.settings),
+        };
+        self.last_trip = Some(Trip { reason, at: now, stalled: self.stalled });
+        self.counts.tripped(reason);
+        self.change_state(now, State::Open { until: now.plus_nanos(wait) }, Cause::Trip(reason));
+        if let Some(cause) = self.incident.tripped(now, reason) {
+            self.emit(now, EventKind::IncidentStarted(cause));
+        }
+    }
+
+    /// The only place where the state becomes another one.
+    pub(super) fn change_state(&mut self, now: Instant, to: State, cause: Cause) {
+        let from = self.state.kind();
+        debug_assert!(is_legal(from, cause, to.kind()), "{from} to {to:?} by {cause:?}");
+        self.state = to;
+        self.generation = self.generation.wrapping_add(1);
+        self.generation_since = now;
+        self.stalled = 0;
+        self.stalls_told = false;
+        self.evidence = Evidence::new(self.limits.evidence.as_ref());
+        self.breaches_in_a_row = 0;
+        if to == State::Closed {
+            self.window.clear();
+        }
+        self.incident.state_changed((to == State::Closed).then_some(now));
+        self.emit(now, EventKind::Transition { from, to: to.kind(), cause });
+    }
+
+    pub(super) fn memory_seen(&mut self, now: Instant, changed: bool) {
+        if changed {
+            self.memory_changed(now);
+        }
+        match self.state {
+            State::Closed if self.memory.is_set() => {
+                self.expire_samples(now);
+                self.evaluate(now, self.verdict());
+            }
+            State::HalfOpen { .. } if self.memory.is_set() => self.trip(now, TripReason::Memory),
+            _ => {}
+        }
+    }
+
+    pub(super) fn catch_up(&mut self, now: Instant) {
+        self.expire_samples(now);
+        match self.state {
+            State::Closed => {
+                let verdict = self.verdict();
+                self.update_incident(now, verdict);
+            }
+            State::HalfOpen { admitted, good } if admitted > good && now >= self.probe_deadline() => {
+                self.trip(now, TripReason::ProbeSlow);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn expire_samples(&mut self, now: Instant) {
+        if self.window.expire(now) && self.window.len() == 0 && self.stalled == 0 {
+            self.evidence = Evidence::new(self.limits.evidence.as_ref());
+        }
+    }
+
+    fn update_incident(&mut self, now: Instant, verdict: Verdict) {
+        if let Some(condition) = self.condition(verdict) {
+            if let Some(cause) = self.incident.condition_holds(now, condition, &self.settings) {
+                self.emit(now, EventKind::IncidentStarted(cause));
+            }
+        } else if let Some(end) = self.incident.healthy(now, &self.settings, self.limits.minimum_samples) {
+            self.wait.fall_back();
+            self.emit(now, EventKind::IncidentEnded(end));
+        }
+    }
+
+    /// What is bad enough to begin an incident with, though it does not trip.
+    #[cfg_attr(not(feature = "forecast"), expect(clippy::unused_self, reason = "only a forecast needs it"))]
+    fn condition(&self, verdict: Verdict) -> Option<IncidentCause> {
+        #[cfg(feature = "forecast")]
+        if self.memory.runs_out() {
+            return Some(IncidentCause::MemoryCondition);
+        }
+        (verdict.above && verdict.enough).then_some(IncidentCause::LatencyCondition)
+    }
+
+    pub(super) fn trip_reason(&self) -> TripReason {
+        self.last_trip.map_or(TripReason::Latency, |trip| trip.reason)
+    }
+
+    /// Whatever is told by a finished call, the slow path is to be taken.
+    pub(super) fn disarm_fast_path(&mut self) {
+        #[cfg(target_pointer_width = "64")]
+        {
+            self.fast_path_until = Instant::ZERO;
+        }
+    }
+
+    pub(super) fn read_clock(&mut self, raw: Instant) -> Instant {
+        self.disarm_fast_path();
+        let jumps = self.time.jumps();
+        let now = self.time.reading(raw);
+        if self.time.jumps() != jumps {
+            self.emit(now, EventKind::ClockJumpedBack);
+        }
+        self.expire_memory(now);
+        now
+    }
+
+    pub(super) fn expire_memory(&mut self, now: Instant) {
+        if self.memory.expire(now, &self.settings) {
+            self.memory_changed(now);
+        }
+    }
+
+    pub(super) fn memory_changed(&mut self, now: Instant) {
+        self.emit(now, EventKind::Memory(self.memory.state()));
+        #[cfg(feature = "forecast")]
+        self.forecast(now, self.memory.runs_out());
+    }
+
+    /// Takes a forecast, as far as there can be one now.
+    #[cfg(feature = "forecast")]
+    pub(super) fn forecast(&mut self, now: Instant, runs_out: bool) {
+        if self.memory.forecast(runs_out, &self.settings) {
+            self.emit(now, EventKind::MemoryForecast { runs_out: self.memory.runs_out() });
+        }
+    }
+
+    #[cfg(feature = "forecast")]
+    pub(super) fn is_forecast_to_trip(&self) -> bool {
+        self.memory.runs_out() && self.settings.forecast_trips()
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) fn emit(&mut self, at: Instant, kind: EventKind) {
+        self.events.push(Event { at, generation: self.generation(), kind });
+    }
+}

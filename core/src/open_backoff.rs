@@ -1,0 +1,125 @@
+//! How long the breaker stays open: growing while probing fails, and varied so that replicas do not probe in step.
+
+use crate::packed_policy::PackedPolicy;
+
+/// The wait of the current incident.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OpenBackoff {
+    /// How often probing failed in this incident.
+    failures: u32,
+    random: u32,
+}
+
+impl OpenBackoff {
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self { failures: 0, random: (seed ^ seed >> 32) as u32 }
+    }
+
+    /// Back to `wait_time`: the incident is over.
+    pub(crate) fn fall_back(&mut self) {
+        self.failures = 0;
+    }
+
+    /// The wait after a trip from Closed: what it has grown to in this incident, without jitter.
+    pub(crate) fn after_trip(&self, settings: &PackedPolicy) -> u64 {
+        self.grown(settings) as u64
+    }
+
+    /// The wait after a failed probe: grown by one more step, up to the longest, then varied by the jitter.
+    pub(crate) fn after_failed_probe(&mut self, settings: &PackedPolicy) -> u64 {
+        self.failures = self.failures.saturating_add(1);
+        let spread = settings.wait_jitter.get() * self.unit();
+        (self.grown(settings) * (1.0 + spread)) as u64
+    }
+
+    fn grown(&self, settings: &PackedPolicy) -> f64 {
+        let longest = settings.longest_wait_nanos() as f64;
+        let factor = power(settings.wait_backoff.get(), self.failures);
+        let wait = settings.wait_time_nanos as f64 * factor;
+        // NaN (0 · ∞) falls to the longest wait too.
+        if wait < longest { wait } else { longest }
+    }
+
+    /// A number in −1..1: a Weyl sequence through the finalizer of `MurmurHash3` (A. Appleby, 2011).
+    fn unit(&mut self) -> f64 {
+        self.random = self.random.wrapping_add(0x9E37_79B9);
+        let mut z = self.random;
+        z = (z ^ z >> 16).wrapping_mul(0x85EB_CA6B);
+        z = (z ^ z >> 13).wrapping_mul(0xC2B2_AE35);
+        z ^= z >> 16;
+        f64::from(z) / f64::from(1_u32 << 31) - 1.0
+    }
+}
+
+/// `base` to the power of `exponent`, by squaring: at most 32 rounds, and a tenth of the code of `libm::pow`.
+fn power(base: f64, exponent: u32) -> f64 {
+    let (mut result, mut square, mut left) = (1.0, base, exponent);
+    while left > 0 {
+        if left & 1 == 1 {
+            result *= square;
+        }
+        square *= square;
+        left >>= 1;
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Policy;
+    use crate::units::Ratio;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn the_wait_doubles_up_to_the_longest_and_falls_back() {
+        let mut policy = Policy::default();
+        policy.wait_jitter = Ratio::ZERO;
+        let settings = PackedPolicy::new(&policy);
+        let mut wait = OpenBackoff::new(1);
+        assert_eq!(wait.after_trip(&settings), 10 * SECOND);
+        let grown: [u64; 6] = core::array::from_fn(|_| wait.after_failed_probe(&settings) / SECOND);
+        assert_eq!(grown, [20, 40, 80, 160, 300, 300]);
+        assert_eq!(wait.after_trip(&settings), 300 * SECOND);
+        wait.fall_back();
+        assert_eq!(wait.after_trip(&settings), 10 * SECOND);
+    }
+
+    #[test]
+    fn jitter_stays_within_its_share_and_is_the_same_for_the_same_seed() {
+        let settings = PackedPolicy::new(&Policy::default());
+        let mut low = f64::MAX;
+        let mut high = 0.0_f64;
+        for seed in 0..2_000 {
+            let nanos = OpenBackoff::new(seed).after_failed_probe(&settings);
+            assert_eq!(nanos, OpenBackoff::new(seed).after_failed_probe(&settings));
+            low = low.min(nanos as f64);
+            high = high.max(nanos as f64);
+        }
+        assert!((18.0e9..18.2e9).contains(&low), "{low}");
+        assert!((21.8e9..=22.0e9).contains(&high), "{high}");
+    }
+
+    #[test]
+    fn the_power_is_that_of_the_library() {
+        for base in [1.0, 1.1, 1.5, 2.0, 3.7, 100.0] {
+            for exponent in [0, 1, 2, 3, 7, 31, 40, 100, u32::MAX] {
+                let exact = libm::pow(base, f64::from(exponent));
+                let ours = power(base, exponent);
+                assert!(
+                    ours.is_infinite() && exact.is_infinite() || (ours / exact - 1.0).abs() < 1e-13,
+                    "{base}^{exponent}: {ours}, not {exact}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn endless_failures_do_not_overflow() {
+        let mut wait = OpenBackoff::new(0);
+        wait.failures = u32::MAX;
+        let settings = PackedPolicy::new(&Policy::default());
+        assert!(wait.after_failed_probe(&settings) <= 330 * SECOND);
+    }
+}

@@ -1,0 +1,22 @@
+//! How a duration is read back: in serde's own form of seconds and nanoseconds, but without its panic.
+
+use core::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+#[derive(Deserialize)]
+#[serde(rename = "Duration")]
+struct Parts {
+    secs: u64,
+    nanos: u32,
+}
+
+pub(crate) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    span.serialize(serializer)
+}
+
+/// Saturates at [`Duration::MAX`]. `Duration`'s own reading rejects that, but with a panic left in for the linker to find.
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let parts = Parts::deserialize(deserializer)?;
+    Ok(Duration::from_secs(parts.secs).saturating_add(Duration::from_nanos(parts.nanos.into())))
+}

@@ -1,0 +1,106 @@
+//! What a breaker is made of.
+
+use std::path::PathBuf;
+
+use tripline_core::{Breaker as Core, CapacityError, Policy};
+
+use crate::breaker::go_breaker_compat::GoBreakerCompat;
+use crate::breaker::name::BreakerName;
+use crate::breaker::rejection_counters::RejectionCounters;
+use crate::breaker::{Breaker, Inner};
+use crate::clock::Clock;
+use crate::hot_path::gate::Gate;
+use crate::hot_path::handoff::HandoffCell;
+use crate::hot_path::owned::ExclusiveState;
+use crate::hot_path::shared::Shared;
+use crate::sync::{Arc, AtomicU64, Mutex};
+
+/// What a [`Breaker`] is made of.
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct Builder {
+    name: BreakerName,
+    clock: Arc<dyn Clock>,
+    policy: Policy,
+    config_file: Option<PathBuf>,
+    stall_detection: bool,
+    latency_histogram: bool,
+    seed: u64,
+}
+
+impl Builder {
+    /// The name in every event, alert and metric label. Default: `"default"`.
+    pub fn name(mut self, name: BreakerName) -> Self {
+        self.name = name;
+        self
+    }
+
+    /// The settings. Default: [`Policy::default`].
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Whether calls in flight are tracked, so that those that hang count before they finish. Default: true.
+    pub fn stall_detection(mut self, on: bool) -> Self {
+        self.stall_detection = on;
+        self
+    }
+
+    /// Whether [`Breaker::latency_histogram`] is kept: a nanosecond or two more for each call, and 136 bytes. Default: false.
+    pub fn latency_histogram(mut self, on: bool) -> Self {
+        self.latency_histogram = on;
+        self
+    }
+
+    /// The seed of the wait's jitter; give each replica another one. Default: 0.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The file that the settings came from, for those who ask the breaker for it.
+    pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config_file = Some(path.into());
+        self
+    }
+
+    /// Makes the breaker.
+    ///
+    /// # Errors
+    /// [`CapacityError`] where the policy's window is larger than 1,024.
+    pub fn build(self) -> Result<Breaker, CapacityError> {
+        let core = Core::new(self.policy, self.seed)?;
+        let shared = Shared::new(Gate::new(&core, self.stall_detection));
+        Ok(Breaker {
+            inner: Arc::new(Inner {
+                name: self.name,
+                clock: self.clock,
+                config_file: self.config_file,
+                stall_detection: self.stall_detection,
+                cell: HandoffCell::new(ExclusiveState::new(core, self.stall_detection, self.latency_histogram), shared),
+                classic: GoBreakerCompat::default(),
+                rejection_counters: RejectionCounters::new(),
+                reports_dropped: AtomicU64::new(0),
+                supervisors: AtomicU64::new(0),
+                forecast: Mutex::new(None),
+                incident: Mutex::default(),
+            }),
+        })
+    }
+}
+
+impl Breaker {
+    /// Starts to make a breaker on this clock.
+    pub fn builder(clock: Arc<dyn Clock>) -> Builder {
+        Builder {
+            name: BreakerName::default(),
+            clock,
+            policy: Policy::default(),
+            config_file: None,
+            stall_detection: true,
+            latency_histogram: false,
+            seed: 0,
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Where time comes from.
+
+#[cfg(feature = "serde")]
+pub(crate) mod serde_time;
+#[cfg(feature = "tsc")]
+pub(crate) mod tsc;
+
+use std::fmt;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use tripline_core::Instant;
+
+/// A monotonic clock that can also sleep, and tell the time of day.
+///
+/// All three are one trait, so that a mock cannot split time. A breaker asks `now` at most once per request, and not at
+/// all where the caller gives the instants.
+#[async_trait]
+pub trait Clock: fmt::Debug + Send + Sync {
+    /// Nanoseconds since the clock's own start. Never blocks; expected to be monotonic, though the breaker survives one
+    /// that is not.
+    fn now(&self) -> Instant;
+
+    /// The time of day. It only stamps alerts, status and durable records; no decision is taken from it.
+    fn system_time(&self) -> SystemTime;
+
+    /// Returns at or soon after `deadline`; at once if it has passed. Dropping the future is harmless.
+    async fn sleep_until(&self, deadline: Instant);
+}
+
+/// The system's monotonic clock, started when it is made. A reading costs about 25 ns.
+#[derive(Debug, Clone)]
+pub struct SystemClock {
+    #[cfg_attr(
+        not(feature = "smol"),
+        expect(dead_code, reason = "read by the `Clock` that the feature `smol` brings")
+    )]
+    started: std::time::Instant,
+}
+
+impl SystemClock {
+    /// A clock that starts now.
+    pub fn new() -> Self {
+        Self { started: std::time::Instant::now() }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// It sleeps with smol's timer, which works on any executor.
+#[cfg(feature = "smol")]
+#[async_trait]
+impl Clock for SystemClock {
+    fn now(&self) -> Instant {
+        Instant::ZERO + self.started.elapsed()
+    }
+
+    fn system_time(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    async fn sleep_until(&self, deadline: Instant) {
+        smol::Timer::after(deadline.since(self.now())).await;
+    }
+}

@@ -1,0 +1,76 @@
+//! What is written down, so that alerts survive a kill: written before they are sent.
+
+use std::fmt;
+use std::io;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use tripline_core::AlertKind;
+
+use crate::breaker::name::BreakerName;
+use crate::incidents::alert::{Alert, DeliveryHistory};
+use crate::incidents::records::StagingRecord;
+
+/// Where the state of one breaker is kept.
+///
+/// The dispatcher calls it from one task, one call at a time, and never for a state that is older than one it gave before.
+#[async_trait]
+pub trait StateStore: fmt::Debug + Send + Sync {
+    /// Keeps `state` in place of what was kept before: all of it or nothing, and when this returns `Ok` it survives a loss
+    /// of power. It must not block the executor. The future may be dropped at any await, when the process stops; what is
+    /// kept then is either of the two.
+    ///
+    /// # Errors
+    /// Where it could not be kept, the former state still is. It is logged and counted, alerts go out all the same, and
+    /// the dispatcher tries again.
+    async fn save(&self, state: &DurableState) -> io::Result<()>;
+}
+
+/// All that must not be lost of one breaker: its incident, and what its sinks were sent and are still to be sent.
+///
+/// With the feature `serde` it can be written in any format of serde's that names its fields. It holds no secret.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct DurableState {
+    /// Whose state.
+    pub breaker: BreakerName,
+    /// When it was taken, in time of day.
+    #[cfg_attr(feature = "serde", serde(with = "crate::clock::serde_time"))]
+    pub saved_at: SystemTime,
+    /// The incident that is on, and when its next stage is due.
+    pub staging: StagingRecord,
+    /// What is known of each sink and kind of alert; those of which nothing is known are left out.
+    pub lanes: Vec<LaneRecord>,
+}
+
+impl DurableState {
+    /// The version of this form. A store writes it beside the state, and does not read any other.
+    pub const VERSION: u32 = 1;
+}
+
+/// What one sink was sent, and is to be sent, of one kind of alert.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct LaneRecord {
+    /// The sink's name.
+    pub sink: String,
+    /// The kind of alert.
+    pub kind: AlertKind,
+    /// Its incidents that are not closed at the sink yet, oldest first.
+    pub incidents: Vec<IncidentRecord>,
+}
+
+/// What one sink was sent of one incident's alert.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct IncidentRecord {
+    /// The number of the incident.
+    pub incident: u64,
+    /// What was sent before.
+    pub earlier: DeliveryHistory,
+    /// What is to be sent.
+    pub waiting: Option<Alert>,
+}

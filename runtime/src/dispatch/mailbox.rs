@@ -1,0 +1,285 @@
+//! One breaker's mailbox: what its sinks are to be sent, and what must not be lost of it, behind one lock.
+
+use std::time::SystemTime;
+
+use event_listener::{Event as Notification, EventListener};
+use tripline_core::{AlertKind, Stage};
+
+use crate::breaker::name::BreakerName;
+use crate::dispatch::durable::{DurableState, LaneRecord};
+use crate::dispatch::queue::{Attempt, Pushed, Queue};
+use crate::dispatch::stats::LaneCounters;
+use crate::incidents::alert::{Alert, AlertSink};
+use crate::incidents::records::StagingRecord;
+use crate::sync::{Arc, Mutex, MutexGuard, lock};
+
+/// What the supervisor, the lanes and the persister of one breaker share.
+#[derive(Debug)]
+pub(super) struct Mailbox {
+    pub(super) breaker: BreakerName,
+    /// Whether somebody saves it.
+    pub(super) is_durable: bool,
+    state: Mutex<MailboxState>,
+    changed: Notification,
+}
+
+/// Everything that changes.
+#[derive(Debug)]
+pub(super) struct MailboxState {
+    pub(super) lanes: Vec<LaneState>,
+    staging: StagingRecord,
+    /// Nothing came yet, and nothing was kept: an incident that is on was told of by another supervisor.
+    is_fresh: bool,
+    /// Nothing more will come.
+    closed: bool,
+    /// Grows with every change that is to be saved.
+    revision: u64,
+    /// The revision up to which saving was tried: whoever waits for it may go on.
+    settled: u64,
+    /// The revision that is kept.
+    saved: u64,
+    /// Times that saving failed or took too long.
+    pub(super) store_failures: u64,
+    /// The last attempt to save failed or took too long.
+    pub(super) store_is_failing: bool,
+}
+
+/// One sink's side of the state, for one kind of alert.
+#[derive(Debug)]
+pub(super) struct LaneState {
+    /// The sink's name; a second sink of the same name has its place added.
+    pub(super) sink: String,
+    pub(super) kind: AlertKind,
+    pub(super) queue: Queue,
+    pub(super) counters: LaneCounters,
+}
+
+impl Mailbox {
+    /// A mailbox for these sinks, with what was kept of it.
+    pub(super) fn new(
+        breaker: BreakerName,
+        sinks: &[Arc<dyn AlertSink>],
+        is_durable: bool,
+        kept: Option<&DurableState>,
+    ) -> Self {
+        let mut records: Vec<&LaneRecord> = kept.iter().flat_map(|state| &state.lanes).collect();
+        let mut lanes = Vec::new();
+        for (sink, kind) in labels(sinks).into_iter().flat_map(|sink| AlertKind::ALL.map(|kind| (sink.clone(), kind))) {
+            let record = records.iter().position(|record| record.sink == sink && record.kind == kind);
+            let kept = record.map(|place| records.swap_remove(place));
+            let queue = kept.map(|record| Queue::restore(&breaker, record)).unwrap_or_default();
+            lanes.push(LaneState { sink, kind, queue, counters: LaneCounters::default() });
+        }
+        for record in records {
+            tracing::warn!(
+                breaker = breaker.as_str(),
+                sink = record.sink,
+                kind = record.kind.as_str(),
+                incidents = ?record.incidents.iter().map(|told| told.incident).collect::<Vec<_>>(),
+                "the kept state has alerts for a sink that is not configured any more; they are dropped"
+            );
+        }
+        let state = MailboxState {
+            lanes,
+            staging: kept.map(|state| state.staging.clone()).unwrap_or_default(),
+            is_fresh: kept.is_none(),
+            closed: false,
+            revision: 0,
+            settled: 0,
+            saved: 0,
+            store_failures: 0,
+            store_is_failing: false,
+        };
+        Self { breaker, is_durable, state: Mutex::new(state), changed: Notification::new() }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, MailboxState> {
+        lock(&self.state)
+    }
+
+    pub(super) fn listen(&self) -> EventListener {
+        self.changed.listen()
+    }
+
+    pub(super) fn notify(&self) {
+        self.changed.notify(usize::MAX);
+    }
+
+    /// Takes alerts, and what staging knows once they are sent, in one step: neither is ever saved without the other.
+    pub(super) fn push(&self, alerts: &[Alert], staging: StagingRecord) {
+        let mut state = self.state();
+        if alerts.is_empty() && state.staging == staging {
+            state.is_fresh = false;
+            return;
+        }
+        if std::mem::take(&mut state.is_fresh) {
+            state.go_on_from(alerts, &staging);
+        }
+        let revision = state.change();
+        state.staging = staging;
+        for alert in alerts {
+            for lane in state.lanes.iter_mut().filter(|lane| lane.kind == alert.kind) {
+                if let Pushed::InPlaceOf(given_up) = lane.queue.push(alert.clone(), revision) {
+                    lane.counters.of(given_up.stage).failed += 1;
+                    tracing::error!(
+                        breaker = self.breaker.as_str(),
+                        sink = lane.sink,
+                        kind = given_up.kind.as_str(),
+                        incident = given_up.incident,
+                        stage = given_up.stage.as_str(),
+                        "too many incidents wait; this alert is given up"
+                    );
+                }
+            }
+        }
+        drop(state);
+        self.notify();
+    }
+
+    /// Nothing more will come.
+    pub(super) fn close(&self) {
+        self.state().closed = true;
+        self.notify();
+    }
+
+    /// Takes the next alert of a lane on its way, if one waits.
+    pub(super) fn begin(&self, lane: usize) -> Option<Attempt> {
+        let mut state = self.state();
+        let revision = state.revision + 1;
+        let (attempt, changed) = state.lanes.get_mut(lane)?.queue.begin(revision)?;
+        if changed {
+            state.change();
+            drop(state);
+            self.notify();
+        }
+        Some(attempt)
+    }
+
+    /// Changes a lane, and what is to be saved with it.
+    pub(super) fn change<T>(&self, lane: usize, change: impl FnOnce(&mut LaneState) -> T) -> Option<T> {
+        let mut state = self.state();
+        let result = state.lanes.get_mut(lane).map(change);
+        state.change();
+        drop(state);
+        self.notify();
+        result
+    }
+
+    /// Looks at a lane, or counts in it.
+    pub(super) fn with<T>(&self, lane: usize, look: impl FnOnce(&mut LaneState) -> T) -> Option<T> {
+        self.state().lanes.get_mut(lane).map(look)
+    }
+
+    /// Whether something waits in a lane, and whether nothing more will come.
+    pub(super) fn waits(&self, lane: usize) -> (bool, bool) {
+        let state = self.state();
+        (state.lanes.get(lane).is_some_and(|lane| lane.queue.is_waiting()), state.closed)
+    }
+
+    /// How many alerts wait.
+    pub(super) fn undelivered(&self) -> usize {
+        self.state().lanes.iter().map(|lane| lane.queue.waiting().count()).sum()
+    }
+
+    /// Whether saving this revision was tried, or need not be.
+    pub(super) fn is_settled(&self, revision: u64) -> bool {
+        !self.is_durable || self.state().settled >= revision
+    }
+
+    /// Whether there are changes which nobody has tried to save yet.
+    pub(super) fn has_unsettled(&self) -> bool {
+        let state = self.state();
+        state.revision > state.settled
+    }
+
+    /// Whether there are changes which are not saved.
+    pub(super) fn has_unsaved(&self) -> bool {
+        let state = self.state();
+        state.revision > state.saved
+    }
+
+    /// Saving this revision was tried.
+    pub(super) fn settle(&self, revision: u64, saved: bool) {
+        let mut state = self.state();
+        state.settled = state.settled.max(revision);
+        if saved {
+            state.saved = state.saved.max(revision);
+            if std::mem::replace(&mut state.store_is_failing, false) {
+                tracing::info!(breaker = self.breaker.as_str(), "the state of the alerts is saved again");
+            }
+        }
+        drop(state);
+        self.notify();
+    }
+
+    /// Saving failed, or takes too long: an error once, until it works again.
+    pub(super) fn not_saved(&self, error: &str) {
+        let mut state = self.state();
+        state.store_failures += 1;
+        if !std::mem::replace(&mut state.store_is_failing, true) {
+            tracing::error!(
+                breaker = self.breaker.as_str(),
+                error,
+                "the state of the alerts cannot be saved; they go out all the same, but a kill may lose some"
+            );
+        }
+    }
+
+    /// What is to be kept now, and its revision.
+    pub(super) fn durable(&self, saved_at: SystemTime) -> (DurableState, u64) {
+        let state = self.state();
+        let lanes = state.lanes.iter().map(|lane| LaneRecord {
+            sink: lane.sink.clone(),
+            kind: lane.kind,
+            incidents: lane.queue.record(),
+        });
+        let durable = DurableState {
+            breaker: self.breaker.clone(),
+            saved_at,
+            staging: state.staging.clone(),
+            lanes: lanes.filter(|lane| !lane.incidents.is_empty()).collect(),
+        };
+        (durable, state.revision)
+    }
+}
+
+impl MailboxState {
+    /// Takes it that the sinks were sent, by the supervisor of this process before, what staging goes on from: it must be
+    /// closed, though these lanes did not open it.
+    fn go_on_from(&mut self, alerts: &[Alert], staging: &StagingRecord) {
+        let unbegun = alerts.iter().filter(|alert| !matches!(alert.stage, Stage::Single | Stage::Initial));
+        let mut told: Vec<_> = unbegun.map(|alert| (alert.incident, alert.kind, alert.stage)).collect();
+        let number = staging.last_incident;
+        let open = staging.open.and_then(|open| open.alert);
+        let is_new = |kind| alerts.iter().any(|alert| (alert.incident, alert.kind) == (number, kind));
+        told.extend(open.filter(|open| !is_new(open.kind)).map(|open| (number, open.kind, open.stage)));
+        for (incident, kind, stage) in told {
+            for lane in self.lanes.iter_mut().filter(|lane| lane.kind == kind) {
+                lane.queue.assume_sent(incident, stage);
+            }
+        }
+    }
+
+    /// The revision that a change makes.
+    fn change(&mut self) -> u64 {
+        self.revision = self.revision.saturating_add(1);
+        self.revision
+    }
+}
+
+/// The sinks' names, each only once, so that what is kept and counted is told apart.
+fn labels(sinks: &[Arc<dyn AlertSink>]) -> Vec<String> {
+    let mut labels: Vec<String> = Vec::new();
+    for sink in sinks {
+        let name = sink.name();
+        let mut label = name.to_owned();
+        for number in 2_usize.. {
+            if !labels.contains(&label) {
+                break;
+            }
+            label = format!("{name}-{number}");
+        }
+        labels.push(label);
+    }
+    labels
+}

@@ -1,0 +1,226 @@
+//! What waits for one sink, of one breaker and one kind of alert, and what the sink was sent before. No time, no waiting.
+
+use std::collections::VecDeque;
+
+use tripline_core::Stage;
+
+use crate::breaker::name::BreakerName;
+use crate::dispatch::durable::{IncidentRecord, LaneRecord};
+use crate::incidents::alert::{Alert, DeliveryHistory, DeliveryStatus};
+
+/// Incidents that one queue remembers. While its sink is dead these are two: the one at the head, which may have arrived,
+/// and the one that is on. So this many are seen only after a state that was made up was read.
+pub(super) const QUEUE_CAPACITY: usize = 16;
+
+/// What waits, oldest incident first, and of each incident only the newest alert.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    incidents: VecDeque<IncidentEntry>,
+    serial: u64,
+}
+
+/// What the sink was sent of one incident, and what it is to be sent.
+#[derive(Debug)]
+struct IncidentEntry {
+    incident: u64,
+    earlier: DeliveryHistory,
+    waiting: Option<Waiting>,
+    /// The state's revision that holds all of this.
+    revision: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    alert: Alert,
+    /// Tells it from one that takes its place during an attempt.
+    serial: u64,
+}
+
+/// One alert on its way to the sink.
+#[derive(Debug, Clone)]
+pub(super) struct Attempt {
+    /// With what was sent *before* this attempt.
+    pub(super) alert: Alert,
+    serial: u64,
+    /// What must be saved before it goes out: a state which says that it may have arrived.
+    pub(super) revision: u64,
+}
+
+/// What became of an alert that was handed over to the queue.
+#[derive(Debug, PartialEq)]
+pub(super) enum Pushed {
+    /// It waits.
+    Waits,
+    /// There is nothing to close: nothing of the incident was sent.
+    Vanished,
+    /// It waits, and this one was given up for it.
+    InPlaceOf(Box<Alert>),
+}
+
+impl Queue {
+    /// Takes a newer alert. `revision` is the one that this change makes.
+    pub(super) fn push(&mut self, alert: Alert, revision: u64) -> Pushed {
+        self.serial = self.serial.wrapping_add(1);
+        let (is_end, waiting) = (alert.stage.is_end(), Waiting { alert, serial: self.serial });
+        let incident = waiting.alert.incident;
+        let place = self.incidents.iter().position(|entry| entry.incident == incident);
+        match place.and_then(|place| self.incidents.get_mut(place)) {
+            Some(entry) if is_end && entry.earlier == DeliveryHistory::default() => {
+                self.incidents.retain(|entry| entry.incident != incident);
+                Pushed::Vanished
+            }
+            Some(entry) => {
+                entry.waiting = Some(waiting);
+                entry.revision = revision;
+                Pushed::Waits
+            }
+            None if is_end => Pushed::Vanished,
+            None => {
+                let given_up = if self.incidents.len() >= QUEUE_CAPACITY { self.make_room() } else { None };
+                self.incidents.push_back(IncidentEntry {
+                    incident,
+                    earlier: DeliveryHistory::default(),
+                    waiting: Some(waiting),
+                    revision,
+                });
+                given_up.map_or(Pushed::Waits, |alert| Pushed::InPlaceOf(Box::new(alert)))
+            }
+        }
+    }
+
+    /// Forgets the least that there is: an incident with nothing to send, else one of which nothing was sent, else one that
+    /// is not to be closed, else the one after the head.
+    fn make_room(&mut self) -> Option<Alert> {
+        let is_close =
+            |entry: &IncidentEntry| entry.waiting.as_ref().is_some_and(|waiting| waiting.alert.stage.is_end());
+        let victim = (self.incidents.iter().position(|entry| entry.waiting.is_none()))
+            .or_else(|| self.incidents.iter().position(|entry| entry.earlier == DeliveryHistory::default()))
+            .or_else(|| self.incidents.iter().position(|entry| !is_close(entry)))
+            .unwrap_or(1);
+        self.incidents.remove(victim).and_then(|entry| entry.waiting).map(|waiting| waiting.alert)
+    }
+
+    /// Somebody else entry of this incident up to this stage, perhaps to the same sink.
+    pub(super) fn assume_sent(&mut self, incident: u64, stage: Stage) {
+        if self.incidents.iter().any(|entry| entry.incident == incident) {
+            return;
+        }
+        let escalated = if matches!(stage, Stage::Single | Stage::Initial) {
+            DeliveryStatus::NotSent
+        } else {
+            DeliveryStatus::Unconfirmed
+        };
+        let earlier = DeliveryHistory { created: DeliveryStatus::Unconfirmed, escalated };
+        self.incidents.push_back(IncidentEntry { incident, earlier, waiting: None, revision: 0 });
+    }
+
+    /// Whether something waits.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.incidents.iter().any(|entry| entry.waiting.is_some())
+    }
+
+    /// The stages that wait.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = Stage> {
+        self.incidents.iter().filter_map(|entry| entry.waiting.as_ref()).map(|waiting| waiting.alert.stage)
+    }
+
+    /// Takes the oldest alert that waits on its way: from now on it may have arrived. It waits on until it is settled.
+    ///
+    /// `revision` is the one that this change makes; true where there was a change.
+    pub(super) fn begin(&mut self, revision: u64) -> Option<(Attempt, bool)> {
+        let entry = self.incidents.iter_mut().find(|entry| entry.waiting.is_some())?;
+        let waiting = entry.waiting.as_ref()?;
+        let before = entry.earlier;
+        entry.earlier.at_least(waiting.alert.stage, DeliveryStatus::Unconfirmed);
+        let changed = entry.earlier != before;
+        if changed {
+            entry.revision = revision;
+        }
+        let mut alert = waiting.alert.clone();
+        alert.earlier = before;
+        Some((Attempt { alert, serial: waiting.serial, revision: entry.revision }, changed))
+    }
+
+    /// No newer alert has taken the place of this one.
+    pub(super) fn is_newest(&self, attempt: &Attempt) -> bool {
+        self.entry(attempt)
+            .and_then(|entry| entry.waiting.as_ref())
+            .is_some_and(|waiting| waiting.serial == attempt.serial)
+    }
+
+    fn entry(&self, attempt: &Attempt) -> Option<&IncidentEntry> {
+        self.incidents.iter().find(|entry| entry.incident == attempt.alert.incident)
+    }
+
+    /// There will be no more attempts of this one: it has `arrived`, or would fail every time.
+    pub(super) fn settle(&mut self, attempt: &Attempt, arrived: bool) {
+        let is_newest = self.is_newest(attempt);
+        let Some(place) = self.incidents.iter().position(|entry| entry.incident == attempt.alert.incident) else {
+            return;
+        };
+        let is_end = attempt.alert.stage.is_end();
+        if is_newest && is_end {
+            self.incidents.remove(place);
+            return;
+        }
+        let Some(entry) = self.incidents.get_mut(place) else { return };
+        if is_newest {
+            entry.waiting = None;
+        }
+        if is_end {
+            // Closed, and begun anew meanwhile.
+            entry.earlier = DeliveryHistory::default();
+        } else if arrived {
+            entry.earlier.at_least(attempt.alert.stage, DeliveryStatus::Confirmed);
+        }
+    }
+
+    /// What is to be kept of it.
+    pub(super) fn record(&self) -> Vec<IncidentRecord> {
+        let record = |entry: &IncidentEntry| IncidentRecord {
+            incident: entry.incident,
+            earlier: entry.earlier,
+            waiting: entry.waiting.as_ref().map(|waiting| waiting.alert.clone()),
+        };
+        self.incidents.iter().map(record).collect()
+    }
+
+    /// Puts back what was kept. Whatever is in the record, the queue is bounded, and closes nothing that was not sent.
+    pub(super) fn restore(breaker: &BreakerName, record: &LaneRecord) -> Self {
+        let mut queue = Self::default();
+        for entry in record.incidents.iter().take(QUEUE_CAPACITY) {
+            queue.serial = queue.serial.wrapping_add(1);
+            let nothing_was_sent = entry.earlier == DeliveryHistory::default();
+            let belongs_here =
+                |alert: &Alert| (&alert.breaker, alert.kind, alert.incident) == (breaker, record.kind, entry.incident);
+            let waiting = entry.waiting.clone().filter(belongs_here);
+            let waiting = waiting.filter(|alert| !(nothing_was_sent && alert.stage.is_end()));
+            let serial = queue.serial;
+            let entry = IncidentEntry {
+                incident: entry.incident,
+                earlier: entry.earlier,
+                waiting: waiting.map(|alert| Waiting { alert, serial }),
+                revision: 0,
+            };
+            if entry.waiting.is_some() || entry.earlier != DeliveryHistory::default() {
+                queue.incidents.push_back(entry);
+            }
+        }
+        queue
+    }
+}
+
+impl DeliveryHistory {
+    /// What was sent at `stage` has arrived at least so far. An end leaves nothing to remember.
+    fn at_least(&mut self, stage: Stage, arrival: DeliveryStatus) {
+        let place = match stage {
+            Stage::Single | Stage::Initial => &mut self.created,
+            Stage::Escalated => &mut self.escalated,
+            _ => return,
+        };
+        *place = (*place).max(arrival);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! Which call a permit is for, in one word.
+
+use tripline_core::Generation;
+
+use crate::hot_path::gate::Admission;
+use crate::hot_path::in_flight::EpochMark;
+
+/// Which call this is, to the breaker that admitted it. One word, so that it goes through a register and not through memory:
+/// from below, 3 bits of the mode that let it
+/// go ahead, 32 of generation, whether it is tracked, and where it is, 24 bits of its
+/// epoch; then whether the thread was panicking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CallToken(u64);
+
+const GENERATION_SHIFT: u32 = 3;
+const TRACKED: u64 = 1 << 35;
+const EPOCH_SHIFT: u32 = 36;
+const PANICKING: u64 = 1 << 60;
+
+impl CallToken {
+    /// What a permit holds once it has reported.
+    const SPENT: Self = Self(u64::MAX);
+
+    /// A call that may go ahead, and nothing more.
+    #[inline]
+    pub(crate) const fn free(admission: Admission) -> Self {
+        Self(admission.0)
+    }
+
+    /// It was [free](CallToken::free), and still would be.
+    #[inline]
+    pub(crate) const fn is_still(self, admission: Admission) -> bool {
+        self.0 & !PANICKING == admission.0
+    }
+
+    /// A call that is not among those in flight.
+    #[inline]
+    pub(crate) const fn untracked(generation: Generation) -> Self {
+        Self((generation.get() as u64) << GENERATION_SHIFT)
+    }
+
+    #[inline]
+    pub(crate) const fn tracked(generation: Generation, epoch: EpochMark) -> Self {
+        Self(TRACKED | epoch.get() << EPOCH_SHIFT | (generation.get() as u64) << GENERATION_SHIFT)
+    }
+
+    #[inline]
+    pub(crate) const fn generation(self) -> Generation {
+        Generation::new((self.0 >> GENERATION_SHIFT) as u32)
+    }
+
+    /// `None` where calls in flight are not tracked.
+    #[inline]
+    pub(crate) const fn epoch(self) -> Option<EpochMark> {
+        if self.0 & TRACKED == 0 { None } else { Some(EpochMark::new(self.0 >> EPOCH_SHIFT)) }
+    }
+
+    /// The same call in another generation.
+    pub(crate) const fn moved_to(self, generation: Generation) -> Self {
+        match self.epoch() {
+            Some(epoch) => Self::tracked(generation, epoch),
+            None => Self::untracked(generation),
+        }
+    }
+
+    /// The thread was panicking already when the call was admitted.
+    #[inline]
+    pub(crate) const fn while_panicking(self, is_panicking: bool) -> Self {
+        if is_panicking { Self(self.0 | PANICKING) } else { self }
+    }
+
+    #[inline]
+    pub(crate) const fn was_panicking(self) -> bool {
+        self.0 & PANICKING != 0
+    }
+
+    /// Hands the token out, once.
+    #[inline]
+    pub(crate) fn spend(&mut self) -> Option<Self> {
+        let token = std::mem::replace(self, Self::SPENT);
+        (token != Self::SPENT).then_some(token)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_keeps_what_it_was_made_of_and_is_spent_once() {
+        let generation = Generation::new(u32::MAX);
+        let mark = EpochMark::new(0x00FF_FFFF);
+        let mut token = CallToken::tracked(generation, mark);
+        assert_eq!((token.generation(), token.epoch()), (generation, Some(mark)));
+        assert_eq!(token.moved_to(Generation::new(7)).generation(), Generation::new(7));
+        assert_eq!(token.moved_to(Generation::new(7)).epoch(), Some(mark));
+        assert_ne!(token, CallToken::SPENT);
+        assert_eq!((token.spend(), token.spend()), (Some(CallToken::tracked(generation, mark)), None));
+        assert_eq!(CallToken::untracked(generation).epoch(), None);
+    }
+}

@@ -1,0 +1,190 @@
+//! What asking needs to know, in one word that everybody can read.
+
+use std::time::Duration;
+
+use tripline_core::{
+    Breaker as Core, Generation, Instant, Latency, Rejection as CoreRejection, RejectionReason, State, TripReason,
+};
+
+use crate::sync::{AtomicU64, Ordering};
+
+/// The state as far as asking goes, published by the owner of the core after each change.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Gate {
+    word: AtomicU64,
+    is_tracking: bool,
+    details: Details,
+}
+
+/// What is only read when the word says so; on other cache lines than the word.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Details {
+    /// While open: when the wait is over, on the clock.
+    until_nanos: AtomicU64,
+    slow_after_micros: AtomicU64,
+    latest_nanos: AtomicU64,
+    /// While open: the latest reading that was rejected without the core, and at first the one at which it opened.
+    rejected_nanos: AtomicU64,
+}
+
+/// What the word says: from below, three bits of mode, 32 of generation, and while open the place of the reason in
+/// [`TripReason::ALL`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Admission(pub(crate) u64);
+
+const MODE_BITS: u32 = 3;
+const MODE_MASK: u64 = (1 << MODE_BITS) - 1;
+/// Closed, where calls in flight are not tracked.
+const CLOSED: u64 = 0;
+const DISABLED: u64 = 1;
+/// The modes below go ahead with nothing more to do.
+const FIRST_WITH_MORE: u64 = 2;
+/// Closed, where they are.
+const CLOSED_TRACKED: u64 = 2;
+const HALF_OPEN: u64 = 3;
+const FORCED_OPEN: u64 = 4;
+const OPEN: u64 = 5;
+/// Memory or a simulation keeps it open, whatever its wait.
+const HELD_OPEN: u64 = 1 << 36;
+const REASON_SHIFT: u32 = 40;
+
+impl Admission {
+    /// Go ahead; there is nothing more to do.
+    #[inline]
+    pub(crate) const fn is_free(self) -> bool {
+        self.0 & MODE_MASK < FIRST_WITH_MORE
+    }
+
+    /// Go ahead, and be tracked.
+    #[inline]
+    pub(crate) const fn is_tracked(self) -> bool {
+        self.0 & MODE_MASK == CLOSED_TRACKED
+    }
+
+    #[inline]
+    pub(crate) const fn generation(self) -> Generation {
+        Generation::new((self.0 >> MODE_BITS) as u32)
+    }
+}
+
+/// A reading that lies this far behind means that the clock was set back; the core must see it.
+const JUMP: Duration = Duration::from_secs(1);
+
+impl Gate {
+    pub(crate) fn new<const N: usize>(core: &Core<N>, is_tracking: bool) -> Self {
+        let details = Details {
+            until_nanos: AtomicU64::new(0),
+            slow_after_micros: AtomicU64::new(u64::from(core.slow_after().as_micros())),
+            latest_nanos: AtomicU64::new(0),
+            rejected_nanos: AtomicU64::new(0),
+        };
+        Self { word: AtomicU64::new(word(core, is_tracking)), is_tracking, details }
+    }
+
+    /// Whether a call may go ahead without asking the core. One load.
+    #[inline]
+    pub(crate) fn admission(&self) -> Admission {
+        // Acquire pairs with the Release store in `publish`: who reads a generation sees what its owner did before.
+        Admission(self.word.load(Ordering::Acquire))
+    }
+
+    /// The rejection that needs no core: while open and the wait is not over, or forced open.
+    pub(crate) fn rejection(&self, now: Instant) -> Option<CoreRejection> {
+        let Admission(word) = self.admission();
+        match word & MODE_MASK {
+            FORCED_OPEN => Some(CoreRejection { reason: RejectionReason::ForcedOpen, retry_after: None }),
+            OPEN => {
+                // Relaxed: written before the word that was just acquired. If meanwhile the breaker has opened once more, they are
+                // that opening's, and as good an answer.
+                let until = Instant::from_nanos(self.details.until_nanos.load(Ordering::Relaxed));
+                if now >= until || self.rejected_later_than(now).is_some() {
+                    return None;
+                }
+                // Relaxed: an estimate; who is overtaken here sets it back by a moment.
+                self.details.rejected_nanos.store(now.as_nanos(), Ordering::Relaxed);
+                Some(CoreRejection {
+                    reason: RejectionReason::Open(reason(word)?),
+                    retry_after: Some(until.since(now)),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// The latest reading that was rejected without the core, or at which the breaker opened, if it lies so far ahead of `now` that
+    /// the clock was set back.
+    pub(crate) fn rejected_later_than(&self, now: Instant) -> Option<Instant> {
+        // Relaxed: an estimate.
+        let latest = Instant::from_nanos(self.details.rejected_nanos.load(Ordering::Relaxed));
+        (latest.since(now) >= JUMP).then_some(latest)
+    }
+
+    /// What is answered while others own the core all the time.
+    pub(crate) fn rejection_while_busy(&self) -> CoreRejection {
+        let Admission(word) = self.admission();
+        match reason(word) {
+            Some(reason) if word & MODE_MASK == OPEN => {
+                let retry_after = (word & HELD_OPEN == 0).then_some(Duration::ZERO);
+                CoreRejection { reason: RejectionReason::Open(reason), retry_after }
+            }
+            _ => CoreRejection { reason: RejectionReason::Probing, retry_after: Some(Duration::ZERO) },
+        }
+    }
+
+    /// From which age on a call in flight is slow.
+    pub(crate) fn slow_after(&self) -> Latency {
+        // Relaxed: told for itself.
+        Latency::from_micros(self.details.slow_after_micros.load(Ordering::Relaxed) as u32)
+    }
+
+    /// An instant that is not later than now, for those who have no clock reading.
+    pub(crate) fn latest(&self) -> Instant {
+        // Relaxed: told for itself.
+        Instant::from_nanos(self.details.latest_nanos.load(Ordering::Relaxed))
+    }
+
+    /// Tells what the owner of the core has made of it.
+    #[cold]
+    pub(crate) fn publish<const N: usize>(&self, core: &Core<N>) {
+        // Relaxed: published by the store of the word.
+        if let State::Open { until } = core.state() {
+            self.details.rejected_nanos.store(core.on_clock(core.latest()).as_nanos(), Ordering::Relaxed);
+            self.details.until_nanos.store(core.on_clock(until).as_nanos(), Ordering::Relaxed);
+        }
+        self.publish_figures(core);
+        // Release pairs with the Acquire loads in `admission` and `rejection`.
+        self.word.store(word(core, self.is_tracking), Ordering::Release);
+    }
+
+    /// Tells what changes without the state.
+    pub(crate) fn publish_figures<const N: usize>(&self, core: &Core<N>) {
+        // Relaxed: each is told for itself.
+        self.details.slow_after_micros.store(u64::from(core.slow_after().as_micros()), Ordering::Relaxed);
+        self.details.latest_nanos.store(core.on_clock(core.latest()).as_nanos(), Ordering::Relaxed);
+    }
+}
+
+fn word<const N: usize>(core: &Core<N>, is_tracking: bool) -> u64 {
+    let mode = match core.state() {
+        State::Closed if is_tracking => CLOSED_TRACKED,
+        State::Closed => CLOSED,
+        State::Disabled => DISABLED,
+        State::HalfOpen { .. } => HALF_OPEN,
+        State::ForcedOpen => FORCED_OPEN,
+        State::Open { .. } => OPEN | open_bits(core),
+    };
+    u64::from(core.generation().get()) << MODE_BITS | mode
+}
+
+fn reason(word: u64) -> Option<TripReason> {
+    TripReason::ALL.get((word >> REASON_SHIFT) as usize).copied()
+}
+
+fn open_bits<const N: usize>(core: &Core<N>) -> u64 {
+    let reason = core.last_trip().map(|trip| trip.reason);
+    let place = TripReason::ALL.iter().position(|&known| Some(known) == reason);
+    let held = if core.is_held_open() { HELD_OPEN } else { 0 };
+    (place.unwrap_or(0) as u64) << REASON_SHIFT | held
+}

@@ -1,0 +1,428 @@
+//! The cell that lends the core to one owner at a time, without a lock that anybody could be stuck behind.
+//!
+//! Whoever wants something of the core draws a *ticket*. One word holds how many tickets were issued and how many are served;
+//! equal halves mean that nobody owns the core. Who draws a ticket while it is free is the owner. Everybody else has, by the
+//! number of the ticket, a slot in a ring: a recorder leaves its record there and goes. The owner does its own work, counts it
+//! as served, and serves the next ticket until the halves are equal; that same addition is the release, so there is no moment
+//! between "the last look" and "let go" in which a record could be missed.
+//!
+//! An owner that meets a ticket whose record is not there yet does not wait either: it puts `HANDOFF` into the slot and goes. The
+//! late recorder finds `HANDOFF` when it comes to publish its record, and is the owner from then on. Who needs the core itself
+//! (configuration, status) leaves the slot empty on purpose, and waits for `HANDOFF`.
+//!
+//! # Why the `unsafe` is sound
+//!
+//! `&mut T` is made in one slot, [`OwnerGuard::value`], and an [`OwnerGuard`] exists for exactly one ticket at a time: (1) a ticket is issued
+//! to one thread, by a compare-exchange; (2) its owner is made either by that same compare-exchange, which succeeds with equal
+//! halves, so that every earlier ticket is served, or by finding `HANDOFF`, which only the owner of the ticket before it leaves,
+//! and which it touches nothing after; (3) an owner ends with the addition that makes its ticket served. So owners follow each
+//! other in the order of tickets. All of these are acquire and release operations on the word or on the slot, so what one owner
+//! did happens before what the next one does. The loom models in this file run this very code, and loom's cell checks (1) to
+//! (3) and the ordering.
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::mem::ManuallyDrop;
+
+use crate::sync::{AtomicU64, Ordering, UnsafeCell, spin_loop, yield_now};
+
+/// What a recorder leaves in the ring: two words, of which the second has its lowest bit set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) extra: u64,
+    /// Only odd values are records.
+    pub(crate) meta: u64,
+}
+
+/// What becomes of the records that were left to whoever owns the value.
+pub(crate) trait Apply<T> {
+    /// Applies a record.
+    fn apply(&self, value: &mut T, record: Record);
+
+    /// The value was let go after records were applied to it.
+    fn released(&self) {}
+}
+
+const EMPTY: u64 = 0;
+const HANDOFF: u64 = 2;
+
+/// Tickets served are counted in the high half, where an overflow falls off; issued ones in the low half.
+const ONE_SERVED: u64 = 1 << 32;
+
+/// How often a recorder looks for room in a full ring before its record is dropped.
+const LOOKS: u32 = if cfg!(tripline_loom) { 2 } else { 64 };
+/// The last of these looks give way to other threads: the owner may be one that waits for a processor.
+const YIELDS: u32 = 16;
+/// How often somebody who waits for the core looks before yielding the processor.
+const SPINS: u32 = 64;
+
+/// Records that can wait while somebody owns the value: a power of two, at least 4.
+const RING: usize = if cfg!(tripline_loom) { 4 } else { 64 };
+const _: () = assert!(RING.is_power_of_two() && RING >= 4, "a ticket's slot is a rotation of its low bits");
+
+/// A value of one owner at a time, with room for records that wait, and what applies those.
+pub(crate) struct HandoffCell<T, A> {
+    word: AtomicU64,
+    ring: [Slot; RING],
+    value: UnsafeCell<T>,
+    applier: A,
+}
+
+struct Slot {
+    extra: AtomicU64,
+    meta: AtomicU64,
+}
+
+// SAFETY: the value is only reached through `OwnerGuard`, of which there is one at a time (see the module's documentation), so
+// sharing the cell moves the value between threads but never shares it.
+unsafe impl<T: Send, A: Sync> Sync for HandoffCell<T, A> {}
+
+impl<T, A: Apply<T>> HandoffCell<T, A> {
+    pub(crate) fn new(value: T, applier: A) -> Self {
+        Self {
+            word: AtomicU64::new(0),
+            ring: std::array::from_fn(|_| Slot { extra: AtomicU64::new(0), meta: AtomicU64::new(EMPTY) }),
+            value: UnsafeCell::new(value),
+            applier,
+        }
+    }
+
+    /// What applies the records that were left.
+    #[inline]
+    pub(crate) fn applier(&self) -> &A {
+        &self.applier
+    }
+
+    /// Has `record` applied: at once if nobody owns the core, otherwise by whoever does. Waits for nobody; false if the record
+    /// was dropped because the ring stayed full.
+    #[must_use]
+    pub(crate) fn submit(&self, record: Record) -> bool {
+        let Some(ticket) = self.take_ticket(LOOKS) else { return false };
+        if ticket.is_free || self.publish(ticket.number, record) {
+            let mut owner = OwnerGuard { cell: self };
+            owner.apply(record);
+        }
+        true
+    }
+
+    /// Leaves a record at the ticket's slot; true if the core was handed over meanwhile: then it is not left but to be
+    /// applied by who came with it.
+    fn publish(&self, ticket: u32, record: Record) -> bool {
+        debug_assert!(record.meta & 1 == 1, "an even value is no record");
+        let slot = self.slot(ticket);
+        // Relaxed: published by the swap below.
+        slot.extra.store(record.extra, Ordering::Relaxed);
+        // Release pairs with the owner's swap in `OwnerGuard::pass_on`, Acquire with the swap that left HANDOFF.
+        if slot.meta.swap(record.meta, Ordering::AcqRel) != HANDOFF {
+            return false;
+        }
+        // Relaxed: published by the addition that makes this ticket served.
+        slot.meta.store(EMPTY, Ordering::Relaxed);
+        true
+    }
+
+    /// Owns the core for the length of `act`. Waits for those who came first.
+    pub(crate) fn with<R>(&self, act: impl FnOnce(&mut T) -> R) -> R {
+        let ticket = loop {
+            match self.take_ticket(SPINS) {
+                Some(ticket) => break ticket,
+                None => yield_now(),
+            }
+        };
+        if !ticket.is_free {
+            self.wait_for_handoff(ticket.number);
+        }
+        let mut owner = OwnerGuard { cell: self };
+        owner.value(act)
+    }
+
+    /// Owns the core for the length of `act`, if nobody does. Waits for nobody.
+    pub(crate) fn try_with<R>(&self, act: impl FnOnce(&mut T) -> R) -> Option<R> {
+        let mut owner = self.try_own()?;
+        Some(owner.value(act))
+    }
+
+    /// Owns the core, if nobody does, until the owner is dropped. Waits for nobody.
+    #[inline]
+    pub(crate) fn try_own(&self) -> Option<OwnerGuard<'_, T, A>> {
+        // Relaxed: the compare-exchange looks again.
+        let word = self.word.load(Ordering::Relaxed);
+        if issued(word) != served(word) {
+            return None;
+        }
+        // Acquire pairs with the Release addition of the last owner.
+        self.word.compare_exchange(word, with_one_issued(word), Ordering::Acquire, Ordering::Relaxed).ok()?;
+        Some(OwnerGuard { cell: self })
+    }
+
+    /// Draws the next ticket; `None` if the ring is still full after so many looks.
+    fn take_ticket(&self, looks: u32) -> Option<Ticket> {
+        let mut left = looks;
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            if issued(word).wrapping_sub(served(word)) >= RING as u32 {
+                left = left.checked_sub(1)?;
+                if left < YIELDS || cfg!(tripline_loom) {
+                    yield_now();
+                } else {
+                    spin_loop();
+                }
+                word = self.word.load(Ordering::Relaxed);
+                continue;
+            }
+            // Acquire pairs with the Release addition that made the last ticket served: its owner's work, and the slot that this
+            // ticket has from an earlier one, empty again, are seen.
+            match self.word.compare_exchange_weak(word, with_one_issued(word), Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return Some(Ticket { number: issued(word), is_free: issued(word) == served(word) }),
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    fn wait_for_handoff(&self, ticket: u32) {
+        let slot = self.slot(ticket);
+        let mut spins = SPINS;
+        // Acquire pairs with the Release swap that left HANDOFF.
+        while slot.meta.load(Ordering::Acquire) != HANDOFF {
+            match spins.checked_sub(1) {
+                Some(left) if cfg!(not(tripline_loom)) => {
+                    spins = left;
+                    spin_loop();
+                }
+                _ => yield_now(),
+            }
+        }
+        // Relaxed: published by the addition that makes this ticket served.
+        slot.meta.store(EMPTY, Ordering::Relaxed);
+    }
+
+    /// Neighbouring tickets lie four places apart, so that their recorders do not share a cache line.
+    #[inline]
+    fn slot(&self, ticket: u32) -> &Slot {
+        let bits = RING.trailing_zeros();
+        let low = ticket as usize & (RING - 1);
+        let rotated = ((low << 2) | (low >> (bits - 2))) & (RING - 1);
+        &self.ring[rotated]
+    }
+}
+
+struct Ticket {
+    number: u32,
+    /// Every earlier ticket is served: who drew this one is the owner.
+    is_free: bool,
+}
+
+/// The right to the value, for one ticket. Ends, also by a panic, by serving whoever came meanwhile.
+pub(crate) struct OwnerGuard<'a, T, A: Apply<T>> {
+    cell: &'a HandoffCell<T, A>,
+}
+
+impl<'a, T, A: Apply<T>> OwnerGuard<'a, T, A> {
+    pub(crate) fn applier(&self) -> &'a A {
+        &self.cell.applier
+    }
+
+    #[inline]
+    pub(crate) fn value<R>(&mut self, act: impl FnOnce(&mut T) -> R) -> R {
+        self.cell.value.with_mut(|value| {
+            // SAFETY: `self` is the only owner (see the module's documentation), and it is borrowed for the length of `act`.
+            act(unsafe { &mut *value })
+        })
+    }
+
+    fn apply(&mut self, record: Record) {
+        self.cell.value.with_mut(|value| {
+            // SAFETY: as in `value`.
+            self.cell.applier.apply(unsafe { &mut *value }, record);
+        });
+    }
+
+    /// Makes the ticket served; the next one, if it was issued meanwhile: it is for this owner to go on with.
+    #[inline]
+    fn finish_ticket(&self) -> Option<u32> {
+        // Release: what this owner did is seen by the next one (Acquire in `take_ticket` and `try_own`). Acquire: places of tickets that
+        // were issued meanwhile are looked at.
+        let word = self.cell.word.fetch_add(ONE_SERVED, Ordering::AcqRel).wrapping_add(ONE_SERVED);
+        (issued(word) != served(word)).then_some(served(word))
+    }
+}
+
+impl<T, A: Apply<T>> Drop for OwnerGuard<'_, T, A> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(next) = self.finish_ticket() {
+            // By value, so that what is in line needs no memory for the owner.
+            drain(self.cell, next);
+        }
+    }
+}
+
+/// Serves whoever came meanwhile, from this ticket on, until nobody has or a record is not there yet: then the core is handed over.
+#[cold]
+#[inline(never)]
+fn drain<T, A: Apply<T>>(cell: &HandoffCell<T, A>, mut ticket: u32) {
+    loop {
+        let slot = cell.slot(ticket);
+        // Acquire pairs with the recorder's Release swap, Release with its Acquire (it becomes the owner).
+        let meta = slot.meta.swap(HANDOFF, Ordering::AcqRel);
+        if meta == EMPTY {
+            break;
+        }
+        // Relaxed: the swap above acquired it.
+        let extra = slot.extra.load(Ordering::Relaxed);
+        // Relaxed: published by the addition that makes this ticket served.
+        slot.meta.store(EMPTY, Ordering::Relaxed);
+        let mut owner = ManuallyDrop::new(OwnerGuard { cell });
+        owner.apply(Record { extra, meta });
+        match owner.finish_ticket() {
+            Some(next) => ticket = next,
+            None => break,
+        }
+    }
+    cell.applier.released();
+}
+
+const fn issued(word: u64) -> u32 {
+    word as u32
+}
+
+const fn served(word: u64) -> u32 {
+    (word >> 32) as u32
+}
+
+/// One more issued; an overflow of the low half must not reach the high one.
+const fn with_one_issued(word: u64) -> u64 {
+    (word & !0xFFFF_FFFF) | issued(word).wrapping_add(1) as u64
+}
+
+impl<T, A> fmt::Debug for HandoffCell<T, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = self.word.load(Ordering::Relaxed);
+        f.debug_struct("HandoffCell")
+            .field("issued", &issued(word))
+            .field("served", &served(word))
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, tripline_loom))]
+mod loom_tests {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+
+    type Cell = HandoffCell<Vec<u64>, Push>;
+
+    fn record(value: u64) -> Record {
+        Record { extra: value, meta: value << 1 | 1 }
+    }
+
+    struct Push;
+
+    impl Apply<Vec<u64>> for Push {
+        fn apply(&self, seen: &mut Vec<u64>, record: Record) {
+            assert_eq!(record.extra, record.meta >> 1, "a torn record");
+            seen.push(record.extra);
+        }
+    }
+
+    fn submit(cell: &Cell, value: u64) -> bool {
+        cell.submit(record(value))
+    }
+
+    fn seen(cell: &Cell) -> Vec<u64> {
+        let mut seen = cell.with(|seen| seen.clone());
+        seen.sort_unstable();
+        seen
+    }
+
+    fn check(preemptions: Option<usize>, model: impl Fn() + Sync + Send + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = preemptions;
+        builder.check(model);
+    }
+
+    #[test]
+    fn two_recorders_of_two_lose_nothing_and_count_nothing_twice() {
+        check(None, || {
+            let cell = Arc::new(Cell::new(Vec::new(), Push));
+            let other = cell.clone();
+            let thread = thread::spawn(move || {
+                submit(&other, 1);
+                submit(&other, 2);
+            });
+            submit(&cell, 3);
+            submit(&cell, 4);
+            thread.join().unwrap();
+            assert_eq!(seen(&cell), [1, 2, 3, 4]);
+        });
+    }
+
+    #[test]
+    fn tickets_and_places_wrap() {
+        check(Some(3), || {
+            let cell = Cell::new(Vec::new(), Push);
+            let last = u64::from(u32::MAX);
+            cell.word.store(last << 32 | last, Ordering::Relaxed);
+            let cell = Arc::new(cell);
+            let other = cell.clone();
+            let thread = thread::spawn(move || {
+                submit(&other, 1);
+                submit(&other, 2);
+            });
+            submit(&cell, 3);
+            submit(&cell, 4);
+            thread.join().unwrap();
+            assert_eq!(seen(&cell), [1, 2, 3, 4]);
+        });
+    }
+
+    #[test]
+    fn three_recorders_lose_nothing_and_count_nothing_twice() {
+        check(Some(3), || {
+            let cell = Arc::new(Cell::new(Vec::new(), Push));
+            let threads: Vec<_> = [1, 2]
+                .map(|value| {
+                    let cell = cell.clone();
+                    thread::spawn(move || submit(&cell, value))
+                })
+                .into();
+            submit(&cell, 3);
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            assert_eq!(seen(&cell), [1, 2, 3]);
+        });
+    }
+
+    #[test]
+    fn whoever_needs_the_core_gets_it_among_recorders() {
+        check(Some(3), || {
+            let cell = Arc::new(Cell::new(Vec::new(), Push));
+            let other = cell.clone();
+            let thread = thread::spawn(move || other.with(|seen| seen.push(7)));
+            submit(&cell, 1);
+            submit(&cell, 2);
+            thread.join().unwrap();
+            assert_eq!(seen(&cell), [1, 2, 7]);
+        });
+    }
+
+    #[test]
+    fn a_full_ring_drops_and_says_so() {
+        check(Some(2), || {
+            let cell = Arc::new(Cell::new(Vec::new(), Push));
+            let other = cell.clone();
+            // The owner is inside while the others come: three find room, the rest looks in vain.
+            let thread = thread::spawn(move || {
+                other.with(|seen| seen.push(100));
+            });
+            let taken: Vec<u64> = (1..=5).filter(|&value| submit(&cell, value)).collect();
+            thread.join().unwrap();
+            let mut all = taken;
+            all.push(100);
+            assert_eq!(seen(&cell), all, "what was taken is there, and nothing else");
+        });
+    }
+}

@@ -1,0 +1,127 @@
+//! How long calls took, since the breaker was made.
+
+use std::time::Duration;
+
+use tripline_core::{Latency, Outcome, StateKind};
+
+use crate::breaker::Breaker;
+use crate::hot_path::owned::ExclusiveState;
+
+/// How long the calls took that finished since the breaker was made: well or not, also those of an earlier generation. Ignored
+/// and dropped calls, and those that finish while the breaker is disabled, count nowhere.
+///
+/// The totals wrap at 2^64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LatencyHistogram {
+    /// Calls by the first bound that they do not exceed; the last one is for those above all bounds.
+    calls: [u64; Self::BOUNDS.len() + 1],
+    sum_micros: u64,
+}
+
+impl LatencyHistogram {
+    /// The inclusive upper bounds of the buckets but the last, which has none.
+    pub const BOUNDS: [Latency; 15] = [
+        Latency::from_micros(1_000),
+        Latency::from_micros(2_500),
+        Latency::from_micros(5_000),
+        Latency::from_micros(10_000),
+        Latency::from_micros(25_000),
+        Latency::from_micros(50_000),
+        Latency::from_micros(100_000),
+        Latency::from_micros(250_000),
+        Latency::from_micros(500_000),
+        Latency::from_micros(1_000_000),
+        Latency::from_micros(2_500_000),
+        Latency::from_micros(5_000_000),
+        Latency::from_micros(10_000_000),
+        Latency::from_micros(30_000_000),
+        Latency::from_micros(60_000_000),
+    ];
+
+    /// How many calls took at most as long as each bound, in ascending order; at last, without a bound, all of them.
+    pub fn cumulative(&self) -> impl Iterator<Item = (Option<Latency>, u64)> + '_ {
+        let bounds = Self::BOUNDS.into_iter().map(Some).chain([None]);
+        bounds.zip(self.calls.iter().scan(0_u64, |total, &calls| {
+            *total = total.wrapping_add(calls);
+            Some(*total)
+        }))
+    }
+
+    /// How many calls there were.
+    pub fn count(&self) -> u64 {
+        self.calls.iter().fold(0, |total, &calls| total.wrapping_add(calls))
+    }
+
+    /// How long they took together, in whole microseconds.
+    pub fn sum(&self) -> Duration {
+        Duration::from_micros(self.sum_micros)
+    }
+
+    fn record(&mut self, latency: Latency) {
+        let bucket = Self::BOUNDS.partition_point(|&bound| bound < latency);
+        if let Some(calls) = self.calls.get_mut(bucket) {
+            *calls = calls.wrapping_add(1);
+        }
+        self.sum_micros = self.sum_micros.wrapping_add(u64::from(latency.as_micros()));
+    }
+}
+
+impl ExclusiveState {
+    /// Takes a finished call into the histogram, where there is one: elsewhere it is one branch.
+    #[inline]
+    pub(crate) fn observe(&mut self, latency: Latency, outcome: Outcome) {
+        if self.histogram.is_some() {
+            self.observe_in_histogram(latency, outcome);
+        }
+    }
+
+    #[inline(never)] // what is in line stays small
+    fn observe_in_histogram(&mut self, latency: Latency, outcome: Outcome) {
+        let counts = outcome != Outcome::Ignored && self.core.state().kind() != StateKind::Disabled;
+        if let Some(histogram) = self.histogram.as_deref_mut().filter(|_| counts) {
+            histogram.record(latency);
+        }
+    }
+}
+
+impl Breaker {
+    /// How long calls took since the breaker was made; `None` without
+    /// [`latency_histogram`](crate::Builder::latency_histogram). All its figures are of the same moment.
+    pub fn latency_histogram(&self) -> Option<LatencyHistogram> {
+        self.with_exclusive(|exclusive, _| exclusive.histogram.as_deref().copied())
+    }
+}
+
+#[cfg(all(test, not(tripline_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_counts_in_the_first_bucket_whose_bound_it_does_not_exceed() {
+        for (micros, bucket) in [
+            (0, 0),
+            (1_000, 0),
+            (1_001, 1),
+            (2_500, 1),
+            (250_000, 7),
+            (250_001, 8),
+            (60_000_000, 14),
+            (60_000_001, 15),
+            (u32::MAX, 15),
+        ] {
+            let mut histogram = LatencyHistogram::default();
+            histogram.record(Latency::from_micros(micros));
+            let expected: Vec<u64> = (0..16).map(|i| u64::from(i >= bucket)).collect();
+            let found: Vec<u64> = histogram.cumulative().map(|(_, calls)| calls).collect();
+            assert_eq!(found, expected, "{micros} µs");
+            assert_eq!((histogram.count(), histogram.sum()), (1, Duration::from_micros(micros.into())));
+        }
+    }
+
+    #[test]
+    fn bounds_ascend_and_only_the_last_bucket_has_none() {
+        assert!(LatencyHistogram::BOUNDS.is_sorted_by(|a, b| a < b));
+        let bounds: Vec<_> = LatencyHistogram::default().cumulative().map(|(bound, _)| bound).collect();
+        assert_eq!(bounds.iter().position(Option::is_none), Some(bounds.len() - 1));
+    }
+}

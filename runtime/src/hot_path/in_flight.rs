@@ -1,0 +1,175 @@
+//! Where calls come in: one word that counts them, and by it each call knows its epoch. See [`crate::hot_path::stall_detector`].
+
+use tripline_core::Instant;
+
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+/// Where calls come in.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct InFlightEpochs {
+    /// From the top: whether nobody looks, the number of the epoch (31 bits), how many came in since it began.
+    word: AtomicU64,
+    /// When the last call that came in started, in nanoseconds; [`UNKNOWN`] where it read no clock.
+    last_start: AtomicU64,
+    /// When the epoch began, and from when on it is long enough.
+    opened_at: AtomicU64,
+    closes_at: AtomicU64,
+    cancelled: Cancelled,
+}
+
+/// Calls that left without a report to the owner of the core, by the low bits of their epoch.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Cancelled {
+    any: AtomicBool,
+    by_epoch: [AtomicU32; CANCELLED_EPOCHS],
+}
+
+pub(crate) const CANCELLED_EPOCHS: usize = 64;
+
+const UNKNOWN: u64 = u64::MAX;
+/// A clock that shows this much less than before was set back; the core takes the decision.
+const JUMP_NANOS: u64 = 1_000_000_000;
+
+/// Whoever looks for calls that hang has gone to sleep, because there were none; the next to come in wakes him.
+const UNWATCHED: u64 = 1 << 63;
+const EPOCH_MASK: u32 = u32::MAX >> 1;
+
+/// The number of an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Epoch(pub(crate) u32);
+
+/// The low bits of the number of an epoch: what a call keeps of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EpochMark(pub(crate) u32);
+
+impl EpochMark {
+    pub(crate) const BITS: u32 = 24;
+
+    /// The lowest bits of `bits`.
+    pub(crate) const fn new(bits: u64) -> Self {
+        Self(bits as u32 & ((1 << Self::BITS) - 1))
+    }
+
+    pub(crate) const fn get(self) -> u64 {
+        self.0 as u64
+    }
+}
+
+impl Epoch {
+    /// How many epochs ago the one with this mark was.
+    pub(crate) fn since(self, mark: EpochMark) -> u32 {
+        self.0.wrapping_sub(mark.0) & ((1 << EpochMark::BITS) - 1)
+    }
+
+    pub(crate) fn next(self) -> Self {
+        Self(self.0.wrapping_add(1) & EPOCH_MASK)
+    }
+
+    pub(crate) fn before(self, epochs: u32) -> Self {
+        Self(self.0.wrapping_sub(epochs) & EPOCH_MASK)
+    }
+
+    pub(crate) fn is_at_or_after(self, other: Self) -> bool {
+        self.0.wrapping_sub(other.0) & EPOCH_MASK <= EPOCH_MASK / 2
+    }
+}
+
+impl InFlightEpochs {
+    pub(crate) fn new() -> Self {
+        let by_epoch = std::array::from_fn(|_| AtomicU32::new(0));
+        Self {
+            word: AtomicU64::new(0),
+            last_start: AtomicU64::new(UNKNOWN),
+            opened_at: AtomicU64::new(0),
+            closes_at: AtomicU64::new(0),
+            cancelled: Cancelled { any: AtomicBool::new(false), by_epoch },
+        }
+    }
+
+    /// A call that came in leaves without a report.
+    #[cold]
+    pub(crate) fn cancel(&self, mark: EpochMark) {
+        if let Some(count) = self.cancelled.by_epoch.get(mark.0 as usize % CANCELLED_EPOCHS) {
+            // Relaxed: published by the store below.
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        // Release pairs with the Acquire swap in `take_cancelled`.
+        self.cancelled.any.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn take_cancelled(&self, mut leave: impl FnMut(EpochMark, u32)) {
+        // Relaxed: a look; what it misses now the next one sees.
+        if !self.cancelled.any.load(Ordering::Relaxed) {
+            return;
+        }
+        // Acquire pairs with the Release store in `cancel`.
+        self.cancelled.any.swap(false, Ordering::Acquire);
+        for (low, count) in (0_u64..).zip(&self.cancelled.by_epoch) {
+            // Relaxed: acquired above; a later one sets `any` again.
+            match count.swap(0, Ordering::Relaxed) {
+                0 => {}
+                left => leave(EpochMark::new(low), left),
+            }
+        }
+    }
+
+    /// A call comes in; also tells whether somebody must be woken to look after it. One addition.
+    #[inline]
+    pub(crate) fn increment(&self, start: Option<Instant>) -> (EpochMark, bool) {
+        // Relaxed: the addition and the owner's swap are ordered by being on the same word, and nothing else depends on them.
+        let word = self.word.fetch_add(1, Ordering::Relaxed);
+        // Relaxed: an estimate. Who is overtaken here by a call that started later dates that one a little too early.
+        self.last_start.store(start.map_or(UNKNOWN, Instant::as_nanos), Ordering::Relaxed);
+        (EpochMark::new(word >> 32), word & UNWATCHED != 0 && self.watch())
+    }
+
+    /// Whether the epoch should be closed before a call that starts at `start` comes in, or that call would make the others of
+    /// its epoch look young.
+    #[inline]
+    pub(crate) fn is_due(&self, start: Instant) -> bool {
+        // Relaxed: an estimate.
+        start.as_nanos() >= self.closes_at.load(Ordering::Relaxed) || self.is_set_back(start)
+    }
+
+    /// Whether a clock that shows `start` was set back since the epoch began.
+    #[inline]
+    pub(crate) fn is_set_back(&self, start: Instant) -> bool {
+        // Relaxed: an estimate.
+        start.as_nanos().saturating_add(JUMP_NANOS) <= self.opened_at.load(Ordering::Relaxed)
+    }
+
+    /// True for one of those who find it unwatched.
+    #[cold]
+    fn watch(&self) -> bool {
+        // Relaxed: as in `increment`.
+        self.word.fetch_and(!UNWATCHED, Ordering::Relaxed) & UNWATCHED != 0
+    }
+
+    /// Nobody looks from now on; false, and nothing changes, if a call came in since the current epoch began.
+    pub(crate) fn unwatch(&self) -> bool {
+        // Relaxed: as in `increment`; a call that comes in after this sees it, one before it is seen.
+        let word = self.word.load(Ordering::Relaxed);
+        word as u32 == 0
+            && self.word.compare_exchange(word, word | UNWATCHED, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// How many came in since the current epoch began.
+    pub(crate) fn count(&self) -> u32 {
+        // Relaxed: as in `increment`.
+        self.word.load(Ordering::Relaxed) as u32
+    }
+
+    /// Begins `epoch`; tells how many came in before, and when the last of them started. Whether somebody looks stays as it is.
+    pub(crate) fn begin(&self, epoch: Epoch, opened_at: Instant, closes_at: Instant) -> (u32, Option<Instant>) {
+        // Relaxed: as in `increment`.
+        self.opened_at.store(opened_at.as_nanos(), Ordering::Relaxed);
+        self.closes_at.store(closes_at.as_nanos(), Ordering::Relaxed);
+        let last_start = self.last_start.load(Ordering::Relaxed);
+        let begun = |word: u64| Some(u64::from(epoch.0) << 32 | word & UNWATCHED);
+        // Relaxed: as in `increment`. It never gives up, so both arms hold the word before.
+        let (Ok(word) | Err(word)) = self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, begun);
+        (word as u32, (last_start != UNKNOWN).then(|| Instant::from_nanos(last_start)))
+    }
+}

@@ -1,0 +1,13 @@
+//! The lock-free path of a call: the gate that admits it, the handoff that lends the core to one owner at a time, and the
+//! count of calls in flight.
+
+pub(crate) mod call_token;
+pub(crate) mod gate;
+pub(crate) mod handoff;
+pub(crate) mod histogram;
+pub(crate) mod in_flight;
+#[cfg(all(test, tripline_loom))]
+mod loom_tests;
+pub(crate) mod owned;
+pub(crate) mod shared;
+pub(crate) mod stall_detector;

@@ -1,0 +1,215 @@
+//! The core with the book of calls in flight: what the owner of the cell works on.
+
+use std::time::Duration;
+
+use tripline_core::{Breaker as Core, Generation, Instant, Latency, Outcome, StateKind};
+
+use crate::hot_path::call_token::CallToken;
+use crate::hot_path::handoff::Record;
+use crate::hot_path::histogram::LatencyHistogram;
+use crate::hot_path::in_flight::{EpochMark, InFlightEpochs};
+use crate::hot_path::stall_detector::{Now, StallDetector, StallRule};
+
+/// Room for samples in every shared breaker.
+// The threads of a model checker have small stacks.
+pub const MAX_WINDOW: usize = if cfg!(tripline_loom) { 8 } else { 1_024 };
+
+/// The core, and who is in flight.
+#[derive(Debug)]
+pub(crate) struct ExclusiveState {
+    pub(crate) core: Core<MAX_WINDOW>,
+    stalls: Option<StallDetector>,
+    /// Elsewhere, so that a breaker without one stays small.
+    pub(crate) histogram: Option<Box<LatencyHistogram>>,
+    events_published: u32,
+}
+
+/// How a call ended, or that it was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Finished(Outcome, Latency),
+    Dropped,
+}
+
+/// What a permit tells when it is done with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Report {
+    pub(crate) token: CallToken,
+    pub(crate) end: Instant,
+    pub(crate) ending: Ending,
+}
+
+impl ExclusiveState {
+    pub(crate) fn new(core: Core<MAX_WINDOW>, stall_detection: bool, latency_histogram: bool) -> Self {
+        Self {
+            core,
+            stalls: stall_detection.then(StallDetector::new),
+            histogram: latency_histogram.then(Box::default),
+            events_published: 0,
+        }
+    }
+
+    /// As [`ExclusiveState::handle`] for a good call that can change nothing but the window; false, and nothing is done, if it may change
+    /// more.
+    #[inline]
+    pub(crate) fn try_finish_fast(
+        &mut self,
+        token: CallToken,
+        end: Instant,
+        latency: Latency,
+        outcome: Outcome,
+    ) -> bool {
+        let done = match (token.epoch(), &mut self.stalls) {
+            (None, _) => self.core.try_record_fast(end, token.generation(), latency, outcome),
+            (Some(mark), Some(stalls)) => {
+                stalls.is_fast(mark, end)
+                    && self.core.try_record_fast(end, token.generation(), latency, outcome)
+                    && stalls.leave_fast()
+            }
+            (Some(_), None) => false,
+        };
+        if done {
+            self.observe(latency, outcome);
+        }
+        done
+    }
+
+    /// Takes what a permit tells, and with it the decision. O(1), as the core's.
+    pub(crate) fn handle(&mut self, report: Report, epochs: &InFlightEpochs) {
+        match report.ending {
+            Ending::Finished(outcome, latency) => {
+                self.observe(latency, outcome);
+                self.core.handle_finished(report.end, report.token.generation(), latency, outcome);
+            }
+            Ending::Dropped => self.core.handle_dropped(report.token.generation()),
+        }
+        if let Some(epoch) = report.token.epoch() {
+            self.leave(epoch, report.end, epochs);
+        }
+    }
+
+    fn leave(&mut self, epoch: EpochMark, end: Instant, epochs: &InFlightEpochs) {
+        if let Some(stalls) = &mut self.stalls {
+            stalls.leave(epoch);
+        }
+        self.count_stalled(Now::EndOfCall(end), epochs);
+    }
+
+    /// Tells the core how many calls hang at `now`.
+    pub(crate) fn count_stalled(&mut self, now: Now, epochs: &InFlightEpochs) {
+        if let Some((rule, count)) = self.look(now, epochs)
+            && (count > 0 || self.core.stalled() > 0)
+        {
+            self.core.handle_stalled(now.instant(), rule.generation, count);
+        }
+    }
+
+    /// Brings the book of calls in flight up to date, and tells the core nothing yet.
+    pub(crate) fn look(&mut self, now: Now, epochs: &InFlightEpochs) -> Option<(StallRule, u16)> {
+        let stalls = self.stalls.as_mut()?;
+        let rule = stall_rule(&self.core);
+        Some((rule, stalls.stalled(now, rule, epochs)))
+    }
+
+    /// Whether anything has happened that was not [told](ExclusiveState::mark_published).
+    #[inline]
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.core.events_emitted() != self.events_published
+    }
+
+    pub(crate) fn mark_published(&mut self) {
+        self.events_published = self.core.events_emitted();
+    }
+
+    /// Calls in flight; 0 where they are not tracked.
+    pub(crate) fn in_flight(&mut self, epochs: &InFlightEpochs) -> u64 {
+        self.stalls.as_mut().map_or(0, |stalls| stalls.in_flight(epochs))
+    }
+
+    /// When somebody should look at the clock again, if nothing else happens.
+    pub(crate) fn next_deadline(&self, now: Instant, epochs: &InFlightEpochs) -> Option<Instant> {
+        let counts = matches!(self.core.state().kind(), StateKind::Closed | StateKind::HalfOpen);
+        let stalls = self.stalls.as_ref().filter(|_| counts);
+        let look = stalls.and_then(|stalls| stalls.next_look(now, stall_rule(&self.core), epochs));
+        [self.core.poll_timeout(), look].into_iter().flatten().min()
+    }
+
+    /// Makes a short report whole again: its end is within 6 days of the latest instant known, and its generation is this one
+    /// or a past one.
+    pub(crate) fn unpack(&self, record: Record) -> Report {
+        let latest = self.core.on_clock(self.core.latest()).as_nanos() >> TICK_SHIFT;
+        let ahead = ((record.extra >> EpochMark::BITS).wrapping_sub(latest) << EpochMark::BITS).cast_signed();
+        let tick = latest.saturating_add_signed(ahead >> EpochMark::BITS);
+        let current = self.core.generation();
+        let is_current = record.generation_bits() == u64::from(current.get()) & GENERATION_MASK;
+        let generation = if is_current { current } else { Generation::new(current.get().wrapping_sub(1)) };
+        let is_tracked = record.meta & TRACKED_BIT != 0;
+        Report {
+            token: if is_tracked {
+                CallToken::tracked(generation, EpochMark::new(record.extra))
+            } else {
+                CallToken::untracked(generation)
+            },
+            end: Instant::from_nanos(tick << TICK_SHIFT),
+            ending: record.ending(),
+        }
+    }
+}
+
+fn stall_rule(core: &Core<MAX_WINDOW>) -> StallRule {
+    StallRule {
+        generation: core.generation(),
+        after: Duration::from(core.slow_after()),
+        until: core.latency_max_age(),
+        clock_jumps: core.clock_jumps(),
+    }
+}
+
+/// A record's second word: 1, two bits of how it ended, whether it is tracked, 28 bits of generation, 32 of latency.
+const ENDING_SHIFT: u32 = 1;
+const TRACKED_BIT: u64 = 1 << 3;
+const GENERATION_SHIFT: u32 = 4;
+const GENERATION_MASK: u64 = (1 << 28) - 1;
+const LATENCY_SHIFT: u32 = 32;
+
+/// Its first word: 40 bits of time in ticks of 1,024 ns (13 days), 24 of the epoch.
+const TICK_SHIFT: u32 = 10;
+
+impl Report {
+    #[inline]
+    pub(crate) fn pack(self) -> Record {
+        let (ending, latency) = match self.ending {
+            Ending::Finished(Outcome::Ok, latency) => (0, latency),
+            Ending::Finished(Outcome::Failed, latency) => (1, latency),
+            Ending::Finished(Outcome::Ignored, latency) => (2, latency),
+            Ending::Dropped => (3, Latency::ZERO),
+        };
+        let generation = u64::from(self.token.generation().get()) & GENERATION_MASK;
+        let epoch = self.token.epoch();
+        let tracked = if epoch.is_some() { TRACKED_BIT } else { 0 };
+        Record {
+            extra: self.end.as_nanos() >> TICK_SHIFT << EpochMark::BITS | epoch.map_or(0, EpochMark::get),
+            meta: 1
+                | ending << ENDING_SHIFT
+                | tracked
+                | generation << GENERATION_SHIFT
+                | u64::from(latency.as_micros()) << LATENCY_SHIFT,
+        }
+    }
+}
+
+impl Record {
+    fn generation_bits(self) -> u64 {
+        self.meta >> GENERATION_SHIFT & GENERATION_MASK
+    }
+
+    fn ending(self) -> Ending {
+        let latency = Latency::from_micros((self.meta >> LATENCY_SHIFT) as u32);
+        match self.meta >> ENDING_SHIFT & 3 {
+            0 => Ending::Finished(Outcome::Ok, latency),
+            1 => Ending::Finished(Outcome::Failed, latency),
+            2 => Ending::Finished(Outcome::Ignored, latency),
+            _ => Ending::Dropped,
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What those see who do not own the core, and what its owner does for them.
+
+use event_listener::{Event as Notification, EventListener};
+use tripline_core::{Generation, Instant, Latency, Outcome, Rejection as CoreRejection};
+
+use crate::hot_path::call_token::CallToken;
+use crate::hot_path::gate::Gate;
+use crate::hot_path::handoff::{Apply, OwnerGuard, Record};
+use crate::hot_path::in_flight::InFlightEpochs;
+use crate::hot_path::owned::{Ending, ExclusiveState, Report};
+use crate::hot_path::stall_detector::Now;
+use crate::sync::{AtomicBool, Ordering};
+
+/// What those see who do not own the core.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) gate: Gate,
+    pub(crate) epochs: InFlightEpochs,
+    /// Something has happened that those who wait were not told of yet.
+    is_dirty: AtomicBool,
+    changed: Notification,
+}
+
+/// The owner of a breaker's core.
+pub(crate) type CoreOwner<'a> = OwnerGuard<'a, ExclusiveState, Shared>;
+
+/// The long way of a finished call.
+#[inline(never)]
+pub(crate) fn finish_slow_path(
+    mut owner: CoreOwner<'_>,
+    token: CallToken,
+    end: Instant,
+    latency: Latency,
+    outcome: Outcome,
+) {
+    let shared = owner.applier();
+    owner.value(|exclusive| {
+        exclusive.handle(Report { token, end, ending: Ending::Finished(outcome, latency) }, &shared.epochs);
+        shared.publish(exclusive);
+    });
+    drop(owner);
+    shared.notify_if_changed();
+}
+
+impl Apply<ExclusiveState> for Shared {
+    fn apply(&self, exclusive: &mut ExclusiveState, record: Record) {
+        let report = exclusive.unpack(record);
+        exclusive.handle(report, &self.epochs);
+        self.publish(exclusive);
+    }
+
+    fn released(&self) {
+        self.notify_if_changed();
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(gate: Gate) -> Self {
+        let changed = Notification::new();
+        // The first notification allocates; after this none does.
+        changed.notify(0);
+        Self { gate, epochs: InFlightEpochs::new(), is_dirty: AtomicBool::new(false), changed }
+    }
+
+    /// Asks the core.
+    pub(crate) fn admit(&self, exclusive: &mut ExclusiveState, now: Instant) -> Result<Generation, CoreRejection> {
+        if let Some(latest) = self.gate.rejected_later_than(now)
+            && latest > exclusive.core.on_clock(exclusive.core.latest())
+        {
+            // The clock was set back. What it showed before is a reading that the core has not seen.
+            exclusive.core.handle_timeout(latest);
+        }
+        exclusive.count_stalled(Now::Clock(now), &self.epochs);
+        let answer = exclusive.core.try_admit(now);
+        self.publish(exclusive);
+        answer
+    }
+
+    /// A call that starts `now` comes in after an epoch that is long enough, or after the clock was set back.
+    pub(crate) fn begin_epoch(&self, exclusive: &mut ExclusiveState, now: Instant) {
+        if self.epochs.is_set_back(now) {
+            exclusive.core.handle_timeout(now);
+            self.publish(exclusive);
+        }
+        let _ = exclusive.look(Now::Clock(now), &self.epochs);
+    }
+
+    /// Before anybody else can own the core: what came of it is seen by those who ask.
+    #[inline]
+    pub(crate) fn publish(&self, exclusive: &mut ExclusiveState) {
+        if exclusive.is_dirty() {
+            self.publish_changes(exclusive);
+        }
+    }
+
+    #[cold]
+    fn publish_changes(&self, exclusive: &mut ExclusiveState) {
+        exclusive.mark_published();
+        // Calls of the new generation must not come in among those of the one before.
+        let now = exclusive.core.on_clock(exclusive.core.latest());
+        let _ = exclusive.look(Now::EndOfCall(now), &self.epochs);
+        self.gate.publish(&exclusive.core);
+        // Release pairs with the Acquire swap in `notify_if_changed`.
+        self.is_dirty.store(true, Ordering::Release);
+    }
+
+    /// After the core was let go: wakes those who wait for a change, if there was one. A waker is code of somebody else, which
+    /// may look at the breaker.
+    #[inline]
+    pub(crate) fn notify_if_changed(&self) {
+        // Relaxed: who published is told by its own look, here or in `released`.
+        if self.is_dirty.load(Ordering::Relaxed) {
+            self.notify_changed();
+        }
+    }
+
+    #[cold]
+    fn notify_changed(&self) {
+        // Acquire pairs with the Release store in `publish_changes`.
+        if self.is_dirty.swap(false, Ordering::Acquire) {
+            self.wake();
+        }
+    }
+
+    pub(crate) fn wake(&self) {
+        self.changed.notify(usize::MAX);
+    }
+
+    pub(crate) fn listen(&self) -> EventListener {
+        self.changed.listen()
+    }
+}

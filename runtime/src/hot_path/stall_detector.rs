@@ -1,0 +1,298 @@
+//! Calls in flight that hang, counted without knowing the calls.
+//!
+//! Time is cut into short epochs. A call that starts adds one to the epochs word, which tells it its epoch; that is its whole
+//! cost, and the word needs no capacity. The owner of the core closes an epoch from time to time and takes over how many came
+//! in; a call that ends is taken off its epoch. What is left of an epoch that is older than the threshold hangs.
+//!
+//! All calls of an epoch are taken to have started with its last one or later, one after the other over another epoch: told at
+//! once, a few slow ones of many would be told in a row, and look like the beginning of a step. So no call is taken to be older
+//! than it is, and each counts at the latest an eighth of the threshold (or 10 ms) after it has become older than that, if
+//! somebody looks as often as [`StallDetector::next_look`] says.
+
+use std::time::Duration;
+
+use heapless::Deque;
+use tripline_core::{Generation, Instant};
+
+use crate::hot_path::in_flight::{CANCELLED_EPOCHS, Epoch, EpochMark, InFlightEpochs};
+
+/// Epochs that are remembered. Those younger than the threshold are about 18; older ones are merged as needed.
+const EPOCHS: usize = 48;
+/// A threshold has so many epochs. A call's start is known to within two of them.
+const EPOCHS_PER_THRESHOLD: u32 = 16;
+const MIN_EPOCH: Duration = Duration::from_millis(5);
+/// The calls of one epoch become stalled in so many steps at most.
+const STEPS_OF_AN_EPOCH: u32 = 8;
+
+/// What makes a call stalled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StallRule {
+    /// Only calls of this generation count.
+    pub(crate) generation: Generation,
+    /// From this age on a call counts.
+    pub(crate) after: Duration,
+    /// Beyond this age it no longer does.
+    pub(crate) until: Duration,
+    /// How often the clock was set back.
+    pub(crate) clock_jumps: u32,
+}
+
+/// Where the time of a look comes from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Now {
+    /// A clock that was read just now.
+    Clock(Instant),
+    /// The end of a call, which may have been read a while ago.
+    EndOfCall(Instant),
+}
+
+impl Now {
+    pub(crate) const fn instant(self) -> Instant {
+        match self {
+            Self::Clock(now) | Self::EndOfCall(now) => now,
+        }
+    }
+}
+
+/// The owner's book of who is still in flight.
+#[derive(Debug)]
+pub(crate) struct StallDetector {
+    rule: Option<StallRule>,
+    current: Epoch,
+    opened_at: Instant,
+    closes_at: Instant,
+    /// When an epoch is to be closed, or the calls of one become stalled.
+    look_at: Instant,
+    left_current: u32,
+    /// All that came in before the current epoch began, and all that left.
+    came: u64,
+    left: u64,
+    /// Calls of epochs before this one are not looked after any more.
+    first: Epoch,
+    /// Closed epochs that calls may still be in flight of, oldest first.
+    closed: Deque<Closed, EPOCHS>,
+    /// The calls of the oldest so many of these hang.
+    counted: usize,
+    stalled: u16,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Closed {
+    /// The newest epoch that is counted here; those between it and the entry before it were merged into this.
+    epoch: Epoch,
+    out: u32,
+    /// No call of it started later than this. Where the last one read no clock it is [`NOT_KNOWN`] before one more epoch is
+    /// closed: the end of a call may have been read before other calls came in. Never before that of the entry before it.
+    started_by: Instant,
+}
+
+/// Later than any look: not known yet.
+const NOT_KNOWN: Instant = Instant::MAX;
+
+impl StallDetector {
+    pub(crate) fn new() -> Self {
+        Self {
+            rule: None,
+            current: Epoch(0),
+            opened_at: Instant::ZERO,
+            closes_at: Instant::ZERO,
+            look_at: Instant::ZERO,
+            left_current: 0,
+            came: 0,
+            left: 0,
+            first: Epoch(0),
+            closed: Deque::new(),
+            counted: 0,
+            stalled: 0,
+        }
+    }
+
+    /// A call with this mark that ends at `end` came in during the current epoch; nothing hangs, and there is nothing to look for.
+    #[inline]
+    pub(crate) fn is_fast(&self, mark: EpochMark, end: Instant) -> bool {
+        self.current.since(mark) == 0 && end < self.look_at && self.stalled == 0
+    }
+
+    /// Such a call came back. Always true.
+    #[inline]
+    pub(crate) fn leave_fast(&mut self) -> bool {
+        self.left = self.left.wrapping_add(1);
+        self.left_current = self.left_current.wrapping_add(1);
+        true
+    }
+
+    /// A call of this epoch came back. O(epochs since it started).
+    pub(crate) fn leave(&mut self, mark: EpochMark) {
+        self.left = self.left.wrapping_add(1);
+        let behind = self.current.since(mark);
+        if behind == 0 {
+            self.left_current = self.left_current.wrapping_add(1);
+        } else {
+            self.leave_closed(self.current.before(behind));
+        }
+    }
+
+    /// Takes off who left without a report: of the newest epoch with these low bits, as nobody knows better.
+    fn take_cancelled(&mut self, epochs: &InFlightEpochs) {
+        epochs.take_cancelled(|low, count| {
+            let behind = self.current.0.wrapping_sub(low.0) as usize % CANCELLED_EPOCHS;
+            let mark = EpochMark::new(u64::from(self.current.before(behind as u32).0));
+            for _ in 0..count {
+                self.leave(mark);
+            }
+        });
+    }
+
+    fn leave_closed(&mut self, epoch: Epoch) {
+        if !epoch.is_at_or_after(self.first) {
+            return;
+        }
+        let newer = self.closed.iter().rev().take_while(|closed| closed.epoch.is_at_or_after(epoch)).count();
+        let index = self.closed.len().saturating_sub(newer);
+        let Some(closed) = self.closed.get_mut(index).filter(|closed| closed.out > 0) else { return };
+        closed.out = closed.out.saturating_sub(1);
+        if index < self.counted {
+            self.stalled = self.stalled.saturating_sub(1);
+        }
+    }
+
+    /// How many calls are stalled at `now`. O(1), but for once an epoch.
+    pub(crate) fn stalled(&mut self, now: Now, rule: StallRule, epochs: &InFlightEpochs) -> u16 {
+        if self.rule != Some(rule) {
+            self.change_rule(now, rule, epochs);
+        } else if now.instant() >= self.closes_at {
+            self.close(now, rule, epochs);
+        } else if now.instant() >= self.look_at {
+            self.count(now.instant(), rule);
+        }
+        self.stalled
+    }
+
+    /// Calls that are in flight, those of earlier generations too.
+    pub(crate) fn in_flight(&mut self, epochs: &InFlightEpochs) -> u64 {
+        self.take_cancelled(epochs);
+        self.came.wrapping_add(u64::from(epochs.count())).saturating_sub(self.left)
+    }
+
+    /// When to look again; `None` = not before somebody is woken by [`InFlightEpochs::increment`].
+    pub(crate) fn next_look(&self, now: Instant, rule: StallRule, epochs: &InFlightEpochs) -> Option<Instant> {
+        if self.closed.is_empty() && epochs.unwatch() {
+            return None;
+        }
+        Some(self.look_at.max(now).min(now + epoch_length(rule)))
+    }
+
+    /// Calls of another generation are not looked after any more; with other times all are looked at again.
+    fn change_rule(&mut self, now: Now, rule: StallRule, epochs: &InFlightEpochs) {
+        let before = self.rule.replace(rule);
+        if before.is_some_and(|before| before.generation == rule.generation) {
+            self.close(now, rule, epochs);
+            if before.is_some_and(|before| before.clock_jumps != rule.clock_jumps) {
+                self.date_back(now.instant());
+                self.count(now.instant(), rule);
+            }
+            return;
+        }
+        self.begin(now.instant(), rule, epochs);
+        self.first = self.current;
+        self.closed.clear();
+        self.counted = 0;
+        self.stalled = 0;
+    }
+
+    /// The clock was set back: what started later than now, on it, starts now.
+    fn date_back(&mut self, now: Instant) {
+        for closed in &mut self.closed {
+            closed.started_by = closed.started_by.min(now);
+        }
+    }
+
+    fn close(&mut self, now: Now, rule: StallRule, epochs: &InFlightEpochs) {
+        self.take_cancelled(epochs);
+        let latest =
+            self.closed.iter().rev().find_map(|closed| (closed.started_by != NOT_KNOWN).then_some(closed.started_by));
+        let now_at_the_latest = now.instant().max(latest.unwrap_or(Instant::ZERO));
+        for closed in self.closed.iter_mut().rev().take_while(|closed| closed.started_by == NOT_KNOWN) {
+            closed.started_by = now_at_the_latest;
+        }
+        let (epoch, opened_at, left) = (self.current, self.opened_at, self.left_current);
+        let (came, last_start) = self.begin(now.instant(), rule, epochs);
+        let out = came.saturating_sub(left);
+        if out > 0 {
+            self.make_room();
+            let started_by = match (last_start, now) {
+                (Some(last_start), _) => last_start.max(opened_at),
+                (None, Now::Clock(now)) => now,
+                (None, Now::EndOfCall(_)) => NOT_KNOWN,
+            };
+            let started_by = self.closed.back().map_or(started_by, |before| before.started_by.max(started_by));
+            // There is room now.
+            let _ = self.closed.push_back(Closed { epoch, out, started_by });
+        }
+        self.count(now.instant(), rule);
+    }
+
+    /// Begins the next epoch; tells how many calls came in in the last one, and when the last of them started.
+    fn begin(&mut self, now: Instant, rule: StallRule, epochs: &InFlightEpochs) -> (u32, Option<Instant>) {
+        self.current = self.current.next();
+        self.opened_at = now;
+        self.left_current = 0;
+        self.closes_at = now + epoch_length(rule);
+        self.look_at = self.closes_at;
+        let (came, last_start) = epochs.begin(self.current, now, self.closes_at);
+        self.came = self.came.wrapping_add(u64::from(came));
+        (came, last_start)
+    }
+
+    /// Merges the two oldest epochs: they have most likely been counted already, and only become too old a little later.
+    fn make_room(&mut self) {
+        if self.closed.is_full()
+            && let Some(oldest) = self.closed.pop_front()
+            && let Some(next) = self.closed.front_mut()
+        {
+            next.out = next.out.saturating_add(oldest.out);
+            self.counted = self.counted.saturating_sub(1);
+        }
+    }
+
+    fn count(&mut self, now: Instant, rule: StallRule) {
+        while let Some(oldest) = self.closed.front()
+            && (oldest.out == 0 || oldest.age(now) > rule.until)
+        {
+            self.first = oldest.epoch.next();
+            let _ = self.closed.pop_front();
+        }
+        self.counted = self.closed.iter().take_while(|closed| now >= closed.started_by + rule.after).count();
+        let (mut stalled, mut next_of_counted) = (0_u32, Instant::MAX);
+        for closed in self.closed.iter().take(self.counted) {
+            let of_this = closed.stalled(now, rule);
+            stalled = stalled.saturating_add(of_this);
+            if of_this < closed.out {
+                next_of_counted = now + epoch_length(rule) / closed.out.min(STEPS_OF_AN_EPOCH);
+            }
+        }
+        self.stalled = u16::try_from(stalled).unwrap_or(u16::MAX);
+        let next = self.closed.get(self.counted).map_or(Instant::MAX, |closed| closed.started_by + rule.after);
+        self.look_at = self.closes_at.min(next).min(next_of_counted);
+    }
+}
+
+impl Closed {
+    fn age(&self, now: Instant) -> Duration {
+        now.since(self.started_by)
+    }
+
+    /// How many of its calls hang: one at once, and the others by and by.
+    fn stalled(&self, now: Instant, rule: StallRule) -> u32 {
+        let (since, length) = (now.since(self.started_by + rule.after), epoch_length(rule));
+        if since >= length {
+            return self.out;
+        }
+        let part = since.as_nanos().saturating_mul(self.out.into()).checked_div(length.as_nanos()).unwrap_or_default();
+        u32::try_from(part).unwrap_or(u32::MAX).saturating_add(1).min(self.out)
+    }
+}
+
+fn epoch_length(rule: StallRule) -> Duration {
+    (rule.after / EPOCHS_PER_THRESHOLD).max(MIN_EPOCH)
+}

@@ -1,0 +1,202 @@
+//! What people are told, and how it reaches them.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use tripline_core::{AlertKind, IncidentCause, Latency, MemorySample, Stage, StateKind, Trend, TripReason};
+
+use crate::breaker::name::BreakerName;
+
+/// One message about one incident of one breaker.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Alert {
+    /// Whose incident.
+    pub breaker: BreakerName,
+    /// The number of the incident, from 1; it goes on over a restart where state is kept.
+    pub incident: u64,
+    /// Which of the incident's alerts this is about.
+    pub kind: AlertKind,
+    /// How far it has come.
+    pub stage: Stage,
+    /// On a resolution: also say that the breaker was reset (`trigger_on_breaker_reset`).
+    pub announce_reset: bool,
+    /// What began it.
+    pub cause: IncidentCause,
+    /// When the incident began, in time of day.
+    #[cfg_attr(feature = "serde", serde(with = "crate::clock::serde_time"))]
+    pub started_at: SystemTime,
+    /// The time of day of this stage.
+    #[cfg_attr(feature = "serde", serde(with = "crate::clock::serde_time"))]
+    pub at: SystemTime,
+    /// What the breaker looked like.
+    pub snapshot: Snapshot,
+    /// What the sink was sent of this incident and kind before. Filled in by the dispatcher just before each attempt.
+    pub earlier: DeliveryHistory,
+    /// How to page people. `None` until an adapter says so; never saved.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub page: Option<Page>,
+}
+
+/// What a sink was sent before of one incident's alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct DeliveryHistory {
+    /// [`Stage::Single`] or [`Stage::Initial`].
+    pub created: DeliveryStatus,
+    /// [`Stage::Escalated`].
+    pub escalated: DeliveryStatus,
+}
+
+/// Whether something that was sent has arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum DeliveryStatus {
+    /// It was never sent.
+    #[default]
+    #[cfg_attr(feature = "serde", serde(rename = "never"))]
+    NotSent,
+    /// It was sent at least once, and no answer told of success.
+    #[cfg_attr(feature = "serde", serde(rename = "perhaps"))]
+    Unconfirmed,
+    /// The sink took it.
+    Confirmed,
+}
+
+/// How to page people: what a stage means to those on call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Page {
+    /// The same for all that belongs to one alert, and for no other.
+    pub alias: String,
+    /// How urgent.
+    pub priority: Priority,
+    /// What to do.
+    pub action: PageAction,
+}
+
+impl Page {
+    /// A page.
+    pub const fn new(alias: String, priority: Priority, action: PageAction) -> Self {
+        Self { alias, priority, action }
+    }
+}
+
+/// What to do about an alert at the service that pages people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PageAction {
+    /// Open it.
+    Create,
+    /// Note that it stays, and raise its priority.
+    Escalate,
+    /// Close it.
+    Close,
+}
+
+/// How urgent an alert is; P1 is the most urgent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Priority {
+    /// Critical.
+    P1,
+    /// High.
+    P2,
+    /// Moderate.
+    P3,
+    /// Low.
+    P4,
+    /// Informational.
+    P5,
+}
+
+impl Priority {
+    /// All of them, most urgent first.
+    pub const ALL: [Self; 5] = [Self::P1, Self::P2, Self::P3, Self::P4, Self::P5];
+
+    /// `"P1"` to `"P5"`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::P1 => "P1",
+            Self::P2 => "P2",
+            Self::P3 => "P3",
+            Self::P4 => "P4",
+            Self::P5 => "P5",
+        }
+    }
+}
+
+/// The figures of a breaker at the moment of an alert.
+#[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// The state.
+    pub state: StateKind,
+    /// Why it opened last.
+    pub trip_reason: Option<TripReason>,
+    /// Calls that hung when it opened last: they counted as slow, though their latencies are not in the percentile.
+    pub stalled_at_trip: u16,
+    /// The exact percentile of the window; `None` while it is empty.
+    pub percentile: Option<Latency>,
+    /// The threshold.
+    pub threshold: Latency,
+    /// Which way the latencies go.
+    pub trend: Trend,
+    /// The last memory reading.
+    pub memory: Option<MemorySample>,
+    /// How long a first trip keeps it open before it is tried again.
+    pub wait_time: Duration,
+}
+
+/// Something that can bring an alert to people. Retries, order and time-outs between attempts are the dispatcher's.
+#[async_trait]
+pub trait AlertSink: fmt::Debug + Send + Sync {
+    /// A short name for logs and metrics, e.g. `"log"`.
+    fn name(&self) -> &str;
+
+    /// Delivers one alert, in one attempt. It may take its time, but must end. The future may be dropped at any await, when
+    /// the process stops: the alert then counts as not delivered, though it may have arrived.
+    ///
+    /// # Errors
+    /// [`DeliveryError`] says whether another attempt makes sense.
+    async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError>;
+}
+
+/// An alert was not delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeliveryError {
+    /// Another attempt makes sense.
+    Retryable {
+        /// Not before this time has passed, if the other side said so.
+        after: Option<Duration>,
+        /// Why, without secrets.
+        reason: String,
+    },
+    /// It was taken, but whether it took effect is not known yet: ask again after this time. No failure.
+    Pending {
+        /// How long to wait.
+        after: Duration,
+    },
+    /// It would fail every time.
+    Permanent {
+        /// Why, without secrets.
+        reason: String,
+    },
+}
+
+impl fmt::Display for DeliveryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Retryable { reason, .. } => write!(f, "not delivered, will be tried again: {reason}"),
+            Self::Pending { .. } => f.write_str("accepted, not confirmed yet"),
+            Self::Permanent { reason } => write!(f, "cannot be delivered: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for DeliveryError {}

@@ -1,0 +1,6 @@
+//! Incidents and the alerts they produce: which alerts are due, which were sent, and what is kept of them.
+
+pub(crate) mod alert;
+pub(crate) mod alert_stager;
+pub(crate) mod records;
+pub(crate) mod staging_control;

@@ -1,0 +1,61 @@
+//! Where memory readings come from.
+
+mod forecast;
+pub(crate) mod mock;
+
+use std::{fmt, io};
+
+use tripline_core::MemorySample;
+
+/// Something that knows how much memory is used and how much may be.
+pub trait MemorySource: fmt::Debug + Send + Sync {
+    /// A short name for status and logs, e.g. `"cgroup"`.
+    fn name(&self) -> &str;
+
+    /// Reads memory, in bytes. It is called by the supervisor every `sample_interval`, never by a request, and should
+    /// return within milliseconds: it may read a file, it must not wait for anything.
+    ///
+    /// # Errors
+    /// [`MemoryError`] where there is no reading; the breaker then treats memory as unknown.
+    fn sample(&self) -> Result<MemorySample, MemoryError>;
+}
+
+/// Memory could not be read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum MemoryError {
+    /// A file or a system call failed.
+    Unreadable {
+        /// What was being read, e.g. a path.
+        what: String,
+        /// Why it failed.
+        error: io::Error,
+    },
+    /// What was read is not what it should be.
+    Malformed {
+        /// What was being read, e.g. a path.
+        what: String,
+        /// The text that was found, shortened.
+        found: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+}
+
+impl fmt::Display for MemoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { what, error } => write!(f, "{what}: {error}"),
+            Self::Malformed { what, found, expected } => write!(f, "{what}: found {found:?}, expected {expected}"),
+        }
+    }
+}
+
+impl std::error::Error for MemoryError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unreadable { error, .. } => Some(error),
+            Self::Malformed { .. } => None,
+        }
+    }
+}

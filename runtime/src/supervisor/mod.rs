@@ -1,0 +1,271 @@
+//! What goes on beside the requests: memory is sampled, time passes, people are told.
+
+#[cfg(feature = "smol")]
+pub(crate) mod background;
+pub(crate) mod shutdown;
+pub(crate) mod target;
+
+use std::future::Future as _;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use event_listener::EventListener;
+use futures_lite::future;
+use tripline_core::{EscalationPolicy, Event, EventKind, Instant, MemoryState, Stage};
+
+use crate::breaker::{Breaker, Supervised};
+use crate::clock::Clock;
+use crate::dispatch::{Dispatcher, Outbox};
+use crate::incidents::alert::{Alert, DeliveryHistory, Snapshot};
+use crate::incidents::alert_stager::DueAlert;
+use crate::incidents::staging_control::StagingControl;
+use crate::memory::{MemoryError, MemorySource};
+use crate::supervisor::shutdown::ShutdownHandle;
+use crate::supervisor::target::SupervisedBreaker;
+use crate::sync::Arc;
+
+/// Looks after breakers, as a future for any executor. Made together with its [`Dispatcher`] by [`supervise`].
+#[derive(Debug)]
+#[must_use = "a supervisor does nothing until `run`"]
+pub struct Supervisor {
+    clock: Arc<dyn Clock>,
+    watched: Vec<Watched>,
+    stop: ShutdownHandle,
+}
+
+#[derive(Debug)]
+struct Watched {
+    breaker: Breaker,
+    memory: Option<Arc<dyn MemorySource>>,
+    memory_due: Instant,
+    memory_known: Option<bool>,
+    memory_state: Option<MemoryState>,
+    staging: StagingControl,
+    outbox: Outbox,
+    events_dropped: u32,
+    _supervised: Supervised,
+}
+
+/// Makes a supervisor for these breakers and the dispatcher of their alerts; both run until `stop`.
+///
+/// `clock` must be the one that the breakers were made with, `seed` feeds the jitter of retries.
+pub fn supervise(
+    clock: Arc<dyn Clock>,
+    targets: impl IntoIterator<Item = SupervisedBreaker>,
+    seed: u64,
+) -> (Supervisor, Dispatcher, ShutdownHandle) {
+    let stop = ShutdownHandle::default();
+    let mut dispatcher = Dispatcher::new(clock.clone(), stop.clone(), seed);
+    let all = targets.into_iter().map(|watch| Watched::new(watch, &*clock, &mut dispatcher)).collect();
+    (Supervisor { clock, watched: all, stop: stop.clone() }, dispatcher, stop)
+}
+
+impl Supervisor {
+    /// Runs until it is told to stop. The future is `Send` and `'static`, and needs nothing from the executor but polling;
+    /// dropped, it just ends, and what the breakers have to tell waits for another supervisor.
+    pub async fn run(mut self) {
+        loop {
+            // Listen first, look then: what happens in between is not missed.
+            let stopped = self.stop.listen();
+            let changed: Vec<_> = self.watched.iter().flat_map(Watched::changed).collect();
+            if self.stop.is_set() {
+                break;
+            }
+            let now = self.clock.now();
+            let next = self.watched.iter_mut().filter_map(|watched| watched.look_after(now, &*self.clock)).min();
+            let sleep = async {
+                match next {
+                    Some(deadline) => self.clock.sleep_until(deadline).await,
+                    None => future::pending().await,
+                }
+            };
+            future::or(future::or(stopped, sleep), any(changed)).await;
+        }
+        for watched in &mut self.watched {
+            watched.log_events();
+            watched.stage_alerts(&*self.clock);
+            watched.outbox.close();
+        }
+    }
+}
+
+impl Watched {
+    fn new(watch: SupervisedBreaker, clock: &dyn Clock, dispatcher: &mut Dispatcher) -> Self {
+        let SupervisedBreaker { breaker, memory, sinks, staging, store, kept } = watch;
+        let outbox = dispatcher.outbox(breaker.name(), &sinks, store, kept.as_ref());
+        if let Some(kept) = kept.filter(|kept| kept.breaker == *breaker.name()) {
+            breaker.incident().resume(&breaker, &kept.staging, clock);
+        }
+        Self {
+            memory,
+            memory_due: Instant::ZERO,
+            memory_known: None,
+            memory_state: None,
+            staging,
+            outbox,
+            events_dropped: 0,
+            _supervised: breaker.supervise(),
+            breaker,
+        }
+    }
+
+    fn changed(&self) -> [EventListener; 2] {
+        [self.breaker.changed(), self.staging.changed()]
+    }
+
+    /// Does what is due at `now`; tells when to come again.
+    fn look_after(&mut self, now: Instant, clock: &dyn Clock) -> Option<Instant> {
+        // A clock that was set back must not put off the next reading.
+        let interval = self.breaker.read(|core| core.policy().sample_interval).max(MIN_SLEEP);
+        self.memory_due = self.memory_due.min(now + interval);
+        if now >= self.memory_due {
+            self.sample_memory(clock);
+            // Reading may have taken a while, and so may the breakers before this one.
+            self.memory_due = clock.now() + interval;
+        }
+        let now = clock.now();
+        self.breaker.handle_timeout(now);
+        self.log_events();
+        let stage = self.stage_alerts(clock).map(|span| now + span.max(MIN_SLEEP));
+        let memory = self.memory.is_some().then_some(self.memory_due);
+        // A deadline that has passed already waits for something else; looking again at once would spin.
+        let deadline = self.breaker.next_deadline(now).map(|at| if at > now { at } else { now + MIN_SLEEP });
+        [memory, stage, deadline].into_iter().flatten().min()
+    }
+
+    fn sample_memory(&mut self, clock: &dyn Clock) {
+        let Some(source) = &self.memory else { return };
+        // A source that panics must not take the supervisor with it.
+        let sample = catch_unwind(AssertUnwindSafe(|| source.sample())).unwrap_or_else(|_| {
+            Err(MemoryError::Unreadable {
+                what: source.name().to_owned(),
+                error: io::Error::other("the source panicked"),
+            })
+        });
+        let known = sample.as_ref().is_ok_and(|sample| sample.ratio().is_some());
+        // A warning once, not one per reading.
+        if self.memory_known.replace(known) != Some(known) {
+            let (breaker, source) = (self.breaker.name().as_str(), source.name());
+            match &sample {
+                Ok(_) if known => tracing::info!(breaker, source, "memory is known"),
+                Ok(_) => tracing::warn!(breaker, source, "memory has no limit; the memory rule cannot trip"),
+                Err(error) => tracing::warn!(breaker, source, %error, "memory is unknown; the memory rule cannot trip"),
+            }
+        }
+        self.breaker.handle_memory(clock.now(), sample.ok());
+    }
+
+    fn log_events(&mut self) {
+        while let Some(event) = self.breaker.poll_event() {
+            self.log(&event);
+        }
+        let dropped = self.breaker.read(tripline_core::Breaker::events_dropped);
+        if dropped != self.events_dropped {
+            let lost = dropped.wrapping_sub(self.events_dropped);
+            tracing::warn!(breaker = self.breaker.name().as_str(), lost, "events came faster than they were read");
+            self.events_dropped = dropped;
+        }
+    }
+
+    fn log(&mut self, event: &Event) {
+        let breaker = self.breaker.name().as_str();
+        match event.kind {
+            EventKind::Transition { from, to, .. } if from == to => tracing::info!(breaker, "reset"),
+            EventKind::Transition { from, to, cause } => {
+                tracing::info!(
+                    breaker,
+                    from = from.as_str(),
+                    to = to.as_str(),
+                    cause = cause.as_str(),
+                    "state changed"
+                );
+            }
+            EventKind::Memory(state) => {
+                let before = self.memory_state.replace(state);
+                match state {
+                    MemoryState::Exhausted => tracing::warn!(breaker, "memory is exhausted"),
+                    MemoryState::Ok if before == Some(MemoryState::Exhausted) => {
+                        tracing::info!(breaker, "memory is below its threshold again");
+                    }
+                    // What made it unknown was told when it was read; only a reading that went stale is due.
+                    MemoryState::Unknown if self.memory_known == Some(true) => {
+                        tracing::warn!(breaker, "the last memory reading is too old; the memory rule cannot trip");
+                    }
+                    _ => {}
+                }
+            }
+            EventKind::MemoryForecast { runs_out: true } => {
+                let seconds = self.breaker.memory_exhausted_in().map(|left| left.as_secs());
+                tracing::warn!(breaker, seconds, "memory runs out soon if it goes on like this");
+            }
+            // It ends too where memory is exhausted or unknown, which was told, and where nobody asks any more.
+            EventKind::MemoryForecast { runs_out: false } if self.is_memory_foretold() => {
+                tracing::info!(breaker, "memory no longer runs out soon");
+            }
+            EventKind::ClockJumpedBack => tracing::warn!(breaker, "the clock was set back; time goes on"),
+            _ => {}
+        }
+    }
+
+    fn is_memory_foretold(&self) -> bool {
+        self.breaker.read(|core| core.memory_state() == MemoryState::Ok && !core.memory_horizon().is_zero())
+    }
+
+    /// Hands over what people are to be told; tells when to look again, though nothing happens.
+    fn stage_alerts(&self, clock: &dyn Clock) -> Option<Duration> {
+        let policy = self.staging.policy();
+        let poll = self.breaker.incident().look(&self.breaker, policy, clock);
+        let alerts: Vec<Alert> = poll.due.iter().map(|due| self.alert(due, &policy, clock)).collect();
+        self.outbox.record(&alerts, poll.record);
+        self.staging.set_pending(self.breaker.name(), poll.pending);
+        poll.again_in
+    }
+
+    fn alert(&self, due: &DueAlert, policy: &EscalationPolicy, clock: &dyn Clock) -> Alert {
+        let is_over = matches!(due.stage, Stage::Resolved(_));
+        Alert {
+            breaker: self.breaker.name().clone(),
+            incident: due.incident.number,
+            kind: due.kind,
+            stage: due.stage,
+            announce_reset: is_over && policy.triggers.breaker_reset && due.incident.trip.is_some(),
+            cause: due.incident.cause,
+            started_at: due.incident.started_at,
+            at: clock.system_time(),
+            snapshot: snapshot(&self.breaker),
+            earlier: DeliveryHistory::default(),
+            page: None,
+        }
+    }
+}
+
+/// Nothing is looked after more often than this.
+const MIN_SLEEP: Duration = Duration::from_millis(1);
+
+fn snapshot(breaker: &Breaker) -> Snapshot {
+    breaker.read(|core| Snapshot {
+        state: core.state().kind(),
+        trip_reason: core.last_trip().map(|trip| trip.reason),
+        stalled_at_trip: core.last_trip().map_or(0, |trip| trip.stalled),
+        percentile: core.percentile(),
+        threshold: core.policy().latency_threshold,
+        trend: core.trend(),
+        memory: core.memory_sample(),
+        wait_time: core.policy().wait_time,
+    })
+}
+
+/// Resolves with the first of these.
+async fn any(listeners: Vec<EventListener>) {
+    let mut listeners = listeners;
+    future::poll_fn(|context| {
+        for listener in &mut listeners {
+            if std::pin::Pin::new(listener).poll(context).is_ready() {
+                return std::task::Poll::Ready(());
+            }
+        }
+        std::task::Poll::Pending
+    })
+    .await;
+}

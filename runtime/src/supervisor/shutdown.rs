@@ -1,0 +1,46 @@
+//! How supervisor and dispatcher are told to stop.
+
+use std::time::Duration;
+
+use event_listener::{Event as Notification, EventListener};
+
+use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
+
+/// Tells supervisor and dispatcher to stop. Clones tell the same two.
+#[derive(Debug, Clone, Default)]
+pub struct ShutdownHandle {
+    inner: Arc<StopInner>,
+}
+
+#[derive(Debug, Default)]
+struct StopInner {
+    set: AtomicBool,
+    drain_millis: AtomicU64,
+    notify: Notification,
+}
+
+impl ShutdownHandle {
+    /// The supervisor stops now; the dispatcher delivers what waits, for `drain` at the longest.
+    pub fn stop(&self, drain: Duration) {
+        let millis = u64::try_from(drain.as_millis()).unwrap_or(u64::MAX);
+        // Relaxed: published by the Release store below.
+        self.inner.drain_millis.store(millis, Ordering::Relaxed);
+        // Release pairs with the Acquire load in `is_set`.
+        self.inner.set.store(true, Ordering::Release);
+        self.inner.notify.notify(usize::MAX);
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        // Acquire pairs with the Release store in `stop`: whoever sees it sees the time to drain too.
+        self.inner.set.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn listen(&self) -> EventListener {
+        self.inner.notify.listen()
+    }
+
+    pub(crate) fn drain(&self) -> Duration {
+        // Relaxed: read after `is_set` has acquired it.
+        Duration::from_millis(self.inner.drain_millis.load(Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,63 @@
+//! What is to be done for a breaker.
+
+use crate::breaker::Breaker;
+use crate::dispatch::durable::{DurableState, StateStore};
+use crate::incidents::alert::AlertSink;
+use crate::incidents::staging_control::StagingControl;
+use crate::memory::MemorySource;
+use crate::sync::Arc;
+
+/// A breaker, and what is to be done for it.
+#[derive(Debug)]
+pub struct SupervisedBreaker {
+    pub(crate) breaker: Breaker,
+    pub(crate) memory: Option<Arc<dyn MemorySource>>,
+    pub(crate) sinks: Vec<Arc<dyn AlertSink>>,
+    pub(crate) staging: StagingControl,
+    pub(crate) store: Option<Arc<dyn StateStore>>,
+    pub(crate) kept: Option<DurableState>,
+}
+
+impl SupervisedBreaker {
+    /// Looks after `breaker`: its samples age, its stalled calls are seen.
+    pub fn new(breaker: Breaker) -> Self {
+        Self { breaker, memory: None, sinks: Vec::new(), staging: StagingControl::default(), store: None, kept: None }
+    }
+
+    /// Samples memory for it, every `sample_interval` of its policy.
+    #[must_use]
+    pub fn memory(mut self, source: Arc<dyn MemorySource>) -> Self {
+        self.memory = Some(source);
+        self
+    }
+
+    /// Sends its alerts to `sink` too.
+    #[must_use]
+    pub fn sink(mut self, sink: Arc<dyn AlertSink>) -> Self {
+        self.sinks.push(sink);
+        self
+    }
+
+    /// Stages its alerts by these settings, which can be changed while it runs; without this by the default ones.
+    #[must_use]
+    pub fn staging(mut self, staging: StagingControl) -> Self {
+        self.staging = staging;
+        self
+    }
+
+    /// Keeps its incident and its alerts in `store`, so that they survive the end of the process.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn StateStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Goes on with what was kept of the breaker of this name when an earlier process ended: an incident that was on goes on
+    /// under its number (see [`resume_incident`](tripline_core::Breaker::resume_incident) for the breaker's state), a stage
+    /// that fell due meanwhile fires once, cooldowns last as long as they would have, and what was not delivered is.
+    #[must_use]
+    pub fn resume(mut self, state: DurableState) -> Self {
+        self.kept = Some(state);
+        self
+    }
+}
