@@ -85,17 +85,17 @@ struct Bucket {
 /// use tripline_core::{Instant, MemoryForecast, MemorySample};
 ///
 /// let mut forecast = MemoryForecast::new();
-/// let mut forecast = None;
+/// let mut exhaustion = None;
 /// for second in 0..600 {
 ///     // A tenth of a percent more each second: full after 600.
 ///     let sample = MemorySample { used: 400 + second, limit: Some(1_000) };
 ///     let now = Instant::from_millis(second * 1_000);
 ///     if let Some(at) = forecast.handle(now, sample, Duration::from_secs(60)) {
-///         forecast = Some((now, at));
+///         exhaustion = Some((now, at));
 ///         break;
 ///     }
 /// }
-/// let (now, at) = forecast.expect("it is a leak");
+/// let (now, at) = exhaustion.expect("it is a leak");
 /// assert!(at.since(now) <= Duration::from_secs(60));
 /// assert!(at.since(Instant::ZERO).as_secs().abs_diff(600) <= 10);
 /// ```
