@@ -34,6 +34,7 @@ macro_rules! tell {
             percentile_ms = percentile_ms(&$alert.snapshot),
             threshold_ms = $alert.snapshot.threshold.as_millis_f64(),
             memory_percent = $alert.snapshot.memory.and_then(memory_percent),
+            memory_level = $alert.snapshot.memory_level.as_deref(),
             trend = $alert.snapshot.trend.as_str(),
             $message
         )

@@ -32,6 +32,7 @@ fn an_alert_is_posted_with_every_field_under_its_name() {
     let mut first = alert(Stage::Initial);
     first.started_at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_500);
     first.at = first.started_at + Duration::from_secs(1);
+    first.snapshot.memory_level = Some("memory.max of /pod1".into());
     assert_eq!(deliver(&staged, &first), Ok(0));
     let request = &receiver.requests()[0];
     assert_eq!((request.method.as_str(), request.target.as_str()), ("POST", "/hook?token=t0k3n"));
@@ -61,7 +62,7 @@ fn an_alert_is_posted_with_every_field_under_its_name() {
         "threshold_ms": 300.0,
         "trend": snapshot.trend.as_str(),
         "memory": snapshot.memory.map(|memory| json!({
-            "used_bytes": memory.used, "limit_bytes": memory.limit, "percent": 50.0
+            "used_bytes": memory.used, "limit_bytes": memory.limit, "percent": 50.0, "level": "memory.max of /pod1",
         })),
     });
     assert_eq!(request.json(), expected);

@@ -133,6 +133,12 @@ const CASES: &[Case] = &[
         &["\"Auto\"", "\"\"", "1"],
         r#""auto", "cgroup", "sysinfo", "mock""#,
     ),
+    case(
+        "memory_used",
+        &["\"unreclaimable\"", "\"working-set\""],
+        &["\"working_set\"", "\"\"", "true"],
+        r#""unreclaimable", "working-set""#,
+    ),
     case("sample_interval_ms", &["10", "500", "60000"], &["9", "60001"], "10 to 60000 (milliseconds)"),
     short("state_dir", &["\"\"", "\"state\"", "\"a/b c\""], &["1", "\"a\\u0000\"", "@4097"], "a path"),
     case(
@@ -315,12 +321,13 @@ fn every_key_at_the_top_sets_its_own_field() {
          stall_detection = false\nwait_time = 4\nwait_backoff = 3\nmax_wait_time = 6\nwait_jitter = 0.2\n\
          half_open_max_calls = 7\nrecovery_time = 8\nmemory_threshold = 60\nmemory_hysteresis = 9\n\
          memory_horizon = 13.5\nmemory_horizon_trips = true\n\
-         memory_source = \"mock\"\nsample_interval_ms = 11\nstate_dir = \"s\"\n",
+         memory_source = \"mock\"\nmemory_used = \"working-set\"\nsample_interval_ms = 11\nstate_dir = \"s\"\n",
         "f",
     )
     .unwrap()
     .0;
     assert_eq!((config.name.as_str(), config.memory_source.as_str()), ("n", "mock"));
+    assert_eq!(config.memory_used.as_str(), "working-set");
     assert_eq!(config.state_dir.as_deref(), Some(Path::new("s")));
     assert!(!config.stall_detection);
     let mut expected = Policy::default();

@@ -2,97 +2,23 @@
 #![cfg(feature = "cgroup")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::fs;
-use std::path::PathBuf;
+mod memory_tree;
 
-use tempfile::TempDir;
-use tripline_backends::memory::Cgroup;
-use tripline_runtime::core::MemorySample;
+use std::fs;
+
+use memory_tree::{MIB, Tree, V1_MOUNT, V1_NONE, V2_MOUNT, mib};
 use tripline_runtime::{MemoryError, MemorySource};
 
-const MIB: u64 = 1 << 20;
-const V1_NONE: &str = "9223372036854771712\n";
-const V2_MOUNT: &str = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
-const V1_MOUNT: &str = "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n";
-
-/// A machine with 16 GiB and no groups yet.
-struct Tree(TempDir);
-
-impl Tree {
-    fn new(cgroup: &str, mountinfo: &str) -> Self {
-        let tree = Self(TempDir::new().unwrap());
-        tree.write("proc/self/cgroup", cgroup);
-        tree.write("proc/self/mountinfo", format!("25 1 0:22 / /proc rw - proc proc rw\n{mountinfo}"));
-        tree.write("proc/meminfo", "MemTotal:       16777216 kB\nMemFree:        1 kB\nMemAvailable:   2 kB\n");
-        tree
-    }
-
-    fn path(&self, path: &str) -> PathBuf {
-        self.0.path().join(path)
-    }
-
-    fn write(&self, path: &str, text: impl AsRef<[u8]>) {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    fn remove(&self, path: &str) {
-        fs::remove_file(self.path(path)).unwrap();
-    }
-
-    /// A group of version 2, in MiB.
-    fn v2(&self, folder: &str, max: Option<u64>, current: u64, inactive: u64) {
-        self.write(&format!("{folder}/memory.max"), max.map_or("max\n".to_owned(), |mib| format!("{}\n", mib * MIB)));
-        self.write(&format!("{folder}/memory.current"), format!("{}\n", current * MIB));
-        let stat = format!("anon 1\nfile 2\nactive_file 3\ninactive_file {}\nunevictable 0\n", inactive * MIB);
-        self.write(&format!("{folder}/memory.stat"), stat);
-    }
-
-    /// A group of version 1; use in MiB.
-    fn v1(&self, folder: &str, limit: &str, hierarchical: &str, usage: u64, inactive: u64) {
-        self.write(&format!("{folder}/memory.limit_in_bytes"), limit);
-        self.write(&format!("{folder}/memory.usage_in_bytes"), format!("{}\n", usage * MIB));
-        let stat = format!(
-            "inactive_file 1\nhierarchical_memory_limit {hierarchical}\ntotal_cache 2\ntotal_inactive_file {}\n",
-            inactive * MIB
-        );
-        self.write(&format!("{folder}/memory.stat"), stat);
-    }
-
-    fn open(&self) -> Result<Cgroup, MemoryError> {
-        Cgroup::discover_at(self.0.path())
-    }
-
-    fn sample(&self) -> MemorySample {
-        self.open().unwrap().sample().unwrap()
-    }
-
-    fn error(&self) -> String {
-        self.open().unwrap_err().to_string()
-    }
-
-    /// Version 2 with the process in `/app`.
-    fn app(max: Option<u64>, current: u64, inactive: u64) -> Self {
-        let tree = Self::new("0::/app\n", V2_MOUNT);
-        tree.v2("sys/fs/cgroup/app", max, current, inactive);
-        tree
-    }
-}
-
-/// A sample in MiB.
-fn mib(used: u64, limit: Option<u64>) -> MemorySample {
-    MemorySample { used: used * MIB, limit: limit.map(|limit| limit * MIB) }
-}
-
 #[test]
-fn v2_takes_the_smallest_limit_up_to_the_root_and_its_own_use() {
+fn v2_judges_each_level_by_its_own_use() {
     let tree = Tree::new("0::/prod.slice/web.slice/app.service\n", V2_MOUNT);
     tree.v2("sys/fs/cgroup/prod.slice", Some(1024), 900, 1);
     tree.v2("sys/fs/cgroup/prod.slice/web.slice", None, 800, 1);
     tree.v2("sys/fs/cgroup/prod.slice/web.slice/app.service", Some(2048), 700, 100);
-    assert_eq!(tree.sample(), mib(600, Some(1024)));
+    assert_eq!(tree.sample(), mib(899, Some(1024)));
     assert_eq!(tree.open().unwrap().name(), "cgroup");
+    tree.v2("sys/fs/cgroup/prod.slice/web.slice/app.service", Some(640), 700, 100);
+    assert_eq!(tree.sample(), mib(600, Some(640)));
 }
 
 #[test]
@@ -131,7 +57,7 @@ fn v2_in_a_container_without_its_own_namespace_starts_at_the_root_of_the_mount()
     let tree = Tree::new("0::/kube/pod1/c1/inner\n", mount);
     tree.v2("sys/fs/cgroup", Some(256), 200, 20);
     tree.v2("sys/fs/cgroup/inner", None, 100, 10);
-    assert_eq!(tree.sample(), mib(90, Some(256)));
+    assert_eq!(tree.sample(), mib(180, Some(256)));
 }
 
 /// The machine's whole hierarchy, seen from a container two levels below its root.
@@ -151,7 +77,9 @@ fn nested(own_id: &str) -> Tree {
 #[test]
 fn a_mount_from_outside_of_the_namespace_is_searched_for_this_process() {
     let tree = nested(&format!("7\n{}\n", std::process::id()));
-    assert_eq!(tree.sample(), mib(190, Some(512)));
+    assert_eq!(tree.sample(), mib(1500, Some(2048)));
+    tree.v2("sys/fs/cgroup/kube", None, 1500, 0);
+    assert_eq!(tree.sample(), mib(300, Some(512)));
 }
 
 #[test]
@@ -188,12 +116,12 @@ fn v1_has_its_own_way_to_say_no_limit() {
 }
 
 #[test]
-fn v1_keeps_to_the_limits_of_all_groups_above() {
+fn v1_judges_each_level_by_its_own_use() {
     let tree = Tree::new("5:cpu,memory:/pod/app\n", V1_MOUNT);
     tree.v1("sys/fs/cgroup/memory/pod/app", &(800 * MIB).to_string(), V1_NONE.trim(), 300, 100);
     tree.v1("sys/fs/cgroup/memory/pod", &(600 * MIB).to_string(), V1_NONE.trim(), 500, 100);
     tree.v1("sys/fs/cgroup/memory", V1_NONE, V1_NONE.trim(), 900, 100);
-    assert_eq!(tree.sample(), mib(200, Some(600)));
+    assert_eq!(tree.sample(), mib(400, Some(600)));
 }
 
 #[test]
@@ -234,9 +162,9 @@ fn a_change_is_seen_without_opening_the_file_again() {
     tree.v2("sys/fs/cgroup/app", None, 200, 60);
     assert_eq!(source.sample().unwrap(), mib(140, None));
     tree.v2("sys/fs/cgroup", Some(300), 100, 0);
-    assert_eq!(source.sample().unwrap(), mib(140, Some(300)));
+    assert_eq!(source.sample().unwrap(), mib(100, Some(300)));
     tree.write("proc/meminfo", "MemTotal: 131072 kB\n");
-    assert_eq!(source.sample().unwrap(), mib(140, Some(128)));
+    assert_eq!(source.sample().unwrap(), mib(100, Some(128)));
 }
 
 #[test]

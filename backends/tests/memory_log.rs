@@ -22,13 +22,13 @@ fn stay(world: &World, subject: &Subject, used: u64, readings: usize) {
 }
 
 #[test]
-fn that_memory_no_longer_runs_out_is_told_only_where_it_is_well_and_somebody_asks() {
+fn the_end_of_a_forecast_is_logged_only_where_memory_is_ok_and_a_horizon_is_set() {
     let lines = Lines::default();
     let writer = lines.clone();
     tracing::subscriber::set_global_default(tracing_subscriber::fmt().with_writer(move || writer.clone()).finish())
         .unwrap();
     let logged = |words: &str| lines.text().matches(words).count();
-    let told = || [logged("memory runs out soon"), logged("memory is exhausted"), logged("no longer runs out")];
+    let counts = || [logged("memory runs out soon"), logged("memory is exhausted"), logged("no longer runs out")];
     let world = World::new(1);
     let mut policy = Policy::default();
     policy.memory_horizon = Duration::from_secs(60);
@@ -36,13 +36,19 @@ fn that_memory_no_longer_runs_out_is_told_only_where_it_is_well_and_somebody_ask
 
     leak(&world, &subjects[0], 75);
     stay(&world, &subjects[0], 400, 10);
-    assert_eq!(told(), [1, 0, 1], "it was given back");
+    assert_eq!(counts(), [1, 0, 1], "it was given back");
+    subjects[1].memory.set_level(Some("memory.max of /pod1"));
     leak(&world, &subjects[1], 85);
     stay(&world, &subjects[1], 850, 120);
-    assert_eq!(told(), [2, 1, 1], "it is exhausted, and grows no more");
+    assert_eq!(counts(), [2, 1, 1], "it is exhausted, and grows no more");
+    let text = lines.text();
+    let exhausted = text.lines().find(|line| line.contains("memory is exhausted")).unwrap();
+    for field in ["level=\"memory.max of /pod1\"", "used=800", "limit=1000"] {
+        assert!(exhausted.contains(field), "{field} in {exhausted}");
+    }
     leak(&world, &subjects[2], 75);
     policy.memory_horizon = Duration::ZERO;
     subjects[2].breaker.set_policy(&policy).unwrap();
     stay(&world, &subjects[2], 750, 120);
-    assert_eq!(told(), [3, 1, 1], "nobody asks");
+    assert_eq!(counts(), [3, 1, 1], "no horizon is set");
 }

@@ -66,7 +66,7 @@ fn the_status_has_exactly_the_documented_fields_with_the_configured_values() {
         current_memory_usage_mb memory_threshold_percent total_memory_mb memory_usage_percent memory_exhausted_in_seconds latency_ok breach \
         current_percentile_ms latency_threshold_ms latency_percent_of_threshold percentile_value latency_window_size \
         samples wait_time_seconds recent_latencies_ms trend_analysis_enabled trend_analysis_min_sample_count \
-        has_positive_trend trend in_flight stalled memory_source supervisor config_error";
+        has_positive_trend trend in_flight stalled memory_source memory_level supervisor config_error";
     let server = Server::start(&format!("name = \"orders\"\nmemory_threshold = 72.5\n{QUICK}"));
     eventually("memory is known", || (server.status()["memory_ok"] == true).then_some(()));
     server.get("/test");

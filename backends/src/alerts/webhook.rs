@@ -131,6 +131,9 @@ pub struct Memory {
     pub limit_bytes: Option<u64>,
     /// Used part of the limit, in percent.
     pub percent: Option<f64>,
+    /// Which limit it is, e.g. `memory.max of /kubepods/pod1`; left out where the source names none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level: Option<String>,
 }
 
 impl Message {
@@ -162,6 +165,7 @@ impl Message {
                 used_bytes: memory.used,
                 limit_bytes: memory.limit,
                 percent: memory_percent(memory),
+                level: seen.memory_level.clone(),
             }),
         }
     }

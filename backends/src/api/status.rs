@@ -88,6 +88,9 @@ pub struct Status {
     /// Of these, those that are out for longer than the threshold.
     #[schema(required)]
     pub stalled: Option<u16>,
+    /// Which limit the memory figures are about, e.g. `memory.max of /kubepods/pod1`; null where the source names none.
+    #[schema(required)]
+    pub memory_level: Option<String>,
     /// The name of the memory source; null where there is none.
     #[schema(required)]
     pub memory_source: Option<String>,
@@ -107,9 +110,11 @@ impl Status {
         let in_flight = tracked.then(|| breaker.in_flight());
         let memory_exhausted_in = breaker.memory_exhausted_in().map(|left| tidy(left.as_secs_f64().round()));
         let supervisor = if breaker.is_supervised() { "running" } else { "not running: memory and alerts do not work" };
+        let level = breaker.memory_level();
         breaker.read(|core| {
             let policy = core.policy();
             let memory = core.memory_sample().filter(|_| core.memory_state() != MemoryState::Unknown);
+            let memory_level = level.filter(|_| memory.is_some());
             let percentile = core.percentile();
             let trend = core.trend();
             let kind = core.state().kind();
@@ -143,6 +148,7 @@ impl Status {
                 trend: trend.as_str(),
                 in_flight,
                 stalled: tracked.then(|| core.stalled()),
+                memory_level: memory_level.as_deref().map(str::to_owned),
                 memory_source: api.memory_source_name().map(str::to_owned),
                 supervisor,
                 config_error: api.config_problem(),

@@ -18,7 +18,7 @@ use crate::alerts::Alerting;
 use crate::api::{ApiState, EventLog, ServerLimits, router_with_documented, serve as serve_http};
 use crate::config::{Config, LogFormat, LogLevel, recommended};
 use crate::http_client::HyperClient;
-use crate::memory::{self, MemorySourceKind, MockMemory, ResidentMemory};
+use crate::memory::{self, MemorySourceKind, MemoryUsed, MockMemory, ResidentMemory};
 use crate::reload::LoadedConfig;
 
 /// How long requests in flight may take after a signal: longer than usual requests do.
@@ -62,7 +62,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), CliError> {
     registry.add(breaker.clone()).map_err(CliError::new)?;
     let starting = |error| CliError::during("starting a thread", error);
 
-    let memory = Memory::open(config.memory_source)?;
+    let memory = Memory::open(config.memory_source, config.memory_used)?;
     let alerting = Alerting::new(&config, &HyperClient::default());
     let timeline = EventLog::default();
     let watch = SupervisedBreaker::new(breaker.clone()).memory(memory.source.clone()).sink(Arc::new(timeline.clone()));
@@ -123,14 +123,14 @@ struct Memory {
 }
 
 impl Memory {
-    fn open(kind: MemorySourceKind) -> Result<Self, CliError> {
+    fn open(kind: MemorySourceKind, used: MemoryUsed) -> Result<Self, CliError> {
         if kind == MemorySourceKind::Mock {
             let mock = MockMemory::default();
             return Ok(Self { source: Arc::new(mock.clone()), mock: Some(mock) });
         }
-        let source = memory::open(kind)
+        let source = memory::open_counting(kind, used)
             .map_err(|error| CliError::during(format!("memory_source = \"{}\"", kind.as_str()), error))?;
-        tracing::info!(source = source.name(), "memory is sampled");
+        tracing::info!(source = source.name(), used = used.as_str(), "memory is sampled");
         Ok(Self { source, mock: None })
     }
 }

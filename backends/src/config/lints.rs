@@ -5,6 +5,7 @@ use tripline_runtime::core::Policy;
 use super::model::Config;
 use super::opsgenie::{OpsGenie, Provider};
 use super::text::is_open_to_readers;
+use super::unit_lints::unit_lints;
 
 /// Memory readings that a forecast needs within its horizon, to be of any use.
 const MIN_READINGS_IN_HORIZON: u32 = 20;
@@ -16,6 +17,7 @@ const TAG_CHARACTERS: usize = 50;
 /// The key that a warning is about, with its section, and the warning. `given` tells which keys the file sets.
 pub(crate) fn advice(config: &Config, given: &dyn Fn(&str) -> bool) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
+    found.extend(unit_lints(config).into_iter().filter(|(key, _)| given(key)));
     of_samples(config, given, &mut found);
     of_times(config, &mut found);
     of_horizon(&config.policy, &mut found);

@@ -38,6 +38,7 @@ mod secret;
 mod source;
 mod string_enum;
 mod text;
+mod unit_lints;
 mod value;
 
 #[cfg(feature = "reload")]

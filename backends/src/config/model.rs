@@ -9,7 +9,7 @@ use tripline_runtime::core::Policy;
 use super::opsgenie::OpsGenie;
 use super::secret::Secret;
 use super::string_enum::words;
-use crate::memory::MemorySourceKind;
+use crate::memory::{MemorySourceKind, MemoryUsed};
 
 /// A whole, valid configuration. `Config::default()` is what an empty file means.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +21,8 @@ pub struct Config {
     pub policy: Policy,
     /// Where memory is measured. Default: auto.
     pub memory_source: MemorySourceKind,
+    /// Which memory counts as used. Default: unreclaimable.
+    pub memory_used: MemoryUsed,
     /// Whether calls in flight are watched. Default: true.
     pub stall_detection: bool,
     /// Folder for what must survive a restart; `None` keeps nothing. A relative path is meant from the working
@@ -42,6 +44,7 @@ impl Default for Config {
             name: BreakerName::default(),
             policy: Policy::default(),
             memory_source: MemorySourceKind::Auto,
+            memory_used: MemoryUsed::Unreclaimable,
             stall_detection: true,
             state_dir: None,
             http: Http::default(),

@@ -17,8 +17,8 @@ pub fn recommended() -> String {
     let default = Config::default();
     let mut text = String::from(
         "# Configuration of Tripline. Every key may be left out; it then has its default.\n\
-         # A change of it takes effect within two seconds; one of name, memory_source, stall_detection, state_dir,\n\
-         # [http] and [log] with the next start.\n",
+         # A change of it takes effect within two seconds; one of name, memory_source, memory_used, stall_detection,\n\
+         # state_dir, [http] and [log] with the next start.\n",
     );
     for section in &SECTIONS {
         text.push('\n');

@@ -2,42 +2,46 @@
 //!
 //! | source | used | limit |
 //! |---|---|---|
-//! | [`Cgroup`] | the group's working set | the smallest limit from the group up, at most the machine's memory |
-//! | [`Sysinfo`] | the machine's total memory minus what is available | the machine's total memory |
-//! | [`MockMemory`] | whatever it was set to | whatever it was set to |
+//! | [`Cgroup`] | of each level with a limit: usage less what the kernel takes back under pressure | the limit of the worst level, at most the machine's memory |
+//! | [`Sysinfo`] | the machine's memory less what is available and the ZFS cache above its minimum | the machine's memory less huge pages set aside |
+//! | [`MockMemory`] | the value that was set | the value that was set |
 //!
-//! [`open`] makes the one that a [`MemorySourceKind`] names. [`ResidentMemory`] is no source: it is a figure to show
-//! beside one, how much of the memory is this process's own.
+//! [`open`] opens the one that a [`MemorySourceKind`] names; [`MemoryUsed`] selects the figure. [`ResidentMemory`] is no
+//! source: it shows how much of the memory belongs to this process.
 //!
-//! A breaker that opened because memory ran out closes only when memory is given back to the system. Some allocators
-//! keep what they once had, and then memory alone never brings the breaker back: the operator's `reset` does, or a
-//! restart.
+//! `Cgroup` needs the feature `cgroup`, `Sysinfo` the feature `sysinfo`, and everything else but [`MemorySourceKind`] and
+//! [`MemoryUsed`] either of them.
 //!
-//! `Cgroup` needs the feature `cgroup`, `Sysinfo` the feature `sysinfo`, and everything else but [`MemorySourceKind`]
-//! either of them.
+#![doc = include_str!("../../docs/memory.md")]
 
 #[cfg(feature = "cgroup")]
 mod cgroup;
+#[cfg(any(feature = "cgroup", feature = "sysinfo"))]
+mod kernel_file;
 mod kind;
+#[cfg(feature = "sysinfo")]
+mod machine;
 #[cfg(any(feature = "cgroup", feature = "sysinfo"))]
 mod open;
 #[cfg(any(feature = "cgroup", feature = "sysinfo"))]
 mod parse;
 #[cfg(any(feature = "cgroup", feature = "sysinfo"))]
-mod reread;
+mod pressure;
 #[cfg(any(feature = "cgroup", feature = "sysinfo"))]
 mod resident;
 #[cfg(feature = "sysinfo")]
 mod sysinfo;
+mod used;
 
 #[cfg(feature = "cgroup")]
 pub use cgroup::Cgroup;
 pub use kind::{MemorySourceKind, UnknownMemorySource};
 #[cfg(any(feature = "cgroup", feature = "sysinfo"))]
-pub use open::open;
+pub use open::{open, open_counting};
 #[cfg(any(feature = "cgroup", feature = "sysinfo"))]
 pub use resident::ResidentMemory;
 #[cfg(feature = "sysinfo")]
 pub use sysinfo::Sysinfo;
 #[cfg(any(feature = "cgroup", feature = "sysinfo"))]
 pub use tripline_runtime::MockMemory;
+pub use used::{MemoryUsed, UnknownMemoryUsed};

@@ -1,4 +1,4 @@
-//! From the name of a source to the source.
+//! Opens a memory source by its name.
 
 use std::sync::Arc;
 
@@ -8,58 +8,75 @@ use tripline_runtime::{MemoryError, MemorySource};
 use super::Cgroup;
 #[cfg(feature = "sysinfo")]
 use super::Sysinfo;
-use super::{MemorySourceKind, MockMemory};
+use super::{MemorySourceKind, MemoryUsed, MockMemory};
 
-/// Opens the source of this kind.
+/// Opens the source of this kind, with the default [`MemoryUsed`].
 ///
 /// [`Auto`](MemorySourceKind::Auto) is `cgroup` where a limit exists at this moment, else `sysinfo`; it does not choose
-/// again later. Built without the feature `sysinfo` it is `cgroup` in any case. The source's name says what was chosen.
+/// again later. Built without the feature `sysinfo` it is `cgroup` in any case. The source's name shows the choice.
 ///
-/// To set a [`MockMemory`] later, make it yourself and keep a clone.
+/// To set a [`MockMemory`] later, create it directly and keep a clone.
 ///
 /// # Errors
 /// [`MemoryError`] where the source cannot be read here, or where this program was built without it.
 pub fn open(kind: MemorySourceKind) -> Result<Arc<dyn MemorySource>, MemoryError> {
+    open_counting(kind, MemoryUsed::default())
+}
+
+/// As [`open`], with a figure of used memory. It has no meaning for [`Mock`](MemorySourceKind::Mock).
+///
+/// ```
+/// use tripline_backends::memory::{MemorySourceKind, MemoryUsed, open_counting};
+///
+/// match open_counting(MemorySourceKind::Auto, MemoryUsed::WorkingSet).and_then(|source| source.read()) {
+///     Ok(reading) => println!("{:?} of {:?} at {:?}", reading.sample.used, reading.sample.limit, reading.level),
+///     Err(error) => eprintln!("memory is unknown: {error}"),
+/// }
+/// ```
+///
+/// # Errors
+/// As [`open`].
+pub fn open_counting(kind: MemorySourceKind, figure: MemoryUsed) -> Result<Arc<dyn MemorySource>, MemoryError> {
     match kind {
-        MemorySourceKind::Auto => auto(),
-        MemorySourceKind::Cgroup => cgroup(),
-        MemorySourceKind::Sysinfo => sysinfo(),
+        MemorySourceKind::Auto => auto(figure),
+        MemorySourceKind::Cgroup => cgroup(figure),
+        MemorySourceKind::Sysinfo => sysinfo(figure),
         MemorySourceKind::Mock => Ok(Arc::new(MockMemory::default())),
     }
 }
 
 #[cfg(feature = "sysinfo")]
-fn auto() -> Result<Arc<dyn MemorySource>, MemoryError> {
-    if let Ok(group) = cgroup()
+fn auto(figure: MemoryUsed) -> Result<Arc<dyn MemorySource>, MemoryError> {
+    if let Ok(group) = cgroup(figure)
         && group.sample().is_ok_and(|sample| sample.limit.is_some())
     {
         return Ok(group);
     }
-    sysinfo()
+    sysinfo(figure)
 }
 
 #[cfg(not(feature = "sysinfo"))]
-fn auto() -> Result<Arc<dyn MemorySource>, MemoryError> {
-    cgroup()
+fn auto(figure: MemoryUsed) -> Result<Arc<dyn MemorySource>, MemoryError> {
+    cgroup(figure)
 }
 
 #[cfg(feature = "cgroup")]
-fn cgroup() -> Result<Arc<dyn MemorySource>, MemoryError> {
-    Ok(Arc::new(Cgroup::discover()?))
+fn cgroup(figure: MemoryUsed) -> Result<Arc<dyn MemorySource>, MemoryError> {
+    Ok(Arc::new(Cgroup::discover()?.counting(figure)))
 }
 
 #[cfg(not(feature = "cgroup"))]
-fn cgroup() -> Result<Arc<dyn MemorySource>, MemoryError> {
+fn cgroup(_: MemoryUsed) -> Result<Arc<dyn MemorySource>, MemoryError> {
     Err(built_without("cgroup"))
 }
 
 #[cfg(feature = "sysinfo")]
-fn sysinfo() -> Result<Arc<dyn MemorySource>, MemoryError> {
-    Ok(Arc::new(Sysinfo::new()?))
+fn sysinfo(figure: MemoryUsed) -> Result<Arc<dyn MemorySource>, MemoryError> {
+    Ok(Arc::new(Sysinfo::new()?.counting(figure)))
 }
 
 #[cfg(not(feature = "sysinfo"))]
-fn sysinfo() -> Result<Arc<dyn MemorySource>, MemoryError> {
+fn sysinfo(_: MemoryUsed) -> Result<Arc<dyn MemorySource>, MemoryError> {
     Err(built_without("sysinfo"))
 }
 

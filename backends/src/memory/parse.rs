@@ -1,13 +1,11 @@
-//! What the kernel's text files say: pure, and total over all bytes.
+//! Parsers for the kernel's text files: pure, and total over all bytes.
 
-/// The whole text is one decimal number, but for white space around it.
-#[cfg(feature = "cgroup")]
+/// The text as one decimal number; white space around it is allowed.
 pub(super) fn number(text: &[u8]) -> Option<u64> {
     str::from_utf8(text.trim_ascii()).ok().filter(|text| text.starts_with(|c: char| c.is_ascii_digit()))?.parse().ok()
 }
 
 /// The number in the line `key number` of a file like `memory.stat`.
-#[cfg(feature = "cgroup")]
 pub(super) fn keyed(text: &[u8], key: &str) -> Option<u64> {
     number(after_key(text, key).find(|rest| rest.first() == Some(&b' '))?)
 }
@@ -19,12 +17,27 @@ pub(super) fn kib_line(text: &[u8], key: &str) -> Option<u64> {
     kib.bytes().all(|digit| digit.is_ascii_digit()).then(|| kib.parse::<u64>().ok())??.checked_mul(1024)
 }
 
+/// The share of the last 10 s in which all tasks waited, in percent, from the line `full avg10=12.34 …` of a PSI file.
+pub(super) fn stall_percent(text: &[u8]) -> Option<f64> {
+    let value = after_key(text, "full ").find_map(|rest| rest.strip_prefix(b"avg10="))?;
+    let value = str::from_utf8(value.split(|&byte| byte == b' ').next()?).ok()?;
+    // No sign, exponent, infinity or NaN.
+    value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.').then(|| value.parse().ok())?
+}
+
+/// The number in the line `key type number` of a kernel statistic of ZFS.
+#[cfg(feature = "sysinfo")]
+pub(super) fn kstat(text: &[u8], key: &str) -> Option<u64> {
+    let fields = after_key(text, key).find(|rest| rest.first() == Some(&b' '))?;
+    number(str::from_utf8(fields).ok()?.split_ascii_whitespace().nth(1)?.as_bytes())
+}
+
 /// What follows the key in each line that starts with it.
 fn after_key<'a>(text: &'a [u8], key: &'a str) -> impl Iterator<Item = &'a [u8]> {
     text.split(|&byte| byte == b'\n').filter_map(move |line| line.strip_prefix(key.as_bytes()))
 }
 
-#[cfg(all(test, feature = "cgroup"))]
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
@@ -62,12 +75,34 @@ mod tests {
         assert_eq!(kib_line(b"MemTotal: 18446744073709551615 kB\n", "MemTotal"), None);
     }
 
+    #[test]
+    fn stalls_of_all_tasks_are_read() {
+        let text =
+            b"some avg10=50.00 avg60=1.00 avg300=0.00 total=12\nfull avg10=12.34 avg60=0.00 avg300=0.00 total=9\n";
+        assert_eq!(stall_percent(text), Some(12.34));
+        for bad in [&b""[..], b"some avg10=50.00\n", b"full avg60=1.00\n", b"full avg10=-1\n", b"full avg10=\n"] {
+            assert_eq!(stall_percent(bad), None, "{bad:?}");
+        }
+    }
+
+    #[cfg(feature = "sysinfo")]
+    #[test]
+    fn a_kernel_statistic_is_the_third_field() {
+        let text = b"13 1 0x01 147 39984 4183 8\nname   type data\nc_min     4    33\nsize      4    100\nsize_x 4 7\n";
+        assert_eq!((kstat(text, "size"), kstat(text, "c_min")), (Some(100), Some(33)));
+        assert_eq!(
+            (kstat(text, "c_max"), kstat(b"size 4\n", "size"), kstat(b"size 4 x\n", "size")),
+            (None, None, None)
+        );
+    }
+
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(text in proptest::collection::vec(any::<u8>(), 0..200)) {
             number(&text);
             keyed(&text, "inactive_file");
             kib_line(&text, "MemTotal");
+            stall_percent(&text);
         }
 
         #[test]

@@ -1,24 +1,24 @@
 //! How much memory this process itself has.
 
+use super::kernel_file::{BUFFER_LEN, KernelFile};
 use super::parse::kib_line;
-use super::reread::{BUFFER_LEN, Reread};
 
 /// The resident memory of this process: the part of its memory that is in RAM, shared pages included.
 ///
 /// It is shown beside a source's reading and decides nothing. Linux only.
 #[derive(Debug)]
 pub struct ResidentMemory {
-    status: Option<Reread>,
+    status: Option<KernelFile>,
 }
 
 impl ResidentMemory {
     /// Opens the figure; where there is none, [`bytes`](Self::bytes) is always `None`.
     pub fn new() -> Self {
-        let status = if cfg!(target_os = "linux") { Reread::open("/proc/self/status".into()).ok() } else { None };
+        let status = if cfg!(target_os = "linux") { KernelFile::open("/proc/self/status".into()).ok() } else { None };
         Self { status }
     }
 
-    /// Resident memory now, in bytes; `None` where the system does not tell. Costs one read of a small file.
+    /// Resident memory now, in bytes; `None` where the system does not report it. Costs one read of a small file.
     ///
     /// The kernel counts in batches per thread, so that it may be some hundred KiB off.
     pub fn bytes(&self) -> Option<u64> {

@@ -17,6 +17,7 @@
 //! | `tripline_window_samples` | gauge | |
 //! | `tripline_memory_known` | gauge | 0: memory is unknown, its rule cannot trip |
 //! | `tripline_memory_used_bytes`, `tripline_memory_limit_bytes` | gauge | left out where unknown |
+//! | `tripline_memory_level` | gauge | 1 for the label `level`, the limit that the figures are about; left out where unknown |
 //! | `tripline_memory_threshold_ratio` | gauge | the share of the limit from which on memory is exhausted |
 //! | `tripline_memory_exhausted_in_seconds` | gauge | if it goes on as it does; left out where not within `memory_horizon` |
 //! | `tripline_calls_in_flight`, `tripline_calls_stalled` | gauge | left out where they are not tracked |
@@ -138,6 +139,12 @@ fn memory(text: &mut Encoder, readings: &[Reading]) {
         .each(readings, |reading| reading.memory.map(|memory| memory.used));
     text.gauge("tripline_memory_limit_bytes", "Memory that may be used.")
         .each(readings, |reading| reading.memory.and_then(|memory| memory.limit));
+    let mut family = text.gauge("tripline_memory_level", "The limit that the memory figures are about.");
+    for Reading { name, memory_level, .. } in readings {
+        if let Some(level) = memory_level {
+            family.sample(&[("breaker", name.as_str()), ("level", level)], 1_u8);
+        }
+    }
     text.gauge("tripline_memory_exhausted_in_seconds", "When memory reaches its limit, if it goes on as it does.")
         .each(readings, |reading| reading.memory_exhausted_in.map(|left| left.as_secs_f64()));
 }

@@ -1,5 +1,6 @@
 //! The figures of one breaker at one moment.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tripline_runtime::core::{
@@ -23,6 +24,8 @@ pub(super) struct Reading {
     pub(super) memory_state: MemoryState,
     pub(super) memory_threshold: MemoryThreshold,
     pub(super) memory: Option<MemorySample>,
+    /// `None` where the source names none.
+    pub(super) memory_level: Option<Arc<str>>,
     /// `None` where it is not forecast.
     pub(super) memory_exhausted_in: Option<Duration>,
     /// `None` where calls in flight are not tracked.
@@ -35,6 +38,7 @@ impl Reading {
     pub(super) fn take(breaker: &Breaker) -> Self {
         let tracked = breaker.detects_stalls();
         let (durations, in_flight) = (breaker.latency_histogram(), tracked.then(|| breaker.in_flight()));
+        let memory_level = breaker.memory_level();
         let memory_exhausted_in = breaker.memory_exhausted_in();
         breaker.read(|core| Self {
             name: breaker.name().clone(),
@@ -50,6 +54,7 @@ impl Reading {
             memory_state: core.memory_state(),
             memory_threshold: core.policy().memory_threshold,
             memory: core.memory_sample(),
+            memory_level,
             memory_exhausted_in,
             in_flight,
             stalled: tracked.then(|| core.stalled()),

@@ -74,6 +74,19 @@ fn a_trip_and_a_refusal_are_counted() {
 }
 
 #[test]
+fn the_level_of_the_memory_figures_is_a_label() {
+    let world = World::new(1);
+    let subject = world.breaker(Policy::default()).unwrap();
+    let registry = Registry::new();
+    registry.add(subject.breaker.clone()).unwrap();
+    subject.memory.set_level(Some("memory.max of /pod \"1\""));
+    world.advance(Duration::from_secs(1));
+    let text = render(&registry, None, None);
+    let series = r#"tripline_memory_level{breaker="default",level="memory.max of /pod \"1\""}"#;
+    assert_eq!(line(&text, series), Some("1"), "{text}");
+}
+
+#[test]
 fn the_time_until_memory_is_exhausted_is_there_while_it_is_foretold() {
     let world = World::new(1);
     let mut policy = policy();
@@ -101,6 +114,7 @@ fn what_is_unknown_is_left_out_and_said_to_be_unknown() {
     for absent in [
         "tripline_memory_used_bytes{",
         "tripline_memory_limit_bytes{",
+        "tripline_memory_level{",
         "tripline_memory_exhausted_in_seconds{",
         "tripline_latency_percentile_seconds{",
         "tripline_call_duration_seconds",

@@ -34,9 +34,10 @@ impl Applier for Breaker {
 }
 
 /// Keys that are read when the process starts.
-const FIXED: [&str; 8] = [
+const FIXED: [&str; 9] = [
     "name",
     "memory_source",
+    "memory_used",
     "stall_detection",
     "state_dir",
     "http.listen",

@@ -84,6 +84,7 @@ impl Builder {
                 reports_dropped: AtomicU64::new(0),
                 supervisors: AtomicU64::new(0),
                 forecast: Mutex::new(None),
+                memory_level: Mutex::new(None),
                 incident: Mutex::default(),
             }),
         })

@@ -71,6 +71,8 @@ pub(crate) struct Inner {
     pub(crate) supervisors: AtomicU64,
     /// There only while there is a horizon. Elsewhere, so that a breaker without one stays small.
     pub(crate) forecast: Mutex<Option<Box<MemoryForecast>>>,
+    /// The level of the last memory reading.
+    pub(crate) memory_level: Mutex<Option<Arc<str>>>,
     /// What people were told of, also if the supervisor is replaced meanwhile.
     pub(crate) incident: Mutex<AlertStager>,
 }

@@ -148,6 +148,9 @@ pub struct Snapshot {
     pub trend: Trend,
     /// The last memory reading.
     pub memory: Option<MemorySample>,
+    /// The level of that reading, e.g. `"memory.max of /kubepods/pod1"`; `None` where the source names none.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub memory_level: Option<String>,
     /// How long a first trip keeps it open before it is tried again.
     pub wait_time: Duration,
 }

@@ -5,12 +5,32 @@ use std::time::Duration;
 use tripline_core::{Breaker as Core, Instant, MemorySample};
 
 use crate::breaker::Breaker;
-use crate::sync::lock;
+use crate::memory::MemoryReading;
+use crate::sync::{Arc, lock};
 
 impl Breaker {
+    /// As [`handle_memory`](Self::handle_memory), and keeps the level of the reading for
+    /// [`memory_level`](Self::memory_level).
+    pub fn handle_memory_reading(&self, now: Instant, reading: Option<MemoryReading>) {
+        let (sample, level) = reading.map_or((None, None), |reading| (Some(reading.sample), reading.level));
+        // Before the sample, because the sample notifies listeners, which read the level.
+        *lock(&self.inner.memory_level) = level;
+        self.update_memory(now, sample);
+    }
+
+    /// The level that the last memory reading is about; `None` where memory is unknown or the source names no level.
+    pub fn memory_level(&self) -> Option<Arc<str>> {
+        let level = lock(&self.inner.memory_level).clone()?;
+        self.read(|core| core.memory_sample().is_some()).then_some(level)
+    }
+
     /// Memory was read, or could not be. Where the policy has a `memory_horizon`, this also foretells when it runs out, which
     /// takes some 10 µs, while nobody waits for the core.
     pub fn handle_memory(&self, now: Instant, sample: Option<MemorySample>) {
+        self.handle_memory_reading(now, sample.map(MemoryReading::from));
+    }
+
+    fn update_memory(&self, now: Instant, sample: Option<MemorySample>) {
         let horizon = self.with_core(|core| {
             match sample {
                 Some(sample) => core.handle_memory(now, sample),

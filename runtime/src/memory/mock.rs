@@ -4,7 +4,7 @@ use std::io;
 
 use tripline_core::MemorySample;
 
-use crate::memory::{MemoryError, MemorySource};
+use crate::memory::{MemoryError, MemoryReading, MemorySource};
 use crate::sync::{Arc, Mutex, lock};
 
 /// Memory that is what you say it is. It starts half used; clones share one state.
@@ -21,6 +21,7 @@ use crate::sync::{Arc, Mutex, lock};
 #[derive(Debug, Clone)]
 pub struct MockMemory {
     sample: Arc<Mutex<Option<MemorySample>>>,
+    level: Arc<Mutex<Option<Arc<str>>>>,
 }
 
 /// 1 GiB.
@@ -30,7 +31,12 @@ impl MockMemory {
     /// Half of `limit`, in bytes, is used.
     pub fn with_limit(limit: u64) -> Self {
         let sample = MemorySample { used: limit / 2, limit: Some(limit) };
-        Self { sample: Arc::new(Mutex::new(Some(sample))) }
+        Self { sample: Arc::new(Mutex::new(Some(sample))), level: Arc::default() }
+    }
+
+    /// The level that the next readings are about, e.g. `"memory.max of /pod"`; `None` at first.
+    pub fn set_level(&self, level: Option<&str>) {
+        *lock(&self.level) = level.map(Arc::from);
     }
 
     /// What the next readings are; `None` = they fail.
@@ -64,6 +70,10 @@ impl MemorySource for MockMemory {
             what: "mock memory".to_owned(),
             error: io::Error::other("set to fail"),
         })
+    }
+
+    fn read(&self) -> Result<MemoryReading, MemoryError> {
+        Ok(MemoryReading { level: lock(&self.level).clone(), ..self.sample()?.into() })
     }
 }
 

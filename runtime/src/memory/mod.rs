@@ -3,6 +3,7 @@
 mod forecast;
 pub(crate) mod mock;
 
+use std::sync::Arc;
 use std::{fmt, io};
 
 use tripline_core::MemorySample;
@@ -18,6 +19,47 @@ pub trait MemorySource: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`MemoryError`] where there is no reading; the breaker then treats memory as unknown.
     fn sample(&self) -> Result<MemorySample, MemoryError>;
+
+    /// As [`sample`](Self::sample), with the name of the level that was measured. The supervisor calls this one.
+    ///
+    /// # Errors
+    /// As [`sample`](Self::sample).
+    fn read(&self) -> Result<MemoryReading, MemoryError> {
+        self.sample().map(MemoryReading::from)
+    }
+}
+
+/// A memory sample and the level it was measured at.
+///
+/// ```
+/// use tripline_runtime::MemoryReading;
+/// use tripline_runtime::core::MemorySample;
+///
+/// let reading = MemoryReading::from(MemorySample { used: 950, limit: Some(1_024) }).at_level("memory.max of /pod");
+/// assert_eq!(reading.level.as_deref(), Some("memory.max of /pod"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MemoryReading {
+    /// Used memory and its limit.
+    pub sample: MemorySample,
+    /// Which limit the sample is about, for people, e.g. `"memory.max of /kubepods/pod1"`; `None` where the source has
+    /// only one level. It contains no amounts, so that it is stable enough for a label.
+    pub level: Option<Arc<str>>,
+}
+
+impl MemoryReading {
+    /// Names the level.
+    #[must_use]
+    pub fn at_level(self, level: impl Into<Arc<str>>) -> Self {
+        Self { level: Some(level.into()), ..self }
+    }
+}
+
+impl From<MemorySample> for MemoryReading {
+    fn from(sample: MemorySample) -> Self {
+        Self { sample, level: None }
+    }
 }
 
 /// Memory could not be read.

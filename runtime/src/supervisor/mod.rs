@@ -137,23 +137,25 @@ impl Watched {
     fn sample_memory(&mut self, clock: &dyn Clock) {
         let Some(source) = &self.memory else { return };
         // A source that panics must not take the supervisor with it.
-        let sample = catch_unwind(AssertUnwindSafe(|| source.sample())).unwrap_or_else(|_| {
+        let reading = catch_unwind(AssertUnwindSafe(|| source.read())).unwrap_or_else(|_| {
             Err(MemoryError::Unreadable {
                 what: source.name().to_owned(),
                 error: io::Error::other("the source panicked"),
             })
         });
-        let known = sample.as_ref().is_ok_and(|sample| sample.ratio().is_some());
+        let known = reading.as_ref().is_ok_and(|reading| reading.sample.ratio().is_some());
         // A warning once, not one per reading.
         if self.memory_known.replace(known) != Some(known) {
             let (breaker, source) = (self.breaker.name().as_str(), source.name());
-            match &sample {
-                Ok(_) if known => tracing::info!(breaker, source, "memory is known"),
+            match &reading {
+                Ok(reading) if known => {
+                    tracing::info!(breaker, source, level = reading.level.as_deref(), "memory is known");
+                }
                 Ok(_) => tracing::warn!(breaker, source, "memory has no limit; the memory rule cannot trip"),
                 Err(error) => tracing::warn!(breaker, source, %error, "memory is unknown; the memory rule cannot trip"),
             }
         }
-        self.breaker.handle_memory(clock.now(), sample.ok());
+        self.breaker.handle_memory_reading(clock.now(), reading.ok());
     }
 
     fn log_events(&mut self) {
@@ -184,7 +186,12 @@ impl Watched {
             EventKind::Memory(state) => {
                 let before = self.memory_state.replace(state);
                 match state {
-                    MemoryState::Exhausted => tracing::warn!(breaker, "memory is exhausted"),
+                    MemoryState::Exhausted => {
+                        let sample = self.breaker.read(tripline_core::Breaker::memory_sample);
+                        let (used, limit) = (sample.map(|s| s.used), sample.and_then(|s| s.limit));
+                        let level = self.breaker.memory_level();
+                        tracing::warn!(breaker, level = level.as_deref(), used, limit, "memory is exhausted");
+                    }
                     MemoryState::Ok if before == Some(MemoryState::Exhausted) => {
                         tracing::info!(breaker, "memory is below its threshold again");
                     }
@@ -244,6 +251,7 @@ impl Watched {
 const MIN_SLEEP: Duration = Duration::from_millis(1);
 
 fn snapshot(breaker: &Breaker) -> Snapshot {
+    let level = breaker.memory_level();
     breaker.read(|core| Snapshot {
         state: core.state().kind(),
         trip_reason: core.last_trip().map(|trip| trip.reason),
@@ -252,6 +260,7 @@ fn snapshot(breaker: &Breaker) -> Snapshot {
         threshold: core.policy().latency_threshold,
         trend: core.trend(),
         memory: core.memory_sample(),
+        memory_level: level.as_deref().map(str::to_owned),
         wait_time: core.policy().wait_time,
     })
 }

@@ -39,7 +39,8 @@ pub(super) fn figures(content: &Content<'_>) -> Vec<String> {
         }
     }
     if let Some(memory) = seen.memory.filter(|_| config.include_memory_metrics) {
-        let of = memory_percent(memory).map_or_else(String::new, |percent| format!(", {percent} % of its limit"));
+        let limit = seen.memory_level.as_deref().unwrap_or("its limit");
+        let of = memory_percent(memory).map_or_else(String::new, |percent| format!(", {percent} % of {limit}"));
         lines.push(format!("Memory: {} MB used{of}.", megabytes(memory.used)));
     }
     lines

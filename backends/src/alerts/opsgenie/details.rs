@@ -44,6 +44,7 @@ pub(super) fn details(content: &Content<'_>) -> Details {
     }
     if let Some(memory) = content.alert.snapshot.memory.filter(|_| content.config.include_memory_metrics) {
         add_memory(memory, &mut details);
+        details.add("Memory Level", content.alert.snapshot.memory_level.as_deref().unwrap_or_default());
     }
     if content.config.include_system_info {
         system(content, &mut details);

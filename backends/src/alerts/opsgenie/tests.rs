@@ -128,6 +128,17 @@ fn details_have_the_mandatory_fields_with_what_stands_in_for_them() {
 }
 
 #[test]
+fn the_level_of_memory_is_named_where_the_source_names_it() {
+    let mut alert = alert();
+    assert!(!created(&alert, &config("")).to_string().contains("Memory Level"));
+    alert.snapshot.memory_level = Some("memory.max of /pod1".into());
+    let created = created(&alert, &config(""));
+    assert_eq!(created["details"]["Memory Level"], "memory.max of /pod1");
+    let description = created["description"].as_str().unwrap();
+    assert!(description.contains("Memory: 3 MB used, 37.5 % of memory.max of /pod1."), "{description}");
+}
+
+#[test]
 fn each_include_flag_takes_its_figures_out_of_everything() {
     let all = created(&alert(), &config("")).to_string();
     for (flag, figures) in [

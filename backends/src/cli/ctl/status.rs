@@ -41,6 +41,7 @@ pub(super) struct StatusView {
     in_flight: Option<u64>,
     stalled: Option<u64>,
     memory_source: Option<String>,
+    memory_level: Option<String>,
     supervisor: Option<String>,
     config_error: Option<String>,
 }
@@ -135,7 +136,10 @@ impl StatusView {
 
     fn memory(&self, bars: bool) -> Line {
         let threshold = self.memory_threshold_percent;
-        let source = self.memory_source.as_deref().map_or_else(|| "no source".to_owned(), plain);
+        let mut source = self.memory_source.as_deref().map_or_else(|| "no source".to_owned(), plain);
+        if let Some(level) = &self.memory_level {
+            source = format!("{source}: {}", plain(level));
+        }
         let rule = threshold.map_or_else(String::new, |at| format!(", threshold {} %", figure(at)));
         let mut line = labelled("memory");
         let Some(percent) = self.memory_usage_percent else {

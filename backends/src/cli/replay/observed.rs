@@ -14,7 +14,7 @@ use crate::replay::{Figures, ReplayError, Report, Setting, compare, draw};
 use super::page_file::PageFile;
 
 /// Keys of the breaker that mean nothing in a replay.
-const NOT_REPLAYED: [&str; 4] = ["name", "memory_source", "state_dir", "wait_jitter"];
+const NOT_REPLAYED: [&str; 5] = ["name", "memory_source", "memory_used", "state_dir", "wait_jitter"];
 /// What a figure can and cannot say, below the table.
 const CAVEAT: &str = "A recording says how calls went as they were made: what is said of a refused call is how it would have gone had\n\
                       it been made. Slow means longer than the setting's own latency_threshold; half-open counts as open.";

@@ -9,7 +9,7 @@ use tripline_runtime::core::{Backoff, Confidence, Latency, MemoryThreshold, Poli
 use super::{DAY_SECONDS, Key, Section, access, key};
 use crate::config::text::TextRule;
 use crate::config::value::{Field, Range, percentile};
-use crate::memory::MemorySourceKind;
+use crate::memory::{MemorySourceKind, MemoryUsed};
 
 pub(super) const SECTION: Section = Section { path: "", about: "The breaker.", keys: KEYS };
 
@@ -24,6 +24,8 @@ const MEMORY_SOURCES: &[&str] = &[
     MemorySourceKind::Sysinfo.as_str(),
     MemorySourceKind::Mock.as_str(),
 ];
+
+const MEMORY_FIGURES: &[&str] = &[MemoryUsed::Unreclaimable.as_str(), MemoryUsed::WorkingSet.as_str()];
 
 const KEYS: &[Key] = &[
     key(
@@ -216,6 +218,22 @@ const KEYS: &[Key] = &[
                     Some(())
                 },
                 |c| Some(c.memory_source.as_str())
+            ),
+        ),
+    ),
+    key(
+        "memory_used",
+        "Which memory counts as used. unreclaimable: all but what the kernel takes back under pressure (clean file \
+         pages, reclaimable slab, ZFS cache), unless the kernel confirms a shortage. working-set: all but inactive \
+         file pages, as container graphs show it.",
+        Field::Word(
+            MEMORY_FIGURES,
+            access!(
+                |c, x| {
+                    c.memory_used = x.parse().ok()?;
+                    Some(())
+                },
+                |c| Some(c.memory_used.as_str())
             ),
         ),
     ),

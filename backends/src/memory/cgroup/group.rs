@@ -1,204 +1,117 @@
-//! The open files of one group and of those above it.
+//! The group of this process and the levels above it.
 
 use std::io;
 use std::path::Path;
 
-use tripline_runtime::MemoryError;
 use tripline_runtime::core::MemorySample;
+use tripline_runtime::{MemoryError, MemoryReading};
 
-use super::super::parse::{keyed, kib_line, number};
-use super::super::reread::{BUFFER_LEN, Reread, unreadable};
+use super::super::MemoryUsed;
+use super::super::kernel_file::{BUFFER_LEN, KernelFile, unreadable};
+use super::super::parse::kib_line;
+use super::figures::is_worse;
+use super::level::{Level, NamedLimit};
 use super::location::{Location, locate};
-use super::tables::Version;
 
-/// From here on a limit of version 1 is none: it writes the largest signed number, rounded down to a page, of 64 KiB at
-/// most.
-const V1_NO_LIMIT: u64 = i64::MAX as u64 & !0xffff;
-
-/// The files to ask for the memory of one group.
+/// The files to ask for the memory of one group and of all above it.
 #[derive(Debug)]
 pub(super) struct Group {
-    version: Version,
-    /// `/proc/self/cgroup`, and what it said when this group was found.
-    membership: Reread,
+    /// `/proc/self/cgroup`, and its text when this group was found.
+    membership: KernelFile,
     found_by: Vec<u8>,
-    meminfo: Reread,
-    usage: Reread,
-    stat: Reread,
-    /// Of the group itself and of all above it.
-    limits: Vec<Reread>,
+    meminfo: KernelFile,
+    /// The group itself, then those above it.
+    levels: Vec<Level>,
 }
 
 impl Group {
     pub(super) fn open(root: &Path) -> Result<Self, MemoryError> {
-        let membership = Reread::open(root.join("proc/self/cgroup"))?;
+        let membership = KernelFile::open(root.join("proc/self/cgroup"))?;
         let found_by = membership.read(&mut [0; BUFFER_LEN])?.to_vec();
-        let meminfo = Reread::open(root.join("proc/meminfo"))?;
+        let meminfo = KernelFile::open(root.join("proc/meminfo"))?;
         let Location { version, groups } = locate(root, &found_by)?;
-        let names = Names::of(version);
-
-        // A group without the memory controller counts as part of the first one above it that has it.
-        let mut groups = groups.iter();
-        let (own, usage) = loop {
-            let Some(folder) = groups.next() else {
-                let why = "no group of this process has the memory controller";
-                return Err(unreadable(&root.join("proc/self/cgroup"), io::Error::new(io::ErrorKind::NotFound, why)));
-            };
-            if let Some(usage) = Reread::open_if_there(folder.join(names.usage))? {
-                break (folder, usage);
+        // A group without the memory controller is counted by the first one above it that has the controller.
+        let mut levels: Vec<Level> = Vec::new();
+        for (folder, path) in groups {
+            let mut level = Level::open(version, &folder, path)?;
+            if !levels.is_empty() || level.has_usage()? {
+                levels.push(level);
             }
-        };
-        let stat = Reread::open(own.join(names.stat))?;
-        // The topmost group of version 2 has no such file: no limit.
-        let limits = std::iter::once(own)
-            .chain(groups)
-            .filter_map(|folder| Reread::open_if_there(folder.join(names.limit)).transpose())
-            .collect::<Result<_, _>>()?;
-        Ok(Self { version, membership, found_by, meminfo, usage, stat, limits })
+        }
+        if levels.is_empty() {
+            let why = "no group of this process has the memory controller";
+            return Err(unreadable(&root.join("proc/self/cgroup"), io::Error::new(io::ErrorKind::NotFound, why)));
+        }
+        Ok(Self { membership, found_by, meminfo, levels })
     }
 
-    /// Is the process still in this group?
+    /// Whether the process is still in this group.
     pub(super) fn is_current(&self) -> bool {
         self.membership.read(&mut [0; BUFFER_LEN]).is_ok_and(|now| now == self.found_by)
     }
 
-    pub(super) fn sample(&self) -> Result<MemorySample, MemoryError> {
+    /// The level of which the largest share of its limit is used; of equal ones the lowest. Without any limit: the
+    /// group's own memory.
+    pub(super) fn read(&mut self, figure: MemoryUsed) -> Result<MemoryReading, MemoryError> {
         let mut buffer = [0; BUFFER_LEN];
-        let usage = self.usage.parse(&mut buffer, "a number of bytes", number)?;
-        let stat = self.stat.parse(&mut buffer, Stat::expected(self.version), |text| Stat::read(self.version, text))?;
-        let mut smallest = stat.limit;
-        for limit in &self.limits {
-            let limit =
-                limit.parse(&mut buffer, Limit::expected(self.version), |text| Limit::read(self.version, text))?;
-            smallest = smallest.min(limit);
-        }
         let machine =
             self.meminfo.parse(&mut buffer, "a line \"MemTotal: <number> kB\"", |t| kib_line(t, "MemTotal"))?;
-        Ok(MemorySample {
-            used: usage.saturating_sub(stat.inactive_file),
-            limit: smallest.bytes().map(|b| b.min(machine)),
+        let mut worst: Option<MemoryReading> = None;
+        let mut smallest_limit = None;
+        // The last one that was read: a level holds at least as much as any below it.
+        let mut used = 0;
+        let mut last_read = 0;
+        let mut hierarchical_limit = None;
+        for (index, level) in self.levels.iter_mut().enumerate() {
+            let limit = level.limit(&mut buffer)?;
+            if (index == 0 || limit.is_some())
+                && let Some((snapshot, is_confirmed)) = level.snapshot(&mut buffer)?
+            {
+                last_read = index;
+                used = snapshot.used(figure, is_confirmed);
+                if index == 0 {
+                    hierarchical_limit = snapshot.stat.hierarchical_limit;
+                    worst = Some(MemorySample { used, limit: None }.into());
+                }
+            }
+            if let Some(limit) = limit {
+                smallest_limit = Some(smallest_limit.map_or(limit.bytes, |bytes: u64| bytes.min(limit.bytes)));
+                take_worse(&mut worst, limited(used, &limit, machine));
+            }
+        }
+        // Version 1 reports the smallest limit of all levels, also of those that a container cannot see. Such a level
+        // holds at least what the topmost visible one holds.
+        let topmost = self.levels.len().saturating_sub(1);
+        if let Some(bytes) = hierarchical_limit.filter(|&bytes| smallest_limit.is_none_or(|visible| bytes < visible))
+            && let Some(top) = self.levels.last_mut()
+        {
+            // Read once in a reading, because the confirmation counts readings.
+            if last_read < topmost
+                && let Some((snapshot, is_confirmed)) = top.snapshot(&mut buffer)?
+            {
+                used = snapshot.used(figure, is_confirmed);
+            }
+            let name = format!("memory.limit_in_bytes of a group above {}", top.path()).into();
+            take_worse(&mut worst, limited(used, &NamedLimit { bytes, name }, machine));
+        }
+        worst.ok_or_else(|| {
+            let why = "the group of this process no longer has the memory controller";
+            unreadable(Path::new("/proc/self/cgroup"), io::Error::new(io::ErrorKind::NotFound, why))
         })
     }
 }
 
-/// How the files of a group are called.
-struct Names {
-    usage: &'static str,
-    limit: &'static str,
-    stat: &'static str,
+/// A level with its limit, which cannot be larger than the machine's memory.
+fn limited(used: u64, limit: &NamedLimit, machine: u64) -> MemoryReading {
+    let reading = MemoryReading::from(MemorySample { used, limit: Some(limit.bytes.min(machine)) });
+    if limit.bytes <= machine {
+        return reading.at_level(limit.name.clone());
+    }
+    reading.at_level(format!("MemTotal, below {}", limit.name))
 }
 
-impl Names {
-    const fn of(version: Version) -> Self {
-        match version {
-            Version::V1 => Self { usage: "memory.usage_in_bytes", limit: "memory.limit_in_bytes", stat: "memory.stat" },
-            Version::V2 => Self { usage: "memory.current", limit: "memory.max", stat: "memory.stat" },
-        }
-    }
-}
-
-/// A limit in bytes; the largest number stands for none, so that the smaller one is the one that holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Limit(u64);
-
-impl Limit {
-    const NONE: Self = Self(u64::MAX);
-
-    const fn expected(version: Version) -> &'static str {
-        match version {
-            Version::V1 => "a number of bytes",
-            Version::V2 => "a number of bytes, or \"max\"",
-        }
-    }
-
-    fn read(version: Version, text: &[u8]) -> Option<Self> {
-        match version {
-            Version::V1 => number(text).map(Self::from_v1),
-            Version::V2 if text.trim_ascii() == b"max" => Some(Self::NONE),
-            Version::V2 => number(text).map(Self),
-        }
-    }
-
-    const fn from_v1(bytes: u64) -> Self {
-        if bytes >= V1_NO_LIMIT { Self::NONE } else { Self(bytes) }
-    }
-
-    fn bytes(self) -> Option<u64> {
-        (self != Self::NONE).then_some(self.0)
-    }
-}
-
-/// What `memory.stat` tells.
-#[derive(Debug, PartialEq, Eq)]
-struct Stat {
-    /// Bytes of file pages not used lately, of the group and all below it.
-    inactive_file: u64,
-    /// Version 1 tells the smallest limit of all groups above here too, also of those that a container cannot see.
-    limit: Limit,
-}
-
-impl Stat {
-    const fn expected(version: Version) -> &'static str {
-        match version {
-            Version::V1 => "a line \"total_inactive_file <number>\"",
-            Version::V2 => "a line \"inactive_file <number>\"",
-        }
-    }
-
-    fn read(version: Version, text: &[u8]) -> Option<Self> {
-        match version {
-            Version::V1 => Some(Self {
-                inactive_file: keyed(text, "total_inactive_file")?,
-                limit: keyed(text, "hierarchical_memory_limit").map_or(Limit::NONE, Limit::from_v1),
-            }),
-            Version::V2 => Some(Self { inactive_file: keyed(text, "inactive_file")?, limit: Limit::NONE }),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn version_1_has_no_limit_at_the_largest_page_of_any_page_size() {
-        for (text, limit) in [
-            ("9223372036854775807", None),
-            ("9223372036854771712\n", None),
-            ("9223372036854710272", None),
-            ("9223372036854710271", Some(9_223_372_036_854_710_271)),
-            ("0", Some(0)),
-        ] {
-            assert_eq!(Limit::read(Version::V1, text.as_bytes()).map(Limit::bytes), Some(limit), "{text}");
-        }
-        assert_eq!(Limit::read(Version::V1, b"max"), None);
-    }
-
-    #[test]
-    fn version_2_writes_max_for_none() {
-        assert_eq!(Limit::read(Version::V2, b"max\n"), Some(Limit::NONE));
-        assert_eq!(Limit::read(Version::V2, b"4096\n"), Some(Limit(4096)));
-        assert_eq!(Limit::read(Version::V2, b"maximum\n"), None);
-        assert_eq!(Limit::read(Version::V2, b""), None);
-    }
-
-    #[test]
-    fn version_1_takes_the_totals_and_the_limit_of_the_hierarchy() {
-        let text = b"inactive_file 1\nhierarchical_memory_limit 500\ntotal_inactive_file 7\n";
-        assert_eq!(Stat::read(Version::V1, text), Some(Stat { inactive_file: 7, limit: Limit(500) }));
-        assert_eq!(Stat::read(Version::V2, text), Some(Stat { inactive_file: 1, limit: Limit::NONE }));
-        assert_eq!(Stat::read(Version::V1, b"inactive_file 1\n"), None);
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_make_it_panic(text in proptest::collection::vec(any::<u8>(), 0..200)) {
-            for version in [Version::V1, Version::V2] {
-                Limit::read(version, &text);
-                Stat::read(version, &text);
-            }
-        }
+fn take_worse(worst: &mut Option<MemoryReading>, reading: MemoryReading) {
+    if worst.as_ref().is_none_or(|worst| is_worse(reading.sample, worst.sample)) {
+        *worst = Some(reading);
     }
 }

@@ -1,21 +1,22 @@
-//! Where this process's group and the groups above it are in the file system.
+//! The folders of this process's group and of the groups above it.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use tripline_runtime::MemoryError;
 
-use super::super::reread::{malformed, unreadable};
+use super::super::kernel_file::{malformed, unreadable};
 use super::tables::{self, Mount, Place, Version};
 
-/// How many folders are looked at, at most, to find the group of this process by its processes.
+/// At most so many folders are searched for the group that lists this process.
 const MAX_SEARCHED: usize = 10_000;
 
-/// The folders of a group and of all groups above it that can be seen, its own first.
+/// A group and all groups above it that are visible, its own first.
 #[derive(Debug)]
 pub(super) struct Location {
     pub(super) version: Version,
-    pub(super) groups: Vec<PathBuf>,
+    /// The folder of each group, and its path in the hierarchy for people.
+    pub(super) groups: Vec<(PathBuf, String)>,
 }
 
 /// Finds the group that `cgroup`, the text of `/proc/self/cgroup`, names. All paths are below `root`.
@@ -40,18 +41,33 @@ pub(super) fn locate(root: &Path, cgroup: &[u8]) -> Result<Location, MemoryError
     Ok(Location { version, groups })
 }
 
-/// The folders from the group up to the mount point; `None` where it is not found below this mount.
-fn groups(root: &Path, mount: &Mount, place: &Place) -> Option<Vec<PathBuf>> {
+/// The groups from the own one up to the mount point; `None` where it is not found below this mount.
+fn groups(root: &Path, mount: &Mount, place: &Place) -> Option<Vec<(PathBuf, String)>> {
     let top = folder(root, mount);
     let below = below(&mount.root, place)?;
     let own = if below.unnamed == 0 { top.join(&below.path) } else { find_by_process(&top, &below)? };
     let path = own.strip_prefix(&top).ok()?;
-    own.is_dir().then(|| path.ancestors().map(|path| top.join(path)).collect())
+    own.is_dir().then(|| path.ancestors().map(|path| (top.join(path), shown(mount, path))).collect())
 }
 
 /// The mount point, where the group is somewhere below it.
-fn top_if_above(root: &Path, mount: &Mount, place: &Place) -> Option<Vec<PathBuf>> {
-    below(&mount.root, place).filter(|below| below.unnamed > 0).map(|_| vec![folder(root, mount)])
+fn top_if_above(root: &Path, mount: &Mount, place: &Place) -> Option<Vec<(PathBuf, String)>> {
+    let is_above = below(&mount.root, place).is_some_and(|below| below.unnamed > 0);
+    is_above.then(|| vec![(folder(root, mount), shown(mount, Path::new("")))])
+}
+
+/// The path of a group in its hierarchy, for people: that of the mount's root, as far as this process can name it, and
+/// that below the mount. Control characters are escaped.
+fn shown(mount: &Mount, below: &Path) -> String {
+    let names = mount.root.names.iter().map(std::ffi::OsString::as_os_str).chain(below.iter());
+    let mut path = String::new();
+    for name in names {
+        path.push('/');
+        for char in name.to_string_lossy().chars() {
+            if char.is_control() { path.extend(char.escape_default()) } else { path.push(char) }
+        }
+    }
+    if path.is_empty() { "/".to_owned() } else { path }
 }
 
 fn folder(root: &Path, mount: &Mount) -> PathBuf {
@@ -106,6 +122,20 @@ mod tests {
 
     fn at(ups: usize, names: &[&str]) -> Place {
         Place { ups, names: names.iter().map(Into::into).collect() }
+    }
+
+    #[test]
+    fn a_group_is_shown_by_its_path_in_the_hierarchy() {
+        let mount = |root| Mount { version: Version::V2, root, point: "/mnt".into() };
+        for (root, below, expected) in [
+            (at(0, &[]), "", "/"),
+            (at(0, &[]), "a/b", "/a/b"),
+            (at(0, &["docker", "x"]), "", "/docker/x"),
+            (at(0, &["docker"]), "a\n\u{1b}[1m", "/docker/a\\n\\u{1b}[1m"),
+            (at(2, &[]), "kube/c1", "/kube/c1"),
+        ] {
+            assert_eq!(shown(&mount(root), Path::new(below)), expected);
+        }
     }
 
     #[test]

@@ -28,6 +28,7 @@ fn alert(incident: u64, stage: Stage) -> Alert {
             threshold: Latency::from_millis(100),
             trend: Trend::Steady,
             memory: None,
+            memory_level: None,
         },
         earlier: DeliveryHistory::default(),
         page: None,
