@@ -42,7 +42,7 @@ pub use incidents::alert::{
 pub use incidents::records::{CreatedAlert, OpenAlert, OpenIncident, StagingRecord};
 pub use incidents::staging_control::{PendingAlert, StagingControl};
 pub use memory::mock::MockMemory;
-pub use memory::{MemoryError, MemorySource};
+pub use memory::{MemoryError, MemoryReading, MemorySource};
 #[cfg(feature = "smol")]
 pub use supervisor::background::Background;
 pub use supervisor::shutdown::ShutdownHandle;
