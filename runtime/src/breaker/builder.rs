@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use tripline_core::{Breaker as Core, CapacityError, Policy};
 
-use crate::breaker::go_breaker_compat::GoBreakerCompat;
+use crate::breaker::Breaker;
+use crate::breaker::allowed_calls::AllowedCalls;
+use crate::breaker::inner::BreakerInner;
 use crate::breaker::name::BreakerName;
 use crate::breaker::rejection_counters::RejectionCounters;
-use crate::breaker::{Breaker, Inner};
 use crate::clock::Clock;
 use crate::hot_path::gate::Gate;
 use crate::hot_path::handoff::HandoffCell;
@@ -73,13 +74,13 @@ impl Builder {
         let core = Core::new(self.policy, self.seed)?;
         let shared = Shared::new(Gate::new(&core, self.stall_detection));
         Ok(Breaker {
-            inner: Arc::new(Inner {
+            inner: Arc::new(BreakerInner {
                 name: self.name,
                 clock: self.clock,
                 config_file: self.config_file,
                 stall_detection: self.stall_detection,
                 cell: HandoffCell::new(ExclusiveState::new(core, self.stall_detection, self.latency_histogram), shared),
-                classic: GoBreakerCompat::default(),
+                allowed_calls: AllowedCalls::default(),
                 rejection_counters: RejectionCounters::new(),
                 reports_dropped: AtomicU64::new(0),
                 supervisors: AtomicU64::new(0),

@@ -73,12 +73,12 @@ fn waited() -> Breaker {
     for _ in 0..2 {
         breaker.try_acquire().unwrap().finish(Instant::ZERO, long_ago, Outcome::Ok);
     }
-    assert_eq!(breaker.with_core(|core| core.state().kind()), StateKind::Open);
+    assert_eq!(breaker.inner.with_core(|core| core.state().kind()), StateKind::Open);
     breaker
 }
 
 fn kind(breaker: &Breaker) -> StateKind {
-    breaker.with_core(|core| core.state().kind())
+    breaker.inner.with_core(|core| core.state().kind())
 }
 
 fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
@@ -125,8 +125,8 @@ fn a_stale_permit_changes_nothing() {
         finish(stale, SLOW);
         thread.join().unwrap();
         let counted = |core: &mut Core<MAX_WINDOW>| core.counts().ok + core.counts().stale;
-        assert_eq!(breaker.with_core(counted), 1);
-        assert_eq!(breaker.with_core(|core| (core.samples(), core.state().kind())), (0, StateKind::Closed));
+        assert_eq!(breaker.inner.with_core(counted), 1);
+        assert_eq!(breaker.inner.with_core(|core| (core.samples(), core.state().kind())), (0, StateKind::Closed));
     });
 }
 
@@ -142,7 +142,7 @@ fn no_sample_is_lost_or_counted_twice() {
         call(&breaker, FAST);
         call(&breaker, FAST);
         thread.join().unwrap();
-        let seen = breaker.with_core(|core| (core.samples(), core.counts().ok));
+        let seen = breaker.inner.with_core(|core| (core.samples(), core.counts().ok));
         assert_eq!((seen, breaker.reports_dropped()), ((4, 4), 0));
     });
 }
@@ -186,7 +186,7 @@ fn reconfiguration_keeps_what_is_recorded_meanwhile() {
         });
         call(&breaker, SLOW);
         thread.join().unwrap();
-        let seen = breaker.with_core(|core| (core.samples(), core.samples_above(), core.counts().ok));
+        let seen = breaker.inner.with_core(|core| (core.samples(), core.samples_above(), core.counts().ok));
         assert_eq!(seen, (1, 0, 1));
     });
 }

@@ -74,6 +74,22 @@ impl ExclusiveState {
         done
     }
 
+    /// Takes a finished call into the histogram, where there is one: elsewhere it is one branch.
+    #[inline]
+    fn observe(&mut self, latency: Latency, outcome: Outcome) {
+        if self.histogram.is_some() {
+            self.observe_in_histogram(latency, outcome);
+        }
+    }
+
+    #[inline(never)] // keeps the inlined part small
+    fn observe_in_histogram(&mut self, latency: Latency, outcome: Outcome) {
+        let counts = outcome != Outcome::Ignored && self.core.state().kind() != StateKind::Disabled;
+        if let Some(histogram) = self.histogram.as_deref_mut().filter(|_| counts) {
+            histogram.record(latency);
+        }
+    }
+
     /// Takes what a permit tells, and with it the decision. O(1), as the core's.
     pub(crate) fn handle(&mut self, report: Report, epochs: &InFlightEpochs) {
         match report.ending {

@@ -1,6 +1,5 @@
 //! Where memory readings come from.
 
-mod forecast;
 pub(crate) mod mock;
 
 use std::{fmt, io};

@@ -12,13 +12,15 @@ use std::time::Duration;
 
 use event_listener::EventListener;
 use futures_lite::future;
-use tripline_core::{EscalationPolicy, Event, EventKind, Instant, MemoryState, Stage};
+use tripline_core::{EscalationPolicy, Event, EventKind, Instant, MemoryState, Observation, Stage};
 
-use crate::breaker::{Breaker, Supervised};
+use crate::breaker::Breaker;
+use crate::breaker::driver::Supervised;
 use crate::clock::Clock;
 use crate::dispatch::{Dispatcher, Outbox};
 use crate::incidents::alert::{Alert, DeliveryHistory, Snapshot};
-use crate::incidents::alert_stager::DueAlert;
+use crate::incidents::alert_stager::{DueAlert, Observed};
+use crate::incidents::records::StagingRecord;
 use crate::incidents::staging_control::StagingControl;
 use crate::memory::{MemoryError, MemorySource};
 use crate::supervisor::shutdown::ShutdownHandle;
@@ -95,7 +97,7 @@ impl Watched {
         let SupervisedBreaker { breaker, memory, sinks, staging, store, kept } = watch;
         let outbox = dispatcher.outbox(breaker.name(), &sinks, store, kept.as_ref());
         if let Some(kept) = kept.filter(|kept| kept.breaker == *breaker.name()) {
-            breaker.incident().resume(&breaker, &kept.staging, clock);
+            resume(&breaker, &kept.staging, clock);
         }
         Self {
             memory,
@@ -215,7 +217,13 @@ impl Watched {
     /// Hands over what people are to be told; tells when to look again, though nothing happens.
     fn stage_alerts(&self, clock: &dyn Clock) -> Option<Duration> {
         let policy = self.staging.policy();
-        let poll = self.breaker.incident().look(&self.breaker, policy, clock);
+        let poll = {
+            let mut stager = self.breaker.incident();
+            let (observation, sample_interval) =
+                self.breaker.read(|core| (Observation::of(core), core.policy().sample_interval));
+            let seen = Observed { breaker: self.breaker.name(), observation, sample_interval };
+            stager.poll(&seen, policy, clock.system_time())
+        };
         let alerts: Vec<Alert> = poll.due.iter().map(|due| self.alert(due, &policy, clock)).collect();
         self.outbox.record(&alerts, poll.record);
         self.staging.set_pending(self.breaker.name(), poll.pending);
@@ -238,6 +246,25 @@ impl Watched {
             page: None,
         }
     }
+}
+
+/// Goes on with the incident of an earlier process, unless this breaker's alerts are staged already.
+fn resume(breaker: &Breaker, record: &StagingRecord, clock: &dyn Clock) {
+    let mut stager = breaker.incident();
+    if !stager.start_use() {
+        return;
+    }
+    if let Some(open) = &record.open {
+        breaker.resume_incident(open.cause, open.trip);
+        tracing::info!(
+            breaker = breaker.name().as_str(),
+            incident = record.last_incident,
+            cause = open.cause.as_str(),
+            "an incident from before the restart goes on"
+        );
+    }
+    let (latest, incident) = breaker.read(|core| (core.latest(), core.incident()));
+    stager.resume(record, latest, incident, clock.system_time());
 }
 
 /// Nothing is looked after more often than this.
