@@ -29,6 +29,7 @@ pub use breaker::name::{BreakerName, InvalidName};
 pub use breaker::permit::{OwnedPermit, OwnedTimedPermit, Permit, PermitOn, TimedPermit, TimedPermitOn};
 pub use breaker::registry::{DuplicateName, Registry};
 pub use breaker::rejection::{CallError, Rejection};
+pub use breaker::supervision::Supervision;
 #[cfg(feature = "tsc")]
 pub use clock::tsc::TscClock;
 pub use clock::{Clock, SystemClock};

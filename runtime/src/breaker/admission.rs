@@ -101,7 +101,10 @@ impl BreakerInner {
     #[cold]
     fn begin_epoch(&self, now: Instant) {
         // If the core is owned, its owner may do it; an epoch that is a little longer does no harm.
-        let _ = self.cell.try_with(|exclusive| self.shared().begin_epoch(exclusive, now));
+        let _ = self.cell.try_with(|exclusive| {
+            let now = self.confirm(exclusive, now);
+            self.shared().begin_epoch(exclusive, now);
+        });
         self.shared().notify_if_changed();
     }
 
@@ -118,7 +121,10 @@ impl BreakerInner {
     /// Acquires a probe. Never waits: while other threads own the core all the time, they acquire the probes.
     fn ask_core(&self, now: Instant) -> Result<Generation, CoreRejection> {
         for _ in 0..TRIES {
-            let answer = self.cell.try_with(|exclusive| self.shared().admit(exclusive, now));
+            let answer = self.cell.try_with(|exclusive| {
+                let now = self.confirm(exclusive, now);
+                self.shared().admit(exclusive, now)
+            });
             if let Some(answer) = answer {
                 self.shared().notify_if_changed();
                 return answer;

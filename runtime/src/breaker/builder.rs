@@ -9,6 +9,7 @@ use crate::breaker::allowed_calls::AllowedCalls;
 use crate::breaker::inner::BreakerInner;
 use crate::breaker::name::BreakerName;
 use crate::breaker::rejection_counters::RejectionCounters;
+use crate::breaker::supervision::SupervisionRecord;
 use crate::clock::Clock;
 use crate::hot_path::gate::Gate;
 use crate::hot_path::handoff::HandoffCell;
@@ -83,7 +84,7 @@ impl Builder {
                 allowed_calls: AllowedCalls::default(),
                 rejection_counters: RejectionCounters::new(),
                 reports_dropped: AtomicU64::new(0),
-                supervisors: AtomicU64::new(0),
+                supervision: SupervisionRecord::default(),
                 forecast: Mutex::new(None),
                 incident: Mutex::default(),
             }),

@@ -1,20 +1,20 @@
 //! The inputs that keep a breaker going, for the supervisor or a driver of your own.
 
-use std::time::Duration;
-
 use event_listener::EventListener;
-use tripline_core::{Breaker as Core, Event, IncidentCause, Instant, MemorySample, TripReason};
+use tripline_core::{Breaker as Core, Event, IncidentCause, Instant, TripReason};
 
 use crate::breaker::Breaker;
+use crate::breaker::supervision::Supervision;
 use crate::hot_path::stall_detector::Now;
 use crate::incidents::alert_stager::AlertStager;
-use crate::sync::{MutexGuard, Ordering, lock};
+use crate::sync::{MutexGuard, lock};
 
 /// Driving, for the supervisor or a driver of your own.
 impl Breaker {
     /// Lets time pass: calls in flight become stalled, samples age, a lost probe is given up, an incident ends.
     pub fn handle_timeout(&self, now: Instant) {
         self.inner.with_exclusive(|exclusive, epochs| {
+            let now = self.inner.confirm(exclusive, now);
             exclusive.count_stalled(Now::Clock(now), epochs);
             exclusive.core.handle_timeout(now);
         });
@@ -24,42 +24,6 @@ impl Breaker {
     /// [`stall_detection`](crate::Builder::stall_detection) off.
     pub fn handle_stalled(&self, now: Instant, count: u16) {
         self.inner.with_core(|core| core.handle_stalled(now, core.generation(), count));
-    }
-
-    /// Takes a reading of memory; `None` = it could not be read. Where the policy has a `memory_horizon`, this also forecasts
-    /// when memory is exhausted, which takes about 10 µs without owning the core.
-    pub fn handle_memory(&self, now: Instant, sample: Option<MemorySample>) {
-        let horizon = self.inner.with_core(|core| {
-            match sample {
-                Some(sample) => core.handle_memory(now, sample),
-                None => core.handle_memory_lost(now),
-            }
-            core.memory_horizon()
-        });
-        let runs_out = self.forecast(now, sample, horizon);
-        self.inner.with_core(|core| {
-            if runs_out || core.is_memory_running_out() {
-                core.handle_memory_forecast(now, runs_out);
-            }
-        });
-    }
-
-    /// A reading that failed leaves the forecast as it was; the core knows that memory is unknown.
-    fn forecast(&self, now: Instant, sample: Option<MemorySample>, horizon: Duration) -> bool {
-        let mut forecast = lock(&self.inner.forecast);
-        if horizon.is_zero() {
-            *forecast = None;
-        }
-        let Some(sample) = sample.filter(|_| !horizon.is_zero()) else { return false };
-        forecast.get_or_insert_default().handle(now, sample, horizon).is_some()
-    }
-
-    /// The time until memory reaches its limit at its present rate; `None` where it does not within the policy's
-    /// `memory_horizon`, and where that is unknown.
-    pub fn memory_exhausted_in(&self) -> Option<Duration> {
-        let at = lock(&self.inner.forecast).as_ref()?.exhausted_at()?;
-        let left = at.since(self.inner.clock.now());
-        self.read(Core::is_memory_running_out).then_some(left)
     }
 
     /// When [`Breaker::handle_timeout`] is due at the latest, if nothing else happens.
@@ -72,20 +36,23 @@ impl Breaker {
         self.inner.with_core(Core::poll_event)
     }
 
-    /// Resolves when an event happens after this call.
+    /// Resolves when an event happens, or the policy is changed, after this call.
     pub fn changed(&self) -> EventListener {
         self.inner.shared().listen()
     }
 
     /// Whether a supervisor looks after this breaker; without one, memory and alerts do not work.
     pub fn is_supervised(&self) -> bool {
-        // Acquire pairs with the Release in `Supervised`.
-        self.inner.supervisors.load(Ordering::Acquire) > 0
+        self.inner.supervision.is_supervised()
+    }
+
+    /// Whether a supervisor looks after this breaker and keeps up. Reads the clock; owns nothing.
+    pub fn supervision(&self) -> Supervision {
+        self.inner.supervision.at(self.inner.clock.now())
     }
 
     pub(crate) fn supervise(&self) -> Supervised {
-        // Release pairs with the Acquire in `is_supervised`.
-        self.inner.supervisors.fetch_add(1, Ordering::Release);
+        self.inner.supervision.enter(self.inner.clock.now());
         Supervised { breaker: self.clone() }
     }
 
@@ -105,9 +72,20 @@ pub(crate) struct Supervised {
     breaker: Breaker,
 }
 
+impl Supervised {
+    /// A look begins, at this breaker or another one of the same supervisor.
+    pub(crate) fn look_begins(&self, now: Instant) {
+        self.breaker.inner.supervision.look_begins(now);
+    }
+
+    /// The look is over; `None` = the next one waits for a change.
+    pub(crate) fn look_ends(&self, next: Option<Instant>) {
+        self.breaker.inner.supervision.look_ends(next);
+    }
+}
+
 impl Drop for Supervised {
     fn drop(&mut self) {
-        // Release pairs with the Acquire in `is_supervised`.
-        self.breaker.inner.supervisors.fetch_sub(1, Ordering::Release);
+        self.breaker.inner.supervision.leave();
     }
 }

@@ -7,6 +7,7 @@ use tripline_core::{Breaker as Core, Instant, MemoryForecast};
 use crate::breaker::allowed_calls::AllowedCalls;
 use crate::breaker::name::BreakerName;
 use crate::breaker::rejection_counters::RejectionCounters;
+use crate::breaker::supervision::SupervisionRecord;
 use crate::clock::Clock;
 use crate::hot_path::handoff::HandoffCell;
 use crate::hot_path::in_flight::InFlightEpochs;
@@ -27,8 +28,7 @@ pub(crate) struct BreakerInner {
     pub(crate) allowed_calls: AllowedCalls,
     pub(crate) rejection_counters: RejectionCounters,
     pub(crate) reports_dropped: AtomicU64,
-    /// Supervisors that run now.
-    pub(crate) supervisors: AtomicU64,
+    pub(crate) supervision: SupervisionRecord,
     /// Only while the policy has a `memory_horizon`. Boxed, so that a breaker without one stays small.
     pub(crate) forecast: Mutex<Option<Box<MemoryForecast>>>,
     /// Which alerts were staged. Here and not in the supervisor, so that a new supervisor goes on from it.
@@ -62,6 +62,7 @@ impl BreakerInner {
     pub(crate) fn read<R>(&self, read: impl FnOnce(&Core<MAX_WINDOW>) -> R) -> R {
         let now = self.clock.now();
         self.with_exclusive(|exclusive, epochs| {
+            let now = self.confirm(exclusive, now);
             exclusive.count_stalled(Now::Clock(now), epochs);
             exclusive.core.handle_timeout(now);
             // Published before `read`, which may panic.
@@ -70,10 +71,21 @@ impl BreakerInner {
         })
     }
 
-    /// Acts on the core at a reading of the clock, with an up-to-date count of stalled calls.
+    /// Acts on the core at a reading of the clock. Calls that are no longer stalled are taken off before.
     pub(crate) fn operate<R>(&self, act: impl FnOnce(&mut Core<MAX_WINDOW>, Instant) -> R) -> R {
         let now = self.clock.now();
-        self.with_core(|core| act(core, now))
+        self.with_exclusive(|exclusive, epochs| {
+            let now = self.confirm(exclusive, now);
+            exclusive.lower_stalled(Now::Clock(now), epochs);
+            act(&mut exclusive.core, now)
+        })
+    }
+
+    /// Reads the clock again if `now` lies so far behind that the core would suspect a clock that was set back. The thread may
+    /// have been descheduled since it read `now`; a reading that is taken while owning the core is never overtaken.
+    #[inline]
+    pub(crate) fn confirm(&self, exclusive: &ExclusiveState, now: Instant) -> Instant {
+        if self.shared().is_far_behind(exclusive, now) { self.clock.now() } else { now }
     }
 }
 

@@ -7,6 +7,7 @@ mod call;
 pub(crate) mod driver;
 mod go_breaker_compat;
 mod inner;
+mod memory;
 pub(crate) mod name;
 mod operator;
 pub(crate) mod permit;
@@ -14,6 +15,7 @@ mod recording;
 pub(crate) mod registry;
 pub(crate) mod rejection;
 mod rejection_counters;
+pub(crate) mod supervision;
 mod view;
 
 use std::fmt;

@@ -3,6 +3,7 @@
 use tripline_core::{Breaker as Core, CapacityError, Policy};
 
 use crate::breaker::Breaker;
+use crate::hot_path::stall_detector::Now;
 
 /// Operation. Each takes effect before the method returns.
 impl Breaker {
@@ -11,7 +12,17 @@ impl Breaker {
     /// # Errors
     /// [`CapacityError`] where the window is larger than [`MAX_WINDOW`](crate::MAX_WINDOW); then nothing changes.
     pub fn set_policy(&self, policy: &Policy) -> Result<(), CapacityError> {
-        self.inner.operate(|core, now| core.handle_policy(now, policy))
+        let now = self.inner.clock.now();
+        self.inner.with_exclusive(|exclusive, epochs| {
+            let now = self.inner.confirm(exclusive, now);
+            exclusive.core.handle_policy(now, policy)?;
+            // Calls that hang are held against the new threshold before any rule is.
+            exclusive.count_stalled(Now::Clock(now), epochs);
+            Ok(())
+        })?;
+        // The supervisor samples memory and looks for stalled calls at the new intervals.
+        self.inner.shared().wake();
+        Ok(())
     }
 
     /// Closes the breaker, clears the window, undoes simulations and ends the incident. A disabled one stays disabled.

@@ -69,8 +69,8 @@ impl Admission {
     }
 }
 
-/// A reading that lies this far behind means that the clock was set back; the core must see it.
-const JUMP: Duration = Duration::from_secs(1);
+/// A reading that lies this far behind means that the clock was set back, or is an old one; the core must see it.
+pub(crate) const JUMP: Duration = Duration::from_secs(1);
 
 impl Gate {
     pub(crate) fn new<const N: usize>(core: &Core<N>, is_tracking: bool) -> Self {

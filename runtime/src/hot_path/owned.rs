@@ -90,8 +90,9 @@ impl ExclusiveState {
         }
     }
 
-    /// Takes what a permit tells, and with it the decision. O(1), as the core's.
+    /// Takes a report, and with it the decision. O(1), as the core's.
     pub(crate) fn handle(&mut self, report: Report, epochs: &InFlightEpochs) {
+        self.lower_stalled(Now::EndOfCall(report.end), epochs);
         match report.ending {
             Ending::Finished(outcome, latency) => {
                 self.observe(latency, outcome);
@@ -111,7 +112,19 @@ impl ExclusiveState {
         self.count_stalled(Now::EndOfCall(end), epochs);
     }
 
-    /// Tells the core how many calls hang at `now`.
+    /// Takes off the core's count of stalled calls those that are no longer stalled: too old, or slow no more under a raised
+    /// threshold. Before anything that evaluates the rules, so that none is evaluated on an outdated count. Newly stalled calls
+    /// are not added: they may be finishing with the very report that comes next.
+    pub(crate) fn lower_stalled(&mut self, now: Now, epochs: &InFlightEpochs) {
+        if self.core.stalled() > 0
+            && let Some((rule, count)) = self.look(now, epochs)
+            && count < self.core.stalled()
+        {
+            self.core.handle_stalled(now.instant(), rule.generation, count);
+        }
+    }
+
+    /// Gives the core the number of stalled calls at `now`.
     pub(crate) fn count_stalled(&mut self, now: Now, epochs: &InFlightEpochs) {
         if let Some((rule, count)) = self.look(now, epochs)
             && (count > 0 || self.core.stalled() > 0)
@@ -150,8 +163,8 @@ impl ExclusiveState {
         [self.core.poll_timeout(), look].into_iter().flatten().min()
     }
 
-    /// Makes a short report whole again: its end is within 6 days of the latest instant known, and its generation is this one
-    /// or a past one.
+    /// Makes a short report whole again: its end is within 104 days of the latest instant known, and its generation is this one
+    /// or a past one. The end is rounded down to 16 µs; the latency is exact.
     pub(crate) fn unpack(&self, record: Record) -> Report {
         let latest = self.core.on_clock(self.core.latest()).as_nanos() >> TICK_SHIFT;
         let ahead = ((record.extra >> EpochMark::BITS).wrapping_sub(latest) << EpochMark::BITS).cast_signed();
@@ -188,8 +201,8 @@ const GENERATION_SHIFT: u32 = 4;
 const GENERATION_MASK: u64 = (1 << 28) - 1;
 const LATENCY_SHIFT: u32 = 32;
 
-/// Its first word: 40 bits of time in ticks of 1,024 ns (13 days), 24 of the epoch.
-const TICK_SHIFT: u32 = 10;
+/// Its first word: 40 bits of time in ticks of 16,384 ns (208 days), 24 of the epoch.
+const TICK_SHIFT: u32 = 14;
 
 impl Report {
     #[inline]

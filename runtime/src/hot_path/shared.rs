@@ -4,7 +4,7 @@ use event_listener::{Event as Notification, EventListener};
 use tripline_core::{Generation, Instant, Latency, Outcome, Rejection as CoreRejection};
 
 use crate::hot_path::call_token::CallToken;
-use crate::hot_path::gate::Gate;
+use crate::hot_path::gate::{Gate, JUMP};
 use crate::hot_path::handoff::{Apply, OwnerGuard, Record};
 use crate::hot_path::in_flight::InFlightEpochs;
 use crate::hot_path::owned::{Ending, ExclusiveState, Report};
@@ -60,6 +60,12 @@ impl Shared {
         // The first notification allocates; after this none does.
         changed.notify(0);
         Self { gate, epochs: InFlightEpochs::new(), is_dirty: AtomicBool::new(false), changed }
+    }
+
+    /// Whether a clock that shows `now` was set back, or this reading is an old one.
+    pub(crate) fn is_far_behind(&self, exclusive: &ExclusiveState, now: Instant) -> bool {
+        let latest = exclusive.core.on_clock(exclusive.core.latest());
+        latest.since(now) >= JUMP || self.gate.rejected_later_than(now).is_some()
     }
 
     /// Asks the core.

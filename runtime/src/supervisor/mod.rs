@@ -41,12 +41,13 @@ struct Watched {
     breaker: Breaker,
     memory: Option<Arc<dyn MemorySource>>,
     memory_due: Instant,
+    memory_interval: Duration,
     memory_known: Option<bool>,
     memory_state: Option<MemoryState>,
     staging: StagingControl,
     outbox: Outbox,
     events_dropped: u32,
-    _supervised: Supervised,
+    supervised: Supervised,
 }
 
 /// Makes a supervisor for these breakers and the dispatcher of their alerts; both run until `stop`.
@@ -75,7 +76,9 @@ impl Supervisor {
                 break;
             }
             let now = self.clock.now();
+            self.watched.iter().for_each(|watched| watched.supervised.look_begins(now));
             let next = self.watched.iter_mut().filter_map(|watched| watched.look_after(now, &*self.clock)).min();
+            self.watched.iter().for_each(|watched| watched.supervised.look_ends(next));
             let sleep = async {
                 match next {
                     Some(deadline) => self.clock.sleep_until(deadline).await,
@@ -102,12 +105,13 @@ impl Watched {
         Self {
             memory,
             memory_due: Instant::ZERO,
+            memory_interval: Duration::ZERO,
             memory_known: None,
             memory_state: None,
             staging,
             outbox,
             events_dropped: 0,
-            _supervised: breaker.supervise(),
+            supervised: breaker.supervise(),
             breaker,
         }
     }
@@ -121,6 +125,10 @@ impl Watched {
         // A clock that was set back must not put off the next reading.
         let interval = self.breaker.read(|core| core.policy().sample_interval).max(MIN_SLEEP);
         self.memory_due = self.memory_due.min(now + interval);
+        if std::mem::replace(&mut self.memory_interval, interval) != interval {
+            // The last reading is believed for a time that depends on the interval: reads at once.
+            self.memory_due = now;
+        }
         if now >= self.memory_due {
             self.sample_memory(clock);
             // Reading may have taken a while, and so may the breakers before this one.

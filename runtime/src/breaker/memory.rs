@@ -1,0 +1,51 @@
+//! Readings of memory, and the forecast that is made of them.
+
+use std::time::Duration;
+
+use tripline_core::{Breaker as Core, Instant, MemorySample};
+
+use crate::breaker::Breaker;
+use crate::hot_path::stall_detector::Now;
+use crate::sync::lock;
+
+impl Breaker {
+    /// Takes a reading of memory; `None` = it could not be read. Where the policy has a `memory_horizon`, this also forecasts
+    /// when memory is exhausted, which takes about 10 µs without owning the core.
+    pub fn handle_memory(&self, now: Instant, sample: Option<MemorySample>) {
+        let horizon = self.inner.with_exclusive(|exclusive, epochs| {
+            let now = self.inner.confirm(exclusive, now);
+            exclusive.lower_stalled(Now::Clock(now), epochs);
+            match sample {
+                Some(sample) => exclusive.core.handle_memory(now, sample),
+                None => exclusive.core.handle_memory_lost(now),
+            }
+            exclusive.core.memory_horizon()
+        });
+        let runs_out = self.forecast(now, sample, horizon);
+        self.inner.with_exclusive(|exclusive, epochs| {
+            if runs_out || exclusive.core.is_memory_running_out() {
+                let now = self.inner.confirm(exclusive, now);
+                exclusive.lower_stalled(Now::Clock(now), epochs);
+                exclusive.core.handle_memory_forecast(now, runs_out);
+            }
+        });
+    }
+
+    /// A reading that failed leaves the forecast as it was; the core knows that memory is unknown.
+    fn forecast(&self, now: Instant, sample: Option<MemorySample>, horizon: Duration) -> bool {
+        let mut forecast = lock(&self.inner.forecast);
+        if horizon.is_zero() {
+            *forecast = None;
+        }
+        let Some(sample) = sample.filter(|_| !horizon.is_zero()) else { return false };
+        forecast.get_or_insert_default().handle(now, sample, horizon).is_some()
+    }
+
+    /// The time until memory reaches its limit at its present rate; `None` where it does not within the policy's
+    /// `memory_horizon`, and where that is unknown.
+    pub fn memory_exhausted_in(&self) -> Option<Duration> {
+        let at = lock(&self.inner.forecast).as_ref()?.exhausted_at()?;
+        let left = at.since(self.inner.clock.now());
+        self.read(Core::is_memory_running_out).then_some(left)
+    }
+}
