@@ -41,6 +41,14 @@ impl TryFrom<String> for BreakerName {
     }
 }
 
+impl std::str::FromStr for BreakerName {
+    type Err = InvalidName;
+
+    fn from_str(name: &str) -> Result<Self, InvalidName> {
+        Self::new(name)
+    }
+}
+
 impl From<BreakerName> for String {
     fn from(name: BreakerName) -> Self {
         name.as_str().to_owned()

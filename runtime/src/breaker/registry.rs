@@ -7,7 +7,8 @@ use crate::breaker::Breaker;
 use crate::breaker::name::BreakerName;
 use crate::sync::{Arc, Mutex, lock};
 
-/// The breakers of a process, by name. Clones share the same breakers.
+/// The breakers of a process, by name. Clones share the same breakers. Every method takes a lock for O(log n), and none is on the
+/// path of a call.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
     breakers: Arc<Mutex<BTreeMap<BreakerName, Breaker>>>,
@@ -30,6 +31,45 @@ impl Registry {
         }
         breakers.insert(breaker.name().clone(), breaker);
         Ok(())
+    }
+
+    /// The breaker of this name; where there is none, the one that `make` makes under it is added. `make` runs at most once, while
+    /// other threads wait for the registry, which it must not use.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// use tripline_runtime::{Breaker, BreakerName, Registry, SystemClock};
+    ///
+    /// let registry = Registry::new();
+    /// let clock = Arc::new(SystemClock::new());
+    /// let make = |name| Breaker::builder(clock.clone()).name(name).build();
+    /// let first = registry.get_or_insert_with(BreakerName::new("tenant-7")?, make)?;
+    /// first.force_open();
+    /// let second = registry.get_or_insert_with(BreakerName::new("tenant-7")?, make)?;
+    /// assert!(second.try_start().is_err(), "it is the same breaker");
+    /// assert!(registry.remove("tenant-7").is_some() && registry.find("tenant-7").is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// That of `make`; then nothing is added.
+    pub fn get_or_insert_with<E>(
+        &self,
+        name: BreakerName,
+        make: impl FnOnce(BreakerName) -> Result<Breaker, E>,
+    ) -> Result<Breaker, E> {
+        let mut breakers = lock(&self.breakers);
+        if let Some(breaker) = breakers.get(&name) {
+            return Ok(breaker.clone());
+        }
+        let breaker = make(name.clone())?;
+        breakers.insert(name, breaker.clone());
+        Ok(breaker)
+    }
+
+    /// Removes the breaker of this name. Handles of it, and its supervisor, go on.
+    pub fn remove(&self, name: &str) -> Option<Breaker> {
+        lock(&self.breakers).remove(name)
     }
 
     /// The breaker of this name.

@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use tripline_core::{CapacityError, EscalationPolicy, Instant, Outcome, Policy};
 
-use super::{ManualClock, RecordingSink, executor::Executor};
+use super::clock::ManualClock;
+use super::executor::Executor;
+use super::sink::RecordingSink;
+use super::traffic::Traffic;
 use crate::breaker::Breaker;
+use crate::breaker::name::BreakerName;
 use crate::clock::Clock as _;
 use crate::incidents::staging_control::StagingControl;
 use crate::memory::mock::MockMemory;
@@ -41,6 +45,16 @@ pub struct Subject {
     pub stop: ShutdownHandle,
 }
 
+/// How many calls of [`World::drive`] were admitted and rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct TrafficAnswers {
+    /// Calls that were made.
+    pub admitted: u64,
+    /// Calls that were not.
+    pub rejected: u64,
+}
+
 impl World {
     /// An empty world whose clock shows 1 s.
     pub fn new(seed: u64) -> Self {
@@ -57,7 +71,7 @@ impl World {
         self.clock.now()
     }
 
-    /// A supervised breaker with memory and alerts of its own.
+    /// A supervised breaker named `default`, with memory and alerts of its own.
     ///
     /// # Errors
     /// [`CapacityError`] where the policy's window is too large.
@@ -65,13 +79,37 @@ impl World {
         self.staged_breaker(policy, EscalationPolicy::default())
     }
 
+    /// As [`World::breaker`], with a name, for worlds of several breakers.
+    ///
+    /// ```
+    /// use tripline_runtime::core::{Policy, StateKind};
+    /// use tripline_runtime::test_util::World;
+    ///
+    /// let world = World::new(1);
+    /// let payments = world.breaker_named("payments".parse()?, Policy::default())?;
+    /// let search = world.breaker_named("search".parse()?, Policy::default())?;
+    /// payments.breaker.force_open();
+    /// assert_eq!(search.breaker.state(), StateKind::Closed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`CapacityError`] where the policy's window is too large.
+    pub fn breaker_named(&self, name: BreakerName, policy: Policy) -> Result<Subject, CapacityError> {
+        self.subject(name, policy, EscalationPolicy::default())
+    }
+
     /// As [`World::breaker`], with alerts in stages.
     ///
     /// # Errors
     /// [`CapacityError`] where the policy's window is too large.
     pub fn staged_breaker(&self, policy: Policy, staging: EscalationPolicy) -> Result<Subject, CapacityError> {
+        self.subject(BreakerName::default(), policy, staging)
+    }
+
+    fn subject(&self, name: BreakerName, policy: Policy, staging: EscalationPolicy) -> Result<Subject, CapacityError> {
         let staging = StagingControl::new(staging);
-        let breaker = Breaker::builder(self.clock.clone()).policy(policy).seed(self.seed).build()?;
+        let breaker = Breaker::builder(self.clock.clone()).name(name).policy(policy).seed(self.seed).build()?;
         let memory = Arc::new(MockMemory::default());
         let alerts = Arc::new(RecordingSink::default());
         let watch = SupervisedBreaker::new(breaker.clone()).memory(memory.clone()).sink(alerts.clone());
@@ -107,6 +145,45 @@ impl World {
         });
         self.run_until_idle();
         true
+    }
+
+    /// Sends traffic to `breaker` for `span`. Calls that are still in flight then end later.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_runtime::core::{Policy, Ratio, StateKind};
+    /// use tripline_runtime::test_util::{Traffic, World};
+    ///
+    /// let world = World::new(1);
+    /// let mut policy = Policy::default();
+    /// policy.failure_rate_threshold = Ratio::from_percent(50);
+    /// let subject = world.breaker(policy)?;
+    ///
+    /// let mut healthy = Traffic::new(7, 50.0, Duration::from_millis(20));
+    /// let answers = world.drive(&subject.breaker, &mut healthy, Duration::from_secs(60));
+    /// assert_eq!((answers.rejected, subject.breaker.state()), (0, StateKind::Closed));
+    ///
+    /// let mut failing = healthy.failed(Ratio::from_percent(90));
+    /// let answers = world.drive(&subject.breaker, &mut failing, Duration::from_secs(10));
+    /// assert!(answers.rejected > answers.admitted, "{answers:?}");
+    /// # Ok::<(), tripline_runtime::core::CapacityError>(())
+    /// ```
+    pub fn drive(&self, breaker: &Breaker, traffic: &mut Traffic, span: Duration) -> TrafficAnswers {
+        let end = self.now() + span;
+        let mut answers = TrafficAnswers::default();
+        for call in traffic {
+            let left = end.since(self.now());
+            if call.gap > left {
+                self.advance(left);
+                break;
+            }
+            self.advance(call.gap);
+            match self.request(breaker, call.latency, call.outcome) {
+                true => answers.admitted += 1,
+                false => answers.rejected += 1,
+            }
+        }
+        answers
     }
 
     /// Runs whatever can run without time passing.

@@ -1,6 +1,9 @@
 //! Models of the shared breaker, run by loom through every interleaving of the shipped code (up to a bound of preemptions).
 //!
-//! `RUSTFLAGS="--cfg tripline_loom" cargo test -p tripline-runtime --release --lib -- models`
+//! `RUSTFLAGS="--cfg tripline_loom" cargo test -p tripline-runtime --release --lib -- loom_tests`
+
+mod gate;
+mod in_flight;
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -8,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use loom::thread;
-use tripline_core::{Breaker as Core, Instant, Latency, Outcome, Policy, RejectionReason, StateKind};
+use tripline_core::{Breaker as Core, Confidence, Instant, Latency, Outcome, Policy, RejectionReason, StateKind};
 
 use crate::breaker::Breaker;
 use crate::breaker::permit::OwnedPermit;
@@ -47,8 +50,14 @@ fn policy() -> Policy {
     policy.latency_threshold = Latency::from_millis(100);
     policy.latency_window_size = NonZeroU16::new(8).unwrap();
     policy.minimum_samples = Some(2);
+    policy.trip_confidence = Confidence::new(0.0).unwrap();
     policy.half_open_max_calls = 1;
     policy
+}
+
+/// A breaker that tracks calls in flight.
+fn tracked() -> Breaker {
+    Breaker::builder(Arc::new(StoppedClock(now()))).policy(policy()).build().unwrap()
 }
 
 fn breaker() -> Breaker {
@@ -150,7 +159,7 @@ fn no_sample_is_lost_or_counted_twice() {
 #[test]
 fn calls_in_flight_are_counted_once_also_where_an_epoch_ends_meanwhile() {
     check(2, || {
-        let breaker = Breaker::builder(Arc::new(StoppedClock(now()))).policy(policy()).build().unwrap();
+        let breaker = tracked();
         let other = breaker.clone();
         let thread = thread::spawn(move || other.try_start_owned().unwrap());
         breaker.handle_timeout(now());
