@@ -14,6 +14,9 @@ use tripline_runtime::core::{
 use tripline_runtime::test_util::{ManualClock, World};
 use tripline_runtime::{Breaker, Clock};
 
+type Input = fn(&Breaker);
+type TimedInput = fn(&Breaker, Instant);
+
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
@@ -100,7 +103,7 @@ fn calls_that_hang_for_longer_than_the_maximum_age_do_not_open_it() {
 /// that hang are too old to count, so memory alone is the reason.
 #[test]
 fn no_input_evaluates_the_rules_on_calls_that_no_longer_count() {
-    let inputs: [(&str, fn(&Breaker, Instant)); 2] = [
+    let inputs: [(&str, TimedInput); 2] = [
         ("a reading of memory", |breaker, now| {
             breaker.handle_memory(now, Some(MemorySample { used: 100, limit: Some(100) }));
         }),
@@ -174,7 +177,7 @@ impl Lagging {
 
 #[test]
 fn two_old_readings_in_a_row_are_no_clock_that_was_set_back() {
-    let inputs: [(&str, fn(&Breaker)); 4] = [
+    let inputs: [(&str, Input); 4] = [
         ("a call that starts", |breaker| drop(breaker.try_start())),
         ("a status that is read", |breaker| assert_eq!(breaker.read(Core::samples), 0)),
         ("an operator", Breaker::enable),

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use tripline_core::CapacityError;
+
 use crate::breaker::Breaker;
+use crate::breaker::builder::Builder;
 use crate::breaker::name::BreakerName;
 use crate::sync::{Arc, Mutex, lock};
 
@@ -33,36 +36,35 @@ impl Registry {
         Ok(())
     }
 
-    /// The breaker of this name; where there is none, the one that `make` makes under it is added. `make` runs at most once, while
-    /// other threads wait for the registry, which it must not use.
+    /// The breaker of this name; where there is none, the one that `builder` describes is made and added under the name. `builder` runs
+    /// at most once, while other threads wait for the registry, which it must not use.
     ///
     /// ```
     /// # use std::sync::Arc;
-    /// use tripline_runtime::{Breaker, BreakerName, Registry, SystemClock};
+    /// use tripline_runtime::{Breaker, Registry, SystemClock};
     ///
     /// let registry = Registry::new();
     /// let clock = Arc::new(SystemClock::new());
-    /// let make = |name| Breaker::builder(clock.clone()).name(name).build();
-    /// let first = registry.get_or_insert_with(BreakerName::new("tenant-7")?, make)?;
+    /// let first = registry.get_or_insert_with("tenant-7".parse()?, || Breaker::builder(clock.clone()))?;
     /// first.force_open();
-    /// let second = registry.get_or_insert_with(BreakerName::new("tenant-7")?, make)?;
+    /// let second = registry.get_or_insert_with("tenant-7".parse()?, || Breaker::builder(clock.clone()))?;
     /// assert!(second.try_start().is_err(), "it is the same breaker");
     /// assert!(registry.remove("tenant-7").is_some() && registry.find("tenant-7").is_none());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// That of `make`; then nothing is added.
-    pub fn get_or_insert_with<E>(
+    /// That of [`Builder::build`]; then nothing is added.
+    pub fn get_or_insert_with(
         &self,
         name: BreakerName,
-        make: impl FnOnce(BreakerName) -> Result<Breaker, E>,
-    ) -> Result<Breaker, E> {
+        builder: impl FnOnce() -> Builder,
+    ) -> Result<Breaker, CapacityError> {
         let mut breakers = lock(&self.breakers);
         if let Some(breaker) = breakers.get(&name) {
             return Ok(breaker.clone());
         }
-        let breaker = make(name.clone())?;
+        let breaker = builder().name(name.clone()).build()?;
         breakers.insert(name, breaker.clone());
         Ok(breaker)
     }
@@ -83,7 +85,7 @@ impl Registry {
     }
 }
 
-/// There is a breaker of this name already.
+/// A breaker of this name exists already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DuplicateName {
     /// The name.
@@ -92,7 +94,7 @@ pub struct DuplicateName {
 
 impl fmt::Display for DuplicateName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "there is a breaker named {} already; names must differ", self.name)
+        write!(f, "a breaker named {} exists already; names must differ", self.name)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::sync::{AtomicU64, Ordering};
 const PROBING: usize = TripReason::ALL.len();
 const FORCED_OPEN: usize = PROBING + 1;
 
-/// Statistics that nothing else is derived from: all access is relaxed.
+/// Statistics on which nothing depends: all access is relaxed.
 #[derive(Debug)]
 pub(crate) struct RejectionCounters([AtomicU64; FORCED_OPEN + 1]);
 

@@ -1,11 +1,11 @@
-//! How long calls took, since the breaker was made.
+//! The histogram of latencies since the breaker was made.
 
 use std::time::Duration;
 
 use tripline_core::Latency;
 
-/// How long the calls took that finished since the breaker was made: well or not, also those of an earlier generation. Ignored
-/// and dropped calls, and those that finish while the breaker is disabled, count nowhere.
+/// Latencies of the calls that finished since the breaker was made, well or not, those of an earlier generation included. Ignored and
+/// dropped calls, and those that finish while the breaker is disabled, are not in it.
 ///
 /// The totals wrap at 2^64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

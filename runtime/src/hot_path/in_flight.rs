@@ -1,10 +1,11 @@
-//! Where calls come in: one word that counts them, and by it each call knows its epoch. See [`crate::hot_path::stall_detector`].
+//! Counts calls as they come in: one word, whose value before the addition holds the call's epoch. See
+//! [`crate::hot_path::stall_detector`].
 
 use tripline_core::Instant;
 
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-/// Where calls come in.
+/// Counts calls as they come in, by epoch.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct InFlightEpochs {
@@ -18,7 +19,7 @@ pub(crate) struct InFlightEpochs {
     cancelled: Cancelled,
 }
 
-/// Calls that left without a report to the owner of the core, by the low bits of their epoch.
+/// Calls that left without a report, by the low bits of their epoch.
 #[derive(Debug)]
 #[repr(align(128))]
 struct Cancelled {
@@ -29,7 +30,7 @@ struct Cancelled {
 pub(crate) const CANCELLED_EPOCHS: usize = 64;
 
 const UNKNOWN: u64 = u64::MAX;
-/// A clock that shows this much less than before was set back; the core takes the decision.
+/// A clock that shows this much less than before may have been set back; the core decides.
 const JUMP_NANOS: u64 = 1_000_000_000;
 
 /// The supervisor is parked, because no calls are in flight; the next call wakes it.
@@ -40,7 +41,7 @@ const EPOCH_MASK: u32 = u32::MAX >> 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Epoch(pub(crate) u32);
 
-/// The low bits of the number of an epoch: what a call keeps of it.
+/// The low bits of the number of an epoch, which a call keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EpochMark(pub(crate) u32);
 
@@ -100,7 +101,7 @@ impl InFlightEpochs {
     }
 
     pub(crate) fn take_cancelled(&self, mut leave: impl FnMut(EpochMark, u32)) {
-        // Relaxed: a look; what it misses now the next one sees.
+        // Relaxed: a hint; the next look sees what this one misses.
         if !self.cancelled.any.load(Ordering::Relaxed) {
             return;
         }

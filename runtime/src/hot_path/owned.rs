@@ -1,4 +1,4 @@
-//! The core with the book of calls in flight: what the owner of the cell works on.
+//! The core with the calls in flight: the value that the cell lends to one owner at a time.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::hot_path::stall_detector::{Now, StallDetector, StallRule};
 // The threads of a model checker have small stacks.
 pub const MAX_WINDOW: usize = if cfg!(tripline_loom) { 8 } else { 1_024 };
 
-/// The core, and who is in flight.
+/// The core and the calls in flight.
 #[derive(Debug)]
 pub(crate) struct ExclusiveState {
     pub(crate) core: Core<MAX_WINDOW>,
     stalls: Option<StallDetector>,
-    /// Elsewhere, so that a breaker without one stays small.
+    /// Boxed, so that a breaker without one stays small.
     pub(crate) histogram: Option<Box<LatencyHistogram>>,
     events_published: u32,
 }
@@ -31,7 +31,7 @@ pub(crate) enum Ending {
     Dropped,
 }
 
-/// What a permit tells when it is done with.
+/// What a permit reports when its call is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Report {
     pub(crate) token: CallToken,
@@ -49,7 +49,7 @@ impl ExclusiveState {
         }
     }
 
-    /// As [`ExclusiveState::handle`] for a good call that can change nothing but the window; false, and nothing is done, if it may change
+    /// As [`ExclusiveState::handle`], for a good call that can change nothing but the window. False, without effect, if it may change
     /// more.
     #[inline]
     pub(crate) fn try_finish_fast(
@@ -133,14 +133,14 @@ impl ExclusiveState {
         }
     }
 
-    /// Brings the book of calls in flight up to date, and tells the core nothing yet.
+    /// Brings the calls in flight up to date; the core does not see the count yet.
     pub(crate) fn look(&mut self, now: Now, epochs: &InFlightEpochs) -> Option<(StallRule, u16)> {
         let stalls = self.stalls.as_mut()?;
         let rule = stall_rule(&self.core);
         Some((rule, stalls.stalled(now, rule, epochs)))
     }
 
-    /// Whether anything has happened that was not [told](ExclusiveState::mark_published).
+    /// Whether an event was emitted since the last [`ExclusiveState::mark_published`].
     #[inline]
     pub(crate) fn is_dirty(&self) -> bool {
         self.core.events_emitted() != self.events_published
@@ -155,7 +155,7 @@ impl ExclusiveState {
         self.stalls.as_mut().map_or(0, |stalls| stalls.in_flight(epochs))
     }
 
-    /// When somebody should look at the clock again, if nothing else happens.
+    /// When the supervisor should look again, if nothing else happens.
     pub(crate) fn next_deadline(&self, now: Instant, epochs: &InFlightEpochs) -> Option<Instant> {
         let counts = matches!(self.core.state().kind(), StateKind::Closed | StateKind::HalfOpen);
         let stalls = self.stalls.as_ref().filter(|_| counts);

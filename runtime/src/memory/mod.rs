@@ -6,13 +6,13 @@ use std::{fmt, io};
 
 use tripline_core::MemorySample;
 
-/// Something that knows how much memory is used and how much may be.
+/// Measures used memory and its limit.
 pub trait MemorySource: fmt::Debug + Send + Sync {
     /// A short name for status and logs, e.g. `"cgroup"`.
     fn name(&self) -> &str;
 
     /// Reads memory, in bytes. It is called by the supervisor every `sample_interval`, never by a request, and should
-    /// return within milliseconds: it may read a file, it must not wait for anything.
+    /// return within milliseconds: it may read a file, but must not wait.
     ///
     /// # Errors
     /// [`MemoryError`] where there is no reading; the breaker then treats memory as unknown.

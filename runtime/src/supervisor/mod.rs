@@ -1,4 +1,4 @@
-//! What goes on beside the requests: memory is sampled, time passes, people are told.
+//! The supervisor: samples memory, lets time pass, logs events and stages alerts.
 
 #[cfg(feature = "smol")]
 pub(crate) mod background;
@@ -65,11 +65,11 @@ pub fn supervise(
 }
 
 impl Supervisor {
-    /// Runs until it is told to stop. The future is `Send` and `'static`, and needs nothing from the executor but polling;
-    /// dropped, it just ends, and what the breakers have to tell waits for another supervisor.
+    /// Runs until it is stopped. The future is `Send` and `'static`, and needs nothing from the executor but polling. Dropping it is
+    /// safe: events and due alerts wait for the next supervisor.
     pub async fn run(mut self) {
         loop {
-            // Listen first, look then: what happens in between is not missed.
+            // Listens first, then looks: nothing that happens in between is missed.
             let stopped = self.stop.listen();
             let changed: Vec<_> = self.watched.iter().flat_map(Watched::changed).collect();
             if self.stop.is_set() {
@@ -120,7 +120,7 @@ impl Watched {
         [self.breaker.changed(), self.staging.changed()]
     }
 
-    /// Does what is due at `now`; tells when to come again.
+    /// Does what is due at `now`; returns when to look again.
     fn look_after(&mut self, now: Instant, clock: &dyn Clock) -> Option<Instant> {
         // A clock that was set back must not put off the next reading.
         let interval = self.breaker.read(|core| core.policy().sample_interval).max(MIN_SLEEP);
@@ -198,7 +198,7 @@ impl Watched {
                     MemoryState::Ok if before == Some(MemoryState::Exhausted) => {
                         tracing::info!(breaker, "memory is below its threshold again");
                     }
-                    // What made it unknown was told when it was read; only a reading that went stale is due.
+                    // A reading that failed was logged when it was read; only one that went stale is logged here.
                     MemoryState::Unknown if self.memory_known == Some(true) => {
                         tracing::warn!(breaker, "the last memory reading is too old; the memory rule cannot trip");
                     }
@@ -207,22 +207,22 @@ impl Watched {
             }
             EventKind::MemoryForecast { runs_out: true } => {
                 let seconds = self.breaker.memory_exhausted_in().map(|left| left.as_secs());
-                tracing::warn!(breaker, seconds, "memory runs out soon if it goes on like this");
+                tracing::warn!(breaker, seconds, "memory is forecast to run out");
             }
-            // It ends too where memory is exhausted or unknown, which was told, and where nobody asks any more.
-            EventKind::MemoryForecast { runs_out: false } if self.is_memory_foretold() => {
-                tracing::info!(breaker, "memory no longer runs out soon");
+            // It also ends where memory is exhausted or unknown, which was logged, and where the horizon is 0 now.
+            EventKind::MemoryForecast { runs_out: false } if self.is_memory_forecast() => {
+                tracing::info!(breaker, "memory is no longer forecast to run out");
             }
             EventKind::ClockJumpedBack => tracing::warn!(breaker, "the clock was set back; time goes on"),
             _ => {}
         }
     }
 
-    fn is_memory_foretold(&self) -> bool {
+    fn is_memory_forecast(&self) -> bool {
         self.breaker.read(|core| core.memory_state() == MemoryState::Ok && !core.memory_horizon().is_zero())
     }
 
-    /// Hands over what people are to be told; tells when to look again, though nothing happens.
+    /// Hands over alerts that are due; returns when to look again, even if nothing happens.
     fn stage_alerts(&self, clock: &dyn Clock) -> Option<Duration> {
         let policy = self.staging.policy();
         let poll = {
@@ -275,7 +275,7 @@ fn resume(breaker: &Breaker, record: &StagingRecord, clock: &dyn Clock) {
     stager.resume(record, latest, incident, clock.system_time());
 }
 
-/// Nothing is looked after more often than this.
+/// No breaker is looked after more often than this.
 const MIN_SLEEP: Duration = Duration::from_millis(1);
 
 fn snapshot(breaker: &Breaker) -> Snapshot {

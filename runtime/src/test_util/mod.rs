@@ -1,4 +1,4 @@
-//! For tests: time, memory and alerts in your hands, and a [`World`] that runs everything on virtual time.
+//! For tests: a manual clock, memory and alerts that you set, and a [`World`] that runs everything on virtual time.
 //!
 //! ```
 //! use std::time::Duration;

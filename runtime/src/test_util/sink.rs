@@ -1,4 +1,4 @@
-//! A sink that remembers, and fails when it is told to.
+//! A sink that records alerts, and fails on demand.
 
 use std::collections::{BTreeMap, VecDeque};
 

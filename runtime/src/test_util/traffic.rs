@@ -26,10 +26,12 @@ pub struct TrafficCall {
 /// use tripline_runtime::core::Ratio;
 /// use tripline_runtime::test_util::Traffic;
 ///
-/// let traffic = || Traffic::new(7, 20.0, Duration::from_millis(80)).slow(Ratio::from_percent(3), Duration::from_secs(2));
+/// let slow = Ratio::new(0.03)?;
+/// let traffic = || Traffic::new(7, 20.0, Duration::from_millis(80)).slow(slow, Duration::from_secs(2));
 /// assert!(traffic().take(100).eq(traffic().take(100)));
 /// let mean = traffic().take(10_000).map(|call| call.gap).sum::<Duration>() / 10_000;
 /// assert!((45..55).contains(&mean.as_millis()), "{mean:?}");
+/// # Ok::<(), tripline_runtime::core::OutOfRange>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Traffic {

@@ -1,4 +1,4 @@
-//! Everything at once, on one thread, on virtual time, the same way for the same seed.
+//! Breakers, supervisors and dispatchers on one thread, on virtual time, the same way for the same seed.
 
 use std::future::Future;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::supervisor::supervise;
 use crate::supervisor::target::SupervisedBreaker;
 use crate::sync::Arc;
 
-/// A world in which time passes only when you say so, and everything that is due happens at its instant.
+/// A world in which time passes only by [`World::advance`], and everything that is due happens at its instant.
 ///
 /// Ready tasks are polled in an order drawn from the seed: run a test with many seeds to see many interleavings.
 #[derive(Debug)]
@@ -118,7 +118,7 @@ impl World {
         Ok(Subject { breaker, memory, alerts, staging, stop })
     }
 
-    /// Runs a supervisor and a dispatcher for these.
+    /// Runs a supervisor and a dispatcher for these breakers.
     pub fn supervise(&self, targets: impl IntoIterator<Item = SupervisedBreaker>) -> ShutdownHandle {
         let (supervisor, dispatcher, stop) = supervise(self.clock.clone(), targets, self.seed);
         self.spawn(supervisor.run());
@@ -156,17 +156,17 @@ impl World {
     ///
     /// let world = World::new(1);
     /// let mut policy = Policy::default();
-    /// policy.failure_rate_threshold = Ratio::from_percent(50);
+    /// policy.failure_rate_threshold = Ratio::new(0.5)?;
     /// let subject = world.breaker(policy)?;
     ///
     /// let mut healthy = Traffic::new(7, 50.0, Duration::from_millis(20));
     /// let answers = world.drive(&subject.breaker, &mut healthy, Duration::from_secs(60));
     /// assert_eq!((answers.rejected, subject.breaker.state()), (0, StateKind::Closed));
     ///
-    /// let mut failing = healthy.failed(Ratio::from_percent(90));
+    /// let mut failing = healthy.failed(Ratio::new(0.9)?);
     /// let answers = world.drive(&subject.breaker, &mut failing, Duration::from_secs(10));
     /// assert!(answers.rejected > answers.admitted, "{answers:?}");
-    /// # Ok::<(), tripline_runtime::core::CapacityError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn drive(&self, breaker: &Breaker, traffic: &mut Traffic, span: Duration) -> TrafficAnswers {
         let end = self.now() + span;
@@ -178,20 +178,21 @@ impl World {
                 break;
             }
             self.advance(call.gap);
-            match self.request(breaker, call.latency, call.outcome) {
-                true => answers.admitted += 1,
-                false => answers.rejected += 1,
+            if self.request(breaker, call.latency, call.outcome) {
+                answers.admitted += 1;
+            } else {
+                answers.rejected += 1;
             }
         }
         answers
     }
 
-    /// Runs whatever can run without time passing.
+    /// Runs every task that can run without time passing.
     pub fn run_until_idle(&self) {
         self.executor.run_until_idle();
     }
 
-    /// Lets time pass, stopping at every instant that somebody waits for.
+    /// Lets time pass, stopping at every instant that a task waits for.
     pub fn advance(&self, span: Duration) {
         let end = self.now() + span;
         self.run_until_idle();

@@ -111,7 +111,7 @@ fn probes_are_never_over_admitted() {
 }
 
 #[test]
-fn opening_is_seen_by_whoever_asks_after_the_calls_that_opened_it() {
+fn opening_is_seen_by_a_call_after_those_that_opened_it() {
     check(3, || {
         let breaker = breaker();
         let permits = [breaker.try_acquire_owned().unwrap(), breaker.try_acquire_owned().unwrap()];
@@ -201,7 +201,7 @@ fn reconfiguration_keeps_what_is_recorded_meanwhile() {
 }
 
 #[test]
-fn whoever_sees_the_stop_sees_what_was_recorded_before_it() {
+fn a_thread_that_sees_the_stop_sees_what_was_recorded_before_it() {
     check(3, || {
         let breaker = breaker();
         let stop = ShutdownHandle::default();
@@ -222,7 +222,7 @@ fn whoever_sees_the_stop_sees_what_was_recorded_before_it() {
     });
 }
 
-/// What it claims is wrong: somebody else may own the core. If this does not fail, the models look at nothing.
+/// Its claim is wrong: the other thread may own the core. If this does not fail, the models check nothing.
 #[test]
 #[should_panic(expected = "the canary")]
 fn canary_nobody_else_ever_owns_the_core() {
