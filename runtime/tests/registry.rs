@@ -30,7 +30,7 @@ fn threads_that_ask_for_the_same_name_get_the_same_breaker_made_once() {
         }
     });
     assert_eq!(made.load(Ordering::Relaxed), 1);
-    assert_eq!(registry.find("tenant").unwrap().state(), StateKind::ForcedOpen);
+    assert_eq!(registry.get("tenant").unwrap().state(), StateKind::ForcedOpen);
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn a_breaker_that_cannot_be_made_is_not_added_and_one_that_is_removed_is_made_an
     too_large.latency_window_size = NonZeroU16::MAX;
     let builder = || Breaker::builder(world.clock()).policy(too_large);
     assert!(registry.get_or_insert_with(name("a"), builder).is_err());
-    assert!(registry.find("a").is_none());
+    assert!(registry.get("a").is_none());
     // The registry names it, whatever the builder says.
     let builder = || Breaker::builder(world.clock()).name(name("b"));
     let breaker = registry.get_or_insert_with(name("a"), builder).unwrap();

@@ -27,7 +27,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`DuplicateName`] where there is one of that name; it stays.
-    pub fn add(&self, breaker: Breaker) -> Result<(), DuplicateName> {
+    pub fn insert(&self, breaker: Breaker) -> Result<(), DuplicateName> {
         let mut breakers = lock(&self.breakers);
         if breakers.contains_key(breaker.name()) {
             return Err(DuplicateName { name: breaker.name().clone() });
@@ -49,7 +49,7 @@ impl Registry {
     /// first.force_open();
     /// let second = registry.get_or_insert_with("tenant-7".parse()?, || Breaker::builder(clock.clone()))?;
     /// assert!(second.try_start().is_err(), "it is the same breaker");
-    /// assert!(registry.remove("tenant-7").is_some() && registry.find("tenant-7").is_none());
+    /// assert!(registry.remove("tenant-7").is_some() && registry.get("tenant-7").is_none());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -75,12 +75,12 @@ impl Registry {
     }
 
     /// The breaker of this name.
-    pub fn find(&self, name: &str) -> Option<Breaker> {
+    pub fn get(&self, name: &str) -> Option<Breaker> {
         lock(&self.breakers).get(name).cloned()
     }
 
     /// All breakers, sorted by name.
-    pub fn all(&self) -> Vec<Breaker> {
+    pub fn breakers(&self) -> Vec<Breaker> {
         lock(&self.breakers).values().cloned().collect()
     }
 }
