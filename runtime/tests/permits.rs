@@ -225,7 +225,7 @@ fn a_registry_refuses_a_second_breaker_of_a_name_and_keeps_the_first() {
     };
     let registry = Registry::new();
     registry.insert(named("payments")).unwrap();
-    registry.clone().add(named("orders")).unwrap();
+    registry.clone().insert(named("orders")).unwrap();
     registry.get("payments").unwrap().force_open();
     let error = registry.insert(named("payments")).unwrap_err();
     assert_eq!(error.name.as_str(), "payments");

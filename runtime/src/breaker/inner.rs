@@ -17,7 +17,7 @@ use crate::hot_path::stall_detector::Now;
 use crate::incidents::alert_stager::AlertStager;
 use crate::sync::{Arc, AtomicU64, Mutex};
 
-/// What all clones of a handle share.
+/// The state that all clones of a handle share.
 pub(crate) struct BreakerInner {
     pub(crate) name: BreakerName,
     pub(crate) clock: Arc<dyn Clock>,
@@ -36,7 +36,7 @@ pub(crate) struct BreakerInner {
 }
 
 impl BreakerInner {
-    /// What is readable without owning the core.
+    /// The state that is readable without owning the core.
     #[inline]
     pub(crate) fn shared(&self) -> &Shared {
         self.cell.applier()
@@ -46,7 +46,7 @@ impl BreakerInner {
         self.with_exclusive(|exclusive, _| act(&mut exclusive.core))
     }
 
-    /// Owns the core for the length of `act`, after those who came first; then publishes the changes.
+    /// Owns the core for the length of `act`, after the threads that came first; then publishes the changes.
     pub(crate) fn with_exclusive<R>(&self, act: impl FnOnce(&mut ExclusiveState, &InFlightEpochs) -> R) -> R {
         let result = self.cell.with(|exclusive| {
             let result = act(exclusive, &self.shared().epochs);

@@ -1,4 +1,4 @@
-//! What operators and their configuration do to a breaker.
+//! Operation: settings, simulations, reset, and opening by force.
 
 use tripline_core::{Breaker as Core, CapacityError, Policy};
 

@@ -1,4 +1,4 @@
-//! Recording: what a permit does with its result.
+//! Recording: how a permit reports its result.
 
 use tripline_core::{Instant, Latency, Outcome};
 

@@ -41,7 +41,7 @@ impl Supervision {
 /// A look that is overdue by this much is not merely late.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// What the supervisors of one breaker leave for those who ask.
+/// The looks of one breaker's supervisors.
 #[derive(Debug, Default)]
 pub(crate) struct SupervisionRecord {
     /// Supervisors that live.

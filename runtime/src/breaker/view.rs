@@ -1,4 +1,4 @@
-//! What can be read from a breaker.
+//! Reading a breaker.
 
 use std::path::Path;
 

@@ -158,7 +158,7 @@ impl Gate {
         self.word.store(word(core, self.is_tracking), Ordering::Release);
     }
 
-    /// Publishes what changes without the state.
+    /// Publishes the figures that change without the state.
     pub(crate) fn publish_figures<const N: usize>(&self, core: &Core<N>) {
         // Relaxed: each is read for itself.
         self.details.slow_after_micros.store(u64::from(core.slow_after().as_micros()), Ordering::Relaxed);

@@ -31,7 +31,7 @@ use std::mem::ManuallyDrop;
 
 use crate::sync::{AtomicU64, Ordering, UnsafeCell, spin_loop, yield_now};
 
-/// What a recorder publishes in the ring: two words, of which the second has its lowest bit set.
+/// The record that a thread publishes in the ring: two words, of which the second has its lowest bit set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) extra: u64,
@@ -65,7 +65,7 @@ const SPINS: u32 = 64;
 const RING: usize = if cfg!(tripline_loom) { 4 } else { 64 };
 const _: () = assert!(RING.is_power_of_two() && RING >= 4, "a ticket's slot is a rotation of its low bits");
 
-/// A value of one owner at a time, with room for records that wait, and what applies those.
+/// A value with one owner at a time, room for records that wait, and how they are applied.
 pub(crate) struct HandoffCell<T, A> {
     word: AtomicU64,
     ring: [Slot; RING],
@@ -92,7 +92,7 @@ impl<T, A: Apply<T>> HandoffCell<T, A> {
         }
     }
 
-    /// What applies records.
+    /// How records are applied.
     #[inline]
     pub(crate) fn applier(&self) -> &A {
         &self.applier
@@ -242,7 +242,7 @@ impl<'a, T, A: Apply<T>> OwnerGuard<'a, T, A> {
         });
     }
 
-    /// Makes the ticket served; the next one, if it was issued meanwhile: it is for this owner to go on with.
+    /// Makes the ticket served. Returns the next one, if it was issued meanwhile: this owner serves it.
     #[inline]
     fn finish_ticket(&self) -> Option<u32> {
         // Release: what this owner did is seen by the next one (Acquire in `take_ticket` and `try_own`). Acquire: the slots of tickets

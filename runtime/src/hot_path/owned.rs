@@ -31,7 +31,7 @@ pub(crate) enum Ending {
     Dropped,
 }
 
-/// What a permit reports when its call is over.
+/// The report of a permit when its call is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Report {
     pub(crate) token: CallToken,

@@ -73,7 +73,7 @@ impl Shared {
         if let Some(latest) = self.gate.rejected_later_than(now)
             && latest > exclusive.core.on_clock(exclusive.core.latest())
         {
-            // The clock was set back. What it showed before is a reading that the core has not seen.
+            // The clock was set back. The core has not seen its latest reading yet.
             exclusive.core.handle_timeout(latest);
         }
         exclusive.count_stalled(Now::Clock(now), &self.epochs);

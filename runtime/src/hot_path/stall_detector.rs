@@ -2,7 +2,7 @@
 //!
 //! Time is cut into short epochs. A call that starts adds one to the epochs' word, whose old value holds its epoch: that is its
 //! whole cost, and the number of calls is not limited. The owner of the core closes an epoch from time to time and takes over
-//! its count; a call that ends is subtracted from its epoch. What is left of an epoch that is older than the threshold hangs.
+//! its count; a call that ends is subtracted from its epoch. The calls left of an epoch that is older than the threshold hang.
 //!
 //! All calls of an epoch are taken to have started with its last one or later, spread over another epoch. (Counted at once, a
 //! few slow calls of many would come in a row and look like the beginning of a step.) So no call is taken to be older than it

@@ -54,7 +54,7 @@ pub(crate) struct Observed<'a> {
 #[derive(Debug)]
 pub(crate) struct Poll {
     pub(crate) due: Vec<DueAlert>,
-    /// What must be saved with the alerts.
+    /// The record to save with the alerts.
     pub(crate) record: StagingRecord,
     pub(crate) pending: Option<PendingAlert>,
     /// When to observe again, even if nothing happens.

@@ -6,7 +6,7 @@ use tripline_core::{AlertKind, IncidentCause, Stage, TripReason};
 
 /// The record of a breaker's incidents that survives a restart, in time of day.
 ///
-/// It holds what was handed to the dispatcher, not what was delivered, which is in the lanes. It is handed over in one step with the
+/// It holds the alerts that were handed to the dispatcher; which of them were delivered is in the lanes. It is handed over in one step with the
 /// alerts that it counts as created, so that neither is ever saved without the other.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

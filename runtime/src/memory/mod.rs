@@ -25,18 +25,18 @@ pub trait MemorySource: fmt::Debug + Send + Sync {
 pub enum MemoryError {
     /// A file or a system call failed.
     Unreadable {
-        /// What was being read, e.g. a path.
+        /// The object that was read, e.g. a path.
         what: String,
         /// Why it failed.
         error: io::Error,
     },
-    /// What was read is not what it should be.
+    /// The content is not as expected.
     Malformed {
-        /// What was being read, e.g. a path.
+        /// The object that was read, e.g. a path.
         what: String,
         /// The text that was found, shortened.
         found: String,
-        /// What was expected.
+        /// The content that was expected.
         expected: &'static str,
     },
 }

@@ -43,7 +43,7 @@ impl RecordingSink {
         lock(&self.state).taken.clone()
     }
 
-    /// What is open at a service that has at most one open alert per breaker and kind: the last alert of each that was
+    /// The alerts that are open at a service that has at most one open alert per breaker and kind: the last alert of each that was
     /// delivered, without those that are closed.
     pub fn open(&self) -> BTreeMap<(BreakerName, AlertKind), Alert> {
         let mut open = BTreeMap::new();

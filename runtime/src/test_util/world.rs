@@ -29,7 +29,7 @@ pub struct World {
     seed: u64,
 }
 
-/// A supervised breaker of a [`World`], with what it is connected to.
+/// A supervised breaker of a [`World`], with its memory, alerts and settings.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Subject {
@@ -66,7 +66,7 @@ impl World {
         self.clock.clone()
     }
 
-    /// What the clock shows.
+    /// The present reading of the clock.
     pub fn now(&self) -> Instant {
         self.clock.now()
     }
