@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let clock = Arc::new(SystemClock::new());
         let breaker = Breaker::builder(clock.clone()).policy(policy).build()?;
         let registry = Registry::new();
-        registry.add(breaker.clone())?;
+        registry.insert(breaker.clone())?;
 
         let source = memory::open(MemorySourceKind::Auto)?;
         let watch = SupervisedBreaker::new(breaker.clone()).memory(source.clone()).sink(Arc::new(LogSink));

@@ -300,7 +300,7 @@ fn nothing_is_recorded_any_more_when_the_router_is_gone() {
         let clock = Arc::new(ManualClock::default());
         let alive = Arc::downgrade(&clock);
         let registry = Registry::new();
-        registry.add(Breaker::builder(clock).build().unwrap()).unwrap();
+        registry.insert(Breaker::builder(clock).build().unwrap()).unwrap();
         let app: Router = router(ApiState::new(registry, ([127, 0, 0, 1], 0).into()).record(EventLog::default()));
         let request = Request::get("/breaker/events").body(Body::empty()).unwrap();
         let mut events = app.oneshot(request).await.unwrap().into_body().into_data_stream();

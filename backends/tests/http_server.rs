@@ -91,7 +91,7 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 
 fn api() -> Router {
     let registry = Registry::new();
-    registry.add(Breaker::builder(World::new(1).clock()).build().unwrap()).unwrap();
+    registry.insert(Breaker::builder(World::new(1).clock()).build().unwrap()).unwrap();
     router(ApiState::new(registry, ([127, 0, 0, 1], 0).into()))
 }
 
@@ -281,7 +281,7 @@ fn a_handler_that_panics_is_answered_and_the_server_goes_on() {
     }
     run(async {
         let registry = Registry::new();
-        registry.add(Breaker::builder(World::new(1).clock()).build().unwrap()).unwrap();
+        registry.insert(Breaker::builder(World::new(1).clock()).build().unwrap()).unwrap();
         let state = ApiState::new(registry, ([127, 0, 0, 1], 0).into());
         let server = Server::start(router_with(state, Router::new().route("/faulty", post(faulty))), patient());
         let request = "POST /faulty HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";

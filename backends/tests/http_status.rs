@@ -219,7 +219,7 @@ fn settings_that_change_while_it_runs_show_in_the_status() {
 fn without_a_supervisor_or_tracking_the_status_says_so() {
     let world = World::new(1);
     let registry = Registry::new();
-    registry.add(Breaker::builder(world.clock()).stall_detection(false).build().unwrap()).unwrap();
+    registry.insert(Breaker::builder(world.clock()).stall_detection(false).build().unwrap()).unwrap();
     let router = router(ApiState::new(registry, ([127, 0, 0, 1], 8080).into()));
     let body = send(&router, Request::get("/breaker/status").body(Body::empty()).unwrap()).json();
     assert_eq!(body["supervisor"], "not running: memory and alerts do not work");

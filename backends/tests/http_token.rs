@@ -17,7 +17,7 @@ const TOKEN: &str = "0123456789abcdef";
 
 fn api() -> Router {
     let registry = Registry::new();
-    registry.add(Breaker::builder(Arc::new(ManualClock::default())).build().unwrap()).unwrap();
+    registry.insert(Breaker::builder(Arc::new(ManualClock::default())).build().unwrap()).unwrap();
     let state = ApiState::new(registry, ([0, 0, 0, 0], 8080).into()).token(Token::new(TOKEN).unwrap());
     router_with(state, Router::new().route("/test", get(|| async { "ok" }).post(|| async { "ok" })))
 }

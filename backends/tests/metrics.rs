@@ -42,8 +42,8 @@ impl Page {
         let timed = Breaker::builder(world.clock()).name(BreakerName::new("timed").unwrap()).policy(policy);
         let timed = timed.latency_histogram(true).build().unwrap();
         let registry = Registry::new();
-        registry.add(supervised.breaker.clone()).unwrap();
-        registry.add(timed.clone()).unwrap();
+        registry.insert(supervised.breaker.clone()).unwrap();
+        registry.insert(timed.clone()).unwrap();
         let router = router(ApiState::new(registry, ([127, 0, 0, 1], 8080).into()));
         Self { world, supervised, timed, router }
     }

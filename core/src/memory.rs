@@ -42,6 +42,8 @@ pub(crate) struct MemoryLatch {
     #[cfg(feature = "forecast")]
     runs_out: bool,
     reading: Reading,
+    /// The sampling interval when it was read, in whole milliseconds.
+    interval_millis: u32,
     /// Of the reading, in parts, so that the latch stays small; 0 where there is none.
     used: u64,
     limit: u64,
@@ -56,6 +58,8 @@ enum Reading {
     WithLimit,
 }
 
+const NANOS_PER_MILLI: u64 = 1_000_000;
+
 impl MemoryLatch {
     pub(crate) const fn new() -> Self {
         Self {
@@ -63,6 +67,7 @@ impl MemoryLatch {
             #[cfg(feature = "forecast")]
             runs_out: false,
             reading: Reading::Nothing,
+            interval_millis: 0,
             used: 0,
             limit: 0,
             read_at: Instant::ZERO,
@@ -99,12 +104,14 @@ impl MemoryLatch {
         Some(MemorySample { used: self.used, limit })
     }
 
-    /// Until when the last reading is believed: for three sampling intervals; [`Instant::MAX`] without one.
+    /// Until when the last reading is believed: for three sampling intervals, of the policy in force or of the one in force when it
+    /// was read, whichever is longer. So a shorter interval makes no reading unknown. [`Instant::MAX`] without a reading.
     pub(crate) fn fresh_until(&self, settings: &PackedPolicy) -> Instant {
         if self.reading == Reading::Nothing {
             return Instant::MAX;
         }
-        self.read_at.plus_nanos(settings.sample_interval_nanos.saturating_mul(3))
+        let interval = settings.sample_interval_nanos.max(u64::from(self.interval_millis) * NANOS_PER_MILLI);
+        self.read_at.plus_nanos(interval.saturating_mul(3))
     }
 
     /// Takes a reading; true if the state changed.
@@ -113,6 +120,7 @@ impl MemoryLatch {
         self.used = sample.used;
         self.limit = sample.limit.unwrap_or(0);
         self.read_at = now;
+        self.interval_millis = u32::try_from(settings.sample_interval_nanos / NANOS_PER_MILLI).unwrap_or(u32::MAX);
         self.retune(settings)
     }
 
@@ -175,6 +183,25 @@ mod tests {
         assert_eq!(latch.state(), MemoryState::Unknown);
         latch.observe(Instant::ZERO, MemorySample { used: 1, limit: Some(0) }, &settings);
         assert_eq!(latch.state(), MemoryState::Unknown);
+    }
+
+    #[test]
+    fn a_shorter_interval_does_not_make_a_reading_unknown() {
+        let mut policy = Policy::default();
+        policy.sample_interval = core::time::Duration::from_secs(30);
+        let mut latch = MemoryLatch::new();
+        latch.observe(Instant::ZERO, used(95), &PackedPolicy::new(&policy));
+        policy.sample_interval = core::time::Duration::from_millis(500);
+        let shorter = PackedPolicy::new(&policy);
+        latch.retune(&shorter);
+        assert!(!latch.expire(Instant::from_millis(90_000), &shorter));
+        assert!(latch.is_set());
+        assert!(latch.expire(Instant::from_millis(90_001), &shorter));
+        // A reading under the shorter interval is believed for three of those, and for three longer ones after they are in force.
+        latch.observe(Instant::from_millis(100_000), used(95), &shorter);
+        assert_eq!(latch.fresh_until(&shorter), Instant::from_millis(101_500));
+        policy.sample_interval = core::time::Duration::from_secs(30);
+        assert_eq!(latch.fresh_until(&PackedPolicy::new(&policy)), Instant::from_millis(190_000));
     }
 
     #[test]

@@ -1,14 +1,62 @@
-//! The Tripline circuit breaker for servers: shared handles, a supervisor, alert dispatch, on any executor.
+//! A latency-aware circuit breaker for servers, for any executor: shared handles, a supervisor, and alert delivery.
 //!
-//! - [`Breaker`] is what requests use: ask, call, finish. Asking a closed breaker takes no lock and no clock.
-//! - [`supervise`] gives two futures for any executor: the [`Supervisor`] samples memory, sees calls that hang and turns
-//!   incidents into alerts; the [`Dispatcher`] delivers those. Without them latency rules and recovery still work, but
-//!   memory and alerts do not, and a hanging call is seen only when some other call finishes.
-//! - [`EscalationPolicy`] says which alerts an incident makes, and when; a [`StagingControl`] changes it while everything runs.
-//! - [`Clock`], [`MemorySource`] and [`AlertSink`] are what you can plug in. The feature `test-util` brings one of each for
-//!   tests, and a world that runs everything on virtual time.
+//! A [`Breaker`] stands before calls to a dependency. It opens when calls get too slow, hang or fail, or when memory runs out,
+//! and probes until the dependency has recovered. Admission to a closed breaker takes no lock and reads no clock; recording a
+//! call takes two atomic operations. All decisions are made by [`core`], which is re-exported and needs no operating system.
 //!
-//! All decisions are made by [`core`], which is re-exported.
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//! use tripline_runtime::core::{Latency, Policy, StateKind};
+//! use tripline_runtime::{Background, Breaker, CallError, SupervisedBreaker, SystemClock, supervise};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut policy = Policy::default();
+//! policy.latency_threshold = Latency::from_millis(300);
+//! let clock = Arc::new(SystemClock::new());
+//! let breaker = Breaker::builder(clock.clone()).name("payments".parse()?).policy(policy).build()?;
+//!
+//! // The supervisor finds calls that hang, samples memory and stages alerts. Here it runs on a thread of its own.
+//! let (supervisor, dispatcher, stop) = supervise(clock, [SupervisedBreaker::new(breaker.clone())], 1);
+//! let background = Background::spawn(supervisor, dispatcher, stop)?;
+//!
+//! match breaker.call(|| "42".parse::<u32>()) {
+//!     Ok(answer) => assert_eq!(answer, 42),
+//!     Err(CallError::Rejected(rejection)) => println!("use a fallback: {rejection}"),
+//!     Err(CallError::Failed(error)) => println!("the call was made, and failed: {error}"),
+//! }
+//! assert_eq!(breaker.state(), StateKind::Closed);
+//!
+//! let left = background.stop(Duration::from_secs(1));
+//! assert_eq!(left.undelivered, 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Without a supervisor
+//!
+//! Latency and failure rules and recovery work without one. Memory and alerts do not, and a call that hangs is seen only when
+//! another call finishes. [`Breaker::supervision`] shows whether a supervisor runs and keeps up.
+//!
+//! # Features
+//!
+#![doc = document_features::document_features!()]
+//!
+//! # Main types by task
+//!
+//! | task | types |
+//! |---|---|
+//! | protect calls | [`Breaker`], [`Builder`], [`BreakerName`], [`Registry`] for many |
+//! | make a call | [`Breaker::call`], [`Breaker::call_async`], or a permit: [`TimedPermit`], [`OwnedTimedPermit`], [`Permit`], [`OwnedPermit`] |
+//! | handle a rejection | [`Rejection`], [`CallError`] |
+//! | keep it going | [`supervise`], [`SupervisedBreaker`], [`Supervisor`], [`Dispatcher`], [`Background`], [`ShutdownHandle`], [`Supervision`] |
+//! | bring the time | [`Clock`]: [`SystemClock`], `TokioClock`, `TscClock` |
+//! | measure memory | [`MemorySource`], [`MockMemory`] |
+//! | send alerts | [`AlertSink`], [`Alert`], [`Page`], [`DeliveryError`] |
+//! | escalate | [`EscalationPolicy`], [`StagingControl`], [`PendingAlert`] |
+//! | survive a restart | [`StateStore`], [`DurableState`] |
+//! | observe | [`Breaker::read`], [`Breaker::changed`], [`LatencyHistogram`], [`DeliveryStats`] |
+//! | test | `test_util::World`, `test_util::Traffic`, `test_util::ManualClock` |
 #![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -29,6 +77,9 @@ pub use breaker::name::{BreakerName, InvalidName};
 pub use breaker::permit::{OwnedPermit, OwnedTimedPermit, Permit, PermitOn, TimedPermit, TimedPermitOn};
 pub use breaker::registry::{DuplicateName, Registry};
 pub use breaker::rejection::{CallError, Rejection};
+pub use breaker::supervision::Supervision;
+#[cfg(feature = "tokio")]
+pub use clock::tokio::TokioClock;
 #[cfg(feature = "tsc")]
 pub use clock::tsc::TscClock;
 pub use clock::{Clock, SystemClock};

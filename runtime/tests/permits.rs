@@ -224,15 +224,15 @@ fn a_registry_refuses_a_second_breaker_of_a_name_and_keeps_the_first() {
         Breaker::builder(Arc::new(ManualClock::default())).name(BreakerName::new(name).unwrap()).build().unwrap()
     };
     let registry = Registry::new();
-    registry.add(named("payments")).unwrap();
-    registry.clone().add(named("orders")).unwrap();
-    registry.find("payments").unwrap().force_open();
-    let error = registry.add(named("payments")).unwrap_err();
+    registry.insert(named("payments")).unwrap();
+    registry.clone().insert(named("orders")).unwrap();
+    registry.get("payments").unwrap().force_open();
+    let error = registry.insert(named("payments")).unwrap_err();
     assert_eq!(error.name.as_str(), "payments");
     assert!(error.to_string().contains("payments"));
-    assert_eq!(kind(&registry.find("payments").unwrap()), StateKind::ForcedOpen);
-    assert!(registry.find("stock").is_none());
-    let sorted: Vec<_> = registry.all().iter().map(|breaker| breaker.name().to_string()).collect();
+    assert_eq!(kind(&registry.get("payments").unwrap()), StateKind::ForcedOpen);
+    assert!(registry.get("stock").is_none());
+    let sorted: Vec<_> = registry.breakers().iter().map(|breaker| breaker.name().to_string()).collect();
     assert_eq!(sorted, ["orders", "payments"]);
 }
 

@@ -79,7 +79,7 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 /// use tripline_runtime::{Breaker, Registry, test_util::ManualClock};
 ///
 /// let registry = Registry::new();
-/// registry.add(Breaker::builder(Arc::new(ManualClock::default())).build()?)?;
+/// registry.insert(Breaker::builder(Arc::new(ManualClock::default())).build()?)?;
 /// let api = router(ApiState::new(registry, ([127, 0, 0, 1], 8080).into()));
 ///
 /// let request = http::Request::get("/breaker/enabled").body(axum::body::Body::empty())?;

@@ -153,7 +153,7 @@ impl ApiState {
 
     /// The only breaker, or the first one by name.
     pub(super) fn breaker(&self) -> Result<Breaker, ApiError> {
-        let first = self.registry.all().into_iter().next();
+        let first = self.registry.breakers().into_iter().next();
         first.ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, "there is no breaker"))
     }
 }

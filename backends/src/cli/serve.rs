@@ -59,7 +59,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), CliError> {
     }
     let breaker = builder.build().map_err(CliError::new)?;
     let registry = Registry::new();
-    registry.add(breaker.clone()).map_err(CliError::new)?;
+    registry.insert(breaker.clone()).map_err(CliError::new)?;
     let starting = |error| CliError::during("starting a thread", error);
 
     let memory = Memory::open(config.memory_source, config.memory_used)?;

@@ -49,7 +49,7 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 ///
 /// It owns each breaker's core a few times, for microseconds, and takes the lock of its alerts.
 pub fn render(registry: &Registry, deliveries: Option<&DeliveryStats>, resident_bytes: Option<u64>) -> String {
-    let readings: Vec<Reading> = registry.all().iter().map(Reading::take).collect();
+    let readings: Vec<Reading> = registry.breakers().iter().map(Reading::take).collect();
     let mut text = Encoder::default();
     states(&mut text, &readings);
     calls(&mut text, &readings);

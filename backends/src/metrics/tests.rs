@@ -26,7 +26,7 @@ fn every_figure_of_a_breaker_is_there() {
     let world = World::new(1);
     let subject = world.breaker(policy()).unwrap();
     let registry = Registry::new();
-    registry.add(subject.breaker.clone()).unwrap();
+    registry.insert(subject.breaker.clone()).unwrap();
     world.request(&subject.breaker, Duration::from_millis(250), Outcome::Ok);
     world.request(&subject.breaker, Duration::from_millis(50), Outcome::Failed);
     world.request(&subject.breaker, Duration::from_secs(50), Outcome::Ok);
@@ -63,7 +63,7 @@ fn a_trip_and_a_refusal_are_counted() {
     let world = World::new(1);
     let subject = world.breaker(policy()).unwrap();
     let registry = Registry::new();
-    registry.add(subject.breaker.clone()).unwrap();
+    registry.insert(subject.breaker.clone()).unwrap();
     subject.memory.set_percent(90);
     world.advance(Duration::from_secs(1));
     assert!(subject.breaker.try_start().is_err());
@@ -93,7 +93,7 @@ fn the_time_until_memory_is_exhausted_is_there_while_it_is_foretold() {
     policy.memory_horizon = Duration::from_secs(60);
     let subject = world.breaker(policy).unwrap();
     let registry = Registry::new();
-    registry.add(subject.breaker.clone()).unwrap();
+    registry.insert(subject.breaker.clone()).unwrap();
     let series = r#"tripline_memory_exhausted_in_seconds{breaker="default"}"#;
     let read = |used: u64| {
         subject.memory.set(Some(MemorySample { used, limit: Some(1_000) }));
@@ -109,7 +109,7 @@ fn the_time_until_memory_is_exhausted_is_there_while_it_is_foretold() {
 fn what_is_unknown_is_left_out_and_said_to_be_unknown() {
     let world = World::new(1);
     let registry = Registry::new();
-    registry.add(Breaker::builder(world.clock()).stall_detection(false).build().unwrap()).unwrap();
+    registry.insert(Breaker::builder(world.clock()).stall_detection(false).build().unwrap()).unwrap();
     let text = render(&registry, None, None);
     for absent in [
         "tripline_memory_used_bytes{",
@@ -152,7 +152,7 @@ fn each_metric_is_described_once_and_its_series_stand_together() {
     let registry = Registry::new();
     for name in ["b", "a"] {
         let builder = Breaker::builder(world.clock()).name(BreakerName::new(name).unwrap());
-        registry.add(builder.build().unwrap()).unwrap();
+        registry.insert(builder.build().unwrap()).unwrap();
     }
     let text = render(&registry, None, None);
     assert_described_once_and_together(&text);
@@ -176,7 +176,7 @@ fn what_became_of_alerts_is_counted_by_breaker_sink_kind_and_stage() {
     breaker.simulate_latency();
     world.run_until_idle();
     let registry = Registry::new();
-    registry.add(breaker.clone()).unwrap();
+    registry.insert(breaker.clone()).unwrap();
     let text = render(&registry, Some(&stats), None);
     for (series, value) in [
         (r#"tripline_alerts_sent_total{breaker="default",sink="recording",kind="circuit-open",stage="single"}"#, "1"),

@@ -44,7 +44,7 @@ impl Api {
         let world = World::new(1);
         let subject = world.breaker(policy).unwrap();
         let registry = Registry::new();
-        registry.add(subject.breaker.clone()).unwrap();
+        registry.insert(subject.breaker.clone()).unwrap();
         let state = ApiState::new(registry, ([127, 0, 0, 1], 8080).into()).memory_source("mock");
         Self { world, subject, router: router(state.clone()), state }
     }

@@ -1,4 +1,4 @@
-//! Asking, calling and finishing in one go.
+//! Admission, the call and its report in one method.
 
 use std::future::Future;
 
@@ -25,7 +25,7 @@ impl Breaker {
         self.call_classified(call, outcome_of)
     }
 
-    /// As [`Breaker::call`], with an outcome of your own choice.
+    /// As [`Breaker::call`], with an outcome that `classify` chooses.
     ///
     /// # Errors
     /// As [`Breaker::call`].
@@ -52,7 +52,7 @@ impl Breaker {
         self.call_async_classified(call, outcome_of)
     }
 
-    /// As [`Breaker::call_async`], with an outcome of your own choice.
+    /// As [`Breaker::call_async`], with an outcome that `classify` chooses.
     ///
     /// # Errors
     /// As [`Breaker::call`].

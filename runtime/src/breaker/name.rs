@@ -11,7 +11,7 @@ use crate::sync::Arc;
 pub struct BreakerName(Arc<str>);
 
 impl BreakerName {
-    /// What [`BreakerName::new`] takes.
+    /// The rule of [`BreakerName::new`], for messages.
     pub const ALLOWED: &'static str = "1 to 64 characters of a-z A-Z 0-9 . _ -, and not . or ..";
 
     /// Takes a valid name.
@@ -41,6 +41,14 @@ impl TryFrom<String> for BreakerName {
     }
 }
 
+impl std::str::FromStr for BreakerName {
+    type Err = InvalidName;
+
+    fn from_str(name: &str) -> Result<Self, InvalidName> {
+        Self::new(name)
+    }
+}
+
 impl From<BreakerName> for String {
     fn from(name: BreakerName) -> Self {
         name.as_str().to_owned()
@@ -66,7 +74,7 @@ impl fmt::Display for BreakerName {
     }
 }
 
-/// A breaker cannot have this name.
+/// A name that a breaker cannot have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidName {
     name: String,

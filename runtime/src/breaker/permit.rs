@@ -8,16 +8,16 @@ use tripline_core::{Generation, Instant, Latency, Outcome};
 use crate::breaker::Breaker;
 use crate::hot_path::call_token::CallToken;
 
-/// An untimed permit, borrowed from its breaker: the caller tells both instants.
+/// An untimed permit, borrowed from its breaker: the caller gives both instants.
 pub type Permit<'a> = PermitOn<&'a Breaker>;
 /// An untimed permit that owns a handle: `'static` and `Send`, for one more reference count.
 pub type OwnedPermit = PermitOn<Breaker>;
-/// A permit that took the time, borrowed from its breaker.
+/// A timed permit, borrowed from its breaker.
 pub type TimedPermit<'a> = TimedPermitOn<&'a Breaker>;
-/// A permit that took the time and owns a handle.
+/// A timed permit that owns a handle: `'static` and `Send`, for one more reference count.
 pub type OwnedTimedPermit = TimedPermitOn<Breaker>;
 
-/// The right to make one call, whose instants the caller knows. Dropped, it is neutral; a probe gives its place back.
+/// The right to make one call, whose start and end the caller gives. Dropped, it is neutral; a probe gives its place back.
 #[must_use = "a permit that is dropped at once is a call that was never made"]
 pub struct PermitOn<B: Borrow<Breaker>> {
     breaker: B,

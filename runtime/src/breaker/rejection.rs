@@ -7,14 +7,14 @@ use tripline_core::{Rejection as CoreRejection, RejectionReason};
 
 use crate::breaker::name::BreakerName;
 
-/// A call was not admitted, by whom, why, and when asking again makes sense.
+/// A call that was not admitted: by which breaker, why, and when asking again makes sense.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
     /// The breaker that rejected.
     pub breaker: BreakerName,
     /// Why.
     pub reason: RejectionReason,
-    /// How long to wait; `None` where no time can be told (memory, an operator).
+    /// How long to wait; `None` where that is unknown (memory, an operator).
     pub retry_after: Option<Duration>,
 }
 
@@ -36,7 +36,7 @@ impl fmt::Display for Rejection {
 
 impl std::error::Error for Rejection {}
 
-/// A call through [`Breaker::call`](crate::Breaker::call) did not give a value.
+/// A call through [`Breaker::call`](crate::Breaker::call) that did not give a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallError<E> {
     /// It was not made.

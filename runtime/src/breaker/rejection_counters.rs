@@ -2,14 +2,13 @@
 
 use tripline_core::{RejectionReason, TripReason};
 
-use crate::breaker::Breaker;
 use crate::sync::{AtomicU64, Ordering};
 
 /// One total for each reason to open, then probing, then forced open.
 const PROBING: usize = TripReason::ALL.len();
 const FORCED_OPEN: usize = PROBING + 1;
 
-/// Statistics that nothing else is derived from: all access is relaxed.
+/// Statistics on which nothing depends: all access is relaxed.
 #[derive(Debug)]
 pub(crate) struct RejectionCounters([AtomicU64; FORCED_OPEN + 1]);
 
@@ -24,11 +23,11 @@ impl RejectionCounters {
         }
     }
 
-    fn of(&self, reason: RejectionReason) -> u64 {
+    pub(crate) fn of(&self, reason: RejectionReason) -> u64 {
         self.slot(reason).map_or(0, |total| total.load(Ordering::Relaxed))
     }
 
-    fn all(&self) -> u64 {
+    pub(crate) fn all(&self) -> u64 {
         self.0.iter().fold(0, |sum, total| sum.wrapping_add(total.load(Ordering::Relaxed)))
     }
 
@@ -40,18 +39,6 @@ impl RejectionCounters {
             _ => return None,
         };
         self.0.get(slot)
-    }
-}
-
-impl Breaker {
-    /// Calls that were rejected since the breaker was made.
-    pub fn rejected(&self) -> u64 {
-        self.inner.rejection_counters.all()
-    }
-
-    /// Those of [`Breaker::rejected`] that were rejected for this reason.
-    pub fn rejected_for(&self, reason: RejectionReason) -> u64 {
-        self.inner.rejection_counters.of(reason)
     }
 }
 

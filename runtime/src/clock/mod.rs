@@ -2,6 +2,8 @@
 
 #[cfg(feature = "serde")]
 pub(crate) mod serde_time;
+#[cfg(feature = "tokio")]
+pub(crate) mod tokio;
 #[cfg(feature = "tsc")]
 pub(crate) mod tsc;
 
@@ -11,24 +13,29 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use tripline_core::Instant;
 
-/// A monotonic clock that can also sleep, and tell the time of day.
+/// A monotonic clock that can also sleep, and knows the time of day.
 ///
-/// All three are one trait, so that a mock cannot split time. A breaker asks `now` at most once per request, and not at
-/// all where the caller gives the instants.
+/// All three are one trait, so that a mock cannot split time. A breaker reads `now` at most once per request, and not at all where
+/// the caller gives the instants.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `Clock`",
+    note = "`SystemClock` is one with the feature `smol` of `tripline-runtime` (on by default)",
+    note = "on tokio enable the feature `tokio` and use `TokioClock`; for tests enable `test-util` and use `ManualClock`"
+)]
 #[async_trait]
 pub trait Clock: fmt::Debug + Send + Sync {
     /// Nanoseconds since the clock's own start. Never blocks; expected to be monotonic, though the breaker survives one
     /// that is not.
     fn now(&self) -> Instant;
 
-    /// The time of day. It only stamps alerts, status and durable records; no decision is taken from it.
+    /// The time of day. It only stamps alerts, status and durable records; no decision depends on it.
     fn system_time(&self) -> SystemTime;
 
     /// Returns at or soon after `deadline`; at once if it has passed. Dropping the future is harmless.
     async fn sleep_until(&self, deadline: Instant);
 }
 
-/// The system's monotonic clock, started when it is made. A reading costs about 25 ns.
+/// The system's monotonic clock, started when it is made. A reading costs about 25 ns. It is a [`Clock`] with the feature `smol`.
 #[derive(Debug, Clone)]
 pub struct SystemClock {
     #[cfg_attr(
@@ -51,7 +58,7 @@ impl Default for SystemClock {
     }
 }
 
-/// It sleeps with smol's timer, which works on any executor.
+/// Sleeps with smol's timer, which works on any executor.
 #[cfg(feature = "smol")]
 #[async_trait]
 impl Clock for SystemClock {

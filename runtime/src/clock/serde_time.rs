@@ -1,4 +1,4 @@
-//! How a time of day is written: as whole milliseconds since 1970-01-01 00:00 UTC, rounded down; before that as 0.
+//! A time of day is serialised as whole milliseconds since 1970-01-01 00:00 UTC, rounded down; before that as 0.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ pub(crate) fn serialize<S: Serializer>(at: &SystemTime, serializer: S) -> Result
     serializer.serialize_u64(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// The last millisecond of the year 9999. Later times make no sense here, and some systems cannot tell or print them.
+/// The last millisecond of the year 9999. Some systems cannot represent later times.
 const LAST_MILLIS: u64 = 253_402_300_799_999;
 
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {

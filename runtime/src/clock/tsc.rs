@@ -45,7 +45,7 @@ impl Clock for TscClock {
     }
 
     async fn sleep_until(&self, deadline: Instant) {
-        // The timer runs on the system's clock; what they differ by over one sleep is made up by sleeping again.
+        // The timer runs on the system's clock; the difference over one sleep is made up by sleeping again.
         while self.now() < deadline {
             smol::Timer::after(deadline.since(self.now())).await;
         }

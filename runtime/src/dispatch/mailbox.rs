@@ -1,4 +1,4 @@
-//! One breaker's mailbox: what its sinks are to be sent, and what must not be lost of it, behind one lock.
+//! One breaker's mailbox: the alerts that its sinks are to be sent, and the state to be saved, behind one lock.
 
 use std::time::SystemTime;
 
@@ -6,9 +6,9 @@ use event_listener::{Event as Notification, EventListener};
 use tripline_core::{AlertKind, Stage};
 
 use crate::breaker::name::BreakerName;
+use crate::dispatch::counters::LaneCounters;
 use crate::dispatch::durable::{DurableState, LaneRecord};
 use crate::dispatch::queue::{Attempt, Pushed, Queue};
-use crate::dispatch::stats::LaneCounters;
 use crate::incidents::alert::{Alert, AlertSink};
 use crate::incidents::records::StagingRecord;
 use crate::sync::{Arc, Mutex, MutexGuard, lock};
@@ -17,7 +17,7 @@ use crate::sync::{Arc, Mutex, MutexGuard, lock};
 #[derive(Debug)]
 pub(super) struct Mailbox {
     pub(super) breaker: BreakerName,
-    /// Whether somebody saves it.
+    /// Whether it is saved.
     pub(super) is_durable: bool,
     state: Mutex<MailboxState>,
     changed: Notification,
@@ -28,15 +28,15 @@ pub(super) struct Mailbox {
 pub(super) struct MailboxState {
     pub(super) lanes: Vec<LaneState>,
     staging: StagingRecord,
-    /// Nothing came yet, and nothing was kept: an incident that is on was told of by another supervisor.
+    /// No alert came yet, and no state was kept: the alerts of an open incident were sent by another supervisor.
     is_fresh: bool,
-    /// Nothing more will come.
+    /// No more alerts will come.
     closed: bool,
     /// Grows with every change that is to be saved.
     revision: u64,
-    /// The revision up to which saving was tried: whoever waits for it may go on.
+    /// The revision up to which saving was tried: attempts that wait for it go on.
     settled: u64,
-    /// The revision that is kept.
+    /// The revision that was saved.
     saved: u64,
     /// Times that saving failed or took too long.
     pub(super) store_failures: u64,
@@ -75,7 +75,7 @@ impl Mailbox {
                 breaker = breaker.as_str(),
                 sink = record.sink,
                 kind = record.kind.as_str(),
-                incidents = ?record.incidents.iter().map(|told| told.incident).collect::<Vec<_>>(),
+                incidents = ?record.incidents.iter().map(|entry| entry.incident).collect::<Vec<_>>(),
                 "the kept state has alerts for a sink that is not configured any more; they are dropped"
             );
         }
@@ -136,7 +136,7 @@ impl Mailbox {
         self.notify();
     }
 
-    /// Nothing more will come.
+    /// No more alerts will come.
     pub(super) fn close(&self) {
         self.state().closed = true;
         self.notify();
@@ -186,7 +186,7 @@ impl Mailbox {
         !self.is_durable || self.state().settled >= revision
     }
 
-    /// Whether there are changes which nobody has tried to save yet.
+    /// Whether there are changes that no save was tried for yet.
     pub(super) fn has_unsettled(&self) -> bool {
         let state = self.state();
         state.revision > state.settled
@@ -248,12 +248,12 @@ impl MailboxState {
     /// closed, though these lanes did not open it.
     fn go_on_from(&mut self, alerts: &[Alert], staging: &StagingRecord) {
         let unbegun = alerts.iter().filter(|alert| !matches!(alert.stage, Stage::Single | Stage::Initial));
-        let mut told: Vec<_> = unbegun.map(|alert| (alert.incident, alert.kind, alert.stage)).collect();
+        let mut sent: Vec<_> = unbegun.map(|alert| (alert.incident, alert.kind, alert.stage)).collect();
         let number = staging.last_incident;
         let open = staging.open.and_then(|open| open.alert);
         let is_new = |kind| alerts.iter().any(|alert| (alert.incident, alert.kind) == (number, kind));
-        told.extend(open.filter(|open| !is_new(open.kind)).map(|open| (number, open.kind, open.stage)));
-        for (incident, kind, stage) in told {
+        sent.extend(open.filter(|open| !is_new(open.kind)).map(|open| (number, open.kind, open.stage)));
+        for (incident, kind, stage) in sent {
             for lane in self.lanes.iter_mut().filter(|lane| lane.kind == kind) {
                 lane.queue.assume_sent(incident, stage);
             }
@@ -267,7 +267,7 @@ impl MailboxState {
     }
 }
 
-/// The sinks' names, each only once, so that what is kept and counted is told apart.
+/// The sinks' names, made unique, so that records and counters are distinct.
 fn labels(sinks: &[Arc<dyn AlertSink>]) -> Vec<String> {
     let mut labels: Vec<String> = Vec::new();
     for sink in sinks {

@@ -1,9 +1,10 @@
-//! How alerts leave: one lane per breaker, sink and kind of alert, in order, with retries, and never in the way of anybody
-//! else; and how what must not be lost is written down before.
+//! Delivers alerts: one lane per breaker, sink and kind of alert, in order, with retries, none waiting for another; and saves the
+//! state that a restart needs before an alert is sent.
 
 pub(crate) mod durable;
 pub(crate) mod retry_backoff;
 
+mod counters;
 mod jobs;
 mod lane;
 mod mailbox;
@@ -92,8 +93,8 @@ impl Dispatcher {
         DeliveryStats::new(&self.mailboxes)
     }
 
-    /// Delivers until it is told to stop and everything is delivered, or the time to drain is over; tells what is left,
-    /// which is saved for the last time where there is a store.
+    /// Delivers until it is stopped and every alert is delivered, or the time to drain is over. Returns what is left, which is saved
+    /// for the last time where there is a store.
     pub async fn run(self) -> DrainReport {
         let seeds = (0..).map(|index| self.seed.wrapping_add(index));
         let lanes = self.lanes.into_iter().zip(seeds).map(|(lane, seed)| Box::pin(lane.run(seed)) as Job).collect();

@@ -47,7 +47,7 @@ impl StatePersister {
         }
     }
 
-    /// Saves what is not saved yet. Nobody writes down what happens after this.
+    /// Saves the changes that are not saved yet. Later ones are lost.
     pub(super) async fn save_for_the_last_time(self) {
         if self.mailbox.has_unsaved() {
             self.save().await;

@@ -1,8 +1,9 @@
-//! What was delivered and what was not, in numbers.
+//! The statistics of deliveries.
 
-use tripline_core::{AlertKind, Stage};
+use tripline_core::AlertKind;
 
 use crate::breaker::name::BreakerName;
+use crate::dispatch::counters::Counters;
 use crate::dispatch::mailbox::{LaneState, Mailbox};
 use crate::sync::Arc;
 
@@ -14,17 +15,17 @@ pub struct DeliveryStats {
     mailboxes: Arc<[Arc<Mailbox>]>,
 }
 
-/// What became of the alerts of one breaker, sink, kind and stage since the dispatcher was made.
+/// The deliveries of one breaker, sink, kind and stage since the dispatcher was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeliveryCount {
-    /// Whose alerts.
+    /// The breaker.
     pub breaker: BreakerName,
     /// The sink's name. Where a breaker has several sinks of one name, the later ones end in `-2`, `-3`, …
     pub sink: String,
     /// The kind.
     pub kind: AlertKind,
-    /// The stage, as [`Stage::as_str`] has it.
+    /// The stage, as [`Stage::as_str`](tripline_core::Stage::as_str) has it.
     pub stage: &'static str,
     /// Alerts that the sink took.
     pub sent: u64,
@@ -36,11 +37,11 @@ pub struct DeliveryCount {
     pub waiting: u64,
 }
 
-/// How well the state of one breaker is kept.
+/// How the saving of one breaker's state goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreCount {
-    /// Whose state.
+    /// The breaker.
     pub breaker: BreakerName,
     /// How often it could not be saved, or not in time.
     pub failures: u64,
@@ -64,7 +65,7 @@ impl DeliveryStats {
             .collect()
     }
 
-    /// Of each breaker whose state is kept, how well.
+    /// For each breaker whose state is saved, how that goes.
     pub fn stores(&self) -> Vec<StoreCount> {
         let durable = self.mailboxes.iter().filter(|mailbox| mailbox.is_durable);
         durable
@@ -77,47 +78,6 @@ impl DeliveryStats {
                 }
             })
             .collect()
-    }
-}
-
-/// The counters of one lane.
-#[derive(Debug, Default)]
-pub(super) struct LaneCounters {
-    single: Counters,
-    initial: Counters,
-    escalated: Counters,
-    resolved: Counters,
-    taken_over: Counters,
-}
-
-/// The counters of one stage.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Counters {
-    pub(super) sent: u64,
-    pub(super) retried: u64,
-    pub(super) failed: u64,
-}
-
-impl LaneCounters {
-    /// The counters of a stage.
-    pub(super) fn of(&mut self, stage: Stage) -> &mut Counters {
-        match stage {
-            Stage::Initial => &mut self.initial,
-            Stage::Escalated => &mut self.escalated,
-            Stage::Resolved(_) => &mut self.resolved,
-            Stage::Superseded => &mut self.taken_over,
-            _ => &mut self.single,
-        }
-    }
-
-    fn rows(&self) -> [(&'static str, Counters); 5] {
-        [
-            ("single", self.single),
-            ("initial", self.initial),
-            ("escalated", self.escalated),
-            ("resolved", self.resolved),
-            ("taken_over", self.taken_over),
-        ]
     }
 }
 

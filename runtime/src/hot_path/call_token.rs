@@ -5,10 +5,8 @@ use tripline_core::Generation;
 use crate::hot_path::gate::Admission;
 use crate::hot_path::in_flight::EpochMark;
 
-/// Which call this is, to the breaker that admitted it. One word, so that it goes through a register and not through memory:
-/// from below, 3 bits of the mode that let it
-/// go ahead, 32 of generation, whether it is tracked, and where it is, 24 bits of its
-/// epoch; then whether the thread was panicking.
+/// The call that a permit is for. One word, so that it is passed in a register: from below, 3 bits of the mode that admitted it, 32
+/// of generation, whether it is tracked and then 24 bits of its epoch, and whether the thread was panicking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CallToken(u64);
 
@@ -18,22 +16,22 @@ const EPOCH_SHIFT: u32 = 36;
 const PANICKING: u64 = 1 << 60;
 
 impl CallToken {
-    /// What a permit holds once it has reported.
+    /// The value once the permit has reported.
     const SPENT: Self = Self(u64::MAX);
 
-    /// A call that may go ahead, and nothing more.
+    /// A call that is admitted without more to do.
     #[inline]
     pub(crate) const fn free(admission: Admission) -> Self {
         Self(admission.0)
     }
 
-    /// It was [free](CallToken::free), and still would be.
+    /// It was [free](CallToken::free), and would be now.
     #[inline]
     pub(crate) const fn is_still(self, admission: Admission) -> bool {
         self.0 & !PANICKING == admission.0
     }
 
-    /// A call that is not among those in flight.
+    /// A call that is not counted as in flight.
     #[inline]
     pub(crate) const fn untracked(generation: Generation) -> Self {
         Self((generation.get() as u64) << GENERATION_SHIFT)
@@ -74,7 +72,7 @@ impl CallToken {
         self.0 & PANICKING != 0
     }
 
-    /// Hands the token out, once.
+    /// Takes the token, once.
     #[inline]
     pub(crate) fn spend(&mut self) -> Option<Self> {
         let token = std::mem::replace(self, Self::SPENT);

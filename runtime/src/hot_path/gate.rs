@@ -1,4 +1,4 @@
-//! What asking needs to know, in one word that everybody can read.
+//! The state as far as admission goes, in one word that every thread can read.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tripline_core::{
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// The state as far as asking goes, published by the owner of the core after each change.
+/// The state as far as admission goes, published by the owner of the core after each change.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct Gate {
@@ -17,7 +17,7 @@ pub(crate) struct Gate {
     details: Details,
 }
 
-/// What is only read when the word says so; on other cache lines than the word.
+/// Read only when the word says so; on other cache lines than the word.
 #[derive(Debug)]
 #[repr(align(128))]
 struct Details {
@@ -29,19 +29,18 @@ struct Details {
     rejected_nanos: AtomicU64,
 }
 
-/// What the word says: from below, three bits of mode, 32 of generation, and while open the place of the reason in
-/// [`TripReason::ALL`].
+/// The word: from below, three bits of mode, 32 of generation, and while open the index of the reason in [`TripReason::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Admission(pub(crate) u64);
 
 const MODE_BITS: u32 = 3;
 const MODE_MASK: u64 = (1 << MODE_BITS) - 1;
-/// Closed, where calls in flight are not tracked.
+/// Closed, calls in flight are not tracked.
 const CLOSED: u64 = 0;
 const DISABLED: u64 = 1;
-/// The modes below go ahead with nothing more to do.
+/// The modes below this one admit without more to do.
 const FIRST_WITH_MORE: u64 = 2;
-/// Closed, where they are.
+/// Closed, calls in flight are tracked.
 const CLOSED_TRACKED: u64 = 2;
 const HALF_OPEN: u64 = 3;
 const FORCED_OPEN: u64 = 4;
@@ -51,13 +50,13 @@ const HELD_OPEN: u64 = 1 << 36;
 const REASON_SHIFT: u32 = 40;
 
 impl Admission {
-    /// Go ahead; there is nothing more to do.
+    /// Admitted, with nothing more to do.
     #[inline]
     pub(crate) const fn is_free(self) -> bool {
         self.0 & MODE_MASK < FIRST_WITH_MORE
     }
 
-    /// Go ahead, and be tracked.
+    /// Admitted, and to be tracked.
     #[inline]
     pub(crate) const fn is_tracked(self) -> bool {
         self.0 & MODE_MASK == CLOSED_TRACKED
@@ -69,8 +68,8 @@ impl Admission {
     }
 }
 
-/// A reading that lies this far behind means that the clock was set back; the core must see it.
-const JUMP: Duration = Duration::from_secs(1);
+/// A reading that lies this far behind means that the clock was set back, or is an old one; the core must see it.
+pub(crate) const JUMP: Duration = Duration::from_secs(1);
 
 impl Gate {
     pub(crate) fn new<const N: usize>(core: &Core<N>, is_tracking: bool) -> Self {
@@ -83,10 +82,11 @@ impl Gate {
         Self { word: AtomicU64::new(word(core, is_tracking)), is_tracking, details }
     }
 
-    /// Whether a call may go ahead without asking the core. One load.
+    /// Whether a call is admitted without asking the core. One load.
     #[inline]
     pub(crate) fn admission(&self) -> Admission {
-        // Acquire pairs with the Release store in `publish`: who reads a generation sees what its owner did before.
+        // Acquire pairs with the Release store in `publish`: a thread that reads a generation sees what the
+        // owner did before.
         Admission(self.word.load(Ordering::Acquire))
     }
 
@@ -96,13 +96,13 @@ impl Gate {
         match word & MODE_MASK {
             FORCED_OPEN => Some(CoreRejection { reason: RejectionReason::ForcedOpen, retry_after: None }),
             OPEN => {
-                // Relaxed: written before the word that was just acquired. If meanwhile the breaker has opened once more, they are
-                // that opening's, and as good an answer.
+                // Relaxed: stored before the word that was acquired above. If the breaker has opened once more meanwhile, they are
+                // of that opening, and as good an answer.
                 let until = Instant::from_nanos(self.details.until_nanos.load(Ordering::Relaxed));
                 if now >= until || self.rejected_later_than(now).is_some() {
                     return None;
                 }
-                // Relaxed: an estimate; who is overtaken here sets it back by a moment.
+                // Relaxed: an estimate; a thread that is overtaken here sets it back a little.
                 self.details.rejected_nanos.store(now.as_nanos(), Ordering::Relaxed);
                 Some(CoreRejection {
                     reason: RejectionReason::Open(reason(word)?),
@@ -121,7 +121,7 @@ impl Gate {
         (latest.since(now) >= JUMP).then_some(latest)
     }
 
-    /// What is answered while others own the core all the time.
+    /// The answer while other threads own the core all the time.
     pub(crate) fn rejection_while_busy(&self) -> CoreRejection {
         let Admission(word) = self.admission();
         match reason(word) {
@@ -133,19 +133,19 @@ impl Gate {
         }
     }
 
-    /// From which age on a call in flight is slow.
+    /// The age from which a call in flight is slow.
     pub(crate) fn slow_after(&self) -> Latency {
-        // Relaxed: told for itself.
+        // Relaxed: read for itself.
         Latency::from_micros(self.details.slow_after_micros.load(Ordering::Relaxed) as u32)
     }
 
-    /// An instant that is not later than now, for those who have no clock reading.
+    /// An instant that is not later than now, for callers without a reading of the clock.
     pub(crate) fn latest(&self) -> Instant {
-        // Relaxed: told for itself.
+        // Relaxed: read for itself.
         Instant::from_nanos(self.details.latest_nanos.load(Ordering::Relaxed))
     }
 
-    /// Tells what the owner of the core has made of it.
+    /// Publishes the state: the details first, then the word.
     #[cold]
     pub(crate) fn publish<const N: usize>(&self, core: &Core<N>) {
         // Relaxed: published by the store of the word.
@@ -158,9 +158,9 @@ impl Gate {
         self.word.store(word(core, self.is_tracking), Ordering::Release);
     }
 
-    /// Tells what changes without the state.
+    /// Publishes the figures that change without the state.
     pub(crate) fn publish_figures<const N: usize>(&self, core: &Core<N>) {
-        // Relaxed: each is told for itself.
+        // Relaxed: each is read for itself.
         self.details.slow_after_micros.store(u64::from(core.slow_after().as_micros()), Ordering::Relaxed);
         self.details.latest_nanos.store(core.on_clock(core.latest()).as_nanos(), Ordering::Relaxed);
     }

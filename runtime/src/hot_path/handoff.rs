@@ -1,24 +1,29 @@
-//! The cell that lends the core to one owner at a time, without a lock that anybody could be stuck behind.
+//! A ticket lock with flat combining: lends the core to one owner at a time, and no thread waits for a descheduled owner to leave
+//! its record.
 //!
-//! Whoever wants something of the core draws a *ticket*. One word holds how many tickets were issued and how many are served;
-//! equal halves mean that nobody owns the core. Who draws a ticket while it is free is the owner. Everybody else has, by the
-//! number of the ticket, a slot in a ring: a recorder leaves its record there and goes. The owner does its own work, counts it
-//! as served, and serves the next ticket until the halves are equal; that same addition is the release, so there is no moment
-//! between "the last look" and "let go" in which a record could be missed.
+//! A thread that wants the core takes a *ticket*. One word holds how many tickets were issued and how many are served; equal
+//! halves mean that the core is free. The thread that takes a ticket while it is free is the owner. Every other thread has, by
+//! the number of its ticket, a slot in a ring: a recorder publishes its record there and goes. The owner does its own work,
+//! counts it as served, and serves the next ticket until the halves are equal. That same addition is the release, so there is
+//! no moment between the last look and the release in which a record could be missed.
 //!
-//! An owner that meets a ticket whose record is not there yet does not wait either: it puts `HANDOFF` into the slot and goes. The
-//! late recorder finds `HANDOFF` when it comes to publish its record, and is the owner from then on. Who needs the core itself
-//! (configuration, status) leaves the slot empty on purpose, and waits for `HANDOFF`.
+//! An owner that meets a ticket whose record is not published yet does not wait either: it puts `HANDOFF` into the slot and
+//! goes. The late recorder finds `HANDOFF` when it publishes its record, and is the owner from then on. A thread that needs the
+//! core itself (configuration, status) leaves the slot empty on purpose, and waits for `HANDOFF`.
 //!
 //! # Why the `unsafe` is sound
 //!
-//! `&mut T` is made in one slot, [`OwnerGuard::value`], and an [`OwnerGuard`] exists for exactly one ticket at a time: (1) a ticket is issued
-//! to one thread, by a compare-exchange; (2) its owner is made either by that same compare-exchange, which succeeds with equal
-//! halves, so that every earlier ticket is served, or by finding `HANDOFF`, which only the owner of the ticket before it leaves,
-//! and which it touches nothing after; (3) an owner ends with the addition that makes its ticket served. So owners follow each
-//! other in the order of tickets. All of these are acquire and release operations on the word or on the slot, so what one owner
-//! did happens before what the next one does. The loom models in this file run this very code, and loom's cell checks (1) to
-//! (3) and the ordering.
+//! `&mut T` is made in one place, [`OwnerGuard::value`] (and `apply`, which is the same), and an [`OwnerGuard`] exists for exactly
+//! one ticket at a time:
+//!
+//! 1. A ticket is issued to one thread, by a compare-exchange.
+//! 2. Its owner is made either by that same compare-exchange, which succeeds with equal halves, so that every earlier ticket is
+//!    served, or by finding `HANDOFF`, which only the owner of the ticket before it leaves, and which touches nothing after it.
+//! 3. An owner ends with the addition that makes its ticket served.
+//!
+//! So owners follow each other in the order of tickets. All of these are acquire and release operations on the word or on the
+//! slot, so the work of one owner happens before the work of the next. The loom models in this file run this very code, and
+//! loom's cell checks (1) to (3) and the ordering.
 #![allow(unsafe_code)]
 
 use std::fmt;
@@ -26,7 +31,7 @@ use std::mem::ManuallyDrop;
 
 use crate::sync::{AtomicU64, Ordering, UnsafeCell, spin_loop, yield_now};
 
-/// What a recorder leaves in the ring: two words, of which the second has its lowest bit set.
+/// The record that a thread publishes in the ring: two words, of which the second has its lowest bit set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) extra: u64,
@@ -34,12 +39,12 @@ pub(crate) struct Record {
     pub(crate) meta: u64,
 }
 
-/// What becomes of the records that were left to whoever owns the value.
+/// How the owner applies the records of other threads.
 pub(crate) trait Apply<T> {
     /// Applies a record.
     fn apply(&self, value: &mut T, record: Record);
 
-    /// The value was let go after records were applied to it.
+    /// The value was released after records of other threads were applied to it.
     fn released(&self) {}
 }
 
@@ -51,16 +56,16 @@ const ONE_SERVED: u64 = 1 << 32;
 
 /// How often a recorder looks for room in a full ring before its record is dropped.
 const LOOKS: u32 = if cfg!(tripline_loom) { 2 } else { 64 };
-/// The last of these looks give way to other threads: the owner may be one that waits for a processor.
+/// The last of these looks yield: the owner may be descheduled.
 const YIELDS: u32 = 16;
-/// How often somebody who waits for the core looks before yielding the processor.
+/// How often a thread that waits for the core looks before it yields the processor.
 const SPINS: u32 = 64;
 
-/// Records that can wait while somebody owns the value: a power of two, at least 4.
+/// Records that can wait while the value is owned: a power of two, at least 4.
 const RING: usize = if cfg!(tripline_loom) { 4 } else { 64 };
 const _: () = assert!(RING.is_power_of_two() && RING >= 4, "a ticket's slot is a rotation of its low bits");
 
-/// A value of one owner at a time, with room for records that wait, and what applies those.
+/// A value with one owner at a time, room for records that wait, and how they are applied.
 pub(crate) struct HandoffCell<T, A> {
     word: AtomicU64,
     ring: [Slot; RING],
@@ -87,14 +92,14 @@ impl<T, A: Apply<T>> HandoffCell<T, A> {
         }
     }
 
-    /// What applies the records that were left.
+    /// How records are applied.
     #[inline]
     pub(crate) fn applier(&self) -> &A {
         &self.applier
     }
 
-    /// Has `record` applied: at once if nobody owns the core, otherwise by whoever does. Waits for nobody; false if the record
-    /// was dropped because the ring stayed full.
+    /// Has `record` applied: at once if the core is free, otherwise by its owner. Never waits for the owner; false if the record was
+    /// dropped because the ring stayed full.
     #[must_use]
     pub(crate) fn submit(&self, record: Record) -> bool {
         let Some(ticket) = self.take_ticket(LOOKS) else { return false };
@@ -105,8 +110,8 @@ impl<T, A: Apply<T>> HandoffCell<T, A> {
         true
     }
 
-    /// Leaves a record at the ticket's slot; true if the core was handed over meanwhile: then it is not left but to be
-    /// applied by who came with it.
+    /// Publishes a record in the ticket's slot. True if the core was handed over meanwhile: then the caller is the owner and
+    /// applies the record itself.
     fn publish(&self, ticket: u32, record: Record) -> bool {
         debug_assert!(record.meta & 1 == 1, "an even value is no record");
         let slot = self.slot(ticket);
@@ -121,7 +126,7 @@ impl<T, A: Apply<T>> HandoffCell<T, A> {
         true
     }
 
-    /// Owns the core for the length of `act`. Waits for those who came first.
+    /// Owns the core for the length of `act`. Waits for the tickets before.
     pub(crate) fn with<R>(&self, act: impl FnOnce(&mut T) -> R) -> R {
         let ticket = loop {
             match self.take_ticket(SPINS) {
@@ -136,13 +141,13 @@ impl<T, A: Apply<T>> HandoffCell<T, A> {
         owner.value(act)
     }
 
-    /// Owns the core for the length of `act`, if nobody does. Waits for nobody.
+    /// Owns the core for the length of `act`, if it is free. Never waits.
     pub(crate) fn try_with<R>(&self, act: impl FnOnce(&mut T) -> R) -> Option<R> {
         let mut owner = self.try_own()?;
         Some(owner.value(act))
     }
 
-    /// Owns the core, if nobody does, until the owner is dropped. Waits for nobody.
+    /// Owns the core, if it is free, until the guard is dropped. Never waits.
     #[inline]
     pub(crate) fn try_own(&self) -> Option<OwnerGuard<'_, T, A>> {
         // Relaxed: the compare-exchange looks again.
@@ -155,7 +160,7 @@ impl<T, A: Apply<T>> HandoffCell<T, A> {
         Some(OwnerGuard { cell: self })
     }
 
-    /// Draws the next ticket; `None` if the ring is still full after so many looks.
+    /// Takes the next ticket; `None` if the ring is still full after so many looks.
     fn take_ticket(&self, looks: u32) -> Option<Ticket> {
         let mut left = looks;
         let mut word = self.word.load(Ordering::Relaxed);
@@ -196,7 +201,7 @@ impl<T, A: Apply<T>> HandoffCell<T, A> {
         slot.meta.store(EMPTY, Ordering::Relaxed);
     }
 
-    /// Neighbouring tickets lie four places apart, so that their recorders do not share a cache line.
+    /// Neighbouring tickets lie four slots apart, so that their recorders do not share a cache line.
     #[inline]
     fn slot(&self, ticket: u32) -> &Slot {
         let bits = RING.trailing_zeros();
@@ -208,11 +213,11 @@ impl<T, A: Apply<T>> HandoffCell<T, A> {
 
 struct Ticket {
     number: u32,
-    /// Every earlier ticket is served: who drew this one is the owner.
+    /// Every earlier ticket is served: the thread with this one is the owner.
     is_free: bool,
 }
 
-/// The right to the value, for one ticket. Ends, also by a panic, by serving whoever came meanwhile.
+/// The right to the value, for one ticket. When it ends, also by a panic, it serves the tickets that were issued meanwhile.
 pub(crate) struct OwnerGuard<'a, T, A: Apply<T>> {
     cell: &'a HandoffCell<T, A>,
 }
@@ -237,11 +242,11 @@ impl<'a, T, A: Apply<T>> OwnerGuard<'a, T, A> {
         });
     }
 
-    /// Makes the ticket served; the next one, if it was issued meanwhile: it is for this owner to go on with.
+    /// Makes the ticket served. Returns the next one, if it was issued meanwhile: this owner serves it.
     #[inline]
     fn finish_ticket(&self) -> Option<u32> {
-        // Release: what this owner did is seen by the next one (Acquire in `take_ticket` and `try_own`). Acquire: places of tickets that
-        // were issued meanwhile are looked at.
+        // Release: what this owner did is seen by the next one (Acquire in `take_ticket` and `try_own`). Acquire: the slots of tickets
+        // that were issued meanwhile are read.
         let word = self.cell.word.fetch_add(ONE_SERVED, Ordering::AcqRel).wrapping_add(ONE_SERVED);
         (issued(word) != served(word)).then_some(served(word))
     }
@@ -251,13 +256,14 @@ impl<T, A: Apply<T>> Drop for OwnerGuard<'_, T, A> {
     #[inline]
     fn drop(&mut self) {
         if let Some(next) = self.finish_ticket() {
-            // By value, so that what is in line needs no memory for the owner.
+            // By value, so that the inlined part needs no memory for the owner.
             drain(self.cell, next);
         }
     }
 }
 
-/// Serves whoever came meanwhile, from this ticket on, until nobody has or a record is not there yet: then the core is handed over.
+/// Serves the tickets that were issued meanwhile, from this one on, until none is left or a record is not published yet: then the
+/// core is handed over.
 #[cold]
 #[inline(never)]
 fn drain<T, A: Apply<T>>(cell: &HandoffCell<T, A>, mut ticket: u32) {
@@ -397,7 +403,7 @@ mod loom_tests {
     }
 
     #[test]
-    fn whoever_needs_the_core_gets_it_among_recorders() {
+    fn a_thread_that_needs_the_core_gets_it_among_recorders() {
         check(Some(3), || {
             let cell = Arc::new(Cell::new(Vec::new(), Push));
             let other = cell.clone();

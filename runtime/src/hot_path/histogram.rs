@@ -1,14 +1,11 @@
-//! How long calls took, since the breaker was made.
+//! The histogram of latencies since the breaker was made.
 
 use std::time::Duration;
 
-use tripline_core::{Latency, Outcome, StateKind};
+use tripline_core::Latency;
 
-use crate::breaker::Breaker;
-use crate::hot_path::owned::ExclusiveState;
-
-/// How long the calls took that finished since the breaker was made: well or not, also those of an earlier generation. Ignored
-/// and dropped calls, and those that finish while the breaker is disabled, count nowhere.
+/// Latencies of the calls that finished since the breaker was made, well or not, those of an earlier generation included. Ignored and
+/// dropped calls, and those that finish while the breaker is disabled, are not in it.
 ///
 /// The totals wrap at 2^64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,38 +54,12 @@ impl LatencyHistogram {
         Duration::from_micros(self.sum_micros)
     }
 
-    fn record(&mut self, latency: Latency) {
+    pub(crate) fn record(&mut self, latency: Latency) {
         let bucket = Self::BOUNDS.partition_point(|&bound| bound < latency);
         if let Some(calls) = self.calls.get_mut(bucket) {
             *calls = calls.wrapping_add(1);
         }
         self.sum_micros = self.sum_micros.wrapping_add(u64::from(latency.as_micros()));
-    }
-}
-
-impl ExclusiveState {
-    /// Takes a finished call into the histogram, where there is one: elsewhere it is one branch.
-    #[inline]
-    pub(crate) fn observe(&mut self, latency: Latency, outcome: Outcome) {
-        if self.histogram.is_some() {
-            self.observe_in_histogram(latency, outcome);
-        }
-    }
-
-    #[inline(never)] // what is in line stays small
-    fn observe_in_histogram(&mut self, latency: Latency, outcome: Outcome) {
-        let counts = outcome != Outcome::Ignored && self.core.state().kind() != StateKind::Disabled;
-        if let Some(histogram) = self.histogram.as_deref_mut().filter(|_| counts) {
-            histogram.record(latency);
-        }
-    }
-}
-
-impl Breaker {
-    /// How long calls took since the breaker was made; `None` without
-    /// [`latency_histogram`](crate::Builder::latency_histogram). All its figures are of the same moment.
-    pub fn latency_histogram(&self) -> Option<LatencyHistogram> {
-        self.with_exclusive(|exclusive, _| exclusive.histogram.as_deref().copied())
     }
 }
 

@@ -1,14 +1,15 @@
-//! Where calls come in: one word that counts them, and by it each call knows its epoch. See [`crate::hot_path::stall_detector`].
+//! Counts calls as they come in: one word, whose value before the addition holds the call's epoch. See
+//! [`crate::hot_path::stall_detector`].
 
 use tripline_core::Instant;
 
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-/// Where calls come in.
+/// Counts calls as they come in, by epoch.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct InFlightEpochs {
-    /// From the top: whether nobody looks, the number of the epoch (31 bits), how many came in since it began.
+    /// From the top: whether the supervisor is parked, the number of the epoch (31 bits), how many came in since it began.
     word: AtomicU64,
     /// When the last call that came in started, in nanoseconds; [`UNKNOWN`] where it read no clock.
     last_start: AtomicU64,
@@ -18,7 +19,7 @@ pub(crate) struct InFlightEpochs {
     cancelled: Cancelled,
 }
 
-/// Calls that left without a report to the owner of the core, by the low bits of their epoch.
+/// Calls that left without a report, by the low bits of their epoch.
 #[derive(Debug)]
 #[repr(align(128))]
 struct Cancelled {
@@ -29,10 +30,10 @@ struct Cancelled {
 pub(crate) const CANCELLED_EPOCHS: usize = 64;
 
 const UNKNOWN: u64 = u64::MAX;
-/// A clock that shows this much less than before was set back; the core takes the decision.
+/// A clock that shows this much less than before may have been set back; the core decides.
 const JUMP_NANOS: u64 = 1_000_000_000;
 
-/// Whoever looks for calls that hang has gone to sleep, because there were none; the next to come in wakes him.
+/// The supervisor is parked, because no calls are in flight; the next call wakes it.
 const UNWATCHED: u64 = 1 << 63;
 const EPOCH_MASK: u32 = u32::MAX >> 1;
 
@@ -40,7 +41,7 @@ const EPOCH_MASK: u32 = u32::MAX >> 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Epoch(pub(crate) u32);
 
-/// The low bits of the number of an epoch: what a call keeps of it.
+/// The low bits of the number of an epoch, which a call keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EpochMark(pub(crate) u32);
 
@@ -100,7 +101,7 @@ impl InFlightEpochs {
     }
 
     pub(crate) fn take_cancelled(&self, mut leave: impl FnMut(EpochMark, u32)) {
-        // Relaxed: a look; what it misses now the next one sees.
+        // Relaxed: a hint; the next look sees what this one misses.
         if !self.cancelled.any.load(Ordering::Relaxed) {
             return;
         }
@@ -115,13 +116,16 @@ impl InFlightEpochs {
         }
     }
 
-    /// A call comes in; also tells whether somebody must be woken to look after it. One addition.
+    /// Counts a call that is admitted; also says whether the caller must wake the supervisor. One addition.
     #[inline]
     pub(crate) fn increment(&self, start: Option<Instant>) -> (EpochMark, bool) {
-        // Relaxed: the addition and the owner's swap are ordered by being on the same word, and nothing else depends on them.
-        let word = self.word.fetch_add(1, Ordering::Relaxed);
-        // Relaxed: an estimate. Who is overtaken here by a call that started later dates that one a little too early.
+        // Relaxed: published by the Release addition below. A call that is overtaken here by one that started later dates that
+        // one a little too early.
         self.last_start.store(start.map_or(UNKNOWN, Instant::as_nanos), Ordering::Relaxed);
+        // Acquire pairs with the Release in `begin`: a call that is counted in an epoch sees the transitions before it, so the
+        // second look at the gate finds a generation that has changed. Release pairs with the Acquire in `begin`, which then
+        // sees the start above.
+        let word = self.word.fetch_add(1, Ordering::AcqRel);
         (EpochMark::new(word >> 32), word & UNWATCHED != 0 && self.watch())
     }
 
@@ -140,16 +144,16 @@ impl InFlightEpochs {
         start.as_nanos().saturating_add(JUMP_NANOS) <= self.opened_at.load(Ordering::Relaxed)
     }
 
-    /// True for one of those who find it unwatched.
+    /// True for one of the callers that find it unwatched.
     #[cold]
     fn watch(&self) -> bool {
-        // Relaxed: as in `increment`.
+        // Relaxed: parking depends on this word alone.
         self.word.fetch_and(!UNWATCHED, Ordering::Relaxed) & UNWATCHED != 0
     }
 
-    /// Nobody looks from now on; false, and nothing changes, if a call came in since the current epoch began.
+    /// Marks that the supervisor parks; false, without effect, if a call came in since the current epoch began.
     pub(crate) fn unwatch(&self) -> bool {
-        // Relaxed: as in `increment`; a call that comes in after this sees it, one before it is seen.
+        // Relaxed: parking depends on this word alone; a call that is counted after this sees the mark, one before it is seen.
         let word = self.word.load(Ordering::Relaxed);
         word as u32 == 0
             && self.word.compare_exchange(word, word | UNWATCHED, Ordering::Relaxed, Ordering::Relaxed).is_ok()
@@ -157,19 +161,22 @@ impl InFlightEpochs {
 
     /// How many came in since the current epoch began.
     pub(crate) fn count(&self) -> u32 {
-        // Relaxed: as in `increment`.
+        // Relaxed: a count for itself.
         self.word.load(Ordering::Relaxed) as u32
     }
 
-    /// Begins `epoch`; tells how many came in before, and when the last of them started. Whether somebody looks stays as it is.
+    /// Begins `epoch`; returns how many calls were counted in the one before, and when the last of them started. Leaves it as it
+    /// is whether anyone looks.
     pub(crate) fn begin(&self, epoch: Epoch, opened_at: Instant, closes_at: Instant) -> (u32, Option<Instant>) {
-        // Relaxed: as in `increment`.
+        // Relaxed: estimates.
         self.opened_at.store(opened_at.as_nanos(), Ordering::Relaxed);
         self.closes_at.store(closes_at.as_nanos(), Ordering::Relaxed);
-        let last_start = self.last_start.load(Ordering::Relaxed);
         let begun = |word: u64| Some(u64::from(epoch.0) << 32 | word & UNWATCHED);
-        // Relaxed: as in `increment`. It never gives up, so both arms hold the word before.
-        let (Ok(word) | Err(word)) = self.word.fetch_update(Ordering::Relaxed, Ordering::Relaxed, begun);
+        // Release and Acquire pair with the addition in `increment`. It never gives up, so both arms hold the word before.
+        let (Ok(word) | Err(word)) = self.word.fetch_update(Ordering::AcqRel, Ordering::Relaxed, begun);
+        // Relaxed: read after the exchange, which acquired the starts of all calls that it counts. One that a call of the new
+        // epoch has stored since is later, and makes no call older than it is.
+        let last_start = self.last_start.load(Ordering::Relaxed);
         (word as u32, (last_start != UNKNOWN).then(|| Instant::from_nanos(last_start)))
     }
 }

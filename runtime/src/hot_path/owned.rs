@@ -1,4 +1,4 @@
-//! The core with the book of calls in flight: what the owner of the cell works on.
+//! The core with the calls in flight: the value that the cell lends to one owner at a time.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::hot_path::stall_detector::{Now, StallDetector, StallRule};
 // The threads of a model checker have small stacks.
 pub const MAX_WINDOW: usize = if cfg!(tripline_loom) { 8 } else { 1_024 };
 
-/// The core, and who is in flight.
+/// The core and the calls in flight.
 #[derive(Debug)]
 pub(crate) struct ExclusiveState {
     pub(crate) core: Core<MAX_WINDOW>,
     stalls: Option<StallDetector>,
-    /// Elsewhere, so that a breaker without one stays small.
+    /// Boxed, so that a breaker without one stays small.
     pub(crate) histogram: Option<Box<LatencyHistogram>>,
     events_published: u32,
 }
@@ -31,7 +31,7 @@ pub(crate) enum Ending {
     Dropped,
 }
 
-/// What a permit tells when it is done with.
+/// The report of a permit when its call is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Report {
     pub(crate) token: CallToken,
@@ -49,7 +49,7 @@ impl ExclusiveState {
         }
     }
 
-    /// As [`ExclusiveState::handle`] for a good call that can change nothing but the window; false, and nothing is done, if it may change
+    /// As [`ExclusiveState::handle`], for a good call that can change nothing but the window. False, without effect, if it may change
     /// more.
     #[inline]
     pub(crate) fn try_finish_fast(
@@ -74,8 +74,25 @@ impl ExclusiveState {
         done
     }
 
-    /// Takes what a permit tells, and with it the decision. O(1), as the core's.
+    /// Takes a finished call into the histogram, where there is one: elsewhere it is one branch.
+    #[inline]
+    fn observe(&mut self, latency: Latency, outcome: Outcome) {
+        if self.histogram.is_some() {
+            self.observe_in_histogram(latency, outcome);
+        }
+    }
+
+    #[inline(never)] // keeps the inlined part small
+    fn observe_in_histogram(&mut self, latency: Latency, outcome: Outcome) {
+        let counts = outcome != Outcome::Ignored && self.core.state().kind() != StateKind::Disabled;
+        if let Some(histogram) = self.histogram.as_deref_mut().filter(|_| counts) {
+            histogram.record(latency);
+        }
+    }
+
+    /// Takes a report, and with it the decision. O(1), as the core's.
     pub(crate) fn handle(&mut self, report: Report, epochs: &InFlightEpochs) {
+        self.lower_stalled(Now::EndOfCall(report.end), epochs);
         match report.ending {
             Ending::Finished(outcome, latency) => {
                 self.observe(latency, outcome);
@@ -95,7 +112,19 @@ impl ExclusiveState {
         self.count_stalled(Now::EndOfCall(end), epochs);
     }
 
-    /// Tells the core how many calls hang at `now`.
+    /// Takes off the core's count of stalled calls those that are no longer stalled: too old, or slow no more under a raised
+    /// threshold. Before anything that evaluates the rules, so that none is evaluated on an outdated count. Newly stalled calls
+    /// are not added: they may be finishing with the very report that comes next.
+    pub(crate) fn lower_stalled(&mut self, now: Now, epochs: &InFlightEpochs) {
+        if self.core.stalled() > 0
+            && let Some((rule, count)) = self.look(now, epochs)
+            && count < self.core.stalled()
+        {
+            self.core.handle_stalled(now.instant(), rule.generation, count);
+        }
+    }
+
+    /// Gives the core the number of stalled calls at `now`.
     pub(crate) fn count_stalled(&mut self, now: Now, epochs: &InFlightEpochs) {
         if let Some((rule, count)) = self.look(now, epochs)
             && (count > 0 || self.core.stalled() > 0)
@@ -104,14 +133,14 @@ impl ExclusiveState {
         }
     }
 
-    /// Brings the book of calls in flight up to date, and tells the core nothing yet.
+    /// Brings the calls in flight up to date; the core does not see the count yet.
     pub(crate) fn look(&mut self, now: Now, epochs: &InFlightEpochs) -> Option<(StallRule, u16)> {
         let stalls = self.stalls.as_mut()?;
         let rule = stall_rule(&self.core);
         Some((rule, stalls.stalled(now, rule, epochs)))
     }
 
-    /// Whether anything has happened that was not [told](ExclusiveState::mark_published).
+    /// Whether an event was emitted since the last [`ExclusiveState::mark_published`].
     #[inline]
     pub(crate) fn is_dirty(&self) -> bool {
         self.core.events_emitted() != self.events_published
@@ -126,7 +155,7 @@ impl ExclusiveState {
         self.stalls.as_mut().map_or(0, |stalls| stalls.in_flight(epochs))
     }
 
-    /// When somebody should look at the clock again, if nothing else happens.
+    /// When the supervisor should look again, if nothing else happens.
     pub(crate) fn next_deadline(&self, now: Instant, epochs: &InFlightEpochs) -> Option<Instant> {
         let counts = matches!(self.core.state().kind(), StateKind::Closed | StateKind::HalfOpen);
         let stalls = self.stalls.as_ref().filter(|_| counts);
@@ -134,8 +163,8 @@ impl ExclusiveState {
         [self.core.poll_timeout(), look].into_iter().flatten().min()
     }
 
-    /// Makes a short report whole again: its end is within 6 days of the latest instant known, and its generation is this one
-    /// or a past one.
+    /// Makes a short report whole again: its end is within 104 days of the latest instant known, and its generation is this one
+    /// or a past one. The end is rounded down to 16 µs; the latency is exact.
     pub(crate) fn unpack(&self, record: Record) -> Report {
         let latest = self.core.on_clock(self.core.latest()).as_nanos() >> TICK_SHIFT;
         let ahead = ((record.extra >> EpochMark::BITS).wrapping_sub(latest) << EpochMark::BITS).cast_signed();
@@ -172,8 +201,8 @@ const GENERATION_SHIFT: u32 = 4;
 const GENERATION_MASK: u64 = (1 << 28) - 1;
 const LATENCY_SHIFT: u32 = 32;
 
-/// Its first word: 40 bits of time in ticks of 1,024 ns (13 days), 24 of the epoch.
-const TICK_SHIFT: u32 = 10;
+/// Its first word: 40 bits of time in ticks of 16,384 ns (208 days), 24 of the epoch.
+const TICK_SHIFT: u32 = 14;
 
 impl Report {
     #[inline]

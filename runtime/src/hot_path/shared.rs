@@ -1,22 +1,22 @@
-//! What those see who do not own the core, and what its owner does for them.
+//! State that is readable without owning the core, and how the owner publishes it.
 
 use event_listener::{Event as Notification, EventListener};
 use tripline_core::{Generation, Instant, Latency, Outcome, Rejection as CoreRejection};
 
 use crate::hot_path::call_token::CallToken;
-use crate::hot_path::gate::Gate;
+use crate::hot_path::gate::{Gate, JUMP};
 use crate::hot_path::handoff::{Apply, OwnerGuard, Record};
 use crate::hot_path::in_flight::InFlightEpochs;
 use crate::hot_path::owned::{Ending, ExclusiveState, Report};
 use crate::hot_path::stall_detector::Now;
 use crate::sync::{AtomicBool, Ordering};
 
-/// What those see who do not own the core.
+/// State that is readable without owning the core.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) gate: Gate,
     pub(crate) epochs: InFlightEpochs,
-    /// Something has happened that those who wait were not told of yet.
+    /// An event was emitted of which listeners were not notified yet.
     is_dirty: AtomicBool,
     changed: Notification,
 }
@@ -24,7 +24,7 @@ pub(crate) struct Shared {
 /// The owner of a breaker's core.
 pub(crate) type CoreOwner<'a> = OwnerGuard<'a, ExclusiveState, Shared>;
 
-/// The long way of a finished call.
+/// The slow path of a finished call.
 #[inline(never)]
 pub(crate) fn finish_slow_path(
     mut owner: CoreOwner<'_>,
@@ -62,12 +62,18 @@ impl Shared {
         Self { gate, epochs: InFlightEpochs::new(), is_dirty: AtomicBool::new(false), changed }
     }
 
+    /// Whether a clock that shows `now` was set back, or this reading is an old one.
+    pub(crate) fn is_far_behind(&self, exclusive: &ExclusiveState, now: Instant) -> bool {
+        let latest = exclusive.core.on_clock(exclusive.core.latest());
+        latest.since(now) >= JUMP || self.gate.rejected_later_than(now).is_some()
+    }
+
     /// Asks the core.
     pub(crate) fn admit(&self, exclusive: &mut ExclusiveState, now: Instant) -> Result<Generation, CoreRejection> {
         if let Some(latest) = self.gate.rejected_later_than(now)
             && latest > exclusive.core.on_clock(exclusive.core.latest())
         {
-            // The clock was set back. What it showed before is a reading that the core has not seen.
+            // The clock was set back. The core has not seen its latest reading yet.
             exclusive.core.handle_timeout(latest);
         }
         exclusive.count_stalled(Now::Clock(now), &self.epochs);
@@ -76,7 +82,7 @@ impl Shared {
         answer
     }
 
-    /// A call that starts `now` comes in after an epoch that is long enough, or after the clock was set back.
+    /// Begins an epoch for a call that starts `now`: the last one is long enough, or the clock was set back.
     pub(crate) fn begin_epoch(&self, exclusive: &mut ExclusiveState, now: Instant) {
         if self.epochs.is_set_back(now) {
             exclusive.core.handle_timeout(now);
@@ -85,7 +91,7 @@ impl Shared {
         let _ = exclusive.look(Now::Clock(now), &self.epochs);
     }
 
-    /// Before anybody else can own the core: what came of it is seen by those who ask.
+    /// Publishes changes, if there are any. Called before the core is released.
     #[inline]
     pub(crate) fn publish(&self, exclusive: &mut ExclusiveState) {
         if exclusive.is_dirty() {
@@ -96,7 +102,7 @@ impl Shared {
     #[cold]
     fn publish_changes(&self, exclusive: &mut ExclusiveState) {
         exclusive.mark_published();
-        // Calls of the new generation must not come in among those of the one before.
+        // A new epoch first, so that calls of the new generation are not counted among those of the one before.
         let now = exclusive.core.on_clock(exclusive.core.latest());
         let _ = exclusive.look(Now::EndOfCall(now), &self.epochs);
         self.gate.publish(&exclusive.core);
@@ -104,11 +110,11 @@ impl Shared {
         self.is_dirty.store(true, Ordering::Release);
     }
 
-    /// After the core was let go: wakes those who wait for a change, if there was one. A waker is code of somebody else, which
-    /// may look at the breaker.
+    /// Notifies listeners of a change, if there was one. Called after the core is released: a waker is foreign code, which may read
+    /// the breaker.
     #[inline]
     pub(crate) fn notify_if_changed(&self) {
-        // Relaxed: who published is told by its own look, here or in `released`.
+        // Relaxed: the thread that published looks itself, here or in `released`.
         if self.is_dirty.load(Ordering::Relaxed) {
             self.notify_changed();
         }

@@ -1,13 +1,13 @@
-//! Calls in flight that hang, counted without knowing the calls.
+//! Counts the calls in flight that hang, without knowing the calls.
 //!
-//! Time is cut into short epochs. A call that starts adds one to the epochs word, which tells it its epoch; that is its whole
-//! cost, and the word needs no capacity. The owner of the core closes an epoch from time to time and takes over how many came
-//! in; a call that ends is taken off its epoch. What is left of an epoch that is older than the threshold hangs.
+//! Time is cut into short epochs. A call that starts adds one to the epochs' word, whose old value holds its epoch: that is its
+//! whole cost, and the number of calls is not limited. The owner of the core closes an epoch from time to time and takes over
+//! its count; a call that ends is subtracted from its epoch. The calls left of an epoch that is older than the threshold hang.
 //!
-//! All calls of an epoch are taken to have started with its last one or later, one after the other over another epoch: told at
-//! once, a few slow ones of many would be told in a row, and look like the beginning of a step. So no call is taken to be older
-//! than it is, and each counts at the latest an eighth of the threshold (or 10 ms) after it has become older than that, if
-//! somebody looks as often as [`StallDetector::next_look`] says.
+//! All calls of an epoch are taken to have started with its last one or later, spread over another epoch. (Counted at once, a
+//! few slow calls of many would come in a row and look like the beginning of a step.) So no call is taken to be older than it
+//! is. Each counts at the latest an eighth of the threshold (or 10 ms) after it has become older than the threshold, if the
+//! detector is asked as often as [`StallDetector::next_look`] says.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tripline_core::{Generation, Instant};
 
 use crate::hot_path::in_flight::{CANCELLED_EPOCHS, Epoch, EpochMark, InFlightEpochs};
 
-/// Epochs that are remembered. Those younger than the threshold are about 18; older ones are merged as needed.
+/// Epochs that are kept. About 18 are younger than the threshold; older ones are merged as needed.
 const EPOCHS: usize = 48;
 /// A threshold has so many epochs. A call's start is known to within two of them.
 const EPOCHS_PER_THRESHOLD: u32 = 16;
@@ -24,14 +24,14 @@ const MIN_EPOCH: Duration = Duration::from_millis(5);
 /// The calls of one epoch become stalled in so many steps at most.
 const STEPS_OF_AN_EPOCH: u32 = 8;
 
-/// What makes a call stalled.
+/// When a call is stalled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StallRule {
     /// Only calls of this generation count.
     pub(crate) generation: Generation,
-    /// From this age on a call counts.
+    /// A call counts from this age on.
     pub(crate) after: Duration,
-    /// Beyond this age it no longer does.
+    /// It no longer counts beyond this age.
     pub(crate) until: Duration,
     /// How often the clock was set back.
     pub(crate) clock_jumps: u32,
@@ -54,7 +54,7 @@ impl Now {
     }
 }
 
-/// The owner's book of who is still in flight.
+/// The calls in flight by epoch; part of what the owner of the core owns.
 #[derive(Debug)]
 pub(crate) struct StallDetector {
     rule: Option<StallRule>,
@@ -64,14 +64,14 @@ pub(crate) struct StallDetector {
     /// When an epoch is to be closed, or the calls of one become stalled.
     look_at: Instant,
     left_current: u32,
-    /// All that came in before the current epoch began, and all that left.
+    /// Totals of calls that came in before the current epoch began, and of calls that left.
     came: u64,
     left: u64,
-    /// Calls of epochs before this one are not looked after any more.
+    /// Calls of epochs before this one are no longer tracked.
     first: Epoch,
     /// Closed epochs that calls may still be in flight of, oldest first.
     closed: Deque<Closed, EPOCHS>,
-    /// The calls of the oldest so many of these hang.
+    /// The number of oldest entries whose calls hang.
     counted: usize,
     stalled: u16,
 }
@@ -86,7 +86,7 @@ struct Closed {
     started_by: Instant,
 }
 
-/// Later than any look: not known yet.
+/// Later than any look: unknown as yet.
 const NOT_KNOWN: Instant = Instant::MAX;
 
 impl StallDetector {
@@ -107,13 +107,13 @@ impl StallDetector {
         }
     }
 
-    /// A call with this mark that ends at `end` came in during the current epoch; nothing hangs, and there is nothing to look for.
+    /// A call with this mark that ends at `end` came in during the current epoch, no call hangs, and no look is due.
     #[inline]
     pub(crate) fn is_fast(&self, mark: EpochMark, end: Instant) -> bool {
         self.current.since(mark) == 0 && end < self.look_at && self.stalled == 0
     }
 
-    /// Such a call came back. Always true.
+    /// Such a call ended. Always true.
     #[inline]
     pub(crate) fn leave_fast(&mut self) -> bool {
         self.left = self.left.wrapping_add(1);
@@ -121,7 +121,7 @@ impl StallDetector {
         true
     }
 
-    /// A call of this epoch came back. O(epochs since it started).
+    /// A call of this epoch ended. O(epochs since it started).
     pub(crate) fn leave(&mut self, mark: EpochMark) {
         self.left = self.left.wrapping_add(1);
         let behind = self.current.since(mark);
@@ -132,7 +132,7 @@ impl StallDetector {
         }
     }
 
-    /// Takes off who left without a report: of the newest epoch with these low bits, as nobody knows better.
+    /// Takes off the calls that left without a report: from the newest epoch with these low bits, as no more is known.
     fn take_cancelled(&mut self, epochs: &InFlightEpochs) {
         epochs.take_cancelled(|low, count| {
             let behind = self.current.0.wrapping_sub(low.0) as usize % CANCELLED_EPOCHS;
@@ -174,7 +174,7 @@ impl StallDetector {
         self.came.wrapping_add(u64::from(epochs.count())).saturating_sub(self.left)
     }
 
-    /// When to look again; `None` = not before somebody is woken by [`InFlightEpochs::increment`].
+    /// When to look again; `None` = not before [`InFlightEpochs::increment`] asks for it.
     pub(crate) fn next_look(&self, now: Instant, rule: StallRule, epochs: &InFlightEpochs) -> Option<Instant> {
         if self.closed.is_empty() && epochs.unwatch() {
             return None;
@@ -182,7 +182,7 @@ impl StallDetector {
         Some(self.look_at.max(now).min(now + epoch_length(rule)))
     }
 
-    /// Calls of another generation are not looked after any more; with other times all are looked at again.
+    /// Calls of an earlier generation are no longer tracked; with other times all are looked at again.
     fn change_rule(&mut self, now: Now, rule: StallRule, epochs: &InFlightEpochs) {
         let before = self.rule.replace(rule);
         if before.is_some_and(|before| before.generation == rule.generation) {
@@ -200,7 +200,7 @@ impl StallDetector {
         self.stalled = 0;
     }
 
-    /// The clock was set back: what started later than now, on it, starts now.
+    /// The clock was set back: an epoch that started later than now, on that clock, starts now.
     fn date_back(&mut self, now: Instant) {
         for closed in &mut self.closed {
             closed.started_by = closed.started_by.min(now);
@@ -232,7 +232,7 @@ impl StallDetector {
         self.count(now.instant(), rule);
     }
 
-    /// Begins the next epoch; tells how many calls came in in the last one, and when the last of them started.
+    /// Begins the next epoch; returns how many calls came in in the last one, and when the last of them started.
     fn begin(&mut self, now: Instant, rule: StallRule, epochs: &InFlightEpochs) -> (u32, Option<Instant>) {
         self.current = self.current.next();
         self.opened_at = now;
@@ -244,7 +244,7 @@ impl StallDetector {
         (came, last_start)
     }
 
-    /// Merges the two oldest epochs: they have most likely been counted already, and only become too old a little later.
+    /// Merges the two oldest epochs: most likely they count already, and only become too old a little later.
     fn make_room(&mut self) {
         if self.closed.is_full()
             && let Some(oldest) = self.closed.pop_front()
@@ -282,7 +282,7 @@ impl Closed {
         now.since(self.started_by)
     }
 
-    /// How many of its calls hang: one at once, and the others by and by.
+    /// How many of its calls hang: one at once, the others over the length of an epoch.
     fn stalled(&self, now: Instant, rule: StallRule) -> u32 {
         let (since, length) = (now.since(self.started_by + rule.after), epoch_length(rule));
         if since >= length {

@@ -1,4 +1,4 @@
-//! What people are told, and how it reaches them.
+//! Alerts and the sinks that deliver them.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -60,7 +60,7 @@ pub enum DeliveryStatus {
     #[default]
     #[cfg_attr(feature = "serde", serde(rename = "never"))]
     NotSent,
-    /// It was sent at least once, and no answer told of success.
+    /// It was sent at least once, and no answer confirmed it.
     #[cfg_attr(feature = "serde", serde(rename = "perhaps"))]
     Unconfirmed,
     /// The sink took it.

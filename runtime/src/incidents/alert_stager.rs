@@ -1,4 +1,4 @@
-//! What people were staged of, for whoever tells them next.
+//! Which alerts were already staged, per incident, and which are due.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,17 +7,16 @@ use tripline_core::{
     SavedIncident, Stage, TripReason,
 };
 
-use crate::breaker::Breaker;
-use crate::clock::Clock;
+use crate::breaker::name::BreakerName;
 use crate::incidents::records::{CreatedAlert, OpenAlert, OpenIncident, StagingRecord};
 use crate::incidents::staging_control::PendingAlert;
 
-/// The staging of one breaker. It belongs to the breaker and not to its supervisor, so that one that takes the place of
-/// another tells nothing twice.
+/// The staging of one breaker's alerts. It belongs to the breaker and not to its supervisor, so that a new supervisor sends
+/// nothing twice. It reads nothing itself: observations and times go in, due alerts come out.
 #[derive(Debug)]
 pub(crate) struct AlertStager {
     staging: Escalation,
-    /// Incidents of the breaker's earlier lives, which it does not count itself.
+    /// Incidents of earlier processes, which the breaker does not count.
     earlier: u64,
     current: Option<StagedIncident>,
     record: StagingRecord,
@@ -27,7 +26,7 @@ pub(crate) struct AlertStager {
 /// An incident as it stands in alerts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StagedIncident {
-    /// What the breaker counts it as.
+    /// Its number in the breaker.
     counted: u32,
     pub(crate) number: u64,
     pub(crate) cause: IncidentCause,
@@ -35,7 +34,7 @@ pub(crate) struct StagedIncident {
     pub(crate) started_at: SystemTime,
 }
 
-/// Something that people are to be staged.
+/// An alert that is due.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DueAlert {
     pub(crate) incident: StagedIncident,
@@ -43,14 +42,22 @@ pub(crate) struct DueAlert {
     pub(crate) stage: Stage,
 }
 
-/// What came of a look at the breaker.
+/// A breaker as the supervisor sees it.
+#[derive(Debug)]
+pub(crate) struct Observed<'a> {
+    pub(crate) breaker: &'a BreakerName,
+    pub(crate) observation: Observation,
+    pub(crate) sample_interval: Duration,
+}
+
+/// The outcome of an observation.
 #[derive(Debug)]
 pub(crate) struct Poll {
     pub(crate) due: Vec<DueAlert>,
-    /// What must not be lost now.
+    /// The record to save with the alerts.
     pub(crate) record: StagingRecord,
     pub(crate) pending: Option<PendingAlert>,
-    /// When to look again, though nothing happens.
+    /// When to observe again, even if nothing happens.
     pub(crate) again_in: Option<Duration>,
 }
 
@@ -67,24 +74,22 @@ impl Default for AlertStager {
 }
 
 impl AlertStager {
-    /// Goes on with what an earlier process left behind. A book that is in use knows better.
-    pub(crate) fn resume(&mut self, breaker: &Breaker, record: &StagingRecord, clock: &dyn Clock) {
-        if std::mem::replace(&mut self.is_in_use, true) {
-            return;
-        }
-        if let Some(open) = &record.open {
-            let now = clock.now();
-            breaker.with_core(|core| core.resume_incident(now, open.cause, open.trip));
-            tracing::info!(
-                breaker = breaker.name().as_str(),
-                incident = record.last_incident,
-                cause = open.cause.as_str(),
-                "an incident from before the restart goes on"
-            );
-        }
-        let (at, incident) = breaker.read(|core| (core.latest(), core.incident()));
+    /// Marks the stager as in use; true the first time. Only then may it be resumed.
+    pub(crate) fn start_use(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_in_use, true)
+    }
+
+    /// Goes on with the record of an earlier process. `latest` and `incident` are the breaker's, which has resumed the
+    /// record's incident, if one was open.
+    pub(crate) fn resume(
+        &mut self,
+        record: &StagingRecord,
+        latest: Instant,
+        incident: Option<Incident>,
+        wall: SystemTime,
+    ) {
         let counted = incident.map_or(0, |incident| incident.number);
-        // Where none goes on, one that has begun meanwhile is a new one.
+        // Where the record has no open incident, one that has begun meanwhile is a new one.
         self.earlier = match record.open {
             Some(_) => record.last_incident.saturating_sub(u64::from(counted)),
             None => record.last_incident,
@@ -96,37 +101,40 @@ impl AlertStager {
             trip: open.trip,
             started_at: open.started_at,
         });
-        let saved = as_saved(record, clock.system_time());
-        self.staging = Escalation::restore(*self.staging.policy(), at, counted, &saved);
+        let saved = as_saved(record, wall);
+        self.staging = Escalation::restore(*self.staging.policy(), latest, counted, &saved);
         self.record = record.clone();
     }
 
-    /// Looks at the breaker, and says what is to be staged of it.
-    pub(crate) fn look(&mut self, breaker: &Breaker, policy: EscalationPolicy, clock: &dyn Clock) -> Poll {
+    /// Takes an observation of the breaker; returns the alerts that are due.
+    pub(crate) fn poll(&mut self, seen: &Observed<'_>, policy: EscalationPolicy, wall: SystemTime) -> Poll {
         self.is_in_use = true;
-        let seen = breaker.read(Observation::of);
-        let wall = clock.system_time();
+        let observation = &seen.observation;
         self.staging.handle_policy(policy);
-        self.staging.handle(seen);
+        self.staging.handle(*observation);
         let mut due = Vec::new();
-        while let Some(notice) = self.staging.poll_transition() {
-            // What is closed may be older than what the breaker is in now.
-            if self.current.is_none_or(|staged| staged.counted != notice.incident) {
-                self.follow(&seen, wall);
+        while let Some(transition) = self.staging.poll_transition() {
+            // The incident that is closed may be older than the one that the breaker is in now.
+            if self.current.is_none_or(|staged| staged.counted != transition.incident) {
+                self.follow(observation, wall);
             }
-            due.extend(self.current.map(|incident| DueAlert { incident, kind: notice.kind, stage: notice.stage }));
+            due.extend(self.current.map(|incident| DueAlert {
+                incident,
+                kind: transition.kind,
+                stage: transition.stage,
+            }));
         }
-        self.follow(&seen, wall);
-        self.write_down(!due.is_empty(), &seen, wall);
+        self.follow(observation, wall);
+        self.update_record(!due.is_empty(), observation, wall);
         let again_in = if self.staging.waits_for_breach() {
-            Some(breaker.read(|core| core.policy().sample_interval))
+            Some(seen.sample_interval)
         } else {
-            self.staging.poll_timeout().map(|due| due.since(seen.at))
+            self.staging.poll_timeout().map(|due| due.since(observation.at))
         };
-        Poll { due, record: self.record.clone(), pending: self.pending(breaker, seen.at, wall), again_in }
+        Poll { due, record: self.record.clone(), pending: self.pending(seen.breaker, observation.at, wall), again_in }
     }
 
-    /// Turns to the incident that the breaker is in now, if it is in one.
+    /// Follows the incident that the breaker is in now, if any.
     fn follow(&mut self, seen: &Observation, wall: SystemTime) {
         let Some(incident) = seen.incident.filter(|incident| incident.end.is_none()) else { return };
         match &mut self.current {
@@ -149,8 +157,8 @@ impl AlertStager {
         self.earlier.saturating_add(u64::from(incident.number))
     }
 
-    /// Keeps the record as it is while nothing has changed: clocks drift, and a time of day computed anew is another one.
-    fn write_down(&mut self, staged: bool, seen: &Observation, wall: SystemTime) {
+    /// Keeps the record while nothing has changed: a time of day that is computed anew differs, as clocks drift.
+    fn update_record(&mut self, staged: bool, seen: &Observation, wall: SystemTime) {
         let last_incident = seen.incident.map_or(self.earlier, |incident| self.number(&incident));
         let saved = self.staging.save();
         let open = saved.incident.zip(self.current).map(|(saved, staged)| OpenIncident {
@@ -167,10 +175,10 @@ impl AlertStager {
         }
     }
 
-    fn pending(&self, breaker: &Breaker, now: Instant, wall: SystemTime) -> Option<PendingAlert> {
+    fn pending(&self, breaker: &BreakerName, now: Instant, wall: SystemTime) -> Option<PendingAlert> {
         let (pending, staged) = self.staging.pending().zip(self.current)?;
         Some(PendingAlert {
-            breaker: breaker.name().clone(),
+            breaker: breaker.clone(),
             incident: staged.number,
             kind: pending.kind,
             cause: staged.cause,
@@ -181,7 +189,7 @@ impl AlertStager {
     }
 }
 
-/// The record as ages. What lies in the future, because the time of day was set back, is as of now.
+/// The record as ages. An instant in the future, because the time of day was set back, has the age 0.
 fn as_saved(record: &StagingRecord, wall: SystemTime) -> SavedEscalation {
     let age = |at: SystemTime| wall.duration_since(at).unwrap_or_default();
     let incident = record.open.map(|open| SavedIncident {

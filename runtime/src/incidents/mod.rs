@@ -1,4 +1,4 @@
-//! Incidents and the alerts they produce: which alerts are due, which were sent, and what is kept of them.
+//! Incidents and the alerts they produce: which alerts are due, which were sent, and their records.
 
 pub(crate) mod alert;
 pub(crate) mod alert_stager;

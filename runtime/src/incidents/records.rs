@@ -1,38 +1,38 @@
-//! What is remembered of a breaker's incidents over a restart.
+//! The records of a breaker's incidents that survive a restart.
 
 use std::time::SystemTime;
 
 use tripline_core::{AlertKind, IncidentCause, Stage, TripReason};
 
-/// What is remembered of a breaker's incidents over a restart, in time of day.
+/// The record of a breaker's incidents that survives a restart, in time of day.
 ///
-/// It says what was handed to the dispatcher, not what has arrived: that is the business of the lanes. It is handed over in one
-/// step with the alerts that it counts as created, so that neither is ever saved without the other.
+/// It holds the alerts that were handed to the dispatcher; which of them were delivered is in the lanes. It is handed over in one step with the
+/// alerts that it counts as created, so that neither is ever saved without the other.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct StagingRecord {
     /// The number of the last incident, also where it is over; 0 = there was none.
     pub last_incident: u64,
-    /// What is known of that incident while it is on.
+    /// That incident, while it is open.
     pub open: Option<OpenIncident>,
     /// The last creation of an alert of each kind, in this incident or before it: cooldowns are counted from there.
     pub created: Vec<CreatedAlert>,
 }
 
-/// An incident that is on.
+/// An open incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct OpenIncident {
-    /// What began it.
+    /// Its cause.
     pub cause: IncidentCause,
     /// Why the breaker opened first in it; `None` where it has not.
     pub trip: Option<TripReason>,
     /// When it began. The escalation is due `escalate_after` later.
     #[cfg_attr(feature = "serde", serde(with = "crate::clock::serde_time"))]
     pub started_at: SystemTime,
-    /// The alert that tells of it; `None` where nobody was told yet.
+    /// Its alert; `None` where none was created yet.
     pub alert: Option<OpenAlert>,
 }
 

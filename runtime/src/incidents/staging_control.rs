@@ -1,4 +1,4 @@
-//! How staging is retuned while it runs, and what it has in mind.
+//! The settings of staged alerts, which change while they run, and the alerts that are pending.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -9,7 +9,7 @@ use tripline_core::{AlertKind, EscalationPolicy, IncidentCause, Stage};
 use crate::breaker::name::BreakerName;
 use crate::sync::{Arc, Mutex, lock};
 
-/// The settings of a breaker's alerts, for whoever retunes them: cheap to clone, and every clone is the same.
+/// The settings of a breaker's alerts, to be changed while it runs. Cheap to clone, and every clone is the same.
 ///
 /// Breakers that are watched with the same one share its settings.
 #[derive(Debug, Clone, Default)]
@@ -33,15 +33,15 @@ struct State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PendingAlert {
-    /// Whose incident.
+    /// The breaker.
     pub breaker: BreakerName,
-    /// Its number.
+    /// The number of its incident.
     pub incident: u64,
-    /// Which of its alerts.
+    /// The kind of the alert.
     pub kind: AlertKind,
-    /// What began the incident.
+    /// The cause of the incident.
     pub cause: IncidentCause,
-    /// What was told already; `None` where the first alert waits for the cooldown.
+    /// The stage that was sent last; `None` where the first alert waits for the cooldown.
     pub stage: Option<Stage>,
     /// When the incident began, in time of day.
     pub started_at: SystemTime,

@@ -1,4 +1,4 @@
-//! Memory that is what you say it is: for tests, and for trying things out.
+//! Memory readings that you set: for tests and trials.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use tripline_core::MemorySample;
 use crate::memory::{MemoryError, MemoryReading, MemorySource};
 use crate::sync::{Arc, Mutex, lock};
 
-/// Memory that is what you say it is. It starts half used; clones share one state.
+/// Memory readings that you set. Half of the limit is used at first; clones share one state.
 ///
 /// ```
 /// use tripline_runtime::{MemorySource, MockMemory};
@@ -39,12 +39,12 @@ impl MockMemory {
         *lock(&self.level) = level.map(Arc::from);
     }
 
-    /// What the next readings are; `None` = they fail.
+    /// Sets the next readings; `None` = they fail.
     pub fn set(&self, sample: Option<MemorySample>) {
         *lock(&self.sample) = sample;
     }
 
-    /// The next readings are so many percent of the limit, rounded up to bytes; of 1 GiB where there is no limit.
+    /// Sets the next readings to `percent` of the limit, rounded up to bytes; of 1 GiB where there is no limit.
     pub fn set_percent(&self, percent: u64) {
         let mut sample = lock(&self.sample);
         let limit = sample.and_then(|sample| sample.limit).unwrap_or(DEFAULT_LIMIT);

@@ -1,6 +1,5 @@
 //! Where memory readings come from.
 
-mod forecast;
 pub(crate) mod mock;
 
 use std::sync::Arc;
@@ -8,13 +7,13 @@ use std::{fmt, io};
 
 use tripline_core::MemorySample;
 
-/// Something that knows how much memory is used and how much may be.
+/// Measures used memory and its limit.
 pub trait MemorySource: fmt::Debug + Send + Sync {
     /// A short name for status and logs, e.g. `"cgroup"`.
     fn name(&self) -> &str;
 
     /// Reads memory, in bytes. It is called by the supervisor every `sample_interval`, never by a request, and should
-    /// return within milliseconds: it may read a file, it must not wait for anything.
+    /// return within milliseconds: it may read a file, but must not wait.
     ///
     /// # Errors
     /// [`MemoryError`] where there is no reading; the breaker then treats memory as unknown.
@@ -68,18 +67,18 @@ impl From<MemorySample> for MemoryReading {
 pub enum MemoryError {
     /// A file or a system call failed.
     Unreadable {
-        /// What was being read, e.g. a path.
+        /// The object that was read, e.g. a path.
         what: String,
         /// Why it failed.
         error: io::Error,
     },
-    /// What was read is not what it should be.
+    /// The content is not as expected.
     Malformed {
-        /// What was being read, e.g. a path.
+        /// The object that was read, e.g. a path.
         what: String,
         /// The text that was found, shortened.
         found: String,
-        /// What was expected.
+        /// The content that was expected.
         expected: &'static str,
     },
 }

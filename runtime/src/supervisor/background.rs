@@ -1,4 +1,4 @@
-//! A thread for those who have no executor.
+//! A thread for programs without an executor.
 
 use std::io;
 use std::thread::{self, JoinHandle};
@@ -19,14 +19,14 @@ impl Background {
     /// Starts the thread.
     ///
     /// # Errors
-    /// Where the system gives no thread.
+    /// Where the system cannot start a thread.
     pub fn spawn(supervisor: Supervisor, dispatcher: Dispatcher, stop: ShutdownHandle) -> io::Result<Self> {
         let run = move || smol::block_on(smol::future::zip(supervisor.run(), dispatcher.run())).1;
         let thread = thread::Builder::new().name("tripline".to_owned()).spawn(run)?;
         Ok(Self { stop, thread: Some(thread) })
     }
 
-    /// Stops, delivers what waits for `drain` at the longest, and tells what is left. Blocks until then.
+    /// Stops, delivers the alerts that wait for at most `drain`, and returns what is left. Blocks until then.
     pub fn stop(mut self, drain: Duration) -> DrainReport {
         self.stop.stop(drain);
         self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or_default()

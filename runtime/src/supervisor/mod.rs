@@ -1,4 +1,4 @@
-//! What goes on beside the requests: memory is sampled, time passes, people are told.
+//! The supervisor: samples memory, lets time pass, logs events and stages alerts.
 
 #[cfg(feature = "smol")]
 pub(crate) mod background;
@@ -12,13 +12,15 @@ use std::time::Duration;
 
 use event_listener::EventListener;
 use futures_lite::future;
-use tripline_core::{EscalationPolicy, Event, EventKind, Instant, MemoryState, Stage};
+use tripline_core::{EscalationPolicy, Event, EventKind, Instant, MemoryState, Observation, Stage};
 
-use crate::breaker::{Breaker, Supervised};
+use crate::breaker::Breaker;
+use crate::breaker::driver::Supervised;
 use crate::clock::Clock;
 use crate::dispatch::{Dispatcher, Outbox};
 use crate::incidents::alert::{Alert, DeliveryHistory, Snapshot};
-use crate::incidents::alert_stager::DueAlert;
+use crate::incidents::alert_stager::{DueAlert, Observed};
+use crate::incidents::records::StagingRecord;
 use crate::incidents::staging_control::StagingControl;
 use crate::memory::{MemoryError, MemorySource};
 use crate::supervisor::shutdown::ShutdownHandle;
@@ -39,12 +41,13 @@ struct Watched {
     breaker: Breaker,
     memory: Option<Arc<dyn MemorySource>>,
     memory_due: Instant,
+    memory_interval: Duration,
     memory_known: Option<bool>,
     memory_state: Option<MemoryState>,
     staging: StagingControl,
     outbox: Outbox,
     events_dropped: u32,
-    _supervised: Supervised,
+    supervised: Supervised,
 }
 
 /// Makes a supervisor for these breakers and the dispatcher of their alerts; both run until `stop`.
@@ -62,18 +65,20 @@ pub fn supervise(
 }
 
 impl Supervisor {
-    /// Runs until it is told to stop. The future is `Send` and `'static`, and needs nothing from the executor but polling;
-    /// dropped, it just ends, and what the breakers have to tell waits for another supervisor.
+    /// Runs until it is stopped. The future is `Send` and `'static`, and needs nothing from the executor but polling. Dropping it is
+    /// safe: events and due alerts wait for the next supervisor.
     pub async fn run(mut self) {
         loop {
-            // Listen first, look then: what happens in between is not missed.
+            // Listens first, then looks: nothing that happens in between is missed.
             let stopped = self.stop.listen();
             let changed: Vec<_> = self.watched.iter().flat_map(Watched::changed).collect();
             if self.stop.is_set() {
                 break;
             }
             let now = self.clock.now();
+            self.watched.iter().for_each(|watched| watched.supervised.look_begins(now));
             let next = self.watched.iter_mut().filter_map(|watched| watched.look_after(now, &*self.clock)).min();
+            self.watched.iter().for_each(|watched| watched.supervised.look_ends(next));
             let sleep = async {
                 match next {
                     Some(deadline) => self.clock.sleep_until(deadline).await,
@@ -95,17 +100,18 @@ impl Watched {
         let SupervisedBreaker { breaker, memory, sinks, staging, store, kept } = watch;
         let outbox = dispatcher.outbox(breaker.name(), &sinks, store, kept.as_ref());
         if let Some(kept) = kept.filter(|kept| kept.breaker == *breaker.name()) {
-            breaker.incident().resume(&breaker, &kept.staging, clock);
+            resume(&breaker, &kept.staging, clock);
         }
         Self {
             memory,
             memory_due: Instant::ZERO,
+            memory_interval: Duration::ZERO,
             memory_known: None,
             memory_state: None,
             staging,
             outbox,
             events_dropped: 0,
-            _supervised: breaker.supervise(),
+            supervised: breaker.supervise(),
             breaker,
         }
     }
@@ -114,11 +120,15 @@ impl Watched {
         [self.breaker.changed(), self.staging.changed()]
     }
 
-    /// Does what is due at `now`; tells when to come again.
+    /// Does what is due at `now`; returns when to look again.
     fn look_after(&mut self, now: Instant, clock: &dyn Clock) -> Option<Instant> {
         // A clock that was set back must not put off the next reading.
         let interval = self.breaker.read(|core| core.policy().sample_interval).max(MIN_SLEEP);
         self.memory_due = self.memory_due.min(now + interval);
+        if std::mem::replace(&mut self.memory_interval, interval) != interval {
+            // The last reading is believed for a time that depends on the interval: reads at once.
+            self.memory_due = now;
+        }
         if now >= self.memory_due {
             self.sample_memory(clock);
             // Reading may have taken a while, and so may the breakers before this one.
@@ -195,7 +205,7 @@ impl Watched {
                     MemoryState::Ok if before == Some(MemoryState::Exhausted) => {
                         tracing::info!(breaker, "memory is below its threshold again");
                     }
-                    // What made it unknown was told when it was read; only a reading that went stale is due.
+                    // A reading that failed was logged when it was read; only one that went stale is logged here.
                     MemoryState::Unknown if self.memory_known == Some(true) => {
                         tracing::warn!(breaker, "the last memory reading is too old; the memory rule cannot trip");
                     }
@@ -204,25 +214,31 @@ impl Watched {
             }
             EventKind::MemoryForecast { runs_out: true } => {
                 let seconds = self.breaker.memory_exhausted_in().map(|left| left.as_secs());
-                tracing::warn!(breaker, seconds, "memory runs out soon if it goes on like this");
+                tracing::warn!(breaker, seconds, "memory is forecast to run out");
             }
-            // It ends too where memory is exhausted or unknown, which was told, and where nobody asks any more.
-            EventKind::MemoryForecast { runs_out: false } if self.is_memory_foretold() => {
-                tracing::info!(breaker, "memory no longer runs out soon");
+            // It also ends where memory is exhausted or unknown, which was logged, and where the horizon is 0 now.
+            EventKind::MemoryForecast { runs_out: false } if self.is_memory_forecast() => {
+                tracing::info!(breaker, "memory is no longer forecast to run out");
             }
             EventKind::ClockJumpedBack => tracing::warn!(breaker, "the clock was set back; time goes on"),
             _ => {}
         }
     }
 
-    fn is_memory_foretold(&self) -> bool {
+    fn is_memory_forecast(&self) -> bool {
         self.breaker.read(|core| core.memory_state() == MemoryState::Ok && !core.memory_horizon().is_zero())
     }
 
-    /// Hands over what people are to be told; tells when to look again, though nothing happens.
+    /// Hands over alerts that are due; returns when to look again, even if nothing happens.
     fn stage_alerts(&self, clock: &dyn Clock) -> Option<Duration> {
         let policy = self.staging.policy();
-        let poll = self.breaker.incident().look(&self.breaker, policy, clock);
+        let poll = {
+            let mut stager = self.breaker.incident();
+            let (observation, sample_interval) =
+                self.breaker.read(|core| (Observation::of(core), core.policy().sample_interval));
+            let seen = Observed { breaker: self.breaker.name(), observation, sample_interval };
+            stager.poll(&seen, policy, clock.system_time())
+        };
         let alerts: Vec<Alert> = poll.due.iter().map(|due| self.alert(due, &policy, clock)).collect();
         self.outbox.record(&alerts, poll.record);
         self.staging.set_pending(self.breaker.name(), poll.pending);
@@ -247,7 +263,26 @@ impl Watched {
     }
 }
 
-/// Nothing is looked after more often than this.
+/// Goes on with the incident of an earlier process, unless this breaker's alerts are staged already.
+fn resume(breaker: &Breaker, record: &StagingRecord, clock: &dyn Clock) {
+    let mut stager = breaker.incident();
+    if !stager.start_use() {
+        return;
+    }
+    if let Some(open) = &record.open {
+        breaker.resume_incident(open.cause, open.trip);
+        tracing::info!(
+            breaker = breaker.name().as_str(),
+            incident = record.last_incident,
+            cause = open.cause.as_str(),
+            "an incident from before the restart goes on"
+        );
+    }
+    let (latest, incident) = breaker.read(|core| (core.latest(), core.incident()));
+    stager.resume(record, latest, incident, clock.system_time());
+}
+
+/// No breaker is looked after more often than this.
 const MIN_SLEEP: Duration = Duration::from_millis(1);
 
 fn snapshot(breaker: &Breaker) -> Snapshot {

@@ -1,4 +1,4 @@
-//! How supervisor and dispatcher are told to stop.
+//! How supervisor and dispatcher are stopped.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use event_listener::{Event as Notification, EventListener};
 
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 
-/// Tells supervisor and dispatcher to stop. Clones tell the same two.
+/// Stops a supervisor and its dispatcher. Clones stop the same two.
 #[derive(Debug, Clone, Default)]
 pub struct ShutdownHandle {
     inner: Arc<StopInner>,
@@ -20,7 +20,7 @@ struct StopInner {
 }
 
 impl ShutdownHandle {
-    /// The supervisor stops now; the dispatcher delivers what waits, for `drain` at the longest.
+    /// Stops the supervisor now; the dispatcher delivers the alerts that wait, for at most `drain`.
     pub fn stop(&self, drain: Duration) {
         let millis = u64::try_from(drain.as_millis()).unwrap_or(u64::MAX);
         // Relaxed: published by the Release store below.
@@ -31,7 +31,7 @@ impl ShutdownHandle {
     }
 
     pub(crate) fn is_set(&self) -> bool {
-        // Acquire pairs with the Release store in `stop`: whoever sees it sees the time to drain too.
+        // Acquire pairs with the Release store in `stop`: a thread that sees it sees the time to drain too.
         self.inner.set.load(Ordering::Acquire)
     }
 

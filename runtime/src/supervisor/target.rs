@@ -1,4 +1,4 @@
-//! What is to be done for a breaker.
+//! A breaker with what its supervisor does for it.
 
 use crate::breaker::Breaker;
 use crate::dispatch::durable::{DurableState, StateStore};
@@ -7,7 +7,7 @@ use crate::incidents::staging_control::StagingControl;
 use crate::memory::MemorySource;
 use crate::sync::Arc;
 
-/// A breaker, and what is to be done for it.
+/// A breaker with what its supervisor does for it: samples memory, sends alerts, keeps state.
 #[derive(Debug)]
 pub struct SupervisedBreaker {
     pub(crate) breaker: Breaker,
@@ -19,7 +19,7 @@ pub struct SupervisedBreaker {
 }
 
 impl SupervisedBreaker {
-    /// Looks after `breaker`: its samples age, its stalled calls are seen.
+    /// Supervises `breaker`: samples age, and calls that hang are found.
     pub fn new(breaker: Breaker) -> Self {
         Self { breaker, memory: None, sinks: Vec::new(), staging: StagingControl::default(), store: None, kept: None }
     }
@@ -38,7 +38,7 @@ impl SupervisedBreaker {
         self
     }
 
-    /// Stages its alerts by these settings, which can be changed while it runs; without this by the default ones.
+    /// Stages its alerts by these settings, which can be changed while it runs. Default: [`EscalationPolicy::default`](tripline_core::EscalationPolicy).
     #[must_use]
     pub fn staging(mut self, staging: StagingControl) -> Self {
         self.staging = staging;
@@ -52,9 +52,9 @@ impl SupervisedBreaker {
         self
     }
 
-    /// Goes on with what was kept of the breaker of this name when an earlier process ended: an incident that was on goes on
-    /// under its number (see [`resume_incident`](tripline_core::Breaker::resume_incident) for the breaker's state), a stage
-    /// that fell due meanwhile fires once, cooldowns last as long as they would have, and what was not delivered is.
+    /// Goes on from the state that an earlier process saved for the breaker of this name. An open incident goes on under its number
+    /// (see [`resume_incident`](tripline_core::Breaker::resume_incident) for the breaker's state), a stage that fell due
+    /// meanwhile fires once, cooldowns last as long as they would have, and undelivered alerts are delivered.
     #[must_use]
     pub fn resume(mut self, state: DurableState) -> Self {
         self.kept = Some(state);

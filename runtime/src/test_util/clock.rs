@@ -32,7 +32,7 @@ impl ManualClock {
         Self { state: Mutex::new(State { now, next_sleeper: 0, sleepers: BTreeMap::new() }) }
     }
 
-    /// Sets the clock, also back, and wakes whoever slept until then.
+    /// Sets the clock, also back, and wakes the tasks that slept until then.
     pub fn set(&self, now: Instant) {
         let mut state = lock(&self.state);
         state.now = now;
@@ -49,7 +49,7 @@ impl ManualClock {
         self.set(self.now() + span);
     }
 
-    /// The earliest instant that somebody sleeps until.
+    /// The earliest instant that a task sleeps until.
     pub fn next_wake(&self) -> Option<Instant> {
         lock(&self.state).sleepers.keys().next().map(|&(at, _)| at)
     }
@@ -90,7 +90,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// Takes itself off the list when it is dropped early.
+/// Removes itself when it is dropped early.
 struct Sleeper<'a> {
     clock: &'a ManualClock,
     key: Option<(Instant, u64)>,

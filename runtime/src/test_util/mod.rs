@@ -1,4 +1,4 @@
-//! For tests: time, memory and alerts in your hands, and a [`World`] that runs everything on virtual time.
+//! For tests: a manual clock, memory and alerts that you set, and a [`World`] that runs everything on virtual time.
 //!
 //! ```
 //! use std::time::Duration;
@@ -14,7 +14,7 @@
 //!     world.request(&subject.breaker, Duration::from_millis(400), Outcome::Ok);
 //!     world.advance(Duration::from_millis(100));
 //! }
-//! assert_eq!(subject.breaker.read(|core| core.state().kind()), StateKind::Open);
+//! assert_eq!(subject.breaker.state(), StateKind::Open);
 //! assert_eq!(subject.alerts.all().len(), 1);
 //! # Ok::<(), tripline_runtime::core::CapacityError>(())
 //! ```
@@ -23,9 +23,11 @@ mod clock;
 mod executor;
 mod sink;
 mod store;
+mod traffic;
 mod world;
 
 pub use clock::ManualClock;
 pub use sink::RecordingSink;
 pub use store::MemoryStore;
-pub use world::{Subject, World};
+pub use traffic::{Traffic, TrafficCall};
+pub use world::{Subject, TrafficAnswers, World};

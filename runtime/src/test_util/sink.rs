@@ -1,4 +1,4 @@
-//! A sink that remembers, and fails when it is told to.
+//! A sink that records alerts, and fails on demand.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -43,7 +43,7 @@ impl RecordingSink {
         lock(&self.state).taken.clone()
     }
 
-    /// What is open at a service that has at most one open alert per breaker and kind: the last alert of each that was
+    /// The alerts that are open at a service that has at most one open alert per breaker and kind: the last alert of each that was
     /// delivered, without those that are closed.
     pub fn open(&self) -> BTreeMap<(BreakerName, AlertKind), Alert> {
         let mut open = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! A store that keeps the last state in memory, and fails when it is told to.
+//! A store that keeps the last state in memory, and fails on demand.
 
 use std::io;
 

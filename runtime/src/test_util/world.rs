@@ -1,12 +1,16 @@
-//! Everything at once, on one thread, on virtual time, the same way for the same seed.
+//! Breakers, supervisors and dispatchers on one thread, on virtual time, the same way for the same seed.
 
 use std::future::Future;
 use std::time::Duration;
 
 use tripline_core::{CapacityError, EscalationPolicy, Instant, Outcome, Policy};
 
-use super::{ManualClock, RecordingSink, executor::Executor};
+use super::clock::ManualClock;
+use super::executor::Executor;
+use super::sink::RecordingSink;
+use super::traffic::Traffic;
 use crate::breaker::Breaker;
+use crate::breaker::name::BreakerName;
 use crate::clock::Clock as _;
 use crate::incidents::staging_control::StagingControl;
 use crate::memory::mock::MockMemory;
@@ -15,7 +19,7 @@ use crate::supervisor::supervise;
 use crate::supervisor::target::SupervisedBreaker;
 use crate::sync::Arc;
 
-/// A world in which time passes only when you say so, and everything that is due happens at its instant.
+/// A world in which time passes only by [`World::advance`], and everything that is due happens at its instant.
 ///
 /// Ready tasks are polled in an order drawn from the seed: run a test with many seeds to see many interleavings.
 #[derive(Debug)]
@@ -25,7 +29,7 @@ pub struct World {
     seed: u64,
 }
 
-/// A supervised breaker of a [`World`], with what it is connected to.
+/// A supervised breaker of a [`World`], with its memory, alerts and settings.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Subject {
@@ -41,6 +45,16 @@ pub struct Subject {
     pub stop: ShutdownHandle,
 }
 
+/// How many calls of [`World::drive`] were admitted and rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct TrafficAnswers {
+    /// Calls that were made.
+    pub admitted: u64,
+    /// Calls that were not.
+    pub rejected: u64,
+}
+
 impl World {
     /// An empty world whose clock shows 1 s.
     pub fn new(seed: u64) -> Self {
@@ -52,12 +66,12 @@ impl World {
         self.clock.clone()
     }
 
-    /// What the clock shows.
+    /// The present reading of the clock.
     pub fn now(&self) -> Instant {
         self.clock.now()
     }
 
-    /// A supervised breaker with memory and alerts of its own.
+    /// A supervised breaker named `default`, with memory and alerts of its own.
     ///
     /// # Errors
     /// [`CapacityError`] where the policy's window is too large.
@@ -65,13 +79,37 @@ impl World {
         self.staged_breaker(policy, EscalationPolicy::default())
     }
 
+    /// As [`World::breaker`], with a name, for worlds of several breakers.
+    ///
+    /// ```
+    /// use tripline_runtime::core::{Policy, StateKind};
+    /// use tripline_runtime::test_util::World;
+    ///
+    /// let world = World::new(1);
+    /// let payments = world.breaker_named("payments".parse()?, Policy::default())?;
+    /// let search = world.breaker_named("search".parse()?, Policy::default())?;
+    /// payments.breaker.force_open();
+    /// assert_eq!(search.breaker.state(), StateKind::Closed);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`CapacityError`] where the policy's window is too large.
+    pub fn breaker_named(&self, name: BreakerName, policy: Policy) -> Result<Subject, CapacityError> {
+        self.subject(name, policy, EscalationPolicy::default())
+    }
+
     /// As [`World::breaker`], with alerts in stages.
     ///
     /// # Errors
     /// [`CapacityError`] where the policy's window is too large.
     pub fn staged_breaker(&self, policy: Policy, staging: EscalationPolicy) -> Result<Subject, CapacityError> {
+        self.subject(BreakerName::default(), policy, staging)
+    }
+
+    fn subject(&self, name: BreakerName, policy: Policy, staging: EscalationPolicy) -> Result<Subject, CapacityError> {
         let staging = StagingControl::new(staging);
-        let breaker = Breaker::builder(self.clock.clone()).policy(policy).seed(self.seed).build()?;
+        let breaker = Breaker::builder(self.clock.clone()).name(name).policy(policy).seed(self.seed).build()?;
         let memory = Arc::new(MockMemory::default());
         let alerts = Arc::new(RecordingSink::default());
         let watch = SupervisedBreaker::new(breaker.clone()).memory(memory.clone()).sink(alerts.clone());
@@ -80,7 +118,7 @@ impl World {
         Ok(Subject { breaker, memory, alerts, staging, stop })
     }
 
-    /// Runs a supervisor and a dispatcher for these.
+    /// Runs a supervisor and a dispatcher for these breakers.
     pub fn supervise(&self, targets: impl IntoIterator<Item = SupervisedBreaker>) -> ShutdownHandle {
         let (supervisor, dispatcher, stop) = supervise(self.clock.clone(), targets, self.seed);
         self.spawn(supervisor.run());
@@ -109,12 +147,52 @@ impl World {
         true
     }
 
-    /// Runs whatever can run without time passing.
+    /// Sends traffic to `breaker` for `span`. Calls that are still in flight then end later.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_runtime::core::{Policy, Ratio, StateKind};
+    /// use tripline_runtime::test_util::{Traffic, World};
+    ///
+    /// let world = World::new(1);
+    /// let mut policy = Policy::default();
+    /// policy.failure_rate_threshold = Ratio::new(0.5)?;
+    /// let subject = world.breaker(policy)?;
+    ///
+    /// let mut healthy = Traffic::new(7, 50.0, Duration::from_millis(20));
+    /// let answers = world.drive(&subject.breaker, &mut healthy, Duration::from_secs(60));
+    /// assert_eq!((answers.rejected, subject.breaker.state()), (0, StateKind::Closed));
+    ///
+    /// let mut failing = healthy.failed(Ratio::new(0.9)?);
+    /// let answers = world.drive(&subject.breaker, &mut failing, Duration::from_secs(10));
+    /// assert!(answers.rejected > answers.admitted, "{answers:?}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn drive(&self, breaker: &Breaker, traffic: &mut Traffic, span: Duration) -> TrafficAnswers {
+        let end = self.now() + span;
+        let mut answers = TrafficAnswers::default();
+        for call in traffic {
+            let left = end.since(self.now());
+            if call.gap > left {
+                self.advance(left);
+                break;
+            }
+            self.advance(call.gap);
+            if self.request(breaker, call.latency, call.outcome) {
+                answers.admitted += 1;
+            } else {
+                answers.rejected += 1;
+            }
+        }
+        answers
+    }
+
+    /// Runs every task that can run without time passing.
     pub fn run_until_idle(&self) {
         self.executor.run_until_idle();
     }
 
-    /// Lets time pass, stopping at every instant that somebody waits for.
+    /// Lets time pass, stopping at every instant that a task waits for.
     pub fn advance(&self, span: Duration) {
         let end = self.now() + span;
         self.run_until_idle();

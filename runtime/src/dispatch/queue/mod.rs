@@ -32,7 +32,7 @@ struct IncidentEntry {
 #[derive(Debug)]
 struct Waiting {
     alert: Alert,
-    /// Tells it from one that takes its place during an attempt.
+    /// Distinguishes it from one that replaces it during an attempt.
     serial: u64,
 }
 
@@ -100,7 +100,7 @@ impl Queue {
         self.incidents.remove(victim).and_then(|entry| entry.waiting).map(|waiting| waiting.alert)
     }
 
-    /// Somebody else entry of this incident up to this stage, perhaps to the same sink.
+    /// Another supervisor sent this incident's alerts up to this stage, perhaps to the same sink.
     pub(super) fn assume_sent(&mut self, incident: u64, stage: Stage) {
         if self.incidents.iter().any(|entry| entry.incident == incident) {
             return;

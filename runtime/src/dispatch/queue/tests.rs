@@ -92,7 +92,7 @@ fn the_newest_alert_of_the_oldest_incident_is_sent_and_only_what_was_sent_is_clo
         (&[Push(1, Initial), Arrive, Push(1, Escalated)], Some((1, Escalated, earlier(Confirmed, NotSent)))),
         (&[Push(1, Initial), Arrive, Push(1, Escalated), Fail], Some((1, Escalated, earlier(Confirmed, Unconfirmed)))),
         (&[Push(1, Initial), GiveUp, Push(1, Escalated)], Some((1, Escalated, earlier(Unconfirmed, NotSent)))),
-        // What nobody was sent is not closed.
+        // An alert that was never sent is not closed.
         (&[Push(1, RESOLVED)], None),
         (&[Push(1, Initial), Push(1, RESOLVED)], None),
         (&[Push(1, Single), Push(1, Superseded)], None),

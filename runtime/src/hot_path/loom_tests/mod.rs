@@ -1,6 +1,9 @@
 //! Models of the shared breaker, run by loom through every interleaving of the shipped code (up to a bound of preemptions).
 //!
-//! `RUSTFLAGS="--cfg tripline_loom" cargo test -p tripline-runtime --release --lib -- models`
+//! `RUSTFLAGS="--cfg tripline_loom" cargo test -p tripline-runtime --release --lib -- loom_tests`
+
+mod gate;
+mod in_flight;
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -8,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use loom::thread;
-use tripline_core::{Breaker as Core, Instant, Latency, Outcome, Policy, RejectionReason, StateKind};
+use tripline_core::{Breaker as Core, Confidence, Instant, Latency, Outcome, Policy, RejectionReason, StateKind};
 
 use crate::breaker::Breaker;
 use crate::breaker::permit::OwnedPermit;
@@ -47,8 +50,14 @@ fn policy() -> Policy {
     policy.latency_threshold = Latency::from_millis(100);
     policy.latency_window_size = NonZeroU16::new(8).unwrap();
     policy.minimum_samples = Some(2);
+    policy.trip_confidence = Confidence::new(0.0).unwrap();
     policy.half_open_max_calls = 1;
     policy
+}
+
+/// A breaker that tracks calls in flight.
+fn tracked() -> Breaker {
+    Breaker::builder(Arc::new(StoppedClock(now()))).policy(policy()).build().unwrap()
 }
 
 fn breaker() -> Breaker {
@@ -73,12 +82,12 @@ fn waited() -> Breaker {
     for _ in 0..2 {
         breaker.try_acquire().unwrap().finish(Instant::ZERO, long_ago, Outcome::Ok);
     }
-    assert_eq!(breaker.with_core(|core| core.state().kind()), StateKind::Open);
+    assert_eq!(breaker.inner.with_core(|core| core.state().kind()), StateKind::Open);
     breaker
 }
 
 fn kind(breaker: &Breaker) -> StateKind {
-    breaker.with_core(|core| core.state().kind())
+    breaker.inner.with_core(|core| core.state().kind())
 }
 
 fn check(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
@@ -102,7 +111,7 @@ fn probes_are_never_over_admitted() {
 }
 
 #[test]
-fn opening_is_seen_by_whoever_asks_after_the_calls_that_opened_it() {
+fn opening_is_seen_by_a_call_after_those_that_opened_it() {
     check(3, || {
         let breaker = breaker();
         let permits = [breaker.try_acquire_owned().unwrap(), breaker.try_acquire_owned().unwrap()];
@@ -125,8 +134,8 @@ fn a_stale_permit_changes_nothing() {
         finish(stale, SLOW);
         thread.join().unwrap();
         let counted = |core: &mut Core<MAX_WINDOW>| core.counts().ok + core.counts().stale;
-        assert_eq!(breaker.with_core(counted), 1);
-        assert_eq!(breaker.with_core(|core| (core.samples(), core.state().kind())), (0, StateKind::Closed));
+        assert_eq!(breaker.inner.with_core(counted), 1);
+        assert_eq!(breaker.inner.with_core(|core| (core.samples(), core.state().kind())), (0, StateKind::Closed));
     });
 }
 
@@ -142,7 +151,7 @@ fn no_sample_is_lost_or_counted_twice() {
         call(&breaker, FAST);
         call(&breaker, FAST);
         thread.join().unwrap();
-        let seen = breaker.with_core(|core| (core.samples(), core.counts().ok));
+        let seen = breaker.inner.with_core(|core| (core.samples(), core.counts().ok));
         assert_eq!((seen, breaker.reports_dropped()), ((4, 4), 0));
     });
 }
@@ -150,7 +159,7 @@ fn no_sample_is_lost_or_counted_twice() {
 #[test]
 fn calls_in_flight_are_counted_once_also_where_an_epoch_ends_meanwhile() {
     check(2, || {
-        let breaker = Breaker::builder(Arc::new(StoppedClock(now()))).policy(policy()).build().unwrap();
+        let breaker = tracked();
         let other = breaker.clone();
         let thread = thread::spawn(move || other.try_start_owned().unwrap());
         breaker.handle_timeout(now());
@@ -186,13 +195,13 @@ fn reconfiguration_keeps_what_is_recorded_meanwhile() {
         });
         call(&breaker, SLOW);
         thread.join().unwrap();
-        let seen = breaker.with_core(|core| (core.samples(), core.samples_above(), core.counts().ok));
+        let seen = breaker.inner.with_core(|core| (core.samples(), core.samples_above(), core.counts().ok));
         assert_eq!(seen, (1, 0, 1));
     });
 }
 
 #[test]
-fn whoever_sees_the_stop_sees_what_was_recorded_before_it() {
+fn a_thread_that_sees_the_stop_sees_what_was_recorded_before_it() {
     check(3, || {
         let breaker = breaker();
         let stop = ShutdownHandle::default();
@@ -213,7 +222,7 @@ fn whoever_sees_the_stop_sees_what_was_recorded_before_it() {
     });
 }
 
-/// What it claims is wrong: somebody else may own the core. If this does not fail, the models look at nothing.
+/// Its claim is wrong: the other thread may own the core. If this does not fail, the models check nothing.
 #[test]
 #[should_panic(expected = "the canary")]
 fn canary_nobody_else_ever_owns_the_core() {

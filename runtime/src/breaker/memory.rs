@@ -1,10 +1,11 @@
-//! Readings of memory, and what they forecast.
+//! Readings of memory, and the forecast that is made of them.
 
 use std::time::Duration;
 
 use tripline_core::{Breaker as Core, Instant, MemorySample};
 
 use crate::breaker::Breaker;
+use crate::hot_path::stall_detector::Now;
 use crate::memory::MemoryReading;
 use crate::sync::{Arc, lock};
 
@@ -24,37 +25,33 @@ impl Breaker {
         self.read(|core| core.memory_sample().is_some()).then_some(level)
     }
 
-    /// Memory was read, or could not be. Where the policy has a `memory_horizon`, this also foretells when it runs out, which
-    /// takes some 10 µs, while nobody waits for the core.
+    /// Takes a reading of memory; `None` = it could not be read. Where the policy has a `memory_horizon`, this also forecasts
+    /// when memory is exhausted, which takes about 10 µs without owning the core.
     pub fn handle_memory(&self, now: Instant, sample: Option<MemorySample>) {
         self.handle_memory_reading(now, sample.map(MemoryReading::from));
     }
 
     fn update_memory(&self, now: Instant, sample: Option<MemorySample>) {
-        let horizon = self.with_core(|core| {
+        let horizon = self.inner.with_exclusive(|exclusive, epochs| {
+            let now = self.inner.confirm(exclusive, now);
+            exclusive.lower_stalled(Now::Clock(now), epochs);
             match sample {
-                Some(sample) => core.handle_memory(now, sample),
-                None => core.handle_memory_lost(now),
+                Some(sample) => exclusive.core.handle_memory(now, sample),
+                None => exclusive.core.handle_memory_lost(now),
             }
-            core.memory_horizon()
+            exclusive.core.memory_horizon()
         });
         let runs_out = self.forecast(now, sample, horizon);
-        self.with_core(|core| {
-            if runs_out || core.is_memory_running_out() {
-                core.handle_memory_forecast(now, runs_out);
+        self.inner.with_exclusive(|exclusive, epochs| {
+            if runs_out || exclusive.core.is_memory_running_out() {
+                let now = self.inner.confirm(exclusive, now);
+                exclusive.lower_stalled(Now::Clock(now), epochs);
+                exclusive.core.handle_memory_forecast(now, runs_out);
             }
         });
     }
 
-    /// How long it takes until memory reaches its limit, if it goes on as it does; `None` where it does not reach it within the
-    /// policy's `memory_horizon`, and where that is not known.
-    pub fn memory_exhausted_in(&self) -> Option<Duration> {
-        let at = lock(&self.inner.forecast).as_ref()?.exhausted_at()?;
-        let left = at.since(self.inner.clock.now());
-        self.read(Core::is_memory_running_out).then_some(left)
-    }
-
-    /// A reading that failed is none, and leaves the forecast as it was; the core knows that memory is unknown.
+    /// A reading that failed leaves the forecast as it was; the core knows that memory is unknown.
     fn forecast(&self, now: Instant, sample: Option<MemorySample>, horizon: Duration) -> bool {
         let mut forecast = lock(&self.inner.forecast);
         if horizon.is_zero() {
@@ -62,5 +59,13 @@ impl Breaker {
         }
         let Some(sample) = sample.filter(|_| !horizon.is_zero()) else { return false };
         forecast.get_or_insert_default().handle(now, sample, horizon).is_some()
+    }
+
+    /// The time until memory reaches its limit at its present rate; `None` where it does not within the policy's
+    /// `memory_horizon`, and where that is unknown.
+    pub fn memory_exhausted_in(&self) -> Option<Duration> {
+        let at = lock(&self.inner.forecast).as_ref()?.exhausted_at()?;
+        let left = at.since(self.inner.clock.now());
+        self.read(Core::is_memory_running_out).then_some(left)
     }
 }

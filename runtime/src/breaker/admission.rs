@@ -1,0 +1,139 @@
+//! Admission: through the gate while closed, by the core otherwise.
+
+use tripline_core::{Generation, Instant, Rejection as CoreRejection};
+
+use crate::breaker::Breaker;
+use crate::breaker::inner::BreakerInner;
+use crate::breaker::permit::{OwnedPermit, OwnedTimedPermit, Permit, TimedPermit};
+use crate::breaker::rejection::Rejection;
+use crate::hot_path::call_token::CallToken;
+use crate::hot_path::gate::Admission;
+use crate::hot_path::in_flight::EpochMark;
+use crate::sync::spin_loop;
+
+/// Admission.
+impl Breaker {
+    /// Asks to make a call whose start and end the caller will give. While closed this reads no clock.
+    ///
+    /// # Errors
+    /// [`Rejection`] with the reason and the time to wait.
+    #[inline]
+    pub fn try_acquire(&self) -> Result<Permit<'_>, Rejection> {
+        Ok(Permit::new(self, self.admit(None)?))
+    }
+
+    /// Asks to make a call that starts now. Reads the clock once.
+    ///
+    /// # Errors
+    /// [`Rejection`] with the reason and the time to wait.
+    #[inline]
+    pub fn try_start(&self) -> Result<TimedPermit<'_>, Rejection> {
+        let start = self.inner.clock.now();
+        Ok(TimedPermit::new(self, self.admit(Some(start))?, start))
+    }
+
+    /// As [`Breaker::try_acquire`], for a permit that owns a handle: about 10 ns more.
+    ///
+    /// # Errors
+    /// [`Rejection`] with the reason and the time to wait.
+    #[inline]
+    pub fn try_acquire_owned(&self) -> Result<OwnedPermit, Rejection> {
+        let token = self.admit(None)?;
+        Ok(OwnedPermit::new(self.clone(), token))
+    }
+
+    /// As [`Breaker::try_start`], for a permit that owns a handle: about 10 ns more.
+    ///
+    /// # Errors
+    /// [`Rejection`] with the reason and the time to wait.
+    #[inline]
+    pub fn try_start_owned(&self) -> Result<OwnedTimedPermit, Rejection> {
+        let start = self.inner.clock.now();
+        let token = self.admit(Some(start))?;
+        Ok(OwnedTimedPermit::new(self.clone(), token, start))
+    }
+
+    /// `start` is known where a clock was read; otherwise one is read only if the breaker is not closed.
+    #[inline]
+    pub(crate) fn admit(&self, start: Option<Instant>) -> Result<CallToken, Rejection> {
+        let admission = self.inner.shared().gate.admission();
+        if admission.is_free() {
+            return Ok(CallToken::free(admission));
+        }
+        self.inner.admit_tracked(admission, start)
+    }
+}
+
+impl BreakerInner {
+    #[inline(never)] // keeps the inlined part small
+    fn admit_tracked(&self, mut admission: Admission, start: Option<Instant>) -> Result<CallToken, Rejection> {
+        loop {
+            let generation = if admission.is_tracked() { admission.generation() } else { self.ask(start)? };
+            if !self.stall_detection {
+                return Ok(CallToken::untracked(generation));
+            }
+            let epoch = self.enter(start);
+            // The Acquire addition in `increment` pairs with the Release in `InFlightEpochs::begin`: a call that is counted in
+            // an epoch of a later generation sees here that the generation has changed.
+            admission = self.shared().gate.admission();
+            if admission.generation() == generation {
+                return Ok(CallToken::tracked(generation, epoch));
+            }
+            // The generation has changed meanwhile: the call may be counted among those of another one. Asks again.
+            self.shared().epochs.cancel(epoch);
+        }
+    }
+
+    #[inline]
+    fn enter(&self, start: Option<Instant>) -> EpochMark {
+        if let Some(start) = start
+            && self.shared().epochs.is_due(start)
+        {
+            self.begin_epoch(start);
+        }
+        let (epoch, wake) = self.shared().epochs.increment(start);
+        if wake {
+            self.shared().wake();
+        }
+        epoch
+    }
+
+    #[cold]
+    fn begin_epoch(&self, now: Instant) {
+        // If the core is owned, its owner may do it; an epoch that is a little longer does no harm.
+        let _ = self.cell.try_with(|exclusive| {
+            let now = self.confirm(exclusive, now);
+            self.shared().begin_epoch(exclusive, now);
+        });
+        self.shared().notify_if_changed();
+    }
+
+    #[cold]
+    fn ask(&self, start: Option<Instant>) -> Result<Generation, Rejection> {
+        let now = start.unwrap_or_else(|| self.clock.now());
+        let answer = self.shared().gate.rejection(now).map_or_else(|| self.ask_core(now), Err);
+        answer.map_err(|rejection| {
+            self.rejection_counters.count(rejection.reason);
+            Rejection::new(&self.name, rejection)
+        })
+    }
+
+    /// Acquires a probe. Never waits: while other threads own the core all the time, they acquire the probes.
+    fn ask_core(&self, now: Instant) -> Result<Generation, CoreRejection> {
+        for _ in 0..TRIES {
+            let answer = self.cell.try_with(|exclusive| {
+                let now = self.confirm(exclusive, now);
+                self.shared().admit(exclusive, now)
+            });
+            if let Some(answer) = answer {
+                self.shared().notify_if_changed();
+                return answer;
+            }
+            spin_loop();
+        }
+        Err(self.shared().gate.rejection_while_busy())
+    }
+}
+
+/// How often a caller tries to own the core. A thread that is not descheduled owns it for some ten nanoseconds.
+const TRIES: u32 = if cfg!(tripline_loom) { 2 } else { 32 };

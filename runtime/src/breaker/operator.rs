@@ -1,0 +1,63 @@
+//! Operation: settings, simulations, reset, and opening by force.
+
+use tripline_core::{Breaker as Core, CapacityError, Policy};
+
+use crate::breaker::Breaker;
+use crate::hot_path::stall_detector::Now;
+
+/// Operation. Each takes effect before the method returns.
+impl Breaker {
+    /// Applies new settings to the running breaker; the window is kept.
+    ///
+    /// # Errors
+    /// [`CapacityError`] where the window is larger than [`MAX_WINDOW`](crate::MAX_WINDOW); then nothing changes.
+    pub fn set_policy(&self, policy: &Policy) -> Result<(), CapacityError> {
+        let now = self.inner.clock.now();
+        self.inner.with_exclusive(|exclusive, epochs| {
+            let now = self.inner.confirm(exclusive, now);
+            exclusive.core.handle_policy(now, policy)?;
+            // Calls that hang are held against the new threshold before any rule is.
+            exclusive.count_stalled(Now::Clock(now), epochs);
+            Ok(())
+        })?;
+        // The supervisor samples memory and looks for stalled calls at the new intervals.
+        self.inner.shared().wake();
+        Ok(())
+    }
+
+    /// Closes the breaker, clears the window, undoes simulations and ends the incident. A disabled one stays disabled.
+    pub fn reset(&self) {
+        self.inner.operate(Core::reset);
+    }
+
+    /// Closes a disabled breaker; any other stays as it is.
+    pub fn enable(&self) {
+        self.inner.operate(Core::enable);
+    }
+
+    /// Admits every call and records none until [`Breaker::enable`].
+    pub fn disable(&self) {
+        self.inner.operate(Core::disable);
+    }
+
+    /// Rejects every call until [`Breaker::reset`]. Returns false, without effect, where the breaker is disabled.
+    pub fn force_open(&self) -> bool {
+        self.inner.operate(Core::force_open)
+    }
+
+    /// Simulates exhausted memory until [`Breaker::undo_simulations`] or [`Breaker::reset`]. Returns false, without effect,
+    /// where the breaker is disabled or forced open.
+    pub fn simulate_memory(&self) -> bool {
+        self.inner.operate(Core::simulate_memory)
+    }
+
+    /// Simulates a latency breach, as [`Breaker::simulate_memory`] does for memory.
+    pub fn simulate_latency(&self) -> bool {
+        self.inner.operate(Core::simulate_latency)
+    }
+
+    /// Undoes both simulations.
+    pub fn undo_simulations(&self) {
+        self.inner.operate(Core::undo_simulations);
+    }
+}

@@ -1,0 +1,52 @@
+//! Recording: how a permit reports its result.
+
+use tripline_core::{Instant, Latency, Outcome};
+
+use crate::breaker::Breaker;
+use crate::breaker::inner::BreakerInner;
+use crate::hot_path::call_token::CallToken;
+use crate::hot_path::owned::{Ending, Report};
+use crate::hot_path::shared::finish_slow_path;
+use crate::sync::Ordering;
+
+impl Breaker {
+    /// The fast path, for an uncontended core and a good call, is inlined; the rest is called.
+    #[inline]
+    pub(crate) fn finish(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
+        let Some(mut owner) = self.inner.cell.try_own() else {
+            return self.inner.report(token, end, Ending::Finished(outcome, latency));
+        };
+        if !owner.value(|exclusive| exclusive.try_finish_fast(token, end, latency, outcome)) {
+            finish_slow_path(owner, token, end, latency, outcome);
+        }
+    }
+
+    /// Where calls are not tracked, one that is given up while nothing has changed leaves no trace.
+    #[inline]
+    pub(crate) fn give_up(&self, token: CallToken) {
+        if !token.is_still(self.inner.shared().gate.admission()) {
+            self.inner.report(token, self.inner.shared().gate.latest(), Ending::Dropped);
+        }
+    }
+}
+
+impl BreakerInner {
+    #[inline(never)]
+    fn report(&self, token: CallToken, end: Instant, ending: Ending) {
+        let record = Report { token, end, ending }.pack();
+        if !self.cell.submit(record) {
+            self.lose(token);
+        }
+        self.shared().notify_if_changed();
+    }
+
+    /// A report for which there was no room is counted as dropped, and its call is no longer in flight.
+    #[cold]
+    fn lose(&self, token: CallToken) {
+        // Relaxed: a statistic.
+        self.reports_dropped.fetch_add(1, Ordering::Relaxed);
+        if let Some(epoch) = token.epoch() {
+            self.shared().epochs.cancel(epoch);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Reading a breaker.
+
+use std::path::Path;
+
+use tripline_core::{Breaker as Core, Latency, RejectionReason, StateKind};
+
+use crate::breaker::Breaker;
+use crate::breaker::name::BreakerName;
+use crate::clock::Clock;
+use crate::hot_path::histogram::LatencyHistogram;
+use crate::hot_path::owned::{ExclusiveState, MAX_WINDOW};
+use crate::sync::{Arc, Ordering};
+
+/// Reading.
+impl Breaker {
+    /// The name.
+    pub fn name(&self) -> &BreakerName {
+        &self.inner.name
+    }
+
+    /// The clock.
+    #[inline]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    /// The file that the settings came from.
+    pub fn config_file(&self) -> Option<&Path> {
+        self.inner.config_file.as_deref()
+    }
+
+    /// Whether calls in flight are tracked.
+    pub fn detects_stalls(&self) -> bool {
+        self.inner.stall_detection
+    }
+
+    /// The state now. An open breaker whose wait is over stays open until the next call asks.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// use tripline_runtime::core::StateKind;
+    /// # use tripline_runtime::{Breaker, SystemClock};
+    /// # let breaker = Breaker::builder(Arc::new(SystemClock::new())).build()?;
+    /// assert_eq!(breaker.state(), StateKind::Closed);
+    /// breaker.force_open();
+    /// assert_eq!(breaker.state(), StateKind::ForcedOpen);
+    /// # Ok::<(), tripline_runtime::core::CapacityError>(())
+    /// ```
+    pub fn state(&self) -> StateKind {
+        self.read(|core| core.state().kind())
+    }
+
+    /// Calls in flight; 0 where they are not tracked.
+    pub fn in_flight(&self) -> usize {
+        usize::try_from(self.inner.with_exclusive(ExclusiveState::in_flight)).unwrap_or(usize::MAX)
+    }
+
+    /// Reports of calls that were dropped because there was no room for more while another thread owned the core.
+    pub fn reports_dropped(&self) -> u64 {
+        // Relaxed: a statistic.
+        self.inner.reports_dropped.load(Ordering::Relaxed)
+    }
+
+    /// The age from which a call in flight is slow.
+    #[inline]
+    pub fn slow_after(&self) -> Latency {
+        self.inner.shared().gate.slow_after()
+    }
+
+    /// Calls that were rejected since the breaker was made.
+    pub fn rejected(&self) -> u64 {
+        self.inner.rejection_counters.all()
+    }
+
+    /// The part of [`Breaker::rejected`] with this reason.
+    pub fn rejected_for(&self, reason: RejectionReason) -> u64 {
+        self.inner.rejection_counters.of(reason)
+    }
+
+    /// How long calls took since the breaker was made; `None` without
+    /// [`latency_histogram`](crate::Builder::latency_histogram). All its figures are of the same moment.
+    pub fn latency_histogram(&self) -> Option<LatencyHistogram> {
+        self.inner.with_exclusive(|exclusive, _| exclusive.histogram.as_deref().copied())
+    }
+
+    /// Reads from the core, after letting time pass to now. While `read` runs, other threads wait for the core or leave their
+    /// reports to it: keep it short. It must not use this breaker, or it waits for itself.
+    pub fn read<R>(&self, read: impl FnOnce(&Core<MAX_WINDOW>) -> R) -> R {
+        self.inner.read(read)
+    }
+}
