@@ -204,7 +204,7 @@ fn without_a_supervisor_or_tracking_the_status_says_so() {
     let world = World::new(1);
     let registry = Registry::new();
     registry.add(Breaker::builder(world.clock()).stall_detection(false).build().unwrap()).unwrap();
-    let router = router(ApiState::new(registry, ([127, 0, 0, 1], 8080).into()));
+    let router = router(ApiState::new(registry, ([127, 0, 0, 1], 8080).into())).unwrap();
     let body = send(&router, Request::get("/breaker/status").body(Body::empty()).unwrap()).json();
     assert_eq!(body["supervisor"], "not running: memory and alerts do not work");
     for field in ["in_flight", "stalled", "memory_source", "memory_ok", "current_percentile_ms"] {
@@ -214,7 +214,7 @@ fn without_a_supervisor_or_tracking_the_status_says_so() {
 
 #[test]
 fn a_process_without_breakers_says_so() {
-    let router = router(ApiState::new(Registry::new(), ([127, 0, 0, 1], 8080).into()));
+    let router = router(ApiState::new(Registry::new(), ([127, 0, 0, 1], 8080).into())).unwrap();
     for path in ["/breaker/status", "/breaker/enabled", "/breaker/memory-usage", "/breaker/latencies-above-threshold"] {
         assert_refused(&send(&router, Request::get(path).body(Body::empty()).unwrap()), 404, None);
     }

@@ -1,12 +1,13 @@
 //! The bearer token.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use subtle::ConstantTimeEq as _;
 
 use super::error::ApiError;
@@ -36,8 +37,12 @@ impl Token {
         if bytes.len() < Self::MIN_BYTES { Err(TokenTooShort { bytes: bytes.len() }) } else { Ok(Self(bytes.to_vec())) }
     }
 
-    fn is(&self, offered: &[u8]) -> bool {
-        self.0.ct_eq(offered).into()
+    /// Whether these are the headers of a request with this token: one `Authorization: Bearer`.
+    pub fn is_carried_by(&self, headers: &HeaderMap) -> bool {
+        let mut offers = headers.get_all(AUTHORIZATION).iter();
+        let (Some(offer), None) = (offers.next(), offers.next()) else { return false };
+        let Some((scheme, offered)) = offer.as_bytes().split_first_chunk::<7>() else { return false };
+        scheme.eq_ignore_ascii_case(b"bearer ") && self.0.ct_eq(offered).into()
     }
 }
 
@@ -55,24 +60,41 @@ impl fmt::Display for TokenTooShort {
 
 impl std::error::Error for TokenTooShort {}
 
-/// Lets through what carries the token, and what anybody may see.
-pub(super) async fn require_token(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    match state.required_token() {
-        Some(token) if !is_public(&request) && !carries(&request, token) => unauthorized(),
-        _ => next.run(request).await,
+/// The API would listen beyond loopback without a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenMissing {
+    /// The address that the server listens on.
+    pub listen: SocketAddr,
+}
+
+impl fmt::Display for TokenMissing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let listen = self.listen;
+        write!(f, "the API on {listen} has no token; allowed: a loopback address, `ApiState::token` or `without_token`")
     }
+}
+
+impl std::error::Error for TokenMissing {}
+
+/// A request with a valid token, among its extensions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Authorized;
+
+/// Lets through what carries the token, and what is public. Marks the first with [`Authorized`].
+pub(super) async fn require_token(State(state): State<ApiState>, mut request: Request, next: Next) -> Response {
+    if let Some(token) = state.required_token() {
+        if token.is_carried_by(request.headers()) {
+            request.extensions_mut().insert(Authorized);
+        } else if !is_public(&request) {
+            return unauthorized();
+        }
+    }
+    next.run(request).await
 }
 
 fn is_public(request: &Request) -> bool {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    reads && matches!(request.uri().path(), "/" | "/health" | "/test")
-}
-
-fn carries(request: &Request, token: &Token) -> bool {
-    let mut offers = request.headers().get_all(AUTHORIZATION).iter();
-    let (Some(offer), None) = (offers.next(), offers.next()) else { return false };
-    let Some((scheme, offered)) = offer.as_bytes().split_first_chunk::<7>() else { return false };
-    scheme.eq_ignore_ascii_case(b"bearer ") && token.is(offered)
+    reads && matches!(request.uri().path(), "/" | "/health" | "/ready" | "/test")
 }
 
 fn unauthorized() -> Response {

@@ -12,7 +12,8 @@ use pin_project_lite::pin_project;
 use smol::channel::Receiver;
 use smol::stream::Stream as _;
 
-use crate::api::events::EVENT_STREAM;
+/// The media type of an answer that does not end by itself.
+pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 
 pin_project! {
     /// A body that is at its end when the channel is closed.

@@ -12,7 +12,8 @@
 //! happened has an id; a reader that comes back with it as `Last-Event-ID` gets what happened since, as far as it is kept.
 //!
 //! Nothing waits for a reader. One that takes nothing misses the figures in between, and [`serve`](super::serve) drops it
-//! after its `write_timeout`. The stream ends when that server drains.
+//! after its `write_timeout`. When 32 read already, the one that began first gives way to a new one, if it has read for ten
+//! seconds; else the new one is answered with 429. The stream ends when that server drains.
 
 mod event_log;
 mod observer;
@@ -33,13 +34,11 @@ use utoipa_axum::routes;
 use super::error::ApiError;
 use super::openapi::ReadErrors;
 use super::state::ApiState;
+use crate::http_server::EVENT_STREAM;
 use publisher::{MAX_READERS, Publisher};
 use subscriber::Subscriber;
 
 pub use event_log::EventLog;
-
-/// The media type of an answer that does not end by itself.
-pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
