@@ -108,7 +108,7 @@ fn behind_a_proxy_a_valid_token_is_enough_and_an_allowed_host_replaces_it_withou
 
     let guarded = router(state.clone().token(Token::new(TOKEN).unwrap())).unwrap();
     // The proxy may change the Host, so that no Origin equals it.
-    for (method, path) in [("POST", "/breaker/reset"), ("POST", "/breaker/disabled"), ("GET", "/breaker/status")] {
+    for (method, path) in [("POST", "/breaker/enabled"), ("POST", "/breaker/force-open"), ("GET", "/breaker/status")] {
         assert_eq!(ask(&guarded, method, path, TOKEN, "https://public.example.org"), StatusCode::OK, "{path}");
         assert_eq!(ask(&guarded, method, path, "another-token-entirely", "https://ops.example.org"), 401, "{path}");
     }
@@ -116,8 +116,8 @@ fn behind_a_proxy_a_valid_token_is_enough_and_an_allowed_host_replaces_it_withou
     assert_eq!(ask(&guarded, "GET", "/test", "", "null"), StatusCode::FORBIDDEN);
 
     let open = router(state.clone()).unwrap();
-    assert_eq!(ask(&open, "POST", "/breaker/reset", TOKEN, "https://ops.example.org"), StatusCode::FORBIDDEN);
+    assert_eq!(ask(&open, "POST", "/breaker/force-open", TOKEN, "https://ops.example.org"), StatusCode::FORBIDDEN);
     let allowed = router(state.allowed_hosts(["ops.example.org".parse().unwrap()])).unwrap();
-    assert_eq!(ask(&allowed, "POST", "/breaker/reset", "", "https://ops.example.org"), StatusCode::OK);
-    assert_eq!(ask(&allowed, "POST", "/breaker/reset", "", "https://public.example.org"), StatusCode::FORBIDDEN);
+    assert_eq!(ask(&allowed, "POST", "/breaker/force-open", "", "https://ops.example.org"), StatusCode::OK);
+    assert_eq!(ask(&allowed, "POST", "/breaker/force-open", "", "https://public.example.org"), StatusCode::FORBIDDEN);
 }

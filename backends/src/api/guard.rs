@@ -80,6 +80,11 @@ fn is_static(state: &ApiState, request: &Request) -> bool {
 }
 
 fn check(method: &Method, uri: &Uri, headers: &HeaderMap, state: &ApiState) -> Result<(), ApiError> {
+    let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+    // A browser always names one.
+    if reads && uri.authority().is_none() && !headers.contains_key(HOST) {
+        return Ok(());
+    }
     let host = host(uri, headers).ok_or_else(|| {
         ApiError::new(StatusCode::BAD_REQUEST, "there is no valid Host").field("Host", "one host, with or without port")
     })?;
@@ -90,7 +95,7 @@ fn check(method: &Method, uri: &Uri, headers: &HeaderMap, state: &ApiState) -> R
         let allowed = format!("localhost, a loopback address, {listen}{named}; more by http.allowed_hosts");
         return Err(ApiError::new(StatusCode::FORBIDDEN, "the request is for a foreign host").field("Host", allowed));
     }
-    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+    if reads {
         return Ok(());
     }
     let mut origins = headers.get_all(ORIGIN).iter();
@@ -184,7 +189,14 @@ mod tests {
         let mut double = HeaderMap::new();
         double.append(HOST, "localhost".parse().unwrap());
         double.append(HOST, "localhost".parse().unwrap());
-        assert_eq!(answer_to(&Method::POST, &state("127.0.0.1:8080"), &double), 400);
+        for method in [Method::POST, Method::GET] {
+            assert_eq!(answer_to(&method, &state("127.0.0.1:8080"), &double), 400);
+        }
+        assert_eq!(
+            answer_to(&Method::GET, &state("127.0.0.1:8080"), &HeaderMap::new()),
+            200,
+            "no browser leaves it out"
+        );
     }
 
     #[test]

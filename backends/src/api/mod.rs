@@ -38,6 +38,7 @@ mod dashboard;
 pub(crate) mod error;
 #[allow(unused_qualifications)]
 pub(crate) mod events;
+mod explanation;
 mod guard;
 pub(crate) mod input;
 mod json;
@@ -65,6 +66,7 @@ pub use crate::http_server::{
 pub use alerts::{AlertsView, PendingAlert};
 pub use error::ApiError;
 pub use events::EventLog;
+pub use explanation::TripEvidence;
 pub use guard::{AllowedHost, InvalidHost};
 pub use input::{FromPayload, ValidJson};
 pub use json::ApiJson;

@@ -11,7 +11,7 @@ use tripline_runtime::{Breaker, DeliveryStats, Registry};
 use super::alerts::{Alerts, AlertsView};
 use super::change::DetachedConfig;
 use super::error::ApiError;
-use super::events::EventLog;
+use super::events::{EventLog, History};
 use super::guard::AllowedHost;
 use super::token::{Token, TokenMissing};
 use crate::reload::LiveConfig;
@@ -40,6 +40,7 @@ pub struct ApiState {
     detached: DetachedConfig,
     alerts: Option<Alerts>,
     timeline: EventLog,
+    history: History,
     is_recorded: bool,
 }
 
@@ -62,6 +63,7 @@ impl ApiState {
             detached: DetachedConfig::default(),
             alerts: None,
             timeline: EventLog::default(),
+            history: History::default(),
             is_recorded: false,
         }
     }
@@ -158,6 +160,10 @@ impl ApiState {
 
     pub(super) fn timeline(&self) -> &EventLog {
         &self.timeline
+    }
+
+    pub(super) fn history(&self) -> &History {
+        &self.history
     }
 
     pub(super) fn is_recorded(&self) -> bool {

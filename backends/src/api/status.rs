@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use serde_json::Number;
-use tripline_runtime::Breaker;
 use tripline_runtime::core::{Breaker as Core, Instant, Latency, MemorySample, MemoryState, State, Trend};
+use tripline_runtime::{Breaker, TripExplanation};
 use utoipa::ToSchema;
 
+use super::explanation::TripEvidence;
 use super::state::ApiState;
 use super::units::{mebibytes, millis, percent, rough_percent, tidy};
 
@@ -26,6 +27,11 @@ pub struct Status {
     pub state: &'static str,
     /// Why it opened last; null unless it is open, half-open or forced open now.
     pub trip_reason: Option<&'static str>,
+    /// Why it is open, with the evidence; null unless it is open or half-open now.
+    #[schema(required)]
+    pub trip: Option<TripEvidence>,
+    /// An operator simulates slow calls or exhausted memory.
+    pub drill: bool,
     /// When asking again makes sense; null while closed or disabled, and where no time can be told.
     #[schema(required)]
     pub retry_after_ms: Option<u64>,
@@ -119,6 +125,8 @@ impl Status {
                 triggered: kind.is_triggered(),
                 state: kind.as_str(),
                 trip_reason: core.last_trip().filter(|_| kind.is_triggered()).map(|trip| trip.reason.as_str()),
+                trip: TripExplanation::of(core).map(TripEvidence::from),
+                drill: core.is_memory_simulated() || core.is_latency_simulated(),
                 retry_after_ms: retry_after(core, now).map(millis),
                 last_trip_time: core.last_trip().and_then(|trip| rfc3339(wall, core.latest().since(trip.at))),
                 memory_ok: core.memory_ok(),

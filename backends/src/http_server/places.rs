@@ -1,16 +1,22 @@
 //! Which connections the server holds, and which of them give way when there are too many.
 //!
 //! A connection is idle while no request of it is handled: between two requests, and before a head is complete. When the server
-//! is full, a new connection takes the place of the idle one that is trusted least and idle for longest. Requests of clients
+//! is full, a new connection takes the place of the idle one that is trusted least and idle for longest, at least half a second. Requests of clients
 //! that are not trusted cannot take all places: an eighth is kept for requests that the server's owner trusts, half of which
 //! clients on this machine may use too.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use event_listener::Event;
+use smol::Timer;
 use smol::channel::{Receiver, Sender, bounded};
+use smol::future::or;
+
+/// A connection keeps its place for so long after it became idle: its request may be on the way.
+const MIN_IDLE: Duration = Duration::from_millis(500);
 
 /// How far a client is trusted, the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,8 +53,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Table {
     connections: HashMap<u64, Connection>,
-    /// Idle connections, the first to give way first.
-    idle: BTreeMap<(Trust, u64), u64>,
+    /// Idle connections and since when they are, the first to give way first.
+    idle: BTreeMap<(Trust, u64), (u64, Instant)>,
     busy: usize,
     evicting: usize,
     next: u64,
@@ -104,31 +110,34 @@ impl Places {
     pub(super) async fn enter(&self, trust: Trust) -> (Arc<Place>, Receiver<()>) {
         loop {
             let changed = self.shared.changed.listen();
-            if let Some(entered) = self.try_enter(trust) {
+            if let Some(entered) = self.try_enter(trust, Instant::now()) {
                 return entered;
             }
-            changed.await;
+            let grown_old = async {
+                Timer::after(MIN_IDLE).await;
+            };
+            or(changed, grown_old).await;
         }
     }
 
-    fn try_enter(&self, trust: Trust) -> Option<(Arc<Place>, Receiver<()>)> {
+    fn try_enter(&self, trust: Trust, now: Instant) -> Option<(Arc<Place>, Receiver<()>)> {
         let mut table = self.shared.lock();
         if table.connections.len() >= self.shared.max {
             if table.evicting == 0 {
-                table.evict();
+                table.evict(now.checked_sub(MIN_IDLE));
             }
             return None;
         }
         let (evict, evicted) = bounded(1);
         let id = table.number();
         table.connections.insert(id, Connection { trust, activity: Activity::Idle(id), evict: Some(evict) });
-        table.idle.insert((trust, id), id);
+        table.idle.insert((trust, id), (id, now));
         Some((Arc::new(Place { shared: self.shared.clone(), id }), evicted))
     }
 
     /// Closes the connection that gives way first; without effect where none is idle.
     pub(super) fn evict_one(&self) {
-        self.shared.lock().evict();
+        self.shared.lock().evict(Some(Instant::now()));
     }
 }
 
@@ -155,8 +164,15 @@ impl Table {
         self.next
     }
 
-    fn evict(&mut self) {
-        let Some((_, id)) = self.idle.pop_first() else { return };
+    /// Closes the first connection in order that is idle since `latest` or longer.
+    fn evict(&mut self, latest: Option<Instant>) {
+        let oldest = [Trust::Unknown, Trust::Local, Trust::Trusted].into_iter();
+        let mut oldest = oldest.filter_map(|trust| self.idle.range((trust, 0)..=(trust, u64::MAX)).next());
+        let Some((&key, &(id, _))) = oldest.find(|(_, (_, since))| latest.is_some_and(|latest| *since <= latest))
+        else {
+            return;
+        };
+        self.idle.remove(&key);
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.activity = Activity::Evicted;
             connection.evict = None;
@@ -204,7 +220,7 @@ impl Drop for Busy {
                 _ => {
                     *activity = Activity::Idle(now);
                     let key = (*trust, now);
-                    table.idle.insert(key, self.place.id);
+                    table.idle.insert(key, (self.place.id, Instant::now()));
                 }
             }
         }
@@ -218,7 +234,9 @@ impl Drop for Place {
         let mut table = self.shared.lock();
         if let Some(connection) = table.connections.remove(&self.id) {
             match connection.activity {
-                Activity::Idle(since) => drop(table.idle.remove(&(connection.trust, since))),
+                Activity::Idle(since) => {
+                    table.idle.remove(&(connection.trust, since));
+                }
                 Activity::Evicted => table.evicting -= 1,
                 Activity::Busy(_) => {}
             }
@@ -240,26 +258,31 @@ mod tests {
 
     #[test]
     fn the_least_trusted_and_longest_idle_connection_gives_way() {
-        let places = Places::new(3);
-        let (trusted, trusted_end) = places.try_enter(Trust::Unknown).unwrap();
-        let (first, first_end) = places.try_enter(Trust::Unknown).unwrap();
-        let (second, second_end) = places.try_enter(Trust::Unknown).unwrap();
+        let (places, start) = (Places::new(3), Instant::now());
+        let later = start + 10 * MIN_IDLE;
+        let (trusted, trusted_end) = places.try_enter(Trust::Unknown, start).unwrap();
+        let (first, first_end) = places.try_enter(Trust::Unknown, start).unwrap();
+        let (second, second_end) = places.try_enter(Trust::Unknown, start).unwrap();
         drop(trusted.begin(Trust::Trusted).unwrap());
         // Idle again only now, so the second one is idle for longer.
         drop(first.begin(Trust::Unknown).unwrap());
-        assert!(places.try_enter(Trust::Unknown).is_none());
+        assert!(
+            places.try_enter(Trust::Unknown, start).is_none() && !is_evicted(&second_end),
+            "it is idle for a moment only"
+        );
+        assert!(places.try_enter(Trust::Unknown, later).is_none());
         assert_eq!([&trusted_end, &first_end, &second_end].map(is_evicted), [false, false, true]);
         assert_eq!(second.begin(Trust::Unknown).unwrap_err(), NoPlace::Evicted);
-        assert!(places.try_enter(Trust::Unknown).is_none(), "the place is free when the connection is closed");
+        assert!(places.try_enter(Trust::Unknown, later).is_none(), "the place is free when the connection is closed");
         assert!(!is_evicted(&first_end), "one at a time gives way");
         drop(second);
-        assert!(places.try_enter(Trust::Unknown).is_some());
+        assert!(places.try_enter(Trust::Unknown, later).is_some());
     }
 
     #[test]
     fn a_share_is_kept_for_those_who_are_trusted() {
-        let places = Places::new(16);
-        let entered: Vec<_> = (0..16).map(|_| places.try_enter(Trust::Unknown).unwrap().0).collect();
+        let (places, start) = (Places::new(16), Instant::now());
+        let entered: Vec<_> = (0..16).map(|_| places.try_enter(Trust::Unknown, start).unwrap().0).collect();
         let begin = |trust| entered.iter().map(move |place| place.begin(trust)).collect::<Vec<_>>();
         let count = |busy: &[Result<Busy, NoPlace>]| busy.iter().filter(|busy| busy.is_ok()).count();
         assert_eq!(count(&begin(Trust::Unknown)), 14);
@@ -294,7 +317,7 @@ mod tests {
             let mut busy: Vec<Busy> = Vec::new();
             for step in steps {
                 match step {
-                    Step::Enter(trust) => open.extend(places.try_enter(trust)),
+                    Step::Enter(trust) => open.extend(places.try_enter(trust, Instant::now() + 10 * MIN_IDLE)),
                     Step::Leave(at) if !open.is_empty() => {
                         let (place, _) = open.swap_remove(at % open.len());
                         busy.retain(|busy| busy.place.id != place.id);

@@ -2,6 +2,7 @@
 
 pub(crate) mod builder;
 mod call;
+pub(crate) mod explanation;
 pub(crate) mod go_breaker_compat;
 pub(crate) mod name;
 pub(crate) mod permit;

@@ -14,6 +14,7 @@ use event_listener::EventListener;
 use futures_lite::future;
 use tripline_core::{EscalationPolicy, Event, EventKind, Instant, MemoryState, Stage};
 
+use crate::breaker::explanation::TripExplanation;
 use crate::breaker::{Breaker, Supervised};
 use crate::clock::Clock;
 use crate::dispatch::{Dispatcher, Outbox};
@@ -245,6 +246,7 @@ const MIN_SLEEP: Duration = Duration::from_millis(1);
 
 fn snapshot(breaker: &Breaker) -> Snapshot {
     breaker.read(|core| Snapshot {
+        explanation: TripExplanation::of(core),
         state: core.state().kind(),
         trip_reason: core.last_trip().map(|trip| trip.reason),
         stalled_at_trip: core.last_trip().map_or(0, |trip| trip.stalled),

@@ -64,6 +64,10 @@ pub(super) enum EventBody {
         to: &'static str,
         /// `None` where it cannot be told.
         cause: Option<&'static str>,
+        /// Of a trip: the evidence, as one line.
+        why: Option<String>,
+        /// An operator simulates it.
+        drill: bool,
         /// More than one where it went through others too quickly to be seen.
         steps: u32,
     },
@@ -77,6 +81,8 @@ pub(super) enum EventBody {
     Memory {
         state: &'static str,
         usage_percent: Option<serde_json::Number>,
+        /// An operator simulates exhausted memory.
+        drill: bool,
     },
     Alert {
         incident: u64,
@@ -85,6 +91,10 @@ pub(super) enum EventBody {
         cause: &'static str,
         priority: Option<&'static str>,
         trip_reason: Option<&'static str>,
+        /// The evidence, as one line.
+        why: Option<String>,
+        /// An operator simulates it.
+        drill: bool,
     },
 }
 
@@ -185,6 +195,8 @@ impl AlertSink for EventLog {
             cause: alert.cause.as_str(),
             priority: alert.page.as_ref().map(|page| page.priority.as_str()),
             trip_reason: alert.snapshot.trip_reason.filter(|_| !alert.stage.is_end()).map(TripReason::as_str),
+            why: alert.snapshot.explanation.filter(|_| !alert.stage.is_end()).map(|why| why.to_string()),
+            drill: alert.snapshot.explanation.is_some_and(|why| why.is_drill),
         };
         self.push(alert.at, &happening);
         Ok(())
@@ -196,7 +208,7 @@ mod tests {
     use super::*;
 
     fn memory(timeline: &EventLog) {
-        timeline.push(UNIX_EPOCH, &EventBody::Memory { state: "ok", usage_percent: None });
+        timeline.push(UNIX_EPOCH, &EventBody::Memory { state: "ok", usage_percent: None, drill: false });
     }
 
     fn after(timeline: &EventLog, number: u64) -> usize {

@@ -13,6 +13,7 @@ use smol::future::or;
 use tripline_runtime::Breaker;
 
 use super::event_log::EventLog;
+use super::history::{History, INTERVAL};
 use super::observer::Observer;
 use super::settings::{Settings, Totals};
 use crate::api::error::ApiError;
@@ -115,6 +116,10 @@ impl Publisher {
         Some(SubscriberSlot { shared: self.shared.clone(), id, given_up })
     }
 
+    pub(super) fn history(&self) -> &History {
+        self.api.history()
+    }
+
     pub(super) fn timeline(&self) -> &EventLog {
         &self.shared.timeline
     }
@@ -205,7 +210,12 @@ async fn record(api: ApiState, breaker: Breaker, shared: Arc<Shared>) {
     let mut observer = Observer::default();
     let mut drawn: Option<Instant> = None;
     let mut is_stale = true;
+    let mut next_reading = Instant::now();
     loop {
+        if Instant::now() >= next_reading {
+            api.history().record(&breaker);
+            next_reading = Instant::now() + INTERVAL;
+        }
         // Before looking, so that nothing happens unseen.
         let (changed, woken) = (breaker.changed(), shared.timeline.changed());
         let news = observer.look(&breaker, &shared.timeline);
@@ -221,10 +231,7 @@ async fn record(api: ApiState, breaker: Breaker, shared: Arc<Shared>) {
         shared.news.notify(usize::MAX);
         let next = drawn.filter(|_| is_read).map(|drawn| drawn + if is_stale { MIN_GAP } else { TICK });
         let tick = async {
-            match next {
-                Some(next) => Timer::at(next).await,
-                None => std::future::pending().await,
-            };
+            Timer::at(next.map_or(next_reading, |next| next.min(next_reading))).await;
         };
         or(or(changed, woken), tick).await;
         Timer::after(DEBOUNCE).await;
