@@ -40,6 +40,7 @@ pub(crate) mod error;
 pub(crate) mod events;
 mod explanation;
 mod guard;
+mod hosts;
 pub(crate) mod input;
 mod json;
 mod openapi;
@@ -67,17 +68,14 @@ pub use alerts::{AlertsView, PendingAlert};
 pub use error::ApiError;
 pub use events::EventLog;
 pub use explanation::TripEvidence;
-pub use guard::{AllowedHost, InvalidHost};
+pub use hosts::{AllowedHost, InvalidHost};
 pub use input::{FromPayload, ValidJson};
 pub use json::ApiJson;
 pub use openapi::PostErrors;
-pub use payload::Payload;
+pub use payload::{MAX_BODY_BYTES, Payload};
 pub use state::{ApiState, ConfigError, DrainFlag, DroppedLinesReader, ResidentReader};
 pub use status::Status;
 pub use token::{Token, TokenMissing, TokenTooShort};
-
-/// The largest body that is taken, in bytes.
-pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The API.
 ///
@@ -135,7 +133,7 @@ pub fn router_with_documented(state: ApiState, own: OpenApiRouter) -> Result<Rou
         .method_not_allowed_fallback(routes::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn_with_state(state.clone(), guard::reject_foreign))
-        .layer(from_fn_with_state(state, token::require_token))
+        .layer(from_fn_with_state(state, guard::require_token))
         .layer(map_response(no_sniffing));
     Ok(router)
 }

@@ -12,7 +12,7 @@ use super::alerts::{Alerts, AlertsView};
 use super::change::DetachedConfig;
 use super::error::ApiError;
 use super::events::{EventLog, History};
-use super::guard::AllowedHost;
+use super::hosts::AllowedHost;
 use super::token::{Token, TokenMissing};
 use crate::reload::LiveConfig;
 

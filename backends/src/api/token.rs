@@ -3,15 +3,9 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use subtle::ConstantTimeEq as _;
-
-use super::error::ApiError;
-use super::state::ApiState;
 
 /// A bearer token. Its `Debug` shows nothing of it, and comparing takes the same time wherever texts differ.
 #[derive(Clone)]
@@ -75,32 +69,3 @@ impl fmt::Display for TokenMissing {
 }
 
 impl std::error::Error for TokenMissing {}
-
-/// A request with a valid token, among its extensions.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Authorized;
-
-/// Lets through what carries the token, and what is public. Marks the first with [`Authorized`].
-pub(super) async fn require_token(State(state): State<ApiState>, mut request: Request, next: Next) -> Response {
-    if let Some(token) = state.required_token() {
-        if token.is_carried_by(request.headers()) {
-            request.extensions_mut().insert(Authorized);
-        } else if !is_public(&request) {
-            return unauthorized();
-        }
-    }
-    next.run(request).await
-}
-
-fn is_public(request: &Request) -> bool {
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    reads && matches!(request.uri().path(), "/" | "/health" | "/ready" | "/test")
-}
-
-fn unauthorized() -> Response {
-    let error = ApiError::new(StatusCode::UNAUTHORIZED, "this needs the bearer token")
-        .field("Authorization", "Bearer followed by the token");
-    let mut response = error.into_response();
-    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    response
-}

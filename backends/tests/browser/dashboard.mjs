@@ -327,7 +327,7 @@ await step('a trip shows the evidence it opened on, and a drill is marked everyw
     await shows(page, 'open');
     await text(page, '#evidence', /^latency.*: \d+ slow, \d+ failed of \d+ calls, \d+ hanging; p90 \d.* ms, threshold \d+ ms$/);
   });
-  await text(page, '#timeline li', /Closed → open.*slow, .*hanging/);
+  await text(page, '#timeline', /Closed → open.*slow, .*hanging/);
   assert.ok(await page.isHidden('#drill'));
   await server.post('/test/delay', { delay: '20ms' });
   await server.hammer(2, () => shows(page, 'closed'));
