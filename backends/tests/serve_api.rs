@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use support::{Launch, QUICK, Response, Server, at_once, eventually, exchange, get, post};
 
 /// Each route, with the methods that it takes.
-const ROUTES: [(&str, &[&str]); 31] = [
+const ROUTES: [(&str, &[&str]); 33] = [
     ("/breaker/status", &["GET"]),
     ("/breaker/enabled", &["GET", "POST"]),
     ("/breaker/disabled", &["POST"]),

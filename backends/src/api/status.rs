@@ -112,7 +112,7 @@ impl Status {
         let tracked = breaker.detects_stalls();
         let in_flight = tracked.then(|| breaker.in_flight());
         let memory_exhausted_in = breaker.memory_exhausted_in().map(|left| tidy(left.as_secs_f64().round()));
-        let supervisor = if breaker.is_supervised() { "running" } else { "not running: memory and alerts do not work" };
+        let supervisor = supervisor(breaker);
         breaker.read(|core| {
             let policy = core.policy();
             let memory = core.memory_sample().filter(|_| core.memory_state() != MemoryState::Unknown);
@@ -157,6 +157,12 @@ impl Status {
             }
         })
     }
+}
+
+/// Whether memory and alerts work.
+// HOOK: the runtime's `Breaker::supervision()` knows when the supervisor last looked; its `Stuck` is to be shown here.
+fn supervisor(breaker: &Breaker) -> &'static str {
+    if breaker.is_supervised() { "running" } else { "not running: memory and alerts do not work" }
 }
 
 /// How long to wait before asking again; `None` where asking is not refused, or no time can be told.

@@ -80,7 +80,7 @@ impl fmt::Debug for TrustedRequests {
 /// stream of events ends at once, since it never ends by itself.
 ///
 /// Connections run on smol's global executor. A handler that panics is answered with 500. Dropping the future closes all
-/// connections. A client may close its sending half after the request and still gets the answer.
+/// connections. A client may close its sending half after the request and still gets the answer, but for a stream of events.
 ///
 /// The HTTP library itself answers what is not a request (400), or a head that is too large (431), with an empty body; these
 /// do not reach `router`. A head that does not come in time closes the connection.
@@ -118,6 +118,7 @@ pub async fn serve_with(
                 let (place, evicted) = places.enter(Trust::of(peer.0)).await;
                 let handler = Handler {
                     router: router.clone(),
+                    stream: stream.clone(),
                     peer,
                     place: place.clone(),
                     trusted: trusted.clone(),
@@ -190,6 +191,7 @@ where
 #[derive(Debug, Clone)]
 struct Handler {
     router: Router,
+    stream: TcpStream,
     peer: ClientAddr,
     place: Arc<Place>,
     trusted: TrustedRequests,
@@ -215,7 +217,7 @@ impl Handler {
         let mut router = self.router;
         let answer = AssertUnwindSafe(async move { router.call(request).await }).catch_unwind().await;
         match answer {
-            Ok(Ok(response)) => endless::end_at(response, self.drain),
+            Ok(Ok(response)) => endless::end_at(response, self.drain, self.stream),
             Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "the request ended with a fault of the server"),
         }
     }

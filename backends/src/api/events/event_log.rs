@@ -81,8 +81,6 @@ pub(super) enum EventBody {
     Memory {
         state: &'static str,
         usage_percent: Option<serde_json::Number>,
-        /// An operator simulates exhausted memory.
-        drill: bool,
     },
     Alert {
         incident: u64,
@@ -208,7 +206,7 @@ mod tests {
     use super::*;
 
     fn memory(timeline: &EventLog) {
-        timeline.push(UNIX_EPOCH, &EventBody::Memory { state: "ok", usage_percent: None, drill: false });
+        timeline.push(UNIX_EPOCH, &EventBody::Memory { state: "ok", usage_percent: None });
     }
 
     fn after(timeline: &EventLog, number: u64) -> usize {

@@ -23,7 +23,6 @@ struct View {
     memory: MemoryState,
     is_memory_running_out: bool,
     explanation: Option<TripExplanation>,
-    is_memory_drill: bool,
     half_open_calls: u16,
 }
 
@@ -61,7 +60,6 @@ impl View {
             memory: core.memory_state(),
             is_memory_running_out: core.is_memory_running_out(),
             explanation: TripExplanation::of(core),
-            is_memory_drill: core.is_memory_simulated(),
             half_open_calls: core.policy().half_open_max_calls,
         }
     }
@@ -92,7 +90,7 @@ fn compare(last: View, view: View, memory: Option<MemorySample>) -> Vec<EventBod
     if last.memory_word() != view.memory_word() {
         let ratio = memory.filter(|_| view.memory != MemoryState::Unknown).and_then(MemorySample::ratio);
         let usage_percent = ratio.and_then(rough_percent);
-        news.push(EventBody::Memory { state: view.memory_word(), usage_percent, drill: view.is_memory_drill });
+        news.push(EventBody::Memory { state: view.memory_word(), usage_percent });
     }
     if last.generation != view.generation {
         let steps = view.generation.wrapping_sub(last.generation);
