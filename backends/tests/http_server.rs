@@ -311,6 +311,29 @@ fn a_client_that_closes_its_sending_half_is_answered() {
 }
 
 #[test]
+fn a_client_that_has_gone_ends_its_request() {
+    run(async {
+        let (dropped, was_dropped) = unbounded();
+        let wait = move || {
+            let guard = SendOnDrop(dropped.clone());
+            async move {
+                let _guard = guard;
+                std::future::pending::<&'static str>().await
+            }
+        };
+        let mut limits = patient();
+        limits.half_close_timeout = Duration::from_millis(20);
+        let server = Server::start(Router::new().route("/gate", get(wait)), limits);
+        let mut stream = server.connect().await;
+        stream.write_all(GET_GATE.as_bytes()).await.unwrap();
+        Timer::after(Duration::from_millis(50)).await;
+        assert!(was_dropped.is_empty());
+        drop(stream);
+        was_dropped.recv().await.unwrap();
+    });
+}
+
+#[test]
 fn idle_connections_give_way_to_new_ones_the_longest_idle_first() {
     const HEALTH: &str = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
     run(async {

@@ -14,6 +14,8 @@ use smol::channel::Receiver;
 use smol::net::TcpStream;
 use smol::stream::Stream as _;
 
+use super::hang_up::closed;
+
 /// The media type of an answer that does not end by itself.
 pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 
@@ -38,15 +40,6 @@ impl<B: Body> Body for Endless<B> {
             return Poll::Ready(None);
         }
         this.inner.poll_frame(context)
-    }
-}
-
-/// Resolves when the client closes its sending half. Any other response outlives that; for one without an end, nothing else shows
-/// that its client has gone.
-async fn closed(stream: TcpStream) {
-    // More bytes are a further request, which is read when this one is answered.
-    if matches!(stream.peek(&mut [0]).await, Ok(1..)) {
-        std::future::pending::<()>().await;
     }
 }
 

@@ -22,6 +22,9 @@ pub struct ServerLimits {
     pub body_timeout: Duration,
     /// How long a client may take nothing of an answer. Default: 10 s.
     pub write_timeout: Duration,
+    /// How long a handler may go on after the client has closed its sending half, which a client that has gone does too. Default:
+    /// 5 s.
+    pub half_close_timeout: Duration,
     /// How long requests in flight are waited for at the end. Default: 10 s.
     pub drain_timeout: Duration,
 }
@@ -36,6 +39,7 @@ impl Default for ServerLimits {
             header_timeout: patience,
             body_timeout: patience,
             write_timeout: patience,
+            half_close_timeout: Duration::from_secs(5),
             drain_timeout: patience,
         }
     }

@@ -5,6 +5,7 @@ mod body;
 mod client;
 mod date;
 mod endless;
+mod hang_up;
 mod limits;
 mod listen;
 mod occupied;
@@ -17,7 +18,7 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::response::{IntoResponse as _, Response};
@@ -80,7 +81,7 @@ impl fmt::Debug for TrustedRequests {
 /// stream of events ends at once, since it never ends by itself.
 ///
 /// Connections run on smol's global executor. A handler that panics is answered with 500. Dropping the future closes all
-/// connections. A client may close its sending half after the request and still gets the answer, but for a stream of events.
+/// connections. A client may close its sending half after the request and still gets the answer if it is ready within `half_close_timeout`; a stream of events ends at once.
 ///
 /// The HTTP library itself answers what is not a request (400), or a head that is too large (431), with an empty body; these
 /// do not reach `router`. A head that does not come in time closes the connection.
@@ -123,6 +124,7 @@ pub async fn serve_with(
                     place: place.clone(),
                     trusted: trusted.clone(),
                     drain: drain.clone(),
+                    half_close_timeout: limits.half_close_timeout,
                 };
                 let connection = graceful.watch(connection(stream, handler, &limits));
                 smol::spawn(run(connection, end.clone(), evicted, place)).detach();
@@ -196,13 +198,17 @@ struct Handler {
     place: Arc<Place>,
     trusted: TrustedRequests,
     drain: Receiver<Infallible>,
+    half_close_timeout: Duration,
 }
 
 impl Handler {
     async fn answer(self, mut request: Request<DeadlineBody<Incoming>>) -> Result<Response, Infallible> {
         request.extensions_mut().insert(self.peer);
         let mut response = match self.place.begin(self.trusted.trust(request.headers())) {
-            Ok(busy) => occupied::until_sent(self.routed(request).await, busy),
+            Ok(busy) => {
+                let hung_up = hung_up(self.stream.clone(), self.half_close_timeout);
+                occupied::until_sent(or(self.routed(request), hung_up).await, busy)
+            }
             Err(NoPlace::Full) => full(),
             // The connection is about to be closed.
             Err(NoPlace::Evicted) => std::future::pending().await,
@@ -221,6 +227,15 @@ impl Handler {
             Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "the request ended with a fault of the server"),
         }
     }
+}
+
+/// Resolves with the end of a request whose client has gone, or waits for longer than `limit` after closing its sending half.
+async fn hung_up(stream: TcpStream, limit: Duration) -> Response {
+    hang_up::closed(stream).await;
+    Timer::after(limit).await;
+    let mut response = error(StatusCode::REQUEST_TIMEOUT, "the client closed its side before the answer was ready");
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 fn full() -> Response {

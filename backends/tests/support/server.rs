@@ -78,6 +78,22 @@ impl Launch {
         self
     }
 
+    /// With this limit of open files, which it cannot raise.
+    pub(crate) fn open_files(mut self, limit: u32) -> Self {
+        let mut limited = Command::new("sh");
+        limited.args(["-c", "ulimit -n \"$0\"; exec \"$@\"", &limit.to_string()]);
+        limited.arg(self.command.get_program()).args(self.command.get_args()).current_dir(self.folder.path());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => limited.env(name, value),
+                None => limited.env_remove(name),
+            };
+        }
+        limited.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.command = limited;
+        self
+    }
+
     /// The configuration file, which may not exist.
     pub(crate) fn file(&self) -> &Path {
         &self.file
