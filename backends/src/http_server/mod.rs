@@ -57,7 +57,9 @@ pub struct Served {
 /// Decides by the headers of a request whether it may use the places that are kept free when the server is full, because it
 /// carries a valid token, say. Default: no request may.
 #[derive(Clone, Default)]
-pub struct TrustedRequests(Option<Arc<dyn Fn(&HeaderMap) -> bool + Send + Sync>>);
+pub struct TrustedRequests(Option<Arc<IsTrusted>>);
+
+type IsTrusted = dyn Fn(&HeaderMap) -> bool + Send + Sync;
 
 impl TrustedRequests {
     /// Trusts the requests for which `is_trusted` holds. It is called for each request.

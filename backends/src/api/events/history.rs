@@ -32,6 +32,7 @@ struct Reading {
 
 /// The percentile and the threshold of the last six hours: lists of the same length, oldest reading first.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the names of the JSON have their units")]
 pub(crate) struct HistoryView {
     /// Milliseconds between two readings.
     interval_ms: u64,
