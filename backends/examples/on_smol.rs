@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         });
         let own =
             Router::new().route("/slow", slow.layer(BreakerLayer::new(breaker).respond_with(service_unavailable)));
-        let app = router_with(ApiState::new(registry, address).memory_source(source.name()), own);
+        let app = router_with(ApiState::new(registry, address).memory_source(source.name()), own)?;
 
         let client = async {
             for _ in 0..10 {

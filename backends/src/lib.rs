@@ -16,6 +16,8 @@ pub mod log_sink;
 pub mod memory;
 #[cfg(feature = "metrics")]
 pub mod metrics;
+#[cfg(feature = "cli")]
+mod process;
 #[cfg(feature = "reload")]
 pub mod reload;
 #[cfg(feature = "replay")]
@@ -24,5 +26,7 @@ pub mod replay;
 pub mod state_dir;
 #[cfg(any(feature = "config", feature = "replay"))]
 mod suggest;
+#[cfg(feature = "cli")]
+mod text;
 #[cfg(feature = "tower")]
 pub mod tower;

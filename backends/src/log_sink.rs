@@ -30,6 +30,8 @@ macro_rules! tell {
             lasted_seconds = lasted_seconds($alert),
             state = $alert.snapshot.state.as_str(),
             trip_reason = $alert.snapshot.trip_reason.map(TripReason::as_str),
+            why = $alert.snapshot.explanation.map(tracing::field::display),
+            drill = $alert.snapshot.explanation.is_some_and(|why| why.is_drill),
             stalled_at_trip = $alert.snapshot.stalled_at_trip,
             percentile_ms = percentile_ms(&$alert.snapshot),
             threshold_ms = $alert.snapshot.threshold.as_millis_f64(),

@@ -67,7 +67,7 @@ fn no_text_becomes_html_or_script_and_no_attribute_breaks_the_policy() {
 #[test]
 fn the_page_needs_no_token_and_has_none() {
     let state = Api::new().state.token(Token::new("0123456789abcdef").unwrap());
-    let answer = send(&router(state), Request::get("/").body(Body::empty()).unwrap());
+    let answer = send(&router(state).unwrap(), Request::get("/").body(Body::empty()).unwrap());
     assert_eq!(answer.status, 200);
     assert!(!answer.text.contains("0123456789abcdef"));
     assert_eq!(answer.text, page().text, "it is the same for everybody");
@@ -76,6 +76,6 @@ fn the_page_needs_no_token_and_has_none() {
 #[test]
 fn what_moves_the_page_are_events_and_not_questions() {
     let page = page().text;
-    assert_eq!(page.matches("fetch(").count(), 2, "one for the events, one for what is changed");
+    assert_eq!(page.matches("fetch(").count(), 3, "one for the events, one for the history, one for what is changed");
     assert!(!page.contains("EventSource") && !page.contains("?token"), "it cannot send a header");
 }

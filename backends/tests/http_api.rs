@@ -145,7 +145,7 @@ fn health_is_well_whatever_the_breaker_does() {
 #[test]
 fn metrics_are_prometheus_text() {
     let api = Api::new();
-    let with_resident = router(api.state.clone().resident_memory(std::sync::Arc::new(|| Some(123))));
+    let with_resident = router(api.state.clone().resident_memory(std::sync::Arc::new(|| Some(123)))).unwrap();
     let answer = send(&with_resident, Request::get("/metrics").body(Body::empty()).unwrap());
     assert_eq!(answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
     assert!(answer.text.contains("tripline_state{breaker=\"default\",state=\"closed\"} 1\n"), "{}", answer.text);
@@ -232,8 +232,16 @@ fn foreign_pages_cannot_operate_the_breaker() {
     assert_eq!(post("/breaker/disabled", "localhost:8080", Some("http://localhost:8080")).status, StatusCode::OK);
     assert!(!api.breaker().enabled());
 
-    let read = Request::get("/health").header("host", "elsewhere.example.org").body(Body::empty()).unwrap();
-    assert_eq!(api.send(read).status, StatusCode::OK);
+    for method in ["GET", "HEAD", "OPTIONS", "PUT"] {
+        for path in ["/breaker/status", "/", "/metrics", "/openapi.json", "/no/such/route"] {
+            let request = Request::builder().method(method).uri(path).header("host", "rebound.example.org");
+            assert_eq!(api.send(request.body(Body::empty()).unwrap()).status, 403, "{method} {path}");
+        }
+    }
+    for path in ["/health", "/ready"] {
+        let read = Request::get(path).header("host", "elsewhere.example.org").body(Body::empty()).unwrap();
+        assert_eq!(api.send(read).status, StatusCode::OK, "{path}");
+    }
     assert!(!api.get("/breaker/status").headers.contains_key("access-control-allow-origin"));
 }
 
@@ -245,7 +253,7 @@ fn own_routes_take_bodies_in_the_same_way_with_the_same_errors() {
         Ok::<_, ApiError>(ApiJson(json!({ "twice": format!("{text}{text}"), "flag": payload.flag("flag")? })))
     };
     let own = Router::new().route("/twice", axum::routing::post(twice));
-    let api = Api { router: router_with(api.state.clone(), own), ..api };
+    let api = Api { router: router_with(api.state.clone(), own).unwrap(), ..api };
     let answer = api.post("/twice", &json!({"text": "a", "flag": true, "unknown": 1}));
     assert_eq!(answer.json(), json!({"twice": "aa", "flag": true}));
     assert_eq!(api.post("/twice", &json!({"text": "b"})).json(), json!({"twice": "bb", "flag": null}));
@@ -265,10 +273,28 @@ fn own_routes_take_bodies_in_the_same_way_with_the_same_errors() {
 fn own_routes_stand_under_the_same_guard() {
     let api = Api::new();
     let own = Router::new().route("/own", axum::routing::post(|| async { "done" }));
-    let router = router_with(api.state.clone(), own);
+    let router = router_with(api.state.clone(), own).unwrap();
     let post = |host: &str| send(&router, Request::post("/own").header("host", host).body(Body::empty()).unwrap());
     assert_eq!(post("localhost").text, "done");
     assert_refused(&post("rebound.example.org"), 403, Some("Host"));
     let get = send(&router, Request::get("/own").body(Body::empty()).unwrap());
     assert_refused(&get, 405, None);
+}
+
+#[test]
+fn every_answer_forbids_guessing_its_media_type() {
+    let api = Api::new();
+    for path in ["/", "/health", "/breaker/status", "/metrics", "/openapi.json", "/nowhere"] {
+        assert_eq!(api.get(path).headers["x-content-type-options"], "nosniff", "{path}");
+    }
+}
+
+#[test]
+fn readiness_ends_when_the_server_drains() {
+    let api = Api::new();
+    assert_eq!((api.get("/ready").status, api.get("/ready").json()), (StatusCode::OK, json!({"status": "ready"})));
+    api.state.drain_flag().set();
+    let draining = api.get("/ready");
+    assert_eq!((draining.status, draining.json()), (StatusCode::SERVICE_UNAVAILABLE, json!({"status": "draining"})));
+    assert_eq!(api.get("/health").status, StatusCode::OK);
 }

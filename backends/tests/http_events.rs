@@ -169,7 +169,7 @@ fn recording_can_begin_before_anybody_reads() {
     run(async {
         let api = api();
         let timeline = EventLog::default();
-        let server = Server::start(router(api.state.clone().record(timeline.clone())));
+        let server = Server::start(router(api.state.clone().record(timeline.clone())).unwrap());
         eventually(async || format!("{timeline:?}").contains("transition")).await;
         assert!(api.breaker().force_open());
         let mut reader = server.reader("").await;
@@ -275,7 +275,7 @@ fn the_token_is_needed() {
     run(async {
         let api = api();
         let state = api.state.clone().token(Token::new("0123456789abcdef").unwrap());
-        let server = Server::start(router(state));
+        let server = Server::start(router(state).unwrap());
         for headers in ["", "Authorization: Bearer 0123456789abcdeX\r\n"] {
             let answer = server.request("/breaker/events", headers).await;
             assert!(answer.head.starts_with("HTTP/1.1 401 "), "{}", answer.head);
@@ -289,7 +289,8 @@ fn the_token_is_needed() {
 
 #[test]
 fn without_a_breaker_there_are_no_events() {
-    let router = router(ApiState::new(Registry::new(), ([127, 0, 0, 1], 0).into()).record(EventLog::default()));
+    let router =
+        router(ApiState::new(Registry::new(), ([127, 0, 0, 1], 0).into()).record(EventLog::default())).unwrap();
     let answer = send(&router, Request::get("/breaker/events").body(Body::empty()).unwrap());
     assert_refused(&answer, 404, None);
 }
@@ -301,7 +302,8 @@ fn nothing_is_recorded_any_more_when_the_router_is_gone() {
         let alive = Arc::downgrade(&clock);
         let registry = Registry::new();
         registry.insert(Breaker::builder(clock).build().unwrap()).unwrap();
-        let app: Router = router(ApiState::new(registry, ([127, 0, 0, 1], 0).into()).record(EventLog::default()));
+        let app: Router =
+            router(ApiState::new(registry, ([127, 0, 0, 1], 0).into()).record(EventLog::default())).unwrap();
         let request = Request::get("/breaker/events").body(Body::empty()).unwrap();
         let mut events = app.oneshot(request).await.unwrap().into_body().into_data_stream();
         assert!(events.next().await.is_some());

@@ -68,7 +68,7 @@ fn every_reference_leads_somewhere_and_every_operation_has_a_name_of_its_own() {
 fn the_token_is_described_where_there_is_one_and_only_where_it_is_needed() {
     let api = Api::new();
     assert_eq!(document(&api)["components"]["securitySchemes"], Value::Null);
-    let guarded = router(api.state.clone().token(Token::new("0123456789abcdef").unwrap()));
+    let guarded = router(api.state.clone().token(Token::new("0123456789abcdef").unwrap())).unwrap();
     let request = Request::get("/openapi.json").header("authorization", "Bearer 0123456789abcdef");
     let document = send(&guarded, request.body(Body::empty()).unwrap()).json();
     assert_eq!(document["components"]["securitySchemes"]["bearer_token"]["scheme"], "bearer");

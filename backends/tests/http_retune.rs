@@ -75,7 +75,7 @@ impl AlertsView for Pending {
 #[test]
 fn alerts_that_are_pending_are_shown() {
     let api = Api::new();
-    let with_alerts = router(api.state.clone().alerts(Arc::new(Pending)));
+    let with_alerts = router(api.state.clone().alerts(Arc::new(Pending))).unwrap();
     let get = |path: &str| send(&with_alerts, Request::get(path).body(Body::empty()).unwrap()).json();
     let staged = get("/breaker/staged-alerts");
     assert_eq!(staged["pending_alerts_count"], 1);

@@ -16,7 +16,7 @@ use smol::channel::{Receiver, Sender, unbounded};
 use smol::future::{FutureExt, block_on};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::net::{TcpListener, TcpStream};
-use tripline_backends::api::{ApiState, Served, ServerLimits, router, router_with, serve};
+use tripline_backends::api::{ApiState, Served, ServerLimits, TrustedRequests, router, router_with, serve, serve_with};
 use tripline_runtime::test_util::World;
 use tripline_runtime::{Breaker, Registry};
 
@@ -92,7 +92,7 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 fn api() -> Router {
     let registry = Registry::new();
     registry.insert(Breaker::builder(World::new(1).clock()).build().unwrap()).unwrap();
-    router(ApiState::new(registry, ([127, 0, 0, 1], 0).into()))
+    router(ApiState::new(registry, ([127, 0, 0, 1], 0).into())).unwrap()
 }
 
 /// A route that tells when it is entered and answers when it is let go.
@@ -283,12 +283,148 @@ fn a_handler_that_panics_is_answered_and_the_server_goes_on() {
         let registry = Registry::new();
         registry.insert(Breaker::builder(World::new(1).clock()).build().unwrap()).unwrap();
         let state = ApiState::new(registry, ([127, 0, 0, 1], 0).into());
-        let server = Server::start(router_with(state, Router::new().route("/faulty", post(faulty))), patient());
+        let server =
+            Server::start(router_with(state, Router::new().route("/faulty", post(faulty))).unwrap(), patient());
         let request = "POST /faulty HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         let answer = server.talk(request).await;
         assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
         assert!(answer.ends_with(r#"{"error":"the request ended with a fault of the server"}"#), "{answer}");
         let health = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         assert!(server.talk(health).await.starts_with("HTTP/1.1 200 "));
+    });
+}
+
+/// The answer to a request after which the client closes its sending half, as `nc -N` does.
+#[test]
+fn a_client_that_closes_its_sending_half_is_answered() {
+    run(async {
+        let (router, entered, let_go) = gate();
+        let server = Server::start(router, patient());
+        let mut stream = server.connect().await;
+        stream.write_all(b"GET /gate HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        entered.recv().await.unwrap();
+        Timer::after(Duration::from_millis(50)).await;
+        let_go.send(()).await.unwrap();
+        assert!(read_to_end(&mut stream).await.ends_with("done"));
+    });
+}
+
+#[test]
+fn a_client_that_has_gone_ends_its_request() {
+    run(async {
+        let (dropped, was_dropped) = unbounded();
+        let wait = move || {
+            let guard = SendOnDrop(dropped.clone());
+            async move {
+                let _guard = guard;
+                std::future::pending::<&'static str>().await
+            }
+        };
+        let mut limits = patient();
+        limits.half_close_timeout = Duration::from_millis(20);
+        let server = Server::start(Router::new().route("/gate", get(wait)), limits);
+        let mut stream = server.connect().await;
+        stream.write_all(GET_GATE.as_bytes()).await.unwrap();
+        Timer::after(Duration::from_millis(50)).await;
+        assert!(was_dropped.is_empty());
+        drop(stream);
+        was_dropped.recv().await.unwrap();
+    });
+}
+
+#[test]
+fn idle_connections_give_way_to_new_ones_the_longest_idle_first() {
+    const HEALTH: &str = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    run(async {
+        let mut limits = patient();
+        limits.max_connections = 3;
+        let server = Server::start(api(), limits);
+        let mut idle = Vec::new();
+        for _ in 0..3 {
+            let mut stream = server.connect().await;
+            stream.write_all(HEALTH.as_bytes()).await.unwrap();
+            read_until(&mut stream, "{\"status\":\"ok\"}").await;
+            idle.push(stream);
+        }
+        // In use again, so the second one is idle for the longest time.
+        idle[0].write_all(HEALTH.as_bytes()).await.unwrap();
+        read_until(&mut idle[0], "{\"status\":\"ok\"}").await;
+        let mut new = server.connect().await;
+        new.write_all(HEALTH.as_bytes()).await.unwrap();
+        assert!(read_until(&mut new, "{\"status\":\"ok\"}").await.starts_with("HTTP/1.1 200 "));
+        assert_eq!(read_to_end(&mut idle[1]).await, "");
+        for kept in [0, 2] {
+            idle[kept].write_all(HEALTH.as_bytes()).await.unwrap();
+            read_until(&mut idle[kept], "{\"status\":\"ok\"}").await;
+        }
+    });
+}
+
+#[test]
+fn many_silent_connections_lock_no_client_out() {
+    run(async {
+        let mut limits = patient();
+        limits.max_connections = 8;
+        let server = Server::start(api(), limits);
+        let mut silent = Vec::new();
+        for _ in 0..40 {
+            let mut stream = server.connect().await;
+            // Half of them begin a head and do not finish it.
+            if silent.len() % 2 == 0 {
+                stream.write_all(b"GET /health HTTP/1.1\r\nX-Slow: ").await.unwrap();
+            }
+            silent.push(stream);
+        }
+        for _ in 0..10 {
+            let head = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+            assert!(server.talk(head).await.starts_with("HTTP/1.1 200 "));
+        }
+    });
+}
+
+#[test]
+fn places_are_kept_for_trusted_requests() {
+    run(async {
+        let (router, entered, let_go) = gate();
+        let mut limits = patient();
+        limits.max_connections = 16;
+        let listener = block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let trusted = TrustedRequests::new(|headers| headers.contains_key("x-owner"));
+        let _task = smol::spawn(serve_with(listener, router, std::future::pending(), limits, trusted));
+        let ask = |more: &'static str| async move {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let head = format!("GET /gate HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{more}\r\n");
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream
+        };
+        let mut busy = Vec::new();
+        // Clients on this machine may use all but one of sixteen.
+        for _ in 0..15 {
+            busy.push(ask("").await);
+            entered.recv().await.unwrap();
+        }
+        let rejected = read_to_end(&mut ask("").await).await;
+        assert!(rejected.starts_with("HTTP/1.1 503 ") && rejected.contains("retry-after: 1"), "{rejected}");
+        assert!(rejected.ends_with(r#"{"error":"the server handles too many requests"}"#), "{rejected}");
+        busy.push(ask("X-Owner: yes\r\n").await);
+        entered.recv().await.unwrap();
+        for _ in 0..16 {
+            let_go.send(()).await.unwrap();
+        }
+        for mut stream in busy {
+            assert!(read_to_end(&mut stream).await.ends_with("done"));
+        }
+    });
+}
+
+#[test]
+fn a_response_has_one_date() {
+    run(async {
+        let server = Server::start(api(), patient());
+        let answer = server.talk("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+        assert_eq!(answer.matches("\r\ndate: ").count(), 1, "{answer}");
+        assert!(answer.contains(" GMT\r\n"), "{answer}");
     });
 }

@@ -18,7 +18,7 @@ use crate::http_support::{Api, assert_refused, send};
 
 // ----- status
 
-const STATUS_FIELDS: &str = "name enabled triggered state trip_reason retry_after_ms last_trip_time memory_ok \
+const STATUS_FIELDS: &str = "name enabled triggered state trip_reason trip drill retry_after_ms last_trip_time memory_ok \
     current_memory_usage_mb memory_threshold_percent total_memory_mb memory_usage_percent memory_exhausted_in_seconds latency_ok breach \
     current_percentile_ms latency_threshold_ms latency_percent_of_threshold percentile_value latency_window_size samples \
     wait_time_seconds recent_latencies_ms trend_analysis_enabled trend_analysis_min_sample_count has_positive_trend trend \
@@ -45,7 +45,7 @@ fn the_status_of_a_healthy_breaker_tells_all_figures() {
         api.get("/breaker/status").json(),
         json!({
             "name": "default", "enabled": true, "triggered": false, "state": "closed",
-            "trip_reason": null, "retry_after_ms": null, "last_trip_time": null,
+            "trip_reason": null, "trip": null, "drill": false, "retry_after_ms": null, "last_trip_time": null,
             "memory_ok": true, "current_memory_usage_mb": 512, "memory_threshold_percent": 80,
             "total_memory_mb": 1024, "memory_usage_percent": 50, "memory_exhausted_in_seconds": null,
             "latency_ok": false, "breach": true, "current_percentile_ms": 200, "latency_threshold_ms": 300,
@@ -83,6 +83,13 @@ fn the_status_of_an_open_breaker_tells_why_since_when_and_for_how_long() {
     assert_eq!(body["state"], "open");
     assert_eq!(body["triggered"], true);
     assert_eq!(body["trip_reason"], "latency");
+    assert_eq!(
+        (&body["drill"], &body["trip"]["drill"], &body["trip"]["rule"]),
+        (&json!(false), &json!(false), &json!("latency"))
+    );
+    let text = "latency: 20 slow, 0 failed of 20 calls, 1 hanging; p95 400 ms, threshold 300 ms";
+    assert_eq!(body["trip"]["text"], text);
+    assert_eq!((&body["trip"]["hanging"], &body["trip"]["percentile_ms"]), (&json!(1), &json!(400)));
     assert_eq!(body["retry_after_ms"], 8_400);
     assert_eq!(body["latency_ok"], false);
     // The world starts at 1 s; after 20 calls of 400 ms another one was out for longer than 300 ms.
@@ -220,7 +227,7 @@ fn without_a_supervisor_or_tracking_the_status_says_so() {
     let world = World::new(1);
     let registry = Registry::new();
     registry.insert(Breaker::builder(world.clock()).stall_detection(false).build().unwrap()).unwrap();
-    let router = router(ApiState::new(registry, ([127, 0, 0, 1], 8080).into()));
+    let router = router(ApiState::new(registry, ([127, 0, 0, 1], 8080).into())).unwrap();
     let body = send(&router, Request::get("/breaker/status").body(Body::empty()).unwrap()).json();
     assert_eq!(body["supervisor"], "not running: memory and alerts do not work");
     for field in ["in_flight", "stalled", "memory_source", "memory_ok", "current_percentile_ms"] {
@@ -230,7 +237,7 @@ fn without_a_supervisor_or_tracking_the_status_says_so() {
 
 #[test]
 fn a_process_without_breakers_says_so() {
-    let router = router(ApiState::new(Registry::new(), ([127, 0, 0, 1], 8080).into()));
+    let router = router(ApiState::new(Registry::new(), ([127, 0, 0, 1], 8080).into())).unwrap();
     for path in ["/breaker/status", "/breaker/enabled", "/breaker/memory-usage", "/breaker/latencies-above-threshold"] {
         assert_refused(&send(&router, Request::get(path).body(Body::empty()).unwrap()), 404, None);
     }

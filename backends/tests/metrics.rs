@@ -44,7 +44,7 @@ impl Page {
         let registry = Registry::new();
         registry.insert(supervised.breaker.clone()).unwrap();
         registry.insert(timed.clone()).unwrap();
-        let router = router(ApiState::new(registry, ([127, 0, 0, 1], 8080).into()));
+        let router = router(ApiState::new(registry, ([127, 0, 0, 1], 8080).into())).unwrap();
         Self { world, supervised, timed, router }
     }
 

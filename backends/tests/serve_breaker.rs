@@ -20,9 +20,15 @@ fn assert_refusal(answer: &Response, reason: &str) {
     let body = answer.json();
     let mut fields: Vec<&str> = body.as_object().unwrap().keys().map(String::as_str).collect();
     fields.sort_unstable();
-    assert_eq!(fields, ["breaker", "error", "reason", "retry_after_ms"]);
+    assert_eq!(fields, ["breaker", "drill", "error", "reason", "retry_after_ms", "why"]);
+    let why = body["why"].as_str().unwrap_or_default();
+    if body["drill"] == true {
+        assert!(why.starts_with("drill: "), "{body}");
+    } else if !["forced_open", "probing"].contains(&reason) {
+        assert!(why.contains(", threshold ") && why.starts_with(&reason.replace('_', " ")), "{body}");
+    }
     assert_eq!(body["breaker"], "default");
-    assert!(body["error"].as_str().is_some_and(|error| error.contains("refused")), "{body}");
+    assert!(body["error"].as_str().is_some_and(|error| error.contains("rejected")), "{body}");
     assert_eq!(body["reason"], reason, "{body}");
     if let Some(millis) = body["retry_after_ms"].as_u64() {
         assert_eq!(seconds, millis.div_ceil(1_000).max(1), "{answer:?}");

@@ -55,6 +55,29 @@ fn a_request_in_flight_is_answered_after_sigint() {
 }
 
 #[test]
+fn a_request_in_flight_is_answered_after_sigquit() {
+    answers_what_is_in_flight_and_ends_after("QUIT");
+}
+
+#[test]
+fn signals_without_a_meaning_are_ignored_and_hup_reloads() {
+    let launch = Launch::new(QUICK);
+    let file = launch.file().to_owned();
+    let mut server = launch.start();
+    for signal in ["USR1", "USR2", "XFSZ", "HUP", "PIPE"] {
+        server.signal(signal);
+        assert_eq!(server.get("/health").status, 200, "{signal}");
+    }
+    eventually("the signal is logged", || server.log().contains("signal received signal=Hup").then_some(()));
+    let edited = fs::read_to_string(&file).unwrap().replace("latency_threshold = 250", "latency_threshold = 260");
+    fs::write(&file, edited).unwrap();
+    server.signal("HUP");
+    eventually("the file is read", || (server.status()["latency_threshold_ms"] == 260).then_some(()));
+    server.signal("TERM");
+    assert_eq!(server.ended().code(), Some(0), "{}", server.log());
+}
+
+#[test]
 fn the_log_says_how_long_requests_in_flight_are_waited_for_and_a_second_signal_ends_at_once() {
     for (first, second) in [("TERM", "TERM"), ("INT", "TERM")] {
         let mut server = Server::start(&QUICK.replace("latency_threshold = 250", "latency_threshold = 60000"));

@@ -118,6 +118,16 @@ fn two_breakers_have_two_folders() {
 }
 
 #[test]
+fn removing_the_lock_file_lets_no_second_store_in() {
+    let root = tempfile::tempdir().unwrap();
+    let _first = open(root.path());
+    let folder = fs::read_dir(root.path()).unwrap().next().unwrap().unwrap().path();
+    fs::remove_file(folder.join("lock")).unwrap();
+    let error = StateDir::open(root.path(), &name()).unwrap_err();
+    assert!(matches!(&error, StateDirError::InUse { .. }), "{error}");
+}
+
+#[test]
 fn a_folder_is_one_stores_only() {
     let root = tempfile::tempdir().unwrap();
     let first = open(root.path());

@@ -1,34 +1,90 @@
-//! Keeps web pages of other people from operating the breaker.
+//! Asks for the token, and protects the API from web pages of other sites.
+//!
+//! A request with a valid token passes: a page of another site has none. Every other request must name a host that this server
+//! is known under, which stops DNS rebinding, and a request that changes something must have no `Origin` but that host, which
+//! stops forged requests. `/health` and `/ready` answer under any name.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{HOST, ORIGIN};
+use http::header::{HOST, ORIGIN, WWW_AUTHENTICATE};
 use http::uri::Authority;
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
 use super::error::ApiError;
+use super::hosts::AllowedHost;
 use super::state::ApiState;
 
-/// Lets through what only reads, and what does not come from a foreign page.
-pub(super) async fn refuse_foreign(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    let checked = if reads { Ok(()) } else { check(request.uri(), request.headers(), state.listen()) };
+/// A request with a valid token, among its extensions.
+#[derive(Debug, Clone, Copy)]
+struct Authorized;
+
+/// Lets through what carries the token, and what is public. Marks the first with [`Authorized`].
+pub(super) async fn require_token(State(state): State<ApiState>, mut request: Request, next: Next) -> Response {
+    if let Some(token) = state.required_token() {
+        if token.is_carried_by(request.headers()) {
+            request.extensions_mut().insert(Authorized);
+        } else if !is_public(&request) {
+            return unauthorized();
+        }
+    }
+    next.run(request).await
+}
+
+fn is_public(request: &Request) -> bool {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    reads && matches!(request.uri().path(), "/" | "/health" | "/ready" | "/test")
+}
+
+fn unauthorized() -> Response {
+    let error = ApiError::new(StatusCode::UNAUTHORIZED, "this needs the bearer token")
+        .field("Authorization", "Bearer followed by the token");
+    let mut response = error.into_response();
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+}
+
+/// Rejects requests for a foreign host, and changes that a foreign page asks for.
+pub(super) async fn reject_foreign(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+    let is_exempt = request.extensions().get::<Authorized>().is_some() || is_static(&state, &request);
+    let checked = if is_exempt { Ok(()) } else { check(request.method(), request.uri(), request.headers(), &state) };
     match checked {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     }
 }
 
-fn check(uri: &Uri, headers: &HeaderMap, listen: SocketAddr) -> Result<(), ApiError> {
+/// The dashboard's page counts as static only where its data needs a token.
+fn is_static(state: &ApiState, request: &Request) -> bool {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    reads
+        && match request.uri().path() {
+            "/health" | "/ready" => true,
+            "/" => state.required_token().is_some(),
+            _ => false,
+        }
+}
+
+fn check(method: &Method, uri: &Uri, headers: &HeaderMap, state: &ApiState) -> Result<(), ApiError> {
+    let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+    // A browser always names one.
+    if reads && uri.authority().is_none() && !headers.contains_key(HOST) {
+        return Ok(());
+    }
     let host = host(uri, headers).ok_or_else(|| {
         ApiError::new(StatusCode::BAD_REQUEST, "there is no valid Host").field("Host", "one host, with or without port")
     })?;
-    if listen.ip().is_loopback() && !is_ours(&host, listen.ip()) {
-        let allowed = format!("localhost, a loopback address or {}", listen.ip());
+    let listen = state.listen().ip();
+    let is_limited = listen.to_canonical().is_loopback() || !state.hosts().is_empty();
+    if is_limited && !is_ours(&host, listen) && !is_allowed(&host, state.hosts()) {
+        let named = state.hosts().iter().fold(String::new(), |text, host| format!("{text}, {host}"));
+        let allowed = format!("localhost, a loopback address, {listen}{named}; more by http.allowed_hosts");
         return Err(ApiError::new(StatusCode::FORBIDDEN, "the request is for a foreign host").field("Host", allowed));
+    }
+    if reads {
+        return Ok(());
     }
     let mut origins = headers.get_all(ORIGIN).iter();
     if origins.all(|origin| origin.to_str().is_ok_and(|origin| is_same(origin, &host))) {
@@ -38,7 +94,7 @@ fn check(uri: &Uri, headers: &HeaderMap, listen: SocketAddr) -> Result<(), ApiEr
     Err(error.field("Origin", format!("none, or that of {host}")))
 }
 
-/// Whom the request is for: the target where it names a host, else the one `Host`.
+/// The host that the request is for: that of the target where it names one, else the one `Host`.
 fn host(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
     let mut hosts = headers.get_all(HOST).iter();
     let header = hosts.next();
@@ -53,7 +109,11 @@ fn host(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
     (!host.host().is_empty() && !has_user).then_some(host)
 }
 
-/// Another port is no matter: it may have been forwarded.
+fn is_allowed(host: &Authority, hosts: &[AllowedHost]) -> bool {
+    hosts.iter().any(|allowed| host.host().eq_ignore_ascii_case(allowed.as_str()))
+}
+
+/// The port is not compared: it may have been forwarded.
 fn is_ours(host: &Authority, listen: IpAddr) -> bool {
     let name = host.host();
     let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
@@ -70,6 +130,10 @@ fn is_same(origin: &str, host: &Authority) -> bool {
         _ => return false,
     };
     let Ok(origin) = rest.parse::<Authority>() else { return false };
+    // Browsers send no user information.
+    if origin.as_str().contains('@') {
+        return false;
+    }
     let port = |authority: &Authority| authority.port_u16().unwrap_or(default_port);
     origin.host().eq_ignore_ascii_case(host.host()) && port(&origin) == port(host)
 }
@@ -78,10 +142,19 @@ fn is_same(origin: &str, host: &Authority) -> bool {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use tripline_runtime::Registry;
 
     fn answer(listen: &str, headers: &[(http::HeaderName, &str)]) -> u16 {
         let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
-        check(&Uri::from_static("/breaker/reset"), &headers, listen.parse().unwrap())
+        answer_to(&Method::POST, &state(listen), &headers)
+    }
+
+    fn state(listen: &str) -> ApiState {
+        ApiState::new(Registry::new(), listen.parse().unwrap())
+    }
+
+    fn answer_to(method: &Method, state: &ApiState, headers: &HeaderMap) -> u16 {
+        check(method, &Uri::from_static("/breaker/reset"), headers, state)
             .map_or_else(|error| error.status().as_u16(), |()| 200)
     }
 
@@ -104,16 +177,29 @@ mod tests {
         let mut double = HeaderMap::new();
         double.append(HOST, "localhost".parse().unwrap());
         double.append(HOST, "localhost".parse().unwrap());
-        assert!(check(&Uri::from_static("/"), &double, "127.0.0.1:8080".parse().unwrap()).is_err());
+        for method in [Method::POST, Method::GET] {
+            assert_eq!(answer_to(&method, &state("127.0.0.1:8080"), &double), 400);
+        }
+        assert_eq!(
+            answer_to(&Method::GET, &state("127.0.0.1:8080"), &HeaderMap::new()),
+            200,
+            "no browser leaves it out"
+        );
     }
 
     #[test]
     fn an_origin_must_be_the_host_itself() {
         let with = |origin| answer("127.0.0.1:8080", &[(HOST, "localhost:8080"), (ORIGIN, origin)]);
         assert_eq!(with("http://localhost:8080"), 200);
-        for foreign in
-            ["http://localhost", "http://localhost:8081", "http://127.0.0.1:8080", "https://example.org", "null"]
-        {
+        for foreign in [
+            "http://localhost",
+            "http://localhost:8081",
+            "http://127.0.0.1:8080",
+            "https://example.org",
+            "null",
+            "http://me@localhost:8080",
+            "http://example.org@localhost:8080",
+        ] {
             assert_eq!(with(foreign), 403, "{foreign}");
         }
     }
@@ -124,5 +210,30 @@ mod tests {
         assert_eq!(with("https://breaker.example.org"), 200);
         assert_eq!(with("https://breaker.example.org:443"), 200);
         assert_eq!(with("http://breaker.example.org:8080"), 403);
+    }
+
+    #[test]
+    fn reading_needs_a_known_host_and_no_origin() {
+        let headers = |host: &str| {
+            [(HOST, host.parse().unwrap()), (ORIGIN, "https://example.org".parse().unwrap())].into_iter().collect()
+        };
+        for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+            assert_eq!(answer_to(&method, &state("127.0.0.1:8080"), &headers("127.0.0.1:8080")), 200, "{method}");
+            assert_eq!(answer_to(&method, &state("127.0.0.1:8080"), &headers("rebound.example.org")), 403, "{method}");
+        }
+    }
+
+    #[test]
+    fn allowed_hosts_are_added_to_our_own_names() {
+        for listen in ["127.0.0.1:8080", "0.0.0.0:8080"] {
+            let state =
+                state(listen).allowed_hosts(["ops.example.org", "2001:db8::1"].map(|host| host.parse().unwrap()));
+            let get =
+                |host: &str| answer_to(&Method::GET, &state, &[(HOST, host.parse().unwrap())].into_iter().collect());
+            for host in ["ops.example.org", "OPS.example.org:8443", "localhost", "[2001:db8::1]:443"] {
+                assert_eq!(get(host), 200, "{listen} {host}");
+            }
+            assert_eq!(get("example.org"), 403, "{listen}");
+        }
     }
 }

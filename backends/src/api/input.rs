@@ -4,11 +4,11 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::request::Parts;
 use std::convert::Infallible;
 use std::fmt;
-use std::net::SocketAddr;
 
 use super::error::ApiError;
 use super::payload::Payload;
 use crate::config::RefusedValue;
+use crate::http_server::ClientAddr;
 
 /// What a POST takes, out of the JSON object in its body.
 pub trait FromPayload: Sized {
@@ -34,15 +34,7 @@ impl<S: Send + Sync, T: FromPayload> FromRequest<S> for ValidJson<T> {
     }
 }
 
-/// The address of the client, among the extensions of a request. [`serve`](super::serve) puts it there; a server of your own
-/// may do the same. It is what the log says of whoever changes a setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClientAddr(
-    /// Its address.
-    pub SocketAddr,
-);
-
-/// Who asks, for the log.
+/// The client that asks, for the log.
 pub(super) struct Actor(Option<ClientAddr>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Actor {

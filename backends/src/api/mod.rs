@@ -1,13 +1,13 @@
 //! The management API over HTTP, and a server for it on smol.
 //!
 //! [`router`] is an axum router that any server can serve; [`serve`] serves it on smol, with limits. Bodies are JSON in and
-//! out. An error is always `{"error": "…"}`, with `field` and `allowed` where a value was refused:
+//! out. An error is always `{"error": "…"}`, with `field` and `allowed` where a value was rejected:
 //!
 //! | status | when |
 //! |---|---|
 //! | 400 | a bad value, or no JSON |
 //! | 401 | the bearer token is missing or another one, where there is one |
-//! | 403 | a POST from a foreign page, see below |
+//! | 403 | a foreign `Host`, or a POST from a foreign page, see below |
 //! | 404, 405 | no such route, or no breaker; another method (`Allow` names the right ones) |
 //! | 408 | the body came too slowly |
 //! | 409 | the breaker's state, the other settings or the configuration file do not allow it |
@@ -22,9 +22,10 @@
 //!
 //! What is not HTTP at all, or too large a head, never gets as far as a route: see [`serve`].
 //!
-//! Whatever changes something must not come from a web page of somebody else: a request other than GET and HEAD is refused
-//! where its `Origin` is not the host that it is sent to, or, while the server listens on loopback, where its `Host` is
-//! neither a loopback name nor the address that the server listens on.
+//! A request with a valid bearer token is taken as it is. Any other is rejected with 403 where its `Host` is not a name of this
+//! server (while it listens on loopback, or where [`ApiState::allowed_hosts`] are set: a loopback name, the address that it
+//! listens on, or one of those hosts), or where it changes something and its `Origin` is not that host. `/health` and `/ready`
+//! answer under any `Host` and need no token.
 //!
 //! Units: milliseconds are whole and rounded down (percentiles may have a fraction), `_mb` is MiB, whole and rounded down,
 //! and percent run from 0 to 100. What is not known is null, never a reassuring number.
@@ -37,7 +38,9 @@ mod dashboard;
 pub(crate) mod error;
 #[allow(unused_qualifications)]
 pub(crate) mod events;
+mod explanation;
 mod guard;
+mod hosts;
 pub(crate) mod input;
 mod json;
 mod openapi;
@@ -52,23 +55,27 @@ mod token;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::Response;
+use http::HeaderValue;
+use http::header::X_CONTENT_TYPE_OPTIONS;
 use utoipa_axum::router::OpenApiRouter;
 
-pub use crate::http_server::{BodyTooSlow, Served, ServerLimits, serve};
+pub use crate::http_server::{
+    BodyTooSlow, ClientAddr, Served, ServerLimits, TrustedRequests, listen, serve, serve_with,
+};
 pub use alerts::{AlertsView, PendingAlert};
 pub use error::ApiError;
 pub use events::EventLog;
-pub use input::{ClientAddr, FromPayload, ValidJson};
+pub use explanation::TripEvidence;
+pub use hosts::{AllowedHost, InvalidHost};
+pub use input::{FromPayload, ValidJson};
 pub use json::ApiJson;
 pub use openapi::PostErrors;
-pub use payload::Payload;
-pub use state::{ApiState, ConfigError, ResidentReader};
+pub use payload::{MAX_BODY_BYTES, Payload};
+pub use state::{ApiState, ConfigError, DrainFlag, DroppedLinesReader, ResidentReader};
 pub use status::Status;
-pub use token::{Token, TokenTooShort};
-
-/// The largest body that is taken, in bytes.
-pub const MAX_BODY_BYTES: usize = 64 * 1024;
+pub use token::{Token, TokenMissing, TokenTooShort};
 
 /// The API.
 ///
@@ -80,41 +87,59 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 ///
 /// let registry = Registry::new();
 /// registry.insert(Breaker::builder(Arc::new(ManualClock::default())).build()?)?;
-/// let api = router(ApiState::new(registry, ([127, 0, 0, 1], 8080).into()));
+/// let api = router(ApiState::new(registry, ([127, 0, 0, 1], 8080).into()))?;
 ///
 /// let request = http::Request::get("/breaker/enabled").body(axum::body::Body::empty())?;
 /// let response = futures_lite::future::block_on(api.oneshot(request))?;
 /// assert_eq!(response.status(), 200);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn router(state: ApiState) -> Router {
+///
+/// # Errors
+/// [`TokenMissing`] where the server listens beyond loopback with neither [`ApiState::token`] nor [`ApiState::without_token`].
+pub fn router(state: ApiState) -> Result<Router, TokenMissing> {
     router_with(state, Router::new())
 }
 
 /// The API beside routes of your own, under the same guard and limits, with the same answers to unknown routes and methods.
 /// They do not stand in `/openapi.json`; see [`router_with_documented`].
 ///
+/// # Errors
+/// As [`router`].
+///
 /// # Panics
 /// Where a route of `own` is one of the API's too, as [`Router::merge`] does.
-pub fn router_with(state: ApiState, own: Router) -> Router {
+pub fn router_with(state: ApiState, own: Router) -> Result<Router, TokenMissing> {
     router_with_documented(state, OpenApiRouter::from(own))
 }
 
 /// As [`router_with`]; what `own` says of its routes stands in `/openapi.json`.
 ///
+/// # Errors
+/// As [`router`].
+///
 /// # Panics
 /// Where a route of `own` is one of the API's too, as [`Router::merge`] does.
-pub fn router_with_documented(state: ApiState, own: OpenApiRouter) -> Router {
+pub fn router_with_documented(state: ApiState, own: OpenApiRouter) -> Result<Router, TokenMissing> {
+    state.check_token()?;
     let documented = OpenApiRouter::with_openapi(openapi::outline())
         .merge(routes::all())
         .with_state(state.clone())
         .merge(dashboard::router())
         .merge(events::router(&state))
         .merge(own);
-    openapi::with_document(documented, state.required_token().is_some())
+    let router = openapi::with_document(documented, state.required_token().is_some())
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(from_fn_with_state(state.clone(), token::require_token))
-        .layer(from_fn_with_state(state, guard::refuse_foreign))
+        .layer(from_fn_with_state(state.clone(), guard::reject_foreign))
+        .layer(from_fn_with_state(state, guard::require_token))
+        .layer(map_response(no_sniffing));
+    Ok(router)
+}
+
+/// Browsers must not guess another media type.
+async fn no_sniffing(mut response: Response) -> Response {
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }

@@ -19,7 +19,7 @@ use super::error::ApiError;
 /// What the scheme of the bearer token is called.
 const SCHEME: &str = "bearer_token";
 /// Whatever token there is, these can be read without.
-const PUBLIC: [&str; 3] = ["/", "/health", "/test"];
+const PUBLIC: [&str; 4] = ["/", "/health", "/ready", "/test"];
 
 /// The document as JSON.
 #[derive(Clone)]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::StatusCode;
@@ -10,12 +11,16 @@ use tripline_runtime::{Breaker, DeliveryStats, Registry};
 use super::alerts::{Alerts, AlertsView};
 use super::change::DetachedConfig;
 use super::error::ApiError;
-use super::events::EventLog;
-use super::token::Token;
+use super::events::{EventLog, History};
+use super::hosts::AllowedHost;
+use super::token::{Token, TokenMissing};
 use crate::reload::LiveConfig;
 
 /// Reads the resident memory of this process, in bytes; `None` where it is unknown.
 pub type ResidentReader = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
+
+/// Reads how many log lines were dropped since the start.
+pub type DroppedLinesReader = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// What the handlers share; clones share the same things.
 #[derive(Clone)]
@@ -24,13 +29,18 @@ pub struct ApiState {
     listen: SocketAddr,
     memory_source: Option<Arc<str>>,
     resident_memory: Option<ResidentReader>,
+    dropped_log_lines: Option<DroppedLinesReader>,
     deliveries: Option<DeliveryStats>,
     token: Option<Token>,
+    is_open_to_all: bool,
+    allowed_hosts: Arc<[AllowedHost]>,
+    draining: DrainFlag,
     config_error: ConfigError,
     live: Option<LiveConfig>,
     detached: DetachedConfig,
     alerts: Option<Alerts>,
     timeline: EventLog,
+    history: History,
     is_recorded: bool,
 }
 
@@ -42,13 +52,18 @@ impl ApiState {
             listen,
             memory_source: None,
             resident_memory: None,
+            dropped_log_lines: None,
             deliveries: None,
             token: None,
+            is_open_to_all: false,
+            allowed_hosts: [].into(),
+            draining: DrainFlag::default(),
             config_error: ConfigError::default(),
             live: None,
             detached: DetachedConfig::default(),
             alerts: None,
             timeline: EventLog::default(),
+            history: History::default(),
             is_recorded: false,
         }
     }
@@ -65,16 +80,40 @@ impl ApiState {
         Self { resident_memory: Some(reader), ..self }
     }
 
+    /// Shows how many log lines were dropped among the metrics. Default: not shown.
+    #[must_use]
+    pub fn dropped_log_lines(self, reader: DroppedLinesReader) -> Self {
+        Self { dropped_log_lines: Some(reader), ..self }
+    }
+
     /// Shows what became of the alerts among the metrics.
     #[must_use]
     pub fn deliveries(self, deliveries: DeliveryStats) -> Self {
         Self { deliveries: Some(deliveries), ..self }
     }
 
-    /// Asks for this bearer token everywhere but at `GET /`, `/health` and `/test`.
+    /// Asks for this bearer token everywhere but at `GET /`, `/health`, `/ready` and `/test`.
     #[must_use]
     pub fn token(self, token: Token) -> Self {
         Self { token: Some(token), ..self }
+    }
+
+    /// Lets every client that reaches the server operate the breaker, also where it does not listen on loopback.
+    #[must_use]
+    pub fn without_token(self) -> Self {
+        Self { token: None, is_open_to_all: true, ..self }
+    }
+
+    /// Names under which clients reach the server beside loopback names and its own address, such as those of a reverse proxy.
+    /// Where there are any, a request without a valid token and for another `Host` is rejected on every listen address.
+    #[must_use]
+    pub fn allowed_hosts(self, hosts: impl IntoIterator<Item = AllowedHost>) -> Self {
+        Self { allowed_hosts: hosts.into_iter().collect(), ..self }
+    }
+
+    /// Set it when the server begins to drain, so that `/ready` answers 503.
+    pub fn drain_flag(&self) -> &DrainFlag {
+        &self.draining
     }
 
     /// Changes settings through this configuration, which should have the first breaker among its appliers. Without one,
@@ -123,6 +162,10 @@ impl ApiState {
         &self.timeline
     }
 
+    pub(super) fn history(&self) -> &History {
+        &self.history
+    }
+
     pub(super) fn is_recorded(&self) -> bool {
         self.is_recorded
     }
@@ -133,6 +176,16 @@ impl ApiState {
 
     pub(super) fn required_token(&self) -> Option<&Token> {
         self.token.as_ref()
+    }
+
+    /// Whether a token is there, is waived, or is not needed.
+    pub(super) fn check_token(&self) -> Result<(), TokenMissing> {
+        let is_safe = self.token.is_some() || self.is_open_to_all || self.listen.ip().to_canonical().is_loopback();
+        if is_safe { Ok(()) } else { Err(TokenMissing { listen: self.listen }) }
+    }
+
+    pub(super) fn hosts(&self) -> &[AllowedHost] {
+        &self.allowed_hosts
     }
 
     pub(super) fn listen(&self) -> SocketAddr {
@@ -151,6 +204,10 @@ impl ApiState {
         self.resident_memory.as_ref().and_then(|read| read())
     }
 
+    pub(super) fn dropped_lines(&self) -> Option<u64> {
+        self.dropped_log_lines.as_ref().map(|read| read())
+    }
+
     /// The only breaker, or the first one by name.
     pub(super) fn breaker(&self) -> Result<Breaker, ApiError> {
         let first = self.registry.breakers().into_iter().next();
@@ -167,6 +224,23 @@ impl fmt::Debug for ApiState {
             .field("config_error", &self.config_error)
             .field("live", &self.live)
             .finish_non_exhaustive()
+    }
+}
+
+/// Whether the server drains. Clones share one flag.
+#[derive(Debug, Clone, Default)]
+pub struct DrainFlag(Arc<AtomicBool>);
+
+impl DrainFlag {
+    /// The server takes no new connections from now on.
+    pub fn set(&self) {
+        // Relaxed: it orders nothing else, as the read below.
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was set.
+    pub fn is_draining(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use serde_json::Number;
-use tripline_runtime::Breaker;
 use tripline_runtime::core::{Breaker as Core, Instant, Latency, MemorySample, MemoryState, State, Trend};
+use tripline_runtime::{Breaker, TripExplanation};
 use utoipa::ToSchema;
 
+use super::explanation::TripEvidence;
 use super::state::ApiState;
 use super::units::{mebibytes, millis, percent, rough_percent, tidy};
 
@@ -26,6 +27,11 @@ pub struct Status {
     pub state: &'static str,
     /// Why it opened last; null unless it is open, half-open or forced open now.
     pub trip_reason: Option<&'static str>,
+    /// Why it is open, with the evidence; null unless it is open or half-open now.
+    #[schema(required)]
+    pub trip: Option<TripEvidence>,
+    /// An operator simulates slow calls or exhausted memory.
+    pub drill: bool,
     /// When asking again makes sense; null while closed or disabled, and where no time can be told.
     #[schema(required)]
     pub retry_after_ms: Option<u64>,
@@ -109,8 +115,8 @@ impl Status {
         let tracked = breaker.detects_stalls();
         let in_flight = tracked.then(|| breaker.in_flight());
         let memory_exhausted_in = breaker.memory_exhausted_in().map(|left| tidy(left.as_secs_f64().round()));
-        let supervisor = if breaker.is_supervised() { "running" } else { "not running: memory and alerts do not work" };
         let level = breaker.memory_level();
+        let supervisor = supervisor(breaker);
         breaker.read(|core| {
             let policy = core.policy();
             let memory = core.memory_sample().filter(|_| core.memory_state() != MemoryState::Unknown);
@@ -124,6 +130,8 @@ impl Status {
                 triggered: kind.is_triggered(),
                 state: kind.as_str(),
                 trip_reason: core.last_trip().filter(|_| kind.is_triggered()).map(|trip| trip.reason.as_str()),
+                trip: TripExplanation::of(core).map(TripEvidence::from),
+                drill: core.is_memory_simulated() || core.is_latency_simulated(),
                 retry_after_ms: retry_after(core, now).map(millis),
                 last_trip_time: core.last_trip().and_then(|trip| rfc3339(wall, core.latest().since(trip.at))),
                 memory_ok: core.memory_ok(),
@@ -155,6 +163,12 @@ impl Status {
             }
         })
     }
+}
+
+/// Whether memory and alerts work.
+// HOOK: the runtime's `Breaker::supervision()` knows when the supervisor last looked; its `Stuck` is to be shown here.
+fn supervisor(breaker: &Breaker) -> &'static str {
+    if breaker.is_supervised() { "running" } else { "not running: memory and alerts do not work" }
 }
 
 /// How long to wait before asking again; `None` where asking is not refused, or no time can be told.

@@ -1,16 +1,11 @@
 //! The bearer token.
 
 use std::fmt;
+use std::net::SocketAddr;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use http::{HeaderValue, Method, StatusCode};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use subtle::ConstantTimeEq as _;
-
-use super::error::ApiError;
-use super::state::ApiState;
 
 /// A bearer token. Its `Debug` shows nothing of it, and comparing takes the same time wherever texts differ.
 #[derive(Clone)]
@@ -36,8 +31,12 @@ impl Token {
         if bytes.len() < Self::MIN_BYTES { Err(TokenTooShort { bytes: bytes.len() }) } else { Ok(Self(bytes.to_vec())) }
     }
 
-    fn is(&self, offered: &[u8]) -> bool {
-        self.0.ct_eq(offered).into()
+    /// Whether these are the headers of a request with this token: one `Authorization: Bearer`.
+    pub fn is_carried_by(&self, headers: &HeaderMap) -> bool {
+        let mut offers = headers.get_all(AUTHORIZATION).iter();
+        let (Some(offer), None) = (offers.next(), offers.next()) else { return false };
+        let Some((scheme, offered)) = offer.as_bytes().split_first_chunk::<7>() else { return false };
+        scheme.eq_ignore_ascii_case(b"bearer ") && self.0.ct_eq(offered).into()
     }
 }
 
@@ -55,30 +54,18 @@ impl fmt::Display for TokenTooShort {
 
 impl std::error::Error for TokenTooShort {}
 
-/// Lets through what carries the token, and what anybody may see.
-pub(super) async fn require_token(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    match state.required_token() {
-        Some(token) if !is_public(&request) && !carries(&request, token) => unauthorized(),
-        _ => next.run(request).await,
+/// The API would listen beyond loopback without a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenMissing {
+    /// The address that the server listens on.
+    pub listen: SocketAddr,
+}
+
+impl fmt::Display for TokenMissing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let listen = self.listen;
+        write!(f, "the API on {listen} has no token; allowed: a loopback address, `ApiState::token` or `without_token`")
     }
 }
 
-fn is_public(request: &Request) -> bool {
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    reads && matches!(request.uri().path(), "/" | "/health" | "/test")
-}
-
-fn carries(request: &Request, token: &Token) -> bool {
-    let mut offers = request.headers().get_all(AUTHORIZATION).iter();
-    let (Some(offer), None) = (offers.next(), offers.next()) else { return false };
-    let Some((scheme, offered)) = offer.as_bytes().split_first_chunk::<7>() else { return false };
-    scheme.eq_ignore_ascii_case(b"bearer ") && token.is(offered)
-}
-
-fn unauthorized() -> Response {
-    let error = ApiError::new(StatusCode::UNAUTHORIZED, "this needs the bearer token")
-        .field("Authorization", "Bearer followed by the token");
-    let mut response = error.into_response();
-    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    response
-}
+impl std::error::Error for TokenMissing {}

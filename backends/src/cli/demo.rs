@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 
 use crate::api::{ApiError, ApiJson, FromPayload, Payload, PostErrors, ValidJson};
 use crate::memory::MockMemory;
-use crate::tower::{BreakerLayer, service_unavailable};
+use crate::tower::{BreakerLayer, service_unavailable_because};
 
 /// What `/test` takes when nothing is wrong.
 const NORMAL_DELAY: Duration = Duration::from_millis(20);
@@ -56,7 +56,8 @@ impl Demo {
     }
 
     pub(super) fn router(self) -> OpenApiRouter {
-        let protection = BreakerLayer::new(self.breaker.clone()).respond_with(service_unavailable);
+        let protection =
+            BreakerLayer::new(self.breaker.clone()).respond_with(service_unavailable_because(self.breaker.clone()));
         OpenApiRouter::new()
             .routes(routes!(test))
             // On what stands above only.
@@ -154,6 +155,11 @@ struct Rejection {
     /// Null where no time can be told.
     #[schema(required)]
     retry_after_ms: Option<u64>,
+    /// The evidence that the breaker opened on, as one line; null while it is not open by itself.
+    #[schema(required)]
+    why: Option<String>,
+    /// An operator simulates it.
+    drill: bool,
 }
 
 /// An endpoint behind the breaker.

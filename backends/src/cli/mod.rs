@@ -21,6 +21,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::ConfigErrors;
+use crate::process::log::print_bounded;
+use crate::text::escape;
 
 /// A circuit breaker that opens when a service is about to fall over.
 #[derive(Debug, Parser)]
@@ -135,7 +137,8 @@ pub fn main() -> ExitCode {
 }
 
 fn failed(failure: CliError) -> ExitCode {
-    eprint_line(failure);
+    // A server that ends may have a standard error that is full and not read.
+    print_bounded(io::stderr(), failure);
     ExitCode::FAILURE
 }
 
@@ -152,12 +155,17 @@ fn unparsed(error: &clap::Error) -> ExitCode {
 
 /// A line for standard output. Nobody may be reading there any more, which is no reason to fail.
 fn print_line(line: impl Display) {
+    let _ = writeln!(io::stdout(), "{}", escape::lines(&line.to_string()));
+}
+
+/// A line with colours of our own, whose other text has no control characters.
+fn print_styled(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
 /// A line for standard error, in the same way.
 fn eprint_line(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", escape::lines(&line.to_string()));
 }
 
 /// A command did not do what it should: the text says what is wrong, where and what is allowed.

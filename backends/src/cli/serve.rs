@@ -6,36 +6,45 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_signal::{Signal, Signals};
 use smol::channel::bounded;
 use smol::future::or;
-use smol::stream::StreamExt as _;
 use tripline_runtime::{Background, Breaker, MemorySource, Registry, SupervisedBreaker, SystemClock, supervise};
 
 use super::demo::Demo;
-use super::{CliError, DEFAULT_CONFIG, ServeArgs, alerts, print_line, token};
+use super::{CliError, DEFAULT_CONFIG, ServeArgs, alerts, token};
 use crate::alerts::Alerting;
-use crate::api::{ApiState, EventLog, ServerLimits, router_with_documented, serve as serve_http};
-use crate::config::{Config, LogFormat, LogLevel, recommended};
+use crate::api::{
+    self, AllowedHost, ApiState, DrainFlag, EventLog, ServerLimits, TrustedRequests, router_with_documented,
+};
+use crate::config::{Config, recommended};
 use crate::http_client::HyperClient;
 use crate::memory::{self, MemorySourceKind, MemoryUsed, MockMemory, ResidentMemory};
-use crate::reload::LoadedConfig;
+use crate::process::descriptors;
+use crate::process::log::{self, print_bounded};
+use crate::process::signals::SignalRequests;
+use crate::reload::{LiveConfig, LoadedConfig};
 
 /// How long requests in flight may take after a signal: longer than usual requests do.
 const DRAIN: Duration = Duration::from_secs(30);
 /// How long waiting alerts may take after those.
 const ALERT_DRAIN: Duration = Duration::from_secs(10);
+/// Connections at a time, where there are descriptors for them.
+const MAX_CONNECTIONS: usize = 4_096;
 /// What the configuration is called where there is no file.
 const RECOMMENDED: &str = "recommended configuration";
 
 /// Serves until SIGTERM or SIGINT, then answers what is in flight. A second signal ends it at once.
 pub(super) fn serve(args: &ServeArgs) -> Result<(), CliError> {
+    let signals = SignalRequests::install().map_err(|error| CliError::during("signals", error))?;
     let opened = configuration(args.config.as_deref())?;
     let mut config = opened.config().clone();
     if let Some(listen) = args.listen {
         config.http.listen = listen;
     }
-    start_log(&config);
+    let log = log::start(&config.log).map_err(|error| CliError::during("starting the log", error))?;
+    if let Err(error) = descriptors::raise_limit() {
+        tracing::warn!(%error, limit = descriptors::limit(), "the limit of open files is not raised to the hard limit");
+    }
     let file = opened.path().map(Path::to_owned);
     for warning in opened.warnings() {
         tracing::warn!("{warning}");
@@ -77,18 +86,24 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), CliError> {
 
     let resident = ResidentMemory::new();
     let state = ApiState::new(registry, config.http.listen)
-        .live(live)
+        .live(live.clone())
+        .dropped_log_lines(Arc::new(log.dropped_lines()))
         .alerts(Arc::new(alerting))
         .deliveries(deliveries)
         .record(timeline)
         .memory_source(memory.source.name())
         .resident_memory(Arc::new(move || resident.bytes()));
-    let state = match token {
-        Some(token) => state.token(token),
-        None => state,
+    let hosts = config.http.allowed_hosts.iter().map(|host| host.parse::<AllowedHost>());
+    let hosts: Vec<_> =
+        hosts.collect::<Result<_, _>>().map_err(|error| CliError::during("http.allowed_hosts", error))?;
+    let state = state.allowed_hosts(hosts);
+    let (state, trusted) = match token {
+        Some(token) => (state.token(token.clone()), TrustedRequests::new(move |headers| token.is_carried_by(headers))),
+        None => (state, TrustedRequests::default()),
     };
-    let app = router_with_documented(state, Demo::new(breaker, memory.mock).router());
-    smol::block_on(serve_until_signalled(config.http.listen, app, background))
+    let draining = state.drain_flag().clone();
+    let app = router_with_documented(state, Demo::new(breaker, memory.mock).router()).map_err(CliError::new)?;
+    smol::block_on(serve_until_signalled(config.http.listen, app, background, signals, &live, &draining, trusted))
 }
 
 /// The configuration that the user names, else `breakers.toml`, else the recommended one; the environment on top.
@@ -100,21 +115,6 @@ fn configuration(named: Option<&Path>) -> Result<LoadedConfig, CliError> {
         None => LoadedConfig::text(&recommended(), RECOMMENDED, environment),
     }
     .map_err(|errors| CliError::with_config(&errors))
-}
-
-fn start_log(config: &Config) {
-    let level = match config.log.level {
-        LogLevel::Error => tracing::Level::ERROR,
-        LogLevel::Warn => tracing::Level::WARN,
-        LogLevel::Info => tracing::Level::INFO,
-        LogLevel::Debug => tracing::Level::DEBUG,
-        LogLevel::Trace => tracing::Level::TRACE,
-    };
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).log_internal_errors(false);
-    match config.log.format {
-        LogFormat::Text => log.with_ansi(false).init(),
-        LogFormat::Json => log.json().init(),
-    }
 }
 
 struct Memory {
@@ -135,32 +135,41 @@ impl Memory {
     }
 }
 
-async fn serve_until_signalled(address: SocketAddr, app: axum::Router, background: Background) -> Result<(), CliError> {
+async fn serve_until_signalled(
+    address: SocketAddr,
+    app: axum::Router,
+    background: Background,
+    mut signals: SignalRequests,
+    live: &LiveConfig,
+    draining: &DrainFlag,
+    trusted: TrustedRequests,
+) -> Result<(), CliError> {
     let listener = listen(address)?;
     let local = listener.get_ref().local_addr().map_err(CliError::new)?;
-    let mut signals = Signals::new([Signal::Term, Signal::Int]).map_err(|error| CliError::during("signals", error))?;
     // To standard output, so that a script can read the port it was given.
-    print_line(format!("listening on http://{local}"));
+    print_bounded(std::io::stdout(), format_args!("listening on http://{local}"));
     tracing::info!(address = %local, "listening");
 
     let (stop, stopped) = bounded::<()>(1);
     let signalled_twice = async {
-        signals.next().await;
+        signals.stop_requested(|| live.reload()).await;
+        draining.set();
         tracing::info!(
             at_most_seconds = DRAIN.as_secs(),
             "stopping: requests in flight are waited for; a second signal ends at once"
         );
         let _ = stop.send(()).await;
-        signals.next().await;
+        signals.stop_requested(|| ()).await;
         Err(CliError::new("a second signal: ended at once, whatever was in flight"))
     };
     let stopped = async move {
         let _ = stopped.recv().await;
     };
     let mut limits = ServerLimits::default();
+    limits.max_connections = descriptors::connections(descriptors::limit(), MAX_CONNECTIONS);
     limits.drain_timeout = DRAIN;
     let served = async {
-        let served = serve_http(listener.into(), app, stopped, limits).await;
+        let served = api::serve_with(listener.into(), app, stopped, limits, trusted).await;
         // It blocks, and a signal must be heard all the same.
         let left = smol::unblock(move || background.stop(ALERT_DRAIN)).await.undelivered;
         if left > 0 {
@@ -175,7 +184,7 @@ async fn serve_until_signalled(address: SocketAddr, app: axum::Router, backgroun
 }
 
 fn listen(address: SocketAddr) -> Result<smol::Async<TcpListener>, CliError> {
-    let listener = TcpListener::bind(address).map_err(|error| {
+    let listener = api::listen(address).map_err(|error| {
         let failure = CliError::during(format!("http.listen = {address}"), &error);
         match error.kind() {
             ErrorKind::AddrInUse => CliError::new(format!("{failure}; --listen gives another address")),

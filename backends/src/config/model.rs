@@ -61,6 +61,8 @@ impl Default for Config {
 pub struct Http {
     /// Address to listen on. Default: 127.0.0.1:8080.
     pub listen: SocketAddr,
+    /// Host names under which clients reach the API beside loopback names and the listen address. Default: none.
+    pub allowed_hosts: Vec<String>,
     /// File that holds the bearer token; a relative path is meant from the working directory. It is not read here.
     pub token_file: Option<PathBuf>,
     /// The bearer token from `TRIPLINE_TOKEN`; a file cannot set it.
@@ -69,7 +71,12 @@ pub struct Http {
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8_080)), token_file: None, token: None }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8_080)),
+            allowed_hosts: Vec::new(),
+            token_file: None,
+            token: None,
+        }
     }
 }
 

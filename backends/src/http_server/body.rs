@@ -1,4 +1,4 @@
-//! A request body that must be there in time.
+//! A request body with a deadline.
 
 use std::error::Error;
 use std::fmt;

@@ -1,6 +1,7 @@
-//! An answer that does not end by itself, and ends when the server drains.
+//! A response that does not end by itself: it ends when the server drains, or when its client closes the connection.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -10,18 +11,22 @@ use http::header::CONTENT_TYPE;
 use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 use smol::channel::Receiver;
+use smol::net::TcpStream;
 use smol::stream::Stream as _;
 
-use crate::api::events::EVENT_STREAM;
+use super::hang_up::closed;
+
+/// The media type of an answer that does not end by itself.
+pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 
 pin_project! {
-    /// A body that is at its end when the channel is closed.
-    #[derive(Debug)]
+    /// A body that is at its end when the channel is closed or the client is gone.
     struct Endless<B> {
         #[pin]
         inner: B,
         #[pin]
         drain: Receiver<Infallible>,
+        client_gone: Pin<Box<dyn Future<Output = ()> + Send>>,
     }
 }
 
@@ -31,18 +36,19 @@ impl<B: Body> Body for Endless<B> {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
-        match this.drain.poll_next(context) {
-            Poll::Ready(_) => Poll::Ready(None),
-            Poll::Pending => this.inner.poll_frame(context),
+        if this.drain.poll_next(context).is_ready() || this.client_gone.as_mut().poll(context).is_ready() {
+            return Poll::Ready(None);
         }
+        this.inner.poll_frame(context)
     }
 }
 
-/// A stream of events would keep a draining server waiting: it ends when `drain` is closed. Any other answer stays as it is.
-pub(super) fn end_at(response: Response, drain: Receiver<Infallible>) -> Response {
+/// Ends a stream of events when `drain` is closed or the client of `stream` is gone. Any other response stays as it is.
+pub(super) fn end_at(response: Response, drain: Receiver<Infallible>, stream: TcpStream) -> Response {
     let is_endless = response.headers().get(CONTENT_TYPE).is_some_and(|media| media == EVENT_STREAM);
     if !is_endless {
         return response;
     }
-    response.map(|inner: AnyBody| AnyBody::new(Endless::<AnyBody> { inner, drain }))
+    response
+        .map(|inner: AnyBody| AnyBody::new(Endless::<AnyBody> { inner, drain, client_gone: Box::pin(closed(stream)) }))
 }

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-/// hyper takes no smaller buffer.
+/// The HTTP library takes no smaller buffer.
 pub(super) const MIN_HEAD_BYTES: usize = 8_192;
 
 /// What clients may use of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerLimits {
-    /// Connections at a time; more wait in the system's queue. Default: 1,024; at 0 nobody is served.
+    /// Connections at a time; an idle one gives way to the next, and where none is idle the next waits. Default: 1,024; with 0
+    /// no connection is served. It should leave descriptors for everything else that the process opens.
     pub max_connections: usize,
     /// Bytes in the head of a request; more is answered with 431. Default: 16 KiB; less than 8 KiB counts as 8 KiB.
     pub max_head_bytes: usize,
@@ -21,6 +22,9 @@ pub struct ServerLimits {
     pub body_timeout: Duration,
     /// How long a client may take nothing of an answer. Default: 10 s.
     pub write_timeout: Duration,
+    /// How long a handler may go on after the client has closed its sending half, which a client that has gone does too. Default:
+    /// 5 s.
+    pub half_close_timeout: Duration,
     /// How long requests in flight are waited for at the end. Default: 10 s.
     pub drain_timeout: Duration,
 }
@@ -35,6 +39,7 @@ impl Default for ServerLimits {
             header_timeout: patience,
             body_timeout: patience,
             write_timeout: patience,
+            half_close_timeout: Duration::from_secs(5),
             drain_timeout: patience,
         }
     }

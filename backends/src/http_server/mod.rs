@@ -1,21 +1,29 @@
-//! A server on smol, for the API and whatever else stands in its router.
+//! An HTTP server on smol for any axum router, with limits on what clients may use.
 
+mod accept;
 mod body;
+mod client;
+mod date;
 mod endless;
+mod hang_up;
 mod limits;
+mod listen;
+mod occupied;
+mod places;
 mod write;
 
 use std::convert::Infallible;
+use std::fmt;
 use std::future::Future;
-use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::response::{IntoResponse as _, Response};
-use http::{Request, StatusCode};
+use http::header::{CONNECTION, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
+use http::{HeaderMap, Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -23,18 +31,20 @@ use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use smol::Timer;
 use smol::channel::{Receiver, bounded};
 use smol::future::{FutureExt as _, or};
-use smol::lock::{Semaphore, SemaphoreGuardArc};
 use smol::net::{TcpListener, TcpStream};
 use smol_hyper::rt::{FuturesIo, SmolTimer};
 use tower_service::Service as _;
 
-use crate::api::error::ApiError;
-use crate::api::input::ClientAddr;
+use accept::Acceptor;
 use body::DeadlineBody;
+use places::{NoPlace, Place, Places, Trust};
 use write::WriteTimeout;
 
 pub use body::BodyTooSlow;
+pub use client::ClientAddr;
+pub(crate) use endless::EVENT_STREAM;
 pub use limits::ServerLimits;
+pub use listen::listen;
 
 /// How the serving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,30 +54,82 @@ pub struct Served {
     pub cut_off: usize,
 }
 
-/// Serves `router` on `listener` until `stop` resolves, then answers the requests in flight, for `drain_timeout` at the
-/// longest. A stream of events ends at once: it would never end by itself.
+/// Decides by the headers of a request whether it may use the places that are kept free when the server is full, because it
+/// carries a valid token, say. Default: no request may.
+#[derive(Clone, Default)]
+pub struct TrustedRequests(Option<Arc<IsTrusted>>);
+
+type IsTrusted = dyn Fn(&HeaderMap) -> bool + Send + Sync;
+
+impl TrustedRequests {
+    /// Trusts the requests for which `is_trusted` holds. It is called for each request.
+    pub fn new(is_trusted: impl Fn(&HeaderMap) -> bool + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(is_trusted)))
+    }
+
+    fn trust(&self, headers: &HeaderMap) -> Trust {
+        let is_trusted = self.0.as_ref().is_some_and(|is_trusted| is_trusted(headers));
+        if is_trusted { Trust::Trusted } else { Trust::Unknown }
+    }
+}
+
+impl fmt::Debug for TrustedRequests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TrustedRequests").field(&self.0.is_some()).finish()
+    }
+}
+
+/// Serves `router` on `listener` until `stop` resolves, then answers the requests in flight, for at most `drain_timeout`. A
+/// stream of events ends at once, since it never ends by itself.
 ///
-/// Connections run on smol's global executor. A handler that panics is answered with 500. Dropping the future cuts all
-/// connections off. What cannot be read as a request does not reach `router`: the protocol's own code answers it, with 400,
-/// 414 or 431 and an empty body, or closes the connection where the head does not come in time. When the system gives no more connections (no file descriptors, say), it waits and tries again.
+/// Connections run on smol's global executor. A handler that panics is answered with 500. Dropping the future closes all
+/// connections. A client may close its sending half after the request and still gets the answer if it is ready within `half_close_timeout`; a stream of events ends at once.
+///
+/// The HTTP library itself answers what is not a request (400), or a head that is too large (431), with an empty body; these
+/// do not reach `router`. A head that does not come in time closes the connection.
+///
+/// When `max_connections` are open, an idle one gives way to a new one. When seven eighths of them are busy, further requests
+/// are answered with 503, except those from loopback and those of [`serve_with`]'s `trusted`.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     stop: impl Future<Output = ()>,
     limits: ServerLimits,
 ) -> Served {
+    serve_with(listener, router, stop, limits, TrustedRequests::default()).await
+}
+
+/// As [`serve`], with requests for which places are kept free.
+pub async fn serve_with(
+    listener: TcpListener,
+    router: Router,
+    stop: impl Future<Output = ()>,
+    limits: ServerLimits,
+    trusted: TrustedRequests,
+) -> Served {
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(limits.max_connections));
+    let places = Places::new(limits.max_connections);
     // Nothing is ever sent: connections end when the sender is gone.
     let (alive, end) = bounded::<Infallible>(1);
     // Nor here: answers that do not end by themselves do when this sender is gone.
     let (serving, drain) = bounded::<Infallible>(1);
     {
+        let mut acceptor = Acceptor::new(&listener, &places);
         let accept = async {
             loop {
-                let (stream, peer, place) = accept(&listener, &places).await;
-                let connection = graceful.watch(connection(stream, peer, router.clone(), &limits, drain.clone()));
-                smol::spawn(run(connection, end.clone(), place)).detach();
+                let (stream, peer) = acceptor.accept().await;
+                let (place, evicted) = places.enter(Trust::of(peer.0)).await;
+                let handler = Handler {
+                    router: router.clone(),
+                    stream: stream.clone(),
+                    peer,
+                    place: place.clone(),
+                    trusted: trusted.clone(),
+                    drain: drain.clone(),
+                    half_close_timeout: limits.half_close_timeout,
+                };
+                let connection = graceful.watch(connection(stream, handler, &limits));
+                smol::spawn(run(connection, end.clone(), evicted, place)).detach();
             }
         };
         or(pin!(stop), pin!(accept)).await;
@@ -86,71 +148,107 @@ pub async fn serve(
     Served { cut_off: or(drained, too_late).await }
 }
 
-/// The next connection, as soon as there is a place for it.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, ClientAddr, SemaphoreGuardArc) {
-    let place = places.acquire_arc().await;
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => return (stream, ClientAddr(peer), place),
-            // The client is gone already; the next one is none the worse for it.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept connections, trying again");
-                Timer::after(ACCEPT_AGAIN).await;
-            }
-        }
-    }
-}
-
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
-
 fn connection(
     stream: TcpStream,
-    peer: ClientAddr,
-    router: Router,
+    handler: Handler,
     limits: &ServerLimits,
-    drain: Receiver<Infallible>,
 ) -> impl GracefulConnection<Error = hyper::Error> + Send + use<> {
     // Answers are small and complete; where this fails, they are only later.
     let _ = stream.set_nodelay(true);
     let body_timeout = limits.body_timeout;
     let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(|body| DeadlineBody::new(body, body_timeout));
-        request.extensions_mut().insert(peer);
-        answer(router.clone(), request, drain.clone())
+        let request = request.map(|body| DeadlineBody::new(body, body_timeout));
+        handler.clone().answer(request)
     });
     http1::Builder::new()
         .timer(SmolTimer::new())
+        .half_close(true)
+        // The library's own panics while the clock shows a time before 1970.
+        .auto_date_header(false)
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(limits.max_head_bytes.max(limits::MIN_HEAD_BYTES))
         .max_headers(limits.max_headers)
         .serve_connection(WriteTimeout::new(FuturesIo::new(stream), limits.write_timeout), service)
 }
 
-async fn run<C, E>(connection: C, end: Receiver<Infallible>, place: SemaphoreGuardArc)
+async fn run<C, E>(connection: C, end: Receiver<Infallible>, evicted: Receiver<()>, place: Arc<Place>)
 where
     C: Future<Output = Result<(), E>>,
-    E: std::fmt::Display,
+    E: fmt::Display,
 {
     let ended = async {
         let _ = end.recv().await;
         Ok(())
     };
-    if let Err(error) = or(connection, ended).await {
+    let gives_way = async {
+        let _ = evicted.recv().await;
+        tracing::debug!("an idle connection gives way to a new one");
+        Ok(())
+    };
+    if let Err(error) = or(connection, or(ended, gives_way)).await {
         tracing::debug!(%error, "a connection ended early");
     }
     drop(place);
 }
 
-async fn answer(
-    mut router: Router,
-    request: Request<DeadlineBody<Incoming>>,
+/// What answers the requests of one connection.
+#[derive(Debug, Clone)]
+struct Handler {
+    router: Router,
+    stream: TcpStream,
+    peer: ClientAddr,
+    place: Arc<Place>,
+    trusted: TrustedRequests,
     drain: Receiver<Infallible>,
-) -> Result<Response, Infallible> {
-    let answer = AssertUnwindSafe(async move { router.call(request).await }).catch_unwind().await;
-    let Ok(response) = answer.unwrap_or_else(|_| {
-        let error = "the request ended with a fault of the server";
-        Ok(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error).into_response())
-    });
-    Ok(endless::end_at(response, drain))
+    half_close_timeout: Duration,
+}
+
+impl Handler {
+    async fn answer(self, mut request: Request<DeadlineBody<Incoming>>) -> Result<Response, Infallible> {
+        request.extensions_mut().insert(self.peer);
+        let mut response = match self.place.begin(self.trusted.trust(request.headers())) {
+            Ok(busy) => {
+                let hung_up = hung_up(self.stream.clone(), self.half_close_timeout);
+                occupied::until_sent(or(self.routed(request), hung_up).await, busy)
+            }
+            Err(NoPlace::Full) => full(),
+            // The connection is about to be closed.
+            Err(NoPlace::Evicted) => std::future::pending().await,
+        };
+        if let Some(date) = date::date(SystemTime::now()) {
+            response.headers_mut().entry(DATE).or_insert(date);
+        }
+        Ok(response)
+    }
+
+    async fn routed(self, request: Request<DeadlineBody<Incoming>>) -> Response {
+        let mut router = self.router;
+        let answer = AssertUnwindSafe(async move { router.call(request).await }).catch_unwind().await;
+        match answer {
+            Ok(Ok(response)) => endless::end_at(response, self.drain, self.stream),
+            Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "the request ended with a fault of the server"),
+        }
+    }
+}
+
+/// Resolves with the end of a request whose client has gone, or waits for longer than `limit` after closing its sending half.
+async fn hung_up(stream: TcpStream, limit: Duration) -> Response {
+    hang_up::closed(stream).await;
+    Timer::after(limit).await;
+    let mut response = error(StatusCode::REQUEST_TIMEOUT, "the client closed its side before the answer was ready");
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+fn full() -> Response {
+    let mut response = error(StatusCode::SERVICE_UNAVAILABLE, "the server handles too many requests");
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// `text` must need no escape in JSON.
+fn error(status: StatusCode, text: &'static str) -> Response {
+    let body = format!("{{\"error\":\"{text}\"}}");
+    (status, [(CONTENT_TYPE, "application/json")], body).into_response()
 }

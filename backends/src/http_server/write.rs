@@ -1,4 +1,4 @@
-//! A connection whose client must take what it is sent.
+//! A connection whose client must read what it is sent.
 
 use std::future::Future as _;
 use std::io::{self, IoSlice};

@@ -28,6 +28,7 @@
 //! | `tripline_alerts_waiting` | gauge | alerts not delivered yet, those on their way included, by `sink`, `kind` and `stage` |
 //! | `tripline_alert_state_failures_total` | counter | incident and alerts could not be saved; left out where nothing is kept |
 //! | `tripline_alert_state_failing` | gauge | 1: not saved the last time, a kill now may lose alerts; left out where nothing is kept |
+//! | `tripline_log_lines_dropped_total` | counter | log lines that were not written because standard error was not read fast enough; see [`render_log`] |
 //! | `process_resident_memory_bytes` | gauge | of this process; left out where unknown |
 
 mod delivery;
@@ -62,6 +63,14 @@ pub fn render(registry: &Registry, deliveries: Option<&DeliveryStats>, resident_
     if let Some(bytes) = resident_bytes {
         text.gauge("process_resident_memory_bytes", "Resident memory of this process.").sample(&[], bytes);
     }
+    text.into_string()
+}
+
+/// What the log of this process lost, in the same format.
+pub fn render_log(dropped_lines: u64) -> String {
+    let mut text = Encoder::default();
+    text.counter("tripline_log_lines_dropped_total", "Log lines that were dropped because the output was not read.")
+        .sample(&[], dropped_lines);
     text.into_string()
 }
 

@@ -78,7 +78,7 @@ fn the_level_of_the_memory_figures_is_a_label() {
     let world = World::new(1);
     let subject = world.breaker(Policy::default()).unwrap();
     let registry = Registry::new();
-    registry.add(subject.breaker.clone()).unwrap();
+    registry.insert(subject.breaker.clone()).unwrap();
     subject.memory.set_level(Some("memory.max of /pod \"1\""));
     world.advance(Duration::from_secs(1));
     let text = render(&registry, None, None);

@@ -190,6 +190,12 @@ impl LiveConfig {
         answer.recv().await.unwrap_or(Err(ChangeError::Ended))
     }
 
+    /// Reads the file again soon, as after a change of it. A file with the same text changes nothing.
+    pub fn reload(&self) {
+        // Where the thread has ended, there is nothing to reload.
+        let _ = self.inner.sender.send(Message::Touched);
+    }
+
     /// What is in force, with the environment laid over it.
     pub fn config(&self) -> Arc<Config> {
         self.inner.shared.config()

@@ -18,8 +18,9 @@ const LARGEST: u64 = 16 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
-    /// Locked as long as it is open; the system unlocks it when the process ends, however it does.
-    _lock: File,
+    /// Locked as long as they are open; the system unlocks them when the process ends, however it does. The folder itself is
+    /// locked too where the file system can: the file may be removed.
+    _locks: (File, Option<File>),
 }
 
 impl Folder {
@@ -37,7 +38,8 @@ impl Folder {
             Err(TryLockError::WouldBlock) => return Err(StateDirError::InUse { folder: path }),
             Err(TryLockError::Error(error)) => return Err(StateDirError::NotWritable { path: lock_file, error }),
         }
-        let folder = Self { path, _lock: lock };
+        let folder_lock = lock_folder(&path)?;
+        let folder = Self { path, _locks: (lock, folder_lock) };
         match folder.check_writable() {
             // Alerts go out with a full disk too, and saving is tried again.
             Err(error) if !matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
@@ -104,6 +106,16 @@ impl Folder {
             return Err(error);
         }
         sync_folder(&self.path)
+    }
+}
+
+/// Locks a folder; `None` where the file system has no locks for folders.
+fn lock_folder(path: &Path) -> Result<Option<File>, StateDirError> {
+    let Ok(folder) = File::open(path) else { return Ok(None) };
+    match folder.try_lock() {
+        Ok(()) => Ok(Some(folder)),
+        Err(TryLockError::WouldBlock) => Err(StateDirError::InUse { folder: path.to_owned() }),
+        Err(TryLockError::Error(_)) => Ok(None),
     }
 }
 

@@ -56,6 +56,6 @@ pub use classify::{Classify, GrpcClassify, HttpClassify};
 pub use future::ResponseFuture;
 pub use layer::BreakerLayer;
 pub use measure::{Measure, ToEndOfBody, ToHead};
-pub use rejected::{FailWithError, OnRejection, RespondWith, service_unavailable};
+pub use rejected::{FailWithError, OnRejection, RespondWith, service_unavailable, service_unavailable_because};
 pub use service::BreakerService;
 pub use tripline_runtime::CallError;

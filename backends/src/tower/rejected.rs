@@ -1,9 +1,10 @@
 //! What a caller gets whose call was not admitted.
 
-use http::{Response, StatusCode, header};
-use tripline_runtime::Rejection;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use tripline_runtime::CallError;
+use http::{Response, StatusCode, header};
+use tripline_runtime::{Breaker, CallError, Rejection, TripExplanation};
 
 /// What a caller gets whose call was not admitted: an error or a response of the inner service's type.
 ///
@@ -68,13 +69,50 @@ impl<Res, E, F: Fn(&Rejection) -> Res> OnRejection<Res, E> for RespondWith<F> {
     }
 }
 
+/// As [`service_unavailable`], with the evidence that `breaker` opened on: `"why"` is one line of text (null while it is not open
+/// by itself) and `"drill"` says whether an operator simulates it. The evidence is read at most ten times a second, so that
+/// rejections stay cheap.
+pub fn service_unavailable_because<B: From<String>>(
+    breaker: Breaker,
+) -> impl Fn(&Rejection) -> Response<B> + Clone + Send + Sync + 'static {
+    let cached: Arc<Mutex<Option<(Instant, String)>>> = Arc::default();
+    move |rejection| {
+        // No code panics while it holds the lock.
+        let mut cached = cached.lock().unwrap_or_else(PoisonError::into_inner);
+        let fields = match &*cached {
+            Some((at, fields)) if at.elapsed() < EVIDENCE_LIFETIME => fields.clone(),
+            _ => {
+                let fields = evidence(breaker.read(TripExplanation::of));
+                cached.insert((Instant::now(), fields)).1.clone()
+            }
+        };
+        drop(cached);
+        unavailable(rejection, &fields)
+    }
+}
+
+/// How long evidence is shown before it is read again.
+const EVIDENCE_LIFETIME: Duration = Duration::from_millis(100);
+
+fn evidence(why: Option<TripExplanation>) -> String {
+    // Nothing here needs escaping: the text has plain words and numbers.
+    match why {
+        Some(why) => format!(r#","why":"{why}","drill":{}"#, why.is_drill),
+        None => r#","why":null,"drill":false"#.to_owned(),
+    }
+}
+
 /// `503 Service Unavailable` with `{"error", "breaker", "reason", "retry_after_ms"}` and `Retry-After` in whole seconds, rounded
 /// up. Where no time can be told, `retry_after_ms` is null and the header says 1.
 pub fn service_unavailable<B: From<String>>(rejection: &Rejection) -> Response<B> {
+    unavailable(rejection, "")
+}
+
+fn unavailable<B: From<String>>(rejection: &Rejection, more: &str) -> Response<B> {
     let millis = rejection.retry_after.map_or("null".to_owned(), |wait| wait.as_millis().to_string());
     // Nothing here needs escaping: names and reasons are plain words.
     let body = format!(
-        r#"{{"error":"{rejection}","breaker":"{}","reason":"{}","retry_after_ms":{millis}}}"#,
+        r#"{{"error":"{rejection}","breaker":"{}","reason":"{}","retry_after_ms":{millis}{more}}}"#,
         rejection.breaker,
         rejection.reason.as_str(),
     );

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Proxy } from './proxy.mjs';
 import { Server } from './server.mjs';
 
 const { chromium } = createRequire(join(process.env.MODULES, 'package.json'))('playwright-core');
@@ -30,7 +31,7 @@ const start = async options => {
 };
 
 /** A page with what went wrong on it. */
-async function open(server) {
+async function open(server, url = server.url) {
   const page = await browser.newPage();
   page.faults = [];
   page.requests = [];
@@ -40,7 +41,7 @@ async function open(server) {
     if (message.type() === 'error' && !/^Failed to load resource/.test(message.text())) page.faults.push(message.text());
   });
   page.on('request', request => page.requests.push(request.url()));
-  await page.goto(server.url);
+  await page.goto(url);
   return page;
 }
 const shot = (page, name, options = {}) => page.screenshot({ path: join(process.env.ARTIFACTS, `${name}.png`), ...options });
@@ -101,7 +102,7 @@ await step('a trip that real requests cause is shown, then the recovery', async 
     await eventually('refusals are counted', async () => Number((await page.textContent('#tiles div:nth-child(3) dd')).replaceAll(',', '')) > 0);
   });
   assert.match(await page.textContent('#said'), /^The breaker is open: latency/);
-  assert.match(await page.textContent('#why'), /calls are refused.*reason: latency/);
+  assert.match(await page.textContent('#why'), /calls are rejected.*reason: latency/);
   await text(page, '#timeline', /Incident 1 began/);
   await text(page, '#timeline', /Alert /);
   await shot(page, 'open-light', { fullPage: true });
@@ -143,9 +144,9 @@ const RETUNE = 'the routes of the settings are not there';
 await step('a threshold typed with the keyboard takes effect in the breaker and on the page', async () => {
   if (!canRetune) return RETUNE;
   await type(page, 'set-latency', '90');
-  await text(page, '#told-latency', /^Not saved yet; in force: 300 ms/);
+  await text(page, '#reply-latency', /^Not saved yet; in force: 300 ms/);
   await page.keyboard.press('Enter');
-  await text(page, '#told-latency', /^✓ In force/);
+  await text(page, '#reply-latency', /^✓ In force/);
   assert.equal((await server.status()).latency_threshold_ms, 90);
   assert.equal(await page.evaluate(() => document.activeElement.id), 'set-latency');
   await latencies(page, /threshold of 90 ms/);
@@ -159,11 +160,11 @@ await step('a refused value is told in the words of the API, and Escape takes it
   if (!canRetune) return RETUNE;
   await type(page, 'set-percentile', 'much');
   await page.keyboard.press('Enter');
-  await text(page, '#told-percentile', /^✕ .*percentile.* Allowed: /);
+  await text(page, '#reply-percentile', /^✕ .*percentile.* Allowed: /);
   await page.keyboard.press('ControlOrMeta+A');
   await page.keyboard.type('-3');
   await page.keyboard.press('Enter');
-  await text(page, '#told-percentile', /^✕ percentile cannot be -3\. Allowed: /);
+  await text(page, '#reply-percentile', /^✕ percentile cannot be -3\. Allowed: /);
   assert.equal(await page.getAttribute('#set-percentile', 'aria-invalid'), 'true');
   await shot(page, 'refused-value', { fullPage: true });
   await page.keyboard.press('Escape');
@@ -176,7 +177,7 @@ await step('what somebody else changes appears, but not over what is being typed
   await server.post('/breaker/latency', { threshold: 310 });
   await server.post('/breaker/wait', { wait_time: 3 });
   await page.waitForFunction(() => document.querySelector('#set-latency').value === '310');
-  await text(page, '#told-wait', /in force: 3 s/);
+  await text(page, '#reply-wait', /in force: 3 s/);
   assert.equal(await page.inputValue('#set-wait'), '7');
   await page.keyboard.press('Escape');
   assert.equal(await page.inputValue('#set-wait'), '3');
@@ -194,7 +195,7 @@ await step('disabling and a reset happen only after a confirmation', async () =>
   await shot(page, 'confirm');
   await page.click('#confirm-yes');
   await shows(page, 'disabled');
-  await text(page, '#told-enabled', /^✓ In force/);
+  await text(page, '#reply-enabled', /^✓ In force/);
   await tabTo(page, 'set-enabled');
   await page.keyboard.press('Space');
   await shows(page, 'closed');
@@ -303,7 +304,7 @@ await step('the token is asked for, kept in the tab and in no address', async ()
   await shot(page, 'token');
   await page.keyboard.type('a-wrong-token-of-a-test');
   await page.keyboard.press('Enter');
-  await text(page, '#ask-told', /^The token was refused/);
+  await text(page, '#ask-reply', /^The token was rejected/);
   await page.keyboard.type(TOKEN);
   await page.keyboard.press('Enter');
   await shows(page, 'closed');
@@ -318,6 +319,98 @@ await step('the token is asked for, kept in the tab and in no address', async ()
   assert.equal(await page.evaluate(() => JSON.stringify([localStorage.length, document.cookie])), '[0,""]');
   assert.deepEqual(page.faults, []);
   await page.close();
+});
+
+await step('a trip shows the evidence it opened on, and a drill is marked everywhere', async () => {
+  await server.post('/test/delay', { delay: '420ms' });
+  await server.hammer(6, async () => {
+    await shows(page, 'open');
+    await text(page, '#evidence', /^latency.*: \d+ slow, \d+ failed of \d+ calls, \d+ hanging; p90 \d.* ms, threshold \d+ ms$/);
+  });
+  await text(page, '#timeline', /Closed → open.*slow, .*hanging/);
+  assert.ok(await page.isHidden('#drill'));
+  await server.post('/test/delay', { delay: '20ms' });
+  await server.hammer(2, () => shows(page, 'closed'));
+  assert.ok(await page.isHidden('#evidence'));
+  await page.click('#acts button:has-text("Simulate full memory")');
+  await page.click('#confirm-yes');
+  await shows(page, 'open');
+  await page.waitForSelector('#drill:not([hidden])');
+  await text(page, '#evidence', /^drill: an operator simulates exhausted memory$/);
+  await text(page, '#timeline', /Drill: Closed → open/);
+  await text(page, '#memory', /drill/);
+  assert.match(await page.title(), /^Drill: /);
+  await shot(page, 'drill', { fullPage: true });
+  await page.click('#acts button:has-text("Undo simulations")');
+  await page.click('#confirm-yes');
+  await server.hammer(2, () => shows(page, 'closed'));
+  assert.ok(await page.isHidden('#drill'));
+});
+
+await step('the time axis has its ticks where those times are, in 24 hours', async () => {
+  for (const span of ['5', '15', '60', '360']) {
+    await page.selectOption('#span', span);
+    for (const chart of ['#ribbon', '#history']) {
+      const ticks = await page.evaluate(chart => {
+        const svg = document.querySelector(chart), width = svg.clientWidth;
+        return [...svg.querySelectorAll('text[data-time]')].map(text => ({
+          time: Number(text.dataset.time), place: Number(text.getAttribute('x')) / width, text: text.textContent }));
+      }, chart);
+      assert.ok(ticks.length >= 2, `${chart} ${span}`);
+      for (const { time, place, text } of ticks) {
+        assert.equal(time % 60000, 0, 'a tick at a whole minute');
+        const expected = 1 - (Date.now() - time) / (Number(span) * 60000);
+        assert.ok(Math.abs(expected - place) < 5000 / (Number(span) * 60000), `${chart} ${span}: ${text} at ${place}, not ${expected}`);
+        assert.match(text, /^([01]\d|2[0-3]):[0-5]\d$/);
+      }
+    }
+  }
+  await page.selectOption('#span', '5');
+});
+
+await step('the history of the percentile is there after a reload', async () => {
+  await eventually('the server has readings', async () => (await (await server.get('/breaker/history')).json()).at_ms.length >= 2);
+  await page.reload();
+  await page.waitForFunction(() => / [2-9]\d* readings$|\d{2,} readings$/.test(document.querySelector('#history').getAttribute('aria-label')));
+  const fast = await page.evaluate(() => document.querySelector('#history .reached').getAttribute('d'));
+  assert.match(fast, /^M/);
+});
+
+await step('on a phone operating comes before every figure', async () => {
+  await page.setViewportSize({ width: 360, height: 740 });
+  const [acts, ribbon] = await page.evaluate(() => ['#acts', '#ribbon'].map(id => document.querySelector(id).getBoundingClientRect()));
+  assert.ok(acts.bottom <= 740 && acts.bottom <= ribbon.top, `operating ends at ${acts.bottom}`);
+  await shot(page, 'phone-operate');
+  await page.setViewportSize({ width: 1280, height: 900 });
+});
+
+await step('under a prefix behind a proxy each page shows and edits its own breaker', async () => {
+  const locked = await start({ token: TOKEN });
+  const proxy = await Proxy.start({ '/ops/shop': server, '/ops/locked': locked });
+  try {
+    // Without a slash at its end too.
+    for (const path of ['/ops/shop/', '/ops/shop']) {
+      const page = await open(server, proxy.url + path);
+      await page.waitForSelector('#state[data-state]');
+      assert.ok(page.requests.every(url => url.startsWith(`${proxy.url}/ops/shop`) || url.startsWith('data:')), page.requests.join('\n'));
+      await page.close();
+    }
+    const page = await open(locked, `${proxy.url}/ops/locked/`);
+    await page.waitForSelector('#ask[open]');
+    await page.keyboard.type(TOKEN);
+    await page.keyboard.press('Enter');
+    await shows(page, 'closed');
+    await type(page, 'set-latency', '123');
+    await page.keyboard.press('Enter');
+    await text(page, '#reply-latency', /^✓ In force/);
+    const mine = await fetch(`${locked.url}/breaker/latency`, { headers: { authorization: `Bearer ${TOKEN}` } });
+    assert.match(await mine.text(), /123/);
+    assert.notEqual((await server.status()).latency_threshold_ms, 123);
+    assert.deepEqual(page.faults, []);
+    await page.close();
+  } finally {
+    await proxy.close();
+  }
 });
 
 await browser.close();

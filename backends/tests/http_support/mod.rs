@@ -46,7 +46,7 @@ impl Api {
         let registry = Registry::new();
         registry.insert(subject.breaker.clone()).unwrap();
         let state = ApiState::new(registry, ([127, 0, 0, 1], 8080).into()).memory_source("mock");
-        Self { world, subject, router: router(state.clone()), state }
+        Self { world, subject, router: router(state.clone()).unwrap(), state }
     }
 
     pub fn breaker(&self) -> &Breaker {

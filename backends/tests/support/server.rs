@@ -1,12 +1,13 @@
 //! The binary as a server.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Read, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, ExitStatus};
-use std::sync::{Arc, Mutex};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -77,6 +78,22 @@ impl Launch {
         self
     }
 
+    /// With this limit of open files, which it cannot raise.
+    pub(crate) fn open_files(mut self, limit: u32) -> Self {
+        let mut limited = Command::new("sh");
+        limited.args(["-c", "ulimit -n \"$0\"; exec \"$@\"", &limit.to_string()]);
+        limited.arg(self.command.get_program()).args(self.command.get_args()).current_dir(self.folder.path());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => limited.env(name, value),
+                None => limited.env_remove(name),
+            };
+        }
+        limited.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.command = limited;
+        self
+    }
+
     /// The configuration file, which may not exist.
     pub(crate) fn file(&self) -> &Path {
         &self.file
@@ -89,18 +106,36 @@ impl Launch {
         server
     }
 
-    /// Nobody reads what the server writes to its standard error but the caller.
+    /// Only the caller reads what the server writes to its standard error.
     #[track_caller]
-    pub(crate) fn start_unread(mut self) -> (Server, ChildStderr) {
+    pub(crate) fn start_unread(self) -> (Server, ChildStderr) {
+        let (server, stderr) = self.spawn();
+        (server, stderr.unwrap())
+    }
+
+    /// With a standard error that is a full pipe, and the end that can be read.
+    #[track_caller]
+    pub(crate) fn start_with_full_stderr(mut self) -> (Server, PipeReader) {
+        let (reader, writer) = full_pipe();
+        self.command.stderr(writer);
+        (self.spawn().0, reader)
+    }
+
+    #[track_caller]
+    fn spawn(mut self) -> (Server, Option<ChildStderr>) {
         let mut child = self.command.spawn().unwrap();
+        // Else this process would keep the writing end of a pipe that it reads.
+        self.command.stderr(Stdio::null());
         let mut pipe = BufReader::new(child.stdout.take().unwrap());
-        let mut stderr = child.stderr.take().unwrap();
+        let mut stderr = child.stderr.take();
         let mut line = String::new();
         pipe.read_line(&mut line).unwrap();
         let Some(address) = line.trim_end().strip_prefix("listening on http://").and_then(|at| at.parse().ok()) else {
             let _ = child.kill();
             let mut log = String::new();
-            let _ = stderr.read_to_string(&mut log);
+            if let Some(stderr) = &mut stderr {
+                let _ = stderr.read_to_string(&mut log);
+            }
             let _ = child.wait();
             panic!("the server did not start: {line:?}\n{log}");
         };
@@ -129,6 +164,25 @@ impl Launch {
         }
         (process::Finished { code, stdout: stdout.text(), stderr: stderr.text() }, look())
     }
+}
+
+/// What a pipe holds on Linux where nothing else is set.
+const PIPE_BYTES: usize = 65_536;
+
+/// A pipe into which nothing more can be written before something is read.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut filler = writer.try_clone().unwrap();
+    let (full, is_full) = mpsc::channel();
+    thread::spawn(move || {
+        // Line by line: where the pipe is smaller, this blocks, and the pipe is full all the same.
+        for _ in 0..PIPE_BYTES / 64 {
+            let _ = filler.write_all(&[[b' '; 63].as_slice(), b"\n"].concat());
+        }
+        let _ = full.send(());
+    });
+    let _ = is_full.recv_timeout(Duration::from_secs(1));
+    (reader, writer)
 }
 
 struct Killed<'a>(&'a mut Child);

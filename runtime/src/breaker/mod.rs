@@ -5,6 +5,7 @@ mod allowed_calls;
 pub(crate) mod builder;
 mod call;
 pub(crate) mod driver;
+pub(crate) mod explanation;
 mod go_breaker_compat;
 mod inner;
 mod memory;

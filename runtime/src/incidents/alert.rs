@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use tripline_core::{AlertKind, IncidentCause, Latency, MemorySample, Stage, StateKind, Trend, TripReason};
 
+use crate::breaker::explanation::TripExplanation;
 use crate::breaker::name::BreakerName;
 
 /// One message about one incident of one breaker.
@@ -140,6 +141,9 @@ pub struct Snapshot {
     pub trip_reason: Option<TripReason>,
     /// Calls that hung when it opened last: they counted as slow, though their latencies are not in the percentile.
     pub stalled_at_trip: u16,
+    /// Why it is open, with the evidence; `None` while it is not. A drill is marked there.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub explanation: Option<TripExplanation>,
     /// The exact percentile of the window; `None` while it is empty.
     pub percentile: Option<Latency>,
     /// The threshold.

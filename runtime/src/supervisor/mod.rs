@@ -16,6 +16,7 @@ use tripline_core::{EscalationPolicy, Event, EventKind, Instant, MemoryState, Ob
 
 use crate::breaker::Breaker;
 use crate::breaker::driver::Supervised;
+use crate::breaker::explanation::TripExplanation;
 use crate::clock::Clock;
 use crate::dispatch::{Dispatcher, Outbox};
 use crate::incidents::alert::{Alert, DeliveryHistory, Snapshot};
@@ -288,6 +289,7 @@ const MIN_SLEEP: Duration = Duration::from_millis(1);
 fn snapshot(breaker: &Breaker) -> Snapshot {
     let level = breaker.memory_level();
     breaker.read(|core| Snapshot {
+        explanation: TripExplanation::of(core),
         state: core.state().kind(),
         trip_reason: core.last_trip().map(|trip| trip.reason),
         stalled_at_trip: core.last_trip().map_or(0, |trip| trip.stalled),

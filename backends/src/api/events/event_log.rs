@@ -64,6 +64,10 @@ pub(super) enum EventBody {
         to: &'static str,
         /// `None` where it cannot be told.
         cause: Option<&'static str>,
+        /// Of a trip: the evidence, as one line.
+        why: Option<String>,
+        /// An operator simulates it.
+        drill: bool,
         /// More than one where it went through others too quickly to be seen.
         steps: u32,
     },
@@ -85,6 +89,10 @@ pub(super) enum EventBody {
         cause: &'static str,
         priority: Option<&'static str>,
         trip_reason: Option<&'static str>,
+        /// The evidence, as one line.
+        why: Option<String>,
+        /// An operator simulates it.
+        drill: bool,
     },
 }
 
@@ -185,6 +193,8 @@ impl AlertSink for EventLog {
             cause: alert.cause.as_str(),
             priority: alert.page.as_ref().map(|page| page.priority.as_str()),
             trip_reason: alert.snapshot.trip_reason.filter(|_| !alert.stage.is_end()).map(TripReason::as_str),
+            why: alert.snapshot.explanation.filter(|_| !alert.stage.is_end()).map(|why| why.to_string()),
+            drill: alert.snapshot.explanation.is_some_and(|why| why.is_drill),
         };
         self.push(alert.at, &happening);
         Ok(())

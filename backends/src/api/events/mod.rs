@@ -12,9 +12,11 @@
 //! happened has an id; a reader that comes back with it as `Last-Event-ID` gets what happened since, as far as it is kept.
 //!
 //! Nothing waits for a reader. One that takes nothing misses the figures in between, and [`serve`](super::serve) drops it
-//! after its `write_timeout`. The stream ends when that server drains.
+//! after its `write_timeout`. When 32 read already, the one that began first gives way to a new one, if it has read for ten
+//! seconds; else the new one is answered with 429. The stream ends when that server drains.
 
 mod event_log;
+mod history;
 mod observer;
 mod publisher;
 mod settings;
@@ -31,15 +33,16 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::ApiError;
+use super::json::ApiJson;
 use super::openapi::ReadErrors;
 use super::state::ApiState;
+use crate::http_server::EVENT_STREAM;
+use history::HistoryView;
 use publisher::{MAX_READERS, Publisher};
 use subscriber::Subscriber;
 
 pub use event_log::EventLog;
-
-/// The media type of an answer that does not end by itself.
-pub(crate) const EVENT_STREAM: &str = "text/event-stream";
+pub(super) use history::History;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -51,7 +54,15 @@ pub(super) fn router(api: &ApiState) -> OpenApiRouter {
     {
         publisher.start(breaker);
     }
-    OpenApiRouter::new().routes(routes!(events)).with_state(publisher)
+    OpenApiRouter::new().routes(routes!(events)).routes(routes!(history)).with_state(publisher)
+}
+
+/// The percentile and the threshold of the last six hours, every ten seconds; for charts.
+#[utoipa::path(get, path = "/breaker/history", tag = "figures",
+    responses((status = 200, description = "The readings.", body = HistoryView), ReadErrors))]
+async fn history(State(publisher): State<Arc<Publisher>>) -> Result<ApiJson<HistoryView>, ApiError> {
+    publisher.start(publisher.breaker()?);
+    Ok(ApiJson(publisher.history().view()))
 }
 
 /// What happens to the breaker, as it happens: an answer that does not end.

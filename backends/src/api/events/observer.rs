@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use tripline_runtime::Breaker;
 use tripline_runtime::core::{
     Breaker as Core, Incident, IncidentEnd, MemorySample, MemoryState, StateKind, Trip, TripReason,
 };
+use tripline_runtime::{Breaker, TripExplanation};
 
 use super::event_log::{EventBody, EventLog};
 use crate::api::units::rough_percent;
@@ -22,6 +22,7 @@ struct View {
     incident: Option<Incident>,
     memory: MemoryState,
     is_memory_running_out: bool,
+    explanation: Option<TripExplanation>,
     half_open_calls: u16,
 }
 
@@ -58,6 +59,7 @@ impl View {
             incident: core.incident(),
             memory: core.memory_state(),
             is_memory_running_out: core.is_memory_running_out(),
+            explanation: TripExplanation::of(core),
             half_open_calls: core.policy().half_open_max_calls,
         }
     }
@@ -79,23 +81,32 @@ impl View {
 
 fn begin(view: View) -> [EventBody; 1] {
     let cause = view.trip.filter(|_| view.state == StateKind::Open).map(|trip| trip.reason.as_str());
-    [EventBody::Transition { from: None, to: view.state.as_str(), cause, steps: 0 }]
+    let (why, drill) = evidence(view);
+    [EventBody::Transition { from: None, to: view.state.as_str(), cause, why, drill, steps: 0 }]
 }
 
 fn compare(last: View, view: View, memory: Option<MemorySample>) -> Vec<EventBody> {
     let mut news = Vec::new();
     if last.memory_word() != view.memory_word() {
         let ratio = memory.filter(|_| view.memory != MemoryState::Unknown).and_then(MemorySample::ratio);
-        news.push(EventBody::Memory { state: view.memory_word(), usage_percent: ratio.and_then(rough_percent) });
+        let usage_percent = ratio.and_then(rough_percent);
+        news.push(EventBody::Memory { state: view.memory_word(), usage_percent });
     }
     if last.generation != view.generation {
         let steps = view.generation.wrapping_sub(last.generation);
         let cause = if steps == 1 { cause(last, view) } else { trip_cause(view) };
         let (from, to) = (Some(last.state.as_str()), view.state.as_str());
-        news.push(EventBody::Transition { from, to, cause, steps });
+        let (why, drill) = evidence(view);
+        news.push(EventBody::Transition { from, to, cause, why, drill, steps });
     }
     news.extend(incidents(last.incident, view.incident));
     news
+}
+
+/// The evidence of a trip, and whether it is a drill.
+fn evidence(view: View) -> (Option<String>, bool) {
+    let trip = view.explanation.filter(|_| view.state == StateKind::Open);
+    (trip.map(|trip| trip.to_string()), trip.is_some_and(|trip| trip.is_drill))
 }
 
 /// Why one transition came.

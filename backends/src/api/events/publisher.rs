@@ -1,15 +1,19 @@
 //! Looks at the breaker for all readers at once.
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use event_listener::{Event as Notification, EventListener};
 use serde::Serialize;
 use smol::Timer;
+use smol::channel::{Receiver, Sender, bounded};
 use smol::future::or;
 use tripline_runtime::Breaker;
 
 use super::event_log::EventLog;
+use super::history::{History, INTERVAL};
 use super::observer::Observer;
 use super::settings::{Settings, Totals};
 use crate::api::error::ApiError;
@@ -18,6 +22,9 @@ use crate::api::status::Status;
 
 /// How many can read at a time.
 pub(super) const MAX_READERS: usize = 32;
+/// When all places are taken, the oldest reader gives way if it has read for this long. A reader that still exists connects again;
+/// one that reads nothing does not.
+const MIN_READING_TIME: Duration = Duration::from_secs(10);
 /// Figures are drawn no more often, and no reader is sent more often.
 pub(super) const MIN_GAP: Duration = Duration::from_millis(100);
 /// How often figures are drawn while somebody reads and nothing happens.
@@ -44,10 +51,21 @@ struct Shared {
 /// The newest figures.
 #[derive(Debug, Default)]
 struct SnapshotCache {
-    readers: usize,
+    /// The oldest first.
+    readers: VecDeque<Reader>,
+    last_reader: u64,
     /// Drawn since the first of the readers came.
     is_fresh: bool,
     parts: [Part; PARTS],
+}
+
+/// A reader that has a place.
+#[derive(Debug)]
+struct Reader {
+    id: u64,
+    since: Instant,
+    /// Closed when it gives way.
+    _place: Sender<Infallible>,
 }
 
 /// One kind of figures, as it is sent.
@@ -64,6 +82,15 @@ pub(super) const PARTS: usize = 3;
 #[derive(Debug)]
 pub(super) struct SubscriberSlot {
     shared: Arc<Shared>,
+    id: u64,
+    given_up: Receiver<Infallible>,
+}
+
+impl SubscriberSlot {
+    /// Resolves when the place goes to another reader.
+    pub(super) async fn given_up(&self) {
+        let _ = self.given_up.recv().await;
+    }
 }
 
 impl Publisher {
@@ -82,17 +109,15 @@ impl Publisher {
         self.recorder.get_or_init(|| smol::spawn(record(self.api.clone(), breaker, self.shared.clone())));
     }
 
-    /// A place for one more reader.
+    /// A place for one more reader; `None` where every place is taken by a reader that began a moment ago.
     pub(super) fn enter(&self) -> Option<SubscriberSlot> {
-        {
-            let mut board = self.shared.lock();
-            if board.readers == MAX_READERS {
-                return None;
-            }
-            board.readers += 1;
-        }
+        let (id, given_up) = self.shared.lock().enter(Instant::now())?;
         self.shared.timeline.wake();
-        Some(SubscriberSlot { shared: self.shared.clone() })
+        Some(SubscriberSlot { shared: self.shared.clone(), id, given_up })
+    }
+
+    pub(super) fn history(&self) -> &History {
+        self.api.history()
     }
 
     pub(super) fn timeline(&self) -> &EventLog {
@@ -120,11 +145,27 @@ impl Publisher {
     }
 }
 
+impl SnapshotCache {
+    fn enter(&mut self, now: Instant) -> Option<(u64, Receiver<Infallible>)> {
+        if self.readers.len() >= MAX_READERS {
+            let oldest = self.readers.front()?;
+            if now.saturating_duration_since(oldest.since) < MIN_READING_TIME {
+                return None;
+            }
+            self.readers.pop_front();
+        }
+        let (place, given_up) = bounded(1);
+        self.last_reader += 1;
+        self.readers.push_back(Reader { id: self.last_reader, since: now, _place: place });
+        Some((self.last_reader, given_up))
+    }
+}
+
 impl Drop for SubscriberSlot {
     fn drop(&mut self) {
         let mut board = self.shared.lock();
-        board.readers -= 1;
-        if board.readers == 0 {
+        board.readers.retain(|reader| reader.id != self.id);
+        if board.readers.is_empty() {
             board.is_fresh = false;
         }
     }
@@ -134,7 +175,7 @@ impl Shared {
     /// Whether somebody reads, and whether there is nothing to read yet.
     fn is_read(&self) -> (bool, bool) {
         let board = self.lock();
-        (board.readers > 0, !board.is_fresh)
+        (!board.readers.is_empty(), !board.is_fresh)
     }
 
     fn draw(&self, api: &ApiState, breaker: &Breaker) {
@@ -169,7 +210,12 @@ async fn record(api: ApiState, breaker: Breaker, shared: Arc<Shared>) {
     let mut observer = Observer::default();
     let mut drawn: Option<Instant> = None;
     let mut is_stale = true;
+    let mut next_reading = Instant::now();
     loop {
+        if Instant::now() >= next_reading {
+            api.history().record(&breaker);
+            next_reading = Instant::now() + INTERVAL;
+        }
         // Before looking, so that nothing happens unseen.
         let (changed, woken) = (breaker.changed(), shared.timeline.changed());
         let news = observer.look(&breaker, &shared.timeline);
@@ -185,12 +231,29 @@ async fn record(api: ApiState, breaker: Breaker, shared: Arc<Shared>) {
         shared.news.notify(usize::MAX);
         let next = drawn.filter(|_| is_read).map(|drawn| drawn + if is_stale { MIN_GAP } else { TICK });
         let tick = async {
-            match next {
-                Some(next) => Timer::at(next).await,
-                None => std::future::pending().await,
-            };
+            Timer::at(next.map_or(next_reading, |next| next.min(next_reading))).await;
         };
         or(or(changed, woken), tick).await;
         Timer::after(DEBOUNCE).await;
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_reader_gives_way_after_a_while() {
+        let start = Instant::now();
+        let mut board = SnapshotCache::default();
+        let readers: Vec<_> = (0..MAX_READERS).map(|_| board.enter(start).unwrap().1).collect();
+        assert!(board.enter(start + MIN_READING_TIME / 2).is_none());
+        assert!(readers.iter().all(|reader| !reader.is_closed()));
+        let (_, newest) = board.enter(start + MIN_READING_TIME).unwrap();
+        let cut: Vec<bool> = readers.iter().map(Receiver::is_closed).collect();
+        assert_eq!(cut.iter().filter(|cut| **cut).count(), 1);
+        assert!(cut[0] && !newest.is_closed());
+        assert_eq!(board.readers.len(), MAX_READERS);
     }
 }

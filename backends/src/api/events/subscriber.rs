@@ -20,7 +20,7 @@ const RETRY: &str = "retry: 1000\n\n";
 #[derive(Debug)]
 pub(super) struct Subscriber {
     publisher: Arc<Publisher>,
-    _place: SubscriberSlot,
+    place: Arc<SubscriberSlot>,
     is_new: bool,
     seen: [u64; PARTS],
     /// Number of the last entry of the timeline.
@@ -32,13 +32,18 @@ impl Subscriber {
     /// `last_seen` is the id of the last event that it got before it was cut off.
     pub(super) fn new(publisher: Arc<Publisher>, place: SubscriberSlot, last_seen: Option<&str>) -> Self {
         let told = last_seen.map_or(0, |id| publisher.timeline().number_of(id));
-        Self { publisher, _place: place, is_new: true, seen: [0; PARTS], told, not_before: Instant::now() }
+        Self { publisher, place: Arc::new(place), is_new: true, seen: [0; PARTS], told, not_before: Instant::now() }
     }
 
-    /// All that is new, whenever the reader has taken what was sent before; it does not end.
+    /// All that is new, whenever the reader has taken what was sent before. It ends only when the place goes to another reader.
     pub(super) fn into_stream(self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
         unfold(self, async |mut reader| {
-            let text = reader.next().await;
+            let place = reader.place.clone();
+            let given_up = async {
+                place.given_up().await;
+                None
+            };
+            let text = or(async { Some(reader.next().await) }, given_up).await?;
             Some((Ok(Bytes::from(text)), reader))
         })
     }

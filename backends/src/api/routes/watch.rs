@@ -1,9 +1,10 @@
-//! Looking: status, health, metrics.
+//! Reading: status, health, readiness, metrics.
 
 use std::fmt::Write as _;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -19,7 +20,11 @@ use crate::metrics;
 use crate::reload::LiveConfig;
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(status)).routes(routes!(health)).routes(routes!(prometheus))
+    OpenApiRouter::new()
+        .routes(routes!(status))
+        .routes(routes!(health))
+        .routes(routes!(ready))
+        .routes(routes!(prometheus))
 }
 
 /// Everything about the breaker at this moment.
@@ -42,11 +47,33 @@ async fn health() -> ApiJson<Health> {
     ApiJson(Health { status: "ok" })
 }
 
+#[derive(Serialize, ToSchema)]
+struct Ready {
+    /// `ready` or `draining`.
+    status: &'static str,
+}
+
+/// Whether the process takes new requests, whatever the breakers do. 503 while it drains.
+#[utoipa::path(get, path = "/ready", tag = "process",
+    responses(
+        (status = 200, description = "It takes requests.", body = Ready),
+        (status = 503, description = "It drains.", body = Ready)))]
+async fn ready(State(api): State<ApiState>) -> Response {
+    if api.drain_flag().is_draining() {
+        (StatusCode::SERVICE_UNAVAILABLE, ApiJson(Ready { status: "draining" })).into_response()
+    } else {
+        ApiJson(Ready { status: "ready" }).into_response()
+    }
+}
+
 /// What the breakers do, as Prometheus text.
 #[utoipa::path(get, path = "/metrics", tag = "process",
     responses((status = 200, description = "Metrics.", body = String, content_type = "text/plain; version=0.0.4; charset=utf-8")))]
 async fn prometheus(State(api): State<ApiState>) -> Response {
     let mut text = metrics::render(api.registry(), api.delivery_stats(), api.resident_bytes());
+    if let Some(lines) = api.dropped_lines() {
+        text.push_str(&metrics::render_log(lines));
+    }
     if let Some(live) = api.live_config() {
         of_configuration(&mut text, live);
     }

@@ -48,7 +48,7 @@ use std::process::ExitCode;
 use clap::CommandFactory as _;
 use serde_json::{Value, json};
 
-use super::{Cli, CliError, eprint_line, print_line};
+use super::{Cli, CliError, eprint_line, print_line, print_styled};
 use client::{Answer, Client, CtlError};
 pub(super) use command::CtlArgs;
 use command::{CtlCommand, OpsgenieCommand, Trigger};
@@ -119,7 +119,7 @@ impl Session {
             let (columns, colours) = (screen::size().0, screen::wants_colours());
             for line in seen.lines(columns, false) {
                 // Nothing is cut off but the oldest latencies.
-                print_line(line.render(usize::MAX, colours));
+                print_styled(line.render(usize::MAX, colours));
             }
         }
         Ok(exit_code(seen.triggered))

@@ -18,6 +18,9 @@ pub(super) struct StatusView {
     #[serde(default)]
     pub(super) name: String,
     trip_reason: Option<String>,
+    trip: Option<TripView>,
+    #[serde(default)]
+    drill: bool,
     retry_after_ms: Option<u64>,
     last_trip_time: Option<String>,
     memory_ok: Option<bool>,
@@ -46,6 +49,12 @@ pub(super) struct StatusView {
     config_error: Option<String>,
 }
 
+/// Why it is open. A server of an earlier version does not say it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct TripView {
+    text: String,
+}
+
 impl StatusView {
     /// `None` for what is no status.
     pub(super) fn read(body: &Value) -> Option<Self> {
@@ -64,6 +73,10 @@ impl StatusView {
         let mut lines = vec![self.headline(), Line::default(), self.latency(bars), self.trend(), self.window()];
         lines.extend([self.memory(bars), self.calls(), self.wait()]);
         lines.extend(self.last_trip_time.as_deref().map(|at| labelled("last trip").with(Style::Plain, plain(at))));
+        lines.extend(self.trip.as_ref().map(|trip| labelled("opened on").with(Style::Plain, plain(&trip.text))));
+        if self.drill {
+            lines.push(labelled("drill").with(Style::Warning, "an operator simulates a fault"));
+        }
         lines.push(self.recent(columns));
         if let Some(supervisor) = self.supervisor.as_deref().filter(|word| *word != "running") {
             lines.push(labelled("supervisor").with(Style::Warning, plain(supervisor)));
@@ -190,7 +203,9 @@ impl StatusView {
     /// In one line, for logs.
     pub(super) fn short(&self) -> String {
         let unknown = || "unknown".to_owned();
-        let reason = self.trip_reason.as_ref().map_or_else(String::new, |reason| format!(" ({})", words(reason)));
+        let reason = self.trip_reason.as_ref().map_or_else(String::new, |reason| {
+            format!(" ({}{})", if self.drill { "drill: " } else { "" }, words(reason))
+        });
         let at = self.current_percentile_ms.map_or_else(|| "none".to_owned(), |ms| format!("{} ms", number(ms)));
         let breach = if self.breach == Some(true) { ", in breach" } else { "" };
         let memory = self.memory_usage_percent.map_or_else(unknown, |at| format!("{} %", number(at)));

@@ -1,5 +1,7 @@
 //! Lines with colours, for terminals that are wide enough and for those that are not.
 
+use crate::text::escape;
+
 /// What a piece of a line means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
@@ -30,7 +32,8 @@ pub(super) struct Line(Vec<(Style, String)>);
 
 impl Line {
     pub(super) fn with(mut self, style: Style, text: impl Into<String>) -> Self {
-        self.0.push((style, text.into()));
+        // Names and reasons come from the server.
+        self.0.push((style, escape::one_line(&text.into()).into_owned()));
         self
     }
 

@@ -29,6 +29,18 @@ const HTTP_KEYS: &[Key] = &[
         ),
     ),
     key(
+        "allowed_hosts",
+        "Host names of the API behind a reverse proxy, beside loopback names and the listen address. A request with the token needs none.",
+        Field::Texts(access!(
+            |c, x| {
+                c.http.allowed_hosts = x.iter().all(|host| url::Host::parse(host).is_ok()).then_some(x)?;
+                Some(())
+            },
+            |c| Some(c.http.allowed_hosts.clone())
+        )),
+    )
+    .example("[\"ops.example.com\"]"),
+    key(
         "token_file",
         "File with the bearer token, at least 16 bytes. The environment's TRIPLINE_TOKEN does the same.",
         Field::Text(TextRule::Path, access!(path http.token_file)),

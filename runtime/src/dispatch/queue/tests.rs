@@ -20,6 +20,7 @@ fn alert(incident: u64, stage: Stage) -> Alert {
         started_at: SystemTime::UNIX_EPOCH,
         at: SystemTime::UNIX_EPOCH,
         snapshot: Snapshot {
+            explanation: None,
             wait_time: Duration::from_secs(10),
             state: StateKind::Open,
             trip_reason: None,

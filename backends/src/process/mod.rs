@@ -1,0 +1,6 @@
+//! What a server process does about its surroundings: log output, signals and file descriptors.
+
+pub(crate) mod descriptors;
+pub(crate) mod log;
+mod queue;
+pub(crate) mod signals;

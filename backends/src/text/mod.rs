@@ -1,0 +1,3 @@
+//! Text helpers that several modules share.
+
+pub(crate) mod escape;

@@ -1,0 +1,203 @@
+//! Why a breaker is open, with its evidence: one type, and one text for every place that shows it.
+
+use std::fmt;
+
+use tripline_core::{Breaker as Core, Latency, MemorySample, MemoryState, StateKind, TripReason};
+
+/// Why a breaker opened: the rule, and the figures that it was applied to.
+///
+/// Its `Display` is one line of plain text, the same in status, command line, dashboard, events, rejections, logs and alerts.
+/// A trip that an operator simulated is a drill, and the text begins with that word.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct TripExplanation {
+    /// The rule.
+    pub reason: TripReason,
+    /// An operator simulates it: nothing is wrong with the service.
+    pub is_drill: bool,
+    /// Calls in the window.
+    pub calls: u16,
+    /// Of these, calls that took longer than the latency threshold.
+    pub slow: u16,
+    /// Of these, calls that failed.
+    pub failed: u16,
+    /// Calls that were hanging when it opened; they count as slow and are not in the window.
+    pub hanging: u16,
+    /// The percentile that is judged, as a ratio.
+    pub percentile: f64,
+    /// The latency at that percentile; `None` while the window is empty.
+    pub percentile_latency: Option<Latency>,
+    /// The latency threshold.
+    pub latency_threshold: Latency,
+    /// The share of failed calls at which it opens, as a ratio; `None` where failures open nothing.
+    pub failure_rate_threshold: Option<f64>,
+    /// The last memory reading; `None` where memory is unknown.
+    pub memory: Option<MemorySample>,
+    /// The share of memory at which it opens, as a ratio.
+    pub memory_threshold: f64,
+}
+
+impl TripExplanation {
+    /// Explains the trip of a breaker that is open or half-open; `None` in any other state. O(1).
+    ///
+    /// The window is the one of this moment: it does not change while the breaker is open, but for calls that end late.
+    // The core's own record of the evidence replaces these counts, and adds its age, once the core keeps one.
+    pub fn of<const N: usize>(core: &Core<N>) -> Option<Self> {
+        let is_open = matches!(core.state().kind(), StateKind::Open | StateKind::HalfOpen);
+        let trip = core.last_trip().filter(|_| is_open)?;
+        let policy = core.policy();
+        let is_drill = if is_of_memory(trip.reason) { core.is_memory_simulated() } else { core.is_latency_simulated() };
+        let failure_rate = policy.failure_rate_threshold.get();
+        Some(Self {
+            reason: trip.reason,
+            is_drill,
+            calls: core.samples(),
+            slow: core.samples_above(),
+            failed: core.samples_failed(),
+            hanging: trip.stalled,
+            percentile: policy.percentile.get(),
+            percentile_latency: core.percentile(),
+            latency_threshold: policy.latency_threshold,
+            failure_rate_threshold: (failure_rate > 0.0).then_some(failure_rate),
+            memory: core.memory_sample().filter(|_| core.memory_state() != MemoryState::Unknown),
+            memory_threshold: policy.memory_threshold.get(),
+        })
+    }
+
+    /// The share of calls in the window that failed, as a ratio; `None` while it is empty.
+    pub fn failure_rate(&self) -> Option<f64> {
+        (self.calls > 0).then(|| f64::from(self.failed) / f64::from(self.calls))
+    }
+
+    /// Memory in use, as a ratio of the limit; `None` where either is unknown.
+    pub fn memory_ratio(&self) -> Option<f64> {
+        self.memory.and_then(MemorySample::ratio)
+    }
+
+    fn write_counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} slow, {} failed of {} calls, {} hanging", self.slow, self.failed, self.calls, self.hanging)
+    }
+
+    fn write_latency(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_counts(f)?;
+        if let Some(latency) = self.percentile_latency {
+            write!(f, "; p{} {} ms", Rounded(self.percentile * 100.0), Rounded(latency.as_millis_f64()))?;
+        }
+        write!(f, ", threshold {} ms", Rounded(self.latency_threshold.as_millis_f64()))
+    }
+
+    fn write_failures(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_counts(f)?;
+        if let Some(rate) = self.failure_rate() {
+            write!(f, "; {} % failed", Rounded(rate * 100.0))?;
+        }
+        match self.failure_rate_threshold {
+            Some(limit) => write!(f, ", threshold {} %", Rounded(limit * 100.0)),
+            None => Ok(()),
+        }
+    }
+
+    fn write_memory(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.memory_ratio() {
+            Some(ratio) => write!(f, "{} % in use", Rounded(ratio * 100.0))?,
+            None => f.write_str("usage unknown")?,
+        }
+        write!(f, ", threshold {} %", Rounded(self.memory_threshold * 100.0))
+    }
+}
+
+impl fmt::Display for TripExplanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_drill {
+            let what = if is_of_memory(self.reason) { "exhausted memory" } else { "slow calls" };
+            return write!(f, "drill: an operator simulates {what}");
+        }
+        write!(f, "{}: ", self.reason.as_str().replace('_', " "))?;
+        match self.reason {
+            TripReason::Failures | TripReason::ProbeFailed => self.write_failures(f),
+            TripReason::Memory => self.write_memory(f),
+            TripReason::MemoryAndLatency => {
+                self.write_memory(f)?;
+                f.write_str("; ")?;
+                self.write_latency(f)
+            }
+            reason if is_of_memory(reason) => self.write_memory(f),
+            _ => self.write_latency(f),
+        }
+    }
+}
+
+/// `MemoryForecast` exists only with a feature of the core.
+fn is_of_memory(reason: TripReason) -> bool {
+    reason.as_str().starts_with("memory")
+}
+
+/// A number with at most two decimals.
+struct Rounded(f64);
+
+impl fmt::Display for Rounded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", (self.0 * 100.0).round() / 100.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explanation(reason: TripReason) -> TripExplanation {
+        TripExplanation {
+            reason,
+            is_drill: false,
+            calls: 100,
+            slow: 12,
+            failed: 55,
+            hanging: 11,
+            percentile: 0.95,
+            percentile_latency: Some(Latency::from_millis(20)),
+            latency_threshold: Latency::from_millis(300),
+            failure_rate_threshold: Some(0.5),
+            memory: Some(MemorySample { used: 8_765, limit: Some(10_000) }),
+            memory_threshold: 0.85,
+        }
+    }
+
+    #[test]
+    fn each_rule_shows_the_evidence_it_is_about() {
+        let shown = |reason| explanation(reason).to_string();
+        let calls = "12 slow, 55 failed of 100 calls, 11 hanging";
+        assert_eq!(shown(TripReason::Latency), format!("latency: {calls}; p95 20 ms, threshold 300 ms"));
+        assert_eq!(shown(TripReason::ProbeSlow), format!("probe slow: {calls}; p95 20 ms, threshold 300 ms"));
+        assert_eq!(shown(TripReason::Failures), format!("failures: {calls}; 55 % failed, threshold 50 %"));
+        assert_eq!(shown(TripReason::Memory), "memory: 87.65 % in use, threshold 85 %");
+        assert_eq!(
+            shown(TripReason::MemoryAndLatency),
+            format!("memory and latency: 87.65 % in use, threshold 85 %; {calls}; p95 20 ms, threshold 300 ms")
+        );
+    }
+
+    #[test]
+    fn a_drill_shows_no_figures_that_look_real() {
+        for reason in TripReason::ALL {
+            let drill = TripExplanation { is_drill: true, ..explanation(reason) }.to_string();
+            assert!(drill.starts_with("drill: ") && !drill.contains(|c: char| c.is_ascii_digit()), "{drill}");
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_is_left_out() {
+        let empty = TripExplanation {
+            calls: 0,
+            slow: 0,
+            failed: 0,
+            percentile_latency: None,
+            memory: None,
+            failure_rate_threshold: None,
+            ..explanation(TripReason::Failures)
+        };
+        assert_eq!(empty.to_string(), "failures: 0 slow, 0 failed of 0 calls, 11 hanging");
+        let memory = TripExplanation { reason: TripReason::Memory, ..empty };
+        assert_eq!(memory.to_string(), "memory: usage unknown, threshold 85 %");
+    }
+}
