@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use alert_service::{AlertService, eventually, patient};
 use tripline_backends::alerts::{Alerting, staging_policy};
-use tripline_backends::config::{Config, Priority};
+use tripline_backends::config::{BreakerConfig, Priority};
 use tripline_runtime::core::{Latency, Outcome, Policy, StateKind};
 use tripline_runtime::{
     Background, Breaker, DeliveryStats, Stage, SupervisedBreaker, SystemClock, Triggers, supervise,
@@ -26,7 +26,7 @@ struct Paged {
 }
 
 impl Paged {
-    fn new(config: &Config) -> Self {
+    fn new(config: &BreakerConfig) -> Self {
         let clock = Arc::new(SystemClock::new());
         let mut policy = Policy::default();
         policy.latency_threshold = Latency::from_millis(1);
@@ -44,8 +44,8 @@ impl Paged {
     }
 }
 
-fn config(service: &AlertService) -> Config {
-    let mut config = Config::default();
+fn config(service: &AlertService) -> BreakerConfig {
+    let mut config = BreakerConfig::default();
     config.opsgenie = alert_service::config(&service.url());
     config
 }
@@ -125,13 +125,13 @@ fn what_is_changed_counts_for_the_incident_that_is_on() {
 
 #[test]
 fn every_key_of_staging_means_what_it_says() {
-    let mut config = Config::default().opsgenie;
+    let mut config = BreakerConfig::default().opsgenie;
     assert_eq!(staging_policy(&config), tripline_runtime::EscalationPolicy::default());
     (config.time_before_send_alert, config.alert_cooldown_seconds) = (7, 8);
     let policy = staging_policy(&config);
     assert_eq!((policy.escalate_after, policy.cooldown), (Duration::from_secs(7), Duration::from_secs(8)));
     let triggers = |change: fn(&mut tripline_backends::config::OpsGenie)| {
-        let mut config = Config::default().opsgenie;
+        let mut config = BreakerConfig::default().opsgenie;
         change(&mut config);
         staging_policy(&config).triggers
     };

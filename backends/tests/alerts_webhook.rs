@@ -10,7 +10,7 @@ use alert_service::{AlertService, Fault, Reply, Server, Tls, alert, config, deli
 use serde_json::json;
 use tripline_backends::alerts::webhook::WebhookSink;
 use tripline_backends::alerts::{PageRules, SharedRules, Staged, sinks};
-use tripline_backends::config::{Config, Secret, Webhook};
+use tripline_backends::config::{BreakerConfig, Secret, Webhook};
 use tripline_runtime::core::IncidentEnd;
 use tripline_runtime::{DeliveryError, DeliveryStatus, Stage};
 
@@ -130,10 +130,10 @@ fn the_address_is_shown_nowhere() {
 
 #[test]
 fn a_configuration_gives_the_sinks_that_can_ever_be_used_and_changes_them_all() {
-    let names = |config: &Config| -> Vec<String> {
+    let names = |config: &BreakerConfig| -> Vec<String> {
         sinks(config, &patient()).sinks.iter().map(|sink| sink.name().to_owned()).collect()
     };
-    let mut whole = Config::default();
+    let mut whole = BreakerConfig::default();
     assert_eq!(names(&whole), ["log"]);
     let (service, receiver) = (AlertService::opsgenie(), receiver());
     whole.opsgenie = config(&service.url());

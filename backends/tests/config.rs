@@ -32,13 +32,13 @@ fn an_empty_file_means_the_defaults() {
 fn the_originals_example_file_is_read_without_problems_and_warnings() {
     let config = config(ORIGINAL);
     assert_eq!(warnings(ORIGINAL), [""; 0]);
-    assert_eq!(config.policy.memory_threshold.get(), 0.8);
-    assert_eq!(config.policy.latency_threshold.as_millis(), 1_500);
-    assert_eq!(config.policy.latency_window_size.get(), 64);
-    assert_eq!(config.policy.percentile.get(), 0.95);
-    assert_eq!(config.policy.wait_time, Duration::from_secs(10));
-    assert!(config.policy.trend_analysis);
-    let opsgenie = config.opsgenie;
+    assert_eq!(config.breaker.policy.memory_threshold.get(), 0.8);
+    assert_eq!(config.breaker.policy.latency_threshold.as_millis(), 1_500);
+    assert_eq!(config.breaker.policy.latency_window_size.get(), 64);
+    assert_eq!(config.breaker.policy.percentile.get(), 0.95);
+    assert_eq!(config.breaker.policy.wait_time, Duration::from_secs(10));
+    assert!(config.breaker.policy.trend_analysis);
+    let opsgenie = config.breaker.opsgenie;
     assert!(opsgenie.enabled && opsgenie.trigger_on_breaker_reset);
     assert_eq!((opsgenie.priority, opsgenie.escalated_alert_priority), (Priority::P2, Priority::P1));
     assert_eq!((opsgenie.alert_cooldown_seconds, opsgenie.time_before_send_alert), (300, 60));
@@ -53,10 +53,10 @@ fn the_originals_tables_of_contacts_and_attributes_are_read() {
         "[opsgenie.contact_details]\nprimary_contact = \"a\"\nadditional_emails = [\"b\", \"c\"]\n\
          [opsgenie.api_custom_attributes]\ntier = \"gold\"\n\"cost center\" = \"7\"\n[opsgenie]\nhost_override = \"h\"\n",
     );
-    assert_eq!(config.opsgenie.contact_details.primary_contact, "a");
-    assert_eq!(config.opsgenie.contact_details.additional_emails, ["b", "c"]);
-    assert_eq!(config.opsgenie.api_custom_attributes["cost center"], "7");
-    assert_eq!(config.opsgenie.host(), "h");
+    assert_eq!(config.breaker.opsgenie.contact_details.primary_contact, "a");
+    assert_eq!(config.breaker.opsgenie.contact_details.additional_emails, ["b", "c"]);
+    assert_eq!(config.breaker.opsgenie.api_custom_attributes["cost center"], "7");
+    assert_eq!(config.breaker.opsgenie.host(), "h");
     assert_eq!(
         problems("[opsgenie.api_custom_attributes]\na = \"x\"\n\nb = 5\n"),
         [
@@ -72,13 +72,13 @@ fn numbers_keep_their_meaning_across_units() {
         "latency_threshold = 1.5\npercentile = 95\nlatency_max_age = 2.5\nmemory_threshold = 80.5\n\
          memory_hysteresis = 7\nsample_interval_ms = 250\nopsgenie.alert_cooldown_seconds = 0",
     );
-    assert_eq!(config.policy.latency_threshold.as_micros(), 1_500);
-    assert_eq!(config.policy.percentile.get(), 0.95);
-    assert_eq!(config.policy.latency_max_age, Duration::from_millis(2_500));
-    assert_eq!(config.policy.memory_threshold.get(), 0.805);
-    assert_eq!(config.policy.memory_hysteresis.get(), 0.07);
-    assert_eq!(config.policy.sample_interval, Duration::from_millis(250));
-    assert_eq!(config.opsgenie.alert_cooldown_seconds, 0);
+    assert_eq!(config.breaker.policy.latency_threshold.as_micros(), 1_500);
+    assert_eq!(config.breaker.policy.percentile.get(), 0.95);
+    assert_eq!(config.breaker.policy.latency_max_age, Duration::from_millis(2_500));
+    assert_eq!(config.breaker.policy.memory_threshold.get(), 0.805);
+    assert_eq!(config.breaker.policy.memory_hysteresis.get(), 0.07);
+    assert_eq!(config.breaker.policy.sample_interval, Duration::from_millis(250));
+    assert_eq!(config.breaker.opsgenie.alert_cooldown_seconds, 0);
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn the_recommended_text_promises_nothing_that_is_not_there() {
 fn secrets_are_never_shown() {
     let text = "[opsgenie]\napi_key = \"hush-1\"\n[webhook]\nurl = \"https://h/hush-2\"\n";
     let (config, warnings) = parse(text, "f").unwrap();
-    assert_eq!(config.opsgenie.api_key.as_ref().unwrap().expose(), "hush-1");
+    assert_eq!(config.breaker.opsgenie.api_key.as_ref().unwrap().expose(), "hush-1");
     assert!(!format!("{config:?} {config:#?} {warnings:?}").contains("hush"));
     for bad in [
         "opsgenie.api_key = \"hush hush\"",
@@ -295,9 +295,9 @@ fn the_recommended_configuration_is_valid_and_has_every_key() {
     let (config, warnings) = parse(&text, "breakers.toml").unwrap();
     assert_eq!(warnings, []);
     let mut expected = Config::default();
-    expected.policy.trip_confidence = tripline_runtime::core::Confidence::new(0.95).unwrap();
-    expected.policy.minimum_samples = Some(5);
-    expected.policy.max_wait_time = Duration::from_secs(60);
+    expected.breaker.policy.trip_confidence = tripline_runtime::core::Confidence::new(0.95).unwrap();
+    expected.breaker.policy.minimum_samples = Some(5);
+    expected.breaker.policy.max_wait_time = Duration::from_secs(60);
     assert_eq!(config, expected);
     assert_eq!(config.log.level, LogLevel::Info);
 

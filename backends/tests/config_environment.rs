@@ -24,7 +24,7 @@ fn four_variables_win_over_the_file() {
         ("Environment", "env"),
     ];
     for text in ["", FILE] {
-        let opsgenie = apply(text, &variables).0.opsgenie;
+        let opsgenie = apply(text, &variables).0.breaker.opsgenie;
         assert_eq!(opsgenie.api_key.as_ref().unwrap().expose(), "env");
         assert_eq!(opsgenie.region, Region::Eu);
         assert_eq!(opsgenie.base_url(), "http://127.0.0.1:9");
@@ -45,16 +45,16 @@ fn fallbacks_count_only_where_the_file_leaves_the_field_empty_and_in_order() {
         for first in 0..group.len() {
             let variables: Vec<(&str, &str)> = group[first..].iter().map(|name| (*name, *name)).collect();
             let field = |config: Config| {
-                let o = config.opsgenie;
+                let o = config.breaker.opsgenie;
                 [&o.team, &o.environment, o.service_id(), o.host(), o.business()][i].to_owned()
             };
             assert_eq!(field(apply("", &variables).0), group[first]);
             assert_eq!(field(apply(FILE, &variables).0), "file");
         }
     }
-    assert_eq!(apply("", &[]).0.opsgenie.business(), "internal");
+    assert_eq!(apply("", &[]).0.breaker.opsgenie.business(), "internal");
     let both = [("Environment", "a"), ("DEPLOYMENT_ENV", "b")];
-    assert_eq!(apply("", &both).0.opsgenie.environment, "a");
+    assert_eq!(apply("", &both).0.breaker.opsgenie.environment, "a");
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn an_empty_variable_counts_as_not_set() {
         ("HOST", "second"),
     ];
     assert_eq!(apply(FILE, &variables).0, parse(FILE, "f").unwrap().0);
-    assert_eq!(apply("", &variables).0.opsgenie.host(), "second");
+    assert_eq!(apply("", &variables).0.breaker.opsgenie.host(), "second");
 }
 
 #[test]

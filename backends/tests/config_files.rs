@@ -51,7 +51,7 @@ fn what_cannot_be_read_says_why() {
 fn a_windows_file_is_read_as_any_other() {
     let text = "\u{feff}wait_time = 20\r\nwait_tme = 1\r\n";
     let (config, warnings) = parse(text, "f").unwrap();
-    assert_eq!(config.policy.wait_time.as_secs(), 20);
+    assert_eq!(config.breaker.policy.wait_time.as_secs(), 20);
     assert_eq!(warnings[0].line, Some(2));
 }
 
@@ -133,8 +133,8 @@ proptest! {
         let lines = text.lines().count().max(1);
         match parse(&text, "f") {
             Ok((config, _)) => {
-                prop_assert!(config.policy.max_wait_time >= config.policy.wait_time);
-                prop_assert!(config.policy.latency_window_size.get() <= 1_024);
+                prop_assert!(config.breaker.policy.max_wait_time >= config.breaker.policy.wait_time);
+                prop_assert!(config.breaker.policy.latency_window_size.get() <= 1_024);
             }
             Err(errors) => {
                 prop_assert!(!errors.problems().is_empty());

@@ -299,11 +299,11 @@ fn every_flag_sets_its_own_field() {
     for case in CASES.iter().filter(|case| case.key.starts_with("opsgenie.") && case.allowed == FLAG.2) {
         let name = case.key.trim_start_matches("opsgenie.");
         for flag in ["true", "false"] {
-            let opsgenie = parse(&format!("{} = {flag}", case.key), "f").unwrap().0.opsgenie;
+            let opsgenie = parse(&format!("{} = {flag}", case.key), "f").unwrap().0.breaker.opsgenie;
             assert!(format!("{opsgenie:?}").contains(&format!(" {name}: {flag},")), "{name}");
         }
     }
-    assert!(parse("webhook = { enabled = true, url = \"https://h\" }", "f").unwrap().0.webhook.enabled);
+    assert!(parse("webhook = { enabled = true, url = \"https://h\" }", "f").unwrap().0.breaker.webhook.enabled);
 }
 
 #[test]
@@ -320,9 +320,9 @@ fn every_key_at_the_top_sets_its_own_field() {
     )
     .unwrap()
     .0;
-    assert_eq!((config.name.as_str(), config.memory_source.as_str()), ("n", "mock"));
+    assert_eq!((config.breaker.name.as_str(), config.breaker.memory_source.as_str()), ("n", "mock"));
     assert_eq!(config.state_dir.as_deref(), Some(Path::new("s")));
-    assert!(!config.stall_detection);
+    assert!(!config.breaker.stall_detection);
     let mut expected = Policy::default();
     expected.enabled = false;
     expected.latency_threshold = Latency::from_millis(1);
@@ -345,5 +345,5 @@ fn every_key_at_the_top_sets_its_own_field() {
     expected.memory_horizon = Duration::from_millis(13_500);
     expected.memory_horizon_trips = true;
     expected.sample_interval = Duration::from_millis(11);
-    assert_eq!(config.policy, expected);
+    assert_eq!(config.breaker.policy, expected);
 }

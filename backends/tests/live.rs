@@ -32,7 +32,7 @@ struct Subject {
 fn start(path: &Path) -> (Breaker, LiveConfig) {
     let opened = LoadedConfig::file(path, Box::new(|_| None)).unwrap();
     let clock = Arc::new(ManualClock::default());
-    let breaker = Breaker::builder(clock).policy(opened.config().policy.clone()).build().unwrap();
+    let breaker = Breaker::builder(clock).policy(opened.config().breaker.policy.clone()).build().unwrap();
     let live = opened.start(vec![Box::new(breaker.clone())]).unwrap();
     (breaker, live)
 }
@@ -175,9 +175,11 @@ fn two_processes_that_change_the_same_file_lose_nothing() {
     });
     let text = first.text();
     let (config, _) = load(&first.path).unwrap();
-    assert_eq!(config.policy.latency_threshold.as_millis(), CHANGES, "{text}");
-    assert_eq!(config.policy.wait_time, Duration::from_secs(CHANGES.into()), "{text}");
-    eventually("both know both", || [&first.live, &second].iter().all(|live| live.config().policy == config.policy));
+    assert_eq!(config.breaker.policy.latency_threshold.as_millis(), CHANGES, "{text}");
+    assert_eq!(config.breaker.policy.wait_time, Duration::from_secs(CHANGES.into()), "{text}");
+    eventually("both know both", || {
+        [&first.live, &second].iter().all(|live| live.config().breaker.policy == config.breaker.policy)
+    });
 }
 
 #[test]
@@ -196,7 +198,7 @@ fn an_editor_that_replaces_the_file_meanwhile_loses_nothing() {
                 // What the editor wrote last is never taken back by a change of another key.
                 eventually("the file is whole", || load(&subject.path).is_ok());
                 let (config, _) = load(&subject.path).unwrap();
-                assert_eq!(config.policy.wait_time, Duration::from_secs(seconds), "{}", subject.text());
+                assert_eq!(config.breaker.policy.wait_time, Duration::from_secs(seconds), "{}", subject.text());
             }
             seconds
         });
@@ -212,8 +214,8 @@ fn an_editor_that_replaces_the_file_meanwhile_loses_nothing() {
     });
     assert!(subject.set("latency_threshold", 7.0).unwrap().saved);
     let (config, _) = load(&subject.path).unwrap();
-    assert_eq!(config.policy.wait_time, Duration::from_secs(last));
-    assert_eq!(config.policy.latency_threshold.as_millis(), 7);
+    assert_eq!(config.breaker.policy.wait_time, Duration::from_secs(last));
+    assert_eq!(config.breaker.policy.latency_threshold.as_millis(), 7);
     assert_eq!(subject.litter(), [""; 0]);
 }
 
@@ -276,7 +278,7 @@ fn a_file_that_is_gone_or_never_was_is_not_made() {
     let live = LoadedConfig::text("", "none", Box::new(|_| None)).unwrap().start(Vec::new()).unwrap();
     let applied = block_on(live.change(Change::set("wait_time", 900.0).unwrap(), "a test")).unwrap();
     assert_eq!((applied.saved, applied.reason.as_deref()), (false, Some("there is no configuration file")));
-    assert_eq!(live.config().policy.max_wait_time, Duration::from_secs(900));
+    assert_eq!(live.config().breaker.policy.max_wait_time, Duration::from_secs(900));
 }
 
 #[test]
@@ -292,8 +294,8 @@ fn a_secret_of_the_environment_is_never_written() {
     let live = LoadedConfig::file(&path, Box::new(environment)).unwrap().start(Vec::new()).unwrap();
     let change = Change::set("opsgenie.enabled", true).unwrap();
     assert!(block_on(live.change(change, "a test")).unwrap().saved);
-    assert_eq!(live.config().opsgenie.api_key.as_ref().unwrap().expose(), "key-of-the-environment");
-    assert_eq!(live.config().opsgenie.team, "team-of-the-environment");
+    assert_eq!(live.config().breaker.opsgenie.api_key.as_ref().unwrap().expose(), "key-of-the-environment");
+    assert_eq!(live.config().breaker.opsgenie.team, "team-of-the-environment");
     assert_eq!(fs::read_to_string(&path).unwrap(), "[opsgenie]\nteam = \"\"\nenabled = true\n");
 }
 
@@ -376,7 +378,8 @@ fn an_applier_that_panics_keeps_nobody_from_the_next_change() {
     let seen = Arc::new(AtomicBool::new(false));
     let noted = seen.clone();
     let panics = |_: &Config, _: &Config| panic!("on purpose");
-    let watcher = move |old: &Config, new: &Config| noted.store(old.policy != new.policy, Ordering::SeqCst);
+    let watcher =
+        move |old: &Config, new: &Config| noted.store(old.breaker.policy != new.breaker.policy, Ordering::SeqCst);
     let opened = LoadedConfig::text("", "none", Box::new(|_| None)).unwrap();
     let live = opened.start(vec![Box::new(panics), Box::new(watcher)]).unwrap();
     for seconds in [3.0, 4.0] {

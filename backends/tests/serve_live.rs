@@ -65,7 +65,7 @@ fn killed_during_saves_the_file_is_always_whole_and_holds_what_was_answered() {
         server.ended();
         let written = fs::read_to_string(&path).unwrap();
         let (config, _) = load(&path).unwrap_or_else(|errors| panic!("{errors}\n{written}"));
-        let found = config.policy.latency_threshold.as_millis();
+        let found = config.breaker.policy.latency_threshold.as_millis();
         let expected = answered.load(Ordering::SeqCst)..=sent.load(Ordering::SeqCst);
         assert!(expected.contains(&found), "{found} is not in {expected:?}");
         assert_eq!(written, text(found));
@@ -128,8 +128,8 @@ fn under_load_no_change_is_lost_and_nothing_but_the_breaker_refuses() {
         assert_eq!(server.get(path).json()[read], least + 29, "{path}");
     }
     let (config, _) = load(&path).unwrap();
-    assert_eq!(config.policy.latency_threshold.as_millis(), 1_029);
-    assert_eq!(config.policy.latency_window_size.get(), 129);
+    assert_eq!(config.breaker.policy.latency_threshold.as_millis(), 1_029);
+    assert_eq!(config.breaker.policy.latency_window_size.get(), 129);
     server.signal("TERM");
     assert!(server.ended().success());
 }

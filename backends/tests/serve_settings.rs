@@ -59,9 +59,9 @@ fn every_setting_is_in_force_when_it_is_answered_and_stands_in_the_file() {
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.starts_with("# of the user\n"), "{text}");
     let (config, _) = load(&path).unwrap();
-    assert_eq!(config.policy.latency_threshold.as_millis(), 300, "{text}");
-    assert_eq!(config.policy.wait_time.as_secs_f64().to_string(), "12.5", "{text}");
-    assert_eq!(config.policy.percentile.get().to_string(), "0.999", "{text}");
+    assert_eq!(config.breaker.policy.latency_threshold.as_millis(), 300, "{text}");
+    assert_eq!(config.breaker.policy.wait_time.as_secs_f64().to_string(), "12.5", "{text}");
+    assert_eq!(config.breaker.policy.percentile.get().to_string(), "0.999", "{text}");
     let status = server.status();
     for (field, value) in [
         ("memory_threshold_percent", json!(90)),

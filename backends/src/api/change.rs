@@ -42,7 +42,7 @@ impl ApiState {
         }
         let breaker = self.breaker()?;
         let mut config = self.detached().lock().unwrap_or_else(PoisonError::into_inner).clone();
-        config.policy = breaker.read(|core| core.policy().clone());
+        config.breaker.policy = breaker.read(|core| core.policy().clone());
         Ok(Arc::new(config))
     }
 

@@ -18,7 +18,7 @@ pub(super) fn connect(
 ) -> Result<SupervisedBreaker, CliError> {
     let watch = alerting.connect(watch);
     let Some(root) = &config.state_dir else { return Ok(watch) };
-    let opened = StateDir::open(root, &config.name).map_err(CliError::new)?;
+    let opened = StateDir::open(root, &config.breaker.name).map_err(CliError::new)?;
     tracing::info!(state_dir = %root.display(), "incidents and alerts survive a restart");
     Ok(opened.connect(watch))
 }

@@ -49,9 +49,9 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), CliError> {
 
     let clock = Arc::new(SystemClock::new());
     let mut builder = Breaker::builder(clock.clone())
-        .name(config.name.clone())
-        .policy(config.policy.clone())
-        .stall_detection(config.stall_detection)
+        .name(config.breaker.name.clone())
+        .policy(config.breaker.policy.clone())
+        .stall_detection(config.breaker.stall_detection)
         .latency_histogram(true)
         .seed(u64::from(std::process::id()));
     if let Some(path) = &file {
@@ -62,8 +62,8 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), CliError> {
     registry.add(breaker.clone()).map_err(CliError::new)?;
     let starting = |error| CliError::during("starting a thread", error);
 
-    let memory = Memory::open(config.memory_source)?;
-    let alerting = Alerting::new(&config, &HyperClient::default());
+    let memory = Memory::open(config.breaker.memory_source)?;
+    let alerting = Alerting::new(&config.breaker, &HyperClient::default());
     let timeline = EventLog::default();
     let watch = SupervisedBreaker::new(breaker.clone()).memory(memory.source.clone()).sink(Arc::new(timeline.clone()));
     let watch = alerts::connect(&alerting, &config, watch)?;
@@ -72,7 +72,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), CliError> {
     let deliveries = dispatcher.stats();
     let background = Background::spawn(supervisor, dispatcher, stop).map_err(starting)?;
     let applied = alerting.clone();
-    let retune = move |old: &Config, new: &Config| applied.apply(old, new);
+    let retune = move |old: &Config, new: &Config| applied.apply(&old.breaker, &new.breaker);
     let live = opened.start(vec![Box::new(breaker.clone()), Box::new(retune)]).map_err(starting)?;
 
     let resident = ResidentMemory::new();

@@ -22,8 +22,8 @@ impl<F: FnMut(&Config, &Config) + Send> Applier for F {
 /// configuration changes it.
 impl Applier for Breaker {
     fn apply(&mut self, old: &Config, new: &Config) {
-        let mut policy = new.policy.clone();
-        if old.policy.enabled == new.policy.enabled {
+        let mut policy = new.breaker.policy.clone();
+        if old.breaker.policy.enabled == new.breaker.policy.enabled {
             policy.enabled = self.enabled();
         }
         if let Err(error) = self.set_policy(&policy) {

@@ -36,7 +36,7 @@ struct StagedAlerts {
     responses((status = 200, description = "The alerts.", body = StagedAlerts), ReadErrors))]
 async fn staged_alerts(State(api): State<ApiState>) -> Answer<StagedAlerts> {
     let config = api.config()?;
-    let opsgenie = &config.opsgenie;
+    let opsgenie = &config.breaker.opsgenie;
     let pending_alerts = api.alerts_view().map(AlertsView::pending).unwrap_or_default();
     Ok(ApiJson(StagedAlerts {
         enabled: opsgenie.time_before_send_alert > 0,

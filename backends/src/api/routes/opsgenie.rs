@@ -39,7 +39,7 @@ async fn change<T>(
     read: impl Fn(&OpsGenie) -> T,
 ) -> Answer<Changed<T>> {
     let applied = api.change(change.map_err(refused(field))?, who).await?;
-    Ok(ApiJson(Changed::new(read(&api.config()?.opsgenie), applied)))
+    Ok(ApiJson(Changed::new(read(&api.config()?.breaker.opsgenie), applied)))
 }
 
 /// How alerts are sent to `OpsGenie` or its successor, and what still lacks.
@@ -47,7 +47,7 @@ async fn change<T>(
     responses((status = 200, description = "The configuration.", body = OpsGenieStatus), ReadErrors))]
 async fn opsgenie_status(State(api): State<ApiState>) -> Answer<OpsGenieStatus> {
     let initialized = api.alerts_view().is_some_and(AlertsView::initialized);
-    Ok(ApiJson(status_of(&api.config()?.opsgenie, initialized)))
+    Ok(ApiJson(status_of(&api.config()?.breaker.opsgenie, initialized)))
 }
 
 /// Whether alerts are sent.

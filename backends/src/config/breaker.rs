@@ -1,0 +1,51 @@
+//! The settings of one breaker.
+
+use tripline_runtime::BreakerName;
+use tripline_runtime::core::Policy;
+
+use super::opsgenie::OpsGenie;
+use super::secret::Secret;
+use crate::memory::MemorySourceKind;
+
+/// The settings of one named breaker, with every default filled in. What concerns the process as a whole is in
+/// [`Config`](super::Config).
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct BreakerConfig {
+    /// Name of the breaker. Default: `default`.
+    pub name: BreakerName,
+    /// The policy that the breaker decides by.
+    pub policy: Policy,
+    /// Where memory is measured. Default: auto.
+    pub memory_source: MemorySourceKind,
+    /// Whether calls in flight are watched. Default: true.
+    pub stall_detection: bool,
+    /// Alerts as JSON to any address.
+    pub webhook: Webhook,
+    /// Alerts to `OpsGenie` or its successor, and the stages of every alert.
+    pub opsgenie: OpsGenie,
+}
+
+impl Default for BreakerConfig {
+    fn default() -> Self {
+        Self {
+            name: BreakerName::default(),
+            policy: Policy::default(),
+            memory_source: MemorySourceKind::Auto,
+            stall_detection: true,
+            webhook: Webhook::default(),
+            opsgenie: OpsGenie::default(),
+        }
+    }
+}
+
+/// Alerts as JSON to any address, `[webhook]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Webhook {
+    /// Default: false. A file that sets it must set `url`.
+    pub enabled: bool,
+    /// A valid http or https address. A [`Secret`], because the address of many such services is all that protects
+    /// them.
+    pub url: Option<Secret>,
+}
