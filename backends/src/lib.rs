@@ -4,6 +4,10 @@
 pub mod alerts;
 #[cfg(feature = "api")]
 pub mod api;
+#[cfg(feature = "app")]
+pub mod app;
+#[cfg(feature = "api")]
+pub mod circuit;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "config")]
@@ -24,5 +28,7 @@ pub mod replay;
 pub mod state_dir;
 #[cfg(any(feature = "config", feature = "replay"))]
 mod suggest;
+#[cfg(feature = "api")]
+mod text;
 #[cfg(feature = "tower")]
 pub mod tower;

@@ -171,9 +171,9 @@ fn a_table_must_be_a_table_and_breakers_are_reserved() {
 
 #[test]
 fn the_longest_wait_follows_the_wait_unless_it_is_set() {
-    assert_eq!(config("wait_time = 20").policy.max_wait_time, Duration::from_secs(300));
-    assert_eq!(config("wait_time = 1000").policy.max_wait_time, Duration::from_secs(1_000));
-    assert_eq!(config("wait_time = 20\nmax_wait_time = 20").policy.max_wait_time, Duration::from_secs(20));
+    assert_eq!(config("wait_time = 20").breaker.policy.max_wait_time, Duration::from_secs(300));
+    assert_eq!(config("wait_time = 1000").breaker.policy.max_wait_time, Duration::from_secs(1_000));
+    assert_eq!(config("wait_time = 20\nmax_wait_time = 20").breaker.policy.max_wait_time, Duration::from_secs(20));
     assert_eq!(
         problems("wait_time = 20\nmax_wait_time = 19.5"),
         ["breakers.toml:2: max_wait_time = 19.5: allowed: 20 (wait_time) to 86400 (seconds)"]
@@ -188,7 +188,7 @@ fn a_webhook_needs_an_address() {
         ["breakers.toml:2: webhook.enabled = true: needs webhook.url, which is not set"]
     );
     assert_eq!(problems("[webhook]\nenabled = true\nurl = \"nowhere\"").len(), 1);
-    let webhook = config("[webhook]\nenabled = true\nurl = \"https://h/secret\"").webhook;
+    let webhook = config("[webhook]\nenabled = true\nurl = \"https://h/secret\"").breaker.webhook;
     assert_eq!(webhook.url.unwrap().expose(), "https://h/secret");
 }
 

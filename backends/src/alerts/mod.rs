@@ -32,6 +32,8 @@ pub mod opsgenie;
 #[cfg(all(feature = "opsgenie", feature = "webhook"))]
 mod sinks;
 mod staged;
+#[cfg(feature = "api")]
+pub mod view;
 #[cfg(feature = "webhook")]
 pub mod webhook;
 #[cfg(any(feature = "opsgenie", feature = "webhook"))]

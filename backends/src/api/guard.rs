@@ -10,12 +10,19 @@ use http::uri::Authority;
 use http::{HeaderMap, Method, StatusCode, Uri};
 
 use super::error::ApiError;
-use super::state::ApiState;
+
+/// The address that the server listens on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ListenAddr(pub(super) SocketAddr);
 
 /// Lets through what only reads, and what does not come from a foreign page.
-pub(super) async fn refuse_foreign(State(state): State<ApiState>, request: Request, next: Next) -> Response {
+pub(super) async fn refuse_foreign(
+    State(ListenAddr(listen)): State<ListenAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    let checked = if reads { Ok(()) } else { check(request.uri(), request.headers(), state.listen()) };
+    let checked = if reads { Ok(()) } else { check(request.uri(), request.headers(), listen) };
     match checked {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),

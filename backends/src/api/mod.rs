@@ -29,7 +29,6 @@
 //! Units: milliseconds are whole and rounded down (percentiles may have a fraction), `_mb` is MiB, whole and rounded down,
 //! and percent run from 0 to 100. What is not known is null, never a reassuring number.
 
-mod alerts;
 // What utoipa's macros write names types by longer paths than they need.
 mod change;
 #[allow(unused_qualifications)]
@@ -46,6 +45,7 @@ mod units;
 // What utoipa's macros write names types by longer paths than they need.
 #[allow(unused_qualifications)]
 mod routes;
+mod scope;
 mod state;
 mod status;
 mod token;
@@ -55,15 +55,15 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use crate::alerts::view::{AlertsView, PendingAlert};
+pub use crate::circuit::EventLog;
 pub use crate::http_server::{BodyTooSlow, Served, ServerLimits, serve};
-pub use alerts::{AlertsView, PendingAlert};
 pub use error::ApiError;
-pub use events::EventLog;
 pub use input::{ClientAddr, FromPayload, ValidJson};
 pub use json::ApiJson;
 pub use openapi::PostErrors;
 pub use payload::Payload;
-pub use state::{ApiState, ConfigError, ResidentReader};
+pub use state::{ApiState, ResidentReader};
 pub use status::Status;
 pub use token::{Token, TokenTooShort};
 
@@ -76,11 +76,11 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 /// use std::sync::Arc;
 /// use tower::ServiceExt;
 /// use tripline_backends::api::{ApiState, router};
-/// use tripline_runtime::{Breaker, Registry, test_util::ManualClock};
+/// use tripline_backends::circuit::Circuit;
+/// use tripline_runtime::{Breaker, test_util::ManualClock};
 ///
-/// let registry = Registry::new();
-/// registry.add(Breaker::builder(Arc::new(ManualClock::default())).build()?)?;
-/// let api = router(ApiState::new(registry, ([127, 0, 0, 1], 8080).into()));
+/// let circuit = Circuit::new(Breaker::builder(Arc::new(ManualClock::default())).build()?);
+/// let api = router(ApiState::new(circuit, ([127, 0, 0, 1], 8080).into()));
 ///
 /// let request = http::Request::get("/breaker/enabled").body(axum::body::Body::empty())?;
 /// let response = futures_lite::future::block_on(api.oneshot(request))?;
@@ -105,11 +105,12 @@ pub fn router_with(state: ApiState, own: Router) -> Router {
 /// # Panics
 /// Where a route of `own` is one of the API's too, as [`Router::merge`] does.
 pub fn router_with_documented(state: ApiState, own: OpenApiRouter) -> Router {
+    state.start_recording();
     let documented = OpenApiRouter::with_openapi(openapi::outline())
         .merge(routes::all())
+        .merge(events::router())
         .with_state(state.clone())
         .merge(dashboard::router())
-        .merge(events::router(&state))
         .merge(own);
     openapi::with_document(documented, state.required_token().is_some())
         .fallback(routes::not_found)

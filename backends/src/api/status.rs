@@ -1,16 +1,15 @@
 //! Everything about a breaker at one moment.
 
-use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use serde_json::Number;
-use tripline_runtime::Breaker;
 use tripline_runtime::core::{Breaker as Core, Instant, Latency, MemorySample, MemoryState, State, Trend};
 use utoipa::ToSchema;
 
-use super::state::ApiState;
-use super::units::{mebibytes, millis, percent, rough_percent, tidy};
+use super::units::{mebibytes, millis};
+use crate::circuit::Circuit;
+use crate::text::{percent, rfc3339_checked, rough_percent, tidy};
 
 /// Everything about a breaker at one moment, as `/breaker/status` shows it. What is unknown is null.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -99,8 +98,9 @@ pub struct Status {
 }
 
 impl Status {
-    /// Looks at `breaker` now. O(window).
-    pub fn of(breaker: &Breaker, api: &ApiState) -> Self {
+    /// Reads the status of `circuit` now. `config_error` is why the configuration file is not in force. O(window).
+    pub fn of(circuit: &Circuit, config_error: Option<String>) -> Self {
+        let breaker = circuit.breaker();
         let clock = breaker.clock();
         let (now, wall) = (clock.now(), clock.system_time());
         let tracked = breaker.detects_stalls();
@@ -143,9 +143,9 @@ impl Status {
                 trend: trend.as_str(),
                 in_flight,
                 stalled: tracked.then(|| core.stalled()),
-                memory_source: api.memory_source_name().map(str::to_owned),
+                memory_source: circuit.memory().map(|source| source.name().to_owned()),
                 supervisor,
-                config_error: api.config_problem(),
+                config_error,
             }
         })
     }
@@ -171,16 +171,7 @@ fn share(part: Latency, whole: Latency) -> Option<Number> {
 
 /// The time of day `age` ago, with milliseconds; `None` outside the years 1970 to 9999.
 fn rfc3339(wall: SystemTime, age: Duration) -> Option<String> {
-    rfc3339_at(wall.checked_sub(age)?)
-}
-
-/// A time of day, with milliseconds; `None` outside the years 1970 to 9999.
-pub(super) fn rfc3339_at(at: SystemTime) -> Option<String> {
-    let mut text = String::new();
-    // Formatting an earlier time would panic.
-    let at = Some(at).filter(|at| *at >= SystemTime::UNIX_EPOCH)?;
-    write!(text, "{}", humantime::format_rfc3339_millis(at)).ok()?;
-    Some(text)
+    rfc3339_checked(wall.checked_sub(age)?)
 }
 
 #[cfg(test)]

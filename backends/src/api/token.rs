@@ -10,7 +10,6 @@ use http::{HeaderValue, Method, StatusCode};
 use subtle::ConstantTimeEq as _;
 
 use super::error::ApiError;
-use super::state::ApiState;
 
 /// A bearer token. Its `Debug` shows nothing of it, and comparing takes the same time wherever texts differ.
 #[derive(Clone)]
@@ -55,9 +54,13 @@ impl fmt::Display for TokenTooShort {
 
 impl std::error::Error for TokenTooShort {}
 
+/// The token that requests must have, if any.
+#[derive(Debug, Clone)]
+pub(super) struct RequiredToken(pub(super) Option<Token>);
+
 /// Lets through what carries the token, and what anybody may see.
-pub(super) async fn require_token(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    match state.required_token() {
+pub(super) async fn require_token(State(required): State<RequiredToken>, request: Request, next: Next) -> Response {
+    match &required.0 {
         Some(token) if !is_public(&request) && !carries(&request, token) => unauthorized(),
         _ => next.run(request).await,
     }

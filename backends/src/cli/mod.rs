@@ -1,6 +1,5 @@
 //! The command line: what each command of `tripline` does.
 
-mod alerts;
 mod check;
 mod ctl;
 // What utoipa's macros write names types by longer paths than they need.
@@ -10,7 +9,6 @@ mod init;
 mod replay;
 mod serve;
 mod suggest;
-mod token;
 
 use std::fmt::{self, Display};
 use std::io::{self, Write as _};

@@ -1,6 +1,6 @@
 //! `tripline serve`
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
@@ -10,15 +10,14 @@ use async_signal::{Signal, Signals};
 use smol::channel::bounded;
 use smol::future::or;
 use smol::stream::StreamExt as _;
-use tripline_runtime::{Background, Breaker, MemorySource, Registry, SupervisedBreaker, SystemClock, supervise};
+use tripline_runtime::{Clock, MemoryError, MemorySource};
 
 use super::demo::Demo;
-use super::{CliError, DEFAULT_CONFIG, ServeArgs, alerts, print_line, token};
-use crate::alerts::Alerting;
-use crate::api::{ApiState, EventLog, ServerLimits, router_with_documented, serve as serve_http};
+use super::{CliError, DEFAULT_CONFIG, ServeArgs, print_line};
+use crate::api::{ServerLimits, router_with_documented, serve as serve_http};
+use crate::app::{App, BoxFuture, Platform, SystemPlatform};
 use crate::config::{Config, LogFormat, LogLevel, recommended};
-use crate::http_client::HyperClient;
-use crate::memory::{self, MemorySourceKind, MockMemory, ResidentMemory};
+use crate::memory::{MemorySourceKind, MockMemory};
 use crate::reload::LoadedConfig;
 
 /// How long requests in flight may take after a signal: longer than usual requests do.
@@ -36,59 +35,45 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), CliError> {
         config.http.listen = listen;
     }
     start_log(&config);
-    let file = opened.path().map(Path::to_owned);
     for warning in opened.warnings() {
         tracing::warn!("{warning}");
     }
-    if let Some(path) = &file {
+    if let Some(path) = opened.path() {
         tracing::info!(file = %path.display(), "configuration read");
     } else {
         tracing::info!("no configuration file; the recommended configuration is used (see `tripline init`)");
     }
-    let token = token::of(&config.http)?;
+    let platform = ServePlatform { system: SystemPlatform::new(), mock: MockMemory::default() };
+    let listen = config.http.listen;
+    let app = App::builder(opened).platform(&platform).listen(listen).start().map_err(CliError::new)?;
+    let circuit = app.circuits().first().ok_or_else(|| CliError::new("the configuration has no breaker"))?;
+    let mock = (circuit.config().memory_source == MemorySourceKind::Mock).then(|| platform.mock.clone());
+    let router = router_with_documented(app.api(), Demo::new(circuit.breaker().clone(), mock).router());
+    smol::block_on(serve_until_signalled(listen, router, app))
+}
 
-    let clock = Arc::new(SystemClock::new());
-    let mut builder = Breaker::builder(clock.clone())
-        .name(config.breaker.name.clone())
-        .policy(config.breaker.policy.clone())
-        .stall_detection(config.breaker.stall_detection)
-        .latency_histogram(true)
-        .seed(u64::from(std::process::id()));
-    if let Some(path) = &file {
-        builder = builder.config_file(path);
+/// This machine, with a mock memory that the demo can set.
+struct ServePlatform {
+    system: SystemPlatform,
+    mock: MockMemory,
+}
+
+impl Platform for ServePlatform {
+    fn clock(&self) -> Arc<dyn Clock> {
+        self.system.clock()
     }
-    let breaker = builder.build().map_err(CliError::new)?;
-    let registry = Registry::new();
-    registry.add(breaker.clone()).map_err(CliError::new)?;
-    let starting = |error| CliError::during("starting a thread", error);
 
-    let memory = Memory::open(config.breaker.memory_source)?;
-    let alerting = Alerting::new(&config.breaker, &HyperClient::default());
-    let timeline = EventLog::default();
-    let watch = SupervisedBreaker::new(breaker.clone()).memory(memory.source.clone()).sink(Arc::new(timeline.clone()));
-    let watch = alerts::connect(&alerting, &config, watch)?;
-    alerts::start(&alerting, clock.clone());
-    let (supervisor, dispatcher, stop) = supervise(clock, [watch], u64::from(std::process::id()));
-    let deliveries = dispatcher.stats();
-    let background = Background::spawn(supervisor, dispatcher, stop).map_err(starting)?;
-    let applied = alerting.clone();
-    let retune = move |old: &Config, new: &Config| applied.apply(&old.breaker, &new.breaker);
-    let live = opened.start(vec![Box::new(breaker.clone()), Box::new(retune)]).map_err(starting)?;
+    fn spawn(&self, task: BoxFuture) {
+        self.system.spawn(task);
+    }
 
-    let resident = ResidentMemory::new();
-    let state = ApiState::new(registry, config.http.listen)
-        .live(live)
-        .alerts(Arc::new(alerting))
-        .deliveries(deliveries)
-        .record(timeline)
-        .memory_source(memory.source.name())
-        .resident_memory(Arc::new(move || resident.bytes()));
-    let state = match token {
-        Some(token) => state.token(token),
-        None => state,
-    };
-    let app = router_with_documented(state, Demo::new(breaker, memory.mock).router());
-    smol::block_on(serve_until_signalled(config.http.listen, app, background))
+    fn spawn_dedicated(&self, name: &str, task: BoxFuture) -> io::Result<()> {
+        self.system.spawn_dedicated(name, task)
+    }
+
+    fn memory(&self, kind: MemorySourceKind) -> Result<Arc<dyn MemorySource>, MemoryError> {
+        if kind == MemorySourceKind::Mock { Ok(Arc::new(self.mock.clone())) } else { self.system.memory(kind) }
+    }
 }
 
 /// The configuration that the user names, else `breakers.toml`, else the recommended one; the environment on top.
@@ -110,32 +95,14 @@ fn start_log(config: &Config) {
         LogLevel::Debug => tracing::Level::DEBUG,
         LogLevel::Trace => tracing::Level::TRACE,
     };
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).log_internal_errors(false);
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).log_internal_errors(false);
     match config.log.format {
         LogFormat::Text => log.with_ansi(false).init(),
         LogFormat::Json => log.json().init(),
     }
 }
 
-struct Memory {
-    source: Arc<dyn MemorySource>,
-    mock: Option<MockMemory>,
-}
-
-impl Memory {
-    fn open(kind: MemorySourceKind) -> Result<Self, CliError> {
-        if kind == MemorySourceKind::Mock {
-            let mock = MockMemory::default();
-            return Ok(Self { source: Arc::new(mock.clone()), mock: Some(mock) });
-        }
-        let source = memory::open(kind)
-            .map_err(|error| CliError::during(format!("memory_source = \"{}\"", kind.as_str()), error))?;
-        tracing::info!(source = source.name(), "memory is sampled");
-        Ok(Self { source, mock: None })
-    }
-}
-
-async fn serve_until_signalled(address: SocketAddr, app: axum::Router, background: Background) -> Result<(), CliError> {
+async fn serve_until_signalled(address: SocketAddr, router: axum::Router, app: App) -> Result<(), CliError> {
     let listener = listen(address)?;
     let local = listener.get_ref().local_addr().map_err(CliError::new)?;
     let mut signals = Signals::new([Signal::Term, Signal::Int]).map_err(|error| CliError::during("signals", error))?;
@@ -160,9 +127,8 @@ async fn serve_until_signalled(address: SocketAddr, app: axum::Router, backgroun
     let mut limits = ServerLimits::default();
     limits.drain_timeout = DRAIN;
     let served = async {
-        let served = serve_http(listener.into(), app, stopped, limits).await;
-        // It blocks, and a signal must be heard all the same.
-        let left = smol::unblock(move || background.stop(ALERT_DRAIN)).await.undelivered;
+        let served = serve_http(listener.into(), router, stopped, limits).await;
+        let left = app.stop(ALERT_DRAIN).await.undelivered;
         if left > 0 {
             tracing::warn!(left, "stopped with alerts that were not delivered");
         }

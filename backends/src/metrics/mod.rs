@@ -35,7 +35,7 @@ mod encoder;
 mod reading;
 
 use tripline_runtime::core::{Latency, MemoryState, StateKind, TripReason};
-use tripline_runtime::{DeliveryStats, Registry};
+use tripline_runtime::{Breaker, DeliveryStats};
 
 use encoder::Encoder;
 use reading::Reading;
@@ -43,12 +43,13 @@ use reading::Reading;
 /// The media type of [`render`]'s text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// All breakers of `registry`, sorted by name, in the Prometheus text format 0.0.4. `deliveries` are the counters of their
+/// All of `breakers`, sorted by name, in the Prometheus text format 0.0.4. `deliveries` are the counters of their
 /// dispatcher, `resident_bytes` is the process's own resident memory.
 ///
 /// It owns each breaker's core a few times, for microseconds, and takes the lock of its alerts.
-pub fn render(registry: &Registry, deliveries: Option<&DeliveryStats>, resident_bytes: Option<u64>) -> String {
-    let readings: Vec<Reading> = registry.all().iter().map(Reading::take).collect();
+pub fn render(breakers: &[Breaker], deliveries: Option<&DeliveryStats>, resident_bytes: Option<u64>) -> String {
+    let mut readings: Vec<Reading> = breakers.iter().map(Reading::take).collect();
+    readings.sort_by(|a, b| a.name.cmp(&b.name));
     let mut text = Encoder::default();
     states(&mut text, &readings);
     calls(&mut text, &readings);

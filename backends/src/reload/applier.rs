@@ -2,6 +2,8 @@
 
 use tripline_runtime::Breaker;
 
+#[cfg(feature = "api")]
+use crate::circuit::Circuit;
 use crate::config::Config;
 
 /// Brings a changed configuration into effect. It is called on the thread that owns the configuration, one change after
@@ -30,6 +32,14 @@ impl Applier for Breaker {
             // The keys allow no window that is too large.
             tracing::error!(breaker = self.name().as_str(), %error, "the changed settings could not be applied");
         }
+    }
+}
+
+/// Its policy and its alerts; see [`Circuit::apply`].
+#[cfg(feature = "api")]
+impl Applier for Circuit {
+    fn apply(&mut self, old: &Config, new: &Config) {
+        Self::apply(self, &old.breaker, &new.breaker);
     }
 }
 

@@ -14,16 +14,13 @@
 //! Nothing waits for a reader. One that takes nothing misses the figures in between, and [`serve`](super::serve) drops it
 //! after its `write_timeout`. The stream ends when that server drains.
 
-mod event_log;
-mod observer;
 mod publisher;
+mod publishers;
 mod settings;
 mod subscriber;
 
-use std::sync::Arc;
-
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -32,26 +29,27 @@ use utoipa_axum::routes;
 
 use super::error::ApiError;
 use super::openapi::ReadErrors;
-use super::state::ApiState;
-use publisher::{MAX_READERS, Publisher};
+use super::scope::{CircuitScope, LiveHandle};
+use crate::circuit::Circuits;
+use publisher::MAX_READERS;
 use subscriber::Subscriber;
 
-pub use event_log::EventLog;
+pub(super) use publishers::Publishers;
 
 /// The media type of an answer that does not end by itself.
 pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// The route. Recording begins with it where the state says so, else with the first reader.
-pub(super) fn router(api: &ApiState) -> OpenApiRouter {
-    let publisher = Arc::new(Publisher::new(api.clone()));
-    if api.is_recorded()
-        && let Ok(breaker) = api.breaker()
-    {
-        publisher.start(breaker);
-    }
-    OpenApiRouter::new().routes(routes!(events)).with_state(publisher)
+/// The route, for a router whose state gives [`Circuits`], [`LiveHandle`] and [`Publishers`].
+pub(super) fn router<S>() -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Circuits: FromRef<S>,
+    LiveHandle: FromRef<S>,
+    Publishers: FromRef<S>,
+{
+    OpenApiRouter::new().routes(routes!(events))
 }
 
 /// What happens to the breaker, as it happens: an answer that does not end.
@@ -61,8 +59,12 @@ pub(super) fn router(api: &ApiState) -> OpenApiRouter {
             body = String, content_type = "text/event-stream"),
         (status = 429, description = "There are too many readers.", body = ApiError),
         ReadErrors))]
-async fn events(State(publisher): State<Arc<Publisher>>, headers: HeaderMap) -> Result<Response, ApiError> {
-    publisher.start(publisher.breaker()?);
+async fn events(
+    scope: CircuitScope,
+    State(publishers): State<Publishers>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let publisher = publishers.of(scope.circuit(), scope.live());
     let Some(place) = publisher.enter() else { return Ok(too_many()) };
     let last_seen = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok());
     let body = Body::from_stream(Subscriber::new(publisher, place, last_seen).into_stream());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use serde::Serialize;
 use tripline_runtime::core::Latency;
 use utoipa::{IntoParams, ToSchema};
@@ -13,6 +13,7 @@ use super::Answer;
 use crate::api::error::ApiError;
 use crate::api::json::ApiJson;
 use crate::api::openapi::QueryErrors;
+use crate::api::scope::CircuitScope;
 use crate::api::state::ApiState;
 use crate::api::units::MAX_LATENCY_MS;
 
@@ -41,10 +42,10 @@ struct Above {
 #[utoipa::path(get, path = "/breaker/latencies-above-threshold", tag = "figures", params(Above),
     responses((status = 200, description = "The latencies.", body = Latencies), QueryErrors))]
 async fn latencies_above_threshold(
-    State(api): State<ApiState>,
+    scope: CircuitScope,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Answer<Latencies> {
-    let breaker = api.breaker()?;
+    let breaker = scope.breaker();
     let threshold = match query.get("threshold") {
         Some(text) => latency(text)?,
         None => breaker.read(|core| core.policy().latency_threshold),

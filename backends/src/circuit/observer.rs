@@ -1,7 +1,7 @@
-//! What happened between two looks at a breaker.
+//! Events from the difference between two observations of a breaker.
 //!
-//! A breaker hands out each event once, and they are the supervisor's. So the timeline compares what it sees with what it saw
-//! before: states with their generations, incidents, memory. States that came and went between two looks are counted.
+//! A breaker hands out each of its own events once, to the supervisor. So the event log compares what it observes with what it
+//! observed before: states with their generations, incidents, memory. States in between are counted.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use tripline_runtime::core::{
 };
 
 use super::event_log::{EventBody, EventLog};
-use crate::api::units::rough_percent;
+use crate::text::rough_percent;
 
-/// What was seen.
+/// One observation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct View {
     state: StateKind,
@@ -25,27 +25,27 @@ struct View {
     half_open_calls: u16,
 }
 
-/// Compares each look with the one before.
+/// Compares each observation with the one before.
 #[derive(Debug, Default)]
-pub(super) struct Observer {
+pub(crate) struct Observer {
     last: Option<View>,
 }
 
 impl Observer {
-    /// Looks at `breaker`, and tells the timeline what is new; whether anything is.
-    pub(super) fn look(&mut self, breaker: &Breaker, timeline: &EventLog) -> bool {
+    /// Observes `breaker` and appends what is new to `log`; returns whether anything is.
+    pub(crate) fn observe(&mut self, breaker: &Breaker, log: &EventLog) -> bool {
         let wall = breaker.clock().system_time();
         let (view, memory, latest) = breaker.read(|core| (View::of(core), core.memory_sample(), core.latest()));
-        let news = match self.last.replace(view) {
+        let new = match self.last.replace(view) {
             None => begin(view).into_iter().collect(),
             Some(last) => compare(last, view, memory),
         };
-        for happening in &news {
-            // A trip is seen a little after it; what else was told of it meanwhile must not come first.
-            let age = view.trip.filter(|_| happening.is_of_trip()).map_or(Duration::ZERO, |trip| latest.since(trip.at));
-            timeline.push(wall.checked_sub(age).unwrap_or(wall), happening);
+        for body in &new {
+            // A trip is observed a little after it; an alert about it must not have the earlier time.
+            let age = view.trip.filter(|_| body.is_of_trip()).map_or(Duration::ZERO, |trip| latest.since(trip.at));
+            log.push(wall.checked_sub(age).unwrap_or(wall), body);
         }
-        !news.is_empty()
+        !new.is_empty()
     }
 }
 
@@ -83,22 +83,22 @@ fn begin(view: View) -> [EventBody; 1] {
 }
 
 fn compare(last: View, view: View, memory: Option<MemorySample>) -> Vec<EventBody> {
-    let mut news = Vec::new();
+    let mut new = Vec::new();
     if last.memory_word() != view.memory_word() {
         let ratio = memory.filter(|_| view.memory != MemoryState::Unknown).and_then(MemorySample::ratio);
-        news.push(EventBody::Memory { state: view.memory_word(), usage_percent: ratio.and_then(rough_percent) });
+        new.push(EventBody::Memory { state: view.memory_word(), usage_percent: ratio.and_then(rough_percent) });
     }
     if last.generation != view.generation {
         let steps = view.generation.wrapping_sub(last.generation);
         let cause = if steps == 1 { cause(last, view) } else { trip_cause(view) };
         let (from, to) = (Some(last.state.as_str()), view.state.as_str());
-        news.push(EventBody::Transition { from, to, cause, steps });
+        new.push(EventBody::Transition { from, to, cause, steps });
     }
-    news.extend(incidents(last.incident, view.incident));
-    news
+    new.extend(incidents(last.incident, view.incident));
+    new
 }
 
-/// Why one transition came.
+/// The cause of a single transition.
 fn cause(last: View, view: View) -> Option<&'static str> {
     let by_operator = view.is_ended_by_operator() && !last.is_ended_by_operator();
     match (last.state, view.state) {
@@ -119,21 +119,21 @@ fn trip_cause(view: View) -> Option<&'static str> {
 
 /// An incident that ended and the one that began after it, at most.
 fn incidents(last: Option<Incident>, now: Option<Incident>) -> Vec<EventBody> {
-    let mut news = Vec::new();
-    let Some(now) = now else { return news };
+    let mut new = Vec::new();
+    let Some(now) = now else { return new };
     let is_new = last.is_none_or(|last| last.number != now.number);
     if is_new && let Some(last) = last.filter(|last| last.end.is_none()) {
-        news.extend(now.end_before.map(|end| ended(last.number, end)));
+        new.extend(now.end_before.map(|end| ended(last.number, end)));
     }
     if is_new {
-        news.push(EventBody::Incident { incident: now.number, phase: "began", cause: now.cause.as_str() });
+        new.push(EventBody::Incident { incident: now.number, phase: "began", cause: now.cause.as_str() });
     }
     if let Some(end) = now.end
         && (is_new || last.is_some_and(|last| last.end.is_none()))
     {
-        news.push(ended(now.number, end));
+        new.push(ended(now.number, end));
     }
-    news
+    new
 }
 
 fn ended(incident: u32, end: IncidentEnd) -> EventBody {
@@ -151,22 +151,22 @@ mod tests {
     use tripline_runtime::core::{Instant, Policy};
 
     #[test]
-    fn a_forecast_that_ends_while_memory_is_exhausted_is_no_news() {
+    fn a_forecast_that_ends_while_memory_is_exhausted_is_nothing_new() {
         let mut policy = Policy::default();
         policy.memory_horizon = Duration::from_secs(60);
         let mut core = Core::<64>::new(policy, 7).unwrap();
-        let mut told = Vec::new();
+        let mut states = Vec::new();
         for (used, runs_out) in [(70, false), (71, true), (80, true), (80, false), (81, true), (70, true), (70, false)]
         {
             let last = View::of(&core);
             core.handle_memory(Instant::ZERO, MemorySample { used, limit: Some(100) });
             core.handle_memory_forecast(Instant::ZERO, runs_out);
-            let news = compare(last, View::of(&core), core.memory_sample());
-            told.extend(news.iter().filter_map(|happening| match happening {
+            let new = compare(last, View::of(&core), core.memory_sample());
+            states.extend(new.iter().filter_map(|body| match body {
                 EventBody::Memory { state, .. } => Some(*state),
                 _ => None,
             }));
         }
-        assert_eq!(told, ["ok", "running_out", "exhausted", "running_out", "ok"]);
+        assert_eq!(states, ["ok", "running_out", "exhausted", "running_out", "ok"]);
     }
 }

@@ -1,4 +1,4 @@
-//! What happened, as far as it is kept.
+//! The last events of a circuit.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -11,20 +11,21 @@ use serde::Serialize;
 use tripline_runtime::core::{StateKind, TripReason};
 use tripline_runtime::{Alert, AlertSink, DeliveryError};
 
-use crate::api::status::rfc3339_at;
+use crate::text::rfc3339_checked;
 
-/// How much is kept; the oldest goes when one more comes.
+/// Events that are kept; a new one replaces the oldest.
 const CAPACITY: usize = 200;
 
-/// The last 200 things that happened, for the readers of `/breaker/events`. Clones share one.
+/// The last 200 events of a circuit, for the readers of `/breaker/events`. Clones share one log.
 ///
-/// As an [`AlertSink`] it takes alerts too: give a clone to the [`Watch`](tripline_runtime::Watch) of the breaker.
-#[derive(Debug, Clone, Default)]
+/// As an [`AlertSink`] it takes alerts too: give a clone to the
+/// [`SupervisedBreaker`](tripline_runtime::SupervisedBreaker), as [`Circuit::supervised`](super::Circuit::supervised) does.
+#[derive(Debug, Clone)]
 pub struct EventLog {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     kept: Mutex<Kept>,
     changed: Notification,
@@ -32,21 +33,14 @@ struct Shared {
 
 #[derive(Debug)]
 struct Kept {
-    /// Tells the numbers of this process from those of an earlier one.
+    /// Distinguishes the numbers of this process from those of an earlier one: when the log was made, in Unix milliseconds.
     epoch: u64,
-    /// How many there ever were.
+    /// Events since the log was made.
     count: u64,
     entries: VecDeque<Entry>,
 }
 
-impl Default for Kept {
-    fn default() -> Self {
-        let age = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { epoch: u64::try_from(age.as_millis()).unwrap_or(u64::MAX), count: 0, entries: VecDeque::new() }
-    }
-}
-
-/// One thing that happened, as it is sent.
+/// One event, as it is sent.
 #[derive(Debug, Clone)]
 struct Entry {
     number: u64,
@@ -54,15 +48,15 @@ struct Entry {
     json: String,
 }
 
-/// What can happen.
+/// What an event says.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
-pub(super) enum EventBody {
+pub(crate) enum EventBody {
     Transition {
         /// `None` when recording began.
         from: Option<&'static str>,
         to: &'static str,
-        /// `None` where it cannot be told.
+        /// `None` where it is unknown.
         cause: Option<&'static str>,
         /// More than one where it went through others too quickly to be seen.
         steps: u32,
@@ -89,8 +83,8 @@ pub(super) enum EventBody {
 }
 
 impl EventBody {
-    /// It came with the last trip.
-    pub(super) fn is_of_trip(&self) -> bool {
+    /// Whether it belongs to the last trip.
+    pub(crate) fn is_of_trip(&self) -> bool {
         match self {
             Self::Transition { to, .. } => *to == StateKind::Open.as_str(),
             Self::Incident { phase, cause, .. } => {
@@ -111,43 +105,51 @@ impl EventBody {
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct Numbered<'a> {
     number: u64,
     /// Time of day, RFC 3339 in UTC.
     at: Option<String>,
     #[serde(flatten)]
-    happening: &'a EventBody,
+    body: &'a EventBody,
 }
 
 impl EventLog {
-    /// Puts `happening` at the end.
-    pub(super) fn push(&self, at: SystemTime, happening: &EventBody) {
+    /// An empty log that was made at this time of day.
+    pub fn new(made_at: SystemTime) -> Self {
+        let age = made_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let epoch = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        let kept = Kept { epoch, count: 0, entries: VecDeque::new() };
+        Self { shared: Arc::new(Shared { kept: Mutex::new(kept), changed: Notification::new() }) }
+    }
+
+    /// Appends `body`.
+    pub(crate) fn push(&self, at: SystemTime, body: &EventBody) {
         {
             let mut kept = self.lock();
             kept.count += 1;
             let number = kept.count;
-            let told = Told { number, at: rfc3339_at(at), happening };
+            let numbered = Numbered { number, at: rfc3339_checked(at), body };
             // Names and numbers always serialize.
-            let json = serde_json::to_string(&told).unwrap_or_default();
+            let json = serde_json::to_string(&numbered).unwrap_or_default();
             if kept.entries.len() == CAPACITY {
                 kept.entries.pop_front();
             }
-            kept.entries.push_back(Entry { number, event: happening.event(), json });
+            kept.entries.push_back(Entry { number, event: body.event(), json });
         }
         self.wake();
     }
 
-    /// Wakes those who listen, though nothing happened.
-    pub(super) fn wake(&self) {
+    /// Wakes the listeners without an event.
+    pub(crate) fn wake(&self) {
         self.shared.changed.notify(usize::MAX);
     }
 
-    pub(super) fn changed(&self) -> EventListener {
+    pub(crate) fn changed(&self) -> EventListener {
         self.shared.changed.listen()
     }
 
-    /// Appends all after number `after`, as server-sent events; the number of the last one.
-    pub(super) fn write_after(&self, after: u64, text: &mut String) -> u64 {
+    /// Appends all after number `after`, as server-sent events; the number of the last event.
+    pub(crate) fn write_after(&self, after: u64, text: &mut String) -> u64 {
         let kept = self.lock();
         for Entry { number, event, json } in kept.entries.iter().filter(|entry| entry.number > after) {
             let epoch = kept.epoch;
@@ -157,8 +159,8 @@ impl EventLog {
         kept.count
     }
 
-    /// The number that an id of ours stands for; 0 for any other text.
-    pub(super) fn number_of(&self, id: &str) -> u64 {
+    /// The number in an id that this log has given; 0 for any other text.
+    pub(crate) fn number_of(&self, id: &str) -> u64 {
         let kept = self.lock();
         let number = id.split_once('-').filter(|(epoch, _)| epoch.parse() == Ok(kept.epoch));
         let number = number.and_then(|(_, number)| number.parse().ok());
@@ -178,7 +180,7 @@ impl AlertSink for EventLog {
     }
 
     async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {
-        let happening = EventBody::Alert {
+        let body = EventBody::Alert {
             incident: alert.incident,
             alert: alert.kind.as_str(),
             stage: alert.stage.as_str(),
@@ -186,7 +188,7 @@ impl AlertSink for EventLog {
             priority: alert.page.as_ref().map(|page| page.priority.as_str()),
             trip_reason: alert.snapshot.trip_reason.filter(|_| !alert.stage.is_end()).map(TripReason::as_str),
         };
-        self.push(alert.at, &happening);
+        self.push(alert.at, &body);
         Ok(())
     }
 }
@@ -195,37 +197,37 @@ impl AlertSink for EventLog {
 mod tests {
     use super::*;
 
-    fn memory(timeline: &EventLog) {
-        timeline.push(UNIX_EPOCH, &EventBody::Memory { state: "ok", usage_percent: None });
+    fn memory(log: &EventLog) {
+        log.push(UNIX_EPOCH, &EventBody::Memory { state: "ok", usage_percent: None });
     }
 
-    fn after(timeline: &EventLog, number: u64) -> usize {
+    fn after(log: &EventLog, number: u64) -> usize {
         let mut text = String::new();
-        timeline.write_after(number, &mut text);
+        log.write_after(number, &mut text);
         text.matches("event: memory\n").count()
     }
 
     #[test]
     fn the_oldest_goes_when_there_is_no_room() {
-        let timeline = EventLog::default();
-        (0..CAPACITY + 3).for_each(|_| memory(&timeline));
+        let log = EventLog::new(UNIX_EPOCH + std::time::Duration::from_secs(7));
+        (0..CAPACITY + 3).for_each(|_| memory(&log));
         let mut text = String::new();
-        assert_eq!(timeline.write_after(0, &mut text), CAPACITY as u64 + 3);
-        assert_eq!(after(&timeline, 0), CAPACITY);
+        assert_eq!(log.write_after(0, &mut text), CAPACITY as u64 + 3);
+        assert_eq!(after(&log, 0), CAPACITY);
         assert!(!text.contains("\"number\":3,") && text.contains("\"number\":4,"), "{text}");
     }
 
     #[test]
     fn a_reader_goes_on_after_an_id_of_this_process_only() {
-        let timeline = EventLog::default();
-        (0..5).for_each(|_| memory(&timeline));
-        let epoch = timeline.lock().epoch;
-        assert_eq!(after(&timeline, timeline.number_of(&format!("{epoch}-3"))), 2);
-        assert_eq!(after(&timeline, timeline.number_of(&format!("{epoch}-5"))), 0);
+        let log = EventLog::new(UNIX_EPOCH + std::time::Duration::from_secs(7));
+        (0..5).for_each(|_| memory(&log));
+        let epoch = log.lock().epoch;
+        assert_eq!(after(&log, log.number_of(&format!("{epoch}-3"))), 2);
+        assert_eq!(after(&log, log.number_of(&format!("{epoch}-5"))), 0);
         for foreign in
             [format!("{}-3", epoch - 1), format!("{epoch}-6"), format!("{epoch}"), "x-3".into(), String::new()]
         {
-            assert_eq!(timeline.number_of(&foreign), 0, "{foreign:?}");
+            assert_eq!(log.number_of(&foreign), 0, "{foreign:?}");
         }
     }
 }
