@@ -16,10 +16,11 @@ use http_support::{Api, assert_refused, send};
 use serde_json::{Value, json};
 use smol::stream::StreamExt as _;
 use tower::ServiceExt as _;
-use tripline_backends::api::{ApiState, EventLog, Token, router};
+use tripline_backends::api::{ApiState, Token, router};
+use tripline_backends::circuit::{Circuit, Circuits};
+use tripline_runtime::Breaker;
 use tripline_runtime::core::{Confidence, Latency, MemorySample, Policy};
 use tripline_runtime::test_util::ManualClock;
-use tripline_runtime::{Breaker, Registry};
 
 fn api() -> Api {
     let mut policy = Policy::default();
@@ -168,9 +169,8 @@ fn a_newcomer_sees_what_happened_while_nobody_read() {
 fn recording_can_begin_before_anybody_reads() {
     run(async {
         let api = api();
-        let timeline = EventLog::default();
-        let server = Server::start(router(api.state.clone().record(timeline.clone())));
-        eventually(async || format!("{timeline:?}").contains("transition")).await;
+        let server = Server::start(router(api.state.clone().record_events()));
+        eventually(async || format!("{:?}", api.circuit.events()).contains("transition")).await;
         assert!(api.breaker().force_open());
         let mut reader = server.reader("").await;
         assert_eq!(reader.transition("forced_open").await.data["from"], "closed");
@@ -289,7 +289,7 @@ fn the_token_is_needed() {
 
 #[test]
 fn without_a_breaker_there_are_no_events() {
-    let router = router(ApiState::new(Registry::new(), ([127, 0, 0, 1], 0).into()).record(EventLog::default()));
+    let router = router(ApiState::new(Circuits::new(), ([127, 0, 0, 1], 0).into()).record_events());
     let answer = send(&router, Request::get("/breaker/events").body(Body::empty()).unwrap());
     assert_refused(&answer, 404, None);
 }
@@ -299,9 +299,8 @@ fn nothing_is_recorded_any_more_when_the_router_is_gone() {
     run(async {
         let clock = Arc::new(ManualClock::default());
         let alive = Arc::downgrade(&clock);
-        let registry = Registry::new();
-        registry.add(Breaker::builder(clock).build().unwrap()).unwrap();
-        let app: Router = router(ApiState::new(registry, ([127, 0, 0, 1], 0).into()).record(EventLog::default()));
+        let circuit = Circuit::new(Breaker::builder(clock).build().unwrap());
+        let app: Router = router(ApiState::new(circuit, ([127, 0, 0, 1], 0).into()).record_events());
         let request = Request::get("/breaker/events").body(Body::empty()).unwrap();
         let mut events = app.oneshot(request).await.unwrap().into_body().into_data_stream();
         assert!(events.next().await.is_some());

@@ -11,7 +11,8 @@ use axum::body::Body;
 use http::Request;
 use http_support::{Api, send};
 use serde_json::json;
-use tripline_backends::api::{AlertsView, PendingAlert, router};
+use tripline_backends::api::{AlertsView, ApiState, PendingAlert, router};
+use tripline_backends::circuit::Circuit;
 use tripline_runtime::core::StateKind;
 
 #[test]
@@ -75,7 +76,8 @@ impl AlertsView for Pending {
 #[test]
 fn alerts_that_are_pending_are_shown() {
     let api = Api::new();
-    let with_alerts = router(api.state.clone().alerts(Arc::new(Pending)));
+    let circuit = Circuit::builder(api.breaker().clone()).alerts(Arc::new(Pending)).build();
+    let with_alerts = router(ApiState::new(circuit, ([127, 0, 0, 1], 8080).into()));
     let get = |path: &str| send(&with_alerts, Request::get(path).body(Body::empty()).unwrap()).json();
     let staged = get("/breaker/staged-alerts");
     assert_eq!(staged["pending_alerts_count"], 1);

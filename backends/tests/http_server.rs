@@ -17,8 +17,9 @@ use smol::future::{FutureExt, block_on};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::net::{TcpListener, TcpStream};
 use tripline_backends::api::{ApiState, Served, ServerLimits, router, router_with, serve};
+use tripline_backends::circuit::Circuit;
+use tripline_runtime::Breaker;
 use tripline_runtime::test_util::World;
-use tripline_runtime::{Breaker, Registry};
 
 /// No test waits for longer than this; none waits for it where everything is right.
 const TOO_LONG: Duration = Duration::from_secs(20);
@@ -90,9 +91,8 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 }
 
 fn api() -> Router {
-    let registry = Registry::new();
-    registry.add(Breaker::builder(World::new(1).clock()).build().unwrap()).unwrap();
-    router(ApiState::new(registry, ([127, 0, 0, 1], 0).into()))
+    let circuit = Circuit::new(Breaker::builder(World::new(1).clock()).build().unwrap());
+    router(ApiState::new(circuit, ([127, 0, 0, 1], 0).into()))
 }
 
 /// A route that tells when it is entered and answers when it is let go.
@@ -280,9 +280,8 @@ fn a_handler_that_panics_is_answered_and_the_server_goes_on() {
         panic!("as the test wants")
     }
     run(async {
-        let registry = Registry::new();
-        registry.add(Breaker::builder(World::new(1).clock()).build().unwrap()).unwrap();
-        let state = ApiState::new(registry, ([127, 0, 0, 1], 0).into());
+        let circuit = Circuit::new(Breaker::builder(World::new(1).clock()).build().unwrap());
+        let state = ApiState::new(circuit, ([127, 0, 0, 1], 0).into());
         let server = Server::start(router_with(state, Router::new().route("/faulty", post(faulty))), patient());
         let request = "POST /faulty HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         let answer = server.talk(request).await;

@@ -10,9 +10,12 @@ use axum::body::Body;
 use http::Request;
 use serde_json::{Value, json};
 use tripline_backends::api::{ApiState, router};
+use tripline_backends::circuit::{Circuit, Circuits};
+use tripline_backends::config::Change;
+use tripline_backends::reload::LoadedConfig;
+use tripline_runtime::Breaker;
 use tripline_runtime::core::{Latency, MemorySample, Outcome, Percentile, Policy, StateKind};
 use tripline_runtime::test_util::World;
-use tripline_runtime::{Breaker, Registry};
 
 use crate::http_support::{Api, assert_refused, send};
 
@@ -191,20 +194,23 @@ fn settings_that_change_while_it_runs_show_in_the_status() {
     let mut policy = Policy::default();
     policy.latency_threshold = Latency::from_millis(77);
     policy.trend_analysis = true;
+    let config = LoadedConfig::text("", "breakers.toml", Box::new(|_| None)).unwrap();
+    let live = config.start(vec![Box::new(api.circuit.clone())]).unwrap();
+    let change = Change::set("wait_time", 7.0).unwrap();
+    assert!(!futures_lite::future::block_on(live.change(change, "a test")).unwrap().saved);
     api.breaker().set_policy(&policy).unwrap();
-    api.state.config_error().set(Some("breakers.toml:3: wait_time = 0".to_owned()));
-    let body = api.get("/breaker/status").json();
+    let router = router(api.state.clone().live(live));
+    let body = send(&router, Request::get("/breaker/status").body(Body::empty()).unwrap()).json();
     assert_eq!(body["latency_threshold_ms"], 77);
     assert_eq!(body["trend_analysis_enabled"], true);
-    assert_eq!(body["config_error"], "breakers.toml:3: wait_time = 0");
+    assert_eq!(body["config_error"], "changed and not saved: wait_time: there is no configuration file");
 }
 
 #[test]
 fn without_a_supervisor_or_tracking_the_status_says_so() {
     let world = World::new(1);
-    let registry = Registry::new();
-    registry.add(Breaker::builder(world.clock()).stall_detection(false).build().unwrap()).unwrap();
-    let router = router(ApiState::new(registry, ([127, 0, 0, 1], 8080).into()));
+    let circuit = Circuit::new(Breaker::builder(world.clock()).stall_detection(false).build().unwrap());
+    let router = router(ApiState::new(circuit, ([127, 0, 0, 1], 8080).into()));
     let body = send(&router, Request::get("/breaker/status").body(Body::empty()).unwrap()).json();
     assert_eq!(body["supervisor"], "not running: memory and alerts do not work");
     for field in ["in_flight", "stalled", "memory_source", "memory_ok", "current_percentile_ms"] {
@@ -214,7 +220,7 @@ fn without_a_supervisor_or_tracking_the_status_says_so() {
 
 #[test]
 fn a_process_without_breakers_says_so() {
-    let router = router(ApiState::new(Registry::new(), ([127, 0, 0, 1], 8080).into()));
+    let router = router(ApiState::new(Circuits::new(), ([127, 0, 0, 1], 8080).into()));
     for path in ["/breaker/status", "/breaker/enabled", "/breaker/memory-usage", "/breaker/latencies-above-threshold"] {
         assert_refused(&send(&router, Request::get(path).body(Body::empty()).unwrap()), 404, None);
     }

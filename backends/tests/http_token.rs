@@ -10,15 +10,15 @@ use axum::routing::get;
 use http::{Request, StatusCode};
 use tower::ServiceExt as _;
 use tripline_backends::api::{ApiState, Token, router_with};
+use tripline_backends::circuit::Circuit;
+use tripline_runtime::Breaker;
 use tripline_runtime::test_util::ManualClock;
-use tripline_runtime::{Breaker, Registry};
 
 const TOKEN: &str = "0123456789abcdef";
 
 fn api() -> Router {
-    let registry = Registry::new();
-    registry.add(Breaker::builder(Arc::new(ManualClock::default())).build().unwrap()).unwrap();
-    let state = ApiState::new(registry, ([0, 0, 0, 0], 8080).into()).token(Token::new(TOKEN).unwrap());
+    let circuit = Circuit::new(Breaker::builder(Arc::new(ManualClock::default())).build().unwrap());
+    let state = ApiState::new(circuit, ([0, 0, 0, 0], 8080).into()).token(Token::new(TOKEN).unwrap());
     router_with(state, Router::new().route("/test", get(|| async { "ok" }).post(|| async { "ok" })))
 }
 

@@ -16,9 +16,10 @@ use metrics_page::{Family, lint, parse};
 use serde_json::Value;
 use support::{QUICK, Server};
 use tripline_backends::api::{ApiState, router};
+use tripline_backends::circuit::{Circuit, Circuits};
 use tripline_runtime::core::{Latency, Outcome, Policy, StateKind};
 use tripline_runtime::test_util::{Subject, World};
-use tripline_runtime::{Breaker, BreakerName, Registry};
+use tripline_runtime::{Breaker, BreakerName};
 
 const DASHBOARD: &str = include_str!("../observability/grafana-dashboard.json");
 const ALERT_RULES: &str = include_str!("../observability/alert-rules.yml");
@@ -41,10 +42,10 @@ impl Page {
         let supervised = world.breaker(policy.clone()).unwrap();
         let timed = Breaker::builder(world.clock()).name(BreakerName::new("timed").unwrap()).policy(policy);
         let timed = timed.latency_histogram(true).build().unwrap();
-        let registry = Registry::new();
-        registry.add(supervised.breaker.clone()).unwrap();
-        registry.add(timed.clone()).unwrap();
-        let router = router(ApiState::new(registry, ([127, 0, 0, 1], 8080).into()));
+        let circuits = Circuits::new();
+        circuits.insert(Circuit::new(supervised.breaker.clone())).unwrap();
+        circuits.insert(Circuit::new(timed.clone())).unwrap();
+        let router = router(ApiState::new(circuits, ([127, 0, 0, 1], 8080).into()));
         Self { world, supervised, timed, router }
     }
 

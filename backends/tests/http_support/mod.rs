@@ -10,13 +10,15 @@ use http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
 use tower::ServiceExt;
 use tripline_backends::api::{ApiState, router};
+use tripline_backends::circuit::Circuit;
+use tripline_runtime::Breaker;
 use tripline_runtime::core::{Latency, Outcome, Policy, StateKind};
 use tripline_runtime::test_util::{Subject, World};
-use tripline_runtime::{Breaker, Registry};
 
 pub struct Api {
     pub world: World,
     pub subject: Subject,
+    pub circuit: Circuit,
     pub state: ApiState,
     pub router: Router,
 }
@@ -43,10 +45,9 @@ impl Api {
     pub fn with(policy: Policy) -> Self {
         let world = World::new(1);
         let subject = world.breaker(policy).unwrap();
-        let registry = Registry::new();
-        registry.add(subject.breaker.clone()).unwrap();
-        let state = ApiState::new(registry, ([127, 0, 0, 1], 8080).into()).memory_source("mock");
-        Self { world, subject, router: router(state.clone()), state }
+        let circuit = Circuit::builder(subject.breaker.clone()).memory(subject.memory.clone()).build();
+        let state = ApiState::new(circuit.clone(), ([127, 0, 0, 1], 8080).into());
+        Self { world, subject, circuit, router: router(state.clone()), state }
     }
 
     pub fn breaker(&self) -> &Breaker {
