@@ -2,7 +2,7 @@
 #![cfg(all(feature = "opsgenie", feature = "webhook"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod alert_service;
+use crate::alert_service;
 
 use std::sync::Arc;
 use std::thread;

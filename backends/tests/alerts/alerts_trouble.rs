@@ -2,7 +2,7 @@
 #![cfg(feature = "opsgenie")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod alert_service;
+use crate::alert_service;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -122,7 +122,7 @@ fn what_the_system_trusts_can_be_named_in_the_environment() {
     std::fs::write(&file, &tls.pem).unwrap();
     // The environment of a process is its own only before it starts.
     let child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--ignored", "as_the_environment_says"])
+        .args(["--exact", "--ignored", "alerts_trouble::as_the_environment_says"])
         .env("SSL_CERT_FILE", &file)
         .env("TRIPLINE_TEST_URL", service.url())
         .output()

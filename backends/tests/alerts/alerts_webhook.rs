@@ -2,7 +2,7 @@
 #![cfg(all(feature = "webhook", feature = "opsgenie"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod alert_service;
+use crate::alert_service;
 
 use std::time::{Duration, SystemTime};
 

@@ -2,8 +2,8 @@
 #![cfg(feature = "api")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod event_stream;
-mod http_support;
+use crate::event_stream;
+use crate::http_support;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -2,7 +2,7 @@
 #![cfg(feature = "api")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod http_support;
+use crate::http_support;
 
 use std::collections::BTreeSet;
 

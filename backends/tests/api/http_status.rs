@@ -2,8 +2,6 @@
 #![cfg(feature = "api")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod http_support;
-
 use std::time::Duration;
 
 use axum::body::Body;

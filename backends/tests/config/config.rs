@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tripline_backends::config::{Config, LogLevel, Priority, parse, recommended};
 
-const ORIGINAL: &str = include_str!("fixtures/config/original.toml");
-const MANY_PROBLEMS: &str = include_str!("fixtures/config/many_problems.toml");
+const ORIGINAL: &str = include_str!("../fixtures/config/original.toml");
+const MANY_PROBLEMS: &str = include_str!("../fixtures/config/many_problems.toml");
 
 fn config(text: &str) -> Config {
     parse(text, "breakers.toml").unwrap().0

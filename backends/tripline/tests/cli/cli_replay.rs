@@ -1,8 +1,7 @@
 //! `tripline replay`, through the binary.
-#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod support;
+use crate::support;
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,8 +1,7 @@
 //! `tripline replay` of access logs, through the binary: what is told beside the output, and while it runs.
-#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod support;
+use crate::support;
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,8 +1,7 @@
 //! `tripline suggest`, through the binary.
-#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod support;
+use crate::support;
 
 use std::f64::consts::TAU;
 use std::fmt::Write as _;

@@ -1,8 +1,7 @@
 //! What `tripline suggest` says of recordings that are no good basis, and of incidents in them, through the binary.
-#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod support;
+use crate::support;
 
 use std::fmt::Write as _;
 use std::fs;

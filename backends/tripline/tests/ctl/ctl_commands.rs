@@ -1,9 +1,8 @@
 //! `tripline ctl`: one command, one request.
-#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod ctl_fake;
-mod support;
+use crate::ctl_fake;
+use crate::support;
 
 use std::fs;
 

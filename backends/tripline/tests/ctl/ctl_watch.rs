@@ -1,9 +1,8 @@
 //! `tripline ctl watch` and `tripline ctl events`, and what asks on a terminal.
-#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod ctl_fake;
-mod support;
+use crate::ctl_fake;
+use crate::support;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, ChildStdout, Command, Stdio};

@@ -1,10 +1,10 @@
 //! The binary pages people: an incident from its beginning to its end, as the alert service sees it.
-#![cfg(all(feature = "cli", unix))]
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod alert_service;
-mod paged;
-mod support;
+use crate::alert_service;
+use crate::paged;
+use crate::support;
 
 use std::fs;
 use std::net::TcpListener;

@@ -1,10 +1,10 @@
 //! SIGKILL at each step of an incident, a restart, and what the alert service holds at the end.
-#![cfg(all(feature = "cli", unix))]
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod alert_service;
-mod paged;
-mod support;
+use crate::alert_service;
+use crate::paged;
+use crate::support;
 
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,11 +1,10 @@
 //! Stages fall due at their time of day, also where the process was killed meanwhile. In a file of its own, and one test: for
 //! a moment a process that is started holds all files that are open here, and so the lock of the folder.
-#![cfg(all(feature = "cli", unix))]
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod alert_service;
-mod paged;
-mod support;
+use crate::alert_service;
+use crate::paged;
 
 use std::time::{Duration, SystemTime};
 

@@ -1,10 +1,9 @@
 //! The page of metrics keeps Prometheus' conventions, and the dashboard and alert rules ask for nothing that is not on it.
-#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod http_support;
-mod metrics_page;
-mod support;
+use crate::http_support;
+use crate::metrics_page;
+use crate::support;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -21,8 +20,8 @@ use tripline_runtime::core::{Latency, Outcome, Policy, StateKind};
 use tripline_runtime::test_util::{Subject, World};
 use tripline_runtime::{Breaker, BreakerName};
 
-const DASHBOARD: &str = include_str!("../observability/grafana-dashboard.json");
-const ALERT_RULES: &str = include_str!("../observability/alert-rules.yml");
+const DASHBOARD: &str = include_str!("../../../observability/grafana-dashboard.json");
+const ALERT_RULES: &str = include_str!("../../../observability/alert-rules.yml");
 
 /// A supervised breaker, and one that has a histogram.
 struct Page {

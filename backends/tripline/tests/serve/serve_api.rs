@@ -1,8 +1,7 @@
 //! Every route of the API of the running server, with good and with bad requests.
-#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod support;
+use crate::support;
 
 use serde_json::{Value, json};
 use support::{Launch, QUICK, Response, Server, at_once, eventually, exchange, get, post};

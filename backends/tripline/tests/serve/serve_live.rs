@@ -1,8 +1,8 @@
 //! The running server whose configuration changes under load, under an editor, and under fire.
-#![cfg(all(feature = "cli", unix))]
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod support;
+use crate::support;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};

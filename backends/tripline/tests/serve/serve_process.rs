@@ -1,8 +1,8 @@
 //! The server as a process: how it starts, what it writes, how it stops.
-#![cfg(all(feature = "cli", unix))]
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod support;
+use crate::support;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, ErrorKind};

@@ -1,8 +1,7 @@
 //! Every setting of the running server: read, changed and refused over HTTP, and still there after a restart.
-#![cfg(feature = "cli")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod support;
+use crate::support;
 
 use std::fs;
 

@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 
 /// An example from the fixtures.
 pub(crate) fn log_fixture(name: &str) -> String {
-    fs::read_to_string(format!("{}/tests/fixtures/logs/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    fs::read_to_string(format!("{}/../tests/fixtures/logs/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
 pub(crate) fn gzipped(text: &str) -> Vec<u8> {
