@@ -62,13 +62,10 @@ pub use error::ApiError;
 pub use input::{ClientAddr, FromPayload, ValidJson};
 pub use json::ApiJson;
 pub use openapi::PostErrors;
-pub use payload::Payload;
+pub use payload::{MAX_BODY_BYTES, Payload};
 pub use state::{ApiState, ResidentReader};
 pub use status::Status;
 pub use token::{Token, TokenTooShort};
-
-/// The largest body that is taken, in bytes.
-pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The API.
 ///

@@ -10,9 +10,11 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
-use super::MAX_BODY_BYTES;
 use super::error::ApiError;
 use crate::http_server::BodyTooSlow;
+
+/// The largest body that is accepted, in bytes.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The JSON object in the body of a POST, as a handler takes it: at most 64 KiB of `application/json`; no body counts as an
 /// object without fields. Fields that nobody asks for are ignored, so that what GET gives can be sent back.

@@ -2,30 +2,59 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_signal::{Signal, Signals};
+use clap::Args;
 use smol::channel::bounded;
 use smol::future::or;
 use smol::stream::StreamExt as _;
 use tripline_runtime::{Clock, MemoryError, MemorySource};
 
 use super::demo::Demo;
-use super::{CliError, DEFAULT_CONFIG, ServeArgs, print_line};
+use super::{CliError, print_line};
 use crate::api::{ServerLimits, router_with_documented, serve as serve_http};
 use crate::app::{App, BoxFuture, Platform, SystemPlatform};
 use crate::config::{Config, LogFormat, LogLevel, recommended};
 use crate::memory::{MemorySourceKind, MockMemory};
 use crate::reload::LoadedConfig;
 
+/// Where the configuration is read from when none is named.
+pub(super) const DEFAULT_CONFIG: &str = "breakers.toml";
 /// How long requests in flight may take after a signal: longer than usual requests do.
 const DRAIN: Duration = Duration::from_secs(30);
 /// How long waiting alerts may take after those.
 const ALERT_DRAIN: Duration = Duration::from_secs(10);
 /// What the configuration is called where there is no file.
 const RECOMMENDED: &str = "recommended configuration";
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// The configuration file; without it breakers.toml in the working directory, and if there is none the recommended
+    /// configuration.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// The address to listen on, in place of http.listen in the configuration, which is 127.0.0.1:8080 where it is not set.
+    #[arg(long, value_name = "IP:PORT", value_parser = address)]
+    pub(super) listen: Option<SocketAddr>,
+}
+
+/// The end of its long help.
+pub(super) const HELP: &str = "\
+The bearer token of the API is the value of TRIPLINE_TOKEN in the environment, else the content of http.token_file; it has \
+at least 16 bytes. On any but a loopback address there must be one.
+
+SIGTERM and SIGINT stop the server: requests in flight are waited for, 30 seconds at most, and then the alerts that still \
+wait, 10 seconds at most. A second signal ends it at once.
+
+Exit codes: 0 stopped, and every request was answered; 1 it could not start, or requests were cut off; 2 bad arguments.";
+
+/// An address to listen on.
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "an IP address with a port is needed, such as 127.0.0.1:8080 or [::1]:8080")
+}
 
 /// Serves until SIGTERM or SIGINT, then answers what is in flight. A second signal ends it at once.
 pub(super) fn serve(args: &ServeArgs) -> Result<(), CliError> {

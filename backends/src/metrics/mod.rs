@@ -34,11 +34,11 @@ mod durations;
 mod encoder;
 mod reading;
 
-use tripline_runtime::core::{Latency, MemoryState, StateKind, TripReason};
+use tripline_runtime::core::{MemoryState, StateKind, TripReason};
 use tripline_runtime::{Breaker, DeliveryStats};
 
 use encoder::Encoder;
-use reading::Reading;
+use reading::{Reading, seconds};
 
 /// The media type of [`render`]'s text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -124,10 +124,6 @@ fn latency(text: &mut Encoder, readings: &[Reading]) {
     text.gauge("tripline_latency_threshold_seconds", "The percentile above which calls are too slow.")
         .each(readings, |reading| Some(seconds(reading.threshold)));
     text.gauge("tripline_window_samples", "Calls in the window.").each(readings, |reading| Some(reading.samples));
-}
-
-fn seconds(latency: Latency) -> f64 {
-    f64::from(latency.as_micros()) / 1e6
 }
 
 fn memory(text: &mut Encoder, readings: &[Reading]) {

@@ -70,3 +70,7 @@ fn probes(state: State) -> (u16, u16) {
         _ => (0, 0),
     }
 }
+
+pub(super) fn seconds(latency: Latency) -> f64 {
+    f64::from(latency.as_micros()) / 1e6
+}

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Answer;
+use super::answer::Answer;
 use crate::alerts::view::{AlertsView, PendingAlert};
 use crate::api::json::ApiJson;
 use crate::api::openapi::ReadErrors;

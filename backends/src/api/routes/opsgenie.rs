@@ -7,7 +7,7 @@ use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Answer;
+use super::answer::Answer;
 use super::opsgenie_status::{OpsGenieStatus, status_of};
 use crate::alerts::view::AlertsView;
 use crate::api::change::Changed;

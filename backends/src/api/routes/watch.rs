@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Answer;
+use super::answer::Answer;
 use crate::api::json::ApiJson;
 use crate::api::openapi::ReadErrors;
 use crate::api::scope::CircuitScope;
