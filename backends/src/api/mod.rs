@@ -1,7 +1,7 @@
 //! The management API over HTTP, and a server for it on smol.
 //!
 //! [`router`] is an axum router that any server can serve; [`serve`] serves it on smol, with limits. Bodies are JSON in and
-//! out. An error is always `{"error": "…"}`, with `field` and `allowed` where a value was refused:
+//! out. An error is always `{"error": "…"}`, with `field` and `allowed` where a value was rejected:
 //!
 //! | status | when |
 //! |---|---|

@@ -25,7 +25,7 @@ pub struct Status {
     pub state: &'static str,
     /// Why it opened last; null unless it is open, half-open or forced open now.
     pub trip_reason: Option<&'static str>,
-    /// When asking again makes sense; null while closed or disabled, and where no time can be told.
+    /// When asking again makes sense; null while closed or disabled, and where the time is unknown.
     #[schema(required)]
     pub retry_after_ms: Option<u64>,
     /// When it opened last, also after recovery; RFC 3339 in UTC.
@@ -75,7 +75,7 @@ pub struct Status {
     pub recent_latencies_ms: Vec<u32>,
     /// Whether only a rising or persistent latency opens the breaker.
     pub trend_analysis_enabled: bool,
-    /// Samples that are needed to tell a trend.
+    /// Samples that trend analysis needs.
     pub trend_analysis_min_sample_count: u16,
     /// Whether the latency rises.
     pub has_positive_trend: bool,
@@ -151,7 +151,7 @@ impl Status {
     }
 }
 
-/// How long to wait before asking again; `None` where asking is not refused, or no time can be told.
+/// How long to wait before asking again; `None` where calls are not rejected, or the time is unknown.
 fn retry_after<const N: usize>(core: &Core<N>, now: Instant) -> Option<Duration> {
     match core.state() {
         State::Closed | State::Disabled => None,

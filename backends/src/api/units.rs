@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Longest latency that can be told, in milliseconds.
+/// Longest latency that the core can hold, in milliseconds.
 pub(super) const MAX_LATENCY_MS: u32 = 4_294_967;
 
 const MIB: u64 = 1 << 20;

@@ -1,4 +1,4 @@
-//! What the breakers of a process do, as Prometheus text.
+//! The breakers of a process as Prometheus text.
 //!
 //! [`render`] collects on demand; nothing is kept. Each series carries the label `breaker`, but for the process's own.
 //!
@@ -105,8 +105,8 @@ fn calls(text: &mut Encoder, readings: &[Reading]) {
     text.counter("tripline_slow_calls_total", "Calls that took longer than the threshold.")
         .each(readings, |reading| Some(reading.counts.slow));
     let mut family = text.counter("tripline_refused_calls_total", "Calls that were not admitted, by reason.");
-    for Reading { name, refused, .. } in readings {
-        for (reason, count) in refused {
+    for Reading { name, rejected, .. } in readings {
+        for (reason, count) in rejected {
             family.sample(&[("breaker", name.as_str()), ("reason", reason.as_str())], count);
         }
     }

@@ -11,7 +11,7 @@ pub(super) struct Reading {
     pub(super) name: BreakerName,
     pub(super) state: StateKind,
     pub(super) counts: Counts,
-    pub(super) refused: Vec<(RejectionReason, u64)>,
+    pub(super) rejected: Vec<(RejectionReason, u64)>,
     pub(super) reports_dropped: u64,
     /// Probes admitted, and of those the good ones; none but while half-open.
     pub(super) probes: (u16, u16),
@@ -40,7 +40,7 @@ impl Reading {
             name: breaker.name().clone(),
             state: core.state().kind(),
             counts: *core.counts(),
-            refused: refused(breaker),
+            rejected: rejected(breaker),
             reports_dropped: breaker.reports_dropped(),
             probes: probes(core.state()),
             durations,
@@ -58,7 +58,7 @@ impl Reading {
     }
 }
 
-fn refused(breaker: &Breaker) -> Vec<(RejectionReason, u64)> {
+fn rejected(breaker: &Breaker) -> Vec<(RejectionReason, u64)> {
     let open = TripReason::ALL.into_iter().map(RejectionReason::Open);
     let reasons = open.chain([RejectionReason::Probing, RejectionReason::ForcedOpen]);
     reasons.map(|reason| (reason, breaker.rejected_for(reason))).collect()

@@ -59,7 +59,7 @@ fn every_figure_of_a_breaker_is_there() {
 }
 
 #[test]
-fn a_trip_and_a_refusal_are_counted() {
+fn a_trip_and_a_rejection_are_counted() {
     let world = World::new(1);
     let subject = world.breaker(policy()).unwrap();
     let registry = Registry::new();
@@ -88,8 +88,8 @@ fn the_time_until_memory_is_exhausted_is_there_while_it_is_foretold() {
         line(&render(&registry.all(), None, None), series).map(|value| value.parse::<f64>().unwrap())
     };
     assert!((0..300).all(|_| read(400).is_none()));
-    let told = (1..=160).fold(None, |_, reading| read(400 + reading * 5 / 2)).unwrap();
-    assert!((36.0..42.0).contains(&told), "{told}");
+    let left = (1..=160).fold(None, |_, reading| read(400 + reading * 5 / 2)).unwrap();
+    assert!((36.0..42.0).contains(&left), "{left}");
 }
 
 #[test]

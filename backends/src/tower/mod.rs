@@ -1,6 +1,6 @@
 //! A circuit breaker around any tower service.
 //!
-//! [`BreakerLayer`] asks the breaker when a call is made, never in `poll_ready`, and tells it how the call went. By default a call
+//! [`BreakerLayer`] asks the breaker when a call is made, never in `poll_ready`, and records how the call went. By default a call
 //! is measured to the head of the response; with [`measure_body`](BreakerLayer::measure_body) to the last frame of its body.
 //! A [`Classify`] decides what counts as failed; it can depend on the request, see
 //! [`classify_by_request`](BreakerLayer::classify_by_request). A call that is not admitted ends with [`CallError::Rejected`], or with a

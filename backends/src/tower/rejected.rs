@@ -69,7 +69,7 @@ impl<Res, E, F: Fn(&Rejection) -> Res> OnRejection<Res, E> for RespondWith<F> {
 }
 
 /// `503 Service Unavailable` with `{"error", "breaker", "reason", "retry_after_ms"}` and `Retry-After` in whole seconds, rounded
-/// up. Where no time can be told, `retry_after_ms` is null and the header says 1.
+/// up. Where the time is unknown, `retry_after_ms` is null and the header says 1.
 pub fn service_unavailable<B: From<String>>(rejection: &Rejection) -> Response<B> {
     let millis = rejection.retry_after.map_or("null".to_owned(), |wait| wait.as_millis().to_string());
     // Nothing here needs escaping: names and reasons are plain words.

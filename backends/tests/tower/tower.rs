@@ -382,3 +382,28 @@ fn an_axum_router_takes_the_layer_and_its_bodies_are_measured() {
     let response = block_on(router.oneshot(ask())).unwrap();
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
+
+#[test]
+fn a_classifier_can_depend_on_the_request() {
+    let (breaker, _) = breaker();
+    let only_reads_fail = |request: &http::Request<()>| {
+        let is_read = request.method() == http::Method::GET;
+        move |result: Result<&Response<Frames>, &Infallible>| match result {
+            Ok(response) if is_read && response.status() == StatusCode::CONFLICT => Outcome::Failed,
+            _ => Outcome::Ok,
+        }
+    };
+    let conflict = service_fn(|_| ready(Ok::<_, Infallible>(status(StatusCode::CONFLICT))));
+    for measured in [false, true] {
+        let layer = BreakerLayer::new(breaker.clone()).classify_by_request(only_reads_fail);
+        for method in [http::Method::GET, http::Method::PUT] {
+            let request = http::Request::builder().method(method).body(()).unwrap();
+            if measured {
+                block_on(layer.clone().measure_body().layer(conflict).call(request)).unwrap();
+            } else {
+                block_on(layer.layer(conflict).call(request)).unwrap();
+            }
+        }
+    }
+    assert_eq!((counts(&breaker).failed, counts(&breaker).ok, breaker.in_flight()), (2, 2, 0));
+}

@@ -1,15 +1,15 @@
-//! What happens, as server-sent events: `GET /breaker/events`.
+//! Events as they happen, as server-sent events: `GET /breaker/events`.
 //!
 //! | event | data |
 //! |---|---|
 //! | `status` | the body of `/breaker/status` |
 //! | `settings` | what can be changed, each under the name that its route's GET gives it |
-//! | `counts` | calls by outcome, refusals and trips since the start |
+//! | `counts` | calls by outcome, rejections and trips since the start |
 //! | `transition`, `incident`, `memory`, `alert` | what happened, with its number and time of day |
 //!
-//! A reader gets all of it when it comes, and then what has changed: what happens as soon as it happens, figures twice a
-//! second while they move, all together at most ten times a second, and a comment where nothing has changed for long. What
-//! happened has an id; a reader that comes back with it as `Last-Event-ID` gets what happened since, as far as it is kept.
+//! A new reader gets all of it, and then changes: events at once, figures twice a second while they change, all together at most
+//! ten times a second, and a comment where nothing has changed for five seconds. Events have an id; a reader that reconnects with it
+//! as `Last-Event-ID` gets the events since, as far as they are kept.
 //!
 //! Nothing waits for a reader. One that takes nothing misses the figures in between, and [`serve`](super::serve) drops it
 //! after its `write_timeout`. The stream ends when that server drains.

@@ -17,7 +17,7 @@ use crate::circuit::{Circuit, EventLog, Observer};
 pub(super) const MAX_READERS: usize = 32;
 /// Figures are drawn no more often, and no reader is sent more often.
 pub(super) const MIN_GAP: Duration = Duration::from_millis(100);
-/// How often figures are drawn while somebody reads and nothing happens.
+/// How often figures are drawn while there is a reader and nothing happens.
 const TICK: Duration = Duration::from_millis(500);
 /// Between two looks: what happens within it is seen at once.
 const DEBOUNCE: Duration = Duration::from_millis(2);
@@ -126,7 +126,7 @@ impl Drop for SubscriberSlot {
 }
 
 impl Shared {
-    /// Whether somebody reads, and whether there is nothing to read yet.
+    /// Whether there is a reader, and whether nothing is drawn yet.
     fn is_read(&self) -> (bool, bool) {
         let board = self.lock();
         (board.readers > 0, !board.is_fresh)

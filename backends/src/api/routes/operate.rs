@@ -97,7 +97,7 @@ async fn disable(scope: CircuitScope, who: Actor, _: ValidJson<DisabledOrNothing
 async fn set_enabled(scope: &CircuitScope, who: &Actor, on: bool) -> Answer<Changed<Enabled>> {
     let applied = scope.change(Change::set("enabled", on).map_err(refused("enabled"))?, who).await?;
     let breaker = scope.breaker();
-    // Also where the configuration said so already, and somebody else switched it.
+    // Also where the configuration says so already, and the breaker was switched beside it.
     if on {
         breaker.enable();
     } else {
@@ -160,7 +160,7 @@ async fn reset(scope: CircuitScope, who: Actor, _: ValidJson<Confirmation>) -> A
     StateNow::of(&scope)
 }
 
-/// Refuses every call until the breaker is reset.
+/// Rejects every call until the breaker is reset.
 #[utoipa::path(post, path = "/breaker/force-open", tag = "operating",
     responses((status = 200, description = "It is forced open.", body = StateNow), PostErrors))]
 async fn force_open(scope: CircuitScope, who: Actor, _: Payload) -> Answer<StateNow> {
