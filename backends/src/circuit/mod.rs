@@ -169,12 +169,7 @@ impl Circuit {
     /// is enabled changes only where the settings change it. Name, memory source and stall detection need a restart.
     pub fn apply(&self, old: &BreakerConfig, new: &BreakerConfig) {
         let breaker = &self.parts.breaker;
-        let mut policy = new.policy.clone();
-        if old.policy.enabled == new.policy.enabled {
-            policy.enabled = breaker.enabled();
-        }
-        if let Err(error) = breaker.set_policy(&policy) {
-            // The keys allow no window that is too large.
+        if let Err(error) = new.apply_policy(old, breaker) {
             tracing::error!(breaker = breaker.name().as_str(), %error, "the changed settings could not be applied");
         }
         #[cfg(all(feature = "opsgenie", feature = "webhook"))]

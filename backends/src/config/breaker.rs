@@ -1,7 +1,7 @@
 //! The settings of one breaker.
 
-use tripline_runtime::BreakerName;
-use tripline_runtime::core::Policy;
+use tripline_runtime::core::{CapacityError, Policy};
+use tripline_runtime::{Breaker, BreakerName};
 
 use super::opsgenie::OpsGenie;
 use super::secret::Secret;
@@ -36,6 +36,21 @@ impl Default for BreakerConfig {
             webhook: Webhook::default(),
             opsgenie: OpsGenie::default(),
         }
+    }
+}
+
+impl BreakerConfig {
+    /// Sets the policy of a running breaker, which had that of `old`. The window is kept. Whether the breaker is enabled changes
+    /// only where the settings change it: an operator may have switched it.
+    ///
+    /// # Errors
+    /// [`CapacityError`] where the window is larger than the breaker's; the keys of the file allow none.
+    pub fn apply_policy(&self, old: &Self, breaker: &Breaker) -> Result<(), CapacityError> {
+        let mut policy = self.policy.clone();
+        if old.policy.enabled == self.policy.enabled {
+            policy.enabled = breaker.enabled();
+        }
+        breaker.set_policy(&policy)
     }
 }
 

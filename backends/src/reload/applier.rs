@@ -24,12 +24,7 @@ impl<F: FnMut(&Config, &Config) + Send> Applier for F {
 /// configuration changes it.
 impl Applier for Breaker {
     fn apply(&mut self, old: &Config, new: &Config) {
-        let mut policy = new.breaker.policy.clone();
-        if old.breaker.policy.enabled == new.breaker.policy.enabled {
-            policy.enabled = self.enabled();
-        }
-        if let Err(error) = self.set_policy(&policy) {
-            // The keys allow no window that is too large.
+        if let Err(error) = new.breaker.apply_policy(&old.breaker, self) {
             tracing::error!(breaker = self.name().as_str(), %error, "the changed settings could not be applied");
         }
     }

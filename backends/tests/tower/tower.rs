@@ -223,7 +223,7 @@ fn a_rejection_can_be_a_response() {
     assert_eq!(response.headers()["retry-after"], "10");
     assert_eq!(
         response.into_body(),
-        r#"{"error":"breaker default refused the call: latency, retry after 9.9 s","breaker":"default","reason":"latency","retry_after_ms":9900}"#
+        r#"{"error":"breaker default rejected the call: latency, retry after 9.9 s","breaker":"default","reason":"latency","retry_after_ms":9900}"#
     );
 }
 

@@ -21,7 +21,7 @@ fn assert_refusal(answer: &Response, reason: &str) {
     fields.sort_unstable();
     assert_eq!(fields, ["breaker", "error", "reason", "retry_after_ms"]);
     assert_eq!(body["breaker"], "default");
-    assert!(body["error"].as_str().is_some_and(|error| error.contains("refused")), "{body}");
+    assert!(body["error"].as_str().is_some_and(|error| error.contains("rejected")), "{body}");
     assert_eq!(body["reason"], reason, "{body}");
     if let Some(millis) = body["retry_after_ms"].as_u64() {
         assert_eq!(seconds, millis.div_ceil(1_000).max(1), "{answer:?}");
