@@ -1,9 +1,54 @@
-//! Everything of Tripline that touches the world: memory sources, configuration, alert sinks, HTTP and the `tripline` binary.
+//! Everything of Tripline that touches the world: memory sources, configuration, alert sinks, durable state, the tower layer, the
+//! management API, metrics, and replay of recorded traffic.
+//!
+//! The breaker itself is [`tripline_runtime::Breaker`]. This crate adds parts to it, each behind a feature; none is on by default.
+//!
+#![cfg_attr(feature = "tower", doc = "```")]
+#![cfg_attr(not(feature = "tower"), doc = "```ignore")]
+//! use std::sync::Arc;
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//! use tripline_backends::tower::BreakerLayer;
+//! use tripline_runtime::{Breaker, test_util::ManualClock};
+//!
+//! // A server takes `tripline_runtime::SystemClock`.
+//! let breaker = Breaker::builder(Arc::new(ManualClock::default())).build()?;
+//! let service = ServiceBuilder::new()
+//!     .layer(BreakerLayer::new(breaker.clone()))
+//!     .service(service_fn(|name: &'static str| async move { Ok::<_, std::io::Error>(http::Response::new(name)) }));
+//!
+//! let answer = futures_lite::future::block_on(service.oneshot("hello"));
+//! assert_eq!(answer.map(http::Response::into_body).ok(), Some("hello"));
+//! assert_eq!(breaker.read(|core| core.counts().ok), 1);
+//! # Ok::<(), tripline_runtime::core::CapacityError>(())
+//! ```
+//!
+//! # Types by task
+//!
+//! | task | types | feature |
+//! |---|---|---|
+//! | protect a service | `tower::BreakerLayer`, `tower::Classify`, `tower::service_unavailable` | `tower` |
+//! | measure memory | `memory::open`, `memory::Cgroup`, `memory::Sysinfo` | `cgroup`, `sysinfo` |
+//! | read `breakers.toml` | `config::parse`, `config::load`, `config::Config`, `config::BreakerConfig` | `config` |
+//! | change settings while running | `reload::LoadedConfig`, `reload::LiveConfig`, `config::Change` | `reload` |
+//! | page people | `alerts::Alerting`, `alerts::opsgenie::OpsGenieSink`, `alerts::webhook::WebhookSink`, [`log_sink::LogSink`] | `opsgenie`, `webhook` |
+//! | survive a restart | `state_dir::StateDir` | `state_dir` |
+//! | one named breaker with what belongs to it | `circuit::Circuit`, `circuit::Circuits` | `api` |
+//! | operate over HTTP | `api::router`, `api::ApiState`, `api::serve` | `api` |
+//! | show metrics | `metrics::render` | `metrics` |
+//! | all of it from a configuration | `app::App`, `app::Platform` | `app` |
+//! | try settings on recorded traffic | `replay::run` | `replay` |
+//!
+//! # Features
+#![doc = document_features::document_features!()]
 #![forbid(unsafe_code)]
 
 pub mod alerts;
 #[cfg(feature = "api")]
 pub mod api;
+#[cfg(feature = "app")]
+pub mod app;
+#[cfg(feature = "api")]
+pub mod circuit;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "config")]

@@ -2,6 +2,7 @@
 #![cfg(feature = "opsgenie")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "alerts/alert_service/mod.rs"]
 mod alert_service;
 mod captured;
 

@@ -15,7 +15,7 @@ const PER_SHAPE: u64 = 40;
 
 /// What `tripline init` writes, with the threshold of the setting.
 fn recommended_policy(setting: &Setting) -> Policy {
-    let mut policy = parse(&recommended(), "recommended").unwrap().0.policy;
+    let mut policy = parse(&recommended(), "recommended").unwrap().0.breaker.policy;
     policy.latency_threshold = Latency::from_micros(threshold_us(setting));
     policy
 }

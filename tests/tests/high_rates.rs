@@ -29,7 +29,7 @@ struct Fate {
 
 impl Service {
     fn policy(&self) -> Policy {
-        let mut policy = parse(&recommended(), "recommended").unwrap().0.policy;
+        let mut policy = parse(&recommended(), "recommended").unwrap().0.breaker.policy;
         policy.latency_threshold = Latency::from_micros((self.threshold_s * 1e6) as u32);
         policy
     }

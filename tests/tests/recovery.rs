@@ -49,7 +49,7 @@ const ENTRANTS: [Entrant; 5] = [
 
 /// What `tripline init` writes, with the threshold of this service.
 fn recommended(service: &Service) -> Policy {
-    let mut policy = parse(&config::recommended(), "recommended").unwrap().0.policy;
+    let mut policy = parse(&config::recommended(), "recommended").unwrap().0.breaker.policy;
     policy.latency_threshold = service.threshold;
     policy
 }

@@ -11,7 +11,7 @@ use tripline_runtime::{
 use super::figures::rfc3339;
 use super::opsgenie::OpsGenieStatus;
 use super::sinks::{AlertControl, AlertSinks, sinks};
-use crate::config::{Config, OpsGenie};
+use crate::config::{BreakerConfig, OpsGenie};
 use crate::http_client::HyperClient;
 
 /// The alerts of one breaker: when they are sent, and where they go. Cloning shares them.
@@ -28,7 +28,7 @@ pub struct Alerting {
 
 impl Alerting {
     /// By `config`, with the environment laid over it. Nothing is sent, and nobody is waited for.
-    pub fn new(config: &Config, client: &HyperClient) -> Self {
+    pub fn new(config: &BreakerConfig, client: &HyperClient) -> Self {
         let AlertSinks { sinks, control } = sinks(config, client);
         Self { staging: StagingControl::new(staging_policy(&config.opsgenie)), sinks, control }
     }
@@ -44,7 +44,7 @@ impl Alerting {
     /// next attempt. What has not changed is left alone.
     ///
     /// A sink that the start knew nothing of (no key, no address) needs a restart, and the log says so.
-    pub fn apply(&self, old: &Config, new: &Config) {
+    pub fn apply(&self, old: &BreakerConfig, new: &BreakerConfig) {
         if (&old.opsgenie, &old.webhook) == (&new.opsgenie, &new.webhook) {
             return;
         }

@@ -11,13 +11,13 @@
 //!
 //! let text = "[webhook]\nenabled = true\nurl = \"https://hooks.example/4711\"\n";
 //! let (mut config, _) = parse(text, "breakers.toml")?;
-//! let alerting = Alerting::new(&config, &HyperClient::default());
+//! let alerting = Alerting::new(&config.breaker, &HyperClient::default());
 //! // `alerting.connect(watch)` for the breaker, and `alerting.run(clock)` beside its supervisor.
 //! assert_eq!(alerting.view().pending, []);
 //!
 //! let old = config.clone();
-//! config.webhook.enabled = false;
-//! alerting.apply(&old, &config); // counts from the next attempt on
+//! config.breaker.webhook.enabled = false;
+//! alerting.apply(&old.breaker, &config.breaker); // counts from the next attempt on
 //! # Ok::<(), tripline_backends::config::ConfigErrors>(())
 //! ```
 
@@ -32,6 +32,8 @@ pub mod opsgenie;
 #[cfg(all(feature = "opsgenie", feature = "webhook"))]
 mod sinks;
 mod staged;
+#[cfg(feature = "api")]
+pub mod view;
 #[cfg(feature = "webhook")]
 pub mod webhook;
 #[cfg(any(feature = "opsgenie", feature = "webhook"))]

@@ -7,7 +7,7 @@ use tripline_runtime::{AlertSink, Clock};
 use super::opsgenie::{OpsGenieSink, system};
 use super::staged::{PageRules, SharedRules, Staged};
 use super::webhook::WebhookSink;
-use crate::config::Config;
+use crate::config::BreakerConfig;
 use crate::http_client::HyperClient;
 use crate::log_sink::LogSink;
 
@@ -34,7 +34,7 @@ pub struct AlertControl {
 /// paged: the log always, `[opsgenie]` where it is enabled or has a key, `[webhook]` where it has an address, so that
 /// both can be switched on and off later. A key or an address that comes later needs a restart. Nothing is sent, nobody
 /// is waited for.
-pub fn sinks(config: &Config, client: &HyperClient) -> AlertSinks {
+pub fn sinks(config: &BreakerConfig, client: &HyperClient) -> AlertSinks {
     let host = system::host_name();
     let rules = SharedRules::new(PageRules::of(&config.opsgenie, &host));
     let opsgenie = OpsGenieSink::new(config.opsgenie.clone(), client.clone());
@@ -51,7 +51,7 @@ pub fn sinks(config: &Config, client: &HyperClient) -> AlertSinks {
 
 impl AlertControl {
     /// Every sink's next attempt goes by `config`.
-    pub fn set_config(&self, config: &Config) {
+    pub fn set_config(&self, config: &BreakerConfig) {
         self.rules.set(PageRules::of(&config.opsgenie, &self.host));
         self.opsgenie.set_config(config.opsgenie.clone());
         self.webhook.set_config(config.webhook.clone());

@@ -1,16 +1,9 @@
-//! Changes of the configuration, with a file to save them in or without.
+//! The answer to a change of settings.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::error::ApiError;
-use super::input::Actor;
-use super::state::ApiState;
-use crate::config::{Change, Config, differences};
-use crate::reload::{Applied, Applier as _, ChangeError};
+use crate::reload::Applied;
 
 /// What GET gives, and whether it stands in the configuration file now.
 #[derive(Debug, Serialize, ToSchema)]
@@ -29,47 +22,4 @@ impl<T> Changed<T> {
     pub(super) fn new(body: T, applied: Applied) -> Self {
         Self { body, saved: applied.saved, reason: applied.reason }
     }
-}
-
-/// The configuration of those who have none: the breaker's policy and the defaults.
-pub(super) type DetachedConfig = Arc<Mutex<Config>>;
-
-impl ApiState {
-    /// What is in force.
-    pub(super) fn config(&self) -> Result<Arc<Config>, ApiError> {
-        if let Some(live) = self.live_config() {
-            return Ok(live.config());
-        }
-        let breaker = self.breaker()?;
-        let mut config = self.detached().lock().unwrap_or_else(PoisonError::into_inner).clone();
-        config.policy = breaker.read(|core| core.policy().clone());
-        Ok(Arc::new(config))
-    }
-
-    /// Changes some settings in what is running, and in the file if there is one.
-    pub(super) async fn change(&self, change: Change, who: &Actor) -> Result<Applied, ApiError> {
-        // Nobody changes what is not there.
-        let mut breaker = self.breaker()?;
-        if let Some(live) = self.live_config() {
-            return live.change(change, &who.to_string()).await.map_err(|error| answer(&error));
-        }
-        let old = self.config()?;
-        let mut new = Config::clone(&old);
-        change.apply_to(&mut new);
-        for difference in differences(&old, &new) {
-            let (key, old, new) = (difference.key.as_str(), &difference.old, &difference.new);
-            tracing::info!(key, %old, %new, by = %who, saved = false, "setting changed");
-        }
-        breaker.apply(&old, &new);
-        *self.detached().lock().unwrap_or_else(PoisonError::into_inner) = new;
-        Ok(Applied::unsaved("there is no configuration file"))
-    }
-}
-
-fn answer(error: &ChangeError) -> ApiError {
-    let status = match error {
-        ChangeError::Ended => StatusCode::INTERNAL_SERVER_ERROR,
-        _ => StatusCode::CONFLICT,
-    };
-    ApiError::new(status, error.to_string())
 }

@@ -5,7 +5,7 @@ use serde_json::Number;
 use tripline_runtime::TripExplanation;
 use utoipa::ToSchema;
 
-use super::units::{percent, rough_percent, tidy};
+use crate::text::{percent, rough_percent, tidy};
 
 /// Why a breaker is open: the rule, and the figures that it was applied to.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]

@@ -4,7 +4,8 @@
 //! is known under, which stops DNS rebinding, and a request that changes something must have no `Origin` but that host, which
 //! stops forged requests. `/health` and `/ready` answer under any name.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -15,15 +16,26 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
 use super::error::ApiError;
 use super::hosts::AllowedHost;
-use super::state::ApiState;
+use super::token::Token;
+
+/// Who may use the API: what the guards need of its state.
+#[derive(Debug, Clone)]
+pub(super) struct AccessRules {
+    /// The token that requests must carry, if any.
+    pub(super) token: Option<Token>,
+    /// The address that the server listens on.
+    pub(super) listen: SocketAddr,
+    /// Names of the server beside its own.
+    pub(super) hosts: Arc<[AllowedHost]>,
+}
 
 /// A request with a valid token, among its extensions.
 #[derive(Debug, Clone, Copy)]
 struct Authorized;
 
 /// Lets through what carries the token, and what is public. Marks the first with [`Authorized`].
-pub(super) async fn require_token(State(state): State<ApiState>, mut request: Request, next: Next) -> Response {
-    if let Some(token) = state.required_token() {
+pub(super) async fn require_token(State(rules): State<AccessRules>, mut request: Request, next: Next) -> Response {
+    if let Some(token) = &rules.token {
         if token.is_carried_by(request.headers()) {
             request.extensions_mut().insert(Authorized);
         } else if !is_public(&request) {
@@ -47,9 +59,9 @@ fn unauthorized() -> Response {
 }
 
 /// Rejects requests for a foreign host, and changes that a foreign page asks for.
-pub(super) async fn reject_foreign(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    let is_exempt = request.extensions().get::<Authorized>().is_some() || is_static(&state, &request);
-    let checked = if is_exempt { Ok(()) } else { check(request.method(), request.uri(), request.headers(), &state) };
+pub(super) async fn reject_foreign(State(rules): State<AccessRules>, request: Request, next: Next) -> Response {
+    let is_exempt = request.extensions().get::<Authorized>().is_some() || is_static(&rules, &request);
+    let checked = if is_exempt { Ok(()) } else { check(request.method(), request.uri(), request.headers(), &rules) };
     match checked {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
@@ -57,17 +69,17 @@ pub(super) async fn reject_foreign(State(state): State<ApiState>, request: Reque
 }
 
 /// The dashboard's page counts as static only where its data needs a token.
-fn is_static(state: &ApiState, request: &Request) -> bool {
+fn is_static(rules: &AccessRules, request: &Request) -> bool {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     reads
         && match request.uri().path() {
             "/health" | "/ready" => true,
-            "/" => state.required_token().is_some(),
+            "/" => rules.token.is_some(),
             _ => false,
         }
 }
 
-fn check(method: &Method, uri: &Uri, headers: &HeaderMap, state: &ApiState) -> Result<(), ApiError> {
+fn check(method: &Method, uri: &Uri, headers: &HeaderMap, rules: &AccessRules) -> Result<(), ApiError> {
     let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     // A browser always names one.
     if reads && uri.authority().is_none() && !headers.contains_key(HOST) {
@@ -76,10 +88,10 @@ fn check(method: &Method, uri: &Uri, headers: &HeaderMap, state: &ApiState) -> R
     let host = host(uri, headers).ok_or_else(|| {
         ApiError::new(StatusCode::BAD_REQUEST, "there is no valid Host").field("Host", "one host, with or without port")
     })?;
-    let listen = state.listen().ip();
-    let is_limited = listen.to_canonical().is_loopback() || !state.hosts().is_empty();
-    if is_limited && !is_ours(&host, listen) && !is_allowed(&host, state.hosts()) {
-        let named = state.hosts().iter().fold(String::new(), |text, host| format!("{text}, {host}"));
+    let listen = rules.listen.ip();
+    let is_limited = listen.to_canonical().is_loopback() || !rules.hosts.is_empty();
+    if is_limited && !is_ours(&host, listen) && !is_allowed(&host, &rules.hosts) {
+        let named = rules.hosts.iter().fold(String::new(), |text, host| format!("{text}, {host}"));
         let allowed = format!("localhost, a loopback address, {listen}{named}; more by http.allowed_hosts");
         return Err(ApiError::new(StatusCode::FORBIDDEN, "the request is for a foreign host").field("Host", allowed));
     }
@@ -142,19 +154,18 @@ fn is_same(origin: &str, host: &Authority) -> bool {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use tripline_runtime::Registry;
 
     fn answer(listen: &str, headers: &[(http::HeaderName, &str)]) -> u16 {
         let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
-        answer_to(&Method::POST, &state(listen), &headers)
+        answer_to(&Method::POST, &rules(listen), &headers)
     }
 
-    fn state(listen: &str) -> ApiState {
-        ApiState::new(Registry::new(), listen.parse().unwrap())
+    fn rules(listen: &str) -> AccessRules {
+        AccessRules { token: None, listen: listen.parse().unwrap(), hosts: [].into() }
     }
 
-    fn answer_to(method: &Method, state: &ApiState, headers: &HeaderMap) -> u16 {
-        check(method, &Uri::from_static("/breaker/reset"), headers, state)
+    fn answer_to(method: &Method, rules: &AccessRules, headers: &HeaderMap) -> u16 {
+        check(method, &Uri::from_static("/breaker/reset"), headers, rules)
             .map_or_else(|error| error.status().as_u16(), |()| 200)
     }
 
@@ -178,10 +189,10 @@ mod tests {
         double.append(HOST, "localhost".parse().unwrap());
         double.append(HOST, "localhost".parse().unwrap());
         for method in [Method::POST, Method::GET] {
-            assert_eq!(answer_to(&method, &state("127.0.0.1:8080"), &double), 400);
+            assert_eq!(answer_to(&method, &rules("127.0.0.1:8080"), &double), 400);
         }
         assert_eq!(
-            answer_to(&Method::GET, &state("127.0.0.1:8080"), &HeaderMap::new()),
+            answer_to(&Method::GET, &rules("127.0.0.1:8080"), &HeaderMap::new()),
             200,
             "no browser leaves it out"
         );
@@ -218,18 +229,18 @@ mod tests {
             [(HOST, host.parse().unwrap()), (ORIGIN, "https://example.org".parse().unwrap())].into_iter().collect()
         };
         for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
-            assert_eq!(answer_to(&method, &state("127.0.0.1:8080"), &headers("127.0.0.1:8080")), 200, "{method}");
-            assert_eq!(answer_to(&method, &state("127.0.0.1:8080"), &headers("rebound.example.org")), 403, "{method}");
+            assert_eq!(answer_to(&method, &rules("127.0.0.1:8080"), &headers("127.0.0.1:8080")), 200, "{method}");
+            assert_eq!(answer_to(&method, &rules("127.0.0.1:8080"), &headers("rebound.example.org")), 403, "{method}");
         }
     }
 
     #[test]
     fn allowed_hosts_are_added_to_our_own_names() {
         for listen in ["127.0.0.1:8080", "0.0.0.0:8080"] {
-            let state =
-                state(listen).allowed_hosts(["ops.example.org", "2001:db8::1"].map(|host| host.parse().unwrap()));
+            let hosts = ["ops.example.org", "2001:db8::1"].map(|host| host.parse().unwrap());
+            let rules = AccessRules { hosts: hosts.into(), ..rules(listen) };
             let get =
-                |host: &str| answer_to(&Method::GET, &state, &[(HOST, host.parse().unwrap())].into_iter().collect());
+                |host: &str| answer_to(&Method::GET, &rules, &[(HOST, host.parse().unwrap())].into_iter().collect());
             for host in ["ops.example.org", "OPS.example.org:8443", "localhost", "[2001:db8::1]:443"] {
                 assert_eq!(get(host), 200, "{listen} {host}");
             }

@@ -30,7 +30,6 @@
 //! Units: milliseconds are whole and rounded down (percentiles may have a fraction), `_mb` is MiB, whole and rounded down,
 //! and percent run from 0 to 100. What is not known is null, never a reassuring number.
 
-mod alerts;
 // What utoipa's macros write names types by longer paths than they need.
 mod change;
 #[allow(unused_qualifications)]
@@ -49,6 +48,7 @@ mod units;
 // What utoipa's macros write names types by longer paths than they need.
 #[allow(unused_qualifications)]
 mod routes;
+mod scope;
 mod state;
 mod status;
 mod token;
@@ -61,19 +61,19 @@ use http::HeaderValue;
 use http::header::X_CONTENT_TYPE_OPTIONS;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use crate::alerts::view::{AlertsView, PendingAlert};
+pub use crate::circuit::EventLog;
 pub use crate::http_server::{
     BodyTooSlow, ClientAddr, Served, ServerLimits, TrustedRequests, listen, serve, serve_with,
 };
-pub use alerts::{AlertsView, PendingAlert};
 pub use error::ApiError;
-pub use events::EventLog;
 pub use explanation::TripEvidence;
 pub use hosts::{AllowedHost, InvalidHost};
 pub use input::{FromPayload, ValidJson};
 pub use json::ApiJson;
 pub use openapi::PostErrors;
 pub use payload::{MAX_BODY_BYTES, Payload};
-pub use state::{ApiState, ConfigError, DrainFlag, DroppedLinesReader, ResidentReader};
+pub use state::{ApiState, DrainFlag, DroppedLinesReader, ResidentReader};
 pub use status::Status;
 pub use token::{Token, TokenMissing, TokenTooShort};
 
@@ -83,11 +83,11 @@ pub use token::{Token, TokenMissing, TokenTooShort};
 /// use std::sync::Arc;
 /// use tower::ServiceExt;
 /// use tripline_backends::api::{ApiState, router};
-/// use tripline_runtime::{Breaker, Registry, test_util::ManualClock};
+/// use tripline_backends::circuit::Circuit;
+/// use tripline_runtime::{Breaker, test_util::ManualClock};
 ///
-/// let registry = Registry::new();
-/// registry.insert(Breaker::builder(Arc::new(ManualClock::default())).build()?)?;
-/// let api = router(ApiState::new(registry, ([127, 0, 0, 1], 8080).into()))?;
+/// let circuit = Circuit::new(Breaker::builder(Arc::new(ManualClock::default())).build()?);
+/// let api = router(ApiState::new(circuit, ([127, 0, 0, 1], 8080).into()))?;
 ///
 /// let request = http::Request::get("/breaker/enabled").body(axum::body::Body::empty())?;
 /// let response = futures_lite::future::block_on(api.oneshot(request))?;
@@ -122,11 +122,12 @@ pub fn router_with(state: ApiState, own: Router) -> Result<Router, TokenMissing>
 /// Where a route of `own` is one of the API's too, as [`Router::merge`] does.
 pub fn router_with_documented(state: ApiState, own: OpenApiRouter) -> Result<Router, TokenMissing> {
     state.check_token()?;
+    state.start_recording();
     let documented = OpenApiRouter::with_openapi(openapi::outline())
         .merge(routes::all())
+        .merge(events::router())
         .with_state(state.clone())
         .merge(dashboard::router())
-        .merge(events::router(&state))
         .merge(own);
     let router = openapi::with_document(documented, state.required_token().is_some())
         .fallback(routes::not_found)

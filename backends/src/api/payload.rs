@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use super::error::ApiError;
 use crate::http_server::BodyTooSlow;
 
-/// The largest body that is taken, in bytes.
+/// The largest body that is accepted, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The JSON object in the body of a POST, as a handler takes it: at most 64 KiB of `application/json`; no body counts as an

@@ -2,32 +2,32 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::StatusCode;
-use tripline_runtime::{Breaker, DeliveryStats, Registry};
+use axum::extract::FromRef;
+use tripline_runtime::DeliveryStats;
 
-use super::alerts::{Alerts, AlertsView};
-use super::change::DetachedConfig;
-use super::error::ApiError;
-use super::events::{EventLog, History};
+use super::events::Publishers;
+use super::guard::AccessRules;
 use super::hosts::AllowedHost;
+use super::scope::LiveHandle;
 use super::token::{Token, TokenMissing};
+use crate::circuit::Circuits;
+use crate::http_server::TrustedRequests;
 use crate::reload::LiveConfig;
 
 /// Reads the resident memory of this process, in bytes; `None` where it is unknown.
 pub type ResidentReader = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
 
-/// Reads how many log lines were dropped since the start.
+/// Reads how many lines of the log were dropped.
 pub type DroppedLinesReader = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// What the handlers share; clones share the same things.
 #[derive(Clone)]
 pub struct ApiState {
-    registry: Registry,
+    circuits: Circuits,
     listen: SocketAddr,
-    memory_source: Option<Arc<str>>,
     resident_memory: Option<ResidentReader>,
     dropped_log_lines: Option<DroppedLinesReader>,
     deliveries: Option<DeliveryStats>,
@@ -35,22 +35,17 @@ pub struct ApiState {
     is_open_to_all: bool,
     allowed_hosts: Arc<[AllowedHost]>,
     draining: DrainFlag,
-    config_error: ConfigError,
     live: Option<LiveConfig>,
-    detached: DetachedConfig,
-    alerts: Option<Alerts>,
-    timeline: EventLog,
-    history: History,
+    publishers: Publishers,
     is_recorded: bool,
 }
 
 impl ApiState {
-    /// The API of these breakers, on a server that listens on `listen`. The routes under `/breaker` are about the first one.
-    pub fn new(registry: Registry, listen: SocketAddr) -> Self {
+    /// The API of these circuits, on a server that listens on `listen`. The routes under `/breaker` are about the first one.
+    pub fn new(circuits: impl Into<Circuits>, listen: SocketAddr) -> Self {
         Self {
-            registry,
+            circuits: circuits.into(),
             listen,
-            memory_source: None,
             resident_memory: None,
             dropped_log_lines: None,
             deliveries: None,
@@ -58,20 +53,10 @@ impl ApiState {
             is_open_to_all: false,
             allowed_hosts: [].into(),
             draining: DrainFlag::default(),
-            config_error: ConfigError::default(),
             live: None,
-            detached: DetachedConfig::default(),
-            alerts: None,
-            timeline: EventLog::default(),
-            history: History::default(),
+            publishers: Publishers::default(),
             is_recorded: false,
         }
-    }
-
-    /// The name of the memory source, for the status. Default: none.
-    #[must_use]
-    pub fn memory_source(self, name: &str) -> Self {
-        Self { memory_source: Some(name.into()), ..self }
     }
 
     /// Shows the resident memory of this process among the metrics.
@@ -80,22 +65,22 @@ impl ApiState {
         Self { resident_memory: Some(reader), ..self }
     }
 
-    /// Shows how many log lines were dropped among the metrics. Default: not shown.
-    #[must_use]
-    pub fn dropped_log_lines(self, reader: DroppedLinesReader) -> Self {
-        Self { dropped_log_lines: Some(reader), ..self }
-    }
-
     /// Shows what became of the alerts among the metrics.
     #[must_use]
     pub fn deliveries(self, deliveries: DeliveryStats) -> Self {
         Self { deliveries: Some(deliveries), ..self }
     }
 
-    /// Asks for this bearer token everywhere but at `GET /`, `/health`, `/ready` and `/test`.
+    /// Asks for this bearer token everywhere but at `GET /`, `/health` and `/test`.
     #[must_use]
     pub fn token(self, token: Token) -> Self {
         Self { token: Some(token), ..self }
+    }
+
+    /// Shows how many log lines were dropped among the metrics. Default: not shown.
+    #[must_use]
+    pub fn dropped_log_lines(self, reader: DroppedLinesReader) -> Self {
+        Self { dropped_log_lines: Some(reader), ..self }
     }
 
     /// Lets every client that reaches the server operate the breaker, also where it does not listen on loopback.
@@ -116,62 +101,42 @@ impl ApiState {
         &self.draining
     }
 
-    /// Changes settings through this configuration, which should have the first breaker among its appliers. Without one,
-    /// changes apply to that breaker and are saved nowhere.
+    /// Changes settings through this configuration, which should have the circuits among its appliers. Without one, changes
+    /// apply to the circuit and are saved nowhere.
     #[must_use]
     pub fn live(self, live: LiveConfig) -> Self {
         Self { live: Some(live), ..self }
     }
 
-    /// Where to look for alerts. Without it none are pending, and nobody sends any.
+    /// Records the events of every circuit from the making of the router on, on smol's global executor, so that readers of
+    /// `/breaker/events` get what happened before they came. Without this recording begins with the first reader.
     #[must_use]
-    pub fn alerts(self, alerts: Arc<dyn AlertsView>) -> Self {
-        Self { alerts: Some(Alerts(alerts)), ..self }
+    pub fn record_events(self) -> Self {
+        Self { is_recorded: true, ..self }
     }
 
-    /// Records what happens to the first breaker in `timeline` from the making of the router on, on smol's global executor, so
-    /// that whoever reads `/breaker/events` sees what was before. Without this recording begins with the first reader.
-    #[must_use]
-    pub fn record(self, timeline: EventLog) -> Self {
-        Self { timeline, is_recorded: true, ..self }
+    /// Begins to record, where that was asked for.
+    pub(super) fn start_recording(&self) {
+        if self.is_recorded {
+            let live = LiveHandle(self.live.clone());
+            self.circuits.iter().for_each(|circuit| self.publishers.record(&circuit, &live));
+        }
     }
 
-    /// Where the reason stands for which the configuration file is not the one in force: set it, and the status shows it.
-    pub fn config_error(&self) -> &ConfigError {
-        &self.config_error
-    }
-
-    /// That, and what [`LiveConfig::config_error`] says.
-    pub(super) fn config_problem(&self) -> Option<String> {
-        self.config_error.get().or_else(|| self.live.as_ref()?.config_error())
+    /// The requests that a server may keep a share of its places for: those with the token.
+    pub fn trusted_requests(&self) -> TrustedRequests {
+        match self.token.clone() {
+            Some(token) => TrustedRequests::new(move |headers| token.is_carried_by(headers)),
+            None => TrustedRequests::default(),
+        }
     }
 
     pub(super) fn live_config(&self) -> Option<&LiveConfig> {
         self.live.as_ref()
     }
 
-    pub(super) fn detached(&self) -> &DetachedConfig {
-        &self.detached
-    }
-
-    pub(super) fn alerts_view(&self) -> Option<&dyn AlertsView> {
-        self.alerts.as_ref().map(|alerts| &*alerts.0)
-    }
-
-    pub(super) fn timeline(&self) -> &EventLog {
-        &self.timeline
-    }
-
-    pub(super) fn history(&self) -> &History {
-        &self.history
-    }
-
-    pub(super) fn is_recorded(&self) -> bool {
-        self.is_recorded
-    }
-
-    pub(super) fn registry(&self) -> &Registry {
-        &self.registry
+    pub(super) fn circuits(&self) -> &Circuits {
+        &self.circuits
     }
 
     pub(super) fn required_token(&self) -> Option<&Token> {
@@ -182,18 +147,6 @@ impl ApiState {
     pub(super) fn check_token(&self) -> Result<(), TokenMissing> {
         let is_safe = self.token.is_some() || self.is_open_to_all || self.listen.ip().to_canonical().is_loopback();
         if is_safe { Ok(()) } else { Err(TokenMissing { listen: self.listen }) }
-    }
-
-    pub(super) fn hosts(&self) -> &[AllowedHost] {
-        &self.allowed_hosts
-    }
-
-    pub(super) fn listen(&self) -> SocketAddr {
-        self.listen
-    }
-
-    pub(super) fn memory_source_name(&self) -> Option<&str> {
-        self.memory_source.as_deref()
     }
 
     pub(super) fn delivery_stats(&self) -> Option<&DeliveryStats> {
@@ -207,21 +160,37 @@ impl ApiState {
     pub(super) fn dropped_lines(&self) -> Option<u64> {
         self.dropped_log_lines.as_ref().map(|read| read())
     }
+}
 
-    /// The only breaker, or the first one by name.
-    pub(super) fn breaker(&self) -> Result<Breaker, ApiError> {
-        let first = self.registry.breakers().into_iter().next();
-        first.ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, "there is no breaker"))
+impl FromRef<ApiState> for Circuits {
+    fn from_ref(state: &ApiState) -> Self {
+        state.circuits.clone()
+    }
+}
+
+impl FromRef<ApiState> for LiveHandle {
+    fn from_ref(state: &ApiState) -> Self {
+        Self(state.live.clone())
+    }
+}
+
+impl FromRef<ApiState> for Publishers {
+    fn from_ref(state: &ApiState) -> Self {
+        state.publishers.clone()
+    }
+}
+
+impl FromRef<ApiState> for AccessRules {
+    fn from_ref(state: &ApiState) -> Self {
+        Self { token: state.token.clone(), listen: state.listen, hosts: state.allowed_hosts.clone() }
     }
 }
 
 impl fmt::Debug for ApiState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApiState")
-            .field("registry", &self.registry)
+            .field("circuits", &self.circuits)
             .field("listen", &self.listen)
-            .field("memory_source", &self.memory_source)
-            .field("config_error", &self.config_error)
             .field("live", &self.live)
             .finish_non_exhaustive()
     }
@@ -241,28 +210,5 @@ impl DrainFlag {
     /// Whether it was set.
     pub fn is_draining(&self) -> bool {
         self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Why the configuration file is not the one in force; nothing while it is. Clones share one text.
-#[derive(Debug, Clone, Default)]
-pub struct ConfigError {
-    text: Arc<Mutex<Option<String>>>,
-}
-
-impl ConfigError {
-    /// Sets the reason, or takes it away.
-    pub fn set(&self, reason: Option<String>) {
-        *self.lock() = reason;
-    }
-
-    /// The reason.
-    pub fn get(&self) -> Option<String> {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<String>> {
-        // Nothing can panic while it holds the lock.
-        self.text.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,17 +1,17 @@
 //! Everything about a breaker at one moment.
 
-use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use serde_json::Number;
 use tripline_runtime::core::{Breaker as Core, Instant, Latency, MemorySample, MemoryState, State, Trend};
-use tripline_runtime::{Breaker, TripExplanation};
+use tripline_runtime::{Breaker, Supervision, TripExplanation};
 use utoipa::ToSchema;
 
 use super::explanation::TripEvidence;
-use super::state::ApiState;
-use super::units::{mebibytes, millis, percent, rough_percent, tidy};
+use super::units::{mebibytes, millis};
+use crate::circuit::Circuit;
+use crate::text::{percent, rfc3339_checked, rough_percent, tidy};
 
 /// Everything about a breaker at one moment, as `/breaker/status` shows it. What is unknown is null.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -32,7 +32,7 @@ pub struct Status {
     pub trip: Option<TripEvidence>,
     /// An operator simulates slow calls or exhausted memory.
     pub drill: bool,
-    /// When asking again makes sense; null while closed or disabled, and where no time can be told.
+    /// When asking again makes sense; null while closed or disabled, and where the time is unknown.
     #[schema(required)]
     pub retry_after_ms: Option<u64>,
     /// When it opened last, also after recovery; RFC 3339 in UTC.
@@ -82,7 +82,7 @@ pub struct Status {
     pub recent_latencies_ms: Vec<u32>,
     /// Whether only a rising or persistent latency opens the breaker.
     pub trend_analysis_enabled: bool,
-    /// Samples that are needed to tell a trend.
+    /// Samples that trend analysis needs.
     pub trend_analysis_min_sample_count: u16,
     /// Whether the latency rises.
     pub has_positive_trend: bool,
@@ -108,8 +108,9 @@ pub struct Status {
 }
 
 impl Status {
-    /// Looks at `breaker` now. O(window).
-    pub fn of(breaker: &Breaker, api: &ApiState) -> Self {
+    /// Reads the status of `circuit` now. `config_error` is why the configuration file is not in force. O(window).
+    pub fn of(circuit: &Circuit, config_error: Option<String>) -> Self {
+        let breaker = circuit.breaker();
         let clock = breaker.clock();
         let (now, wall) = (clock.now(), clock.system_time());
         let tracked = breaker.detects_stalls();
@@ -157,21 +158,24 @@ impl Status {
                 in_flight,
                 stalled: tracked.then(|| core.stalled()),
                 memory_level: memory_level.as_deref().map(str::to_owned),
-                memory_source: api.memory_source_name().map(str::to_owned),
+                memory_source: circuit.memory().map(|source| source.name().to_owned()),
                 supervisor,
-                config_error: api.config_problem(),
+                config_error,
             }
         })
     }
 }
 
 /// Whether memory and alerts work.
-// HOOK: the runtime's `Breaker::supervision()` knows when the supervisor last looked; its `Stuck` is to be shown here.
 fn supervisor(breaker: &Breaker) -> &'static str {
-    if breaker.is_supervised() { "running" } else { "not running: memory and alerts do not work" }
+    match breaker.supervision() {
+        Supervision::Running { .. } => "running",
+        Supervision::Stuck { .. } => "stuck: memory and alerts do not work",
+        _ => "not running: memory and alerts do not work",
+    }
 }
 
-/// How long to wait before asking again; `None` where asking is not refused, or no time can be told.
+/// How long to wait before asking again; `None` where calls are not rejected, or the time is unknown.
 fn retry_after<const N: usize>(core: &Core<N>, now: Instant) -> Option<Duration> {
     match core.state() {
         State::Closed | State::Disabled => None,
@@ -191,16 +195,7 @@ fn share(part: Latency, whole: Latency) -> Option<Number> {
 
 /// The time of day `age` ago, with milliseconds; `None` outside the years 1970 to 9999.
 fn rfc3339(wall: SystemTime, age: Duration) -> Option<String> {
-    rfc3339_at(wall.checked_sub(age)?)
-}
-
-/// A time of day, with milliseconds; `None` outside the years 1970 to 9999.
-pub(super) fn rfc3339_at(at: SystemTime) -> Option<String> {
-    let mut text = String::new();
-    // Formatting an earlier time would panic.
-    let at = Some(at).filter(|at| *at >= SystemTime::UNIX_EPOCH)?;
-    write!(text, "{}", humantime::format_rfc3339_millis(at)).ok()?;
-    Some(text)
+    rfc3339_checked(wall.checked_sub(age)?)
 }
 
 #[cfg(test)]

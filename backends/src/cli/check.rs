@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{CliError, print_line, token};
+use super::{CliError, print_line};
+use crate::app::bearer_token;
 use crate::config::{left_to_environment, load};
 
 /// Prints the warnings in the order of the lines, then what concerns the file as a whole; all problems together are the
@@ -16,9 +17,9 @@ pub(super) fn check(path: &Path) -> Result<(), CliError> {
     for warning in &warnings {
         print_line(format!("warning: {warning}"));
     }
-    if let Err(refusal) = token::of(&config.http) {
+    if let Err(error) = bearer_token(&config.http) {
         print_line(format!(
-            "warning: {file}: {refusal}; `tripline serve` starts only where the environment's TRIPLINE_TOKEN holds a token"
+            "warning: {file}: {error}; `tripline serve` starts only where the environment's TRIPLINE_TOKEN holds a token"
         ));
     }
     print_line(format!("{file}: valid"));

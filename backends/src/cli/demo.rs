@@ -145,14 +145,14 @@ struct Tested {
     delay_ms: u64,
 }
 
-/// Why a call was refused.
+/// Why a call was rejected.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only described here; the tower layer writes it")]
 struct Rejection {
     error: String,
     breaker: String,
     reason: String,
-    /// Null where no time can be told.
+    /// Null where the time is unknown.
     #[schema(required)]
     retry_after_ms: Option<u64>,
     /// The evidence that the breaker opened on, as one line; null while it is not open by itself.
@@ -165,7 +165,7 @@ struct Rejection {
 /// An endpoint behind the breaker.
 #[utoipa::path(get, path = "/test", tag = "demo", responses(
     (status = 200, description = "It was called.", body = Tested),
-    (status = 503, description = "The breaker refuses it.", body = Rejection)))]
+    (status = 503, description = "The breaker rejects it.", body = Rejection)))]
 async fn test(State(demo): State<Demo>) -> ApiJson<Tested> {
     let delay = demo.next_delay();
     smol::Timer::after(delay).await;
@@ -252,7 +252,7 @@ async fn scenarios() -> ApiJson<Scenarios> {
     ApiJson(Scenarios { scenarios })
 }
 
-/// A refused text, as far as it helps.
+/// The beginning of a rejected text, for a message.
 fn shown(text: &str) -> String {
     format!("{:?}", text.chars().take(40).collect::<String>())
 }

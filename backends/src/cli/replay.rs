@@ -119,8 +119,8 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<(), CliError> {
     }
     let file = recording(args)?;
     let config = configuration(args.config.as_deref(), &args.set)?;
-    let mut options = Options::new(config.policy, if args.jsonl { Mode::JsonLines } else { Mode::Summary });
-    options.stall_detection = config.stall_detection;
+    let mut options = Options::new(config.breaker.policy, if args.jsonl { Mode::JsonLines } else { Mode::Summary });
+    options.stall_detection = config.breaker.stall_detection;
     options.reading = args.input.reading()?;
     let name = name_of(file);
     let configured = args.config.as_ref().map_or_else(|| "the defaults".into(), |path| path.display().to_string());

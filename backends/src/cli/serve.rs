@@ -1,29 +1,29 @@
 //! `tripline serve`
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args;
 use smol::channel::bounded;
 use smol::future::or;
-use tripline_runtime::{Background, Breaker, MemorySource, Registry, SupervisedBreaker, SystemClock, supervise};
+use tripline_runtime::{Clock, MemoryError, MemorySource};
 
+use super::CliError;
 use super::demo::Demo;
-use super::{CliError, DEFAULT_CONFIG, ServeArgs, alerts, token};
-use crate::alerts::Alerting;
-use crate::api::{
-    self, AllowedHost, ApiState, DrainFlag, EventLog, ServerLimits, TrustedRequests, router_with_documented,
-};
-use crate::config::{Config, recommended};
-use crate::http_client::HyperClient;
-use crate::memory::{self, MemorySourceKind, MemoryUsed, MockMemory, ResidentMemory};
+use crate::api::{self, ServerLimits, TrustedRequests, router_with_documented};
+use crate::app::{App, BoxFuture, Platform, SystemPlatform};
+use crate::config::recommended;
+use crate::memory::{MemorySourceKind, MemoryUsed, MockMemory};
 use crate::process::descriptors;
 use crate::process::log::{self, print_bounded};
 use crate::process::signals::SignalRequests;
-use crate::reload::{LiveConfig, LoadedConfig};
+use crate::reload::LoadedConfig;
 
+/// Where the configuration is read from when none is named.
+pub(super) const DEFAULT_CONFIG: &str = "breakers.toml";
 /// How long requests in flight may take after a signal: longer than usual requests do.
 const DRAIN: Duration = Duration::from_secs(30);
 /// How long waiting alerts may take after those.
@@ -32,6 +32,32 @@ const ALERT_DRAIN: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: usize = 4_096;
 /// What the configuration is called where there is no file.
 const RECOMMENDED: &str = "recommended configuration";
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// The configuration file; without it breakers.toml in the working directory, and if there is none the recommended
+    /// configuration.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// The address to listen on, in place of http.listen in the configuration, which is 127.0.0.1:8080 where it is not set.
+    #[arg(long, value_name = "IP:PORT", value_parser = address)]
+    pub(super) listen: Option<SocketAddr>,
+}
+
+/// The end of its long help.
+pub(super) const HELP: &str = "\
+The bearer token of the API is the value of TRIPLINE_TOKEN in the environment, else the content of http.token_file; it has \
+at least 16 bytes. On any but a loopback address there must be one.
+
+SIGTERM and SIGINT stop the server: requests in flight are waited for, 30 seconds at most, and then the alerts that still \
+wait, 10 seconds at most. A second signal ends it at once.
+
+Exit codes: 0 stopped, and every request was answered; 1 it could not start, or requests were cut off; 2 bad arguments.";
+
+/// An address to listen on.
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "an IP address with a port is needed, such as 127.0.0.1:8080 or [::1]:8080")
+}
 
 /// Serves until SIGTERM or SIGINT, then answers what is in flight. A second signal ends it at once.
 pub(super) fn serve(args: &ServeArgs) -> Result<(), CliError> {
@@ -45,65 +71,47 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), CliError> {
     if let Err(error) = descriptors::raise_limit() {
         tracing::warn!(%error, limit = descriptors::limit(), "the limit of open files is not raised to the hard limit");
     }
-    let file = opened.path().map(Path::to_owned);
     for warning in opened.warnings() {
         tracing::warn!("{warning}");
     }
-    if let Some(path) = &file {
+    if let Some(path) = opened.path() {
         tracing::info!(file = %path.display(), "configuration read");
     } else {
         tracing::info!("no configuration file; the recommended configuration is used (see `tripline init`)");
     }
-    let token = token::of(&config.http)?;
+    let platform = ServePlatform { system: SystemPlatform::new(), mock: MockMemory::default() };
+    let listen = config.http.listen;
+    let app = App::builder(opened).platform(&platform).listen(listen).start().map_err(CliError::new)?;
+    let circuit = app.circuits().first().ok_or_else(|| CliError::new("the configuration has no breaker"))?;
+    let mock = (circuit.config().memory_source == MemorySourceKind::Mock).then(|| platform.mock.clone());
+    let api = app.api().dropped_log_lines(Arc::new(log.dropped_lines()));
+    let trusted = api.trusted_requests();
+    let router = router_with_documented(api, Demo::new(circuit.breaker().clone(), mock).router()).map_err(CliError::new)?;
+    smol::block_on(serve_until_signalled(listen, router, app, signals, trusted))
+}
 
-    let clock = Arc::new(SystemClock::new());
-    let mut builder = Breaker::builder(clock.clone())
-        .name(config.name.clone())
-        .policy(config.policy.clone())
-        .stall_detection(config.stall_detection)
-        .latency_histogram(true)
-        .seed(u64::from(std::process::id()));
-    if let Some(path) = &file {
-        builder = builder.config_file(path);
+/// This machine, with a mock memory that the demo can set.
+struct ServePlatform {
+    system: SystemPlatform,
+    mock: MockMemory,
+}
+
+impl Platform for ServePlatform {
+    fn clock(&self) -> Arc<dyn Clock> {
+        self.system.clock()
     }
-    let breaker = builder.build().map_err(CliError::new)?;
-    let registry = Registry::new();
-    registry.insert(breaker.clone()).map_err(CliError::new)?;
-    let starting = |error| CliError::during("starting a thread", error);
 
-    let memory = Memory::open(config.memory_source, config.memory_used)?;
-    let alerting = Alerting::new(&config, &HyperClient::default());
-    let timeline = EventLog::default();
-    let watch = SupervisedBreaker::new(breaker.clone()).memory(memory.source.clone()).sink(Arc::new(timeline.clone()));
-    let watch = alerts::connect(&alerting, &config, watch)?;
-    alerts::start(&alerting, clock.clone());
-    let (supervisor, dispatcher, stop) = supervise(clock, [watch], u64::from(std::process::id()));
-    let deliveries = dispatcher.stats();
-    let background = Background::spawn(supervisor, dispatcher, stop).map_err(starting)?;
-    let applied = alerting.clone();
-    let retune = move |old: &Config, new: &Config| applied.apply(old, new);
-    let live = opened.start(vec![Box::new(breaker.clone()), Box::new(retune)]).map_err(starting)?;
+    fn spawn(&self, task: BoxFuture) {
+        self.system.spawn(task);
+    }
 
-    let resident = ResidentMemory::new();
-    let state = ApiState::new(registry, config.http.listen)
-        .live(live.clone())
-        .dropped_log_lines(Arc::new(log.dropped_lines()))
-        .alerts(Arc::new(alerting))
-        .deliveries(deliveries)
-        .record(timeline)
-        .memory_source(memory.source.name())
-        .resident_memory(Arc::new(move || resident.bytes()));
-    let hosts = config.http.allowed_hosts.iter().map(|host| host.parse::<AllowedHost>());
-    let hosts: Vec<_> =
-        hosts.collect::<Result<_, _>>().map_err(|error| CliError::during("http.allowed_hosts", error))?;
-    let state = state.allowed_hosts(hosts);
-    let (state, trusted) = match token {
-        Some(token) => (state.token(token.clone()), TrustedRequests::new(move |headers| token.is_carried_by(headers))),
-        None => (state, TrustedRequests::default()),
-    };
-    let draining = state.drain_flag().clone();
-    let app = router_with_documented(state, Demo::new(breaker, memory.mock).router()).map_err(CliError::new)?;
-    smol::block_on(serve_until_signalled(config.http.listen, app, background, signals, &live, &draining, trusted))
+    fn spawn_dedicated(&self, name: &str, task: BoxFuture) -> io::Result<()> {
+        self.system.spawn_dedicated(name, task)
+    }
+
+    fn memory(&self, kind: MemorySourceKind, used: MemoryUsed) -> Result<Arc<dyn MemorySource>, MemoryError> {
+        if kind == MemorySourceKind::Mock { Ok(Arc::new(self.mock.clone())) } else { self.system.memory(kind, used) }
+    }
 }
 
 /// The configuration that the user names, else `breakers.toml`, else the recommended one; the environment on top.
@@ -117,39 +125,20 @@ fn configuration(named: Option<&Path>) -> Result<LoadedConfig, CliError> {
     .map_err(|errors| CliError::with_config(&errors))
 }
 
-struct Memory {
-    source: Arc<dyn MemorySource>,
-    mock: Option<MockMemory>,
-}
-
-impl Memory {
-    fn open(kind: MemorySourceKind, used: MemoryUsed) -> Result<Self, CliError> {
-        if kind == MemorySourceKind::Mock {
-            let mock = MockMemory::default();
-            return Ok(Self { source: Arc::new(mock.clone()), mock: Some(mock) });
-        }
-        let source = memory::open_counting(kind, used)
-            .map_err(|error| CliError::during(format!("memory_source = \"{}\"", kind.as_str()), error))?;
-        tracing::info!(source = source.name(), used = used.as_str(), "memory is sampled");
-        Ok(Self { source, mock: None })
-    }
-}
-
 async fn serve_until_signalled(
     address: SocketAddr,
-    app: axum::Router,
-    background: Background,
+    router: axum::Router,
+    app: App,
     mut signals: SignalRequests,
-    live: &LiveConfig,
-    draining: &DrainFlag,
     trusted: TrustedRequests,
 ) -> Result<(), CliError> {
     let listener = listen(address)?;
     let local = listener.get_ref().local_addr().map_err(CliError::new)?;
     // To standard output, so that a script can read the port it was given.
-    print_bounded(std::io::stdout(), format_args!("listening on http://{local}"));
+    print_bounded(io::stdout(), format_args!("listening on http://{local}"));
     tracing::info!(address = %local, "listening");
 
+    let (live, draining) = (app.config().clone(), app.api().drain_flag().clone());
     let (stop, stopped) = bounded::<()>(1);
     let signalled_twice = async {
         signals.stop_requested(|| live.reload()).await;
@@ -169,9 +158,8 @@ async fn serve_until_signalled(
     limits.max_connections = descriptors::connections(descriptors::limit(), MAX_CONNECTIONS);
     limits.drain_timeout = DRAIN;
     let served = async {
-        let served = api::serve_with(listener.into(), app, stopped, limits, trusted).await;
-        // It blocks, and a signal must be heard all the same.
-        let left = smol::unblock(move || background.stop(ALERT_DRAIN)).await.undelivered;
+        let served = api::serve_with(listener.into(), router, stopped, limits, trusted).await;
+        let left = app.stop(ALERT_DRAIN).await.undelivered;
         if left > 0 {
             tracing::warn!(left, "stopped with alerts that were not delivered");
         }

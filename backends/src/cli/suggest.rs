@@ -91,7 +91,7 @@ fn options(args: &SuggestArgs) -> Result<SuggestOptions, CliError> {
     };
     let config = configuration(Some(path), &args.set)?;
     let configured = setting(&path.display().to_string(), &config);
-    if !config.policy.enabled {
+    if !config.breaker.policy.enabled {
         eprint_line(format!("{}: enabled = false; the proposal is made as if it were true", path.display()));
     }
     Ok(with_kept(SuggestOptions::new(configured.clone(), vec![configured, defaults]), &config))
@@ -108,9 +108,9 @@ fn with_kept(mut options: SuggestOptions, config: &Config) -> SuggestOptions {
 }
 
 fn setting(name: &str, config: &Config) -> Setting {
-    let mut policy = config.policy.clone();
+    let mut policy = config.breaker.policy.clone();
     policy.enabled = true;
     let mut setting = Setting::new(name, policy);
-    setting.stall_detection = config.stall_detection;
+    setting.stall_detection = config.breaker.stall_detection;
     setting
 }

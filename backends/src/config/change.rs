@@ -122,7 +122,7 @@ impl Change {
             // Each value was taken before, so none is refused now.
             let _ = put(setting.key, config, &setting.toml);
         }
-        config.policy.max_wait_time = config.policy.max_wait_time.max(config.policy.wait_time);
+        config.breaker.policy.max_wait_time = config.breaker.policy.max_wait_time.max(config.breaker.policy.wait_time);
     }
 }
 
@@ -244,8 +244,8 @@ pub fn differences(old: &Config, new: &Config) -> Vec<Difference> {
 /// Secrets are never shown, so they are compared where they are; `None` for any other key.
 fn secret_differs(name: &str, old: &Config, new: &Config) -> Option<bool> {
     match name {
-        "opsgenie.api_key" => Some(old.opsgenie.api_key != new.opsgenie.api_key),
-        "webhook.url" => Some(old.webhook.url != new.webhook.url),
+        "opsgenie.api_key" => Some(old.breaker.opsgenie.api_key != new.breaker.opsgenie.api_key),
+        "webhook.url" => Some(old.breaker.webhook.url != new.breaker.webhook.url),
         _ => None,
     }
 }
@@ -299,13 +299,13 @@ mod tests {
     fn a_longer_wait_takes_the_longest_wait_along() {
         let mut config = Config::default();
         Change::set("wait_time", 900.0).unwrap().apply_to(&mut config);
-        assert_eq!(config.policy.max_wait_time, config.policy.wait_time);
+        assert_eq!(config.breaker.policy.max_wait_time, config.breaker.policy.wait_time);
     }
 
     #[test]
     fn differences_name_each_key_and_never_show_a_secret() {
         let (old, mut new) = (Config::default(), Config::default());
-        new.opsgenie.api_key = Some(Secret::new("abc"));
+        new.breaker.opsgenie.api_key = Some(Secret::new("abc"));
         Change::set("wait_time", 7.0).unwrap().apply_to(&mut new);
         let found = differences(&old, &new);
         assert_eq!(

@@ -71,7 +71,7 @@ pub fn apply_environment(
     }
     for fallback in FALLBACKS {
         let first = fallback.variables.iter().find_map(|name| set(name));
-        if let Some((name, value)) = first.filter(|_| (fallback.is_empty)(&changed.opsgenie)) {
+        if let Some((name, value)) = first.filter(|_| (fallback.is_empty)(&changed.breaker.opsgenie)) {
             problems.extend(put(&mut changed, fallback.key, name, &value));
         }
     }
@@ -87,7 +87,7 @@ pub fn apply_environment(
     }
     *config = changed;
     let of_key = "not set, nor is OPSGENIE_API_KEY: no alert can be delivered";
-    Ok(lacking(&config.opsgenie, PLACE, of_key, "mandatory for alerts, and set neither in the file nor here"))
+    Ok(lacking(&config.breaker.opsgenie, PLACE, of_key, "mandatory for alerts, and set neither in the file nor here"))
 }
 
 /// What alerts need, where they are enabled, and a file does not set: the warnings say that the environment, which is not
@@ -95,7 +95,7 @@ pub fn apply_environment(
 pub fn left_to_environment(config: &Config, file: &str) -> Vec<Warning> {
     let of_key = "not set: no alert can be delivered without it, unless OPSGENIE_API_KEY is set in the environment";
     let of_field = "mandatory for alerts, and not set; the environment, which is not looked at here, may set it";
-    lacking(&config.opsgenie, file, of_key, of_field)
+    lacking(&config.breaker.opsgenie, file, of_key, of_field)
 }
 
 /// Sets one key of `[opsgenie]`, or gives the problem with it.

@@ -20,16 +20,16 @@ pub(crate) fn advice(config: &Config, given: &dyn Fn(&str) -> bool) -> Vec<(&'st
     found.extend(unit_lints(config).into_iter().filter(|(key, _)| given(key)));
     of_samples(config, given, &mut found);
     of_times(config, &mut found);
-    of_horizon(&config.policy, &mut found);
-    of_opsgenie(&config.opsgenie, given, &mut found);
-    if config.webhook.url.as_ref().is_some_and(|url| is_open_to_readers(url.expose())) {
+    of_horizon(&config.breaker.policy, &mut found);
+    of_opsgenie(&config.breaker.opsgenie, given, &mut found);
+    if config.breaker.webhook.url.as_ref().is_some_and(|url| is_open_to_readers(url.expose())) {
         found.push(("webhook.url", "plain http: alerts can be read and changed on the way; use https".into()));
     }
     found
 }
 
 fn of_samples(config: &Config, given: &dyn Fn(&str) -> bool, found: &mut Vec<(&'static str, String)>) {
-    let policy = &config.policy;
+    let policy = &config.breaker.policy;
     let window = policy.latency_window_size.get();
     let minimum = u32::from(policy.effective_minimum_samples());
     let slow_calls_needed = minimum.saturating_sub(policy.percentile.index(minimum));
@@ -63,7 +63,7 @@ fn of_samples(config: &Config, given: &dyn Fn(&str) -> bool, found: &mut Vec<(&'
 }
 
 fn of_times(config: &Config, found: &mut Vec<(&'static str, String)>) {
-    let policy = &config.policy;
+    let policy = &config.breaker.policy;
     let threshold = std::time::Duration::from(policy.latency_threshold);
     if policy.latency_max_age <= threshold {
         let words = "not longer than latency_threshold: calls that hang no longer count before they are slow";

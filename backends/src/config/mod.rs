@@ -8,7 +8,7 @@
 //! use tripline_backends::config::parse;
 //!
 //! let (config, warnings) = parse("latency_threshold = 300\nlatency_window_sise = 32\n", "breakers.toml")?;
-//! assert_eq!(config.policy.latency_threshold.as_millis(), 300);
+//! assert_eq!(config.breaker.policy.latency_threshold.as_millis(), 300);
 //! assert_eq!(
 //!     warnings[0].to_string(),
 //!     "breakers.toml:2: latency_window_sise: unknown key, ignored; did you mean latency_window_size?"
@@ -23,6 +23,7 @@
 //! # Ok::<(), tripline_backends::config::ConfigErrors>(())
 //! ```
 
+mod breaker;
 #[cfg(feature = "reload")]
 mod change;
 mod environment;
@@ -41,6 +42,7 @@ mod text;
 mod unit_lints;
 mod value;
 
+pub use breaker::{BreakerConfig, Webhook};
 #[cfg(feature = "reload")]
 pub(crate) use change::Setting;
 #[cfg(feature = "reload")]
@@ -55,7 +57,7 @@ pub use keys::key_names;
 pub use load::{MAX_FILE_BYTES, load};
 #[cfg(feature = "reload")]
 pub(crate) use load::{Unread, read};
-pub use model::{Config, Http, Log, LogFormat, LogLevel, Webhook};
+pub use model::{Config, Http, Log, LogFormat, LogLevel};
 pub use opsgenie::{AlertScope, Contacts, OpsGenie, Priority, Provider, Region};
 pub use parse::parse;
 pub use recommended::recommended;

@@ -3,56 +3,24 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use tripline_runtime::BreakerName;
-use tripline_runtime::core::Policy;
-
-use super::opsgenie::OpsGenie;
+use super::breaker::BreakerConfig;
 use super::secret::Secret;
 use super::string_enum::words;
-use crate::memory::{MemorySourceKind, MemoryUsed};
 
-/// A whole, valid configuration. `Config::default()` is what an empty file means.
-#[derive(Debug, Clone, PartialEq)]
+/// A whole, valid configuration: the settings of the breaker, and those of the process. `Config::default()` is what an empty
+/// file means.
+#[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Config {
-    /// Name of the breaker. Default: `default`.
-    pub name: BreakerName,
-    /// Everything the breaker itself decides by.
-    pub policy: Policy,
-    /// Where memory is measured. Default: auto.
-    pub memory_source: MemorySourceKind,
-    /// Which memory counts as used. Default: unreclaimable.
-    pub memory_used: MemoryUsed,
-    /// Whether calls in flight are watched. Default: true.
-    pub stall_detection: bool,
-    /// Folder for what must survive a restart; `None` keeps nothing. A relative path is meant from the working
-    /// directory.
+    /// The breaker: the keys at the top of the file, `[opsgenie]` and `[webhook]`.
+    pub breaker: BreakerConfig,
+    /// Folder for what must survive a restart, with a subfolder for each breaker; `None` keeps nothing. A relative path is
+    /// meant from the working directory.
     pub state_dir: Option<PathBuf>,
     /// The management API.
     pub http: Http,
     /// Logging of the binary.
     pub log: Log,
-    /// Alerts as JSON to any address.
-    pub webhook: Webhook,
-    /// Alerts to `OpsGenie` or its successor.
-    pub opsgenie: OpsGenie,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            name: BreakerName::default(),
-            policy: Policy::default(),
-            memory_source: MemorySourceKind::Auto,
-            memory_used: MemoryUsed::Unreclaimable,
-            stall_detection: true,
-            state_dir: None,
-            http: Http::default(),
-            log: Log::default(),
-            webhook: Webhook::default(),
-            opsgenie: OpsGenie::default(),
-        }
-    }
 }
 
 /// The management API, `[http]`.
@@ -116,15 +84,4 @@ words! {
         /// One JSON object a line.
         Json = "json",
     }
-}
-
-/// Alerts as JSON to any address, `[webhook]`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Webhook {
-    /// Default: false. A file that sets it must set `url`.
-    pub enabled: bool,
-    /// A valid http or https address. A [`Secret`], because the address of many such services is all that protects
-    /// them.
-    pub url: Option<Secret>,
 }

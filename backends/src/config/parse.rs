@@ -172,10 +172,10 @@ impl Reader<'_> {
     /// Unset, the longest wait follows a long `wait_time`; set, it must not lie below it.
     fn longest_wait(&mut self) {
         let wait_refused = self.problems.iter().any(|p| p.key == "wait_time" || p.key.ends_with(".wait_time"));
-        let wait = self.config.policy.wait_time;
+        let wait = self.config.breaker.policy.wait_time;
         match self.seen.get("max_wait_time").cloned() {
-            None => self.config.policy.max_wait_time = self.config.policy.max_wait_time.max(wait),
-            Some(place) if self.config.policy.max_wait_time < wait && !wait_refused => {
+            None => self.config.breaker.policy.max_wait_time = self.config.breaker.policy.max_wait_time.max(wait),
+            Some(place) if self.config.breaker.policy.max_wait_time < wait && !wait_refused => {
                 let allowed = format!("{} (wait_time) to {DAY_SECONDS} (seconds)", wait.as_secs_f64());
                 let value = shorten(self.source.written(place.value.clone()));
                 self.problem(&place.written, &place.value, Some(value), Reason::Allowed(allowed));
@@ -185,7 +185,7 @@ impl Reader<'_> {
     }
 
     fn webhook_address(&mut self) {
-        let missing = self.config.webhook.enabled && self.config.webhook.url.is_none();
+        let missing = self.config.breaker.webhook.enabled && self.config.breaker.webhook.url.is_none();
         let given_badly = self.problems.iter().any(|p| p.key == "webhook.url");
         if let (true, false, Some(place)) = (missing, given_badly, self.seen.get("webhook.enabled").cloned()) {
             let words = "needs webhook.url, which is not set".to_owned();

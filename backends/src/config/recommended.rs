@@ -37,10 +37,10 @@ pub fn recommended() -> String {
 /// What is recommended where it differs from what an original file without the key means; [`why`] says the reasons.
 fn recommended_config() -> Config {
     let mut config = Config::default();
-    config.policy.trend_analysis = false;
-    config.policy.trip_confidence = Confidence::new(0.95).unwrap_or_default();
-    config.policy.minimum_samples = Some(5);
-    config.policy.max_wait_time = Duration::from_secs(60);
+    config.breaker.policy.trend_analysis = false;
+    config.breaker.policy.trip_confidence = Confidence::new(0.95).unwrap_or_default();
+    config.breaker.policy.minimum_samples = Some(5);
+    config.breaker.policy.max_wait_time = Duration::from_secs(60);
     config
 }
 

@@ -19,7 +19,7 @@ const MIN_PLAUSIBLE_CONFIDENCE: f64 = 0.5;
 
 /// The key that a warning is about, and the warning.
 pub(super) fn unit_lints(config: &Config) -> Vec<(&'static str, String)> {
-    let policy = &config.policy;
+    let policy = &config.breaker.policy;
     let seconds = |time: Duration| round(time.as_secs_f64());
     let millis = |time: Duration| round(time.as_secs_f64() * 1_000.0);
     let lints = [
@@ -35,8 +35,8 @@ pub(super) fn unit_lints(config: &Config) -> Vec<(&'static str, String)> {
         ("failure_rate_threshold", whole(policy.failure_rate_threshold.get())),
         ("trip_confidence", confidence(round(policy.trip_confidence.get()))),
         ("wait_backoff", factor(round(policy.wait_backoff.get()))),
-        ("opsgenie.alert_cooldown_seconds", in_seconds(f64::from(config.opsgenie.alert_cooldown_seconds))),
-        ("opsgenie.time_before_send_alert", escalation(f64::from(config.opsgenie.time_before_send_alert))),
+        ("opsgenie.alert_cooldown_seconds", in_seconds(f64::from(config.breaker.opsgenie.alert_cooldown_seconds))),
+        ("opsgenie.time_before_send_alert", escalation(f64::from(config.breaker.opsgenie.time_before_send_alert))),
     ];
     lints.into_iter().filter_map(|(key, lint)| Some((key, lint?))).collect()
 }

@@ -1,7 +1,7 @@
 //! How long calls took, as a histogram.
 
 use super::encoder::Encoder;
-use super::reading::Reading;
+use super::reading::{Reading, seconds};
 
 /// Nothing where no breaker keeps a histogram.
 pub(super) fn write(text: &mut Encoder, readings: &[Reading]) {
@@ -13,7 +13,7 @@ pub(super) fn write(text: &mut Encoder, readings: &[Reading]) {
     let mut family = text.histogram("tripline_call_duration_seconds", help);
     for (breaker, durations) in kept() {
         for (bound, calls) in durations.cumulative() {
-            let bound = bound.map_or_else(|| "+Inf".to_owned(), |bound| super::seconds(bound).to_string());
+            let bound = bound.map_or_else(|| "+Inf".to_owned(), |bound| seconds(bound).to_string());
             family.part("_bucket", &[("breaker", breaker), ("le", &bound)], calls);
         }
         family.part("_sum", &[("breaker", breaker)], durations.sum().as_secs_f64());

@@ -1,4 +1,4 @@
-//! What the breakers of a process do, as Prometheus text.
+//! The breakers of a process as Prometheus text.
 //!
 //! [`render`] collects on demand; nothing is kept. Each series carries the label `breaker`, but for the process's own.
 //!
@@ -36,21 +36,22 @@ mod durations;
 mod encoder;
 mod reading;
 
-use tripline_runtime::core::{Latency, MemoryState, StateKind, TripReason};
-use tripline_runtime::{DeliveryStats, Registry};
+use tripline_runtime::core::{MemoryState, StateKind, TripReason};
+use tripline_runtime::{Breaker, DeliveryStats};
 
 use encoder::Encoder;
-use reading::Reading;
+use reading::{Reading, seconds};
 
 /// The media type of [`render`]'s text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// All breakers of `registry`, sorted by name, in the Prometheus text format 0.0.4. `deliveries` are the counters of their
+/// All of `breakers`, sorted by name, in the Prometheus text format 0.0.4. `deliveries` are the counters of their
 /// dispatcher, `resident_bytes` is the process's own resident memory.
 ///
 /// It owns each breaker's core a few times, for microseconds, and takes the lock of its alerts.
-pub fn render(registry: &Registry, deliveries: Option<&DeliveryStats>, resident_bytes: Option<u64>) -> String {
-    let readings: Vec<Reading> = registry.breakers().iter().map(Reading::take).collect();
+pub fn render(breakers: &[Breaker], deliveries: Option<&DeliveryStats>, resident_bytes: Option<u64>) -> String {
+    let mut readings: Vec<Reading> = breakers.iter().map(Reading::take).collect();
+    readings.sort_by(|a, b| a.name.cmp(&b.name));
     let mut text = Encoder::default();
     states(&mut text, &readings);
     calls(&mut text, &readings);
@@ -114,8 +115,8 @@ fn calls(text: &mut Encoder, readings: &[Reading]) {
     text.counter("tripline_slow_calls_total", "Calls that took longer than the threshold.")
         .each(readings, |reading| Some(reading.counts.slow));
     let mut family = text.counter("tripline_refused_calls_total", "Calls that were not admitted, by reason.");
-    for Reading { name, refused, .. } in readings {
-        for (reason, count) in refused {
+    for Reading { name, rejected, .. } in readings {
+        for (reason, count) in rejected {
             family.sample(&[("breaker", name.as_str()), ("reason", reason.as_str())], count);
         }
     }
@@ -133,10 +134,6 @@ fn latency(text: &mut Encoder, readings: &[Reading]) {
     text.gauge("tripline_latency_threshold_seconds", "The percentile above which calls are too slow.")
         .each(readings, |reading| Some(seconds(reading.threshold)));
     text.gauge("tripline_window_samples", "Calls in the window.").each(readings, |reading| Some(reading.samples));
-}
-
-fn seconds(latency: Latency) -> f64 {
-    f64::from(latency.as_micros()) / 1e6
 }
 
 fn memory(text: &mut Encoder, readings: &[Reading]) {

@@ -12,7 +12,7 @@ pub(super) struct Reading {
     pub(super) name: BreakerName,
     pub(super) state: StateKind,
     pub(super) counts: Counts,
-    pub(super) refused: Vec<(RejectionReason, u64)>,
+    pub(super) rejected: Vec<(RejectionReason, u64)>,
     pub(super) reports_dropped: u64,
     /// Probes admitted, and of those the good ones; none but while half-open.
     pub(super) probes: (u16, u16),
@@ -44,7 +44,7 @@ impl Reading {
             name: breaker.name().clone(),
             state: core.state().kind(),
             counts: *core.counts(),
-            refused: refused(breaker),
+            rejected: rejected(breaker),
             reports_dropped: breaker.reports_dropped(),
             probes: probes(core.state()),
             durations,
@@ -63,7 +63,7 @@ impl Reading {
     }
 }
 
-fn refused(breaker: &Breaker) -> Vec<(RejectionReason, u64)> {
+fn rejected(breaker: &Breaker) -> Vec<(RejectionReason, u64)> {
     let open = TripReason::ALL.into_iter().map(RejectionReason::Open);
     let reasons = open.chain([RejectionReason::Probing, RejectionReason::ForcedOpen]);
     reasons.map(|reason| (reason, breaker.rejected_for(reason))).collect()
@@ -74,4 +74,8 @@ fn probes(state: State) -> (u16, u16) {
         State::HalfOpen { admitted, good } => (admitted, good),
         _ => (0, 0),
     }
+}
+
+pub(super) fn seconds(latency: Latency) -> f64 {
+    f64::from(latency.as_micros()) / 1e6
 }

@@ -31,7 +31,7 @@ fn every_figure_of_a_breaker_is_there() {
     world.request(&subject.breaker, Duration::from_millis(50), Outcome::Failed);
     world.request(&subject.breaker, Duration::from_secs(50), Outcome::Ok);
     world.advance(Duration::from_millis(1_000));
-    let text = render(&registry, None, Some(4_096));
+    let text = render(&registry.breakers(), None, Some(4_096));
     for (series, value) in [
         (r#"tripline_state{breaker="default",state="closed"}"#, "1"),
         (r#"tripline_state{breaker="default",state="open"}"#, "0"),
@@ -59,7 +59,7 @@ fn every_figure_of_a_breaker_is_there() {
 }
 
 #[test]
-fn a_trip_and_a_refusal_are_counted() {
+fn a_trip_and_a_rejection_are_counted() {
     let world = World::new(1);
     let subject = world.breaker(policy()).unwrap();
     let registry = Registry::new();
@@ -67,7 +67,7 @@ fn a_trip_and_a_refusal_are_counted() {
     subject.memory.set_percent(90);
     world.advance(Duration::from_secs(1));
     assert!(subject.breaker.try_start().is_err());
-    let text = render(&registry, None, None);
+    let text = render(&registry.breakers(), None, None);
     assert_eq!(line(&text, r#"tripline_state{breaker="default",state="open"}"#), Some("1"));
     assert_eq!(line(&text, r#"tripline_trips_total{breaker="default",reason="memory"}"#), Some("1"));
     assert_eq!(line(&text, r#"tripline_refused_calls_total{breaker="default",reason="memory"}"#), Some("1"));
@@ -81,7 +81,7 @@ fn the_level_of_the_memory_figures_is_a_label() {
     registry.insert(subject.breaker.clone()).unwrap();
     subject.memory.set_level(Some("memory.max of /pod \"1\""));
     world.advance(Duration::from_secs(1));
-    let text = render(&registry, None, None);
+    let text = render(&registry.breakers(), None, None);
     let series = r#"tripline_memory_level{breaker="default",level="memory.max of /pod \"1\""}"#;
     assert_eq!(line(&text, series), Some("1"), "{text}");
 }
@@ -98,11 +98,11 @@ fn the_time_until_memory_is_exhausted_is_there_while_it_is_foretold() {
     let read = |used: u64| {
         subject.memory.set(Some(MemorySample { used, limit: Some(1_000) }));
         world.advance(Duration::from_millis(500));
-        line(&render(&registry, None, None), series).map(|value| value.parse::<f64>().unwrap())
+        line(&render(&registry.breakers(), None, None), series).map(|value| value.parse::<f64>().unwrap())
     };
     assert!((0..300).all(|_| read(400).is_none()));
-    let told = (1..=160).fold(None, |_, reading| read(400 + reading * 5 / 2)).unwrap();
-    assert!((36.0..42.0).contains(&told), "{told}");
+    let left = (1..=160).fold(None, |_, reading| read(400 + reading * 5 / 2)).unwrap();
+    assert!((36.0..42.0).contains(&left), "{left}");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn what_is_unknown_is_left_out_and_said_to_be_unknown() {
     let world = World::new(1);
     let registry = Registry::new();
     registry.insert(Breaker::builder(world.clock()).stall_detection(false).build().unwrap()).unwrap();
-    let text = render(&registry, None, None);
+    let text = render(&registry.breakers(), None, None);
     for absent in [
         "tripline_memory_used_bytes{",
         "tripline_memory_limit_bytes{",
@@ -154,7 +154,7 @@ fn each_metric_is_described_once_and_its_series_stand_together() {
         let builder = Breaker::builder(world.clock()).name(BreakerName::new(name).unwrap());
         registry.insert(builder.build().unwrap()).unwrap();
     }
-    let text = render(&registry, None, None);
+    let text = render(&registry.breakers(), None, None);
     assert_described_once_and_together(&text);
     assert!(text.find(r#"{breaker="a"}"#) < text.find(r#"{breaker="b"}"#));
 }
@@ -177,7 +177,7 @@ fn what_became_of_alerts_is_counted_by_breaker_sink_kind_and_stage() {
     world.run_until_idle();
     let registry = Registry::new();
     registry.insert(breaker.clone()).unwrap();
-    let text = render(&registry, Some(&stats), None);
+    let text = render(&registry.breakers(), Some(&stats), None);
     for (series, value) in [
         (r#"tripline_alerts_sent_total{breaker="default",sink="recording",kind="circuit-open",stage="single"}"#, "1"),
         (r#"tripline_alerts_sent_total{breaker="default",sink="recording",kind="circuit-open",stage="resolved"}"#, "0"),
@@ -201,7 +201,7 @@ fn what_became_of_alerts_is_counted_by_breaker_sink_kind_and_stage() {
     store.set_failing(Some(io::ErrorKind::StorageFull));
     breaker.reset();
     world.run_until_idle();
-    let text = render(&registry, Some(&stats), None);
+    let text = render(&registry.breakers(), Some(&stats), None);
     assert_eq!(line(&text, r#"tripline_alert_state_failing{breaker="default"}"#), Some("1"));
     assert_ne!(line(&text, r#"tripline_alert_state_failures_total{breaker="default"}"#), Some("0"));
 }

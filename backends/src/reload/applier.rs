@@ -2,6 +2,8 @@
 
 use tripline_runtime::Breaker;
 
+#[cfg(feature = "api")]
+use crate::circuit::Circuit;
 use crate::config::Config;
 
 /// Brings a changed configuration into effect. It is called on the thread that owns the configuration, one change after
@@ -22,14 +24,17 @@ impl<F: FnMut(&Config, &Config) + Send> Applier for F {
 /// configuration changes it.
 impl Applier for Breaker {
     fn apply(&mut self, old: &Config, new: &Config) {
-        let mut policy = new.policy.clone();
-        if old.policy.enabled == new.policy.enabled {
-            policy.enabled = self.enabled();
-        }
-        if let Err(error) = self.set_policy(&policy) {
-            // The keys allow no window that is too large.
+        if let Err(error) = new.breaker.apply_policy(&old.breaker, self) {
             tracing::error!(breaker = self.name().as_str(), %error, "the changed settings could not be applied");
         }
+    }
+}
+
+/// Its policy and its alerts; see [`Circuit::apply`].
+#[cfg(feature = "api")]
+impl Applier for Circuit {
+    fn apply(&mut self, old: &Config, new: &Config) {
+        Self::apply(self, &old.breaker, &new.breaker);
     }
 }
 

@@ -20,7 +20,7 @@
 //! # let path = folder.path().join("breakers.toml");
 //! std::fs::write(&path, "latency_threshold = 300 # as agreed\n")?;
 //! let opened = LoadedConfig::file(&path, Box::new(|name| std::env::var(name).ok()))?;
-//! let breaker = Breaker::builder(Arc::new(ManualClock::default())).policy(opened.config().policy.clone()).build()?;
+//! let breaker = Breaker::builder(Arc::new(ManualClock::default())).policy(opened.config().breaker.policy.clone()).build()?;
 //! let live = opened.start(vec![Box::new(breaker.clone())])?;
 //!
 //! let applied = futures_lite::future::block_on(live.change(Change::set("latency_threshold", 250.0)?, "an example"))?;

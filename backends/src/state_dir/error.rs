@@ -130,7 +130,7 @@ pub enum ForeignState {
         /// The version of its form.
         version: u64,
     },
-    /// Its checksum is wrong: the disk or somebody changed it.
+    /// Its checksum is wrong: it was changed, or the disk is faulty.
     Changed,
     /// It is the state of another breaker.
     OtherBreaker {

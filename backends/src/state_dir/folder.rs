@@ -51,7 +51,7 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Makes and removes an empty file, so that whoever must not write here hears of it at the start.
+    /// Makes and removes an empty file, so that missing permissions show at the start.
     fn check_writable(&self) -> io::Result<()> {
         let next = self.path.join(NEXT);
         remove_if_there(&next)?;
@@ -81,7 +81,7 @@ impl Folder {
     pub(super) fn set_aside(&self, why: ForeignState) -> Result<Quarantined, StateDirError> {
         let was = self.path.join(STATE);
         let names = (1_u32..).map(|number| self.path.join(format!("{STATE}.set-aside-{number}")));
-        // Nobody else makes such names: the folder is locked.
+        // No other process makes such names: the folder is locked.
         let free = names.into_iter().find(|name| fs::symlink_metadata(name).is_err());
         let now = free.unwrap_or_else(|| self.path.join(format!("{STATE}.set-aside")));
         match fs::rename(&was, &now).and_then(|()| sync_folder(&self.path)) {

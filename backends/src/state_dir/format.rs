@@ -1,4 +1,4 @@
-//! The file: one JSON object that says what it is, holds the state, and tells when it is torn or was changed.
+//! The file: one JSON object with a format name, the state, and a checksum that shows a torn or changed file.
 
 use std::io;
 
@@ -57,7 +57,7 @@ pub(super) fn decode(bytes: &[u8], breaker: &BreakerName) -> Result<DurableState
     Ok(state)
 }
 
-/// FNV-1a of 64 bits, in hexadecimal: enough against accidents, and nobody is kept out by it.
+/// FNV-1a of 64 bits, in hexadecimal: enough against accidents; it is no protection against tampering.
 fn checksum(text: &str) -> String {
     let sum = text
         .bytes()

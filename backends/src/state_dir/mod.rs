@@ -56,8 +56,7 @@ pub struct Opened {
     pub store: StateDir,
     /// What was kept there; `None` where there was nothing, or nothing of use.
     pub state: Option<DurableState>,
-    /// Files that were found in the place of the state and are none. They are kept under another name, for somebody to
-    /// look at.
+    /// Files in the place of the state that hold none. They are kept under another name for inspection.
     pub problems: Vec<Quarantined>,
 }
 

@@ -45,7 +45,7 @@ impl<C> Running<C> {
 impl<B: Body, E, C: Classify<Response<B>, E>> MeasuredBody<B, E, C> {
     pub(super) fn measured(inner: B, permit: OwnedTimedPermit, head: Outcome, classify: C) -> Self {
         let running = Running { permit, head, classify };
-        // Nobody polls a body that is at its end from the start.
+        // A body that is at its end from the start is not polled.
         let running = if inner.is_end_stream() {
             running.end(None);
             None
@@ -77,7 +77,7 @@ impl<B: Body, E, C: Classify<Response<B>, E>> Body for MeasuredBody<B, E, C> {
             Poll::Ready(Some(Err(_))) => running.permit.finish(Outcome::Failed),
             Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => running.end(frame.trailers_ref()),
             Poll::Ready(None) => running.end(None),
-            // Nobody polls again after a frame that is known to be the last.
+            // A body is not polled again after a frame that is known to be the last.
             Poll::Ready(Some(Ok(_))) if this.inner.is_end_stream() => running.end(None),
             Poll::Ready(Some(Ok(_))) | Poll::Pending => *this.running = Some(running),
         }

@@ -1,9 +1,9 @@
-//! How a call went.
+//! The outcome of a call, from its response or error.
 
 use http::{HeaderMap, Response, StatusCode};
 use tripline_runtime::core::Outcome;
 
-/// Decides how a call went.
+/// Decides the outcome of a call.
 ///
 /// Functions of a result are classifiers too:
 ///
@@ -22,7 +22,7 @@ use tripline_runtime::core::Outcome;
 /// assert_eq!(Classify::<_, ()>::classify(&too_many_is_failed, Ok(&response)), Outcome::Ok);
 /// ```
 pub trait Classify<Res, E> {
-    /// The outcome as far as the head of the response, or the error, tells it.
+    /// The outcome by the head of the response, or by the error.
     fn classify(&self, result: Result<&Res, &E>) -> Outcome;
 
     /// The outcome at the end of the body, where the body is measured: `head` is what [`classify`](Classify::classify) said, the
@@ -62,7 +62,7 @@ impl<B, E> Classify<Response<B>, E> for HttpClassify {
 /// |---|---|
 /// | unknown (2), deadline exceeded (4), resource exhausted (8), internal (13), unavailable (14), data loss (15), no number | failed |
 /// | cancelled (1) | ignored |
-/// | ok (0) and what the caller is to blame for (all others) | ok |
+/// | ok (0) and errors of the caller (all others) | ok |
 ///
 /// An error or an HTTP status other than 200 is failed. Where there is no `grpc-status` at all, the call is ok.
 #[derive(Debug, Clone, Copy, Default)]

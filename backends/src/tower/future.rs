@@ -68,8 +68,8 @@ where
         match self.project().call.project() {
             CallProjection::Rejected { answer } => answer.take().map_or(Poll::Pending, Poll::Ready),
             CallProjection::Called { inner, running } => {
-                // Taken out while the inner future runs, so that its panic drops the permit at once, as a failed call, whoever
-                // catches it.
+                // Taken out while the inner future runs, so that its panic drops the permit at once, as a failed call, wherever
+                // it is caught.
                 let Some(taken) = running.take() else { return Poll::Pending };
                 match inner.poll(context) {
                     Poll::Pending => {

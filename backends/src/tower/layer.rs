@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use tower_layer::Layer;
 use tripline_runtime::{Breaker, Rejection};
 
+use super::by_request::{ByRequest, EveryRequest};
 use super::classify::HttpClassify;
 use super::measure::{ToEndOfBody, ToHead};
 use super::rejected::{FailWithError, RespondWith};
@@ -13,7 +14,7 @@ use super::service::BreakerService;
 /// Puts a breaker around services. Cheap to clone; all services that it makes share the breaker.
 #[derive(Debug, Clone)]
 #[must_use = "a layer does nothing until a service is put into it"]
-pub struct BreakerLayer<C = HttpClassify, J = FailWithError, M = ToHead> {
+pub struct BreakerLayer<C = EveryRequest<HttpClassify>, J = FailWithError, M = ToHead> {
     breaker: Breaker,
     classify: C,
     on_rejection: J,
@@ -24,7 +25,7 @@ impl BreakerLayer {
     /// Measures to the head of the response, classifies by [`HttpClassify`] and fails with
     /// [`CallError::Rejected`](super::CallError::Rejected).
     pub fn new(breaker: Breaker) -> Self {
-        Self { breaker, classify: HttpClassify, on_rejection: FailWithError, measure: PhantomData }
+        Self { breaker, classify: EveryRequest(HttpClassify), on_rejection: FailWithError, measure: PhantomData }
     }
 }
 
@@ -38,10 +39,41 @@ impl<C, J, M> BreakerLayer<C, J, M> {
         BreakerLayer { breaker, classify, on_rejection, measure: PhantomData }
     }
 
-    /// Decides the outcome with `classify`, a [`Classify`](super::Classify).
-    pub fn classify<D>(self, classify: D) -> BreakerLayer<D, J, M> {
+    /// Decides the outcome of every call with `classify`, a [`Classify`](super::Classify).
+    pub fn classify<D: Clone>(self, classify: D) -> BreakerLayer<EveryRequest<D>, J, M> {
         let Self { breaker, on_rejection, measure, .. } = self;
-        BreakerLayer { breaker, classify, on_rejection, measure }
+        BreakerLayer { breaker, classify: EveryRequest(classify), on_rejection, measure }
+    }
+
+    /// Decides the outcome of a call with the [`Classify`](super::Classify) that `make` gives for its request. It is called
+    /// before the request is sent.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use tripline_backends::tower::BreakerLayer;
+    /// # use tripline_runtime::{Breaker, test_util::ManualClock};
+    /// use http::{Method, Request, Response};
+    /// use tripline_runtime::core::Outcome;
+    ///
+    /// # let breaker = Breaker::builder(Arc::new(ManualClock::default())).build()?;
+    /// // Only reads count.
+    /// let layer = BreakerLayer::new(breaker).classify_by_request(|request: &Request<String>| {
+    ///     let is_read = request.method() == Method::GET;
+    ///     move |result: Result<&Response<String>, &std::io::Error>| match result {
+    ///         _ if !is_read => Outcome::Ignored,
+    ///         Ok(response) if response.status().is_success() => Outcome::Ok,
+    ///         _ => Outcome::Failed,
+    ///     }
+    /// });
+    /// # let _ = layer;
+    /// # Ok::<(), tripline_runtime::core::CapacityError>(())
+    /// ```
+    pub fn classify_by_request<Req, D, F>(self, make: F) -> BreakerLayer<ByRequest<F>, J, M>
+    where
+        F: Fn(&Req) -> D,
+    {
+        let Self { breaker, on_rejection, measure, .. } = self;
+        BreakerLayer { breaker, classify: ByRequest::new(make), on_rejection, measure }
     }
 
     /// Answers a call that is not admitted with a response; the errors are then those of the inner service.

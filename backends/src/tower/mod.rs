@@ -1,8 +1,9 @@
 //! A circuit breaker around any tower service.
 //!
-//! [`BreakerLayer`] asks the breaker when a call is made, never in `poll_ready`, and tells it how the call went. By default a call
+//! [`BreakerLayer`] asks the breaker when a call is made, never in `poll_ready`, and records how the call went. By default a call
 //! is measured to the head of the response; with [`measure_body`](BreakerLayer::measure_body) to the last frame of its body.
-//! A [`Classify`] decides what counts as failed. A call that is not admitted ends with [`CallError::Rejected`], or with a
+//! A [`Classify`] decides what counts as failed; it can depend on the request, see
+//! [`classify_by_request`](BreakerLayer::classify_by_request). A call that is not admitted ends with [`CallError::Rejected`], or with a
 //! response of your own, see [`respond_with`](BreakerLayer::respond_with).
 //!
 //! | the call | counts as |
@@ -44,6 +45,7 @@
 //! ```
 
 mod body;
+mod by_request;
 mod classify;
 mod future;
 mod layer;
@@ -52,6 +54,7 @@ mod rejected;
 mod service;
 
 pub use body::MeasuredBody;
+pub use by_request::{ByRequest, ClassifyRequest, EveryRequest};
 pub use classify::{Classify, GrpcClassify, HttpClassify};
 pub use future::ResponseFuture;
 pub use layer::BreakerLayer;

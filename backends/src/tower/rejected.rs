@@ -103,7 +103,7 @@ fn evidence(why: Option<TripExplanation>) -> String {
 }
 
 /// `503 Service Unavailable` with `{"error", "breaker", "reason", "retry_after_ms"}` and `Retry-After` in whole seconds, rounded
-/// up. Where no time can be told, `retry_after_ms` is null and the header says 1.
+/// up. Where the time is unknown, `retry_after_ms` is null and the header says 1.
 pub fn service_unavailable<B: From<String>>(rejection: &Rejection) -> Response<B> {
     unavailable(rejection, "")
 }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use tower_service::Service;
 use tripline_runtime::Breaker;
 
+use super::by_request::ClassifyRequest;
 use super::classify::Classify;
 use super::future::ResponseFuture;
 use super::measure::Measure;
@@ -26,13 +27,14 @@ pub struct BreakerService<S, C, J, M> {
 impl<S, C, J, M, Req> Service<Req> for BreakerService<S, C, J, M>
 where
     S: Service<Req>,
-    C: Classify<S::Response, S::Error> + Clone,
+    C: ClassifyRequest<Req>,
+    C::Classify: Classify<S::Response, S::Error>,
     J: OnRejection<S::Response, S::Error>,
-    M: Measure<S::Response, S::Error, C>,
+    M: Measure<S::Response, S::Error, C::Classify>,
 {
     type Response = M::Response;
     type Error = J::Error;
-    type Future = ResponseFuture<S::Future, S::Response, S::Error, C, J, M>;
+    type Future = ResponseFuture<S::Future, S::Response, S::Error, C::Classify, J, M>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(context).map_err(J::inner)
@@ -41,7 +43,10 @@ where
     fn call(&mut self, request: Req) -> Self::Future {
         match self.breaker.try_start_owned() {
             // The permit lives while the inner service is called: should that panic, the call is failed.
-            Ok(permit) => ResponseFuture::called(self.inner.call(request), permit, self.classify.clone()),
+            Ok(permit) => {
+                let classify = self.classify.classifier(&request);
+                ResponseFuture::called(self.inner.call(request), permit, classify)
+            }
             Err(rejection) => ResponseFuture::rejected(self.on_rejection.reject(rejection).map(M::unmeasured)),
         }
     }

@@ -39,7 +39,7 @@ fn created(alert: &Alert, config: &OpsGenie) -> Value {
 }
 
 fn config(text: &str) -> OpsGenie {
-    crate::config::parse(&format!("[opsgenie]\n{text}"), "f").unwrap().0.opsgenie
+    crate::config::parse(&format!("[opsgenie]\n{text}"), "f").unwrap().0.breaker.opsgenie
 }
 
 fn texts(value: &Value) -> Vec<&str> {

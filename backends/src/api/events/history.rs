@@ -10,7 +10,8 @@ use tripline_runtime::Breaker;
 use tripline_runtime::core::Latency;
 use utoipa::ToSchema;
 
-use crate::api::units::{millis, tidy};
+use crate::api::units::millis;
+use crate::text::tidy;
 
 /// Between two readings.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(10);

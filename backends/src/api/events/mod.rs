@@ -1,31 +1,28 @@
-//! What happens, as server-sent events: `GET /breaker/events`.
+//! Events as they happen, as server-sent events: `GET /breaker/events`.
 //!
 //! | event | data |
 //! |---|---|
 //! | `status` | the body of `/breaker/status` |
 //! | `settings` | what can be changed, each under the name that its route's GET gives it |
-//! | `counts` | calls by outcome, refusals and trips since the start |
+//! | `counts` | calls by outcome, rejections and trips since the start |
 //! | `transition`, `incident`, `memory`, `alert` | what happened, with its number and time of day |
 //!
-//! A reader gets all of it when it comes, and then what has changed: what happens as soon as it happens, figures twice a
-//! second while they move, all together at most ten times a second, and a comment where nothing has changed for long. What
-//! happened has an id; a reader that comes back with it as `Last-Event-ID` gets what happened since, as far as it is kept.
+//! A new reader gets all of it, and then changes: events at once, figures twice a second while they change, all together at most
+//! ten times a second, and a comment where nothing has changed for five seconds. Events have an id; a reader that reconnects with it
+//! as `Last-Event-ID` gets the events since, as far as they are kept.
 //!
 //! Nothing waits for a reader. One that takes nothing misses the figures in between, and [`serve`](super::serve) drops it
 //! after its `write_timeout`. When 32 read already, the one that began first gives way to a new one, if it has read for ten
 //! seconds; else the new one is answered with 429. The stream ends when that server drains.
 
-mod event_log;
 mod history;
-mod observer;
 mod publisher;
+mod publishers;
 mod settings;
 mod subscriber;
 
-use std::sync::Arc;
-
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -35,34 +32,33 @@ use utoipa_axum::routes;
 use super::error::ApiError;
 use super::json::ApiJson;
 use super::openapi::ReadErrors;
-use super::state::ApiState;
+use super::scope::{CircuitScope, LiveHandle};
+use crate::circuit::Circuits;
 use crate::http_server::EVENT_STREAM;
 use history::HistoryView;
-use publisher::{MAX_READERS, Publisher};
+use publisher::MAX_READERS;
 use subscriber::Subscriber;
 
-pub use event_log::EventLog;
-pub(super) use history::History;
+pub(super) use publishers::Publishers;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// The route. Recording begins with it where the state says so, else with the first reader.
-pub(super) fn router(api: &ApiState) -> OpenApiRouter {
-    let publisher = Arc::new(Publisher::new(api.clone()));
-    if api.is_recorded()
-        && let Ok(breaker) = api.breaker()
-    {
-        publisher.start(breaker);
-    }
-    OpenApiRouter::new().routes(routes!(events)).routes(routes!(history)).with_state(publisher)
+/// The route, for a router whose state gives [`Circuits`], [`LiveHandle`] and [`Publishers`].
+pub(super) fn router<S>() -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Circuits: FromRef<S>,
+    LiveHandle: FromRef<S>,
+    Publishers: FromRef<S>,
+{
+    OpenApiRouter::new().routes(routes!(events)).routes(routes!(history))
 }
 
 /// The percentile and the threshold of the last six hours, every ten seconds; for charts.
 #[utoipa::path(get, path = "/breaker/history", tag = "figures",
     responses((status = 200, description = "The readings.", body = HistoryView), ReadErrors))]
-async fn history(State(publisher): State<Arc<Publisher>>) -> Result<ApiJson<HistoryView>, ApiError> {
-    publisher.start(publisher.breaker()?);
-    Ok(ApiJson(publisher.history().view()))
+async fn history(scope: CircuitScope, State(publishers): State<Publishers>) -> ApiJson<HistoryView> {
+    ApiJson(publishers.of(scope.circuit(), scope.live()).history().view())
 }
 
 /// What happens to the breaker, as it happens: an answer that does not end.
@@ -72,8 +68,12 @@ async fn history(State(publisher): State<Arc<Publisher>>) -> Result<ApiJson<Hist
             body = String, content_type = "text/event-stream"),
         (status = 429, description = "There are too many readers.", body = ApiError),
         ReadErrors))]
-async fn events(State(publisher): State<Arc<Publisher>>, headers: HeaderMap) -> Result<Response, ApiError> {
-    publisher.start(publisher.breaker()?);
+async fn events(
+    scope: CircuitScope,
+    State(publishers): State<Publishers>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let publisher = publishers.of(scope.circuit(), scope.live());
     let Some(place) = publisher.enter() else { return Ok(too_many()) };
     let last_seen = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok());
     let body = Body::from_stream(Subscriber::new(publisher, place, last_seen).into_stream());

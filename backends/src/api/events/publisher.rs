@@ -10,15 +10,12 @@ use serde::Serialize;
 use smol::Timer;
 use smol::channel::{Receiver, Sender, bounded};
 use smol::future::or;
-use tripline_runtime::Breaker;
 
-use super::event_log::EventLog;
 use super::history::{History, INTERVAL};
-use super::observer::Observer;
 use super::settings::{Settings, Totals};
-use crate::api::error::ApiError;
-use crate::api::state::ApiState;
+use crate::api::scope::LiveHandle;
 use crate::api::status::Status;
+use crate::circuit::{Circuit, EventLog, Observer};
 
 /// How many can read at a time.
 pub(super) const MAX_READERS: usize = 32;
@@ -27,7 +24,7 @@ pub(super) const MAX_READERS: usize = 32;
 const MIN_READING_TIME: Duration = Duration::from_secs(10);
 /// Figures are drawn no more often, and no reader is sent more often.
 pub(super) const MIN_GAP: Duration = Duration::from_millis(100);
-/// How often figures are drawn while somebody reads and nothing happens.
+/// How often figures are drawn while there is a reader and nothing happens.
 const TICK: Duration = Duration::from_millis(500);
 /// Between two looks: what happens within it is seen at once.
 const DEBOUNCE: Duration = Duration::from_millis(2);
@@ -35,7 +32,9 @@ const DEBOUNCE: Duration = Duration::from_millis(2);
 /// The figures, drawn for everybody who reads, and who records what happens.
 #[derive(Debug)]
 pub(super) struct Publisher {
-    api: ApiState,
+    circuit: Circuit,
+    live: LiveHandle,
+    history: History,
     shared: Arc<Shared>,
     recorder: OnceLock<smol::Task<()>>,
 }
@@ -94,19 +93,19 @@ impl SubscriberSlot {
 }
 
 impl Publisher {
-    pub(super) fn new(api: ApiState) -> Self {
-        let timeline = api.timeline().clone();
+    pub(super) fn new(circuit: Circuit, live: LiveHandle) -> Self {
+        let timeline = circuit.events().clone();
         let shared = Shared { timeline, board: Mutex::default(), news: Notification::new() };
-        Self { api, shared: Arc::new(shared), recorder: OnceLock::new() }
+        Self { circuit, live, history: History::default(), shared: Arc::new(shared), recorder: OnceLock::new() }
     }
 
-    pub(super) fn breaker(&self) -> Result<Breaker, ApiError> {
-        self.api.breaker()
-    }
-
-    /// Begins to record what happens to `breaker`, if nobody has begun yet; until the publisher is dropped.
-    pub(super) fn start(&self, breaker: Breaker) {
-        self.recorder.get_or_init(|| smol::spawn(record(self.api.clone(), breaker, self.shared.clone())));
+    /// Begins to record events of the circuit, unless it has begun already; until the publisher is dropped.
+    pub(super) fn start(&self) {
+        let record = || {
+            let history = self.history.clone();
+            smol::spawn(record(self.circuit.clone(), self.live.clone(), history, self.shared.clone()))
+        };
+        self.recorder.get_or_init(record);
     }
 
     /// A place for one more reader; `None` where every place is taken by a reader that began a moment ago.
@@ -117,7 +116,7 @@ impl Publisher {
     }
 
     pub(super) fn history(&self) -> &History {
-        self.api.history()
+        &self.history
     }
 
     pub(super) fn timeline(&self) -> &EventLog {
@@ -172,15 +171,16 @@ impl Drop for SubscriberSlot {
 }
 
 impl Shared {
-    /// Whether somebody reads, and whether there is nothing to read yet.
+    /// Whether there is a reader, and whether nothing is drawn yet.
     fn is_read(&self) -> (bool, bool) {
         let board = self.lock();
         (!board.readers.is_empty(), !board.is_fresh)
     }
 
-    fn draw(&self, api: &ApiState, breaker: &Breaker) {
+    fn draw(&self, circuit: &Circuit, live: &LiveHandle) {
+        let breaker = circuit.breaker();
         let parts = [
-            event("status", &Status::of(breaker, api)),
+            event("status", &Status::of(circuit, live.config_error())),
             event("settings", &Settings::of(breaker)),
             event("counts", &Totals::of(breaker)),
         ];
@@ -206,25 +206,25 @@ fn event(name: &str, figures: &impl Serialize) -> String {
     format!("event: {name}\ndata: {json}\n\n")
 }
 
-async fn record(api: ApiState, breaker: Breaker, shared: Arc<Shared>) {
+async fn record(circuit: Circuit, live: LiveHandle, history: History, shared: Arc<Shared>) {
+    let breaker = circuit.breaker();
     let mut observer = Observer::default();
     let mut drawn: Option<Instant> = None;
     let mut is_stale = true;
     let mut next_reading = Instant::now();
     loop {
         if Instant::now() >= next_reading {
-            api.history().record(&breaker);
+            history.record(breaker);
             next_reading = Instant::now() + INTERVAL;
         }
         // Before looking, so that nothing happens unseen.
         let (changed, woken) = (breaker.changed(), shared.timeline.changed());
-        let news = observer.look(&breaker, &shared.timeline);
-        is_stale |= news;
+        is_stale |= observer.observe(breaker, &shared.timeline);
         let (is_read, is_empty) = shared.is_read();
         is_stale |= is_empty;
         let gap = if is_stale { MIN_GAP } else { TICK };
         if is_read && drawn.is_none_or(|drawn| drawn.elapsed() >= gap) {
-            shared.draw(&api, &breaker);
+            shared.draw(&circuit, &live);
             drawn = Some(Instant::now());
             is_stale = false;
         }

@@ -7,7 +7,7 @@ use serde_json::Number;
 use tripline_runtime::Breaker;
 use tripline_runtime::core::TripReason;
 
-use crate::api::units::{percent, tidy};
+use crate::text::{percent, tidy};
 
 /// The settings in force, each under the name that its route's GET gives it.
 #[derive(Debug, Serialize)]

@@ -23,16 +23,16 @@ pub(super) struct Subscriber {
     place: Arc<SubscriberSlot>,
     is_new: bool,
     seen: [u64; PARTS],
-    /// Number of the last entry of the timeline.
-    told: u64,
+    /// Number of the last event that was sent.
+    sent: u64,
     not_before: Instant,
 }
 
 impl Subscriber {
     /// `last_seen` is the id of the last event that it got before it was cut off.
     pub(super) fn new(publisher: Arc<Publisher>, place: SubscriberSlot, last_seen: Option<&str>) -> Self {
-        let told = last_seen.map_or(0, |id| publisher.timeline().number_of(id));
-        Self { publisher, place: Arc::new(place), is_new: true, seen: [0; PARTS], told, not_before: Instant::now() }
+        let sent = last_seen.map_or(0, |id| publisher.timeline().number_of(id));
+        Self { publisher, place: Arc::new(place), is_new: true, seen: [0; PARTS], sent, not_before: Instant::now() }
     }
 
     /// All that is new, whenever the reader has taken what was sent before. It ends only when the place goes to another reader.
@@ -77,7 +77,7 @@ impl Subscriber {
         if !self.publisher.write_newer(&mut self.seen, &mut text) {
             return String::new();
         }
-        self.told = self.publisher.timeline().write_after(self.told, &mut text);
+        self.sent = self.publisher.timeline().write_after(self.sent, &mut text);
         self.is_new = false;
         text
     }

@@ -1,15 +1,15 @@
 //! Alerts: what is pending.
 
-use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Answer;
-use crate::api::alerts::{AlertsView, PendingAlert};
+use super::answer::Answer;
+use crate::alerts::view::{AlertsView, PendingAlert};
 use crate::api::json::ApiJson;
 use crate::api::openapi::ReadErrors;
+use crate::api::scope::CircuitScope;
 use crate::api::state::ApiState;
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
@@ -34,10 +34,10 @@ struct StagedAlerts {
 /// Alerts in two stages, and those whose next stage is still to come.
 #[utoipa::path(get, path = "/breaker/staged-alerts", tag = "alerts",
     responses((status = 200, description = "The alerts.", body = StagedAlerts), ReadErrors))]
-async fn staged_alerts(State(api): State<ApiState>) -> Answer<StagedAlerts> {
-    let config = api.config()?;
+async fn staged_alerts(scope: CircuitScope) -> Answer<StagedAlerts> {
+    let config = scope.config();
     let opsgenie = &config.opsgenie;
-    let pending_alerts = api.alerts_view().map(AlertsView::pending).unwrap_or_default();
+    let pending_alerts = scope.alerts().map(AlertsView::pending).unwrap_or_default();
     Ok(ApiJson(StagedAlerts {
         enabled: opsgenie.time_before_send_alert > 0,
         time_before_alert: opsgenie.time_before_send_alert,

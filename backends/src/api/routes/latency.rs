@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use serde::Serialize;
 use tripline_runtime::core::Latency;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Answer;
+use super::answer::Answer;
 use crate::api::error::ApiError;
 use crate::api::json::ApiJson;
 use crate::api::openapi::QueryErrors;
+use crate::api::scope::CircuitScope;
 use crate::api::state::ApiState;
 use crate::api::units::MAX_LATENCY_MS;
 
@@ -30,7 +31,7 @@ struct Latencies {
 /// What can be asked for.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "the query is read by hand, so that a bad value is told like any other")]
+#[expect(dead_code, reason = "the query is read by hand, so that a bad value is reported like any other")]
 struct Above {
     /// In whole milliseconds; the configured threshold where it is left out.
     #[param(minimum = 0, maximum = 4_294_967, required = false)]
@@ -41,10 +42,10 @@ struct Above {
 #[utoipa::path(get, path = "/breaker/latencies-above-threshold", tag = "figures", params(Above),
     responses((status = 200, description = "The latencies.", body = Latencies), QueryErrors))]
 async fn latencies_above_threshold(
-    State(api): State<ApiState>,
+    scope: CircuitScope,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Answer<Latencies> {
-    let breaker = api.breaker()?;
+    let breaker = scope.breaker();
     let threshold = match query.get("threshold") {
         Some(text) => latency(text)?,
         None => breaker.read(|core| core.policy().latency_threshold),

@@ -1,16 +1,16 @@
 //! Memory figures.
 
-use axum::extract::State;
 use serde::Serialize;
 use tripline_runtime::core::{Breaker, MemorySample};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Answer;
+use super::answer::Answer;
 use crate::api::error::ApiError;
 use crate::api::json::ApiJson;
 use crate::api::openapi::ReadErrors;
+use crate::api::scope::CircuitScope;
 use crate::api::state::ApiState;
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
@@ -36,18 +36,18 @@ struct Limit {
 /// Memory in use.
 #[utoipa::path(get, path = "/breaker/memory-usage", tag = "figures",
     responses((status = 200, description = "The last reading.", body = Usage), ReadErrors))]
-async fn memory_usage(State(api): State<ApiState>) -> Answer<Usage> {
-    Ok(ApiJson(Usage { memory_usage: sample(&api)?.map(|sample| sample.used) }))
+async fn memory_usage(scope: CircuitScope) -> Answer<Usage> {
+    Ok(ApiJson(Usage { memory_usage: sample(&scope)?.map(|sample| sample.used) }))
 }
 
 /// Memory that may be used.
 #[utoipa::path(get, path = "/breaker/memory-limit", tag = "figures",
     responses((status = 200, description = "The last reading.", body = Limit), ReadErrors))]
-async fn memory_limit(State(api): State<ApiState>) -> Answer<Limit> {
-    Ok(ApiJson(Limit { memory_limit: sample(&api)?.and_then(|sample| sample.limit) }))
+async fn memory_limit(scope: CircuitScope) -> Answer<Limit> {
+    Ok(ApiJson(Limit { memory_limit: sample(&scope)?.and_then(|sample| sample.limit) }))
 }
 
 /// The last reading; it may be known while the limit is not.
-fn sample(api: &ApiState) -> Result<Option<MemorySample>, ApiError> {
-    Ok(api.breaker()?.read(Breaker::memory_sample))
+fn sample(scope: &CircuitScope) -> Result<Option<MemorySample>, ApiError> {
+    Ok(scope.breaker().read(Breaker::memory_sample))
 }

@@ -1,6 +1,7 @@
 //! The routes, one file per subject.
 
 mod alerts;
+mod answer;
 mod latency;
 mod memory;
 mod operate;
@@ -17,9 +18,6 @@ use utoipa_axum::routes;
 use super::error::ApiError;
 use super::openapi;
 use super::state::ApiState;
-
-/// What a handler gives.
-type Answer<T> = Result<super::json::ApiJson<T>, ApiError>;
 
 /// All routes.
 pub(super) fn all() -> OpenApiRouter<ApiState> {

@@ -1,18 +1,18 @@
 //! What operators do.
 
-use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Answer;
+use super::answer::Answer;
 use crate::api::change::Changed;
 use crate::api::error::ApiError;
 use crate::api::input::{Actor, FromPayload, ValidJson, refused};
 use crate::api::json::ApiJson;
 use crate::api::openapi::{PostErrors, ReadErrors};
 use crate::api::payload::Payload;
+use crate::api::scope::CircuitScope;
 use crate::api::state::ApiState;
 use crate::config::Change;
 
@@ -70,8 +70,8 @@ impl utoipa::PartialSchema for DisabledOrNothing {
 /// Whether the breaker is enabled.
 #[utoipa::path(get, path = "/breaker/enabled", tag = "operating",
     responses((status = 200, description = "Whether it is.", body = Enabled), ReadErrors))]
-async fn enabled(State(api): State<ApiState>) -> Answer<Enabled> {
-    Ok(ApiJson(Enabled { enabled: api.breaker()?.enabled() }))
+async fn enabled(scope: CircuitScope) -> Answer<Enabled> {
+    Ok(ApiJson(Enabled { enabled: scope.breaker().enabled() }))
 }
 
 /// Enables the breaker: a disabled one closes, any other stays as it is.
@@ -80,24 +80,24 @@ async fn enabled(State(api): State<ApiState>) -> Answer<Enabled> {
 #[utoipa::path(post, path = "/breaker/enabled", tag = "operating", request_body = EnabledOrNothing,
     responses((status = 200, description = "It is in force.", body = Changed<Enabled>), PostErrors))]
 async fn enable(
-    State(api): State<ApiState>,
+    scope: CircuitScope,
     who: Actor,
     ValidJson(given): ValidJson<EnabledOrNothing>,
 ) -> Answer<Changed<Enabled>> {
-    set_enabled(&api, &who, given.enabled.unwrap_or(true)).await
+    set_enabled(&scope, &who, given.enabled.unwrap_or(true)).await
 }
 
 /// Disables the breaker: it admits every call and records none.
 #[utoipa::path(post, path = "/breaker/disabled", tag = "operating", request_body = DisabledOrNothing,
     responses((status = 200, description = "It is in force.", body = Changed<Enabled>), PostErrors))]
-async fn disable(State(api): State<ApiState>, who: Actor, _: ValidJson<DisabledOrNothing>) -> Answer<Changed<Enabled>> {
-    set_enabled(&api, &who, false).await
+async fn disable(scope: CircuitScope, who: Actor, _: ValidJson<DisabledOrNothing>) -> Answer<Changed<Enabled>> {
+    set_enabled(&scope, &who, false).await
 }
 
-async fn set_enabled(api: &ApiState, who: &Actor, on: bool) -> Answer<Changed<Enabled>> {
-    let applied = api.change(Change::set("enabled", on).map_err(refused("enabled"))?, who).await?;
-    let breaker = api.breaker()?;
-    // Also where the configuration said so already, and somebody else switched it.
+async fn set_enabled(scope: &CircuitScope, who: &Actor, on: bool) -> Answer<Changed<Enabled>> {
+    let applied = scope.change(Change::set("enabled", on).map_err(refused("enabled"))?, who).await?;
+    let breaker = scope.breaker();
+    // Also where the configuration says so already, and the breaker was switched beside it.
     if on {
         breaker.enable();
     } else {
@@ -116,8 +116,8 @@ struct StateNow {
 }
 
 impl StateNow {
-    fn of(api: &ApiState) -> Answer<Self> {
-        let kind = api.breaker()?.read(|core| core.state().kind());
+    fn of(scope: &CircuitScope) -> Answer<Self> {
+        let kind = scope.breaker().read(|core| core.state().kind());
         Ok(ApiJson(Self { state: kind.as_str(), triggered: kind.is_triggered() }))
     }
 }
@@ -154,41 +154,41 @@ fn only(field: &str, value: bool) -> utoipa::openapi::ObjectBuilder {
 /// Only where it is confirmed: a reset admits all calls at once.
 #[utoipa::path(post, path = "/breaker/reset", tag = "operating", request_body = Confirmation,
     responses((status = 200, description = "It is reset.", body = StateNow), PostErrors))]
-async fn reset(State(api): State<ApiState>, who: Actor, _: ValidJson<Confirmation>) -> Answer<StateNow> {
-    api.breaker()?.reset();
+async fn reset(scope: CircuitScope, who: Actor, _: ValidJson<Confirmation>) -> Answer<StateNow> {
+    scope.breaker().reset();
     log("reset", &who);
-    StateNow::of(&api)
+    StateNow::of(&scope)
 }
 
-/// Refuses every call until the breaker is reset.
+/// Rejects every call until the breaker is reset.
 #[utoipa::path(post, path = "/breaker/force-open", tag = "operating",
     responses((status = 200, description = "It is forced open.", body = StateNow), PostErrors))]
-async fn force_open(State(api): State<ApiState>, who: Actor, _: Payload) -> Answer<StateNow> {
-    if !api.breaker()?.force_open() {
+async fn force_open(scope: CircuitScope, who: Actor, _: Payload) -> Answer<StateNow> {
+    if !scope.breaker().force_open() {
         return Err(ApiError::conflict("the breaker is disabled; enable it first"));
     }
     log("force-open", &who);
-    StateNow::of(&api)
+    StateNow::of(&scope)
 }
 
 /// Opens the breaker as if memory were exhausted, until `restore-memory-check` or a reset.
 #[utoipa::path(post, path = "/breaker/trigger-by-memory", tag = "operating",
     responses((status = 200, description = "It is simulated.", body = StateNow), PostErrors))]
-async fn trigger_by_memory(State(api): State<ApiState>, who: Actor, _: Payload) -> Answer<StateNow> {
-    simulated(&api, &who, "trigger-by-memory", api.breaker()?.simulate_memory())
+async fn trigger_by_memory(scope: CircuitScope, who: Actor, _: Payload) -> Answer<StateNow> {
+    simulated(&scope, &who, "trigger-by-memory", scope.breaker().simulate_memory())
 }
 
 /// Opens the breaker as if calls were slow, until `restore-memory-check` or a reset.
 #[utoipa::path(post, path = "/breaker/trigger-by-latency", tag = "operating",
     responses((status = 200, description = "It is simulated.", body = StateNow), PostErrors))]
-async fn trigger_by_latency(State(api): State<ApiState>, who: Actor, _: Payload) -> Answer<StateNow> {
-    simulated(&api, &who, "trigger-by-latency", api.breaker()?.simulate_latency())
+async fn trigger_by_latency(scope: CircuitScope, who: Actor, _: Payload) -> Answer<StateNow> {
+    simulated(&scope, &who, "trigger-by-latency", scope.breaker().simulate_latency())
 }
 
-fn simulated(api: &ApiState, who: &Actor, action: &str, done: bool) -> Answer<StateNow> {
+fn simulated(scope: &CircuitScope, who: &Actor, action: &str, done: bool) -> Answer<StateNow> {
     if done {
         log(action, who);
-        StateNow::of(api)
+        StateNow::of(scope)
     } else {
         Err(ApiError::conflict("the breaker is disabled or forced open; enable or reset it first"))
     }
@@ -197,10 +197,10 @@ fn simulated(api: &ApiState, who: &Actor, action: &str, done: bool) -> Answer<St
 /// Undoes what `trigger-by-memory` and `trigger-by-latency` simulate; the breaker recovers by itself.
 #[utoipa::path(post, path = "/breaker/restore-memory-check", tag = "operating",
     responses((status = 200, description = "Nothing is simulated.", body = StateNow), PostErrors))]
-async fn restore_memory_check(State(api): State<ApiState>, who: Actor, _: Payload) -> Answer<StateNow> {
-    api.breaker()?.undo_simulations();
+async fn restore_memory_check(scope: CircuitScope, who: Actor, _: Payload) -> Answer<StateNow> {
+    scope.breaker().undo_simulations();
     log("restore-memory-check", &who);
-    StateNow::of(&api)
+    StateNow::of(&scope)
 }
 
 fn log(action: &str, who: &Actor) {

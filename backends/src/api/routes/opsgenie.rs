@@ -1,6 +1,5 @@
 //! Alerts to `OpsGenie` or its successor.
 
-use axum::extract::State;
 use serde::Serialize;
 use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::{AllOfBuilder, RefOr};
@@ -8,15 +7,16 @@ use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Answer;
+use super::answer::Answer;
 use super::opsgenie_status::{OpsGenieStatus, status_of};
-use crate::api::alerts::AlertsView;
+use crate::alerts::view::AlertsView;
 use crate::api::change::Changed;
 use crate::api::error::ApiError;
 use crate::api::input::{Actor, FromPayload, ValidJson, refused};
 use crate::api::json::ApiJson;
 use crate::api::openapi::{PostErrors, ReadErrors};
 use crate::api::payload::Payload;
+use crate::api::scope::CircuitScope;
 use crate::api::state::ApiState;
 use crate::config::{Change, OpsGenie, Priority, RefusedValue};
 
@@ -32,22 +32,22 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 
 /// Makes the change, and answers what `read` then gives.
 async fn change<T>(
-    api: &ApiState,
+    scope: &CircuitScope,
     who: &Actor,
     field: &'static str,
     change: Result<Change, RefusedValue>,
     read: impl Fn(&OpsGenie) -> T,
 ) -> Answer<Changed<T>> {
-    let applied = api.change(change.map_err(refused(field))?, who).await?;
-    Ok(ApiJson(Changed::new(read(&api.config()?.opsgenie), applied)))
+    let applied = scope.change(change.map_err(refused(field))?, who).await?;
+    Ok(ApiJson(Changed::new(read(&scope.config().opsgenie), applied)))
 }
 
 /// How alerts are sent to `OpsGenie` or its successor, and what still lacks.
 #[utoipa::path(get, path = "/breaker/opsgenie/status", tag = "alerts",
     responses((status = 200, description = "The configuration.", body = OpsGenieStatus), ReadErrors))]
-async fn opsgenie_status(State(api): State<ApiState>) -> Answer<OpsGenieStatus> {
-    let initialized = api.alerts_view().is_some_and(AlertsView::initialized);
-    Ok(ApiJson(status_of(&api.config()?.opsgenie, initialized)))
+async fn opsgenie_status(scope: CircuitScope) -> Answer<OpsGenieStatus> {
+    let initialized = scope.alerts().is_some_and(AlertsView::initialized);
+    Ok(ApiJson(status_of(&scope.config().opsgenie, initialized)))
 }
 
 /// Whether alerts are sent.
@@ -65,9 +65,9 @@ impl FromPayload for Toggle {
 /// Switches sending alerts on or off.
 #[utoipa::path(post, path = "/breaker/opsgenie/toggle", tag = "alerts", request_body = Toggle,
     responses((status = 200, description = "It is in force.", body = Changed<Toggle>), PostErrors))]
-async fn toggle(State(api): State<ApiState>, who: Actor, ValidJson(new): ValidJson<Toggle>) -> Answer<Changed<Toggle>> {
+async fn toggle(scope: CircuitScope, who: Actor, ValidJson(new): ValidJson<Toggle>) -> Answer<Changed<Toggle>> {
     let set = Change::set("opsgenie.enabled", new.enabled);
-    change(&api, &who, "enabled", set, |opsgenie| Toggle { enabled: opsgenie.enabled }).await
+    change(&scope, &who, "enabled", set, |opsgenie| Toggle { enabled: opsgenie.enabled }).await
 }
 
 /// The priority of alerts that are not staged.
@@ -95,13 +95,13 @@ impl PartialSchema for AlertPriority {
 #[utoipa::path(post, path = "/breaker/opsgenie/priority", tag = "alerts", request_body = AlertPriority,
     responses((status = 200, description = "It is in force.", body = Changed<AlertPriority>), PostErrors))]
 async fn priority(
-    State(api): State<ApiState>,
+    scope: CircuitScope,
     who: Actor,
     ValidJson(new): ValidJson<AlertPriority>,
 ) -> Answer<Changed<AlertPriority>> {
     let set = Change::set("opsgenie.priority", new.priority.as_str());
     let read = |opsgenie: &OpsGenie| AlertPriority { priority: opsgenie.priority.to_string() };
-    change(&api, &who, "priority", set, read).await
+    change(&scope, &who, "priority", set, read).await
 }
 
 /// What alerts are sent for.
@@ -166,13 +166,13 @@ impl PartialSchema for SomeTriggers {
 #[utoipa::path(post, path = "/breaker/opsgenie/triggers", tag = "alerts", request_body = SomeTriggers,
     responses((status = 200, description = "It is in force.", body = Changed<Triggers>), PostErrors))]
 async fn triggers(
-    State(api): State<ApiState>,
+    scope: CircuitScope,
     who: Actor,
     ValidJson(SomeTriggers(given)): ValidJson<SomeTriggers>,
 ) -> Answer<Changed<Triggers>> {
     let all = given.into_iter().map(|(key, on)| Change::set(&format!("opsgenie.{key}"), on));
     let set = all.reduce(|all, next| Ok(all?.and(next?))).unwrap_or_else(|| Ok(Change::none()));
-    change(&api, &who, "trigger_on_breaker_open", set, Triggers::of).await
+    change(&scope, &who, "trigger_on_breaker_open", set, Triggers::of).await
 }
 
 /// Tags of every alert.
@@ -200,9 +200,9 @@ impl PartialSchema for Tags {
 /// Replaces the tags of every alert.
 #[utoipa::path(post, path = "/breaker/opsgenie/tags", tag = "alerts", request_body = Tags,
     responses((status = 200, description = "It is in force.", body = Changed<Tags>), PostErrors))]
-async fn tags(State(api): State<ApiState>, who: Actor, ValidJson(new): ValidJson<Tags>) -> Answer<Changed<Tags>> {
+async fn tags(scope: CircuitScope, who: Actor, ValidJson(new): ValidJson<Tags>) -> Answer<Changed<Tags>> {
     let set = Change::set("opsgenie.tags", new.tags);
-    change(&api, &who, "tags", set, |opsgenie| Tags { tags: opsgenie.tags.clone() }).await
+    change(&scope, &who, "tags", set, |opsgenie| Tags { tags: opsgenie.tags.clone() }).await
 }
 
 /// So long after an incident a new one of the same kind waits for its first alert.
@@ -222,12 +222,8 @@ impl FromPayload for Cooldown {
 /// Sets by how much the next incident's first alert is delayed.
 #[utoipa::path(post, path = "/breaker/opsgenie/cooldown", tag = "alerts", request_body = Cooldown,
     responses((status = 200, description = "It is in force.", body = Changed<Cooldown>), PostErrors))]
-async fn cooldown(
-    State(api): State<ApiState>,
-    who: Actor,
-    ValidJson(new): ValidJson<Cooldown>,
-) -> Answer<Changed<Cooldown>> {
+async fn cooldown(scope: CircuitScope, who: Actor, ValidJson(new): ValidJson<Cooldown>) -> Answer<Changed<Cooldown>> {
     let set = Change::set("opsgenie.alert_cooldown_seconds", new.cooldown_seconds);
     let read = |opsgenie: &OpsGenie| Cooldown { cooldown_seconds: opsgenie.alert_cooldown_seconds };
-    change(&api, &who, "cooldown_seconds", set, read).await
+    change(&scope, &who, "cooldown_seconds", set, read).await
 }

@@ -1,22 +1,22 @@
 //! Settings of the breaker, each to read and to change.
 
-use axum::extract::State;
 use serde::Serialize;
 use serde_json::Number;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Answer;
+use super::answer::Answer;
 use crate::api::change::Changed;
 use crate::api::error::ApiError;
 use crate::api::input::{Actor, FromPayload, ValidJson, refused};
 use crate::api::json::ApiJson;
 use crate::api::openapi::{PostErrors, ReadErrors};
 use crate::api::payload::Payload;
+use crate::api::scope::CircuitScope;
 use crate::api::state::ApiState;
-use crate::api::units::{percent, tidy};
 use crate::config::{Change, SettingValue};
+use crate::text::{percent, tidy};
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -33,13 +33,13 @@ const LEAST: f64 = 0.000_001;
 
 /// Sets `key` to what the field `field` of the body says, and answers what `read` then gives.
 async fn change<T>(
-    api: &ApiState,
+    scope: &CircuitScope,
     who: &Actor,
     (key, value, field): (&str, impl Into<SettingValue>, &'static str),
-    read: impl Fn(&ApiState) -> Result<T, ApiError>,
+    read: impl Fn(&CircuitScope) -> Result<T, ApiError>,
 ) -> Answer<Changed<T>> {
-    let applied = api.change(Change::set(key, value).map_err(refused(field))?, who).await?;
-    Ok(ApiJson(Changed::new(read(api)?, applied)))
+    let applied = scope.change(Change::set(key, value).map_err(refused(field))?, who).await?;
+    Ok(ApiJson(Changed::new(read(scope)?, applied)))
 }
 
 /// The share of memory at which the breaker opens.
@@ -64,27 +64,27 @@ impl FromPayload for NewMemoryThreshold {
     }
 }
 
-fn read_memory(api: &ApiState) -> Result<MemoryThreshold, ApiError> {
-    let ratio = api.breaker()?.read(|core| core.policy().memory_threshold.get());
+fn read_memory(scope: &CircuitScope) -> Result<MemoryThreshold, ApiError> {
+    let ratio = scope.breaker().read(|core| core.policy().memory_threshold.get());
     Ok(MemoryThreshold { memory: percent(ratio) })
 }
 
 /// The share of memory at which the breaker opens.
 #[utoipa::path(get, path = "/breaker/memory", tag = "settings",
     responses((status = 200, description = "The threshold.", body = MemoryThreshold), ReadErrors))]
-async fn memory(State(api): State<ApiState>) -> Answer<MemoryThreshold> {
-    read_memory(&api).map(ApiJson)
+async fn memory(scope: CircuitScope) -> Answer<MemoryThreshold> {
+    read_memory(&scope).map(ApiJson)
 }
 
 /// Sets the share of memory at which the breaker opens.
 #[utoipa::path(post, path = "/breaker/memory", tag = "settings", request_body = NewMemoryThreshold,
     responses((status = 200, description = "It is in force.", body = Changed<MemoryThreshold>), PostErrors))]
 async fn set_memory(
-    State(api): State<ApiState>,
+    scope: CircuitScope,
     who: Actor,
     ValidJson(new): ValidJson<NewMemoryThreshold>,
 ) -> Answer<Changed<MemoryThreshold>> {
-    change(&api, &who, ("memory_threshold", new.threshold, "threshold"), read_memory).await
+    change(&scope, &who, ("memory_threshold", new.threshold, "threshold"), read_memory).await
 }
 
 /// The latency above which a call is slow.
@@ -107,26 +107,26 @@ impl FromPayload for NewLatencyThreshold {
     }
 }
 
-fn read_latency(api: &ApiState) -> Result<LatencyThreshold, ApiError> {
-    Ok(LatencyThreshold { latency: api.breaker()?.read(|core| core.policy().latency_threshold.as_millis()) })
+fn read_latency(scope: &CircuitScope) -> Result<LatencyThreshold, ApiError> {
+    Ok(LatencyThreshold { latency: scope.breaker().read(|core| core.policy().latency_threshold.as_millis()) })
 }
 
 /// The latency above which a call is slow.
 #[utoipa::path(get, path = "/breaker/latency", tag = "settings",
     responses((status = 200, description = "The threshold.", body = LatencyThreshold), ReadErrors))]
-async fn latency(State(api): State<ApiState>) -> Answer<LatencyThreshold> {
-    read_latency(&api).map(ApiJson)
+async fn latency(scope: CircuitScope) -> Answer<LatencyThreshold> {
+    read_latency(&scope).map(ApiJson)
 }
 
 /// Sets the latency above which a call is slow.
 #[utoipa::path(post, path = "/breaker/latency", tag = "settings", request_body = NewLatencyThreshold,
     responses((status = 200, description = "It is in force.", body = Changed<LatencyThreshold>), PostErrors))]
 async fn set_latency(
-    State(api): State<ApiState>,
+    scope: CircuitScope,
     who: Actor,
     ValidJson(new): ValidJson<NewLatencyThreshold>,
 ) -> Answer<Changed<LatencyThreshold>> {
-    change(&api, &who, ("latency_threshold", new.threshold, "threshold"), read_latency).await
+    change(&scope, &who, ("latency_threshold", new.threshold, "threshold"), read_latency).await
 }
 
 /// How many of the last calls are looked at.
@@ -150,27 +150,27 @@ impl FromPayload for NewWindowSize {
     }
 }
 
-fn read_window_size(api: &ApiState) -> Result<WindowSize, ApiError> {
-    let size = api.breaker()?.read(|core| core.policy().latency_window_size.get());
+fn read_window_size(scope: &CircuitScope) -> Result<WindowSize, ApiError> {
+    let size = scope.breaker().read(|core| core.policy().latency_window_size.get());
     Ok(WindowSize { latency_window_size: size, latency: size })
 }
 
 /// How many of the last calls are looked at.
 #[utoipa::path(get, path = "/breaker/latency-window-size", tag = "settings",
     responses((status = 200, description = "The size.", body = WindowSize), ReadErrors))]
-async fn window_size(State(api): State<ApiState>) -> Answer<WindowSize> {
-    read_window_size(&api).map(ApiJson)
+async fn window_size(scope: CircuitScope) -> Answer<WindowSize> {
+    read_window_size(&scope).map(ApiJson)
 }
 
 /// Sets how many of the last calls are looked at.
 #[utoipa::path(post, path = "/breaker/latency-window-size", tag = "settings", request_body = NewWindowSize,
     responses((status = 200, description = "It is in force.", body = Changed<WindowSize>), PostErrors))]
 async fn set_window_size(
-    State(api): State<ApiState>,
+    scope: CircuitScope,
     who: Actor,
     ValidJson(new): ValidJson<NewWindowSize>,
 ) -> Answer<Changed<WindowSize>> {
-    change(&api, &who, ("latency_window_size", new.size, "size"), read_window_size).await
+    change(&scope, &who, ("latency_window_size", new.size, "size"), read_window_size).await
 }
 
 /// Which quantile of the latencies is held against the threshold.
@@ -205,26 +205,26 @@ impl utoipa::PartialSchema for NewPercentile {
     }
 }
 
-fn read_percentile(api: &ApiState) -> Result<PercentileInUse, ApiError> {
-    Ok(PercentileInUse { percentile: tidy(api.breaker()?.read(|core| core.policy().percentile.get())) })
+fn read_percentile(scope: &CircuitScope) -> Result<PercentileInUse, ApiError> {
+    Ok(PercentileInUse { percentile: tidy(scope.breaker().read(|core| core.policy().percentile.get())) })
 }
 
 /// Which quantile of the latencies is held against the threshold.
 #[utoipa::path(get, path = "/breaker/percentile", tag = "settings",
     responses((status = 200, description = "The quantile.", body = PercentileInUse), ReadErrors))]
-async fn percentile(State(api): State<ApiState>) -> Answer<PercentileInUse> {
-    read_percentile(&api).map(ApiJson)
+async fn percentile(scope: CircuitScope) -> Answer<PercentileInUse> {
+    read_percentile(&scope).map(ApiJson)
 }
 
 /// Sets which quantile of the latencies is held against the threshold.
 #[utoipa::path(post, path = "/breaker/percentile", tag = "settings", request_body = NewPercentile,
     responses((status = 200, description = "It is in force.", body = Changed<PercentileInUse>), PostErrors))]
 async fn set_percentile(
-    State(api): State<ApiState>,
+    scope: CircuitScope,
     who: Actor,
     ValidJson(new): ValidJson<NewPercentile>,
 ) -> Answer<Changed<PercentileInUse>> {
-    change(&api, &who, ("percentile", new.percentile, "percentile"), read_percentile).await
+    change(&scope, &who, ("percentile", new.percentile, "percentile"), read_percentile).await
 }
 
 /// How long the breaker stays open.
@@ -248,26 +248,22 @@ impl FromPayload for NewWait {
     }
 }
 
-fn read_wait(api: &ApiState) -> Result<Wait, ApiError> {
-    Ok(Wait { wait: tidy(api.breaker()?.read(|core| core.policy().wait_time.as_secs_f64())) })
+fn read_wait(scope: &CircuitScope) -> Result<Wait, ApiError> {
+    Ok(Wait { wait: tidy(scope.breaker().read(|core| core.policy().wait_time.as_secs_f64())) })
 }
 
 /// How long the breaker stays open.
 #[utoipa::path(get, path = "/breaker/wait", tag = "settings",
     responses((status = 200, description = "The wait.", body = Wait), ReadErrors))]
-async fn wait(State(api): State<ApiState>) -> Answer<Wait> {
-    read_wait(&api).map(ApiJson)
+async fn wait(scope: CircuitScope) -> Answer<Wait> {
+    read_wait(&scope).map(ApiJson)
 }
 
 /// Sets how long the breaker stays open, from the next trip on.
 #[utoipa::path(post, path = "/breaker/wait", tag = "settings", request_body = NewWait,
     responses((status = 200, description = "It is in force.", body = Changed<Wait>), PostErrors))]
-async fn set_wait(
-    State(api): State<ApiState>,
-    who: Actor,
-    ValidJson(new): ValidJson<NewWait>,
-) -> Answer<Changed<Wait>> {
-    change(&api, &who, ("wait_time", new.wait_time, "wait_time"), read_wait).await
+async fn set_wait(scope: CircuitScope, who: Actor, ValidJson(new): ValidJson<NewWait>) -> Answer<Changed<Wait>> {
+    change(&scope, &who, ("wait_time", new.wait_time, "wait_time"), read_wait).await
 }
 
 /// Whether only a rising or persistent latency opens the breaker.
@@ -287,24 +283,24 @@ impl FromPayload for NewTrendAnalysis {
     }
 }
 
-fn read_trend_analysis(api: &ApiState) -> Result<TrendAnalysis, ApiError> {
-    Ok(TrendAnalysis { trend_analysis: api.breaker()?.read(|core| core.policy().trend_analysis) })
+fn read_trend_analysis(scope: &CircuitScope) -> Result<TrendAnalysis, ApiError> {
+    Ok(TrendAnalysis { trend_analysis: scope.breaker().read(|core| core.policy().trend_analysis) })
 }
 
 /// Whether only a rising or persistent latency opens the breaker.
 #[utoipa::path(get, path = "/breaker/trend-analysis", tag = "settings",
     responses((status = 200, description = "Whether it is on.", body = TrendAnalysis), ReadErrors))]
-async fn trend_analysis(State(api): State<ApiState>) -> Answer<TrendAnalysis> {
-    read_trend_analysis(&api).map(ApiJson)
+async fn trend_analysis(scope: CircuitScope) -> Answer<TrendAnalysis> {
+    read_trend_analysis(&scope).map(ApiJson)
 }
 
 /// Sets whether only a rising or persistent latency opens the breaker.
 #[utoipa::path(post, path = "/breaker/trend-analysis", tag = "settings", request_body = NewTrendAnalysis,
     responses((status = 200, description = "It is in force.", body = Changed<TrendAnalysis>), PostErrors))]
 async fn set_trend_analysis(
-    State(api): State<ApiState>,
+    scope: CircuitScope,
     who: Actor,
     ValidJson(new): ValidJson<NewTrendAnalysis>,
 ) -> Answer<Changed<TrendAnalysis>> {
-    change(&api, &who, ("trend_analysis_enabled", new.enabled, "enabled"), read_trend_analysis).await
+    change(&scope, &who, ("trend_analysis_enabled", new.enabled, "enabled"), read_trend_analysis).await
 }

@@ -11,9 +11,10 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Answer;
+use super::answer::Answer;
 use crate::api::json::ApiJson;
 use crate::api::openapi::ReadErrors;
+use crate::api::scope::CircuitScope;
 use crate::api::state::ApiState;
 use crate::api::status::Status;
 use crate::metrics;
@@ -30,8 +31,8 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 /// Everything about the breaker at this moment.
 #[utoipa::path(get, path = "/breaker/status", tag = "figures",
     responses((status = 200, description = "The status.", body = Status), ReadErrors))]
-async fn status(State(api): State<ApiState>) -> Answer<Status> {
-    Ok(ApiJson(Status::of(&api.breaker()?, &api)))
+async fn status(scope: CircuitScope) -> Answer<Status> {
+    Ok(ApiJson(Status::of(scope.circuit(), scope.config_error())))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -70,7 +71,7 @@ async fn ready(State(api): State<ApiState>) -> Response {
 #[utoipa::path(get, path = "/metrics", tag = "process",
     responses((status = 200, description = "Metrics.", body = String, content_type = "text/plain; version=0.0.4; charset=utf-8")))]
 async fn prometheus(State(api): State<ApiState>) -> Response {
-    let mut text = metrics::render(api.registry(), api.delivery_stats(), api.resident_bytes());
+    let mut text = metrics::render(&api.circuits().breakers(), api.delivery_stats(), api.resident_bytes());
     if let Some(lines) = api.dropped_lines() {
         text.push_str(&metrics::render_log(lines));
     }

@@ -45,10 +45,9 @@ mod watch;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use clap::CommandFactory as _;
 use serde_json::{Value, json};
 
-use super::{Cli, CliError, eprint_line, print_line, print_styled};
+use super::{CliError, eprint_line, print_line, print_styled};
 use client::{Answer, Client, CtlError};
 pub(super) use command::CtlArgs;
 use command::{CtlCommand, OpsgenieCommand, Trigger};
@@ -58,11 +57,11 @@ use show::{aligned, fields, plain, scalar};
 /// The exit code of a breaker that does not admit every call.
 const OPEN: u8 = 2;
 
-/// Does what `args` say; the exit code is for scripts.
-pub(super) fn ctl(args: &CtlArgs) -> Result<ExitCode, CliError> {
+/// Runs what `args` say; the exit code is for scripts. `cli` is the whole command line, for its completions.
+pub(super) fn ctl(args: &CtlArgs, cli: &mut clap::Command) -> Result<ExitCode, CliError> {
     if let CtlCommand::Completions { shell } = args.command {
         let mut script = Vec::new();
-        clap_complete::generate(shell, &mut Cli::command(), "tripline", &mut script);
+        clap_complete::generate(shell, cli, "tripline", &mut script);
         // Nobody may be reading.
         let _ = io::stdout().write_all(&script);
         return Ok(ExitCode::SUCCESS);

@@ -82,8 +82,8 @@ fn configurations(args: &ReplayArgs) -> &[PathBuf] {
 }
 
 fn setting(name: String, config: &Config) -> Setting {
-    let mut setting = Setting::new(name, config.policy.clone());
-    setting.stall_detection = config.stall_detection;
+    let mut setting = Setting::new(name, config.breaker.policy.clone());
+    setting.stall_detection = config.breaker.stall_detection;
     setting.values = breaker_values(config)
         .filter(|(key, _)| !NOT_REPLAYED.contains(key))
         .map(|(key, value)| (key.to_owned(), value.unwrap_or_else(|| "not set".into())))

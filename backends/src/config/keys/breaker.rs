@@ -35,14 +35,18 @@ const KEYS: &[Key] = &[
             TextRule::Name,
             access!(
                 |c, x| {
-                    c.name = BreakerName::new(&x).ok()?;
+                    c.breaker.name = BreakerName::new(&x).ok()?;
                     Some(())
                 },
-                |c| Some(c.name.as_str().to_owned())
+                |c| Some(c.breaker.name.as_str().to_owned())
             ),
         ),
     ),
-    key("enabled", "Off: every call is admitted and nothing is recorded.", Field::Flag(access!(same policy.enabled))),
+    key(
+        "enabled",
+        "Off: every call is admitted and nothing is recorded.",
+        Field::Flag(access!(same breaker.policy.enabled)),
+    ),
     key(
         "latency_threshold",
         "A call that takes longer than this is slow.",
@@ -50,10 +54,10 @@ const KEYS: &[Key] = &[
             Range::new(1.0, 4_294_967.0, "milliseconds"),
             access!(
                 |c, x| {
-                    c.policy.latency_threshold = Latency::from_micros((x * 1_000.0).round() as u32);
+                    c.breaker.policy.latency_threshold = Latency::from_micros((x * 1_000.0).round() as u32);
                     Some(())
                 },
-                |c| Some(c.policy.latency_threshold.as_millis_f64())
+                |c| Some(c.breaker.policy.latency_threshold.as_millis_f64())
             ),
         ),
     ),
@@ -62,10 +66,10 @@ const KEYS: &[Key] = &[
         "The quantile of the last calls that is held against the threshold.",
         Field::Percentile(access!(
             |c, x| {
-                c.policy.percentile = percentile(x)?;
+                c.breaker.policy.percentile = percentile(x)?;
                 Some(())
             },
-            |c| Some(c.policy.percentile.get())
+            |c| Some(c.breaker.policy.percentile.get())
         )),
     ),
     key(
@@ -75,17 +79,17 @@ const KEYS: &[Key] = &[
             SAMPLES,
             access!(
                 |c, x| {
-                    c.policy.latency_window_size = NonZeroU16::new(x as u16)?;
+                    c.breaker.policy.latency_window_size = NonZeroU16::new(x as u16)?;
                     Some(())
                 },
-                |c| Some(f64::from(c.policy.latency_window_size.get()))
+                |c| Some(f64::from(c.breaker.policy.latency_window_size.get()))
             ),
         ),
     ),
     key(
         "latency_max_age",
         "A call that finished longer ago than this no longer counts.",
-        Field::Number(UP_TO_A_DAY, access!(time 1.0, policy.latency_max_age)),
+        Field::Number(UP_TO_A_DAY, access!(time 1.0, breaker.policy.latency_max_age)),
     ),
     key(
         "minimum_samples",
@@ -95,10 +99,10 @@ const KEYS: &[Key] = &[
             SAMPLES,
             access!(
                 |c, x| {
-                    c.policy.minimum_samples = Some(x as u16);
+                    c.breaker.policy.minimum_samples = Some(x as u16);
                     Some(())
                 },
-                |c| c.policy.minimum_samples.map(f64::from)
+                |c| c.breaker.policy.minimum_samples.map(f64::from)
             ),
         ),
     )
@@ -106,12 +110,12 @@ const KEYS: &[Key] = &[
     key(
         "trend_analysis_enabled",
         "Trip only when the latency is rising or stays above the threshold, not when it is merely above.",
-        Field::Flag(access!(same policy.trend_analysis)),
+        Field::Flag(access!(same breaker.policy.trend_analysis)),
     ),
     key(
         "trend_analysis_min_sample_count",
         "Calls needed to tell a trend; less than 3 counts as 3, more than the window as the window.",
-        Field::Number(SAMPLES, access!(count u16, policy.trend_minimum_samples)),
+        Field::Number(SAMPLES, access!(count u16, breaker.policy.trend_minimum_samples)),
     ),
     key(
         "trip_confidence",
@@ -119,28 +123,28 @@ const KEYS: &[Key] = &[
          being above the threshold is enough.",
         Field::Number(
             Range::new(0.0, 1.0, "ratio").without_most(),
-            access!(ranged Confidence, 1.0, policy.trip_confidence),
+            access!(ranged Confidence, 1.0, breaker.policy.trip_confidence),
         ),
     ),
     key(
         "failure_rate_threshold",
         "Share of failed calls that trips. 0 = failures do not trip.",
-        Field::Number(SHARE, access!(ranged Ratio, 1.0, policy.failure_rate_threshold)),
+        Field::Number(SHARE, access!(ranged Ratio, 1.0, breaker.policy.failure_rate_threshold)),
     ),
     key(
         "stall_detection",
         "Watch the calls in flight, so that calls that hang count as slow before they return.",
-        Field::Flag(access!(same stall_detection)),
+        Field::Flag(access!(same breaker.stall_detection)),
     ),
     key(
         "wait_time",
         "How long the breaker stays open after a trip.",
-        Field::Number(UP_TO_AN_HOUR, access!(time 1.0, policy.wait_time)),
+        Field::Number(UP_TO_AN_HOUR, access!(time 1.0, breaker.policy.wait_time)),
     ),
     key(
         "wait_backoff",
         "By what the wait grows each time that the probes fail. 1 = it does not grow.",
-        Field::Number(Range::new(1.0, 100.0, "factor"), access!(ranged Backoff, 1.0, policy.wait_backoff)),
+        Field::Number(Range::new(1.0, 100.0, "factor"), access!(ranged Backoff, 1.0, breaker.policy.wait_backoff)),
     ),
     key(
         "max_wait_time",
@@ -149,14 +153,14 @@ const KEYS: &[Key] = &[
             UP_TO_A_DAY,
             access!(
                 |c, x| {
-                    c.policy.max_wait_time = Duration::try_from_secs_f64(x).ok()?;
+                    c.breaker.policy.max_wait_time = Duration::try_from_secs_f64(x).ok()?;
                     Some(())
                 },
                 // Written only where it is not what it would be anyway, so that a longer wait_time needs no second
                 // change.
                 |c| {
-                    let usual = Policy::default().max_wait_time.max(c.policy.wait_time);
-                    (c.policy.max_wait_time != usual).then_some(c.policy.max_wait_time.as_secs_f64())
+                    let usual = Policy::default().max_wait_time.max(c.breaker.policy.wait_time);
+                    (c.breaker.policy.max_wait_time != usual).then_some(c.breaker.policy.max_wait_time.as_secs_f64())
                 }
             ),
         ),
@@ -165,24 +169,27 @@ const KEYS: &[Key] = &[
     key(
         "wait_jitter",
         "The grown wait varies by up to this share, so that many hosts do not probe at the same moment.",
-        Field::Number(SHARE, access!(ranged Ratio, 1.0, policy.wait_jitter)),
+        Field::Number(SHARE, access!(ranged Ratio, 1.0, breaker.policy.wait_jitter)),
     ),
     key(
         "half_open_max_calls",
         "Calls let through after the wait to see whether all is well again. 0 = close at once after the wait.",
-        Field::Number(Range::new(0.0, 1_000.0, "calls").whole(), access!(count u16, policy.half_open_max_calls)),
+        Field::Number(
+            Range::new(0.0, 1_000.0, "calls").whole(),
+            access!(count u16, breaker.policy.half_open_max_calls),
+        ),
     ),
     key(
         "recovery_time",
         "How long the breaker must be closed and healthy for an incident to be over.",
-        Field::Number(UP_TO_A_DAY, access!(time 1.0, policy.recovery_time)),
+        Field::Number(UP_TO_A_DAY, access!(time 1.0, breaker.policy.recovery_time)),
     ),
     key(
         "memory_threshold",
         "Used memory, as a share of the limit, at which the breaker opens.",
         Field::Number(
             Range::new(0.0, 100.0, "percent").without_least().without_most(),
-            access!(ranged MemoryThreshold, 100.0, policy.memory_threshold),
+            access!(ranged MemoryThreshold, 100.0, breaker.policy.memory_threshold),
         ),
     ),
     key(
@@ -190,7 +197,7 @@ const KEYS: &[Key] = &[
         "How far memory must fall below memory_threshold to be fine again; never more than half of that.",
         Field::Number(
             Range::new(0.0, 50.0, "percentage points"),
-            access!(ranged Ratio, 100.0, policy.memory_hysteresis),
+            access!(ranged Ratio, 100.0, breaker.policy.memory_hysteresis),
         ),
     ),
     key(
@@ -198,13 +205,13 @@ const KEYS: &[Key] = &[
         "Warn when memory, if it goes on like that, reaches its limit within this time: a leak, also below collections, but \
          no collected heap, no step and no noise. Looks back three of these. An alert comes when that has held for \
          recovery_time: set several times that. 0 = off.",
-        Field::Number(Range::new(0.0, DAY_SECONDS, "seconds"), access!(time 1.0, policy.memory_horizon)),
+        Field::Number(Range::new(0.0, DAY_SECONDS, "seconds"), access!(time 1.0, breaker.policy.memory_horizon)),
     ),
     key(
         "memory_horizon_trips",
         "Open the breaker then, and keep it open while that holds: until memory is given back, or for up to 2.5 times \
          memory_horizon after it began to rise more slowly. Off: only warn.",
-        Field::Flag(access!(same policy.memory_horizon_trips)),
+        Field::Flag(access!(same breaker.policy.memory_horizon_trips)),
     ),
     key(
         "memory_source",
@@ -214,10 +221,10 @@ const KEYS: &[Key] = &[
             MEMORY_SOURCES,
             access!(
                 |c, x| {
-                    c.memory_source = x.parse().ok()?;
+                    c.breaker.memory_source = x.parse().ok()?;
                     Some(())
                 },
-                |c| Some(c.memory_source.as_str())
+                |c| Some(c.breaker.memory_source.as_str())
             ),
         ),
     ),
@@ -230,17 +237,17 @@ const KEYS: &[Key] = &[
             MEMORY_FIGURES,
             access!(
                 |c, x| {
-                    c.memory_used = x.parse().ok()?;
+                    c.breaker.memory_used = x.parse().ok()?;
                     Some(())
                 },
-                |c| Some(c.memory_used.as_str())
+                |c| Some(c.breaker.memory_used.as_str())
             ),
         ),
     ),
     key(
         "sample_interval_ms",
         "How often memory is measured. A measurement older than three of these is no longer believed.",
-        Field::Number(Range::new(10.0, 60_000.0, "milliseconds"), access!(time 0.001, policy.sample_interval)),
+        Field::Number(Range::new(10.0, 60_000.0, "milliseconds"), access!(time 0.001, breaker.policy.sample_interval)),
     ),
     key(
         "state_dir",

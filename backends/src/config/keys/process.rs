@@ -62,7 +62,11 @@ const LOG_KEYS: &[Key] = &[
 ];
 
 const WEBHOOK_KEYS: &[Key] = &[
-    key("enabled", "Post alerts to url.", Field::Flag(access!(same webhook.enabled))),
-    key("url", "Where to. It is treated as a secret.", Field::Text(TextRule::SecretUrl, access!(secret webhook.url)))
-        .example("\"https://alerts.example/hook\""),
+    key("enabled", "Post alerts to url.", Field::Flag(access!(same breaker.webhook.enabled))),
+    key(
+        "url",
+        "Where to. It is treated as a secret.",
+        Field::Text(TextRule::SecretUrl, access!(secret breaker.webhook.url)),
+    )
+    .example("\"https://alerts.example/hook\""),
 ];

@@ -1,0 +1,44 @@
+//! One publisher for each circuit that is read or recorded.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tripline_runtime::BreakerName;
+
+use super::publisher::Publisher;
+use crate::api::scope::LiveHandle;
+use crate::circuit::Circuit;
+
+/// The publishers by name of the circuit. Clones share the same.
+#[derive(Debug, Clone, Default)]
+pub(in crate::api) struct Publishers {
+    by_name: Arc<Mutex<BTreeMap<BreakerName, Entry>>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    circuit: Circuit,
+    publisher: Arc<Publisher>,
+}
+
+impl Publishers {
+    /// Records the events of `circuit` from now on, also while there is no reader.
+    pub(in crate::api) fn record(&self, circuit: &Circuit, live: &LiveHandle) {
+        self.of(circuit, live);
+    }
+
+    /// The publisher of `circuit`, which records from now on. Another circuit of the same name replaces the earlier one.
+    pub(super) fn of(&self, circuit: &Circuit, live: &LiveHandle) -> Arc<Publisher> {
+        let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = by_name.get(circuit.name()).filter(|entry| entry.circuit.is_same(circuit));
+        let publisher = known.map(|entry| entry.publisher.clone());
+        let publisher = publisher.unwrap_or_else(|| {
+            let publisher = Arc::new(Publisher::new(circuit.clone(), live.clone()));
+            let entry = Entry { circuit: circuit.clone(), publisher: publisher.clone() };
+            by_name.insert(circuit.name().clone(), entry);
+            publisher
+        });
+        publisher.start();
+        publisher
+    }
+}

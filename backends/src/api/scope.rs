@@ -1,0 +1,106 @@
+//! The circuit that a request is about, as handlers take it.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequestParts};
+use http::StatusCode;
+use http::request::Parts;
+
+use super::error::ApiError;
+use super::input::Actor;
+use crate::circuit::{Circuit, Circuits};
+use crate::config::{BreakerConfig, Change, Config, differences};
+use crate::reload::{Applied, ChangeError, LiveConfig};
+
+/// The configuration that changes go through; `None` where there is none and changes are saved nowhere.
+#[derive(Debug, Clone)]
+pub(super) struct LiveHandle(pub(super) Option<LiveConfig>);
+
+impl LiveHandle {
+    /// Why the configuration file is not in force.
+    pub(super) fn config_error(&self) -> Option<String> {
+        self.0.as_ref()?.config_error()
+    }
+}
+
+/// The circuit that a request is about, and the way to change its settings: the first circuit. A handler that takes it answers
+/// 404 where there is none.
+#[derive(Debug)]
+pub(super) struct CircuitScope {
+    circuit: Circuit,
+    live: LiveHandle,
+}
+
+impl<S> FromRequestParts<S> for CircuitScope
+where
+    S: Send + Sync,
+    Circuits: FromRef<S>,
+    LiveHandle: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(_: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let first = Circuits::from_ref(state).first();
+        let circuit = first.ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, "there is no breaker"))?;
+        Ok(Self { circuit, live: LiveHandle::from_ref(state) })
+    }
+}
+
+impl Deref for CircuitScope {
+    type Target = Circuit;
+
+    fn deref(&self) -> &Circuit {
+        &self.circuit
+    }
+}
+
+impl CircuitScope {
+    /// The circuit.
+    pub(super) fn circuit(&self) -> &Circuit {
+        &self.circuit
+    }
+
+    /// The configuration that its changes go through.
+    pub(super) fn live(&self) -> &LiveHandle {
+        &self.live
+    }
+
+    /// Why the configuration file is not in force.
+    pub(super) fn config_error(&self) -> Option<String> {
+        self.live.config_error()
+    }
+
+    /// The settings in force.
+    pub(super) fn config(&self) -> Arc<BreakerConfig> {
+        match &self.live.0 {
+            Some(live) => Arc::new(live.config().breaker.clone()),
+            None => self.circuit.config(),
+        }
+    }
+
+    /// Changes some settings in what is running, and in the file if there is one.
+    pub(super) async fn change(&self, change: Change, actor: &Actor) -> Result<Applied, ApiError> {
+        if let Some(live) = &self.live.0 {
+            return live.change(change, &actor.to_string()).await.map_err(|error| rejected(&error));
+        }
+        let mut old = Config::default();
+        old.breaker = BreakerConfig::clone(&self.circuit.config());
+        let mut new = old.clone();
+        change.apply_to(&mut new);
+        for difference in differences(&old, &new) {
+            let (key, old, new) = (difference.key.as_str(), &difference.old, &difference.new);
+            tracing::info!(key, %old, %new, by = %actor, saved = false, "setting changed");
+        }
+        self.circuit.apply(&old.breaker, &new.breaker);
+        Ok(Applied::unsaved("there is no configuration file"))
+    }
+}
+
+fn rejected(error: &ChangeError) -> ApiError {
+    let status = match error {
+        ChangeError::Ended => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::CONFLICT,
+    };
+    ApiError::new(status, error.to_string())
+}

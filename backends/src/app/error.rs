@@ -1,0 +1,89 @@
+//! Why a process could not start.
+
+use std::fmt;
+use std::io;
+
+use tripline_runtime::core::CapacityError;
+use tripline_runtime::{DuplicateName, MemoryError};
+
+use super::token::TokenError;
+use crate::api::InvalidHost;
+use crate::memory::MemorySourceKind;
+use crate::state_dir::StateDirError;
+
+/// Why an [`App`](super::App) did not start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AppError {
+    /// The bearer token cannot be used, or is missing where one is needed.
+    Token(TokenError),
+    /// A name among `http.allowed_hosts` is no host.
+    Host(InvalidHost),
+    /// The window of a breaker is larger than allowed.
+    Window(CapacityError),
+    /// Two breakers have the same name.
+    Name(DuplicateName),
+    /// A memory source cannot be read.
+    Memory {
+        /// The source that the configuration names.
+        kind: MemorySourceKind,
+        /// Why it cannot be read.
+        error: MemoryError,
+    },
+    /// The folder for what must survive a restart cannot be used.
+    StateDir(StateDirError),
+    /// The system gives no thread.
+    Thread(io::Error),
+}
+
+impl fmt::Display for AppError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(error) => error.fmt(f),
+            Self::Host(error) => write!(f, "http.allowed_hosts: {error}"),
+            Self::Window(error) => error.fmt(f),
+            Self::Name(error) => error.fmt(f),
+            Self::Memory { kind, error } => write!(f, "memory_source = \"{}\": {error}", kind.as_str()),
+            Self::StateDir(error) => error.fmt(f),
+            Self::Thread(error) => write!(f, "starting a thread: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for AppError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(match self {
+            Self::Token(error) => error,
+            Self::Host(error) => error,
+            Self::Window(error) => error,
+            Self::Name(error) => error,
+            Self::Memory { error, .. } => error,
+            Self::StateDir(error) => error,
+            Self::Thread(error) => error,
+        })
+    }
+}
+
+impl From<TokenError> for AppError {
+    fn from(error: TokenError) -> Self {
+        Self::Token(error)
+    }
+}
+
+impl From<InvalidHost> for AppError {
+    fn from(error: InvalidHost) -> Self {
+        Self::Host(error)
+    }
+}
+
+impl From<DuplicateName> for AppError {
+    fn from(error: DuplicateName) -> Self {
+        Self::Name(error)
+    }
+}
+
+impl From<StateDirError> for AppError {
+    fn from(error: StateDirError) -> Self {
+        Self::StateDir(error)
+    }
+}

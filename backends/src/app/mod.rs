@@ -1,0 +1,245 @@
+//! A configuration as a running process: circuits, supervision, alerts, durable state, metrics, and the API's router.
+//!
+//! `tripline serve` is a thin user of [`App`], and a server of your own can be another:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use tripline_backends::app::App;
+//! use tripline_backends::reload::LoadedConfig;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = LoadedConfig::file("breakers.toml".as_ref(), Box::new(|name| std::env::var(name).ok()))?;
+//! let app = App::start(config)?;
+//! let breaker = app.circuits().get("default").ok_or("there is no such breaker")?.breaker().clone();
+//! let management = app.router()?; // serve it beside your own routes, which `breaker` protects
+//! # drop((breaker, management));
+//! app.stop(Duration::from_secs(10)).await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Clock, memory, storage and executor come from a [`Platform`]: [`SystemPlatform`] is the machine, and a test gives one of its
+//! own with virtual time, see [`AppBuilder::platform`].
+
+mod error;
+mod platform;
+mod token;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use smol::channel::{Receiver, bounded};
+use smol::future::zip;
+use tripline_runtime::{
+    Breaker, Clock, DeliveryStats, Dispatcher, DrainReport, ShutdownHandle, SupervisedBreaker, Supervisor, supervise,
+};
+
+use crate::alerts::Alerting;
+use crate::api::{self, AllowedHost, ApiState, TokenMissing};
+use crate::circuit::{Circuit, Circuits};
+use crate::config::{BreakerConfig, Config};
+use crate::metrics;
+use crate::reload::{Applier, LiveConfig, LoadedConfig};
+
+pub use error::AppError;
+pub use platform::{BoxFuture, DurableStore, Platform, SystemPlatform};
+pub use token::{TokenError, bearer_token};
+
+/// A running process, made by [`App::start`] or [`App::builder`]. Dropping it stops supervision without waiting for alerts.
+pub struct App {
+    circuits: Circuits,
+    live: LiveConfig,
+    deliveries: DeliveryStats,
+    api: ApiState,
+    shutdown: ShutdownHandle,
+    report: Receiver<DrainReport>,
+}
+
+/// Sets an [`App`] up; see [`App::builder`].
+#[must_use = "a builder does nothing until `start`"]
+pub struct AppBuilder<'p> {
+    config: LoadedConfig,
+    platform: Option<&'p dyn Platform>,
+    listen: Option<SocketAddr>,
+}
+
+impl App {
+    /// Starts everything that `config` asks for on this machine.
+    ///
+    /// # Errors
+    /// As [`AppBuilder::start`].
+    pub fn start(config: LoadedConfig) -> Result<Self, AppError> {
+        Self::builder(config).start()
+    }
+
+    /// Sets up a process by `config`.
+    pub fn builder<'p>(config: LoadedConfig) -> AppBuilder<'p> {
+        AppBuilder { config, platform: None, listen: None }
+    }
+
+    /// The circuits, in the order of the configuration.
+    pub fn circuits(&self) -> &Circuits {
+        &self.circuits
+    }
+
+    /// The configuration in force, and the way to change it.
+    pub fn config(&self) -> &LiveConfig {
+        &self.live
+    }
+
+    /// The state of the management API, for [`api::router_with`] and its like.
+    pub fn api(&self) -> ApiState {
+        self.api.clone()
+    }
+
+    /// The router of the management API. It asks for the bearer token of the configuration.
+    ///
+    /// # Errors
+    /// [`TokenMissing`] never: an app beyond loopback does not start without a token.
+    pub fn router(&self) -> Result<Router, TokenMissing> {
+        api::router(self.api())
+    }
+
+    /// The metrics of all circuits as Prometheus text.
+    pub fn metrics(&self) -> String {
+        metrics::render(&self.circuits.breakers(), Some(&self.deliveries), None)
+    }
+
+    /// Stops supervision, delivers the alerts that wait for `drain` at the longest, and reports what is left.
+    pub async fn stop(self, drain: Duration) -> DrainReport {
+        self.shutdown.stop(drain);
+        self.report.recv().await.unwrap_or_default()
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        self.shutdown.stop(Duration::ZERO);
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").field("circuits", &self.circuits).finish_non_exhaustive()
+    }
+}
+
+impl<'p> AppBuilder<'p> {
+    /// Takes clock, memory, storage and executor from `platform`. Default: [`SystemPlatform`].
+    pub fn platform(self, platform: &'p dyn Platform) -> Self {
+        Self { platform: Some(platform), ..self }
+    }
+
+    /// The address that the API is served on, in place of the configuration's `http.listen`.
+    pub fn listen(self, listen: SocketAddr) -> Self {
+        Self { listen: Some(listen), ..self }
+    }
+
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// [`AppError`] where the bearer token, a memory source or the state directory cannot be used, or the system gives no
+    /// thread. Nothing runs then.
+    pub fn start(self) -> Result<App, AppError> {
+        let system = SystemPlatform::new();
+        let platform = self.platform.unwrap_or(&system);
+        let mut config = self.config.config().clone();
+        if let Some(listen) = self.listen {
+            config.http.listen = listen;
+        }
+        let token = bearer_token(&config.http)?;
+        let hosts = config.http.allowed_hosts.iter().map(|host| host.parse::<AllowedHost>());
+        let hosts: Vec<_> = hosts.collect::<Result<_, _>>()?;
+        let clock = platform.clock();
+        let file = self.config.path();
+
+        let circuits = Circuits::new();
+        for breaker in breakers(&config) {
+            circuits.insert(circuit(breaker, &config, file, clock.clone(), platform)?)?;
+        }
+        let targets: Vec<SupervisedBreaker> = circuits.iter().map(|circuit| circuit.supervised()).collect();
+        let (supervisor, dispatcher, shutdown) = supervise(clock.clone(), targets, platform.seed());
+        let deliveries = dispatcher.stats();
+        let report = spawn_supervision(supervisor, dispatcher, platform)?;
+        for alerting in circuits.iter().filter_map(|circuit| circuit.alerting().cloned()) {
+            platform.spawn(Box::pin(alerting.run(clock.clone())));
+        }
+        let appliers = circuits.iter().map(|circuit| Box::new(circuit) as Box<dyn Applier>).collect();
+        let live = self.config.start(appliers).map_err(|error| {
+            shutdown.stop(Duration::ZERO);
+            AppError::Thread(error)
+        })?;
+
+        let mut api = ApiState::new(circuits.clone(), config.http.listen)
+            .live(live.clone())
+            .deliveries(deliveries.clone())
+            .record_events()
+            .allowed_hosts(hosts)
+            .resident_memory(platform.resident_memory());
+        if let Some(token) = token {
+            api = api.token(token);
+        }
+        Ok(App { circuits, live, deliveries, api, shutdown, report })
+    }
+}
+
+impl fmt::Debug for AppBuilder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppBuilder").field("config", &self.config).field("listen", &self.listen).finish_non_exhaustive()
+    }
+}
+
+/// The breakers of a configuration, in its order.
+fn breakers(config: &Config) -> impl Iterator<Item = &BreakerConfig> {
+    std::iter::once(&config.breaker)
+}
+
+/// Makes the circuit of one breaker. Nothing runs yet.
+fn circuit(
+    settings: &BreakerConfig,
+    config: &Config,
+    file: Option<&Path>,
+    clock: Arc<dyn Clock>,
+    platform: &dyn Platform,
+) -> Result<Circuit, AppError> {
+    let mut builder = Breaker::builder(clock)
+        .name(settings.name.clone())
+        .policy(settings.policy.clone())
+        .stall_detection(settings.stall_detection)
+        .latency_histogram(true)
+        .seed(platform.seed());
+    if let Some(path) = file {
+        builder = builder.config_file(path);
+    }
+    let breaker = builder.build().map_err(AppError::Window)?;
+    let kind = settings.memory_source;
+    let memory = platform.memory(kind, settings.memory_used).map_err(|error| AppError::Memory { kind, error })?;
+    let alerting = Alerting::new(settings, &platform.alert_client());
+    let mut circuit = Circuit::builder(breaker).config(settings.clone()).memory(memory).alerting(alerting);
+    if let Some(root) = &config.state_dir {
+        let DurableStore { store, left } = platform.durable_store(root, &settings.name)?;
+        tracing::info!(state_dir = %root.display(), "incidents and alerts survive a restart");
+        circuit = circuit.store(store, left);
+    }
+    Ok(circuit.build())
+}
+
+/// Runs supervisor and dispatcher until they are stopped; the receiver gets the dispatcher's report.
+fn spawn_supervision(
+    supervisor: Supervisor,
+    dispatcher: Dispatcher,
+    platform: &dyn Platform,
+) -> Result<Receiver<DrainReport>, AppError> {
+    let (sender, report) = bounded(1);
+    let run = async move {
+        let (_, drained) = zip(supervisor.run(), dispatcher.run()).await;
+        // The app may have been dropped.
+        let _ = sender.send(drained).await;
+    };
+    platform.spawn_dedicated("tripline", Box::pin(run)).map_err(AppError::Thread)?;
+    Ok(report)
+}

@@ -1,0 +1,125 @@
+//! What an [`App`](super::App) takes from its surroundings.
+
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::thread;
+
+use tripline_runtime::{BreakerName, Clock, DurableState, MemoryError, MemorySource, StateStore, SystemClock};
+
+use crate::api::ResidentReader;
+use crate::http_client::HyperClient;
+use crate::memory::{self, MemorySourceKind, MemoryUsed, ResidentMemory};
+use crate::state_dir::{StateDir, StateDirError};
+
+/// Work for the background.
+pub type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A store, and what an earlier process left in it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct DurableStore {
+    /// Keeps the state from now on.
+    pub store: Arc<dyn StateStore>,
+    /// What was kept; `None` where there was nothing, or nothing of use.
+    pub left: Option<DurableState>,
+}
+
+impl DurableStore {
+    /// This store, with what an earlier process left in it.
+    pub fn new(store: Arc<dyn StateStore>, left: Option<DurableState>) -> Self {
+        Self { store, left }
+    }
+}
+
+/// Clock, memory, storage, network and executor of a process. [`SystemPlatform`] is the machine; the provided methods are its
+/// own, so that a test overrides only what it controls.
+pub trait Platform: Send + Sync {
+    /// The clock of every breaker and of supervision. It must be able to sleep.
+    fn clock(&self) -> Arc<dyn Clock>;
+
+    /// Runs `task` beside others.
+    fn spawn(&self, task: BoxFuture);
+
+    /// Runs `task`, which must not wait for others, on a thread called `name` or in its place.
+    ///
+    /// # Errors
+    /// Where there is no thread for it.
+    fn spawn_dedicated(&self, name: &str, task: BoxFuture) -> io::Result<()>;
+
+    /// Feeds the jitter of probes and retries. Default: the number of the process.
+    fn seed(&self) -> u64 {
+        u64::from(std::process::id())
+    }
+
+    /// Opens a memory source. Default: that of the machine.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    fn memory(&self, kind: MemorySourceKind, used: MemoryUsed) -> Result<Arc<dyn MemorySource>, MemoryError> {
+        let source = memory::open_counting(kind, used)?;
+        if kind != MemorySourceKind::Mock {
+            tracing::info!(source = source.name(), used = used.as_str(), "memory is sampled");
+        }
+        Ok(source)
+    }
+
+    /// Reads the resident memory of the process, for the metrics. Default: from the system.
+    fn resident_memory(&self) -> ResidentReader {
+        let resident = ResidentMemory::new();
+        Arc::new(move || resident.bytes())
+    }
+
+    /// Opens the store of `breaker` under `root`. Default: a folder on disk, see [`StateDir`].
+    ///
+    /// # Errors
+    /// Where it cannot be used.
+    fn durable_store(&self, root: &Path, breaker: &BreakerName) -> Result<DurableStore, StateDirError> {
+        let opened = StateDir::open(root, breaker)?;
+        for problem in &opened.problems {
+            tracing::error!("{problem}");
+        }
+        Ok(DurableStore { store: Arc::new(opened.store), left: opened.state })
+    }
+
+    /// The client that alerts are sent with. Default: one over TCP and TLS.
+    fn alert_client(&self) -> HyperClient {
+        HyperClient::default()
+    }
+}
+
+/// This machine: the system's clock, memory and disk, smol's global executor, and a thread for supervision.
+#[derive(Debug, Clone)]
+pub struct SystemPlatform {
+    clock: Arc<SystemClock>,
+}
+
+impl SystemPlatform {
+    /// Starts the clock.
+    pub fn new() -> Self {
+        Self { clock: Arc::new(SystemClock::new()) }
+    }
+}
+
+impl Default for SystemPlatform {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Platform for SystemPlatform {
+    fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
+    fn spawn(&self, task: BoxFuture) {
+        smol::spawn(task).detach();
+    }
+
+    fn spawn_dedicated(&self, name: &str, task: BoxFuture) -> io::Result<()> {
+        thread::Builder::new().name(name.to_owned()).spawn(move || smol::block_on(task))?;
+        Ok(())
+    }
+}

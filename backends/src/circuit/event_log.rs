@@ -1,0 +1,243 @@
+//! The last events of a circuit.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use event_listener::{Event as Notification, EventListener};
+use serde::Serialize;
+use tripline_runtime::core::{StateKind, TripReason};
+use tripline_runtime::{Alert, AlertSink, DeliveryError};
+
+use crate::text::rfc3339_checked;
+
+/// Events that are kept; a new one replaces the oldest.
+const CAPACITY: usize = 200;
+
+/// The last 200 events of a circuit, for the readers of `/breaker/events`. Clones share one log.
+///
+/// As an [`AlertSink`] it takes alerts too: give a clone to the
+/// [`SupervisedBreaker`](tripline_runtime::SupervisedBreaker), as [`Circuit::supervised`](super::Circuit::supervised) does.
+#[derive(Debug, Clone)]
+pub struct EventLog {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    kept: Mutex<Kept>,
+    changed: Notification,
+}
+
+#[derive(Debug)]
+struct Kept {
+    /// Distinguishes the numbers of this process from those of an earlier one: when the log was made, in Unix milliseconds.
+    epoch: u64,
+    /// Events since the log was made.
+    count: u64,
+    entries: VecDeque<Entry>,
+}
+
+/// One event, as it is sent.
+#[derive(Debug, Clone)]
+struct Entry {
+    number: u64,
+    event: &'static str,
+    json: String,
+}
+
+/// What an event says.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub(crate) enum EventBody {
+    Transition {
+        /// `None` when recording began.
+        from: Option<&'static str>,
+        to: &'static str,
+        /// `None` where it is unknown.
+        cause: Option<&'static str>,
+        /// Of a trip: the evidence, as one line.
+        why: Option<String>,
+        /// An operator simulates it.
+        drill: bool,
+        /// More than one where it went through others too quickly to be seen.
+        steps: u32,
+    },
+    Incident {
+        incident: u32,
+        /// `began` or `ended`.
+        phase: &'static str,
+        /// Why it began, or who ended it.
+        cause: &'static str,
+    },
+    Memory {
+        state: &'static str,
+        usage_percent: Option<serde_json::Number>,
+    },
+    Alert {
+        incident: u64,
+        alert: &'static str,
+        stage: &'static str,
+        cause: &'static str,
+        priority: Option<&'static str>,
+        trip_reason: Option<&'static str>,
+        /// The evidence, as one line.
+        why: Option<String>,
+        /// An operator simulates it.
+        drill: bool,
+    },
+}
+
+impl EventBody {
+    /// Whether it belongs to the last trip.
+    pub(crate) fn is_of_trip(&self) -> bool {
+        match self {
+            Self::Transition { to, .. } => *to == StateKind::Open.as_str(),
+            Self::Incident { phase, cause, .. } => {
+                *phase == "began" && TripReason::ALL.iter().any(|reason| reason.as_str() == *cause)
+            }
+            _ => false,
+        }
+    }
+
+    const fn event(&self) -> &'static str {
+        match self {
+            Self::Transition { .. } => "transition",
+            Self::Incident { .. } => "incident",
+            Self::Memory { .. } => "memory",
+            Self::Alert { .. } => "alert",
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Numbered<'a> {
+    number: u64,
+    /// Time of day, RFC 3339 in UTC.
+    at: Option<String>,
+    #[serde(flatten)]
+    body: &'a EventBody,
+}
+
+impl EventLog {
+    /// An empty log that was made at this time of day.
+    pub fn new(made_at: SystemTime) -> Self {
+        let age = made_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let epoch = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        let kept = Kept { epoch, count: 0, entries: VecDeque::new() };
+        Self { shared: Arc::new(Shared { kept: Mutex::new(kept), changed: Notification::new() }) }
+    }
+
+    /// Appends `body`.
+    pub(crate) fn push(&self, at: SystemTime, body: &EventBody) {
+        {
+            let mut kept = self.lock();
+            kept.count += 1;
+            let number = kept.count;
+            let numbered = Numbered { number, at: rfc3339_checked(at), body };
+            // Names and numbers always serialize.
+            let json = serde_json::to_string(&numbered).unwrap_or_default();
+            if kept.entries.len() == CAPACITY {
+                kept.entries.pop_front();
+            }
+            kept.entries.push_back(Entry { number, event: body.event(), json });
+        }
+        self.wake();
+    }
+
+    /// Wakes the listeners without an event.
+    pub(crate) fn wake(&self) {
+        self.shared.changed.notify(usize::MAX);
+    }
+
+    pub(crate) fn changed(&self) -> EventListener {
+        self.shared.changed.listen()
+    }
+
+    /// Appends all after number `after`, as server-sent events; the number of the last event.
+    pub(crate) fn write_after(&self, after: u64, text: &mut String) -> u64 {
+        let kept = self.lock();
+        for Entry { number, event, json } in kept.entries.iter().filter(|entry| entry.number > after) {
+            let epoch = kept.epoch;
+            // Writing into a String cannot fail.
+            let _ = write!(text, "event: {event}\nid: {epoch}-{number}\ndata: {json}\n\n");
+        }
+        kept.count
+    }
+
+    /// The number in an id that this log has given; 0 for any other text.
+    pub(crate) fn number_of(&self, id: &str) -> u64 {
+        let kept = self.lock();
+        let number = id.split_once('-').filter(|(epoch, _)| epoch.parse() == Ok(kept.epoch));
+        let number = number.and_then(|(_, number)| number.parse().ok());
+        number.filter(|number| *number <= kept.count).unwrap_or(0)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        // Nothing can panic while it holds the lock.
+        self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl AlertSink for EventLog {
+    fn name(&self) -> &'static str {
+        "timeline"
+    }
+
+    async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {
+        let body = EventBody::Alert {
+            incident: alert.incident,
+            alert: alert.kind.as_str(),
+            stage: alert.stage.as_str(),
+            cause: alert.cause.as_str(),
+            priority: alert.page.as_ref().map(|page| page.priority.as_str()),
+            trip_reason: alert.snapshot.trip_reason.filter(|_| !alert.stage.is_end()).map(TripReason::as_str),
+            why: alert.snapshot.explanation.filter(|_| !alert.stage.is_end()).map(|why| why.to_string()),
+            drill: alert.snapshot.explanation.is_some_and(|why| why.is_drill),
+        };
+        self.push(alert.at, &body);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory(log: &EventLog) {
+        log.push(UNIX_EPOCH, &EventBody::Memory { state: "ok", usage_percent: None });
+    }
+
+    fn after(log: &EventLog, number: u64) -> usize {
+        let mut text = String::new();
+        log.write_after(number, &mut text);
+        text.matches("event: memory\n").count()
+    }
+
+    #[test]
+    fn the_oldest_goes_when_there_is_no_room() {
+        let log = EventLog::new(UNIX_EPOCH + std::time::Duration::from_secs(7));
+        (0..CAPACITY + 3).for_each(|_| memory(&log));
+        let mut text = String::new();
+        assert_eq!(log.write_after(0, &mut text), CAPACITY as u64 + 3);
+        assert_eq!(after(&log, 0), CAPACITY);
+        assert!(!text.contains("\"number\":3,") && text.contains("\"number\":4,"), "{text}");
+    }
+
+    #[test]
+    fn a_reader_goes_on_after_an_id_of_this_process_only() {
+        let log = EventLog::new(UNIX_EPOCH + std::time::Duration::from_secs(7));
+        (0..5).for_each(|_| memory(&log));
+        let epoch = log.lock().epoch;
+        assert_eq!(after(&log, log.number_of(&format!("{epoch}-3"))), 2);
+        assert_eq!(after(&log, log.number_of(&format!("{epoch}-5"))), 0);
+        for foreign in
+            [format!("{}-3", epoch - 1), format!("{epoch}-6"), format!("{epoch}"), "x-3".into(), String::new()]
+        {
+            assert_eq!(log.number_of(&foreign), 0, "{foreign:?}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The circuits of a process, by name.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use tripline_runtime::{Breaker, BreakerName, DuplicateName};
+
+use super::Circuit;
+
+/// The circuits of a process, by name and in the order in which they were inserted. Clones share the same circuits.
+///
+/// A lookup takes a read lock and `O(log n)` comparisons of names.
+#[derive(Debug, Clone, Default)]
+pub struct Circuits {
+    inner: Arc<RwLock<Inner>>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    by_name: BTreeMap<BreakerName, Circuit>,
+    order: Vec<BreakerName>,
+}
+
+impl Circuits {
+    /// No circuits.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The circuit of this name.
+    pub fn get(&self, name: &str) -> Option<Circuit> {
+        self.read().by_name.get(name).cloned()
+    }
+
+    /// Adds a circuit behind the others.
+    ///
+    /// # Errors
+    /// [`DuplicateName`] where there is one of that name; it stays.
+    pub fn insert(&self, circuit: Circuit) -> Result<(), DuplicateName> {
+        let name = circuit.name().clone();
+        let mut inner = self.write();
+        if inner.by_name.contains_key(&name) {
+            return Err(DuplicateName { name });
+        }
+        inner.order.push(name.clone());
+        inner.by_name.insert(name, circuit);
+        Ok(())
+    }
+
+    /// Takes the circuit of this name out. Those who hold a clone can go on using it. O(n).
+    pub fn remove(&self, name: &str) -> Option<Circuit> {
+        let mut inner = self.write();
+        let removed = inner.by_name.remove(name)?;
+        inner.order.retain(|other| other.as_str() != name);
+        Some(removed)
+    }
+
+    /// The circuit that was inserted first: the one that routes and commands without a name are about.
+    pub fn first(&self) -> Option<Circuit> {
+        let inner = self.read();
+        inner.order.first().and_then(|name| inner.by_name.get(name)).cloned()
+    }
+
+    /// The circuits of this moment, in the order in which they were inserted.
+    pub fn iter(&self) -> impl Iterator<Item = Circuit> + use<> {
+        let inner = self.read();
+        let all: Vec<Circuit> = inner.order.iter().filter_map(|name| inner.by_name.get(name)).cloned().collect();
+        all.into_iter()
+    }
+
+    /// The breakers of this moment, sorted by name.
+    pub fn breakers(&self) -> Vec<Breaker> {
+        self.read().by_name.values().map(|circuit| circuit.breaker().clone()).collect()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Inner> {
+        // Nothing can panic while it holds the lock.
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Inner> {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One circuit.
+impl From<Circuit> for Circuits {
+    fn from(circuit: Circuit) -> Self {
+        let name = circuit.name().clone();
+        let inner = Inner { by_name: BTreeMap::from([(name.clone(), circuit)]), order: vec![name] };
+        Self { inner: Arc::new(RwLock::new(inner)) }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tripline_runtime::test_util::ManualClock;
+
+    fn circuit(name: &str) -> Circuit {
+        let builder = Breaker::builder(Arc::new(ManualClock::default())).name(BreakerName::new(name).unwrap());
+        Circuit::new(builder.build().unwrap())
+    }
+
+    fn names(circuits: impl Iterator<Item = Circuit>) -> Vec<String> {
+        circuits.map(|circuit| circuit.name().to_string()).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Against a vector of names.
+        #[test]
+        fn insertion_order_is_kept(steps in proptest::collection::vec((any::<bool>(), 0..6_usize), 0..30)) {
+            let all = ["a", "b", "c", "d", "e", "f"];
+            let circuits = Circuits::new();
+            let mut model: Vec<&str> = Vec::new();
+            for (is_insertion, which) in steps {
+                let name = all[which];
+                if is_insertion {
+                    prop_assert_eq!(circuits.insert(circuit(name)).is_ok(), !model.contains(&name));
+                    if !model.contains(&name) {
+                        model.push(name);
+                    }
+                } else {
+                    prop_assert_eq!(circuits.remove(name).is_some(), model.contains(&name));
+                    model.retain(|other| *other != name);
+                }
+                prop_assert_eq!(&names(circuits.iter()), &model);
+                let first = circuits.first().map(|circuit| circuit.name().to_string());
+                prop_assert_eq!(first.as_deref(), model.first().copied());
+                prop_assert!(all.iter().all(|name| circuits.get(name).is_some() == model.contains(name)));
+                prop_assert!(circuits.breakers().is_sorted_by_key(|breaker| breaker.name().clone()));
+            }
+        }
+    }
+}

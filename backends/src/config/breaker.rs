@@ -1,0 +1,69 @@
+//! The settings of one breaker.
+
+use tripline_runtime::core::{CapacityError, Policy};
+use tripline_runtime::{Breaker, BreakerName};
+
+use super::opsgenie::OpsGenie;
+use super::secret::Secret;
+use crate::memory::{MemorySourceKind, MemoryUsed};
+
+/// The settings of one named breaker, with every default filled in. What concerns the process as a whole is in
+/// [`Config`](super::Config).
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct BreakerConfig {
+    /// Name of the breaker. Default: `default`.
+    pub name: BreakerName,
+    /// The policy that the breaker decides by.
+    pub policy: Policy,
+    /// Where memory is measured. Default: auto.
+    pub memory_source: MemorySourceKind,
+    /// Which memory counts as used. Default: unreclaimable.
+    pub memory_used: MemoryUsed,
+    /// Whether calls in flight are watched. Default: true.
+    pub stall_detection: bool,
+    /// Alerts as JSON to any address.
+    pub webhook: Webhook,
+    /// Alerts to `OpsGenie` or its successor, and the stages of every alert.
+    pub opsgenie: OpsGenie,
+}
+
+impl Default for BreakerConfig {
+    fn default() -> Self {
+        Self {
+            name: BreakerName::default(),
+            policy: Policy::default(),
+            memory_source: MemorySourceKind::Auto,
+            memory_used: MemoryUsed::Unreclaimable,
+            stall_detection: true,
+            webhook: Webhook::default(),
+            opsgenie: OpsGenie::default(),
+        }
+    }
+}
+
+impl BreakerConfig {
+    /// Sets the policy of a running breaker, which had that of `old`. The window is kept. Whether the breaker is enabled changes
+    /// only where the settings change it: an operator may have switched it.
+    ///
+    /// # Errors
+    /// [`CapacityError`] where the window is larger than the breaker's; the keys of the file allow none.
+    pub fn apply_policy(&self, old: &Self, breaker: &Breaker) -> Result<(), CapacityError> {
+        let mut policy = self.policy.clone();
+        if old.policy.enabled == self.policy.enabled {
+            policy.enabled = breaker.enabled();
+        }
+        breaker.set_policy(&policy)
+    }
+}
+
+/// Alerts as JSON to any address, `[webhook]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Webhook {
+    /// Default: false. A file that sets it must set `url`.
+    pub enabled: bool,
+    /// A valid http or https address. A [`Secret`], because the address of many such services is all that protects
+    /// them.
+    pub url: Option<Secret>,
+}

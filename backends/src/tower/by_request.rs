@@ -1,0 +1,49 @@
+//! Which classifier a request gets.
+
+/// Gives each request its classifier, a [`Classify`](super::Classify): [`EveryRequest`] or [`ByRequest`].
+pub trait ClassifyRequest<Req> {
+    /// The classifier.
+    type Classify;
+
+    /// The classifier of this request, which is about to be sent.
+    fn classifier(&self, request: &Req) -> Self::Classify;
+}
+
+/// The same classifier for every request, from [`classify`](super::BreakerLayer::classify).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EveryRequest<C>(
+    /// The classifier.
+    pub C,
+);
+
+impl<Req, C: Clone> ClassifyRequest<Req> for EveryRequest<C> {
+    type Classify = C;
+
+    fn classifier(&self, _: &Req) -> C {
+        self.0.clone()
+    }
+}
+
+/// A classifier that depends on the request, from [`classify_by_request`](super::BreakerLayer::classify_by_request).
+#[derive(Clone, Copy)]
+pub struct ByRequest<F>(F);
+
+impl<F> ByRequest<F> {
+    pub(super) fn new(make: F) -> Self {
+        Self(make)
+    }
+}
+
+impl<Req, C, F: Fn(&Req) -> C> ClassifyRequest<Req> for ByRequest<F> {
+    type Classify = C;
+
+    fn classifier(&self, request: &Req) -> C {
+        (self.0)(request)
+    }
+}
+
+impl<F> std::fmt::Debug for ByRequest<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ByRequest").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,8 @@
+//! Alert sinks against a service on loopback.
+#![cfg(all(feature = "opsgenie", feature = "webhook"))]
+
+mod alert_service;
+mod alerting;
+mod alerts_opsgenie;
+mod alerts_trouble;
+mod alerts_webhook;

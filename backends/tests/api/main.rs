@@ -1,0 +1,13 @@
+//! The management API: routes, events, guard and server.
+#![cfg(feature = "api")]
+
+mod dashboard;
+mod event_stream;
+mod http_api;
+mod http_events;
+mod http_openapi;
+mod http_retune;
+mod http_server;
+mod http_status;
+mod http_support;
+mod http_token;

@@ -1,0 +1,157 @@
+//! An app whose clock, memory, storage and executor are the test's.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use futures_lite::future::block_on;
+use tower::ServiceExt as _;
+use tripline_backends::app::{App, AppError, BoxFuture, DurableStore, Platform};
+use tripline_backends::memory::{MemorySourceKind, MockMemory};
+use tripline_backends::reload::LoadedConfig;
+use tripline_backends::state_dir::StateDirError;
+use tripline_runtime::core::{Outcome, StateKind};
+use tripline_runtime::test_util::{ManualClock, MemoryStore, World};
+use tripline_runtime::{Breaker, BreakerName, Clock, DrainReport, DurableState, MemoryError, MemorySource};
+
+struct TestPlatform {
+    clock: Arc<ManualClock>,
+    memory: MockMemory,
+    memory_works: bool,
+    store: Arc<MemoryStore>,
+    left: Option<DurableState>,
+    tasks: Mutex<Vec<BoxFuture>>,
+}
+
+impl TestPlatform {
+    fn new(world: &World, left: Option<DurableState>) -> Self {
+        let (memory, store, tasks) = (MockMemory::default(), Arc::default(), Mutex::default());
+        Self { clock: world.clock(), memory, memory_works: true, store, left, tasks }
+    }
+
+    /// Starts an app, whose tasks run in `world`.
+    fn start(&self, world: &World, config: &str) -> Result<App, AppError> {
+        let config = LoadedConfig::text(config, "settings", Box::new(|_| None)).unwrap();
+        let app = App::builder(config).platform(self).start()?;
+        self.tasks.lock().unwrap().drain(..).for_each(|task| world.spawn(task));
+        world.run_until_idle();
+        Ok(app)
+    }
+}
+
+impl Platform for TestPlatform {
+    fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
+    fn spawn(&self, task: BoxFuture) {
+        self.tasks.lock().unwrap().push(task);
+    }
+
+    fn spawn_dedicated(&self, _: &str, task: BoxFuture) -> io::Result<()> {
+        self.spawn(task);
+        Ok(())
+    }
+
+    fn seed(&self) -> u64 {
+        7
+    }
+
+    fn memory(&self, _: MemorySourceKind, _: MemoryUsed) -> Result<Arc<dyn MemorySource>, MemoryError> {
+        let absent = || MemoryError::Unreadable { what: "no file".into(), error: io::ErrorKind::NotFound.into() };
+        if self.memory_works { Ok(Arc::new(self.memory.clone())) } else { Err(absent()) }
+    }
+
+    fn durable_store(&self, _: &Path, _: &BreakerName) -> Result<DurableStore, StateDirError> {
+        Ok(DurableStore::new(self.store.clone(), self.left.clone()))
+    }
+}
+
+const SETTINGS: &str = "name = \"checkout\"\nlatency_threshold = 300\nminimum_samples = 5\ntrip_confidence = 0.95\n\
+                        trend_analysis_enabled = false\nstate_dir = \"state\"\n";
+
+fn slow_calls(world: &World, breaker: &Breaker) {
+    for _ in 0..30 {
+        world.request(breaker, Duration::from_millis(400), Outcome::Ok);
+        world.advance(Duration::from_millis(100));
+    }
+}
+
+fn stop(world: &World, app: App) -> DrainReport {
+    let report = Arc::new(Mutex::new(None));
+    let result = report.clone();
+    world.spawn(async move {
+        let drained = app.stop(Duration::from_secs(5)).await;
+        *result.lock().unwrap() = Some(drained);
+    });
+    world.run_until_idle();
+    report.lock().unwrap().take().unwrap()
+}
+
+fn get(app: &App, path: &str) -> String {
+    let request = http::Request::get(path).body(Body::empty()).unwrap();
+    block_on(async {
+        let response = app.router().unwrap().oneshot(request).await.unwrap();
+        String::from_utf8(to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec()).unwrap()
+    })
+}
+
+#[test]
+fn a_configuration_runs_on_virtual_time() {
+    let world = World::new(1);
+    let platform = TestPlatform::new(&world, None);
+    let app = platform.start(&world, SETTINGS).unwrap();
+    assert!(app.circuits().get("default").is_none());
+    let circuit = app.circuits().get("checkout").unwrap();
+    assert!(circuit.breaker().is_supervised());
+
+    slow_calls(&world, circuit.breaker());
+    assert_eq!(circuit.breaker().read(|core| core.state().kind()), StateKind::Open);
+    assert!(app.metrics().contains("tripline_state{breaker=\"checkout\",state=\"open\"} 1\n"), "{}", app.metrics());
+    assert!(get(&app, "/breaker/status").contains("\"trip_reason\":\"latency\""));
+    assert!(format!("{:?}", circuit.events()).contains("\\\"alert\\\":\\\"circuit-open\\\""), "{:?}", circuit.events());
+    assert!(platform.store.saves() > 0);
+    assert_eq!(stop(&world, app).undelivered, 0);
+    assert!(!circuit.breaker().is_supervised());
+}
+
+#[test]
+fn what_an_earlier_process_left_goes_on() {
+    let world = World::new(1);
+    let first = TestPlatform::new(&world, None);
+    let app = first.start(&world, SETTINGS).unwrap();
+    slow_calls(&world, app.circuits().first().unwrap().breaker());
+    stop(&world, app);
+
+    let second = TestPlatform::new(&world, first.store.last());
+    let app = second.start(&world, SETTINGS).unwrap();
+    let incident = app.circuits().first().unwrap().breaker().read(|core| core.incident()).unwrap();
+    assert_eq!((incident.number, incident.end), (1, None));
+}
+
+#[test]
+fn what_cannot_start_says_why() {
+    let world = World::new(1);
+    let mut platform = TestPlatform::new(&world, None);
+    platform.memory_works = false;
+    let error = platform.start(&world, "memory_source = \"cgroup\"").unwrap_err();
+    assert!(error.to_string().starts_with("memory_source = \"cgroup\": "), "{error}");
+    let error = platform.start(&world, "[http]\nlisten = \"0.0.0.0:80\"").unwrap_err();
+    assert!(matches!(error, AppError::Token(_)) && error.to_string().contains("TRIPLINE_TOKEN"), "{error}");
+    assert!(platform.tasks.lock().unwrap().is_empty());
+}
+
+#[test]
+fn an_app_that_is_dropped_ends_its_tasks() {
+    let world = World::new(1);
+    let platform = TestPlatform::new(&world, None);
+    let app = platform.start(&world, SETTINGS).unwrap();
+    let breaker = app.circuits().first().unwrap().breaker().clone();
+    assert!(breaker.is_supervised());
+    drop(app);
+    world.run_until_idle();
+    assert!(!breaker.is_supervised());
+}

@@ -1,0 +1,7 @@
+//! Configuration files: keys, problems and the environment.
+#![cfg(feature = "config")]
+
+mod config;
+mod config_environment;
+mod config_files;
+mod config_keys;

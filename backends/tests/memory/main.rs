@@ -1,0 +1,4 @@
+//! Memory sources.
+
+mod memory_cgroup;
+mod memory_machine;

@@ -1,0 +1,3 @@
+//! Hot reload of the configuration file.
+
+mod live;

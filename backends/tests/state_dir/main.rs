@@ -1,0 +1,3 @@
+//! Durable state in a folder.
+
+mod state_dir;

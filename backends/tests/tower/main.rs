@@ -1,0 +1,3 @@
+//! The tower layer.
+
+mod tower;

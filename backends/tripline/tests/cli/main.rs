@@ -1,0 +1,12 @@
+//! `tripline replay`, `suggest`, `check` and `init`, run as commands.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cli_compare;
+mod cli_files;
+mod cli_replay;
+mod cli_replay_logs;
+mod cli_report;
+mod cli_suggest;
+mod cli_suggest_doubts;

@@ -1,0 +1,22 @@
+//! `tripline serve` as a process: API, reload, alerts and metrics.
+
+#[cfg(unix)]
+#[path = "../../../tests/alerts/alert_service/mod.rs"]
+mod alert_service;
+#[path = "../../../tests/api/http_support/mod.rs"]
+mod http_support;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod alerts_serve;
+mod alerts_serve_kill;
+mod alerts_serve_time;
+mod metrics;
+mod metrics_page;
+#[cfg(unix)]
+mod paged;
+mod serve_api;
+mod serve_breaker;
+mod serve_live;
+mod serve_process;
+mod serve_settings;
