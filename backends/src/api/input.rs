@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use super::error::ApiError;
 use super::payload::Payload;
-use crate::config::RefusedValue;
+use crate::config::RejectedValue;
 
 /// What a POST takes, out of the JSON object in its body.
 pub trait FromPayload: Sized {
@@ -63,6 +63,6 @@ impl fmt::Display for Actor {
 }
 
 /// What the configuration refuses, as the field of the body that it came from.
-pub(super) fn refused(field: &'static str) -> impl Fn(RefusedValue) -> ApiError {
+pub(super) fn refused(field: &'static str) -> impl Fn(RejectedValue) -> ApiError {
     move |refused| ApiError::bad_value(field, refused.value, refused.allowed)
 }

@@ -46,6 +46,8 @@ mod units;
 // What utoipa's macros write names types by longer paths than they need.
 #[allow(unused_qualifications)]
 mod routes;
+mod setting_json;
+mod setting_schema;
 mod state;
 mod status;
 mod token;

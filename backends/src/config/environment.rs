@@ -1,7 +1,7 @@
 //! What the environment says on top of a file.
 
 use super::error::{ConfigErrors, Problem, Reason, Warning};
-use super::keys::{Key, Section};
+use super::keys::{Key, section};
 use super::model::Config;
 use super::opsgenie::OpsGenie;
 use super::secret::{HIDDEN, Secret};
@@ -100,7 +100,7 @@ pub fn left_to_environment(config: &Config, file: &str) -> Vec<Warning> {
 
 /// Sets one key of `[opsgenie]`, or gives the problem with it.
 fn put(config: &mut Config, key: &str, variable: &str, value: &str) -> Option<Problem> {
-    let Key { field, .. } = Section::find("opsgenie")?.key(key)?;
+    let Key { field, .. } = section("opsgenie")?.key(key)?;
     let shown = if field.hides(value) { HIDDEN.to_owned() } else { shorten(value) };
     if field.set_text(config, value).is_some() { None } else { Some(problem(variable, shown, field)) }
 }

@@ -25,6 +25,8 @@
 
 #[cfg(feature = "reload")]
 mod change;
+#[cfg(feature = "reload")]
+mod differences;
 mod environment;
 mod error;
 mod keys;
@@ -33,8 +35,10 @@ mod load;
 mod model;
 mod opsgenie;
 mod parse;
+mod range;
 mod recommended;
 mod secret;
+mod setting_value;
 mod source;
 mod string_enum;
 mod text;
@@ -43,7 +47,9 @@ mod value;
 #[cfg(feature = "reload")]
 pub(crate) use change::Setting;
 #[cfg(feature = "reload")]
-pub use change::{Change, Difference, RefusedValue, SettingValue, differences};
+pub use change::{Change, RejectedValue};
+#[cfg(feature = "reload")]
+pub use differences::{Difference, differences};
 pub use environment::{apply_environment, left_to_environment};
 pub use error::{ConfigErrors, Problem, Reason, Warning};
 #[cfg(feature = "reload")]
@@ -51,12 +57,19 @@ pub(crate) use keys::TOP_ALIAS;
 #[cfg(feature = "cli")]
 pub(crate) use keys::breaker_values;
 pub use keys::key_names;
+#[cfg(feature = "api")]
+pub(crate) use keys::{Entry, entries, entry};
 pub use load::{MAX_FILE_BYTES, load};
 #[cfg(feature = "reload")]
 pub(crate) use load::{Unread, read};
 pub use model::{Config, Http, Log, LogFormat, LogLevel, Webhook};
 pub use opsgenie::{AlertScope, Contacts, OpsGenie, Priority, Provider, Region};
 pub use parse::parse;
+#[cfg(feature = "api")]
+pub(crate) use range::Range;
 pub use recommended::recommended;
 pub use secret::Secret;
+pub use setting_value::SettingValue;
+#[cfg(feature = "api")]
+pub(crate) use value::Shape;
 pub use value::percentile;

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::applier::{Applier, is_fixed};
+use super::applier::Applier;
 use super::edit::edit;
 use super::file::{ConfigFile, Unsaved};
 use super::{Applied, ChangeError, Environment, Shared};
@@ -133,7 +133,7 @@ impl ConfigActor {
         for difference in differences(&self.started, &config) {
             let key = difference.key.as_str();
             let is_new = differences(&old, &config).iter().any(|now| now.key == key);
-            if is_fixed(key) && is_new {
+            if difference.restart_required && is_new {
                 tracing::warn!(key, old = %difference.old, new = %difference.new, "takes effect after a restart");
             }
         }

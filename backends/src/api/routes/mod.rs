@@ -7,6 +7,7 @@ mod operate;
 mod opsgenie;
 mod opsgenie_status;
 mod settings;
+mod single_settings;
 mod watch;
 
 use axum::response::{IntoResponse, Response};
@@ -27,6 +28,7 @@ pub(super) fn all() -> OpenApiRouter<ApiState> {
         .merge(watch::routes())
         .merge(operate::routes())
         .merge(settings::routes())
+        .merge(single_settings::routes())
         .merge(memory::routes())
         .merge(latency::routes())
         .merge(alerts::routes())

@@ -18,7 +18,7 @@ use crate::api::json::ApiJson;
 use crate::api::openapi::{PostErrors, ReadErrors};
 use crate::api::payload::Payload;
 use crate::api::state::ApiState;
-use crate::config::{Change, OpsGenie, Priority, RefusedValue};
+use crate::config::{Change, OpsGenie, Priority, RejectedValue};
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -35,7 +35,7 @@ async fn change<T>(
     api: &ApiState,
     who: &Actor,
     field: &'static str,
-    change: Result<Change, RefusedValue>,
+    change: Result<Change, RejectedValue>,
     read: impl Fn(&OpsGenie) -> T,
 ) -> Answer<Changed<T>> {
     let applied = api.change(change.map_err(refused(field))?, who).await?;

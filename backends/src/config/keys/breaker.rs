@@ -6,12 +6,17 @@ use std::time::Duration;
 use tripline_runtime::BreakerName;
 use tripline_runtime::core::{Backoff, Confidence, Latency, MemoryThreshold, Policy, Ratio};
 
-use super::{DAY_SECONDS, Key, Section, access, key};
+use super::key::{Key, Section, access, key};
+use crate::config::model::Config;
+use crate::config::range::Range;
 use crate::config::text::TextRule;
-use crate::config::value::{Field, Range, percentile};
+use crate::config::value::{DAY_SECONDS, Field, percentile};
 use crate::memory::MemorySourceKind;
 
-pub(super) const SECTION: Section = Section { path: "", about: "The breaker.", keys: KEYS };
+/// What these keys are set in.
+type Target = Config;
+
+pub(super) const SECTION: Section<Target> = Section { path: "", about: "The breaker.", keys: KEYS };
 
 const SAMPLES: Range = Range::new(1.0, 1_024.0, "samples").whole();
 const UP_TO_AN_HOUR: Range = Range::new(1.0, 3_600.0, "seconds");
@@ -25,7 +30,7 @@ const MEMORY_SOURCES: &[&str] = &[
     MemorySourceKind::Mock.as_str(),
 ];
 
-const KEYS: &[Key] = &[
+const KEYS: &[Key<Target>] = &[
     key(
         "name",
         "Name of the breaker in every alert, metric and log line.",
@@ -39,7 +44,8 @@ const KEYS: &[Key] = &[
                 |c| Some(c.name.as_str().to_owned())
             ),
         ),
-    ),
+    )
+    .restart_required(),
     key("enabled", "Off: every call is admitted and nothing is recorded.", Field::Flag(access!(same policy.enabled))),
     key(
         "latency_threshold",
@@ -100,12 +106,19 @@ const KEYS: &[Key] = &[
             ),
         ),
     )
+    .optional(|c| c.policy.minimum_samples = None)
+    .recommended(
+        "5",
+        "With trip_confidence no more are needed, and a service with a call every ten seconds would never have 21 within \
+         latency_max_age.",
+    )
     .example("21"),
     key(
         "trend_analysis_enabled",
         "Trip only when the latency is rising or stays above the threshold, not when it is merely above.",
         Field::Flag(access!(same policy.trend_analysis)),
-    ),
+    )
+    .recommended("false", "With trip_confidence set, trend analysis delays trips without making them more accurate."),
     key(
         "trend_analysis_min_sample_count",
         "Calls needed to tell a trend; less than 3 counts as 3, more than the window as the window.",
@@ -116,9 +129,14 @@ const KEYS: &[Key] = &[
         "How sure the breaker must be that calls really are slow; higher trips later and less often by chance. 0 = \
          being above the threshold is enough.",
         Field::Number(
-            Range::new(0.0, 1.0, "ratio").without_most(),
+            Range::new(0.0, 1.0, "ratio").without_max(),
             access!(ranged Confidence, 1.0, policy.trip_confidence),
         ),
+    )
+    .recommended(
+        "0.95",
+        "In the experiments no healthy service trips at it, and 0.99 trips a few calls later; 0 trips most of the healthy \
+         ones.",
     ),
     key(
         "failure_rate_threshold",
@@ -129,7 +147,8 @@ const KEYS: &[Key] = &[
         "stall_detection",
         "Watch the calls in flight, so that calls that hang count as slow before they return.",
         Field::Flag(access!(same stall_detection)),
-    ),
+    )
+    .restart_required(),
     key(
         "wait_time",
         "How long the breaker stays open after a trip.",
@@ -159,6 +178,8 @@ const KEYS: &[Key] = &[
             ),
         ),
     )
+    .optional(|c| c.policy.max_wait_time = Policy::default().max_wait_time.max(c.policy.wait_time))
+    .recommended("60", "After a long fault, 300 rejects about 150 good calls for each slow one that it spares.")
     .example("300"),
     key(
         "wait_jitter",
@@ -179,7 +200,7 @@ const KEYS: &[Key] = &[
         "memory_threshold",
         "Used memory, as a share of the limit, at which the breaker opens.",
         Field::Number(
-            Range::new(0.0, 100.0, "percent").without_least().without_most(),
+            Range::new(0.0, 100.0, "percent").without_min().without_max(),
             access!(ranged MemoryThreshold, 100.0, policy.memory_threshold),
         ),
     ),
@@ -218,7 +239,8 @@ const KEYS: &[Key] = &[
                 |c| Some(c.memory_source.as_str())
             ),
         ),
-    ),
+    )
+    .restart_required(),
     key(
         "sample_interval_ms",
         "How often memory is measured. A measurement older than three of these is no longer believed.",
@@ -229,5 +251,6 @@ const KEYS: &[Key] = &[
         "Folder for incidents and alerts, which then survive a kill and a restart. Not set: nothing is kept.",
         Field::Text(TextRule::Path, access!(path state_dir)),
     )
+    .restart_required()
     .example("\"state\""),
 ];

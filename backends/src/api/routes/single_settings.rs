@@ -1,0 +1,297 @@
+//! The settings of go-breaker's API, each with a route of its own.
+
+use axum::extract::State;
+use serde::Serialize;
+use serde_json::{Number, Value};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema};
+use utoipa::{PartialSchema, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Answer;
+use crate::api::change::Changed;
+use crate::api::error::ApiError;
+use crate::api::input::{Actor, FromPayload, ValidJson, refused};
+use crate::api::json::ApiJson;
+use crate::api::openapi::{PostErrors, ReadErrors};
+use crate::api::payload::Payload;
+use crate::api::setting_json::{self, BadSetting};
+use crate::api::setting_schema;
+use crate::api::state::ApiState;
+use crate::api::units::{percent, tidy};
+use crate::config::{Change, entry};
+
+pub(super) fn routes() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new()
+        .routes(routes!(memory, set_memory))
+        .routes(routes!(latency, set_latency))
+        .routes(routes!(window_size, set_window_size))
+        .routes(routes!(percentile, set_percentile))
+        .routes(routes!(wait, set_wait))
+        .routes(routes!(trend_analysis, set_trend_analysis))
+}
+
+/// Makes the change, and answers what `read` then gives.
+async fn apply<T>(
+    api: &ApiState,
+    who: &Actor,
+    change: Change,
+    read: impl Fn(&ApiState) -> Result<T, ApiError>,
+) -> Answer<Changed<T>> {
+    let applied = api.change(change, who).await?;
+    Ok(ApiJson(Changed::new(read(api)?, applied)))
+}
+
+/// The change that a body asks for: the value of the first of `fields` that it holds, for the configuration key `key`.
+fn read_change(payload: &Payload, key: &str, fields: &[&'static str]) -> Result<Change, ApiError> {
+    let Some(entry) = entry(key) else { return Err(ApiError::conflict(format!("there is no setting {key}"))) };
+    let (field, value) = payload.first_of(fields);
+    let value = value.ok_or_else(|| ApiError::missing(field, entry.key.field.to_string()))?;
+    setting_json::change(&entry, value).map_err(|bad| match bad {
+        BadSetting::Type => ApiError::wrong_type(field, entry.key.field.to_string()),
+        BadSetting::Value(rejected) => refused(field)(rejected),
+    })
+}
+
+/// The schema of such a body, with the names that may be used in place of the first.
+fn schema_of(key: &str, fields: &[&'static str]) -> RefOr<Schema> {
+    let Some((first, others)) = fields.split_first() else { return ObjectBuilder::new().into() };
+    let Some(entry) = entry(key) else { return ObjectBuilder::new().into() };
+    let object = ObjectBuilder::new().property(*first, setting_schema::of(&entry)).required(*first);
+    let also = (!others.is_empty()).then(|| format!("Also read as {}, the name that GET gives.", others.join(", ")));
+    object.description(also).into()
+}
+
+/// Declares the body of a POST that sets one configuration key, which may stand there under several names.
+macro_rules! body {
+    ($(#[$about:meta])* $name:ident, $key:literal, $fields:expr) => {
+        $(#[$about])*
+        struct $name(Change);
+
+        impl FromPayload for $name {
+            fn read(payload: &Payload) -> Result<Self, ApiError> {
+                read_change(payload, $key, &$fields).map(Self)
+            }
+        }
+
+        impl ToSchema for $name {}
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                schema_of($key, &$fields)
+            }
+        }
+    };
+}
+
+body!(NewMemoryThreshold, "memory_threshold", ["threshold", "memory"]);
+body!(NewWindowSize, "latency_window_size", ["size", "latency_window_size", "latency"]);
+body!(NewPercentile, "percentile", ["percentile"]);
+body!(NewWait, "wait_time", ["wait_time", "wait"]);
+body!(NewTrendAnalysis, "trend_analysis_enabled", ["enabled", "trend_analysis"]);
+
+/// As the others, in whole milliseconds: GET gives no fractions.
+struct NewLatencyThreshold(Change);
+
+impl NewLatencyThreshold {
+    const FIELDS: [&'static str; 2] = ["threshold", "latency"];
+}
+
+impl FromPayload for NewLatencyThreshold {
+    fn read(payload: &Payload) -> Result<Self, ApiError> {
+        let change = read_change(payload, "latency_threshold", &Self::FIELDS)?;
+        let (field, value) = payload.first_of(&Self::FIELDS);
+        match value.and_then(Value::as_f64) {
+            Some(x) if x.fract() != 0.0 => Err(ApiError::bad_value(field, x, "whole milliseconds")),
+            _ => Ok(Self(change)),
+        }
+    }
+}
+
+impl ToSchema for NewLatencyThreshold {}
+
+impl PartialSchema for NewLatencyThreshold {
+    fn schema() -> RefOr<Schema> {
+        schema_of("latency_threshold", &Self::FIELDS)
+    }
+}
+
+/// The share of memory at which the breaker opens.
+#[derive(Serialize, ToSchema)]
+struct MemoryThreshold {
+    /// In percent.
+    #[schema(value_type = f64)]
+    memory: Option<Number>,
+}
+
+fn read_memory(api: &ApiState) -> Result<MemoryThreshold, ApiError> {
+    let ratio = api.breaker()?.read(|core| core.policy().memory_threshold.get());
+    Ok(MemoryThreshold { memory: percent(ratio) })
+}
+
+/// The share of memory at which the breaker opens.
+#[utoipa::path(get, path = "/breaker/memory", tag = "settings",
+    responses((status = 200, description = "The threshold.", body = MemoryThreshold), ReadErrors))]
+async fn memory(State(api): State<ApiState>) -> Answer<MemoryThreshold> {
+    read_memory(&api).map(ApiJson)
+}
+
+/// Sets the share of memory at which the breaker opens.
+#[utoipa::path(post, path = "/breaker/memory", tag = "settings", request_body = NewMemoryThreshold,
+    responses((status = 200, description = "It is in force.", body = Changed<MemoryThreshold>), PostErrors))]
+async fn set_memory(
+    State(api): State<ApiState>,
+    who: Actor,
+    ValidJson(NewMemoryThreshold(change)): ValidJson<NewMemoryThreshold>,
+) -> Answer<Changed<MemoryThreshold>> {
+    apply(&api, &who, change, read_memory).await
+}
+
+/// The latency above which a call is slow.
+#[derive(Serialize, ToSchema)]
+struct LatencyThreshold {
+    /// In milliseconds.
+    latency: u32,
+}
+
+fn read_latency(api: &ApiState) -> Result<LatencyThreshold, ApiError> {
+    Ok(LatencyThreshold { latency: api.breaker()?.read(|core| core.policy().latency_threshold.as_millis()) })
+}
+
+/// The latency above which a call is slow.
+#[utoipa::path(get, path = "/breaker/latency", tag = "settings",
+    responses((status = 200, description = "The threshold.", body = LatencyThreshold), ReadErrors))]
+async fn latency(State(api): State<ApiState>) -> Answer<LatencyThreshold> {
+    read_latency(&api).map(ApiJson)
+}
+
+/// Sets the latency above which a call is slow.
+#[utoipa::path(post, path = "/breaker/latency", tag = "settings", request_body = NewLatencyThreshold,
+    responses((status = 200, description = "It is in force.", body = Changed<LatencyThreshold>), PostErrors))]
+async fn set_latency(
+    State(api): State<ApiState>,
+    who: Actor,
+    ValidJson(NewLatencyThreshold(change)): ValidJson<NewLatencyThreshold>,
+) -> Answer<Changed<LatencyThreshold>> {
+    apply(&api, &who, change, read_latency).await
+}
+
+/// How many of the last calls are looked at.
+#[derive(Serialize, ToSchema)]
+struct WindowSize {
+    latency_window_size: u16,
+    /// The same.
+    latency: u16,
+}
+
+fn read_window_size(api: &ApiState) -> Result<WindowSize, ApiError> {
+    let size = api.breaker()?.read(|core| core.policy().latency_window_size.get());
+    Ok(WindowSize { latency_window_size: size, latency: size })
+}
+
+/// How many of the last calls are looked at.
+#[utoipa::path(get, path = "/breaker/latency-window-size", tag = "settings",
+    responses((status = 200, description = "The size.", body = WindowSize), ReadErrors))]
+async fn window_size(State(api): State<ApiState>) -> Answer<WindowSize> {
+    read_window_size(&api).map(ApiJson)
+}
+
+/// Sets how many of the last calls are looked at.
+#[utoipa::path(post, path = "/breaker/latency-window-size", tag = "settings", request_body = NewWindowSize,
+    responses((status = 200, description = "It is in force.", body = Changed<WindowSize>), PostErrors))]
+async fn set_window_size(
+    State(api): State<ApiState>,
+    who: Actor,
+    ValidJson(NewWindowSize(change)): ValidJson<NewWindowSize>,
+) -> Answer<Changed<WindowSize>> {
+    apply(&api, &who, change, read_window_size).await
+}
+
+/// Which quantile of the latencies is held against the threshold.
+#[derive(Serialize, ToSchema)]
+struct PercentileInUse {
+    /// As a ratio.
+    #[schema(value_type = f64)]
+    percentile: Option<Number>,
+}
+
+fn read_percentile(api: &ApiState) -> Result<PercentileInUse, ApiError> {
+    Ok(PercentileInUse { percentile: tidy(api.breaker()?.read(|core| core.policy().percentile.get())) })
+}
+
+/// Which quantile of the latencies is held against the threshold.
+#[utoipa::path(get, path = "/breaker/percentile", tag = "settings",
+    responses((status = 200, description = "The quantile.", body = PercentileInUse), ReadErrors))]
+async fn percentile(State(api): State<ApiState>) -> Answer<PercentileInUse> {
+    read_percentile(&api).map(ApiJson)
+}
+
+/// Sets which quantile of the latencies is held against the threshold.
+#[utoipa::path(post, path = "/breaker/percentile", tag = "settings", request_body = NewPercentile,
+    responses((status = 200, description = "It is in force.", body = Changed<PercentileInUse>), PostErrors))]
+async fn set_percentile(
+    State(api): State<ApiState>,
+    who: Actor,
+    ValidJson(NewPercentile(change)): ValidJson<NewPercentile>,
+) -> Answer<Changed<PercentileInUse>> {
+    apply(&api, &who, change, read_percentile).await
+}
+
+/// How long the breaker stays open.
+#[derive(Serialize, ToSchema)]
+struct Wait {
+    /// In seconds.
+    #[schema(value_type = f64)]
+    wait: Option<Number>,
+}
+
+fn read_wait(api: &ApiState) -> Result<Wait, ApiError> {
+    Ok(Wait { wait: tidy(api.breaker()?.read(|core| core.policy().wait_time.as_secs_f64())) })
+}
+
+/// How long the breaker stays open.
+#[utoipa::path(get, path = "/breaker/wait", tag = "settings",
+    responses((status = 200, description = "The wait.", body = Wait), ReadErrors))]
+async fn wait(State(api): State<ApiState>) -> Answer<Wait> {
+    read_wait(&api).map(ApiJson)
+}
+
+/// Sets how long the breaker stays open, from the next trip on.
+#[utoipa::path(post, path = "/breaker/wait", tag = "settings", request_body = NewWait,
+    responses((status = 200, description = "It is in force.", body = Changed<Wait>), PostErrors))]
+async fn set_wait(
+    State(api): State<ApiState>,
+    who: Actor,
+    ValidJson(NewWait(change)): ValidJson<NewWait>,
+) -> Answer<Changed<Wait>> {
+    apply(&api, &who, change, read_wait).await
+}
+
+/// Whether only a rising or persistent latency opens the breaker.
+#[derive(Serialize, ToSchema)]
+struct TrendAnalysis {
+    trend_analysis: bool,
+}
+
+fn read_trend_analysis(api: &ApiState) -> Result<TrendAnalysis, ApiError> {
+    Ok(TrendAnalysis { trend_analysis: api.breaker()?.read(|core| core.policy().trend_analysis) })
+}
+
+/// Whether only a rising or persistent latency opens the breaker.
+#[utoipa::path(get, path = "/breaker/trend-analysis", tag = "settings",
+    responses((status = 200, description = "Whether it is on.", body = TrendAnalysis), ReadErrors))]
+async fn trend_analysis(State(api): State<ApiState>) -> Answer<TrendAnalysis> {
+    read_trend_analysis(&api).map(ApiJson)
+}
+
+/// Sets whether only a rising or persistent latency opens the breaker.
+#[utoipa::path(post, path = "/breaker/trend-analysis", tag = "settings", request_body = NewTrendAnalysis,
+    responses((status = 200, description = "It is in force.", body = Changed<TrendAnalysis>), PostErrors))]
+async fn set_trend_analysis(
+    State(api): State<ApiState>,
+    who: Actor,
+    ValidJson(NewTrendAnalysis(change)): ValidJson<NewTrendAnalysis>,
+) -> Answer<Changed<TrendAnalysis>> {
+    apply(&api, &who, change, read_trend_analysis).await
+}
