@@ -7,20 +7,20 @@ mod ctl;
 #[allow(unused_qualifications)]
 mod demo;
 mod init;
+mod output;
 mod replay;
 mod serve;
 mod suggest;
 mod token;
+mod token_file;
 
-use std::fmt::{self, Display};
-use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::config::ConfigErrors;
+use output::{CliError, eprint_line, print_line};
 
 /// A circuit breaker that opens when a service is about to fall over.
 #[derive(Debug, Parser)]
@@ -37,9 +37,12 @@ enum Command {
     Serve(ServeArgs),
     /// Check a configuration file: all problems at once, exit code 1 if there are any.
     ///
-    /// Warnings do not change the exit code: what hardly means what it says, and what `tripline serve` would
-    /// refuse. The environment is not looked at.
+    /// An unknown key is a problem unless --lenient is given. Warnings do not change the exit code: settings that are
+    /// allowed and unlikely to be meant, and what would keep `tripline serve` from starting. The environment is not read.
     Check {
+        /// Report unknown keys as warnings, as `tripline serve` does.
+        #[arg(long)]
+        lenient: bool,
         /// The file to check.
         file: PathBuf,
     },
@@ -125,11 +128,11 @@ pub fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Serve(args) => serve::serve(&args),
-        Command::Check { file } => check::check(&file),
+        Command::Check { lenient, file } => check::check(&file, lenient),
         Command::Init { file } => init::init(&file),
         Command::Replay(args) => replay::replay(&args),
         Command::Suggest(args) => suggest::suggest(&args),
-        Command::Ctl(args) => return ctl::ctl(&args).unwrap_or_else(failed),
+        Command::Ctl(args) => return ctl::ctl(&args, Cli::command).unwrap_or_else(failed),
     };
     result.map_or_else(failed, |()| ExitCode::SUCCESS)
 }
@@ -141,49 +144,11 @@ fn failed(failure: CliError) -> ExitCode {
 
 /// Help, the version, or what is wrong with the arguments. For `ctl` that is 1 too: there 2 says that a breaker is open.
 fn unparsed(error: &clap::Error) -> ExitCode {
-    // Nobody may be reading.
+    // A reader that is gone is no reason to fail.
     let _ = error.print();
     match error.exit_code() {
         0 => ExitCode::SUCCESS,
         _ if std::env::args_os().nth(1).is_some_and(|command| command == "ctl") => ExitCode::FAILURE,
         code => u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from),
-    }
-}
-
-/// A line for standard output. Nobody may be reading there any more, which is no reason to fail.
-fn print_line(line: impl Display) {
-    let _ = writeln!(io::stdout(), "{line}");
-}
-
-/// A line for standard error, in the same way.
-fn eprint_line(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// A command did not do what it should: the text says what is wrong, where and what is allowed.
-#[derive(Debug)]
-struct CliError(String);
-
-impl Display for CliError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl CliError {
-    fn new(text: impl Display) -> Self {
-        Self(text.to_string())
-    }
-
-    /// Every problem of a configuration, and the unknown keys, of which one may be why.
-    fn with_config(errors: &ConfigErrors) -> Self {
-        let problems = errors.problems().iter().map(ToString::to_string);
-        let warnings = errors.warnings().iter().map(|warning| format!("warning: {warning}"));
-        Self(problems.chain(warnings).collect::<Vec<_>>().join("\n"))
-    }
-
-    /// Something failed while `what` was being done.
-    fn during(what: impl Display, error: impl Display) -> Self {
-        Self(format!("{what}: {error}"))
     }
 }

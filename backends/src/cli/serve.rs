@@ -16,7 +16,7 @@ use super::demo::Demo;
 use super::{CliError, DEFAULT_CONFIG, ServeArgs, alerts, print_line, token};
 use crate::alerts::Alerting;
 use crate::api::{ApiState, EventLog, ServerLimits, router_with_documented, serve as serve_http};
-use crate::config::{Config, LogFormat, LogLevel, recommended};
+use crate::config::{Config, LogFormat, LogLevel, process_variable, recommended};
 use crate::http_client::HyperClient;
 use crate::memory::{self, MemorySourceKind, MockMemory, ResidentMemory};
 use crate::reload::LoadedConfig;
@@ -46,6 +46,9 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), CliError> {
         tracing::info!("no configuration file; the recommended configuration is used (see `tripline init`)");
     }
     let token = token::of(&config.http)?;
+    if let Some(warning) = token::warning(&config.http) {
+        tracing::warn!("{warning}");
+    }
 
     let clock = Arc::new(SystemClock::new());
     let mut builder = Breaker::builder(clock.clone())
@@ -88,12 +91,12 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), CliError> {
         None => state,
     };
     let app = router_with_documented(state, Demo::new(breaker, memory.mock).router());
-    smol::block_on(serve_until_signalled(config.http.listen, app, background))
+    smol::block_on(serve_until_signalled(config.http.listen, config.log.format, app, background))
 }
 
 /// The configuration that the user names, else `breakers.toml`, else the recommended one; the environment on top.
 fn configuration(named: Option<&Path>) -> Result<LoadedConfig, CliError> {
-    let environment = Box::new(|name: &str| std::env::var(name).ok());
+    let environment = Box::new(process_variable);
     let usual = Some(Path::new(DEFAULT_CONFIG)).filter(|path| path.exists());
     match named.or(usual) {
         Some(path) => LoadedConfig::file(path, environment),
@@ -135,12 +138,20 @@ impl Memory {
     }
 }
 
-async fn serve_until_signalled(address: SocketAddr, app: axum::Router, background: Background) -> Result<(), CliError> {
+async fn serve_until_signalled(
+    address: SocketAddr,
+    format: LogFormat,
+    app: axum::Router,
+    background: Background,
+) -> Result<(), CliError> {
     let listener = listen(address)?;
     let local = listener.get_ref().local_addr().map_err(CliError::new)?;
     let mut signals = Signals::new([Signal::Term, Signal::Int]).map_err(|error| CliError::during("signals", error))?;
     // To standard output, so that a script can read the port it was given.
-    print_line(format!("listening on http://{local}"));
+    match format {
+        LogFormat::Text => print_line(format!("listening on http://{local}")),
+        LogFormat::Json => print_line(serde_json::json!({"message": "listening", "url": format!("http://{local}")})),
+    }
     tracing::info!(address = %local, "listening");
 
     let (stop, stopped) = bounded::<()>(1);

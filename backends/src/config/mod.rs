@@ -50,8 +50,8 @@ pub(crate) use change::Setting;
 pub use change::{Change, RejectedValue};
 #[cfg(feature = "reload")]
 pub use differences::{Difference, differences};
-pub use environment::{apply_environment, left_to_environment};
-pub use error::{ConfigErrors, Problem, Reason, Warning};
+pub use environment::{apply_environment, left_to_environment, process_variable};
+pub use error::{ConfigErrors, Problem, Reason, Warning, WarningKind};
 #[cfg(feature = "reload")]
 pub(crate) use keys::TOP_ALIAS;
 #[cfg(feature = "cli")]
@@ -59,9 +59,9 @@ pub(crate) use keys::breaker_values;
 pub use keys::key_names;
 #[cfg(feature = "api")]
 pub(crate) use keys::{Entry, entries, entry};
-pub use load::{MAX_FILE_BYTES, load};
 #[cfg(feature = "reload")]
-pub(crate) use load::{Unread, read};
+pub(crate) use load::{EMPTY, Unread, is_blank, read};
+pub use load::{MAX_FILE_BYTES, load};
 pub use model::{Config, Http, Log, LogFormat, LogLevel, Webhook};
 pub use opsgenie::{AlertScope, Contacts, OpsGenie, Priority, Provider, Region};
 pub use parse::parse;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{ConfigErrors, Problem, Reason, Warning};
+use super::error::{ConfigErrors, Problem, Reason, Warning, WarningKind};
 use super::keys::{Key, RESERVED, SECTIONS, Section, TOP_ALIAS, join, section};
 use super::lints::advice;
 use super::model::Config;
@@ -112,8 +112,8 @@ impl Reader<'_> {
     }
 
     fn key(&mut self, key: &Key<Config>, full: &str, place: Place, value: &Spanned<DeValue<'_>>) {
-        if let Err(refused) = key.field.set(&mut self.config, value) {
-            for part in refused {
+        if let Err(rejected) = key.field.set(&mut self.config, value) {
+            for part in rejected {
                 let name = format!("{}{}", place.written, shorten(&part.suffix));
                 let value = self.shown(&part.span, &key.field);
                 self.problem(&name, &part.span, Some(value), Reason::Allowed(key.field.to_string()));
@@ -145,12 +145,13 @@ impl Reader<'_> {
         if self.unknown <= MAX_UNKNOWN {
             let meant = suggestion(section, name).map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
             let line = Some(self.source.place(place.key.start).0);
-            self.warn(line, &place.written, format!("unknown key, ignored{meant}"));
+            let message = format!("unknown key, ignored{meant}");
+            self.warn(line, &place.written, message, WarningKind::UnknownKey);
         }
     }
 
-    fn warn(&mut self, line: Option<usize>, key: &str, message: String) {
-        self.warnings.push(Warning { file: self.source.file.into(), line, key: key.into(), message });
+    fn warn(&mut self, line: Option<usize>, key: &str, message: String, kind: WarningKind) {
+        self.warnings.push(Warning { file: self.source.file.into(), line, key: key.into(), message, kind });
     }
 
     fn finish(mut self) -> Result<(Config, Vec<Warning>), ConfigErrors> {
@@ -158,13 +159,14 @@ impl Reader<'_> {
         self.webhook_address();
         if self.unknown > MAX_UNKNOWN {
             let more = self.unknown - MAX_UNKNOWN;
-            self.warn(None, "", format!("{more} more unknown keys, ignored"));
+            self.warn(None, "", format!("{more} more unknown keys, ignored"), WarningKind::UnknownKey);
         }
         let Some(errors) = ConfigErrors::of(std::mem::take(&mut self.problems)) else {
             for (key, message) in advice(&self.config, &|key| self.seen.contains_key(key)) {
                 let place = self.seen.get(key).cloned();
                 let line = place.as_ref().map(|place| self.source.place(place.key.start).0);
-                self.warn(line, &place.map_or_else(|| key.to_owned(), |place| place.written), message);
+                let key = place.map_or_else(|| key.to_owned(), |place| place.written);
+                self.warn(line, &key, message, WarningKind::Unlikely);
             }
             self.warnings.sort_by_key(|warning| warning.line);
             return Ok((self.config, self.warnings));

@@ -12,14 +12,14 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use tripline_backends::config::Change;
+//! use tripline_backends::config::{Change, process_variable};
 //! use tripline_backends::reload::LoadedConfig;
 //! use tripline_runtime::{Breaker, test_util::ManualClock};
 //!
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("breakers.toml");
 //! std::fs::write(&path, "latency_threshold = 300 # as agreed\n")?;
-//! let opened = LoadedConfig::file(&path, Box::new(|name| std::env::var(name).ok()))?;
+//! let opened = LoadedConfig::file(&path, Box::new(process_variable))?;
 //! let breaker = Breaker::builder(Arc::new(ManualClock::default())).policy(opened.config().policy.clone()).build()?;
 //! let live = opened.start(vec![Box::new(breaker.clone())])?;
 //!
@@ -45,7 +45,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::config::{Change, Config, ConfigErrors, Warning, apply_environment, parse, read};
+use crate::config::{Change, Config, ConfigErrors, EMPTY, Warning, apply_environment, is_blank, parse, read};
 
 use config_actor::ConfigActor;
 use file::ConfigFile;
@@ -54,7 +54,7 @@ use watch::Watch;
 
 pub use applier::Applier;
 
-/// Looks up a variable of the environment, as `|name| std::env::var(name).ok()` does.
+/// Looks up a variable of the environment, as [`process_variable`](crate::config::process_variable) does.
 pub type Environment = Box<dyn Fn(&str) -> Option<String> + Send>;
 
 /// A configuration that was read and is not watched yet.
@@ -75,6 +75,9 @@ impl LoadedConfig {
     pub fn file(path: &Path, environment: Environment) -> Result<Self, ConfigErrors> {
         let file = ConfigFile::new(path.to_owned());
         let text = read(path).map_err(|unread| file.problem(&unread.words))?;
+        if is_blank(&text) {
+            return Err(file.problem(EMPTY));
+        }
         let opened = Self::text(&text, &file.name(), environment)?;
         Ok(Self { file: Some(file), ..opened })
     }

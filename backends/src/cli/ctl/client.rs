@@ -8,9 +8,9 @@ use ::http_client::http_types::{Method, Url, mime};
 use ::http_client::{HttpClient as _, Request};
 use serde_json::Value;
 
-use super::super::CliError;
 use super::command::CtlArgs;
 use super::show::plain;
+use crate::cli::output::CliError;
 use crate::config::Secret;
 use crate::http_client::{ClientLimits, HyperClient, TransportError};
 
@@ -49,7 +49,7 @@ pub(super) enum CtlError {
         why: String,
     },
     /// The server refuses.
-    Refused {
+    Rejected {
         /// Of HTTP.
         status: u16,
         /// In words: what is wrong, where, and what is allowed.
@@ -70,7 +70,7 @@ impl fmt::Display for CtlError {
             Self::NoAnswer { url, why } => {
                 write!(f, "{url}: {why} (is `tripline serve` running there? --url gives another address)")
             }
-            Self::Refused { status, why, .. } => write!(f, "{why} ({status})"),
+            Self::Rejected { status, why, .. } => write!(f, "{why} ({status})"),
             Self::Strange { path } => write!(f, "{path}: the answer is none of Tripline's API; is --url right?"),
         }
     }
@@ -172,7 +172,7 @@ impl Client {
             (401, Some(_)) => why.push_str(", and the one that was given is another one"),
             _ => {}
         }
-        CtlError::Refused { status, why, body }
+        CtlError::Rejected { status, why, body }
     }
 }
 
