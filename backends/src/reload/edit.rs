@@ -1,4 +1,4 @@
-//! New values in a text that somebody wrote: comments, order and everything else stay as they are.
+//! New values in a configuration text; comments, order and everything else stay as they are.
 
 use toml_edit::{Document, DocumentMut, Item, RawString, Table, TableLike, TomlError, Value};
 
@@ -81,7 +81,7 @@ fn put(top: &mut Table, setting: &Setting, value: Value) {
     let name = setting.entry.key.name;
     if setting.entry.section.path.is_empty() {
         let in_alias = top.get(TOP_ALIAS).is_some_and(Item::is_table_like);
-        // Where the key stands today; a new one beside the others.
+        // Where the key is today; a new one beside the others.
         let table = if in_alias && !top.contains_key(name) { child(top, TOP_ALIAS) } else { Some(top as _) };
         if let Some(table) = table {
             replace(table, name, value);
@@ -92,7 +92,7 @@ fn put(top: &mut Table, setting: &Setting, value: Value) {
     for step in setting.entry.section.path.split('.') {
         match child(table, step) {
             Some(next) => table = next,
-            // It is no table; whoever checks the text says so.
+            // It is no table, which parsing the text reports.
             None => return,
         }
     }
