@@ -12,14 +12,14 @@ use super::state::ApiState;
 use crate::config::{Change, Config, differences};
 use crate::reload::{Applied, Applier as _, ChangeError};
 
-/// What GET gives, and whether it stands in the configuration file now.
+/// What GET gives, and whether it is in the configuration file now.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Changed<T> {
     #[serde(flatten)]
     body: T,
-    /// It stands in the configuration file, and so survives a restart.
+    /// It is in the configuration file, and so survives a restart.
     saved: bool,
-    /// Why it does not; left out where it does.
+    /// Why it is not; left out where it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reason: Option<String>,
@@ -31,11 +31,11 @@ impl<T> Changed<T> {
     }
 }
 
-/// The configuration of those who have none: the breaker's policy and the defaults.
+/// The configuration where there is no configuration file: the breaker's policy and the defaults.
 pub(super) type DetachedConfig = Arc<Mutex<Config>>;
 
 impl ApiState {
-    /// What is in force.
+    /// The configuration in force.
     pub(super) fn config(&self) -> Result<Arc<Config>, ApiError> {
         if let Some(live) = self.live_config() {
             return Ok(live.config());
@@ -48,7 +48,7 @@ impl ApiState {
 
     /// Changes some settings in what is running, and in the file if there is one.
     pub(super) async fn change(&self, change: Change, who: &Actor) -> Result<Applied, ApiError> {
-        // Nobody changes what is not there.
+        // Without a breaker there is nothing to change.
         let mut breaker = self.breaker()?;
         if let Some(live) = self.live_config() {
             return live.change(change, &who.to_string()).await.map_err(|error| answer(&error));

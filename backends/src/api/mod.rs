@@ -46,6 +46,7 @@ mod units;
 // What utoipa's macros write names types by longer paths than they need.
 #[allow(unused_qualifications)]
 mod routes;
+mod setting_body;
 mod setting_json;
 mod setting_schema;
 mod state;

@@ -37,6 +37,7 @@ mod opsgenie;
 mod parse;
 mod range;
 mod recommended;
+mod reference;
 mod secret;
 mod setting_value;
 mod source;
@@ -68,6 +69,7 @@ pub use parse::parse;
 #[cfg(feature = "api")]
 pub(crate) use range::Range;
 pub use recommended::recommended;
+pub use reference::configuration_reference;
 pub use secret::Secret;
 pub use setting_value::SettingValue;
 #[cfg(feature = "api")]

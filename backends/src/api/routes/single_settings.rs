@@ -4,7 +4,7 @@ use axum::extract::State;
 use serde::Serialize;
 use serde_json::{Number, Value};
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ObjectBuilder, Schema};
+use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -12,15 +12,14 @@ use utoipa_axum::routes;
 use super::Answer;
 use crate::api::change::Changed;
 use crate::api::error::ApiError;
-use crate::api::input::{Actor, FromPayload, ValidJson, refused};
+use crate::api::input::{Actor, FromPayload, ValidJson};
 use crate::api::json::ApiJson;
 use crate::api::openapi::{PostErrors, ReadErrors};
 use crate::api::payload::Payload;
-use crate::api::setting_json::{self, BadSetting};
-use crate::api::setting_schema;
+use crate::api::setting_body::{body, read_change, schema_of};
 use crate::api::state::ApiState;
 use crate::api::units::{percent, tidy};
-use crate::config::{Change, entry};
+use crate::config::Change;
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -41,48 +40,6 @@ async fn apply<T>(
 ) -> Answer<Changed<T>> {
     let applied = api.change(change, who).await?;
     Ok(ApiJson(Changed::new(read(api)?, applied)))
-}
-
-/// The change that a body asks for: the value of the first of `fields` that it holds, for the configuration key `key`.
-fn read_change(payload: &Payload, key: &str, fields: &[&'static str]) -> Result<Change, ApiError> {
-    let Some(entry) = entry(key) else { return Err(ApiError::conflict(format!("there is no setting {key}"))) };
-    let (field, value) = payload.first_of(fields);
-    let value = value.ok_or_else(|| ApiError::missing(field, entry.key.field.to_string()))?;
-    setting_json::change(&entry, value).map_err(|bad| match bad {
-        BadSetting::Type => ApiError::wrong_type(field, entry.key.field.to_string()),
-        BadSetting::Value(rejected) => refused(field)(rejected),
-    })
-}
-
-/// The schema of such a body, with the names that may be used in place of the first.
-fn schema_of(key: &str, fields: &[&'static str]) -> RefOr<Schema> {
-    let Some((first, others)) = fields.split_first() else { return ObjectBuilder::new().into() };
-    let Some(entry) = entry(key) else { return ObjectBuilder::new().into() };
-    let object = ObjectBuilder::new().property(*first, setting_schema::of(&entry)).required(*first);
-    let also = (!others.is_empty()).then(|| format!("Also read as {}, the name that GET gives.", others.join(", ")));
-    object.description(also).into()
-}
-
-/// Declares the body of a POST that sets one configuration key, which may stand there under several names.
-macro_rules! body {
-    ($(#[$about:meta])* $name:ident, $key:literal, $fields:expr) => {
-        $(#[$about])*
-        struct $name(Change);
-
-        impl FromPayload for $name {
-            fn read(payload: &Payload) -> Result<Self, ApiError> {
-                read_change(payload, $key, &$fields).map(Self)
-            }
-        }
-
-        impl ToSchema for $name {}
-
-        impl PartialSchema for $name {
-            fn schema() -> RefOr<Schema> {
-                schema_of($key, &$fields)
-            }
-        }
-    };
 }
 
 body!(NewMemoryThreshold, "memory_threshold", ["threshold", "memory"]);

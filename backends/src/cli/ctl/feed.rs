@@ -194,7 +194,7 @@ impl<'c> Feed<'c> {
 pub(super) async fn status(client: &Client) -> Result<(StatusView, String), CtlError> {
     const PATH: &str = "/breaker/status";
     let answer = client.get(PATH).await?;
-    let seen = StatusView::read(&answer.body).ok_or_else(|| CtlError::Strange { path: PATH.to_owned() })?;
+    let seen = StatusView::read(&answer.body).ok_or_else(|| CtlError::Unexpected { path: PATH.to_owned() })?;
     Ok((seen, answer.text))
 }
 

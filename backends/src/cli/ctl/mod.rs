@@ -302,7 +302,7 @@ impl Session {
 }
 
 fn unexpected_response(path: &str) -> CliError {
-    CtlError::Strange { path: path.to_owned() }.into()
+    CtlError::Unexpected { path: path.to_owned() }.into()
 }
 
 /// The live keys in the body of [`SETTINGS`] that no short name stands for.

@@ -121,7 +121,7 @@ const KEYS: &[Key<Target>] = &[
     .recommended("false", "With trip_confidence set, trend analysis delays trips without making them more accurate."),
     key(
         "trend_analysis_min_sample_count",
-        "Calls needed to tell a trend; less than 3 counts as 3, more than the window as the window.",
+        "Calls needed to recognise a trend; less than 3 counts as 3, more than the window as the window.",
         Field::Number(SAMPLES, access!(count u16, policy.trend_minimum_samples)),
     ),
     key(

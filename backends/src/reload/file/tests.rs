@@ -110,7 +110,7 @@ fn a_writer_that_pauses_after_a_valid_first_half_loses_nothing() {
             let due = Duration::from_millis(pause_ms);
             if before < due && elapsed.get() >= due {
                 let mut file = File::options().append(true).open(&path).unwrap();
-                std::io::Write::write_all(&mut file, b"second half\n").unwrap();
+                io::Write::write_all(&mut file, b"second half\n").unwrap();
             }
         });
         let text = subject.file.rewrite("mine\n", add).unwrap();
