@@ -71,7 +71,7 @@ impl ApiError {
 
     /// This error, and `other` in its text: the status and the field are those of this one.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    pub fn and(self, other: &Self) -> Self {
         let allowed = self.allowed.clone().unwrap_or_default();
         let shown =
             if self.error.contains("; allowed: ") { self.error } else { format!("{}; allowed: {allowed}", self.error) };

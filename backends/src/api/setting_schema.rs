@@ -1,4 +1,4 @@
-//! The OpenAPI schema of a configuration key, from the key table.
+//! The `OpenAPI` schema of a configuration key, from the key table.
 
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type};

@@ -37,7 +37,9 @@ enum Command {
     Serve(ServeArgs),
     /// Check a configuration file: all problems at once, exit code 1 if there are any.
     ///
-    /// An unknown key is a problem unless --lenient is given. Warnings do not change the exit code: settings that are
+    /// Exit codes: 0 valid, 1 a problem or an unknown key (with --lenient unknown keys are warnings), 2 bad arguments.
+    ///
+    /// Warnings do not change the exit code: settings that are
     /// allowed and unlikely to be meant, and what would keep `tripline serve` from starting. The environment is not read.
     Check {
         /// Report unknown keys as warnings, as `tripline serve` does.

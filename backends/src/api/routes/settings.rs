@@ -133,7 +133,7 @@ impl FromPayload for NewSettings {
         }
         let mut errors = errors.into_iter();
         match (errors.next(), changes.is_empty()) {
-            (Some(first), _) => Err(errors.fold(first, ApiError::and)),
+            (Some(first), _) => Err(errors.fold(first, |all, error| all.and(&error))),
             (None, true) => {
                 let allowed = "any of the keys that GET /breaker/settings gives";
                 Err(ApiError::missing("key", allowed))

@@ -41,14 +41,14 @@ pub(super) enum CtlCommand {
     Watch,
     /// Print one parameter or configuration key, or all of them.
     Get {
-        /// A parameter, as in latency, or a configuration key, as in trip_confidence; all if left out.
+        /// A parameter, as in `latency`, or a configuration key, as in `trip_confidence`; all if left out.
         #[arg(value_parser = parser(), hide_possible_values = true)]
         name: Option<Parameter>,
     },
     /// Change one parameter or configuration key in the running breaker and, where possible, in its configuration file.
     #[command(after_long_help = help())]
     Set {
-        /// A parameter, as in latency, or a configuration key, as in trip_confidence.
+        /// A parameter, as in `latency`, or a configuration key, as in `trip_confidence`.
         #[arg(value_parser = parser(), hide_possible_values = true)]
         name: Parameter,
         /// The new value; several for lists.

@@ -63,7 +63,7 @@ const KEYS: &[Key<Target>] = &[
     ),
     key(
         "percentile",
-        "The quantile of the last calls that is held against the threshold.",
+        "The quantile of the last calls that is compared with latency_threshold.",
         Field::Percentile(access!(
             |c, x| {
                 c.policy.percentile = percentile(x)?;
@@ -74,7 +74,7 @@ const KEYS: &[Key<Target>] = &[
     ),
     key(
         "latency_window_size",
-        "How many of the last calls are looked at.",
+        "Number of last calls that are evaluated.",
         Field::Number(
             SAMPLES,
             access!(
@@ -156,12 +156,12 @@ const KEYS: &[Key<Target>] = &[
     ),
     key(
         "wait_backoff",
-        "By what the wait grows each time that the probes fail. 1 = it does not grow.",
+        "Factor by which the wait grows each time the probes fail. 1 = it does not grow.",
         Field::Number(Range::new(1.0, 100.0, "factor"), access!(ranged Backoff, 1.0, policy.wait_backoff)),
     ),
     key(
         "max_wait_time",
-        "The longest that the wait grows to, at least wait_time. Not set: 300, or wait_time if that is more.",
+        "Longest wait, at least wait_time. Not set: 300, or wait_time if that is more.",
         Field::Number(
             UP_TO_A_DAY,
             access!(
@@ -214,15 +214,15 @@ const KEYS: &[Key<Target>] = &[
     ),
     key(
         "memory_horizon",
-        "Warn when memory, if it goes on like that, reaches its limit within this time: a leak, also below collections, but \
-         no collected heap, no step and no noise. Looks back three of these. An alert comes when that has held for \
-         recovery_time: set several times that. 0 = off.",
+        "Warn when memory is forecast to reach its limit within this time: a leak, also one below garbage collections; a \
+         collected heap, a step and noise are none. The forecast looks back three times this. An alert is sent when it has \
+         held for recovery_time: set several times that. 0 = off.",
         Field::Number(Range::new(0.0, DAY_SECONDS, "seconds"), access!(time 1.0, policy.memory_horizon)),
     ),
     key(
         "memory_horizon_trips",
-        "Open the breaker then, and keep it open while that holds: until memory is given back, or for up to 2.5 times \
-         memory_horizon after it began to rise more slowly. Off: only warn.",
+        "Open the breaker on the forecast of memory_horizon, and keep it open until memory is released, or for up to 2.5 \
+         times memory_horizon after its growth slowed down. Off: only warn.",
         Field::Flag(access!(same policy.memory_horizon_trips)),
     ),
     key(
@@ -243,7 +243,7 @@ const KEYS: &[Key<Target>] = &[
     .restart_required(),
     key(
         "sample_interval_ms",
-        "How often memory is measured. A measurement older than three of these is no longer believed.",
+        "How often memory is measured. A measurement older than three of these is discarded.",
         Field::Number(Range::new(10.0, 60_000.0, "milliseconds"), access!(time 0.001, policy.sample_interval)),
     ),
     key(

@@ -140,7 +140,7 @@ const KEYS: &[Key<Target>] = &[
     flag("trigger_on_breaker_open", "Alert when the breaker opens.", access!(same opsgenie.trigger_on_breaker_open)),
     flag(
         "trigger_on_breaker_reset",
-        "Say so when the breaker has recovered and the alert is closed.",
+        "Report the recovery when the alert is closed.",
         access!(same opsgenie.trigger_on_breaker_reset),
     ),
     flag(
@@ -158,12 +158,12 @@ const KEYS: &[Key<Target>] = &[
     flag("include_system_info", "Process and machine in the alert.", access!(same opsgenie.include_system_info)),
     key(
         "alert_cooldown_seconds",
-        "So long after an incident a new one of the same kind waits for its first alert. 0 = it does not wait.",
+        "Delay of the first alert of an incident that follows one of the same kind. 0 = no delay.",
         Field::Number(A_WEEK, access!(count u32, opsgenie.alert_cooldown_seconds)),
     ),
     key(
         "time_before_send_alert",
-        "An incident that lasts so long is escalated to a second, more urgent alert. 0 = one alert at once.",
+        "Time from a trip to the escalated, more urgent alert. 0 = one alert at once.",
         Field::Number(A_WEEK, access!(count u32, opsgenie.time_before_send_alert)),
     ),
     priority(

@@ -49,10 +49,13 @@ pub(super) struct ConfigFile {
     system: System,
 }
 
+/// Puts the first file in the place of the second.
+type Swap = dyn Fn(&Path, &Path) -> io::Result<Swapped> + Send;
+
 /// What a test replaces to reach every case.
 struct System {
     pause: Box<dyn Fn(Duration) + Send>,
-    swap: Box<dyn Fn(&Path, &Path) -> io::Result<Swapped> + Send>,
+    swap: Box<Swap>,
     /// Is called at each [`Moment`] of a change.
     reached: Box<dyn Fn(Moment) + Send>,
 }
