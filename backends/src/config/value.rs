@@ -50,7 +50,7 @@ pub(crate) enum Field<T> {
 #[derive(Clone, Copy)]
 pub(crate) enum Shape {
     Flag,
-    Number(Range),
+    Number(#[cfg_attr(not(feature = "api"), expect(dead_code, reason = "only the API describes ranges"))] Range),
     Percentile,
     Word(&'static [&'static str]),
     Text,
@@ -146,6 +146,7 @@ impl<T> Field<T> {
     }
 
     /// The unit of a number.
+    #[cfg(feature = "api")]
     pub(crate) fn unit(&self) -> Option<&'static str> {
         match self {
             Self::Number(range, _) => Some(range.unit),
@@ -164,6 +165,7 @@ impl<T> Field<T> {
     }
 }
 
+#[cfg(feature = "api")]
 impl Shape {
     /// The type, as in JSON.
     pub(crate) fn type_name(self) -> &'static str {

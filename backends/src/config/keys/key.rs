@@ -18,6 +18,7 @@ pub(crate) struct Key<T: 'static> {
     /// A value that shows how the key is written where it is not set; `None` where an empty value shows it.
     pub(crate) example: Option<&'static str>,
     /// Sets the field to "not set", for a key that can be without a value.
+    #[cfg_attr(not(feature = "reload"), expect(dead_code, reason = "only a change unsets"))]
     pub(crate) unset: Option<fn(&mut T)>,
 }
 
