@@ -134,7 +134,7 @@ async fn set_latency(
     apply(&api, &who, change, read_latency).await
 }
 
-/// How many of the last calls are looked at.
+/// Number of last calls that are evaluated.
 #[derive(Serialize, ToSchema)]
 struct WindowSize {
     latency_window_size: u16,
@@ -147,14 +147,14 @@ fn read_window_size(api: &ApiState) -> Result<WindowSize, ApiError> {
     Ok(WindowSize { latency_window_size: size, latency: size })
 }
 
-/// How many of the last calls are looked at.
+/// Number of last calls that are evaluated.
 #[utoipa::path(get, path = "/breaker/latency-window-size", tag = "settings",
     responses((status = 200, description = "The size.", body = WindowSize), ReadErrors))]
 async fn window_size(State(api): State<ApiState>) -> Answer<WindowSize> {
     read_window_size(&api).map(ApiJson)
 }
 
-/// Sets how many of the last calls are looked at.
+/// Sets the number of last calls that are evaluated.
 #[utoipa::path(post, path = "/breaker/latency-window-size", tag = "settings", request_body = NewWindowSize,
     responses((status = 200, description = "It is in force.", body = Changed<WindowSize>), PostErrors))]
 async fn set_window_size(
@@ -165,7 +165,7 @@ async fn set_window_size(
     apply(&api, &who, change, read_window_size).await
 }
 
-/// Which quantile of the latencies is held against the threshold.
+/// The quantile of the latencies that is compared with the threshold.
 #[derive(Serialize, ToSchema)]
 struct PercentileInUse {
     /// As a ratio.
@@ -177,14 +177,14 @@ fn read_percentile(api: &ApiState) -> Result<PercentileInUse, ApiError> {
     Ok(PercentileInUse { percentile: tidy(api.breaker()?.read(|core| core.policy().percentile.get())) })
 }
 
-/// Which quantile of the latencies is held against the threshold.
+/// The quantile of the latencies that is compared with the threshold.
 #[utoipa::path(get, path = "/breaker/percentile", tag = "settings",
     responses((status = 200, description = "The quantile.", body = PercentileInUse), ReadErrors))]
 async fn percentile(State(api): State<ApiState>) -> Answer<PercentileInUse> {
     read_percentile(&api).map(ApiJson)
 }
 
-/// Sets which quantile of the latencies is held against the threshold.
+/// Sets the quantile of the latencies that is compared with the threshold.
 #[utoipa::path(post, path = "/breaker/percentile", tag = "settings", request_body = NewPercentile,
     responses((status = 200, description = "It is in force.", body = Changed<PercentileInUse>), PostErrors))]
 async fn set_percentile(

@@ -17,9 +17,9 @@ pub(super) enum Setting {
     Memory,
     /// The latency above which a call is slow.
     Latency,
-    /// How many of the last calls are looked at.
+    /// Number of last calls that are evaluated.
     LatencyWindowSize,
-    /// Which quantile of the latencies is held against the threshold.
+    /// The quantile of the latencies that is compared with the threshold.
     Percentile,
     /// How long the breaker stays open.
     Wait,
