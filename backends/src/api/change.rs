@@ -5,14 +5,14 @@ use utoipa::ToSchema;
 
 use crate::reload::Applied;
 
-/// What GET gives, and whether it stands in the configuration file now.
+/// What GET gives, and whether it is in the configuration file now.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Changed<T> {
     #[serde(flatten)]
     body: T,
-    /// It stands in the configuration file, and so survives a restart.
+    /// It is in the configuration file, and so survives a restart.
     saved: bool,
-    /// Why it does not; left out where it does.
+    /// Why it is not; left out where it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     reason: Option<String>,

@@ -1,5 +1,6 @@
 //! Errors, as they are answered.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use axum::response::{IntoResponse, Response};
@@ -20,8 +21,8 @@ pub struct ApiError {
     error: String,
     /// The field of the body, the query or the head that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    field: Option<&'static str>,
+    #[schema(nullable = false, value_type = Option<String>)]
+    field: Option<Cow<'static, str>>,
     /// What is allowed there.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -36,23 +37,45 @@ impl ApiError {
 
     /// Names the field (of the body, the query or the head) and what is allowed in it.
     #[must_use]
-    pub fn field(self, field: &'static str, allowed: impl Into<String>) -> Self {
-        Self { field: Some(field), allowed: Some(allowed.into()), ..self }
+    pub fn field(self, field: impl Into<Cow<'static, str>>, allowed: impl Into<String>) -> Self {
+        Self { field: Some(field.into()), allowed: Some(allowed.into()), ..self }
     }
 
     /// 400: the value of `field` is not one that it can have.
-    pub fn bad_value(field: &'static str, found: impl fmt::Display, allowed: impl Into<String>) -> Self {
+    pub fn bad_value(
+        field: impl Into<Cow<'static, str>>,
+        found: impl fmt::Display,
+        allowed: impl Into<String>,
+    ) -> Self {
+        let field = field.into();
         Self::new(StatusCode::BAD_REQUEST, format!("{field} cannot be {found}")).field(field, allowed)
     }
 
     /// 422: `field` is of another type.
-    pub fn wrong_type(field: &'static str, allowed: impl Into<String>) -> Self {
+    pub fn wrong_type(field: impl Into<Cow<'static, str>>, allowed: impl Into<String>) -> Self {
+        let field = field.into();
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{field} is of another type")).field(field, allowed)
     }
 
     /// 422: `field` is not there.
-    pub fn missing(field: &'static str, allowed: impl Into<String>) -> Self {
+    pub fn missing(field: impl Into<Cow<'static, str>>, allowed: impl Into<String>) -> Self {
+        let field = field.into();
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{field} is missing")).field(field, allowed)
+    }
+
+    /// 400: there is no such field.
+    pub fn unknown_field(field: impl Into<Cow<'static, str>>, allowed: impl Into<String>) -> Self {
+        let field = field.into();
+        Self::new(StatusCode::BAD_REQUEST, format!("{field} is unknown")).field(field, allowed)
+    }
+
+    /// This error, and `other` in its text: the status and the field are those of this one.
+    #[must_use]
+    pub fn and(self, other: &Self) -> Self {
+        let allowed = self.allowed.clone().unwrap_or_default();
+        let shown =
+            if self.error.contains("; allowed: ") { self.error } else { format!("{}; allowed: {allowed}", self.error) };
+        Self { error: format!("{shown}. {other}"), ..self }
     }
 
     /// 409: the state of things does not allow it.

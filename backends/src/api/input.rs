@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::error::ApiError;
 use super::payload::Payload;
-use crate::config::RefusedValue;
+use crate::config::RejectedValue;
 use crate::http_server::ClientAddr;
 
 /// What a POST takes, out of the JSON object in its body.
@@ -55,6 +55,6 @@ impl fmt::Display for Actor {
 }
 
 /// What the configuration refuses, as the field of the body that it came from.
-pub(super) fn refused(field: &'static str) -> impl Fn(RefusedValue) -> ApiError {
+pub(super) fn refused(field: &'static str) -> impl Fn(RejectedValue) -> ApiError {
     move |refused| ApiError::bad_value(field, refused.value, refused.allowed)
 }

@@ -49,6 +49,9 @@ mod units;
 #[allow(unused_qualifications)]
 mod routes;
 mod scope;
+mod setting_body;
+mod setting_json;
+mod setting_schema;
 mod state;
 mod status;
 mod token;

@@ -25,6 +25,17 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 pub struct Payload(Map<String, Value>);
 
 impl Payload {
+    /// All fields.
+    pub(super) fn fields(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
+    /// The first of the names under which there is a field, with its value; the first name where there is none.
+    pub(super) fn first_of(&self, names: &[&'static str]) -> (&'static str, Option<&Value>) {
+        let found = names.iter().find_map(|name| Some((*name, self.0.get(*name)?)));
+        found.map_or((names.first().copied().unwrap_or_default(), None), |(name, value)| (name, Some(value)))
+    }
+
     /// A field that is true or false; `None` where it is missing.
     ///
     /// # Errors

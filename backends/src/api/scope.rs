@@ -79,6 +79,16 @@ impl CircuitScope {
         }
     }
 
+    /// The whole configuration in force; without a configuration file the circuit's settings and the defaults of the process.
+    pub(super) fn whole_config(&self) -> Arc<Config> {
+        if let Some(live) = &self.live.0 {
+            return live.config();
+        }
+        let mut config = Config::default();
+        config.breaker = BreakerConfig::clone(&self.circuit.config());
+        Arc::new(config)
+    }
+
     /// Changes some settings in what is running, and in the file if there is one.
     pub(super) async fn change(&self, change: Change, actor: &Actor) -> Result<Applied, ApiError> {
         if let Some(live) = &self.live.0 {

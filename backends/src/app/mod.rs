@@ -24,6 +24,7 @@
 mod error;
 mod platform;
 mod token;
+mod token_file;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -47,7 +48,8 @@ use crate::reload::{Applier, LiveConfig, LoadedConfig};
 
 pub use error::AppError;
 pub use platform::{BoxFuture, DurableStore, Platform, SystemPlatform};
-pub use token::{TokenError, bearer_token};
+pub use token::{TokenError, bearer_token, token_file_warning};
+pub use token_file::TokenFileError;
 
 /// A running process, made by [`App::start`] or [`App::builder`]. Dropping it stops supervision without waiting for alerts.
 pub struct App {
@@ -152,6 +154,9 @@ impl<'p> AppBuilder<'p> {
             config.http.listen = listen;
         }
         let token = bearer_token(&config.http)?;
+        if let Some(warning) = token_file_warning(&config.http) {
+            tracing::warn!("{warning}");
+        }
         let hosts = config.http.allowed_hosts.iter().map(|host| host.parse::<AllowedHost>());
         let hosts: Vec<_> = hosts.collect::<Result<_, _>>()?;
         let clock = platform.clock();

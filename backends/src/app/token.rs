@@ -1,10 +1,10 @@
 //! The bearer token that the configuration asks for.
 
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::token_file::{self, TokenFileError};
 use crate::api::{Token, TokenTooShort};
 use crate::config::Http;
 
@@ -26,7 +26,7 @@ pub enum TokenError {
         /// The file.
         path: PathBuf,
         /// Why not.
-        error: io::Error,
+        error: TokenFileError,
     },
     /// There is none, and the API listens beyond loopback.
     Missing {
@@ -44,11 +44,17 @@ pub fn bearer_token(http: &Http) -> Result<Option<Token>, TokenError> {
         return Token::new(token.expose()).map(Some).map_err(TokenError::Environment);
     }
     if let Some(path) = &http.token_file {
-        let text =
-            std::fs::read_to_string(path).map_err(|error| TokenError::Unreadable { path: path.clone(), error })?;
+        let text = token_file::read(path).map_err(|error| TokenError::Unreadable { path: path.clone(), error })?;
         return Token::new(&text).map(Some).map_err(|error| TokenError::File { path: path.clone(), error });
     }
     if http.listen.ip().is_loopback() { Ok(None) } else { Err(TokenError::Missing { listen: http.listen }) }
+}
+
+/// The warning that a token file which is in use can be read by other users.
+pub fn token_file_warning(http: &Http) -> Option<String> {
+    let path = http.token_file.as_ref().filter(|_| http.token.is_none())?;
+    let warning = token_file::open_to_others(path)?;
+    Some(format!("http.token_file = {}: {warning}", path.display()))
 }
 
 impl fmt::Display for TokenError {

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
-use super::{CliError, print_line};
+use super::output::{CliError, print_line};
 use crate::config::recommended;
 
 /// Writes the recommended configuration; an existing file is left alone.

@@ -38,9 +38,14 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Check a configuration file: all problems at once, exit code 1 if there are any.
     ///
-    /// Warnings do not change the exit code: settings that hardly do what they say, and what `tripline serve` would
-    /// reject. The environment is not looked at.
+    /// Exit codes: 0 valid, 1 a problem or an unknown key (with --lenient unknown keys are warnings), 2 bad arguments.
+    ///
+    /// Warnings do not change the exit code: settings that are
+    /// allowed and unlikely to be meant, and what would keep `tripline serve` from starting. The environment is not read.
     Check {
+        /// Report unknown keys as warnings, as `tripline serve` does.
+        #[arg(long)]
+        lenient: bool,
         /// The file to check.
         file: PathBuf,
     },
@@ -67,11 +72,11 @@ pub fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Serve(args) => serve::serve(&args),
-        Command::Check { file } => check::check(&file),
+        Command::Check { lenient, file } => check::check(&file, lenient),
         Command::Init { file } => init::init(&file),
         Command::Replay(args) => replay::replay(&args),
         Command::Suggest(args) => suggest::suggest(&args),
-        Command::Ctl(args) => return ctl::ctl(&args, &mut Cli::command()).unwrap_or_else(failed),
+        Command::Ctl(args) => return ctl::ctl(&args, Cli::command).unwrap_or_else(failed),
     };
     result.map_or_else(failed, |()| ExitCode::SUCCESS)
 }
@@ -84,7 +89,7 @@ fn failed(failure: CliError) -> ExitCode {
 
 /// Help, the version, or what is wrong with the arguments. For `ctl` that is 1 too: there 2 says that a breaker is open.
 fn unparsed(error: &clap::Error) -> ExitCode {
-    // That its reader has gone is not a failure.
+    // A reader that is gone is no reason to fail.
     let _ = error.print();
     match error.exit_code() {
         0 => ExitCode::SUCCESS,

@@ -15,7 +15,7 @@ use super::CliError;
 use super::demo::Demo;
 use crate::api::{self, ServerLimits, TrustedRequests, router_with_documented};
 use crate::app::{App, BoxFuture, Platform, SystemPlatform};
-use crate::config::recommended;
+use crate::config::{LogFormat, process_variable, recommended};
 use crate::memory::{MemorySourceKind, MemoryUsed, MockMemory};
 use crate::process::descriptors;
 use crate::process::log::{self, print_bounded};
@@ -86,8 +86,9 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), CliError> {
     let mock = (circuit.config().memory_source == MemorySourceKind::Mock).then(|| platform.mock.clone());
     let api = app.api().dropped_log_lines(Arc::new(log.dropped_lines()));
     let trusted = api.trusted_requests();
-    let router = router_with_documented(api, Demo::new(circuit.breaker().clone(), mock).router()).map_err(CliError::new)?;
-    smol::block_on(serve_until_signalled(listen, router, app, signals, trusted))
+    let router =
+        router_with_documented(api, Demo::new(circuit.breaker().clone(), mock).router()).map_err(CliError::new)?;
+    smol::block_on(serve_until_signalled(listen, config.log.format, router, app, signals, trusted))
 }
 
 /// This machine, with a mock memory that the demo can set.
@@ -116,7 +117,7 @@ impl Platform for ServePlatform {
 
 /// The configuration that the user names, else `breakers.toml`, else the recommended one; the environment on top.
 fn configuration(named: Option<&Path>) -> Result<LoadedConfig, CliError> {
-    let environment = Box::new(|name: &str| std::env::var(name).ok());
+    let environment = Box::new(process_variable);
     let usual = Some(Path::new(DEFAULT_CONFIG)).filter(|path| path.exists());
     match named.or(usual) {
         Some(path) => LoadedConfig::file(path, environment),
@@ -127,6 +128,7 @@ fn configuration(named: Option<&Path>) -> Result<LoadedConfig, CliError> {
 
 async fn serve_until_signalled(
     address: SocketAddr,
+    format: LogFormat,
     router: axum::Router,
     app: App,
     mut signals: SignalRequests,
@@ -135,7 +137,13 @@ async fn serve_until_signalled(
     let listener = listen(address)?;
     let local = listener.get_ref().local_addr().map_err(CliError::new)?;
     // To standard output, so that a script can read the port it was given.
-    print_bounded(io::stdout(), format_args!("listening on http://{local}"));
+    match format {
+        LogFormat::Text => print_bounded(io::stdout(), format_args!("listening on http://{local}")),
+        LogFormat::Json => {
+            let line = serde_json::json!({"message": "listening", "url": format!("http://{local}")});
+            print_bounded(io::stdout(), line);
+        }
+    }
     tracing::info!(address = %local, "listening");
 
     let (live, draining) = (app.config().clone(), app.api().drain_flag().clone());

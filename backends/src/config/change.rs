@@ -1,28 +1,14 @@
-//! A change of some keys, and what two configurations differ in.
+//! A change of some keys.
 
 use std::fmt;
 
 use toml::de::DeTable;
 
-use super::keys::{Key, SECTIONS, Section, join};
+use super::keys::{Entry, Key, entry};
 use super::model::Config;
 use super::secret::HIDDEN;
+use super::setting_value::SettingValue;
 use super::source::shorten;
-use super::text::quoted;
-
-/// A value for a key, of whichever type the key takes.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum SettingValue {
-    /// True or false.
-    Flag(bool),
-    /// A number; a percentile may be a ratio or percent.
-    Number(f64),
-    /// A text, or one of a few words.
-    Text(String),
-    /// A list of texts.
-    Texts(Vec<String>),
-}
 
 /// New values for some keys, each of which the key allows.
 ///
@@ -32,24 +18,24 @@ pub enum SettingValue {
 /// let change = Change::set("percentile", 99.0)?.and(Change::set("opsgenie.tags", vec!["Team:shop".to_owned()])?);
 /// assert_eq!(change.to_string(), "percentile = 0.99, opsgenie.tags = [\"Team:shop\"]");
 /// assert_eq!(Change::set("wait_time", 0.0).unwrap_err().to_string(), "wait_time = 0: allowed: 1 to 3600 (seconds)");
-/// # Ok::<(), tripline_backends::config::RefusedValue>(())
+/// # Ok::<(), tripline_backends::config::RejectedValue>(())
 /// ```
 #[derive(Clone)]
 pub struct Change {
     settings: Vec<Setting>,
 }
 
-/// One key with its new value as it stands in a file.
+/// One key with its new value.
 #[derive(Clone)]
 pub(crate) struct Setting {
-    pub(crate) section: &'static Section,
-    pub(crate) key: &'static Key,
-    pub(crate) toml: String,
+    pub(crate) entry: Entry,
+    /// As it stands in a file; `None` takes the key out of the file.
+    pub(crate) toml: Option<String>,
 }
 
 /// A value that its key does not allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedValue {
+pub struct RejectedValue {
     /// The key with its section.
     pub key: String,
     /// The value as TOML, shortened; `***` for a secret.
@@ -62,26 +48,36 @@ impl Change {
     /// Sets `key`, named with its section as in [`key_names`](super::key_names), to `value`.
     ///
     /// # Errors
-    /// [`RefusedValue`] where the key does not allow the value, and where there is no such key.
-    pub fn set(key: &str, value: impl Into<SettingValue>) -> Result<Self, RefusedValue> {
+    /// [`RejectedValue`] where the key does not allow the value, and where there is no such key.
+    pub fn set(key: &str, value: impl Into<SettingValue>) -> Result<Self, RejectedValue> {
         let written = value.into().toml();
-        let found = SECTIONS.iter().find_map(|section| {
-            let name = if section.path.is_empty() { key } else { key.strip_prefix(section.path)?.strip_prefix('.')? };
-            Some((section, section.key(name)?))
-        });
-        let Some((section, found)) = found else {
+        let Some(entry) = entry(key) else {
             let allowed = "the keys of the configuration".into();
-            return Err(RefusedValue { key: shorten(key), value: shorten(&written), allowed });
+            return Err(RejectedValue { key: shorten(key), value: shorten(&written), allowed });
         };
+        let field = &entry.key.field;
         let mut scratch = Config::default();
-        if put(found, &mut scratch, &written).is_none() {
-            let value = if found.field.hides(&written) { HIDDEN.into() } else { shorten(&written) };
-            return Err(RefusedValue { key: key.into(), value, allowed: found.field.to_string() });
+        if put(entry.key, &mut scratch, &written).is_none() {
+            let value = if field.hides(&written) { HIDDEN.into() } else { shorten(&written) };
+            return Err(RejectedValue { key: key.into(), value, allowed: field.to_string() });
         }
         // A percentile is written as a ratio, and a number without the traces of arithmetic.
-        let shown = found.field.show(&scratch).filter(|shown| put(found, &mut scratch, shown).is_some());
-        let toml = shown.unwrap_or(written);
-        Ok(Self { settings: vec![Setting { section, key: found, toml }] })
+        let shown = field.show(&scratch).filter(|shown| put(entry.key, &mut scratch, shown).is_some());
+        let toml = Some(shown.unwrap_or(written));
+        Ok(Self { settings: vec![Setting { entry, toml }] })
+    }
+
+    /// Takes the value of `key` away, so that its default applies.
+    ///
+    /// # Errors
+    /// [`RejectedValue`] where the key always has a value, and where there is no such key.
+    pub fn unset(key: &str) -> Result<Self, RejectedValue> {
+        let rejected = |allowed: String| RejectedValue { key: shorten(key), value: "not set".into(), allowed };
+        let entry = entry(key).ok_or_else(|| rejected("the keys of the configuration".into()))?;
+        if entry.key.unset.is_none() {
+            return Err(rejected(entry.key.field.to_string()));
+        }
+        Ok(Self { settings: vec![Setting { entry, toml: None }] })
     }
 
     /// These keys and those of `later`, which wins where both set one.
@@ -116,11 +112,16 @@ impl Change {
         self.settings.retain(|setting| keep(&setting.name()));
     }
 
-    /// Puts the values into `config`. A longest wait that lies below a new wait follows it.
+    /// Puts the values into `config`. A `max_wait_time` below a new `wait_time` is raised to it.
     pub fn apply_to(&self, config: &mut Config) {
         for setting in &self.settings {
-            // Each value was taken before, so none is refused now.
-            let _ = put(setting.key, config, &setting.toml);
+            let key = setting.entry.key;
+            match (&setting.toml, key.unset) {
+                // Each value was accepted before, so none is rejected now.
+                (Some(toml), _) => drop(put(key, config, toml)),
+                (None, Some(unset)) => unset(config),
+                (None, None) => {}
+            }
         }
         config.breaker.policy.max_wait_time = config.breaker.policy.max_wait_time.max(config.breaker.policy.wait_time);
     }
@@ -129,7 +130,7 @@ impl Change {
 impl Setting {
     /// The key with its section.
     pub(crate) fn name(&self) -> String {
-        join(self.section.path, self.key.name)
+        self.entry.path()
     }
 }
 
@@ -137,7 +138,11 @@ impl Setting {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, setting) in self.settings.iter().enumerate() {
-            let value = if setting.key.field.hides(&setting.toml) { HIDDEN } else { &setting.toml };
+            let value = match &setting.toml {
+                None => "not set",
+                Some(toml) if setting.entry.key.field.hides(toml) => HIDDEN,
+                Some(toml) => toml,
+            };
             write!(f, "{}{} = {value}", if i > 0 { ", " } else { "" }, setting.name())?;
         }
         Ok(())
@@ -150,114 +155,28 @@ impl fmt::Debug for Change {
     }
 }
 
-impl fmt::Display for RefusedValue {
+impl fmt::Display for RejectedValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} = {}: allowed: {}", self.key, self.value, self.allowed)
     }
 }
 
-impl std::error::Error for RefusedValue {}
+impl std::error::Error for RejectedValue {}
 
-/// Puts a value, as it is written in a file, into `config`; `None` where it is refused.
-fn put(key: &Key, config: &mut Config, written: &str) -> Option<()> {
+/// Puts a value, as it is written in a file, into `config`; `None` where it is not allowed.
+fn put(key: &Key<Config>, config: &mut Config, written: &str) -> Option<()> {
     let line = format!("x = {written}");
     let table = DeTable::parse(&line).ok()?;
     key.field.set(config, table.get_ref().get("x")?).ok()
-}
-
-impl SettingValue {
-    fn toml(&self) -> String {
-        match self {
-            Self::Flag(flag) => flag.to_string(),
-            // Whole numbers are written without a point; NaN and infinities are no TOML, and so are refused.
-            Self::Number(x) => x.to_string(),
-            Self::Text(text) => quoted(text),
-            Self::Texts(texts) => {
-                format!("[{}]", texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", "))
-            }
-        }
-    }
-}
-
-impl From<bool> for SettingValue {
-    fn from(flag: bool) -> Self {
-        Self::Flag(flag)
-    }
-}
-
-impl From<f64> for SettingValue {
-    fn from(x: f64) -> Self {
-        Self::Number(x)
-    }
-}
-
-impl From<u32> for SettingValue {
-    fn from(x: u32) -> Self {
-        Self::Number(f64::from(x))
-    }
-}
-
-impl From<&str> for SettingValue {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
-}
-
-impl From<Vec<String>> for SettingValue {
-    fn from(texts: Vec<String>) -> Self {
-        Self::Texts(texts)
-    }
-}
-
-/// A key that two configurations differ in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Difference {
-    /// The key with its section.
-    pub key: String,
-    /// The earlier value as TOML: `***` for a secret, `not set` where there is none.
-    pub old: String,
-    /// The later value, in the same way.
-    pub new: String,
-}
-
-/// Every key in which `new` differs from `old`, in the order of the recommended file.
-pub fn differences(old: &Config, new: &Config) -> Vec<Difference> {
-    let shown = |key: &Key, config: &Config| key.field.show(config).unwrap_or_else(|| "not set".into());
-    let mut found = Vec::new();
-    for section in &SECTIONS {
-        for key in section.keys {
-            let name = join(section.path, key.name);
-            let (before, after) = match secret_differs(&name, old, new) {
-                Some(false) => continue,
-                Some(true) => (HIDDEN.to_owned(), HIDDEN.to_owned()),
-                None => (shown(key, old), shown(key, new)),
-            };
-            if before != after || before == HIDDEN {
-                found.push(Difference { key: name, old: before, new: after });
-            }
-        }
-    }
-    found
-}
-
-/// Secrets are never shown, so they are compared where they are; `None` for any other key.
-fn secret_differs(name: &str, old: &Config, new: &Config) -> Option<bool> {
-    match name {
-        "opsgenie.api_key" => Some(old.breaker.opsgenie.api_key != new.breaker.opsgenie.api_key),
-        "webhook.url" => Some(old.breaker.webhook.url != new.breaker.webhook.url),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::config::Secret;
 
     #[test]
-    fn a_value_is_taken_where_its_key_allows_it_and_refused_with_what_is_allowed() {
+    fn a_value_is_accepted_where_its_key_allows_it_and_rejected_with_what_is_allowed() {
         for (key, value, written) in [
             ("memory_threshold", SettingValue::Number(80.5), "80.5"),
             ("memory_threshold", SettingValue::Number(80.0), "80"),
@@ -266,7 +185,7 @@ mod tests {
             ("opsgenie.tags", SettingValue::Texts(Vec::new()), "[]"),
             ("opsgenie.priority", SettingValue::Text("P2".into()), "\"P2\""),
             ("enabled", SettingValue::Flag(false), "false"),
-            // Rounded it would be refused.
+            // Rounded it would be rejected.
             ("memory_threshold", SettingValue::Number(99.999_999_999_9), "99.9999999999"),
         ] {
             assert_eq!(Change::set(key, value).unwrap().to_string(), format!("{key} = {written}"));
@@ -283,8 +202,8 @@ mod tests {
             ("no_such_key", SettingValue::Flag(true)),
             ("opsgenie", SettingValue::Flag(true)),
         ] {
-            let refused = Change::set(key, value).unwrap_err();
-            assert!(refused.key == key && !refused.allowed.is_empty(), "{refused}");
+            let rejected = Change::set(key, value).unwrap_err();
+            assert!(rejected.key == key && !rejected.allowed.is_empty(), "{rejected}");
         }
     }
 
@@ -300,19 +219,6 @@ mod tests {
         let mut config = Config::default();
         Change::set("wait_time", 900.0).unwrap().apply_to(&mut config);
         assert_eq!(config.breaker.policy.max_wait_time, config.breaker.policy.wait_time);
-    }
-
-    #[test]
-    fn differences_name_each_key_and_never_show_a_secret() {
-        let (old, mut new) = (Config::default(), Config::default());
-        new.breaker.opsgenie.api_key = Some(Secret::new("abc"));
-        Change::set("wait_time", 7.0).unwrap().apply_to(&mut new);
-        let found = differences(&old, &new);
-        assert_eq!(
-            found.iter().map(|d| (d.key.as_str(), d.new.as_str())).collect::<Vec<_>>(),
-            [("wait_time", "7"), ("opsgenie.api_key", "***")]
-        );
-        assert!(differences(&new, &new).is_empty());
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! What the environment says on top of a file.
+//! The environment, which is laid over a configuration file.
 
-use super::error::{ConfigErrors, Problem, Reason, Warning};
-use super::keys::{Key, Section};
+use super::error::{ConfigErrors, Problem, Reason, Warning, WarningKind};
+use super::keys::{Key, section};
 use super::model::Config;
 use super::opsgenie::OpsGenie;
 use super::secret::{HIDDEN, Secret};
@@ -48,8 +48,21 @@ const FALLBACKS: [Fallback; 5] = [
     },
 ];
 
-/// Lays the environment over `config`: `variable` looks one up, as `|name| std::env::var(name).ok()` does. An empty
-/// variable counts as not set.
+/// Looks up a variable of the process's environment. What is not UTF-8 in it is replaced by U+FFFD, so that a key that
+/// allows only ASCII rejects it.
+///
+/// ```
+/// use tripline_backends::config::{Config, apply_environment, process_variable};
+///
+/// apply_environment(&mut Config::default(), &process_variable)?;
+/// # Ok::<(), tripline_backends::config::ConfigErrors>(())
+/// ```
+pub fn process_variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+/// Lays the environment over `config`: `variable` looks one up, as [`process_variable`] does. An empty variable counts as
+/// not set, except for `TRIPLINE_TOKEN`, where it is an error.
 ///
 /// `OPSGENIE_API_KEY`, `OPSGENIE_REGION`, `OPSGENIE_API_URL` and `Environment` win over the file; `TRIPLINE_TOKEN` sets
 /// the bearer token; team, environment, service, host and business fall back to variables only where the file leaves
@@ -75,11 +88,14 @@ pub fn apply_environment(
             problems.extend(put(&mut changed, fallback.key, name, &value));
         }
     }
-    if let Some((name, value)) = set(TOKEN) {
-        if TextRule::Token.fits(&value) {
+    // An empty token is an error: a server that was meant to ask for one would ask for none.
+    if let Some(value) = variable(TOKEN) {
+        if value.is_empty() {
+            problems.push(problem(TOKEN, "\"\"".into(), &format!("{}, or no such variable", TextRule::Token)));
+        } else if TextRule::Token.fits(&value) {
             changed.http.token = Some(Secret::new(value));
         } else {
-            problems.push(problem(name, HIDDEN.into(), &TextRule::Token));
+            problems.push(problem(TOKEN, HIDDEN.into(), &TextRule::Token));
         }
     }
     if let Some(errors) = ConfigErrors::of(problems) {
@@ -100,7 +116,7 @@ pub fn left_to_environment(config: &Config, file: &str) -> Vec<Warning> {
 
 /// Sets one key of `[opsgenie]`, or gives the problem with it.
 fn put(config: &mut Config, key: &str, variable: &str, value: &str) -> Option<Problem> {
-    let Key { field, .. } = Section::find("opsgenie")?.key(key)?;
+    let Key { field, .. } = section("opsgenie")?.key(key)?;
     let shown = if field.hides(value) { HIDDEN.to_owned() } else { shorten(value) };
     if field.set_text(config, value).is_some() { None } else { Some(problem(variable, shown, field)) }
 }
@@ -120,6 +136,7 @@ fn lacking(opsgenie: &OpsGenie, file: &str, of_key: &str, of_field: &str) -> Vec
         line: None,
         key: format!("opsgenie.{key}"),
         message: message.into(),
+        kind: WarningKind::Unlikely,
     };
     let key = opsgenie.api_key.is_none().then(|| warning("api_key", of_key));
     let fields = opsgenie.missing_fields().into_iter().map(|field| warning(field, of_field));

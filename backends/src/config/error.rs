@@ -67,6 +67,18 @@ pub struct Warning {
     pub key: String,
     /// What is odd, and what to do about it.
     pub message: String,
+    /// What the warning is about.
+    pub kind: WarningKind,
+}
+
+/// What a [`Warning`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WarningKind {
+    /// A key that does not exist, and is ignored.
+    UnknownKey,
+    /// A setting that is allowed and unlikely to be meant, or one that is missing.
+    Unlikely,
 }
 
 impl fmt::Display for Warning {

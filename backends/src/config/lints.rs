@@ -14,7 +14,7 @@ const TAGS_LEFT: usize = 11;
 /// Longest tag that the service keeps, in characters.
 const TAG_CHARACTERS: usize = 50;
 
-/// The key that a warning is about, with its section, and the warning. `given` tells which keys the file sets.
+/// The key that a warning is about, with its section, and the warning. `given` says which keys the file sets.
 pub(crate) fn advice(config: &Config, given: &dyn Fn(&str) -> bool) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
     found.extend(unit_lints(config).into_iter().filter(|(key, _)| given(key)));
@@ -81,7 +81,7 @@ fn of_horizon(policy: &Policy, found: &mut Vec<(&'static str, String)>) {
             "too short to forecast anything from a measurement every sample_interval_ms; set at least 20 of these";
         found.push(("memory_horizon", words.into()));
     } else if policy.memory_horizon <= policy.recovery_time && !policy.memory_horizon_trips {
-        let words = "nobody will be alerted: a forecast is on for at most memory_horizon, an alert needs it for \
+        let words = "no alert will be sent: a forecast is on for at most memory_horizon, an alert needs it for \
                      recovery_time; set it to several times recovery_time";
         found.push(("memory_horizon", words.into()));
     }

@@ -15,11 +15,22 @@ pub const MAX_FILE_BYTES: u64 = 1 << 20;
 ///
 /// # Errors
 /// [`ConfigErrors`] with every problem of the text, or with the one that kept it from being read: there is no such
-/// file, it is no regular file, may not be read, is larger than [`MAX_FILE_BYTES`], or is not UTF-8.
+/// file, it is no regular file, may not be read, is empty, is larger than [`MAX_FILE_BYTES`], or is not UTF-8.
 pub fn load(path: &Path) -> Result<(Config, Vec<Warning>), ConfigErrors> {
     let file = path.display().to_string();
     let text = read(path).map_err(|unread| ConfigErrors::with_file(&file, unread.words))?;
+    if is_blank(&text) {
+        return Err(ConfigErrors::with_file(&file, EMPTY));
+    }
     parse(&text, &file)
+}
+
+/// What is wrong with a file without any text. It is more likely lost than meant; a comment shows that it is meant.
+pub(crate) const EMPTY: &str = "is empty; a configuration without keys holds at least a comment (see `tripline init`)";
+
+/// Whether a text has neither a key nor a comment.
+pub(crate) fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
 }
 
 /// Why a file could not be read.

@@ -26,6 +26,8 @@
 mod breaker;
 #[cfg(feature = "reload")]
 mod change;
+#[cfg(feature = "reload")]
+mod differences;
 mod environment;
 mod error;
 mod keys;
@@ -34,8 +36,11 @@ mod load;
 mod model;
 mod opsgenie;
 mod parse;
+mod range;
 mod recommended;
+mod reference;
 mod secret;
+mod setting_value;
 mod source;
 mod string_enum;
 mod text;
@@ -46,20 +51,30 @@ pub use breaker::{BreakerConfig, Webhook};
 #[cfg(feature = "reload")]
 pub(crate) use change::Setting;
 #[cfg(feature = "reload")]
-pub use change::{Change, Difference, RefusedValue, SettingValue, differences};
-pub use environment::{apply_environment, left_to_environment};
-pub use error::{ConfigErrors, Problem, Reason, Warning};
+pub use change::{Change, RejectedValue};
+#[cfg(feature = "reload")]
+pub use differences::{Difference, differences};
+pub use environment::{apply_environment, left_to_environment, process_variable};
+pub use error::{ConfigErrors, Problem, Reason, Warning, WarningKind};
 #[cfg(feature = "reload")]
 pub(crate) use keys::TOP_ALIAS;
 #[cfg(feature = "cli")]
 pub(crate) use keys::breaker_values;
 pub use keys::key_names;
-pub use load::{MAX_FILE_BYTES, load};
+#[cfg(feature = "api")]
+pub(crate) use keys::{Entry, entries, entry};
 #[cfg(feature = "reload")]
-pub(crate) use load::{Unread, read};
+pub(crate) use load::{EMPTY, Unread, is_blank, read};
+pub use load::{MAX_FILE_BYTES, load};
 pub use model::{Config, Http, Log, LogFormat, LogLevel};
 pub use opsgenie::{AlertScope, Contacts, OpsGenie, Priority, Provider, Region};
 pub use parse::parse;
+#[cfg(feature = "api")]
+pub(crate) use range::Range;
 pub use recommended::recommended;
+pub use reference::configuration_reference;
 pub use secret::Secret;
+pub use setting_value::SettingValue;
+#[cfg(feature = "api")]
+pub(crate) use value::Shape;
 pub use value::percentile;

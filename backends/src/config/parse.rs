@@ -6,13 +6,13 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{ConfigErrors, Problem, Reason, Warning};
-use super::keys::{DAY_SECONDS, Key, RESERVED, SECTIONS, Section, TOP_ALIAS, join};
+use super::error::{ConfigErrors, Problem, Reason, Warning, WarningKind};
+use super::keys::{Key, RESERVED, SECTIONS, Section, TOP_ALIAS, join, section};
 use super::lints::advice;
 use super::model::Config;
 use super::secret::HIDDEN;
 use super::source::{Source, shorten};
-use super::value::Field;
+use super::value::{DAY_SECONDS, Field};
 use crate::suggest::closest;
 
 /// Unknown keys beyond this many are only counted: such a file is not a configuration with a typo.
@@ -77,7 +77,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Reads a table that stands in the file as `written` and holds the keys of the section `path`.
     fn table(&mut self, path: &str, written: &str, table: &DeTable<'_>) {
-        let Some(section) = Section::find(path) else { return };
+        let Some(section) = section(path) else { return };
         for (name, value) in table {
             let place =
                 Place { written: join(written, &key_text(name.get_ref())), key: name.span(), value: value.span() };
@@ -91,7 +91,11 @@ impl Reader<'_> {
                 self.problem(&place.written, &place.key, None, Reason::Because(words.into()));
             } else if path.is_empty() && written.is_empty() && name == TOP_ALIAS {
                 self.child("", &place, value);
-            } else if written == path && !name.is_empty() && !name.contains('.') && Section::find(&child).is_some() {
+            } else if written == path
+                && !name.is_empty()
+                && !name.contains('.')
+                && super::keys::section(&child).is_some()
+            {
                 self.child(&child, &place, value);
             } else {
                 self.unknown(section, &place, name);
@@ -107,9 +111,9 @@ impl Reader<'_> {
         }
     }
 
-    fn key(&mut self, key: &Key, full: &str, place: Place, value: &Spanned<DeValue<'_>>) {
-        if let Err(refused) = key.field.set(&mut self.config, value) {
-            for part in refused {
+    fn key(&mut self, key: &Key<Config>, full: &str, place: Place, value: &Spanned<DeValue<'_>>) {
+        if let Err(rejected) = key.field.set(&mut self.config, value) {
+            for part in rejected {
                 let name = format!("{}{}", place.written, shorten(&part.suffix));
                 let value = self.shown(&part.span, &key.field);
                 self.problem(&name, &part.span, Some(value), Reason::Allowed(key.field.to_string()));
@@ -125,7 +129,7 @@ impl Reader<'_> {
     }
 
     /// A value as it may be shown.
-    fn shown(&self, span: &Range<usize>, field: &Field) -> String {
+    fn shown(&self, span: &Range<usize>, field: &Field<Config>) -> String {
         let written = self.source.written(span.clone());
         if field.hides(written) { HIDDEN.into() } else { shorten(written) }
     }
@@ -136,17 +140,18 @@ impl Reader<'_> {
         self.problems.push(Problem { file: self.source.file.into(), line, column, key: key.into(), value, reason });
     }
 
-    fn unknown(&mut self, section: &Section, place: &Place, name: &str) {
+    fn unknown(&mut self, section: &Section<Config>, place: &Place, name: &str) {
         self.unknown += 1;
         if self.unknown <= MAX_UNKNOWN {
             let meant = suggestion(section, name).map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
             let line = Some(self.source.place(place.key.start).0);
-            self.warn(line, &place.written, format!("unknown key, ignored{meant}"));
+            let message = format!("unknown key, ignored{meant}");
+            self.warn(line, &place.written, message, WarningKind::UnknownKey);
         }
     }
 
-    fn warn(&mut self, line: Option<usize>, key: &str, message: String) {
-        self.warnings.push(Warning { file: self.source.file.into(), line, key: key.into(), message });
+    fn warn(&mut self, line: Option<usize>, key: &str, message: String, kind: WarningKind) {
+        self.warnings.push(Warning { file: self.source.file.into(), line, key: key.into(), message, kind });
     }
 
     fn finish(mut self) -> Result<(Config, Vec<Warning>), ConfigErrors> {
@@ -154,13 +159,14 @@ impl Reader<'_> {
         self.webhook_address();
         if self.unknown > MAX_UNKNOWN {
             let more = self.unknown - MAX_UNKNOWN;
-            self.warn(None, "", format!("{more} more unknown keys, ignored"));
+            self.warn(None, "", format!("{more} more unknown keys, ignored"), WarningKind::UnknownKey);
         }
         let Some(errors) = ConfigErrors::of(std::mem::take(&mut self.problems)) else {
             for (key, message) in advice(&self.config, &|key| self.seen.contains_key(key)) {
                 let place = self.seen.get(key).cloned();
                 let line = place.as_ref().map(|place| self.source.place(place.key.start).0);
-                self.warn(line, &place.map_or_else(|| key.to_owned(), |place| place.written), message);
+                let key = place.map_or_else(|| key.to_owned(), |place| place.written);
+                self.warn(line, &key, message, WarningKind::Unlikely);
             }
             self.warnings.sort_by_key(|warning| warning.line);
             return Ok((self.config, self.warnings));
@@ -171,11 +177,11 @@ impl Reader<'_> {
 
     /// Unset, the longest wait follows a long `wait_time`; set, it must not lie below it.
     fn longest_wait(&mut self) {
-        let wait_refused = self.problems.iter().any(|p| p.key == "wait_time" || p.key.ends_with(".wait_time"));
+        let wait_is_bad = self.problems.iter().any(|p| p.key == "wait_time" || p.key.ends_with(".wait_time"));
         let wait = self.config.breaker.policy.wait_time;
         match self.seen.get("max_wait_time").cloned() {
             None => self.config.breaker.policy.max_wait_time = self.config.breaker.policy.max_wait_time.max(wait),
-            Some(place) if self.config.breaker.policy.max_wait_time < wait && !wait_refused => {
+            Some(place) if self.config.breaker.policy.max_wait_time < wait && !wait_is_bad => {
                 let allowed = format!("{} (wait_time) to {DAY_SECONDS} (seconds)", wait.as_secs_f64());
                 let value = shorten(self.source.written(place.value.clone()));
                 self.problem(&place.written, &place.value, Some(value), Reason::Allowed(allowed));
@@ -195,7 +201,7 @@ impl Reader<'_> {
 }
 
 /// The known key or table that is most likely meant by an unknown `name` in `section`.
-fn suggestion(section: &Section, name: &str) -> Option<String> {
+fn suggestion(section: &Section<Config>, name: &str) -> Option<String> {
     elsewhere(section, name).or_else(|| {
         let tables = SECTIONS.iter().filter_map(|other| match other.path.rsplit_once('.') {
             None if section.path.is_empty() && !other.path.is_empty() => Some(other.path),
@@ -209,7 +215,7 @@ fn suggestion(section: &Section, name: &str) -> Option<String> {
 }
 
 /// A key that has this very name in another table.
-fn elsewhere(section: &Section, name: &str) -> Option<String> {
+fn elsewhere(section: &Section<Config>, name: &str) -> Option<String> {
     let owner = SECTIONS.iter().find(|other| other.path != section.path && other.key(name).is_some())?;
     Some(match owner.path {
         "" => format!("{name} at the top of the file, above every [table]"),

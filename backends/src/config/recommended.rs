@@ -1,25 +1,22 @@
 //! The configuration to start from.
 
-use std::time::Duration;
+use toml::de::DeTable;
 
-use tripline_runtime::core::Confidence;
-
-use super::keys::{Key, SECTIONS};
+use super::keys::{Key, Recommended, SECTIONS, entries};
 use super::model::Config;
 
 /// Columns of a comment.
 const WIDTH: usize = 100;
 
-/// The recommended configuration as TOML: every key with what it means, what is allowed and its default. Keys that are
-/// not set stand there as comments. It parses without problems and warnings.
+/// The recommended configuration as TOML: every key with its meaning, what is allowed and its default. Keys that are not
+/// set are written as comments. The text parses without problems and warnings.
 pub fn recommended() -> String {
     let config = recommended_config();
     let default = Config::default();
-    let mut text = String::from(
-        "# Configuration of Tripline. Every key may be left out; it then has its default.\n\
-         # A change of it takes effect within two seconds; one of name, memory_source, memory_used, stall_detection,\n\
-         # state_dir, [http] and [log] with the next start.\n",
-    );
+    let fixed: Vec<String> = entries().filter(|e| e.key.restart_required).map(|e| e.path()).collect();
+    let mut text = String::from("# Configuration of Tripline. Every key may be left out; it then has its default.\n");
+    let effect = "A change of it takes effect within two seconds, but for these keys, which need a restart:";
+    comment(&mut text, &format!("{effect} {}.", fixed.join(", ")));
     for section in &SECTIONS {
         text.push('\n');
         comment(&mut text, section.about);
@@ -34,43 +31,27 @@ pub fn recommended() -> String {
     text
 }
 
-/// What is recommended where it differs from what an original file without the key means; [`why`] says the reasons.
+/// The defaults, and what is recommended where it differs from them.
 fn recommended_config() -> Config {
     let mut config = Config::default();
-    config.breaker.policy.trend_analysis = false;
-    config.breaker.policy.trip_confidence = Confidence::new(0.95).unwrap_or_default();
-    config.breaker.policy.minimum_samples = Some(5);
-    config.breaker.policy.max_wait_time = Duration::from_secs(60);
+    for entry in entries() {
+        if let Some(recommended) = &entry.key.recommended {
+            let line = format!("x = {}", recommended.value);
+            let table = DeTable::parse(&line).ok();
+            let value = table.as_ref().and_then(|table| table.get_ref().get("x"));
+            // A test holds the recommended values against what their keys allow.
+            let _ = value.map(|value| entry.key.field.set(&mut config, value));
+        }
+    }
     config
 }
 
-/// Why a key is as it is recommended, found by the experiments of `tests/tests/{decisions,recovery}.rs`.
-fn why(key: &str) -> Option<&'static str> {
-    Some(match key {
-        "trend_analysis_enabled" => {
-            "Recommended: off. With trip_confidence it makes no trip truer, and every trip later."
-        }
-        "trip_confidence" => {
-            "Recommended: 0.95. In the experiments no healthy service trips at it, and 0.99 trips a few calls later; 0 trips \
-             most of the healthy ones."
-        }
-        "minimum_samples" => {
-            "Recommended: 5. With trip_confidence no more are needed, and a service with a call every ten seconds would never \
-             have 21 within latency_max_age."
-        }
-        "max_wait_time" => {
-            "Recommended: 60. After a long fault, 300 refuses about 150 good calls for each slow one that it spares."
-        }
-        _ => return None,
-    })
-}
-
-fn entry(text: &mut String, key: &Key, config: &Config, default: &Config) {
+fn entry(text: &mut String, key: &Key<Config>, config: &Config, default: &Config) {
     comment(text, key.about);
-    let usual = key.field.show(default).unwrap_or_else(|| "not set".into());
-    comment(text, &format!("Default: {usual}. Allowed: {}", key.field));
-    if let Some(why) = why(key.name) {
-        comment(text, why);
+    let default = key.field.show(default).unwrap_or_else(|| "not set".into());
+    comment(text, &format!("Default: {default}. Allowed: {}", key.field));
+    if let Some(Recommended { value, reason }) = &key.recommended {
+        comment(text, &format!("Recommended: {value}. {reason}"));
     }
     match key.field.show(config) {
         Some(value) => line(text, &format!("{} = {value}", key.name)),
@@ -100,4 +81,32 @@ fn comment(text: &mut String, words: &str) {
 fn line(text: &mut String, line: &str) {
     text.push_str(line);
     text.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse;
+
+    #[test]
+    fn each_recommended_value_is_allowed_and_stands_in_the_text() {
+        let (config, warnings) = parse(&recommended(), "recommended").unwrap_or_default();
+        assert_eq!((config, warnings), (recommended_config(), Vec::new()));
+        for entry in entries() {
+            let Some(recommended) = &entry.key.recommended else { continue };
+            let path = entry.path();
+            let shown = entry.key.field.show(&recommended_config());
+            assert_eq!(shown.as_deref(), Some(recommended.value), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_key_without_a_value_reads_as_not_set() {
+        for entry in entries() {
+            let Some(unset) = entry.key.unset else { continue };
+            let mut config = recommended_config();
+            unset(&mut config);
+            assert_eq!(entry.key.field.value(&config), None, "{}", entry.path());
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Texts with a rule, and how a text is written in TOML.
+//! Rules for texts, and how a text is written in TOML.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -25,22 +25,22 @@ pub(crate) enum TextRule {
     Token,
 }
 
-/// Longest path, address or token, in characters.
-const LONGEST: usize = 4_096;
+/// Longest path, address or token, in bytes.
+const MAX_TEXT_BYTES: usize = 4_096;
 
 impl TextRule {
     pub(crate) fn is_secret(self) -> bool {
         matches!(self, Self::SecretUrl | Self::Token)
     }
 
-    /// Whether a refused text must not be shown: it is a secret, or an address that may hold a password (with its `@`
+    /// Whether a rejected text must not be shown: it is a secret, or an address that may hold a password (with its `@`
     /// as it is, or escaped).
     pub(crate) fn hides(self, text: &str) -> bool {
         self.is_secret() || (matches!(self, Self::BaseUrl) && text.contains(['@', '\\']))
     }
 
     pub(crate) fn fits(self, text: &str) -> bool {
-        let short = text.len() <= LONGEST;
+        let short = text.len() <= MAX_TEXT_BYTES;
         match self {
             Self::AtMost(most) => text.chars().count() <= most,
             Self::Name => BreakerName::new(text).is_ok(),
@@ -77,7 +77,7 @@ fn is_base_url(text: &str) -> bool {
     })
 }
 
-/// The address, if it is one that can be posted to. Whatever the parser would quietly drop is refused.
+/// The address, if it is one that can be posted to. A character that the parser would drop is rejected.
 fn web_address(text: &str) -> Option<Url> {
     let clean = !text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\');
     Url::parse(text).ok().filter(|url| clean && matches!(url.scheme(), "http" | "https") && url.has_host())

@@ -1,4 +1,4 @@
-//! The kinds of values that a key can have: what each allows, how it is read from TOML and how it is written.
+//! The types of values that a key can have: what each allows, how it is read from TOML and how it is written.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,9 +8,12 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use tripline_runtime::core::Percentile;
 
-use super::model::Config;
+use super::range::Range;
+use super::setting_value::SettingValue;
 use super::text::{TextRule, quoted};
 
+/// The longest duration that most keys take.
+pub(crate) const DAY_SECONDS: f64 = 86_400.0;
 /// A list or map longer than this is not one that a person wrote.
 const MAX_ENTRIES: usize = 100;
 /// Longest text in a list or map, in characters.
@@ -24,88 +27,131 @@ pub fn percentile(x: f64) -> Option<Percentile> {
     Percentile::new(ratio).ok()
 }
 
-/// How a key reads and writes its place in a [`Config`]. `put` gives `None` where the value has no such type; `get`
-/// gives `None` for what is not set.
-pub(crate) struct Access<Put, Get> {
-    pub(crate) put: fn(&mut Config, Put) -> Option<()>,
-    pub(crate) get: fn(&Config) -> Option<Get>,
+/// How a key reads and writes its field in a target `T`. `put` gives `None` where the value does not fit the field's type;
+/// `get` gives `None` where the field is not set.
+pub(crate) struct Access<T, Put, Get> {
+    pub(crate) put: fn(&mut T, Put) -> Option<()>,
+    pub(crate) get: fn(&T) -> Option<Get>,
 }
 
-/// The kind of a key's value, with the place it goes to.
-pub(crate) enum Field {
-    Flag(Access<bool, bool>),
-    Number(Range, Access<f64, f64>),
+/// The type of a key's value, with its accessors.
+pub(crate) enum Field<T> {
+    Flag(Access<T, bool, bool>),
+    Number(Range, Access<T, f64, f64>),
     /// A ratio or percent; it is always written as a ratio.
-    Percentile(Access<f64, f64>),
-    Word(&'static [&'static str], Access<&'static str, &'static str>),
-    Text(TextRule, Access<String, String>),
-    Texts(Access<Vec<String>, Vec<String>>),
-    TextMap(Access<BTreeMap<String, String>, BTreeMap<String, String>>),
+    Percentile(Access<T, f64, f64>),
+    Word(&'static [&'static str], Access<T, &'static str, &'static str>),
+    Text(TextRule, Access<T, String, String>),
+    Texts(Access<T, Vec<String>, Vec<String>>),
+    TextMap(Access<T, BTreeMap<String, String>, BTreeMap<String, String>>),
 }
 
-/// The part of a value that was refused: its place, and what follows the key's name to get there.
-pub(crate) struct Refused {
+/// The type of a key's value, without the accessors.
+#[derive(Clone, Copy)]
+pub(crate) enum Shape {
+    Flag,
+    Number(#[cfg_attr(not(feature = "api"), expect(dead_code, reason = "only the API describes ranges"))] Range),
+    Percentile,
+    Word(&'static [&'static str]),
+    Text,
+    Texts,
+    TextMap,
+}
+
+/// A part of a value that is not allowed: its place, and what follows the key's name to get there.
+pub(crate) struct RejectedPart {
     pub(crate) span: Span<usize>,
     pub(crate) suffix: String,
 }
 
-impl Field {
+impl<T> Field<T> {
     /// Whether a value of this key, as it was written, must not be shown.
     pub(crate) fn hides(&self, written: &str) -> bool {
         matches!(self, Self::Text(rule, _) if rule.hides(written))
     }
 
-    /// Puts `value` into `config`, or says which parts of it are refused.
-    pub(crate) fn set(&self, config: &mut Config, value: &Spanned<DeValue<'_>>) -> Result<(), Vec<Refused>> {
-        let whole = || vec![Refused { span: value.span(), suffix: String::new() }];
+    /// Puts `value` into `target`.
+    ///
+    /// # Errors
+    /// The parts of the value that are not allowed.
+    pub(crate) fn set(&self, target: &mut T, value: &Spanned<DeValue<'_>>) -> Result<(), Vec<RejectedPart>> {
+        let whole = || vec![RejectedPart { span: value.span(), suffix: String::new() }];
         let done = match (self, value.get_ref()) {
-            (Self::Flag(access), DeValue::Boolean(flag)) => (access.put)(config, *flag),
+            (Self::Flag(access), DeValue::Boolean(flag)) => (access.put)(target, *flag),
             (Self::Number(range, access), value) => {
-                number(value).filter(|x| range.contains(*x)).and_then(|x| (access.put)(config, x))
+                number(value).filter(|x| range.contains(*x)).and_then(|x| (access.put)(target, x))
             }
-            (Self::Percentile(access), value) => number(value).and_then(|x| (access.put)(config, x)),
-            (Self::Word(..) | Self::Text(..), DeValue::String(text)) => self.set_text(config, text),
+            (Self::Percentile(access), value) => number(value).and_then(|x| (access.put)(target, x)),
+            (Self::Word(..) | Self::Text(..), DeValue::String(text)) => self.set_text(target, text),
             (Self::Texts(access), DeValue::Array(items)) if items.len() <= MAX_ENTRIES => {
                 let items = items.iter().enumerate().map(|(i, item)| (format!("[{i}]"), item));
                 let texts = all_texts(items)?.into_iter().map(|(_, text)| text).collect();
-                (access.put)(config, texts)
+                (access.put)(target, texts)
             }
             (Self::TextMap(access), DeValue::Table(table)) if table.len() <= MAX_ENTRIES => {
-                (access.put)(config, all_texts(entries(table))?.into_iter().collect())
+                (access.put)(target, all_texts(entries(table))?.into_iter().collect())
             }
             _ => None,
         };
         done.ok_or_else(whole)
     }
 
-    /// Puts a text into `config`; `None` where it is refused, and for keys that are no text.
-    pub(crate) fn set_text(&self, config: &mut Config, text: &str) -> Option<()> {
+    /// Puts a text into `target`; `None` where it is not allowed, and for keys that are no text.
+    pub(crate) fn set_text(&self, target: &mut T, text: &str) -> Option<()> {
         match self {
             Self::Word(words, access) => {
-                words.iter().find(|word| **word == text).and_then(|word| (access.put)(config, word))
+                words.iter().find(|word| **word == text).and_then(|word| (access.put)(target, word))
             }
-            Self::Text(rule, access) if rule.fits(text) => (access.put)(config, text.to_owned()),
+            Self::Text(rule, access) if rule.fits(text) => (access.put)(target, text.to_owned()),
             _ => None,
         }
     }
 
-    /// The value in `config` as TOML; `None` where it is not set or a secret.
-    pub(crate) fn show(&self, config: &Config) -> Option<String> {
+    /// Whether the value must never be shown.
+    pub(crate) fn is_sensitive(&self) -> bool {
+        matches!(self, Self::Text(rule, _) if rule.is_secret())
+    }
+
+    /// The value in `target`, also of a secret; `None` where it is not set.
+    pub(crate) fn value(&self, target: &T) -> Option<SettingValue> {
         match self {
-            Self::Text(rule, _) if rule.is_secret() => None,
-            Self::Flag(access) => (access.get)(config).map(|flag| flag.to_string()),
-            Self::Number(_, access) | Self::Percentile(access) => (access.get)(config).map(|x| tidy(x).to_string()),
-            Self::Word(_, access) => (access.get)(config).map(quoted),
-            Self::Text(_, access) => (access.get)(config).filter(|text| !text.is_empty()).map(|text| quoted(&text)),
-            Self::Texts(access) => (access.get)(config).filter(|texts| !texts.is_empty()).map(|texts| {
-                let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
-                format!("[{}]", texts.join(", "))
-            }),
-            Self::TextMap(access) => (access.get)(config).filter(|map| !map.is_empty()).map(|map| {
-                let pairs: Vec<String> =
-                    map.iter().map(|(key, text)| format!("{} = {}", quoted(key), quoted(text))).collect();
-                format!("{{ {} }}", pairs.join(", "))
-            }),
+            Self::Flag(access) => (access.get)(target).map(SettingValue::Flag),
+            Self::Number(_, access) | Self::Percentile(access) => {
+                (access.get)(target).map(|x| SettingValue::Number(tidy(x)))
+            }
+            Self::Word(_, access) => (access.get)(target).map(SettingValue::from),
+            Self::Text(_, access) => (access.get)(target).map(SettingValue::Text),
+            Self::Texts(access) => (access.get)(target).map(SettingValue::Texts),
+            Self::TextMap(access) => (access.get)(target).map(SettingValue::TextMap),
+        }
+    }
+
+    /// The value in `target` as TOML; `None` where it is not set, empty, or a secret.
+    pub(crate) fn show(&self, target: &T) -> Option<String> {
+        let value = self.value(target).filter(|value| !self.is_sensitive() && !value.is_empty());
+        value.map(|value| value.toml())
+    }
+
+    /// The type of the values.
+    pub(crate) fn shape(&self) -> Shape {
+        match self {
+            Self::Flag(_) => Shape::Flag,
+            Self::Number(range, _) => Shape::Number(*range),
+            Self::Percentile(_) => Shape::Percentile,
+            Self::Word(words, _) => Shape::Word(words),
+            Self::Text(..) => Shape::Text,
+            Self::Texts(_) => Shape::Texts,
+            Self::TextMap(_) => Shape::TextMap,
+        }
+    }
+
+    /// The unit of a number.
+    #[cfg(feature = "api")]
+    pub(crate) fn unit(&self) -> Option<&'static str> {
+        match self {
+            Self::Number(range, _) => Some(range.unit),
+            Self::Percentile(_) => Some("ratio"),
+            _ => None,
         }
     }
 
@@ -119,8 +165,22 @@ impl Field {
     }
 }
 
+#[cfg(feature = "api")]
+impl Shape {
+    /// The type, as in JSON.
+    pub(crate) fn type_name(self) -> &'static str {
+        match self {
+            Self::Flag => "boolean",
+            Self::Number(_) | Self::Percentile => "number",
+            Self::Word(_) | Self::Text => "string",
+            Self::Texts => "array of strings",
+            Self::TextMap => "object of strings",
+        }
+    }
+}
+
 /// What is allowed, in words.
-impl fmt::Display for Field {
+impl<T> fmt::Display for Field<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(_) => f.write_str("true or false"),
@@ -136,59 +196,6 @@ impl fmt::Display for Field {
                 write!(f, "a table of up to {MAX_ENTRIES} names with texts, each 1 to {MAX_CHARACTERS} characters")
             }
         }
-    }
-}
-
-/// The numbers that a key takes.
-#[derive(Clone, Copy)]
-pub(crate) struct Range {
-    least: f64,
-    most: f64,
-    least_is_in: bool,
-    most_is_in: bool,
-    whole: bool,
-    unit: &'static str,
-}
-
-impl Range {
-    /// `least` to `most`, both allowed, with fractions.
-    pub(crate) const fn new(least: f64, most: f64, unit: &'static str) -> Self {
-        Self { least, most, least_is_in: true, most_is_in: true, whole: false, unit }
-    }
-
-    /// Without the least value itself.
-    pub(crate) const fn without_least(self) -> Self {
-        Self { least_is_in: false, ..self }
-    }
-
-    /// Without the largest value itself.
-    pub(crate) const fn without_most(self) -> Self {
-        Self { most_is_in: false, ..self }
-    }
-
-    /// Without fractions.
-    pub(crate) const fn whole(self) -> Self {
-        Self { whole: true, ..self }
-    }
-
-    /// NaN and infinities are in no range.
-    fn contains(&self, x: f64) -> bool {
-        let above = if self.least_is_in { x >= self.least } else { x > self.least };
-        let below = if self.most_is_in { x <= self.most } else { x < self.most };
-        above && below && (!self.whole || x.fract() == 0.0)
-    }
-}
-
-impl fmt::Display for Range {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { least, most, unit, .. } = self;
-        if self.least_is_in && self.most_is_in {
-            write!(f, "{least} to {most}")?;
-        } else {
-            let sign = |is_in: bool| if is_in { "<=" } else { "<" };
-            write!(f, "{least} {} x {} {most}", sign(self.least_is_in), sign(self.most_is_in))?;
-        }
-        write!(f, " ({unit}{})", if self.whole { ", whole" } else { "" })
     }
 }
 
@@ -212,17 +219,17 @@ fn entries<'t>(table: &'t DeTable<'_>) -> impl Iterator<Item = (String, &'t Span
 /// The texts of a list or map with their names, or every entry that is none.
 fn all_texts<'t>(
     entries: impl Iterator<Item = (String, &'t Spanned<DeValue<'t>>)>,
-) -> Result<Vec<(String, String)>, Vec<Refused>> {
+) -> Result<Vec<(String, String)>, Vec<RejectedPart>> {
     let fits = |text: &str| (1..=MAX_CHARACTERS).contains(&text.chars().count());
-    let (mut texts, mut refused) = (Vec::new(), Vec::new());
+    let (mut texts, mut rejected) = (Vec::new(), Vec::new());
     for (name, value) in entries {
         match value.get_ref() {
             DeValue::String(text) if fits(text) && fits(&name) => texts.push((name, text.to_string())),
             _ => {
                 let suffix = if name.starts_with('[') { name } else { format!(".{name}") };
-                refused.push(Refused { span: value.span(), suffix });
+                rejected.push(RejectedPart { span: value.span(), suffix });
             }
         }
     }
-    if refused.is_empty() { Ok(texts) } else { Err(refused) }
+    if rejected.is_empty() { Ok(texts) } else { Err(rejected) }
 }

@@ -1,4 +1,4 @@
-//! Those who must know when the configuration changes.
+//! The parts of the program that follow a change of the configuration.
 
 use tripline_runtime::Breaker;
 
@@ -7,8 +7,8 @@ use crate::circuit::Circuit;
 use crate::config::Config;
 
 /// Brings a changed configuration into effect. It is called on the thread that owns the configuration, one change after
-/// the other, and a change is answered when all appliers are done: it should be quick. One
-/// that panics is told of in the log, and called again with the next change.
+/// the other, and a change is answered when all appliers are done: it should be quick. A panic is logged, and the applier
+/// is called again with the next change.
 pub trait Applier: Send {
     /// `old` was in force, `new` is from now on. They may be equal in everything that this applier is about.
     fn apply(&mut self, old: &Config, new: &Config);
@@ -35,36 +35,5 @@ impl Applier for Breaker {
 impl Applier for Circuit {
     fn apply(&mut self, old: &Config, new: &Config) {
         Self::apply(self, &old.breaker, &new.breaker);
-    }
-}
-
-/// Keys that are read when the process starts.
-const FIXED: [&str; 9] = [
-    "name",
-    "memory_source",
-    "memory_used",
-    "stall_detection",
-    "state_dir",
-    "http.listen",
-    "http.token_file",
-    "log.level",
-    "log.format",
-];
-
-/// Whether a change of `key` takes effect only after a restart.
-pub(super) fn is_fixed(key: &str) -> bool {
-    FIXED.contains(&key)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::key_names;
-
-    #[test]
-    fn what_is_fixed_are_keys() {
-        for key in FIXED {
-            assert!(key_names().iter().any(|name| name == key), "{key}");
-        }
     }
 }

@@ -1,40 +1,44 @@
-//! The one that reads, changes and applies the configuration, one thing after the other.
+//! The actor that reads, changes and applies the configuration, one change after the other.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::applier::{Applier, is_fixed};
+use super::applier::Applier;
 use super::edit::edit;
 use super::file::{ConfigFile, Unsaved};
-use super::{Applied, ChangeError, Environment, Shared};
-use crate::config::{Change, Config, ConfigErrors, Warning, apply_environment, differences, parse};
+use super::outcome::{Applied, ChangeError};
+use super::shared::Shared;
+use crate::config::{Change, Config, ConfigErrors, EMPTY, Warning, apply_environment, differences, is_blank, parse};
+
+/// Looks up a variable of the environment, as [`process_variable`](crate::config::process_variable) does.
+pub type Environment = Box<dyn Fn(&str) -> Option<String> + Send>;
 
 pub(super) struct ConfigActor {
     pub(super) file: Option<ConfigFile>,
-    /// How problems call the text.
+    /// What problems call the text.
     pub(super) name: String,
     /// The last good text of the file, or the one that stands in for a file.
     pub(super) text: String,
-    /// What was changed and does not stand in the file.
+    /// The change that is in force and not in the file.
     pub(super) unsaved: Change,
-    /// What the process started with.
+    /// The configuration at the start of the process.
     pub(super) started: Arc<Config>,
     pub(super) environment: Environment,
     pub(super) appliers: Vec<Box<dyn Applier>>,
-    /// The problem with the file that was told last.
-    pub(super) told: Option<String>,
+    /// The problem with the file that was reported last.
+    pub(super) reported: Option<String>,
     pub(super) shared: Arc<Shared>,
 }
 
-/// Who reloading is said to be by.
+/// The author of a reload, for the log.
 const THE_FILE: &str = "the file";
 
 impl ConfigActor {
-    /// Changes some keys: in the file, if that can be, and in what is running.
+    /// Changes some keys: in the file, where possible, and in what is running.
     pub(super) fn change(&mut self, change: Change, who: &str) -> Result<Applied, ChangeError> {
         let keys = change.keys();
-        // What could not be saved before may be saved now.
+        // A change that could not be saved before may be saved now.
         let wanted = self.unsaved.clone().and(change);
         let saved = match &self.file {
             None => Err(Unsaved::NotWritable("there is no configuration file".into())),
@@ -63,13 +67,13 @@ impl ConfigActor {
         }
     }
 
-    /// Looks whether the file has another text, and applies that.
+    /// Reads the file, and applies its text where that is another one.
     pub(super) fn check(&mut self) {
         let Some(file) = &self.file else { return };
         let text = match file.read() {
             Ok(text) if text == self.text => return self.clear_error(),
-            // The first step of writing a file in place; hardly ever what somebody wants.
-            Ok(text) if text.trim().is_empty() => return self.report_invalid(&file.problem("is empty")),
+            // The first step of writing a file in place, and hardly ever intended.
+            Ok(text) if is_blank(&text) => return self.report_invalid(&file.problem(EMPTY)),
             Ok(text) => text,
             Err(unread) => return self.report_invalid(&file.problem(&unread.words)),
         };
@@ -80,14 +84,14 @@ impl ConfigActor {
 
     fn reload(&mut self, text: String) -> Result<(), ConfigErrors> {
         let (new, warnings) = parse(&text, &self.name)?;
-        // What was changed over the API and is not in the file stays, but for the keys that the file now sets anew.
+        // A change that is not in the file stays, except for the keys that the file now sets anew.
         let mut unsaved = self.unsaved.clone();
         if let Ok((old, _)) = parse(&self.text, &self.name) {
             let changed = differences(&old, &new);
             unsaved.retain(|key| changed.iter().all(|difference| difference.key != key));
         }
         let effective = self.edited(&text, &unsaved).unwrap_or_else(|_| {
-            // They no longer fit together: the file is the later.
+            // They no longer fit together: the file is the later of the two.
             unsaved = Change::none();
             text.clone()
         });
@@ -117,7 +121,7 @@ impl ConfigActor {
         Ok(text)
     }
 
-    /// What `text` means here.
+    /// The configuration of `text`, with the environment laid over it.
     fn read(&self, text: &str) -> Result<(Config, Vec<Warning>), ConfigErrors> {
         let (mut config, mut warnings) = parse(text, &self.name)?;
         warnings.extend(apply_environment(&mut config, &self.environment)?);
@@ -133,12 +137,12 @@ impl ConfigActor {
         for difference in differences(&self.started, &config) {
             let key = difference.key.as_str();
             let is_new = differences(&old, &config).iter().any(|now| now.key == key);
-            if is_fixed(key) && is_new {
+            if difference.restart_required && is_new {
                 tracing::warn!(key, old = %difference.old, new = %difference.new, "takes effect after a restart");
             }
         }
         for applier in &mut self.appliers {
-            // One that panics must not take the others and the thread with it.
+            // A panic must not end the other appliers and the thread.
             if catch_unwind(AssertUnwindSafe(|| applier.apply(&old, &config))).is_err() {
                 tracing::error!("a part of the program could not apply the changed configuration: it panicked");
             }
@@ -146,10 +150,10 @@ impl ConfigActor {
         self.shared.set_config(config);
     }
 
-    /// The file has problems: told once in the log, and in the status until it is well.
+    /// Reports the problems of the file: once in the log, and in the status until the file is valid.
     fn report_invalid(&mut self, errors: &ConfigErrors) {
         let words = errors.to_string();
-        if self.told.as_ref() != Some(&words) {
+        if self.reported.as_ref() != Some(&words) {
             // Relaxed: a statistic.
             self.shared.reload_errors.fetch_add(1, Ordering::Relaxed);
             for problem in errors.problems() {
@@ -159,13 +163,13 @@ impl ConfigActor {
                 tracing::warn!("{warning}");
             }
             tracing::error!(file = %self.name, "the changed configuration file is not used; the running configuration stays");
-            self.told = Some(words.clone());
+            self.reported = Some(words.clone());
         }
         self.shared.note(|notes| notes.file = Some(words));
     }
 
     fn clear_error(&mut self) {
-        if self.told.take().is_some() {
+        if self.reported.take().is_some() {
             tracing::info!(file = %self.name, "the configuration file is valid again");
         }
         self.shared.note(|notes| notes.file = None);

@@ -1,6 +1,6 @@
-//! New values in a text that somebody wrote: comments, order and everything else stay as they are.
+//! New values in a configuration text; comments, order and everything else stay as they are.
 
-use toml_edit::{DocumentMut, Item, RawString, Table, TableLike, TomlError, Value};
+use toml_edit::{Document, DocumentMut, Item, RawString, Table, TableLike, TomlError, Value};
 
 use crate::config::{Change, Setting, TOP_ALIAS};
 
@@ -9,6 +9,7 @@ use crate::config::{Change, Setting, TOP_ALIAS};
 /// # Errors
 /// Where `text` is no TOML.
 pub(super) fn edit(text: &str, change: &Change) -> Result<String, TomlError> {
+    let text = &without_unset(text, change)?;
     let mut document: DocumentMut = text.parse()?;
     if document.is_empty() && !text.is_empty() {
         // Comments only: they are the head of the file, not its end.
@@ -16,19 +17,71 @@ pub(super) fn edit(text: &str, change: &Change) -> Result<String, TomlError> {
         return Ok(format!("{text}{end}{}", edit("", change)?));
     }
     for setting in change.settings() {
-        let value: Value = setting.toml.parse()?;
-        put(document.as_table_mut(), setting, value);
+        if let Some(toml) = &setting.toml {
+            put(document.as_table_mut(), setting, toml.parse()?);
+        }
     }
     let edited = document.to_string();
     // The editor writes line feeds only.
     if text.contains("\r\n") { Ok(edited.replace("\r\n", "\n").replace('\n', "\r\n")) } else { Ok(edited) }
 }
 
+/// `text` where each key that the change unsets is a comment: its value and what is written beside it are kept for the
+/// reader. In an inline table, which holds no comments, the key is removed.
+fn without_unset(text: &str, change: &Change) -> Result<String, TomlError> {
+    let mut text = text.to_owned();
+    for setting in change.settings().iter().filter(|setting| setting.toml.is_none()) {
+        let path = setting.entry.path();
+        let steps: Vec<&str> = path.split('.').collect();
+        let under_alias: Vec<&str> = std::iter::once(TOP_ALIAS).chain(steps.iter().copied()).collect();
+        for steps in [&steps, &under_alias] {
+            match place(&text, steps)? {
+                Some(Place::Line(start)) => text.insert_str(start, "# "),
+                Some(Place::Inline) => {
+                    let mut document: DocumentMut = text.parse()?;
+                    if let Some((name, table)) = steps.split_last().and_then(|(name, parents)| {
+                        let top: &mut dyn TableLike = document.as_table_mut();
+                        let table =
+                            parents.iter().try_fold(top, |table, step| table.get_mut(step)?.as_table_like_mut());
+                        Some((name, table?))
+                    }) {
+                        table.remove(name);
+                    }
+                    text = document.to_string();
+                }
+                None => {}
+            }
+        }
+    }
+    Ok(text)
+}
+
+/// Where a key with its value stands in a text.
+enum Place {
+    /// Alone on a line that begins here.
+    Line(usize),
+    /// Among others, or on several lines.
+    Inline,
+}
+
+fn place(text: &str, steps: &[&str]) -> Result<Option<Place>, TomlError> {
+    let document = Document::parse(text)?;
+    let Some((name, parents)) = steps.split_last() else { return Ok(None) };
+    let top: &dyn TableLike = document.as_table();
+    let table = parents.iter().try_fold(top, |table, step| table.get(step)?.as_table_like());
+    let Some((key, value)) = table.and_then(|table| table.get_key_value(name)) else { return Ok(None) };
+    let (Some(key), Some(value)) = (key.span(), value.span()) else { return Ok(Some(Place::Inline)) };
+    let start = text.get(..key.start).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
+    let before = text.get(start..key.start).unwrap_or_default();
+    let is_alone = !before.contains(['{', ',']) && !text.get(key.start..value.end).unwrap_or_default().contains('\n');
+    Ok(Some(if is_alone { Place::Line(start) } else { Place::Inline }))
+}
+
 fn put(top: &mut Table, setting: &Setting, value: Value) {
-    let name = setting.key.name;
-    if setting.section.path.is_empty() {
+    let name = setting.entry.key.name;
+    if setting.entry.section.path.is_empty() {
         let in_alias = top.get(TOP_ALIAS).is_some_and(Item::is_table_like);
-        // Where the key stands today; a new one beside the others.
+        // Where the key is today; a new one beside the others.
         let table = if in_alias && !top.contains_key(name) { child(top, TOP_ALIAS) } else { Some(top as _) };
         if let Some(table) = table {
             replace(table, name, value);
@@ -36,10 +89,10 @@ fn put(top: &mut Table, setting: &Setting, value: Value) {
         return;
     }
     let mut table: &mut dyn TableLike = top;
-    for step in setting.section.path.split('.') {
+    for step in setting.entry.section.path.split('.') {
         match child(table, step) {
             Some(next) => table = next,
-            // It is no table; whoever checks the text says so.
+            // It is no table, which parsing the text reports.
             None => return,
         }
     }
@@ -150,5 +203,33 @@ mod tests {
         let (before, mut after): (Vec<String>, Vec<String>) = (comments(&recommended()), comments(&text));
         after.retain(|line| before.contains(line));
         assert_eq!(after, before, "comments and their order");
+    }
+
+    #[test]
+    fn a_key_that_is_unset_stays_as_a_comment() {
+        let unset = || Change::unset("minimum_samples").unwrap();
+        for (text, expected) in [
+            (
+                "# why\nminimum_samples = 5 # as agreed\nwait_time = 3\n",
+                "# why\n# minimum_samples = 5 # as agreed\nwait_time = 3\n",
+            ),
+            ("[circuit_breaker]\n  minimum_samples=5", "[circuit_breaker]\n#   minimum_samples=5"),
+            ("circuit_breaker.minimum_samples = 5\n", "# circuit_breaker.minimum_samples = 5\n"),
+            ("circuit_breaker = { minimum_samples = 5, wait_time = 3 }\n", "circuit_breaker = { wait_time = 3 }\n"),
+            ("wait_time = 3\r\n", "wait_time = 3\r\n"),
+            ("", ""),
+        ] {
+            let edited = edit(text, &unset()).unwrap();
+            assert_eq!(edited, expected);
+            assert_eq!(edit(&edited, &unset()).unwrap(), expected, "a second time");
+        }
+        let both = unset().and(change("wait_time", 7.0));
+        assert_eq!(
+            edit("minimum_samples = 5\nwait_time = 3\n", &both).unwrap(),
+            "# minimum_samples = 5\nwait_time = 7\n"
+        );
+        let again = unset().and(change("minimum_samples", 7.0));
+        assert_eq!(edit("minimum_samples = 5\n", &again).unwrap(), "minimum_samples = 7\n");
+        assert!(Change::unset("wait_time").is_err() && Change::unset("nothing").is_err());
     }
 }

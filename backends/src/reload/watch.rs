@@ -1,4 +1,4 @@
-//! Notices that a file may have changed, however its path gets to it.
+//! Reports that a file may have changed, through whichever links its path goes.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsString;
@@ -31,15 +31,17 @@ impl Watch {
             }
         });
         if let Err(error) = &watcher {
-            tracing::warn!(%error, "the configuration file cannot be watched; it is read again and again instead");
+            tracing::warn!(%error, "the configuration file cannot be watched; it is read every second instead");
         }
         Self { path, watcher: watcher.ok(), points }
     }
 
-    /// Watches the way that the path takes now; false where a part of it cannot be watched.
+    /// Watches the links and folders that the path goes through now; false where changes may come without an event: where
+    /// a part cannot be watched, and where a file is mounted alone, whose changes have no event in its folder.
     pub(super) fn follow(&mut self) -> bool {
         let Some(watcher) = &mut self.watcher else { return false };
         let new = points(&self.path);
+        let is_mounted = new.iter().any(|point| is_mount_point(point));
         let folders: BTreeSet<&Path> = new.iter().filter_map(|point| point.parent()).collect();
         let mut all = !folders.is_empty();
         // The watcher is never called with the lock held: it waits for the thread that asks for the lock.
@@ -53,7 +55,7 @@ impl Watch {
             all &= watcher.watch(folder, RecursiveMode::NonRecursive).is_ok();
         }
         *self.points.lock().unwrap_or_else(PoisonError::into_inner) = new;
-        all
+        all && !is_mounted
     }
 }
 
@@ -100,6 +102,19 @@ fn points(path: &Path) -> BTreeSet<PathBuf> {
         }
     }
     found
+}
+
+/// Whether something is mounted on `path` itself; false where the system does not say.
+fn is_mount_point(path: &Path) -> bool {
+    std::fs::read_to_string("/proc/self/mountinfo").is_ok_and(|mounts| mounts_name(&mounts, path))
+}
+
+/// Whether a line of `mounts`, in the format of `/proc/self/mountinfo`, names `path` as its mount point.
+fn mounts_name(mounts: &str, path: &Path) -> bool {
+    let Some(path) = path.to_str() else { return false };
+    // The kernel escapes what would break a line into fields.
+    let escaped = path.replace('\\', "\\134").replace(' ', "\\040").replace('\t', "\\011").replace('\n', "\\012");
+    mounts.lines().any(|line| line.split(' ').nth(4) == Some(escaped.as_str()))
 }
 
 fn names(path: &Path) -> VecDeque<OsString> {
@@ -170,6 +185,16 @@ mod tests {
         let found = points(&top.join("etc/f.toml"));
         let expected = ["etc", "mount/f.toml", "mount/..data", "mount/..1/f.toml"].map(|name| top.join(name));
         assert_eq!(found, BTreeSet::from(expected));
+    }
+
+    #[test]
+    fn a_file_that_is_mounted_alone_is_recognised() {
+        let mounts = "36 35 98:0 / / rw,noatime - ext3 /dev/root rw\n\
+                      37 36 0:5 /f /etc/my\\040app/f.toml rw - ext4 /dev/sda1 rw\n";
+        assert!(mounts_name(mounts, Path::new("/etc/my app/f.toml")));
+        for other in ["/etc/my app", "/etc/my app/f.tom", "/f", "98:0"] {
+            assert!(!mounts_name(mounts, Path::new(other)), "{other}");
+        }
     }
 
     #[test]

@@ -282,7 +282,8 @@ fn a_handler_that_panics_is_answered_and_the_server_goes_on() {
     run(async {
         let circuit = Circuit::new(Breaker::builder(World::new(1).clock()).build().unwrap());
         let state = ApiState::new(circuit, ([127, 0, 0, 1], 0).into());
-        let server = Server::start(router_with(state, Router::new().route("/faulty", post(faulty))).unwrap(), patient());
+        let server =
+            Server::start(router_with(state, Router::new().route("/faulty", post(faulty))).unwrap(), patient());
         let request = "POST /faulty HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         let answer = server.talk(request).await;
         assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");

@@ -8,6 +8,7 @@ mod http_events;
 mod http_openapi;
 mod http_retune;
 mod http_server;
+mod http_settings;
 mod http_status;
 mod http_support;
 mod http_token;

@@ -10,7 +10,7 @@ use axum::body::{Body, to_bytes};
 use futures_lite::future::block_on;
 use tower::ServiceExt as _;
 use tripline_backends::app::{App, AppError, BoxFuture, DurableStore, Platform};
-use tripline_backends::memory::{MemorySourceKind, MockMemory};
+use tripline_backends::memory::{MemorySourceKind, MemoryUsed, MockMemory};
 use tripline_backends::reload::LoadedConfig;
 use tripline_backends::state_dir::StateDirError;
 use tripline_runtime::core::{Outcome, StateKind};

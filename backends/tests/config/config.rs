@@ -219,7 +219,7 @@ fn settings_that_hardly_mean_what_they_say_are_warnings() {
     one("memory_threshold = 8\nmemory_hysteresis = 5", "breakers.toml:2: memory_hysteresis: counts as half");
     one("memory_horizon_trips = true", "breakers.toml:1: memory_horizon_trips: has no effect without memory_horizon");
     one("memory_horizon = 9.9", "breakers.toml:1: memory_horizon: too short to forecast anything");
-    one("memory_horizon = 60", "breakers.toml:1: memory_horizon: nobody will be alerted");
+    one("memory_horizon = 60", "breakers.toml:1: memory_horizon: no alert will be sent");
     one("latency_max_age = 1", "breakers.toml:1: latency_max_age: not longer than latency_threshold");
     one("[opsgenie]\napi_key = \"k\"", "breakers.toml:2: opsgenie.api_key: a secret in a file");
     one("[opsgenie]\nprovider = \"jsm\"\nregion = \"eu\"", "breakers.toml:3: opsgenie.region: has no meaning");

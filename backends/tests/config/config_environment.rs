@@ -64,12 +64,23 @@ fn an_empty_variable_counts_as_not_set() {
         ("OPSGENIE_REGION", ""),
         ("OPSGENIE_API_URL", ""),
         ("Environment", ""),
-        ("TRIPLINE_TOKEN", ""),
         ("HOSTNAME", ""),
         ("HOST", "second"),
     ];
     assert_eq!(apply(FILE, &variables).0, parse(FILE, "f").unwrap().0);
     assert_eq!(apply("", &variables).0.breaker.opsgenie.host(), "second");
+}
+
+#[test]
+fn a_token_that_is_empty_or_not_utf_8_is_an_error_that_does_not_show_it() {
+    for (value, shown) in [("", "\"\""), ("hush-hush-hush-hush-\u{fffd}", "***")] {
+        let mut config = parse("", "f").unwrap().0;
+        let errors = apply_environment(&mut config, &|name| (name == "TRIPLINE_TOKEN").then(|| value.to_owned()));
+        let text = errors.unwrap_err().to_string();
+        assert!(text.starts_with(&format!("environment: TRIPLINE_TOKEN = {shown}: allowed: ")), "{text}");
+        assert!(!text.contains("hush"), "{text}");
+        assert_eq!(config.http.token, None);
+    }
 }
 
 #[test]

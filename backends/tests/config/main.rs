@@ -5,3 +5,5 @@ mod config;
 mod config_environment;
 mod config_files;
 mod config_keys;
+mod config_reference;
+mod config_units;

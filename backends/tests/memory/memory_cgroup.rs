@@ -2,11 +2,9 @@
 #![cfg(feature = "cgroup")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod memory_tree;
-
 use std::fs;
 
-use memory_tree::{MIB, Tree, V1_MOUNT, V1_NONE, V2_MOUNT, mib};
+use crate::memory_tree::{MIB, Tree, V1_MOUNT, V1_NONE, V2_MOUNT, mib};
 use tripline_runtime::{MemoryError, MemorySource};
 
 #[test]

@@ -220,13 +220,13 @@ fn an_editor_that_replaces_the_file_meanwhile_loses_nothing() {
 }
 
 #[test]
-fn a_change_that_nobody_waits_for_is_made_all_the_same() {
-    let subject = Subject::new("");
+fn a_change_whose_caller_is_gone_is_made_all_the_same() {
+    let subject = Subject::new("# the defaults\n");
     let change = Change::set("latency_threshold", 9.0).unwrap();
     let mut future = Box::pin(subject.live.change(change, "a client that hangs up"));
     assert!(block_on(futures_lite::future::poll_once(&mut future)).is_none_or(|applied| applied.is_ok()));
     drop(future);
-    eventually("it is saved", || subject.text() == "latency_threshold = 9\n");
+    eventually("it is saved", || subject.text() == "# the defaults\nlatency_threshold = 9\n");
     eventually("it is in force", || subject.threshold() == 9);
 }
 

@@ -1,3 +1,5 @@
 //! Hot reload of the configuration file.
 
 mod live;
+#[cfg(target_os = "linux")]
+mod reload_mount;

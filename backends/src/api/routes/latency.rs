@@ -31,7 +31,7 @@ struct Latencies {
 /// What can be asked for.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "the query is read by hand, so that a bad value is reported like any other")]
+#[expect(dead_code, reason = "the query is read by hand, so that a bad value is answered like any other")]
 struct Above {
     /// In whole milliseconds; the configured threshold where it is left out.
     #[param(minimum = 0, maximum = 4_294_967, required = false)]

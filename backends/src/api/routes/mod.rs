@@ -8,6 +8,7 @@ mod operate;
 mod opsgenie;
 mod opsgenie_status;
 mod settings;
+mod single_settings;
 mod watch;
 
 use axum::response::{IntoResponse, Response};
@@ -25,6 +26,7 @@ pub(super) fn all() -> OpenApiRouter<ApiState> {
         .merge(watch::routes())
         .merge(operate::routes())
         .merge(settings::routes())
+        .merge(single_settings::routes())
         .merge(memory::routes())
         .merge(latency::routes())
         .merge(alerts::routes())

@@ -1,7 +1,7 @@
 //! Alerts to `OpsGenie` or its successor.
 
 use serde::Serialize;
-use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::{AllOfBuilder, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -17,8 +17,9 @@ use crate::api::json::ApiJson;
 use crate::api::openapi::{PostErrors, ReadErrors};
 use crate::api::payload::Payload;
 use crate::api::scope::CircuitScope;
+use crate::api::setting_body::body;
 use crate::api::state::ApiState;
-use crate::config::{Change, OpsGenie, Priority, RefusedValue};
+use crate::config::{Change, OpsGenie};
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -34,11 +35,10 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 async fn change<T>(
     scope: &CircuitScope,
     who: &Actor,
-    field: &'static str,
-    change: Result<Change, RefusedValue>,
+    change: Change,
     read: impl Fn(&OpsGenie) -> T,
 ) -> Answer<Changed<T>> {
-    let applied = scope.change(change.map_err(refused(field))?, who).await?;
+    let applied = scope.change(change, who).await?;
     Ok(ApiJson(Changed::new(read(&scope.config().opsgenie), applied)))
 }
 
@@ -56,52 +56,37 @@ struct Toggle {
     enabled: bool,
 }
 
-impl FromPayload for Toggle {
-    fn read(payload: &Payload) -> Result<Self, ApiError> {
-        Ok(Self { enabled: payload.needed_flag("enabled")? })
-    }
-}
+body!(NewToggle, "opsgenie.enabled", ["enabled"]);
 
 /// Switches sending alerts on or off.
-#[utoipa::path(post, path = "/breaker/opsgenie/toggle", tag = "alerts", request_body = Toggle,
+#[utoipa::path(post, path = "/breaker/opsgenie/toggle", tag = "alerts", request_body = NewToggle,
     responses((status = 200, description = "It is in force.", body = Changed<Toggle>), PostErrors))]
-async fn toggle(scope: CircuitScope, who: Actor, ValidJson(new): ValidJson<Toggle>) -> Answer<Changed<Toggle>> {
-    let set = Change::set("opsgenie.enabled", new.enabled);
-    change(&scope, &who, "enabled", set, |opsgenie| Toggle { enabled: opsgenie.enabled }).await
+async fn toggle(
+    scope: CircuitScope,
+    who: Actor,
+    ValidJson(NewToggle(set)): ValidJson<NewToggle>,
+) -> Answer<Changed<Toggle>> {
+    change(&scope, &who, set, |opsgenie| Toggle { enabled: opsgenie.enabled }).await
 }
 
 /// The priority of alerts that are not staged.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct AlertPriority {
     priority: String,
 }
 
-impl FromPayload for AlertPriority {
-    fn read(payload: &Payload) -> Result<Self, ApiError> {
-        Ok(Self { priority: payload.text("priority", &Priority::WORDS.join(", "))?.to_owned() })
-    }
-}
-
-impl ToSchema for AlertPriority {}
-
-impl PartialSchema for AlertPriority {
-    fn schema() -> RefOr<Schema> {
-        let words = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Priority::WORDS.iter().copied()));
-        ObjectBuilder::new().property("priority", words).required("priority").into()
-    }
-}
+body!(NewPriority, "opsgenie.priority", ["priority"]);
 
 /// Sets the priority of alerts that are not staged.
-#[utoipa::path(post, path = "/breaker/opsgenie/priority", tag = "alerts", request_body = AlertPriority,
+#[utoipa::path(post, path = "/breaker/opsgenie/priority", tag = "alerts", request_body = NewPriority,
     responses((status = 200, description = "It is in force.", body = Changed<AlertPriority>), PostErrors))]
 async fn priority(
     scope: CircuitScope,
     who: Actor,
-    ValidJson(new): ValidJson<AlertPriority>,
+    ValidJson(NewPriority(set)): ValidJson<NewPriority>,
 ) -> Answer<Changed<AlertPriority>> {
-    let set = Change::set("opsgenie.priority", new.priority.as_str());
     let read = |opsgenie: &OpsGenie| AlertPriority { priority: opsgenie.priority.to_string() };
-    change(&scope, &who, "priority", set, read).await
+    change(&scope, &who, set, read).await
 }
 
 /// What alerts are sent for.
@@ -170,60 +155,45 @@ async fn triggers(
     who: Actor,
     ValidJson(SomeTriggers(given)): ValidJson<SomeTriggers>,
 ) -> Answer<Changed<Triggers>> {
-    let all = given.into_iter().map(|(key, on)| Change::set(&format!("opsgenie.{key}"), on));
-    let set = all.reduce(|all, next| Ok(all?.and(next?))).unwrap_or_else(|| Ok(Change::none()));
-    change(&scope, &who, "trigger_on_breaker_open", set, Triggers::of).await
+    let mut set = Change::none();
+    for (field, on) in given {
+        set = set.and(Change::set(&format!("opsgenie.{field}"), on).map_err(refused(field))?);
+    }
+    change(&scope, &who, set, Triggers::of).await
 }
 
 /// Tags of every alert.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Tags {
     tags: Vec<String>,
 }
 
-impl FromPayload for Tags {
-    fn read(payload: &Payload) -> Result<Self, ApiError> {
-        Ok(Self { tags: payload.texts("tags", "up to 100 texts, each 1 to 1000 characters")? })
-    }
-}
-
-impl ToSchema for Tags {}
-
-impl PartialSchema for Tags {
-    fn schema() -> RefOr<Schema> {
-        let tag = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(1_000));
-        let tags = ArrayBuilder::new().items(tag).max_items(Some(100));
-        ObjectBuilder::new().property("tags", tags).required("tags").into()
-    }
-}
+body!(NewTags, "opsgenie.tags", ["tags"]);
 
 /// Replaces the tags of every alert.
-#[utoipa::path(post, path = "/breaker/opsgenie/tags", tag = "alerts", request_body = Tags,
+#[utoipa::path(post, path = "/breaker/opsgenie/tags", tag = "alerts", request_body = NewTags,
     responses((status = 200, description = "It is in force.", body = Changed<Tags>), PostErrors))]
-async fn tags(scope: CircuitScope, who: Actor, ValidJson(new): ValidJson<Tags>) -> Answer<Changed<Tags>> {
-    let set = Change::set("opsgenie.tags", new.tags);
-    change(&scope, &who, "tags", set, |opsgenie| Tags { tags: opsgenie.tags.clone() }).await
+async fn tags(scope: CircuitScope, who: Actor, ValidJson(NewTags(set)): ValidJson<NewTags>) -> Answer<Changed<Tags>> {
+    change(&scope, &who, set, |opsgenie| Tags { tags: opsgenie.tags.clone() }).await
 }
 
 /// So long after an incident a new one of the same kind waits for its first alert.
 #[derive(Serialize, ToSchema)]
 struct Cooldown {
     /// In seconds; 0 = it does not wait.
-    #[schema(minimum = 0, maximum = 604_800)]
     cooldown_seconds: u32,
 }
 
-impl FromPayload for Cooldown {
-    fn read(payload: &Payload) -> Result<Self, ApiError> {
-        Ok(Self { cooldown_seconds: payload.whole("cooldown_seconds", 0, 604_800, "seconds")? })
-    }
-}
+body!(NewCooldown, "opsgenie.alert_cooldown_seconds", ["cooldown_seconds"]);
 
 /// Sets by how much the next incident's first alert is delayed.
-#[utoipa::path(post, path = "/breaker/opsgenie/cooldown", tag = "alerts", request_body = Cooldown,
+#[utoipa::path(post, path = "/breaker/opsgenie/cooldown", tag = "alerts", request_body = NewCooldown,
     responses((status = 200, description = "It is in force.", body = Changed<Cooldown>), PostErrors))]
-async fn cooldown(scope: CircuitScope, who: Actor, ValidJson(new): ValidJson<Cooldown>) -> Answer<Changed<Cooldown>> {
-    let set = Change::set("opsgenie.alert_cooldown_seconds", new.cooldown_seconds);
+async fn cooldown(
+    scope: CircuitScope,
+    who: Actor,
+    ValidJson(NewCooldown(set)): ValidJson<NewCooldown>,
+) -> Answer<Changed<Cooldown>> {
     let read = |opsgenie: &OpsGenie| Cooldown { cooldown_seconds: opsgenie.alert_cooldown_seconds };
-    change(&scope, &who, "cooldown_seconds", set, read).await
+    change(&scope, &who, set, read).await
 }

@@ -8,13 +8,13 @@ use ::http_client::http_types::{Method, Url, mime};
 use ::http_client::{HttpClient as _, Request};
 use serde_json::Value;
 
-use super::super::CliError;
 use super::command::CtlArgs;
 use super::show::plain;
+use crate::cli::output::CliError;
 use crate::config::Secret;
 use crate::http_client::{ClientLimits, HyperClient, TransportError};
 
-/// The longest body of an answer; metrics of many breakers are the longest.
+/// Longest body of an answer; metrics of many breakers are the longest.
 const MAX_ANSWER_BYTES: usize = 4 * 1_024 * 1_024;
 /// How much is shown of an answer that is not one of ours.
 const SHOWN_CHARACTERS: usize = 200;
@@ -29,7 +29,7 @@ pub(super) struct Client {
     http: HyperClient,
 }
 
-/// What came back, with a status of 200 to 299.
+/// An answer with a status of 200 to 299.
 #[derive(Debug)]
 pub(super) struct Answer {
     /// As it came.
@@ -38,7 +38,7 @@ pub(super) struct Answer {
     pub(super) body: Value,
 }
 
-/// There is no such answer.
+/// Why there is no usable answer.
 #[derive(Debug)]
 pub(super) enum CtlError {
     /// Nothing came back.
@@ -48,8 +48,8 @@ pub(super) enum CtlError {
         /// In words.
         why: String,
     },
-    /// The server refuses.
-    Refused {
+    /// The server rejects the request.
+    Rejected {
         /// Of HTTP.
         status: u16,
         /// In words: what is wrong, where, and what is allowed.
@@ -57,8 +57,8 @@ pub(super) enum CtlError {
         /// The body of the answer.
         body: Value,
     },
-    /// What came back is nothing that this API says.
-    Strange {
+    /// The answer is none of this API.
+    Unexpected {
         /// Where.
         path: String,
     },
@@ -70,8 +70,8 @@ impl fmt::Display for CtlError {
             Self::NoAnswer { url, why } => {
                 write!(f, "{url}: {why} (is `tripline serve` running there? --url gives another address)")
             }
-            Self::Refused { status, why, .. } => write!(f, "{why} ({status})"),
-            Self::Strange { path } => write!(f, "{path}: the answer is none of Tripline's API; is --url right?"),
+            Self::Rejected { status, why, .. } => write!(f, "{why} ({status})"),
+            Self::Unexpected { path } => write!(f, "{path}: the answer is none of Tripline's API; is --url right?"),
         }
     }
 }
@@ -144,20 +144,20 @@ impl Client {
             let body = serde_json::from_str(&text).unwrap_or_default();
             return Ok(Answer { text, body });
         }
-        Err(self.refused(status, &path, &text))
+        Err(self.rejection(status, &path, &text))
     }
 
     pub(super) fn no_answer(&self, why: impl fmt::Display) -> CtlError {
         CtlError::NoAnswer { url: self.server(), why: why.to_string() }
     }
 
-    /// What an answer that is no success says.
-    pub(super) fn refused(&self, status: u16, path: &str, text: &str) -> CtlError {
+    /// The error in an answer that is no success.
+    pub(super) fn rejection(&self, status: u16, path: &str, text: &str) -> CtlError {
         let body: Value = serde_json::from_str(text).unwrap_or_default();
         let said = |field: &str| body.get(field).and_then(Value::as_str).map(plain);
         let mut why = said("error").unwrap_or_else(|| {
             let start: String = text.trim().chars().take(SHOWN_CHARACTERS).collect();
-            format!("{path}: {}", if start.is_empty() { "refused without a reason".to_owned() } else { plain(&start) })
+            format!("{path}: {}", if start.is_empty() { "rejected without a reason".to_owned() } else { plain(&start) })
         });
         match said("field") {
             Some(field) if !why.contains(&field) => why = format!("{field}: {why}"),
@@ -172,7 +172,7 @@ impl Client {
             (401, Some(_)) => why.push_str(", and the one that was given is another one"),
             _ => {}
         }
-        CtlError::Refused { status, why, body }
+        CtlError::Rejected { status, why, body }
     }
 }
 
@@ -197,7 +197,7 @@ fn token(args: &CtlArgs) -> Result<Option<Secret>, CliError> {
             (place, text)
         }
         None => match std::env::var_os("TRIPLINE_TOKEN") {
-            // What is no text is refused below.
+            // What is not UTF-8 is rejected below.
             Some(text) => ("environment: TRIPLINE_TOKEN".to_owned(), text.to_string_lossy().into_owned()),
             None => return Ok(None),
         },

@@ -1,11 +1,11 @@
-//! What can be said to `tripline ctl`.
+//! The arguments of `tripline ctl`.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use super::setting::Setting;
+use super::parameter::{Parameter, help, parser};
 
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]
@@ -25,7 +25,8 @@ pub(in crate::cli) struct CtlArgs {
 
 const HELP: &str = "\
 Exit codes: 0 the breaker is closed or disabled (status, watch, request), or the command is done; 2 it is open, half-open or \
-forced open (status, watch, request); 1 an error, whose text says what is wrong and what is allowed.
+forced open (status, watch, request); 3 a changed setting is in force and is not saved in a configuration file (set, enable, \
+disable, opsgenie); 1 an error, whose text says what is wrong and what is allowed.
 
 The token is sent in the header Authorization and nowhere else; redirects are not followed. NO_COLOR is respected.";
 
@@ -38,17 +39,19 @@ pub(super) enum CtlCommand {
     /// What matters for a line: state, reason, breach, trend, memory, whether calls hang, the settings and the
     /// configuration's problems. Figures that only move make no line.
     Watch,
-    /// Print one parameter, or all of them.
+    /// Print one parameter or configuration key, or all of them.
     Get {
-        /// Which one; all if left out.
-        name: Option<Setting>,
+        /// A parameter, as in `latency`, or a configuration key, as in `trip_confidence`; all if left out.
+        #[arg(value_parser = parser(), hide_possible_values = true)]
+        name: Option<Parameter>,
     },
-    /// Change one parameter in the running breaker and, where that can be done, in its configuration file.
-    #[command(after_long_help = SET_HELP)]
+    /// Change one parameter or configuration key in the running breaker and, where possible, in its configuration file.
+    #[command(after_long_help = help())]
     Set {
-        /// Which one.
-        name: Setting,
-        /// To what; of tags and triggers there may be many.
+        /// A parameter, as in `latency`, or a configuration key, as in `trip_confidence`.
+        #[arg(value_parser = parser(), hide_possible_values = true)]
+        name: Parameter,
+        /// The new value; several for lists.
         #[arg(required = true, allow_negative_numbers = true)]
         value: Vec<String>,
     },
@@ -77,7 +80,7 @@ pub(super) enum CtlCommand {
     },
     /// Undo what trigger simulates; the breaker then recovers by itself.
     Restore,
-    /// Refuse every call until reset.
+    /// Reject every call until reset.
     ForceOpen,
     /// Show the alerts whose next stage is still to come.
     StagedAlerts,
@@ -88,7 +91,7 @@ pub(super) enum CtlCommand {
     },
     /// Print the server's events as they come, until Ctrl-C.
     Events,
-    /// Make one request to the protected demo endpoint; exit code 2 if the breaker refuses it.
+    /// Make one request to the protected demo endpoint; exit code 2 if the breaker rejects it.
     Request,
     /// Set how long the demo endpoint takes.
     Delay {
@@ -146,18 +149,3 @@ pub(super) enum OpsgenieCommand {
         value: Option<String>,
     },
 }
-
-const SET_HELP: &str = "\
-Values:
-  enabled              on or off
-  memory               percent of the limit, as in 80 or 80%
-  latency              milliseconds, as in 500 or 500ms
-  latency-window-size  calls
-  percentile           a ratio, as in 0.95, or percent, as in 95%
-  wait                 seconds, as in 10 or 10s
-  trend-analysis       on or off
-  opsgenie-toggle      on or off
-  opsgenie-priority    P1 to P5
-  opsgenie-triggers    open=on reset=off memory=on latency=on, or some of them
-  opsgenie-tags        one or more; one empty text for none
-  opsgenie-cooldown    seconds, 0 for no delay";

@@ -1,4 +1,4 @@
-//! What happens at the server, by its events or by asking.
+//! Follows a server by its events, or by polling it where it has none.
 
 use std::time::{Duration, Instant};
 
@@ -10,24 +10,24 @@ use super::client::{Client, CtlError};
 use super::status::StatusView;
 use super::stream::{EventStream, Opened};
 
-/// Between two questions to a server without events, and between two attempts to reach one that is lost.
-const ASK_EVERY: Duration = Duration::from_secs(1);
-/// After so long without an event the server is asked whether it lives.
+/// Between two polls of a server without events, and between two attempts to reach one that is lost.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// A server without an event for so long is polled.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// What is new.
+/// A change at the server.
 #[derive(Debug)]
-pub(super) enum News {
+pub(super) enum FeedEvent {
     StatusView(Box<Update>),
-    /// So many calls were not admitted since the server started.
-    Refused(u64),
+    /// Calls rejected since the server started.
+    Rejected(u64),
     /// Nothing that is shown.
     Other,
-    /// There is no answer any more; it goes on trying.
+    /// The server does not answer; the feed goes on trying.
     Lost(String),
 }
 
-impl News {
+impl FeedEvent {
     fn of(update: Update) -> Self {
         Self::StatusView(Box::new(update))
     }
@@ -36,32 +36,33 @@ impl News {
 #[derive(Debug)]
 pub(super) struct Update {
     pub(super) seen: StatusView,
-    /// Calls that were not admitted since the server started; `None` where it does not say.
-    pub(super) refused: Option<u64>,
+    /// Calls rejected since the server started; `None` where the server does not say.
+    pub(super) rejected: Option<u64>,
 }
 
 /// Follows one server.
 pub(super) struct Feed<'c> {
     client: &'c Client,
     source: Source,
-    /// When the server is asked next, whatever comes.
-    ask_at: Instant,
-    refused: Option<u64>,
-    refused_at: Option<Instant>,
-    /// What the events tell need not be asked for.
-    told: Told,
+    /// When the server is polled next.
+    poll_at: Instant,
+    rejected: Option<u64>,
+    /// When the metrics were read for that count.
+    metrics_read_at: Option<Instant>,
+    in_events: InEvents,
 }
 
+/// What the events of this server contain, and need not be polled.
 #[derive(Default)]
-struct Told {
+struct InEvents {
     status: bool,
-    refusals: bool,
+    rejections: bool,
 }
 
 enum Source {
     Events(Box<EventStream>),
-    /// There are none, for this reason.
-    Asking(&'static str),
+    /// There are none, for this reason; the server is polled.
+    Polling(&'static str),
     Lost,
 }
 
@@ -70,8 +71,14 @@ impl<'c> Feed<'c> {
     /// Where there is no server, or it does not let us in.
     pub(super) async fn open(client: &'c Client) -> Result<(Self, Update), CtlError> {
         let now = Instant::now();
-        let mut feed =
-            Self { client, source: Source::Lost, ask_at: now, refused: None, refused_at: None, told: Told::default() };
+        let mut feed = Self {
+            client,
+            source: Source::Lost,
+            poll_at: now,
+            rejected: None,
+            metrics_read_at: None,
+            in_events: InEvents::default(),
+        };
         let update = feed.connect().await?;
         Ok((feed, update))
     }
@@ -80,105 +87,106 @@ impl<'c> Feed<'c> {
     pub(super) fn how(&self) -> String {
         match &self.source {
             Source::Events(_) => "its events are read".to_owned(),
-            Source::Asking(why) => format!("it is asked once a second: {why}"),
+            Source::Polling(why) => format!("it is polled once a second: {why}"),
             Source::Lost => "lost, trying again".to_owned(),
         }
     }
 
-    /// What is new; it may take long. Dropping this future loses nothing that is not asked for again.
-    pub(super) async fn next(&mut self) -> News {
+    /// The next event; it may take long. Dropping this future loses nothing that is not polled again.
+    pub(super) async fn next(&mut self) -> FeedEvent {
         match self.advance().await {
-            Ok(news) => news,
+            Ok(event) => event,
             Err(why) => {
-                if !matches!(self.source, Source::Asking(_)) {
+                if !matches!(self.source, Source::Polling(_)) {
                     self.source = Source::Lost;
                 }
-                self.ask_at = Instant::now() + ASK_EVERY;
-                News::Lost(why)
+                self.poll_at = Instant::now() + POLL_INTERVAL;
+                FeedEvent::Lost(why)
             }
         }
     }
 
-    async fn advance(&mut self) -> Result<News, String> {
+    async fn advance(&mut self) -> Result<FeedEvent, String> {
         let update = match &mut self.source {
             Source::Events(stream) => {
                 let event = async { Some(stream.next().await) };
                 let quiet = async {
-                    Timer::at(self.ask_at).await;
+                    Timer::at(self.poll_at).await;
                     None
                 };
                 match or(event, quiet).await.transpose() {
                     Ok(Some(data)) => return self.take(&data).await.map_err(|error| error.to_string()),
                     Ok(None) => {
-                        self.ask_at = Instant::now() + QUIET;
-                        self.ask().await
+                        self.poll_at = Instant::now() + QUIET;
+                        self.poll().await
                     }
-                    // Servers and proxies end streams; that alone is no trouble.
+                    // Servers and proxies end streams; that alone is no error.
                     Err(_) => {
                         self.source = Source::Lost;
-                        self.ask_at = Instant::now() + ASK_EVERY;
-                        Timer::at(self.ask_at).await;
+                        self.poll_at = Instant::now() + POLL_INTERVAL;
+                        Timer::at(self.poll_at).await;
                         self.connect().await
                     }
                 }
             }
-            Source::Asking(_) => {
-                Timer::at(self.ask_at).await;
-                let update = self.ask().await;
-                self.ask_at = Instant::now() + ASK_EVERY;
+            Source::Polling(_) => {
+                Timer::at(self.poll_at).await;
+                let update = self.poll().await;
+                self.poll_at = Instant::now() + POLL_INTERVAL;
                 update
             }
             Source::Lost => {
-                Timer::at(self.ask_at).await;
+                Timer::at(self.poll_at).await;
                 self.connect().await
             }
         };
-        update.map(News::of).map_err(|error| error.to_string())
+        update.map(FeedEvent::of).map_err(|error| error.to_string())
     }
 
-    /// What an event tells.
-    async fn take(&mut self, data: &str) -> Result<News, CtlError> {
-        if let Some(refused) = refused_of_event(data) {
-            (self.told.refusals, self.refused) = (true, Some(refused));
-            return Ok(News::Refused(refused));
+    /// Takes the data of an event.
+    async fn take(&mut self, data: &str) -> Result<FeedEvent, CtlError> {
+        if let Some(rejected) = rejected_in_event(data) {
+            (self.in_events.rejections, self.rejected) = (true, Some(rejected));
+            return Ok(FeedEvent::Rejected(rejected));
         }
         if let Some(seen) = StatusView::of_event(data) {
-            self.told.status = true;
-            self.ask_at = Instant::now() + QUIET;
-            return Ok(News::of(self.update(seen).await));
+            self.in_events.status = true;
+            self.poll_at = Instant::now() + QUIET;
+            return Ok(FeedEvent::of(self.update(seen).await));
         }
-        // Something happened, and no event tells how things stand now.
-        if !self.told.status {
-            self.ask_at = Instant::now() + QUIET;
-            return self.ask().await.map(News::of);
+        // A change whose event does not hold the status.
+        if !self.in_events.status {
+            self.poll_at = Instant::now() + QUIET;
+            return self.poll().await.map(FeedEvent::of);
         }
-        Ok(News::Other)
+        Ok(FeedEvent::Other)
     }
 
     async fn connect(&mut self) -> Result<Update, CtlError> {
-        let update = self.ask().await?;
+        let update = self.poll().await?;
         let (source, next) = match EventStream::open(self.client).await? {
             Opened::Stream(stream) => (Source::Events(stream), QUIET),
-            Opened::Absent(why) => (Source::Asking(why), ASK_EVERY),
+            Opened::Absent(why) => (Source::Polling(why), POLL_INTERVAL),
         };
-        (self.source, self.told) = (source, Told::default());
-        self.ask_at = Instant::now() + next;
+        (self.source, self.in_events) = (source, InEvents::default());
+        self.poll_at = Instant::now() + next;
         Ok(update)
     }
 
-    async fn ask(&mut self) -> Result<Update, CtlError> {
+    async fn poll(&mut self) -> Result<Update, CtlError> {
         let seen = status(self.client).await?.0;
         Ok(self.update(seen).await)
     }
 
-    /// Where no event tells of refusals they stand in the metrics, which are looked at once a second at most.
+    /// Where the events do not count rejections, the metrics do; they are read once a second at most.
     async fn update(&mut self, seen: StatusView) -> Update {
-        if !self.told.refusals && self.refused_at.is_none_or(|at| at.elapsed() >= ASK_EVERY) {
-            self.refused_at = Some(Instant::now());
+        if !self.in_events.rejections && self.metrics_read_at.is_none_or(|at| at.elapsed() >= POLL_INTERVAL) {
+            self.metrics_read_at = Some(Instant::now());
             // A server without metrics is watched all the same.
-            self.refused = self.client.get("/metrics").await.ok().and_then(|answer| refused(&answer.text, &seen.name));
+            let answer = self.client.get("/metrics").await.ok();
+            self.rejected = answer.and_then(|answer| rejected_in_metrics(&answer.text, &seen.name));
         }
-        Update { seen, refused: self.refused }
+        Update { seen, rejected: self.rejected }
     }
 }
 
@@ -186,17 +194,17 @@ impl<'c> Feed<'c> {
 pub(super) async fn status(client: &Client) -> Result<(StatusView, String), CtlError> {
     const PATH: &str = "/breaker/status";
     let answer = client.get(PATH).await?;
-    let seen = StatusView::read(&answer.body).ok_or_else(|| CtlError::Strange { path: PATH.to_owned() })?;
+    let seen = StatusView::read(&answer.body).ok_or_else(|| CtlError::Unexpected { path: PATH.to_owned() })?;
     Ok((seen, answer.text))
 }
 
-/// The refusals that the data of an event counts.
-fn refused_of_event(data: &str) -> Option<u64> {
+/// The rejections that the data of an event counts.
+fn rejected_in_event(data: &str) -> Option<u64> {
     serde_json::from_str::<Value>(data).ok()?.get("refused")?.as_u64()
 }
 
-/// All refusals of the breaker `name` in the metrics.
-fn refused(metrics: &str, name: &str) -> Option<u64> {
+/// All rejections of the breaker `name` in the metrics.
+fn rejected_in_metrics(metrics: &str, name: &str) -> Option<u64> {
     let label = format!("breaker=\"{name}\"");
     metrics
         .lines()
@@ -211,22 +219,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_of_one_breaker_are_summed_over_all_reasons() {
+    fn rejections_of_one_breaker_are_summed_over_all_reasons() {
         let metrics = "# TYPE tripline_refused_calls_total counter\n\
                        tripline_refused_calls_total{breaker=\"a\",reason=\"memory\"} 3\n\
                        tripline_refused_calls_total{breaker=\"a\",reason=\"latency\"} 4\n\
                        tripline_refused_calls_total{breaker=\"ab\"} 50\n\
                        tripline_slow_calls_total{breaker=\"a\"} 600\n";
-        assert_eq!(refused(metrics, "a"), Some(7));
-        assert_eq!(refused(metrics, "ab"), Some(50));
-        assert_eq!(refused(metrics, "b"), None);
+        assert_eq!(rejected_in_metrics(metrics, "a"), Some(7));
+        assert_eq!(rejected_in_metrics(metrics, "ab"), Some(50));
+        assert_eq!(rejected_in_metrics(metrics, "b"), None);
     }
 
     #[test]
-    fn an_event_may_count_refusals() {
-        assert_eq!(refused_of_event(r#"{"ok":1,"refused":7,"trips":2}"#), Some(7));
+    fn an_event_may_count_rejections() {
+        assert_eq!(rejected_in_event(r#"{"ok":1,"refused":7,"trips":2}"#), Some(7));
         for other in ["", "7", r#"{"refused":"x"}"#, r#"{"state":"open"}"#] {
-            assert_eq!(refused_of_event(other), None, "{other}");
+            assert_eq!(rejected_in_event(other), None, "{other}");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! `tripline ctl`: everything that there is under `/breaker`, and the demo endpoint, from a shell.
+//! `tripline ctl`: everything under `/breaker`, and the demo endpoint, from a shell.
 //!
-//! What the clients of go-breaker do, and what does it here. `set.sh` chooses the server by `-e`; here it is `--url`.
+//! The commands of go-breaker's clients, and what replaces them. `set.sh` chooses the server by `-e`; here it is `--url`.
 //!
 //! | go-breaker | here |
 //! |---|---|
@@ -31,7 +31,9 @@
 
 mod client;
 mod command;
+mod exit;
 mod feed;
+mod parameter;
 mod screen;
 mod setting;
 mod show;
@@ -40,38 +42,37 @@ mod stream;
 mod style;
 #[cfg(test)]
 mod tests;
+mod value;
 mod watch;
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{CliError, eprint_line, print_line, print_styled};
+use crate::config::Entry;
 use client::{Answer, Client, CtlError};
 pub(super) use command::CtlArgs;
 use command::{CtlCommand, OpsgenieCommand, Trigger};
+use parameter::{Parameter, live_keys};
 use setting::{Change, Setting};
 use show::{aligned, fields, plain, scalar};
 
-/// The exit code of a breaker that does not admit every call.
-const OPEN: u8 = 2;
+/// The route of all live configuration keys.
+const SETTINGS: &str = "/breaker/settings";
 
-/// Runs what `args` say; the exit code is for scripts. `cli` is the whole command line, for its completions.
-pub(super) fn ctl(args: &CtlArgs, cli: &mut clap::Command) -> Result<ExitCode, CliError> {
+/// Runs the command in `args`; the exit code is for scripts. `whole` describes the whole command line, for completions.
+pub(super) fn ctl(args: &CtlArgs, whole: fn() -> clap::Command) -> Result<ExitCode, CliError> {
     if let CtlCommand::Completions { shell } = args.command {
         let mut script = Vec::new();
-        clap_complete::generate(shell, cli, "tripline", &mut script);
-        // Nobody may be reading.
+        clap_complete::generate(shell, &mut whole(), "tripline", &mut script);
+        // A reader that is gone is no reason to fail.
         let _ = io::stdout().write_all(&script);
         return Ok(ExitCode::SUCCESS);
     }
     let session = Session { client: Client::new(args)?, json: args.json };
     smol::block_on(session.run(&args.command))
-}
-
-fn exit_code(triggered: bool) -> ExitCode {
-    if triggered { ExitCode::from(OPEN) } else { ExitCode::SUCCESS }
 }
 
 struct Session {
@@ -87,11 +88,13 @@ impl Session {
             CtlCommand::Watch => return watch::watch(&self.client).await,
             CtlCommand::Events => return watch::events(&self.client).await,
             CtlCommand::Request => return self.request().await,
-            CtlCommand::Get { name: Some(setting) } => self.get(*setting).await?,
+            CtlCommand::Get { name: Some(Parameter::Short(setting)) } => self.get(*setting).await?,
+            CtlCommand::Get { name: Some(Parameter::Key(entry)) } => self.get_key(entry).await?,
             CtlCommand::Get { name: None } => self.get_all().await?,
-            CtlCommand::Set { name, value } => self.set(*name, value).await?,
-            CtlCommand::Enable => self.set(Setting::Enabled, &["on".to_owned()]).await?,
-            CtlCommand::Disable => self.set(Setting::Enabled, &["off".to_owned()]).await?,
+            CtlCommand::Set { name: Parameter::Short(setting), value } => return self.set(*setting, value).await,
+            CtlCommand::Set { name: Parameter::Key(entry), value } => return self.set_key(entry, value).await,
+            CtlCommand::Enable => return self.set(Setting::Enabled, &["on".to_owned()]).await,
+            CtlCommand::Disable => return self.set(Setting::Enabled, &["off".to_owned()]).await,
             CtlCommand::Reset { yes } => self.reset(*yes).await?,
             CtlCommand::Latencies { above } => self.latencies(*above).await?,
             CtlCommand::Memory => self.memory().await?,
@@ -100,7 +103,7 @@ impl Session {
             CtlCommand::Restore => self.operate("/breaker/restore-memory-check", None).await?,
             CtlCommand::ForceOpen => self.operate("/breaker/force-open", None).await?,
             CtlCommand::StagedAlerts => self.show("/breaker/staged-alerts").await?,
-            CtlCommand::Opsgenie { command } => self.opsgenie(command).await?,
+            CtlCommand::Opsgenie { command } => return self.opsgenie(command).await,
             CtlCommand::Delay { delay } => self.demo("/test/delay", &json!({"delay": delay})).await?,
             CtlCommand::Scenario { name: None } => self.show("/test/scenarios").await?,
             CtlCommand::Scenario { name: Some(name) } => self.demo("/test/trigger", &json!({"scenario": name})).await?,
@@ -121,7 +124,7 @@ impl Session {
                 print_styled(line.render(usize::MAX, colours));
             }
         }
-        Ok(exit_code(seen.triggered))
+        Ok(exit::of_state(seen.triggered))
     }
 
     async fn request(&self) -> Result<ExitCode, CliError> {
@@ -130,9 +133,9 @@ impl Session {
                 self.print(&answer, || fields(&answer.body));
                 Ok(ExitCode::SUCCESS)
             }
-            Err(CtlError::Refused { status: 503, body, .. }) if body.is_object() => {
+            Err(CtlError::Rejected { status: 503, body, .. }) if body.is_object() => {
                 print_line(if self.json { body.to_string() } else { fields(&body) });
-                Ok(exit_code(true))
+                Ok(exit::of_state(true))
             }
             Err(error) => Err(error.into()),
         }
@@ -147,9 +150,28 @@ impl Session {
         Ok(())
     }
 
-    /// One that this server does not have is told of among the others.
+    /// A configuration key, as `set` takes it, without a unit.
+    async fn get_key(&self, entry: &Entry) -> Result<(), CliError> {
+        let answer = self.client.get(SETTINGS).await?;
+        let value = answer.body.get(entry.path()).ok_or_else(|| unexpected_response(SETTINGS))?;
+        let text = value::to_text(value).ok_or_else(|| unexpected_response(SETTINGS))?;
+        print_line(if self.json { json!({ entry.path(): value }).to_string() } else { text });
+        Ok(())
+    }
+
+    async fn set_key(&self, entry: &Entry, given: &[String]) -> Result<ExitCode, CliError> {
+        let body = json!({ entry.path(): value::of_key(entry, given)? });
+        let answer = self.client.post(SETTINGS, Some(&body)).await?;
+        let value = answer.body.get(entry.path()).ok_or_else(|| unexpected_response(SETTINGS))?;
+        let shown = value::shown(entry, value).ok_or_else(|| unexpected_response(SETTINGS))?;
+        self.print(&answer, || format!("{}: {shown}{}", entry.path(), saved(&answer.body)));
+        Ok(exit::of_change(&answer.body))
+    }
+
+    /// The parameters with a short name, then the other live keys where the server has them. A parameter that this server
+    /// does not have is reported among the others.
     async fn get_all(&self) -> Result<(), CliError> {
-        let (mut rows, mut bodies) = (Vec::new(), serde_json::Map::new());
+        let (mut rows, mut bodies) = (Vec::new(), Map::new());
         let mut missing = None;
         for setting in Setting::ALL {
             let path = setting.read_path();
@@ -159,27 +181,37 @@ impl Session {
                     bodies.insert(setting.name().to_owned(), answer.body);
                     shown
                 }
-                Err(error @ CtlError::Refused { status: 404, .. }) => format!("({})", missing.insert(error)),
+                Err(error @ CtlError::Rejected { status: 404, .. }) => format!("({})", missing.insert(error)),
                 Err(error) => return Err(error.into()),
             };
             rows.push((setting.name().to_owned(), shown));
+        }
+        match self.client.get(SETTINGS).await {
+            Ok(answer) => {
+                rows.extend(keys_without_short_name(&answer.body));
+                bodies.insert("settings".to_owned(), answer.body);
+            }
+            Err(CtlError::Rejected { status: 404, .. }) => {}
+            Err(error) => return Err(error.into()),
         }
         print_line(if self.json { Value::Object(bodies).to_string() } else { aligned(&rows) });
         missing.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    async fn set(&self, setting: Setting, value: &[String]) -> Result<(), CliError> {
+    async fn set(&self, setting: Setting, value: &[String]) -> Result<ExitCode, CliError> {
         let Change { path, body } = setting.change(value)?;
         let answer = self.client.post(path, body.as_ref()).await?;
         let shown = setting.shown(&answer.body).ok_or_else(|| unexpected_response(path))?;
         self.print(&answer, || format!("{}: {shown}{}", setting.name(), saved(&answer.body)));
-        Ok(())
+        Ok(exit::of_change(&answer.body))
     }
 
     async fn reset(&self, yes: bool) -> Result<(), CliError> {
         if !yes {
             if !io::stdin().is_terminal() {
-                return Err(CliError::new("reset: nobody can be asked here; --yes resets without asking"));
+                return Err(CliError::new(
+                    "reset: standard input is no terminal to ask on; --yes resets without asking",
+                ));
             }
             let (seen, _) = feed::status(&self.client).await?;
             if !confirmed(&format!("Reset {}, which is {}? It then admits every call.", seen.name, seen.state)) {
@@ -231,17 +263,22 @@ impl Session {
         Ok(())
     }
 
-    async fn opsgenie(&self, command: &OpsgenieCommand) -> Result<(), CliError> {
+    async fn opsgenie(&self, command: &OpsgenieCommand) -> Result<ExitCode, CliError> {
         let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
         let (setting, value) = match command {
-            OpsgenieCommand::Status => return self.show("/breaker/opsgenie/status").await,
+            OpsgenieCommand::Status => {
+                return self.show("/breaker/opsgenie/status").await.map(|()| ExitCode::SUCCESS);
+            }
             OpsgenieCommand::Toggle { value } => (Setting::OpsgenieToggle, one(value)),
             OpsgenieCommand::Priority { value } => (Setting::OpsgeniePriority, one(value)),
             OpsgenieCommand::Triggers { value } => (Setting::OpsgenieTriggers, value.clone()),
             OpsgenieCommand::Tags { value } => (Setting::OpsgenieTags, value.clone()),
             OpsgenieCommand::Cooldown { value } => (Setting::OpsgenieCooldown, one(value)),
         };
-        if value.is_empty() { self.get(setting).await } else { self.set(setting, &value).await }
+        if value.is_empty() {
+            return self.get(setting).await.map(|()| ExitCode::SUCCESS);
+        }
+        self.set(setting, &value).await
     }
 
     async fn demo(&self, path: &str, body: &Value) -> Result<(), CliError> {
@@ -265,7 +302,16 @@ impl Session {
 }
 
 fn unexpected_response(path: &str) -> CliError {
-    CtlError::Strange { path: path.to_owned() }.into()
+    CtlError::Unexpected { path: path.to_owned() }.into()
+}
+
+/// The live keys in the body of [`SETTINGS`] that no short name stands for.
+fn keys_without_short_name(body: &Value) -> Vec<(String, String)> {
+    let has_short = |path: &str| {
+        path.starts_with("opsgenie.trigger_on_") || Setting::ALL.iter().any(|setting| setting.key() == Some(path))
+    };
+    let keys = live_keys().filter(|entry| !has_short(&entry.path()));
+    keys.filter_map(|entry| Some((entry.path(), value::shown(&entry, body.get(entry.path())?)?))).collect()
 }
 
 /// Whether a change stands in the file, where the answer says so.

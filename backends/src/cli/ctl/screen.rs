@@ -6,7 +6,7 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwins
 
 use super::style::Line;
 
-/// Where no size can be told.
+/// Where the size is unknown.
 const USUAL_SIZE: (usize, usize) = (80, 24);
 const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l\u{1b}[2J";
 const LEAVE: &str = "\u{1b}[?25h\u{1b}[?1049l";
@@ -68,7 +68,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // Whoever took the terminal away has no use for it.
+        // A terminal that is gone needs nothing.
         let _ = put(LEAVE);
         if let Some(before) = &self.keyboard {
             let _ = tcsetattr(io::stdin(), OptionalActions::Flush, before);

@@ -1,10 +1,12 @@
-//! The parameters: where each is read and changed, and how its values are written.
+//! The parameters of go-breaker's clients: where each is read and changed, and how its values are written.
 
 use clap::ValueEnum;
-use serde_json::{Map, Number, Value, json};
+use serde_json::{Map, Value, json};
 
-use super::super::CliError;
 use super::show::{on_off, plain, scalar};
+use super::value::{flag, number, one, parse_flag, rejected};
+use crate::cli::output::CliError;
+use crate::config::entry;
 
 /// A parameter of the breaker or of its alerts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -15,9 +17,9 @@ pub(super) enum Setting {
     Memory,
     /// The latency above which a call is slow.
     Latency,
-    /// How many of the last calls are looked at.
+    /// Number of last calls that are evaluated.
     LatencyWindowSize,
-    /// Which quantile of the latencies is held against the threshold.
+    /// The quantile of the latencies that is compared with the threshold.
     Percentile,
     /// How long the breaker stays open.
     Wait,
@@ -144,28 +146,29 @@ impl Setting {
         let to = |path, body| Ok(Change { path, body: Some(body) });
         match self {
             Self::Enabled => {
-                let path = if self.flag(given)? { "/breaker/enabled" } else { "/breaker/disabled" };
+                let path = if flag(self.name(), given)? { "/breaker/enabled" } else { "/breaker/disabled" };
                 Ok(Change { path, body: None })
             }
             Self::Memory => {
-                to("/breaker/memory", json!({"threshold": self.number(given, "%", "0 < x < 100 (percent)")?}))
+                to("/breaker/memory", json!({"threshold": number(self.name(), given, "%", &self.allowed())?}))
             }
             Self::Latency => {
-                to("/breaker/latency", json!({"threshold": self.number(given, "ms", "1 to 4294967 (milliseconds)")?}))
+                to("/breaker/latency", json!({"threshold": number(self.name(), given, "ms", &self.allowed())?}))
             }
             Self::LatencyWindowSize => {
-                to("/breaker/latency-window-size", json!({"size": self.number(given, "", "1 to 1024 (calls)")?}))
+                to("/breaker/latency-window-size", json!({"size": number(self.name(), given, "", &self.allowed())?}))
             }
             Self::Percentile => {
-                let number = self.number(given, "%", "a ratio 0 < x <= 1, or 50 to 100 (percent)")?;
+                let number = number(self.name(), given, "%", &self.allowed())?;
                 to("/breaker/percentile", json!({"percentile": number}))
             }
-            Self::Wait => to("/breaker/wait", json!({"wait_time": self.number(given, "s", "1 to 3600 (seconds)")?})),
-            Self::TrendAnalysis => to("/breaker/trend-analysis", json!({"enabled": self.flag(given)?})),
-            Self::OpsgenieToggle => to("/breaker/opsgenie/toggle", json!({"enabled": self.flag(given)?})),
-            Self::OpsgeniePriority => {
-                to("/breaker/opsgenie/priority", json!({"priority": self.one(given, "P1 to P5")?.to_uppercase()}))
-            }
+            Self::Wait => to("/breaker/wait", json!({"wait_time": number(self.name(), given, "s", &self.allowed())?})),
+            Self::TrendAnalysis => to("/breaker/trend-analysis", json!({"enabled": flag(self.name(), given)?})),
+            Self::OpsgenieToggle => to("/breaker/opsgenie/toggle", json!({"enabled": flag(self.name(), given)?})),
+            Self::OpsgeniePriority => to(
+                "/breaker/opsgenie/priority",
+                json!({"priority": one(self.name(), given, &self.allowed())?.to_uppercase()}),
+            ),
             Self::OpsgenieTriggers => to("/breaker/opsgenie/triggers", self.triggers(given)?),
             Self::OpsgenieTags => {
                 let none = given.iter().all(String::is_empty);
@@ -173,30 +176,10 @@ impl Setting {
                 to("/breaker/opsgenie/tags", json!({"tags": tags}))
             }
             Self::OpsgenieCooldown => {
-                let seconds = self.number(given, "s", "0 to 604800 (seconds)")?;
+                let seconds = number(self.name(), given, "s", &self.allowed())?;
                 to("/breaker/opsgenie/cooldown", json!({"cooldown_seconds": seconds}))
             }
         }
-    }
-
-    fn one<'a>(self, given: &'a [String], allowed: &str) -> Result<&'a str, CliError> {
-        match given {
-            [one] => Ok(one),
-            _ => Err(self.refused(&given.join(" "), &format!("one value, {allowed}"))),
-        }
-    }
-
-    fn flag(self, given: &[String]) -> Result<bool, CliError> {
-        let text = self.one(given, "on or off")?;
-        flag(text).ok_or_else(|| self.refused(text, "on or off"))
-    }
-
-    /// A number with or without its unit; a percentile of `95%` is 95.
-    fn number(self, given: &[String], unit: &str, allowed: &str) -> Result<Number, CliError> {
-        let text = self.one(given, allowed)?;
-        let bare = text.strip_suffix(unit).unwrap_or(text).trim_end();
-        let whole = bare.parse::<i64>().ok().map(Number::from);
-        whole.or_else(|| bare.parse().ok().and_then(Number::from_f64)).ok_or_else(|| self.refused(text, allowed))
     }
 
     fn triggers(self, given: &[String]) -> Result<Value, CliError> {
@@ -205,23 +188,44 @@ impl Setting {
         for text in given {
             let change = text.split_once('=').and_then(|(name, value)| {
                 let (_, key) = TRIGGERS.iter().find(|(short, key)| *short == name || *key == name)?;
-                Some(((*key).to_owned(), Value::Bool(flag(value)?)))
+                Some(((*key).to_owned(), Value::Bool(parse_flag(value)?)))
             });
-            body.extend([change.ok_or_else(|| self.refused(text, ALLOWED))?]);
+            body.extend([change.ok_or_else(|| rejected(self.name(), text, ALLOWED))?]);
         }
         Ok(body.into())
     }
 
-    fn refused(self, found: &str, allowed: &str) -> CliError {
-        CliError::new(format!("{} cannot be {found:?}; allowed: {allowed}", self.name()))
+    /// What the configuration key allows.
+    fn allowed(self) -> String {
+        self.key().and_then(entry).map_or_else(String::new, |entry| entry.key.field.to_string())
     }
-}
 
-fn flag(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "on" | "true" | "yes" => Some(true),
-        "off" | "false" | "no" => Some(false),
-        _ => None,
+    /// What `set` takes, for its help.
+    pub(super) fn values(self) -> String {
+        match self {
+            Self::Enabled | Self::TrendAnalysis | Self::OpsgenieToggle => "on or off".into(),
+            Self::OpsgenieTriggers => "open=on reset=off memory=on latency=on, or some of them".into(),
+            Self::OpsgenieTags => "one or more texts; one empty text for none".into(),
+            _ => self.allowed(),
+        }
+    }
+
+    /// The configuration key; `None` where there are several.
+    pub(super) const fn key(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Enabled => "enabled",
+            Self::Memory => "memory_threshold",
+            Self::Latency => "latency_threshold",
+            Self::LatencyWindowSize => "latency_window_size",
+            Self::Percentile => "percentile",
+            Self::Wait => "wait_time",
+            Self::TrendAnalysis => "trend_analysis_enabled",
+            Self::OpsgenieToggle => "opsgenie.enabled",
+            Self::OpsgeniePriority => "opsgenie.priority",
+            Self::OpsgenieTriggers => return None,
+            Self::OpsgenieTags => "opsgenie.tags",
+            Self::OpsgenieCooldown => "opsgenie.alert_cooldown_seconds",
+        })
     }
 }
 

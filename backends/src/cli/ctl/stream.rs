@@ -19,11 +19,11 @@ use super::client::{Client, CtlError};
 /// Where the events are.
 pub(super) const EVENTS: &str = "/breaker/events";
 /// How long connecting may take, and how long the head of the answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest event; one with a status of a full window has some ten thousand.
 const MAX_EVENT_BYTES: usize = 1_024 * 1_024;
-/// The longest body of a refusal that is looked at.
-const MAX_REFUSAL_BYTES: usize = 64 * 1_024;
+/// Longest body of a rejection that is read.
+const MAX_REJECTION_BYTES: usize = 64 * 1_024;
 
 /// A connection on which events come.
 pub(super) struct EventStream {
@@ -49,8 +49,8 @@ impl EventStream {
             return Ok(Opened::Absent("events are read over http only"));
         }
         let over = async {
-            Timer::after(PATIENCE).await;
-            Err(client.no_answer(format!("no answer within {PATIENCE:?}")))
+            Timer::after(HEAD_TIMEOUT).await;
+            Err(client.no_answer(format!("no answer within {HEAD_TIMEOUT:?}")))
         };
         or(Self::connect(client, &url), over).await
     }
@@ -64,7 +64,7 @@ impl EventStream {
         let stream = stream.map_err(|error| client.no_answer(format!("no connection: {error}")))?;
         let (mut sender, connection) = http1::Builder::new().handshake(FuturesIo::new(stream)).await.map_err(lost)?;
         let mut connection: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async {
-            // How it ends is told to whoever waits for the body.
+            // The reader of the body learns how it ends.
             let _ = connection.await;
             pending::<()>().await;
         });
@@ -83,10 +83,10 @@ impl EventStream {
             200 if is_stream => Ok(Opened::Stream(Box::new(stream))),
             429 | 503 => Ok(Opened::Absent("this server has no events to spare")),
             404..=406 => Ok(Opened::Absent("this server has no events")),
-            200..=299 => Ok(Opened::Absent("what this server has there are no events")),
+            200..=299 => Ok(Opened::Absent("this server's answer there is no stream of events")),
             status => {
-                let text = stream.rest(MAX_REFUSAL_BYTES).await;
-                Err(client.refused(status, url.path(), &text))
+                let text = stream.rest(MAX_REJECTION_BYTES).await;
+                Err(client.rejection(status, url.path(), &text))
             }
         }
     }
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_without_an_end_is_refused() {
+    fn an_event_without_an_end_is_rejected() {
         let mut events = Events::default();
         events.put(&vec![b'x'; MAX_EVENT_BYTES + 1]);
         assert!(events.take().is_err());

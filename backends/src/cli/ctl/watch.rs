@@ -8,16 +8,16 @@ use async_signal::{Signal, Signals};
 use smol::future::or;
 use smol::stream::StreamExt as _;
 
-use super::super::{CliError, eprint_line};
 use super::client::Client;
-use super::exit_code;
-use super::feed::{Feed, News, Update};
+use super::exit;
+use super::feed::{Feed, FeedEvent, Update};
 use super::screen::{Screen, can_draw, size};
 use super::status::{StatusView, labelled};
 use super::stream::{EventStream, Opened};
 use super::style::{Line, Style};
+use crate::cli::output::{CliError, eprint_line};
 
-/// Shows what happens until a signal or, where standard output is no terminal, until nobody reads it any more.
+/// Shows the breaker until a signal or, where standard output is no terminal, until its reader is gone.
 pub(super) async fn watch(client: &Client) -> Result<ExitCode, CliError> {
     let mut signals = signals()?;
     let (mut feed, update) = Feed::open(client).await?;
@@ -26,7 +26,7 @@ pub(super) async fn watch(client: &Client) -> Result<ExitCode, CliError> {
         View::Screen(screen)
     } else {
         eprint_line(format!("{}: {}", client.server(), feed.how()));
-        View::Lines { told: None }
+        View::Lines { last: None }
     };
     let mut watched = Watched { latest: update, lost: None };
     loop {
@@ -35,7 +35,7 @@ pub(super) async fn watch(client: &Client) -> Result<ExitCode, CliError> {
         }
         let signal = async { Err(signals.next().await) };
         match or(signal, async { Ok(feed.next().await) }).await {
-            Ok(news) => watched.take(news),
+            Ok(event) => watched.take(event),
             // The size of the terminal has changed.
             Err(Some(Ok(Signal::Winch))) => {}
             Err(_) => break,
@@ -49,11 +49,11 @@ pub(super) async fn watch(client: &Client) -> Result<ExitCode, CliError> {
     }
     match watched.lost {
         Some(why) => Err(CliError::new(why)),
-        None => Ok(exit_code(watched.latest.seen.triggered)),
+        None => Ok(exit::of_state(watched.latest.seen.triggered)),
     }
 }
 
-/// Prints the events as they come, until a signal or until nobody reads them any more.
+/// Prints the events as they come, until a signal or until the reader is gone.
 pub(super) async fn events(client: &Client) -> Result<ExitCode, CliError> {
     let mut signals = signals()?;
     let mut stream = match EventStream::open(client).await? {
@@ -91,25 +91,25 @@ struct Watched {
 }
 
 impl Watched {
-    fn take(&mut self, news: News) {
-        match news {
-            News::StatusView(update) => *self = Self { latest: *update, lost: None },
-            News::Refused(refused) => self.latest.refused = Some(refused),
-            News::Other => {}
-            News::Lost(why) => self.lost = Some(why),
+    fn take(&mut self, event: FeedEvent) {
+        match event {
+            FeedEvent::StatusView(update) => *self = Self { latest: *update, lost: None },
+            FeedEvent::Rejected(rejected) => self.latest.rejected = Some(rejected),
+            FeedEvent::Other => {}
+            FeedEvent::Lost(why) => self.lost = Some(why),
         }
     }
 }
 
 enum View {
     Screen(Screen),
-    /// With what the last line told.
+    /// One line for each change, with the content of the last line.
     Lines {
-        told: Option<Told>,
+        last: Option<LastLine>,
     },
 }
 
-enum Told {
+enum LastLine {
     StatusView(Box<StatusView>),
     Lost,
 }
@@ -118,15 +118,15 @@ impl View {
     fn show(&mut self, client: &Client, feed: &Feed<'_>, watched: &Watched) -> io::Result<()> {
         match self {
             Self::Screen(screen) => screen.draw(&frame(client, feed, watched)),
-            Self::Lines { told } => {
+            Self::Lines { last } => {
                 let seen = &watched.latest.seen;
-                let (text, tells) = match (&watched.lost, &*told) {
-                    (Some(_), Some(Told::Lost)) => return Ok(()),
-                    (None, Some(Told::StatusView(before))) if !seen.matters_beside(before) => return Ok(()),
-                    (Some(why), _) => (format!("lost: {why}"), Told::Lost),
-                    (None, _) => (seen.short(), Told::StatusView(Box::new(seen.clone()))),
+                let (text, line) = match (&watched.lost, &*last) {
+                    (Some(_), Some(LastLine::Lost)) => return Ok(()),
+                    (None, Some(LastLine::StatusView(before))) if !seen.matters_beside(before) => return Ok(()),
+                    (Some(why), _) => (format!("lost: {why}"), LastLine::Lost),
+                    (None, _) => (seen.short(), LastLine::StatusView(Box::new(seen.clone()))),
                 };
-                *told = Some(tells);
+                *last = Some(line);
                 let mut out = io::stdout().lock();
                 writeln!(out, "{} {text}", humantime::format_rfc3339_seconds(SystemTime::now()))?;
                 out.flush()
@@ -141,10 +141,10 @@ fn frame(client: &Client, feed: &Feed<'_>, watched: &Watched) -> Vec<Line> {
     let lost = watched.lost.as_ref().map(|why| format!("no answer; below is what was seen last. {why}"));
     lines.push(lost.map_or_else(Line::default, |text| Line::default().with(Style::Bad, text)));
     lines.extend(watched.latest.seen.lines(size().0, true));
-    let refused = watched.latest.refused.map_or_else(|| "unknown".to_owned(), |calls| format!("{calls} calls"));
-    let refused = labelled("refused").with(Style::Plain, refused);
+    let rejected = watched.latest.rejected.map_or_else(|| "unknown".to_owned(), |calls| format!("{calls} calls"));
+    let rejected = labelled("rejected").with(Style::Plain, rejected);
     // Beside the calls.
     let place = lines.len().min(9);
-    lines.insert(place, refused);
+    lines.insert(place, rejected);
     lines
 }

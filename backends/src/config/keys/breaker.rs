@@ -6,12 +6,17 @@ use std::time::Duration;
 use tripline_runtime::BreakerName;
 use tripline_runtime::core::{Backoff, Confidence, Latency, MemoryThreshold, Policy, Ratio};
 
-use super::{DAY_SECONDS, Key, Section, access, key};
+use super::key::{Key, Section, access, key};
+use crate::config::model::Config;
+use crate::config::range::Range;
 use crate::config::text::TextRule;
-use crate::config::value::{Field, Range, percentile};
+use crate::config::value::{DAY_SECONDS, Field, percentile};
 use crate::memory::{MemorySourceKind, MemoryUsed};
 
-pub(super) const SECTION: Section = Section { path: "", about: "The breaker.", keys: KEYS };
+/// What these keys are set in.
+type Target = Config;
+
+pub(super) const SECTION: Section<Target> = Section { path: "", about: "The breaker.", keys: KEYS };
 
 const SAMPLES: Range = Range::new(1.0, 1_024.0, "samples").whole();
 const UP_TO_AN_HOUR: Range = Range::new(1.0, 3_600.0, "seconds");
@@ -27,7 +32,7 @@ const MEMORY_SOURCES: &[&str] = &[
 
 const MEMORY_FIGURES: &[&str] = &[MemoryUsed::Unreclaimable.as_str(), MemoryUsed::WorkingSet.as_str()];
 
-const KEYS: &[Key] = &[
+const KEYS: &[Key<Target>] = &[
     key(
         "name",
         "Name of the breaker in every alert, metric and log line.",
@@ -41,12 +46,9 @@ const KEYS: &[Key] = &[
                 |c| Some(c.breaker.name.as_str().to_owned())
             ),
         ),
-    ),
-    key(
-        "enabled",
-        "Off: every call is admitted and nothing is recorded.",
-        Field::Flag(access!(same breaker.policy.enabled)),
-    ),
+    )
+    .restart_required(),
+    key("enabled", "Off: every call is admitted and nothing is recorded.", Field::Flag(access!(same breaker.policy.enabled))),
     key(
         "latency_threshold",
         "A call that takes longer than this is slow.",
@@ -63,7 +65,7 @@ const KEYS: &[Key] = &[
     ),
     key(
         "percentile",
-        "The quantile of the last calls that is held against the threshold.",
+        "The quantile of the last calls that is compared with latency_threshold.",
         Field::Percentile(access!(
             |c, x| {
                 c.breaker.policy.percentile = percentile(x)?;
@@ -74,7 +76,7 @@ const KEYS: &[Key] = &[
     ),
     key(
         "latency_window_size",
-        "How many of the last calls are looked at.",
+        "Number of last calls that are evaluated.",
         Field::Number(
             SAMPLES,
             access!(
@@ -106,15 +108,22 @@ const KEYS: &[Key] = &[
             ),
         ),
     )
+    .optional(|c| c.breaker.policy.minimum_samples = None)
+    .recommended(
+        "5",
+        "With trip_confidence no more are needed, and a service with a call every ten seconds would never have 21 within \
+         latency_max_age.",
+    )
     .example("21"),
     key(
         "trend_analysis_enabled",
         "Trip only when the latency is rising or stays above the threshold, not when it is merely above.",
         Field::Flag(access!(same breaker.policy.trend_analysis)),
-    ),
+    )
+    .recommended("false", "With trip_confidence set, trend analysis delays trips without making them more accurate."),
     key(
         "trend_analysis_min_sample_count",
-        "Calls needed to tell a trend; less than 3 counts as 3, more than the window as the window.",
+        "Calls needed to recognise a trend; less than 3 counts as 3, more than the window as the window.",
         Field::Number(SAMPLES, access!(count u16, breaker.policy.trend_minimum_samples)),
     ),
     key(
@@ -122,9 +131,14 @@ const KEYS: &[Key] = &[
         "How sure the breaker must be that calls really are slow; higher trips later and less often by chance. 0 = \
          being above the threshold is enough.",
         Field::Number(
-            Range::new(0.0, 1.0, "ratio").without_most(),
+            Range::new(0.0, 1.0, "ratio").without_max(),
             access!(ranged Confidence, 1.0, breaker.policy.trip_confidence),
         ),
+    )
+    .recommended(
+        "0.95",
+        "In the experiments no healthy service trips at it, and 0.99 trips a few calls later; 0 trips most of the healthy \
+         ones.",
     ),
     key(
         "failure_rate_threshold",
@@ -135,7 +149,8 @@ const KEYS: &[Key] = &[
         "stall_detection",
         "Watch the calls in flight, so that calls that hang count as slow before they return.",
         Field::Flag(access!(same breaker.stall_detection)),
-    ),
+    )
+    .restart_required(),
     key(
         "wait_time",
         "How long the breaker stays open after a trip.",
@@ -143,12 +158,12 @@ const KEYS: &[Key] = &[
     ),
     key(
         "wait_backoff",
-        "By what the wait grows each time that the probes fail. 1 = it does not grow.",
+        "Factor by which the wait grows each time the probes fail. 1 = it does not grow.",
         Field::Number(Range::new(1.0, 100.0, "factor"), access!(ranged Backoff, 1.0, breaker.policy.wait_backoff)),
     ),
     key(
         "max_wait_time",
-        "The longest that the wait grows to, at least wait_time. Not set: 300, or wait_time if that is more.",
+        "Longest wait, at least wait_time. Not set: 300, or wait_time if that is more.",
         Field::Number(
             UP_TO_A_DAY,
             access!(
@@ -165,6 +180,8 @@ const KEYS: &[Key] = &[
             ),
         ),
     )
+    .optional(|c| c.breaker.policy.max_wait_time = Policy::default().max_wait_time.max(c.breaker.policy.wait_time))
+    .recommended("60", "After a long fault, 300 rejects about 150 good calls for each slow one that it spares.")
     .example("300"),
     key(
         "wait_jitter",
@@ -188,7 +205,7 @@ const KEYS: &[Key] = &[
         "memory_threshold",
         "Used memory, as a share of the limit, at which the breaker opens.",
         Field::Number(
-            Range::new(0.0, 100.0, "percent").without_least().without_most(),
+            Range::new(0.0, 100.0, "percent").without_min().without_max(),
             access!(ranged MemoryThreshold, 100.0, breaker.policy.memory_threshold),
         ),
     ),
@@ -202,15 +219,15 @@ const KEYS: &[Key] = &[
     ),
     key(
         "memory_horizon",
-        "Warn when memory, if it goes on like that, reaches its limit within this time: a leak, also below collections, but \
-         no collected heap, no step and no noise. Looks back three of these. An alert comes when that has held for \
-         recovery_time: set several times that. 0 = off.",
+        "Warn when memory is forecast to reach its limit within this time: a leak, also one below garbage collections; a \
+         collected heap, a step and noise are none. The forecast looks back three times this. An alert is sent when it has \
+         held for recovery_time: set several times that. 0 = off.",
         Field::Number(Range::new(0.0, DAY_SECONDS, "seconds"), access!(time 1.0, breaker.policy.memory_horizon)),
     ),
     key(
         "memory_horizon_trips",
-        "Open the breaker then, and keep it open while that holds: until memory is given back, or for up to 2.5 times \
-         memory_horizon after it began to rise more slowly. Off: only warn.",
+        "Open the breaker on the forecast of memory_horizon, and keep it open until memory is released, or for up to 2.5 \
+         times memory_horizon after its growth slowed down. Off: only warn.",
         Field::Flag(access!(same breaker.policy.memory_horizon_trips)),
     ),
     key(
@@ -243,10 +260,11 @@ const KEYS: &[Key] = &[
                 |c| Some(c.breaker.memory_used.as_str())
             ),
         ),
-    ),
+    )
+    .restart_required(),
     key(
         "sample_interval_ms",
-        "How often memory is measured. A measurement older than three of these is no longer believed.",
+        "How often memory is measured. A measurement older than three of these is discarded.",
         Field::Number(Range::new(10.0, 60_000.0, "milliseconds"), access!(time 0.001, breaker.policy.sample_interval)),
     ),
     key(
@@ -254,5 +272,6 @@ const KEYS: &[Key] = &[
         "Folder for incidents and alerts, which then survive a kill and a restart. Not set: nothing is kept.",
         Field::Text(TextRule::Path, access!(path state_dir)),
     )
+    .restart_required()
     .example("\"state\""),
 ];

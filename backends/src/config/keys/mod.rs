@@ -1,52 +1,58 @@
-//! Every key that a file can hold, once: name, place, what is allowed, what it means and where it goes.
+//! The key table: every key that a configuration file can hold, once, with its place, what is allowed, what it means and
+//! where its value goes.
 //!
-//! Reading, checking, the recommended text and the errors all follow these tables. Defaults are not repeated here:
-//! they are those of [`Config::default`](super::Config), shown through the same table.
+//! Parsing, checking, the recommended text, the configuration reference, hot reload, the API and `tripline ctl` all follow
+//! from this table. Defaults are not repeated here: they are those of [`Config::default`](super::Config), read through
+//! the same table.
 
 mod breaker;
+mod key;
 mod opsgenie;
 mod process;
 
-use super::value::Field;
+use super::model::Config;
 
-/// One key.
-pub(crate) struct Key {
-    pub(crate) name: &'static str,
-    /// What it means, in one or two sentences.
-    pub(crate) about: &'static str,
-    pub(crate) field: Field,
-    /// How it is written where it is not set; `None` where an empty value shows it.
-    pub(crate) example: Option<&'static str>,
-}
+pub(crate) use key::{Key, Recommended, Section};
 
-/// One table of a file.
-pub(crate) struct Section {
-    /// The header without brackets; empty for the top of the file.
-    pub(crate) path: &'static str,
-    pub(crate) about: &'static str,
-    pub(crate) keys: &'static [Key],
-}
-
-/// Another place for the keys at the top of the file, as the original's files have it.
+/// Another place for the keys at the top of the file, as go-breaker's files have it.
 pub(crate) const TOP_ALIAS: &str = "circuit_breaker";
 /// Kept for many breakers in one file.
 pub(crate) const RESERVED: &str = "breakers";
 
-/// The longest duration that most keys take.
-pub(crate) const DAY_SECONDS: f64 = 86_400.0;
-
 /// Every section, in the order of the recommended file.
-pub(crate) static SECTIONS: [Section; 6] =
+pub(crate) static SECTIONS: [Section<Config>; 6] =
     [breaker::SECTION, process::HTTP, process::LOG, process::WEBHOOK, opsgenie::SECTION, opsgenie::CONTACTS];
 
-impl Section {
-    pub(crate) fn find(path: &str) -> Option<&'static Self> {
-        SECTIONS.iter().find(|section| section.path == path)
-    }
+/// The section whose header is `path`.
+pub(crate) fn section(path: &str) -> Option<&'static Section<Config>> {
+    SECTIONS.iter().find(|section| section.path == path)
+}
 
-    pub(crate) fn key(&self, name: &str) -> Option<&'static Key> {
-        self.keys.iter().find(|key| key.name == name)
+/// A key with the section that it stands in.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry {
+    pub(crate) section: &'static Section<Config>,
+    pub(crate) key: &'static Key<Config>,
+}
+
+impl Entry {
+    /// The key with its section: `wait_time`, `opsgenie.priority`, …
+    pub(crate) fn path(&self) -> String {
+        join(self.section.path, self.key.name)
     }
+}
+
+/// Every key, in the order of the recommended file.
+pub(crate) fn entries() -> impl Iterator<Item = Entry> {
+    SECTIONS.iter().flat_map(|section| section.keys.iter().map(move |key| Entry { section, key }))
+}
+
+/// The key that [`Entry::path`] names so.
+#[cfg(feature = "reload")]
+pub(crate) fn entry(path: &str) -> Option<Entry> {
+    let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));
+    let section = section(parent)?;
+    Some(Entry { section, key: section.key(name)? })
 }
 
 /// `path` and `name` with a dot between them.
@@ -56,66 +62,11 @@ pub(crate) fn join(path: &str, name: &str) -> String {
 
 /// Every key that is read, with its section: `wait_time`, `opsgenie.priority`, …
 pub fn key_names() -> Vec<String> {
-    SECTIONS.iter().flat_map(|section| section.keys.iter().map(|key| join(section.path, key.name))).collect()
+    entries().map(|entry| entry.path()).collect()
 }
 
 /// The keys at the top of the file, each with its value in `config` as TOML; `None` where it is not set.
 #[cfg(feature = "cli")]
-pub(crate) fn breaker_values(config: &super::Config) -> impl Iterator<Item = (&'static str, Option<String>)> {
+pub(crate) fn breaker_values(config: &Config) -> impl Iterator<Item = (&'static str, Option<String>)> {
     breaker::SECTION.keys.iter().map(|key| (key.name, key.field.show(config)))
-}
-
-/// Makes the two functions of an [`Access`](super::value::Access) from the kind of a field and its place.
-macro_rules! access {
-    // The very type of the value.
-    (same $($path:ident).+) => {
-        super::access!(|c, x| { c.$($path).+ = x; Some(()) }, |c| Some(c.$($path).+.clone()))
-    };
-    // A type of words.
-    (word $type:ty, $($path:ident).+) => {
-        super::access!(|c, x| { c.$($path).+ = <$type>::from_word(x)?; Some(()) }, |c| Some(c.$($path).+.as_str()))
-    };
-    // A path that may be unset.
-    (path $($path:ident).+) => {
-        super::access!(
-            |c, x| { c.$($path).+ = (!x.is_empty()).then(|| x.into()); Some(()) },
-            |c| c.$($path).+.as_ref().map(|path| path.to_string_lossy().into_owned())
-        )
-    };
-    // A secret that may be unset, and is never written.
-    (secret $($path:ident).+) => {
-        super::access!(|c, x| { c.$($path).+ = (!x.is_empty()).then(|| Secret::new(x)); Some(()) }, |_| None)
-    };
-    // A whole number; the range of the key keeps it within the type.
-    (count $type:ty, $($path:ident).+) => {
-        super::access!(|c, x| { c.$($path).+ = x as $type; Some(()) }, |c| Some(f64::from(c.$($path).+)))
-    };
-    // A duration, in so many seconds.
-    (time $unit_seconds:literal, $($path:ident).+) => {
-        super::access!(
-            |c, x| { c.$($path).+ = Duration::try_from_secs_f64(x * $unit_seconds).ok()?; Some(()) },
-            |c| Some(c.$($path).+.as_secs_f64() / $unit_seconds)
-        )
-    };
-    // A number with a range of its own, in units of this size.
-    (ranged $type:ty, $unit:literal, $($path:ident).+) => {
-        super::access!(
-            |c, x| { c.$($path).+ = <$type>::new(x / $unit).ok()?; Some(()) },
-            |c| Some(c.$($path).+.get() * $unit)
-        )
-    };
-    (|$c:ident, $x:ident| $put:expr, |$g:pat_param| $get:expr) => {
-        $crate::config::value::Access { put: |$c, $x| $put, get: |$g| $get }
-    };
-}
-use access;
-
-const fn key(name: &'static str, about: &'static str, field: Field) -> Key {
-    Key { name, about, field, example: None }
-}
-
-impl Key {
-    const fn example(self, value: &'static str) -> Self {
-        Self { example: Some(value), ..self }
-    }
 }

@@ -1,40 +1,58 @@
 //! The `[opsgenie]` section.
 
-use super::{Key, Section, access, key};
+use super::key::{Key, Section, access, key};
+use crate::config::model::Config;
 use crate::config::opsgenie::{AlertScope, Priority, Provider, Region};
+use crate::config::range::Range;
 use crate::config::secret::Secret;
 use crate::config::text::TextRule;
-use crate::config::value::{Access, Field, Range};
+use crate::config::value::{Access, Field};
 
-pub(super) const SECTION: Section =
+/// What these keys are set in.
+type Target = Config;
+
+pub(super) const SECTION: Section<Target> =
     Section { path: "opsgenie", about: "Alerts to OpsGenie or Jira Service Management.", keys: KEYS };
 
-pub(super) const CONTACTS: Section =
+pub(super) const CONTACTS: Section<Target> =
     Section { path: "opsgenie.contact_details", about: "Who to ask, for the text of the alert.", keys: CONTACT_KEYS };
 
 const A_WEEK: Range = Range::new(0.0, 604_800.0, "seconds").whole();
 
-const fn text(rule: TextRule, name: &'static str, about: &'static str, access: Access<String, String>) -> Key {
+const fn text(
+    rule: TextRule,
+    name: &'static str,
+    about: &'static str,
+    access: Access<Target, String, String>,
+) -> Key<Target> {
     key(name, about, Field::Text(rule, access))
 }
 
-const fn line(name: &'static str, about: &'static str, access: Access<String, String>) -> Key {
+const fn line(name: &'static str, about: &'static str, access: Access<Target, String, String>) -> Key<Target> {
     text(TextRule::AtMost(1_000), name, about, access)
 }
 
-const fn flag(name: &'static str, about: &'static str, access: Access<bool, bool>) -> Key {
+const fn flag(name: &'static str, about: &'static str, access: Access<Target, bool, bool>) -> Key<Target> {
     key(name, about, Field::Flag(access))
 }
 
-const fn texts(name: &'static str, about: &'static str, access: Access<Vec<String>, Vec<String>>) -> Key {
+const fn texts(
+    name: &'static str,
+    about: &'static str,
+    access: Access<Target, Vec<String>, Vec<String>>,
+) -> Key<Target> {
     key(name, about, Field::Texts(access))
 }
 
-const fn priority(name: &'static str, about: &'static str, access: Access<&'static str, &'static str>) -> Key {
+const fn priority(
+    name: &'static str,
+    about: &'static str,
+    access: Access<Target, &'static str, &'static str>,
+) -> Key<Target> {
     key(name, about, Field::Word(Priority::WORDS, access))
 }
 
-const KEYS: &[Key] = &[
+const KEYS: &[Key<Target>] = &[
     flag("enabled", "Send alerts.", access!(same breaker.opsgenie.enabled)),
     key(
         "provider",
@@ -126,7 +144,7 @@ const KEYS: &[Key] = &[
     ),
     flag(
         "trigger_on_breaker_reset",
-        "Say so when the breaker has recovered and the alert is closed.",
+        "Report the recovery when the alert is closed.",
         access!(same breaker.opsgenie.trigger_on_breaker_reset),
     ),
     flag(
@@ -148,12 +166,12 @@ const KEYS: &[Key] = &[
     ),
     key(
         "alert_cooldown_seconds",
-        "So long after an incident a new one of the same kind waits for its first alert. 0 = it does not wait.",
+        "Delay of the first alert of an incident that follows one of the same kind. 0 = no delay.",
         Field::Number(A_WEEK, access!(count u32, breaker.opsgenie.alert_cooldown_seconds)),
     ),
     key(
         "time_before_send_alert",
-        "An incident that lasts so long is escalated to a second, more urgent alert. 0 = one alert at once.",
+        "Time from a trip to the escalated, more urgent alert. 0 = one alert at once.",
         Field::Number(A_WEEK, access!(count u32, breaker.opsgenie.time_before_send_alert)),
     ),
     priority(
@@ -192,7 +210,7 @@ const KEYS: &[Key] = &[
     .example("{ runbook = \"https://wiki.example/checkout\" }"),
 ];
 
-const CONTACT_KEYS: &[Key] = &[
+const CONTACT_KEYS: &[Key<Target>] = &[
     line("primary_contact", "First to ask.", access!(same breaker.opsgenie.contact_details.primary_contact)),
     line("escalation_team", "Next to ask.", access!(same breaker.opsgenie.contact_details.escalation_team)),
     line("slack_channel", "Channel for the incident.", access!(same breaker.opsgenie.contact_details.slack_channel)),

@@ -1,19 +1,23 @@
 //! What the binary does beside the breaker: HTTP, logging, webhook.
 
-use super::{Key, Section, access, key};
-use crate::config::model::{LogFormat, LogLevel};
+use super::key::{Key, Section, access, key};
+use crate::config::model::{Config, LogFormat, LogLevel};
 use crate::config::secret::Secret;
 use crate::config::text::TextRule;
 use crate::config::value::Field;
 
-pub(super) const HTTP: Section = Section { path: "http", about: "The management API.", keys: HTTP_KEYS };
+/// What these keys are set in.
+type Target = Config;
 
-pub(super) const LOG: Section = Section { path: "log", about: "What the program writes about itself.", keys: LOG_KEYS };
+pub(super) const HTTP: Section<Target> = Section { path: "http", about: "The management API.", keys: HTTP_KEYS };
 
-pub(super) const WEBHOOK: Section =
+pub(super) const LOG: Section<Target> =
+    Section { path: "log", about: "What the program writes about itself.", keys: LOG_KEYS };
+
+pub(super) const WEBHOOK: Section<Target> =
     Section { path: "webhook", about: "Alerts as JSON, posted to an address of your own.", keys: WEBHOOK_KEYS };
 
-const HTTP_KEYS: &[Key] = &[
+const HTTP_KEYS: &[Key<Target>] = &[
     key(
         "listen",
         "Address of the API. Any address but a loopback one needs a token.",
@@ -27,7 +31,8 @@ const HTTP_KEYS: &[Key] = &[
                 |c| Some(c.http.listen.to_string())
             ),
         ),
-    ),
+    )
+    .restart_required(),
     key(
         "allowed_hosts",
         "Host names of the API behind a reverse proxy, beside loopback names and the listen address. A request with the token needs none.",
@@ -45,23 +50,26 @@ const HTTP_KEYS: &[Key] = &[
         "File with the bearer token, at least 16 bytes. The environment's TRIPLINE_TOKEN does the same.",
         Field::Text(TextRule::Path, access!(path http.token_file)),
     )
+    .restart_required()
     .example("\"token\""),
 ];
 
-const LOG_KEYS: &[Key] = &[
+const LOG_KEYS: &[Key<Target>] = &[
     key(
         "level",
         "The least important level that is written.",
         Field::Word(LogLevel::WORDS, access!(word LogLevel, log.level)),
-    ),
+    )
+    .restart_required(),
     key(
         "format",
         "Lines for people, or one JSON object a line.",
         Field::Word(LogFormat::WORDS, access!(word LogFormat, log.format)),
-    ),
+    )
+    .restart_required(),
 ];
 
-const WEBHOOK_KEYS: &[Key] = &[
+const WEBHOOK_KEYS: &[Key<Target>] = &[
     key("enabled", "Post alerts to url.", Field::Flag(access!(same breaker.webhook.enabled))),
     key(
         "url",

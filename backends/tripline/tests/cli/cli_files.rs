@@ -4,6 +4,7 @@
 use crate::support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use support::{Finished, run, tripline_unread, wait};
@@ -62,15 +63,28 @@ fn a_bad_file_is_refused_with_all_problems() {
 }
 
 #[test]
-fn an_unknown_key_is_a_warning_with_a_suggestion() {
+fn an_unknown_key_is_an_error_with_a_suggestion_and_leniently_a_warning() {
     let folder = with_file("\nlatency_treshold = 300\n[circuit_breaker]\nwaittime = 5\n[nonsense]\n");
-    let finished = check(folder.path());
-    assert_eq!(finished.code, Some(0), "{finished:?}");
-    let output = finished.stdout + &finished.stderr;
-    assert!(output.contains("breakers.toml:2: latency_treshold: "), "{output}");
-    assert!(output.contains("did you mean latency_threshold?"), "{output}");
-    assert!(output.contains("breakers.toml:4: ") && output.contains("did you mean wait_time?"), "{output}");
-    assert!(output.contains("nonsense"), "{output}");
+    for (arguments, code) in [(&["check", "breakers.toml"][..], 1), (&["check", "--lenient", "breakers.toml"], 0)] {
+        let finished = run(folder.path(), arguments);
+        assert_eq!(finished.code, Some(code), "{finished:?}");
+        assert_eq!(finished.stdout.contains("breakers.toml: valid"), code == 0, "{finished:?}");
+        let output = finished.stdout + &finished.stderr;
+        assert!(output.contains("breakers.toml:2: latency_treshold: "), "{output}");
+        assert!(output.contains("did you mean latency_threshold?"), "{output}");
+        assert!(output.contains("breakers.toml:4: ") && output.contains("did you mean wait_time?"), "{output}");
+        assert!(output.contains("nonsense"), "{output}");
+    }
+}
+
+#[test]
+fn a_file_without_any_text_is_an_error() {
+    for text in ["", "\n \t\r\n"] {
+        let finished = check(with_file(text).path());
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        assert!(finished.stderr.contains("breakers.toml: is empty"), "{finished:?}");
+    }
+    assert_eq!(check(with_file("# the defaults\n").path()).code, Some(0));
 }
 
 #[test]
@@ -92,7 +106,7 @@ fn settings_that_hardly_mean_what_they_say_are_warned_about() {
 #[test]
 fn warnings_come_before_the_verdict_in_the_order_of_the_lines_and_say_that_they_are_warnings() {
     let folder = with_file("minimum_samples = 1\nlatency_treshold = 300\nlatency_max_age = 1\nlog.levle = 1\n");
-    let finished = check(folder.path());
+    let finished = run(folder.path(), &["check", "--lenient", "breakers.toml"]);
     assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{finished:?}");
     let lines: Vec<&str> = finished.stdout.lines().collect();
     assert_eq!(lines.len(), 5, "{lines:#?}");
@@ -106,7 +120,9 @@ fn warnings_come_before_the_verdict_in_the_order_of_the_lines_and_say_that_they_
 fn warnings(text: &str, files: &[(&str, &str)]) -> Vec<String> {
     let folder = with_file(text);
     for (name, content) in files {
-        fs::write(folder.path().join(name), content).unwrap();
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
     }
     let finished = run(folder.path(), &["check", "breakers.toml"]);
     assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{finished:?}");

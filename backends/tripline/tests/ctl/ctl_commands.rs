@@ -141,6 +141,52 @@ fn a_change_tells_whether_it_is_saved() {
 }
 
 #[test]
+fn a_change_that_is_not_saved_has_an_exit_code_of_its_own() {
+    for (saved, code) in [(json!(true), 0), (json!(false), 3), (json!(null), 0)] {
+        let body = json!({"latency": 500, "enabled": true, "trip_confidence": 0.9, "saved": saved});
+        let fake = Fake::always(body);
+        for arguments in [&["set", "latency", "500"][..], &["enable"], &["set", "trip_confidence", "0.9"]] {
+            assert_eq!(fake.ctl(arguments).code, Some(code), "{arguments:?} {saved}");
+        }
+    }
+}
+
+#[test]
+fn any_live_key_is_read_and_set_by_its_name() {
+    let body = json!({
+        "trip_confidence": 0.9, "minimum_samples": null, "opsgenie.tags": ["a", "b c"], "max_wait_time": 60, "saved": true
+    });
+    let fake = Fake::always(body);
+    for (arguments, expected) in [
+        (&["get", "trip_confidence"][..], "0.9\n"),
+        (&["get", "minimum_samples"], "unset\n"),
+        (&["get", "opsgenie.tags"], "a\nb c\n"),
+        (&["set", "max_wait_time", "60s"], "max_wait_time: 60 s, saved\n"),
+        (&["set", "minimum_samples", "unset"], "minimum_samples: not set, saved\n"),
+        (&["set", "opsgenie.tags", "a", "b c"], "opsgenie.tags: a, b c, saved\n"),
+    ] {
+        let finished = fake.ctl(arguments);
+        assert_eq!((finished.code, finished.stdout.as_str()), (Some(0), expected), "{arguments:?} {finished:?}");
+        let request = fake.requests().pop().unwrap();
+        assert_eq!(request.path, "/breaker/settings");
+        let sent = match arguments[1] {
+            "max_wait_time" => json!({"max_wait_time": 60}),
+            "minimum_samples" => json!({"minimum_samples": null}),
+            _ => json!({"opsgenie.tags": ["a", "b c"]}),
+        };
+        match arguments[0] {
+            "get" => assert_eq!(request.method, "GET"),
+            _ => assert_eq!(serde_json::from_str::<Value>(&request.body).unwrap(), sent),
+        }
+    }
+    let asked = fake.requests().len();
+    for arguments in [&["get", "webhook.url"][..], &["get", "state_dir"], &["set", "trip_confidense", "0.9"]] {
+        assert_eq!(fake.ctl(arguments).code, Some(1), "{arguments:?}");
+    }
+    assert_eq!(fake.requests().len(), asked, "no request for a key that is not live");
+}
+
+#[test]
 fn the_exit_code_is_that_of_the_state() {
     for (state, code) in [("closed", 0), ("disabled", 0), ("open", 2), ("half_open", 2), ("forced_open", 2)] {
         let fake = Fake::always(status(state));

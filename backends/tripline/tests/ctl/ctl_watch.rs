@@ -154,7 +154,7 @@ fn where_events_tell_the_status_it_is_not_asked_for() {
 }
 
 #[test]
-fn a_server_without_events_is_asked_once_a_second() {
+fn a_server_without_events_is_polled_once_a_second() {
     let stage = Stage::new(None);
     let mut watch = Running::start(&stage.fake.url(), "watch");
     watch.line();
@@ -164,7 +164,7 @@ fn a_server_without_events_is_asked_once_a_second() {
     watch.line();
     let (code, told) = watch.interrupt();
     assert_eq!(code, Some(0), "{told}");
-    assert!(told.contains("asked once a second: this server has no events"), "{told}");
+    assert!(told.contains("polled once a second: this server has no events"), "{told}");
 }
 
 #[test]

@@ -11,12 +11,18 @@ mod support;
 mod alerts_serve;
 mod alerts_serve_kill;
 mod alerts_serve_time;
+#[cfg(unix)]
+mod config_serve;
 mod metrics;
 mod metrics_page;
 #[cfg(unix)]
 mod paged;
 mod serve_api;
 mod serve_breaker;
+#[cfg(unix)]
+mod serve_connections;
 mod serve_live;
 mod serve_process;
 mod serve_settings;
+#[cfg(unix)]
+mod serve_unread_log;

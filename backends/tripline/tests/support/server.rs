@@ -73,7 +73,7 @@ impl Launch {
         self
     }
 
-    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn variable(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
@@ -130,7 +130,9 @@ impl Launch {
         let mut stderr = child.stderr.take();
         let mut line = String::new();
         pipe.read_line(&mut line).unwrap();
-        let Some(address) = line.trim_end().strip_prefix("listening on http://").and_then(|at| at.parse().ok()) else {
+        // A line of text, or one JSON object.
+        let url = line.split_once("listening").and_then(|(_, rest)| rest.split_once("http://"));
+        let Some(address) = url.and_then(|(_, at)| at.trim_end().trim_end_matches(['"', '}']).parse().ok()) else {
             let _ = child.kill();
             let mut log = String::new();
             if let Some(stderr) = &mut stderr {

@@ -1,12 +1,9 @@
 //! Which level of the hierarchy is the worst, and what counts as used there: on trees as they occur in the field.
-#![cfg(all(feature = "cgroup", feature = "sysinfo"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
-
-mod memory_tree;
 
 use std::fmt::Write as _;
 
-use memory_tree::{MIB, Tree, V1_MOUNT, V2_MOUNT};
+use crate::memory_tree::{MIB, Tree, V1_MOUNT, V2_MOUNT};
 use proptest::prelude::*;
 use tripline_backends::memory::{Cgroup, MemoryUsed, Sysinfo};
 use tripline_runtime::{MemoryReading, MemorySource};

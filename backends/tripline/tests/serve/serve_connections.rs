@@ -1,17 +1,12 @@
 //! Many connections of clients that have nothing to say do not take what the server needs itself.
-#![cfg(all(feature = "cli", unix))]
 #![allow(clippy::unwrap_used, clippy::panic)]
-
-mod alert_service;
-mod paged;
-mod support;
 
 use std::fs;
 use std::net::TcpStream;
 
-use alert_service::Manner;
-use paged::{ALIAS, Scene, trip};
-use support::{Server, eventually};
+use crate::alert_service::Manner;
+use crate::paged::{ALIAS, Scene, trip};
+use crate::support::{Server, eventually};
 
 /// More connections than the server has descriptors; some wait in the queue of the system.
 fn silent(server: &Server, count: usize) -> Vec<TcpStream> {

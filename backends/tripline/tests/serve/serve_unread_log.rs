@@ -1,18 +1,13 @@
 //! A log that is not read: the server goes on, drops lines, counts them and says so once.
-#![cfg(all(feature = "cli", unix))]
 #![allow(clippy::unwrap_used, clippy::panic)]
-
-mod alert_service;
-mod paged;
-mod support;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::time::{Duration, Instant};
 
-use alert_service::Manner;
-use paged::{ALIAS, Scene, recover, trip};
-use support::{Launch, QUICK, Server, eventually};
+use crate::alert_service::Manner;
+use crate::paged::{ALIAS, Scene, recover, trip};
+use crate::support::{Launch, QUICK, Server, eventually};
 
 const DROPPED: &str = "tripline_log_lines_dropped_total";
 /// A request takes a few milliseconds; a busy machine gets a hundred times as much.

@@ -2,14 +2,11 @@
 //!
 //! Each test starts this program again below `unshare`. Where the system does not allow that, it is skipped loudly; with
 //! `TRIPLINE_REQUIRE_NAMESPACES` set, that is a failure.
-#![cfg(all(target_os = "linux", feature = "cgroup", feature = "sysinfo"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
-
-mod memory_tree;
 
 use std::process::{Command, Output};
 
-use memory_tree::Tree;
+use crate::memory_tree::Tree;
 use tripline_backends::memory::{MemorySourceKind, open};
 
 /// Set in the child: the memory source to read.

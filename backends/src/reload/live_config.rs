@@ -1,0 +1,78 @@
+//! The handle to the configuration in force.
+
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, PoisonError};
+
+use super::outcome::{Applied, ChangeError};
+use super::shared::Shared;
+use super::thread::Message;
+use crate::config::{Change, Config};
+
+/// The configuration in force, and how it is changed. Clones share it; the watching ends with the last of them.
+#[derive(Clone)]
+pub struct LiveConfig {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) sender: Sender<Message>,
+    pub(super) shared: Arc<Shared>,
+}
+
+impl LiveConfig {
+    /// Changes some keys: in the file, and then in what is running, before this resolves. The log names `who` as the author.
+    /// A change that was begun is finished also where the future is dropped.
+    ///
+    /// # Errors
+    /// [`ChangeError`]; then nothing has changed.
+    pub async fn change(&self, change: Change, who: &str) -> Result<Applied, ChangeError> {
+        let (reply, answer) = smol::channel::bounded(1);
+        let message = Message::Change { change, who: who.to_owned(), reply };
+        self.inner.sender.send(message).map_err(|_| ChangeError::Ended)?;
+        answer.recv().await.unwrap_or(Err(ChangeError::Ended))
+    }
+
+    /// Reads the file again soon, as after a change of it. A file with the same text changes nothing.
+    pub fn reload(&self) {
+        // Where the thread has ended, there is nothing to reload.
+        let _ = self.inner.sender.send(Message::Touched);
+    }
+
+    /// The configuration in force, with the environment laid over it.
+    pub fn config(&self) -> Arc<Config> {
+        self.inner.shared.config()
+    }
+
+    /// Why the file is not the configuration in force: its problems, or what is changed and not saved.
+    pub fn config_error(&self) -> Option<String> {
+        let notes = self.inner.shared.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: Vec<&str> = [&notes.file, &notes.unsaved].into_iter().flatten().map(String::as_str).collect();
+        (!all.is_empty()).then(|| all.join("\n"))
+    }
+
+    /// Changed files that came into force since the start.
+    pub fn reloads(&self) -> u64 {
+        // Relaxed: a statistic; it orders nothing, as the next.
+        self.inner.shared.reloads.load(Ordering::Relaxed)
+    }
+
+    /// Changed files that had problems, each text counted once.
+    pub fn reload_errors(&self) -> u64 {
+        self.inner.shared.reload_errors.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for LiveConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveConfig").field("config_error", &self.config_error()).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Where the thread has ended already, there is nothing to stop.
+        let _ = self.sender.send(Message::Stop);
+    }
+}
