@@ -108,8 +108,7 @@ struct ReplayArgs {
     jsonl: bool,
     #[command(flatten)]
     input: replay::InputArgs,
-    /// JSON lines, CSV with a header, or an access log of nginx, Apache or Envoy, also compressed with gzip; - is the
-    /// standard input.
+    /// JSON lines, CSV with a header, or an access log, also compressed with gzip or zstd; - is the standard input.
     #[arg(required_unless_present = "compare")]
     file: Option<PathBuf>,
 }
@@ -127,8 +126,8 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::serve(&args),
         Command::Check { file } => check::check(&file),
         Command::Init { file } => init::init(&file),
-        Command::Replay(args) => replay::replay(&args),
-        Command::Suggest(args) => suggest::suggest(&args),
+        Command::Replay(args) => return replay::replay(&args).map_or_else(failed, |trust| trust.exit_code().into()),
+        Command::Suggest(args) => return suggest::suggest(&args).map_or_else(failed, |trust| trust.exit_code().into()),
         Command::Ctl(args) => return ctl::ctl(&args).unwrap_or_else(failed),
     };
     result.map_or_else(failed, |()| ExitCode::SUCCESS)
