@@ -1,13 +1,13 @@
 //! "Did you mean".
 
 /// Longer names are no misspelling of ours.
-const LONGEST: usize = 64;
+const MAX_NAME_BYTES: usize = 64;
 
 /// The one of `known` that `given` is most likely a misspelling of.
 ///
 /// Case, `-` and `_` do not count; at most a third of the letters may be wrong.
 pub(crate) fn closest<'k>(given: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
-    if given.len() > LONGEST {
+    if given.len() > MAX_NAME_BYTES {
         return None;
     }
     let given = plain(given);

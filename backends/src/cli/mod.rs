@@ -56,7 +56,6 @@ enum Command {
         file: PathBuf,
     },
     /// Feed recorded calls through the same breaker on a virtual clock.
-    #[command(after_long_help = replay::FORMATS)]
     Replay(ReplayArgs),
     /// Propose a latency threshold, window and confidence from a healthy recording.
     Suggest(suggest::SuggestArgs),
@@ -74,8 +73,8 @@ pub fn main() -> ExitCode {
         Command::Serve(args) => serve::serve(&args),
         Command::Check { lenient, file } => check::check(&file, lenient),
         Command::Init { file } => init::init(&file),
-        Command::Replay(args) => replay::replay(&args),
-        Command::Suggest(args) => suggest::suggest(&args),
+        Command::Replay(args) => return replay::replay(&args).map_or_else(failed, |trust| trust.exit_code().into()),
+        Command::Suggest(args) => return suggest::suggest(&args).map_or_else(failed, |trust| trust.exit_code().into()),
         Command::Ctl(args) => return ctl::ctl(&args, Cli::command).unwrap_or_else(failed),
     };
     result.map_or_else(failed, |()| ExitCode::SUCCESS)

@@ -7,6 +7,7 @@ use clap::Args;
 use super::replay;
 
 #[derive(Debug, Args)]
+#[command(after_long_help = replay::FORMATS)]
 pub(crate) struct ReplayArgs {
     /// The configuration file; without it the defaults (neither breakers.toml nor the recommended configuration).
     #[arg(long, value_name = "FILE")]
@@ -31,8 +32,7 @@ pub(crate) struct ReplayArgs {
     pub(super) jsonl: bool,
     #[command(flatten)]
     pub(super) input: replay::InputArgs,
-    /// JSON lines, CSV with a header, or an access log of nginx, Apache or Envoy, also compressed with gzip; - is the
-    /// standard input.
+    /// JSON lines, CSV with a header, or an access log, also compressed with gzip or zstd; - is the standard input.
     #[arg(required_unless_present = "compare")]
     pub(super) file: Option<PathBuf>,
 }

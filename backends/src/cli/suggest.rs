@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::replay::settings::{configuration, recommended_with};
-use super::replay::{InputArgs, name_of, tell, unreadable};
+use super::replay::{InputArgs, Trust, name_of, print_notes, unreadable};
 use super::{CliError, eprint_line};
 use crate::config::{Config, breaker_values};
 use crate::replay::Setting;
@@ -35,49 +35,58 @@ Record the service while it is well, at least one whole cycle of its load. What 
 comment, so it can be pasted, or written to a file and given to `tripline check` and `tripline replay`.
 
 Method:
-  The calls are cut into stretches (256 calls at the 95th percentile). Three or
+  The calls are cut into segments (256 calls at the 95th percentile). Three or
   more in a row whose percentile is above three times the typical one are taken to be
   an incident: they do not count, and trips in them are not called false.
-  The threshold is the lowest one, from the worst stretch outside of incidents on, with which
+  The threshold is the lowest one, from the worst segment outside of incidents on, with which
   the recording, replayed through the breaker itself, has no false trip, and
   with a fifth less has none either. The window is about two seconds of calls.
   The confidence is the configured one (0.95 if there is none), or more where the
   threshold alone does not do.
   Then faults are put into recorded calls, to see how soon each would be found.
 
-The file is read two to four times, and decompressed each time if it is compressed. The standard input is first copied, \
-decompressed, to a file without a name in the folder for temporary files (TMPDIR).
+The file is read two to four times, and decompressed each time if it is compressed. The standard input is copied, \
+decompressed, to a file without a name in the folder for temporary files (TMPDIR), once its first lines can be read: 16 GiB at most.
 
-Exit codes: 0 there is a proposal, though perhaps with doubts (lines with # !); 1 there is none, or the input cannot be read; \
-2 bad arguments.";
+Exit codes: 0 there is a proposal, though perhaps with doubts (lines with # !); 1 there is none, or it misses a fault of its own \
+table at half of the places or more, or the input cannot be read, or a line of JSON lines or CSV; 2 bad arguments; 3 the proposal \
+hardly can be trusted, because more than half of the lines of a log cannot be used.";
 
 /// Keys that are proposed themselves, and the one that the proposal is made without.
 const NOT_KEPT: [&str; 5] = ["percentile", "latency_threshold", "latency_window_size", "trip_confidence", "enabled"];
 
 /// Proposes settings from the recording and prints them.
-pub(super) fn suggest(args: &SuggestArgs) -> Result<(), CliError> {
+pub(super) fn suggest(args: &SuggestArgs) -> Result<Trust, CliError> {
     let mut options = options(args)?;
     options.reading = args.input.reading()?;
     let name = name_of(&args.file);
     let input = args.input.open_repeatable(&args.file)?;
     let found = find(&options, || input.open()).map_err(|error| unreadable(&name, &error))?;
-    // That nothing is recorded is why there is no proposal, and told then.
+    // An empty recording is reported below, as the reason why there is no proposal.
     if found.recording.records > 0 {
-        tell(&found.report, &name, &args.input);
+        print_notes(&found.report, &name, &args.input);
     }
     let mut output = io::stdout().lock();
     let written = if args.json { found.write_json(&mut output) } else { found.write_text(&name, &mut output) };
     match written.and_then(|()| output.flush()) {
-        // Whoever read has seen enough.
+        // The reader has closed the pipe.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             return Err(CliError::during("standard output", error));
         }
         _ => {}
     }
-    if found.proposal.is_none() {
+    let Some(proposal) = &found.proposal else {
         return Err(CliError::during(name, found.doubts.first().map_or("no proposal", String::as_str)));
+    };
+    let missed = proposal.missed_faults();
+    if !missed.is_empty() {
+        let faults: Vec<String> = missed
+            .iter()
+            .map(|(fault, delay)| format!("{} ({} of {} places)", fault.words(), delay.tripped, delay.tried))
+            .collect();
+        return Err(CliError::during(name, format!("the proposal does not find: {}", faults.join(", "))));
     }
-    Ok(())
+    Ok(Trust::of(&found.report))
 }
 
 /// What the proposal changes, what of it is kept, and what it is compared with.

@@ -30,6 +30,6 @@ impl Clock for VirtualClock {
         SystemTime::UNIX_EPOCH + Duration::from_nanos(self.nanos.load(Ordering::Relaxed))
     }
 
-    /// Returns at once: nobody sleeps in a replay, time comes to whoever waits.
+    /// Returns at once: no thread sleeps in a replay, the driver moves the clock.
     async fn sleep_until(&self, _deadline: Instant) {}
 }

@@ -4,10 +4,10 @@ use std::io::BufRead;
 
 use tripline_runtime::core::Policy;
 
-use super::Report;
 use super::driver::{Driver, Totals};
 use super::error::ReplayError;
 use super::figures::{Figures, Tally};
+use super::input_report::InputReport;
 use super::observe::Observer;
 use super::reading::Reading;
 use super::record::Record;
@@ -32,8 +32,14 @@ impl Setting {
         Self { name: name.into(), policy, stall_detection: true, values: Vec::new() }
     }
 
-    pub(super) fn driver<O: Observer>(&self, reading: Reading, observer: O) -> Result<Driver<O>, ReplayError> {
-        Driver::new(&self.policy, self.stall_detection, reading.longest(), observer)
+    /// A driver that is one of `breakers`.
+    pub(super) fn driver<O: Observer>(
+        &self,
+        breakers: usize,
+        reading: &Reading,
+        observer: O,
+    ) -> Result<Driver<O>, ReplayError> {
+        Driver::among(breakers, &self.policy, self.stall_detection, reading.longest(), observer)
     }
 }
 
@@ -46,12 +52,12 @@ impl Setting {
 /// As [`run`](super::run).
 pub fn compare(
     settings: &[Setting],
-    reading: Reading,
+    reading: &Reading,
     input: impl BufRead,
-) -> Result<(Vec<Figures>, Report), ReplayError> {
+) -> Result<(Vec<Figures>, InputReport), ReplayError> {
     let drivers = settings
         .iter()
-        .map(|setting| setting.driver(reading, Tally::new(setting.policy.latency_threshold)))
+        .map(|setting| setting.driver(settings.len(), reading, Tally::new(setting.policy.latency_threshold)))
         .collect::<Result<Vec<_>, _>>()?;
     let (tallies, report) = replay_to_all(drivers, reading, input, |_| {})?;
     Ok((tallies.into_iter().map(Tally::into_figures).collect(), report))
@@ -60,10 +66,10 @@ pub fn compare(
 /// Replays `input` to all `drivers`; `see` is shown each record as it is read.
 pub(super) fn replay_to_all<O: Observer>(
     mut drivers: Vec<Driver<O>>,
-    reading: Reading,
+    reading: &Reading,
     input: impl BufRead,
     mut see: impl FnMut(&Record),
-) -> Result<(Vec<O>, Report), ReplayError> {
+) -> Result<(Vec<O>, InputReport), ReplayError> {
     let findings = reading.read_all(input, |record| {
         see(&record);
         drivers.iter_mut().try_for_each(|driver| driver.take(record))
@@ -75,5 +81,5 @@ pub(super) fn replay_to_all<O: Observer>(
         observers.push(observer);
         last = totals;
     }
-    Ok((observers, Report::new(last, findings)))
+    Ok((observers, InputReport::new(last, findings)))
 }

@@ -4,7 +4,8 @@ use csv_core::{ReadRecordResult, Reader};
 
 use super::error::LineProblem;
 use super::names::{Field, Names};
-use super::record::{Fields, Record};
+use super::path_filter::PathFilter;
+use super::record::{Fields, Parsed, Record};
 
 /// The columns of the file, and room for the values of a line.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(super) struct Csv {
     latency_ms: Option<usize>,
     outcome: Option<usize>,
     memory_percent: Option<usize>,
+    path: Option<usize>,
+    header: Box<[u8]>,
 }
 
 impl Csv {
@@ -32,11 +35,18 @@ impl Csv {
             return Err(LineProblem::MissingColumn(Field::LatencyMs.as_str()));
         }
         let outcome = cells.column(Field::Outcome)?;
-        Ok(Self { columns: cells.count, at_ms, latency_ms, outcome, memory_percent, cells })
+        let path = cells.column(Field::Path)?;
+        let header = header.into();
+        Ok(Self { columns: cells.count, at_ms, latency_ms, outcome, memory_percent, path, header, cells })
+    }
+
+    /// Whether the line is the header again.
+    pub(super) fn is_header(&self, text: &[u8]) -> bool {
+        *text == *self.header
     }
 
     /// Reads one line; an empty value is the same as none.
-    pub(super) fn parse(&mut self, text: &[u8]) -> Result<Record, LineProblem> {
+    pub(super) fn parse(&mut self, text: &[u8], paths: &PathFilter) -> Result<Parsed, LineProblem> {
         self.cells.split(text)?;
         if self.cells.count != self.columns {
             return Err(LineProblem::Columns { found: self.cells.count, expected: self.columns });
@@ -45,12 +55,14 @@ impl Csv {
             Some(column) => self.cells.text(column),
             None => Ok(None),
         };
-        Record::parse(&Fields {
+        let fields = Fields {
             at_ms: value(Some(self.at_ms))?,
             latency_ms: value(self.latency_ms)?,
             outcome: value(self.outcome)?,
             memory_percent: value(self.memory_percent)?,
-        })
+            path: value(self.path)?,
+        };
+        Record::parse(&fields, paths)
     }
 }
 

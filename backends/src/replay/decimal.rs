@@ -9,6 +9,12 @@ const NANO_DIGITS_PER_MILLI: i64 = 6;
 /// Reads `text` as milliseconds: nanoseconds, rounded to the nearest (half away from zero), saturating far beyond any
 /// time. `None` where it is no decimal number such as `12`, `-0.5` or `1.7e12`.
 pub(super) fn nanos(text: &str) -> Option<i128> {
+    scaled(text, NANO_DIGITS_PER_MILLI)
+}
+
+/// Reads `text` as a number of units of 10^-`digits`, as [`nanos`] does.
+pub(super) fn scaled(text: &str, digits: i64) -> Option<i128> {
+    let unit_digits = digits;
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),
@@ -23,7 +29,7 @@ pub(super) fn nanos(text: &str) -> Option<i128> {
     }
     let mut mantissa = 0_u128;
     let mut taken = 0;
-    let mut power = exponent.saturating_add(NANO_DIGITS_PER_MILLI);
+    let mut power = exponent.saturating_add(unit_digits);
     let all = before_point.bytes().map(|digit| (digit, 0)).chain(after_point.bytes().map(|digit| (digit, 1)));
     for (digit, after) in all {
         if !digit.is_ascii_digit() {

@@ -6,11 +6,11 @@ use std::time::Duration;
 use tripline_runtime::core::{Cause, EventKind, Generation, Latency, MemorySample, Outcome, Policy, StateKind};
 
 use super::error::ReplayError;
-use super::observe::{Change, Done, DoneCall, Observer, TripAt};
-use super::output::View;
+use super::limits::max_records_held;
+use super::observe::{Change, Done, DoneCall, Observer, TripAt, View};
 use super::record::Record;
+use super::replayed_breaker::{Call, ReplayedBreaker};
 use super::schedule::{Event, Kind, Schedule};
-use super::subject::{Call, Subject};
 
 /// The index of an event that belongs to no record.
 const NO_RECORD: u64 = u64::MAX;
@@ -22,16 +22,20 @@ pub(super) struct Driver<O> {
     read_to: Option<i64>,
     all_read: bool,
     longest: i64,
+    /// No more records are held than this; beyond, time goes on to the end of the oldest one.
+    max_held: usize,
+    /// Time goes on to here although earlier calls may still come.
+    forced_to: i64,
     /// How long a call that is stalled counts; `None` where stalls are not looked for.
     stalls_count_for: Option<i64>,
     schedule: Schedule,
-    /// Records that were taken and not yet told of, in their order; the first is number `done`.
+    /// Records that were taken and not yet reported, in their order; the first is number `done`.
     held: VecDeque<Held>,
     done: u64,
     /// The instant of the event in hand; `None` before the first one.
     now: Option<i64>,
     last_deadline: Option<i64>,
-    subject: Subject,
+    breaker: ReplayedBreaker,
     generation: Generation,
     totals: Totals,
     observer: O,
@@ -43,6 +47,8 @@ pub(super) struct Totals {
     pub(super) records: u64,
     /// Calls that were longer than is looked ahead.
     pub(super) shortened: u64,
+    /// Calls that count as started later, because too many records are held.
+    pub(super) started_late: u64,
     /// The most records that were held at once.
     pub(super) most_held: usize,
 }
@@ -64,18 +70,31 @@ struct Held {
 impl<O: Observer> Driver<O> {
     /// `longest` is how far records may start before those that are taken, in nanoseconds.
     pub(super) fn new(policy: &Policy, stall_detection: bool, longest: i64, observer: O) -> Result<Self, ReplayError> {
+        Self::among(1, policy, stall_detection, longest, observer)
+    }
+
+    /// As [`Driver::new`], one of `breakers` that are driven at once: together they hold a bounded number of records.
+    pub(super) fn among(
+        breakers: usize,
+        policy: &Policy,
+        stall_detection: bool,
+        longest: i64,
+        observer: O,
+    ) -> Result<Self, ReplayError> {
         let stalls_count_for = stall_detection.then(|| nanos(policy.latency_max_age));
         Ok(Self {
             read_to: None,
             all_read: false,
             longest,
+            max_held: max_records_held(breakers),
+            forced_to: i64::MIN,
             stalls_count_for,
             schedule: Schedule::default(),
             held: VecDeque::new(),
             done: 0,
             now: None,
             last_deadline: None,
-            subject: Subject::new(policy, stall_detection)?,
+            breaker: ReplayedBreaker::new(policy, stall_detection)?,
             generation: Generation::default(),
             totals: Totals::default(),
             observer,
@@ -86,7 +105,13 @@ impl<O: Observer> Driver<O> {
     pub(super) fn take(&mut self, record: Record) -> Result<(), ReplayError> {
         self.read_to = Some(record.at);
         self.hold(record);
-        self.live()
+        self.live()?;
+        while self.held.len() > self.max_held {
+            let Some(oldest) = self.held.front().map(|held| held.at) else { break };
+            self.forced_to = oldest;
+            self.live()?;
+        }
+        Ok(())
     }
 
     /// There are no more records: lives to the end.
@@ -94,7 +119,7 @@ impl<O: Observer> Driver<O> {
         self.all_read = true;
         self.live()?;
         if let Some(now) = self.now {
-            self.observer.ends(now, self.subject.percentile());
+            self.observer.ends(now, self.breaker.percentile());
         }
         Ok((self.observer, self.totals))
     }
@@ -111,7 +136,7 @@ impl<O: Observer> Driver<O> {
     fn live(&mut self) -> Result<(), ReplayError> {
         while let Some(event) = self.next_event() {
             if self.now.is_none() {
-                self.subject.begin(event.at);
+                self.breaker.begin(event.at);
                 self.observer.begins(event.at);
             }
             self.now = Some(event.at);
@@ -136,13 +161,15 @@ impl<O: Observer> Driver<O> {
     /// What the breaker itself waits for. At one instant it is asked once, so that a deadline which stays cannot stop time.
     fn deadline(&self) -> Option<Event> {
         let now = self.now?;
-        let at = self.subject.next_deadline()?.max(now);
+        let at = self.breaker.next_deadline()?.max(now);
         let event = Event { at, kind: Kind::Deadline, index: NO_RECORD };
         (self.last_deadline != Some(at)).then_some(event)
     }
 
     fn is_read_beyond(&self, at: i64) -> bool {
-        self.all_read || self.read_to.is_some_and(|read_to| read_to.saturating_sub(self.longest) > at)
+        self.all_read
+            || at <= self.forced_to
+            || self.read_to.is_some_and(|read_to| read_to.saturating_sub(self.longest) > at)
     }
 
     fn hold(&mut self, Record { at, call, memory }: Record) {
@@ -159,9 +186,12 @@ impl<O: Observer> Driver<O> {
         };
         if let Some(call) = call {
             held.outcome = call.outcome;
-            held.latency = call.latency.min(self.longest);
+            // Time that has passed by force does not come back.
+            let start = at.saturating_sub(call.latency.min(self.longest)).max(self.forced_to).min(at);
+            held.latency = at.saturating_sub(start);
             self.totals.shortened += u64::from(call.latency > self.longest);
-            self.schedule.add(at.saturating_sub(held.latency), Kind::Start, index);
+            self.totals.started_late += u64::from(held.latency < call.latency.min(self.longest));
+            self.schedule.add(start, Kind::Start, index);
         }
         if memory.is_some() {
             self.schedule.add(at, Kind::Memory, index);
@@ -189,11 +219,11 @@ impl<O: Observer> Driver<O> {
     }
 
     fn start(&mut self, Event { at, index, .. }: Event) {
-        self.subject.go_to(at);
-        let call = self.subject.start();
+        self.breaker.go_to(at);
+        let call = self.breaker.start();
         let admitted = call.is_some();
         self.observer.started(at, admitted);
-        let slow_at = at.saturating_add(self.subject.slow_after());
+        let slow_at = at.saturating_add(self.breaker.slow_after());
         let Some(held) = self.held_mut(index) else { return };
         held.call = call;
         held.admitted = Some(admitted);
@@ -206,26 +236,26 @@ impl<O: Observer> Driver<O> {
     }
 
     fn end(&mut self, Event { at, index, .. }: Event) -> Option<u64> {
-        self.subject.go_to(at);
+        self.breaker.go_to(at);
         let held = self.held_mut(index)?;
         let (latency, outcome) = (held.latency, held.outcome);
         if let Some(call) = held.call.take() {
-            self.subject.finish(call, latency, outcome);
+            self.breaker.finish(call, latency, outcome);
         }
         self.part_done(index);
         Some(index)
     }
 
     fn read_memory(&mut self, Event { at, index, .. }: Event) -> Option<u64> {
-        self.subject.go_to(at);
+        self.breaker.go_to(at);
         if let Some(sample) = self.held_mut(index)?.memory {
-            self.subject.read_memory(sample);
+            self.breaker.read_memory(sample);
         }
         self.part_done(index);
         Some(index)
     }
 
-    /// The runtime counts all calls that are stalled at an instant at once; tells with which of them it tripped, if it did.
+    /// Counts all calls that become stalled at an instant at once; returns the one with which the breaker tripped, if it did.
     fn stall(&mut self, event: Event) -> Option<u64> {
         let mut stalled = vec![event.index];
         while let Some(next) = self.schedule.take_like(event) {
@@ -235,12 +265,12 @@ impl<O: Observer> Driver<O> {
             self.forget_stall_later(index, event.at);
         }
         stalled.retain(|&index| self.is_of_this_generation(index));
-        self.subject.go_to(event.at);
+        self.breaker.go_to(event.at);
         let culprit = match &*stalled {
             [] | [_] => 0,
-            several => self.subject.tripping_stall(u16::try_from(several.len()).unwrap_or(u16::MAX)).unwrap_or(0),
+            several => self.breaker.tripping_stall(u16::try_from(several.len()).unwrap_or(u16::MAX)).unwrap_or(0),
         };
-        self.subject.let_time_pass();
+        self.breaker.let_time_pass();
         stalled.get(usize::from(culprit)).copied()
     }
 
@@ -257,8 +287,8 @@ impl<O: Observer> Driver<O> {
 
     fn pass_deadline(&mut self, event: Event) -> Option<u64> {
         self.last_deadline = Some(event.at);
-        self.subject.go_to(event.at);
-        self.subject.let_time_pass();
+        self.breaker.go_to(event.at);
+        self.breaker.let_time_pass();
         None
     }
 
@@ -270,11 +300,11 @@ impl<O: Observer> Driver<O> {
             return;
         }
         let at = held.at;
-        // Looking lets time pass, so it is done either way, and every observer is told the same story.
+        // Looking lets time pass, so it is done either way, and every observer sees the same changes.
         let view = if self.observer.wants_view(at) {
-            Some(self.subject.view())
+            Some(self.breaker.view())
         } else {
-            self.subject.look();
+            self.breaker.look();
             None
         };
         if let Some(held) = self.held_mut(index) {
@@ -283,16 +313,16 @@ impl<O: Observer> Driver<O> {
     }
 
     fn take_events(&mut self, index: Option<u64>) {
-        while let Some(event) = self.subject.poll_event() {
+        while let Some(event) = self.breaker.poll_event() {
             let EventKind::Transition { from, to, cause } = event.kind else { continue };
-            let at = self.subject.time_of(&event);
+            let at = self.breaker.time_of(&event);
             let mut change = Change { at, to, trip: None, is_recovery: false };
             if let Cause::Trip(reason) = cause {
                 // A bad probe opens the breaker again, which is no trip.
                 if from == StateKind::Closed {
                     // By nothing but time: the call that has been out for longest is the one that is overdue.
                     let index = index.or_else(|| self.oldest_in_flight()).unwrap_or(self.done);
-                    change.trip = Some(TripAt { index, at, reason, stalled: self.subject.stalled_at_trip() });
+                    change.trip = Some(TripAt { index, at, reason, stalled: self.breaker.stalled_at_trip() });
                 }
             } else {
                 change.is_recovery = to == StateKind::Closed;

@@ -4,8 +4,9 @@ use std::{error, fmt, io};
 
 use tripline_runtime::core::CapacityError;
 
-use super::access_log::LogProblem;
-use super::format::LogFormat;
+use super::access_log::{LogFormat, LogProblem};
+use super::human_format::shown;
+use super::limits::{MAX_LINE_BYTES, MAX_NUL_RUN};
 use super::names::Warning;
 
 /// Why a replay ended early.
@@ -77,6 +78,10 @@ pub enum LineProblem {
         /// The time of the line before it, in milliseconds.
         before_ms: String,
     },
+    /// So many NUL bytes in a row that this is no recording.
+    NothingButNul,
+    /// The time is far ahead of the lines before and after it.
+    StrayTime,
     /// An access log of whose first lines none can be used, or whose unit is not clear.
     Log {
         /// Which log it was taken for; `None` where none fits.
@@ -87,21 +92,28 @@ pub enum LineProblem {
 }
 
 impl LineProblem {
+    /// The reason as it is written in JSON.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Json { .. } => "json",
+            Self::NotUtf8 => "not_utf8",
+            Self::TooLong => "too_long",
+            Self::StrayReturn => "stray_return",
+            Self::MissingColumn(_) | Self::ColumnTwice(_) | Self::Columns { .. } => "columns",
+            Self::MissingTime => "time",
+            Self::NothingToReplay => "latency",
+            Self::Value { .. } => "value",
+            Self::Backwards { .. } => "backwards",
+            Self::NothingButNul => "nul_bytes",
+            Self::StrayTime => "stray_time",
+            Self::Log { problem, .. } => problem.as_str(),
+        }
+    }
+
     /// A bad value; what is shown of it is limited.
     pub(super) fn value(field: &'static str, found: &str, allowed: &'static str) -> Self {
         Self::Value { field, found: shown(found), allowed }
     }
-}
-
-/// A text of the input as it can be shown: on one line and not too long.
-pub(super) fn shown(text: &str) -> String {
-    const SHOWN_CHARS: usize = 40;
-    let mut characters = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut shown: String = characters.by_ref().take(SHOWN_CHARS).collect();
-    if characters.next().is_some() {
-        shown.push('…');
-    }
-    shown
 }
 
 impl fmt::Display for LineProblem {
@@ -111,12 +123,13 @@ impl fmt::Display for LineProblem {
                 write!(f, "column {column}: {message}; allowed: one JSON object per line")
             }
             Self::NotUtf8 => f.write_str("is not UTF-8; allowed: JSON lines, or CSV with a header"),
-            Self::TooLong => write!(f, "is too long; allowed: {} bytes", super::MAX_LINE_BYTES),
+            Self::TooLong => write!(f, "is too long; allowed: {MAX_LINE_BYTES} bytes"),
             Self::StrayReturn => f.write_str("has a carriage return inside; allowed: lines that end with LF or CR LF"),
             Self::MissingColumn(name) => write!(
                 f,
-                "the CSV header has no column {name}; allowed: at_ms and latency_ms or memory_percent, optionally outcome \
-                 (or JSON lines, which begin with {{, or an access log of nginx, Apache or Envoy)"
+                "the CSV header has no column {name}; allowed: at_ms and latency_ms or memory_percent, optionally outcome; or \
+                 an access log (formats: tripline replay --help), or any CSV, JSON or text with --field time=FIELD, --field \
+                 latency=FIELD and --field status=FIELD"
             ),
             Self::ColumnTwice(name) => write!(f, "the CSV header names {name} twice; allowed: once"),
             Self::Columns { found, expected } => {
@@ -130,11 +143,16 @@ impl fmt::Display for LineProblem {
             }
             Self::Value { field, found, allowed } => write!(f, "{field} = {found}; allowed: {allowed}"),
             Self::Log { format: Some(format), problem } => write!(f, "read as an access log of {format}: {problem}"),
-            Self::Log { format: None, problem } => {
-                write!(
-                    f,
-                    "this looks like an access log, but as none of nginx, Apache or Envoy can its first lines be used: {problem}"
-                )
+            Self::Log { format: None, problem } => write!(
+                f,
+                "this looks like a log, but none of the formats (tripline replay --help) can read its first lines: {problem}; \
+                 name fields of any other format with --field time=FIELD, --field latency=FIELD and --field status=FIELD"
+            ),
+            Self::NothingButNul => {
+                write!(f, "{MAX_NUL_RUN} NUL bytes follow each other; allowed: text, with fewer of them between lines")
+            }
+            Self::StrayTime => {
+                f.write_str("its time is far ahead of the lines before and after it; allowed: the order of time")
             }
             Self::Backwards { at_ms, before_ms } => {
                 write!(f, "at_ms = {at_ms} is earlier than the line before it; allowed: {before_ms} or later")

@@ -8,25 +8,26 @@ use tripline_runtime::core::{Latency, Outcome, StateKind, TripReason};
 use super::decimal::Millis;
 use super::error::ReplayError;
 use super::observe::{Change, Done, DoneCall, Observer, TripAt};
+use super::unusable::Usage;
 
-/// So many trips are told one by one; the rest is counted.
-pub const MAX_TRIPS_TOLD: usize = 200;
+/// So many trips are listed one by one; the rest is counted.
+pub const MAX_TRIPS_LISTED: usize = 200;
 
 /// What one setting would have done with a recording.
 ///
-/// A recording only says how calls went as they were made. What it says of a call that the setting would have refused is
+/// A recording only says how calls went as they were made. What it says of a call that the setting would have rejected is
 /// how it would have gone had it been made; and that fewer calls can make a service faster is not seen.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Figures {
     /// Calls that were let through.
     pub admitted: u64,
-    /// Calls that were refused.
-    pub refused: u64,
-    /// Of the refused calls those that were `ok` and not longer than this setting's threshold.
-    pub refused_fine: u64,
-    /// Of the refused calls those that failed, or were longer than the threshold and not `ignored`.
-    pub refused_bad: u64,
+    /// Calls that were rejected.
+    pub rejected: u64,
+    /// Of the rejected calls those that were `ok` and not longer than this setting's threshold.
+    pub rejected_fine: u64,
+    /// Of the rejected calls those that failed, or were longer than the threshold and not `ignored`.
+    pub rejected_bad: u64,
     /// Calls that were let through and failed, or were longer than the threshold and not `ignored`.
     pub admitted_bad: u64,
     /// How often the breaker went from closed to open.
@@ -35,7 +36,7 @@ pub struct Figures {
     pub reasons: Vec<(TripReason, u64)>,
     /// How many of the trips were with calls that hung, and counted as slow ones.
     pub trips_with_stalls: u64,
-    /// The first [`MAX_TRIPS_TOLD`] of the trips.
+    /// The first [`MAX_TRIPS_LISTED`] of the trips.
     pub first_trips: Vec<Trip>,
     /// How often it closed again.
     pub recoveries: u64,
@@ -68,12 +69,12 @@ pub struct Trip {
 impl Figures {
     /// All calls.
     pub const fn calls(&self) -> u64 {
-        self.admitted.saturating_add(self.refused)
+        self.admitted.saturating_add(self.rejected)
     }
 
-    /// Of the refused calls those that were `ignored`.
-    pub const fn refused_ignored(&self) -> u64 {
-        self.refused.saturating_sub(self.refused_fine).saturating_sub(self.refused_bad)
+    /// Of the rejected calls those that were `ignored`.
+    pub const fn rejected_ignored(&self) -> u64 {
+        self.rejected.saturating_sub(self.rejected_fine).saturating_sub(self.rejected_bad)
     }
 
     /// The share of the time for which it was not closed, 0 to 1; 0 for a recording of no length.
@@ -82,16 +83,16 @@ impl Figures {
         if span > 0.0 { self.open.as_secs_f64() / span } else { 0.0 }
     }
 
-    /// Writes them as one line of JSON.
+    /// Writes them as one line of JSON, with how many lines of the input were used.
     ///
     /// # Errors
     /// Those of `output`.
-    pub fn write_json(&self, setting: &str, output: &mut impl Write) -> io::Result<()> {
+    pub fn write_json(&self, setting: &str, usage: &Usage, output: &mut impl Write) -> io::Result<()> {
         let name = serde_json::to_string(setting)?;
-        let Self { admitted, refused, refused_fine, refused_bad, admitted_bad, trips, recoveries, .. } = self;
+        let Self { admitted, rejected, rejected_fine, rejected_bad, admitted_bad, trips, recoveries, .. } = self;
         write!(output, "{{\"setting\":{name},\"calls\":{},\"admitted\":{admitted},", self.calls())?;
-        write!(output, "\"rejected\":{refused},\"rejected_fine\":{refused_fine},")?;
-        write!(output, "\"rejected_slow_or_failed\":{refused_bad},\"admitted_slow_or_failed\":{admitted_bad},")?;
+        write!(output, "\"rejected\":{rejected},\"rejected_fine\":{rejected_fine},")?;
+        write!(output, "\"rejected_slow_or_failed\":{rejected_bad},\"admitted_slow_or_failed\":{admitted_bad},")?;
         write!(output, "\"trips\":{trips},\"first_trip_at_ms\":")?;
         match self.first_trips.first() {
             Some(trip) => write!(output, "{}", Millis(trip.at_nanos))?,
@@ -105,7 +106,9 @@ impl Figures {
         write!(output, "}},\"recoveries\":{recoveries},\"open_seconds\":{},", seconds(self.open))?;
         write!(output, "\"open_share\":{:.6},\"half_open_seconds\":{},", self.open_share(), seconds(self.half_open))?;
         let (longest, span) = (seconds(self.longest_outage), seconds(self.span));
-        writeln!(output, "\"longest_outage_seconds\":{longest},\"duration_seconds\":{span}}}")
+        write!(output, "\"longest_outage_seconds\":{longest},\"duration_seconds\":{span}")?;
+        usage.write_json(output)?;
+        writeln!(output, "}}")
     }
 }
 
@@ -140,7 +143,7 @@ impl Tally {
         let figures = &mut self.figures;
         figures.trips += 1;
         figures.trips_with_stalls += u64::from(stalled > 0);
-        if figures.first_trips.len() < MAX_TRIPS_TOLD {
+        if figures.first_trips.len() < MAX_TRIPS_LISTED {
             figures.first_trips.push(Trip { index, at_nanos: at, reason, stalled });
         }
         match figures.reasons.iter_mut().find(|(known, _)| *known == reason) {
@@ -192,9 +195,9 @@ impl Observer for Tally {
             figures.admitted += 1;
             figures.admitted_bad += u64::from(bad);
         } else {
-            figures.refused += 1;
-            figures.refused_bad += u64::from(bad);
-            figures.refused_fine += u64::from(!bad && call.outcome == Outcome::Ok);
+            figures.rejected += 1;
+            figures.rejected_bad += u64::from(bad);
+            figures.rejected_fine += u64::from(!bad && call.outcome == Outcome::Ok);
         }
         Ok(())
     }

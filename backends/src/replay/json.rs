@@ -9,10 +9,11 @@ use serde_json::value::RawValue;
 
 use super::error::LineProblem;
 use super::names::{Field, Names};
-use super::record::{Fields, Record};
+use super::path_filter::PathFilter;
+use super::record::{Fields, Parsed, Record};
 
 /// Reads one line; `null` is the same as leaving a field out, other fields are passed over.
-pub(super) fn parse(text: &[u8], names: &mut Names) -> Result<Record, LineProblem> {
+pub(super) fn parse(text: &[u8], names: &mut Names, paths: &PathFilter) -> Result<Parsed, LineProblem> {
     // A list would be taken as the fields in their order.
     if text.first() != Some(&b'{') {
         return Err(LineProblem::Json { message: "expected `{`".into(), column: 1 });
@@ -20,12 +21,14 @@ pub(super) fn parse(text: &[u8], names: &mut Names) -> Result<Record, LineProble
     let mut json = serde_json::Deserializer::from_slice(text);
     let line = json.deserialize_map(LineVisitor { names }).map_err(|error| problem(&error))?;
     json.end().map_err(|error| problem(&error))?;
-    Record::parse(&Fields {
+    let fields = Fields {
         at_ms: line.at_ms.map(RawValue::get),
         latency_ms: line.latency_ms.map(RawValue::get),
         outcome: line.outcome.as_ref().map(|text| &*text.0),
         memory_percent: line.memory_percent.map(RawValue::get),
-    })
+        path: line.path.map(|path| path.get().trim_matches('"')).filter(|path| *path != "null"),
+    };
+    Record::parse(&fields, paths)
 }
 
 fn problem(error: &serde_json::Error) -> LineProblem {
@@ -44,6 +47,7 @@ struct Line<'a> {
     latency_ms: Option<&'a RawValue>,
     outcome: Option<Text<'a>>,
     memory_percent: Option<&'a RawValue>,
+    path: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -75,6 +79,7 @@ impl<'de> Visitor<'de> for LineVisitor<'_> {
                 Field::LatencyMs => line.latency_ms = map.next_value()?,
                 Field::Outcome => line.outcome = map.next_value()?,
                 Field::MemoryPercent => line.memory_percent = map.next_value()?,
+                Field::Path => line.path = map.next_value()?,
             }
         }
         Ok(line)

@@ -1,22 +1,30 @@
 //! The lines of the input, one at a time, none longer than a limit.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, Read as _};
+use std::io::{self, BufRead};
 
-use super::MAX_LINE_BYTES;
+use memchr::memchr3;
+
 use super::error::{LineProblem, ReplayError};
-use super::names::Warning;
+use super::limits::{MAX_LINE_BYTES, MAX_NUL_RUN};
+use super::nul_bytes::leading_nul_bytes;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Reads lines; both kinds of line ends are understood, and blank lines are passed over.
+/// Reads lines that end with LF, CR LF or CR; blank ones are passed over. NUL bytes end a line too (a log that was cut off and
+/// written on has a hole of them), and are counted.
 #[derive(Debug)]
 pub(super) struct Lines<R> {
     input: R,
-    /// How many lines were read.
-    read: u64,
+    /// How many line ends were read.
+    ended: u64,
+    /// The byte that was read last is a CR: a LF belongs to it.
+    is_after_return: bool,
     /// The rest of the line that was read last is still in the input: it was too long.
     is_inside_line: bool,
+    /// NUL bytes in a row that were just read.
+    nul_run: u64,
+    nul_bytes: u64,
     line: Line,
     /// Lines that were looked at before their turn.
     ahead: VecDeque<Line>,
@@ -27,6 +35,8 @@ pub(super) struct Lines<R> {
 pub(super) struct Line {
     number: u64,
     bytes: Vec<u8>,
+    /// The input ends without a line end.
+    is_cut_off: bool,
 }
 
 impl Line {
@@ -42,27 +52,47 @@ impl Line {
         self.number
     }
 
+    /// Whether the input ended before the line did.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.is_cut_off
+    }
+
     pub(super) fn is_too_long(&self) -> bool {
         self.bytes.len() > MAX_LINE_BYTES
     }
 }
 
+/// How a part of the input ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Line,
+    Nul,
+    Input,
+    /// The line goes on, but is too long to be kept.
+    Limit,
+}
+
 impl<R: BufRead> Lines<R> {
     pub(super) fn new(input: R) -> Self {
-        Self { input, read: 0, is_inside_line: false, line: Line::default(), ahead: VecDeque::new() }
-    }
-
-    /// Goes to the next line that is not blank; false at the end of the input.
-    pub(super) fn advance(&mut self) -> Result<bool, ReplayError> {
-        let advanced = self.advance_to_any()?;
-        if advanced && self.line.is_too_long() {
-            return Err(self.problem(LineProblem::TooLong, Vec::new()));
+        Self {
+            input,
+            ended: 0,
+            is_after_return: false,
+            is_inside_line: false,
+            nul_run: 0,
+            nul_bytes: 0,
+            line: Line::default(),
+            ahead: VecDeque::new(),
         }
-        Ok(advanced)
     }
 
-    /// As [`Lines::advance`], but a line may be too long.
-    pub(super) fn advance_to_any(&mut self) -> Result<bool, ReplayError> {
+    /// NUL bytes that were passed over.
+    pub(super) fn nul_bytes(&self) -> u64 {
+        self.nul_bytes
+    }
+
+    /// Goes to the next line that is not blank; false at the end of the input. The line may be too long.
+    pub(super) fn advance(&mut self) -> Result<bool, ReplayError> {
         if let Some(line) = self.ahead.pop_front() {
             self.line = line;
             return Ok(true);
@@ -85,33 +115,131 @@ impl<R: BufRead> Lines<R> {
         Ok(self.ahead.make_contiguous())
     }
 
-    fn read_into(&mut self, line: &mut Line) -> Result<bool, ReplayError> {
-        if std::mem::take(&mut self.is_inside_line) {
-            self.input.skip_until(b'\n').map_err(ReplayError::Read)?;
-        }
-        loop {
-            line.bytes.clear();
-            let limit = MAX_LINE_BYTES as u64 + 1;
-            let read = self.input.by_ref().take(limit).read_until(b'\n', &mut line.bytes).map_err(ReplayError::Read)?;
-            if read == 0 {
-                return Ok(false);
-            }
-            self.read = self.read.saturating_add(1);
-            line.number = self.read;
-            self.is_inside_line = line.is_too_long() && line.bytes.last() != Some(&b'\n');
-            if line.is_too_long() || !line.text().is_empty() {
-                return Ok(true);
-            }
-        }
-    }
-
     /// The line in hand.
     pub(super) fn line(&self) -> &Line {
         &self.line
     }
 
-    /// The error that this line has a problem.
-    pub(super) fn problem(&self, problem: LineProblem, warnings: Vec<Warning>) -> ReplayError {
-        ReplayError::Line { line: self.line.number, problem, warnings }
+    fn read_into(&mut self, line: &mut Line) -> Result<bool, ReplayError> {
+        if std::mem::take(&mut self.is_inside_line) {
+            while self.read_part(&mut None)? == End::Limit {}
+        }
+        loop {
+            line.bytes.clear();
+            line.number = self.ended.saturating_add(1);
+            let end = self.read_part(&mut Some(&mut line.bytes))?;
+            self.is_inside_line = end == End::Limit;
+            line.is_cut_off = end == End::Input;
+            if line.is_too_long() || !line.text().is_empty() {
+                return Ok(true);
+            }
+            if end == End::Input {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Reads up to the next end, and keeps what stands before it.
+    fn read_part(&mut self, kept: &mut Option<&mut Vec<u8>>) -> Result<End, ReplayError> {
+        loop {
+            let buffer = match self.input.fill_buf() {
+                Ok(buffer) => buffer,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(ReplayError::Read(error)),
+            };
+            if buffer.is_empty() {
+                return Ok(End::Input);
+            }
+            if std::mem::take(&mut self.is_after_return) && buffer.first() == Some(&b'\n') {
+                self.input.consume(1);
+                continue;
+            }
+            if buffer.first() == Some(&0) {
+                let run = leading_nul_bytes(buffer);
+                self.input.consume(run);
+                return self.pass_nul(run as u64);
+            }
+            let end = memchr3(b'\n', b'\r', 0, buffer);
+            let part = buffer.get(..end.unwrap_or(buffer.len())).unwrap_or_default();
+            let ending = end.and_then(|end| buffer.get(end)).copied();
+            if !part.is_empty() {
+                self.nul_run = 0;
+            }
+            let mut taken = part.len();
+            let mut is_full = false;
+            if let Some(kept) = kept {
+                let room = (MAX_LINE_BYTES + 1).saturating_sub(kept.len());
+                taken = taken.min(room);
+                kept.extend_from_slice(part.get(..taken).unwrap_or_default());
+                is_full = kept.len() > MAX_LINE_BYTES && ending.is_none_or(|_| taken < part.len());
+            }
+            if is_full {
+                self.input.consume(taken);
+                return Ok(End::Limit);
+            }
+            self.input.consume(taken + usize::from(ending.is_some()));
+            match ending {
+                None => {}
+                Some(0) => return self.pass_nul(1),
+                Some(byte) => {
+                    self.nul_run = 0;
+                    self.is_after_return = byte == b'\r';
+                    self.ended = self.ended.saturating_add(1);
+                    return Ok(End::Line);
+                }
+            }
+        }
+    }
+
+    fn pass_nul(&mut self, count: u64) -> Result<End, ReplayError> {
+        self.nul_bytes += count;
+        self.nul_run += count;
+        if self.nul_run > MAX_NUL_RUN {
+            let line = self.ended.saturating_add(1);
+            return Err(ReplayError::Line { line, problem: LineProblem::NothingButNul, warnings: Vec::new() });
+        }
+        Ok(End::Nul)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn lines(input: &[u8], chunk: usize) -> (Vec<(u64, Vec<u8>)>, u64) {
+        let mut lines = Lines::new(io::BufReader::with_capacity(chunk, input));
+        let mut found = Vec::new();
+        while lines.advance().unwrap() {
+            found.push((lines.line().number(), lines.line().text().to_vec()));
+        }
+        (found, lines.nul_bytes())
+    }
+
+    #[test]
+    fn lines_end_with_any_line_end_and_at_nul_bytes() {
+        let expected = vec![(1, b"a".to_vec()), (3, b"b".to_vec()), (4, b"c".to_vec())];
+        for (input, nul_bytes) in [
+            ("a\n\nb\nc", 0),
+            ("a\r\n\r\nb\r\nc\r\n", 0),
+            ("a\r\rb\rc\r", 0),
+            ("\0\0\0a\n\nb\0\nc", 4),
+            ("\u{feff}a\n\nb\nc\0", 1),
+        ] {
+            for chunk in 1..8 {
+                let found = lines(input.as_bytes(), chunk);
+                assert_eq!(found, (expected.clone(), nul_bytes), "{input:?}");
+            }
+        }
+        assert_eq!(lines(b"a\0b\nc", 3).0.len(), 3);
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_do_not_matter(input in "[ab\n\r\0 ]{0,60}", chunk in 1_usize..20) {
+            prop_assert_eq!(lines(input.as_bytes(), chunk), lines(input.as_bytes(), 1_000));
+        }
     }
 }

@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use super::error::shown;
+use super::human_format::shown;
 use crate::suggest::closest;
 
 /// Longer names are no misspelling of ours.
-const LONGEST: usize = 64;
+const MAX_NAME_BYTES: usize = 64;
 /// Unknown names beyond this many are looked at each time they come.
 const MAX_REMEMBERED: usize = 256;
-/// Warnings beyond this many are not told: such an input has other columns, not typos.
+/// Warnings beyond this many are not reported: such an input has other columns, not typos.
 const MAX_WARNINGS: usize = 16;
 
 /// A field of a record.
@@ -20,13 +20,15 @@ pub(super) enum Field {
     LatencyMs,
     Outcome,
     MemoryPercent,
+    Path,
 }
 
 impl Field {
-    const ALL: [Self; 4] = [Self::AtMs, Self::LatencyMs, Self::Outcome, Self::MemoryPercent];
+    /// Fields that a name may be a misspelling of.
+    const MISSPELT: [Self; 4] = [Self::AtMs, Self::LatencyMs, Self::Outcome, Self::MemoryPercent];
 
     pub(super) fn find(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|field| field.as_str() == name)
+        Self::MISSPELT.into_iter().chain([Self::Path]).find(|field| field.as_str() == name)
     }
 
     pub(super) const fn as_str(self) -> &'static str {
@@ -35,6 +37,7 @@ impl Field {
             Self::LatencyMs => "latency_ms",
             Self::Outcome => "outcome",
             Self::MemoryPercent => "memory_percent",
+            Self::Path => "path",
         }
     }
 }
@@ -58,6 +61,13 @@ impl fmt::Display for Warning {
     }
 }
 
+/// Whether a JSON object has a name at its top that is one of ours, or looks like a misspelling of one.
+pub(super) fn has_known_name(text: &[u8]) -> bool {
+    let Ok(members) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(text) else { return true };
+    let is_known = |name: &String| closest(name, Field::MISSPELT.into_iter().map(Field::as_str)).is_some();
+    members.keys().any(is_known)
+}
+
 /// The names that were met. It stays small, whatever the input.
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -71,7 +81,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Takes note of a name; tells which field it is.
+    /// Takes note of a name; returns which field it is.
     pub(super) fn meet(&mut self, name: &str) -> Option<Field> {
         let field = Field::find(name);
         match field {
@@ -87,8 +97,8 @@ impl Names {
     }
 
     fn meet_unknown(&mut self, name: &str) {
-        let told = self.warnings.len() + self.misspelt.len();
-        if name.len() > LONGEST || told >= MAX_WARNINGS || self.unknown.contains(name) {
+        let reported = self.warnings.len() + self.misspelt.len();
+        if name.len() > MAX_NAME_BYTES || reported >= MAX_WARNINGS || self.unknown.contains(name) {
             return;
         }
         if self.unknown.len() < MAX_REMEMBERED {
@@ -96,7 +106,7 @@ impl Names {
         } else if self.warnings.iter().any(|warning| warning.name == name) {
             return;
         }
-        let meant = closest(name, Field::ALL.into_iter().map(Field::as_str)).and_then(Field::find);
+        let meant = closest(name, Field::MISSPELT.into_iter().map(Field::as_str)).and_then(Field::find);
         self.misspelt.extend(meant.map(|field| (shown(name), field)));
     }
 

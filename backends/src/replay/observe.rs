@@ -1,19 +1,18 @@
 //! What can be seen of a replay while it goes on.
 
-use tripline_runtime::core::{Latency, Outcome, StateKind, TripReason};
+use tripline_runtime::core::{Latency, Outcome, StateKind, Trend, TripReason};
 
 use super::error::ReplayError;
-use super::output::View;
 
 /// Watches one breaker live through a recording. Instants are nanoseconds on the input's own line.
 pub(super) trait Observer {
-    /// Time begins; nothing is told before.
+    /// Time begins; nothing is reported before.
     fn begins(&mut self, _at: i64) {}
 
-    /// A call asked whether it may be made. Never earlier than what was told before.
+    /// A call asked whether it may be made. Never earlier than what was reported before.
     fn started(&mut self, _at: i64, _admitted: bool) {}
 
-    /// The breaker went from one state to another. Never earlier than what was told before.
+    /// The breaker went from one state to another. Never earlier than what was reported before.
     fn changed(&mut self, _change: &Change) {}
 
     /// Whether the breaker is to be looked at now that the record at `at` has been dealt with: O(window) each time.
@@ -40,7 +39,7 @@ pub(super) struct Done {
     pub(super) view: Option<View>,
 }
 
-/// A call that was made or refused.
+/// A call that was made or rejected.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DoneCall {
     pub(super) admitted: bool,
@@ -67,4 +66,13 @@ pub(super) struct TripAt {
     pub(super) reason: TripReason,
     /// Calls that hung then, and counted as slow ones.
     pub(super) stalled: u16,
+}
+
+/// What the breaker looks like once a record has been dealt with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View {
+    pub(super) state: StateKind,
+    pub(super) percentile: Option<Latency>,
+    pub(super) trend: Trend,
+    pub(super) reason: Option<TripReason>,
 }

@@ -3,31 +3,22 @@
 use std::fmt;
 use std::io::{self, Write};
 
-use tripline_runtime::core::{Latency, StateKind, Trend, TripReason};
+use tripline_runtime::core::Latency;
 
 use super::decimal::Millis;
 use super::error::ReplayError;
-use super::observe::{Change, Done, Observer, TripAt};
+use super::observe::{Change, Done, Observer, TripAt, View};
+use super::unusable::Usage;
 
-/// What the breaker looks like once a record has been dealt with.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct View {
-    pub(super) state: StateKind,
-    pub(super) percentile: Option<Latency>,
-    pub(super) trend: Trend,
-    pub(super) reason: Option<TripReason>,
-}
-
-impl View {
-    pub(super) fn write(&self, output: &mut impl Write, at: i64, admitted: Option<bool>) -> io::Result<()> {
-        write!(output, "{{\"at_ms\":{},\"admitted\":", Millis(at))?;
-        write!(output, "{}", OrNull(admitted))?;
-        write!(output, ",\"state\":\"{}\",\"percentile_ms\":", self.state.as_str())?;
-        write!(output, "{},\"trend\":\"{}\",\"reason\":", OrNull(self.percentile.map(millis)), self.trend.as_str())?;
-        match self.reason {
-            Some(reason) => writeln!(output, "\"{}\"}}", reason.as_str()),
-            None => writeln!(output, "null}}"),
-        }
+/// Writes what the breaker looks like just after the record at `at`.
+fn write_view(view: &View, output: &mut impl Write, at: i64, admitted: Option<bool>) -> io::Result<()> {
+    write!(output, "{{\"at_ms\":{},\"admitted\":", Millis(at))?;
+    write!(output, "{}", OrNull(admitted))?;
+    write!(output, ",\"state\":\"{}\",\"percentile_ms\":", view.state.as_str())?;
+    write!(output, "{},\"trend\":\"{}\",\"reason\":", OrNull(view.percentile.map(millis)), view.trend.as_str())?;
+    match view.reason {
+        Some(reason) => writeln!(output, "\"{}\"}}", reason.as_str()),
+        None => writeln!(output, "null}}"),
     }
 }
 
@@ -41,7 +32,7 @@ impl<W: Write> Observer for JsonLines<W> {
 
     fn done(&mut self, record: &Done) -> Result<(), ReplayError> {
         let Some(view) = record.view else { return Ok(()) };
-        view.write(&mut self.0, record.at, record.call.map(|call| call.admitted)).map_err(ReplayError::Write)
+        write_view(&view, &mut self.0, record.at, record.call.map(|call| call.admitted)).map_err(ReplayError::Write)
     }
 }
 
@@ -72,7 +63,7 @@ impl Observer for Summary {
 }
 
 impl Summary {
-    pub(super) fn write(&self, output: &mut impl Write) -> io::Result<()> {
+    pub(super) fn write(&self, usage: &Usage, output: &mut impl Write) -> io::Result<()> {
         let Self { admitted, rejected, percentile, trips, recoveries } = self;
         let calls = admitted.saturating_add(*rejected);
         write!(output, "{{\"calls\":{calls},\"admitted\":{admitted},\"rejected\":{rejected},")?;
@@ -86,7 +77,9 @@ impl Summary {
             let comma = if i == 0 { "" } else { "," };
             write!(output, "{comma}{{\"at_ms\":{}}}", Millis(*at))?;
         }
-        writeln!(output, "]}}")
+        write!(output, "]")?;
+        usage.write_json(output)?;
+        writeln!(output, "}}")
     }
 }
 

@@ -4,6 +4,7 @@ use tripline_runtime::core::{MemorySample, Outcome};
 
 use super::decimal::{Millis, nanos};
 use super::error::LineProblem;
+use super::path_filter::{PathFilter, path_of};
 
 /// Times of this many milliseconds, before or after 0, are accepted: as milliseconds since 1970 they reach to 2096.
 const MAX_AT_MS: i128 = 4_000_000_000_000;
@@ -20,6 +21,15 @@ pub(super) struct Fields<'a> {
     pub(super) latency_ms: Option<&'a str>,
     pub(super) outcome: Option<&'a str>,
     pub(super) memory_percent: Option<&'a str>,
+    pub(super) path: Option<&'a str>,
+}
+
+/// What a line comes to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Parsed {
+    Record(Record),
+    /// A call that is left out by its path.
+    Excluded,
 }
 
 /// A finished call, a memory reading, or both at the same instant. Times are nanoseconds on the input's own line.
@@ -39,7 +49,7 @@ pub(super) struct Call {
 }
 
 impl Record {
-    pub(super) fn parse(fields: &Fields<'_>) -> Result<Self, LineProblem> {
+    pub(super) fn parse(fields: &Fields<'_>, paths: &PathFilter) -> Result<Parsed, LineProblem> {
         let at = at(fields.at_ms.ok_or(LineProblem::MissingTime)?)?;
         let outcome = fields.outcome.map_or(Ok(Outcome::Ok), outcome)?;
         let latency = fields.latency_ms.map(latency).transpose()?;
@@ -47,18 +57,20 @@ impl Record {
         if latency.is_none() && memory.is_none() {
             return Err(LineProblem::NothingToReplay);
         }
-        Ok(Self { at, call: latency.map(|latency| Call { latency, outcome }), memory })
+        let is_admitted = match fields.path {
+            Some(path) => paths.admits(path_of(path.as_bytes())),
+            None => latency.is_none() || paths.admits_no_path(),
+        };
+        if !is_admitted {
+            return Ok(Parsed::Excluded);
+        }
+        Ok(Parsed::Record(Self { at, call: latency.map(|latency| Call { latency, outcome }), memory }))
     }
 
-    /// Refuses a record that is earlier than the one before it.
-    pub(super) fn not_before(self, before: Option<i64>) -> Result<Self, LineProblem> {
-        match before {
-            Some(before) if self.at < before => Err(LineProblem::Backwards {
-                at_ms: Millis(self.at).to_string(),
-                before_ms: Millis(before).to_string(),
-            }),
-            _ => Ok(self),
-        }
+    /// What is wrong with a record that is earlier than the one before it.
+    pub(super) fn backwards(&self, before: Option<i64>) -> Option<LineProblem> {
+        let before = before.filter(|before| self.at < *before)?;
+        Some(LineProblem::Backwards { at_ms: Millis(self.at).to_string(), before_ms: Millis(before).to_string() })
     }
 }
 

@@ -8,3 +8,4 @@ mod replay_compare;
 mod replay_input;
 mod replay_memory;
 mod replay_model;
+mod replay_formats;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use tripline_backends::replay::{Mode, Options, ReplayError, Report, run};
+use tripline_backends::replay::{InputReport, Mode, Options, ReplayError, run};
 use tripline_runtime::core::{Latency, Percentile, Policy, Ratio};
 
 /// Slow above 100 ms, trips at the median of three calls, waits 1 s, probes twice.
@@ -26,7 +26,7 @@ fn lines_options() -> Options {
     Options::new(policy(), Mode::JsonLines)
 }
 
-fn replay(options: &Options, input: &str) -> (Result<Report, ReplayError>, String) {
+fn replay(options: &Options, input: &str) -> (Result<InputReport, ReplayError>, String) {
     let mut output = Vec::new();
     let report = run(options, input.as_bytes(), &mut output);
     (report, String::from_utf8(output).unwrap())
@@ -47,8 +47,8 @@ fn assert_lines(options: &Options, input: &str, expected: &[&str]) {
     assert_eq!(output_of(options, input).lines().collect::<Vec<_>>(), expected);
 }
 
-const EMPTY: &str =
-    "{\"calls\":0,\"admitted\":0,\"rejected\":0,\"percentile_ms\":null,\"trips\":[],\"recoveries\":[]}\n";
+const EMPTY: &str = "{\"calls\":0,\"admitted\":0,\"rejected\":0,\"percentile_ms\":null,\"trips\":[],\"recoveries\":[],\
+         \"unusable\":{},\"excluded\":0,\"nul_bytes\":0,\"origin_changes\":0}\n";
 
 /// Three slow calls trip it as the third finishes; the wait is over at 2020; two good probes close it.
 const STORY: &str = "\
@@ -71,7 +71,8 @@ fn slow_calls_trip_and_good_probes_close_again() {
     assert_eq!(
         output_of(&options, STORY),
         "{\"calls\":9,\"admitted\":6,\"rejected\":3,\"percentile_ms\":40.25,\
-         \"trips\":[{\"index\":2,\"at_ms\":1020,\"reason\":\"latency\"}],\"recoveries\":[{\"at_ms\":2050}]}\n"
+         \"trips\":[{\"index\":2,\"at_ms\":1020,\"reason\":\"latency\"}],\"recoveries\":[{\"at_ms\":2050}],\
+         \"unusable\":{},\"excluded\":0,\"nul_bytes\":0,\"origin_changes\":0}\n"
     );
 }
 
@@ -101,7 +102,8 @@ fn hanging_calls_trip_at_exactly_start_plus_threshold() {
     assert_eq!(
         summary_of("at_ms,latency_ms\n1000,200\n1010,200\n1020,200\n1100,179.999999\n1200,280\n"),
         "{\"calls\":5,\"admitted\":3,\"rejected\":2,\"percentile_ms\":null,\
-         \"trips\":[{\"index\":2,\"at_ms\":920,\"reason\":\"latency\"}],\"recoveries\":[]}\n"
+         \"trips\":[{\"index\":2,\"at_ms\":920,\"reason\":\"latency\"}],\"recoveries\":[],\
+         \"unusable\":{},\"excluded\":0,\"nul_bytes\":0,\"origin_changes\":0}\n"
     );
 }
 
@@ -112,7 +114,8 @@ fn time_begins_at_the_earliest_start_also_before_zero() {
             "{\"at_ms\":100,\"latency_ms\":450}\n{\"at_ms\":100,\"latency_ms\":500}\n{\"at_ms\":101,\"latency_ms\":451}"
         ),
         "{\"calls\":3,\"admitted\":3,\"rejected\":0,\"percentile_ms\":null,\
-         \"trips\":[{\"index\":2,\"at_ms\":-250,\"reason\":\"latency\"}],\"recoveries\":[]}\n"
+         \"trips\":[{\"index\":2,\"at_ms\":-250,\"reason\":\"latency\"}],\"recoveries\":[],\
+         \"unusable\":{},\"excluded\":0,\"nul_bytes\":0,\"origin_changes\":0}\n"
     );
 }
 
@@ -130,7 +133,7 @@ fn a_time_since_1970_keeps_its_nanoseconds() {
 
 #[test]
 fn exhausted_memory_trips_without_calls_and_holds_the_breaker_open() {
-    // The reading at 2000 is believed until 3500, so the call from 3499.999999 on is refused; that from 3510 on is a probe.
+    // The reading at 2000 is believed until 3500, so the call from 3499.999999 on is rejected; that from 3510 on is a probe.
     let input = "\
 {\"at_ms\":0,\"memory_percent\":79.9}
 {\"at_ms\":1000,\"memory_percent\":80}
@@ -175,7 +178,8 @@ fn failures_count_and_ignored_calls_do_not() {
     assert_eq!(
         output_of(&options, input),
         "{\"calls\":6,\"admitted\":5,\"rejected\":1,\"percentile_ms\":1,\
-         \"trips\":[{\"index\":4,\"at_ms\":5,\"reason\":\"failures\"}],\"recoveries\":[]}\n"
+         \"trips\":[{\"index\":4,\"at_ms\":5,\"reason\":\"failures\"}],\"recoveries\":[],\
+         \"unusable\":{},\"excluded\":0,\"nul_bytes\":0,\"origin_changes\":0}\n"
     );
 }
 
@@ -338,12 +342,12 @@ fn a_disabled_breaker_admits_all_and_records_nothing() {
 }
 
 #[test]
-fn what_came_before_a_bad_line_is_written_where_lines_are() {
+fn a_bad_line_is_passed_over() {
     let mut options = lines_options();
     options.reading.max_latency = Duration::from_millis(10);
     let (report, output) = replay(&options, "at_ms,latency_ms\n1,1\n100,1\n200,1\nx,1\n");
-    assert!(report.is_err());
-    assert_eq!(output.lines().count(), 2);
+    assert_eq!(report.unwrap().usage.unusable.count("value"), 1);
+    assert_eq!(output.lines().count(), 3);
 }
 
 #[test]

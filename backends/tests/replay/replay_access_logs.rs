@@ -9,12 +9,27 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tripline_backends::replay::{
-    Format, LatencyUnit, LineProblem, LogFormat, LogProblem, LogReport, MAX_LINE_BYTES, Mode, Options, ReplayError,
-    Report, run,
+    Format, InputReport, LatencyUnit, LineProblem, LogFormat, LogProblem, LogReport, MAX_LINE_BYTES, Mode, Options,
+    ReplayError, Usage, run,
 };
 use tripline_runtime::core::{Latency, Percentile, Policy, Ratio};
 
-const ALL: [LogFormat; 3] = [LogFormat::Nginx, LogFormat::Apache, LogFormat::Envoy];
+/// Formats that existed first.
+fn all() -> [LogFormat; 3] {
+    [nginx_format(), apache_format(), envoy_format()]
+}
+
+fn nginx_format() -> LogFormat {
+    LogFormat::named("nginx").unwrap()
+}
+
+fn apache_format() -> LogFormat {
+    LogFormat::named("apache").unwrap()
+}
+
+fn envoy_format() -> LogFormat {
+    LogFormat::named("envoy").unwrap()
+}
 
 fn fixture(name: &str) -> Vec<u8> {
     fs::read(format!("{}/tests/fixtures/logs/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
@@ -30,22 +45,23 @@ fn options(format: Format) -> Options {
     options
 }
 
-fn replay(options: &Options, input: &[u8]) -> (Result<Report, ReplayError>, String) {
+fn replay(options: &Options, input: &[u8]) -> (Result<InputReport, ReplayError>, String) {
     let mut output = Vec::new();
     let report = run(options, input, &mut output);
     (report, String::from_utf8(output).unwrap())
 }
 
 #[track_caller]
-fn told(options: &Options, input: &[u8]) -> (LogReport, String) {
+fn reported(options: &Options, input: &[u8]) -> (LogReport, Usage, String) {
     let (report, output) = replay(options, input);
-    (report.unwrap().log.unwrap(), output)
+    let report = report.unwrap();
+    (report.log.unwrap(), report.usage, output)
 }
 
 /// The times at which calls end, in milliseconds.
 #[track_caller]
 fn ends(options: &Options, input: &str) -> Vec<f64> {
-    let (_, output) = told(options, input.as_bytes());
+    let (_, _, output) = reported(options, input.as_bytes());
     let lines = output.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
     lines.map(|line| line["at_ms"].as_f64().unwrap()).collect()
 }
@@ -78,11 +94,11 @@ fn apache(second: u64, tail: &str) -> String {
 #[test]
 fn a_log_is_the_same_as_the_calls_that_it_tells_of() {
     for (log, csv, format, lines, unused) in [
-        ("nginx.log", "nginx.csv", LogFormat::Nginx, 7, Some((5, LogProblem::NoCall))),
-        ("nginx_named.log", "nginx.csv", LogFormat::Nginx, 7, Some((5, LogProblem::NoCall))),
-        ("apache.log", "apache.csv", LogFormat::Apache, 6, Some((4, LogProblem::NoCall))),
-        ("envoy.log", "envoy.csv", LogFormat::Envoy, 6, Some((4, LogProblem::NoCall))),
-        ("envoy_istio.log", "envoy.csv", LogFormat::Envoy, 6, Some((4, LogProblem::NoCall))),
+        ("nginx.log", "nginx.csv", nginx_format(), 7, Some((5, LogProblem::NoCall))),
+        ("nginx_named.log", "nginx.csv", nginx_format(), 7, Some((5, LogProblem::NoCall))),
+        ("apache.log", "apache.csv", apache_format(), 6, Some((4, LogProblem::NoCall))),
+        ("envoy.log", "envoy.csv", envoy_format(), 6, Some((4, LogProblem::NoCall))),
+        ("envoy_istio.log", "envoy.csv", envoy_format(), 6, Some((4, LogProblem::NoCall))),
     ] {
         let (log, csv) = (fixture(log), fixture(csv));
         let with_line_ends = String::from_utf8_lossy(&log).replace('\n', "\r\n");
@@ -94,14 +110,16 @@ fn a_log_is_the_same_as_the_calls_that_it_tells_of() {
                 auto.policy.minimum_samples = Some(minimum_samples);
                 let (report, expected) = replay(&auto, &csv);
                 assert_eq!(report.unwrap().log, None);
-                let (report, output) = told(&auto, &log);
-                assert_eq!(output, expected, "{format} {failure_rate}");
+                let (report, usage, output) = reported(&auto, &log);
+                assert_eq!(output.replace("{\"no_call\":1}", "{}"), expected, "{format} {failure_rate}");
                 assert_eq!((report.format, report.is_guessed), (format, true));
-                assert_eq!((report.lines, report.unused, report.first_unused, report.late), (lines, 1, unused, 0));
+                assert_eq!((usage.lines, usage.unusable.total(), report.late), (lines, 1, 0));
+                let (number, problem) = unused.unwrap();
+                assert_eq!(usage.unusable.first(), Some((number, problem.to_string().as_str())));
                 let mut forced = auto.clone();
                 forced.reading.input.format = Format::Log(format);
-                let (report, output) = told(&forced, with_line_ends.as_bytes());
-                assert_eq!((output, report.is_guessed), (expected, false));
+                let (report, _, output) = reported(&forced, with_line_ends.as_bytes());
+                assert_eq!((output.replace("{\"no_call\":1}", "{}"), report.is_guessed), (expected, false));
             }
         }
     }
@@ -110,16 +128,16 @@ fn a_log_is_the_same_as_the_calls_that_it_tells_of() {
 #[test]
 fn a_format_that_is_forced_is_not_guessed_about() {
     let log = fixture("nginx.log");
-    let envoy = (1, LineProblem::Log { format: Some(LogFormat::Envoy), problem: LogProblem::Time });
-    assert_eq!(problem(&options(Format::Log(LogFormat::Envoy)), &log), envoy);
+    let envoy = (1, LineProblem::Log { format: Some(envoy_format()), problem: LogProblem::Time });
+    assert_eq!(problem(&options(Format::Log(envoy_format())), &log), envoy);
     assert_eq!(problem(&options(Format::Csv), &log), (1, LineProblem::MissingColumn("at_ms")));
     assert!(matches!(problem(&options(Format::Json), &log), (1, LineProblem::Json { .. })));
     for format in [Format::Csv, Format::Auto] {
         assert_eq!(replay(&options(format), b"at_ms,latency_ms\n1,1\n").0.unwrap().records, 1);
     }
-    for format in ALL {
+    for format in all() {
         let nothing = replay(&options(Format::Log(format)), b"\n").0.unwrap();
-        assert_eq!((nothing.records, nothing.log.unwrap().lines), (0, 0));
+        assert_eq!((nothing.records, nothing.usage.lines), (0, 0));
     }
 }
 
@@ -128,9 +146,9 @@ fn the_time_of_nginx_is_the_end_of_a_call_and_that_of_apache_its_start() {
     let line = nginx(0, 2_500);
     let start = 1_791_637_200_000.0;
     assert_eq!(ends(&options(Format::Auto), &line), [start]);
-    assert_eq!(ends(&options(Format::Log(LogFormat::Apache)), &line), [start + 2_500.0]);
+    assert_eq!(ends(&options(Format::Log(apache_format())), &line), [start + 2_500.0]);
     assert_eq!(ends(&options(Format::Auto), &apache(0, "2500000")), [start + 2_500.0]);
-    let mut written_at_end = options(Format::Log(LogFormat::Nginx));
+    let mut written_at_end = options(Format::Log(nginx_format()));
     written_at_end.reading.input.latency_unit = Some(LatencyUnit::Micros);
     assert_eq!(ends(&written_at_end, &apache(0, "2500000")), [start]);
 }
@@ -139,18 +157,18 @@ fn the_time_of_nginx_is_the_end_of_a_call_and_that_of_apache_its_start() {
 fn whole_numbers_are_microseconds_where_that_is_clear_and_else_the_unit_must_be_said() {
     let start = 1_791_637_200_000.0;
     let log = |tails: &[&str]| tails.iter().map(|tail| apache(0, tail)).collect::<String>();
-    let unclear = (1, LineProblem::Log { format: Some(LogFormat::Apache), problem: LogProblem::Unit });
+    let unclear = (1, LineProblem::Log { format: Some(apache_format()), problem: LogProblem::Unit });
     let auto = options(Format::Auto);
     assert_eq!(problem(&auto, log(&["0", "12", "999"]).as_bytes()), unclear);
-    assert_eq!(told(&auto, log(&["0", "12", "1000"]).as_bytes()).0.latency_unit, None);
-    assert_eq!(told(&auto, log(&["0", "12", "latency_ms=9"]).as_bytes()).0.unused, 0);
-    let forced = options(Format::Log(LogFormat::Apache));
+    assert_eq!(reported(&auto, log(&["0", "12", "1000"]).as_bytes()).0.latency_unit, None);
+    assert_eq!(reported(&auto, log(&["0", "12", "latency_ms=9"]).as_bytes()).1.unusable.total(), 0);
+    let forced = options(Format::Log(apache_format()));
     assert_eq!(ends(&forced, &log(&["500"])), [start + 0.5]);
     for (unit, millis) in [(LatencyUnit::Seconds, 7_000.0), (LatencyUnit::Millis, 7.0), (LatencyUnit::Micros, 0.007)] {
         let mut said = auto.clone();
         said.reading.input.latency_unit = Some(unit);
         assert_eq!(ends(&said, &log(&["7"])), [start + millis]);
-        assert_eq!(told(&said, log(&["7"]).as_bytes()).0.latency_unit, Some(unit));
+        assert_eq!(reported(&said, log(&["7"]).as_bytes()).0.latency_unit, Some(unit));
     }
     let mut third = auto;
     third.reading.input.latency_field = NonZeroU8::new(3);
@@ -173,7 +191,7 @@ fn lines_out_of_order_are_put_in_order_and_those_too_late_are_counted() {
     let auto = options(Format::Auto);
     // Before 60 came, 101 had been given.
     assert_eq!(seconds(&ends(&auto, &log)), [41.0, 70.0, 100.0, 101.0, 101.0, 120.0, 250.0, 251.0, 252.0]);
-    assert_eq!(told(&auto, log.as_bytes()).0.late, 1);
+    assert_eq!(reported(&auto, log.as_bytes()).0.late, 1);
 }
 
 #[test]
@@ -183,7 +201,7 @@ fn a_log_of_the_night_that_repeats_an_hour_goes_on() {
     let log = ["02:59:58 +0200", "02:59:59 +0200", "02:00:00 +0100", "02:00:01 +0100"].map(line).concat();
     let found = ends(&options(Format::Auto), &log);
     assert_eq!(found.iter().map(|end| end - found[0]).collect::<Vec<_>>(), [0.0, 1_000.0, 2_000.0, 3_000.0]);
-    assert_eq!(told(&options(Format::Auto), log.as_bytes()).0.late, 0);
+    assert_eq!(reported(&options(Format::Auto), log.as_bytes()).0.late, 0);
 }
 
 #[test]
@@ -197,8 +215,12 @@ fn lines_that_cannot_be_used_are_passed_over_and_counted() {
     }
     log.extend(odd.concat());
     log.extend(nginx(100, 10).into_bytes());
-    let (report, output) = told(&options(Format::Auto), &log);
-    assert_eq!((report.lines, report.unused, report.first_unused), (105, 4, Some((1, LogProblem::Time))));
+    let (report, usage, output) = reported(&options(Format::Auto), &log);
+    assert_eq!((usage.lines, usage.unusable.total()), (105, 4));
+    let reasons: Vec<_> = usage.unusable.reasons().collect();
+    assert_eq!(reasons, [("not_closed", 2), ("time", 1), ("too_long", 1)]);
+    assert_eq!(usage.unusable.first().map(|(line, _)| line), Some(1));
+    assert_eq!(report.late, 0);
     assert_eq!(output.lines().count(), 101);
 }
 
@@ -215,8 +237,8 @@ fn a_log_of_which_nothing_is_understood_is_an_error_that_names_the_first_line() 
     assert_eq!(problem(&auto, b"[yesterday] \"GET / HTTP/2\" 200 - 0 5 7 6"), none(LogProblem::Time));
     let late = format!("{}{}", "no log\n".repeat(20), nginx(0, 10));
     assert_eq!(problem(&auto, late.as_bytes()), (1, LineProblem::MissingColumn("at_ms")));
-    let forced = problem(&options(Format::Log(LogFormat::Nginx)), late.as_bytes());
-    assert_eq!(forced, (1, LineProblem::Log { format: Some(LogFormat::Nginx), problem: LogProblem::Time }));
+    let forced = problem(&options(Format::Log(nginx_format())), late.as_bytes());
+    assert_eq!(forced, (1, LineProblem::Log { format: Some(nginx_format()), problem: LogProblem::Time }));
     let text = replay(&auto, without_time.as_bytes()).0.unwrap_err().to_string();
     assert!(text.starts_with("line 1: ") && text.contains("allowed: ") && text.contains("$request_time"), "{text}");
 }
@@ -249,18 +271,18 @@ impl<F: FnMut(u64) -> String> Read for Made<F> {
 
 #[test]
 fn a_log_five_times_as_long_holds_no_more_calls() {
-    for format in ALL {
+    for format in all() {
         let line = move |nth: u64| {
             let (millis, latency) = (nth * 20, 5 + nth % 200);
             let second = millis / 1_000;
             let (day, hour, minute) = (1 + second / 86_400, second / 3_600 % 24, second / 60 % 60);
             let (second, millis) = (second % 60, millis % 1_000);
             let common = format!("[{day:02}/Oct/2026:{hour:02}:{minute:02}:{second:02} +0000]");
-            match format {
-                LogFormat::Nginx => {
+            match format.name() {
+                "nginx" => {
                     format!("10.0.0.1 - - {common} \"GET / HTTP/1.1\" 200 5 \"-\" \"-\" 0.{latency:03}\n")
                 }
-                LogFormat::Apache => {
+                "apache" => {
                     format!("10.0.0.1 - - {common} \"GET / HTTP/1.1\" 200 5 \"-\" \"-\" {latency}000\n")
                 }
                 _ => format!(
@@ -275,7 +297,9 @@ fn a_log_five_times_as_long_holds_no_more_calls() {
             let input = BufReader::new(Made { line, lines: 0..count, rest: Vec::new() });
             let report = run(&options, input, &mut std::io::sink()).unwrap();
             let log = report.log.unwrap();
-            assert_eq!((log.format, log.lines, log.unused, log.late, report.records), (format, count, 0, 0, count));
+            let usage = &report.usage;
+            assert_eq!((log.format, usage.lines, usage.unusable.total()), (format, count, 0));
+            assert_eq!((log.late, report.records), (0, count));
             (log.most_held, report.most_held)
         });
         // Fifty calls a second: a minute, and the longest call twice.
@@ -314,7 +338,7 @@ proptest! {
     #[test]
     fn whatever_is_changed_in_a_log_ends_with_a_result(
         lines in prop::collection::vec(mutated(), 0..12),
-        forced in prop::option::of(prop::sample::select(ALL.to_vec())),
+        forced in prop::option::of(prop::sample::select(all().to_vec())),
         unit in prop::option::of(prop::sample::select(vec![LatencyUnit::Seconds, LatencyUnit::Millis, LatencyUnit::Micros])),
         field in 0_u8..4,
         stretch_ms in prop_oneof![Just(0), 1_u64..100_000, Just(u64::MAX)],
@@ -323,8 +347,8 @@ proptest! {
         options.reading.input.latency_unit = unit;
         options.reading.input.latency_field = NonZeroU8::new(field);
         options.reading.max_latency = Duration::from_millis(stretch_ms);
-        if let (Ok(Report { records, log: Some(log), .. }), output) = replay(&options, &lines.join(&b"\n"[..])) {
-            prop_assert_eq!(records + log.unused, log.lines);
+        if let (Ok(InputReport { records, usage, .. }), output) = replay(&options, &lines.join(&b"\n"[..])) {
+            prop_assert_eq!(records + usage.unusable.total(), usage.lines);
             prop_assert_eq!(output.lines().count() as u64, records);
         }
     }

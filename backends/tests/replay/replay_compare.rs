@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use tripline_backends::replay::{Figures, MAX_TRIPS_TOLD, Reading, Setting, compare};
+use tripline_backends::replay::{Figures, MAX_TRIPS_LISTED, Reading, Setting, compare};
 use tripline_runtime::core::{Latency, Policy, TripReason};
 
 fn setting(threshold_ms: u32) -> Setting {
@@ -15,12 +15,12 @@ fn setting(threshold_ms: u32) -> Setting {
 }
 
 fn of(settings: &[Setting], input: &str) -> Vec<Figures> {
-    compare(settings, Reading::default(), input.as_bytes()).unwrap().0
+    compare(settings, &Reading::default(), input.as_bytes()).unwrap().0
 }
 
 /// One call ends every 100 ms, and from the 41st on each takes 900 ms instead of 50. At 300 ms the breaker opens at 3,600,
-/// with the second call that hangs; calls 1 to 36 and 41 to 44 were admitted. So 37 to 40, of 50 ms, are refused and would have
-/// been fine, and 45 to 100 are refused and slow. The wait of 10 s does not pass any more: the recording ends at 10,000.
+/// with the second call that hangs; calls 1 to 36 and 41 to 44 were admitted. So 37 to 40, of 50 ms, are rejected and would have
+/// been fine, and 45 to 100 are rejected and slow. The wait of 10 s does not pass any more: the recording ends at 10,000.
 #[test]
 fn refused_calls_are_told_apart_by_how_they_would_have_gone() {
     let mut input = "at_ms,latency_ms\n".to_owned();
@@ -29,8 +29,8 @@ fn refused_calls_are_told_apart_by_how_they_would_have_gone() {
     }
     let found = of(&[setting(300), setting(5_000)], &input);
     let figures = &found[0];
-    assert_eq!((figures.admitted, figures.refused, figures.calls()), (40, 60, 100));
-    assert_eq!((figures.refused_fine, figures.refused_bad, figures.admitted_bad), (4, 56, 4));
+    assert_eq!((figures.admitted, figures.rejected, figures.calls()), (40, 60, 100));
+    assert_eq!((figures.rejected_fine, figures.rejected_bad, figures.admitted_bad), (4, 56, 4));
     assert_eq!((figures.trips, figures.recoveries), (1, 0));
     assert_eq!(figures.reasons, [(TripReason::Latency, 1)]);
     let trip = figures.first_trips[0];
@@ -61,9 +61,9 @@ fn an_outage_lasts_until_the_breaker_has_closed() {
     assert_eq!((figures.trips, figures.recoveries), (1, 1));
     assert_eq!(figures.reasons, [(TripReason::Memory, 1)]);
     // Calls 21 to 29 and that which starts at 29.96: it ends at 30, before memory is read there.
-    assert_eq!(figures.refused, 10);
+    assert_eq!(figures.rejected, 10);
     // Of these one failed, one was ok, and the ignored ones are neither.
-    assert_eq!((figures.refused_bad, figures.refused_fine), (1, 1));
+    assert_eq!((figures.rejected_bad, figures.rejected_fine), (1, 1));
     assert_eq!((figures.open, figures.longest_outage), (Duration::from_secs(15), Duration::from_secs(15)));
     assert_eq!(figures.half_open, Duration::from_millis(4_040));
 }
@@ -79,7 +79,7 @@ fn trips_beyond_those_that_are_told_are_counted() {
         writeln!(input, "{},{},1", step * 1_000, if step % 2 == 0 { 99 } else { 10 }).unwrap();
     }
     let figures = &of(&[Setting::new("flapping", policy)], &input)[0];
-    assert!(figures.trips > 2 * MAX_TRIPS_TOLD as u64, "{}", figures.trips);
-    assert_eq!(figures.first_trips.len(), MAX_TRIPS_TOLD);
+    assert!(figures.trips > 2 * MAX_TRIPS_LISTED as u64, "{}", figures.trips);
+    assert_eq!(figures.first_trips.len(), MAX_TRIPS_LISTED);
     assert!(figures.longest_outage <= Duration::from_secs(2));
 }

@@ -4,11 +4,20 @@
 
 use std::time::Duration;
 
-use tripline_backends::replay::{LineProblem, MAX_LINE_BYTES, Mode, Options, ReplayError, Report, Warning, run};
+use tripline_backends::replay::{InputReport, LineProblem, MAX_LINE_BYTES, Mode, Options, ReplayError, Warning, run};
 use tripline_runtime::core::Policy;
 
-fn replay(input: &str) -> Result<Report, ReplayError> {
+fn replay(input: &str) -> Result<InputReport, ReplayError> {
     run(&Options::new(Policy::default(), Mode::Summary), input.as_bytes(), &mut std::io::sink())
+}
+
+/// The first line that was not used, and why.
+#[track_caller]
+fn unused(input: &str) -> (u64, String) {
+    let report = replay(input).unwrap();
+    let (line, problem) = report.usage.unusable.first().unwrap();
+    assert_eq!(report.records + report.usage.unusable.total(), report.usage.lines);
+    (line, problem.to_owned())
 }
 
 fn error_of(input: &str) -> (u64, LineProblem) {
@@ -19,7 +28,7 @@ fn error_of(input: &str) -> (u64, LineProblem) {
 }
 
 #[test]
-fn a_bad_line_is_an_error_that_names_it() {
+fn a_bad_line_is_counted_and_named_and_an_error_where_there_is_no_good_one() {
     let value = |field, found: &str, allowed| LineProblem::Value { field, found: found.into(), allowed };
     let ms = "a number of milliseconds, 0 or more";
     let at = "a number of milliseconds from -4000000000000 to 4000000000000";
@@ -42,11 +51,15 @@ fn a_bad_line_is_an_error_that_names_it() {
         ("1,1,,,", LineProblem::Columns { found: 5, expected: 4 }),
     ];
     for (line, problem) in cases {
-        assert_eq!(error_of(&format!("{head}0,0,,\n{line}\n2,1,,\n")), (4, problem), "{line}");
+        assert_eq!(unused(&format!("{head}0,0,,\n{line}\n2,1,,\n")), (4, problem.to_string()), "{line}");
+        assert_eq!(error_of(&format!("{head}{line}\n")), (3, problem), "{line}");
     }
     let backwards = LineProblem::Backwards { at_ms: "1.5".into(), before_ms: "2".into() };
-    assert_eq!(error_of("at_ms,latency_ms\n2,1\n1.5,1"), (3, backwards.clone()));
-    assert_eq!(error_of("{\"at_ms\":2,\"latency_ms\":1}\n\n{\"at_ms\":1.5,\"latency_ms\":1}"), (3, backwards));
+    assert_eq!(unused("at_ms,latency_ms\n2,1\n1.5,1"), (3, backwards.to_string()));
+    assert_eq!(
+        unused("{\"at_ms\":2,\"latency_ms\":1}\n\n{\"at_ms\":1.5,\"latency_ms\":1}"),
+        (3, backwards.to_string())
+    );
     assert_eq!(error_of("{\"at_ms\":2}"), (1, LineProblem::NothingToReplay));
     assert_eq!(error_of("{\"latency_ms\":2}"), (1, LineProblem::MissingTime));
     assert_eq!(error_of("{\"at_ms\":\"2\",\"latency_ms\":2}"), (1, value("at_ms", "\"2\"", "a number (not text)")));
@@ -54,7 +67,7 @@ fn a_bad_line_is_an_error_that_names_it() {
     assert_eq!(error_of("latency_ms\n1"), (1, LineProblem::MissingColumn("at_ms")));
     assert_eq!(error_of("at_ms;latency_ms\n1;1"), (1, LineProblem::MissingColumn("at_ms")));
     assert_eq!(error_of("at_ms,outcome\n1,ok"), (1, LineProblem::MissingColumn("latency_ms")));
-    assert_eq!(error_of("at_ms,latency_ms\r1,1"), (1, LineProblem::StrayReturn));
+    assert_eq!(replay("at_ms,latency_ms\r1,1").unwrap().records, 1);
     assert_eq!(error_of("at_ms,at_ms,latency_ms\n1,1,1"), (1, LineProblem::ColumnTwice("at_ms")));
     assert_eq!(error_of(&"x".repeat(MAX_LINE_BYTES + 1)), (1, LineProblem::TooLong));
 }
@@ -92,7 +105,7 @@ fn what_looks_misspelt_is_told_beside_what_is_missing() {
     for (input, line, text) in [
         ("at_ms,latncy_ms\n1,1\n", 1, "line 1: latncy_ms: unknown field, ignored; did you mean latency_ms?"),
         ("{\"AtMs\":1,\"latency_ms\":1}", 1, "line 1: AtMs: unknown field, ignored; did you mean at_ms?"),
-        ("at_ms,latency_ms,outcom\n1,1,ok\n1,x,ok", 3, "line 1: outcom: unknown field, ignored; did you mean outcome?"),
+        ("at_ms,latency_ms,outcom\n1,x,ok", 2, "line 1: outcom: unknown field, ignored; did you mean outcome?"),
     ] {
         match replay(input) {
             Err(ReplayError::Line { line: found, warnings, .. }) => {
@@ -116,16 +129,16 @@ fn a_bad_line_is_told_also_where_the_output_fails() {
     }
     let mut options = Options::new(Policy::default(), Mode::JsonLines);
     options.reading.max_latency = Duration::from_millis(10);
-    let result = run(&options, &b"at_ms,latency_ms\n1,1\n100,1\nx,1\n"[..], &mut Closed);
-    assert!(matches!(result, Err(ReplayError::Line { line: 4, .. })), "{result:?}");
+    let result = run(&options, &b"at_ms,latency_ms\nx,1\n"[..], &mut Closed);
+    assert!(matches!(result, Err(ReplayError::Line { line: 2, .. })), "{result:?}");
     let result = run(&options, &b"at_ms,latency_ms\n1,1\n"[..], &mut Closed);
     assert!(matches!(result, Err(ReplayError::Write(_))), "{result:?}");
 }
 
 #[test]
 fn bad_json_is_told_with_its_column() {
-    let report = replay("{\"at_ms\":1,\"latency_ms\":1}\n{\"at_ms\":2,\"latency_ms\":}\n");
-    assert_eq!(report.unwrap_err().to_string(), "line 2: column 25: expected value; allowed: one JSON object per line");
+    let text = "column 25: expected value; allowed: one JSON object per line".to_owned();
+    assert_eq!(unused("{\"at_ms\":1,\"latency_ms\":1}\n{\"at_ms\":2,\"latency_ms\":}\n"), (2, text));
     for bad in [
         "[1,2]",
         "{\"at_ms\":1,\"latency_ms\":2} x",
@@ -134,7 +147,7 @@ fn bad_json_is_told_with_its_column() {
         "{\"at_ms\":1,\"at_ms\":1}",
         "{\"outcome\":5}",
     ] {
-        let (line, problem) = error_of(&format!("{{\"at_ms\":0,\"latency_ms\":1}}\n{bad}\n"));
-        assert!(line == 2 && matches!(problem, LineProblem::Json { .. }), "{bad}: {line} {problem:?}");
+        let (line, problem) = unused(&format!("{{\"at_ms\":0,\"latency_ms\":1}}\n{bad}\n"));
+        assert!(line == 2 && problem.starts_with("column "), "{bad}: {line} {problem:?}");
     }
 }

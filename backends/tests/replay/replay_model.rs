@@ -208,7 +208,8 @@ impl<'a> Model<'a> {
     fn summary(&self) -> String {
         let count = |wanted| self.admitted.iter().filter(|admitted| **admitted == Some(wanted)).count();
         format!(
-            "{{\"calls\":{},\"admitted\":{},\"rejected\":{},\"percentile_ms\":{},\"trips\":[{}],\"recoveries\":[{}]}}\n",
+            "{{\"calls\":{},\"admitted\":{},\"rejected\":{},\"percentile_ms\":{},\"trips\":[{}],\"recoveries\":[{}],\
+             \"unusable\":{{}},\"excluded\":0,\"nul_bytes\":0,\"origin_changes\":0}}\n",
             count(true) + count(false),
             count(true),
             count(false),

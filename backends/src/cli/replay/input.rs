@@ -1,4 +1,4 @@
-//! The recorded calls: a file or the standard input, compressed with gzip or not.
+//! The recorded calls: a file or the standard input, compressed with gzip or zstd or not.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek as _};
@@ -8,16 +8,13 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use flate2::read::MultiGzDecoder;
 use tripline_runtime::core::Latency;
 
-use super::super::{CliError, eprint_line};
+use super::super::CliError;
+use super::container::{BUFFER_BYTES, Container, MAGIC_BYTES};
 use super::progress::{Counted, Counts, Progress, can_draw};
-use crate::replay::{Format, Input, LatencyUnit, LogFormat, LogReport, Reading};
-
-/// What is read at once: hundreds of lines.
-const BUFFER_BYTES: usize = 1 << 16;
-const GZIP: [u8; 2] = [0x1f, 0x8b];
+use super::spool::spooled;
+use crate::replay::{FieldMapping, Format, Input, LatencyUnit, LogFormat, PathFilter, Reading};
 
 /// How the input is read, and whether it is shown how far.
 #[derive(Debug, Args)]
@@ -28,42 +25,52 @@ pub(in crate::cli) struct InputArgs {
     /// How the input is written; auto finds it out from the first lines.
     #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = formats())]
     format: Format,
-    /// What the request times of an access log are counted in. Without it: of nginx seconds, of Envoy milliseconds, of
-    /// Apache microseconds where they are whole numbers, else seconds.
+    /// The unit of the request times of an access log. Without it: that of the format; of Apache microseconds where they are
+    /// whole numbers, else seconds.
     #[arg(long, value_name = "UNIT", value_parser = units())]
     pub(super) latency_unit: Option<LatencyUnit>,
-    /// The request time is the N-th field from the end of the line (nginx and Apache); without it, it is found by its name
-    /// or its look.
+    /// The request time is the N-th field from the end of the line (nginx and Apache); the same as --field latency=-N.
     #[arg(long, value_name = "N")]
     latency_field: Option<NonZeroU8>,
+    /// Read a field as time, start, latency, status or path, as in `--field latency=took`; may be repeated.
+    ///
+    /// A field is a name: of JSON (a.b for one inside of another), of a column of CSV, of LTSV or of key=value; in any other
+    /// text a position: 1 is the first field of the line, -1 the last. time is the end of a call, start its start.
+    #[arg(long = "field", value_name = "ROLE=FIELD", allow_hyphen_values = true)]
+    fields: Vec<FieldMapping>,
+    /// Replay only calls whose path matches: * is any text, ? one character; may be repeated.
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+    /// Leave calls out whose path matches, such as long polls; may be repeated.
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
     /// Do not show how far a long input has been read (shown on standard error, if that is a terminal).
     #[arg(long)]
     no_progress: bool,
 }
 
 fn formats() -> impl TypedValueParser<Value = Format> {
-    PossibleValuesParser::new(["auto", "json", "csv", "nginx", "apache", "envoy"]).map(|name| match name.as_str() {
+    let own = ["auto", "json", "csv"].into_iter();
+    PossibleValuesParser::new(own.chain(LogFormat::all().map(LogFormat::name))).map(|name| match name.as_str() {
         "json" => Format::Json,
         "csv" => Format::Csv,
-        "nginx" => Format::Log(LogFormat::Nginx),
-        "apache" => Format::Log(LogFormat::Apache),
-        "envoy" => Format::Log(LogFormat::Envoy),
-        _ => Format::Auto,
+        name => LogFormat::named(name).map_or(Format::Auto, Format::Log),
     })
 }
 
 fn units() -> impl TypedValueParser<Value = LatencyUnit> {
-    PossibleValuesParser::new(["s", "ms", "us"]).map(|name| match name.as_str() {
+    PossibleValuesParser::new(["s", "ms", "us", "ns"]).map(|name| match name.as_str() {
         "s" => LatencyUnit::Seconds,
         "ms" => LatencyUnit::Millis,
-        _ => LatencyUnit::Micros,
+        "us" => LatencyUnit::Micros,
+        _ => LatencyUnit::Nanos,
     })
 }
 
 impl InputArgs {
     /// Whether it is said of an access log how its request times are written.
     pub(super) fn describes_a_log(&self) -> bool {
-        self.latency_unit.is_some() || self.latency_field.is_some()
+        self.latency_unit.is_some() || self.latency_field.is_some() || !self.fields.is_empty()
     }
 
     /// How the input is read.
@@ -75,8 +82,13 @@ impl InputArgs {
             let (seconds, longest) = (self.max_latency, longest.as_secs_f64());
             CliError::new(format!("--max-latency {seconds}: allowed: seconds, more than 0 and at most {longest}"))
         })?;
-        reading.input =
-            Input { format: self.format, latency_unit: self.latency_unit, latency_field: self.latency_field };
+        reading.input = Input {
+            format: self.format,
+            latency_unit: self.latency_unit,
+            latency_field: self.latency_field,
+            field_mappings: self.fields.clone(),
+            paths: PathFilter::new(self.include.iter().cloned(), self.exclude.iter().cloned()),
+        };
         Ok(reading)
     }
 
@@ -95,13 +107,18 @@ impl InputArgs {
     /// Opens a file, or for `-` the standard input, to be read several times, with a bar for each time.
     pub(in crate::cli) fn open_repeatable(&self, path: &Path) -> Result<Repeatable, CliError> {
         let opened = if is_standard_input(path) { Ok(None) } else { File::open(path).map(Some) };
-        let file = opened.and_then(|file| match file {
-            Some(file) if is_file(&file) => Ok(file),
-            Some(pipe) => spooled(prepared(pipe, None, self.with_progress())?),
-            None => spooled(prepared(io::stdin(), None, self.with_progress())?),
-        });
-        let file = file.map_err(|error| CliError::during(name_of(path), error))?;
-        Ok(Repeatable { file, with_progress: self.with_progress() })
+        let with_progress = self.with_progress();
+        let reading = self.reading()?;
+        let file = opened.map_err(|error| CliError::during(name_of(path), error)).and_then(|file| {
+            let piped = match file {
+                Some(file) if is_file(&file) => return Ok(file),
+                Some(pipe) => prepared(pipe, None, with_progress),
+                None => prepared(io::stdin(), None, with_progress),
+            };
+            let piped = piped.map_err(|error| CliError::during(name_of(path), error))?;
+            spooled(piped, &name_of(path), &reading)
+        })?;
+        Ok(Repeatable { file, with_progress })
     }
 
     fn with_progress(&self) -> bool {
@@ -117,7 +134,7 @@ pub(in crate::cli) struct Repeatable {
 }
 
 impl Repeatable {
-    /// From its start, decompressed anew where it is compressed. Whoever was given it before has read enough.
+    /// From its start, decompressed anew where it is compressed. An earlier reader has read enough.
     pub(in crate::cli) fn open(&self) -> io::Result<Box<dyn BufRead>> {
         let mut file = self.file.try_clone()?;
         file.rewind()?;
@@ -127,13 +144,6 @@ impl Repeatable {
 
 fn is_file(file: &File) -> bool {
     file.metadata().is_ok_and(|data| data.is_file())
-}
-
-/// All of `input` in a file without a name, which goes with the last that has it open.
-fn spooled(mut input: impl Read) -> io::Result<File> {
-    let mut file = tempfile::tempfile()?;
-    io::copy(&mut input, &mut file)?;
-    Ok(file)
 }
 
 /// What the input is called in messages.
@@ -153,54 +163,21 @@ fn prepared_file(file: File, with_progress: bool) -> io::Result<Box<dyn BufRead>
 fn prepared(input: impl Read + 'static, size: Option<u64>, with_progress: bool) -> io::Result<Box<dyn BufRead>> {
     let mut input = input;
     let mut head = Vec::new();
-    input.by_ref().take(GZIP.len() as u64).read_to_end(&mut head)?;
-    let is_compressed = head == GZIP;
+    input.by_ref().take(MAGIC_BYTES as u64).read_to_end(&mut head)?;
+    let container = Container::of(&head)?;
     let input = io::Cursor::new(head).chain(input);
     if !with_progress {
-        return Ok(if is_compressed { buffered(unpacked(input)) } else { buffered(input) });
+        return Ok(buffered(container.unpacked(input)));
     }
     let progress = Progress::new(size);
-    Ok(if is_compressed {
-        buffered(Counted::new(unpacked(Counted::new(input, &progress, Counts::Bytes)), &progress, Counts::Lines))
-    } else {
+    Ok(if container == Container::Plain {
         buffered(Counted::new(input, &progress, Counts::Both))
+    } else {
+        let packed = Counted::new(input, &progress, Counts::Bytes);
+        buffered(Counted::new(container.unpacked(packed), &progress, Counts::Lines))
     })
-}
-
-fn unpacked(input: impl Read) -> impl Read {
-    MultiGzDecoder::new(BufReader::with_capacity(BUFFER_BYTES, input))
 }
 
 fn buffered(input: impl Read + 'static) -> Box<dyn BufRead> {
     Box::new(BufReader::with_capacity(BUFFER_BYTES, input))
-}
-
-/// What was guessed of an access log, and what was left out of it.
-pub(in crate::cli) fn tell_of_log(name: &str, log: &LogReport, with_unit: bool) {
-    if log.is_guessed || !with_unit && log.format == LogFormat::Apache {
-        let unit = match log.latency_unit {
-            Some(unit) => format!("request times are {unit}"),
-            None => {
-                "request times that are whole numbers are microseconds, others seconds (else: --latency-unit)".into()
-            }
-        };
-        let end = if log.format == LogFormat::Nginx { "ended" } else { "started" };
-        let format = log.format;
-        eprint_line(format!(
-            "{name}: read as an access log of {format}: {unit}, the time of a line is when the call {end}"
-        ));
-    }
-    if let Some((line, problem)) = log.first_unused {
-        let (unused, lines) = (log.unused, log.lines);
-        eprint_line(format!("{name}: {unused} of {lines} lines were not used, the first is line {line}: {problem}"));
-    }
-    if log.late > 0 {
-        let late = log.late;
-        let (come, their, were) =
-            if late == 1 { ("call comes", "its", "was") } else { ("calls come", "their", "were") };
-        eprint_line(format!(
-            "{name}: {late} {come} more than a minute after {their} place in the order of time, and {were} put where the log had got \
-             to; sort the log, or name files in the order of time"
-        ));
-    }
 }

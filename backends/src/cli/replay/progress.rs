@@ -40,7 +40,7 @@ struct Seen {
     size: Option<u64>,
 }
 
-/// Tells the bar of all that is read through it.
+/// Reports to the bar what is read through it.
 #[derive(Debug)]
 pub(super) struct Counted<R> {
     input: R,
@@ -82,7 +82,7 @@ impl Progress {
             let columns = if columns == 0 { USUAL_COLUMNS } else { columns };
             // The last column would wrap on some terminals.
             let text: String = text(self.seen.get(), elapsed).chars().take(columns - 1).collect();
-            // Nobody may be looking.
+            // Standard error may be closed.
             let _ = write!(io::stderr(), "{CLEAR}{text}");
             self.drawn.set(Some(now));
         }
@@ -113,7 +113,7 @@ impl<R: Read> Read for Counted<R> {
         self.progress.add(buffer.get(..read).unwrap_or_default(), self.counts);
         match (self.counts, read) {
             (Counts::Bytes, _) => {}
-            // What comes of it is told next.
+            // The result is printed next.
             (_, 0) => self.progress.clear(),
             _ => self.progress.show(),
         }

@@ -7,7 +7,7 @@ use crate::config::{Config, Problem, Reason, Warning, key_names, load, parse, re
 use crate::suggest::closest;
 
 /// The settings to replay with: those of a file, or the defaults, with those of `--set` in their place. All that is wrong with
-/// these is told together.
+/// these is reported together.
 pub(in crate::cli) fn configuration(file: Option<&Path>, set: &[String]) -> Result<Config, CliError> {
     let mut base = Base::default();
     if let Some(path) = file {
@@ -37,13 +37,13 @@ fn changed(mut base: Base, set: &[String]) -> Result<Config, CliError> {
     }
     let parsed = parse(&base.table.to_string(), "--set");
     let problems = parsed.as_ref().err().map_or(&[][..], |errors| errors.problems());
-    let mut told: Vec<String> = Vec::new();
+    let mut reported: Vec<String> = Vec::new();
     for (nth, setting) in settings.iter().enumerate() {
         match setting {
-            Err(problem) => told.push(problem.clone()),
+            Err(problem) => reported.push(problem.clone()),
             Ok(setting) if is_last_of_its_key(setting, settings.get(nth + 1..).unwrap_or_default()) => {
                 let own = problems.iter().filter(|problem| plain(&problem.key) == setting.key);
-                told.extend(own.map(|problem| format!("{setting}: {}", words(problem))));
+                reported.extend(own.map(|problem| format!("{setting}: {}", words(problem))));
             }
             Ok(_) => {}
         }
@@ -52,12 +52,12 @@ fn changed(mut base: Base, set: &[String]) -> Result<Config, CliError> {
     // The file alone is right; it is together with a setting that it is not.
     for problem in problems.iter().filter(|problem| setting_of(&problem.key).is_none()) {
         let value = problem.value.as_ref().map(|value| format!(" = {value}")).unwrap_or_default();
-        told.push(format!("with --set: {}{value}: {}", problem.key, words(problem)));
+        reported.push(format!("with --set: {}{value}: {}", problem.key, words(problem)));
     }
-    let Some((config, warnings)) = parsed.ok().filter(|_| told.is_empty()) else {
-        return Err(CliError::new(told.join("\n")));
+    let Some((config, warnings)) = parsed.ok().filter(|_| reported.is_empty()) else {
+        return Err(CliError::new(reported.join("\n")));
     };
-    for warning in warnings.iter().filter(|warning| !base.told(warning)) {
+    for warning in warnings.iter().filter(|warning| !base.has_reported(warning)) {
         match setting_of(&warning.key) {
             Some(setting) => eprint_line(format!("{setting}: {}", warning.message)),
             None => eprint_line(format!("with these settings: {}: {}", warning.key, warning.message)),
@@ -74,15 +74,15 @@ struct Base {
 }
 
 impl Base {
-    /// Reads a file that is right, and of which these warnings were told.
+    /// Reads a file that is right, and of which these warnings were reported.
     fn read(path: &Path, warnings: Vec<Warning>) -> Result<Self, CliError> {
         let text = std::fs::read_to_string(path).map_err(|error| CliError::during(path.display(), error))?;
         let table = text.parse().map_err(|error| CliError::during(path.display(), error))?;
         Ok(Self { table, warnings })
     }
 
-    fn told(&self, warning: &Warning) -> bool {
-        self.warnings.iter().any(|told| told.key == warning.key && told.message == warning.message)
+    fn has_reported(&self, warning: &Warning) -> bool {
+        self.warnings.iter().any(|known| known.key == warning.key && known.message == warning.message)
     }
 }
 
@@ -94,7 +94,7 @@ struct Setting<'a> {
 }
 
 impl<'a> Setting<'a> {
-    /// Fails with what to tell of it. With a typo, something else would be replayed than was asked for.
+    /// Fails with what is wrong with it. With a typo, something else would be replayed than was asked for.
     fn parse(text: &'a str) -> Result<Self, String> {
         let Some((key, value)) = text.split_once('=') else {
             return Err(format!("--set {}: allowed: KEY=VALUE", on_one_line(text)));

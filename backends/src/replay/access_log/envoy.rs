@@ -1,13 +1,39 @@
-//! Envoy's default format, and that of Istio, which has more fields in its middle.
+//! Envoy's default format, and that of Istio, which has more fields between flags and bytes.
+//!
+//! `[START] "METHOD PATH PROTOCOL" STATUS FLAGS … RECEIVED SENT DURATION UPSTREAM "…" …`: the time is the start of the call, the
+//! duration is in milliseconds. The flags UF, UO, UH, URX, UT, UC, UR, LR, UPE, UMSDR, SI, DF and OM are a failure whatever the
+//! status; DC (the client went away) makes a call that would be well ignored.
 
-use super::fields::{Fields, Kind};
+use std::borrow::Cow;
+
+use super::entry::{Entry, LogCall, Stamped};
+use super::error::LogProblem;
+use super::fields::{self, Fields, Kind};
 use super::number::Decimal;
-use super::problem::LogProblem;
-use super::{Finished, Rules, outcome, time};
-use crate::replay::format::LatencyUnit;
+use super::row::{Context, Row};
+use super::schema::Schema;
+use super::{outcome, time};
+use crate::replay::latency_unit::LatencyUnit;
+use crate::replay::path_filter::path_of;
 
-/// Reads `[START] "METHOD PATH PROTOCOL" STATUS FLAGS … RECEIVED SENT DURATION UPSTREAM "…" …`.
-pub(super) fn parse(line: &[u8], rules: &Rules) -> Result<Finished, LogProblem> {
+pub(super) const ROW: Row = Row {
+    name: "envoy",
+    title: "Envoy",
+    stamped: Stamped::AtStart,
+    unit: Some(LatencyUnit::Millis),
+    schema: Schema::NONE,
+    read: |line, context| read(line, context).map(Entry::Call),
+    example: concat!(
+        r#"[2026-10-10T13:55:36.310Z] "GET /a HTTP/2" 200 - 0 512 26 25 "10.0.35.28" "curl/8.4.0" "cc21d9b0" "shop" "#,
+        r#""10.0.2.1:80""#
+    ),
+    reads_fields: false,
+};
+
+fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<LogCall<'a>, LogProblem> {
+    if fields::has_two_times(line) {
+        return Err(LogProblem::Glued);
+    }
     let mut fields = Fields::new(line);
     let stamp = fields.next()?.filter(|field| field.kind == Kind::Bracketed).and_then(|field| time::parse(field.text));
     let stamp = stamp.ok_or(LogProblem::Time)?;
@@ -20,8 +46,16 @@ pub(super) fn parse(line: &[u8], rules: &Rules) -> Result<Finished, LogProblem> 
     if request.text.starts_with(b"- ") || status == outcome::SWITCHING_PROTOCOLS {
         return Err(LogProblem::NoCall);
     }
-    let latency = number.nanos(rules.unit.unwrap_or(LatencyUnit::Millis)).ok_or(LogProblem::Latency)?;
-    Ok(Finished { stamp, latency, outcome: outcome::of_flags(status, flags.text), written: number })
+    let unit = context.plan.unit.unwrap_or(LatencyUnit::Millis);
+    Ok(LogCall {
+        stamp,
+        stamped: Stamped::AtStart,
+        latency: number.nanos(unit).ok_or(LogProblem::Latency)?,
+        outcome: outcome::of_flags(status, flags.text),
+        path: Some(Cow::Borrowed(path_of(request.text))),
+        is_unit_unclear: false,
+        places: 0,
+    })
 }
 
 fn is_flags(text: &[u8]) -> bool {
@@ -67,13 +101,15 @@ enum Word {
 mod tests {
     use tripline_runtime::core::Outcome;
 
+    use super::super::entry::Columns;
+    use super::super::plan::Plan;
     use super::*;
-    use crate::replay::format::LogFormat;
-
-    const RULES: Rules = Rules { format: LogFormat::Envoy, unit: None, field: None, is_guessed: false };
 
     fn call(line: &str) -> Result<(i64, i64, Outcome), LogProblem> {
-        parse(line.as_bytes(), &RULES).map(|call| (call.stamp.at / 1_000_000, call.latency / 1_000_000, call.outcome))
+        let (plan, mut columns) = (Plan::default(), Columns::default());
+        let mut context = Context { plan: &plan, columns: &mut columns, outer: None };
+        let call = read(line.as_bytes(), &mut context)?;
+        Ok((call.stamp.at / 1_000_000, call.latency / 1_000_000, call.outcome))
     }
 
     fn with(middle: &str) -> Result<(i64, i64, Outcome), LogProblem> {

@@ -1,10 +1,11 @@
 //! The fields of a log line.
 
-use super::problem::LogProblem;
+use super::error::LogProblem;
+use super::time::{self, Stamp};
 
 /// The fields of a line, one after the other: words, `"…"` with backslashes before quotes, and `[…]`.
 ///
-/// What is inside quotes is not unescaped, as nobody here reads it.
+/// Text inside quotes is not unescaped: no format needs it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fields<'a> {
     rest: &'a [u8],
@@ -53,7 +54,7 @@ impl<'a> Fields<'a> {
     }
 
     /// How many fields there are to come.
-    pub(super) fn count(mut self) -> Result<usize, LogProblem> {
+    fn count(mut self) -> Result<usize, LogProblem> {
         let mut count = 0;
         while self.next()?.is_some() {
             count += 1;
@@ -63,6 +64,11 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Field<'a> {
+    /// The field, or the value of one that has a name.
+    pub(super) fn value(self) -> &'a [u8] {
+        self.named().map_or(self.text, |(_, value)| value)
+    }
+
     /// Name and value of a field such as `rt=0.5`, `rt="0.5"` or `rt:0.5`.
     pub(super) fn named(self) -> Option<(&'a [u8], &'a [u8])> {
         if self.kind != Kind::Word {
@@ -81,8 +87,42 @@ fn split_around(text: &[u8], end: Option<usize>) -> Result<(&[u8], &[u8]), LogPr
     Ok((inside, rest.get(1..).unwrap_or_default()))
 }
 
+/// The field at a position: 1 is the first, -1 the last.
+pub(super) fn at(line: &[u8], position: i32) -> Result<Option<Field<'_>>, LogProblem> {
+    let mut fields = Fields::new(line);
+    let before = match usize::try_from(position) {
+        Ok(position) => position.saturating_sub(1),
+        Err(_) => match fields.count()?.checked_sub(position.unsigned_abs() as usize) {
+            Some(before) => before,
+            None => return Ok(None),
+        },
+    };
+    for _ in 0..before {
+        fields.next()?;
+    }
+    fields.next()
+}
+
+/// The time that a field is, or the value of one that has a name.
+pub(super) fn time_of(field: Field<'_>) -> Option<Stamp> {
+    time::parse(field.text).or_else(|| time::parse(field.value()))
+}
+
+/// Whether two times stand in brackets: a second line begins inside this one.
+pub(super) fn has_two_times(line: &[u8]) -> bool {
+    memchr::memchr_iter(b'[', line)
+        .filter(|&at| {
+            let inside = line.get(at + 1..).unwrap_or_default();
+            // The shortest time that is looked for has as many bytes.
+            let end = inside.iter().take(48).position(|&byte| byte == b']').unwrap_or_else(|| inside.len().min(20));
+            time::is_date(inside.get(..end).unwrap_or_default())
+        })
+        .nth(1)
+        .is_some()
+}
+
 /// Where the next quote is that no backslash stands before.
-fn closing_quote(text: &[u8]) -> Option<usize> {
+pub(super) fn closing_quote(text: &[u8]) -> Option<usize> {
     let mut escaped = false;
     text.iter().position(|&byte| {
         let closes = byte == b'"' && !escaped;

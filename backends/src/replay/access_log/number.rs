@@ -1,6 +1,6 @@
 //! Numbers as they stand in logs: digits, at most with a point between them.
 
-use crate::replay::format::LatencyUnit;
+use crate::replay::latency_unit::LatencyUnit;
 
 /// Longer than any call: a year.
 const MAX_NANOS: u128 = 366 * 24 * 3_600 * 1_000_000_000;
@@ -13,13 +13,10 @@ pub(super) struct Decimal {
     /// The digits, without the point.
     digits: u64,
     /// How many of them stand after the point; 0 also where there is none.
-    pub(super) places: u8,
+    places: u8,
 }
 
 impl Decimal {
-    #[cfg(test)]
-    pub(super) const ZERO: Self = Self { digits: 0, places: 0 };
-
     /// `None` where the text is no such number, or one with more digits than a request time has.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let (mut digits, mut places, mut point) = (0_u64, 0_u8, false);

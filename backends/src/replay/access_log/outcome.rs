@@ -2,6 +2,7 @@
 
 use tripline_runtime::core::Outcome;
 
+use super::error::LogProblem;
 use super::number::Decimal;
 
 /// The client took too long to send its request.
@@ -16,6 +17,18 @@ const FAILED_FLAGS: [&[u8]; 13] =
     [b"UF", b"UO", b"UH", b"URX", b"UT", b"UC", b"UR", b"LR", b"UPE", b"UMSDR", b"SI", b"DF", b"OM"];
 /// Envoy's flag of a client that went away.
 const CLIENT_GONE_FLAG: &[u8] = b"DC";
+
+/// Flags of a proxy of ours that a line is of no call that was made; they are separated by commas.
+pub(super) fn check_flags(flags: &[u8]) -> Result<(), LogProblem> {
+    for flag in flags.split(|&byte| matches!(byte, b',' | b' ')) {
+        match flag {
+            b"rejected" => return Err(LogProblem::Rejected),
+            b"busy" => return Err(LogProblem::Busy),
+            _ => {}
+        }
+    }
+    Ok(())
+}
 
 /// Reads a status: 0 where nothing was sent, else three digits.
 pub(super) fn status(text: &[u8]) -> Option<u16> {

@@ -1,7 +1,5 @@
 //! The times of log lines.
 
-use super::number::Decimal;
-
 const SECOND: i64 = 1_000_000_000;
 const MONTHS: [&[u8]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
@@ -18,13 +16,35 @@ pub(super) struct Stamp {
     pub(super) is_whole_second: bool,
 }
 
-/// Reads `10/Oct/2026:13:55:36 +0200`, ISO 8601 or a count since 1970; without an offset the time is taken as UTC.
+/// Reads `10/Oct/2026:13:55:36 +0200`, ISO 8601 (also with slashes), `Sat, 10 Oct 2026 13:55:36 GMT` or a count since 1970, in
+/// brackets or not; without an offset the time is taken as UTC.
 pub(super) fn parse(text: &[u8]) -> Option<Stamp> {
+    let text = text.strip_prefix(b"[").and_then(|inside| inside.strip_suffix(b"]")).unwrap_or(text);
     match text {
         [_, _, b'/', ..] => common(text),
-        [_, _, _, _, b'-', ..] => iso_8601(text),
+        [_, _, _, _, b'-' | b'/', ..] => iso_8601(text),
+        [_, _, _, b',', b' ', rest @ ..] => http_date(rest),
         _ => since_1970(text),
     }
+}
+
+/// Whether a text begins as a date and a time of day do: `10/Oct/2026:13:` or `2026-10-10T13:`.
+pub(super) fn is_date(text: &[u8]) -> bool {
+    match text {
+        [a, b, b'/', rest @ ..] => {
+            a.is_ascii_digit()
+                && b.is_ascii_digit()
+                && rest.get(..3).is_some_and(is_month)
+                && rest.get(3) == Some(&b'/')
+        }
+        [a, _, _, d, b'-', _, _, b'-', _, _, b'T' | b' ', ..] => a.is_ascii_digit() && d.is_ascii_digit(),
+        _ => false,
+    }
+}
+
+/// `Oct`
+pub(super) fn is_month(text: &[u8]) -> bool {
+    MONTHS.iter().any(|month| month.eq_ignore_ascii_case(text))
 }
 
 /// `10/Oct/2026:13:55:36 +0200`; between date and time also a blank, and a fraction after the seconds.
@@ -40,31 +60,44 @@ fn common(text: &[u8]) -> Option<Stamp> {
 /// `2026-10-10T13:55:36.123+02:00`; between date and time also a blank.
 fn iso_8601(text: &[u8]) -> Option<Stamp> {
     let (year, text) = digits(text, 4)?;
-    let (month, text) = digits(text.strip_prefix(b"-")?, 2)?;
-    let (day, text) = digits(text.strip_prefix(b"-")?, 2)?;
+    let separator: &[u8] = if text.first() == Some(&b'/') { b"/" } else { b"-" };
+    let (month, text) = digits(text.strip_prefix(separator)?, 2)?;
+    let (day, text) = digits(text.strip_prefix(separator)?, 2)?;
     let text = text.strip_prefix(b"T").or_else(|| text.strip_prefix(b" "))?;
     let month = usize::try_from(month).ok()?.checked_sub(1)?;
     clock_and_offset(days_since_1970(year, month, day)?, text)
 }
 
-/// `1791640536`, `1791640536.123`, or milliseconds or microseconds, told apart by their size.
+/// `10 Oct 2026 13:55:36 GMT`, what follows the day of the week.
+fn http_date(text: &[u8]) -> Option<Stamp> {
+    let (day, text) = digits(text, 2)?;
+    let (name, text) = text.strip_prefix(b" ")?.split_at_checked(3)?;
+    let month = MONTHS.iter().position(|month| month.eq_ignore_ascii_case(name))?;
+    let (year, text) = digits(text.strip_prefix(b" ")?, 4)?;
+    clock_and_offset(days_since_1970(year, month, day)?, text.strip_prefix(b" ")?)
+}
+
+/// `1791640536`, `1791640536.123`, or milliseconds (also with a fraction), microseconds or nanoseconds, by their size.
 fn since_1970(text: &[u8]) -> Option<Stamp> {
     let (whole, fraction) = match text.iter().position(|&byte| byte == b'.') {
         Some(point) => (text.get(..point)?, text.get(point..)?),
         None => (text, &b""[..]),
     };
-    let count = i64::try_from(Decimal::parse(whole)?.whole()?).ok()?;
+    if whole.len() > 19 || !whole.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let count: i64 = str::from_utf8(whole).ok()?.parse().ok()?;
     let unit = match whole.len() {
         9 | 10 => SECOND,
         12 | 13 => SECOND / 1_000,
         15 | 16 => SECOND / 1_000_000,
+        18 | 19 => 1,
         _ => return None,
     };
-    let (nanos, rest) = self::fraction(fraction)?;
+    let (part, rest) = self::fraction(fraction)?;
     let in_range = count / (SECOND / unit) < DAYS_TO_END_OF_LAST_YEAR * 86_400;
     let is_whole_second = unit == SECOND && fraction.is_empty();
-    (rest.is_empty() && in_range && (unit == SECOND || fraction.is_empty()))
-        .then(|| Stamp { at: count * unit + nanos, is_whole_second })
+    (rest.is_empty() && in_range).then(|| Stamp { at: count * unit + part / (SECOND / unit), is_whole_second })
 }
 
 /// `13:55:36`, a fraction, and an offset, at the end of the text.
@@ -99,7 +132,7 @@ fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
 fn offset_seconds(text: &[u8]) -> Option<i64> {
     let text = text.trim_ascii_start();
     let (sign, text) = match text {
-        [] | b"Z" | b"z" => return Some(0),
+        [] | b"Z" | b"z" | b"UTC" | b"GMT" | b"+0000 UTC" => return Some(0),
         [b'+', rest @ ..] => (1, rest),
         [b'-', rest @ ..] => (-1, rest),
         _ => return None,
@@ -166,6 +199,12 @@ mod tests {
             ("999999999.5", 999_999_999, 500_000_000),
             ("1791640536123", 1_791_640_536, 123_000_000),
             ("1791640536123456", 1_791_640_536, 123_456_000),
+            ("1791640536123.5", 1_791_640_536, 123_500_000),
+            ("1791640536123456789", 1_791_640_536, 123_456_789),
+            ("2026/10/10 13:55:36.5", 1_791_640_536, 500_000_000),
+            ("Sat, 10 Oct 2026 13:55:36 GMT", 1_791_640_536, 0),
+            ("2026-10-10 13:55:36.25 +0000 UTC", 1_791_640_536, 250_000_000),
+            ("[10/Oct/2026:13:55:36 +0000]", 1_791_640_536, 0),
             ("2095-12-31T23:59:59Z", 3_976_214_399, 0),
         ] {
             assert_eq!(at(text), Some((seconds, nanos)), "{text}");
@@ -217,7 +256,6 @@ mod tests {
             "1791640536.",
             "1791640536.1x",
             "17916405361234",
-            "1791640536123.5",
             "9999999999",
             "::1",
             "1e9",

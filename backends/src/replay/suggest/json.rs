@@ -1,11 +1,14 @@
 //! A suggestion as JSON.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
 use tripline_runtime::core::Latency;
 
-use super::{Fault, Incident, Proposal, Side, Suggestion};
+use super::fault_injection::Fault;
+use super::segments::Incident;
+use super::suggestion::{Proposal, Side, Suggestion};
 
 impl Suggestion {
     /// Writes it for programs: one JSON object on one line. Times are milliseconds where they end in `_ms`.
@@ -21,7 +24,7 @@ impl Suggestion {
             calls_per_second: recording.calls_per_second.0,
             percentile_ms: recording.percentile.map(Latency::as_millis_f64),
             stretch_calls: recording.stretch_calls,
-            stretches: recording.stretches,
+            segments: recording.segments,
             typical_stretch_ms: recording.typical.map(Latency::as_millis_f64),
             worst_calm_stretch_ms: recording.worst_calm.map(Latency::as_millis_f64),
             hiccups: recording.hiccups,
@@ -29,6 +32,10 @@ impl Suggestion {
             healthy: self.is_healthy,
             doubts: &self.doubts,
             proposal: self.proposal.as_ref().map(proposal),
+            unusable: self.report.usage.unusable.reasons().collect(),
+            excluded: self.report.usage.excluded,
+            nul_bytes: self.report.usage.nul_bytes,
+            origin_changes: self.report.usage.origin_changes,
             sides: self.proposal.iter().flat_map(|proposal| &proposal.sides).map(side).collect(),
         };
         serde_json::to_writer(&mut *output, &json)?;
@@ -44,7 +51,8 @@ struct Json<'a> {
     calls_per_second: f64,
     percentile_ms: Option<f64>,
     stretch_calls: u64,
-    stretches: u64,
+    #[serde(rename = "stretches")]
+    segments: u64,
     typical_stretch_ms: Option<f64>,
     worst_calm_stretch_ms: Option<f64>,
     hiccups: u64,
@@ -52,6 +60,10 @@ struct Json<'a> {
     healthy: bool,
     doubts: &'a [String],
     proposal: Option<ProposalJson>,
+    unusable: BTreeMap<&'static str, u64>,
+    excluded: u64,
+    nul_bytes: u64,
+    origin_changes: u64,
     sides: Vec<SideJson<'a>>,
 }
 
@@ -71,6 +83,9 @@ struct ProposalJson {
     latency_window_size: u16,
     trip_confidence: f64,
     headroom: bool,
+    /// Every key of the configuration that is proposed, those that stay as in the base included.
+    keys: BTreeMap<String, serde_json::Value>,
+    missed_faults: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -104,12 +119,20 @@ fn incident(incident: &Incident) -> IncidentJson {
 
 fn proposal(proposal: &Proposal) -> ProposalJson {
     let policy = &proposal.policy;
+    let proposed = proposal.keys.iter().map(|proposed| (proposed.key.to_owned(), proposed.value.as_str()));
+    let kept = proposal.kept.iter().map(|(key, value)| (key.clone(), value.as_str()));
+    // Numbers, truth values and plain text are written alike in TOML and JSON.
+    let keys = proposed.chain(kept).map(|(key, value)| {
+        (key, serde_json::from_str(value).unwrap_or_else(|_| serde_json::Value::String(value.to_owned())))
+    });
     ProposalJson {
         percentile: policy.percentile.get(),
         latency_threshold: policy.latency_threshold.as_millis_f64(),
         latency_window_size: policy.latency_window_size.get(),
         trip_confidence: policy.trip_confidence.get(),
         headroom: proposal.has_headroom,
+        keys: keys.collect(),
+        missed_faults: proposal.missed_faults().into_iter().map(|(fault, _)| fault.words()).collect(),
     }
 }
 
@@ -126,8 +149,8 @@ fn side(side: &Side) -> SideJson<'_> {
         setting: &side.name,
         false_trips: side.cost.false_trips,
         trips: figures.trips,
-        rejected: figures.refused,
-        rejected_fine: figures.refused_fine,
+        rejected: figures.rejected,
+        rejected_fine: figures.rejected_fine,
         open_seconds: figures.open.as_secs_f64(),
         open_share: figures.open_share(),
         faults: faults.collect(),

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use tripline_runtime::core::{Latency, Outcome, Percentile, Policy};
 
-use super::stretches::{Split, Stretches};
+use super::segments::{Segments, Split};
 use crate::replay::error::ReplayError;
 use crate::replay::histogram::LogHistogram;
 use crate::replay::reading::{Findings, Reading};
 use crate::replay::record::Record;
 
-/// A stretch has so many calls that about this many of them lie above the percentile.
+/// A segment has so many calls that about this many of them lie above the percentile.
 const CALLS_ABOVE: f64 = 12.0;
-/// A stretch is slow when its percentile is above that of the typical one by this factor. Daily swings stay below it.
+/// A segment is slow when its percentile is above that of the typical one by this factor. Daily swings stay below it.
 const SLOW_FACTOR: u32 = 3;
 /// The window holds about so many seconds of calls: long enough to outlast a pause, short enough to forget it.
 const WINDOW_SECONDS: f64 = 2.0;
@@ -42,13 +42,13 @@ pub(super) struct Profile {
     pub(super) shortened: u64,
     /// Calls of `latencies` that took a whole number of seconds, 0 among them.
     whole_seconds: u64,
-    stretches: Stretches,
+    segments: Segments,
 }
 
 impl Profile {
     pub(super) fn read(
         percentile: Percentile,
-        reading: Reading,
+        reading: &Reading,
         input: impl BufRead,
     ) -> Result<(Self, Findings), ReplayError> {
         let above = (1.0 - percentile.get()).max(f64::EPSILON);
@@ -63,13 +63,13 @@ impl Profile {
             longest: 0,
             shortened: 0,
             whole_seconds: 0,
-            stretches: Stretches::new(size, percentile),
+            segments: Segments::new(size, percentile),
         };
         let findings = reading.read_all(input, |record| {
             profile.add(&record, reading.longest());
             Ok(())
         })?;
-        profile.stretches.end();
+        profile.segments.end();
         Ok((profile, findings))
     }
 
@@ -88,7 +88,7 @@ impl Profile {
             let latency = Latency::from(Duration::from_nanos(call.latency.unsigned_abs()));
             self.latencies.add(latency);
             self.whole_seconds += u64::from(call.latency % NANOS_PER_SECOND == 0);
-            self.stretches.add(record.at, latency);
+            self.segments.add(record.at, latency);
         }
     }
 
@@ -98,21 +98,21 @@ impl Profile {
         calls > 0 && self.whole_seconds as f64 >= calls as f64 * WHOLE_SECONDS_SHARE
     }
 
-    pub(super) const fn stretches(&self) -> &Stretches {
-        &self.stretches
+    pub(super) const fn segments(&self) -> &Segments {
+        &self.segments
     }
 
-    /// The typical stretch's percentile, and the stretches on both sides of [`SLOW_FACTOR`] times that.
+    /// The typical segment's percentile, and the segments on both sides of [`SLOW_FACTOR`] times that.
     pub(super) fn split(&self) -> Option<(Latency, Split)> {
-        let typical = self.stretches.typical()?;
+        let typical = self.segments.typical()?;
         let limit = Latency::from_micros(typical.as_micros().saturating_mul(SLOW_FACTOR));
-        Some((typical, self.stretches.split(limit)))
+        Some((typical, self.segments.split(limit)))
     }
 
-    /// Calls a second that finish: usually, and in the quietest tenth of the stretches.
+    /// Calls a second that finish: usually, and in the quietest tenth of the segments.
     pub(super) fn rates(&self) -> (f64, f64) {
-        let rate = |millis: u32| self.stretches.size() as f64 * 1_000.0 / f64::from(millis.max(1));
-        self.stretches.lengths_ms().map_or((0.0, 0.0), |(usual, quiet)| (rate(usual), rate(quiet)))
+        let rate = |millis: u32| self.segments.size() as f64 * 1_000.0 / f64::from(millis.max(1));
+        self.segments.lengths_ms().map_or((0.0, 0.0), |(usual, quiet)| (rate(usual), rate(quiet)))
     }
 
     /// The window that suits the usual rate, the percentile of `base`, and the number of calls that there are.

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::{Delay, Fault, Proposal, Recording, Side, Suggestion};
-use crate::replay::figures::between;
-use crate::replay::rows::aligned;
-use crate::replay::words::{Clock, count, counted, latency, number, on_one_line, share, span};
+use super::fault_injection::{Delay, Fault};
+use super::suggestion::{Proposal, ProposedKey, Recording, Side, Suggestion};
+use crate::replay::comparison_table::aligned;
+use crate::replay::figures::{Figures, between};
+use crate::replay::human_format::{Clock, count, counted, latency, number, on_one_line, share, span};
 
 /// What the recommended configuration is called.
 pub(crate) const RECOMMENDED: &str = "recommended";
@@ -28,13 +29,20 @@ impl Suggestion {
             writeln!(output, "# ! {doubt}")?;
         }
         let Some(proposal) = &self.proposal else { return Ok(()) };
-        snippet(proposal, &self.recording, output)?;
+        snippet(proposal, output)?;
         writeln!(output)?;
         table(output, &cost_rows(&proposal.sides))?;
         writeln!(output, "#")?;
         writeln!(output, "# Had the service got slower: time from then to the trip, and calls started meanwhile (the")?;
         writeln!(output, "# middle of the tries that tripped, at 8 places of the recording)")?;
-        table(output, &fault_rows(&proposal.sides))
+        table(output, &fault_rows(&proposal.sides))?;
+        if proposal.is_twice_healthy {
+            writeln!(
+                output,
+                "# Twice as long is no fault here: the threshold lies above twice the typical percentile."
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -57,7 +65,7 @@ fn head(source: &str, recording: &Recording) -> Vec<String> {
     if let (Some(all), Some(typical), Some(worst)) = (recording.percentile, recording.typical, recording.worst_calm) {
         lines.push(format!("Usually {} calls a second, {} in the quietest tenth.", number(usual), number(quiet)));
         lines.push(format!(
-            "The {p}th percentile of all calls is {}; of stretches of {} calls typically {}, {} in the worst that is not slow.",
+            "The {p}th percentile of all calls is {}; of segments of {} calls typically {}, {} in the worst that is not slow.",
             latency(all),
             count(recording.stretch_calls),
             latency(typical),
@@ -71,46 +79,25 @@ fn head(source: &str, recording: &Recording) -> Vec<String> {
     lines
 }
 
-fn snippet(proposal: &Proposal, recording: &Recording, output: &mut impl Write) -> io::Result<()> {
-    let policy = &proposal.policy;
-    let (usual, _) = recording.calls_per_second;
-    let worst = recording.worst_calm.map_or_else(String::new, latency);
-    writeln!(output, "\n# The percentile is as configured; it was not chosen from the recording.")?;
-    writeln!(output, "percentile = {}", policy.percentile.get())?;
-    writeln!(output, "# Above the worst stretch ({worst}){}.", headroom(proposal))?;
-    writeln!(output, "latency_threshold = {}", policy.latency_threshold.as_millis_f64())?;
-    let window = policy.latency_window_size.get();
-    let seconds = f64::from(window) / usual.max(f64::MIN_POSITIVE);
-    writeln!(
-        output,
-        "# About {} s of calls: long enough to outlast a pause, short enough to forget it.",
-        number(seconds)
-    )?;
-    writeln!(output, "latency_window_size = {window}")?;
-    writeln!(output, "# The least confidence that was needed for that; more would trip later.")?;
-    writeln!(output, "trip_confidence = {}", policy.trip_confidence.get())?;
+fn snippet(proposal: &Proposal, output: &mut impl Write) -> io::Result<()> {
+    writeln!(output)?;
+    for ProposedKey { key, value, reason } in &proposal.keys {
+        for line in reason.lines() {
+            writeln!(output, "# {line}")?;
+        }
+        writeln!(output, "{key} = {value}")?;
+    }
     if !proposal.kept.is_empty() {
         let base = on_one_line(&proposal.base);
-        writeln!(
-            output,
-            "# As {}.",
-            if base.trim_end_matches(" with --set") == RECOMMENDED { base } else { format!("in {base}") }
-        )?;
+        let is_recommended = base.trim_end_matches(" with --set") == RECOMMENDED;
+        writeln!(output, "# As {}.", if is_recommended { base } else { format!("in {base}") })?;
     }
     proposal.kept.iter().try_for_each(|(key, value)| writeln!(output, "{key} = {value}"))
 }
 
-fn headroom(proposal: &Proposal) -> &'static str {
-    if proposal.has_headroom {
-        "; with a threshold lower by a fifth, as if all calls took a quarter longer,\n# there would have been no false trip either"
-    } else {
-        ""
-    }
-}
-
 fn cost_rows(sides: &[Side]) -> Vec<(String, Vec<String>)> {
     let row = |label: &str, cell: &dyn Fn(&Side) -> String| (label.to_owned(), sides.iter().map(cell).collect());
-    let figures = |cell: &dyn Fn(&super::super::Figures) -> String| {
+    let figures = |cell: &dyn Fn(&Figures) -> String| {
         let cells: Vec<String> = sides.iter().map(|side| cell(&side.cost.figures)).collect();
         cells
     };
@@ -118,8 +105,8 @@ fn cost_rows(sides: &[Side]) -> Vec<(String, Vec<String>)> {
         row("On this recording", &|side| on_one_line(&side.name)),
         row("false trips", &|side| count(side.cost.false_trips)),
         ("trips in all".into(), figures(&|f| count(f.trips))),
-        ("refused calls".into(), figures(&|f| count(f.refused))),
-        ("  would have been fine".into(), figures(&|f| count(f.refused_fine))),
+        ("rejected calls".into(), figures(&|f| count(f.rejected))),
+        ("  would have been fine".into(), figures(&|f| count(f.rejected_fine))),
         ("time open".into(), figures(&|f| format!("{} ({})", span(f.open), share(f.open_share())))),
     ]
 }

@@ -28,6 +28,7 @@ fn readme_summary() -> Value {
     json!({
         "calls": 100, "admitted": 40, "rejected": 60, "percentile_ms": 50,
         "trips": [{ "index": 41, "at_ms": 3_600, "reason": "latency" }], "recoveries": [],
+            "unusable": {}, "excluded": 0, "nul_bytes": 0, "origin_changes": 0,
     })
 }
 
@@ -298,6 +299,7 @@ fn an_input_without_calls_is_a_summary_of_none() {
         let found = summary(&finished);
         let none = json!({
             "calls": 0, "admitted": 0, "rejected": 0, "percentile_ms": null, "trips": [], "recoveries": [],
+            "unusable": {}, "excluded": 0, "nul_bytes": 0, "origin_changes": 0,
         });
         assert_eq!(found, none, "{input:?}");
     }
@@ -378,6 +380,6 @@ fn what_says_nothing_here_is_told() {
     }
     for option in [["--latency-unit", "s"], ["--latency-field", "2"]] {
         let words = told(&option);
-        assert!(words.contains("say nothing here; JSON and CSV have milliseconds"), "{words}");
+        assert!(words.contains("mean nothing here; JSON and CSV have milliseconds"), "{words}");
     }
 }

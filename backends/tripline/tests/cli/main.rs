@@ -10,3 +10,4 @@ mod cli_replay_logs;
 mod cli_report;
 mod cli_suggest;
 mod cli_suggest_doubts;
+mod cli_replay_inputs;

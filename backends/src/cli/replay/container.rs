@@ -1,0 +1,239 @@
+//! What an input is packed in: gzip and zstd are read, others are named.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use flate2::bufread::GzDecoder;
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
+
+/// What is read at once: hundreds of lines.
+pub(super) const BUFFER_BYTES: usize = 1 << 16;
+/// So many bytes are looked at.
+pub(super) const MAGIC_BYTES: usize = 16;
+/// The window of a zstd frame is held in memory; this is the largest that `zstd` makes and reads without being asked to.
+const MAX_WINDOW_BYTES: u64 = 128 << 20;
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
+/// Packed inputs that are not read: how they begin, what they are, and how they are unpacked.
+const OTHERS: [(&[u8], &str, &str); 9] = [
+    (&[0xfd, b'7', b'z', b'X', b'Z', 0], "xz", "xz -dc FILE | tripline replay -"),
+    (b"BZh", "bzip2", "bzip2 -dc FILE | tripline replay -"),
+    (b"PK\x03\x04", "a zip archive", "unzip -p FILE | tripline replay -"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "7z x -so FILE | tripline replay -"),
+    (&[0x04, 0x22, 0x4d, 0x18], "lz4", "lz4 -dc FILE | tripline replay -"),
+    (&[0x1f, 0x9d], "compress (.Z)", "zcat FILE | tripline replay -"),
+    (b"PAR1", "Parquet", "a tool that writes JSON lines or CSV from it"),
+    (&[0xff, 0xfe], "UTF-16", "iconv -f UTF-16 -t UTF-8 FILE | tripline replay -"),
+    (&[0xfe, 0xff], "UTF-16", "iconv -f UTF-16 -t UTF-8 FILE | tripline replay -"),
+];
+
+/// How an input is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Container {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+impl Container {
+    /// Looks at the first bytes of an input.
+    ///
+    /// # Errors
+    /// For an input that is packed in another way, what it is and how to unpack it.
+    pub(super) fn of(beginning: &[u8]) -> io::Result<Self> {
+        if beginning.starts_with(GZIP) {
+            return Ok(Self::Gzip);
+        }
+        let is_skippable = matches!(beginning, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]);
+        if beginning.starts_with(ZSTD) || is_skippable {
+            return Ok(Self::Zstd);
+        }
+        let is_block = |name: &str| name != "bzip2" || beginning.get(3).is_some_and(u8::is_ascii_digit);
+        let other = OTHERS.iter().find(|(magic, name, _)| beginning.starts_with(magic) && is_block(name));
+        if let Some((_, name, how)) = other.or_else(|| utf_16(beginning)) {
+            return Err(invalid(format!("is {name}; allowed: text, gzip and zstd, so unpack it first: {how}")));
+        }
+        Ok(Self::Plain)
+    }
+
+    /// The text inside.
+    pub(super) fn unpacked(self, input: impl Read + 'static) -> Box<dyn Read> {
+        match self {
+            Self::Plain => Box::new(input),
+            Self::Gzip => Box::new(Gzip::Between(BufReader::with_capacity(BUFFER_BYTES, input))),
+            Self::Zstd => Box::new(Zstd::Between(BufReader::with_capacity(BUFFER_BYTES, input))),
+        }
+    }
+}
+
+/// UTF-16 without a mark: every second byte of ASCII text is 0.
+fn utf_16(beginning: &[u8]) -> Option<&'static (&'static [u8], &'static str, &'static str)> {
+    let is_text = |byte: &u8| (b'\t'..0x7f).contains(byte);
+    let pairs = beginning.chunks_exact(2);
+    let little = pairs.clone().all(|pair| matches!(pair, [text, 0] if is_text(text)));
+    let big = pairs.clone().all(|pair| matches!(pair, [0, text] if is_text(text)));
+    if pairs.len() >= 4 && (little || big) { OTHERS.iter().find(|(_, name, _)| *name == "UTF-16") } else { None }
+}
+
+fn invalid(text: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, text.into())
+}
+
+/// One gzip member after the other; zeros after the last one are passed over, as tapes and copies leave them.
+enum Gzip<R> {
+    Between(BufReader<R>),
+    Inside(Box<GzDecoder<BufReader<R>>>),
+    Ended,
+}
+
+impl<R: Read> Read for Gzip<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            match std::mem::replace(self, Self::Ended) {
+                Self::Between(mut input) => match next_member(&mut input)? {
+                    None => return Ok(0),
+                    Some(byte) if byte == GZIP.first().copied().unwrap_or_default() => {
+                        *self = Self::Inside(Box::new(GzDecoder::new(input)));
+                    }
+                    Some(_) => return Err(invalid("something that is no gzip follows the gzip data; allowed: zeros")),
+                },
+                Self::Inside(mut decoder) => {
+                    let read = decoder.read(buffer)?;
+                    if read > 0 {
+                        *self = Self::Inside(decoder);
+                        return Ok(read);
+                    }
+                    *self = Self::Between(decoder.into_inner());
+                }
+                Self::Ended => return Ok(0),
+            }
+        }
+    }
+}
+
+/// One zstd frame after the other.
+enum Zstd<R: Read> {
+    Between(BufReader<R>),
+    Inside(Box<StreamingDecoder<BufReader<R>, FrameDecoder>>),
+    Ended,
+}
+
+impl<R: Read> Read for Zstd<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            match std::mem::replace(self, Self::Ended) {
+                Self::Between(mut input) => match next_member(&mut input)? {
+                    None => return Ok(0),
+                    Some(0x50..=0x5f) => {
+                        skip_frame(&mut input)?;
+                        *self = Self::Between(input);
+                    }
+                    Some(_) => {
+                        let decoder = StreamingDecoder::new_with_max_window_size(input, MAX_WINDOW_BYTES)
+                            .map_err(|error| invalid(error.to_string()))?;
+                        *self = Self::Inside(Box::new(decoder));
+                    }
+                },
+                Self::Inside(mut decoder) => {
+                    let read = decoder.read(buffer)?;
+                    if read > 0 {
+                        *self = Self::Inside(decoder);
+                        return Ok(read);
+                    }
+                    *self = Self::Between(decoder.into_inner());
+                }
+                Self::Ended => return Ok(0),
+            }
+        }
+    }
+}
+
+/// The first byte of what follows, zeros passed over; `None` at the end.
+fn next_member(input: &mut impl BufRead) -> io::Result<Option<u8>> {
+    loop {
+        let buffer = input.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(None);
+        }
+        if let Some(at) = buffer.iter().position(|byte| *byte != 0) {
+            let byte = buffer.get(at).copied();
+            input.consume(at);
+            return Ok(byte);
+        }
+        let length = buffer.len();
+        input.consume(length);
+    }
+}
+
+/// A frame that holds no data: four bytes of magic, four of its length.
+fn skip_frame(input: &mut impl Read) -> io::Result<()> {
+    let mut head = [0; 8];
+    input.read_exact(&mut head)?;
+    let [_, _, _, _, length @ ..] = head;
+    io::copy(&mut input.take(u32::from_le_bytes(length).into()), &mut io::sink()).map(|_| ())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn gzipped(text: &str) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zstd(text: &str) -> Vec<u8> {
+        ruzstd::encoding::compress_to_vec(text.as_bytes(), ruzstd::encoding::CompressionLevel::Fastest)
+    }
+
+    fn unpacked(bytes: &[u8]) -> io::Result<String> {
+        let container = Container::of(&bytes[..bytes.len().min(MAGIC_BYTES)])?;
+        let mut text = String::new();
+        container.unpacked(io::Cursor::new(bytes.to_vec())).read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    #[test]
+    fn several_members_and_zeros_after_them_are_read() {
+        for pack in [gzipped, zstd] {
+            let one = pack("a line\n");
+            let two = [one.clone(), pack("another\n")].concat();
+            let padded = [two.clone(), vec![0; 1_000]].concat();
+            assert_eq!(unpacked(&one).unwrap(), "a line\n");
+            assert_eq!(unpacked(&two).unwrap(), "a line\nanother\n");
+            assert_eq!(unpacked(&padded).unwrap(), "a line\nanother\n");
+            assert!(unpacked(&one[..one.len() - 6]).is_err());
+        }
+        let garbage = [gzipped("a"), b"garbage".to_vec()].concat();
+        assert!(unpacked(&garbage).unwrap_err().to_string().contains("no gzip follows"));
+    }
+
+    #[test]
+    fn other_containers_are_named() {
+        let utf_16: Vec<u8> = "time,latency".bytes().flat_map(|byte| [byte, 0]).collect();
+        for (bytes, name) in [
+            (&b"\xfd7zXZ\0\0"[..], "xz"),
+            (b"BZh91AY&SY", "bzip2"),
+            (b"PK\x03\x04..", "zip"),
+            (b"\xff\xfea\0", "UTF-16"),
+            (b"\xfe\xff\0a", "UTF-16"),
+            (&utf_16, "UTF-16"),
+        ] {
+            let error = unpacked(bytes).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("allowed: "), "{error}");
+        }
+        for plain in [&b""[..], b"B", b"BZhello", b"{\"at_ms\":1}", &[0; 16]] {
+            assert_eq!(Container::of(plain).unwrap(), Container::Plain);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! `tripline replay` with one setting.
+
+use std::io::{self, IsTerminal as _};
+
+use super::super::{CliError, ReplayArgs};
+use super::compare;
+use super::input::name_of;
+use super::notes::{Trust, print_notes, unreadable, warn_of_limit};
+use super::recording::recording;
+use super::settings::configuration;
+use crate::replay::{Mode, Options, ReplayError, run};
+
+/// Feeds the file through the breaker and prints what came of it.
+pub(in crate::cli) fn replay(args: &ReplayArgs) -> Result<Trust, CliError> {
+    if !args.compare.is_empty() || args.report.is_some() {
+        return compare::compare(args);
+    }
+    let file = recording(args)?;
+    let config = configuration(args.config.as_deref(), &args.set)?;
+    let mut options = Options::new(config.breaker.policy, if args.jsonl { Mode::JsonLines } else { Mode::Summary });
+    options.stall_detection = config.breaker.stall_detection;
+    options.reading = args.input.reading()?;
+    let name = name_of(file);
+    let configured = args.config.as_ref().map_or_else(|| "the defaults".into(), |path| path.display().to_string());
+    warn_of_limit(&args.input, &configured, options.policy.latency_threshold);
+    let input = args.input.open(file, args.jsonl && io::stdout().is_terminal())?;
+    match run(&options, input, &mut io::stdout().lock()) {
+        Ok(report) => {
+            print_notes(&report, &name, &args.input);
+            Ok(Trust::of(&report))
+        }
+        // The reader has closed the pipe.
+        Err(ReplayError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Trust::Trusted),
+        Err(ReplayError::Write(error)) => Err(CliError::during("standard output", error)),
+        Err(error) => Err(unreadable(&name, &error)),
+    }
+}

@@ -1,0 +1,107 @@
+//! Names that applications commonly give to the fields of an access log, for formats that prescribe none.
+
+use super::entry::Stamped;
+use super::schema::Schema;
+use crate::replay::latency_unit::LatencyUnit;
+
+const END: Stamped = Stamped::AtEnd;
+const START: Stamped = Stamped::AtStart;
+const MILLIS: Option<LatencyUnit> = Some(LatencyUnit::Millis);
+const MICROS: Option<LatencyUnit> = Some(LatencyUnit::Micros);
+const SECONDS: Option<LatencyUnit> = Some(LatencyUnit::Seconds);
+const NANOS: Option<LatencyUnit> = Some(LatencyUnit::Nanos);
+
+/// A latency without a known unit must have it in its value (`50ms`) or be a fraction, which is seconds.
+pub(super) const SCHEMA: Schema = Schema {
+    time: &[
+        ("start_time", START),
+        ("startTime", START),
+        ("time_start", START),
+        ("ts", END),
+        ("time", END),
+        ("timestamp", END),
+        ("@timestamp", END),
+        ("datetime", END),
+        ("date_time", END),
+        ("time_iso8601", END),
+        ("time_local", END),
+        ("msec", END),
+        ("t", END),
+        ("date", END),
+    ],
+    latency: &[
+        ("duration_ms", MILLIS),
+        ("latency_ms", MILLIS),
+        ("elapsed_ms", MILLIS),
+        ("took_ms", MILLIS),
+        ("time_ms", MILLIS),
+        ("response_time_ms", MILLIS),
+        ("request_time_ms", MILLIS),
+        ("rt_ms", MILLIS),
+        ("durationMs", MILLIS),
+        ("latencyMs", MILLIS),
+        ("elapsedMs", MILLIS),
+        ("responseTimeMs", MILLIS),
+        ("responseTime", MILLIS),
+        ("response-time", MILLIS),
+        ("duration_us", MICROS),
+        ("latency_us", MICROS),
+        ("reqtime_microsec", MICROS),
+        ("duration_ns", NANOS),
+        ("latency_ns", NANOS),
+        ("event.duration", NANOS),
+        ("duration_s", SECONDS),
+        ("latency_s", SECONDS),
+        ("duration_seconds", SECONDS),
+        ("latency_seconds", SECONDS),
+        ("request_time", SECONDS),
+        ("reqtime", SECONDS),
+        ("service", None),
+        ("duration", None),
+        ("latency", None),
+        ("latency_human", None),
+        ("elapsed", None),
+        ("took", None),
+        ("response_time", None),
+        ("time_taken", None),
+        ("time-taken", None),
+        ("rt", None),
+        ("httpRequest.latency", None),
+        ("http.duration", None),
+    ],
+    status: &[
+        "status",
+        "status_code",
+        "statusCode",
+        "code",
+        "http_status",
+        "httpStatus",
+        "response_code",
+        "responseCode",
+        "http.status_code",
+        "http.response.status_code",
+        "response.status",
+        "response.status_code",
+        "response.statusCode",
+        "res.statusCode",
+        "httpRequest.status",
+    ],
+    path: &[
+        "path",
+        "uri",
+        "url",
+        "request_uri",
+        "requestUri",
+        "request_path",
+        "url.path",
+        "http.path",
+        "request.path",
+        "request.url",
+        "req.url",
+        "httpRequest.requestUrl",
+        "req",
+        "request",
+    ],
+    flags: &["flag", "flags", "response_flags"],
+    required: &[],
+};

@@ -1,0 +1,192 @@
+//! A log that is being read: lines in, calls in the order of their ends out.
+
+use std::collections::VecDeque;
+use std::io::BufRead;
+
+use super::entry::{Columns, Entry, Stamped};
+use super::error::LogProblem;
+use super::log_limits::LATE_BY_NANOS;
+use super::plan::Plan;
+use super::prefix;
+use super::reorder_buffer::{ReorderBuffer, TimedPermit};
+use super::row::{Context, LogFormat, Rules};
+use crate::replay::error::ReplayError;
+use crate::replay::latency_unit::LatencyUnit;
+use crate::replay::lines::{Line, Lines};
+use crate::replay::origin::{OriginTracker, Placed};
+use crate::replay::path_filter::PathFilter;
+use crate::replay::record::Record;
+use crate::replay::unusable::Usage;
+
+/// What there is to report of an access log that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogReport {
+    /// How it was read.
+    pub format: LogFormat,
+    /// Whether the format was found out from the first lines.
+    pub is_guessed: bool,
+    /// Whether the time of a line is the end of its call.
+    pub is_stamped_at_end: bool,
+    /// The unit of request times without a unit of their own; `None`: fractions were seconds, and whole numbers
+    /// microseconds.
+    pub latency_unit: Option<LatencyUnit>,
+    /// Calls whose lines came more than a minute too late for their place, and were put where the input had got to.
+    pub late: u64,
+    /// The most calls that were held at once to put them in order.
+    pub most_held: usize,
+}
+
+/// One line, understood.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Understood {
+    Call(TimedPermit),
+    Excluded,
+    Header,
+}
+
+/// Reads the lines of one format.
+#[derive(Debug)]
+pub(super) struct LineReader {
+    pub(super) rules: Rules,
+    plan: Plan,
+    columns: Columns,
+    filter: PathFilter,
+    /// Calls without a path where paths are asked for.
+    without_path: u64,
+}
+
+impl LineReader {
+    pub(super) fn new(rules: Rules, filter: PathFilter) -> Self {
+        let row = rules.format.0;
+        let plan = Plan::new(&row.schema, row.stamped, row.unit, rules.unit, &rules.fields);
+        Self { rules, plan, columns: Columns::default(), filter, without_path: 0 }
+    }
+
+    /// Reads a line as it is, or without the prefixes of collectors: the shortest text that can be read counts.
+    pub(super) fn read(&mut self, line: &Line) -> Result<Understood, LogProblem> {
+        if line.is_too_long() {
+            return Err(LogProblem::TooLong);
+        }
+        let mut problem = None;
+        for stripped in prefix::strip(line.text()).iter().rev() {
+            let mut context = Context { plan: &self.plan, columns: &mut self.columns, outer: stripped.outer };
+            match (self.rules.format.0.read)(&stripped.text, &mut context) {
+                Ok(Entry::Header) => return Ok(Understood::Header),
+                Ok(Entry::Call(call)) => {
+                    let path = call.path.as_deref().filter(|_| !self.filter.is_empty());
+                    self.without_path += u64::from(call.path.is_none() && !self.filter.is_empty());
+                    let is_admitted = path.map_or_else(
+                        || self.filter.is_empty() || self.filter.admits_no_path(),
+                        |path| self.filter.admits(path),
+                    );
+                    return Ok(if is_admitted {
+                        Understood::Call(TimedPermit::of(&call))
+                    } else {
+                        Understood::Excluded
+                    });
+                }
+                Err(found) if found.is_no_call() => return Err(found),
+                // Of several the one of the shortest text.
+                Err(found) => problem = problem.or(Some(found)),
+            }
+        }
+        Err(problem.unwrap_or(LogProblem::Time))
+    }
+}
+
+/// A log that is being read.
+#[derive(Debug)]
+pub(in crate::replay) struct Log {
+    reader: LineReader,
+    buffer: ReorderBuffer,
+    origin: OriginTracker<(u64, TimedPermit)>,
+    placed: VecDeque<Placed<(u64, TimedPermit)>>,
+    /// Which end of a call the last time was.
+    stamped: Stamped,
+    places: u8,
+}
+
+impl Log {
+    /// `longest` is the longest call, in nanoseconds, for which the lines are put in order.
+    pub(super) fn new(reader: LineReader, longest: i64) -> Self {
+        let stamped = reader.plan.stamped();
+        Self {
+            reader,
+            buffer: ReorderBuffer::new(stamped, longest),
+            origin: OriginTracker::new(LATE_BY_NANOS),
+            placed: VecDeque::new(),
+            stamped,
+            places: 0,
+        }
+    }
+
+    /// The next call; `None` at the end of the input.
+    pub(in crate::replay) fn next(
+        &mut self,
+        lines: &mut Lines<impl BufRead>,
+        usage: &mut Usage,
+    ) -> Result<Option<Record>, ReplayError> {
+        loop {
+            if let Some(record) = self.buffer.give() {
+                return Ok(Some(record));
+            }
+            if !lines.advance()? {
+                self.origin.end(&mut self.placed);
+                self.place(usage);
+                self.buffer.end_input();
+                self.report_to(usage);
+                return Ok(self.buffer.give());
+            }
+            self.take(lines.line(), usage);
+            self.place(usage);
+        }
+    }
+
+    fn take(&mut self, line: &Line, usage: &mut Usage) {
+        let understood = self.reader.read(line);
+        usage.lines += u64::from(!matches!(understood, Ok(Understood::Header)));
+        match understood {
+            Ok(Understood::Call(call)) if line.is_cut_off() && call.places < self.places => {
+                usage.unusable.add(line.number(), LogProblem::CutOff.as_str(), LogProblem::CutOff);
+            }
+            Ok(Understood::Call(call)) => {
+                (self.stamped, self.places) = (call.stamped, call.places);
+                self.origin.take(call.end(), (line.number(), call), &mut self.placed);
+            }
+            Ok(Understood::Excluded) => usage.excluded += 1,
+            Ok(Understood::Header) => {}
+            Err(problem) => usage.unusable.add(line.number(), problem.as_str(), problem),
+        }
+    }
+
+    /// Hands over what the clock allows.
+    fn place(&mut self, usage: &mut Usage) {
+        while let Some(Placed { item: (line, mut call), shift, is_stray }) = self.placed.pop_front() {
+            if is_stray {
+                usage.unusable.add(line, LogProblem::StrayTime.as_str(), LogProblem::StrayTime);
+                continue;
+            }
+            call.stamp.at = call.stamp.at.saturating_add(shift);
+            self.buffer.take(call);
+        }
+    }
+
+    fn report_to(&self, usage: &mut Usage) {
+        usage.origin_changes = self.origin.changes();
+        usage.released_early = self.buffer.released_early;
+        usage.without_path = self.reader.without_path;
+    }
+
+    pub(in crate::replay) fn report(&self) -> LogReport {
+        let rules = &self.reader.rules;
+        LogReport {
+            format: rules.format,
+            is_guessed: rules.is_guessed,
+            is_stamped_at_end: self.stamped == Stamped::AtEnd,
+            latency_unit: rules.unit.or(rules.format.0.unit),
+            late: self.buffer.late,
+            most_held: self.buffer.most_held,
+        }
+    }
+}

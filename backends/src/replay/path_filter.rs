@@ -1,0 +1,129 @@
+//! Calls that are left out by the path of their request.
+
+/// Which paths are replayed: those that match one of `include` (all, if there is none) and none of `exclude`.
+///
+/// In a pattern `*` is any text, also with slashes in it, and `?` one character. The path is compared without its query.
+///
+/// ```
+/// use tripline_backends::replay::PathFilter;
+///
+/// let filter = PathFilter::new(["/api/*"], ["*/poll"]);
+/// assert!(filter.admits(b"/api/users?page=2"));
+/// assert!(!filter.admits(b"/api/users/poll"));
+/// assert!(!filter.admits(b"/health"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PathFilter {
+    include: Vec<Box<[u8]>>,
+    exclude: Vec<Box<[u8]>>,
+}
+
+impl PathFilter {
+    /// A filter with these patterns.
+    pub fn new<I: Into<String>, E: Into<String>>(
+        include: impl IntoIterator<Item = I>,
+        exclude: impl IntoIterator<Item = E>,
+    ) -> Self {
+        Self {
+            include: include.into_iter().map(|pattern| pattern.into().into_bytes().into()).collect(),
+            exclude: exclude.into_iter().map(|pattern| pattern.into().into_bytes().into()).collect(),
+        }
+    }
+
+    /// Whether every path is replayed.
+    pub fn is_empty(&self) -> bool {
+        self.include.is_empty() && self.exclude.is_empty()
+    }
+
+    /// Whether calls of this path are replayed.
+    pub fn admits(&self, path: &[u8]) -> bool {
+        let path = path.split(|&byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
+        let matches = |patterns: &[Box<[u8]>]| patterns.iter().any(|pattern| matches(pattern, path));
+        (self.include.is_empty() || matches(&self.include)) && !matches(&self.exclude)
+    }
+
+    /// Whether calls without a path are replayed: unless only some paths are.
+    pub fn admits_no_path(&self) -> bool {
+        self.include.is_empty()
+    }
+}
+
+/// The path of a request line (`GET /a?b HTTP/1.1`), of a URL or of a path; without scheme and host.
+pub(super) fn path_of(request: &[u8]) -> &[u8] {
+    let mut words = request.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+    let target = match (words.next(), words.next()) {
+        (Some(_method), Some(target)) => target,
+        (target, _) => target.unwrap_or_default(),
+    };
+    let Some(after_scheme) = target.windows(3).position(|part| part == b"://").and_then(|at| target.get(at + 3..))
+    else {
+        return target;
+    };
+    match after_scheme.iter().position(|&byte| byte == b'/') {
+        Some(slash) => after_scheme.get(slash..).unwrap_or_default(),
+        None => b"/",
+    }
+}
+
+/// Compares from left to right; after a mismatch the last `*` takes one byte more. O(pattern × text).
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut at, mut read) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while read < text.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                star = Some((at, read));
+                at += 1;
+            }
+            Some(&byte) if byte == b'?' || Some(&byte) == text.get(read) => {
+                at += 1;
+                read += 1;
+            }
+            _ => match star {
+                Some((star_at, taken)) => {
+                    star = Some((star_at, taken + 1));
+                    (at, read) = (star_at + 1, taken + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern.get(at..).unwrap_or_default().iter().all(|&byte| byte == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// By recursion, in exponential time.
+    fn model(pattern: &[u8], text: &[u8]) -> bool {
+        match (pattern, text) {
+            ([], []) => true,
+            ([b'*', rest @ ..], _) => model(rest, text) || (!text.is_empty() && model(pattern, &text[1..])),
+            ([a, pattern @ ..], [b, text @ ..]) if *a == b'?' || a == b => model(pattern, text),
+            _ => false,
+        }
+    }
+
+    #[test]
+    fn the_path_is_found_in_requests_and_urls() {
+        for (request, path) in [
+            ("GET /a?b HTTP/1.1", "/a?b"),
+            ("/a", "/a"),
+            ("GET http://h:80/a/b HTTP/1.1", "/a/b"),
+            ("https://h", "/"),
+            ("", ""),
+        ] {
+            assert_eq!(path_of(request.as_bytes()), path.as_bytes(), "{request}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn patterns_match_as_by_definition(pattern in "[ab*?/]{0,8}", text in "[ab/]{0,8}") {
+            prop_assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), model(pattern.as_bytes(), text.as_bytes()));
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The breaker that is replayed to, with its clock on the input's line of time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tripline_runtime::core::{
+    Breaker as Core, Event, Generation, Instant, Latency, MemorySample, Outcome, Policy, Ratio, StateKind,
+};
+use tripline_runtime::{Breaker, MAX_WINDOW, OwnedPermit};
+
+use super::clock::VirtualClock;
+use super::error::ReplayError;
+use super::in_flight::{CallId, InFlight, StallRule};
+use super::observe::View;
+
+/// Where time begins on the virtual clock: late enough for "one nanosecond before", and one step of the core's ages, so that
+/// these are reported as if time began at 0.
+const BEGINNING: u64 = 1 << 17;
+
+/// A breaker as in production, whose clock is moved by hand. Instants are nanoseconds on the input's line.
+///
+/// The runtime sees a call that hangs up to an eighth of the threshold late; a replay owes the exact instant, so it counts
+/// them itself. It also owes a strict order, in which all calls that finish at an instant come before those that become
+/// stalled at it: [`ReplayedBreaker::let_time_pass`] counts up to now, everything else up to the nanosecond before.
+#[derive(Debug)]
+pub(super) struct ReplayedBreaker {
+    breaker: Breaker,
+    clock: Arc<VirtualClock>,
+    /// `None` where stalled calls do not count.
+    in_flight: Option<InFlight>,
+    /// What [`BEGINNING`] is on the input's line.
+    origin: i64,
+    now: i64,
+}
+
+/// A call in flight.
+#[derive(Debug)]
+pub(super) struct Call {
+    permit: OwnedPermit,
+    id: Option<CallId>,
+}
+
+impl Call {
+    pub(super) fn generation(&self) -> Generation {
+        self.permit.generation()
+    }
+}
+
+impl ReplayedBreaker {
+    pub(super) fn new(policy: &Policy, stall_detection: bool) -> Result<Self, ReplayError> {
+        let clock = Arc::new(VirtualClock::default());
+        let mut policy = policy.clone();
+        policy.wait_jitter = Ratio::ZERO;
+        let builder = Breaker::builder(clock.clone()).policy(policy).stall_detection(false);
+        let breaker = builder.build().map_err(ReplayError::Window)?;
+        Ok(Self { breaker, clock, in_flight: stall_detection.then(InFlight::default), origin: 0, now: 0 })
+    }
+
+    /// Time begins at `origin`: nothing happens before it.
+    pub(super) fn begin(&mut self, origin: i64) {
+        self.origin = origin;
+        self.go_to(origin);
+    }
+
+    pub(super) fn go_to(&mut self, now: i64) {
+        self.now = now;
+        self.clock.set(self.instant(now));
+    }
+
+    pub(super) fn slow_after(&self) -> i64 {
+        i64::try_from(Duration::from(self.breaker.slow_after()).as_nanos()).unwrap_or(i64::MAX)
+    }
+
+    /// Asks for a call that starts now; `None` where it is rejected.
+    pub(super) fn start(&mut self) -> Option<Call> {
+        self.count_stalled(self.just_before_now());
+        let permit = self.breaker.try_acquire_owned().ok()?;
+        let start = self.instant(self.now);
+        let id = self.in_flight.as_mut().map(|calls| calls.enter(permit.generation(), start));
+        Some(Call { permit, id })
+    }
+
+    /// A call that took `latency` nanoseconds finishes now.
+    pub(super) fn finish(&mut self, call: Call, latency: i64, outcome: Outcome) {
+        let end = self.instant(self.now);
+        if let (Some(calls), Some(id)) = (&mut self.in_flight, call.id) {
+            calls.leave(id);
+        }
+        call.permit.finish(Instant::from_nanos(end.as_nanos().saturating_sub(latency.unsigned_abs())), end, outcome);
+        self.count_stalled(self.just_before_now());
+    }
+
+    pub(super) fn read_memory(&self, sample: MemorySample) {
+        self.breaker.handle_memory(self.instant(self.now), Some(sample));
+    }
+
+    /// Calls in flight become stalled, and what is due now is done.
+    pub(super) fn let_time_pass(&mut self) {
+        self.count_stalled(self.instant(self.now));
+        self.breaker.handle_timeout(self.instant(self.now));
+    }
+
+    /// As [`ReplayedBreaker::let_time_pass`], but no call becomes stalled by it.
+    pub(super) fn look(&mut self) {
+        self.count_stalled(self.just_before_now());
+        self.breaker.handle_timeout(self.instant(self.now));
+    }
+
+    /// As [`ReplayedBreaker::look`], and returns what is seen.
+    pub(super) fn view(&mut self) -> View {
+        self.look();
+        self.breaker.read(|core| {
+            let state = core.state().kind();
+            let tripped = matches!(state, StateKind::Open | StateKind::HalfOpen);
+            let reason = core.last_trip().filter(|_| tripped).map(|trip| trip.reason);
+            View { state, percentile: core.percentile(), trend: core.trend(), reason }
+        })
+    }
+
+    pub(super) fn percentile(&self) -> Option<Latency> {
+        self.breaker.read(Core::percentile)
+    }
+
+    /// Which of `count` calls, all of this generation, that are about to become stalled now makes the breaker trip, if they
+    /// become so one after the other; counted from 0. Asked of a copy.
+    pub(super) fn tripping_stall(&mut self, count: u16) -> Option<u16> {
+        self.look();
+        let now = self.instant(self.now);
+        self.breaker.read(|core| {
+            let mut copy = core.clone();
+            let (generation, before) = (copy.generation(), copy.stalled());
+            (0..count).find(|&nth| {
+                copy.handle_stalled(now, generation, before.saturating_add(nth).saturating_add(1));
+                copy.generation() != generation
+            })
+        })
+    }
+
+    pub(super) fn poll_event(&self) -> Option<Event> {
+        self.breaker.poll_event()
+    }
+
+    /// Calls that hung at the last trip, and counted as slow ones.
+    pub(super) fn stalled_at_trip(&self) -> u16 {
+        self.breaker.read(|core| core.last_trip().map_or(0, |trip| trip.stalled))
+    }
+
+    /// The instant of an event on the input's line.
+    pub(super) fn time_of(&self, event: &Event) -> i64 {
+        self.origin.saturating_add_unsigned(event.at.as_nanos().saturating_sub(BEGINNING))
+    }
+
+    /// When time has to pass, if nothing else happens.
+    pub(super) fn next_deadline(&self) -> Option<i64> {
+        let deadline = self.breaker.next_deadline(self.instant(self.now))?;
+        Some(self.origin.saturating_add_unsigned(deadline.as_nanos().saturating_sub(BEGINNING)))
+    }
+
+    fn instant(&self, at: i64) -> Instant {
+        Instant::from_nanos(BEGINNING.saturating_add(at.saturating_sub(self.origin).unsigned_abs()))
+    }
+
+    fn just_before_now(&self) -> Instant {
+        Instant::from_nanos(self.instant(self.now).as_nanos().saturating_sub(1))
+    }
+
+    /// Reports to the breaker how many calls hang at `at`, which is now or just before it.
+    fn count_stalled(&mut self, at: Instant) {
+        let Some(calls) = &mut self.in_flight else { return };
+        let rule = self.breaker.read(stall_rule);
+        let count = calls.stalled(at, rule);
+        self.breaker.handle_stalled(self.instant(self.now), count);
+    }
+}
+
+fn stall_rule(core: &Core<MAX_WINDOW>) -> StallRule {
+    StallRule {
+        generation: core.generation(),
+        after: Duration::from(core.slow_after()),
+        until: core.policy().latency_max_age,
+    }
+}
