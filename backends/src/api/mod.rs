@@ -55,8 +55,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use crate::alerts::{AlertsView, PendingAlert};
 pub use crate::http_server::{BodyTooSlow, Served, ServerLimits, serve};
-pub use alerts::{AlertsView, PendingAlert};
 pub use error::ApiError;
 pub use events::EventLog;
 pub use input::{ClientAddr, FromPayload, ValidJson};

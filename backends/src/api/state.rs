@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::StatusCode;
 use tripline_runtime::{Breaker, DeliveryStats, Registry};
 
-use super::alerts::{Alerts, AlertsView};
+use super::alerts::Alerts;
 use super::change::DetachedConfig;
 use super::error::ApiError;
 use super::events::EventLog;
 use super::token::Token;
+use crate::alerts::AlertsView;
 use crate::reload::LiveConfig;
 
 /// Reads the resident memory of this process, in bytes; `None` where it is unknown.
@@ -84,7 +85,7 @@ impl ApiState {
         Self { live: Some(live), ..self }
     }
 
-    /// Where to look for alerts. Without it none are pending, and nobody sends any.
+    /// The view of alerts. Without it none are pending, and none are sent.
     #[must_use]
     pub fn alerts(self, alerts: Arc<dyn AlertsView>) -> Self {
         Self { alerts: Some(Alerts(alerts)), ..self }
@@ -117,6 +118,14 @@ impl ApiState {
 
     pub(super) fn alerts_view(&self) -> Option<&dyn AlertsView> {
         self.alerts.as_ref().map(|alerts| &*alerts.0)
+    }
+
+    /// Why alerts of this breaker do not reach people: what a sink rejects, else what the alert service last answered.
+    pub(super) fn alert_problem(&self, breaker: &Breaker) -> Option<String> {
+        let rejections = self.deliveries.as_ref().map(DeliveryStats::rejections).unwrap_or_default();
+        let mut of_it = rejections.iter().filter(|rejection| rejection.breaker == *breaker.name());
+        let rejected = of_it.next().map(ToString::to_string);
+        rejected.or_else(|| self.alerts_view()?.last_error().map(|error| format!("alert service: {error}")))
     }
 
     pub(super) fn timeline(&self) -> &EventLog {

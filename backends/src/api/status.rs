@@ -1,6 +1,5 @@
 //! Everything about a breaker at one moment.
 
-use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
@@ -11,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::state::ApiState;
 use super::units::{mebibytes, millis, percent, rough_percent, tidy};
+use crate::text::rfc3339_checked;
 
 /// Everything about a breaker at one moment, as `/breaker/status` shows it. What is unknown is null.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -93,6 +93,13 @@ pub struct Status {
     pub memory_source: Option<String>,
     /// `running`, or what does not work without it.
     pub supervisor: &'static str,
+    /// In how many seconds the incident ends if all stays well: `recovery_time` after the close once `minimum_samples` calls
+    /// came since, else ten times that; null where no incident is on, or the breaker is not closed and healthy.
+    #[schema(value_type = Option<f64>, required)]
+    pub incident_ends_in_seconds: Option<Number>,
+    /// Why alerts do not reach people, such as `pager rejects: 403 (…)`; null while they do.
+    #[schema(required)]
+    pub alert_problem: Option<String>,
     /// Why the configuration file is not what is in force: its problems, or what is changed and not saved; null while it is.
     #[schema(required)]
     pub config_error: Option<String>,
@@ -107,6 +114,7 @@ impl Status {
         let in_flight = tracked.then(|| breaker.in_flight());
         let memory_exhausted_in = breaker.memory_exhausted_in().map(|left| tidy(left.as_secs_f64().round()));
         let supervisor = if breaker.is_supervised() { "running" } else { "not running: memory and alerts do not work" };
+        let alert_problem = api.alert_problem(breaker);
         breaker.read(|core| {
             let policy = core.policy();
             let memory = core.memory_sample().filter(|_| core.memory_state() != MemoryState::Unknown);
@@ -145,6 +153,10 @@ impl Status {
                 stalled: tracked.then(|| core.stalled()),
                 memory_source: api.memory_source_name().map(str::to_owned),
                 supervisor,
+                incident_ends_in_seconds: core
+                    .incident_ends_at()
+                    .and_then(|ends| tidy(ends.since(now).as_secs_f64().ceil())),
+                alert_problem: alert_problem.clone(),
                 config_error: api.config_problem(),
             }
         })
@@ -171,16 +183,7 @@ fn share(part: Latency, whole: Latency) -> Option<Number> {
 
 /// The time of day `age` ago, with milliseconds; `None` outside the years 1970 to 9999.
 fn rfc3339(wall: SystemTime, age: Duration) -> Option<String> {
-    rfc3339_at(wall.checked_sub(age)?)
-}
-
-/// A time of day, with milliseconds; `None` outside the years 1970 to 9999.
-pub(super) fn rfc3339_at(at: SystemTime) -> Option<String> {
-    let mut text = String::new();
-    // Formatting an earlier time would panic.
-    let at = Some(at).filter(|at| *at >= SystemTime::UNIX_EPOCH)?;
-    write!(text, "{}", humantime::format_rfc3339_millis(at)).ok()?;
-    Some(text)
+    rfc3339_checked(wall.checked_sub(age)?)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Whom `tripline serve` tells of incidents, and where it writes them down.
+//! How `tripline serve` pages people, and where it keeps the state of incidents.
 
 use std::sync::Arc;
 
@@ -6,9 +6,18 @@ use tripline_runtime::{Clock, SupervisedBreaker};
 
 use super::CliError;
 use crate::alerts::Alerting;
-use crate::api::{AlertsView, PendingAlert};
 use crate::config::Config;
+use crate::http_client::{HyperClient, Proxies};
 use crate::state_dir::StateDir;
+
+/// A client with the proxies of the environment.
+pub(super) fn client() -> HyperClient {
+    let (proxies, problems) = Proxies::of_environment(&|name| std::env::var(name).ok());
+    for problem in problems {
+        tracing::warn!("environment: {problem}; it is not used");
+    }
+    HyperClient::default().proxies(proxies)
+}
 
 /// Has the breaker of `watch` page people, after a restart from where `state_dir` says that it stood.
 pub(super) fn connect(
@@ -23,27 +32,7 @@ pub(super) fn connect(
     Ok(opened.connect(watch))
 }
 
-/// Makes sure in the background that the alert service knows the key: nobody waits for that.
+/// Makes sure in the background that the alert service knows the key; nothing waits for that.
 pub(super) fn start(alerting: &Alerting, clock: Arc<dyn Clock>) {
     smol::spawn(alerting.clone().run(clock)).detach();
-}
-
-impl AlertsView for Alerting {
-    fn initialized(&self) -> bool {
-        self.view().opsgenie.initialized
-    }
-
-    fn pending(&self) -> Vec<PendingAlert> {
-        let pending = self.view().pending.into_iter();
-        pending
-            .map(|alert| PendingAlert {
-                incident: alert.incident,
-                kind: alert.kind.to_owned(),
-                cause: alert.cause.to_owned(),
-                stage: alert.stage.map(str::to_owned),
-                started_at: alert.started_at,
-                due_at: alert.due_at,
-            })
-            .collect()
-    }
 }

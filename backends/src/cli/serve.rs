@@ -17,7 +17,6 @@ use super::{CliError, DEFAULT_CONFIG, ServeArgs, alerts, print_line, token};
 use crate::alerts::Alerting;
 use crate::api::{ApiState, EventLog, ServerLimits, router_with_documented, serve as serve_http};
 use crate::config::{Config, LogFormat, LogLevel, recommended};
-use crate::http_client::HyperClient;
 use crate::memory::{self, MemorySourceKind, MockMemory, ResidentMemory};
 use crate::reload::LoadedConfig;
 
@@ -63,7 +62,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), CliError> {
     let starting = |error| CliError::during("starting a thread", error);
 
     let memory = Memory::open(config.memory_source)?;
-    let alerting = Alerting::new(&config, &HyperClient::default());
+    let alerting = Alerting::new(&config, &alerts::client());
     let timeline = EventLog::default();
     let watch = SupervisedBreaker::new(breaker.clone()).memory(memory.source.clone()).sink(Arc::new(timeline.clone()));
     let watch = alerts::connect(&alerting, &config, watch)?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use toml::de::DeTable;
 
-use super::keys::{Key, SECTIONS, Section, join};
+use super::keys::{Key, SECTIONS, Section, WEBHOOKS, join};
 use super::model::Config;
 use super::secret::HIDDEN;
 use super::source::shorten;
@@ -238,6 +238,10 @@ pub fn differences(old: &Config, new: &Config) -> Vec<Difference> {
             }
         }
     }
+    if old.webhooks != new.webhooks {
+        let shown = |config: &Config| format!("{} entries", config.webhooks.len());
+        found.push(Difference { key: WEBHOOKS.to_owned(), old: shown(old), new: shown(new) });
+    }
     found
 }
 
@@ -245,7 +249,11 @@ pub fn differences(old: &Config, new: &Config) -> Vec<Difference> {
 fn secret_differs(name: &str, old: &Config, new: &Config) -> Option<bool> {
     match name {
         "opsgenie.api_key" => Some(old.opsgenie.api_key != new.opsgenie.api_key),
+        "opsgenie.proxy" => Some(old.opsgenie.proxy != new.opsgenie.proxy),
         "webhook.url" => Some(old.webhook.url != new.webhook.url),
+        "webhook.routing_key" => Some(old.webhook.routing_key != new.webhook.routing_key),
+        "webhook.headers" => Some(old.webhook.headers != new.webhook.headers),
+        "webhook.proxy" => Some(old.webhook.proxy != new.webhook.proxy),
         _ => None,
     }
 }

@@ -5,6 +5,7 @@ use tripline_runtime::core::Policy;
 use super::model::Config;
 use super::opsgenie::{OpsGenie, Provider};
 use super::text::is_open_to_readers;
+use super::webhook::Webhook;
 
 /// Memory readings that a forecast needs within its horizon, to be of any use.
 const MIN_READINGS_IN_HORIZON: u32 = 20;
@@ -20,9 +21,7 @@ pub(crate) fn advice(config: &Config, given: &dyn Fn(&str) -> bool) -> Vec<(&'st
     of_times(config, &mut found);
     of_horizon(&config.policy, &mut found);
     of_opsgenie(&config.opsgenie, given, &mut found);
-    if config.webhook.url.as_ref().is_some_and(|url| is_open_to_readers(url.expose())) {
-        found.push(("webhook.url", "plain http: alerts can be read and changed on the way; use https".into()));
-    }
+    of_delivery(config, &mut found);
     found
 }
 
@@ -82,6 +81,29 @@ fn of_horizon(policy: &Policy, found: &mut Vec<(&'static str, String)>) {
         let words = "nobody will be alerted: a forecast is on for at most memory_horizon, an alert needs it for \
                      recovery_time; set it to several times recovery_time";
         found.push(("memory_horizon", words.into()));
+    }
+}
+
+fn of_delivery(config: &Config, found: &mut Vec<(&'static str, String)>) {
+    let is_open = |webhook: &Webhook| webhook.url.as_ref().is_some_and(|url| is_open_to_readers(url.expose()));
+    let words = "plain http: alerts can be read and changed on the way; use https";
+    if is_open(&config.webhook) {
+        found.push(("webhook.url", words.into()));
+    }
+    if config.webhooks.iter().any(is_open) {
+        found.push(("webhooks", words.into()));
+    }
+    let pager = if config.opsgenie.enabled {
+        Some("opsgenie.enabled")
+    } else if config.webhook.enabled {
+        Some("webhook.enabled")
+    } else {
+        config.webhooks.iter().any(|webhook| webhook.enabled).then_some("webhooks")
+    };
+    if let Some(key) = pager.filter(|_| config.state_dir.is_none()) {
+        let words = "a pager is on and state_dir is not set: an alert that is open when the process ends stays open for ever; set \
+                     state_dir";
+        found.push((key, words.into()));
     }
 }
 

@@ -39,6 +39,7 @@ mod source;
 mod string_enum;
 mod text;
 mod value;
+mod webhook;
 
 #[cfg(feature = "reload")]
 pub(crate) use change::Setting;
@@ -54,9 +55,12 @@ pub use keys::key_names;
 pub use load::{MAX_FILE_BYTES, load};
 #[cfg(feature = "reload")]
 pub(crate) use load::{Unread, read};
-pub use model::{Config, Http, Log, LogFormat, LogLevel, Webhook};
+pub use model::{Config, Http, Log, LogFormat, LogLevel};
 pub use opsgenie::{AlertScope, Contacts, OpsGenie, Priority, Provider, Region};
 pub use parse::parse;
 pub use recommended::recommended;
 pub use secret::Secret;
 pub use value::percentile;
+#[cfg(feature = "webhook")]
+pub(crate) use webhook::BodyEscaping;
+pub use webhook::{WEBHOOK_FIELDS, Webhook, WebhookField, WebhookFormat};

@@ -9,6 +9,7 @@ use tripline_runtime::core::Policy;
 use super::opsgenie::OpsGenie;
 use super::secret::Secret;
 use super::string_enum::words;
+use super::webhook::Webhook;
 use crate::memory::MemorySourceKind;
 
 /// A whole, valid configuration. `Config::default()` is what an empty file means.
@@ -30,8 +31,10 @@ pub struct Config {
     pub http: Http,
     /// Logging of the binary.
     pub log: Log,
-    /// Alerts as JSON to any address.
+    /// Alerts to any address, `[webhook]`.
     pub webhook: Webhook,
+    /// More of these, `[[webhooks]]`.
+    pub webhooks: Vec<Webhook>,
     /// Alerts to `OpsGenie` or its successor.
     pub opsgenie: OpsGenie,
 }
@@ -47,6 +50,7 @@ impl Default for Config {
             http: Http::default(),
             log: Log::default(),
             webhook: Webhook::default(),
+            webhooks: Vec::new(),
             opsgenie: OpsGenie::default(),
         }
     }
@@ -106,15 +110,4 @@ words! {
         /// One JSON object a line.
         Json = "json",
     }
-}
-
-/// Alerts as JSON to any address, `[webhook]`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Webhook {
-    /// Default: false. A file that sets it must set `url`.
-    pub enabled: bool,
-    /// A valid http or https address. A [`Secret`], because the address of many such services is all that protects
-    /// them.
-    pub url: Option<Secret>,
 }

@@ -41,6 +41,8 @@ pub(crate) enum Field {
     Text(TextRule, Access<String, String>),
     Texts(Access<Vec<String>, Vec<String>>),
     TextMap(Access<BTreeMap<String, String>, BTreeMap<String, String>>),
+    /// The same, of which no value is ever shown.
+    SecretMap(Access<BTreeMap<String, String>, BTreeMap<String, String>>),
 }
 
 /// The part of a value that was refused: its place, and what follows the key's name to get there.
@@ -52,7 +54,11 @@ pub(crate) struct Refused {
 impl Field {
     /// Whether a value of this key, as it was written, must not be shown.
     pub(crate) fn hides(&self, written: &str) -> bool {
-        matches!(self, Self::Text(rule, _) if rule.hides(written))
+        match self {
+            Self::Text(rule, _) => rule.hides(written),
+            Self::SecretMap(_) => true,
+            _ => false,
+        }
     }
 
     /// Puts `value` into `config`, or says which parts of it are refused.
@@ -70,7 +76,7 @@ impl Field {
                 let texts = all_texts(items)?.into_iter().map(|(_, text)| text).collect();
                 (access.put)(config, texts)
             }
-            (Self::TextMap(access), DeValue::Table(table)) if table.len() <= MAX_ENTRIES => {
+            (Self::TextMap(access) | Self::SecretMap(access), DeValue::Table(table)) if table.len() <= MAX_ENTRIES => {
                 (access.put)(config, all_texts(entries(table))?.into_iter().collect())
             }
             _ => None,
@@ -93,6 +99,7 @@ impl Field {
     pub(crate) fn show(&self, config: &Config) -> Option<String> {
         match self {
             Self::Text(rule, _) if rule.is_secret() => None,
+            Self::SecretMap(_) => None,
             Self::Flag(access) => (access.get)(config).map(|flag| flag.to_string()),
             Self::Number(_, access) | Self::Percentile(access) => (access.get)(config).map(|x| tidy(x).to_string()),
             Self::Word(_, access) => (access.get)(config).map(quoted),
@@ -113,7 +120,7 @@ impl Field {
     pub(crate) fn blank(&self) -> &'static str {
         match self {
             Self::Texts(_) => "[]",
-            Self::TextMap(_) => "{}",
+            Self::TextMap(_) | Self::SecretMap(_) => "{}",
             _ => "\"\"",
         }
     }
@@ -132,7 +139,7 @@ impl fmt::Display for Field {
             }
             Self::Text(rule, _) => rule.fmt(f),
             Self::Texts(_) => write!(f, "up to {MAX_ENTRIES} texts, each 1 to {MAX_CHARACTERS} characters"),
-            Self::TextMap(_) => {
+            Self::TextMap(_) | Self::SecretMap(_) => {
                 write!(f, "a table of up to {MAX_ENTRIES} names with texts, each 1 to {MAX_CHARACTERS} characters")
             }
         }

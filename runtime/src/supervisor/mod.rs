@@ -17,13 +17,14 @@ use tripline_core::{EscalationPolicy, Event, EventKind, Instant, MemoryState, St
 use crate::breaker::{Breaker, Supervised};
 use crate::clock::Clock;
 use crate::dispatch::{Dispatcher, Outbox};
-use crate::incidents::alert::{Alert, DeliveryHistory, Snapshot};
+use crate::incidents::alert::{Alert, DeliveryHistory};
 use crate::incidents::alert_stager::DueAlert;
 use crate::incidents::staging_control::StagingControl;
 use crate::memory::{MemoryError, MemorySource};
 use crate::supervisor::shutdown::ShutdownHandle;
 use crate::supervisor::target::SupervisedBreaker;
 use crate::sync::Arc;
+use crate::test_alert::snapshot;
 
 /// Looks after breakers, as a future for any executor. Made together with its [`Dispatcher`] by [`supervise`].
 #[derive(Debug)]
@@ -235,6 +236,8 @@ impl Watched {
             at: clock.system_time(),
             snapshot: snapshot(&self.breaker),
             earlier: DeliveryHistory::default(),
+            alias: None,
+            is_test: false,
             page: None,
         }
     }
@@ -242,19 +245,6 @@ impl Watched {
 
 /// Nothing is looked after more often than this.
 const MIN_SLEEP: Duration = Duration::from_millis(1);
-
-fn snapshot(breaker: &Breaker) -> Snapshot {
-    breaker.read(|core| Snapshot {
-        state: core.state().kind(),
-        trip_reason: core.last_trip().map(|trip| trip.reason),
-        stalled_at_trip: core.last_trip().map_or(0, |trip| trip.stalled),
-        percentile: core.percentile(),
-        threshold: core.policy().latency_threshold,
-        trend: core.trend(),
-        memory: core.memory_sample(),
-        wait_time: core.policy().wait_time,
-    })
-}
 
 /// Resolves with the first of these.
 async fn any(listeners: Vec<EventListener>) {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use tripline_runtime::core::{StateKind, TripReason};
 use tripline_runtime::{Alert, AlertSink, DeliveryError};
 
-use crate::api::status::rfc3339_at;
+use crate::text::rfc3339_checked;
 
 /// How much is kept; the oldest goes when one more comes.
 const CAPACITY: usize = 200;
@@ -126,7 +126,7 @@ impl EventLog {
             let mut kept = self.lock();
             kept.count += 1;
             let number = kept.count;
-            let told = Told { number, at: rfc3339_at(at), happening };
+            let told = Told { number, at: rfc3339_checked(at), happening };
             // Names and numbers always serialize.
             let json = serde_json::to_string(&told).unwrap_or_default();
             if kept.entries.len() == CAPACITY {
@@ -175,6 +175,10 @@ impl EventLog {
 impl AlertSink for EventLog {
     fn name(&self) -> &'static str {
         "timeline"
+    }
+
+    fn keeps_open(&self) -> bool {
+        false
     }
 
     async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {

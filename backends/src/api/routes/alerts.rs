@@ -2,18 +2,20 @@
 
 use axum::extract::State;
 use serde::Serialize;
+use tripline_runtime::DeliveryStats;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Answer;
-use crate::api::alerts::{AlertsView, PendingAlert};
+use crate::alerts::{AlertsView, PendingAlert, TestedSink};
 use crate::api::json::ApiJson;
-use crate::api::openapi::ReadErrors;
+use crate::api::openapi::{PostErrors, ReadErrors};
+use crate::api::payload::Payload;
 use crate::api::state::ApiState;
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(staged_alerts))
+    OpenApiRouter::new().routes(routes!(staged_alerts)).routes(routes!(test_page))
 }
 
 /// Alerts in two stages, and those whose next stage is still to come.
@@ -27,6 +29,11 @@ struct StagedAlerts {
     initial_priority: &'static str,
     /// `P1` to `P5`.
     escalated_priority: &'static str,
+    /// Why the last request to the alert service failed; null where it did not.
+    #[schema(required)]
+    last_error: Option<String>,
+    /// What sinks reject now, such as `pager rejects: 403 (…)`.
+    rejections: Vec<String>,
     pending_alerts_count: usize,
     pending_alerts: Vec<PendingAlert>,
 }
@@ -38,12 +45,36 @@ async fn staged_alerts(State(api): State<ApiState>) -> Answer<StagedAlerts> {
     let config = api.config()?;
     let opsgenie = &config.opsgenie;
     let pending_alerts = api.alerts_view().map(AlertsView::pending).unwrap_or_default();
+    let rejections = api.delivery_stats().map(DeliveryStats::rejections).unwrap_or_default();
     Ok(ApiJson(StagedAlerts {
         enabled: opsgenie.time_before_send_alert > 0,
         time_before_alert: opsgenie.time_before_send_alert,
         initial_priority: opsgenie.initial_alert_priority.as_str(),
         escalated_priority: opsgenie.escalated_alert_priority.as_str(),
+        last_error: api.alerts_view().and_then(AlertsView::last_error),
+        rejections: rejections.iter().map(ToString::to_string).collect(),
         pending_alerts_count: pending_alerts.len(),
         pending_alerts,
     }))
+}
+
+/// The result of a test page at each pager that is on.
+#[derive(Serialize, ToSchema)]
+struct TestPage {
+    /// There is a pager, and each has opened and closed the page.
+    delivered: bool,
+    sinks: Vec<TestedSink>,
+}
+
+/// Opens a test page at every pager that is on, and closes it.
+#[utoipa::path(post, path = "/breaker/alerts/test", tag = "alerts",
+    responses((status = 200, description = "The result of each pager.", body = TestPage), PostErrors))]
+async fn test_page(State(api): State<ApiState>, _: Payload) -> Answer<TestPage> {
+    let breaker = api.breaker()?;
+    let sinks = match api.alerts_view() {
+        Some(alerts) => alerts.test_page(&breaker).await,
+        None => Vec::new(),
+    };
+    let delivered = !sinks.is_empty() && sinks.iter().all(|sink| sink.delivered);
+    Ok(ApiJson(TestPage { delivered, sinks }))
 }

@@ -5,7 +5,6 @@ mod latency;
 mod memory;
 mod operate;
 mod opsgenie;
-mod opsgenie_status;
 mod settings;
 mod watch;
 

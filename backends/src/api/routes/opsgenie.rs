@@ -9,8 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Answer;
-use super::opsgenie_status::{OpsGenieStatus, status_of};
-use crate::api::alerts::AlertsView;
+use crate::alerts::{AlertsView, OpsGenieStatus};
 use crate::api::change::Changed;
 use crate::api::error::ApiError;
 use crate::api::input::{Actor, FromPayload, ValidJson, refused};
@@ -47,7 +46,8 @@ async fn change<T>(
     responses((status = 200, description = "The configuration.", body = OpsGenieStatus), ReadErrors))]
 async fn opsgenie_status(State(api): State<ApiState>) -> Answer<OpsGenieStatus> {
     let initialized = api.alerts_view().is_some_and(AlertsView::initialized);
-    Ok(ApiJson(status_of(&api.config()?.opsgenie, initialized)))
+    let last_error = api.alerts_view().and_then(AlertsView::last_error);
+    Ok(ApiJson(OpsGenieStatus::of(&api.config()?.opsgenie, initialized, last_error)))
 }
 
 /// Whether alerts are sent.

@@ -6,6 +6,7 @@
 mod breaker;
 mod opsgenie;
 mod process;
+mod webhook;
 
 use super::value::Field;
 
@@ -29,6 +30,8 @@ pub(crate) struct Section {
 
 /// Another place for the keys at the top of the file, as the original's files have it.
 pub(crate) const TOP_ALIAS: &str = "circuit_breaker";
+/// Entries with the keys of `[webhook]`.
+pub(crate) const WEBHOOKS: &str = "webhooks";
 /// Kept for many breakers in one file.
 pub(crate) const RESERVED: &str = "breakers";
 
@@ -37,7 +40,7 @@ pub(crate) const DAY_SECONDS: f64 = 86_400.0;
 
 /// Every section, in the order of the recommended file.
 pub(crate) static SECTIONS: [Section; 6] =
-    [breaker::SECTION, process::HTTP, process::LOG, process::WEBHOOK, opsgenie::SECTION, opsgenie::CONTACTS];
+    [breaker::SECTION, process::HTTP, process::LOG, webhook::SECTION, opsgenie::SECTION, opsgenie::CONTACTS];
 
 impl Section {
     pub(crate) fn find(path: &str) -> Option<&'static Self> {

@@ -1,17 +1,13 @@
-//! What the binary does beside the breaker: HTTP, logging, webhook.
+//! What the binary does beside the breaker: HTTP and logging.
 
 use super::{Key, Section, access, key};
 use crate::config::model::{LogFormat, LogLevel};
-use crate::config::secret::Secret;
 use crate::config::text::TextRule;
 use crate::config::value::Field;
 
 pub(super) const HTTP: Section = Section { path: "http", about: "The management API.", keys: HTTP_KEYS };
 
 pub(super) const LOG: Section = Section { path: "log", about: "What the program writes about itself.", keys: LOG_KEYS };
-
-pub(super) const WEBHOOK: Section =
-    Section { path: "webhook", about: "Alerts as JSON, posted to an address of your own.", keys: WEBHOOK_KEYS };
 
 const HTTP_KEYS: &[Key] = &[
     key(
@@ -47,10 +43,4 @@ const LOG_KEYS: &[Key] = &[
         "Lines for people, or one JSON object a line.",
         Field::Word(LogFormat::WORDS, access!(word LogFormat, log.format)),
     ),
-];
-
-const WEBHOOK_KEYS: &[Key] = &[
-    key("enabled", "Post alerts to url.", Field::Flag(access!(same webhook.enabled))),
-    key("url", "Where to. It is treated as a secret.", Field::Text(TextRule::SecretUrl, access!(secret webhook.url)))
-        .example("\"https://alerts.example/hook\""),
 ];
