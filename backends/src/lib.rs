@@ -71,7 +71,7 @@ pub mod replay;
 pub mod state_dir;
 #[cfg(any(feature = "config", feature = "replay"))]
 mod suggest;
-#[cfg(feature = "cli")]
+#[cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports, reason = "each feature uses its part"))]
 mod text;
 #[cfg(feature = "tower")]
 pub mod tower;

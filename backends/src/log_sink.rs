@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use tripline_runtime::core::TripReason;
 use tripline_runtime::{Alert, AlertSink, DeliveryError, Stage};
 
-use crate::alerts::figures::{ended_by, lasted_seconds, memory_percent, percentile_ms};
+use crate::alerts::format::{ended_by, lasted_seconds, memory_percent, percentile_ms};
 
 /// Writes every alert as one `tracing` event of the target `tripline::alert`: a warning when an incident begins or
 /// stays, an information when it is over. It cannot fail and does not wait.
@@ -14,7 +14,7 @@ use crate::alerts::figures::{ended_by, lasted_seconds, memory_percent, percentil
 pub struct LogSink;
 
 /// One event, at the level that the stage has.
-macro_rules! tell {
+macro_rules! log_alert {
     ($level:ident, $alert:expr, $message:literal) => {
         tracing::$level!(
             target: "tripline::alert",
@@ -49,12 +49,16 @@ impl AlertSink for LogSink {
         "log"
     }
 
+    fn keeps_open(&self) -> bool {
+        false
+    }
+
     async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {
         match alert.stage {
-            Stage::Resolved(_) => tell!(info, alert, "incident is over"),
-            Stage::Superseded => tell!(info, alert, "incident goes on under another alert"),
-            Stage::Escalated => tell!(warn, alert, "incident stays"),
-            _ => tell!(warn, alert, "incident"),
+            Stage::Resolved(_) => log_alert!(info, alert, "incident is over"),
+            Stage::Superseded => log_alert!(info, alert, "incident goes on under another alert"),
+            Stage::Escalated => log_alert!(warn, alert, "incident stays"),
+            _ => log_alert!(warn, alert, "incident"),
         }
         Ok(())
     }

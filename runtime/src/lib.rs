@@ -85,7 +85,7 @@ pub use clock::tokio::TokioClock;
 pub use clock::tsc::TscClock;
 pub use clock::{Clock, SystemClock};
 pub use dispatch::durable::{DurableState, IncidentRecord, LaneRecord, StateStore};
-pub use dispatch::{DeliveryCount, DeliveryStats, Dispatcher, DrainReport, StoreCount};
+pub use dispatch::{DeliveryCount, DeliveryStats, Dispatcher, DrainReport, SinkRejection, StoreCount};
 pub use hot_path::histogram::LatencyHistogram;
 pub use hot_path::owned::MAX_WINDOW;
 pub use incidents::alert::{

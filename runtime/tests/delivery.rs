@@ -266,48 +266,6 @@ fn a_sink_that_says_pending_without_a_wait_is_not_asked_without_end() {
 }
 
 #[test]
-fn after_a_permanent_failure_the_escalation_says_that_the_alert_may_not_be_there() {
-    let world = World::new(1);
-    let sink = Scripted::new([Err(DeliveryError::Permanent { reason: "too long".to_owned() })]);
-    let running = run(&world, s(300), &sink);
-    running.trip(&world);
-    assert_eq!(running.count("scripted", "initial"), (0, 0, 1, 0));
-    world.advance(s(299));
-    assert_eq!(sink.tried().len(), 1);
-    world.advance(s(1));
-    running.reset(&world);
-    assert_eq!(sink.tried(), [(1, Stage::Initial), (1, Stage::Escalated), (1, RESOLVED)]);
-    let created: Vec<_> = sink.earlier().iter().map(|earlier| earlier.created).collect();
-    assert_eq!(created, [DeliveryStatus::NotSent, DeliveryStatus::Unconfirmed, DeliveryStatus::Unconfirmed]);
-}
-
-#[derive(Debug)]
-struct Panicking;
-
-#[async_trait]
-impl AlertSink for Panicking {
-    fn name(&self) -> &'static str {
-        "panicking"
-    }
-
-    async fn deliver(&self, _: &Alert) -> Result<(), DeliveryError> {
-        panic!("for the test")
-    }
-}
-
-#[test]
-fn a_sink_that_panics_loses_its_own_alerts_only() {
-    let world = World::new(1);
-    let sink = Arc::new(RecordingSink::default());
-    let running = run_two(&world, s(0), Panicking, &sink);
-    running.trip(&world);
-    running.reset(&world);
-    assert_eq!(running.count("panicking", "single"), (0, 0, 1, 0));
-    assert_eq!(running.count("panicking", "resolved"), (0, 0, 1, 0));
-    assert_eq!(sink.all().len(), 2);
-}
-
-#[test]
 fn two_sinks_of_one_name_are_counted_apart() {
     let world = World::new(1);
     let running = run_two(&world, s(0), RecordingSink::default(), &Arc::default());

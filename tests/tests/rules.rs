@@ -59,8 +59,10 @@ fn an_incident_ends_by_deadlines_alone_ten_recovery_times_after_the_last_call() 
     assert_eq!(bench.breaker.state(), State::Closed);
     assert!(bench.breaker.is_in_incident());
     let closed = bench.now();
+    assert_eq!(bench.breaker.incident_ends_at(), Some(closed + Duration::from_secs(600)));
     assert_eq!(follow_deadlines(&mut bench), Some(closed + Duration::from_secs(600)));
     assert!(!bench.breaker.is_in_incident());
+    assert_eq!(bench.breaker.incident_ends_at(), None);
 }
 
 #[test]
@@ -70,11 +72,13 @@ fn an_incident_ends_one_recovery_time_after_closing_where_enough_calls_prove_it(
     policy.recovery_time = Duration::from_secs(60);
     let mut bench = Small::new(policy);
     bench.record(500);
+    assert_eq!(bench.breaker.incident_ends_at(), None, "it is open");
     bench.now_ms += SECOND_MS;
     (0..5).for_each(|_| assert!(bench.call(1)));
     let closed = bench.now();
     bench.pass(30 * SECOND_MS);
     assert!(bench.call(1));
+    assert_eq!(bench.breaker.incident_ends_at(), Some(closed + Duration::from_secs(60)));
     assert_eq!(follow_deadlines(&mut bench), Some(closed + Duration::from_secs(60)));
     assert!(!bench.breaker.is_in_incident());
 }

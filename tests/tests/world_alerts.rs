@@ -126,16 +126,17 @@ fn the_servers_own_wait_is_honoured() {
 }
 
 #[test]
-fn a_permanent_failure_gives_this_alert_up_and_goes_on_with_the_next() {
+fn a_rejected_alert_is_tried_again_until_its_incident_ends() {
     let world = World::new(1);
     let subject = world.breaker(quick()).unwrap();
-    subject.alerts.fail_next(DeliveryError::Permanent { reason: "no such key".to_owned() });
+    subject.alerts.fail_next(DeliveryError::Rejected { status: Some(403), reason: "no such key".to_owned() });
     trip(&world, &subject.breaker);
-    world.advance(s(600));
     assert_eq!(subject.alerts.attempts(), 1);
+    world.advance(s(5));
+    assert_eq!(stages(&subject), [(1, Stage::Single)]);
     subject.breaker.reset();
     world.run_until_idle();
-    assert_eq!(stages(&subject), [(1, RESOLVED)]);
+    assert_eq!(stages(&subject), [(1, Stage::Single), (1, RESOLVED)]);
 }
 
 #[test]

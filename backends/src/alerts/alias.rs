@@ -1,10 +1,8 @@
-//! What an alert is called at the service that pages people: the same for all of one incident, and for no other.
-
-use std::fmt;
+//! The alias of an alert at the service that pages people: the same for all stages of one incident's alert.
 
 use tripline_runtime::{AlertKind, BreakerName};
 
-/// Longest alias that services take, in characters.
+/// Maximum length of an alias, in characters.
 pub const ALIAS_CHARS: usize = 512;
 /// What the second alert of a provider without priority updates has behind its alias.
 pub(crate) const ESCALATED: &str = "/escalated";
@@ -34,66 +32,28 @@ impl AliasNames {
     }
 
     /// `[namespace/]api[-breaker]-kind[@host]`, at most [`ALIAS_CHARS`] long, with room for what a second alert has
-    /// behind it. One that would be longer keeps its beginning and gets a number that tells it from others.
+    /// behind it. One that would be longer keeps its beginning and gets a number of its own.
     pub fn alias(&self, breaker: &BreakerName, kind: AlertKind) -> String {
         let host = if self.host.is_empty() { String::new() } else { format!("@{}", self.host) };
         let whole = format!("{}-{}{host}", self.subject(breaker), kind.as_str());
         // Addresses lose control characters on the way.
-        let whole = whole.replace(char::is_control, " ");
-        let most = ALIAS_CHARS - ESCALATED.len();
-        if whole.chars().count() <= most {
-            return whole;
-        }
-        let mark = format!("~{:016x}", fnv1a(&whole));
-        let kept: String = whole.chars().take(most - mark.len()).collect();
-        kept + &mark
+        fit(&whole.replace(char::is_control, " "), ALIAS_CHARS - ESCALATED.len())
     }
+}
+
+/// A name of at most `max` characters, at least 17: a longer one keeps its beginning and gets a number of its own.
+pub(crate) fn fit(name: &str, max: usize) -> String {
+    if name.chars().count() <= max {
+        return name.to_owned();
+    }
+    let mark = format!("~{:016x}", fnv1a(name));
+    let kept: String = name.chars().take(max.saturating_sub(mark.len())).collect();
+    kept + &mark
 }
 
 /// A number that stays the same over versions of this program and of the compiler (FNV-1a, 64 bits).
 fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-/// Two breakers would page people under one alias.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SameAlias {
-    /// The alias.
-    pub alias: String,
-    /// The breakers.
-    pub breakers: [BreakerName; 2],
-}
-
-impl fmt::Display for SameAlias {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b] = &self.breakers;
-        write!(
-            f,
-            "the breakers {a} and {b} would share the alert {:?}, and one would close the other's; \
-             give them another api_name or api_namespace",
-            self.alias
-        )
-    }
-}
-
-impl std::error::Error for SameAlias {}
-
-/// Makes sure that no two breakers of one process share an alias.
-///
-/// # Errors
-/// [`SameAlias`] with the first two that do.
-pub fn check_aliases<'a>(
-    breakers: impl IntoIterator<Item = (&'a BreakerName, &'a AliasNames)>,
-) -> Result<(), SameAlias> {
-    let mut seen: Vec<(String, &BreakerName)> = Vec::new();
-    for (breaker, names) in breakers {
-        let alias = names.alias(breaker, AlertKind::CircuitOpen);
-        if let Some((_, other)) = seen.iter().find(|(known, _)| *known == alias) {
-            return Err(SameAlias { alias, breakers: [(*other).clone(), breaker.clone()] });
-        }
-        seen.push((alias, breaker));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -125,14 +85,5 @@ mod tests {
         assert_eq!(one.chars().count() + ESCALATED.len(), ALIAS_CHARS);
         assert_ne!(one, other);
         assert_eq!(one, long("h1"));
-    }
-
-    #[test]
-    fn breakers_that_would_close_each_others_alerts_are_an_error() {
-        let (a_b, b, plain) = (breaker("a-b"), breaker("b"), breaker("default"));
-        let (with_api, without) = (names("", "a", ""), names("", "", ""));
-        assert_eq!(check_aliases([(&a_b, &without), (&plain, &without)]), Ok(()));
-        let error = check_aliases([(&a_b, &without), (&plain, &without), (&b, &with_api)]);
-        assert_eq!(error, Err(SameAlias { alias: "a-b-circuit-open".into(), breakers: [a_b.clone(), b.clone()] }));
     }
 }

@@ -1,11 +1,11 @@
-//! Where alerts go: to `OpsGenie` and its successor, to any address as JSON, and how stages become pages.
+//! Alert sinks: `OpsGenie` and its successor, webhooks in several formats, and how stages become pages.
 //!
-//! The way of an alert: the dispatcher hands it to [`Staged`], which says how people are paged; the sink inside brings it
-//! there, in one attempt, and tells how it went. Retries, order and waiting are the dispatcher's: no sink sleeps.
+//! The path of an alert: the dispatcher hands it to [`Staged`], which fills in how people are paged; the sink inside delivers
+//! it in one attempt and reports the result. Retries, order and waiting are the dispatcher's: no sink sleeps.
 //!
 #![cfg_attr(all(feature = "opsgenie", feature = "webhook"), doc = "```")]
 #![cfg_attr(not(all(feature = "opsgenie", feature = "webhook")), doc = "```ignore")]
-//! use tripline_backends::alerts::Alerting;
+//! use tripline_backends::alerts::{Alerting, AlertsView as _};
 //! use tripline_backends::config::parse;
 //! use tripline_backends::http_client::HyperClient;
 //!
@@ -13,7 +13,7 @@
 //! let (mut config, _) = parse(text, "breakers.toml")?;
 //! let alerting = Alerting::new(&config.breaker, &HyperClient::default());
 //! // `alerting.connect(watch)` for the breaker, and `alerting.run(clock)` beside its supervisor.
-//! assert_eq!(alerting.view().pending, []);
+//! assert_eq!(alerting.pending(), []);
 //!
 //! let old = config.clone();
 //! config.breaker.webhook.enabled = false;
@@ -25,23 +25,33 @@
 mod alerting;
 mod alias;
 #[cfg(any(feature = "opsgenie", feature = "webhook"))]
-mod answer;
-pub(crate) mod figures;
+mod classify;
+pub(crate) mod format;
 #[cfg(feature = "opsgenie")]
 pub mod opsgenie;
+#[cfg(any(feature = "opsgenie", feature = "webhook"))]
+mod proxy;
 #[cfg(all(feature = "opsgenie", feature = "webhook"))]
 mod sinks;
 mod staged;
-#[cfg(feature = "api")]
-pub mod view;
+#[cfg(any(feature = "opsgenie", feature = "api"))]
+mod status;
+#[cfg(all(feature = "opsgenie", feature = "webhook"))]
+mod test_page;
+#[cfg(any(feature = "opsgenie", feature = "webhook"))]
+mod transport;
+#[cfg(any(feature = "opsgenie", feature = "api"))]
+mod view;
 #[cfg(feature = "webhook")]
 pub mod webhook;
-#[cfg(any(feature = "opsgenie", feature = "webhook"))]
-mod wire;
 
 #[cfg(all(feature = "opsgenie", feature = "webhook"))]
-pub use alerting::{Alerting, AlertsView, PendingView, staging_policy};
-pub use alias::{ALIAS_CHARS, AliasNames, SameAlias, check_aliases};
+pub use alerting::{Alerting, staging_policy};
+pub use alias::{ALIAS_CHARS, AliasNames};
 #[cfg(all(feature = "opsgenie", feature = "webhook"))]
 pub use sinks::{AlertControl, AlertSinks, sinks};
 pub use staged::{PageRules, SharedRules, Staged};
+#[cfg(any(feature = "opsgenie", feature = "api"))]
+pub use status::{ContactsStatus, OpsGenieStatus, Validation};
+#[cfg(any(feature = "opsgenie", feature = "api"))]
+pub use view::{AlertsView, PendingAlert, TestedSink};

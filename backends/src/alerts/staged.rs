@@ -7,11 +7,11 @@ use tripline_runtime::{Alert, AlertSink, DeliveryError, DeliveryStatus, Page, Pa
 
 use super::alias::AliasNames;
 
-/// What pages are made by.
+/// How pages are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PageRules {
-    /// What aliases are made of.
+    /// The parts of an alias.
     pub names: AliasNames,
     /// Priority of an alert that is not staged. Default: P3.
     pub single: Priority,
@@ -28,7 +28,8 @@ impl Default for PageRules {
 }
 
 impl PageRules {
-    /// How people are paged for `alert`. A close has the priority that the alert has by then.
+    /// How people are paged for `alert`. A close has the priority that the alert has by then. An alert that has an alias keeps
+    /// it.
     pub fn page(&self, alert: &Alert) -> Page {
         let (priority, action) = match alert.stage {
             Stage::Single => (self.single, PageAction::Create),
@@ -40,7 +41,12 @@ impl PageRules {
             end if end.is_end() => (self.single, PageAction::Close),
             _ => (self.single, PageAction::Create),
         };
-        Page::new(self.names.alias(&alert.breaker, alert.kind), priority, action)
+        let mut alias = alert.alias.clone().unwrap_or_else(|| self.names.alias(&alert.breaker, alert.kind));
+        if alert.is_test {
+            // It must not close an alert that is open.
+            alias.push_str("/test");
+        }
+        Page::new(alias, priority, action)
     }
 }
 
@@ -56,24 +62,8 @@ impl PageRules {
         };
         let names =
             AliasNames { namespace: config.api_namespace.clone(), api: config.api_name.clone(), host: host.to_owned() };
-        Self {
-            names,
-            single: priority(config.priority),
-            initial: priority(config.initial_alert_priority),
-            escalated: priority(config.escalated_alert_priority),
-        }
-    }
-}
-
-#[cfg(feature = "config")]
-const fn priority(configured: crate::config::Priority) -> Priority {
-    use crate::config::Priority as Configured;
-    match configured {
-        Configured::P1 => Priority::P1,
-        Configured::P2 => Priority::P2,
-        Configured::P3 => Priority::P3,
-        Configured::P4 => Priority::P4,
-        Configured::P5 => Priority::P5,
+        let (single, initial) = (config.priority, config.initial_alert_priority);
+        Self { names, single, initial, escalated: config.escalated_alert_priority }
     }
 }
 
@@ -121,6 +111,14 @@ impl<S> Staged<S> {
 impl<S: AlertSink> AlertSink for Staged<S> {
     fn name(&self) -> &str {
         self.sink.name()
+    }
+
+    fn alias(&self, alert: &Alert) -> Option<String> {
+        Some(self.rules.get().names.alias(&alert.breaker, alert.kind))
+    }
+
+    fn keeps_open(&self) -> bool {
+        self.sink.keeps_open()
     }
 
     async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {

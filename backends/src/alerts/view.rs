@@ -1,7 +1,10 @@
 //! The state of alerts, for the API and other observers.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use serde::Serialize;
-use tripline_runtime::Stage;
+use tripline_runtime::{Breaker, Stage};
 
 use crate::text::rfc3339;
 
@@ -17,6 +20,25 @@ pub trait AlertsView: Send + Sync {
 
     /// The alerts of incidents that go on, and whose next stage is still to come.
     fn pending(&self) -> Vec<PendingAlert>;
+
+    /// Opens a test page at every pager that is on, and closes it; the result of each. None are known by default.
+    fn test_page<'a>(&'a self, breaker: &'a Breaker) -> Pin<Box<dyn Future<Output = Vec<TestedSink>> + Send + 'a>> {
+        let _ = breaker;
+        Box::pin(std::future::ready(Vec::new()))
+    }
+}
+
+/// The result of a test page at one pager.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+pub struct TestedSink {
+    /// The sink's name, as in metrics.
+    pub sink: String,
+    /// It was opened and closed.
+    pub delivered: bool,
+    /// Why it was not, without secrets; null where it was.
+    #[cfg_attr(feature = "api", schema(required))]
+    pub error: Option<String>,
 }
 
 /// An alert whose next stage is still to come. Times are RFC 3339 in UTC.

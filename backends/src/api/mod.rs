@@ -64,7 +64,7 @@ use http::HeaderValue;
 use http::header::X_CONTENT_TYPE_OPTIONS;
 use utoipa_axum::router::OpenApiRouter;
 
-pub use crate::alerts::view::{AlertsView, PendingAlert};
+pub use crate::alerts::{AlertsView, PendingAlert};
 pub use crate::circuit::EventLog;
 pub use crate::http_server::{
     BodyTooSlow, ClientAddr, Served, ServerLimits, TrustedRequests, listen, serve, serve_with,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::{FromRef, FromRequestParts};
 use http::StatusCode;
 use http::request::Parts;
+use tripline_runtime::{DeliveryStats, SinkRejection};
 
 use super::error::ApiError;
 use super::input::Actor;
@@ -13,14 +14,32 @@ use crate::circuit::{Circuit, Circuits};
 use crate::config::{BreakerConfig, Change, Config, differences};
 use crate::reload::{Applied, ChangeError, LiveConfig};
 
-/// The configuration that changes go through; `None` where there is none and changes are saved nowhere.
+/// The parts of the process that a circuit's routes report on beside the circuit.
 #[derive(Debug, Clone)]
-pub(super) struct LiveHandle(pub(super) Option<LiveConfig>);
+pub(super) struct LiveHandle {
+    /// The configuration that changes go through; `None` where there is none and changes are saved nowhere.
+    pub(super) config: Option<LiveConfig>,
+    /// The statistics of alert deliveries.
+    pub(super) deliveries: Option<DeliveryStats>,
+}
 
 impl LiveHandle {
     /// Why the configuration file is not in force.
     pub(super) fn config_error(&self) -> Option<String> {
-        self.0.as_ref()?.config_error()
+        self.config.as_ref()?.config_error()
+    }
+
+    /// What alert sinks reject now.
+    pub(super) fn rejections(&self) -> Vec<SinkRejection> {
+        self.deliveries.as_ref().map(DeliveryStats::rejections).unwrap_or_default()
+    }
+
+    /// Why alerts of this circuit do not reach people: what a sink rejects, else what the alert service last answered.
+    pub(super) fn alert_problem(&self, circuit: &Circuit) -> Option<String> {
+        let rejections = self.rejections();
+        let mut of_circuit = rejections.iter().filter(|rejection| rejection.breaker == *circuit.name());
+        let rejected = of_circuit.next().map(ToString::to_string);
+        rejected.or_else(|| circuit.alerts()?.last_error().map(|error| format!("alert service: {error}")))
     }
 }
 
@@ -73,7 +92,7 @@ impl CircuitScope {
 
     /// The settings in force.
     pub(super) fn config(&self) -> Arc<BreakerConfig> {
-        match &self.live.0 {
+        match &self.live.config {
             Some(live) => Arc::new(live.config().breaker.clone()),
             None => self.circuit.config(),
         }
@@ -81,7 +100,7 @@ impl CircuitScope {
 
     /// The whole configuration in force; without a configuration file the circuit's settings and the defaults of the process.
     pub(super) fn whole_config(&self) -> Arc<Config> {
-        if let Some(live) = &self.live.0 {
+        if let Some(live) = &self.live.config {
             return live.config();
         }
         let mut config = Config::default();
@@ -91,7 +110,7 @@ impl CircuitScope {
 
     /// Changes some settings in what is running, and in the file if there is one.
     pub(super) async fn change(&self, change: Change, actor: &Actor) -> Result<Applied, ApiError> {
-        if let Some(live) = &self.live.0 {
+        if let Some(live) = &self.live.config {
             return live.change(change, &actor.to_string()).await.map_err(|error| rejected(&error));
         }
         let mut old = Config::default();

@@ -118,7 +118,7 @@ impl ApiState {
     /// Begins to record, where that was asked for.
     pub(super) fn start_recording(&self) {
         if self.is_recorded {
-            let live = LiveHandle(self.live.clone());
+            let live = LiveHandle::from_ref(self);
             self.circuits.iter().for_each(|circuit| self.publishers.record(&circuit, &live));
         }
     }
@@ -170,7 +170,7 @@ impl FromRef<ApiState> for Circuits {
 
 impl FromRef<ApiState> for LiveHandle {
     fn from_ref(state: &ApiState) -> Self {
-        Self(state.live.clone())
+        Self { config: state.live.clone(), deliveries: state.deliveries.clone() }
     }
 }
 

@@ -102,14 +102,21 @@ pub struct Status {
     pub memory_source: Option<String>,
     /// `running`, or what does not work without it.
     pub supervisor: &'static str,
+    /// In how many seconds the incident ends if all stays well: `recovery_time` after the close once `minimum_samples` calls
+    /// came since, else ten times that; null where no incident is on, or the breaker is not closed and healthy.
+    #[schema(value_type = Option<f64>, required)]
+    pub incident_ends_in_seconds: Option<Number>,
+    /// Why alerts do not reach people, such as `pager rejects: 403 (…)`; null while they do.
+    #[schema(required)]
+    pub alert_problem: Option<String>,
     /// Why the configuration file is not what is in force: its problems, or what is changed and not saved; null while it is.
     #[schema(required)]
     pub config_error: Option<String>,
 }
 
 impl Status {
-    /// Reads the status of `circuit` now. `config_error` is why the configuration file is not in force. O(window).
-    pub fn of(circuit: &Circuit, config_error: Option<String>) -> Self {
+    /// Reads the status of `circuit` now. `config_error` is why the configuration file is not in force, `alert_problem` why alerts do not reach people. O(window).
+    pub fn of(circuit: &Circuit, config_error: Option<String>, alert_problem: Option<String>) -> Self {
         let breaker = circuit.breaker();
         let clock = breaker.clock();
         let (now, wall) = (clock.now(), clock.system_time());
@@ -160,6 +167,10 @@ impl Status {
                 memory_level: memory_level.as_deref().map(str::to_owned),
                 memory_source: circuit.memory().map(|source| source.name().to_owned()),
                 supervisor,
+                incident_ends_in_seconds: core
+                    .incident_ends_at()
+                    .and_then(|ends| tidy(ends.since(now).as_secs_f64().ceil())),
+                alert_problem,
                 config_error,
             }
         })

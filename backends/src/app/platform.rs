@@ -10,7 +10,7 @@ use std::thread;
 use tripline_runtime::{BreakerName, Clock, DurableState, MemoryError, MemorySource, StateStore, SystemClock};
 
 use crate::api::ResidentReader;
-use crate::http_client::HyperClient;
+use crate::http_client::{HyperClient, Proxies};
 use crate::memory::{self, MemorySourceKind, MemoryUsed, ResidentMemory};
 use crate::state_dir::{StateDir, StateDirError};
 
@@ -84,9 +84,13 @@ pub trait Platform: Send + Sync {
         Ok(DurableStore { store: Arc::new(opened.store), left: opened.state })
     }
 
-    /// The client that alerts are sent with. Default: one over TCP and TLS.
+    /// The client that alerts are sent with. Default: one over TCP and TLS, with the proxies of the environment.
     fn alert_client(&self) -> HyperClient {
-        HyperClient::default()
+        let (proxies, problems) = Proxies::of_environment(&|name| std::env::var(name).ok());
+        for problem in problems {
+            tracing::warn!("environment: {problem}; it is not used");
+        }
+        HyperClient::default().proxies(proxies)
     }
 }
 

@@ -187,6 +187,10 @@ impl AlertSink for EventLog {
         "timeline"
     }
 
+    fn keeps_open(&self) -> bool {
+        false
+    }
+
     async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {
         let body = EventBody::Alert {
             incident: alert.incident,

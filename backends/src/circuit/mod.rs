@@ -16,8 +16,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-#[cfg(all(feature = "opsgenie", feature = "webhook"))]
-mod alerting_view;
 mod event_log;
 mod observer;
 mod registry;
@@ -29,7 +27,7 @@ use tripline_runtime::{Breaker, BreakerName, DurableState, MemorySource, StateSt
 
 #[cfg(all(feature = "opsgenie", feature = "webhook"))]
 use crate::alerts::Alerting;
-use crate::alerts::view::AlertsView;
+use crate::alerts::AlertsView;
 use crate::config::BreakerConfig;
 
 pub use event_log::EventLog;

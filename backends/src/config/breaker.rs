@@ -4,7 +4,7 @@ use tripline_runtime::core::{CapacityError, Policy};
 use tripline_runtime::{Breaker, BreakerName};
 
 use super::opsgenie::OpsGenie;
-use super::secret::Secret;
+use super::webhook::Webhook;
 use crate::memory::{MemorySourceKind, MemoryUsed};
 
 /// The settings of one named breaker, with every default filled in. What concerns the process as a whole is in
@@ -22,8 +22,10 @@ pub struct BreakerConfig {
     pub memory_used: MemoryUsed,
     /// Whether calls in flight are watched. Default: true.
     pub stall_detection: bool,
-    /// Alerts as JSON to any address.
+    /// Alerts to any address, `[webhook]`.
     pub webhook: Webhook,
+    /// More of these, `[[webhooks]]`.
+    pub webhooks: Vec<Webhook>,
     /// Alerts to `OpsGenie` or its successor, and the stages of every alert.
     pub opsgenie: OpsGenie,
 }
@@ -37,6 +39,7 @@ impl Default for BreakerConfig {
             memory_used: MemoryUsed::Unreclaimable,
             stall_detection: true,
             webhook: Webhook::default(),
+            webhooks: Vec::new(),
             opsgenie: OpsGenie::default(),
         }
     }
@@ -55,15 +58,4 @@ impl BreakerConfig {
         }
         breaker.set_policy(&policy)
     }
-}
-
-/// Alerts as JSON to any address, `[webhook]`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Webhook {
-    /// Default: false. A file that sets it must set `url`.
-    pub enabled: bool,
-    /// A valid http or https address. A [`Secret`], because the address of many such services is all that protects
-    /// them.
-    pub url: Option<Secret>,
 }

@@ -1,7 +1,7 @@
 //! The environment, which is laid over a configuration file.
 
 use super::error::{ConfigErrors, Problem, Reason, Warning, WarningKind};
-use super::keys::{Key, section};
+use super::keys::{Key, WEBHOOKS, section};
 use super::model::Config;
 use super::opsgenie::OpsGenie;
 use super::secret::{HIDDEN, Secret};
@@ -32,7 +32,7 @@ const FALLBACKS: [Fallback; 5] = [
     Fallback { key: "team", variables: &["OPSGENIE_TEAM"], is_empty: |o| o.team.is_empty() },
     Fallback { key: "environment", variables: &["DEPLOYMENT_ENV"], is_empty: |o| o.environment.is_empty() },
     Fallback {
-        key: "bookmaker_id",
+        key: "service_id",
         variables: &["BOOKMAKER_ID", "PROJECT_ID", "CLIENT_ID", "SERVICE_ID"],
         is_empty: |o| o.service_id().is_empty(),
     },
@@ -88,6 +88,7 @@ pub fn apply_environment(
             problems.extend(put(&mut changed, fallback.key, name, &value));
         }
     }
+    problems.extend(expand_webhooks(&mut changed, variable));
     // An empty token is an error: a server that was meant to ask for one would ask for none.
     if let Some(value) = variable(TOKEN) {
         if value.is_empty() {
@@ -111,7 +112,49 @@ pub fn apply_environment(
 pub fn left_to_environment(config: &Config, file: &str) -> Vec<Warning> {
     let of_key = "not set: no alert can be delivered without it, unless OPSGENIE_API_KEY is set in the environment";
     let of_field = "mandatory for alerts, and not set; the environment, which is not looked at here, may set it";
-    lacking(&config.breaker.opsgenie, file, of_key, of_field)
+    let mut warnings = lacking(&config.breaker.opsgenie, file, of_key, of_field);
+    let listed =
+        config.breaker.webhooks.iter().enumerate().map(|(index, webhook)| (format!("{WEBHOOKS}[{index}]"), webhook));
+    for (key, webhook) in std::iter::once(("webhook".to_owned(), &config.breaker.webhook)).chain(listed) {
+        let variables = webhook.variables();
+        if webhook.enabled && !variables.is_empty() {
+            let message = format!("needs {} of the environment, which is not looked at here", variables.join(", "));
+            warnings.push(Warning { file: file.into(), line: None, key, message, kind: WarningKind::Unlikely });
+        }
+    }
+    warnings
+}
+
+/// Fills in the variables of the webhooks that are enabled; gives those that are not set, and values that do not fit.
+fn expand_webhooks(config: &mut Config, variable: &dyn Fn(&str) -> Option<String>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let listed = config
+        .breaker
+        .webhooks
+        .iter_mut()
+        .enumerate()
+        .map(|(index, webhook)| (format!("{WEBHOOKS}[{index}]"), webhook));
+    let all = std::iter::once(("webhook".to_owned(), &mut config.breaker.webhook)).chain(listed);
+    for (table, webhook) in all.filter(|(_, webhook)| webhook.enabled) {
+        let because = |key: String, words: String| Problem {
+            file: PLACE.into(),
+            line: None,
+            column: None,
+            key,
+            value: None,
+            reason: Reason::Because(words),
+        };
+        if let Err((key, name)) = webhook.expand(variable) {
+            problems.push(because(name, format!("not set, and {table}.{key} needs it")));
+            continue;
+        }
+        if webhook.url.as_ref().is_some_and(|url| !TextRule::SecretUrl.fits(url.expose())) {
+            problems.push(because(format!("{table}.url"), format!("filled in, it is not {}", TextRule::SecretUrl)));
+        }
+        let found = webhook.problems().into_iter();
+        problems.extend(found.map(|(key, words)| because(format!("{table}.{key}"), format!("filled in: {words}"))));
+    }
+    problems
 }
 
 /// Sets one key of `[opsgenie]`, or gives the problem with it.
@@ -131,12 +174,16 @@ fn lacking(opsgenie: &OpsGenie, file: &str, of_key: &str, of_field: &str) -> Vec
     if !opsgenie.enabled {
         return Vec::new();
     }
-    let warning = |key: &str, message: &str| Warning {
-        file: file.into(),
-        line: None,
-        key: format!("opsgenie.{key}"),
-        message: message.into(),
-        kind: WarningKind::Unlikely,
+    let warning = |key: &str, message: &str| {
+        let earlier_name =
+            if key == "service_id" { "; opsgenie.bookmaker_id is its earlier name and is read too" } else { "" };
+        Warning {
+            file: file.into(),
+            line: None,
+            key: format!("opsgenie.{key}"),
+            message: format!("{message}{earlier_name}"),
+            kind: WarningKind::Unlikely,
+        }
     };
     let key = opsgenie.api_key.is_none().then(|| warning("api_key", of_key));
     let fields = opsgenie.missing_fields().into_iter().map(|field| warning(field, of_field));

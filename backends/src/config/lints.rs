@@ -6,6 +6,7 @@ use super::model::Config;
 use super::opsgenie::{OpsGenie, Provider};
 use super::text::is_open_to_readers;
 use super::unit_lints::unit_lints;
+use super::webhook::Webhook;
 
 /// Memory readings that a forecast needs within its horizon, to be of any use.
 const MIN_READINGS_IN_HORIZON: u32 = 20;
@@ -22,9 +23,7 @@ pub(crate) fn advice(config: &Config, given: &dyn Fn(&str) -> bool) -> Vec<(&'st
     of_times(config, &mut found);
     of_horizon(&config.breaker.policy, &mut found);
     of_opsgenie(&config.breaker.opsgenie, given, &mut found);
-    if config.breaker.webhook.url.as_ref().is_some_and(|url| is_open_to_readers(url.expose())) {
-        found.push(("webhook.url", "plain http: alerts can be read and changed on the way; use https".into()));
-    }
+    of_delivery(config, &mut found);
     found
 }
 
@@ -84,6 +83,29 @@ fn of_horizon(policy: &Policy, found: &mut Vec<(&'static str, String)>) {
         let words = "no alert will be sent: a forecast is on for at most memory_horizon, an alert needs it for \
                      recovery_time; set it to several times recovery_time";
         found.push(("memory_horizon", words.into()));
+    }
+}
+
+fn of_delivery(config: &Config, found: &mut Vec<(&'static str, String)>) {
+    let is_open = |webhook: &Webhook| webhook.url.as_ref().is_some_and(|url| is_open_to_readers(url.expose()));
+    let words = "plain http: alerts can be read and changed on the way; use https";
+    if is_open(&config.breaker.webhook) {
+        found.push(("webhook.url", words.into()));
+    }
+    if config.breaker.webhooks.iter().any(is_open) {
+        found.push(("webhooks", words.into()));
+    }
+    let pager = if config.breaker.opsgenie.enabled {
+        Some("opsgenie.enabled")
+    } else if config.breaker.webhook.enabled {
+        Some("webhook.enabled")
+    } else {
+        config.breaker.webhooks.iter().any(|webhook| webhook.enabled).then_some("webhooks")
+    };
+    if let Some(key) = pager.filter(|_| config.state_dir.is_none()) {
+        let words = "a pager is on and state_dir is not set: an alert that is open when the process ends stays open for ever; set \
+                     state_dir";
+        found.push((key, words.into()));
     }
 }
 

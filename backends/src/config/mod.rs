@@ -46,8 +46,9 @@ mod string_enum;
 mod text;
 mod unit_lints;
 mod value;
+mod webhook;
 
-pub use breaker::{BreakerConfig, Webhook};
+pub use breaker::BreakerConfig;
 #[cfg(feature = "reload")]
 pub(crate) use change::Setting;
 #[cfg(feature = "reload")]
@@ -78,3 +79,6 @@ pub use setting_value::SettingValue;
 #[cfg(feature = "api")]
 pub(crate) use value::Shape;
 pub use value::percentile;
+#[cfg(feature = "webhook")]
+pub(crate) use webhook::BodyEscaping;
+pub use webhook::{WEBHOOK_FIELDS, Webhook, WebhookField, WebhookFormat};

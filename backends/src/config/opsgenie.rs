@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use super::secret::Secret;
 use super::string_enum::words;
 
+pub use tripline_runtime::Priority;
+
 words! {
     /// Which service takes the alerts.
     pub enum Provider {
@@ -38,36 +40,6 @@ words! {
     }
 }
 
-words! {
-    /// Urgency of an alert; P1 is the most urgent.
-    pub enum Priority {
-        /// Critical.
-        P1 = "P1",
-        /// High.
-        P2 = "P2",
-        /// Moderate.
-        #[default]
-        P3 = "P3",
-        /// Low.
-        P4 = "P4",
-        /// Informational.
-        P5 = "P5",
-    }
-}
-
-impl Priority {
-    /// 1 (most urgent) to 5.
-    pub const fn rank(self) -> u8 {
-        match self {
-            Self::P1 => 1,
-            Self::P2 => 2,
-            Self::P3 => 3,
-            Self::P4 => 4,
-            Self::P5 => 5,
-        }
-    }
-}
-
 /// Alerts to `OpsGenie` or its successor. An empty text is one that is not set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -80,6 +52,8 @@ pub struct OpsGenie {
     pub api_key: Option<Secret>,
     /// Base address in place of the provider's own; see [`OpsGenie::base_url`].
     pub api_url: String,
+    /// `none`, or the address of a proxy. Not set: as the environment says.
+    pub proxy: Option<Secret>,
     /// Default: us.
     pub region: Region,
     /// Priority of an alert that is not staged. Default: P3.
@@ -93,8 +67,10 @@ pub struct OpsGenie {
     /// Deployment environment, at most 20 characters.
     pub environment: String,
     /// Identifier of the service, at most 50 characters; see [`OpsGenie::service_id`].
+    pub service_id: String,
+    /// The earlier name of `service_id`; used where that is empty.
     pub bookmaker_id: String,
-    /// Stands in where `bookmaker_id` is empty.
+    /// Used where both are empty.
     pub project_id: String,
     /// See [`OpsGenie::host`].
     pub hostname: String,
@@ -177,12 +153,14 @@ impl Default for OpsGenie {
             provider: Provider::default(),
             api_key: None,
             api_url: String::new(),
+            proxy: None,
             region: Region::default(),
             priority: Priority::default(),
             source: "tripline".into(),
             alert_scope: AlertScope::default(),
             team: String::new(),
             environment: String::new(),
+            service_id: String::new(),
             bookmaker_id: String::new(),
             project_id: String::new(),
             hostname: String::new(),
@@ -232,9 +210,9 @@ impl OpsGenie {
         }
     }
 
-    /// The identifier of the service: `bookmaker_id`, else `project_id`; may be empty.
+    /// The identifier of the service: `service_id`, else `bookmaker_id`, else `project_id`; may be empty.
     pub fn service_id(&self) -> &str {
-        first_set(&[&self.bookmaker_id, &self.project_id])
+        first_set(&[&self.service_id, &self.bookmaker_id, &self.project_id])
     }
 
     /// The host that alerts name: `host_override`, else `hostname`; may be empty.
@@ -247,12 +225,12 @@ impl OpsGenie {
         first_set(&[&self.business, &self.business_unit, Self::DEFAULT_BUSINESS])
     }
 
-    /// The mandatory fields that are empty, by key. An alert still goes out without them.
+    /// The required fields that are empty, by key. An alert still goes out without them.
     pub fn missing_fields(&self) -> Vec<&'static str> {
         [
             ("team", self.team.as_str()),
             ("environment", self.environment.as_str()),
-            ("bookmaker_id", self.service_id()),
+            ("service_id", self.service_id()),
             ("hostname", self.host()),
         ]
         .into_iter()

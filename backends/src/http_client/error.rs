@@ -5,8 +5,6 @@ use std::future::Future;
 use std::io;
 use std::time::Duration;
 
-use ::http_client::Error;
-use ::http_client::http_types::StatusCode;
 use smol::Timer;
 use smol::future::or;
 
@@ -18,6 +16,8 @@ pub enum Phase {
     Connect,
     /// The TLS handshake.
     Tls,
+    /// Waiting for the proxy's tunnel.
+    Proxy,
     /// Waiting for the head of the answer.
     Head,
     /// Everything together.
@@ -29,6 +29,7 @@ impl Phase {
         match self {
             Self::Connect => "no connection",
             Self::Tls => "no TLS handshake",
+            Self::Proxy => "no tunnel through the proxy",
             Self::Head => "no answer",
             Self::Whole => "no complete answer",
         }
@@ -41,8 +42,10 @@ impl Phase {
 pub enum TransportError {
     /// The request cannot be sent as it is.
     Request(String),
-    /// The name is unknown, or nobody listens.
+    /// The name is unknown, or no process listens.
     Connect(io::Error),
+    /// The proxy cannot be reached, or makes no tunnel.
+    Proxy(String),
     /// There is no way to speak TLS with the server, or it is not who it should be.
     Tls(String),
     /// The connection broke off, or what came back is no HTTP.
@@ -66,6 +69,7 @@ impl fmt::Display for TransportError {
         match self {
             Self::Request(what) => write!(f, "the request cannot be sent: {what}"),
             Self::Connect(error) => write!(f, "no connection: {error}"),
+            Self::Proxy(what) => write!(f, "no connection through the proxy: {what}"),
             Self::Tls(what) => write!(f, "no TLS connection: {what}"),
             Self::Broken(error) => {
                 write!(f, "the exchange broke off: {error}")?;
@@ -94,13 +98,9 @@ impl From<hyper::Error> for TransportError {
 }
 
 impl TransportError {
-    /// As surf knows errors. (The blanket conversion would give it the status 500.)
-    pub(super) fn into_surf(self) -> Error {
-        let status = match self {
-            Self::TimedOut { .. } => StatusCode::GatewayTimeout,
-            _ => StatusCode::BadGateway,
-        };
-        Error::new(status, self)
+    /// The same, of the connection to the proxy.
+    pub(super) fn of_proxy(self) -> Self {
+        Self::Proxy(self.to_string())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whom to trust, and the handshake.
+//! Which certificates are trusted, and the handshake.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use futures_rustls::pki_types::{CertificateDer, ServerName};
 use futures_rustls::rustls::crypto::ring;
 use futures_rustls::rustls::{ClientConfig, RootCertStore};
 use smol::lock::OnceCell;
-use smol::net::TcpStream;
 
+use super::connect::Stream;
 use super::error::TransportError;
 
 /// Speaks TLS with servers that it trusts. The certificates are read once, when they are needed first.
@@ -33,26 +33,26 @@ impl Tls {
         Self { extra, connector: Arc::default() }
     }
 
-    pub(super) async fn handshake(&self, host: &str, tcp: TcpStream) -> Result<TlsStream<TcpStream>, TransportError> {
+    pub(super) async fn handshake(&self, host: &str, stream: Stream) -> Result<TlsStream<Stream>, TransportError> {
         // An address of version 6 stands in brackets in a URL.
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(host).map_err(|error| TransportError::Tls(error.to_string()))?;
         let extra = &self.extra;
         let connector = self.connector.get_or_try_init(|| async { connector(extra.clone()).await }).await?;
-        connector.connect(name, tcp).await.map_err(|error| TransportError::Tls(error.to_string()))
+        connector.connect(name, stream).await.map_err(|error| TransportError::Tls(error.to_string()))
     }
 }
 
 async fn connector(extra: Vec<CertificateDer<'static>>) -> Result<TlsConnector, TransportError> {
-    let refused = |error: futures_rustls::rustls::Error| TransportError::Tls(error.to_string());
+    let invalid = |error: futures_rustls::rustls::Error| TransportError::Tls(error.to_string());
     // The system's are files.
     let mut roots = smol::unblock(system_roots).await;
     for certificate in extra {
-        roots.add(certificate).map_err(refused)?;
+        roots.add(certificate).map_err(invalid)?;
     }
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(refused)?
+        .map_err(invalid)?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))

@@ -10,7 +10,15 @@ pub(super) fn write(text: &mut Encoder, stats: &DeliveryStats) {
     each(text.counter("tripline_alerts_failed_total", "Alerts that were given up."), &counts, |count| count.failed);
     let retries = text.counter("tripline_alert_retries_total", "Attempts that failed and are repeated.");
     each(retries, &counts, |count| count.retried);
+    let rejections = text.counter("tripline_alert_rejections_total", "Attempts that a sink rejected.");
+    each(rejections, &counts, |count| count.rejected);
     each(text.gauge("tripline_alerts_waiting", "Alerts not delivered yet."), &counts, |count| count.waiting);
+
+    let help = "Whether a sink rejects alerts: it pages no one until something is changed.";
+    let mut family = text.gauge("tripline_alert_sink_rejecting", help);
+    for (breaker, sink, rejects) in stats.sinks() {
+        family.sample(&[("breaker", breaker.as_str()), ("sink", sink.as_str())], u8::from(rejects));
+    }
 
     let stores = stats.stores();
     if stores.is_empty() {

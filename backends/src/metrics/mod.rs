@@ -25,6 +25,8 @@
 //! | `tripline_alerts_sent_total` | counter | alerts that a sink took, also one that is switched off, by `sink`, `kind` and `stage` |
 //! | `tripline_alerts_failed_total` | counter | alerts that were given up, by `sink`, `kind` and `stage` |
 //! | `tripline_alert_retries_total` | counter | attempts that failed and are repeated, by `sink`, `kind` and `stage` |
+//! | `tripline_alert_rejections_total` | counter | attempts that a sink rejected, by `sink`, `kind` and `stage` |
+//! | `tripline_alert_sink_rejecting` | gauge | 1: the sink rejects alerts and pages no one until something is changed, by `sink` |
 //! | `tripline_alerts_waiting` | gauge | alerts not delivered yet, those on their way included, by `sink`, `kind` and `stage` |
 //! | `tripline_alert_state_failures_total` | counter | incident and alerts could not be saved; left out where nothing is kept |
 //! | `tripline_alert_state_failing` | gauge | 1: not saved the last time, a kill now may lose alerts; left out where nothing is kept |

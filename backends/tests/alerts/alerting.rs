@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use alert_service::{AlertService, eventually, patient};
-use tripline_backends::alerts::{Alerting, staging_policy};
+use tripline_backends::alerts::{Alerting, AlertsView as _, staging_policy};
 use tripline_backends::config::{BreakerConfig, Priority};
 use tripline_runtime::core::{Latency, Outcome, Policy, StateKind};
 use tripline_runtime::{
@@ -79,12 +79,16 @@ fn what_is_changed_counts_for_the_incident_that_is_on() {
     assert!(paged.breaker.simulate_latency());
     eventually("the first stage", || service.open() == [(ALIAS.to_owned(), "P3".to_owned())]);
     paged.nothing_waits();
-    let view = paged.alerting.view();
-    assert_eq!((view.enabled, view.time_before_alert), (true, Duration::from_secs(3_600)));
-    assert_eq!((view.initial_priority, view.escalated_priority), ("P3", "P1"));
-    assert!(view.opsgenie.initialized && view.opsgenie.validation.valid, "{view:?}");
-    let pending = &view.pending[0];
-    assert_eq!((pending.kind, pending.cause, pending.stage), ("circuit-open", "latency", Some("initial")));
+    let status = paged.alerting.opsgenie_status();
+    assert_eq!(status.time_before_send_alert, 3_600);
+    assert_eq!((status.initial_alert_priority, status.escalated_alert_priority), ("P3", "P1"));
+    assert!(status.initialized && status.validation.valid, "{status:?}");
+    assert!(paged.alerting.initialized() && paged.alerting.last_error().is_none());
+    let pending = &paged.alerting.pending()[0];
+    assert_eq!(
+        (pending.kind.as_str(), pending.cause.as_str(), pending.stage.as_deref()),
+        ("circuit-open", "latency", Some("initial"))
+    );
     let time = |text: &str| humantime::parse_rfc3339(text).unwrap();
     let due = time(pending.due_at.as_ref().unwrap());
     let wait = due.duration_since(time(&pending.started_at)).unwrap();
@@ -96,7 +100,7 @@ fn what_is_changed_counts_for_the_incident_that_is_on() {
     paged.alerting.apply(&first, &second);
     eventually("the second stage", || service.open() == [(ALIAS.to_owned(), "P2".to_owned())]);
     paged.nothing_waits();
-    assert_eq!(paged.alerting.view().pending, []);
+    assert_eq!(paged.alerting.pending(), []);
 
     let mut third = second.clone();
     third.opsgenie.enabled = false;
@@ -147,4 +151,36 @@ fn every_key_of_staging_means_what_it_says() {
     expected = Triggers::default();
     expected.latency_threshold = false;
     assert_eq!(triggers(|config| config.trigger_on_latency_threshold = false), expected);
+}
+
+#[test]
+fn a_test_page_is_opened_and_closed_at_every_pager_that_is_on_and_leaves_what_is_open_alone() {
+    let service = AlertService::opsgenie();
+    let receiver = alert_service::Server::start(|_| alert_service::Reply::new(204, ""), None);
+    let rejecting = alert_service::Server::start(|_| alert_service::Reply::new(404, "no such hook"), None);
+    let text = format!(
+        "[[webhooks]]\nname = \"good\"\nurl = \"{0}\"\n[[webhooks]]\nname = \"off\"\nenabled = false\nurl = \"{0}\"\n\
+         [[webhooks]]\nname = \"bad\"\nurl = \"{1}\"\n",
+        receiver.url(),
+        rejecting.url()
+    );
+    let mut config = tripline_backends::config::parse(&text, "f").unwrap().0.breaker;
+    config.opsgenie = alert_service::config(&service.url());
+    let paged = Paged::new(&config);
+    assert!(paged.breaker.simulate_latency());
+    eventually("the alert", || service.open().len() == 1);
+    let results = futures_lite::future::block_on(paged.alerting.test_page(&paged.breaker));
+    let results: Vec<_> = results.iter().map(|result| (result.sink.as_str(), result.error.as_deref())).collect();
+    assert_eq!(
+        results,
+        [("opsgenie", None), ("webhook-good", None), ("webhook-bad", Some("pager rejects: status 404: no such hook"))]
+    );
+    assert_eq!(service.open(), [(ALIAS.to_owned(), "P2".to_owned())]);
+    let page = &service.alerts()[1];
+    assert_eq!((page.alias.as_str(), page.open), ("shop/check out-circuit-open/test", false));
+    assert_eq!(page.created["message"], "[production] Test page, no incident - shop/check out");
+    let bodies: Vec<_> = receiver.requests().iter().map(alert_service::Request::json).collect();
+    let tests: Vec<_> = bodies.iter().filter(|body| body["test"] == true).map(|body| body["action"].clone()).collect();
+    assert_eq!(tests, ["create", "close"]);
+    assert!(bodies.iter().any(|body| body["test"].is_null()));
 }

@@ -206,7 +206,7 @@ fn breakers_and_kinds_have_alerts_of_their_own() {
     assert_eq!(service.open(), open(&[("shop/check out-memory-threshold", "P2"), (ALIAS, "P2")]));
     let closed = &service.alerts()[0];
     assert_eq!(closed.alias, "shop/check out-payments-circuit-open");
-    assert_eq!(closed.notes, ["The incident goes on; another alert tells of it now."]);
+    assert_eq!(closed.notes, ["The incident goes on under another alert."]);
 }
 
 #[test]

@@ -35,9 +35,9 @@ fn retryable(result: Result<usize, DeliveryError>) -> (String, Option<Duration>)
 }
 
 #[track_caller]
-fn permanent(result: Result<usize, DeliveryError>) -> String {
+fn rejection(result: Result<usize, DeliveryError>) -> String {
     match result {
-        Err(DeliveryError::Permanent { reason }) => reason,
+        Err(DeliveryError::Rejected { reason, .. }) => reason,
         other => panic!("{other:?}"),
     }
 }
@@ -90,11 +90,11 @@ fn throttling_and_faults_are_retried_and_refusals_are_told() {
     let with_period = throttled.header("X-RateLimit-Period-In-Sec", "60").header("X-RateLimit-State", "THROTTLED");
     assert_eq!(retryable(once(with_period)).1, Some(Duration::from_secs(60)));
     assert_eq!(retryable(once(Reply::new(503, "").header("Retry-After", "7"))).1, Some(Duration::from_secs(7)));
-    assert_eq!(retryable(once(Reply::new(599, "?"))).0, "status 500");
-    assert_eq!(permanent(once(Reply::new(501, ""))), "status 501");
-    assert_eq!(permanent(once(Reply::new(422, r#"{"message": "Message is empty"}"#))), "status 422: Message is empty");
-    assert_eq!(permanent(once(Reply::new(404, ""))), "status 404");
-    assert_eq!(permanent(once(Reply::new(302, "").header("Location", "http://127.0.0.1:1/"))), "status 302");
+    assert_eq!(retryable(once(Reply::new(599, "?"))).0, "status 599: ?");
+    assert_eq!(rejection(once(Reply::new(501, ""))), "status 501");
+    assert_eq!(rejection(once(Reply::new(422, r#"{"message": "Message is empty"}"#))), "status 422: Message is empty");
+    assert_eq!(rejection(once(Reply::new(404, ""))), "status 404");
+    assert_eq!(rejection(once(Reply::new(302, "").header("Location", "http://127.0.0.1:1/"))), "status 302");
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn the_status_tells_what_is_missing_and_an_alert_without_it_goes_out_all_the_sam
     (bare.enabled, bare.api_url, bare.api_key) = (true, service.url(), Some(Secret::new(KEY)));
     let sink = OpsGenieSink::new(bare.clone(), patient());
     let status = sink.status();
-    assert_eq!(status.validation.missing, ["team", "environment", "bookmaker_id", "hostname"]);
+    assert_eq!(status.validation.missing, ["team", "environment", "service_id", "hostname"]);
     assert!(!status.validation.valid && !status.initialized);
     deliver(&sink, &alert(Stage::Single)).unwrap();
     assert!(sink.status().initialized);
@@ -285,6 +285,41 @@ fn the_status_tells_what_is_missing_and_an_alert_without_it_goes_out_all_the_sam
     assert_eq!(created["responders"], serde_json::Value::Null);
     bare.api_key = None;
     sink.set_config(bare);
-    assert_eq!(permanent(deliver(&sink, &alert(Stage::Escalated))), "no API key: set OPSGENIE_API_KEY");
+    assert_eq!(rejection(deliver(&sink, &alert(Stage::Escalated))), "no API key: set OPSGENIE_API_KEY");
     assert_eq!(sink.status().validation.missing[0], "api_key");
+}
+
+#[test]
+fn only_the_documented_answer_is_a_delivery() {
+    let taken = r#"{"result": "Request will be processed", "took": 0.1, "requestId": "r"}"#;
+    for service in [AlertService::opsgenie(), AlertService::jsm()] {
+        let mut configured = config(&service.url());
+        if service.url().contains("jsm") {
+            configured.provider = tripline_backends::config::Provider::Jsm;
+        }
+        for reply in [
+            Reply::new(200, "<html>Please sign in</html>"),
+            Reply::new(202, "<html>Please sign in</html>"),
+            Reply::new(202, ""),
+            Reply::new(202, r#"{"took": 0.1, "requestId": "r"}"#),
+            Reply::new(202, r#"{"result": "ok", "requestId": ""}"#),
+            Reply::new(200, taken),
+            Reply::new(204, ""),
+        ] {
+            let sink = OpsGenieSink::new(configured.clone(), patient());
+            service.trouble(Fault::Reply(reply.clone()));
+            let reason = rejection(deliver(&sink, &alert(Stage::Single)));
+            assert!(reason.starts_with("not the answer of the alert API"), "{reply:?}: {reason}");
+            assert!(!sink.status().initialized);
+        }
+        // A page of somebody else with 404 does not close what is open.
+        let sink = OpsGenieSink::new(configured, patient());
+        let first = alert(Stage::Single);
+        deliver(&sink, &first).unwrap();
+        service.trouble(Fault::Reply(Reply::new(404, "<html>no such page</html>")));
+        let over = stage(&first, OVER, DeliveryStatus::Confirmed, DeliveryStatus::NotSent);
+        assert!(rejection(deliver(&sink, &over)).starts_with("status 404"));
+        deliver(&sink, &over).unwrap();
+        assert!(service.open().is_empty());
+    }
 }

@@ -92,12 +92,12 @@ fn the_same_rules_as_for_the_alert_service_say_what_is_tried_again() {
         receiver.trouble(Fault::Reply(Reply::new(status, "").header("Retry-After", "9")));
         deliver(&sink, &alert(Stage::Single))
     };
-    for status in [429, 500, 503] {
+    for status in [408, 425, 429, 500, 503] {
         let Err(DeliveryError::Retryable { after, .. }) = once(status) else { panic!("{status}") };
         assert_eq!(after, Some(Duration::from_secs(9)));
     }
     for status in [301, 400, 410, 501] {
-        assert!(matches!(once(status), Err(DeliveryError::Permanent { .. })), "{status}");
+        assert!(matches!(once(status), Err(DeliveryError::Rejected { .. })), "{status}");
     }
     receiver.trouble(Fault::Silent);
     let sink = WebhookSink::new(webhook(&receiver.url()), impatient());

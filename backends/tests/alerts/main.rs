@@ -3,6 +3,9 @@
 
 mod alert_service;
 mod alerting;
+mod alerts_formats;
 mod alerts_opsgenie;
+mod alerts_proxy;
 mod alerts_trouble;
 mod alerts_webhook;
+mod receivers;

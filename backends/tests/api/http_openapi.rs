@@ -35,7 +35,7 @@ fn every_route_of_the_api_is_described() {
     let post = "/breaker/enabled /breaker/disabled /breaker/memory /breaker/latency /breaker/latency-window-size \
         /breaker/percentile /breaker/wait /breaker/trend-analysis /breaker/reset /breaker/force-open \
         /breaker/trigger-by-memory /breaker/trigger-by-latency /breaker/restore-memory-check /breaker/opsgenie/toggle \
-        /breaker/opsgenie/priority /breaker/opsgenie/triggers /breaker/opsgenie/tags /breaker/opsgenie/cooldown";
+        /breaker/alerts/test /breaker/opsgenie/priority /breaker/opsgenie/triggers /breaker/opsgenie/tags /breaker/opsgenie/cooldown";
     let expected = get.split_whitespace().map(|path| ("GET", path));
     let expected: BTreeSet<_> = expected.chain(post.split_whitespace().map(|path| ("POST", path))).collect();
     let found = operations(&document(&Api::new()));

@@ -23,7 +23,7 @@ const STATUS_FIELDS: &str = "name enabled triggered state trip_reason trip drill
     current_memory_usage_mb memory_threshold_percent total_memory_mb memory_usage_percent memory_exhausted_in_seconds latency_ok breach \
     current_percentile_ms latency_threshold_ms latency_percent_of_threshold percentile_value latency_window_size samples \
     wait_time_seconds recent_latencies_ms trend_analysis_enabled trend_analysis_min_sample_count has_positive_trend trend \
-    in_flight stalled memory_source memory_level supervisor config_error";
+    in_flight stalled memory_source memory_level supervisor incident_ends_in_seconds alert_problem config_error";
 
 #[test]
 fn the_status_has_exactly_the_documented_fields() {
@@ -54,7 +54,8 @@ fn the_status_of_a_healthy_breaker_tells_all_figures() {
             "latency_window_size": 64, "samples": 2, "wait_time_seconds": 10, "recent_latencies_ms": [100, 200],
             "trend_analysis_enabled": false, "trend_analysis_min_sample_count": 10,
             "has_positive_trend": false, "trend": "too_few", "in_flight": 1, "stalled": 1,
-            "memory_source": "mock", "memory_level": null, "supervisor": "running", "config_error": null,
+            "memory_source": "mock", "memory_level": null, "supervisor": "running",
+            "incident_ends_in_seconds": null, "alert_problem": null, "config_error": null,
         })
     );
 }

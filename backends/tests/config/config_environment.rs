@@ -118,7 +118,7 @@ fn what_alerts_still_lack_is_a_warning_only_where_they_are_enabled() {
     assert_eq!(apply("", &[]).1, Ok(vec![]));
     let found = apply("opsgenie.enabled = true", &[("HOST", "h")]).1.unwrap();
     let keys: Vec<&str> = found.iter().map(|line| line.split(": ").nth(1).unwrap()).collect();
-    assert_eq!(keys, ["opsgenie.api_key", "opsgenie.team", "opsgenie.environment", "opsgenie.bookmaker_id"]);
+    assert_eq!(keys, ["opsgenie.api_key", "opsgenie.team", "opsgenie.environment", "opsgenie.service_id"]);
     let all =
         [("OPSGENIE_API_KEY", "k"), ("OPSGENIE_TEAM", "t"), ("Environment", "e"), ("CLIENT_ID", "c"), ("HOST", "h")];
     assert_eq!(apply("opsgenie.enabled = true", &all).1, Ok(vec![]));
@@ -131,7 +131,7 @@ fn what_a_file_leaves_to_the_environment_is_told_under_its_own_name() {
     let keys: Vec<&str> = found.iter().map(|warning| warning.key.as_str()).collect();
     assert_eq!(
         keys,
-        ["opsgenie.api_key", "opsgenie.team", "opsgenie.environment", "opsgenie.bookmaker_id", "opsgenie.hostname"]
+        ["opsgenie.api_key", "opsgenie.team", "opsgenie.environment", "opsgenie.service_id", "opsgenie.hostname"]
     );
     assert!(found.iter().all(|warning| warning.file == "f" && warning.message.contains("environment")), "{found:?}");
 }

@@ -5,7 +5,7 @@ mod replay;
 mod replay_access_logs;
 mod replay_bytes;
 mod replay_compare;
+mod replay_formats;
 mod replay_input;
 mod replay_memory;
 mod replay_model;
-mod replay_formats;

@@ -165,6 +165,15 @@ impl<const N: usize> Breaker<N> {
         self.incident.last()
     }
 
+    /// When the incident that is on ends, on the clock that gives the readings, if all stays well; `None` where none is on, the
+    /// breaker is not closed, or a condition holds. It is `recovery_time` after the close once `minimum_samples` calls came
+    /// since then, and ten times that where fewer come.
+    pub fn incident_ends_at(&self) -> Option<Instant> {
+        let due =
+            self.incident.is_open().then(|| self.incident.deadline(&self.settings, self.limits.minimum_samples))?;
+        (due < Instant::MAX).then(|| self.time.to_clock(due))
+    }
+
     /// Totals.
     pub fn counts(&self) -> &Counts {
         &self.counts

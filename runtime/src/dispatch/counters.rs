@@ -17,6 +17,7 @@ pub(super) struct LaneCounters {
 pub(super) struct Counters {
     pub(super) sent: u64,
     pub(super) retried: u64,
+    pub(super) rejected: u64,
     pub(super) failed: u64,
 }
 

@@ -73,4 +73,7 @@ pub struct IncidentRecord {
     pub earlier: DeliveryHistory,
     /// What is to be sent.
     pub waiting: Option<Alert>,
+    /// The name under which the sink opened it; `None` where it has none, or an earlier version did not keep it.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub alias: Option<String>,
 }

@@ -1,16 +1,16 @@
 //! Brings the alerts of one breaker and kind to one sink, one after the other, until each is settled.
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use futures_lite::{FutureExt as _, future};
 use tripline_core::{AlertKind, Instant};
 
 use crate::clock::Clock;
-use crate::dispatch::mailbox::Mailbox;
+use crate::dispatch::mailbox::{Mailbox, Rejection};
 use crate::dispatch::queue::Attempt;
 use crate::dispatch::retry_backoff::Backoff;
-use crate::incidents::alert::{Alert, AlertSink, DeliveryError};
+use crate::incidents::alert::{Alert, AlertSink, DeliveryError, DeliveryStatus};
 use crate::sync::Arc;
 
 /// The other side's own wait is honoured up to this: a resolution must not wait for days because of one bad header.
@@ -23,11 +23,20 @@ const PENDING_TIMEOUT: Duration = Duration::from_secs(60);
 /// So long an attempt waits for the store: one that hangs must not keep people from hearing.
 const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// So long a close that the other side rejects is repeated where an answer once confirmed that the alert was opened.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(86_400);
+/// And where none did.
+const UNCONFIRMED_CLOSE_TIMEOUT: Duration = Duration::from_secs(600);
+/// And while the next incident waits behind it.
+const BLOCKING_CLOSE_TIMEOUT: Duration = Duration::from_secs(120);
+
 /// One lane, with its place in the mailbox.
 #[derive(Debug)]
 pub(super) struct Lane {
     index: usize,
     kind: AlertKind,
+    /// The sink's name as it is counted. The sink is not asked again: it may panic.
+    label: String,
     sink: Arc<dyn AlertSink>,
     mailbox: Arc<Mailbox>,
     clock: Arc<dyn Clock>,
@@ -42,6 +51,8 @@ struct Progress {
     pending: Option<(Attempt, Instant)>,
     /// The last attempt failed.
     in_trouble: bool,
+    /// A close is rejected: of which incident, and since when.
+    close_rejected: Option<(u64, Instant)>,
 }
 
 impl Lane {
@@ -51,6 +62,7 @@ impl Lane {
         let lane = |(index, (sink, kind)): (usize, (&Arc<dyn AlertSink>, AlertKind))| Self {
             index,
             kind,
+            label: mailbox.label(index),
             sink: sink.clone(),
             mailbox: mailbox.clone(),
             clock: clock.clone(),
@@ -61,16 +73,24 @@ impl Lane {
     /// Delivers until nothing waits and nothing more will come.
     pub(super) async fn run(self, seed: u64) {
         let backoff = Backoff::new(seed);
-        let mut progress = Progress { backoff, not_before: Instant::ZERO, pending: None, in_trouble: false };
-        while let Some(attempt) = self.next(&mut progress).await {
+        let mut progress =
+            Progress { backoff, not_before: Instant::ZERO, pending: None, in_trouble: false, close_rejected: None };
+        while let Some(mut attempt) = self.next(&mut progress).await {
+            if attempt.alert.alias.is_none()
+                && let Ok(Some(alias)) = catch_unwind(AssertUnwindSafe(|| self.sink.alias(&attempt.alert)))
+            {
+                self.mailbox.name(self.index, &mut attempt, alias);
+            }
             self.saved(attempt.revision).await;
-            // A sink that panics must not take the others with it.
-            let delivered = AssertUnwindSafe(self.sink.deliver(&attempt.alert)).catch_unwind().await;
-            let delivered =
-                delivered.unwrap_or_else(|_| Err(DeliveryError::Permanent { reason: "the sink panicked".to_owned() }));
-            match delivered {
+            // A sink that panics must not take the others with it. The call itself stands inside too: it may panic before it
+            // returns its future.
+            let delivered = AssertUnwindSafe(async { self.sink.deliver(&attempt.alert).await }).catch_unwind().await;
+            let panicked = |_| Err(DeliveryError::Rejected { status: None, reason: "the sink panicked".to_owned() });
+            match delivered.unwrap_or_else(panicked) {
                 Ok(()) => self.arrived(&attempt, &mut progress),
-                Err(DeliveryError::Permanent { reason }) => self.give_up(&attempt, &reason, &mut progress),
+                Err(DeliveryError::Rejected { status, reason }) => {
+                    self.rejected(&attempt, status, &reason, &mut progress);
+                }
                 Err(DeliveryError::Pending { after }) => {
                     let now = self.clock.now();
                     progress.not_before = now + after.clamp(MIN_PENDING, MAX_WAIT);
@@ -138,20 +158,65 @@ impl Lane {
         self.mailbox.change(self.index, |lane| {
             lane.queue.settle(attempt, true);
             lane.counters.of(attempt.alert.stage).sent += 1;
+            lane.rejection = None;
         });
         if progress.in_trouble {
-            let (breaker, sink) = (self.mailbox.breaker.as_str(), self.sink.name());
+            let (breaker, sink) = (self.mailbox.breaker.as_str(), self.label.as_str());
             tracing::info!(breaker, sink, kind = self.kind.as_str(), "alerts are delivered again");
         }
         progress.settled();
+    }
+
+    /// Shows the rejection, and tries again at a slow pace; gives up a close that is rejected for too long.
+    fn rejected(&self, attempt: &Attempt, status: Option<u16>, reason: &str, progress: &mut Progress) {
+        let (alert, now) = (&attempt.alert, self.clock.now());
+        let has_newer = self.mailbox.with(self.index, |lane| {
+            let counters = lane.counters.of(alert.stage);
+            (counters.rejected, counters.retried) = (counters.rejected + 1, counters.retried + 1);
+            lane.rejection = Some(Rejection { status, reason: reason.to_owned() });
+            lane.queue.has_newer()
+        });
+        if alert.stage.is_end() {
+            let incident = alert.incident;
+            let since = match progress.close_rejected {
+                Some((of, since)) if of == incident => since,
+                _ => progress.close_rejected.insert((incident, now)).1,
+            };
+            let was_opened = [alert.earlier.created, alert.earlier.escalated].contains(&DeliveryStatus::Confirmed);
+            let timeout = match has_newer {
+                Some(true) => BLOCKING_CLOSE_TIMEOUT,
+                _ if was_opened => CLOSE_TIMEOUT,
+                _ => UNCONFIRMED_CLOSE_TIMEOUT,
+            };
+            if now >= since + timeout {
+                self.give_up(attempt, reason, progress);
+                return;
+            }
+        }
+        let wait = progress.backoff.next_slow();
+        progress.not_before = now + wait;
+        progress.pending = None;
+        progress.in_trouble = true;
+        tracing::error!(
+            breaker = self.mailbox.breaker.as_str(),
+            sink = self.label.as_str(),
+            kind = self.kind.as_str(),
+            incident = alert.incident,
+            stage = alert.stage.as_str(),
+            status,
+            reason,
+            ?wait,
+            "pager rejects the alert, so it pages no one; it is tried again until the incident ends"
+        );
     }
 
     fn give_up(&self, attempt: &Attempt, reason: &str, progress: &mut Progress) {
         self.mailbox.change(self.index, |lane| {
             lane.queue.settle(attempt, false);
             lane.counters.of(attempt.alert.stage).failed += 1;
+            lane.rejection = None;
         });
-        let (breaker, sink, alert) = (self.mailbox.breaker.as_str(), self.sink.name(), &attempt.alert);
+        let (breaker, sink, alert) = (self.mailbox.breaker.as_str(), self.label.as_str(), &attempt.alert);
         tracing::error!(
             breaker,
             sink,
@@ -159,16 +224,19 @@ impl Lane {
             incident = alert.incident,
             stage = alert.stage.as_str(),
             reason,
-            "alert cannot be delivered, it is given up"
+            "alert cannot be delivered; it is given up"
         );
         progress.settled();
     }
 
     fn try_again(&self, alert: &Alert, after: Option<Duration>, reason: &str, progress: &mut Progress) {
-        self.mailbox.with(self.index, |lane| lane.counters.of(alert.stage).retried += 1);
+        self.mailbox.with(self.index, |lane| {
+            lane.counters.of(alert.stage).retried += 1;
+            lane.rejection = None;
+        });
         let wait = progress.backoff.next().max(after.unwrap_or(Duration::ZERO).min(MAX_WAIT));
         progress.not_before = self.clock.now() + wait;
-        let (breaker, sink, kind) = (self.mailbox.breaker.as_str(), self.sink.name(), self.kind.as_str());
+        let (breaker, sink, kind) = (self.mailbox.breaker.as_str(), self.label.as_str(), self.kind.as_str());
         let (incident, stage) = (alert.incident, alert.stage.as_str());
         // A service that is down for an hour is one problem, not hundreds.
         if std::mem::replace(&mut progress.in_trouble, true) {
@@ -194,5 +262,6 @@ impl Progress {
         self.not_before = Instant::ZERO;
         self.pending = None;
         self.in_trouble = false;
+        self.close_rejected = None;
     }
 }

@@ -1,5 +1,6 @@
 //! One breaker's mailbox: the alerts that its sinks are to be sent, and the state to be saved, behind one lock.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;
 
 use event_listener::{Event as Notification, EventListener};
@@ -19,6 +20,8 @@ pub(super) struct Mailbox {
     pub(super) breaker: BreakerName,
     /// Whether it is saved.
     pub(super) is_durable: bool,
+    /// The sinks by name.
+    sinks: Vec<(String, Arc<dyn AlertSink>)>,
     state: Mutex<MailboxState>,
     changed: Notification,
 }
@@ -52,6 +55,15 @@ pub(super) struct LaneState {
     pub(super) kind: AlertKind,
     pub(super) queue: Queue,
     pub(super) counters: LaneCounters,
+    /// Why the sink rejects what waits; `None` where it does not.
+    pub(super) rejection: Option<Rejection>,
+}
+
+/// An answer that no attempt changes by itself.
+#[derive(Debug, Clone)]
+pub(super) struct Rejection {
+    pub(super) status: Option<u16>,
+    pub(super) reason: String,
 }
 
 impl Mailbox {
@@ -68,7 +80,7 @@ impl Mailbox {
             let record = records.iter().position(|record| record.sink == sink && record.kind == kind);
             let kept = record.map(|place| records.swap_remove(place));
             let queue = kept.map(|record| Queue::restore(&breaker, record)).unwrap_or_default();
-            lanes.push(LaneState { sink, kind, queue, counters: LaneCounters::default() });
+            lanes.push(LaneState { sink, kind, queue, counters: LaneCounters::default(), rejection: None });
         }
         for record in records {
             tracing::warn!(
@@ -76,6 +88,7 @@ impl Mailbox {
                 sink = record.sink,
                 kind = record.kind.as_str(),
                 incidents = ?record.incidents.iter().map(|entry| entry.incident).collect::<Vec<_>>(),
+                aliases = ?record.incidents.iter().filter_map(|entry| entry.alias.as_deref()).collect::<Vec<_>>(),
                 "the kept state has alerts for a sink that is not configured any more; they are dropped"
             );
         }
@@ -90,7 +103,8 @@ impl Mailbox {
             store_failures: 0,
             store_is_failing: false,
         };
-        Self { breaker, is_durable, state: Mutex::new(state), changed: Notification::new() }
+        let sinks = labels(sinks).into_iter().zip(sinks.iter().cloned()).collect();
+        Self { breaker, is_durable, sinks, state: Mutex::new(state), changed: Notification::new() }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, MailboxState> {
@@ -153,6 +167,64 @@ impl Mailbox {
             self.notify();
         }
         Some(attempt)
+    }
+
+    /// Names the alert of an attempt, and makes the name part of what must be saved before it goes out.
+    pub(super) fn name(&self, lane: usize, attempt: &mut Attempt, alias: String) {
+        let mut state = self.state();
+        let revision = state.change();
+        if let Some(lane) = state.lanes.get_mut(lane) {
+            lane.queue.name(attempt, alias, revision);
+        }
+        drop(state);
+        self.notify();
+    }
+
+    /// The label of a lane's sink.
+    pub(super) fn label(&self, lane: usize) -> String {
+        self.state().lanes.get(lane).map(|lane| lane.sink.clone()).unwrap_or_default()
+    }
+
+    /// Resolves when nothing more will come.
+    pub(super) async fn closed(&self) {
+        loop {
+            let changed = self.listen();
+            if self.state().closed {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Logs the alerts that are open, or may be, when the process ends.
+    pub(super) fn log_open(&self) {
+        // A sink may panic, and must not do so under the lock.
+        let keeps_open =
+            |sink: &Arc<dyn AlertSink>| catch_unwind(AssertUnwindSafe(|| sink.keeps_open())).unwrap_or(true);
+        let keeping: Vec<&str> =
+            self.sinks.iter().filter(|(_, sink)| keeps_open(sink)).map(|(label, _)| label.as_str()).collect();
+        let open: Vec<_> = {
+            let state = self.state();
+            let lanes = state.lanes.iter().filter(|lane| keeping.contains(&lane.sink.as_str()));
+            let owned = |lane: &LaneState| {
+                let (sink, kind) = (lane.sink.clone(), lane.kind.as_str());
+                let of_lane = |(incident, alias, confirmed): (u64, Option<&str>, bool)| {
+                    (sink.clone(), kind, incident, alias.map(str::to_owned), confirmed)
+                };
+                lane.queue.open().map(of_lane).collect::<Vec<_>>()
+            };
+            lanes.flat_map(owned).collect()
+        };
+        let breaker = self.breaker.as_str();
+        for (sink, kind, incident, alias, confirmed) in open {
+            if self.is_durable {
+                let words = "an alert stays open over the stop; the next start goes on";
+                tracing::info!(breaker, sink, kind, incident, alias, confirmed, "{words}");
+            } else {
+                let words = "an alert stays open at the stop and no state is kept: close it by hand, or set state_dir";
+                tracing::warn!(breaker, sink, kind, incident, alias, confirmed, "{words}");
+            }
+        }
     }
 
     /// Changes a lane, and what is to be saved with it.

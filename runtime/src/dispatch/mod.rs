@@ -18,7 +18,7 @@ use std::time::Duration;
 use futures_lite::future;
 
 pub(crate) use self::outbox::Outbox;
-pub use self::stats::{DeliveryCount, DeliveryStats, StoreCount};
+pub use self::stats::{DeliveryCount, DeliveryStats, SinkRejection, StoreCount};
 
 use self::jobs::{Job, all};
 use self::lane::Lane;
@@ -38,6 +38,9 @@ use crate::sync::Arc;
 ///   it was sent is not sent at all, and nothing that was sent stays open. So little waits, however long a sink is dead.
 /// - An attempt that fails is repeated, with waits that are drawn from zero up to a ceiling that doubles to a minute, but
 ///   not before the time that the other side asks for (10 minutes at the longest).
+/// - An alert that the other side rejects ([`Rejected`](crate::DeliveryError::Rejected)) is repeated at a slow pace, first after
+///   5 seconds and then less often, up to every 5 minutes, until its incident ends. Its close is repeated for a day, or for 10
+///   minutes where no answer ever confirmed that the alert was opened, or for 2 minutes while the next incident waits.
 /// - Where a breaker has a [`StateStore`], an attempt waits until a state is saved which says that the alert may have
 ///   arrived; for 5 seconds at the longest, and where saving fails it goes out all the same.
 #[derive(Debug)]
@@ -97,7 +100,11 @@ impl Dispatcher {
     /// for the last time where there is a store.
     pub async fn run(self) -> DrainReport {
         let seeds = (0..).map(|index| self.seed.wrapping_add(index));
-        let lanes = self.lanes.into_iter().zip(seeds).map(|(lane, seed)| Box::pin(lane.run(seed)) as Job).collect();
+        let lanes = self.lanes.into_iter().zip(seeds).map(|(lane, seed)| Box::pin(lane.run(seed)) as Job);
+        // A breaker without sinks has no lane, and its state is saved all the same until its supervisor ends.
+        let mailboxes =
+            self.mailboxes.iter().cloned().map(|mailbox| Box::pin(async move { mailbox.closed().await }) as Job);
+        let lanes = lanes.chain(mailboxes).collect();
         let delivered = future::or(all(lanes), time_to_drain_is_over(&self.stop, &*self.clock));
         let persisters =
             self.persisters.iter().cloned().map(|persister| Box::pin(persister.run(self.seed)) as Job).collect();
@@ -111,6 +118,9 @@ impl Dispatcher {
         let last =
             self.persisters.into_iter().map(|persister| Box::pin(persister.save_for_the_last_time()) as Job).collect();
         future::or(all(last), self.clock.sleep_until(self.clock.now() + LAST_SAVE)).await;
+        for mailbox in &self.mailboxes {
+            mailbox.log_open();
+        }
         DrainReport { undelivered: self.mailboxes.iter().map(|mailbox| mailbox.undelivered()).sum() }
     }
 }

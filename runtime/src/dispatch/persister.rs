@@ -57,7 +57,8 @@ impl StatePersister {
     async fn save(&self) -> bool {
         let (state, revision) = self.mailbox.durable(self.clock.system_time());
         // A store that panics must not take the alerts with it.
-        let saved = AssertUnwindSafe(self.store.save(&state)).catch_unwind().await;
+        // The call itself stands inside too: it may panic before it returns its future.
+        let saved = AssertUnwindSafe(async { self.store.save(&state).await }).catch_unwind().await;
         let saved = saved.unwrap_or_else(|_| Err(io::Error::other("the store panicked")));
         if let Err(error) = &saved {
             self.mailbox.not_saved(&error.to_string());

@@ -1,5 +1,7 @@
 //! The statistics of deliveries.
 
+use std::fmt;
+
 use tripline_core::AlertKind;
 
 use crate::breaker::name::BreakerName;
@@ -29,12 +31,41 @@ pub struct DeliveryCount {
     pub stage: &'static str,
     /// Alerts that the sink took.
     pub sent: u64,
-    /// Attempts that failed and were, or are to be, repeated.
+    /// Attempts that failed and were, or are to be, repeated; those that were rejected included.
     pub retried: u64,
+    /// Attempts that the sink rejected.
+    pub rejected: u64,
     /// Alerts that were given up.
     pub failed: u64,
     /// Alerts that wait now, those on their way included.
     pub waiting: u64,
+}
+
+/// What one sink rejects, and why. It pages no one until the configuration or the other side is changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SinkRejection {
+    /// Whose alerts.
+    pub breaker: BreakerName,
+    /// The sink's name, as in [`DeliveryCount`].
+    pub sink: String,
+    /// The kind.
+    pub kind: AlertKind,
+    /// The status of the answer, where there was one.
+    pub status: Option<u16>,
+    /// Why, without secrets.
+    pub reason: String,
+}
+
+/// `pager rejects: 403 (opsgenie, circuit-open: status 403: No access)`
+impl fmt::Display for SinkRejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("pager rejects: ")?;
+        if let Some(status) = self.status {
+            write!(f, "{status} ")?;
+        }
+        write!(f, "({}, {}: {})", self.sink, self.kind.as_str(), self.reason)
+    }
 }
 
 /// How the saving of one breaker's state goes.
@@ -65,6 +96,38 @@ impl DeliveryStats {
             .collect()
     }
 
+    /// What sinks reject now. Empty while all is well.
+    pub fn rejections(&self) -> Vec<SinkRejection> {
+        let mut found = Vec::new();
+        for mailbox in self.mailboxes.iter() {
+            for lane in &mailbox.state().lanes {
+                found.extend(lane.rejection.clone().map(|rejection| SinkRejection {
+                    breaker: mailbox.breaker.clone(),
+                    sink: lane.sink.clone(),
+                    kind: lane.kind,
+                    status: rejection.status,
+                    reason: rejection.reason,
+                }));
+            }
+        }
+        found
+    }
+
+    /// Whether each sink of each breaker rejects something now, in this order always.
+    pub fn sinks(&self) -> Vec<(BreakerName, String, bool)> {
+        let mut sinks: Vec<(BreakerName, String, bool)> = Vec::new();
+        for mailbox in self.mailboxes.iter() {
+            for lane in &mailbox.state().lanes {
+                let rejects = lane.rejection.is_some();
+                match sinks.last_mut().filter(|(breaker, sink, _)| (breaker, sink) == (&mailbox.breaker, &lane.sink)) {
+                    Some((_, _, other)) => *other |= rejects,
+                    None => sinks.push((mailbox.breaker.clone(), lane.sink.clone(), rejects)),
+                }
+            }
+        }
+        sinks
+    }
+
     /// For each breaker whose state is saved, how that goes.
     pub fn stores(&self) -> Vec<StoreCount> {
         let durable = self.mailboxes.iter().filter(|mailbox| mailbox.is_durable);
@@ -90,6 +153,7 @@ impl LaneState {
             stage,
             sent: counters.sent,
             retried: counters.retried,
+            rejected: counters.rejected,
             failed: counters.failed,
             waiting: self.queue.waiting().filter(|waiting| waiting.as_str() == stage).count() as u64,
         };

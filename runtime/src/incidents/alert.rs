@@ -1,4 +1,4 @@
-//! Alerts and the sinks that deliver them.
+//! Alerts, and the sinks that deliver them.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -36,6 +36,14 @@ pub struct Alert {
     pub snapshot: Snapshot,
     /// What the sink was sent of this incident and kind before. Filled in by the dispatcher just before each attempt.
     pub earlier: DeliveryHistory,
+    /// The name under which the sink opened the alert of this incident and kind; `None` before the first attempt, and for
+    /// sinks without names. Filled in by the dispatcher, which keeps it over a restart: a sink uses it in place of a name that
+    /// its configuration gives by now.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub alias: Option<String>,
+    /// It tests the path to people, and is about no incident; see [`Alert::test`].
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub is_test: bool,
     /// How to page people. `None` until an adapter says so; never saved.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub page: Option<Page>,
@@ -100,13 +108,14 @@ pub enum PageAction {
 }
 
 /// How urgent an alert is; P1 is the most urgent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Priority {
     /// Critical.
     P1,
     /// High.
     P2,
     /// Moderate.
+    #[default]
     P3,
     /// Low.
     P4,
@@ -118,6 +127,25 @@ impl Priority {
     /// All of them, most urgent first.
     pub const ALL: [Self; 5] = [Self::P1, Self::P2, Self::P3, Self::P4, Self::P5];
 
+    /// Every word that [`from_word`](Self::from_word) takes.
+    pub const WORDS: &'static [&'static str] = &["P1", "P2", "P3", "P4", "P5"];
+
+    /// The priority that `word` names; `None` for any word not in [`WORDS`](Self::WORDS).
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|priority| priority.as_str() == word)
+    }
+
+    /// 1 (most urgent) to 5.
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::P1 => 1,
+            Self::P2 => 2,
+            Self::P3 => 3,
+            Self::P4 => 4,
+            Self::P5 => 5,
+        }
+    }
+
     /// `"P1"` to `"P5"`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -127,6 +155,12 @@ impl Priority {
             Self::P4 => "P4",
             Self::P5 => "P5",
         }
+    }
+}
+
+impl fmt::Display for Priority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -165,6 +199,19 @@ pub trait AlertSink: fmt::Debug + Send + Sync {
     /// A short name for logs and metrics, e.g. `"log"`.
     fn name(&self) -> &str;
 
+    /// The name under which this sink opens `alert`, by its configuration as it is now; `None` for sinks without names. Called
+    /// once for an incident and kind, before the first attempt; later attempts get the name back as [`Alert::alias`], also after
+    /// a restart. It must return at once.
+    fn alias(&self, _alert: &Alert) -> Option<String> {
+        None
+    }
+
+    /// Whether an alert stays open at the other side until it is closed; the log of a stop names those that do. False for sinks
+    /// that only write, and for those that are switched off.
+    fn keeps_open(&self) -> bool {
+        true
+    }
+
     /// Delivers one alert, in one attempt. It may take its time, but must end. The future may be dropped at any await, when
     /// the process stops: the alert then counts as not delivered, though it may have arrived.
     ///
@@ -189,8 +236,11 @@ pub enum DeliveryError {
         /// How long to wait.
         after: Duration,
     },
-    /// It would fail every time.
-    Permanent {
+    /// The other side rejects it, and will until something is changed there or in the configuration. The dispatcher tries again
+    /// at a slow pace until the incident ends, and [`DeliveryStats::rejections`](crate::DeliveryStats::rejections) shows it.
+    Rejected {
+        /// The status of the answer, where there was one.
+        status: Option<u16>,
         /// Why, without secrets.
         reason: String,
     },
@@ -201,7 +251,7 @@ impl fmt::Display for DeliveryError {
         match self {
             Self::Retryable { reason, .. } => write!(f, "not delivered, will be tried again: {reason}"),
             Self::Pending { .. } => f.write_str("accepted, not confirmed yet"),
-            Self::Permanent { reason } => write!(f, "cannot be delivered: {reason}"),
+            Self::Rejected { reason, .. } => write!(f, "rejected, will be tried again slowly: {reason}"),
         }
     }
 }

@@ -4,3 +4,4 @@ pub(crate) mod alert;
 pub(crate) mod alert_stager;
 pub(crate) mod records;
 pub(crate) mod staging_control;
+pub(crate) mod test_alert;

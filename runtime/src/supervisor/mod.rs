@@ -16,13 +16,13 @@ use tripline_core::{EscalationPolicy, Event, EventKind, Instant, MemoryState, Ob
 
 use crate::breaker::Breaker;
 use crate::breaker::driver::Supervised;
-use crate::breaker::explanation::TripExplanation;
 use crate::clock::Clock;
 use crate::dispatch::{Dispatcher, Outbox};
-use crate::incidents::alert::{Alert, DeliveryHistory, Snapshot};
+use crate::incidents::alert::{Alert, DeliveryHistory};
 use crate::incidents::alert_stager::{DueAlert, Observed};
 use crate::incidents::records::StagingRecord;
 use crate::incidents::staging_control::StagingControl;
+use crate::incidents::test_alert::snapshot;
 use crate::memory::{MemoryError, MemorySource};
 use crate::supervisor::shutdown::ShutdownHandle;
 use crate::supervisor::target::SupervisedBreaker;
@@ -259,6 +259,8 @@ impl Watched {
             at: clock.system_time(),
             snapshot: snapshot(&self.breaker),
             earlier: DeliveryHistory::default(),
+            alias: None,
+            is_test: false,
             page: None,
         }
     }
@@ -285,22 +287,6 @@ fn resume(breaker: &Breaker, record: &StagingRecord, clock: &dyn Clock) {
 
 /// No breaker is looked after more often than this.
 const MIN_SLEEP: Duration = Duration::from_millis(1);
-
-fn snapshot(breaker: &Breaker) -> Snapshot {
-    let level = breaker.memory_level();
-    breaker.read(|core| Snapshot {
-        explanation: TripExplanation::of(core),
-        state: core.state().kind(),
-        trip_reason: core.last_trip().map(|trip| trip.reason),
-        stalled_at_trip: core.last_trip().map_or(0, |trip| trip.stalled),
-        percentile: core.percentile(),
-        threshold: core.policy().latency_threshold,
-        trend: core.trend(),
-        memory: core.memory_sample(),
-        memory_level: level.as_deref().map(str::to_owned),
-        wait_time: core.policy().wait_time,
-    })
-}
 
 /// Resolves with the first of these.
 async fn any(listeners: Vec<EventListener>) {

@@ -1,14 +1,16 @@
 //! Requests to the alert API, and what their answers say.
 
+use http::Method;
+use http::header::{AUTHORIZATION, HeaderValue};
 use serde::{Deserialize, Serialize};
-use surf::Url;
-use surf::http::Method;
 use tripline_runtime::DeliveryError;
+use url::Url;
 
-use super::content::Content;
+use super::context::AlertContext;
 use super::plan::{Outcome, Step};
-use crate::alerts::answer::{accepted, hide};
-use crate::alerts::wire::{Answer, Ask, Wire};
+use super::surf_transport::SurfTransport;
+use crate::alerts::classify::{classify_failure, classify_response, misconfigured, rejected, shown};
+use crate::alerts::transport::{Request, Response};
 use crate::config::{OpsGenie, Provider};
 
 /// Longer ones are none of the service's.
@@ -17,21 +19,21 @@ const MAX_REQUEST_ID: usize = 128;
 /// The service with its address and key.
 #[derive(Debug)]
 pub(super) struct Api<'a> {
-    wire: &'a Wire,
+    transport: SurfTransport,
     config: &'a OpsGenie,
     base: Url,
     key: &'a str,
 }
 
-/// What came of sending a request.
+/// The result of sending a request.
 pub(super) enum Sent {
     /// It has its outcome.
     Settled(Outcome),
-    /// The service has taken it, and tells more under this name.
+    /// The service has taken it, and shows its status under this name.
     Accepted { request: String },
 }
 
-/// What a look after a request shows.
+/// What a look at a request's status shows.
 pub(super) enum Seen {
     /// It has its outcome.
     Settled(Outcome),
@@ -45,89 +47,108 @@ impl<'a> Api<'a> {
     /// The service of `config`.
     ///
     /// # Errors
-    /// [`DeliveryError::Permanent`] where the configuration has no key, or something that is none, or no address.
-    pub(super) fn of(config: &'a OpsGenie, wire: &'a Wire) -> Result<Self, DeliveryError> {
-        let permanent = |reason: &str| DeliveryError::Permanent { reason: reason.into() };
-        let key = config.api_key.as_ref().ok_or_else(|| permanent("no API key: set OPSGENIE_API_KEY"))?.expose();
+    /// [`DeliveryError::Rejected`] where the configuration has no key, or something that is none, or no address.
+    pub(super) fn of(config: &'a OpsGenie, transport: SurfTransport) -> Result<Self, DeliveryError> {
+        let key = config.api_key.as_ref().ok_or_else(|| misconfigured("no API key: set OPSGENIE_API_KEY"))?.expose();
         if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(permanent("the API key has characters that no key has"));
+            return Err(misconfigured("the API key has characters that no key has"));
         }
-        let base = Url::parse(config.base_url()).map_err(|_| permanent("opsgenie.api_url is not an address"))?;
+        let base = Url::parse(config.base_url()).map_err(|_| misconfigured("opsgenie.api_url is not an address"))?;
         if base.cannot_be_a_base() {
-            return Err(permanent("opsgenie.api_url is not an address"));
+            return Err(misconfigured("opsgenie.api_url is not an address"));
         }
-        Ok(Self { wire, config, base, key })
+        Ok(Self { transport, config, base, key })
     }
 
     /// Sends one step.
-    pub(super) async fn send(&self, step: &Step, content: &Content<'_>) -> Result<Sent, DeliveryError> {
-        let ask = match step {
+    pub(super) async fn send(&self, step: &Step, content: &AlertContext<'_>) -> Result<Sent, DeliveryError> {
+        let request = match step {
             Step::Create { alias, priority } => {
-                self.ask(Method::Post, self.url(&[]), Some(&content.create(alias, *priority)))
+                self.request(Method::POST, self.url(&[]), Some(&content.create(alias, *priority)))
             }
             Step::Raise { alias, priority } => {
                 let body = PriorityUpdate { priority: priority.as_str() };
-                self.ask(Method::Put, self.of_alias(alias, "priority"), Some(&body))
+                self.request(Method::PUT, self.of_alias(alias, "priority"), Some(&body))
             }
             Step::Note { alias, priority, .. } => {
-                self.ask(Method::Post, self.of_alias(alias, "notes"), Some(&content.escalation_note(*priority)))
+                self.request(Method::POST, self.of_alias(alias, "notes"), Some(&content.escalation_note(*priority)))
             }
             Step::Close { alias, .. } => {
-                self.ask(Method::Post, self.of_alias(alias, "close"), Some(&content.closing_note()))
+                self.request(Method::POST, self.of_alias(alias, "close"), Some(&content.closing_note()))
             }
         }?;
-        let answer = self.wire.ask(ask, &[self.key]).await?;
-        if answer.status == 404 && !matches!(step, Step::Create { .. }) {
+        let response = self.exchange(request).await?;
+        if response.status == 404 && is_from_the_api(&response) && !matches!(step, Step::Create { .. }) {
             return Ok(Sent::Settled(Outcome::Missing));
         }
-        let answer = accepted(answer, &[self.key])?;
-        Ok(match request_id(&answer).filter(|_| self.config.provider == Provider::OpsGenie) {
-            Some(request) => Sent::Accepted { request },
-            None => Sent::Settled(Outcome::Done),
+        let response = classify_response(response, &[self.key])?;
+        // Only the documented answer counts: a page of a proxy or of a sign-in with the status 200 is no delivery.
+        let Some(request) = request_id(&response) else {
+            let why = "not the answer of the alert API, which is 202 with result and requestId";
+            return Err(match rejected(&response, &[self.key]) {
+                DeliveryError::Rejected { status, reason } => {
+                    DeliveryError::Rejected { status, reason: shown(&format!("{why}: {reason}"), &[]) }
+                }
+                other => other,
+            });
+        };
+        Ok(match self.config.provider {
+            Provider::OpsGenie => Sent::Accepted { request },
+            Provider::Jsm => Sent::Settled(Outcome::Done),
         })
     }
 
-    /// Looks what became of a request.
+    /// Looks at a request's status.
     pub(super) async fn look(&self, request: &str) -> Result<Seen, DeliveryError> {
-        let ask = self.ask(Method::Get, self.url(&["requests", request]), None::<&()>)?;
-        let answer = match self.wire.ask(ask, &[self.key]).await {
-            Ok(answer) if answer.status == 404 => return Ok(Seen::NotYet(None)),
-            Ok(answer) => accepted(answer, &[self.key]),
+        let request = self.request(Method::GET, self.url(&["requests", request]), None::<&()>)?;
+        let response = match self.exchange(request).await {
+            Ok(response) if response.status == 404 => return Ok(Seen::NotYet(None)),
+            Ok(response) => classify_response(response, &[self.key]),
             Err(error) => Err(error),
         };
-        Ok(match answer {
-            Ok(answer) => self.seen(&answer),
-            Err(DeliveryError::Permanent { reason }) => Seen::Never(reason),
+        Ok(match response {
+            Ok(response) => self.seen(&response),
+            Err(DeliveryError::Rejected { reason, .. }) => Seen::Never(reason),
             Err(DeliveryError::Retryable { after, .. }) => Seen::NotYet(after),
             Err(_) => Seen::NotYet(None),
         })
     }
 
-    fn seen(&self, answer: &Answer) -> Seen {
-        let data = serde_json::from_slice::<RequestStatus>(&answer.body).unwrap_or_default().data;
+    fn seen(&self, response: &Response) -> Seen {
+        let data = serde_json::from_slice::<RequestStatus>(&response.body).unwrap_or_default().data;
         match data.is_success {
             Some(true) => Seen::Settled(Outcome::Done),
             Some(false) if says_missing(&data.status) => Seen::Settled(Outcome::Missing),
             Some(false) => {
-                let words: String = hide(&data.status, &[self.key]).chars().take(200).collect();
-                Seen::Settled(Outcome::Refused(format!("the service did not do it: {words}")))
+                let words = shown(&data.status, &[self.key]);
+                Seen::Settled(Outcome::Failed(format!("the service did not do it: {words}")))
             }
             None => Seen::NotYet(None),
         }
+    }
+
+    async fn exchange(&self, request: Request) -> Result<Response, DeliveryError> {
+        self.transport.send(request).await.map_err(|error| classify_failure(&error, &[self.key]))
     }
 
     /// Whether the service knows the key. One that may not list alerts is a valid key all the same.
     pub(super) async fn check(&self) -> Result<(), DeliveryError> {
         let mut url = self.url(&[]);
         url.query_pairs_mut().append_pair("limit", "1");
-        let answer = self.wire.ask(self.ask(Method::Get, url, None::<&()>)?, &[self.key]).await?;
-        if matches!(answer.status, 402 | 403) { Ok(()) } else { accepted(answer, &[self.key]).map(|_| ()) }
+        let response = self.exchange(self.request(Method::GET, url, None::<&()>)?).await?;
+        if matches!(response.status, 402 | 403) {
+            return Ok(());
+        }
+        let response = classify_response(response, &[self.key])?;
+        if is_from_the_api(&response) { Ok(()) } else { Err(rejected(&response, &[self.key])) }
     }
 
-    fn ask(&self, method: Method, url: Url, body: Option<&impl Serialize>) -> Result<Ask, DeliveryError> {
-        let body = body.map(serde_json::to_vec).transpose();
-        let body = body.map_err(|error| DeliveryError::Permanent { reason: error.to_string() })?;
-        Ok(Ask { method, url, header: ("Authorization", format!("GenieKey {}", self.key)), body })
+    fn request(&self, method: Method, url: Url, body: Option<&impl Serialize>) -> Result<Request, DeliveryError> {
+        let body = body.map(serde_json::to_vec).transpose().map_err(|error| misconfigured(&error.to_string()))?;
+        let mut key = HeaderValue::try_from(format!("GenieKey {}", self.key))
+            .map_err(|_| misconfigured("the API key has characters that no key has"))?;
+        key.set_sensitive(true);
+        Ok(Request::json(method, url, body.unwrap_or_default()).header(AUTHORIZATION, key))
     }
 
     fn of_alias(&self, alias: &str, action: &str) -> Url {
@@ -150,8 +171,11 @@ struct PriorityUpdate {
     priority: &'static str,
 }
 
+/// The documented answer to a request that was taken.
 #[derive(Deserialize)]
 struct Accepted {
+    #[serde(rename = "result")]
+    _result: String,
     #[serde(rename = "requestId")]
     request_id: String,
 }
@@ -169,9 +193,15 @@ struct RequestData {
     status: String,
 }
 
-fn request_id(answer: &Answer) -> Option<String> {
-    let accepted: Accepted = serde_json::from_slice(&answer.body).ok()?;
+fn request_id(response: &Response) -> Option<String> {
+    let accepted: Accepted = serde_json::from_slice(&response.body).ok().filter(|_| response.status == 202)?;
     Some(accepted.request_id).filter(|id| !id.is_empty() && id.len() <= MAX_REQUEST_ID)
+}
+
+/// Whether it is an answer of the alert API, which are JSON objects with a request's identifier or a message.
+fn is_from_the_api(response: &Response) -> bool {
+    let json = serde_json::from_slice::<serde_json::Value>(&response.body).unwrap_or_default();
+    ["requestId", "message", "data"].iter().any(|member| json.get(member).is_some())
 }
 
 /// The service says it in words only.

@@ -1,29 +1,16 @@
-//! What an alert says. Pure: the same alert and configuration give the same text.
+//! The bodies of the requests. Pure: the same alert and configuration give the same text.
 
 use serde::Serialize;
 use tripline_runtime::core::{IncidentCause, IncidentEnd, TripReason};
 use tripline_runtime::{Alert, AlertKind, Priority, Stage};
 
-use super::cut::{DESCRIPTION, ENTITY, MESSAGE, NOTE, SOURCE, cut};
+use super::context::AlertContext;
 use super::description::description;
 use super::details::{Details, details};
-use super::mandatory::Mandatory;
-use super::system::System;
+use super::limits::{DESCRIPTION, ENTITY, MESSAGE, NOTE};
 use super::tags::tags;
-use crate::alerts::alias::AliasNames;
-use crate::alerts::figures::lasted_seconds;
-use crate::config::OpsGenie;
-
-/// All that contents are made of.
-#[derive(Debug)]
-pub(super) struct Content<'a> {
-    pub(super) alert: &'a Alert,
-    pub(super) config: &'a OpsGenie,
-    pub(super) system: &'a System,
-    pub(super) mandatory: Mandatory,
-    /// `[namespace/]api[-breaker]`.
-    pub(super) subject: String,
-}
+use crate::alerts::format::lasted_seconds;
+use crate::text::shorten;
 
 /// The body of a request that opens an alert.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -53,30 +40,18 @@ pub(super) struct Noted {
     source: String,
 }
 
-impl<'a> Content<'a> {
-    pub(super) fn new(
-        alert: &'a Alert,
-        config: &'a OpsGenie,
-        names: &AliasNames,
-        system: &'a System,
-        host: &str,
-    ) -> Self {
-        let subject = names.subject(&alert.breaker);
-        let mandatory = Mandatory::of(config, &subject, host);
-        Self { alert, config, system, mandatory, subject }
-    }
-
+impl AlertContext<'_> {
     /// Opens an alert.
     pub(super) fn create(&self, alias: &str, priority: Priority) -> CreateAlert {
         let team = (!self.config.team.is_empty()).then(|| Responder { r#type: "team", name: self.config.team.clone() });
         CreateAlert {
-            message: cut(&self.headline(what(self.alert)), MESSAGE),
+            message: shorten(&self.headline(what(self.alert)), MESSAGE),
             alias: alias.to_owned(),
-            description: cut(&description(self), DESCRIPTION),
+            description: shorten(&description(self), DESCRIPTION),
             responders: team.into_iter().collect(),
             tags: tags(self),
             details: details(self),
-            entity: cut(&self.subject, ENTITY),
+            entity: shorten(&self.subject, ENTITY),
             source: self.source(),
             priority: priority.as_str(),
         }
@@ -97,7 +72,7 @@ impl<'a> Content<'a> {
     pub(super) fn closing_note(&self) -> Noted {
         let lasted = lasted_seconds(self.alert);
         let why = match self.alert.stage {
-            Stage::Superseded => "The incident goes on; another alert tells of it now.".to_owned(),
+            Stage::Superseded => "The incident goes on under another alert.".to_owned(),
             Stage::Resolved(IncidentEnd::Operator) => format!("Ended by an operator after {lasted} s."),
             _ => format!("Over: healthy again. The incident lasted {lasted} s."),
         };
@@ -110,27 +85,20 @@ impl<'a> Content<'a> {
     }
 
     fn noted(&self, note: &str) -> Noted {
-        Noted { note: cut(note, NOTE), source: self.source() }
-    }
-
-    pub(super) fn source(&self) -> String {
-        cut(&self.config.source, SOURCE)
-    }
-
-    fn headline(&self, what: &str) -> String {
-        format!("[{}] {what} - {}", self.mandatory.environment, self.subject)
+        Noted { note: shorten(note, NOTE), source: self.source() }
     }
 }
 
 const fn what(alert: &Alert) -> &'static str {
     match alert.kind {
-        AlertKind::MemoryThreshold if is_foretold(alert.cause) => "Memory Running Out",
+        _ if alert.is_test => "Test page, no incident",
+        AlertKind::MemoryThreshold if is_forecast(alert.cause) => "Memory Running Out",
         AlertKind::MemoryThreshold => "Memory Threshold Exceeded",
         AlertKind::LatencyThreshold => "High Latency Detected",
         _ => "Circuit Breaker OPEN",
     }
 }
 
-const fn is_foretold(cause: IncidentCause) -> bool {
+const fn is_forecast(cause: IncidentCause) -> bool {
     matches!(cause, IncidentCause::MemoryCondition | IncidentCause::Trip(TripReason::MemoryForecast))
 }

@@ -1,10 +1,10 @@
 //! The long text of an alert.
 
-use super::content::Content;
+use super::context::AlertContext;
 use super::details::megabytes;
-use crate::alerts::figures::{lasted_seconds, memory_percent, percentile_ms, two_decimals};
+use crate::alerts::format::{lasted_seconds, memory_percent, percentile_ms, two_decimals};
 
-pub(super) fn description(content: &Content<'_>) -> String {
+pub(super) fn description(content: &AlertContext<'_>) -> String {
     let (alert, config) = (content.alert, content.config);
     let mut lines = vec![format!(
         "{} of {}: the breaker is {}, because of {}.",
@@ -13,6 +13,9 @@ pub(super) fn description(content: &Content<'_>) -> String {
         alert.snapshot.state.as_str(),
         alert.cause.as_str()
     )];
+    if alert.is_test {
+        lines = vec!["This page tests the path of alerts. There is no incident; it is closed at once.".to_owned()];
+    }
     if lasted_seconds(alert) > 0 {
         lines.push(format!("The incident has lasted for {} s.", lasted_seconds(alert)));
     }
@@ -25,8 +28,8 @@ pub(super) fn description(content: &Content<'_>) -> String {
     lines.join("\n")
 }
 
-/// The figures that the configuration lets out, one a line.
-pub(super) fn figures(content: &Content<'_>) -> Vec<String> {
+/// The figures that the configuration includes, one a line.
+pub(super) fn figures(content: &AlertContext<'_>) -> Vec<String> {
     let (seen, config) = (&content.alert.snapshot, content.config);
     let mut lines = Vec::new();
     if config.include_latency_metrics {
@@ -46,7 +49,7 @@ pub(super) fn figures(content: &Content<'_>) -> Vec<String> {
     lines
 }
 
-fn contacts(content: &Content<'_>) -> Vec<String> {
+fn contacts(content: &AlertContext<'_>) -> Vec<String> {
     let contacts = &content.config.contact_details;
     let named = [
         ("Primary contact", contacts.primary_contact.clone()),

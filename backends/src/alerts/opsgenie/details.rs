@@ -3,9 +3,10 @@
 use serde::{Serialize, Serializer};
 use tripline_runtime::core::{MemorySample, TripReason};
 
-use super::content::Content;
-use super::cut::{DETAILS, cut};
-use crate::alerts::figures::{memory_percent, percentile_ms, rfc3339, two_decimals};
+use super::context::AlertContext;
+use super::limits::DETAILS;
+use crate::alerts::format::{memory_percent, percentile_ms, two_decimals};
+use crate::text::{rfc3339, shorten};
 
 /// No single value takes more, so that one long text leaves room for the others.
 const VALUE: usize = 1_000;
@@ -30,12 +31,12 @@ impl Details {
         let used: usize = self.0.iter().map(|(name, value)| name.chars().count() + value.chars().count()).sum();
         let room = DETAILS.saturating_sub(used).saturating_sub(name.chars().count()).min(VALUE);
         if !name.is_empty() && !value.is_empty() && room > 0 {
-            self.0.push((name, cut(value, room)));
+            self.0.push((name, shorten(value, room)));
         }
     }
 }
 
-pub(super) fn details(content: &Content<'_>) -> Details {
+pub(super) fn details(content: &AlertContext<'_>) -> Details {
     let mut details = Details::default();
     who(content, &mut details);
     what(content, &mut details);
@@ -50,18 +51,18 @@ pub(super) fn details(content: &Content<'_>) -> Details {
         system(content, &mut details);
     }
     for (name, value) in &content.config.api_custom_attributes {
-        details.add(&cut(name, VALUE), value);
+        details.add(&shorten(name, VALUE), value);
     }
     details
 }
 
-fn who(content: &Content<'_>, details: &mut Details) {
-    let (config, mandatory) = (content.config, &content.mandatory);
-    details.add("Team", &mandatory.team);
-    details.add("Environment", &mandatory.environment);
-    details.add("BookmakerId", &mandatory.bookmaker_id);
-    details.add("Host", &mandatory.host);
-    details.add("Business", &mandatory.business);
+fn who(content: &AlertContext<'_>, details: &mut Details) {
+    let (config, required) = (content.config, &content.required);
+    details.add("Team", &required.team);
+    details.add("Environment", &required.environment);
+    details.add("BookmakerId", &required.bookmaker_id);
+    details.add("Host", &required.host);
+    details.add("Business", &required.business);
     details.add("AdditionalContext", &config.additional_context);
     details.add("API Name", if config.api_name.is_empty() { content.alert.breaker.as_str() } else { &config.api_name });
     details.add("API Version", &config.api_version);
@@ -71,7 +72,7 @@ fn who(content: &Content<'_>, details: &mut Details) {
     details.add("Service Tier", &config.service_tier);
 }
 
-fn what(content: &Content<'_>, details: &mut Details) {
+fn what(content: &AlertContext<'_>, details: &mut Details) {
     let alert = content.alert;
     details.add("Alert Type", alert.kind.as_str());
     details.add("Breaker", alert.breaker.as_str());
@@ -86,7 +87,7 @@ fn what(content: &Content<'_>, details: &mut Details) {
     details.add("Timestamp", &rfc3339(alert.at));
 }
 
-fn latency(content: &Content<'_>, details: &mut Details) {
+fn latency(content: &AlertContext<'_>, details: &mut Details) {
     let seen = &content.alert.snapshot;
     if let Some(percentile) = percentile_ms(seen) {
         details.add("Latency Percentile (ms)", &two_decimals(percentile).to_string());
@@ -102,7 +103,7 @@ fn add_memory(memory: MemorySample, details: &mut Details) {
     details.add("Memory Used (%)", &memory_percent(memory).map_or_else(String::new, |percent| percent.to_string()));
 }
 
-fn system(content: &Content<'_>, details: &mut Details) {
+fn system(content: &AlertContext<'_>, details: &mut Details) {
     let system = content.system;
     details.add("Process", &system.process_id.to_string());
     details.add("Operating System", std::env::consts::OS);

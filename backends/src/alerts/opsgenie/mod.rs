@@ -1,18 +1,20 @@
 //! Alerts to `OpsGenie` and to its successor, Jira Service Management.
 //!
-//! An alert is one or a few requests: see [`OpsGenieSink`]. What an alert says is made apart from how it is sent, and is
-//! cut to the API's lengths. The service answers before it acts; where it documents a way to ask what came of a request,
-//! the alert counts as delivered only then, and the dispatcher comes back for that ([`DeliveryError::Pending`]).
+//! An alert is one or a few requests: see [`OpsGenieSink`]. The text of an alert is made apart from how it is sent, and is
+//! shortened to the API's lengths. The service answers before it acts; where it documents a way to ask for the outcome of a
+//! request, the alert counts as delivered only then, and the dispatcher comes back for that ([`DeliveryError::Pending`]). An
+//! answer that the API does not document is no delivery.
 
 mod api;
 mod content;
-mod cut;
+mod context;
+mod delivery;
 mod description;
 mod details;
-mod mandatory;
+mod limits;
 mod plan;
-mod progress;
-mod status;
+mod required_fields;
+mod surf_transport;
 pub(crate) mod system;
 mod tags;
 #[cfg(test)]
@@ -25,17 +27,17 @@ use async_trait::async_trait;
 use event_listener::Event;
 use tripline_runtime::{Alert, AlertSink, Clock, DeliveryError, DeliveryHistory, DeliveryStatus, Page, PageAction};
 
-pub use mandatory::Validation;
-pub use status::{OpsGenieStatus, Triggers};
-
+use super::classify::misconfigured;
+use super::proxy::client_of;
 use super::staged::PageRules;
-use super::wire::Wire;
+use super::status::OpsGenieStatus;
 use crate::config::{OpsGenie, Provider};
 use crate::http_client::HyperClient;
 use api::{Api, Seen, Sent};
-use content::Content;
+use context::AlertContext;
+use delivery::{AlertId, Deliveries, Delivery, Unconfirmed};
 use plan::{Outcome, Plan, Step};
-use progress::{AlertId, Book, Record, Unconfirmed};
+use surf_transport::SurfTransport;
 use system::System;
 
 /// Opens, escalates and closes alerts. Cloning shares everything.
@@ -43,8 +45,8 @@ use system::System;
 /// An alert that lacks a [`Page`] gets the one that the configuration means, so that the sink works with and without
 /// [`Staged`](super::Staged). At `OpsGenie` the escalation raises the alert's priority and adds a note; at its successor
 /// it opens a second alert, with `/escalated` behind the alias, and adds a note to the first. What is closed is what was,
-/// or may have been, sent. While alerts are switched off (`enabled`), nothing is opened or escalated, and what was opened
-/// before is still closed.
+/// or may have been, sent, under the alias that it was opened with. While alerts are switched off (`enabled`), nothing is
+/// opened or escalated, and what was opened before is still closed.
 #[derive(Debug, Clone)]
 pub struct OpsGenieSink {
     shared: Arc<Shared>,
@@ -52,8 +54,8 @@ pub struct OpsGenieSink {
 
 #[derive(Debug)]
 struct Shared {
-    wire: Wire,
-    book: Book,
+    client: HyperClient,
+    deliveries: Deliveries,
     state: Mutex<State>,
     changed: Event,
     host: String,
@@ -67,11 +69,11 @@ struct State {
 }
 
 impl OpsGenieSink {
-    /// A sink for `config`, with the environment laid over it. Nothing is sent, and nobody is waited for.
+    /// A sink for `config`, with the environment applied to it. Nothing is sent, and nothing is waited for.
     pub fn new(config: OpsGenie, client: HyperClient) -> Self {
         let shared = Shared {
-            wire: Wire::new(client),
-            book: Book::default(),
+            client,
+            deliveries: Deliveries::default(),
             state: Mutex::new(State { config: Arc::new(config), initialized: false, last_error: None }),
             changed: Event::new(),
             host: system::host_name(),
@@ -90,7 +92,7 @@ impl OpsGenieSink {
         let known = |config: &OpsGenie| (config.provider, config.base_url().to_owned(), config.api_key.clone());
         if known(&state.config) != known(&config) {
             (state.initialized, state.last_error) = (false, None);
-            self.shared.book.start_over();
+            self.shared.deliveries.start_over();
         }
         state.config = Arc::new(config);
         drop(state);
@@ -103,11 +105,17 @@ impl OpsGenieSink {
         OpsGenieStatus::of(&state.config, state.initialized, state.last_error.clone())
     }
 
+    /// Whether the service has taken a request with the key, and why the last request failed, if it did.
+    pub fn reachability(&self) -> (bool, Option<String>) {
+        let state = self.state();
+        (state.initialized, state.last_error.clone())
+    }
+
     /// Makes sure in the background that the service knows the key, and again after each change of address or key, for
     /// [`status`](Self::status) and the log. Alerts do not wait for it. It never ends; drop it to stop it.
     ///
     /// It is one `GET /v2/alerts?limit=1`, repeated with growing pauses until it is answered. The successor documents no
-    /// request that changes nothing: there the first alert tells.
+    /// request that changes nothing: there the first alert shows it.
     pub async fn keep_checking(self, clock: Arc<dyn Clock>) {
         const FIRST_PAUSE: Duration = Duration::from_secs(1);
         const MAX_PAUSE: Duration = Duration::from_secs(300);
@@ -139,7 +147,7 @@ impl OpsGenieSink {
         if initialized || !config.enabled || config.api_key.is_none() || config.provider != Provider::OpsGenie {
             return None;
         }
-        let result = match Api::of(&config, &self.shared.wire) {
+        let result = match self.api(&config) {
             Ok(api) => api.check().await,
             Err(error) => Err(error),
         };
@@ -150,10 +158,16 @@ impl OpsGenieSink {
         Some(result)
     }
 
+    fn api<'a>(&self, config: &'a OpsGenie) -> Result<Api<'a>, DeliveryError> {
+        let client = client_of(&self.shared.client, config.proxy.as_ref())
+            .map_err(|error| misconfigured(&format!("opsgenie.{error}")))?;
+        Api::of(config, SurfTransport::new(client))
+    }
+
     /// The service has taken a request.
     fn reached(&self, config: &Arc<OpsGenie>) {
         let mut state = self.state();
-        // What was asked by an older configuration says nothing of this one.
+        // The answer to an older configuration says nothing of this one.
         if Arc::ptr_eq(&state.config, config) {
             state.last_error = None;
             if !std::mem::replace(&mut state.initialized, true) {
@@ -164,7 +178,7 @@ impl OpsGenieSink {
 
     /// A request failed; the dispatcher logs those of alerts.
     fn failed(&self, config: &Arc<OpsGenie>, error: &DeliveryError) {
-        let (DeliveryError::Retryable { reason, .. } | DeliveryError::Permanent { reason }) = error else { return };
+        let (DeliveryError::Retryable { reason, .. } | DeliveryError::Rejected { reason, .. }) = error else { return };
         let mut state = self.state();
         if Arc::ptr_eq(&state.config, config) {
             if !state.initialized && state.last_error.as_ref() != Some(reason) {
@@ -183,43 +197,43 @@ impl OpsGenieSink {
         &self,
         config: &Arc<OpsGenie>,
         page: &Page,
-        content: &Content<'_>,
-        record: &mut Record,
+        context: &AlertContext<'_>,
+        delivery: &mut Delivery,
     ) -> Result<(), DeliveryError> {
-        let api = Api::of(config, &self.shared.wire)?;
-        let alert = content.alert;
+        let api = self.api(config)?;
+        let alert = context.alert;
         loop {
-            if let Some(unconfirmed) = &mut record.unconfirmed {
+            if let Some(unconfirmed) = &mut delivery.unconfirmed {
                 let outcome = look(&api, unconfirmed).await?;
-                record.unconfirmed = None;
+                delivery.unconfirmed = None;
                 // Where newer state has come meanwhile, it only matters that the older request is out of the way.
-                if record.stage == Some(alert.stage) {
-                    record.plan.settle(outcome)?;
+                if delivery.stage == Some(alert.stage) {
+                    delivery.plan.settle(outcome)?;
                 }
             }
-            if record.stage != Some(alert.stage) {
-                let earlier = if record.withheld { DeliveryHistory::default() } else { alert.earlier };
-                record.plan = Plan::new(config.provider, page, &record.alias, earlier);
-                record.stage = Some(alert.stage);
-                record.withheld = false;
+            if delivery.stage != Some(alert.stage) {
+                let earlier = if delivery.withheld { DeliveryHistory::default() } else { alert.earlier };
+                delivery.plan = Plan::new(config.provider, page, &delivery.alias, earlier);
+                delivery.stage = Some(alert.stage);
+                delivery.withheld = false;
             }
-            let Some(step) = record.plan.next() else { return Ok(()) };
-            match api.send(step, content).await {
+            let Some(step) = delivery.plan.next() else { return Ok(()) };
+            match api.send(step, context).await {
                 // What matters is done by then.
-                Err(DeliveryError::Permanent { reason }) if matches!(step, Step::Note { .. }) => {
-                    tracing::warn!(alias = record.alias.as_str(), reason, "the alert service does not take a note");
-                    record.plan.settle(Outcome::Done)?;
+                Err(DeliveryError::Rejected { reason, .. }) if matches!(step, Step::Note { .. }) => {
+                    tracing::warn!(alias = delivery.alias.as_str(), reason, "the alert service does not take a note");
+                    delivery.plan.settle(Outcome::Done)?;
                 }
                 Err(error) => return Err(error),
                 Ok(Sent::Settled(outcome)) => {
                     self.reached(config);
-                    record.plan.settle(outcome)?;
+                    delivery.plan.settle(outcome)?;
                 }
                 Ok(Sent::Accepted { request }) => {
                     self.reached(config);
                     let mut unconfirmed = Unconfirmed::new(request);
                     let after = unconfirmed.next_look().unwrap_or_default();
-                    record.unconfirmed = Some(unconfirmed);
+                    delivery.unconfirmed = Some(unconfirmed);
                     return Err(DeliveryError::Pending { after });
                 }
             }
@@ -227,17 +241,17 @@ impl OpsGenieSink {
     }
 }
 
-/// Looks once. A request that nothing is ever told of counts as done: it was taken.
+/// Looks once. A request whose outcome the service never shows counts as done: it was taken.
 async fn look(api: &Api<'_>, unconfirmed: &mut Unconfirmed) -> Result<Outcome, DeliveryError> {
     let reason = match api.look(&unconfirmed.request).await? {
         Seen::Settled(outcome) => return Ok(outcome),
         Seen::NotYet(wait) => match unconfirmed.next_look() {
             Some(after) => return Err(DeliveryError::Pending { after: after.max(wait.unwrap_or_default()) }),
-            None => "it was looked after often enough".to_owned(),
+            None => "it was looked for often enough".to_owned(),
         },
         Seen::Never(reason) => reason,
     };
-    tracing::warn!(reason, "the alert service took a request and never told what came of it; it counts as done");
+    tracing::warn!(reason, "the alert service took a request and never showed its outcome; it counts as done");
     Ok(Outcome::Done)
 }
 
@@ -247,28 +261,40 @@ impl AlertSink for OpsGenieSink {
         "opsgenie"
     }
 
+    fn alias(&self, alert: &Alert) -> Option<String> {
+        let rules = PageRules::of(&self.config(), &self.shared.host);
+        Some(rules.names.alias(&alert.breaker, alert.kind))
+    }
+
+    fn keeps_open(&self) -> bool {
+        self.config().enabled
+    }
+
     async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {
         let config = self.config();
         let rules = PageRules::of(&config, &self.shared.host);
         let page = alert.page.clone().unwrap_or_else(|| rules.page(alert));
-        let mut record = self.shared.book.get(AlertId::of(alert), &page.alias);
+        let mut delivery = self.shared.deliveries.get(AlertId::of(alert), &page.alias);
+        if let Some(alias) = &alert.alias {
+            delivery.alias.clone_from(alias);
+        }
         if !config.enabled && page.action != PageAction::Close {
             let never =
                 alert.earlier.created == DeliveryStatus::NotSent && alert.earlier.escalated == DeliveryStatus::NotSent;
-            record.withheld |= never && record.stage.is_none();
-            self.shared.book.put(record);
+            delivery.withheld |= never && delivery.stage.is_none();
+            self.shared.deliveries.put(delivery);
             return Ok(());
         }
         let system = System::now();
-        let content = Content::new(alert, &config, &rules.names, &system, &self.shared.host);
-        let result = self.go_on(&config, &page, &content, &mut record).await;
+        let context = AlertContext::new(alert, &config, &rules.names, &system, &self.shared.host);
+        let result = self.go_on(&config, &page, &context, &mut delivery).await;
         if let Err(error) = &result {
             self.failed(&config, error);
         }
         if result.is_ok() && page.action == PageAction::Close {
-            self.shared.book.forget(&record);
+            self.shared.deliveries.forget(&delivery);
         } else {
-            self.shared.book.put(record);
+            self.shared.deliveries.put(delivery);
         }
         result
     }

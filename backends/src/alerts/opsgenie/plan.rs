@@ -1,4 +1,4 @@
-//! Which requests bring an alert to the service, and what becomes of each. Pure.
+//! The requests that deliver an alert, and the outcome of each. Pure.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -24,10 +24,10 @@ pub(super) enum Step {
 /// What is left of a close that the service does not take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tries {
-    /// How often more it is closed though there was none: one that was sent without an answer may still come.
+    /// How often more it is closed though there was none: one that was sent without an answer may still appear.
     missing: u8,
-    /// How often more it is tried though it was refused.
-    refused: u8,
+    /// How often more it is tried after it failed.
+    failed: u8,
 }
 
 /// Time for an alert without an answer to appear.
@@ -35,7 +35,7 @@ const APPEARS_WITHIN: Duration = Duration::from_secs(2);
 
 impl Tries {
     const fn of(arrival: DeliveryStatus) -> Self {
-        Self { missing: if matches!(arrival, DeliveryStatus::Unconfirmed) { 2 } else { 0 }, refused: 10 }
+        Self { missing: if matches!(arrival, DeliveryStatus::Unconfirmed) { 2 } else { 0 }, failed: 10 }
     }
 }
 
@@ -47,7 +47,7 @@ pub(super) enum Outcome {
     /// There is no such alert.
     Missing,
     /// It was taken, and then it failed.
-    Refused(String),
+    Failed(String),
 }
 
 /// What is still to be done for one alert.
@@ -99,12 +99,12 @@ impl Plan {
         let again = |reason| Err(DeliveryError::Retryable { after: None, reason });
         match (self.0.front_mut(), outcome) {
             (Some(Step::Create { .. }), Outcome::Missing) => return again("no such alert".to_owned()),
-            (Some(Step::Create { .. }), Outcome::Refused(reason)) => return again(reason),
+            (Some(Step::Create { .. }), Outcome::Failed(reason)) => return again(reason),
             (
                 Some(Step::Raise { alias, priority } | Step::Note { alias, priority, or_create: true }),
-                Outcome::Missing | Outcome::Refused(_),
+                Outcome::Missing | Outcome::Failed(_),
             ) => {
-                // Somebody closed it, or it never arrived; and the incident goes on.
+                // It was closed by hand, or never arrived; and the incident goes on.
                 let create = Step::Create { alias: std::mem::take(alias), priority: *priority };
                 self.0 = VecDeque::from([create]);
                 return Ok(());
@@ -113,15 +113,15 @@ impl Plan {
                 tries.missing -= 1;
                 return Err(DeliveryError::Pending { after: APPEARS_WITHIN });
             }
-            (Some(Step::Close { tries, .. }), Outcome::Refused(reason)) if tries.refused > 0 => {
-                tries.refused -= 1;
+            (Some(Step::Close { tries, .. }), Outcome::Failed(reason)) if tries.failed > 0 => {
+                tries.failed -= 1;
                 return again(reason);
             }
-            (Some(Step::Close { alias, .. }), Outcome::Refused(reason)) => {
+            (Some(Step::Close { alias, .. }), Outcome::Failed(reason)) => {
                 tracing::warn!(
                     alias = alias.as_str(),
                     reason,
-                    "the service does not close an alert; it may be open still"
+                    "the alert service does not close an alert; it may still be open"
                 );
             }
             _ => {}

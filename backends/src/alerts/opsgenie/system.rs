@@ -1,8 +1,8 @@
-//! The process and its machine, for whoever reads an alert.
+//! The process and its machine, for the reader of an alert.
 
 use std::thread::available_parallelism;
 
-/// What is told of the process and its machine.
+/// The process and its machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct System {
     pub(super) process_id: u32,
@@ -32,7 +32,7 @@ const fn resident_bytes() -> Option<u64> {
     None
 }
 
-/// What the machine calls itself; empty where it does not tell.
+/// The machine's own name; empty where it is unknown.
 pub(crate) fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }

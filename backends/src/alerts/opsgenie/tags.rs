@@ -1,28 +1,29 @@
 //! Tags: those of the configuration, and those that every alert has.
 
-use super::content::Content;
-use super::cut::{TAG, TAGS, cut};
+use super::context::AlertContext;
+use super::limits::{TAG, TAGS};
+use crate::text::shorten;
 
 /// At most as many as the API keeps. When there are too many, the last ones of the configuration go: people route by
 /// the others.
-pub(super) fn tags(content: &Content<'_>) -> Vec<String> {
-    let (config, mandatory) = (content.config, &content.mandatory);
+pub(super) fn tags(content: &AlertContext<'_>) -> Vec<String> {
+    let (config, required) = (content.config, &content.required);
     let own = [
-        ("Environment", mandatory.environment.as_str()),
-        ("BookmakerId", &mandatory.bookmaker_id),
-        ("Host", &mandatory.host),
-        ("Business", &mandatory.business),
-        ("Team", &mandatory.team),
+        ("Environment", required.environment.as_str()),
+        ("BookmakerId", &required.bookmaker_id),
+        ("Host", &required.host),
+        ("Business", &required.business),
+        ("Team", &required.team),
         ("AlertType", content.alert.kind.as_str()),
         ("Service", if config.api_name.is_empty() { content.alert.breaker.as_str() } else { &config.api_name }),
         ("Tier", &config.service_tier),
         ("Context", &config.additional_context),
     ];
     let own = own.iter().filter(|(_, value)| !value.is_empty()).map(|(key, value)| format!("{key}:{value}"));
-    let own: Vec<String> = own.map(|tag| cut(&tag, TAG)).collect();
+    let own: Vec<String> = own.map(|tag| shorten(&tag, TAG)).collect();
     let mut tags: Vec<String> = Vec::new();
     for tag in config.tags.iter().map(|tag| tag.trim()).filter(|tag| !tag.is_empty()) {
-        let tag = cut(&with_key(tag), TAG);
+        let tag = shorten(&with_key(tag), TAG);
         if tags.len() + own.len() < TAGS && !tags.contains(&tag) && !own.contains(&tag) {
             tags.push(tag);
         }

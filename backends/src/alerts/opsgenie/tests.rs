@@ -1,4 +1,4 @@
-//! What an alert says, without a service.
+//! The text of an alert, without a service.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tripline_runtime::core::{IncidentCause, Latency, MemorySample, Outcome, Poli
 use tripline_runtime::test_util::World;
 use tripline_runtime::{Alert, AlertKind, BreakerName, Priority, Stage};
 
-use super::content::Content;
+use super::context::AlertContext;
 use super::system::System;
 use crate::alerts::staged::PageRules;
 use crate::config::OpsGenie;
@@ -34,8 +34,8 @@ fn alert() -> Alert {
 fn created(alert: &Alert, config: &OpsGenie) -> Value {
     let system = System { process_id: 4_711, cpus: Some(3), resident_bytes: Some(5 << 20) };
     let rules = PageRules::of(config, "machine");
-    let content = Content::new(alert, config, &rules.names, &system, "machine");
-    serde_json::to_value(content.create("alias", Priority::P2)).unwrap()
+    let context = AlertContext::new(alert, config, &rules.names, &system, "machine");
+    serde_json::to_value(context.create("alias", Priority::P2)).unwrap()
 }
 
 fn config(text: &str) -> OpsGenie {

@@ -180,7 +180,7 @@ impl Shared {
     fn draw(&self, circuit: &Circuit, live: &LiveHandle) {
         let breaker = circuit.breaker();
         let parts = [
-            event("status", &Status::of(circuit, live.config_error())),
+            event("status", &Status::of(circuit, live.config_error(), live.alert_problem(circuit))),
             event("settings", &Settings::of(breaker)),
             event("counts", &Totals::of(breaker)),
         ];

@@ -6,7 +6,6 @@ mod latency;
 mod memory;
 mod operate;
 mod opsgenie;
-mod opsgenie_status;
 mod settings;
 mod single_settings;
 mod watch;

@@ -8,8 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answer::Answer;
-use super::opsgenie_status::{OpsGenieStatus, status_of};
-use crate::alerts::view::AlertsView;
+use crate::alerts::{AlertsView, OpsGenieStatus};
 use crate::api::change::Changed;
 use crate::api::error::ApiError;
 use crate::api::input::{Actor, FromPayload, ValidJson, refused};
@@ -47,7 +46,8 @@ async fn change<T>(
     responses((status = 200, description = "The configuration.", body = OpsGenieStatus), ReadErrors))]
 async fn opsgenie_status(scope: CircuitScope) -> Answer<OpsGenieStatus> {
     let initialized = scope.alerts().is_some_and(AlertsView::initialized);
-    Ok(ApiJson(status_of(&scope.config().opsgenie, initialized)))
+    let last_error = scope.alerts().and_then(AlertsView::last_error);
+    Ok(ApiJson(OpsGenieStatus::of(&scope.config().opsgenie, initialized, last_error)))
 }
 
 /// Whether alerts are sent.

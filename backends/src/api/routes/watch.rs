@@ -32,7 +32,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 #[utoipa::path(get, path = "/breaker/status", tag = "figures",
     responses((status = 200, description = "The status.", body = Status), ReadErrors))]
 async fn status(scope: CircuitScope) -> Answer<Status> {
-    Ok(ApiJson(Status::of(scope.circuit(), scope.config_error())))
+    Ok(ApiJson(Status::of(scope.circuit(), scope.config_error(), scope.live().alert_problem(scope.circuit()))))
 }
 
 #[derive(Serialize, ToSchema)]

@@ -12,7 +12,7 @@ use super::command::CtlArgs;
 use super::show::plain;
 use crate::cli::output::CliError;
 use crate::config::Secret;
-use crate::http_client::{ClientLimits, HyperClient, TransportError};
+use crate::http_client::{ClientLimits, HyperClient, SurfClient, TransportError};
 
 /// Longest body of an answer; metrics of many breakers are the longest.
 const MAX_ANSWER_BYTES: usize = 4 * 1_024 * 1_024;
@@ -26,7 +26,7 @@ const MAX_REQUEST: Duration = Duration::from_secs(70);
 pub(super) struct Client {
     base: Url,
     token: Option<Secret>,
-    http: HyperClient,
+    http: SurfClient,
 }
 
 /// An answer with a status of 200 to 299.
@@ -88,10 +88,10 @@ impl Client {
     pub(super) fn new(args: &CtlArgs) -> Result<Self, CliError> {
         let mut limits = ClientLimits::default();
         limits.body_bytes = MAX_ANSWER_BYTES;
-        if matches!(args.command, super::command::CtlCommand::Request) {
+        if matches!(args.command, super::command::CtlCommand::Request | super::command::CtlCommand::Alert { .. }) {
             (limits.head, limits.whole) = (MAX_REQUEST, MAX_REQUEST);
         }
-        Ok(Self { base: base(&args.url)?, token: token(args)?, http: HyperClient::new(limits) })
+        Ok(Self { base: base(&args.url)?, token: token(args)?, http: SurfClient::new(HyperClient::new(limits)) })
     }
 
     /// Of the server, without the path.

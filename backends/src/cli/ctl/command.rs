@@ -84,6 +84,11 @@ pub(super) enum CtlCommand {
     ForceOpen,
     /// Show the alerts whose next stage is still to come.
     StagedAlerts,
+    /// Test the path of alerts.
+    Alert {
+        #[command(subcommand)]
+        command: AlertCommand,
+    },
     /// Show or change how alerts are sent.
     Opsgenie {
         #[command(subcommand)]
@@ -116,6 +121,12 @@ pub(super) enum Trigger {
     Memory,
     /// As if calls were slow.
     Latency,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(super) enum AlertCommand {
+    /// Open a test page at every pager that is on, and close it; exit code 1 if one does not take it.
+    Test,
 }
 
 #[derive(Debug, Subcommand)]

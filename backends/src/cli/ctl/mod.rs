@@ -54,7 +54,7 @@ use super::{CliError, eprint_line, print_line, print_styled};
 use crate::config::Entry;
 use client::{Answer, Client, CtlError};
 pub(super) use command::CtlArgs;
-use command::{CtlCommand, OpsgenieCommand, Trigger};
+use command::{AlertCommand, CtlCommand, OpsgenieCommand, Trigger};
 use parameter::{Parameter, live_keys};
 use setting::{Change, Setting};
 use show::{aligned, fields, plain, scalar};
@@ -103,6 +103,7 @@ impl Session {
             CtlCommand::Restore => self.operate("/breaker/restore-memory-check", None).await?,
             CtlCommand::ForceOpen => self.operate("/breaker/force-open", None).await?,
             CtlCommand::StagedAlerts => self.show("/breaker/staged-alerts").await?,
+            CtlCommand::Alert { command: AlertCommand::Test } => self.test_page().await?,
             CtlCommand::Opsgenie { command } => return self.opsgenie(command).await,
             CtlCommand::Delay { delay } => self.demo("/test/delay", &json!({"delay": delay})).await?,
             CtlCommand::Scenario { name: None } => self.show("/test/scenarios").await?,
@@ -226,6 +227,23 @@ impl Session {
         let state = answer.body.get("state").and_then(scalar).ok_or_else(|| unexpected_response(path))?;
         self.print(&answer, || format!("state: {}{}", state.replace('_', " "), saved(&answer.body)));
         Ok(())
+    }
+
+    async fn test_page(&self) -> Result<(), CliError> {
+        let path = "/breaker/alerts/test";
+        let answer = self.client.post(path, None).await?;
+        let sinks = answer.body.get("sinks").and_then(Value::as_array).ok_or_else(|| unexpected_response(path))?;
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(plain).unwrap_or_default();
+        let line = |sink: &Value| match sink.get("error").filter(|error| !error.is_null()) {
+            Some(error) => format!("{}: {}", text(sink.get("sink")), text(Some(error))),
+            None => format!("{}: delivered", text(sink.get("sink"))),
+        };
+        self.print(&answer, || sinks.iter().map(line).collect::<Vec<_>>().join("\n"));
+        match (sinks.is_empty(), answer.body.get("delivered").and_then(Value::as_bool)) {
+            (true, _) => Err(CliError::new("alert test: no pager is on; see [opsgenie] and [[webhooks]]")),
+            (false, Some(true)) => Ok(()),
+            _ => Err(CliError::new("alert test: not every pager took the test page")),
+        }
     }
 
     async fn latencies(&self, above: Option<u32>) -> Result<(), CliError> {

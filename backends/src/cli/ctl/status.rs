@@ -46,6 +46,8 @@ pub(super) struct StatusView {
     memory_source: Option<String>,
     memory_level: Option<String>,
     supervisor: Option<String>,
+    incident_ends_in_seconds: Option<f64>,
+    alert_problem: Option<String>,
     config_error: Option<String>,
 }
 
@@ -80,6 +82,14 @@ impl StatusView {
         lines.push(self.recent(columns));
         if let Some(supervisor) = self.supervisor.as_deref().filter(|word| *word != "running") {
             lines.push(labelled("supervisor").with(Style::Warning, plain(supervisor)));
+        }
+        if let Some(seconds) = self.incident_ends_in_seconds {
+            lines.push(
+                labelled("incident").with(Style::Plain, format!("ends in {} s if all stays well", number(seconds))),
+            );
+        }
+        if let Some(problem) = &self.alert_problem {
+            lines.push(labelled("alerts").with(Style::Bad, plain(problem)));
         }
         for (row, problem) in self.config_error.iter().flat_map(|error| error.lines()).enumerate() {
             let label = if row == 0 { "config" } else { "" };
@@ -218,6 +228,7 @@ impl StatusView {
             format!("memory {memory}{runs_out}"),
             format!("{} in flight, {} stalled", count(self.in_flight), count(self.stalled)),
         ];
+        parts.extend(self.alert_problem.iter().map(|problem| format!("alerts: {}", plain(problem))));
         parts.extend(self.config_error.iter().map(|error| format!("config: {}", plain(error))));
         parts.join("; ")
     }
@@ -230,6 +241,7 @@ impl StatusView {
             memory_usage_percent: None,
             // That it does matters, not when.
             memory_exhausted_in_seconds: seen.memory_exhausted_in_seconds.map(|_| 0.0),
+            incident_ends_in_seconds: seen.incident_ends_in_seconds.map(|_| 0.0),
             current_percentile_ms: None,
             samples: None,
             recent_latencies_ms: Vec::new(),

@@ -200,6 +200,7 @@ fn a_status_of_trouble_tells_it() {
         "state": "open", "triggered": true, "trip_reason": "latency_rising", "retry_after_ms": 6001, "breach": true,
         "memory_usage_percent": null, "memory_ok": null, "memory_source": null, "in_flight": null, "stalled": null,
         "recent_latencies_ms": [], "current_percentile_ms": null, "last_trip_time": "2026-01-02T03:04:05.006Z",
+        "alert_problem": "pager rejects: 403 (opsgenie, circuit-open: no\u{1b}access)", "incident_ends_in_seconds": 40,
         "supervisor": "not running", "config_error": "breakers.toml:1: bad\nbreakers.toml:2: worse",
     }));
     let text = text(&open);
@@ -211,6 +212,8 @@ fn a_status_of_trouble_tells_it() {
         "last trip  2026-01-02T03:04:05.006Z",
         "recent     no calls",
         "supervisor not running",
+        "incident   ends in 40 s if all stays well",
+        "alerts     pager rejects: 403 (opsgenie, circuit-open: no\u{fffd}access)",
         "config     breakers.toml:1: bad",
         "           breakers.toml:2: worse",
     ] {
@@ -244,10 +247,14 @@ fn figures_that_only_move_do_not_matter_and_decisions_do() {
         json!({"memory_ok": false}),
         json!({"memory_exhausted_in_seconds": 40}),
         json!({"latency_threshold_ms": 1}),
+        json!({"incident_ends_in_seconds": 40}),
+        json!({"alert_problem": "pager rejects: 403"}),
         json!({"config_error": "x"}),
     ] {
         assert!(with(change.clone()).matters_beside(&before), "{change}");
     }
+    let ends = |seconds: u32| with(json!({"incident_ends_in_seconds": seconds}));
+    assert!(!ends(39).matters_beside(&ends(40)));
     assert!(!with(json!({"stalled": 1})).matters_beside(&with(json!({"stalled": 2}))));
 }
 

@@ -9,6 +9,7 @@ mod breaker;
 mod key;
 mod opsgenie;
 mod process;
+mod webhook;
 
 use super::model::Config;
 
@@ -16,12 +17,14 @@ pub(crate) use key::{Key, Recommended, Section};
 
 /// Another place for the keys at the top of the file, as go-breaker's files have it.
 pub(crate) const TOP_ALIAS: &str = "circuit_breaker";
+/// Entries with the keys of `[webhook]`.
+pub(crate) const WEBHOOKS: &str = "webhooks";
 /// Kept for many breakers in one file.
 pub(crate) const RESERVED: &str = "breakers";
 
 /// Every section, in the order of the recommended file.
 pub(crate) static SECTIONS: [Section<Config>; 6] =
-    [breaker::SECTION, process::HTTP, process::LOG, process::WEBHOOK, opsgenie::SECTION, opsgenie::CONTACTS];
+    [breaker::SECTION, process::HTTP, process::LOG, webhook::SECTION, opsgenie::SECTION, opsgenie::CONTACTS];
 
 /// The section whose header is `path`.
 pub(crate) fn section(path: &str) -> Option<&'static Section<Config>> {

@@ -1,8 +1,10 @@
 //! The `[opsgenie]` section.
 
+use tripline_runtime::Priority;
+
 use super::key::{Key, Section, access, key};
 use crate::config::model::Config;
-use crate::config::opsgenie::{AlertScope, Priority, Provider, Region};
+use crate::config::opsgenie::{AlertScope, Provider, Region};
 use crate::config::range::Range;
 use crate::config::secret::Secret;
 use crate::config::text::TextRule;
@@ -77,6 +79,14 @@ const KEYS: &[Key<Target>] = &[
         access!(same breaker.opsgenie.api_url),
     )
     .example("\"https://api.opsgenie.com\""),
+    text(
+        TextRule::Proxy,
+        "proxy",
+        "Address of the proxy that alerts go through, or \"none\". Not set: HTTPS_PROXY, HTTP_PROXY and NO_PROXY in the \
+         environment.",
+        access!(secret breaker.opsgenie.proxy),
+    )
+    .example("\"http://proxy.example:3128\""),
     priority("priority", "Priority of an alert that is not staged.", access!(word Priority, breaker.opsgenie.priority)),
     text(TextRule::AtMost(100), "source", "Who the alert says it comes from.", access!(same breaker.opsgenie.source)),
     key(
@@ -98,15 +108,21 @@ const KEYS: &[Key<Target>] = &[
     ),
     text(
         TextRule::AtMost(50),
+        "service_id",
+        "Identifier of the service; mandatory for alerts. Not set: bookmaker_id, else project_id, else BOOKMAKER_ID, \
+         PROJECT_ID, CLIENT_ID or SERVICE_ID in the environment.",
+        access!(same breaker.opsgenie.service_id),
+    ),
+    text(
+        TextRule::AtMost(50),
         "bookmaker_id",
-        "Identifier of the service; mandatory for alerts. Not set: project_id, else BOOKMAKER_ID, PROJECT_ID, \
-         CLIENT_ID or SERVICE_ID in the environment.",
+        "The earlier name of service_id.",
         access!(same breaker.opsgenie.bookmaker_id),
     ),
     text(
         TextRule::AtMost(50),
         "project_id",
-        "Stands in where bookmaker_id is not set.",
+        "Used where service_id is not set.",
         access!(same breaker.opsgenie.project_id),
     ),
     text(

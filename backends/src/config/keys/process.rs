@@ -1,8 +1,7 @@
-//! What the binary does beside the breaker: HTTP, logging, webhook.
+//! What the binary does beside the breaker: HTTP and logging.
 
 use super::key::{Key, Section, access, key};
 use crate::config::model::{Config, LogFormat, LogLevel};
-use crate::config::secret::Secret;
 use crate::config::text::TextRule;
 use crate::config::value::Field;
 
@@ -13,9 +12,6 @@ pub(super) const HTTP: Section<Target> = Section { path: "http", about: "The man
 
 pub(super) const LOG: Section<Target> =
     Section { path: "log", about: "What the program writes about itself.", keys: LOG_KEYS };
-
-pub(super) const WEBHOOK: Section<Target> =
-    Section { path: "webhook", about: "Alerts as JSON, posted to an address of your own.", keys: WEBHOOK_KEYS };
 
 const HTTP_KEYS: &[Key<Target>] = &[
     key(
@@ -67,14 +63,4 @@ const LOG_KEYS: &[Key<Target>] = &[
         Field::Word(LogFormat::WORDS, access!(word LogFormat, log.format)),
     )
     .restart_required(),
-];
-
-const WEBHOOK_KEYS: &[Key<Target>] = &[
-    key("enabled", "Post alerts to url.", Field::Flag(access!(same breaker.webhook.enabled))),
-    key(
-        "url",
-        "Where to. It is treated as a secret.",
-        Field::Text(TextRule::SecretUrl, access!(secret breaker.webhook.url)),
-    )
-    .example("\"https://alerts.example/hook\""),
 ];

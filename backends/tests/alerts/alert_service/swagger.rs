@@ -26,9 +26,8 @@ fn description() -> Option<&'static Value> {
         .get_or_init(|| {
             let named = std::env::var_os("TRIPLINE_ALERTS_SWAGGER").map(PathBuf::from);
             let must_be_there = named.is_some();
-            let beside = || {
-                PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/reference/opsgenie-alerts-swagger.json")
-            };
+            let beside =
+                || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/opsgenie-alerts-swagger.json");
             let path = named.unwrap_or_else(beside);
             match std::fs::read_to_string(&path) {
                 Ok(text) => Some(serde_json::from_str(&text).unwrap()),

@@ -133,8 +133,8 @@ fn warnings(text: &str, files: &[(&str, &str)]) -> Vec<String> {
 
 #[test]
 fn what_alerts_need_and_only_the_environment_may_set_is_warned_about() {
-    let found = warnings("[opsgenie]\nenabled = true\nteam = \"payments\"\n", &[]);
-    let keys = ["api_key", "environment", "bookmaker_id", "hostname"];
+    let found = warnings("state_dir = \"s\"\n[opsgenie]\nenabled = true\nteam = \"payments\"\n", &[]);
+    let keys = ["api_key", "environment", "service_id", "hostname"];
     assert_eq!(found.len(), keys.len(), "{found:#?}");
     for (line, key) in found.iter().zip(keys) {
         assert!(line.starts_with(&format!("warning: breakers.toml: opsgenie.{key}: ")), "{found:#?}");

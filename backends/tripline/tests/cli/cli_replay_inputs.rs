@@ -1,14 +1,13 @@
 //! `tripline replay` and `suggest` of inputs as they come: containers, pipes, bad lines; what is printed, and the exit codes.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-
 use std::fmt::Write as _;
 use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use serde_json::Value;
 use crate::support::{Finished, gzipped, run, run_with_input};
+use serde_json::Value;
 use tempfile::tempdir;
 
 /// Calls of nginx, one a second from `from` on.

@@ -20,7 +20,8 @@ fn every_command_is_the_request_that_the_api_takes() {
         "trend_analysis": true, "state": "closed", "triggered": false, "latencies": [700, 900], "saved": true,
         "priority": "P2", "tags": ["a"], "cooldown_seconds": 0, "memory_usage": 1, "memory_limit": 2,
         "trigger_on_breaker_open": true, "trigger_on_breaker_reset": false, "trigger_on_memory_threshold": true,
-        "trigger_on_latency_threshold": true,
+        "trigger_on_latency_threshold": true, "delivered": true,
+        "sinks": [{"sink": "opsgenie", "delivered": true, "error": null}],
     });
     let post = "POST";
     let cases: &[Case] = &[
@@ -49,6 +50,7 @@ fn every_command_is_the_request_that_the_api_takes() {
         (&["trigger", "latency"], post, "/breaker/trigger-by-latency", None),
         (&["restore"], post, "/breaker/restore-memory-check", None),
         (&["force-open"], post, "/breaker/force-open", None),
+        (&["alert", "test"], post, "/breaker/alerts/test", None),
         (&["staged-alerts"], "GET", "/breaker/staged-alerts", None),
         (&["opsgenie", "status"], "GET", "/breaker/opsgenie/status", None),
         (&["opsgenie", "priority"], "GET", "/breaker/opsgenie/status", None),
@@ -84,6 +86,22 @@ fn every_command_is_the_request_that_the_api_takes() {
         }
         assert_eq!(request.header("authorization"), None);
     }
+}
+
+#[test]
+fn a_test_page_that_a_pager_does_not_take_is_a_failure() {
+    let fake = Fake::always(json!({
+        "delivered": false,
+        "sinks": [
+            {"sink": "opsgenie", "delivered": true, "error": null},
+            {"sink": "webhook-chat", "delivered": false, "error": "pager rejects: status 404"},
+        ],
+    }));
+    let finished = fake.ctl(&["alert", "test"]);
+    assert_eq!(finished.stdout, "opsgenie: delivered\nwebhook-chat: pager rejects: status 404\n");
+    assert!(finished.code != Some(0) && finished.stderr.contains("not every pager took the test page"), "{finished:?}");
+    let fake = Fake::always(json!({"delivered": false, "sinks": []}));
+    assert!(fake.ctl(&["alert", "test"]).stderr.contains("no pager is on"));
 }
 
 #[test]

@@ -10,6 +10,8 @@ mod support;
 
 mod alerts_serve;
 mod alerts_serve_kill;
+#[cfg(unix)]
+mod alerts_serve_rejects;
 mod alerts_serve_time;
 #[cfg(unix)]
 mod config_serve;

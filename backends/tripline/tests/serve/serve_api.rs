@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use support::{Launch, QUICK, Response, Server, at_once, eventually, exchange, get, post};
 
 /// Each route, with the methods that it takes.
-const ROUTES: [(&str, &[&str]); 33] = [
+const ROUTES: [(&str, &[&str]); 34] = [
     ("/breaker/status", &["GET"]),
     ("/breaker/enabled", &["GET", "POST"]),
     ("/breaker/disabled", &["POST"]),
@@ -23,6 +23,7 @@ const ROUTES: [(&str, &[&str]); 33] = [
     ("/breaker/trigger-by-latency", &["POST"]),
     ("/breaker/restore-memory-check", &["POST"]),
     ("/breaker/staged-alerts", &["GET"]),
+    ("/breaker/alerts/test", &["POST"]),
     ("/breaker/opsgenie/status", &["GET"]),
     ("/breaker/opsgenie/toggle", &["POST"]),
     ("/breaker/opsgenie/priority", &["POST"]),
@@ -67,7 +68,8 @@ fn the_status_has_exactly_the_documented_fields_with_the_configured_values() {
         current_memory_usage_mb memory_threshold_percent total_memory_mb memory_usage_percent memory_exhausted_in_seconds latency_ok breach \
         current_percentile_ms latency_threshold_ms latency_percent_of_threshold percentile_value latency_window_size \
         samples wait_time_seconds recent_latencies_ms trend_analysis_enabled trend_analysis_min_sample_count \
-        has_positive_trend trend in_flight stalled memory_source memory_level supervisor config_error";
+        has_positive_trend trend in_flight stalled memory_source memory_level supervisor incident_ends_in_seconds
+        alert_problem config_error";
     let server = Server::start(&format!("name = \"orders\"\nmemory_threshold = 72.5\n{QUICK}"));
     eventually("memory is known", || (server.status()["memory_ok"] == true).then_some(()));
     server.get("/test");
@@ -99,6 +101,8 @@ fn the_status_has_exactly_the_documented_fields_with_the_configured_values() {
         ("stalled", json!(0)),
         ("memory_source", json!("mock")),
         ("supervisor", json!("running")),
+        ("incident_ends_in_seconds", json!(null)),
+        ("alert_problem", json!(null)),
         ("config_error", json!(null)),
     ] {
         assert_eq!(status[field], value, "{field}");

@@ -25,6 +25,8 @@ struct IncidentEntry {
     incident: u64,
     earlier: DeliveryHistory,
     waiting: Option<Waiting>,
+    /// The name under which the sink opened it.
+    alias: Option<String>,
     /// The state's revision that holds all of this.
     revision: u64,
 }
@@ -81,6 +83,7 @@ impl Queue {
                     incident,
                     earlier: DeliveryHistory::default(),
                     waiting: Some(waiting),
+                    alias: None,
                     revision,
                 });
                 given_up.map_or(Pushed::Waits, |alert| Pushed::InPlaceOf(Box::new(alert)))
@@ -111,7 +114,7 @@ impl Queue {
             DeliveryStatus::Unconfirmed
         };
         let earlier = DeliveryHistory { created: DeliveryStatus::Unconfirmed, escalated };
-        self.incidents.push_back(IncidentEntry { incident, earlier, waiting: None, revision: 0 });
+        self.incidents.push_back(IncidentEntry { incident, earlier, waiting: None, alias: None, revision: 0 });
     }
 
     /// Whether something waits.
@@ -138,7 +141,32 @@ impl Queue {
         }
         let mut alert = waiting.alert.clone();
         alert.earlier = before;
+        alert.alias.clone_from(&entry.alias);
         Some((Attempt { alert, serial: waiting.serial, revision: entry.revision }, changed))
+    }
+
+    /// The sink opens it under this name, and closes it under the same. `revision` is the one that this change makes.
+    pub(super) fn name(&mut self, attempt: &mut Attempt, alias: String, revision: u64) {
+        let incident = attempt.alert.incident;
+        if let Some(entry) = self.incidents.iter_mut().find(|entry| entry.incident == incident) {
+            entry.revision = revision;
+            attempt.revision = revision;
+            attempt.alert.alias = Some(entry.alias.insert(alias).clone());
+        }
+    }
+
+    /// The incidents whose alert is open at the sink, or may be, each with its name, and whether an answer confirmed it.
+    pub(super) fn open(&self) -> impl Iterator<Item = (u64, Option<&str>, bool)> {
+        let open = self.incidents.iter().filter(|entry| entry.earlier != DeliveryHistory::default());
+        open.map(|entry| {
+            let confirmed = [entry.earlier.created, entry.earlier.escalated].contains(&DeliveryStatus::Confirmed);
+            (entry.incident, entry.alias.as_deref(), confirmed)
+        })
+    }
+
+    /// Whether another incident waits behind the oldest one that waits.
+    pub(super) fn has_newer(&self) -> bool {
+        self.incidents.iter().filter(|entry| entry.waiting.is_some()).count() > 1
     }
 
     /// No newer alert has taken the place of this one.
@@ -170,6 +198,7 @@ impl Queue {
         if is_end {
             // Closed, and begun anew meanwhile.
             entry.earlier = DeliveryHistory::default();
+            entry.alias = None;
         } else if arrived {
             entry.earlier.at_least(attempt.alert.stage, DeliveryStatus::Confirmed);
         }
@@ -181,6 +210,7 @@ impl Queue {
             incident: entry.incident,
             earlier: entry.earlier,
             waiting: entry.waiting.as_ref().map(|waiting| waiting.alert.clone()),
+            alias: entry.alias.clone(),
         };
         self.incidents.iter().map(record).collect()
     }
@@ -200,6 +230,7 @@ impl Queue {
                 incident: entry.incident,
                 earlier: entry.earlier,
                 waiting: waiting.map(|alert| Waiting { alert, serial }),
+                alias: entry.alias.clone(),
                 revision: 0,
             };
             if entry.waiting.is_some() || entry.earlier != DeliveryHistory::default() {

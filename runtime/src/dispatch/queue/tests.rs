@@ -32,6 +32,8 @@ fn alert(incident: u64, stage: Stage) -> Alert {
             memory_level: None,
         },
         earlier: DeliveryHistory::default(),
+        alias: None,
+        is_test: false,
         page: None,
     }
 }
@@ -202,7 +204,7 @@ fn what_is_kept_is_put_back_as_it_was() {
 
 #[test]
 fn a_record_that_makes_no_sense_is_put_back_only_as_far_as_it_does() {
-    let entry = |incident, earlier, waiting| IncidentRecord { incident, earlier, waiting };
+    let entry = |incident, earlier, waiting| IncidentRecord { incident, earlier, waiting, alias: None };
     let sent = earlier(DeliveryStatus::Confirmed, DeliveryStatus::NotSent);
     let mut foreign = alert(3, Stage::Initial);
     foreign.kind = AlertKind::MemoryThreshold;

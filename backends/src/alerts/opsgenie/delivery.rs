@@ -1,4 +1,4 @@
-//! How far the requests for each alert have come, so that the next attempt goes on there.
+//! The progress of each alert's requests, so that the next attempt goes on there.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -10,11 +10,11 @@ use super::plan::Plan;
 
 /// Alerts that are remembered. The oldest is forgotten first; its requests would be sent again, which the alias makes
 /// harmless.
-const MOST: usize = 64;
+const MAX_RECORDS: usize = 64;
 /// How often a request is looked after, in all some 40 s.
 const MAX_LOOKS: u32 = 8;
 const FIRST_LOOK_AFTER: Duration = Duration::from_millis(500);
-const MAX_LOOK: Duration = Duration::from_secs(8);
+const MAX_LOOK_PAUSE: Duration = Duration::from_secs(8);
 
 /// One incident's alert of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,11 +30,11 @@ impl AlertId {
     }
 }
 
-/// How far one alert has come.
+/// The progress of one alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Record {
+pub(super) struct Delivery {
     id: AlertId,
-    /// What it was called first, and is called to its end, whatever the configuration says by then.
+    /// Its alias from the first request to the last, whatever the configuration says by then.
     pub(super) alias: String,
     /// What the plan is for.
     pub(super) stage: Option<Stage>,
@@ -59,7 +59,7 @@ impl Unconfirmed {
 
     /// How long to wait for the next look; `None` when there were enough.
     pub(super) fn next_look(&mut self) -> Option<Duration> {
-        let wait = (FIRST_LOOK_AFTER * 2_u32.saturating_pow(self.looks)).min(MAX_LOOK);
+        let wait = (FIRST_LOOK_AFTER * 2_u32.saturating_pow(self.looks)).min(MAX_LOOK_PAUSE);
         self.looks += 1;
         (self.looks <= MAX_LOOKS).then_some(wait)
     }
@@ -67,13 +67,13 @@ impl Unconfirmed {
 
 /// The records of all alerts that are not closed.
 #[derive(Debug, Default)]
-pub(super) struct Book(Mutex<VecDeque<Record>>);
+pub(super) struct Deliveries(Mutex<VecDeque<Delivery>>);
 
-impl Book {
+impl Deliveries {
     /// The record of an alert; a new one is called `alias`.
-    pub(super) fn get(&self, id: AlertId, alias: &str) -> Record {
+    pub(super) fn get(&self, id: AlertId, alias: &str) -> Delivery {
         let records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        records.iter().find(|record| record.id == id).cloned().unwrap_or_else(|| Record {
+        records.iter().find(|record| record.id == id).cloned().unwrap_or_else(|| Delivery {
             id,
             alias: alias.to_owned(),
             stage: None,
@@ -84,17 +84,17 @@ impl Book {
     }
 
     /// Keeps a record.
-    pub(super) fn put(&self, record: Record) {
+    pub(super) fn put(&self, record: Delivery) {
         let mut records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         records.retain(|other| other.id != record.id);
         records.push_back(record);
-        if records.len() > MOST {
+        if records.len() > MAX_RECORDS {
             records.pop_front();
         }
     }
 
     /// The alert is closed.
-    pub(super) fn forget(&self, record: &Record) {
+    pub(super) fn forget(&self, record: &Delivery) {
         let mut records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         records.retain(|other| other.id != record.id);
     }

@@ -1,79 +1,15 @@
-//! Alerts as JSON to any address.
-//!
-//! Each attempt is one `POST` with the header `Idempotency-Key`: the same for all attempts of one alert, and for no
-//! other, so that the receiver can tell a repeat. Any 2xx is success. The body is one [`Message`]; its fields stay as
-//! they are, new ones may come, and `version` counts what would break a receiver.
+//! The fields of an alert, as `format = "json"` posts them and templates name them.
 
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use async_trait::async_trait;
 use serde::Serialize;
-use surf::Url;
-use surf::http::Method;
 use tripline_runtime::core::TripReason;
-use tripline_runtime::{Alert, AlertSink, DeliveryError, PageAction};
+use tripline_runtime::{Alert, PageAction};
 
-use super::answer::accepted;
-use super::figures::{ended_by, memory_percent, percentile_ms, rfc3339};
-use super::wire::{Ask, Wire};
-use crate::config::Webhook;
-use crate::http_client::HyperClient;
+use crate::alerts::format::{ended_by, memory_percent, percentile_ms};
+use crate::text::rfc3339;
 
-/// Posts alerts to an address, which is a secret. Cloning shares it.
-#[derive(Debug, Clone)]
-pub struct WebhookSink {
-    wire: Wire,
-    config: Arc<RwLock<Webhook>>,
-}
-
-impl WebhookSink {
-    /// Posts to where `config` says.
-    pub fn new(config: Webhook, client: HyperClient) -> Self {
-        Self { wire: Wire::new(client), config: Arc::new(RwLock::new(config)) }
-    }
-
-    /// The configuration in force.
-    pub fn config(&self) -> Webhook {
-        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The next attempt goes by this one.
-    pub fn set_config(&self, config: Webhook) {
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
-    }
-}
-
-#[async_trait]
-impl AlertSink for WebhookSink {
-    fn name(&self) -> &'static str {
-        "webhook"
-    }
-
-    /// Where webhooks are not enabled, the alert counts as delivered and goes nowhere.
-    async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {
-        let config = self.config();
-        if !config.enabled {
-            return Ok(());
-        }
-        let permanent = |reason: &str| DeliveryError::Permanent { reason: reason.into() };
-        let secret = config.url.ok_or_else(|| permanent("webhook.url is not set"))?;
-        let url = Url::parse(secret.expose()).map_err(|_| permanent("webhook.url is not an address"))?;
-        let message = Message::of(alert);
-        let header = ("Idempotency-Key", message.delivery_id.clone());
-        let body = serde_json::to_vec(&message).map_err(|error| permanent(&error.to_string()))?;
-        // Errors may quote parts of the address.
-        let path = url.path().to_owned();
-        let query = url.query().unwrap_or_default().to_owned();
-        let host = url.host_str().unwrap_or_default().to_owned();
-        let secrets = [secret.expose(), &path, &query, &host];
-        let ask = Ask { method: Method::Post, url: url.clone(), header, body: Some(body) };
-        accepted(self.wire.ask(ask, &secrets).await?, &secrets)?;
-        Ok(())
-    }
-}
-
-/// What is posted. Fields without a value are `null`.
+/// The body of `format = "json"`. Fields without a value are `null`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Message {
@@ -81,6 +17,9 @@ pub struct Message {
     pub version: u32,
     /// The same for all attempts of one alert, and for no other; letters, digits and `. _ - :`.
     pub delivery_id: String,
+    /// True in a page that tests the path of alerts; left out in every other.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub test: bool,
     /// Name of the breaker.
     pub breaker: String,
     /// Number of its incident, from 1.
@@ -121,7 +60,7 @@ pub struct Message {
     pub memory: Option<Memory>,
 }
 
-/// Memory, as a [`Message`] tells it.
+/// Memory in a [`Message`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Memory {
@@ -137,12 +76,13 @@ pub struct Memory {
 }
 
 impl Message {
-    /// What is posted of `alert`.
+    /// The message of `alert`.
     pub fn of(alert: &Alert) -> Self {
         let (seen, page) = (&alert.snapshot, alert.page.as_ref());
         Self {
             version: 1,
             delivery_id: delivery_id(alert),
+            test: alert.is_test,
             breaker: alert.breaker.as_str().to_owned(),
             incident: alert.incident,
             kind: alert.kind.as_str(),
@@ -171,7 +111,7 @@ impl Message {
     }
 }
 
-/// Numbers of incidents begin again where nothing is kept over a restart; the time tells those apart.
+/// Numbers of incidents begin again where nothing is kept over a restart; the time distinguishes those.
 fn delivery_id(alert: &Alert) -> String {
     let since = alert.started_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let (breaker, kind, stage) = (alert.breaker.as_str(), alert.kind.as_str(), alert.stage.as_str());

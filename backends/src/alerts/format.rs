@@ -1,17 +1,9 @@
-//! An alert's figures in the units and words that people read.
+//! The figures of an alert in the units and words that people read.
 
 use tripline_runtime::core::{IncidentEnd, Latency, MemorySample};
 use tripline_runtime::{Alert, Snapshot, Stage};
 
-/// In UTC, to the millisecond. Times that the format cannot hold are shown as the nearest that it can.
-#[cfg(any(feature = "opsgenie", feature = "webhook"))]
-pub(crate) fn rfc3339(time: std::time::SystemTime) -> String {
-    let epoch = std::time::SystemTime::UNIX_EPOCH;
-    let year_9999 = epoch + std::time::Duration::from_secs(253_402_300_799);
-    humantime::format_rfc3339_millis(time.clamp(epoch, year_9999)).to_string()
-}
-
-/// Two decimals are more than anybody reads.
+/// Rounds to two decimals.
 pub(crate) fn two_decimals(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
@@ -24,7 +16,7 @@ pub(crate) fn memory_percent(sample: MemorySample) -> Option<f64> {
     sample.ratio().map(|ratio| two_decimals(ratio * 100.0))
 }
 
-/// Who or what ended the incident.
+/// What ended the incident.
 pub(crate) fn ended_by(stage: Stage) -> Option<&'static str> {
     match stage {
         Stage::Resolved(IncidentEnd::Healthy) => Some("healthy"),

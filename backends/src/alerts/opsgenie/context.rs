@@ -1,0 +1,43 @@
+//! What the texts of an alert are made of.
+
+use tripline_runtime::Alert;
+
+use super::limits::SOURCE;
+use super::required_fields::RequiredFields;
+use super::system::System;
+use crate::alerts::alias::AliasNames;
+use crate::config::OpsGenie;
+use crate::text::shorten;
+
+/// An alert with all that its texts are made of.
+#[derive(Debug)]
+pub(super) struct AlertContext<'a> {
+    pub(super) alert: &'a Alert,
+    pub(super) config: &'a OpsGenie,
+    pub(super) system: &'a System,
+    pub(super) required: RequiredFields,
+    /// `[namespace/]api[-breaker]`.
+    pub(super) subject: String,
+}
+
+impl<'a> AlertContext<'a> {
+    pub(super) fn new(
+        alert: &'a Alert,
+        config: &'a OpsGenie,
+        names: &AliasNames,
+        system: &'a System,
+        host: &str,
+    ) -> Self {
+        let subject = names.subject(&alert.breaker);
+        let required = RequiredFields::of(config, &subject, host);
+        Self { alert, config, system, required, subject }
+    }
+
+    pub(super) fn source(&self) -> String {
+        shorten(&self.config.source, SOURCE)
+    }
+
+    pub(super) fn headline(&self, what: &str) -> String {
+        format!("[{}] {what} - {}", self.required.environment, self.subject)
+    }
+}

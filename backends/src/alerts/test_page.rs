@@ -1,0 +1,55 @@
+//! A test page: opened at every pager that is on, and closed at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smol::Timer;
+use smol::future::or;
+use tripline_runtime::core::IncidentEnd;
+use tripline_runtime::{Alert, AlertSink, Breaker, DeliveryError, DeliveryStatus, Stage};
+
+use super::view::TestedSink;
+
+/// So long one pager may take to open and close the page.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Between two looks at a request that was taken, at most.
+const MAX_PAUSE: Duration = Duration::from_secs(2);
+
+/// Opens and closes a test page at each of `sinks`, all at the same time, in one attempt each.
+pub(super) async fn test_page(sinks: &[Arc<dyn AlertSink>], breaker: &Breaker) -> Vec<TestedSink> {
+    let mut tests: Vec<_> = sinks.iter().map(|sink| smol::spawn(tested(sink.clone(), breaker.clone()))).collect();
+    let mut results = Vec::new();
+    for test in &mut tests {
+        results.push(test.await);
+    }
+    results
+}
+
+async fn tested(sink: Arc<dyn AlertSink>, breaker: Breaker) -> TestedSink {
+    let work = async {
+        deliver(&*sink, &Alert::test(&breaker, Stage::Single)).await?;
+        let mut close = Alert::test(&breaker, Stage::Resolved(IncidentEnd::Operator));
+        close.earlier.created = DeliveryStatus::Confirmed;
+        deliver(&*sink, &close).await.map_err(|error| format!("opened, not closed: {error}"))
+    };
+    let timeout = async {
+        Timer::after(TIMEOUT).await;
+        Err(format!("not done within {} s", TIMEOUT.as_secs()))
+    };
+    let error = or(work, timeout).await.err();
+    TestedSink { sink: sink.name().to_owned(), delivered: error.is_none(), error }
+}
+
+async fn deliver(sink: &dyn AlertSink, alert: &Alert) -> Result<(), String> {
+    loop {
+        match sink.deliver(alert).await {
+            Ok(()) => return Ok(()),
+            Err(DeliveryError::Pending { after }) => {
+                Timer::after(after.min(MAX_PAUSE)).await;
+            }
+            Err(DeliveryError::Rejected { reason, .. }) => return Err(format!("pager rejects: {reason}")),
+            Err(DeliveryError::Retryable { reason, .. }) => return Err(reason),
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}

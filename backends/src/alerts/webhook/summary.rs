@@ -1,0 +1,110 @@
+//! An alert in a few words, for people.
+
+use tripline_runtime::core::{IncidentEnd, Latency};
+use tripline_runtime::{Alert, AlertKind, Stage};
+
+use super::message::Message;
+use crate::alerts::format::{lasted_seconds, two_decimals};
+
+/// An alert in a few words.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Summary {
+    /// One line: what happened, to which breaker.
+    pub(super) headline: String,
+    /// One sentence with the evidence.
+    pub(super) sentence: String,
+    /// Names and values, for receivers that show a table.
+    pub(super) facts: Vec<(&'static str, String)>,
+    pub(super) severity: Severity,
+}
+
+/// How an alert is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Severity {
+    Critical,
+    Error,
+    Warning,
+    Info,
+    Resolved,
+}
+
+impl Summary {
+    pub(super) fn of(alert: &Alert, message: &Message) -> Self {
+        if alert.is_test {
+            let what = if alert.stage.is_end() { "Test page closed" } else { "Test page" };
+            return Self {
+                headline: format!("{what}, no incident - {}", message.breaker),
+                sentence: "This page tests the path of alerts; it is closed at once.".to_owned(),
+                facts: vec![("Breaker", message.breaker.clone())],
+                severity: severity(message),
+            };
+        }
+        let what = match alert.kind {
+            AlertKind::MemoryThreshold => "memory threshold exceeded",
+            AlertKind::LatencyThreshold => "high latency",
+            _ => "circuit breaker open",
+        };
+        let headline = match alert.stage {
+            Stage::Resolved(_) => format!("Resolved: {what} - {}", message.breaker),
+            Stage::Superseded => format!("Continued under another alert: {what} - {}", message.breaker),
+            Stage::Escalated => format!("Still on: {what} - {}", message.breaker),
+            _ => format!(
+                "{}{} - {}",
+                what.get(..1).unwrap_or_default().to_uppercase(),
+                what.get(1..).unwrap_or_default(),
+                message.breaker
+            ),
+        };
+        Self { headline, sentence: sentence(alert, message), facts: facts(alert, message), severity: severity(message) }
+    }
+}
+
+fn sentence(alert: &Alert, message: &Message) -> String {
+    let lasted = lasted_seconds(alert);
+    let mut parts = vec![match alert.stage {
+        Stage::Resolved(IncidentEnd::Operator) => format!("Ended by an operator after {lasted} s."),
+        Stage::Resolved(_) => format!("Healthy again; the incident lasted {lasted} s."),
+        _ => format!("The breaker is {}, because of {}.", message.state, message.cause),
+    }];
+    if let Some(percentile) = alert.snapshot.percentile.map(Latency::as_millis_f64) {
+        parts.push(format!(
+            "Latency percentile {} ms, threshold {} ms, {}.",
+            two_decimals(percentile),
+            two_decimals(message.threshold_ms),
+            message.trend
+        ));
+    }
+    if message.stalled_at_trip > 0 {
+        parts.push(format!("Calls that hung: {}.", message.stalled_at_trip));
+    }
+    if let Some(percent) = message.memory.as_ref().and_then(|memory| memory.percent) {
+        parts.push(format!("Memory {percent} % of its limit."));
+    }
+    parts.join(" ")
+}
+
+fn facts(alert: &Alert, message: &Message) -> Vec<(&'static str, String)> {
+    let mut facts = vec![
+        ("Breaker", message.breaker.clone()),
+        ("State", message.state.to_owned()),
+        ("Cause", message.cause.to_owned()),
+        ("Priority", message.priority.unwrap_or("none").to_owned()),
+        ("Incident", message.incident.to_string()),
+        ("Started", message.started_at.clone()),
+    ];
+    let lasted = lasted_seconds(alert);
+    if lasted > 0 {
+        facts.push(("Lasted", format!("{lasted} s")));
+    }
+    facts
+}
+
+fn severity(message: &Message) -> Severity {
+    match (message.action, message.priority) {
+        (Some("close"), _) => Severity::Resolved,
+        (_, Some("P1")) => Severity::Critical,
+        (_, Some("P2")) => Severity::Error,
+        (_, Some("P4" | "P5")) => Severity::Info,
+        _ => Severity::Warning,
+    }
+}
