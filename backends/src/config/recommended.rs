@@ -1,9 +1,5 @@
 //! The configuration to start from.
 
-use std::time::Duration;
-
-use tripline_runtime::core::Confidence;
-
 use super::keys::{Key, SECTIONS};
 use super::model::Config;
 
@@ -13,8 +9,7 @@ const WIDTH: usize = 100;
 /// The recommended configuration as TOML: every key with what it means, what is allowed and its default. Keys that are
 /// not set stand there as comments. It parses without problems and warnings.
 pub fn recommended() -> String {
-    let config = recommended_config();
-    let default = Config::default();
+    let config = Config::default();
     let mut text = String::from(
         "# Configuration of Tripline. Every key may be left out; it then has its default.\n\
          # A change of it takes effect within two seconds; one of name, memory_source, stall_detection, state_dir,\n\
@@ -28,46 +23,32 @@ pub fn recommended() -> String {
         }
         for key in section.keys {
             text.push('\n');
-            entry(&mut text, key, &config, &default);
+            entry(&mut text, key, &config);
         }
     }
     text
-}
-
-/// What is recommended where it differs from what an original file without the key means; [`why`] says the reasons.
-fn recommended_config() -> Config {
-    let mut config = Config::default();
-    config.policy.trend_analysis = false;
-    config.policy.trip_confidence = Confidence::new(0.95).unwrap_or_default();
-    config.policy.minimum_samples = Some(5);
-    config.policy.max_wait_time = Duration::from_secs(60);
-    config
 }
 
 /// Why a key is as it is recommended, found by the experiments of `tests/tests/{decisions,recovery}.rs`.
 fn why(key: &str) -> Option<&'static str> {
     Some(match key {
         "trend_analysis_enabled" => {
-            "Recommended: off. With trip_confidence it makes no trip truer, and every trip later."
+            "Recommended: off. With trip_confidence it delays trips without making them more accurate."
         }
         "trip_confidence" => {
-            "Recommended: 0.95. In the experiments no healthy service trips at it, and 0.99 trips a few calls later; 0 trips \
-             most of the healthy ones."
-        }
-        "minimum_samples" => {
-            "Recommended: 5. With trip_confidence no more are needed, and a service with a call every ten seconds would never \
-             have 21 within latency_max_age."
+            "Recommended: 0.995. In the experiments lower values trip no sooner, since evidence must last; 0 trips most of the \
+             healthy services."
         }
         "max_wait_time" => {
-            "Recommended: 60. After a long fault, 300 refuses about 150 good calls for each slow one that it spares."
+            "Recommended: 60. After a long fault, 300 rejects about 150 good calls for each slow one that it spares."
         }
         _ => return None,
     })
 }
 
-fn entry(text: &mut String, key: &Key, config: &Config, default: &Config) {
+fn entry(text: &mut String, key: &Key, config: &Config) {
     comment(text, key.about);
-    let usual = key.field.show(default).unwrap_or_else(|| "not set".into());
+    let usual = key.field.show(config).unwrap_or_else(|| "not set".into());
     comment(text, &format!("Default: {usual}. Allowed: {}", key.field));
     if let Some(why) = why(key.name) {
         comment(text, why);

@@ -16,6 +16,9 @@ const MAX_ENTRIES: usize = 100;
 /// Longest text in a list or map, in characters.
 const MAX_CHARACTERS: usize = 1_000;
 
+/// The word for a value that the breaker finds itself.
+const AUTO: &str = "auto";
+
 /// The percentile that `x` means: a ratio 0 < x ≤ 1, or percent 50 ≤ x ≤ 100; `None` for anything else.
 ///
 /// Files, HTTP and the command line all read percentiles this way.
@@ -35,6 +38,8 @@ pub(crate) struct Access<Put, Get> {
 pub(crate) enum Field {
     Flag(Access<bool, bool>),
     Number(Range, Access<f64, f64>),
+    /// A number, or "auto", which is `None`.
+    NumberOrAuto(Range, Access<Option<f64>, Option<f64>>),
     /// A ratio or percent; it is always written as a ratio.
     Percentile(Access<f64, f64>),
     Word(&'static [&'static str], Access<&'static str, &'static str>),
@@ -63,6 +68,10 @@ impl Field {
             (Self::Number(range, access), value) => {
                 number(value).filter(|x| range.contains(*x)).and_then(|x| (access.put)(config, x))
             }
+            (Self::NumberOrAuto(..), DeValue::String(text)) => self.set_text(config, text),
+            (Self::NumberOrAuto(range, access), value) => {
+                number(value).filter(|x| range.contains(*x)).and_then(|x| (access.put)(config, Some(x)))
+            }
             (Self::Percentile(access), value) => number(value).and_then(|x| (access.put)(config, x)),
             (Self::Word(..) | Self::Text(..), DeValue::String(text)) => self.set_text(config, text),
             (Self::Texts(access), DeValue::Array(items)) if items.len() <= MAX_ENTRIES => {
@@ -85,6 +94,7 @@ impl Field {
                 words.iter().find(|word| **word == text).and_then(|word| (access.put)(config, word))
             }
             Self::Text(rule, access) if rule.fits(text) => (access.put)(config, text.to_owned()),
+            Self::NumberOrAuto(_, access) if text == AUTO => (access.put)(config, None),
             _ => None,
         }
     }
@@ -95,6 +105,9 @@ impl Field {
             Self::Text(rule, _) if rule.is_secret() => None,
             Self::Flag(access) => (access.get)(config).map(|flag| flag.to_string()),
             Self::Number(_, access) | Self::Percentile(access) => (access.get)(config).map(|x| tidy(x).to_string()),
+            Self::NumberOrAuto(_, access) => {
+                (access.get)(config).map(|x| x.map_or_else(|| quoted(AUTO), |x| tidy(x).to_string()))
+            }
             Self::Word(_, access) => (access.get)(config).map(quoted),
             Self::Text(_, access) => (access.get)(config).filter(|text| !text.is_empty()).map(|text| quoted(&text)),
             Self::Texts(access) => (access.get)(config).filter(|texts| !texts.is_empty()).map(|texts| {
@@ -125,6 +138,7 @@ impl fmt::Display for Field {
         match self {
             Self::Flag(_) => f.write_str("true or false"),
             Self::Number(range, _) => range.fmt(f),
+            Self::NumberOrAuto(range, _) => write!(f, "{}, or {range}", quoted(AUTO)),
             Self::Percentile(_) => f.write_str("a ratio 0 < x <= 1, or 50 to 100 (percent)"),
             Self::Word(words, _) => {
                 let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
