@@ -10,7 +10,7 @@ pub type Counter = u64;
 #[cfg(not(target_pointer_width = "64"))]
 pub type Counter = u32;
 
-/// Totals since the breaker was made; they wrap (trips at 2^32 everywhere).
+/// Totals since the breaker was made; they wrap (trips and false trips at 2^32 everywhere).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -27,6 +27,8 @@ pub struct Counts {
     pub stale: Counter,
     /// Calls given up without a result.
     pub dropped: Counter,
+    /// Trips that their first probes contradicted, of those that asked for evidence; wraps at 2^32.
+    pub false_trips: u32,
     trips: [u32; TripReason::ALL.len()],
 }
 

@@ -48,6 +48,8 @@ pub enum EventKind {
     IncidentStarted(IncidentCause),
     /// The incident is over.
     IncidentEnded(IncidentEnd),
+    /// The last trip was a false one: its first probes were all good. The evidence must last longer from now on.
+    FalseTrip,
     /// The clock was set back; time goes on from where it was.
     ClockJumpedBack,
 }

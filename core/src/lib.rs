@@ -11,7 +11,9 @@
 //! | sample | one finished call: latency and outcome |
 //! | window | the last `latency_window_size` samples that are not older than `latency_max_age` |
 //! | above | the percentile of the window exceeds the threshold |
-//! | breach | above, and with `trip_confidence` > 0 the [evidence](guide::trip_decision) for it |
+//! | breach | above, and with `trip_confidence` > 0 [evidence](guide::trip_decision) that has lasted |
+//! | tolerance | how long evidence must last: learned, or set by `trip_after` |
+//! | false trip | a trip that its first probes contradict: all of them are good |
 //! | stalled | a call in flight for longer than the threshold |
 //! | probe | a call admitted while half-open |
 //! | generation | the stretch between two transitions; a late result of an earlier one changes nothing |
@@ -63,7 +65,7 @@ mod window;
 
 #[cfg(feature = "embedded-hal")]
 pub use alarm::Alarm;
-pub use breaker::{Breaker, CapacityError, Generation, Rejection, RejectionReason, Trip};
+pub use breaker::{Breaker, CapacityError, Generation, Rejection, RejectionReason, Trip, TripEvidence};
 pub use counts::{Counter, Counts};
 #[cfg(feature = "escalation")]
 pub use escalation::{
@@ -71,13 +73,14 @@ pub use escalation::{
     Stage, Triggers,
 };
 pub use event::{EVENT_CAPACITY, Event, EventKind, IncidentCause, IncidentEnd};
+pub use evidence::{EvidenceTest, Tolerance, ToleranceSource};
 #[cfg(feature = "forecast")]
 pub use forecast::MemoryForecast;
 #[cfg(feature = "escalation")]
 pub use incident::Incident;
 pub use memory::{MemorySample, MemoryState};
 pub use outcome::Outcome;
-pub use policy::Policy;
+pub use policy::{Policy, TripAfter, WARM_UP};
 pub use state::{Cause, State, StateKind, TripReason, is_legal};
 pub use ticks::TickExtender;
 pub use time::Instant;

@@ -1,11 +1,15 @@
-//! How long the breaker stays open: growing while probing fails, and varied so that replicas do not probe in step.
+//! How long the breaker stays open: growing while probing fails or closing does not last, and varied so that replicas do not
+//! probe in step.
 
 use crate::packed_policy::PackedPolicy;
+
+/// A trip this soon after closing means that the probes were good and the service is not.
+pub(crate) const SOON_NANOS: u64 = 60_000_000_000;
 
 /// The wait of the current incident.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OpenBackoff {
-    /// How often probing failed in this incident.
+    /// How often probing failed, or the breaker opened again soon after closing, in this incident.
     failures: u32,
     random: u32,
 }
@@ -25,8 +29,9 @@ impl OpenBackoff {
         self.grown(settings) as u64
     }
 
-    /// The wait after a failed probe: grown by one more step, up to the longest, then varied by the jitter.
-    pub(crate) fn after_failed_probe(&mut self, settings: &PackedPolicy) -> u64 {
+    /// The wait after a failed probe, or after a trip [soon](SOON_NANOS) after closing: grown by one more step, up to the longest,
+    /// then varied by the jitter.
+    pub(crate) fn after_failure(&mut self, settings: &PackedPolicy) -> u64 {
         self.failures = self.failures.saturating_add(1);
         let spread = settings.wait_jitter.get() * self.unit();
         (self.grown(settings) * (1.0 + spread)) as u64
@@ -76,10 +81,11 @@ mod tests {
     fn the_wait_doubles_up_to_the_longest_and_falls_back() {
         let mut policy = Policy::default();
         policy.wait_jitter = Ratio::ZERO;
+        policy.max_wait_time = core::time::Duration::from_secs(300);
         let settings = PackedPolicy::new(&policy);
         let mut wait = OpenBackoff::new(1);
         assert_eq!(wait.after_trip(&settings), 10 * SECOND);
-        let grown: [u64; 6] = core::array::from_fn(|_| wait.after_failed_probe(&settings) / SECOND);
+        let grown: [u64; 6] = core::array::from_fn(|_| wait.after_failure(&settings) / SECOND);
         assert_eq!(grown, [20, 40, 80, 160, 300, 300]);
         assert_eq!(wait.after_trip(&settings), 300 * SECOND);
         wait.fall_back();
@@ -92,8 +98,8 @@ mod tests {
         let mut low = f64::MAX;
         let mut high = 0.0_f64;
         for seed in 0..2_000 {
-            let nanos = OpenBackoff::new(seed).after_failed_probe(&settings);
-            assert_eq!(nanos, OpenBackoff::new(seed).after_failed_probe(&settings));
+            let nanos = OpenBackoff::new(seed).after_failure(&settings);
+            assert_eq!(nanos, OpenBackoff::new(seed).after_failure(&settings));
             low = low.min(nanos as f64);
             high = high.max(nanos as f64);
         }
@@ -120,6 +126,6 @@ mod tests {
         let mut wait = OpenBackoff::new(0);
         wait.failures = u32::MAX;
         let settings = PackedPolicy::new(&Policy::default());
-        assert!(wait.after_failed_probe(&settings) <= 330 * SECOND);
+        assert!(wait.after_failure(&settings) <= 66 * SECOND);
     }
 }

@@ -3,6 +3,7 @@
 use core::num::NonZeroU16;
 use core::time::Duration;
 
+use crate::evidence::ToleranceRule;
 use crate::policy::{Policy, clear_ratio};
 use crate::time::saturating_nanos;
 use crate::units::{Backoff, Confidence, Latency, MemoryThreshold, Percentile, Ratio};
@@ -21,6 +22,7 @@ pub(crate) struct PackedPolicy {
     #[cfg(feature = "trend")]
     trend_minimum_samples: u16,
     trip_confidence: Confidence,
+    pub(crate) tolerance: ToleranceRule,
     pub(crate) failure_rate_threshold: Ratio,
     pub(crate) wait_time_nanos: u64,
     pub(crate) wait_backoff: Backoff,
@@ -51,6 +53,7 @@ impl PackedPolicy {
             #[cfg(feature = "trend")]
             trend_minimum_samples: policy.trend_minimum_samples,
             trip_confidence: policy.trip_confidence,
+            tolerance: ToleranceRule::new(policy.trip_after, policy.warm_up),
             failure_rate_threshold: policy.failure_rate_threshold,
             wait_time_nanos: saturating_nanos(policy.wait_time),
             wait_backoff: policy.wait_backoff,
@@ -81,6 +84,8 @@ impl PackedPolicy {
             #[cfg(feature = "trend")]
             trend_minimum_samples: self.trend_minimum_samples,
             trip_confidence: self.trip_confidence,
+            trip_after: self.tolerance.trip_after,
+            warm_up: Duration::from_millis(self.tolerance.warm_up_ms.into()),
             failure_rate_threshold: self.failure_rate_threshold,
             wait_time: Duration::from_nanos(self.wait_time_nanos),
             wait_backoff: self.wait_backoff,
@@ -133,6 +138,7 @@ impl PackedPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::TripAfter;
 
     #[test]
     fn a_policy_comes_back_as_it_was() {
@@ -143,6 +149,8 @@ mod tests {
         policy.wait_time = Duration::new(2, 2);
         policy.max_wait_time = Duration::new(3, 3);
         policy.recovery_time = Duration::new(4, 4);
+        policy.trip_after = TripAfter::Millis(250);
+        policy.warm_up = Duration::from_millis(7);
         policy.sample_interval = Duration::new(5, 5);
         #[cfg(feature = "forecast")]
         {

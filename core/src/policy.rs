@@ -36,7 +36,8 @@ pub struct Policy {
     /// Samples older than this no longer count, in steps of 131 µs; at most 24 h (more counts as 24 h). Default: 60 s.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_duration"))]
     pub latency_max_age: Duration,
-    /// Calls needed before a latency or failure rule may trip. `None`: see [`Policy::effective_minimum_samples`].
+    /// Calls needed before a latency or failure rule may trip. `None`: see [`Policy::effective_minimum_samples`]. With
+    /// `trip_confidence` > 0 the newest so many calls count whatever their age, up to an hour.
     pub minimum_samples: Option<u16>,
     /// Ask for a rising or persistent latency, not only a high one. Default: false.
     #[cfg(feature = "trend")]
@@ -44,16 +45,24 @@ pub struct Policy {
     /// Samples needed to tell a trend; below 3 it counts as 3, above the window size as that. Default: 10.
     #[cfg(feature = "trend")]
     pub trend_minimum_samples: u16,
-    /// How sure a breach must be; 0 = above is enough. Default: 0. See [`how_it_decides`](crate::guide::trip_decision).
+    /// How sure a breach must be; 0 = above is enough, the rule of the original. Default: 0.995. See
+    /// [`how_it_decides`](crate::guide::trip_decision).
     pub trip_confidence: Confidence,
-    /// Share of failed calls that trips; 0 = off. Default: 0.
+    /// How long evidence must last before it trips. Default: [`TripAfter::Auto`]. Without effect where `trip_confidence` is 0.
+    pub trip_after: TripAfter,
+    /// For this long after the first call evidence must last at least half of this. In whole milliseconds; at most 1 h (more
+    /// counts as that). Default: [`WARM_UP`]. Without effect where `trip_confidence` or `trip_after` is 0.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serde_duration"))]
+    pub warm_up: Duration,
+    /// Share of failed calls that trips; 0 = off. With `trip_confidence` > 0 there must be evidence that more fail, and values
+    /// below 0.001 count as that, above 0.99 as that. Default: 0.5.
     pub failure_rate_threshold: Ratio,
     /// How long the breaker stays open after a trip. Default: 10 s.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_duration"))]
     pub wait_time: Duration,
-    /// By what the wait grows when probing fails. Default: 2.
+    /// By what the wait grows when probing fails; with `trip_confidence` > 0 also by a trip within 60 s of closing. Default: 2.
     pub wait_backoff: Backoff,
-    /// The longest wait (before jitter); less than `wait_time` counts as `wait_time`. Default: 300 s.
+    /// The longest wait (before jitter); less than `wait_time` counts as `wait_time`. Default: 60 s.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_duration"))]
     pub max_wait_time: Duration,
     /// The grown wait is varied by up to ± this share. Default: 0.1.
@@ -94,10 +103,12 @@ impl Default for Policy {
             #[cfg(feature = "trend")]
             trend_minimum_samples: 10,
             trip_confidence: Confidence::default(),
-            failure_rate_threshold: Ratio::ZERO,
+            trip_after: TripAfter::Auto,
+            warm_up: WARM_UP,
+            failure_rate_threshold: Ratio::from_percent(50),
             wait_time: Duration::from_secs(10),
             wait_backoff: Backoff::default(),
-            max_wait_time: Duration::from_secs(300),
+            max_wait_time: Duration::from_secs(60),
             wait_jitter: Ratio::from_percent(10),
             half_open_max_calls: 5,
             recovery_time: Duration::from_secs(60),
@@ -112,24 +123,67 @@ impl Default for Policy {
     }
 }
 
+/// The warm-up of [`Policy::default`]: after a start caches are cold, connections are few, and code is not compiled yet.
+pub const WARM_UP: Duration = Duration::from_secs(10);
+
+/// How long the evidence of slow or failed calls must last before the breaker opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum TripAfter {
+    /// Longer than this service's own hiccups do: 1.5 s to begin with, three times the longest one seen, at most 6 s.
+    #[default]
+    Auto,
+    /// So many milliseconds. 0 trips at once, and switches the patient test's 3 s more, the queue-recovery hold and the
+    /// warm-up off.
+    Millis(u16),
+}
+
 const DEFAULT_WINDOW_SIZE: NonZeroU16 = match NonZeroU16::new(64) {
     Some(size) => size,
     None => NonZeroU16::MIN,
 };
 
 /// Fewer samples than this are no basis for a percentile, whatever the percentile.
-const MIN_DEFAULT_MINIMUM: u16 = 10;
+const MIN_OF_PERCENTILE: u16 = 10;
+/// With evidence more samples add nothing.
+const MIN_WITH_EVIDENCE: u16 = 5;
 
 impl Policy {
+    /// The default policy with a window that fits into a breaker of capacity `N`: 64 samples, or `N` where that is less.
+    ///
+    /// ```
+    /// use tripline_core::{Breaker, Policy};
+    ///
+    /// let breaker = Breaker::<32>::new(Policy::for_capacity::<32>(), 7)?;
+    /// assert_eq!(breaker.policy().latency_window_size.get(), 32);
+    /// # Ok::<(), tripline_core::CapacityError>(())
+    /// ```
+    pub fn for_capacity<const N: usize>() -> Self {
+        let capacity = NonZeroU16::new(u16::try_from(N).unwrap_or(u16::MAX)).unwrap_or(NonZeroU16::MIN);
+        let mut policy = Self::default();
+        policy.latency_window_size = DEFAULT_WINDOW_SIZE.min(capacity);
+        policy
+    }
+
+    /// Whether a breach needs evidence: `trip_confidence` > 0.
+    pub fn asks_for_evidence(&self) -> bool {
+        self.trip_confidence.get() > 0.0
+    }
+
     /// The calls that are really needed before a latency or failure rule may trip: never more than the window holds,
     /// never 0.
     ///
-    /// Unset, it is the smallest n at which one slow call cannot be the percentile (two must be: n − index ≥ 2, which
-    /// is 21 at 0.95), at least 10. At percentile 1 there is no such n, and the window must be full.
+    /// Unset, it is 5 with `trip_confidence` > 0. Without, it is the smallest n at which one slow call cannot be the percentile
+    /// (two must be: n − index ≥ 2, which is 21 at 0.95), at least 10. At percentile 1 there is no such n, and the window must
+    /// be full.
     pub fn effective_minimum_samples(&self) -> u16 {
         let size = self.latency_window_size.get();
         let wanted = self.minimum_samples.unwrap_or_else(|| {
-            (MIN_DEFAULT_MINIMUM..size)
+            if self.asks_for_evidence() {
+                return MIN_WITH_EVIDENCE;
+            }
+            (MIN_OF_PERCENTILE..size)
                 .find(|&n| u32::from(n).saturating_sub(self.percentile.index(u32::from(n))) >= 2)
                 .unwrap_or(size)
         });
@@ -165,7 +219,26 @@ mod tests {
         let mut policy = Policy::default();
         policy.percentile = Percentile::new(percentile).unwrap_or_default();
         policy.latency_window_size = NonZeroU16::new(size).unwrap_or(NonZeroU16::MIN);
+        policy.trip_confidence = Confidence::ZERO;
         policy
+    }
+
+    #[test]
+    fn with_evidence_the_default_minimum_is_five() {
+        let mut policy = Policy::default();
+        assert_eq!(policy.effective_minimum_samples(), 5);
+        policy.latency_window_size = NonZeroU16::new(3).unwrap_or(NonZeroU16::MIN);
+        assert_eq!(policy.effective_minimum_samples(), 3);
+        policy.minimum_samples = Some(2);
+        assert_eq!(policy.effective_minimum_samples(), 2);
+    }
+
+    #[test]
+    fn a_policy_fits_into_its_capacity() {
+        assert_eq!(Policy::for_capacity::<1>().latency_window_size.get(), 1);
+        assert_eq!(Policy::for_capacity::<32>().latency_window_size.get(), 32);
+        assert_eq!(Policy::for_capacity::<1_024>(), Policy::default());
+        assert_eq!(Policy::for_capacity::<100_000>(), Policy::default());
     }
 
     #[test]

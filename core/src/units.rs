@@ -107,10 +107,15 @@ impl Default for Percentile {
     }
 }
 
+impl Confidence {
+    /// No evidence is asked for: above alone is a breach, the rule of the original.
+    pub const ZERO: Self = Self(0.0);
+}
+
 impl Default for Confidence {
-    /// 0: above alone is a breach.
+    /// 0.995.
     fn default() -> Self {
-        Self(0.0)
+        Self(0.995)
     }
 }
 

@@ -13,6 +13,8 @@ use crate::units::{Latency, Percentile};
 /// Ages are told in steps of 2^17 ns (131 µs), so that a sample needs 31 bits for its time.
 const TICK_SHIFT: u32 = 17;
 const TICK_MASK: u32 = (1 << 31) - 1;
+/// The newest samples that a rule needs at least count up to this age, where there is evidence.
+const KEPT_AGE_TICKS: u32 = age_ticks(Duration::from_secs(3_600));
 /// Longer ages would not fit twice into 31 bits of ticks.
 const MAX_AGE: Duration = Duration::from_secs(24 * 3_600);
 
@@ -55,6 +57,8 @@ pub(crate) struct Window<const N: usize> {
     size: u16,
     threshold: Latency,
     max_age_ticks: u32,
+    /// So many of the newest samples count up to [`KEPT_AGE_TICKS`].
+    kept: u16,
     newest_at: Instant,
     above: u16,
     failed: u16,
@@ -74,6 +78,7 @@ impl<const N: usize> Window<N> {
             size: policy.latency_window_size.get(),
             threshold: policy.latency_threshold,
             max_age_ticks: age_ticks(policy.latency_max_age),
+            kept: kept(policy),
             newest_at: Instant::ZERO,
             above: 0,
             failed: 0,
@@ -127,13 +132,13 @@ impl<const N: usize> Window<N> {
         // Stamps wrap after 78 h. While the newest sample counts, none is older than two ages (48 h at the most), so
         // modular ages are right; once it does not, nothing counts.
         let idle_ticks = now.nanos_since(self.newest_at) >> TICK_SHIFT;
-        if idle_ticks > u64::from(self.max_age_ticks).saturating_add(1) {
+        if idle_ticks > u64::from(self.age_limit_ticks(1)).saturating_add(1) {
             self.clear();
             return true;
         }
         let mut dropped = false;
         while let Some(oldest) = self.samples.front() {
-            if oldest.age_ticks(now) <= self.max_age_ticks {
+            if oldest.age_ticks(now) <= self.age_limit_ticks(self.len()) {
                 break;
             }
             self.drop_oldest();
@@ -147,8 +152,14 @@ impl<const N: usize> Window<N> {
         let Some(oldest) = self.samples.front() else { return Instant::MAX };
         let behind_newest = u64::from(oldest.age_ticks(self.newest_at));
         let oldest_tick = (self.newest_at.as_nanos() >> TICK_SHIFT).saturating_sub(behind_newest);
-        let expiry_tick = oldest_tick.saturating_add(u64::from(self.max_age_ticks)).saturating_add(1);
+        let limit_ticks = u64::from(self.age_limit_ticks(self.len()));
+        let expiry_tick = oldest_tick.saturating_add(limit_ticks).saturating_add(1);
         Instant::from_nanos(expiry_tick.saturating_mul(1 << TICK_SHIFT))
+    }
+
+    /// How old the oldest of `len` samples may be.
+    fn age_limit_ticks(&self, len: u16) -> u32 {
+        if len > self.kept { self.max_age_ticks } else { self.max_age_ticks.max(KEPT_AGE_TICKS) }
     }
 
     /// Forgets all samples.
@@ -161,6 +172,7 @@ impl<const N: usize> Window<N> {
     pub(crate) fn retune(&mut self, policy: &Policy) {
         self.size = policy.latency_window_size.get();
         self.max_age_ticks = age_ticks(policy.latency_max_age);
+        self.kept = kept(policy);
         while self.len() > self.size {
             let _ = self.samples.pop_front();
         }
@@ -203,6 +215,15 @@ impl<const N: usize> Window<N> {
     #[cfg(feature = "trend")]
     pub(crate) fn sums(&self) -> &TrendSums {
         &self.sums
+    }
+
+    /// All samples, oldest first, with their outcome and the instant at which each ended, to within a tick.
+    pub(crate) fn history(&self) -> impl Iterator<Item = (Instant, Latency, Outcome)> + '_ {
+        (0..self.samples.len()).filter_map(|index| self.samples.get(index)).map(|sample| {
+            let before_newest = u64::from(sample.age_ticks(self.newest_at)) << TICK_SHIFT;
+            let at = Instant::from_nanos(self.newest_at.as_nanos().saturating_sub(before_newest));
+            (at, sample.latency, if sample.failed() { Outcome::Failed } else { Outcome::Ok })
+        })
     }
 
     /// The latencies that count, oldest first (fast failures left out).
@@ -291,6 +312,12 @@ impl<const N: usize> Window<N> {
     }
 }
 
-fn age_ticks(max_age: Duration) -> u32 {
-    (saturating_nanos(max_age.min(MAX_AGE)) >> TICK_SHIFT) as u32
+fn kept(policy: &Policy) -> u16 {
+    if policy.asks_for_evidence() { policy.effective_minimum_samples() } else { 0 }
+}
+
+const fn age_ticks(max_age: Duration) -> u32 {
+    let nanos = saturating_nanos(max_age);
+    let limit = saturating_nanos(MAX_AGE);
+    ((if nanos < limit { nanos } else { limit }) >> TICK_SHIFT) as u32
 }

@@ -6,6 +6,7 @@ pub mod contest;
 pub mod model;
 pub mod noise;
 pub mod recovery;
+pub mod services;
 pub mod setup;
 pub mod staging_model;
 pub mod statistics;

@@ -254,6 +254,10 @@ impl Model {
     /// New settings.
     pub fn set_policy(&mut self, now: Instant, policy: &Policy) {
         let was_enabled = self.policy.enabled;
+        if policy.latency_threshold > self.policy.latency_threshold {
+            // Calls that were slow may yet be fast.
+            self.stalled = 0;
+        }
         self.policy = policy.clone();
         self.policy.enabled = was_enabled;
         self.keep_what_counts();

@@ -3,16 +3,25 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use tripline_core::{Breaker, Generation, Instant, Latency, Outcome, Percentile, Policy, Ratio};
+use tripline_core::{Breaker, Confidence, Generation, Instant, Latency, Outcome, Percentile, Policy, Ratio};
 
-/// A policy that trips at the first breach: this threshold, this window and percentile, a minimum of one sample, an age
-/// that expires nothing, and no jitter.
+/// The defaults of the original: above is enough, failures do not trip, and waits grow to 300 s.
+pub fn original_policy() -> Policy {
+    let mut policy = Policy::default();
+    policy.trip_confidence = Confidence::ZERO;
+    policy.failure_rate_threshold = Ratio::ZERO;
+    policy.max_wait_time = Duration::from_secs(300);
+    policy
+}
+
+/// A policy that trips at the first breach, by the rule of the original: this threshold, this window and percentile, a minimum of
+/// one sample, no evidence asked for, failures that do not trip, an age that expires nothing, waits up to 300 s, and no jitter.
 ///
 /// # Panics
 /// For a window of 0 or a percentile out of range.
 #[expect(clippy::expect_used, reason = "a wrong literal in a test should stop it")]
 pub fn quick_policy(threshold_ms: u32, window: u16, percentile: f64) -> Policy {
-    let mut policy = Policy::default();
+    let mut policy = original_policy();
     policy.latency_threshold = Latency::from_millis(threshold_ms);
     policy.latency_window_size = NonZeroU16::new(window).expect("a window holds at least one sample");
     policy.percentile = Percentile::new(percentile).expect("a percentile is a ratio");

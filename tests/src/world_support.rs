@@ -27,7 +27,7 @@ pub const FAST: Duration = ms(10);
 /// Trips at the fifth slow call: threshold 100 ms, window 10, minimum 5; then waits 10 s, without jitter, and asks for three
 /// good probes. An incident is over after 30 s.
 pub fn quick() -> Policy {
-    let mut policy = Policy::default();
+    let mut policy = crate::setup::original_policy();
     policy.latency_threshold = Latency::from_millis(100);
     policy.latency_window_size = NonZeroU16::new(10).unwrap_or(NonZeroU16::MIN);
     policy.minimum_samples = Some(5);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tripline_core::{Breaker, Confidence, Instant, Latency, Outcome, Policy, State};
+use tripline_core::{Breaker, Confidence, Instant, Latency, Outcome, Policy, State, TripAfter};
 use tripline_tests::noise::Noise;
 use tripline_tests::setup::{Bench, quick_policy};
 use tripline_tests::statistics::sampling_slack;
@@ -17,6 +17,8 @@ const THRESHOLD_MS: u32 = 100;
 fn policy(percentile: f64, window: u16, confidence: f64) -> Policy {
     let mut policy = quick_policy(THRESHOLD_MS, window, percentile);
     policy.trip_confidence = Confidence::new(confidence).unwrap();
+    // Waiting takes breaches away; the guarantee holds without it.
+    policy.trip_after = TripAfter::Millis(0);
     policy
 }
 

@@ -1,6 +1,6 @@
-//! The trip decision, judged on synthetic services beside other ways of deciding.
+//! The trip decision on independent calls, beside other ways of deciding; `services.rs` has calls that depend on each other.
 //!
-//! `cargo test -p tripline-tests --test decisions -- --nocapture` prints the tables, which stand in `core/src/guide::trip_decision.rs`.
+//! `cargo test -p tripline-tests --test decisions -- --nocapture` prints the tables.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use tripline_backends::config::{parse, recommended};
@@ -68,15 +68,14 @@ fn the_recommended_configuration_reaches_its_figures_beside_other_ways_of_decidi
     with("Tripline, 0.95, trend on", 0.95, true);
     with("Tripline, 0.99, trend off", 0.99, false);
     let score = Score::of(&mut Tripline::new(&recommended_policy(&setting)), &lives);
-    println!("{}", score.row("Tripline as recommended (0.95, trend off)"));
+    println!("{}", score.row("Tripline as recommended (0.995, trend off)"));
 
-    assert!(score.false_trips.len() <= 1, "{:?}", score.false_trips);
+    assert!(score.false_trips.is_empty(), "{:?}", score.false_trips);
     assert_eq!((score.early_trips, score.missed.len()), (0, 0));
-    assert!(score.median_delay() <= 29);
-    assert!(score.median_delay_of(Shape::Step) <= 21);
-    assert!(score.median_delay_of(Shape::SlowRamp) <= 220);
-    // Of so few services the median is uncertain by some calls; the next test has more of them.
-    assert!(score.median_delay_of(Shape::Hanging) <= 58);
+    // 20 ms a request: 2.2 s for a step, of which 1.5 s are the tolerance.
+    assert!(score.median_delay_of(Shape::Step) <= 110);
+    assert!(score.median_delay_of(Shape::Hanging) <= 320);
+    assert!(score.median_delay_of(Shape::SlowRamp) <= 600);
 }
 
 /// A median of 40 and a count of 240 are uncertain; these are less so.
@@ -86,15 +85,14 @@ fn the_figures_hold_on_more_services() {
     let score = |lives: &[Life]| Score::of(&mut Tripline::new(&recommended_policy(&setting)), lives);
     let hanging = score(&lives(&setting, &[Shape::Hanging], 100..500));
     println!("12 % hanging, 400 services: {} requests, {} missed", hanging.median_delay(), hanging.missed.len());
-    assert!(hanging.missed.is_empty() && hanging.median_delay() <= 55);
+    assert!(hanging.missed.is_empty() && hanging.median_delay() <= 300);
     let healthy = score(&lives(&setting, &Shape::HEALTHY, 100..260));
     println!("of 960 healthy services {} tripped: {:?}", healthy.false_trips.len(), healthy.false_trips);
-    assert!(healthy.false_trips.len() <= 4, "1 of 240");
+    assert!(healthy.false_trips.len() <= 1, "of 960");
 }
 
-/// The guarantee is about a window's length of calls, whatever their rate and threshold, so the score should not hang on them.
-/// It does where so many calls start within a threshold that a pause or a cold start is a burst of slow calls, of which the
-/// first comes back when hundreds of fast ones have finished.
+/// The guarantee is about a window's length of calls, whatever their rate and threshold, so the score should not hang on them, nor
+/// where a pause or a cold start is a burst of many slow calls.
 #[test]
 fn other_rates_and_thresholds_change_little() {
     println!("{HEAD}");
@@ -103,10 +101,13 @@ fn other_rates_and_thresholds_change_little() {
         (20.0, true, 300.0, 1),
         (50.0, true, 2_000.0, 1),
         (200.0, true, 300.0, 1),
-        (4_000.0, true, 300.0, 1),
-        (5.0, false, 1_000.0, 18),
+        // A cold start of so few calls lasts for half a minute.
+        (4_000.0, true, 300.0, 2),
+        (5.0, false, 1_000.0, 1),
     ] {
-        let setting = Setting { calls: 3_000, interval_ms, poisson, threshold_ms };
+        // At least a minute, of which ten seconds are the warm-up.
+        let calls = (60_000.0_f64 / interval_ms).max(3_000.0) as usize;
+        let setting = Setting { calls, interval_ms, poisson, threshold_ms };
         let score =
             Score::of(&mut Tripline::new(&recommended_policy(&setting)), &lives(&setting, &all_shapes(), 500..520));
         let arrivals = if poisson { "at random" } else { "evenly" };
@@ -119,7 +120,7 @@ fn other_rates_and_thresholds_change_little() {
 /// What the percentile lies above for good, if only by a little, is found in the end.
 #[test]
 fn a_level_a_fifth_above_the_threshold_is_found_in_the_end() {
-    for (above, least_found) in [(1.1, 0.5), (1.2, 0.95), (1.35, 1.0)] {
+    for (above, least_found) in [(1.1, 0.3), (1.2, 0.9), (1.35, 1.0)] {
         let delays = delays_of_lasting_levels(above);
         let found = delays.iter().filter(|delay| delay.is_some()).count() as f64 / delays.len() as f64;
         let mut found_after: Vec<usize> = delays.into_iter().flatten().collect();

@@ -7,7 +7,7 @@ use tripline_core::{
     EventKind, Generation, Instant, Latency, MemorySample, Outcome, Percentile, Policy, Ratio, RejectionReason, State,
     StateKind, Trend, TripReason,
 };
-use tripline_tests::setup::{Bench, quick_policy};
+use tripline_tests::setup::{Bench, original_policy, quick_policy};
 
 type Small = Bench<64>;
 
@@ -82,7 +82,7 @@ fn fault_3_late_slow_results_neither_rearm_the_wait_nor_tell_anything() {
 
 #[test]
 fn fault_4_the_first_slow_call_does_not_trip_a_cold_breaker() {
-    let mut cold = Policy::default();
+    let mut cold = original_policy();
     cold.latency_threshold = Latency::from_millis(THRESHOLD_MS);
     assert_eq!(cold.effective_minimum_samples(), 21);
     let mut bench = Small::new(cold);

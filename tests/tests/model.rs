@@ -255,7 +255,7 @@ impl Pair {
         assert_eq!(usize::from(core.samples_above()), slow);
         assert_eq!(usize::from(core.samples_failed()), model.samples.iter().filter(|s| s.failed).count());
         assert_eq!(core.is_above(), model.verdict().above);
-        assert_eq!(core.is_breach(), model.verdict().above);
+        assert_eq!(core.is_breach(), model.verdict().above && model.verdict().enough);
         let Some(slope) = model.slope() else { return false };
         let class = match core.trend() {
             Trend::TooFew => Slope::TooFew,

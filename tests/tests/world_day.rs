@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use tripline_core::{IncidentCause, IncidentEnd, Latency, Outcome, Policy, StateKind, TripReason};
+use tripline_core::{IncidentCause, IncidentEnd, Latency, Outcome, StateKind, TripReason};
 use tripline_runtime::Stage;
 use tripline_runtime::test_util::World;
+use tripline_tests::setup::original_policy;
 use tripline_tests::world_support::{Entry, StateLog, ms, s};
 
 const MINUTE: u64 = 60;
@@ -37,7 +38,7 @@ fn memory_percent(second: u64) -> u64 {
 fn a_day(seed: u64) -> Day {
     let world = World::new(seed);
     let mut random = Random(seed);
-    let mut policy = Policy::default();
+    let mut policy = original_policy();
     policy.latency_threshold = Latency::from_millis(1_500);
     policy.sample_interval = s(5);
     let subject = world.breaker(policy).unwrap();

@@ -10,6 +10,7 @@ use tripline_core::{
 };
 use tripline_runtime::test_util::{MemoryStore, RecordingSink, Subject, World};
 use tripline_runtime::{AlertKind, Breaker, MockMemory, Stage, StagingControl, SupervisedBreaker};
+use tripline_tests::setup::original_policy;
 use tripline_tests::world_support::{FAST, SLOW, kind, ms, no_cooldown, quick_but, recover, report_many, s, staging};
 
 use AlertKind::{CircuitOpen, MemoryThreshold as MemoryAlert};
@@ -92,7 +93,7 @@ fn a_leak_is_foretold_with_its_time_and_people_are_told_when_it_has_held() {
 #[test]
 fn with_a_horizon_of_several_recovery_times_people_are_told_before_the_threshold() {
     let world = World::new(1);
-    let mut policy = Policy::default();
+    let mut policy = original_policy();
     policy.memory_horizon = s(600);
     let subject = world.staged_breaker(policy, no_cooldown()).unwrap();
     read(&world, &subject.memory, 4_000, 0, 3_600);

@@ -16,6 +16,11 @@ pub(super) fn of(entry: &Entry) -> RefOr<Schema> {
     match entry.key.field.shape() {
         Shape::Flag => object().schema_type(kind(Type::Boolean)).into(),
         Shape::Number(range) => bounded(object(), &range).schema_type(kind(number_type(&range))).into(),
+        Shape::NumberOrAuto(range) => {
+            let number = bounded(ObjectBuilder::new(), &range).schema_type(number_type(&range));
+            let auto = strings().enum_values(Some(["auto"]));
+            OneOfBuilder::new().description(Some(entry.key.about)).item(number).item(auto).into()
+        }
         Shape::Percentile => {
             let number = |text: &str| ObjectBuilder::new().schema_type(Type::Number).description(Some(text.to_owned()));
             let ratio = number("A ratio.").exclusive_minimum(Some(0)).maximum(Some(1));

@@ -36,11 +36,11 @@ fn of_samples(config: &Config, given: &dyn Fn(&str) -> bool, found: &mut Vec<(&'
     if slow_calls_needed <= 1 && above_is_enough {
         let mut culprit = ["minimum_samples", "percentile"].into_iter().find(|key| given(key));
         let remedy = if policy.percentile.get() < 1.0 {
-            "trip_confidence = 0.95, a lower percentile, or a larger minimum_samples and latency_window_size"
+            "trip_confidence = 0.995, a lower percentile, or a larger minimum_samples and latency_window_size"
         } else {
             // The largest of any number of calls: more of them change nothing.
             culprit = Some("percentile");
-            "trip_confidence = 0.95, or a percentile below 1"
+            "trip_confidence = 0.995, or a percentile below 1"
         };
         found.push((
             culprit.unwrap_or("latency_window_size"),

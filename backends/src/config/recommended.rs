@@ -1,18 +1,15 @@
 //! The configuration to start from.
 
-use toml::de::DeTable;
-
 use super::keys::{Key, Recommended, SECTIONS, entries};
 use super::model::Config;
 
 /// Columns of a comment.
 const WIDTH: usize = 100;
 
-/// The recommended configuration as TOML: every key with its meaning, what is allowed and its default. Keys that are not
+/// The recommended configuration, which is the default one, as TOML: every key with its meaning, what is allowed and its default. Keys that are not
 /// set are written as comments. The text parses without problems and warnings.
 pub fn recommended() -> String {
-    let config = recommended_config();
-    let default = Config::default();
+    let config = Config::default();
     let fixed: Vec<String> = entries().filter(|e| e.key.restart_required).map(|e| e.path()).collect();
     let mut text = String::from("# Configuration of Tripline. Every key may be left out; it then has its default.\n");
     let effect = "A change of it takes effect within two seconds, but for these keys, which need a restart:";
@@ -25,30 +22,15 @@ pub fn recommended() -> String {
         }
         for key in section.keys {
             text.push('\n');
-            entry(&mut text, key, &config, &default);
+            entry(&mut text, key, &config);
         }
     }
     text
 }
 
-/// The defaults, and what is recommended where it differs from them.
-fn recommended_config() -> Config {
-    let mut config = Config::default();
-    for entry in entries() {
-        if let Some(recommended) = &entry.key.recommended {
-            let line = format!("x = {}", recommended.value);
-            let table = DeTable::parse(&line).ok();
-            let value = table.as_ref().and_then(|table| table.get_ref().get("x"));
-            // A test holds the recommended values against what their keys allow.
-            let _ = value.map(|value| entry.key.field.set(&mut config, value));
-        }
-    }
-    config
-}
-
-fn entry(text: &mut String, key: &Key<Config>, config: &Config, default: &Config) {
+fn entry(text: &mut String, key: &Key<Config>, config: &Config) {
     comment(text, key.about);
-    let default = key.field.show(default).unwrap_or_else(|| "not set".into());
+    let default = key.field.show(config).unwrap_or_else(|| "not set".into());
     comment(text, &format!("Default: {default}. Allowed: {}", key.field));
     if let Some(Recommended { value, reason }) = &key.recommended {
         comment(text, &format!("Recommended: {value}. {reason}"));

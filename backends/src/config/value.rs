@@ -19,6 +19,9 @@ const MAX_ENTRIES: usize = 100;
 /// Longest text in a list or map, in characters.
 const MAX_CHARACTERS: usize = 1_000;
 
+/// The word for a value that the breaker finds itself.
+const AUTO: &str = "auto";
+
 /// The percentile that `x` means: a ratio 0 < x ≤ 1, or percent 50 ≤ x ≤ 100; `None` for anything else.
 ///
 /// Files, HTTP and the command line all read percentiles this way.
@@ -38,6 +41,8 @@ pub(crate) struct Access<T, Put, Get> {
 pub(crate) enum Field<T> {
     Flag(Access<T, bool, bool>),
     Number(Range, Access<T, f64, f64>),
+    /// A number, or "auto", which is `None`.
+    NumberOrAuto(Range, Access<T, Option<f64>, Option<f64>>),
     /// A ratio or percent; it is always written as a ratio.
     Percentile(Access<T, f64, f64>),
     Word(&'static [&'static str], Access<T, &'static str, &'static str>),
@@ -53,6 +58,7 @@ pub(crate) enum Field<T> {
 pub(crate) enum Shape {
     Flag,
     Number(#[cfg_attr(not(feature = "api"), expect(dead_code, reason = "only the API describes ranges"))] Range),
+    NumberOrAuto(#[cfg_attr(not(feature = "api"), expect(dead_code, reason = "only the API describes ranges"))] Range),
     Percentile,
     Word(&'static [&'static str]),
     Text,
@@ -87,6 +93,10 @@ impl<T> Field<T> {
             (Self::Number(range, access), value) => {
                 number(value).filter(|x| range.contains(*x)).and_then(|x| (access.put)(target, x))
             }
+            (Self::NumberOrAuto(..), DeValue::String(text)) => self.set_text(target, text),
+            (Self::NumberOrAuto(range, access), value) => {
+                number(value).filter(|x| range.contains(*x)).and_then(|x| (access.put)(target, Some(x)))
+            }
             (Self::Percentile(access), value) => number(value).and_then(|x| (access.put)(target, x)),
             (Self::Word(..) | Self::Text(..), DeValue::String(text)) => self.set_text(target, text),
             (Self::Texts(access), DeValue::Array(items)) if items.len() <= MAX_ENTRIES => {
@@ -109,6 +119,7 @@ impl<T> Field<T> {
                 words.iter().find(|word| **word == text).and_then(|word| (access.put)(target, word))
             }
             Self::Text(rule, access) if rule.fits(text) => (access.put)(target, text.to_owned()),
+            Self::NumberOrAuto(_, access) if text == AUTO => (access.put)(target, None),
             _ => None,
         }
     }
@@ -129,6 +140,8 @@ impl<T> Field<T> {
             Self::Number(_, access) | Self::Percentile(access) => {
                 (access.get)(target).map(|x| SettingValue::Number(tidy(x)))
             }
+            Self::NumberOrAuto(_, access) => (access.get)(target)
+                .map(|x| x.map_or_else(|| SettingValue::from(AUTO), |x| SettingValue::Number(tidy(x)))),
             Self::Word(_, access) => (access.get)(target).map(SettingValue::from),
             Self::Text(_, access) => (access.get)(target).map(SettingValue::Text),
             Self::Texts(access) => (access.get)(target).map(SettingValue::Texts),
@@ -147,6 +160,7 @@ impl<T> Field<T> {
         match self {
             Self::Flag(_) => Shape::Flag,
             Self::Number(range, _) => Shape::Number(*range),
+            Self::NumberOrAuto(range, _) => Shape::NumberOrAuto(*range),
             Self::Percentile(_) => Shape::Percentile,
             Self::Word(words, _) => Shape::Word(words),
             Self::Text(..) => Shape::Text,
@@ -159,7 +173,7 @@ impl<T> Field<T> {
     #[cfg(feature = "api")]
     pub(crate) fn unit(&self) -> Option<&'static str> {
         match self {
-            Self::Number(range, _) => Some(range.unit),
+            Self::Number(range, _) | Self::NumberOrAuto(range, _) => Some(range.unit),
             Self::Percentile(_) => Some("ratio"),
             _ => None,
         }
@@ -182,6 +196,7 @@ impl Shape {
         match self {
             Self::Flag => "boolean",
             Self::Number(_) | Self::Percentile => "number",
+            Self::NumberOrAuto(_) => "number or \"auto\"",
             Self::Word(_) | Self::Text => "string",
             Self::Texts => "array of strings",
             Self::TextMap => "object of strings",
@@ -195,6 +210,7 @@ impl<T> fmt::Display for Field<T> {
         match self {
             Self::Flag(_) => f.write_str("true or false"),
             Self::Number(range, _) => range.fmt(f),
+            Self::NumberOrAuto(range, _) => write!(f, "{}, or {range}", quoted(AUTO)),
             Self::Percentile(_) => f.write_str("a ratio 0 < x <= 1, or 50 to 100 (percent)"),
             Self::Word(words, _) => {
                 let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();

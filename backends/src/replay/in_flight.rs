@@ -65,6 +65,16 @@ impl InFlight {
         self.stalled
     }
 
+    /// How many of those that were counted before are still stalled at `now`; `None` where all are to be counted anew. To be reported
+    /// before those that become stalled, since one that comes for one that goes would not be noticed.
+    pub(super) fn still_stalled(&mut self, now: Instant, rule: StallRule) -> Option<u16> {
+        if self.rule != Some(rule) {
+            return None;
+        }
+        self.discount_old(now, rule);
+        Some(self.stalled)
+    }
+
     fn start_over(&mut self) {
         self.unseen = 0;
         self.unaged = 0;
@@ -118,6 +128,17 @@ mod tests {
         calls.enter(RULE.generation, at(0));
         let mut counted = |millis| calls.stalled(at(millis), RULE);
         assert_eq!([counted(99), counted(100), counted(1_000), counted(1_001)], [0, 1, 1, 0]);
+    }
+
+    #[test]
+    fn a_call_that_becomes_too_old_is_discounted_before_another_is_counted() {
+        let mut calls = InFlight::default();
+        calls.enter(RULE.generation, at(0));
+        assert_eq!(calls.still_stalled(at(100), RULE), None);
+        assert_eq!(calls.stalled(at(100), RULE), 1);
+        calls.enter(RULE.generation, at(950));
+        assert_eq!(calls.still_stalled(at(1_050), RULE), Some(0));
+        assert_eq!(calls.stalled(at(1_050), RULE), 1);
     }
 
     #[test]

@@ -168,8 +168,13 @@ impl ReplayedBreaker {
     fn count_stalled(&mut self, at: Instant) {
         let Some(calls) = &mut self.in_flight else { return };
         let rule = self.breaker.read(stall_rule);
+        let still = calls.still_stalled(at, rule);
         let count = calls.stalled(at, rule);
-        self.breaker.handle_stalled(self.instant(self.now), count);
+        let now = self.instant(self.now);
+        if let Some(still) = still.filter(|&still| still < count) {
+            self.breaker.handle_stalled(now, still);
+        }
+        self.breaker.handle_stalled(now, count);
     }
 }
 

@@ -1,10 +1,12 @@
 //! The breaker itself: inputs go in with the time, decisions and events come out.
 
+mod evidence;
 #[cfg(target_pointer_width = "64")]
 mod fast_path;
 mod operator;
 mod rejection;
 mod transitions;
+mod trip;
 mod view;
 
 use core::fmt;
@@ -26,6 +28,7 @@ use crate::units::Latency;
 use crate::window::Window;
 
 pub use rejection::{Rejection, RejectionReason};
+pub use trip::{Trip, TripEvidence};
 
 /// Which stretch of the breaker's life a call was admitted in.
 ///
@@ -64,17 +67,6 @@ impl fmt::Display for CapacityError {
 
 impl core::error::Error for CapacityError {}
 
-/// The last trip.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Trip {
-    /// Why.
-    pub reason: TripReason,
-    /// When, in the breaker's own time.
-    pub at: Instant,
-    /// Calls that hung then, and counted as slow ones; their latencies are not in the window.
-    pub stalled: u16,
-}
-
 /// The state machine of one circuit breaker with room for `N` samples (1 ≤ N ≤ 65,535).
 ///
 /// It has no clock and starts nothing: every `handle_*` and `try_*` takes the time, [`Breaker::poll_event`] hands out
@@ -98,13 +90,13 @@ pub struct Trip {
 /// let mut breaker = Breaker::<64>::new(policy, 7)?;
 ///
 /// let mut now = Instant::ZERO;
-/// for _ in 0..21 {
-///     let generation = breaker.try_admit(now).expect("closed");
+/// // Every call is slow. After a start this must last for half of `warm_up` before the breaker opens.
+/// while let Ok(generation) = breaker.try_admit(now) {
 ///     now = now + Duration::from_millis(400);
 ///     breaker.handle_finished(now, generation, Latency::from_millis(400), Outcome::Ok);
 /// }
 /// assert!(matches!(breaker.state(), State::Open { .. }));
-/// assert!(breaker.try_admit(now).is_err());
+/// assert!(now < Instant::from_millis(10_000));
 /// # Ok::<(), tripline_core::CapacityError>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -117,14 +109,16 @@ pub struct Breaker<const N: usize> {
     generation_since: Instant,
     window: Window<N>,
     evidence: Evidence,
-    /// When the first call after which the evidence knew nothing was recorded. Nobody makes hundreds of calls within a threshold
-    /// on a small target.
-    #[cfg(target_pointer_width = "64")]
-    evidence_since: Instant,
     /// Calls of this generation that are in flight for longer than the threshold.
     stalled: u16,
-    /// Somebody tells of stalled calls, so one that outlived `latency_max_age` was counted long ago.
-    stalls_told: bool,
+    /// Stalled calls are reported, so one that outlived `latency_max_age` was counted long ago.
+    stalls_reported: bool,
+    /// The breaker closed by itself, after a trip.
+    recovered: bool,
+    /// The breaker opened on evidence, and its first probes are still to decide.
+    is_on_trial: bool,
+    /// Calls dropped since the stalled ones were last counted.
+    dropped: u16,
     /// Recorded samples in a row that each left a breach.
     breaches_in_a_row: u16,
     memory: MemoryLatch,
@@ -133,6 +127,7 @@ pub struct Breaker<const N: usize> {
     wait: OpenBackoff,
     probes: Probes,
     last_trip: Option<Trip>,
+    trip_evidence: Option<TripEvidence>,
     incident: IncidentTracker,
     events: EventQueue,
     counts: Counts,
@@ -141,10 +136,6 @@ pub struct Breaker<const N: usize> {
     #[cfg(all(test, target_pointer_width = "64"))]
     fast_path_probe: fast_path::FastPathProbe,
 }
-
-/// For so many thresholds after a start slow calls may not have come back although they will.
-#[cfg(target_pointer_width = "64")]
-const YOUNG_THRESHOLDS: u64 = 4;
 
 /// What the probes of the current half-open stretch are held against; changes apply from the next one.
 #[derive(Debug, Clone, Copy, Default)]
@@ -172,10 +163,11 @@ impl<const N: usize> Breaker<N> {
             window: Window::new(&policy),
             evidence: Evidence::new(limits.evidence.as_ref()),
             limits,
-            #[cfg(target_pointer_width = "64")]
-            evidence_since: Instant::ZERO,
             stalled: 0,
-            stalls_told: false,
+            stalls_reported: false,
+            recovered: false,
+            is_on_trial: false,
+            dropped: 0,
             breaches_in_a_row: 0,
             memory: MemoryLatch::new(),
             simulated_memory: false,
@@ -183,6 +175,7 @@ impl<const N: usize> Breaker<N> {
             wait: OpenBackoff::new(seed),
             probes: Probes::default(),
             last_trip: None,
+            trip_evidence: None,
             incident: IncidentTracker::new(),
             events: EventQueue::new(),
             counts: Counts::default(),
@@ -249,16 +242,18 @@ impl<const N: usize> Breaker<N> {
         self.record_slow_path(end, generation, latency, outcome);
     }
 
-    /// A call was given up without a result: neutral. A probe gives its place back.
+    /// A call was given up without a result: neutral. A probe gives its place back. If the call was stalled, report the lower count
+    /// of stalled calls next: what the call added to the evidence is then taken back.
     pub fn handle_dropped(&mut self, generation: Generation) {
         if generation == self.generation() {
             self.release_probe();
+            self.dropped = self.dropped.saturating_add(1);
         }
         self.counts.dropped = self.counts.dropped.wrapping_add(1);
     }
 
     /// `count` calls of `generation` are in flight for longer than [`Breaker::slow_after`] (and not longer than
-    /// `latency_max_age`). Each counts as a slow call while it lasts. Tell it after the finished calls, not before.
+    /// `latency_max_age`). Each counts as a slow call while it lasts. Report it after the finished calls, not before.
     pub fn handle_stalled(&mut self, now: Instant, generation: Generation, count: u16) {
         let now = self.time.end_of_call(now);
         self.expire_memory(now);
@@ -269,17 +264,9 @@ impl<const N: usize> Breaker<N> {
         match self.state {
             State::Closed => {
                 self.expire_samples(now);
-                let more = count.saturating_sub(core::mem::replace(&mut self.stalled, count));
-                self.stalls_told |= count > 0;
-                if let Some(rule) = &self.limits.evidence {
-                    #[cfg(target_pointer_width = "64")]
-                    let is_young = now.nanos_since(self.evidence_since) / YOUNG_THRESHOLDS
-                        < self.settings.latency_threshold.as_nanos();
-                    #[cfg(not(target_pointer_width = "64"))]
-                    let is_young = false;
-                    self.evidence.stalled(rule, more, is_young);
-                }
-                self.evaluate(now, self.verdict());
+                self.stalls_reported |= count > 0;
+                let trigger = self.count_stalled(now, count);
+                self.evaluate(now, self.verdict(), trigger);
             }
             State::HalfOpen { .. } if count > 0 => self.trip(now, TripReason::ProbeSlow),
             _ => {}
@@ -309,10 +296,7 @@ impl<const N: usize> Breaker<N> {
         let now = self.read_clock(now);
         self.forecast(now, runs_out);
         match self.state {
-            State::Closed if self.is_forecast_to_trip() => {
-                self.expire_samples(now);
-                self.evaluate(now, self.verdict());
-            }
+            State::Closed if self.is_forecast_to_trip() => self.judge_without_call(now),
             State::HalfOpen { .. } if self.is_forecast_to_trip() => self.trip(now, TripReason::MemoryForecast),
             _ => {}
         }

@@ -1,13 +1,17 @@
 //! What operators and their configuration do to a breaker.
 
+use core::time::Duration;
+
 use super::{Breaker, CapacityError, check_capacity};
 use crate::event::{EventKind, IncidentCause};
-use crate::evidence::{Evidence, Slowness};
+use crate::evidence::{EvidenceRule, Look, Slowness, ToleranceRule};
+use crate::outcome::Outcome;
 use crate::packed_policy::PackedPolicy;
-use crate::policy::Policy;
-use crate::rules::{DerivedPolicy, Verdict};
+use crate::policy::{Policy, TripAfter};
+use crate::rules::{DerivedPolicy, Trigger, Verdict};
 use crate::state::{Cause, State, TripReason};
 use crate::time::Instant;
+use crate::units::Latency;
 
 impl<const N: usize> Breaker<N> {
     /// Applies new settings between two samples; the window is kept. A changed `enabled` acts as
@@ -17,16 +21,18 @@ impl<const N: usize> Breaker<N> {
     /// [`CapacityError`] where the window does not fit; then nothing changes.
     pub fn handle_policy(&mut self, now: Instant, policy: &Policy) -> Result<(), CapacityError> {
         check_capacity::<N>(policy)?;
-        // Calls that are stalled under a lower threshold may yet be fast.
-        let stalled = if policy.latency_threshold > self.settings.latency_threshold { 0 } else { self.stalled };
         let enabled = policy.enabled;
-        let was_enabled = core::mem::replace(&mut self.settings, PackedPolicy::new(policy)).enabled;
-        self.settings.enabled = was_enabled;
-        self.limits = DerivedPolicy::new(policy);
+        let before = core::mem::replace(&mut self.settings, PackedPolicy::new(policy));
+        self.settings.enabled = before.enabled;
+        if policy.latency_threshold > before.latency_threshold {
+            // Calls that are stalled under a lower threshold may yet be fast; they are counted anew.
+            self.stalled = 0;
+        }
+        let rule_before = core::mem::replace(&mut self.limits, DerivedPolicy::new(policy)).evidence;
         self.window.retune(policy);
         self.window.expire(self.time.latest());
-        self.rebuild_evidence(stalled);
-        if !self.verdict().breach {
+        self.rebuild_evidence(rule_before, before.latency_threshold);
+        if !self.verdict().proven {
             self.breaches_in_a_row = 0;
         }
         let changed = self.memory.retune(&self.settings);
@@ -44,12 +50,14 @@ impl<const N: usize> Breaker<N> {
         Ok(())
     }
 
-    /// Closes the breaker, forgets the window, undoes the overlays and ends the incident. A disabled one stays disabled.
+    /// Closes the breaker, forgets the window and the learned tolerance, undoes the overlays and ends the incident. A disabled one
+    /// stays disabled.
     pub fn reset(&mut self, now: Instant) {
         let now = self.read_clock(now);
         self.clear_simulations();
         let to = if self.settings.enabled { State::Closed } else { State::Disabled };
         self.change_state(now, to, Cause::Reset);
+        self.evidence.forget_tolerance();
         self.end_incident_by_operator(now);
     }
 
@@ -141,17 +149,20 @@ impl<const N: usize> Breaker<N> {
         self.simulated_memory |= memory;
         self.simulated_latency |= latency;
         match self.state {
-            State::Closed => {
-                self.expire_samples(now);
-                self.evaluate(now, self.verdict());
-            }
+            State::Closed => self.judge_without_call(now),
             State::HalfOpen { .. } => {
-                let reason = self.trip_rule(Verdict::default()).unwrap_or(TripReason::Latency);
+                let reason = self.trip_rule(Verdict::default(), Trigger::NONE).unwrap_or(TripReason::Latency);
                 self.trip(now, reason);
             }
             _ => {}
         }
         true
+    }
+
+    /// Goes on with a tolerance that an earlier life of this breaker has [learned](Breaker::learned_tolerance); out of range it counts
+    /// as the nearest that can be learned, 1.5 s to 6 s.
+    pub fn restore_tolerance(&mut self, learned: Duration) {
+        self.evidence.restore_tolerance(u16::try_from(learned.as_millis()).unwrap_or(u16::MAX));
     }
 
     fn end_incident_by_operator(&mut self, now: Instant) {
@@ -161,13 +172,39 @@ impl<const N: usize> Breaker<N> {
         }
     }
 
-    fn rebuild_evidence(&mut self, stalled: u16) {
-        self.evidence = Evidence::new(self.limits.evidence.as_ref());
-        if let Some(rule) = &self.limits.evidence {
-            for latency in self.window.latencies() {
-                self.evidence.finished(rule, Slowness::of(latency, self.settings.latency_threshold), false);
+    /// Counts the calls of the window again in those tests whose steps, bounds or threshold have changed. What was learned stays.
+    fn rebuild_evidence(&mut self, rule_before: Option<EvidenceRule>, threshold_before: Latency) {
+        let Some(rule) = &self.limits.evidence else { return self.evidence.restart(None) };
+        let threshold = self.settings.latency_threshold;
+        let latency = threshold != threshold_before || rule_before.is_none_or(|before| !before.has_latency_of(rule));
+        let failures = rule_before.is_none_or(|before| !before.has_failures_of(rule));
+        if latency {
+            self.evidence.restart_latency(Some(rule));
+        }
+        if failures {
+            self.evidence.restart_failures();
+        }
+        if !latency && !failures {
+            return;
+        }
+        // Nothing is learned from what is counted twice.
+        let tolerance = ToleranceRule { trip_after: TripAfter::Millis(0), ..self.settings.tolerance };
+        for (now, sample, outcome) in self.window.history() {
+            let look = Look { rule, tolerance, now };
+            let failed = outcome == Outcome::Failed;
+            match Slowness::of(sample, threshold) {
+                Some(slowness) if latency => self.evidence.slow_call(look, slowness, false),
+                None if latency && !failed => self.evidence.fast_call(look, 0),
+                _ => {}
             }
-            self.evidence.stalled(rule, stalled, false);
+            if failures && failed {
+                self.evidence.failed_call(look);
+            } else if failures {
+                self.evidence.good_call(look);
+            }
+        }
+        if latency {
+            self.evidence.stalled(Look { rule, tolerance, now: self.time.latest() }, self.stalled, self.stalled);
         }
     }
 }

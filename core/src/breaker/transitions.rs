@@ -2,9 +2,9 @@
 
 use super::{Breaker, Generation, Rejection, Trip};
 use crate::event::{Event, EventKind, IncidentCause};
-use crate::evidence::{Evidence, Slowness};
+use crate::evidence::Slowness;
 use crate::outcome::Outcome;
-use crate::rules::Verdict;
+use crate::rules::{Trigger, Verdict};
 use crate::state::{Cause, State, TripReason, is_legal};
 use crate::time::Instant;
 #[cfg(feature = "trend")]
@@ -41,48 +41,51 @@ impl<const N: usize> Breaker<N> {
 
     pub(super) fn record(&mut self, now: Instant, latency: Latency, outcome: Outcome) {
         self.counts.finished(outcome);
-        if outcome == Outcome::Ignored {
-            return;
-        }
-        self.expire_samples(now);
         let slowness = Slowness::of(latency, self.settings.latency_threshold);
         let slow = slowness.is_some();
         // A call that outlived the window is no longer among the stalled ones.
         let outlived = slow && latency.as_nanos() > self.settings.latency_max_age_nanos;
-        let counted = slow && if outlived { self.stalls_told } else { self.stalled > 0 };
+        let counted = slow && if outlived { self.stalls_reported } else { self.stalled > 0 };
         self.stalled = self.stalled.saturating_sub((counted && !outlived).into());
-        #[cfg(target_pointer_width = "64")]
-        if self.window.len() == 0 && self.stalled == 0 {
-            self.evidence_since = now;
+        if outcome == Outcome::Ignored {
+            if counted {
+                self.withdraw_stalled(1);
+            }
+            return;
         }
+        self.expire_samples(now);
         self.window.record(now, latency, outcome);
-        if let Some(rule) = &self.limits.evidence
-            && (slow || outcome == Outcome::Ok)
-        {
-            self.evidence.finished(rule, slowness, counted);
-        }
+        let trigger = self.count_evidence(now, slowness, outcome, counted);
         self.incident.call_recorded();
         let verdict = self.verdict();
-        self.breaches_in_a_row = if verdict.breach { self.breaches_in_a_row.saturating_add(1) } else { 0 };
-        self.evaluate(now, verdict);
+        self.breaches_in_a_row = if verdict.proven { self.breaches_in_a_row.saturating_add(1) } else { 0 };
+        self.evaluate(now, verdict, trigger);
     }
 
     /// Takes the trip decision of a closed breaker; without one, looks at the incident.
-    pub(super) fn evaluate(&mut self, now: Instant, verdict: Verdict) {
-        match self.trip_rule(verdict) {
+    pub(super) fn evaluate(&mut self, now: Instant, verdict: Verdict, trigger: Trigger) {
+        self.note_ages(now, verdict, trigger);
+        match self.trip_rule(verdict, trigger) {
             Some(reason) => self.trip(now, reason),
             None => self.update_incident(now, verdict),
         }
     }
 
-    pub(super) fn verdict(&self) -> Verdict {
-        self.limits.verdict(&self.settings, &self.window, &self.evidence, self.stalled)
+    /// The same where no call was decided.
+    pub(super) fn judge_without_call(&mut self, now: Instant) {
+        self.expire_samples(now);
+        self.evaluate(now, self.verdict(), Trigger::NONE);
     }
 
-    pub(super) fn trip_rule(&self, verdict: Verdict) -> Option<TripReason> {
+    pub(super) fn verdict(&self) -> Verdict {
+        self.limits.verdict(&self.settings, &self.window, &self.evidence, self.stalled, self.time.latest())
+    }
+
+    pub(super) fn trip_rule(&self, verdict: Verdict, trigger: Trigger) -> Option<TripReason> {
+        let original = self.limits.evidence.is_none();
         let latency = if self.simulated_latency {
             Some(TripReason::Latency)
-        } else if verdict.breach && verdict.enough {
+        } else if verdict.breach {
             self.latency_rule(verdict)
         } else {
             None
@@ -91,11 +94,19 @@ impl<const N: usize> Breaker<N> {
         match (memory, latency) {
             (true, Some(_)) => Some(TripReason::MemoryAndLatency),
             (true, None) => Some(TripReason::Memory),
-            (false, Some(reason)) => Some(reason),
+            (false, Some(reason)) if original || trigger.latency || self.simulated_latency => Some(reason),
             #[cfg(feature = "forecast")]
-            (false, None) if self.is_forecast_to_trip() => Some(TripReason::MemoryForecast),
-            (false, None) => {
-                self.limits.failures(&self.settings, &self.window, self.stalled).then_some(TripReason::Failures)
+            (false, _) if self.is_forecast_to_trip() => Some(TripReason::MemoryForecast),
+            (false, _) => {
+                let failures = (original || trigger.failures)
+                    && self.limits.failures(
+                        &self.settings,
+                        &self.window,
+                        &self.evidence,
+                        self.stalled,
+                        self.time.latest(),
+                    );
+                failures.then_some(TripReason::Failures)
             }
         }
     }
@@ -183,10 +194,16 @@ impl<const N: usize> Breaker<N> {
     }
 
     pub(super) fn trip(&mut self, now: Instant, reason: TripReason) {
-        let wait = match self.state {
-            State::HalfOpen { .. } => self.wait.after_failed_probe(&self.settings),
-            _ => self.wait.after_trip(&self.settings),
+        let closed = self.state == State::Closed;
+        let wait = if !closed || self.has_closed_soon_before(now) {
+            self.wait.after_failure(&self.settings)
+        } else {
+            self.wait.after_trip(&self.settings)
         };
+        if closed {
+            self.trip_evidence = Some(self.evidence_of(now, self.test_behind(reason)));
+        }
+        self.is_on_trial = closed && self.test_behind(reason).is_some();
         self.last_trip = Some(Trip { reason, at: now, stalled: self.stalled });
         self.counts.tripped(reason);
         self.change_state(now, State::Open { until: now.plus_nanos(wait) }, Cause::Trip(reason));
@@ -203,14 +220,21 @@ impl<const N: usize> Breaker<N> {
         self.generation = self.generation.wrapping_add(1);
         self.generation_since = now;
         self.stalled = 0;
-        self.stalls_told = false;
-        self.evidence = Evidence::new(self.limits.evidence.as_ref());
+        self.stalls_reported = false;
+        self.dropped = 0;
+        self.evidence.restart(self.limits.evidence.as_ref());
         self.breaches_in_a_row = 0;
+        self.recovered = to == State::Closed && matches!(cause, Cause::Recovered | Cause::WaitOver);
         if to == State::Closed {
             self.window.clear();
         }
         self.incident.state_changed((to == State::Closed).then_some(now));
         self.emit(now, EventKind::Transition { from, to: to.kind(), cause });
+        let on_trial = self.is_on_trial;
+        self.is_on_trial = on_trial && matches!(to, State::Open { .. } | State::HalfOpen { .. });
+        if on_trial && cause == Cause::Recovered {
+            self.count_false_trip(now);
+        }
     }
 
     pub(super) fn memory_seen(&mut self, now: Instant, changed: bool) {
@@ -218,10 +242,7 @@ impl<const N: usize> Breaker<N> {
             self.memory_changed(now);
         }
         match self.state {
-            State::Closed if self.memory.is_set() => {
-                self.expire_samples(now);
-                self.evaluate(now, self.verdict());
-            }
+            State::Closed if self.memory.is_set() => self.judge_without_call(now),
             State::HalfOpen { .. } if self.memory.is_set() => self.trip(now, TripReason::Memory),
             _ => {}
         }
@@ -243,7 +264,7 @@ impl<const N: usize> Breaker<N> {
 
     pub(super) fn expire_samples(&mut self, now: Instant) {
         if self.window.expire(now) && self.window.len() == 0 && self.stalled == 0 {
-            self.evidence = Evidence::new(self.limits.evidence.as_ref());
+            self.evidence.restart(self.limits.evidence.as_ref());
         }
     }
 

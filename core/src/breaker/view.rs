@@ -2,8 +2,9 @@
 
 use core::time::Duration;
 
-use super::{Breaker, Generation, Trip};
+use super::{Breaker, Generation, Trip, TripEvidence};
 use crate::counts::Counts;
+use crate::evidence::Tolerance;
 #[cfg(feature = "escalation")]
 use crate::incident::Incident;
 use crate::memory::{MemorySample, MemoryState};
@@ -55,7 +56,8 @@ impl<const N: usize> Breaker<N> {
         self.verdict().above
     }
 
-    /// Above, and with the evidence that the policy asks for.
+    /// Above, by at least `minimum_samples` calls, and with evidence that has lasted where the policy asks for it. The rules of
+    /// latency, escalation and the end of an incident all go by this.
     pub fn is_breach(&self) -> bool {
         self.verdict().breach
     }
@@ -152,6 +154,26 @@ impl<const N: usize> Breaker<N> {
     /// The last trip, also after recovery.
     pub fn last_trip(&self) -> Option<Trip> {
         self.last_trip
+    }
+
+    /// What was known when the breaker last opened from [`State::Closed`]; failing probes do not change it.
+    pub fn trip_evidence(&self) -> Option<TripEvidence> {
+        self.trip_evidence
+    }
+
+    /// What is known now, of the test whose evidence is oldest.
+    pub fn evidence(&self) -> TripEvidence {
+        self.current_evidence()
+    }
+
+    /// How long evidence must last now; `None` where no evidence is asked for.
+    pub fn tolerance(&self) -> Option<Tolerance> {
+        self.limits.look(&self.settings, self.time.latest()).map(|look| self.evidence.tolerance(look))
+    }
+
+    /// The tolerance that was learned, to be [restored](Breaker::restore_tolerance) after a restart; 1.5 s where nothing was.
+    pub fn learned_tolerance(&self) -> Duration {
+        Duration::from_millis(self.evidence.learned_tolerance_ms().into())
     }
 
     /// Whether an incident is on.

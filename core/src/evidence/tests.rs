@@ -1,9 +1,10 @@
 #![allow(clippy::indexing_slicing)]
 use core::num::NonZeroU16;
+use core::time::Duration;
 
 use super::*;
-use crate::policy::Policy;
-use crate::units::{Confidence, Percentile};
+use crate::policy::{Policy, TripAfter};
+use crate::units::{Confidence, Percentile, Ratio};
 
 const FAST_CALL: Option<Slowness> = None;
 
@@ -15,25 +16,62 @@ fn rule(percentile: f64, size: u16, confidence: f64) -> EvidenceRule {
     EvidenceRule::new(&policy).unwrap()
 }
 
+fn default_rule() -> EvidenceRule {
+    rule(0.95, 64, 0.995)
+}
+
+fn ceiling(rule: &EvidenceRule, test: EvidenceTest) -> i32 {
+    rule.cusum(test).map(|cusum| cusum.bound() + cusum.step()).unwrap()
+}
+
+const AUTO: ToleranceRule = ToleranceRule { trip_after: TripAfter::Auto, warm_up_ms: 0 };
+const AT_ONCE: ToleranceRule = ToleranceRule { trip_after: TripAfter::Millis(0), warm_up_ms: 0 };
+
+fn look(rule: &EvidenceRule, tolerance: ToleranceRule, millis: u64) -> Look<'_> {
+    Look { rule, tolerance, now: Instant::from_millis(millis) }
+}
+
 fn slow(percent_of_threshold: u32) -> Option<Slowness> {
     Slowness::of(Latency::from_millis(percent_of_threshold), Latency::from_millis(100))
+}
+
+fn finish(evidence: &mut Evidence, look: Look<'_>, slowness: Option<Slowness>, counted: bool) {
+    evidence.call_seen(look, slowness.is_some());
+    match slowness {
+        Some(slowness) => {
+            evidence.slow_call(look, slowness, counted);
+            evidence.note_age(look, EvidenceTest::Quick);
+            evidence.note_age(look, EvidenceTest::Patient);
+        }
+        None => evidence.fast_call(look, 0),
+    }
 }
 
 /// A test that has seen many fast calls.
 fn rested(rule: &EvidenceRule) -> Evidence {
     let mut evidence = Evidence::new(Some(rule));
-    (0..100_000).for_each(|_| evidence.finished(rule, FAST_CALL, false));
-    assert!(evidence.is_at_rest() && evidence.returned == 0);
+    (0..10_000).for_each(|_| finish(&mut evidence, look(rule, AUTO, 0), FAST_CALL, false));
+    assert!(evidence.is_at_rest(rule));
     evidence
 }
 
-/// How many calls like this it takes, if fewer than a million.
-fn calls_until_enough(rule: &EvidenceRule, call: Option<Slowness>) -> Option<usize> {
-    let mut evidence = rested(rule);
+/// How many calls like this it takes without a tolerance, if fewer than a million.
+fn calls_until_enough(rule: &EvidenceRule, mut evidence: Evidence, call: Option<Slowness>) -> Option<usize> {
     (1..1_000_000).find(|_| {
-        evidence.finished(rule, call, false);
-        evidence.is_enough(rule, 0)
+        finish(&mut evidence, look(rule, AT_ONCE, 0), call, false);
+        evidence.lasting_latency(look(rule, AT_ONCE, 0), 0).is_some()
     })
+}
+
+/// When the quick test's evidence has lasted, with very slow calls every `step_ms` from `from_ms` on.
+fn lasts_at(evidence: &mut Evidence, rule: &EvidenceRule, from_ms: u64, step_ms: u64) -> u64 {
+    (0..100_000)
+        .map(|call| from_ms + call * step_ms)
+        .find(|&at| {
+            finish(evidence, look(rule, AUTO, at), slow(300), false);
+            evidence.lasting_latency(look(rule, AUTO, at), 0).is_some()
+        })
+        .unwrap()
 }
 
 #[test]
@@ -48,85 +86,49 @@ fn slowness_is_half_at_the_threshold_and_full_at_twice_of_it() {
 }
 
 #[test]
-fn calls_that_are_barely_slow_take_longer_to_convince_than_very_slow_ones() {
-    let rule = rule(0.95, 64, 0.95);
-    let very = calls_until_enough(&rule, slow(250)).unwrap();
-    let barely = calls_until_enough(&rule, slow(101)).unwrap();
-    assert_eq!((very, barely), (5, 9));
+fn six_very_slow_calls_convince_and_one_more_after_a_start() {
+    let rule = default_rule();
+    assert_eq!(calls_until_enough(&rule, rested(&rule), slow(250)), Some(6));
+    assert_eq!(calls_until_enough(&rule, Evidence::new(Some(&rule)), slow(250)), Some(7));
+    assert_eq!(calls_until_enough(&rule, rested(&rule), slow(101)), Some(12));
 }
 
 #[test]
-fn a_hanging_call_counts_in_full_until_it_comes_back_and_then_as_it_deserves() {
-    let rule = rule(0.95, 64, 0.95);
+fn a_stalled_call_counts_in_full_until_it_comes_back_and_then_as_it_deserves() {
+    let rule = default_rule();
     let mut direct = rested(&rule);
     let mut by_way_of_stalling = rested(&rule);
     for _ in 0..3 {
-        direct.finished(&rule, slow(130), false);
-        by_way_of_stalling.stalled(&rule, 1, false);
-        assert!(by_way_of_stalling.quick > direct.quick);
-        by_way_of_stalling.finished(&rule, slow(130), true);
-        assert!(by_way_of_stalling.quick.abs_diff(direct.quick) <= 3, "rounded down each time");
-        assert_eq!(by_way_of_stalling.patient, direct.patient);
-        assert_eq!(by_way_of_stalling.hanging, 0);
-    }
-}
-
-#[test]
-fn five_calls_that_hang_are_enough_where_slow_ones_were_rare() {
-    let rule = rule(0.95, 64, 0.95);
-    let quiet = rested(&rule);
-    // As many fast ones between them as 12 % leave.
-    let hang = |mut evidence: Evidence, count: u16| {
-        for _ in 1..count {
-            evidence.stalled(&rule, 1, false);
-            (0..7).for_each(|_| evidence.finished(&rule, FAST_CALL, false));
-        }
-        evidence.stalled(&rule, 1, false);
-        evidence.is_enough(&rule, count)
-    };
-    assert!(!hang(quiet, 4) && hang(quiet, 5));
-    // Where slow calls come back often they are no news.
-    let mut used_to_it = quiet;
-    for _ in 0..10 {
-        used_to_it.finished(&rule, slow(300), false);
-        (0..30).for_each(|_| used_to_it.finished(&rule, FAST_CALL, false));
-    }
-    assert!(!hang(used_to_it, 5), "{used_to_it:?}");
-    // Nor is there news in a test that has seen little.
-    assert!(!hang(Evidence::new(Some(&rule)), 5));
-}
-
-#[test]
-fn calls_that_hang_and_come_back_at_once_are_a_pause_and_no_breach() {
-    let rule = rule(0.95, 64, 0.95);
-    let mut evidence = rested(&rule);
-    for pause in 0..200 {
-        (0..3).for_each(|_| evidence.stalled(&rule, 1, false));
-        assert!(!evidence.is_enough(&rule, 3), "pause {pause}: {evidence:?}");
-        (0..3).for_each(|_| evidence.finished(&rule, slow(180), true));
-        (0..100).for_each(|_| evidence.finished(&rule, FAST_CALL, false));
+        finish(&mut direct, look(&rule, AUTO, 0), slow(130), false);
+        by_way_of_stalling.stalled(look(&rule, AUTO, 0), 1, 1);
+        assert!(by_way_of_stalling.quick.sum() > direct.quick.sum());
+        finish(&mut by_way_of_stalling, look(&rule, AUTO, 0), slow(130), true);
+        assert!(by_way_of_stalling.quick.sum().abs_diff(direct.quick.sum()) <= 3, "rounded down each time");
+        assert_eq!(by_way_of_stalling.patient.sum(), direct.patient.sum());
     }
 }
 
 /// A little above the share that is allowed, for good, is for the patient test.
 #[test]
 fn one_barely_slow_call_in_ten_is_found_in_the_end_and_one_in_twenty_is_not() {
-    let rule = rule(0.95, 64, 0.95);
+    let rule = default_rule();
     let found = |one_in: usize| {
         let mut evidence = rested(&rule);
         (1..100_000).find(|call| {
-            evidence.finished(&rule, if call % one_in == 0 { slow(110) } else { FAST_CALL }, false);
-            evidence.is_enough(&rule, 0)
+            let slowness = if call % one_in == 0 { slow(110) } else { FAST_CALL };
+            finish(&mut evidence, look(&rule, AT_ONCE, 0), slowness, false);
+            evidence.lasting_latency(look(&rule, AT_ONCE, 0), 0).is_some()
         })
     };
-    assert!(found(10).is_some_and(|calls| calls < 700), "{:?}", found(10));
+    assert!(found(10).is_some_and(|calls| calls < 1_000), "{:?}", found(10));
     assert_eq!(found(20), None);
 }
 
 #[test]
 fn where_every_call_may_be_slow_no_number_of_slow_calls_is_evidence() {
     for percentile in [f64::MIN_POSITIVE, f64::EPSILON / 2.0, 1e-9] {
-        assert_eq!(calls_until_enough(&rule(percentile, 1, 1e-9), slow(300)), None, "{percentile:e}");
+        let rule = rule(percentile, 1, 1e-9);
+        assert_eq!(calls_until_enough(&rule, rested(&rule), slow(300)), None, "{percentile:e}");
     }
 }
 
@@ -137,12 +139,163 @@ fn no_sum_leaves_its_range() {
             let rule = rule(percentile, u16::MAX, confidence);
             let mut evidence = Evidence::new(Some(&rule));
             for more in [u16::MAX, 0, u16::MAX, 1] {
-                evidence.stalled(&rule, more, false);
-                (0..70_000).for_each(|_| evidence.finished(&rule, slow(101), false));
-                (0..10).for_each(|_| evidence.finished(&rule, FAST_CALL, true));
+                evidence.stalled(look(&rule, AUTO, 0), more, more);
+                (0..70_000).for_each(|_| finish(&mut evidence, look(&rule, AUTO, 0), slow(101), false));
+                (0..10).for_each(|_| finish(&mut evidence, look(&rule, AUTO, 0), FAST_CALL, true));
+                evidence.withdraw_stalled(&rule, more);
             }
-            assert!(evidence.quick <= rule.quick().bound() + rule.quick().slow(), "{evidence:?}");
-            assert!(evidence.patient <= rule.patient().bound() + rule.patient().slow(), "{evidence:?}");
+            assert!(evidence.quick.sum() <= ceiling(&rule, EvidenceTest::Quick), "{evidence:?}");
+            assert!(evidence.patient.sum() <= ceiling(&rule, EvidenceTest::Patient), "{evidence:?}");
         }
     }
+}
+
+#[test]
+fn evidence_must_last_as_long_as_the_tolerance_from_the_call_that_passes_half_of_the_bound() {
+    let rule = default_rule();
+    let mut evidence = rested(&rule);
+    // The third call, at 1,020 ms, begins the excursion.
+    assert_eq!(lasts_at(&mut evidence, &rule, 1_000, 10), 2_520);
+    // At a low rate the calls, not the time, are what it takes: six.
+    assert_eq!(lasts_at(&mut rested(&rule), &rule, 0, 60_000), 300_000);
+}
+
+#[test]
+fn an_excursion_that_passes_teaches_three_times_its_length_once_it_is_over_for_good() {
+    let rule = default_rule();
+    let mut evidence = rested(&rule);
+    // From 1,020 to 1,990 ms: 970 ms.
+    for at in (1_000..2_000).step_by(10) {
+        finish(&mut evidence, look(&rule, AUTO, at), slow(300), false);
+    }
+    for at in (2_000..2_900).step_by(10) {
+        finish(&mut evidence, look(&rule, AUTO, at), FAST_CALL, false);
+    }
+    assert_eq!(evidence.learned_tolerance_ms(), 1_500, "its age has not leaked away yet");
+    (0..200).for_each(|_| finish(&mut evidence, look(&rule, AUTO, 3_000), FAST_CALL, false));
+    assert_eq!(evidence.learned_tolerance_ms(), 2_910);
+    finish(&mut evidence, look(&rule, AUTO, 6_000), FAST_CALL, false);
+    assert!(evidence.is_at_rest(&rule));
+    assert_eq!(lasts_at(&mut evidence, &rule, 10_000, 10), 12_930);
+}
+
+#[test]
+fn what_never_reached_its_bound_teaches_nothing() {
+    let rule = default_rule();
+    let mut evidence = rested(&rule);
+    for at in [0, 100, 200, 900] {
+        finish(&mut evidence, look(&rule, AUTO, at), slow(300), false);
+    }
+    (0..1_000).for_each(|call| finish(&mut evidence, look(&rule, AUTO, 1_000 + call * 10), FAST_CALL, false));
+    assert_eq!(evidence.learned_tolerance_ms(), 1_500);
+}
+
+#[test]
+fn an_interruption_takes_twice_its_length_off_the_age() {
+    let rule = default_rule();
+    let mut evidence = rested(&rule);
+    for at in (1_000..=2_020).step_by(10) {
+        finish(&mut evidence, look(&rule, AUTO, at), slow(300), false);
+    }
+    // Down after 33 fast calls at one instant; 1,000 ms old.
+    (0..40).for_each(|_| finish(&mut evidence, look(&rule, AUTO, 2_020), FAST_CALL, false));
+    assert!(!evidence.quick.is_up());
+    // Up again 200 ms later, at 600 ms of age; the tolerance is reached 900 ms after that.
+    (0..3).for_each(|_| finish(&mut evidence, look(&rule, AUTO, 2_220), slow(300), false));
+    assert!(evidence.quick.is_up());
+    assert_eq!(evidence.quick.age(2_220), 600);
+    assert_eq!(lasts_at(&mut evidence, &rule, 2_230, 10), 3_120);
+}
+
+#[test]
+fn an_age_of_a_wrapping_clock_is_right() {
+    let rule = default_rule();
+    let wrap = 1_u64 << 32;
+    assert_eq!(lasts_at(&mut rested(&rule), &rule, wrap - 1_000, 10), wrap + 520);
+}
+
+#[test]
+fn the_warm_up_asks_for_half_of_it_and_is_over_then() {
+    let rule = default_rule();
+    let young = ToleranceRule { warm_up_ms: 10_000, ..AUTO };
+    let mut evidence = Evidence::new(Some(&rule));
+    finish(&mut evidence, look(&rule, young, 7_000), FAST_CALL, false);
+    let tolerance = |evidence: &Evidence, at| evidence.tolerance(look(&rule, young, at));
+    assert_eq!(tolerance(&evidence, 16_999), Tolerance { millis: 5_000, source: ToleranceSource::WarmUp });
+    assert_eq!(tolerance(&evidence, 17_000), Tolerance { millis: 1_500, source: ToleranceSource::Start });
+    finish(&mut evidence, look(&rule, young, 17_000), slow(101), false);
+    assert_eq!(tolerance(&evidence, 7_000 + (1 << 32)), Tolerance { millis: 1_500, source: ToleranceSource::Start });
+    let fixed = ToleranceRule { trip_after: TripAfter::Millis(700), ..young };
+    assert_eq!(
+        evidence.tolerance(look(&rule, fixed, 17_000)),
+        Tolerance { millis: 700, source: ToleranceSource::Fixed }
+    );
+    let mut fresh = Evidence::new(Some(&rule));
+    fresh.call_seen(look(&rule, fixed, 0), false);
+    assert_eq!(fresh.tolerance(look(&rule, fixed, 1)), Tolerance { millis: 5_000, source: ToleranceSource::WarmUp });
+    assert_eq!(fresh.tolerance(look(&rule, ToleranceRule { warm_up_ms: 10_000, ..AT_ONCE }, 1)).millis, 0);
+}
+
+#[test]
+fn a_false_trip_triples_the_tolerance_up_to_six_seconds() {
+    let mut evidence = Evidence::new(Some(&default_rule()));
+    let mut seen = [0; 3];
+    for tolerance in &mut seen {
+        evidence.false_trip(AUTO);
+        *tolerance = evidence.learned_tolerance_ms();
+    }
+    assert_eq!(seen, [4_500, 6_000, 6_000]);
+    evidence.forget_tolerance();
+    evidence.false_trip(ToleranceRule { trip_after: TripAfter::Millis(100), ..AUTO });
+    assert_eq!(evidence.learned_tolerance_ms(), 1_500, "a fixed one learns nothing");
+}
+
+#[test]
+fn while_a_queue_drains_evidence_must_last_twice_as_long() {
+    let rule = default_rule();
+    let lasts = |peak: u16, now: u16, at: u64| {
+        let mut evidence = rested(&rule);
+        evidence.stalled(look(&rule, AUTO, 0), peak, peak);
+        // Half of the calls that finish are slow, so that the quick sum stays up.
+        (0..peak).for_each(|_| finish(&mut evidence, look(&rule, AUTO, at), slow(300), true));
+        evidence.lasting_latency(look(&rule, AUTO, at), now).is_some()
+    };
+    assert!(!lasts(10, 5, 1_500) && !lasts(10, 5, 2_999) && lasts(10, 5, 3_000));
+    assert!(lasts(10, 6, 1_500), "not drained yet");
+    let mut few = rested(&rule);
+    few.stalled(look(&rule, AUTO, 0), 4, 4);
+    (0..4).for_each(|_| finish(&mut few, look(&rule, AUTO, 0), slow(300), false));
+    assert!(few.lasting_latency(look(&rule, AUTO, 1_500), 0).is_some(), "no queue");
+}
+
+#[test]
+fn eight_failed_calls_that_last_are_enough_and_a_good_one_takes_one_back() {
+    let rule = default_rule();
+    let mut evidence = rested(&rule);
+    let failed_calls = |evidence: &mut Evidence, count: u64, from_ms: u64| {
+        (0..count).for_each(|call| evidence.failed_call(look(&rule, AUTO, from_ms + call)));
+    };
+    failed_calls(&mut evidence, 8, 0);
+    assert!(!evidence.lasting_failures(look(&rule, AUTO, 1_503)));
+    assert!(evidence.lasting_failures(look(&rule, AUTO, 1_504)), "from the fifth on");
+    evidence.good_call(look(&rule, AUTO, 1_504));
+    assert!(!evidence.lasting_failures(look(&rule, AUTO, 9_000)));
+    failed_calls(&mut evidence, 1, 9_000);
+    assert!(evidence.lasting_failures(look(&rule, AUTO, 9_000)));
+}
+
+#[test]
+fn where_failures_are_off_no_number_of_them_is_evidence() {
+    let mut policy = Policy::default();
+    policy.failure_rate_threshold = Ratio::ZERO;
+    let rule = EvidenceRule::new(&policy).unwrap();
+    let mut evidence = rested(&rule);
+    (0..1_000).for_each(|at| evidence.failed_call(look(&rule, AUTO, at * 100)));
+    assert!(!evidence.lasting_failures(look(&rule, AUTO, 1_000_000)));
+    assert!(evidence.is_at_rest(&rule));
+}
+
+#[test]
+fn a_warm_up_of_ages_counts_as_an_hour() {
+    assert_eq!(ToleranceRule::new(TripAfter::Auto, Duration::MAX).warm_up_ms, 3_600_000);
 }

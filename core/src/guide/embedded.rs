@@ -91,7 +91,7 @@
 //! use core::num::NonZeroU32;
 //! use core::time::Duration;
 //!
-//! use tripline_core::{Breaker, EventKind, Latency, Outcome, Policy, StateKind, TickExtender};
+//! use tripline_core::{Breaker, EventKind, Latency, Outcome, Policy, StateKind, TickExtender, TripAfter};
 //!
 //! /// Stands for a free-running timer of 1 MHz, close before it wraps.
 //! struct Timer(u32);
@@ -111,6 +111,9 @@
 //! let mut policy = Policy::default();
 //! policy.latency_threshold = Latency::from_micros(800);
 //! policy.wait_time = Duration::from_millis(50);
+//! // A bus has no hiccups of seconds.
+//! policy.trip_after = TripAfter::Millis(20);
+//! policy.warm_up = Duration::ZERO;
 //!
 //! let mut timer = Timer(u32::MAX - 10_000);
 //! let mut clock = TickExtender::new(NonZeroU32::new(1_000_000).ok_or("not zero")?, timer.0);

@@ -1,13 +1,17 @@
-//! What the counts of the window mean under a policy.
+//! What the counts of the window and the evidence mean under a policy.
 
-use crate::evidence::{Evidence, EvidenceRule};
+use crate::evidence::{Evidence, EvidenceRule, EvidenceTest, Look};
 use crate::packed_policy::PackedPolicy;
 use crate::policy::Policy;
+use crate::time::Instant;
 use crate::window::Window;
 
 /// Fewer slow calls in a row than this are no plateau.
 #[cfg(feature = "trend")]
 const MIN_PLATEAU: u32 = 5;
+
+/// So many calls are behind evidence at its bound, at ordinary percentiles.
+const CALLS_OF_EVIDENCE: u16 = 5;
 
 /// What follows from a policy, computed once when it changes.
 #[derive(Debug, Clone, Copy)]
@@ -23,13 +27,30 @@ pub(crate) struct DerivedPolicy {
 pub(crate) struct Verdict {
     /// The percentile exceeds the threshold.
     pub(crate) above: bool,
-    /// Above, and with enough evidence for it.
+    /// Above, and with evidence that has lasted, where evidence is asked for.
+    pub(crate) proven: bool,
+    /// Proven, and by enough calls: what trips, escalates an incident and keeps it from ending.
     pub(crate) breach: bool,
-    /// There are enough calls for the latency rules to trip.
+    /// There are enough calls for a latency rule to trip.
     pub(crate) enough: bool,
+    /// The test that proves it.
+    pub(crate) test: Option<EvidenceTest>,
     /// At least five calls, all of them slow.
     #[cfg(feature = "trend")]
     pub(crate) plateau: bool,
+}
+
+/// Which rules may trip now. Where evidence is asked for, only a slow call may trip by latency, and only a failed one by failures;
+/// a stall may by either.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trigger {
+    pub(crate) latency: bool,
+    pub(crate) failures: bool,
+}
+
+impl Trigger {
+    pub(crate) const STALL: Self = Self { latency: true, failures: true };
+    pub(crate) const NONE: Self = Self { latency: false, failures: false };
 }
 
 impl DerivedPolicy {
@@ -42,6 +63,11 @@ impl DerivedPolicy {
         }
     }
 
+    /// The rule of the evidence at `now`; `None` where none is asked for.
+    pub(crate) fn look(&self, settings: &PackedPolicy, now: Instant) -> Option<Look<'_>> {
+        self.evidence.as_ref().map(|rule| Look { rule, tolerance: settings.tolerance, now })
+    }
+
     /// Decides without sorting: of n values the one at the index exceeds the threshold exactly if at least n − index do.
     pub(crate) fn verdict<const N: usize>(
         &self,
@@ -49,24 +75,47 @@ impl DerivedPolicy {
         window: &Window<N>,
         evidence: &Evidence,
         stalled: u16,
+        now: Instant,
     ) -> Verdict {
         let n = u32::from(window.timed()).saturating_add(u32::from(stalled));
         let slow = u32::from(window.above()).saturating_add(u32::from(stalled));
         let above = slow > 0 && slow >= n.saturating_sub(settings.percentile.index(n));
+        let look = self.look(settings, now);
+        let test = look.filter(|_| above).and_then(|look| evidence.lasting_latency(look, stalled));
+        let proven = above && (look.is_none() || test.is_some());
+        let enough = self.is_enough(n, test.is_some());
         Verdict {
             above,
-            breach: above && self.evidence.as_ref().is_none_or(|rule| evidence.is_enough(rule, stalled)),
-            enough: n >= u32::from(self.minimum_samples),
+            proven,
+            breach: proven && enough,
+            enough,
+            test,
             #[cfg(feature = "trend")]
             plateau: slow == n && n >= MIN_PLATEAU,
         }
     }
 
+    /// Whether `n` calls are enough to trip. Calls that hung for so long that they no longer count are not among them, but evidence
+    /// rests on about five calls at least.
+    fn is_enough(&self, n: u32, has_evidence: bool) -> bool {
+        n >= u32::from(self.minimum_samples) || (has_evidence && self.minimum_samples <= CALLS_OF_EVIDENCE)
+    }
+
     /// Whether too large a share of the calls failed; fast failures count in full here.
-    pub(crate) fn failures<const N: usize>(&self, settings: &PackedPolicy, window: &Window<N>, stalled: u16) -> bool {
+    pub(crate) fn failures<const N: usize>(
+        &self,
+        settings: &PackedPolicy,
+        window: &Window<N>,
+        evidence: &Evidence,
+        stalled: u16,
+        now: Instant,
+    ) -> bool {
         let n = u32::from(window.len()).saturating_add(u32::from(stalled));
+        if let Some(look) = self.look(settings, now) {
+            return evidence.lasting_failures(look) && self.is_enough(n, true);
+        }
         settings.failure_rule_is_on()
-            && n >= u32::from(self.minimum_samples)
+            && self.is_enough(n, false)
             && f64::from(window.failed()) / f64::from(n) >= settings.failure_rate_threshold.get()
     }
 }

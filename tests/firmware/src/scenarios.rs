@@ -4,8 +4,8 @@ use core::num::NonZeroU16;
 use core::time::Duration;
 
 use tripline_core::{
-    Breaker, Confidence, EventKind, Instant, Latency, MemorySample, MemoryState, Outcome, Policy, Ratio,
-    RejectionReason, State, StateKind, TripReason,
+    Breaker, Confidence, EventKind, EvidenceTest, Instant, Latency, MemorySample, MemoryState, Outcome, Policy, Ratio,
+    RejectionReason, State, StateKind, TripAfter, TripReason,
 };
 
 use crate::{Check, Named, ensure};
@@ -124,15 +124,18 @@ fn failures_trip() -> Check {
 fn evidence_holds_back() -> Check {
     let mut policy = policy();
     policy.trip_confidence = Confidence::new(0.99).map_err(|e| e.what)?;
+    policy.trip_after = TripAfter::Millis(100);
+    policy.warm_up = Duration::ZERO;
     let mut breaker = small(policy)?;
-    for _ in 0..8 {
+    for _ in 0..20 {
         finish(&mut breaker, at(1), SLOW, Outcome::Ok);
     }
     ensure!(breaker.is_above() && !breaker.is_breach() && breaker.state() == State::Closed);
-    for _ in 0..8 {
-        finish(&mut breaker, at(2), SLOW, Outcome::Ok);
-    }
+    ensure!(breaker.evidence().test == Some(EvidenceTest::Quick));
+    finish(&mut breaker, at(101), SLOW, Outcome::Ok);
     ensure!(breaker.state().kind() == StateKind::Open);
+    let evidence = breaker.trip_evidence().ok_or("no evidence")?;
+    ensure!(evidence.age_ms == 100 && evidence.slow == 16);
     Ok(())
 }
 
@@ -193,9 +196,11 @@ fn an_operator_decides() -> Check {
     Ok(())
 }
 
-/// A window of 16, a threshold of 300 ms, 8 calls at least, 3 probes, no jitter.
+/// A window of 16, a threshold of 300 ms, 8 calls at least, 3 probes, no jitter, and no evidence asked for.
 pub(crate) fn policy() -> Policy {
     let mut policy = Policy::default();
+    policy.trip_confidence = Confidence::ZERO;
+    policy.failure_rate_threshold = Ratio::ZERO;
     policy.latency_threshold = Latency::from_millis(300);
     policy.latency_window_size = const { NonZeroU16::new(16).unwrap() };
     policy.minimum_samples = Some(8);

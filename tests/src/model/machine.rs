@@ -98,15 +98,15 @@ impl Model {
         match outcome {
             Outcome::Ok => self.totals.ok += 1,
             Outcome::Failed => self.totals.failed += 1,
-            Outcome::Ignored => {
-                self.totals.ignored += 1;
-                return;
-            }
+            Outcome::Ignored => self.totals.ignored += 1,
         }
         // A call that outlived the window had stopped counting as stalled before.
         let outlived = Duration::from(latency) > self.policy.latency_max_age;
         if latency > self.policy.latency_threshold && !outlived {
             self.stalled = self.stalled.saturating_sub(1);
+        }
+        if outcome == Outcome::Ignored {
+            return;
         }
         self.samples.push(Sample { at: self.latest, latency, failed: outcome == Outcome::Failed });
         self.keep_what_counts();

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use tripline_core::{
     Backoff, IncidentCause, Latency, MemorySample, MemoryThreshold, Outcome, Percentile, Policy, Ratio, TripReason,
 };
+use tripline_tests::setup::original_policy;
 
 /// The capacity of the breakers.
 pub(crate) const N: usize = 32;
@@ -74,7 +75,7 @@ pub(crate) fn policies() -> impl Strategy<Value = Policy> {
     let horizon = (any::<bool>(), any::<bool>());
     let memory = (0.05..0.95_f64, 0.0..1.0_f64, prop::bool::weighted(0.95), horizon);
     (latency, rules, recovery, memory).prop_map(|(latency, rules, recovery, memory)| {
-        let mut policy = Policy::default();
+        let mut policy = original_policy();
         policy.latency_threshold = Latency::from_millis(latency.0);
         policy.percentile = Percentile::new(latency.1).unwrap();
         policy.latency_window_size = NonZeroU16::new(latency.2).unwrap();

@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use tripline_runtime::BreakerName;
-use tripline_runtime::core::{Backoff, Confidence, Latency, MemoryThreshold, Policy, Ratio};
+use tripline_runtime::core::{Backoff, Confidence, Latency, MemoryThreshold, Policy, Ratio, TripAfter};
 
 use super::key::{Key, Section, access, key};
 use crate::config::model::Config;
@@ -95,8 +95,9 @@ const KEYS: &[Key<Target>] = &[
     ),
     key(
         "minimum_samples",
-        "Calls needed before latency or failures may trip; more than the window counts as the window. Not set: so many \
-         that one slow call is not enough, at least 10.",
+        "Calls needed before latency or failures may trip; more than the window counts as the window. The newest so many \
+         count for up to an hour, whatever latency_max_age is. Not set: 5; where trip_confidence is 0, so many that one slow \
+         call is not enough, at least 10, and none counts beyond latency_max_age.",
         Field::Number(
             SAMPLES,
             access!(
@@ -109,12 +110,7 @@ const KEYS: &[Key<Target>] = &[
         ),
     )
     .optional(|c| c.breaker.policy.minimum_samples = None)
-    .recommended(
-        "5",
-        "With trip_confidence no more are needed, and a service with a call every ten seconds would never have 21 within \
-         latency_max_age.",
-    )
-    .example("21"),
+    .example("5"),
     key(
         "trend_analysis_enabled",
         "Trip only when the latency is rising or stays above the threshold, not when it is merely above.",
@@ -128,21 +124,46 @@ const KEYS: &[Key<Target>] = &[
     ),
     key(
         "trip_confidence",
-        "How sure the breaker must be that calls really are slow; higher trips later and less often by chance. 0 = \
-         being above the threshold is enough.",
+        "How sure the breaker must be that calls really are slow or fail; higher trips later and less often by chance. 0 = \
+         being above the threshold is enough, the rule of the original: trip_after and warm_up have no effect then.",
         Field::Number(
             Range::new(0.0, 1.0, "ratio").without_max(),
             access!(ranged Confidence, 1.0, breaker.policy.trip_confidence),
         ),
     )
     .recommended(
-        "0.95",
-        "In the experiments no healthy service trips at it, and 0.99 trips a few calls later; 0 trips most of the healthy \
-         ones.",
+        "0.995",
+        "In the experiments lower values trip no sooner, because evidence must last; 0 trips most of the healthy services.",
+    ),
+    key(
+        "trip_after",
+        "How long clear evidence of slow or failed calls must last before the breaker opens, in milliseconds. auto: longer \
+         than this service's own hiccups do, which is 1500 to begin with, three times the longest one seen, at most 6000. \
+         Evidence of a few slow calls too many must last 3000 more. 0 = open at once.",
+        Field::NumberOrAuto(
+            Range::new(0.0, 60_000.0, "milliseconds").whole(),
+            access!(
+                |c, x| {
+                    c.breaker.policy.trip_after = x.map_or(TripAfter::Auto, |x| TripAfter::Millis(x as u16));
+                    Some(())
+                },
+                |c| Some(match c.breaker.policy.trip_after {
+                    TripAfter::Auto => None,
+                    TripAfter::Millis(millis) => Some(f64::from(millis)),
+                })
+            ),
+        ),
+    ),
+    key(
+        "warm_up",
+        "For this long after the first call evidence must last at least half of it: caches are cold, connections are few. \
+         0 = no warm-up. Without effect where trip_after is 0.",
+        Field::Number(Range::new(0.0, 3_600.0, "seconds"), access!(time 1.0, breaker.policy.warm_up)),
     ),
     key(
         "failure_rate_threshold",
-        "Share of failed calls that trips. 0 = failures do not trip.",
+        "Share of failed calls that trips, with evidence that has lasted for trip_after (where trip_confidence is 0, at once \
+         and by any call). 0 = failures do not trip.",
         Field::Number(SHARE, access!(ranged Ratio, 1.0, breaker.policy.failure_rate_threshold)),
     ),
     key(
@@ -153,17 +174,18 @@ const KEYS: &[Key<Target>] = &[
     .restart_required(),
     key(
         "wait_time",
-        "How long the breaker stays open after a trip.",
+        "How long the breaker stays open after a trip. Rejected calls of false trips cost least at 3; 10 is the original's.",
         Field::Number(UP_TO_AN_HOUR, access!(time 1.0, breaker.policy.wait_time)),
     ),
     key(
         "wait_backoff",
-        "Factor by which the wait grows each time the probes fail. 1 = it does not grow.",
+        "By what the wait grows each time that the probes fail, and by a trip within 60 s of closing (but not where \
+         trip_confidence is 0). 1 = it does not grow.",
         Field::Number(Range::new(1.0, 100.0, "factor"), access!(ranged Backoff, 1.0, breaker.policy.wait_backoff)),
     ),
     key(
         "max_wait_time",
-        "Longest wait, at least wait_time. Not set: 300, or wait_time if that is more.",
+        "The longest that the wait grows to, at least wait_time. Not set: 60, or wait_time if that is more.",
         Field::Number(
             UP_TO_A_DAY,
             access!(
@@ -182,7 +204,7 @@ const KEYS: &[Key<Target>] = &[
     )
     .optional(|c| c.breaker.policy.max_wait_time = Policy::default().max_wait_time.max(c.breaker.policy.wait_time))
     .recommended("60", "After a long fault, 300 rejects about 150 good calls for each slow one that it spares.")
-    .example("300"),
+    .example("60"),
     key(
         "wait_jitter",
         "The grown wait varies by up to this share, so that many hosts do not probe at the same moment.",

@@ -41,7 +41,6 @@ impl<const N: usize> Breaker<N> {
         let now = self.time.go_on_to(end);
         self.counts.ok = self.counts.ok.wrapping_add(1);
         self.window.replace_oldest(now, latency);
-        self.evidence.good_call_at_rest();
         true
     }
 
@@ -58,7 +57,7 @@ impl<const N: usize> Breaker<N> {
             && !self.is_held_open()
             && !self.incident.has_news_of_calls()
             && !self.time.is_suspect()
-            && (self.limits.evidence.is_none() || self.evidence.is_at_rest());
+            && self.limits.evidence.as_ref().is_none_or(|rule| self.evidence.is_at_rest(rule));
         let until = self.window.next_expiry().min(self.memory.fresh_until(&self.settings));
         self.fast_path_until =
             if is_quiet && self.time.latest() < until { self.time.to_clock(until) } else { Instant::ZERO };

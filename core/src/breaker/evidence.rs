@@ -1,0 +1,125 @@
+//! What calls do to the evidence, and what the evidence does to trips and waits.
+
+use super::{Breaker, TripEvidence};
+use crate::event::EventKind;
+use crate::evidence::{EvidenceTest, Slowness};
+use crate::open_backoff::SOON_NANOS;
+use crate::outcome::Outcome;
+use crate::rules::{Trigger, Verdict};
+use crate::state::TripReason;
+use crate::time::Instant;
+
+impl<const N: usize> Breaker<N> {
+    /// Counts a finished call that is not ignored; says which rules may trip by it.
+    pub(super) fn count_evidence(
+        &mut self,
+        now: Instant,
+        slowness: Option<Slowness>,
+        outcome: Outcome,
+        counted: bool,
+    ) -> Trigger {
+        let failed = outcome == Outcome::Failed;
+        if let Some(look) = self.limits.look(&self.settings, now) {
+            self.evidence.call_seen(look, failed || slowness.is_some());
+            match slowness {
+                Some(slowness) => self.evidence.slow_call(look, slowness, counted),
+                None if failed => {}
+                None => self.evidence.fast_call(look, self.stalled),
+            }
+            if failed {
+                self.evidence.failed_call(look);
+            } else {
+                self.evidence.good_call(look);
+            }
+        }
+        Trigger { latency: slowness.is_some(), failures: failed }
+    }
+
+    /// So many calls are stalled now; says which rules may trip by it.
+    pub(super) fn count_stalled(&mut self, now: Instant, count: u16) -> Trigger {
+        let before = core::mem::replace(&mut self.stalled, count);
+        let dropped = core::mem::take(&mut self.dropped).min(before.saturating_sub(count));
+        if dropped > 0 {
+            self.withdraw_stalled(dropped);
+        }
+        let more = count.saturating_sub(before);
+        if more == 0 {
+            return Trigger::NONE;
+        }
+        if let Some(look) = self.limits.look(&self.settings, now) {
+            self.evidence.call_seen(look, true);
+            self.evidence.stalled(look, more, count);
+        }
+        Trigger::STALL
+    }
+
+    /// So many stalled calls have ended ignored or were dropped.
+    pub(super) fn withdraw_stalled(&mut self, calls: u16) {
+        if let Some(rule) = &self.limits.evidence {
+            self.evidence.withdraw_stalled(rule, calls);
+        }
+    }
+
+    /// What passes by itself is learned from, so the ages that evidence reaches are kept.
+    pub(super) fn note_ages(&mut self, now: Instant, verdict: Verdict, trigger: Trigger) {
+        if let Some(look) = self.limits.look(&self.settings, now) {
+            if trigger.latency && verdict.above {
+                self.evidence.note_age(look, EvidenceTest::Quick);
+                self.evidence.note_age(look, EvidenceTest::Patient);
+            }
+            if trigger.failures {
+                self.evidence.note_age(look, EvidenceTest::Failures);
+            }
+        }
+    }
+
+    /// The first probes after a trip were all good.
+    pub(super) fn count_false_trip(&mut self, now: Instant) {
+        self.counts.false_trips = self.counts.false_trips.wrapping_add(1);
+        self.evidence.false_trip(self.settings.tolerance);
+        self.emit(now, EventKind::FalseTrip);
+    }
+
+    /// The breaker closed so short a time ago that the closing did not last.
+    pub(super) fn has_closed_soon_before(&self, now: Instant) -> bool {
+        self.recovered && self.limits.evidence.is_some() && now.nanos_since(self.generation_since) < SOON_NANOS
+    }
+
+    /// The test whose evidence a trip from Closed for this reason rests on.
+    pub(super) fn test_behind(&self, reason: TripReason) -> Option<EvidenceTest> {
+        self.limits.evidence.as_ref()?;
+        match reason {
+            TripReason::Failures => Some(EvidenceTest::Failures),
+            TripReason::Latency
+            | TripReason::LatencyRising
+            | TripReason::LatencyPlateau
+            | TripReason::LatencySustained
+                if !self.simulated_latency =>
+            {
+                self.verdict().test
+            }
+            _ => None,
+        }
+    }
+
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
+    pub(super) fn evidence_of(&self, now: Instant, test: Option<EvidenceTest>) -> TripEvidence {
+        let look = self.limits.look(&self.settings, now);
+        TripEvidence {
+            age_ms: test.zip(look).map_or(0, |(test, look)| self.evidence.age_ms(test, look)),
+            calls: self.window.len().saturating_add(self.stalled),
+            slow: self.window.above(),
+            failed: self.window.failed(),
+            stalled: self.stalled,
+            tolerance: look.map(|look| self.evidence.tolerance(look)),
+            test,
+        }
+    }
+
+    /// What is known now.
+    pub(super) fn current_evidence(&self) -> TripEvidence {
+        let now = self.time.latest();
+        let test = self.limits.look(&self.settings, now).and_then(|look| self.evidence.oldest(look));
+        self.evidence_of(now, test)
+    }
+}

@@ -1,0 +1,184 @@
+//! For how long evidence must last: the tolerance, learned or set.
+
+use core::time::Duration;
+
+use super::test::EvidenceTest;
+use crate::policy::TripAfter;
+
+/// The tolerance of a breaker that has seen nothing, in milliseconds.
+pub(crate) const START_TOLERANCE_MS: u16 = 1_500;
+/// The tolerance never learns to be longer than this, in milliseconds.
+pub(crate) const MAX_TOLERANCE_MS: u16 = 6_000;
+/// An excursion that passed by itself, and a false trip, raise the tolerance to this many times their length.
+pub(crate) const TOLERANCE_FACTOR: u16 = 3;
+/// The evidence of the patient test must last this much longer, in milliseconds.
+pub(crate) const PATIENT_EXTRA_MS: u16 = 3_000;
+
+/// For how long evidence must last before the breaker opens on it, and why for so long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tolerance {
+    /// The time in milliseconds, without the patient test's 3 s more; at most half an hour.
+    pub millis: u32,
+    /// Where it comes from.
+    pub source: ToleranceSource,
+}
+
+/// Where a [`Tolerance`] comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum ToleranceSource {
+    /// The value to start with: no hiccup was seen yet.
+    Start,
+    /// Learned from hiccups that passed by themselves and from false trips.
+    Learned,
+    /// Half of `warm_up`, which is not over yet.
+    WarmUp,
+    /// `trip_after` is set to a number.
+    Fixed,
+}
+
+/// A longer warm-up counts as this, in milliseconds.
+const MAX_WARM_UP_MS: u32 = 3_600_000;
+
+impl ToleranceSource {
+    /// The name as it stands in status, events and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Learned => "learned",
+            Self::WarmUp => "warm_up",
+            Self::Fixed => "fixed",
+        }
+    }
+}
+
+/// What the policy says about the tolerance.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ToleranceRule {
+    pub(crate) trip_after: TripAfter,
+    pub(crate) warm_up_ms: u32,
+}
+
+impl ToleranceRule {
+    pub(crate) fn new(trip_after: TripAfter, warm_up: Duration) -> Self {
+        Self { trip_after, warm_up_ms: u32::try_from(warm_up.as_millis()).unwrap_or(u32::MAX).min(MAX_WARM_UP_MS) }
+    }
+}
+
+/// What the breaker has learned, and when its life began.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ToleranceState {
+    learned_ms: u16,
+    life: Life,
+    first_call_ms: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    NoCall,
+    WarmingUp,
+    WarmedUp,
+}
+
+impl ToleranceState {
+    pub(super) const fn new() -> Self {
+        Self { learned_ms: START_TOLERANCE_MS, life: Life::NoCall, first_call_ms: 0 }
+    }
+
+    pub(super) const fn learned_ms(&self) -> u16 {
+        self.learned_ms
+    }
+
+    pub(super) fn restore(&mut self, learned_ms: u16) {
+        self.learned_ms = learned_ms.clamp(START_TOLERANCE_MS, MAX_TOLERANCE_MS);
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.learned_ms = START_TOLERANCE_MS;
+    }
+
+    /// The first call after the start begins the warm-up.
+    pub(super) fn call_seen(&mut self, rule: ToleranceRule, now_ms: u32) {
+        match self.life {
+            Life::NoCall => {
+                self.life = Life::WarmingUp;
+                self.first_call_ms = now_ms;
+            }
+            // Ended for good, so that the wrapping clock does not begin it again.
+            Life::WarmingUp if now_ms.wrapping_sub(self.first_call_ms) >= rule.warm_up_ms => {
+                self.life = Life::WarmedUp;
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether [`ToleranceState::call_seen`] may change something. The end of the warm-up matters to bad calls only.
+    pub(super) fn waits_for_call(&self, is_unhealthy: bool) -> bool {
+        match self.life {
+            Life::NoCall => true,
+            Life::WarmingUp => is_unhealthy,
+            Life::WarmedUp => false,
+        }
+    }
+
+    /// An excursion that reached its bound at this age passed by itself.
+    pub(super) fn passed(&mut self, rule: ToleranceRule, reached_ms: u16, test: EvidenceTest) {
+        if reached_ms > 0 && rule.trip_after == TripAfter::Auto {
+            self.raise_tolerance(reached_ms.saturating_mul(TOLERANCE_FACTOR).saturating_sub(extra_ms(test)));
+        }
+    }
+
+    /// The first probes after a trip were all good.
+    pub(super) fn false_trip(&mut self, rule: ToleranceRule) {
+        if rule.trip_after == TripAfter::Auto {
+            self.raise_tolerance(self.learned_ms.saturating_mul(TOLERANCE_FACTOR));
+        }
+    }
+
+    fn raise_tolerance(&mut self, wanted_ms: u16) {
+        self.learned_ms = self.learned_ms.max(wanted_ms.min(MAX_TOLERANCE_MS));
+    }
+
+    /// The tolerance once the warm-up is over; 0 = trip at once.
+    pub(super) fn lasting_ms(&self, rule: ToleranceRule) -> u32 {
+        match rule.trip_after {
+            TripAfter::Auto => self.learned_ms.into(),
+            TripAfter::Millis(millis) => millis.into(),
+        }
+    }
+
+    /// The least that `warm_up` asks for now.
+    fn warm_up_ms(&self, rule: ToleranceRule, now_ms: u32) -> u32 {
+        let is_young = match self.life {
+            Life::NoCall => true,
+            Life::WarmingUp => now_ms.wrapping_sub(self.first_call_ms) < rule.warm_up_ms,
+            Life::WarmedUp => false,
+        };
+        if is_young { rule.warm_up_ms / 2 } else { 0 }
+    }
+
+    /// How old the evidence of a test must be now; 0 = trip at once.
+    pub(super) fn needed_ms(&self, rule: ToleranceRule, now_ms: u32, test: EvidenceTest) -> u32 {
+        let lasting = self.lasting_ms(rule);
+        if lasting == 0 { 0 } else { lasting.max(self.warm_up_ms(rule, now_ms)).saturating_add(extra_ms(test).into()) }
+    }
+
+    /// Why evidence must be `needed_ms` old.
+    pub(super) fn source(&self, rule: ToleranceRule, needed_ms: u32) -> ToleranceSource {
+        if needed_ms > self.lasting_ms(rule) {
+            return ToleranceSource::WarmUp;
+        }
+        match rule.trip_after {
+            TripAfter::Millis(_) => ToleranceSource::Fixed,
+            TripAfter::Auto if self.learned_ms > START_TOLERANCE_MS => ToleranceSource::Learned,
+            TripAfter::Auto => ToleranceSource::Start,
+        }
+    }
+}
+
+const fn extra_ms(test: EvidenceTest) -> u16 {
+    if matches!(test, EvidenceTest::Patient) { PATIENT_EXTRA_MS } else { 0 }
+}

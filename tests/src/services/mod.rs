@@ -1,0 +1,90 @@
+//! Services by mechanism: queues, pauses, bursts and failures, from which the latencies follow. What the trip decision is judged on.
+//!
+//! Every service is drawn from its seed: within a kind no two are alike. A service is a fixed trace: rejecting its calls relieves
+//! nothing, which is pessimistic for every breaker.
+
+mod failing;
+mod harsh;
+mod healthy;
+pub mod judge;
+mod life;
+pub mod methods;
+mod parts;
+mod pool;
+pub mod report;
+
+pub use failing::Failing;
+pub use harsh::Harsh;
+pub use healthy::Healthy;
+pub use life::Life;
+
+/// Microseconds in a second.
+pub const SECOND_US: u64 = 1_000_000;
+
+/// A call: when it starts, how long it takes, and whether it fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// In microseconds.
+    pub start_us: u64,
+    /// In microseconds.
+    pub latency_us: u32,
+    /// It fails at its end.
+    pub failed: bool,
+}
+
+/// A kind of service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// No page is wanted for it.
+    Healthy(Healthy),
+    /// Healthy, but with hiccups that are hard to tell from a failure.
+    Harsh(Harsh),
+    /// It fails from its onset on.
+    Failing(Failing),
+}
+
+impl Kind {
+    /// All kinds of the three groups.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let healthy = Healthy::ALL.into_iter().map(Self::Healthy);
+        let harsh = Harsh::ALL.into_iter().map(Self::Harsh);
+        healthy.chain(harsh).chain(Failing::ALL.into_iter().map(Self::Failing))
+    }
+}
+
+/// A service's calls in the order of their starts.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// What it is.
+    pub kind: Kind,
+    /// Calls a second while nothing is going on.
+    pub rate: f64,
+    /// All of its calls.
+    pub calls: Vec<Call>,
+    /// How long it was watched.
+    pub length_us: u64,
+    /// From when on it fails.
+    pub onset_us: Option<u64>,
+}
+
+impl Service {
+    /// The service of this kind, rate and seed. A healthy one is watched for `length_s` seconds, a failing one until three minutes
+    /// (at low rates longer) after its onset.
+    pub fn new(kind: Kind, rate: f64, seed: u64, length_s: f64) -> Self {
+        let seed = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ rate.to_bits().rotate_left(17);
+        match kind {
+            Kind::Healthy(kind) => healthy::service(kind, rate, seed, length_s),
+            Kind::Harsh(kind) => harsh::service(kind, rate, seed, length_s),
+            Kind::Failing(kind) => failing::service(kind, rate, seed),
+        }
+    }
+
+    /// The 95th percentile of its calls before it fails, in microseconds; the first tenth is left out.
+    pub fn p95_us(&self) -> u32 {
+        let until = self.onset_us.unwrap_or(self.length_us);
+        let healthy = self.calls.iter().filter(|call| (until / 10..until).contains(&call.start_us));
+        let mut latencies: Vec<u32> = healthy.map(|call| call.latency_us).collect();
+        latencies.sort_unstable();
+        latencies.get(latencies.len() * 95 / 100).copied().unwrap_or(1)
+    }
+}
