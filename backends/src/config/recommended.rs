@@ -73,11 +73,11 @@ mod tests {
     #[test]
     fn each_recommended_value_is_allowed_and_stands_in_the_text() {
         let (config, warnings) = parse(&recommended(), "recommended").unwrap_or_default();
-        assert_eq!((config, warnings), (recommended_config(), Vec::new()));
+        assert_eq!((config, warnings), (Config::default(), Vec::new()));
         for entry in entries() {
             let Some(recommended) = &entry.key.recommended else { continue };
             let path = entry.path();
-            let shown = entry.key.field.show(&recommended_config());
+            let shown = entry.key.field.show(&Config::default());
             assert_eq!(shown.as_deref(), Some(recommended.value), "{path}");
         }
     }
@@ -86,7 +86,7 @@ mod tests {
     fn a_key_without_a_value_reads_as_not_set() {
         for entry in entries() {
             let Some(unset) = entry.key.unset else { continue };
-            let mut config = recommended_config();
+            let mut config = Config::default();
             unset(&mut config);
             assert_eq!(entry.key.field.value(&config), None, "{}", entry.path());
         }
