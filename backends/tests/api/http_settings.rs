@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tripline_backends::config::key_names;
 
 /// Keys that cannot be read or set while the process runs: they need a restart, or are secrets.
-const NOT_LIVE: [&str; 10] = [
+const NOT_LIVE: [&str; 16] = [
     "name",
     "stall_detection",
     "memory_source",
@@ -15,8 +15,23 @@ const NOT_LIVE: [&str; 10] = [
     "http.token_file",
     "log.level",
     "log.format",
+    "memory_used",
+    "http.allowed_hosts",
     "webhook.url",
+    "webhook.routing_key",
+    "webhook.headers",
+    "webhook.proxy",
     "opsgenie.api_key",
+    "opsgenie.proxy",
+];
+
+const SECRETS: [&str; 6] = [
+    "webhook.url",
+    "webhook.routing_key",
+    "webhook.headers",
+    "webhook.proxy",
+    "opsgenie.api_key",
+    "opsgenie.proxy",
 ];
 
 fn settings(api: &Api) -> Value {
@@ -136,7 +151,7 @@ fn each_key_is_described_and_no_secret_is() {
     let api = Api::new();
     let described = api.get("/breaker/settings?describe=1").json();
     for name in key_names() {
-        let secret = ["webhook.url", "opsgenie.api_key"].contains(&name.as_str());
+        let secret = SECRETS.contains(&name.as_str());
         let description = &described[&name];
         assert_eq!(description.is_null(), secret, "{name}");
         if !secret {
