@@ -25,14 +25,8 @@ const NOT_LIVE: [&str; 16] = [
     "opsgenie.proxy",
 ];
 
-const SECRETS: [&str; 6] = [
-    "webhook.url",
-    "webhook.routing_key",
-    "webhook.headers",
-    "webhook.proxy",
-    "opsgenie.api_key",
-    "opsgenie.proxy",
-];
+const SECRETS: [&str; 6] =
+    ["webhook.url", "webhook.routing_key", "webhook.headers", "webhook.proxy", "opsgenie.api_key", "opsgenie.proxy"];
 
 fn settings(api: &Api) -> Value {
     let answer = api.get("/breaker/settings");
