@@ -1,5 +1,6 @@
 //! Alert sinks against a service on loopback.
 #![cfg(all(feature = "opsgenie", feature = "webhook"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod alert_service;
 mod alerting;

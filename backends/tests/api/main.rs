@@ -1,5 +1,6 @@
 //! The management API: routes, events, guard and server.
 #![cfg(feature = "api")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod dashboard;
 mod event_stream;

@@ -1,5 +1,6 @@
 //! Configuration files: keys, problems and the environment.
 #![cfg(feature = "config")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod config;
 mod config_environment;

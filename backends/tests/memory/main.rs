@@ -1,4 +1,5 @@
 //! Memory sources.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod memory_cgroup;
 #[cfg(all(feature = "cgroup", feature = "sysinfo"))]

@@ -1,4 +1,5 @@
 //! Hot reload of the configuration file.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod live;
 #[cfg(target_os = "linux")]

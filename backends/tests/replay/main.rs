@@ -1,5 +1,6 @@
 //! Replay of recorded calls.
 #![cfg(feature = "replay")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod replay;
 mod replay_access_logs;

@@ -1,3 +1,4 @@
 //! The tower layer.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod tower;

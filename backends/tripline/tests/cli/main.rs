@@ -1,4 +1,5 @@
 //! `tripline replay`, `suggest`, `check` and `init`, run as commands.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 #[path = "../support/mod.rs"]
 mod support;

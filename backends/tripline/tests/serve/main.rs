@@ -1,4 +1,5 @@
 //! `tripline serve` as a process: API, reload, alerts and metrics.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 #[cfg(unix)]
 #[path = "../../../tests/alerts/alert_service/mod.rs"]
