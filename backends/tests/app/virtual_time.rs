@@ -128,7 +128,7 @@ fn what_an_earlier_process_left_goes_on() {
 
     let second = TestPlatform::new(&world, first.store.last());
     let app = second.start(&world, SETTINGS).unwrap();
-    let incident = app.circuits().first().unwrap().breaker().read(|core| core.incident()).unwrap();
+    let incident = app.circuits().first().unwrap().breaker().read(tripline_runtime::core::Breaker::incident).unwrap();
     assert_eq!((incident.number, incident.end), (1, None));
 }
 
