@@ -8,12 +8,12 @@ pub mod noise;
 pub mod recovery;
 pub mod services;
 pub mod setup;
+pub mod sim_support;
 pub mod staging_model;
 pub mod statistics;
 pub mod traffic;
 pub mod trend_model;
 pub mod vectors;
-pub mod world_support;
 
 /// The examples of the README are compiled and run.
 #[cfg(doctest)]

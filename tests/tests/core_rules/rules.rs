@@ -1,5 +1,4 @@
 //! Single cases of the rules, worked out by hand, that random inputs seldom meet.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::time::Duration;
 

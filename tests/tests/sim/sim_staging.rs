@@ -1,5 +1,4 @@
 //! Incidents as people hear of them: staged, at their own time, once, whatever else goes on.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use tripline_runtime::{
     Alert, AlertKind, AlertSink, Breaker, BreakerName, EscalationPolicy, Stage, StagingControl, SupervisedBreaker,
     Triggers,
 };
-use tripline_tests::world_support::{
+use tripline_tests::sim_support::{
     FAST, SLOW, kind, ms, no_cooldown, quick, quick_but, recover, report, report_many, s, stages, staging, transitions,
     trip,
 };

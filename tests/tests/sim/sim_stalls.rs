@@ -1,12 +1,11 @@
 //! Calls that hang are seen before they finish.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::sync::Arc;
 
 use tripline_core::{Instant, Latency, Outcome, StateKind, TripReason};
 use tripline_runtime::test_util::{ManualClock, World};
 use tripline_runtime::{Breaker, OwnedTimedPermit};
-use tripline_tests::world_support::{FAST, SLOW, kind, ms, quick, quick_but, report_many, s, state};
+use tripline_tests::sim_support::{FAST, SLOW, kind, ms, quick, quick_but, report_many, s, state};
 
 fn start(breaker: &Breaker, count: usize) -> Vec<OwnedTimedPermit> {
     (0..count).map(|_| breaker.try_start_owned().unwrap()).collect()

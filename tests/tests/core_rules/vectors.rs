@@ -1,5 +1,4 @@
 //! The golden vectors, every one of them, against the core.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::HashMap;
 use std::time::Duration;

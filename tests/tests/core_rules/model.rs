@@ -1,5 +1,4 @@
 //! Random policies and random inputs: the core does what the naive model does, and nothing makes it panic.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -15,9 +14,7 @@ use tripline_core::{
 use tripline_tests::model::{Happened, Model};
 use tripline_tests::trend_model::Slope;
 
-mod inputs;
-
-use inputs::{Input, N, inputs, policies};
+use super::inputs::{Input, N, inputs, policies};
 
 type Core = Breaker<N>;
 

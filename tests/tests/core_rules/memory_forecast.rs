@@ -1,5 +1,4 @@
 //! How well memory is forecast: on leaks, sawteeth of a collected heap, steps, noise and swings, seeded.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::f64::consts::TAU;
 use std::time::Duration;

@@ -1,7 +1,6 @@
 //! What breakers turn away, what they let through, and how soon they are back: Tripline beside breakers of the usual kinds.
 //!
-//! `cargo test -p tripline-tests --test recovery -- --nocapture` prints the tables.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! `cargo test -p tripline-tests --test decisions recovery -- --nocapture` prints the tables.
 
 use std::fmt::Write;
 use std::num::NonZero;

@@ -1,5 +1,4 @@
 //! Every row of the state table, observed through a shared breaker: who is admitted, what leads out, what is told.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::sync::Arc;
 
@@ -8,7 +7,7 @@ use tripline_core::{
 };
 use tripline_runtime::test_util::{ManualClock, World};
 use tripline_runtime::{Breaker, Stage};
-use tripline_tests::world_support::{
+use tripline_tests::sim_support::{
     FAST, SLOW, StateLog, kind, ms, quick, quick_but, recover, report, report_many, s, stages, state, transitions, trip,
 };
 
@@ -285,7 +284,7 @@ fn late_results_re_arm_no_wait_and_send_no_alert() {
     for permit in late {
         world.advance(ms(50));
         let now = world.now();
-        permit.finish(tripline_tests::world_support::before(now, s(1)), now, Outcome::Ok);
+        permit.finish(tripline_tests::sim_support::before(now, s(1)), now, Outcome::Ok);
         world.run_until_idle();
         assert_eq!(state(&subject.breaker), open);
     }

@@ -1,5 +1,4 @@
 //! What `Trend::of` promises, measured on seeded noise; the rates stand in a table (`--nocapture`).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use tripline_core::{Latency, Trend};
 use tripline_tests::noise::Noise;

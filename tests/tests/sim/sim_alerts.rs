@@ -1,5 +1,4 @@
 //! How people are told: once per incident, in order, with retries, and without anybody waiting for a sink.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -13,7 +12,7 @@ use tripline_runtime::{
     Alert, AlertSink, Breaker, BreakerName, DeliveryError, DrainReport, ShutdownHandle, Stage, StagingControl,
     SupervisedBreaker, supervise,
 };
-use tripline_tests::world_support::{
+use tripline_tests::sim_support::{
     FAST, SLOW, kind, ms, no_cooldown, quick, quick_but, recover, report_many, s, stage, stages, trip,
 };
 

@@ -1,5 +1,4 @@
 //! Memory that is forecast to run out: people are warned, the breaker opens if it is to, and all is well again afterwards.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use tripline_core::{
 use tripline_runtime::test_util::{MemoryStore, RecordingSink, Subject, World};
 use tripline_runtime::{AlertKind, Breaker, MockMemory, Stage, StagingControl, SupervisedBreaker};
 use tripline_tests::setup::original_policy;
-use tripline_tests::world_support::{FAST, SLOW, kind, ms, no_cooldown, quick_but, recover, report_many, s, staging};
+use tripline_tests::sim_support::{FAST, SLOW, kind, ms, no_cooldown, quick_but, recover, report_many, s, staging};
 
 use AlertKind::{CircuitOpen, MemoryThreshold as MemoryAlert};
 use Stage::{Escalated, Initial, Single};

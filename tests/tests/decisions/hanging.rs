@@ -1,8 +1,7 @@
 //! When calls hang, the trip comes within one threshold plus one refresh after the start of the call that completes the
 //! evidence. Which call that is, a core without a runtime is asked.
 //!
-//! `cargo test -p tripline-tests --test hanging -- --nocapture` prints how late the trips came.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! `cargo test -p tripline-tests --test decisions hanging -- --nocapture` prints how late the trips came.
 
 use std::num::NonZeroU16;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use tripline_core::{
 use tripline_runtime::test_util::{Subject, World};
 use tripline_tests::noise::Noise;
 use tripline_tests::setup::original_policy;
-use tripline_tests::world_support::{kind, ms, s};
+use tripline_tests::sim_support::{kind, ms, s};
 
 /// Longer than any test lasts.
 const FOR_EVER: Duration = s(3_600);

@@ -1,5 +1,4 @@
 //! The contract of `trip_confidence`: seldom a false breach, soon a true one, and no call counts twice.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::time::Duration;
 

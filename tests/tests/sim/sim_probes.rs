@@ -1,5 +1,4 @@
 //! Half-open: who is a probe, what each result of one does, and how the wait grows and falls back.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +6,7 @@ use std::time::Duration;
 use tripline_core::{Outcome, Policy, Ratio, RejectionReason, State, StateKind, TripReason};
 use tripline_runtime::Breaker;
 use tripline_runtime::test_util::{ManualClock, Subject, World};
-use tripline_tests::world_support::{
+use tripline_tests::sim_support::{
     FAST, SLOW, kind, ms, quick, quick_but, recover, report, report_many, s, state, trip,
 };
 

@@ -1,5 +1,4 @@
 //! Hundreds of calls start within a threshold: the fast ones of the time finish before the first slow one can be told.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

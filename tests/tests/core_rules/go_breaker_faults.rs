@@ -1,5 +1,4 @@
 //! The measured faults of the original breaker that the core alone can have; each test is named by its fault.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
 //! What must not change the evidence: calls that end ignored or dropped, and policies that change nothing.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::time::Duration;
 

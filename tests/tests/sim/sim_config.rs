@@ -1,12 +1,11 @@
 //! New settings reach the running breaker (fault 1: they are saved, and never reach it), and lose nothing.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::num::NonZeroU16;
 
 use tripline_core::{Latency, MemoryThreshold, Outcome, Percentile, Policy, State, StateKind};
 use tripline_runtime::Breaker;
 use tripline_runtime::test_util::World;
-use tripline_tests::world_support::{FAST, SLOW, kind, ms, quick, quick_but, report, report_many, s, state, trip};
+use tripline_tests::sim_support::{FAST, SLOW, kind, ms, quick, quick_but, report, report_many, s, state, trip};
 
 fn set(breaker: &Breaker, change: impl FnOnce(&mut Policy)) {
     breaker.set_policy(&quick_but(change)).unwrap();

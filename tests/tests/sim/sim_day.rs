@@ -1,5 +1,4 @@
 //! A whole day in one world: quiet traffic with bursts, two latency incidents, and memory pressure at night.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::time::Duration;
 
@@ -7,7 +6,7 @@ use tripline_core::{IncidentCause, IncidentEnd, Latency, Outcome, StateKind, Tri
 use tripline_runtime::Stage;
 use tripline_runtime::test_util::World;
 use tripline_tests::setup::original_policy;
-use tripline_tests::world_support::{Entry, StateLog, ms, s};
+use tripline_tests::sim_support::{Entry, StateLog, ms, s};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -58,7 +57,7 @@ fn a_day(seed: u64) -> Day {
         alerts: subject.alerts.all().iter().map(|alert| (alert.incident, alert.cause, alert.stage)).collect(),
         admitted,
         refused: subject.breaker.rejected(),
-        ended: tripline_tests::world_support::kind(&subject.breaker),
+        ended: tripline_tests::sim_support::kind(&subject.breaker),
     }
 }
 

@@ -1,5 +1,4 @@
 //! How a breaker comes back: without traffic, under a flood, under memory pressure; and when an incident is over.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -7,7 +6,7 @@ use std::thread;
 use tripline_core::{IncidentCause, IncidentEnd, MemoryState, Outcome, RejectionReason, State, StateKind, TripReason};
 use tripline_runtime::test_util::{ManualClock, World};
 use tripline_runtime::{Breaker, Stage};
-use tripline_tests::world_support::{
+use tripline_tests::sim_support::{
     FAST, SLOW, StateLog, kind, ms, no_cooldown, quick, quick_but, recover, report, report_many, s, stages, state, trip,
 };
 

@@ -1,7 +1,6 @@
 //! The trip decision on independent calls, beside other ways of deciding; `services.rs` has calls that depend on each other.
 //!
-//! `cargo test -p tripline-tests --test decisions -- --nocapture` prints the tables.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! `cargo test -p tripline-tests --test decisions independent_calls -- --nocapture` prints the tables.
 
 use tripline_backends::config::{parse, recommended};
 use tripline_core::{Confidence, Latency, Policy};

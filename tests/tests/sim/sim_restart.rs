@@ -1,5 +1,4 @@
 //! The process is killed in an incident, and another one takes its place.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -10,7 +9,7 @@ use tripline_runtime::test_util::{ManualClock, MemoryStore, RecordingSink, World
 use tripline_runtime::{
     Alert, AlertKind, Breaker, Clock, EscalationPolicy, Stage, StagingControl, SupervisedBreaker, supervise,
 };
-use tripline_tests::world_support::{
+use tripline_tests::sim_support::{
     FAST, SLOW, kind, ms, quick, quick_but, recover, report, report_many, s, staging, state, trip,
 };
 

@@ -1,5 +1,4 @@
 //! Random incidents, looks, settings and restarts: staging tells what the naive model tells, and keeps its promises.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
