@@ -68,7 +68,7 @@ pub fn kind(breaker: &Breaker) -> StateKind {
     state(breaker).kind()
 }
 
-/// Makes a call that ends now and began `latency` ago; false if it was refused.
+/// Makes a call that ends now and began `latency` ago; false if it was rejected.
 pub fn report(breaker: &Breaker, latency: Duration, outcome: Outcome) -> bool {
     let Ok(permit) = breaker.try_acquire() else { return false };
     let end = breaker.clock().now();
@@ -87,7 +87,7 @@ pub fn before(instant: Instant, span: Duration) -> Instant {
     Instant::from_nanos(instant.as_nanos().saturating_sub(nanos))
 }
 
-/// Five slow calls: a closed breaker with the policy [`quick`] opens, and people are told.
+/// Five slow calls: a closed breaker with the policy [`quick`] opens, and an alert is sent.
 pub fn trip(world: &World, breaker: &Breaker) {
     report_many(breaker, 5, SLOW, Outcome::Ok);
     world.run_until_idle();
@@ -107,7 +107,7 @@ pub fn recover(world: &World, breaker: &Breaker) {
     world.run_until_idle();
 }
 
-/// The transitions that wait to be polled, oldest first. Takes all events from whoever else would have polled them.
+/// The transitions that wait to be polled, oldest first. Takes all events from any other reader that would have polled them.
 pub fn transitions(breaker: &Breaker) -> Vec<(StateKind, Cause, StateKind)> {
     std::iter::from_fn(|| breaker.poll_event())
         .filter_map(|event| match event.kind {

@@ -1,4 +1,4 @@
-//! One service after the other through a method of deciding, and the score.
+//! Runs methods of deciding over the lives of services, and scores them.
 //!
 //! A method sees what a breaker sees: a call that finishes, and, if it can, a call that becomes older than the threshold. After a trip
 //! it starts afresh, and what was in flight belongs to the time before.
@@ -11,7 +11,7 @@ pub mod peers;
 
 /// A way of deciding when to trip.
 pub trait Method {
-    /// A call finishes, after so many microseconds; `stalled` tells whether it had been seen to hang. True if it trips now.
+    /// A call finishes, after so many microseconds; `stalled` if it had been reported as hanging. True if it trips now.
     fn finished(&mut self, now_us: u64, latency_us: u32, stalled: bool) -> bool;
     /// A call becomes older than the threshold; so many are by now. True if it trips now.
     fn stalled(&mut self, now_us: u64, count: u16) -> bool;
@@ -111,8 +111,8 @@ impl Life {
         }
     }
 
-    /// The first call at which the method trips, told by how many calls had started, and how many times it had tripped before
-    /// that; from the crossing on, or at all for a healthy service.
+    /// The number of calls that had started when the method tripped from the crossing on (or at all, for a healthy service), and how
+    /// many times it had tripped before.
     fn first_trip(&self, method: &mut dyn Method) -> (Option<usize>, usize) {
         method.reset(0);
         let (mut since_us, mut stalled, mut early) = (0, 0_u16, 0);

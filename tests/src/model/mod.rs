@@ -89,7 +89,7 @@ pub struct Model {
     pub generation: u32,
     /// The window, oldest first.
     pub samples: Vec<Sample>,
-    /// Calls in flight for too long, as last told.
+    /// Calls in flight for too long, as last reported.
     pub stalled: u16,
     breaches_in_a_row: u32,
     /// What is known of memory.

@@ -1,9 +1,8 @@
-//! A service with faults, its callers, and breakers between them: what each breaker turned away, what it let through, and
-//! how soon it was back.
+//! Closed-loop simulation of a service with faults, its callers, and a breaker between them: rejected calls, admitted slow calls,
+//! and time to recover.
 //!
-//! The loop is closed: a refused call is not made, does not load the service and is not seen by the breaker; the simulator alone
-//! knows how it would have gone. All contestants meet the same callers, the same latencies and the same faults; everything
-//! is drawn from a seed.
+//! A rejected call is not made, does not load the service and is not seen by the breaker; only the simulator knows its latency.
+//! All contestants see the same callers, latencies and faults, which are drawn from a seed.
 
 mod contestant;
 mod fault;
@@ -13,7 +12,7 @@ mod service;
 mod simulation;
 mod table;
 
-pub use contestant::{Admitted, Contestant, Nobody, Tripline};
+pub use contestant::{Admitted, Contestant, NoBreaker, Tripline};
 pub use fault::{Callers, Fault, Scenario, scenarios};
 pub use parties::{Consecutive, FixedWait};
 pub use score::{Medians, Opening, Score};

@@ -1,35 +1,16 @@
-//! Synthetic services, healthy and failing, seeded: what the trip decision is judged on.
+//! Synthetic services, healthy and failing, seeded: the traffic on which the trip decision is judged.
 //!
-//! A [`Setting`] says how often calls start and what is slow; a [`Shape`] says how the latencies behave. Every service draws
+//! A [`Setting`] is the rate of calls and the threshold; a [`Shape`] is how the latencies behave. Every service draws
 //! its own parameters within the ranges of its shape, so that no two are alike.
 
 use crate::noise::Noise;
 
 mod failing;
 mod healthy;
+mod shape;
 
-/// The percentile that all services are held against.
-pub const PERCENTILE: f64 = 0.95;
-/// The normal quantile of [`PERCENTILE`].
-pub const NORMAL_95: f64 = 1.644_853_627;
-
-/// How calls arrive, and which of them are slow.
-#[derive(Debug, Clone, Copy)]
-pub struct Setting {
-    /// Calls of a service.
-    pub calls: usize,
-    /// Mean time between two starts, in milliseconds.
-    pub interval_ms: f64,
-    /// Starts are a Poisson process, not a metronome.
-    pub poisson: bool,
-    /// A call that takes longer is slow, in milliseconds.
-    pub threshold_ms: f64,
-}
-
-impl Setting {
-    /// A call every 20 ms, slow above 300 ms, 3,000 of them.
-    pub const STEADY: Self = Self { calls: 3_000, interval_ms: 20.0, poisson: false, threshold_ms: 300.0 };
-}
+use shape::Draw;
+pub use shape::{NORMAL_95, PERCENTILE, Setting, Shape};
 
 /// A call: when it starts, and how long it takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,55 +32,24 @@ pub struct Service {
     pub crossing: Option<usize>,
 }
 
-/// How a service behaves. The first six never have a true percentile above the threshold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Shape {
-    /// Log-normal latencies.
-    LogNormal,
-    /// Pareto latencies.
-    HeavyTail,
-    /// Pauses, each of which makes a few calls in a row slow.
-    Pauses,
-    /// The first calls are slow.
-    ColdStart,
-    /// The percentile lies just below the threshold.
-    JustBelow,
-    /// The level swings, its peaks near the threshold.
-    Swing,
-    /// From one call to the next nearly all are slow.
-    Step,
-    /// Within seconds the level rises over the threshold.
-    FastRamp,
-    /// The same within half a minute.
-    SlowRamp,
-    /// Some calls hang, the others are as before.
-    Hanging,
-    /// Every other call is slow.
-    Alternating,
-    /// The level lies just above the threshold, with noise.
-    JustAbove,
-}
-
-impl Shape {
-    /// Those that are not to trip.
-    pub const HEALTHY: [Self; 6] =
-        [Self::LogNormal, Self::HeavyTail, Self::Pauses, Self::ColdStart, Self::JustBelow, Self::Swing];
-    /// Those that are.
-    pub const FAILING: [Self; 6] =
-        [Self::Step, Self::FastRamp, Self::SlowRamp, Self::Hanging, Self::Alternating, Self::JustAbove];
-
-    /// The service of this shape that the seed stands for.
-    pub fn service(self, setting: &Setting, seed: u64) -> Service {
-        let mut noise = Noise::new(seed.wrapping_mul(0x2545_F491_4F6C_DD1D) ^ self as u64);
+impl Service {
+    /// Draws the service of this shape from the seed.
+    pub fn draw(shape: Shape, setting: &Setting, seed: u64) -> Self {
+        let mut noise = Noise::new(seed.wrapping_mul(0x2545_F491_4F6C_DD1D) ^ shape as u64);
         let mut draw = Draw { noise: &mut noise, setting: *setting };
-        let (latencies_ms, crossing) = match self {
-            Self::Step | Self::FastRamp | Self::SlowRamp | Self::Hanging | Self::Alternating | Self::JustAbove => {
-                let (latencies, crossing) = failing::latencies(self, &mut draw);
+        let (latencies_ms, crossing) = match shape {
+            Shape::Step
+            | Shape::FastRamp
+            | Shape::SlowRamp
+            | Shape::Hanging
+            | Shape::Alternating
+            | Shape::JustAbove => {
+                let (latencies, crossing) = failing::latencies(shape, &mut draw);
                 (latencies, Some(crossing))
             }
-            _ => (healthy::latencies(self, &mut draw), None),
+            _ => (healthy::latencies(shape, &mut draw), None),
         };
-        Service { shape: self, calls: calls(setting, &latencies_ms, &mut noise), crossing }
+        Self { shape, calls: calls(setting, &latencies_ms, &mut noise), crossing }
     }
 }
 
@@ -111,28 +61,4 @@ fn calls(setting: &Setting, latencies_ms: &[f64], noise: &mut Noise) -> Vec<Call
         Call { start_us: (start_ms * 1_000.0) as u64, latency_us: (latency_ms.max(0.5) * 1_000.0) as u32 }
     };
     latencies_ms.iter().map(call).collect()
-}
-
-/// Draws what the shapes need.
-struct Draw<'a> {
-    noise: &'a mut Noise,
-    setting: Setting,
-}
-
-impl Draw<'_> {
-    fn between(&mut self, least: f64, most: f64) -> f64 {
-        least + (most - least) * self.noise.unit()
-    }
-
-    fn log_normal(&mut self, median: f64, sigma: f64) -> f64 {
-        median * (sigma * self.noise.gauss()).exp()
-    }
-
-    fn threshold(&self) -> f64 {
-        self.setting.threshold_ms
-    }
-
-    fn calls(&self) -> usize {
-        self.setting.calls
-    }
 }

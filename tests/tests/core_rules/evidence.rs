@@ -1,4 +1,4 @@
-//! What must not change the evidence: calls that end ignored or dropped, and policies that change nothing.
+//! Inputs that must not change the evidence: calls that end ignored or dropped, and policies that change nothing.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ enum End {
     Dropped,
 }
 
-/// A stream of calls with shares of slow and failed ones that come in runs; when it tripped. Beside them calls hang, and end as told.
+/// A stream of calls with shares of slow and failed ones that come in runs; when it tripped. Beside them calls hang, and end as given.
 fn trips(seed: u64, beside: Option<End>) -> Vec<Instant> {
     let mut noise = Noise::new(seed);
     let mut core = Core::new(policy(), 1).unwrap();

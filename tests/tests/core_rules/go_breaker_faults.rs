@@ -1,4 +1,4 @@
-//! The measured faults of the original breaker that the core alone can have; each test is named by its fault.
+//! Faults of go-breaker that concern the core; each test is named after its fault.
 
 use std::time::Duration;
 
@@ -41,8 +41,8 @@ fn fault_2_after_the_wait_a_thousand_callers_get_no_more_than_the_probes() {
     let admitted = (0..1_000).filter(|_| bench.breaker.try_admit(bench.now()).is_ok()).count();
     assert_eq!(admitted, 5);
     assert_eq!(bench.breaker.state(), State::HalfOpen { admitted: 5, good: 0 });
-    let refusal = bench.breaker.try_admit(bench.now()).unwrap_err();
-    assert_eq!(refusal.reason, RejectionReason::Probing);
+    let rejection = bench.breaker.try_admit(bench.now()).unwrap_err();
+    assert_eq!(rejection.reason, RejectionReason::Probing);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn fault_6_values_that_mean_nothing_cannot_be_made() {
 }
 
 #[test]
-fn fault_6_a_refused_window_changes_nothing() {
+fn fault_6_a_rejected_window_changes_nothing() {
     let mut bench = Bench::<8>::new(quick_policy(THRESHOLD_MS, 8, 0.95));
     (0..8).for_each(|_| bench.record(7));
     let before = bench.breaker.policy();
@@ -301,9 +301,9 @@ fn fault_27_looking_changes_nothing() {
     bench.now_ms += 2_000;
     let before = bench.breaker.state();
     for _ in 0..3 {
-        let refusal = bench.breaker.rejection(bench.now());
-        assert_eq!(refusal.reason, RejectionReason::Open(TripReason::Latency));
-        assert_eq!(refusal.retry_after, None, "the wait is over");
+        let rejection = bench.breaker.rejection(bench.now());
+        assert_eq!(rejection.reason, RejectionReason::Open(TripReason::Latency));
+        assert_eq!(rejection.retry_after, None, "the wait is over");
         let _ = (bench.breaker.percentile(), bench.breaker.trend(), bench.breaker.is_breach());
         assert_eq!(bench.breaker.state(), before);
     }

@@ -1,4 +1,4 @@
-//! How well memory is forecast: on leaks, sawteeth of a collected heap, steps, noise and swings, seeded.
+//! Quality of the memory forecast on seeded leaks, sawteeth of a collected heap, steps, noise and swings.
 
 use std::f64::consts::TAU;
 use std::time::Duration;
@@ -23,7 +23,7 @@ struct Scenario {
     seconds: f64,
 }
 
-/// What came of it. Times are seconds since the first reading.
+/// The result of a run. Times are seconds since the first reading.
 #[derive(Debug, Default)]
 struct Told {
     readings: usize,
@@ -244,7 +244,7 @@ fn after_a_peak_near_the_limit_forecasts_are_late_until_it_is_forgotten() {
     }
 }
 
-/// As far as anyone can tell, the beginning of such a curve is a leak.
+/// The beginning of such a curve cannot be distinguished from a leak.
 #[test]
 fn a_page_cache_that_fills_up_after_a_quiet_time_gives_a_forecast_where_it_comes_near_the_limit_fast() {
     println!("| horizon 60 s, from 0.3 after 600 s, noise 0.002 | readings | warnings | seconds on |");
@@ -319,7 +319,7 @@ fn a_leak_is_foretold_when_the_horizon_reaches_its_end_or_it_has_come_half_way()
     }
 }
 
-/// Between two steps of the units that memory is told in, a leak must not look as if it stood still.
+/// Between two steps of the units of the readings, a leak must not look as if it stood still.
 #[test]
 fn a_leak_that_is_told_in_whole_percents_is_foretold_once_and_for_good() {
     println!("| horizon 60 s, leak from 0.4 after 200 s | before the end | before 0.8 | error |");

@@ -1,4 +1,4 @@
-//! Random policies and random inputs: the core does what the naive model does, and nothing makes it panic.
+//! Random policies and inputs: the core agrees with the naive model and never panics.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ use super::inputs::{Input, N, inputs, policies};
 
 type Core = Breaker<N>;
 
-/// The core and the model, fed the same.
+/// The core and the model with the same inputs.
 struct Pair {
     core: Core,
     model: Model,

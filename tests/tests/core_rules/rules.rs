@@ -1,4 +1,4 @@
-//! Single cases of the rules, worked out by hand, that random inputs seldom meet.
+//! Hand-computed cases of the rules that random inputs rarely reach.
 
 use std::time::Duration;
 
@@ -147,8 +147,8 @@ fn a_memory_reading_trips_without_any_call_and_holds_the_breaker_open() {
         bench.now_ms += SECOND_MS;
         bench.breaker.handle_memory(bench.now(), used(75));
     }
-    let refusal = bench.breaker.try_admit(bench.now()).unwrap_err();
-    assert_eq!(refusal.retry_after, None, "nobody knows when memory comes back");
+    let rejection = bench.breaker.try_admit(bench.now()).unwrap_err();
+    assert_eq!(rejection.retry_after, None, "nobody knows when memory comes back");
     bench.breaker.handle_memory(bench.now(), used(74));
     assert!(bench.breaker.try_admit(bench.now()).is_ok());
     assert_eq!(bench.breaker.state().kind(), StateKind::HalfOpen);

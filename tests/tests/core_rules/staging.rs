@@ -1,4 +1,4 @@
-//! Random incidents, looks, settings and restarts: staging tells what the naive model tells, and keeps its promises.
+//! Random incidents, looks, settings and restarts: staging logs what the naive model logs, and keeps its promises.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use tripline_core::{
     Escalation, EscalationPolicy, Incident, IncidentCause, IncidentEnd, Instant, Observation, Stage, Triggers,
     TripReason,
 };
-use tripline_tests::staging_model::{ModelIncident, StagingModel, Told};
+use tripline_tests::staging_model::{LoggedAlert, ModelIncident, StagingModel};
 
 #[derive(Debug, Clone)]
 enum Input {
@@ -68,7 +68,7 @@ fn inputs() -> impl Strategy<Value = Input> {
     ]
 }
 
-/// Escalation and the model, shown the same.
+/// Escalation and the model with the same inputs.
 struct Pair {
     staging: Escalation,
     model: StagingModel,
@@ -77,7 +77,7 @@ struct Pair {
     now: Duration,
     /// The clock that staging is shown began then.
     clock_began: Duration,
-    told: Vec<Told>,
+    logged: Vec<LoggedAlert>,
 }
 
 impl Pair {
@@ -89,7 +89,7 @@ impl Pair {
             is_unhealthy: false,
             now: Duration::ZERO,
             clock_began: Duration::ZERO,
-            told: Vec::new(),
+            logged: Vec::new(),
         }
     }
 
@@ -120,10 +120,10 @@ impl Pair {
                     let now = self.clock_began + deadline.since(Instant::ZERO);
                     assert!(now > self.now, "a deadline is never in the past");
                     self.now = now;
-                    let before = self.told.len();
+                    let before = self.logged.len();
                     self.look();
                     // Only an escalation may find that there is nothing to escalate, and then it waits for a breach.
-                    assert!(self.told.len() > before || self.staging.waits_for_breach(), "nothing was due");
+                    assert!(self.logged.len() > before || self.staging.waits_for_breach(), "nothing was due");
                 }
             }
             Input::Retune(policy) => self.staging.handle_policy(policy),
@@ -140,14 +140,14 @@ impl Pair {
         let before = self.model.log.len();
         self.model.look(self.now, &self.incidents, self.is_unhealthy, self.staging.policy());
         self.staging.handle(self.observation());
-        let told: Vec<Told> = std::iter::from_fn(|| self.staging.poll_transition())
-            .map(|it| Told { at: self.now, incident: it.incident, kind: it.kind, stage: it.stage })
+        let transitions: Vec<LoggedAlert> = std::iter::from_fn(|| self.staging.poll_transition())
+            .map(|it| LoggedAlert { at: self.now, incident: it.incident, kind: it.kind, stage: it.stage })
             .collect();
         let last = self.incidents.len() as u32;
-        let expected: Vec<Told> = self.model.log[before..].iter().map(|told| blurred(*told, last)).collect();
-        let actual: Vec<Told> = told.iter().map(|told| blurred(*told, last)).collect();
+        let expected: Vec<LoggedAlert> = self.model.log[before..].iter().map(|entry| blurred(*entry, last)).collect();
+        let actual: Vec<LoggedAlert> = transitions.iter().map(|entry| blurred(*entry, last)).collect();
         assert_eq!(actual, expected, "at {:?}", self.now);
-        self.told.extend(told);
+        self.logged.extend(transitions);
     }
 
     fn observation(&self) -> Observation {
@@ -186,8 +186,8 @@ impl Pair {
         }
         self.look();
         let mut stages = BTreeMap::<_, Vec<Stage>>::new();
-        for told in &self.told {
-            stages.entry((told.incident, told.kind)).or_default().push(told.stage);
+        for entry in &self.logged {
+            stages.entry((entry.incident, entry.kind)).or_default().push(entry.stage);
         }
         for (alert, stages) in stages {
             let (last, others) = stages.split_last().unwrap();
@@ -200,12 +200,12 @@ impl Pair {
 }
 
 /// How an incident ended is known of the last two only.
-fn blurred(told: Told, last: u32) -> Told {
-    match told.stage {
-        Stage::Resolved(_) if told.incident + 1 < last => {
-            Told { stage: Stage::Resolved(IncidentEnd::Operator), ..told }
+fn blurred(entry: LoggedAlert, last: u32) -> LoggedAlert {
+    match entry.stage {
+        Stage::Resolved(_) if entry.incident + 1 < last => {
+            LoggedAlert { stage: Stage::Resolved(IncidentEnd::Operator), ..entry }
         }
-        _ => told,
+        _ => entry,
     }
 }
 
@@ -222,7 +222,7 @@ fn staging_tells_what_the_model_tells() {
                 pair.feed(input);
             }
             pair.keeps_its_promises();
-            seen.borrow_mut().extend(pair.told.iter().map(|told| format!("{:?} {:?}", told.kind, told.stage)));
+            seen.borrow_mut().extend(pair.logged.iter().map(|entry| format!("{:?} {:?}", entry.kind, entry.stage)));
             Ok(())
         })
         .unwrap();

@@ -1,4 +1,4 @@
-//! What `Trend::of` promises, measured on seeded noise; the rates stand in a table (`--nocapture`).
+//! Error rates of `Trend::of` on seeded noise, against its documented limits; `--nocapture` prints the table.
 
 use tripline_core::{Latency, Trend};
 use tripline_tests::noise::Noise;

@@ -1,4 +1,4 @@
-//! The golden vectors, every one of them, against the core.
+//! All golden vectors against the core.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The contract of `trip_confidence`: seldom a false breach, soon a true one, and no call counts twice.
+//! The contract of `trip_confidence`: false breaches are rare, true ones come soon, and no call counts twice.
 
 use std::time::Duration;
 
@@ -126,8 +126,8 @@ fn share_of_breached_blocks_in_flight(
     breached_blocks as f64 / blocks as f64
 }
 
-/// The hang test is none of those for which the promise is proved; that it adds so little that the promise holds all the same,
-/// whatever the share of slow calls and however long they take, is measured here.
+/// The guarantee is not proved for the hang test. Measures that it adds so little that the guarantee still holds, for any share of
+/// slow calls and any duration.
 #[test]
 fn calls_that_hang_break_no_promise() {
     const BLOCKS: usize = 1_000;
@@ -222,7 +222,7 @@ fn a_service_with_half_of_its_calls_slow_is_found_within_a_window() {
     }
 }
 
-/// How many slow calls it takes, each told as stalled first or not.
+/// How many slow calls it takes, each reported as stalled first or not.
 fn slow_calls_until_trip(stall_first: bool, confidence: f64) -> u32 {
     let mut bench = Wide::new(policy(0.95, 64, confidence));
     (0..100).for_each(|_| bench.record(FAST_MS));

@@ -1,5 +1,5 @@
 //! When calls hang, the trip comes within one threshold plus one refresh after the start of the call that completes the
-//! evidence. Which call that is, a core without a runtime is asked.
+//! evidence. A core without a runtime determines which call that is.
 //!
 //! `cargo test -p tripline-tests --test decisions hanging -- --nocapture` prints how late the trips came.
 
@@ -113,7 +113,7 @@ fn make(world: &World, subject: &Subject, calls: &[(Instant, Latency)]) {
     }
 }
 
-/// Makes calls that never come back, until one is refused.
+/// Makes calls that never come back, until one is rejected.
 fn hang(world: &World, subject: &Subject, starts: &[Instant]) {
     for &start in starts {
         advance_to(world, start);
@@ -176,7 +176,7 @@ fn with_all_calls_hanging_the_trip_comes_within_a_threshold_and_a_refresh() {
     }
 }
 
-/// As a replay tells them: each call at the very instant at which it becomes slow.
+/// As a replay reports them: each call at the very instant at which it becomes slow.
 #[test]
 fn told_without_delay_it_trips_exactly_when_the_call_becomes_slow() {
     for confidence in CONFIDENCES {
@@ -196,7 +196,7 @@ fn told_without_delay_it_trips_exactly_when_the_call_becomes_slow() {
     }
 }
 
-/// A pool of workers, each of which calls again when its call is back: once all hang, nobody asks any more.
+/// A pool of workers, each of which calls again when its call is back: once all hang, no further call comes.
 #[test]
 fn when_all_workers_hang_and_nobody_asks_any_more_the_supervisor_alone_trips() {
     for confidence in CONFIDENCES {
@@ -243,7 +243,7 @@ fn calls_that_hang_right_after_a_recovery_trip_as_soon() {
     }
 }
 
-/// The first probe that hangs is enough, and nobody has to ask.
+/// The first probe that hangs is enough, without a further call.
 #[test]
 fn a_probe_that_hangs_opens_the_breaker_again_within_a_threshold_and_a_refresh() {
     for seed in 0..20 {
@@ -287,6 +287,6 @@ fn a_service_of_which_every_eighth_call_hangs_for_a_while_trips() {
         calls_until_trip.push(calls as f64);
     }
     let median = median(calls_until_trip);
-    println!("12 % of the calls hang for 5 s: refused from call {median} on, median of 30");
+    println!("12 % of the calls hang for 5 s: rejected from call {median} on, median of 30");
     assert!(median <= 200.0, "{median}");
 }

@@ -1,4 +1,4 @@
-//! Hundreds of calls start within a threshold: the fast ones of the time finish before the first slow one can be told.
+//! High rates: hundreds of calls start within a threshold, and the fast ones finish before the first slow one is known to be slow.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -19,11 +19,11 @@ struct Service {
     slow_share: f64,
 }
 
-/// What became of all calls.
+/// Counts of all calls.
 #[derive(Debug, Default)]
 struct Fate {
     calls: u32,
-    refused: u32,
+    rejected: u32,
 }
 
 impl Service {
@@ -62,7 +62,7 @@ impl Service {
                     ends.push(Reverse((nanos(start_s + self.latency_s(&mut noise)), in_flight.len())));
                     in_flight.push(Some(timed));
                 }
-                Err(_) => fate.refused += 1,
+                Err(_) => fate.rejected += 1,
             }
         }
         fate
@@ -91,7 +91,7 @@ fn a_healthy_service_of_many_calls_within_a_threshold_stays_up() {
             let service = Service { calls_per_second, threshold_s, slow_share };
             let fate = service.live(60.0, 99);
             println!("{service:?}: {fate:?}");
-            assert!(fate.refused * 100 <= fate.calls, "{service:?}: {fate:?}");
+            assert!(fate.rejected * 100 <= fate.calls, "{service:?}: {fate:?}");
         }
     }
 }
@@ -101,7 +101,7 @@ fn a_start_with_few_slow_calls_does_not_trip() {
     for calls_per_threshold in [300.0, 600.0, 1_500.0] {
         for slow_share in [0.01, 0.02, 0.03] {
             let service = Service { calls_per_second: calls_per_threshold / 0.3, threshold_s: 0.3, slow_share };
-            let tripped = (0..20).filter(|&seed| service.live(0.9, seed).refused > 0).count();
+            let tripped = (0..20).filter(|&seed| service.live(0.9, seed).rejected > 0).count();
             println!("{calls_per_threshold} calls per threshold, {slow_share} slow: {tripped} of 20 starts trip");
             assert!(tripped <= 2, "{service:?}: {tripped}");
         }
@@ -114,6 +114,6 @@ fn an_outage_of_many_calls_within_a_threshold_is_found() {
     for slow_share in [0.25, 0.5, 1.0] {
         let service = Service { calls_per_second: 1_000.0, threshold_s: 0.3, slow_share };
         let fate = service.live(20.0, 7);
-        assert!(fate.refused * 2 > fate.calls, "{service:?}: {fate:?}");
+        assert!(fate.rejected * 2 > fate.calls, "{service:?}: {fate:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The trip decision on independent calls, beside other ways of deciding; `services.rs` has calls that depend on each other.
+//! The trip decision on independent calls, beside other methods; `services.rs` has calls that depend on each other.
 //!
 //! `cargo test -p tripline-tests --test decisions independent_calls -- --nocapture` prints the tables.
 
@@ -24,8 +24,9 @@ fn threshold_us(setting: &Setting) -> u32 {
 }
 
 fn lives(setting: &Setting, shapes: &[Shape], seeds: std::ops::Range<u64>) -> Vec<Life> {
-    let of_shape =
-        |&shape: &Shape| seeds.clone().map(move |seed| Life::new(&shape.service(setting, seed), threshold_us(setting)));
+    let of_shape = |&shape: &Shape| {
+        seeds.clone().map(move |seed| Life::new(&Service::draw(shape, setting, seed), threshold_us(setting)))
+    };
     shapes.iter().flat_map(of_shape).collect()
 }
 

@@ -1,4 +1,4 @@
-//! How people are told: once per incident, in order, with retries, and without anybody waiting for a sink.
+//! Delivery of alerts: once per incident, in order, with retries, and no caller waits for a sink.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -37,7 +37,7 @@ impl AlertSink for DeadSink {
     }
 }
 
-/// A breaker of this name, and a watch that tells these sinks, without a cooldown.
+/// A breaker of this name, supervised with these sinks, without a cooldown.
 fn watched(world: &World, name: &str, sinks: &[Arc<dyn AlertSink>]) -> (Breaker, SupervisedBreaker) {
     let name = BreakerName::new(name).unwrap();
     let breaker = Breaker::builder(world.clock()).name(name).policy(quick()).build().unwrap();
@@ -45,7 +45,7 @@ fn watched(world: &World, name: &str, sinks: &[Arc<dyn AlertSink>]) -> (Breaker,
     (breaker, watch.staging(StagingControl::new(no_cooldown())))
 }
 
-/// Runs a supervisor and a dispatcher; what the dispatcher says in the end appears in the cell.
+/// Runs a supervisor and a dispatcher; the dispatcher's final result appears in the cell.
 fn run(world: &World, watch: SupervisedBreaker) -> (ShutdownHandle, Rc<Cell<Option<DrainReport>>>) {
     let (supervisor, dispatcher, stop) = supervise(world.clock(), [watch], 1);
     let report = Rc::new(Cell::new(None));

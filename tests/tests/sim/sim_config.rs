@@ -1,4 +1,4 @@
-//! New settings reach the running breaker (fault 1: they are saved, and never reach it), and lose nothing.
+//! New settings reach the running breaker and lose no state (fault 1: they are saved and never applied).
 
 use std::num::NonZeroU16;
 
@@ -66,7 +66,7 @@ fn a_smaller_window_keeps_the_newest_samples_and_a_larger_one_all() {
 }
 
 #[test]
-fn a_window_that_does_not_fit_is_refused_and_nothing_changes() {
+fn a_window_that_does_not_fit_is_rejected_and_nothing_changes() {
     let world = World::new(1);
     let subject = world.breaker(quick()).unwrap();
     report_many(&subject.breaker, 4, SLOW, Outcome::Ok);

@@ -1,4 +1,4 @@
-//! A whole day in one world: quiet traffic with bursts, two latency incidents, and memory pressure at night.
+//! A simulated day: quiet traffic with bursts, two latency incidents, and memory pressure at night.
 
 use std::time::Duration;
 
@@ -11,17 +11,17 @@ use tripline_tests::sim_support::{Entry, StateLog, ms, s};
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 
-/// What is left of a day.
+/// The result of a day.
 #[derive(Debug, PartialEq)]
 struct Day {
     states: Vec<Entry>,
     alerts: Vec<(u64, IncidentCause, Stage)>,
     admitted: u64,
-    refused: u64,
+    rejected: u64,
     ended: StateKind,
 }
 
-/// What the hour brings: calls in this second, and how slow they are.
+/// The traffic of the hour: calls in this second, and their latency.
 fn traffic(second: u64, random: &mut Random) -> (u32, Duration) {
     let calls = if second % HOUR < MINUTE { 5 } else { 1 };
     let noise = random.below(60);
@@ -56,7 +56,7 @@ fn a_day(seed: u64) -> Day {
         states: log.entries(),
         alerts: subject.alerts.all().iter().map(|alert| (alert.incident, alert.cause, alert.stage)).collect(),
         admitted,
-        refused: subject.breaker.rejected(),
+        rejected: subject.breaker.rejected(),
         ended: tripline_tests::sim_support::kind(&subject.breaker),
     }
 }
@@ -86,8 +86,8 @@ fn the_same_seed_gives_the_same_day_to_the_nanosecond() {
     let day = a_day(1);
     assert_eq!(day, a_day(1));
     assert_eq!(day.ended, StateKind::Closed);
-    assert_eq!(day.admitted + day.refused, 24 * HOUR + 24 * MINUTE * 4);
-    assert!(day.refused > 15 * MINUTE, "most of 29 bad minutes: {}", day.refused);
+    assert_eq!(day.admitted + day.rejected, 24 * HOUR + 24 * MINUTE * 4);
+    assert!(day.rejected > 15 * MINUTE, "most of 29 bad minutes: {}", day.rejected);
 }
 
 #[test]

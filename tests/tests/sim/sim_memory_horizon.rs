@@ -1,4 +1,4 @@
-//! Memory that is forecast to run out: people are warned, the breaker opens if it is to, and all is well again afterwards.
+//! Forecast exhaustion of memory: an alert is sent, the breaker opens if configured to, and closes again afterwards.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use Stage::{Escalated, Initial, Single};
 const HORIZON: Duration = s(60);
 const HEALTHY: Stage = Stage::Resolved(IncidentEnd::Healthy);
 
-/// Incidents begin and end after 30 s; the rule of the threshold stays out of it for long.
+/// Incidents begin and end after 30 s; the memory threshold is not reached for long.
 fn warning() -> Policy {
     quick_but(|policy| {
         policy.memory_threshold = MemoryThreshold::new(0.95).unwrap();

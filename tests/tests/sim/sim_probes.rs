@@ -1,4 +1,4 @@
-//! Half-open: who is a probe, what each result of one does, and how the wait grows and falls back.
+//! Half-open: which calls are probes, the effect of each result, and how the wait grows and falls back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ fn wait(breaker: &Breaker) -> Duration {
     }
 }
 
-/// Sits the wait out, and lets the probe that follows be slow.
+/// Lets the wait pass, and makes the following probe slow.
 fn fail_a_probe(world: &World, breaker: &Breaker) {
     world.advance(wait(breaker));
     assert!(report(breaker, SLOW, Outcome::Ok));
@@ -130,7 +130,7 @@ fn a_probe_dropped_young_gives_its_place_back() {
     assert_eq!(state(breaker), State::HalfOpen { admitted: 0, good: 0 });
 }
 
-/// Nobody looks after this one, so that the drop itself decides.
+/// Unsupervised, so that the drop itself decides.
 #[test]
 fn a_probe_dropped_old_is_slow() {
     let clock = Arc::new(ManualClock::default());

@@ -1,4 +1,4 @@
-//! How a breaker comes back: without traffic, under a flood, under memory pressure; and when an incident is over.
+//! Recovery: without traffic, under a flood, under memory pressure; and the end of an incident.
 
 use std::sync::{Arc, Barrier};
 use std::thread;

@@ -1,4 +1,4 @@
-//! The process is killed in an incident, and another one takes its place.
+//! The process is killed during an incident and starts again.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -18,7 +18,7 @@ use Stage::{Escalated, Initial, Single};
 const HEALTHY: Stage = Stage::Resolved(IncidentEnd::Healthy);
 const OPERATOR: Stage = Stage::Resolved(IncidentEnd::Operator);
 
-/// What outlives a process.
+/// State that outlives a process.
 #[derive(Default)]
 struct Outside {
     store: Arc<MemoryStore>,

@@ -1,4 +1,4 @@
-//! Incidents as people hear of them: staged, at their own time, once, whatever else goes on.
+//! Staged alerts: each stage once and on time, whatever else happens.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ fn with_triggers(change: impl FnOnce(&mut Triggers)) -> EscalationPolicy {
     policy
 }
 
-/// Half-open until somebody asks; then the probes are good, and so are enough calls after them.
+/// Half-open until a call comes; then the probes are good, and so are enough calls after them.
 fn recover_for_good(world: &World, breaker: &Breaker) {
     recover(world, breaker);
     report_many(breaker, 10, FAST, Outcome::Ok);
@@ -242,7 +242,7 @@ fn breakers_whose_incidents_overlap_keep_their_own_stages_and_settings() {
     assert_eq!(of(&sink, "quick").last(), Some(&(2, Initial)), "at its own cooldown, and in stages again");
 }
 
-/// What happens, which triggers are changed, and as what it is told.
+/// An input, the changed triggers, and the expected alert.
 type TriggerCase = (fn(&Subject), fn(&mut Triggers), Option<AlertKind>);
 
 /// Fault 20: the trigger flags do nothing.

@@ -1,4 +1,4 @@
-//! Calls that hang are seen before they finish.
+//! Stalled calls count before they finish.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Every row of the state table, observed through a shared breaker: who is admitted, what leads out, what is told.
+//! Every row of the state table, observed through a shared breaker: admission, transitions and events.
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use tripline_tests::sim_support::{
 
 const LATENCY: Cause = Cause::Trip(TripReason::Latency);
 
-/// A breaker that nobody looks after, so that its events wait for the test.
+/// An unsupervised breaker, so that its events wait for the test.
 fn lonely(policy: tripline_core::Policy) -> (Arc<ManualClock>, Breaker) {
     let clock = Arc::new(ManualClock::default());
     let breaker = Breaker::builder(clock.clone()).policy(policy).build().unwrap();
     (clock, breaker)
 }
 
-/// Leads a new breaker to `to`, and forgets the events of the way.
+/// Brings a new breaker to state `to` and discards the events on the way.
 fn lonely_in(to: StateKind) -> (Arc<ManualClock>, Breaker) {
     let (clock, breaker) = lonely(quick());
     match to {
@@ -160,7 +160,7 @@ fn the_first_slow_requests_do_not_trip_a_cold_breaker() {
 }
 
 #[test]
-fn open_refuses_and_says_why_and_how_long() {
+fn open_rejects_and_says_why_and_how_long() {
     let world = World::new(1);
     let subject = world.breaker(quick()).unwrap();
     trip(&world, &subject.breaker);
@@ -314,7 +314,7 @@ fn a_burst_of_an_earlier_generation_touches_neither_the_probes_nor_the_new_windo
     assert_eq!(breaker.read(|core| (core.samples(), core.counts().stale)), (0, 40));
 }
 
-/// The same through the original's interface, which has no permits: the start tells the generation.
+/// The same through the original's interface, which has no permits: the start identifies the generation.
 #[test]
 fn calls_that_were_allowed_earlier_touch_nothing_when_they_are_done_later() {
     let world = World::new(1);

@@ -12,7 +12,7 @@ use tripline_tests::setup::original_policy;
 /// The capacity of the breakers.
 pub(crate) const N: usize = 32;
 
-/// One input. Times are whole milliseconds and ages x.5 ms: the core tells ages in steps of 131 µs, and so nothing is
+/// One input. Times are whole milliseconds and ages x.5 ms: the core measures ages in steps of 131 µs, and so nothing is
 /// ambiguous.
 #[derive(Debug, Clone)]
 pub(crate) enum Input {
