@@ -144,10 +144,9 @@ fn calls_that_hang_break_no_promise() {
     }
 }
 
-/// What is not promised, measured: slow calls in runs, and a service that was calm and now has just as many slow calls as it
-/// may have, all of which hang.
+/// The limit of the guarantee: slow calls that come in runs break it, but no more than a quarter of the blocks are in breach.
 #[test]
-fn print_what_is_not_promised() {
+fn slow_calls_in_runs_break_the_promise_within_bounds() {
     for (share, run) in [(0.03, 3.0), (0.04, 3.0), (0.04, 5.0)] {
         for confidence in [0.9, 0.95, 0.99] {
             let mut noise = Noise::new(32);
@@ -160,8 +159,14 @@ fn print_what_is_not_promised() {
             let policy = policy(0.95, 64, confidence);
             let rate = share_of_breached_blocks_in_flight(&policy, &mut is_slow, (15, 45), 2_000);
             println!("{share} slow in runs of {run}, c {confidence}: {rate:.4}");
+            assert!((1.0 - confidence..0.25).contains(&rate), "{share} in runs of {run}, c {confidence}: {rate}");
         }
     }
+}
+
+/// The limit of the guarantee: a service without slow calls that suddenly has the allowed share of them, all of which hang.
+#[test]
+fn after_a_calm_time_calls_that_hang_seldom_leave_a_breach() {
     for share in [0.02, 0.03, 0.04, 0.05] {
         let breached = (0..200).filter(|&seed| {
             let mut noise = Noise::new(seed);
@@ -172,7 +177,9 @@ fn print_what_is_not_promised() {
             };
             share_of_breached_blocks_in_flight(&policy(0.95, 64, 0.95), &mut is_slow, (15, usize::MAX), 8) > 0.0
         });
-        println!("calm, then {share} hang: {} of 200 have a breach within 500 calls", breached.count());
+        let breached = breached.count();
+        println!("calm, then {share} hang: {breached} of 200 have a breach within 500 calls");
+        assert!(breached <= 20, "{share}: {breached} of 200");
     }
 }
 
