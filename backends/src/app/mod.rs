@@ -241,7 +241,7 @@ fn spawn_supervision(
 ) -> Result<Receiver<DrainReport>, AppError> {
     let (sender, report) = bounded(1);
     let run = async move {
-        let (_, drained) = zip(supervisor.run(), dispatcher.run()).await;
+        let ((), drained) = zip(supervisor.run(), dispatcher.run()).await;
         // The app may have been dropped.
         let _ = sender.send(drained).await;
     };

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tripline_runtime::core::TripAfter;
+
 use super::model::Config;
 
 /// Under this, a threshold in milliseconds looks like seconds.
@@ -29,6 +31,8 @@ pub(super) fn unit_lints(config: &Config) -> Vec<(&'static str, String)> {
         ("max_wait_time", in_seconds(seconds(policy.max_wait_time))),
         ("recovery_time", in_seconds(seconds(policy.recovery_time))),
         ("memory_horizon", in_seconds(seconds(policy.memory_horizon))),
+        ("trip_after", duration_in_millis(policy.trip_after)),
+        ("warm_up", in_seconds(seconds(policy.warm_up))),
         ("sample_interval_ms", interval(millis(policy.sample_interval))),
         ("memory_threshold", percent(round(policy.memory_threshold.get() * 100.0), "percent", true)),
         ("memory_hysteresis", percent(round(policy.memory_hysteresis.get() * 100.0), "percentage points", false)),
@@ -72,6 +76,14 @@ fn escalation(seconds: f64) -> Option<String> {
     is_short
         .then(|| format!("{seconds} seconds; if minutes are meant, set {}", seconds * 60.0))
         .or_else(|| in_seconds(seconds))
+}
+
+/// A few milliseconds, which look like seconds.
+fn duration_in_millis(trip_after: TripAfter) -> Option<String> {
+    match trip_after {
+        TripAfter::Millis(ms) if ms > 0 => interval(f64::from(ms)),
+        _ => None,
+    }
 }
 
 fn interval(ms: f64) -> Option<String> {

@@ -93,12 +93,13 @@ impl<T> Field<T> {
             (Self::Number(range, access), value) => {
                 number(value).filter(|x| range.contains(*x)).and_then(|x| (access.put)(target, x))
             }
-            (Self::NumberOrAuto(..), DeValue::String(text)) => self.set_text(target, text),
-            (Self::NumberOrAuto(range, access), value) => {
+            (Self::NumberOrAuto(range, access), value) if !matches!(value, DeValue::String(_)) => {
                 number(value).filter(|x| range.contains(*x)).and_then(|x| (access.put)(target, Some(x)))
             }
             (Self::Percentile(access), value) => number(value).and_then(|x| (access.put)(target, x)),
-            (Self::Word(..) | Self::Text(..), DeValue::String(text)) => self.set_text(target, text),
+            (Self::Word(..) | Self::Text(..) | Self::NumberOrAuto(..), DeValue::String(text)) => {
+                self.set_text(target, text)
+            }
             (Self::Texts(access), DeValue::Array(items)) if items.len() <= MAX_ENTRIES => {
                 let items = items.iter().enumerate().map(|(i, item)| (format!("[{i}]"), item));
                 let texts = all_texts(items)?.into_iter().map(|(_, text)| text).collect();

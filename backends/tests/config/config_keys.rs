@@ -111,6 +111,13 @@ const CASES: &[Case] = &[
     flag("trend_analysis_enabled"),
     case("trend_analysis_min_sample_count", &["1", "10", "1024"], &["0", "1025", "3.3"], SAMPLES),
     case("trip_confidence", &["0", "0.0", "0.99", "0.999999"], &["1", "1.0", "1.5"], "0 <= x < 1 (ratio)"),
+    case(
+        "trip_after",
+        &["\"auto\"", "0", "1500", "60000"],
+        &["\"never\"", "-1", "1.5", "60001"],
+        "\"auto\", or 0 to 60000 (milliseconds, whole)",
+    ),
+    case("warm_up", &["0", "10", "2.5", "3600"], &["-1", "3601"], "0 to 3600 (seconds)"),
     case("failure_rate_threshold", &["0", "0.5", "1"], &["1.1", "50"], "0 to 1 (ratio)"),
     flag("stall_detection"),
     case("wait_time", &["1", "10", "10.5", "3600"], &["0", "0.5", "3601"], "1 to 3600 (seconds)"),
@@ -147,6 +154,12 @@ const CASES: &[Case] = &[
         &["\"127.0.0.1:8080\"", "\"[::1]:0\"", "\"0.0.0.0:80\""],
         &["\"localhost:80\"", "\":80\"", "\"127.0.0.1\"", "\"127.0.0.1:65536\"", "\"\"", "8080"],
         "an IP address with a port, such as \"127.0.0.1:8080\" or \"[::1]:8080\"",
+    ),
+    case(
+        "http.allowed_hosts",
+        &["[]", "[\"ops.example.org\", \"::1\"]"],
+        &["\"a\"", "[1]"],
+        "up to 100 texts, each 1 to 1000 characters",
     ),
     short("http.token_file", &["\"\"", "\"token\""], &["true"], "a path"),
     case(

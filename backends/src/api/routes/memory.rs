@@ -7,7 +7,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answer::Answer;
-use crate::api::error::ApiError;
 use crate::api::json::ApiJson;
 use crate::api::openapi::ReadErrors;
 use crate::api::scope::CircuitScope;
@@ -37,17 +36,17 @@ struct Limit {
 #[utoipa::path(get, path = "/breaker/memory-usage", tag = "figures",
     responses((status = 200, description = "The last reading.", body = Usage), ReadErrors))]
 async fn memory_usage(scope: CircuitScope) -> Answer<Usage> {
-    Ok(ApiJson(Usage { memory_usage: sample(&scope)?.map(|sample| sample.used) }))
+    Ok(ApiJson(Usage { memory_usage: sample(&scope).map(|sample| sample.used) }))
 }
 
 /// Memory that may be used.
 #[utoipa::path(get, path = "/breaker/memory-limit", tag = "figures",
     responses((status = 200, description = "The last reading.", body = Limit), ReadErrors))]
 async fn memory_limit(scope: CircuitScope) -> Answer<Limit> {
-    Ok(ApiJson(Limit { memory_limit: sample(&scope)?.and_then(|sample| sample.limit) }))
+    Ok(ApiJson(Limit { memory_limit: sample(&scope).and_then(|sample| sample.limit) }))
 }
 
 /// The last reading; it may be known while the limit is not.
-fn sample(scope: &CircuitScope) -> Result<Option<MemorySample>, ApiError> {
-    Ok(scope.breaker().read(Breaker::memory_sample))
+fn sample(scope: &CircuitScope) -> Option<MemorySample> {
+    scope.breaker().read(Breaker::memory_sample)
 }

@@ -116,9 +116,9 @@ struct StateNow {
 }
 
 impl StateNow {
-    fn of(scope: &CircuitScope) -> Answer<Self> {
+    fn of(scope: &CircuitScope) -> ApiJson<Self> {
         let kind = scope.breaker().read(|core| core.state().kind());
-        Ok(ApiJson(Self { state: kind.as_str(), triggered: kind.is_triggered() }))
+        ApiJson(Self { state: kind.as_str(), triggered: kind.is_triggered() })
     }
 }
 
@@ -157,7 +157,7 @@ fn only(field: &str, value: bool) -> utoipa::openapi::ObjectBuilder {
 async fn reset(scope: CircuitScope, who: Actor, _: ValidJson<Confirmation>) -> Answer<StateNow> {
     scope.breaker().reset();
     log("reset", &who);
-    StateNow::of(&scope)
+    Ok(StateNow::of(&scope))
 }
 
 /// Rejects every call until the breaker is reset.
@@ -168,7 +168,7 @@ async fn force_open(scope: CircuitScope, who: Actor, _: Payload) -> Answer<State
         return Err(ApiError::conflict("the breaker is disabled; enable it first"));
     }
     log("force-open", &who);
-    StateNow::of(&scope)
+    Ok(StateNow::of(&scope))
 }
 
 /// Opens the breaker as if memory were exhausted, until `restore-memory-check` or a reset.
@@ -188,7 +188,7 @@ async fn trigger_by_latency(scope: CircuitScope, who: Actor, _: Payload) -> Answ
 fn simulated(scope: &CircuitScope, who: &Actor, action: &str, done: bool) -> Answer<StateNow> {
     if done {
         log(action, who);
-        StateNow::of(scope)
+        Ok(StateNow::of(scope))
     } else {
         Err(ApiError::conflict("the breaker is disabled or forced open; enable or reset it first"))
     }
@@ -200,7 +200,7 @@ fn simulated(scope: &CircuitScope, who: &Actor, action: &str, done: bool) -> Ans
 async fn restore_memory_check(scope: CircuitScope, who: Actor, _: Payload) -> Answer<StateNow> {
     scope.breaker().undo_simulations();
     log("restore-memory-check", &who);
-    StateNow::of(&scope)
+    Ok(StateNow::of(&scope))
 }
 
 fn log(action: &str, who: &Actor) {

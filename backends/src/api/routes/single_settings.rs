@@ -36,10 +36,10 @@ async fn apply<T>(
     scope: &CircuitScope,
     who: &Actor,
     change: Change,
-    read: impl Fn(&CircuitScope) -> Result<T, ApiError>,
+    read: impl Fn(&CircuitScope) -> T,
 ) -> Answer<Changed<T>> {
     let applied = scope.change(change, who).await?;
-    Ok(ApiJson(Changed::new(read(scope)?, applied)))
+    Ok(ApiJson(Changed::new(read(scope), applied)))
 }
 
 body!(NewMemoryThreshold, "memory_threshold", ["threshold", "memory"]);
@@ -82,16 +82,16 @@ struct MemoryThreshold {
     memory: Option<Number>,
 }
 
-fn read_memory(scope: &CircuitScope) -> Result<MemoryThreshold, ApiError> {
+fn read_memory(scope: &CircuitScope) -> MemoryThreshold {
     let ratio = scope.breaker().read(|core| core.policy().memory_threshold.get());
-    Ok(MemoryThreshold { memory: percent(ratio) })
+    MemoryThreshold { memory: percent(ratio) }
 }
 
 /// The share of memory at which the breaker opens.
 #[utoipa::path(get, path = "/breaker/memory", tag = "settings",
     responses((status = 200, description = "The threshold.", body = MemoryThreshold), ReadErrors))]
 async fn memory(scope: CircuitScope) -> Answer<MemoryThreshold> {
-    read_memory(&scope).map(ApiJson)
+    Ok(ApiJson(read_memory(&scope)))
 }
 
 /// Sets the share of memory at which the breaker opens.
@@ -112,15 +112,15 @@ struct LatencyThreshold {
     latency: u32,
 }
 
-fn read_latency(scope: &CircuitScope) -> Result<LatencyThreshold, ApiError> {
-    Ok(LatencyThreshold { latency: scope.breaker().read(|core| core.policy().latency_threshold.as_millis()) })
+fn read_latency(scope: &CircuitScope) -> LatencyThreshold {
+    LatencyThreshold { latency: scope.breaker().read(|core| core.policy().latency_threshold.as_millis()) }
 }
 
 /// The latency above which a call is slow.
 #[utoipa::path(get, path = "/breaker/latency", tag = "settings",
     responses((status = 200, description = "The threshold.", body = LatencyThreshold), ReadErrors))]
 async fn latency(scope: CircuitScope) -> Answer<LatencyThreshold> {
-    read_latency(&scope).map(ApiJson)
+    Ok(ApiJson(read_latency(&scope)))
 }
 
 /// Sets the latency above which a call is slow.
@@ -142,16 +142,16 @@ struct WindowSize {
     latency: u16,
 }
 
-fn read_window_size(scope: &CircuitScope) -> Result<WindowSize, ApiError> {
+fn read_window_size(scope: &CircuitScope) -> WindowSize {
     let size = scope.breaker().read(|core| core.policy().latency_window_size.get());
-    Ok(WindowSize { latency_window_size: size, latency: size })
+    WindowSize { latency_window_size: size, latency: size }
 }
 
 /// Number of last calls that are evaluated.
 #[utoipa::path(get, path = "/breaker/latency-window-size", tag = "settings",
     responses((status = 200, description = "The size.", body = WindowSize), ReadErrors))]
 async fn window_size(scope: CircuitScope) -> Answer<WindowSize> {
-    read_window_size(&scope).map(ApiJson)
+    Ok(ApiJson(read_window_size(&scope)))
 }
 
 /// Sets the number of last calls that are evaluated.
@@ -173,15 +173,15 @@ struct PercentileInUse {
     percentile: Option<Number>,
 }
 
-fn read_percentile(scope: &CircuitScope) -> Result<PercentileInUse, ApiError> {
-    Ok(PercentileInUse { percentile: tidy(scope.breaker().read(|core| core.policy().percentile.get())) })
+fn read_percentile(scope: &CircuitScope) -> PercentileInUse {
+    PercentileInUse { percentile: tidy(scope.breaker().read(|core| core.policy().percentile.get())) }
 }
 
 /// The quantile of the latencies that is compared with the threshold.
 #[utoipa::path(get, path = "/breaker/percentile", tag = "settings",
     responses((status = 200, description = "The quantile.", body = PercentileInUse), ReadErrors))]
 async fn percentile(scope: CircuitScope) -> Answer<PercentileInUse> {
-    read_percentile(&scope).map(ApiJson)
+    Ok(ApiJson(read_percentile(&scope)))
 }
 
 /// Sets the quantile of the latencies that is compared with the threshold.
@@ -203,15 +203,15 @@ struct Wait {
     wait: Option<Number>,
 }
 
-fn read_wait(scope: &CircuitScope) -> Result<Wait, ApiError> {
-    Ok(Wait { wait: tidy(scope.breaker().read(|core| core.policy().wait_time.as_secs_f64())) })
+fn read_wait(scope: &CircuitScope) -> Wait {
+    Wait { wait: tidy(scope.breaker().read(|core| core.policy().wait_time.as_secs_f64())) }
 }
 
 /// How long the breaker stays open.
 #[utoipa::path(get, path = "/breaker/wait", tag = "settings",
     responses((status = 200, description = "The wait.", body = Wait), ReadErrors))]
 async fn wait(scope: CircuitScope) -> Answer<Wait> {
-    read_wait(&scope).map(ApiJson)
+    Ok(ApiJson(read_wait(&scope)))
 }
 
 /// Sets how long the breaker stays open, from the next trip on.
@@ -231,15 +231,15 @@ struct TrendAnalysis {
     trend_analysis: bool,
 }
 
-fn read_trend_analysis(scope: &CircuitScope) -> Result<TrendAnalysis, ApiError> {
-    Ok(TrendAnalysis { trend_analysis: scope.breaker().read(|core| core.policy().trend_analysis) })
+fn read_trend_analysis(scope: &CircuitScope) -> TrendAnalysis {
+    TrendAnalysis { trend_analysis: scope.breaker().read(|core| core.policy().trend_analysis) }
 }
 
 /// Whether only a rising or persistent latency opens the breaker.
 #[utoipa::path(get, path = "/breaker/trend-analysis", tag = "settings",
     responses((status = 200, description = "Whether it is on.", body = TrendAnalysis), ReadErrors))]
 async fn trend_analysis(scope: CircuitScope) -> Answer<TrendAnalysis> {
-    read_trend_analysis(&scope).map(ApiJson)
+    Ok(ApiJson(read_trend_analysis(&scope)))
 }
 
 /// Sets whether only a rising or persistent latency opens the breaker.

@@ -51,9 +51,10 @@ pub(super) fn of_key(entry: &Entry, given: &[String]) -> Result<Value, CliError>
     let no_text = given.iter().all(String::is_empty);
     match entry.key.field.shape() {
         Shape::Flag => flag(&name, given).map(Value::from),
-        Shape::Number(_) | Shape::Percentile => number(&name, given, short_unit(entry), &allowed).map(Value::from),
         Shape::NumberOrAuto(_) if given == ["auto"] => Ok("auto".into()),
-        Shape::NumberOrAuto(_) => number(&name, given, short_unit(entry), &allowed).map(Value::from),
+        Shape::Number(_) | Shape::NumberOrAuto(_) | Shape::Percentile => {
+            number(&name, given, short_unit(entry), &allowed).map(Value::from)
+        }
         Shape::Word(_) | Shape::Text => one(&name, given, &allowed).map(Value::from),
         Shape::Texts => Ok(if no_text { Value::Array(Vec::new()) } else { given.into() }),
         Shape::TextMap if no_text => Ok(Value::Object(Map::new())),

@@ -203,7 +203,6 @@ const KEYS: &[Key<Target>] = &[
         ),
     )
     .optional(|c| c.breaker.policy.max_wait_time = Policy::default().max_wait_time.max(c.breaker.policy.wait_time))
-    .recommended("60", "After a long fault, 300 rejects about 150 good calls for each slow one that it spares.")
     .example("60"),
     key(
         "wait_jitter",
@@ -266,7 +265,8 @@ const KEYS: &[Key<Target>] = &[
                 |c| Some(c.breaker.memory_source.as_str())
             ),
         ),
-    ),
+    )
+    .restart_required(),
     key(
         "memory_used",
         "Which memory counts as used. unreclaimable: all but what the kernel takes back under pressure (clean file \

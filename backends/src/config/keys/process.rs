@@ -1,5 +1,7 @@
 //! What the binary does beside the breaker: HTTP and logging.
 
+use std::net::IpAddr;
+
 use super::key::{Key, Section, access, key};
 use crate::config::model::{Config, LogFormat, LogLevel};
 use crate::config::text::TextRule;
@@ -12,6 +14,11 @@ pub(super) const HTTP: Section<Target> = Section { path: "http", about: "The man
 
 pub(super) const LOG: Section<Target> =
     Section { path: "log", about: "What the program writes about itself.", keys: LOG_KEYS };
+
+/// A host name, or an IP address with or without brackets.
+fn is_host(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok() || url::Host::parse(text).is_ok()
+}
 
 const HTTP_KEYS: &[Key<Target>] = &[
     key(
@@ -34,12 +41,13 @@ const HTTP_KEYS: &[Key<Target>] = &[
         "Host names of the API behind a reverse proxy, beside loopback names and the listen address. A request with the token needs none.",
         Field::Texts(access!(
             |c, x| {
-                c.http.allowed_hosts = x.iter().all(|host| url::Host::parse(host).is_ok()).then_some(x)?;
+                c.http.allowed_hosts = x.iter().all(|host| is_host(host)).then_some(x)?;
                 Some(())
             },
             |c| Some(c.http.allowed_hosts.clone())
         )),
     )
+    .restart_required()
     .example("[\"ops.example.com\"]"),
     key(
         "token_file",

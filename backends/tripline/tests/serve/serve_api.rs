@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use support::{Launch, QUICK, Response, Server, at_once, eventually, exchange, get, post};
 
 /// Each route, with the methods that it takes.
-const ROUTES: [(&str, &[&str]); 34] = [
+const ROUTES: [(&str, &[&str]); 35] = [
     ("/breaker/status", &["GET"]),
     ("/breaker/enabled", &["GET", "POST"]),
     ("/breaker/disabled", &["POST"]),
@@ -38,6 +38,7 @@ const ROUTES: [(&str, &[&str]); 34] = [
     ("/health", &["GET"]),
     ("/ready", &["GET"]),
     ("/breaker/history", &["GET"]),
+    ("/breaker/settings", &["GET", "POST"]),
     ("/test", &["GET"]),
     ("/test/scenarios", &["GET"]),
     ("/test/delay", &["POST"]),

@@ -119,7 +119,7 @@ fn every_alert_setting_is_in_force_when_it_is_answered_also_without_a_section() 
     assert_eq!(
         staged,
         json!({"enabled": false, "time_before_alert": 0, "initial_priority": "P3", "escalated_priority": "P1",
-            "pending_alerts_count": 0, "pending_alerts": []})
+            "last_error": null, "rejections": [], "pending_alerts_count": 0, "pending_alerts": []})
     );
 }
 

@@ -77,7 +77,7 @@ fn dropped_lines_are_counted_and_reported_once_when_the_log_is_read_again() {
             reported.push(line);
             // What comes after it is not dropped.
             change_a_setting(&server, 999);
-        } else if line.contains("999") {
+        } else if line.contains("new=999") {
             break;
         }
     }

@@ -168,7 +168,8 @@ fn lint_series(family: &Family, wrong: &mut impl FnMut(String)) {
                 wrong(format!("the label {label}"));
             }
         }
-        if name.starts_with("tripline_") && !name.starts_with("tripline_config_") && !labels.contains_key("breaker") {
+        let is_of_process = name.starts_with("tripline_config_") || name.starts_with("tripline_log_");
+        if name.starts_with("tripline_") && !is_of_process && !labels.contains_key("breaker") {
             wrong("does not say which breaker".to_owned());
         }
         if !value.is_finite() || *value < 0.0 || (family.kind == "counter" && value.fract() != 0.0) {
