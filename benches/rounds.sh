@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # The hot path in many short rounds: bash benches/rounds.sh ROUNDS [FILTER]
 #
-# Every round runs each row once, so that what disturbs the machine meets all rows alike. Prints the median of each row
-# over the rounds, and the ratios of these medians beside what they may be. FILTER is criterion's: a regular expression
-# on group/function. Ends with an error if a round does, as it does where reports are dropped.
+# Every round runs each row once, so that disturbances of the machine affect all rows alike. Prints the median of each row
+# over the rounds, and the ratios of these medians beside their limits. FILTER is criterion's: a regular expression
+# on group/function. Fails if a round fails, which it does if reports are dropped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,7 +21,7 @@ for ((round = 1; round <= rounds; round++)); do
   "${bench[@]}" "${short[@]}" ${filter:+"$filter"} >>"$times"
 done
 
-# What a ratio may be: name | group | numerator - less this | denominator | at most.
+# Limits of the ratios: name | group | numerator - less this | denominator | at most.
 limits='
 tripline / floor_relaxed_load|admit_closed|tripline||floor_relaxed_load|4
 tripline / failsafe|admit_closed|tripline||failsafe|0.1

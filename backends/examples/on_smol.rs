@@ -1,5 +1,7 @@
-//! Everything on smol: an app from a configuration, a slow route behind its breaker beside the management API, and a client that
-//! sees the breaker open. `cargo run -p tripline-backends --features app,tower --example on_smol`
+//! On smol: an app from a configuration, a slow route behind its breaker beside the management API, and a client that sees the
+//! breaker open.
+//!
+//! `cargo run -p tripline-backends --features app,tower --example on_smol`
 
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
-//! Everything on tokio: an axum server with one slow route behind the breaker, supervisor and dispatcher as tokio tasks, and a
-//! client that sees it open. `cargo run -p tripline-backends --example on_tokio`
+//! On tokio: an axum server with one slow route behind a breaker, supervisor and dispatcher as tokio tasks, and a client that
+//! sees the breaker open.
+//!
+//! `cargo run -p tripline-backends --example on_tokio --features cgroup,sysinfo,tower`
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,10 +4,10 @@
 
 #[path = "alerts/alert_service/mod.rs"]
 mod alert_service;
-mod captured;
+mod log_capture;
 
 use alert_service::{alert, deliver, stage};
-use captured::Lines;
+use log_capture::Lines;
 use serde_json::Value;
 use tripline_backends::alerts::{PageRules, SharedRules, Staged};
 use tripline_backends::log_sink::LogSink;

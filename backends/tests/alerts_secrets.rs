@@ -4,10 +4,10 @@
 
 #[path = "alerts/alert_service/mod.rs"]
 mod alert_service;
-mod captured;
+mod log_capture;
 
 use alert_service::{AlertService, Fault, KEY, Reply, alert, config, deliver, patient};
-use captured::Lines;
+use log_capture::Lines;
 use tripline_backends::alerts::opsgenie::OpsGenieSink;
 use tripline_backends::config::Secret;
 use tripline_runtime::Stage;

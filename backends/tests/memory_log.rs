@@ -1,11 +1,11 @@
 //! Memory in the log: alone in its process, because it reads the log of all threads.
 #![allow(clippy::unwrap_used)]
 
-mod captured;
+mod log_capture;
 
 use std::time::Duration;
 
-use captured::Lines;
+use log_capture::Lines;
 use tripline_runtime::EscalationPolicy;
 use tripline_runtime::core::{MemorySample, Policy};
 use tripline_runtime::test_util::{Subject, World};

@@ -1,6 +1,6 @@
-//! What the tests of Tripline share: naive models of the core and of staging, seeded noise, statistics, and the golden vectors.
+//! Shared parts of Tripline's tests: naive models of the core and of escalation, seeded traffic and noise, statistics, and golden vectors.
 //!
-//! Everything here is written from the design, not from the code it tests, and prefers the obvious over the fast.
+//! The models are written from the design, not from the code under test, and prefer the obvious over the fast.
 
 pub mod contest;
 pub mod model;
@@ -8,14 +8,14 @@ pub mod noise;
 pub mod recovery;
 pub mod services;
 pub mod setup;
+pub mod sim_support;
 pub mod staging_model;
 pub mod statistics;
 pub mod traffic;
 pub mod trend_model;
 pub mod vectors;
-pub mod world_support;
 
-/// The examples of the README are compiled and run.
+/// Compiles and runs the examples of the README.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;

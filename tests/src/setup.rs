@@ -55,18 +55,18 @@ impl<const N: usize> Bench<N> {
         Instant::from_millis(self.now_ms)
     }
 
-    /// Lets time pass and tells the breaker.
+    /// Lets time pass and reports it to the breaker.
     pub fn pass(&mut self, millis: u64) {
         self.now_ms += millis;
         self.breaker.handle_timeout(self.now());
     }
 
-    /// Asks, and where admitted makes a good call that takes so long; tells whether it was admitted.
+    /// Asks, and where admitted makes a good call that takes so long. Returns whether it was admitted.
     pub fn call(&mut self, latency_ms: u32) -> bool {
         self.call_with(latency_ms, Outcome::Ok)
     }
 
-    /// Asks, and where admitted makes a call with this end; tells whether it was admitted.
+    /// Asks, and where admitted makes a call with this end. Returns whether it was admitted.
     pub fn call_with(&mut self, latency_ms: u32, outcome: Outcome) -> bool {
         let Ok(generation) = self.breaker.try_admit(self.now()) else { return false };
         self.now_ms += u64::from(latency_ms);

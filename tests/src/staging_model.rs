@@ -1,4 +1,4 @@
-//! Escalation as plainly as it can be written: it keeps a log of all that was ever told, and reads everything from it.
+//! Naive model of escalation: keeps a log of all transitions of alerts, and derives everything from it.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ pub struct ModelIncident {
     pub end: Option<IncidentEnd>,
 }
 
-/// Something that was told.
+/// A transition of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Told {
+pub struct LoggedAlert {
     /// When.
     pub at: Duration,
     /// Of which incident, from 1.
@@ -33,18 +33,18 @@ pub struct Told {
 /// The naive staging.
 #[derive(Debug, Clone, Default)]
 pub struct StagingModel {
-    /// All that was ever told, oldest first.
-    pub log: Vec<Told>,
+    /// All transitions, oldest first.
+    pub log: Vec<LoggedAlert>,
     /// Incidents in which a trip was seen.
     seen_tripped: Vec<u32>,
 }
 
 impl StagingModel {
-    /// Looks at all incidents that there ever were, and tells.
+    /// Looks at all incidents, and logs the transitions that are due.
     pub fn look(&mut self, at: Duration, incidents: &[ModelIncident], is_unhealthy: bool, policy: &EscalationPolicy) {
         for (incident, number) in incidents.iter().zip(1..) {
             match incident.end {
-                Some(end) => self.tell(at, number, self.open_kind(number), Stage::Resolved(end)),
+                Some(end) => self.push(at, number, self.open_kind(number), Stage::Resolved(end)),
                 None => self.look_at(at, number, incident, is_unhealthy, policy),
             }
         }
@@ -73,41 +73,41 @@ impl StagingModel {
         };
         let is_cool = |kind| self.last_created(kind).is_none_or(|created| at >= created + policy.cooldown);
         match (open, wanted) {
-            (None, Some(kind)) if is_cool(kind) => self.tell(at, number, wanted, reached),
+            (None, Some(kind)) if is_cool(kind) => self.push(at, number, wanted, reached),
             (Some(old), Some(kind)) if has_just_tripped && old != kind => {
-                self.tell(at, number, wanted, reached);
-                self.tell(at, number, open, Stage::Superseded);
+                self.push(at, number, wanted, reached);
+                self.push(at, number, open, Stage::Superseded);
             }
-            (Some(_), _) if self.reached(number) != Some(reached) => self.tell(at, number, open, reached),
+            (Some(_), _) if self.reached(number) != Some(reached) => self.push(at, number, open, reached),
             _ => {}
         }
     }
 
-    fn tell(&mut self, at: Duration, incident: u32, kind: Option<AlertKind>, stage: Stage) {
-        self.log.extend(kind.map(|kind| Told { at, incident, kind, stage }));
+    fn push(&mut self, at: Duration, incident: u32, kind: Option<AlertKind>, stage: Stage) {
+        self.log.extend(kind.map(|kind| LoggedAlert { at, incident, kind, stage }));
     }
 
     /// The kind of the incident's alert that was created and not closed.
     fn open_kind(&self, number: u32) -> Option<AlertKind> {
-        let of = || self.log.iter().filter(|told| told.incident == number);
-        let is_closed = |kind| of().any(|told| told.kind == kind && told.stage.is_end());
-        of().map(|told| told.kind).find(|&kind| !is_closed(kind))
+        let of = || self.log.iter().filter(|entry| entry.incident == number);
+        let is_closed = |kind| of().any(|entry| entry.kind == kind && entry.stage.is_end());
+        of().map(|entry| entry.kind).find(|&kind| !is_closed(kind))
     }
 
-    /// The last stage that the incident was told to be at.
+    /// The last stage of the incident in the log.
     fn reached(&self, number: u32) -> Option<Stage> {
-        let mut of = self.log.iter().rev().filter(|told| told.incident == number && !told.stage.is_end());
-        of.next().map(|told| told.stage)
+        let mut of = self.log.iter().rev().filter(|entry| entry.incident == number && !entry.stage.is_end());
+        of.next().map(|entry| entry.stage)
     }
 
-    /// When an alert of this kind was told of for the first time in an incident, for the last time.
+    /// When the last incident with an alert of this kind first logged it.
     fn last_created(&self, kind: AlertKind) -> Option<Duration> {
-        let last = self.log.iter().rev().find(|told| told.kind == kind)?;
-        self.log.iter().find(|told| told.kind == kind && told.incident == last.incident).map(|told| told.at)
+        let last = self.log.iter().rev().find(|entry| entry.kind == kind)?;
+        self.log.iter().find(|entry| entry.kind == kind && entry.incident == last.incident).map(|entry| entry.at)
     }
 }
 
-/// The kind of alert that tells of an incident.
+/// The kind of alert for an incident.
 fn kind(incident: &ModelIncident, triggers: &Triggers) -> Option<AlertKind> {
     let by_cause = |reason| match reason {
         TripReason::Memory | TripReason::MemoryAndLatency | TripReason::MemoryForecast => {

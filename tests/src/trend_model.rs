@@ -28,7 +28,7 @@ const MIN_FOR_ONE_OUTLIER: usize = 21;
 /// Nearer to a bound than this, relatively, rounding decides.
 const MARGIN: f64 = 1e-4;
 
-/// The slope of up to 32 latencies, oldest first, or `None` where it is too near to a bound to tell.
+/// The slope of up to 32 latencies, oldest first, or `None` where it is too near to a bound to decide.
 pub fn slope(latencies: &[Latency], minimum: usize) -> Option<Slope> {
     let n = latencies.len();
     if n < minimum.max(3) {

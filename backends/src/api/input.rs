@@ -54,7 +54,7 @@ impl fmt::Display for Actor {
     }
 }
 
-/// What the configuration refuses, as the field of the body that it came from.
-pub(super) fn refused(field: &'static str) -> impl Fn(RejectedValue) -> ApiError {
-    move |refused| ApiError::bad_value(field, refused.value, refused.allowed)
+/// Maps a value that the configuration rejects to an error that names the field of the body.
+pub(super) fn rejected(field: &'static str) -> impl Fn(RejectedValue) -> ApiError {
+    move |rejected| ApiError::bad_value(field, rejected.value, rejected.allowed)
 }

@@ -134,7 +134,7 @@ impl IntoResponses for PostErrors {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         errors(&[
             ("400", "A value that is not allowed, or no JSON."),
-            ("403", "The request comes from a web page of somebody else."),
+            ("403", "The request comes from a web page of another origin."),
             ("404", "There is no breaker."),
             ("408", "The body came too slowly."),
             ("409", "The state of the breaker, or of the configuration file, does not allow it."),

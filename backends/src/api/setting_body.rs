@@ -4,7 +4,7 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema};
 
 use super::error::ApiError;
-use super::input::refused;
+use super::input;
 use super::payload::Payload;
 use super::setting_json::{self, BadSetting};
 use super::setting_schema;
@@ -17,7 +17,7 @@ pub(crate) fn read_change(payload: &Payload, key: &str, fields: &[&'static str])
     let value = value.ok_or_else(|| ApiError::missing(field, entry.key.field.to_string()))?;
     setting_json::change(&entry, value).map_err(|bad| match bad {
         BadSetting::Type => ApiError::wrong_type(field, entry.key.field.to_string()),
-        BadSetting::Value(rejected) => refused(field)(rejected),
+        BadSetting::Value(rejected) => input::rejected(field)(rejected),
     })
 }
 

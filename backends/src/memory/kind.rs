@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_is_refused_with_all_allowed_ones() {
+    fn an_unknown_name_is_rejected_with_all_allowed_ones() {
         let error = "cgroups".parse::<MemorySourceKind>().unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -8,7 +8,7 @@ fn the_committed_reference_is_the_one_that_the_key_table_gives() {
     assert!(
         committed == configuration_reference(),
         "backends/docs/configuration.md is out of date; regenerate it with:\n\
-         cargo run -p tripline-backends --example configuration_reference > backends/docs/configuration.md"
+         cargo run -p tripline-backends --example configuration_reference --features config >backends/docs/configuration.md"
     );
 }
 

@@ -1,4 +1,4 @@
-//! The hot path beside its floors and its peers, in one run. Ratios within a run are what counts; machines are noisy.
+//! The hot path beside floors and peers in one run. Compare ratios within a run; absolute times vary between machines.
 //!
 //! `cargo bench -p tripline-benches --bench hot_path`, or `bash benches/rounds.sh 10` for medians and ratios.
 //!
@@ -24,11 +24,11 @@ use tripline_runtime::{Breaker, MemorySource as _, SystemClock, TscClock};
 
 use crate::threads::{Alone, two_threads};
 
-/// The rows of ours that record: name, trend analysis, stall detection.
+/// Tripline's rows that record: name, trend analysis, stall detection.
 const RECORDING: [(&str, bool, bool); 3] =
     [("tripline", false, false), ("tripline_trend", true, false), ("tripline_stall_detection", false, true)];
 
-/// May I call? With stall detection a permit must be given back, which is part of that row.
+/// Admission. With stall detection a permit must be returned, which is part of that row.
 fn admit_closed(c: &mut Criterion) {
     let word = Alone(AtomicU64::new(1));
     let load = || black_box(&word.0).load(Ordering::Relaxed);
@@ -76,7 +76,7 @@ fn admit_record(c: &mut Criterion) {
     group.finish();
 }
 
-/// The same from two threads. The run fails where ours drops more than a few reports.
+/// The same from two threads. The run fails if Tripline drops more than a few reports.
 fn admit_record_2t(c: &mut Criterion) {
     let mut group = c.benchmark_group("admit_record_2t");
     let word = Alone(AtomicU64::new(1));
@@ -137,7 +137,7 @@ fn window_growth(c: &mut Criterion) {
     group.finish();
 }
 
-/// Not on the hot path: the status shows it.
+/// Not on the hot path: the status reads it.
 fn percentile_query(c: &mut Criterion) {
     let mut group = c.benchmark_group("percentile_query");
     for size in [64, 1_024] {
@@ -157,7 +157,7 @@ fn memory_sample(c: &mut Criterion) {
     group.finish();
 }
 
-/// A service that is ready and answers at once, alone and behind the layer as one gets it: the system's clock, stall
+/// A service that is ready and responds at once, alone and behind the layer with its defaults: the system's clock, stall
 /// detection.
 fn tower_layer(c: &mut Criterion) {
     let mut group = c.benchmark_group("tower_layer");

@@ -1,4 +1,4 @@
-//! What is measured of ours.
+//! Tripline's side of the benches.
 
 use std::num::NonZeroU16;
 use std::path::Path;
@@ -62,10 +62,10 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Losing a report is cheaper than recording it, so a row that loses more than this part of them says nothing.
+/// Dropping a report is cheaper than recording it, so a row that drops a larger share than this is invalid.
 const DROPPED_AT_MOST: f64 = 0.001;
 
-/// Ends the run if calls were refused, or too many reports dropped, or any lost without being counted as dropped.
+/// Ends the run if calls were rejected, or too many reports dropped, or any lost without being counted as dropped.
 ///
 /// `made` calls were made after the breaker was.
 pub(crate) fn check_accounts(row: &str, breaker: &Breaker, made: u64) {
@@ -91,7 +91,7 @@ fn fail(why: &str) {
     std::process::exit(1);
 }
 
-/// This process's control group; where it has none that can be read, plain files that say the same.
+/// This process's control group; where none can be read, plain files with the same content.
 pub(crate) fn cgroup() -> Cgroup {
     Cgroup::discover().unwrap_or_else(|error| {
         eprintln!("memory_sample/cgroup reads plain files instead of a control group: {error}");

@@ -1,4 +1,4 @@
-//! What a user would pick instead.
+//! Other circuit breakers, and a naive one.
 
 use std::collections::VecDeque;
 use std::hint::black_box;
@@ -37,7 +37,7 @@ pub(crate) fn recloser() -> Recloser {
     Recloser::custom().closed_len(64).build()
 }
 
-/// A window and a sort behind a lock: what one writes first.
+/// A naive breaker: a window and a sort behind a lock.
 pub(crate) struct MutexSort {
     window: Mutex<VecDeque<u32>>,
     size: usize,
@@ -60,7 +60,7 @@ impl MutexSort {
     }
 }
 
-/// Calls of one thread, with latencies that jump about, or there would be nothing to sort.
+/// Calls of one thread with latencies that vary, so that there is something to sort.
 // Alone on its cache lines: the latency is written with every call.
 #[repr(align(128))]
 pub(crate) struct SortedCall<'a> {
@@ -80,7 +80,7 @@ impl<'a> SortedCall<'a> {
     }
 }
 
-/// The whole service with its layer, as it is used; clones share the breaker.
+/// The whole service with its layer; clones share the breaker.
 #[derive(Clone)]
 // Alone on its cache lines: a call writes into the service.
 #[repr(align(128))]

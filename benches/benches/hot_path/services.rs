@@ -1,4 +1,4 @@
-//! Services that are ready at once, and how they are called without an executor.
+//! Services that are ready at once, called without an executor.
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
@@ -12,7 +12,7 @@ use tower::util::ServiceFn;
 
 type Answer = Ready<Result<Response<()>, Infallible>>;
 
-/// A service as bare as can be.
+/// A minimal service.
 pub(crate) type Bare = ServiceFn<fn(()) -> Answer>;
 
 pub(crate) fn bare() -> Bare {

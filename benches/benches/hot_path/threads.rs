@@ -1,15 +1,15 @@
-//! Two threads at once.
+//! Measurement with two threads.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use criterion::Bencher;
 
-/// What is on cache lines of its own, so that a row pays for its own sharing only and a floor is a floor.
+/// A value on cache lines of its own, so that a row pays only for its own sharing.
 #[repr(align(128))]
 pub(crate) struct Alone<T>(pub(crate) T);
 
-/// The time of one operation as the slower of two threads sees it, each doing its own, both at once.
+/// The time of one operation as the slower of two concurrent threads sees it.
 pub(crate) fn two_threads(bencher: &mut Bencher<'_>, mut operations: [impl FnMut() + Send; 2]) {
     bencher.iter_custom(|iterations| {
         let here = Alone(AtomicU32::new(0));

@@ -65,7 +65,7 @@ struct Bucket {
 /// The 0.7 % is for one line through independent points. Lines are tried at each reading, and readings are like their
 /// neighbours, so over time chance trends are certain. What keeps them harmless is the other questions: noise does not come
 /// half of the way to the limit. The constants (1/2, 0.65, 1/4, 1.25, 0.67, 1/8, 64) are no theory: they were chosen on the
-/// scenarios of `tests/tests/memory_forecast.rs`, which measures all this.
+/// scenarios of `tests/tests/core_rules/memory_forecast.rs`, which measures all this.
 ///
 /// # What it does not see
 ///

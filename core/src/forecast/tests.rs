@@ -1,4 +1,4 @@
-//! What must hold on any input; how well it foretells is measured in `tests/tests/memory_forecast.rs`.
+//! What must hold on any input; how well it foretells is measured in `tests/tests/core_rules/memory_forecast.rs`.
 
 use super::*;
 

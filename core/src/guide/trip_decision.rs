@@ -58,7 +58,7 @@
 //!
 //! 1. *Independent calls.* For calls that are independent in the order in which they are decided, of which each is slow with probability at
 //!    most p₀, a given window's length W of calls has a false breach with probability at most 1 − c = 0.5 %; for calls of which at
-//!    most half of the limit fail, at most 0.75 %. At exactly the limit nothing is promised. Held by `tests/tests/confidence.rs`.
+//!    most half of the limit fail, at most 0.75 %. At exactly the limit nothing is promised. Held by `tests/tests/decisions/confidence.rs`.
 //! 2. *Isolated disturbances, under no assumption at all.* While a sum begins below half of its bound and no age is left, a disturbance whose
 //!    slow (failed) calls are all decided within less than the tolerance of each other opens nothing, however many calls it hits, if no other such
 //!    call comes before the sums are back. Ages are whole milliseconds. Held by `tests/tests/services.rs`.
@@ -108,5 +108,5 @@
 //! Medians from 50 calls a second: all calls hang 1.76 s, all fail 1.56 s, a dependency 4 to 8 times slower 1.69 s, one replica of four bad
 //! 1.89 s. At 5 calls a second from a single busy worker the queue's own excursions reach the evidence: 39 of the 40 services that trip do so
 //! there, and the target of 1 % holds only from 50 calls a second on (1 of 324). Independent calls
-//! (`cargo test -p tripline-tests --test decisions -- --nocapture`): of 240 healthy services none trips, of 240 failing ones none is missed, a
+//! (`cargo test -p tripline-tests --test decisions independent_calls -- --nocapture`): of 240 healthy services none trips, of 240 failing ones none is missed, a
 //! step is found after 1.84 s, 12 % of calls that hang after 5.7 s.

@@ -1,4 +1,4 @@
-//! What stands between the callers and the service: the interface, nothing at all, and the real breaker.
+//! Contestants between callers and service: the trait, no breaker, and Tripline.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -42,9 +42,9 @@ pub trait Contestant {
 
 /// No breaker: every call is made.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Nobody;
+pub struct NoBreaker;
 
-impl Contestant for Nobody {
+impl Contestant for NoBreaker {
     fn ask(&mut self, now: Instant, number: u64) -> Result<Admitted, Duration> {
         Ok(Admitted { number, start: now, generation: Generation::default() })
     }
@@ -62,7 +62,7 @@ impl Contestant for Nobody {
     }
 }
 
-/// The core as the runtime drives it: it is told of stalled calls when a call finishes, and at least every
+/// The core as the runtime drives it: stalled calls are reported when a call finishes, and at least every
 /// max(threshold / 8, 10 ms) while calls are in flight.
 #[derive(Debug, Clone)]
 pub struct Tripline {
@@ -101,7 +101,7 @@ impl Tripline {
         }
     }
 
-    fn tell_of_stalls(&mut self, now: Instant) {
+    fn report_stalls(&mut self, now: Instant) {
         self.forget_earlier_generations();
         self.looked_at = now;
         let slow_after = Duration::from(self.breaker.slow_after());
@@ -127,9 +127,9 @@ impl Contestant for Tripline {
     fn ask(&mut self, now: Instant, number: u64) -> Result<Admitted, Duration> {
         let answer = self.breaker.try_admit(now);
         self.forget_earlier_generations();
-        let generation = answer.map_err(|refusal| refusal.retry_after.unwrap_or(self.refresh))?;
+        let generation = answer.map_err(|rejection| rejection.retry_after.unwrap_or(self.refresh))?;
         if self.young.is_empty() && self.hanging.is_empty() {
-            // Nobody looked while nothing was in flight.
+            // No call was in flight, so there was no earlier look.
             self.looked_at = now;
         }
         self.young.insert(number, now);
@@ -140,12 +140,12 @@ impl Contestant for Tripline {
         self.young.remove(&call.number);
         self.hanging.remove(&call.number);
         self.breaker.handle_finished(now, call.generation, latency, Outcome::Ok);
-        self.tell_of_stalls(now);
+        self.report_stalls(now);
     }
 
     fn look(&mut self, now: Instant) {
         self.breaker.handle_timeout(now);
-        self.tell_of_stalls(now);
+        self.report_stalls(now);
     }
 
     fn next_look(&self) -> Option<Instant> {

@@ -1,13 +1,11 @@
-//! What goes wrong with a service, for how long, and what its callers do when they are refused.
+//! Faults of a service: kind, duration, and the behaviour of callers that are rejected.
 
 use std::time::Duration;
 
 use tripline_core::Instant;
 
-use super::service::Service;
-
 /// Every simulation begins with this much of a healthy service.
-const WELL_BEFORE_S: f64 = 60.0;
+pub(super) const WELL_BEFORE_S: f64 = 60.0;
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,16 +38,16 @@ pub enum Fault {
     },
 }
 
-/// What a refused caller does.
+/// What a rejected caller does.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Callers {
     /// It goes away.
     Leave,
-    /// It comes back when it was told to, until its patience is over.
+    /// It retries after the announced wait, until its patience is over.
     ComeBack {
         /// From when it first asked, in seconds.
         patience_s: f64,
-        /// It comes back up to this much later than it was told, in seconds.
+        /// It retries up to this much later than announced, in seconds.
         spread_s: f64,
     },
 }
@@ -78,7 +76,7 @@ pub struct Scenario {
     pub varies: bool,
     /// How long the simulation goes on then, in seconds.
     pub after_s: f64,
-    /// What refused callers do.
+    /// What rejected callers do.
     pub callers: Callers,
 }
 
@@ -107,33 +105,9 @@ pub fn scenarios() -> [Scenario; 13] {
 }
 
 impl Scenario {
-    /// A scenario whose refused callers go away. A fault of a minute and more varies.
+    /// A scenario whose rejected callers go away. A fault of a minute and more varies.
     pub const fn new(name: &'static str, fault: Fault, fault_s: f64, after_s: f64) -> Self {
         Self { name, fault, fault_s, varies: fault_s >= 60.0, after_s, callers: Callers::Leave }
-    }
-
-    /// As it happens to this service.
-    #[must_use]
-    pub(super) fn of(mut self, service: &Service) -> Self {
-        if self.varies {
-            self.fault_s *= service.stretch;
-        }
-        self
-    }
-
-    /// When the service is well again.
-    pub(super) fn well_at(&self, service: &Service) -> Instant {
-        let fault_s = match self.fault {
-            Fault::Fading { thresholds, fades_by_e_in_s } => service.faded_after_s(thresholds, fades_by_e_in_s),
-            Fault::Flapping { slow_s, fine_s } => {
-                // The last slow stretch that begins within the fault may end before it does.
-                let period = slow_s + fine_s;
-                let last = ((self.fault_s / period).ceil() - 1.0) * period;
-                (last + slow_s).min(self.fault_s)
-            }
-            _ => self.fault_s,
-        };
-        at(WELL_BEFORE_S + fault_s)
     }
 
     /// When the simulation ends.
@@ -164,7 +138,7 @@ impl Scenario {
     }
 }
 
-/// So many seconds after the clock's start.
-fn at(seconds: f64) -> Instant {
+/// The instant this many seconds after the clock's start.
+pub(super) fn at(seconds: f64) -> Instant {
     Instant::ZERO + Duration::from_secs_f64(seconds)
 }

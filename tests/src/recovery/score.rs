@@ -1,4 +1,4 @@
-//! What is counted while a simulation runs, and the medians over many.
+//! Counts of one simulation, and medians over many.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use tripline_core::{Instant, StateKind};
 
 use super::contestant::Admitted;
 
-/// What one contestant made of one scenario.
+/// The result of one contestant in one scenario.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Score {
     /// Every time that it opened, from closed or after probing.
     pub openings: Vec<Opening>,
-    /// Callers that were turned away though their call would not have been slow.
-    pub refused_fine: usize,
-    /// Callers that were turned away.
-    pub refused: usize,
+    /// Callers that were rejected though their call would not have been slow.
+    pub rejected_good: usize,
+    /// Callers that were rejected.
+    pub rejected: usize,
     /// Calls that were let through and were slow.
     pub admitted_slow: usize,
     /// The most slow calls in flight at once of those let through after the first trip.
@@ -35,13 +35,13 @@ pub struct Opening {
     pub at_s: f64,
     /// Whether it was closed before; else it had been probing.
     pub from_closed: bool,
-    /// How long it lasted, in seconds: until somebody asked after the wait. Infinite where that was not by the end.
+    /// How long it lasted, in seconds: until a caller asked after the wait. Infinite where that was not by the end.
     pub span_s: f64,
 }
 
-/// Looks on.
+/// Records what happens during a simulation.
 #[derive(Debug)]
-pub(super) struct SupervisedBreaker {
+pub(super) struct Observer {
     well_at: Instant,
     state: StateKind,
     since: Instant,
@@ -53,7 +53,7 @@ pub(super) struct SupervisedBreaker {
     score: Score,
 }
 
-impl SupervisedBreaker {
+impl Observer {
     pub(super) fn new(well_at: Instant) -> Self {
         Self {
             well_at,
@@ -66,8 +66,8 @@ impl SupervisedBreaker {
             probes: BTreeSet::new(),
             score: Score {
                 openings: Vec::new(),
-                refused_fine: 0,
-                refused: 0,
+                rejected_good: 0,
+                rejected: 0,
                 admitted_slow: 0,
                 most_slow_at_once: 0,
                 most_probes: 0,
@@ -123,9 +123,9 @@ impl SupervisedBreaker {
         self.probes.remove(&call.number);
     }
 
-    pub(super) fn refused(&mut self, slow: bool) {
-        self.score.refused += 1;
-        self.score.refused_fine += usize::from(!slow);
+    pub(super) fn rejected(&mut self, slow: bool) {
+        self.score.rejected += 1;
+        self.score.rejected_good += usize::from(!slow);
     }
 
     pub(super) fn score(mut self, end: Instant) -> Score {
@@ -143,8 +143,8 @@ impl SupervisedBreaker {
 pub struct Medians {
     /// Of the number of [`Score::openings`].
     pub openings: f64,
-    /// Of [`Score::refused_fine`].
-    pub refused_fine: f64,
+    /// Of [`Score::rejected_good`].
+    pub rejected_good: f64,
     /// Of [`Score::admitted_slow`].
     pub admitted_slow: f64,
     /// Of [`Score::most_slow_at_once`].
@@ -165,7 +165,7 @@ impl Medians {
         };
         Self {
             openings: median(&|score| score.openings.len() as f64),
-            refused_fine: median(&|score| score.refused_fine as f64),
+            rejected_good: median(&|score| score.rejected_good as f64),
             admitted_slow: median(&|score| score.admitted_slow as f64),
             most_slow_at_once: median(&|score| score.most_slow_at_once as f64),
             back_after_s: median(&|score| score.back_after_s.unwrap_or(f64::INFINITY)),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tripline_core::{Instant, Latency};
 
-use super::fault::{Condition, Scenario};
+use super::fault::{Condition, Fault, Scenario, WELL_BEFORE_S, at};
 use crate::noise::Noise;
 
 /// No caller waits longer than this for an answer.
@@ -25,8 +25,8 @@ pub struct Service {
     pub slow_factor: f64,
     /// The share of slow calls where only some are.
     pub partial_share: f64,
-    /// By what its long faults are longer or shorter than others'.
-    pub(super) stretch: f64,
+    /// Factor on the length of its long faults.
+    stretch: f64,
     median_s: f64,
     /// The deviation of the logarithm of a latency.
     spread: f64,
@@ -73,8 +73,31 @@ impl Service {
         self.interval(scenario).mul_f64(factor)
     }
 
+    /// The scenario with the length of fault that this service has.
+    pub(super) fn stretched(&self, mut scenario: Scenario) -> Scenario {
+        if scenario.varies {
+            scenario.fault_s *= self.stretch;
+        }
+        scenario
+    }
+
+    /// When the service is well again.
+    pub(super) fn well_at(&self, scenario: &Scenario) -> Instant {
+        let fault_s = match scenario.fault {
+            Fault::Fading { thresholds, fades_by_e_in_s } => self.faded_after_s(thresholds, fades_by_e_in_s),
+            Fault::Flapping { slow_s, fine_s } => {
+                // The last slow period that begins within the fault may end before it does.
+                let period = slow_s + fine_s;
+                let last = ((scenario.fault_s / period).ceil() - 1.0) * period;
+                (last + slow_s).min(scenario.fault_s)
+            }
+            _ => scenario.fault_s,
+        };
+        at(WELL_BEFORE_S + fault_s)
+    }
+
     /// When a fault that fades has faded: 95 % of the calls are below the threshold again.
-    pub(super) fn faded_after_s(&self, peak: f64, fades_by_e_in_s: f64) -> f64 {
+    fn faded_after_s(&self, peak: f64, fades_by_e_in_s: f64) -> f64 {
         let threshold_s = self.threshold.as_millis_f64() / 1e3;
         let usual = self.median_s * (1.645 * self.spread).exp();
         fades_by_e_in_s * (peak * threshold_s / (threshold_s - usual)).ln()

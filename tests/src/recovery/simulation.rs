@@ -1,4 +1,4 @@
-//! One breaker between one service and its callers, from one event to the next.
+//! Event simulation of one breaker between one service and its callers.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,17 +8,17 @@ use tripline_core::{Generation, Instant, Latency, StateKind};
 
 use super::contestant::{Admitted, Contestant};
 use super::fault::{Callers, Scenario};
-use super::score::{Score, SupervisedBreaker};
+use super::score::{Observer, Score};
 use super::service::Service;
 use crate::noise::Noise;
 
-/// What one contestant made of one scenario on one service.
+/// The score of one contestant in one scenario on one service.
 pub fn simulate(service: &Service, scenario: &Scenario, contestant: &mut dyn Contestant) -> Score {
-    let scenario = &scenario.of(service);
+    let scenario = &service.stretched(*scenario);
     let mut simulation = Simulation {
         service,
         scenario,
-        watch: SupervisedBreaker::new(scenario.well_at(service)),
+        watch: Observer::new(service.well_at(scenario)),
         events: BinaryHeap::new(),
         scheduled: 0,
         arrivals: Noise::new(service.seed),
@@ -33,7 +33,7 @@ pub fn simulate(service: &Service, scenario: &Scenario, contestant: &mut dyn Con
 struct Simulation<'a> {
     service: &'a Service,
     scenario: &'a Scenario,
-    watch: SupervisedBreaker,
+    watch: Observer,
     events: BinaryHeap<Reverse<Scheduled>>,
     scheduled: u64,
     arrivals: Noise,
@@ -123,12 +123,12 @@ impl Simulation<'_> {
                     Callers::Leave => 0.0,
                     Callers::ComeBack { spread_s, .. } => spread_s * self.delays.unit(),
                 };
-                // Nobody asks again at the very instant of being refused.
+                // No caller asks again at the very instant of its rejection.
                 let back = now + wait.max(Duration::from_millis(1)) + Duration::from_secs_f64(spread);
                 if back <= patient_until {
                     self.schedule(back, Event::ComeBack { patient_until });
                 } else {
-                    self.watch.refused(slow);
+                    self.watch.rejected(slow);
                 }
             }
         }

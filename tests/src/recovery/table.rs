@@ -3,7 +3,7 @@
 use super::score::Medians;
 
 /// The head of the table.
-pub const HEADER: &str = "| fault | breaker | opened | refused but fine | admitted but slow | most slow at once after the first trip | back after | not closed |\n\
+pub const HEADER: &str = "| fault | breaker | opened | rejected but fine | admitted but slow | most slow at once after the first trip | back after | not closed |\n\
     |---|---|---|---|---|---|---|---|";
 
 /// One row of it. A breaker that did not open is not back either: –.
@@ -16,7 +16,7 @@ pub fn row(fault: &str, breaker: &str, medians: &Medians) -> String {
     format!(
         "| {fault} | {breaker} | {} | {} | {} | {} | {back} | {:.0} % |",
         medians.openings,
-        medians.refused_fine,
+        medians.rejected_good,
         medians.admitted_slow,
         medians.most_slow_at_once,
         medians.open_share * 100.0

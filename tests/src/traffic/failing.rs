@@ -1,7 +1,7 @@
-//! Services that are well, and then are not.
+//! Services that are healthy at first and then fail.
 
 use super::healthy::log_normal;
-use super::{Draw, NORMAL_95, Shape};
+use super::shape::{Draw, NORMAL_95, Shape};
 
 /// The latencies, and the first call from which on the true percentile is above the threshold.
 pub(super) fn latencies(shape: Shape, draw: &mut Draw<'_>) -> (Vec<f64>, usize) {
@@ -39,8 +39,8 @@ const HANGING_SHARE: f64 = 0.12;
 /// for so many thresholds: 5 s at 300 ms.
 const HANGING_FOR: f64 = 50.0 / 3.0;
 
-/// The level of log-normal latencies rises to a multiple of the threshold within so many calls; tells where their
-/// percentile crosses the threshold.
+/// The level of log-normal latencies rises to a multiple of the threshold within so many calls. Returns the first
+/// call at which their percentile is above the threshold.
 fn ramp(draw: &mut Draw<'_>, latencies: &mut [f64], percentile: f64, begin: usize, calls: (f64, f64)) -> usize {
     let sigma = draw.between(0.2, 0.6);
     let from = percentile / (NORMAL_95 * sigma).exp();

@@ -1,6 +1,6 @@
-//! Services that are fine: at most one call in twenty is slow at any time.
+//! Healthy services: at most one call in twenty is slow at any time.
 
-use super::{Draw, NORMAL_95, Shape};
+use super::shape::{Draw, NORMAL_95, Shape};
 
 /// How far below the threshold the percentile of a healthy service lies, as a share of the threshold.
 const PERCENTILE_FROM: f64 = 0.4;
@@ -12,8 +12,8 @@ pub(super) fn latencies(shape: Shape, draw: &mut Draw<'_>) -> Vec<f64> {
     match shape {
         Shape::HeavyTail => {
             let exponent = draw.between(1.3, 3.0);
-            let least = percentile / 20_f64.powf(1.0 / exponent);
-            each(draw, |draw, _| (least * draw.noise.unit().powf(-1.0 / exponent)).min(100.0 * threshold))
+            let scale = percentile / 20_f64.powf(1.0 / exponent);
+            each(draw, |draw, _| (scale * draw.noise.unit().powf(-1.0 / exponent)).min(100.0 * threshold))
         }
         Shape::Pauses => pauses(draw, percentile),
         Shape::ColdStart => cold_start(draw, percentile),

@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 use super::answer::Answer;
 use crate::api::change::Changed;
 use crate::api::error::ApiError;
-use crate::api::input::{Actor, FromPayload, ValidJson, refused};
+use crate::api::input::{Actor, FromPayload, ValidJson, rejected};
 use crate::api::json::ApiJson;
 use crate::api::openapi::{PostErrors, ReadErrors};
 use crate::api::payload::Payload;
@@ -95,7 +95,7 @@ async fn disable(scope: CircuitScope, who: Actor, _: ValidJson<DisabledOrNothing
 }
 
 async fn set_enabled(scope: &CircuitScope, who: &Actor, on: bool) -> Answer<Changed<Enabled>> {
-    let applied = scope.change(Change::set("enabled", on).map_err(refused("enabled"))?, who).await?;
+    let applied = scope.change(Change::set("enabled", on).map_err(rejected("enabled"))?, who).await?;
     let breaker = scope.breaker();
     // Also where the configuration says so already, and the breaker was switched beside it.
     if on {

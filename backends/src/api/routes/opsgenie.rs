@@ -11,7 +11,7 @@ use super::answer::Answer;
 use crate::alerts::{AlertsView, OpsGenieStatus};
 use crate::api::change::Changed;
 use crate::api::error::ApiError;
-use crate::api::input::{Actor, FromPayload, ValidJson, refused};
+use crate::api::input::{Actor, FromPayload, ValidJson, rejected};
 use crate::api::json::ApiJson;
 use crate::api::openapi::{PostErrors, ReadErrors};
 use crate::api::payload::Payload;
@@ -157,7 +157,7 @@ async fn triggers(
 ) -> Answer<Changed<Triggers>> {
     let mut set = Change::none();
     for (field, on) in given {
-        set = set.and(Change::set(&format!("opsgenie.{field}"), on).map_err(refused(field))?);
+        set = set.and(Change::set(&format!("opsgenie.{field}"), on).map_err(rejected(field))?);
     }
     change(&scope, &who, set, Triggers::of).await
 }

@@ -112,7 +112,7 @@ fn a_change_is_what_the_api_takes() {
 }
 
 #[test]
-fn a_value_that_is_none_is_refused_with_what_is_allowed() {
+fn an_invalid_value_is_rejected_with_what_is_allowed() {
     let cases = [
         (Setting::Latency, "fast", "latency cannot be \"fast\"; allowed: 1 to 4294967 (milliseconds)"),
         (Setting::Latency, "5 s", "latency cannot be \"5 s\"; allowed: 1 to 4294967 (milliseconds)"),

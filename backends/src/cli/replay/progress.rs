@@ -25,7 +25,7 @@ pub(in crate::cli) fn can_draw() -> bool {
 /// lines long.
 #[derive(Debug)]
 pub(super) struct Progress {
-    seen: Cell<Seen>,
+    seen: Cell<Position>,
     started: Instant,
     /// When it was drawn last; `None` while there is nothing on the terminal.
     drawn: Cell<Option<Instant>>,
@@ -33,7 +33,7 @@ pub(super) struct Progress {
 
 /// How much has been read.
 #[derive(Debug, Clone, Copy, Default)]
-struct Seen {
+struct Position {
     bytes: u64,
     lines: u64,
     /// Of all bytes; `None` where that is not known.
@@ -58,7 +58,7 @@ pub(super) enum Counts {
 
 impl Progress {
     pub(super) fn new(size: Option<u64>) -> Rc<Self> {
-        let seen = Seen { size: size.filter(|&size| size > 0), ..Seen::default() };
+        let seen = Position { size: size.filter(|&size| size > 0), ..Position::default() };
         Rc::new(Self { seen: Cell::new(seen), started: Instant::now(), drawn: Cell::new(None) })
     }
 
@@ -126,7 +126,7 @@ fn is_due(elapsed: Duration, since_drawn: Option<Duration>) -> bool {
 }
 
 /// `[######------------------]  25 %  500000 lines, 250000/s, 6 s left`, or what can be said where the size is not known.
-fn text(Seen { bytes, lines, size }: Seen, elapsed: Duration) -> String {
+fn text(Position { bytes, lines, size }: Position, elapsed: Duration) -> String {
     let seconds = elapsed.as_secs_f64();
     let per_second = (lines as f64 / seconds).round() as u64;
     let mut text = String::new();
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_bar_tells_share_lines_speed_and_what_is_left() {
-        let seen = |bytes, lines, size| Seen { bytes, lines, size };
+        let seen = |bytes, lines, size| Position { bytes, lines, size };
         let two_seconds = Duration::from_secs(2);
         for (seen, expected) in [
             (seen(25, 500_000, Some(100)), "[######------------------]  25 %  500000 lines, 250000/s, 6 s left"),

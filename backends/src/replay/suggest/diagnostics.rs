@@ -31,7 +31,7 @@ pub(super) fn too_short(calls: u64, needed: u64, window: u16) -> String {
 pub(super) fn doubts(recording: &Recording) -> Vec<String> {
     let mut doubts = Vec::new();
     if recording.has_whole_seconds {
-        doubts.push("the request times are whole seconds, and a threshold cannot be told from them; record them as fractions or in smaller units".into());
+        doubts.push("the request times are whole seconds, and no threshold can be derived from them; record them as fractions or in smaller units".into());
     }
     if recording.late_share >= MANY_LATE {
         doubts.push(format!(

@@ -87,7 +87,7 @@ fn log(lines: impl Iterator<Item = (u64, String)>) -> String {
 #[test]
 fn whole_seconds_are_told_and_zeros_are_no_basis_for_a_threshold() {
     let folder = tempdir().unwrap();
-    let words = "# ! the request times are whole seconds, and a threshold cannot be told from them";
+    let words = "# ! the request times are whole seconds, and no threshold can be derived from them";
     let arguments = ["suggest", "--format", "apache", "--latency-unit", "s", "-"];
     for (latency, code) in [(0, 1), (1, 1), (3, 0)] {
         let input = log((0..1_000).map(|nth| (nth / 20, latency.to_string())));

@@ -1,12 +1,12 @@
 //! `tripline ctl`: one command, one request.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use crate::ctl_fake;
+use crate::fake_server;
 use crate::support;
 
 use std::fs;
 
-use ctl_fake::{Answer, Fake, ctl, status};
+use fake_server::{Answer, Fake, ctl, status};
 use serde_json::{Value, json};
 use support::{Launch, QUICK, Server, run_with_input, tripline, wait};
 

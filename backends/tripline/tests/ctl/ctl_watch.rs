@@ -1,7 +1,7 @@
 //! `tripline ctl watch` and `tripline ctl events`, and what asks on a terminal.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use crate::ctl_fake;
+use crate::fake_server;
 use crate::support;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use ctl_fake::{Answer, Fake, status};
+use fake_server::{Answer, Fake, status};
 use serde_json::{Value, json};
 use support::{QUICK, Server, eventually, tripline, wait};
 

@@ -5,5 +5,5 @@
 mod support;
 
 mod ctl_commands;
-mod ctl_fake;
 mod ctl_watch;
+mod fake_server;

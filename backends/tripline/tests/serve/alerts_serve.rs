@@ -2,16 +2,16 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use crate::alert_e2e;
 use crate::alert_service;
-use crate::paged;
 use crate::support;
 
 use std::fs;
 use std::net::TcpListener;
 use std::thread;
 
+use alert_e2e::{ALIAS, SECOND, Scene, nothing_waits, recover, sum, trip};
 use alert_service::{AlertService, Fault, KEY, Manner, Reply, Server as Receiver, Tls};
-use paged::{ALIAS, SECOND, Scene, nothing_waits, recover, sum, trip};
 use serde_json::Value;
 use support::{Client, Launch, QUICK, Server, eventually};
 

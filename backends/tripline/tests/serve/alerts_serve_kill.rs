@@ -2,16 +2,16 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use crate::alert_e2e;
 use crate::alert_service;
-use crate::paged;
 use crate::support;
 
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use alert_e2e::{ALIAS, SECOND, Scene, nothing_waits, recover, sum, trip};
 use alert_service::{Fault, Manner};
-use paged::{ALIAS, SECOND, Scene, nothing_waits, recover, sum, trip};
 use serde_json::Value;
 use support::{Server, eventually};
 

@@ -3,8 +3,8 @@
 
 use std::thread;
 
+use crate::alert_e2e::{ALIAS, Scene, recover, trip};
 use crate::alert_service::{Fault, KEY, Manner, Reply, Server as Receiver};
-use crate::paged::{ALIAS, Scene, recover, trip};
 use crate::support::{Launch, QUICK, Server, eventually};
 use serde_json::Value;
 

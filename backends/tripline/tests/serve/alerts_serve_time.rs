@@ -3,14 +3,14 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use crate::alert_e2e;
 use crate::alert_service;
-use crate::paged;
 
 use std::time::{Duration, SystemTime};
 
+use alert_e2e::{ALIAS, Scene, nothing_waits, recover, trip};
 use alert_service::{Manner, Reply, Request, Server as Receiver};
 use futures_lite::future::block_on;
-use paged::{ALIAS, Scene, nothing_waits, recover, trip};
 use tripline_backends::state_dir::StateDir;
 use tripline_runtime::{BreakerName, StateStore as _};
 

@@ -9,6 +9,8 @@ mod http_support;
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(unix)]
+mod alert_e2e;
 mod alerts_serve;
 mod alerts_serve_kill;
 #[cfg(unix)]
@@ -18,8 +20,6 @@ mod alerts_serve_time;
 mod config_serve;
 mod metrics;
 mod metrics_page;
-#[cfg(unix)]
-mod paged;
 mod serve_api;
 mod serve_breaker;
 #[cfg(unix)]

@@ -4,8 +4,8 @@
 use std::fs;
 use std::net::TcpStream;
 
+use crate::alert_e2e::{ALIAS, Scene, trip};
 use crate::alert_service::Manner;
-use crate::paged::{ALIAS, Scene, trip};
 use crate::support::{Server, eventually};
 
 /// More connections than the server has descriptors; some wait in the queue of the system.

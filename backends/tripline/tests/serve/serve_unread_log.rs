@@ -5,8 +5,8 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::time::{Duration, Instant};
 
+use crate::alert_e2e::{ALIAS, Scene, recover, trip};
 use crate::alert_service::Manner;
-use crate::paged::{ALIAS, Scene, recover, trip};
 use crate::support::{Launch, QUICK, Server, eventually};
 
 const DROPPED: &str = "tripline_log_lines_dropped_total";

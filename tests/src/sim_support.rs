@@ -1,0 +1,189 @@
+//! What the tests in a `World` share: a policy that trips quickly, calls that take no time to make, and a log of states.
+
+use std::cell::RefCell;
+use std::num::NonZeroU16;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tripline_core::{Cause, EventKind, Instant, Latency, Outcome, Policy, Ratio, State, StateKind};
+use tripline_runtime::test_util::{Subject, World};
+use tripline_runtime::{Alert, Breaker, EscalationPolicy, Stage};
+
+/// So many milliseconds.
+pub const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// So many seconds.
+pub const fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Slower than the threshold of [`quick`].
+pub const SLOW: Duration = ms(150);
+/// Faster than the threshold of [`quick`].
+pub const FAST: Duration = ms(10);
+
+/// Trips at the fifth slow call: threshold 100 ms, window 10, minimum 5; then waits 10 s, without jitter, and asks for three
+/// good probes. An incident is over after 30 s.
+pub fn quick() -> Policy {
+    let mut policy = crate::setup::original_policy();
+    policy.latency_threshold = Latency::from_millis(100);
+    policy.latency_window_size = NonZeroU16::new(10).unwrap_or(NonZeroU16::MIN);
+    policy.minimum_samples = Some(5);
+    policy.wait_time = s(10);
+    policy.wait_jitter = Ratio::ZERO;
+    policy.half_open_max_calls = 3;
+    policy.recovery_time = s(30);
+    policy
+}
+
+/// [`quick`], with something changed.
+pub fn quick_but(change: impl FnOnce(&mut Policy)) -> Policy {
+    let mut policy = quick();
+    change(&mut policy);
+    policy
+}
+
+/// One alert at once, also for the next incident.
+pub fn no_cooldown() -> EscalationPolicy {
+    staging(Duration::ZERO, Duration::ZERO)
+}
+
+/// Alerts in stages.
+pub fn staging(escalate_after: Duration, cooldown: Duration) -> EscalationPolicy {
+    let mut staging = EscalationPolicy::default();
+    staging.escalate_after = escalate_after;
+    staging.cooldown = cooldown;
+    staging
+}
+
+/// The state with its figures, without letting time pass.
+pub fn state(breaker: &Breaker) -> State {
+    breaker.read(tripline_core::Breaker::state)
+}
+
+/// The state.
+pub fn kind(breaker: &Breaker) -> StateKind {
+    state(breaker).kind()
+}
+
+/// Makes a call that ends now and began `latency` ago; false if it was rejected.
+pub fn report(breaker: &Breaker, latency: Duration, outcome: Outcome) -> bool {
+    let Ok(permit) = breaker.try_acquire() else { return false };
+    let end = breaker.clock().now();
+    permit.finish(before(end, latency), end, outcome);
+    true
+}
+
+/// As many calls as [`report`] makes, all at this instant; how many were admitted.
+pub fn report_many(breaker: &Breaker, count: usize, latency: Duration, outcome: Outcome) -> usize {
+    (0..count).filter(|_| report(breaker, latency, outcome)).count()
+}
+
+/// The instant `span` before `instant`.
+pub fn before(instant: Instant, span: Duration) -> Instant {
+    let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+    Instant::from_nanos(instant.as_nanos().saturating_sub(nanos))
+}
+
+/// Five slow calls: a closed breaker with the policy [`quick`] opens, and an alert is sent.
+pub fn trip(world: &World, breaker: &Breaker) {
+    report_many(breaker, 5, SLOW, Outcome::Ok);
+    world.run_until_idle();
+}
+
+/// Waits as long as an open breaker says, then makes good probes until it closes.
+pub fn recover(world: &World, breaker: &Breaker) {
+    if let State::Open { until } = state(breaker) {
+        world.advance(until.since(world.now()));
+    }
+    for _ in 0..100 {
+        if kind(breaker) == StateKind::Closed {
+            break;
+        }
+        report(breaker, FAST, Outcome::Ok);
+    }
+    world.run_until_idle();
+}
+
+/// The transitions that wait to be polled, oldest first. Takes all events from any other reader that would have polled them.
+pub fn transitions(breaker: &Breaker) -> Vec<(StateKind, Cause, StateKind)> {
+    std::iter::from_fn(|| breaker.poll_event())
+        .filter_map(|event| match event.kind {
+            EventKind::Transition { from, to, cause } => Some((from, cause, to)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The incident's number and stage of every alert that was delivered.
+pub fn stages(subject: &Subject) -> Vec<(u64, Stage)> {
+    subject.alerts.all().iter().map(stage).collect()
+}
+
+/// The incident's number and stage of an alert.
+pub fn stage(alert: &Alert) -> (u64, Stage) {
+    (alert.incident, alert.stage)
+}
+
+/// One entry of a [`StateLog`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// When it was seen.
+    pub at: Instant,
+    /// The state.
+    pub state: StateKind,
+    /// The number of the generation: neighbours differ by one where nothing was missed.
+    pub generation: u32,
+}
+
+/// Every state that a breaker was in, and since when.
+#[derive(Debug, Clone, Default)]
+pub struct StateLog {
+    entries: Rc<RefCell<Vec<Entry>>>,
+}
+
+impl StateLog {
+    /// Writes down each new generation of `breaker` from now on.
+    pub fn watch(world: &World, breaker: &Breaker) -> Self {
+        let log = Self::default();
+        let entries = log.entries.clone();
+        let breaker = breaker.clone();
+        world.spawn(async move {
+            loop {
+                let entry = breaker.read(|core| Entry {
+                    at: core.latest(),
+                    state: core.state().kind(),
+                    generation: core.generation().get(),
+                });
+                let is_new = entries.borrow().last().is_none_or(|last: &Entry| last.generation != entry.generation);
+                if is_new {
+                    entries.borrow_mut().push(entry);
+                }
+                // Not before reading: what waits to be polled would wake this task at once, for ever.
+                breaker.changed().await;
+            }
+        });
+        world.run_until_idle();
+        log
+    }
+
+    /// What was written down so far.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.entries.borrow().clone()
+    }
+
+    /// The states in order.
+    pub fn states(&self) -> Vec<StateKind> {
+        self.entries.borrow().iter().map(|entry| entry.state).collect()
+    }
+
+    /// Whether every generation was seen.
+    pub fn is_complete(&self) -> bool {
+        self.entries.borrow().windows(2).all(|pair| match pair {
+            [earlier, later] => later.generation == earlier.generation.wrapping_add(1),
+            _ => true,
+        })
+    }
+}

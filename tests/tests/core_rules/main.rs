@@ -1,0 +1,12 @@
+//! The core against naive models, golden vectors and cases worked out by hand.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod evidence;
+mod go_breaker_faults;
+mod inputs;
+mod memory_forecast;
+mod model;
+mod rules;
+mod staging;
+mod trend;
+mod vectors;

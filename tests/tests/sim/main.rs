@@ -1,0 +1,13 @@
+//! Whole breakers with supervisor, alerts and storage on a manual clock.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod sim_alerts;
+mod sim_config;
+mod sim_day;
+mod sim_memory_horizon;
+mod sim_probes;
+mod sim_recovery;
+mod sim_restart;
+mod sim_staging;
+mod sim_stalls;
+mod sim_states;
