@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tripline_runtime::core::TripAfter;
+
 use super::model::Config;
 
 /// Under this, a threshold in milliseconds looks like seconds.
@@ -30,6 +32,8 @@ pub(super) fn unit_lints(config: &Config) -> Vec<(&'static str, String)> {
         ("recovery_time", in_seconds(seconds(policy.recovery_time))),
         ("memory_horizon", in_seconds(seconds(policy.memory_horizon))),
         ("sample_interval_ms", interval(millis(policy.sample_interval))),
+        ("trip_after", trip_after(policy.trip_after)),
+        ("warm_up", in_seconds(seconds(policy.warm_up))),
         ("memory_threshold", percent(round(policy.memory_threshold.get() * 100.0), "percent", true)),
         ("memory_hysteresis", percent(round(policy.memory_hysteresis.get() * 100.0), "percentage points", false)),
         ("failure_rate_threshold", whole(policy.failure_rate_threshold.get())),
@@ -72,6 +76,14 @@ fn escalation(seconds: f64) -> Option<String> {
     is_short
         .then(|| format!("{seconds} seconds; if minutes are meant, set {}", seconds * 60.0))
         .or_else(|| in_seconds(seconds))
+}
+
+/// 0 opens at once, and is meant.
+fn trip_after(after: TripAfter) -> Option<String> {
+    match after {
+        TripAfter::Millis(millis) if millis > 0 => interval(f64::from(millis)),
+        _ => None,
+    }
 }
 
 fn interval(ms: f64) -> Option<String> {

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use tripline_backends::config::key_names;
 
 /// Keys that cannot be read or set while the process runs: they need a restart, or are secrets.
-const NOT_LIVE: [&str; 10] = [
+const NOT_LIVE: [&str; 11] = [
     "name",
     "stall_detection",
     "memory_source",
+    "memory_used",
     "state_dir",
     "http.listen",
     "http.token_file",
@@ -71,7 +72,7 @@ fn keys_that_no_other_route_has_are_set() {
     let api = Api::new();
     let new = json!({
         "trip_confidence": 0.99, "failure_rate_threshold": 0.5, "minimum_samples": 9, "half_open_max_calls": 7,
-        "wait_time": 20, "max_wait_time": 60, "wait_backoff": 2, "wait_jitter": 0.25, "recovery_time": 90,
+        "wait_time": 20, "max_wait_time": 70, "wait_backoff": 2, "wait_jitter": 0.25, "recovery_time": 90,
         "latency_max_age": 45, "memory_horizon_trips": true, "percentile": 99, "opsgenie.team": "shop",
     });
     let answer = set(&api, &new);

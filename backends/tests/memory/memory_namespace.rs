@@ -43,7 +43,7 @@ fn unshare(options: &[&str], script: &str, arguments: &[&str], kind: &str) -> st
         .args(["sh", "-c", script, "sh"])
         .args(arguments)
         .arg(program)
-        .args(["--exact", "child", "--ignored", "--nocapture"])
+        .args(["--exact", "memory_namespace::child", "--ignored", "--nocapture"])
         .env(SOURCE, kind)
         .output()
 }

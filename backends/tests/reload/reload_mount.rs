@@ -46,7 +46,7 @@ fn a_file_that_is_mounted_alone_is_saved_and_reloaded() {
     }
     let test = std::env::current_exe().unwrap();
     let mut command = unshare("mount --bind \"$1\" \"$2\" && shift 2 && exec \"$@\"");
-    command.arg(test).args(["--exact", "inside_of_the_namespace", "--ignored", "--nocapture"]);
+    command.arg(test).args(["--exact", "reload_mount::inside_of_the_namespace", "--ignored", "--nocapture"]);
     let output = command.env(FOLDER, folder.path()).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");

@@ -266,7 +266,8 @@ const KEYS: &[Key<Target>] = &[
                 |c| Some(c.breaker.memory_source.as_str())
             ),
         ),
-    ),
+    )
+    .restart_required(),
     key(
         "memory_used",
         "Which memory counts as used. unreclaimable: all but what the kernel takes back under pressure (clean file \
