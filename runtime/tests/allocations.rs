@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tripline_runtime::Breaker;
-use tripline_runtime::core::{Instant, Latency, Outcome, Policy};
+use tripline_runtime::core::{Instant, Latency, Outcome, Policy, TripAfter};
 use tripline_runtime::test_util::ManualClock;
 
 thread_local! {
@@ -46,6 +46,8 @@ fn breaker(trend: bool, stall_detection: bool) -> (Arc<ManualClock>, Breaker) {
     let mut policy = Policy::default();
     policy.trend_analysis = trend;
     policy.latency_threshold = Latency::from_millis(100);
+    // The evidence counts, and the calls of 200 ms are enough.
+    policy.trip_after = TripAfter::Millis(0);
     let builder = Breaker::builder(clock.clone()).policy(policy).stall_detection(stall_detection);
     (clock, builder.build().unwrap())
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tripline_runtime::core::{
-    Breaker as Core, Instant, Latency, MemorySample, Outcome, Policy, Ratio, RejectionReason, StateKind, TripReason,
+    Breaker as Core, Confidence, Instant, Latency, MemorySample, Outcome, Policy, Ratio, RejectionReason, StateKind, TripReason,
 };
 use tripline_runtime::test_util::{ManualClock, World};
 use tripline_runtime::{Breaker, Clock as _, SupervisedBreaker};
@@ -22,6 +22,7 @@ fn policy() -> Policy {
     policy.latency_threshold = Latency::from_millis(100);
     policy.latency_window_size = NonZeroU16::new(10).unwrap();
     policy.minimum_samples = Some(5);
+    policy.trip_confidence = Confidence::new(0.0).unwrap();
     policy.wait_time = Duration::from_secs(10);
     policy.wait_jitter = Ratio::ZERO;
     policy.half_open_max_calls = 3;

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tripline_runtime::core::{
-    Instant, Latency, MemorySample, Outcome, Percentile, Policy, Ratio, RejectionReason, StateKind, TripReason,
+    Confidence, Instant, Latency, MemorySample, Outcome, Percentile, Policy, Ratio, RejectionReason, StateKind, TripReason,
 };
 use tripline_runtime::test_util::ManualClock;
 use tripline_runtime::{
@@ -27,6 +27,7 @@ fn policy() -> Policy {
     let mut policy = Policy::default();
     policy.latency_threshold = Latency::from_millis(100);
     policy.minimum_samples = Some(5);
+    policy.trip_confidence = Confidence::new(0.0).unwrap();
     policy
 }
 

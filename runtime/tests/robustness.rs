@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tripline_runtime::core::{Breaker as Core, Instant, Latency, MemorySample, Outcome, Policy, StateKind};
+use tripline_runtime::core::{Breaker as Core, Confidence, Instant, Latency, MemorySample, Outcome, Policy, StateKind};
 use tripline_runtime::test_util::{ManualClock, RecordingSink, World};
 use tripline_runtime::{
     Alert, AlertSink, Breaker, Clock as _, DeliveryError, MemoryError, MemorySource, SupervisedBreaker, supervise,
@@ -18,6 +18,7 @@ fn policy() -> Policy {
     let mut policy = Policy::default();
     policy.latency_threshold = Latency::from(THRESHOLD);
     policy.minimum_samples = Some(5);
+    policy.trip_confidence = Confidence::new(0.0).unwrap();
     policy
 }
 

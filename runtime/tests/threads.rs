@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant as Deadline};
 
 use tripline_runtime::MockMemory;
-use tripline_runtime::core::{Counts, Instant, Latency, MemoryState, Outcome, Policy, StateKind};
+use tripline_runtime::core::{Confidence, Counts, Instant, Latency, MemoryState, Outcome, Policy, StateKind};
 use tripline_runtime::test_util::{ManualClock, RecordingSink};
 use tripline_runtime::{
     Background, Breaker, Clock, DeliveryError, DrainReport, Stage, SupervisedBreaker, SystemClock, supervise,
@@ -174,6 +174,7 @@ fn the_background_thread_runs_on_the_systems_clock() {
     policy.sample_interval = Duration::from_millis(2);
     policy.latency_threshold = Latency::from_millis(10);
     policy.minimum_samples = Some(5);
+    policy.trip_confidence = Confidence::new(0.0).unwrap();
     let breaker = Breaker::builder(clock.clone()).policy(policy).build().unwrap();
     let memory = Arc::new(MockMemory::default());
     let (supervisor, dispatcher, stop) =

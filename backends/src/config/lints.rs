@@ -1,6 +1,6 @@
 //! Settings that are allowed and hardly mean what they say.
 
-use tripline_runtime::core::Policy;
+use tripline_runtime::core::{Policy, TripAfter};
 
 use super::model::Config;
 use super::opsgenie::{OpsGenie, Provider};
@@ -8,6 +8,8 @@ use super::text::is_open_to_readers;
 use super::unit_lints::unit_lints;
 use super::webhook::Webhook;
 
+/// So few slow calls come together in every healthy service.
+const FEW_SLOW_CALLS: u32 = 4;
 /// Memory readings that a forecast needs within its horizon, to be of any use.
 const MIN_READINGS_IN_HORIZON: u32 = 20;
 /// Tags that an alert has of its own, out of the 20 that the service keeps.
@@ -20,6 +22,7 @@ pub(crate) fn advice(config: &Config, given: &dyn Fn(&str) -> bool) -> Vec<(&'st
     let mut found = Vec::new();
     found.extend(unit_lints(config).into_iter().filter(|(key, _)| given(key)));
     of_samples(config, given, &mut found);
+    of_evidence(&config.breaker.policy, given, &mut found);
     of_times(config, &mut found);
     of_horizon(&config.breaker.policy, &mut found);
     of_opsgenie(&config.breaker.opsgenie, given, &mut found);
@@ -33,8 +36,8 @@ fn of_samples(config: &Config, given: &dyn Fn(&str) -> bool, found: &mut Vec<(&'
     let minimum = u32::from(policy.effective_minimum_samples());
     let slow_calls_needed = minimum.saturating_sub(policy.percentile.index(minimum));
     let above_is_enough = !policy.trend_analysis && policy.trip_confidence.get() <= 0.0;
-    if slow_calls_needed <= 1 && above_is_enough {
-        let mut culprit = ["minimum_samples", "percentile"].into_iter().find(|key| given(key));
+    if slow_calls_needed <= FEW_SLOW_CALLS && above_is_enough {
+        let mut culprit = ["minimum_samples", "percentile", "trip_confidence"].into_iter().find(|key| given(key));
         let remedy = if policy.percentile.get() < 1.0 {
             "trip_confidence = 0.995, a lower percentile, or a larger minimum_samples and latency_window_size"
         } else {
@@ -44,7 +47,10 @@ fn of_samples(config: &Config, given: &dyn Fn(&str) -> bool, found: &mut Vec<(&'
         };
         found.push((
             culprit.unwrap_or("latency_window_size"),
-            format!("one slow call among {minimum} is enough to trip; set {remedy}"),
+            match slow_calls_needed {
+                0 | 1 => format!("one slow call among {minimum} is enough to trip; set {remedy}"),
+                calls => format!("{calls} slow calls among {minimum} are enough to trip; set {remedy}"),
+            },
         ));
     }
     if policy.minimum_samples.is_some_and(|wanted| wanted > window) {
@@ -58,6 +64,30 @@ fn of_samples(config: &Config, given: &dyn Fn(&str) -> bool, found: &mut Vec<(&'
     }
     if policy.memory_hysteresis.get() > policy.memory_threshold.get() / 2.0 {
         found.push(("memory_hysteresis", "counts as half of memory_threshold".into()));
+    }
+}
+
+/// What the experiments behind `trip_confidence` and `trip_after` call weak.
+fn of_evidence(policy: &Policy, given: &dyn Fn(&str) -> bool, found: &mut Vec<(&'static str, String)>) {
+    let asks_for_evidence = policy.trip_confidence.get() > 0.0;
+    if asks_for_evidence && policy.trip_after == TripAfter::Millis(0) {
+        let words = "opens at the first run of slow or failed calls, and healthy services have such runs several times an hour; \
+                     set \"auto\"";
+        found.push(("trip_after", words.into()));
+    }
+    if !asks_for_evidence {
+        for (key, is_changed) in [
+            ("trip_after", policy.trip_after != TripAfter::Auto),
+            ("warm_up", policy.warm_up != Policy::default().warm_up),
+        ] {
+            if is_changed && given(key) {
+                found.push((key, "has no effect while trip_confidence is 0".into()));
+            }
+        }
+    }
+    if policy.failure_rate_threshold.get() <= 0.0 && given("failure_rate_threshold") {
+        let words = "failed calls never open the breaker, not even where every call fails; set 0.5";
+        found.push(("failure_rate_threshold", words.into()));
     }
 }
 

@@ -77,8 +77,9 @@ mod tests {
         for entry in entries() {
             let Some(recommended) = &entry.key.recommended else { continue };
             let path = entry.path();
+            // A key that is left out where it has its default shows it when it is described.
             let shown = entry.key.field.show(&Config::default());
-            assert_eq!(shown.as_deref(), Some(recommended.value), "{path}");
+            assert!(shown.as_deref().is_none_or(|shown| shown == recommended.value), "{path}: {shown:?}");
         }
     }
 

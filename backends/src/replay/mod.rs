@@ -44,9 +44,11 @@
 //!
 //! ```
 //! use tripline_backends::replay::{Mode, Options, run};
-//! use tripline_runtime::core::{Latency, Policy};
+//! use tripline_runtime::core::{Confidence, Latency, Policy};
 //!
 //! let mut policy = Policy::default();
+//! // Two calls are too few for evidence that lasts.
+//! policy.trip_confidence = Confidence::new(0.0)?;
 //! policy.latency_threshold = Latency::from_millis(300);
 //! policy.minimum_samples = Some(2);
 //! let options = Options::new(policy, Mode::Summary);

@@ -70,7 +70,7 @@ impl Platform for TestPlatform {
     }
 }
 
-const SETTINGS: &str = "name = \"checkout\"\nlatency_threshold = 300\nminimum_samples = 5\ntrip_confidence = 0.95\n\
+const SETTINGS: &str = "name = \"checkout\"\nlatency_threshold = 300\nminimum_samples = 5\ntrip_after = 0\n\
                         trend_analysis_enabled = false\nstate_dir = \"state\"\n";
 
 fn slow_calls(world: &World, breaker: &Breaker) {

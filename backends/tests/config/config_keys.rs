@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tripline_backends::config::{Config, key_names, parse};
-use tripline_runtime::core::{Backoff, Confidence, Latency, MemoryThreshold, Percentile, Policy, Ratio};
+use tripline_runtime::core::{Backoff, Confidence, Latency, MemoryThreshold, Percentile, Policy, Ratio, TripAfter};
 
 struct Case {
     key: &'static str,
@@ -355,7 +355,7 @@ fn every_key_at_the_top_sets_its_own_field() {
     let config = parse(
         "name = \"n\"\nenabled = false\nlatency_threshold = 1\npercentile = 0.5\nlatency_window_size = 100\n\
          latency_max_age = 3\nminimum_samples = 40\ntrend_analysis_enabled = true\n\
-         trend_analysis_min_sample_count = 12\ntrip_confidence = 0.9\nfailure_rate_threshold = 0.4\n\
+         trend_analysis_min_sample_count = 12\ntrip_confidence = 0.9\ntrip_after = 700\nwarm_up = 21\nfailure_rate_threshold = 0.4\n\
          stall_detection = false\nwait_time = 4\nwait_backoff = 3\nmax_wait_time = 6\nwait_jitter = 0.2\n\
          half_open_max_calls = 7\nrecovery_time = 8\nmemory_threshold = 60\nmemory_hysteresis = 9\n\
          memory_horizon = 13.5\nmemory_horizon_trips = true\n\
@@ -378,6 +378,8 @@ fn every_key_at_the_top_sets_its_own_field() {
     expected.trend_analysis = true;
     expected.trend_minimum_samples = 12;
     expected.trip_confidence = Confidence::new(0.9).unwrap();
+    expected.trip_after = TripAfter::Millis(700);
+    expected.warm_up = Duration::from_secs(21);
     expected.failure_rate_threshold = Ratio::new(0.4).unwrap();
     expected.wait_time = Duration::from_secs(4);
     expected.wait_backoff = Backoff::new(3.0).unwrap();

@@ -10,6 +10,7 @@ use tripline_runtime::core::{Latency, Percentile, Policy, Ratio};
 /// Slow above 100 ms, trips at the median of three calls, waits 1 s, probes twice.
 fn policy() -> Policy {
     let mut policy = Policy::default();
+    policy.trip_confidence = tripline_runtime::core::Confidence::new(0.0).unwrap();
     policy.latency_threshold = Latency::from_millis(100);
     policy.percentile = Percentile::new(0.5).unwrap();
     policy.minimum_samples = Some(3);

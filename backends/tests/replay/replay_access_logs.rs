@@ -37,6 +37,7 @@ fn fixture(name: &str) -> Vec<u8> {
 
 fn options(format: Format) -> Options {
     let mut policy = Policy::default();
+    policy.trip_confidence = tripline_runtime::core::Confidence::new(0.0).unwrap();
     policy.percentile = Percentile::new(1.0).unwrap();
     policy.latency_threshold = Latency::from_millis(10_000);
     policy.minimum_samples = Some(2);

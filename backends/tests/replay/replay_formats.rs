@@ -15,6 +15,7 @@ fn fixture(name: &str) -> String {
 
 fn options(mode: Mode) -> Options {
     let mut policy = Policy::default();
+    policy.trip_confidence = tripline_runtime::core::Confidence::new(0.0).unwrap();
     policy.percentile = Percentile::new(1.0).unwrap();
     policy.latency_threshold = Latency::from_millis(10_000);
     policy.minimum_samples = Some(2);

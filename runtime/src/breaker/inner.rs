@@ -96,9 +96,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_breaker_with_its_window_of_1_024_takes_12_kib_at_most() {
+    fn a_breaker_with_its_window_of_1_024_takes_12_5_kib_at_most() {
         let bytes = size_of::<BreakerInner>();
         println!("one breaker: {bytes} bytes");
-        assert!(bytes <= 12 * 1_024, "{bytes}");
+        assert!(bytes <= 12 * 1_024 + 512, "{bytes}");
     }
 }

@@ -10,7 +10,7 @@
 //! policy.latency_threshold = Latency::from_millis(300);
 //! let subject = world.breaker(policy)?;
 //!
-//! for _ in 0..30 {
+//! for _ in 0..100 {
 //!     world.request(&subject.breaker, Duration::from_millis(400), Outcome::Ok);
 //!     world.advance(Duration::from_millis(100));
 //! }
