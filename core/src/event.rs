@@ -1,9 +1,8 @@
 //! What happened, for whoever asks: a bounded queue that never blocks and never lies about what it lost.
 
-use heapless::Deque;
-
-use crate::breaker::Generation;
+use crate::generation::Generation;
 use crate::memory::MemoryState;
+use crate::ring::Ring;
 use crate::state::{Cause, StateKind, TripReason};
 use crate::time::Instant;
 
@@ -99,18 +98,20 @@ pub enum IncidentEnd {
 /// The events that were not polled yet.
 #[derive(Debug, Clone)]
 pub(crate) struct EventQueue {
-    waiting: Deque<Event, EVENT_CAPACITY>,
+    waiting: Ring<Event, EVENT_CAPACITY>,
     emitted: u32,
     dropped: u32,
 }
 
 impl EventQueue {
     pub(crate) const fn new() -> Self {
-        Self { waiting: Deque::new(), emitted: 0, dropped: 0 }
+        const FILLER: Event =
+            Event { at: Instant::ZERO, generation: Generation::new(0), kind: EventKind::ClockJumpedBack };
+        Self { waiting: Ring::new(FILLER), emitted: 0, dropped: 0 }
     }
 
     pub(crate) fn push(&mut self, event: Event) {
-        if self.waiting.is_full() {
+        if usize::from(self.waiting.len()) >= EVENT_CAPACITY {
             let _ = self.waiting.pop_front();
             self.dropped = self.dropped.saturating_add(1);
         }

@@ -44,6 +44,7 @@ mod event;
 mod evidence;
 #[cfg(feature = "forecast")]
 mod forecast;
+mod generation;
 pub mod guide;
 mod incident;
 mod memory;
@@ -65,7 +66,7 @@ mod window;
 
 #[cfg(feature = "embedded-hal")]
 pub use alarm::Alarm;
-pub use breaker::{Breaker, CapacityError, Generation, Rejection, RejectionReason, Trip, TripEvidence};
+pub use breaker::{Breaker, CapacityError, Rejection, RejectionReason, Trip, TripEvidence};
 pub use counts::{Counter, Counts};
 #[cfg(feature = "escalation")]
 pub use escalation::{
@@ -76,6 +77,7 @@ pub use event::{EVENT_CAPACITY, Event, EventKind, IncidentCause, IncidentEnd};
 pub use evidence::{EvidenceTest, Tolerance, ToleranceSource};
 #[cfg(feature = "forecast")]
 pub use forecast::MemoryForecast;
+pub use generation::Generation;
 #[cfg(feature = "escalation")]
 pub use incident::Incident;
 pub use memory::{MemorySample, MemoryState};

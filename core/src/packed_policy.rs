@@ -22,7 +22,6 @@ pub(crate) struct PackedPolicy {
     #[cfg(feature = "trend")]
     trend_minimum_samples: u16,
     trip_confidence: Confidence,
-    pub(crate) tolerance: ToleranceRule,
     pub(crate) failure_rate_threshold: Ratio,
     pub(crate) wait_time_nanos: u64,
     pub(crate) wait_backoff: Backoff,
@@ -53,7 +52,6 @@ impl PackedPolicy {
             #[cfg(feature = "trend")]
             trend_minimum_samples: policy.trend_minimum_samples,
             trip_confidence: policy.trip_confidence,
-            tolerance: ToleranceRule::new(policy.trip_after, policy.warm_up),
             failure_rate_threshold: policy.failure_rate_threshold,
             wait_time_nanos: saturating_nanos(policy.wait_time),
             wait_backoff: policy.wait_backoff,
@@ -71,7 +69,7 @@ impl PackedPolicy {
         }
     }
 
-    pub(crate) fn policy(&self) -> Policy {
+    pub(crate) fn policy(&self, tolerance: ToleranceRule) -> Policy {
         Policy {
             enabled: self.enabled,
             latency_threshold: self.latency_threshold,
@@ -84,8 +82,8 @@ impl PackedPolicy {
             #[cfg(feature = "trend")]
             trend_minimum_samples: self.trend_minimum_samples,
             trip_confidence: self.trip_confidence,
-            trip_after: self.tolerance.trip_after,
-            warm_up: Duration::from_millis(self.tolerance.warm_up_ms.into()),
+            trip_after: tolerance.trip_after,
+            warm_up: tolerance.warm_up(),
             failure_rate_threshold: self.failure_rate_threshold,
             wait_time: Duration::from_nanos(self.wait_time_nanos),
             wait_backoff: self.wait_backoff,
@@ -140,6 +138,10 @@ mod tests {
     use super::*;
     use crate::policy::TripAfter;
 
+    fn back(policy: &Policy) -> Policy {
+        PackedPolicy::new(policy).policy(ToleranceRule::new(policy.trip_after, policy.warm_up))
+    }
+
     #[test]
     fn a_policy_comes_back_as_it_was() {
         let mut policy = Policy::default();
@@ -157,18 +159,18 @@ mod tests {
             policy.memory_horizon = Duration::from_millis(6);
             policy.memory_horizon_trips = true;
         }
-        assert_eq!(PackedPolicy::new(&policy).policy(), policy);
+        assert_eq!(back(&policy), policy);
     }
 
     #[test]
     fn a_span_above_584_years_counts_as_that() {
         let mut policy = Policy::default();
         policy.wait_time = Duration::MAX;
-        assert_eq!(PackedPolicy::new(&policy).policy().wait_time, Duration::from_nanos(u64::MAX));
+        assert_eq!(back(&policy).wait_time, Duration::from_nanos(u64::MAX));
         #[cfg(feature = "forecast")]
         {
             policy.memory_horizon = Duration::MAX;
-            assert_eq!(PackedPolicy::new(&policy).policy().memory_horizon, Duration::from_millis(u64::from(u32::MAX)));
+            assert_eq!(back(&policy).memory_horizon, Duration::from_millis(u64::from(u32::MAX)));
         }
     }
 }

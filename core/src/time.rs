@@ -43,6 +43,12 @@ impl Instant {
         self.0
     }
 
+    /// Milliseconds that wrap after 49 days.
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // a division of 64 bits takes code there
+    pub(crate) const fn as_wrapping_millis(self) -> u32 {
+        (self.as_nanos() / 1_000_000) as u32
+    }
+
     /// Time from `earlier` to `self`; zero where `earlier` is the later one.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

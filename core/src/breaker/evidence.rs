@@ -2,11 +2,11 @@
 
 use super::{Breaker, TripEvidence};
 use crate::event::EventKind;
-use crate::evidence::{EvidenceTest, Slowness};
+use crate::evidence::{EvidenceTest, FinishedCall, Slowness};
 use crate::open_backoff::SOON_NANOS;
 use crate::outcome::Outcome;
 use crate::rules::{Trigger, Verdict};
-use crate::state::TripReason;
+use crate::state::{State, TripReason};
 use crate::time::Instant;
 
 impl<const N: usize> Breaker<N> {
@@ -19,18 +19,10 @@ impl<const N: usize> Breaker<N> {
         counted: bool,
     ) -> Trigger {
         let failed = outcome == Outcome::Failed;
-        if let Some(look) = self.limits.look(&self.settings, now) {
+        if let Some(look) = self.limits.look(now) {
             self.evidence.call_seen(look, failed || slowness.is_some());
-            match slowness {
-                Some(slowness) => self.evidence.slow_call(look, slowness, counted),
-                None if failed => {}
-                None => self.evidence.fast_call(look, self.stalled),
-            }
-            if failed {
-                self.evidence.failed_call(look);
-            } else {
-                self.evidence.good_call(look);
-            }
+            let call = FinishedCall { slowness, outcome, counted, stalled: self.stalled };
+            self.evidence.count(look, call);
         }
         Trigger { latency: slowness.is_some(), failures: failed }
     }
@@ -46,7 +38,7 @@ impl<const N: usize> Breaker<N> {
         if more == 0 {
             return Trigger::NONE;
         }
-        if let Some(look) = self.limits.look(&self.settings, now) {
+        if let Some(look) = self.limits.look(now) {
             self.evidence.call_seen(look, true);
             self.evidence.stalled(look, more, count);
         }
@@ -55,14 +47,14 @@ impl<const N: usize> Breaker<N> {
 
     /// So many stalled calls have ended ignored or were dropped.
     pub(super) fn withdraw_stalled(&mut self, calls: u16) {
-        if let Some(rule) = &self.limits.evidence {
+        if let Some(rule) = self.limits.evidence() {
             self.evidence.withdraw_stalled(rule, calls);
         }
     }
 
     /// What passes by itself is learned from, so the ages that evidence reaches are kept.
     pub(super) fn note_ages(&mut self, now: Instant, verdict: Verdict, trigger: Trigger) {
-        if let Some(look) = self.limits.look(&self.settings, now) {
+        if let Some(look) = self.limits.look(now) {
             if trigger.latency && verdict.above {
                 self.evidence.note_age(look, EvidenceTest::Quick);
                 self.evidence.note_age(look, EvidenceTest::Patient);
@@ -76,18 +68,23 @@ impl<const N: usize> Breaker<N> {
     /// The first probes after a trip were all good.
     pub(super) fn count_false_trip(&mut self, now: Instant) {
         self.counts.false_trips = self.counts.false_trips.wrapping_add(1);
-        self.evidence.false_trip(self.settings.tolerance);
+        if let Some(rule) = self.limits.evidence() {
+            self.evidence.false_trip(rule);
+        }
         self.emit(now, EventKind::FalseTrip);
     }
 
     /// The breaker closed so short a time ago that the closing did not last.
     pub(super) fn has_closed_soon_before(&self, now: Instant) -> bool {
-        self.recovered && self.limits.evidence.is_some() && now.nanos_since(self.generation_since) < SOON_NANOS
+        self.state == State::Closed
+            && self.is_on_trial
+            && self.limits.evidence().is_some()
+            && now.nanos_since(self.generation_since) < SOON_NANOS
     }
 
     /// The test whose evidence a trip from Closed for this reason rests on.
     pub(super) fn test_behind(&self, reason: TripReason) -> Option<EvidenceTest> {
-        self.limits.evidence.as_ref()?;
+        self.limits.evidence()?;
         match reason {
             TripReason::Failures => Some(EvidenceTest::Failures),
             TripReason::Latency
@@ -104,7 +101,7 @@ impl<const N: usize> Breaker<N> {
 
     #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     pub(super) fn evidence_of(&self, now: Instant, test: Option<EvidenceTest>) -> TripEvidence {
-        let look = self.limits.look(&self.settings, now);
+        let look = self.limits.look(now);
         TripEvidence {
             age_ms: test.zip(look).map_or(0, |(test, look)| self.evidence.age_ms(test, look)),
             calls: self.window.len().saturating_add(self.stalled),
@@ -119,7 +116,7 @@ impl<const N: usize> Breaker<N> {
     /// What is known now.
     pub(super) fn current_evidence(&self) -> TripEvidence {
         let now = self.time.latest();
-        let test = self.limits.look(&self.settings, now).and_then(|look| self.evidence.oldest(look));
+        let test = self.limits.look(now).and_then(|look| self.evidence.oldest(look));
         self.evidence_of(now, test)
     }
 }

@@ -15,6 +15,7 @@ use core::time::Duration;
 use crate::counts::Counts;
 use crate::event::{Event, EventQueue};
 use crate::evidence::Evidence;
+use crate::generation::Generation;
 use crate::incident::IncidentTracker;
 use crate::memory::{MemoryLatch, MemorySample};
 use crate::open_backoff::OpenBackoff;
@@ -28,27 +29,8 @@ use crate::units::Latency;
 use crate::window::Window;
 
 pub use rejection::{Rejection, RejectionReason};
+use trip::TripLog;
 pub use trip::{Trip, TripEvidence};
-
-/// Which stretch of the breaker's life a call was admitted in.
-///
-/// It changes with every transition and with every `reset`, so that a late result cannot touch a state that it knows
-/// nothing of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Generation(u32);
-
-impl Generation {
-    /// The generation with this number.
-    pub const fn new(number: u32) -> Self {
-        Self(number)
-    }
-
-    /// Its number; wraps after 2^32 transitions.
-    pub const fn get(self) -> u32 {
-        self.0
-    }
-}
 
 /// The window of a policy does not fit into the breaker's capacity `N`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,9 +95,8 @@ pub struct Breaker<const N: usize> {
     stalled: u16,
     /// Stalled calls are reported, so one that outlived `latency_max_age` was counted long ago.
     stalls_reported: bool,
-    /// The breaker closed by itself, after a trip.
-    recovered: bool,
-    /// The breaker opened on evidence, and its first probes are still to decide.
+    /// Closed: the breaker closed by itself, after a trip. Open or half-open: it opened on evidence, and its first probes are still
+    /// to decide.
     is_on_trial: bool,
     /// Calls dropped since the stalled ones were last counted.
     dropped: u16,
@@ -125,9 +106,11 @@ pub struct Breaker<const N: usize> {
     simulated_memory: bool,
     simulated_latency: bool,
     wait: OpenBackoff,
-    probes: Probes,
-    last_trip: Option<Trip>,
-    trip_evidence: Option<TripEvidence>,
+    /// What the probes of the current half-open stretch are held against; changes apply from the next one.
+    probe_limit: u16,
+    probe_threshold: Latency,
+    last_probe_at: Instant,
+    trips: TripLog,
     incident: IncidentTracker,
     events: EventQueue,
     counts: Counts,
@@ -135,14 +118,6 @@ pub struct Breaker<const N: usize> {
     fast_path_until: Instant,
     #[cfg(all(test, target_pointer_width = "64"))]
     fast_path_probe: fast_path::FastPathProbe,
-}
-
-/// What the probes of the current half-open stretch are held against; changes apply from the next one.
-#[derive(Debug, Clone, Copy, Default)]
-struct Probes {
-    limit: u16,
-    threshold: Latency,
-    last_admitted: Instant,
 }
 
 impl<const N: usize> Breaker<N> {
@@ -161,11 +136,10 @@ impl<const N: usize> Breaker<N> {
             generation: 0,
             generation_since: Instant::ZERO,
             window: Window::new(&policy),
-            evidence: Evidence::new(limits.evidence.as_ref()),
+            evidence: Evidence::new(limits.evidence()),
             limits,
             stalled: 0,
             stalls_reported: false,
-            recovered: false,
             is_on_trial: false,
             dropped: 0,
             breaches_in_a_row: 0,
@@ -173,9 +147,10 @@ impl<const N: usize> Breaker<N> {
             simulated_memory: false,
             simulated_latency: false,
             wait: OpenBackoff::new(seed),
-            probes: Probes::default(),
-            last_trip: None,
-            trip_evidence: None,
+            probe_limit: 0,
+            probe_threshold: Latency::ZERO,
+            last_probe_at: Instant::ZERO,
+            trips: TripLog::EMPTY,
             incident: IncidentTracker::new(),
             events: EventQueue::new(),
             counts: Counts::default(),
@@ -216,7 +191,7 @@ impl<const N: usize> Breaker<N> {
         match self.state {
             State::ForcedOpen => Rejection { reason: RejectionReason::ForcedOpen, retry_after: None },
             State::HalfOpen { .. } => {
-                let decided = self.probes.last_admitted.plus_nanos(self.probes.threshold.as_nanos());
+                let decided = self.last_probe_at.plus_nanos(self.probe_threshold.as_nanos());
                 Rejection { reason: RejectionReason::Probing, retry_after: Some(decided.since(now)) }
             }
             State::Open { until } => {

@@ -4,10 +4,9 @@ use core::time::Duration;
 
 use super::{Breaker, CapacityError, check_capacity};
 use crate::event::{EventKind, IncidentCause};
-use crate::evidence::{EvidenceRule, Look, Slowness, ToleranceRule};
-use crate::outcome::Outcome;
+use crate::evidence::{EvidenceRule, FinishedCall, Look, Slowness};
 use crate::packed_policy::PackedPolicy;
-use crate::policy::{Policy, TripAfter};
+use crate::policy::Policy;
 use crate::rules::{DerivedPolicy, Trigger, Verdict};
 use crate::state::{Cause, State, TripReason};
 use crate::time::Instant;
@@ -28,10 +27,10 @@ impl<const N: usize> Breaker<N> {
             // Calls that are stalled under a lower threshold may yet be fast; they are counted anew.
             self.stalled = 0;
         }
-        let rule_before = core::mem::replace(&mut self.limits, DerivedPolicy::new(policy)).evidence;
+        let rule_before = core::mem::replace(&mut self.limits, DerivedPolicy::new(policy)).evidence_rule;
         self.window.retune(policy);
         self.window.expire(self.time.latest());
-        self.rebuild_evidence(rule_before, before.latency_threshold);
+        self.rebuild_evidence(&rule_before, before.latency_threshold);
         if !self.verdict().proven {
             self.breaches_in_a_row = 0;
         }
@@ -172,39 +171,23 @@ impl<const N: usize> Breaker<N> {
         }
     }
 
-    /// Counts the calls of the window again in those tests whose steps, bounds or threshold have changed. What was learned stays.
-    fn rebuild_evidence(&mut self, rule_before: Option<EvidenceRule>, threshold_before: Latency) {
-        let Some(rule) = &self.limits.evidence else { return self.evidence.restart(None) };
+    /// Counts the calls of the window again where a test or the threshold has changed. What was learned stays.
+    fn rebuild_evidence(&mut self, rule_before: &EvidenceRule, threshold_before: Latency) {
         let threshold = self.settings.latency_threshold;
-        let latency = threshold != threshold_before || rule_before.is_none_or(|before| !before.has_latency_of(rule));
-        let failures = rule_before.is_none_or(|before| !before.has_failures_of(rule));
-        if latency {
-            self.evidence.restart_latency(Some(rule));
-        }
-        if failures {
-            self.evidence.restart_failures();
-        }
-        if !latency && !failures {
+        if threshold == threshold_before && self.limits.evidence_rule.has_tests_of(rule_before) {
             return;
         }
+        self.evidence.restart(self.limits.evidence());
+        let Some(rule) = self.limits.evidence() else { return };
+        let learned_ms = self.evidence.learned_tolerance_ms();
+        for (at, sample, outcome) in self.window.history() {
+            let look = Look { rule, now_ms: at.as_wrapping_millis() };
+            let slowness = Slowness::of(sample, threshold);
+            self.evidence.count(look, FinishedCall { slowness, outcome, counted: false, stalled: 0 });
+        }
+        let look = Look { rule, now_ms: self.time.latest().as_wrapping_millis() };
+        self.evidence.stalled(look, self.stalled, self.stalled);
         // Nothing is learned from what is counted twice.
-        let tolerance = ToleranceRule { trip_after: TripAfter::Millis(0), ..self.settings.tolerance };
-        for (now, sample, outcome) in self.window.history() {
-            let look = Look { rule, tolerance, now };
-            let failed = outcome == Outcome::Failed;
-            match Slowness::of(sample, threshold) {
-                Some(slowness) if latency => self.evidence.slow_call(look, slowness, false),
-                None if latency && !failed => self.evidence.fast_call(look, 0),
-                _ => {}
-            }
-            if failures && failed {
-                self.evidence.failed_call(look);
-            } else if failures {
-                self.evidence.good_call(look);
-            }
-        }
-        if latency {
-            self.evidence.stalled(Look { rule, tolerance, now: self.time.latest() }, self.stalled, self.stalled);
-        }
+        self.evidence.set_learned_tolerance_ms(learned_ms);
     }
 }

@@ -1,8 +1,9 @@
 //! The state machine: what a finished call, a reading or the time that passes does to the state.
 
-use super::{Breaker, Generation, Rejection, Trip};
+use super::{Breaker, Rejection, Trip};
 use crate::event::{Event, EventKind, IncidentCause};
 use crate::evidence::Slowness;
+use crate::generation::Generation;
 use crate::outcome::Outcome;
 use crate::rules::{Trigger, Verdict};
 use crate::state::{Cause, State, TripReason, is_legal};
@@ -82,7 +83,7 @@ impl<const N: usize> Breaker<N> {
     }
 
     pub(super) fn trip_rule(&self, verdict: Verdict, trigger: Trigger) -> Option<TripReason> {
-        let original = self.limits.evidence.is_none();
+        let original = self.limits.evidence().is_none();
         let latency = if self.simulated_latency {
             Some(TripReason::Latency)
         } else if verdict.breach {
@@ -144,14 +145,14 @@ impl<const N: usize> Breaker<N> {
         good: u16,
     ) {
         self.counts.finished(outcome);
-        if latency > self.probes.threshold {
+        if latency > self.probe_threshold {
             return self.trip(now, TripReason::ProbeSlow);
         }
         match outcome {
             Outcome::Ok => {
                 let good = good.saturating_add(1);
                 self.state = State::HalfOpen { admitted, good };
-                if good >= self.probes.limit {
+                if good >= self.probe_limit {
                     self.change_state(now, State::Closed, Cause::Recovered);
                 }
             }
@@ -162,11 +163,11 @@ impl<const N: usize> Breaker<N> {
 
     pub(super) fn acquire_probe(&mut self, now: Instant) -> Result<(), Rejection> {
         let State::HalfOpen { admitted, good } = self.state else { return Ok(()) };
-        if admitted >= self.probes.limit {
+        if admitted >= self.probe_limit {
             return Err(self.rejection(now));
         }
         self.state = State::HalfOpen { admitted: admitted.saturating_add(1), good };
-        self.probes.last_admitted = now;
+        self.last_probe_at = now;
         Ok(())
     }
 
@@ -178,7 +179,7 @@ impl<const N: usize> Breaker<N> {
 
     /// The moment from which every probe in flight is older than the threshold, whoever may have lost it.
     pub(super) fn probe_deadline(&self) -> Instant {
-        self.probes.last_admitted.plus_nanos(self.probes.threshold.as_nanos().saturating_add(1))
+        self.last_probe_at.plus_nanos(self.probe_threshold.as_nanos().saturating_add(1))
     }
 
     pub(super) fn end_wait(&mut self, now: Instant) {
@@ -188,9 +189,9 @@ impl<const N: usize> Breaker<N> {
 
     /// Half-open with the settings in force, or closed where they ask for no probes.
     pub(super) fn start_of_recovery(&mut self) -> State {
-        self.probes.limit = self.settings.half_open_max_calls;
-        self.probes.threshold = self.settings.latency_threshold;
-        if self.probes.limit == 0 { State::Closed } else { State::HalfOpen { admitted: 0, good: 0 } }
+        self.probe_limit = self.settings.half_open_max_calls;
+        self.probe_threshold = self.settings.latency_threshold;
+        if self.probe_limit == 0 { State::Closed } else { State::HalfOpen { admitted: 0, good: 0 } }
     }
 
     pub(super) fn trip(&mut self, now: Instant, reason: TripReason) {
@@ -201,10 +202,10 @@ impl<const N: usize> Breaker<N> {
             self.wait.after_trip(&self.settings)
         };
         if closed {
-            self.trip_evidence = Some(self.evidence_of(now, self.test_behind(reason)));
+            self.trips.record_evidence(self.evidence_of(now, self.test_behind(reason)));
         }
         self.is_on_trial = closed && self.test_behind(reason).is_some();
-        self.last_trip = Some(Trip { reason, at: now, stalled: self.stalled });
+        self.trips.record(Trip { reason, at: now, stalled: self.stalled });
         self.counts.tripped(reason);
         self.change_state(now, State::Open { until: now.plus_nanos(wait) }, Cause::Trip(reason));
         if let Some(cause) = self.incident.tripped(now, reason) {
@@ -222,16 +223,19 @@ impl<const N: usize> Breaker<N> {
         self.stalled = 0;
         self.stalls_reported = false;
         self.dropped = 0;
-        self.evidence.restart(self.limits.evidence.as_ref());
+        self.evidence.restart(self.limits.evidence());
         self.breaches_in_a_row = 0;
-        self.recovered = to == State::Closed && matches!(cause, Cause::Recovered | Cause::WaitOver);
         if to == State::Closed {
             self.window.clear();
         }
         self.incident.state_changed((to == State::Closed).then_some(now));
         self.emit(now, EventKind::Transition { from, to: to.kind(), cause });
         let on_trial = self.is_on_trial;
-        self.is_on_trial = on_trial && matches!(to, State::Open { .. } | State::HalfOpen { .. });
+        self.is_on_trial = match to {
+            State::Closed => matches!(cause, Cause::Recovered | Cause::WaitOver),
+            State::Open { .. } | State::HalfOpen { .. } => on_trial,
+            State::Disabled | State::ForcedOpen => false,
+        };
         if on_trial && cause == Cause::Recovered {
             self.count_false_trip(now);
         }
@@ -264,7 +268,7 @@ impl<const N: usize> Breaker<N> {
 
     pub(super) fn expire_samples(&mut self, now: Instant) {
         if self.window.expire(now) && self.window.len() == 0 && self.stalled == 0 {
-            self.evidence.restart(self.limits.evidence.as_ref());
+            self.evidence.restart(self.limits.evidence());
         }
     }
 
@@ -290,7 +294,7 @@ impl<const N: usize> Breaker<N> {
     }
 
     pub(super) fn trip_reason(&self) -> TripReason {
-        self.last_trip.map_or(TripReason::Latency, |trip| trip.reason)
+        self.trips.reason().unwrap_or(TripReason::Latency)
     }
 
     /// Whatever is told by a finished call, the slow path is to be taken.

@@ -1,6 +1,6 @@
 //! The last trip, and the evidence that it was taken on.
 
-use crate::evidence::{EvidenceTest, Tolerance};
+use crate::evidence::{EvidenceTest, Tolerance, ToleranceSource};
 use crate::state::TripReason;
 use crate::time::Instant;
 
@@ -40,5 +40,72 @@ impl TripEvidence {
     /// The share of failed calls; 0 where there are none.
     pub fn failure_rate(&self) -> f64 {
         f64::from(self.failed) / f64::from(self.calls.max(1))
+    }
+}
+
+/// The last trip and the last one from Closed, in as few bytes as possible.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TripLog {
+    at: Instant,
+    age_ms: u32,
+    tolerance_ms: u32,
+    calls: u16,
+    slow: u16,
+    failed: u16,
+    stalled_in_evidence: u16,
+    stalled: u16,
+    reason: Option<TripReason>,
+    has_evidence: bool,
+    test: Option<EvidenceTest>,
+    source: Option<ToleranceSource>,
+}
+
+impl TripLog {
+    pub(super) const EMPTY: Self = Self {
+        at: Instant::ZERO,
+        age_ms: 0,
+        tolerance_ms: 0,
+        calls: 0,
+        slow: 0,
+        failed: 0,
+        stalled_in_evidence: 0,
+        stalled: 0,
+        reason: None,
+        has_evidence: false,
+        test: None,
+        source: None,
+    };
+
+    pub(super) const fn record(&mut self, trip: Trip) {
+        (self.at, self.stalled, self.reason) = (trip.at, trip.stalled, Some(trip.reason));
+    }
+
+    pub(super) fn record_evidence(&mut self, evidence: TripEvidence) {
+        self.has_evidence = true;
+        self.age_ms = evidence.age_ms;
+        (self.calls, self.slow, self.failed) = (evidence.calls, evidence.slow, evidence.failed);
+        (self.stalled_in_evidence, self.test) = (evidence.stalled, evidence.test);
+        self.tolerance_ms = evidence.tolerance.map_or(0, |tolerance| tolerance.millis);
+        self.source = evidence.tolerance.map(|tolerance| tolerance.source);
+    }
+
+    pub(super) const fn reason(&self) -> Option<TripReason> {
+        self.reason
+    }
+
+    pub(super) fn last(&self) -> Option<Trip> {
+        self.reason.map(|reason| Trip { reason, at: self.at, stalled: self.stalled })
+    }
+
+    pub(super) fn evidence(&self) -> Option<TripEvidence> {
+        self.has_evidence.then(|| TripEvidence {
+            test: self.test,
+            calls: self.calls,
+            slow: self.slow,
+            failed: self.failed,
+            stalled: self.stalled_in_evidence,
+            age_ms: self.age_ms,
+            tolerance: self.source.map(|source| Tolerance { millis: self.tolerance_ms, source }),
+        })
     }
 }

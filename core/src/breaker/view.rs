@@ -2,9 +2,10 @@
 
 use core::time::Duration;
 
-use super::{Breaker, Generation, Trip, TripEvidence};
+use super::{Breaker, Trip, TripEvidence};
 use crate::counts::Counts;
 use crate::evidence::Tolerance;
+use crate::generation::Generation;
 #[cfg(feature = "escalation")]
 use crate::incident::Incident;
 use crate::memory::{MemorySample, MemoryState};
@@ -35,13 +36,13 @@ impl<const N: usize> Breaker<N> {
 
     /// The settings in force. Spans of more than 584 years come back as that.
     pub fn policy(&self) -> Policy {
-        self.settings.policy()
+        self.settings.policy(self.limits.tolerance())
     }
 
     /// From which age on a call in flight is slow: the threshold, while half-open the one from its beginning.
     pub fn slow_after(&self) -> Latency {
         match self.state {
-            State::HalfOpen { .. } => self.probes.threshold,
+            State::HalfOpen { .. } => self.probe_threshold,
             _ => self.settings.latency_threshold,
         }
     }
@@ -153,12 +154,12 @@ impl<const N: usize> Breaker<N> {
 
     /// The last trip, also after recovery.
     pub fn last_trip(&self) -> Option<Trip> {
-        self.last_trip
+        self.trips.last()
     }
 
     /// What was known when the breaker last opened from [`State::Closed`]; failing probes do not change it.
     pub fn trip_evidence(&self) -> Option<TripEvidence> {
-        self.trip_evidence
+        self.trips.evidence()
     }
 
     /// What is known now, of the test whose evidence is oldest.
@@ -168,7 +169,7 @@ impl<const N: usize> Breaker<N> {
 
     /// How long evidence must last now; `None` where no evidence is asked for.
     pub fn tolerance(&self) -> Option<Tolerance> {
-        self.limits.look(&self.settings, self.time.latest()).map(|look| self.evidence.tolerance(look))
+        self.limits.look(self.time.latest()).map(|look| self.evidence.tolerance(look))
     }
 
     /// The tolerance that was learned, to be [restored](Breaker::restore_tolerance) after a restart; 1.5 s where nothing was.

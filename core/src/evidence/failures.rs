@@ -11,14 +11,14 @@
 
 use core::num::NonZeroU32;
 
-use super::cusum::{FAST, PackedCusum};
+use super::cusum::{Cusum, FAST};
 use super::logarithm::log_rounded_up;
 
 /// q: the share of windows with a false breach, less what the tables are off.
 const FALSE_SHARE: f64 = 0.0074;
 /// Fewer failed calls in a row are no evidence, whatever the limit: at small ones this costs little time and makes q ten times smaller.
 const MIN_FAILED_CALLS: u32 = 8;
-/// DerivedPolicy are told apart in this range, in thousandths. At 1, no share would be above it.
+/// Limits are distinguished in this range, in thousandths. At 1, no share would be above it.
 const MIN_LIMIT: u32 = 1;
 const MAX_LIMIT: u32 = 990;
 /// u in 65,536ths, rounded down; it bends the other way above 0.9, so the last two are lower by 90.
@@ -33,16 +33,17 @@ fn interpolate(table: &[u32; 11], thousandths: u32) -> u32 {
     weighted.wrapping_add(at(index.wrapping_add(1)).wrapping_mul(rest)) / 100
 }
 
-/// `None` where the limit is 0: failures do not trip.
+/// A test that no call moves where the limit is 0.
 #[inline(never)] // one copy is enough
-pub(super) fn steps(limit: f64, window: f64) -> Option<PackedCusum> {
-    if limit <= 0.0 {
-        return None;
-    }
-    let limit = ((limit * 1_000.0 + 0.5) as u32).clamp(MIN_LIMIT, MAX_LIMIT);
+pub(super) fn steps(limit: f64, window: f64) -> Cusum {
+    let thousandths = ((limit * 1_000.0 + 0.5) as u32).clamp(MIN_LIMIT, MAX_LIMIT);
+    if limit > 0.0 { of_thousandths(thousandths, window).unwrap_or(Cusum::OFF) } else { Cusum::OFF }
+}
+
+fn of_thousandths(limit: u32, window: f64) -> Option<Cusum> {
     let rest = 1_000_u32.wrapping_sub(limit);
     let p1 = f64::from(interpolate(&P1_BY_L, limit).wrapping_mul(limit)) / 32_768_000.0;
-    let log_of_bound = u64::from(log_rounded_up((1.0 + (window - 1.0) * p1) / FALSE_SHARE));
+    let log_of_bound = log_rounded_up((1.0 + (window - 1.0) * p1) / FALSE_SHARE);
     // Of the two steps the smaller one is as fine as a fast call's; the larger one is rounded against a trip.
     let fine = FAST.unsigned_abs();
     let (step, down, times, part) = if limit <= rest {
@@ -50,11 +51,11 @@ pub(super) fn steps(limit: f64, window: f64) -> Option<PackedCusum> {
     } else {
         (fine, fine.wrapping_mul(limit).checked_div(rest)?.wrapping_add(1), 1, 1)
     };
-    let bound = log_of_bound
+    let bound = u64::from(log_of_bound)
         .wrapping_mul(fine.wrapping_mul(times).into())
         .checked_div(interpolate(&U, limit).wrapping_mul(part).into())?;
     let bound = (bound as u32).saturating_add(1).max(step.wrapping_mul(MIN_FAILED_CALLS));
-    Some(PackedCusum { bound: NonZeroU32::new(bound)?, step: step as u16, down: down as u16 })
+    Some(Cusum::new(NonZeroU32::new(bound)?, step as u16, down as u16))
 }
 
 #[cfg(test)]
@@ -74,33 +75,33 @@ mod tests {
     }
 
     fn failed_calls_in_a_row(limit: f64, window: f64) -> u32 {
-        let steps = steps(limit, window).unwrap();
-        steps.bound.get().div_ceil(u32::from(steps.step))
+        let steps = steps(limit, window);
+        steps.bound().unsigned_abs().div_ceil(steps.step().unsigned_abs())
     }
 
     #[test]
     fn eight_failed_calls_in_a_row_are_enough_at_one_half() {
         let calls = [0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0].map(|limit| failed_calls_in_a_row(limit, 64.0));
         assert_eq!(calls, [8, 8, 8, 8, 8, 10, 12, 13]);
-        assert_eq!(steps(0.0, 64.0), None);
+        assert_eq!(steps(0.0, 64.0), Cusum::OFF);
     }
 
     #[test]
     fn the_steps_keep_the_guarantee_at_half_of_the_limit_and_are_not_too_timid() {
         for limit in [1e-6, 0.001, 0.01, 0.035, 0.05, 0.1, 0.2, 0.3, 0.45, 0.5, 0.6, 0.75, 0.85, 0.9, 0.95, 0.99, 1.0] {
             for window in [1.0, 16.0, 64.0, 1_024.0, 65_535.0] {
-                let steps = steps(limit, window).unwrap();
+                let steps = steps(limit, window);
                 let limit = limit.clamp(0.001, 0.99);
                 let (theta, p1) = exact(limit);
                 let half = limit / 2.0;
                 let per_unit = theta / if limit <= 0.5 { 64.0 } else { 64.0 * limit / (1.0 - limit) };
-                let growth = half * (f64::from(steps.step) * per_unit).exp()
-                    + (1.0 - half) * (-f64::from(steps.down) * per_unit).exp();
+                let growth = half * (f64::from(steps.step()) * per_unit).exp()
+                    + (1.0 - half) * (-f64::from(steps.down()) * per_unit).exp();
                 assert!(growth <= 1.0 + 1e-9, "{limit}: {growth}");
                 let wanted = ((1.0 + (window - 1.0) * p1) / 0.0075).ln();
-                let bound = f64::from(steps.bound.get()) * per_unit;
+                let bound = f64::from(steps.bound()) * per_unit;
                 assert!(bound >= wanted - 1e-9, "{limit} {window}: {bound} {wanted}");
-                let eight_calls = 8.0 * f64::from(steps.step) * per_unit;
+                let eight_calls = 8.0 * f64::from(steps.step()) * per_unit;
                 assert!(
                     bound <= (wanted * 1.05 + per_unit).max(eight_calls * 1.001),
                     "{limit} {window}: {bound} {wanted}"

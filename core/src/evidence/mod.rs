@@ -12,7 +12,7 @@
 //! A call enters a latency test once, when it is decided: a fast call when it finishes, a slow one as soon as it is seen to be older
 //! than the threshold (stalled), at the latest when it finishes. What a stalled call added is taken back if it ends ignored or dropped.
 
-use crate::time::Instant;
+use crate::outcome::Outcome;
 use crate::units::Latency;
 
 mod cusum;
@@ -23,7 +23,6 @@ mod rule;
 mod test;
 mod tolerance;
 
-use cusum::Cusum;
 use excursion::{Excursion, HEAD_START_STEP};
 pub(crate) use rule::EvidenceRule;
 pub use test::EvidenceTest;
@@ -68,9 +67,8 @@ impl Slowness {
 /// The running sums, and what was learned from them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Evidence {
-    quick: Excursion,
-    patient: Excursion,
-    failures: Excursion,
+    /// Of the quick, the patient and the failure test.
+    sums: [Excursion; 3],
     tolerance: ToleranceState,
     /// The most calls that were beyond the threshold at once in this excursion.
     peak_stalled: u16,
@@ -78,32 +76,29 @@ pub(crate) struct Evidence {
     fast_calls: u16,
 }
 
-/// A rule with what it applies to: the time, and what the policy says about the tolerance.
+/// A rule at a moment, in milliseconds that wrap.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Look<'r> {
     pub(crate) rule: &'r EvidenceRule,
-    pub(crate) tolerance: ToleranceRule,
-    pub(crate) now: Instant,
+    pub(crate) now_ms: u32,
 }
 
-impl Look<'_> {
-    #[cfg_attr(target_pointer_width = "32", inline(never))] // a division of 64 bits takes code there
-    fn now_ms(&self) -> u32 {
-        (self.now.as_nanos() / 1_000_000) as u32
-    }
+/// A call that has finished and is not ignored.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FinishedCall {
+    pub(crate) slowness: Option<Slowness>,
+    pub(crate) outcome: Outcome,
+    /// It is in the sums since it stalled.
+    pub(crate) counted: bool,
+    /// So many calls are in flight beyond the threshold.
+    pub(crate) stalled: u16,
 }
 
 impl Evidence {
     /// Nothing is known yet, nor learned.
     pub(crate) fn new(rule: Option<&EvidenceRule>) -> Self {
-        let mut evidence = Self {
-            quick: Excursion::default(),
-            patient: Excursion::default(),
-            failures: Excursion::default(),
-            tolerance: ToleranceState::new(),
-            peak_stalled: 0,
-            fast_calls: 0,
-        };
+        let mut evidence =
+            Self { sums: [Excursion::default(); 3], tolerance: ToleranceState::new(), peak_stalled: 0, fast_calls: 0 };
         evidence.restart(rule);
         evidence
     }
@@ -111,117 +106,98 @@ impl Evidence {
     /// Nothing is known of the calls; what was learned stays.
     #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     pub(crate) fn restart(&mut self, rule: Option<&EvidenceRule>) {
-        self.restart_latency(rule);
-        self.restart_failures();
-    }
-
-    pub(crate) fn restart_latency(&mut self, rule: Option<&EvidenceRule>) {
-        let (quick, patient) = rule.map_or((0, 0), EvidenceRule::slow_steps);
-        self.quick = Excursion::new(quick.wrapping_mul(HEAD_START));
-        self.patient = Excursion::new(patient.wrapping_mul(HEAD_START));
+        self.sums = EvidenceTest::ALL.map(|test| {
+            let head_start = if test == EvidenceTest::Failures { 0 } else { HEAD_START };
+            Excursion::new(rule.map_or(0, |rule| rule.cusum(test).step().wrapping_mul(head_start)))
+        });
         self.peak_stalled = 0;
         self.fast_calls = 0;
     }
 
-    pub(crate) const fn restart_failures(&mut self) {
-        self.failures = Excursion::new(0);
+    /// A call was decided, whatever it was: the first one begins the warm-up.
+    pub(crate) fn call_seen(&mut self, look: Look<'_>, is_bad: bool) {
+        self.tolerance.call_seen(look.rule.tolerance, look.now_ms, is_bad);
     }
 
-    /// A call was decided, whatever it was.
-    pub(crate) fn call_seen(&mut self, look: Look<'_>, is_unhealthy: bool) {
-        if self.tolerance.waits_for_call(is_unhealthy) {
-            self.tolerance.call_seen(look.tolerance, look.now_ms());
+    /// A finished call moves the sums.
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
+    pub(crate) fn count(&mut self, look: Look<'_>, call: FinishedCall) {
+        let failed = call.outcome == Outcome::Failed;
+        match call.slowness {
+            Some(slowness) => self.slow_call(look, slowness, call.counted),
+            None if failed => {}
+            None => self.fast_call(look, call.stalled),
         }
+        let step = if failed { look.rule.cusum(EvidenceTest::Failures).step() } else { 0 };
+        self.move_sum(look, EvidenceTest::Failures, step);
     }
 
-    /// A fast call has finished well, while `stalled` calls are in flight beyond the threshold.
-    pub(crate) fn fast_call(&mut self, look: Look<'_>, stalled: u16) {
+    fn fast_call(&mut self, look: Look<'_>, stalled: u16) {
         if self.has_head_start(look.rule) {
             self.fast_calls = self.fast_calls.saturating_add(1);
         }
-        self.lower(look, EvidenceTest::Quick);
-        self.lower(look, EvidenceTest::Patient);
-        if !self.quick.is_up() {
+        self.move_sum(look, EvidenceTest::Quick, 0);
+        self.move_sum(look, EvidenceTest::Patient, 0);
+        if !self.sum(EvidenceTest::Quick).is_up() {
             self.peak_stalled = stalled;
         }
     }
 
-    /// A slow call has finished; `counted` says whether it is in the sums since it stalled.
-    pub(crate) fn slow_call(&mut self, look: Look<'_>, slowness: Slowness, counted: bool) {
-        let (quick, patient) = look.rule.slow_steps();
+    fn slow_call(&mut self, look: Look<'_>, slowness: Slowness, counted: bool) {
+        let quick = look.rule.cusum(EvidenceTest::Quick).step();
         let due = slowness.part_of(quick);
         if counted {
-            self.quick.correct(quick.wrapping_sub(due));
+            self.sum_mut(EvidenceTest::Quick).correct(quick.wrapping_sub(due));
         } else {
-            self.raise(look, EvidenceTest::Quick, due);
-            self.raise(look, EvidenceTest::Patient, patient);
+            self.move_sum(look, EvidenceTest::Quick, due);
+            self.move_sum(look, EvidenceTest::Patient, look.rule.cusum(EvidenceTest::Patient).step());
         }
     }
 
     /// So many more calls are stalled; with them `stalled` are.
     pub(crate) fn stalled(&mut self, look: Look<'_>, more: u16, stalled: u16) {
         let calls = i32::from(more.min(MAX_AT_ONCE));
-        let (quick, patient) = look.rule.slow_steps();
-        self.raise(look, EvidenceTest::Quick, quick.wrapping_mul(calls));
-        self.raise(look, EvidenceTest::Patient, patient.wrapping_mul(calls));
+        for test in EvidenceTest::OF_LATENCY {
+            self.move_sum(look, test, look.rule.cusum(test).step().wrapping_mul(calls));
+        }
         self.peak_stalled = self.peak_stalled.max(stalled);
     }
 
-    /// So many calls that were counted when they stalled have ended ignored or were dropped: they count nowhere.
+    /// So many calls that were counted when they stalled have ended ignored or were dropped: what they added is taken back. A sum is
+    /// then at most what it would be without them, since it was limited at zero and above its bound meanwhile.
     #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     pub(crate) fn withdraw_stalled(&mut self, rule: &EvidenceRule, calls: u16) {
         let at_once = i32::from(calls.min(MAX_AT_ONCE));
-        for test in [EvidenceTest::Quick, EvidenceTest::Patient] {
-            if let Some(cusum) = rule.cusum(test) {
-                let head_start = self.head_start(cusum.step());
-                self.sum_mut(test).withdraw(cusum, cusum.step().wrapping_mul(at_once), head_start);
-            }
+        for test in EvidenceTest::OF_LATENCY {
+            let cusum = rule.cusum(test);
+            let head_start = self.head_start(cusum.step());
+            self.sum_mut(test).withdraw(cusum, cusum.step().wrapping_mul(at_once), head_start);
         }
         self.peak_stalled = self.peak_stalled.saturating_sub(calls);
     }
 
-    /// A call has failed, fast or slow.
-    pub(crate) fn failed_call(&mut self, look: Look<'_>) {
-        let step = look.rule.cusum(EvidenceTest::Failures).map_or(0, Cusum::step);
-        self.raise(look, EvidenceTest::Failures, step);
-    }
-
-    /// A call has not failed, fast or slow.
-    pub(crate) fn good_call(&mut self, look: Look<'_>) {
-        self.lower(look, EvidenceTest::Failures);
-    }
-
+    /// A bad call raises a sum by `step`, a good one (`step` = 0) lowers it.
     #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
-    fn lower(&mut self, look: Look<'_>, test: EvidenceTest) {
-        if self.sum(test).is_at_rest() {
+    fn move_sum(&mut self, look: Look<'_>, test: EvidenceTest, step: i32) {
+        let sum = self.sum_mut(test);
+        if step == 0 && sum.is_at_rest() {
             return;
         }
-        if let Some(cusum) = look.rule.cusum(test) {
-            let reached_ms = self.sum_mut(test).lower(cusum, look.now_ms());
-            self.tolerance.passed(look.tolerance, reached_ms, test);
-        }
-    }
-
-    #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
-    fn raise(&mut self, look: Look<'_>, test: EvidenceTest, step: i32) {
-        if let Some(cusum) = look.rule.cusum(test) {
-            let reached_ms = self.sum_mut(test).raise(cusum, step, look.now_ms());
-            self.tolerance.passed(look.tolerance, reached_ms, test);
-        }
+        let reached_ms = sum.count(look.rule.cusum(test), step, look.now_ms);
+        self.tolerance.passed(look.rule.tolerance, reached_ms, test);
     }
 
     /// After a bad call: keeps the age of a sum at its bound, to learn from if it passes.
-    #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     pub(crate) fn note_age(&mut self, look: Look<'_>, test: EvidenceTest) {
-        if let Some(cusum) = look.rule.cusum(test) {
-            self.sum_mut(test).note_age(cusum, look.now_ms());
+        let sum = self.sum_mut(test);
+        if sum.is_at_bound(look.rule.cusum(test)) {
+            sum.note_age(sum.age(look.now_ms));
         }
     }
 
     /// The latency test whose evidence has lasted, with `stalled` calls beyond the threshold now.
     pub(crate) fn lasting_latency(&self, look: Look<'_>, stalled: u16) -> Option<EvidenceTest> {
-        let test =
-            [EvidenceTest::Quick, EvidenceTest::Patient].into_iter().find(|&test| self.has_lasted(look, test))?;
+        let test = EvidenceTest::OF_LATENCY.into_iter().find(|&test| self.has_lasted(look, test))?;
         (!self.is_queue_recovering(look, stalled)).then_some(test)
     }
 
@@ -232,56 +208,61 @@ impl Evidence {
 
     #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     fn has_lasted(&self, look: Look<'_>, test: EvidenceTest) -> bool {
-        if !look.rule.cusum(test).is_some_and(|cusum| self.sum(test).is_at_bound(cusum)) {
-            return false;
-        }
-        let now_ms = look.now_ms();
-        self.sum(test).age(now_ms) >= self.tolerance.needed_ms(look.tolerance, now_ms, test)
+        let sum = self.sum(test);
+        sum.is_at_bound(look.rule.cusum(test))
+            && sum.age(look.now_ms) >= self.tolerance.needed_ms(look.rule.tolerance, look.now_ms, test)
     }
 
     /// The queue-recovery hold: a queue drains, and the breaker waits up to twice as long.
     fn is_queue_recovering(&self, look: Look<'_>, stalled: u16) -> bool {
         self.peak_stalled >= MIN_QUEUE && stalled <= self.peak_stalled / 2 && {
-            let now_ms = look.now_ms();
-            let age = self.quick.age(now_ms).max(self.patient.age(now_ms));
-            age < self.tolerance.lasting_ms(look.tolerance).saturating_mul(HOLD_FACTOR)
+            let age = self.age_ms(EvidenceTest::Quick, look).max(self.age_ms(EvidenceTest::Patient, look));
+            age < self.tolerance.lasting_ms(look.rule.tolerance).saturating_mul(HOLD_FACTOR)
         }
     }
 
     /// The age of the evidence of a test, in milliseconds; 0 while its sum is down.
     pub(crate) fn age_ms(&self, test: EvidenceTest, look: Look<'_>) -> u32 {
-        self.sum(test).age(look.now_ms())
+        let sum = self.sum(test);
+        if sum.is_up() { sum.age(look.now_ms) } else { 0 }
     }
 
-    /// The test whose evidence is oldest, if any has some.
+    /// The test whose evidence is oldest, if any has some; of two that are as old the quick one.
     pub(crate) fn oldest(&self, look: Look<'_>) -> Option<EvidenceTest> {
-        // Of two that are as old the last one is taken, which is the quick test.
-        let up = EvidenceTest::ALL.into_iter().rev().filter(|&test| self.sum(test).is_up());
-        up.max_by_key(|&test| self.age_ms(test, look))
+        let (mut oldest, mut oldest_ms) = (None, 0);
+        for test in EvidenceTest::ALL.into_iter().filter(|&test| self.sum(test).is_up()) {
+            let age_ms = self.age_ms(test, look);
+            if oldest.is_none() || age_ms > oldest_ms {
+                (oldest, oldest_ms) = (Some(test), age_ms);
+            }
+        }
+        oldest
     }
 
     const fn sum(&self, test: EvidenceTest) -> &Excursion {
+        let [quick, patient, failures] = &self.sums;
         match test {
-            EvidenceTest::Quick => &self.quick,
-            EvidenceTest::Patient => &self.patient,
-            EvidenceTest::Failures => &self.failures,
+            EvidenceTest::Quick => quick,
+            EvidenceTest::Patient => patient,
+            EvidenceTest::Failures => failures,
         }
     }
 
     const fn sum_mut(&mut self, test: EvidenceTest) -> &mut Excursion {
+        let [quick, patient, failures] = &mut self.sums;
         match test {
-            EvidenceTest::Quick => &mut self.quick,
-            EvidenceTest::Patient => &mut self.patient,
-            EvidenceTest::Failures => &mut self.failures,
+            EvidenceTest::Quick => quick,
+            EvidenceTest::Patient => patient,
+            EvidenceTest::Failures => failures,
         }
     }
 
     /// The tolerance in force.
     #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     pub(crate) fn tolerance(&self, look: Look<'_>) -> Tolerance {
-        let now_ms = look.now_ms();
-        let needed = self.tolerance.needed_ms(look.tolerance, now_ms, EvidenceTest::Quick);
-        let source = self.tolerance.source(look.tolerance, needed);
+        let rule = look.rule.tolerance;
+        let needed = self.tolerance.needed_ms(rule, look.now_ms, EvidenceTest::Quick);
+        let source = self.tolerance.source(rule, needed);
         Tolerance { millis: needed, source }
     }
 
@@ -293,13 +274,17 @@ impl Evidence {
         self.tolerance.restore(learned_ms);
     }
 
+    pub(crate) const fn set_learned_tolerance_ms(&mut self, learned_ms: u16) {
+        self.tolerance.set_learned_ms(learned_ms);
+    }
+
     pub(crate) fn forget_tolerance(&mut self) {
         self.tolerance.forget();
     }
 
     /// The first probes after a trip were all good.
-    pub(crate) fn false_trip(&mut self, rule: ToleranceRule) {
-        self.tolerance.false_trip(rule);
+    pub(crate) fn false_trip(&mut self, rule: &EvidenceRule) {
+        self.tolerance.false_trip(rule.tolerance);
     }
 
     /// Another good call changes nothing.
@@ -311,8 +296,7 @@ impl Evidence {
     }
 
     fn has_head_start(&self, rule: &EvidenceRule) -> bool {
-        let (quick, patient) = rule.slow_steps();
-        self.head_start(quick.max(patient)) > 0
+        self.head_start(rule.max_latency_step()) > 0
     }
 
     /// What is left of the head start of a test with this step.

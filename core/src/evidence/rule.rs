@@ -2,10 +2,11 @@
 
 use core::num::NonZeroU32;
 
-use super::cusum::{Cusum, FAST, PackedCusum};
+use super::cusum::{Cusum, FAST};
 use super::failures;
 use super::logarithm::log_rounded_up;
 use super::test::EvidenceTest;
+use super::tolerance::ToleranceRule;
 use crate::policy::Policy;
 
 /// By how much the odds of a slow call must have risen for the quick test to be at its best (a step, a ramp), less 1.
@@ -22,20 +23,30 @@ const LOG_OF_PATIENT_PART: u32 = 105_477;
 /// A fast call moves a sum at least by this part of ln ρ, as one does at a share of about a thousandth: no smaller share of slow
 /// calls is told apart from none.
 const MIN_PART_OF_FAST: u32 = 512;
-/// The steps and bounds under one policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+
+/// The steps and bounds under one policy, and how long evidence must last.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct EvidenceRule {
-    // Side by side, so that no room is lost between them.
-    quick_bound: NonZeroU32,
-    patient_bound: u32,
-    quick_step: u16,
-    patient_step: u16,
-    failures: Option<PackedCusum>,
+    quick: Cusum,
+    patient: Cusum,
+    failures: Cusum,
+    pub(super) tolerance: ToleranceRule,
 }
 
 impl EvidenceRule {
-    /// Computes the steps; some fifty logarithms, so only when the policy changes. `None` where no confidence is asked for.
-    pub(crate) fn new(policy: &Policy) -> Option<Self> {
+    /// Computes the steps, which takes three logarithms: only when the policy changes.
+    pub(crate) fn new(policy: &Policy) -> Self {
+        let tolerance = ToleranceRule::new(policy.trip_after, policy.warm_up);
+        Self::with_tests(policy, tolerance).unwrap_or(Self {
+            quick: Cusum::OFF,
+            patient: Cusum::OFF,
+            failures: Cusum::OFF,
+            tolerance,
+        })
+    }
+
+    /// `None` where no confidence is asked for.
+    fn with_tests(policy: &Policy, tolerance: ToleranceRule) -> Option<Self> {
         let confidence = policy.trip_confidence.get();
         if confidence <= 0.0 {
             return None;
@@ -45,52 +56,59 @@ impl EvidenceRule {
         // ρ·p₀ is not less than p₁ of either test, nor the window's size than the number of later calls.
         let crossings = window * (p0 * (1.0 + QUICK_ODDS_LESS_ONE));
         let bound = log_rounded_up((1.0 + crossings) / (1.0 - confidence));
-        let (quick_bound, quick_step) =
-            steps(p0 * QUICK_ODDS_LESS_ONE, LOG_QUICK, bound.wrapping_add(LOG_OF_QUICK_PART))?;
-        let (patient_bound, patient_step) =
-            steps(p0 * PATIENT_ODDS_LESS_ONE, LOG_PATIENT, bound.wrapping_add(LOG_OF_PATIENT_PART))?;
-        let failures = failures::steps(policy.failure_rate_threshold.get(), window);
-        Some(Self { quick_bound, patient_bound: patient_bound.get(), quick_step, patient_step, failures })
+        Some(Self {
+            quick: steps(p0 * QUICK_ODDS_LESS_ONE, LOG_QUICK, bound.wrapping_add(LOG_OF_QUICK_PART))?,
+            patient: steps(p0 * PATIENT_ODDS_LESS_ONE, LOG_PATIENT, bound.wrapping_add(LOG_OF_PATIENT_PART))?,
+            failures: failures::steps(policy.failure_rate_threshold.get(), window),
+            tolerance,
+        })
     }
 
-    /// The steps of a test; `None` where failures do not trip.
-    #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
-    pub(super) const fn cusum(&self, test: EvidenceTest) -> Option<Cusum> {
-        match (test, self.failures) {
-            (EvidenceTest::Quick, _) => Some(Cusum::new(self.quick_bound.get(), self.quick_step, FAST as u16)),
-            (EvidenceTest::Patient, _) => Some(Cusum::new(self.patient_bound, self.patient_step, FAST as u16)),
-            (EvidenceTest::Failures, Some(failures)) => Some(failures.unpack()),
-            (EvidenceTest::Failures, None) => None,
+    /// Evidence is asked for.
+    pub(crate) fn is_on(&self) -> bool {
+        self.quick != Cusum::OFF
+    }
+
+    pub(crate) const fn tolerance(&self) -> ToleranceRule {
+        self.tolerance
+    }
+
+    /// The steps of a test.
+    pub(super) const fn cusum(&self, test: EvidenceTest) -> Cusum {
+        match test {
+            EvidenceTest::Quick => self.quick,
+            EvidenceTest::Patient => self.patient,
+            EvidenceTest::Failures => self.failures,
         }
     }
 
-    /// What a very slow call adds to the quick and to the patient sum.
-    pub(super) const fn slow_steps(&self) -> (i32, i32) {
-        (self.quick_step as i32, self.patient_step as i32)
+    /// The larger step of the latency tests.
+    pub(super) fn max_latency_step(&self) -> i32 {
+        self.quick.step().max(self.patient.step())
     }
 
-    /// The latency tests of the two are the same.
-    pub(crate) fn has_latency_of(&self, other: &Self) -> bool {
-        let failures = other.failures;
-        Self { failures, ..*self } == *other
+    /// The tests of the two are the same.
+    pub(crate) fn has_tests_of(&self, other: &Self) -> bool {
+        self.quick == other.quick && self.patient == other.patient && self.failures == other.failures
     }
 
-    /// The failure tests of the two are the same.
-    pub(crate) fn has_failures_of(&self, other: &Self) -> bool {
-        self.failures == other.failures
+    #[cfg(test)]
+    pub(super) fn with_tolerance(self, tolerance: ToleranceRule) -> Self {
+        Self { tolerance, ..self }
     }
 }
 
 /// The bound and the step of a latency test. `rise` is (ρ − 1)·p₀ for an odds ratio ρ, whose logarithm and that of the bound are
 /// given.
 #[inline(never)] // one copy is enough
-fn steps(rise: f64, log_of_odds_ratio: u32, log_of_bound: u32) -> Option<(NonZeroU32, u16)> {
+fn steps(rise: f64, log_of_odds_ratio: u32, log_of_bound: u32) -> Option<Cusum> {
     // d = 1 + (ρ − 1)·p₀: the log likelihood ratio of a fast call is −ln d, and of a slow one ln ρ − ln d.
     let fast = log_rounded_up(1.0 + rise).max(log_of_odds_ratio / MIN_PART_OF_FAST);
     let slow = log_of_odds_ratio.saturating_sub(fast);
     // Neither product leaves 32 bits: a logarithm is below 2²², and FAST 2⁶.
     let bound = log_of_bound.wrapping_mul(FAST.unsigned_abs()).checked_div(fast)?.wrapping_add(1);
-    Some((NonZeroU32::new(bound)?, slow.wrapping_mul(FAST.unsigned_abs()).checked_div(fast)? as u16))
+    let step = slow.wrapping_mul(FAST.unsigned_abs()).checked_div(fast)?;
+    Some(Cusum::new(NonZeroU32::new(bound)?, step as u16, FAST as u16))
 }
 
 #[cfg(test)]
@@ -116,7 +134,7 @@ mod tests {
         policy.percentile = Percentile::new(percentile).unwrap();
         policy.latency_window_size = NonZeroU16::new(size).unwrap();
         policy.trip_confidence = Confidence::new(confidence).unwrap();
-        EvidenceRule::new(&policy).unwrap()
+        EvidenceRule::new(&policy)
     }
 
     /// What the guarantee rests on: with the share p₀ of slow calls the exponential of a sum does not grow on average, and
@@ -132,7 +150,7 @@ mod tests {
                         (EvidenceTest::Quick, QUICK_ODDS_LESS_ONE, 0.8),
                         (EvidenceTest::Patient, PATIENT_ODDS_LESS_ONE, 0.2),
                     ] {
-                        let test = rule.cusum(test).unwrap();
+                        let test = rule.cusum(test);
                         let d = 1.0 + odds_less_one * p0;
                         // One step of a fast call, as the test takes it: not less than ln d.
                         let least = f64::from(((1.0 + odds_less_one).ln() * 65_536.0) as u32 / MIN_PART_OF_FAST);

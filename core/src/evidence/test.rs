@@ -18,6 +18,8 @@ impl EvidenceTest {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Quick, Self::Patient, Self::Failures];
 
+    pub(super) const OF_LATENCY: [Self; 2] = [Self::Quick, Self::Patient];
+
     /// The name as it stands in status and events.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::*;
 use crate::policy::{Policy, TripAfter};
+use crate::time::Instant;
 use crate::units::{Confidence, Percentile, Ratio};
 
 const FAST_CALL: Option<Slowness> = None;
@@ -13,7 +14,7 @@ fn rule(percentile: f64, size: u16, confidence: f64) -> EvidenceRule {
     policy.percentile = Percentile::new(percentile).unwrap();
     policy.latency_window_size = NonZeroU16::new(size).unwrap();
     policy.trip_confidence = Confidence::new(confidence).unwrap();
-    EvidenceRule::new(&policy).unwrap()
+    EvidenceRule::new(&policy).with_tolerance(AUTO)
 }
 
 fn default_rule() -> EvidenceRule {
@@ -21,14 +22,18 @@ fn default_rule() -> EvidenceRule {
 }
 
 fn ceiling(rule: &EvidenceRule, test: EvidenceTest) -> i32 {
-    rule.cusum(test).map(|cusum| cusum.bound() + cusum.step()).unwrap()
+    rule.cusum(test).bound() + rule.cusum(test).step()
 }
 
 const AUTO: ToleranceRule = ToleranceRule { trip_after: TripAfter::Auto, warm_up_ms: 0 };
 const AT_ONCE: ToleranceRule = ToleranceRule { trip_after: TripAfter::Millis(0), warm_up_ms: 0 };
 
-fn look(rule: &EvidenceRule, tolerance: ToleranceRule, millis: u64) -> Look<'_> {
-    Look { rule, tolerance, now: Instant::from_millis(millis) }
+fn look(rule: &EvidenceRule, millis: u64) -> Look<'_> {
+    Look { rule, now_ms: Instant::from_millis(millis).as_wrapping_millis() }
+}
+
+fn at_once(rule: &EvidenceRule) -> EvidenceRule {
+    rule.with_tolerance(AT_ONCE)
 }
 
 fn slow(percent_of_threshold: u32) -> Option<Slowness> {
@@ -37,29 +42,32 @@ fn slow(percent_of_threshold: u32) -> Option<Slowness> {
 
 fn finish(evidence: &mut Evidence, look: Look<'_>, slowness: Option<Slowness>, counted: bool) {
     evidence.call_seen(look, slowness.is_some());
-    match slowness {
-        Some(slowness) => {
-            evidence.slow_call(look, slowness, counted);
-            evidence.note_age(look, EvidenceTest::Quick);
-            evidence.note_age(look, EvidenceTest::Patient);
-        }
-        None => evidence.fast_call(look, 0),
+    evidence.count(look, FinishedCall { slowness, outcome: Outcome::Ok, counted, stalled: 0 });
+    if slowness.is_some() {
+        evidence.note_age(look, EvidenceTest::Quick);
+        evidence.note_age(look, EvidenceTest::Patient);
     }
+}
+
+fn fail(evidence: &mut Evidence, look: Look<'_>) {
+    let outcome = Outcome::Failed;
+    evidence.count(look, FinishedCall { slowness: FAST_CALL, outcome, counted: false, stalled: 0 });
 }
 
 /// A test that has seen many fast calls.
 fn rested(rule: &EvidenceRule) -> Evidence {
     let mut evidence = Evidence::new(Some(rule));
-    (0..10_000).for_each(|_| finish(&mut evidence, look(rule, AUTO, 0), FAST_CALL, false));
+    (0..10_000).for_each(|_| finish(&mut evidence, look(rule, 0), FAST_CALL, false));
     assert!(evidence.is_at_rest(rule));
     evidence
 }
 
 /// How many calls like this it takes without a tolerance, if fewer than a million.
 fn calls_until_enough(rule: &EvidenceRule, mut evidence: Evidence, call: Option<Slowness>) -> Option<usize> {
+    let rule = &at_once(rule);
     (1..1_000_000).find(|_| {
-        finish(&mut evidence, look(rule, AT_ONCE, 0), call, false);
-        evidence.lasting_latency(look(rule, AT_ONCE, 0), 0).is_some()
+        finish(&mut evidence, look(rule, 0), call, false);
+        evidence.lasting_latency(look(rule, 0), 0).is_some()
     })
 }
 
@@ -68,8 +76,8 @@ fn lasts_at(evidence: &mut Evidence, rule: &EvidenceRule, from_ms: u64, step_ms:
     (0..100_000)
         .map(|call| from_ms + call * step_ms)
         .find(|&at| {
-            finish(evidence, look(rule, AUTO, at), slow(300), false);
-            evidence.lasting_latency(look(rule, AUTO, at), 0).is_some()
+            finish(evidence, look(rule, at), slow(300), false);
+            evidence.lasting_latency(look(rule, at), 0).is_some()
         })
         .unwrap()
 }
@@ -99,12 +107,15 @@ fn a_stalled_call_counts_in_full_until_it_comes_back_and_then_as_it_deserves() {
     let mut direct = rested(&rule);
     let mut by_way_of_stalling = rested(&rule);
     for _ in 0..3 {
-        finish(&mut direct, look(&rule, AUTO, 0), slow(130), false);
-        by_way_of_stalling.stalled(look(&rule, AUTO, 0), 1, 1);
-        assert!(by_way_of_stalling.quick.sum() > direct.quick.sum());
-        finish(&mut by_way_of_stalling, look(&rule, AUTO, 0), slow(130), true);
-        assert!(by_way_of_stalling.quick.sum().abs_diff(direct.quick.sum()) <= 3, "rounded down each time");
-        assert_eq!(by_way_of_stalling.patient.sum(), direct.patient.sum());
+        finish(&mut direct, look(&rule, 0), slow(130), false);
+        by_way_of_stalling.stalled(look(&rule, 0), 1, 1);
+        assert!(by_way_of_stalling.sum(EvidenceTest::Quick).sum() > direct.sum(EvidenceTest::Quick).sum());
+        finish(&mut by_way_of_stalling, look(&rule, 0), slow(130), true);
+        assert!(
+            by_way_of_stalling.sum(EvidenceTest::Quick).sum().abs_diff(direct.sum(EvidenceTest::Quick).sum()) <= 3,
+            "rounded down each time"
+        );
+        assert_eq!(by_way_of_stalling.sum(EvidenceTest::Patient).sum(), direct.sum(EvidenceTest::Patient).sum());
     }
 }
 
@@ -116,8 +127,8 @@ fn one_barely_slow_call_in_ten_is_found_in_the_end_and_one_in_twenty_is_not() {
         let mut evidence = rested(&rule);
         (1..100_000).find(|call| {
             let slowness = if call % one_in == 0 { slow(110) } else { FAST_CALL };
-            finish(&mut evidence, look(&rule, AT_ONCE, 0), slowness, false);
-            evidence.lasting_latency(look(&rule, AT_ONCE, 0), 0).is_some()
+            finish(&mut evidence, look(&at_once(&rule), 0), slowness, false);
+            evidence.lasting_latency(look(&at_once(&rule), 0), 0).is_some()
         })
     };
     assert!(found(10).is_some_and(|calls| calls < 1_000), "{:?}", found(10));
@@ -139,13 +150,13 @@ fn no_sum_leaves_its_range() {
             let rule = rule(percentile, u16::MAX, confidence);
             let mut evidence = Evidence::new(Some(&rule));
             for more in [u16::MAX, 0, u16::MAX, 1] {
-                evidence.stalled(look(&rule, AUTO, 0), more, more);
-                (0..70_000).for_each(|_| finish(&mut evidence, look(&rule, AUTO, 0), slow(101), false));
-                (0..10).for_each(|_| finish(&mut evidence, look(&rule, AUTO, 0), FAST_CALL, true));
+                evidence.stalled(look(&rule, 0), more, more);
+                (0..70_000).for_each(|_| finish(&mut evidence, look(&rule, 0), slow(101), false));
+                (0..10).for_each(|_| finish(&mut evidence, look(&rule, 0), FAST_CALL, true));
                 evidence.withdraw_stalled(&rule, more);
             }
-            assert!(evidence.quick.sum() <= ceiling(&rule, EvidenceTest::Quick), "{evidence:?}");
-            assert!(evidence.patient.sum() <= ceiling(&rule, EvidenceTest::Patient), "{evidence:?}");
+            assert!(evidence.sum(EvidenceTest::Quick).sum() <= ceiling(&rule, EvidenceTest::Quick), "{evidence:?}");
+            assert!(evidence.sum(EvidenceTest::Patient).sum() <= ceiling(&rule, EvidenceTest::Patient), "{evidence:?}");
         }
     }
 }
@@ -166,15 +177,15 @@ fn an_excursion_that_passes_teaches_three_times_its_length_once_it_is_over_for_g
     let mut evidence = rested(&rule);
     // From 1,020 to 1,990 ms: 970 ms.
     for at in (1_000..2_000).step_by(10) {
-        finish(&mut evidence, look(&rule, AUTO, at), slow(300), false);
+        finish(&mut evidence, look(&rule, at), slow(300), false);
     }
     for at in (2_000..2_900).step_by(10) {
-        finish(&mut evidence, look(&rule, AUTO, at), FAST_CALL, false);
+        finish(&mut evidence, look(&rule, at), FAST_CALL, false);
     }
     assert_eq!(evidence.learned_tolerance_ms(), 1_500, "its age has not leaked away yet");
-    (0..200).for_each(|_| finish(&mut evidence, look(&rule, AUTO, 3_000), FAST_CALL, false));
+    (0..200).for_each(|_| finish(&mut evidence, look(&rule, 3_000), FAST_CALL, false));
     assert_eq!(evidence.learned_tolerance_ms(), 2_910);
-    finish(&mut evidence, look(&rule, AUTO, 6_000), FAST_CALL, false);
+    finish(&mut evidence, look(&rule, 6_000), FAST_CALL, false);
     assert!(evidence.is_at_rest(&rule));
     assert_eq!(lasts_at(&mut evidence, &rule, 10_000, 10), 12_930);
 }
@@ -184,9 +195,9 @@ fn what_never_reached_its_bound_teaches_nothing() {
     let rule = default_rule();
     let mut evidence = rested(&rule);
     for at in [0, 100, 200, 900] {
-        finish(&mut evidence, look(&rule, AUTO, at), slow(300), false);
+        finish(&mut evidence, look(&rule, at), slow(300), false);
     }
-    (0..1_000).for_each(|call| finish(&mut evidence, look(&rule, AUTO, 1_000 + call * 10), FAST_CALL, false));
+    (0..1_000).for_each(|call| finish(&mut evidence, look(&rule, 1_000 + call * 10), FAST_CALL, false));
     assert_eq!(evidence.learned_tolerance_ms(), 1_500);
 }
 
@@ -195,15 +206,15 @@ fn an_interruption_takes_twice_its_length_off_the_age() {
     let rule = default_rule();
     let mut evidence = rested(&rule);
     for at in (1_000..=2_020).step_by(10) {
-        finish(&mut evidence, look(&rule, AUTO, at), slow(300), false);
+        finish(&mut evidence, look(&rule, at), slow(300), false);
     }
     // Down after 33 fast calls at one instant; 1,000 ms old.
-    (0..40).for_each(|_| finish(&mut evidence, look(&rule, AUTO, 2_020), FAST_CALL, false));
-    assert!(!evidence.quick.is_up());
+    (0..40).for_each(|_| finish(&mut evidence, look(&rule, 2_020), FAST_CALL, false));
+    assert!(!evidence.sum(EvidenceTest::Quick).is_up());
     // Up again 200 ms later, at 600 ms of age; the tolerance is reached 900 ms after that.
-    (0..3).for_each(|_| finish(&mut evidence, look(&rule, AUTO, 2_220), slow(300), false));
-    assert!(evidence.quick.is_up());
-    assert_eq!(evidence.quick.age(2_220), 600);
+    (0..3).for_each(|_| finish(&mut evidence, look(&rule, 2_220), slow(300), false));
+    assert!(evidence.sum(EvidenceTest::Quick).is_up());
+    assert_eq!(evidence.sum(EvidenceTest::Quick).age(2_220), 600);
     assert_eq!(lasts_at(&mut evidence, &rule, 2_230, 10), 3_120);
 }
 
@@ -216,24 +227,25 @@ fn an_age_of_a_wrapping_clock_is_right() {
 
 #[test]
 fn the_warm_up_asks_for_half_of_it_and_is_over_then() {
-    let rule = default_rule();
+    let auto = default_rule();
     let young = ToleranceRule { warm_up_ms: 10_000, ..AUTO };
+    let rule = auto.with_tolerance(young);
     let mut evidence = Evidence::new(Some(&rule));
-    finish(&mut evidence, look(&rule, young, 7_000), FAST_CALL, false);
-    let tolerance = |evidence: &Evidence, at| evidence.tolerance(look(&rule, young, at));
+    finish(&mut evidence, look(&rule, 7_000), FAST_CALL, false);
+    let tolerance = |evidence: &Evidence, at| evidence.tolerance(look(&rule, at));
     assert_eq!(tolerance(&evidence, 16_999), Tolerance { millis: 5_000, source: ToleranceSource::WarmUp });
     assert_eq!(tolerance(&evidence, 17_000), Tolerance { millis: 1_500, source: ToleranceSource::Start });
-    finish(&mut evidence, look(&rule, young, 17_000), slow(101), false);
+    finish(&mut evidence, look(&rule, 17_000), slow(101), false);
     assert_eq!(tolerance(&evidence, 7_000 + (1 << 32)), Tolerance { millis: 1_500, source: ToleranceSource::Start });
-    let fixed = ToleranceRule { trip_after: TripAfter::Millis(700), ..young };
-    assert_eq!(
-        evidence.tolerance(look(&rule, fixed, 17_000)),
-        Tolerance { millis: 700, source: ToleranceSource::Fixed }
-    );
+    let fixed = auto.with_tolerance(ToleranceRule { trip_after: TripAfter::Millis(700), ..young });
+    assert_eq!(evidence.tolerance(look(&fixed, 17_000)), Tolerance { millis: 700, source: ToleranceSource::Fixed });
     let mut fresh = Evidence::new(Some(&rule));
-    fresh.call_seen(look(&rule, fixed, 0), false);
-    assert_eq!(fresh.tolerance(look(&rule, fixed, 1)), Tolerance { millis: 5_000, source: ToleranceSource::WarmUp });
-    assert_eq!(fresh.tolerance(look(&rule, ToleranceRule { warm_up_ms: 10_000, ..AT_ONCE }, 1)).millis, 0);
+    fresh.call_seen(look(&fixed, 0), false);
+    assert_eq!(fresh.tolerance(look(&fixed, 1)), Tolerance { millis: 5_000, source: ToleranceSource::WarmUp });
+    assert_eq!(
+        fresh.tolerance(look(&auto.with_tolerance(ToleranceRule { warm_up_ms: 10_000, ..AT_ONCE }), 1)).millis,
+        0
+    );
 }
 
 #[test]
@@ -241,12 +253,12 @@ fn a_false_trip_triples_the_tolerance_up_to_six_seconds() {
     let mut evidence = Evidence::new(Some(&default_rule()));
     let mut seen = [0; 3];
     for tolerance in &mut seen {
-        evidence.false_trip(AUTO);
+        evidence.false_trip(&default_rule());
         *tolerance = evidence.learned_tolerance_ms();
     }
     assert_eq!(seen, [4_500, 6_000, 6_000]);
     evidence.forget_tolerance();
-    evidence.false_trip(ToleranceRule { trip_after: TripAfter::Millis(100), ..AUTO });
+    evidence.false_trip(&default_rule().with_tolerance(ToleranceRule { trip_after: TripAfter::Millis(100), ..AUTO }));
     assert_eq!(evidence.learned_tolerance_ms(), 1_500, "a fixed one learns nothing");
 }
 
@@ -255,17 +267,17 @@ fn while_a_queue_drains_evidence_must_last_twice_as_long() {
     let rule = default_rule();
     let lasts = |peak: u16, now: u16, at: u64| {
         let mut evidence = rested(&rule);
-        evidence.stalled(look(&rule, AUTO, 0), peak, peak);
+        evidence.stalled(look(&rule, 0), peak, peak);
         // Half of the calls that finish are slow, so that the quick sum stays up.
-        (0..peak).for_each(|_| finish(&mut evidence, look(&rule, AUTO, at), slow(300), true));
-        evidence.lasting_latency(look(&rule, AUTO, at), now).is_some()
+        (0..peak).for_each(|_| finish(&mut evidence, look(&rule, at), slow(300), true));
+        evidence.lasting_latency(look(&rule, at), now).is_some()
     };
     assert!(!lasts(10, 5, 1_500) && !lasts(10, 5, 2_999) && lasts(10, 5, 3_000));
     assert!(lasts(10, 6, 1_500), "not drained yet");
     let mut few = rested(&rule);
-    few.stalled(look(&rule, AUTO, 0), 4, 4);
-    (0..4).for_each(|_| finish(&mut few, look(&rule, AUTO, 0), slow(300), false));
-    assert!(few.lasting_latency(look(&rule, AUTO, 1_500), 0).is_some(), "no queue");
+    few.stalled(look(&rule, 0), 4, 4);
+    (0..4).for_each(|_| finish(&mut few, look(&rule, 0), slow(300), false));
+    assert!(few.lasting_latency(look(&rule, 1_500), 0).is_some(), "no queue");
 }
 
 #[test]
@@ -273,25 +285,25 @@ fn eight_failed_calls_that_last_are_enough_and_a_good_one_takes_one_back() {
     let rule = default_rule();
     let mut evidence = rested(&rule);
     let failed_calls = |evidence: &mut Evidence, count: u64, from_ms: u64| {
-        (0..count).for_each(|call| evidence.failed_call(look(&rule, AUTO, from_ms + call)));
+        (0..count).for_each(|call| fail(evidence, look(&rule, from_ms + call)));
     };
     failed_calls(&mut evidence, 8, 0);
-    assert!(!evidence.lasting_failures(look(&rule, AUTO, 1_503)));
-    assert!(evidence.lasting_failures(look(&rule, AUTO, 1_504)), "from the fifth on");
-    evidence.good_call(look(&rule, AUTO, 1_504));
-    assert!(!evidence.lasting_failures(look(&rule, AUTO, 9_000)));
+    assert!(!evidence.lasting_failures(look(&rule, 1_503)));
+    assert!(evidence.lasting_failures(look(&rule, 1_504)), "from the fifth on");
+    finish(&mut evidence, look(&rule, 1_504), FAST_CALL, false);
+    assert!(!evidence.lasting_failures(look(&rule, 9_000)));
     failed_calls(&mut evidence, 1, 9_000);
-    assert!(evidence.lasting_failures(look(&rule, AUTO, 9_000)));
+    assert!(evidence.lasting_failures(look(&rule, 9_000)));
 }
 
 #[test]
 fn where_failures_are_off_no_number_of_them_is_evidence() {
     let mut policy = Policy::default();
     policy.failure_rate_threshold = Ratio::ZERO;
-    let rule = EvidenceRule::new(&policy).unwrap();
+    let rule = EvidenceRule::new(&policy);
     let mut evidence = rested(&rule);
-    (0..1_000).for_each(|at| evidence.failed_call(look(&rule, AUTO, at * 100)));
-    assert!(!evidence.lasting_failures(look(&rule, AUTO, 1_000_000)));
+    (0..1_000).for_each(|at| fail(&mut evidence, look(&rule, at * 100)));
+    assert!(!evidence.lasting_failures(look(&rule, 1_000_000)));
     assert!(evidence.is_at_rest(&rule));
 }
 

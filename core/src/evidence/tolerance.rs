@@ -63,6 +63,11 @@ pub(crate) struct ToleranceRule {
 }
 
 impl ToleranceRule {
+    /// The `warm_up` of the policy.
+    pub(crate) fn warm_up(self) -> Duration {
+        Duration::from_millis(self.warm_up_ms.into())
+    }
+
     pub(crate) fn new(trip_after: TripAfter, warm_up: Duration) -> Self {
         Self { trip_after, warm_up_ms: u32::try_from(warm_up.as_millis()).unwrap_or(u32::MAX).min(MAX_WARM_UP_MS) }
     }
@@ -92,6 +97,10 @@ impl ToleranceState {
         self.learned_ms
     }
 
+    pub(super) const fn set_learned_ms(&mut self, learned_ms: u16) {
+        self.learned_ms = learned_ms;
+    }
+
     pub(super) fn restore(&mut self, learned_ms: u16) {
         self.learned_ms = learned_ms.clamp(START_TOLERANCE_MS, MAX_TOLERANCE_MS);
     }
@@ -100,27 +109,18 @@ impl ToleranceState {
         self.learned_ms = START_TOLERANCE_MS;
     }
 
-    /// The first call after the start begins the warm-up.
-    pub(super) fn call_seen(&mut self, rule: ToleranceRule, now_ms: u32) {
+    /// The first call after the start begins the warm-up. Its end matters to bad calls only.
+    pub(super) fn call_seen(&mut self, rule: ToleranceRule, now_ms: u32, is_bad: bool) {
         match self.life {
             Life::NoCall => {
                 self.life = Life::WarmingUp;
                 self.first_call_ms = now_ms;
             }
             // Ended for good, so that the wrapping clock does not begin it again.
-            Life::WarmingUp if now_ms.wrapping_sub(self.first_call_ms) >= rule.warm_up_ms => {
+            Life::WarmingUp if is_bad && now_ms.wrapping_sub(self.first_call_ms) >= rule.warm_up_ms => {
                 self.life = Life::WarmedUp;
             }
             _ => {}
-        }
-    }
-
-    /// Whether [`ToleranceState::call_seen`] may change something. The end of the warm-up matters to bad calls only.
-    pub(super) fn waits_for_call(&self, is_unhealthy: bool) -> bool {
-        match self.life {
-            Life::NoCall => true,
-            Life::WarmingUp => is_unhealthy,
-            Life::WarmedUp => false,
         }
     }
 

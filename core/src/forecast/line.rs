@@ -1,6 +1,6 @@
 //! A line through eight points, with bounds of its slope that need no model of the noise.
 
-use super::Bucket;
+use super::bucket::Bucket;
 use crate::time::Instant;
 
 /// Through how many points a line goes.

@@ -1,5 +1,6 @@
 //! When memory runs out, if it goes on as it does.
 
+mod bucket;
 mod line;
 
 use core::ops::Range;
@@ -8,6 +9,7 @@ use core::time::Duration;
 use crate::memory::MemorySample;
 use crate::ring::Ring;
 use crate::time::{Instant, saturating_nanos};
+use bucket::Bucket;
 use line::{Line, POINTS};
 
 /// Of three horizons, one for each step.
@@ -20,16 +22,7 @@ const NEEDS_WITHIN: f64 = 1.25;
 /// A peak is remembered to the end of the era after the one it was seen in.
 const HORIZONS_IN_ERA: u64 = 64;
 
-/// Readings that came close together.
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    low_at: Instant,
-    high_at: Instant,
-    low: f64,
-    high: f64,
-}
-
-/// Foretells when memory reaches its limit, if it goes on as it does.
+/// Forecasts when memory reaches its limit, if it goes on as it does.
 ///
 /// It needs readings at least every quarter of the horizon, better twenty of them in it. A reading costs less than 10 µs on
 /// a server (at most eight lines through eight points), however long the horizon; it takes 6 KiB, and no square root.
@@ -287,17 +280,6 @@ impl MemoryForecast {
 impl Default for MemoryForecast {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl Bucket {
-    fn add(&mut self, reading: Self) {
-        if reading.low < self.low {
-            (self.low, self.low_at) = (reading.low, reading.low_at);
-        }
-        if reading.high > self.high {
-            (self.high, self.high_at) = (reading.high, reading.high_at);
-        }
     }
 }
 

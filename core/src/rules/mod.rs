@@ -1,6 +1,6 @@
 //! What the counts of the window and the evidence mean under a policy.
 
-use crate::evidence::{Evidence, EvidenceRule, EvidenceTest, Look};
+use crate::evidence::{Evidence, EvidenceRule, EvidenceTest, Look, ToleranceRule};
 use crate::packed_policy::PackedPolicy;
 use crate::policy::Policy;
 use crate::time::Instant;
@@ -19,7 +19,7 @@ pub(crate) struct DerivedPolicy {
     pub(crate) minimum_samples: u16,
     #[cfg(feature = "trend")]
     pub(crate) trend_minimum: u16,
-    pub(crate) evidence: Option<EvidenceRule>,
+    pub(crate) evidence_rule: EvidenceRule,
 }
 
 /// What the latencies of the window, and the calls that are stalled, amount to.
@@ -59,13 +59,23 @@ impl DerivedPolicy {
             minimum_samples: policy.effective_minimum_samples(),
             #[cfg(feature = "trend")]
             trend_minimum: policy.effective_trend_minimum(),
-            evidence: EvidenceRule::new(policy),
+            evidence_rule: EvidenceRule::new(policy),
         }
     }
 
+    /// The rule of the evidence; `None` where none is asked for.
+    pub(crate) fn evidence(&self) -> Option<&EvidenceRule> {
+        self.evidence_rule.is_on().then_some(&self.evidence_rule)
+    }
+
+    /// What the policy says about the tolerance.
+    pub(crate) fn tolerance(&self) -> ToleranceRule {
+        self.evidence_rule.tolerance()
+    }
+
     /// The rule of the evidence at `now`; `None` where none is asked for.
-    pub(crate) fn look(&self, settings: &PackedPolicy, now: Instant) -> Option<Look<'_>> {
-        self.evidence.as_ref().map(|rule| Look { rule, tolerance: settings.tolerance, now })
+    pub(crate) fn look(&self, now: Instant) -> Option<Look<'_>> {
+        self.evidence().map(|rule| Look { rule, now_ms: now.as_wrapping_millis() })
     }
 
     /// Decides without sorting: of n values the one at the index exceeds the threshold exactly if at least n − index do.
@@ -80,8 +90,8 @@ impl DerivedPolicy {
         let n = u32::from(window.timed()).saturating_add(u32::from(stalled));
         let slow = u32::from(window.above()).saturating_add(u32::from(stalled));
         let above = slow > 0 && slow >= n.saturating_sub(settings.percentile.index(n));
-        let look = self.look(settings, now);
-        let test = look.filter(|_| above).and_then(|look| evidence.lasting_latency(look, stalled));
+        let look = if above { self.look(now) } else { None };
+        let test = look.and_then(|look| evidence.lasting_latency(look, stalled));
         let proven = above && (look.is_none() || test.is_some());
         let enough = self.is_enough(n, test.is_some());
         Verdict {
@@ -111,7 +121,7 @@ impl DerivedPolicy {
         now: Instant,
     ) -> bool {
         let n = u32::from(window.len()).saturating_add(u32::from(stalled));
-        if let Some(look) = self.look(settings, now) {
+        if let Some(look) = self.look(now) {
             return evidence.lasting_failures(look) && self.is_enough(n, true);
         }
         settings.failure_rule_is_on()

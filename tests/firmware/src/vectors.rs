@@ -3,7 +3,7 @@
 use core::num::NonZeroU16;
 use core::time::Duration;
 
-use tripline_core::{Breaker, Instant, Latency, Outcome, Percentile, Policy, Ratio, StateKind};
+use tripline_core::{Breaker, Confidence, Instant, Latency, Outcome, Percentile, Policy, Ratio, StateKind};
 
 use crate::report::Report;
 use crate::{Check, ensure};
@@ -116,5 +116,8 @@ fn quick_policy(threshold_ms: u16, window: u16, percentile: f64) -> Result<Polic
     policy.minimum_samples = Some(1);
     policy.latency_max_age = Duration::from_secs(24 * 3_600);
     policy.wait_jitter = Ratio::ZERO;
+    // The rule of the original.
+    policy.trip_confidence = Confidence::ZERO;
+    policy.failure_rate_threshold = Ratio::ZERO;
     Ok(policy)
 }

@@ -5,7 +5,8 @@
 //! looked at. Whatever else happens ends the quiet; the next call that takes the slow path looks whether it is back. Small
 //! targets go without it: the slow path fits their flash, and half of both would not.
 
-use super::{Breaker, Generation};
+use super::Breaker;
+use crate::generation::Generation;
 use crate::outcome::Outcome;
 use crate::state::State;
 use crate::time::Instant;
@@ -57,7 +58,7 @@ impl<const N: usize> Breaker<N> {
             && !self.is_held_open()
             && !self.incident.has_news_of_calls()
             && !self.time.is_suspect()
-            && self.limits.evidence.as_ref().is_none_or(|rule| self.evidence.is_at_rest(rule));
+            && self.limits.evidence().is_none_or(|rule| self.evidence.is_at_rest(rule));
         let until = self.window.next_expiry().min(self.memory.fresh_until(&self.settings));
         self.fast_path_until =
             if is_quiet && self.time.latest() < until { self.time.to_clock(until) } else { Instant::ZERO };

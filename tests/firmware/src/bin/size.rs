@@ -29,7 +29,7 @@ fn entry_points() {
     link!(
         Subject::new,
         Subject::try_admit,
-        Subject::refusal,
+        Subject::rejection,
         Subject::handle_finished,
         Subject::handle_dropped,
         Subject::handle_stalled,
