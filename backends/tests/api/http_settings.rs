@@ -10,7 +10,6 @@ const NOT_LIVE: [&str; 16] = [
     "name",
     "stall_detection",
     "memory_source",
-    "memory_used",
     "state_dir",
     "http.listen",
     "http.token_file",
