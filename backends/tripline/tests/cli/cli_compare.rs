@@ -165,7 +165,7 @@ fn the_recording_may_be_named_anywhere_and_come_from_standard_input() {
 #[test]
 fn settings_of_the_command_line_apply_to_all() {
     let folder = folder();
-    let set = ["--set", "latency_threshold=30000", "--set", "failure_rate_threshold=1"];
+    let set = ["--set", "latency_threshold=30000", "--set", "failure_rate_threshold=0.99"];
     let all = lines(&run(
         folder.path(),
         &[&["replay", "--json"], &set[..], &["--compare", "a.toml", "c.toml", "calls.csv"]].concat(),
