@@ -33,6 +33,7 @@ const FLAPPING: &str = "slow 20 s, fine 10 s, for 10 min";
 const HANGS: &str = "hangs for 1 min";
 const PARTLY: &str = "10 to 20 % slow for 5 min";
 const OVERLOAD: &str = "overload for 10 s";
+const STORM: &str = "overload for 10 s, callers back within 5 s";
 const CROWD: &str = "slow for 15 s, callers back at once";
 
 /// A name in the table, and how to make one for a service.
@@ -139,7 +140,9 @@ fn under_every_fault_fewer_slow_calls_pass_than_without_a_breaker_and_it_closes_
     println!("{table}");
     for scenario in scenarios() {
         let (ours, unprotected) = (medians(scenario.name, TRIPLINE), medians(scenario.name, NO_BREAKER));
-        assert!(ours.openings >= 1.0 && ours.back_after_s.is_finite(), "{}: {ours:?}", scenario.name);
+        // Callers that all return within 5 s overload the recovered service again: no breaker of the table closes for good.
+        let is_back = ours.back_after_s.is_finite() || scenario.name == STORM;
+        assert!(ours.openings >= 1.0 && is_back, "{}: {ours:?}", scenario.name);
         assert!(ours.admitted_slow < unprotected.admitted_slow, "{}: {ours:?}, {unprotected:?}", scenario.name);
     }
 }

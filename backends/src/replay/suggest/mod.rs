@@ -7,8 +7,8 @@
 //!    everything drowns. Three or more segments in a row above three times the typical (the median) percentile are taken
 //!    to be an *incident*: they do not count for the threshold, and a trip inside one is no false trip. Fewer are a hiccup, and
 //!    the proposal is to ride them out.
-//! 2. *Window.* Two seconds of calls at the usual rate, as a power of two from 32 to 1,024, and never so small that one slow call
-//!    is the percentile.
+//! 2. *Window.* Two seconds of calls at the usual rate, as a power of two from 32 to 1,024, and without evidence never so
+//!    small that one slow call is the percentile.
 //! 3. *Threshold.* Candidates begin at the percentile of the worst segment that is part of no incident, rounded up to two digits, and
 //!    each is a quarter above the one before. All of them are replayed through the very breaker that production runs,
 //!    stalls included. The proposal is the lowest one without a false trip of which the next lower one has none either:

@@ -165,9 +165,10 @@ fn the_recording_may_be_named_anywhere_and_come_from_standard_input() {
 #[test]
 fn settings_of_the_command_line_apply_to_all() {
     let folder = folder();
+    let set = ["--set", "latency_threshold=30000", "--set", "failure_rate_threshold=0.99"];
     let all = lines(&run(
         folder.path(),
-        &["replay", "--json", "--set", "latency_threshold=30000", "--compare", "a.toml", "c.toml", "calls.csv"],
+        &[&["replay", "--json"], &set[..], &["--compare", "a.toml", "c.toml", "calls.csv"]].concat(),
     ));
     assert_eq!(all.iter().map(|line| line["trips"].as_u64().unwrap()).collect::<Vec<_>>(), [0, 0]);
     assert_eq!(all[0]["first_trip_at_ms"], Value::Null);
@@ -255,7 +256,7 @@ fn a_compressed_access_log_gives_what_its_calls_as_csv_give() {
     let folder = tempdir().unwrap();
     let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
     // As the first call ends, that of 1.5 s hangs. That so few calls are enough to trip is warned of.
-    write("a.toml", b"latency_threshold = 100\nminimum_samples = 2\n");
+    write("a.toml", b"latency_threshold = 100\nminimum_samples = 2\ntrip_confidence = 0\n");
     write("b.toml", b"latency_threshold = 5000\n");
     write("calls.csv", log_fixture("nginx.csv").as_bytes());
     write("access.log.gz", &gzipped(&log_fixture("nginx.log")));

@@ -98,14 +98,16 @@ fn unknown_keys_of_a_bad_file_are_told_beside_its_problems() {
 
 #[test]
 fn settings_that_hardly_mean_what_they_say_are_warned_about() {
-    let finished = check(with_file("minimum_samples = 1\n").path());
+    let finished = check(with_file("minimum_samples = 1\ntrip_confidence = 0\n").path());
     assert_eq!(finished.code, Some(0));
     assert!((finished.stdout + &finished.stderr).contains("one slow call"));
 }
 
 #[test]
 fn warnings_come_before_the_verdict_in_the_order_of_the_lines_and_say_that_they_are_warnings() {
-    let folder = with_file("minimum_samples = 1\nlatency_treshold = 300\nlatency_max_age = 1\nlog.levle = 1\n");
+    let folder = with_file(
+        "minimum_samples = 1\nlatency_treshold = 300\nlatency_max_age = 1\nlog.levle = 1\ntrip_confidence = 0\n",
+    );
     let finished = run(folder.path(), &["check", "--lenient", "breakers.toml"]);
     assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{finished:?}");
     let lines: Vec<&str> = finished.stdout.lines().collect();

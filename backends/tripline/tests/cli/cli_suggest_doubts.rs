@@ -42,7 +42,7 @@ fn a_trip_while_calls_hang_that_end_only_later_is_not_called_false() {
         assert!(proposed["trips"].as_u64().unwrap() > 0, "{what}: {found}");
         let proposal = &found["proposal"];
         assert!(proposal["latency_threshold"].as_f64().unwrap() < 150.0, "{what}: {proposal}");
-        assert_eq!(proposal["trip_confidence"], 0.95, "{what}: {proposal}");
+        assert_eq!(proposal["trip_confidence"], 0.995, "{what}: {proposal}");
     }
 }
 
@@ -58,19 +58,17 @@ fn what_is_printed_keeps_every_key_that_is_not_as_by_default() {
         finished.stdout
     };
     let recommended = printed(&[]);
-    for words in ["# As recommended.\n", "\nminimum_samples = 5\n", "\nmax_wait_time = 60\n"] {
-        assert!(recommended.contains(words), "{words}: {recommended}");
-    }
+    assert!(!recommended.contains("# As "), "the defaults are the recommendation: {recommended}");
     let changed = printed(&["--set", "wait_time=7"]);
-    for words in ["# As recommended with --set.\n", "\nwait_time = 7\n", "\nmax_wait_time = 60\n"] {
+    for words in ["# As recommended with --set.\n", "\nwait_time = 7\n"] {
         assert!(changed.contains(words), "{words}: {changed}");
     }
-    fs::write(folder.path().join("b.toml"), "name = \"shop\"\nfailure_rate_threshold = 0.5\n").unwrap();
+    fs::write(folder.path().join("b.toml"), "name = \"shop\"\nfailure_rate_threshold = 0.4\n").unwrap();
     let own = printed(&["--config", "b.toml"]);
-    for words in ["# As in b.toml.\n", "\nname = \"shop\"\n", "\nfailure_rate_threshold = 0.5\n"] {
+    for words in ["# As in b.toml.\n", "\nname = \"shop\"\n", "\nfailure_rate_threshold = 0.4\n"] {
         assert!(own.contains(words), "{words}: {own}");
     }
-    assert!(!own.contains("max_wait_time"), "{own}");
+    assert!(!own.contains("wait_time"), "{own}");
 }
 
 /// nginx lines of these seconds of an hour, with these request times.
