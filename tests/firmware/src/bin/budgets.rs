@@ -10,7 +10,7 @@ use core::time::Duration;
 
 use cortex_m_rt::entry;
 use panic_never as _;
-use tripline_core::{Breaker, Confidence, Instant, Latency, Outcome, Policy, Ratio, State};
+use tripline_core::{Breaker, Confidence, Instant, Latency, Outcome, Policy, Ratio, State, TripAfter};
 use tripline_firmware::Check;
 use tripline_firmware::measure::{Counter, known_loop, stack_depth};
 use tripline_firmware::report::Report;
@@ -267,6 +267,7 @@ fn policy<const N: usize>() -> Policy {
 fn policy_with_everything<const N: usize>() -> Result<Policy, &'static str> {
     let mut policy = policy::<N>();
     policy.trip_confidence = Confidence::new(0.9).map_err(|error| error.what)?;
+    policy.trip_after = TripAfter::Millis(0);
     policy.failure_rate_threshold = Ratio::new(0.5).map_err(|error| error.what)?;
     #[cfg(feature = "trend")]
     {
