@@ -25,7 +25,7 @@ pub struct Instant(u64);
 impl Instant {
     /// The start of the clock.
     pub const ZERO: Self = Self(0);
-    /// The last instant that can be told; as a deadline it means "never".
+    /// The last instant that there is; as a deadline it means "never".
     pub const MAX: Self = Self(u64::MAX);
 
     /// The instant `nanos` nanoseconds after the clock's start.
@@ -160,7 +160,7 @@ impl MonotonicTime {
     }
 
     /// An instant on this line as the clock itself would name it (for deadlines handed out).
-    pub(crate) const fn to_clock(&self, instant: Instant) -> Instant {
+    pub(crate) const fn clock_reading(&self, instant: Instant) -> Instant {
         if instant.0 == u64::MAX { instant } else { Instant(instant.0.saturating_sub(self.offset_nanos)) }
     }
 }
@@ -173,8 +173,8 @@ const fn wrapping_millis(nanos: u64) -> u32 {
     let (mut quotient, mut rest, mut shift) = (0_u32, 0_u32, 64_u32);
     while shift > 0 {
         shift = shift.wrapping_sub(16);
-        let digits = rest << 16 | (dividend >> shift) as u32 & 0xFFFF;
-        quotient = quotient << 16 | digits / DIVISOR;
+        let digits = (rest << 16) | ((dividend >> shift) as u32 & 0xFFFF);
+        quotient = (quotient << 16) | (digits / DIVISOR);
         rest = digits % DIVISOR;
     }
     quotient
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(line.jumps(), 1);
         assert_eq!(line.reading(s(55)), s(105));
         assert_eq!(line.end_of_call(s(56)), s(106));
-        assert_eq!(line.to_clock(s(106)), s(56));
+        assert_eq!(line.clock_reading(s(106)), s(56));
     }
 
     #[test]

@@ -30,7 +30,7 @@
 //!
 //! The breaker has one owner (`&mut`). Do not share it with an interrupt; let the handler put finished calls into a queue,
 //! such as `heapless::spsc`, and the main loop take them out. `tests/firmware/src/bin/interrupt.rs` is such a program.
-//! Poll the events; where nobody does, the oldest of [`EVENT_CAPACITY`](crate::EVENT_CAPACITY) go, and are counted.
+//! Poll the events; where they pile up, the oldest of [`EVENT_CAPACITY`](crate::EVENT_CAPACITY) go, and are counted.
 //!
 //! # What a call costs
 //!
@@ -130,7 +130,7 @@
 //!             let outcome = if result.is_ok() { Outcome::Ok } else { Outcome::Failed };
 //!             breaker.handle_finished(end, generation, Latency::between(start, end), outcome);
 //!         }
-//!         Err(_refused) => timer.0 = timer.0.wrapping_add(1_000), // do something else for a millisecond
+//!         Err(_rejection) => timer.0 = timer.0.wrapping_add(1_000), // do something else for a millisecond
 //!     }
 //!     while let Some(event) = breaker.poll_event() {
 //!         if let EventKind::Transition { to, .. } = event.kind {
