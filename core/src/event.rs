@@ -1,4 +1,4 @@
-//! What happened, for whoever asks: a bounded queue that never blocks and never lies about what it lost.
+//! Events in a bounded queue that never blocks and counts what it drops.
 
 use crate::generation::Generation;
 use crate::memory::MemoryState;
@@ -128,7 +128,7 @@ impl EventQueue {
         self.waiting.pop_front()
     }
 
-    /// Events that were lost because nobody polled.
+    /// Events that were lost because they were not polled in time.
     pub(crate) const fn dropped(&self) -> u32 {
         self.dropped
     }

@@ -90,7 +90,7 @@ impl IncidentTracker {
         self.calls_since_closed = self.calls_since_closed.saturating_add(1);
     }
 
-    /// The breaker opened; tells the incident's cause if it begins with this.
+    /// The breaker opened; returns the incident's cause if it begins with this.
     pub(crate) fn tripped(&mut self, now: Instant, reason: TripReason) -> Option<IncidentCause> {
         let begins = !self.open;
         if begins {
@@ -123,7 +123,7 @@ impl IncidentTracker {
         self.open.then(|| self.finish(IncidentEnd::Operator))
     }
 
-    /// Looks at a closed breaker in which a condition holds, `cause`; tells it if an incident begins with it.
+    /// Looks at a closed breaker in which a condition holds, `cause`; returns it if an incident begins with it.
     pub(crate) fn condition_holds(
         &mut self,
         now: Instant,
@@ -139,7 +139,7 @@ impl IncidentTracker {
         Some(cause)
     }
 
-    /// Looks at a closed and healthy breaker; tells the end if the incident is over.
+    /// Looks at a closed and healthy breaker; returns the end if the incident is over.
     pub(crate) fn healthy(
         &mut self,
         now: Instant,

@@ -38,7 +38,7 @@ pub enum MemoryState {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MemoryLatch {
     state: MemoryState,
-    /// It is forecast to run out. Never where it is unknown, or where nobody asks.
+    /// It is forecast to run out. Never where it is unknown, or where no forecast is asked for.
     #[cfg(feature = "forecast")]
     runs_out: bool,
     reading: Reading,

@@ -42,11 +42,11 @@ pub struct Policy {
     /// Ask for a rising or persistent latency, not only a high one. Default: false.
     #[cfg(feature = "trend")]
     pub trend_analysis: bool,
-    /// Samples needed to tell a trend; below 3 it counts as 3, above the window size as that. Default: 10.
+    /// Samples needed for a trend; below 3 it counts as 3, above the window size as that. Default: 10.
     #[cfg(feature = "trend")]
     pub trend_minimum_samples: u16,
     /// How sure a breach must be; 0 = above is enough, the rule of the original. Default: 0.995. See
-    /// [`how_it_decides`](crate::guide::trip_decision).
+    /// [`trip_decision`](crate::guide::trip_decision).
     pub trip_confidence: Confidence,
     /// How long evidence must last before it trips. Default: [`TripAfter::Auto`]. Without effect where `trip_confidence` is 0.
     pub trip_after: TripAfter,
@@ -190,7 +190,7 @@ impl Policy {
         wanted.clamp(1, size)
     }
 
-    /// The samples that are really needed to tell a trend: at least 3, and otherwise never more than the window holds.
+    /// The samples that are really needed for a trend: at least 3, and otherwise never more than the window holds.
     #[cfg(feature = "trend")]
     pub fn effective_trend_minimum(&self) -> u16 {
         self.trend_minimum_samples.min(self.latency_window_size.get()).max(MIN_FOR_SLOPE)

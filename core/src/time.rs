@@ -25,7 +25,7 @@ pub struct Instant(u64);
 impl Instant {
     /// The start of the clock.
     pub const ZERO: Self = Self(0);
-    /// The last instant that can be told; as a deadline it means "never".
+    /// The last instant that there is; as a deadline it means "never".
     pub const MAX: Self = Self(u64::MAX);
 
     /// The instant `nanos` nanoseconds after the clock's start.
@@ -44,9 +44,9 @@ impl Instant {
     }
 
     /// Milliseconds that wrap after 49 days.
-    #[cfg_attr(target_pointer_width = "32", inline(never))] // a division of 64 bits takes code there
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     pub(crate) const fn as_wrapping_millis(self) -> u32 {
-        (self.as_nanos() / 1_000_000) as u32
+        if cfg!(target_pointer_width = "64") { (self.0 / 1_000_000) as u32 } else { wrapping_millis(self.0) }
     }
 
     /// Time from `earlier` to `self`; zero where `earlier` is the later one.
@@ -160,9 +160,24 @@ impl MonotonicTime {
     }
 
     /// An instant on this line as the clock itself would name it (for deadlines handed out).
-    pub(crate) const fn to_clock(&self, instant: Instant) -> Instant {
+    pub(crate) const fn clock_reading(&self, instant: Instant) -> Instant {
         if instant.0 == u64::MAX { instant } else { Instant(instant.0.saturating_sub(self.offset_nanos)) }
     }
+}
+
+/// `nanos` / 10⁶, by long division in digits of 16 bits: four divisions of 32 bits instead of one of 64, which 32-bit targets do bit by
+/// bit.
+const fn wrapping_millis(nanos: u64) -> u32 {
+    const DIVISOR: u32 = 15_625; // 10⁶ / 2⁶
+    let dividend = nanos >> 6;
+    let (mut quotient, mut rest, mut shift) = (0_u32, 0_u32, 64_u32);
+    while shift > 0 {
+        shift = shift.wrapping_sub(16);
+        let digits = (rest << 16) | ((dividend >> shift) as u32 & 0xFFFF);
+        quotient = (quotient << 16) | (digits / DIVISOR);
+        rest = digits % DIVISOR;
+    }
+    quotient
 }
 
 #[cfg(test)]
@@ -199,7 +214,7 @@ mod tests {
         assert_eq!(line.jumps(), 1);
         assert_eq!(line.reading(s(55)), s(105));
         assert_eq!(line.end_of_call(s(56)), s(106));
-        assert_eq!(line.to_clock(s(106)), s(56));
+        assert_eq!(line.clock_reading(s(106)), s(56));
     }
 
     #[test]
@@ -222,5 +237,15 @@ mod tests {
         assert_eq!(line.jumps(), 1);
         let before = line.latest();
         assert_eq!(line.reading(s(4)).since(before), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn milliseconds_by_long_division_are_those_of_the_plain_one() {
+        let edges =
+            [0, 1, 63, 64, 999_999, 1_000_000, 1_000_001, u64::MAX - 1, u64::MAX, u64::from(u32::MAX) * 1_000_000];
+        let spread = (0..10_000_u64).map(|step| step.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        for nanos in edges.into_iter().chain(spread) {
+            assert_eq!(wrapping_millis(nanos), (nanos / 1_000_000) as u32, "{nanos}");
+        }
     }
 }

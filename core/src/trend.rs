@@ -45,7 +45,7 @@ impl Trend {
         }
     }
 
-    /// Tells the trend of `latencies`, oldest first, of which the first 65,535 count; below 3, `minimum` counts as 3. O(n).
+    /// Finds the trend of `latencies`, oldest first, of which the first 65,535 count; below 3, `minimum` counts as 3. O(n).
     ///
     /// ```
     /// use tripline_core::{Latency, Trend};

@@ -159,7 +159,7 @@ pub struct Latency(u32);
 impl Latency {
     /// No time at all.
     pub const ZERO: Self = Self(0);
-    /// The longest latency that is told apart; longer ones count as this.
+    /// The longest latency that is kept exactly; longer ones count as this.
     pub const MAX: Self = Self(u32::MAX);
 
     /// `micros` microseconds.
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nan_and_infinity_are_refused_everywhere() {
+    fn nan_and_infinity_are_rejected_everywhere() {
         for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, 1e300] {
             assert!(Percentile::new(bad).is_err());
             assert!(Confidence::new(bad).is_err());

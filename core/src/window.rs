@@ -10,7 +10,7 @@ use crate::time::{Instant, saturating_nanos};
 use crate::trend::TrendSums;
 use crate::units::{Latency, Percentile};
 
-/// Ages are told in steps of 2^17 ns (131 µs), so that a sample needs 31 bits for its time.
+/// Ages are kept in steps of 2^17 ns (131 µs), so that a sample needs 31 bits for its time.
 const TICK_SHIFT: u32 = 17;
 const TICK_MASK: u32 = (1 << 31) - 1;
 /// The newest samples that a rule needs at least count up to this age, where there is evidence.

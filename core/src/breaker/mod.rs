@@ -57,8 +57,8 @@ impl core::error::Error for CapacityError {}
 /// 1. [`try_admit`](Breaker::try_admit) before a call; keep the [`Generation`] it gives.
 /// 2. [`handle_finished`](Breaker::handle_finished) with that generation after it (or
 ///    [`handle_dropped`](Breaker::handle_dropped), if it was never made).
-/// 3. [`handle_stalled`](Breaker::handle_stalled) and [`handle_memory`](Breaker::handle_memory) from time to time, if there
-///    is somebody who counts hanging calls and somebody who reads memory.
+/// 3. [`handle_stalled`](Breaker::handle_stalled) and [`handle_memory`](Breaker::handle_memory) from time to time, where
+///    hanging calls are counted and memory is read.
 /// 4. [`handle_timeout`](Breaker::handle_timeout) at the deadline, and [`poll_event`](Breaker::poll_event) until it is empty.
 ///
 /// Nothing panics and nothing allocates. Every method is O(1) but for those that say otherwise.
@@ -264,7 +264,7 @@ impl<const N: usize> Breaker<N> {
         self.catch_up(now);
     }
 
-    /// Whether memory is forecast to run out within `memory_horizon`; tell it after each reading, for instance what a
+    /// Whether memory is forecast to run out within `memory_horizon`; report it after each reading, for instance what a
     /// [`MemoryForecast`](crate::MemoryForecast) makes of it. Without effect where the horizon is 0 or memory is unknown.
     #[cfg(feature = "forecast")]
     pub fn handle_memory_forecast(&mut self, now: Instant, runs_out: bool) {
@@ -300,7 +300,7 @@ impl<const N: usize> Breaker<N> {
         // Ageing alone decides nothing but whether a closed breaker is healthy again.
         let ageing = if self.incident.has_condition() { self.window.next_expiry() } else { Instant::MAX };
         let next = probe.min(memory).min(incident).min(ageing);
-        (next < Instant::MAX).then(|| self.time.to_clock(next))
+        (next < Instant::MAX).then(|| self.time.clock_reading(next))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::state::TripReason;
 pub struct Rejection {
     /// Why.
     pub reason: RejectionReason,
-    /// How long to wait; `None` where no time can be told (memory, an operator).
+    /// How long to wait; `None` where the time is unknown (memory, an operator).
     pub retry_after: Option<Duration>,
 }
 

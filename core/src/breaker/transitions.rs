@@ -177,7 +177,7 @@ impl<const N: usize> Breaker<N> {
         }
     }
 
-    /// The moment from which every probe in flight is older than the threshold, whoever may have lost it.
+    /// The moment from which every probe in flight is older than the threshold, lost ones included.
     pub(super) fn probe_deadline(&self) -> Instant {
         self.last_probe_at.plus_nanos(self.probe_threshold.as_nanos().saturating_add(1))
     }
@@ -297,7 +297,7 @@ impl<const N: usize> Breaker<N> {
         self.trips.reason().unwrap_or(TripReason::Latency)
     }
 
-    /// Whatever is told by a finished call, the slow path is to be taken.
+    /// Disarms the fast path: the next finished call takes the slow one.
     pub(super) fn disarm_fast_path(&mut self) {
         #[cfg(target_pointer_width = "64")]
         {

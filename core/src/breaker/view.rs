@@ -94,7 +94,7 @@ impl<const N: usize> Breaker<N> {
         Trend::of(self.latencies(), self.limits.trend_minimum)
     }
 
-    /// Calls in flight for longer than the threshold, as last told.
+    /// Calls in flight for longer than the threshold, as last reported.
     pub fn stalled(&self) -> u16 {
         self.stalled
     }
@@ -117,7 +117,7 @@ impl<const N: usize> Breaker<N> {
         held
     }
 
-    /// Whether memory is forecast to run out within `memory_horizon`, as last told.
+    /// Whether memory is forecast to run out within `memory_horizon`, as last reported.
     #[cfg(feature = "forecast")]
     pub fn is_memory_running_out(&self) -> bool {
         self.memory.runs_out()
@@ -194,7 +194,7 @@ impl<const N: usize> Breaker<N> {
     pub fn incident_ends_at(&self) -> Option<Instant> {
         let due =
             self.incident.is_open().then(|| self.incident.deadline(&self.settings, self.limits.minimum_samples))?;
-        (due < Instant::MAX).then(|| self.time.to_clock(due))
+        (due < Instant::MAX).then(|| self.time.clock_reading(due))
     }
 
     /// Totals.
@@ -208,7 +208,7 @@ impl<const N: usize> Breaker<N> {
         self.events.emitted()
     }
 
-    /// Events that were lost because nobody polled.
+    /// Events that were lost because they were not polled in time.
     pub fn events_dropped(&self) -> u32 {
         self.events.dropped()
     }
@@ -220,7 +220,7 @@ impl<const N: usize> Breaker<N> {
 
     /// What the clock shows at `instant` of the breaker's own time; they differ once a clock was set back.
     pub fn on_clock(&self, instant: Instant) -> Instant {
-        self.time.to_clock(instant)
+        self.time.clock_reading(instant)
     }
 
     /// The latest instant seen, in the breaker's own time.

@@ -13,7 +13,7 @@ use crate::state::TripReason;
 
 pub use state_machine::{Escalation, Observation, Pending, SavedEscalation, SavedIncident};
 
-/// Who is told of an incident, and when.
+/// Which alerts an incident sends, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -44,9 +44,9 @@ pub struct Triggers {
     pub breaker_open: bool,
     /// Say in the close that the breaker was reset. Default: false.
     pub breaker_reset: bool,
-    /// When memory runs out, or is forecast to, where `breaker_open` does not tell of it. Default: true.
+    /// When memory runs out, or is forecast to, where `breaker_open` does not cover it. Default: true.
     pub memory_threshold: bool,
-    /// When latency is too high, where `breaker_open` does not tell of it. Default: true.
+    /// When latency is too high, where `breaker_open` does not cover it. Default: true.
     pub latency_threshold: bool,
 }
 
@@ -57,7 +57,7 @@ impl Default for Triggers {
 }
 
 impl Triggers {
-    /// The kind of alert that tells of `incident`; `None` where nobody is to be told.
+    /// The kind of alert for `incident`; `None` where none is to be sent.
     pub fn kind_for(&self, incident: &Incident) -> Option<AlertKind> {
         match (incident.trip, incident.cause) {
             (Some(_), _) if self.breaker_open => Some(AlertKind::CircuitOpen),
@@ -86,7 +86,7 @@ impl Triggers {
     }
 }
 
-/// Something that people are to be told.
+/// An alert that is to be sent, escalated or closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AlertTransition {
@@ -140,7 +140,7 @@ pub enum Stage {
     Escalated,
     /// It is over.
     Resolved(IncidentEnd),
-    /// It goes on, but another kind of alert tells of it now.
+    /// It goes on, but another kind of alert covers it now.
     #[cfg_attr(feature = "serde", serde(rename = "taken_over"))]
     Superseded,
 }

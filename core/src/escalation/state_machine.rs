@@ -1,4 +1,4 @@
-//! The state machine: it looks at a breaker's incident, and says what people are to be told.
+//! The state machine: from a breaker's incident to the alerts that are to be sent.
 
 use core::time::Duration;
 
@@ -39,16 +39,16 @@ impl Observation {
 ///    [deadline](Escalation::poll_timeout); while it [waits for a breach](Escalation::waits_for_breach) from time to time.
 /// 2. [`poll_transition`](Escalation::poll_transition) until there is none.
 ///
-/// - An incident is told of at once: by one alert ([`Stage::Single`]), or, with `escalate_after` set, by
+/// - An incident sends an alert at once: a single one ([`Stage::Single`]), or, with `escalate_after` set, by
 ///   [`Stage::Initial`] and once by [`Stage::Escalated`], at the first look at or after that time at which the breaker is not
 ///   closed or in breach.
 ///   With the feature `forecast`, memory that is forecast to run out is as bad as a breach.
-/// - What was told is closed when the incident is over: [`Stage::Resolved`].
-/// - When the breaker opens in an incident that began with a mere condition, the alert of the opening takes over: it is told
+/// - Every alert that was sent is closed when the incident is over: [`Stage::Resolved`].
+/// - When the breaker opens in an incident that began with a mere condition, the alert of the opening takes over: it is sent
 ///   first, at the stage that the incident has reached, and then the other one is closed: [`Stage::Superseded`].
-/// - The first alert of an incident waits for the cooldown of its kind, and is then told at the stage that is due, if the
+/// - The first alert of an incident waits for the cooldown of its kind, and is then sent at the stage that is due, if the
 ///   incident is still on. Nothing else ever waits.
-/// - An incident that came and went between two looks is not told of.
+/// - An incident that begins and ends between two looks sends nothing.
 ///
 /// Every method is O(1).
 ///
@@ -89,7 +89,7 @@ struct TrackedIncident {
     /// The breaker has opened in it.
     tripped: bool,
     alert: Option<(AlertKind, Stage)>,
-    /// Another alert has taken over from this one, which nobody was told yet.
+    /// Another alert has taken over from this one, which was not sent yet.
     taken_over: Option<AlertKind>,
 }
 
@@ -103,7 +103,7 @@ pub struct Pending {
     pub incident: u32,
     /// Which of its alerts.
     pub kind: AlertKind,
-    /// What was told already.
+    /// What was sent already.
     pub stage: Option<Stage>,
     /// When the next stage is due, in the breaker's own time; `None` where that time has passed, and the next breach is
     /// waited for.
@@ -153,7 +153,7 @@ impl Escalation {
         Self { followed, created, ..Self::new(policy) }
     }
 
-    /// What to keep for [`Escalation::restore`], as of the last look. Poll the notices first: what was not polled counts as told.
+    /// What to keep for [`Escalation::restore`], as of the last look. Poll the notices first: what was not polled counts as sent.
     pub fn save(&self) -> SavedEscalation {
         let now = self.look.at;
         let incident = self.followed.map(|followed| SavedIncident {
@@ -179,16 +179,16 @@ impl Escalation {
         self.look = look;
     }
 
-    /// The next thing to tell, as of the last look.
+    /// The next alert to send, as of the last look.
     pub fn poll_transition(&mut self) -> Option<AlertTransition> {
         if let Some(notice) = self.close() {
             return Some(notice);
         }
         let incident = self.look.incident.filter(|incident| incident.end.is_none())?;
         let mut followed = self.followed.unwrap_or_else(|| TrackedIncident::new(&incident));
-        let told = self.advance(&mut followed, &incident);
+        let sent = self.advance(&mut followed, &incident);
         self.followed = Some(followed);
-        told.map(|(kind, stage)| AlertTransition { incident: incident.number, kind, stage })
+        sent.map(|(kind, stage)| AlertTransition { incident: incident.number, kind, stage })
     }
 
     /// When to look again at the latest, in the breaker's own time; `None` = when something happens.
@@ -196,7 +196,7 @@ impl Escalation {
         self.pending()?.due
     }
 
-    /// The escalation is due and waits for the breaker to be in breach again, which no event tells: look from time to time.
+    /// The escalation is due and waits for the breaker to be in breach again, which no event announces: look from time to time.
     pub fn waits_for_breach(&self) -> bool {
         self.pending().is_some_and(|pending| pending.due.is_none())
     }
@@ -232,7 +232,7 @@ impl Escalation {
         let trips = incident.trip.is_some() && !followed.tripped;
         followed.tripped |= trips;
         let wanted = self.policy.triggers.kind_for(incident);
-        let told = match (followed.alert, wanted) {
+        let sent = match (followed.alert, wanted) {
             (None, Some(kind)) if self.cooled_down_at(kind) <= self.look.at => {
                 let stage = if self.policy.escalate_after.is_zero() { Stage::Single } else { Stage::Initial };
                 self.create(kind, self.escalated_if_due(followed, stage))
@@ -247,8 +247,8 @@ impl Escalation {
             }
             _ => return None,
         };
-        followed.alert = Some(told);
-        Some(told)
+        followed.alert = Some(sent);
+        Some(sent)
     }
 
     fn create(&mut self, kind: AlertKind, stage: Stage) -> (AlertKind, Stage) {
@@ -285,7 +285,7 @@ impl TrackedIncident {
         }
     }
 
-    /// How it ended, if `last` says so. One that nothing is known of any more was ended by whoever replaced the breaker.
+    /// How it ended, if `last` says so. One that nothing is known of any more was ended by what replaced the breaker.
     fn end(&self, last: Option<&Incident>) -> Option<IncidentEnd> {
         match last {
             Some(last) if last.number == self.number => last.end,

@@ -52,8 +52,8 @@ impl Excursion {
     #[must_use]
     #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     pub(super) fn count(&mut self, test: Cusum, step: i32, now_ms: u32) -> u16 {
-        let is_bad = step > 0;
-        self.sum = if is_bad {
+        let is_unhealthy = step > 0;
+        self.sum = if is_unhealthy {
             self.sum.wrapping_add(step).min(test.bound().wrapping_add(test.step()))
         } else if self.sum > 0 {
             self.sum.wrapping_sub(test.down()).max(0)
@@ -61,8 +61,8 @@ impl Excursion {
             self.sum.wrapping_add(HEAD_START_STEP).min(0)
         };
         let mut age = self.age(now_ms);
-        let ends = self.is_up() && !is_bad && self.sum <= test.half();
-        let begins = !self.is_up() && is_bad && self.sum > test.half();
+        let ends = self.is_up() && !is_unhealthy && self.sum <= test.half();
+        let begins = !self.is_up() && is_unhealthy && self.sum > test.half();
         let mut reached_ms = 0;
         if !self.is_up() && age == 0 {
             self.age_at_turn_ms = 0;

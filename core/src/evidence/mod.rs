@@ -115,8 +115,8 @@ impl Evidence {
     }
 
     /// A call was decided, whatever it was: the first one begins the warm-up.
-    pub(crate) fn call_seen(&mut self, look: Look<'_>, is_bad: bool) {
-        self.tolerance.call_seen(look.rule.tolerance, look.now_ms, is_bad);
+    pub(crate) fn call_seen(&mut self, look: Look<'_>, is_unhealthy: bool) {
+        self.tolerance.call_seen(look.rule.tolerance, look.now_ms, is_unhealthy);
     }
 
     /// A finished call moves the sums.

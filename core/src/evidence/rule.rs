@@ -21,7 +21,7 @@ const LOG_PATIENT: u32 = 48_623;
 const LOG_OF_QUICK_PART: u32 = 14_624;
 const LOG_OF_PATIENT_PART: u32 = 105_477;
 /// A fast call moves a sum at least by this part of ln ρ, as one does at a share of about a thousandth: no smaller share of slow
-/// calls is told apart from none.
+/// calls is distinguished from none.
 const MIN_PART_OF_FAST: u32 = 512;
 
 /// The steps and bounds under one policy, and how long evidence must last.

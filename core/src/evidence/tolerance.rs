@@ -110,14 +110,14 @@ impl ToleranceState {
     }
 
     /// The first call after the start begins the warm-up. Its end matters to bad calls only.
-    pub(super) fn call_seen(&mut self, rule: ToleranceRule, now_ms: u32, is_bad: bool) {
+    pub(super) fn call_seen(&mut self, rule: ToleranceRule, now_ms: u32, is_unhealthy: bool) {
         match self.life {
             Life::NoCall => {
                 self.life = Life::WarmingUp;
                 self.first_call_ms = now_ms;
             }
             // Ended for good, so that the wrapping clock does not begin it again.
-            Life::WarmingUp if is_bad && now_ms.wrapping_sub(self.first_call_ms) >= rule.warm_up_ms => {
+            Life::WarmingUp if is_unhealthy && now_ms.wrapping_sub(self.first_call_ms) >= rule.warm_up_ms => {
                 self.life = Life::WarmedUp;
             }
             _ => {}

@@ -49,9 +49,9 @@ const HORIZONS_IN_ERA: u64 = 64;
 ///    is collected at 75 % each time is silent, and so is a job that comes again within 64 horizons.
 /// 4. **Does it still rise?** Where the upper bound of a shorter span (the fifth largest of its slopes) does not reach the limit
 ///    within 1.25 H, it and the longer spans are not asked; nor where its line is sure, and rises in its second half by less
-///    than 0.67 of what it rose in its first; unless the readings come in units too coarse to tell.
+///    than 0.67 of what it rose in its first; unless the readings come in units too coarse for that.
 ///
-/// The longest span that passes tells the time: where its line, moved up to the highest readings over it, meets the limit.
+/// The longest span that passes gives the time: where its line, moved up to the highest readings over it, meets the limit.
 /// A forecast begins when that is within H. It ends when it was not for an eighth of H, and at once when memory falls below
 /// the middle of the line.
 ///
@@ -269,7 +269,7 @@ impl MemoryForecast {
         self.filling.map_or(0.0, |filling| filling.high)
     }
 
-    /// What readings differ by at least, where they differ: memory may be told in whole percent.
+    /// What readings differ by at least, where they differ: memory may be given in whole percent.
     fn smallest_step(&self) -> f64 {
         let lows = || (0..).map_while(|index| self.buckets.get(index)).map(|bucket| bucket.low);
         let steps = lows().zip(lows().skip(1)).map(|(a, b)| (b - a).abs()).filter(|&step| step > 0.0);

@@ -2,7 +2,7 @@
 
 use super::parts::{Base, between, exponential, micros};
 use super::pool::{Job, Slowdown, run};
-use super::{Kind, SECOND_US, Service};
+use super::trace::{SECOND_US, Trace};
 use crate::noise::Noise;
 
 /// A kind of failing service.
@@ -61,7 +61,7 @@ impl Failing {
 
 const HANG_US: f64 = 20e6;
 
-pub(super) fn service(kind: Failing, rate: f64, seed: u64) -> Service {
+pub(super) fn trace(kind: Failing, rate: f64, seed: u64) -> Trace {
     let noise = &mut Noise::new(seed ^ (kind as u64 + 201) << 40);
     let busy = between(noise, 0.3, 0.6);
     let base = Base::new(noise, rate, busy);
@@ -93,7 +93,7 @@ pub(super) fn service(kind: Failing, rate: f64, seed: u64) -> Service {
         }
     }
     let calls = run(jobs, base.workers, &slow);
-    Service { kind: Kind::Failing(kind), rate, calls, length_us: micros(length_s), onset_us: Some(onset_us) }
+    Trace { calls, length_us: micros(length_s), onset_us: Some(onset_us) }
 }
 
 fn fail(kind: Failing, noise: &mut Noise, job: &mut Job, since_s: f64, drawn: (f64, f64, f64, f64)) {

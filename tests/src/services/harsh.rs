@@ -1,8 +1,9 @@
 //! Healthy services with hiccups that are hard to tell from a failure.
 
+use super::healthy;
 use super::parts::{Base, between, exponential, is_within, micros, slowdowns, spells};
 use super::pool::{Job, Slowdown, run};
-use super::{Kind, SECOND_US, Service, healthy};
+use super::trace::{SECOND_US, Trace};
 use crate::noise::Noise;
 
 /// A kind of harsher healthy service.
@@ -32,11 +33,13 @@ pub enum Harsh {
     FailuresInBursts,
     /// A network stall of 0.2 to 1.2 s each 30 to 120 s: calls that are on their way arrive together afterwards.
     NetworkStalls,
+    /// One worker does it all, so that a single long call blocks all others for many service times.
+    OneWorker,
 }
 
 impl Harsh {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NoisyNeighbour,
         Self::CpuQuota,
         Self::Deploys,
@@ -49,13 +52,15 @@ impl Harsh {
         Self::FailuresInBackground,
         Self::FailuresInBursts,
         Self::NetworkStalls,
+        Self::OneWorker,
     ];
 }
 
-pub(super) fn service(kind: Harsh, rate: f64, seed: u64, length_s: f64) -> Service {
+pub(super) fn trace(kind: Harsh, rate: f64, seed: u64, length_s: f64) -> Trace {
     let noise = &mut Noise::new(seed ^ (kind as u64 + 101) << 40);
     let busy = if kind == Harsh::AutoScaling { between(noise, 0.35, 0.45) } else { between(noise, 0.25, 0.6) };
     let base = Base::new(noise, rate, busy);
+    let base = if kind == Harsh::OneWorker { base.one_worker() } else { base };
     let mut slow: Vec<Slowdown> = Vec::new();
     let mut jobs = match kind {
         Harsh::AutoScaling => {
@@ -147,10 +152,10 @@ pub(super) fn service(kind: Harsh, rate: f64, seed: u64, length_s: f64) -> Servi
                 }
             }
         }
-        Harsh::AutoScaling => {}
+        Harsh::AutoScaling | Harsh::OneWorker => {}
     }
     let calls = run(jobs, base.workers, &slow);
-    Service { kind: Kind::Harsh(kind), rate, calls, length_us: micros(length_s), onset_us: None }
+    Trace { calls, length_us: micros(length_s), onset_us: None }
 }
 
 /// In each 100 ms the pool may work for a quota; when the work that arrived exceeds it, it stands still for the rest.

@@ -2,7 +2,7 @@
 
 use super::parts::{Base, between, exponential, micros, slowdowns, spells};
 use super::pool::{Job, Slowdown, run};
-use super::{Kind, Service};
+use super::trace::Trace;
 use crate::noise::Noise;
 
 /// A kind of healthy service.
@@ -43,7 +43,7 @@ impl Healthy {
     ];
 }
 
-pub(super) fn service(kind: Healthy, rate: f64, seed: u64, length_s: f64) -> Service {
+pub(super) fn trace(kind: Healthy, rate: f64, seed: u64, length_s: f64) -> Trace {
     let noise = &mut Noise::new(seed ^ (kind as u64 + 1) << 40);
     let busy = match kind {
         Healthy::Busy => between(noise, 0.75, 0.85),
@@ -95,7 +95,7 @@ pub(super) fn service(kind: Healthy, rate: f64, seed: u64, length_s: f64) -> Ser
         Healthy::Plain | Healthy::Swing | Healthy::Busy => {}
     }
     let calls = run(jobs, base.workers, &slow);
-    Service { kind: Kind::Healthy(kind), rate, calls, length_us: micros(length_s), onset_us: None }
+    Trace { calls, length_us: micros(length_s), onset_us: None }
 }
 
 /// Up to `size` more calls at once, every `gap_s` seconds on average.

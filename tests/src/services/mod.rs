@@ -12,25 +12,13 @@ pub mod methods;
 mod parts;
 mod pool;
 pub mod report;
+mod trace;
 
 pub use failing::Failing;
 pub use harsh::Harsh;
 pub use healthy::Healthy;
 pub use life::Life;
-
-/// Microseconds in a second.
-pub const SECOND_US: u64 = 1_000_000;
-
-/// A call: when it starts, how long it takes, and whether it fails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Call {
-    /// In microseconds.
-    pub start_us: u64,
-    /// In microseconds.
-    pub latency_us: u32,
-    /// It fails at its end.
-    pub failed: bool,
-}
+pub use trace::{Call, SECOND_US};
 
 /// A kind of service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,11 +60,12 @@ impl Service {
     /// (at low rates longer) after its onset.
     pub fn new(kind: Kind, rate: f64, seed: u64, length_s: f64) -> Self {
         let seed = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ rate.to_bits().rotate_left(17);
-        match kind {
-            Kind::Healthy(kind) => healthy::service(kind, rate, seed, length_s),
-            Kind::Harsh(kind) => harsh::service(kind, rate, seed, length_s),
-            Kind::Failing(kind) => failing::service(kind, rate, seed),
-        }
+        let trace = match kind {
+            Kind::Healthy(kind) => healthy::trace(kind, rate, seed, length_s),
+            Kind::Harsh(kind) => harsh::trace(kind, rate, seed, length_s),
+            Kind::Failing(kind) => failing::trace(kind, rate, seed),
+        };
+        Self { kind, rate, calls: trace.calls, length_us: trace.length_us, onset_us: trace.onset_us }
     }
 
     /// The 95th percentile of its calls before it fails, in microseconds; the first tenth is left out.

@@ -1,8 +1,12 @@
 //! What services are put together from.
 
-use super::SECOND_US;
 use super::pool::{Job, Slowdown};
+use super::trace::SECOND_US;
 use crate::noise::Noise;
+
+/// The smallest pool. With one or two workers a single long call blocks all others for many service times: such a service is an
+/// example of its own ([`Harsh::OneWorker`](super::Harsh)), not a healthy pool.
+const MIN_WORKERS: f64 = 4.0;
 
 /// The service in its ordinary state.
 #[derive(Debug, Clone, Copy)]
@@ -15,12 +19,17 @@ pub(super) struct Base {
 }
 
 impl Base {
-    /// A pool that is busy for this share of the time.
+    /// A pool that is busy for this share of the time. Where a low rate keeps fewer workers busy than a pool has, the calls take longer.
     pub(super) fn new(noise: &mut Noise, rate: f64, busy: f64) -> Self {
         let mean_s = between_log(noise, 0.01, 0.15);
-        let workers = (rate * mean_s / busy).round().max(1.0);
+        let workers = (rate * mean_s / busy).round().max(MIN_WORKERS);
         let mean_us = workers * busy / rate * SECOND_US as f64;
         Self { rate, workers: workers as usize, mean_us, sigma: between(noise, 0.35, 0.85) }
+    }
+
+    /// The same load on one worker.
+    pub(super) fn one_worker(self) -> Self {
+        Self { mean_us: self.mean_us / self.workers as f64, workers: 1, ..self }
     }
 
     /// A log-normal service time.

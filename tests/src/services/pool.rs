@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::{Call, SECOND_US};
+use super::trace::{Call, SECOND_US};
 
 /// Work for the pool, or for nobody's worker.
 #[derive(Debug, Clone, Copy)]

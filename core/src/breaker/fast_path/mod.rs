@@ -61,7 +61,7 @@ impl<const N: usize> Breaker<N> {
             && self.limits.evidence().is_none_or(|rule| self.evidence.is_at_rest(rule));
         let until = self.window.next_expiry().min(self.memory.fresh_until(&self.settings));
         self.fast_path_until =
-            if is_quiet && self.time.latest() < until { self.time.to_clock(until) } else { Instant::ZERO };
+            if is_quiet && self.time.latest() < until { self.time.clock_reading(until) } else { Instant::ZERO };
     }
 }
 

@@ -90,7 +90,7 @@ fn run(seed: u64, kinds: Kinds) -> Result<(u64, u64), String> {
     let mut long = Core::new(first, 1).unwrap();
     long.fast_path_probe.never = true;
     let mut now: u64 = 5_000_000_000;
-    let mut told: Vec<String> = Vec::new();
+    let mut steps_seen: Vec<String> = Vec::new();
     let mut finishes = 0;
     for step in 0..400 {
         now += match rng.below(40) {
@@ -102,7 +102,7 @@ fn run(seed: u64, kinds: Kinds) -> Result<(u64, u64), String> {
         let late = Instant::from_nanos(now.saturating_sub(if rng.one_in(4) { rng.below(900_000_000) } else { 0 }));
         let what = rng.below(100);
         let mut both = |name: String, act: &dyn Fn(&mut Core)| {
-            told.push(format!("{step}: {now} {name}"));
+            steps_seen.push(format!("{step}: {now} {name}"));
             act(&mut short);
             act(&mut long);
         };
@@ -167,7 +167,7 @@ fn run(seed: u64, kinds: Kinds) -> Result<(u64, u64), String> {
         }
         let (a, b) = (view(&short), view(&long));
         if a != b {
-            let tail = told[told.len().saturating_sub(6)..].join("\n");
+            let tail = steps_seen[steps_seen.len().saturating_sub(6)..].join("\n");
             let parts = |text: &str| text.split(", ").map(String::from).collect::<Vec<_>>();
             let differ: Vec<_> = parts(&a).into_iter().zip(parts(&b)).filter(|(a, b)| a != b).take(8).collect();
             return Err(format!("seed {seed} step {step}\n{tail}\nSHORT, LONG: {differ:?}"));

@@ -43,25 +43,25 @@ impl Stand {
         let mut policy = *self.staging.policy();
         change(&mut policy);
         self.staging.handle_policy(policy);
-        self.told()
+        self.sent()
     }
 
-    fn told(&mut self) -> Vec<(u32, AlertKind, Stage)> {
+    fn sent(&mut self) -> Vec<(u32, AlertKind, Stage)> {
         self.staging.handle(self.look);
         std::iter::from_fn(|| self.staging.poll_transition()).map(|it| (it.incident, it.kind, it.stage)).collect()
     }
 
     fn at(&mut self, s: u64) -> Vec<(u32, AlertKind, Stage)> {
         self.look.at = Instant::from_millis(s * 1_000);
-        self.told()
+        self.sent()
     }
 
     fn begin(&mut self, s: u64, cause: IncidentCause) -> Vec<(u32, AlertKind, Stage)> {
         self.starts(s, cause);
-        self.told()
+        self.sent()
     }
 
-    /// Nobody looks.
+    /// No call of `handle`.
     fn starts(&mut self, s: u64, cause: IncidentCause) {
         let last = self.look.incident;
         self.look.at = Instant::from_millis(s * 1_000);

@@ -8,8 +8,8 @@ fn new_settings_count_from_the_beginning_of_the_incident_that_is_on() {
     stand.begin(10, LATENCY);
     assert_eq!(stand.retune(|policy| policy.escalate_after = Duration::from_secs(600)), []);
     assert_eq!((stand.at(100), stand.deadline_s()), (Vec::new(), Some(610)));
-    let told = stand.retune(|policy| policy.escalate_after = Duration::from_secs(30));
-    assert_eq!(told, [(1, CircuitOpen, Escalated)]);
+    let sent = stand.retune(|policy| policy.escalate_after = Duration::from_secs(30));
+    assert_eq!(sent, [(1, CircuitOpen, Escalated)]);
     stand.end(110, IncidentEnd::Operator);
     assert_eq!(stand.begin(120, LATENCY), []);
     assert_eq!(stand.retune(|policy| policy.cooldown = Duration::ZERO), [(2, CircuitOpen, Initial)]);
@@ -75,7 +75,7 @@ fn a_restart_before_the_first_alert_tells_it_afterwards_and_a_takeover_is_not_re
     let mut stand = Stand::new(0, 300);
     stand.begin(10, CONDITION);
     stand.restart(30, 0);
-    assert_eq!(stand.trip(1, TripReason::Latency).len(), 2, "but one that was not told yet is");
+    assert_eq!(stand.trip(1, TripReason::Latency).len(), 2, "but one that was not sent yet is");
 }
 
 #[test]
@@ -92,11 +92,11 @@ fn the_longest_times_overflow_nothing() {
     let mut stand = Stand::new(u64::MAX, u64::MAX);
     assert_eq!(stand.begin(10, LATENCY), [(1, CircuitOpen, Initial)]);
     stand.look.at = Instant::from_nanos(u64::MAX / 2 - 1);
-    assert_eq!(stand.told(), []);
+    assert_eq!(stand.sent(), []);
     let ages = SavedEscalation {
         incident: Some(SavedIncident { age: Duration::MAX, tripped: true, alert: Some((CircuitOpen, Initial)) }),
         created_ago: [Some(Duration::MAX); 3],
     };
     stand.staging = Escalation::restore(EscalationPolicy::default(), Instant::MAX, 1, &ages);
-    assert_eq!(stand.told(), [(1, CircuitOpen, Escalated)]);
+    assert_eq!(stand.sent(), [(1, CircuitOpen, Escalated)]);
 }

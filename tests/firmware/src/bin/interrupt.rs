@@ -19,7 +19,9 @@ use cortex_m_rt::{entry, exception};
 use embedded_hal::digital::{ErrorType, OutputPin};
 use heapless::spsc::{Consumer, Producer, Queue};
 use panic_never as _;
-use tripline_core::{Alarm, Breaker, Generation, Latency, Outcome, Policy, Ratio, State, TickExtender, TripReason};
+use tripline_core::{
+    Alarm, Breaker, Generation, Latency, Outcome, Policy, Ratio, State, TickExtender, TripAfter, TripReason,
+};
 use tripline_firmware::report::Report;
 use tripline_firmware::{Check, ensure};
 
@@ -124,6 +126,9 @@ fn policy() -> Policy {
     policy.minimum_samples = Some(8);
     policy.wait_time = Duration::from_millis(20);
     policy.wait_jitter = Ratio::ZERO;
+    // A bus has no hiccups of seconds.
+    policy.trip_after = TripAfter::Millis(20);
+    policy.warm_up = Duration::ZERO;
     policy
 }
 
