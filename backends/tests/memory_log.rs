@@ -28,7 +28,9 @@ fn the_end_of_a_forecast_is_logged_only_where_memory_is_ok_and_a_horizon_is_set(
     tracing::subscriber::set_global_default(tracing_subscriber::fmt().with_writer(move || writer.clone()).finish())
         .unwrap();
     let logged = |words: &str| lines.text().matches(words).count();
-    let counts = || [logged("memory is forecast to run out"), logged("memory is exhausted"), logged("memory is no longer forecast")];
+    let counts = || {
+        [logged("memory is forecast to run out"), logged("memory is exhausted"), logged("memory is no longer forecast")]
+    };
     let world = World::new(1);
     let mut policy = Policy::default();
     policy.memory_horizon = Duration::from_secs(60);

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tripline_runtime::core::{
-    Breaker as Core, Confidence, Instant, Latency, MemorySample, Outcome, Policy, Ratio, RejectionReason, StateKind, TripReason,
+    Breaker as Core, Confidence, Instant, Latency, MemorySample, Outcome, Policy, Ratio, RejectionReason, StateKind,
+    TripReason,
 };
 use tripline_runtime::test_util::{ManualClock, World};
 use tripline_runtime::{Breaker, Clock as _, SupervisedBreaker};

@@ -12,7 +12,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tripline_runtime::core::{
-    Confidence, Instant, Latency, MemorySample, Outcome, Percentile, Policy, Ratio, RejectionReason, StateKind, TripReason,
+    Confidence, Instant, Latency, MemorySample, Outcome, Percentile, Policy, Ratio, RejectionReason, StateKind,
+    TripReason,
 };
 use tripline_runtime::test_util::ManualClock;
 use tripline_runtime::{

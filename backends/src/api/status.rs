@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use serde_json::Number;
 use tripline_runtime::core::{Breaker as Core, Instant, Latency, MemorySample, MemoryState, State, Trend};
-use tripline_runtime::{Breaker, Supervision, TripExplanation};
+use tripline_runtime::{Breaker, Supervision};
 use utoipa::ToSchema;
 
 use super::explanation::TripEvidence;
@@ -132,14 +132,15 @@ impl Status {
             let percentile = core.percentile();
             let trend = core.trend();
             let kind = core.state().kind();
+            let why = breaker.explain(core);
             Self {
                 name: breaker.name().to_string(),
                 enabled: policy.enabled,
                 triggered: kind.is_triggered(),
                 state: kind.as_str(),
                 trip_reason: core.last_trip().filter(|_| kind.is_triggered()).map(|trip| trip.reason.as_str()),
-                trip: TripExplanation::of(core).map(TripEvidence::from),
-                drill: core.is_memory_simulated() || core.is_latency_simulated(),
+                drill: core.is_memory_simulated() || core.is_latency_simulated() || why.is_some_and(|why| why.is_drill),
+                trip: why.map(TripEvidence::from),
                 retry_after_ms: retry_after(core, now).map(millis),
                 last_trip_time: core.last_trip().and_then(|trip| rfc3339(wall, core.latest().since(trip.at))),
                 memory_ok: core.memory_ok(),

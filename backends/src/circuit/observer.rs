@@ -36,7 +36,8 @@ impl Observer {
     /// Observes `breaker` and appends what is new to `log`; returns whether anything is.
     pub(crate) fn observe(&mut self, breaker: &Breaker, log: &EventLog) -> bool {
         let wall = breaker.clock().system_time();
-        let (view, memory, latest) = breaker.read(|core| (View::of(core), core.memory_sample(), core.latest()));
+        let (view, memory, latest) =
+            breaker.read(|core| (View::of(core, breaker.explain(core)), core.memory_sample(), core.latest()));
         let new = match self.last.replace(view) {
             None => begin(view).into_iter().collect(),
             Some(last) => compare(last, view, memory),
@@ -51,7 +52,7 @@ impl Observer {
 }
 
 impl View {
-    fn of<const N: usize>(core: &Core<N>) -> Self {
+    fn of<const N: usize>(core: &Core<N>, explanation: Option<TripExplanation>) -> Self {
         Self {
             state: core.state().kind(),
             generation: core.generation().get(),
@@ -59,7 +60,7 @@ impl View {
             incident: core.incident(),
             memory: core.memory_state(),
             is_memory_running_out: core.is_memory_running_out(),
-            explanation: TripExplanation::of(core),
+            explanation,
             half_open_calls: core.policy().half_open_max_calls,
         }
     }
@@ -168,10 +169,10 @@ mod tests {
         let mut states = Vec::new();
         for (used, runs_out) in [(70, false), (71, true), (80, true), (80, false), (81, true), (70, true), (70, false)]
         {
-            let last = View::of(&core);
+            let last = View::of(&core, None);
             core.handle_memory(Instant::ZERO, MemorySample { used, limit: Some(100) });
             core.handle_memory_forecast(Instant::ZERO, runs_out);
-            let new = compare(last, View::of(&core), core.memory_sample());
+            let new = compare(last, View::of(&core, None), core.memory_sample());
             states.extend(new.iter().filter_map(|body| match body {
                 EventBody::Memory { state, .. } => Some(*state),
                 _ => None,

@@ -200,19 +200,34 @@ fn settings_that_hardly_mean_what_they_say_are_warnings() {
         let found = warnings(text);
         assert!(found.len() == 1 && found[0].starts_with(expected), "{text}: {found:?}");
     };
-    one("trip_confidence = 0\nminimum_samples = 5", "breakers.toml:2: minimum_samples: one slow call among 5 is enough to trip");
+    one(
+        "trip_confidence = 0\nminimum_samples = 5",
+        "breakers.toml:2: minimum_samples: one slow call among 5 is enough to trip",
+    );
     one("trip_confidence = 0", "breakers.toml:1: trip_confidence: 2 slow calls among 21 are enough to trip");
     one("trip_after = 0", "breakers.toml:1: trip_after: opens at the first run of slow or failed calls");
-    one("trend_analysis_enabled = true\ntrip_confidence = 0\ntrip_after = 700", "breakers.toml:3: trip_after: has no effect");
+    one(
+        "trend_analysis_enabled = true\ntrip_confidence = 0\ntrip_after = 700",
+        "breakers.toml:3: trip_after: has no effect",
+    );
     one("failure_rate_threshold = 0", "breakers.toml:1: failure_rate_threshold: failed calls never open the breaker");
     one(
         "percentile = 1\ntrip_confidence = 0",
         "breakers.toml:1: percentile: one slow call among 64 is enough to trip; set trip_confidence = 0.995, or a percentile \
          below 1",
     );
-    one("minimum_samples = 50\npercentile = 1\ntrip_confidence = 0", "breakers.toml:2: percentile: one slow call among 50 is enough");
-    one("latency_window_size = 10\ntrip_confidence = 0", "breakers.toml:2: trip_confidence: one slow call among 10 is enough");
-    one("[circuit_breaker]\npercentile = 100\ntrip_confidence = 0", "breakers.toml:2: circuit_breaker.percentile: one slow call");
+    one(
+        "minimum_samples = 50\npercentile = 1\ntrip_confidence = 0",
+        "breakers.toml:2: percentile: one slow call among 50 is enough",
+    );
+    one(
+        "latency_window_size = 10\ntrip_confidence = 0",
+        "breakers.toml:2: trip_confidence: one slow call among 10 is enough",
+    );
+    one(
+        "[circuit_breaker]\npercentile = 100\ntrip_confidence = 0",
+        "breakers.toml:2: circuit_breaker.percentile: one slow call",
+    );
     one("minimum_samples = 100", "breakers.toml:1: minimum_samples: counts as latency_window_size, 64");
     one(
         "trend_analysis_enabled = true\ntrend_analysis_min_sample_count = 2",
