@@ -11,7 +11,7 @@ use tripline_runtime::core::{
 use tripline_runtime::{Breaker, TripExplanation};
 
 use super::event_log::{EventBody, EventLog};
-use crate::text::rough_percent;
+use crate::text::{rough_percent, tidy};
 
 /// One observation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,6 +24,10 @@ struct View {
     is_memory_running_out: bool,
     explanation: Option<TripExplanation>,
     half_open_calls: u16,
+    false_trips: u32,
+    /// From the last trip to now.
+    since_trip: Option<Duration>,
+    tolerance_ms: Option<u32>,
 }
 
 /// Compares each observation with the one before.
@@ -62,6 +66,9 @@ impl View {
             is_memory_running_out: core.is_memory_running_out(),
             explanation,
             half_open_calls: core.policy().half_open_max_calls,
+            false_trips: core.counts().false_trips,
+            since_trip: core.last_trip().map(|trip| core.latest().since(trip.at)),
+            tolerance_ms: core.tolerance().map(|tolerance| tolerance.millis),
         }
     }
 
@@ -98,6 +105,12 @@ fn compare(last: View, view: View, memory: Option<MemorySample>) -> Vec<EventBod
         let (from, to) = (Some(last.state.as_str()), view.state.as_str());
         let (why, drill) = evidence(view);
         new.push(EventBody::Transition { from, to, cause, why, drill, steps });
+    }
+    if last.false_trips != view.false_trips {
+        // A later trip is not the false one.
+        let passed = view.since_trip.filter(|_| view.state == StateKind::Closed);
+        let passed_after_seconds = passed.and_then(|after| tidy(after.as_secs_f64()));
+        new.push(EventBody::FalseTrip { passed_after_seconds, tolerance_ms: view.tolerance_ms });
     }
     new.extend(incidents(last.incident, view.incident));
     new
