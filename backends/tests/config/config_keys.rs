@@ -155,6 +155,12 @@ const CASES: &[Case] = &[
         &["\"localhost:80\"", "\":80\"", "\"127.0.0.1\"", "\"127.0.0.1:65536\"", "\"\"", "8080"],
         "an IP address with a port, such as \"127.0.0.1:8080\" or \"[::1]:8080\"",
     ),
+    case(
+        "http.allowed_hosts",
+        &["[]", "[\"ops.example.com\", \"192.0.2.1\"]"],
+        &["\"a\"", "[1]", "[\"\"]", "[\"a b\"]"],
+        "up to 100 texts, each 1 to 1000 characters",
+    ),
     short("http.token_file", &["\"\"", "\"token\""], &["true"], "a path"),
     case(
         "log.level",
