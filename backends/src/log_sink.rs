@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use tripline_runtime::core::TripReason;
 use tripline_runtime::{Alert, AlertSink, DeliveryError, Stage};
 
-use crate::alerts::format::{ended_by, lasted_seconds, memory_percent, percentile_ms};
+use crate::alerts::format::{ended_by, lasted_seconds, memory_percent, percentile_ms, two_decimals};
 
 /// Writes every alert as one `tracing` event of the target `tripline::alert`: a warning when an incident begins or
 /// stays, an information when it is over. It cannot fail and does not wait.
@@ -31,7 +31,8 @@ macro_rules! log_alert {
             state = $alert.snapshot.state.as_str(),
             trip_reason = $alert.snapshot.trip_reason.map(TripReason::as_str),
             why = $alert.snapshot.explanation.map(tracing::field::display),
-            drill = $alert.snapshot.explanation.is_some_and(|why| why.is_drill),
+            drill = $alert.is_drill,
+            passed_after_seconds = $alert.passed_after.map(|after| two_decimals(after.as_secs_f64())),
             stalled_at_trip = $alert.snapshot.stalled_at_trip,
             percentile_ms = percentile_ms(&$alert.snapshot),
             threshold_ms = $alert.snapshot.threshold.as_millis_f64(),

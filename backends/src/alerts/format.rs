@@ -25,6 +25,12 @@ pub(crate) fn ended_by(stage: Stage) -> Option<&'static str> {
     }
 }
 
+/// What is to be said of a false trip when its alert is closed.
+pub(crate) fn passed(alert: &Alert) -> Option<String> {
+    let seconds = two_decimals(alert.passed_after?.as_secs_f64());
+    Some(format!("A false trip: its first probes were all good, it passed after {seconds} s."))
+}
+
 /// Since the incident began, in whole seconds.
 pub(crate) fn lasted_seconds(alert: &Alert) -> u64 {
     alert.at.duration_since(alert.started_at).unwrap_or_default().as_secs()

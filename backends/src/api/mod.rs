@@ -34,6 +34,7 @@
 mod change;
 #[allow(unused_qualifications)]
 mod dashboard;
+mod decision;
 pub(crate) mod error;
 #[allow(unused_qualifications)]
 pub(crate) mod events;
@@ -69,6 +70,7 @@ pub use crate::circuit::EventLog;
 pub use crate::http_server::{
     BodyTooSlow, ClientAddr, Served, ServerLimits, TrustedRequests, listen, serve, serve_with,
 };
+pub use decision::DecisionStatus;
 pub use error::ApiError;
 pub use explanation::TripEvidence;
 pub use hosts::{AllowedHost, InvalidHost};

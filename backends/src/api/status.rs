@@ -5,9 +5,10 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use serde_json::Number;
 use tripline_runtime::core::{Breaker as Core, Instant, Latency, MemorySample, MemoryState, State, Trend};
-use tripline_runtime::{Breaker, Supervision, TripExplanation};
+use tripline_runtime::{Breaker, Supervision};
 use utoipa::ToSchema;
 
+use super::decision::DecisionStatus;
 use super::explanation::TripEvidence;
 use super::units::{mebibytes, millis};
 use crate::circuit::Circuit;
@@ -30,8 +31,10 @@ pub struct Status {
     /// Why it is open, with the evidence; null unless it is open or half-open now.
     #[schema(required)]
     pub trip: Option<TripEvidence>,
-    /// An operator simulates slow calls or exhausted memory.
+    /// An operator simulates slow calls or exhausted memory, or has opened the breaker so.
     pub drill: bool,
+    /// What the breaker decides by: settings in force, evidence, tolerance, false trips.
+    pub decision: DecisionStatus,
     /// When asking again makes sense; null while closed or disabled, and where the time is unknown.
     #[schema(required)]
     pub retry_after_ms: Option<u64>,
@@ -132,14 +135,16 @@ impl Status {
             let percentile = core.percentile();
             let trend = core.trend();
             let kind = core.state().kind();
+            let why = breaker.explain(core);
             Self {
                 name: breaker.name().to_string(),
                 enabled: policy.enabled,
                 triggered: kind.is_triggered(),
                 state: kind.as_str(),
                 trip_reason: core.last_trip().filter(|_| kind.is_triggered()).map(|trip| trip.reason.as_str()),
-                trip: TripExplanation::of(core).map(TripEvidence::from),
-                drill: core.is_memory_simulated() || core.is_latency_simulated(),
+                drill: core.is_memory_simulated() || core.is_latency_simulated() || why.is_some_and(|why| why.is_drill),
+                trip: why.map(TripEvidence::from),
+                decision: DecisionStatus::of(core),
                 retry_after_ms: retry_after(core, now).map(millis),
                 last_trip_time: core.last_trip().and_then(|trip| rfc3339(wall, core.latest().since(trip.at))),
                 memory_ok: core.memory_ok(),

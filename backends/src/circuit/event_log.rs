@@ -11,7 +11,7 @@ use serde::Serialize;
 use tripline_runtime::core::{StateKind, TripReason};
 use tripline_runtime::{Alert, AlertSink, DeliveryError};
 
-use crate::text::rfc3339_checked;
+use crate::text::{rfc3339_checked, tidy};
 
 /// Events that are kept; a new one replaces the oldest.
 const CAPACITY: usize = 200;
@@ -72,6 +72,12 @@ pub(crate) enum EventBody {
         /// Why it began, or who ended it.
         cause: &'static str,
     },
+    FalseTrip {
+        /// From the trip until its first probes had all been good, in seconds.
+        passed_after_seconds: Option<serde_json::Number>,
+        /// How long evidence must last from now on, in milliseconds.
+        tolerance_ms: Option<u32>,
+    },
     Memory {
         state: &'static str,
         usage_percent: Option<serde_json::Number>,
@@ -85,8 +91,10 @@ pub(crate) enum EventBody {
         trip_reason: Option<&'static str>,
         /// The evidence, as one line.
         why: Option<String>,
-        /// An operator simulates it.
+        /// Operators simulated everything that opened the breaker.
         drill: bool,
+        /// Of the end of an incident whose trip was a false one: how long that lasted, in seconds.
+        passed_after_seconds: Option<serde_json::Number>,
     },
 }
 
@@ -106,6 +114,7 @@ impl EventBody {
         match self {
             Self::Transition { .. } => "transition",
             Self::Incident { .. } => "incident",
+            Self::FalseTrip { .. } => "false_trip",
             Self::Memory { .. } => "memory",
             Self::Alert { .. } => "alert",
         }
@@ -200,7 +209,8 @@ impl AlertSink for EventLog {
             priority: alert.page.as_ref().map(|page| page.priority.as_str()),
             trip_reason: alert.snapshot.trip_reason.filter(|_| !alert.stage.is_end()).map(TripReason::as_str),
             why: alert.snapshot.explanation.filter(|_| !alert.stage.is_end()).map(|why| why.to_string()),
-            drill: alert.snapshot.explanation.is_some_and(|why| why.is_drill),
+            drill: alert.is_drill,
+            passed_after_seconds: alert.passed_after.and_then(|after| tidy(after.as_secs_f64())),
         };
         self.push(alert.at, &body);
         Ok(())

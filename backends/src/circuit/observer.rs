@@ -11,7 +11,7 @@ use tripline_runtime::core::{
 use tripline_runtime::{Breaker, TripExplanation};
 
 use super::event_log::{EventBody, EventLog};
-use crate::text::rough_percent;
+use crate::text::{rough_percent, tidy};
 
 /// One observation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,6 +24,10 @@ struct View {
     is_memory_running_out: bool,
     explanation: Option<TripExplanation>,
     half_open_calls: u16,
+    false_trips: u32,
+    /// From the last trip to now.
+    since_trip: Option<Duration>,
+    tolerance_ms: Option<u32>,
 }
 
 /// Compares each observation with the one before.
@@ -36,7 +40,8 @@ impl Observer {
     /// Observes `breaker` and appends what is new to `log`; returns whether anything is.
     pub(crate) fn observe(&mut self, breaker: &Breaker, log: &EventLog) -> bool {
         let wall = breaker.clock().system_time();
-        let (view, memory, latest) = breaker.read(|core| (View::of(core), core.memory_sample(), core.latest()));
+        let (view, memory, latest) =
+            breaker.read(|core| (View::of(core, breaker.explain(core)), core.memory_sample(), core.latest()));
         let new = match self.last.replace(view) {
             None => begin(view).into_iter().collect(),
             Some(last) => compare(last, view, memory),
@@ -51,7 +56,7 @@ impl Observer {
 }
 
 impl View {
-    fn of<const N: usize>(core: &Core<N>) -> Self {
+    fn of<const N: usize>(core: &Core<N>, explanation: Option<TripExplanation>) -> Self {
         Self {
             state: core.state().kind(),
             generation: core.generation().get(),
@@ -59,8 +64,11 @@ impl View {
             incident: core.incident(),
             memory: core.memory_state(),
             is_memory_running_out: core.is_memory_running_out(),
-            explanation: TripExplanation::of(core),
+            explanation,
             half_open_calls: core.policy().half_open_max_calls,
+            false_trips: core.counts().false_trips,
+            since_trip: core.last_trip().map(|trip| core.latest().since(trip.at)),
+            tolerance_ms: core.tolerance().map(|tolerance| tolerance.millis),
         }
     }
 
@@ -97,6 +105,12 @@ fn compare(last: View, view: View, memory: Option<MemorySample>) -> Vec<EventBod
         let (from, to) = (Some(last.state.as_str()), view.state.as_str());
         let (why, drill) = evidence(view);
         new.push(EventBody::Transition { from, to, cause, why, drill, steps });
+    }
+    if last.false_trips != view.false_trips {
+        // A later trip is not the false one.
+        let passed = view.since_trip.filter(|_| view.state == StateKind::Closed);
+        let passed_after_seconds = passed.and_then(|after| tidy(after.as_secs_f64()));
+        new.push(EventBody::FalseTrip { passed_after_seconds, tolerance_ms: view.tolerance_ms });
     }
     new.extend(incidents(last.incident, view.incident));
     new
@@ -168,10 +182,10 @@ mod tests {
         let mut states = Vec::new();
         for (used, runs_out) in [(70, false), (71, true), (80, true), (80, false), (81, true), (70, true), (70, false)]
         {
-            let last = View::of(&core);
+            let last = View::of(&core, None);
             core.handle_memory(Instant::ZERO, MemorySample { used, limit: Some(100) });
             core.handle_memory_forecast(Instant::ZERO, runs_out);
-            let new = compare(last, View::of(&core), core.memory_sample());
+            let new = compare(last, View::of(&core, None), core.memory_sample());
             states.extend(new.iter().filter_map(|body| match body {
                 EventBody::Memory { state, .. } => Some(*state),
                 _ => None,

@@ -41,7 +41,7 @@ Method:
   The threshold is the lowest one, from the worst segment outside of incidents on, with which
   the recording, replayed through the breaker itself, has no false trip, and
   with a fifth less has none either. The window is about two seconds of calls.
-  The confidence is the configured one (0.95 if there is none), or more where the
+  The confidence is the configured one (0.995 if there is none), or more where the
   threshold alone does not do.
   Then faults are put into recorded calls, to see how soon each would be found.
 

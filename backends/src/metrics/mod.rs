@@ -11,6 +11,13 @@
 //! | `tripline_refused_calls_total` | counter | by `reason`: of a trip while open, else `probing` or `forced_open` |
 //! | `tripline_dropped_reports_total` | counter | ends of calls that came too many at once to be recorded |
 //! | `tripline_trips_total` | counter | by `reason` |
+//! | `tripline_false_trips_total` | counter | trips that their first probes contradicted |
+//! | `tripline_trip_tolerance_seconds` | gauge | how long evidence must last now; left out where none is asked for (`trip_confidence` 0) |
+//! | `tripline_trip_evidence_seconds` | gauge | how old the oldest evidence is; 0 where there is none |
+//! | `tripline_trip_after_seconds` | gauge | left out while it is learned (`auto`) |
+//! | `tripline_warm_up_seconds`, `tripline_trip_confidence_ratio` | gauge | as set |
+//! | `tripline_failed_ratio` | gauge | failed calls of those in the window; left out while it is empty |
+//! | `tripline_failure_threshold_ratio` | gauge | the share at which failures open the breaker; 0: they do not |
 //! | `tripline_probes_admitted`, `tripline_probes_good` | gauge | while half-open, else 0 |
 //! | `tripline_latency_percentile_seconds` | gauge | left out while the window is empty |
 //! | `tripline_latency_threshold_seconds` | gauge | |
@@ -38,7 +45,7 @@ mod durations;
 mod encoder;
 mod reading;
 
-use tripline_runtime::core::{MemoryState, StateKind, TripReason};
+use tripline_runtime::core::{MemoryState, StateKind, TripAfter, TripReason};
 use tripline_runtime::{Breaker, DeliveryStats};
 
 use encoder::Encoder;
@@ -56,6 +63,7 @@ pub fn render(breakers: &[Breaker], deliveries: Option<&DeliveryStats>, resident
     readings.sort_by(|a, b| a.name.cmp(&b.name));
     let mut text = Encoder::default();
     states(&mut text, &readings);
+    decisions(&mut text, &readings);
     calls(&mut text, &readings);
     durations::write(&mut text, &readings);
     latency(&mut text, &readings);
@@ -98,6 +106,34 @@ fn states(text: &mut Encoder, readings: &[Reading]) {
         .each(readings, |reading| Some(reading.probes.1));
     text.gauge("tripline_supervised", "Whether memory and alerts work.")
         .each(readings, |reading| Some(u8::from(reading.supervised)));
+}
+
+fn decisions(text: &mut Encoder, readings: &[Reading]) {
+    text.counter("tripline_false_trips_total", "Trips that their first probes contradicted.")
+        .each(readings, |reading| Some(reading.counts.false_trips));
+    text.gauge("tripline_trip_tolerance_seconds", "How long evidence must last before the breaker opens.")
+        .each(readings, |reading| reading.evidence.tolerance.map(|tolerance| millis(tolerance.millis)));
+    text.gauge("tripline_trip_evidence_seconds", "How old the oldest evidence of slow or failed calls is.")
+        .each(readings, |reading| Some(millis(reading.evidence.age_ms)));
+    text.gauge("tripline_trip_after_seconds", "The time that replaces the learned tolerance.").each(
+        readings,
+        |reading| match reading.trip_after {
+            TripAfter::Auto => None,
+            TripAfter::Millis(after) => Some(millis(after.into())),
+        },
+    );
+    text.gauge("tripline_warm_up_seconds", "How long after the first call evidence must last at least half of it.")
+        .each(readings, |reading| Some(reading.warm_up.as_secs_f64()));
+    text.gauge("tripline_trip_confidence_ratio", "How sure the breaker must be; 0: being above is enough.")
+        .each(readings, |reading| Some(reading.trip_confidence));
+    text.gauge("tripline_failed_ratio", "Failed calls of those in the window.")
+        .each(readings, |reading| (reading.evidence.calls > 0).then(|| reading.evidence.failure_rate()));
+    text.gauge("tripline_failure_threshold_ratio", "The share of failed calls at which the breaker opens; 0: never.")
+        .each(readings, |reading| Some(reading.failure_threshold));
+}
+
+fn millis(millis: u32) -> f64 {
+    f64::from(millis) / 1e3
 }
 
 fn calls(text: &mut Encoder, readings: &[Reading]) {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tripline_runtime::core::{
-    Counts, Latency, MemorySample, MemoryState, MemoryThreshold, RejectionReason, State, StateKind, TripReason,
+    Counts, Latency, MemorySample, MemoryState, MemoryThreshold, RejectionReason, State, StateKind, TripAfter,
+    TripEvidence, TripReason,
 };
 use tripline_runtime::{Breaker, BreakerName, LatencyHistogram};
 
@@ -32,6 +33,11 @@ pub(super) struct Reading {
     pub(super) in_flight: Option<usize>,
     pub(super) stalled: Option<u16>,
     pub(super) supervised: bool,
+    pub(super) evidence: TripEvidence,
+    pub(super) trip_after: TripAfter,
+    pub(super) warm_up: Duration,
+    pub(super) trip_confidence: f64,
+    pub(super) failure_threshold: f64,
 }
 
 impl Reading {
@@ -59,6 +65,11 @@ impl Reading {
             in_flight,
             stalled: tracked.then(|| core.stalled()),
             supervised: breaker.is_supervised(),
+            evidence: core.evidence(),
+            trip_after: core.policy().trip_after,
+            warm_up: core.policy().warm_up,
+            trip_confidence: core.policy().trip_confidence.get(),
+            failure_threshold: core.policy().failure_rate_threshold.get(),
         })
     }
 }

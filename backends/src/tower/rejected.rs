@@ -82,7 +82,7 @@ pub fn service_unavailable_because<B: From<String>>(
         let fields = match &*cached {
             Some((at, fields)) if at.elapsed() < EVIDENCE_LIFETIME => fields.clone(),
             _ => {
-                let fields = evidence(breaker.read(TripExplanation::of));
+                let fields = evidence(breaker.read(|core| breaker.explain(core)));
                 cached.insert((Instant::now(), fields)).1.clone()
             }
         };

@@ -19,7 +19,7 @@ use crate::http_support::{Api, assert_refused, send};
 
 // ----- status
 
-const STATUS_FIELDS: &str = "name enabled triggered state trip_reason trip drill retry_after_ms last_trip_time memory_ok \
+const STATUS_FIELDS: &str = "name enabled triggered state trip_reason trip decision drill retry_after_ms last_trip_time memory_ok \
     current_memory_usage_mb memory_threshold_percent total_memory_mb memory_usage_percent memory_exhausted_in_seconds latency_ok breach \
     current_percentile_ms latency_threshold_ms latency_percent_of_threshold percentile_value latency_window_size samples \
     wait_time_seconds recent_latencies_ms trend_analysis_enabled trend_analysis_min_sample_count has_positive_trend trend \
@@ -46,7 +46,12 @@ fn the_status_of_a_healthy_breaker_tells_all_figures() {
         api.get("/breaker/status").json(),
         json!({
             "name": "default", "enabled": true, "triggered": false, "state": "closed",
-            "trip_reason": null, "trip": null, "drill": false, "retry_after_ms": null, "last_trip_time": null,
+            "trip_reason": null, "trip": null, "drill": false,
+            "decision": {
+                "trip_confidence": 0, "trip_after_ms": null, "warm_up_seconds": 10, "tolerance_ms": null,
+                "tolerance_source": null, "test": null, "age_ms": 0, "failed_percent": 0, "failed_threshold_percent": 50,
+                "false_trips": 0,
+            }, "retry_after_ms": null, "last_trip_time": null,
             "memory_ok": true, "current_memory_usage_mb": 512, "memory_threshold_percent": 80,
             "total_memory_mb": 1024, "memory_usage_percent": 50, "memory_exhausted_in_seconds": null,
             "latency_ok": false, "breach": true, "current_percentile_ms": 200, "latency_threshold_ms": 300,
@@ -89,7 +94,7 @@ fn the_status_of_an_open_breaker_tells_why_since_when_and_for_how_long() {
         (&body["drill"], &body["trip"]["drill"], &body["trip"]["rule"]),
         (&json!(false), &json!(false), &json!("latency"))
     );
-    let text = "latency: 20 slow, 0 failed of 20 calls, 1 hanging; p95 400 ms, threshold 300 ms";
+    let text = "latency: 20 slow, 0 failed of 21 calls, 1 hanging; p95 400 ms, threshold 300 ms";
     assert_eq!(body["trip"]["text"], text);
     assert_eq!((&body["trip"]["hanging"], &body["trip"]["percentile_ms"]), (&json!(1), &json!(400)));
     assert_eq!(body["retry_after_ms"], 8_400);

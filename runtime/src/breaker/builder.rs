@@ -85,6 +85,7 @@ impl Builder {
                 rejection_counters: RejectionCounters::new(),
                 reports_dropped: AtomicU64::new(0),
                 supervision: SupervisionRecord::default(),
+                operations: Mutex::default(),
                 forecast: Mutex::new(None),
                 memory_level: Mutex::new(None),
                 incident: Mutex::default(),

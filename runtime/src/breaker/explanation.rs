@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-use tripline_core::{Breaker as Core, Latency, MemorySample, MemoryState, StateKind, TripReason};
+use std::time::Duration;
+
+use tripline_core::{
+    Breaker as Core, EvidenceTest, Latency, MemorySample, MemoryState, StateKind, ToleranceSource, Trip, TripReason,
+};
 
 /// Why a breaker opened: the rule, and the figures that it was applied to.
 ///
@@ -14,9 +18,10 @@ use tripline_core::{Breaker as Core, Latency, MemorySample, MemoryState, StateKi
 pub struct TripExplanation {
     /// The rule.
     pub reason: TripReason,
-    /// An operator simulates it: nothing is wrong with the service.
+    /// An operator simulated it: nothing was wrong with the service. True as long as the trip lasts, also after the simulation is
+    /// undone.
     pub is_drill: bool,
-    /// Calls in the window.
+    /// Calls that counted when it opened: those of the window, and those that were hanging.
     pub calls: u16,
     /// Of these, calls that took longer than the latency threshold.
     pub slow: u16,
@@ -24,6 +29,9 @@ pub struct TripExplanation {
     pub failed: u16,
     /// Calls that were hanging when it opened; they count as slow and are not in the window.
     pub hanging: u16,
+    /// The evidence that the trip rests on; `None` where none was asked for or needed (memory, simulations, probes).
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub evidence: Option<LastingEvidence>,
     /// The percentile that is judged, as a ratio.
     pub percentile: f64,
     /// The latency at that percentile; `None` while the window is empty.
@@ -38,24 +46,70 @@ pub struct TripExplanation {
     pub memory_threshold: f64,
 }
 
+/// Evidence that had lasted long enough to open a breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct LastingEvidence {
+    /// The test that found it.
+    pub test: EvidenceTest,
+    /// How old it was.
+    pub age: Duration,
+    /// How old it had to be, without what the patient test and a queue that drains ask for on top.
+    pub tolerance: Duration,
+    /// Where the tolerance came from.
+    pub source: ToleranceSource,
+}
+
+impl LastingEvidence {
+    fn of<const N: usize>(core: &Core<N>) -> Option<Self> {
+        let evidence = core.trip_evidence()?;
+        let (test, tolerance) = evidence.test.zip(evidence.tolerance)?;
+        Some(Self {
+            test,
+            age: Duration::from_millis(evidence.age_ms.into()),
+            tolerance: Duration::from_millis(tolerance.millis.into()),
+            source: tolerance.source,
+        })
+    }
+}
+
+impl fmt::Display for LastingEvidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match self.source {
+            ToleranceSource::Learned => "learned",
+            ToleranceSource::WarmUp => "of the warm-up",
+            ToleranceSource::Fixed => "set by trip_after",
+            _ => "to start with",
+        };
+        let (age, tolerance) = (Rounded(self.age.as_secs_f64()), Rounded(self.tolerance.as_secs_f64()));
+        write!(f, "{} evidence for {age} s, tolerance {tolerance} s ({why})", self.test.as_str())
+    }
+}
+
 impl TripExplanation {
     /// Explains the trip of a breaker that is open or half-open; `None` in any other state. O(1).
     ///
-    /// The window is the one of this moment: it does not change while the breaker is open, but for calls that end late.
-    // The core's own record of the evidence replaces these counts, and adds its age, once the core keeps one.
-    pub fn of<const N: usize>(core: &Core<N>) -> Option<Self> {
+    /// Counts and evidence are those that the core took down when it opened.
+    pub(crate) fn of<const N: usize>(core: &Core<N>, drill: Option<Trip>) -> Option<Self> {
         let is_open = matches!(core.state().kind(), StateKind::Open | StateKind::HalfOpen);
         let trip = core.last_trip().filter(|_| is_open)?;
         let policy = core.policy();
-        let is_drill = if is_of_memory(trip.reason) { core.is_memory_simulated() } else { core.is_latency_simulated() };
         let failure_rate = policy.failure_rate_threshold.get();
+        let (calls, slow, failed) = core.trip_evidence().map_or_else(
+            // A probe of an incident that was resumed opened it: there is no trip from closed.
+            || (core.samples().saturating_add(trip.stalled), core.samples_above(), core.samples_failed()),
+            |evidence| (evidence.calls, evidence.slow, evidence.failed),
+        );
+        let is_by_probe = matches!(trip.reason, TripReason::ProbeSlow | TripReason::ProbeFailed);
         Some(Self {
             reason: trip.reason,
-            is_drill,
-            calls: core.samples(),
-            slow: core.samples_above(),
-            failed: core.samples_failed(),
-            hanging: trip.stalled,
+            is_drill: drill == Some(trip),
+            calls,
+            slow,
+            failed,
+            hanging: core.trip_evidence().map_or(trip.stalled, |evidence| evidence.stalled),
+            evidence: LastingEvidence::of(core).filter(|_| !is_by_probe),
             percentile: policy.percentile.get(),
             percentile_latency: core.percentile(),
             latency_threshold: policy.latency_threshold,
@@ -65,7 +119,7 @@ impl TripExplanation {
         })
     }
 
-    /// The share of calls in the window that failed, as a ratio; `None` while it is empty.
+    /// The share of the calls that failed, as a ratio; `None` where there were none.
     pub fn failure_rate(&self) -> Option<f64> {
         (self.calls > 0).then(|| f64::from(self.failed) / f64::from(self.calls))
     }
@@ -111,7 +165,7 @@ impl fmt::Display for TripExplanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_drill {
             let what = if is_of_memory(self.reason) { "exhausted memory" } else { "slow calls" };
-            return write!(f, "drill: an operator simulates {what}");
+            return write!(f, "drill: an operator simulated {what}");
         }
         write!(f, "{}: ", self.reason.as_str().replace('_', " "))?;
         match self.reason {
@@ -124,6 +178,10 @@ impl fmt::Display for TripExplanation {
             }
             reason if is_of_memory(reason) => self.write_memory(f),
             _ => self.write_latency(f),
+        }?;
+        match self.evidence {
+            Some(evidence) => write!(f, "; {evidence}"),
+            None => Ok(()),
         }
     }
 }
@@ -154,6 +212,7 @@ mod tests {
             slow: 12,
             failed: 55,
             hanging: 11,
+            evidence: None,
             percentile: 0.95,
             percentile_latency: Some(Latency::from_millis(20)),
             latency_threshold: Latency::from_millis(300),
@@ -175,6 +234,25 @@ mod tests {
             shown(TripReason::MemoryAndLatency),
             format!("memory and latency: 87.65 % in use, threshold 85 %; {calls}; p95 20 ms, threshold 300 ms")
         );
+    }
+
+    #[test]
+    fn lasting_evidence_is_shown_with_its_age_and_why_it_had_to_be_so_old() {
+        let evidence = |source| {
+            let (age, tolerance) = (Duration::from_millis(1_620), Duration::from_millis(1_500));
+            LastingEvidence { test: EvidenceTest::Failures, age, tolerance, source }
+        };
+        let shown = |source| TripExplanation { evidence: Some(evidence(source)), ..explanation(TripReason::Failures) };
+        for (source, why) in [
+            (ToleranceSource::Start, "to start with"),
+            (ToleranceSource::Learned, "learned"),
+            (ToleranceSource::WarmUp, "of the warm-up"),
+            (ToleranceSource::Fixed, "set by trip_after"),
+        ] {
+            let text = shown(source).to_string();
+            let expected = format!("threshold 50 %; failures evidence for 1.62 s, tolerance 1.5 s ({why})");
+            assert!(text.ends_with(&expected), "{text}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use tripline_core::{Breaker as Core, Instant, MemoryForecast};
 
 use crate::breaker::allowed_calls::AllowedCalls;
 use crate::breaker::name::BreakerName;
+use crate::breaker::operator_record::Operations;
 use crate::breaker::rejection_counters::RejectionCounters;
 use crate::breaker::supervision::SupervisionRecord;
 use crate::clock::Clock;
@@ -29,6 +30,7 @@ pub(crate) struct BreakerInner {
     pub(crate) rejection_counters: RejectionCounters,
     pub(crate) reports_dropped: AtomicU64,
     pub(crate) supervision: SupervisionRecord,
+    pub(crate) operations: Mutex<Operations>,
     /// Only while the policy has a `memory_horizon`. Boxed, so that a breaker without one stays small.
     pub(crate) forecast: Mutex<Option<Box<MemoryForecast>>>,
     /// The level of the last memory reading.

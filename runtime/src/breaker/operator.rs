@@ -1,9 +1,11 @@
 //! Operation: settings, simulations, reset, and opening by force.
 
-use tripline_core::{Breaker as Core, CapacityError, Policy};
+use tripline_core::{Breaker as Core, CapacityError, Instant, Policy};
 
 use crate::breaker::Breaker;
+use crate::hot_path::owned::MAX_WINDOW;
 use crate::hot_path::stall_detector::Now;
+use crate::sync::lock;
 
 /// Operation. Each takes effect before the method returns.
 impl Breaker {
@@ -18,6 +20,7 @@ impl Breaker {
             exclusive.core.handle_policy(now, policy)?;
             // Calls that hang are held against the new threshold before any rule is.
             exclusive.count_stalled(Now::Clock(now), epochs);
+            lock(&self.inner.operations).is_disabled &= !policy.enabled;
             Ok(())
         })?;
         // The supervisor samples memory and looks for stalled calls at the new intervals.
@@ -32,12 +35,18 @@ impl Breaker {
 
     /// Closes a disabled breaker; any other stays as it is.
     pub fn enable(&self) {
-        self.inner.operate(Core::enable);
+        self.inner.operate(|core, now| {
+            core.enable(now);
+            lock(&self.inner.operations).is_disabled = false;
+        });
     }
 
     /// Admits every call and records none until [`Breaker::enable`].
     pub fn disable(&self) {
-        self.inner.operate(Core::disable);
+        self.inner.operate(|core, now| {
+            core.disable(now);
+            lock(&self.inner.operations).is_disabled = true;
+        });
     }
 
     /// Rejects every call until [`Breaker::reset`]. Returns false, without effect, where the breaker is disabled.
@@ -48,16 +57,29 @@ impl Breaker {
     /// Simulates exhausted memory until [`Breaker::undo_simulations`] or [`Breaker::reset`]. Returns false, without effect,
     /// where the breaker is disabled or forced open.
     pub fn simulate_memory(&self) -> bool {
-        self.inner.operate(Core::simulate_memory)
+        self.simulate(Core::simulate_memory)
     }
 
     /// Simulates a latency breach, as [`Breaker::simulate_memory`] does for memory.
     pub fn simulate_latency(&self) -> bool {
-        self.inner.operate(Core::simulate_latency)
+        self.simulate(Core::simulate_latency)
     }
 
-    /// Undoes both simulations.
+    /// Undoes both simulations. A trip that they have caused stays a drill as long as it lasts.
     pub fn undo_simulations(&self) {
         self.inner.operate(Core::undo_simulations);
+    }
+
+    /// A simulation trips at once, or not at all: a trip that comes with it is a drill.
+    fn simulate(&self, act: impl FnOnce(&mut Core<MAX_WINDOW>, Instant) -> bool) -> bool {
+        self.inner.operate(|core, now| {
+            let before = core.last_trip();
+            let done = act(core, now);
+            let after = core.last_trip();
+            if after != before {
+                lock(&self.inner.operations).drill = after;
+            }
+            done
+        })
     }
 }

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use tripline_core::AlertKind;
 
 use crate::breaker::name::BreakerName;
+use crate::breaker::operator_record::OperatorRecord;
 use crate::incidents::alert::{Alert, DeliveryHistory};
 use crate::incidents::records::StagingRecord;
 
@@ -26,7 +27,8 @@ pub trait StateStore: fmt::Debug + Send + Sync {
     async fn save(&self, state: &DurableState) -> io::Result<()>;
 }
 
-/// All that must not be lost of one breaker: its incident, and what its sinks were sent and are still to be sent.
+/// All that must not be lost of one breaker: its incident, what its sinks were sent and are still to be sent, what operators did,
+/// and the tolerance that it learned.
 ///
 /// With the feature `serde` it can be written in any format of serde's that names its fields. It holds no secret.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +44,12 @@ pub struct DurableState {
     pub staging: StagingRecord,
     /// What is known of each sink and kind of alert; those of which nothing is known are left out.
     pub lanes: Vec<LaneRecord>,
+    /// What operators did: it holds again after a restart.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub operator: OperatorRecord,
+    /// The tolerance that was learned, in milliseconds; `None` where none was.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub learned_tolerance_ms: Option<u32>,
 }
 
 impl DurableState {

@@ -11,7 +11,7 @@ use crate::dispatch::counters::LaneCounters;
 use crate::dispatch::durable::{DurableState, LaneRecord};
 use crate::dispatch::queue::{Attempt, Pushed, Queue};
 use crate::incidents::alert::{Alert, AlertSink};
-use crate::incidents::records::StagingRecord;
+use crate::incidents::records::{BreakerRecord, StagingRecord};
 use crate::sync::{Arc, Mutex, MutexGuard, lock};
 
 /// What the supervisor, the lanes and the persister of one breaker share.
@@ -30,7 +30,7 @@ pub(super) struct Mailbox {
 #[derive(Debug)]
 pub(super) struct MailboxState {
     pub(super) lanes: Vec<LaneState>,
-    staging: StagingRecord,
+    record: BreakerRecord,
     /// No alert came yet, and no state was kept: the alerts of an open incident were sent by another supervisor.
     is_fresh: bool,
     /// No more alerts will come.
@@ -94,7 +94,11 @@ impl Mailbox {
         }
         let state = MailboxState {
             lanes,
-            staging: kept.map(|state| state.staging.clone()).unwrap_or_default(),
+            record: kept.map_or_else(BreakerRecord::default, |state| BreakerRecord {
+                staging: state.staging.clone(),
+                operator: state.operator,
+                learned_tolerance_ms: state.learned_tolerance_ms,
+            }),
             is_fresh: kept.is_none(),
             closed: false,
             revision: 0,
@@ -119,18 +123,18 @@ impl Mailbox {
         self.changed.notify(usize::MAX);
     }
 
-    /// Takes alerts, and what staging knows once they are sent, in one step: neither is ever saved without the other.
-    pub(super) fn push(&self, alerts: &[Alert], staging: StagingRecord) {
+    /// Takes alerts, and what is known of the breaker once they are sent, in one step: neither is ever saved without the other.
+    pub(super) fn push(&self, alerts: &[Alert], record: BreakerRecord) {
         let mut state = self.state();
-        if alerts.is_empty() && state.staging == staging {
+        if alerts.is_empty() && state.record == record {
             state.is_fresh = false;
             return;
         }
         if std::mem::take(&mut state.is_fresh) {
-            state.go_on_from(alerts, &staging);
+            state.go_on_from(alerts, &record.staging);
         }
         let revision = state.change();
-        state.staging = staging;
+        state.record = record;
         for alert in alerts {
             for lane in state.lanes.iter_mut().filter(|lane| lane.kind == alert.kind) {
                 if let Pushed::InPlaceOf(given_up) = lane.queue.push(alert.clone(), revision) {
@@ -308,7 +312,9 @@ impl Mailbox {
         let durable = DurableState {
             breaker: self.breaker.clone(),
             saved_at,
-            staging: state.staging.clone(),
+            staging: state.record.staging.clone(),
+            operator: state.record.operator,
+            learned_tolerance_ms: state.record.learned_tolerance_ms,
             lanes: lanes.filter(|lane| !lane.incidents.is_empty()).collect(),
         };
         (durable, state.revision)

@@ -2,7 +2,7 @@
 
 use crate::dispatch::mailbox::Mailbox;
 use crate::incidents::alert::Alert;
-use crate::incidents::records::StagingRecord;
+use crate::incidents::records::BreakerRecord;
 use crate::sync::Arc;
 
 /// The supervisor's end of a breaker's lanes. Sending never waits.
@@ -18,8 +18,8 @@ impl Outbox {
 
     /// Hands over alerts (maybe none), and what staging is to remember once they are handed over, in one step. What changes
     /// nothing costs nothing.
-    pub(crate) fn record(&self, alerts: &[Alert], staging: StagingRecord) {
-        self.mailbox.push(alerts, staging);
+    pub(crate) fn record(&self, alerts: &[Alert], record: BreakerRecord) {
+        self.mailbox.push(alerts, record);
     }
 
     /// Nothing more will come.

@@ -41,6 +41,12 @@ pub struct Alert {
     /// its configuration gives by now.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub alias: Option<String>,
+    /// Operators simulated everything that opened the breaker in this incident: nothing was wrong with the service.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub is_drill: bool,
+    /// On a resolution: the trip was a false one, because its first probes were all good; how long it was open and half-open.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub passed_after: Option<Duration>,
     /// It tests the path to people, and is about no incident; see [`Alert::test`].
     #[cfg_attr(feature = "serde", serde(skip))]
     pub is_test: bool,

@@ -20,7 +20,16 @@ pub(crate) struct AlertStager {
     earlier: u64,
     current: Option<StagedIncident>,
     record: StagingRecord,
+    /// The last false trip.
+    passed: Option<Passed>,
     is_in_use: bool,
+}
+
+/// A false trip: when its first probes had passed, and how long it lasted.
+#[derive(Debug, Clone, Copy)]
+struct Passed {
+    at: Instant,
+    after: Duration,
 }
 
 /// An incident as it stands in alerts.
@@ -32,6 +41,10 @@ pub(crate) struct StagedIncident {
     pub(crate) cause: IncidentCause,
     pub(crate) trip: Option<TripReason>,
     pub(crate) started_at: SystemTime,
+    /// When it began, in the breaker's own time; zero where that was in an earlier process.
+    began_at: Instant,
+    /// Operators simulated everything that opened the breaker in it.
+    pub(crate) is_drill: bool,
 }
 
 /// An alert that is due.
@@ -40,6 +53,8 @@ pub(crate) struct DueAlert {
     pub(crate) incident: StagedIncident,
     pub(crate) kind: AlertKind,
     pub(crate) stage: Stage,
+    /// The last trip was a false one, and passed after this time.
+    pub(crate) passed_after: Option<Duration>,
 }
 
 /// A breaker as the supervisor sees it.
@@ -48,6 +63,8 @@ pub(crate) struct Observed<'a> {
     pub(crate) breaker: &'a BreakerName,
     pub(crate) observation: Observation,
     pub(crate) sample_interval: Duration,
+    /// An operator simulated the last trip; `None` where there was none yet.
+    pub(crate) is_drill: Option<bool>,
 }
 
 /// The outcome of an observation.
@@ -68,6 +85,7 @@ impl Default for AlertStager {
             earlier: 0,
             current: None,
             record: StagingRecord::default(),
+            passed: None,
             is_in_use: false,
         }
     }
@@ -100,10 +118,28 @@ impl AlertStager {
             cause: open.cause,
             trip: open.trip,
             started_at: open.started_at,
+            began_at: Instant::ZERO,
+            is_drill: open.is_drill,
         });
+        let passed_after = record.open.and_then(|open| open.passed_after);
+        self.passed = passed_after.map(|after| Passed { at: latest, after });
         let saved = as_saved(record, wall);
         self.staging = Escalation::restore(*self.staging.policy(), latest, counted, &saved);
         self.record = record.clone();
+    }
+
+    /// The breaker has opened: what passed before is not what its incident is about.
+    pub(crate) fn tripped(&mut self) {
+        self.passed = None;
+    }
+
+    /// The first probes after the last trip were all good, `after` it.
+    pub(crate) fn false_trip(&mut self, at: Instant, after: Duration) {
+        self.passed = Some(Passed { at, after });
+    }
+
+    fn passed_after(&self, incident: &StagedIncident) -> Option<Duration> {
+        self.passed.filter(|passed| passed.at >= incident.began_at).map(|passed| passed.after)
     }
 
     /// Takes an observation of the breaker; returns the alerts that are due.
@@ -116,15 +152,16 @@ impl AlertStager {
         while let Some(transition) = self.staging.poll_transition() {
             // The incident that is closed may be older than the one that the breaker is in now.
             if self.current.is_none_or(|staged| staged.counted != transition.incident) {
-                self.follow(observation, wall);
+                self.follow(seen, wall);
             }
             due.extend(self.current.map(|incident| DueAlert {
                 incident,
                 kind: transition.kind,
                 stage: transition.stage,
+                passed_after: self.passed_after(&incident),
             }));
         }
-        self.follow(observation, wall);
+        self.follow(seen, wall);
         self.update_record(!due.is_empty(), observation, wall);
         let again_in = if self.staging.waits_for_breach() {
             Some(seen.sample_interval)
@@ -135,11 +172,19 @@ impl AlertStager {
     }
 
     /// Follows the incident that the breaker is in now, if any.
-    fn follow(&mut self, seen: &Observation, wall: SystemTime) {
+    fn follow(&mut self, observed: &Observed<'_>, wall: SystemTime) {
+        let seen = &observed.observation;
         let Some(incident) = seen.incident.filter(|incident| incident.end.is_none()) else { return };
         match &mut self.current {
-            Some(staged) if staged.counted == incident.number => staged.trip = incident.trip,
-            _ => self.current = Some(self.first_seen(&incident, seen.at, wall)),
+            Some(staged) if staged.counted == incident.number => {
+                staged.trip = incident.trip;
+                // Once something real has opened the breaker, it is no drill any more.
+                staged.is_drill &= observed.is_drill.unwrap_or(true);
+            }
+            _ => {
+                let is_drill = incident.trip.is_some() && observed.is_drill == Some(true);
+                self.current = Some(StagedIncident { is_drill, ..self.first_seen(&incident, seen.at, wall) });
+            }
         }
     }
 
@@ -150,6 +195,8 @@ impl AlertStager {
             cause: incident.cause,
             trip: incident.trip,
             started_at: before(wall, now.since(incident.began_at)),
+            began_at: incident.began_at,
+            is_drill: false,
         }
     }
 
@@ -166,6 +213,8 @@ impl AlertStager {
             trip: staged.trip,
             started_at: staged.started_at,
             alert: saved.alert.map(|(kind, stage)| OpenAlert { kind, stage }),
+            is_drill: staged.is_drill,
+            passed_after: self.passed_after(&staged),
         });
         if staged || last_incident != self.record.last_incident || open != self.record.open {
             let created = AlertKind::ALL.into_iter().zip(saved.created_ago);

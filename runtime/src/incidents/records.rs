@@ -1,8 +1,10 @@
 //! The records of a breaker's incidents that survive a restart.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tripline_core::{AlertKind, IncidentCause, Stage, TripReason};
+
+use crate::breaker::operator_record::OperatorRecord;
 
 /// The record of a breaker's incidents that survives a restart, in time of day.
 ///
@@ -20,6 +22,14 @@ pub struct StagingRecord {
     pub created: Vec<CreatedAlert>,
 }
 
+/// All that survives a restart of a breaker, but for what its sinks were sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct BreakerRecord {
+    pub(crate) staging: StagingRecord,
+    pub(crate) operator: OperatorRecord,
+    pub(crate) learned_tolerance_ms: Option<u32>,
+}
+
 /// An open incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -34,6 +44,12 @@ pub struct OpenIncident {
     pub started_at: SystemTime,
     /// Its alert; `None` where none was created yet.
     pub alert: Option<OpenAlert>,
+    /// Operators simulated everything that opened the breaker in it.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub is_drill: bool,
+    /// Its last trip was a false one, and passed after this time.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub passed_after: Option<Duration>,
 }
 
 /// An alert that was created and not closed.

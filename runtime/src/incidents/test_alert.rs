@@ -3,7 +3,6 @@
 use tripline_core::{AlertKind, IncidentCause, Stage, TripReason};
 
 use crate::breaker::Breaker;
-use crate::breaker::explanation::TripExplanation;
 use crate::incidents::alert::{Alert, DeliveryHistory, Snapshot};
 
 impl Alert {
@@ -25,6 +24,8 @@ impl Alert {
             snapshot: snapshot(breaker),
             earlier: DeliveryHistory::default(),
             alias: None,
+            is_drill: false,
+            passed_after: None,
             is_test: true,
             page: None,
         }
@@ -35,7 +36,7 @@ impl Alert {
 pub(crate) fn snapshot(breaker: &Breaker) -> Snapshot {
     let level = breaker.memory_level();
     breaker.read(|core| Snapshot {
-        explanation: TripExplanation::of(core),
+        explanation: breaker.explain(core),
         state: core.state().kind(),
         trip_reason: core.last_trip().map(|trip| trip.reason),
         stalled_at_trip: core.last_trip().map_or(0, |trip| trip.stalled),

@@ -12,15 +12,17 @@ use std::time::Duration;
 
 use event_listener::EventListener;
 use futures_lite::future;
-use tripline_core::{EscalationPolicy, Event, EventKind, Instant, MemoryState, Observation, Stage};
+use tripline_core::{EscalationPolicy, Event, EventKind, Instant, MemoryState, Observation, Stage, StateKind};
 
 use crate::breaker::Breaker;
 use crate::breaker::driver::Supervised;
+use crate::breaker::operations::learned_ms;
 use crate::clock::Clock;
+use crate::dispatch::durable::DurableState;
 use crate::dispatch::{Dispatcher, Outbox};
 use crate::incidents::alert::{Alert, DeliveryHistory};
 use crate::incidents::alert_stager::{DueAlert, Observed};
-use crate::incidents::records::StagingRecord;
+use crate::incidents::records::BreakerRecord;
 use crate::incidents::staging_control::StagingControl;
 use crate::incidents::test_alert::snapshot;
 use crate::memory::{MemoryError, MemorySource};
@@ -101,7 +103,7 @@ impl Watched {
         let SupervisedBreaker { breaker, memory, sinks, staging, store, kept } = watch;
         let outbox = dispatcher.outbox(breaker.name(), &sinks, store, kept.as_ref());
         if let Some(kept) = kept.filter(|kept| kept.breaker == *breaker.name()) {
-            resume(&breaker, &kept.staging, clock);
+            resume(&breaker, &kept, clock);
         }
         Self {
             memory,
@@ -186,6 +188,9 @@ impl Watched {
         match event.kind {
             EventKind::Transition { from, to, .. } if from == to => tracing::info!(breaker, "reset"),
             EventKind::Transition { from, to, cause } => {
+                if to == StateKind::Open {
+                    self.breaker.incident().tripped();
+                }
                 tracing::info!(
                     breaker,
                     from = from.as_str(),
@@ -221,6 +226,13 @@ impl Watched {
             EventKind::MemoryForecast { runs_out: false } if self.is_memory_forecast() => {
                 tracing::info!(breaker, "memory is no longer forecast to run out");
             }
+            EventKind::FalseTrip => {
+                let trip = self.breaker.read(tripline_core::Breaker::last_trip);
+                let after = trip.map_or(Duration::ZERO, |trip| event.at.since(trip.at));
+                self.breaker.incident().false_trip(event.at, after);
+                let seconds = after.as_secs_f64();
+                tracing::info!(breaker, seconds, "the trip was a false one: its first probes were all good");
+            }
             EventKind::ClockJumpedBack => tracing::warn!(breaker, "the clock was set back; time goes on"),
             _ => {}
         }
@@ -233,15 +245,22 @@ impl Watched {
     /// Hands over alerts that are due; returns when to look again, even if nothing happens.
     fn stage_alerts(&self, clock: &dyn Clock) -> Option<Duration> {
         let policy = self.staging.policy();
-        let poll = {
+        let (record, poll) = {
             let mut stager = self.breaker.incident();
-            let (observation, sample_interval) =
-                self.breaker.read(|core| (Observation::of(core), core.policy().sample_interval));
-            let seen = Observed { breaker: self.breaker.name(), observation, sample_interval };
-            stager.poll(&seen, policy, clock.system_time())
+            let (seen, operator, learned_tolerance_ms) = self.breaker.read(|core| {
+                let seen = Observed {
+                    breaker: self.breaker.name(),
+                    observation: Observation::of(core),
+                    sample_interval: core.policy().sample_interval,
+                    is_drill: self.breaker.is_last_trip_a_drill(core),
+                };
+                (seen, self.breaker.operator_record(core), learned_ms(core))
+            });
+            let poll = stager.poll(&seen, policy, clock.system_time());
+            (BreakerRecord { staging: poll.record.clone(), operator, learned_tolerance_ms }, poll)
         };
         let alerts: Vec<Alert> = poll.due.iter().map(|due| self.alert(due, &policy, clock)).collect();
-        self.outbox.record(&alerts, poll.record);
+        self.outbox.record(&alerts, record);
         self.staging.set_pending(self.breaker.name(), poll.pending);
         poll.again_in
     }
@@ -260,14 +279,17 @@ impl Watched {
             snapshot: snapshot(&self.breaker),
             earlier: DeliveryHistory::default(),
             alias: None,
+            is_drill: due.incident.is_drill,
+            passed_after: due.passed_after.filter(|_| is_over),
             is_test: false,
             page: None,
         }
     }
 }
 
-/// Goes on with the incident of an earlier process, unless this breaker's alerts are staged already.
-fn resume(breaker: &Breaker, record: &StagingRecord, clock: &dyn Clock) {
+/// Goes on with the incident of an earlier process, with what its operators did and what it learned, unless this breaker's alerts are staged already.
+fn resume(breaker: &Breaker, kept: &DurableState, clock: &dyn Clock) {
+    let record = &kept.staging;
     let mut stager = breaker.incident();
     if !stager.start_use() {
         return;
@@ -283,6 +305,11 @@ fn resume(breaker: &Breaker, record: &StagingRecord, clock: &dyn Clock) {
     }
     let (latest, incident) = breaker.read(|core| (core.latest(), core.incident()));
     stager.resume(record, latest, incident, clock.system_time());
+    drop(stager);
+    if let Some(millis) = kept.learned_tolerance_ms {
+        breaker.restore_tolerance(Duration::from_millis(millis.into()));
+    }
+    breaker.restore_operations(kept.operator);
 }
 
 /// No breaker is looked after more often than this.

@@ -9,7 +9,7 @@ use super::description::description;
 use super::details::{Details, details};
 use super::limits::{DESCRIPTION, ENTITY, MESSAGE, NOTE};
 use super::tags::tags;
-use crate::alerts::format::lasted_seconds;
+use crate::alerts::format::{lasted_seconds, passed};
 use crate::text::shorten;
 
 /// The body of a request that opens an alert.
@@ -81,7 +81,8 @@ impl AlertContext<'_> {
         } else {
             String::new()
         };
-        self.noted(&format!("{headline}{why}"))
+        let passed = passed(self.alert).map_or_else(String::new, |passed| format!("\n{passed}"));
+        self.noted(&format!("{headline}{why}{passed}"))
     }
 
     fn noted(&self, note: &str) -> Noted {

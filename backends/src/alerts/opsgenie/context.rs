@@ -38,6 +38,7 @@ impl<'a> AlertContext<'a> {
     }
 
     pub(super) fn headline(&self, what: &str) -> String {
-        format!("[{}] {what} - {}", self.required.environment, self.subject)
+        let drill = if self.alert.is_drill { "DRILL: " } else { "" };
+        format!("[{}] {drill}{what} - {}", self.required.environment, self.subject)
     }
 }

@@ -19,6 +19,10 @@ pub(super) fn description(content: &AlertContext<'_>) -> String {
     if lasted_seconds(alert) > 0 {
         lines.push(format!("The incident has lasted for {} s.", lasted_seconds(alert)));
     }
+    if alert.is_drill {
+        lines.push("This is a drill: an operator simulated it, nothing is wrong with the service.".to_owned());
+    }
+    lines.extend(alert.snapshot.explanation.map(|why| format!("It opened on {why}.")));
     lines.extend(figures(content));
     section(&mut lines, "About", std::slice::from_ref(&config.api_description));
     section(&mut lines, "Context", std::slice::from_ref(&config.additional_context));

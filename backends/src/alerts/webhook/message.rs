@@ -6,7 +6,7 @@ use serde::Serialize;
 use tripline_runtime::core::TripReason;
 use tripline_runtime::{Alert, PageAction};
 
-use crate::alerts::format::{ended_by, memory_percent, percentile_ms};
+use crate::alerts::format::{ended_by, memory_percent, percentile_ms, two_decimals};
 use crate::text::rfc3339;
 
 /// The body of `format = "json"`. Fields without a value are `null`.
@@ -48,6 +48,12 @@ pub struct Message {
     pub state: &'static str,
     /// Why it opened last.
     pub trip_reason: Option<&'static str>,
+    /// Why it is open, with the evidence, as one line; `null` while it is not open.
+    pub why: Option<String>,
+    /// Operators simulated everything that opened the breaker: nothing was wrong with the service.
+    pub drill: bool,
+    /// On `resolved`, where the trip was a false one: how long it lasted, in seconds.
+    pub passed_after_seconds: Option<f64>,
     /// Calls that hung when it opened last.
     pub stalled_at_trip: u16,
     /// The exact percentile of the window, in milliseconds.
@@ -97,6 +103,9 @@ impl Message {
             action: page.map(|page| action(page.action)),
             state: seen.state.as_str(),
             trip_reason: seen.trip_reason.map(TripReason::as_str),
+            why: seen.explanation.map(|why| why.to_string()),
+            drill: alert.is_drill,
+            passed_after_seconds: alert.passed_after.map(|after| two_decimals(after.as_secs_f64())),
             stalled_at_trip: seen.stalled_at_trip,
             percentile_ms: percentile_ms(seen),
             threshold_ms: seen.threshold.as_millis_f64(),

@@ -4,7 +4,7 @@ use tripline_runtime::core::{IncidentEnd, Latency};
 use tripline_runtime::{Alert, AlertKind, Stage};
 
 use super::message::Message;
-use crate::alerts::format::{lasted_seconds, two_decimals};
+use crate::alerts::format::{lasted_seconds, passed, two_decimals};
 
 /// An alert in a few words.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +55,7 @@ impl Summary {
                 message.breaker
             ),
         };
+        let headline = if message.drill { format!("Drill: {headline}") } else { headline };
         Self { headline, sentence: sentence(alert, message), facts: facts(alert, message), severity: severity(message) }
     }
 }
@@ -66,6 +67,8 @@ fn sentence(alert: &Alert, message: &Message) -> String {
         Stage::Resolved(_) => format!("Healthy again; the incident lasted {lasted} s."),
         _ => format!("The breaker is {}, because of {}.", message.state, message.cause),
     }];
+    parts.extend(passed(alert));
+    parts.extend(message.why.as_ref().map(|why| format!("It opened on {why}.")));
     if let Some(percentile) = alert.snapshot.percentile.map(Latency::as_millis_f64) {
         parts.push(format!(
             "Latency percentile {} ms, threshold {} ms, {}.",
@@ -92,6 +95,9 @@ fn facts(alert: &Alert, message: &Message) -> Vec<(&'static str, String)> {
         ("Incident", message.incident.to_string()),
         ("Started", message.started_at.clone()),
     ];
+    if message.drill {
+        facts.push(("Drill", "an operator simulated it".to_owned()));
+    }
     let lasted = lasted_seconds(alert);
     if lasted > 0 {
         facts.push(("Lasted", format!("{lasted} s")));

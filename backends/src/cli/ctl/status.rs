@@ -19,6 +19,7 @@ pub(super) struct StatusView {
     pub(super) name: String,
     trip_reason: Option<String>,
     trip: Option<TripView>,
+    decision: Option<DecisionView>,
     #[serde(default)]
     drill: bool,
     retry_after_ms: Option<u64>,
@@ -57,6 +58,47 @@ struct TripView {
     text: String,
 }
 
+/// What it decides by. A server of an earlier version does not say it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct DecisionView {
+    tolerance_ms: Option<u32>,
+    tolerance_source: Option<String>,
+    test: Option<String>,
+    #[serde(default)]
+    age_ms: u32,
+    failed_percent: Option<f64>,
+    failed_threshold_percent: Option<f64>,
+    #[serde(default)]
+    false_trips: u32,
+}
+
+impl DecisionView {
+    fn lines(&self) -> Vec<Line> {
+        let mut lines = Vec::new();
+        if let (Some(millis), Some(source)) = (self.tolerance_ms, &self.tolerance_source) {
+            let why = words(source);
+            let tolerance = format!("opens after {} s of evidence ({why})", figure(f64::from(millis) / 1e3));
+            let line = labelled("tolerance").with(Style::Plain, tolerance);
+            lines.push(match &self.test {
+                Some(test) => {
+                    let age = figure(f64::from(self.age_ms) / 1e3);
+                    line.with(Style::Warning, format!("; {} evidence for {age} s", words(test)))
+                }
+                None => line,
+            });
+        }
+        if let Some(limit) = self.failed_threshold_percent {
+            let failed = self.failed_percent.map_or_else(|| "no calls".to_owned(), |at| format!("{} %", number(at)));
+            lines.push(labelled("failed").with(Style::Plain, format!("{failed}, opens at {} %", figure(limit))));
+        }
+        if self.false_trips > 0 {
+            let text = format!("{} that the first probes contradicted", self.false_trips);
+            lines.push(labelled("false trips").with(Style::Warning, format!(" {text}")));
+        }
+        lines
+    }
+}
+
 impl StatusView {
     /// `None` for what is no status.
     pub(super) fn read(body: &Value) -> Option<Self> {
@@ -74,10 +116,11 @@ impl StatusView {
     pub(super) fn lines(&self, columns: usize, bars: bool) -> Vec<Line> {
         let mut lines = vec![self.headline(), Line::default(), self.latency(bars), self.trend(), self.window()];
         lines.extend([self.memory(bars), self.calls(), self.wait()]);
+        lines.extend(self.decision.iter().flat_map(DecisionView::lines));
         lines.extend(self.last_trip_time.as_deref().map(|at| labelled("last trip").with(Style::Plain, plain(at))));
         lines.extend(self.trip.as_ref().map(|trip| labelled("opened on").with(Style::Plain, plain(&trip.text))));
         if self.drill {
-            lines.push(labelled("drill").with(Style::Warning, "an operator simulates a fault"));
+            lines.push(labelled("drill").with(Style::Warning, "an operator simulated a fault"));
         }
         lines.push(self.recent(columns));
         if let Some(supervisor) = self.supervisor.as_deref().filter(|word| *word != "running") {
@@ -244,6 +287,12 @@ impl StatusView {
             incident_ends_in_seconds: seen.incident_ends_in_seconds.map(|_| 0.0),
             current_percentile_ms: None,
             samples: None,
+            decision: seen.decision.as_ref().map(|decision| DecisionView {
+                age_ms: 0,
+                failed_percent: None,
+                test: None,
+                ..decision.clone()
+            }),
             recent_latencies_ms: Vec::new(),
             in_flight: None,
             stalled: seen.stalled.map(|stalled| u64::from(stalled > 0)),

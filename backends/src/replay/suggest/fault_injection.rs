@@ -13,7 +13,7 @@ use crate::replay::observe::{Change, Observer};
 use crate::replay::record::Record;
 
 /// Records that are kept to put faults into.
-const MAX_KEPT: usize = 8_192;
+const MAX_KEPT: usize = 32_768;
 /// A fault is put in at so many places.
 const PLACES: usize = 8;
 /// So many windows of records come before a fault, to fill it although some calls do not count, and so that the evidence is at
@@ -21,7 +21,7 @@ const PLACES: usize = 8;
 const WINDOWS_BEFORE: usize = 8;
 const MAX_BEFORE: usize = 1_024;
 /// Records from the fault on, within which it must be found.
-const AFTER: usize = 2_048;
+const AFTER: usize = 8_192;
 /// A call that hangs takes so long.
 const HANG: Duration = Duration::from_secs(60);
 
@@ -68,7 +68,7 @@ impl Fault {
 pub struct Delay {
     /// How often it was tried, each time at another place of the recording.
     pub tried: usize,
-    /// How often the breaker tripped within the calls that were tried, 2,048 at most.
+    /// How often the breaker tripped within the calls that were tried, 8,192 at most.
     pub tripped: usize,
     /// From the fault to the trip, and the calls that were started meanwhile: the middle of those that tripped.
     pub median: Option<(Duration, u64)>,
@@ -162,7 +162,10 @@ impl Traffic {
         records.sort_by_key(|record| record.at);
         let watch = SupervisedBreaker { since, started: 0, tripped: None };
         let longest = longest.min(nanos(Latency::MAX.into()));
-        let mut driver = Driver::new(&candidate.policy, candidate.stall_detection, longest, watch)?;
+        // The fault comes long after the start.
+        let mut policy = candidate.policy.clone();
+        policy.warm_up = Duration::ZERO;
+        let mut driver = Driver::new(&policy, candidate.stall_detection, longest, watch)?;
         for record in records {
             driver.take(record)?;
             if driver.observer().tripped.is_some() {

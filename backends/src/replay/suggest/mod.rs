@@ -13,9 +13,9 @@
 //!    each is a quarter above the one before. All of them are replayed through the very breaker that production runs,
 //!    stalls included. The proposal is the lowest one without a false trip of which the next lower one has none either:
 //!    so the service may get slower by a quarter without a false trip. Where none of the first four will do, higher ones
-//!    are tried, and the lower ones with more confidence (0.99 and 0.999); of these the one that finds hanging calls
+//!    are tried, and the lower ones with more confidence (0.999); of these the one that finds hanging calls
 //!    soonest is taken.
-//! 4. *The other side.* Faults are put into recorded calls (the last 8,192 outside of incidents) at eight places, and replayed:
+//! 4. *The other side.* Faults are put into recorded calls (the last 32,768 outside of incidents) at eight places, and replayed:
 //!    how soon would it have tripped?
 //!
 //! A recording says nothing of days that it does not hold: record at least one whole cycle of the load.

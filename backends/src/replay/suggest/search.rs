@@ -28,13 +28,13 @@ const ALL_RUNGS: i32 = 10;
 /// The service may get slower by this factor without a false trip.
 const HEADROOM: f64 = 1.25;
 /// Confidences beyond the usual one.
-const MORE_CONFIDENCE: [f64; 2] = [0.99, 0.999];
+const MORE_CONFIDENCE: [f64; 1] = [0.999];
 /// Below this, request times that are whole seconds give no threshold.
 const MIN_OF_WHOLE_SECONDS: Latency = Latency::from_millis(2_000);
 /// From this share of late lines on, the order of a log says nothing.
 const MAX_LATE: f64 = 0.5;
-/// The usual one, where the settings ask for none.
-const USUAL_CONFIDENCE: f64 = 0.95;
+/// The wait with which false trips cost least, proposed in place of the default one.
+const WAIT: Duration = Duration::from_secs(3);
 
 /// Proposes settings from a recording. `open` gives it from its start, and is called two to four times.
 ///
@@ -130,7 +130,7 @@ struct Found {
 impl<R: BufRead, F: FnMut() -> io::Result<R>> Search<'_, F> {
     fn proposal(&mut self) -> Result<Proposal, ReplayError> {
         let usual = Some(self.options.base.policy.trip_confidence).filter(|confidence| confidence.get() > 0.0);
-        let usual = usual.or_else(|| Confidence::new(USUAL_CONFIDENCE).ok()).unwrap_or_default();
+        let usual = usual.unwrap_or_default();
         let first = vec![self.ladder(0..FIRST_RUNGS, usual)];
         let beside: Vec<Candidate> =
             self.options.beside.iter().map(|setting| plain(&setting.policy, setting.stall_detection)).collect();
@@ -175,6 +175,9 @@ impl<R: BufRead, F: FnMut() -> io::Result<R>> Search<'_, F> {
         policy.latency_threshold = threshold;
         policy.latency_window_size = self.window;
         policy.trip_confidence = confidence;
+        if policy.wait_time == Policy::default().wait_time {
+            policy.wait_time = WAIT;
+        }
         // In quiet times samples must live until there are enough.
         let (_, quiet) = self.recording.calls_per_second;
         let minimum = f64::from(policy.effective_minimum_samples());

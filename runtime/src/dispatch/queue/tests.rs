@@ -33,6 +33,8 @@ fn alert(incident: u64, stage: Stage) -> Alert {
         },
         earlier: DeliveryHistory::default(),
         alias: None,
+        is_drill: false,
+        passed_after: None,
         is_test: false,
         page: None,
     }

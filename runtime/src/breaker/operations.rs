@@ -1,0 +1,80 @@
+//! Explanations of trips, and what operators did restored after a restart.
+
+use std::time::Duration;
+
+use tripline_core::{Breaker as Core, StateKind};
+
+use crate::breaker::Breaker;
+use crate::breaker::explanation::TripExplanation;
+use crate::breaker::operator_record::OperatorRecord;
+use crate::sync::lock;
+
+/// The tolerance that a breaker begins with: nothing was learned.
+const START_TOLERANCE: Duration = Duration::from_millis(1_500);
+
+impl Breaker {
+    /// Why the breaker is open, with its evidence; `None` while it is not. `core` is this breaker's own, as in
+    /// `breaker.read(|core| breaker.explain(core))`. O(1).
+    ///
+    /// A trip that an operator simulated stays a drill as long as it lasts, also after the simulation is undone.
+    pub fn explain<const N: usize>(&self, core: &Core<N>) -> Option<TripExplanation> {
+        TripExplanation::of(core, lock(&self.inner.operations).drill)
+    }
+
+    /// Whether an operator simulated the last trip; `None` where there was none yet.
+    pub(crate) fn is_last_trip_a_drill<const N: usize>(&self, core: &Core<N>) -> Option<bool> {
+        core.last_trip().map(|trip| lock(&self.inner.operations).drill == Some(trip))
+    }
+
+    pub(crate) fn operator_record<const N: usize>(&self, core: &Core<N>) -> OperatorRecord {
+        OperatorRecord {
+            disabled: !core.policy().enabled && lock(&self.inner.operations).is_disabled,
+            forced_open: core.state().kind() == StateKind::ForcedOpen,
+            simulates_memory: core.is_memory_simulated(),
+            simulates_latency: core.is_latency_simulated(),
+        }
+    }
+
+    /// What operators did to an earlier life of this breaker holds again.
+    pub(crate) fn restore_operations(&self, record: OperatorRecord) {
+        if record == OperatorRecord::default() {
+            return;
+        }
+        if record.forced_open {
+            self.force_open();
+        }
+        if record.disabled {
+            self.disable();
+        }
+        if record.simulates_memory {
+            self.simulate_memory();
+        }
+        if record.simulates_latency {
+            self.simulate_latency();
+        }
+        tracing::warn!(
+            breaker = self.name().as_str(),
+            disabled = record.disabled,
+            forced_open = record.forced_open,
+            simulates_memory = record.simulates_memory,
+            simulates_latency = record.simulates_latency,
+            "what operators did before the restart holds again"
+        );
+    }
+
+    /// Goes on with a tolerance that an earlier life of this breaker learned.
+    pub(crate) fn restore_tolerance(&self, learned: Duration) {
+        self.inner.with_core(|core| core.restore_tolerance(learned));
+        tracing::info!(
+            breaker = self.name().as_str(),
+            learned_ms = u64::try_from(learned.as_millis()).unwrap_or(u64::MAX),
+            "the tolerance that was learned before the restart is in force again"
+        );
+    }
+}
+
+/// The tolerance that was learned, in milliseconds; `None` where none was.
+pub(crate) fn learned_ms<const N: usize>(core: &Core<N>) -> Option<u32> {
+    let learned = core.learned_tolerance();
+    (learned > START_TOLERANCE).then(|| u32::try_from(learned.as_millis()).unwrap_or(u32::MAX))
+}
