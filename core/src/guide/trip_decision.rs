@@ -27,7 +27,9 @@
 //!
 //! **Order.** A call enters a test once, when it is decided: a fast one when it finishes, a slow one as soon as it is seen to be older than
 //! the threshold (stalled), at the latest when it finishes. Until it comes back a stalled call counts in full; then what was too much is taken
-//! back. If it ends ignored or dropped, all of it is taken back: such calls count nowhere.
+//! back. If it ends ignored or dropped, all of it is taken back. A sum is then never above what it would be without the call; it may
+//! be lower, since it was limited at zero and above its bound meanwhile. What the call leaves behind is at most the age of an excursion
+//! that it began and others kept up.
 //!
 //! # How long it must last
 //!
