@@ -4,7 +4,15 @@
 //! threshold (and, if wanted, rising or proven), when too many calls fail or hang, or when memory runs out. This crate is
 //! `no_std`, allocates nothing, starts nothing, reads no clock and does not panic: time and measurements come in as
 //! arguments, decisions and [events](Event) come out. `tripline-runtime` puts it behind a shared handle for servers.
-//! [`guide::embedded`] says how to use it in a firmware, and what it costs there.
+//! [`guide::trip_decision`] explains how it decides; [`guide::embedded`] how to use it in a firmware, and what it costs there.
+//!
+//! | to | use |
+//! |---|---|
+//! | decide | [`Breaker`], [`Policy`], [`Generation`], [`Outcome`], [`Rejection`] |
+//! | give values with their units | [`Latency`], [`Instant`], [`Percentile`], [`Ratio`], [`Confidence`], [`TripAfter`], [`TickExtender`] |
+//! | see why it opened | [`State`], [`TripReason`], [`Trip`], [`TripEvidence`], [`Tolerance`], [`Counts`] |
+//! | follow what happens | [`Event`], [`EventKind`], [`IncidentCause`], [`IncidentEnd`] |
+//! | watch memory | [`MemorySample`], [`MemoryState`] |
 //!
 //! | word | meaning |
 //! |---|---|
@@ -18,6 +26,9 @@
 //! | probe | a call admitted while half-open |
 //! | generation | the stretch between two transitions; a late result of an earlier one changes nothing |
 //! | incident | from a trip until the breaker has been closed and healthy for `recovery_time` |
+//!
+//! # Features
+#![cfg_attr(feature = "document-features", doc = document_features::document_features!())]
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(

@@ -1,0 +1,27 @@
+//! The failure rule: too large a share of the calls failed, and evidence of that has lasted.
+
+use super::DerivedPolicy;
+use crate::evidence::Evidence;
+use crate::packed_policy::PackedPolicy;
+use crate::time::Instant;
+use crate::window::Window;
+
+impl DerivedPolicy {
+    /// Whether too large a share of the calls failed; fast failures count in full here.
+    pub(crate) fn failures<const N: usize>(
+        &self,
+        settings: &PackedPolicy,
+        window: &Window<N>,
+        evidence: &Evidence,
+        stalled: u16,
+        now: Instant,
+    ) -> bool {
+        let n = u32::from(window.len()).saturating_add(u32::from(stalled));
+        if let Some(look) = self.look(now) {
+            return evidence.lasting_failures(look) && self.is_enough(n, true);
+        }
+        settings.failure_rule_is_on()
+            && self.is_enough(n, false)
+            && f64::from(window.failed()) / f64::from(n) >= settings.failure_rate_threshold.get()
+    }
+}
