@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tripline_backends::config::key_names;
 
 /// Keys that cannot be read or set while the process runs: they need a restart, or are secrets.
-const NOT_LIVE: [&str; 11] = [
+const NOT_LIVE: [&str; 15] = [
     "name",
     "stall_detection",
     "memory_source",
@@ -17,8 +17,15 @@ const NOT_LIVE: [&str; 11] = [
     "log.level",
     "log.format",
     "webhook.url",
+    "webhook.routing_key",
+    "webhook.headers",
+    "webhook.proxy",
     "opsgenie.api_key",
+    "opsgenie.proxy",
 ];
+/// Those of them that are never shown.
+const SECRETS: [&str; 6] =
+    ["webhook.url", "webhook.routing_key", "webhook.headers", "webhook.proxy", "opsgenie.api_key", "opsgenie.proxy"];
 
 fn settings(api: &Api) -> Value {
     let answer = api.get("/breaker/settings");
@@ -127,7 +134,7 @@ fn unknown_keys_secrets_and_keys_that_need_a_restart_are_rejected() {
     for key in NOT_LIVE {
         let answer = api.post("/breaker/settings", &json!({key: "hush-hush"}));
         assert_eq!((answer.status.as_u16(), &answer.json()["field"]), (400, &json!(key)), "{}", answer.text);
-        let is_secret = ["webhook.url", "opsgenie.api_key"].contains(&key);
+        let is_secret = SECRETS.contains(&key);
         assert_eq!(answer.text.contains("hush"), !is_secret, "{}", answer.text);
     }
 }
@@ -137,7 +144,7 @@ fn each_key_is_described_and_no_secret_is() {
     let api = Api::new();
     let described = api.get("/breaker/settings?describe=1").json();
     for name in key_names() {
-        let secret = ["webhook.url", "opsgenie.api_key"].contains(&name.as_str());
+        let secret = SECRETS.contains(&name.as_str());
         let description = &described[&name];
         assert_eq!(description.is_null(), secret, "{name}");
         if !secret {
