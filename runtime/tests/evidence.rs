@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tripline_runtime::core::{Latency, Outcome, Policy, Ratio, StateKind, ToleranceSource, TripAfter};
+use tripline_runtime::core::{Breaker as Core, Latency, Outcome, Policy, Ratio, StateKind, ToleranceSource, TripAfter};
 use tripline_runtime::test_util::{MemoryStore, RecordingSink, World};
 use tripline_runtime::{Breaker, DurableState, Stage, SupervisedBreaker};
 
@@ -182,12 +182,12 @@ fn the_learned_tolerance_holds_after_a_kill_and_a_fixed_one_stays_fixed() {
     calls(&life.world, &life.breaker, SLOW, 2);
     life.world.advance(Duration::from_secs(9));
     calls(&life.world, &life.breaker, FAST, 30);
-    let learned = life.breaker.read(|core| core.learned_tolerance());
+    let learned = life.breaker.read(Core::learned_tolerance);
     assert!(learned > Duration::from_secs(4), "{learned:?}");
     let life = life.restart();
-    assert_eq!(life.breaker.read(|core| core.learned_tolerance()), learned);
+    assert_eq!(life.breaker.read(Core::learned_tolerance), learned);
     let mut fixed = policy();
     fixed.trip_after = TripAfter::Millis(700);
     life.breaker.set_policy(&fixed).unwrap();
-    assert_eq!(life.breaker.read(|core| core.tolerance()).unwrap().millis, 700);
+    assert_eq!(life.breaker.read(Core::tolerance).unwrap().millis, 700);
 }

@@ -76,6 +76,10 @@ fn the_page_needs_no_token_and_has_none() {
 #[test]
 fn what_moves_the_page_are_events_and_not_questions() {
     let page = page().text;
-    assert_eq!(page.matches("fetch(").count(), 3, "one for the events, one for the history, one for what is changed");
+    assert_eq!(
+        page.matches("fetch(").count(),
+        4,
+        "for the events, the history, what is changed, and the list of settings"
+    );
     assert!(!page.contains("EventSource") && !page.contains("?token"), "it cannot send a header");
 }

@@ -54,7 +54,7 @@ fn the_status_of_a_healthy_breaker_tells_all_figures() {
             }, "retry_after_ms": null, "last_trip_time": null,
             "memory_ok": true, "current_memory_usage_mb": 512, "memory_threshold_percent": 80,
             "total_memory_mb": 1024, "memory_usage_percent": 50, "memory_exhausted_in_seconds": null,
-            "latency_ok": false, "breach": true, "current_percentile_ms": 200, "latency_threshold_ms": 300,
+            "latency_ok": false, "breach": false, "current_percentile_ms": 200, "latency_threshold_ms": 300,
             "latency_percent_of_threshold": 66.666_666_667, "percentile_value": 0.95,
             "latency_window_size": 64, "samples": 2, "wait_time_seconds": 10, "recent_latencies_ms": [100, 200],
             "trend_analysis_enabled": false, "trend_analysis_min_sample_count": 10,

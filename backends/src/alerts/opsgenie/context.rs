@@ -37,6 +37,15 @@ impl<'a> AlertContext<'a> {
         shorten(&self.config.source, SOURCE)
     }
 
+    /// What the breaker opened on, as far as the configuration includes such figures.
+    pub(super) fn evidence(&self) -> Option<String> {
+        let why = self.alert.snapshot.explanation?;
+        let reason = why.reason.as_str();
+        let is_left_out = reason.contains("memory") && !self.config.include_memory_metrics
+            || reason != "memory" && !self.config.include_latency_metrics;
+        (!is_left_out || why.is_drill).then(|| why.to_string())
+    }
+
     pub(super) fn headline(&self, what: &str) -> String {
         let drill = if self.alert.is_drill { "DRILL: " } else { "" };
         format!("[{}] {drill}{what} - {}", self.required.environment, self.subject)

@@ -22,7 +22,7 @@ pub(super) fn description(content: &AlertContext<'_>) -> String {
     if alert.is_drill {
         lines.push("This is a drill: an operator simulated it, nothing is wrong with the service.".to_owned());
     }
-    lines.extend(alert.snapshot.explanation.map(|why| format!("It opened on {why}.")));
+    lines.extend(content.evidence().map(|why| format!("It opened on {why}.")));
     lines.extend(figures(content));
     section(&mut lines, "About", std::slice::from_ref(&config.api_description));
     section(&mut lines, "Context", std::slice::from_ref(&config.additional_context));

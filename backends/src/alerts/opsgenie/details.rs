@@ -82,7 +82,7 @@ fn what(content: &AlertContext<'_>, details: &mut Details) {
     details.add("State", alert.snapshot.state.as_str());
     details.add("Trip Reason", alert.snapshot.trip_reason.map_or("", TripReason::as_str));
     details.add("Drill", if alert.is_drill { "an operator simulated it" } else { "" });
-    details.add("Evidence", &alert.snapshot.explanation.map_or_else(String::new, |why| why.to_string()));
+    details.add("Evidence", &content.evidence().unwrap_or_default());
     details.add("Wait Time (s)", &two_decimals(alert.snapshot.wait_time.as_secs_f64()).to_string());
     details.add("Source", &content.source());
     details.add("Started At", &rfc3339(alert.started_at));

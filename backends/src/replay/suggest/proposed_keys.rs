@@ -74,7 +74,10 @@ const ROWS: [Row; 7] = [
     Row {
         key: "wait_time",
         value: |policy| policy.wait_time.as_secs_f64(),
-        reason: |_| "A false trip rejects calls for so long; shorter waits cost least, and probes that fail make them longer.".into(),
+        reason: |_| {
+            "A false trip rejects calls for so long; shorter waits cost least, and probes that fail make them longer."
+                .into()
+        },
         is_always_proposed: false,
     },
 ];

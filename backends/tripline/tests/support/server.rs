@@ -22,6 +22,7 @@ pub(crate) const QUICK: &str = r#"
 memory_source = "mock"
 sample_interval_ms = 1000
 latency_threshold = 250
+trip_confidence = 0
 percentile = 0.5
 latency_window_size = 20
 minimum_samples = 5
