@@ -11,7 +11,7 @@ use tripline_runtime::{DeliveryStats, SinkRejection};
 use super::error::ApiError;
 use super::input::Actor;
 use crate::circuit::{Circuit, Circuits};
-use crate::config::{BreakerConfig, Change, Config, differences};
+use crate::config::{BreakerConfig, Change, Config, RejectedValue, differences};
 use crate::reload::{Applied, ChangeError, LiveConfig};
 
 /// The parts of the process that a circuit's routes report on beside the circuit.
@@ -93,24 +93,29 @@ impl CircuitScope {
     /// The settings in force.
     pub(super) fn config(&self) -> Arc<BreakerConfig> {
         match &self.live.config {
-            Some(live) => Arc::new(live.config().breaker.clone()),
+            Some(live) => {
+                let config = live.config();
+                // One that a reload has just removed keeps what it had.
+                config
+                    .settings_of(self.circuit.name().as_str())
+                    .map_or_else(|| self.circuit.config(), |own| Arc::new(own.clone()))
+            }
             None => self.circuit.config(),
         }
     }
 
-    /// The whole configuration in force; without a configuration file the circuit's settings and the defaults of the process.
+    /// The process's settings with those of this circuit at the top; without a configuration file the defaults of the process.
     pub(super) fn whole_config(&self) -> Arc<Config> {
-        if let Some(live) = &self.live.config {
-            return live.config();
-        }
-        let mut config = Config::default();
-        config.breaker = BreakerConfig::clone(&self.circuit.config());
-        Arc::new(config)
+        let process = self.live.config.as_ref().map_or_else(Arc::default, LiveConfig::config);
+        Arc::new(process.view_of(&self.config()))
     }
 
     /// Changes some settings in what is running, and in the file if there is one.
     pub(super) async fn change(&self, change: Change, actor: &Actor) -> Result<Applied, ApiError> {
         if let Some(live) = &self.live.config {
+            let is_named = !live.config().breakers.is_empty();
+            let change =
+                if is_named { change.of_breaker(self.circuit.name()).map_err(not_of_breaker)? } else { change };
             return live.change(change, &actor.to_string()).await.map_err(|error| rejected(&error));
         }
         let mut old = Config::default();
@@ -124,6 +129,10 @@ impl CircuitScope {
         self.circuit.apply(&old.breaker, &new.breaker);
         Ok(Applied::unsaved("there is no configuration file"))
     }
+}
+
+fn not_of_breaker(rejected: RejectedValue) -> ApiError {
+    ApiError::new(StatusCode::CONFLICT, rejected.to_string()).field(rejected.key, rejected.allowed)
 }
 
 fn rejected(error: &ChangeError) -> ApiError {

@@ -24,7 +24,10 @@ impl<F: FnMut(&Config, &Config) + Send> Applier for F {
 /// configuration changes it.
 impl Applier for Breaker {
     fn apply(&mut self, old: &Config, new: &Config) {
-        if let Err(error) = new.breaker.apply_policy(&old.breaker, self) {
+        // One that is not in both needs a restart, which the log says.
+        let name = self.name().as_str();
+        let (Some(old), Some(new)) = (old.settings_of(name), new.settings_of(name)) else { return };
+        if let Err(error) = new.apply_policy(old, self) {
             tracing::error!(breaker = self.name().as_str(), %error, "the changed settings could not be applied");
         }
     }
@@ -34,6 +37,9 @@ impl Applier for Breaker {
 #[cfg(feature = "api")]
 impl Applier for Circuit {
     fn apply(&mut self, old: &Config, new: &Config) {
-        Self::apply(self, &old.breaker, &new.breaker);
+        let name = self.name().as_str();
+        if let (Some(old), Some(new)) = (old.settings_of(name), new.settings_of(name)) {
+            Self::apply(self, old, new);
+        }
     }
 }

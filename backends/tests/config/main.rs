@@ -2,8 +2,10 @@
 #![cfg(feature = "config")]
 
 mod config;
+mod config_breakers;
 mod config_environment;
 mod config_files;
+mod config_inheritance;
 mod config_keys;
 mod config_reference;
 mod config_units;
