@@ -19,12 +19,12 @@ const PREFIX: &str = "/breakers/";
 
 /// `router`, whose routes under `/breaker` are under `/breakers/{name}` too.
 pub(super) fn with_named(router: Router) -> Router {
-    let routes = router.clone();
-    router.route("/breakers/{name}/{*rest}", any(named).with_state(routes))
+    let inner = router.clone();
+    router.route("/breakers/{name}/{*rest}", any(named).with_state(inner))
 }
 
 async fn named(
-    State(mut routes): State<Router>,
+    State(mut inner): State<Router>,
     Path((name, _)): Path<(String, String)>,
     mut request: Request,
 ) -> Response {
@@ -33,7 +33,7 @@ async fn named(
     }
     let header = HeaderValue::from_str(&name);
     request.extensions_mut().insert(BreakerInPath(name));
-    let mut response = routes.call(request).await.unwrap_or_else(|never: Infallible| match never {});
+    let mut response = inner.call(request).await.unwrap_or_else(|never: Infallible| match never {});
     if let (true, Ok(name)) = (response.status().is_success(), header) {
         response.headers_mut().insert(BREAKER, name);
     }
