@@ -1,6 +1,8 @@
 //! Named breakers and templates: their meaning, their problems and their warnings.
 #![allow(clippy::unwrap_used)]
 
+use std::fmt::Write as _;
+
 use tripline_backends::config::{Change, Config, Origin, Priority, apply_environment, differences, parse, resolved};
 
 const FILE: &str = "\
@@ -191,7 +193,7 @@ fn at_most_four_tables_in_a_row() {
     let chain = |templates: usize| {
         let mut text = String::from("[templates.t0]\nwait_time = 7\n");
         for n in 1..templates {
-            text += &format!("[templates.t{n}]\ninherit = \"t{}\"\n", n - 1);
+            writeln!(text, "[templates.t{n}]\ninherit = \"t{}\"", n - 1).unwrap();
         }
         text + &format!("[breakers.default]\ninherit = \"t{}\"\n", templates - 1)
     };

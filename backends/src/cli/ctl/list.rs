@@ -68,7 +68,7 @@ impl List {
     pub(super) fn table(&self, only_open: bool) -> String {
         let head = ["NAME", "STATE", "REASON", "PERCENTILE", "THRESHOLD", "SINCE"].map(str::to_owned);
         let rows = self.rows.iter().filter(|row| !only_open || is_open(row));
-        let cells = rows.filter_map(|row| Row::deserialize(row).ok()).map(|row| row.cells());
+        let cells = rows.filter_map(|row| Row::deserialize(row).ok()).map(Row::cells);
         let all: Vec<[String; 6]> = std::iter::once(head).chain(cells).collect();
         let width = |column: usize| all.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
         let widths: Vec<usize> = (0..6).map(|column| width(column).unwrap_or(0)).collect();
