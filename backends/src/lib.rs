@@ -42,6 +42,7 @@
 #![doc = document_features::document_features!()]
 #![forbid(unsafe_code)]
 
+mod alert_subject;
 pub mod alerts;
 #[cfg(feature = "api")]
 pub mod api;

@@ -2,6 +2,8 @@
 
 use tripline_runtime::{AlertKind, BreakerName};
 
+use crate::alert_subject::alert_subject;
+
 /// Maximum length of an alias, in characters.
 pub const ALIAS_CHARS: usize = 512;
 /// What the second alert of a provider without priority updates has behind its alias.
@@ -22,13 +24,7 @@ impl AliasNames {
     /// What the alert is about, as people read it: `[namespace/]api[-breaker]`. The breaker is left out where it is
     /// called `default`, or gives the API its name.
     pub fn subject(&self, breaker: &BreakerName) -> String {
-        let breaker = breaker.as_str();
-        let namespace = if self.namespace.is_empty() { String::new() } else { format!("{}/", self.namespace) };
-        match self.api.as_str() {
-            "" => format!("{namespace}{breaker}"),
-            api if breaker == BreakerName::default().as_str() => format!("{namespace}{api}"),
-            api => format!("{namespace}{api}-{breaker}"),
-        }
+        alert_subject(&self.namespace, &self.api, breaker)
     }
 
     /// `[namespace/]api[-breaker]-kind[@host]`, at most [`ALIAS_CHARS`] long, with room for what a second alert has

@@ -47,7 +47,10 @@ pub(super) async fn require_token(State(rules): State<AccessRules>, mut request:
 
 fn is_public(request: &Request) -> bool {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    reads && matches!(request.uri().path(), "/" | "/health" | "/ready" | "/test")
+    let path = request.uri().path();
+    // The scenarios are for operators.
+    let is_demo = path == "/test" || (path.starts_with("/test/") && path != "/test/scenarios");
+    reads && (is_demo || matches!(path, "/" | "/health" | "/ready"))
 }
 
 fn unauthorized() -> Response {

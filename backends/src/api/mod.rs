@@ -14,6 +14,9 @@
 //! | 413, 415 | a body of more than 64 KiB; a body that is not `application/json` |
 //! | 422 | no JSON object; a field that is missing or of another type; a field that is not known is ignored |
 //!
+//! `/breakers` lists all breakers, and `/breakers/{name}/…` has every route of `/breaker/…` for one of them. Under `/breaker` the
+//! routes are about the first one, which the header `x-tripline-breaker` of the answer names.
+//!
 //! A POST that changes a setting answers with what GET gives, and with `saved`: whether it stands in the configuration file of
 //! [`ApiState::live`] now, and if not with a `reason`. It is in force in any case. Every change is logged with the old value,
 //! the new one, and the address of the client.
@@ -43,6 +46,7 @@ mod guard;
 mod hosts;
 pub(crate) mod input;
 mod json;
+mod named;
 mod openapi;
 mod payload;
 mod units;
@@ -58,7 +62,7 @@ mod status;
 mod token;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, FromRef as _};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use http::HeaderValue;
@@ -66,6 +70,8 @@ use http::header::X_CONTENT_TYPE_OPTIONS;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use crate::alerts::{AlertsView, PendingAlert};
+use crate::circuit::Circuits;
+
 pub use crate::circuit::EventLog;
 pub use crate::http_server::{
     BodyTooSlow, ClientAddr, Served, ServerLimits, TrustedRequests, listen, serve, serve_with,
@@ -136,7 +142,9 @@ pub fn router_with_documented(state: ApiState, own: OpenApiRouter) -> Result<Rou
         .merge(own);
     let router = openapi::with_document(documented, state.required_token().is_some())
         .fallback(routes::not_found)
-        .method_not_allowed_fallback(routes::method_not_allowed)
+        .method_not_allowed_fallback(routes::method_not_allowed);
+    let router = named::with_named(router)
+        .layer(from_fn_with_state(Circuits::from_ref(&state), named::say_first))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn_with_state(state.clone(), guard::reject_foreign))
         .layer(from_fn_with_state(state, guard::require_token))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::{Extension, Router};
 use http::header::CONTENT_TYPE;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
@@ -19,7 +19,7 @@ use super::error::ApiError;
 /// What the scheme of the bearer token is called.
 const SCHEME: &str = "bearer_token";
 /// Whatever token there is, these can be read without.
-const PUBLIC: [&str; 4] = ["/", "/health", "/ready", "/test"];
+const PUBLIC: [&str; 5] = ["/", "/health", "/ready", "/test", "/test/{name}"];
 
 /// The document as JSON.
 #[derive(Clone)]
@@ -41,6 +41,7 @@ pub(super) fn outline() -> OpenApi {
 pub(super) fn with_document(documented: OpenApiRouter, needs_token: bool) -> Router {
     let (router, mut document) = documented.split_for_parts();
     add_errors(&mut document);
+    add_named(&mut document);
     let_bodies_be_left_out(&mut document);
     if needs_token {
         add_token(&mut document);
@@ -55,6 +56,29 @@ fn operations(document: &mut OpenApi) -> impl Iterator<Item = (&str, &mut Operat
         let operations = [item.get.as_mut(), item.post.as_mut()];
         operations.into_iter().flatten().map(|operation| (path.as_str(), operation))
     })
+}
+
+/// Every path under `/breaker` once more under `/breakers/{name}`, as the router has it.
+fn add_named(document: &mut OpenApi) {
+    let name = ParameterBuilder::new()
+        .name("name")
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .description(Some("The name of the breaker, percent-encoded."))
+        .schema(Some(String::schema()))
+        .build();
+    let of_first = document.paths.paths.iter().filter_map(|(path, item)| Some((path.strip_prefix("/breaker/")?, item)));
+    let named: Vec<_> = of_first
+        .map(|(rest, item)| {
+            let mut item = item.clone();
+            for operation in [item.get.as_mut(), item.post.as_mut()].into_iter().flatten() {
+                operation.operation_id = operation.operation_id.as_ref().map(|id| format!("{id}_of_breaker"));
+                operation.parameters.get_or_insert_default().push(RefOr::T(name.clone()));
+            }
+            (format!("/breakers/{{name}}/{rest}"), item)
+        })
+        .collect();
+    document.paths.paths.extend(named);
 }
 
 fn add_errors(document: &mut OpenApi) {

@@ -11,7 +11,7 @@ use tripline_runtime::{DeliveryStats, SinkRejection};
 use super::error::ApiError;
 use super::input::Actor;
 use crate::circuit::{Circuit, Circuits};
-use crate::config::{BreakerConfig, Change, Config, differences};
+use crate::config::{BreakerConfig, Change, Config, RejectedValue, differences};
 use crate::reload::{Applied, ChangeError, LiveConfig};
 
 /// The parts of the process that a circuit's routes report on beside the circuit.
@@ -43,8 +43,12 @@ impl LiveHandle {
     }
 }
 
-/// The circuit that a request is about, and the way to change its settings: the first circuit. A handler that takes it answers
-/// 404 where there is none.
+/// The breaker that the path of a request names; without one the request is about the first.
+#[derive(Debug, Clone)]
+pub(super) struct BreakerInPath(pub(super) String);
+
+/// The circuit that a request is about, and the way to change its settings: the one that the path names, else the first. A
+/// handler that takes it answers 404 where there is none.
 #[derive(Debug)]
 pub(super) struct CircuitScope {
     circuit: Circuit,
@@ -59,9 +63,12 @@ where
 {
     type Rejection = ApiError;
 
-    async fn from_request_parts(_: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let first = Circuits::from_ref(state).first();
-        let circuit = first.ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, "there is no breaker"))?;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let circuits = Circuits::from_ref(state);
+        let circuit = match parts.extensions.get::<BreakerInPath>() {
+            Some(BreakerInPath(name)) => circuits.get(name).ok_or_else(|| no_such_breaker(name))?,
+            None => circuits.first().ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, "there is no breaker"))?,
+        };
         Ok(Self { circuit, live: LiveHandle::from_ref(state) })
     }
 }
@@ -74,7 +81,20 @@ impl Deref for CircuitScope {
     }
 }
 
+/// At most this many characters of a name are sent back.
+const SHOWN_CHARACTERS: usize = 80;
+
+fn no_such_breaker(name: &str) -> ApiError {
+    let shown: String = name.chars().take(SHOWN_CHARACTERS).collect();
+    ApiError::new(StatusCode::NOT_FOUND, format!("there is no breaker {shown:?}; GET /breakers lists them"))
+}
+
 impl CircuitScope {
+    /// A request about `circuit`.
+    pub(super) const fn of(circuit: Circuit, live: LiveHandle) -> Self {
+        Self { circuit, live }
+    }
+
     /// The circuit.
     pub(super) fn circuit(&self) -> &Circuit {
         &self.circuit
@@ -93,24 +113,29 @@ impl CircuitScope {
     /// The settings in force.
     pub(super) fn config(&self) -> Arc<BreakerConfig> {
         match &self.live.config {
-            Some(live) => Arc::new(live.config().breaker.clone()),
+            Some(live) => {
+                let config = live.config();
+                // One that a reload has just removed keeps what it had.
+                config
+                    .settings_of(self.circuit.name().as_str())
+                    .map_or_else(|| self.circuit.config(), |own| Arc::new(own.clone()))
+            }
             None => self.circuit.config(),
         }
     }
 
-    /// The whole configuration in force; without a configuration file the circuit's settings and the defaults of the process.
+    /// The process's settings with those of this circuit at the top; without a configuration file the defaults of the process.
     pub(super) fn whole_config(&self) -> Arc<Config> {
-        if let Some(live) = &self.live.config {
-            return live.config();
-        }
-        let mut config = Config::default();
-        config.breaker = BreakerConfig::clone(&self.circuit.config());
-        Arc::new(config)
+        let process = self.live.config.as_ref().map_or_else(Arc::default, LiveConfig::config);
+        Arc::new(process.view_of(&self.config()))
     }
 
     /// Changes some settings in what is running, and in the file if there is one.
     pub(super) async fn change(&self, change: Change, actor: &Actor) -> Result<Applied, ApiError> {
         if let Some(live) = &self.live.config {
+            let is_named = !live.config().breakers.is_empty();
+            let change =
+                if is_named { change.of_breaker(self.circuit.name()).map_err(not_of_breaker)? } else { change };
             return live.change(change, &actor.to_string()).await.map_err(|error| rejected(&error));
         }
         let mut old = Config::default();
@@ -124,6 +149,27 @@ impl CircuitScope {
         self.circuit.apply(&old.breaker, &new.breaker);
         Ok(Applied::unsaved("there is no configuration file"))
     }
+}
+
+/// The same change of several breakers, of which there is at least one: where a file names them, in one step.
+pub(super) async fn change_all(scopes: &[CircuitScope], change: &Change, actor: &Actor) -> Result<Applied, ApiError> {
+    let live = scopes.first().and_then(|scope| scope.live.config.as_ref());
+    if let Some(live) = live.filter(|live| !live.config().breakers.is_empty()) {
+        let mut all = Change::none();
+        for scope in scopes {
+            all = all.and(change.clone().of_breaker(scope.circuit.name()).map_err(not_of_breaker)?);
+        }
+        return live.change(all, &actor.to_string()).await.map_err(|error| rejected(&error));
+    }
+    let mut applied = Applied::unsaved("nothing was changed");
+    for scope in scopes {
+        applied = scope.change(change.clone(), actor).await?;
+    }
+    Ok(applied)
+}
+
+fn not_of_breaker(rejected: RejectedValue) -> ApiError {
+    ApiError::new(StatusCode::CONFLICT, rejected.to_string()).field(rejected.key, rejected.allowed)
 }
 
 fn rejected(error: &ChangeError) -> ApiError {

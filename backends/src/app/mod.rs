@@ -22,6 +22,7 @@
 //! own with virtual time, see [`AppBuilder::platform`].
 
 mod error;
+mod memory_sources;
 mod platform;
 mod token;
 mod token_file;
@@ -45,6 +46,8 @@ use crate::circuit::{Circuit, Circuits};
 use crate::config::{BreakerConfig, Config};
 use crate::metrics;
 use crate::reload::{Applier, LiveConfig, LoadedConfig};
+
+use memory_sources::MemorySources;
 
 pub use error::AppError;
 pub use platform::{BoxFuture, DurableStore, Platform, SystemPlatform};
@@ -163,8 +166,9 @@ impl<'p> AppBuilder<'p> {
         let file = self.config.path();
 
         let circuits = Circuits::new();
-        for breaker in breakers(&config) {
-            circuits.insert(circuit(breaker, &config, file, clock.clone(), platform)?)?;
+        let memories = MemorySources::new(platform);
+        for breaker in config.all_breakers() {
+            circuits.insert(circuit(breaker, &config, file, clock.clone(), platform, &memories)?)?;
         }
         let targets: Vec<SupervisedBreaker> = circuits.iter().map(|circuit| circuit.supervised()).collect();
         let (supervisor, dispatcher, shutdown) = supervise(clock.clone(), targets, platform.seed());
@@ -198,11 +202,6 @@ impl fmt::Debug for AppBuilder<'_> {
     }
 }
 
-/// The breakers of a configuration, in its order.
-fn breakers(config: &Config) -> impl Iterator<Item = &BreakerConfig> {
-    std::iter::once(&config.breaker)
-}
-
 /// Makes the circuit of one breaker. Nothing runs yet.
 fn circuit(
     settings: &BreakerConfig,
@@ -210,6 +209,7 @@ fn circuit(
     file: Option<&Path>,
     clock: Arc<dyn Clock>,
     platform: &dyn Platform,
+    memories: &MemorySources<'_>,
 ) -> Result<Circuit, AppError> {
     let mut builder = Breaker::builder(clock)
         .name(settings.name.clone())
@@ -221,13 +221,14 @@ fn circuit(
         builder = builder.config_file(path);
     }
     let breaker = builder.build().map_err(AppError::Window)?;
-    let kind = settings.memory_source;
-    let memory = platform.memory(kind, settings.memory_used).map_err(|error| AppError::Memory { kind, error })?;
+    let memory = memories.open(settings.memory_source, settings.memory_used)?;
     let alerting = Alerting::new(settings, &platform.alert_client());
     let mut circuit = Circuit::builder(breaker).config(settings.clone()).memory(memory).alerting(alerting);
     if let Some(root) = &config.state_dir {
         let DurableStore { store, left } = platform.durable_store(root, &settings.name)?;
-        tracing::info!(state_dir = %root.display(), "incidents and alerts survive a restart");
+        tracing::info!(
+            breaker = settings.name.as_str(), state_dir = %root.display(), "incidents and alerts survive a restart"
+        );
         circuit = circuit.store(store, left);
     }
     Ok(circuit.build())

@@ -1,14 +1,15 @@
 //! `tripline check`
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use super::{CliError, print_line};
 use crate::app::{bearer_token, token_file_warning};
-use crate::config::{WarningKind, left_to_environment, load};
+use crate::config::{ResolvedBreaker, WarningKind, left_to_environment, load, load_resolved};
 
 /// Prints the warnings in the order of the lines, then those about the file as a whole. All problems together are the
 /// error; unknown keys are problems unless `lenient`. The environment is not read.
-pub(super) fn check(path: &Path, lenient: bool) -> Result<(), CliError> {
+pub(super) fn check(path: &Path, lenient: bool, resolved: bool) -> Result<(), CliError> {
     let (config, mut warnings) = load(path).map_err(|errors| CliError::with_config(&errors))?;
     let file = path.display().to_string();
     // Those without a line are at the end.
@@ -31,6 +32,27 @@ pub(super) fn check(path: &Path, lenient: bool) -> Result<(), CliError> {
         let lines = unknown.iter().map(|unknown| format!("{unknown} (--lenient accepts unknown keys)"));
         return Err(CliError::new(lines.collect::<Vec<_>>().join("\n")));
     }
+    if resolved {
+        for breaker in load_resolved(path).map_err(|errors| CliError::with_config(&errors))? {
+            print_line(text_of(&breaker));
+        }
+    }
     print_line(format!("{file}: valid"));
     Ok(())
+}
+
+/// The settings of a breaker as its table in a file would set them, each with the place that it comes from.
+fn text_of(breaker: &ResolvedBreaker) -> String {
+    let mut text = format!("[breakers.{}]", breaker.name);
+    for setting in &breaker.settings {
+        // A key without a value is shown as a comment, so that the text can be used as it is.
+        let line = match &setting.value {
+            Some(value) => format!("{} = {value}", setting.key),
+            None => format!("# {} is not set", setting.key),
+        };
+        // Writing to a string does not fail.
+        let _ = write!(text, "\n{line:<48} # {}", setting.origin);
+    }
+    text.push('\n');
+    text
 }

@@ -6,8 +6,14 @@ use std::time::Duration;
 
 use std::collections::BTreeMap;
 
-use axum::extract::State;
+use std::convert::Infallible;
+
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, get};
+use http::StatusCode;
 use serde::Serialize;
+use tower_service::Service as _;
 use tripline_runtime::Breaker;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -16,6 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{ApiError, ApiJson, FromPayload, Payload, PostErrors, ValidJson};
+use crate::circuit::Circuits;
 use crate::memory::MockMemory;
 use crate::tower::{BreakerLayer, service_unavailable_because};
 
@@ -30,6 +37,7 @@ const MAX_DELAY: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub(super) struct Demo {
     breaker: Breaker,
+    circuits: Circuits,
     /// The mock memory, where the configuration asks for it.
     memory: Option<MockMemory>,
     slowness: Arc<Slowness>,
@@ -50,9 +58,10 @@ enum Scenario {
 }
 
 impl Demo {
-    pub(super) fn new(breaker: Breaker, memory: Option<MockMemory>) -> Self {
+    /// Behind `breaker`, and under their names behind each of `circuits`.
+    pub(super) fn new(breaker: Breaker, circuits: Circuits, memory: Option<MockMemory>) -> Self {
         let slowness = Slowness { delay_micros: AtomicU64::new(micros(NORMAL_DELAY)), spike_left: AtomicU64::new(0) };
-        Self { breaker, memory, slowness: Arc::new(slowness) }
+        Self { breaker, circuits, memory, slowness: Arc::new(slowness) }
     }
 
     pub(super) fn router(self) -> OpenApiRouter {
@@ -62,6 +71,7 @@ impl Demo {
             .routes(routes!(test))
             // On what stands above only.
             .route_layer(protection)
+            .routes(routes!(test_named))
             .routes(routes!(set_delay))
             .routes(routes!(trigger))
             .routes(routes!(scenarios))
@@ -170,6 +180,24 @@ async fn test(State(demo): State<Demo>) -> ApiJson<Tested> {
     let delay = demo.next_delay();
     smol::Timer::after(delay).await;
     ApiJson(Tested { status: "ok", delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX) })
+}
+
+/// The same endpoint behind the breaker of this name.
+#[utoipa::path(get, path = "/test/{name}", tag = "demo", params(("name" = String, Path, description = "The name of the breaker.")),
+    responses(
+        (status = 200, description = "It was called.", body = Tested),
+        (status = 404, description = "There is no breaker of this name.", body = ApiError),
+        (status = 503, description = "The breaker rejects it.", body = Rejection)))]
+async fn test_named(State(demo): State<Demo>, Path(name): Path<String>, request: Request) -> Response {
+    let Some(circuit) = demo.circuits.get(&name) else {
+        let words = format!("there is no breaker {}; GET /breakers lists them", shown(&name));
+        return ApiError::new(StatusCode::NOT_FOUND, words).into_response();
+    };
+    let breaker = circuit.breaker().clone();
+    let protection = BreakerLayer::new(breaker.clone()).respond_with(service_unavailable_because(breaker));
+    let endpoint = get(test).layer(protection).with_state::<()>(demo);
+    let mut endpoint: MethodRouter<(), Infallible> = endpoint;
+    endpoint.call(request).await.unwrap_or_else(|never| match never {})
 }
 
 /// How long the endpoint takes.

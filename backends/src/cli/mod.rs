@@ -46,6 +46,9 @@ enum Command {
         /// Report unknown keys as warnings, as `tripline serve` does.
         #[arg(long)]
         lenient: bool,
+        /// Print the settings of every breaker, and where each of them comes from.
+        #[arg(long)]
+        resolved: bool,
         /// The file to check.
         file: PathBuf,
     },
@@ -71,7 +74,7 @@ pub fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Serve(args) => serve::serve(&args),
-        Command::Check { lenient, file } => check::check(&file, lenient),
+        Command::Check { lenient, resolved, file } => check::check(&file, lenient, resolved),
         Command::Init { file } => init::init(&file),
         Command::Replay(args) => return replay::replay(&args).map_or_else(failed, |trust| trust.exit_code().into()),
         Command::Suggest(args) => return suggest::suggest(&args).map_or_else(failed, |trust| trust.exit_code().into()),

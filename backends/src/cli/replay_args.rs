@@ -12,6 +12,9 @@ pub(crate) struct ReplayArgs {
     /// The configuration file; without it the defaults (neither breakers.toml nor the recommended configuration).
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
+    /// The breaker of the configuration whose settings are used; needed where it has several.
+    #[arg(long, value_name = "NAME")]
+    pub(super) breaker: Option<String>,
     /// Change one key of the breaker, as in --set percentile=0.99; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(super) set: Vec<String>,

@@ -18,6 +18,9 @@ pub(super) struct SuggestArgs {
     /// The configuration that the proposal is to change, and whose percentile is kept; without it the recommended one.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The breaker of the configuration that the proposal is for; needed where it has several.
+    #[arg(long, value_name = "NAME")]
+    breaker: Option<String>,
     /// Change one key of that configuration, or of the recommended one, first, as in --set percentile=0.99; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -93,12 +96,15 @@ pub(super) fn suggest(args: &SuggestArgs) -> Result<Trust, CliError> {
 fn options(args: &SuggestArgs) -> Result<SuggestOptions, CliError> {
     let defaults = setting("the defaults", &Config::default());
     let Some(path) = &args.config else {
+        if args.breaker.is_some() {
+            return Err(CliError::new("--breaker needs --config FILE, which has the breakers"));
+        }
         let config = recommended_with(&args.set)?;
         let name = if args.set.is_empty() { RECOMMENDED.into() } else { format!("{RECOMMENDED} with --set") };
         let base = setting(&name, &config);
         return Ok(with_kept(SuggestOptions::new(base.clone(), vec![base, defaults]), &config));
     };
-    let config = configuration(Some(path), &args.set)?;
+    let config = configuration(Some(path), &args.set, args.breaker.as_deref())?;
     let configured = setting(&path.display().to_string(), &config);
     if !config.breaker.policy.enabled {
         eprint_line(format!("{}: enabled = false; the proposal is made as if it were true", path.display()));

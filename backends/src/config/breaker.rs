@@ -22,6 +22,8 @@ pub struct BreakerConfig {
     pub memory_used: MemoryUsed,
     /// Whether calls in flight are watched. Default: true.
     pub stall_detection: bool,
+    /// Whether its alerts go to the pagers that are on; `[breakers.NAME.alerts]` can switch them off. Default: true.
+    pub alerts_enabled: bool,
     /// Alerts to any address, `[webhook]`.
     pub webhook: Webhook,
     /// More of these, `[[webhooks]]`.
@@ -38,6 +40,7 @@ impl Default for BreakerConfig {
             memory_source: MemorySourceKind::Auto,
             memory_used: MemoryUsed::Unreclaimable,
             stall_detection: true,
+            alerts_enabled: true,
             webhook: Webhook::default(),
             webhooks: Vec::new(),
             opsgenie: OpsGenie::default(),
@@ -46,6 +49,15 @@ impl Default for BreakerConfig {
 }
 
 impl BreakerConfig {
+    /// Switches every pager off where the breaker's alerts are off.
+    pub(super) fn settle_alerts(&mut self) {
+        if !self.alerts_enabled {
+            self.opsgenie.enabled = false;
+            self.webhook.enabled = false;
+            self.webhooks.iter_mut().for_each(|webhook| webhook.enabled = false);
+        }
+    }
+
     /// Sets the policy of a running breaker, which had that of `old`. The window is kept. Whether the breaker is enabled changes
     /// only where the settings change it: an operator may have switched it.
     ///

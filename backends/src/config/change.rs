@@ -3,7 +3,9 @@
 use std::fmt;
 
 use toml::de::DeTable;
+use tripline_runtime::BreakerName;
 
+use super::breakers::BREAKERS;
 use super::keys::{Entry, Key, entry};
 use super::model::Config;
 use super::secret::HIDDEN;
@@ -29,6 +31,8 @@ pub struct Change {
 #[derive(Clone)]
 pub(crate) struct Setting {
     pub(crate) entry: Entry,
+    /// The named breaker whose table it belongs in; `None` for the top of the file.
+    pub(crate) breaker: Option<BreakerName>,
     /// As it stands in a file; `None` takes the key out of the file.
     pub(crate) toml: Option<String>,
 }
@@ -64,7 +68,7 @@ impl Change {
         // A percentile is written as a ratio, and a number without the traces of arithmetic.
         let shown = field.show(&scratch).filter(|shown| put(entry.key, &mut scratch, shown).is_some());
         let toml = Some(shown.unwrap_or(written));
-        Ok(Self { settings: vec![Setting { entry, toml }] })
+        Ok(Self { settings: vec![Setting { entry, breaker: None, toml }] })
     }
 
     /// Takes the value of `key` away, so that its default applies.
@@ -77,7 +81,23 @@ impl Change {
         if entry.key.unset.is_none() {
             return Err(rejected(entry.key.field.to_string()));
         }
-        Ok(Self { settings: vec![Setting { entry, toml: None }] })
+        Ok(Self { settings: vec![Setting { entry, breaker: None, toml: None }] })
+    }
+
+    /// The same change of the breaker `name` alone: it goes into `[breakers.NAME]`.
+    ///
+    /// # Errors
+    /// [`RejectedValue`] where a key is one for all breakers.
+    pub fn of_breaker(mut self, name: &BreakerName) -> Result<Self, RejectedValue> {
+        for setting in &mut self.settings {
+            if setting.entry.table_in_breaker().is_none() {
+                let allowed = "the keys of a breaker; this one is one for all breakers: change it in the file".into();
+                let value = setting.toml.as_deref().map_or("not set", |toml| setting.shown(toml)).to_owned();
+                return Err(RejectedValue { key: setting.entry.path(), value, allowed });
+            }
+            setting.breaker = Some(name.clone());
+        }
+        Ok(self)
     }
 
     /// These keys and those of `later`, which wins where both set one.
@@ -115,22 +135,57 @@ impl Change {
     /// Puts the values into `config`. A `max_wait_time` below a new `wait_time` is raised to it.
     pub fn apply_to(&self, config: &mut Config) {
         for setting in &self.settings {
-            let key = setting.entry.key;
-            match (&setting.toml, key.unset) {
-                // Each value was accepted before, so none is rejected now.
-                (Some(toml), _) => drop(put(key, config, toml)),
-                (None, Some(unset)) => unset(config),
-                (None, None) => {}
+            let Some(name) = &setting.breaker else {
+                setting.apply_to(config);
+                continue;
+            };
+            let at = config.breakers.iter().position(|breaker| breaker.name == *name);
+            if let Some(breaker) = at.and_then(|at| config.breakers.get(at)) {
+                let mut view = config.view_of(breaker);
+                setting.apply_to(&mut view);
+                if let Some(breaker) = at.and_then(|at| config.breakers.get_mut(at)) {
+                    *breaker = view.breaker;
+                }
             }
         }
-        config.breaker.policy.max_wait_time = config.breaker.policy.max_wait_time.max(config.breaker.policy.wait_time);
     }
 }
 
 impl Setting {
-    /// The key with its section.
+    /// The key with its section, and that of its breaker.
     pub(crate) fn name(&self) -> String {
-        self.entry.path()
+        let in_breaker = self.breaker.as_ref().and_then(|breaker| self.entry.path_in(breaker.as_str()));
+        in_breaker.unwrap_or_else(|| self.entry.path())
+    }
+
+    /// Where it stands in a file: the tables, and the key.
+    pub(crate) fn steps(&self) -> Vec<&str> {
+        let (name, sections) = (self.entry.key.name, self.entry.section.path);
+        let in_breaker = self.breaker.as_ref().and_then(|breaker| Some((breaker, self.entry.table_in_breaker()?)));
+        let (breaker, sections) = match in_breaker {
+            Some((breaker, table)) => (vec![BREAKERS, breaker.as_str()], table),
+            None => (Vec::new(), sections),
+        };
+        let sections = sections.split('.').filter(|section| !section.is_empty());
+        breaker.into_iter().chain(sections).chain([name]).collect()
+    }
+
+    /// Puts the value into the top of `config`.
+    fn apply_to(&self, config: &mut Config) {
+        let key = self.entry.key;
+        match (&self.toml, key.unset) {
+            // Each value was accepted before, so none is rejected now.
+            (Some(toml), _) => drop(put(key, config, toml)),
+            (None, Some(unset)) => unset(config),
+            (None, None) => {}
+        }
+        let policy = &mut config.breaker.policy;
+        policy.max_wait_time = policy.max_wait_time.max(policy.wait_time);
+    }
+
+    /// A value of the key, as it can be shown.
+    fn shown<'v>(&self, toml: &'v str) -> &'v str {
+        if self.entry.key.field.hides(toml) { HIDDEN } else { toml }
     }
 }
 
@@ -140,8 +195,7 @@ impl fmt::Display for Change {
         for (i, setting) in self.settings.iter().enumerate() {
             let value = match &setting.toml {
                 None => "not set",
-                Some(toml) if setting.entry.key.field.hides(toml) => HIDDEN,
-                Some(toml) => toml,
+                Some(toml) => setting.shown(toml),
             };
             write!(f, "{}{} = {value}", if i > 0 { ", " } else { "" }, setting.name())?;
         }

@@ -1,8 +1,17 @@
 //! The keys in which two configurations differ.
 
-use super::keys::{Key, entries};
+use std::collections::{HashMap, HashSet};
+
+use super::breaker::BreakerConfig;
+use super::breakers::BREAKERS;
+use super::keys::{Entry, Key, entries, join};
 use super::model::Config;
 use super::secret::HIDDEN;
+
+/// What a key without a value, and a breaker that is not there, is called.
+const NOT_SET: &str = "not set";
+/// What a breaker that is there is called.
+const SET: &str = "set";
 
 /// A key that two configurations differ in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,24 +27,63 @@ pub struct Difference {
     pub restart_required: bool,
 }
 
-/// Every key in which `new` differs from `old`, in the order of the recommended file.
+/// Every key in which `new` differs from `old`, in the order of the recommended file; then those of the named breakers, each
+/// under `breakers.NAME`. A breaker that is added or removed differs in one key, `breakers.NAME`.
 pub fn differences(old: &Config, new: &Config) -> Vec<Difference> {
-    let changed = entries().filter(|entry| entry.key.field.value(old) != entry.key.field.value(new));
-    changed
+    let mut found: Vec<_> = changed_keys(old, new)
         .map(|entry| Difference {
             key: entry.path(),
             old: shown(entry.key, old),
             new: shown(entry.key, new),
             restart_required: entry.key.restart_required,
         })
-        .collect()
+        .collect();
+    if !old.breakers.is_empty() || !new.breakers.is_empty() {
+        of_breakers(old, new, &mut found);
+    }
+    found
+}
+
+fn of_breakers(old: &Config, new: &Config, found: &mut Vec<Difference>) {
+    let before: HashMap<&str, &BreakerConfig> = old.breakers.iter().map(|b| (b.name.as_str(), b)).collect();
+    let is_kept: HashSet<&str> = new.breakers.iter().map(|b| b.name.as_str()).collect();
+    let presence = |name: &str, was: &str, is: &str| Difference {
+        key: join(BREAKERS, name),
+        old: was.into(),
+        new: is.into(),
+        restart_required: true,
+    };
+    for breaker in &new.breakers {
+        let name = breaker.name.as_str();
+        let Some(earlier) = before.get(name) else {
+            found.push(presence(name, NOT_SET, SET));
+            continue;
+        };
+        if **earlier == *breaker {
+            continue;
+        }
+        let (was, is) = (old.view_of(earlier), new.view_of(breaker));
+        let of_breaker = changed_keys(&was, &is).filter_map(|entry| Some((entry, entry.path_in(name)?)));
+        found.extend(of_breaker.map(|(entry, key)| Difference {
+            key,
+            old: shown(entry.key, &was),
+            new: shown(entry.key, &is),
+            restart_required: entry.key.restart_required,
+        }));
+    }
+    let removed = old.breakers.iter().filter(|breaker| !is_kept.contains(breaker.name.as_str()));
+    found.extend(removed.map(|breaker| presence(breaker.name.as_str(), SET, NOT_SET)));
+}
+
+fn changed_keys<'c>(old: &'c Config, new: &'c Config) -> impl Iterator<Item = Entry> + use<'c> {
+    entries().filter(move |entry| entry.key.field.value(old) != entry.key.field.value(new))
 }
 
 fn shown(key: &Key<Config>, config: &Config) -> String {
     if key.is_sensitive() {
         return HIDDEN.into();
     }
-    key.field.show(config).unwrap_or_else(|| "not set".into())
+    key.field.show(config).unwrap_or_else(|| NOT_SET.into())
 }
 
 #[cfg(test)]

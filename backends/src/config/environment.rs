@@ -74,21 +74,17 @@ pub fn apply_environment(
     config: &mut Config,
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Vec<Warning>, ConfigErrors> {
-    let set = |name: &'static str| variable(name).filter(|value| !value.is_empty()).map(|value| (name, value));
     let mut changed = config.clone();
-    let mut problems = Vec::new();
-    for (name, key) in OVERRIDES {
-        if let Some((name, value)) = set(name) {
-            problems.extend(put(&mut changed, key, name, &value));
+    let mut problems = overlay(&mut changed, variable);
+    // What they inherit is what the root has; a problem with the environment is the same for all, and reported once.
+    for at in 0..changed.breakers.len() {
+        let Some(mut view) = changed.breakers.get(at).map(|breaker| changed.view_of(breaker)) else { continue };
+        let found = overlay(&mut view, variable);
+        problems.extend(found.into_iter().filter(|problem| !problems.contains(problem)).collect::<Vec<_>>());
+        if let Some(breaker) = changed.breakers.get_mut(at) {
+            *breaker = view.breaker;
         }
     }
-    for fallback in FALLBACKS {
-        let first = fallback.variables.iter().find_map(|name| set(name));
-        if let Some((name, value)) = first.filter(|_| (fallback.is_empty)(&changed.breaker.opsgenie)) {
-            problems.extend(put(&mut changed, fallback.key, name, &value));
-        }
-    }
-    problems.extend(expand_webhooks(&mut changed, variable));
     // An empty token is an error: a server that was meant to ask for one would ask for none.
     if let Some(value) = variable(TOKEN) {
         if value.is_empty() {
@@ -104,7 +100,40 @@ pub fn apply_environment(
     }
     *config = changed;
     let of_key = "not set, nor is OPSGENIE_API_KEY: no alert can be delivered";
-    Ok(lacking(&config.breaker.opsgenie, PLACE, of_key, "mandatory for alerts, and set neither in the file nor here"))
+    let of_field = "mandatory for alerts, and set neither in the file nor here";
+    Ok(lacking_of_all(config, |opsgenie| lacking(opsgenie, PLACE, of_key, of_field)))
+}
+
+/// Lays the variables for alerts over the root of `config`; gives the problems.
+fn overlay(config: &mut Config, variable: &dyn Fn(&str) -> Option<String>) -> Vec<Problem> {
+    let set = |name: &'static str| variable(name).filter(|value| !value.is_empty()).map(|value| (name, value));
+    let mut problems = Vec::new();
+    for (name, key) in OVERRIDES {
+        if let Some((name, value)) = set(name) {
+            problems.extend(put(config, key, name, &value));
+        }
+    }
+    for fallback in FALLBACKS {
+        let first = fallback.variables.iter().find_map(|name| set(name));
+        if let Some((name, value)) = first.filter(|_| (fallback.is_empty)(&config.breaker.opsgenie)) {
+            problems.extend(put(config, fallback.key, name, &value));
+        }
+    }
+    problems.extend(expand_webhooks(config, variable));
+    problems
+}
+
+/// The warnings about every breaker, each once.
+fn lacking_of_all(config: &Config, lacking: impl Fn(&OpsGenie) -> Vec<Warning>) -> Vec<Warning> {
+    let mut warnings: Vec<Warning> = Vec::new();
+    for breaker in config.all_breakers() {
+        for warning in lacking(&breaker.opsgenie) {
+            if !warnings.contains(&warning) {
+                warnings.push(warning);
+            }
+        }
+    }
+    warnings
 }
 
 /// What alerts need, where they are enabled, and a file does not set: the warnings say that the environment, which is not
@@ -112,7 +141,7 @@ pub fn apply_environment(
 pub fn left_to_environment(config: &Config, file: &str) -> Vec<Warning> {
     let of_key = "not set: no alert can be delivered without it, unless OPSGENIE_API_KEY is set in the environment";
     let of_field = "mandatory for alerts, and not set; the environment, which is not looked at here, may set it";
-    let mut warnings = lacking(&config.breaker.opsgenie, file, of_key, of_field);
+    let mut warnings = lacking_of_all(config, |opsgenie| lacking(opsgenie, file, of_key, of_field));
     let listed =
         config.breaker.webhooks.iter().enumerate().map(|(index, webhook)| (format!("{WEBHOOKS}[{index}]"), webhook));
     for (key, webhook) in std::iter::once(("webhook".to_owned(), &config.breaker.webhook)).chain(listed) {

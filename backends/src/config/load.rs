@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::error::{ConfigErrors, Warning};
 use super::model::Config;
-use super::parse::parse;
+use super::parse::{parse, resolved};
+use super::resolved::ResolvedBreaker;
 
 /// A configuration file may not be larger than this.
 pub const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -17,12 +18,27 @@ pub const MAX_FILE_BYTES: u64 = 1 << 20;
 /// [`ConfigErrors`] with every problem of the text, or with the one that kept it from being read: there is no such
 /// file, it is no regular file, may not be read, is empty, is larger than [`MAX_FILE_BYTES`], or is not UTF-8.
 pub fn load(path: &Path) -> Result<(Config, Vec<Warning>), ConfigErrors> {
+    let (text, file) = text_of(path)?;
+    parse(&text, &file)
+}
+
+/// The settings of every breaker of the file `path`, each with the place that it comes from.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_resolved(path: &Path) -> Result<Vec<ResolvedBreaker>, ConfigErrors> {
+    let (text, file) = text_of(path)?;
+    resolved(&text, &file)
+}
+
+/// The text of a file, and what problems call it.
+fn text_of(path: &Path) -> Result<(String, String), ConfigErrors> {
     let file = path.display().to_string();
     let text = read(path).map_err(|unread| ConfigErrors::with_file(&file, unread.words))?;
     if is_blank(&text) {
         return Err(ConfigErrors::with_file(&file, EMPTY));
     }
-    parse(&text, &file)
+    Ok((text, file))
 }
 
 /// What is wrong with a file without any text. It is more likely lost than meant; a comment shows that it is meant.

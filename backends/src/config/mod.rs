@@ -24,6 +24,7 @@
 //! ```
 
 mod breaker;
+mod breakers;
 #[cfg(feature = "reload")]
 mod change;
 #[cfg(feature = "reload")]
@@ -39,6 +40,8 @@ mod parse;
 mod range;
 mod recommended;
 mod reference;
+mod report;
+mod resolved;
 mod secret;
 mod setting_value;
 mod source;
@@ -66,14 +69,15 @@ pub use keys::key_names;
 pub(crate) use keys::{Entry, entries, entry};
 #[cfg(feature = "reload")]
 pub(crate) use load::{EMPTY, Unread, is_blank, read};
-pub use load::{MAX_FILE_BYTES, load};
+pub use load::{MAX_FILE_BYTES, load, load_resolved};
 pub use model::{Config, Http, Log, LogFormat, LogLevel};
 pub use opsgenie::{AlertScope, Contacts, OpsGenie, Priority, Provider, Region};
-pub use parse::parse;
+pub use parse::{parse, resolved};
 #[cfg(feature = "api")]
 pub(crate) use range::Range;
 pub use recommended::recommended;
 pub use reference::configuration_reference;
+pub use resolved::{Origin, ResolvedBreaker, ResolvedSetting};
 pub use secret::Secret;
 pub use setting_value::SettingValue;
 #[cfg(feature = "api")]

@@ -12,8 +12,11 @@ use super::string_enum::words;
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Config {
-    /// The breaker: the keys at the top of the file, `[opsgenie]` and `[webhook]`.
+    /// The root: the keys at the top of the file, `[opsgenie]` and `[webhook]`. It is the breaker where there are no named ones,
+    /// else only their base.
     pub breaker: BreakerConfig,
+    /// The breakers of `[breakers.NAME]`, in the order of the file, each with what it inherits filled in.
+    pub breakers: Vec<BreakerConfig>,
     /// Folder for what must survive a restart, with a subfolder for each breaker; `None` keeps nothing. A relative path is
     /// meant from the working directory.
     pub state_dir: Option<PathBuf>,
@@ -21,6 +24,33 @@ pub struct Config {
     pub http: Http,
     /// Logging of the binary.
     pub log: Log,
+}
+
+impl Config {
+    /// Every breaker of the process, in the order of the file: the named ones, or the root where there are none.
+    pub fn all_breakers(&self) -> &[BreakerConfig] {
+        if self.breakers.is_empty() { std::slice::from_ref(&self.breaker) } else { &self.breakers }
+    }
+
+    /// The settings of the breaker of this name; where there are no named breakers, those of the root, whatever its name.
+    /// O(n).
+    pub fn settings_of(&self, name: &str) -> Option<&BreakerConfig> {
+        match self.breakers.as_slice() {
+            [] => Some(&self.breaker),
+            named => named.iter().find(|breaker| breaker.name.as_str() == name),
+        }
+    }
+
+    /// The process's settings with `breaker` as the root and no named breakers: what the key table reads and writes for one.
+    pub(crate) fn view_of(&self, breaker: &BreakerConfig) -> Self {
+        Self {
+            breaker: breaker.clone(),
+            breakers: Vec::new(),
+            state_dir: self.state_dir.clone(),
+            http: self.http.clone(),
+            log: self.log.clone(),
+        }
+    }
 }
 
 /// The management API, `[http]`.

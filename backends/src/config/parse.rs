@@ -1,18 +1,19 @@
 //! From text to a [`Config`].
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::breakers::{self, BREAKERS, Named, Root, TEMPLATES};
 use super::error::{ConfigErrors, Problem, Reason, Warning, WarningKind};
-use super::keys::{Key, RESERVED, SECTIONS, Section, TOP_ALIAS, WEBHOOKS, join, section};
+use super::keys::{Key, SECTIONS, Section, TOP_ALIAS, WEBHOOKS, join, section};
 use super::lints::advice;
 use super::model::Config;
-use super::secret::HIDDEN;
+use super::report::{Place, Report, key_text};
+use super::resolved::ResolvedBreaker;
 use super::source::{Source, shorten};
-use super::value::{DAY_SECONDS, Field};
+use super::value::DAY_SECONDS;
 use super::webhook::Webhook;
 use crate::suggest::closest;
 
@@ -26,18 +27,34 @@ const MAX_WEBHOOKS: usize = 16;
 /// # Errors
 /// [`ConfigErrors`] with every problem of the text. Where it is not valid TOML, that is the only one.
 pub fn parse(text: &str, file: &str) -> Result<(Config, Vec<Warning>), ConfigErrors> {
+    read(text, file).and_then(Reader::finish)
+}
+
+/// The settings of every breaker of a text, each with the place that it comes from.
+///
+/// # Errors
+/// As [`parse`].
+pub fn resolved(text: &str, file: &str) -> Result<Vec<ResolvedBreaker>, ConfigErrors> {
+    let (config, _) = parse(text, file)?;
+    Ok(read(text, file)?.resolved(&config))
+}
+
+fn read<'a>(text: &'a str, file: &'a str) -> Result<Reader<'a>, ConfigErrors> {
     let source = Source::new(file, text);
     let table = DeTable::parse(text).map_err(|error| syntax(&source, &error))?;
     let mut reader = Reader {
-        source,
+        report: Report::new(source),
         config: Config::default(),
         seen: HashMap::new(),
-        problems: Vec::new(),
-        warnings: Vec::new(),
+        named: Named::default(),
         unknown: 0,
     };
     reader.table(&Level::top(), table.get_ref());
-    reader.finish()
+    let root = Root { config: &reader.config, seen: &reader.seen };
+    let named = breakers::read(&mut reader.report, &root, table.get_ref());
+    reader.config.breakers = named.configs();
+    reader.named = named;
+    Ok(reader)
 }
 
 fn syntax(source: &Source<'_>, error: &toml::de::Error) -> ConfigErrors {
@@ -59,21 +76,11 @@ fn syntax(source: &Source<'_>, error: &toml::de::Error) -> ConfigErrors {
     ConfigErrors::one(problem)
 }
 
-/// Where a key was set.
-#[derive(Clone)]
-struct Place {
-    /// As it stands in the file, with its section.
-    written: String,
-    key: Range<usize>,
-    value: Range<usize>,
-}
-
 struct Reader<'a> {
-    source: Source<'a>,
+    report: Report<'a>,
     config: Config,
     seen: HashMap<String, Place>,
-    problems: Vec<Problem>,
-    warnings: Vec<Warning>,
+    named: Named,
     unknown: usize,
 }
 
@@ -104,10 +111,8 @@ impl Reader<'_> {
             let child = join(&level.path, name);
             if let Some(key) = section.key(name) {
                 self.key(key, &join(&level.full, name), place, value);
-            } else if is_top && name == RESERVED {
-                let words = "reserved for many breakers in one file, which is not yet possible; set this breaker's \
-                             keys at the top of the file";
-                self.problem(&place.written, &place.key, None, Reason::Because(words.into()));
+            } else if is_top && (name == BREAKERS || name == TEMPLATES) {
+                // Read when the root, which they start from, is known.
             } else if is_top && name == TOP_ALIAS {
                 self.child(&Level { written: place.written.clone(), ..Level::top() }, &place, value);
             } else if is_top && name == WEBHOOKS {
@@ -125,7 +130,7 @@ impl Reader<'_> {
         match value.get_ref() {
             DeValue::Table(table) => self.table(level, table),
             // Not shown: it may hold a secret.
-            _ => self.problem(&place.written, &place.key, None, Reason::Allowed("a table".into())),
+            _ => self.report.problem(&place.written, &place.key, None, Reason::Allowed("a table".into())),
         }
     }
 
@@ -133,14 +138,14 @@ impl Reader<'_> {
     fn webhooks(&mut self, place: &Place, value: &Spanned<DeValue<'_>>) {
         let DeValue::Array(entries) = value.get_ref() else {
             let allowed = "a list of tables, [[webhooks]]";
-            return self.problem(&place.written, &place.key, None, Reason::Allowed(allowed.into()));
+            return self.report.problem(&place.written, &place.key, None, Reason::Allowed(allowed.into()));
         };
         for (index, entry) in entries.iter().enumerate() {
             let name = format!("{WEBHOOKS}[{index}]");
             let place = Place { written: name.clone(), key: entry.span(), value: entry.span() };
             if index >= MAX_WEBHOOKS {
                 let words = format!("too many; allowed: at most {MAX_WEBHOOKS}");
-                return self.problem(&name, &place.key, None, Reason::Because(words));
+                return self.report.problem(&name, &place.key, None, Reason::Because(words));
             }
             let of_section = std::mem::replace(&mut self.config.breaker.webhook, Webhook::entry());
             self.seen.insert(name.clone(), place.clone());
@@ -154,43 +159,30 @@ impl Reader<'_> {
         if let Err(rejected) = key.field.set(&mut self.config, value) {
             for part in rejected {
                 let name = format!("{}{}", place.written, shorten(&part.suffix));
-                let value = self.shown(&part.span, &key.field);
-                self.problem(&name, &part.span, Some(value), Reason::Allowed(key.field.to_string()));
+                let value = self.report.shown(&part.span, &key.field);
+                self.report.problem(&name, &part.span, Some(value), Reason::Allowed(key.field.to_string()));
             }
         }
         if let Some(other) = self.seen.insert(full.to_owned(), place.clone()) {
             let (first, second) = if other.key.start < place.key.start { (other, place) } else { (place, other) };
-            let words =
-                format!("set twice; it is also {} on line {}", first.written, self.source.place(first.key.start).0);
-            let value = self.shown(&second.value, &key.field);
-            self.problem(&second.written, &second.key, Some(value), Reason::Because(words));
+            let words = format!(
+                "set twice; it is also {} on line {}",
+                first.written,
+                self.report.source.place(first.key.start).0
+            );
+            let value = self.report.shown(&second.value, &key.field);
+            self.report.problem(&second.written, &second.key, Some(value), Reason::Because(words));
         }
-    }
-
-    /// A value as it may be shown.
-    fn shown(&self, span: &Range<usize>, field: &Field<Config>) -> String {
-        let written = self.source.written(span.clone());
-        if field.hides(written) { HIDDEN.into() } else { shorten(written) }
-    }
-
-    fn problem(&mut self, key: &str, at: &Range<usize>, value: Option<String>, reason: Reason) {
-        let (line, column) = self.source.place(at.start);
-        let (line, column) = (Some(line), Some(column));
-        self.problems.push(Problem { file: self.source.file.into(), line, column, key: key.into(), value, reason });
     }
 
     fn unknown(&mut self, section: &Section<Config>, place: &Place, name: &str) {
         self.unknown += 1;
         if self.unknown <= MAX_UNKNOWN {
             let meant = suggestion(section, name).map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
-            let line = Some(self.source.place(place.key.start).0);
+            let line = Some(self.report.source.place(place.key.start).0);
             let message = format!("unknown key, ignored{meant}");
-            self.warn(line, &place.written, message, WarningKind::UnknownKey);
+            self.report.warn(line, &place.written, message, WarningKind::UnknownKey);
         }
-    }
-
-    fn warn(&mut self, line: Option<usize>, key: &str, message: String, kind: WarningKind) {
-        self.warnings.push(Warning { file: self.source.file.into(), line, key: key.into(), message, kind });
     }
 
     fn finish(mut self) -> Result<(Config, Vec<Warning>), ConfigErrors> {
@@ -198,32 +190,40 @@ impl Reader<'_> {
         self.webhook_rules();
         if self.unknown > MAX_UNKNOWN {
             let more = self.unknown - MAX_UNKNOWN;
-            self.warn(None, "", format!("{more} more unknown keys, ignored"), WarningKind::UnknownKey);
+            self.report.warn(None, "", format!("{more} more unknown keys, ignored"), WarningKind::UnknownKey);
         }
-        let Some(errors) = ConfigErrors::of(std::mem::take(&mut self.problems)) else {
-            for (key, message) in advice(&self.config, &|key| self.seen.contains_key(key)) {
-                let place = self.seen.get(key).cloned();
-                let line = place.as_ref().map(|place| self.source.place(place.key.start).0);
-                let key = place.map_or_else(|| key.to_owned(), |place| place.written);
-                self.warn(line, &key, message, WarningKind::Unlikely);
+        let Some(errors) = ConfigErrors::of(std::mem::take(&mut self.report.problems)) else {
+            if self.config.breakers.is_empty() {
+                for (key, message) in advice(&self.config, &|key| self.seen.contains_key(key)) {
+                    let place = self.seen.get(key).cloned();
+                    let line = place.as_ref().map(|place| self.report.line(place));
+                    let key = place.map_or_else(|| key.to_owned(), |place| place.written);
+                    self.report.warn(line, &key, message, WarningKind::Unlikely);
+                }
             }
-            self.warnings.sort_by_key(|warning| warning.line);
-            return Ok((self.config, self.warnings));
+            let root = Root { config: &self.config, seen: &self.seen };
+            self.named.warn(&mut self.report, &root);
+            self.report.warnings.sort_by_key(|warning| warning.line);
+            return Ok((self.config, self.report.warnings));
         };
-        self.warnings.sort_by_key(|warning| warning.line);
-        Err(errors.with_warnings(self.warnings))
+        self.report.warnings.sort_by_key(|warning| warning.line);
+        Err(errors.with_warnings(self.report.warnings))
+    }
+
+    fn resolved(&self, config: &Config) -> Vec<ResolvedBreaker> {
+        self.named.resolved(&self.report, &Root { config, seen: &self.seen })
     }
 
     /// Unset, the longest wait follows a long `wait_time`; set, it must not lie below it.
     fn longest_wait(&mut self) {
-        let wait_is_bad = self.problems.iter().any(|p| p.key == "wait_time" || p.key.ends_with(".wait_time"));
+        let wait_is_bad = self.report.problems.iter().any(|p| p.key == "wait_time" || p.key.ends_with(".wait_time"));
         let wait = self.config.breaker.policy.wait_time;
         match self.seen.get("max_wait_time").cloned() {
             None => self.config.breaker.policy.max_wait_time = self.config.breaker.policy.max_wait_time.max(wait),
             Some(place) if self.config.breaker.policy.max_wait_time < wait && !wait_is_bad => {
                 let allowed = format!("{} (wait_time) to {DAY_SECONDS} (seconds)", wait.as_secs_f64());
-                let value = shorten(self.source.written(place.value.clone()));
-                self.problem(&place.written, &place.value, Some(value), Reason::Allowed(allowed));
+                let value = shorten(self.report.source.written(place.value.clone()));
+                self.report.problem(&place.written, &place.value, Some(value), Reason::Allowed(allowed));
             }
             Some(_) => {}
         }
@@ -236,14 +236,15 @@ impl Reader<'_> {
         let all: Vec<_> =
             std::iter::once(("webhook".to_owned(), self.config.breaker.webhook.clone())).chain(listed).collect();
         for (table, webhook) in &all {
-            let is_given_badly = self.problems.iter().any(|problem| problem.key.starts_with(&format!("{table}.")));
+            let is_given_badly =
+                self.report.problems.iter().any(|problem| problem.key.starts_with(&format!("{table}.")));
             for (key, words) in webhook.problems() {
                 let place = self.seen.get(&format!("{table}.{key}")).or_else(|| self.seen.get(table.as_str()));
                 if let (false, Some(place)) = (is_given_badly, place.cloned()) {
                     let value = (key == "enabled" && place.written.ends_with("enabled")).then(|| "true".to_owned());
                     // The entries of a list say which one they are.
                     let words = if table == "webhook" { words } else { words.replace("webhook.url", "url") };
-                    self.problem(&place.written, &place.key, value, Reason::Because(words));
+                    self.report.problem(&place.written, &place.key, value, Reason::Because(words));
                 }
             }
         }
@@ -252,7 +253,7 @@ impl Reader<'_> {
             let place = self.seen.get(&format!("{table}.name")).cloned();
             if let (Some((other, _)), Some(place)) = (all.iter().skip(1).take(index - 1).find(is_same), place) {
                 let words = format!("is the name of {other} too; each needs its own");
-                self.problem(&place.written, &place.key, Some(webhook.name.clone()), Reason::Because(words));
+                self.report.problem(&place.written, &place.key, Some(webhook.name.clone()), Reason::Because(words));
             }
         }
     }
@@ -270,7 +271,7 @@ fn suggestion(section: &Section<Config>, name: &str) -> Option<String> {
             Some((parent, table)) if parent == section.path => Some(table),
             _ => None,
         });
-        let alias = [TOP_ALIAS, WEBHOOKS].into_iter().filter(|_| section.path.is_empty());
+        let alias = [TOP_ALIAS, WEBHOOKS, BREAKERS, TEMPLATES].into_iter().filter(|_| section.path.is_empty());
         let known = section.keys.iter().map(|key| key.name).chain(tables).chain(alias);
         closest(name, known).map(|near| join(section.path, near))
     })
@@ -283,10 +284,4 @@ fn elsewhere(section: &Section<Config>, name: &str) -> Option<String> {
         "" => format!("{name} at the top of the file, above every [table]"),
         path => format!("{name} in [{path}]"),
     })
-}
-
-/// A key's name as it can be shown.
-fn key_text(name: &str) -> String {
-    let bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-    if bare { shorten(name) } else { format!("\"{}\"", shorten(name)) }
 }

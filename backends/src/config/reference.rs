@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::keys::{Key, SECTIONS, join};
+use super::keys::{Key, SECTIONS, alert_keys, join};
 use super::model::Config;
 use super::value::Shape;
 
@@ -26,13 +26,18 @@ configuration. `tripline init` writes the recommended file, `tripline check FILE
   defaults; `tripline ctl get KEY` and `tripline ctl set KEY VALUE` do the same. Changes are saved in the file with its
   comments and order kept.
 - A secret is never shown: not in the API, the log, `ctl` or debug output.
+- `[breakers.NAME]` makes a breaker of its own; see [Many named breakers](breakers.md). Its keys are those of the top of the file but
+  `name` and `state_dir`, and `inherit`, the name of a `[templates.NAME]`. What it does not set it inherits. `[breakers.NAME.alerts]` has
+  `enabled` and these keys of `[opsgenie]`: ALERT_KEYS.
+  `tripline check --resolved FILE` prints every breaker's settings and where each comes from.
 
 ";
 
 /// The configuration reference as Markdown: each key with its type, what is allowed, default, recommendation and meaning.
 pub fn configuration_reference() -> String {
     let default = Config::default();
-    let mut text = String::from(HEAD);
+    let inherited = alert_keys().filter(|alert| alert.is_inherited).map(|alert| format!("`{}`", alert.key.name));
+    let mut text = HEAD.replace("ALERT_KEYS", &inherited.collect::<Vec<_>>().join(", "));
     for section in &SECTIONS {
         let title =
             if section.path.is_empty() { "Top of the file".to_owned() } else { format!("`[{}]`", section.path) };

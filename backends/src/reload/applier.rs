@@ -1,10 +1,10 @@
 //! The parts of the program that follow a change of the configuration.
 
-use tripline_runtime::Breaker;
+use tripline_runtime::{Breaker, BreakerName};
 
 #[cfg(feature = "api")]
 use crate::circuit::Circuit;
-use crate::config::Config;
+use crate::config::{BreakerConfig, Config};
 
 /// Brings a changed configuration into effect. It is called on the thread that owns the configuration, one change after
 /// the other, and a change is answered when all appliers are done: it should be quick. A panic is logged, and the applier
@@ -20,11 +20,23 @@ impl<F: FnMut(&Config, &Config) + Send> Applier for F {
     }
 }
 
+/// The settings of a breaker before and after; `None` for one that is not in both: it needs a restart, which the log says.
+fn settings_of<'c>(
+    name: &BreakerName,
+    old: &'c Config,
+    new: &'c Config,
+) -> Option<(&'c BreakerConfig, &'c BreakerConfig)> {
+    // Where the file no longer names breakers, the root is the only one, and not another name for the others.
+    let is_left = !old.breakers.is_empty() && new.breakers.is_empty() && new.breaker.name != *name;
+    Some((old.settings_of(name.as_str())?, new.settings_of(name.as_str())?)).filter(|_| !is_left)
+}
+
 /// The policy applies between two samples and the window is kept. Whether the breaker is enabled changes only where the
 /// configuration changes it.
 impl Applier for Breaker {
     fn apply(&mut self, old: &Config, new: &Config) {
-        if let Err(error) = new.breaker.apply_policy(&old.breaker, self) {
+        let Some((old, new)) = settings_of(self.name(), old, new) else { return };
+        if let Err(error) = new.apply_policy(old, self) {
             tracing::error!(breaker = self.name().as_str(), %error, "the changed settings could not be applied");
         }
     }
@@ -34,6 +46,8 @@ impl Applier for Breaker {
 #[cfg(feature = "api")]
 impl Applier for Circuit {
     fn apply(&mut self, old: &Config, new: &Config) {
-        Self::apply(self, &old.breaker, &new.breaker);
+        if let Some((old, new)) = settings_of(self.name(), old, new) {
+            Self::apply(self, old, new);
+        }
     }
 }

@@ -88,7 +88,9 @@ impl ConfigActor {
         let mut unsaved = self.unsaved.clone();
         if let Ok((old, _)) = parse(&self.text, &self.name) {
             let changed = differences(&old, &new);
-            unsaved.retain(|key| changed.iter().all(|difference| difference.key != key));
+            // Nor for a breaker that it adds or removes, which is one difference of all its keys.
+            let is_of = |key: &str, changed: &str| key.strip_prefix(changed).is_some_and(|rest| rest.starts_with('.'));
+            unsaved.retain(|key| changed.iter().all(|now| now.key != key && !is_of(key, &now.key)));
         }
         let effective = self.edited(&text, &unsaved).unwrap_or_else(|_| {
             // They no longer fit together: the file is the later of the two.

@@ -31,8 +31,7 @@ pub(super) fn edit(text: &str, change: &Change) -> Result<String, TomlError> {
 fn without_unset(text: &str, change: &Change) -> Result<String, TomlError> {
     let mut text = text.to_owned();
     for setting in change.settings().iter().filter(|setting| setting.toml.is_none()) {
-        let path = setting.entry.path();
-        let steps: Vec<&str> = path.split('.').collect();
+        let steps = setting.steps();
         let under_alias: Vec<&str> = std::iter::once(TOP_ALIAS).chain(steps.iter().copied()).collect();
         for steps in [&steps, &under_alias] {
             match place(&text, steps)? {
@@ -78,8 +77,9 @@ fn place(text: &str, steps: &[&str]) -> Result<Option<Place>, TomlError> {
 }
 
 fn put(top: &mut Table, setting: &Setting, value: Value) {
-    let name = setting.entry.key.name;
-    if setting.entry.section.path.is_empty() {
+    let steps = setting.steps();
+    let Some((name, parents)) = steps.split_last() else { return };
+    if parents.is_empty() {
         let in_alias = top.get(TOP_ALIAS).is_some_and(Item::is_table_like);
         // Where the key is today; a new one beside the others.
         let table = if in_alias && !top.contains_key(name) { child(top, TOP_ALIAS) } else { Some(top as _) };
@@ -89,7 +89,7 @@ fn put(top: &mut Table, setting: &Setting, value: Value) {
         return;
     }
     let mut table: &mut dyn TableLike = top;
-    for step in setting.entry.section.path.split('.') {
+    for step in parents {
         match child(table, step) {
             Some(next) => table = next,
             // It is no table, which parsing the text reports.

@@ -3,6 +3,8 @@
 #[cfg(feature = "cli")]
 pub(crate) mod escape;
 #[cfg(feature = "api")]
+mod glob;
+#[cfg(feature = "api")]
 mod number;
 mod redact;
 #[cfg(any(feature = "api", feature = "opsgenie", feature = "webhook"))]
@@ -10,6 +12,8 @@ mod rfc3339;
 mod shorten;
 mod template;
 
+#[cfg(feature = "api")]
+pub(crate) use glob::matches_glob;
 #[cfg(feature = "api")]
 pub(crate) use number::{percent, rough_percent, tidy};
 pub(crate) use redact::{HIDDEN, redact, redact_url};

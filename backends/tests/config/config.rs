@@ -96,7 +96,7 @@ fn all_problems_come_together_with_their_places() {
             "breakers.toml:12: circuit_breaker.wait_time = 10: set twice; it is also wait_time on line 6",
             "breakers.toml:13: circuit_breaker.wait_jitter = nan: allowed: 0 to 1 (ratio)",
             r#"breakers.toml:16: http.listen = "localhost:8080": allowed: an IP address with a port, such as "127.0.0.1:8080" or "[::1]:8080""#,
-            "breakers.toml:19: breakers: reserved for many breakers in one file, which is not yet possible; set this breaker's keys at the top of the file",
+            "breakers.toml:20: breakers.orders.wait_tiem: unknown key; did you mean wait_time?",
             r#"breakers.toml:23: opsgenie.priority = "P9": allowed: "P1", "P2", "P3", "P4", "P5""#,
             "breakers.toml:24: opsgenie.api_key = ***: allowed: letters, digits and punctuation of ASCII, without spaces",
             "breakers.toml:25: opsgenie.tags[1] = 7: allowed: up to 100 texts, each 1 to 1000 characters",
@@ -164,11 +164,10 @@ fn a_flood_of_unknown_keys_is_counted() {
 }
 
 #[test]
-fn a_table_must_be_a_table_and_breakers_are_reserved() {
+fn a_table_must_be_a_table() {
     assert_eq!(problems("opsgenie = 5"), ["breakers.toml:1: opsgenie: allowed: a table"]);
     assert_eq!(problems("[[http]]\nlisten = \"x\"").len(), 1);
     assert_eq!(problems("circuit_breaker = []").len(), 1);
-    assert!(problems("[breakers]\n")[0].starts_with("breakers.toml:1: breakers: reserved"));
 }
 
 #[test]

@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 use futures_lite::future::block_on;
 use tempfile::TempDir;
 use tripline_backends::config::{Change, Config, load, parse};
-use tripline_backends::reload::{Applied, ChangeError, LiveConfig, LoadedConfig};
-use tripline_runtime::Breaker;
+use tripline_backends::reload::{Applied, Applier, ChangeError, LiveConfig, LoadedConfig};
 use tripline_runtime::core::{Breaker as Core, Outcome};
 use tripline_runtime::test_util::ManualClock;
+use tripline_runtime::{Breaker, BreakerName};
 
 /// No test waits for longer than this; none comes near it where everything is right.
 const TOO_LONG: Duration = Duration::from_secs(30);
@@ -387,4 +387,49 @@ fn an_applier_that_panics_keeps_nobody_from_the_next_change() {
         block_on(live.change(Change::set("wait_time", seconds).unwrap(), "a test")).unwrap();
         assert!(seen.load(Ordering::SeqCst));
     }
+}
+
+/// Breakers of the given names, each following the file.
+fn start_named(path: &Path, names: &[&str]) -> (Vec<Breaker>, LiveConfig) {
+    let opened = LoadedConfig::file(path, Box::new(|_| None)).unwrap();
+    let breakers = names.iter().map(|name| {
+        let settings = opened.config().settings_of(name).unwrap();
+        let builder = Breaker::builder(Arc::new(ManualClock::default())).name(BreakerName::new(name).unwrap());
+        builder.policy(settings.policy.clone()).build().unwrap()
+    });
+    let breakers: Vec<Breaker> = breakers.collect();
+    let appliers = breakers.iter().map(|breaker| Box::new(breaker.clone()) as Box<dyn Applier>).collect();
+    let live = opened.start(appliers).unwrap();
+    (breakers, live)
+}
+
+#[test]
+fn each_named_breaker_follows_its_own_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("breakers.toml");
+    let text = "latency_threshold = 100\n[templates.slow]\nlatency_threshold = 900\n[breakers.a]\n\
+                [breakers.b] # here\ninherit = \"slow\"\n";
+    fs::write(&path, text).unwrap();
+    let (breakers, live) = start_named(&path, &["a", "b"]);
+    let thresholds =
+        || breakers.iter().map(|b| b.read(|core| core.policy().latency_threshold.as_millis())).collect::<Vec<_>>();
+    assert_eq!(thresholds(), [100, 900]);
+
+    let change = Change::set("latency_threshold", 250.0).unwrap().of_breaker(breakers[1].name()).unwrap();
+    assert!(block_on(live.change(change, "a test")).unwrap().saved);
+    assert_eq!(thresholds(), [100, 250]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("{text}latency_threshold = 250\n"));
+
+    // The root is the base of those that do not say otherwise.
+    replace(&path, &text.replace("= 100", "= 120"));
+    live.reload();
+    eventually("the new base", || thresholds() == [120, 900]);
+    // A breaker that is no longer there keeps what it had, also where the root is the only one again.
+    replace(&path, "latency_threshold = 130\n[breakers.a]\n");
+    live.reload();
+    eventually("the shorter file", || thresholds() == [130, 900]);
+    replace(&path, "latency_threshold = 140\n");
+    live.reload();
+    eventually("the root alone", || live.config().breakers.is_empty());
+    assert_eq!(thresholds(), [130, 900]);
 }

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod answer;
+mod breakers;
 mod latency;
 mod memory;
 mod operate;
@@ -10,6 +11,7 @@ mod settings;
 mod single_settings;
 mod watch;
 
+use axum::extract::OriginalUri;
 use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode, Uri};
 use utoipa_axum::router::OpenApiRouter;
@@ -23,6 +25,7 @@ use super::state::ApiState;
 pub(super) fn all() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .merge(watch::routes())
+        .merge(breakers::routes())
         .merge(operate::routes())
         .merge(settings::routes())
         .merge(single_settings::routes())
@@ -33,11 +36,11 @@ pub(super) fn all() -> OpenApiRouter<ApiState> {
         .routes(routes!(openapi::openapi))
 }
 
-pub(super) async fn not_found(uri: Uri) -> Response {
+pub(super) async fn not_found(OriginalUri(uri): OriginalUri) -> Response {
     ApiError::new(StatusCode::NOT_FOUND, format!("there is no {}", shown(&uri))).into_response()
 }
 
-pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Response {
+pub(super) async fn method_not_allowed(method: Method, OriginalUri(uri): OriginalUri) -> Response {
     // The router adds `Allow`.
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not take {method}", shown(&uri))).into_response()
 }

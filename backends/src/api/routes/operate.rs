@@ -156,7 +156,7 @@ fn only(field: &str, value: bool) -> utoipa::openapi::ObjectBuilder {
     responses((status = 200, description = "It is reset.", body = StateNow), PostErrors))]
 async fn reset(scope: CircuitScope, who: Actor, _: ValidJson<Confirmation>) -> Answer<StateNow> {
     scope.breaker().reset();
-    log("reset", &who);
+    log("reset", &scope, &who);
     Ok(StateNow::of(&scope))
 }
 
@@ -167,7 +167,7 @@ async fn force_open(scope: CircuitScope, who: Actor, _: Payload) -> Answer<State
     if !scope.breaker().force_open() {
         return Err(ApiError::conflict("the breaker is disabled; enable it first"));
     }
-    log("force-open", &who);
+    log("force-open", &scope, &who);
     Ok(StateNow::of(&scope))
 }
 
@@ -187,7 +187,7 @@ async fn trigger_by_latency(scope: CircuitScope, who: Actor, _: Payload) -> Answ
 
 fn simulated(scope: &CircuitScope, who: &Actor, action: &str, done: bool) -> Answer<StateNow> {
     if done {
-        log(action, who);
+        log(action, scope, who);
         Ok(StateNow::of(scope))
     } else {
         Err(ApiError::conflict("the breaker is disabled or forced open; enable or reset it first"))
@@ -199,10 +199,10 @@ fn simulated(scope: &CircuitScope, who: &Actor, action: &str, done: bool) -> Ans
     responses((status = 200, description = "Nothing is simulated.", body = StateNow), PostErrors))]
 async fn restore_memory_check(scope: CircuitScope, who: Actor, _: Payload) -> Answer<StateNow> {
     scope.breaker().undo_simulations();
-    log("restore-memory-check", &who);
+    log("restore-memory-check", &scope, &who);
     Ok(StateNow::of(&scope))
 }
 
-fn log(action: &str, who: &Actor) {
-    tracing::info!(action, by = %who, "operated");
+fn log(action: &str, scope: &CircuitScope, who: &Actor) {
+    tracing::info!(breaker = scope.name().as_str(), action, by = %who, "operated");
 }

@@ -7,6 +7,7 @@ use ::http_client::http_types::headers::AUTHORIZATION;
 use ::http_client::http_types::{Method, Url, mime};
 use ::http_client::{HttpClient as _, Request};
 use serde_json::Value;
+use tripline_runtime::BreakerName;
 
 use super::command::CtlArgs;
 use super::show::plain;
@@ -16,6 +17,8 @@ use crate::http_client::{ClientLimits, HyperClient, SurfClient, TransportError};
 
 /// Longest body of an answer; metrics of many breakers are the longest.
 const MAX_ANSWER_BYTES: usize = 4 * 1_024 * 1_024;
+/// Names the breaker where `--breaker` does not.
+const VARIABLE: &str = "TRIPLINE_BREAKER";
 /// How much is shown of an answer that is not one of ours.
 const SHOWN_CHARACTERS: usize = 200;
 /// The server's demo endpoint takes a minute at most; everything else is quick.
@@ -26,6 +29,8 @@ const MAX_REQUEST: Duration = Duration::from_secs(70);
 pub(super) struct Client {
     base: Url,
     token: Option<Secret>,
+    /// The breaker that is asked about; `None` for the first.
+    breaker: Option<BreakerName>,
     http: SurfClient,
 }
 
@@ -91,7 +96,13 @@ impl Client {
         if matches!(args.command, super::command::CtlCommand::Request | super::command::CtlCommand::Alert { .. }) {
             (limits.head, limits.whole) = (MAX_REQUEST, MAX_REQUEST);
         }
-        Ok(Self { base: base(&args.url)?, token: token(args)?, http: SurfClient::new(HyperClient::new(limits)) })
+        let http = SurfClient::new(HyperClient::new(limits));
+        Ok(Self { base: base(&args.url)?, token: token(args)?, breaker: breaker(args)?, http })
+    }
+
+    /// Whether one breaker is asked about by its name.
+    pub(super) const fn names_breaker(&self) -> bool {
+        self.breaker.is_some()
     }
 
     /// Of the server, without the path.
@@ -102,9 +113,19 @@ impl Client {
     pub(super) fn url(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        let path = &self.of_breaker(path);
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         url.set_query(query);
         url
+    }
+
+    /// The path for the breaker that was named. Its characters need no encoding.
+    fn of_breaker(&self, path: &str) -> String {
+        match (&self.breaker, path.strip_prefix("/breaker/")) {
+            (Some(name), Some(rest)) => format!("/breakers/{name}/{rest}"),
+            (Some(name), None) if path == "/test" => format!("/test/{name}"),
+            _ => path.to_owned(),
+        }
     }
 
     /// For the header `Authorization`.
@@ -187,6 +208,19 @@ fn base(text: &str) -> Result<Url, CliError> {
         return Err(CliError::new(format!("--url: there is a user, a query or a fragment in it; {ALLOWED}")));
     }
     Ok(url)
+}
+
+/// That of `--breaker`, else of the environment. An empty variable counts as not set.
+fn breaker(args: &CtlArgs) -> Result<Option<BreakerName>, CliError> {
+    let variable = || std::env::var_os(VARIABLE).filter(|name| !name.is_empty());
+    let (place, name) = match &args.breaker {
+        Some(name) => ("--breaker", name.clone()),
+        None => match variable() {
+            Some(name) => (VARIABLE, name.to_string_lossy().into_owned()),
+            None => return Ok(None),
+        },
+    };
+    BreakerName::new(&name).map(Some).map_err(|error| CliError::during(place, error))
 }
 
 fn token(args: &CtlArgs) -> Result<Option<Secret>, CliError> {

@@ -16,6 +16,9 @@ pub(in crate::cli) struct CtlArgs {
     /// The file with the bearer token; without it the token is the value of `TRIPLINE_TOKEN`, if there is one.
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
+    /// The breaker that the command is about; without it the value of `TRIPLINE_BREAKER`, else the first in the configuration.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(super) breaker: Option<String>,
     /// Print the body of the answer as it came.
     #[arg(long, global = true)]
     pub(super) json: bool,
@@ -24,16 +27,23 @@ pub(in crate::cli) struct CtlArgs {
 }
 
 const HELP: &str = "\
-Exit codes: 0 the breaker is closed or disabled (status, watch, request), or the command is done; 2 it is open, half-open or \
-forced open (status, watch, request); 3 a changed setting is in force and is not saved in a configuration file (set, enable, \
+Exit codes: 0 the breaker is closed or disabled (status, list, watch, request), or the command is done; 2 it is open, half-open \
+or forced open (status, watch, request), or any is (list, and status of several); 3 a changed setting is in force and is not saved in a configuration file (set, enable, \
 disable, opsgenie); 1 an error, whose text says what is wrong and what is allowed.
 
 The token is sent in the header Authorization and nowhere else; redirects are not followed. NO_COLOR is respected.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CtlCommand {
-    /// Show what the breaker sees; exit code 2 while it is open, half-open or forced open.
+    /// Show what the breaker sees; exit code 2 while it is open, half-open or forced open. A table where there are several
+    /// breakers and none is named.
     Status,
+    /// List the breakers; exit code 2 if any is open, half-open or forced open.
+    List {
+        /// Only those that are open, half-open or forced open.
+        #[arg(long)]
+        open: bool,
+    },
     /// Show it live until Ctrl-C; without a terminal print a line whenever something changes that matters.
     ///
     /// What matters for a line: state, reason, breach, trend, memory, whether calls hang, the settings and the

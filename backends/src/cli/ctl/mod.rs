@@ -33,6 +33,7 @@ mod client;
 mod command;
 mod exit;
 mod feed;
+mod list;
 mod parameter;
 mod screen;
 mod setting;
@@ -85,6 +86,7 @@ impl Session {
     async fn run(&self, command: &CtlCommand) -> Result<ExitCode, CliError> {
         match command {
             CtlCommand::Status => return self.status().await,
+            CtlCommand::List { open } => return self.list(*open).await,
             CtlCommand::Watch => return watch::watch(&self.client).await,
             CtlCommand::Events => return watch::events(&self.client).await,
             CtlCommand::Request => return self.request().await,
@@ -114,7 +116,19 @@ impl Session {
         Ok(ExitCode::SUCCESS)
     }
 
+    async fn list(&self, only_open: bool) -> Result<ExitCode, CliError> {
+        let all = list::read(&self.client).await?;
+        print_line(if self.json { all.json(only_open) } else { all.table(only_open) });
+        Ok(exit::of_state(all.any_open()))
+    }
+
     async fn status(&self) -> Result<ExitCode, CliError> {
+        // A server of an earlier version has no list; whatever else is wrong, the status says it too.
+        let all = if self.client.names_breaker() { None } else { list::read(&self.client).await.ok() };
+        if let Some(all) = all.filter(|all| all.is_several()) {
+            print_line(if self.json { all.json(false) } else { all.table(false) });
+            return Ok(exit::of_state(all.any_open()));
+        }
         let (seen, text) = feed::status(&self.client).await?;
         if self.json {
             print_line(text.trim_end());

@@ -59,14 +59,14 @@ pub(super) fn compare(args: &ReplayArgs) -> Result<Trust, CliError> {
 /// The settings of every file, or what is wrong with all of them.
 fn settings(args: &ReplayArgs) -> Result<Vec<Setting>, CliError> {
     if args.compare.is_empty() {
-        let config = configuration(args.config.as_deref(), &args.set)?;
+        let config = configuration(args.config.as_deref(), &args.set, args.breaker.as_deref())?;
         let name = args.config.as_deref().map_or_else(|| "the defaults".into(), |path| path.display().to_string());
         let name = if args.set.is_empty() { name } else { format!("{name} with --set") };
         return Ok(vec![setting(name, &config)]);
     }
     let (mut settings, mut wrong) = (Vec::new(), Vec::<String>::new());
     for path in configurations(args) {
-        match configuration(Some(path), &args.set) {
+        match configuration(Some(path), &args.set, args.breaker.as_deref()) {
             Ok(config) => settings.push(setting(path.display().to_string(), &config)),
             Err(failure) => {
                 let lines: Vec<String> = failure.to_string().lines().map(str::to_owned).collect();

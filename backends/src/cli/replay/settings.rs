@@ -7,8 +7,12 @@ use crate::config::{Config, Problem, Reason, Warning, key_names, load, parse, re
 use crate::suggest::closest;
 
 /// The settings to replay with: those of a file, or the defaults, with those of `--set` in their place. All that is wrong with
-/// these is reported together.
-pub(in crate::cli) fn configuration(file: Option<&Path>, set: &[String]) -> Result<Config, CliError> {
+/// these is reported together. `breaker` is the one that is meant of several; its settings stand at the top of the result.
+pub(in crate::cli) fn configuration(
+    file: Option<&Path>,
+    set: &[String],
+    breaker: Option<&str>,
+) -> Result<Config, CliError> {
     let mut base = Base::default();
     if let Some(path) = file {
         // As it is first, so that its own problems name its own lines.
@@ -16,24 +20,62 @@ pub(in crate::cli) fn configuration(file: Option<&Path>, set: &[String]) -> Resu
         for warning in &warnings {
             eprint_line(warning);
         }
+        let name = meant(&config, breaker, path)?;
         if set.is_empty() {
-            return Ok(config);
+            return Ok(of_breaker(&config, name.as_deref()));
         }
         base = Base::read(path, warnings)?;
+        base.breaker = name;
+    } else if let Some(name) = breaker {
+        return Err(CliError::new(format!(
+            "--breaker {}: needs --config FILE, which has the breakers",
+            on_one_line(name)
+        )));
     }
-    changed(base, set)
+    let name = base.breaker.clone();
+    Ok(of_breaker(&changed(base, set)?, name.as_deref()))
+}
+
+/// The named breaker that is meant; `None` where the file has none and the root is the breaker.
+fn meant(config: &Config, given: Option<&str>, path: &Path) -> Result<Option<String>, CliError> {
+    let names: Vec<&str> = config.breakers.iter().map(|breaker| breaker.name.as_str()).collect();
+    let listed = || names.join(", ");
+    match (given, names.as_slice()) {
+        (None, []) => Ok(None),
+        (None, [only]) => Ok(Some((*only).to_owned())),
+        (None, _) => Err(CliError::during(
+            path.display(),
+            format!("has several breakers; --breaker NAME picks one of {}", listed()),
+        )),
+        (Some(name), []) if name == config.breaker.name.as_str() => Ok(None),
+        (Some(name), []) => Err(no_such(name, config.breaker.name.as_str(), path)),
+        (Some(name), _) if names.contains(&name) => Ok(Some(name.to_owned())),
+        (Some(name), _) => Err(no_such(name, &listed(), path)),
+    }
+}
+
+fn no_such(name: &str, known: &str, path: &Path) -> CliError {
+    CliError::new(format!("--breaker {}: {} has no such breaker; allowed: {known}", on_one_line(name), path.display()))
+}
+
+/// `config` with the settings of this breaker at the top.
+fn of_breaker(config: &Config, name: Option<&str>) -> Config {
+    let named = name.and_then(|name| config.settings_of(name));
+    named.map_or_else(|| config.clone(), |breaker| config.view_of(breaker))
 }
 
 /// The recommended configuration with the settings of `--set` in their place.
 pub(in crate::cli) fn recommended_with(set: &[String]) -> Result<Config, CliError> {
     let table = recommended().parse().map_err(|error| CliError::during("the recommended configuration", error))?;
-    changed(Base { table, warnings: Vec::new() }, set)
+    changed(Base { table, ..Base::default() }, set)
 }
 
 fn changed(mut base: Base, set: &[String]) -> Result<Config, CliError> {
     let settings: Vec<_> = set.iter().map(|text| Setting::parse(text)).collect();
     for setting in settings.iter().flatten() {
-        setting.put_into(&mut base.table);
+        if let Some(table) = base.target() {
+            setting.put_into(table);
+        }
     }
     let parsed = parse(&base.table.to_string(), "--set");
     let problems = parsed.as_ref().err().map_or(&[][..], |errors| errors.problems());
@@ -71,6 +113,8 @@ fn changed(mut base: Base, set: &[String]) -> Result<Config, CliError> {
 struct Base {
     table: toml::Table,
     warnings: Vec<Warning>,
+    /// The named breaker whose table the settings go into; `None` for the top of the file.
+    breaker: Option<String>,
 }
 
 impl Base {
@@ -78,7 +122,15 @@ impl Base {
     fn read(path: &Path, warnings: Vec<Warning>) -> Result<Self, CliError> {
         let text = std::fs::read_to_string(path).map_err(|error| CliError::during(path.display(), error))?;
         let table = text.parse().map_err(|error| CliError::during(path.display(), error))?;
-        Ok(Self { table, warnings })
+        Ok(Self { table, warnings, breaker: None })
+    }
+
+    /// The table that the settings go into; `None` where something else has its place, which reading the file has rejected.
+    fn target(&mut self) -> Option<&mut toml::Table> {
+        let Some(name) = &self.breaker else { return Some(&mut self.table) };
+        let empty = || toml::Value::Table(toml::Table::new());
+        let breakers = self.table.entry("breakers").or_insert_with(empty).as_table_mut()?;
+        breakers.entry(name.as_str()).or_insert_with(empty).as_table_mut()
     }
 
     fn has_reported(&self, warning: &Warning) -> bool {
@@ -140,9 +192,10 @@ fn is_last_of_its_key(setting: &Setting<'_>, later: &[Result<Setting<'_>, String
     !later.iter().flatten().any(|other| other.key == setting.key)
 }
 
-/// A key without the section that the original's files have it in.
+/// A key without the table that it stands in: that of a breaker, or the one that the original's files have.
 fn plain(key: &str) -> &str {
-    key.strip_prefix("circuit_breaker.").unwrap_or(key)
+    let of_breaker = key.strip_prefix("breakers.").and_then(|rest| rest.split_once('.')).map(|(_, key)| key);
+    of_breaker.or_else(|| key.strip_prefix("circuit_breaker.")).unwrap_or(key)
 }
 
 fn words(problem: &Problem) -> String {

@@ -16,7 +16,7 @@ pub(in crate::cli) fn replay(args: &ReplayArgs) -> Result<Trust, CliError> {
         return compare::compare(args);
     }
     let file = recording(args)?;
-    let config = configuration(args.config.as_deref(), &args.set)?;
+    let config = configuration(args.config.as_deref(), &args.set, args.breaker.as_deref())?;
     let mut options = Options::new(config.breaker.policy, if args.jsonl { Mode::JsonLines } else { Mode::Summary });
     options.stall_detection = config.breaker.stall_detection;
     options.reading = args.input.reading()?;

@@ -5,6 +5,7 @@
 //! from this table. Defaults are not repeated here: they are those of [`Config::default`](super::Config), read through
 //! the same table.
 
+mod alerts;
 mod breaker;
 mod key;
 mod opsgenie;
@@ -13,14 +14,21 @@ mod webhook;
 
 use super::model::Config;
 
+pub(crate) use alerts::{ALERTS, alert_key, alert_keys};
 pub(crate) use key::{Key, Recommended, Section};
 
 /// Another place for the keys at the top of the file, as go-breaker's files have it.
 pub(crate) const TOP_ALIAS: &str = "circuit_breaker";
 /// Entries with the keys of `[webhook]`.
 pub(crate) const WEBHOOKS: &str = "webhooks";
-/// Kept for many breakers in one file.
-pub(crate) const RESERVED: &str = "breakers";
+
+/// Keys at the top of the file that a breaker cannot have of its own.
+const OF_PROCESS: [&str; 2] = ["name", "state_dir"];
+
+/// Whether a breaker can have a key of the top of the file of its own.
+pub(crate) fn is_own_key(name: &str) -> bool {
+    !OF_PROCESS.contains(&name)
+}
 
 /// Every section, in the order of the recommended file.
 pub(crate) static SECTIONS: [Section<Config>; 6] =
@@ -42,6 +50,23 @@ impl Entry {
     /// The key with its section: `wait_time`, `opsgenie.priority`, …
     pub(crate) fn path(&self) -> String {
         join(self.section.path, self.key.name)
+    }
+
+    /// The key in the table of the named breaker `breaker`: `breakers.checkout.wait_time`, `breakers.checkout.alerts.team`, …;
+    /// `None` for one that no breaker has of its own.
+    #[cfg(feature = "reload")]
+    pub(crate) fn path_in(&self, breaker: &str) -> Option<String> {
+        Some(format!("breakers.{breaker}.{}", join(self.table_in_breaker()?, self.key.name)))
+    }
+
+    /// The table of the key under that of a breaker: empty, or `alerts`; `None` for a key that no breaker has of its own.
+    #[cfg(feature = "reload")]
+    pub(crate) fn table_in_breaker(&self) -> Option<&'static str> {
+        match self.section.path {
+            "" => is_own_key(self.key.name).then_some(""),
+            "opsgenie" => alert_key(self.key.name).map(|_| ALERTS),
+            _ => None,
+        }
     }
 }
 

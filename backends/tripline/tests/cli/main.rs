@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cli_breakers;
 mod cli_compare;
 mod cli_files;
 mod cli_replay;

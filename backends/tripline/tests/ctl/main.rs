@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod ctl_breakers;
 mod ctl_commands;
 mod ctl_watch;
 mod fake_server;

@@ -224,6 +224,18 @@ fn the_document_describes_every_route_and_no_other() {
         .chain(&others)
         .map(|(path, methods)| ((*path).to_owned(), methods.iter().map(ToString::to_string).collect()))
         .collect();
+    // Every route of the first breaker is there for each by its name.
+    let of_first = routes.iter().filter_map(|(path, methods)| Some((path.strip_prefix("/breaker/")?, methods.clone())));
+    let named: Vec<_> = of_first.map(|(rest, methods)| (format!("/breakers/{{name}}/{rest}"), methods)).collect();
+    routes.extend(named);
+    let of_many: [(&str, &str); 5] = [
+        ("/breakers", "GET"),
+        ("/breakers/disable", "POST"),
+        ("/breakers/enable", "POST"),
+        ("/breakers/reset", "POST"),
+        ("/test/{name}", "GET"),
+    ];
+    routes.extend(of_many.map(|(path, method)| (path.to_owned(), vec![method.to_owned()])));
     routes.sort_unstable();
     assert_eq!(described, routes);
 }

@@ -1,0 +1,13 @@
+//! What an alert is about, as people read it and as its alias begins.
+
+use tripline_runtime::BreakerName;
+
+/// `[namespace/]api[-breaker]`. The breaker is left out where it is called `default`, or gives the API its name.
+pub(crate) fn alert_subject(namespace: &str, api: &str, breaker: &BreakerName) -> String {
+    let namespace = if namespace.is_empty() { String::new() } else { format!("{namespace}/") };
+    match api {
+        "" => format!("{namespace}{breaker}"),
+        api if *breaker == BreakerName::default() => format!("{namespace}{api}"),
+        api => format!("{namespace}{api}-{breaker}"),
+    }
+}

@@ -1,0 +1,53 @@
+//! Patterns of names.
+
+/// Whether all of `text` matches `pattern`, in which `*` stands for any characters and `?` for one. O(text × pattern).
+pub(crate) fn matches_glob(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    // The last star, and where its text ended so far.
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(&c) if c == '?' || text.get(t) == Some(&c) => {
+                p += 1;
+                t += 1;
+            }
+            _ => match &mut star {
+                Some((at, end)) => {
+                    *end += 1;
+                    (p, t) = (*at + 1, *end);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern.get(p..).unwrap_or_default().iter().all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The naive model: recursion.
+    fn model(pattern: &[char], text: &[char]) -> bool {
+        match (pattern, text) {
+            ([], rest) => rest.is_empty(),
+            (['*', pattern @ ..], text) => (0..=text.len()).any(|skipped| model(pattern, &text[skipped..])),
+            ([first, pattern @ ..], [c, text @ ..]) if *first == '?' || first == c => model(pattern, text),
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_pattern_matches_what_the_model_matches(pattern in "[ab*?]{0,8}", text in "[ab]{0,10}") {
+            let characters = |text: &str| text.chars().collect::<Vec<_>>();
+            prop_assert_eq!(matches_glob(&pattern, &text), model(&characters(&pattern), &characters(&text)));
+        }
+    }
+}
