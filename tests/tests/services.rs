@@ -19,7 +19,7 @@ fn methods() -> Vec<(&'static str, Box<dyn Method>)> {
     ]
 }
 
-fn results(kinds: impl Iterator<Item = Kind> + Clone, seeds: std::ops::Range<u64>) -> Vec<Result> {
+fn results(kinds: &(impl Iterator<Item = Kind> + Clone), seeds: std::ops::Range<u64>) -> Vec<Result> {
     let mut methods = methods();
     let mut results = Vec::new();
     for (rate, length_s) in RATES {
@@ -34,7 +34,7 @@ fn results(kinds: impl Iterator<Item = Kind> + Clone, seeds: std::ops::Range<u64
 
 #[test]
 fn healthy_services_do_not_trip_where_the_peers_rule_does() {
-    let results = results(Healthy::ALL.into_iter().map(Kind::Healthy), 0..3);
+    let results = results(&Healthy::ALL.into_iter().map(Kind::Healthy), 0..3);
     let (ours, theirs) = (healthy(&results, 0, |_| true), healthy(&results, 1, |_| true));
     println!("{} of {} trip, with resilience4j's rule {}", ours.tripping, ours.pairs, theirs.tripping);
     assert!(ours.tripping * 100 <= ours.pairs && ours.rejected <= 0.0002, "{ours:?}");
@@ -43,7 +43,7 @@ fn healthy_services_do_not_trip_where_the_peers_rule_does() {
 
 #[test]
 fn harsher_services_trip_seldom() {
-    let results = results(Harsh::ALL.into_iter().map(Kind::Harsh), 0..2);
+    let results = results(&Harsh::ALL.into_iter().map(Kind::Harsh), 0..2);
     let (ours, theirs) = (healthy(&results, 0, |_| true), healthy(&results, 1, |_| true));
     println!("{} of {} trip, with resilience4j's rule {}", ours.tripping, ours.pairs, theirs.tripping);
     assert!(ours.tripping * 3 <= theirs.tripping && ours.rejected * 4.0 <= theirs.rejected, "{ours:?} {theirs:?}");
@@ -51,7 +51,7 @@ fn harsher_services_trip_seldom() {
 
 #[test]
 fn no_failure_is_missed_and_steps_are_found_within_two_seconds() {
-    let results = results(Failing::ALL.into_iter().map(Kind::Failing), 0..3);
+    let results = results(&Failing::ALL.into_iter().map(Kind::Failing), 0..3);
     let all = failures(&results, 0, |_| true);
     assert_eq!((all.missed, all.early), (0, 0), "{all:?}");
     let mut medians: Vec<f64> = Vec::new();

@@ -25,7 +25,8 @@ pub(crate) fn ended_by(stage: Stage) -> Option<&'static str> {
     }
 }
 
-/// What is to be said of a false trip when its alert is closed.
+/// The sentence about a false trip in the close of its alert.
+#[cfg(any(feature = "opsgenie", feature = "webhook"))]
 pub(crate) fn passed(alert: &Alert) -> Option<String> {
     let seconds = two_decimals(alert.passed_after?.as_secs_f64());
     Some(format!("A false trip: its first probes were all good, it passed after {seconds} s."))

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Number;
-use tripline_runtime::core::{Breaker as Core, TripAfter};
+use tripline_runtime::core::{Breaker as Core, EvidenceTest, TripAfter};
 use utoipa::ToSchema;
 
 use crate::text::{percent, rough_percent, tidy};
@@ -56,7 +56,7 @@ impl DecisionStatus {
             warm_up_seconds: tidy(policy.warm_up.as_secs_f64()),
             tolerance_ms: evidence.tolerance.map(|tolerance| tolerance.millis),
             tolerance_source: evidence.tolerance.map(|tolerance| tolerance.source.as_str()),
-            test: evidence.test.map(|test| test.as_str()),
+            test: evidence.test.map(EvidenceTest::as_str),
             age_ms: evidence.age_ms,
             failed_percent: (evidence.calls > 0).then(|| rough_percent(evidence.failure_rate())).flatten(),
             failed_threshold_percent: (limit > 0.0).then(|| percent(limit)).flatten(),

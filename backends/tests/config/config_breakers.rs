@@ -100,7 +100,7 @@ fn the_environment_is_laid_over_every_breaker() {
 #[test]
 fn without_named_breakers_the_root_is_the_only_one() {
     let config = config("name = \"shop\"\n[templates.slow]\nwait_time = 3\n");
-    assert_eq!(config.all_breakers(), [config.breaker.clone()]);
+    assert_eq!(config.all_breakers(), std::slice::from_ref(&config.breaker));
     assert_eq!(config.settings_of("whatever").unwrap().name.as_str(), "shop");
 }
 

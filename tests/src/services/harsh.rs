@@ -99,7 +99,8 @@ pub(super) fn trace(kind: Harsh, rate: f64, seed: u64, length_s: f64) -> Trace {
             let again: Vec<Job> = jobs
                 .iter()
                 .filter(|job| is_within(&pauses, job.arrives_us))
-                .filter_map(|job| noise.chance(0.5).then(|| Job::call(job.arrives_us + SECOND_US / 2, job.work_us)))
+                .filter(|_| noise.chance(0.5))
+                .map(|job| Job::call(job.arrives_us + SECOND_US / 2, job.work_us))
                 .collect();
             jobs.extend(again);
         }

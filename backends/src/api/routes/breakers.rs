@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::answer::Answer;
 use crate::api::change::Changed;
 use crate::api::error::ApiError;
-use crate::api::input::{Actor, FromPayload, ValidJson, refused};
+use crate::api::input::{Actor, FromPayload, ValidJson, rejected};
 use crate::api::json::ApiJson;
 use crate::api::openapi::{PostErrors, QueryErrors};
 use crate::api::payload::Payload;
@@ -244,7 +244,7 @@ async fn disable_breakers(
 }
 
 async fn set_enabled(found: Vec<Circuit>, live: LiveHandle, who: &Actor, on: bool) -> Answer<Changed<Operated>> {
-    let change = Change::set("enabled", on).map_err(refused("enabled"))?;
+    let change = Change::set("enabled", on).map_err(rejected("enabled"))?;
     let scopes: Vec<CircuitScope> =
         found.iter().map(|circuit| CircuitScope::of(circuit.clone(), live.clone())).collect();
     let applied = change_all(&scopes, &change, who).await?;

@@ -125,7 +125,7 @@ impl Session {
     async fn status(&self) -> Result<ExitCode, CliError> {
         // A server of an earlier version has no list; whatever else is wrong, the status says it too.
         let all = if self.client.names_breaker() { None } else { list::read(&self.client).await.ok() };
-        if let Some(all) = all.filter(|all| all.is_several()) {
+        if let Some(all) = all.filter(list::List::is_several) {
             print_line(if self.json { all.json(false) } else { all.table(false) });
             return Ok(exit::of_state(all.any_open()));
         }

@@ -1,12 +1,12 @@
 //! Many named breakers in one process: over HTTP, from the shell, and in the file.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use crate::ctl_fake;
+use crate::fake_server;
 use crate::support;
 
 use std::fs;
 
-use ctl_fake::ctl;
+use fake_server::ctl;
 use serde_json::{Value, json};
 use support::{Finished, QUICK, Server, run, tripline};
 

@@ -1,5 +1,5 @@
 //! `tripline ctl` against a server.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::float_cmp, clippy::print_stderr)]
 
 #[path = "../support/mod.rs"]
 mod support;
