@@ -1,4 +1,4 @@
-//! Healthy services with hiccups that are hard to tell from a failure.
+//! Healthy services with hiccups that resemble a failure.
 
 use super::healthy;
 use super::parts::{Base, between, exponential, is_within, micros, slowdowns, spells};

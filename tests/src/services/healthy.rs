@@ -1,4 +1,4 @@
-//! Services that nobody wants a page for.
+//! Services that must not cause a page.
 
 use super::parts::{Base, between, exponential, micros, slowdowns, spells};
 use super::pool::{Job, Slowdown, run};

@@ -5,7 +5,7 @@ use super::{Failing, Kind, Life, SECOND_US, Service};
 
 /// Thresholds, as multiples of the 95th percentile of the service while it is well.
 pub const MULTIPLES: [f64; 2] = [1.4, 2.0];
-/// Fewer bad calls than this after the onset are no failure that anybody could tell.
+/// Fewer bad calls than this after the onset are no detectable failure.
 const MIN_BAD_SHARE: f64 = 0.08;
 
 /// How one method fared with one service at one threshold.

@@ -7,7 +7,7 @@ use tripline_core::{Breaker, Generation, Instant, Latency, Outcome, Policy, Rati
 
 use super::{Call, SECOND_US};
 
-/// A breaker that sees what a real one sees. Calls are told apart by their index.
+/// A breaker that sees what a real one sees. Calls are identified by their index.
 pub trait Method {
     /// Begins anew, with so many calls to come.
     fn begin(&mut self, calls: usize, threshold_us: u32);

@@ -25,7 +25,7 @@ pub use trace::{Call, SECOND_US};
 pub enum Kind {
     /// No page is wanted for it.
     Healthy(Healthy),
-    /// Healthy, but with hiccups that are hard to tell from a failure.
+    /// Healthy, but with hiccups that resemble a failure.
     Harsh(Harsh),
     /// It fails from its onset on.
     Failing(Failing),

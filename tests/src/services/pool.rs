@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use super::trace::{Call, SECOND_US};
 
-/// Work for the pool, or for nobody's worker.
+/// Work for the pool, or work that occupies no worker.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Job {
     pub(super) arrives_us: u64,

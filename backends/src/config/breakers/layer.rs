@@ -3,7 +3,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{BREAKERS, MAX_LEVELS, TEMPLATES};
+use super::root::{BREAKERS, MAX_LEVELS, TEMPLATES};
 use crate::config::error::Reason;
 use crate::config::keys::{
     ALERTS, Key, SECTIONS, TOP_ALIAS, WEBHOOKS, alert_key, alert_keys, is_own_key, join, section,

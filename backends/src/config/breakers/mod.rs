@@ -6,31 +6,15 @@
 mod collisions;
 mod layer;
 mod named;
+mod root;
 mod tables;
-
-use std::collections::HashMap;
 
 use toml::de::DeTable;
 
-use super::model::Config;
-use super::report::{Place, Report};
+use super::report::Report;
 use layer::Kind;
 pub(crate) use named::Named;
-
-/// The table of all breakers.
-pub(crate) const BREAKERS: &str = "breakers";
-/// The table of all templates.
-pub(crate) const TEMPLATES: &str = "templates";
-/// Breakers of a process, at most.
-const MAX_BREAKERS: usize = 10_000;
-/// Tables that a breaker's settings come from, its own included and the root not.
-const MAX_LEVELS: usize = 4;
-
-/// The root, which every breaker starts from.
-pub(crate) struct Root<'a> {
-    pub(crate) config: &'a Config,
-    pub(crate) seen: &'a HashMap<String, Place>,
-}
+pub(crate) use root::{BREAKERS, Root, TEMPLATES};
 
 /// Reads the breakers and templates of `file`.
 pub(crate) fn read(report: &mut Report<'_>, root: &Root<'_>, file: &DeTable<'_>) -> Named {

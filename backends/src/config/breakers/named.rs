@@ -6,7 +6,7 @@ use tripline_runtime::BreakerName;
 use tripline_runtime::core::Policy;
 
 use super::layer::Layer;
-use super::{MAX_LEVELS, Root};
+use super::root::{MAX_LEVELS, Root};
 use crate::config::breaker::BreakerConfig;
 use crate::config::error::{Reason, WarningKind};
 use crate::config::keys::{ALERTS, Key, alert_keys, is_own_key, join, section};

@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use toml::de::{DeTable, DeValue};
 use tripline_runtime::BreakerName;
 
-use super::MAX_BREAKERS;
 use super::layer::{Kind, Layer};
 use crate::config::error::Reason;
 use crate::config::keys::join;
 use crate::config::report::{Place, Report, key_text};
+
+/// Breakers of a process, at most.
+const MAX_BREAKERS: usize = 10_000;
 
 /// Names that are routes of the API.
 const RESERVED: [&str; 4] = ["events", "reset", "enable", "disable"];

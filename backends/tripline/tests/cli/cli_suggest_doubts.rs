@@ -68,7 +68,7 @@ fn what_is_printed_keeps_every_key_that_is_not_as_by_default() {
     for words in ["# As in b.toml.\n", "\nname = \"shop\"\n", "\nfailure_rate_threshold = 0.4\n"] {
         assert!(own.contains(words), "{words}: {own}");
     }
-    assert!(!own.contains("wait_time"), "{own}");
+    assert!(!own.contains("recovery_time"), "{own}");
 }
 
 /// nginx lines of these seconds of an hour, with these request times.

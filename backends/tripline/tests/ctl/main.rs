@@ -6,5 +6,6 @@ mod support;
 
 mod ctl_breakers;
 mod ctl_commands;
+mod ctl_server;
 mod ctl_watch;
 mod fake_server;

@@ -1,0 +1,19 @@
+//! The root that every breaker starts from, and the names of the tables.
+
+use std::collections::HashMap;
+
+use crate::config::model::Config;
+use crate::config::report::Place;
+
+/// The table of all breakers.
+pub(crate) const BREAKERS: &str = "breakers";
+/// The table of all templates.
+pub(crate) const TEMPLATES: &str = "templates";
+/// Tables that a breaker's settings come from, its own included and the root not.
+pub(super) const MAX_LEVELS: usize = 4;
+
+/// The root, which every breaker starts from.
+pub(crate) struct Root<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) seen: &'a HashMap<String, Place>,
+}
