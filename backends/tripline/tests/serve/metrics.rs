@@ -223,8 +223,14 @@ fn selectors(expression: &str) -> Vec<(&str, &str)> {
 
 /// Alerts are counted where a server has a dispatcher whose counters it shows.
 const OF_ALERTS: &str = "tripline_alert";
-/// Without a series while memory is not about to run out, and where the memory source names no level.
-const MAY_BE_EMPTY: [&str; 2] = ["tripline_memory_exhausted_in_seconds", "tripline_memory_level"];
+/// Without a series while memory is not about to run out, where the memory source names no level, where `trip_confidence` is 0, and where
+/// `trip_after` is "auto".
+const MAY_BE_EMPTY: [&str; 4] = [
+    "tripline_memory_exhausted_in_seconds",
+    "tripline_memory_level",
+    "tripline_trip_tolerance_seconds",
+    "tripline_trip_after_seconds",
+];
 
 /// Labels that Prometheus adds to all that it reads.
 const OF_PROMETHEUS: [&str; 2] = ["instance", "job"];
