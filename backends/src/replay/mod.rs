@@ -62,7 +62,7 @@
 //!      \"trips\":[{\"index\":1,\"at_ms\":1980,\"reason\":\"latency\"}],\"recoveries\":[],\
 //!      \"unusable\":{},\"excluded\":0,\"nul_bytes\":0,\"origin_changes\":0}\n"
 //! );
-//! # Ok::<(), tripline_backends::replay::ReplayError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod access_log;

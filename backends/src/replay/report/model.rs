@@ -42,10 +42,10 @@ pub struct Report {
     pub(super) usage: Usage,
 }
 
-/// Replays as [`compare`](super::compare) does, and keeps what a page shows. `input` is read once.
+/// Replays as [`compare`](crate::replay::compare) does, and keeps what a page shows. `input` is read once.
 ///
 /// # Errors
-/// As [`run`](super::run).
+/// As [`run`](crate::replay::run).
 pub fn draw(
     settings: &[Setting],
     reading: &Reading,

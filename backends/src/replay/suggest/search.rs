@@ -41,7 +41,7 @@ const WAIT: Duration = Duration::from_secs(3);
 /// Takes about five microseconds per record.
 ///
 /// # Errors
-/// As [`run`](super::run), and those of `open`.
+/// As [`run`](crate::replay::run), and those of `open`.
 pub fn suggest<R: BufRead>(
     options: &SuggestOptions,
     mut open: impl FnMut() -> io::Result<R>,
