@@ -14,14 +14,14 @@ use tripline_backends::log_sink::LogSink;
 use tripline_backends::memory::{self, MemorySourceKind};
 use tripline_backends::tower::{BreakerLayer, service_unavailable};
 use tripline_runtime::core::{Latency, Policy};
-use tripline_runtime::{Breaker, SupervisedBreaker, SystemClock, supervise};
+use tripline_runtime::{Breaker, SupervisedBreaker, TokioClock, supervise};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut policy = Policy::default();
     policy.latency_threshold = Latency::from_millis(20);
     policy.minimum_samples = Some(5);
-    let clock = Arc::new(SystemClock::new());
+    let clock = Arc::new(TokioClock::new());
     let breaker = Breaker::builder(clock.clone()).policy(policy).build()?;
 
     let watch =

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::{Extension, Router};
 use http::header::CONTENT_TYPE;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::Schema;
+use utoipa::openapi::schema::{Object, Schema};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     Content, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Response, ResponseBuilder,
@@ -90,13 +90,13 @@ fn add_errors(document: &mut OpenApi) {
 /// No body counts as an object without fields: where no field must be there, neither must the body.
 fn let_bodies_be_left_out(document: &mut OpenApi) {
     let schemas = document.components.clone().unwrap_or_default().schemas;
+    let is_empty = |object: &Object| object.required.is_empty() && object.min_properties.is_none();
     let needs_nothing = |schema: &RefOr<Schema>| match schema {
-        RefOr::Ref(reference) => reference
-            .ref_location
-            .rsplit('/')
-            .next()
-            .and_then(|name| schemas.get(name))
-            .is_some_and(|schema| matches!(schema, RefOr::T(Schema::Object(object)) if object.required.is_empty())),
+        RefOr::Ref(reference) => {
+            let name = reference.ref_location.rsplit('/').next();
+            let schema = name.and_then(|name| schemas.get(name));
+            schema.is_some_and(|schema| matches!(schema, RefOr::T(Schema::Object(object)) if is_empty(object)))
+        }
         RefOr::T(_) => false,
     };
     for (_, operation) in operations(document) {

@@ -23,13 +23,16 @@ pub(super) fn of(entry: &Entry) -> RefOr<Schema> {
         }
         Shape::Percentile => {
             let number = |text: &str| ObjectBuilder::new().schema_type(Type::Number).description(Some(text.to_owned()));
-            let ratio = number("A ratio.").exclusive_minimum(Some(0)).maximum(Some(1));
+            let ratio = number("A ratio above 0.").minimum(Some(0)).maximum(Some(1));
             let percent = number("Percent.").minimum(Some(50)).maximum(Some(100));
             OneOfBuilder::new().item(ratio).item(percent).into()
         }
         Shape::Word(words) => object().schema_type(kind(Type::String)).enum_values(Some(words.iter().copied())).into(),
         Shape::Text => object().schema_type(kind(Type::String)).into(),
-        Shape::Texts => ArrayBuilder::new().description(Some(entry.key.about)).items(strings()).into(),
+        Shape::Texts => {
+            let item = strings().min_length(Some(1)).max_length(Some(1_000));
+            ArrayBuilder::new().description(Some(entry.key.about)).items(item).max_items(Some(100)).into()
+        }
         Shape::TextMap => object().schema_type(Type::Object).additional_properties(Some(strings())).into(),
     }
 }

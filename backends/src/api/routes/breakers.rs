@@ -47,6 +47,7 @@ struct ListQuery {
     /// Only those whose name matches; `*` stands for any characters, `?` for one.
     r#match: Option<String>,
     /// How many at most, 1 to 1000. Default: 100.
+    #[param(minimum = 1, maximum = 1_000)]
     limit: Option<u16>,
     /// Only those behind the breaker of this name: the `next` of the page before.
     after: Option<String>,

@@ -46,18 +46,29 @@ impl PartialSchema for Settings {
     }
 }
 
+/// Each live configuration key with its value, or, with `describe=1`, each key that can be shown with what is said about it.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum SettingsAnswer {
+    Values(#[schema(inline)] Settings),
+    Descriptions(BTreeMap<String, Description>),
+}
+
 /// What is said about a key.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Description {
     /// In force; null where it is not set.
+    #[schema(required)]
     value: Value,
     /// Null where it is not set by default.
+    #[schema(required)]
     default: Value,
     #[serde(rename = "type")]
     type_name: &'static str,
     /// What is allowed: a range with its unit, or words.
     allowed: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     unit: Option<&'static str>,
     /// A change of it in the file takes effect only after a restart, and it cannot be set here.
     restart_required: bool,
@@ -69,7 +80,7 @@ struct Description {
 #[expect(dead_code, reason = "the query is read by hand, so that a bad value is answered like any other")]
 struct Describe {
     /// 1: each key with its value, default, type, range, unit and meaning, also keys that need a restart.
-    #[param(required = false)]
+    #[param(required = false, maximum = 1)]
     describe: u8,
 }
 
@@ -82,7 +93,9 @@ impl Settings {
         let live = entries().filter(|entry| entry.key.is_live());
         Self(live.map(|entry| (entry.path(), json(&entry, config))).collect())
     }
+}
 
+impl SettingsAnswer {
     fn described(config: &Config) -> Self {
         let default = Config::default();
         let shown = entries().filter(|entry| !entry.key.is_sensitive());
@@ -97,21 +110,21 @@ impl Settings {
                 restart_required: entry.key.restart_required,
                 about: entry.key.about,
             };
-            (entry.path(), serde_json::to_value(description).unwrap_or_default())
+            (entry.path(), description)
         });
-        Self(described.collect())
+        Self::Descriptions(described.collect())
     }
 }
 
 /// All settings that can be changed while the breaker runs, by their configuration keys.
 #[utoipa::path(get, path = "/breaker/settings", tag = "settings", params(Describe),
-    responses((status = 200, description = "Each key with its value. POST accepts the same object.", body = Settings),
+    responses((status = 200, description = "Each key with its value. POST accepts the same object.", body = SettingsAnswer),
         QueryErrors))]
-async fn settings(scope: CircuitScope, Query(query): Query<BTreeMap<String, String>>) -> Answer<Settings> {
+async fn settings(scope: CircuitScope, Query(query): Query<BTreeMap<String, String>>) -> Answer<SettingsAnswer> {
     let config = scope.whole_config();
     match query.get("describe").map(String::as_str) {
-        None | Some("0" | "false") => Ok(ApiJson(Settings::of(&config))),
-        Some("" | "1" | "true") => Ok(ApiJson(Settings::described(&config))),
+        None | Some("0") => Ok(ApiJson(SettingsAnswer::Values(Settings::of(&config)))),
+        Some("1") => Ok(ApiJson(SettingsAnswer::described(&config))),
         Some(other) => {
             let found: String = other.chars().take(40).collect();
             Err(ApiError::bad_value("describe", format_args!("{found:?}"), "0 or 1"))

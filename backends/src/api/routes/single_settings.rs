@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Number, Value};
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::Schema;
+use utoipa::openapi::schema::{Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -70,7 +70,13 @@ impl ToSchema for NewLatencyThreshold {}
 
 impl PartialSchema for NewLatencyThreshold {
     fn schema() -> RefOr<Schema> {
-        schema_of("latency_threshold", &Self::FIELDS)
+        let mut schema = schema_of("latency_threshold", &Self::FIELDS);
+        if let RefOr::T(Schema::Object(body)) = &mut schema
+            && let Some(RefOr::T(Schema::Object(threshold))) = body.properties.get_mut(Self::FIELDS[0])
+        {
+            threshold.schema_type = Type::Integer.into();
+        }
+        schema
     }
 }
 
