@@ -16,7 +16,8 @@ use tripline_backends::tower::{BreakerLayer, service_unavailable};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     smol::block_on(async {
-        let settings = "latency_threshold = 20\nminimum_samples = 5\n";
+        // Five slow calls are enough, so that ten calls show it. The default waits for evidence that lasts.
+        let settings = "latency_threshold = 20\nminimum_samples = 5\ntrip_confidence = 0\n";
         let app = App::start(LoadedConfig::text(settings, "settings", Box::new(|name| std::env::var(name).ok()))?)?;
         let circuit = app.circuits().first().ok_or("the configuration has no breaker")?;
 

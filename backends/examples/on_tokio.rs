@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tripline_backends::log_sink::LogSink;
 use tripline_backends::memory::{self, MemorySourceKind};
 use tripline_backends::tower::{BreakerLayer, service_unavailable};
-use tripline_runtime::core::{Latency, Policy};
+use tripline_runtime::core::{Confidence, Latency, Policy};
 use tripline_runtime::{Breaker, SupervisedBreaker, TokioClock, supervise};
 
 #[tokio::main]
@@ -21,6 +21,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut policy = Policy::default();
     policy.latency_threshold = Latency::from_millis(20);
     policy.minimum_samples = Some(5);
+    // Five slow calls are enough, so that ten calls show it. The default waits for evidence that lasts.
+    policy.trip_confidence = Confidence::ZERO;
     let clock = Arc::new(TokioClock::new());
     let breaker = Breaker::builder(clock.clone()).policy(policy).build()?;
 
