@@ -23,7 +23,7 @@ fn policy() -> Policy {
     policy.latency_threshold = Latency::from_millis(100);
     policy.latency_window_size = NonZeroU16::new(10).unwrap();
     policy.minimum_samples = Some(5);
-    policy.trip_confidence = Confidence::new(0.0).unwrap();
+    policy.trip_confidence = Confidence::ZERO;
     policy.wait_time = Duration::from_secs(10);
     policy.wait_jitter = Ratio::ZERO;
     policy.half_open_max_calls = 3;

@@ -30,7 +30,7 @@ fn policy() -> Policy {
     policy.latency_threshold = Latency::from_millis(100);
     policy.latency_max_age = s(60);
     policy.minimum_samples = Some(10);
-    policy.trip_confidence = Confidence::new(0.0).unwrap();
+    policy.trip_confidence = Confidence::ZERO;
     policy
 }
 

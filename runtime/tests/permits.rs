@@ -28,7 +28,7 @@ fn policy() -> Policy {
     let mut policy = Policy::default();
     policy.latency_threshold = Latency::from_millis(100);
     policy.minimum_samples = Some(5);
-    policy.trip_confidence = Confidence::new(0.0).unwrap();
+    policy.trip_confidence = Confidence::ZERO;
     policy
 }
 

@@ -174,7 +174,7 @@ fn the_background_thread_runs_on_the_systems_clock() {
     policy.sample_interval = Duration::from_millis(2);
     policy.latency_threshold = Latency::from_millis(10);
     policy.minimum_samples = Some(5);
-    policy.trip_confidence = Confidence::new(0.0).unwrap();
+    policy.trip_confidence = Confidence::ZERO;
     let breaker = Breaker::builder(clock.clone()).policy(policy).build().unwrap();
     let memory = Arc::new(MockMemory::default());
     let (supervisor, dispatcher, stop) =

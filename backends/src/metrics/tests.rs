@@ -13,7 +13,7 @@ use super::*;
 
 fn policy() -> Policy {
     let mut policy = Policy::default();
-    policy.trip_confidence = tripline_runtime::core::Confidence::new(0.0).unwrap();
+    policy.trip_confidence = tripline_runtime::core::Confidence::ZERO;
     policy.latency_threshold = Latency::from_millis(300);
     policy
 }

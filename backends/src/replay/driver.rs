@@ -50,7 +50,7 @@ pub(super) struct Totals {
     /// Calls that count as started later, because too many records are held.
     pub(super) started_late: u64,
     /// The most records that were held at once.
-    pub(super) most_held: usize,
+    pub(super) peak_held: usize,
 }
 
 /// A record on its way.
@@ -198,7 +198,7 @@ impl<O: Observer> Driver<O> {
         }
         self.totals.records += 1;
         self.held.push_back(held);
-        self.totals.most_held = self.totals.most_held.max(self.held.len());
+        self.totals.peak_held = self.totals.peak_held.max(self.held.len());
     }
 
     // ----- living through it

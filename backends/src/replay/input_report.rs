@@ -17,7 +17,7 @@ pub struct InputReport {
     /// Calls that count as started later than they were, because too many records are held at once.
     pub started_late: u64,
     /// The most records that were held at once.
-    pub most_held: usize,
+    pub peak_held: usize,
     /// Fields that were passed over and look misspelt, each name once; at most 16.
     pub warnings: Vec<Warning>,
     /// How many lines were used, and why others were not.
@@ -28,8 +28,8 @@ pub struct InputReport {
 
 impl InputReport {
     pub(super) fn new(totals: Totals, findings: Findings) -> Self {
-        let Totals { records, shortened, started_late, most_held } = totals;
+        let Totals { records, shortened, started_late, peak_held } = totals;
         let Findings { warnings, log, usage } = findings;
-        Self { records, shortened, started_late, most_held, warnings, usage, log }
+        Self { records, shortened, started_late, peak_held, warnings, usage, log }
     }
 }

@@ -48,7 +48,7 @@
 //!
 //! let mut policy = Policy::default();
 //! // Two calls are too few for evidence that lasts.
-//! policy.trip_confidence = Confidence::new(0.0)?;
+//! policy.trip_confidence = Confidence::ZERO;
 //! policy.latency_threshold = Latency::from_millis(300);
 //! policy.minimum_samples = Some(2);
 //! let options = Options::new(policy, Mode::Summary);

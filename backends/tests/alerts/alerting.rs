@@ -29,7 +29,7 @@ impl Paged {
     fn new(config: &BreakerConfig) -> Self {
         let clock = Arc::new(SystemClock::new());
         let mut policy = Policy::default();
-        policy.trip_confidence = tripline_runtime::core::Confidence::new(0.0).unwrap();
+        policy.trip_confidence = tripline_runtime::core::Confidence::ZERO;
         policy.latency_threshold = Latency::from_millis(1);
         let breaker = Breaker::builder(clock.clone()).policy(policy).stall_detection(false).build().unwrap();
         let alerting = Alerting::new(config, &patient());

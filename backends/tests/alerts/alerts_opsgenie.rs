@@ -286,7 +286,7 @@ fn ten_thousand_slow_replies_in_one_burst_are_one_alert() {
     service.done_after_looks(1);
     let clock = Arc::new(ManualClock::default());
     let mut policy = Policy::default();
-    policy.trip_confidence = tripline_runtime::core::Confidence::new(0.0).unwrap();
+    policy.trip_confidence = tripline_runtime::core::Confidence::ZERO;
     policy.latency_threshold = Latency::from_millis(300);
     let breaker = Breaker::builder(clock.clone()).policy(policy).build().unwrap();
     let watch = SupervisedBreaker::new(breaker.clone()).sink(Arc::new(sink(&service)));

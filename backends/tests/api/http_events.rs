@@ -27,7 +27,7 @@ fn api() -> Api {
     policy.latency_threshold = Latency::from_millis(300);
     policy.trend_analysis = false;
     policy.minimum_samples = Some(5);
-    policy.trip_confidence = Confidence::new(0.0).unwrap();
+    policy.trip_confidence = Confidence::ZERO;
     Api::with(policy)
 }
 

@@ -10,7 +10,7 @@ use tripline_runtime::core::{Latency, Percentile, Policy, Ratio};
 /// Slow above 100 ms, trips at the median of three calls, waits 1 s, probes twice.
 fn policy() -> Policy {
     let mut policy = Policy::default();
-    policy.trip_confidence = tripline_runtime::core::Confidence::new(0.0).unwrap();
+    policy.trip_confidence = tripline_runtime::core::Confidence::ZERO;
     policy.latency_threshold = Latency::from_millis(100);
     policy.percentile = Percentile::new(0.5).unwrap();
     policy.minimum_samples = Some(3);
@@ -369,5 +369,5 @@ fn no_more_records_are_held_than_the_lookahead_covers() {
     let report = run(&options, input.as_bytes(), &mut std::io::sink()).unwrap();
     assert_eq!(report.records, 200_000);
     // One second at a record every 10 ms, the calls that are in flight, and the one that is read to see that it is later.
-    assert!((100..=117).contains(&report.most_held), "{}", report.most_held);
+    assert!((100..=117).contains(&report.peak_held), "{}", report.peak_held);
 }

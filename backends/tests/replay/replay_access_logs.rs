@@ -37,7 +37,7 @@ fn fixture(name: &str) -> Vec<u8> {
 
 fn options(format: Format) -> Options {
     let mut policy = Policy::default();
-    policy.trip_confidence = tripline_runtime::core::Confidence::new(0.0).unwrap();
+    policy.trip_confidence = tripline_runtime::core::Confidence::ZERO;
     policy.percentile = Percentile::new(1.0).unwrap();
     policy.latency_threshold = Latency::from_millis(10_000);
     policy.minimum_samples = Some(2);
@@ -301,7 +301,7 @@ fn a_log_five_times_as_long_holds_no_more_calls() {
             let usage = &report.usage;
             assert_eq!((log.format, usage.lines, usage.unusable.total()), (format, count, 0));
             assert_eq!((log.late, report.records), (0, count));
-            (log.most_held, report.most_held)
+            (log.peak_held, report.peak_held)
         });
         // Fifty calls a second: a minute, and the longest call twice.
         assert_eq!(held[0], held[1], "{format}");

@@ -10,7 +10,7 @@ use tripline_runtime::core::{Latency, Policy};
 
 fn options(mode: Mode, stall_detection: bool, max_latency_ms: u64) -> Options {
     let mut policy = Policy::default();
-    policy.trip_confidence = tripline_runtime::core::Confidence::new(0.0).unwrap();
+    policy.trip_confidence = tripline_runtime::core::Confidence::ZERO;
     policy.latency_threshold = Latency::from_millis(20);
     policy.minimum_samples = Some(2);
     let mut options = Options::new(policy, mode);

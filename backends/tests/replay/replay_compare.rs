@@ -10,7 +10,7 @@ use tripline_runtime::core::{Latency, Policy, TripReason};
 
 fn setting(threshold_ms: u32) -> Setting {
     let mut policy = Policy::default();
-    policy.trip_confidence = tripline_runtime::core::Confidence::new(0.0).unwrap();
+    policy.trip_confidence = tripline_runtime::core::Confidence::ZERO;
     policy.latency_threshold = Latency::from_millis(threshold_ms);
     Setting::new(format!("{threshold_ms} ms"), policy)
 }
@@ -73,7 +73,7 @@ fn an_outage_lasts_until_the_breaker_has_closed() {
 fn trips_beyond_those_that_are_told_are_counted() {
     // Memory runs out and is back every other second, with a wait of a second.
     let mut policy = Policy::default();
-    policy.trip_confidence = tripline_runtime::core::Confidence::new(0.0).unwrap();
+    policy.trip_confidence = tripline_runtime::core::Confidence::ZERO;
     policy.wait_time = Duration::from_secs(1);
     policy.half_open_max_calls = 0;
     let mut input = "at_ms,memory_percent,latency_ms\n".to_owned();

@@ -15,7 +15,7 @@ fn fixture(name: &str) -> String {
 
 fn options(mode: Mode) -> Options {
     let mut policy = Policy::default();
-    policy.trip_confidence = tripline_runtime::core::Confidence::new(0.0).unwrap();
+    policy.trip_confidence = tripline_runtime::core::Confidence::ZERO;
     policy.percentile = Percentile::new(1.0).unwrap();
     policy.latency_threshold = Latency::from_millis(10_000);
     policy.minimum_samples = Some(2);
@@ -258,7 +258,7 @@ fn what_is_held_is_bounded_by_number() {
     let count = 400_000;
     let (report, _) = reported(&options(Mode::Summary), &line.repeat(count));
     assert_eq!(report.records, count as u64);
-    assert!(report.log.unwrap().most_held <= (1 << 18) + 1 && report.most_held <= (1 << 18) + 1);
+    assert!(report.log.unwrap().peak_held <= (1 << 18) + 1 && report.peak_held <= (1 << 18) + 1);
     assert!(report.usage.released_early > 0);
 }
 
@@ -323,7 +323,7 @@ proptest! {
             prop_assert_eq!(output.lines().count() as u64, report.records);
             let is_end = |byte: &&u8| matches!(byte, b'\n' | b'\r' | 0);
             prop_assert!(usage.lines <= bytes.iter().filter(is_end).count() as u64 + 1);
-            prop_assert!(report.most_held as u64 <= usage.lines);
+            prop_assert!(report.peak_held as u64 <= usage.lines);
         }
     }
 }

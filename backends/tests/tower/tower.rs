@@ -23,7 +23,7 @@ use tripline_runtime::test_util::{ManualClock, World};
 fn breaker() -> (Breaker, Arc<ManualClock>) {
     let world = World::new(1);
     let mut policy = Policy::default();
-    policy.trip_confidence = tripline_runtime::core::Confidence::new(0.0).unwrap();
+    policy.trip_confidence = tripline_runtime::core::Confidence::ZERO;
     policy.latency_threshold = Latency::from_millis(300);
     (Breaker::builder(world.clock()).policy(policy).build().unwrap(), world.clock())
 }

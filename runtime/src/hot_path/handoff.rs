@@ -349,19 +349,23 @@ mod loom_tests {
         builder.check(model);
     }
 
+    /// Two threads submit two values each, and every value is seen once.
+    fn two_record_two_each(cell: Arc<Cell>) {
+        let other = cell.clone();
+        let thread = thread::spawn(move || {
+            submit(&other, 1);
+            submit(&other, 2);
+        });
+        submit(&cell, 3);
+        submit(&cell, 4);
+        thread.join().unwrap();
+        assert_eq!(seen(&cell), [1, 2, 3, 4]);
+    }
+
     #[test]
     fn two_recorders_of_two_lose_nothing_and_count_nothing_twice() {
         check(None, || {
-            let cell = Arc::new(Cell::new(Vec::new(), Push));
-            let other = cell.clone();
-            let thread = thread::spawn(move || {
-                submit(&other, 1);
-                submit(&other, 2);
-            });
-            submit(&cell, 3);
-            submit(&cell, 4);
-            thread.join().unwrap();
-            assert_eq!(seen(&cell), [1, 2, 3, 4]);
+            two_record_two_each(Arc::new(Cell::new(Vec::new(), Push)));
         });
     }
 
@@ -371,16 +375,7 @@ mod loom_tests {
             let cell = Cell::new(Vec::new(), Push);
             let last = u64::from(u32::MAX);
             cell.word.store(last << 32 | last, Ordering::Relaxed);
-            let cell = Arc::new(cell);
-            let other = cell.clone();
-            let thread = thread::spawn(move || {
-                submit(&other, 1);
-                submit(&other, 2);
-            });
-            submit(&cell, 3);
-            submit(&cell, 4);
-            thread.join().unwrap();
-            assert_eq!(seen(&cell), [1, 2, 3, 4]);
+            two_record_two_each(Arc::new(cell));
         });
     }
 

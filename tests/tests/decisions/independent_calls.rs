@@ -120,7 +120,7 @@ fn other_rates_and_thresholds_change_little() {
 /// What the percentile lies above for good, if only by a little, is found in the end.
 #[test]
 fn a_level_a_fifth_above_the_threshold_is_found_in_the_end() {
-    for (above, least_found) in [(1.1, 0.3), (1.2, 0.9), (1.35, 1.0)] {
+    for (above, min_found) in [(1.1, 0.3), (1.2, 0.9), (1.35, 1.0)] {
         let delays = delays_of_lasting_levels(above);
         let found = delays.iter().filter(|delay| delay.is_some()).count() as f64 / delays.len() as f64;
         let mut found_after: Vec<usize> = delays.into_iter().flatten().collect();
@@ -130,7 +130,7 @@ fn a_level_a_fifth_above_the_threshold_is_found_in_the_end() {
             "percentile at {above} of the threshold: {:.0} % found within 2,000 requests, median {median:?}",
             100.0 * found
         );
-        assert!(found >= least_found, "{above}: {found}");
+        assert!(found >= min_found, "{above}: {found}");
     }
 }
 

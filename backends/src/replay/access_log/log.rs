@@ -34,7 +34,7 @@ pub struct LogReport {
     /// Calls whose lines came more than a minute too late for their place, and were put where the input had got to.
     pub late: u64,
     /// The most calls that were held at once to put them in order.
-    pub most_held: usize,
+    pub peak_held: usize,
 }
 
 /// One line, understood.
@@ -186,7 +186,7 @@ impl Log {
             is_stamped_at_end: self.stamped == Stamped::AtEnd,
             latency_unit: rules.unit.or(rules.format.0.unit),
             late: self.buffer.late,
-            most_held: self.buffer.most_held,
+            peak_held: self.buffer.peak_held,
         }
     }
 }

@@ -75,7 +75,7 @@ pub(super) struct ReorderBuffer {
     /// How many calls came in.
     taken: u64,
     held: usize,
-    pub(super) most_held: usize,
+    pub(super) peak_held: usize,
     /// How many calls ended before others that had been given out already.
     pub(super) late: u64,
     /// How many calls were given out although an earlier one could still have come.
@@ -111,7 +111,7 @@ impl ReorderBuffer {
             has_ended: false,
             taken: 0,
             held: 0,
-            most_held: 0,
+            peak_held: 0,
             late: 0,
             released_early: 0,
         }
@@ -122,7 +122,7 @@ impl ReorderBuffer {
         let number = self.taken;
         self.taken += 1;
         self.held += 1;
-        self.most_held = self.most_held.max(self.held);
+        self.peak_held = self.peak_held.max(self.held);
         let second = stamp.at.div_euclid(SECOND);
         let gathered = Gathered { number, latency, outcome, stamped };
         if stamp.is_whole_second && second >= self.open_from {
@@ -325,16 +325,16 @@ mod tests {
     fn every_call_comes_out_once_and_in_order_and_no_more_than_a_stretch_is_held() {
         for stamped in [Stamped::AtStart, Stamped::AtEnd] {
             for is_whole in [true, false] {
-                let most_held = [20_000, 60_000].map(|count| {
+                let peak_held = [20_000, 60_000].map(|count| {
                     let mut order = order(stamped);
                     // Ten a second, up to half a minute out of order.
                     let calls = (0..count).map(|n| call(n * 100 - n * 7_919 % 30_000, is_whole, n % 50));
                     let found = given(&mut order, calls);
                     assert!(found.is_sorted_by_key(|(at, _)| *at));
                     assert_eq!((i64::try_from(found.len()), order.late), (Ok(count), 0));
-                    order.most_held
+                    order.peak_held
                 });
-                assert!(most_held[0] == most_held[1] && most_held[0] < 1_500, "{stamped:?} {is_whole}: {most_held:?}");
+                assert!(peak_held[0] == peak_held[1] && peak_held[0] < 1_500, "{stamped:?} {is_whole}: {peak_held:?}");
             }
         }
     }

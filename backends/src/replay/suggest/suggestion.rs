@@ -44,7 +44,7 @@ pub struct Suggestion {
     /// The settings to use: those of the base with latency threshold, window and confidence in their place. `None` where
     /// the recording is too short, as the doubts say.
     pub proposal: Option<Proposal>,
-    /// How the input was read; `most_held` is 0, because the first reading holds no record.
+    /// How the input was read; `peak_held` is 0, because the first reading holds no record.
     pub report: InputReport,
 }
 

@@ -15,7 +15,7 @@ pub(crate) const KEY: &str = "k3y-0f-4ll-k3y5";
 pub(crate) fn alert(stage: Stage) -> Alert {
     let world = World::new(1);
     let mut policy = Policy::default();
-    policy.trip_confidence = tripline_runtime::core::Confidence::new(0.0).unwrap();
+    policy.trip_confidence = tripline_runtime::core::Confidence::ZERO;
     policy.latency_threshold = Latency::from_millis(300);
     let subject = world.breaker(policy).unwrap();
     for _ in 0..30 {

@@ -38,7 +38,7 @@ impl Answer {
 impl Api {
     pub fn new() -> Self {
         let mut policy = Policy::default();
-        policy.trip_confidence = tripline_runtime::core::Confidence::new(0.0).unwrap();
+        policy.trip_confidence = tripline_runtime::core::Confidence::ZERO;
         policy.latency_threshold = Latency::from_millis(300);
         Self::with(policy)
     }

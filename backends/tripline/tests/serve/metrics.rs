@@ -35,7 +35,7 @@ impl Page {
     fn new() -> Self {
         let world = World::new(1);
         let mut policy = Policy::default();
-        policy.trip_confidence = tripline_runtime::core::Confidence::new(0.0).unwrap();
+        policy.trip_confidence = tripline_runtime::core::Confidence::ZERO;
         policy.latency_threshold = Latency::from_millis(300);
         policy.wait_time = Duration::from_secs(10);
         policy.half_open_max_calls = 2;

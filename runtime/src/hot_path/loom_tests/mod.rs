@@ -50,7 +50,7 @@ fn policy() -> Policy {
     policy.latency_threshold = Latency::from_millis(100);
     policy.latency_window_size = NonZeroU16::new(8).unwrap();
     policy.minimum_samples = Some(2);
-    policy.trip_confidence = Confidence::new(0.0).unwrap();
+    policy.trip_confidence = Confidence::ZERO;
     policy.half_open_max_calls = 1;
     policy
 }
