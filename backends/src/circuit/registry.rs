@@ -5,14 +5,15 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tripline_runtime::{Breaker, BreakerName, DuplicateName};
 
-use super::Circuit;
+use super::{Circuit, EventLog};
 
 /// The circuits of a process, by name and in the order in which they were inserted. Clones share the same circuits.
 ///
 /// A lookup takes a read lock and `O(log n)` comparisons of names.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Circuits {
     inner: Arc<RwLock<Inner>>,
+    events: EventLog,
 }
 
 #[derive(Debug, Default)]
@@ -24,7 +25,7 @@ struct Inner {
 impl Circuits {
     /// No circuits.
     pub fn new() -> Self {
-        Self::default()
+        Self { inner: Arc::default(), events: EventLog::combined() }
     }
 
     /// The circuit of this name.
@@ -32,7 +33,7 @@ impl Circuits {
         self.read().by_name.get(name).cloned()
     }
 
-    /// Adds a circuit behind the others.
+    /// Adds a circuit behind the others. Its events appear in the log of these circuits from now on, and in that of no others.
     ///
     /// # Errors
     /// [`DuplicateName`] where there is one of that name; it stays.
@@ -42,6 +43,7 @@ impl Circuits {
         if inner.by_name.contains_key(&name) {
             return Err(DuplicateName { name });
         }
+        circuit.events().forward_to(&name, &self.events);
         inner.order.push(name.clone());
         inner.by_name.insert(name, circuit);
         Ok(())
@@ -73,6 +75,11 @@ impl Circuits {
         self.read().by_name.values().map(|circuit| circuit.breaker().clone()).collect()
     }
 
+    /// The last 1,000 events of all circuits.
+    pub(crate) fn events(&self) -> &EventLog {
+        &self.events
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Inner> {
         // Nothing can panic while it holds the lock.
         self.inner.read().unwrap_or_else(PoisonError::into_inner)
@@ -83,12 +90,19 @@ impl Circuits {
     }
 }
 
+impl Default for Circuits {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// One circuit.
 impl From<Circuit> for Circuits {
     fn from(circuit: Circuit) -> Self {
-        let name = circuit.name().clone();
-        let inner = Inner { by_name: BTreeMap::from([(name.clone(), circuit)]), order: vec![name] };
-        Self { inner: Arc::new(RwLock::new(inner)) }
+        let circuits = Self::new();
+        // There is no other of its name.
+        let _ = circuits.insert(circuit);
+        circuits
     }
 }
 

@@ -5,14 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tripline_runtime::BreakerName;
 
+use super::overview::Board;
 use super::publisher::Publisher;
 use crate::api::scope::LiveHandle;
 use crate::circuit::Circuit;
 
-/// The publishers by name of the circuit. Clones share the same.
+/// The publishers by name of the circuit, and the figures of all circuits. Clones share the same.
 #[derive(Debug, Clone, Default)]
 pub(in crate::api) struct Publishers {
     by_name: Arc<Mutex<BTreeMap<BreakerName, Entry>>>,
+    board: Arc<Board>,
 }
 
 #[derive(Debug)]
@@ -25,6 +27,11 @@ impl Publishers {
     /// Records the events of `circuit` from now on, also while there is no reader.
     pub(in crate::api) fn record(&self, circuit: &Circuit, live: &LiveHandle) {
         self.of(circuit, live);
+    }
+
+    /// The figures of all circuits.
+    pub(super) fn board(&self) -> &Board {
+        &self.board
     }
 
     /// The publisher of `circuit`, which records from now on. Another circuit of the same name replaces the earlier one.

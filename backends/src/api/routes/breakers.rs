@@ -65,7 +65,7 @@ struct Breakers {
 
 /// One breaker in a list.
 #[derive(Serialize, ToSchema)]
-struct Row {
+pub(in crate::api) struct Row {
     name: String,
     /// `closed`, `open`, `half_open`, `disabled` or `forced_open`.
     state: &'static str,
@@ -91,7 +91,8 @@ struct Row {
 }
 
 impl Row {
-    fn of(circuit: &Circuit) -> Self {
+    /// The row of this moment.
+    pub(in crate::api) fn of(circuit: &Circuit) -> Self {
         let status = Status::of(circuit, None, None);
         Self {
             name: status.name,

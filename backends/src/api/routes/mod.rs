@@ -2,7 +2,7 @@
 
 mod alerts;
 mod answer;
-mod breakers;
+pub(super) mod breakers;
 mod latency;
 mod memory;
 mod operate;
