@@ -102,7 +102,7 @@ async fn all_events(
     State(publishers): State<Publishers>,
     headers: HeaderMap,
 ) -> Response {
-    let place = publishers.board().enter();
+    let place = publishers.rows().enter();
     stream(Arc::new(Overview::new(circuits, live, publishers)), place, &headers)
 }
 

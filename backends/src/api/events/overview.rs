@@ -21,7 +21,7 @@ const TICK: Duration = Duration::from_secs(2);
 
 /// The rows that were drawn last.
 #[derive(Debug, Default)]
-pub(super) struct Board {
+pub(super) struct RowCache {
     places: Places,
     drawn: Mutex<Drawn>,
 }
@@ -59,7 +59,7 @@ struct Names<'a> {
     breakers: Vec<&'a str>,
 }
 
-impl Board {
+impl RowCache {
     /// A place for one more reader; `None` where every place is taken by a reader that began a moment ago.
     pub(super) fn enter(&self) -> Option<SubscriberSlot> {
         self.places.enter(Instant::now())
@@ -140,7 +140,7 @@ impl Source for Overview {
     }
 
     fn write_newer(&self, seen: &mut u64, text: &mut String) -> bool {
-        let mut drawn = self.publishers.board().lock();
+        let mut drawn = self.publishers.rows().lock();
         self.refresh(&mut drawn);
         drawn.write_newer(seen, text);
         true
@@ -164,18 +164,18 @@ mod tests {
         fn a_reader_knows_the_rows_of_its_last_look(
             steps in proptest::collection::vec((proptest::collection::btree_map(0_u8..6, 0_u8..3, 0..6), any::<bool>()), 1..20),
         ) {
-            let (mut board, mut seen) = (Drawn::default(), 0);
+            let (mut drawn_rows, mut seen) = (Drawn::default(), 0);
             let mut known = std::collections::BTreeMap::new();
             for (rows, looks) in steps {
                 let rows: Vec<_> = rows.into_iter().collect();
-                board.replace(drawn(&rows));
+                drawn_rows.replace(drawn(&rows));
                 if !looks {
                     continue;
                 }
                 let mut text = String::new();
-                board.write_newer(&mut seen, &mut text);
+                drawn_rows.write_newer(&mut seen, &mut text);
                 let mut again = String::new();
-                board.write_newer(&mut seen, &mut again);
+                drawn_rows.write_newer(&mut seen, &mut again);
                 prop_assert_eq!(again, "");
                 let (names, changed) = text.rsplit_once("\n\n").unwrap_or(("", &text));
                 for row in changed.split_terminator(';') {

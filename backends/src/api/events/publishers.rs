@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tripline_runtime::BreakerName;
 
-use super::overview::Board;
+use super::overview::RowCache;
 use super::publisher::Publisher;
 use crate::api::scope::LiveHandle;
 use crate::circuit::Circuit;
@@ -14,7 +14,7 @@ use crate::circuit::Circuit;
 #[derive(Debug, Clone, Default)]
 pub(in crate::api) struct Publishers {
     by_name: Arc<Mutex<BTreeMap<BreakerName, Entry>>>,
-    board: Arc<Board>,
+    rows: Arc<RowCache>,
 }
 
 #[derive(Debug)]
@@ -30,8 +30,8 @@ impl Publishers {
     }
 
     /// The figures of all circuits.
-    pub(super) fn board(&self) -> &Board {
-        &self.board
+    pub(super) fn rows(&self) -> &RowCache {
+        &self.rows
     }
 
     /// The publisher of `circuit`, which records from now on. Another circuit of the same name replaces the earlier one.
