@@ -34,6 +34,8 @@
 //! and percent run from 0 to 100. What is not known is null, never a reassuring number.
 
 // What utoipa's macros write names types by longer paths than they need.
+#[allow(unused_qualifications)]
+mod breaker_row;
 mod change;
 #[allow(unused_qualifications)]
 mod dashboard;

@@ -131,6 +131,11 @@ impl ApiState {
         }
     }
 
+    /// The address of the server.
+    pub(crate) const fn listen_address(&self) -> SocketAddr {
+        self.listen
+    }
+
     pub(super) fn live_config(&self) -> Option<&LiveConfig> {
         self.live.as_ref()
     }

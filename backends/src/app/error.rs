@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 
 use tripline_runtime::core::CapacityError;
-use tripline_runtime::{DuplicateName, MemoryError};
+use tripline_runtime::{BreakerName, DuplicateName, MemoryError};
 
 use super::token::TokenError;
-use crate::api::InvalidHost;
+use crate::api::{InvalidHost, TokenMissing};
 use crate::memory::MemorySourceKind;
 use crate::state_dir::StateDirError;
 
@@ -34,6 +35,22 @@ pub enum AppError {
     StateDir(StateDirError),
     /// The system gives no thread.
     Thread(io::Error),
+    /// The configuration has no breaker of this name.
+    UnknownBreaker {
+        /// The name that was asked for.
+        name: String,
+        /// The names that there are, in the order of the configuration.
+        known: Vec<BreakerName>,
+    },
+    /// The management API needs a token on this address, or a decision to do without.
+    Api(TokenMissing),
+    /// The management API cannot listen.
+    Listen {
+        /// The address of `http.listen`.
+        address: SocketAddr,
+        /// Why it cannot.
+        error: io::Error,
+    },
 }
 
 impl fmt::Display for AppError {
@@ -46,6 +63,12 @@ impl fmt::Display for AppError {
             Self::Memory { kind, error } => write!(f, "memory_source = \"{}\": {error}", kind.as_str()),
             Self::StateDir(error) => error.fmt(f),
             Self::Thread(error) => write!(f, "starting a thread: {error}"),
+            Self::UnknownBreaker { name, known } => {
+                let known: Vec<&str> = known.iter().map(BreakerName::as_str).collect();
+                write!(f, "the configuration has no [breakers.{name}]; its breakers: {}", known.join(", "))
+            }
+            Self::Api(error) => error.fmt(f),
+            Self::Listen { address, error } => write!(f, "http.listen = \"{address}\": {error}"),
         }
     }
 }
@@ -59,7 +82,9 @@ impl std::error::Error for AppError {
             Self::Name(error) => error,
             Self::Memory { error, .. } => error,
             Self::StateDir(error) => error,
-            Self::Thread(error) => error,
+            Self::Thread(error) | Self::Listen { error, .. } => error,
+            Self::Api(error) => error,
+            Self::UnknownBreaker { .. } => return None,
         })
     }
 }
@@ -73,6 +98,12 @@ impl From<TokenError> for AppError {
 impl From<InvalidHost> for AppError {
     fn from(error: InvalidHost) -> Self {
         Self::Host(error)
+    }
+}
+
+impl From<TokenMissing> for AppError {
+    fn from(error: TokenMissing) -> Self {
+        Self::Api(error)
     }
 }
 

@@ -5,23 +5,27 @@
 //! ```no_run
 //! use std::time::Duration;
 //! use tripline_backends::app::App;
+//! use tripline_backends::config::process_variable;
 //! use tripline_backends::reload::LoadedConfig;
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let config = LoadedConfig::file("breakers.toml".as_ref(), Box::new(|name| std::env::var(name).ok()))?;
-//! let app = App::start(config)?;
-//! let breaker = app.circuits().get("default").ok_or("there is no such breaker")?.breaker().clone();
-//! let management = app.router()?; // serve it beside your own routes, which `breaker` protects
-//! # drop((breaker, management));
+//! let app = App::start(LoadedConfig::file("breakers.toml".as_ref(), Box::new(process_variable))?)?;
+//! println!("management API and dashboard on http://{}", app.serve_api()?);
+//! let breaker = app.circuit("checkout")?.breaker().clone();
+//! # drop(breaker);
+//! // Your own server, whose calls to the checkout service `breaker` protects.
 //! app.stop(Duration::from_secs(10)).await;
 //! # Ok(())
 //! # }
 //! ```
 //!
+//! The example `axum_two_breakers` is such a server. [`App::router`] is the API for a server of your own choice.
+//!
 //! Clock, memory, storage and executor come from a [`Platform`]: [`SystemPlatform`] is the machine, and a test gives one of its
 //! own with virtual time, see [`AppBuilder::platform`].
 
 mod error;
+mod management;
 mod memory_sources;
 mod platform;
 mod token;
@@ -47,6 +51,7 @@ use crate::config::{BreakerConfig, Config};
 use crate::metrics;
 use crate::reload::{Applier, LiveConfig, LoadedConfig};
 
+use management::ManagementServer;
 use memory_sources::MemorySources;
 
 pub use error::AppError;
@@ -60,6 +65,7 @@ pub struct App {
     live: LiveConfig,
     deliveries: DeliveryStats,
     api: ApiState,
+    management: ManagementServer,
     shutdown: ShutdownHandle,
     report: Receiver<DrainReport>,
 }
@@ -86,6 +92,17 @@ impl App {
         AppBuilder { config, platform: None, listen: None }
     }
 
+    /// The circuit of this name.
+    ///
+    /// # Errors
+    /// [`AppError::UnknownBreaker`], with the names that there are.
+    pub fn circuit(&self, name: &str) -> Result<Circuit, AppError> {
+        self.circuits.get(name).ok_or_else(|| AppError::UnknownBreaker {
+            name: name.to_owned(),
+            known: self.circuits.iter().map(|circuit| circuit.name().clone()).collect(),
+        })
+    }
+
     /// The circuits, in the order of the configuration.
     pub fn circuits(&self) -> &Circuits {
         &self.circuits
@@ -109,13 +126,25 @@ impl App {
         api::router(self.api())
     }
 
+    /// Serves the management API, the metrics and the dashboard on the configured `http.listen`, in tasks of smol's global
+    /// executor, until the app is stopped or dropped. Returns the address, whose port the system chose where the
+    /// configuration has port 0.
+    ///
+    /// # Errors
+    /// [`AppError::Listen`] where the address cannot be listened on.
+    pub fn serve_api(&self) -> Result<SocketAddr, AppError> {
+        self.management.serve(&self.api)
+    }
+
     /// The metrics of all circuits as Prometheus text.
     pub fn metrics(&self) -> String {
         metrics::render(&self.circuits.breakers(), Some(&self.deliveries), None)
     }
 
-    /// Stops supervision, delivers the alerts that wait for `drain` at the longest, and reports what is left.
+    /// Ends the management API after its requests in flight, stops supervision, delivers the alerts that wait for `drain` at the
+    /// longest, and reports what is left.
     pub async fn stop(self, drain: Duration) -> DrainReport {
+        self.management.stop().await;
         self.shutdown.stop(drain);
         self.report.recv().await.unwrap_or_default()
     }
@@ -192,7 +221,7 @@ impl<'p> AppBuilder<'p> {
         if let Some(token) = token {
             api = api.token(token);
         }
-        Ok(App { circuits, live, deliveries, api, shutdown, report })
+        Ok(App { circuits, live, deliveries, api, management: ManagementServer::default(), shutdown, report })
     }
 }
 

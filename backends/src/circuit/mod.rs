@@ -178,6 +178,13 @@ impl Circuit {
     }
 }
 
+/// Its breaker, for a tower layer.
+impl From<Circuit> for Breaker {
+    fn from(circuit: Circuit) -> Self {
+        circuit.breaker().clone()
+    }
+}
+
 impl fmt::Debug for Circuit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Circuit").field("breaker", &self.parts.breaker).finish_non_exhaustive()

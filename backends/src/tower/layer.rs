@@ -23,8 +23,9 @@ pub struct BreakerLayer<C = EveryRequest<HttpClassify>, J = FailWithError, M = T
 
 impl BreakerLayer {
     /// Measures to the head of the response, classifies by [`HttpClassify`] and fails with
-    /// [`CallError::Rejected`](super::CallError::Rejected).
-    pub fn new(breaker: Breaker) -> Self {
+    /// [`CallError::Rejected`](super::CallError::Rejected). Takes a [`Breaker`], or what has one, as a circuit.
+    pub fn new(breaker: impl Into<Breaker>) -> Self {
+        let breaker = breaker.into();
         Self { breaker, classify: EveryRequest(HttpClassify), on_rejection: FailWithError, measure: PhantomData }
     }
 }

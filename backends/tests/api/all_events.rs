@@ -20,7 +20,9 @@ fn circuit(name: &str) -> Circuit {
 
 fn start(names: &[&str]) -> (Circuits, Server) {
     let circuits = Circuits::new();
-    names.iter().for_each(|name| circuits.insert(circuit(name)).unwrap());
+    for name in names {
+        circuits.insert(circuit(name)).unwrap();
+    }
     let router = router(ApiState::new(circuits.clone(), ([127, 0, 0, 1], 8080).into())).unwrap();
     (circuits, Server::start(router))
 }

@@ -27,6 +27,7 @@ mod overview;
 mod places;
 mod publisher;
 mod publishers;
+mod rows;
 mod settings;
 mod subscriber;
 

@@ -12,13 +12,11 @@ use smol::future::or;
 use super::history::{History, INTERVAL};
 use super::places::{Places, SubscriberSlot};
 use super::settings::{Settings, Totals};
-use super::subscriber::Source;
+use super::subscriber::{MIN_GAP, Source};
 use crate::api::scope::LiveHandle;
 use crate::api::status::Status;
 use crate::circuit::{Circuit, EventLog, Observer};
 
-/// Figures are drawn no more often, and no reader is sent more often.
-pub(super) const MIN_GAP: Duration = Duration::from_millis(100);
 /// How often figures are drawn while there is a reader and nothing happens.
 const TICK: Duration = Duration::from_millis(500);
 /// Between two looks: what happens within it is seen at once.

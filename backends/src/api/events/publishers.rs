@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tripline_runtime::BreakerName;
 
-use super::overview::RowCache;
 use super::publisher::Publisher;
+use super::rows::RowCache;
 use crate::api::scope::LiveHandle;
 use crate::circuit::Circuit;
 

@@ -11,9 +11,10 @@ use smol::future::or;
 use smol::stream::{Stream, unfold};
 
 use super::places::SubscriberSlot;
-use super::publisher::MIN_GAP;
 use crate::circuit::EventLog;
 
+/// Figures are drawn no more often, and no reader is sent more often.
+pub(super) const MIN_GAP: Duration = Duration::from_millis(100);
 /// After this long without anything new a comment is sent, so that both sides know that the other one is there.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// After how many milliseconds a reader that was cut off should come back.

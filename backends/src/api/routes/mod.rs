@@ -2,7 +2,7 @@
 
 mod alerts;
 mod answer;
-pub(super) mod breakers;
+mod breakers;
 mod latency;
 mod memory;
 mod operate;
