@@ -74,6 +74,7 @@ pub mod test_util;
 pub use breaker::Breaker;
 pub use breaker::builder::Builder;
 pub use breaker::explanation::{LastingEvidence, TripExplanation};
+pub use breaker::mode::Mode;
 pub use breaker::name::{BreakerName, InvalidName};
 pub use breaker::operator_record::OperatorRecord;
 pub use breaker::permit::{OwnedPermit, OwnedTimedPermit, Permit, PermitOn, TimedPermit, TimedPermitOn};

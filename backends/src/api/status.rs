@@ -20,6 +20,10 @@ use crate::text::{percent, rfc3339_checked, rough_percent, tidy};
 pub struct Status {
     /// The breaker's name.
     pub name: String,
+    /// `enforce`, or `observe`: calls that the breaker rejects are made all the same.
+    pub mode: &'static str,
+    /// Calls that were made although the breaker rejects them, in observe mode.
+    pub would_reject: u64,
     /// Whether it is enabled.
     pub enabled: bool,
     /// Open, half-open or forced open.
@@ -138,6 +142,8 @@ impl Status {
             let why = breaker.explain(core);
             Self {
                 name: breaker.name().to_string(),
+                mode: breaker.mode().as_str(),
+                would_reject: breaker.would_reject(),
                 enabled: policy.enabled,
                 triggered: kind.is_triggered(),
                 state: kind.as_str(),

@@ -41,7 +41,8 @@ use axum::Router;
 use smol::channel::{Receiver, bounded};
 use smol::future::zip;
 use tripline_runtime::{
-    Breaker, Clock, DeliveryStats, Dispatcher, DrainReport, ShutdownHandle, SupervisedBreaker, Supervisor, supervise,
+    Breaker, Clock, DeliveryStats, Dispatcher, DrainReport, Mode, ShutdownHandle, SupervisedBreaker, Supervisor,
+    supervise,
 };
 
 use crate::alerts::Alerting;
@@ -76,7 +77,13 @@ pub struct AppBuilder<'p> {
     config: LoadedConfig,
     platform: Option<&'p dyn Platform>,
     listen: Option<SocketAddr>,
+    mode: Mode,
+    counts_stalls: bool,
+    prepare: Option<Prepare<'p>>,
 }
+
+/// Works on the circuits before anything runs.
+type Prepare<'p> = Box<dyn FnOnce(&Circuits) + 'p>;
 
 impl App {
     /// Starts everything that `config` asks for on this machine.
@@ -89,7 +96,7 @@ impl App {
 
     /// Sets up a process by `config`.
     pub fn builder<'p>(config: LoadedConfig) -> AppBuilder<'p> {
-        AppBuilder { config, platform: None, listen: None }
+        AppBuilder { config, platform: None, listen: None, mode: Mode::Enforce, counts_stalls: true, prepare: None }
     }
 
     /// The circuit of this name.
@@ -173,6 +180,21 @@ impl<'p> AppBuilder<'p> {
         Self { listen: Some(listen), ..self }
     }
 
+    /// Declares whether rejections are carried out; see [`Mode`]. Default: [`Mode::Enforce`].
+    pub fn mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
+    }
+
+    /// Leaves it to the program to count calls that hang, with [`Breaker::handle_stalled`]. Default: each breaker counts its own.
+    pub fn without_stall_detection(self) -> Self {
+        Self { counts_stalls: false, ..self }
+    }
+
+    /// Calls `prepare` with the circuits before their supervision begins: incidents that begin and end in it raise no alert.
+    pub fn prepare(self, prepare: impl FnOnce(&Circuits) + 'p) -> Self {
+        Self { prepare: Some(Box::new(prepare)), ..self }
+    }
+
     /// Starts everything.
     ///
     /// # Errors
@@ -197,7 +219,14 @@ impl<'p> AppBuilder<'p> {
         let circuits = Circuits::new();
         let memories = MemorySources::new(platform);
         for breaker in config.all_breakers() {
-            circuits.insert(circuit(breaker, &config, file, clock.clone(), platform, &memories)?)?;
+            let mut breaker = breaker.clone();
+            breaker.stall_detection &= self.counts_stalls;
+            let circuit = circuit(&breaker, &config, file, clock.clone(), platform, &memories)?;
+            circuit.breaker().set_mode(self.mode);
+            circuits.insert(circuit)?;
+        }
+        if let Some(prepare) = self.prepare {
+            prepare(&circuits);
         }
         let targets: Vec<SupervisedBreaker> = circuits.iter().map(|circuit| circuit.supervised()).collect();
         let (supervisor, dispatcher, shutdown) = supervise(clock.clone(), targets, platform.seed());

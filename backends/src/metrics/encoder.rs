@@ -3,6 +3,9 @@
 use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 
+use tripline_runtime::BreakerName;
+use tripline_runtime::core::RejectionReason;
+
 use super::reading::Reading;
 
 #[derive(Default)]
@@ -57,6 +60,13 @@ impl Family<'_> {
         }
         let close = if labels.is_empty() { "" } else { "}" };
         let _ = writeln!(self.text, "{close} {value}");
+    }
+
+    /// One series per reason.
+    pub(super) fn by_reason(&mut self, breaker: &BreakerName, counts: &[(RejectionReason, u64)]) {
+        for (reason, count) in counts {
+            self.sample(&[("breaker", breaker.as_str()), ("reason", reason.as_str())], count);
+        }
     }
 
     /// One series per breaker, but for those that have no value.

@@ -9,6 +9,8 @@
 //! | `tripline_slow_calls_total` | counter | of the ok and failed ones |
 //! | `tripline_call_duration_seconds` | histogram | of the ok and failed ones, stale ones too; left out where it is not kept |
 //! | `tripline_refused_calls_total` | counter | by `reason`: of a trip while open, else `probing` or `forced_open` |
+//! | `tripline_would_reject_total` | counter | by `reason`: calls that were made although the breaker rejects them, in observe mode |
+//! | `tripline_observing` | gauge | 1: observe mode, no call is rejected |
 //! | `tripline_dropped_reports_total` | counter | ends of calls that came too many at once to be recorded |
 //! | `tripline_trips_total` | counter | by `reason` |
 //! | `tripline_false_trips_total` | counter | trips that their first probes contradicted |
@@ -46,7 +48,7 @@ mod encoder;
 mod reading;
 
 use tripline_runtime::core::{MemoryState, StateKind, TripAfter, TripReason};
-use tripline_runtime::{Breaker, DeliveryStats};
+use tripline_runtime::{Breaker, DeliveryStats, Mode};
 
 use encoder::Encoder;
 use reading::{Reading, seconds};
@@ -153,11 +155,16 @@ fn calls(text: &mut Encoder, readings: &[Reading]) {
     text.counter("tripline_slow_calls_total", "Calls that took longer than the threshold.")
         .each(readings, |reading| Some(reading.counts.slow));
     let mut family = text.counter("tripline_refused_calls_total", "Calls that were not admitted, by reason.");
-    for Reading { name, rejected, .. } in readings {
-        for (reason, count) in rejected {
-            family.sample(&[("breaker", name.as_str()), ("reason", reason.as_str())], count);
-        }
+    for reading in readings {
+        family.by_reason(&reading.name, &reading.rejected);
     }
+    let mut family = text
+        .counter("tripline_would_reject_total", "Calls that were made although the breaker rejects them, by reason.");
+    for reading in readings {
+        family.by_reason(&reading.name, &reading.would_reject);
+    }
+    text.gauge("tripline_observing", "1: observe mode, no call is rejected.")
+        .each(readings, |reading| Some(u8::from(reading.mode == Mode::Observe)));
     text.counter("tripline_dropped_reports_total", "Ends of calls that came too many at once to be recorded.")
         .each(readings, |reading| Some(reading.reports_dropped));
     text.gauge("tripline_calls_in_flight", "Calls that were admitted and have not ended.")

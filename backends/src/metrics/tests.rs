@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tripline_runtime::core::{Latency, MemorySample, Outcome, Policy};
 use tripline_runtime::test_util::{MemoryStore, RecordingSink, World};
-use tripline_runtime::{Breaker, BreakerName, DeliveryError, Registry, SupervisedBreaker, supervise};
+use tripline_runtime::{Breaker, BreakerName, DeliveryError, Mode, Registry, SupervisedBreaker, supervise};
 
 use super::*;
 
@@ -72,6 +72,22 @@ fn a_trip_and_a_rejection_are_counted() {
     assert_eq!(line(&text, r#"tripline_state{breaker="default",state="open"}"#), Some("1"));
     assert_eq!(line(&text, r#"tripline_trips_total{breaker="default",reason="memory"}"#), Some("1"));
     assert_eq!(line(&text, r#"tripline_refused_calls_total{breaker="default",reason="memory"}"#), Some("1"));
+    assert_eq!(line(&text, r#"tripline_would_reject_total{breaker="default",reason="memory"}"#), Some("0"));
+    assert_eq!(line(&text, r#"tripline_observing{breaker="default"}"#), Some("0"));
+}
+
+#[test]
+fn in_observe_mode_a_rejection_counts_as_one_that_would_be() {
+    let world = World::new(1);
+    let subject = world.breaker(policy()).unwrap();
+    subject.breaker.set_mode(Mode::Observe);
+    subject.memory.set_percent(90);
+    world.advance(Duration::from_secs(1));
+    assert!(subject.breaker.try_start().is_err());
+    let text = render(std::slice::from_ref(&subject.breaker), None, None);
+    assert_eq!(line(&text, r#"tripline_refused_calls_total{breaker="default",reason="memory"}"#), Some("0"));
+    assert_eq!(line(&text, r#"tripline_would_reject_total{breaker="default",reason="memory"}"#), Some("1"));
+    assert_eq!(line(&text, r#"tripline_observing{breaker="default"}"#), Some("1"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use tripline_core::{Breaker as Core, CapacityError, Policy};
 use crate::breaker::Breaker;
 use crate::breaker::allowed_calls::AllowedCalls;
 use crate::breaker::inner::BreakerInner;
+use crate::breaker::mode::{CurrentMode, Mode};
 use crate::breaker::name::BreakerName;
 use crate::breaker::rejection_counters::RejectionCounters;
 use crate::breaker::supervision::SupervisionRecord;
@@ -27,6 +28,7 @@ pub struct Builder {
     config_file: Option<PathBuf>,
     stall_detection: bool,
     latency_histogram: bool,
+    mode: Mode,
     seed: u64,
 }
 
@@ -52,6 +54,15 @@ impl Builder {
     /// Whether [`Breaker::latency_histogram`] is kept: 1 to 2 ns more for each call, and 136 bytes. Default: false.
     pub fn latency_histogram(mut self, on: bool) -> Self {
         self.latency_histogram = on;
+        self
+    }
+
+    /// Declares whether the caller carries rejections out. Default: [`Mode::Enforce`].
+    ///
+    /// With [`Mode::Observe`] rejections count in [`Breaker::would_reject`] instead of [`Breaker::rejected`], and status, metrics
+    /// and dashboard show that no call is rejected.
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
         self
     }
 
@@ -82,7 +93,9 @@ impl Builder {
                 stall_detection: self.stall_detection,
                 cell: HandoffCell::new(ExclusiveState::new(core, self.stall_detection, self.latency_histogram), shared),
                 allowed_calls: AllowedCalls::default(),
+                mode: CurrentMode::new(self.mode),
                 rejection_counters: RejectionCounters::new(),
+                would_reject_counters: RejectionCounters::new(),
                 reports_dropped: AtomicU64::new(0),
                 supervision: SupervisionRecord::default(),
                 operations: Mutex::default(),
@@ -104,6 +117,7 @@ impl Breaker {
             config_file: None,
             stall_detection: true,
             latency_histogram: false,
+            mode: Mode::Enforce,
             seed: 0,
         }
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use tripline_core::{Breaker as Core, Instant, MemoryForecast};
 
 use crate::breaker::allowed_calls::AllowedCalls;
+use crate::breaker::mode::CurrentMode;
 use crate::breaker::name::BreakerName;
 use crate::breaker::operator_record::Operations;
 use crate::breaker::rejection_counters::RejectionCounters;
@@ -27,7 +28,10 @@ pub(crate) struct BreakerInner {
     pub(crate) cell: HandoffCell<ExclusiveState, Shared>,
     /// Calls that were admitted by `allow`, which hands out no permit.
     pub(crate) allowed_calls: AllowedCalls,
+    pub(crate) mode: CurrentMode,
     pub(crate) rejection_counters: RejectionCounters,
+    /// Rejections that the caller does not carry out.
+    pub(crate) would_reject_counters: RejectionCounters,
     pub(crate) reports_dropped: AtomicU64,
     pub(crate) supervision: SupervisionRecord,
     pub(crate) operations: Mutex<Operations>,

@@ -9,6 +9,7 @@ pub(crate) mod explanation;
 mod go_breaker_compat;
 mod inner;
 mod memory;
+pub(crate) mod mode;
 pub(crate) mod name;
 pub(crate) mod operations;
 mod operator;

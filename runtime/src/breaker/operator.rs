@@ -3,6 +3,7 @@
 use tripline_core::{Breaker as Core, CapacityError, Instant, Policy};
 
 use crate::breaker::Breaker;
+use crate::breaker::mode::Mode;
 use crate::hot_path::owned::MAX_WINDOW;
 use crate::hot_path::stall_detector::Now;
 use crate::sync::lock;
@@ -52,6 +53,11 @@ impl Breaker {
     /// Rejects every call until [`Breaker::reset`]. Returns false, without effect, where the breaker is disabled.
     pub fn force_open(&self) -> bool {
         self.inner.operate(Core::force_open)
+    }
+
+    /// Declares from now on whether the caller carries rejections out. It affects only how they are counted.
+    pub fn set_mode(&self, mode: Mode) {
+        self.inner.mode.set(mode);
     }
 
     /// Simulates exhausted memory until [`Breaker::undo_simulations`] or [`Breaker::reset`]. Returns false, without effect,

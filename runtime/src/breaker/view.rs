@@ -5,6 +5,7 @@ use std::path::Path;
 use tripline_core::{Breaker as Core, Latency, RejectionReason, StateKind};
 
 use crate::breaker::Breaker;
+use crate::breaker::mode::Mode;
 use crate::breaker::name::BreakerName;
 use crate::clock::Clock;
 use crate::hot_path::histogram::LatencyHistogram;
@@ -27,6 +28,11 @@ impl Breaker {
     /// The file that the settings came from.
     pub fn config_file(&self) -> Option<&Path> {
         self.inner.config_file.as_deref()
+    }
+
+    /// Whether the caller carries rejections out.
+    pub fn mode(&self) -> Mode {
+        self.inner.mode.get()
     }
 
     /// Whether calls in flight are tracked.
@@ -67,7 +73,7 @@ impl Breaker {
         self.inner.shared().gate.slow_after()
     }
 
-    /// Calls that were rejected since the breaker was made.
+    /// Calls that were rejected since the breaker was made, without [those](Self::would_reject) of [`Mode::Observe`](crate::Mode).
     pub fn rejected(&self) -> u64 {
         self.inner.rejection_counters.all()
     }
@@ -75,6 +81,27 @@ impl Breaker {
     /// The part of [`Breaker::rejected`] with this reason.
     pub fn rejected_for(&self, reason: RejectionReason) -> u64 {
         self.inner.rejection_counters.of(reason)
+    }
+
+    /// Calls that would have been rejected since the breaker was made: those that asked in vain in
+    /// [`Mode::Observe`](crate::Mode::Observe).
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use tripline_runtime::{Breaker, Mode, SystemClock};
+    /// let breaker = Breaker::builder(Arc::new(SystemClock::new())).mode(Mode::Observe).build()?;
+    /// breaker.force_open();
+    /// assert!(breaker.try_start().is_err());
+    /// assert_eq!((breaker.rejected(), breaker.would_reject()), (0, 1));
+    /// # Ok::<(), tripline_runtime::core::CapacityError>(())
+    /// ```
+    pub fn would_reject(&self) -> u64 {
+        self.inner.would_reject_counters.all()
+    }
+
+    /// The part of [`Breaker::would_reject`] with this reason.
+    pub fn would_reject_for(&self, reason: RejectionReason) -> u64 {
+        self.inner.would_reject_counters.of(reason)
     }
 
     /// How long calls took since the breaker was made; `None` without

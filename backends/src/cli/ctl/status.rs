@@ -17,6 +17,8 @@ pub(super) struct StatusView {
     pub(super) triggered: bool,
     #[serde(default)]
     pub(super) name: String,
+    mode: Option<String>,
+    would_reject: Option<u64>,
     trip_reason: Option<String>,
     trip: Option<TripView>,
     decision: Option<DecisionView>,
@@ -119,6 +121,11 @@ impl StatusView {
         lines.extend(self.decision.iter().flat_map(DecisionView::lines));
         lines.extend(self.last_trip_time.as_deref().map(|at| labelled("last trip").with(Style::Plain, plain(at))));
         lines.extend(self.trip.as_ref().map(|trip| labelled("opened on").with(Style::Plain, plain(&trip.text))));
+        if self.mode.as_deref() == Some("observe") {
+            let would = self.would_reject.unwrap_or(0);
+            let text = format!("observe: no call is rejected; {would} would have been");
+            lines.push(labelled("mode").with(Style::Warning, text));
+        }
         if self.drill {
             lines.push(labelled("drill").with(Style::Warning, "an operator simulated a fault"));
         }
@@ -295,6 +302,7 @@ impl StatusView {
             }),
             recent_latencies_ms: Vec::new(),
             in_flight: None,
+            would_reject: None,
             stalled: seen.stalled.map(|stalled| u64::from(stalled > 0)),
             ..seen.clone()
         };
