@@ -53,6 +53,8 @@ mod counts;
 mod escalation;
 mod event;
 mod evidence;
+#[cfg(feature = "fleet")]
+pub mod fleet;
 #[cfg(feature = "forecast")]
 mod forecast;
 mod generation;

@@ -55,6 +55,7 @@
 //! | send alerts | [`AlertSink`], [`Alert`], [`Page`], [`DeliveryError`] |
 //! | escalate | [`EscalationPolicy`], [`StagingControl`], [`PendingAlert`] |
 //! | survive a restart | [`StateStore`], [`DurableState`] |
+//! | share incidents with other replicas | [`Fleet`], [`FleetEngine`], [`FleetRunner`] |
 //! | observe | [`Breaker::read`], [`Breaker::changed`], [`LatencyHistogram`], [`DeliveryStats`] |
 //! | test | `test_util::World`, `test_util::Traffic`, `test_util::ManualClock` |
 #![deny(unsafe_code)]
@@ -63,6 +64,7 @@
 mod breaker;
 mod clock;
 mod dispatch;
+mod fleet;
 mod hot_path;
 mod incidents;
 mod memory;
@@ -88,6 +90,12 @@ pub use clock::tsc::TscClock;
 pub use clock::{Clock, SystemClock};
 pub use dispatch::durable::{DurableState, IncidentRecord, LaneRecord, StateStore};
 pub use dispatch::{DeliveryCount, DeliveryStats, Dispatcher, DrainReport, SinkRejection, StoreCount};
+pub use fleet::engine::{EngineError, FleetEngine, Heartbeat};
+pub use fleet::part::FleetPart;
+pub use fleet::runner::FleetRunner;
+pub use fleet::settings::FleetSettings;
+pub use fleet::shared::{Fleet, MAX_CALL};
+pub use fleet::status::{FleetBreaker, FleetStatus};
 pub use hot_path::histogram::LatencyHistogram;
 pub use hot_path::owned::MAX_WINDOW;
 pub use incidents::alert::{

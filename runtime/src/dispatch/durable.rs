@@ -84,4 +84,7 @@ pub struct IncidentRecord {
     /// The name under which the sink opened it; `None` where it has none, or an earlier version did not keep it.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub alias: Option<String>,
+    /// It is part of a fleet's incident, which the fleet closes.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "std::ops::Not::not"))]
+    pub is_of_fleet: bool,
 }

@@ -7,7 +7,7 @@ use event_listener::{Event as Notification, EventListener};
 use tripline_core::{AlertKind, Stage};
 
 use crate::breaker::name::BreakerName;
-use crate::dispatch::counters::LaneCounters;
+use crate::dispatch::counters::{Counters, LaneCounters};
 use crate::dispatch::durable::{DurableState, LaneRecord};
 use crate::dispatch::queue::{Attempt, Pushed, Queue};
 use crate::incidents::alert::{Alert, AlertSink};
@@ -115,6 +115,35 @@ impl Mailbox {
         lock(&self.state)
     }
 
+    /// The sinks, each with its label.
+    pub(super) fn sinks(&self) -> &[(String, Arc<dyn AlertSink>)] {
+        &self.sinks
+    }
+
+    /// Counts an alert that went to a sink directly.
+    pub(super) fn count(&self, sink: usize, alert: &Alert, change: impl FnOnce(&mut Counters)) {
+        let Some((label, _)) = self.sinks.get(sink) else { return };
+        let mut state = self.state();
+        let lane = state.lanes.iter_mut().find(|lane| lane.sink == *label && lane.kind == alert.kind);
+        if let Some(lane) = lane {
+            change(lane.counters.of(alert.stage));
+        }
+    }
+
+    /// Changes every queue; the change says whether it did anything.
+    pub(super) fn change_queues(&self, change: impl Fn(&mut Queue) -> bool) {
+        let mut state = self.state();
+        let mut changed = false;
+        for lane in &mut state.lanes {
+            changed |= change(&mut lane.queue);
+        }
+        if changed {
+            state.change();
+            drop(state);
+            self.notify();
+        }
+    }
+
     pub(super) fn listen(&self) -> EventListener {
         self.changed.listen()
     }
@@ -152,6 +181,11 @@ impl Mailbox {
         }
         drop(state);
         self.notify();
+    }
+
+    /// The alerts of an open incident that did not come this way were sent by the fleet.
+    pub(super) fn set_known(&self) {
+        self.state().is_fresh = false;
     }
 
     /// No more alerts will come.

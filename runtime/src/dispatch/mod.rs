@@ -5,6 +5,7 @@ pub(crate) mod durable;
 pub(crate) mod retry_backoff;
 
 mod counters;
+mod fleet_outbox;
 mod jobs;
 mod lane;
 mod mailbox;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use futures_lite::future;
 
+pub(crate) use self::fleet_outbox::{Bundle, FleetOutbox};
 pub(crate) use self::outbox::Outbox;
 pub use self::stats::{DeliveryCount, DeliveryStats, SinkRejection, StoreCount};
 

@@ -8,6 +8,7 @@ use tripline_core::{AlertKind, IncidentCause, Latency, MemorySample, Stage, Stat
 
 use crate::breaker::explanation::TripExplanation;
 use crate::breaker::name::BreakerName;
+use crate::fleet::part::FleetPart;
 
 /// One message about one incident of one breaker.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +48,9 @@ pub struct Alert {
     /// On a resolution: the trip was a false one, because its first probes were all good; how long it was open and half-open.
     #[cfg_attr(feature = "serde", serde(default))]
     pub passed_after: Option<Duration>,
+    /// Which part of a fleet it is about; `None` where the process is in no fleet.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub fleet: Option<FleetPart>,
     /// It tests the path to people, and is about no incident; see [`Alert::test`].
     #[cfg_attr(feature = "serde", serde(skip))]
     pub is_test: bool,
@@ -111,6 +115,8 @@ pub enum PageAction {
     Escalate,
     /// Close it.
     Close,
+    /// Add a note to it, and change nothing else.
+    Note,
 }
 
 /// How urgent an alert is; P1 is the most urgent.

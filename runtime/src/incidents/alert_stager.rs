@@ -71,6 +71,8 @@ pub(crate) struct Observed<'a> {
 #[derive(Debug)]
 pub(crate) struct Poll {
     pub(crate) due: Vec<DueAlert>,
+    /// The alert of the incident that is on, at the stage that it has reached.
+    pub(crate) current: Option<DueAlert>,
     /// The record to save with the alerts.
     pub(crate) record: StagingRecord,
     pub(crate) pending: Option<PendingAlert>,
@@ -168,7 +170,19 @@ impl AlertStager {
         } else {
             self.staging.poll_timeout().map(|due| due.since(observation.at))
         };
-        Poll { due, record: self.record.clone(), pending: self.pending(seen.breaker, observation.at, wall), again_in }
+        let current = self
+            .record
+            .open
+            .and_then(|open| open.alert)
+            .zip(self.current)
+            .map(|(alert, incident)| DueAlert { incident, kind: alert.kind, stage: alert.stage, passed_after: None });
+        Poll {
+            due,
+            current,
+            record: self.record.clone(),
+            pending: self.pending(seen.breaker, observation.at, wall),
+            again_in,
+        }
     }
 
     /// Follows the incident that the breaker is in now, if any.

@@ -21,12 +21,14 @@
 
 mod clock;
 mod executor;
+mod fleet;
 mod sink;
 mod store;
 mod traffic;
 mod world;
 
 pub use clock::ManualClock;
+pub use fleet::MemoryFleet;
 pub use sink::RecordingSink;
 pub use store::MemoryStore;
 pub use traffic::{Traffic, TrafficCall};
