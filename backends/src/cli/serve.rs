@@ -87,8 +87,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), CliError> {
     let api = app.api().dropped_log_lines(Arc::new(log.dropped_lines()));
     let trusted = api.trusted_requests();
     let router =
-        router_with_documented(api, Demo::new(circuit.breaker().clone(), app.circuits().clone(), mock).router())
-            .map_err(CliError::new)?;
+        router_with_documented(api, Demo::new(app.circuits().clone(), mock).router()).map_err(CliError::new)?;
     smol::block_on(serve_until_signalled(listen, config.log.format, router, app, signals, trusted))
 }
 

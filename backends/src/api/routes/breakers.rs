@@ -127,8 +127,7 @@ impl FromPayload for Selection {
                 return Err(ApiError::bad_value("confirm", given, "true"));
             }
         }
-        let is_given = payload.fields().get("match").is_some_and(|pattern| !pattern.is_null());
-        let pattern = is_given.then(|| payload.text("match", "a pattern of names, as in \"pay*\"")).transpose()?;
+        let pattern = payload.optional_text("match", "a pattern of names, as in \"pay*\"")?;
         Ok(Self { confirm: true, r#match: pattern.map(str::to_owned) })
     }
 }

@@ -12,12 +12,37 @@ use sha2::{Digest as _, Sha256};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-const PAGE: &str = include_str!("dashboard.html");
+const STYLE: &str = include_str!("style.css");
+
+/// One function, whose parts share their names.
+const SCRIPT: &str = concat!(
+    "'use strict';\n(() => {\n",
+    include_str!("script/base.js"),
+    include_str!("script/state.js"),
+    include_str!("script/history.js"),
+    include_str!("script/latencies.js"),
+    include_str!("script/calls.js"),
+    include_str!("script/timeline.js"),
+    include_str!("script/drawing.js"),
+    include_str!("script/requests.js"),
+    include_str!("script/settings.js"),
+    include_str!("script/all_settings.js"),
+    include_str!("script/operate.js"),
+    include_str!("script/token.js"),
+    include_str!("script/view.js"),
+    include_str!("script/grid.js"),
+    include_str!("script/stream.js"),
+    "})();\n",
+);
+
+/// Style and script stand in the page, between their tags.
+static PAGE: LazyLock<String> =
+    LazyLock::new(|| include_str!("page.html").replace("{style}", STYLE).replace("{script}", SCRIPT));
 
 /// Nothing but the page's own style and script, and nothing from elsewhere; the script makes no HTML out of text.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
-    let style = hash(between(PAGE, "<style>", "</style>"));
-    let script = hash(between(PAGE, "<script>", "</script>"));
+    let style = hash(&format!("\n{STYLE}"));
+    let script = hash(&format!("\n{SCRIPT}"));
     format!(
         "default-src 'none'; style-src '{style}'; script-src '{script}'; connect-src 'self'; img-src data:; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
@@ -33,7 +58,7 @@ pub(super) fn router() -> OpenApiRouter {
 #[utoipa::path(get, path = "/", tag = "process",
     responses((status = 200, description = "The page.", body = String, content_type = "text/html; charset=utf-8")))]
 async fn page() -> Response {
-    let mut response = PAGE.into_response();
+    let mut response = PAGE.as_str().into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -43,11 +68,6 @@ async fn page() -> Response {
     let strict = HeaderValue::from_static("default-src 'none'");
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_str(&POLICY).unwrap_or(strict));
     response
-}
-
-fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
-    let after = text.split_once(start).map_or("", |(_, after)| after);
-    after.split_once(end).map_or("", |(inside, _)| inside)
 }
 
 fn hash(text: &str) -> String {
@@ -65,12 +85,13 @@ mod tests {
     }
 
     #[test]
-    fn there_is_one_style_and_one_script() {
-        for (open, close) in [("<style", "</style>"), ("<script", "</script>")] {
-            assert_eq!(PAGE.matches(open).count(), 1, "{open}");
-            assert_eq!(PAGE.matches(close).count(), 1, "{close}");
+    fn there_is_one_style_and_one_script_and_their_hashes_are_those_of_the_page() {
+        for (tag, text) in [("style", STYLE), ("script", SCRIPT)] {
+            let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
+            let pieces: Vec<&str> = PAGE.split(&open).collect();
+            assert_eq!((pieces.len(), PAGE.matches(&close).count()), (2, 1), "{tag}");
+            let inside = pieces.last().and_then(|after| after.split(&close).next());
+            assert_eq!(inside, Some(format!("\n{text}").as_str()), "{tag}");
         }
-        assert!(!between(PAGE, "<style>", "</style>").is_empty());
-        assert!(!between(PAGE, "<script>", "</script>").is_empty());
     }
 }
