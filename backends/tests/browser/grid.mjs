@@ -44,7 +44,7 @@ for (const many of [2, 40, 500]) {
     await server.post('/breakers/search/trigger-by-latency');
     await summary(page, new RegExp(`^1 of ${many} breakers is open$`));
     assert.deepEqual(await inGroup(page, 'open'), ['search']);
-    await text(page, '.group[data-state=open] small', /latency above the threshold · since /);
+    await text(page, '.group[data-state=open] .card small', /latency above the threshold · since /);
     await text(page, '#all-timeline', /search.*Closed → open/);
     assert.match(await page.title(), /^1 open/);
     assert.equal(await page.textContent('#said'), 'search is open.');

@@ -100,9 +100,9 @@ impl Client {
         Ok(Self { base: base(&args.url)?, token: token(args)?, breaker: breaker(args)?, http })
     }
 
-    /// Whether one breaker is asked about by its name.
-    pub(super) const fn names_breaker(&self) -> bool {
-        self.breaker.is_some()
+    /// The breaker that is asked about by its name; `None` for the first, or for all.
+    pub(super) fn breaker(&self) -> Option<&str> {
+        self.breaker.as_ref().map(BreakerName::as_str)
     }
 
     /// Of the server, without the path.

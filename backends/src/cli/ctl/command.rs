@@ -27,8 +27,8 @@ pub(in crate::cli) struct CtlArgs {
 }
 
 const HELP: &str = "\
-Exit codes: 0 the breaker is closed or disabled (status, list, watch, request), or the command is done; 2 it is open, half-open \
-or forced open (status, watch, request), or any is (list, and status of several); 3 a changed setting is in force and is not saved in a configuration file (set, enable, \
+Exit codes: 0 the breaker is closed or disabled (status, list, watch, request), or the command is done; 2 it, or any of \
+several, is open, half-open or forced open (status, list, watch, request); 3 a changed setting is in force and is not saved in a configuration file (set, enable, \
 disable, opsgenie); 1 an error, whose text says what is wrong and what is allowed.
 
 The token is sent in the header Authorization and nowhere else; redirects are not followed. NO_COLOR is respected.";
@@ -44,10 +44,11 @@ pub(super) enum CtlCommand {
         #[arg(long)]
         open: bool,
     },
-    /// Show it live until Ctrl-C; without a terminal print a line whenever something changes that matters.
+    /// Show the breaker live until Ctrl-C; without a terminal print a line for each change. A table where there are several
+    /// breakers and none is named.
     ///
-    /// What matters for a line: state, reason, breach, trend, memory, whether calls hang, the settings and the
-    /// configuration's problems. Figures that only move make no line.
+    /// Changes are those of state, reason, breach, trend, memory, hanging calls, settings and the
+    /// configuration's problems; of several breakers those of state and reason. Figures alone make no line.
     Watch,
     /// Print one parameter or configuration key, or all of them.
     Get {
@@ -104,16 +105,16 @@ pub(super) enum CtlCommand {
         #[command(subcommand)]
         command: OpsgenieCommand,
     },
-    /// Print the server's events as they come, until Ctrl-C.
+    /// Print the server's events as they come, until Ctrl-C: those of all breakers, or of the named one.
     Events,
     /// Make one request to the protected demo endpoint; exit code 2 if the breaker rejects it.
     Request,
-    /// Set how long the demo endpoint takes.
+    /// Set how long the demo endpoint takes, behind all breakers or the named one.
     Delay {
         /// As in 500ms or 2s.
         delay: String,
     },
-    /// Start a scenario of the demo endpoint, or list the scenarios.
+    /// Start a scenario of the demo endpoint, behind all breakers or the named one; or list the scenarios.
     Scenario {
         /// Which one; a list if left out.
         name: Option<String>,

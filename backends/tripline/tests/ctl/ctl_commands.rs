@@ -338,8 +338,8 @@ fn the_token_is_sent_in_its_header_and_nowhere_else() {
         assert!(text.contains("the one that was given is another one") && !text.contains(TOKEN), "{text}");
     }
     let requests = fake.requests();
-    // The status asks for the list first.
-    assert_eq!(requests.len(), 4);
+    // Status and events ask for the list first.
+    assert_eq!(requests.len(), 5);
     for mut request in requests {
         assert_eq!(request.header("authorization"), Some(format!("Bearer {TOKEN}").as_str()));
         request.headers.retain(|(name, _)| name != "authorization");
