@@ -11,6 +11,7 @@ mod replay;
 mod replay_args;
 mod serve;
 mod suggest;
+mod suggest_by;
 
 use std::io;
 use std::path::PathBuf;

@@ -7,10 +7,11 @@ use clap::Args;
 
 use super::replay::settings::{configuration, recommended_with};
 use super::replay::{InputArgs, Trust, name_of, print_notes, unreadable};
+use super::suggest_by::suggest_by;
 use super::{CliError, eprint_line};
 use crate::config::{Config, breaker_values};
-use crate::replay::Setting;
 use crate::replay::suggest::{RECOMMENDED, SuggestOptions, suggest as find};
+use crate::replay::{GroupBy, Setting};
 
 #[derive(Debug, Args)]
 #[command(after_long_help = METHOD)]
@@ -24,11 +25,15 @@ pub(super) struct SuggestArgs {
     /// Change one key of that configuration, or of the recommended one, first, as in --set percentile=0.99; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Print one JSON object.
+    /// Propose one `[breakers.NAME]` for each route or host: `path:1` groups calls by the first segment of their path, `host` by
+    /// their host. The twenty groups with the most calls are proposed.
+    #[arg(long, value_name = "path:N|host", conflicts_with = "breaker")]
+    by: Option<GroupBy>,
+    /// Print one JSON object; with --by one a line.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
-    input: InputArgs,
+    pub(super) input: InputArgs,
     /// The recording, as `tripline replay` reads it; - is the standard input.
     file: PathBuf,
 }
@@ -47,8 +52,9 @@ Method:
   The confidence is the configured one (0.995 if there is none), or more where the
   threshold alone does not do.
   Then faults are put into recorded calls, to see how soon each would be found.
+  With --by all of that is done for each group, as if the others were not there.
 
-The file is read two to four times, and decompressed each time if it is compressed. The standard input is copied, \
+The file is read two to four times, with --by once more and for each group, and decompressed each time if it is compressed. The standard input is copied, \
 decompressed, to a file without a name in the folder for temporary files (TMPDIR), once its first lines can be read: 16 GiB at most.
 
 Exit codes: 0 there is a proposal, though perhaps with doubts (lines with # !); 1 there is none, or it misses a fault of its own \
@@ -64,6 +70,9 @@ pub(super) fn suggest(args: &SuggestArgs) -> Result<Trust, CliError> {
     options.reading = args.input.reading()?;
     let name = name_of(&args.file);
     let input = args.input.open_repeatable(&args.file)?;
+    if let Some(by) = args.by {
+        return suggest_by(by, args, &options, &name, &input);
+    }
     let found = find(&options, || input.open()).map_err(|error| unreadable(&name, &error))?;
     // An empty recording is reported below, as the reason why there is no proposal.
     if found.recording.records > 0 {

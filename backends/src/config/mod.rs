@@ -52,6 +52,8 @@ mod value;
 mod webhook;
 
 pub use breaker::BreakerConfig;
+#[cfg(feature = "cli")]
+pub(crate) use breakers::RESERVED_NAMES;
 #[cfg(feature = "reload")]
 pub(crate) use change::Setting;
 #[cfg(feature = "reload")]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::breakers::{self, BREAKERS, Named, Root, TEMPLATES};
+use super::breakers::{self, BREAKERS, INHERIT, Named, Root, TEMPLATES};
 use super::error::{ConfigErrors, Problem, Reason, Warning, WarningKind};
 use super::keys::{Key, SECTIONS, Section, TOP_ALIAS, WEBHOOKS, join, section};
 use super::lints::advice;
@@ -178,7 +178,11 @@ impl Reader<'_> {
     fn unknown(&mut self, section: &Section<Config>, place: &Place, name: &str) {
         self.unknown += 1;
         if self.unknown <= MAX_UNKNOWN {
-            let meant = suggestion(section, name).map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+            let meant = if section.path.is_empty() && name == INHERIT {
+                "; it belongs into [breakers.NAME] or [templates.NAME]".to_owned()
+            } else {
+                suggestion(section, name).map(|meant| format!("; did you mean {meant}?")).unwrap_or_default()
+            };
             let line = Some(self.report.source.place(place.key.start).0);
             let message = format!("unknown key, ignored{meant}");
             self.report.warn(line, &place.written, message, WarningKind::UnknownKey);

@@ -52,6 +52,11 @@ impl Trust {
         }
     }
 
+    /// Of two results the one that can be trusted less.
+    pub(in crate::cli) fn and(self, other: Self) -> Self {
+        if self.exit_code() < other.exit_code() { other } else { self }
+    }
+
     pub(in crate::cli) const fn exit_code(self) -> u8 {
         match self {
             Self::Trusted => 0,

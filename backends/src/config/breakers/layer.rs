@@ -3,7 +3,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::root::{BREAKERS, MAX_LEVELS, TEMPLATES};
+use super::root::{BREAKERS, INHERIT, MAX_LEVELS, TEMPLATES};
 use crate::config::error::Reason;
 use crate::config::keys::{
     ALERTS, Key, SECTIONS, TOP_ALIAS, WEBHOOKS, alert_key, alert_keys, is_own_key, join, section,
@@ -14,7 +14,6 @@ use crate::config::source::shorten;
 use crate::suggest::closest;
 
 /// The key that names a template.
-const INHERIT: &str = "inherit";
 
 /// What a table describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +74,9 @@ impl<'t> Layer<'t> {
     }
 
     fn inherit(&mut self, report: &mut Report<'_>, value: &Spanned<DeValue<'_>>, place: Place) {
-        if let DeValue::String(template) = value.get_ref() {
+        if let DeValue::String(template) = value.get_ref()
+            && !template.is_empty()
+        {
             self.inherit = Some((template.to_string(), place));
         } else {
             let shown = shorten(report.source.written(value.span()));
