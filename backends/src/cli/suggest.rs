@@ -31,9 +31,9 @@ pub(super) struct SuggestArgs {
     by: Option<GroupBy>,
     /// Print one JSON object; with --by one a line.
     #[arg(long)]
-    pub(super) json: bool,
+    json: bool,
     #[command(flatten)]
-    pub(super) input: InputArgs,
+    input: InputArgs,
     /// The recording, as `tripline replay` reads it; - is the standard input.
     file: PathBuf,
 }
@@ -71,7 +71,7 @@ pub(super) fn suggest(args: &SuggestArgs) -> Result<Trust, CliError> {
     let name = name_of(&args.file);
     let input = args.input.open_repeatable(&args.file)?;
     if let Some(by) = args.by {
-        return suggest_by(by, args, &options, &name, &input);
+        return suggest_by(by, args.json, &options, &name, &input);
     }
     let found = find(&options, || input.open()).map_err(|error| unreadable(&name, &error))?;
     // An empty recording is reported below, as the reason why there is no proposal.

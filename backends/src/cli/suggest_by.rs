@@ -6,7 +6,6 @@ use std::io::{self, Write};
 use tripline_runtime::BreakerName;
 
 use super::replay::{Repeatable, Trust, unreadable};
-use super::suggest::SuggestArgs;
 use super::{CliError, eprint_line};
 use crate::config::RESERVED_NAMES;
 use crate::replay::suggest::{Groups, SuggestOptions, Suggestion, groups, suggest as find};
@@ -22,7 +21,7 @@ const MAX_NAME: usize = 64;
 /// Proposes settings for each group of the recording and prints them.
 pub(super) fn suggest_by(
     by: GroupBy,
-    args: &SuggestArgs,
+    json: bool,
     options: &SuggestOptions,
     name: &str,
     input: &Repeatable,
@@ -42,7 +41,7 @@ pub(super) fn suggest_by(
         of_group.reading.input.paths = of_group.reading.input.paths.of_group(by, key);
         let found = find(&of_group, || input.open()).map_err(|error| unreadable(name, &error))?;
         let of = format!("{name}, {by} {shown:?} ({})", counted(*calls, "call", "calls"));
-        if !print(args.json, &found, &of, &breaker, &mut output)? {
+        if !print(json, &found, &of, &breaker, &mut output)? {
             break;
         }
         if found.proposal.is_some() {
