@@ -13,7 +13,7 @@ use tripline_backends::config::Secret;
 use tripline_runtime::Stage;
 
 #[test]
-fn the_key_is_seen_by_the_service_and_by_nobody_else() {
+fn the_key_is_seen_by_the_service_alone() {
     let lines = Lines::default();
     let writer = lines.clone();
     let log = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
@@ -34,7 +34,7 @@ fn the_key_is_seen_by_the_service_and_by_nobody_else() {
         service.trouble(Fault::Reply(Reply::new(status, &quoting)));
         try_once(Stage::Single);
     }
-    service.refuse_next(&format!("no {KEY} here"));
+    service.reject_next(&format!("no {KEY} here"));
     try_once(Stage::Single);
     for fault in [Fault::None, Fault::Reply(Reply::new(403, &quoting))] {
         service.trouble(fault);

@@ -104,7 +104,7 @@ fn the_level_of_the_memory_figures_is_a_label() {
 }
 
 #[test]
-fn the_time_until_memory_is_exhausted_is_there_while_it_is_foretold() {
+fn the_time_until_memory_is_exhausted_is_there_while_it_is_forecast() {
     let world = World::new(1);
     let mut policy = policy();
     policy.memory_horizon = Duration::from_secs(60);

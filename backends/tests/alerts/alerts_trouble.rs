@@ -68,7 +68,7 @@ fn whatever_happens_to_an_exchange_it_ends_and_the_alert_is_sent_again() {
 }
 
 #[test]
-fn a_service_that_nobody_reaches_is_no_fault_of_the_request() {
+fn a_service_that_cannot_be_reached_is_no_fault_of_the_request() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for url in [format!("http://127.0.0.1:{port}"), "http://no-such-host.invalid".to_owned()] {
         let sink = OpsGenieSink::new(config(&url), patient());
@@ -78,7 +78,7 @@ fn a_service_that_nobody_reaches_is_no_fault_of_the_request() {
 }
 
 #[test]
-fn throttling_and_faults_are_retried_and_refusals_are_told() {
+fn throttling_and_faults_are_retried_and_rejections_are_reported() {
     let service = AlertService::opsgenie();
     let sink = sink(&service);
     let once = |reply: Reply| {
@@ -269,7 +269,7 @@ fn something_to_end_with() -> (Arc<event_listener::Event>, impl Future<Output = 
 }
 
 #[test]
-fn the_status_tells_what_is_missing_and_an_alert_without_it_goes_out_all_the_same() {
+fn the_status_names_what_is_missing_and_an_alert_without_it_is_sent_all_the_same() {
     let service = AlertService::opsgenie();
     let mut bare = tripline_backends::config::OpsGenie::default();
     (bare.enabled, bare.api_url, bare.api_key) = (true, service.url(), Some(Secret::new(KEY)));

@@ -22,7 +22,7 @@ await step('the page connects, shows the breaker and breaks no rule of its polic
 await step('real requests appear, without the page asking for anything', async () => {
   const asked = page.requests.length;
   await server.hammer(4, () => latencies(page, /^60 latencies, \d+ above/));
-  await eventually('what is refused and finished per second is shown', async () => /per second/.test(await page.textContent('#rate')));
+  await eventually('what is rejected and finished per second is shown', async () => /per second/.test(await page.textContent('#rate')));
   assert.equal(page.requests.length, asked, 'the page polls');
   assert.match(await page.textContent('#memory'), /^50 % of/);
   assert.equal(await page.getAttribute('#gauge', 'aria-valuenow'), '50');
@@ -33,7 +33,7 @@ await step('a trip that real requests cause is shown, then the recovery', async 
   await server.hammer(6, async () => {
     await shows(page, 'open');
     await text(page, '#timeline', /Closed → open/);
-    await eventually('refusals are counted', async () => Number((await page.textContent('#tiles div:nth-child(3) dd')).replaceAll(',', '')) > 0);
+    await eventually('rejections are counted', async () => Number((await page.textContent('#tiles div:nth-child(3) dd')).replaceAll(',', '')) > 0);
   });
   assert.match(await page.textContent('#said'), /^The breaker is open: latency/);
   assert.match(await page.textContent('#why'), /calls are rejected.*reason: latency/);
@@ -90,7 +90,7 @@ await step('a threshold typed with the keyboard takes effect in the breaker and 
   await server.hammer(2, () => shows(page, 'closed'));
 });
 
-await step('a refused value is told in the words of the API, and Escape takes it back', async () => {
+await step('a rejected value is reported in the words of the API, and Escape takes it back', async () => {
   if (!canRetune) return RETUNE;
   await type(page, 'set-percentile', 'much');
   await page.keyboard.press('Enter');
@@ -100,12 +100,12 @@ await step('a refused value is told in the words of the API, and Escape takes it
   await page.keyboard.press('Enter');
   await text(page, '#reply-percentile', /^✕ percentile cannot be -3\. Allowed: /);
   assert.equal(await page.getAttribute('#set-percentile', 'aria-invalid'), 'true');
-  await shot(page, 'refused-value', { fullPage: true });
+  await shot(page, 'rejected-value', { fullPage: true });
   await page.keyboard.press('Escape');
   assert.equal(await page.inputValue('#set-percentile'), '0.9');
 });
 
-await step('what somebody else changes appears, but not over what is being typed', async () => {
+await step('a change by others appears, but not over what is being typed', async () => {
   if (!canRetune) return RETUNE;
   await type(page, 'set-wait', '7');
   await server.post('/breaker/latency', { threshold: 310 });
@@ -222,7 +222,7 @@ await step('text stands out from what is behind it, in light and in dark', async
   }
 });
 
-await step('nobody is moved who does not want to be, and everything has a name', async () => {
+await step('reduced motion is respected, and everything has a name', async () => {
   assert.equal(await page.evaluate(() => getComputedStyle(document.querySelector('button')).transitionDuration), '0s');
   const nameless = await page.evaluate(() => [...document.querySelectorAll('input, select, button')]
     .filter(element => !(element.labels?.length || element.ariaLabel || element.textContent.trim())).map(element => element.outerHTML));

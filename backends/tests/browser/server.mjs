@@ -76,7 +76,7 @@ export class Server {
       while (!over) {
         const response = await this.get(path);
         await response.text();
-        // What is refused comes back at once; a client would wait.
+        // What is rejected comes back at once; a client would wait.
         if (response.status === 503) await new Promise(resolve => setTimeout(resolve, 40));
       }
     };

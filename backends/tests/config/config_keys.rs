@@ -289,7 +289,7 @@ fn every_key_takes_its_good_values() {
 }
 
 #[test]
-fn every_key_refuses_its_bad_values_and_says_what_is_allowed() {
+fn every_key_rejects_its_bad_values_and_says_what_is_allowed() {
     for case in CASES {
         let is_number = case.allowed.contains('(');
         for bad in case.bad.iter().chain(NO_NUMBER.iter().filter(|_| is_number)) {

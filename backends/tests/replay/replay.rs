@@ -78,7 +78,7 @@ fn slow_calls_trip_and_good_probes_close_again() {
 }
 
 #[test]
-fn each_record_is_told_as_it_was_admitted_and_as_things_stand_after_it() {
+fn each_record_is_reported_as_it_was_admitted_and_as_things_stand_after_it() {
     let mut options = lines_options();
     options.stall_detection = false;
     assert_lines(
@@ -158,7 +158,7 @@ fn exhausted_memory_trips_without_calls_and_holds_the_breaker_open() {
 }
 
 #[test]
-fn a_call_that_brings_a_reading_is_told_after_both() {
+fn a_call_that_brings_a_reading_is_reported_after_both() {
     let input = "at_ms,memory_percent,latency_ms\n10,85,5\n20,,5\n";
     assert_lines(
         &lines_options(),

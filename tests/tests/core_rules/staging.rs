@@ -210,7 +210,7 @@ fn blurred(entry: LoggedAlert, last: u32) -> LoggedAlert {
 }
 
 #[test]
-fn staging_tells_what_the_model_tells() {
+fn staging_sends_what_the_model_sends() {
     let fixed = ProptestConfig { cases: 1_500, rng_seed: RngSeed::Fixed(4), ..ProptestConfig::default() };
     let mut config = contextualize_config(fixed);
     config.failure_persistence = None;

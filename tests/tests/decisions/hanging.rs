@@ -178,7 +178,7 @@ fn with_all_calls_hanging_the_trip_comes_within_a_threshold_and_a_refresh() {
 
 /// As a replay reports them: each call at the very instant at which it becomes slow.
 #[test]
-fn told_without_delay_it_trips_exactly_when_the_call_becomes_slow() {
+fn without_delay_it_trips_exactly_when_the_call_becomes_slow() {
     for confidence in CONFIDENCES {
         for seed in 0..200 {
             let mut service = Service::draw(seed, confidence);
@@ -198,7 +198,7 @@ fn told_without_delay_it_trips_exactly_when_the_call_becomes_slow() {
 
 /// A pool of workers, each of which calls again when its call is back: once all hang, no further call comes.
 #[test]
-fn when_all_workers_hang_and_nobody_asks_any_more_the_supervisor_alone_trips() {
+fn when_all_workers_hang_and_no_call_comes_the_supervisor_alone_trips() {
     for confidence in CONFIDENCES {
         for seed in 0..20 {
             let mut service = Service::draw(seed, confidence);

@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bar_tells_share_lines_speed_and_what_is_left() {
+    fn the_bar_shows_share_lines_speed_and_what_is_left() {
         let seen = |bytes, lines, size| Position { bytes, lines, size };
         let two_seconds = Duration::from_secs(2);
         for (seen, expected) in [

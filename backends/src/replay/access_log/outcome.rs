@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_status_tells_what_came_of_a_call() {
+    fn the_status_decides_the_outcome_of_a_call() {
         for (status, outcome) in [
             (200, Outcome::Ok),
             (100, Outcome::Ok),

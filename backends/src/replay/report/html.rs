@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_can_be_told_by_its_beginning() {
+    fn a_page_is_recognised_by_its_beginning() {
         assert!(TEMPLATE.starts_with(BEGINNING));
     }
 }

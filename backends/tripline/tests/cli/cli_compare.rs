@@ -193,7 +193,7 @@ fn the_table_is_aligned_and_names_what_differs() {
 }
 
 #[test]
-fn the_problems_of_all_files_are_told_together() {
+fn the_problems_of_all_files_are_reported_together() {
     let folder = folder();
     fs::write(folder.path().join("bad.toml"), "wait_time = 0\npercentile = 20\n").unwrap();
     let arguments = ["replay", "--compare", "bad.toml", "a.toml", "missing.toml", "calls.csv"];
@@ -207,7 +207,7 @@ fn the_problems_of_all_files_are_told_together() {
 }
 
 #[test]
-fn what_does_not_go_together_is_refused() {
+fn what_does_not_go_together_is_rejected() {
     let folder = folder();
     let code = |arguments: &[&str]| run(folder.path(), arguments).code;
     assert_eq!(code(&["replay", "--compare", "a.toml"]), Some(1), "no recording");

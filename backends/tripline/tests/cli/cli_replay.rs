@@ -64,7 +64,7 @@ fn assert_failed(finished: &Finished, words: &[&str]) {
 }
 
 #[test]
-fn the_summary_tells_what_would_have_happened() {
+fn the_summary_reports_what_would_have_happened() {
     let folder = folder_with_calls();
     let finished = run(folder.path(), &[&["replay"], &COUNTED[..], &["--summary", "calls.csv"]].concat());
     assert_eq!(summary(&finished), readme_summary());
@@ -180,7 +180,7 @@ fn a_bad_setting_is_an_error_that_names_it() {
 }
 
 #[test]
-fn all_bad_settings_are_told_together_as_they_were_given() {
+fn all_bad_settings_are_reported_together_as_they_were_given() {
     let folder = folder_with_calls();
     fs::write(folder.path().join("b.toml"), "\n[circuit_breaker]\nwait_time = 5\nmax_wait_time = 6\n").unwrap();
     let bad = ["wait_time=0", "latency_treshold=300", "minimum_samples", "percentile=20", "zzz=1", "enabled=true"];
@@ -207,7 +207,7 @@ fn all_bad_settings_are_told_together_as_they_were_given() {
 }
 
 #[test]
-fn a_setting_that_hardly_means_what_it_says_is_told_as_it_was_given() {
+fn a_setting_that_hardly_means_what_it_says_is_reported_as_it_was_given() {
     let folder = folder_with_calls();
     let finished =
         run(folder.path(), &["replay", "--set", "minimum_samples=1", "--set", "trip_confidence=0", "calls.csv"]);
@@ -216,7 +216,7 @@ fn a_setting_that_hardly_means_what_it_says_is_told_as_it_was_given() {
 }
 
 #[test]
-fn a_column_that_looks_misspelt_is_told_once_and_the_replay_goes_on() {
+fn a_column_that_looks_misspelt_is_reported_once_and_the_replay_goes_on() {
     let folder = tempdir().unwrap();
     fs::write(folder.path().join("typo.csv"), "at_ms,latency_ms,outcom,host\n1,1,error,a\n2,1,ok,b\n").unwrap();
     let finished = run(folder.path(), &["replay", "typo.csv"]);
@@ -232,7 +232,7 @@ fn a_column_that_looks_misspelt_is_told_once_and_the_replay_goes_on() {
 }
 
 #[test]
-fn the_long_help_tells_of_input_and_output() {
+fn the_long_help_describes_input_and_output() {
     let folder = tempdir().unwrap();
     let finished = run(folder.path(), &["replay", "--help"]);
     assert_eq!(finished.code, Some(0));
@@ -376,7 +376,7 @@ fn an_output_that_cannot_be_written_is_named_and_not_the_input() {
 }
 
 #[test]
-fn what_says_nothing_here_is_told() {
+fn what_says_nothing_here_is_reported() {
     let folder = tempdir().unwrap();
     let input = "at_ms,latency_ms\n1000,5\n2000,5\n";
     let told = |arguments: &[&str]| {

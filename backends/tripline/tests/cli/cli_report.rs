@@ -185,7 +185,7 @@ fn a_recording_that_cannot_be_read_leaves_the_old_page() {
 }
 
 #[test]
-fn a_trip_with_hanging_calls_says_so_and_refused_calls_add_up() {
+fn a_trip_with_hanging_calls_says_so_and_rejected_calls_add_up() {
     let folder = tempdir().unwrap();
     // Every call from the second second on hangs for 10 s; one in three is given up by its client.
     let mut ends: Vec<(u64, u64, &str)> = (0..400)

@@ -197,7 +197,7 @@ fn an_end_of_the_events_is_no_loss() {
 }
 
 #[test]
-fn watch_ends_when_nobody_reads_it() {
+fn watch_ends_when_its_reader_is_gone() {
     let (stage, events) = Stage::with_events();
     let mut watch = Running::start(&stage.fake.url(), "watch");
     watch.line();

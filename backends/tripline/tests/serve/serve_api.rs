@@ -185,7 +185,7 @@ fn mock_memory_is_half_used() {
 }
 
 #[test]
-fn latencies_above_a_threshold_are_told() {
+fn latencies_above_a_threshold_are_listed() {
     let server = Server::start(QUICK);
     for _ in 0..3 {
         assert_eq!(server.get("/test").status, 200);
@@ -288,7 +288,7 @@ fn metrics_are_prometheus_text() {
 }
 
 #[test]
-fn a_method_that_a_route_does_not_take_is_refused_as_json() {
+fn a_method_that_a_route_does_not_take_is_rejected_as_json() {
     let server = Server::start(QUICK);
     for (path, methods) in ROUTES {
         for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
@@ -304,7 +304,7 @@ fn a_method_that_a_route_does_not_take_is_refused_as_json() {
 }
 
 #[test]
-fn an_unknown_route_is_refused_as_json() {
+fn an_unknown_route_is_rejected_as_json() {
     let server = Server::start(QUICK);
     for path in
         ["/nothing", "/breaker", "/breaker/", "/breaker/statuss", "/test/", "/breaker/status/x", "/%00", "//health"]
@@ -318,7 +318,7 @@ fn an_unknown_route_is_refused_as_json() {
 }
 
 #[test]
-fn bodies_that_are_no_json_object_of_moderate_size_are_refused_as_json() {
+fn bodies_that_are_no_json_object_of_moderate_size_are_rejected_as_json() {
     let server = Server::start(QUICK);
     for path in posts() {
         let send = |headers: &str, body: &str| exchange(server.address, "POST", path, headers, body);
@@ -338,7 +338,7 @@ fn bodies_that_are_no_json_object_of_moderate_size_are_refused_as_json() {
 }
 
 #[test]
-fn what_a_foreign_page_posts_is_refused() {
+fn what_a_foreign_page_posts_is_rejected() {
     let server = Server::start(QUICK);
     for path in posts() {
         let send = |headers: &str| exchange(server.address, "POST", path, headers, "");

@@ -225,7 +225,7 @@ fn a_thread_that_sees_the_stop_sees_what_was_recorded_before_it() {
 /// Its claim is wrong: the other thread may own the core. If this does not fail, the models check nothing.
 #[test]
 #[should_panic(expected = "the canary")]
-fn canary_nobody_else_ever_owns_the_core() {
+fn canary_no_other_thread_ever_owns_the_core() {
     check(3, || {
         let breaker = breaker();
         let other = breaker.clone();
