@@ -7,10 +7,13 @@ use std::path::Path;
 use super::output::{CliError, print_line};
 use crate::config::recommended;
 
-/// Writes the recommended configuration; an existing file is left alone.
+/// Writes the recommended configuration; an existing file is not overwritten.
 pub(super) fn init(path: &Path) -> Result<(), CliError> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => CliError::during(path.display(), "it exists and is left alone; name another file"),
+        ErrorKind::AlreadyExists => {
+            CliError::during(path.display(), "the file exists and is not overwritten; name another file")
+        }
+        ErrorKind::NotFound => CliError::during(path.display(), "its folder does not exist; create it first"),
         _ => CliError::during(path.display(), error),
     })?;
     file.write_all(recommended().as_bytes())

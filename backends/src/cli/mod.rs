@@ -34,36 +34,36 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run a server whose endpoint GET /test is protected by a breaker.
+    /// Run a server with a demo endpoint behind each breaker, the management API and the dashboard.
     #[command(after_long_help = serve::HELP)]
     Serve(serve::ServeArgs),
     /// Check a configuration file: all problems at once, exit code 1 if there are any.
     ///
     /// Exit codes: 0 valid, 1 a problem or an unknown key (with --lenient unknown keys are warnings), 2 bad arguments.
     ///
-    /// Warnings do not change the exit code: settings that are
-    /// allowed and unlikely to be meant, and what would keep `tripline serve` from starting. The environment is not read.
+    /// Warnings do not change the exit code. They name settings that are valid and probably not intended, and
+    /// obstacles to the start of `tripline serve`. Variables of the environment are not read.
     Check {
         /// Report unknown keys as warnings, as `tripline serve` does.
         #[arg(long)]
         lenient: bool,
-        /// Print the settings of every breaker, and where each of them comes from.
+        /// Print every setting of every breaker with the line that it comes from.
         #[arg(long)]
         resolved: bool,
         /// The file to check.
         file: PathBuf,
     },
-    /// Write the recommended configuration with a comment for every key; an existing file is left alone.
+    /// Write the recommended configuration with a comment for every key; an existing file is not overwritten.
     Init {
         /// The file to write.
         #[arg(default_value = serve::DEFAULT_CONFIG)]
         file: PathBuf,
     },
-    /// Feed recorded calls through the same breaker on a virtual clock.
+    /// Replay recorded calls through the same breaker on a virtual clock.
     Replay(ReplayArgs),
-    /// Propose a latency threshold, window and confidence from a healthy recording.
+    /// Propose a latency threshold, window and confidence from a recording of a healthy service.
     Suggest(suggest::SuggestArgs),
-    /// Look at a running server and operate it.
+    /// Inspect and operate a running server.
     Ctl(ctl::CtlArgs),
 }
 

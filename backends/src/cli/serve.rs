@@ -35,22 +35,21 @@ const RECOMMENDED: &str = "recommended configuration";
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
-    /// The configuration file; without it breakers.toml in the working directory, and if there is none the recommended
-    /// configuration.
+    /// The configuration file. Default: breakers.toml in the working directory, else the recommended configuration.
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// The address to listen on, in place of http.listen in the configuration, which is 127.0.0.1:8080 where it is not set.
+    /// The address to listen on. Default: http.listen of the configuration, else 127.0.0.1:8080.
     #[arg(long, value_name = "IP:PORT", value_parser = address)]
     pub(super) listen: Option<SocketAddr>,
 }
 
 /// The end of its long help.
 pub(super) const HELP: &str = "\
-The bearer token of the API is the value of TRIPLINE_TOKEN in the environment, else the content of http.token_file; it has \
-at least 16 bytes. On any but a loopback address there must be one.
+The bearer token of the API is the value of TRIPLINE_TOKEN in the environment, else the content of http.token_file, and has \
+at least 16 bytes. It is required on every address but loopback.
 
-SIGTERM and SIGINT stop the server: requests in flight are waited for, 30 seconds at most, and then the alerts that still \
-wait, 10 seconds at most. A second signal ends it at once.
+SIGTERM and SIGINT stop the server: it answers the requests in flight for at most 30 seconds, then delivers the pending \
+alerts for at most 10 seconds. A second signal ends it at once.
 
 Exit codes: 0 stopped, and every request was answered; 1 it could not start, or requests were cut off; 2 bad arguments.";
 

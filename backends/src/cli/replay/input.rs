@@ -19,13 +19,13 @@ use crate::replay::{FieldMapping, Format, Input, LatencyUnit, LogFormat, PathFil
 /// How the input is read, and whether it is shown how far.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct InputArgs {
-    /// The longest latency that is looked ahead for, more than 0; a longer call counts as started that long before its end.
+    /// How far to look ahead for the end of a call, more than 0; a longer call counts as started that long before its end.
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
     pub(super) max_latency: f64,
-    /// How the input is written; auto finds it out from the first lines.
+    /// The format of the input; auto detects it from the first lines.
     #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = formats())]
     format: Format,
-    /// The unit of the request times of an access log. Without it: that of the format; of Apache microseconds where they are
+    /// The unit of the request times of an access log. Default: that of the format; for Apache microseconds if they are
     /// whole numbers, else seconds.
     #[arg(long, value_name = "UNIT", value_parser = units())]
     pub(super) latency_unit: Option<LatencyUnit>,
@@ -39,13 +39,13 @@ pub(in crate::cli) struct InputArgs {
     /// host is read for `tripline suggest --by host` only.
     #[arg(long = "field", value_name = "ROLE=FIELD", allow_hyphen_values = true)]
     fields: Vec<FieldMapping>,
-    /// Replay only calls whose path matches: * is any text, ? one character; may be repeated.
+    /// Read only calls whose path matches (* matches any text, ? one character); may be repeated.
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
-    /// Leave calls out whose path matches, such as long polls; may be repeated.
+    /// Skip calls whose path matches, such as long polls; may be repeated.
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
-    /// Do not show how far a long input has been read (shown on standard error, if that is a terminal).
+    /// Do not show the progress bar that a long input has on a terminal.
     #[arg(long)]
     no_progress: bool,
 }

@@ -211,7 +211,7 @@ fn init_never_overwrites() {
     for arguments in [&["init"][..], &["init", "breakers.toml"]] {
         let finished = run(folder.path(), arguments);
         assert_eq!(finished.code, Some(1), "{finished:?}");
-        assert_eq!(finished.stderr, "breakers.toml: it exists and is left alone; name another file\n");
+        assert_eq!(finished.stderr, "breakers.toml: the file exists and is not overwritten; name another file\n");
     }
     assert_eq!(fs::read_to_string(folder.path().join("breakers.toml")).unwrap(), "wait_time = 7 # mine\n");
     let finished = run(folder.path(), &["init", "missing/breakers.toml"]);
