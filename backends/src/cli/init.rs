@@ -1,6 +1,6 @@
 //! `tripline init`
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
@@ -16,9 +16,11 @@ pub(super) fn init(path: &Path) -> Result<(), CliError> {
         ErrorKind::NotFound => CliError::during(path.display(), "its folder does not exist; create it first"),
         _ => CliError::during(path.display(), error),
     })?;
-    file.write_all(recommended().as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(|error| CliError::during(path.display(), error))?;
+    if let Err(error) = file.write_all(recommended().as_bytes()).and_then(|()| file.sync_all()) {
+        // Half a configuration is worse than none, and would be in the way of the next attempt.
+        let _ = fs::remove_file(path);
+        return Err(CliError::during(path.display(), error));
+    }
     print_line(format!("wrote {}", path.display()));
     Ok(())
 }

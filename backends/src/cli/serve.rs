@@ -152,11 +152,11 @@ async fn serve_until_signalled(
         draining.set();
         tracing::info!(
             at_most_seconds = DRAIN.as_secs(),
-            "stopping: requests in flight are waited for; a second signal ends at once"
+            "stopping: waiting for the requests in flight; a second signal ends the process at once"
         );
         let _ = stop.send(()).await;
         signals.stop_requested(|| ()).await;
-        Err(CliError::new("a second signal: ended at once, whatever was in flight"))
+        Err(CliError::new("ended by a second signal, without waiting for the requests in flight"))
     };
     let stopped = async move {
         let _ = stopped.recv().await;

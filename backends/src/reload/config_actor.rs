@@ -146,7 +146,7 @@ impl ConfigActor {
         for applier in &mut self.appliers {
             // A panic must not end the other appliers and the thread.
             if catch_unwind(AssertUnwindSafe(|| applier.apply(&old, &config))).is_err() {
-                tracing::error!("a part of the program could not apply the changed configuration: it panicked");
+                tracing::error!("the changed configuration was not applied everywhere: an applier panicked");
             }
         }
         self.shared.set_config(config);

@@ -58,7 +58,7 @@ impl Breaker {
             forced_open = record.forced_open,
             simulates_memory = record.simulates_memory,
             simulates_latency = record.simulates_latency,
-            "what operators did before the restart holds again"
+            "the actions of operators before the restart are in force again"
         );
     }
 

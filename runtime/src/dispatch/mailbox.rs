@@ -89,7 +89,7 @@ impl Mailbox {
                 kind = record.kind.as_str(),
                 incidents = ?record.incidents.iter().map(|entry| entry.incident).collect::<Vec<_>>(),
                 aliases = ?record.incidents.iter().filter_map(|entry| entry.alias.as_deref()).collect::<Vec<_>>(),
-                "the kept state has alerts for a sink that is not configured any more; they are dropped"
+                "the saved state has alerts for a sink that is no longer configured; they are dropped"
             );
         }
         let state = MailboxState {
@@ -174,7 +174,7 @@ impl Mailbox {
                         kind = given_up.kind.as_str(),
                         incident = given_up.incident,
                         stage = given_up.stage.as_str(),
-                        "too many incidents wait; this alert is given up"
+                        "too many incidents wait for delivery; this alert is dropped"
                     );
                 }
             }
@@ -330,7 +330,7 @@ impl Mailbox {
             tracing::error!(
                 breaker = self.breaker.as_str(),
                 error,
-                "the state of the alerts cannot be saved; they go out all the same, but a kill may lose some"
+                "the state of the alerts cannot be saved; alerts are still sent, but a kill may lose some"
             );
         }
     }

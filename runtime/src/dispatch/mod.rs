@@ -82,7 +82,11 @@ impl Dispatcher {
         let kept = kept.filter(|state| {
             let is_ours = state.breaker == *breaker;
             if !is_ours {
-                tracing::error!(breaker = breaker.as_str(), of = state.breaker.as_str(), "the kept state is another's");
+                tracing::error!(
+                    breaker = breaker.as_str(),
+                    of = state.breaker.as_str(),
+                    "the saved state belongs to another breaker"
+                );
             }
             is_ours
         });

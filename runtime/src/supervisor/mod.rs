@@ -183,7 +183,11 @@ impl Watched {
         let dropped = self.breaker.read(tripline_core::Breaker::events_dropped);
         if dropped != self.events_dropped {
             let lost = dropped.wrapping_sub(self.events_dropped);
-            tracing::warn!(breaker = self.breaker.name().as_str(), lost, "events came faster than they were read");
+            tracing::warn!(
+                breaker = self.breaker.name().as_str(),
+                lost,
+                "events were lost: they came faster than they were read"
+            );
             self.events_dropped = dropped;
         }
     }

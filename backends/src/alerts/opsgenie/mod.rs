@@ -171,7 +171,7 @@ impl OpsGenieSink {
         if Arc::ptr_eq(&state.config, config) {
             state.last_error = None;
             if !std::mem::replace(&mut state.initialized, true) {
-                tracing::info!(provider = config.provider.as_str(), "the alert service is reached");
+                tracing::info!(provider = config.provider.as_str(), "the alert service answers");
             }
         }
     }
@@ -182,7 +182,7 @@ impl OpsGenieSink {
         let mut state = self.state();
         if Arc::ptr_eq(&state.config, config) {
             if !state.initialized && state.last_error.as_ref() != Some(reason) {
-                tracing::warn!(provider = config.provider.as_str(), reason, "the alert service is not reached");
+                tracing::warn!(provider = config.provider.as_str(), reason, "the alert service does not answer");
             }
             state.last_error = Some(reason.clone());
         }
@@ -221,7 +221,7 @@ impl OpsGenieSink {
             match api.send(step, context).await {
                 // What matters is done by then.
                 Err(DeliveryError::Rejected { reason, .. }) if matches!(step, Step::Note { .. }) => {
-                    tracing::warn!(alias = delivery.alias.as_str(), reason, "the alert service does not take a note");
+                    tracing::warn!(alias = delivery.alias.as_str(), reason, "the alert service rejects a note");
                     delivery.plan.settle(Outcome::Done)?;
                 }
                 Err(error) => return Err(error),
@@ -251,7 +251,7 @@ async fn look(api: &Api<'_>, unconfirmed: &mut Unconfirmed) -> Result<Outcome, D
         },
         Seen::Never(reason) => reason,
     };
-    tracing::warn!(reason, "the alert service took a request and never showed its outcome; it counts as done");
+    tracing::warn!(reason, "the alert service accepted a request and did not report its outcome; it counts as done");
     Ok(Outcome::Done)
 }
 
