@@ -9,10 +9,10 @@ pub const ALIAS_CHARS: usize = 512;
 /// What the second alert of a provider without priority updates has behind its alias.
 pub(crate) const ESCALATED: &str = "/escalated";
 
-/// What aliases are made of. An empty text is one that is not set.
+/// The parts of aliases. An empty text counts as not set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AliasNames {
-    /// What the API's name is unique within.
+    /// The namespace within which the API's name is unique.
     pub namespace: String,
     /// Name of the protected API. Not set: the breaker's name.
     pub api: String,

@@ -18,7 +18,7 @@ pub struct OpsGenieStatus {
     /// Why the last request failed; null where it did not.
     #[cfg_attr(feature = "api", schema(required))]
     pub last_error: Option<String>,
-    /// What the configuration lacks.
+    /// The required fields that are missing.
     pub validation: Validation,
     /// `***` where there is a key; null where there is none.
     #[cfg_attr(feature = "api", schema(required))]

@@ -12,7 +12,7 @@ use crate::http_client::{BodyNeed, ClientRequest, HyperClient, TransportError};
 /// No server is waited for longer than this, whatever it says: the alert is worth more.
 const MAX_WAIT: Duration = Duration::from_secs(3_600);
 
-/// What is sent.
+/// The request.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) method: Method,
@@ -22,7 +22,7 @@ pub(super) struct Request {
     pub(super) body: Vec<u8>,
 }
 
-/// What came back.
+/// The response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Response {
     pub(super) status: u16,

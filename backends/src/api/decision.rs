@@ -1,4 +1,4 @@
-//! What the breaker decides by at this moment, as JSON.
+//! The basis of the breaker's decisions at this moment, as JSON.
 
 use serde::Serialize;
 use serde_json::Number;
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::text::{percent, rough_percent, tidy};
 
-/// What the breaker decides by at this moment: the settings in force, the evidence that there is, and how long it must last.
+/// The basis of the breaker's decisions at this moment: the settings in force, the evidence, and how long it must last.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[non_exhaustive]
 pub struct DecisionStatus {

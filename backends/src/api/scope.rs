@@ -29,7 +29,7 @@ impl LiveHandle {
         self.config.as_ref()?.config_error()
     }
 
-    /// What alert sinks reject now.
+    /// The current rejections of the alert sinks.
     pub(super) fn rejections(&self) -> Vec<SinkRejection> {
         self.deliveries.as_ref().map(DeliveryStats::rejections).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! What the handlers share.
+//! The state that the handlers share.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ pub type ResidentReader = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
 /// Reads how many lines of the log were dropped.
 pub type DroppedLinesReader = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-/// What the handlers share; clones share the same things.
+/// The state that the handlers share. Clones share it.
 #[derive(Clone)]
 pub struct ApiState {
     circuits: Circuits,

@@ -37,7 +37,7 @@ pub struct Status {
     pub trip: Option<TripEvidence>,
     /// An operator simulates slow calls or exhausted memory, or has opened the breaker so.
     pub drill: bool,
-    /// What the breaker decides by: settings in force, evidence, tolerance, false trips.
+    /// The basis of its decisions: settings in force, evidence, tolerance, false trips.
     pub decision: DecisionStatus,
     /// When asking again makes sense; null while closed or disabled, and where the time is unknown.
     #[schema(required)]

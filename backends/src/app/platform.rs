@@ -1,4 +1,4 @@
-//! What an [`App`](super::App) takes from its surroundings.
+//! The surroundings of an [`App`](super::App).
 
 use std::future::Future;
 use std::io;
@@ -23,7 +23,7 @@ pub type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub struct DurableStore {
     /// Keeps the state from now on.
     pub store: Arc<dyn StateStore>,
-    /// What was kept; `None` where there was nothing, or nothing of use.
+    /// The saved state; `None` if there is none, or none that can be used.
     pub left: Option<DurableState>,
 }
 

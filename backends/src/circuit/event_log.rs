@@ -53,7 +53,7 @@ struct Entry {
     json: String,
 }
 
-/// What an event says.
+/// The content of an event.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub(crate) enum EventBody {

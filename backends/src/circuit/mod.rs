@@ -49,7 +49,7 @@ struct Parts {
     alerting: Option<Alerting>,
     events: EventLog,
     store: Option<Arc<dyn StateStore>>,
-    /// What an earlier process left, until the breaker is supervised.
+    /// The state of an earlier process, until the breaker is supervised.
     left: Mutex<Option<DurableState>>,
 }
 

@@ -30,7 +30,7 @@ const DRAIN: Duration = Duration::from_secs(30);
 const ALERT_DRAIN: Duration = Duration::from_secs(10);
 /// Connections at a time, where there are descriptors for them.
 const MAX_CONNECTIONS: usize = 4_096;
-/// What the configuration is called where there is no file.
+/// The name of the configuration in messages where there is no file.
 const RECOMMENDED: &str = "recommended configuration";
 
 #[derive(Debug, Args)]

@@ -101,7 +101,7 @@ pub(super) fn suggest(args: &SuggestArgs) -> Result<Trust, CliError> {
     Ok(Trust::of(&found.report))
 }
 
-/// What the proposal changes, what of it is kept, and what it is compared with.
+/// The settings that the proposal changes, those that are kept, and those that it is compared with.
 fn options(args: &SuggestArgs) -> Result<SuggestOptions, CliError> {
     let defaults = setting("the defaults", &Config::default());
     let Some(path) = &args.config else {

@@ -8,9 +8,9 @@ use super::keys::{Entry, Key, entries, join};
 use super::model::Config;
 use super::secret::HIDDEN;
 
-/// What a key without a value, and a breaker that is not there, is called.
+/// Stands for a key without a value and for an absent breaker.
 const NOT_SET: &str = "not set";
-/// What a breaker that is there is called.
+/// Stands for a breaker that is present.
 const SET: &str = "set";
 
 /// A key that two configurations differ in.

@@ -8,7 +8,7 @@ use super::secret::{HIDDEN, Secret};
 use super::source::shorten;
 use super::text::TextRule;
 
-/// What problems and warnings call the environment.
+/// The name of the environment in problems and warnings.
 const PLACE: &str = "environment";
 /// The bearer token of the management API.
 const TOKEN: &str = "TRIPLINE_TOKEN";
@@ -198,7 +198,7 @@ fn problem(variable: &str, value: String, allowed: &dyn std::fmt::Display) -> Pr
     Problem { file: PLACE.into(), line: None, column: None, key: variable.into(), value: Some(value), reason }
 }
 
-/// What alerts still lack, where they are enabled.
+/// The required fields of alerts that are missing while alerts are enabled.
 fn lacking(opsgenie: &OpsGenie, file: &str, of_key: &str, of_field: &str) -> Vec<Warning> {
     if !opsgenie.enabled {
         return Vec::new();

@@ -67,7 +67,7 @@ fn of_samples(config: &Config, given: &dyn Fn(&str) -> bool, found: &mut Vec<(&'
     }
 }
 
-/// What the experiments behind `trip_confidence` and `trip_after` call weak.
+/// The bound below which the experiments behind `trip_confidence` and `trip_after` call evidence weak.
 fn of_evidence(policy: &Policy, given: &dyn Fn(&str) -> bool, found: &mut Vec<(&'static str, String)>) {
     let asks_for_evidence = policy.trip_confidence.get() > 0.0;
     if asks_for_evidence && policy.trip_after == TripAfter::Millis(0) {

@@ -1,4 +1,4 @@
-//! What a configuration file says, with every default filled in.
+//! The content of a configuration file, with every default filled in.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -91,7 +91,7 @@ pub struct Log {
 words! {
     /// How much is logged.
     pub enum LogLevel {
-        /// What failed.
+        /// The operation that failed.
         Error = "error",
         /// And what is odd.
         Warn = "warn",

@@ -30,7 +30,7 @@ words! {
 }
 
 words! {
-    /// What shares one alert.
+    /// The replicas that share one alert.
     pub enum AlertScope {
         /// All hosts of a service.
         #[default]
@@ -112,17 +112,17 @@ pub struct OpsGenie {
     pub api_name: String,
     /// Its version.
     pub api_version: String,
-    /// What its name is unique within.
+    /// The namespace within which its name is unique.
     pub api_namespace: String,
-    /// What it does.
+    /// Its purpose.
     pub api_description: String,
     /// Who owns it.
     pub api_owner: String,
     /// How important it is, in the user's own words.
     pub api_priority: String,
-    /// What it needs.
+    /// Its dependencies.
     pub api_dependencies: Vec<String>,
-    /// What is behind the breaker.
+    /// The endpoints behind the breaker.
     pub api_endpoints: Vec<String>,
     /// More details for every alert.
     pub api_custom_attributes: BTreeMap<String, String>,
@@ -196,7 +196,7 @@ impl Default for OpsGenie {
 }
 
 impl OpsGenie {
-    /// What `business` is where nothing says otherwise.
+    /// The default of `business`.
     pub const DEFAULT_BUSINESS: &'static str = "internal";
 
     /// Base address of the alert API, without a slash at the end: `api_url`, or the provider's own. `/v2/alerts`

@@ -88,7 +88,7 @@ struct Reader<'a> {
 struct Level {
     /// The section whose keys it holds.
     path: String,
-    /// What its keys are known by: the path, or the place in a list.
+    /// The prefix of its keys: the path, or the place in a list.
     full: String,
     /// As it stands in the file.
     written: String,
@@ -233,7 +233,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What the keys of a webhook need of each other, where each of them is valid.
+    /// The rules between the keys of a webhook, once each of them is valid.
     fn webhook_rules(&mut self) {
         let listed = self.config.breaker.webhooks.clone();
         let listed = listed.into_iter().enumerate().map(|(index, webhook)| (format!("{WEBHOOKS}[{index}]"), webhook));

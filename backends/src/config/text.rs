@@ -8,7 +8,7 @@ use url::{Host, Url};
 
 use super::webhook::without_variables;
 
-/// What a text must be. An empty text is allowed wherever a key need not be set, and means just that.
+/// The rules for a text. An empty text is allowed for every optional key, and means that it is not set.
 #[derive(Clone, Copy)]
 pub(crate) enum TextRule {
     /// Anything up to this many characters.
@@ -27,7 +27,7 @@ pub(crate) enum TextRule {
     Proxy,
     /// The name of something in logs and metrics.
     Label,
-    /// What can stand in an HTTP header, never shown.
+    /// A value for an HTTP header, never shown.
     Token,
 }
 

@@ -205,7 +205,7 @@ impl Shape {
     }
 }
 
-/// What is allowed, in words.
+/// The allowed values, in words.
 impl<T> fmt::Display for Field<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

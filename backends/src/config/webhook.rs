@@ -8,7 +8,7 @@ use crate::suggest::closest;
 use crate::text::{Template, TemplateError};
 
 words! {
-    /// What a webhook's receiver reads.
+    /// The formats that a webhook's receiver reads.
     pub enum WebhookFormat {
         /// One JSON object with every field of the alert.
         #[default]
@@ -30,7 +30,7 @@ words! {
 pub struct Webhook {
     /// Default: false in `[webhook]`, true in `[[webhooks]]`. One that is enabled must set `url`.
     pub enabled: bool,
-    /// What logs, metrics and state call it. Default: its number.
+    /// Its name in logs, metrics and state. Default: its number.
     pub name: String,
     /// An http or https address; may hold `${VARIABLE}`. A [`Secret`], because the address of many such services is all
     /// that protects them.
@@ -133,7 +133,7 @@ impl Webhook {
         }
     }
 
-    /// What keeps it from being used, by key.
+    /// The reasons why it cannot be used, by key.
     pub(crate) fn problems(&self) -> Vec<(&'static str, String)> {
         let mut found = Vec::new();
         if self.enabled && self.address().is_none() {

@@ -46,7 +46,7 @@ pub struct ClientRequest {
     pub headers: HeaderMap,
     /// The body; empty for none.
     pub body: Vec<u8>,
-    /// What is needed of the answer's body.
+    /// How much of the answer's body is read.
     pub body_need: BodyNeed,
 }
 

@@ -58,7 +58,7 @@ async fn connector(extra: Vec<CertificateDer<'static>>) -> Result<TlsConnector, 
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// What the system trusts; where it has nothing (as in an empty container), what Mozilla does.
+/// The root certificates of the system; without any (as in an empty container) those of Mozilla.
 fn system_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();

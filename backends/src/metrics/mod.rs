@@ -79,7 +79,7 @@ pub fn render(breakers: &[Breaker], deliveries: Option<&DeliveryStats>, resident
     text.into_string()
 }
 
-/// What the log of this process lost, in the same format.
+/// The lost log lines of this process, in the same format.
 pub fn render_log(dropped_lines: u64) -> String {
     let mut text = Encoder::default();
     text.counter("tripline_log_lines_dropped_total", "Log lines that were dropped because the output was not read.")

@@ -1,4 +1,4 @@
-//! What a server process does about its surroundings: log output, signals and file descriptors.
+//! The surroundings of a server process: log output, signals and file descriptors.
 
 pub(crate) mod descriptors;
 pub(crate) mod log;

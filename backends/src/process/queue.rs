@@ -26,7 +26,7 @@ struct State {
     unreported: u64,
 }
 
-/// What the writer does next.
+/// The next step of the writer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Write this line.

@@ -16,7 +16,7 @@ pub type Environment = Box<dyn Fn(&str) -> Option<String> + Send>;
 
 pub(super) struct ConfigActor {
     pub(super) file: Option<ConfigFile>,
-    /// What problems call the text.
+    /// The name of the text in problems.
     pub(super) name: String,
     /// The last good text of the file, or the one that stands in for a file.
     pub(super) text: String,

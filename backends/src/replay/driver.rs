@@ -41,7 +41,7 @@ pub(super) struct Driver<O> {
     observer: O,
 }
 
-/// What a driver has taken.
+/// The records that a driver has taken.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Totals {
     pub(super) records: u64,
@@ -62,7 +62,7 @@ struct Held {
     memory: Option<MemorySample>,
     call: Option<Call>,
     admitted: Option<bool>,
-    /// What is still to happen to it: the call's end, the reading.
+    /// The pending events of a record: the end of its call, its reading.
     parts_left: u8,
     view: Option<View>,
 }

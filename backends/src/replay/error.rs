@@ -1,4 +1,4 @@
-//! What can be wrong with an input, and where.
+//! The problems of an input, with their place.
 
 use std::{error, fmt, io};
 
@@ -17,7 +17,7 @@ pub enum ReplayError {
     Line {
         /// Which, counted from 1; blank lines and the CSV header count.
         line: u64,
-        /// What is wrong with it.
+        /// The problem.
         problem: LineProblem,
         /// Fields up to there that look misspelt: often one of them is why something else is missing.
         warnings: Vec<Warning>,
@@ -30,13 +30,13 @@ pub enum ReplayError {
     Window(CapacityError),
 }
 
-/// What is wrong with a line. The `Display` text says what is allowed.
+/// The problem of a line. The `Display` text names the allowed values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LineProblem {
     /// Not one JSON object.
     Json {
-        /// What the parser says.
+        /// The message of the parser.
         message: String,
         /// Where in the line, counted from 1.
         column: usize,
@@ -68,7 +68,7 @@ pub enum LineProblem {
         field: &'static str,
         /// The value as it is written (a text in JSON with its quotes), shortened, without control characters.
         found: String,
-        /// What is allowed.
+        /// The allowed values.
         allowed: &'static str,
     },
     /// Earlier than the line before it.
@@ -86,7 +86,7 @@ pub enum LineProblem {
     Log {
         /// Which log it was taken for; `None` where none fits.
         format: Option<LogFormat>,
-        /// What is wrong with this line.
+        /// The problem of this line.
         problem: LogProblem,
     },
 }

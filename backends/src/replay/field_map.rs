@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
-/// What a field is read as.
+/// The role of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Role {
@@ -37,7 +37,7 @@ impl Role {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FieldMapping {
-    /// What it is read as.
+    /// Its role.
     pub role: Role,
     /// Its name or position, as it was given.
     pub source: String,

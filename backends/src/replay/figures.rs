@@ -1,4 +1,4 @@
-//! What one setting would have done, in figures.
+//! The outcome of one setting, in figures.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::unusable::Usage;
 /// So many trips are listed one by one; the rest is counted.
 pub const MAX_TRIPS_LISTED: usize = 200;
 
-/// What one setting would have done with a recording.
+/// The outcome of one setting with a recording.
 ///
 /// A recording only says how calls went as they were made. What it says of a call that the setting would have rejected is
 /// how it would have gone had it been made; and that fewer calls can make a service faster is not seen.

@@ -13,7 +13,7 @@ const MAX_SEGMENT: u8 = 9;
 /// The longest key; a longer one is cut off.
 const MAX_KEY_BYTES: usize = 64;
 
-/// What calls are grouped by.
+/// The property that calls are grouped by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GroupBy {

@@ -1,4 +1,4 @@
-//! What can be seen of a replay while it goes on.
+//! The view of a replay while it runs.
 
 use tripline_runtime::core::{Latency, Outcome, StateKind, Trend, TripReason};
 
@@ -68,7 +68,7 @@ pub(super) struct TripAt {
     pub(super) stalled: u16,
 }
 
-/// What the breaker looks like once a record has been dealt with.
+/// The view of the breaker after a record.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct View {
     pub(super) state: StateKind,

@@ -1,4 +1,4 @@
-//! What is written. Every text in it is a fixed word, so nothing needs escaping.
+//! The output. Every text in it is a fixed word, so nothing needs escaping.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -36,7 +36,7 @@ impl<W: Write> Observer for JsonLines<W> {
     }
 }
 
-/// What came of all records.
+/// The totals of all records.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
     admitted: u64,

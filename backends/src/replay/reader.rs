@@ -111,7 +111,7 @@ impl<R: BufRead> Records<R> {
         usage
     }
 
-    /// What there is to report of an access log; `None` where the input is none.
+    /// The report on an access log; `None` where the input is none.
     pub(super) fn log_report(&self) -> Option<LogReport> {
         match &self.source {
             Source::Log(log) => Some(log.report()),

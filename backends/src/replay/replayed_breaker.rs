@@ -28,7 +28,7 @@ pub(super) struct ReplayedBreaker {
     clock: Arc<VirtualClock>,
     /// `None` where stalled calls do not count.
     in_flight: Option<InFlight>,
-    /// What [`BEGINNING`] is on the input's line.
+    /// The instant on the input's line that [`BEGINNING`] stands for.
     origin: i64,
     now: i64,
 }

@@ -18,7 +18,7 @@ struct Written<'a> {
     state: &'a RawValue,
 }
 
-/// What can be read of a file of any version.
+/// The fields that every version of the file has.
 #[derive(Deserialize)]
 struct Read<'a> {
     format: String,

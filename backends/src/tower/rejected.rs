@@ -1,4 +1,4 @@
-//! What a caller gets whose call was not admitted.
+//! The answer to a call that is not admitted.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use http::{Response, StatusCode, header};
 use tripline_runtime::{Breaker, CallError, Rejection, TripExplanation};
 
-/// What a caller gets whose call was not admitted: an error or a response of the inner service's type.
+/// The answer to a call that is not admitted: an error, or a response of the inner service's type.
 ///
 /// [`FailWithError`] is the default, [`RespondWith`] comes from [`respond_with`](super::BreakerLayer::respond_with).
 pub trait OnRejection<Res, E> {

@@ -14,7 +14,7 @@ use crate::incidents::alert::{Alert, AlertSink};
 use crate::incidents::records::{BreakerRecord, StagingRecord};
 use crate::sync::{Arc, Mutex, MutexGuard, lock};
 
-/// What the supervisor, the lanes and the persister of one breaker share.
+/// The state that the supervisor, the lanes and the persister of one breaker share.
 #[derive(Debug)]
 pub(super) struct Mailbox {
     pub(super) breaker: BreakerName,
@@ -335,7 +335,7 @@ impl Mailbox {
         }
     }
 
-    /// What is to be kept now, and its revision.
+    /// The state to save, and its revision.
     pub(super) fn durable(&self, saved_at: SystemTime) -> (DurableState, u64) {
         let state = self.state();
         let lanes = state.lanes.iter().map(|lane| LaneRecord {

@@ -56,7 +56,7 @@ pub struct Dispatcher {
     persisters: Vec<StatePersister>,
 }
 
-/// What was still waiting when the time to drain was over.
+/// The alerts that were still pending at the end of the drain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DrainReport {
     /// Alerts that were not delivered.

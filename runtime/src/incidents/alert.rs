@@ -25,7 +25,7 @@ pub struct Alert {
     pub stage: Stage,
     /// On a resolution: also say that the breaker was reset (`trigger_on_breaker_reset`).
     pub announce_reset: bool,
-    /// What began it.
+    /// Its cause.
     pub cause: IncidentCause,
     /// When the incident began, in time of day.
     #[cfg_attr(feature = "serde", serde(with = "crate::clock::serde_time"))]
@@ -33,7 +33,7 @@ pub struct Alert {
     /// The time of day of this stage.
     #[cfg_attr(feature = "serde", serde(with = "crate::clock::serde_time"))]
     pub at: SystemTime,
-    /// What the breaker looked like.
+    /// The state of the breaker.
     pub snapshot: Snapshot,
     /// What the sink was sent of this incident and kind before. Filled in by the dispatcher just before each attempt.
     pub earlier: DeliveryHistory,
@@ -59,7 +59,7 @@ pub struct Alert {
     pub page: Option<Page>,
 }
 
-/// What a sink was sent before of one incident's alert.
+/// The stages of one incident's alert that a sink was sent before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -94,7 +94,7 @@ pub struct Page {
     pub alias: String,
     /// How urgent.
     pub priority: Priority,
-    /// What to do.
+    /// The action.
     pub action: PageAction,
 }
 
@@ -105,7 +105,7 @@ impl Page {
     }
 }
 
-/// What to do about an alert at the service that pages people.
+/// The action for an alert at the paging service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PageAction {

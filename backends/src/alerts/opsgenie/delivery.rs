@@ -36,10 +36,10 @@ pub(super) struct Delivery {
     id: AlertId,
     /// Its alias from the first request to the last, whatever the configuration says by then.
     pub(super) alias: String,
-    /// What the plan is for.
+    /// The purpose of the plan.
     pub(super) stage: Option<Stage>,
     pub(super) plan: Plan,
-    /// What the next step of the plan waits for.
+    /// The condition that the next step of the plan waits for.
     pub(super) unconfirmed: Option<Unconfirmed>,
     /// Nothing was sent, because alerts were switched off.
     pub(super) withheld: bool,

@@ -219,7 +219,7 @@ impl OpsGenieSink {
             }
             let Some(step) = delivery.plan.next() else { return Ok(()) };
             match api.send(step, context).await {
-                // What matters is done by then.
+                // The delivery itself is done by then.
                 Err(DeliveryError::Rejected { reason, .. }) if matches!(step, Step::Note { .. }) => {
                     tracing::warn!(alias = delivery.alias.as_str(), reason, "the alert service rejects a note");
                     delivery.plan.settle(Outcome::Done)?;

@@ -32,7 +32,7 @@ pub struct Message {
     pub ended_by: Option<&'static str>,
     /// The reset is to be announced.
     pub announce_reset: bool,
-    /// What began the incident, as in the breaker's status.
+    /// The cause of the incident, as in the breaker's status.
     pub cause: &'static str,
     /// When it began: RFC 3339, UTC.
     pub started_at: String,
@@ -42,7 +42,7 @@ pub struct Message {
     pub alias: Option<String>,
     /// `P1` (most urgent) to `P5`.
     pub priority: Option<&'static str>,
-    /// What it means for those on call: `create`, `escalate` or `close`.
+    /// The action for the people on call: `create`, `escalate` or `close`.
     pub action: Option<&'static str>,
     /// State of the breaker, as in its status.
     pub state: &'static str,

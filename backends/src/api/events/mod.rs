@@ -74,7 +74,7 @@ async fn history(scope: CircuitScope, State(publishers): State<Publishers>) -> A
     ApiJson(publishers.of(scope.circuit(), scope.live()).history().view())
 }
 
-/// What happens to the breaker, as it happens: an answer that does not end.
+/// Streams the events of the breaker: an answer that does not end.
 #[utoipa::path(get, path = "/breaker/events", tag = "figures",
     responses(
         (status = 200, description = "Server-sent events: `status`, `settings`, `counts`, `memory`, `transition`, `incident`, `alert`.",
@@ -91,7 +91,7 @@ async fn events(
     Ok(stream(publisher, place, &headers))
 }
 
-/// What happens to all breakers, as it happens: an answer that does not end.
+/// Streams the events of all breakers: an answer that does not end.
 #[utoipa::path(get, path = "/breakers/events", tag = "figures",
     responses(
         (status = 200, description = "Server-sent events: `breakers`, `breaker`, `memory`, `transition`, `incident`, `alert`, each with its breaker.",

@@ -1,4 +1,4 @@
-//! What operators change, and what they look at besides the status.
+//! The settings that operators change, and the totals beside the status.
 
 use std::collections::BTreeMap;
 

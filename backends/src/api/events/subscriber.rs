@@ -20,7 +20,7 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 /// After how many milliseconds a reader that was cut off should come back.
 const RETRY: &str = "retry: 1000\n\n";
 
-/// What a stream of events is made of: an event log, and figures beside it.
+/// The source of a stream of events: an event log, and figures beside it.
 pub(super) trait Source: Send + Sync + 'static {
     /// The versions of the figures that a reader has.
     type Seen: Default + Send;

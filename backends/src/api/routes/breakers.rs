@@ -145,7 +145,7 @@ impl Selection {
     }
 }
 
-/// What was operated.
+/// The breakers that were operated.
 #[derive(Serialize, ToSchema)]
 struct Operated {
     /// The names, in the order of the configuration.

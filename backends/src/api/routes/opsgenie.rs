@@ -89,7 +89,7 @@ async fn priority(
     change(&scope, &who, set, read).await
 }
 
-/// What alerts are sent for.
+/// The events that alerts are sent for.
 #[derive(Serialize, ToSchema)]
 struct Triggers {
     trigger_on_breaker_open: bool,

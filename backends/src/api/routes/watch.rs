@@ -67,7 +67,7 @@ async fn ready(State(api): State<ApiState>) -> Response {
     }
 }
 
-/// What the breakers do, as Prometheus text.
+/// The metrics of all breakers, as Prometheus text.
 #[utoipa::path(get, path = "/metrics", tag = "process",
     responses((status = 200, description = "Metrics.", body = String, content_type = "text/plain; version=0.0.4; charset=utf-8")))]
 async fn prometheus(State(api): State<ApiState>) -> Response {

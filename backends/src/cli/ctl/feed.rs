@@ -52,7 +52,7 @@ pub(super) struct Feed<'c> {
     in_events: InEvents,
 }
 
-/// What the events of this server contain, and need not be polled.
+/// The figures that the events of this server contain, which are not polled.
 #[derive(Default)]
 struct InEvents {
     status: bool,

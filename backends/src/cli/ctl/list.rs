@@ -135,7 +135,7 @@ fn table(rows: impl Iterator<Item = Row>) -> Vec<(Style, String)> {
     lines.collect()
 }
 
-/// What is not known, or does not apply.
+/// Stands for an unknown value, and for one that does not apply.
 const UNKNOWN: &str = "-";
 
 /// The worst state first.

@@ -10,7 +10,7 @@ use super::style::{Line, Style, bar, sparkline};
 const LABELS: usize = 11;
 const BAR: usize = 14;
 
-/// What `/breaker/status` says. What a server leaves out is unknown.
+/// The body of `/breaker/status`. A field that the server leaves out is unknown.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(super) struct StatusView {
     pub(super) state: String,
@@ -60,7 +60,7 @@ struct TripView {
     text: String,
 }
 
-/// What it decides by. A server of an earlier version does not say it.
+/// The basis of its decisions. A server of an earlier version does not send it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 struct DecisionView {
     tolerance_ms: Option<u32>,

@@ -44,7 +44,7 @@ pub(super) async fn watch(client: &Client) -> Result<ExitCode, CliError> {
     let drawn = matches!(view, View::Screen(_));
     drop(view);
     if drawn {
-        // What was seen last stays on the terminal.
+        // The last state stays on the terminal.
         let _ = writeln!(io::stdout(), "{}", watched.latest.seen.short());
     }
     match watched.lost {

@@ -59,7 +59,7 @@ pub(super) async fn watch(client: &Client, first: List) -> Result<ExitCode, CliE
     let is_drawn = screen.is_some();
     drop(screen);
     if is_drawn {
-        // What was seen last stays on the terminal.
+        // The last state stays on the terminal.
         let _ = writeln!(io::stdout(), "{}", watched.latest.short());
     }
     match watched.lost {

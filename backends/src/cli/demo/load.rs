@@ -10,7 +10,7 @@ use crate::api::ApiError;
 use crate::circuit::Circuit;
 use crate::memory::MockMemory;
 
-/// What the endpoint takes when nothing is wrong.
+/// The delay of the endpoint when nothing is wrong.
 const NORMAL_DELAY: Duration = Duration::from_millis(20);
 /// How many requests a latency spike makes slow.
 const SPIKE_REQUESTS: u64 = 100;

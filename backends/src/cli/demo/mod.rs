@@ -192,7 +192,7 @@ impl PartialSchema for Scenario {
 #[derive(Serialize, ToSchema)]
 struct Begun {
     scenario: &'static str,
-    /// What it does.
+    /// Its purpose.
     effect: &'static str,
     /// Behind which breaker; behind all where it is left out.
     #[schema(nullable = false)]
@@ -213,7 +213,7 @@ async fn trigger(State(demo): State<Demo>, ValidJson(start): ValidJson<Start>) -
 /// The scenarios that there are.
 #[derive(Serialize, ToSchema)]
 struct Scenarios {
-    /// What each does.
+    /// The effect of each.
     scenarios: BTreeMap<&'static str, &'static str>,
 }
 

@@ -17,7 +17,7 @@ use super::report_file::ReportFile;
 
 /// Keys of the breaker that mean nothing in a replay.
 const NOT_REPLAYED: [&str; 5] = ["name", "memory_source", "memory_used", "state_dir", "wait_jitter"];
-/// What a figure can and cannot say, below the table.
+/// The notes below the table.
 const CAVEAT: &str = "A recording says how calls went as they were made: what is said of a rejected call is how it would have gone had\n\
                       it been made. Slow means longer than the setting's own latency_threshold; half-open counts as open.";
 /// A name of a setting is shortened to so many characters in the table.

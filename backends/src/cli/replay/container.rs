@@ -1,11 +1,11 @@
-//! What an input is packed in: gzip and zstd are read, others are named.
+//! The compression of an input: gzip and zstd are read, others are named.
 
 use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::GzDecoder;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
-/// What is read at once: hundreds of lines.
+/// The size of one read: hundreds of lines.
 pub(super) const BUFFER_BYTES: usize = 1 << 16;
 /// So many bytes are looked at.
 pub(super) const MAGIC_BYTES: usize = 16;

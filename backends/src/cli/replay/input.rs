@@ -147,7 +147,7 @@ fn is_file(file: &File) -> bool {
     file.metadata().is_ok_and(|data| data.is_file())
 }
 
-/// What the input is called in messages.
+/// The name of the input in messages.
 pub(in crate::cli) fn name_of(path: &Path) -> String {
     if is_standard_input(path) { "standard input".into() } else { path.display().to_string() }
 }

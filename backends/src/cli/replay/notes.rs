@@ -1,4 +1,4 @@
-//! What is printed beside the output: how the input was read, and what was not used.
+//! Notes beside the output: how the input was read, and which lines were not used.
 
 use tripline_runtime::core::Latency;
 
@@ -107,7 +107,7 @@ fn note_each(name: &str, warnings: &[Warning]) {
     }
 }
 
-/// What was guessed of an access log, and how its order was.
+/// The guesses about an access log, and the order of its lines.
 fn note_log(name: &str, log: &LogReport, with_unit: bool) {
     if log.is_guessed || !with_unit && log.latency_unit.is_none() {
         let unit = match log.latency_unit {

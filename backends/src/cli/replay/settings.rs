@@ -108,7 +108,7 @@ fn changed(mut base: Base, set: &[String]) -> Result<Config, CliError> {
     Ok(config)
 }
 
-/// What the settings are put into.
+/// The configuration that `--set` changes.
 #[derive(Default)]
 struct Base {
     table: toml::Table,

@@ -15,7 +15,7 @@ use crate::suggest::closest;
 
 /// The key that names a template.
 
-/// What a table describes.
+/// The kind of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Breaker,
@@ -45,7 +45,7 @@ pub(super) struct Layer<'t> {
 
 /// A key of a layer with its value.
 pub(super) struct Assigned<'t> {
-    /// What the key is known by at the top of the file, e.g. `wait_time` or `opsgenie.team`.
+    /// The path of the key at the top of the file, e.g. `wait_time` or `opsgenie.team`.
     pub(super) path: String,
     pub(super) key: &'static Key<Config>,
     pub(super) value: &'t Spanned<DeValue<'t>>,
@@ -135,7 +135,7 @@ fn unknown_alert_key(name: &str) -> String {
     }
 }
 
-/// What is wrong with a key that no breaker has, and what to do about it.
+/// The problem with a key that no breaker has, and its remedy.
 fn remedy(name: &str) -> String {
     let is_table = SECTIONS.iter().any(|section| section.path == name) || name == WEBHOOKS || name == TOP_ALIAS;
     match name {

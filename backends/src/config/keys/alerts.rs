@@ -5,7 +5,7 @@ use super::section;
 use crate::config::model::Config;
 use crate::config::value::Field;
 
-/// What these keys are set in.
+/// The table that these keys belong to.
 type Target = Config;
 
 /// The table under a breaker or template.

@@ -10,7 +10,7 @@ use crate::config::secret::Secret;
 use crate::config::text::TextRule;
 use crate::config::value::{Access, Field};
 
-/// What these keys are set in.
+/// The table that these keys belong to.
 type Target = Config;
 
 pub(super) const SECTION: Section<Target> =

@@ -52,7 +52,7 @@ pub(super) struct ConfigFile {
 /// Puts the first file in the place of the second.
 type Swap = dyn Fn(&Path, &Path) -> io::Result<Swapped> + Send;
 
-/// What a test replaces to reach every case.
+/// The system calls, which a test replaces to reach every case.
 struct System {
     pause: Box<dyn Fn(Duration) + Send>,
     swap: Box<Swap>,
@@ -90,7 +90,7 @@ impl ConfigFile {
         &self.path
     }
 
-    /// What problems call it.
+    /// Its name in problems.
     pub(super) fn name(&self) -> String {
         self.path.display().to_string()
     }
@@ -148,7 +148,7 @@ impl ConfigFile {
             return Ok(text);
         }
         let mut target = self.target()?;
-        // What must be in the file when it is replaced.
+        // The expected content of the file when it is replaced.
         let mut in_file = base;
         // What others wrote and ours displaced, until both are in the file.
         let mut theirs: Option<Draft> = None;

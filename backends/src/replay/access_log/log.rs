@@ -18,7 +18,7 @@ use crate::replay::path_filter::PathFilter;
 use crate::replay::record::Record;
 use crate::replay::unusable::Usage;
 
-/// What there is to report of an access log that was read.
+/// The report on an access log that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogReport {

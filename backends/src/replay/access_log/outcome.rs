@@ -1,4 +1,4 @@
-//! What came of a call, by its status.
+//! The outcome of a call, by its status.
 
 use tripline_runtime::core::Outcome;
 

@@ -7,7 +7,7 @@ use super::model::Report;
 use crate::replay::comparison_table::rows;
 use crate::replay::human_format::{Clock, count, counted};
 
-/// What each setting would have done: a row for each figure, a column for each setting.
+/// The outcome of each setting: a row for each figure, a column for each setting.
 pub(super) fn figures(report: &Report, clock: Clock, output: &mut impl Write) -> io::Result<()> {
     header(report, output)?;
     for row in rows(&report.figures, clock) {

@@ -11,7 +11,7 @@ use crate::replay::comparison_table::aligned;
 use crate::replay::figures::{Figures, between};
 use crate::replay::human_format::{Clock, count, counted, latency, number, on_one_line, share, span};
 
-/// What the recommended configuration is called.
+/// The name of the recommended configuration.
 pub(crate) const RECOMMENDED: &str = "recommended";
 
 impl Suggestion {

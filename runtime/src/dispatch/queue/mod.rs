@@ -1,4 +1,4 @@
-//! What waits for one sink, of one breaker and one kind of alert, and what the sink was sent before. No time, no waiting.
+//! The pending alerts of one kind, of one breaker for one sink, and those that the sink was sent before. No time, no waiting.
 
 use std::collections::VecDeque;
 
@@ -12,14 +12,14 @@ use crate::incidents::alert::{Alert, DeliveryHistory, DeliveryStatus};
 /// and the one that is on. So this many are seen only after a state that was made up was read.
 pub(super) const QUEUE_CAPACITY: usize = 16;
 
-/// What waits, oldest incident first, and of each incident only the newest alert.
+/// The pending alerts, oldest incident first, and of each incident only the newest.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     incidents: VecDeque<IncidentEntry>,
     serial: u64,
 }
 
-/// What the sink was sent of one incident, and what it is to be sent.
+/// The alerts of one incident that the sink was sent, and those that it is to be sent.
 #[derive(Debug)]
 struct IncidentEntry {
     incident: u64,
@@ -46,11 +46,11 @@ pub(super) struct Attempt {
     /// With what was sent *before* this attempt.
     pub(super) alert: Alert,
     serial: u64,
-    /// What must be saved before it goes out: a state which says that it may have arrived.
+    /// The state to save before an alert is sent: it says that the alert may have arrived.
     pub(super) revision: u64,
 }
 
-/// What became of an alert that was handed over to the queue.
+/// The outcome of an alert that was handed over to the queue.
 #[derive(Debug, PartialEq)]
 pub(super) enum Pushed {
     /// It waits.
@@ -245,7 +245,7 @@ impl Queue {
         }
     }
 
-    /// What is to be kept of it.
+    /// The part of it to save.
     pub(super) fn record(&self) -> Vec<IncidentRecord> {
         let record = |entry: &IncidentEntry| IncidentRecord {
             incident: entry.incident,
