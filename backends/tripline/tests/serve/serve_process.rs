@@ -91,7 +91,7 @@ fn the_log_says_how_long_requests_in_flight_are_waited_for_and_a_second_signal_e
         assert!(!waiting.has_answer(), "the call is waited for");
         server.signal(second);
         assert_eq!(server.ended().code(), Some(1), "{}", server.log());
-        eventually("the reason", || server.log().contains("a second signal: ended at once").then_some(()));
+        eventually("the reason", || server.log().contains("ended by a second signal").then_some(()));
         assert!(waiting.receive().is_err(), "the call was cut off");
     }
 }
