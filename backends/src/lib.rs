@@ -35,6 +35,7 @@
 //! | one named breaker with what belongs to it | `circuit::Circuit`, `circuit::Circuits` | `api` |
 //! | operate over HTTP | `api::router`, `api::ApiState`, `api::serve` | `api` |
 //! | show metrics | `metrics::render` | `metrics` |
+//! | share incidents with other replicas | `fleet::RedisFleet` | `fleet-redis` |
 //! | all of it from a configuration | `app::App`, `app::Platform` | `app` |
 //! | try settings on recorded traffic | `replay::run` | `replay` |
 //!
@@ -54,6 +55,8 @@ pub mod circuit;
 pub mod cli;
 #[cfg(feature = "config")]
 pub mod config;
+#[cfg(any(feature = "app", feature = "fleet-redis"))]
+pub mod fleet;
 #[cfg(feature = "http-client")]
 pub mod http_client;
 #[cfg(feature = "api")]

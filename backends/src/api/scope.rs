@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::{FromRef, FromRequestParts};
 use http::StatusCode;
 use http::request::Parts;
-use tripline_runtime::{DeliveryStats, SinkRejection};
+use tripline_runtime::{DeliveryStats, Fleet, SinkRejection};
 
 use super::error::ApiError;
 use super::input::Actor;
@@ -21,12 +21,21 @@ pub(super) struct LiveHandle {
     pub(super) config: Option<LiveConfig>,
     /// The statistics of alert deliveries.
     pub(super) deliveries: Option<DeliveryStats>,
+    /// The fleet that the process is in.
+    pub(super) fleet: Option<Fleet>,
 }
 
 impl LiveHandle {
     /// Why the configuration file is not in force.
     pub(super) fn config_error(&self) -> Option<String> {
         self.config.as_ref()?.config_error()
+    }
+
+    /// The incident of this circuit in the fleet, in words; `None` where the process is in none.
+    pub(super) fn fleet_summary(&self, circuit: &Circuit) -> Option<String> {
+        let status = self.fleet.as_ref()?.status();
+        let breaker = status.breakers.iter().find(|breaker| breaker.name == *circuit.name())?;
+        Some(status.summary(breaker))
     }
 
     /// The current rejections of the alert sinks.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::FromRef;
-use tripline_runtime::DeliveryStats;
+use tripline_runtime::{DeliveryStats, Fleet, FleetStatus};
 
 use super::events::Publishers;
 use super::guard::AccessRules;
@@ -38,6 +38,7 @@ pub struct ApiState {
     live: Option<LiveConfig>,
     publishers: Publishers,
     is_recorded: bool,
+    fleet: Option<Fleet>,
 }
 
 impl ApiState {
@@ -56,6 +57,7 @@ impl ApiState {
             live: None,
             publishers: Publishers::default(),
             is_recorded: false,
+            fleet: None,
         }
     }
 
@@ -69,6 +71,12 @@ impl ApiState {
     #[must_use]
     pub fn deliveries(self, deliveries: DeliveryStats) -> Self {
         Self { deliveries: Some(deliveries), ..self }
+    }
+
+    /// Shows the fleet that the process is in. Default: it is in none.
+    #[must_use]
+    pub fn fleet(self, fleet: Fleet) -> Self {
+        Self { fleet: Some(fleet), ..self }
     }
 
     /// Asks for this bearer token everywhere but at `GET /`, `/health` and `/test`.
@@ -158,6 +166,10 @@ impl ApiState {
         self.deliveries.as_ref()
     }
 
+    pub(super) fn fleet_status(&self) -> Option<FleetStatus> {
+        self.fleet.as_ref().map(Fleet::status)
+    }
+
     pub(super) fn resident_bytes(&self) -> Option<u64> {
         self.resident_memory.as_ref().and_then(|read| read())
     }
@@ -175,7 +187,7 @@ impl FromRef<ApiState> for Circuits {
 
 impl FromRef<ApiState> for LiveHandle {
     fn from_ref(state: &ApiState) -> Self {
-        Self { config: state.live.clone(), deliveries: state.deliveries.clone() }
+        Self { config: state.live.clone(), deliveries: state.deliveries.clone(), fleet: state.fleet.clone() }
     }
 }
 

@@ -116,6 +116,10 @@ pub struct Status {
     /// Why alerts do not reach people, such as `pager rejects: 403 (…)`; null while they do.
     #[schema(required)]
     pub alert_problem: Option<String>,
+    /// The breaker's incident in the fleet, such as `37 of 1,000 replicas open, first: web-17`; left out where the process is
+    /// in no fleet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<String>,
     /// Why the configuration file is not what is in force: its problems, or what is changed and not saved; null while it is.
     #[schema(required)]
     pub config_error: Option<String>,
@@ -182,9 +186,18 @@ impl Status {
                     .incident_ends_at()
                     .and_then(|ends| tidy(ends.since(now).as_secs_f64().ceil())),
                 alert_problem,
+                fleet: None,
                 config_error,
             }
         })
+    }
+}
+
+impl Status {
+    /// With the breaker's incident in the fleet.
+    #[must_use]
+    pub fn with_fleet(self, fleet: Option<String>) -> Self {
+        Self { fleet, ..self }
     }
 }
 

@@ -9,6 +9,7 @@ use tripline_runtime::{BreakerName, DuplicateName, MemoryError};
 
 use super::token::TokenError;
 use crate::api::{InvalidHost, TokenMissing};
+use crate::fleet::FleetError;
 use crate::memory::MemorySourceKind;
 use crate::state_dir::StateDirError;
 
@@ -33,6 +34,8 @@ pub enum AppError {
     },
     /// The folder for what must survive a restart cannot be used.
     StateDir(StateDirError),
+    /// The fleet of the configuration cannot be used.
+    Fleet(FleetError),
     /// The system gives no thread.
     Thread(io::Error),
     /// The configuration has no breaker of this name.
@@ -62,6 +65,7 @@ impl fmt::Display for AppError {
             Self::Name(error) => error.fmt(f),
             Self::Memory { kind, error } => write!(f, "memory_source = \"{}\": {error}", kind.as_str()),
             Self::StateDir(error) => error.fmt(f),
+            Self::Fleet(error) => error.fmt(f),
             Self::Thread(error) => write!(f, "starting a thread: {error}"),
             Self::UnknownBreaker { name, known } => {
                 let known: Vec<&str> = known.iter().map(BreakerName::as_str).collect();
@@ -82,6 +86,7 @@ impl std::error::Error for AppError {
             Self::Name(error) => error,
             Self::Memory { error, .. } => error,
             Self::StateDir(error) => error,
+            Self::Fleet(error) => error,
             Self::Thread(error) | Self::Listen { error, .. } => error,
             Self::Api(error) => error,
             Self::UnknownBreaker { .. } => return None,
@@ -110,6 +115,12 @@ impl From<TokenMissing> for AppError {
 impl From<DuplicateName> for AppError {
     fn from(error: DuplicateName) -> Self {
         Self::Name(error)
+    }
+}
+
+impl From<FleetError> for AppError {
+    fn from(error: FleetError) -> Self {
+        Self::Fleet(error)
     }
 }
 

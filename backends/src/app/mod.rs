@@ -25,6 +25,7 @@
 //! own with virtual time, see [`AppBuilder::platform`].
 
 mod error;
+mod fleet;
 mod management;
 mod memory_sources;
 mod platform;
@@ -41,8 +42,8 @@ use axum::Router;
 use smol::channel::{Receiver, bounded};
 use smol::future::zip;
 use tripline_runtime::{
-    Breaker, Clock, DeliveryStats, Dispatcher, DrainReport, Mode, ShutdownHandle, SupervisedBreaker, Supervisor,
-    supervise,
+    Breaker, Clock, DeliveryStats, Dispatcher, DrainReport, Fleet, FleetRunner, Mode, ShutdownHandle,
+    SupervisedBreaker, Supervisor, supervise,
 };
 
 use crate::alerts::Alerting;
@@ -228,10 +229,12 @@ impl<'p> AppBuilder<'p> {
         if let Some(prepare) = self.prepare {
             prepare(&circuits);
         }
-        let targets: Vec<SupervisedBreaker> = circuits.iter().map(|circuit| circuit.supervised()).collect();
+        let fleet = fleet::fleet(&config, platform, &clock)?;
+        let targets: Vec<SupervisedBreaker> = circuits.iter().map(|circuit| target(&circuit, fleet.as_ref())).collect();
         let (supervisor, dispatcher, shutdown) = supervise(clock.clone(), targets, platform.seed());
         let deliveries = dispatcher.stats();
-        let report = spawn_supervision(supervisor, dispatcher, platform)?;
+        let runner = fleet.clone().map(|fleet| FleetRunner::new(fleet, shutdown.clone()));
+        let report = spawn_supervision(supervisor, dispatcher, runner, platform)?;
         for alerting in circuits.iter().filter_map(|circuit| circuit.alerting().cloned()) {
             platform.spawn(Box::pin(alerting.run(clock.clone())));
         }
@@ -247,6 +250,9 @@ impl<'p> AppBuilder<'p> {
             .record_events()
             .allowed_hosts(hosts)
             .resident_memory(platform.resident_memory());
+        if let Some(fleet) = fleet {
+            api = api.fleet(fleet);
+        }
         if let Some(token) = token {
             api = api.token(token);
         }
@@ -257,6 +263,15 @@ impl<'p> AppBuilder<'p> {
 impl fmt::Debug for AppBuilder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AppBuilder").field("config", &self.config).field("listen", &self.listen).finish_non_exhaustive()
+    }
+}
+
+/// The breaker of a circuit with all that belongs to it.
+fn target(circuit: &Circuit, fleet: Option<&Fleet>) -> SupervisedBreaker {
+    let target = circuit.supervised();
+    match fleet {
+        Some(fleet) => target.fleet(fleet.clone()),
+        None => target,
     }
 }
 
@@ -292,15 +307,21 @@ fn circuit(
     Ok(circuit.build())
 }
 
-/// Runs supervisor and dispatcher until they are stopped; the receiver gets the dispatcher's report.
+/// Runs supervisor, dispatcher and fleet until they are stopped; the receiver gets the dispatcher's report.
 fn spawn_supervision(
     supervisor: Supervisor,
     dispatcher: Dispatcher,
+    fleet: Option<FleetRunner>,
     platform: &dyn Platform,
 ) -> Result<Receiver<DrainReport>, AppError> {
     let (sender, report) = bounded(1);
     let run = async move {
-        let ((), drained) = zip(supervisor.run(), dispatcher.run()).await;
+        let fleet = async {
+            if let Some(fleet) = fleet {
+                fleet.run().await;
+            }
+        };
+        let (((), drained), ()) = zip(zip(supervisor.run(), dispatcher.run()), fleet).await;
         // The app may have been dropped.
         let _ = sender.send(drained).await;
     };

@@ -7,9 +7,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::thread;
 
-use tripline_runtime::{BreakerName, Clock, DurableState, MemoryError, MemorySource, StateStore, SystemClock};
+use tripline_runtime::{
+    BreakerName, Clock, DurableState, FleetEngine, MemoryError, MemorySource, StateStore, SystemClock,
+};
 
 use crate::api::ResidentReader;
+use crate::config;
+use crate::fleet::{self, FleetError};
 use crate::http_client::{HyperClient, Proxies};
 use crate::memory::{self, MemorySourceKind, MemoryUsed, ResidentMemory};
 use crate::state_dir::{StateDir, StateDirError};
@@ -82,6 +86,15 @@ pub trait Platform: Send + Sync {
             tracing::error!("{problem}");
         }
         Ok(DurableStore { store: Arc::new(opened.store), left: opened.state })
+    }
+
+    /// The engine of the fleet that `config` asks for, for the replicas of `service`; `None` where it is off. Default: see
+    /// [`fleet::open`].
+    ///
+    /// # Errors
+    /// Where it cannot be used.
+    fn fleet_engine(&self, config: &config::Fleet, service: &str) -> Result<Option<Arc<dyn FleetEngine>>, FleetError> {
+        fleet::open(config, service)
     }
 
     /// The client that alerts are sent with. Default: one over TCP and TLS, with the proxies of the environment.

@@ -31,6 +31,7 @@ mod change;
 mod differences;
 mod environment;
 mod error;
+mod fleet;
 mod keys;
 mod lints;
 mod load;
@@ -44,6 +45,7 @@ mod report;
 mod resolved;
 mod secret;
 mod setting_value;
+mod shared_alert;
 mod source;
 mod string_enum;
 mod text;
@@ -62,6 +64,7 @@ pub use change::{Change, RejectedValue};
 pub use differences::{Difference, differences};
 pub use environment::{apply_environment, left_to_environment, process_variable};
 pub use error::{ConfigErrors, Problem, Reason, Warning, WarningKind};
+pub use fleet::{Fleet, FleetEngineKind};
 #[cfg(feature = "reload")]
 pub(crate) use keys::TOP_ALIAS;
 #[cfg(feature = "cli")]
@@ -82,6 +85,7 @@ pub use reference::configuration_reference;
 pub use resolved::{Origin, ResolvedBreaker, ResolvedSetting};
 pub use secret::Secret;
 pub use setting_value::SettingValue;
+pub use shared_alert::shared_alert_warning;
 #[cfg(feature = "api")]
 pub(crate) use value::Shape;
 pub use value::percentile;

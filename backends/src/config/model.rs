@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::breaker::BreakerConfig;
+use super::fleet::Fleet;
 use super::secret::Secret;
 use super::string_enum::words;
 
@@ -24,6 +25,8 @@ pub struct Config {
     pub http: Http,
     /// Logging of the binary.
     pub log: Log,
+    /// Replicas that share their incidents.
+    pub fleet: Fleet,
 }
 
 impl Config {
@@ -49,6 +52,7 @@ impl Config {
             state_dir: self.state_dir.clone(),
             http: self.http.clone(),
             log: self.log.clone(),
+            fleet: self.fleet.clone(),
         }
     }
 }

@@ -27,6 +27,8 @@ pub(crate) enum TextRule {
     Proxy,
     /// The name of something in logs and metrics.
     Label,
+    /// Address of a Redis or Valkey server, which may hold a password.
+    RedisUrl,
     /// A value for an HTTP header, never shown.
     Token,
 }
@@ -36,7 +38,7 @@ const MAX_BYTES: usize = 4_096;
 
 impl TextRule {
     pub(crate) fn is_secret(self) -> bool {
-        matches!(self, Self::SecretUrl | Self::Token | Self::Proxy)
+        matches!(self, Self::SecretUrl | Self::Token | Self::Proxy | Self::RedisUrl)
     }
 
     /// Whether a rejected text must not be shown: it is a secret, or may hold one. Of an address only scheme and host are
@@ -56,6 +58,7 @@ impl TextRule {
             Self::BaseUrl => text.is_empty() || (short && is_base_url(text)),
             Self::SecretUrl => text.is_empty() || (short && web_address(&without_variables(text)).is_some()),
             Self::Proxy => text.is_empty() || text == "none" || (short && is_proxy(text)),
+            Self::RedisUrl => text.is_empty() || (short && is_redis(text)),
             Self::Label => text.is_empty() || BreakerName::new(text).is_ok(),
             Self::Token => short && text.bytes().all(|byte| byte.is_ascii_graphic()),
         }
@@ -74,6 +77,9 @@ impl fmt::Display for TextRule {
             ),
             Self::SecretUrl => f.write_str("an http or https address"),
             Self::Proxy => f.write_str("\"none\", or http://[user:password@]host[:port], or https"),
+            Self::RedisUrl => f.write_str(
+                "redis://[user:password@]host[:port][/number], or rediss:// for TLS; one server, neither Sentinel nor Cluster",
+            ),
             Self::Token => f.write_str("letters, digits and punctuation of ASCII, without spaces"),
         }
     }
@@ -91,6 +97,15 @@ fn is_base_url(text: &str) -> bool {
 fn web_address(text: &str) -> Option<Url> {
     let clean = !text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\');
     Url::parse(text).ok().filter(|url| clean && matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+fn is_redis(text: &str) -> bool {
+    let number =
+        |path: &str| path.is_empty() || path == "/" || path.get(1..).is_some_and(|db| db.parse::<u16>().is_ok());
+    Url::parse(text).is_ok_and(|url| {
+        let is_one = url.host_str().is_some_and(|host| !host.is_empty() && !host.contains(','));
+        matches!(url.scheme(), "redis" | "rediss" | "valkey" | "valkeys") && is_one && number(url.path())
+    })
 }
 
 fn is_proxy(text: &str) -> bool {

@@ -7,6 +7,7 @@ use std::ops::Range as Span;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use tripline_runtime::core::Percentile;
+use tripline_runtime::core::fleet::PageAt;
 
 use super::range::Range;
 use super::setting_value::SettingValue;
@@ -43,6 +44,8 @@ pub(crate) enum Field<T> {
     Number(Range, Access<T, f64, f64>),
     /// A number, or "auto", which is `None`.
     NumberOrAuto(Range, Access<T, Option<f64>, Option<f64>>),
+    /// A number of replicas, or a share of all, as "5%".
+    CountOrShare(Range, Access<T, PageAt, PageAt>),
     /// A ratio or percent; it is always written as a ratio.
     Percentile(Access<T, f64, f64>),
     Word(&'static [&'static str], Access<T, &'static str, &'static str>),
@@ -59,6 +62,7 @@ pub(crate) enum Shape {
     Flag,
     Number(#[cfg_attr(not(feature = "api"), expect(dead_code, reason = "only the API describes ranges"))] Range),
     NumberOrAuto(#[cfg_attr(not(feature = "api"), expect(dead_code, reason = "only the API describes ranges"))] Range),
+    CountOrShare,
     Percentile,
     Word(&'static [&'static str]),
     Text,
@@ -96,10 +100,15 @@ impl<T> Field<T> {
             (Self::NumberOrAuto(range, access), value) if !matches!(value, DeValue::String(_)) => {
                 number(value).filter(|x| range.contains(*x)).and_then(|x| (access.put)(target, Some(x)))
             }
-            (Self::Percentile(access), value) => number(value).and_then(|x| (access.put)(target, x)),
-            (Self::Word(..) | Self::Text(..) | Self::NumberOrAuto(..), DeValue::String(text)) => {
-                self.set_text(target, text)
+            (Self::CountOrShare(range, access), value) if !matches!(value, DeValue::String(_)) => {
+                let count = number(value).filter(|x| range.contains(*x));
+                count.and_then(|x| (access.put)(target, PageAt::Count(x as u32)))
             }
+            (Self::Percentile(access), value) => number(value).and_then(|x| (access.put)(target, x)),
+            (
+                Self::Word(..) | Self::Text(..) | Self::NumberOrAuto(..) | Self::CountOrShare(..),
+                DeValue::String(text),
+            ) => self.set_text(target, text),
             (Self::Texts(access), DeValue::Array(items)) if items.len() <= MAX_ENTRIES => {
                 let items = items.iter().enumerate().map(|(i, item)| (format!("[{i}]"), item));
                 let texts = all_texts(items)?.into_iter().map(|(_, text)| text).collect();
@@ -121,6 +130,7 @@ impl<T> Field<T> {
             }
             Self::Text(rule, access) if rule.fits(text) => (access.put)(target, text.to_owned()),
             Self::NumberOrAuto(_, access) if text == AUTO => (access.put)(target, None),
+            Self::CountOrShare(_, access) => (access.put)(target, share(text)?),
             _ => None,
         }
     }
@@ -143,6 +153,10 @@ impl<T> Field<T> {
             }
             Self::NumberOrAuto(_, access) => (access.get)(target)
                 .map(|x| x.map_or_else(|| SettingValue::from(AUTO), |x| SettingValue::Number(tidy(x)))),
+            Self::CountOrShare(_, access) => (access.get)(target).map(|at| match at {
+                PageAt::Count(count) => SettingValue::Number(count.into()),
+                PageAt::Millionths(share) => SettingValue::Text(format!("{}%", tidy(f64::from(share) / 1e4))),
+            }),
             Self::Word(_, access) => (access.get)(target).map(SettingValue::from),
             Self::Text(_, access) => (access.get)(target).map(SettingValue::Text),
             Self::Texts(access) => (access.get)(target).map(SettingValue::Texts),
@@ -162,6 +176,7 @@ impl<T> Field<T> {
             Self::Flag(_) => Shape::Flag,
             Self::Number(range, _) => Shape::Number(*range),
             Self::NumberOrAuto(range, _) => Shape::NumberOrAuto(*range),
+            Self::CountOrShare(..) => Shape::CountOrShare,
             Self::Percentile(_) => Shape::Percentile,
             Self::Word(words, _) => Shape::Word(words),
             Self::Text(..) => Shape::Text,
@@ -198,6 +213,7 @@ impl Shape {
             Self::Flag => "boolean",
             Self::Number(_) | Self::Percentile => "number",
             Self::NumberOrAuto(_) => "number or \"auto\"",
+            Self::CountOrShare => "number or string",
             Self::Word(_) | Self::Text => "string",
             Self::Texts => "array of strings",
             Self::TextMap => "object of strings",
@@ -212,6 +228,7 @@ impl<T> fmt::Display for Field<T> {
             Self::Flag(_) => f.write_str("true or false"),
             Self::Number(range, _) => range.fmt(f),
             Self::NumberOrAuto(range, _) => write!(f, "{}, or {range}", quoted(AUTO)),
+            Self::CountOrShare(range, _) => write!(f, "{range}, or a share above 0 and up to 100, as \"5%\""),
             Self::Percentile(_) => f.write_str("a ratio 0 < x <= 1, or 50 to 100 (percent)"),
             Self::Word(words, _) => {
                 let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
@@ -232,6 +249,13 @@ fn number(value: &DeValue<'_>) -> Option<f64> {
         DeValue::Float(text) => text.as_str().parse().ok(),
         _ => None,
     }
+}
+
+/// The share that `5%` or `0.5 %` means, in steps of a millionth.
+fn share(text: &str) -> Option<PageAt> {
+    let percent: f64 = text.strip_suffix('%')?.trim().parse().ok()?;
+    let millionths = (percent * 1e4).round();
+    (percent <= 100.0 && millionths >= 1.0).then_some(PageAt::Millionths(millionths as u32))
 }
 
 /// Takes away what only the arithmetic of percent and seconds put into a number.

@@ -67,7 +67,7 @@ pub const WEBHOOK_FIELDS: &[WebhookField] = &[
     number("incident", "Number of the incident, from 1"),
     text("kind", "circuit-open, memory-threshold or latency-threshold"),
     text("stage", "single, initial, escalated, resolved or taken_over"),
-    text("action", "create, escalate or close"),
+    text("action", "create, escalate, close or note"),
     text("priority", "P1 (most urgent) to P5"),
     text("alias", "The same for all stages of one alert"),
     text("delivery_id", "The same for all attempts of one stage"),
@@ -110,6 +110,12 @@ pub(crate) enum BodyEscaping {
 impl Webhook {
     /// Where `PagerDuty` takes events.
     pub const PAGERDUTY_URL: &'static str = "https://events.pagerduty.com/v2/enqueue";
+
+    /// Whether the receiver keeps alerts that a close ends; a chat does not.
+    #[cfg(feature = "webhook")]
+    pub(crate) const fn keeps_alerts(&self) -> bool {
+        matches!(self.format, WebhookFormat::Json | WebhookFormat::PagerDuty)
+    }
 
     /// An entry of `[[webhooks]]` that sets nothing.
     pub(crate) fn entry() -> Self {

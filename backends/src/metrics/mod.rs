@@ -40,17 +40,22 @@
 //! | `tripline_alert_state_failures_total` | counter | incident and alerts could not be saved; left out where nothing is kept |
 //! | `tripline_alert_state_failing` | gauge | 1: not saved the last time, a kill now may lose alerts; left out where nothing is kept |
 //! | `tripline_log_lines_dropped_total` | counter | log lines that were not written because standard error was not read fast enough; see [`render_log`] |
+//! | `tripline_fleet_up`, `tripline_fleet_alone` | gauge | 1: the fleet's engine is reached; 1: this replica pages alone; see [`render_fleet`] |
+//! | `tripline_fleet_members`, `tripline_fleet_open` | gauge | replicas of the fleet; those that are open, by breaker |
+//! | `tripline_fleet_claims_total`, `tripline_fleet_fallback_total` | counter | stages that this replica claimed; how often it began to page alone |
 //! | `process_resident_memory_bytes` | gauge | of this process; left out where unknown |
 
 mod delivery;
 mod durations;
 mod encoder;
+mod fleet;
 mod reading;
 
 use tripline_runtime::core::{MemoryState, StateKind, TripAfter, TripReason};
 use tripline_runtime::{Breaker, DeliveryStats, Mode};
 
 use encoder::Encoder;
+pub use fleet::render_fleet;
 use reading::{Reading, seconds};
 
 /// The media type of [`render`]'s text.

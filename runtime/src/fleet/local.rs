@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tripline_core::fleet::{FleetStage, FleetView, Known};
+use tripline_core::fleet::{Claim, DueStage, FleetStage, FleetView, Known};
 use tripline_core::{AlertKind, IncidentCause, Instant};
 
 use crate::breaker::Breaker;
@@ -87,6 +87,27 @@ impl Entry {
     pub(super) fn needs_report(&self) -> bool {
         let is_well = self.local.unwell.is_none() && !self.local.is_open;
         !is_well || self.is_running() || self.is_gone || self.outbox.paged().is_some()
+    }
+
+    /// Notes that a stage was sent: an engine that lost the acknowledgement learns it from the next report.
+    pub(super) fn has_sent(&mut self, claim: &Claim) {
+        let known = &mut self.known;
+        if known.epoch != claim.epoch || known.kind != Some(claim.kind) || !known.active {
+            return;
+        }
+        match claim.due {
+            DueStage::Initial => known.stage = known.stage.max(FleetStage::Initial),
+            DueStage::Escalated => known.stage = known.stage.max(FleetStage::Escalated),
+            DueStage::Resolved => (known.active, known.stage) = (false, FleetStage::Resolved),
+            DueStage::Note | DueStage::ResolvedAgain => {}
+        }
+    }
+
+    /// Takes what the engine knows, but for a stage that was sent while the answer was on its way.
+    pub(super) fn learn(&mut self, known: Known) {
+        let is_same = (known.epoch, known.kind, known.active) == (self.known.epoch, self.known.kind, self.known.active);
+        let stage = if is_same { known.stage.max(self.known.stage) } else { known.stage };
+        self.known = Known { stage, ..known };
     }
 
     /// Whether the fleet still has something to do for it.

@@ -52,7 +52,7 @@ impl fmt::Display for FleetPart {
 }
 
 /// `1,000,000`
-fn grouped(number: u32) -> String {
+pub(super) fn grouped(number: u32) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

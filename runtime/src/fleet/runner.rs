@@ -184,7 +184,7 @@ impl Inner {
         }
         let is_unclaimed = view.due_in_ms == Some(0) && view.claim.is_none();
         entry.unclaimed_since = is_unclaimed.then(|| entry.unclaimed_since.unwrap_or(began));
-        entry.known = view.known;
+        entry.learn(view.known);
         if let Some(due_in) = view.due_in_ms {
             let spread = if entry.local.unwell.is_some() { UNWELL_SPREAD } else { HEALTHY_SPREAD };
             let wait = Duration::from_millis(due_in).max(MIN_SYNC) + spread.mul_f64(random.f64());

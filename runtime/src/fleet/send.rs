@@ -69,7 +69,10 @@ impl Sending {
             match outbox.attempt(&bundle, &clock, now + MAX_ATTEMPT).await {
                 Ok(()) => {
                     acknowledge(&inner, &name, &claim, lease_ends).await;
-                    inner.sent(&name, |entry| entry.cannot_until = None);
+                    inner.sent(&name, |entry| {
+                        entry.cannot_until = None;
+                        entry.has_sent(&claim);
+                    });
                     return;
                 }
                 Err(reason) => {

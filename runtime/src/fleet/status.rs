@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::breaker::name::BreakerName;
+use crate::fleet::part::{FleetPart, grouped};
 
 /// A fleet as one of its replicas sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,27 @@ pub struct FleetStatus {
     pub fallbacks: u64,
     /// The breakers that take part, by name.
     pub breakers: Vec<FleetBreaker>,
+}
+
+impl FleetStatus {
+    /// The incident of one of its breakers in words: `37 of 1,000 replicas open, first: web-17`, that there is none, or that the
+    /// engine is not reached.
+    pub fn summary(&self, breaker: &FleetBreaker) -> String {
+        match (self.is_up, self.is_alone, breaker.stage) {
+            (false, true, _) => "engine unreachable; this replica pages alone".to_owned(),
+            (false, false, _) => "engine unreachable".to_owned(),
+            (true, _, None) => format!("no incident; {} replicas", grouped(self.members)),
+            (true, _, Some(_)) => FleetPart::All {
+                epoch: 0,
+                open: breaker.open,
+                members: self.members,
+                first: breaker.first.clone().unwrap_or_default(),
+                has_doubled: false,
+                is_repeated: false,
+            }
+            .to_string(),
+        }
+    }
 }
 
 /// One breaker's incident in the fleet, as of the last answer.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod evidence;
+mod fleet;
 mod go_breaker_faults;
 mod inputs;
 mod memory_forecast;

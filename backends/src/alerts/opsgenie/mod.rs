@@ -35,7 +35,7 @@ use crate::config::{OpsGenie, Provider};
 use crate::http_client::HyperClient;
 use api::{Api, Seen, Sent};
 use context::AlertContext;
-use delivery::{AlertId, Deliveries, Delivery, Unconfirmed};
+use delivery::{AlertId, Deliveries, Delivery, Reached, Unconfirmed};
 use plan::{Outcome, Plan, Step};
 use surf_transport::SurfTransport;
 use system::System;
@@ -202,19 +202,20 @@ impl OpsGenieSink {
     ) -> Result<(), DeliveryError> {
         let api = self.api(config)?;
         let alert = context.alert;
+        let reached = Reached::of(alert);
         loop {
             if let Some(unconfirmed) = &mut delivery.unconfirmed {
                 let outcome = look(&api, unconfirmed).await?;
                 delivery.unconfirmed = None;
                 // Where newer state has come meanwhile, it only matters that the older request is out of the way.
-                if delivery.stage == Some(alert.stage) {
+                if delivery.stage == Some(reached) {
                     delivery.plan.settle(outcome)?;
                 }
             }
-            if delivery.stage != Some(alert.stage) {
+            if delivery.stage != Some(reached) {
                 let earlier = if delivery.withheld { DeliveryHistory::default() } else { alert.earlier };
                 delivery.plan = Plan::new(config.provider, page, &delivery.alias, earlier);
-                delivery.stage = Some(alert.stage);
+                delivery.stage = Some(reached);
                 delivery.withheld = false;
             }
             let Some(step) = delivery.plan.next() else { return Ok(()) };
@@ -263,7 +264,7 @@ impl AlertSink for OpsGenieSink {
 
     fn alias(&self, alert: &Alert) -> Option<String> {
         let rules = PageRules::of(&self.config(), &self.shared.host);
-        Some(rules.names.alias(&alert.breaker, alert.kind))
+        Some(rules.names.alias_of(alert))
     }
 
     fn keeps_open(&self) -> bool {

@@ -70,6 +70,9 @@ impl Plan {
             (PageAction::Create, _) | (PageAction::Escalate, Provider::OpsGenie) => {
                 vec![Step::Create { alias, priority }]
             }
+            (PageAction::Note, provider) => {
+                vec![Step::Note { alias, priority, or_create: matches!(provider, Provider::OpsGenie) }]
+            }
             (PageAction::Escalate, Provider::Jsm) => {
                 let note = created.then_some(Step::Note { alias, priority, or_create: false });
                 std::iter::once(Step::Create { alias: second, priority }).chain(note).collect()

@@ -123,8 +123,9 @@ impl Shared {
 
     fn draw(&self, circuit: &Circuit, live: &LiveHandle) {
         let breaker = circuit.breaker();
+        let status = Status::of(circuit, live.config_error(), live.alert_problem(circuit));
         let parts = [
-            event("status", &Status::of(circuit, live.config_error(), live.alert_problem(circuit))),
+            event("status", &status.with_fleet(live.fleet_summary(circuit))),
             event("settings", &Settings::of(breaker)),
             event("counts", &Totals::of(breaker)),
         ];

@@ -32,7 +32,9 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 #[utoipa::path(get, path = "/breaker/status", tag = "figures",
     responses((status = 200, description = "The status.", body = Status), ReadErrors))]
 async fn status(scope: CircuitScope) -> Answer<Status> {
-    Ok(ApiJson(Status::of(scope.circuit(), scope.config_error(), scope.live().alert_problem(scope.circuit()))))
+    let (circuit, live) = (scope.circuit(), scope.live());
+    let status = Status::of(circuit, scope.config_error(), live.alert_problem(circuit));
+    Ok(ApiJson(status.with_fleet(live.fleet_summary(circuit))))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -74,6 +76,9 @@ async fn prometheus(State(api): State<ApiState>) -> Response {
     let mut text = metrics::render(&api.circuits().breakers(), api.delivery_stats(), api.resident_bytes());
     if let Some(lines) = api.dropped_lines() {
         text.push_str(&metrics::render_log(lines));
+    }
+    if let Some(fleet) = api.fleet_status() {
+        text.push_str(&metrics::render_fleet(&fleet));
     }
     if let Some(live) = api.live_config() {
         of_configuration(&mut text, live);

@@ -83,6 +83,8 @@ pub(super) enum CtlCommand {
     },
     /// Show memory in use and its limit.
     Memory,
+    /// Show the fleet: whether its engine is reached, its members, and how many replicas of each breaker are open.
+    Fleet,
     /// Open the breaker as if a limit were exceeded, until restore or reset.
     Trigger {
         /// Which limit.

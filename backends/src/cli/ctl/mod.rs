@@ -33,6 +33,7 @@ mod client;
 mod command;
 mod exit;
 mod feed;
+mod fleet;
 mod list;
 mod parameter;
 mod screen;
@@ -101,6 +102,7 @@ impl Session {
             CtlCommand::Reset { yes } => self.reset(*yes).await?,
             CtlCommand::Latencies { above } => self.latencies(*above).await?,
             CtlCommand::Memory => self.memory().await?,
+            CtlCommand::Fleet => self.fleet().await?,
             CtlCommand::Trigger { what: Trigger::Memory } => self.operate("/breaker/trigger-by-memory", None).await?,
             CtlCommand::Trigger { what: Trigger::Latency } => self.operate("/breaker/trigger-by-latency", None).await?,
             CtlCommand::Restore => self.operate("/breaker/restore-memory-check", None).await?,
@@ -307,6 +309,14 @@ impl Session {
             rows.push(("share".to_owned(), format!("{} %", show::number(used / limit * 100.0))));
         }
         print_line(aligned(&rows));
+        Ok(())
+    }
+
+    async fn fleet(&self) -> Result<(), CliError> {
+        let path = "/fleet";
+        let answer = self.client.get(path).await?;
+        let text = fleet::text(&answer.body).ok_or_else(|| unexpected_response(path))?;
+        self.print(&answer, || text);
         Ok(())
     }
 

@@ -51,6 +51,8 @@ pub(super) struct StatusView {
     supervisor: Option<String>,
     incident_ends_in_seconds: Option<f64>,
     alert_problem: Option<String>,
+    #[serde(default)]
+    fleet: Option<String>,
     config_error: Option<String>,
 }
 
@@ -137,6 +139,9 @@ impl StatusView {
             lines.push(
                 labelled("incident").with(Style::Plain, format!("ends in {} s if all stays well", number(seconds))),
             );
+        }
+        if let Some(fleet) = &self.fleet {
+            lines.push(labelled("fleet").with(Style::Plain, plain(fleet)));
         }
         if let Some(problem) = &self.alert_problem {
             lines.push(labelled("alerts").with(Style::Bad, plain(problem)));

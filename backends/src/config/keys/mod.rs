@@ -7,6 +7,7 @@
 
 mod alerts;
 mod breaker;
+mod fleet;
 mod key;
 mod opsgenie;
 mod process;
@@ -31,8 +32,15 @@ pub(crate) fn is_own_key(name: &str) -> bool {
 }
 
 /// Every section, in the order of the recommended file.
-pub(crate) static SECTIONS: [Section<Config>; 6] =
-    [breaker::SECTION, process::HTTP, process::LOG, webhook::SECTION, opsgenie::SECTION, opsgenie::CONTACTS];
+pub(crate) static SECTIONS: [Section<Config>; 7] = [
+    breaker::SECTION,
+    process::HTTP,
+    process::LOG,
+    fleet::SECTION,
+    webhook::SECTION,
+    opsgenie::SECTION,
+    opsgenie::CONTACTS,
+];
 
 /// The section whose header is `path`.
 pub(crate) fn section(path: &str) -> Option<&'static Section<Config>> {

@@ -91,7 +91,8 @@ const KEYS: &[Key<Target>] = &[
     text(TextRule::AtMost(100), "source", "Who the alert says it comes from.", access!(same breaker.opsgenie.source)),
     key(
         "alert_scope",
-        "One alert for all hosts of the service, or one for each host.",
+        "One alert for all hosts of the service, or one for each host. With several replicas \"service\" needs [fleet]: \
+         without it the first replica that recovers closes the alert of all.",
         Field::Word(AlertScope::WORDS, access!(word AlertScope, breaker.opsgenie.alert_scope)),
     ),
     text(

@@ -27,6 +27,7 @@ function showState() {
   const problems = [];
   if (status.config_error) problems.push(`Configuration: ${status.config_error}`);
   if (status.supervisor !== 'running') problems.push(`Supervisor ${status.supervisor}`);
+  if (status.fleet && /open|unreachable/.test(status.fleet)) problems.push(`Fleet: ${status.fleet}`);
   if (status.alert_problem) problems.push(`Alerts: ${status.alert_problem}`);
   $('problem').hidden = problems.length === 0;
   write($('problem').firstElementChild, problems.join(' · '));
