@@ -17,7 +17,8 @@ pub(in crate::cli) struct CtlArgs {
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
     /// The breaker that the command applies to. Default: the value of `TRIPLINE_BREAKER`, else the first of the configuration.
-    #[arg(long, global = true, value_name = "NAME")]
+    /// A member of a family is NAME/KEY.
+    #[arg(long, global = true, value_name = "NAME[/KEY]")]
     pub(super) breaker: Option<String>,
     /// Print the body of the response as received.
     #[arg(long, global = true)]
