@@ -44,6 +44,7 @@ pub(crate) mod error;
 #[allow(unused_qualifications)]
 pub(crate) mod events;
 mod explanation;
+mod followed_log;
 mod guard;
 mod hosts;
 pub(crate) mod input;

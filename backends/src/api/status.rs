@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::decision::DecisionStatus;
 use super::explanation::TripEvidence;
+use super::followed_log::FollowedLogStatus;
 use super::units::{mebibytes, millis};
 use crate::circuit::Circuit;
 use crate::text::{percent, rfc3339_checked, rough_percent, tidy};
@@ -24,6 +25,9 @@ pub struct Status {
     pub mode: &'static str,
     /// Calls that were made although the breaker rejects them, in observe mode.
     pub would_reject: u64,
+    /// The log that the breaker follows; null where calls are made through it.
+    #[schema(required)]
+    pub followed_log: Option<FollowedLogStatus>,
     /// Whether it is enabled.
     pub enabled: bool,
     /// Open, half-open or forced open.
@@ -136,6 +140,7 @@ impl Status {
         let memory_exhausted_in = breaker.memory_exhausted_in().map(|left| tidy(left.as_secs_f64().round()));
         let level = breaker.memory_level();
         let supervisor = supervisor(breaker);
+        let followed_log = circuit.followed_log().map(FollowedLogStatus::from);
         breaker.read(|core| {
             let policy = core.policy();
             let memory = core.memory_sample().filter(|_| core.memory_state() != MemoryState::Unknown);
@@ -148,6 +153,7 @@ impl Status {
                 name: breaker.name().to_string(),
                 mode: breaker.mode().as_str(),
                 would_reject: breaker.would_reject(),
+                followed_log,
                 enabled: policy.enabled,
                 triggered: kind.is_triggered(),
                 state: kind.as_str(),

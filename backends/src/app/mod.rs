@@ -220,9 +220,7 @@ impl<'p> AppBuilder<'p> {
         let circuits = Circuits::new();
         let memories = MemorySources::new(platform);
         for breaker in config.all_breakers() {
-            let mut breaker = breaker.clone();
-            breaker.stall_detection &= self.counts_stalls;
-            let circuit = circuit(&breaker, &config, file, clock.clone(), platform, &memories)?;
+            let circuit = circuit(breaker, &config, file, clock.clone(), platform, &memories, self.counts_stalls)?;
             circuit.breaker().set_mode(self.mode);
             circuits.insert(circuit)?;
         }
@@ -283,11 +281,12 @@ fn circuit(
     clock: Arc<dyn Clock>,
     platform: &dyn Platform,
     memories: &MemorySources<'_>,
+    counts_stalls: bool,
 ) -> Result<Circuit, AppError> {
     let mut builder = Breaker::builder(clock)
         .name(settings.name.clone())
         .policy(settings.policy.clone())
-        .stall_detection(settings.stall_detection)
+        .stall_detection(settings.stall_detection && counts_stalls)
         .latency_histogram(true)
         .seed(platform.seed());
     if let Some(path) = file {

@@ -29,6 +29,7 @@ use tripline_runtime::{Breaker, BreakerName, DurableState, MemorySource, StateSt
 use crate::alerts::Alerting;
 use crate::alerts::AlertsView;
 use crate::config::BreakerConfig;
+use crate::metrics::FollowedLog;
 
 pub use event_log::EventLog;
 pub(crate) use observer::Observer;
@@ -48,6 +49,7 @@ struct Parts {
     #[cfg(all(feature = "opsgenie", feature = "webhook"))]
     alerting: Option<Alerting>,
     events: EventLog,
+    followed_log: Mutex<Option<FollowedLog>>,
     store: Option<Arc<dyn StateStore>>,
     /// The state of an earlier process, until the breaker is supervised.
     left: Mutex<Option<DurableState>>,
@@ -82,6 +84,7 @@ impl Circuit {
                 #[cfg(all(feature = "opsgenie", feature = "webhook"))]
                 alerting: None,
                 events,
+                followed_log: Mutex::new(None),
                 store: None,
                 left: Mutex::new(None),
             },
@@ -134,6 +137,16 @@ impl Circuit {
     /// The last 200 things that happened to it.
     pub fn events(&self) -> &EventLog {
         &self.parts.events
+    }
+
+    /// The log that its breaker follows; `None` where calls are made through it.
+    pub fn followed_log(&self) -> Option<FollowedLog> {
+        self.parts.followed_log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Shows the log that its breaker follows.
+    pub fn set_followed_log(&self, log: FollowedLog) {
+        *self.parts.followed_log.lock().unwrap_or_else(PoisonError::into_inner) = Some(log);
     }
 
     /// The store that keeps its incidents and alerts across restarts.

@@ -6,6 +6,7 @@ mod ctl;
 #[allow(unused_qualifications)]
 mod demo;
 mod init;
+mod observe;
 mod output;
 mod replay;
 mod replay_args;
@@ -37,6 +38,9 @@ enum Command {
     /// Run a server with a demo endpoint behind each breaker, the management API and the dashboard.
     #[command(after_long_help = serve::HELP)]
     Serve(serve::ServeArgs),
+    /// Follow an access log: what a breaker in front of the service would do, without touching a request.
+    #[command(after_long_help = observe::HELP)]
+    Observe(observe::ObserveArgs),
     /// Check a configuration file: all problems at once, exit code 1 if there are any.
     ///
     /// Exit codes: 0 valid, 1 a problem or an unknown key (with --lenient unknown keys are warnings), 2 bad arguments.
@@ -75,6 +79,7 @@ pub fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Serve(args) => serve::serve(&args),
+        Command::Observe(args) => observe::observe(&args),
         Command::Check { lenient, resolved, file } => check::check(&file, lenient, resolved),
         Command::Init { file } => init::init(&file),
         Command::Replay(args) => return replay::replay(&args).map_or_else(failed, |trust| trust.exit_code().into()),

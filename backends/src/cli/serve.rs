@@ -54,7 +54,7 @@ alerts for at most 10 seconds. A second signal ends it at once.
 Exit codes: 0 stopped, and every request was answered; 1 it could not start, or requests were cut off; 2 bad arguments.";
 
 /// An address to listen on.
-fn address(text: &str) -> Result<SocketAddr, &'static str> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "an IP address with a port is needed, such as 127.0.0.1:8080 or [::1]:8080")
 }
 
@@ -115,7 +115,7 @@ impl Platform for ServePlatform {
 }
 
 /// The configuration that the user names, else `breakers.toml`, else the recommended one; the environment on top.
-fn configuration(named: Option<&Path>) -> Result<LoadedConfig, CliError> {
+pub(super) fn configuration(named: Option<&Path>) -> Result<LoadedConfig, CliError> {
     let environment = Box::new(process_variable);
     let usual = Some(Path::new(DEFAULT_CONFIG)).filter(|path| path.exists());
     match named.or(usual) {
@@ -125,7 +125,7 @@ fn configuration(named: Option<&Path>) -> Result<LoadedConfig, CliError> {
     .map_err(|errors| CliError::with_config(&errors))
 }
 
-async fn serve_until_signalled(
+pub(super) async fn serve_until_signalled(
     address: SocketAddr,
     format: LogFormat,
     router: axum::Router,

@@ -43,16 +43,24 @@
 //! | `tripline_fleet_up`, `tripline_fleet_alone` | gauge | 1: the fleet's engine is reached; 1: this replica pages alone; see [`render_fleet`] |
 //! | `tripline_fleet_members`, `tripline_fleet_open` | gauge | replicas of the fleet; those that are open, by breaker |
 //! | `tripline_fleet_claims_total`, `tripline_fleet_fallback_total` | counter | stages that this replica claimed; how often it began to page alone |
+//! | `tripline_log_readable` | gauge | of `tripline observe`: 0: the log cannot be read now; this and the next: see [`render_followed_logs`] |
+//! | `tripline_log_lines_total`, `tripline_log_excluded_calls_total` | counter | lines read, and calls left out by their path |
+//! | `tripline_log_unusable_lines_total` | counter | by `reason` |
+//! | `tripline_log_unplaced_calls_total` | counter | calls known too late to say whether they would be rejected |
+//! | `tripline_log_delay_seconds` | gauge | how far behind the log the breaker is; left out before the first line |
 //! | `process_resident_memory_bytes` | gauge | of this process; left out where unknown |
 
 mod delivery;
 mod durations;
 mod encoder;
 mod fleet;
+mod followed_log;
 mod reading;
 
 use tripline_runtime::core::{MemoryState, StateKind, TripAfter, TripReason};
 use tripline_runtime::{Breaker, DeliveryStats, Mode};
+
+pub use followed_log::{FollowedLog, render_followed_logs};
 
 use encoder::Encoder;
 pub use fleet::render_fleet;

@@ -50,3 +50,5 @@ pub use config_actor::Environment;
 pub use live_config::LiveConfig;
 pub use loaded::LoadedConfig;
 pub use outcome::{Applied, ChangeError};
+#[cfg(feature = "cli")]
+pub(crate) use watch::Watch;

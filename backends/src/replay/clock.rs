@@ -1,4 +1,4 @@
-//! The clock of a replay: it shows what it was set to.
+//! The clocks of a replay, which show what they were set to.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -7,14 +7,20 @@ use async_trait::async_trait;
 use tripline_runtime::Clock;
 use tripline_runtime::core::Instant;
 
+/// A clock that a driver sets.
+pub(super) trait ReplayClock: Clock {
+    /// Shows this instant from now on.
+    fn set(&self, now: Instant);
+}
+
 /// Virtual time, moved by the driver alone.
 #[derive(Debug, Default)]
 pub(super) struct VirtualClock {
     nanos: AtomicU64,
 }
 
-impl VirtualClock {
-    pub(super) fn set(&self, now: Instant) {
+impl ReplayClock for VirtualClock {
+    fn set(&self, now: Instant) {
         // Relaxed, here and below: a replay runs on one thread.
         self.nanos.store(now.as_nanos(), Ordering::Relaxed);
     }

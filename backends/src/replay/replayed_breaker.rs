@@ -8,7 +8,7 @@ use tripline_runtime::core::{
 };
 use tripline_runtime::{Breaker, MAX_WINDOW, OwnedPermit};
 
-use super::clock::VirtualClock;
+use super::clock::{ReplayClock, VirtualClock};
 use super::error::ReplayError;
 use super::in_flight::{CallId, InFlight, StallRule};
 use super::observe::View;
@@ -25,7 +25,7 @@ const BEGINNING: u64 = 1 << 17;
 #[derive(Debug)]
 pub(super) struct ReplayedBreaker {
     breaker: Breaker,
-    clock: Arc<VirtualClock>,
+    clock: Arc<dyn ReplayClock>,
     /// `None` where stalled calls do not count.
     in_flight: Option<InFlight>,
     /// The instant on the input's line that [`BEGINNING`] stands for.
@@ -53,7 +53,18 @@ impl ReplayedBreaker {
         policy.wait_jitter = Ratio::ZERO;
         let builder = Breaker::builder(clock.clone()).policy(policy).stall_detection(false);
         let breaker = builder.build().map_err(ReplayError::Window)?;
-        Ok(Self { breaker, clock, in_flight: stall_detection.then(InFlight::default), origin: 0, now: 0 })
+        Ok(Self::on(breaker, clock, stall_detection))
+    }
+
+    /// As [`ReplayedBreaker::new`], with a breaker that was made on `clock`, without stall detection of its own.
+    pub(super) fn on(breaker: Breaker, clock: Arc<dyn ReplayClock>, stall_detection: bool) -> Self {
+        Self { breaker, clock, in_flight: stall_detection.then(InFlight::default), origin: 0, now: 0 }
+    }
+
+    /// From here on instants are those of the breaker's own clock.
+    pub(super) fn use_own_time(&mut self) {
+        self.origin = i64::try_from(BEGINNING).unwrap_or(0);
+        self.now = self.origin;
     }
 
     /// Time begins at `origin`: nothing happens before it.
@@ -115,6 +126,16 @@ impl ReplayedBreaker {
             let reason = core.last_trip().filter(|_| tripped).map(|trip| trip.reason);
             View { state, percentile: core.percentile(), trend: core.trend(), reason }
         })
+    }
+
+    /// Whether calls that hang count.
+    pub(super) fn counts_stalls(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    /// The generation that is current.
+    pub(super) fn generation(&self) -> Generation {
+        self.breaker.read(Core::generation)
     }
 
     pub(super) fn percentile(&self) -> Option<Latency> {

@@ -80,6 +80,11 @@ async fn prometheus(State(api): State<ApiState>) -> Response {
     if let Some(fleet) = api.fleet_status() {
         text.push_str(&metrics::render_fleet(&fleet));
     }
+    let followed = api.circuits().iter().filter_map(|one| Some((one.name().to_string(), one.followed_log()?)));
+    let followed: Vec<_> = followed.collect();
+    if !followed.is_empty() {
+        text.push_str(&metrics::render_followed_logs(&followed));
+    }
     if let Some(live) = api.live_config() {
         of_configuration(&mut text, live);
     }

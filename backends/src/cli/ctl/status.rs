@@ -1,5 +1,7 @@
 //! The status, read from the server and shown.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -19,6 +21,7 @@ pub(super) struct StatusView {
     pub(super) name: String,
     mode: Option<String>,
     would_reject: Option<u64>,
+    followed_log: Option<FollowedLogView>,
     trip_reason: Option<String>,
     trip: Option<TripView>,
     decision: Option<DecisionView>,
@@ -76,6 +79,28 @@ struct DecisionView {
     false_trips: u32,
 }
 
+/// The log that the breaker follows.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct FollowedLogView {
+    file: String,
+    #[serde(default)]
+    lines: u64,
+    #[serde(default)]
+    unusable: BTreeMap<String, u64>,
+    problem: Option<String>,
+}
+
+impl FollowedLogView {
+    fn line(&self) -> Line {
+        let (file, unused) = (plain(&self.file), self.unusable.values().sum::<u64>());
+        let line = labelled("log").with(Style::Plain, format!("{file}, {} lines, {unused} not used", self.lines));
+        match &self.problem {
+            Some(problem) => line.with(Style::Bad, format!("; {}", plain(problem))),
+            None => line,
+        }
+    }
+}
+
 impl DecisionView {
     fn lines(&self) -> Vec<Line> {
         let mut lines = Vec::new();
@@ -127,6 +152,9 @@ impl StatusView {
             let would = self.would_reject.unwrap_or(0);
             let text = format!("observe: no call is rejected; {would} would have been");
             lines.push(labelled("mode").with(Style::Warning, text));
+        }
+        if let Some(log) = &self.followed_log {
+            lines.push(log.line());
         }
         if self.drill {
             lines.push(labelled("drill").with(Style::Warning, "an operator simulated a fault"));
@@ -308,6 +336,7 @@ impl StatusView {
             recent_latencies_ms: Vec::new(),
             in_flight: None,
             would_reject: None,
+            followed_log: None,
             stalled: seen.stalled.map(|stalled| u64::from(stalled > 0)),
             ..seen.clone()
         };

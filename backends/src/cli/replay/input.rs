@@ -156,6 +156,11 @@ pub(super) fn is_standard_input(path: &Path) -> bool {
     path == Path::new("-")
 }
 
+/// Opens a file, unpacked where it is packed.
+pub(in crate::cli) fn open_unpacked(path: &Path) -> io::Result<Box<dyn BufRead>> {
+    prepared_file(File::open(path)?, false)
+}
+
 fn prepared_file(file: File, with_progress: bool) -> io::Result<Box<dyn BufRead>> {
     let size = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|data| data.len());
     prepared(file, size, with_progress)

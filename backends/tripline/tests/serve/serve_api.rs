@@ -65,7 +65,7 @@ fn assert_error(answer: &Response, status: u16, field: Option<&str>) {
 
 #[test]
 fn the_status_has_exactly_the_documented_fields_with_the_configured_values() {
-    const FIELDS: &str = "name mode would_reject enabled triggered state trip_reason trip decision drill retry_after_ms last_trip_time memory_ok \
+    const FIELDS: &str = "name mode would_reject followed_log enabled triggered state trip_reason trip decision drill retry_after_ms last_trip_time memory_ok \
         current_memory_usage_mb memory_threshold_percent total_memory_mb memory_usage_percent memory_exhausted_in_seconds latency_ok breach \
         current_percentile_ms latency_threshold_ms latency_percent_of_threshold percentile_value latency_window_size \
         samples wait_time_seconds recent_latencies_ms trend_analysis_enabled trend_analysis_min_sample_count \

@@ -23,8 +23,9 @@ function showState() {
   write($('drill').firstElementChild, status.drill ? 'Drill: an operator simulated a fault. Nothing is wrong with the service itself. “Undo simulations” ends it.' : '');
   const observing = status.mode === 'observe', would = status.would_reject ?? 0;
   $('observing').hidden = !observing;
-  write($('observing').firstElementChild, observing ? `Observe mode: no call is rejected. ${whole.format(would)} ${would === 1 ? 'call' : 'calls'} would have been rejected so far.` : '');
-  const problems = [];
+  write($('observing').firstElementChild, observing ? `Observe mode: no call is rejected. ${whole.format(would)} ${would === 1 ? 'call' : 'calls'} would have been rejected so far.${status.followed_log ? ` Follows ${status.followed_log.file}${status.followed_log.delay_seconds == null ? '' : `, ${span(status.followed_log.delay_seconds)} behind`}.` : ''}` : '');
+  const problems = [], log = status.followed_log;
+  if (log?.problem) problems.push(`Log ${log.file}: ${log.problem}`);
   if (status.config_error) problems.push(`Configuration: ${status.config_error}`);
   if (status.supervisor !== 'running') problems.push(`Supervisor ${status.supervisor}`);
   if (status.fleet && /open|unreachable/.test(status.fleet)) problems.push(`Fleet: ${status.fleet}`);
