@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tripline_runtime::core::{
-    Breaker as Core, Event, Generation, Instant, Latency, MemorySample, Outcome, Policy, Ratio, StateKind,
+    Event, Generation, Instant, Latency, MemorySample, Outcome, Policy, Ratio, StateKind,
 };
-use tripline_runtime::{Breaker, MAX_WINDOW, OwnedPermit};
+use tripline_runtime::{Breaker, OwnedPermit, SharedCore};
 
 use super::clock::VirtualClock;
 use super::error::ReplayError;
@@ -118,7 +118,7 @@ impl ReplayedBreaker {
     }
 
     pub(super) fn percentile(&self) -> Option<Latency> {
-        self.breaker.read(Core::percentile)
+        self.breaker.read(SharedCore::percentile)
     }
 
     /// Which of `count` calls, all of this generation, that are about to become stalled now makes the breaker trip, if they
@@ -178,7 +178,7 @@ impl ReplayedBreaker {
     }
 }
 
-fn stall_rule(core: &Core<MAX_WINDOW>) -> StallRule {
+fn stall_rule(core: &SharedCore) -> StallRule {
     StallRule {
         generation: core.generation(),
         after: Duration::from(core.slow_after()),
