@@ -1,7 +1,7 @@
 //! The parts of a breaker.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use tripline_core::{CapacityError, Instant, Policy};
@@ -10,6 +10,7 @@ use crate::breaker::Breaker;
 use crate::breaker::inner::BreakerInner;
 use crate::breaker::mode::{CurrentMode, Mode};
 use crate::breaker::name::BreakerName;
+use crate::breaker::rare::Rare;
 use crate::breaker::size::BreakerSize;
 use crate::breaker::supervision::SupervisionRecord;
 use crate::clock::Clock;
@@ -27,7 +28,7 @@ pub struct Builder {
     name: BreakerName,
     clock: Arc<dyn Clock>,
     policy: Policy,
-    config_file: Option<Arc<Path>>,
+    config_file: Option<PathBuf>,
     stall_detection: bool,
     latency_histogram: bool,
     mode: Mode,
@@ -78,8 +79,8 @@ impl Builder {
     }
 
     /// The file that the settings came from, for [`Breaker::config_file`].
-    pub fn config_file(mut self, path: impl AsRef<Path>) -> Self {
-        self.config_file = Some(path.as_ref().into());
+    pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.config_file = Some(path.into());
         self
     }
 
@@ -133,14 +134,13 @@ impl Builder {
         let rare = OnceLock::new();
         if self.size == BreakerSize::FULL {
             // Now, so that no call allocates.
-            let _ = rare.set(Box::default());
+            let _ = rare.set(Box::new(Rare { config_file: self.config_file, ..Rare::default() }));
         }
         Ok(Breaker {
             inner: Arc::new(BreakerInner {
                 name: self.name,
                 key: self.key,
                 clock: self.clock,
-                config_file: self.config_file,
                 stall_detection: self.stall_detection,
                 cell: HandoffCell::new(exclusive, shared, self.size.waiting_reports),
                 mode: CurrentMode::new(self.mode),

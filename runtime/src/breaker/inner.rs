@@ -1,6 +1,5 @@
 //! The state behind every clone of a breaker's handle, and how it is reached: through the gate, or by owning the core.
 
-use std::path::Path;
 use std::sync::OnceLock;
 
 use tripline_core::Instant;
@@ -24,7 +23,6 @@ pub(crate) struct BreakerInner {
     /// Of a member of a family.
     pub(crate) key: Option<Arc<str>>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) config_file: Option<Arc<Path>>,
     pub(crate) stall_detection: bool,
     pub(crate) cell: HandoffCell<ExclusiveState, Shared>,
     pub(crate) mode: CurrentMode,

@@ -1,5 +1,7 @@
 //! The parts of a breaker that most breakers never use.
 
+use std::path::PathBuf;
+
 use tripline_core::MemoryForecast;
 
 use crate::breaker::allowed_calls::AllowedCalls;
@@ -11,6 +13,7 @@ use crate::sync::Mutex;
 /// What most breakers never use. A breaker of very many makes it with the first use, any other at once.
 #[derive(Debug, Default)]
 pub(crate) struct Rare {
+    pub(crate) config_file: Option<PathBuf>,
     /// Calls that were admitted by `allow`, which hands out no permit.
     pub(crate) allowed_calls: AllowedCalls,
     pub(crate) rejection_counters: RejectionCounters,

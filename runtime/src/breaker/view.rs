@@ -36,9 +36,9 @@ impl Breaker {
         &self.inner.clock
     }
 
-    /// The file that the settings came from.
+    /// The file that the settings came from; `None` for a [compact](crate::Builder::compact) breaker.
     pub fn config_file(&self) -> Option<&Path> {
-        self.inner.config_file.as_deref()
+        self.inner.rare_if_used()?.config_file.as_deref()
     }
 
     /// Whether the caller carries rejections out.
