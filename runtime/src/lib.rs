@@ -100,8 +100,7 @@ pub use fleet::settings::FleetSettings;
 pub use fleet::shared::{Fleet, MAX_CALL};
 pub use fleet::status::{FleetBreaker, FleetStatus};
 pub use hot_path::histogram::LatencyHistogram;
-pub use hot_path::owned::MAX_WINDOW;
-pub use hot_path::samples::{HeapSamples, SharedCore};
+pub use hot_path::samples::{HeapSamples, MAX_WINDOW, SharedCore};
 pub use incidents::alert::{
     Alert, AlertSink, DeliveryError, DeliveryHistory, DeliveryStatus, Page, PageAction, Priority, Snapshot,
 };

@@ -124,7 +124,8 @@ mod tests {
             assert_eq!(text.parse::<KeySource>().unwrap().to_string(), text);
         }
         assert_eq!("header:X-Tenant".parse(), Ok(KeySource::Header("x-tenant".into())));
-        for text in ["", "header", "header:", "header:a b", "path:0", "path:17", "path:+1", "path:", "Host", "cookie:x"] {
+        for text in ["", "header", "header:", "header:a b", "path:0", "path:17", "path:+1", "path:", "Host", "cookie:x"]
+        {
             assert_eq!(text.parse::<KeySource>(), Err(InvalidKeySource), "{text:?}");
         }
     }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tripline_runtime::core::{
-    Event, Generation, Instant, Latency, MemorySample, Outcome, Policy, Ratio, StateKind,
-};
+use tripline_runtime::core::{Event, Generation, Instant, Latency, MemorySample, Outcome, Policy, Ratio, StateKind};
 use tripline_runtime::{Breaker, OwnedPermit, SharedCore};
 
 use super::clock::VirtualClock;

@@ -39,7 +39,10 @@ fn keys_of_a_family_without_one_are_pointed_out() {
     let (_, warnings) = parse("name = \"a\"\nmax_keys = 5\n[breakers.a]\nidle_time = 9\n", "f").unwrap();
     let words: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     assert_eq!(words.len(), 2, "{words:?}");
-    assert!(words[0].contains("f:2: max_keys: unknown key, ignored; did you mean max_keys in [breakers.NAME]?"), "{words:?}");
+    assert!(
+        words[0].contains("f:2: max_keys: unknown key, ignored; did you mean max_keys in [breakers.NAME]?"),
+        "{words:?}"
+    );
     assert!(words[1].contains("f:4: breakers.a.idle_time: has no effect without key"), "{words:?}");
 }
 

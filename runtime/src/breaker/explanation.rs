@@ -5,7 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use tripline_core::{
-    Breaker as Core, SampleStore, EvidenceTest, Latency, MemorySample, MemoryState, StateKind, ToleranceSource, Trip, TripReason,
+    Breaker as Core, EvidenceTest, Latency, MemorySample, MemoryState, SampleStore, StateKind, ToleranceSource, Trip,
+    TripReason,
 };
 
 /// Why a breaker opened: the rule, and the figures that it was applied to.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tripline_core::{Instant, MemorySample};
 
 use crate::breaker::Breaker;
-use crate::hot_path::stall_detector::Now;
 use crate::hot_path::samples::SharedCore;
+use crate::hot_path::stall_detector::Now;
 use crate::memory::MemoryReading;
 use crate::sync::{Arc, lock};
 

@@ -54,7 +54,9 @@ mod tests {
 
     #[test]
     fn a_long_key_is_hashed_within_64_bytes_and_keeps_its_beginning() {
-        for (text, kept) in [("x".repeat(65), "x".repeat(40)), ("ü".repeat(60), "ü".repeat(20)), ("€".repeat(40), "€".repeat(13))] {
+        for (text, kept) in
+            [("x".repeat(65), "x".repeat(40)), ("ü".repeat(60), "ü".repeat(20)), ("€".repeat(40), "€".repeat(13))]
+        {
             let key = known_by(&text);
             assert!(key.len() <= MAX_BYTES && key.starts_with(&format!("{kept}~")), "{key}");
             assert_eq!(key, known_by(&text));

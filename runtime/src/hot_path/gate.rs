@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use event_listener::Event as Notification;
-use tripline_core::{
-    Generation, Instant, Latency, Rejection as CoreRejection, RejectionReason, State, TripReason,
-};
+use tripline_core::{Generation, Instant, Latency, Rejection as CoreRejection, RejectionReason, State, TripReason};
 
 use crate::hot_path::samples::SharedCore;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};

@@ -12,10 +12,6 @@ use crate::hot_path::in_flight::{EpochMark, InFlightEpochs};
 use crate::hot_path::samples::SharedCore;
 use crate::hot_path::stall_detector::{Now, StallDetector, StallRule};
 
-/// The largest window of a shared breaker, in samples.
-// The threads of a model checker have small stacks.
-pub const MAX_WINDOW: usize = if cfg!(tripline_loom) { 8 } else { 1_024 };
-
 /// The core and the calls in flight.
 #[derive(Debug)]
 pub(crate) struct ExclusiveState {

@@ -2,7 +2,9 @@
 
 use tripline_core::{Breaker as Core, Sample, SampleStore};
 
-use crate::hot_path::owned::MAX_WINDOW;
+/// The largest window of a shared breaker, in samples.
+// The threads of a model checker have small stacks.
+pub const MAX_WINDOW: usize = if cfg!(tripline_loom) { 8 } else { 1_024 };
 
 /// The core of a shared breaker: room for up to [`MAX_WINDOW`](crate::MAX_WINDOW) samples, of which it takes what its policy asks for.
 pub type SharedCore = Core<MAX_WINDOW, HeapSamples>;

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use tripline_runtime::{BreakerName, MAX_FAMILY_WINDOW};
 use tripline_runtime::core::Policy;
+use tripline_runtime::{BreakerName, MAX_FAMILY_WINDOW};
 
 use super::layer::Layer;
 use super::root::{MAX_LEVELS, Root};
@@ -87,10 +87,10 @@ impl Named {
         }
         let mut known = HashSet::new();
         for breaker in &self.breakers {
-            if let Some((place, words)) = breaker.useless_family_key() {
-                if known.insert((place.key.start, words.to_owned())) {
-                    report.warn(Some(report.line(place)), &place.written, words.to_owned(), WarningKind::Unlikely);
-                }
+            if let Some((place, words)) = breaker.useless_family_key()
+                && known.insert((place.key.start, words.to_owned()))
+            {
+                report.warn(Some(report.line(place)), &place.written, words.to_owned(), WarningKind::Unlikely);
             }
             let place = |key: &str| breaker.set.get(key).or_else(|| root.seen.get(key));
             for (key, message) in advice(&root.config.view_of(&breaker.config), &|key| place(key).is_some()) {

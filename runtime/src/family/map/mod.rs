@@ -1,8 +1,8 @@
 //! A sharded map from keys to members, which makes room for new ones.
 //!
-//! A known key costs one read lock of one shard. Members are made and removed under one lock, the *book*, which holds them in the
+//! A known key costs one read lock of one shard. Members are made and removed under one lock, that of the *order*, which holds them in the
 //! order of their last use as far as it is known: using a member only stores the instant beside it. A member whose entry in
-//! the book is outdated goes back to its right place when it comes to the front, so the front whose entry is not outdated is the one
+//! the order is outdated goes back to its right place when it comes to the front, so the front whose entry is not outdated is the one
 //! that was not used for longest.
 
 use std::collections::{BTreeSet, HashMap};
@@ -21,7 +21,7 @@ const MAX_LOOKS: usize = 256;
 
 /// What a map holds.
 pub(crate) trait Member: Clone {
-    /// Whether it may be removed now: nobody uses it, and nothing would be lost. Called while no other thread can get it.
+    /// Whether it may be removed now: it is not in use, and nothing would be lost. Called while no other thread can get it.
     fn may_go(&self) -> bool;
 }
 
@@ -29,7 +29,7 @@ pub(crate) trait Member: Clone {
 #[derive(Debug)]
 pub(crate) struct ShardedMap<V> {
     shards: Box<[Shard<V>]>,
-    book: Mutex<Book>,
+    order: Mutex<UseOrder>,
 }
 
 #[derive(Debug)]
@@ -46,7 +46,7 @@ struct Used<V> {
 
 /// The members in the order of their last use.
 #[derive(Debug, Default)]
-struct Book {
+struct UseOrder {
     len: usize,
     by_use: BTreeSet<(Instant, Arc<str>)>,
     /// Those that could not go, by the instant at which they are looked at again; with their last use.
@@ -67,7 +67,7 @@ pub(crate) enum Found<V> {
 impl<V: Member> ShardedMap<V> {
     pub(crate) fn new() -> Self {
         let shard = |_| Shard { members: RwLock::new(HashMap::new()) };
-        Self { shards: (0..SHARDS).map(shard).collect(), book: Mutex::default() }
+        Self { shards: (0..SHARDS).map(shard).collect(), order: Mutex::default() }
     }
 
     /// The member of `key`, which is used at `now`.
@@ -86,15 +86,21 @@ impl<V: Member> ShardedMap<V> {
     }
 
     /// The member of `key`, made where there is none and fewer than `limit` members are there, or one of them may go.
-    pub(crate) fn get_or_add(&self, key: &str, now: Instant, limit: usize, make: impl FnOnce(Arc<str>) -> V) -> Found<V> {
-        let mut book = lock(&self.book);
+    pub(crate) fn get_or_add(
+        &self,
+        key: &str,
+        now: Instant,
+        limit: usize,
+        make: impl FnOnce(Arc<str>) -> V,
+    ) -> Found<V> {
+        let mut order = lock(&self.order);
         // Another thread may have made it meanwhile.
         if let Some(member) = self.get(key, now) {
             return Found::Known(member);
         }
         let mut gone = Vec::new();
-        while book.len >= limit {
-            match self.make_room(&mut book, now) {
+        while order.len >= limit {
+            match self.make_room(&mut order, now) {
                 Some(key) => gone.push(key),
                 None => return Found::Full,
             }
@@ -103,17 +109,17 @@ impl<V: Member> ShardedMap<V> {
         let member = make(key.clone());
         let used = Used { member: member.clone(), at_nanos: AtomicU64::new(now.as_nanos()) };
         write(&self.shard(&key).members).insert(key.clone(), used);
-        book.by_use.insert((now, key));
-        book.len += 1;
+        order.by_use.insert((now, key));
+        order.len += 1;
         Found::Added(member, gone)
     }
 
     /// Removes the member that was not used for longest of those that may go.
-    fn make_room(&self, book: &mut Book, now: Instant) -> Option<Arc<str>> {
-        book.look_again(now);
+    fn make_room(&self, order: &mut UseOrder, now: Instant) -> Option<Arc<str>> {
+        order.look_again(now);
         for _ in 0..MAX_LOOKS {
-            let oldest = self.oldest(book, Instant::MAX)?;
-            if let Some(key) = self.remove_or_keep(book, now, oldest) {
+            let oldest = self.oldest(order, Instant::MAX)?;
+            if let Some(key) = self.remove_or_keep(order, now, oldest) {
                 return Some(key);
             }
         }
@@ -122,28 +128,28 @@ impl<V: Member> ShardedMap<V> {
 
     /// Removes the members that were not used since `before` and may go.
     pub(crate) fn remove_unused(&self, now: Instant, before: Instant) -> Vec<Arc<str>> {
-        let book = &mut *lock(&self.book);
-        book.look_again(now);
+        let order = &mut *lock(&self.order);
+        order.look_again(now);
         let mut gone = Vec::new();
-        while let Some(oldest) = self.oldest(book, before) {
-            gone.extend(self.remove_or_keep(book, now, oldest));
+        while let Some(oldest) = self.oldest(order, before) {
+            gone.extend(self.remove_or_keep(order, now, oldest));
         }
         gone
     }
 
-    /// Takes the member that was not used for longest out of the book, if that was before `before`.
-    fn oldest(&self, book: &mut Book, before: Instant) -> Option<(Instant, Arc<str>)> {
+    /// Takes the member that was not used for longest out of the order, if that was before `before`.
+    fn oldest(&self, order: &mut UseOrder, before: Instant) -> Option<(Instant, Arc<str>)> {
         loop {
-            let (noted, _) = book.by_use.first()?;
+            let (noted, _) = order.by_use.first()?;
             if *noted >= before {
                 return None;
             }
-            let (noted, key) = book.by_use.pop_first()?;
+            let (noted, key) = order.by_use.pop_first()?;
             let Some(used) = self.last_use(&key) else { continue };
             if used <= noted {
                 return Some((noted, key));
             }
-            book.by_use.insert((used, key));
+            order.by_use.insert((used, key));
         }
     }
 
@@ -153,15 +159,20 @@ impl<V: Member> ShardedMap<V> {
         members.get(key).map(|used| Instant::from_nanos(used.at_nanos.load(Ordering::Relaxed)))
     }
 
-    /// Removes a member that is out of the book, or puts it back.
-    fn remove_or_keep(&self, book: &mut Book, now: Instant, (noted, key): (Instant, Arc<str>)) -> Option<Arc<str>> {
+    /// Removes a member that is out of the order, or puts it back.
+    fn remove_or_keep(
+        &self,
+        order: &mut UseOrder,
+        now: Instant,
+        (noted, key): (Instant, Arc<str>),
+    ) -> Option<Arc<str>> {
         let mut members = write(&self.shard(&key).members);
-        let Some(used) = members.get(&key) else { return None };
+        let used = members.get(&key)?;
         // Relaxed: ordered by the shard's lock.
         let at = Instant::from_nanos(used.at_nanos.load(Ordering::Relaxed));
         if at > noted {
             drop(members);
-            book.by_use.insert((at, key));
+            order.by_use.insert((at, key));
             return None;
         }
         if used.member.may_go() {
@@ -169,17 +180,17 @@ impl<V: Member> ShardedMap<V> {
             drop(members);
             // A member's end may take a while, and does so without the lock.
             drop(gone);
-            book.len = book.len.saturating_sub(1);
+            order.len = order.len.saturating_sub(1);
             return Some(key);
         }
         drop(members);
-        book.staying.insert((now + AGAIN_AFTER, noted, key));
+        order.staying.insert((now + AGAIN_AFTER, noted, key));
         None
     }
 
     /// How many members there are.
     pub(crate) fn len(&self) -> usize {
-        lock(&self.book).len
+        lock(&self.order).len
     }
 
     /// The members of this moment, sorted by key. O(n log n).
@@ -204,7 +215,7 @@ impl<V: Member> ShardedMap<V> {
     }
 }
 
-impl Book {
+impl UseOrder {
     /// Those that could not go some time ago may go now.
     fn look_again(&mut self, now: Instant) {
         while let Some((due, _, _)) = self.staying.first()

@@ -67,7 +67,8 @@ fn the_one_that_was_not_used_for_longest_makes_room_if_it_may_go() {
                 1 => {
                     let before = Instant::from_nanos(now.as_nanos().saturating_sub(1_500_000_000));
                     let mut expected = remove(&mut model, now, before, usize::MAX);
-                    let mut gone: Vec<String> = map.remove_unused(now, before).iter().map(ToString::to_string).collect();
+                    let mut gone: Vec<String> =
+                        map.remove_unused(now, before).iter().map(ToString::to_string).collect();
                     expected.sort();
                     gone.sort();
                     assert_eq!(gone, expected, "seed {seed}");
@@ -80,7 +81,8 @@ fn the_one_that_was_not_used_for_longest_makes_room_if_it_may_go() {
                     let may_go = Arc::new(AtomicBool::new(true));
                     assert!(model.iter().all(|member| member.key != key), "seed {seed}: {key} is lost");
                     let expected = if model.len() < limit { Some(Vec::new()) } else { None };
-                    let expected = expected.or_else(|| Some(remove(&mut model, now, Instant::MAX, 1)).filter(|gone| !gone.is_empty()));
+                    let expected = expected
+                        .or_else(|| Some(remove(&mut model, now, Instant::MAX, 1)).filter(|gone| !gone.is_empty()));
                     match map.get_or_add(&key, now, limit, |_| Fake { may_go: may_go.clone() }) {
                         Found::Added(_, gone) => {
                             let gone: Vec<String> = gone.iter().map(ToString::to_string).collect();
