@@ -222,9 +222,7 @@ impl<'p> AppBuilder<'p> {
         for breaker in config.all_breakers() {
             let mut breaker = breaker.clone();
             breaker.stall_detection &= self.counts_stalls;
-            let circuit = circuit(&breaker, &config, file, clock.clone(), platform, &memories)?;
-            circuit.breaker().set_mode(self.mode);
-            circuits.insert(circuit)?;
+            circuits.insert(circuit(&breaker, &config, file, clock.clone(), platform, &memories, self.mode)?)?;
         }
         if let Some(prepare) = self.prepare {
             prepare(&circuits);
@@ -283,11 +281,13 @@ fn circuit(
     clock: Arc<dyn Clock>,
     platform: &dyn Platform,
     memories: &MemorySources<'_>,
+    mode: Mode,
 ) -> Result<Circuit, AppError> {
     let mut builder = Breaker::builder(clock)
         .name(settings.name.clone())
         .policy(settings.policy.clone())
         .stall_detection(settings.stall_detection)
+        .mode(mode)
         .seed(platform.seed());
     if let Some(path) = file {
         builder = builder.config_file(path);
