@@ -98,7 +98,7 @@ pub enum IncidentEnd {
 /// The events that were not polled yet.
 #[derive(Debug, Clone)]
 pub(crate) struct EventQueue {
-    waiting: Ring<Event, EVENT_CAPACITY>,
+    waiting: Ring<Event, [Event; EVENT_CAPACITY]>,
     emitted: u32,
     dropped: u32,
 }
@@ -107,7 +107,7 @@ impl EventQueue {
     pub(crate) const fn new() -> Self {
         const FILLER: Event =
             Event { at: Instant::ZERO, generation: Generation::new(0), kind: EventKind::ClockJumpedBack };
-        Self { waiting: Ring::new(FILLER), emitted: 0, dropped: 0 }
+        Self { waiting: Ring::new([FILLER; EVENT_CAPACITY]), emitted: 0, dropped: 0 }
     }
 
     pub(crate) fn push(&mut self, event: Event) {

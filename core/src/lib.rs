@@ -102,3 +102,4 @@ pub use time::Instant;
 #[cfg(feature = "trend")]
 pub use trend::Trend;
 pub use units::{Backoff, Confidence, Latency, MemoryThreshold, OutOfRange, Percentile, Ratio};
+pub use window::{Sample, SampleStore};

@@ -18,16 +18,16 @@ const KEPT_AGE_TICKS: u32 = age_ticks(Duration::from_secs(3_600));
 /// Longer ages would not fit twice into 31 bits of ticks.
 const MAX_AGE: Duration = Duration::from_secs(24 * 3_600);
 
-/// One call in 8 bytes: its latency, the tick it ended at (modulo 2^31) and whether it failed (the top bit).
+/// One call of a window in 8 bytes: its latency, the tick it ended at (modulo 2^31) and whether it failed (the top bit).
 #[derive(Debug, Clone, Copy)]
-struct Sample {
+pub struct Sample {
     latency: Latency,
     stamp: u32,
 }
 
 impl Sample {
     /// Fills the places that no call has taken yet.
-    const NONE: Self = Self { latency: Latency::ZERO, stamp: 0 };
+    pub const NONE: Self = Self { latency: Latency::ZERO, stamp: 0 };
 
     fn new(latency: Latency, failed: bool, at: Instant) -> Self {
         Self { latency, stamp: tick(at) | if failed { !TICK_MASK } else { 0 } }
@@ -43,6 +43,17 @@ impl Sample {
     }
 }
 
+/// The places that the samples of a breaker's window lie in: an array without an allocator, or a store of your own with one.
+pub trait SampleStore: AsRef<[Sample]> + AsMut<[Sample]> {
+    /// Whether [`grow`](Self::grow) does something.
+    const GROWS: bool = false;
+
+    /// Makes room for `places` samples at least, and keeps those that are there. Called when settings ask for a larger window.
+    fn grow(&mut self, _places: usize) {}
+}
+
+impl<const N: usize> SampleStore for [Sample; N] {}
+
 fn tick(at: Instant) -> u32 {
     (at.as_nanos() >> TICK_SHIFT) as u32 & TICK_MASK
 }
@@ -52,8 +63,8 @@ fn tick(at: Instant) -> u32 {
 /// A *fast failure* (failed, and not above the threshold) takes a place but says nothing about latency: it is left out
 /// of the percentile, of the trend and of [`Window::timed`].
 #[derive(Debug, Clone)]
-pub(crate) struct Window<const N: usize> {
-    samples: Ring<Sample, N>,
+pub(crate) struct Window<S> {
+    samples: Ring<Sample, S>,
     size: u16,
     threshold: Latency,
     max_age_ticks: u32,
@@ -70,11 +81,11 @@ pub(crate) struct Window<const N: usize> {
     keeps_sums: bool,
 }
 
-impl<const N: usize> Window<N> {
-    /// An empty window of the policy's size, at most `N`.
-    pub(crate) fn new(policy: &Policy) -> Self {
+impl<S: SampleStore> Window<S> {
+    /// An empty window of the policy's size, which `samples` has the places for.
+    pub(crate) fn new(samples: S, policy: &Policy) -> Self {
         Self {
-            samples: Ring::new(Sample::NONE),
+            samples: Ring::new(samples),
             size: policy.latency_window_size.get(),
             threshold: policy.latency_threshold,
             max_age_ticks: age_ticks(policy.latency_max_age),
@@ -168,13 +179,18 @@ impl<const N: usize> Window<N> {
         self.reset_counts();
     }
 
-    /// Applies new settings and keeps the newest samples. O(N).
+    /// Applies new settings and keeps the newest samples. O(size).
     pub(crate) fn retune(&mut self, policy: &Policy) {
         self.size = policy.latency_window_size.get();
         self.max_age_ticks = age_ticks(policy.latency_max_age);
         self.kept = kept(policy);
         while self.len() > self.size {
             let _ = self.samples.pop_front();
+        }
+        #[cfg(target_pointer_width = "64")]
+        if S::GROWS && self.samples.capacity() < usize::from(self.size) {
+            self.samples.straight_places().grow(usize::from(self.size));
+            self.size = self.size.min(u16::try_from(self.samples.capacity()).unwrap_or(u16::MAX));
         }
         self.threshold = policy.latency_threshold;
         #[cfg(feature = "trend")]

@@ -46,7 +46,7 @@
 //!
 //! | task | types |
 //! |---|---|
-//! | protect calls | [`Breaker`], [`Builder`], [`BreakerName`], [`Registry`] for many |
+//! | protect calls | [`Breaker`], [`Builder`], [`BreakerName`], [`Registry`] for many, [`Family`] for one per key |
 //! | make a call | [`Breaker::call`], [`Breaker::call_async`], or a permit: [`TimedPermit`], [`OwnedTimedPermit`], [`Permit`], [`OwnedPermit`] |
 //! | handle a rejection | [`Rejection`], [`CallError`] |
 //! | keep it going | [`supervise`], [`SupervisedBreaker`], [`Supervisor`], [`Dispatcher`], [`Background`], [`ShutdownHandle`], [`Supervision`] |
@@ -64,6 +64,7 @@
 mod breaker;
 mod clock;
 mod dispatch;
+mod family;
 mod fleet;
 mod hot_path;
 mod incidents;
@@ -90,6 +91,8 @@ pub use clock::tsc::TscClock;
 pub use clock::{Clock, SystemClock};
 pub use dispatch::durable::{DurableState, IncidentRecord, LaneRecord, StateStore};
 pub use dispatch::{DeliveryCount, DeliveryStats, Dispatcher, DrainReport, SinkRejection, StoreCount};
+pub use family::key::InvalidKey;
+pub use family::{Family, FamilyLimits, MAX_FAMILY_WINDOW};
 pub use fleet::engine::{EngineError, FleetEngine, Heartbeat};
 pub use fleet::part::FleetPart;
 pub use fleet::runner::FleetRunner;
@@ -97,7 +100,7 @@ pub use fleet::settings::FleetSettings;
 pub use fleet::shared::{Fleet, MAX_CALL};
 pub use fleet::status::{FleetBreaker, FleetStatus};
 pub use hot_path::histogram::LatencyHistogram;
-pub use hot_path::owned::MAX_WINDOW;
+pub use hot_path::samples::{HeapSamples, MAX_WINDOW, SharedCore};
 pub use incidents::alert::{
     Alert, AlertSink, DeliveryError, DeliveryHistory, DeliveryStatus, Page, PageAction, Priority, Snapshot,
 };

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Number;
-use tripline_runtime::core::{Breaker as Core, EvidenceTest, TripAfter};
+use tripline_runtime::core::{Breaker as Core, EvidenceTest, SampleStore, TripAfter};
 use utoipa::ToSchema;
 
 use crate::text::{percent, rough_percent, tidy};
@@ -43,7 +43,7 @@ pub struct DecisionStatus {
 }
 
 impl DecisionStatus {
-    pub(super) fn of<const N: usize>(core: &Core<N>) -> Self {
+    pub(super) fn of<const N: usize, S: SampleStore>(core: &Core<N, S>) -> Self {
         let policy = core.policy();
         let evidence = core.evidence();
         let limit = policy.failure_rate_threshold.get();

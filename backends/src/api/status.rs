@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use serde_json::Number;
-use tripline_runtime::core::{Breaker as Core, Instant, Latency, MemorySample, MemoryState, State, Trend};
+use tripline_runtime::core::{Breaker as Core, Instant, Latency, MemorySample, MemoryState, SampleStore, State, Trend};
 use tripline_runtime::{Breaker, Supervision};
 use utoipa::ToSchema;
 
@@ -217,7 +217,7 @@ fn supervisor(breaker: &Breaker) -> &'static str {
 }
 
 /// How long to wait before asking again; `None` where calls are not rejected, or the time is unknown.
-fn retry_after<const N: usize>(core: &Core<N>, now: Instant) -> Option<Duration> {
+fn retry_after<const N: usize, S: SampleStore>(core: &Core<N, S>, now: Instant) -> Option<Duration> {
     match core.state() {
         State::Closed | State::Disabled => None,
         State::ForcedOpen | State::HalfOpen { .. } => core.rejection(now).retry_after,

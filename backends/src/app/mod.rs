@@ -42,7 +42,7 @@ use axum::Router;
 use smol::channel::{Receiver, bounded};
 use smol::future::zip;
 use tripline_runtime::{
-    Breaker, Clock, DeliveryStats, Dispatcher, DrainReport, Fleet, FleetRunner, Mode, ShutdownHandle,
+    Breaker, Clock, DeliveryStats, Dispatcher, DrainReport, Family, Fleet, FleetRunner, Mode, ShutdownHandle,
     SupervisedBreaker, Supervisor, supervise,
 };
 
@@ -220,9 +220,9 @@ impl<'p> AppBuilder<'p> {
         let circuits = Circuits::new();
         let memories = MemorySources::new(platform);
         for breaker in config.all_breakers() {
-            let circuit = circuit(breaker, &config, file, clock.clone(), platform, &memories, self.counts_stalls)?;
-            circuit.breaker().set_mode(self.mode);
-            circuits.insert(circuit)?;
+            let mut breaker = breaker.clone();
+            breaker.stall_detection &= self.counts_stalls;
+            circuits.insert(circuit(&breaker, &config, file, clock.clone(), platform, &memories, self.mode)?)?;
         }
         if let Some(prepare) = self.prepare {
             prepare(&circuits);
@@ -281,21 +281,25 @@ fn circuit(
     clock: Arc<dyn Clock>,
     platform: &dyn Platform,
     memories: &MemorySources<'_>,
-    counts_stalls: bool,
+    mode: Mode,
 ) -> Result<Circuit, AppError> {
     let mut builder = Breaker::builder(clock)
         .name(settings.name.clone())
         .policy(settings.policy.clone())
-        .stall_detection(settings.stall_detection && counts_stalls)
-        .latency_histogram(true)
+        .stall_detection(settings.stall_detection)
+        .mode(mode)
         .seed(platform.seed());
     if let Some(path) = file {
         builder = builder.config_file(path);
     }
-    let breaker = builder.build().map_err(AppError::Window)?;
+    let circuit = if settings.is_family() {
+        Circuit::of_family(Family::new(builder, settings.family.limits()).map_err(AppError::Window)?)
+    } else {
+        Circuit::builder(builder.latency_histogram(true).build().map_err(AppError::Window)?)
+    };
     let memory = memories.open(settings.memory_source, settings.memory_used)?;
     let alerting = Alerting::new(settings, &platform.alert_client());
-    let mut circuit = Circuit::builder(breaker).config(settings.clone()).memory(memory).alerting(alerting);
+    let mut circuit = circuit.config(settings.clone()).memory(memory).alerting(alerting);
     if let Some(root) = &config.state_dir {
         let DurableStore { store, left } = platform.durable_store(root, &settings.name)?;
         tracing::info!(

@@ -23,7 +23,7 @@ mod registry;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tripline_runtime::{Breaker, BreakerName, DurableState, MemorySource, StateStore, SupervisedBreaker};
+use tripline_runtime::{Breaker, BreakerName, DurableState, Family, MemorySource, StateStore, SupervisedBreaker};
 
 #[cfg(all(feature = "opsgenie", feature = "webhook"))]
 use crate::alerts::Alerting;
@@ -43,6 +43,8 @@ pub struct Circuit {
 
 struct Parts {
     breaker: Breaker,
+    /// The breaker is its shared member.
+    family: Option<Family>,
     config: Mutex<Arc<BreakerConfig>>,
     memory: Option<Arc<dyn MemorySource>>,
     alerts: Option<Arc<dyn AlertsView>>,
@@ -68,6 +70,13 @@ impl Circuit {
         Self::builder(breaker).build()
     }
 
+    /// Sets up a circuit of `family`, whose breaker is the shared member `*`.
+    pub fn of_family(family: Family) -> CircuitBuilder {
+        let mut builder = Self::builder(family.shared().clone());
+        builder.parts.family = Some(family);
+        builder
+    }
+
     /// Sets up a circuit of `breaker`.
     pub fn builder(breaker: Breaker) -> CircuitBuilder {
         let mut config = BreakerConfig::default();
@@ -78,6 +87,7 @@ impl Circuit {
         CircuitBuilder {
             parts: Parts {
                 breaker,
+                family: None,
                 config: Mutex::new(Arc::new(config)),
                 memory: None,
                 alerts: None,
@@ -101,9 +111,23 @@ impl Circuit {
         Arc::ptr_eq(&self.parts, &other.parts)
     }
 
-    /// The breaker.
+    /// The breaker; that of a family is its shared member `*`.
     pub fn breaker(&self) -> &Breaker {
         &self.parts.breaker
+    }
+
+    /// The family, where it is one.
+    pub fn family(&self) -> Option<&Family> {
+        self.parts.family.as_ref()
+    }
+
+    /// A circuit of the family's member `key`, with the settings and the memory source of the family; `None` where there is no such
+    /// member. It has an empty event log, and no alerts and no store.
+    pub fn member(&self, key: &str) -> Option<Self> {
+        let member = self.parts.family.as_ref()?.member(key)?;
+        let mut builder = Self::builder(member).config(BreakerConfig::clone(&self.config()));
+        builder.parts.memory.clone_from(&self.parts.memory);
+        Some(builder.build())
     }
 
     /// Its settings: those of the last [`Circuit::apply`], with the policy that the breaker has at this moment.
@@ -180,7 +204,14 @@ impl Circuit {
     /// is enabled changes only where the settings change it. Name, memory source and stall detection need a restart.
     pub fn apply(&self, old: &BreakerConfig, new: &BreakerConfig) {
         let breaker = &self.parts.breaker;
-        if let Err(error) = new.apply_policy(old, breaker) {
+        let applied = match &self.parts.family {
+            Some(family) => {
+                family.set_limits(new.family.limits());
+                family.set_policy(&new.policy)
+            }
+            None => new.apply_policy(old, breaker),
+        };
+        if let Err(error) = applied {
             tracing::error!(breaker = breaker.name().as_str(), %error, "the changed settings could not be applied");
         }
         #[cfg(all(feature = "opsgenie", feature = "webhook"))]

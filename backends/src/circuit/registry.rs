@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use tripline_runtime::{Breaker, BreakerName, DuplicateName};
+use tripline_runtime::{Breaker, BreakerName, DuplicateName, Family};
 
 use super::{Circuit, EventLog};
 
@@ -31,6 +31,25 @@ impl Circuits {
     /// The circuit of this name.
     pub fn get(&self, name: &str) -> Option<Circuit> {
         self.read().by_name.get(name).cloned()
+    }
+
+    /// The family of this name; `None` for a single breaker too.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tripline_backends::circuit::{Circuit, Circuits};
+    /// use tripline_runtime::{Breaker, Family, FamilyLimits, test_util::ManualClock};
+    ///
+    /// let members = Breaker::builder(Arc::new(ManualClock::default())).name("tenants".parse()?);
+    /// let family = Family::new(members, FamilyLimits::default())?;
+    /// let circuits = Circuits::from(Circuit::of_family(family).build());
+    ///
+    /// let tenants = circuits.family("tenants").ok_or("there is no such family")?;
+    /// assert!(tenants.get("acme")?.try_acquire().is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn family(&self, name: &str) -> Option<Family> {
+        self.read().by_name.get(name).and_then(|circuit| circuit.family().cloned())
     }
 
     /// Adds a circuit behind the others. Its events appear in the log of these circuits from now on, and in that of no others.

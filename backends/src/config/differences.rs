@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::breaker::BreakerConfig;
 use super::breakers::BREAKERS;
-use super::keys::{Entry, Key, entries, join};
+use super::keys::{Entry, FAMILY, Key, entries, join};
 use super::model::Config;
 use super::secret::HIDDEN;
 
@@ -64,6 +64,13 @@ fn of_breakers(old: &Config, new: &Config, found: &mut Vec<Difference>) {
         }
         let (was, is) = (old.view_of(earlier), new.view_of(breaker));
         let of_breaker = changed_keys(&was, &is).filter_map(|entry| Some((entry, entry.path_in(name)?)));
+        let of_family = FAMILY.iter().filter(|key| key.field.value(&was) != key.field.value(&is));
+        found.extend(of_family.map(|key| Difference {
+            key: join(BREAKERS, &join(name, key.name)),
+            old: shown(key, &was),
+            new: shown(key, &is),
+            restart_required: key.restart_required,
+        }));
         found.extend(of_breaker.map(|(entry, key)| Difference {
             key,
             old: shown(entry.key, &was),

@@ -31,6 +31,7 @@ mod change;
 mod differences;
 mod environment;
 mod error;
+mod family;
 mod fleet;
 mod keys;
 mod lints;
@@ -64,6 +65,7 @@ pub use change::{Change, RejectedValue};
 pub use differences::{Difference, differences};
 pub use environment::{apply_environment, left_to_environment, process_variable};
 pub use error::{ConfigErrors, Problem, Reason, Warning, WarningKind};
+pub use family::{FamilyConfig, InvalidKeySource, KeySource};
 pub use fleet::{Fleet, FleetEngineKind};
 #[cfg(feature = "reload")]
 pub(crate) use keys::TOP_ALIAS;

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::breakers::{self, BREAKERS, INHERIT, Named, Root, TEMPLATES};
 use super::error::{ConfigErrors, Problem, Reason, Warning, WarningKind};
-use super::keys::{Key, SECTIONS, Section, TOP_ALIAS, WEBHOOKS, join, section};
+use super::keys::{Key, SECTIONS, Section, TOP_ALIAS, WEBHOOKS, family_key, join, section};
 use super::lints::advice;
 use super::model::Config;
 use super::report::{Place, Report, key_text};
@@ -283,6 +283,9 @@ fn suggestion(section: &Section<Config>, name: &str) -> Option<String> {
 
 /// A key that has this very name in another table.
 fn elsewhere(section: &Section<Config>, name: &str) -> Option<String> {
+    if family_key(name).is_some() {
+        return Some(format!("{name} in [breakers.NAME]"));
+    }
     let owner = SECTIONS.iter().find(|other| other.path != section.path && other.key(name).is_some())?;
     Some(match owner.path {
         "" => format!("{name} at the top of the file, above every [table]"),

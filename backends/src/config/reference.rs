@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::keys::{Key, SECTIONS, alert_keys, join};
+use super::keys::{FAMILY, Key, SECTIONS, alert_keys, join};
 use super::model::Config;
 use super::value::Shape;
 
@@ -28,9 +28,19 @@ configuration. `tripline init` writes the recommended file, `tripline check FILE
 - A secret is never shown: not in the API, the log, `ctl` or debug output.
 - `[breakers.NAME]` makes a breaker of its own; see [Many named breakers](breakers.md). Its keys are those of the top of the file but
   `name` and `state_dir`, and `inherit`, the name of a `[templates.NAME]`. What it does not set it inherits. `[breakers.NAME.alerts]` has
-  `enabled` and these keys of `[opsgenie]`: ALERT_KEYS.
+  `enabled`, `per_key` (an incident for each member of a family) and these keys of `[opsgenie]`: ALERT_KEYS.
   `tripline check --resolved FILE` prints every breaker's settings and where each comes from.
 
+";
+
+const FAMILY_HEAD: &str = "\
+## `[breakers.NAME]` with a `key`: a family
+
+A breaker for each key; see [Many named breakers](breakers.md). These keys stand only here and in `[templates.NAME]`, and are changed in
+the file. The largest `latency_window_size` is 128.
+
+| key | allowed | default | flags | meaning |
+|---|---|---|---|---|
 ";
 
 /// The configuration reference as Markdown: each key with its type, what is allowed, default, recommendation and meaning.
@@ -57,6 +67,10 @@ pub fn configuration_reference() -> String {
         if section.keys.iter().any(|key| key.recommended.is_some()) {
             text.push('\n');
         }
+    }
+    text.push_str(FAMILY_HEAD);
+    for key in &FAMILY {
+        row(&mut text, key, &default);
     }
     while text.ends_with("\n\n") {
         text.pop();

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use tripline_runtime::BreakerName;
 use url::{Host, Url};
 
+use super::family::KeySource;
 use super::webhook::without_variables;
 
 /// The rules for a text. An empty text is allowed for every optional key, and means that it is not set.
@@ -27,6 +28,8 @@ pub(crate) enum TextRule {
     Proxy,
     /// The name of something in logs and metrics.
     Label,
+    /// What the key of a call is.
+    KeySource,
     /// Address of a Redis or Valkey server, which may hold a password.
     RedisUrl,
     /// A value for an HTTP header, never shown.
@@ -60,6 +63,7 @@ impl TextRule {
             Self::Proxy => text.is_empty() || text == "none" || (short && is_proxy(text)),
             Self::RedisUrl => text.is_empty() || (short && is_redis(text)),
             Self::Label => text.is_empty() || BreakerName::new(text).is_ok(),
+            Self::KeySource => text.parse::<KeySource>().is_ok(),
             Self::Token => short && text.bytes().all(|byte| byte.is_ascii_graphic()),
         }
     }
@@ -77,6 +81,7 @@ impl fmt::Display for TextRule {
             ),
             Self::SecretUrl => f.write_str("an http or https address"),
             Self::Proxy => f.write_str("\"none\", or http://[user:password@]host[:port], or https"),
+            Self::KeySource => f.write_str(KeySource::ALLOWED),
             Self::RedisUrl => f.write_str(
                 "redis://[user:password@]host[:port][/number], or rediss:// for TLS; one server, neither Sentinel nor Cluster",
             ),

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tripline_runtime::core::{
-    Breaker as Core, Event, Generation, Instant, Latency, MemorySample, Outcome, Policy, Ratio, StateKind,
-};
-use tripline_runtime::{Breaker, MAX_WINDOW, OwnedPermit};
+use tripline_runtime::core::{Event, Generation, Instant, Latency, MemorySample, Outcome, Policy, Ratio, StateKind};
+use tripline_runtime::{Breaker, OwnedPermit, SharedCore};
 
 use super::clock::{ReplayClock, VirtualClock};
 use super::error::ReplayError;
@@ -139,7 +137,7 @@ impl ReplayedBreaker {
     }
 
     pub(super) fn percentile(&self) -> Option<Latency> {
-        self.breaker.read(Core::percentile)
+        self.breaker.read(SharedCore::percentile)
     }
 
     /// Which of `count` calls, all of this generation, that are about to become stalled now makes the breaker trip, if they
@@ -199,7 +197,7 @@ impl ReplayedBreaker {
     }
 }
 
-fn stall_rule(core: &Core<MAX_WINDOW>) -> StallRule {
+fn stall_rule(core: &SharedCore) -> StallRule {
     StallRule {
         generation: core.generation(),
         after: Duration::from(core.slow_after()),

@@ -5,6 +5,7 @@
 mod config;
 mod config_breakers;
 mod config_environment;
+mod config_families;
 mod config_files;
 mod config_inheritance;
 mod config_keys;

@@ -8,8 +8,9 @@ use crate::outcome::Outcome;
 use crate::rules::{Trigger, Verdict};
 use crate::state::{State, TripReason};
 use crate::time::Instant;
+use crate::window::SampleStore;
 
-impl<const N: usize> Breaker<N> {
+impl<const N: usize, S: SampleStore> Breaker<N, S> {
     /// Counts a finished call that is not ignored; says which rules may trip by it.
     pub(super) fn count_evidence(
         &mut self,

@@ -26,7 +26,7 @@ use crate::rules::DerivedPolicy;
 use crate::state::{State, TripReason};
 use crate::time::{Instant, MonotonicTime};
 use crate::units::Latency;
-use crate::window::Window;
+use crate::window::{Sample, SampleStore, Window};
 
 pub use rejection::{Rejection, RejectionReason};
 use trip::TripLog;
@@ -49,7 +49,7 @@ impl fmt::Display for CapacityError {
 
 impl core::error::Error for CapacityError {}
 
-/// The state machine of one circuit breaker with room for `N` samples (1 ≤ N ≤ 65,535).
+/// The state machine of one circuit breaker with room for `N` samples (1 ≤ N ≤ 65,535), which lie in the places `S`.
 ///
 /// It has no clock and starts nothing: every `handle_*` and `try_*` takes the time, [`Breaker::poll_event`] hands out
 /// what happened and [`Breaker::poll_timeout`] says when [`Breaker::handle_timeout`] is due. The order of use is
@@ -82,14 +82,14 @@ impl core::error::Error for CapacityError {}
 /// # Ok::<(), tripline_core::CapacityError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Breaker<const N: usize> {
+pub struct Breaker<const N: usize, S = [Sample; N]> {
     settings: PackedPolicy,
     limits: DerivedPolicy,
     time: MonotonicTime,
     state: State,
     generation: u32,
     generation_since: Instant,
-    window: Window<N>,
+    window: Window<S>,
     evidence: Evidence,
     /// Calls of this generation that are in flight for longer than the threshold.
     stalled: u16,
@@ -127,15 +127,31 @@ impl<const N: usize> Breaker<N> {
     /// [`CapacityError`] where the window of the policy does not fit into `N`.
     #[expect(clippy::needless_pass_by_value, reason = "a policy is made for its breaker")]
     pub fn new(policy: Policy, seed: u64) -> Result<Self, CapacityError> {
-        check_capacity::<N>(&policy)?;
-        let limits = DerivedPolicy::new(&policy);
+        Self::with_samples([Sample::NONE; N], &policy, seed)
+    }
+}
+
+impl<const N: usize, S: SampleStore> Breaker<N, S> {
+    /// As [`Breaker::new`], with its window in a store of your own, which has or gets the places that the policy asks for.
+    ///
+    /// # Errors
+    /// As [`Breaker::new`].
+    pub fn with_samples(mut samples: S, policy: &Policy, seed: u64) -> Result<Self, CapacityError> {
+        check_capacity::<N>(policy)?;
+        let latency_window_size = policy.latency_window_size.get();
+        samples.grow(usize::from(latency_window_size));
+        let capacity = samples.as_ref().len();
+        if usize::from(latency_window_size) > capacity {
+            return Err(CapacityError { latency_window_size, capacity });
+        }
+        let limits = DerivedPolicy::new(policy);
         Ok(Self {
-            settings: PackedPolicy::new(&policy),
+            settings: PackedPolicy::new(policy),
             time: MonotonicTime::default(),
             state: if policy.enabled { State::Closed } else { State::Disabled },
             generation: 0,
             generation_since: Instant::ZERO,
-            window: Window::new(&policy),
+            window: Window::new(samples, policy),
             evidence: Evidence::new(limits.evidence()),
             limits,
             stalled: 0,

@@ -11,8 +11,9 @@ use crate::rules::{DerivedPolicy, Trigger, Verdict};
 use crate::state::{Cause, State, TripReason};
 use crate::time::Instant;
 use crate::units::Latency;
+use crate::window::SampleStore;
 
-impl<const N: usize> Breaker<N> {
+impl<const N: usize, S: SampleStore> Breaker<N, S> {
     /// Applies new settings between two samples; the window is kept. A changed `enabled` acts as
     /// [`enable`](Breaker::enable) or [`disable`](Breaker::disable). O(N).
     ///
@@ -156,6 +157,17 @@ impl<const N: usize> Breaker<N> {
             _ => {}
         }
         true
+    }
+
+    /// The warm-up began `began_at`, with calls of the same process that this breaker has not seen. For a breaker that is made while
+    /// its process runs; without this its first call begins a warm-up of its own.
+    #[cfg(target_pointer_width = "64")]
+    pub fn warm_up_since(&mut self, began_at: Instant, now: Instant) {
+        let (began_at, now) = (self.time.place(began_at), self.time.place(now));
+        if let Some(rule) = self.limits.evidence() {
+            let is_over = now.since(began_at) >= rule.tolerance().warm_up();
+            self.evidence.warm_up_since(began_at.as_wrapping_millis(), is_over);
+        }
     }
 
     /// Goes on with a tolerance that an earlier life of this breaker has [learned](Breaker::learned_tolerance); out of range it counts

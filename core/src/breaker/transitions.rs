@@ -11,8 +11,9 @@ use crate::time::Instant;
 #[cfg(feature = "trend")]
 use crate::trend::Slope;
 use crate::units::Latency;
+use crate::window::SampleStore;
 
-impl<const N: usize> Breaker<N> {
+impl<const N: usize, S: SampleStore> Breaker<N, S> {
     #[cfg_attr(target_pointer_width = "64", inline(never))] // the fast path is the one to be inlined
     pub(super) fn record_slow_path(
         &mut self,

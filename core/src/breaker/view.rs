@@ -15,10 +15,11 @@ use crate::time::Instant;
 #[cfg(feature = "trend")]
 use crate::trend::Trend;
 use crate::units::Latency;
+use crate::window::SampleStore;
 
 /// Figures are as of the latest instant that the breaker has seen; call [`Breaker::handle_timeout`] first where samples may
 /// have aged meanwhile.
-impl<const N: usize> Breaker<N> {
+impl<const N: usize, S: SampleStore> Breaker<N, S> {
     /// The state, with its figures.
     pub fn state(&self) -> State {
         self.state

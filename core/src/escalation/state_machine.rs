@@ -9,6 +9,7 @@ use crate::event::IncidentEnd;
 use crate::incident::Incident;
 use crate::state::State;
 use crate::time::Instant;
+use crate::window::SampleStore;
 
 /// What staging has to know of a breaker at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct Observation {
 
 impl Observation {
     /// As of the latest instant that `breaker` has seen; call [`Breaker::handle_timeout`] first.
-    pub fn of<const N: usize>(breaker: &Breaker<N>) -> Self {
+    pub fn of<const N: usize, S: SampleStore>(breaker: &Breaker<N, S>) -> Self {
         let is_unhealthy = breaker.state() != State::Closed || breaker.is_breach();
         #[cfg(feature = "forecast")]
         let is_unhealthy = is_unhealthy || breaker.is_memory_running_out();

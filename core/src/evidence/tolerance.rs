@@ -109,6 +109,13 @@ impl ToleranceState {
         self.learned_ms = START_TOLERANCE_MS;
     }
 
+    /// The warm-up began with an earlier call; it may be over.
+    #[cfg(target_pointer_width = "64")]
+    pub(super) fn warm_up_since(&mut self, first_call_ms: u32, is_over: bool) {
+        self.life = if is_over { Life::WarmedUp } else { Life::WarmingUp };
+        self.first_call_ms = first_call_ms;
+    }
+
     /// The first call after the start begins the warm-up. Its end matters to bad calls only.
     pub(super) fn call_seen(&mut self, rule: ToleranceRule, now_ms: u32, is_unhealthy: bool) {
         match self.life {

@@ -4,14 +4,14 @@ use super::DerivedPolicy;
 use crate::evidence::Evidence;
 use crate::packed_policy::PackedPolicy;
 use crate::time::Instant;
-use crate::window::Window;
+use crate::window::{SampleStore, Window};
 
 impl DerivedPolicy {
     /// Whether too large a share of the calls failed; fast failures count in full here.
-    pub(crate) fn failures<const N: usize>(
+    pub(crate) fn failures<S: SampleStore>(
         &self,
         settings: &PackedPolicy,
-        window: &Window<N>,
+        window: &Window<S>,
         evidence: &Evidence,
         stalled: u16,
         now: Instant,

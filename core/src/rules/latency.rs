@@ -4,7 +4,7 @@ use super::DerivedPolicy;
 use crate::evidence::{Evidence, EvidenceTest};
 use crate::packed_policy::PackedPolicy;
 use crate::time::Instant;
-use crate::window::Window;
+use crate::window::{SampleStore, Window};
 
 /// Fewer slow calls in a row than this are no plateau.
 #[cfg(feature = "trend")]
@@ -30,10 +30,10 @@ pub(crate) struct Verdict {
 
 impl DerivedPolicy {
     /// Decides without sorting: of n values the one at the index exceeds the threshold exactly if at least n − index do.
-    pub(crate) fn verdict<const N: usize>(
+    pub(crate) fn verdict<S: SampleStore>(
         &self,
         settings: &PackedPolicy,
-        window: &Window<N>,
+        window: &Window<S>,
         evidence: &Evidence,
         stalled: u16,
         now: Instant,

@@ -115,8 +115,8 @@ impl BreakerInner {
         let answer = self.shared().gate.rejection(now).map_or_else(|| self.ask_core(now), Err);
         answer.map_err(|rejection| {
             let counters = match self.mode.get() {
-                Mode::Enforce => &self.rejection_counters,
-                Mode::Observe => &self.would_reject_counters,
+                Mode::Enforce => &self.rare().rejection_counters,
+                Mode::Observe => &self.rare().would_reject_counters,
             };
             counters.count(rejection.reason);
             Rejection::new(&self.name, rejection)

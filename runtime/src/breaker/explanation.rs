@@ -5,7 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use tripline_core::{
-    Breaker as Core, EvidenceTest, Latency, MemorySample, MemoryState, StateKind, ToleranceSource, Trip, TripReason,
+    Breaker as Core, EvidenceTest, Latency, MemorySample, MemoryState, SampleStore, StateKind, ToleranceSource, Trip,
+    TripReason,
 };
 
 /// Why a breaker opened: the rule, and the figures that it was applied to.
@@ -62,7 +63,7 @@ pub struct LastingEvidence {
 }
 
 impl LastingEvidence {
-    fn of<const N: usize>(core: &Core<N>) -> Option<Self> {
+    fn of<const N: usize, S: SampleStore>(core: &Core<N, S>) -> Option<Self> {
         let evidence = core.trip_evidence()?;
         let (test, tolerance) = evidence.test.zip(evidence.tolerance)?;
         Some(Self {
@@ -91,7 +92,7 @@ impl TripExplanation {
     /// Explains the trip of a breaker that is open or half-open; `None` in any other state. O(1).
     ///
     /// Counts and evidence are those that the core took down when it opened.
-    pub(crate) fn of<const N: usize>(core: &Core<N>, drill: Option<Trip>) -> Option<Self> {
+    pub(crate) fn of<const N: usize, S: SampleStore>(core: &Core<N, S>, drill: Option<Trip>) -> Option<Self> {
         let is_open = matches!(core.state().kind(), StateKind::Open | StateKind::HalfOpen);
         let trip = core.last_trip().filter(|_| is_open)?;
         let policy = core.policy();

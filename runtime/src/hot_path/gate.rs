@@ -2,24 +2,39 @@
 
 use std::time::Duration;
 
-use tripline_core::{
-    Breaker as Core, Generation, Instant, Latency, Rejection as CoreRejection, RejectionReason, State, TripReason,
-};
+use event_listener::Event as Notification;
+use tripline_core::{Generation, Instant, Latency, Rejection as CoreRejection, RejectionReason, State, TripReason};
 
-use crate::sync::{AtomicU64, Ordering};
+use crate::hot_path::samples::SharedCore;
+use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 /// The state as far as admission goes, published by the owner of the core after each change.
 #[derive(Debug)]
-#[repr(align(128))]
 pub(crate) struct Gate {
-    word: AtomicU64,
-    is_tracking: bool,
+    word: Word,
     details: Details,
+    /// Whether and how listeners are notified of a change.
+    pub(crate) changes: Changes,
 }
 
-/// Read only when the word says so; on other cache lines than the word.
+/// On a cache line of its own, which every call reads.
 #[derive(Debug)]
-#[repr(align(128))]
+#[repr(align(64))]
+struct Word {
+    word: AtomicU64,
+    is_tracking: bool,
+}
+
+/// How listeners are notified of a change.
+#[derive(Debug)]
+pub(crate) struct Changes {
+    /// An event was emitted of which listeners were not notified yet.
+    pub(crate) is_dirty: AtomicBool,
+    pub(crate) notification: Notification,
+}
+
+/// Read only when the word says so.
+#[derive(Debug)]
 struct Details {
     /// While open: when the wait is over, on the clock.
     until_nanos: AtomicU64,
@@ -72,14 +87,21 @@ impl Admission {
 pub(crate) const JUMP: Duration = Duration::from_secs(1);
 
 impl Gate {
-    pub(crate) fn new<const N: usize>(core: &Core<N>, is_tracking: bool) -> Self {
+    pub(crate) fn new(core: &SharedCore, is_tracking: bool) -> Self {
         let details = Details {
             until_nanos: AtomicU64::new(0),
             slow_after_micros: AtomicU64::new(u64::from(core.slow_after().as_micros())),
             latest_nanos: AtomicU64::new(0),
             rejected_nanos: AtomicU64::new(0),
         };
-        Self { word: AtomicU64::new(word(core, is_tracking)), is_tracking, details }
+        let notification = Notification::new();
+        // The first notification allocates; after this none does.
+        notification.notify(0);
+        Self {
+            word: Word { word: AtomicU64::new(word(core, is_tracking)), is_tracking },
+            details,
+            changes: Changes { is_dirty: AtomicBool::new(false), notification },
+        }
     }
 
     /// Whether a call is admitted without asking the core. One load.
@@ -87,7 +109,7 @@ impl Gate {
     pub(crate) fn admission(&self) -> Admission {
         // Acquire pairs with the Release store in `publish`: a thread that reads a generation sees what the
         // owner did before.
-        Admission(self.word.load(Ordering::Acquire))
+        Admission(self.word.word.load(Ordering::Acquire))
     }
 
     /// The rejection that needs no core: while open and the wait is not over, or forced open.
@@ -147,7 +169,7 @@ impl Gate {
 
     /// Publishes the state: the details first, then the word.
     #[cold]
-    pub(crate) fn publish<const N: usize>(&self, core: &Core<N>) {
+    pub(crate) fn publish(&self, core: &SharedCore) {
         // Relaxed: published by the store of the word.
         if let State::Open { until } = core.state() {
             self.details.rejected_nanos.store(core.on_clock(core.latest()).as_nanos(), Ordering::Relaxed);
@@ -155,18 +177,18 @@ impl Gate {
         }
         self.publish_figures(core);
         // Release pairs with the Acquire loads in `admission` and `rejection`.
-        self.word.store(word(core, self.is_tracking), Ordering::Release);
+        self.word.word.store(word(core, self.word.is_tracking), Ordering::Release);
     }
 
     /// Publishes the figures that change without the state.
-    pub(crate) fn publish_figures<const N: usize>(&self, core: &Core<N>) {
+    pub(crate) fn publish_figures(&self, core: &SharedCore) {
         // Relaxed: each is read for itself.
         self.details.slow_after_micros.store(u64::from(core.slow_after().as_micros()), Ordering::Relaxed);
         self.details.latest_nanos.store(core.on_clock(core.latest()).as_nanos(), Ordering::Relaxed);
     }
 }
 
-fn word<const N: usize>(core: &Core<N>, is_tracking: bool) -> u64 {
+fn word(core: &SharedCore, is_tracking: bool) -> u64 {
     let mode = match core.state() {
         State::Closed if is_tracking => CLOSED_TRACKED,
         State::Closed => CLOSED,
@@ -182,7 +204,7 @@ fn reason(word: u64) -> Option<TripReason> {
     TripReason::ALL.get((word >> REASON_SHIFT) as usize).copied()
 }
 
-fn open_bits<const N: usize>(core: &Core<N>) -> u64 {
+fn open_bits(core: &SharedCore) -> u64 {
     let reason = core.last_trip().map(|trip| trip.reason);
     let place = TripReason::ALL.iter().position(|&known| Some(known) == reason);
     let held = if core.is_held_open() { HELD_OPEN } else { 0 };

@@ -7,7 +7,7 @@ use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Counts calls as they come in, by epoch.
 #[derive(Debug)]
-#[repr(align(128))]
+#[repr(align(64))]
 pub(crate) struct InFlightEpochs {
     /// From the top: whether the supervisor is parked, the number of the epoch (31 bits), how many came in since it began.
     word: AtomicU64,
@@ -16,18 +16,10 @@ pub(crate) struct InFlightEpochs {
     /// When the epoch began, and from when on it is long enough.
     opened_at: AtomicU64,
     closes_at: AtomicU64,
-    cancelled: Cancelled,
+    /// Whether a call left without a report, and how many did, by the low bits of their epoch.
+    is_any_cancelled: AtomicBool,
+    cancelled: Box<[AtomicU32]>,
 }
-
-/// Calls that left without a report, by the low bits of their epoch.
-#[derive(Debug)]
-#[repr(align(128))]
-struct Cancelled {
-    any: AtomicBool,
-    by_epoch: [AtomicU32; CANCELLED_EPOCHS],
-}
-
-pub(crate) const CANCELLED_EPOCHS: usize = 64;
 
 const UNKNOWN: u64 = u64::MAX;
 /// A clock that shows this much less than before may have been set back; the core decides.
@@ -78,37 +70,42 @@ impl Epoch {
 }
 
 impl InFlightEpochs {
-    pub(crate) fn new() -> Self {
-        let by_epoch = std::array::from_fn(|_| AtomicU32::new(0));
+    /// Calls that leave without a report are counted in `cancelled_epochs` places, a power of two.
+    pub(crate) fn new(cancelled_epochs: usize) -> Self {
         Self {
             word: AtomicU64::new(0),
             last_start: AtomicU64::new(UNKNOWN),
             opened_at: AtomicU64::new(0),
             closes_at: AtomicU64::new(0),
-            cancelled: Cancelled { any: AtomicBool::new(false), by_epoch },
+            is_any_cancelled: AtomicBool::new(false),
+            cancelled: (0..cancelled_epochs).map(|_| AtomicU32::new(0)).collect(),
         }
+    }
+
+    pub(crate) fn cancelled_epochs(&self) -> usize {
+        self.cancelled.len()
     }
 
     /// A call that came in leaves without a report.
     #[cold]
     pub(crate) fn cancel(&self, mark: EpochMark) {
-        if let Some(count) = self.cancelled.by_epoch.get(mark.0 as usize % CANCELLED_EPOCHS) {
+        if let Some(count) = self.cancelled.get(mark.0 as usize % self.cancelled.len()) {
             // Relaxed: published by the store below.
             count.fetch_add(1, Ordering::Relaxed);
         }
         // Release pairs with the Acquire swap in `take_cancelled`.
-        self.cancelled.any.store(true, Ordering::Release);
+        self.is_any_cancelled.store(true, Ordering::Release);
     }
 
     pub(crate) fn take_cancelled(&self, mut leave: impl FnMut(EpochMark, u32)) {
         // Relaxed: a hint; the next look sees what this one misses.
-        if !self.cancelled.any.load(Ordering::Relaxed) {
+        if !self.is_any_cancelled.load(Ordering::Relaxed) {
             return;
         }
         // Acquire pairs with the Release store in `cancel`.
-        self.cancelled.any.swap(false, Ordering::Acquire);
-        for (low, count) in (0_u64..).zip(&self.cancelled.by_epoch) {
-            // Relaxed: acquired above; a later one sets `any` again.
+        self.is_any_cancelled.swap(false, Ordering::Acquire);
+        for (low, count) in (0_u64..).zip(&self.cancelled) {
+            // Relaxed: acquired above; a later one sets it again.
             match count.swap(0, Ordering::Relaxed) {
                 0 => {}
                 left => leave(EpochMark::new(low), left),

@@ -9,5 +9,6 @@ pub(crate) mod in_flight;
 #[cfg(all(test, tripline_loom))]
 mod loom_tests;
 pub(crate) mod owned;
+pub(crate) mod samples;
 pub(crate) mod shared;
 pub(crate) mod stall_detector;

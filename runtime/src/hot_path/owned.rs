@@ -2,22 +2,20 @@
 
 use std::time::Duration;
 
-use tripline_core::{Breaker as Core, Generation, Instant, Latency, Outcome, StateKind};
+use tripline_core::{Generation, Instant, Latency, Outcome, StateKind};
 
+use crate::breaker::size::StallEpochs;
 use crate::hot_path::call_token::CallToken;
 use crate::hot_path::handoff::Record;
 use crate::hot_path::histogram::LatencyHistogram;
 use crate::hot_path::in_flight::{EpochMark, InFlightEpochs};
+use crate::hot_path::samples::SharedCore;
 use crate::hot_path::stall_detector::{Now, StallDetector, StallRule};
-
-/// Room for samples in every shared breaker.
-// The threads of a model checker have small stacks.
-pub const MAX_WINDOW: usize = if cfg!(tripline_loom) { 8 } else { 1_024 };
 
 /// The core and the calls in flight.
 #[derive(Debug)]
 pub(crate) struct ExclusiveState {
-    pub(crate) core: Core<MAX_WINDOW>,
+    pub(crate) core: SharedCore,
     stalls: Option<StallDetector>,
     /// Boxed, so that a breaker without one stays small.
     pub(crate) histogram: Option<Box<LatencyHistogram>>,
@@ -40,10 +38,10 @@ pub(crate) struct Report {
 }
 
 impl ExclusiveState {
-    pub(crate) fn new(core: Core<MAX_WINDOW>, stall_detection: bool, latency_histogram: bool) -> Self {
+    pub(crate) fn new(core: SharedCore, stalls: Option<StallEpochs>, latency_histogram: bool) -> Self {
         Self {
             core,
-            stalls: stall_detection.then(StallDetector::new),
+            stalls: stalls.map(StallDetector::new),
             histogram: latency_histogram.then(Box::default),
             events_published: 0,
         }
@@ -185,7 +183,7 @@ impl ExclusiveState {
     }
 }
 
-fn stall_rule(core: &Core<MAX_WINDOW>) -> StallRule {
+fn stall_rule(core: &SharedCore) -> StallRule {
     StallRule {
         generation: core.generation(),
         after: Duration::from(core.slow_after()),

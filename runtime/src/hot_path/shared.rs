@@ -1,24 +1,22 @@
 //! State that is readable without owning the core, and how the owner publishes it.
 
-use event_listener::{Event as Notification, EventListener};
+use event_listener::EventListener;
 use tripline_core::{Generation, Instant, Latency, Outcome, Rejection as CoreRejection};
 
+use crate::breaker::size::BreakerSize;
 use crate::hot_path::call_token::CallToken;
 use crate::hot_path::gate::{Gate, JUMP};
 use crate::hot_path::handoff::{Apply, OwnerGuard, Record};
 use crate::hot_path::in_flight::InFlightEpochs;
 use crate::hot_path::owned::{Ending, ExclusiveState, Report};
 use crate::hot_path::stall_detector::Now;
-use crate::sync::{AtomicBool, Ordering};
+use crate::sync::Ordering;
 
 /// State that is readable without owning the core.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) gate: Gate,
     pub(crate) epochs: InFlightEpochs,
-    /// An event was emitted of which listeners were not notified yet.
-    is_dirty: AtomicBool,
-    changed: Notification,
 }
 
 /// The owner of a breaker's core.
@@ -55,11 +53,8 @@ impl Apply<ExclusiveState> for Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(gate: Gate) -> Self {
-        let changed = Notification::new();
-        // The first notification allocates; after this none does.
-        changed.notify(0);
-        Self { gate, epochs: InFlightEpochs::new(), is_dirty: AtomicBool::new(false), changed }
+    pub(crate) fn new(gate: Gate, size: BreakerSize) -> Self {
+        Self { gate, epochs: InFlightEpochs::new(size.cancelled_epochs) }
     }
 
     /// Whether a clock that shows `now` was set back, or this reading is an old one.
@@ -107,7 +102,7 @@ impl Shared {
         let _ = exclusive.look(Now::EndOfCall(now), &self.epochs);
         self.gate.publish(&exclusive.core);
         // Release pairs with the Acquire swap in `notify_if_changed`.
-        self.is_dirty.store(true, Ordering::Release);
+        self.gate.changes.is_dirty.store(true, Ordering::Release);
     }
 
     /// Notifies listeners of a change, if there was one. Called after the core is released: a waker is foreign code, which may read
@@ -115,7 +110,7 @@ impl Shared {
     #[inline]
     pub(crate) fn notify_if_changed(&self) {
         // Relaxed: the thread that published looks itself, here or in `released`.
-        if self.is_dirty.load(Ordering::Relaxed) {
+        if self.gate.changes.is_dirty.load(Ordering::Relaxed) {
             self.notify_changed();
         }
     }
@@ -123,16 +118,16 @@ impl Shared {
     #[cold]
     fn notify_changed(&self) {
         // Acquire pairs with the Release store in `publish_changes`.
-        if self.is_dirty.swap(false, Ordering::Acquire) {
+        if self.gate.changes.is_dirty.swap(false, Ordering::Acquire) {
             self.wake();
         }
     }
 
     pub(crate) fn wake(&self) {
-        self.changed.notify(usize::MAX);
+        self.gate.changes.notification.notify(usize::MAX);
     }
 
     pub(crate) fn listen(&self) -> EventListener {
-        self.changed.listen()
+        self.gate.changes.notification.listen()
     }
 }

@@ -12,12 +12,12 @@
 use std::time::Duration;
 
 use heapless::Deque;
+use heapless::deque::DequeView;
 use tripline_core::{Generation, Instant};
 
-use crate::hot_path::in_flight::{CANCELLED_EPOCHS, Epoch, EpochMark, InFlightEpochs};
+use crate::breaker::size::StallEpochs;
+use crate::hot_path::in_flight::{Epoch, EpochMark, InFlightEpochs};
 
-/// Epochs that are kept. About 18 are younger than the threshold; older ones are merged as needed.
-const EPOCHS: usize = 48;
 /// A threshold has so many epochs. A call's start is known to within two of them.
 const EPOCHS_PER_THRESHOLD: u32 = 16;
 const MIN_EPOCH: Duration = Duration::from_millis(5);
@@ -70,7 +70,7 @@ pub(crate) struct StallDetector {
     /// Calls of epochs before this one are no longer tracked.
     first: Epoch,
     /// Closed epochs that calls may still be in flight of, oldest first.
-    closed: Deque<Closed, EPOCHS>,
+    closed: Box<DequeView<Closed>>,
     /// The number of oldest entries whose calls hang.
     counted: usize,
     stalled: u16,
@@ -90,7 +90,11 @@ struct Closed {
 const NOT_KNOWN: Instant = Instant::MAX;
 
 impl StallDetector {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(epochs: StallEpochs) -> Self {
+        let closed: Box<DequeView<Closed>> = match epochs {
+            StallEpochs::Many => Box::new(Deque::<Closed, 48>::new()),
+            StallEpochs::Few => Box::new(Deque::<Closed, 16>::new()),
+        };
         Self {
             rule: None,
             current: Epoch(0),
@@ -101,7 +105,7 @@ impl StallDetector {
             came: 0,
             left: 0,
             first: Epoch(0),
-            closed: Deque::new(),
+            closed,
             counted: 0,
             stalled: 0,
         }
@@ -135,7 +139,7 @@ impl StallDetector {
     /// Takes off the calls that left without a report: from the newest epoch with these low bits, as no more is known.
     fn take_cancelled(&mut self, epochs: &InFlightEpochs) {
         epochs.take_cancelled(|low, count| {
-            let behind = self.current.0.wrapping_sub(low.0) as usize % CANCELLED_EPOCHS;
+            let behind = self.current.0.wrapping_sub(low.0) as usize % epochs.cancelled_epochs();
             let mark = EpochMark::new(u64::from(self.current.before(behind as u32).0));
             for _ in 0..count {
                 self.leave(mark);
@@ -148,7 +152,7 @@ impl StallDetector {
             return;
         }
         let newer = self.closed.iter().rev().take_while(|closed| closed.epoch.is_at_or_after(epoch)).count();
-        let index = self.closed.len().saturating_sub(newer);
+        let index = self.closed.iter().len().saturating_sub(newer);
         let Some(closed) = self.closed.get_mut(index).filter(|closed| closed.out > 0) else { return };
         closed.out = closed.out.saturating_sub(1);
         if index < self.counted {
@@ -202,7 +206,7 @@ impl StallDetector {
 
     /// The clock was set back: an epoch that started later than now, on that clock, starts now.
     fn date_back(&mut self, now: Instant) {
-        for closed in &mut self.closed {
+        for closed in self.closed.iter_mut() {
             closed.started_by = closed.started_by.min(now);
         }
     }

@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 use super::root::{BREAKERS, INHERIT, MAX_LEVELS, TEMPLATES};
 use crate::config::error::Reason;
 use crate::config::keys::{
-    ALERTS, Key, SECTIONS, TOP_ALIAS, WEBHOOKS, alert_key, alert_keys, is_own_key, join, section,
+    ALERTS, FAMILY, Key, SECTIONS, TOP_ALIAS, WEBHOOKS, alert_key, alert_keys, family_key, is_own_key, join, section,
 };
 use crate::config::model::Config;
 use crate::config::report::{Place, Report, key_text};
@@ -64,7 +64,7 @@ impl<'t> Layer<'t> {
             let place = Place { written, key: name.span(), value: value.span() };
             let name: &str = name.get_ref();
             let own = section("").and_then(|section| section.key(name)).filter(|_| is_own_key(name));
-            match own {
+            match own.or_else(|| family_key(name)) {
                 Some(key) => self.assign(report, name.to_owned(), key, value, place),
                 None if name == INHERIT => self.inherit(report, value, place),
                 None if name == ALERTS => self.alerts(report, value, &place),
@@ -151,7 +151,8 @@ fn remedy(name: &str) -> String {
         _ if is_table => format!("belongs to the whole process; set [{name}] at the top of the file"),
         _ => {
             let keys = section("").into_iter().flat_map(|section| section.keys).map(|key| key.name);
-            let known = keys.filter(|key| is_own_key(key)).chain([INHERIT, ALERTS]);
+            let family = FAMILY.iter().map(|key| key.name);
+            let known = keys.filter(|key| is_own_key(key)).chain(family).chain([INHERIT, ALERTS]);
             let near = closest(name, known);
             let known_alert = alert_key(name).map(|alert| format!("{} in the table alerts", alert.key.name));
             let meant = known_alert.or(near.map(str::to_owned));

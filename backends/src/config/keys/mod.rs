@@ -7,6 +7,7 @@
 
 mod alerts;
 mod breaker;
+mod family;
 mod fleet;
 mod key;
 mod opsgenie;
@@ -16,6 +17,7 @@ mod webhook;
 use super::model::Config;
 
 pub(crate) use alerts::{ALERTS, alert_key, alert_keys};
+pub(crate) use family::{FAMILY, family_key};
 pub(crate) use key::{Key, Recommended, Section};
 
 /// Another place for the keys at the top of the file, as go-breaker's files have it.

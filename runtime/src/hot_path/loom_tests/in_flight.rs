@@ -176,7 +176,7 @@ fn lost_reports_leave_no_call_in_flight() {
 #[test]
 fn the_start_of_a_call_is_known_where_the_call_is_counted() {
     check(3, || {
-        let epochs = Arc::new(InFlightEpochs::new());
+        let epochs = Arc::new(InFlightEpochs::new(64));
         let other = epochs.clone();
         let thread = thread::spawn(move || other.increment(Some(later(1))));
         let (came, last_start) = epochs.begin(Epoch(1), later(2), later(3));

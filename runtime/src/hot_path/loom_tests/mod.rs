@@ -16,7 +16,7 @@ use tripline_core::{Breaker as Core, Confidence, Instant, Latency, Outcome, Poli
 use crate::breaker::Breaker;
 use crate::breaker::permit::OwnedPermit;
 use crate::clock::Clock;
-use crate::hot_path::owned::MAX_WINDOW;
+use crate::hot_path::samples::SharedCore;
 use crate::supervisor::shutdown::ShutdownHandle;
 
 const FAST: Duration = Duration::from_millis(1);
@@ -133,7 +133,7 @@ fn a_stale_permit_changes_nothing() {
         let thread = thread::spawn(move || other.reset());
         finish(stale, SLOW);
         thread.join().unwrap();
-        let counted = |core: &mut Core<MAX_WINDOW>| core.counts().ok + core.counts().stale;
+        let counted = |core: &mut SharedCore| core.counts().ok + core.counts().stale;
         assert_eq!(breaker.inner.with_core(counted), 1);
         assert_eq!(breaker.inner.with_core(|core| (core.samples(), core.state().kind())), (0, StateKind::Closed));
     });
