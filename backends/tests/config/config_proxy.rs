@@ -59,7 +59,7 @@ breaker = "off"
     assert_eq!(breakers, [("checkout", 7, 250), ("assets", 10, 250)]);
     let created: Vec<String> =
         warnings.iter().filter(|w| w.kind == WarningKind::Created).map(ToString::to_string).collect();
-    let expected = "f:22: routes[1].breaker: there is no [breakers.assets]; the breaker assets has the settings of the top of the file";
+    let expected = "f:21: routes[1].breaker: there is no [breakers.assets]; the breaker assets has the settings of the top of the file";
     assert_eq!(created, [expected]);
 }
 
@@ -95,7 +95,7 @@ fallback = "nothing"
             "f:1: upstreams.a: has no url; set url = \"http://HOST:PORT\"",
             "f:3: upstreams.b.url = \"ftp://x\": allowed: an http or https address without path, query, user and password, such as \
          \"http://127.0.0.1:3000\"",
-            "f:4: upstreams.b.max_connections = 0: allowed: 1 to 100000 (connections), whole",
+            "f:4: upstreams.b.max_connections = 0: allowed: 1 to 100000 (connections, whole)",
             "f:7: upstreams.c.servers: stands beside url; remove one of them",
             "f:9: upstreams.d.servers = [\"http://x\", \"https://y\"]: allowed: a list of addresses as url takes them, all http or all https",
             "f:10: upstreams.\"a b\": allowed: a name of 1 to 64 characters of a-z A-Z 0-9 . _ -, and not . or ..",
@@ -108,6 +108,14 @@ fallback = "nothing"
             "f:23: routes[2].fallback = \"nothing\": no such upstream; add [upstreams.nothing]",
         ]
     );
+}
+
+#[test]
+fn a_certificate_and_its_key_belong_together() {
+    let (config, _) = parse("proxy.tls = { certificate = \"a.crt\", key = \"a.key\" }\n", "f").unwrap();
+    assert_eq!(config.proxy.tls.certificate.as_deref(), Some("a.crt".as_ref()));
+    assert_eq!(config.proxy.tls.key.as_deref(), Some("a.key".as_ref()));
+    assert_eq!(problems("proxy.tls.key = \"a.key\"\n"), ["f:1: proxy.tls.key: needs proxy.tls.certificate beside it"]);
 }
 
 #[test]

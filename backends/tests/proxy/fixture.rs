@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::client::TOO_LONG;
 use tripline_backends::circuit::{Circuit, Circuits};
@@ -22,21 +22,21 @@ pub(crate) struct Fixture {
 impl Fixture {
     /// A proxy by this configuration, which sets no address, on the system's clock.
     pub(crate) fn new(config: &str) -> Self {
-        Self::on(Arc::new(SystemClock::new()), config)
+        Self::on(&(Arc::new(SystemClock::new()) as Arc<dyn Clock>), config)
     }
 
     /// A proxy whose breakers have a clock that stands still.
     pub(crate) fn with_clock(config: &str) -> (Self, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::default());
-        (Self::on(clock.clone(), config), clock)
+        (Self::on(&(clock.clone() as Arc<dyn Clock>), config), clock)
     }
 
-    fn on(clock: Arc<dyn Clock>, config: &str) -> Self {
+    fn on(clock: &Arc<dyn Clock>, config: &str) -> Self {
         let (mut config, _) = parse(config, "test").unwrap();
         if config.proxy.threads == 0 {
             config.proxy.threads = 1;
         }
-        let circuits = circuits(&config, &clock);
+        let circuits = circuits(&config, clock);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let proxy = Proxy::start(&config, &circuits, listener).unwrap();
         Self { address: proxy.local_addr(), proxy, circuits }
@@ -52,7 +52,7 @@ impl Fixture {
     }
 
     pub(crate) fn counts(&self, name: &str) -> Counts {
-        self.breaker(name).read(|core| core.counts().clone())
+        self.breaker(name).read(|core| *core.counts())
     }
 
     /// The value of a series.
@@ -60,6 +60,22 @@ impl Fixture {
         let text = self.proxy.metrics()();
         let line = text.lines().find_map(|line| line.strip_prefix(series));
         line.unwrap_or_else(|| panic!("{series} is not in {text}")).trim().parse().unwrap()
+    }
+
+    /// Puts another configuration into force.
+    pub(crate) fn apply(&self, config: &str) {
+        let (config, _) = parse(config, "test").unwrap();
+        self.proxy.apply(&config, &self.circuits).unwrap();
+    }
+
+    /// Whether another configuration cannot be put into force.
+    pub(crate) fn rejects(&self, config: &str) -> bool {
+        let (config, _) = parse(config, "test").unwrap();
+        self.proxy.apply(&config, &self.circuits).is_err()
+    }
+
+    pub(crate) fn drain(&self, patience: Duration) -> usize {
+        futures_lite::future::block_on(self.proxy.drain(patience))
     }
 
     /// Waits until a series has this value.

@@ -4,6 +4,9 @@
 mod client;
 mod fixture;
 mod hostile;
+mod life;
 mod messages;
 mod outcomes;
+mod secure;
+mod tunnels;
 mod upstream;
