@@ -37,6 +37,7 @@
 //! | show metrics | `metrics::render` | `metrics` |
 //! | share incidents with other replicas | `fleet::RedisFleet` | `fleet-redis` |
 //! | all of it from a configuration | `app::App`, `app::Platform` | `app` |
+//! | protect a service in any language | `proxy::Proxy` | `proxy` |
 //! | try settings on recorded traffic | `replay::run` | `replay` |
 //!
 //! # Features
@@ -65,8 +66,10 @@ pub mod log_sink;
 pub mod memory;
 #[cfg(feature = "metrics")]
 pub mod metrics;
-#[cfg(feature = "cli")]
+#[cfg(feature = "proxy")]
 mod process;
+#[cfg(feature = "proxy")]
+pub mod proxy;
 #[cfg(feature = "reload")]
 pub mod reload;
 #[cfg(feature = "replay")]

@@ -87,7 +87,7 @@ pub use input::{FromPayload, ValidJson};
 pub use json::ApiJson;
 pub use openapi::PostErrors;
 pub use payload::{MAX_BODY_BYTES, Payload};
-pub use state::{ApiState, DrainFlag, DroppedLinesReader, ResidentReader};
+pub use state::{ApiState, DrainFlag, DroppedLinesReader, MetricsReader, ResidentReader};
 pub use status::Status;
 pub use token::{Token, TokenMissing, TokenTooShort};
 

@@ -23,6 +23,9 @@ pub type ResidentReader = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
 /// Reads how many lines of the log were dropped.
 pub type DroppedLinesReader = Arc<dyn Fn() -> u64 + Send + Sync>;
 
+/// Renders more metrics of this process, as Prometheus text.
+pub type MetricsReader = Arc<dyn Fn() -> String + Send + Sync>;
+
 /// The state that the handlers share. Clones share it.
 #[derive(Clone)]
 pub struct ApiState {
@@ -30,6 +33,7 @@ pub struct ApiState {
     listen: SocketAddr,
     resident_memory: Option<ResidentReader>,
     dropped_log_lines: Option<DroppedLinesReader>,
+    more_metrics: Option<MetricsReader>,
     deliveries: Option<DeliveryStats>,
     token: Option<Token>,
     is_open_to_all: bool,
@@ -49,6 +53,7 @@ impl ApiState {
             listen,
             resident_memory: None,
             dropped_log_lines: None,
+            more_metrics: None,
             deliveries: None,
             token: None,
             is_open_to_all: false,
@@ -89,6 +94,12 @@ impl ApiState {
     #[must_use]
     pub fn dropped_log_lines(self, reader: DroppedLinesReader) -> Self {
         Self { dropped_log_lines: Some(reader), ..self }
+    }
+
+    /// Shows more metrics behind those of the breakers. Default: none.
+    #[must_use]
+    pub fn more_metrics(self, reader: MetricsReader) -> Self {
+        Self { more_metrics: Some(reader), ..self }
     }
 
     /// Lets every client that reaches the server operate the breaker, also where it does not listen on loopback.
@@ -172,6 +183,10 @@ impl ApiState {
 
     pub(super) fn resident_bytes(&self) -> Option<u64> {
         self.resident_memory.as_ref().and_then(|read| read())
+    }
+
+    pub(super) fn rendered_metrics(&self) -> Option<String> {
+        self.more_metrics.as_ref().map(|render| render())
     }
 
     pub(super) fn dropped_lines(&self) -> Option<u64> {

@@ -81,6 +81,7 @@ pub struct AppBuilder<'p> {
     mode: Mode,
     counts_stalls: bool,
     prepare: Option<Prepare<'p>>,
+    appliers: Vec<Box<dyn Applier>>,
 }
 
 /// Works on the circuits before anything runs.
@@ -97,7 +98,15 @@ impl App {
 
     /// Sets up a process by `config`.
     pub fn builder<'p>(config: LoadedConfig) -> AppBuilder<'p> {
-        AppBuilder { config, platform: None, listen: None, mode: Mode::Enforce, counts_stalls: true, prepare: None }
+        AppBuilder {
+            config,
+            platform: None,
+            listen: None,
+            mode: Mode::Enforce,
+            counts_stalls: true,
+            prepare: None,
+            appliers: Vec::new(),
+        }
     }
 
     /// The circuit of this name.
@@ -196,6 +205,12 @@ impl<'p> AppBuilder<'p> {
         Self { prepare: Some(Box::new(prepare)), ..self }
     }
 
+    /// Calls `applier` for each change of the configuration, after the circuits.
+    pub fn applier(mut self, applier: Box<dyn Applier>) -> Self {
+        self.appliers.push(applier);
+        self
+    }
+
     /// Starts everything.
     ///
     /// # Errors
@@ -236,7 +251,8 @@ impl<'p> AppBuilder<'p> {
         for alerting in circuits.iter().filter_map(|circuit| circuit.alerting().cloned()) {
             platform.spawn(Box::pin(alerting.run(clock.clone())));
         }
-        let appliers = circuits.iter().map(|circuit| Box::new(circuit) as Box<dyn Applier>).collect();
+        let of_circuits = circuits.iter().map(|circuit| Box::new(circuit) as Box<dyn Applier>);
+        let appliers = of_circuits.chain(self.appliers).collect();
         let live = self.config.start(appliers).map_err(|error| {
             shutdown.stop(Duration::ZERO);
             AppError::Thread(error)

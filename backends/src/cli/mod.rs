@@ -8,6 +8,7 @@ mod demo;
 mod init;
 mod observe;
 mod output;
+mod proxy;
 mod replay;
 mod replay_args;
 mod serve;
@@ -41,6 +42,9 @@ enum Command {
     /// Follow an access log: what a breaker in front of the service would do, without touching a request.
     #[command(after_long_help = observe::HELP)]
     Observe(observe::ObserveArgs),
+    /// Forward requests to a service in any language, guarded by breakers.
+    #[command(after_long_help = proxy::HELP)]
+    Proxy(proxy::ProxyArgs),
     /// Check a configuration file: all problems at once, exit code 1 if there are any.
     ///
     /// Exit codes: 0 valid, 1 a problem or an unknown key (with --lenient unknown keys are warnings), 2 bad arguments.
@@ -80,6 +84,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Serve(args) => serve::serve(&args),
         Command::Observe(args) => observe::observe(&args),
+        Command::Proxy(args) => proxy::proxy(&args),
         Command::Check { lenient, resolved, file } => check::check(&file, lenient, resolved),
         Command::Init { file } => init::init(&file),
         Command::Replay(args) => return replay::replay(&args).map_or_else(failed, |trust| trust.exit_code().into()),

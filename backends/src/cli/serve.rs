@@ -27,7 +27,7 @@ pub(super) const DEFAULT_CONFIG: &str = "breakers.toml";
 /// How long requests in flight may take after a signal: longer than usual requests do.
 const DRAIN: Duration = Duration::from_secs(30);
 /// How long waiting alerts may take after those.
-const ALERT_DRAIN: Duration = Duration::from_secs(10);
+pub(super) const ALERT_DRAIN: Duration = Duration::from_secs(10);
 /// Connections at a time, where there are descriptors for them.
 const MAX_CONNECTIONS: usize = 4_096;
 /// The name of the configuration in messages where there is no file.
@@ -178,7 +178,8 @@ pub(super) async fn serve_until_signalled(
     or(signalled_twice, served).await
 }
 
-fn listen(address: SocketAddr) -> Result<smol::Async<TcpListener>, CliError> {
+/// Listens on the address of the API.
+pub(super) fn listen(address: SocketAddr) -> Result<smol::Async<TcpListener>, CliError> {
     let listener = api::listen(address).map_err(|error| {
         let failure = CliError::during(format!("http.listen = {address}"), &error);
         match error.kind() {

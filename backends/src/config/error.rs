@@ -79,6 +79,8 @@ pub enum WarningKind {
     UnknownKey,
     /// A setting that is allowed and unlikely to be meant, or one that is missing.
     Unlikely,
+    /// A breaker that a route names and the file does not describe; it has the settings of the top of the file.
+    Created,
 }
 
 impl fmt::Display for Warning {

@@ -39,6 +39,7 @@ mod load;
 mod model;
 mod opsgenie;
 mod parse;
+mod proxy;
 mod range;
 mod recommended;
 mod reference;
@@ -80,6 +81,10 @@ pub use load::{MAX_FILE_BYTES, load, load_resolved};
 pub use model::{Config, Http, Log, LogFormat, LogLevel};
 pub use opsgenie::{AlertScope, Contacts, OpsGenie, Priority, Provider, Region};
 pub use parse::{parse, resolved};
+pub use proxy::{
+    AccessLog, Forwarded, Guard, HostHeader, Measure, Network, Proxy, ProxyMode, RejectedAnswer, Route, ServerUrl,
+    Statuses, TlsFiles, Upstream, UpstreamProtocol, UpstreamTls,
+};
 #[cfg(feature = "api")]
 pub(crate) use range::Range;
 pub use recommended::recommended;

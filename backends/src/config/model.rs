@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::breaker::BreakerConfig;
 use super::fleet::Fleet;
+use super::proxy::{Proxy, Route, Upstream};
 use super::secret::Secret;
 use super::string_enum::words;
 
@@ -27,6 +28,12 @@ pub struct Config {
     pub log: Log,
     /// Replicas that share their incidents.
     pub fleet: Fleet,
+    /// The data port of `tripline proxy`.
+    pub proxy: Proxy,
+    /// The upstreams of `[upstreams.NAME]`, in the order of the file.
+    pub upstreams: Vec<Upstream>,
+    /// The entries of `[[routes]]`. The breakers that they name are among [`Config::all_breakers`].
+    pub routes: Vec<Route>,
 }
 
 impl Config {
@@ -53,6 +60,9 @@ impl Config {
             http: self.http.clone(),
             log: self.log.clone(),
             fleet: self.fleet.clone(),
+            proxy: self.proxy.clone(),
+            upstreams: Vec::new(),
+            routes: Vec::new(),
         }
     }
 }

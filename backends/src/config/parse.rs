@@ -10,6 +10,7 @@ use super::error::{ConfigErrors, Problem, Reason, Warning, WarningKind};
 use super::keys::{Key, SECTIONS, Section, TOP_ALIAS, WEBHOOKS, family_key, join, section};
 use super::lints::advice;
 use super::model::Config;
+use super::proxy::{self, ROUTES, UPSTREAMS};
 use super::report::{Place, Report, key_text};
 use super::resolved::ResolvedBreaker;
 use super::source::{Source, shorten};
@@ -54,6 +55,8 @@ fn read<'a>(text: &'a str, file: &'a str) -> Result<Reader<'a>, ConfigErrors> {
     let named = breakers::read(&mut reader.report, &root, table.get_ref());
     reader.config.breakers = named.configs();
     reader.named = named;
+    proxy::read(&mut reader.report, &mut reader.config, table.get_ref());
+    reader.proxy_rules();
     Ok(reader)
 }
 
@@ -111,8 +114,8 @@ impl Reader<'_> {
             let child = join(&level.path, name);
             if let Some(key) = section.key(name) {
                 self.key(key, &join(&level.full, name), place, value);
-            } else if is_top && (name == BREAKERS || name == TEMPLATES) {
-                // Read when the root, which they start from, is known.
+            } else if is_top && [BREAKERS, TEMPLATES, UPSTREAMS, ROUTES].contains(&name) {
+                // Read when the root, which breakers start from, is known.
             } else if is_top && name == TOP_ALIAS {
                 self.child(&Level { written: place.written.clone(), ..Level::top() }, &place, value);
             } else if is_top && name == WEBHOOKS {
@@ -233,6 +236,19 @@ impl Reader<'_> {
         }
     }
 
+    /// A certificate needs its key, and a key its certificate.
+    fn proxy_rules(&mut self) {
+        let tls = &self.config.proxy.tls;
+        let (lonely, other) = match (&tls.certificate, &tls.key) {
+            (Some(_), None) => ("proxy.tls.certificate", "proxy.tls.key"),
+            (None, Some(_)) => ("proxy.tls.key", "proxy.tls.certificate"),
+            _ => return,
+        };
+        if let Some(place) = self.seen.get(lonely).cloned() {
+            self.report.because(&place, format!("needs {other} beside it"));
+        }
+    }
+
     /// The rules between the keys of a webhook, once each of them is valid.
     fn webhook_rules(&mut self) {
         let listed = self.config.breaker.webhooks.clone();
@@ -275,7 +291,9 @@ fn suggestion(section: &Section<Config>, name: &str) -> Option<String> {
             Some((parent, table)) if parent == section.path => Some(table),
             _ => None,
         });
-        let alias = [TOP_ALIAS, WEBHOOKS, BREAKERS, TEMPLATES].into_iter().filter(|_| section.path.is_empty());
+        let alias = [TOP_ALIAS, WEBHOOKS, BREAKERS, TEMPLATES, UPSTREAMS, ROUTES]
+            .into_iter()
+            .filter(|_| section.path.is_empty());
         let known = section.keys.iter().map(|key| key.name).chain(tables).chain(alias);
         closest(name, known).map(|near| join(section.path, near))
     })

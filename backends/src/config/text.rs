@@ -1,12 +1,13 @@
 //! Rules for texts, and how a text is written in TOML.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tripline_runtime::BreakerName;
 use url::{Host, Url};
 
 use super::family::KeySource;
+use super::proxy::{HostHeader, ServerUrl};
 use super::webhook::without_variables;
 
 /// The rules for a text. An empty text is allowed for every optional key, and means that it is not set.
@@ -34,6 +35,16 @@ pub(crate) enum TextRule {
     RedisUrl,
     /// A value for an HTTP header, never shown.
     Token,
+    /// Scheme, host and port.
+    Server,
+    /// What `Host` is sent to an upstream.
+    HostHeader,
+    /// A host name or an address, without a port.
+    Host,
+    /// The start of a path.
+    PathPrefix,
+    /// A media type.
+    ContentType,
 }
 
 /// Maximum length of a path, address or token, in bytes.
@@ -65,6 +76,11 @@ impl TextRule {
             Self::Label => text.is_empty() || BreakerName::new(text).is_ok(),
             Self::KeySource => text.parse::<KeySource>().is_ok(),
             Self::Token => short && text.bytes().all(|byte| byte.is_ascii_graphic()),
+            Self::Server => short && text.parse::<ServerUrl>().is_ok(),
+            Self::HostHeader => short && HostHeader::of(text).is_some(),
+            Self::Host => short && (text.parse::<IpAddr>().is_ok() || Host::parse(text).is_ok()),
+            Self::PathPrefix => short && is_path_prefix(text),
+            Self::ContentType => short && !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)),
         }
     }
 }
@@ -86,8 +102,17 @@ impl fmt::Display for TextRule {
                 "redis://[user:password@]host[:port][/number], or rediss:// for TLS; one server, neither Sentinel nor Cluster",
             ),
             Self::Token => f.write_str("letters, digits and punctuation of ASCII, without spaces"),
+            Self::Server => f.write_str(ServerUrl::ALLOWED),
+            Self::HostHeader => f.write_str("\"preserve\", \"upstream\", or a host with or without a port"),
+            Self::Host => f.write_str("a host name or an IP address, without a port"),
+            Self::PathPrefix => f.write_str("a path that begins with / and has no ?, # or characters beyond ASCII"),
+            Self::ContentType => f.write_str("a media type, such as \"application/json\""),
         }
     }
+}
+
+fn is_path_prefix(text: &str) -> bool {
+    text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'))
 }
 
 fn is_base_url(text: &str) -> bool {

@@ -51,6 +51,8 @@ pub(crate) enum Field<T> {
     Word(&'static [&'static str], Access<T, &'static str, &'static str>),
     Text(TextRule, Access<T, String, String>),
     Texts(Access<T, Vec<String>, Vec<String>>),
+    /// Texts of a kind, which the words describe.
+    TextsOf(&'static str, Access<T, Vec<String>, Vec<String>>),
     TextMap(Access<T, BTreeMap<String, String>, BTreeMap<String, String>>),
     /// The same, of which no value is ever shown.
     SecretMap(Access<T, BTreeMap<String, String>, BTreeMap<String, String>>),
@@ -109,7 +111,7 @@ impl<T> Field<T> {
                 Self::Word(..) | Self::Text(..) | Self::NumberOrAuto(..) | Self::CountOrShare(..),
                 DeValue::String(text),
             ) => self.set_text(target, text),
-            (Self::Texts(access), DeValue::Array(items)) if items.len() <= MAX_ENTRIES => {
+            (Self::Texts(access) | Self::TextsOf(_, access), DeValue::Array(items)) if items.len() <= MAX_ENTRIES => {
                 let items = items.iter().enumerate().map(|(i, item)| (format!("[{i}]"), item));
                 let texts = all_texts(items)?.into_iter().map(|(_, text)| text).collect();
                 (access.put)(target, texts)
@@ -159,7 +161,7 @@ impl<T> Field<T> {
             }),
             Self::Word(_, access) => (access.get)(target).map(SettingValue::from),
             Self::Text(_, access) => (access.get)(target).map(SettingValue::Text),
-            Self::Texts(access) => (access.get)(target).map(SettingValue::Texts),
+            Self::Texts(access) | Self::TextsOf(_, access) => (access.get)(target).map(SettingValue::Texts),
             Self::TextMap(access) | Self::SecretMap(access) => (access.get)(target).map(SettingValue::TextMap),
         }
     }
@@ -180,7 +182,7 @@ impl<T> Field<T> {
             Self::Percentile(_) => Shape::Percentile,
             Self::Word(words, _) => Shape::Word(words),
             Self::Text(..) => Shape::Text,
-            Self::Texts(_) => Shape::Texts,
+            Self::Texts(_) | Self::TextsOf(..) => Shape::Texts,
             Self::TextMap(_) | Self::SecretMap(_) => Shape::TextMap,
         }
     }
@@ -198,7 +200,7 @@ impl<T> Field<T> {
     /// A value that shows how a key that is not set is written.
     pub(crate) fn blank(&self) -> &'static str {
         match self {
-            Self::Texts(_) => "[]",
+            Self::Texts(_) | Self::TextsOf(..) => "[]",
             Self::TextMap(_) | Self::SecretMap(_) => "{}",
             _ => "\"\"",
         }
@@ -235,6 +237,7 @@ impl<T> fmt::Display for Field<T> {
                 f.write_str(&words.join(", "))
             }
             Self::Text(rule, _) => rule.fmt(f),
+            Self::TextsOf(allowed, _) => f.write_str(allowed),
             Self::Texts(_) => write!(f, "up to {MAX_ENTRIES} texts, each 1 to {MAX_CHARACTERS} characters"),
             Self::TextMap(_) | Self::SecretMap(_) => {
                 write!(f, "a table of up to {MAX_ENTRIES} names with texts, each 1 to {MAX_CHARACTERS} characters")

@@ -62,7 +62,7 @@ use tripline_runtime::{Breaker, DeliveryStats, Mode};
 
 pub use followed_log::{FollowedLog, render_followed_logs};
 
-use encoder::Encoder;
+pub(crate) use encoder::Encoder;
 pub use fleet::render_fleet;
 use reading::{Reading, seconds};
 

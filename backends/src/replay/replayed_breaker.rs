@@ -133,7 +133,7 @@ impl ReplayedBreaker {
 
     /// The generation that is current.
     pub(super) fn generation(&self) -> Generation {
-        self.breaker.read(Core::generation)
+        self.breaker.read(SharedCore::generation)
     }
 
     pub(super) fn percentile(&self) -> Option<Latency> {

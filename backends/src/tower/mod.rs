@@ -55,6 +55,8 @@ mod service;
 
 pub use body::MeasuredBody;
 pub use by_request::{BreakerByRequest, ByRequest, ChooseBreaker, ClassifyRequest, EveryRequest};
+#[cfg(feature = "proxy")]
+pub(crate) use classify::grpc_outcome;
 pub use classify::{Classify, GrpcClassify, HttpClassify};
 pub use future::ResponseFuture;
 pub use layer::BreakerLayer;

@@ -6,7 +6,23 @@ use serde_json::{Value, json};
 use tripline_backends::config::key_names;
 
 /// Keys that cannot be read or set while the process runs: they need a restart, or are secrets.
-const NOT_LIVE: [&str; 16] = [
+const NOT_LIVE: [&str; 32] = [
+    "proxy.listen",
+    "proxy.mode",
+    "proxy.threads",
+    "proxy.trusted_proxies",
+    "proxy.forwarded",
+    "proxy.access_log",
+    "proxy.drain_delay",
+    "proxy.drain_timeout",
+    "proxy.max_body",
+    "proxy.header_timeout",
+    "proxy.tunnel_idle_timeout",
+    "proxy.max_connections",
+    "proxy.max_connections_per_client",
+    "proxy.response_header",
+    "proxy.tls.certificate",
+    "proxy.tls.key",
     "name",
     "stall_detection",
     "memory_source",

@@ -9,5 +9,7 @@ mod config_families;
 mod config_files;
 mod config_inheritance;
 mod config_keys;
+mod config_keys_proxy;
+mod config_proxy;
 mod config_reference;
 mod config_units;

@@ -88,6 +88,7 @@ async fn prometheus(State(api): State<ApiState>) -> Response {
     if let Some(live) = api.live_config() {
         of_configuration(&mut text, live);
     }
+    text.push_str(&api.rendered_metrics().unwrap_or_default());
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 

@@ -12,6 +12,9 @@ mod fleet;
 mod key;
 mod opsgenie;
 mod process;
+mod proxy;
+mod route;
+mod upstream;
 mod webhook;
 
 use super::model::Config;
@@ -19,6 +22,8 @@ use super::model::Config;
 pub(crate) use alerts::{ALERTS, alert_key, alert_keys};
 pub(crate) use family::{FAMILY, family_key};
 pub(crate) use key::{Key, Recommended, Section};
+pub(crate) use route::ROUTE_SECTIONS;
+pub(crate) use upstream::UPSTREAM_SECTIONS;
 
 /// Another place for the keys at the top of the file, as go-breaker's files have it.
 pub(crate) const TOP_ALIAS: &str = "circuit_breaker";
@@ -34,7 +39,7 @@ pub(crate) fn is_own_key(name: &str) -> bool {
 }
 
 /// Every section, in the order of the recommended file.
-pub(crate) static SECTIONS: [Section<Config>; 7] = [
+pub(crate) static SECTIONS: [Section<Config>; 9] = [
     breaker::SECTION,
     process::HTTP,
     process::LOG,
@@ -42,6 +47,8 @@ pub(crate) static SECTIONS: [Section<Config>; 7] = [
     webhook::SECTION,
     opsgenie::SECTION,
     opsgenie::CONTACTS,
+    proxy::SECTION,
+    proxy::TLS,
 ];
 
 /// The section whose header is `path`.

@@ -24,6 +24,8 @@ pub(super) fn check_flags(flags: &[u8]) -> Result<(), LogProblem> {
         match flag {
             b"rejected" => return Err(LogProblem::Rejected),
             b"busy" => return Err(LogProblem::Busy),
+            // Answers of the proxy's own, of another upstream, and tunnels.
+            b"bad_request" | b"no_route" | b"fallback" | b"upgraded" | b"internal" => return Err(LogProblem::NoCall),
             _ => {}
         }
     }
