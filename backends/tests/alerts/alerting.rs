@@ -164,7 +164,7 @@ fn a_test_page_is_opened_and_closed_at_every_pager_that_is_on_and_leaves_what_is
         receiver.url(),
         rejecting.url()
     );
-    let mut config = tripline_backends::config::parse(&text, "f").unwrap().0.breaker;
+    let mut config = parse(&text, "f").unwrap().0.breaker;
     config.opsgenie = alert_service::config(&service.url());
     let paged = Paged::new(&config);
     assert!(paged.breaker.simulate_latency());
