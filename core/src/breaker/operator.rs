@@ -172,7 +172,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
     }
 
     /// Goes on with a tolerance that an earlier life of this breaker has [learned](Breaker::learned_tolerance); out of range it counts
-    /// as the nearest that can be learned, 1.5 s to 6 s.
+    /// as the nearest of 1 s and 6 s. A breaker starts with 1.5 s.
     pub fn restore_tolerance(&mut self, learned: Duration) {
         self.evidence.restore_tolerance(u16::try_from(learned.as_millis()).unwrap_or(u16::MAX));
     }
