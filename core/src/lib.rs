@@ -9,7 +9,7 @@
 //! | to | use |
 //! |---|---|
 //! | decide | [`Breaker`], [`Policy`], [`Generation`], [`Outcome`], [`Rejection`] |
-//! | give values with their units | [`Latency`], [`Instant`], [`Percentile`], [`Ratio`], [`Confidence`], [`TripAfter`], [`TickExtender`] |
+//! | give values with their units | [`Latency`], [`Instant`], [`MonotonicInstant`], [`Percentile`], [`Ratio`], [`Confidence`], [`TripAfter`], [`TickExtender`] |
 //! | see why it opened | [`State`], [`TripReason`], [`Trip`], [`TripEvidence`], [`Tolerance`], [`Counts`] |
 //! | follow what happens | [`Event`], [`EventKind`], [`IncidentCause`], [`IncidentEnd`] |
 //! | watch memory | [`MemorySample`], [`MemoryState`] |
@@ -61,6 +61,7 @@ mod generation;
 pub mod guide;
 mod incident;
 mod memory;
+mod monotonic;
 mod open_backoff;
 mod outcome;
 mod packed_policy;
@@ -94,6 +95,7 @@ pub use generation::Generation;
 #[cfg(feature = "escalation")]
 pub use incident::Incident;
 pub use memory::{MemorySample, MemoryState};
+pub use monotonic::MonotonicInstant;
 pub use outcome::Outcome;
 pub use policy::{Policy, TripAfter, WARM_UP};
 pub use state::{Cause, State, StateKind, TripReason, is_legal};

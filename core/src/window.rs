@@ -2,10 +2,11 @@
 
 use core::time::Duration;
 
+use crate::monotonic::MonotonicInstant;
 use crate::outcome::Outcome;
 use crate::policy::Policy;
 use crate::ring::Ring;
-use crate::time::{Instant, saturating_nanos};
+use crate::time::saturating_nanos;
 #[cfg(feature = "trend")]
 use crate::trend::TrendSums;
 use crate::units::{Latency, Percentile};
@@ -29,7 +30,7 @@ impl Sample {
     /// Fills the places that no call has taken yet.
     pub const NONE: Self = Self { latency: Latency::ZERO, stamp: 0 };
 
-    fn new(latency: Latency, failed: bool, at: Instant) -> Self {
+    fn new(latency: Latency, failed: bool, at: MonotonicInstant) -> Self {
         Self { latency, stamp: tick(at) | if failed { !TICK_MASK } else { 0 } }
     }
 
@@ -38,7 +39,7 @@ impl Sample {
     }
 
     /// Ticks from this sample to `now`, modulo 2^31.
-    fn age_ticks(self, now: Instant) -> u32 {
+    fn age_ticks(self, now: MonotonicInstant) -> u32 {
         tick(now).wrapping_sub(self.stamp) & TICK_MASK
     }
 }
@@ -54,7 +55,7 @@ pub trait SampleStore: AsRef<[Sample]> + AsMut<[Sample]> {
 
 impl<const N: usize> SampleStore for [Sample; N] {}
 
-fn tick(at: Instant) -> u32 {
+fn tick(at: MonotonicInstant) -> u32 {
     (at.as_nanos() >> TICK_SHIFT) as u32 & TICK_MASK
 }
 
@@ -70,7 +71,7 @@ pub(crate) struct Window<S> {
     max_age_ticks: u32,
     /// So many of the newest samples count up to [`KEPT_AGE_TICKS`].
     kept: u16,
-    newest_at: Instant,
+    newest_at: MonotonicInstant,
     above: u16,
     failed: u16,
     fast_failures: u16,
@@ -90,7 +91,7 @@ impl<S: SampleStore> Window<S> {
             threshold: policy.latency_threshold,
             max_age_ticks: age_ticks(policy.latency_max_age),
             kept: kept(policy),
-            newest_at: Instant::ZERO,
+            newest_at: MonotonicInstant::ZERO,
             above: 0,
             failed: 0,
             fast_failures: 0,
@@ -102,7 +103,7 @@ impl<S: SampleStore> Window<S> {
     }
 
     /// Records a call that ended at `now`, after [`Window::expire`]. O(1).
-    pub(crate) fn record(&mut self, now: Instant, latency: Latency, outcome: Outcome) {
+    pub(crate) fn record(&mut self, now: MonotonicInstant, latency: Latency, outcome: Outcome) {
         if self.len() >= self.size {
             self.drop_oldest();
         }
@@ -123,7 +124,7 @@ impl<S: SampleStore> Window<S> {
     /// which none is too old. O(1).
     #[cfg(target_pointer_width = "64")]
     #[inline]
-    pub(crate) fn replace_oldest(&mut self, now: Instant, latency: Latency) {
+    pub(crate) fn replace_oldest(&mut self, now: MonotonicInstant, latency: Latency) {
         let oldest = self.samples.rotate(Sample::new(latency, false, now)).latency;
         self.newest_at = now;
         #[cfg(not(feature = "trend"))]
@@ -136,7 +137,7 @@ impl<S: SampleStore> Window<S> {
     }
 
     /// Drops the samples that are too old at `now`; true if any was. O(1) amortised.
-    pub(crate) fn expire(&mut self, now: Instant) -> bool {
+    pub(crate) fn expire(&mut self, now: MonotonicInstant) -> bool {
         if self.samples.len() == 0 {
             return false;
         }
@@ -158,14 +159,14 @@ impl<S: SampleStore> Window<S> {
         dropped
     }
 
-    /// When the oldest sample becomes too old; [`Instant::MAX`] where there is none.
-    pub(crate) fn next_expiry(&self) -> Instant {
-        let Some(oldest) = self.samples.front() else { return Instant::MAX };
+    /// When the oldest sample becomes too old; [`MonotonicInstant::MAX`] where there is none.
+    pub(crate) fn next_expiry(&self) -> MonotonicInstant {
+        let Some(oldest) = self.samples.front() else { return MonotonicInstant::MAX };
         let behind_newest = u64::from(oldest.age_ticks(self.newest_at));
         let oldest_tick = (self.newest_at.as_nanos() >> TICK_SHIFT).saturating_sub(behind_newest);
         let limit_ticks = u64::from(self.age_limit_ticks(self.len()));
         let expiry_tick = oldest_tick.saturating_add(limit_ticks).saturating_add(1);
-        Instant::from_nanos(expiry_tick.saturating_mul(1 << TICK_SHIFT))
+        MonotonicInstant::from_nanos(expiry_tick.saturating_mul(1 << TICK_SHIFT))
     }
 
     /// How old the oldest of `len` samples may be.
@@ -234,10 +235,10 @@ impl<S: SampleStore> Window<S> {
     }
 
     /// All samples, oldest first, with their outcome and the instant at which each ended, to within a tick.
-    pub(crate) fn history(&self) -> impl Iterator<Item = (Instant, Latency, Outcome)> + '_ {
+    pub(crate) fn history(&self) -> impl Iterator<Item = (MonotonicInstant, Latency, Outcome)> + '_ {
         (0..self.samples.len()).filter_map(|index| self.samples.get(index)).map(|sample| {
             let before_newest = u64::from(sample.age_ticks(self.newest_at)) << TICK_SHIFT;
-            let at = Instant::from_nanos(self.newest_at.as_nanos().saturating_sub(before_newest));
+            let at = MonotonicInstant::from_nanos(self.newest_at.as_nanos().saturating_sub(before_newest));
             (at, sample.latency, if sample.failed() { Outcome::Failed } else { Outcome::Ok })
         })
     }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tripline_runtime::{AlertSink, Breaker, Clock, EscalationPolicy, StagingControl, SupervisedBreaker, Triggers};
+use tripline_runtime::{AlertSink, Breaker, Clock, EscalationPolicy, StagingControl, SupervisedBreaker};
 
 use super::sinks::{AlertControl, AlertSinks, listed, sinks};
 use super::status::OpsGenieStatus;
@@ -105,13 +105,8 @@ impl AlertsView for Alerting {
 
 /// When alerts are sent, by the keys of `[opsgenie]`. They hold for every sink.
 pub fn staging_policy(config: &OpsGenie) -> EscalationPolicy {
-    let mut triggers = Triggers::default();
-    triggers.breaker_open = config.trigger_on_breaker_open;
-    triggers.breaker_reset = config.trigger_on_breaker_reset;
-    triggers.memory_threshold = config.trigger_on_memory_threshold;
-    triggers.latency_threshold = config.trigger_on_latency_threshold;
     let mut policy = EscalationPolicy::default();
-    policy.triggers = triggers;
+    policy.triggers = config.triggers;
     policy.escalate_after = Duration::from_secs(config.time_before_send_alert.into());
     policy.cooldown = Duration::from_secs(config.alert_cooldown_seconds.into());
     policy

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use super::secret::Secret;
 use super::string_enum::words;
 
+use tripline_runtime::Triggers;
+
 pub use tripline_runtime::Priority;
 
 words! {
@@ -84,14 +86,8 @@ pub struct OpsGenie {
     pub additional_context: String,
     /// Tier of the service.
     pub service_tier: String,
-    /// Alert when the breaker opens. Default: true.
-    pub trigger_on_breaker_open: bool,
-    /// Say so in the close when it recovers. Default: false.
-    pub trigger_on_breaker_reset: bool,
-    /// Alert when memory runs out. Default: true.
-    pub trigger_on_memory_threshold: bool,
-    /// Alert when latency is too high. Default: true.
-    pub trigger_on_latency_threshold: bool,
+    /// Which alerts are created: the keys `trigger_on_…`.
+    pub triggers: Triggers,
     /// Latencies in the details. Default: true.
     pub include_latency_metrics: bool,
     /// Memory in the details. Default: true.
@@ -169,10 +165,7 @@ impl Default for OpsGenie {
             business_unit: String::new(),
             additional_context: String::new(),
             service_tier: String::new(),
-            trigger_on_breaker_open: true,
-            trigger_on_breaker_reset: false,
-            trigger_on_memory_threshold: true,
-            trigger_on_latency_threshold: true,
+            triggers: Triggers::default(),
             include_latency_metrics: true,
             include_memory_metrics: true,
             include_system_info: true,

@@ -18,13 +18,14 @@ use crate::evidence::Evidence;
 use crate::generation::Generation;
 use crate::incident::IncidentTracker;
 use crate::memory::{MemoryLatch, MemorySample};
+use crate::monotonic::{MonotonicInstant, MonotonicTime};
 use crate::open_backoff::OpenBackoff;
 use crate::outcome::Outcome;
 use crate::packed_policy::PackedPolicy;
 use crate::policy::Policy;
 use crate::rules::DerivedPolicy;
 use crate::state::{State, TripReason};
-use crate::time::{Instant, MonotonicTime};
+use crate::time::Instant;
 use crate::units::Latency;
 use crate::window::{Sample, SampleStore, Window};
 
@@ -88,7 +89,7 @@ pub struct Breaker<const N: usize, S = [Sample; N]> {
     time: MonotonicTime,
     state: State,
     generation: u32,
-    generation_since: Instant,
+    generation_since: MonotonicInstant,
     window: Window<S>,
     evidence: Evidence,
     /// Calls of this generation that are in flight for longer than the threshold.
@@ -109,7 +110,7 @@ pub struct Breaker<const N: usize, S = [Sample; N]> {
     /// What the probes of the current half-open stretch are held against; changes apply from the next one.
     probe_limit: u16,
     probe_threshold: Latency,
-    last_probe_at: Instant,
+    last_probe_at: MonotonicInstant,
     trips: TripLog,
     incident: IncidentTracker,
     events: EventQueue,
@@ -150,7 +151,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
             time: MonotonicTime::default(),
             state: if policy.enabled { State::Closed } else { State::Disabled },
             generation: 0,
-            generation_since: Instant::ZERO,
+            generation_since: MonotonicInstant::ZERO,
             window: Window::new(samples, policy),
             evidence: Evidence::new(limits.evidence()),
             limits,
@@ -165,7 +166,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
             wait: OpenBackoff::new(seed),
             probe_limit: 0,
             probe_threshold: Latency::ZERO,
-            last_probe_at: Instant::ZERO,
+            last_probe_at: MonotonicInstant::ZERO,
             trips: TripLog::EMPTY,
             incident: IncidentTracker::new(),
             events: EventQueue::new(),
@@ -190,20 +191,24 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
             State::Closed | State::Disabled => {}
             State::Open { until } => {
                 if now < until || self.is_held_open() {
-                    return Err(self.rejection(now));
+                    return Err(self.rejection_at(now));
                 }
                 self.end_wait(now);
                 self.acquire_probe(now)?;
             }
             State::HalfOpen { .. } => self.acquire_probe(now)?,
-            State::ForcedOpen => return Err(self.rejection(now)),
+            State::ForcedOpen => return Err(self.rejection_at(now)),
         }
         Ok(self.generation())
     }
 
     /// What asking at `now` would be answered in an open, half-open or forced-open breaker. Changes nothing.
     pub fn rejection(&self, now: Instant) -> Rejection {
-        let now = self.time.place(now).max(self.time.latest());
+        self.rejection_at(self.time.place(now).max(self.time.latest()))
+    }
+
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
+    pub(super) fn rejection_at(&self, now: MonotonicInstant) -> Rejection {
         match self.state {
             State::ForcedOpen => Rejection { reason: RejectionReason::ForcedOpen, retry_after: None },
             State::HalfOpen { .. } => {
@@ -287,8 +292,10 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         let now = self.read_clock(now);
         self.forecast(now, runs_out);
         match self.state {
-            State::Closed if self.is_forecast_to_trip() => self.judge_without_call(now),
-            State::HalfOpen { .. } if self.is_forecast_to_trip() => self.trip(now, TripReason::MemoryForecast),
+            State::Closed if self.memory_rule().is_forecast_to_trip() => self.judge_without_call(now),
+            State::HalfOpen { .. } if self.memory_rule().is_forecast_to_trip() => {
+                self.trip(now, TripReason::MemoryForecast);
+            }
             _ => {}
         }
         self.catch_up(now);
@@ -309,14 +316,14 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let probe = match self.state {
             State::HalfOpen { admitted, good } if admitted > good => self.probe_deadline(),
-            _ => Instant::MAX,
+            _ => MonotonicInstant::MAX,
         };
         let memory = self.memory.fresh_until(&self.settings).plus_nanos(1);
         let incident = self.incident.deadline(&self.settings, self.limits.minimum_samples);
         // Ageing alone decides nothing but whether a closed breaker is healthy again.
-        let ageing = if self.incident.has_condition() { self.window.next_expiry() } else { Instant::MAX };
+        let ageing = if self.incident.has_condition() { self.window.next_expiry() } else { MonotonicInstant::MAX };
         let next = probe.min(memory).min(incident).min(ageing);
-        (next < Instant::MAX).then(|| self.time.clock_reading(next))
+        (next < MonotonicInstant::MAX).then(|| self.time.clock_reading(next))
     }
 }
 

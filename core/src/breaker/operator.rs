@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::{Breaker, CapacityError, check_capacity};
 use crate::event::{EventKind, IncidentCause};
 use crate::evidence::{EvidenceRule, FinishedCall, Look, Slowness};
+use crate::monotonic::MonotonicInstant;
 use crate::packed_policy::PackedPolicy;
 use crate::policy::Policy;
 use crate::rules::{DerivedPolicy, Trigger, Verdict};
@@ -171,12 +172,12 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
     }
 
     /// Goes on with a tolerance that an earlier life of this breaker has [learned](Breaker::learned_tolerance); out of range it counts
-    /// as the nearest that can be learned, 1.5 s to 6 s.
+    /// as the nearest of 1 s and 6 s. A breaker starts with 1.5 s.
     pub fn restore_tolerance(&mut self, learned: Duration) {
         self.evidence.restore_tolerance(u16::try_from(learned.as_millis()).unwrap_or(u16::MAX));
     }
 
-    fn end_incident_by_operator(&mut self, now: Instant) {
+    fn end_incident_by_operator(&mut self, now: MonotonicInstant) {
         self.wait.fall_back();
         if let Some(end) = self.incident.end_by_operator() {
             self.emit(now, EventKind::IncidentEnded(end));

@@ -7,6 +7,8 @@ use crate::policy::TripAfter;
 
 /// The tolerance of a breaker that has seen nothing, in milliseconds.
 pub(crate) const START_TOLERANCE_MS: u16 = 1_500;
+/// No shorter tolerance can be restored, in milliseconds: below it false trips treble.
+pub(crate) const MIN_TOLERANCE_MS: u16 = 1_000;
 /// The tolerance never learns to be longer than this, in milliseconds.
 pub(crate) const MAX_TOLERANCE_MS: u16 = 6_000;
 /// An excursion that passed by itself, and a false trip, raise the tolerance to this many times their length.
@@ -102,7 +104,7 @@ impl ToleranceState {
     }
 
     pub(super) fn restore(&mut self, learned_ms: u16) {
-        self.learned_ms = learned_ms.clamp(START_TOLERANCE_MS, MAX_TOLERANCE_MS);
+        self.learned_ms = learned_ms.clamp(MIN_TOLERANCE_MS, MAX_TOLERANCE_MS);
     }
 
     pub(super) fn forget(&mut self) {

@@ -2,8 +2,8 @@
 
 use super::DerivedPolicy;
 use crate::evidence::Evidence;
+use crate::monotonic::MonotonicInstant;
 use crate::packed_policy::PackedPolicy;
-use crate::time::Instant;
 use crate::window::{SampleStore, Window};
 
 impl DerivedPolicy {
@@ -14,7 +14,7 @@ impl DerivedPolicy {
         window: &Window<S>,
         evidence: &Evidence,
         stalled: u16,
-        now: Instant,
+        now: MonotonicInstant,
     ) -> bool {
         let n = u32::from(window.len()).saturating_add(u32::from(stalled));
         if let Some(look) = self.look(now) {

@@ -2,8 +2,8 @@
 
 use super::DerivedPolicy;
 use crate::evidence::{Evidence, EvidenceTest};
+use crate::monotonic::MonotonicInstant;
 use crate::packed_policy::PackedPolicy;
-use crate::time::Instant;
 use crate::window::{SampleStore, Window};
 
 /// Fewer slow calls in a row than this are no plateau.
@@ -36,7 +36,7 @@ impl DerivedPolicy {
         window: &Window<S>,
         evidence: &Evidence,
         stalled: u16,
-        now: Instant,
+        now: MonotonicInstant,
     ) -> Verdict {
         let n = u32::from(window.timed()).saturating_add(u32::from(stalled));
         let slow = u32::from(window.above()).saturating_add(u32::from(stalled));

@@ -172,7 +172,7 @@ impl Gate {
     pub(crate) fn publish(&self, core: &SharedCore) {
         // Relaxed: published by the store of the word.
         if let State::Open { until } = core.state() {
-            self.details.rejected_nanos.store(core.on_clock(core.latest()).as_nanos(), Ordering::Relaxed);
+            self.details.rejected_nanos.store(core.latest_reading().as_nanos(), Ordering::Relaxed);
             self.details.until_nanos.store(core.on_clock(until).as_nanos(), Ordering::Relaxed);
         }
         self.publish_figures(core);
@@ -184,7 +184,7 @@ impl Gate {
     pub(crate) fn publish_figures(&self, core: &SharedCore) {
         // Relaxed: each is read for itself.
         self.details.slow_after_micros.store(u64::from(core.slow_after().as_micros()), Ordering::Relaxed);
-        self.details.latest_nanos.store(core.on_clock(core.latest()).as_nanos(), Ordering::Relaxed);
+        self.details.latest_nanos.store(core.latest_reading().as_nanos(), Ordering::Relaxed);
     }
 }
 

@@ -164,7 +164,7 @@ impl ExclusiveState {
     /// Makes a short report whole again: its end is within 104 days of the latest instant known, and its generation is this one
     /// or a past one. The end is rounded down to 16 µs; the latency is exact.
     pub(crate) fn unpack(&self, record: Record) -> Report {
-        let latest = self.core.on_clock(self.core.latest()).as_nanos() >> TICK_SHIFT;
+        let latest = self.core.latest_reading().as_nanos() >> TICK_SHIFT;
         let ahead = ((record.extra >> EpochMark::BITS).wrapping_sub(latest) << EpochMark::BITS).cast_signed();
         let tick = latest.saturating_add_signed(ahead >> EpochMark::BITS);
         let current = self.core.generation();

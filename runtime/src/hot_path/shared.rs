@@ -59,14 +59,14 @@ impl Shared {
 
     /// Whether a clock that shows `now` was set back, or this reading is an old one.
     pub(crate) fn is_far_behind(&self, exclusive: &ExclusiveState, now: Instant) -> bool {
-        let latest = exclusive.core.on_clock(exclusive.core.latest());
+        let latest = exclusive.core.latest_reading();
         latest.since(now) >= JUMP || self.gate.rejected_later_than(now).is_some()
     }
 
     /// Asks the core.
     pub(crate) fn admit(&self, exclusive: &mut ExclusiveState, now: Instant) -> Result<Generation, CoreRejection> {
         if let Some(latest) = self.gate.rejected_later_than(now)
-            && latest > exclusive.core.on_clock(exclusive.core.latest())
+            && latest > exclusive.core.latest_reading()
         {
             // The clock was set back. The core has not seen its latest reading yet.
             exclusive.core.handle_timeout(latest);
@@ -98,7 +98,7 @@ impl Shared {
     fn publish_changes(&self, exclusive: &mut ExclusiveState) {
         exclusive.mark_published();
         // A new epoch first, so that calls of the new generation are not counted among those of the one before.
-        let now = exclusive.core.on_clock(exclusive.core.latest());
+        let now = exclusive.core.latest_reading();
         let _ = exclusive.look(Now::EndOfCall(now), &self.epochs);
         self.gate.publish(&exclusive.core);
         // Release pairs with the Acquire swap in `notify_if_changed`.

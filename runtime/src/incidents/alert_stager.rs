@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use tripline_core::{
-    AlertKind, Escalation, EscalationPolicy, Incident, IncidentCause, Instant, Observation, SavedEscalation,
+    AlertKind, Escalation, EscalationPolicy, Incident, IncidentCause, MonotonicInstant, Observation, SavedEscalation,
     SavedIncident, Stage, TripReason,
 };
 
@@ -28,7 +28,7 @@ pub(crate) struct AlertStager {
 /// A false trip: when its first probes had passed, and how long it lasted.
 #[derive(Debug, Clone, Copy)]
 struct Passed {
-    at: Instant,
+    at: MonotonicInstant,
     after: Duration,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct StagedIncident {
     pub(crate) trip: Option<TripReason>,
     pub(crate) started_at: SystemTime,
     /// When it began, in the breaker's own time; zero where that was in an earlier process.
-    began_at: Instant,
+    began_at: MonotonicInstant,
     /// Operators simulated everything that opened the breaker in it.
     pub(crate) is_drill: bool,
 }
@@ -104,7 +104,7 @@ impl AlertStager {
     pub(crate) fn resume(
         &mut self,
         record: &StagingRecord,
-        latest: Instant,
+        latest: MonotonicInstant,
         incident: Option<Incident>,
         wall: SystemTime,
     ) {
@@ -120,7 +120,7 @@ impl AlertStager {
             cause: open.cause,
             trip: open.trip,
             started_at: open.started_at,
-            began_at: Instant::ZERO,
+            began_at: MonotonicInstant::ZERO,
             is_drill: open.is_drill,
         });
         let passed_after = record.open.and_then(|open| open.passed_after);
@@ -136,7 +136,7 @@ impl AlertStager {
     }
 
     /// The first probes after the last trip were all good, `after` it.
-    pub(crate) fn false_trip(&mut self, at: Instant, after: Duration) {
+    pub(crate) fn false_trip(&mut self, at: MonotonicInstant, after: Duration) {
         self.passed = Some(Passed { at, after });
     }
 
@@ -202,7 +202,7 @@ impl AlertStager {
         }
     }
 
-    fn first_seen(&self, incident: &Incident, now: Instant, wall: SystemTime) -> StagedIncident {
+    fn first_seen(&self, incident: &Incident, now: MonotonicInstant, wall: SystemTime) -> StagedIncident {
         StagedIncident {
             counted: incident.number,
             number: self.number(incident),
@@ -238,7 +238,7 @@ impl AlertStager {
         }
     }
 
-    fn pending(&self, breaker: &BreakerName, now: Instant, wall: SystemTime) -> Option<PendingAlert> {
+    fn pending(&self, breaker: &BreakerName, now: MonotonicInstant, wall: SystemTime) -> Option<PendingAlert> {
         let (pending, staged) = self.staging.pending().zip(self.current)?;
         Some(PendingAlert {
             breaker: breaker.clone(),

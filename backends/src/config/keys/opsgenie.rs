@@ -157,22 +157,22 @@ const KEYS: &[Key<Target>] = &[
     flag(
         "trigger_on_breaker_open",
         "Alert when the breaker opens.",
-        access!(same breaker.opsgenie.trigger_on_breaker_open),
+        access!(same breaker.opsgenie.triggers.breaker_open),
     ),
     flag(
         "trigger_on_breaker_reset",
         "Report the recovery when the alert is closed.",
-        access!(same breaker.opsgenie.trigger_on_breaker_reset),
+        access!(same breaker.opsgenie.triggers.breaker_reset),
     ),
     flag(
         "trigger_on_memory_threshold",
         "Alert when memory runs out.",
-        access!(same breaker.opsgenie.trigger_on_memory_threshold),
+        access!(same breaker.opsgenie.triggers.memory_threshold),
     ),
     flag(
         "trigger_on_latency_threshold",
         "Alert when latency is too high.",
-        access!(same breaker.opsgenie.trigger_on_latency_threshold),
+        access!(same breaker.opsgenie.triggers.latency_threshold),
     ),
     flag("include_latency_metrics", "Latencies in the alert.", access!(same breaker.opsgenie.include_latency_metrics)),
     flag("include_memory_metrics", "Memory in the alert.", access!(same breaker.opsgenie.include_memory_metrics)),
