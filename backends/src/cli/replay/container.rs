@@ -13,6 +13,8 @@ pub(super) const MAGIC_BYTES: usize = 16;
 const MAX_WINDOW_BYTES: u64 = 128 << 20;
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// How a zstd frame without data begins.
+const SKIPPABLE: std::ops::RangeInclusive<u8> = 0x50..=0x5f;
 
 /// Packed inputs that are not read: how they begin, what they are, and how they are unpacked.
 const OTHERS: [(&[u8], &str, &str); 9] = [
@@ -44,7 +46,7 @@ impl Container {
         if beginning.starts_with(GZIP) {
             return Ok(Self::Gzip);
         }
-        let is_skippable = matches!(beginning, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]);
+        let is_skippable = matches!(beginning, [first, 0x2a, 0x4d, 0x18, ..] if SKIPPABLE.contains(first));
         if beginning.starts_with(ZSTD) || is_skippable {
             return Ok(Self::Zstd);
         }
@@ -60,8 +62,8 @@ impl Container {
     pub(super) fn unpacked(self, input: impl Read + 'static) -> Box<dyn Read> {
         match self {
             Self::Plain => Box::new(input),
-            Self::Gzip => Box::new(Gzip::Between(BufReader::with_capacity(BUFFER_BYTES, input))),
-            Self::Zstd => Box::new(Zstd::Between(BufReader::with_capacity(BUFFER_BYTES, input))),
+            Self::Gzip => Box::new(Unpacked::<Gzip, _>::Between(BufReader::with_capacity(BUFFER_BYTES, input))),
+            Self::Zstd => Box::new(Unpacked::<Zstd, _>::Between(BufReader::with_capacity(BUFFER_BYTES, input))),
         }
     }
 }
@@ -79,34 +81,53 @@ fn invalid(text: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text.into())
 }
 
-/// One gzip member after the other; zeros after the last one are passed over, as tapes and copies leave them.
-enum Gzip<R> {
+/// How the members of a container begin and are unpacked.
+trait Members {
+    /// Unpacks one member.
+    type Decoder<R: Read>: Read;
+
+    /// Begins the next member, whose first byte is `first`.
+    fn begin<R: Read>(first: u8, input: BufReader<R>) -> io::Result<Begun<Self::Decoder<R>, R>>;
+
+    /// The input behind a member that has ended.
+    fn rest<R: Read>(decoder: Self::Decoder<R>) -> BufReader<R>;
+}
+
+/// What a member turns out to be.
+enum Begun<D, R> {
+    Data(D),
+    /// It holds no data and has been passed over.
+    Skipped(BufReader<R>),
+}
+
+/// One member after the other; zeros after the last one are passed over, as tapes and copies leave them.
+enum Unpacked<M: Members, R: Read> {
     Between(BufReader<R>),
-    Inside(Box<GzDecoder<BufReader<R>>>),
+    Inside(Box<M::Decoder<R>>),
     Ended,
 }
 
-impl<R: Read> Read for Gzip<R> {
+impl<M: Members, R: Read> Read for Unpacked<M, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);
         }
         loop {
             match std::mem::replace(self, Self::Ended) {
-                Self::Between(mut input) => match next_member(&mut input)? {
-                    None => return Ok(0),
-                    Some(byte) if byte == GZIP.first().copied().unwrap_or_default() => {
-                        *self = Self::Inside(Box::new(GzDecoder::new(input)));
-                    }
-                    Some(_) => return Err(invalid("something that is no gzip follows the gzip data; allowed: zeros")),
-                },
+                Self::Between(mut input) => {
+                    let Some(first) = next_member(&mut input)? else { return Ok(0) };
+                    *self = match M::begin(first, input)? {
+                        Begun::Data(decoder) => Self::Inside(Box::new(decoder)),
+                        Begun::Skipped(input) => Self::Between(input),
+                    };
+                }
                 Self::Inside(mut decoder) => {
                     let read = decoder.read(buffer)?;
                     if read > 0 {
                         *self = Self::Inside(decoder);
                         return Ok(read);
                     }
-                    *self = Self::Between(decoder.into_inner());
+                    *self = Self::Between(M::rest(*decoder));
                 }
                 Self::Ended => return Ok(0),
             }
@@ -114,43 +135,42 @@ impl<R: Read> Read for Gzip<R> {
     }
 }
 
-/// One zstd frame after the other.
-enum Zstd<R: Read> {
-    Between(BufReader<R>),
-    Inside(Box<StreamingDecoder<BufReader<R>, FrameDecoder>>),
-    Ended,
+/// Members of gzip.
+struct Gzip;
+
+impl Members for Gzip {
+    type Decoder<R: Read> = GzDecoder<BufReader<R>>;
+
+    fn begin<R: Read>(first: u8, input: BufReader<R>) -> io::Result<Begun<Self::Decoder<R>, R>> {
+        if GZIP.first() == Some(&first) {
+            Ok(Begun::Data(GzDecoder::new(input)))
+        } else {
+            Err(invalid("something that is no gzip follows the gzip data; allowed: zeros"))
+        }
+    }
+
+    fn rest<R: Read>(decoder: Self::Decoder<R>) -> BufReader<R> {
+        decoder.into_inner()
+    }
 }
 
-impl<R: Read> Read for Zstd<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
+/// Frames of zstd.
+struct Zstd;
+
+impl Members for Zstd {
+    type Decoder<R: Read> = StreamingDecoder<BufReader<R>, FrameDecoder>;
+
+    fn begin<R: Read>(first: u8, mut input: BufReader<R>) -> io::Result<Begun<Self::Decoder<R>, R>> {
+        if SKIPPABLE.contains(&first) {
+            skip_frame(&mut input)?;
+            return Ok(Begun::Skipped(input));
         }
-        loop {
-            match std::mem::replace(self, Self::Ended) {
-                Self::Between(mut input) => match next_member(&mut input)? {
-                    None => return Ok(0),
-                    Some(0x50..=0x5f) => {
-                        skip_frame(&mut input)?;
-                        *self = Self::Between(input);
-                    }
-                    Some(_) => {
-                        let decoder = StreamingDecoder::new_with_max_window_size(input, MAX_WINDOW_BYTES)
-                            .map_err(|error| invalid(error.to_string()))?;
-                        *self = Self::Inside(Box::new(decoder));
-                    }
-                },
-                Self::Inside(mut decoder) => {
-                    let read = decoder.read(buffer)?;
-                    if read > 0 {
-                        *self = Self::Inside(decoder);
-                        return Ok(read);
-                    }
-                    *self = Self::Between(decoder.into_inner());
-                }
-                Self::Ended => return Ok(0),
-            }
-        }
+        let decoder = StreamingDecoder::new_with_max_window_size(input, MAX_WINDOW_BYTES);
+        decoder.map(Begun::Data).map_err(|error| invalid(error.to_string()))
+    }
+
+    fn rest<R: Read>(decoder: Self::Decoder<R>) -> BufReader<R> {
+        decoder.into_inner()
     }
 }
 
@@ -216,6 +236,15 @@ mod tests {
         }
         let garbage = [gzipped("a"), b"garbage".to_vec()].concat();
         assert!(unpacked(&garbage).unwrap_err().to_string().contains("no gzip follows"));
+    }
+
+    #[test]
+    fn zstd_frames_without_data_are_passed_over() {
+        let skippable = [&[0x5f, 0x2a, 0x4d, 0x18, 3, 0, 0, 0][..], b"abc"].concat();
+        let bytes = [skippable.clone(), zstd("a\n"), skippable.clone(), zstd("b\n"), skippable.clone()].concat();
+        assert_eq!(unpacked(&bytes).unwrap(), "a\nb\n");
+        assert!(unpacked(&skippable[..9]).is_ok_and(|text| text.is_empty()), "it is cut off and holds nothing");
+        assert!(unpacked(&skippable[..6]).is_err());
     }
 
     #[test]
