@@ -95,6 +95,8 @@ impl<const N: usize> Breaker<N> {
             State::Closed if trip.is_some() => {
                 let to = self.start_of_recovery();
                 if to != State::Closed {
+                    // There was no trip whose probes could contradict it.
+                    self.is_on_trial = false;
                     self.change_state(now, to, Cause::Resumed);
                 }
             }

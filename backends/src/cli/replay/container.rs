@@ -17,7 +17,7 @@ const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 const SKIPPABLE: std::ops::RangeInclusive<u8> = 0x50..=0x5f;
 
 /// Packed inputs that are not read: how they begin, what they are, and how they are unpacked.
-const OTHERS: [(&[u8], &str, &str); 9] = [
+const OTHERS: [(&[u8], &str, &str); 13] = [
     (&[0xfd, b'7', b'z', b'X', b'Z', 0], "xz", "xz -dc FILE | tripline replay -"),
     (b"BZh", "bzip2", "bzip2 -dc FILE | tripline replay -"),
     (b"PK\x03\x04", "a zip archive", "unzip -p FILE | tripline replay -"),
@@ -25,6 +25,10 @@ const OTHERS: [(&[u8], &str, &str); 9] = [
     (&[0x04, 0x22, 0x4d, 0x18], "lz4", "lz4 -dc FILE | tripline replay -"),
     (&[0x1f, 0x9d], "compress (.Z)", "zcat FILE | tripline replay -"),
     (b"PAR1", "Parquet", "a tool that writes JSON lines or CSV from it"),
+    (&[0x5d, 0, 0], "lzma", "xz -dc --format=lzma FILE | tripline replay -"),
+    (b"\xff\x06\0\0sNaPpY", "snappy", "snzip -dc FILE | tripline replay -"),
+    (&[0xff, 0xfe, 0, 0], "UTF-32", "iconv -f UTF-32 -t UTF-8 FILE | tripline replay -"),
+    (&[0, 0, 0xfe, 0xff], "UTF-32", "iconv -f UTF-32 -t UTF-8 FILE | tripline replay -"),
     (&[0xff, 0xfe], "UTF-16", "iconv -f UTF-16 -t UTF-8 FILE | tripline replay -"),
     (&[0xfe, 0xff], "UTF-16", "iconv -f UTF-16 -t UTF-8 FILE | tripline replay -"),
 ];
@@ -70,11 +74,19 @@ impl Container {
 
 /// UTF-16 without a mark: every second byte of ASCII text is 0.
 fn utf_16(beginning: &[u8]) -> Option<&'static (&'static [u8], &'static str, &'static str)> {
+    const LITTLE: (&[u8], &str, &str) = (&[], "UTF-16", "iconv -f UTF-16LE -t UTF-8 FILE | tripline replay -");
+    const BIG: (&[u8], &str, &str) = (&[], "UTF-16", "iconv -f UTF-16BE -t UTF-8 FILE | tripline replay -");
     let is_text = |byte: &u8| (b'\t'..0x7f).contains(byte);
     let pairs = beginning.chunks_exact(2);
-    let little = pairs.clone().all(|pair| matches!(pair, [text, 0] if is_text(text)));
-    let big = pairs.clone().all(|pair| matches!(pair, [0, text] if is_text(text)));
-    if pairs.len() >= 4 && (little || big) { OTHERS.iter().find(|(_, name, _)| *name == "UTF-16") } else { None }
+    if pairs.len() < 4 {
+        None
+    } else if pairs.clone().all(|pair| matches!(pair, [text, 0] if is_text(text))) {
+        Some(&LITTLE)
+    } else if pairs.clone().all(|pair| matches!(pair, [0, text] if is_text(text))) {
+        Some(&BIG)
+    } else {
+        None
+    }
 }
 
 fn invalid(text: impl Into<String>) -> io::Error {
@@ -250,13 +262,17 @@ mod tests {
     #[test]
     fn other_containers_are_named() {
         let utf_16: Vec<u8> = "time,latency".bytes().flat_map(|byte| [byte, 0]).collect();
+        let utf_16_big: Vec<u8> = "time,latency".bytes().flat_map(|byte| [0, byte]).collect();
         for (bytes, name) in [
             (&b"\xfd7zXZ\0\0"[..], "xz"),
             (b"BZh91AY&SY", "bzip2"),
             (b"PK\x03\x04..", "zip"),
             (b"\xff\xfea\0", "UTF-16"),
             (b"\xfe\xff\0a", "UTF-16"),
-            (&utf_16, "UTF-16"),
+            (&utf_16, "UTF-16LE"),
+            (&utf_16_big, "UTF-16BE"),
+            (b"\xff\xfe\0\0a\0\0\0", "UTF-32"),
+            (b"\x5d\0\0\x80\0", "lzma"),
         ] {
             let error = unpacked(bytes).unwrap_err().to_string();
             assert!(error.contains(name) && error.contains("allowed: "), "{error}");

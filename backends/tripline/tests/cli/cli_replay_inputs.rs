@@ -175,3 +175,23 @@ fn what_comes_from_outside_reaches_the_terminal_escaped() {
     let page = fs::read_to_string(folder.path().join(page)).unwrap();
     assert!(!page.contains('\u{1b}'), "the page holds no escape sequences either");
 }
+
+/// Packed twice, or in a way that has no mark at its beginning.
+#[test]
+fn binary_input_is_named_as_such_and_not_taken_for_csv() {
+    let folder = tempdir().unwrap();
+    let log = nginx(0, 100);
+    let twice = gzipped(std::str::from_utf8(&gzipped(&log)).unwrap_or("\u{1f}\u{8}\u{1}\u{2}packed once"));
+    let zlib = [&[0x78, 0x9c, 0xcd, 0x93, 0x4d, 0x6b, 0x83, 0x40, 0x10, 0x86][..], &[0x05; 40]].concat();
+    for (name, bytes) in [("twice.gz", twice), ("a.zz", zlib)] {
+        fs::write(folder.path().join(name), bytes).unwrap();
+        for command in ["replay", "suggest"] {
+            let finished = run(folder.path(), &[command, name]);
+            assert_eq!(finished.code, Some(1));
+            assert!(finished.stderr.contains(&format!("{name}: line 1: is binary; allowed: text")), "{finished:?}");
+        }
+    }
+    // Colours of a terminal are text.
+    let coloured = log.replace("10.0.0.1", "\u{1b}[36mweb-1  |\u{1b}[0m 10.0.0.1");
+    assert_eq!(json(&run_with_input(folder.path(), &["replay", "-"], &coloured), 0)["calls"], 100);
+}
