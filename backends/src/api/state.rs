@@ -151,6 +151,7 @@ impl ApiState {
     }
 
     /// The address of the server.
+    #[cfg(feature = "app")]
     pub(crate) const fn listen_address(&self) -> SocketAddr {
         self.listen
     }

@@ -103,6 +103,11 @@ pub trait Platform: Send + Sync {
         for problem in problems {
             tracing::warn!("environment: {problem}; it is not used");
         }
+        if let Some(problem) = HyperClient::certificate_problem() {
+            tracing::error!(
+                "environment: {problem}; no alert is delivered over https until that is mended and this restarted"
+            );
+        }
         HyperClient::default().proxies(proxies)
     }
 }

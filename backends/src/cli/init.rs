@@ -6,21 +6,22 @@ use std::path::Path;
 
 use super::output::{CliError, print_line};
 use crate::config::recommended;
+use crate::text::shown;
 
 /// Writes the recommended configuration; an existing file is not overwritten.
 pub(super) fn init(path: &Path) -> Result<(), CliError> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => {
-            CliError::during(path.display(), "the file exists and is not overwritten; name another file")
+            CliError::during(shown(path), "the file exists and is not overwritten; name another file")
         }
-        ErrorKind::NotFound => CliError::during(path.display(), "its folder does not exist; create it first"),
-        _ => CliError::during(path.display(), error),
+        ErrorKind::NotFound => CliError::during(shown(path), "its folder does not exist; create it first"),
+        _ => CliError::during(shown(path), error),
     })?;
     if let Err(error) = file.write_all(recommended().as_bytes()).and_then(|()| file.sync_all()) {
         // Half a configuration is worse than none, and would be in the way of the next attempt.
         let _ = fs::remove_file(path);
-        return Err(CliError::during(path.display(), error));
+        return Err(CliError::during(shown(path), error));
     }
-    print_line(format!("wrote {}", path.display()));
+    print_line(format!("wrote {}", shown(path)));
     Ok(())
 }

@@ -102,8 +102,13 @@ fn failed(failure: CliError) -> ExitCode {
 
 /// Help, the version, or what is wrong with the arguments. For `ctl` that is 1 too: there 2 says that a breaker is open.
 fn unparsed(error: &clap::Error) -> ExitCode {
-    // A reader that is gone is no reason to fail.
-    let _ = error.print();
+    if error.use_stderr() {
+        // It repeats the arguments, which may hold anything.
+        eprint_line(error.render().to_string().trim_end());
+    } else {
+        // A reader that is gone is no reason to fail.
+        let _ = error.print();
+    }
     match error.exit_code() {
         0 => ExitCode::SUCCESS,
         _ if std::env::args_os().nth(1).is_some_and(|command| command == "ctl") => ExitCode::FAILURE,

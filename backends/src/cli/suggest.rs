@@ -12,6 +12,7 @@ use super::{CliError, eprint_line};
 use crate::config::{Config, breaker_values};
 use crate::replay::suggest::{RECOMMENDED, SuggestOptions, suggest as find};
 use crate::replay::{GroupBy, Setting};
+use crate::text::shown;
 
 #[derive(Debug, Args)]
 #[command(after_long_help = METHOD)]
@@ -114,9 +115,9 @@ fn options(args: &SuggestArgs) -> Result<SuggestOptions, CliError> {
         return Ok(with_kept(SuggestOptions::new(base.clone(), vec![base, defaults]), &config));
     };
     let config = configuration(Some(path), &args.set, args.breaker.as_deref())?;
-    let configured = setting(&path.display().to_string(), &config);
+    let configured = setting(&shown(path), &config);
     if !config.breaker.policy.enabled {
-        eprint_line(format!("{}: enabled = false; the proposal is made as if it were true", path.display()));
+        eprint_line(format!("{}: enabled = false; the proposal is made as if it were true", shown(path)));
     }
     Ok(with_kept(SuggestOptions::new(configured.clone(), vec![configured, defaults]), &config))
 }

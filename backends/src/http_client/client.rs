@@ -7,7 +7,7 @@ use super::error::{Phase, TransportError, within};
 use super::exchange::{self, Target};
 use super::proxy::{Proxies, Proxy};
 use super::request::{ClientLimits, ClientRequest, ClientResponse};
-use super::tls::Tls;
+use super::tls::{self, Tls};
 use super::tunnel;
 
 /// The client. Cloning shares the certificates.
@@ -21,8 +21,9 @@ pub struct HyperClient {
 }
 
 impl HyperClient {
-    /// A client that trusts the certificates of the system (`SSL_CERT_FILE` and `SSL_CERT_DIR` name others), and where
-    /// there are none those that Mozilla trusts. They are read with the first request. It uses no proxy.
+    /// A client that trusts the certificates of the system, and where there are none those that Mozilla trusts. `SSL_CERT_FILE`
+    /// and `SSL_CERT_DIR` name others; where they give none, every request over TLS is an error. They are read with the first
+    /// such request. It uses no proxy.
     pub fn new(limits: ClientLimits) -> Self {
         Self { limits, tls: Tls::default(), proxies: Proxies::none() }
     }
@@ -32,6 +33,12 @@ impl HyperClient {
     pub fn trust(mut self, certificate: Vec<u8>) -> Self {
         self.tls = self.tls.with(certificate);
         self
+    }
+
+    /// What is wrong with the certificates that `SSL_CERT_FILE` and `SSL_CERT_DIR` name; `None` where neither is set. Reads the
+    /// files, so that a process can find out as it starts.
+    pub fn certificate_problem() -> Option<TransportError> {
+        tls::environment_problem()
     }
 
     /// Connects through these proxies.

@@ -222,3 +222,43 @@ fn what_became_of_alerts_is_counted_by_breaker_sink_kind_and_stage() {
     assert_eq!(line(&text, r#"tripline_alert_state_failing{breaker="default"}"#), Some("1"));
     assert_ne!(line(&text, r#"tripline_alert_state_failures_total{breaker="default"}"#), Some("0"));
 }
+
+/// Every family that this crate writes is in the guide with its type, and no other.
+#[test]
+fn the_guide_lists_every_metric() {
+    let mut written = BTreeSet::new();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                written.extend(families(&std::fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+    assert!(written.len() > 40, "{written:?}");
+    let guide = include_str!("../../docs/metrics.md");
+    let rows = guide.lines().filter(|line| line.starts_with("| `")).filter_map(|line| {
+        let mut cells = line.split('|').skip(1).map(str::trim);
+        Some((cells.next()?, cells.next()?))
+    });
+    let documented: BTreeSet<(String, String)> = rows
+        .flat_map(|(names, kind)| names.split('`').skip(1).step_by(2).map(|name| (name.to_owned(), kind.to_owned())))
+        .collect();
+    assert_eq!(written, documented);
+}
+
+/// Names and types of the families that a source file begins.
+fn families(source: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for kind in ["counter", "gauge", "histogram"] {
+        for call in source.split(&format!(".{kind}(")).skip(1) {
+            let name = call.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next());
+            found.extend(name.map(|name| (name.to_owned(), kind.to_owned())));
+        }
+    }
+    found
+}

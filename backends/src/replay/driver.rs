@@ -341,7 +341,8 @@ impl<O: Observer> Driver<O> {
                 if from == StateKind::Closed {
                     // By nothing but time: the call that has been out for longest is the one that is overdue.
                     let index = index.or_else(|| self.oldest_in_flight()).unwrap_or(self.done);
-                    change.trip = Some(TripAt { index, at, reason, stalled: self.breaker.stalled_at_trip() });
+                    let (stalled, why) = (self.breaker.stalled_at_trip(), self.breaker.why());
+                    change.trip = Some(TripAt { index, at, reason, stalled, why });
                 }
             } else {
                 change.is_recovery = to == StateKind::Closed;

@@ -43,6 +43,8 @@ pub enum LineProblem {
     },
     /// Not text.
     NotUtf8,
+    /// The input begins with bytes that no text has: it is packed in a way that is not known, or no recording.
+    Binary,
     /// Longer than [`MAX_LINE_BYTES`](super::MAX_LINE_BYTES).
     TooLong,
     /// A carriage return inside a CSV line.
@@ -97,6 +99,7 @@ impl LineProblem {
         match self {
             Self::Json { .. } => "json",
             Self::NotUtf8 => "not_utf8",
+            Self::Binary => "binary",
             Self::TooLong => "too_long",
             Self::StrayReturn => "stray_return",
             Self::MissingColumn(_) | Self::ColumnTwice(_) | Self::Columns { .. } => "columns",
@@ -123,6 +126,9 @@ impl fmt::Display for LineProblem {
                 write!(f, "column {column}: {message}; allowed: one JSON object per line")
             }
             Self::NotUtf8 => f.write_str("is not UTF-8; allowed: JSON lines, or CSV with a header"),
+            Self::Binary => f.write_str(
+                "is binary; allowed: text, once packed with gzip or zstd, so unpack it first: COMMAND | tripline replay -",
+            ),
             Self::TooLong => write!(f, "is too long; allowed: {MAX_LINE_BYTES} bytes"),
             Self::StrayReturn => f.write_str("has a carriage return inside; allowed: lines that end with LF or CR LF"),
             Self::MissingColumn(name) => write!(

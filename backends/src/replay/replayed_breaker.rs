@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tripline_runtime::core::{Event, Generation, Instant, Latency, MemorySample, Outcome, Policy, Ratio, StateKind};
-use tripline_runtime::{Breaker, OwnedPermit, SharedCore};
+use tripline_runtime::core::{Event, Generation, Instant, Latency, MemorySample, Outcome, Policy, Ratio};
+use tripline_runtime::{Breaker, OwnedPermit, SharedCore, TripExplanation};
 
 use super::clock::{ReplayClock, VirtualClock};
 use super::error::ReplayError;
@@ -120,9 +120,7 @@ impl ReplayedBreaker {
         self.look();
         self.breaker.read(|core| {
             let state = core.state().kind();
-            let tripped = matches!(state, StateKind::Open | StateKind::HalfOpen);
-            let reason = core.last_trip().filter(|_| tripped).map(|trip| trip.reason);
-            View { state, percentile: core.percentile(), trend: core.trend(), reason }
+            View { state, percentile: core.percentile(), trend: core.trend(), why: self.breaker.explain(core) }
         })
     }
 
@@ -162,6 +160,11 @@ impl ReplayedBreaker {
     /// Calls that hung at the last trip, and counted as slow ones.
     pub(super) fn stalled_at_trip(&self) -> u16 {
         self.breaker.read(|core| core.last_trip().map_or(0, |trip| trip.stalled))
+    }
+
+    /// Why it is open or half-open, with the evidence; `None` in any other state.
+    pub(super) fn why(&self) -> Option<TripExplanation> {
+        self.breaker.read(|core| self.breaker.explain(core))
     }
 
     /// The instant of an event on the input's line.

@@ -123,11 +123,33 @@ fn what_the_system_trusts_can_be_named_in_the_environment() {
     // The environment of a process is its own only before it starts.
     let child = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "--ignored", "alerts_trouble::as_the_environment_says"])
+        .env_remove("SSL_CERT_DIR")
         .env("SSL_CERT_FILE", &file)
         .env("TRIPLINE_TEST_URL", service.url())
         .output()
         .unwrap();
     assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    assert_eq!(service.open().len(), 1);
+    // A file that is missing or holds nothing is no reason to trust others.
+    let empty = folder.path().join("empty.pem");
+    std::fs::write(&empty, "").unwrap();
+    for (variable, value) in [
+        ("SSL_CERT_FILE", folder.path().join("missing.pem")),
+        ("SSL_CERT_FILE", empty),
+        ("SSL_CERT_DIR", folder.path().join("none")),
+    ] {
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--ignored", "alerts_trouble::as_the_environment_says"])
+            .env_remove("SSL_CERT_FILE")
+            .env_remove("SSL_CERT_DIR")
+            .env(variable, &value)
+            .env("TRIPLINE_TEST_URL", service.url())
+            .output()
+            .unwrap();
+        let said = format!("no TLS connection: {variable} = {} gives no certificate to trust: ", value.display());
+        let printed = [child.stdout, child.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        assert!(!child.status.success() && printed.contains(&said), "{printed}");
+    }
     assert_eq!(service.open().len(), 1);
 }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 use tripline_backends::replay::{InputReport, Mode, Options, ReplayError, run};
 use tripline_runtime::core::{Latency, Percentile, Policy, Ratio};
 
+use crate::without_why::without_why;
+
 /// Slow above 100 ms, trips at the median of three calls, waits 1 s, probes twice.
 fn policy() -> Policy {
     let mut policy = Policy::default();
@@ -36,7 +38,7 @@ fn replay(options: &Options, input: &str) -> (Result<InputReport, ReplayError>, 
 fn output_of(options: &Options, input: &str) -> String {
     let (report, output) = replay(options, input);
     report.unwrap();
-    output
+    without_why(&output)
 }
 
 fn summary_of(input: &str) -> String {
@@ -75,6 +77,32 @@ fn slow_calls_trip_and_good_probes_close_again() {
          \"trips\":[{\"index\":2,\"at_ms\":1020,\"reason\":\"latency\"}],\"recoveries\":[{\"at_ms\":2050}],\
          \"unusable\":{},\"excluded\":0,\"nul_bytes\":0,\"origin_changes\":0}\n"
     );
+}
+
+#[test]
+fn a_trip_comes_with_its_evidence_in_summary_and_lines() {
+    let why = r#""why":"latency: 3 slow, 0 failed of 3 calls, 0 hanging; p50 200 ms, threshold 100 ms""#;
+    let mut options = summary_options();
+    options.stall_detection = false;
+    let (_, summary) = replay(&options, STORY);
+    assert!(summary.contains(&format!("{{\"index\":2,\"at_ms\":1020,\"reason\":\"latency\",{why}}}")), "{summary}");
+    options.mode = Mode::JsonLines;
+    let (_, lines) = replay(&options, STORY);
+    let explained: Vec<bool> = lines.lines().map(|line| line.ends_with(&format!("{why}}}"))).collect();
+    assert_eq!(explained, [false, false, true, true, true, true, false, false, false], "{lines}");
+    assert_eq!(lines.matches("\"reason\":null,\"why\":null}").count(), 5, "{lines}");
+}
+
+#[test]
+fn evidence_that_lasted_is_shown_as_everywhere_else() {
+    let options = Options::new(Policy::default(), Mode::Summary);
+    let mut input = "at_ms,latency_ms\n".to_owned();
+    for nth in 0..600 {
+        input.push_str(&format!("{},{}\n", nth * 20, if nth < 300 { 20 } else { 4_000 }));
+    }
+    let (_, summary) = replay(&options, &input);
+    let seen = summary.contains(" hanging; p95 ") && summary.contains(", threshold 1500 ms; quick evidence for ");
+    assert!(seen && summary.contains(" s, tolerance 5 s (of the warm-up)\"}"), "{summary}");
 }
 
 #[test]

@@ -97,6 +97,8 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
             State::Closed if trip.is_some() => {
                 let to = self.start_of_recovery();
                 if to != State::Closed {
+                    // There was no trip whose probes could contradict it.
+                    self.is_on_trial = false;
                     self.change_state(now, to, Cause::Resumed);
                 }
             }

@@ -7,6 +7,7 @@ mod go_breaker_faults;
 mod inputs;
 mod memory_forecast;
 mod model;
+mod pair;
 mod rules;
 mod staging;
 mod trend;

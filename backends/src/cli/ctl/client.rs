@@ -14,6 +14,7 @@ use super::show::plain;
 use crate::cli::output::CliError;
 use crate::config::Secret;
 use crate::http_client::{ClientLimits, HyperClient, SurfClient, TransportError};
+use crate::text::shown;
 
 /// Longest body of an answer; metrics of many breakers are the longest.
 const MAX_ANSWER_BYTES: usize = 4 * 1_024 * 1_024;
@@ -245,7 +246,7 @@ fn target(text: &str) -> Result<Target, InvalidName> {
 fn token(args: &CtlArgs) -> Result<Option<Secret>, CliError> {
     let (place, text) = match &args.token_file {
         Some(path) => {
-            let place = format!("--token-file {}", path.display());
+            let place = format!("--token-file {}", shown(path));
             let text = std::fs::read_to_string(path).map_err(|error| CliError::during(&place, error))?;
             (place, text)
         }

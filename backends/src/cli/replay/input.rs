@@ -15,6 +15,7 @@ use super::container::{BUFFER_BYTES, Container, MAGIC_BYTES};
 use super::progress::{Counted, Counts, Progress, can_draw};
 use super::spool::spooled;
 use crate::replay::{FieldMapping, Format, Input, LatencyUnit, LogFormat, PathFilter, Reading};
+use crate::text::shown;
 
 /// How the input is read, and whether it is shown how far.
 #[derive(Debug, Args)]
@@ -149,7 +150,7 @@ fn is_file(file: &File) -> bool {
 
 /// The name of the input in messages.
 pub(in crate::cli) fn name_of(path: &Path) -> String {
-    if is_standard_input(path) { "standard input".into() } else { path.display().to_string() }
+    if is_standard_input(path) { "standard input".into() } else { shown(path) }
 }
 
 pub(super) fn is_standard_input(path: &Path) -> bool {

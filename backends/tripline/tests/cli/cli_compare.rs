@@ -179,7 +179,7 @@ fn the_table_is_aligned_and_names_what_differs() {
     let folder = folder();
     let finished = run(folder.path(), &["replay", "--compare", "a.toml", "b.toml", "calls.csv"]);
     assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
-    let table: Vec<&str> = finished.stdout.lines().take_while(|line| !line.starts_with("A recording")).collect();
+    let table: Vec<&str> = finished.stdout.lines().take_while(|line| !line.starts_with("first trip with")).collect();
     let width = table[0].chars().count();
     assert!(table.iter().all(|line| line.chars().count() == width), "{}", finished.stdout);
     assert!(table[0].trim_start().starts_with("a.toml") && table[0].ends_with("b.toml"));

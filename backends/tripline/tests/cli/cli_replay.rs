@@ -30,7 +30,8 @@ const COUNTED: [&str; 4] = ["--set", "latency_threshold=300", "--set", "trip_con
 fn readme_summary() -> Value {
     json!({
         "calls": 100, "admitted": 40, "rejected": 60, "percentile_ms": 50,
-        "trips": [{ "index": 41, "at_ms": 3_600, "reason": "latency" }], "recoveries": [],
+        "trips": [{ "index": 41, "at_ms": 3_600, "reason": "latency",
+            "why": "latency: 0 slow, 0 failed of 38 calls, 2 hanging; p95 50 ms, threshold 300 ms" }], "recoveries": [],
             "unusable": {}, "excluded": 0, "nul_bytes": 0, "origin_changes": 0,
     })
 }
@@ -99,7 +100,7 @@ fn json_lines_have_one_line_for_each_record() {
     assert_eq!((finished.code, finished.stderr.lines().all(warns_of_no_evidence)), (Some(0), true), "{finished:?}");
     let lines: Vec<Value> = finished.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 100);
-    let start = r#"{"at_ms":100,"admitted":true,"state":"closed","percentile_ms":50,"trend":"too_few","reason":null}"#;
+    let start = r#"{"at_ms":100,"admitted":true,"state":"closed","percentile_ms":50,"trend":"too_few","reason":null,"why":null}"#;
     assert_eq!(finished.stdout.lines().next(), Some(start));
     for (i, line) in lines.iter().enumerate() {
         let call = i + 1;
@@ -123,7 +124,8 @@ fn json_lines_and_memory_readings_are_read_too() {
     let folder = tempdir().unwrap();
     let found = summary(&run_with_input(folder.path(), &["replay", "-"], &input));
     // Record 39 is the reading at 20 s. At 30 s memory is fine and the wait is over; five probes, one a second, close it.
-    assert_eq!(found["trips"], json!([{ "index": 39, "at_ms": 20_000, "reason": "memory" }]));
+    let why = "memory: 95 % in use, threshold 80 %";
+    assert_eq!(found["trips"], json!([{ "index": 39, "at_ms": 20_000, "reason": "memory", "why": why }]));
     assert_eq!(found["calls"], 60);
     assert_eq!(found["recoveries"].as_array().map(Vec::len), Some(1), "{found}");
     let recovered = found["recoveries"][0]["at_ms"].as_u64().unwrap();

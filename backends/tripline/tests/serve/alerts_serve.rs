@@ -88,6 +88,8 @@ fn a_certificate_that_the_environment_names_is_trusted_and_no_other() {
     recover(&stranger);
     eventually("an attempt fails", || (sum(&stranger, "tripline_alert_retries_total") >= 1.0).then_some(()));
     assert!(stranger.log().contains("certificate"), "{}", stranger.log());
+    let at_start = "environment: no TLS connection: SSL_CERT_FILE = /dev/null gives no certificate to trust: ";
+    assert!(stranger.log().contains(at_start), "{}", stranger.log());
     scene.open_is(&[(ALIAS, "P2")]);
 }
 
