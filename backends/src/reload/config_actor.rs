@@ -6,16 +6,16 @@ use std::sync::atomic::Ordering;
 
 use super::applier::Applier;
 use super::edit::edit;
-use super::file::{ConfigFile, Unsaved};
 use super::outcome::{Applied, ChangeError};
 use super::shared::Shared;
+use super::store::{ConfigStore, Unsaved};
 use crate::config::{Change, Config, ConfigErrors, EMPTY, Warning, apply_environment, differences, is_blank, parse};
 
 /// Looks up a variable of the environment, as [`process_variable`](crate::config::process_variable) does.
 pub type Environment = Box<dyn Fn(&str) -> Option<String> + Send>;
 
 pub(super) struct ConfigActor {
-    pub(super) file: Option<ConfigFile>,
+    pub(super) store: Option<Box<dyn ConfigStore>>,
     /// The name of the text in problems.
     pub(super) name: String,
     /// The last good text of the file, or the one that stands in for a file.
@@ -40,9 +40,9 @@ impl ConfigActor {
         let keys = change.keys();
         // A change that could not be saved before may be saved now.
         let wanted = self.unsaved.clone().and(change);
-        let saved = match &self.file {
+        let saved = match &self.store {
             None => Err(Unsaved::NotWritable("there is no configuration file".into())),
-            Some(file) => file.rewrite(&self.text, |base| self.edited(base, &wanted)),
+            Some(store) => store.rewrite(&self.text, &|base| self.edited(base, &wanted)),
         };
         let by = |key: &str| if keys.iter().any(|changed| changed == key) { who } else { THE_FILE };
         match saved {
@@ -69,17 +69,21 @@ impl ConfigActor {
 
     /// Reads the file, and applies its text where that is another one.
     pub(super) fn check(&mut self) {
-        let Some(file) = &self.file else { return };
-        let text = match file.read() {
+        let Some(store) = &self.store else { return };
+        let text = match store.read() {
             Ok(text) if text == self.text => return self.clear_error(),
             // The first step of writing a file in place, and hardly ever intended.
-            Ok(text) if is_blank(&text) => return self.report_invalid(&file.problem(EMPTY)),
+            Ok(text) if is_blank(&text) => return self.report_invalid(&self.problem(EMPTY)),
             Ok(text) => text,
-            Err(unread) => return self.report_invalid(&file.problem(&unread.words)),
+            Err(words) => return self.report_invalid(&self.problem(&words)),
         };
         if let Err(errors) = self.reload(text) {
             self.report_invalid(&errors);
         }
+    }
+
+    fn problem(&self, words: &str) -> ConfigErrors {
+        ConfigErrors::with_file(&self.name, words)
     }
 
     fn reload(&mut self, text: String) -> Result<(), ConfigErrors> {

@@ -66,7 +66,6 @@
 //! ```
 
 mod access_log;
-mod clock;
 mod compare;
 pub(crate) mod comparison_table;
 mod csv;

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tripline_core::{AlertKind, CapacityError, Confidence, EscalationPolicy, Instant, Latency, Outcome, Policy};
 
-use super::clock::ManualClock;
 use super::executor::Executor;
 use super::sink::RecordingSink;
 use super::traffic::Traffic;
 use crate::breaker::Breaker;
 use crate::breaker::name::BreakerName;
 use crate::clock::Clock as _;
+use crate::clock::manual::ManualClock;
 use crate::incidents::alert::Alert;
 use crate::incidents::staging_control::StagingControl;
 use crate::memory::mock::MockMemory;
