@@ -224,12 +224,16 @@ impl World {
     /// Lets time pass, stopping at every instant that a task waits for.
     pub fn advance(&self, span: Duration) {
         let end = self.now() + span;
+        while self.step(end) {}
+    }
+
+    /// Runs what can run now, and lets time pass up to the next instant that a task waits for, but not beyond `end`; false where
+    /// `end` is reached. For simulations that look at the world after each step.
+    pub fn step(&self, end: Instant) -> bool {
         self.run_until_idle();
-        while let Some(next) = self.clock.next_wake().filter(|&next| next <= end) {
-            self.clock.set(next);
-            self.run_until_idle();
-        }
-        self.clock.set(end);
+        let next = self.clock.next_wake().filter(|&next| next <= end);
+        self.clock.set(next.unwrap_or(end));
         self.run_until_idle();
+        next.is_some()
     }
 }
