@@ -32,7 +32,7 @@ impl SimFile {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Somebody edits the file. The event is lost now and then.
+    /// An operator edits the file. The event is lost now and then.
     pub(super) fn edit(&self, edit: Edit) {
         let mut state = self.state();
         state.edits += 1;
@@ -40,7 +40,7 @@ impl SimFile {
         state.announce();
     }
 
-    /// Somebody writes a whole file.
+    /// An operator writes a whole file.
     pub(super) fn write(&self, text: String) {
         let mut state = self.state();
         state.text = text;

@@ -42,7 +42,6 @@ impl Disk {
     }
 
     /// What a process that starts finds.
-
     pub(super) fn left(&self, breaker: &BreakerName) -> Result<Option<DurableState>, String> {
         let files = self.files();
         let bytes = files.get(breaker).and_then(|file| file.bytes.as_ref());

@@ -8,20 +8,18 @@ use std::time::Duration;
 
 use tripline_core::Instant;
 use tripline_runtime::DrainReport;
-use tripline_runtime::test_util::{Schedule, World};
+use tripline_runtime::test_util::Schedule;
 
 use super::callers;
 use super::checks;
-use super::config_file::SimFile;
-use super::operator::{self, Answer, Command};
-use super::platform::SimPlatform;
+use super::operator::{self, Command};
 use super::process::Process;
 use super::random::Random;
 use super::reader;
 use super::script::{Mood, Script, What};
 use super::settings::{self, BREAKERS};
-use super::truth::Truth;
-use super::violation::{Check, Violation, clock_time};
+use super::state::{MINUTE, Sent, Simulation};
+use super::violation::{Check, Violation};
 
 /// How a run ended.
 #[derive(Debug)]
@@ -57,42 +55,25 @@ enum Repair {
     Operators,
 }
 
-/// A command whose answer did not come yet, or was not looked at.
-#[derive(Debug)]
-pub(super) struct Sent {
-    pub(super) at: Instant,
-    pub(super) breaker: usize,
-    pub(super) command: Command,
-    pub(super) must_work: bool,
-    pub(super) answer: Option<Answer>,
-}
-
-/// A run.
-pub(super) struct Simulation<'s> {
+/// What moves a run.
+struct Driver<'s> {
     script: &'s Script,
-    pub(super) world: World,
-    pub(super) platform: SimPlatform,
-    pub(super) file: SimFile,
-    pub(super) process: Option<Process>,
-    pub(super) truths: Vec<Truth>,
-    pub(super) sent: Rc<RefCell<Vec<Sent>>>,
-    pub(super) seen: checks::Seen,
+    run: Simulation,
     findings: Rc<RefCell<Vec<(&'static str, String)>>>,
     drained: Rc<RefCell<Option<DrainReport>>>,
     schedule: Schedule<Event>,
     active: BTreeMap<usize, What>,
     random: Random,
     calls: u64,
-    trace: Option<Vec<String>>,
 }
 
 /// Runs a script, and stops at the first invariant that does not hold.
 pub fn run(script: &Script, with_trace: bool) -> Outcome {
-    let mut simulation = Simulation::new(script, with_trace);
-    let start = simulation.world.now();
+    let mut driver = Driver::new(script, with_trace);
+    let start = driver.run.world.now();
     let mut events = 0;
-    let ended = catch_unwind(AssertUnwindSafe(|| simulation.run(&mut events)));
-    let at = simulation.world.now();
+    let ended = catch_unwind(AssertUnwindSafe(|| driver.live(&mut events)));
+    let at = driver.run.world.now();
     let found = match ended {
         Ok(found) => found,
         Err(payload) => {
@@ -103,41 +84,31 @@ pub fn run(script: &Script, with_trace: bool) -> Outcome {
     };
     let violation = found.err().map(|(invariant, detail)| Violation { invariant, at, detail });
     if let Some(violation) = &violation {
-        simulation.note(|| format!("VIOLATION {violation}"));
+        driver.run.note(|| format!("VIOLATION {violation}"));
     }
-    let trace = simulation.trace.take().unwrap_or_default();
-    if let Some(process) = simulation.process.take() {
+    let trace = driver.run.trace.take().unwrap_or_default();
+    if let Some(process) = driver.run.process.take() {
         process.kill();
     }
     Outcome { violation, trace, passed: at.since(start), events }
 }
 
-impl<'s> Simulation<'s> {
+impl<'s> Driver<'s> {
     fn new(script: &'s Script, with_trace: bool) -> Self {
-        let (world, seed) = (World::new(script.seed), script.seed);
-        let platform = SimPlatform::new(world.clock(), seed);
-        let now = world.now();
         Self {
             script,
-            file: SimFile::new(settings::text(seed), seed),
-            truths: BREAKERS.iter().map(|_| Truth::new(now)).collect(),
-            seen: checks::Seen::new(now),
-            platform,
-            world,
-            process: None,
-            sent: Rc::default(),
+            run: Simulation::new(script.seed, with_trace),
             findings: Rc::default(),
             drained: Rc::default(),
             schedule: Schedule::default(),
             active: BTreeMap::new(),
-            random: Random::new(seed, 7),
+            random: Random::new(script.seed, 7),
             calls: 0,
-            trace: with_trace.then(Vec::new),
         }
     }
 
-    fn run(&mut self, events: &mut u64) -> Check {
-        let start = self.world.now();
+    fn live(&mut self, events: &mut u64) -> Check {
+        let start = self.run.world.now();
         let end = start + self.script.end;
         for (index, step) in self.script.steps.iter().enumerate() {
             self.schedule.add(start + step.at, 1, Event::Begin(index));
@@ -154,14 +125,14 @@ impl<'s> Simulation<'s> {
         }
         self.schedule.add(start, 0, Event::Start);
         self.schedule.add(start + MINUTE, 4, Event::Minute);
-        while self.world.now() < end {
+        while self.run.world.now() < end {
             let next = self.schedule.next_at().unwrap_or(end).min(end);
-            self.world.step(next);
-            self.adopt();
-            while let Some(event) = self.schedule.pop_due(self.world.now()) {
+            self.run.world.step(next);
+            self.run.adopt();
+            while let Some(event) = self.schedule.pop_due(self.run.world.now()) {
                 self.handle(event)?;
-                self.world.run_until_idle();
-                self.adopt();
+                self.run.world.run_until_idle();
+                self.run.adopt();
             }
             *events += 1;
             self.check()?;
@@ -169,33 +140,21 @@ impl<'s> Simulation<'s> {
         Ok(())
     }
 
-    fn adopt(&self) {
-        if let Some(process) = &self.process {
-            process.adopt(&self.world, &self.platform);
-        }
-    }
-
-    pub(super) fn note(&mut self, line: impl FnOnce() -> String) {
-        if let Some(trace) = &mut self.trace {
-            trace.push(format!("{} {}", clock_time(self.world.now()), line()));
-        }
-    }
-
     /// After every event.
     fn check(&mut self) -> Check {
         if let Some(found) = self.findings.borrow_mut().pop() {
             return Err(found);
         }
-        checks::after_event(self)
+        checks::after_event(&mut self.run)
     }
 
     fn handle(&mut self, event: Event) -> Check {
-        let now = self.world.now();
+        let now = self.run.world.now();
         match event {
-            Event::Ask(breaker) => self.ask(breaker, now),
+            Event::Ask(breaker) => self.ask(breaker, now)?,
             Event::Finish(breaker, number) => {
-                if let Some(process) = &self.process {
-                    self.truths[breaker].finish(&process.breakers[breaker], number, now);
+                if let Some(process) = &self.run.process {
+                    self.run.truths[breaker].finish(&process.breakers[breaker], number, now);
                 }
             }
             Event::Begin(index) => self.begin(index),
@@ -207,13 +166,13 @@ impl<'s> Simulation<'s> {
             Event::Stopped => self.stopped()?,
             Event::Minute => {
                 self.schedule.add(now + MINUTE, 4, Event::Minute);
-                return checks::every_minute(self);
+                return checks::every_minute(&mut self.run);
             }
             Event::Repair(Repair::File) => {
-                self.file.state().is_read_only = false;
-                self.file.write(settings::text(self.script.seed));
-                self.seen.file_changed = now;
-                self.touch_all();
+                self.run.file.state().is_read_only = false;
+                self.run.file.write(settings::text(self.script.seed));
+                self.run.seen.file_changed = now;
+                self.run.touch_all();
             }
             Event::Repair(Repair::Operators) => {
                 for breaker in 0..BREAKERS.len() {
@@ -222,51 +181,55 @@ impl<'s> Simulation<'s> {
                     }
                 }
             }
-            Event::Settled => return checks::settled(self),
+            Event::Settled => return checks::settled(&mut self.run),
         }
         Ok(())
     }
 
-    fn ask(&mut self, breaker: usize, now: Instant) {
-        let mood = self.truths[breaker].mood;
-        self.schedule.add(now + callers::gap(mood, &mut self.random), 3, Event::Ask(breaker));
-        let planned = callers::plan(mood, &mut self.random);
-        let Some(process) = &self.process else { return };
-        self.calls += 1;
-        if self.truths[breaker].ask(&process.breakers[breaker], self.calls, planned.is_bad, planned.outcome) {
-            self.schedule.add(now + planned.latency, 0, Event::Finish(breaker, self.calls));
+    fn ask(&mut self, breaker: usize, now: Instant) -> Check {
+        let mood = self.run.truths[breaker].mood;
+        let (gap, together) = callers::next(mood, &mut self.random);
+        self.schedule.add(now + gap, 3, Event::Ask(breaker));
+        for _ in 0..together {
+            let planned = callers::plan(mood, &mut self.random);
+            let Some(process) = &self.run.process else { return Ok(()) };
+            self.calls += 1;
+            if self.run.truths[breaker].ask(&process.breakers[breaker], self.calls, &planned, now)? {
+                self.schedule.add(now + planned.latency, 0, Event::Finish(breaker, self.calls));
+            }
         }
+        Ok(())
     }
 
     fn begin(&mut self, index: usize) {
         let Some(step) = self.script.steps.get(index).copied() else { return };
-        self.note(|| format!("{step}"));
-        let now = self.world.now();
+        self.run.note(|| format!("{step}"));
+        let now = self.run.world.now();
         match step.what {
             What::Edit(edit) => {
-                self.file.edit(edit);
-                self.seen.file_changed = now;
-                self.touch_all();
+                self.run.file.edit(edit);
+                self.run.seen.file_changed = now;
+                self.run.touch_all();
             }
             What::Operate { breaker, command } => self.operate(breaker, command, false),
             What::Read { breaker } => self.read(breaker),
             What::Kill => {
-                if let Some(process) = self.process.take() {
+                if let Some(process) = self.run.process.take() {
                     process.kill();
                     let pause = self.random.millis(1_000, 20_000);
                     self.down(pause);
                 }
             }
             What::Restart => {
-                let stop = self.process.as_mut().and_then(|process| process.stop(Duration::from_secs(10)));
+                let stop = self.run.process.as_mut().and_then(|process| process.stop(Duration::from_secs(10)));
                 if let Some(stop) = stop {
                     let drained = self.drained.clone();
                     drained.borrow_mut().take();
-                    self.world.spawn(async move {
+                    self.run.world.spawn(async move {
                         let report = stop.await;
                         *drained.borrow_mut() = Some(report);
                     });
-                    self.seen.is_stopping = true;
+                    self.run.seen.is_stopping = true;
                     self.schedule.add(now + Duration::from_secs(17), 2, Event::Stopped);
                 }
             }
@@ -280,10 +243,10 @@ impl<'s> Simulation<'s> {
 
     /// What holds now, of everything that lasts: of several of a kind the one that began last.
     fn apply_faults(&mut self) {
-        let now = self.world.now();
+        let now = self.run.world.now();
         let active: Vec<What> = self.active.values().copied().collect();
         let last = |pick: &dyn Fn(&What) -> bool| active.iter().rev().find(|what| pick(what)).copied();
-        for (index, truth) in self.truths.iter_mut().enumerate() {
+        for (index, truth) in self.run.truths.iter_mut().enumerate() {
             let mood = match last(&|what| matches!(what, What::Service { breaker, .. } if *breaker == index)) {
                 Some(What::Service { mood, .. }) => mood,
                 _ => Mood::Healthy,
@@ -297,52 +260,47 @@ impl<'s> Simulation<'s> {
             Some(What::Memory { percent }) => percent,
             _ => 50,
         };
-        if percent > 50 || self.seen.memory_percent > 50 {
-            self.seen.memory_bad_at = Some(now);
+        if percent > 50 || self.run.seen.memory_percent > 50 {
+            self.run.seen.memory_bad_at = Some(now);
         }
-        self.seen.memory_percent = percent;
-        self.platform.memory.set_percent(percent);
+        self.run.seen.memory_percent = percent;
+        self.run.platform.memory.set_percent(percent);
         let memory_fault = match last(&|what| matches!(what, What::MemoryFault(_))) {
             Some(What::MemoryFault(fault)) => Some(fault),
             _ => None,
         };
-        self.platform.set_memory_fault(memory_fault);
+        self.run.platform.set_memory_fault(memory_fault);
         let net_fault = match last(&|what| matches!(what, What::Alerts(_))) {
             Some(What::Alerts(fault)) => Some(fault),
             _ => None,
         };
-        self.platform.network.state().fault = net_fault;
+        self.run.platform.network.state().fault = net_fault;
         let disk_fault = match last(&|what| matches!(what, What::Disk(_))) {
             Some(What::Disk(fault)) => Some(fault),
             _ => None,
         };
-        if disk_fault.is_some() || self.seen.is_disk_faulty {
-            self.seen.disk_faulty_at = Some(now);
+        if disk_fault.is_some() || self.run.seen.is_disk_faulty {
+            self.run.seen.disk_faulty_at = Some(now);
         }
-        self.seen.is_disk_faulty = disk_fault.is_some();
-        self.platform.set_disk_fault(disk_fault);
-        self.file.state().is_read_only = last(&|what| matches!(what, What::ReadOnlyFile)).is_some();
-    }
-
-    fn touch_all(&mut self) {
-        let now = self.world.now();
-        self.truths.iter_mut().for_each(|truth| truth.touched = now);
+        self.run.seen.is_disk_faulty = disk_fault.is_some();
+        self.run.platform.set_disk_fault(disk_fault);
+        self.run.file.state().is_read_only = last(&|what| matches!(what, What::ReadOnlyFile)).is_some();
     }
 
     fn operate(&mut self, breaker: usize, command: Command, must_work: bool) {
-        let now = self.world.now();
-        let Some(process) = &self.process else { return };
-        if self.seen.is_stopping {
+        let now = self.run.world.now();
+        let Some(process) = &self.run.process else { return };
+        if self.run.seen.is_stopping {
             return;
         }
-        let truth = &mut self.truths[breaker];
+        let truth = &mut self.run.truths[breaker];
         truth.touched = now;
         match command {
             Command::SimulateLatency | Command::SimulateMemory => truth.is_simulated = true,
             Command::EndSimulations | Command::Reset => truth.is_simulated = false,
             _ => {}
         }
-        let sent = self.sent.clone();
+        let sent = self.run.sent.clone();
         let number = sent.borrow().len();
         sent.borrow_mut().push(Sent { at: now, breaker, command, must_work, answer: None });
         let router = process.router.clone();
@@ -352,13 +310,13 @@ impl<'s> Simulation<'s> {
                 sent.answer = Some(answer);
             }
         };
-        process.spawn(&self.world, task);
+        process.spawn(&self.run.world, task);
     }
 
     fn read(&mut self, breaker: usize) {
-        let Some(process) = &self.process else { return };
+        let Some(process) = &self.run.process else { return };
         let (router, findings) = (process.router.clone(), self.findings.clone());
-        process.spawn(&self.world, async move {
+        process.spawn(&self.run.world, async move {
             if let Err(found) = reader::follow(router, BREAKERS[breaker]).await {
                 findings.borrow_mut().push(found);
             }
@@ -366,49 +324,47 @@ impl<'s> Simulation<'s> {
     }
 
     fn stopped(&mut self) -> Check {
-        let Some(process) = self.process.take() else { return Ok(()) };
+        let Some(process) = self.run.process.take() else { return Ok(()) };
         let report = self.drained.borrow_mut().take();
         process.kill();
         self.down(Duration::from_secs(2));
-        checks::stopped(self, report)
+        checks::stopped(&mut self.run, report)
     }
 
     /// The process is gone.
     fn down(&mut self, pause: Duration) {
-        let now = self.world.now();
-        self.note(|| "the process is gone".to_owned());
-        self.seen.is_stopping = false;
-        self.seen.restarted = Some(now);
-        self.sent.borrow_mut().clear();
-        self.truths.iter_mut().for_each(|truth| truth.restarted(now));
-        self.world.run_until_idle();
+        let now = self.run.world.now();
+        self.run.note(|| "the process is gone".to_owned());
+        self.run.seen.is_stopping = false;
+        self.run.seen.restarted = Some(now);
+        self.run.sent.borrow_mut().clear();
+        self.run.truths.iter_mut().for_each(|truth| truth.restarted(now));
+        self.run.world.run_until_idle();
         self.schedule.add(now + pause, 2, Event::Start);
     }
 
     fn start(&mut self) -> Check {
-        if self.process.is_some() {
+        if self.run.process.is_some() {
             return Ok(());
         }
-        checks::before_start(self)?;
-        self.platform.restarted();
-        match Process::start(&self.world, &self.platform, &self.file) {
+        checks::before_start(&mut self.run)?;
+        self.run.platform.restarted();
+        match Process::start(&self.run.world, &self.run.platform, &self.run.file) {
             Ok(process) => {
-                self.note(|| "the process starts".to_owned());
-                self.process = Some(process);
-                let now = self.world.now();
-                self.truths.iter_mut().for_each(|truth| truth.restarted(now));
-                self.seen.restarted = Some(now);
-                checks::started(self)
+                self.run.note(|| "the process starts".to_owned());
+                self.run.process = Some(process);
+                let now = self.run.world.now();
+                self.run.truths.iter_mut().for_each(|truth| truth.restarted(now));
+                self.run.seen.restarted = Some(now);
+                checks::started(&mut self.run)
             }
             Err(why) => {
                 // As a service manager that starts it again and again.
-                self.note(|| format!("the process does not start: {why}"));
-                let now = self.world.now();
+                self.run.note(|| format!("the process does not start: {why}"));
+                let now = self.run.world.now();
                 self.schedule.add(now + Duration::from_secs(10), 2, Event::Start);
-                checks::not_started(self, &why)
+                checks::not_started(&mut self.run, &why)
             }
         }
     }
 }
-
-pub(super) const MINUTE: Duration = Duration::from_secs(60);

@@ -20,8 +20,10 @@ mod process;
 mod random;
 mod reader;
 mod script;
+mod seen;
 mod settings;
 mod shrink;
+mod state;
 mod truth;
 mod violation;
 

@@ -28,8 +28,8 @@ impl Random {
         Duration::from_millis(self.0.u64(from..to))
     }
 
-    /// Exponentially distributed around a mean, at most ten times that.
+    /// Exponentially distributed around a mean, at most three times that.
     pub(super) fn around(&mut self, mean: Duration) -> Duration {
-        mean.mul_f64((-(1.0 - self.0.f64()).ln()).min(10.0))
+        mean.mul_f64((-(1.0 - self.0.f64()).ln()).min(3.0))
     }
 }

@@ -40,7 +40,7 @@ pub(super) enum What {
     Disk(DiskFault),
     /// The configuration file cannot be written.
     ReadOnlyFile,
-    /// Somebody edits the configuration file.
+    /// An operator edits the configuration file.
     Edit(Edit),
     /// An operator sends a command.
     Operate { breaker: usize, command: Command },

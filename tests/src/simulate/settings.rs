@@ -35,7 +35,7 @@ pub(super) fn text(seed: u64) -> String {
         let _ = writeln!(text, "{key} = {value}");
     };
     key("latency_threshold", random.one_of(&THRESHOLDS).to_string());
-    key("sample_interval_ms", random.one_of(&[4_000, 6_000]).to_string());
+    key("sample_interval_ms", random.one_of(&[8_000, 12_000]).to_string());
     key("latency_window_size", random.one_of(&[20, 64]).to_string());
     key("wait_time", random.one_of(&[3, 10]).to_string());
     key("half_open_max_calls", random.one_of(&[1, 3, 5]).to_string());

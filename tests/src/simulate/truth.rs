@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use tripline_core::{Instant, Outcome, StateKind};
 use tripline_runtime::{Breaker, OwnedTimedPermit};
 
+use super::callers::PlannedCall;
 use super::script::Mood;
+use super::violation::hold;
 
 /// A call in flight.
 #[derive(Debug)]
@@ -13,6 +15,7 @@ pub(super) struct Call {
     pub(super) permit: OwnedTimedPermit,
     pub(super) generation: u32,
     pub(super) was_half_open: bool,
+    pub(super) started: Instant,
     pub(super) is_bad: bool,
     pub(super) outcome: Outcome,
 }
@@ -73,15 +76,24 @@ impl Truth {
     }
 
     /// A call asks; true if it is admitted.
-    pub(super) fn ask(&mut self, breaker: &Breaker, number: u64, is_bad: bool, outcome: Outcome) -> bool {
+    pub(super) fn ask(
+        &mut self,
+        breaker: &Breaker,
+        number: u64,
+        planned: &PlannedCall,
+        now: Instant,
+    ) -> Result<bool, (&'static str, String)> {
         let Ok(permit) = breaker.try_start_owned() else {
             self.expected.rejected += 1;
-            return false;
+            return Ok(false);
         };
         let (generation, kind) = breaker.read(|core| (core.generation().get(), core.state().kind()));
+        let is_open = matches!(kind, StateKind::Open | StateKind::ForcedOpen);
+        hold(!is_open, "an open breaker admits nothing", || format!("{} is {kind} and admits a call", breaker.name()))?;
         let was_half_open = kind == StateKind::HalfOpen;
-        self.calls.insert(number, Call { permit, generation, was_half_open, is_bad, outcome });
-        true
+        let PlannedCall { outcome, is_bad, .. } = *planned;
+        self.calls.insert(number, Call { permit, generation, was_half_open, started: now, is_bad, outcome });
+        Ok(true)
     }
 
     /// A call finishes.

@@ -3,22 +3,22 @@
 use std::time::Duration;
 
 use super::super::alert_service::Hook;
-use super::super::drive::Simulation;
+use super::super::seen::Seen;
 use super::super::settings::BREAKERS;
+use super::super::state::Simulation;
 use super::super::violation::{Check, hold};
-use super::Seen;
 
 /// After this long without a fault nothing waits any more.
 const CALM: Duration = Duration::from_secs(900);
 /// An incident is paged within this time, cooldown included.
 const PAGED_WITHIN: Duration = Duration::from_secs(180);
 
-pub(super) fn after_event(simulation: &mut Simulation<'_>) -> Check {
+pub(super) fn after_event(simulation: &mut Simulation) -> Check {
     let hooks = std::mem::take(&mut simulation.platform.network.state().service.new_hooks);
     hooks.iter().try_for_each(|hook| take(simulation, hook))
 }
 
-fn take(simulation: &mut Simulation<'_>, hook: &Hook) -> Check {
+fn take(simulation: &mut Simulation, hook: &Hook) -> Check {
     let Hook { breaker, incident, kind, stage, delivery, .. } = hook;
     simulation.note(|| format!("webhook: {breaker} incident {incident} {kind} {stage}"));
     let now = simulation.world.now();
@@ -51,7 +51,7 @@ fn take(simulation: &mut Simulation<'_>, hook: &Hook) -> Check {
     Ok(())
 }
 
-pub(super) fn every_minute(simulation: &mut Simulation<'_>) -> Check {
+pub(super) fn every_minute(simulation: &mut Simulation) -> Check {
     let now = simulation.world.now();
     let network = simulation.platform.network.state();
     let is_calm = !Seen::is_recent(network.faulty_at, now, CALM)
@@ -78,7 +78,7 @@ pub(super) fn every_minute(simulation: &mut Simulation<'_>) -> Check {
 }
 
 /// Nothing is open after health.
-pub(super) fn settled(simulation: &mut Simulation<'_>) -> Check {
+pub(super) fn settled(simulation: &mut Simulation) -> Check {
     let network = simulation.platform.network.state();
     let open: Vec<String> = network.service.open().map(|alert| format!("{} {}", alert.alias, alert.incident)).collect();
     hold(open.is_empty(), "open after health", || open.join(", "))

@@ -5,22 +5,24 @@ use std::time::Duration;
 use tripline_core::{Instant, MemoryState, State, StateKind, TripReason};
 use tripline_runtime::Breaker;
 
-use super::super::drive::Simulation;
+use super::super::seen::Seen;
 use super::super::settings::BREAKERS;
+use super::super::state::Simulation;
 use super::super::truth::{Expected, Truth};
 use super::super::violation::{Check, hold};
-use super::Seen;
 
 /// A service of which every call is bad is found within this time.
 const DETECTED_WITHIN: Duration = Duration::from_secs(240);
 /// A call comes at least this often.
 const MAX_GAP: Duration = Duration::from_secs(45);
+/// A probe that takes longer than the threshold is a bad one; the supervisor sees it within this time.
+const PROBE_DECIDED_WITHIN: Duration = Duration::from_secs(10);
 /// A bad call counts this long: the newest few count for an hour.
 const REMEMBERED: Duration = Duration::from_secs(3_700);
 /// A memory reading is believed this long.
-const READING_VALID: Duration = Duration::from_secs(30);
+const READING_VALID: Duration = Duration::from_secs(45);
 
-pub(super) fn after_event(simulation: &mut Simulation<'_>) -> Check {
+pub(super) fn after_event(simulation: &mut Simulation) -> Check {
     let Some(process) = &simulation.process else { return Ok(()) };
     let breakers = process.breakers.clone();
     for (index, breaker) in breakers.iter().enumerate() {
@@ -29,7 +31,7 @@ pub(super) fn after_event(simulation: &mut Simulation<'_>) -> Check {
     Ok(())
 }
 
-fn look(simulation: &mut Simulation<'_>, index: usize, breaker: &Breaker) -> Check {
+fn look(simulation: &mut Simulation, index: usize, breaker: &Breaker) -> Check {
     let (now, name) = (simulation.world.now(), BREAKERS[index]);
     let (state, generation, trip, tripped, limit, enabled) = breaker.read(|core| {
         let tripped = core.incident().is_some_and(|incident| incident.end.is_none() && incident.trip.is_some());
@@ -65,10 +67,13 @@ fn look(simulation: &mut Simulation<'_>, index: usize, breaker: &Breaker) -> Che
     truth.tripped_since = tripped.then(|| truth.tripped_since.unwrap_or(now));
     counts(breaker, truth, name)?;
     if let State::HalfOpen { admitted, good } = state {
-        hold(admitted <= limit.max(5) && good <= admitted, "probes", || format!("{name}: {state:?}, limit {limit}"))?;
+        hold(admitted <= limit && good <= admitted, "probes", || format!("{name}: {state:?}, limit {limit}"))?;
         let is_probe = |call: &&super::super::truth::Call| call.was_half_open && call.generation == generation;
         let probes = truth.calls.values().filter(is_probe).count();
-        hold(probes <= usize::from(limit.max(5)), "probes", || format!("{name}: {probes} in flight, limit {limit}"))?;
+        hold(probes <= usize::from(limit), "probes", || format!("{name}: {probes} in flight, limit {limit}"))?;
+        let oldest = truth.calls.values().filter(is_probe).map(|call| call.started).min();
+        let is_wedged = oldest.is_some_and(|started| now > started + PROBE_DECIDED_WITHIN);
+        hold(!is_wedged, "probes", || format!("{name} waits for a probe since {oldest:?}"))?;
     }
     let quiet = |since: Instant| now.since(since) > DETECTED_WITHIN;
     let undetected = truth.all_bad_since.is_some_and(quiet) && truth.closed_since.is_some_and(quiet);
@@ -96,6 +101,10 @@ fn counts(breaker: &Breaker, truth: &Truth, name: &str) -> Check {
         rejected: breaker.rejected(),
     };
     hold(seen == truth.expected, "counts", || format!("{name}: {seen:?}, expected {:?}", truth.expected))?;
+    if breaker.detects_stalls() {
+        let (seen, expected) = (breaker.in_flight(), truth.calls.len());
+        hold(seen == expected, "counts", || format!("{name}: {seen} calls in flight, expected {expected}"))?;
+    }
     hold(counts.dropped == 0 && breaker.reports_dropped() == 0, "counts", || format!("{name}: {counts:?}"))?;
     let trips: u64 = TripReason::ALL.iter().map(|reason| u64::from(counts.trips(*reason))).sum();
     hold(trips < 1_000_000, "counts", || format!("{name}: {trips} trips"))
@@ -132,7 +141,7 @@ fn trip_has_reason(now: Instant, seen: &Seen, truth: &Truth, trip: Option<TripRe
 }
 
 /// After a quiet quarter of an hour.
-pub(super) fn settled(simulation: &mut Simulation<'_>) -> Check {
+pub(super) fn settled(simulation: &mut Simulation) -> Check {
     let Some(process) = &simulation.process else { return Ok(()) };
     for (breaker, name) in process.breakers.iter().zip(BREAKERS) {
         let (state, incident, memory) = breaker.read(|core| (core.state(), core.is_in_incident(), core.memory_state()));

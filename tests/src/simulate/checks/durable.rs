@@ -3,15 +3,15 @@
 use tripline_core::StateKind;
 use tripline_runtime::DurableState;
 
-use super::super::drive::Simulation;
 use super::super::settings::BREAKERS;
+use super::super::state::Simulation;
 use super::super::violation::{Check, hold};
 
 /// A state takes less, in bytes.
 const MAX_STATE: usize = 64 * 1_024;
 
 /// What is on disk is what was acknowledged, or what was to be saved after it.
-pub(super) fn before_start(simulation: &mut Simulation<'_>) -> Check {
+pub(super) fn before_start(simulation: &mut Simulation) -> Check {
     let names: Vec<_> = simulation.platform.disk.files().keys().cloned().collect();
     for name in names {
         let left =
@@ -45,7 +45,7 @@ fn same(one: &DurableState, other: &DurableState) -> bool {
 }
 
 /// A process goes on with what was left.
-pub(super) fn started(simulation: &mut Simulation<'_>) -> Check {
+pub(super) fn started(simulation: &mut Simulation) -> Check {
     let Some(process) = &simulation.process else { return Ok(()) };
     for (breaker, name) in process.breakers.iter().zip(BREAKERS) {
         let Ok(Some(left)) = simulation.platform.disk.left(breaker.name()) else { continue };
@@ -67,7 +67,7 @@ pub(super) fn started(simulation: &mut Simulation<'_>) -> Check {
 }
 
 /// After a quiet quarter of an hour nothing waits, and it is written down.
-pub(super) fn settled(simulation: &mut Simulation<'_>) -> Check {
+pub(super) fn settled(simulation: &mut Simulation) -> Check {
     for (name, file) in &*simulation.platform.disk.files() {
         let Some(state) = &file.acknowledged else { continue };
         hold(state.staging.open.is_none(), "durable state", || format!("{name}: the incident is still open on disk"))?;

@@ -1,22 +1,23 @@
 //! What must be true of the process: its answers, its configuration, its figures.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use smol::block_on;
 use tripline_backends::config::{Config, apply_environment, parse};
 use tripline_runtime::DrainReport;
 
-use super::super::drive::{MINUTE, Sent, Simulation};
 use super::super::operator::{Command, get};
+use super::super::seen::Seen;
 use super::super::settings::{BREAKERS, environment};
+use super::super::state::{MINUTE, Sent, Simulation};
 use super::super::violation::{Check, hold};
-use super::Seen;
 
 /// An edit of the file is in force within this time.
 const RELOADED_WITHIN: Duration = Duration::from_secs(12);
 
 /// Answers of the API that have come, and those that have not.
-pub(super) fn answers(simulation: &mut Simulation<'_>) -> Check {
+pub(super) fn answers(simulation: &mut Simulation) -> Check {
     let now = simulation.world.now();
     let is_idle = simulation.sent.borrow().iter().all(|sent| sent.answer.is_none());
     if is_idle {
@@ -33,7 +34,7 @@ pub(super) fn answers(simulation: &mut Simulation<'_>) -> Check {
     all.iter().try_for_each(|sent| answer(simulation, sent))
 }
 
-fn answer(simulation: &mut Simulation<'_>, sent: &Sent) -> Check {
+fn answer(simulation: &mut Simulation, sent: &Sent) -> Check {
     let Some(answer) = &sent.answer else { return Ok(()) };
     let name = BREAKERS[sent.breaker];
     simulation.note(|| format!("{name}: {:?} is answered with {} {}", sent.command, answer.status, answer.text));
@@ -75,7 +76,7 @@ fn meant(text: &str) -> Option<Config> {
     Some(config).filter(|_| !text.trim().is_empty())
 }
 
-pub(super) fn every_minute(simulation: &mut Simulation<'_>) -> Check {
+pub(super) fn every_minute(simulation: &mut Simulation) -> Check {
     let Some(process) = &simulation.process else { return Ok(()) };
     let now = simulation.world.now();
     let live = process.live.config();
@@ -101,7 +102,8 @@ pub(super) fn every_minute(simulation: &mut Simulation<'_>) -> Check {
         let status = block_on(get(process.router.clone(), &format!("/breakers/{name}/status")));
         hold(status.status == 200, "status", || format!("{name}: {} {}", status.status, status.text))?;
         hold(status.json()["state"] == kind.as_str(), "status", || format!("{name} is {kind}: {}", status.text))?;
-        summary += &format!(" {name} {kind} {} calls,", breaker.read(|core| core.counts().ok));
+        // Writing into a String cannot fail.
+        let _ = write!(summary, " {name} {kind} {} calls,", breaker.read(|core| core.counts().ok));
     }
     let metrics = block_on(get(process.router.clone(), "/metrics"));
     for (breaker, name) in process.breakers.iter().zip(BREAKERS) {
@@ -117,7 +119,7 @@ pub(super) fn every_minute(simulation: &mut Simulation<'_>) -> Check {
 }
 
 /// After a quiet quarter of an hour.
-pub(super) fn settled(simulation: &mut Simulation<'_>) -> Check {
+pub(super) fn settled(simulation: &mut Simulation) -> Check {
     let Some(process) = &simulation.process else { return Ok(()) };
     let error = process.live.config_error();
     hold(error.is_none(), "settled", || format!("the configuration: {error:?}"))?;
@@ -132,7 +134,7 @@ pub(super) fn settled(simulation: &mut Simulation<'_>) -> Check {
 }
 
 /// It stopped in time, and where alerts could be sent nothing is left.
-pub(super) fn stopped(simulation: &mut Simulation<'_>, report: Option<DrainReport>) -> Check {
+pub(super) fn stopped(simulation: &mut Simulation, report: Option<DrainReport>) -> Check {
     let now = simulation.world.now();
     let faulty_at = simulation.platform.network.state().faulty_at;
     let Some(report) = report else { return Err(("nothing waits for ever", "it does not stop".to_owned())) };
@@ -143,7 +145,7 @@ pub(super) fn stopped(simulation: &mut Simulation<'_>, report: Option<DrainRepor
 }
 
 /// It must start where the file is right.
-pub(super) fn not_started(simulation: &mut Simulation<'_>, why: &str) -> Check {
+pub(super) fn not_started(simulation: &mut Simulation, why: &str) -> Check {
     let text = simulation.file.state().text.clone();
     hold(meant(&text).is_none(), "it starts", || why.to_owned())
 }
