@@ -64,6 +64,8 @@ mod memory;
 mod open_backoff;
 mod outcome;
 mod packed_policy;
+#[doc(hidden)]
+pub mod planted;
 mod policy;
 mod ring;
 mod rules;

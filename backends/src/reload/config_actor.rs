@@ -4,6 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tripline_runtime::core::planted::planted;
+
 use super::applier::Applier;
 use super::edit::edit;
 use super::outcome::{Applied, ChangeError};
@@ -71,7 +73,7 @@ impl ConfigActor {
     pub(super) fn check(&mut self) {
         let Some(store) = &self.store else { return };
         let text = match store.read() {
-            Ok(text) if text == self.text => return self.clear_error(),
+            Ok(text) if text == self.text || planted("reload: an edit is not seen") => return self.clear_error(),
             // The first step of writing a file in place, and hardly ever intended.
             Ok(text) if is_blank(&text) => return self.report_invalid(&self.problem(EMPTY)),
             Ok(text) => text,
@@ -147,7 +149,9 @@ impl ConfigActor {
                 tracing::warn!(key, old = %difference.old, new = %difference.new, "takes effect after a restart");
             }
         }
-        for applier in &mut self.appliers {
+        let left_out = usize::from(planted("reload: the last breaker keeps its settings"));
+        let count = self.appliers.len().saturating_sub(left_out);
+        for applier in self.appliers.iter_mut().take(count) {
             // A panic must not end the other appliers and the thread.
             if catch_unwind(AssertUnwindSafe(|| applier.apply(&old, &config))).is_err() {
                 tracing::error!("the changed configuration was not applied everywhere: an applier panicked");
@@ -171,7 +175,9 @@ impl ConfigActor {
             tracing::error!(file = %self.name, "the changed configuration file is not used; the running configuration stays");
             self.reported = Some(words.clone());
         }
-        self.shared.note(|notes| notes.file = Some(words));
+        if !planted("reload: a bad edit is not reported") {
+            self.shared.note(|notes| notes.file = Some(words));
+        }
     }
 
     fn clear_error(&mut self) {
@@ -183,7 +189,8 @@ impl ConfigActor {
 
     fn note_unsaved(&self, reason: &str) {
         let keys = self.unsaved.keys().join(", ");
-        let words = (!keys.is_empty()).then(|| format!("changed and not saved: {keys}: {reason}"));
+        let is_reported = !keys.is_empty() && !planted("reload: a change that is not saved is not reported");
+        let words = is_reported.then(|| format!("changed and not saved: {keys}: {reason}"));
         self.shared.note(|notes| notes.unsaved = words);
     }
 }

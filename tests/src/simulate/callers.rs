@@ -38,7 +38,7 @@ pub(super) fn plan(mood: Mood, random: &mut Random) -> PlannedCall {
         Mood::Healthy if draw == 19 => PlannedCall { outcome: Outcome::Ignored, ..healthy },
         Mood::Slow => slow,
         Mood::Failing => failed,
-        Mood::Hanging => PlannedCall { latency: Duration::from_secs(150), ..slow },
+        Mood::Hanging => PlannedCall { latency: Duration::from_secs(400), ..slow },
         Mood::Shaky if draw < 6 => slow,
         Mood::Shaky if draw < 10 => failed,
         Mood::Healthy | Mood::Shaky => healthy,

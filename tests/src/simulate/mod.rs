@@ -20,6 +20,7 @@ mod process;
 mod random;
 mod reader;
 mod script;
+mod search;
 mod seen;
 mod settings;
 mod shrink;

@@ -70,6 +70,11 @@ impl SimPlatform {
         self.stores.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|store| store.set_fault(fault));
     }
 
+    /// Whether the disk is slow, and loses nothing.
+    pub(super) fn is_disk_only_slow(&self) -> bool {
+        *self.disk_fault.lock().unwrap_or_else(PoisonError::into_inner) == Some(DiskFault::Slow)
+    }
+
     pub(super) fn set_memory_fault(&self, fault: Option<MemoryFault>) {
         let plan = FaultPlan::new(self.seed);
         self.faulty_memory.set_plan(match fault {

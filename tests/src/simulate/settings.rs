@@ -42,6 +42,7 @@ pub(super) fn text(seed: u64) -> String {
     key("recovery_time", random.one_of(&[20, 60]).to_string());
     key("trip_confidence", random.one_of(&["0", "0.9", "0.995", "0.995"]).to_owned());
     key("trend_analysis_enabled", random.one_of(&["false", "false", "false", "true"]).to_owned());
+    key("stall_detection", random.one_of(&["true", "true", "false"]).to_owned());
     key("memory_hysteresis", random.one_of(&[0, 5]).to_string());
     let (cooldown, escalation) = (random.one_of(&[0, 60]), random.one_of(&[0, 0, 90]));
     let reset = random.chance(0.5);

@@ -15,6 +15,8 @@ pub(super) struct Call {
     pub(super) permit: OwnedTimedPermit,
     pub(super) generation: u32,
     pub(super) was_half_open: bool,
+    /// A disabled breaker does not follow its calls.
+    pub(super) is_tracked: bool,
     pub(super) started: Instant,
     pub(super) is_bad: bool,
     pub(super) outcome: Outcome,
@@ -90,9 +92,10 @@ impl Truth {
         let (generation, kind) = breaker.read(|core| (core.generation().get(), core.state().kind()));
         let is_open = matches!(kind, StateKind::Open | StateKind::ForcedOpen);
         hold(!is_open, "an open breaker admits nothing", || format!("{} is {kind} and admits a call", breaker.name()))?;
-        let was_half_open = kind == StateKind::HalfOpen;
+        let (was_half_open, is_tracked) = (kind == StateKind::HalfOpen, kind != StateKind::Disabled);
         let PlannedCall { outcome, is_bad, .. } = *planned;
-        self.calls.insert(number, Call { permit, generation, was_half_open, started: now, is_bad, outcome });
+        self.calls
+            .insert(number, Call { permit, generation, was_half_open, is_tracked, started: now, is_bad, outcome });
         Ok(true)
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tripline_runtime::LaneRecord;
+
 use super::super::alert_service::Hook;
 use super::super::seen::Seen;
 use super::super::settings::BREAKERS;
@@ -40,6 +42,16 @@ fn take(simulation: &mut Simulation, hook: &Hook) -> Check {
     if matches!(stage.as_str(), "single" | "initial") {
         let first = seen.pages.entry((breaker.clone(), *incident, kind.clone())).or_insert_with(|| delivery.clone());
         hold(!is_durable || first == delivery, "one page per incident", || format!("{delivery} after {first}"))?;
+    }
+    let is_slow = simulation.platform.is_disk_only_slow();
+    if is_durable || is_slow && !Seen::is_recent(simulation.seen.restarted, now, CALM) {
+        let files = simulation.platform.disk.files();
+        let file = files.iter().find(|(name, _)| name.as_str() == breaker).map(|(_, file)| file);
+        let state = file.and_then(|file| file.acknowledged.as_ref());
+        let of_hook = |lane: &&LaneRecord| lane.sink == "webhook" && lane.kind.as_str() == kind;
+        let lane = state.and_then(|state| state.lanes.iter().find(of_hook));
+        let is_known = lane.is_some_and(|lane| lane.incidents.iter().any(|it| it.incident == *incident));
+        hold(is_known, "written down before it is sent", || format!("{breaker}: incident {incident} {kind} {stage}"))?;
     }
     if stage == "resolved" && is_durable {
         let files = simulation.platform.disk.files();

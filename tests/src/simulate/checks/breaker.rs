@@ -5,6 +5,7 @@ use std::time::Duration;
 use tripline_core::{Instant, MemoryState, State, StateKind, TripReason};
 use tripline_runtime::Breaker;
 
+use super::super::script::Mood;
 use super::super::seen::Seen;
 use super::super::settings::BREAKERS;
 use super::super::state::Simulation;
@@ -12,7 +13,7 @@ use super::super::truth::{Expected, Truth};
 use super::super::violation::{Check, hold};
 
 /// A service of which every call is bad is found within this time.
-const DETECTED_WITHIN: Duration = Duration::from_secs(240);
+const DETECTED_WITHIN: Duration = Duration::from_secs(120);
 /// A call comes at least this often.
 const MAX_GAP: Duration = Duration::from_secs(45);
 /// A probe that takes longer than the threshold is a bad one; the supervisor sees it within this time.
@@ -75,9 +76,12 @@ fn look(simulation: &mut Simulation, index: usize, breaker: &Breaker) -> Check {
         let is_wedged = oldest.is_some_and(|started| now > started + PROBE_DECIDED_WITHIN);
         hold(!is_wedged, "probes", || format!("{name} waits for a probe since {oldest:?}"))?;
     }
+    // With trend analysis, calls that hang are no plateau while the window holds good ones.
+    let sees_hanging = breaker.detects_stalls() && !breaker.read(|core| core.policy().trend_analysis);
+    let is_visible = truth.mood != Mood::Hanging || sees_hanging;
     let quiet = |since: Instant| now.since(since) > DETECTED_WITHIN;
     let undetected = truth.all_bad_since.is_some_and(quiet) && truth.closed_since.is_some_and(quiet);
-    hold(!(undetected && enabled && quiet(truth.touched)), "detection", || {
+    hold(!(undetected && enabled && is_visible && quiet(truth.touched)), "detection", || {
         format!("{name} is closed, and every call is bad since {:?}", truth.all_bad_since)
     })?;
     if let State::Open { until } = state {
@@ -102,7 +106,7 @@ fn counts(breaker: &Breaker, truth: &Truth, name: &str) -> Check {
     };
     hold(seen == truth.expected, "counts", || format!("{name}: {seen:?}, expected {:?}", truth.expected))?;
     if breaker.detects_stalls() {
-        let (seen, expected) = (breaker.in_flight(), truth.calls.len());
+        let (seen, expected) = (breaker.in_flight(), truth.calls.values().filter(|call| call.is_tracked).count());
         hold(seen == expected, "counts", || format!("{name}: {seen} calls in flight, expected {expected}"))?;
     }
     hold(counts.dropped == 0 && breaker.reports_dropped() == 0, "counts", || format!("{name}: {counts:?}"))?;
