@@ -19,7 +19,7 @@ use super::reader;
 use super::script::{Mood, Script, What};
 use super::settings::{self, BREAKERS};
 use super::state::{MINUTE, Sent, Simulation};
-use super::violation::{Check, Violation};
+use super::violation::{Check, Violation, hold};
 
 /// How a run ended.
 #[derive(Debug)]
@@ -55,6 +55,9 @@ enum Repair {
     Operators,
 }
 
+/// More events in a minute are a task that does not sleep.
+const MAX_EVENTS: u32 = 20_000;
+
 /// What moves a run.
 struct Driver<'s> {
     script: &'s Script,
@@ -65,6 +68,7 @@ struct Driver<'s> {
     active: BTreeMap<usize, What>,
     random: Random,
     calls: u64,
+    in_minute: u32,
 }
 
 /// Runs a script, and stops at the first invariant that does not hold.
@@ -104,6 +108,7 @@ impl<'s> Driver<'s> {
             active: BTreeMap::new(),
             random: Random::new(script.seed, 7),
             calls: 0,
+            in_minute: 0,
         }
     }
 
@@ -135,6 +140,8 @@ impl<'s> Driver<'s> {
                 self.run.adopt();
             }
             *events += 1;
+            self.in_minute += 1;
+            hold(self.in_minute < MAX_EVENTS, "it does not spin", || format!("{MAX_EVENTS} events in a minute"))?;
             self.check()?;
         }
         Ok(())
@@ -165,6 +172,7 @@ impl<'s> Driver<'s> {
             Event::Start => return self.start(),
             Event::Stopped => self.stopped()?,
             Event::Minute => {
+                self.in_minute = 0;
                 self.schedule.add(now + MINUTE, 4, Event::Minute);
                 return checks::every_minute(&mut self.run);
             }
