@@ -5,7 +5,7 @@
 
 /// Whether the bug of this name is switched on.
 #[cfg(not(tripline_planted_bugs))]
-#[inline(always)]
+#[inline]
 #[must_use]
 pub const fn planted(_name: &str) -> bool {
     false

@@ -1,10 +1,11 @@
 //! A supervised breaker's part in a fleet: which of its alerts it sends itself.
 
-use tripline_core::{AlertKind, Breaker as Core, EscalationPolicy, Observation, Stage, StateKind};
+use tripline_core::{AlertKind, EscalationPolicy, Observation, Stage, StateKind};
 
 use crate::fleet::local::Local;
 use crate::fleet::part::FleetPart;
 use crate::fleet::shared::FleetMember;
+use crate::hot_path::samples::SharedCore;
 use crate::incidents::alert::Alert;
 use crate::incidents::alert_stager::DueAlert;
 
@@ -17,7 +18,7 @@ pub(super) struct FleetPlace {
 }
 
 /// How the breaker fares, for the fleet.
-pub(super) fn local<const N: usize>(core: &Core<N>, seen: &Observation, policy: EscalationPolicy) -> Local {
+pub(super) fn local(core: &SharedCore, seen: &Observation, policy: EscalationPolicy) -> Local {
     let incident = seen.incident.filter(|incident| incident.end.is_none());
     let unwell = incident.and_then(|incident| Some((policy.triggers.kind_for(&incident)?, incident.cause)));
     Local {
