@@ -56,8 +56,9 @@ use crate::reload::{Applier, LiveConfig, LoadedConfig};
 use management::ManagementServer;
 use memory_sources::MemorySources;
 
+pub use crate::api::{BoxFuture, Spawner};
 pub use error::AppError;
-pub use platform::{BoxFuture, DurableStore, Platform, SystemPlatform};
+pub use platform::{DurableStore, Platform, SystemPlatform};
 pub use token::{TokenError, bearer_token, token_file_warning};
 pub use token_file::TokenFileError;
 
@@ -249,11 +250,12 @@ impl<'p> AppBuilder<'p> {
         let runner = fleet.clone().map(|fleet| FleetRunner::new(fleet, shutdown.clone()));
         let report = spawn_supervision(supervisor, dispatcher, runner, platform)?;
         for alerting in circuits.iter().filter_map(|circuit| circuit.alerting().cloned()) {
-            platform.spawn(Box::pin(alerting.run(clock.clone())));
+            platform.spawner().spawn(alerting.run(clock.clone()));
         }
         let of_circuits = circuits.iter().map(|circuit| Box::new(circuit) as Box<dyn Applier>);
         let appliers = of_circuits.chain(self.appliers).collect();
-        let live = self.config.start(appliers).map_err(|error| {
+        let (live, config_task) = self.config.start_by(clock.clone(), appliers);
+        platform.spawn_dedicated("tripline-config", Box::pin(config_task)).map_err(|error| {
             shutdown.stop(Duration::ZERO);
             AppError::Thread(error)
         })?;
@@ -261,6 +263,7 @@ impl<'p> AppBuilder<'p> {
         let mut api = ApiState::new(circuits.clone(), config.http.listen)
             .live(live.clone())
             .deliveries(deliveries.clone())
+            .background(clock, platform.spawner())
             .record_events()
             .allowed_hosts(hosts)
             .resident_memory(platform.resident_memory());

@@ -1,5 +1,7 @@
 //! Where time comes from.
 
+pub(crate) mod manual;
+pub(crate) mod schedule;
 #[cfg(feature = "serde")]
 pub(crate) mod serde_time;
 #[cfg(feature = "tokio")]

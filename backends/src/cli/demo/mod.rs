@@ -55,7 +55,8 @@ impl Demo {
         let load = self.load;
         let endpoint = async move || {
             let delay = load.next_delay(&breaker);
-            smol::Timer::after(delay).await;
+            let clock = breaker.clock();
+            clock.sleep_until(clock.now() + delay).await;
             ApiJson(Tested { status: "ok", delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX) })
         };
         let mut endpoint: MethodRouter<(), Infallible> = get(endpoint).layer(protection);

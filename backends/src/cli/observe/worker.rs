@@ -16,7 +16,7 @@ use crate::circuit::Circuit;
 use crate::cli::CliError;
 use crate::cli::replay::open_unpacked;
 use crate::metrics::FollowedLog;
-use crate::reload::Watch;
+use crate::reload::{Watch, WatchedPath as _};
 use crate::replay::ReplayError;
 use crate::replay::follow::Follower;
 
