@@ -129,8 +129,7 @@ struct Delay {
     /// A duration like `500ms` or `2s`, at most `60s`.
     #[schema(example = "500ms")]
     delay: String,
-    /// Behind which breaker; behind all where it is left out.
-    #[schema(nullable = false)]
+    /// Behind which breaker; behind all where it is null or left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     breaker: Option<String>,
 }
@@ -166,8 +165,7 @@ async fn set_delay(State(demo): State<Demo>, ValidJson(new): ValidJson<Delay>) -
 struct Start {
     #[schema(inline)]
     scenario: Scenario,
-    /// Behind which breaker; behind all where it is left out.
-    #[schema(nullable = false)]
+    /// Behind which breaker; behind all where it is null or left out.
     breaker: Option<String>,
 }
 
@@ -195,8 +193,7 @@ struct Begun {
     scenario: &'static str,
     /// Its purpose.
     effect: &'static str,
-    /// Behind which breaker; behind all where it is left out.
-    #[schema(nullable = false)]
+    /// Behind which breaker; behind all where it is null or left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     breaker: Option<String>,
 }
