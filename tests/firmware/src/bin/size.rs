@@ -93,7 +93,7 @@ fn entry_points() {
         use tripline_core::{Escalation, Observation};
         link!(
             Subject::incident,
-            Observation::of::<64>,
+            Observation::of::<64, _>,
             Escalation::new,
             Escalation::restore,
             Escalation::save,
