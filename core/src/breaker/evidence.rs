@@ -36,6 +36,10 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
             self.withdraw_stalled(dropped);
         }
         let more = count.saturating_sub(before);
+        #[cfg(feature = "trend")]
+        {
+            self.stalls_in_a_row = self.stalls_in_a_row.saturating_sub(dropped).saturating_add(more);
+        }
         if more == 0 {
             return Trigger::NONE;
         }

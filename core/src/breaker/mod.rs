@@ -103,6 +103,9 @@ pub struct Breaker<const N: usize, S = [Sample; N]> {
     dropped: u16,
     /// Recorded samples in a row that each left a breach.
     breaches_in_a_row: u16,
+    /// Calls that stalled since the last one that finished.
+    #[cfg(feature = "trend")]
+    stalls_in_a_row: u16,
     memory: MemoryLatch,
     simulated_memory: bool,
     simulated_latency: bool,
@@ -160,6 +163,8 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
             is_on_trial: false,
             dropped: 0,
             breaches_in_a_row: 0,
+            #[cfg(feature = "trend")]
+            stalls_in_a_row: 0,
             memory: MemoryLatch::new(),
             simulated_memory: false,
             simulated_latency: false,

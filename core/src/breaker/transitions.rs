@@ -7,6 +7,8 @@ use crate::generation::Generation;
 use crate::monotonic::MonotonicInstant;
 use crate::outcome::Outcome;
 use crate::planted::planted;
+#[cfg(feature = "trend")]
+use crate::rules::Runs;
 use crate::rules::{MemoryRule, Trigger, Verdict};
 use crate::state::{Cause, State, TripReason, is_legal};
 use crate::time::Instant;
@@ -57,6 +59,10 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
         self.expire_samples(now);
         self.window.record(now, latency, outcome);
+        #[cfg(feature = "trend")]
+        {
+            self.stalls_in_a_row = 0;
+        }
         let trigger = self.count_evidence(now, slowness, outcome, counted);
         if planted("core: a call counts twice") && self.incident.is_open() {
             self.counts.finished(outcome);
@@ -94,7 +100,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         let latency = if self.simulated_latency {
             Some(TripReason::Latency)
         } else if verdict.breach {
-            self.limits.trend(&self.settings, &self.window, verdict, self.breaches_in_a_row)
+            self.trend_reason(verdict)
         } else {
             None
         };
@@ -118,6 +124,20 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
                 failures.then_some(TripReason::Failures)
             }
         }
+    }
+
+    /// Why a breach trips; `None` where it does not.
+    #[cfg(feature = "trend")]
+    fn trend_reason(&self, verdict: Verdict) -> Option<TripReason> {
+        let runs = Runs { breaches: self.breaches_in_a_row, stalls: self.stalls_in_a_row };
+        self.limits.trend(&self.settings, &self.window, verdict, runs)
+    }
+
+    /// Without trend analysis every breach trips.
+    #[cfg(not(feature = "trend"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "with the trend it needs both")]
+    fn trend_reason(&self, _: Verdict) -> Option<TripReason> {
+        Some(TripReason::Latency)
     }
 
     pub(super) fn probe_finished(
@@ -210,6 +230,10 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.dropped = 0;
         self.evidence.restart(self.limits.evidence());
         self.breaches_in_a_row = 0;
+        #[cfg(feature = "trend")]
+        {
+            self.stalls_in_a_row = 0;
+        }
         if to == State::Closed {
             self.window.clear();
         }

@@ -8,7 +8,7 @@ use crate::window::{SampleStore, Window};
 
 /// Fewer slow calls in a row than this are no plateau.
 #[cfg(feature = "trend")]
-const MIN_PLATEAU: u32 = 5;
+pub(super) const MIN_PLATEAU: u32 = 5;
 
 /// What the latencies of the window, and the calls that are stalled, amount to.
 #[derive(Debug, Clone, Copy, Default)]
