@@ -37,9 +37,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
         let more = count.saturating_sub(before);
         #[cfg(feature = "trend")]
-        {
-            self.stalls_in_a_row = self.stalls_in_a_row.saturating_sub(dropped).saturating_add(more);
-        }
+        self.stall_run.calls_stalled(more, dropped);
         if more == 0 {
             return Trigger::NONE;
         }

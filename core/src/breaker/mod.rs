@@ -5,6 +5,7 @@ mod evidence;
 mod fast_path;
 mod operator;
 mod rejection;
+mod stall_run;
 mod transitions;
 mod trip;
 mod view;
@@ -30,6 +31,7 @@ use crate::units::Latency;
 use crate::window::{Sample, SampleStore, Window};
 
 pub use rejection::{Rejection, RejectionReason};
+use stall_run::StallRun;
 use trip::TripLog;
 pub use trip::{Trip, TripEvidence};
 
@@ -94,8 +96,8 @@ pub struct Breaker<const N: usize, S = [Sample; N]> {
     evidence: Evidence,
     /// Calls of this generation that are in flight for longer than the threshold.
     stalled: u16,
-    /// Stalled calls are reported, so one that outlived `latency_max_age` was counted long ago.
-    stalls_reported: bool,
+    /// Whether stalled calls are reported, so that one that outlived `latency_max_age` was counted long ago.
+    stall_run: StallRun,
     /// Closed: the breaker closed by itself, after a trip. Open or half-open: it opened on evidence, and its first probes are still
     /// to decide.
     is_on_trial: bool,
@@ -103,9 +105,6 @@ pub struct Breaker<const N: usize, S = [Sample; N]> {
     dropped: u16,
     /// Recorded samples in a row that each left a breach.
     breaches_in_a_row: u16,
-    /// Calls that stalled since the last one that finished.
-    #[cfg(feature = "trend")]
-    stalls_in_a_row: u16,
     memory: MemoryLatch,
     simulated_memory: bool,
     simulated_latency: bool,
@@ -159,12 +158,10 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
             evidence: Evidence::new(limits.evidence()),
             limits,
             stalled: 0,
-            stalls_reported: false,
+            stall_run: StallRun::NONE,
             is_on_trial: false,
             dropped: 0,
             breaches_in_a_row: 0,
-            #[cfg(feature = "trend")]
-            stalls_in_a_row: 0,
             memory: MemoryLatch::new(),
             simulated_memory: false,
             simulated_latency: false,
@@ -268,7 +265,9 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         match self.state {
             State::Closed => {
                 self.expire_samples(now);
-                self.stalls_reported |= count > 0;
+                if count > 0 {
+                    self.stall_run.report();
+                }
                 let trigger = self.count_stalled(now, count);
                 self.evaluate(now, self.verdict(), trigger);
             }

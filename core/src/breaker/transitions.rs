@@ -1,6 +1,6 @@
 //! The state machine: what a finished call, a reading or the time that passes does to the state.
 
-use super::{Breaker, Rejection, Trip};
+use super::{Breaker, Rejection, StallRun, Trip};
 use crate::event::{Event, EventKind, IncidentCause};
 use crate::evidence::Slowness;
 use crate::generation::Generation;
@@ -49,7 +49,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         let slow = slowness.is_some();
         // A call that outlived the window is no longer among the stalled ones.
         let outlived = slow && latency.as_nanos() > self.settings.latency_max_age_nanos;
-        let counted = slow && if outlived { self.stalls_reported } else { self.stalled > 0 };
+        let counted = slow && if outlived { self.stall_run.is_reported() } else { self.stalled > 0 };
         self.stalled = self.stalled.saturating_sub((counted && !outlived).into());
         if outcome == Outcome::Ignored {
             if counted {
@@ -60,9 +60,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.expire_samples(now);
         self.window.record(now, latency, outcome);
         #[cfg(feature = "trend")]
-        {
-            self.stalls_in_a_row = 0;
-        }
+        self.stall_run.call_finished();
         let trigger = self.count_evidence(now, slowness, outcome, counted);
         if planted("core: a call counts twice") && self.incident.is_open() {
             self.counts.finished(outcome);
@@ -129,7 +127,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
     /// Why a breach trips; `None` where it does not.
     #[cfg(feature = "trend")]
     fn trend_reason(&self, verdict: Verdict) -> Option<TripReason> {
-        let runs = Runs { breaches: self.breaches_in_a_row, stalls: self.stalls_in_a_row };
+        let runs = Runs { breaches: self.breaches_in_a_row, stalls: self.stall_run.calls() };
         self.limits.trend(&self.settings, &self.window, verdict, runs)
     }
 
@@ -226,14 +224,10 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.generation = self.generation.wrapping_add(1);
         self.generation_since = now;
         self.stalled = 0;
-        self.stalls_reported = false;
+        self.stall_run = StallRun::NONE;
         self.dropped = 0;
         self.evidence.restart(self.limits.evidence());
         self.breaches_in_a_row = 0;
-        #[cfg(feature = "trend")]
-        {
-            self.stalls_in_a_row = 0;
-        }
         if to == State::Closed {
             self.window.clear();
         }

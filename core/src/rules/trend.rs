@@ -13,7 +13,7 @@ pub(crate) struct Runs {
     /// Recorded samples that each left a breach.
     pub(crate) breaches: u16,
     /// Calls that stalled, while none finished.
-    pub(crate) stalls: u16,
+    pub(crate) stalls: u8,
 }
 
 impl DerivedPolicy {
