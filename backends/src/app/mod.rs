@@ -35,14 +35,13 @@ mod token_file;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use smol::channel::{Receiver, bounded};
 use smol::future::zip;
 use tripline_runtime::{
-    Breaker, Clock, DeliveryStats, Dispatcher, DrainReport, Family, Fleet, FleetRunner, Mode, ShutdownHandle,
+    Breaker, Builder, DeliveryStats, Dispatcher, DrainReport, Family, Fleet, FleetRunner, Mode, ShutdownHandle,
     SupervisedBreaker, Supervisor, supervise,
 };
 
@@ -237,9 +236,10 @@ impl<'p> AppBuilder<'p> {
         let circuits = Circuits::new();
         let memories = MemorySources::new(platform);
         for breaker in config.all_breakers() {
-            let mut breaker = breaker.clone();
-            breaker.stall_detection &= self.counts_stalls;
-            circuits.insert(circuit(&breaker, &config, file, clock.clone(), platform, &memories, self.mode)?)?;
+            let builder = Breaker::builder(clock.clone())
+                .stall_detection(breaker.stall_detection && self.counts_stalls)
+                .mode(self.mode);
+            circuits.insert(circuit(builder, breaker, &config, file, platform, &memories)?)?;
         }
         if let Some(prepare) = self.prepare {
             prepare(&circuits);
@@ -295,20 +295,14 @@ fn target(circuit: &Circuit, fleet: Option<&Fleet>) -> SupervisedBreaker {
 
 /// Makes the circuit of one breaker. Nothing runs yet.
 fn circuit(
+    builder: Builder,
     settings: &BreakerConfig,
     config: &Config,
     file: Option<&Path>,
-    clock: Arc<dyn Clock>,
     platform: &dyn Platform,
     memories: &MemorySources<'_>,
-    mode: Mode,
 ) -> Result<Circuit, AppError> {
-    let mut builder = Breaker::builder(clock)
-        .name(settings.name.clone())
-        .policy(settings.policy.clone())
-        .stall_detection(settings.stall_detection)
-        .mode(mode)
-        .seed(platform.seed());
+    let mut builder = builder.name(settings.name.clone()).policy(settings.policy.clone()).seed(platform.seed());
     if let Some(path) = file {
         builder = builder.config_file(path);
     }

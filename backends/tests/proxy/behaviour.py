@@ -123,7 +123,7 @@ def a_random_split_of_bytes_changes_nothing():
 
 
 @check
-def whoever_cancels_and_when_nothing_is_left():
+def a_client_that_goes_away_at_any_moment_leaves_nothing():
     """The client goes away: before the head, in it, in the upload, waiting, in the download, after it."""
     release = threading.Event()
 

@@ -175,7 +175,7 @@ impl Platform for ObservePlatform {
 struct NotMeasured;
 
 impl MemorySource for NotMeasured {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "none"
     }
 

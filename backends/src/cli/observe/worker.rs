@@ -233,11 +233,10 @@ impl Worker {
 }
 
 fn report(path: &Path, problem: Option<&str>) {
-    match problem {
-        Some(error) => {
-            tracing::warn!(file = %path.display(), %error, "the log cannot be read; it is tried again every second")
-        }
-        None => tracing::info!(file = %path.display(), "the log is read"),
+    if let Some(error) = problem {
+        tracing::warn!(file = %path.display(), %error, "the log cannot be read; it is tried again every second");
+    } else {
+        tracing::info!(file = %path.display(), "the log is read");
     }
 }
 
