@@ -111,7 +111,7 @@ impl WatchedFamily {
         let members = self.in_incident.iter().filter_map(|key| self.family.member(key));
         members.min_by_key(|member| {
             member.read(|core| {
-                let began_at = core.incident().map_or(Instant::MAX, |incident| incident.began_at);
+                let began_at = core.incident().map_or(Instant::MAX, |incident| core.on_clock(incident.began_at));
                 (core.state() == tripline_core::State::Closed, began_at)
             })
         })
