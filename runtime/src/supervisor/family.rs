@@ -9,9 +9,9 @@ use crate::breaker::Breaker;
 use crate::family::Family;
 use crate::incidents::alert::FamilySummary;
 use crate::memory::MemoryReading;
-use crate::supervisor::MIN_SLEEP;
 use crate::supervisor::agenda::Agenda;
 use crate::supervisor::event_log::log_transition;
+use crate::supervisor::timers::MIN_SLEEP;
 use crate::sync::Arc;
 
 /// Idle members are looked for so often at most.

@@ -12,8 +12,6 @@ pub(crate) mod target;
 mod timers;
 mod watched;
 
-use std::time::Duration;
-
 use futures_lite::future;
 use tripline_core::Instant;
 
@@ -122,6 +120,3 @@ impl Drop for Supervisor {
         self.watched.iter().for_each(|watched| watched.leave(&self.agenda));
     }
 }
-
-/// Nothing is looked after more often than this.
-const MIN_SLEEP: Duration = Duration::from_millis(1);

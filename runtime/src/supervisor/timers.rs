@@ -1,10 +1,14 @@
 //! When each task is due: a wake costs as much as what is due, however many tasks there are.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use tripline_core::Instant;
 
 use crate::supervisor::agenda::Task;
+
+/// Nothing is looked after more often than this.
+pub(super) const MIN_SLEEP: Duration = Duration::from_millis(1);
 
 /// Tasks by the instant at which they are due.
 #[derive(Debug, Default)]

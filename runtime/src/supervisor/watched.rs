@@ -16,12 +16,12 @@ use crate::incidents::records::BreakerRecord;
 use crate::incidents::staging_control::StagingControl;
 use crate::incidents::test_alert::snapshot;
 use crate::memory::{MemoryReading, MemorySource};
-use crate::supervisor::MIN_SLEEP;
 use crate::supervisor::agenda::{Agenda, Task};
 use crate::supervisor::family::WatchedFamily;
 use crate::supervisor::fleet_place::{self, FleetPlace};
 use crate::supervisor::readings::Readings;
 use crate::supervisor::target::SupervisedBreaker;
+use crate::supervisor::timers::MIN_SLEEP;
 use crate::sync::Arc;
 
 #[derive(Debug)]
