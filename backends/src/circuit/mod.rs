@@ -189,7 +189,7 @@ impl Circuit {
     pub fn supervised(&self) -> SupervisedBreaker {
         let parts = &*self.parts;
         let target = match &parts.family {
-            Some(family) => SupervisedBreaker::family(family.clone()),
+            Some(family) => SupervisedBreaker::family(family),
             None => SupervisedBreaker::new(parts.breaker.clone()),
         };
         let mut target = target.sink(Arc::new(parts.events.clone()));

@@ -158,7 +158,9 @@ impl Family {
             Found::Added(member, gone) => {
                 if let Some((place, agenda)) = &*lock(&inner.supervisor) {
                     watch(*place, agenda, &member);
-                    gone.into_iter().for_each(|key| agenda.call(Task::Member(*place, key)));
+                    for key in gone {
+                        agenda.call(Task::Member(*place, key));
+                    }
                 }
                 Ok(member)
             }

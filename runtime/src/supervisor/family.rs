@@ -31,7 +31,7 @@ pub(crate) struct WatchedFamily {
 impl WatchedFamily {
     pub(crate) fn new(family: Family) -> Self {
         // One of an earlier process goes on under its number.
-        let incident = family.shared().read(|core| core.incident());
+        let incident = family.shared().read(tripline_core::Breaker::incident);
         Self { family, sweep_at: Instant::ZERO, in_incident: BTreeSet::new(), incident }
     }
 
@@ -75,7 +75,7 @@ impl WatchedFamily {
 
     /// Notes whether a member is in an incident; true where that is new.
     fn note(&mut self, key: &Arc<str>, member: &Breaker) -> bool {
-        if member.read(|core| core.is_in_incident()) {
+        if member.read(tripline_core::Breaker::is_in_incident) {
             self.in_incident.insert(key.clone())
         } else {
             self.in_incident.remove(key)
@@ -87,7 +87,7 @@ impl WatchedFamily {
         let shared = self.family.shared().clone();
         self.note(&crate::family::key::SHARED.into(), &shared);
         let worst = self.worst().unwrap_or_else(|| shared.clone());
-        let (at, of_worst) = (shared.read(|core| core.latest()), worst.read(|core| Observation::of(core)));
+        let (at, of_worst) = (shared.read(tripline_core::Breaker::latest), worst.read(Observation::of));
         let before = self.incident;
         self.incident = match (before, self.in_incident.is_empty()) {
             (Some(open), false) if open.end.is_none() => {
