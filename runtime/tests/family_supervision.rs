@@ -53,9 +53,9 @@ impl Subject {
     /// Good calls, until the member has recovered and its incident is over.
     fn recover(&self, keys: &[&str]) {
         for _ in 0..4_000 {
-            keys.iter().for_each(|key| {
+            for key in keys {
                 self.request(key, Duration::from_millis(5));
-            });
+            }
             self.world.advance(Duration::from_millis(100));
         }
     }
