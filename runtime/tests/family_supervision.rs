@@ -37,7 +37,7 @@ fn subject() -> Subject {
     let members = Breaker::builder(world.clock()).name("tenants".parse().unwrap()).policy(policy());
     let family = Family::new(members, FamilyLimits::default().max_keys(50).idle_time(s(60))).unwrap();
     let (memory, alerts) = (Arc::new(MockMemory::default()), Arc::new(RecordingSink::default()));
-    world.supervise([SupervisedBreaker::family(family.clone()).memory(memory.clone()).sink(alerts.clone())]);
+    world.supervise([SupervisedBreaker::family(&family).memory(memory.clone()).sink(alerts.clone())]);
     Subject { world, family, memory, alerts }
 }
 
@@ -53,9 +53,9 @@ impl Subject {
     /// Good calls, until the member has recovered and its incident is over.
     fn recover(&self, keys: &[&str]) {
         for _ in 0..4_000 {
-            keys.iter().for_each(|key| {
+            for key in keys {
                 self.request(key, Duration::from_millis(5));
-            });
+            }
             self.world.advance(Duration::from_millis(100));
         }
     }

@@ -39,7 +39,7 @@ impl SupervisedBreaker {
 
     /// Supervises a family: its members, idle ones included, which are removed. It has one incident, while any of its members is in
     /// one; its alerts say how many are open, and show the figures of the one that is for longest.
-    pub fn family(family: Family) -> Self {
+    pub fn family(family: &Family) -> Self {
         Self { family: Some(family.clone()), ..Self::new(family.shared().clone()) }
     }
 
