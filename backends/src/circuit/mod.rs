@@ -33,6 +33,7 @@ use crate::metrics::FollowedLog;
 
 pub use event_log::EventLog;
 pub(crate) use observer::Observer;
+pub(crate) use registry::CircuitChange;
 pub use registry::Circuits;
 
 /// One named breaker with everything that belongs to it. Clones share the same circuit.
@@ -228,6 +229,20 @@ impl Circuit {
             alerting.apply(old, new);
         }
         *self.parts.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(new.clone());
+    }
+}
+
+#[cfg(feature = "app")]
+impl Circuit {
+    /// It guards nothing from now on: every call is admitted, none is recorded, and its incident ends, by the operator. Settings that are
+    /// applied later undo it.
+    pub(crate) fn retire(&self) {
+        let on = self.config();
+        let mut off = BreakerConfig::clone(&on);
+        off.policy.enabled = false;
+        self.apply(&on, &off);
+        // Also where it is forced open.
+        self.breakers().iter().for_each(Breaker::reset);
     }
 }
 

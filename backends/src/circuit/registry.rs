@@ -1,6 +1,7 @@
 //! The circuits of a process, by name.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tripline_runtime::{Breaker, BreakerName, DuplicateName, Family};
@@ -14,6 +15,35 @@ use super::{Circuit, EventLog};
 pub struct Circuits {
     inner: Arc<RwLock<Inner>>,
     events: EventLog,
+    followers: Followers,
+}
+
+/// What happened to the circuits of a process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum CircuitChange<'c> {
+    /// It came.
+    Inserted(&'c Circuit),
+    /// It went.
+    Removed(&'c Circuit),
+}
+
+type Follower = Box<dyn Fn(CircuitChange<'_>) + Send + Sync>;
+
+/// What is called with every change.
+#[derive(Clone, Default)]
+struct Followers(Arc<RwLock<Vec<Follower>>>);
+
+impl Followers {
+    fn call(&self, change: CircuitChange<'_>) {
+        // Nothing can panic while it holds the lock for writing.
+        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().for_each(|follower| follower(change));
+    }
+}
+
+impl fmt::Debug for Followers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Followers").finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -25,7 +55,7 @@ struct Inner {
 impl Circuits {
     /// No circuits.
     pub fn new() -> Self {
-        Self { inner: Arc::default(), events: EventLog::combined() }
+        Self { inner: Arc::default(), events: EventLog::combined(), followers: Followers::default() }
     }
 
     /// The circuit of this name.
@@ -64,22 +94,41 @@ impl Circuits {
     /// [`DuplicateName`] where there is one of that name; it stays.
     pub fn insert(&self, circuit: Circuit) -> Result<(), DuplicateName> {
         let name = circuit.name().clone();
-        let mut inner = self.write();
-        if inner.by_name.contains_key(&name) {
-            return Err(DuplicateName { name });
+        {
+            let mut inner = self.write();
+            if inner.by_name.contains_key(&name) {
+                return Err(DuplicateName { name });
+            }
+            circuit.events().forward_to(&name, &self.events);
+            inner.order.push(name.clone());
+            inner.by_name.insert(name, circuit.clone());
         }
-        circuit.events().forward_to(&name, &self.events);
-        inner.order.push(name.clone());
-        inner.by_name.insert(name, circuit);
+        self.followers.call(CircuitChange::Inserted(&circuit));
         Ok(())
     }
 
     /// Takes the circuit of this name out. Those who hold a clone can go on using it. O(n).
     pub fn remove(&self, name: &str) -> Option<Circuit> {
-        let mut inner = self.write();
-        let removed = inner.by_name.remove(name)?;
-        inner.order.retain(|other| other.as_str() != name);
+        let removed = {
+            let mut inner = self.write();
+            let removed = inner.by_name.remove(name)?;
+            inner.order.retain(|other| other.as_str() != name);
+            removed
+        };
+        self.followers.call(CircuitChange::Removed(&removed));
         Some(removed)
+    }
+
+    /// Calls `follower` with every circuit that comes or goes from now on.
+    pub(crate) fn follow(&self, follower: impl Fn(CircuitChange<'_>) + Send + Sync + 'static) {
+        self.followers.0.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(follower));
+    }
+
+    /// Puts the circuits in this order; those that it does not name come behind. O(n log n).
+    #[cfg(feature = "app")]
+    pub(crate) fn arrange<'n>(&self, order: impl Iterator<Item = &'n BreakerName>) {
+        let places: BTreeMap<&BreakerName, usize> = order.enumerate().map(|(place, name)| (name, place)).collect();
+        self.write().order.sort_by_key(|name| places.get(name).copied().unwrap_or(usize::MAX));
     }
 
     /// The circuit that was inserted first: the one that routes and commands without a name are about.

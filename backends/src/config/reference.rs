@@ -38,7 +38,7 @@ const FAMILY_HEAD: &str = "\
 ## `[breakers.NAME]` with a `key`: a family
 
 A breaker for each key; see [Many named breakers](breakers.md). These keys stand only here and in `[templates.NAME]`, and are changed in
-the file. The largest `latency_window_size` is 128.
+the file. The largest `latency_window_size` is 64: a member takes 2.5 KiB at most.
 
 | key | allowed | default | flags | meaning |
 |---|---|---|---|---|

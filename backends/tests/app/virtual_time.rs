@@ -17,6 +17,7 @@ use tripline_runtime::core::{Outcome, StateKind};
 use tripline_runtime::test_util::{ManualClock, MemoryStore, World};
 use tripline_runtime::{Breaker, BreakerName, Clock, DrainReport, DurableState, MemoryError, MemorySource};
 
+#[derive(Clone)]
 struct TestPlatform {
     clock: Arc<ManualClock>,
     memory: MockMemory,
@@ -35,7 +36,7 @@ impl TestPlatform {
     /// Starts an app, whose tasks run in `world`.
     fn start(&self, world: &World, config: &str) -> Result<App, AppError> {
         let config = LoadedConfig::text(config, "settings", Box::new(|_| None)).unwrap();
-        let app = App::builder(config).platform(self).start()?;
+        let app = App::builder(config).platform(Arc::new(self.clone())).start()?;
         self.tasks.lock().unwrap().drain(..).for_each(|task| world.spawn(task));
         world.run_until_idle();
         Ok(app)

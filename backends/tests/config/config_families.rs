@@ -28,7 +28,7 @@ fn bad_keys_of_a_family_are_reported_with_line_and_remedy() {
     for part in [
         "f:3: breakers.a.key = \"cookie:x\": allowed: \"header:NAME\", \"host\", \"path:N\"",
         "f:6: breakers.b.max_keys = 0: allowed: 1 to 100000",
-        "f:1: latency_window_size = 256: allowed: at most 128 in a family; set latency_window_size in [breakers.c]",
+        "f:1: latency_window_size = 256: allowed: at most 64 in a family; set latency_window_size in [breakers.c]",
     ] {
         assert!(errors.contains(part), "{part} in\n{errors}");
     }

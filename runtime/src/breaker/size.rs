@@ -8,7 +8,7 @@ pub(crate) struct BreakerSize {
     /// Epochs of calls in flight that are kept apart; older ones are merged.
     pub(crate) epochs: StallEpochs,
     /// Calls that left without a report are counted by so many low bits of their epoch; a power of two.
-    pub(crate) cancelled_epochs: usize,
+    pub(crate) cancelled_epochs: u32,
 }
 
 /// Epochs of calls in flight that are kept apart.

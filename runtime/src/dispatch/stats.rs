@@ -6,7 +6,8 @@ use tripline_core::AlertKind;
 
 use crate::breaker::name::BreakerName;
 use crate::dispatch::counters::Counters;
-use crate::dispatch::mailbox::{LaneState, Mailbox};
+use crate::dispatch::intake::Intake;
+use crate::dispatch::mailbox::LaneState;
 use crate::sync::Arc;
 
 /// The counters of a dispatcher, for any thread and at any time, also after it has ended. Cheap to clone.
@@ -14,7 +15,7 @@ use crate::sync::Arc;
 /// Reading takes a short lock per breaker, and time and memory in proportion to its sinks.
 #[derive(Debug, Clone)]
 pub struct DeliveryStats {
-    mailboxes: Arc<[Arc<Mailbox>]>,
+    intake: Arc<Intake>,
 }
 
 /// The deliveries of one breaker, sink, kind and stage since the dispatcher was made.
@@ -81,13 +82,14 @@ pub struct StoreCount {
 }
 
 impl DeliveryStats {
-    pub(super) fn new(mailboxes: &[Arc<Mailbox>]) -> Self {
-        Self { mailboxes: mailboxes.into() }
+    pub(super) const fn new(intake: Arc<Intake>) -> Self {
+        Self { intake }
     }
 
     /// The counts, all stages of all kinds of all sinks of all breakers, in this order always; also those that are zero.
     pub fn deliveries(&self) -> Vec<DeliveryCount> {
-        self.mailboxes
+        self.intake
+            .mailboxes()
             .iter()
             .flat_map(|mailbox| {
                 let state = mailbox.state();
@@ -99,7 +101,7 @@ impl DeliveryStats {
     /// The current rejections of the sinks. Empty while all is well.
     pub fn rejections(&self) -> Vec<SinkRejection> {
         let mut found = Vec::new();
-        for mailbox in self.mailboxes.iter() {
+        for mailbox in &self.intake.mailboxes() {
             for lane in &mailbox.state().lanes {
                 found.extend(lane.rejection.clone().map(|rejection| SinkRejection {
                     breaker: mailbox.breaker.clone(),
@@ -116,7 +118,7 @@ impl DeliveryStats {
     /// Whether each sink of each breaker rejects something now, in this order always.
     pub fn sinks(&self) -> Vec<(BreakerName, String, bool)> {
         let mut sinks: Vec<(BreakerName, String, bool)> = Vec::new();
-        for mailbox in self.mailboxes.iter() {
+        for mailbox in &self.intake.mailboxes() {
             for lane in &mailbox.state().lanes {
                 let rejects = lane.rejection.is_some();
                 match sinks.last_mut().filter(|(breaker, sink, _)| (breaker, sink) == (&mailbox.breaker, &lane.sink)) {
@@ -130,7 +132,8 @@ impl DeliveryStats {
 
     /// For each breaker whose state is saved, how that goes.
     pub fn stores(&self) -> Vec<StoreCount> {
-        let durable = self.mailboxes.iter().filter(|mailbox| mailbox.is_durable);
+        let mailboxes = self.intake.mailboxes();
+        let durable = mailboxes.iter().filter(|mailbox| mailbox.is_durable);
         durable
             .map(|mailbox| {
                 let state = mailbox.state();
