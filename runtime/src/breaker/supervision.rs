@@ -1,4 +1,4 @@
-//! When a supervisor last looked after a breaker, so that one that is stuck shows.
+//! Records when a supervisor last polled a breaker, so that a stuck supervisor is visible.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tripline_core::Instant;
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// Whether a supervisor looks after a breaker, and keeps up.
+/// Whether a breaker has a supervisor that keeps up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Supervision {
@@ -14,15 +14,15 @@ pub enum Supervision {
     None,
     /// A supervisor runs.
     Running {
-        /// When it last looked, on the breaker's clock.
+        /// When it last polled the breaker, on the breaker's clock.
         looked_at: Instant,
     },
-    /// A supervisor was started and should have looked at least 5 s ago. It blocks on something, or its executor does not poll
+    /// A supervisor was started and its poll is overdue by at least 5 s. It is blocked, or its executor does not run
     /// it. Memory is not sampled, and no alert is sent.
     Stuck {
-        /// When it last looked, on the breaker's clock.
+        /// When it last polled the breaker, on the breaker's clock.
         looked_at: Instant,
-        /// For how long it should have looked or been done with a look.
+        /// How long the poll, or its end, is overdue.
         overdue: Duration,
     },
 }
@@ -38,15 +38,15 @@ impl Supervision {
     }
 }
 
-/// A look that is overdue by this much is not merely late.
+/// Tolerated delay of a poll before the supervisor counts as stuck.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The looks of one breaker's supervisors.
+/// The polls of one breaker's supervisors.
 #[derive(Debug, Default)]
 pub(crate) struct SupervisionRecord {
-    /// Supervisors that live.
+    /// Number of live supervisors.
     count: AtomicU64,
-    /// When a look last began, and until when the next one is to begin, or this one to be over.
+    /// When a poll last began, and when the next one must begin or this one must end.
     looked_nanos: AtomicU64,
     due_nanos: AtomicU64,
 }
@@ -69,12 +69,12 @@ impl SupervisionRecord {
     }
 
     pub(crate) fn look_begins(&self, now: Instant) {
-        // Relaxed, as below: estimates, each for itself.
+        // Relaxed, as below: independent estimates.
         self.looked_nanos.store(now.as_nanos(), Ordering::Relaxed);
         self.due_nanos.store(now.as_nanos(), Ordering::Relaxed);
     }
 
-    /// The look is over; `None` = the next one waits for a change.
+    /// Records the end of a poll; `None` = the next one waits for a change.
     pub(crate) fn look_ends(&self, next: Option<Instant>) {
         self.due_nanos.store(next.unwrap_or(Instant::MAX).as_nanos(), Ordering::Relaxed);
     }
