@@ -8,6 +8,7 @@ use crate::breaker::supervision::Supervision;
 use crate::hot_path::samples::SharedCore;
 use crate::hot_path::stall_detector::Now;
 use crate::incidents::alert_stager::AlertStager;
+use crate::supervisor::agenda::Watchers;
 use crate::sync::{MutexGuard, lock};
 
 /// Driving, for the supervisor or a custom driver.
@@ -44,17 +45,17 @@ impl Breaker {
 
     /// Whether this breaker has a supervisor. Memory and alerts need one.
     pub fn is_supervised(&self) -> bool {
-        self.inner.supervision.is_supervised()
+        !self.watchers().is_empty()
     }
 
     /// Whether this breaker has a supervisor that keeps up. Reads the clock; does not own the core.
     pub fn supervision(&self) -> Supervision {
-        self.inner.supervision.at(self.inner.clock.now())
+        self.watchers().supervision(self.inner.clock.now())
     }
 
-    pub(crate) fn supervise(&self) -> Supervised {
-        self.inner.supervision.enter(self.inner.clock.now());
-        Supervised { breaker: self.clone() }
+    /// The supervisors that look after it.
+    pub(crate) fn watchers(&self) -> &Watchers {
+        &self.inner.shared().gate.changes.watchers
     }
 
     /// Continues an incident of the previous process.
@@ -64,29 +65,5 @@ impl Breaker {
 
     pub(crate) fn incident(&self) -> MutexGuard<'_, AlertStager> {
         lock(&self.inner.rare().incident)
-    }
-}
-
-/// Marks the breaker as supervised until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Supervised {
-    breaker: Breaker,
-}
-
-impl Supervised {
-    /// Records the start of a poll, of this breaker or another one of the same supervisor.
-    pub(crate) fn look_begins(&self, now: Instant) {
-        self.breaker.inner.supervision.look_begins(now);
-    }
-
-    /// Records the end of a poll; `None` = the next one waits for a change.
-    pub(crate) fn look_ends(&self, next: Option<Instant>) {
-        self.breaker.inner.supervision.look_ends(next);
-    }
-}
-
-impl Drop for Supervised {
-    fn drop(&mut self) {
-        self.breaker.inner.supervision.leave();
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use event_listener::{Event as Notification, EventListener};
 use tripline_core::{AlertKind, EscalationPolicy, IncidentCause, Stage};
 
 use crate::breaker::name::BreakerName;
+use crate::supervisor::agenda::Watchers;
 use crate::sync::{Arc, Mutex, lock};
 
 /// The escalation policy of a breaker, changeable at run time. Cheap to clone; all clones share one state.
@@ -20,7 +20,7 @@ pub struct StagingControl {
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    changed: Notification,
+    watchers: Watchers,
 }
 
 #[derive(Debug, Default)]
@@ -54,7 +54,7 @@ impl StagingControl {
     /// Creates a control with this policy.
     pub fn new(policy: EscalationPolicy) -> Self {
         let state = State { policy, pending: BTreeMap::new() };
-        Self { shared: Arc::new(Shared { state: Mutex::new(state), changed: Notification::new() }) }
+        Self { shared: Arc::new(Shared { state: Mutex::new(state), watchers: Watchers::default() }) }
     }
 
     /// Returns the policy in force.
@@ -65,7 +65,7 @@ impl StagingControl {
     /// Applies a new policy, also to an active incident. Wakes the supervisor.
     pub fn set_policy(&self, policy: EscalationPolicy) {
         lock(&self.shared.state).policy = policy;
-        self.shared.changed.notify(usize::MAX);
+        self.shared.watchers.call();
     }
 
     /// Returns the pending stages by breaker name, as of the supervisor's last poll.
@@ -75,12 +75,12 @@ impl StagingControl {
 
     /// Wakes the supervisor.
     pub(crate) fn wake(&self) {
-        self.shared.changed.notify(usize::MAX);
+        self.shared.watchers.call();
     }
 
-    /// Resolves when the policy changes after this call, or when the supervisor must poll.
-    pub(crate) fn changed(&self) -> EventListener {
-        self.shared.changed.listen()
+    /// The supervisors that go by these settings.
+    pub(crate) fn watchers(&self) -> &Watchers {
+        &self.shared.watchers
     }
 
     pub(crate) fn set_pending(&self, breaker: &BreakerName, pending: Option<PendingAlert>) {
