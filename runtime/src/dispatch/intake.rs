@@ -1,4 +1,4 @@
-//! How breakers get lanes, before a dispatcher runs and while it does.
+//! Creates the lanes of breakers, before a dispatcher runs and while it runs.
 
 use crate::breaker::name::BreakerName;
 use crate::clock::Clock;
@@ -11,15 +11,15 @@ use crate::dispatch::persister::StatePersister;
 use crate::incidents::alert::AlertSink;
 use crate::sync::{Arc, Mutex, lock};
 
-/// The lanes of a dispatcher, and the way to more of them.
+/// The lanes of a dispatcher, to which more can be added.
 #[derive(Debug)]
 pub(crate) struct Intake {
     clock: Arc<dyn Clock>,
     seed: u64,
     taken: Mutex<Taken>,
-    /// One for each lane, and for each mailbox.
+    /// One per lane, and one per mailbox.
     pub(super) deliveries: Jobs,
-    /// One for each breaker with a store.
+    /// One per breaker with a store.
     pub(super) saves: Jobs,
 }
 
@@ -27,7 +27,7 @@ pub(crate) struct Intake {
 struct Taken {
     mailboxes: Vec<Arc<Mailbox>>,
     persisters: Vec<StatePersister>,
-    /// The seed of the next lane, counted from the dispatcher's.
+    /// The number of lanes, which is the offset of the next lane's seed.
     lanes: u64,
 }
 
@@ -36,7 +36,7 @@ impl Intake {
         Self { clock, seed, taken: Mutex::default(), deliveries: Jobs::default(), saves: Jobs::default() }
     }
 
-    /// Makes the lanes of a breaker, with what `kept` says they were sent and are to be sent.
+    /// Creates the lanes of a breaker from its stored state.
     pub(crate) fn outbox(
         &self,
         breaker: &BreakerName,
@@ -62,7 +62,7 @@ impl Intake {
             self.deliveries.push(Box::pin(lane.run(self.seed.wrapping_add(taken.lanes))));
             taken.lanes += 1;
         }
-        // A breaker without sinks has no lane, and its state is saved all the same until its supervisor ends.
+        // A breaker without sinks has no lane; its state is saved until its supervisor ends.
         let open = mailbox.clone();
         self.deliveries.push(Box::pin(async move { open.closed().await }));
         if let Some(store) = store {
@@ -74,7 +74,7 @@ impl Intake {
         Outbox::new(mailbox)
     }
 
-    /// No more breakers will come.
+    /// Declares that no more breakers will be added.
     pub(crate) fn close(&self) {
         self.deliveries.close();
     }

@@ -1,4 +1,4 @@
-//! Many futures as one, to which more can come while it runs. A wake polls those that were woken, and no others.
+//! Joins several futures, to which more can be added while they run. A wake-up polls only the futures that were woken.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::sync::{Arc, Mutex, MutexGuard, lock};
 
 pub(super) type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Futures that run at once, and are polled in the order in which they came. Clones share the same.
+/// Futures that run concurrently, polled in the order in which they were added. Clones share the same set.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Jobs {
     shared: Arc<Mutex<State>>,
@@ -20,28 +20,28 @@ pub(super) struct Jobs {
 
 #[derive(Default)]
 struct State {
-    /// Those that were not polled yet.
+    /// Futures that were added and not polled yet.
     new: Vec<Job>,
-    /// The numbers of those that were woken since they were polled.
+    /// The numbers of the futures that were woken since they were last polled.
     woken: BTreeSet<u64>,
-    /// No more will come.
+    /// No more futures will be added.
     closed: bool,
-    /// Of the task that polls them.
+    /// The waker of the task that polls them.
     waker: Option<Waker>,
 }
 
 impl Jobs {
-    /// Runs `job` too.
+    /// Adds `job`.
     pub(super) fn push(&self, job: Job) {
         self.change(|state| state.new.push(job));
     }
 
-    /// No more will come: [`Jobs::run`] ends with the last one.
+    /// Declares that no more futures will be added: [`Jobs::run`] returns once all are done.
     pub(super) fn close(&self) {
         self.change(|state| state.closed = true);
     }
 
-    /// Runs all of them until no more will come and the last is done. One task runs them.
+    /// Runs all futures until the set is closed and the last one is done. Only one task may call it.
     pub(super) async fn run(&self) {
         let (mut running, mut next) = (BTreeMap::new(), 0);
         future::poll_fn(|context| {
@@ -66,21 +66,21 @@ impl Jobs {
         .await;
     }
 
-    /// Changes the state, and has the task look at it.
+    /// Changes the state and wakes the task.
     fn change(&self, change: impl FnOnce(&mut State)) {
         let waker = {
             let mut state: MutexGuard<'_, State> = lock(&self.shared);
             change(&mut state);
             state.waker.take()
         };
-        // Without the lock: a waker is foreign code.
+        // After the lock is released: a waker is foreign code.
         if let Some(waker) = waker {
             waker.wake();
         }
     }
 }
 
-/// Polls one, and forgets it when it is done.
+/// Polls one future, and removes it when it is done.
 fn poll(running: &mut BTreeMap<u64, (Job, Waker)>, number: u64) {
     if let Some((job, waker)) = running.get_mut(&number)
         && job.as_mut().poll(&mut Context::from_waker(waker)).is_ready()
@@ -89,7 +89,7 @@ fn poll(running: &mut BTreeMap<u64, (Job, Waker)>, number: u64) {
     }
 }
 
-/// Notes which one was woken.
+/// Records which future was woken.
 struct JobWaker {
     number: u64,
     jobs: Jobs,

@@ -1,4 +1,4 @@
-//! Breakers that come to a supervisor, also while it runs.
+//! Adds breakers to a supervisor, also while it runs.
 
 use crate::clock::Clock;
 use crate::dispatch::Intake;
@@ -7,8 +7,8 @@ use crate::supervisor::target::SupervisedBreaker;
 use crate::supervisor::watched::Watched;
 use crate::sync::{Arc, Mutex, lock};
 
-/// Gives breakers to a supervisor while it runs; from [`Supervisor::handle`](crate::Supervisor::handle). Clones give them to the same
-/// one.
+/// Adds breakers to a running supervisor; created by [`Supervisor::handle`](crate::Supervisor::handle). Clones refer to the same
+/// supervisor.
 #[derive(Debug, Clone)]
 pub struct SupervisionHandle {
     clock: Arc<dyn Clock>,
@@ -19,7 +19,7 @@ pub struct SupervisionHandle {
 
 #[derive(Debug, Default)]
 struct Arrivals {
-    /// The place of the next one.
+    /// The place of the next breaker.
     next: usize,
     waiting: Vec<(usize, Watched)>,
     /// The supervisor has ended.
@@ -31,8 +31,8 @@ impl SupervisionHandle {
         Self { clock, agenda, intake, arrivals: Arc::default() }
     }
 
-    /// Has the supervisor look after `target` too, and its dispatcher deliver its alerts. What it goes on from is in force when this
-    /// returns. False, without effect, where the supervisor has ended.
+    /// Adds `target` to the supervisor, and its alerts to the dispatcher. A stored state is restored before this returns. Returns
+    /// false, without effect, if the supervisor has ended.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -61,12 +61,12 @@ impl SupervisionHandle {
         true
     }
 
-    /// Those that came since the last time.
+    /// Takes the breakers that were added since the last call.
     pub(super) fn take(&self) -> Vec<(usize, Watched)> {
         std::mem::take(&mut lock(&self.arrivals).waiting)
     }
 
-    /// No more can come; those that came since the last time.
+    /// Rejects further breakers, and takes those that were added since the last call.
     pub(super) fn close(&self) -> Vec<(usize, Watched)> {
         lock(&self.arrivals).is_closed = true;
         self.intake.close();
