@@ -1,4 +1,4 @@
-//! The circuits of a configuration: made at the start, and kept in step with it.
+//! Creates the circuits of a configuration at the start, and updates them when it changes.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::circuit::{Circuit, Circuits};
 use crate::config::{BreakerConfig, Config};
 use crate::reload::Applier;
 
-/// Makes circuits by a configuration.
+/// Creates circuits from a configuration.
 pub(super) struct CircuitMaker {
     pub(super) platform: Arc<dyn Platform>,
     pub(super) clock: Arc<dyn Clock>,
@@ -23,12 +23,12 @@ pub(super) struct CircuitMaker {
     pub(super) mode: Mode,
     pub(super) counts_stalls: bool,
     pub(super) memories: MemorySources,
-    /// When the `warm_up` of the process began, for circuits that are made later.
+    /// When the `warm_up` of the process began, for circuits that are created later.
     pub(super) began_at: Option<Instant>,
 }
 
 impl CircuitMaker {
-    /// The circuit of one breaker. Nothing runs yet.
+    /// Creates the circuit of one breaker, without starting anything.
     pub(super) fn make(&self, settings: &BreakerConfig, config: &Config) -> Result<Circuit, AppError> {
         let mut builder = Breaker::builder(self.clock.clone())
             .stall_detection(settings.stall_detection && self.counts_stalls)
@@ -61,18 +61,18 @@ impl CircuitMaker {
     }
 }
 
-/// Keeps the circuits of a process in step with its configuration.
+/// Applies changes of the configuration to the circuits of a process.
 pub(super) struct CircuitSet {
     pub(super) maker: CircuitMaker,
     pub(super) circuits: Circuits,
     pub(super) supervision: SupervisionHandle,
     pub(super) fleet: Option<Fleet>,
-    /// Those that were removed, by name. A program may hold their breakers for ever, and their last alerts may still wait; the same
-    /// circuit comes back with its name.
+    /// The circuits that were removed, by name. A program may hold their breakers, and their last alerts may be pending: a name that is
+    /// added again gets the same circuit.
     pub(super) removed: BTreeMap<BreakerName, Circuit>,
 }
 
-/// The breaker of a circuit with all that belongs to it.
+/// Returns the supervised breaker of a circuit.
 pub(super) fn target(circuit: &Circuit, fleet: Option<&Fleet>) -> SupervisedBreaker {
     let target = circuit.supervised();
     match fleet {
@@ -82,7 +82,7 @@ pub(super) fn target(circuit: &Circuit, fleet: Option<&Fleet>) -> SupervisedBrea
 }
 
 impl CircuitSet {
-    /// A breaker that the configuration has from now on.
+    /// Adds the breaker of `settings`.
     fn add(&mut self, settings: &BreakerConfig, config: &Config) -> Result<(), AppError> {
         let name = &settings.name;
         if let Some(circuit) = self.removed.remove(name) {
@@ -104,7 +104,7 @@ impl CircuitSet {
         Ok(())
     }
 
-    /// A breaker that the configuration no longer has: it admits everything, and its incident is over.
+    /// Removes a breaker: it admits every call from now on, and its incident is resolved.
     fn remove(&mut self, circuit: Circuit) {
         let breakers = circuit.breakers();
         let was_open = breakers.iter().any(|breaker| breaker.state().is_triggered());
@@ -119,7 +119,7 @@ impl CircuitSet {
     }
 }
 
-/// Settings of circuits that stay, circuits that come and those that go. A window is kept as long as the name stays.
+/// Changes settings, adds circuits and removes them. A circuit whose name stays keeps its window.
 impl Applier for CircuitSet {
     fn apply(&mut self, old: &Config, new: &Config) {
         if old.breakers.is_empty() && new.breakers.is_empty() {

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tripline_runtime::{Breaker, BreakerName, DuplicateName, Family};
 
 use super::{Circuit, EventLog};
+use crate::metrics::KeySeries;
 
 /// The circuits of a process, by name and in the order in which they were inserted. Clones share the same circuits.
 ///
@@ -82,9 +83,12 @@ impl Circuits {
         self.read().by_name.get(name).and_then(|circuit| circuit.family().cloned())
     }
 
-    /// The families of this moment, each with its `metrics_keys`.
-    pub(crate) fn families(&self) -> Vec<(Family, usize)> {
-        let family = |circuit: Circuit| Some((circuit.family()?.clone(), circuit.config().family.metrics_keys.into()));
+    /// The families of this moment, each with its `metrics_keys` and the series of its members.
+    pub(crate) fn families(&self) -> Vec<(Family, usize, KeySeries)> {
+        let family = |circuit: Circuit| {
+            let limit = circuit.config().family.metrics_keys.into();
+            Some((circuit.family()?.clone(), limit, circuit.key_series().clone()))
+        };
         self.iter().filter_map(family).collect()
     }
 
