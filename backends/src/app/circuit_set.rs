@@ -146,12 +146,14 @@ impl Applier for CircuitSet {
                     added.push(name.to_owned());
                 }
                 Err(error) => {
-                    tracing::error!(breaker = name, %error, "the breaker cannot be added; start again to have it")
+                    tracing::error!(breaker = name, %error, "the breaker cannot be added; start again to have it");
                 }
             }
         }
         let removed: Vec<String> = gone.iter().map(|circuit| circuit.name().to_string()).collect();
-        gone.into_iter().for_each(|circuit| self.remove(circuit));
+        for circuit in gone {
+            self.remove(circuit);
+        }
         if !added.is_empty() && !removed.is_empty() {
             tracing::warn!(
                 ?removed,

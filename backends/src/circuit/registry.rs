@@ -105,9 +105,11 @@ impl Circuits {
             }
             circuit.events().forward_to(&name, &self.events);
             inner.order.push(name.clone());
-            inner.by_name.insert(name, circuit.clone());
+            inner.by_name.insert(name.clone(), circuit);
         }
-        self.followers.call(CircuitChange::Inserted(&circuit));
+        if let Some(circuit) = self.get(name.as_str()) {
+            self.followers.call(CircuitChange::Inserted(&circuit));
+        }
         Ok(())
     }
 

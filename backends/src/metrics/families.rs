@@ -40,7 +40,7 @@ pub fn render_families(families: &[(Family, usize, KeySeries)]) -> String {
     let help = "Calls that were made, by key.";
     each(text.counter("tripline_key_calls_total", help), |figures| figures.totals.calls);
     let help = "Calls that were rejected, by key.";
-    each(text.counter("tripline_key_refused_calls_total", help), |figures| figures.totals.rejected);
+    each(text.counter("tripline_key_rejected_calls_total", help), |figures| figures.totals.rejected);
     text.into_string()
 }
 
@@ -60,7 +60,7 @@ mod tests {
             family.get(&format!("t\"{number:03}")).unwrap().force_open();
         }
         let text = render_families(&[(family, 20, KeySeries::default())]);
-        for name in ["tripline_key_open{", "tripline_key_calls_total{", "tripline_key_refused_calls_total{"] {
+        for name in ["tripline_key_open{", "tripline_key_calls_total{", "tripline_key_rejected_calls_total{"] {
             assert_eq!(text.lines().filter(|line| line.starts_with(name)).count(), 21, "{name}");
         }
         assert!(text.contains("tripline_keys{breaker=\"tenants\"} 200\n"), "{text}");
