@@ -60,7 +60,7 @@ pub(super) struct Selected {
 
 impl Totals {
     fn of(member: &Breaker) -> Self {
-        let counts = member.read(tripline_runtime::core::Breaker::counts);
+        let counts = member.read(|core| *core.counts());
         let calls = counts.ok.wrapping_add(counts.failed).wrapping_add(counts.ignored);
         Self { calls, rejected: member.rejected() }
     }

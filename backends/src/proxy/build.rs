@@ -43,7 +43,7 @@ impl fmt::Display for ProxyError {
             ),
             Self::NoUpstream(name) => write!(f, "a route leads to the upstream {name}, which is not there"),
             Self::NoBreaker(name) => {
-                write!(f, "a route is guarded by the breaker {name}, which is not there; a new breaker needs a restart")
+                write!(f, "a route is guarded by the breaker {name}, which is not there")
             }
             Self::UpstreamTls { upstream, error } => write!(f, "upstreams.{upstream}.tls: {error}"),
             Self::Tls(error) => write!(f, "proxy.tls: {error}"),
