@@ -13,6 +13,7 @@ use super::platform::{DurableStore, Platform};
 use crate::alerts::Alerting;
 use crate::circuit::{Circuit, Circuits};
 use crate::config::{BreakerConfig, Config};
+use crate::http_client::HyperClient;
 use crate::reload::Applier;
 
 /// Creates circuits from a configuration.
@@ -23,6 +24,8 @@ pub(super) struct CircuitMaker {
     pub(super) mode: Mode,
     pub(super) counts_stalls: bool,
     pub(super) memories: MemorySources,
+    /// One for all circuits: loading the certificates of the system takes a while.
+    pub(super) alert_client: HyperClient,
     /// When the `warm_up` of the process began, for circuits that are created later.
     pub(super) began_at: Option<Instant>,
 }
@@ -48,7 +51,7 @@ impl CircuitMaker {
             Circuit::builder(builder.latency_histogram(true).build().map_err(AppError::Window)?)
         };
         let memory = self.memories.open(settings.memory_source, settings.memory_used)?;
-        let alerting = Alerting::new(settings, &self.platform.alert_client());
+        let alerting = Alerting::new(settings, &self.alert_client);
         let mut circuit = circuit.config(settings.clone()).memory(memory).alerting(alerting);
         if let Some(root) = &config.state_dir {
             let DurableStore { store, left } = self.platform.durable_store(root, &settings.name)?;

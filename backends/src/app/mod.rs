@@ -240,6 +240,7 @@ impl<'p> AppBuilder<'p> {
             mode: self.mode,
             counts_stalls: self.counts_stalls,
             memories: MemorySources::new(platform.clone()),
+            alert_client: platform.alert_client(),
             began_at: None,
         };
         for breaker in config.all_breakers() {
