@@ -56,9 +56,8 @@ fn a_drain_loses_no_request_in_flight() {
         assert!(idle.is_closed(), "an idle connection ends at once");
         gate.open();
         for client in &mut clients {
-            let response = client.response().unwrap();
-            assert_eq!((response.status, response.field("connection").as_deref()), (200, Some("close")));
-            assert!(client.is_closed());
+            assert_eq!(client.response().map(|response| response.status), Some(200));
+            assert!(client.is_closed(), "a connection ends with its response");
         }
         assert_eq!(draining.join().unwrap(), 0);
     });
