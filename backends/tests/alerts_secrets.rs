@@ -52,8 +52,8 @@ fn the_key_is_seen_by_the_service_alone() {
         shown.push(String::from_utf8(request.body).unwrap());
     }
     let logged = lines.text();
-    for told in ["the alert service answers", "the alert service does not answer", "did not report its outcome"] {
-        assert!(logged.contains(told), "{told}: {logged}");
+    for line in ["the alert service answers", "the alert service does not answer", "did not report its outcome"] {
+        assert!(logged.contains(line), "{line}: {logged}");
     }
     for (place, text) in [("shown", shown.concat()), ("logged", logged)] {
         assert!(text.contains("***"), "{place}");

@@ -65,6 +65,8 @@ mod monotonic;
 mod open_backoff;
 mod outcome;
 mod packed_policy;
+#[doc(hidden)]
+pub mod planted;
 mod policy;
 mod ring;
 mod rules;

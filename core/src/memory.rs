@@ -146,7 +146,8 @@ impl MemoryLatch {
     }
 
     fn latch(&self, ratio: f64, settings: &PackedPolicy) -> MemoryState {
-        let holds = self.is_set() && ratio >= settings.memory_clear_ratio();
+        let is_planted = crate::planted::planted("core: memory stays exhausted");
+        let holds = self.is_set() && (ratio >= settings.memory_clear_ratio() || is_planted);
         if ratio >= settings.memory_threshold.get() || holds { MemoryState::Exhausted } else { MemoryState::Ok }
     }
 

@@ -50,14 +50,14 @@
 //! | make a call | [`Breaker::call`], [`Breaker::call_async`], or a permit: [`TimedPermit`], [`OwnedTimedPermit`], [`Permit`], [`OwnedPermit`] |
 //! | handle a rejection | [`Rejection`], [`CallError`] |
 //! | keep it going | [`supervise`], [`SupervisedBreaker`], [`Supervisor`], [`Dispatcher`], [`Background`], [`ShutdownHandle`], [`Supervision`] |
-//! | bring the time | [`Clock`]: [`SystemClock`], `TokioClock`, `TscClock` |
+//! | bring the time | [`Clock`]: [`SystemClock`], `TokioClock`, `TscClock`, [`ManualClock`] |
 //! | measure memory | [`MemorySource`], [`MockMemory`] |
 //! | send alerts | [`AlertSink`], [`Alert`], [`Page`], [`DeliveryError`] |
 //! | escalate | [`EscalationPolicy`], [`StagingControl`], [`PendingAlert`] |
 //! | survive a restart | [`StateStore`], [`DurableState`] |
 //! | share incidents with other replicas | [`Fleet`], [`FleetEngine`], [`FleetRunner`] |
 //! | observe | [`Breaker::read`], [`Breaker::changed`], [`LatencyHistogram`], [`DeliveryStats`] |
-//! | test | `test_util::World`, `test_util::Traffic`, `test_util::ManualClock` |
+//! | test | `test_util::World`, `test_util::Traffic`, `test_util::faults`, [`ManualClock`] |
 #![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -84,6 +84,7 @@ pub use breaker::permit::{OwnedPermit, OwnedTimedPermit, Permit, PermitOn, Timed
 pub use breaker::registry::{DuplicateName, Registry};
 pub use breaker::rejection::{CallError, Rejection};
 pub use breaker::supervision::Supervision;
+pub use clock::manual::ManualClock;
 #[cfg(feature = "tokio")]
 pub use clock::tokio::TokioClock;
 #[cfg(feature = "tsc")]

@@ -24,13 +24,15 @@ pub struct Alerting {
     staging: StagingControl,
     sinks: Vec<Arc<dyn AlertSink>>,
     control: AlertControl,
+    clock: Arc<dyn Clock>,
 }
 
 impl Alerting {
     /// By `config`, with the environment applied to it. Nothing is sent, and nothing is waited for.
     pub fn new(config: &BreakerConfig, client: &HyperClient) -> Self {
         let AlertSinks { sinks, control } = sinks(config, client);
-        Self { staging: StagingControl::new(staging_policy(&config.opsgenie)), sinks, control }
+        let staging = StagingControl::new(staging_policy(&config.opsgenie));
+        Self { staging, sinks, control, clock: client.clock() }
     }
 
     /// Has the breaker of `watch` page people.
@@ -99,7 +101,7 @@ impl AlertsView for Alerting {
         let enabled = self.control.enabled();
         let is_enabled = |sink: &&Arc<dyn AlertSink>| enabled.iter().any(|name| name == sink.name());
         let sinks: Vec<_> = self.sinks.iter().filter(is_enabled).cloned().collect();
-        Box::pin(async move { test_page(&sinks, breaker).await })
+        Box::pin(async move { test_page(&sinks, breaker, &*self.clock).await })
     }
 }
 

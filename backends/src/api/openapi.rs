@@ -141,6 +141,15 @@ impl IntoResponses for ReadErrors {
     }
 }
 
+/// Further answers of a GET about the fleet.
+pub(crate) struct FleetErrors;
+
+impl IntoResponses for FleetErrors {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        errors(&[("409", "This process is in no fleet.")])
+    }
+}
+
 /// Further answers of a GET with a query.
 pub(crate) struct QueryErrors;
 

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::FromRef;
-use tripline_runtime::{DeliveryStats, Fleet, FleetStatus};
+use tripline_runtime::{Clock, DeliveryStats, Fleet, FleetStatus};
 
 use super::events::Publishers;
 use super::guard::AccessRules;
 use super::hosts::AllowedHost;
 use super::scope::LiveHandle;
+use super::spawner::Spawner;
 use super::token::{Token, TokenMissing};
 use crate::circuit::Circuits;
 use crate::http_server::TrustedRequests;
@@ -127,7 +128,13 @@ impl ApiState {
         Self { live: Some(live), ..self }
     }
 
-    /// Records the events of every circuit from the making of the router on, on smol's global executor, so that readers of
+    /// Publishes events by this clock, as tasks of this executor. Default: the system's clock and smol's global executor.
+    #[must_use]
+    pub fn background(self, clock: Arc<dyn Clock>, spawner: Spawner) -> Self {
+        Self { publishers: Publishers::new(clock, spawner), ..self }
+    }
+
+    /// Records the events of every circuit from the making of the router on, so that readers of
     /// `/breaker/events` get what happened before they came. Without this recording begins with the first reader.
     #[must_use]
     pub fn record_events(self) -> Self {

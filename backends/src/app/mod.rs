@@ -35,14 +35,13 @@ mod token_file;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use smol::channel::{Receiver, bounded};
 use smol::future::zip;
 use tripline_runtime::{
-    Breaker, Clock, DeliveryStats, Dispatcher, DrainReport, Family, Fleet, FleetRunner, Mode, ShutdownHandle,
+    Breaker, Builder, DeliveryStats, Dispatcher, DrainReport, Family, Fleet, FleetRunner, Mode, ShutdownHandle,
     SupervisedBreaker, Supervisor, supervise,
 };
 
@@ -56,8 +55,9 @@ use crate::reload::{Applier, LiveConfig, LoadedConfig};
 use management::ManagementServer;
 use memory_sources::MemorySources;
 
+pub use crate::api::{BoxFuture, Spawner};
 pub use error::AppError;
-pub use platform::{BoxFuture, DurableStore, Platform, SystemPlatform};
+pub use platform::{DurableStore, Platform, SystemPlatform};
 pub use token::{TokenError, bearer_token, token_file_warning};
 pub use token_file::TokenFileError;
 
@@ -235,9 +235,10 @@ impl<'p> AppBuilder<'p> {
         let circuits = Circuits::new();
         let memories = MemorySources::new(platform);
         for breaker in config.all_breakers() {
-            let mut breaker = breaker.clone();
-            breaker.stall_detection &= self.counts_stalls;
-            circuits.insert(circuit(&breaker, &config, file, clock.clone(), platform, &memories, self.mode)?)?;
+            let builder = Breaker::builder(clock.clone())
+                .stall_detection(breaker.stall_detection && self.counts_stalls)
+                .mode(self.mode);
+            circuits.insert(circuit(builder, breaker, &config, file, platform, &memories)?)?;
         }
         if let Some(prepare) = self.prepare {
             prepare(&circuits);
@@ -249,11 +250,12 @@ impl<'p> AppBuilder<'p> {
         let runner = fleet.clone().map(|fleet| FleetRunner::new(fleet, shutdown.clone()));
         let report = spawn_supervision(supervisor, dispatcher, runner, platform)?;
         for alerting in circuits.iter().filter_map(|circuit| circuit.alerting().cloned()) {
-            platform.spawn(Box::pin(alerting.run(clock.clone())));
+            platform.spawner().spawn(alerting.run(clock.clone()));
         }
         let of_circuits = circuits.iter().map(|circuit| Box::new(circuit) as Box<dyn Applier>);
         let appliers = of_circuits.chain(self.appliers).collect();
-        let live = self.config.start(appliers).map_err(|error| {
+        let (live, config_task) = self.config.start_by(clock.clone(), appliers);
+        platform.spawn_dedicated("tripline-config", Box::pin(config_task)).map_err(|error| {
             shutdown.stop(Duration::ZERO);
             AppError::Thread(error)
         })?;
@@ -261,6 +263,7 @@ impl<'p> AppBuilder<'p> {
         let mut api = ApiState::new(circuits.clone(), config.http.listen)
             .live(live.clone())
             .deliveries(deliveries.clone())
+            .background(clock, platform.spawner())
             .record_events()
             .allowed_hosts(hosts)
             .resident_memory(platform.resident_memory());
@@ -291,20 +294,14 @@ fn target(circuit: &Circuit, fleet: Option<&Fleet>) -> SupervisedBreaker {
 
 /// Makes the circuit of one breaker. Nothing runs yet.
 fn circuit(
+    builder: Builder,
     settings: &BreakerConfig,
     config: &Config,
     file: Option<&Path>,
-    clock: Arc<dyn Clock>,
     platform: &dyn Platform,
     memories: &MemorySources<'_>,
-    mode: Mode,
 ) -> Result<Circuit, AppError> {
-    let mut builder = Breaker::builder(clock)
-        .name(settings.name.clone())
-        .policy(settings.policy.clone())
-        .stall_detection(settings.stall_detection)
-        .mode(mode)
-        .seed(platform.seed());
+    let mut builder = builder.name(settings.name.clone()).policy(settings.policy.clone()).seed(platform.seed());
     if let Some(path) = file {
         builder = builder.config_file(path);
     }

@@ -1,9 +1,7 @@
 //! The surroundings of an [`App`](super::App).
 
-use std::future::Future;
 use std::io;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::thread;
 
@@ -11,15 +9,12 @@ use tripline_runtime::{
     BreakerName, Clock, DurableState, FleetEngine, MemoryError, MemorySource, StateStore, SystemClock,
 };
 
-use crate::api::ResidentReader;
+use crate::api::{BoxFuture, ResidentReader, Spawner};
 use crate::config;
 use crate::fleet::{self, FleetError};
 use crate::http_client::{HyperClient, Proxies};
 use crate::memory::{self, MemorySourceKind, MemoryUsed, ResidentMemory};
 use crate::state_dir::{StateDir, StateDirError};
-
-/// Work for the background.
-pub type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A store, and what an earlier process left in it.
 #[derive(Debug)]
@@ -44,8 +39,8 @@ pub trait Platform: Send + Sync {
     /// The clock of every breaker and of supervision. It must be able to sleep.
     fn clock(&self) -> Arc<dyn Clock>;
 
-    /// Runs `task` beside others.
-    fn spawn(&self, task: BoxFuture);
+    /// Where tasks run beside others.
+    fn spawner(&self) -> Spawner;
 
     /// Runs `task`, which must not wait for others, on a thread called `name` or in its place.
     ///
@@ -136,8 +131,8 @@ impl Platform for SystemPlatform {
         self.clock.clone()
     }
 
-    fn spawn(&self, task: BoxFuture) {
-        smol::spawn(task).detach();
+    fn spawner(&self) -> Spawner {
+        Spawner::smol()
     }
 
     fn spawn_dedicated(&self, name: &str, task: BoxFuture) -> io::Result<()> {

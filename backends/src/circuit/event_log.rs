@@ -177,6 +177,10 @@ impl EventLog {
                 kept.epoch = unix_millis(at);
             }
             kept.count += 1;
+            if tripline_runtime::core::planted::planted("events: a number is left out") && kept.count.is_multiple_of(20)
+            {
+                kept.count += 1;
+            }
             let number = kept.count;
             let numbered = Numbered { number, at: rfc3339_checked(at), breaker, body };
             // Names and numbers always serialize.

@@ -54,7 +54,7 @@ The bearer token of the API is the value of TRIPLINE_TOKEN in the environment, e
 requests needs none.
 
 SIGTERM and SIGINT stop the proxy: /ready answers 503 at once, accepting ends after proxy.drain_delay, and requests in flight are \
-waited for, proxy.drain_timeout at most. A second signal ends it at once. SIGHUP reads the configuration and the certificates \
+waited for, proxy.drain_timeout at most. A second signal ends it at once. SIGHUP reads the configuration \
 again.
 
 Exit codes: 0 stopped, and no connection was cut; 1 it could not start, or connections were cut; 2 bad arguments.";

@@ -14,7 +14,7 @@ use tripline_runtime::{Clock, MemoryError, MemorySource};
 use super::CliError;
 use super::demo::Demo;
 use crate::api::{self, ServerLimits, TrustedRequests, router_with_documented};
-use crate::app::{App, BoxFuture, Platform, SystemPlatform};
+use crate::app::{App, BoxFuture, Platform, Spawner, SystemPlatform};
 use crate::config::{LogFormat, process_variable, recommended};
 use crate::memory::{MemorySourceKind, MemoryUsed, MockMemory};
 use crate::process::descriptors;
@@ -101,8 +101,8 @@ impl Platform for ServePlatform {
         self.system.clock()
     }
 
-    fn spawn(&self, task: BoxFuture) {
-        self.system.spawn(task);
+    fn spawner(&self) -> Spawner {
+        self.system.spawner()
     }
 
     fn spawn_dedicated(&self, name: &str, task: BoxFuture) -> io::Result<()> {

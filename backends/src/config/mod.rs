@@ -76,7 +76,7 @@ pub use keys::key_names;
 #[cfg(feature = "api")]
 pub(crate) use keys::{Entry, entries, entry};
 #[cfg(feature = "reload")]
-pub(crate) use load::{EMPTY, Unread, is_blank, read};
+pub(crate) use load::{EMPTY, is_blank, read};
 pub use load::{MAX_FILE_BYTES, load, load_resolved};
 pub use model::{Config, Http, Log, LogFormat, LogLevel};
 pub use opsgenie::{AlertScope, Contacts, OpsGenie, Priority, Provider, Region};

@@ -1,10 +1,14 @@
 //! The client.
 
+use std::sync::Arc;
+
+use tripline_runtime::{Clock, SystemClock};
 use url::Url;
 
 use super::connect;
 use super::error::{Phase, TransportError, within};
 use super::exchange::{self, Target};
+use super::network::{self, Network};
 use super::proxy::{Proxies, Proxy};
 use super::request::{ClientLimits, ClientRequest, ClientResponse};
 use super::tls::{self, Tls};
@@ -18,6 +22,8 @@ pub struct HyperClient {
     limits: ClientLimits,
     tls: Tls,
     proxies: Proxies,
+    /// In place of sockets and the system's clock.
+    network: Option<Arc<dyn Network>>,
 }
 
 impl HyperClient {
@@ -25,7 +31,18 @@ impl HyperClient {
     /// and `SSL_CERT_DIR` name others; where they give none, every request over TLS is an error. They are read with the first
     /// such request. It uses no proxy.
     pub fn new(limits: ClientLimits) -> Self {
-        Self { limits, tls: Tls::default(), proxies: Proxies::none() }
+        Self { limits, tls: Tls::default(), proxies: Proxies::none(), network: None }
+    }
+
+    /// Exchanges through `network` in place of sockets, by its clock: for simulations. Certificates and proxies are not used.
+    #[must_use]
+    pub fn through(self, network: Arc<dyn Network>) -> Self {
+        Self { network: Some(network), ..self }
+    }
+
+    /// The clock of the network: the system's, unless it is simulated.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        self.network.as_ref().map_or_else(|| Arc::new(SystemClock::new()) as _, |network| network.clock())
     }
 
     /// Trusts this certificate too, in DER; a server that shows just this one is then who it says.
@@ -52,7 +69,10 @@ impl HyperClient {
     /// # Errors
     /// [`TransportError`] where there is no answer.
     pub async fn send(&self, request: ClientRequest) -> Result<ClientResponse, TransportError> {
-        within(self.limits.whole, Phase::Whole, self.exchange(request)).await
+        match &self.network {
+            None => within(self.limits.whole, Phase::Whole, self.exchange(request)).await,
+            Some(network) => network::exchange(&**network, request, self.limits.whole).await,
+        }
     }
 
     async fn exchange(&self, request: ClientRequest) -> Result<ClientResponse, TransportError> {

@@ -72,6 +72,13 @@ pub struct ClientResponse {
     pub body: Vec<u8>,
 }
 
+impl ClientResponse {
+    /// An answer without headers.
+    pub fn new(status: u16, body: Vec<u8>) -> Self {
+        Self { status, headers: HeaderMap::new(), body }
+    }
+}
+
 impl ClientRequest {
     /// A request without headers and body.
     pub fn new(method: Method, url: Url) -> Self {

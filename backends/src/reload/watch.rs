@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::store::WatchedPath;
+
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
@@ -35,10 +37,12 @@ impl Watch {
         }
         Self { path, watcher: watcher.ok(), points }
     }
+}
 
+impl WatchedPath for Watch {
     /// Watches the links and folders that the path goes through now; false where changes may come without an event: where
     /// a part cannot be watched, and where a file is mounted alone, whose changes have no event in its folder.
-    pub(crate) fn follow(&mut self) -> bool {
+    fn follow(&mut self) -> bool {
         let Some(watcher) = &mut self.watcher else { return false };
         let new = points(&self.path);
         let is_mounted = new.iter().any(|point| is_mount_point(point));

@@ -59,7 +59,8 @@
 //! assert_eq!(
 //!     String::from_utf8_lossy(&output),
 //!     "{\"calls\":3,\"admitted\":2,\"rejected\":1,\"percentile_ms\":310,\
-//!      \"trips\":[{\"index\":1,\"at_ms\":1980,\"reason\":\"latency\"}],\"recoveries\":[],\
+//!      \"trips\":[{\"index\":1,\"at_ms\":1980,\"reason\":\"latency\",\
+//!      \"why\":\"latency: 1 slow, 0 failed of 2 calls, 1 hanging; p95 310 ms, threshold 300 ms\"}],\"recoveries\":[],\
 //!      \"unusable\":{},\"excluded\":0,\"nul_bytes\":0,\"origin_changes\":0}\n"
 //! );
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,12 +1,12 @@
 //! The breaker that is replayed to, with its clock on the input's line of time.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tripline_runtime::core::{Event, Generation, Instant, Latency, MemorySample, Outcome, Policy, Ratio};
-use tripline_runtime::{Breaker, OwnedPermit, SharedCore, TripExplanation};
+use tripline_runtime::{Breaker, ManualClock, OwnedPermit, SharedCore, TripExplanation};
 
-use super::clock::{ReplayClock, VirtualClock};
+use super::clock::ReplayClock;
 use super::error::ReplayError;
 use super::in_flight::{CallId, InFlight, StallRule};
 use super::observe::View;
@@ -46,7 +46,7 @@ impl Call {
 
 impl ReplayedBreaker {
     pub(super) fn new(policy: &Policy, stall_detection: bool) -> Result<Self, ReplayError> {
-        let clock = Arc::new(VirtualClock::default());
+        let clock = Arc::new(ManualClock::new(Instant::ZERO).time_of_day(SystemTime::UNIX_EPOCH));
         let mut policy = policy.clone();
         policy.wait_jitter = Ratio::ZERO;
         let builder = Breaker::builder(clock.clone()).policy(policy).stall_detection(false);

@@ -30,6 +30,7 @@ use tripline_runtime::{BreakerName, DurableState, StateStore, SupervisedBreaker}
 
 pub use self::error::{ForeignState, Quarantined, StateDirError};
 use self::folder::Folder;
+pub use self::format::{decode, encode};
 
 /// Keeps the state of one breaker in a folder of its own. Clones keep it in the same folder.
 ///
@@ -86,7 +87,7 @@ impl StateDir {
         let mut problems = Vec::new();
         let state = match folder.read()? {
             None => None,
-            Some(found) => match found.and_then(|bytes| format::decode(&bytes, breaker)) {
+            Some(found) => match found.and_then(|bytes| decode(&bytes, breaker)) {
                 Ok(state) => Some(state),
                 Err(why) => {
                     problems.push(folder.set_aside(why)?);
@@ -102,7 +103,7 @@ impl StateDir {
 #[async_trait]
 impl StateStore for StateDir {
     async fn save(&self, state: &DurableState) -> io::Result<()> {
-        let text = format::encode(state)?;
+        let text = encode(state)?;
         let shared = self.shared.clone();
         // Relaxed: only the order of the numbers matters.
         let number = shared.begun.fetch_add(1, Ordering::Relaxed) + 1;

@@ -23,7 +23,8 @@ const STATUS_FIELDS: &str = "name enabled triggered state trip_reason trip decis
     current_memory_usage_mb memory_threshold_percent total_memory_mb memory_usage_percent memory_exhausted_in_seconds latency_ok breach \
     current_percentile_ms latency_threshold_ms latency_percent_of_threshold percentile_value latency_window_size samples \
     wait_time_seconds recent_latencies_ms trend_analysis_enabled trend_analysis_min_sample_count has_positive_trend trend \
-    in_flight stalled memory_source memory_level supervisor incident_ends_in_seconds alert_problem config_error";
+    in_flight stalled memory_source memory_level supervisor incident_ends_in_seconds alert_problem config_error mode would_reject \
+    followed_log";
 
 #[test]
 fn the_status_has_exactly_the_documented_fields() {
@@ -46,7 +47,7 @@ fn the_status_of_a_healthy_breaker_has_all_figures() {
         api.get("/breaker/status").json(),
         json!({
             "name": "default", "enabled": true, "triggered": false, "state": "closed",
-            "trip_reason": null, "trip": null, "drill": false,
+            "trip_reason": null, "trip": null, "drill": false, "mode": "enforce", "would_reject": 0, "followed_log": null,
             "decision": {
                 "trip_confidence": 0, "trip_after_ms": null, "warm_up_seconds": 10, "tolerance_ms": null,
                 "tolerance_source": null, "test": null, "age_ms": 0, "failed_percent": 0, "failed_threshold_percent": 50,

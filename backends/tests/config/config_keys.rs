@@ -162,6 +162,23 @@ const CASES: &[Case] = &[
         &["\"a\"", "[1]"],
         "up to 100 texts, each 1 to 1000 characters",
     ),
+    case("fleet.engine", &["\"off\"", "\"redis\""], &["\"nats\"", "true"], r#""off", "redis""#),
+    short(
+        "fleet.url",
+        &["\"\"", "\"redis://a\"", "\"rediss://u:p@a:6380/3\""],
+        &["\"http://a\"", "\"redis://a,b\"", "\"redis://a/x\"", "\"redis+sentinel://a/m\"", "1"],
+        "redis://[user:password@]host[:port][/number], or rediss:// for TLS; one server, neither Sentinel nor Cluster",
+    ),
+    short("fleet.namespace", &["@100"], &["@101", "1"], "text of at most 100 characters"),
+    short("fleet.service", &["@100"], &["@101", "1"], "text of at most 100 characters"),
+    case(
+        "fleet.page_at",
+        &["1", "37", "\"5%\"", "\"0.5 %\"", "\"100%\""],
+        &["0", "1.5", "\"0%\"", "\"101%\"", "\"5\"", "\"auto\""],
+        "1 to 1000000 (replicas, whole), or a share above 0 and up to 100, as \"5%\"",
+    ),
+    case("fleet.fallback_after", &["5", "15", "3600"], &["4", "3601"], "5 to 3600 (seconds)"),
+    flag("fleet.fallback_close"),
     short("http.token_file", &["\"\"", "\"token\""], &["true"], "a path"),
     case(
         "log.level",

@@ -123,7 +123,7 @@ def a_random_split_of_bytes_changes_nothing():
 
 
 @check
-def whoever_cancels_and_when_nothing_is_left():
+def a_client_that_goes_away_at_any_moment_leaves_nothing():
     """The client goes away: before the head, in it, in the upload, waiting, in the download, after it."""
     release = threading.Event()
 
@@ -187,8 +187,7 @@ def the_service_dies_in_the_middle_of_bodies_and_comes_back():
     with Proxy(f"http://127.0.0.1:{port}", config=config) as proxy:
         def download(_):
             with contextlib.suppress(OSError, http.client.HTTPException):
-                get(proxy.port)
-                return "whole"
+                return get(proxy.port)[0]
             return "broken"
         with concurrent.futures.ThreadPoolExecutor(40) as pool:
             running = [pool.submit(download, n) for n in range(40)]
@@ -196,7 +195,8 @@ def the_service_dies_in_the_middle_of_bodies_and_comes_back():
             dying.kill()
             dying.wait()
             outcomes = [one.result(15) for one in running]
-        assert outcomes == ["broken"] * 40, outcomes
+        # Those whose head had not come yet are answered.
+        assert set(outcomes) <= {"broken", 502} and "broken" in outcomes, outcomes
         assert proxy.metric("tripline_proxy_upstream_requests") == 0
         statuses = [get(proxy.port)[0] for _ in range(30)]
         assert set(statuses) <= {502, 503} and 503 in statuses, statuses

@@ -47,7 +47,9 @@ fn a_drain_loses_no_request_in_flight() {
     let upstream = gated(gate);
     let proxy = Fixture::new(&format!("[proxy]\nthreads = 2\n{}", one_upstream(&upstream.url(), "")));
     let mut clients: Vec<Client> = (0..40).map(|_| Client::connect(proxy.address)).collect();
-    clients.iter_mut().for_each(|client| client.send(GET));
+    for client in &mut clients {
+        client.send(GET);
+    }
     upstream.wait_for(40);
     let mut idle = Client::connect(proxy.address);
     proxy.wait_for_metric("tripline_proxy_connections", 41.0);

@@ -33,7 +33,7 @@ fn a_websocket_passes_both_ways_and_is_no_sample() {
     for field in ["connection: upgrade", "upgrade: websocket", "sec-websocket-accept: y"] {
         assert!(head.contains(field), "{head}");
     }
-    for message in [&b"hello"[..], &[0, 255, 13, 10], &[7; 20_000]] {
+    for message in [&b"hello"[..], &[0, 255, 13, 10], &vec![7; 20_000]] {
         client.send(message);
         assert_eq!(client.bytes(message.len()).as_deref(), Some(message));
     }

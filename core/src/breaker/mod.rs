@@ -190,7 +190,10 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         match self.state {
             State::Closed | State::Disabled => {}
             State::Open { until } => {
-                if now < until || self.is_held_open() {
+                if now < until
+                    || self.is_held_open()
+                    || crate::planted::planted("core: the wait of an open breaker does not end")
+                {
                     return Err(self.rejection_at(now));
                 }
                 self.end_wait(now);

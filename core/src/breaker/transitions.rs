@@ -6,6 +6,7 @@ use crate::evidence::Slowness;
 use crate::generation::Generation;
 use crate::monotonic::MonotonicInstant;
 use crate::outcome::Outcome;
+use crate::planted::planted;
 use crate::rules::{MemoryRule, Trigger, Verdict};
 use crate::state::{Cause, State, TripReason, is_legal};
 use crate::time::Instant;
@@ -26,7 +27,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         if latency > self.settings.latency_threshold && outcome != Outcome::Ignored && self.state != State::Disabled {
             self.counts.slow = self.counts.slow.wrapping_add(1);
         }
-        if generation != self.generation() {
+        if generation != self.generation() && !planted("core: results of an earlier generation count") {
             self.counts.stale = self.counts.stale.wrapping_add(1);
             self.disarm_fast_path();
             return;
@@ -57,6 +58,12 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.expire_samples(now);
         self.window.record(now, latency, outcome);
         let trigger = self.count_evidence(now, slowness, outcome, counted);
+        if planted("core: a call counts twice") && self.incident.is_open() {
+            self.counts.finished(outcome);
+        }
+        if planted("core: a good call opens the breaker") && !slow && self.counts.ok % 500 == 499 {
+            return self.trip(now, TripReason::Latency);
+        }
         self.incident.call_recorded();
         let verdict = self.verdict();
         self.breaches_in_a_row = if verdict.proven { self.breaches_in_a_row.saturating_add(1) } else { 0 };
@@ -100,6 +107,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
             (false, _) if memory.is_forecast_to_trip() => Some(TripReason::MemoryForecast),
             (false, _) => {
                 let failures = (original || trigger.failures)
+                    && !planted("core: failures do not trip")
                     && self.limits.failures(
                         &self.settings,
                         &self.window,
@@ -124,7 +132,8 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         if latency > self.probe_threshold {
             return self.trip(now, TripReason::ProbeSlow);
         }
-        match outcome {
+        let is_planted = planted("core: a failed probe counts as a good one");
+        match if is_planted { Outcome::Ok } else { outcome } {
             Outcome::Ok => {
                 let good = good.saturating_add(1);
                 self.state = State::HalfOpen { admitted, good };
@@ -139,7 +148,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
 
     pub(super) fn acquire_probe(&mut self, now: MonotonicInstant) -> Result<(), Rejection> {
         let State::HalfOpen { admitted, good } = self.state else { return Ok(()) };
-        if admitted >= self.probe_limit {
+        if admitted >= self.probe_limit && !planted("core: half-open admits without a limit") {
             return Err(self.rejection_at(now));
         }
         self.state = State::HalfOpen { admitted: admitted.saturating_add(1), good };
@@ -235,7 +244,11 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
                 let verdict = self.verdict();
                 self.update_incident(now, verdict);
             }
-            State::HalfOpen { admitted, good } if admitted > good && now >= self.probe_deadline() => {
+            State::HalfOpen { admitted, good }
+                if admitted > good
+                    && now >= self.probe_deadline()
+                    && !planted("core: a probe that hangs is waited for") =>
+            {
                 self.trip(now, TripReason::ProbeSlow);
             }
             _ => {}
@@ -253,7 +266,9 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
             if let Some(cause) = self.incident.condition_holds(now, condition, &self.settings) {
                 self.emit(now, EventKind::IncidentStarted(cause));
             }
-        } else if let Some(end) = self.incident.healthy(now, &self.settings, self.limits.minimum_samples) {
+        } else if !planted("core: a healthy incident does not end")
+            && let Some(end) = self.incident.healthy(now, &self.settings, self.limits.minimum_samples)
+        {
             self.wait.fall_back();
             self.emit(now, EventKind::IncidentEnded(end));
         }

@@ -28,7 +28,7 @@ const FALLBACK_SPREAD: Duration = Duration::from_secs(30);
 /// One process's part in a fleet: its replicas share the incidents of their breakers. Cheap to clone, and every clone is the
 /// same.
 ///
-/// Give it to [`SupervisedBreaker::fleet`](crate::SupervisedBreaker::fleet), and run its [`FleetRunner`](super::FleetRunner)
+/// Give it to [`SupervisedBreaker::fleet`](crate::SupervisedBreaker::fleet), and run its [`FleetRunner`](crate::FleetRunner)
 /// beside the supervisor.
 #[derive(Clone)]
 pub struct Fleet {

@@ -36,8 +36,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Store {
     born_ms: Option<u64>,
-    members: Times,
-    breakers: BTreeMap<BreakerName, FleetState<Times>>,
+    members: ReplicaTimes,
+    breakers: BTreeMap<BreakerName, FleetState<ReplicaTimes>>,
 }
 
 #[derive(Debug, Default)]
@@ -49,11 +49,11 @@ struct Faults {
     delay: Duration,
 }
 
-/// Replicas, each with a time.
-#[derive(Debug, Default, Clone)]
-struct Times(BTreeMap<ReplicaText, u64>);
+/// Replicas, each with a time: the [`ReplicaSet`] of the engine in memory, and of tests of the rule.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct ReplicaTimes(BTreeMap<ReplicaText, u64>);
 
-impl ReplicaSet for Times {
+impl ReplicaSet for ReplicaTimes {
     fn insert(&mut self, replica: &ReplicaText, at_ms: u64) {
         self.0.insert(replica.clone(), at_ms);
     }

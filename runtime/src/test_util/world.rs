@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tripline_core::{AlertKind, CapacityError, Confidence, EscalationPolicy, Instant, Latency, Outcome, Policy};
 
-use super::clock::ManualClock;
 use super::executor::Executor;
 use super::sink::RecordingSink;
 use super::traffic::Traffic;
 use crate::breaker::Breaker;
 use crate::breaker::name::BreakerName;
 use crate::clock::Clock as _;
+use crate::clock::manual::ManualClock;
 use crate::incidents::alert::Alert;
 use crate::incidents::staging_control::StagingControl;
 use crate::memory::mock::MockMemory;
@@ -224,12 +224,16 @@ impl World {
     /// Lets time pass, stopping at every instant that a task waits for.
     pub fn advance(&self, span: Duration) {
         let end = self.now() + span;
+        while self.step(end) {}
+    }
+
+    /// Runs what can run now, and lets time pass up to the next instant that a task waits for, but not beyond `end`; false where
+    /// `end` is reached. For simulations that look at the world after each step.
+    pub fn step(&self, end: Instant) -> bool {
         self.run_until_idle();
-        while let Some(next) = self.clock.next_wake().filter(|&next| next <= end) {
-            self.clock.set(next);
-            self.run_until_idle();
-        }
-        self.clock.set(end);
+        let next = self.clock.next_wake().filter(|&next| next <= end);
+        self.clock.set(next.unwrap_or(end));
         self.run_until_idle();
+        next.is_some()
     }
 }

@@ -21,7 +21,7 @@ pub const ALL: &[Named] = &[
     ("a window that does not fit", a_window_that_does_not_fit),
     ("the threshold changes in mid-window", the_threshold_changes_in_mid_window),
     ("events are never polled", events_are_never_polled),
-    ("results that nobody asked for", results_without_a_call),
+    ("results without a call", results_without_a_call),
     ("memory without sense", memory_without_sense),
     ("durations without end", durations_without_end),
 ];

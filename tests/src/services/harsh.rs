@@ -86,18 +86,7 @@ pub(super) fn trace(kind: Harsh, rate: f64, seed: u64, length_s: f64) -> Trace {
             slow = slowdowns(&spells, || between(noise, 0.4, 0.6));
         }
         Harsh::CpuQuota => slow = quota(noise, &jobs, &base),
-        Harsh::Deploys => {
-            let gap_s = between(noise, 200.0, 900.0);
-            let down = spells(noise, length_s, gap_s, 0.1, 1.5);
-            let cold_s = between(noise, 0.3, 2.0);
-            slow = down
-                .iter()
-                .flat_map(|&(from, until)| {
-                    let cold = Slowdown { from_us: micros(until), until_us: micros(until + cold_s), speed: 0.5 };
-                    [Slowdown { from_us: micros(from), until_us: micros(until), speed: 0.0 }, cold]
-                })
-                .collect();
-        }
+        Harsh::Deploys => slow = deploys(noise, length_s),
         Harsh::Retries => {
             let gap_s = between(noise, 20.0, 90.0);
             let pauses = spells(noise, length_s, gap_s, 0.1, 1.0);
@@ -163,6 +152,19 @@ pub(super) fn trace(kind: Harsh, rate: f64, seed: u64, length_s: f64) -> Trace {
     }
     let calls = run(jobs, base.workers, &slow);
     Trace { calls, length_us: micros(length_s), onset_us: None }
+}
+
+/// Deploys take the pool down for a while, and it comes back cold.
+fn deploys(noise: &mut Noise, length_s: f64) -> Vec<Slowdown> {
+    let gap_s = between(noise, 200.0, 900.0);
+    let down = spells(noise, length_s, gap_s, 0.1, 1.5);
+    let cold_s = between(noise, 0.3, 2.0);
+    down.iter()
+        .flat_map(|&(from, until)| {
+            let cold = Slowdown { from_us: micros(until), until_us: micros(until + cold_s), speed: 0.5 };
+            [Slowdown { from_us: micros(from), until_us: micros(until), speed: 0.0 }, cold]
+        })
+        .collect()
 }
 
 /// In each 100 ms the pool may work for a quota; when the work that arrived exceeds it, it stands still for the rest.

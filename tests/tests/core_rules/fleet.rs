@@ -1,31 +1,11 @@
 //! The rule of a fleet against a naive model that keeps every report and looks through all of them.
 
-use std::collections::BTreeMap;
-
 use proptest::prelude::*;
 use tripline_core::AlertKind;
 use tripline_core::fleet::{
-    Claim, DueStage, FleetContext, FleetStage, FleetState, FleetView, Known, ReplicaSet, ReplicaText, Report, Terms,
-    acknowledge, merge, text,
+    Claim, DueStage, FleetContext, FleetStage, FleetState, FleetView, Known, Report, Terms, acknowledge, merge, text,
 };
-
-#[derive(Default)]
-struct Times(BTreeMap<ReplicaText, u64>);
-
-impl ReplicaSet for Times {
-    fn insert(&mut self, replica: &ReplicaText, at_ms: u64) {
-        self.0.insert(replica.clone(), at_ms);
-    }
-    fn remove(&mut self, replica: &ReplicaText) {
-        self.0.remove(replica);
-    }
-    fn prune(&mut self, before_ms: u64) {
-        self.0.retain(|_, at| *at >= before_ms);
-    }
-    fn count(&self) -> u32 {
-        u32::try_from(self.0.len()).unwrap()
-    }
-}
+use tripline_runtime::test_util::ReplicaTimes;
 
 /// One report, or one acknowledgement, as it was made.
 #[derive(Debug, Clone)]
@@ -97,7 +77,7 @@ proptest! {
         let mut terms = Terms::default();
         (terms.escalate_after_ms, terms.hold_ms) = (40_000, 30_000);
         let names = ["a", "b", "c", "d"].map(text);
-        let mut state = FleetState::<Times>::default();
+        let mut state = FleetState::<ReplicaTimes>::default();
         let mut history = History::default();
         let (mut now, mut known) = (1_700_000_000_000, Known::default());
         for (passes, step) in steps {

@@ -148,7 +148,7 @@ fn a_memory_reading_trips_without_any_call_and_holds_the_breaker_open() {
         bench.breaker.handle_memory(bench.now(), used(75));
     }
     let rejection = bench.breaker.try_admit(bench.now()).unwrap_err();
-    assert_eq!(rejection.retry_after, None, "nobody knows when memory comes back");
+    assert_eq!(rejection.retry_after, None, "it is unknown when memory comes back");
     bench.breaker.handle_memory(bench.now(), used(74));
     assert!(bench.breaker.try_admit(bench.now()).is_ok());
     assert_eq!(bench.breaker.state().kind(), StateKind::HalfOpen);

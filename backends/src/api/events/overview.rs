@@ -2,8 +2,8 @@
 
 use std::future::Future;
 
-use smol::Timer;
 use smol::future::or;
+use tripline_runtime::Clock;
 
 use super::publishers::Publishers;
 use super::rows::TICK;
@@ -38,21 +38,23 @@ impl Overview {
 impl Source for Overview {
     type Seen = u64;
 
+    fn clock(&self) -> &dyn Clock {
+        self.publishers.clock()
+    }
+
     fn log(&self) -> &EventLog {
         self.circuits.events()
     }
 
     fn news(&self) -> impl Future<Output = ()> + Send {
         let changed = self.log().changed();
-        let tick = async {
-            Timer::after(TICK).await;
-        };
-        or(changed, tick)
+        let clock = self.clock();
+        or(changed, clock.sleep_until(clock.now() + TICK))
     }
 
     fn write_newer(&self, seen: &mut u64, text: &mut String) -> bool {
         let mut rows = self.publishers.rows().lock();
-        rows.refresh(self.log().count(), || self.draw());
+        rows.refresh(self.clock().now(), self.log().count(), || self.draw());
         rows.write_newer(seen, text);
         true
     }

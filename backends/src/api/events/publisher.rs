@@ -1,19 +1,23 @@
 //! Looks at the breaker for all readers at once.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use event_listener::Event as Notification;
 use serde::Serialize;
-use smol::Timer;
+use smol::channel::{Sender, bounded};
 use smol::future::or;
+use tripline_runtime::Clock;
+use tripline_runtime::core::Instant;
 
 use super::history::{History, INTERVAL};
 use super::places::{Places, SubscriberSlot};
 use super::settings::{Settings, Totals};
 use super::subscriber::{MIN_GAP, Source};
 use crate::api::scope::LiveHandle;
+use crate::api::spawner::Spawner;
 use crate::api::status::Status;
 use crate::circuit::{Circuit, EventLog, Observer};
 
@@ -27,9 +31,11 @@ const DEBOUNCE: Duration = Duration::from_millis(2);
 pub(super) struct Publisher {
     circuit: Circuit,
     live: LiveHandle,
+    clock: Arc<dyn Clock>,
     history: History,
     shared: Arc<Shared>,
-    recorder: OnceLock<smol::Task<()>>,
+    /// Closed when the publisher is dropped, which ends the recording.
+    recorder: OnceLock<Sender<Infallible>>,
 }
 
 #[derive(Debug)]
@@ -60,24 +66,34 @@ struct Part {
 pub(super) const PARTS: usize = 3;
 
 impl Publisher {
-    pub(super) fn new(circuit: Circuit, live: LiveHandle) -> Self {
+    pub(super) fn new(circuit: Circuit, live: LiveHandle, clock: Arc<dyn Clock>) -> Self {
         let timeline = circuit.events().clone();
         let shared = Shared { timeline, places: Places::default(), board: Mutex::default(), news: Notification::new() };
-        Self { circuit, live, history: History::default(), shared: Arc::new(shared), recorder: OnceLock::new() }
+        Self { circuit, live, clock, history: History::default(), shared: Arc::new(shared), recorder: OnceLock::new() }
     }
 
-    /// Begins to record events of the circuit, unless it has begun already; until the publisher is dropped.
-    pub(super) fn start(&self) {
+    /// Begins to record events of the circuit on `spawner`, unless it has begun already; until the publisher is dropped.
+    pub(super) fn start(&self, spawner: &Spawner) {
         let record = || {
-            let history = self.history.clone();
-            smol::spawn(record(self.circuit.clone(), self.live.clone(), history, self.shared.clone()))
+            let (alive, ended) = bounded(1);
+            let recorder = Recorder {
+                circuit: self.circuit.clone(),
+                live: self.live.clone(),
+                clock: self.clock.clone(),
+                history: self.history.clone(),
+                shared: self.shared.clone(),
+            };
+            spawner.spawn(or(recorder.run(), async move {
+                let _ = ended.recv().await;
+            }));
+            alive
         };
         self.recorder.get_or_init(record);
     }
 
     /// A place for one more reader; `None` where every place is taken by a reader that began a moment ago.
     pub(super) fn enter(&self) -> Option<SubscriberSlot> {
-        let slot = self.shared.places.enter(Instant::now())?;
+        let slot = self.shared.places.enter(self.clock.now())?;
         self.shared.timeline.wake();
         Some(slot)
     }
@@ -89,6 +105,10 @@ impl Publisher {
 
 impl Source for Publisher {
     type Seen = [u64; PARTS];
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
 
     fn log(&self) -> &EventLog {
         &self.shared.timeline
@@ -152,34 +172,48 @@ pub(super) fn event(name: &str, figures: &impl Serialize) -> String {
     format!("event: {name}\ndata: {json}\n\n")
 }
 
-async fn record(circuit: Circuit, live: LiveHandle, history: History, shared: Arc<Shared>) {
-    let breaker = circuit.breaker();
-    let mut observer = Observer::default();
-    let mut drawn: Option<Instant> = None;
-    let mut is_stale = true;
-    let mut next_reading = Instant::now();
-    loop {
-        if Instant::now() >= next_reading {
-            history.record(breaker);
-            next_reading = Instant::now() + INTERVAL;
+/// The task that observes the circuit.
+struct Recorder {
+    circuit: Circuit,
+    live: LiveHandle,
+    clock: Arc<dyn Clock>,
+    history: History,
+    shared: Arc<Shared>,
+}
+
+impl Recorder {
+    async fn run(self) {
+        let Self { circuit, live, clock, history, shared } = self;
+        let breaker = circuit.breaker();
+        let mut observer = Observer::default();
+        let mut drawn: Option<Instant> = None;
+        let mut is_stale = true;
+        let mut next_reading = clock.now();
+        loop {
+            let now = clock.now();
+            // A clock that was set back must put off neither the next reading nor the next figures.
+            next_reading = next_reading.min(now + INTERVAL);
+            drawn = drawn.filter(|drawn| *drawn <= now);
+            if now >= next_reading {
+                history.record(breaker);
+                next_reading = now + INTERVAL;
+            }
+            // Before looking, so that nothing happens unseen.
+            let (changed, woken) = (breaker.changed(), shared.timeline.changed());
+            is_stale |= observer.observe(breaker, &shared.timeline);
+            let (is_read, is_empty) = shared.is_read();
+            is_stale |= is_empty;
+            let gap = if is_stale { MIN_GAP } else { TICK };
+            if is_read && drawn.is_none_or(|drawn| now.since(drawn) >= gap) {
+                shared.draw(&circuit, &live);
+                drawn = Some(now);
+                is_stale = false;
+            }
+            shared.news.notify(usize::MAX);
+            let next = drawn.filter(|_| is_read).map(|drawn| drawn + if is_stale { MIN_GAP } else { TICK });
+            let tick = clock.sleep_until(next.map_or(next_reading, |next| next.min(next_reading)));
+            or(or(changed, woken), tick).await;
+            clock.sleep_until(clock.now() + DEBOUNCE).await;
         }
-        // Before looking, so that nothing happens unseen.
-        let (changed, woken) = (breaker.changed(), shared.timeline.changed());
-        is_stale |= observer.observe(breaker, &shared.timeline);
-        let (is_read, is_empty) = shared.is_read();
-        is_stale |= is_empty;
-        let gap = if is_stale { MIN_GAP } else { TICK };
-        if is_read && drawn.is_none_or(|drawn| drawn.elapsed() >= gap) {
-            shared.draw(&circuit, &live);
-            drawn = Some(Instant::now());
-            is_stale = false;
-        }
-        shared.news.notify(usize::MAX);
-        let next = drawn.filter(|_| is_read).map(|drawn| drawn + if is_stale { MIN_GAP } else { TICK });
-        let tick = async {
-            Timer::at(next.map_or(next_reading, |next| next.min(next_reading))).await;
-        };
-        or(or(changed, woken), tick).await;
-        Timer::after(DEBOUNCE).await;
     }
 }

@@ -1,9 +1,11 @@
 //! The rows of all breakers, drawn for all readers together.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
+use tripline_runtime::Clock;
+use tripline_runtime::core::Instant;
 
 use super::places::{Places, SubscriberSlot};
 use super::publisher::event;
@@ -13,8 +15,9 @@ use super::subscriber::MIN_GAP;
 pub(super) const TICK: Duration = Duration::from_secs(2);
 
 /// The rows that were drawn last, and who reads them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct RowCache {
+    clock: Arc<dyn Clock>,
     places: Places,
     drawn: Mutex<Drawn>,
 }
@@ -46,9 +49,13 @@ struct Names<'a> {
 }
 
 impl RowCache {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, places: Places::default(), drawn: Mutex::default() }
+    }
+
     /// A place for one more reader; `None` where every place is taken by a reader that began a moment ago.
     pub(super) fn enter(&self) -> Option<SubscriberSlot> {
-        self.places.enter(Instant::now())
+        self.places.enter(self.clock.now())
     }
 
     /// The rows, for one reader at a time.
@@ -59,15 +66,15 @@ impl RowCache {
 }
 
 impl Drawn {
-    /// Takes names and rows from `draw` where the rows are out of date: after [`TICK`], or after [`MIN_GAP`] where the log has
+    /// Takes names and rows from `draw` where the rows are out of date at `now`: after [`TICK`], or after [`MIN_GAP`] where the log has
     /// grown to `events`.
-    pub(super) fn refresh<R: Serialize>(&mut self, events: u64, draw: impl FnOnce() -> Vec<(String, R)>) {
+    pub(super) fn refresh<R: Serialize>(&mut self, now: Instant, events: u64, draw: impl FnOnce() -> Vec<(String, R)>) {
         let max_age = if self.events == events { TICK } else { MIN_GAP };
-        if self.at.is_some_and(|at| at.elapsed() < max_age) {
+        if self.at.is_some_and(|at| at <= now && now.since(at) < max_age) {
             return;
         }
         self.replace(draw().into_iter().map(|(name, row)| (name, event("breaker", &row))).collect());
-        (self.at, self.events) = (Some(Instant::now()), events);
+        (self.at, self.events) = (Some(now), events);
     }
 
     fn replace(&mut self, rows: Vec<(String, String)>) {

@@ -3,12 +3,13 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Bytes;
-use smol::Timer;
 use smol::future::or;
 use smol::stream::{Stream, unfold};
+use tripline_runtime::Clock;
+use tripline_runtime::core::Instant;
 
 use super::places::SubscriberSlot;
 use crate::circuit::EventLog;
@@ -24,6 +25,9 @@ const RETRY: &str = "retry: 1000\n\n";
 pub(super) trait Source: Send + Sync + 'static {
     /// The versions of the figures that a reader has.
     type Seen: Default + Send;
+
+    /// The clock by which readers are sent something.
+    fn clock(&self) -> &dyn Clock;
 
     /// The log of events.
     fn log(&self) -> &EventLog;
@@ -52,7 +56,7 @@ impl<S: Source> Subscriber<S> {
     pub(super) fn new(source: Arc<S>, place: SubscriberSlot, last_seen: Option<&str>) -> Self {
         let sent = last_seen.map_or(0, |id| source.log().number_of(id));
         let place = Arc::new(place);
-        Self { source, place, is_new: true, seen: S::Seen::default(), sent, not_before: Instant::now() }
+        Self { source, place, is_new: true, seen: S::Seen::default(), sent, not_before: Instant::ZERO }
     }
 
     /// All that is new, whenever the reader has taken what was sent before. It ends only when the place goes to another reader.
@@ -69,15 +73,17 @@ impl<S: Source> Subscriber<S> {
     }
 
     async fn next(&mut self) -> String {
-        Timer::at(self.not_before).await;
-        let quiet_until = Instant::now() + HEARTBEAT;
+        // Of a clone, since `collect` changes the reader.
+        let source = self.source.clone();
+        let clock = source.clock();
+        // A clock that was set back must not silence the reader.
+        clock.sleep_until(self.not_before.min(clock.now() + MIN_GAP)).await;
+        let quiet_until = clock.now() + HEARTBEAT;
         loop {
-            // Of a clone, since `collect` changes the reader.
-            let source = self.source.clone();
             let news = source.news();
             let text = self.collect();
             if !text.is_empty() {
-                self.not_before = Instant::now() + MIN_GAP;
+                self.not_before = clock.now() + MIN_GAP;
                 return text;
             }
             let heard = async {
@@ -85,7 +91,7 @@ impl<S: Source> Subscriber<S> {
                 true
             };
             let quiet = async {
-                Timer::at(quiet_until).await;
+                clock.sleep_until(quiet_until).await;
                 false
             };
             if !or(heard, quiet).await {

@@ -113,8 +113,7 @@ struct Selection {
     /// Must be true.
     #[schema(nullable = false)]
     confirm: bool,
-    /// Only those whose name matches; `*` stands for any characters, `?` for one. Default: all.
-    #[schema(nullable = false)]
+    /// Only those whose name matches; `*` stands for any characters, `?` for one. Null or left out: all.
     r#match: Option<String>,
 }
 

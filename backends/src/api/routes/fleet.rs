@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use super::answer::Answer;
 use crate::api::error::ApiError;
 use crate::api::json::ApiJson;
-use crate::api::openapi::ReadErrors;
+use crate::api::openapi::FleetErrors;
 use crate::api::state::ApiState;
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
@@ -65,10 +65,10 @@ struct FleetBreakerBody {
 /// The fleet as this replica sees it: whether its engine is reached, its members and the incidents of its breakers.
 #[utoipa::path(get, path = "/fleet", tag = "process",
     responses((status = 200, description = "The fleet.", body = FleetBody),
-        ReadErrors))]
+        FleetErrors))]
 async fn fleet(State(api): State<ApiState>) -> Answer<FleetBody> {
     let status = api.fleet_status();
-    let none = || ApiError::new(StatusCode::NOT_FOUND, "this process is in no fleet; see [fleet] in the configuration");
+    let none = || ApiError::new(StatusCode::CONFLICT, "this process is in no fleet; see [fleet] in the configuration");
     let status = status.ok_or_else(none)?;
     let breakers = status.breakers.iter().map(|breaker| of_breaker(&status, breaker)).collect();
     let FleetStatus { replica, is_up, error, is_alone, members, claims, fallbacks, .. } = status;

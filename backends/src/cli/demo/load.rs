@@ -102,22 +102,25 @@ impl Load {
                 self.change(name, |pace| *pace = Pace { delay: Delay::TwiceTheThreshold, spike_left: 0 });
             }
             Scenario::LatencySpike => self.change(name, |pace| pace.spike_left = SPIKE_REQUESTS),
-            Scenario::MemoryOverload => match memory {
-                Some(memory) => memory.set_percent(99),
-                None => {
+            Scenario::MemoryOverload => {
+                if let Some(memory) = memory {
+                    memory.set_percent(99);
+                } else {
                     let simulated = circuits.iter().filter(|circuit| circuit.breaker().simulate_memory()).count();
                     if simulated == 0 {
                         let words = "the breaker is disabled or forced open; enable or reset it first";
                         return Err(ApiError::conflict(words));
                     }
                 }
-            },
+            }
             Scenario::ResetNormal => {
                 self.set_delay(name, NORMAL_DELAY);
                 if let Some(memory) = memory {
                     memory.set_percent(50);
                 }
-                circuits.iter().for_each(|circuit| circuit.breaker().undo_simulations());
+                for circuit in circuits {
+                    circuit.breaker().undo_simulations();
+                }
             }
         }
         Ok(())
@@ -127,12 +130,11 @@ impl Load {
     fn change(&self, name: Option<&BreakerName>, change: impl FnOnce(&mut Pace)) {
         let mut paces = self.lock();
         let Paces { usual, named } = &mut *paces;
-        match name {
-            Some(name) => change(named.entry(name.clone()).or_insert(*usual)),
-            None => {
-                named.clear();
-                change(usual);
-            }
+        if let Some(name) = name {
+            change(named.entry(name.clone()).or_insert(*usual));
+        } else {
+            named.clear();
+            change(usual);
         }
     }
 

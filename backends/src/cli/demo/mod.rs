@@ -55,7 +55,8 @@ impl Demo {
         let load = self.load;
         let endpoint = async move || {
             let delay = load.next_delay(&breaker);
-            smol::Timer::after(delay).await;
+            let clock = breaker.clock();
+            clock.sleep_until(clock.now() + delay).await;
             ApiJson(Tested { status: "ok", delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX) })
         };
         let mut endpoint: MethodRouter<(), Infallible> = get(endpoint).layer(protection);
@@ -128,8 +129,7 @@ struct Delay {
     /// A duration like `500ms` or `2s`, at most `60s`.
     #[schema(example = "500ms")]
     delay: String,
-    /// Behind which breaker; behind all where it is left out.
-    #[schema(nullable = false)]
+    /// Behind which breaker; behind all where it is null or left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     breaker: Option<String>,
 }
@@ -165,8 +165,7 @@ async fn set_delay(State(demo): State<Demo>, ValidJson(new): ValidJson<Delay>) -
 struct Start {
     #[schema(inline)]
     scenario: Scenario,
-    /// Behind which breaker; behind all where it is left out.
-    #[schema(nullable = false)]
+    /// Behind which breaker; behind all where it is null or left out.
     breaker: Option<String>,
 }
 
@@ -194,8 +193,7 @@ struct Begun {
     scenario: &'static str,
     /// Its purpose.
     effect: &'static str,
-    /// Behind which breaker; behind all where it is left out.
-    #[schema(nullable = false)]
+    /// Behind which breaker; behind all where it is null or left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     breaker: Option<String>,
 }

@@ -17,7 +17,7 @@ use super::CliError;
 use super::replay::InputArgs;
 use super::serve::{self, address, configuration};
 use crate::api::router;
-use crate::app::{App, BoxFuture, Platform, SystemPlatform};
+use crate::app::{App, BoxFuture, Platform, Spawner, SystemPlatform};
 use crate::circuit::{Circuit, Circuits};
 use crate::memory::{MemorySourceKind, MemoryUsed};
 use crate::process::log;
@@ -154,8 +154,8 @@ impl Platform for ObservePlatform {
         self.clock.clone()
     }
 
-    fn spawn(&self, task: BoxFuture) {
-        self.system.spawn(task);
+    fn spawner(&self) -> Spawner {
+        self.system.spawner()
     }
 
     fn spawn_dedicated(&self, name: &str, task: BoxFuture) -> io::Result<()> {
@@ -175,7 +175,7 @@ impl Platform for ObservePlatform {
 struct NotMeasured;
 
 impl MemorySource for NotMeasured {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "none"
     }
 

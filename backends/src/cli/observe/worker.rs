@@ -16,7 +16,7 @@ use crate::circuit::Circuit;
 use crate::cli::CliError;
 use crate::cli::replay::open_unpacked;
 use crate::metrics::FollowedLog;
-use crate::reload::Watch;
+use crate::reload::{Watch, WatchedPath as _};
 use crate::replay::ReplayError;
 use crate::replay::follow::Follower;
 
@@ -233,11 +233,10 @@ impl Worker {
 }
 
 fn report(path: &Path, problem: Option<&str>) {
-    match problem {
-        Some(error) => {
-            tracing::warn!(file = %path.display(), %error, "the log cannot be read; it is tried again every second")
-        }
-        None => tracing::info!(file = %path.display(), "the log is read"),
+    if let Some(error) = problem {
+        tracing::warn!(file = %path.display(), %error, "the log cannot be read; it is tried again every second");
+    } else {
+        tracing::info!(file = %path.display(), "the log is read");
     }
 }
 

@@ -13,8 +13,6 @@ use crate::config::report::{Place, Report, key_text};
 use crate::config::source::shorten;
 use crate::suggest::closest;
 
-/// The key that names a template.
-
 /// The kind of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {

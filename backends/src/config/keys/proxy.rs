@@ -17,7 +17,7 @@ pub(super) const SECTION: Section<Target> =
 
 pub(super) const TLS: Section<Target> = Section {
     path: "proxy.tls",
-    about: "TLS on the data port. The files are read again when the configuration is, and on SIGHUP.",
+    about: "TLS on the data port. The files are read again when the configuration has changed.",
     keys: TLS_KEYS,
 };
 

@@ -1,11 +1,10 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::collections::BTreeMap;
-
 use proptest::prelude::*;
 use smol::block_on;
 use tripline_runtime::AlertKind;
 use tripline_runtime::core::fleet::{FleetContext, FleetState, Paged, ReplicaSet, acknowledge, merge};
+use tripline_runtime::test_util::ReplicaTimes;
 
 use self::redis_server::RedisServer;
 use super::*;
@@ -13,30 +12,12 @@ use super::*;
 #[path = "../../../tests/redis_server/mod.rs"]
 mod redis_server;
 
-#[derive(Default)]
-struct Times(BTreeMap<ReplicaText, u64>);
-
-impl ReplicaSet for Times {
-    fn insert(&mut self, replica: &ReplicaText, at_ms: u64) {
-        self.0.insert(replica.clone(), at_ms);
-    }
-    fn remove(&mut self, replica: &ReplicaText) {
-        self.0.remove(replica);
-    }
-    fn prune(&mut self, before_ms: u64) {
-        self.0.retain(|_, at| *at >= before_ms);
-    }
-    fn count(&self) -> u32 {
-        u32::try_from(self.0.len()).unwrap()
-    }
-}
-
 /// The rule of the core over a store in memory.
 #[derive(Default)]
 struct Model {
     born_ms: Option<u64>,
-    members: Times,
-    state: FleetState<Times>,
+    members: ReplicaTimes,
+    state: FleetState<ReplicaTimes>,
 }
 
 impl Model {

@@ -124,7 +124,7 @@ fn bsd_time(text: &[u8]) -> Option<&[u8]> {
 fn host_and_tag(text: &[u8]) -> Option<&[u8]> {
     let (_host, rest) = word(text)?;
     let (tag, rest) = word(rest)?;
-    tag.ends_with(b":").then_some(rest)
+    (tag.ends_with(b":") && !tag.starts_with(b"{")).then_some(rest)
 }
 
 /// The format of container runtimes: `stdout F rest`

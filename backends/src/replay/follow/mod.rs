@@ -235,7 +235,7 @@ impl Follower {
                 Choice::Log(log) => self.log = Some(log),
                 Choice::Problem { line, problem } => self.pass_over(count, line, problem),
                 Choice::NoLog => {
-                    self.pass_over(count, first, LineProblem::Log { format: None, problem: LogProblem::Time })
+                    self.pass_over(count, first, LineProblem::Log { format: None, problem: LogProblem::Time });
                 }
             }
         }

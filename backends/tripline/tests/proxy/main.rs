@@ -32,7 +32,7 @@ impl Service {
             for mut stream in listener.incoming().map_while(Result::ok) {
                 let status = answered.clone();
                 thread::spawn(move || {
-                    let mut read = Vec::new();
+                    let mut read = Vec::<u8>::new();
                     let mut buffer = [0; 4096];
                     while let Ok(bytes @ 1..) = stream.read(&mut buffer) {
                         read.extend(&buffer[..bytes]);

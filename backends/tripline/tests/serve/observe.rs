@@ -64,14 +64,14 @@ fn a_finished_log_and_its_rotated_files_decide_as_their_replay_and_raise_no_aler
 
     let server = launch.start();
     assert_eq!(Some(would_reject(&server)), replayed["rejected"].as_u64());
-    assert_eq!(server.metric("tripline_refused_calls_total{breaker=\"default\",reason=\"latency\"}"), 0.0);
+    assert!(server.metric("tripline_refused_calls_total{breaker=\"default\",reason=\"latency\"}") < 0.5);
     let trips = server.metric("tripline_trips_total{breaker=\"default\",reason=\"latency\"}");
     assert_eq!(Some(trips as usize), replayed["trips"].as_array().map(Vec::len));
     let status = server.status();
     assert_eq!(status["mode"], "observe");
     let lines = eventually("the log's figures", || server.status()["followed_log"]["lines"].as_u64());
     assert_eq!(lines, 1_200);
-    assert_eq!(server.metric("tripline_observing{breaker=\"default\"}"), 1.0);
+    assert!(server.metric("tripline_observing{breaker=\"default\"}") > 0.5);
     assert!(!server.log().contains("state changed"), "the past is no news: {}", server.log());
 }
 
@@ -81,11 +81,11 @@ fn a_log_that_is_written_now_trips_recovers_rotates_and_is_cut_off() {
     let log = launch.file().parent().unwrap().join("access.log");
     let mut server = launch.start();
     assert_eq!(server.status()["state"], "closed", "the log may be missing");
-    let mut write = |path: &Path, latency: u128| {
+    let write = |path: &Path, latency: u128| {
         append(path, &(0..10).map(|_| line(now_ms(), latency)).collect::<String>());
     };
 
-    let mut state = |server: &Server, wanted: &str, latency: u128| {
+    let state = |server: &Server, wanted: &str, latency: u128| {
         eventually(wanted, || {
             write(&log, latency);
             (server.status()["state"] == wanted).then_some(())
@@ -118,7 +118,7 @@ fn a_log_that_is_written_now_trips_recovers_rotates_and_is_cut_off() {
     eventually("it was cut off", || server.log().contains("was cut off").then_some(()));
     append(&log, &line(now_ms(), 5));
     let series = format!("tripline_log_unusable_lines_total{{breaker=\"default\",reason=\"{reason}\"}}");
-    assert_eq!(server.metric(&series), 1.0);
+    assert!((server.metric(&series) - 1.0).abs() < 0.5);
 
     server.signal("HUP");
     server.signal("TERM");
@@ -127,7 +127,8 @@ fn a_log_that_is_written_now_trips_recovers_rotates_and_is_cut_off() {
 
 #[test]
 fn what_cannot_be_followed_is_an_error_that_names_it() {
-    let cases: [(&str, fn(&Path)); 3] = [
+    type Make = fn(&Path);
+    let cases: [(&str, Make); 3] = [
         ("a directory", |path| fs::create_dir(path).unwrap()),
         ("a pipe", |path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success())),
         ("line 1: ", |path| fs::write(path, "this is no log\n").unwrap()),

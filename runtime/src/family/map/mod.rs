@@ -229,6 +229,3 @@ impl UseOrder {
 
 #[cfg(all(test, not(tripline_loom)))]
 mod tests;
-
-#[cfg(all(test, tripline_loom))]
-mod loom_tests;

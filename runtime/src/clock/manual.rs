@@ -1,6 +1,5 @@
 //! A clock that stands still until it is moved.
 
-use std::collections::BTreeMap;
 use std::task::{Poll, Waker};
 use std::time::{Duration, SystemTime};
 
@@ -8,19 +7,33 @@ use async_trait::async_trait;
 use tripline_core::Instant;
 
 use crate::clock::Clock;
+use crate::clock::schedule::{Place, Schedule};
 use crate::sync::{Mutex, lock};
 
-/// A clock that stands still until it is moved, in any direction. Its time of day goes along from 2026-01-01 00:00 UTC.
+/// A clock that stands still until it is moved, in any direction: the time of tests, simulations and replays.
+///
+/// Its time of day goes along, from 2026-01-01 00:00 UTC at [`Instant::ZERO`] unless [`ManualClock::time_of_day`] sets another.
+///
+/// ```
+/// use std::time::Duration;
+/// use tripline_runtime::core::Instant;
+/// use tripline_runtime::{Clock, ManualClock};
+///
+/// let clock = ManualClock::new(Instant::ZERO);
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(clock.now(), Instant::from_millis(60_000));
+/// ```
 #[derive(Debug)]
 pub struct ManualClock {
     state: Mutex<State>,
+    /// At [`Instant::ZERO`].
+    time_of_day: SystemTime,
 }
 
 #[derive(Debug)]
 struct State {
     now: Instant,
-    next_sleeper: u64,
-    sleepers: BTreeMap<(Instant, u64), Waker>,
+    sleepers: Schedule<Waker>,
 }
 
 /// 2026-01-01 00:00 UTC.
@@ -29,19 +42,23 @@ const WALL_AT_START: Duration = Duration::from_secs(1_767_225_600);
 impl ManualClock {
     /// A clock at `now`.
     pub fn new(now: Instant) -> Self {
-        Self { state: Mutex::new(State { now, next_sleeper: 0, sleepers: BTreeMap::new() }) }
+        let state = State { now, sleepers: Schedule::default() };
+        Self { state: Mutex::new(state), time_of_day: SystemTime::UNIX_EPOCH + WALL_AT_START }
+    }
+
+    /// The time of day at [`Instant::ZERO`].
+    #[must_use]
+    pub fn time_of_day(self, at_zero: SystemTime) -> Self {
+        Self { time_of_day: at_zero, ..self }
     }
 
     /// Sets the clock, also back, and wakes the tasks that slept until then.
     pub fn set(&self, now: Instant) {
         let mut state = lock(&self.state);
         state.now = now;
-        let later = state.sleepers.split_off(&(now, u64::MAX));
-        let woken = std::mem::replace(&mut state.sleepers, later);
+        let woken: Vec<Waker> = std::iter::from_fn(|| state.sleepers.pop_due(now)).collect();
         drop(state);
-        for waker in woken.into_values() {
-            waker.wake();
-        }
+        woken.into_iter().for_each(Waker::wake);
     }
 
     /// Moves the clock on, without stopping on the way.
@@ -51,7 +68,7 @@ impl ManualClock {
 
     /// The earliest instant that a task sleeps until.
     pub fn next_wake(&self) -> Option<Instant> {
-        lock(&self.state).sleepers.keys().next().map(|&(at, _)| at)
+        lock(&self.state).sleepers.next_at()
     }
 }
 
@@ -69,21 +86,21 @@ impl Clock for ManualClock {
     }
 
     fn system_time(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + WALL_AT_START + self.now().since(Instant::ZERO)
+        self.time_of_day + self.now().since(Instant::ZERO)
     }
 
     async fn sleep_until(&self, deadline: Instant) {
-        let mut sleeper = Sleeper { clock: self, key: None };
+        let mut sleeper = Sleeper { clock: self, place: None };
         std::future::poll_fn(|context| {
             let mut state = lock(&self.state);
             if state.now >= deadline {
                 return Poll::Ready(());
             }
-            let key = *sleeper.key.get_or_insert_with(|| {
-                state.next_sleeper = state.next_sleeper.wrapping_add(1);
-                (deadline, state.next_sleeper)
-            });
-            state.sleepers.insert(key, context.waker().clone());
+            let waker = context.waker().clone();
+            match sleeper.place {
+                Some(place) => state.sleepers.put(place, waker),
+                None => sleeper.place = Some(state.sleepers.add(deadline, 0, waker)),
+            }
             Poll::Pending
         })
         .await;
@@ -93,13 +110,13 @@ impl Clock for ManualClock {
 /// Removes itself when it is dropped early.
 struct Sleeper<'a> {
     clock: &'a ManualClock,
-    key: Option<(Instant, u64)>,
+    place: Option<Place>,
 }
 
 impl Drop for Sleeper<'_> {
     fn drop(&mut self) {
-        if let Some(key) = self.key {
-            lock(&self.clock.state).sleepers.remove(&key);
+        if let Some(place) = self.place {
+            lock(&self.clock.state).sleepers.remove(place);
         }
     }
 }
