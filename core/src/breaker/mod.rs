@@ -304,6 +304,25 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.catch_up(now);
     }
 
+    /// The service asks for no calls for `wait`, as by a `Retry-After`. Nothing happens now; where the breaker opens meanwhile, it stays open
+    /// until that time is over, or for the policy's `max_wait_time`.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use tripline_core::{Breaker, Instant, Policy, State};
+    ///
+    /// let mut breaker = Breaker::<64>::new(Policy::default(), 7)?;
+    /// breaker.handle_retry_after(Instant::from_millis(0), Duration::from_secs(45));
+    /// breaker.simulate_latency(Instant::from_millis(5_000));
+    /// let State::Open { until } = breaker.state() else { panic!("it has opened") };
+    /// assert_eq!(breaker.on_clock(until), Instant::from_millis(45_000));
+    /// # Ok::<(), tripline_core::CapacityError>(())
+    /// ```
+    pub fn handle_retry_after(&mut self, now: Instant, wait: Duration) {
+        let now = self.read_clock(now);
+        self.wait.ask(now, wait);
+    }
+
     /// Lets time pass: samples age, a memory reading goes stale, a lost probe is given up, an incident ends.
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.read_clock(now);

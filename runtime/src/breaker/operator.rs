@@ -1,5 +1,7 @@
 //! Operation: settings, simulations, reset, and opening by force.
 
+use std::time::Duration;
+
 use tripline_core::{CapacityError, Instant, Policy};
 
 use crate::breaker::Breaker;
@@ -55,6 +57,12 @@ impl Breaker {
     /// Rejects every call until [`Breaker::reset`]. Returns false, without effect, where the breaker is disabled.
     pub fn force_open(&self) -> bool {
         self.inner.operate(SharedCore::force_open)
+    }
+
+    /// The service asks for no calls for `wait`, as by a `Retry-After`. Where the breaker opens meanwhile, it stays open until that time
+    /// is over, or for the policy's `max_wait_time`.
+    pub fn handle_retry_after(&self, wait: Duration) {
+        self.inner.operate(|core, now| core.handle_retry_after(now, wait));
     }
 
     /// Declares from now on whether the caller carries rejections out. It affects only how they are counted.
