@@ -59,8 +59,8 @@ impl Breaker {
         self.inner.operate(SharedCore::force_open)
     }
 
-    /// The service asks for no calls for `wait`, as by a `Retry-After`. Where the breaker opens meanwhile, it stays open until that time
-    /// is over, or for the policy's `max_wait_time`.
+    /// Records that the service asks for no calls for `wait`, as by a `Retry-After`. A breaker that opens meanwhile stays open until that
+    /// time is over, or for the policy's `max_wait_time`.
     pub fn handle_retry_after(&self, wait: Duration) {
         self.inner.operate(|core, now| core.handle_retry_after(now, wait));
     }
