@@ -102,7 +102,7 @@ mod tests {
     fn the_wait_doubles_up_to_the_longest_and_falls_back() {
         let mut policy = Policy::default();
         policy.wait_jitter = Ratio::ZERO;
-        policy.max_wait_time = core::time::Duration::from_secs(300);
+        policy.max_wait_time = Duration::from_secs(300);
         let settings = PackedPolicy::new(&policy);
         let mut wait = OpenBackoff::new(1);
         assert_eq!(wait.after_trip(&settings), 10 * SECOND);
