@@ -260,7 +260,7 @@ mod tests {
         let (figures, asker) = (Figures::default(), Asker::new(&HeaderMap::new(), Version::HTTP_11));
         let answered = smol::block_on(contain(&figures, asker, async { panic!("in a request") }));
         assert_eq!(answered.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(answered.headers().get("connection").map(|value| value.as_bytes()), Some(&b"close"[..]));
+        assert_eq!(answered.headers().get("connection").map(http::HeaderValue::as_bytes), Some(&b"close"[..]));
         assert_eq!(figures.requests(Flag::Internal), 1);
     }
 }
