@@ -8,6 +8,8 @@ use tripline_core::Instant;
 /// What the checks remember.
 #[derive(Debug)]
 pub(super) struct Seen {
+    /// When anything changed last: faults, commands, states, alerts.
+    pub(super) changed: Instant,
     pub(super) file_changed: Instant,
     pub(super) restarted: Option<Instant>,
     pub(super) is_stopping: bool,
@@ -26,6 +28,7 @@ pub(super) struct Seen {
 impl Seen {
     pub(super) fn new(now: Instant) -> Self {
         Self {
+            changed: now,
             file_changed: now,
             restarted: None,
             is_stopping: false,

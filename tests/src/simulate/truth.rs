@@ -77,21 +77,25 @@ impl Truth {
         (self.seen, self.closed_since, self.tripped_since) = (None, None, None);
     }
 
-    /// A call asks; true if it is admitted.
+    /// A call asks; true if it is admitted. `is_supervised` where a supervisor looks after the breaker.
     pub(super) fn ask(
         &mut self,
         breaker: &Breaker,
         number: u64,
         planned: &PlannedCall,
         now: Instant,
+        is_supervised: bool,
     ) -> Result<bool, (&'static str, String)> {
         let Ok(permit) = breaker.try_start_owned() else {
             self.expected.rejected += 1;
             return Ok(false);
         };
         let (generation, kind) = breaker.read(|core| (core.generation().get(), core.state().kind()));
+        // Without a supervisor, as while the process stops, the look above may be the first that sees calls hanging.
         let is_open = matches!(kind, StateKind::Open | StateKind::ForcedOpen);
-        hold(!is_open, "an open breaker admits nothing", || format!("{} is {kind} and admits a call", breaker.name()))?;
+        hold(!(is_open && is_supervised), "an open breaker admits nothing", || {
+            format!("{} is {kind} and admits a call", breaker.name())
+        })?;
         let (was_half_open, is_tracked) = (kind == StateKind::HalfOpen, kind != StateKind::Disabled);
         let PlannedCall { outcome, is_bad, .. } = *planned;
         self.calls

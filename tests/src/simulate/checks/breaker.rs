@@ -44,6 +44,7 @@ fn look(simulation: &mut Simulation, index: usize, breaker: &Breaker) -> Check {
     let before = simulation.truths[index].seen.replace((kind, generation));
     if let Some((was, earlier)) = before.filter(|before| *before != (kind, generation)) {
         simulation.note(|| format!("{name}: {was} to {kind}, generation {generation}, {trip:?}"));
+        simulation.seen.changed = now;
         let steps = generation.wrapping_sub(earlier);
         hold(steps > 0 && steps < 1_000, "generations", || {
             format!("{name}: {earlier} to {generation}, {was} to {kind}")
