@@ -103,7 +103,8 @@ pub use fleet::status::{FleetBreaker, FleetStatus};
 pub use hot_path::histogram::LatencyHistogram;
 pub use hot_path::samples::{HeapSamples, MAX_WINDOW, SharedCore};
 pub use incidents::alert::{
-    Alert, AlertSink, DeliveryError, DeliveryHistory, DeliveryStatus, Page, PageAction, Priority, Snapshot,
+    Alert, AlertSink, DeliveryError, DeliveryHistory, DeliveryStatus, FamilySummary, Page, PageAction, Priority,
+    Snapshot,
 };
 pub use incidents::records::{CreatedAlert, OpenAlert, OpenIncident, StagingRecord};
 pub use incidents::staging_control::{PendingAlert, StagingControl};

@@ -12,7 +12,6 @@ use crate::breaker::mode::{CurrentMode, Mode};
 use crate::breaker::name::BreakerName;
 use crate::breaker::rare::Rare;
 use crate::breaker::size::BreakerSize;
-use crate::breaker::supervision::SupervisionRecord;
 use crate::clock::Clock;
 use crate::hot_path::gate::Gate;
 use crate::hot_path::handoff::HandoffCell;
@@ -146,7 +145,6 @@ impl Builder {
                 mode: CurrentMode::new(self.mode),
                 rare,
                 reports_dropped: AtomicU64::new(0),
-                supervision: SupervisionRecord::default(),
                 memory_level: Mutex::new(None),
             }),
         })

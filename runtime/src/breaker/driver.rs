@@ -8,6 +8,7 @@ use crate::breaker::supervision::Supervision;
 use crate::hot_path::samples::SharedCore;
 use crate::hot_path::stall_detector::Now;
 use crate::incidents::alert_stager::AlertStager;
+use crate::supervisor::agenda::Watchers;
 use crate::sync::{MutexGuard, lock};
 
 /// Driving, for the supervisor or a driver of your own.
@@ -44,17 +45,17 @@ impl Breaker {
 
     /// Whether a supervisor looks after this breaker; without one, memory and alerts do not work.
     pub fn is_supervised(&self) -> bool {
-        self.inner.supervision.is_supervised()
+        !self.watchers().is_empty()
     }
 
     /// Whether a supervisor looks after this breaker and keeps up. Reads the clock; owns nothing.
     pub fn supervision(&self) -> Supervision {
-        self.inner.supervision.at(self.inner.clock.now())
+        self.watchers().supervision(self.inner.clock.now())
     }
 
-    pub(crate) fn supervise(&self) -> Supervised {
-        self.inner.supervision.enter(self.inner.clock.now());
-        Supervised { breaker: self.clone() }
+    /// The supervisors that look after it.
+    pub(crate) fn watchers(&self) -> &Watchers {
+        &self.inner.shared().gate.changes.watchers
     }
 
     /// An incident of an earlier process goes on.
@@ -64,29 +65,5 @@ impl Breaker {
 
     pub(crate) fn incident(&self) -> MutexGuard<'_, AlertStager> {
         lock(&self.inner.rare().incident)
-    }
-}
-
-/// While it lives, the breaker counts as supervised.
-#[derive(Debug)]
-pub(crate) struct Supervised {
-    breaker: Breaker,
-}
-
-impl Supervised {
-    /// A look begins, at this breaker or another one of the same supervisor.
-    pub(crate) fn look_begins(&self, now: Instant) {
-        self.breaker.inner.supervision.look_begins(now);
-    }
-
-    /// The look is over; `None` = the next one waits for a change.
-    pub(crate) fn look_ends(&self, next: Option<Instant>) {
-        self.breaker.inner.supervision.look_ends(next);
-    }
-}
-
-impl Drop for Supervised {
-    fn drop(&mut self) {
-        self.breaker.inner.supervision.leave();
     }
 }

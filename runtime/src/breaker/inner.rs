@@ -7,7 +7,6 @@ use tripline_core::Instant;
 use crate::breaker::mode::CurrentMode;
 use crate::breaker::name::BreakerName;
 use crate::breaker::rare::Rare;
-use crate::breaker::supervision::SupervisionRecord;
 use crate::clock::Clock;
 use crate::hot_path::handoff::HandoffCell;
 use crate::hot_path::in_flight::InFlightEpochs;
@@ -28,7 +27,6 @@ pub(crate) struct BreakerInner {
     pub(crate) mode: CurrentMode,
     pub(crate) rare: OnceLock<Box<Rare>>,
     pub(crate) reports_dropped: AtomicU64,
-    pub(crate) supervision: SupervisionRecord,
     /// The level of the last memory reading.
     pub(crate) memory_level: Mutex<Option<Arc<str>>>,
 }

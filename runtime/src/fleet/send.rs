@@ -150,6 +150,7 @@ fn alert(inner: &Inner, entry: &Entry, claim: &Claim, view: &FleetView, kind: Al
             has_doubled: claim.due == DueStage::Note,
             is_repeated: claim.due == DueStage::ResolvedAgain,
         }),
+        family: None,
         is_test: false,
         page: None,
     }

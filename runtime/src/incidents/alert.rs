@@ -54,9 +54,32 @@ pub struct Alert {
     /// It tests the path to people, and is about no incident; see [`Alert::test`].
     #[cfg_attr(feature = "serde", serde(skip))]
     pub is_test: bool,
+    /// Of a family's incident: how many of its members are open.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub family: Option<FamilySummary>,
     /// How to page people. `None` until an adapter says so; never saved.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub page: Option<Page>,
+}
+
+/// The members of a family at the moment of an alert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct FamilySummary {
+    /// Members that are open, half-open or forced open.
+    pub open: usize,
+    /// Members that there are, the shared one not counted.
+    pub keys: usize,
+    /// The key of the one that the alert's figures are of: of those in an incident, the one that is open for longest.
+    pub worst: String,
+}
+
+/// `12 of 430 keys open; worst: acme`
+impl fmt::Display for FamilySummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} keys open; worst: {}", self.open, self.keys, self.worst)
+    }
 }
 
 /// The stages of one incident's alert that a sink was sent before.

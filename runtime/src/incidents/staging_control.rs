@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use event_listener::{Event as Notification, EventListener};
 use tripline_core::{AlertKind, EscalationPolicy, IncidentCause, Stage};
 
 use crate::breaker::name::BreakerName;
+use crate::supervisor::agenda::Watchers;
 use crate::sync::{Arc, Mutex, lock};
 
 /// The settings of a breaker's alerts, to be changed while it runs. Cheap to clone, and every clone is the same.
@@ -20,7 +20,7 @@ pub struct StagingControl {
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    changed: Notification,
+    watchers: Watchers,
 }
 
 #[derive(Debug, Default)]
@@ -54,7 +54,7 @@ impl StagingControl {
     /// Settings to share.
     pub fn new(policy: EscalationPolicy) -> Self {
         let state = State { policy, pending: BTreeMap::new() };
-        Self { shared: Arc::new(Shared { state: Mutex::new(state), changed: Notification::new() }) }
+        Self { shared: Arc::new(Shared { state: Mutex::new(state), watchers: Watchers::default() }) }
     }
 
     /// The settings in force.
@@ -65,7 +65,7 @@ impl StagingControl {
     /// Applies new settings, also to an incident that is on. The supervisor looks at once.
     pub fn set_policy(&self, policy: EscalationPolicy) {
         lock(&self.shared.state).policy = policy;
-        self.shared.changed.notify(usize::MAX);
+        self.shared.watchers.call();
     }
 
     /// The stages that are still to come, by name of the breaker, as of the supervisor's last look.
@@ -75,12 +75,12 @@ impl StagingControl {
 
     /// Has the supervisor look at once.
     pub(crate) fn wake(&self) {
-        self.shared.changed.notify(usize::MAX);
+        self.shared.watchers.call();
     }
 
-    /// Resolves when new settings come after this call, or the supervisor is to look.
-    pub(crate) fn changed(&self) -> EventListener {
-        self.shared.changed.listen()
+    /// The supervisors that go by these settings.
+    pub(crate) fn watchers(&self) -> &Watchers {
+        &self.shared.watchers
     }
 
     pub(crate) fn set_pending(&self, breaker: &BreakerName, pending: Option<PendingAlert>) {

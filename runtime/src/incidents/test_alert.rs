@@ -28,6 +28,7 @@ impl Alert {
             passed_after: None,
             fleet: None,
             is_test: true,
+            family: None,
             page: None,
         }
     }

@@ -37,6 +37,7 @@ fn alert(incident: u64, stage: Stage) -> Alert {
         passed_after: None,
         fleet: None,
         is_test: false,
+        family: None,
         page: None,
     }
 }
