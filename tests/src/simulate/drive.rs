@@ -250,6 +250,7 @@ impl<'s> Driver<'s> {
                         *drained.borrow_mut() = Some(report);
                     });
                     self.run.seen.is_stopping = true;
+                    self.run.seen.ended = Some(now);
                     self.schedule.add(now + Duration::from_secs(17), 2, Event::Stopped);
                 }
             }
@@ -355,7 +356,9 @@ impl<'s> Driver<'s> {
     fn down(&mut self, pause: Duration) {
         let now = self.run.world.now();
         self.run.note(|| "the process is gone".to_owned());
-        self.run.seen.is_stopping = false;
+        if !std::mem::take(&mut self.run.seen.is_stopping) {
+            self.run.seen.ended = Some(now);
+        }
         self.run.seen.restarted = Some(now);
         self.run.sent.borrow_mut().clear();
         self.run.truths.iter_mut().for_each(|truth| truth.restarted(now));

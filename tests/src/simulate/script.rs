@@ -124,6 +124,11 @@ impl Script {
                         let at = within(&mut random);
                         extend(random.one_of(&[What::Kill, What::Restart]), at, Duration::ZERO);
                     }
+                    What::Kill | What::Restart if random.chance(0.5) => {
+                        let command = random.one_of(&[Command::ForceOpen, Command::Disable, Command::SimulateMemory]);
+                        let at = at.saturating_sub(random.millis(1_000, 25_000));
+                        extend(What::Operate { breaker: random.below(BREAKERS.len()), command }, at, Duration::ZERO);
+                    }
                     What::ReadOnlyFile if random.chance(0.7) => {
                         let (breaker, command) = (random.below(BREAKERS.len()), random.one_of(&Command::CHANGES));
                         let at = at + random.millis(2_000, 18_000);

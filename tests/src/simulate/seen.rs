@@ -12,6 +12,8 @@ pub(super) struct Seen {
     pub(super) changed: Instant,
     pub(super) file_changed: Instant,
     pub(super) restarted: Option<Instant>,
+    /// When the last process was killed, or asked to stop: from then on nothing is saved.
+    pub(super) ended: Option<Instant>,
     pub(super) is_stopping: bool,
     pub(super) memory_percent: u64,
     pub(super) memory_bad_at: Option<Instant>,
@@ -31,6 +33,7 @@ impl Seen {
             changed: now,
             file_changed: now,
             restarted: None,
+            ended: None,
             is_stopping: false,
             memory_percent: 50,
             memory_bad_at: None,
