@@ -1,10 +1,10 @@
-//! When a supervisor last looked after a breaker, so that one that is stuck shows.
+//! Records when a supervisor last polled a breaker, so that a stuck supervisor is visible.
 
 use std::time::Duration;
 
 use tripline_core::Instant;
 
-/// Whether a supervisor looks after a breaker, and keeps up.
+/// Whether a breaker has a supervisor that keeps up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Supervision {
@@ -12,15 +12,15 @@ pub enum Supervision {
     None,
     /// A supervisor runs.
     Running {
-        /// When it last looked, on the breaker's clock.
+        /// When it last polled the breaker, on the breaker's clock.
         looked_at: Instant,
     },
-    /// A supervisor was started and should have looked at least 5 s ago. It blocks on something, or its executor does not poll
+    /// A supervisor was started and its poll is overdue by at least 5 s. It is blocked, or its executor does not run
     /// it. Memory is not sampled, and no alert is sent.
     Stuck {
-        /// When it last looked, on the breaker's clock.
+        /// When it last polled the breaker, on the breaker's clock.
         looked_at: Instant,
-        /// For how long it should have looked or been done with a look.
+        /// How long the poll, or its end, is overdue.
         overdue: Duration,
     },
 }
@@ -49,5 +49,5 @@ impl Supervision {
     }
 }
 
-/// A look that is overdue by this much is not merely late.
+/// Tolerated delay of a poll before the supervisor counts as stuck.
 const GRACE: Duration = Duration::from_secs(5);

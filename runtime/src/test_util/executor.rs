@@ -59,7 +59,7 @@ impl Executor {
         Some(ready.swap_remove(index))
     }
 
-    /// The task is out of the table while it runs, so that it can spawn others.
+    /// The task is removed from the table while it runs, so that it can spawn others.
     fn poll(&self, id: u64) {
         let (mut task, waker) = {
             let mut tasks = self.tasks.borrow_mut();
