@@ -28,7 +28,7 @@ impl WatchedClock {
 
 #[async_trait]
 impl Clock for WatchedClock {
-    #[allow(clippy::panic, reason = "the one way out of a loop in somebody else's code; the driver catches it")]
+    #[allow(clippy::panic, reason = "the one way out of a loop in the code under test; the driver catches it")]
     fn now(&self) -> Instant {
         let now = self.inner.now();
         // Relaxed, here and below: a run has one thread.
