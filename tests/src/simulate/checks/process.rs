@@ -85,7 +85,7 @@ pub(super) fn every_minute(simulation: &mut Simulation) -> Check {
     let now = simulation.world.now();
     let minute = now.as_nanos() / MINUTE.as_nanos() as u64;
     // To read everything takes longer than all else that happens in a quiet minute.
-    if now.since(simulation.seen.changed) > QUIET && minute % LOOK_EVERY != 0 {
+    if now.since(simulation.seen.changed) > QUIET && !minute.is_multiple_of(LOOK_EVERY) {
         return Ok(());
     }
     let Some(process) = &simulation.process else { return Ok(()) };
