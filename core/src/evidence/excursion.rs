@@ -77,6 +77,12 @@ impl Excursion {
         reached_ms
     }
 
+    /// A good call, as in [`Excursion::count`].
+    #[must_use]
+    pub(super) fn count_good(&mut self, test: Cusum, now_ms: u32) -> u16 {
+        if self.is_at_rest() { 0 } else { self.count(test, 0, now_ms) }
+    }
+
     /// Takes back what a call added beyond its due. It ends no excursion: the next good call does.
     pub(super) fn correct(&mut self, excess: i32) {
         // A head start that was used up stays so.

@@ -22,6 +22,8 @@ mod logarithm;
 mod rule;
 mod test;
 mod tolerance;
+#[cfg(target_pointer_width = "64")]
+mod without_stalled;
 
 use excursion::{Excursion, HEAD_START_STEP};
 pub(crate) use rule::EvidenceRule;
@@ -29,6 +31,8 @@ pub use test::EvidenceTest;
 pub(crate) use tolerance::ToleranceRule;
 use tolerance::ToleranceState;
 pub use tolerance::{Tolerance, ToleranceSource};
+#[cfg(target_pointer_width = "64")]
+use without_stalled::WithoutStalled;
 
 /// How many slow calls a fresh test forgives, since a cold start is slow for good reasons; fast calls use this up.
 const HEAD_START: i32 = 1;
@@ -74,6 +78,9 @@ pub(crate) struct Evidence {
     peak_stalled: u16,
     /// Fast calls since the sums began; each uses up a part of the head start.
     fast_calls: u16,
+    /// While all calls that stalled since none was may yet end ignored or dropped.
+    #[cfg(target_pointer_width = "64")]
+    without_stalled: Option<WithoutStalled>,
 }
 
 /// A rule at a moment, in milliseconds that wrap.
@@ -97,8 +104,14 @@ pub(crate) struct FinishedCall {
 impl Evidence {
     /// Nothing is known yet, nor learned.
     pub(crate) fn new(rule: Option<&EvidenceRule>) -> Self {
-        let mut evidence =
-            Self { sums: [Excursion::default(); 3], tolerance: ToleranceState::new(), peak_stalled: 0, fast_calls: 0 };
+        let mut evidence = Self {
+            sums: [Excursion::default(); 3],
+            tolerance: ToleranceState::new(),
+            peak_stalled: 0,
+            fast_calls: 0,
+            #[cfg(target_pointer_width = "64")]
+            without_stalled: None,
+        };
         evidence.restart(rule);
         evidence
     }
@@ -112,6 +125,7 @@ impl Evidence {
         });
         self.peak_stalled = 0;
         self.fast_calls = 0;
+        self.keep_stalled();
     }
 
     /// A call was decided, whatever it was: the first one begins the warm-up.
@@ -142,6 +156,10 @@ impl Evidence {
         if self.has_head_start(look.rule) {
             self.fast_calls = self.fast_calls.saturating_add(1);
         }
+        #[cfg(target_pointer_width = "64")]
+        if let Some(without) = &mut self.without_stalled {
+            without.fast_call(look);
+        }
         self.move_sum(look, EvidenceTest::Quick, 0);
         self.move_sum(look, EvidenceTest::Patient, 0);
         if !self.sum(EvidenceTest::Quick).is_up() {
@@ -152,6 +170,7 @@ impl Evidence {
     fn slow_call(&mut self, look: Look<'_>, slowness: Slowness, counted: bool) {
         let quick = look.rule.cusum(EvidenceTest::Quick).step();
         let due = slowness.part_of(quick);
+        self.keep_stalled();
         if counted {
             self.sum_mut(EvidenceTest::Quick).correct(quick.wrapping_sub(due));
         } else {
@@ -163,16 +182,39 @@ impl Evidence {
     /// So many more calls are stalled; with them `stalled` are.
     pub(crate) fn stalled(&mut self, look: Look<'_>, more: u16, stalled: u16) {
         let calls = i32::from(more.min(MAX_AT_ONCE));
+        #[cfg(target_pointer_width = "64")]
+        if stalled == more {
+            self.without_stalled = Some(WithoutStalled::of(self));
+        }
         for test in EvidenceTest::OF_LATENCY {
             self.move_sum(look, test, look.rule.cusum(test).step().wrapping_mul(calls));
         }
         self.peak_stalled = self.peak_stalled.max(stalled);
     }
 
-    /// So many calls that were counted when they stalled have ended ignored or were dropped: what they added is taken back. A sum is
-    /// then at most what it would be without them, since it was limited at zero and above its bound meanwhile.
+    /// A call that stalled counts for good: it finished slow, or outlived the window.
+    #[cfg_attr(target_pointer_width = "32", expect(clippy::unused_self, reason = "nothing is kept there"))]
+    pub(crate) const fn keep_stalled(&mut self) {
+        #[cfg(target_pointer_width = "64")]
+        {
+            self.without_stalled = None;
+        }
+    }
+
+    /// So many calls that were counted when they stalled have ended ignored or were dropped, and `left` are stalled: what they added is
+    /// taken back. Once none is left of calls of which none counted for good, all is as if they had never stalled. Else a sum is at most
+    /// what it would be without them, since it was limited at zero and above its bound meanwhile.
     #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
-    pub(crate) fn withdraw_stalled(&mut self, rule: &EvidenceRule, calls: u16) {
+    pub(crate) fn withdraw_stalled(&mut self, rule: &EvidenceRule, calls: u16, left: u16) {
+        #[cfg(target_pointer_width = "64")]
+        if left == 0
+            && let Some(without) = self.without_stalled.take()
+        {
+            without.restore(self);
+            return;
+        }
+        #[cfg(target_pointer_width = "32")]
+        let _ = left;
         let at_once = i32::from(calls.min(MAX_AT_ONCE));
         for test in EvidenceTest::OF_LATENCY {
             let cusum = rule.cusum(test);
@@ -190,6 +232,12 @@ impl Evidence {
             return;
         }
         let reached_ms = sum.count(look.rule.cusum(test), step, look.now_ms);
+        #[cfg(target_pointer_width = "64")]
+        if test == EvidenceTest::Failures
+            && let Some(without) = &mut self.without_stalled
+        {
+            without.failures_passed(look, reached_ms);
+        }
         self.tolerance.passed(look.rule.tolerance, reached_ms, test);
     }
 
@@ -282,6 +330,10 @@ impl Evidence {
 
     pub(crate) const fn set_learned_tolerance_ms(&mut self, learned_ms: u16) {
         self.tolerance.set_learned_ms(learned_ms);
+        #[cfg(target_pointer_width = "64")]
+        if let Some(without) = &mut self.without_stalled {
+            without.set_learned_tolerance_ms(learned_ms);
+        }
     }
 
     pub(crate) fn forget_tolerance(&mut self) {
