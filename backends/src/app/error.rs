@@ -66,7 +66,9 @@ impl fmt::Display for AppError {
             Self::Memory { kind, error } => write!(f, "memory_source = \"{}\": {error}", kind.as_str()),
             Self::StateDir(error) => error.fmt(f),
             Self::Fleet(error) => error.fmt(f),
-            Self::Thread(error) => write!(f, "starting a thread: {error}"),
+            Self::Thread(error) => {
+                write!(f, "cannot start a thread: {error}; check the limit of processes (`ulimit -u`)")
+            }
             Self::UnknownBreaker { name, known } => {
                 let known: Vec<&str> = known.iter().map(BreakerName::as_str).collect();
                 write!(f, "the configuration has no [breakers.{name}]; its breakers: {}", known.join(", "))

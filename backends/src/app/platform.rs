@@ -100,7 +100,7 @@ pub trait Platform: Send + Sync {
         }
         if let Some(problem) = HyperClient::certificate_problem() {
             tracing::error!(
-                "environment: {problem}; no alert is delivered over https until that is mended and this restarted"
+                "environment: {problem}; no alert is delivered over https until this is corrected and the process restarted"
             );
         }
         HyperClient::default().proxies(proxies)

@@ -212,7 +212,7 @@ impl Circuit {
             None => new.apply_policy(old, breaker),
         };
         if let Err(error) = applied {
-            tracing::error!(breaker = breaker.name().as_str(), %error, "the changed settings could not be applied");
+            tracing::error!(breaker = breaker.name().as_str(), %error, "the changed settings cannot be applied; the previous ones stay in force");
         }
         #[cfg(all(feature = "opsgenie", feature = "webhook"))]
         if let Some(alerting) = &self.parts.alerting {

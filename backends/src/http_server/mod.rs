@@ -182,7 +182,7 @@ where
     };
     let gives_way = async {
         let _ = evicted.recv().await;
-        tracing::debug!("an idle connection gives way to a new one");
+        tracing::debug!("an idle connection was closed to admit a new one");
         Ok(())
     };
     if let Err(error) = or(connection, or(ended, gives_way)).await {
@@ -226,7 +226,7 @@ impl Handler {
         let answer = AssertUnwindSafe(async move { router.call(request).await }).catch_unwind().await;
         match answer {
             Ok(Ok(response)) => endless::end_at(response, self.drain, self.stream),
-            Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "the request ended with a fault of the server"),
+            Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "the request failed because of a fault in this program"),
         }
     }
 }

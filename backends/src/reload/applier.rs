@@ -37,7 +37,7 @@ impl Applier for Breaker {
     fn apply(&mut self, old: &Config, new: &Config) {
         let Some((old, new)) = settings_of(self.name(), old, new) else { return };
         if let Err(error) = new.apply_policy(old, self) {
-            tracing::error!(breaker = self.name().as_str(), %error, "the changed settings could not be applied");
+            tracing::error!(breaker = self.name().as_str(), %error, "the changed settings cannot be applied; the previous ones stay in force");
         }
     }
 }

@@ -85,9 +85,8 @@ fn trips(calls: &[Call], beside: Option<End>) -> (Vec<MonotonicInstant>, usize) 
 fn with_a_hanging_call(core: &Core, calls: &[Call], end: End) -> Option<(Core, usize)> {
     let first = calls.first()?;
     let (mut with, mut without) = (core.clone(), core.clone());
-    let are_closed = |with: &Core, without: &Core| {
-        [with, without].into_iter().all(|core| core.state().kind() == StateKind::Closed)
-    };
+    let are_closed =
+        |with: &Core, without: &Core| [with, without].into_iter().all(|core| core.state().kind() == StateKind::Closed);
     if !are_closed(&with, &without) {
         return None;
     }
