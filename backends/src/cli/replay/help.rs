@@ -117,5 +117,5 @@ The recording is read once, whatever the number of settings. The page of
 else is ever written over.
 
 Exit codes: 0 a result; 1 no result, or one from JSON lines or CSV of which lines
-cannot be used; 2 bad arguments; 3 a result that hardly can be trusted: more than
+cannot be used; 2 bad arguments; 3 a result that cannot be trusted: more than
 half of a log's lines cannot be used, or no line has the path that is asked for."#;

@@ -18,7 +18,7 @@ const MANY_HICCUPS_SHARE: f64 = 0.05;
 const MANY_LATE: f64 = 0.05;
 /// A shorter recording can hardly hold a whole cycle of the load.
 const SHORT: Duration = Duration::from_secs(3_600);
-pub(super) const NOTHING_RECORDED: &str = "there are no records in it";
+pub(super) const NOTHING_RECORDED: &str = "there are no records in the input";
 /// Incidents that are listed one by one.
 const INCIDENTS_TOLD: usize = 5;
 
