@@ -19,7 +19,7 @@ use crate::state_dir::StateDirError;
 pub enum AppError {
     /// The bearer token cannot be used, or is missing where one is needed.
     Token(TokenError),
-    /// A name among `http.allowed_hosts` is no host.
+    /// A name in `http.allowed_hosts` is not a host.
     Host(InvalidHost),
     /// The window of a breaker is larger than allowed.
     Window(CapacityError),
@@ -36,7 +36,7 @@ pub enum AppError {
     StateDir(StateDirError),
     /// The fleet of the configuration cannot be used.
     Fleet(FleetError),
-    /// The system gives no thread.
+    /// The system cannot start a thread.
     Thread(io::Error),
     /// The configuration has no breaker of this name.
     UnknownBreaker {

@@ -158,7 +158,7 @@ impl Circuit {
         self.parts.alerting.as_ref()
     }
 
-    /// The last 200 things that happened to it.
+    /// Its last 200 events.
     pub fn events(&self) -> &EventLog {
         &self.parts.events
     }
@@ -248,7 +248,7 @@ impl CircuitBuilder {
         self
     }
 
-    /// Shows the state of alerts that are sent by a program of your own. Default: none.
+    /// Shows the state of alerts that your own program sends. Default: none.
     pub fn alerts(mut self, alerts: Arc<dyn AlertsView>) -> Self {
         self.parts.alerts = Some(alerts);
         self

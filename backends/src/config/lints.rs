@@ -1,4 +1,4 @@
-//! Settings that are allowed and hardly mean what they say.
+//! Settings that are allowed and probably mistakes.
 
 use tripline_runtime::core::{Policy, TripAfter};
 

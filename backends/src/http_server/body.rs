@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use smol::Timer;
 
-/// The body of a request came too slowly.
+/// The body of a request arrived too slowly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BodyTooSlow;
 

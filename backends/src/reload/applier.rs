@@ -1,4 +1,4 @@
-//! The parts of the program that follow a change of the configuration.
+//! The parts of the program that apply a change of the configuration.
 
 use tripline_runtime::{Breaker, BreakerName};
 

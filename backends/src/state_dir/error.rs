@@ -79,7 +79,7 @@ impl std::error::Error for StateDirError {
     }
 }
 
-/// A file was found in the place of the state, and it is none to go on with. It was renamed, and nothing of it is lost.
+/// The state file was not usable. It was renamed, and nothing of it is lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quarantined {
@@ -108,7 +108,7 @@ impl fmt::Display for Quarantined {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ForeignState {
-    /// It is torn, or no such JSON.
+    /// It is incomplete, or not JSON of this form.
     Unreadable {
         /// The problem, and its place.
         reason: String,
@@ -118,7 +118,7 @@ pub enum ForeignState {
         /// The limit, in bytes.
         allowed: u64,
     },
-    /// It is no file.
+    /// It is not a file.
     NoFile,
     /// It was written by something else.
     Foreign {

@@ -246,7 +246,7 @@ impl OpsGenieSink {
     }
 }
 
-/// Looks once. A request whose outcome the service never shows counts as done: it was taken.
+/// Asks once for the outcome. A request whose outcome the service never reports counts as done, because it was accepted.
 async fn look(api: &Api<'_>, unconfirmed: &mut Unconfirmed) -> Result<Outcome, DeliveryError> {
     let reason = match api.look(&unconfirmed.request).await? {
         Seen::Settled(outcome) => return Ok(outcome),

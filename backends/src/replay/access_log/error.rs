@@ -20,11 +20,11 @@ pub enum LogProblem {
     Latency,
     /// The unit of the request times is not clear.
     Unit,
-    /// The line belongs to something that is no call.
+    /// The line describes something other than a call.
     NoCall,
-    /// A proxy of ours rejected the call.
+    /// Tripline's own proxy rejected the call.
     Rejected,
-    /// A proxy of ours had no connection free for the call.
+    /// Tripline's own proxy had no connection free for the call.
     Busy,
     /// A quote or a bracket is not closed.
     NotClosed,
@@ -71,7 +71,7 @@ impl LogProblem {
         }
     }
 
-    /// Whether the line was understood and is no call.
+    /// Whether the line was understood and is not a call.
     pub(super) const fn is_no_call(self) -> bool {
         matches!(self, Self::NoCall | Self::Rejected | Self::Busy)
     }

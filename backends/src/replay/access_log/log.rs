@@ -32,7 +32,7 @@ pub struct LogReport {
     /// The unit of request times without a unit of their own; `None`: fractions were seconds, and whole numbers
     /// microseconds.
     pub latency_unit: Option<LatencyUnit>,
-    /// Calls whose lines came more than a minute too late for their place, and were put where the input had got to.
+    /// Calls whose lines came more than a minute late, and were placed at the current position of the input.
     pub late: u64,
     /// The most calls that were held at once to put them in order.
     pub peak_held: usize,
@@ -56,7 +56,7 @@ pub(super) struct LineReader {
     columns: Columns,
     partial: PartialLines,
     filter: PathFilter,
-    /// Calls without a path where paths are asked for.
+    /// Calls without a path while paths are filtered.
     without_path: u64,
 }
 
