@@ -33,10 +33,10 @@ pub(super) enum Part {
 
 impl PartialLines {
     pub(super) fn take(&mut self, line: &Line) -> Result<Part, LogProblem> {
-        let Some((header, stream, flag, rest)) = parts(line.bytes()) else { return Ok(Part::Whole) };
+        let Some(Written { header, is_stdout, is_last, rest }) = written(line.bytes()) else { return Ok(Part::Whole) };
         let [stdout, stderr] = &mut self.streams;
-        let slot = if stream == b"stdout" { stdout } else { stderr };
-        if flag == b"P" {
+        let slot = if is_stdout { stdout } else { stderr };
+        if !is_last {
             let new = || Beginning { line: line.number(), is_too_long: false, bytes: Vec::new() };
             slot.get_or_insert_with(new).add(rest);
             return Ok(Part::Beginning);
@@ -66,11 +66,20 @@ impl Beginning {
     }
 }
 
-/// `TIME stdout P `, the stream and the flag in it, and what follows.
-fn parts(line: &[u8]) -> Option<(&[u8], &[u8], &[u8], &[u8])> {
+/// A part as the runtime writes it.
+struct Written<'a> {
+    /// `TIME stdout P `
+    header: &'a [u8],
+    is_stdout: bool,
+    is_last: bool,
+    rest: &'a [u8],
+}
+
+fn written(line: &[u8]) -> Option<Written<'_>> {
     let mut words = line.splitn(4, |&byte| byte == b' ');
     let (time, stream, flag, rest) = (words.next()?, words.next()?, words.next()?, words.next()?);
     let is_part = time.get(10) == Some(&b'T') && matches!(stream, b"stdout" | b"stderr") && matches!(flag, b"F" | b"P");
-    let header = line.split_at_checked(line.len().checked_sub(rest.len())?)?.0;
-    (is_part && time::parse(time).is_some()).then_some((header, stream, flag, rest))
+    let (header, _) = line.split_at_checked(line.len().checked_sub(rest.len())?)?;
+    let part = Written { header, is_stdout: stream == b"stdout", is_last: flag == b"F", rest };
+    (is_part && time::parse(time).is_some()).then_some(part)
 }
