@@ -63,7 +63,7 @@ fn of_samples(config: &Config, given: &dyn Fn(&str) -> bool, found: &mut Vec<(&'
         found.push(("trend_analysis_min_sample_count", format!("counts as {counts_as}{bound}")));
     }
     if policy.memory_hysteresis.get() > policy.memory_threshold.get() / 2.0 {
-        found.push(("memory_hysteresis", "more than half of memory_threshold; counts as half of it".into()));
+        found.push(("memory_hysteresis", "counts as half of memory_threshold, the maximum".into()));
     }
 }
 

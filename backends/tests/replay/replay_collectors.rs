@@ -63,7 +63,7 @@ fn lines_that_a_container_runtime_cut_are_joined_wherever_they_were_cut() {
             let bytes = line.as_bytes();
             let parts: Vec<_> = bytes.chunks(bytes.len().div_ceil(parts)).map(String::from_utf8_lossy).collect();
             let (last, before) = parts.split_last().unwrap();
-            let before: String = before.iter().map(|part| format!("{time} P {part}\n")).collect();
+            let before: String = before.iter().flat_map(|part| [time, " P ", part, "\n"]).collect();
             format!("{before}2026-10-10T15:00:01Z stderr F a line of the other stream\n{time} F {last}\n")
         };
         let (_, expected) = reported(&options(Mode::JsonLines), &fixture("calls.csv"));

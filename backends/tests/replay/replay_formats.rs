@@ -201,13 +201,13 @@ fn variations_of_what_servers_write_are_read() {
         r#"{"@timestamp":"2026-10-10T13:00:00.5Z","event":{"duration":50000000},"http":{"response":{"status_code":200}}}"#,
         // logrus, slog and zap, with durations of Go.
         r#"time="2026-10-10T13:00:00Z" level=info msg="request done" method=GET path=/a status=200 duration=50ms"#,
-        r#"time=2026-10-10T13:00:00.5Z level=INFO msg=request method=GET path=/a status=200 latency=0.05s"#,
+        r"time=2026-10-10T13:00:00.5Z level=INFO msg=request method=GET path=/a status=200 latency=0.05s",
         r#"time="2026-10-10T13:00:00Z" level=info msg=done status=200 elapsed=50000µs"#,
         r#"{"level":"info","time":"2026-10-10T13:00:00Z","path":"/a","status":200,"latency":"50ms"}"#,
         r#"{"level":"info","ts":1791640536.31,"path":"/a","status":200,"duration":"50000µs"}"#,
         // Lograge behind Rails' logger, behind docker, and with a tag; a fraction of milliseconds is not one of seconds.
-        r#"I, [2026-10-10T13:00:00.123456 #7]  INFO -- : method=GET path=/ controller=A action=b status=200 duration=50.0"#,
-        r#"2026-10-10T13:00:00Z [7f3] method=GET path=/ controller=A action=b status=200 duration=50.00 view=1.0"#,
+        r"I, [2026-10-10T13:00:00.123456 #7]  INFO -- : method=GET path=/ controller=A action=b status=200 duration=50.0",
+        r"2026-10-10T13:00:00Z [7f3] method=GET path=/ controller=A action=b status=200 duration=50.00 view=1.0",
         r#"{"controller":"A","action":"b","path":"/","status":200,"duration":50.0,"time":"2026-10-10T13:00:00Z"}"#,
         // Heroku's router, whose time stands in the prefix only.
         r#"2026-10-10T13:00:00.123456+00:00 heroku[router]: at=info method=GET path="/" connect=1ms service=50ms status=200"#,

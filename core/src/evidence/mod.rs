@@ -158,7 +158,7 @@ impl Evidence {
         }
         #[cfg(target_pointer_width = "64")]
         if let Some(without) = &mut self.without_stalled {
-            without.fast_call(look);
+            without.fast_call(look.rule, look.now_ms);
         }
         self.move_sum(look, EvidenceTest::Quick, 0);
         self.move_sum(look, EvidenceTest::Patient, 0);
@@ -184,7 +184,8 @@ impl Evidence {
         let calls = i32::from(more.min(MAX_AT_ONCE));
         #[cfg(target_pointer_width = "64")]
         if stalled == more {
-            self.without_stalled = Some(WithoutStalled::of(self));
+            let [quick, patient, _] = self.sums;
+            self.without_stalled = Some(WithoutStalled::new([quick, patient], self.tolerance, self.peak_stalled));
         }
         for test in EvidenceTest::OF_LATENCY {
             self.move_sum(look, test, look.rule.cusum(test).step().wrapping_mul(calls));
@@ -210,7 +211,10 @@ impl Evidence {
         if left == 0
             && let Some(without) = self.without_stalled.take()
         {
-            without.restore(self);
+            let ([quick, patient], [_, _, failures]) = (without.sums(), self.sums);
+            self.sums = [quick, patient, failures];
+            self.tolerance.set_learned_ms(without.learned_ms());
+            self.peak_stalled = without.peak_stalled();
             return;
         }
         #[cfg(target_pointer_width = "32")]
@@ -236,7 +240,7 @@ impl Evidence {
         if test == EvidenceTest::Failures
             && let Some(without) = &mut self.without_stalled
         {
-            without.failures_passed(look, reached_ms);
+            without.failures_passed(look.rule, reached_ms);
         }
         self.tolerance.passed(look.rule.tolerance, reached_ms, test);
     }
@@ -332,7 +336,7 @@ impl Evidence {
         self.tolerance.set_learned_ms(learned_ms);
         #[cfg(target_pointer_width = "64")]
         if let Some(without) = &mut self.without_stalled {
-            without.set_learned_tolerance_ms(learned_ms);
+            without.set_learned_ms(learned_ms);
         }
     }
 

@@ -3,14 +3,14 @@
 //! A snapshot is taken when the first call stalls and moves with every good call. It replaces the sums once all stalled calls have ended
 //! ignored or dropped, and is given up when one of them counts for good: the core knows how many calls are stalled, not which ones, and
 //! cannot split what they added to a sum that was limited meanwhile. Then, and always on small targets, which have no room for a
-//! snapshot, [`Evidence::withdraw_stalled`] takes back at least what was added.
+//! snapshot, at least what was added is taken back.
 
 use super::excursion::Excursion;
+use super::rule::EvidenceRule;
 use super::test::EvidenceTest;
 use super::tolerance::ToleranceState;
-use super::{Evidence, Look};
 
-/// What [`Evidence`] would be if none of the stalled calls had stalled.
+/// The sums and what was learned from them if none of the stalled calls had stalled.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WithoutStalled {
     /// Of the quick and the patient test.
@@ -21,16 +21,15 @@ pub(super) struct WithoutStalled {
 }
 
 impl WithoutStalled {
-    pub(super) const fn of(evidence: &Evidence) -> Self {
-        let [quick, patient, _] = evidence.sums;
-        Self { sums: [quick, patient], tolerance: evidence.tolerance, peak_stalled: evidence.peak_stalled }
+    pub(super) const fn new(sums: [Excursion; 2], tolerance: ToleranceState, peak_stalled: u16) -> Self {
+        Self { sums, tolerance, peak_stalled }
     }
 
     /// A fast call that did not fail.
-    pub(super) fn fast_call(&mut self, look: Look<'_>) {
+    pub(super) fn fast_call(&mut self, rule: &EvidenceRule, now_ms: u32) {
         for (sum, test) in self.sums.iter_mut().zip(EvidenceTest::OF_LATENCY) {
-            let reached_ms = sum.count_good(look.rule.cusum(test), look.now_ms);
-            self.tolerance.passed(look.rule.tolerance, reached_ms, test);
+            let reached_ms = sum.count_good(rule.cusum(test), now_ms);
+            self.tolerance.passed(rule.tolerance, reached_ms, test);
         }
         let [quick, _] = self.sums;
         if !quick.is_up() {
@@ -39,18 +38,23 @@ impl WithoutStalled {
     }
 
     /// Failed calls teach the same with stalled calls as without.
-    pub(super) fn failures_passed(&mut self, look: Look<'_>, reached_ms: u16) {
-        self.tolerance.passed(look.rule.tolerance, reached_ms, EvidenceTest::Failures);
+    pub(super) fn failures_passed(&mut self, rule: &EvidenceRule, reached_ms: u16) {
+        self.tolerance.passed(rule.tolerance, reached_ms, EvidenceTest::Failures);
     }
 
-    pub(super) const fn set_learned_tolerance_ms(&mut self, learned_ms: u16) {
+    pub(super) const fn set_learned_ms(&mut self, learned_ms: u16) {
         self.tolerance.set_learned_ms(learned_ms);
     }
 
-    pub(super) const fn restore(self, evidence: &mut Evidence) {
-        let ([quick, patient], [_, _, failures]) = (self.sums, evidence.sums);
-        evidence.sums = [quick, patient, failures];
-        evidence.tolerance.set_learned_ms(self.tolerance.learned_ms());
-        evidence.peak_stalled = self.peak_stalled;
+    pub(super) const fn learned_ms(&self) -> u16 {
+        self.tolerance.learned_ms()
+    }
+
+    pub(super) const fn sums(&self) -> [Excursion; 2] {
+        self.sums
+    }
+
+    pub(super) const fn peak_stalled(&self) -> u16 {
+        self.peak_stalled
     }
 }
