@@ -35,10 +35,11 @@ impl LiveConfig {
         answer.recv().await.unwrap_or(Err(ChangeError::Ended))
     }
 
-    /// Requests a reload, as after an edit of the file. A file with the same text changes nothing.
+    /// Requests a reload of the file, as after an edit of it, and of the files that it names, such as certificates. A file with the same
+    /// text changes no setting.
     pub fn reload(&self) {
         // Where the task has ended, there is nothing to reload.
-        let _ = self.inner.sender.try_send(Message::Touched);
+        let _ = self.inner.sender.try_send(Message::Reload);
     }
 
     /// The configuration in force, with the overrides of the environment.
