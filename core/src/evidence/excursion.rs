@@ -80,6 +80,7 @@ impl Excursion {
     }
 
     /// Counts a good call, as [`Excursion::count`] does.
+    #[cfg(target_pointer_width = "64")]
     #[must_use]
     pub(super) fn count_good(&mut self, test: Cusum, now_ms: u32) -> u16 {
         if self.is_at_rest() { 0 } else { self.count(test, 0, now_ms) }

@@ -186,7 +186,7 @@ impl Evidence {
     pub(crate) fn stalled(&mut self, look: Look<'_>, more: u16, stalled: u16) {
         let calls = i32::from(more.min(MAX_AT_ONCE));
         #[cfg(target_pointer_width = "64")]
-        if stalled == more {
+        if more > 0 && stalled == more {
             let [quick, patient, _] = self.sums;
             self.without_stalled = Some(WithoutStalled::new([quick, patient], self.tolerance, self.peak_stalled));
         }
