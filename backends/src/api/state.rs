@@ -141,7 +141,7 @@ impl ApiState {
         Self { is_recorded: true, ..self }
     }
 
-    /// Begins to record, where that was asked for.
+    /// Starts recording, where that is configured.
     pub(super) fn start_recording(&self) {
         if self.is_recorded {
             self.publishers.record_all(&self.circuits, &LiveHandle::from_ref(self));

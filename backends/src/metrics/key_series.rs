@@ -202,6 +202,7 @@ mod tests {
         subject.clock.advance(MAX_IDLE * 2);
         subject.family.remove_idle();
         assert_eq!(subject.family.len(), 0);
+        assert_eq!(subject.series.scrape(&subject.family, 1).other.totals.calls, 50);
         subject.calls("small-0", 1);
         subject.calls("a", 2);
         let second = subject.series.scrape(&subject.family, 1);
