@@ -20,15 +20,9 @@ struct Opened {
     source: Arc<dyn MemorySource>,
 }
 
-<<<<<<< HEAD
 impl MemorySources {
-    /// None is open yet.
-    pub(super) fn new(platform: Arc<dyn Platform>) -> Self {
-=======
-impl<'p> MemorySources<'p> {
     /// No source is open yet.
-    pub(super) fn new(platform: &'p dyn Platform) -> Self {
->>>>>>> main
+    pub(super) fn new(platform: Arc<dyn Platform>) -> Self {
         Self { platform, opened: Mutex::default() }
     }
 

@@ -125,23 +125,19 @@ impl Circuits {
         Some(removed)
     }
 
-<<<<<<< HEAD
-    /// Calls `follower` with every circuit that comes or goes from now on.
+    /// Calls `follower` for every circuit that is inserted or removed from now on.
     pub(crate) fn follow(&self, follower: impl Fn(CircuitChange<'_>) + Send + Sync + 'static) {
         self.followers.0.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(follower));
     }
 
-    /// Puts the circuits in this order; those that it does not name come behind. O(n log n).
+    /// Sorts the circuits into this order; those without a place in it follow. O(n log n).
     #[cfg(feature = "app")]
     pub(crate) fn arrange<'n>(&self, order: impl Iterator<Item = &'n BreakerName>) {
         let places: BTreeMap<&BreakerName, usize> = order.enumerate().map(|(place, name)| (name, place)).collect();
         self.write().order.sort_by_key(|name| places.get(name).copied().unwrap_or(usize::MAX));
     }
 
-    /// The circuit that was inserted first: the one that routes and commands without a name are about.
-=======
     /// The circuit that was inserted first, to which routes and commands without a name apply.
->>>>>>> main
     pub fn first(&self) -> Option<Circuit> {
         let inner = self.read();
         inner.order.first().and_then(|name| inner.by_name.get(name)).cloned()

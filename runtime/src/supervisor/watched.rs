@@ -296,17 +296,12 @@ fn resume(breaker: &Breaker, mut family: Option<&mut WatchedFamily>, kept: &Dura
     if !stager.start_use() {
         return;
     }
-<<<<<<< HEAD
-    if let Some(open) = &record.open {
+    let is_planted = tripline_core::planted::planted("durable: an open incident is forgotten");
+    if let Some(open) = record.open.as_ref().filter(|_| !is_planted) {
         match &mut family {
             Some(family) => family.resume_incident(open.cause, open.trip),
             None => breaker.resume_incident(open.cause, open.trip),
         }
-=======
-    let is_planted = tripline_core::planted::planted("durable: an open incident is forgotten");
-    if let Some(open) = record.open.as_ref().filter(|_| !is_planted) {
-        breaker.resume_incident(open.cause, open.trip);
->>>>>>> main
         tracing::info!(
             breaker = breaker.name().as_str(),
             incident = record.last_incident,
