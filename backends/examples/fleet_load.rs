@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use smol::Timer;
 use tripline_backends::fleet::RedisFleet;
 use tripline_runtime::core::fleet::{Known, Report, Terms, text};
-use tripline_runtime::{AlertKind, BreakerName, FleetEngine as _};
+use tripline_runtime::{AlertKind, Beat, BreakerName, FleetEngine as _};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -99,7 +99,7 @@ async fn replica(
     let mut known = Known::default();
     Timer::after(BEAT.mul_f64(number as f64 / replicas as f64)).await;
     while Instant::now() < end {
-        engine.beat(&name).await?;
+        engine.beat(&Beat::of(&name)).await?;
         shared.calls.fetch_add(1, Ordering::Relaxed);
         if phase == Phase::Incident {
             if is_unwell {
@@ -135,7 +135,7 @@ async fn saturate(server: &Server) -> Result<(), Failure> {
                 (report.open, report.unwell) = (true, Some(AlertKind::CircuitOpen));
                 while Instant::now() < end {
                     match name {
-                        "beats" => drop(engine.beat(&replica).await?),
+                        "beats" => drop(engine.beat(&Beat::of(&replica)).await?),
                         _ => drop(engine.sync(&BreakerName::default(), &report, &Terms::default()).await?),
                     }
                     calls.fetch_add(1, Ordering::Relaxed);

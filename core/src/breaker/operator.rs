@@ -5,6 +5,8 @@ use core::time::Duration;
 use super::{Breaker, CapacityError, check_capacity};
 use crate::event::{EventKind, IncidentCause};
 use crate::evidence::{EvidenceRule, FinishedCall, Look, Slowness};
+#[cfg(feature = "fleet")]
+use crate::generation::Generation;
 use crate::monotonic::MonotonicInstant;
 use crate::packed_policy::PackedPolicy;
 use crate::policy::Policy;
@@ -81,6 +83,25 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
             self.change_state(now, State::Disabled, Cause::Disable);
             self.end_incident_by_operator(now);
         }
+    }
+
+    /// Puts off the first probe of an open breaker by `hold` from `now` on, or, without it, no longer; it never comes before
+    /// `until`, the end of the wait that it began with. False, and without effect, where the breaker is not open in that
+    /// generation. For a fleet whose replicas do not all probe at once.
+    #[cfg(feature = "fleet")]
+    pub fn hold_wait(
+        &mut self,
+        now: Instant,
+        generation: Generation,
+        until: MonotonicInstant,
+        hold: Option<Duration>,
+    ) -> bool {
+        let now = self.read_clock(now);
+        let is_open = matches!(self.state, State::Open { .. }) && generation == self.generation();
+        if is_open {
+            self.state = State::Open { until: hold.map_or(until, |hold| until.max(now + hold)) };
+        }
+        is_open
     }
 
     /// An incident that was on when an earlier life of this breaker ended (the process was killed) goes on: for a breaker that

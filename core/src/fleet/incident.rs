@@ -8,6 +8,8 @@ use crate::escalation::AlertKind;
 
 /// Epochs are at least the engine's time in units of so many milliseconds, so that none comes twice.
 const EPOCH_MS: u64 = 1_000;
+/// An engine's clock that is corrected by so much was not set back.
+const MAX_STEP_MS: u64 = 1_000;
 
 /// What an engine holds of one breaker.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub struct FleetState<S> {
     pub open: S,
     /// Replicas whose own incident runs.
     pub unwell: S,
+    /// Replicas that probe, or have leave to.
+    pub probing: S,
     /// Their incident.
     pub incident: FleetIncident,
 }
@@ -59,12 +63,29 @@ pub struct FleetIncident {
     pub claimed_until_ms: u64,
     /// The number of the last claim.
     pub fence: u64,
+    /// The engine's clock at the last report.
+    pub latest_ms: u64,
 }
 
 impl FleetIncident {
     /// Whether replicas have to report on it.
     pub const fn is_running(&self) -> bool {
         self.active || matches!(self.stage, FleetStage::Resolved)
+    }
+
+    /// Takes note of the time; true where the engine's clock was set back. Then nothing lies ahead of it any more.
+    pub(super) fn set_clock(&mut self, now_ms: u64, terms: &Terms) -> bool {
+        let is_set_back = now_ms.saturating_add(MAX_STEP_MS) < self.latest_ms;
+        self.latest_ms = now_ms;
+        if is_set_back {
+            for at in [&mut self.started_ms, &mut self.resolved_ms, &mut self.noted_ms] {
+                *at = now_ms.min(*at);
+            }
+            self.created = self.created.map(|(kind, at)| (kind, now_ms.min(at)));
+            self.empty_since_ms = self.empty_since_ms.map(|at| now_ms.min(at));
+            self.claimed_until_ms = self.claimed_until_ms.min(now_ms.saturating_add(terms.lease_ms));
+        }
+        is_set_back
     }
 
     /// What replicas are answered, and say again.

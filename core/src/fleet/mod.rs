@@ -14,7 +14,8 @@
 //! - Replicas repeat what they know of the incident. A greater epoch wins, and within it the further progress; so an engine
 //!   that lost everything has it again with the next reports.
 //!
-//! All times are milliseconds of the engine's clock. Nothing here allocates; the sets of replicas are the engine's.
+//! All times are milliseconds of the engine's clock. Where that is set back, by an operator or by a failover to another server, what
+//! lies ahead of it counts as being now. Nothing here allocates; the sets of replicas are the engine's.
 //!
 //! ```
 //! use tripline_core::AlertKind;
@@ -26,7 +27,9 @@
 //! impl ReplicaSet for One {
 //!     fn insert(&mut self, _: &ReplicaText, at_ms: u64) { self.0 = Some(at_ms) }
 //!     fn remove(&mut self, _: &ReplicaText) { self.0 = None }
+//!     fn contains(&self, _: &ReplicaText) -> bool { self.0.is_some() }
 //!     fn prune(&mut self, before_ms: u64) { self.0 = self.0.filter(|&at| at >= before_ms) }
+//!     fn prune_after(&mut self, after_ms: u64) { self.0 = self.0.filter(|&at| at <= after_ms) }
 //!     fn count(&self) -> u32 { self.0.is_some().into() }
 //! }
 //!
@@ -43,6 +46,7 @@
 //! ```
 
 mod acknowledge;
+mod commands;
 mod incident;
 mod merge;
 mod report;
@@ -52,9 +56,10 @@ mod terms;
 use crate::escalation::AlertKind;
 
 pub use acknowledge::acknowledge;
+pub use commands::{Action, COMMAND_LASTS_MS, Command, Commands, MAX_COMMANDS};
 pub use incident::{FleetIncident, FleetState};
 pub use merge::merge;
-pub use report::{Claim, FleetView, Known, Paged, Report};
+pub use report::{Claim, FleetView, Known, Paged, Probe, Report};
 pub use stage::{DueStage, FleetStage};
 pub use terms::{FleetContext, PageAt, Terms};
 
@@ -78,8 +83,12 @@ pub trait ReplicaSet {
     fn insert(&mut self, replica: &ReplicaText, at_ms: u64);
     /// Removes `replica`.
     fn remove(&mut self, replica: &ReplicaText);
+    /// Whether `replica` is noted.
+    fn contains(&self, replica: &ReplicaText) -> bool;
     /// Removes all that were noted before `before_ms`.
     fn prune(&mut self, before_ms: u64);
+    /// Removes all that were noted after `after_ms`: the engine's clock was set back.
+    fn prune_after(&mut self, after_ms: u64);
     /// How many there are.
     fn count(&self) -> u32;
 }

@@ -22,6 +22,27 @@ pub struct Report<'a> {
     pub known: Known,
     /// What it paged alone, while it could not reach the engine.
     pub paged: Option<Paged>,
+    /// Whether it probes its service, or wants to. Counts only where [`Terms::probe_millionths`](super::Terms) is not 0.
+    pub probe: Probe,
+}
+
+/// A replica's part in the budget of probes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum Probe {
+    /// It does not probe: it is closed, or its wait is not over.
+    #[default]
+    None,
+    /// Its wait is over: it asks for leave to probe.
+    Asks,
+    /// It probes (half-open).
+    Probing,
+}
+
+impl Probe {
+    /// The number under which engines are sent it.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
 }
 
 impl<'a> Report<'a> {
@@ -35,6 +56,7 @@ impl<'a> Report<'a> {
             can_deliver: false,
             known: Known::default(),
             paged: None,
+            probe: Probe::None,
         }
     }
 }
@@ -85,6 +107,8 @@ pub struct FleetView {
     pub due_in_ms: Option<u64>,
     /// The right to send a stage.
     pub claim: Option<Claim>,
+    /// It asked for leave to probe and has it, for [`Terms::probe_leave_ms`](super::Terms) from when it was granted first.
+    pub may_probe: bool,
 }
 
 impl FleetView {
@@ -99,6 +123,7 @@ impl FleetView {
             cause: ReplicaText::new(),
             due_in_ms: None,
             claim: None,
+            may_probe: false,
         }
     }
 }

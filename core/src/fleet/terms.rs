@@ -1,5 +1,7 @@
 //! The times and numbers that the rule goes by.
 
+const MILLION: u64 = 1_000_000;
+
 /// The times of a fleet, in milliseconds, and how many replicas make an incident a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -24,6 +26,24 @@ pub struct Terms {
     pub cooldown_ms: u64,
     /// How many replicas must be unwell before it pages. Default: one.
     pub page_at: PageAt,
+    /// How many millionths of the members may probe at once; at least one may. 0 (the default): there is no such limit.
+    pub probe_millionths: u32,
+    /// How long leave to probe lasts for a replica that does not begin to, since it has no calls. Default: 5 s.
+    pub probe_leave_ms: u64,
+    /// A replica that probes and says nothing for so long is not counted any more; at least `probe_leave_ms`. Default: 20 s.
+    pub probe_lease_ms: u64,
+}
+
+impl Terms {
+    /// How many replicas of a fleet of so many members may probe at once: the share rounded down, at least one.
+    pub const fn probes(&self, members: u32) -> u32 {
+        let share = (members as u64).saturating_mul(self.probe_millionths as u64) / MILLION;
+        match share {
+            0 => 1,
+            share if share > u32::MAX as u64 => u32::MAX,
+            share => share as u32,
+        }
+    }
 }
 
 impl Default for Terms {
@@ -38,6 +58,9 @@ impl Default for Terms {
             escalate_after_ms: 0,
             cooldown_ms: 0,
             page_at: PageAt::Count(1),
+            probe_millionths: 0,
+            probe_leave_ms: 5_000,
+            probe_lease_ms: 20_000,
         }
     }
 }
@@ -54,7 +77,6 @@ pub enum PageAt {
 impl PageAt {
     /// The number for a fleet of so many members.
     pub const fn needed(self, members: u32) -> u32 {
-        const MILLION: u64 = 1_000_000;
         let needed = match self {
             Self::Count(count) => count as u64,
             Self::Millionths(share) => (members as u64).saturating_mul(share as u64).div_ceil(MILLION),

@@ -3,9 +3,10 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use tripline_core::fleet::{Claim, FleetView, ReplicaText, Report, Terms};
+use tripline_core::fleet::{Action, Claim, Command, FleetView, ReplicaText, Report, Terms};
 
 use crate::breaker::name::BreakerName;
+use crate::fleet::commands::CommandProgress;
 
 /// The store that the replicas of a fleet share: it counts them, and grants the right to send the stages of their incident.
 ///
@@ -13,11 +14,11 @@ use crate::breaker::name::BreakerName;
 /// does; it is dropped after [`MAX_CALL`](crate::MAX_CALL). What it holds may be lost at any time: replicas say it again.
 #[async_trait]
 pub trait FleetEngine: fmt::Debug + Send + Sync {
-    /// Notes that `replica` is alive; returns what there is to report on.
+    /// Notes that a replica is alive; returns what there is to report on, and what it is to carry out.
     ///
     /// # Errors
     /// [`EngineError`] where it is not known to be noted.
-    async fn beat(&self, replica: &ReplicaText) -> Result<Heartbeat, EngineError>;
+    async fn beat(&self, beat: &Beat<'_>) -> Result<Heartbeat, EngineError>;
 
     /// Takes a report on `breaker`, as [`tripline_core::fleet::merge`] does.
     ///
@@ -37,11 +38,40 @@ pub trait FleetEngine: fmt::Debug + Send + Sync {
         claim: &Claim,
     ) -> Result<bool, EngineError>;
 
+    /// Takes a command to all replicas, as [`tripline_core::fleet::Commands::place`] does; returns its number.
+    ///
+    /// # Errors
+    /// [`EngineError`] where it is not known to be taken.
+    async fn command(&self, action: Action, breaker: &BreakerName) -> Result<u64, EngineError>;
+
+    /// How many replicas have carried out the command of this number, or a later one.
+    ///
+    /// # Errors
+    /// [`EngineError`] where it is not known.
+    async fn command_progress(&self, number: u64) -> Result<CommandProgress, EngineError>;
+
     /// Forgets `replica`, which stops: its silence means nothing.
     ///
     /// # Errors
     /// [`EngineError`] where it is not known to be forgotten.
     async fn leave(&self, replica: &ReplicaText) -> Result<(), EngineError>;
+}
+
+/// A replica is alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Beat<'a> {
+    /// Which one.
+    pub replica: &'a ReplicaText,
+    /// The number of the last command that it has carried out, 0 for none; `None` where it takes no commands.
+    pub commands_done: Option<u64>,
+}
+
+impl<'a> Beat<'a> {
+    /// Of a replica that takes no commands.
+    pub const fn of(replica: &'a ReplicaText) -> Self {
+        Self { replica, commands_done: None }
+    }
 }
 
 /// The answer to a beat.
@@ -52,12 +82,14 @@ pub struct Heartbeat {
     pub members: u32,
     /// The breakers that have an incident.
     pub in_incident: Vec<BreakerName>,
+    /// The commands that it is to carry out, in order.
+    pub commands: Vec<Command>,
 }
 
 impl Heartbeat {
     /// A fleet of so many members, and the breakers that have an incident.
     pub const fn new(members: u32, in_incident: Vec<BreakerName>) -> Self {
-        Self { members, in_incident }
+        Self { members, in_incident, commands: Vec::new() }
     }
 }
 

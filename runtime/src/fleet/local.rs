@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use tripline_core::fleet::{Claim, DueStage, FleetStage, FleetView, Known};
-use tripline_core::{AlertKind, IncidentCause, Instant};
+use tripline_core::{AlertKind, Generation, IncidentCause, Instant, MonotonicInstant};
 
 use crate::breaker::Breaker;
 use crate::dispatch::FleetOutbox;
+use crate::fleet::probes::Held;
 use crate::incidents::staging_control::StagingControl;
 
 /// How a breaker of this process fares, by its supervisor.
@@ -14,12 +15,26 @@ use crate::incidents::staging_control::StagingControl;
 pub(crate) struct Local {
     /// It is not closed.
     pub(crate) is_open: bool,
+    /// It is open, and nothing but its wait keeps it so.
+    pub(crate) opening: Option<Opening>,
+    /// It is half-open.
+    pub(crate) is_probing: bool,
     /// Its incident runs, and is worth an alert of this kind.
     pub(crate) unwell: Option<(AlertKind, IncidentCause)>,
     /// How long its recovery takes.
     pub(crate) recovery_time: Duration,
     pub(crate) escalate_after: Duration,
     pub(crate) cooldown: Duration,
+}
+
+/// One stretch of being open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Opening {
+    pub(crate) generation: Generation,
+    /// The end of its wait.
+    pub(crate) until: MonotonicInstant,
+    /// The same, on the clock.
+    pub(crate) until_on_clock: Instant,
 }
 
 /// One breaker of this process.
@@ -42,6 +57,8 @@ pub(super) struct Entry {
     pub(super) cannot_until: Option<Instant>,
     /// Since when something is due that no one has claimed.
     pub(super) unclaimed_since: Option<Instant>,
+    /// Its probes wait for leave.
+    pub(super) held: Option<Held>,
 }
 
 /// A replica that is healthy leaves the first page, which shows what is wrong, to an unwell one for so long.
@@ -64,7 +81,13 @@ impl Entry {
             is_sending: false,
             cannot_until: None,
             unclaimed_since: None,
+            held: None,
         }
+    }
+
+    /// It is to be reported at `at`, or before.
+    pub(super) fn report_by(&mut self, at: Instant) {
+        self.sync_at = Some(self.sync_at.map_or(at, |earlier| earlier.min(at)));
     }
 
     /// Whether it may claim a stage at `now`.

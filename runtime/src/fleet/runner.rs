@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use futures_lite::future;
 use tripline_core::Instant;
-use tripline_core::fleet::{FleetView, ReplicaText, Report, Terms, text};
+use tripline_core::fleet::{FleetView, Probe, ReplicaText, Report, Terms, text};
 
 use crate::breaker::name::BreakerName;
-use crate::fleet::engine::{EngineError, Heartbeat};
+use crate::fleet::engine::{Beat, EngineError, Heartbeat};
 use crate::fleet::send::Sending;
 use crate::fleet::shared::{Fleet, Inner, State};
 use crate::supervisor::shutdown::ShutdownHandle;
@@ -19,6 +19,8 @@ use crate::sync::Arc;
 /// Between two beats, varied by [`BEAT_JITTER`].
 const BEAT: Duration = Duration::from_secs(5);
 const BEAT_JITTER: f64 = 0.1;
+/// After a command the next beat comes within this.
+const SAY_DONE: Duration = Duration::from_secs(1);
 /// No breaker is reported more often than this on account of what is due.
 const MIN_SYNC: Duration = Duration::from_millis(200);
 /// What is due is not asked for by all replicas at the same moment: the unwell ones first.
@@ -51,11 +53,14 @@ impl FleetRunner {
                 break;
             }
             let now = inner.clock.now();
+            if inner.take_beat_now() {
+                beat_at = now;
+            }
             // A clock that was set back must not put off the next beat.
             beat_at = beat_at.min(now + BEAT.mul_f64(1.0 + BEAT_JITTER));
             if now >= beat_at {
-                sending.beside(beat(&inner)).await;
-                beat_at = inner.clock.now() + jittered(&inner);
+                let wait = sending.beside(beat(&inner)).await;
+                beat_at = inner.clock.now() + wait;
             }
             sending.beside(report_all(&inner)).await.into_iter().for_each(|send| sending.start(send));
             let now = inner.clock.now();
@@ -73,15 +78,15 @@ impl FleetRunner {
     }
 }
 
-fn jittered(inner: &Inner) -> Duration {
-    BEAT.mul_f64(1.0 + BEAT_JITTER * (2.0 * inner.state().random.f64() - 1.0))
-}
-
-/// Says that this replica is alive, and marks what is to be reported.
-async fn beat(inner: &Arc<Inner>) {
-    match inner.within(inner.engine.beat(&inner.settings.replica)).await {
-        Ok(Heartbeat { members, in_incident }) => {
+/// Says that this replica is alive, marks what is to be reported and carries out what was commanded; returns when to do it again.
+async fn beat(inner: &Arc<Inner>) -> Duration {
+    let mut beat = Beat::of(&inner.settings.replica);
+    beat.commands_done = inner.settings.takes_commands.then(|| inner.state().done);
+    let mut has_commands = false;
+    match inner.within(inner.engine.beat(&beat)).await {
+        Ok(Heartbeat { members, in_incident, commands }) => {
             inner.reached();
+            has_commands = inner.settings.takes_commands && inner.carry_out(&commands);
             let mut state = inner.state();
             state.members = members;
             for (name, entry) in &mut state.breakers {
@@ -92,6 +97,9 @@ async fn beat(inner: &Arc<Inner>) {
         }
         Err(error) => inner.failed(&error),
     }
+    let random = inner.state().random.f64();
+    // The next beat says that it is done.
+    if has_commands { SAY_DONE.mul_f64(random) } else { BEAT.mul_f64(1.0 + BEAT_JITTER * (2.0 * random - 1.0)) }
 }
 
 /// Reports what is to be reported; gives what is to be sent.
@@ -115,10 +123,13 @@ async fn report(inner: &Arc<Inner>, name: &BreakerName) -> Result<Option<Sending
     let replica = &inner.settings.replica;
     let began = inner.clock.now();
     let Some((report, terms)) = inner.prepare(name, replica, began) else { return Ok(None) };
-    let has_paged = report.paged.is_some();
     let view = inner.within(inner.engine.sync(name, &report, &terms)).await?;
     inner.reached();
-    Ok(inner.answered(name, view, has_paged, began))
+    let send = inner.answered(name, view, &report, began);
+    if inner.settings.probe_millionths > 0 {
+        inner.hold_probes_of(name);
+    }
+    Ok(send)
 }
 
 impl Inner {
@@ -154,28 +165,30 @@ impl Inner {
         report.can_deliver = entry.can_deliver(now);
         report.known = entry.known;
         report.paged = entry.outbox.paged();
+        report.probe = entry.probe(now);
         let mut terms = Terms::default();
         let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX / 4);
         terms.hold_ms = millis(entry.local.recovery_time).max(terms.ttl_ms);
         terms.escalate_after_ms = millis(entry.local.escalate_after);
         terms.cooldown_ms = millis(entry.local.cooldown);
         terms.page_at = self.settings.page_at;
+        terms.probe_millionths = self.settings.probe_millionths;
         Some((report, terms))
     }
 
-    /// Takes an answer; gives what is to be sent. `began` is when the report was sent: a lease is counted from there.
+    /// Takes the answer to `report`; gives what is to be sent. `began` is when it was sent: a lease is counted from there.
     fn answered(
         self: &Arc<Self>,
         name: &BreakerName,
         view: FleetView,
-        has_paged: bool,
+        report: &Report<'_>,
         began: Instant,
     ) -> Option<Sending> {
         let mut state = self.state();
         let State { breakers, random, members, claims, .. } = &mut *state;
         let entry = breakers.get_mut(name)?;
         *members = view.members;
-        if has_paged {
+        if report.paged.is_some() {
             entry.outbox.release();
         }
         if entry.is_gone {
@@ -188,8 +201,10 @@ impl Inner {
         if let Some(due_in) = view.due_in_ms {
             let spread = if entry.local.unwell.is_some() { UNWELL_SPREAD } else { HEALTHY_SPREAD };
             let wait = Duration::from_millis(due_in).max(MIN_SYNC) + spread.mul_f64(random.f64());
-            let at = began + wait;
-            entry.sync_at = Some(entry.sync_at.map_or(at, |earlier| earlier.min(at)));
+            entry.report_by(began + wait);
+        }
+        if let Some(at) = entry.take_leave(report.probe == Probe::Asks, view.may_probe, began, random.f64()) {
+            entry.report_by(at);
         }
         let claim = view.claim.filter(|_| !entry.is_sending);
         let send = claim.map(|claim| Sending::new(self.clone(), name, entry, claim, &view, began));

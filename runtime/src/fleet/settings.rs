@@ -16,6 +16,11 @@ pub struct FleetSettings {
     pub fallback_after: Duration,
     /// Also closes alone what it paged alone. Default: false, since others may still be unwell.
     pub fallback_close: bool,
+    /// At most so many millionths of the replicas probe at once, and at least one. 0 (the default): each probes when its own wait is
+    /// over. Without the engine it is so too.
+    pub probe_millionths: u32,
+    /// Carries out what an operator commands all replicas. Default: false.
+    pub takes_commands: bool,
     /// Feeds the jitter.
     pub seed: u64,
 }
@@ -28,6 +33,8 @@ impl FleetSettings {
             page_at: PageAt::Count(1),
             fallback_after: Duration::from_secs(15),
             fallback_close: false,
+            probe_millionths: 0,
+            takes_commands: false,
             seed,
         }
     }

@@ -13,7 +13,10 @@ mod redis_server;
 mod support;
 
 mod dropping_proxy;
+mod fleet_kills;
+mod fleet_options;
 mod fleet_pages;
+mod fleet_primaries;
 mod fleet_server;
 mod fleet_start;
 mod replicas;

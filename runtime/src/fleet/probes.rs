@@ -1,0 +1,119 @@
+//! Leave to probe: with a budget an open breaker probes when the fleet lets it.
+
+use std::time::Duration;
+
+use tripline_core::Instant;
+use tripline_core::fleet::{Probe, Terms};
+
+use crate::breaker::Breaker;
+use crate::breaker::name::BreakerName;
+use crate::fleet::local::{Entry, Local, Opening};
+use crate::fleet::shared::{Inner, Reach};
+
+/// A breaker is held for so long at a time, and reported more often: where the runner fails, its own wait decides.
+const HOLD: Duration = Duration::from_secs(12);
+/// Leave is asked for again after this, varied by as much, so that replicas take turns.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// A replica without calls, which did not use its leave, asks again after this, varied by as much.
+const REST: Duration = Duration::from_secs(20);
+
+/// An open breaker whose probes wait for leave.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    /// With the end of the wait that it began with: holding it moves the end.
+    opening: Opening,
+    /// It does not ask before.
+    asks_at: Instant,
+    /// It has leave until then.
+    leave_ends: Option<Instant>,
+}
+
+/// What is to be done to a breaker, once nothing is locked.
+pub(super) struct Hold {
+    breaker: Breaker,
+    opening: Opening,
+    span: Option<Duration>,
+}
+
+impl Hold {
+    pub(super) fn apply(self) {
+        self.breaker.hold_wait(self.opening, self.span);
+    }
+}
+
+impl Entry {
+    /// Takes note of an opening; true where it is a new one, or it has begun or ended to probe.
+    pub(super) fn note_probing(&mut self, before: Local) -> bool {
+        let opening = self.local.opening;
+        let is_same = self.held.map(|held| held.opening.generation) == opening.map(|opening| opening.generation);
+        if !is_same {
+            self.held = opening.map(|opening| Held { opening, asks_at: opening.until_on_clock, leave_ends: None });
+        }
+        !is_same || before.is_probing != self.local.is_probing
+    }
+
+    /// What it says of its probes at `now`.
+    pub(super) fn probe(&self, now: Instant) -> Probe {
+        match self.held {
+            _ if self.local.is_probing => Probe::Probing,
+            Some(Held { leave_ends: Some(ends), .. }) if now >= ends => Probe::None,
+            Some(held) if now >= held.asks_at => Probe::Asks,
+            _ => Probe::None,
+        }
+    }
+
+    /// Takes the answer to a report at `began`, which asked or not; returns when to report next.
+    pub(super) fn take_leave(
+        &mut self,
+        has_asked: bool,
+        may_probe: bool,
+        began: Instant,
+        random: f64,
+    ) -> Option<Instant> {
+        let held = self.held.as_mut()?;
+        let varied = |span: Duration| span + span.mul_f64(random);
+        match (has_asked, may_probe) {
+            (true, true) => {
+                let ends = began + Duration::from_millis(Terms::default().probe_leave_ms);
+                Some(*held.leave_ends.get_or_insert(ends))
+            }
+            (true, false) => {
+                (held.leave_ends, held.asks_at) = (None, began + varied(ASK_AGAIN));
+                Some(held.asks_at)
+            }
+            (false, _) => {
+                if held.leave_ends.take_if(|ends| began >= *ends).is_some() {
+                    held.asks_at = began + varied(REST);
+                }
+                Some(held.asks_at.max(began))
+            }
+        }
+    }
+
+    /// Whether its probes are to wait at `now`.
+    pub(super) fn hold(&self, now: Instant, is_engine_up: bool) -> Option<Hold> {
+        let held = self.held?;
+        let may_probe = !is_engine_up || held.leave_ends.is_some_and(|ends| now < ends);
+        Some(Hold { breaker: self.breaker.clone(), opening: held.opening, span: (!may_probe).then_some(HOLD) })
+    }
+}
+
+impl Inner {
+    /// Holds the probes of this breaker, or lets them go.
+    pub(super) fn hold_probes_of(&self, name: &BreakerName) {
+        let now = self.clock.now();
+        let state = self.state();
+        let is_up = matches!(state.reach, Reach::Up);
+        let hold = state.breakers.get(name).and_then(|entry| entry.hold(now, is_up));
+        drop(state);
+        hold.into_iter().for_each(Hold::apply);
+    }
+
+    /// Lets all probes go: the engine is not reached.
+    pub(super) fn let_all_probe(&self) {
+        let now = self.clock.now();
+        let holds: Vec<Hold> = self.state().breakers.values().filter_map(|entry| entry.hold(now, false)).collect();
+        holds.into_iter().for_each(Hold::apply);
+    }
+}
