@@ -5,25 +5,8 @@ use std::fmt;
 use tripline_core::fleet::{Action, Command};
 
 use crate::breaker::name::BreakerName;
-use crate::fleet::engine::EngineError;
+use crate::fleet::engine::{CommandProgress, EngineError};
 use crate::fleet::shared::{Fleet, Inner};
-
-/// How far a command has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct CommandProgress {
-    /// Replicas that have said that they carried it out.
-    pub done: u32,
-    /// The members of the fleet.
-    pub members: u32,
-}
-
-impl CommandProgress {
-    /// So many of so many.
-    pub const fn new(done: u32, members: u32) -> Self {
-        Self { done, members }
-    }
-}
 
 /// Why a command was not given.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,6 @@ use async_trait::async_trait;
 use tripline_core::fleet::{Action, Claim, Command, FleetView, ReplicaText, Report, Terms};
 
 use crate::breaker::name::BreakerName;
-use crate::fleet::commands::CommandProgress;
 
 /// The store that the replicas of a fleet share: it counts them, and grants the right to send the stages of their incident.
 ///
@@ -90,6 +89,23 @@ impl Heartbeat {
     /// A fleet of so many members, and the breakers that have an incident.
     pub const fn new(members: u32, in_incident: Vec<BreakerName>) -> Self {
         Self { members, in_incident, commands: Vec::new() }
+    }
+}
+
+/// How far a command has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct CommandProgress {
+    /// Replicas that have said that they carried it out.
+    pub done: u32,
+    /// The members of the fleet.
+    pub members: u32,
+}
+
+impl CommandProgress {
+    /// So many of so many.
+    pub const fn new(done: u32, members: u32) -> Self {
+        Self { done, members }
     }
 }
 

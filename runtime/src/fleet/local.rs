@@ -7,7 +7,6 @@ use tripline_core::{AlertKind, Generation, IncidentCause, Instant, MonotonicInst
 
 use crate::breaker::Breaker;
 use crate::dispatch::FleetOutbox;
-use crate::fleet::probes::Held;
 use crate::incidents::staging_control::StagingControl;
 
 /// How a breaker of this process fares, by its supervisor.
@@ -35,6 +34,17 @@ pub(crate) struct Opening {
     pub(crate) until: MonotonicInstant,
     /// The same, on the clock.
     pub(crate) until_on_clock: Instant,
+}
+
+/// An open breaker whose probes wait for leave.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    /// With the end of the wait that it began with: holding it moves the end.
+    pub(super) opening: Opening,
+    /// It does not ask before.
+    pub(super) asks_at: Instant,
+    /// It has leave until then.
+    pub(super) leave_ends: Option<Instant>,
 }
 
 /// One breaker of this process.

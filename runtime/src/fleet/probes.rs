@@ -7,7 +7,7 @@ use tripline_core::fleet::{Probe, Terms};
 
 use crate::breaker::Breaker;
 use crate::breaker::name::BreakerName;
-use crate::fleet::local::{Entry, Local, Opening};
+use crate::fleet::local::{Entry, Held, Local, Opening};
 use crate::fleet::shared::{Inner, Reach};
 
 /// A breaker is held for so long at a time, and reported more often: where the runner fails, its own wait decides.
@@ -17,17 +17,6 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A replica without calls, which did not use its leave, asks again after this, varied by as much.
 const REST: Duration = Duration::from_secs(20);
-
-/// An open breaker whose probes wait for leave.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Held {
-    /// With the end of the wait that it began with: holding it moves the end.
-    opening: Opening,
-    /// It does not ask before.
-    asks_at: Instant,
-    /// It has leave until then.
-    leave_ends: Option<Instant>,
-}
 
 /// What is to be done to a breaker, once nothing is locked.
 pub(super) struct Hold {

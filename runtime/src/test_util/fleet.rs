@@ -11,8 +11,7 @@ use tripline_core::fleet::{
 
 use crate::breaker::name::BreakerName;
 use crate::clock::Clock;
-use crate::fleet::commands::CommandProgress;
-use crate::fleet::engine::{Beat, EngineError, FleetEngine, Heartbeat};
+use crate::fleet::engine::{Beat, CommandProgress, EngineError, FleetEngine, Heartbeat};
 use crate::sync::{Arc, Mutex, lock};
 
 /// A replica that says nothing for so long is no member any more.

@@ -52,13 +52,13 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
+use tripline_runtime::core::fleet::Action;
 
 use super::{CliError, eprint_line, print_line, print_styled};
 use crate::config::Entry;
 use client::{Answer, Client, CtlError};
 pub(super) use command::CtlArgs;
 use command::{AlertCommand, CtlCommand, OpsgenieCommand, Trigger};
-use fleet::command_to_all;
 use parameter::{Parameter, live_keys};
 use setting::{Change, Setting};
 use show::{aligned, fields, plain, scalar};
@@ -75,7 +75,7 @@ pub(super) fn ctl(args: &CtlArgs, whole: fn() -> clap::Command) -> Result<ExitCo
         let _ = io::stdout().write_all(&script);
         return Ok(ExitCode::SUCCESS);
     }
-    if args.fleet && command_to_all(&args.command).is_none() {
+    if args.fleet && fleet::command_to_all(&args.command).is_none() {
         return Err(CliError::new("--fleet applies to enable, disable and reset only"));
     }
     let session = Session { is_for_all: args.fleet, client: Client::new(args)?, json: args.json };
@@ -92,7 +92,7 @@ struct Session {
 
 impl Session {
     async fn run(&self, command: &CtlCommand) -> Result<ExitCode, CliError> {
-        if let Some(action) = command_to_all(command).filter(|_| self.is_for_all) {
+        if let Some(action) = fleet::command_to_all(command).filter(|_| self.is_for_all) {
             return self.command_all(action, command).await;
         }
         match command {
@@ -323,6 +323,23 @@ impl Session {
         }
         print_line(aligned(&rows));
         Ok(())
+    }
+
+    async fn fleet(&self) -> Result<(), CliError> {
+        let path = "/fleet";
+        let answer = self.client.get(path).await?;
+        let text = fleet::text(&answer.body).ok_or_else(|| unexpected_response(path))?;
+        self.print(&answer, || text);
+        Ok(())
+    }
+
+    async fn command_all(&self, action: Action, command: &CtlCommand) -> Result<ExitCode, CliError> {
+        if matches!(command, CtlCommand::Reset { yes: false }) {
+            self.confirm_reset(" of all replicas").await?;
+        }
+        let (answer, text) = fleet::command_all(&self.client, action).await?;
+        self.print(&answer, || text);
+        Ok(ExitCode::SUCCESS)
     }
 
     async fn opsgenie(&self, command: &OpsgenieCommand) -> Result<ExitCode, CliError> {

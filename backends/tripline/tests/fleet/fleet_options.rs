@@ -30,7 +30,7 @@ fn a_command_through_one_process_is_carried_out_by_all() {
     assert_eq!(states(&replicas), ["closed"; 3]);
     replicas.trip(0);
     replicas.trip(2);
-    (0..3).for_each(|number| replicas.of(number).trigger("reset_normal"));
+    (0..3).for_each(|number| drop(replicas.of(number).trigger("reset_normal")));
     let done = ctl(&replicas, 1, &["--fleet", "reset", "--yes"]);
     assert_eq!((done.code, done.stdout.trim()), (Some(0), "reset: done by 3 of 3 replicas"), "{done:?}");
     assert_eq!(states(&replicas), ["closed"; 3]);
@@ -67,7 +67,7 @@ fn no_more_processes_probe_at_once_than_the_budget() {
     replicas.fleet_lines = "probe_share = 0.3\n".to_owned();
     replicas.start_more(3);
     (0..3).for_each(|number| replicas.trip(number));
-    (0..3).for_each(|number| replicas.of(number).trigger("reset_normal"));
+    (0..3).for_each(|number| drop(replicas.of(number).trigger("reset_normal")));
     let probes = |number: usize| replicas.of(number).get("/test").status == 200;
     let first = eventually("one has leave to probe", || (0..3).find(|&number| probes(number)));
     assert_eq!(replicas.of(first).state(), "half_open");

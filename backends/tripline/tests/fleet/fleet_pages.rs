@@ -64,3 +64,41 @@ fn a_process_that_stops_leaves_and_does_not_count_as_silent() {
     assert!(stopped.ended().success());
     replicas.until(20, "two are left", |it| it.all_count(2));
 }
+
+#[test]
+fn unwell_processes_that_vanish_hold_the_incident_and_then_it_is_closed() {
+    let Some(redis) = RedisServer::start_in_ci("unwell processes that vanish") else { return };
+    let mut replicas = Replicas::start(&redis, 4, 0);
+    replicas.trip(0);
+    replicas.trip(1);
+    replicas.until(30, "it pages", Replicas::is_open);
+    let from = std::time::Instant::now();
+    replicas.kill(0);
+    replicas.kill(1);
+    replicas.until(60, "the others close it", |it| !it.is_open());
+    assert!(from.elapsed() > std::time::Duration::from_secs(15), "not before it could have recovered");
+    assert_eq!(replicas.alerts().len(), 1);
+}
+
+#[test]
+fn a_claimant_that_is_paused_with_a_page_on_its_way_is_replaced() {
+    let Some(redis) = RedisServer::start_in_ci("a claimant that is paused") else { return };
+    let replicas = Replicas::start(&redis, 3, 0);
+    replicas.service.standing_trouble(crate::alert_service::Fault::Silent);
+    replicas.trip(0);
+    replicas.trip(1);
+    replicas.until(30, "a request is on the way", |it| it.service.hanging() > 0);
+    let claimant = replicas.claimant();
+    replicas.of(claimant).signal("STOP");
+    replicas.service.standing_trouble(crate::alert_service::Fault::None);
+    let before = replicas.service.alerts().len();
+    assert_eq!(before, 0);
+    std::thread::park_timeout(std::time::Duration::from_secs(30));
+    assert!(replicas.is_open(), "another has paged");
+    replicas.of(claimant).signal("CONT");
+    // Its lease is over: it must not page a second time after the close.
+    replicas.all_recover([0, 1]);
+    std::thread::park_timeout(std::time::Duration::from_secs(25));
+    assert!(!replicas.is_open());
+    assert_eq!(replicas.alerts().len(), 1);
+}

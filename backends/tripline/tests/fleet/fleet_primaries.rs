@@ -25,7 +25,7 @@ fn a_failover_to_a_server_that_is_behind_pages_no_second_time() {
     // It knows of the incident, and not of the page.
     let behind = redis.copy();
     replicas.until(30, "it pages", Replicas::is_open);
-    replicas.until(20, "it is acknowledged", |it| it.stage(0) == "initial");
+    replicas.until(20, "all know of it", |it| (0..3).all(|number| it.stage(number) == "initial"));
     proxies.iter().for_each(|proxy| proxy.switch_to(behind.port));
     drop(redis);
     replicas.trip(1);

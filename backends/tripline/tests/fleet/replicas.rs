@@ -28,12 +28,17 @@ impl Replicas {
 
     /// Starts so many more, and waits until all are members.
     pub(crate) fn start_more(&mut self, count: usize) {
+        self.start_processes(count);
+        let count = self.servers.len();
+        self.until(30, "all are members", |it| it.member_count() == count);
+    }
+
+    /// Starts so many more.
+    pub(crate) fn start_processes(&mut self, count: usize) {
         for number in self.servers.len()..self.servers.len() + count {
             let server = self.launch(number).start();
             self.servers.push(Some(server));
         }
-        let count = self.servers.len();
-        self.until(30, "all are members", |it| it.member_count() == count);
     }
 
     pub(crate) fn none(url: &str, escalates_after: u32) -> Self {
