@@ -1,20 +1,20 @@
-//! What operators command all replicas.
+//! Commands of operators to all replicas.
 
 use super::ReplicaText;
 
-/// A replica that beats later than this after a command does not carry it out.
+/// A command expires after this many milliseconds: replicas that beat later do not execute it.
 pub const COMMAND_LASTS_MS: u64 = 60_000;
-/// So many commands are kept; the oldest makes room.
+/// Maximum number of commands kept; a further one replaces the oldest.
 pub const MAX_COMMANDS: usize = 8;
 
-/// What all replicas are to do to a breaker.
+/// The action of a command on a breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Admit every call and record none.
     Disable,
-    /// Undo that.
+    /// Undo [`Action::Disable`].
     Enable,
-    /// Close, and forget the window, simulations and the incident.
+    /// Close, and clear the window, the simulations and the incident.
     Reset,
 }
 
@@ -22,7 +22,7 @@ impl Action {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Disable, Self::Enable, Self::Reset];
 
-    /// The name as it stands in requests, in logs and on the engine.
+    /// The name in requests, in logs and on the engine.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Disable => "disable",
@@ -40,16 +40,16 @@ impl Action {
 /// A command to all replicas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
-    /// Its number: greater than that of every earlier command.
+    /// Number of the command, greater than that of every earlier one.
     pub number: u64,
-    /// What is to be done.
+    /// The action.
     pub action: Action,
-    /// To the breaker of this name.
+    /// Name of the breaker.
     pub breaker: ReplicaText,
 }
 
-/// The commands that an engine holds. Replicas ask for what is newer than the last one that they have carried out, and say its
-/// number; so numbers go on also where the engine lost everything, or its clock was set back.
+/// The commands that an engine holds. Each replica asks for the commands after the last one that it executed, and reports that
+/// number. Numbers therefore increase even if the engine loses its state or its clock is set back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Commands {
     last: u64,
@@ -57,19 +57,19 @@ pub struct Commands {
 }
 
 impl Commands {
-    /// Takes a command at `now_ms` by the engine's clock; returns its number. O([`MAX_COMMANDS`]).
+    /// Adds a command at `now_ms` of the engine's clock. Returns its number. O([`MAX_COMMANDS`]).
     pub fn place(&mut self, action: Action, breaker: &ReplicaText, now_ms: u64) -> u64 {
         if self.kept.is_full() {
             self.kept.remove(0);
         }
         self.last = self.last.saturating_add(1).max(now_ms);
         let command = Command { number: self.last, action, breaker: breaker.clone() };
-        // There is room.
+        // There is capacity.
         let _ = self.kept.push((command, now_ms));
         self.last
     }
 
-    /// What a replica is to carry out that has carried out the command of number `done` last (0: none), in order.
+    /// The commands for a replica whose last executed command is `done` (0: none), in order.
     pub fn newer(&mut self, done: u64, now_ms: u64) -> impl Iterator<Item = &Command> {
         self.last = self.last.max(done);
         let is_due = move |at: u64| now_ms.saturating_sub(at) <= COMMAND_LASTS_MS;

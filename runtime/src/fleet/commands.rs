@@ -1,4 +1,4 @@
-//! What an operator commands all replicas.
+//! Commands of operators to all replicas.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use crate::breaker::name::BreakerName;
 use crate::fleet::engine::{CommandProgress, EngineError};
 use crate::fleet::shared::{Fleet, Inner};
 
-/// Why a command was not given.
+/// The reason why a command was not placed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommandError {
-    /// This replica takes no commands ([`FleetSettings::takes_commands`](crate::FleetSettings)), so it gives none.
+    /// Commands are off for this replica ([`FleetSettings::takes_commands`](crate::FleetSettings)).
     Off,
-    /// The engine does not know of it.
+    /// The engine may not have recorded it.
     Engine(EngineError),
 }
 
@@ -32,11 +32,11 @@ impl fmt::Display for CommandError {
 impl std::error::Error for CommandError {}
 
 impl Fleet {
-    /// Commands all replicas to do `action` to `breaker`. Each carries it out with its next beat, one that does not reach the
-    /// engine within a minute never. Returns its number.
+    /// Commands all replicas to apply `action` to `breaker`. Each executes it with its next beat. A replica that does not reach
+    /// the engine within a minute never executes it. Returns the number of the command.
     ///
     /// # Errors
-    /// [`CommandError`] where this replica may not, or the engine is not known to have it.
+    /// [`CommandError`] if commands are off, or the engine may not have recorded it.
     pub async fn command(&self, action: Action, breaker: &BreakerName) -> Result<u64, CommandError> {
         let inner = &self.inner;
         self.commands()?;
@@ -46,7 +46,7 @@ impl Fleet {
         Ok(number)
     }
 
-    /// How many replicas have carried out the command of this number.
+    /// Number of replicas that have executed the command of this number.
     ///
     /// # Errors
     /// As [`Fleet::command`].
@@ -62,7 +62,7 @@ impl Fleet {
 }
 
 impl Inner {
-    /// Carries out what was commanded; true where there was something.
+    /// Executes commands. Returns true if there were any.
     pub(super) fn carry_out(&self, commands: &[Command]) -> bool {
         for command in commands {
             let breaker = {
@@ -86,7 +86,7 @@ impl Inner {
                 Action::Reset => breaker.reset(),
             }
             let breaker = breaker.name().as_str();
-            tracing::warn!(number, action, breaker, "carried out a command to all replicas");
+            tracing::warn!(number, action, breaker, "executed a command to all replicas");
         }
         !commands.is_empty()
     }

@@ -1,4 +1,4 @@
-//! The loop of one process: beats, reports, and sends what it claimed.
+//! The loop of one process: beats, reports, and sends the claimed stages.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -16,18 +16,18 @@ use crate::fleet::shared::{Fleet, Inner, State};
 use crate::supervisor::shutdown::ShutdownHandle;
 use crate::sync::Arc;
 
-/// Between two beats, varied by [`BEAT_JITTER`].
+/// Interval between two beats, varied by [`BEAT_JITTER`].
 const BEAT: Duration = Duration::from_secs(5);
 const BEAT_JITTER: f64 = 0.1;
-/// After a command the next beat comes within this.
+/// Maximum time from the execution of a command to the next beat.
 const SAY_DONE: Duration = Duration::from_secs(1);
-/// No breaker is reported more often than this on account of what is due.
+/// Minimum interval between reports on a breaker whose stage is due.
 const MIN_SYNC: Duration = Duration::from_millis(200);
-/// What is due is not asked for by all replicas at the same moment: the unwell ones first.
+/// Spread of the reports on a due stage, so that replicas do not report at the same instant: the unwell ones first.
 const UNWELL_SPREAD: Duration = Duration::from_millis(300);
 const HEALTHY_SPREAD: Duration = Duration::from_secs(2);
 
-/// Takes part in a fleet, as a future for any executor, until it is stopped together with its supervisor.
+/// Takes part in a fleet until it is stopped together with its supervisor; a future for any executor.
 #[derive(Debug)]
 #[must_use = "a runner does nothing until `run`"]
 pub struct FleetRunner {
@@ -36,18 +36,18 @@ pub struct FleetRunner {
 }
 
 impl FleetRunner {
-    /// The runner of `fleet`. There must be only one.
+    /// Creates the runner of `fleet`. There must be only one.
     pub const fn new(fleet: Fleet, stop: ShutdownHandle) -> Self {
         Self { fleet, stop }
     }
 
-    /// Runs until it is stopped: then it ends what it is sending, and leaves the fleet.
+    /// Runs until it is stopped, then finishes the stages being sent and leaves the fleet.
     pub async fn run(self) {
         let inner = self.fleet.inner.clone();
         let mut sending = Sends::default();
         let mut beat_at = Instant::ZERO;
         loop {
-            // Listens first, then looks: nothing that happens in between is missed.
+            // Listens first, then checks, so that no change in between is missed.
             let (stopped, changed) = (self.stop.listen(), inner.listen());
             if self.stop.is_set() {
                 break;
@@ -56,7 +56,7 @@ impl FleetRunner {
             if inner.take_beat_now() {
                 beat_at = now;
             }
-            // A clock that was set back must not put off the next beat.
+            // A clock that was set back must not delay the next beat.
             beat_at = beat_at.min(now + BEAT.mul_f64(1.0 + BEAT_JITTER));
             if now >= beat_at {
                 let wait = sending.beside(beat(&inner)).await;
@@ -78,7 +78,8 @@ impl FleetRunner {
     }
 }
 
-/// Says that this replica is alive, marks what is to be reported and carries out what was commanded; returns when to do it again.
+/// Reports that this replica is alive, marks the breakers to report on, and executes commands. Returns the time until the next
+/// beat.
 async fn beat(inner: &Arc<Inner>) -> Duration {
     let mut beat = Beat::of(&inner.settings.replica);
     beat.commands_done = inner.settings.takes_commands.then(|| inner.state().done);
@@ -98,18 +99,18 @@ async fn beat(inner: &Arc<Inner>) -> Duration {
         Err(error) => inner.failed(&error),
     }
     let random = inner.state().random.f64();
-    // The next beat says that it is done.
+    // The next beat reports the execution.
     if has_commands { SAY_DONE.mul_f64(random) } else { BEAT.mul_f64(1.0 + BEAT_JITTER * (2.0 * random - 1.0)) }
 }
 
-/// Reports what is to be reported; gives what is to be sent.
+/// Sends the due reports. Returns the stages to send.
 async fn report_all(inner: &Arc<Inner>) -> Vec<Sending> {
     let mut sends = Vec::new();
     for name in inner.due_reports() {
         match report(inner, &name).await {
             Ok(send) => sends.extend(send),
             Err(error) => {
-                // The others would not get through either; the next beat tries again.
+                // The other reports would fail too; the next beat tries again.
                 inner.failed(&error);
                 inner.put_off_reports();
                 break;
@@ -133,7 +134,7 @@ async fn report(inner: &Arc<Inner>, name: &BreakerName) -> Result<Option<Sending
 }
 
 impl Inner {
-    /// The breakers that are to be reported now.
+    /// Returns the breakers whose report is due.
     fn due_reports(&self) -> Vec<BreakerName> {
         let now = self.clock.now();
         let state = self.state();
@@ -141,19 +142,19 @@ impl Inner {
         due.map(|(name, _)| name.clone()).collect()
     }
 
-    /// When the next breaker is to be reported.
+    /// Returns when the next report is due.
     fn next_report(&self) -> Option<Instant> {
         self.state().breakers.values().filter_map(|entry| entry.sync_at).min()
     }
 
-    /// Reports wait for the next beat that is answered.
+    /// Delays all reports until the next successful beat.
     fn put_off_reports(&self) {
         for entry in self.state().breakers.values_mut() {
             entry.sync_at = None;
         }
     }
 
-    /// The report on a breaker, and the terms that it goes by.
+    /// Returns the report on a breaker, and its terms.
     fn prepare<'a>(&self, name: &BreakerName, replica: &'a ReplicaText, now: Instant) -> Option<(Report<'a>, Terms)> {
         let mut state = self.state();
         let entry = state.breakers.get_mut(name)?;
@@ -176,7 +177,7 @@ impl Inner {
         Some((report, terms))
     }
 
-    /// Takes the answer to `report`; gives what is to be sent. `began` is when it was sent: a lease is counted from there.
+    /// Takes the response to `report` and returns the stages to send. `began` is when the report was sent; leases count from there.
     fn answered(
         self: &Arc<Self>,
         name: &BreakerName,
@@ -203,7 +204,7 @@ impl Inner {
             let wait = Duration::from_millis(due_in).max(MIN_SYNC) + spread.mul_f64(random.f64());
             entry.report_by(began + wait);
         }
-        if let Some(at) = entry.take_leave(report.probe == Probe::Asks, view.may_probe, began, random.f64()) {
+        if let Some(at) = entry.take_permission(report.probe == Probe::Asks, view.may_probe, began, random.f64()) {
             entry.report_by(at);
         }
         let claim = view.claim.filter(|_| !entry.is_sending);
@@ -215,7 +216,7 @@ impl Inner {
     }
 }
 
-/// What is on its way.
+/// The stages being sent.
 #[derive(Default)]
 struct Sends(Vec<Pin<Box<dyn Future<Output = ()> + Send>>>);
 

@@ -1,4 +1,4 @@
-//! A fleet's engine in memory, which loses, delays and forgets on demand.
+//! A fleet engine in memory that loses, delays and forgets on demand.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,37 +14,39 @@ use crate::clock::Clock;
 use crate::fleet::engine::{Beat, CommandProgress, EngineError, FleetEngine, Heartbeat};
 use crate::sync::{Arc, Mutex, lock};
 
-/// A replica that says nothing for so long is no member any more.
+/// A replica without a call for this long is no longer a member.
 const FORGET_MS: u64 = 600_000;
 
-/// The engine of a fleet in memory, for replicas in one process: for tests and simulation. Every clone is the same engine.
+/// The engine of a fleet in memory, for replicas in one process, in tests and simulation. All clones are the same
+/// engine.
 ///
-/// It runs the rule of [`tripline_core::fleet`] by its own clock. Faults are set from outside, and can differ between replicas.
+/// It runs the rule of [`tripline_core::fleet`] on its own clock. Faults are set from outside and can differ between
+/// replicas.
 #[derive(Clone)]
 pub struct MemoryFleet {
     clock: Arc<dyn Clock>,
     inner: Arc<Mutex<Inner>>,
 }
 
-/// A place in a call of a [`MemoryFleet`] at which the process that makes it may end.
+/// A step of a call of a [`MemoryFleet`], at which the calling process may end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FleetStep {
-    /// Who calls.
+    /// The caller.
     pub replica: ReplicaText,
-    /// What: `beat`, `sync`, `leave`, or `claim` and `acknowledge` with the stage, as in `claim initial`.
+    /// The call: `beat`, `sync`, `leave`, or `claim` or `acknowledge` with the stage, as in `claim initial`.
     pub call: String,
-    /// The engine has done it, and its answer is on the way.
+    /// Whether the call has taken effect, and only its response is outstanding.
     pub is_done: bool,
 }
 
-/// Looks at a step; true where the caller never gets any further.
+/// Called at each step. If it returns true, the caller never continues.
 pub type StepHook = Arc<dyn Fn(&FleetStep) -> bool + Send + Sync>;
 
 #[derive(Default)]
 struct Inner {
     store: Store,
-    /// What the second primary holds, and who reaches it.
+    /// The contents of the second primary, and the replicas that reach it.
     second: Option<(Store, Vec<String>)>,
     hook: Option<StepHook>,
     faults: Faults,
@@ -52,18 +54,18 @@ struct Inner {
     calls: u64,
 }
 
-/// What a [`MemoryFleet`] held at some time.
+/// The contents of a [`MemoryFleet`] at one time.
 #[derive(Debug, Clone)]
 pub struct SavedFleet(Store);
 
-/// What the engine holds, and loses when it forgets.
+/// The contents of the engine, which `forget` clears.
 #[derive(Debug, Default, Clone)]
 struct Store {
     born_ms: Option<u64>,
     members: ReplicaTimes,
     breakers: BTreeMap<BreakerName, FleetState<ReplicaTimes>>,
     commands: Commands,
-    /// The last command that each replica has carried out.
+    /// The last command that each replica executed.
     done: BTreeMap<ReplicaText, u64>,
 }
 
@@ -108,23 +110,23 @@ impl ReplicaSet for ReplicaTimes {
 }
 
 impl MemoryFleet {
-    /// An engine without members, by `clock`; faults are drawn from `seed`.
+    /// Creates an engine without members on `clock`; faults are drawn from `seed`.
     pub fn new(clock: Arc<dyn Clock>, seed: u64) -> Self {
         let inner = Inner { random: fastrand::Rng::with_seed(seed), ..Inner::default() };
         Self { clock, inner: Arc::new(Mutex::new(inner)) }
     }
 
-    /// From now on every call fails, or no more.
+    /// Sets whether every call fails.
     pub fn set_down(&self, is_down: bool) {
         lock(&self.inner).faults.is_down = is_down;
     }
 
-    /// From now on no call is answered, or they are again.
+    /// Sets whether calls hang without a response.
     pub fn set_hanging(&self, hangs: bool) {
         lock(&self.inner).faults.hangs = hangs;
     }
 
-    /// This replica does not reach it from now on, or does again.
+    /// Sets whether this replica can reach the engine.
     pub fn set_cut_off(&self, replica: &str, is_cut_off: bool) {
         let mut inner = lock(&self.inner);
         inner.faults.cut_off.retain(|other| other != replica);
@@ -133,42 +135,41 @@ impl MemoryFleet {
         }
     }
 
-    /// This share of the calls, 0 to 1, is lost: half of them before they take effect, half of them afterwards.
+    /// Sets the share of calls, 0 to 1, that is lost: half of them before they take effect, half of them afterwards.
     pub fn set_lost(&self, share: f64) {
         lock(&self.inner).faults.lost = share;
     }
 
-    /// Each call takes up to so long, at random.
+    /// Sets the maximum random duration of a call.
     pub fn set_delay(&self, delay: Duration) {
         lock(&self.inner).faults.delay = delay;
     }
 
-    /// Its clock is ahead by so much from now on: it jumps forth, or back.
+    /// Sets its clock ahead by this from now on, which may be a jump forward or back.
     pub fn set_clock_ahead(&self, ahead: Duration) {
         lock(&self.inner).faults.ahead = ahead;
     }
 
-    /// It loses all that it holds.
+    /// Clears the contents.
     pub fn forget(&self) {
         lock(&self.inner).store = Store::default();
     }
 
-    /// From now on these replicas reach a second primary, which begins with what the first one holds; it may lose that with
-    /// [`MemoryFleet::forget_second`].
+    /// Makes these replicas reach a second primary from now on, which begins with a copy of the first.
     pub fn split(&self, replicas: &[&str]) {
         let mut inner = lock(&self.inner);
         let second = (inner.store.clone(), replicas.iter().map(|&replica| replica.to_owned()).collect());
         inner.second = Some(second);
     }
 
-    /// The second primary loses all that it holds.
+    /// Clears the second primary.
     pub fn forget_second(&self) {
         if let Some((store, _)) = &mut lock(&self.inner).second {
             *store = Store::default();
         }
     }
 
-    /// All reach one primary again. What the other holds is lost: that of the first, or where `keeps_second` that of the second.
+    /// Makes all replicas reach one primary again: the second if `keeps_second`, else the first. The other's contents are lost.
     pub fn unite(&self, keeps_second: bool) {
         let mut inner = lock(&self.inner);
         if let Some((second, _)) = inner.second.take().filter(|_| keeps_second) {
@@ -176,27 +177,27 @@ impl MemoryFleet {
         }
     }
 
-    /// What it holds now, for a failover to a replica that is behind.
+    /// The current contents, for a failover to a replica of the engine that is behind.
     pub fn save(&self) -> SavedFleet {
         SavedFleet(lock(&self.inner).store.clone())
     }
 
-    /// A replica of the engine takes over, with what it had.
+    /// Replaces the contents, as after a failover.
     pub fn restore(&self, saved: &SavedFleet) {
         lock(&self.inner).store = saved.0.clone();
     }
 
-    /// Calls `hook` before and after each call takes effect.
+    /// Calls `hook` before and after the effect of each call.
     pub fn on_step(&self, hook: StepHook) {
         lock(&self.inner).hook = Some(hook);
     }
 
-    /// How many calls came.
+    /// Number of calls received.
     pub fn calls(&self) -> u64 {
         lock(&self.inner).calls
     }
 
-    /// One call: with its faults, and `act` in one step. `named` names it after it is done.
+    /// Makes one call: applies its faults, and runs `act` in one step. `named` renames the call by its result, for the hook.
     async fn call<T>(
         &self,
         replica: &ReplicaText,
@@ -236,7 +237,7 @@ impl MemoryFleet {
         if is_lost == Some(false) { unreachable("the answer was lost") } else { Ok(result) }
     }
 
-    /// A place at which the caller may end: it then waits for ever.
+    /// Waits forever if the hook ends the caller here.
     async fn step(&self, replica: &ReplicaText, call: &str, is_done: bool) {
         let Some(hook) = lock(&self.inner).hook.clone() else { return };
         if hook(&FleetStep { replica: replica.clone(), call: call.to_owned(), is_done }) {

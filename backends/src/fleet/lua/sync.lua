@@ -14,7 +14,7 @@ local k_epoch, k_active, k_kind, k_stage, k_sent, k_age = n[4], n[5] == 1, n[6],
 local paged, paged_escalated = n[10], n[11] == 1
 local ttl, gather, grace, settle, hold, lease = n[12], n[13], n[14], n[15], n[16], n[17]
 local escalate_after, cooldown, millionths, page_at = n[18], n[19], n[20] == 1, n[21]
-local probe, probe_millionths, probe_leave, probe_lease = n[22], n[23], n[24], n[25]
+local probe, probe_millionths, probe_grant, probe_lease = n[22], n[23], n[24], n[25]
 local forget, expire = n[26], n[27]
 
 local now = tonumber(ARGV[1])
@@ -103,7 +103,7 @@ local function count(key, is_member, lasts)
 end
 local open, unwell = count(OPEN, r_open, ttl), count(UNWELL, r_unwell > 0, hold)
 
--- Leave to probe, where there is a budget.
+-- Permission to probe, if there is a budget.
 local may_probe = 0
 if probe_millionths > 0 then
   redis.call('ZREMRANGEBYSCORE', PROBING, '-inf', '(' .. before(now, probe_lease))
@@ -114,7 +114,7 @@ if probe_millionths > 0 then
   elseif redis.call('ZSCORE', PROBING, replica) then
     may_probe = 1
   elseif redis.call('ZCARD', PROBING) < math.max(math.floor(members * probe_millionths / 1000000), 1) then
-    redis.call('ZADD', PROBING, before(now, math.max(probe_lease - probe_leave, 0)), replica)
+    redis.call('ZADD', PROBING, before(now, math.max(probe_lease - probe_grant, 0)), replica)
     may_probe = 1
   end
   redis.call('EXPIRE', PROBING, expire)

@@ -197,7 +197,7 @@ fn numbers(report: &Report<'_>, terms: &Terms) -> [u64; 27] {
         page_at.into(),
         report.probe.code().into(),
         terms.probe_millionths.into(),
-        terms.probe_leave_ms,
+        terms.probe_grant_ms,
         terms.probe_lease_ms,
         FORGET_MS,
         EXPIRE_SECONDS,
