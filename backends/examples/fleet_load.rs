@@ -220,7 +220,9 @@ async fn replicas(server: Option<&Server>) -> Result<Cost, Failure> {
         };
         let (supervisor, dispatcher, stop) = supervise(clock.clone(), [target], seed);
         tasks.push(smol::spawn(supervisor.run()));
-        tasks.push(smol::spawn(async move { drop(dispatcher.run().await) }));
+        tasks.push(smol::spawn(async move {
+            dispatcher.run().await;
+        }));
         tasks.extend(fleet.map(|fleet| smol::spawn(FleetRunner::new(fleet, stop.clone()).run())));
         breakers.push(breaker);
         stops.push(stop);
@@ -245,7 +247,9 @@ async fn replicas(server: Option<&Server>) -> Result<Cost, Failure> {
         }
         Timer::after(Duration::from_millis(5)).await;
     };
-    stops.iter().for_each(|stop| stop.stop(Duration::from_secs(1)));
+    for stop in &stops {
+        stop.stop(Duration::from_secs(1));
+    }
     for task in tasks {
         task.await;
     }

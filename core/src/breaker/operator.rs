@@ -13,6 +13,8 @@ use crate::policy::Policy;
 use crate::rules::{DerivedPolicy, Trigger, Verdict};
 use crate::state::{Cause, State, TripReason};
 use crate::time::Instant;
+#[cfg(feature = "fleet")]
+use crate::time::saturating_nanos;
 use crate::units::Latency;
 use crate::window::SampleStore;
 
@@ -100,7 +102,8 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         let now = self.read_clock(now);
         let is_open = matches!(self.state, State::Open { .. }) && generation == self.generation();
         if is_open {
-            self.state = State::Open { until: hold.map_or(until, |hold| until.max(now + hold)) };
+            self.state =
+                State::Open { until: hold.map_or(until, |hold| until.max(now.plus_nanos(saturating_nanos(hold)))) };
         }
         is_open
     }

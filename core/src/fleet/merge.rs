@@ -20,7 +20,9 @@ pub fn merge<S: ReplicaSet>(
     let now = context.now_ms;
     let FleetState { open, unwell, probing, incident } = state;
     if incident.set_clock(now, terms) {
-        [&mut *open, &mut *unwell, &mut *probing].into_iter().for_each(|set| set.prune_after(now));
+        for set in [&mut *open, &mut *unwell, &mut *probing] {
+            set.prune_after(now);
+        }
     }
     incident.adopt(&report.known, now);
     count(open, report.replica, report.open, now, terms.ttl_ms);

@@ -331,7 +331,7 @@ impl FleetEngine for MemoryFleet {
                 state.probing.remove(replica);
             }
         };
-        self.call(replica, "leave", act, |_| None).await
+        self.call(replica, "leave", act, |()| None).await
     }
 }
 

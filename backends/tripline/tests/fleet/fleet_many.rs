@@ -82,11 +82,17 @@ fn twenty_three_replicas_page_once_and_close_once() {
     assert_eq!(pages(&replicas), 1);
     let summary = replicas.of(0).status()["fleet"].as_str().unwrap().to_owned();
     assert!(summary.starts_with("8 of 23 replicas open"), "{summary}");
-    lights.iter().for_each(|light| light.breaker.reset());
+    for light in &lights {
+        light.breaker.reset();
+    }
     replicas.recover(2);
     let closes = |it: &Replicas| counts.closes.load(Ordering::Relaxed) + it.closes();
     replicas.until(60, "one closes", |it| closes(it) > 0);
-    lights.iter().for_each(|light| light.stop.stop(Duration::from_secs(1)));
-    lights.into_iter().for_each(|light| light.thread.join().unwrap());
+    for light in &lights {
+        light.stop.stop(Duration::from_secs(1));
+    }
+    for light in lights {
+        light.thread.join().unwrap();
+    }
     replicas.until(20, "the light ones have left", |it| it.all_count(3));
 }

@@ -75,7 +75,9 @@ fn no_more_processes_probe_at_once_than_the_budget() {
     // The waits of all are over after a second; the first keeps its place as long as it is half-open.
     all_the_while("no other probes", Duration::from_secs(4), || !others.iter().any(|&number| probes(number)));
     replicas.of(first).recovers();
-    others.iter().for_each(|&number| replicas.of(number).recovers());
+    for number in others {
+        replicas.of(number).recovers();
+    }
     assert_eq!(states(&replicas), ["closed"; 3]);
 }
 

@@ -16,6 +16,13 @@ fn start(redis: &RedisServer, count: usize) -> (Replicas, Vec<DroppingProxy>) {
     (replicas, proxies)
 }
 
+/// These ways lead to `redis` from now on.
+fn switch(proxies: &[DroppingProxy], redis: &RedisServer) {
+    for proxy in proxies {
+        proxy.switch_to(redis.port);
+    }
+}
+
 #[test]
 fn a_failover_to_a_server_that_is_behind_pages_no_second_time() {
     let Some(redis) = RedisServer::start_in_ci("a failover that loses writes") else { return };
@@ -26,7 +33,7 @@ fn a_failover_to_a_server_that_is_behind_pages_no_second_time() {
     let behind = redis.copy();
     replicas.until(30, "it pages", Replicas::is_open);
     replicas.until(20, "all know of it", |it| (0..3).all(|number| it.stage(number) == "initial"));
-    proxies.iter().for_each(|proxy| proxy.switch_to(behind.port));
+    switch(&proxies, &behind);
     drop(redis);
     replicas.trip(1);
     std::thread::park_timeout(std::time::Duration::from_secs(25));
@@ -40,12 +47,12 @@ fn two_primaries_open_one_alert_and_the_merge_closes_it_when_all_are_well() {
     let Some(first) = RedisServer::start_in_ci("two primaries") else { return };
     let (replicas, proxies) = start(&first, 4);
     let second = first.copy();
-    proxies[..2].iter().for_each(|proxy| proxy.switch_to(second.port));
+    switch(&proxies[..2], &second);
     replicas.trip(0);
     replicas.trip(3);
     replicas.until(60, "both sides page", |it| it.alerts().first().is_some_and(|alert| alert.count == 2));
     assert_eq!(replicas.alerts().len(), 1, "one alias, one alert");
-    proxies[..2].iter().for_each(|proxy| proxy.switch_to(first.port));
+    switch(&proxies[..2], &first);
     drop(second);
     std::thread::park_timeout(std::time::Duration::from_secs(10));
     replicas.recover(0);

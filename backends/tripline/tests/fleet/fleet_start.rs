@@ -105,7 +105,7 @@ fn a_server_of_an_earlier_version_is_a_warning_that_says_which_is_needed() {
     std::thread::spawn(move || {
         for mut client in listener.incoming().map_while(Result::ok) {
             std::thread::spawn(move || {
-                let mut bytes = [0; 65_536];
+                let mut bytes = vec![0; 65_536];
                 // As Redis 4 answers the scripts.
                 let answer =
                     b"-ERR Error running script: Write commands not allowed after non deterministic commands\r\n";
