@@ -61,6 +61,12 @@ impl Breaker {
         self.inner.operate(SharedCore::force_open)
     }
 
+    /// Records that the service asks for no calls for `wait`, as by a `Retry-After`. A breaker that opens meanwhile stays open until that
+    /// time is over, or for the policy's `max_wait_time`.
+    pub fn handle_retry_after(&self, wait: Duration) {
+        self.inner.operate(|core, now| core.handle_retry_after(now, wait));
+    }
+
     /// Sets whether the caller enforces rejections from now on. This affects only how they are counted.
     pub fn set_mode(&self, mode: Mode) {
         self.inner.mode.set(mode);
