@@ -168,9 +168,9 @@ fn no_more_replicas_probe_at_once_than_the_budget() {
     // Two of ten.
     assert!(probe(T, "a", Probe::Asks) && probe(T, "b", Probe::Asks));
     assert!(!probe(T, "c", Probe::Asks));
-    assert!(probe(T + 5_000, "a", Probe::Asks), "it has leave already");
+    assert!(probe(T + 5_000, "a", Probe::Asks), "it has permission already");
     probe(T + 5_000, "b", Probe::Probing);
-    // Asking did not prolong the leave of a; b probes.
+    // Asking does not extend the permission of a; b probes.
     assert!(probe(T + 5_001, "c", Probe::Asks));
     assert!(!probe(T + 5_001, "a", Probe::Asks));
     probe(T + 10_000, "c", Probe::None);
@@ -221,7 +221,8 @@ fn the_oldest_command_makes_room() {
     let mut commands = Commands::default();
     let numbers: Vec<u64> = (0..20).map(|at| commands.place(Action::Reset, &text("a"), T + at)).collect();
     let kept: Vec<u64> = commands.newer(0, T + 20).map(|it| it.number).collect();
-    assert_eq!(kept, numbers[20 - MAX_COMMANDS..]);
+    let newest: Vec<u64> = numbers.into_iter().skip(20 - MAX_COMMANDS).collect();
+    assert_eq!(kept, newest);
     assert_eq!(Action::ALL.map(|action| Action::from_name(action.as_str())), Action::ALL.map(Some));
 }
 
