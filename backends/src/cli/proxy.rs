@@ -168,7 +168,7 @@ async fn serve_until_signalled(
     api: api::ApiState,
     mut signals: SignalRequests,
 ) -> Result<(), CliError> {
-    let listener = listen(config.http.listen)?;
+    let listener = listen(config.http.listen, "--api")?;
     let dashboard = listener.get_ref().local_addr().map_err(CliError::new)?;
     announce(config, proxy.local_addr(), dashboard);
     let trusted = api.trusted_requests();

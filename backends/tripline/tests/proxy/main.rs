@@ -276,6 +276,10 @@ fn what_cannot_start_says_why() {
     let occupied = run(folder.path(), &["proxy", "--upstream", "http://127.0.0.1:1", "--listen", &address]);
     assert_eq!(occupied.code, Some(1));
     assert!(occupied.stderr.contains("--listen gives another address"), "{occupied:?}");
+    let arguments = ["proxy", "--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0", "--api", &address];
+    let occupied = run(folder.path(), &arguments);
+    assert_eq!(occupied.code, Some(1));
+    assert!(occupied.stderr.contains("--api gives another address"), "{occupied:?}");
     let without_address =
         run(folder.path(), &["proxy", "--upstream", "http://nothing.invalid", "--listen", "127.0.0.1"]);
     assert_eq!(without_address.code, Some(2), "{without_address:?}");
