@@ -55,7 +55,8 @@ pub(super) async fn serve(worker: Arc<Worker>, stream: TcpStream, mut client: Cl
         None => (Stream::Plain(stream), None),
         Some(config) => {
             client.is_tls = true;
-            let Ok(Ok(stream)) = timeout(patience, TlsAcceptor::from(config).accept(stream)).await else { return };
+            let accepting = Box::pin(TlsAcceptor::from(config).accept(stream));
+            let Ok(Ok(stream)) = timeout(patience, accepting).await else { return };
             let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             (Stream::Tls(Box::new(TlsStream::Server(stream))), Some(is_h2))
         }
@@ -74,7 +75,12 @@ pub(super) async fn serve(worker: Arc<Worker>, stream: TcpStream, mut client: Cl
             _ => return,
         }
     };
-    if is_h2 { serve_h2(worker, stream, client, phase).await } else { serve_h1(worker, stream, client, phase).await }
+    // Each in a box of its own, so that a connection takes the memory of its own protocol.
+    if is_h2 {
+        Box::pin(serve_h2(worker, stream, client, phase)).await;
+    } else {
+        Box::pin(serve_h1(worker, stream, client, phase)).await;
+    }
 }
 
 async fn serve_h1(worker: Arc<Worker>, stream: Rewind, client: Client, mut phase: PhaseWatch) {
@@ -91,7 +97,8 @@ async fn serve_h1(worker: Arc<Worker>, stream: Rewind, client: Client, mut phase
             request.extensions_mut().insert(HasFragment);
         }
         let (worker, client) = (worker.clone(), client.clone());
-        async move { Ok::<_, Infallible>(handle(worker, client, request).await) }
+        // In a box of its own, so that an idle connection does not hold the memory of a request.
+        async move { Ok::<_, Infallible>(Box::pin(handle(worker, client, request)).await) }
     });
     let mut connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let ended = or(async { Some(Pin::new(&mut connection).await) }, async {
