@@ -1,5 +1,6 @@
-//! What a fleet costs its server: beats and reports of 1,000 and 10,000 replicas, bytes stored, and the delay from the first trip
-//! to the claim of the page. Needs `redis-server` in the path; it is started on a port of its own and measured by its own figures.
+//! Measures the load of a fleet on its server: beats and reports of 1,000 and 10,000 replicas, bytes stored, and the
+//! delay from the first trip to the claim of the page. Needs `redis-server` in the path; it is started on its own port
+//! and reports its own resource usage.
 //!
 //! `cargo run --release -p tripline-backends --example fleet_load --features fleet-redis`
 

@@ -1,12 +1,12 @@
-//! Finds the bugs that are planted in the code, each in a build that has all of them.
+//! Finds the planted bugs, in a build that contains all of them.
 #![allow(clippy::print_stdout)]
 
 use std::process::ExitCode;
 
-/// Builds with the planted bugs in a target folder of its own, and finds each there.
+/// Builds with the planted bugs in a separate target folder, and finds each there.
 #[cfg(not(tripline_planted_bugs))]
 pub(super) fn main() -> ExitCode {
-    // The flags would make every other build start over.
+    // The flags would invalidate every other build.
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     let target = std::path::Path::new(&target).join("planted");
     let status = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
@@ -19,7 +19,7 @@ pub(super) fn main() -> ExitCode {
     if status.is_ok_and(|status| status.success()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Finds each planted bug, and nothing where none is switched on.
+/// Finds each planted bug, and nothing if none is enabled.
 #[cfg(tripline_planted_bugs)]
 pub(super) fn main() -> ExitCode {
     use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ pub(super) fn main() -> ExitCode {
 
     use super::search::{Progress, first_failure};
 
-    /// A bug that is not found within this time is missed.
+    /// Time limit for finding one bug.
     const AT_MOST: Duration = Duration::from_secs(25);
     const HOURS: u32 = 6;
     let find = |bug: usize, seeds: u64| {

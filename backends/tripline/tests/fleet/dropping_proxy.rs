@@ -1,4 +1,4 @@
-//! A TCP proxy that can drop everything and still accept, as a network partition does.
+//! A TCP proxy that can drop all data and still accept connections, as in a network partition.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};

@@ -1,7 +1,7 @@
-//! Real processes over a real `redis-server` page once, escalate once and close once, whatever fails.
+//! Real processes on a real `redis-server` page once, escalate once and close once, whatever fails.
 //!
-//! Without `redis-server` each test says that it was skipped; `tests/tests/sim/sim_fleet*.rs` then is all that was tested, on the
-//! in-memory engine. `TRIPLINE_REQUIRE_REDIS=1` makes it a failure.
+//! Without `redis-server` each test prints that it is skipped; only `tests/tests/sim/sim_fleet*.rs`, on the in-memory
+//! engine, then test the fleet. `TRIPLINE_REQUIRE_REDIS=1` makes a skip a failure.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 

@@ -1,4 +1,4 @@
-//! What must be true of the state that survives.
+//! Invariants of the durable state.
 
 use tripline_core::StateKind;
 use tripline_runtime::DurableState;
@@ -7,10 +7,10 @@ use super::super::settings::BREAKERS;
 use super::super::state::Simulation;
 use super::super::violation::{Check, hold};
 
-/// A state takes less, in bytes.
+/// Maximum size of a state, in bytes.
 const MAX_STATE: usize = 64 * 1_024;
 
-/// What is on disk is what was acknowledged, or what was to be saved after it.
+/// Checks that the state on disk is the acknowledged one, or one that was to be saved after it.
 pub(super) fn before_start(simulation: &mut Simulation) -> Check {
     let names: Vec<_> = simulation.platform.disk.files().keys().cloned().collect();
     for name in names {
@@ -44,7 +44,7 @@ fn same(one: &DurableState, other: &DurableState) -> bool {
     one.operator == other.operator && staging(one) == staging(other) && lanes(one) == lanes(other)
 }
 
-/// A process goes on with what was left.
+/// Checks that a process continues from the stored state.
 pub(super) fn started(simulation: &mut Simulation) -> Check {
     let Some(process) = &simulation.process else { return Ok(()) };
     for (breaker, name) in process.breakers.iter().zip(BREAKERS) {
@@ -66,7 +66,7 @@ pub(super) fn started(simulation: &mut Simulation) -> Check {
     Ok(())
 }
 
-/// After a quiet quarter of an hour nothing waits, and it is written down.
+/// Checks after a quiet quarter of an hour that nothing waits, and that this is saved.
 pub(super) fn settled(simulation: &mut Simulation) -> Check {
     for (name, file) in &*simulation.platform.disk.files() {
         let Some(state) = &file.acknowledged else { continue };
