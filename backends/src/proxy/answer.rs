@@ -113,7 +113,7 @@ impl Asker {
         }
     }
 
-    /// Closes the connection after `response`: the request's body was not read to its end.
+    /// Closes the connection after `response`.
     pub(super) fn close(self, response: &mut Response<ResponseBody>) {
         if self.version < Version::HTTP_2 {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -5,12 +5,13 @@ use std::io;
 use std::sync::Arc;
 
 use http::Method;
-use tripline_runtime::{Breaker, Mode};
+use tripline_runtime::Mode;
 
+use super::guard::{Guard, Key};
 use super::routes::{Route, Table};
 use super::upstream::Upstream;
 use crate::circuit::Circuits;
-use crate::config::{self, Config, Guard, ProxyMode};
+use crate::config::{self, Config, ProxyMode};
 
 /// Why a configuration cannot be forwarded by.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub enum ProxyError {
     NoUpstream(String),
     /// A route names a breaker that is not there.
     NoBreaker(String),
+    /// The breaker of a route is a family whose key no request has.
+    CallerKey(String),
     /// A certificate or key of an upstream cannot be used.
     UpstreamTls {
         /// The upstream.
@@ -45,6 +48,10 @@ impl fmt::Display for ProxyError {
             Self::NoBreaker(name) => {
                 write!(f, "a route is guarded by the breaker {name}, which is not there; a new breaker needs a restart")
             }
+            Self::CallerKey(name) => write!(
+                f,
+                "breakers.{name}.key = \"caller\": a route takes the key from the request; allowed: \"header:NAME\", \"host\" or \"path:N\""
+            ),
             Self::UpstreamTls { upstream, error } => write!(f, "upstreams.{upstream}.tls: {error}"),
             Self::Tls(error) => write!(f, "proxy.tls: {error}"),
             Self::Io(error) => error.fmt(f),
@@ -54,7 +61,7 @@ impl fmt::Display for ProxyError {
 
 impl std::error::Error for ProxyError {}
 
-/// The table of `config`. Upstreams whose settings are those of `previous` keep their connections and places.
+/// The table of `config`. Upstreams whose settings and certificates are those of `previous` keep their connections and places.
 pub(super) fn table(
     config: &Config,
     circuits: &Circuits,
@@ -64,17 +71,12 @@ pub(super) fn table(
     if config.routes.is_empty() {
         return Err(ProxyError::NoRoutes);
     }
-    let kept = |settings: &config::Upstream| previous.and_then(|table| table.upstream(settings));
     let mut upstreams: Vec<Arc<Upstream>> = Vec::new();
     for settings in &config.upstreams {
-        let upstream = if let Some(upstream) = kept(settings) {
-            upstream
-        } else {
-            let made = Upstream::new(settings.clone(), threads);
-            let made = made.map_err(|error| ProxyError::UpstreamTls { upstream: settings.name.clone(), error })?;
-            Arc::new(made)
-        };
-        upstreams.push(upstream);
+        let kept = previous.map_or(Ok(None), |table| table.upstream(settings));
+        let upstream =
+            kept.and_then(|kept| kept.map_or_else(|| Upstream::new(settings.clone(), threads).map(Arc::new), Ok));
+        upstreams.push(upstream.map_err(|error| ProxyError::UpstreamTls { upstream: settings.name.clone(), error })?);
     }
     let upstream = |name: &str| {
         let found = upstreams.iter().find(|upstream| upstream.settings.name == name);
@@ -86,7 +88,7 @@ pub(super) fn table(
             path: route.path.clone(),
             methods: route.methods.iter().filter_map(|name| Method::from_bytes(name.as_bytes()).ok()).collect(),
             upstream: upstream(&route.upstream)?,
-            breaker: breaker(route, circuits, config.proxy.mode)?,
+            guard: guard(route, circuits, config.proxy.mode)?,
             measure: route.measure,
             rejected: route.rejected.clone(),
             fallback: route.fallback.as_deref().map(upstream).transpose()?,
@@ -96,18 +98,22 @@ pub(super) fn table(
     Ok(Table { routes, upstreams })
 }
 
-/// The breaker of a route, which learns whether its rejections are carried out.
-fn breaker(route: &config::Route, circuits: &Circuits, mode: ProxyMode) -> Result<Option<Breaker>, ProxyError> {
+/// What guards a route. Its breakers learn whether their rejections are carried out.
+fn guard(route: &config::Route, circuits: &Circuits, mode: ProxyMode) -> Result<Guard, ProxyError> {
     let (name, circuit) = match &route.guard {
-        Guard::Off => return Ok(None),
-        Guard::First => ("default", circuits.first()),
-        Guard::Breaker(name) => (name.as_str(), circuits.get(name.as_str())),
-        Guard::Upstream => (route.upstream.as_str(), circuits.get(&route.upstream)),
+        config::Guard::Off => return Ok(Guard::Off),
+        config::Guard::First => ("default", circuits.first()),
+        config::Guard::Breaker(name) => (name.as_str(), circuits.get(name.as_str())),
+        config::Guard::Upstream => (route.upstream.as_str(), circuits.get(&route.upstream)),
     };
-    let breaker = circuit.ok_or_else(|| ProxyError::NoBreaker(name.to_owned()))?.breaker().clone();
-    breaker.set_mode(match mode {
+    let circuit = circuit.ok_or_else(|| ProxyError::NoBreaker(name.to_owned()))?;
+    let mode = match mode {
         ProxyMode::Enforce => Mode::Enforce,
         ProxyMode::Observe => Mode::Observe,
-    });
-    Ok(Some(breaker))
+    };
+    circuit.breaker().set_mode(mode);
+    let Some(family) = circuit.family() else { return Ok(Guard::Breaker(circuit.breaker().clone())) };
+    let key = circuit.config().family.key.as_ref().and_then(Key::of);
+    let key = key.ok_or_else(|| ProxyError::CallerKey(circuit.name().to_string()))?;
+    Ok(Guard::Family { members: family.clone(), key, mode })
 }

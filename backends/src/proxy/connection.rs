@@ -13,10 +13,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use smol::future::or;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use super::forward::handle;
+use super::heads::HasFragment;
+use super::http1_io::Http1Io;
 use super::phase::{Phase, PhaseWatch};
 use super::rewind::Rewind;
 use super::stream::Stream;
@@ -62,7 +65,7 @@ pub(super) async fn serve(worker: Arc<Worker>, stream: TcpStream, mut client: Cl
         is_h2
     } else {
         let detected = or(async { Some(timeout(patience, stream.detect_h2()).await) }, async {
-            phase.reached(Phase::Draining).await;
+            phase.idle_ends().await;
             None
         });
         match detected.await {
@@ -81,13 +84,18 @@ async fn serve_h1(worker: Arc<Worker>, stream: Rewind, client: Client, mut phase
         .header_read_timeout(worker.shared.settings.header_timeout)
         .max_header_size(MAX_HEAD)
         .max_buf_size(MAX_BUFFER);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let stream = Http1Io::new(stream);
+    let requests = stream.requests();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        if requests.take() {
+            request.extensions_mut().insert(HasFragment);
+        }
         let (worker, client) = (worker.clone(), client.clone());
         async move { Ok::<_, Infallible>(handle(worker, client, request).await) }
     });
     let mut connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let ended = or(async { Some(Pin::new(&mut connection).await) }, async {
-        phase.reached(Phase::Draining).await;
+        phase.idle_ends().await;
         None
     });
     let result = if let Some(result) = ended.await {
@@ -100,7 +108,7 @@ async fn serve_h1(worker: Arc<Worker>, stream: Rewind, client: Client, mut phase
     if let (true, Some(parts)) = (error.is_timeout(), connection.into_parts())
         && !parts.read_buf.is_empty()
     {
-        time_out(parts.io.into_inner()).await;
+        time_out(parts.io.into_inner().into_inner()).await;
     }
 }
 
@@ -115,13 +123,22 @@ async fn serve_h2(worker: Arc<Worker>, stream: Rewind, client: Client, mut phase
         .max_send_buf_size(MAX_BUFFER)
         .keep_alive_interval(PING_TIMEOUT)
         .keep_alive_timeout(PING_TIMEOUT);
+    let begun = Arc::new(Notify::new());
+    let asked = begun.clone();
     let service = service_fn(move |request: Request<Incoming>| {
+        asked.notify_one();
         let (worker, client) = (worker.clone(), client.clone());
         async move { Ok::<_, Infallible>(handle(worker, client, request).await) }
     });
     let mut connection = builder.serve_connection(TokioIo::new(stream), service);
+    let mut leaving = phase.clone();
+    // GOAWAY as soon as the data plane leaves; before the first request it would end the connection without an answer.
+    let leave = async {
+        leaving.reached(Phase::Leaving).await;
+        begun.notified().await;
+    };
     let ended = or(async { Some(Pin::new(&mut connection).await) }, async {
-        phase.reached(Phase::Draining).await;
+        or(leave, phase.idle_ends()).await;
         None
     });
     if ended.await.is_none() {

@@ -98,10 +98,28 @@ impl Proxy {
         move || metrics::render(&shared)
     }
 
-    /// Accepts no more, lets requests in flight go on for `patience` at most, and then cuts what is left. Returns how many
+    /// Makes each response the last one of its connection, so that clients go elsewhere before [`Proxy::drain`]: `Connection: close` in
+    /// HTTP/1.1, GOAWAY in HTTP/2. Accepting goes on.
+    pub fn leave(&self) {
+        self.shared.leave();
+        self.advance(Phase::Leaving);
+    }
+
+    /// Goes on to `phase`, unless that is over.
+    fn advance(&self, phase: Phase) {
+        self.phase.send_if_modified(|now| {
+            let is_later = *now < phase;
+            *now = phase.max(*now);
+            is_later
+        });
+    }
+
+    /// Accepts no more, lets requests in flight go on for `patience` at most, and then cuts what is left. A connection without a request ends
+    /// a second after [`Proxy::leave`] at the earliest: its client may be about to send one. Returns how many
     /// connections were cut.
     pub async fn drain(&self, patience: Duration) -> usize {
-        self.phase.send_replace(Phase::Draining);
+        self.leave();
+        self.advance(Phase::Draining);
         let all_ended = async {
             // An error: all threads have ended.
             let _ = self.ended.recv().await;
@@ -112,7 +130,7 @@ impl Proxy {
         .await;
         // Relaxed: a statistic.
         let left = self.shared.figures.connections.load(Ordering::Relaxed);
-        self.phase.send_replace(Phase::Cut);
+        self.advance(Phase::Cut);
         let _ = self.ended.recv().await;
         if let Some(log) = &self.shared.access_log {
             log.flush(FLUSH_TIMEOUT);
@@ -123,7 +141,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.phase.send_replace(Phase::Cut);
+        self.advance(Phase::Cut);
     }
 }
 

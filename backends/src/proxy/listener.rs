@@ -9,8 +9,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use smol::future::or;
+use tokio::net::TcpStream;
 use tokio::runtime::Builder;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::clients::Clients;
@@ -47,7 +48,16 @@ pub(super) fn run(worker: Worker, listener: TcpListener, limits: &Limits) -> io:
         // Names are resolved by one thread for all.
         let resolver = (worker.thread == 0).then(|| tokio::spawn(resolve(worker.clone())));
         let mut until = phase.clone();
-        or(accept(&worker, listener, limits, alive), until.reached(Phase::Draining)).await;
+        or(accept(&worker, &listener, limits, &alive), until.reached(Phase::Draining)).await;
+        // Clients whose connections wait in the queue believe that they are connected.
+        let listener = listener.into_std()?;
+        while let Ok((stream, peer)) = listener.accept() {
+            stream.set_nonblocking(true)?;
+            let stream = TcpStream::from_std(stream)?;
+            let Ok(place) = limits.places.clone().try_acquire_owned() else { break };
+            begin(&worker, stream, peer, limits, place, &alive);
+        }
+        drop((listener, alive));
         or(
             async {
                 drained.recv().await;
@@ -63,17 +73,12 @@ pub(super) fn run(worker: Worker, listener: TcpListener, limits: &Limits) -> io:
     })
 }
 
-async fn accept(worker: &Arc<Worker>, listener: tokio::net::TcpListener, limits: &Limits, alive: mpsc::Sender<()>) {
+async fn accept(worker: &Arc<Worker>, listener: &tokio::net::TcpListener, limits: &Limits, alive: &mpsc::Sender<()>) {
     // The semaphore is never closed.
     while let Ok(place) = limits.places.clone().acquire_owned().await {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let Some(counted) = limits.clients.enter(peer.ip()) else { continue };
-                let figures = worker.shared.figures.clone();
-                // Relaxed: a statistic.
-                figures.connections.fetch_add(1, Ordering::Relaxed);
-                let held = Held { figures, _place: place, _counted: counted, _alive: alive.clone() };
-                tokio::spawn(serve(worker.clone(), stream, client(worker, peer, held)));
+                begin(worker, stream, peer, limits, place, alive);
                 // Other threads get their share of a burst.
                 tokio::task::yield_now().await;
             }
@@ -83,6 +88,23 @@ async fn accept(worker: &Arc<Worker>, listener: tokio::net::TcpListener, limits:
             }
         }
     }
+}
+
+/// Serves an accepted connection, unless its client has too many.
+fn begin(
+    worker: &Arc<Worker>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    limits: &Limits,
+    place: OwnedSemaphorePermit,
+    alive: &mpsc::Sender<()>,
+) {
+    let Some(counted) = limits.clients.enter(peer.ip()) else { return };
+    let figures = worker.shared.figures.clone();
+    // Relaxed: a statistic.
+    figures.connections.fetch_add(1, Ordering::Relaxed);
+    let held = Held { figures, _place: place, _counted: counted, _alive: alive.clone() };
+    tokio::spawn(serve(worker.clone(), stream, client(worker, peer, held)));
 }
 
 fn client(worker: &Worker, peer: SocketAddr, held: Held) -> Client {

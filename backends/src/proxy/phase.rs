@@ -1,12 +1,20 @@
-//! What the data plane is doing: serving, draining, or at its end.
+//! What the data plane is doing: serving, leaving, draining, or at its end.
+
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::sleep;
+
+/// A client that was about to send its next request when the data plane began to leave has so long to send it.
+const LAST_REQUEST: Duration = Duration::from_secs(1);
 
 /// What the data plane is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     /// It accepts and forwards.
     Serving,
+    /// It accepts and forwards, and each response is the last one of its connection.
+    Leaving,
     /// It accepts no more; requests in flight go on, and connections end after them.
     Draining,
     /// Everything ends now.
@@ -22,5 +30,12 @@ impl PhaseWatch {
     pub(super) async fn reached(&mut self, phase: Phase) {
         // An error: the sender is gone.
         let _ = self.0.wait_for(|now| *now >= phase).await;
+    }
+
+    /// Waits until a connection without a request ends: when the data plane drains, and not before it has been leaving for a second.
+    pub(super) async fn idle_ends(&mut self) {
+        self.reached(Phase::Leaving).await;
+        sleep(LAST_REQUEST).await;
+        self.reached(Phase::Draining).await;
     }
 }

@@ -5,6 +5,7 @@ use http::uri::Authority;
 use http::{Method, Request, Uri, Version};
 
 use super::fault::Fault;
+use super::heads::HasFragment;
 
 /// Longest target, in bytes.
 const MAX_TARGET: usize = 16 << 10;
@@ -27,6 +28,9 @@ impl Target {
         let (method, uri, headers) = (request.method(), request.uri(), request.headers());
         if method == Method::CONNECT || method == Method::TRACE {
             return Err(Fault::Method);
+        }
+        if request.extensions().get::<HasFragment>().is_some() {
+            return Err(Fault::BadRequest("invalid target"));
         }
         let authority = authority(uri, headers, request.version())?;
         let path = path(uri, method)?;
@@ -109,7 +113,7 @@ fn path(uri: &Uri, method: &Method) -> Result<String, Fault> {
     if path == "*" {
         return if method == Method::OPTIONS { Ok(path.to_owned()) } else { Err(Fault::BadRequest("invalid target")) };
     }
-    if !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+    if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Fault::BadRequest("invalid target"));
     }
     match path.as_bytes().first() {

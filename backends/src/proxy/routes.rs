@@ -1,10 +1,11 @@
 //! Which upstream a request goes to.
 
+use std::io;
 use std::sync::Arc;
 
 use http::Method;
-use tripline_runtime::Breaker;
 
+use super::guard::Guard;
 use super::upstream::Upstream;
 use crate::config::{self, Measure, RejectedAnswer};
 
@@ -22,8 +23,7 @@ pub(super) struct Route {
     pub(super) path: Option<String>,
     pub(super) methods: Vec<Method>,
     pub(super) upstream: Arc<Upstream>,
-    /// `None`: the route is not guarded.
-    pub(super) breaker: Option<Breaker>,
+    pub(super) guard: Guard,
     pub(super) measure: Measure,
     pub(super) rejected: Option<RejectedAnswer>,
     pub(super) fallback: Option<Arc<Upstream>>,
@@ -35,9 +35,15 @@ impl Table {
         &self.upstreams
     }
 
-    /// The upstream with exactly these settings.
-    pub(super) fn upstream(&self, settings: &config::Upstream) -> Option<Arc<Upstream>> {
-        self.upstreams.iter().find(|upstream| upstream.settings == *settings).cloned()
+    /// The upstream with exactly these settings and certificates.
+    ///
+    /// # Errors
+    /// Where a certificate cannot be read.
+    pub(super) fn upstream(&self, settings: &config::Upstream) -> io::Result<Option<Arc<Upstream>>> {
+        match self.upstreams.iter().find(|upstream| upstream.settings.name == settings.name) {
+            Some(upstream) if upstream.is_still(settings)? => Ok(Some(upstream.clone())),
+            _ => Ok(None),
+        }
     }
 
     /// The first route that matches. O(n).

@@ -1,7 +1,7 @@
 //! What the requests of a thread share.
 
 use std::net::IpAddr;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -21,6 +21,8 @@ pub(super) struct Shared {
     pub(super) figures: Arc<Figures>,
     /// `None` where there is none.
     pub(super) access_log: Option<AccessLog>,
+    /// Each response is the last one of its connection.
+    is_leaving: AtomicBool,
     table: RwLock<Arc<Table>>,
     tls: RwLock<Option<Arc<ServerConfig>>>,
 }
@@ -36,9 +38,21 @@ impl Shared {
             settings,
             figures: Arc::default(),
             access_log,
+            is_leaving: AtomicBool::new(false),
             table: RwLock::new(Arc::new(table)),
             tls: RwLock::new(tls),
         }
+    }
+
+    /// Each response is the last one of its connection from now on.
+    pub(super) fn leave(&self) {
+        // Relaxed, as below: a response that is sent at the same moment may miss it.
+        self.is_leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether each response is the last one of its connection.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Relaxed)
     }
 
     /// The routes in force.

@@ -12,11 +12,19 @@ use crate::config::{BreakerConfig, Config};
 pub trait Applier: Send {
     /// `old` was in force, `new` is from now on. They may be equal in everything that this applier is about.
     fn apply(&mut self, old: &Config, new: &Config);
+
+    /// An operator asked for a reload, and the configuration is the same: reads the files that it names again, where there are any.
+    /// Default: nothing.
+    fn refresh(&mut self, _config: &Config) {}
 }
 
 impl<F: FnMut(&Config, &Config) + Send> Applier for F {
     fn apply(&mut self, old: &Config, new: &Config) {
         self(old, new);
+    }
+
+    fn refresh(&mut self, config: &Config) {
+        self(config, config);
     }
 }
 

@@ -35,10 +35,11 @@ impl LiveConfig {
         answer.recv().await.unwrap_or(Err(ChangeError::Ended))
     }
 
-    /// Reads the file again soon, as after a change of it. A file with the same text changes nothing.
+    /// Reads the file again soon, as after a change of it, and what it names, such as certificates. A file with the same text changes no
+    /// setting.
     pub fn reload(&self) {
         // Where the task has ended, there is nothing to reload.
-        let _ = self.inner.sender.try_send(Message::Touched);
+        let _ = self.inner.sender.try_send(Message::Reload);
     }
 
     /// The configuration in force, with the environment laid over it.

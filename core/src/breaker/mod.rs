@@ -310,6 +310,25 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.catch_up(now);
     }
 
+    /// Records that the service asks for no calls for `wait`, as by a `Retry-After`. The state stays. A breaker that opens meanwhile stays open
+    /// until that time is over, or for the policy's `max_wait_time`.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use tripline_core::{Breaker, Instant, Policy, State};
+    ///
+    /// let mut breaker = Breaker::<64>::new(Policy::default(), 7)?;
+    /// breaker.handle_retry_after(Instant::from_millis(0), Duration::from_secs(45));
+    /// breaker.simulate_latency(Instant::from_millis(5_000));
+    /// let State::Open { until } = breaker.state() else { panic!("it has opened") };
+    /// assert_eq!(breaker.on_clock(until), Instant::from_millis(45_000));
+    /// # Ok::<(), tripline_core::CapacityError>(())
+    /// ```
+    pub fn handle_retry_after(&mut self, now: Instant, wait: Duration) {
+        let now = self.read_clock(now);
+        self.wait.ask(now, wait);
+    }
+
     /// Advances time: samples expire, a memory reading becomes stale, a lost probe is given up, an incident ends.
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.read_clock(now);

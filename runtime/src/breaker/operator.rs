@@ -1,5 +1,7 @@
 //! Operation: policy, simulations, reset, and forced opening.
 
+use std::time::Duration;
+
 use tripline_core::{CapacityError, Instant, Policy};
 
 use crate::breaker::Breaker;
@@ -56,6 +58,12 @@ impl Breaker {
     /// Rejects every call until [`Breaker::reset`]. Returns false, without effect, if the breaker is disabled.
     pub fn force_open(&self) -> bool {
         self.inner.operate(SharedCore::force_open)
+    }
+
+    /// Records that the service asks for no calls for `wait`, as by a `Retry-After`. A breaker that opens meanwhile stays open until that
+    /// time is over, or for the policy's `max_wait_time`.
+    pub fn handle_retry_after(&self, wait: Duration) {
+        self.inner.operate(|core, now| core.handle_retry_after(now, wait));
     }
 
     /// Sets whether the caller enforces rejections from now on. This affects only how they are counted.

@@ -34,6 +34,8 @@ pub(super) struct Upstream {
     pub(super) pools: Pools,
     pub(super) shared: SharedLinks,
     tls: Option<Tls>,
+    /// Of the files that `tls` was read from.
+    fingerprint: u64,
     resolved: Mutex<Resolved>,
 }
 
@@ -67,6 +69,8 @@ impl Upstream {
     pub(super) fn new(settings: config::Upstream, threads: usize) -> io::Result<Self> {
         let servers: Vec<Server> =
             settings.servers.iter().map(|url| Server { url: url.clone(), addresses: Addresses::new(url) }).collect();
+        // Before the files are read for use: what changes meanwhile is seen the next time.
+        let fingerprint = tls::fingerprint(&settings.tls)?;
         let is_https = settings.servers.iter().any(ServerUrl::is_https);
         let tls = |protocol| tls::client_config(&settings.tls, protocol).map(Arc::new);
         let tls =
@@ -82,8 +86,17 @@ impl Upstream {
             pools,
             shared,
             tls,
+            fingerprint,
             resolved: Mutex::default(),
         })
+    }
+
+    /// Whether an upstream of these settings, made now, would be the same: also the certificates are.
+    ///
+    /// # Errors
+    /// Where a file cannot be read.
+    pub(super) fn is_still(&self, settings: &config::Upstream) -> io::Result<bool> {
+        Ok(self.settings == *settings && self.fingerprint == tls::fingerprint(&settings.tls)?)
     }
 
     /// Resolves the names of the servers where `resolve_interval` is over. The first failure in a row is logged.

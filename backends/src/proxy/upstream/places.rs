@@ -54,3 +54,37 @@ impl Places {
         self.max.saturating_sub(self.free.available_permits())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    #[tokio::test]
+    async fn those_that_wait_get_places_in_the_order_of_their_arrival() {
+        let places = Places::new(1, Duration::from_secs(60));
+        let first = places.try_take().unwrap();
+        let (mut second, mut third) = (pin!(places.wait()), pin!(places.wait()));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(second.as_mut().poll(&mut cx).is_pending() && third.as_mut().poll(&mut cx).is_pending());
+        drop(first);
+        assert!(places.try_take().is_none(), "a free place is for those that wait");
+        assert!(third.as_mut().poll(&mut cx).is_pending());
+        let Poll::Ready(Some(place)) = second.as_mut().poll(&mut cx) else { panic!("the second is first") };
+        assert!(third.as_mut().poll(&mut cx).is_pending());
+        drop(place);
+        assert!(matches!(third.as_mut().poll(&mut cx), Poll::Ready(Some(_))));
+    }
+
+    #[tokio::test]
+    async fn waiting_ends_after_the_pool_timeout() {
+        let places = Places::new(1, Duration::from_millis(10));
+        let _first = places.try_take().unwrap();
+        assert!(places.take().await.is_none());
+        let at_once = Places::new(0, Duration::ZERO);
+        assert!(at_once.take().await.is_none());
+        assert_eq!(places.taken(), 1);
+    }
+}

@@ -1,5 +1,7 @@
 //! TLS towards an upstream: roots, client certificate and protocols.
 
+use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -35,6 +37,19 @@ pub(super) fn client_config(settings: &UpstreamTls, protocol: UpstreamProtocol) 
         UpstreamProtocol::H2 => vec![b"h2".to_vec()],
     };
     Ok(config)
+}
+
+/// What the files hold, as a number; another one where any of them has changed.
+///
+/// # Errors
+/// Where a file cannot be read.
+pub(super) fn fingerprint(settings: &UpstreamTls) -> io::Result<u64> {
+    let mut hasher = DefaultHasher::new();
+    for path in [&settings.ca, &settings.certificate, &settings.key].into_iter().flatten() {
+        let content = fs::read(path).map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
+        content.hash(&mut hasher);
+    }
+    Ok(hasher.finish())
 }
 
 fn roots_of(path: &Path) -> io::Result<RootCertStore> {
