@@ -21,7 +21,7 @@ pub struct Service {
     pub seed: u64,
     /// The threshold of its users.
     pub threshold: Latency,
-    /// How much slower than the threshold its slow calls are.
+    /// Latency of its slow calls, as a multiple of the threshold.
     pub slow_factor: f64,
     /// The share of slow calls where only some are.
     pub partial_share: f64,

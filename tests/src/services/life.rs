@@ -26,7 +26,7 @@ pub struct Life<'s> {
 /// The result of a method on one service.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
-    /// When it opened without having been open or half-open, in microseconds.
+    /// When it opened from closed, in microseconds.
     pub trips_us: Vec<u64>,
     /// Good calls that it rejected.
     pub good_rejected: u64,
