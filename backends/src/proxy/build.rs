@@ -61,7 +61,8 @@ impl fmt::Display for ProxyError {
 
 impl std::error::Error for ProxyError {}
 
-/// The table of `config`. Upstreams whose settings and certificates are those of `previous` keep their connections and places.
+/// Builds the table of `config`. Upstreams with the same settings and certificates as in `previous` keep their
+/// connections and slots.
 pub(super) fn table(
     config: &Config,
     circuits: &Circuits,

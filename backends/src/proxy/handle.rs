@@ -114,9 +114,9 @@ impl Proxy {
         });
     }
 
-    /// Accepts no more, lets requests in flight go on for `patience` at most, and then cuts what is left. A connection without a request ends
-    /// a second after [`Proxy::leave`] at the earliest: its client may be about to send one. Returns how many
-    /// connections were cut.
+    /// Stops accepting, lets requests in flight continue for at most `patience`, then closes the rest. A connection
+    /// without a request ends a second after [`Proxy::leave`] at the earliest, because its client may be about to send
+    /// one. Returns how many connections were closed.
     pub async fn drain(&self, patience: Duration) -> usize {
         self.leave();
         self.advance(Phase::Draining);

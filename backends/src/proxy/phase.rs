@@ -1,11 +1,11 @@
-//! What the data plane is doing: serving, leaving, draining, or at its end.
+//! The phase of the data plane: serving, leaving, draining, or cut.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-/// A client that was about to send its next request when the data plane began to leave has so long to send it.
+/// Time in which a client may still send its next request after the data plane began to leave.
 const LAST_REQUEST: Duration = Duration::from_secs(1);
 
 /// The phase of the data plane.

@@ -35,10 +35,10 @@ impl Table {
         &self.upstreams
     }
 
-    /// The upstream with exactly these settings and certificates.
+    /// Returns the upstream with exactly these settings and certificates.
     ///
     /// # Errors
-    /// Where a certificate cannot be read.
+    /// An error if a certificate cannot be read.
     pub(super) fn upstream(&self, settings: &config::Upstream) -> io::Result<Option<Arc<Upstream>>> {
         match self.upstreams.iter().find(|upstream| upstream.settings.name == settings.name) {
             Some(upstream) if upstream.is_still(settings)? => Ok(Some(upstream.clone())),
