@@ -141,7 +141,7 @@ impl ApiState {
         Self { is_recorded: true, ..self }
     }
 
-    /// Begins to record, where that was asked for.
+    /// Starts recording, where that is configured.
     pub(super) fn start_recording(&self) {
         if self.is_recorded {
             let live = LiveHandle::from_ref(self);

@@ -19,7 +19,7 @@ use crate::state_dir::StateDirError;
 pub enum AppError {
     /// The bearer token cannot be used, or is missing where one is needed.
     Token(TokenError),
-    /// A name among `http.allowed_hosts` is no host.
+    /// A name in `http.allowed_hosts` is not a host.
     Host(InvalidHost),
     /// The window of a breaker is larger than allowed.
     Window(CapacityError),
@@ -36,7 +36,7 @@ pub enum AppError {
     StateDir(StateDirError),
     /// The fleet of the configuration cannot be used.
     Fleet(FleetError),
-    /// The system gives no thread.
+    /// The system cannot start a thread.
     Thread(io::Error),
     /// The configuration has no breaker of this name.
     UnknownBreaker {
@@ -66,7 +66,9 @@ impl fmt::Display for AppError {
             Self::Memory { kind, error } => write!(f, "memory_source = \"{}\": {error}", kind.as_str()),
             Self::StateDir(error) => error.fmt(f),
             Self::Fleet(error) => error.fmt(f),
-            Self::Thread(error) => write!(f, "starting a thread: {error}"),
+            Self::Thread(error) => {
+                write!(f, "cannot start a thread: {error}; check the limit of processes (`ulimit -u`)")
+            }
             Self::UnknownBreaker { name, known } => {
                 let known: Vec<&str> = known.iter().map(BreakerName::as_str).collect();
                 write!(f, "the configuration has no [breakers.{name}]; its breakers: {}", known.join(", "))

@@ -21,7 +21,7 @@ struct Opened {
 }
 
 impl<'p> MemorySources<'p> {
-    /// None is open yet.
+    /// No source is open yet.
     pub(super) fn new(platform: &'p dyn Platform) -> Self {
         Self { platform, opened: Mutex::default() }
     }

@@ -84,7 +84,7 @@ pub struct AppBuilder<'p> {
     appliers: Vec<Box<dyn Applier>>,
 }
 
-/// Works on the circuits before anything runs.
+/// Prepares the circuits before anything runs.
 type Prepare<'p> = Box<dyn FnOnce(&Circuits) + 'p>;
 
 impl App {
@@ -215,8 +215,8 @@ impl<'p> AppBuilder<'p> {
     /// Starts everything.
     ///
     /// # Errors
-    /// [`AppError`] where the bearer token, a memory source or the state directory cannot be used, or the system gives no
-    /// thread. Nothing runs then.
+    /// [`AppError`] where the bearer token, a memory source or the state directory cannot be used, or the system
+    /// cannot start a thread. Nothing runs then.
     pub fn start(self) -> Result<App, AppError> {
         let system = SystemPlatform::new();
         let platform = self.platform.unwrap_or(&system);

@@ -163,7 +163,7 @@ impl Circuit {
         self.parts.alerting.as_ref()
     }
 
-    /// The last 200 things that happened to it.
+    /// Its last 200 events.
     pub fn events(&self) -> &EventLog {
         &self.parts.events
     }
@@ -221,7 +221,7 @@ impl Circuit {
             None => new.apply_policy(old, breaker),
         };
         if let Err(error) = applied {
-            tracing::error!(breaker = breaker.name().as_str(), %error, "the changed settings could not be applied");
+            tracing::error!(breaker = breaker.name().as_str(), %error, "the changed settings cannot be applied; the previous ones stay in force");
         }
         #[cfg(all(feature = "opsgenie", feature = "webhook"))]
         if let Some(alerting) = &self.parts.alerting {
@@ -257,7 +257,7 @@ impl CircuitBuilder {
         self
     }
 
-    /// Shows the state of alerts that are sent by a program of your own. Default: none.
+    /// Shows the state of alerts that your own program sends. Default: none.
     pub fn alerts(mut self, alerts: Arc<dyn AlertsView>) -> Self {
         self.parts.alerts = Some(alerts);
         self

@@ -74,7 +74,7 @@ impl Circuits {
         Ok(())
     }
 
-    /// Takes the circuit of this name out. Those who hold a clone can go on using it. O(n).
+    /// Removes the circuit of this name. Clones of it remain usable. O(n).
     pub fn remove(&self, name: &str) -> Option<Circuit> {
         let mut inner = self.write();
         let removed = inner.by_name.remove(name)?;
@@ -82,20 +82,20 @@ impl Circuits {
         Some(removed)
     }
 
-    /// The circuit that was inserted first: the one that routes and commands without a name are about.
+    /// The circuit that was inserted first, to which routes and commands without a name apply.
     pub fn first(&self) -> Option<Circuit> {
         let inner = self.read();
         inner.order.first().and_then(|name| inner.by_name.get(name)).cloned()
     }
 
-    /// The circuits of this moment, in the order in which they were inserted.
+    /// The current circuits, in the order in which they were inserted.
     pub fn iter(&self) -> impl Iterator<Item = Circuit> + use<> {
         let inner = self.read();
         let all: Vec<Circuit> = inner.order.iter().filter_map(|name| inner.by_name.get(name)).cloned().collect();
         all.into_iter()
     }
 
-    /// The breakers of this moment, sorted by name.
+    /// The current breakers, sorted by name.
     pub fn breakers(&self) -> Vec<Breaker> {
         self.read().by_name.values().map(|circuit| circuit.breaker().clone()).collect()
     }

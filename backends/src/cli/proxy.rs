@@ -206,7 +206,7 @@ async fn serve_until_signalled(
             smol::future::zip(api::serve_with(listener.into(), router, stop_api, limits, trusted), drained).await;
         let left = app.stop(ALERT_DRAIN).await.undelivered;
         if left > 0 {
-            tracing::warn!(left, "stopped with alerts that were not delivered");
+            tracing::warn!(left, "stopped before all alerts were delivered");
         }
         match cut_off {
             0 => Ok(()),

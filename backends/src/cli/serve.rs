@@ -168,7 +168,7 @@ pub(super) async fn serve_until_signalled(
         let served = api::serve_with(listener.into(), router, stopped, limits, trusted).await;
         let left = app.stop(ALERT_DRAIN).await.undelivered;
         if left > 0 {
-            tracing::warn!(left, "stopped with alerts that were not delivered");
+            tracing::warn!(left, "stopped before all alerts were delivered");
         }
         match served.cut_off {
             0 => Ok(()),

@@ -84,7 +84,7 @@ pub struct FamilyConfig {
     pub key: Option<KeySource>,
     /// Members at most. Default: 1,000.
     pub max_keys: u32,
-    /// A member that was not used for so long goes. Default: 10 minutes.
+    /// A member that was unused for this long is removed. Default: 10 minutes.
     pub idle_time: Duration,
     /// Members that have metrics of their own. Default: 20.
     pub metrics_keys: u16,

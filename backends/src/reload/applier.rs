@@ -1,4 +1,4 @@
-//! The parts of the program that follow a change of the configuration.
+//! The parts of the program that apply a change of the configuration.
 
 use tripline_runtime::{Breaker, BreakerName};
 
@@ -45,7 +45,7 @@ impl Applier for Breaker {
     fn apply(&mut self, old: &Config, new: &Config) {
         let Some((old, new)) = settings_of(self.name(), old, new) else { return };
         if let Err(error) = new.apply_policy(old, self) {
-            tracing::error!(breaker = self.name().as_str(), %error, "the changed settings could not be applied");
+            tracing::error!(breaker = self.name().as_str(), %error, "the changed settings cannot be applied; the previous ones stay in force");
         }
     }
 }

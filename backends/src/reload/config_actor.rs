@@ -161,7 +161,7 @@ impl ConfigActor {
             let key = difference.key.as_str();
             let is_new = differences(&old, &config).iter().any(|now| now.key == key);
             if difference.restart_required && is_new {
-                tracing::warn!(key, old = %difference.old, new = %difference.new, "takes effect after a restart");
+                tracing::warn!(key, old = %difference.old, new = %difference.new, "the changed setting takes effect after a restart");
             }
         }
         let left_out = usize::from(planted("reload: the last breaker keeps its settings"));
@@ -169,7 +169,9 @@ impl ConfigActor {
         for applier in self.appliers.iter_mut().take(count) {
             // A panic must not end the other appliers and the thread.
             if catch_unwind(AssertUnwindSafe(|| applier.apply(&old, &config))).is_err() {
-                tracing::error!("the changed configuration was not applied everywhere: an applier panicked");
+                tracing::error!(
+                    "the changed configuration was not applied everywhere because an applier panicked; restart the process to apply it"
+                );
             }
         }
         self.shared.set_config(config);

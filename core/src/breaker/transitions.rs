@@ -51,6 +51,10 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.stalled = self.stalled.saturating_sub((counted && !outlived).into());
         if outcome == Outcome::Ignored {
             if counted {
+                if outlived {
+                    // It left the count before; those that are in it are others.
+                    self.evidence.keep_stalled();
+                }
                 self.withdraw_stalled(1);
             }
             return;

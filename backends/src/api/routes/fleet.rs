@@ -51,7 +51,7 @@ struct FleetBreakerBody {
     open: u32,
     /// Replicas whose incident runs.
     unwell: u32,
-    /// The host that was unwell first; null where there is no incident, or it is not known.
+    /// The host whose breaker opened first; null where there is no incident, or it is unknown.
     #[schema(required)]
     first: Option<String>,
     /// `pending`, `initial`, `escalated` or `resolved`; null where there is no incident.

@@ -43,7 +43,7 @@ struct Health {
     status: &'static str,
 }
 
-/// The process lives, whatever the breakers do.
+/// The process is alive, regardless of the breakers.
 #[utoipa::path(get, path = "/health", tag = "process",
     responses((status = 200, description = "It lives.", body = Health)))]
 async fn health() -> ApiJson<Health> {
@@ -56,7 +56,7 @@ struct Ready {
     status: &'static str,
 }
 
-/// Whether the process takes new requests, whatever the breakers do. 503 while it drains.
+/// Whether the process accepts new requests, regardless of the breakers. 503 while it drains.
 #[utoipa::path(get, path = "/ready", tag = "process",
     responses(
         (status = 200, description = "It takes requests.", body = Ready),

@@ -247,7 +247,7 @@ impl Session {
             }
             let (seen, _) = feed::status(&self.client).await?;
             if !confirmed(&format!("Reset {}, which is {}? It then admits every call.", seen.name, seen.state)) {
-                return Err(CliError::new("not reset"));
+                return Err(CliError::new("not reset: the question was not answered with yes; --yes confirms it"));
             }
         }
         self.operate("/breaker/reset", Some(json!({"confirm": true}))).await
@@ -273,7 +273,7 @@ impl Session {
         match (sinks.is_empty(), answer.body.get("delivered").and_then(Value::as_bool)) {
             (true, _) => Err(CliError::new("alert test: no pager is on; see [opsgenie] and [[webhooks]]")),
             (false, Some(true)) => Ok(()),
-            _ => Err(CliError::new("alert test: not every pager took the test page")),
+            _ => Err(CliError::new("alert test: a pager did not accept the test page")),
         }
     }
 

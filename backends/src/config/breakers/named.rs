@@ -76,7 +76,7 @@ impl Named {
         self.breakers.iter().map(|breaker| breaker.config.clone()).collect()
     }
 
-    /// Warns of what is hardly meant, each line and message once, however many breakers inherit it.
+    /// Warns of settings that are probably mistakes, each line and message once, however many breakers inherit it.
     pub(crate) fn warn(&self, report: &mut Report<'_>, root: &Root<'_>) {
         let Some(first) = self.breakers.first() else { return };
         let name = &root.config.breaker.name;
