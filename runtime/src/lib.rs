@@ -95,7 +95,8 @@ pub use dispatch::durable::{DurableState, IncidentRecord, LaneRecord, StateStore
 pub use dispatch::{DeliveryCount, DeliveryStats, Dispatcher, DrainReport, SinkRejection, StoreCount};
 pub use family::key::InvalidKey;
 pub use family::{Family, FamilyLimits, MAX_FAMILY_WINDOW};
-pub use fleet::engine::{EngineError, FleetEngine, Heartbeat};
+pub use fleet::commands::CommandError;
+pub use fleet::engine::{Beat, CommandProgress, EngineError, FleetEngine, Heartbeat};
 pub use fleet::part::FleetPart;
 pub use fleet::runner::FleetRunner;
 pub use fleet::settings::FleetSettings;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::FromRef;
-use tripline_runtime::{Clock, DeliveryStats, Fleet, FleetStatus};
+use tripline_runtime::{Clock, DeliveryStats, Fleet};
 
 use super::events::Publishers;
 use super::guard::AccessRules;
@@ -185,8 +185,8 @@ impl ApiState {
         self.deliveries.as_ref()
     }
 
-    pub(super) fn fleet_status(&self) -> Option<FleetStatus> {
-        self.fleet.as_ref().map(Fleet::status)
+    pub(super) const fn fleet_handle(&self) -> Option<&Fleet> {
+        self.fleet.as_ref()
     }
 
     pub(super) fn resident_bytes(&self) -> Option<u64> {

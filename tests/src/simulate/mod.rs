@@ -27,6 +27,7 @@ mod shrink;
 mod state;
 mod truth;
 mod violation;
+mod watchdog;
 
 pub use drive::{Outcome, run};
 pub use script::Script;

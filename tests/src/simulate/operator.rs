@@ -39,6 +39,9 @@ impl Command {
         Self::TestPage,
     ];
 
+    /// Those that change settings.
+    pub(super) const CHANGES: [Self; 4] = [Self::SetThreshold, Self::SetWait, Self::SetWindow, Self::SetSettings];
+
     /// Path behind `/breakers/NAME`, and body.
     fn request(self) -> (&'static str, Value) {
         match self {

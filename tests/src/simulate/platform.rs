@@ -18,6 +18,7 @@ use super::disk::{Disk, SimStore};
 use super::network::SimNetwork;
 use super::random::Random;
 use super::script::{DiskFault, MemoryFault};
+use super::watchdog::WatchedClock;
 
 /// The machine. It outlives the process.
 pub(super) struct SimPlatform {
@@ -40,6 +41,7 @@ impl SimPlatform {
         let off = random.one_of(&[1, 1, 30, 600]);
         let clock: Arc<dyn Clock> =
             Arc::new(SkewedClock::new(clock, seed, minutes(20)).time_of_day(std::time::Duration::from_secs(off)));
+        let clock: Arc<dyn Clock> = Arc::new(WatchedClock::new(clock));
         let memory = MockMemory::default();
         Self {
             network: SimNetwork::new(clock.clone(), seed),

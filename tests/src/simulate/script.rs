@@ -117,6 +117,25 @@ impl Script {
                 let mut extend = |what, at, lasts| steps.push(Step { at, lasts, what });
                 let what = draw(&mut random);
                 extend(what, at, lasts);
+                // Commands and incidents must outlive the process, and a change must not be lost where it cannot be saved.
+                let within = |random: &mut Random| at + random.millis(2_000, 40_000);
+                match what {
+                    What::Operate { .. } | What::Service { .. } if random.chance(0.25) => {
+                        let at = within(&mut random);
+                        extend(random.one_of(&[What::Kill, What::Restart]), at, Duration::ZERO);
+                    }
+                    What::Kill | What::Restart if random.chance(0.5) => {
+                        let command = random.one_of(&[Command::ForceOpen, Command::Disable, Command::SimulateMemory]);
+                        let at = at.saturating_sub(random.millis(1_000, 25_000));
+                        extend(What::Operate { breaker: random.below(BREAKERS.len()), command }, at, Duration::ZERO);
+                    }
+                    What::ReadOnlyFile if random.chance(0.7) => {
+                        let (breaker, command) = (random.below(BREAKERS.len()), random.one_of(&Command::CHANGES));
+                        let at = at + random.millis(2_000, 18_000);
+                        extend(What::Operate { breaker, command }, at, Duration::ZERO);
+                    }
+                    _ => {}
+                }
                 // Faults matter most while there is something to page about.
                 if !matches!(what, What::Service { .. } | What::Memory { .. }) && random.chance(0.6) {
                     let breaker = random.below(BREAKERS.len());

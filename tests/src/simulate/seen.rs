@@ -8,8 +8,12 @@ use tripline_core::Instant;
 /// The memory of the checks.
 #[derive(Debug)]
 pub(super) struct Seen {
+    /// When anything changed last: faults, commands, states, alerts.
+    pub(super) changed: Instant,
     pub(super) file_changed: Instant,
     pub(super) restarted: Option<Instant>,
+    /// When the last process was killed, or asked to stop: from then on nothing is saved.
+    pub(super) ended: Option<Instant>,
     pub(super) is_stopping: bool,
     pub(super) memory_percent: u64,
     pub(super) memory_bad_at: Option<Instant>,
@@ -26,8 +30,10 @@ pub(super) struct Seen {
 impl Seen {
     pub(super) fn new(now: Instant) -> Self {
         Self {
+            changed: now,
             file_changed: now,
             restarted: None,
+            ended: None,
             is_stopping: false,
             memory_percent: 50,
             memory_bad_at: None,

@@ -20,6 +20,9 @@ pub(in crate::cli) struct CtlArgs {
     /// A member of a family is NAME/KEY.
     #[arg(long, global = true, value_name = "NAME[/KEY]")]
     pub(super) breaker: Option<String>,
+    /// Apply enable, disable or reset to this breaker in all replicas of the server's fleet, and wait until they have done it.
+    #[arg(long, global = true)]
+    pub(super) fleet: bool,
     /// Print the body of the response as received.
     #[arg(long, global = true)]
     pub(super) json: bool,

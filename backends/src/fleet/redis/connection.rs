@@ -66,6 +66,9 @@ impl Connection {
             let reason = format!("the server is a node of a Redis Cluster, which is not supported: {words}");
             return EngineError::Rejected { reason };
         }
+        if words.contains("non deterministic") {
+            return EngineError::Rejected { reason: format!("Redis 5 or newer is needed: {words}") };
+        }
         match error.kind() {
             ErrorKind::Server(_) | ErrorKind::AuthenticationFailed | ErrorKind::Extension => {
                 EngineError::Rejected { reason: words }

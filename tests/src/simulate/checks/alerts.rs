@@ -24,6 +24,7 @@ fn take(simulation: &mut Simulation, hook: &Hook) -> Check {
     let Hook { breaker, incident, kind, stage, delivery, .. } = hook;
     simulation.note(|| format!("webhook: {breaker} incident {incident} {kind} {stage}"));
     let now = simulation.world.now();
+    simulation.seen.changed = now;
     let faulty_at = simulation.platform.network.state().faulty_at;
     let seen = &mut simulation.seen;
     let is_durable = !Seen::is_recent(seen.disk_faulty_at, now, 2 * CALM) && !seen.is_disk_faulty;

@@ -44,6 +44,7 @@ fn look(simulation: &mut Simulation, index: usize, breaker: &Breaker) -> Check {
     let before = simulation.truths[index].seen.replace((kind, generation));
     if let Some((was, earlier)) = before.filter(|before| *before != (kind, generation)) {
         simulation.note(|| format!("{name}: {was} to {kind}, generation {generation}, {trip:?}"));
+        simulation.seen.changed = now;
         let steps = generation.wrapping_sub(earlier);
         hold(steps > 0 && steps < 1_000, "generations", || {
             format!("{name}: {earlier} to {generation}, {was} to {kind}")
@@ -66,7 +67,11 @@ fn look(simulation: &mut Simulation, index: usize, breaker: &Breaker) -> Check {
     let truth = &mut simulation.truths[index];
     truth.closed_since = (kind == StateKind::Closed).then(|| truth.closed_since.unwrap_or(now));
     truth.tripped_since = tripped.then(|| truth.tripped_since.unwrap_or(now));
-    counts(breaker, truth, name)?;
+    // Where no supervisor looks, as while the process stops, a call that finishes may be the first to see that others hang.
+    if !simulation.seen.is_stopping {
+        truth.left_off.see(now, kind == StateKind::ForcedOpen, tripped && kind != StateKind::Disabled);
+        counts(breaker, truth, name)?;
+    }
     if let State::HalfOpen { admitted, good } = state {
         hold(admitted <= limit && good <= admitted, "probes", || format!("{name}: {state:?}, limit {limit}"))?;
         let is_probe = |call: &&super::super::truth::Call| call.was_half_open && call.generation == generation;
@@ -90,7 +95,7 @@ fn look(simulation: &mut Simulation, index: usize, breaker: &Breaker) -> Check {
             || simulation.seen.memory_percent > 50;
         // Callers ask at least every MAX_GAP, and the first of them ends the wait.
         let until = breaker.read(|core| core.on_clock(until));
-        let is_stuck = now > until + 2 * MAX_GAP && !is_held;
+        let is_stuck = now > until.max(truth.touched) + 2 * MAX_GAP && !is_held;
         hold(!is_stuck, "wedged", || format!("{name} is open, and its wait was over at {until:?}"))?;
     }
     Ok(())

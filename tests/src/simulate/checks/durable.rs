@@ -1,5 +1,7 @@
 //! Invariants of the durable state.
 
+use std::time::Duration;
+
 use tripline_core::StateKind;
 use tripline_runtime::DurableState;
 
@@ -44,9 +46,32 @@ fn same(one: &DurableState, other: &DurableState) -> bool {
     one.operator == other.operator && staging(one) == staging(other) && lanes(one) == lanes(other)
 }
 
+/// What lasts for so long is on disk, where that works.
+const SAVED_WITHIN: Duration = Duration::from_secs(6);
+
 /// Checks that a process continues from the stored state.
 pub(super) fn started(simulation: &mut Simulation) -> Check {
     let Some(process) = &simulation.process else { return Ok(()) };
+    let seen = &simulation.seen;
+    for ((breaker, name), truth) in process.breakers.iter().zip(BREAKERS).zip(&simulation.truths) {
+        let before = truth.left_off;
+        let Some(ended) = seen.ended else { continue };
+        if seen.is_disk_faulty
+            || seen.disk_faulty_at.is_some_and(|at| at >= before.since)
+            || ended < before.since + SAVED_WITHIN
+        {
+            continue;
+        }
+        let (kind, incident) = breaker.read(|core| (core.state().kind(), core.is_in_incident()));
+        let is_off = kind == StateKind::Disabled;
+        let is_forced = kind == StateKind::ForcedOpen;
+        hold(is_off || is_forced == before.is_forced, "operators' commands survive", || {
+            format!("{name}: {kind}, before: {before:?}")
+        })?;
+        hold(is_off || incident || !before.in_incident, "incidents survive", || {
+            format!("{name}: in an incident: {incident}, before: {before:?}")
+        })?;
+    }
     for (breaker, name) in process.breakers.iter().zip(BREAKERS) {
         let Ok(Some(left)) = simulation.platform.disk.left(breaker.name()) else { continue };
         let (kind, incident) = breaker.read(|core| (core.state().kind(), core.is_in_incident()));
@@ -60,7 +85,10 @@ pub(super) fn started(simulation: &mut Simulation) -> Check {
             format!("{name}: {kind}, {:?}", left.operator)
         })?;
         let was_on = left.staging.open.is_some();
-        let goes_on = is_off || incident == was_on || left.operator.simulates_latency || left.operator.simulates_memory;
+        // Memory is read at once.
+        let is_new = simulation.seen.memory_percent > 50;
+        let is_simulated = left.operator.simulates_latency || left.operator.simulates_memory;
+        let goes_on = is_off || incident == was_on || is_simulated || (incident && is_new);
         hold(goes_on, "incidents survive", || format!("{name}: in an incident: {incident}, before: {was_on}"))?;
     }
     Ok(())

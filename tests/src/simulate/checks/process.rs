@@ -16,6 +16,11 @@ use super::super::violation::{Check, hold};
 /// Time within which an edit of the file must be in force.
 const RELOADED_WITHIN: Duration = Duration::from_secs(12);
 
+/// So long after the last change what the process says of itself is still read every minute.
+const QUIET: Duration = Duration::from_secs(150);
+/// And in every tenth minute all the time.
+const LOOK_EVERY: u64 = 10;
+
 /// Checks the responses of the API, received and missing ones.
 pub(super) fn answers(simulation: &mut Simulation) -> Check {
     let now = simulation.world.now();
@@ -77,8 +82,13 @@ fn meant(text: &str) -> Option<Config> {
 }
 
 pub(super) fn every_minute(simulation: &mut Simulation) -> Check {
-    let Some(process) = &simulation.process else { return Ok(()) };
     let now = simulation.world.now();
+    let minute = now.as_nanos() / MINUTE.as_nanos() as u64;
+    // To read everything takes longer than all else that happens in a quiet minute.
+    if now.since(simulation.seen.changed) > QUIET && !minute.is_multiple_of(LOOK_EVERY) {
+        return Ok(());
+    }
+    let Some(process) = &simulation.process else { return Ok(()) };
     let live = process.live.config();
     if now.since(simulation.seen.file_changed) > RELOADED_WITHIN
         && !Seen::is_recent(simulation.seen.restarted, now, RELOADED_WITHIN)
