@@ -1,4 +1,4 @@
-//! The OpenAPI document.
+//! The `OpenAPI` document.
 #![cfg(feature = "api")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
