@@ -112,6 +112,7 @@ pub use incidents::records::{CreatedAlert, OpenAlert, OpenIncident, StagingRecor
 pub use incidents::staging_control::{PendingAlert, StagingControl};
 pub use memory::mock::MockMemory;
 pub use memory::{MemoryError, MemoryReading, MemorySource};
+pub use supervisor::arrivals::SupervisionHandle;
 #[cfg(feature = "smol")]
 pub use supervisor::background::Background;
 pub use supervisor::shutdown::ShutdownHandle;

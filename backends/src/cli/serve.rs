@@ -78,9 +78,9 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), CliError> {
     } else {
         tracing::info!("no configuration file; the recommended configuration is used (see `tripline init`)");
     }
-    let platform = ServePlatform { system: SystemPlatform::new(), mock: MockMemory::default() };
+    let platform = Arc::new(ServePlatform { system: SystemPlatform::new(), mock: MockMemory::default() });
     let listen = config.http.listen;
-    let app = App::builder(opened).platform(&platform).listen(listen).start().map_err(CliError::new)?;
+    let app = App::builder(opened).platform(platform.clone()).listen(listen).start().map_err(CliError::new)?;
     let circuit = app.circuits().first().ok_or_else(|| CliError::new("the configuration has no breaker"))?;
     let mock = (circuit.config().memory_source == MemorySourceKind::Mock).then(|| platform.mock.clone());
     let api = app.api().dropped_log_lines(Arc::new(log.dropped_lines()));

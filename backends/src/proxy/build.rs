@@ -46,7 +46,7 @@ impl fmt::Display for ProxyError {
             ),
             Self::NoUpstream(name) => write!(f, "a route leads to the upstream {name}, which is not there"),
             Self::NoBreaker(name) => {
-                write!(f, "a route is guarded by the breaker {name}, which is not there; a new breaker needs a restart")
+                write!(f, "a route is guarded by the breaker {name}, which is not there")
             }
             Self::CallerKey(name) => write!(
                 f,

@@ -6,7 +6,7 @@ mod map;
 use std::fmt;
 use std::time::Duration;
 
-use tripline_core::{CapacityError, Instant, Policy, StateKind};
+use tripline_core::{CapacityError, Incident, Instant, Policy, StateKind};
 
 use crate::breaker::Breaker;
 use crate::breaker::builder::Builder;
@@ -17,8 +17,8 @@ use crate::family::map::{Found, Member, ShardedMap};
 use crate::supervisor::agenda::{Agenda, Task};
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, RwLock, lock, read, write};
 
-/// The largest window of a family's members, in samples.
-pub const MAX_FAMILY_WINDOW: u16 = 128;
+/// The largest window of a family's members, in samples: with it a member takes less than 2.5 KiB.
+pub const MAX_FAMILY_WINDOW: u16 = 64;
 
 /// How many members a family has, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,8 +60,8 @@ impl FamilyLimits {
 /// - `warm_up` runs from the start of the family, or from the builder's [`warm_up_since`](Builder::warm_up_since), and not anew for each
 ///   member.
 ///
-/// A known key costs one read lock of a shard and one reading of the clock beyond the breaker itself. A member takes about 2.4 KiB
-/// with a window of 64.
+/// A known key costs one read lock of a shard and one reading of the clock beyond the breaker itself. A member takes at
+/// most 2.5 KiB, with its key and its place in the map.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -91,6 +91,8 @@ struct Inner {
     shared: Breaker,
     overflows: AtomicU64,
     supervisor: Mutex<Option<(usize, Arc<Agenda>)>>,
+    /// The incident that the members have together; the last one, where none is on. Here, so that a new supervisor goes on from it.
+    incident: Mutex<Option<Incident>>,
 }
 
 #[derive(Clone)]
@@ -117,6 +119,7 @@ impl Family {
                 shared,
                 overflows: AtomicU64::new(0),
                 supervisor: Mutex::new(None),
+                incident: Mutex::new(None),
             }),
         })
     }
@@ -252,6 +255,15 @@ impl Family {
         let mut supervisor = lock(&self.inner.supervisor);
         supervisor.take_if(|(_, other)| Arc::ptr_eq(other, agenda));
         self.members().iter().for_each(|member| member.watchers().remove(agenda));
+    }
+
+    /// The incident that the members have together, or had last.
+    pub(crate) fn incident(&self) -> Option<Incident> {
+        *lock(&self.inner.incident)
+    }
+
+    pub(crate) fn set_incident(&self, incident: Option<Incident>) {
+        *lock(&self.inner.incident) = incident;
     }
 
     /// Removes the members that were not used for [`idle_time`](FamilyLimits::idle_time) and may go. A supervisor does this.

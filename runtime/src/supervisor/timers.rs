@@ -35,6 +35,15 @@ impl Timers {
         }
     }
 
+    /// Everything is due at `now`, or before: the clock was set back.
+    pub(crate) fn set_back(&mut self, now: Instant) {
+        let late = |(_, due): &(&Task, &Instant)| **due > now;
+        let tasks: Vec<Task> = self.due_at.iter().filter(late).map(|(task, _)| task.clone()).collect();
+        for task in tasks {
+            self.set(&task, Some(now));
+        }
+    }
+
     /// Takes the task that is due first, if it is due at `now`.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<Task> {
         if self.next()? > now {

@@ -9,7 +9,7 @@ use crate::breaker::name::BreakerName;
 use crate::breaker::operations::learned_ms;
 use crate::clock::Clock;
 use crate::dispatch::durable::DurableState;
-use crate::dispatch::{Dispatcher, Outbox};
+use crate::dispatch::{Intake, Outbox};
 use crate::incidents::alert::{Alert, DeliveryHistory, FamilySummary};
 use crate::incidents::alert_stager::{DueAlert, Observed};
 use crate::incidents::records::BreakerRecord;
@@ -44,21 +44,21 @@ impl Watched {
         place: usize,
         target: SupervisedBreaker,
         clock: &dyn Clock,
-        dispatcher: &mut Dispatcher,
+        intake: &Intake,
         agenda: &Arc<Agenda>,
     ) -> Self {
         let SupervisedBreaker { breaker, family, memory, sinks, staging, store, kept, fleet } = target;
-        let outbox = dispatcher.outbox(breaker.name(), &sinks, store, kept.as_ref());
+        let outbox = intake.outbox(breaker.name(), &sinks, store, kept.as_ref());
+        let mut family = family.map(WatchedFamily::new);
         if let Some(kept) = kept.filter(|kept| kept.breaker == *breaker.name()) {
-            resume(&breaker, &kept, clock);
+            resume(&breaker, family.as_mut(), &kept, clock);
         }
         let fleet = fleet.map(|fleet| FleetPlace::new(fleet.join(&breaker, outbox.of_fleet(), staging.clone())));
         breaker.watchers().add(Task::Target(place), agenda);
         staging.watchers().add(Task::Target(place), agenda);
-        let family = family.map(|family| {
-            family.supervise(place, agenda);
-            WatchedFamily::new(family)
-        });
+        if let Some(family) = &family {
+            family.begin(place, agenda);
+        }
         Self {
             fleet,
             family,
@@ -290,7 +290,7 @@ fn alert(
 }
 
 /// Goes on with the incident of an earlier process, with what its operators did and what it learned, unless this breaker's alerts are staged already.
-fn resume(breaker: &Breaker, kept: &DurableState, clock: &dyn Clock) {
+fn resume(breaker: &Breaker, mut family: Option<&mut WatchedFamily>, kept: &DurableState, clock: &dyn Clock) {
     let record = &kept.staging;
     let mut stager = breaker.incident();
     if !stager.start_use() {
@@ -298,7 +298,10 @@ fn resume(breaker: &Breaker, kept: &DurableState, clock: &dyn Clock) {
     }
     let is_planted = tripline_core::planted::planted("durable: an open incident is forgotten");
     if let Some(open) = record.open.as_ref().filter(|_| !is_planted) {
-        breaker.resume_incident(open.cause, open.trip);
+        match &mut family {
+            Some(family) => family.resume_incident(open.cause, open.trip),
+            None => breaker.resume_incident(open.cause, open.trip),
+        }
         tracing::info!(
             breaker = breaker.name().as_str(),
             incident = record.last_incident,
@@ -307,6 +310,7 @@ fn resume(breaker: &Breaker, kept: &DurableState, clock: &dyn Clock) {
         );
     }
     let (latest, incident) = breaker.read(|core| (core.latest(), core.incident()));
+    let incident = family.map_or(incident, |family| family.incident());
     stager.resume(record, latest, incident, clock.system_time());
     drop(stager);
     if let Some(millis) = kept.learned_tolerance_ms {

@@ -1,6 +1,7 @@
 //! The process: started from the configuration file, stopped or killed.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -29,10 +30,10 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts it.
-    pub(super) fn start(world: &World, platform: &SimPlatform, file: &SimFile) -> Result<Self, String> {
+    pub(super) fn start(world: &World, platform: &Arc<SimPlatform>, file: &SimFile) -> Result<Self, String> {
         let config = LoadedConfig::open(Box::new(file.clone()), Box::new(environment));
         let config = config.map_err(|errors| errors.to_string())?;
-        let app = App::builder(config).platform(platform).start().map_err(|error| error.to_string())?;
+        let app = App::builder(config).platform(platform.clone()).start().map_err(|error| error.to_string())?;
         let router = app.router().map_err(|error| error.to_string())?;
         let breakers = BREAKERS.iter().filter_map(|name| app.circuits().get(name));
         let breakers: Vec<Breaker> = breakers.map(|circuit| circuit.breaker().clone()).collect();

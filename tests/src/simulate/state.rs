@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tripline_core::Instant;
@@ -31,7 +32,7 @@ pub(super) struct Sent {
 /// A run as it stands.
 pub(super) struct Simulation {
     pub(super) world: World,
-    pub(super) platform: SimPlatform,
+    pub(super) platform: Arc<SimPlatform>,
     pub(super) file: SimFile,
     pub(super) process: Option<Process>,
     pub(super) truths: Vec<Truth>,
@@ -45,7 +46,7 @@ impl Simulation {
         let world = World::new(seed);
         let now = world.now();
         Self {
-            platform: SimPlatform::new(world.clock(), seed),
+            platform: Arc::new(SimPlatform::new(world.clock(), seed)),
             file: SimFile::new(settings::text(seed), seed),
             process: None,
             truths: BREAKERS.iter().map(|_| Truth::new(now)).collect(),

@@ -79,10 +79,10 @@ pub(super) fn observe(args: &ObserveArgs) -> Result<(), CliError> {
         tracing::warn!("{warning}");
     }
     let clock = Arc::new(FollowClock::new(Arc::new(SystemClock::new())));
-    let platform = ObservePlatform { system: SystemPlatform::new(), clock: clock.clone() };
+    let platform = Arc::new(ObservePlatform { system: SystemPlatform::new(), clock: clock.clone() });
     let mut source = None;
     let app = App::builder(opened)
-        .platform(&platform)
+        .platform(platform)
         .listen(config.http.listen)
         .mode(Mode::Observe)
         .without_stall_detection()

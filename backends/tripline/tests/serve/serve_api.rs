@@ -229,12 +229,13 @@ fn the_document_describes_every_route_and_no_other() {
     let of_first = routes.iter().filter_map(|(path, methods)| Some((path.strip_prefix("/breaker/")?, methods.clone())));
     let named: Vec<_> = of_first.map(|(rest, methods)| (format!("/breakers/{{name}}/{rest}"), methods)).collect();
     routes.extend(named);
-    let of_many: [(&str, &str); 8] = [
+    let of_many: [(&str, &str); 9] = [
         ("/breakers", "GET"),
         ("/breakers/disable", "POST"),
         ("/breakers/enable", "POST"),
         ("/breakers/events", "GET"),
         ("/breakers/reset", "POST"),
+        ("/breakers/{name}/keys", "GET"),
         ("/fleet", "GET"),
         ("/fleet/command", "GET"),
         ("/test/{name}", "GET"),
