@@ -153,7 +153,7 @@ struct ProgressBody {
 #[expect(dead_code, reason = "the query is read by hand, so that a bad value is answered like any other")]
 struct ProgressQuery {
     /// The number of the command.
-    #[param(minimum = 0, maximum = 9_007_199_254_740_991)]
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     number: u64,
 }
 
