@@ -1,4 +1,5 @@
-//! `tripline proxy` as a process: what it prints, a breaker that opens and recovers, drain, and its access log as a recording.
+//! `tripline proxy` as a process: its output, a breaker that opens and recovers, drain, and its access log as a
+//! recording.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
