@@ -136,7 +136,7 @@ fn a_split_into_segments_changes_nothing() {
 /// Up to six random places within `length` bytes, in order; the same for the same seed.
 fn cuts(length: usize, seed: usize) -> BTreeSet<usize> {
     let mut random = seed as u64;
-    let places = (0..1 + seed % 6).map(|_| {
+    let places = (0..=seed % 6).map(|_| {
         // Knuth's MMIX.
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         1 + (random >> 33) as usize % length.saturating_sub(1).max(1)
