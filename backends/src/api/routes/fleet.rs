@@ -95,10 +95,10 @@ impl FromPayload for Order {
     fn read(payload: &Payload) -> Result<Self, ApiError> {
         let name = payload.text("action", ACTIONS)?;
         let action = Action::from_name(name).ok_or_else(|| ApiError::bad_value("action", name, ACTIONS))?;
-        match (action, payload.flag("confirm")?) {
-            (Action::Reset, Some(false)) => Err(ApiError::bad_value("confirm", false, "true")),
-            (Action::Reset, None) => Err(ApiError::missing("confirm", "true")),
-            _ => Ok(Self(action)),
+        match payload.flag("confirm")? {
+            Some(true) => Ok(Self(action)),
+            Some(false) => Err(ApiError::bad_value("confirm", false, "true")),
+            None => Err(ApiError::missing("confirm", "true")),
         }
     }
 }
@@ -108,11 +108,9 @@ impl ToSchema for Order {}
 impl PartialSchema for Order {
     fn schema() -> RefOr<Schema> {
         let action = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Action::ALL.map(Action::as_str)));
-        let confirm = ObjectBuilder::new()
-            .schema_type(Type::Boolean)
-            .enum_values(Some([true]))
-            .description(Some("Must be there for a reset, which admits all calls at once."));
-        ObjectBuilder::new().property("action", action).property("confirm", confirm).required("action").into()
+        let confirm = ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true]));
+        let both = ObjectBuilder::new().property("action", action).property("confirm", confirm);
+        both.required("action").required("confirm").into()
     }
 }
 
@@ -129,7 +127,7 @@ struct CommandBody {
 
 /// Commands all replicas of the fleet to disable, enable or reset this breaker.
 ///
-/// Each carries it out within about 6 s; it is saved in no configuration file. Only where `fleet.commands` is true.
+/// Each executes it within about 6 s; no configuration file changes. Only if `fleet.commands` is true.
 #[utoipa::path(post, path = "/breaker/fleet-command", tag = "operating", request_body = Order,
     responses((status = 200, description = "The engine has it.", body = CommandBody),
         (status = 503, description = "The fleet's engine is not reached.", body = ApiError), PostErrors))]
@@ -155,6 +153,7 @@ struct ProgressBody {
 #[expect(dead_code, reason = "the query is read by hand, so that a bad value is answered like any other")]
 struct ProgressQuery {
     /// The number of the command.
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
     number: u64,
 }
 
