@@ -7,8 +7,10 @@
 mod delivery;
 mod durations;
 mod encoder;
+mod families;
 mod fleet;
 mod followed_log;
+mod key_series;
 mod reading;
 
 use tripline_runtime::core::{MemoryState, StateKind, TripAfter, TripReason};
@@ -17,7 +19,9 @@ use tripline_runtime::{Breaker, DeliveryStats, Mode};
 pub use followed_log::{FollowedLog, render_followed_logs};
 
 pub(crate) use encoder::Encoder;
+pub use families::render_families;
 pub use fleet::render_fleet;
+pub use key_series::KeySeries;
 use reading::{Reading, seconds};
 
 /// The media type of [`render`]'s text.

@@ -6,6 +6,8 @@ pub(crate) mod escape;
 mod glob;
 #[cfg(feature = "api")]
 mod number;
+#[cfg(feature = "http-client")]
+mod percent;
 mod redact;
 #[cfg(any(feature = "api", feature = "opsgenie", feature = "webhook"))]
 mod rfc3339;
@@ -16,6 +18,8 @@ mod template;
 pub(crate) use glob::matches_glob;
 #[cfg(feature = "api")]
 pub(crate) use number::{percent, rough_percent, tidy};
+#[cfg(feature = "http-client")]
+pub(crate) use percent::percent_decoded;
 pub(crate) use redact::{HIDDEN, redact, redact_url};
 #[cfg(any(feature = "api", feature = "opsgenie", feature = "webhook"))]
 pub(crate) use rfc3339::{rfc3339, rfc3339_checked};

@@ -1,4 +1,4 @@
-//! The state machine: what a finished call, a reading or the time that passes does to the state.
+//! The state machine: how a finished call, a memory reading and the passing of time change the state.
 
 use super::{Breaker, Rejection, StallRun, Trip};
 use crate::event::{Event, EventKind, IncidentCause};
@@ -47,12 +47,16 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.counts.finished(outcome);
         let slowness = Slowness::of(latency, self.settings.latency_threshold);
         let slow = slowness.is_some();
-        // A call that outlived the window is no longer among the stalled ones.
+        // A call that outlived the window is no longer counted as stalled.
         let outlived = slow && latency.as_nanos() > self.settings.latency_max_age_nanos;
         let counted = slow && if outlived { self.stall_run.is_reported() } else { self.stalled > 0 };
         self.stalled = self.stalled.saturating_sub((counted && !outlived).into());
         if outcome == Outcome::Ignored {
             if counted {
+                if outlived {
+                    // It left the count before; those that are in it are others.
+                    self.evidence.keep_stalled();
+                }
                 self.withdraw_stalled(1);
             }
             return;
@@ -74,7 +78,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.evaluate(now, verdict, trigger);
     }
 
-    /// Takes the trip decision of a closed breaker; without one, looks at the incident.
+    /// Decides whether a closed breaker trips; if not, updates the incident.
     pub(super) fn evaluate(&mut self, now: MonotonicInstant, verdict: Verdict, trigger: Trigger) {
         self.note_ages(now, verdict, trigger);
         match self.trip_rule(verdict, trigger) {
@@ -83,7 +87,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
     }
 
-    /// The same where no call was decided.
+    /// Evaluates the rules without a finished call.
     pub(super) fn judge_without_call(&mut self, now: MonotonicInstant) {
         self.expire_samples(now);
         self.evaluate(now, self.verdict(), Trigger::NONE);
@@ -180,7 +184,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
     }
 
-    /// The moment from which every probe in flight is older than the threshold, lost ones included.
+    /// The instant from which every probe in flight, lost ones included, is older than the threshold.
     pub(super) fn probe_deadline(&self) -> MonotonicInstant {
         self.last_probe_at.plus_nanos(self.probe_threshold.as_nanos().saturating_add(1))
     }
@@ -190,7 +194,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.change_state(now, to, Cause::WaitOver);
     }
 
-    /// Half-open with the settings in force, or closed where they ask for no probes.
+    /// Starts the half-open phase under the current policy. Returns Closed if the policy sets no probes.
     pub(super) fn start_of_recovery(&mut self) -> State {
         self.probe_limit = self.settings.half_open_max_calls;
         self.probe_threshold = self.settings.latency_threshold;
@@ -204,6 +208,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         } else {
             self.wait.after_trip(&self.settings)
         };
+        let wait = self.wait.at_least_asked(now, wait, &self.settings);
         if closed {
             self.trips.record_evidence(self.evidence_of(now, self.test_behind(reason)));
         }
@@ -216,7 +221,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
     }
 
-    /// The only place where the state becomes another one.
+    /// Changes the state. No other function does, except for the counters of a half-open state.
     pub(super) fn change_state(&mut self, now: MonotonicInstant, to: State, cause: Cause) {
         let from = self.state.kind();
         debug_assert!(is_legal(from, cause, to.kind()), "{from} to {to:?} by {cause:?}");
@@ -292,7 +297,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
     }
 
-    /// What is bad enough to begin an incident with, though it does not trip.
+    /// Returns the condition that begins an incident without a trip.
     #[cfg_attr(not(feature = "forecast"), expect(clippy::unused_self, reason = "only a forecast needs it"))]
     fn condition(&self, verdict: Verdict) -> Option<IncidentCause> {
         #[cfg(feature = "forecast")]
@@ -306,7 +311,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.trips.reason().unwrap_or(TripReason::Latency)
     }
 
-    /// Disarms the fast path: the next finished call takes the slow one.
+    /// Disarms the fast path: the next finished call takes the slow path.
     pub(super) fn disarm_fast_path(&mut self) {
         #[cfg(target_pointer_width = "64")]
         {
@@ -337,7 +342,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.forecast(now, self.memory.runs_out());
     }
 
-    /// Takes a forecast, as far as there can be one now.
+    /// Applies a forecast; it is ignored while memory is unknown or the horizon is 0.
     #[cfg(feature = "forecast")]
     pub(super) fn forecast(&mut self, now: MonotonicInstant, runs_out: bool) {
         if self.memory.forecast(runs_out, &self.settings) {

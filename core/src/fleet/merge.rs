@@ -1,15 +1,16 @@
-//! What becomes of a report.
+//! Merges a report into the state of a fleet.
 
 use super::incident::{FleetIncident, FleetState};
-use super::report::{Claim, FleetView, Paged, Report};
+use super::report::{Claim, FleetView, Paged, Probe, Report};
 use super::stage::{DueStage, FleetStage};
 use super::terms::{FleetContext, Terms};
 use super::{ReplicaSet, ReplicaText, rank};
 
-/// Takes a report into `state`: counts replicas, merges what the replica knows, finds the stage that is due, and grants a claim.
+/// Merges a report into `state`: counts replicas, merges the replica's knowledge, finds the stage that is due and
+/// grants a claim.
 ///
-/// It is the whole rule: engines with compare-and-set loop over it, others run it in the store. O(1) beside the operations of
-/// the sets.
+/// This is the complete rule. Engines with compare-and-set call it in a loop; others run it inside the store. O(1),
+/// plus the operations of the sets.
 pub fn merge<S: ReplicaSet>(
     state: &mut FleetState<S>,
     report: &Report<'_>,
@@ -17,10 +18,16 @@ pub fn merge<S: ReplicaSet>(
     context: FleetContext,
 ) -> FleetView {
     let now = context.now_ms;
-    let FleetState { open, unwell, incident } = state;
+    let FleetState { open, unwell, probing, incident } = state;
+    if incident.set_clock(now, terms) {
+        for set in [&mut *open, &mut *unwell, &mut *probing] {
+            set.prune_after(now);
+        }
+    }
     incident.adopt(&report.known, now);
     count(open, report.replica, report.open, now, terms.ttl_ms);
     count(unwell, report.replica, report.unwell.is_some(), now, terms.hold_ms);
+    let may_probe = terms.probe_millionths > 0 && may_probe(probing, report, terms, context);
     let (open, unwell) = (open.count(), unwell.count());
     if let Some(paged) = report.paged {
         take_over(incident, paged, now);
@@ -41,6 +48,7 @@ pub fn merge<S: ReplicaSet>(
         cause: incident.cause.clone(),
         due_in_ms: incident.next_due_ms(terms, context, open, unwell).map(|at| at.saturating_sub(now)),
         claim,
+        may_probe,
     }
 }
 
@@ -53,7 +61,26 @@ fn count<S: ReplicaSet>(set: &mut S, replica: &ReplicaText, is_member: bool, now
     set.prune(now.saturating_sub(lasts_ms));
 }
 
-/// What a replica paged alone becomes part of the incident, which closes it.
+/// Grants permission to probe while fewer replicas than the budget hold it. Asking again does not extend a permission, so that a
+/// replica without calls does not keep it. A half-open replica counts with or without permission.
+fn may_probe<S: ReplicaSet>(probing: &mut S, report: &Report<'_>, terms: &Terms, context: FleetContext) -> bool {
+    let (now, replica) = (context.now_ms, report.replica);
+    probing.prune(now.saturating_sub(terms.probe_lease_ms));
+    match report.probe {
+        Probe::None => probing.remove(replica),
+        Probe::Probing => probing.insert(replica, now),
+        Probe::Asks if probing.contains(replica) => return true,
+        Probe::Asks if probing.count() < terms.probes(context.members) => {
+            // Recorded earlier than now, so that it expires before the record of a half-open replica.
+            probing.insert(replica, now.saturating_sub(terms.probe_lease_ms.saturating_sub(terms.probe_grant_ms)));
+            return true;
+        }
+        Probe::Asks => {}
+    }
+    false
+}
+
+/// Adds the alerts that a replica paged alone to the incident, which closes them.
 fn take_over(incident: &mut FleetIncident, paged: Paged, now: u64) {
     let Some(gravest) = paged.kinds.iter().next() else { return };
     if !incident.active || incident.closing {
@@ -69,7 +96,7 @@ fn take_unwell(incident: &mut FleetIncident, report: &Report<'_>, now: u64) {
         incident.begin(now);
     }
     if rank(Some(kind)) > rank(incident.kind) {
-        // A graver alert takes over from the one that was sent.
+        // A more severe alert replaces the one that was sent.
         (incident.kind, incident.stage) = (Some(kind), FleetStage::Pending);
     }
     if incident.first.is_empty() {
@@ -78,7 +105,7 @@ fn take_unwell(incident: &mut FleetIncident, report: &Report<'_>, now: u64) {
     }
 }
 
-/// An incident of which nothing was sent ends without a word.
+/// Ends an incident of which no alert was sent, without an alert.
 fn end_silently(incident: &mut FleetIncident, terms: &Terms, now: u64) {
     let is_over = incident.empty_since_ms.is_some_and(|since| now >= since.saturating_add(terms.settle_ms));
     if incident.active && is_over && incident.sent.is_empty() {
@@ -118,7 +145,7 @@ fn grant(
 }
 
 impl FleetIncident {
-    /// No one holds the claim.
+    /// Releases the claim.
     pub(super) fn release(&mut self) {
         self.claimed_by.clear();
         self.claimed_until_ms = 0;

@@ -1,4 +1,5 @@
-//! The trend rule: of a breach, whether the latencies rise, stay high or fall. Without trend analysis every breach trips.
+//! The trend rule: whether the latencies of a breach rise, stay high or fall. Without trend analysis every breach
+//! trips.
 
 use super::latency::MIN_PLATEAU;
 use super::{DerivedPolicy, Verdict};
@@ -17,7 +18,7 @@ pub(crate) struct Runs {
 }
 
 impl DerivedPolicy {
-    /// Why a breach trips; `None` where it does not.
+    /// Returns the reason for which a breach trips; `None` if it does not.
     pub(crate) fn trend<S: SampleStore>(
         &self,
         settings: &PackedPolicy,

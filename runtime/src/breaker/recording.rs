@@ -1,4 +1,4 @@
-//! Recording: how a permit reports its result.
+//! Recording: the report of a permit's result.
 
 use tripline_core::{Instant, Latency, Outcome};
 
@@ -10,7 +10,7 @@ use crate::hot_path::shared::finish_slow_path;
 use crate::sync::Ordering;
 
 impl Breaker {
-    /// The fast path, for an uncontended core and a good call, is inlined; the rest is called.
+    /// The fast path, a good call on an uncontended core, is inlined; the rest is called out of line.
     #[inline]
     pub(crate) fn finish(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
         let Some(mut owner) = self.inner.cell.try_own() else {
@@ -21,7 +21,7 @@ impl Breaker {
         }
     }
 
-    /// Where calls are not tracked, one that is given up while nothing has changed leaves no trace.
+    /// If calls are not tracked, a dropped call leaves no trace while nothing has changed.
     #[inline]
     pub(crate) fn give_up(&self, token: CallToken) {
         if !token.is_still(self.inner.shared().gate.admission()) {
@@ -40,7 +40,7 @@ impl BreakerInner {
         self.shared().notify_if_changed();
     }
 
-    /// A report for which there was no room is counted as dropped, and its call is no longer in flight.
+    /// Counts a report as dropped if there was no room for it, and removes its call from those in flight.
     #[cold]
     fn lose(&self, token: CallToken) {
         // Relaxed: a statistic.

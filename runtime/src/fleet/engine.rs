@@ -1,35 +1,37 @@
-//! The store that all replicas of a fleet reach.
+//! The store that all replicas of a fleet share.
 
 use std::fmt;
 
 use async_trait::async_trait;
-use tripline_core::fleet::{Claim, FleetView, ReplicaText, Report, Terms};
+use tripline_core::fleet::{Action, Claim, Command, FleetView, ReplicaText, Report, Terms};
 
 use crate::breaker::name::BreakerName;
 
-/// The store that the replicas of a fleet share: it counts them, and grants the right to send the stages of their incident.
+/// The store that the replicas of a fleet share. It counts them, and grants the right to send the stages of their
+/// incident.
 ///
-/// Every method is one atomic step of the store, by the store's clock. It must end within a few seconds, whatever the other side
-/// does; it is dropped after [`MAX_CALL`](crate::MAX_CALL). What it holds may be lost at any time: replicas say it again.
+/// Every method is one atomic step of the store, on the store's clock. It must end within a few seconds, whatever the
+/// store does; the future is dropped after [`MAX_CALL`](crate::MAX_CALL). The store may lose its contents at any time:
+/// replicas report them again.
 #[async_trait]
 pub trait FleetEngine: fmt::Debug + Send + Sync {
-    /// Notes that `replica` is alive; returns what there is to report on.
+    /// Records that a replica is alive. Returns the breakers to report on and the commands to execute.
     ///
     /// # Errors
-    /// [`EngineError`] where it is not known to be noted.
-    async fn beat(&self, replica: &ReplicaText) -> Result<Heartbeat, EngineError>;
+    /// [`EngineError`] if the beat may not be recorded.
+    async fn beat(&self, beat: &Beat<'_>) -> Result<Heartbeat, EngineError>;
 
-    /// Takes a report on `breaker`, as [`tripline_core::fleet::merge`] does.
+    /// Merges a report on `breaker`, as [`tripline_core::fleet::merge`] does.
     ///
     /// # Errors
-    /// [`EngineError`] where it is not known to be taken.
+    /// [`EngineError`] if the report may not be merged.
     async fn sync(&self, breaker: &BreakerName, report: &Report<'_>, terms: &Terms) -> Result<FleetView, EngineError>;
 
-    /// Records that a claimed stage was sent, as [`tripline_core::fleet::acknowledge`] does; false where the claim is not
-    /// `replica`'s any more.
+    /// Records that a claimed stage was sent, as [`tripline_core::fleet::acknowledge`] does. Returns false if `replica`
+    /// no longer holds the claim.
     ///
     /// # Errors
-    /// [`EngineError`] where it is not known to be recorded.
+    /// [`EngineError`] if the acknowledgement may not be recorded.
     async fn acknowledge(
         &self,
         breaker: &BreakerName,
@@ -37,45 +39,93 @@ pub trait FleetEngine: fmt::Debug + Send + Sync {
         claim: &Claim,
     ) -> Result<bool, EngineError>;
 
-    /// Forgets `replica`, which stops: its silence means nothing.
+    /// Records a command to all replicas, as [`tripline_core::fleet::Commands::place`] does. Returns its number.
     ///
     /// # Errors
-    /// [`EngineError`] where it is not known to be forgotten.
+    /// [`EngineError`] if the command may not be recorded.
+    async fn command(&self, action: Action, breaker: &BreakerName) -> Result<u64, EngineError>;
+
+    /// Number of replicas that have executed the command of this number, or a later one.
+    ///
+    /// # Errors
+    /// [`EngineError`] if it cannot be read.
+    async fn command_progress(&self, number: u64) -> Result<CommandProgress, EngineError>;
+
+    /// Removes `replica`, which stops: its silence has no meaning.
+    ///
+    /// # Errors
+    /// [`EngineError`] if it may not be removed.
     async fn leave(&self, replica: &ReplicaText) -> Result<(), EngineError>;
 }
 
-/// The answer to a beat.
+/// A report that a replica is alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Beat<'a> {
+    /// The replica.
+    pub replica: &'a ReplicaText,
+    /// Number of the last command that the replica executed, 0 for none; `None` if commands are off for it.
+    pub commands_done: Option<u64>,
+}
+
+impl<'a> Beat<'a> {
+    /// Creates the beat of a replica with commands off.
+    pub const fn of(replica: &'a ReplicaText) -> Self {
+        Self { replica, commands_done: None }
+    }
+}
+
+/// The response to a beat.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Heartbeat {
     /// The members of the fleet.
     pub members: u32,
-    /// The breakers that have an incident.
+    /// The breakers with an active incident.
     pub in_incident: Vec<BreakerName>,
+    /// The commands to execute, in order.
+    pub commands: Vec<Command>,
 }
 
 impl Heartbeat {
-    /// A fleet of so many members, and the breakers that have an incident.
+    /// Creates the response for a fleet with this many members and these breakers with an active incident.
     pub const fn new(members: u32, in_incident: Vec<BreakerName>) -> Self {
-        Self { members, in_incident }
+        Self { members, in_incident, commands: Vec::new() }
     }
 }
 
-/// An engine did not do what it was asked.
+/// The progress of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct CommandProgress {
+    /// Replicas that have reported its execution.
+    pub done: u32,
+    /// The members of the fleet.
+    pub members: u32,
+}
+
+impl CommandProgress {
+    /// Creates a progress of `done` of `members` replicas.
+    pub const fn new(done: u32, members: u32) -> Self {
+        Self { done, members }
+    }
+}
+
+/// The error of a call to an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// It was not reached, or did not answer.
+    /// The engine was not reached, or did not respond.
     Unreachable {
-        /// Why, without secrets.
+        /// The reason, without secrets.
         reason: String,
     },
-    /// It answered that it does not.
+    /// The engine rejected the call.
     Rejected {
-        /// Why, without secrets.
+        /// The reason, without secrets.
         reason: String,
     },
-    /// Something else stands where the fleet keeps its state. It was left alone.
+    /// The fleet's key holds a value of another type. It was not changed.
     ForeignKey {
         /// The name of the key.
         key: String,

@@ -1,4 +1,4 @@
-//! The loop of one process: beats, reports, and sends what it claimed.
+//! The loop of one process: beats, reports, and sends the claimed stages.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -7,25 +7,27 @@ use std::time::Duration;
 
 use futures_lite::future;
 use tripline_core::Instant;
-use tripline_core::fleet::{FleetView, ReplicaText, Report, Terms, text};
+use tripline_core::fleet::{FleetView, Probe, ReplicaText, Report, Terms, text};
 
 use crate::breaker::name::BreakerName;
-use crate::fleet::engine::{EngineError, Heartbeat};
+use crate::fleet::engine::{Beat, EngineError, Heartbeat};
 use crate::fleet::send::Sending;
 use crate::fleet::shared::{Fleet, Inner, State};
 use crate::supervisor::shutdown::ShutdownHandle;
 use crate::sync::Arc;
 
-/// Between two beats, varied by [`BEAT_JITTER`].
+/// Interval between two beats, varied by [`BEAT_JITTER`].
 const BEAT: Duration = Duration::from_secs(5);
 const BEAT_JITTER: f64 = 0.1;
-/// No breaker is reported more often than this on account of what is due.
+/// Maximum time from the execution of a command to the next beat.
+const SAY_DONE: Duration = Duration::from_secs(1);
+/// Minimum interval between reports on a breaker whose stage is due.
 const MIN_SYNC: Duration = Duration::from_millis(200);
-/// What is due is not asked for by all replicas at the same moment: the unwell ones first.
+/// Spread of the reports on a due stage, so that replicas do not report at the same instant: the unwell ones first.
 const UNWELL_SPREAD: Duration = Duration::from_millis(300);
 const HEALTHY_SPREAD: Duration = Duration::from_secs(2);
 
-/// Takes part in a fleet, as a future for any executor, until it is stopped together with its supervisor.
+/// Takes part in a fleet until it is stopped together with its supervisor; a future for any executor.
 #[derive(Debug)]
 #[must_use = "a runner does nothing until `run`"]
 pub struct FleetRunner {
@@ -34,28 +36,31 @@ pub struct FleetRunner {
 }
 
 impl FleetRunner {
-    /// The runner of `fleet`. There must be only one.
+    /// Creates the runner of `fleet`. There must be only one.
     pub const fn new(fleet: Fleet, stop: ShutdownHandle) -> Self {
         Self { fleet, stop }
     }
 
-    /// Runs until it is stopped: then it ends what it is sending, and leaves the fleet.
+    /// Runs until it is stopped, then finishes the stages being sent and leaves the fleet.
     pub async fn run(self) {
         let inner = self.fleet.inner.clone();
         let mut sending = Sends::default();
         let mut beat_at = Instant::ZERO;
         loop {
-            // Listens first, then looks: nothing that happens in between is missed.
+            // Listens first, then checks, so that no change in between is missed.
             let (stopped, changed) = (self.stop.listen(), inner.listen());
             if self.stop.is_set() {
                 break;
             }
             let now = inner.clock.now();
-            // A clock that was set back must not put off the next beat.
+            if inner.take_beat_now() {
+                beat_at = now;
+            }
+            // A clock that was set back must not delay the next beat.
             beat_at = beat_at.min(now + BEAT.mul_f64(1.0 + BEAT_JITTER));
             if now >= beat_at {
-                sending.beside(beat(&inner)).await;
-                beat_at = inner.clock.now() + jittered(&inner);
+                let wait = sending.beside(beat(&inner)).await;
+                beat_at = inner.clock.now() + wait;
             }
             sending.beside(report_all(&inner)).await.into_iter().for_each(|send| sending.start(send));
             let now = inner.clock.now();
@@ -73,15 +78,16 @@ impl FleetRunner {
     }
 }
 
-fn jittered(inner: &Inner) -> Duration {
-    BEAT.mul_f64(1.0 + BEAT_JITTER * (2.0 * inner.state().random.f64() - 1.0))
-}
-
-/// Says that this replica is alive, and marks what is to be reported.
-async fn beat(inner: &Arc<Inner>) {
-    match inner.within(inner.engine.beat(&inner.settings.replica)).await {
-        Ok(Heartbeat { members, in_incident }) => {
+/// Reports that this replica is alive, marks the breakers to report on, and executes commands. Returns the time until the next
+/// beat.
+async fn beat(inner: &Arc<Inner>) -> Duration {
+    let mut beat = Beat::of(&inner.settings.replica);
+    beat.commands_done = inner.settings.takes_commands.then(|| inner.state().done);
+    let mut has_commands = false;
+    match inner.within(inner.engine.beat(&beat)).await {
+        Ok(Heartbeat { members, in_incident, commands }) => {
             inner.reached();
+            has_commands = inner.settings.takes_commands && inner.carry_out(&commands);
             let mut state = inner.state();
             state.members = members;
             for (name, entry) in &mut state.breakers {
@@ -92,16 +98,19 @@ async fn beat(inner: &Arc<Inner>) {
         }
         Err(error) => inner.failed(&error),
     }
+    let random = inner.state().random.f64();
+    // The next beat reports the execution.
+    if has_commands { SAY_DONE.mul_f64(random) } else { BEAT.mul_f64(1.0 + BEAT_JITTER * (2.0 * random - 1.0)) }
 }
 
-/// Reports what is to be reported; gives what is to be sent.
+/// Sends the due reports. Returns the stages to send.
 async fn report_all(inner: &Arc<Inner>) -> Vec<Sending> {
     let mut sends = Vec::new();
     for name in inner.due_reports() {
         match report(inner, &name).await {
             Ok(send) => sends.extend(send),
             Err(error) => {
-                // The others would not get through either; the next beat tries again.
+                // The other reports would fail too; the next beat tries again.
                 inner.failed(&error);
                 inner.put_off_reports();
                 break;
@@ -115,14 +124,17 @@ async fn report(inner: &Arc<Inner>, name: &BreakerName) -> Result<Option<Sending
     let replica = &inner.settings.replica;
     let began = inner.clock.now();
     let Some((report, terms)) = inner.prepare(name, replica, began) else { return Ok(None) };
-    let has_paged = report.paged.is_some();
     let view = inner.within(inner.engine.sync(name, &report, &terms)).await?;
     inner.reached();
-    Ok(inner.answered(name, view, has_paged, began))
+    let send = inner.answered(name, view, &report, began);
+    if inner.settings.probe_millionths > 0 {
+        inner.hold_probes_of(name);
+    }
+    Ok(send)
 }
 
 impl Inner {
-    /// The breakers that are to be reported now.
+    /// Returns the breakers whose report is due.
     fn due_reports(&self) -> Vec<BreakerName> {
         let now = self.clock.now();
         let state = self.state();
@@ -130,19 +142,19 @@ impl Inner {
         due.map(|(name, _)| name.clone()).collect()
     }
 
-    /// When the next breaker is to be reported.
+    /// Returns when the next report is due.
     fn next_report(&self) -> Option<Instant> {
         self.state().breakers.values().filter_map(|entry| entry.sync_at).min()
     }
 
-    /// Reports wait for the next beat that is answered.
+    /// Delays all reports until the next successful beat.
     fn put_off_reports(&self) {
         for entry in self.state().breakers.values_mut() {
             entry.sync_at = None;
         }
     }
 
-    /// The report on a breaker, and the terms that it goes by.
+    /// Returns the report on a breaker, and its terms.
     fn prepare<'a>(&self, name: &BreakerName, replica: &'a ReplicaText, now: Instant) -> Option<(Report<'a>, Terms)> {
         let mut state = self.state();
         let entry = state.breakers.get_mut(name)?;
@@ -154,28 +166,30 @@ impl Inner {
         report.can_deliver = entry.can_deliver(now);
         report.known = entry.known;
         report.paged = entry.outbox.paged();
+        report.probe = entry.probe(now);
         let mut terms = Terms::default();
         let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX / 4);
         terms.hold_ms = millis(entry.local.recovery_time).max(terms.ttl_ms);
         terms.escalate_after_ms = millis(entry.local.escalate_after);
         terms.cooldown_ms = millis(entry.local.cooldown);
         terms.page_at = self.settings.page_at;
+        terms.probe_millionths = self.settings.probe_millionths;
         Some((report, terms))
     }
 
-    /// Takes an answer; gives what is to be sent. `began` is when the report was sent: a lease is counted from there.
+    /// Takes the response to `report` and returns the stages to send. `began` is when the report was sent; leases count from there.
     fn answered(
         self: &Arc<Self>,
         name: &BreakerName,
         view: FleetView,
-        has_paged: bool,
+        report: &Report<'_>,
         began: Instant,
     ) -> Option<Sending> {
         let mut state = self.state();
         let State { breakers, random, members, claims, .. } = &mut *state;
         let entry = breakers.get_mut(name)?;
         *members = view.members;
-        if has_paged {
+        if report.paged.is_some() {
             entry.outbox.release();
         }
         if entry.is_gone {
@@ -188,8 +202,10 @@ impl Inner {
         if let Some(due_in) = view.due_in_ms {
             let spread = if entry.local.unwell.is_some() { UNWELL_SPREAD } else { HEALTHY_SPREAD };
             let wait = Duration::from_millis(due_in).max(MIN_SYNC) + spread.mul_f64(random.f64());
-            let at = began + wait;
-            entry.sync_at = Some(entry.sync_at.map_or(at, |earlier| earlier.min(at)));
+            entry.report_by(began + wait);
+        }
+        if let Some(at) = entry.take_permission(report.probe == Probe::Asks, view.may_probe, began, random.f64()) {
+            entry.report_by(at);
         }
         let claim = view.claim.filter(|_| !entry.is_sending);
         let send = claim.map(|claim| Sending::new(self.clone(), name, entry, claim, &view, began));
@@ -200,7 +216,7 @@ impl Inner {
     }
 }
 
-/// What is on its way.
+/// The stages being sent.
 #[derive(Default)]
 struct Sends(Vec<Pin<Box<dyn Future<Output = ()> + Send>>>);
 

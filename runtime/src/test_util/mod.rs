@@ -1,4 +1,5 @@
-//! For tests: a manual clock, memory and alerts that you set, [`faults`], and a [`World`] that runs everything on virtual time.
+//! Test utilities: a manual clock, settable memory and alerts, [`faults`], and a [`World`] that runs everything on
+//! virtual time.
 //!
 //! ```
 //! use std::time::Duration;
@@ -29,7 +30,7 @@ mod world;
 
 pub use crate::clock::manual::ManualClock;
 pub use crate::clock::schedule::{Place, Schedule};
-pub use fleet::{MemoryFleet, ReplicaTimes};
+pub use fleet::{FleetStep, MemoryFleet, ReplicaTimes, SavedFleet, StepHook};
 pub use sink::RecordingSink;
 pub use store::MemoryStore;
 pub use traffic::{Traffic, TrafficCall};

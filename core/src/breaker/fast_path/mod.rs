@@ -1,9 +1,10 @@
-//! The short way for a good call while nothing is going on, which is nearly always.
+//! The fast path: records a good call of a healthy breaker with few instructions.
 //!
-//! A breaker is *quiet* while it is closed, its window is full of good calls, no rule, simulation or incident is half-way to
-//! anything, and nothing ages. Another good call then changes the window and a count and nothing else, so nothing else is
-//! looked at. Whatever else happens ends the quiet; the next call that takes the slow path looks whether it is back. Small
-//! targets go without it: the slow path fits their flash, and half of both would not.
+//! A breaker is *quiet* while it is closed, its window is full of good calls, no call is stalled, no test has evidence,
+//! nothing is simulated and no incident waits for a call. Until the next sample expires, another good call then changes
+//! only the window and one counter, so nothing else is checked. Any other input disarms the fast path. The next call on
+//! the slow path checks whether it can be armed again. Targets with 32-bit pointers have no fast path: it would not fit
+//! their flash beside the slow one.
 
 use super::Breaker;
 use crate::generation::Generation;
@@ -13,7 +14,7 @@ use crate::time::Instant;
 use crate::units::Latency;
 use crate::window::SampleStore;
 
-/// A switch and a count for the tests.
+/// Switches the fast path off and counts its hits, for tests.
 #[cfg(test)]
 #[derive(Debug, Clone, Default)]
 pub(super) struct FastPathProbe {
@@ -22,8 +23,9 @@ pub(super) struct FastPathProbe {
 }
 
 impl<const N: usize, S: SampleStore> Breaker<N, S> {
-    /// As [`Breaker::handle_finished`] for a call that can change nothing but the window; false, and nothing is done, if it may
-    /// change more. For those who want this part of it in line, and the rest not.
+    /// Records a finished call as [`Breaker::handle_finished`] does, if the call changes only the window and a counter.
+    /// Returns false, and changes nothing, if the call may change more. A caller can inline this fast path and keep the
+    /// slow path out of line.
     #[inline]
     pub fn try_record_fast(
         &mut self,
@@ -46,7 +48,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         true
     }
 
-    /// Looks whether the breaker is quiet, and until when at least.
+    /// Arms the fast path until the next expiry if the breaker is quiet; disarms it otherwise.
     pub(super) fn rearm_fast_path(&mut self) {
         #[cfg(test)]
         if self.fast_path_probe.never {
