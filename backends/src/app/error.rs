@@ -25,6 +25,11 @@ pub enum AppError {
     Window(CapacityError),
     /// Two breakers have the same name.
     Name(DuplicateName),
+    /// A single breaker has become a family under its name, or the other way round, while the process runs.
+    NameInUse {
+        /// The name.
+        name: BreakerName,
+    },
     /// A memory source cannot be read.
     Memory {
         /// The source that the configuration names.
@@ -63,6 +68,12 @@ impl fmt::Display for AppError {
             Self::Host(error) => write!(f, "http.allowed_hosts: {error}"),
             Self::Window(error) => error.fmt(f),
             Self::Name(error) => error.fmt(f),
+            Self::NameInUse { name } => {
+                write!(
+                    f,
+                    "{name} was another kind of breaker in this process (with or without key): start again to change that"
+                )
+            }
             Self::Memory { kind, error } => write!(f, "memory_source = \"{}\": {error}", kind.as_str()),
             Self::StateDir(error) => error.fmt(f),
             Self::Fleet(error) => error.fmt(f),
@@ -91,7 +102,7 @@ impl std::error::Error for AppError {
             Self::Fleet(error) => error,
             Self::Thread(error) | Self::Listen { error, .. } => error,
             Self::Api(error) => error,
-            Self::UnknownBreaker { .. } => return None,
+            Self::UnknownBreaker { .. } | Self::NameInUse { .. } => return None,
         })
     }
 }

@@ -39,6 +39,8 @@ pub(super) fn fleet(
     of_replica.page_at = settings.page_at;
     of_replica.fallback_after = settings.fallback_after;
     of_replica.fallback_close = settings.fallback_close;
+    of_replica.probe_millionths = (settings.probe_share * 1e6).ceil() as u32;
+    of_replica.takes_commands = settings.commands;
     Ok(Some(Fleet::new(engine, of_replica, clock.clone())))
 }
 

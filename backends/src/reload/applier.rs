@@ -28,7 +28,7 @@ impl<F: FnMut(&Config, &Config) + Send> Applier for F {
     }
 }
 
-/// The settings of a breaker before and after; `None` for one that is not in both: it needs a restart, which the log says.
+/// The settings of a breaker before and after; `None` for one that is not in both.
 fn settings_of<'c>(
     name: &BreakerName,
     old: &'c Config,

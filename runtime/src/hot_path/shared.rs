@@ -54,7 +54,9 @@ impl Apply<ExclusiveState> for Shared {
 
 impl Shared {
     pub(crate) fn new(gate: Gate, size: BreakerSize) -> Self {
-        Self { gate, epochs: InFlightEpochs::new(size.cancelled_epochs) }
+        let is_small = size == BreakerSize::COMPACT;
+        let epochs = if is_small { InFlightEpochs::small } else { InFlightEpochs::new };
+        Self { gate, epochs: epochs(size.cancelled_epochs) }
     }
 
     /// Whether a clock that shows `now` was set back, or this reading is an old one.

@@ -1,8 +1,8 @@
 //! A supervised breaker's part in a fleet: the alerts that it sends itself.
 
-use tripline_core::{AlertKind, EscalationPolicy, Observation, Stage, StateKind};
+use tripline_core::{AlertKind, EscalationPolicy, Observation, Stage, State, StateKind};
 
-use crate::fleet::local::Local;
+use crate::fleet::local::{Local, Opening};
 use crate::fleet::part::FleetPart;
 use crate::fleet::shared::FleetMember;
 use crate::hot_path::samples::SharedCore;
@@ -22,8 +22,16 @@ pub(super) struct FleetPlace {
 pub(super) fn local(core: &SharedCore, seen: &Observation, policy: EscalationPolicy) -> Local {
     let incident = seen.incident.filter(|incident| incident.end.is_none());
     let unwell = incident.and_then(|incident| Some((policy.triggers.kind_for(&incident)?, incident.cause)));
+    let state = core.state();
     Local {
-        is_open: matches!(core.state().kind(), StateKind::Open | StateKind::HalfOpen | StateKind::ForcedOpen),
+        opening: match state {
+            State::Open { until } => {
+                Some(Opening { generation: core.generation(), until, until_on_clock: core.on_clock(until) })
+            }
+            _ => None,
+        },
+        is_probing: state.kind() == StateKind::HalfOpen,
+        is_open: matches!(state.kind(), StateKind::Open | StateKind::HalfOpen | StateKind::ForcedOpen),
         unwell,
         recovery_time: core.policy().recovery_time,
         escalate_after: policy.escalate_after,

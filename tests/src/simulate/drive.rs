@@ -1,4 +1,4 @@
-//! One run: time passes from event to event, and after each the invariants are checked.
+//! Runs a script: time passes from event to event, and the invariants are checked after each.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -22,20 +22,20 @@ use super::settings::{self, BREAKERS};
 use super::state::{MINUTE, Sent, Simulation};
 use super::violation::{Check, Violation, hold};
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Outcome {
     /// The first invariant that did not hold.
     pub violation: Option<Violation>,
-    /// What happened, line by line, where that was asked for.
+    /// The trace, line by line, if it was requested.
     pub trace: Vec<String>,
     /// Virtual time that passed.
     pub passed: Duration,
-    /// Steps after each of which the invariants were checked.
+    /// Number of steps, after each of which the invariants were checked.
     pub events: u64,
 }
 
-/// What the simulation itself has planned.
+/// A planned event of the simulation.
 #[derive(Debug, Clone, Copy)]
 enum Event {
     Ask(usize),
@@ -49,17 +49,17 @@ enum Event {
     Settled,
 }
 
-/// How everything is put in order towards the end of an hour.
+/// The repairs towards the end of an hour.
 #[derive(Debug, Clone, Copy)]
 enum Repair {
     File,
     Operators,
 }
 
-/// More events in a minute are a task that does not sleep.
+/// Maximum number of events per minute; more indicate a task that does not sleep.
 const MAX_EVENTS: u32 = 20_000;
 
-/// What moves a run.
+/// Drives a run.
 struct Driver<'s> {
     script: &'s Script,
     run: Simulation,
@@ -155,7 +155,7 @@ impl<'s> Driver<'s> {
         Ok(())
     }
 
-    /// After every event.
+    /// Checks the invariants after an event.
     fn check(&mut self) -> Check {
         if let Some(found) = self.findings.borrow_mut().pop() {
             return Err(found);
@@ -262,7 +262,7 @@ impl<'s> Driver<'s> {
         }
     }
 
-    /// What holds now, of everything that lasts: of several of a kind the one that began last.
+    /// Applies the lasting faults: of several of one kind the one that began last.
     fn apply_faults(&mut self) {
         let now = self.run.world.now();
         let active: Vec<What> = self.active.values().copied().collect();
@@ -353,7 +353,7 @@ impl<'s> Driver<'s> {
         checks::stopped(&mut self.run, report)
     }
 
-    /// The process is gone.
+    /// Takes the process down.
     fn down(&mut self, pause: Duration) {
         let now = self.run.world.now();
         self.run.note(|| "the process is gone".to_owned());
@@ -384,7 +384,7 @@ impl<'s> Driver<'s> {
                 checks::started(&mut self.run)
             }
             Err(why) => {
-                // As a service manager that starts it again and again.
+                // Like a service manager that restarts it repeatedly.
                 self.run.note(|| format!("the process does not start: {why}"));
                 let now = self.run.world.now();
                 self.schedule.add(now + Duration::from_secs(10), 2, Event::Start);

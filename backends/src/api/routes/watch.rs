@@ -78,7 +78,7 @@ async fn prometheus(State(api): State<ApiState>) -> Response {
     if let Some(lines) = api.dropped_lines() {
         text.push_str(&metrics::render_log(lines));
     }
-    if let Some(fleet) = api.fleet_status() {
+    if let Some(fleet) = api.fleet_handle().map(tripline_runtime::Fleet::status) {
         text.push_str(&metrics::render_fleet(&fleet));
     }
     let followed = api.circuits().iter().filter_map(|one| Some((one.name().to_string(), one.followed_log()?)));

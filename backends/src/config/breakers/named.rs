@@ -183,7 +183,7 @@ impl NamedBreaker {
             return None;
         }
         let mut keys = self.set.keys().filter(|key| family_key(key).is_some());
-        let place = keys.next().and_then(|key| self.set.get(key)).or_else(|| self.set.get("alerts.per_key"))?;
+        let place = keys.next().and_then(|key| self.set.get(key))?;
         Some((place, "has no effect without key: only a family has members; set key, or remove it"))
     }
 
