@@ -1,4 +1,4 @@
-//! What breakers and families take of memory, counted by the allocator.
+//! Memory of breakers and families, counted by the allocator.
 #![cfg(feature = "test-util")]
 #![allow(unsafe_code, clippy::unwrap_used, clippy::panic)]
 

@@ -28,22 +28,20 @@ const MAX_API_CONNECTIONS: usize = 256;
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct ProxyArgs {
-    /// The service to forward to, such as <http://127.0.0.1:3000>. It gets every request that no route of the configuration
-    /// takes, guarded by the first breaker.
+    /// The service to forward to, such as <http://127.0.0.1:3000>. It gets every request that matches no
+    /// route of the configuration, protected by the first breaker.
     #[arg(long, value_name = "URL", value_parser = server)]
     upstream: Option<ServerUrl>,
-    /// The address for requests, in place of proxy.listen in the configuration, which is 127.0.0.1:8000 where it is not set.
+    /// The address for requests. Default: proxy.listen of the configuration, else 127.0.0.1:8000.
     #[arg(long, value_name = "IP:PORT", value_parser = address)]
     listen: Option<SocketAddr>,
-    /// The configuration file; without it breakers.toml in the working directory, and if there is none the recommended
-    /// configuration.
+    /// The configuration file. Default: breakers.toml in the working directory, else the recommended configuration.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Decide, count and alert, and reject no request.
+    /// Decide, count and alert, but reject no request.
     #[arg(long)]
     observe: bool,
-    /// The address of the management API and the dashboard, in place of http.listen in the configuration, which is
-    /// 127.0.0.1:8080 where it is not set.
+    /// The address of the management API and the dashboard. Default: http.listen of the configuration, else 127.0.0.1:8080.
     #[arg(long, value_name = "IP:PORT", value_parser = address)]
     api: Option<SocketAddr>,
 }
@@ -168,7 +166,7 @@ async fn serve_until_signalled(
     api: api::ApiState,
     mut signals: SignalRequests,
 ) -> Result<(), CliError> {
-    let listener = listen(config.http.listen)?;
+    let listener = listen(config.http.listen, "--api")?;
     let dashboard = listener.get_ref().local_addr().map_err(CliError::new)?;
     announce(config, proxy.local_addr(), dashboard);
     let trusted = api.trusted_requests();

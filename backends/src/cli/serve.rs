@@ -133,7 +133,7 @@ pub(super) async fn serve_until_signalled(
     mut signals: SignalRequests,
     trusted: TrustedRequests,
 ) -> Result<(), CliError> {
-    let listener = listen(address)?;
+    let listener = listen(address, "--listen")?;
     let local = listener.get_ref().local_addr().map_err(CliError::new)?;
     // To standard output, so that a script can read the port it was given.
     match format {
@@ -178,12 +178,12 @@ pub(super) async fn serve_until_signalled(
     or(signalled_twice, served).await
 }
 
-/// Listens on the address of the API.
-pub(super) fn listen(address: SocketAddr) -> Result<smol::Async<TcpListener>, CliError> {
+/// Listens on the address of the API, which the argument `option` overrides.
+pub(super) fn listen(address: SocketAddr, option: &str) -> Result<smol::Async<TcpListener>, CliError> {
     let listener = api::listen(address).map_err(|error| {
         let failure = CliError::during(format!("http.listen = {address}"), &error);
         match error.kind() {
-            ErrorKind::AddrInUse => CliError::new(format!("{failure}; --listen gives another address")),
+            ErrorKind::AddrInUse => CliError::new(format!("{failure}; {option} gives another address")),
             _ => failure,
         }
     })?;

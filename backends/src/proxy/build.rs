@@ -1,4 +1,4 @@
-//! From the configuration to the table of routes.
+//! Builds the table of routes from the configuration.
 
 use std::fmt;
 use std::io;
@@ -13,15 +13,15 @@ use super::upstream::Upstream;
 use crate::circuit::Circuits;
 use crate::config::{self, Config, ProxyMode};
 
-/// Why a configuration cannot be forwarded by.
+/// The error of a configuration that the proxy cannot use.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ProxyError {
     /// There is no route.
     NoRoutes,
-    /// A route names an upstream that is not there.
+    /// A route names an undefined upstream.
     NoUpstream(String),
-    /// A route names a breaker that is not there.
+    /// A route names an undefined breaker.
     NoBreaker(String),
     /// The breaker of a route is a family whose key no request has.
     CallerKey(String),
@@ -29,12 +29,12 @@ pub enum ProxyError {
     UpstreamTls {
         /// The upstream.
         upstream: String,
-        /// Why.
+        /// The cause.
         error: io::Error,
     },
     /// The certificate or key of the data port cannot be used.
     Tls(io::Error),
-    /// The system gives no socket or no thread.
+    /// The system provides no socket or no thread.
     Io(io::Error),
 }
 
@@ -61,7 +61,8 @@ impl fmt::Display for ProxyError {
 
 impl std::error::Error for ProxyError {}
 
-/// The table of `config`. Upstreams whose settings and certificates are those of `previous` keep their connections and places.
+/// Builds the table of `config`. Upstreams with the same settings and certificates as in `previous` keep their
+/// connections and slots.
 pub(super) fn table(
     config: &Config,
     circuits: &Circuits,

@@ -1,4 +1,4 @@
-//! From a request to its response.
+//! Forwards a request and returns its response.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use super::upstream::{Place, Upstream};
 use super::worker::{Client, Worker};
 use crate::config::ProxyMode;
 
-/// Answers a request. A panic in it is a 500 and affects no other request.
+/// Handles a request. A panic gives a 500 and affects no other request.
 pub(super) async fn handle(worker: Arc<Worker>, client: Client, request: Request<Incoming>) -> Response<ResponseBody> {
     let asker = Asker::new(request.headers(), request.version());
     let mut response = contain(&worker.shared.figures, asker, forward(&worker, client, request, asker)).await;
@@ -118,7 +118,7 @@ async fn forward(
     }
 }
 
-/// An answer of the proxy's own to a request that no upstream gets.
+/// Responds to a request that no upstream receives.
 fn own(asker: Asker, mut record: Record, fault: Fault, flag: Flag, is_read: bool) -> Response<ResponseBody> {
     let mut response = asker.fault(fault);
     finish_own(&mut record, flag, &response);
@@ -128,7 +128,7 @@ fn own(asker: Asker, mut record: Record, fault: Fault, flag: Flag, is_read: bool
     response
 }
 
-/// Counts and writes a request that the proxy answers itself.
+/// Counts and logs a request to which the proxy responds itself.
 fn finish_own(record: &mut Record, flag: Flag, response: &Response<ResponseBody>) {
     record.flag(flag);
     record.status(response.status());
@@ -136,21 +136,21 @@ fn finish_own(record: &mut Record, flag: Flag, response: &Response<ResponseBody>
     record.write();
 }
 
-/// What the bulkhead and the breaker say.
+/// The decision of the bulkhead and the breaker.
 enum Admission {
     Admitted { permit: Option<OwnedTimedPermit>, place: Place, would_reject: bool },
     Rejected(Rejection),
     Busy,
 }
 
-/// Takes a place and asks the breaker, in this order, so that waiting for the place is no latency of the upstream. A request that
-/// has to wait asks before as well: while the breaker is open nothing queues.
+/// Takes a slot, then asks the breaker. In this order, waiting for the slot is not part of the upstream's latency. A
+/// request that must wait also asks before, so nothing queues while the breaker is open.
 async fn admit(upstream: &Upstream, breaker: Option<&Breaker>, mode: ProxyMode) -> Admission {
     let place = if let Some(place) = upstream.places.try_take() {
         place
     } else {
         if let (Some(breaker), ProxyMode::Enforce) = (breaker, mode) {
-            // The permit is given back at once: it is no call.
+            // The permit is dropped at once: no call is made.
             if let Err(rejection) = breaker.try_start().map(drop) {
                 return Admission::Rejected(rejection);
             }
@@ -238,7 +238,7 @@ async fn send(
             if fault.status() == StatusCode::BAD_GATEWAY || fault.status() == StatusCode::GATEWAY_TIMEOUT {
                 call.end(Outcome::Failed);
             } else {
-                // Of the client: neutral while it is young.
+                // The client's fault: neutral while it is young.
                 drop(call);
             }
             if !upload.is_done() {

@@ -19,12 +19,12 @@ use super::connection::serve;
 use super::phase::Phase;
 use super::worker::{Client, Held, Worker};
 
-/// How often idle connections to upstreams are looked at.
+/// Interval between checks of idle upstream connections.
 const SWEEP: Duration = Duration::from_secs(1);
-/// After an error of accepting, such as no descriptor left.
+/// Pause after an error of accepting, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What the threads share about connections.
+/// The limits on connections that all threads share.
 #[derive(Debug)]
 pub(super) struct Limits {
     pub(super) places: Arc<Semaphore>,
@@ -34,7 +34,7 @@ pub(super) struct Limits {
 /// Runs one thread until the data plane has drained, or is cut.
 ///
 /// # Errors
-/// Where the system gives no event queue, or the listener cannot be used.
+/// An error if the system provides no event queue, or the listener cannot be used.
 pub(super) fn run(worker: Worker, listener: TcpListener, limits: &Limits) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     let mut phase = worker.phase.clone();
@@ -42,10 +42,10 @@ pub(super) fn run(worker: Worker, listener: TcpListener, limits: &Limits) -> io:
     runtime.block_on(async {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        // Every connection holds a sender: when the last one is gone, the thread has drained.
+        // Every connection holds a sender: the thread has drained when the last one is dropped.
         let (alive, mut drained) = mpsc::channel::<()>(1);
         let sweeper = tokio::spawn(sweep(worker.clone()));
-        // Names are resolved by one thread for all.
+        // One thread resolves names for all.
         let resolver = (worker.thread == 0).then(|| tokio::spawn(resolve(worker.clone())));
         let mut until = phase.clone();
         or(accept(&worker, &listener, limits, &alive), until.reached(Phase::Draining)).await;
@@ -79,7 +79,7 @@ async fn accept(worker: &Arc<Worker>, listener: &tokio::net::TcpListener, limits
         match listener.accept().await {
             Ok((stream, peer)) => {
                 begin(worker, stream, peer, limits, place, alive);
-                // Other threads get their share of a burst.
+                // Lets other threads accept a part of a burst.
                 tokio::task::yield_now().await;
             }
             Err(error) => {
@@ -113,7 +113,7 @@ fn client(worker: &Worker, peer: SocketAddr, held: Held) -> Client {
     Client::new(address, is_trusted, held)
 }
 
-/// Closes idle connections that upstreams have closed, as soon as they have, and those that were idle for too long.
+/// Closes connections that upstreams have closed, as soon as they have, and those that were idle for too long.
 async fn sweep(worker: Arc<Worker>) {
     let mut ticks = interval(SWEEP);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -127,7 +127,7 @@ async fn sweep(worker: Arc<Worker>) {
     .await;
 }
 
-/// Resolves the names of upstreams again, each when its time has come.
+/// Resolves the names of upstreams again when that is due.
 async fn resolve(worker: Arc<Worker>) {
     let mut ticks = interval(SWEEP);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,4 +1,4 @@
-//! The outcome of a call, by what the upstream answered.
+//! The outcome of a call, from the upstream's response.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use super::headers::is_grpc;
 use crate::config::Statuses;
 use crate::tower::grpc_outcome;
 
-/// The outcome that the head of a response shows; `None` where trailers decide.
+/// Returns the outcome that the head of a response shows; `None` if trailers decide.
 pub(super) fn of_head(status: StatusCode, headers: &HeaderMap, failures: &Statuses) -> Option<Outcome> {
     if failures.contains(status.as_u16()) {
         return Some(Outcome::Failed);
@@ -30,7 +30,7 @@ pub(super) fn retry_after(status: StatusCode, headers: &HeaderMap, now: SystemTi
     httpdate::parse_http_date(text).ok()?.duration_since(now).ok()
 }
 
-/// The outcome that the end of a body shows, where its head shows none.
+/// Returns the outcome from the trailers, if the head shows none.
 pub(super) fn of_trailers(trailers: &HeaderMap) -> Outcome {
     grpc_outcome(trailers).unwrap_or(Outcome::Ok)
 }

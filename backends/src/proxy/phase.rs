@@ -1,34 +1,34 @@
-//! What the data plane is doing: serving, leaving, draining, or at its end.
+//! The phase of the data plane: serving, leaving, draining, or cut.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-/// A client that was about to send its next request when the data plane began to leave has so long to send it.
+/// Time in which a client may still send its next request after the data plane began to leave.
 const LAST_REQUEST: Duration = Duration::from_secs(1);
 
-/// What the data plane is doing.
+/// The phase of the data plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     /// It accepts and forwards.
     Serving,
     /// It accepts and forwards, and each response is the last one of its connection.
     Leaving,
-    /// It accepts no more; requests in flight go on, and connections end after them.
+    /// It accepts no more connections; requests in flight continue, and connections end after them.
     Draining,
     /// Everything ends now.
     Cut,
 }
 
-/// Shows the phase to tasks.
+/// Publishes the phase to tasks.
 #[derive(Debug, Clone)]
 pub(super) struct PhaseWatch(pub(super) watch::Receiver<Phase>);
 
 impl PhaseWatch {
-    /// Waits until `phase` is reached. A data plane whose handle is gone is at its end.
+    /// Waits until `phase` is reached. A data plane whose handle is dropped has reached its end.
     pub(super) async fn reached(&mut self, phase: Phase) {
-        // An error: the sender is gone.
+        // An error means that the sender is dropped.
         let _ = self.0.wait_for(|now| *now >= phase).await;
     }
 

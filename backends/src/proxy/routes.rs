@@ -1,4 +1,4 @@
-//! Which upstream a request goes to.
+//! The upstream of a request.
 
 use std::io;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::guard::Guard;
 use super::upstream::Upstream;
 use crate::config::{self, Measure, RejectedAnswer};
 
-/// What requests are matched against; replaced as a whole when the configuration changes.
+/// The routing table; replaced as a whole when the configuration changes.
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) routes: Vec<Arc<Route>>,
@@ -30,15 +30,15 @@ pub(super) struct Route {
 }
 
 impl Table {
-    /// Every upstream.
+    /// Iterates over all upstreams.
     pub(super) fn upstreams(&self) -> &[Arc<Upstream>] {
         &self.upstreams
     }
 
-    /// The upstream with exactly these settings and certificates.
+    /// Returns the upstream with exactly these settings and certificates.
     ///
     /// # Errors
-    /// Where a certificate cannot be read.
+    /// An error if a certificate cannot be read.
     pub(super) fn upstream(&self, settings: &config::Upstream) -> io::Result<Option<Arc<Upstream>>> {
         match self.upstreams.iter().find(|upstream| upstream.settings.name == settings.name) {
             Some(upstream) if upstream.is_still(settings)? => Ok(Some(upstream.clone())),
@@ -46,7 +46,7 @@ impl Table {
         }
     }
 
-    /// The first route that matches. O(n).
+    /// Returns the first matching route. O(n).
     pub(super) fn find(&self, host: &str, path: &str, method: &Method) -> Option<&Arc<Route>> {
         self.routes.iter().find(|route| {
             route.host.as_ref().is_none_or(|wanted| wanted == host)
@@ -56,7 +56,7 @@ impl Table {
     }
 }
 
-/// Whether `path` begins with `prefix`, which ends at a border between segments.
+/// Whether `path` begins with `prefix`, ending at a segment boundary.
 fn is_below(path: &str, prefix: &str) -> bool {
     let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

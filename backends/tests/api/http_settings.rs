@@ -1,4 +1,4 @@
-//! All live settings at once: what GET gives POST accepts, all or nothing.
+//! All live settings at once: POST accepts the output of GET, all or nothing.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use crate::http_support::Api;

@@ -1,4 +1,4 @@
-//! An app whose clock, memory, storage and executor are the test's.
+//! An app with the test's clock, memory, storage and executor.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::io;

@@ -1,4 +1,4 @@
-//! Families: `key` and its company.
+//! Families: `key` and the related keys.
 
 use std::time::Duration;
 

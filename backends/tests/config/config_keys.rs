@@ -1,4 +1,4 @@
-//! Every key, with values that it takes and values that it refuses.
+//! Every key, with values that it accepts and values that it rejects.
 #![cfg(feature = "config")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

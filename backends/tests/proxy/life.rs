@@ -1,4 +1,4 @@
-//! Drain, reload, limits of connections, and what is left over.
+//! Drain, reload, connection limits, and released resources.
 
 use std::sync::{Condvar, Mutex};
 use std::thread;

@@ -1,4 +1,4 @@
-//! Messages: what passes, and how.
+//! Messages: which parts are forwarded, and how.
 
 use crate::client::{Client, exchange, get};
 use crate::fixture::{Fixture, one_upstream};

@@ -1,4 +1,4 @@
-//! What counts as which call, and what a rejected caller gets.
+//! The outcomes of calls, and the responses to rejected callers.
 
 use std::time::Duration;
 

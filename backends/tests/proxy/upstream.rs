@@ -1,4 +1,4 @@
-//! An upstream that records what it gets, byte for byte.
+//! An upstream that records its input, byte for byte.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! A real `redis-server` on a port of its own, in a folder of its own.
+//! A real `redis-server` on its own port and in its own folder.
 // Each test file uses its part of this.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,4 +1,5 @@
-//! Every format of the table: read without being named, in any variation, and never more than its lines hold.
+//! Every format of the table: detected without its name, in any variation, and never with more data than its lines
+//! contain.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;

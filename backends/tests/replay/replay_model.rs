@@ -1,4 +1,5 @@
-//! A replay against the core alone, driven by the plainest loop there is: all events in a list, the first one searched for each time.
+//! A replay against the core alone, driven by the simplest loop: all events in a list, searched for the first one each
+//! time.
 #![cfg(feature = "replay")]
 #![allow(clippy::unwrap_used)]
 

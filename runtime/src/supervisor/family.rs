@@ -1,4 +1,4 @@
-//! What a supervisor does for the members of a family, and the one incident that they have together.
+//! Supervision of the members of a family, and their common incident.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::sync::Arc;
 
 /// An incident that a restart went on with is held at least so long.
 const MIN_HOLD: Duration = Duration::from_secs(60);
-/// Idle members are looked for so often at most.
+/// Minimum interval between sweeps for idle members.
 const MIN_SWEEP: Duration = Duration::from_secs(1);
 
 /// A family under supervision.
@@ -25,7 +25,7 @@ const MIN_SWEEP: Duration = Duration::from_secs(1);
 pub(crate) struct WatchedFamily {
     family: Family,
     sweep_at: Instant,
-    /// The keys of members that are in an incident; the shared one included.
+    /// The keys of members in an incident, including the shared one.
     in_incident: BTreeSet<Arc<str>>,
     /// How the incident of the member ended that was in one last.
     last_end: IncidentEnd,
@@ -63,7 +63,7 @@ impl WatchedFamily {
         self.family.supervise(place, agenda);
     }
 
-    /// The supervisor of this agenda no longer looks after the members.
+    /// Removes the supervisor of this agenda from the members.
     pub(crate) fn leave(&self, agenda: &Arc<Agenda>) {
         self.family.leave(agenda);
     }
@@ -79,14 +79,14 @@ impl WatchedFamily {
         if held_until > now { held_until.min(self.sweep_at) } else { self.sweep_at }
     }
 
-    /// Gives every member a reading that the shared one has had.
+    /// Passes a reading of the shared member to all members.
     pub(crate) fn handle_memory(&self, now: Instant, reading: Option<&MemoryReading>) {
         for member in self.family.members().iter().skip(1) {
             member.handle_memory_reading(now, reading.cloned());
         }
     }
 
-    /// Does what is due for one member; returns when to look again, and whether the incident may have changed.
+    /// Polls one member. Returns when to poll again, and whether the incident may have changed.
     pub(crate) fn look_after_member(&mut self, key: &Arc<str>, now: Instant) -> (Option<Instant>, bool) {
         let Some(member) = self.family.member(key) else {
             self.last_end = IncidentEnd::Healthy;
@@ -103,7 +103,7 @@ impl WatchedFamily {
         (next, has_changed)
     }
 
-    /// Notes whether a member is in an incident; true where that is new.
+    /// Records whether a member is in an incident. Returns true if that changed.
     fn note(&mut self, key: &Arc<str>, member: &Breaker) -> bool {
         if member.read(tripline_core::Breaker::is_in_incident) {
             return self.in_incident.insert(key.clone());
@@ -148,7 +148,7 @@ impl WatchedFamily {
         (Observation { at, incident, is_unhealthy }, worst)
     }
 
-    /// Of the members in an incident, the one that is not closed for longest.
+    /// Returns the member in an incident that has not been closed for longest.
     fn worst(&self) -> Option<Breaker> {
         let members = self.in_incident.iter().filter_map(|key| self.family.member(key));
         members.min_by_key(|member| {
@@ -159,7 +159,7 @@ impl WatchedFamily {
         })
     }
 
-    /// What an alert says of the family.
+    /// Returns the family's part of an alert.
     pub(crate) fn summary(&self, worst: &Breaker) -> FamilySummary {
         let members = self.in_incident.iter().filter_map(|key| self.family.member(key));
         let open = members.filter(|member| member.state().is_triggered()).count();

@@ -1,4 +1,4 @@
-//! The supervisor: samples memory, lets time pass, logs events and stages alerts.
+//! The supervisor: samples memory, advances time, logs events and stages alerts.
 
 pub(crate) mod agenda;
 pub(crate) mod arrivals;
@@ -29,10 +29,10 @@ use crate::supervisor::timers::Timers;
 use crate::supervisor::watched::Watched;
 use crate::sync::Arc;
 
-/// Looks after breakers, as a future for any executor. Made together with its [`Dispatcher`] by [`supervise`].
+/// Supervises breakers; a future for any executor. Created together with its [`Dispatcher`] by [`supervise`].
 ///
-/// A wake looks after what is due and what has changed, however many breakers there are. A memory source that several breakers share
-/// is read once for all of them that are due.
+/// A wake handles only due and changed breakers, however many there are. A memory source that several breakers share is
+/// read once for all of them that are due.
 #[derive(Debug)]
 #[must_use = "a supervisor does nothing until `run`"]
 pub struct Supervisor {
@@ -42,14 +42,14 @@ pub struct Supervisor {
     /// By place.
     watched: BTreeMap<usize, Watched>,
     handle: SupervisionHandle,
-    /// When the last look began.
+    /// When the last poll began.
     looked_at: Instant,
     stop: ShutdownHandle,
 }
 
-/// Makes a supervisor for these breakers and the dispatcher of their alerts; both run until `stop`.
+/// Creates a supervisor for these breakers and the dispatcher of their alerts; both run until `stop`.
 ///
-/// `clock` must be the one that the breakers were made with, `seed` feeds the jitter of retries.
+/// `clock` must be the clock of the breakers; `seed` feeds the jitter of retries.
 pub fn supervise(
     clock: Arc<dyn Clock>,
     targets: impl IntoIterator<Item = SupervisedBreaker>,
@@ -73,11 +73,11 @@ impl Supervisor {
         self.handle.clone()
     }
 
-    /// Runs until it is stopped. The future is `Send` and `'static`, and needs nothing from the executor but polling. Dropping it is
-    /// safe: events and due alerts wait for the next supervisor.
+    /// Runs until it is stopped. The future is `Send` and `'static`, and needs only polling from the executor. Dropping
+    /// it is safe: events and due alerts wait for the next supervisor.
     pub async fn run(mut self) {
         loop {
-            // Listens first, then looks: nothing that happens in between is missed.
+            // Listens first, then checks, so that no change in between is missed.
             let stopped = self.stop.listen();
             let called = self.agenda.listen();
             if self.stop.is_set() {
@@ -98,13 +98,13 @@ impl Supervisor {
         }
     }
 
-    /// Looks after everything that was called or is due; returns when to look again.
+    /// Handles all tasks that were called or are due. Returns when to poll again.
     fn look(&mut self) -> Option<Instant> {
         let now = self.clock.now();
         self.agenda.look_begins(now);
         self.watched.extend(self.handle.take());
         if now < self.looked_at {
-            // The clock was set back: what was due by it may be due long after.
+            // The clock was set back: a deadline on it may now be far in the future.
             self.timers.set_back(now);
             self.watched.keys().for_each(|&place| self.timers.set(&Task::Target(place), Some(now)));
         }

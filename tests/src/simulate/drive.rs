@@ -1,4 +1,4 @@
-//! One run: time passes from event to event, and after each the invariants are checked.
+//! Runs a script: time passes from event to event, and the invariants are checked after each.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,25 +17,25 @@ use super::operator::{self, Command};
 use super::process::Process;
 use super::random::Random;
 use super::reader;
-use super::script::{Mood, Script, What};
+use super::script::{MemoryFault, Mood, Script, What};
 use super::settings::{self, BREAKERS};
 use super::state::{MINUTE, Sent, Simulation};
 use super::violation::{Check, Violation, hold};
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Outcome {
     /// The first invariant that did not hold.
     pub violation: Option<Violation>,
-    /// What happened, line by line, where that was asked for.
+    /// The trace, line by line, if it was requested.
     pub trace: Vec<String>,
     /// Virtual time that passed.
     pub passed: Duration,
-    /// Steps after each of which the invariants were checked.
+    /// Number of steps, after each of which the invariants were checked.
     pub events: u64,
 }
 
-/// What the simulation itself has planned.
+/// A planned event of the simulation.
 #[derive(Debug, Clone, Copy)]
 enum Event {
     Ask(usize),
@@ -49,17 +49,17 @@ enum Event {
     Settled,
 }
 
-/// How everything is put in order towards the end of an hour.
+/// The repairs towards the end of an hour.
 #[derive(Debug, Clone, Copy)]
 enum Repair {
     File,
     Operators,
 }
 
-/// More events in a minute are a task that does not sleep.
+/// Maximum number of events per minute; more indicate a task that does not sleep.
 const MAX_EVENTS: u32 = 20_000;
 
-/// What moves a run.
+/// Drives a run.
 struct Driver<'s> {
     script: &'s Script,
     run: Simulation,
@@ -155,7 +155,7 @@ impl<'s> Driver<'s> {
         Ok(())
     }
 
-    /// After every event.
+    /// Checks the invariants after an event.
     fn check(&mut self) -> Check {
         if let Some(found) = self.findings.borrow_mut().pop() {
             return Err(found);
@@ -262,7 +262,7 @@ impl<'s> Driver<'s> {
         }
     }
 
-    /// What holds now, of everything that lasts: of several of a kind the one that began last.
+    /// Applies the lasting faults: of several of one kind the one that began last.
     fn apply_faults(&mut self) {
         let now = self.run.world.now();
         let active: Vec<What> = self.active.values().copied().collect();
@@ -281,7 +281,7 @@ impl<'s> Driver<'s> {
             Some(What::Memory { percent }) => percent,
             _ => 50,
         };
-        if percent > 50 || self.run.seen.memory_percent > 50 {
+        if percent > 50 || self.run.seen.memory_percent > 50 || self.run.seen.is_memory_stale {
             self.run.seen.memory_bad_at = Some(now);
         }
         self.run.seen.memory_percent = percent;
@@ -290,6 +290,7 @@ impl<'s> Driver<'s> {
             Some(What::MemoryFault(fault)) => Some(fault),
             _ => None,
         };
+        self.run.seen.is_memory_stale = memory_fault == Some(MemoryFault::Stale);
         self.run.platform.set_memory_fault(memory_fault);
         let net_fault = match last(&|what| matches!(what, What::Alerts(_))) {
             Some(What::Alerts(fault)) => Some(fault),
@@ -352,7 +353,7 @@ impl<'s> Driver<'s> {
         checks::stopped(&mut self.run, report)
     }
 
-    /// The process is gone.
+    /// Takes the process down.
     fn down(&mut self, pause: Duration) {
         let now = self.run.world.now();
         self.run.note(|| "the process is gone".to_owned());
@@ -372,6 +373,7 @@ impl<'s> Driver<'s> {
         }
         checks::before_start(&mut self.run)?;
         self.run.platform.restarted();
+        self.run.platform.disk.restarted();
         match Process::start(&self.run.world, &self.run.platform, &self.run.file) {
             Ok(process) => {
                 self.run.note(|| "the process starts".to_owned());
@@ -382,7 +384,7 @@ impl<'s> Driver<'s> {
                 checks::started(&mut self.run)
             }
             Err(why) => {
-                // As a service manager that starts it again and again.
+                // Like a service manager that restarts it repeatedly.
                 self.run.note(|| format!("the process does not start: {why}"));
                 let now = self.run.world.now();
                 self.schedule.add(now + Duration::from_secs(10), 2, Event::Start);

@@ -1,4 +1,4 @@
-//! What operators send to the API.
+//! Requests of operators to the API.
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -61,7 +61,7 @@ impl Command {
     }
 }
 
-/// An answer of the API.
+/// A response of the API.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
     pub(super) status: u16,

@@ -1,4 +1,4 @@
-//! Finds the bugs that are planted in the code, each in a build that has all of them.
+//! Finds the planted bugs, in a build that contains all of them.
 #![allow(clippy::print_stdout)]
 
 use std::process::ExitCode;
@@ -25,7 +25,7 @@ pub(super) fn main() -> ExitCode {
     if found.is_ok_and(|status| status.success()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Finds each planted bug, and nothing where none is switched on.
+/// Finds each planted bug, and nothing if none is enabled.
 #[cfg(tripline_planted_bugs)]
 pub(super) fn main() -> ExitCode {
     use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ pub(super) fn main() -> ExitCode {
 
     use super::search::{Progress, first_failure};
 
-    /// A bug that is not found within this time is missed.
+    /// Time limit for finding one bug.
     const AT_MOST: Duration = Duration::from_secs(25);
     const HOURS: u32 = 6;
     let find = |bug: usize, seeds: u64| {

@@ -16,7 +16,7 @@ use super::config_file::SimFile;
 use super::platform::SimPlatform;
 use super::settings::{BREAKERS, environment};
 
-/// A running process. Everything of it ends with [`Process::kill`].
+/// A running process. [`Process::kill`] ends all parts of it.
 #[derive(Debug)]
 pub(super) struct Process {
     app: Option<App>,
@@ -46,7 +46,7 @@ impl Process {
         Ok(process)
     }
 
-    /// Runs the tasks that the process has spawned, as long as it lives.
+    /// Runs the tasks that the process has spawned, until it ends.
     pub(super) fn adopt(&self, world: &World, platform: &SimPlatform) {
         loop {
             let tasks = platform.take_tasks();
@@ -60,7 +60,7 @@ impl Process {
         }
     }
 
-    /// Runs a task of the process, as long as it lives.
+    /// Runs a task of the process, until the process ends.
     pub(super) fn spawn(&self, world: &World, task: impl Future<Output = ()> + 'static) {
         let killed = self.killed.clone();
         let ended = async move {
@@ -69,14 +69,14 @@ impl Process {
         world.spawn(or(ended, task));
     }
 
-    /// Asks it to stop; the task gives what was left.
+    /// Asks it to stop. The task returns the remaining alerts.
     pub(super) fn stop(&mut self, drain: Duration) -> Option<impl Future<Output = DrainReport> + use<>> {
         self.app.take().map(|app| app.stop(drain))
     }
 
     /// Ends everything at once.
     pub(super) fn kill(self) {
-        // First the tasks: what the app does when it is dropped must not reach them.
+        // The tasks end first: the drop of the app must not reach them.
         self.alive.close();
     }
 }

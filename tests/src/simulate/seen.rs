@@ -1,11 +1,11 @@
-//! What the checks remember.
+//! The memory of the checks.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tripline_core::Instant;
 
-/// What the checks remember.
+/// The memory of the checks.
 #[derive(Debug)]
 pub(super) struct Seen {
     /// When anything changed last: faults, commands, states, alerts.
@@ -16,12 +16,14 @@ pub(super) struct Seen {
     pub(super) ended: Option<Instant>,
     pub(super) is_stopping: bool,
     pub(super) memory_percent: u64,
+    /// Readings repeat the last one.
+    pub(super) is_memory_stale: bool,
     pub(super) memory_bad_at: Option<Instant>,
     pub(super) is_disk_faulty: bool,
     pub(super) disk_faulty_at: Option<Instant>,
-    /// The newest incident of each breaker and kind of alert that the webhook was sent.
+    /// The newest incident of each breaker and kind of alert at the webhook.
     pub(super) newest: BTreeMap<(String, String), u64>,
-    /// Deliveries that the webhook was sent.
+    /// Deliveries to the webhook.
     pub(super) deliveries: BTreeMap<String, Instant>,
     /// The first delivery of each breaker, incident and kind.
     pub(super) pages: BTreeMap<(String, u64, String), String>,
@@ -36,6 +38,7 @@ impl Seen {
             ended: None,
             is_stopping: false,
             memory_percent: 50,
+            is_memory_stale: false,
             memory_bad_at: None,
             is_disk_faulty: false,
             disk_faulty_at: None,

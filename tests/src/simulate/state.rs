@@ -1,4 +1,4 @@
-//! A run as it stands: the world, the process, and what is known of both.
+//! The state of a run: the world, the process, and the knowledge about both.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,7 +19,7 @@ use super::violation::clock_time;
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
-/// A command whose answer did not come yet, or was not looked at.
+/// A command whose response has not arrived or was not checked.
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) at: Instant,
@@ -29,7 +29,7 @@ pub(super) struct Sent {
     pub(super) answer: Option<Answer>,
 }
 
-/// A run as it stands.
+/// The state of a run.
 pub(super) struct Simulation {
     pub(super) world: World,
     pub(super) platform: Arc<SimPlatform>,
@@ -57,7 +57,7 @@ impl Simulation {
         }
     }
 
-    /// Adds a line to the trace, where there is one.
+    /// Adds a line to the trace, if there is one.
     pub(super) fn note(&mut self, line: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
             trace.push(format!("{} {}", clock_time(self.world.now()), line()));
@@ -71,7 +71,7 @@ impl Simulation {
         }
     }
 
-    /// Something else than their services touches all breakers.
+    /// Records that all breakers are affected by something other than their services.
     pub(super) fn touch_all(&mut self) {
         let now = self.world.now();
         self.truths.iter_mut().for_each(|truth| truth.touched = now);

@@ -1,7 +1,7 @@
 //! A fleet over Redis 5 or newer, or Valkey: one server, with TLS, password and ACL user.
 //!
-//! Each call is one Lua script, by the server's clock. All keys of a service have one hash tag and last 24 h. What is lost is
-//! said again by the replicas, so neither persistence nor replication is needed.
+//! Each call is one Lua script that uses the server's clock. All keys of a service have one hash tag and last 24 h.
+//! Replicas repeat lost state, so neither persistence nor replication is needed.
 
 mod connection;
 mod scripts;
@@ -22,9 +22,9 @@ use scripts::Scripts;
 
 pub use self::url::RedisUrlError;
 
-/// A replica that says nothing for so long is no member any more.
+/// A replica without a call for this long is no longer a member.
 const FORGET_MS: u64 = 600_000;
-/// Every key lasts so long after it was last written.
+/// Lifetime of a key after its last write.
 const EXPIRE_SECONDS: u64 = 86_400;
 
 /// The keys of commands to all replicas.
@@ -35,17 +35,17 @@ const COMMAND_KEYS: [&str; 3] = ["commands", "last-command", "done"];
 pub struct RedisFleet {
     connection: Connection,
     scripts: Scripts,
-    /// The beginning of all keys.
+    /// The prefix of all keys.
     prefix: String,
 }
 
 impl RedisFleet {
-    /// The engine at `address` (`redis://[user:password@]host[:port][/number]`, or `rediss://` for TLS) for the replicas of `service`
-    /// in `namespace`. Nothing is connected yet.
+    /// Creates the engine at `address` (`redis://[user:password@]host[:port][/number]`, or `rediss://` for TLS) for the
+    /// replicas of `service` in `namespace`. Does not connect yet.
     ///
     /// # Errors
-    /// [`RedisUrlError`] where the address cannot be read, or names what is not supported. It does not quote the address, which
-    /// may hold a password.
+    /// [`RedisUrlError`] if the address cannot be read or is not supported. It does not quote the address, which may
+    /// contain a password.
     pub fn new(address: &str, namespace: &str, service: &str) -> Result<Self, RedisUrlError> {
         let connection = Connection::new(url::client(address)?, url::password(address));
         Ok(Self { connection, scripts: Scripts::new(), prefix: prefix(namespace, service) })
@@ -130,7 +130,7 @@ impl RedisFleet {
     }
 }
 
-/// `namespace:{service}:`: the hash tag keeps the keys of a service together, and braces in a name would break it.
+/// Returns `namespace:{service}:`. The hash tag keeps the keys of a service together; braces in a name would break it.
 fn prefix(namespace: &str, service: &str) -> String {
     let plain = |text: &str| text.replace(['{', '}'], "_");
     format!("{}:{{{}}}:", plain(namespace), plain(service))
@@ -156,7 +156,7 @@ fn command(kept: &Value) -> Option<Command> {
     Some(Command { number: number.parse().ok()?, action: Action::from_name(action)?, breaker: text(breaker) })
 }
 
-/// Nothing: the server's clock counts.
+/// Returns an empty text: the server's clock is used.
 fn now(now_ms: Option<u64>) -> String {
     now_ms.map_or_else(String::new, |now| now.to_string())
 }
@@ -165,7 +165,7 @@ fn unexpected() -> EngineError {
     EngineError::Rejected { reason: "the server's answer is not that of the script".to_owned() }
 }
 
-/// The numbers of a report and its terms, in the order of the script.
+/// Returns the numbers of a report and its terms, in the order of the script.
 fn numbers(report: &Report<'_>, terms: &Terms) -> [u64; 27] {
     let Known { epoch, active, kind, stage, sent, age_ms } = report.known;
     let (paged, escalated) = report.paged.map_or((KindSet::default(), false), |paged| (paged.kinds, paged.escalated));
@@ -204,7 +204,7 @@ fn numbers(report: &Report<'_>, terms: &Terms) -> [u64; 27] {
     ]
 }
 
-/// The view that the script answers.
+/// Parses the view in the script's response.
 fn view(answer: &Value) -> Option<FleetView> {
     let Value::Array(fields) = answer else { return None };
     let number = |at: usize| match fields.get(at) {

@@ -1,8 +1,8 @@
-//! The scripts that the server runs.
+//! The Lua scripts.
 
 use redis::Script;
 
-/// The scripts, each with its hash: a server that does not know one is given its text.
+/// The scripts, each with its hash. A server that does not know a script receives its text.
 #[derive(Debug)]
 pub(super) struct Scripts {
     pub(super) beat: Script,

@@ -12,7 +12,7 @@ use super::*;
 #[path = "../../../tests/redis_server/mod.rs"]
 mod redis_server;
 
-/// The rule of the core over a store in memory.
+/// The rule of the core on a store in memory.
 #[derive(Default)]
 struct Model {
     born_ms: Option<u64>,
@@ -82,7 +82,7 @@ fn terms() -> impl Strategy<Value = Terms> {
     })
 }
 
-/// The Lua of the engine on a real server answers what the rule of the core answers, step by step.
+/// The Lua scripts on a real server return the same as the rule of the core, step by step.
 #[test]
 fn the_scripts_follow_the_rule_of_the_core() {
     let Some(server) = RedisServer::start("the Lua against the rule of the core") else { return };
@@ -189,7 +189,7 @@ fn a_server_that_is_gone_is_unreachable_and_reached_again_when_it_is_back() {
     server.kill();
     assert!(matches!(block_on(engine.beat(&Beat::of(&replica))), Err(EngineError::Unreachable { .. })));
     server.restart();
-    // The first call may find the connection that has ended.
+    // The first call may use the connection that has ended.
     let again = (0..3).any(|_| block_on(engine.beat(&Beat::of(&replica))).is_ok());
     assert!(again);
 }

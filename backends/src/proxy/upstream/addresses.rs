@@ -1,4 +1,4 @@
-//! The addresses of a server, resolved again from time to time.
+//! The addresses of a server, resolved periodically.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -9,7 +9,7 @@ use tokio::net::lookup_host;
 
 use crate::config::ServerUrl;
 
-/// The addresses of one server. Those that were found last stay where a later attempt fails.
+/// The addresses of one server. If a later attempt fails, the last ones are kept.
 #[derive(Debug)]
 pub(crate) struct Addresses {
     host: String,
@@ -33,7 +33,7 @@ impl Addresses {
         }
     }
 
-    /// Whether there is anything to resolve.
+    /// Whether there is a name to resolve.
     pub(crate) fn is_name(&self) -> bool {
         self.is_name
     }
@@ -43,10 +43,10 @@ impl Addresses {
         self.get().contains(&address)
     }
 
-    /// Asks the system for the addresses.
+    /// Resolves the addresses.
     ///
     /// # Errors
-    /// Where there are none.
+    /// An error if there are none.
     pub(crate) async fn resolve(&self) -> io::Result<Arc<[SocketAddr]>> {
         let found: Arc<[SocketAddr]> = lookup_host((self.host.as_str(), self.port)).await?.collect();
         if found.is_empty() {
@@ -60,7 +60,7 @@ impl Addresses {
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = found;
     }
 
-    /// The addresses to try, in turn; the name is resolved where that has not worked yet.
+    /// Returns the addresses in the order to try; resolves the name if that has not succeeded yet.
     pub(super) async fn in_turn(&self) -> io::Result<Vec<SocketAddr>> {
         let known = self.get();
         let known = if known.is_empty() { self.resolve().await? } else { known };

@@ -1,4 +1,4 @@
-//! The bulkhead: how many requests an upstream has at a time.
+//! The bulkhead: limits the concurrent requests of an upstream.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-/// Places for requests, counted over all threads. Those that wait get them in the order of their arrival.
+/// Slots for requests, counted over all threads. Waiting requests get them in the order of arrival.
 #[derive(Debug)]
 pub(crate) struct Places {
     free: Arc<Semaphore>,
@@ -14,7 +14,7 @@ pub(crate) struct Places {
     patience: Duration,
 }
 
-/// One place; dropped, it is free again.
+/// One slot, released when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
     #[expect(dead_code, reason = "held until the request is over")]
@@ -26,12 +26,12 @@ impl Places {
         Self { free: Arc::new(Semaphore::new(max)), max, patience }
     }
 
-    /// A place, if one is free and no request waits for it.
+    /// Takes a slot if one is free and no request waits for it.
     pub(crate) fn try_take(&self) -> Option<Place> {
         self.free.clone().try_acquire_owned().ok().map(|permit| Place { permit })
     }
 
-    /// A place at once, or after waiting.
+    /// Takes a slot, waiting if necessary.
     pub(crate) async fn take(&self) -> Option<Place> {
         match self.try_take() {
             Some(place) => Some(place),
@@ -39,7 +39,7 @@ impl Places {
         }
     }
 
-    /// Waits for a place, for `pool_timeout` at most.
+    /// Waits for a slot, for at most `pool_timeout`.
     pub(crate) async fn wait(&self) -> Option<Place> {
         if self.patience.is_zero() {
             return None;
@@ -49,7 +49,7 @@ impl Places {
         Some(Place { permit })
     }
 
-    /// Requests that have a place.
+    /// Number of requests that hold a slot.
     pub(crate) fn taken(&self) -> usize {
         self.max.saturating_sub(self.free.available_permits())
     }

@@ -12,10 +12,10 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use crate::config::{UpstreamProtocol, UpstreamTls};
 use crate::proxy::tls::{certificates, private_key};
 
-/// What an upstream's connections are secured with.
+/// Returns the TLS settings of an upstream's connections.
 ///
 /// # Errors
-/// Where a file cannot be read, or holds no certificate or key.
+/// An error if a file cannot be read, or contains no certificate or key.
 pub(super) fn client_config(settings: &UpstreamTls, protocol: UpstreamProtocol) -> io::Result<ClientConfig> {
     let roots = match &settings.ca {
         Some(path) => roots_of(path)?,
@@ -60,7 +60,7 @@ fn roots_of(path: &Path) -> io::Result<RootCertStore> {
     Ok(roots)
 }
 
-/// The system's roots; where there are none, those that Mozilla trusts.
+/// Returns the system's roots or, without any, those that Mozilla trusts.
 fn roots_of_system() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

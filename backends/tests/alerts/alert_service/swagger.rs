@@ -1,4 +1,4 @@
-//! The same against the API's own description, where it is at hand, closed against fields that it does not name.
+//! Validates against the API's own description, if it is available, and rejects fields that it does not define.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;

@@ -1,4 +1,4 @@
-//! `tripline replay` of access logs, through the binary: what is told beside the output, and while it runs.
+//! `tripline replay` of access logs, through the binary: messages beside the output, and during the run.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use crate::support;

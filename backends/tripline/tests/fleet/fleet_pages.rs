@@ -1,4 +1,4 @@
-//! One page, one escalation, one close; and what becomes of claimants.
+//! One page, one escalation, one close; and claimants that die or hang.
 
 use crate::redis_server::RedisServer;
 use crate::replicas::Replicas;

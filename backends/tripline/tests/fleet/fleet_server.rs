@@ -1,4 +1,4 @@
-//! What becomes of a fleet whose server fails.
+//! A fleet whose server fails.
 
 use crate::dropping_proxy::DroppingProxy;
 use crate::redis_server::RedisServer;

@@ -1,4 +1,4 @@
-//! Wrong addresses and passwords, TLS, and what `ctl fleet` shows.
+//! Invalid addresses and passwords, TLS, and the output of `ctl fleet`.
 
 use std::fs;
 use std::io::{Read as _, Write as _};

@@ -1,4 +1,4 @@
-//! Real processes over a real `redis-server` page once, escalate once and close once, whatever fails.
+//! Real processes on a real `redis-server` page once, escalate once and close once, whatever fails.
 //!
 //! Every row of the guide's table of failures, and its tests (simulation: `tests/tests/sim/`):
 //!
@@ -17,8 +17,8 @@
 //! | a replica stops | `a_process_that_stops_…`, `while_it_leaves` |
 //! | clocks are off by hours | `clocks_…` and `an_engine_whose_clock_…` in `sim_fleet` |
 //!
-//! Without `redis-server` each test says that it was skipped; `tests/tests/sim/sim_fleet*.rs` then is all that was tested, on the
-//! in-memory engine. `TRIPLINE_REQUIRE_REDIS=1` makes it a failure.
+//! Without `redis-server` each test prints that it is skipped; only `tests/tests/sim/sim_fleet*.rs`, on the in-memory
+//! engine, then test the fleet. `TRIPLINE_REQUIRE_REDIS=1` makes a skip a failure.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 

@@ -1,4 +1,5 @@
-//! `tripline proxy` as a process: what it prints, a breaker that opens and recovers, drain, and its access log as a recording.
+//! `tripline proxy` as a process: its output, a breaker that opens and recovers, drain, and its access log as a
+//! recording.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
@@ -276,6 +277,10 @@ fn what_cannot_start_says_why() {
     let occupied = run(folder.path(), &["proxy", "--upstream", "http://127.0.0.1:1", "--listen", &address]);
     assert_eq!(occupied.code, Some(1));
     assert!(occupied.stderr.contains("--listen gives another address"), "{occupied:?}");
+    let arguments = ["proxy", "--upstream", "http://127.0.0.1:1", "--listen", "127.0.0.1:0", "--api", &address];
+    let occupied = run(folder.path(), &arguments);
+    assert_eq!(occupied.code, Some(1));
+    assert!(occupied.stderr.contains("--api gives another address"), "{occupied:?}");
     let without_address =
         run(folder.path(), &["proxy", "--upstream", "http://nothing.invalid", "--listen", "127.0.0.1"]);
     assert_eq!(without_address.code, Some(2), "{without_address:?}");

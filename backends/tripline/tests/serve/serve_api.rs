@@ -1,4 +1,4 @@
-//! Every route of the API of the running server, with good and with bad requests.
+//! Every route of the API of the running server, with valid and invalid requests.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use crate::support;

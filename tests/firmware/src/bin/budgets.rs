@@ -1,5 +1,5 @@
-//! What the core costs: instructions, RAM and stack, each held against its budget. Run it under qemu with `-icount`, where
-//! every figure is the same on every run.
+//! Checks the cost of the core: instructions, RAM and stack, each against its budget. Run it under qemu with `-icount`,
+//! which makes every number reproducible.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! What must be true of the state that survives.
+//! Invariants of the durable state.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use super::super::settings::BREAKERS;
 use super::super::state::Simulation;
 use super::super::violation::{Check, hold};
 
-/// A state takes less, in bytes.
+/// Maximum size of a state, in bytes.
 const MAX_STATE: usize = 64 * 1_024;
 
-/// What is on disk is what was acknowledged, or what was to be saved after it.
+/// Checks that the state on disk is the acknowledged one, or one that was to be saved after it.
 pub(super) fn before_start(simulation: &mut Simulation) -> Check {
     let names: Vec<_> = simulation.platform.disk.files().keys().cloned().collect();
     for name in names {
@@ -49,7 +49,7 @@ fn same(one: &DurableState, other: &DurableState) -> bool {
 /// What lasts for so long is on disk, where that works.
 const SAVED_WITHIN: Duration = Duration::from_secs(6);
 
-/// A process goes on with what was left.
+/// Checks that a process continues from the stored state.
 pub(super) fn started(simulation: &mut Simulation) -> Check {
     let Some(process) = &simulation.process else { return Ok(()) };
     let seen = &simulation.seen;
@@ -86,7 +86,7 @@ pub(super) fn started(simulation: &mut Simulation) -> Check {
         })?;
         let was_on = left.staging.open.is_some();
         // Memory is read at once.
-        let is_new = simulation.seen.memory_percent > 50;
+        let is_new = simulation.seen.memory_percent > 50 || simulation.seen.is_memory_stale;
         let is_simulated = left.operator.simulates_latency || left.operator.simulates_memory;
         let goes_on = is_off || incident == was_on || is_simulated || (incident && is_new);
         hold(goes_on, "incidents survive", || format!("{name}: in an incident: {incident}, before: {was_on}"))?;
@@ -94,7 +94,7 @@ pub(super) fn started(simulation: &mut Simulation) -> Check {
     Ok(())
 }
 
-/// After a quiet quarter of an hour nothing waits, and it is written down.
+/// Checks after a quiet quarter of an hour that nothing waits, and that this is saved.
 pub(super) fn settled(simulation: &mut Simulation) -> Check {
     for (name, file) in &*simulation.platform.disk.files() {
         let Some(state) = &file.acknowledged else { continue };

@@ -1,4 +1,4 @@
-//! What must be true of the process: its answers, its configuration, its figures.
+//! Invariants of the process: its responses, its configuration, its metrics.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::super::settings::{BREAKERS, environment};
 use super::super::state::{MINUTE, Sent, Simulation};
 use super::super::violation::{Check, hold};
 
-/// An edit of the file is in force within this time.
+/// Time within which an edit of the file must be in force.
 const RELOADED_WITHIN: Duration = Duration::from_secs(12);
 
 /// So long after the last change what the process says of itself is still read every minute.
@@ -21,7 +21,7 @@ const QUIET: Duration = Duration::from_secs(150);
 /// And in every tenth minute all the time.
 const LOOK_EVERY: u64 = 10;
 
-/// Answers of the API that have come, and those that have not.
+/// Checks the responses of the API, received and missing ones.
 pub(super) fn answers(simulation: &mut Simulation) -> Check {
     let now = simulation.world.now();
     let is_idle = simulation.sent.borrow().iter().all(|sent| sent.answer.is_none());
@@ -74,7 +74,7 @@ fn answer(simulation: &mut Simulation, sent: &Sent) -> Check {
     Ok(())
 }
 
-/// The configuration that the file means.
+/// Parses the configuration in the file.
 fn meant(text: &str) -> Option<Config> {
     let (mut config, _) = parse(text, "file").ok()?;
     apply_environment(&mut config, &environment).ok()?;
@@ -128,7 +128,7 @@ pub(super) fn every_minute(simulation: &mut Simulation) -> Check {
     Ok(())
 }
 
-/// After a quiet quarter of an hour.
+/// Checks the process after a quiet quarter of an hour.
 pub(super) fn settled(simulation: &mut Simulation) -> Check {
     let Some(process) = &simulation.process else { return Ok(()) };
     let error = process.live.config_error();
@@ -143,7 +143,7 @@ pub(super) fn settled(simulation: &mut Simulation) -> Check {
     Ok(())
 }
 
-/// It stopped in time, and where alerts could be sent nothing is left.
+/// Checks that it stopped in time, and that nothing is left if alerts could be sent.
 pub(super) fn stopped(simulation: &mut Simulation, report: Option<DrainReport>) -> Check {
     let now = simulation.world.now();
     let faulty_at = simulation.platform.network.state().faulty_at;
@@ -154,7 +154,7 @@ pub(super) fn stopped(simulation: &mut Simulation, report: Option<DrainReport>) 
     hold(!is_calm || report.undelivered == 0, "drained", || format!("{} alerts are left", report.undelivered))
 }
 
-/// It must start where the file is right.
+/// Checks that it starts if the file is valid.
 pub(super) fn not_started(simulation: &mut Simulation, why: &str) -> Check {
     let text = simulation.file.state().text.clone();
     hold(meant(&text).is_none(), "it starts", || why.to_owned())

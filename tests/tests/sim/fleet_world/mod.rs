@@ -1,5 +1,5 @@
-//! Replicas of one service in a `World`, each with a breaker, a supervisor, a dispatcher and a fleet runner, and the pager that
-//! they share.
+//! Replicas of one service in a `World`, each with a breaker, a supervisor, a dispatcher and a fleet runner, and their
+//! shared pager.
 
 pub(super) mod kill_plan;
 pub(super) mod pager;

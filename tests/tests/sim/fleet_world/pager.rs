@@ -1,4 +1,4 @@
-//! An alert service that folds by alias, as `OpsGenie` does: slow, failing and late on demand.
+//! An alert service that deduplicates by alias, as `OpsGenie` does: slow, failing and late on demand.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
