@@ -2,7 +2,7 @@
 //! idle, and the delay from the first trip to the page. Needs Linux and `redis-server` in the path; it is started on a port of its own
 //! and measured by its own figures.
 //!
-//! `cargo run --release -p tripline-backends --example fleet_load --features fleet-redis`
+//! `cargo run -p tripline-backends --example fleet_load --features app,fleet-redis`
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

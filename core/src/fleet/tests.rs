@@ -242,3 +242,29 @@ fn an_engine_whose_clock_is_set_back_by_hours_goes_on() {
     engine.well(at + 21_000, "a");
     assert_eq!(engine.well(at + 31_000, "a").claim.unwrap().due, DueStage::Resolved);
 }
+
+#[test]
+fn an_earlier_claim_of_the_same_replica_is_not_acknowledged() {
+    let mut engine = Engine::new();
+    engine.unwell(T, "a");
+    let first = engine.unwell(T + 5_000, "a").claim.unwrap();
+    let second = engine.unwell(T + 25_000, "a").claim.unwrap();
+    assert!(!engine.acknowledge(T + 25_001, "a", &first), "its lease is over");
+    assert!(engine.acknowledge(T + 25_001, "a", &second));
+}
+
+#[test]
+fn a_close_is_sent_once_more_a_lease_later() {
+    let mut engine = Engine::new();
+    engine.unwell(T, "a");
+    let page = engine.unwell(T + 5_000, "a").claim.unwrap();
+    engine.acknowledge(T + 5_001, "a", &page);
+    engine.well(T + 6_000, "a");
+    let close = engine.well(T + 16_000, "a").claim.unwrap();
+    engine.acknowledge(T + 16_001, "a", &close);
+    assert_eq!(engine.well(T + 36_000, "a").claim, None);
+    let again = engine.well(T + 36_001, "b").claim.unwrap();
+    assert_eq!((again.due, again.epoch), (DueStage::ResolvedAgain, close.epoch));
+    assert!(engine.acknowledge(T + 36_002, "b", &again));
+    assert_eq!(engine.well(T + 90_000, "a").known.stage, FleetStage::Settled);
+}

@@ -17,7 +17,7 @@ use super::operator::{self, Command};
 use super::process::Process;
 use super::random::Random;
 use super::reader;
-use super::script::{Mood, Script, What};
+use super::script::{MemoryFault, Mood, Script, What};
 use super::settings::{self, BREAKERS};
 use super::state::{MINUTE, Sent, Simulation};
 use super::violation::{Check, Violation, hold};
@@ -281,7 +281,7 @@ impl<'s> Driver<'s> {
             Some(What::Memory { percent }) => percent,
             _ => 50,
         };
-        if percent > 50 || self.run.seen.memory_percent > 50 {
+        if percent > 50 || self.run.seen.memory_percent > 50 || self.run.seen.is_memory_stale {
             self.run.seen.memory_bad_at = Some(now);
         }
         self.run.seen.memory_percent = percent;
@@ -290,6 +290,7 @@ impl<'s> Driver<'s> {
             Some(What::MemoryFault(fault)) => Some(fault),
             _ => None,
         };
+        self.run.seen.is_memory_stale = memory_fault == Some(MemoryFault::Stale);
         self.run.platform.set_memory_fault(memory_fault);
         let net_fault = match last(&|what| matches!(what, What::Alerts(_))) {
             Some(What::Alerts(fault)) => Some(fault),
@@ -372,6 +373,7 @@ impl<'s> Driver<'s> {
         }
         checks::before_start(&mut self.run)?;
         self.run.platform.restarted();
+        self.run.platform.disk.restarted();
         match Process::start(&self.run.world, &self.run.platform, &self.run.file) {
             Ok(process) => {
                 self.run.note(|| "the process starts".to_owned());

@@ -115,7 +115,7 @@ fn a_log_that_is_written_now_trips_recovers_rotates_and_is_cut_off() {
     let (reason, count) = unusable.as_object().and_then(|reasons| reasons.iter().next()).unwrap();
     assert_eq!(count, 1, "{unusable}");
     File::create(&log).unwrap();
-    eventually("it was cut off", || server.log().contains("was cut off").then_some(()));
+    eventually("it was truncated", || server.log().contains("was truncated").then_some(()));
     append(&log, &line(now_ms(), 5));
     let series = format!("tripline_log_unusable_lines_total{{breaker=\"default\",reason=\"{reason}\"}}");
     assert!((server.metric(&series) - 1.0).abs() < 0.5);
