@@ -315,7 +315,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
     }
 
     /// Records that the service asks for no calls for `wait`, as by a `Retry-After`. The state stays. A breaker that opens meanwhile stays open
-    /// until that time is over, or for the policy's `max_wait_time`.
+    /// until that time is over, or for the policy's `max_wait_time`. On 64-bit targets only: a bus has no such header.
     ///
     /// ```
     /// use core::time::Duration;
@@ -328,6 +328,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
     /// assert_eq!(breaker.on_clock(until), Instant::from_millis(45_000));
     /// # Ok::<(), tripline_core::CapacityError>(())
     /// ```
+    #[cfg(target_pointer_width = "64")]
     pub fn handle_retry_after(&mut self, now: Instant, wait: Duration) {
         let now = self.read_clock(now);
         self.wait.ask(now, wait);

@@ -208,6 +208,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         } else {
             self.wait.after_trip(&self.settings)
         };
+        #[cfg(target_pointer_width = "64")]
         let wait = self.wait.at_least_asked(now, wait, &self.settings);
         if closed {
             self.trips.record_evidence(self.evidence_of(now, self.test_behind(reason)));
