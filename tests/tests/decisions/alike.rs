@@ -42,10 +42,8 @@ struct Decisions {
 
 impl fmt::Debug for Decisions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let runs = self
-            .admitted
-            .chunk_by(|a, b| a == b)
-            .map(|run| if run[0] { run.len() as i32 } else { -(run.len() as i32) });
+        let runs =
+            self.admitted.chunk_by(|a, b| a == b).map(|run| format!("{}{}", if run[0] { "" } else { "-" }, run.len()));
         write!(f, "opens at {:?}; admits (rejects) {:?}", self.trips_us, runs.collect::<Vec<_>>())
     }
 }
