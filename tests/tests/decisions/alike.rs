@@ -59,7 +59,7 @@ fn calls(noise: &mut Noise, threshold_us: u32) -> Vec<Call> {
             until_us = now_us + (noise.unit() * 12e6) as u64;
             mood = if mood == 0 { 1 + (noise.unit() * 4.0) as u32 } else { 0 };
             share = if noise.chance(0.5) { 1.0 } else { noise.unit() };
-            // Nobody calls for up to two minutes.
+            // No calls for up to two minutes.
             now_us += if noise.chance(0.05) { (noise.unit() * 120e6) as u64 } else { 0 };
         }
         let hit = noise.chance(share);
