@@ -73,7 +73,7 @@ pub(super) async fn serve(worker: Arc<Worker>, stream: TcpStream, mut client: Cl
         });
         match detected.await {
             Some(Ok(Ok(Some(is_h2)))) => is_h2,
-            Some(Err(_)) if stream.has_begun() => return time_out(stream).await,
+            Some(Err(_)) if stream.has_begun() => return Box::pin(time_out(stream)).await,
             _ => return,
         }
     };
@@ -115,7 +115,7 @@ async fn serve_h1(worker: Arc<Worker>, stream: Rewind, client: Client, mut phase
     if let (true, Some(parts)) = (error.is_timeout(), connection.into_parts())
         && !parts.read_buf.is_empty()
     {
-        time_out(parts.io.into_inner().into_inner()).await;
+        Box::pin(time_out(parts.io.into_inner().into_inner())).await;
     }
 }
 

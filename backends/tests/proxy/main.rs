@@ -9,6 +9,8 @@ mod hostile;
 mod life;
 mod messages;
 mod outcomes;
+mod pool;
+mod requirements;
 mod secure;
 mod tunnels;
 mod upstream;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 
-/// Gives memory of connections that have ended back to the system, in glibc and in a static image alike, and allocates the buffers of a
-/// request quicker.
+/// Gives memory of connections that have ended back to the system, which glibc's allocator does not, and does not slow down a static
+/// image, as musl's does.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
