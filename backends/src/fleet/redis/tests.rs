@@ -6,11 +6,8 @@ use tripline_runtime::AlertKind;
 use tripline_runtime::core::fleet::{Commands, FleetContext, FleetState, Paged, Probe, ReplicaSet, acknowledge, merge};
 use tripline_runtime::test_util::ReplicaTimes;
 
-use self::redis_server::RedisServer;
+use super::redis_server::RedisServer;
 use super::*;
-
-#[path = "../../../tests/redis_server/mod.rs"]
-mod redis_server;
 
 /// The rule of the core on a store in memory.
 #[derive(Default)]
@@ -134,21 +131,6 @@ fn the_scripts_follow_the_rule_of_the_core() {
 }
 
 #[test]
-fn a_foreign_key_is_named_and_left_alone() {
-    let Some(server) = RedisServer::start("a foreign key") else { return };
-    let engine = RedisFleet::new(&server.url(), "test", "checkout").unwrap();
-    assert_eq!(server.command("SET test:{checkout}:members something"), "+OK");
-    let replica = text("a-1111");
-    let error = block_on(engine.beat(&Beat::of(&replica))).unwrap_err();
-    assert_eq!(error, EngineError::ForeignKey { key: "test:{checkout}:members".to_owned() });
-    assert!(error.to_string().contains("fleet.namespace"));
-    let error = block_on(engine.sync(&BreakerName::default(), &Report::of(&replica), &Terms::default())).unwrap_err();
-    assert!(matches!(error, EngineError::ForeignKey { .. }));
-    assert_eq!(server.command("GET test:{checkout}:members"), "$9");
-    assert_eq!(server.command("DBSIZE"), ":1");
-}
-
-#[test]
 fn members_come_and_go_and_every_key_expires() {
     let Some(server) = RedisServer::start("members of a fleet") else { return };
     let engine = RedisFleet::new(&server.url(), "test", "checkout").unwrap();
@@ -166,18 +148,6 @@ fn members_come_and_go_and_every_key_expires() {
     block_on(engine.leave(&b)).unwrap();
     assert_eq!(block_on(engine.beat(&Beat::of(&a))).unwrap().members, 1);
     assert_eq!(server.command("ZCARD test:{checkout}:unwell:default"), ":0");
-}
-
-#[test]
-fn a_wrong_password_is_an_answer_that_does_not_quote_it() {
-    let Some(server) = RedisServer::start_with("a wrong password", &["--requirepass", "right-secret"]) else { return };
-    let url = |password: &str| format!("redis://:{password}@127.0.0.1:{}", server.port);
-    let right = RedisFleet::new(&url("right-secret"), "test", "s").unwrap();
-    assert!(block_on(right.beat(&Beat::of(&text("a-1")))).is_ok());
-    let wrong = RedisFleet::new(&url("wrong-secret"), "test", "s").unwrap();
-    let error = block_on(wrong.beat(&Beat::of(&text("a-1")))).unwrap_err();
-    assert!(matches!(error, EngineError::Rejected { .. }), "{error:?}");
-    assert!(!error.to_string().contains("secret"), "{error}");
 }
 
 #[test]
@@ -269,19 +239,4 @@ fn the_progress_of_a_command_counts_the_replicas_that_have_done_it() {
         let left: i64 = server.command(&format!("TTL test:{{checkout}}:{key}"))[1..].parse().unwrap();
         assert!(left > 86_000 || key == "done", "{key}: {left}");
     }
-}
-
-#[test]
-fn a_foreign_key_in_the_way_of_commands_is_named_and_left_alone() {
-    let Some(server) = RedisServer::start("a foreign key in the way of commands") else { return };
-    let engine = RedisFleet::new(&server.url(), "test", "checkout").unwrap();
-    assert_eq!(server.command("SET test:{checkout}:commands something"), "+OK");
-    let foreign = Err(EngineError::ForeignKey { key: "test:{checkout}:commands".to_owned() });
-    assert_eq!(block_on(engine.command(Action::Reset, &BreakerName::default())), foreign);
-    let replica = text("a-1111");
-    let mut beat = Beat::of(&replica);
-    assert!(block_on(engine.beat(&beat)).is_ok(), "a replica without commands does not need it");
-    beat.commands_done = Some(0);
-    assert!(matches!(block_on(engine.beat(&beat)), Err(EngineError::ForeignKey { .. })));
-    assert_eq!(server.command("GET test:{checkout}:commands"), "$9");
 }
