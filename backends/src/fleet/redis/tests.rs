@@ -18,7 +18,20 @@ struct Model {
 }
 
 impl Model {
-    fn beat(&mut self, now_ms: u64, replica: &ReplicaText) -> u64 {
+    fn beat(&mut self, now_ms: u64, replica: &ReplicaText) {
+        let tidies_up = !self.members.contains(replica) || now_ms.is_multiple_of(12);
+        self.note(now_ms, replica);
+        if tidies_up {
+            self.prune(now_ms);
+        }
+    }
+
+    fn prune(&mut self, now_ms: u64) {
+        self.members.prune(now_ms.saturating_sub(FORGET_MS));
+        self.members.prune_after(now_ms);
+    }
+
+    fn note(&mut self, now_ms: u64, replica: &ReplicaText) -> u64 {
         self.members.insert(replica, now_ms);
         let born_ms = now_ms.min(*self.born_ms.get_or_insert(now_ms));
         self.born_ms = Some(born_ms);
@@ -26,9 +39,8 @@ impl Model {
     }
 
     fn sync(&mut self, now_ms: u64, report: &Report<'_>, terms: &Terms) -> FleetView {
-        let born_ms = self.beat(now_ms, report.replica);
-        self.members.prune(now_ms.saturating_sub(FORGET_MS));
-        self.members.prune_after(now_ms);
+        let born_ms = self.note(now_ms, report.replica);
+        self.prune(now_ms);
         merge(&mut self.state, report, terms, FleetContext { now_ms, born_ms, members: self.members.count() })
     }
 }
