@@ -27,15 +27,16 @@ impl Call {
         let cusum = rule.cusum(test);
         match (test, self.slowness()) {
             (EvidenceTest::Failures, _) => Some(if self.failed { cusum.step() } else { -cusum.down() }),
-            (EvidenceTest::Quick, Some(slowness)) => Some(slowness.0 as i32 * cusum.step() / 256),
+            (EvidenceTest::Quick, Some(slowness)) => Some(slowness.0.cast_signed() * cusum.step() / 256),
             (EvidenceTest::Patient, Some(_)) => Some(cusum.step()),
             (_, None) => (!self.failed).then_some(-FAST),
         }
     }
 }
 
-/// From one bad call to one good call, as positions in the history.
+/// From one bad call to one good call.
 #[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "all are milliseconds")]
 struct Span {
     began_ms: u64,
     /// The age that was left of the spans before.
@@ -156,7 +157,9 @@ fn the_sums_ages_and_the_tolerance_are_those_of_the_whole_history() {
             evidence.call_seen(look, call.slowness().is_some() || call.failed);
             evidence.count(look, FinishedCall { slowness: call.slowness(), outcome, counted: false, stalled: 0 });
             if call.slowness().is_some() {
-                EvidenceTest::OF_LATENCY.into_iter().for_each(|test| evidence.note_age(look, test));
+                for test in EvidenceTest::OF_LATENCY {
+                    evidence.note_age(look, test);
+                }
             }
             if call.failed {
                 evidence.note_age(look, EvidenceTest::Failures);
