@@ -29,7 +29,7 @@ fn fake(error: &'static str) -> RedisFleet {
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for mut client in listener.incoming().map_while(Result::ok) {
-            let mut bytes = [0; 65_536];
+            let mut bytes = vec![0; 65_536];
             while let Ok(read @ 1..) = client.read(&mut bytes) {
                 // The client introduces itself with two commands at once, whose responses it does not use.
                 let is_script = bytes[..read].windows(4).any(|word| word == b"EVAL");
@@ -112,37 +112,30 @@ fn a_foreign_key_in_the_place_of_any_key_is_named_and_left_alone() {
     terms.probe_millionths = 1;
     let kind = AlertKind::CircuitOpen;
     let claim = Claim { due: DueStage::Initial, epoch: 1, fence: 1, kind, sent: KindSet::default(), open: 1 };
-    let calls: [(&str, &dyn Fn() -> Result<(), EngineError>, &[&str]); 6] = [
-        (
-            "beat",
-            &|| block_on(engine.beat(&beat)).map(drop),
-            &["members", "incidents", "born", "commands", "last-command", "done"],
-        ),
-        (
-            "sync",
-            &|| block_on(engine.sync(&breaker, &report, &terms)).map(drop),
-            &["members", "incidents", "born", "open:default", "unwell:default", "incident:default", "probing:default"],
-        ),
-        ("acknowledge", &|| block_on(engine.acknowledge(&breaker, &replica, &claim)).map(drop), &["incident:default"]),
-        (
-            "command",
-            &|| block_on(engine.command(Action::Reset, &breaker)).map(drop),
-            &["commands", "last-command", "done"],
-        ),
-        ("progress", &|| block_on(engine.command_progress(1)).map(drop), &["members", "done"]),
-        ("leave", &|| block_on(engine.leave(&replica)), &["members", "incidents", "done"]),
-    ];
-    for (name, call, keys) in calls {
+    let key = |names: &[&str]| names.iter().map(|name| format!("test:{{checkout}}:{name}")).collect::<Vec<_>>();
+    let is_left_alone = |call: &str, keys: Vec<String>, error: &dyn Fn() -> EngineError| {
         for key in keys {
-            let key = format!("test:{{checkout}}:{key}");
             assert_eq!(server.command("FLUSHALL"), "+OK");
             assert_eq!(server.command(&format!("RPUSH {key} mine")), ":1");
-            let error = call().unwrap_err();
-            assert_eq!(error, EngineError::ForeignKey { key: key.clone() }, "{name}");
+            let error = error();
+            assert_eq!(error, EngineError::ForeignKey { key: key.clone() }, "{call}");
             assert!(error.to_string().contains("fleet.namespace"));
-            assert_eq!(server.command(&format!("LLEN {key}")), ":1", "{name} {key}");
+            assert_eq!(server.command(&format!("LLEN {key}")), ":1", "{call} {key}");
         }
-    }
+    };
+    let keys = key(&["members", "incidents", "born", "commands", "last-command", "done"]);
+    is_left_alone("beat", keys, &|| block_on(engine.beat(&beat)).unwrap_err());
+    let keys =
+        key(&["members", "incidents", "born", "open:default", "unwell:default", "incident:default", "probing:default"]);
+    is_left_alone("sync", keys, &|| block_on(engine.sync(&breaker, &report, &terms)).unwrap_err());
+    let keys = key(&["incident:default"]);
+    is_left_alone("acknowledge", keys, &|| block_on(engine.acknowledge(&breaker, &replica, &claim)).unwrap_err());
+    let keys = key(&["commands", "last-command", "done"]);
+    is_left_alone("command", keys, &|| block_on(engine.command(Action::Reset, &breaker)).unwrap_err());
+    let keys = key(&["members", "done"]);
+    is_left_alone("progress", keys, &|| block_on(engine.command_progress(1)).unwrap_err());
+    let keys = key(&["members", "incidents", "done"]);
+    is_left_alone("leave", keys, &|| block_on(engine.leave(&replica)).unwrap_err());
 }
 
 #[test]
