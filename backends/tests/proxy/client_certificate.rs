@@ -62,14 +62,11 @@ fn answer(tls: StreamOwned<ServerConnection, TcpStream>) {
 
 /// A proxy whose upstream is at `address`, with these certificates for itself.
 fn config(address: SocketAddr, its: &Certificates, certificate: Option<(&Certificates, &Certificates)>) -> String {
-    let mut tls = format!("tls.ca = {}\n", quoted(&its.path("ca.pem")));
-    if let Some((certificate, key)) = certificate {
-        tls += &format!(
-            "tls.certificate = {}\ntls.key = {}\n",
-            quoted(&certificate.path("tls.crt")),
-            quoted(&key.path("tls.key"))
-        );
-    }
+    let own = certificate.map(|(certificate, key)| {
+        let (certificate, key) = (quoted(&certificate.path("tls.crt")), quoted(&key.path("tls.key")));
+        format!("tls.certificate = {certificate}\ntls.key = {key}\n")
+    });
+    let tls = format!("tls.ca = {}\n{}", quoted(&its.path("ca.pem")), own.unwrap_or_default());
     one_upstream(&format!("https://localhost:{}", address.port()), &tls)
 }
 
