@@ -21,7 +21,8 @@ pub trait Network: fmt::Debug + Send + Sync {
     /// Delivers the request to its server and returns the response. It need not end: the client gives up at its time
     /// limit.
     ///
-    /// # Errors [`TransportError`] if there is no response.
+    /// # Errors
+    /// [`TransportError`] if there is no response.
     async fn exchange(&self, request: ClientRequest) -> Result<ClientResponse, TransportError>;
 }
 

@@ -80,7 +80,8 @@ impl StateDir {
     /// Opens the folder of `breaker` in `root`, and creates both if they are missing. Blocks for a few disk accesses. The
     /// folder stays locked until the last clone of the store is dropped.
     ///
-    /// # Errors [`StateDirError`] if the folder cannot be created, written to or read, or if another process holds it.
+    /// # Errors
+    /// [`StateDirError`] if the folder cannot be created, written to or read, or if another process holds it.
     pub fn open(root: &Path, breaker: &BreakerName) -> Result<Opened, StateDirError> {
         let folder = Folder::open(root, breaker)?;
         let mut problems = Vec::new();

@@ -44,7 +44,7 @@ pub(super) enum CtlCommand {
     Status,
     /// List the breakers; exit code 2 if any is open, half-open or forced open.
     List {
-        /// Only those that are open, half-open or forced open.
+        /// List only breakers that are open, half-open or forced open.
         #[arg(long)]
         open: bool,
     },

@@ -114,7 +114,7 @@ fn prepare(
 ) -> Result<Source, CliError> {
     let circuit = meant(circuits, args.breaker.as_deref())?;
     let breaker = circuit.breaker().clone();
-    // Waits are those of a replay: there are no other replicas to keep apart from.
+    // Waits are exact, as in a replay: there are no other replicas whose probes must not coincide.
     let mut policy = breaker.read(|core| core.policy().clone());
     policy.wait_jitter = Ratio::ZERO;
     breaker.set_policy(&policy).map_err(CliError::new)?;
@@ -142,7 +142,7 @@ fn meant(circuits: &Circuits, name: Option<&str>) -> Result<Circuit, CliError> {
     }
 }
 
-/// This machine, with the clock of the log.
+/// The system platform with the clock of the log.
 struct ObservePlatform {
     system: SystemPlatform,
     clock: Arc<FollowClock>,
@@ -169,7 +169,7 @@ impl Platform for ObservePlatform {
     }
 }
 
-/// The memory of a service that runs elsewhere.
+/// The memory of a service on another machine: unknown.
 #[derive(Debug)]
 struct NotMeasured;
 
