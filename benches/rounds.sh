@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# The hot path in many short rounds: bash benches/rounds.sh ROUNDS [FILTER]
+# Measures the hot path in many short rounds: bash benches/rounds.sh ROUNDS [FILTER]
 #
 # Every round runs each row once, so that disturbances of the machine affect all rows alike. Prints the median of each row
-# over the rounds, and the ratios of these medians beside their limits. FILTER is criterion's: a regular expression
-# on group/function. Fails if a round fails, which it does if reports are dropped.
+# over the rounds, and the ratios of these medians with their limits. FILTER is criterion's: a regular expression
+# on group/function. Fails if a round fails, for example because reports are dropped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 rounds=${1:?usage: bash benches/rounds.sh ROUNDS [FILTER]}
 filter=${2:-}
-[[ $rounds =~ ^[1-9][0-9]*$ ]] || { echo "ROUNDS is \"$rounds\", allowed is a whole number from 1 on" >&2; exit 2; }
+[[ $rounds =~ ^[1-9][0-9]*$ ]] || { echo "ROUNDS is \"$rounds\"; allowed: a whole number from 1" >&2; exit 2; }
 
 bench=(cargo bench --quiet --locked -p tripline-benches --bench hot_path --)
 short=(--noplot --discard-baseline --warm-up-time 0.2 --measurement-time 0.5 --sample-size 20 --nresamples 1000)
@@ -37,7 +37,7 @@ tripline_tsc_clock / floor_instant_now|admit_record_timed|tripline_tsc_clock||fl
 awk -v limits="$limits" -v rounds="$rounds" '
   BEGIN { to_ns["ps"] = 1e-3; to_ns["ns"] = 1; to_ns["µs"] = 1e3; to_ns["us"] = 1e3; to_ns["ms"] = 1e6; to_ns["s"] = 1e9 }
 
-  # "group/function  time:   [low ns middle ns high ns]"; a long name stands on the line before.
+  # "group/function  time:   [low ns middle ns high ns]"; a long name is on the line before.
   $1 ~ "^[a-z0-9_]+/[a-z0-9_]+$" { row = $1 }
   match($0, /time: +\[.*\]/) {
     split(substr($0, RSTART, RLENGTH), part, /[][ ]+/)
@@ -56,7 +56,7 @@ awk -v limits="$limits" -v rounds="$rounds" '
   }
 
   END {
-    if (rows == 0) { print "no row was run: nothing matches the filter" > "/dev/stderr"; exit 1 }
+    if (rows == 0) { print "no row was run: FILTER matches nothing" > "/dev/stderr"; exit 1 }
     printf "\n| row | median of %d, ns |\n|---|---|\n", rounds
     for (i = 1; i <= rows; i++) {
       middle[order[i]] = median(order[i])
