@@ -29,7 +29,7 @@ pub(super) fn check(path: &Path, lenient: bool, resolved: bool) -> Result<(), Cl
     }
     if let Err(error) = bearer_token(&config.http) {
         print_line(format!(
-            "warning: {file}: {error}; `tripline serve` starts only where the environment's TRIPLINE_TOKEN holds a token"
+            "warning: {file}: {error}; `tripline serve` starts only if the environment's TRIPLINE_TOKEN holds a token"
         ));
     }
     if !unknown.is_empty() {

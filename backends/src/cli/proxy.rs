@@ -135,7 +135,7 @@ impl Running {
     /// Applies a change of the configuration.
     fn apply(&self, config: &Config) {
         if let Err(error) = self.proxy.apply(config, &self.circuits) {
-            tracing::error!(%error, "the changed routes and certificates are not used; those in force stay");
+            tracing::error!(%error, "the changed routes and certificates are not used; the previous ones stay in force");
         }
     }
 }
@@ -181,7 +181,7 @@ async fn serve_until_signalled(
         proxy.leave();
         let _ = signalled.send(()).await;
         signals.stop_requested(|| ()).await;
-        Err(CliError::new("a second signal: ended at once, whatever was in flight"))
+        Err(CliError::new("ended by a second signal, without waiting for the requests in flight"))
     };
     let drained = async {
         let _ = first_signal.recv().await;
@@ -210,9 +210,7 @@ async fn serve_until_signalled(
         }
         match cut_off {
             0 => Ok(()),
-            cut_off => {
-                Err(CliError::new(format!("stopped with connections that were still busy: {cut_off} were cut off")))
-            }
+            cut_off => Err(CliError::new(format!("stopped while connections were busy: {cut_off} were cut off"))),
         }
     };
     or(signalled_twice, served).await

@@ -79,10 +79,10 @@ fn report_rest(groups: &Groups) {
     let calls = further.clone().map(|(_, calls)| calls).sum::<u64>() + groups.beyond;
     if calls > 0 {
         let calls = counted(calls, "call", "calls");
-        eprint_line(format!("{calls} of {} smaller groups or more have no proposal of their own", further.count()));
+        eprint_line(format!("{calls} of at least {} smaller groups have no proposal of their own", further.count()));
     }
     if groups.without > 0 {
-        eprint_line(format!("{} without a path or host are in no group", counted(groups.without, "call", "calls")));
+        eprint_line(format!("{} without a path or host belong to no group", counted(groups.without, "call", "calls")));
     }
 }
 

@@ -69,18 +69,18 @@ fn trusted_roots() -> Result<RootCertStore, TransportError> {
     roots.add_parsable_certificates(found.certs);
     if !named.is_empty() && roots.is_empty() {
         let reasons: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
-        let reason = if reasons.is_empty() { "there is none in it".to_owned() } else { reasons.join("; ") };
+        let reason = if reasons.is_empty() { "it contains none".to_owned() } else { reasons.join("; ") };
         return Err(TransportError::Tls(format!("{named} gives no certificate to trust: {reason}; allowed: PEM")));
     }
     for error in &found.errors {
         if named.is_empty() {
-            tracing::debug!(%error, "a certificate of the system cannot be read");
+            tracing::debug!(%error, "a system certificate cannot be read");
         } else {
-            tracing::warn!(%error, "a certificate that {named} names cannot be read");
+            tracing::warn!(%error, "a certificate of {named} cannot be read");
         }
     }
     if roots.is_empty() {
-        tracing::info!("the system has no certificates to trust; those that Mozilla trusts are used");
+        tracing::info!("the system has no trusted certificates; using those of Mozilla");
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
     Ok(roots)

@@ -51,11 +51,11 @@ impl<'a> Api<'a> {
     pub(super) fn of(config: &'a OpsGenie, transport: SurfTransport) -> Result<Self, DeliveryError> {
         let key = config.api_key.as_ref().ok_or_else(|| misconfigured("no API key: set OPSGENIE_API_KEY"))?.expose();
         if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(misconfigured("the API key has characters that no key has"));
+            return Err(misconfigured("the API key contains characters that are not allowed in a key"));
         }
-        let base = Url::parse(config.base_url()).map_err(|_| misconfigured("opsgenie.api_url is not an address"))?;
+        let base = Url::parse(config.base_url()).map_err(|_| misconfigured("opsgenie.api_url is not a URL"))?;
         if base.cannot_be_a_base() {
-            return Err(misconfigured("opsgenie.api_url is not an address"));
+            return Err(misconfigured("opsgenie.api_url is not a URL"));
         }
         Ok(Self { transport, config, base, key })
     }
@@ -146,7 +146,7 @@ impl<'a> Api<'a> {
     fn request(&self, method: Method, url: Url, body: Option<&impl Serialize>) -> Result<Request, DeliveryError> {
         let body = body.map(serde_json::to_vec).transpose().map_err(|error| misconfigured(&error.to_string()))?;
         let mut key = HeaderValue::try_from(format!("GenieKey {}", self.key))
-            .map_err(|_| misconfigured("the API key has characters that no key has"))?;
+            .map_err(|_| misconfigured("the API key contains characters that are not allowed in a key"))?;
         key.set_sensitive(true);
         Ok(Request::json(method, url, body.unwrap_or_default()).header(AUTHORIZATION, key))
     }

@@ -84,7 +84,7 @@ impl AlertSink for WebhookSink {
             return Ok(());
         }
         let address = config.address().ok_or_else(|| misconfigured("webhook.url is not set"))?;
-        let url = Url::parse(address).map_err(|_| misconfigured("webhook.url is not an address"))?;
+        let url = Url::parse(address).map_err(|_| misconfigured("webhook.url is not a URL"))?;
         let message = Message::of(alert);
         let body = body::of(&config, alert, &message)?;
         let secrets = secrets(&config, address, &url);
@@ -104,7 +104,7 @@ fn request(config: &Webhook, url: Url, message: &Message, body: Vec<u8>) -> Resu
         request = request.header(IDEMPOTENCY_KEY, id);
     }
     for (name, value) in &config.headers {
-        let invalid = || misconfigured("webhook.headers has a name or value that no header takes");
+        let invalid = || misconfigured("webhook.headers has a name or value that is not allowed in a header");
         let name = HeaderName::try_from(name.as_str()).map_err(|_| invalid())?;
         let mut value = HeaderValue::try_from(value.expose()).map_err(|_| invalid())?;
         value.set_sensitive(true);

@@ -203,7 +203,7 @@ impl Client {
             why = format!("{why}; allowed: {allowed}");
         }
         match (status, &self.token) {
-            (300..=399, _) => why = format!("{path}: the server redirects, which is not followed; is --url right?"),
+            (300..=399, _) => why = format!("{path}: the server redirects, which is not followed; check --url"),
             (401, None) => why.push_str("; give it with --token-file FILE or in TRIPLINE_TOKEN"),
             (401, Some(_)) => why.push_str(", and the one that was given is another one"),
             _ => {}
@@ -217,10 +217,10 @@ fn base(text: &str) -> Result<Url, CliError> {
     // The URL may contain a secret, so it is not quoted.
     let url = Url::parse(text).map_err(|error| CliError::new(format!("--url: {error}; {ALLOWED}")))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err(CliError::new(format!("--url: the scheme {:?} is not served; {ALLOWED}", url.scheme())));
+        return Err(CliError::new(format!("--url: the scheme {:?} is not supported; {ALLOWED}", url.scheme())));
     }
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-        return Err(CliError::new(format!("--url: there is a user, a query or a fragment in it; {ALLOWED}")));
+        return Err(CliError::new(format!("--url: contains a user, a query or a fragment; {ALLOWED}")));
     }
     Ok(url)
 }

@@ -258,11 +258,11 @@ impl Session {
     /// Asks for confirmation of a reset. `of` names the other processes that are reset.
     async fn confirm_reset(&self, of: &str) -> Result<(), CliError> {
         if !io::stdin().is_terminal() {
-            return Err(CliError::new("reset: standard input is no terminal to ask on; --yes resets without asking"));
+            return Err(CliError::new("reset: standard input is not a terminal; --yes resets without a confirmation"));
         }
         let (seen, _) = feed::status(&self.client).await?;
         if !confirmed(&format!("Reset {}{of}, which is {}? It then admits every call.", seen.name, seen.state)) {
-            return Err(CliError::new("not reset: the question was not answered with yes; --yes confirms it"));
+            return Err(CliError::new("not reset: it was not confirmed with yes; --yes confirms it"));
         }
         Ok(())
     }
@@ -285,7 +285,7 @@ impl Session {
         };
         self.print(&answer, || sinks.iter().map(line).collect::<Vec<_>>().join("\n"));
         match (sinks.is_empty(), answer.body.get("delivered").and_then(Value::as_bool)) {
-            (true, _) => Err(CliError::new("alert test: no pager is on; see [opsgenie] and [[webhooks]]")),
+            (true, _) => Err(CliError::new("alert test: no pager is switched on; see [opsgenie] and [[webhooks]]")),
             (false, Some(true)) => Ok(()),
             _ => Err(CliError::new("alert test: a pager did not accept the test page")),
         }

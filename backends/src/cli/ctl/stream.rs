@@ -83,9 +83,9 @@ impl EventStream {
             head.headers.get(CONTENT_TYPE).is_some_and(|media| media.as_bytes().starts_with(b"text/event-stream"));
         match head.status.as_u16() {
             200 if is_stream => Ok(Opened::Stream(Box::new(stream))),
-            429 | 503 => Ok(Opened::Absent("this server has no events to spare")),
+            429 | 503 => Ok(Opened::Absent("this server has no events left for another reader")),
             404..=406 => Ok(Opened::Absent("this server has no events")),
-            200..=299 => Ok(Opened::Absent("this server's answer there is no stream of events")),
+            200..=299 => Ok(Opened::Absent("the response of this server is not an event stream")),
             status => {
                 let text = stream.rest(MAX_REJECTION_BYTES).await;
                 Err(client.rejection(status, url.path(), &text))

@@ -59,7 +59,7 @@ pub(super) async fn events(client: &Client, all: bool) -> Result<ExitCode, CliEr
     let path = if all { ALL_EVENTS } else { EVENTS };
     let mut stream = match EventStream::open(client, path).await? {
         Opened::Stream(stream) => stream,
-        Opened::Absent(why) => return Err(CliError::new(format!("{}: {why}; `watch` does without", client.server()))),
+        Opened::Absent(why) => return Err(CliError::new(format!("{}: {why}; `watch` polls instead", client.server()))),
     };
     loop {
         let signal = async {
@@ -139,7 +139,7 @@ impl View {
 fn frame(client: &Client, feed: &Feed<'_>, watched: &Watched) -> Vec<Line> {
     let how = format!("{}, Ctrl-C ends; {}", client.server(), feed.how());
     let mut lines = vec![Line::default().with(Style::Quiet, how)];
-    let lost = watched.lost.as_ref().map(|why| format!("no answer; below is what was seen last. {why}"));
+    let lost = watched.lost.as_ref().map(|why| format!("no answer; the last state is below. {why}"));
     lines.push(lost.map_or_else(Line::default, |text| Line::default().with(Style::Bad, text)));
     lines.extend(watched.latest.seen.lines(size().0, true));
     let rejected = watched.latest.rejected.map_or_else(|| "unknown".to_owned(), |calls| format!("{calls} calls"));

@@ -95,7 +95,7 @@ impl Watched {
 
     fn frame(&self, client: &Client) -> Vec<Line> {
         let head = format!("{}, Ctrl-C ends; --breaker NAME shows one", client.server());
-        let lost = self.lost.as_ref().map(|why| format!("no answer; below is what was seen last. {why}"));
+        let lost = self.lost.as_ref().map(|why| format!("no answer; the last state is below. {why}"));
         let mut lines = vec![Line::default().with(Style::Quiet, head)];
         lines.push(lost.map_or_else(Line::default, |text| Line::default().with(Style::Bad, text)));
         lines.extend(self.latest.lines(size().1.saturating_sub(HEAD_LINES)));

@@ -235,7 +235,7 @@ impl Worker {
 
 fn report(path: &Path, problem: Option<&str>) {
     if let Some(error) = problem {
-        tracing::warn!(file = %path.display(), %error, "the log cannot be read; it is tried again every second");
+        tracing::warn!(file = %path.display(), %error, "the log cannot be read; retrying every second");
     } else {
         tracing::info!(file = %path.display(), "the log is read");
     }
