@@ -39,7 +39,7 @@ enum Command {
     /// Run a server with a demo endpoint behind each breaker, the management API and the dashboard.
     #[command(after_long_help = serve::HELP)]
     Serve(serve::ServeArgs),
-    /// Follow an access log and show what a breaker in front of the service would do, without touching a request.
+    /// Follow an access log and show what a breaker in front of the service would do, without affecting requests.
     #[command(after_long_help = observe::HELP)]
     Observe(observe::ObserveArgs),
     /// Forward requests to a service in any language, protected by breakers.

@@ -52,10 +52,10 @@ The bearer token of the API is the value of TRIPLINE_TOKEN in the environment, e
 requests needs none.
 
 SIGTERM and SIGINT stop the proxy: /ready answers 503 at once and each response ends its connection, accepting ends after \
-proxy.drain_delay, and requests in flight are waited for, proxy.drain_timeout at most. A second signal ends it at once. SIGHUP reads \
+proxy.drain_delay, and requests in flight have proxy.drain_timeout to end. A second signal ends the process at once. SIGHUP reads \
 the configuration and the certificates again.
 
-The access log goes to standard output, logs to standard error. Where it listens stands on standard output, with an access log on \
+The access log goes to standard output, logs to standard error. The addresses are printed to standard output, or with an access log to \
 standard error.
 
 Exit codes: 0 stopped, and no connection was cut; 1 it could not start, or connections were cut; 2 bad arguments.";

@@ -46,10 +46,10 @@ pub(super) struct ServeArgs {
 /// The last part of the long help.
 pub(super) const HELP: &str = "\
 The bearer token of the API is the value of TRIPLINE_TOKEN in the environment, else the content of http.token_file, and has \
-at least 16 bytes. It is required on every address but loopback.
+at least 16 bytes. It is required on every address except loopback.
 
 SIGTERM and SIGINT stop the server: it answers the requests in flight for at most 30 seconds, then delivers the pending \
-alerts for at most 10 seconds. A second signal ends it at once.
+alerts for at most 10 seconds. A second signal ends the process at once.
 
 Exit codes: 0 stopped, and every request was answered; 1 it could not start, or requests were cut off; 2 bad arguments.";
 

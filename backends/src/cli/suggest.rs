@@ -30,7 +30,7 @@ pub(super) struct SuggestArgs {
     /// their host. The twenty groups with the most calls are proposed.
     #[arg(long, value_name = "path:N|host", conflicts_with = "breaker")]
     by: Option<GroupBy>,
-    /// Print one JSON object; with --by one a line.
+    /// Print one JSON object; with --by one per line.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
