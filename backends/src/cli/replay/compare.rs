@@ -19,8 +19,8 @@ use super::report_file::ReportFile;
 /// Keys of the breaker without effect in a replay.
 const NOT_REPLAYED: [&str; 5] = ["name", "memory_source", "memory_used", "state_dir", "wait_jitter"];
 /// The notes below the table.
-const CAVEAT: &str = "A recording contains calls as they were made: the figures of a rejected call show its outcome had it been made.\n\
-                      Slow means longer than the setting's own latency_threshold; half-open counts as open.";
+const CAVEAT: &str = "A recording contains calls as they were made: the figures of a rejected call show its outcome had\n\
+                      it been made. Slow means longer than the setting's own latency_threshold; half-open counts as open.";
 /// Maximum length of the name of a setting in the table, in characters.
 const NAME_CHARACTERS: usize = 28;
 
