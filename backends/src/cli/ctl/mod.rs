@@ -285,7 +285,7 @@ impl Session {
         };
         self.print(&answer, || sinks.iter().map(line).collect::<Vec<_>>().join("\n"));
         match (sinks.is_empty(), answer.body.get("delivered").and_then(Value::as_bool)) {
-            (true, _) => Err(CliError::new("alert test: no pager is switched on; see [opsgenie] and [[webhooks]]")),
+            (true, _) => Err(CliError::new("alert test: no pager is on; see [opsgenie] and [[webhooks]]")),
             (false, Some(true)) => Ok(()),
             _ => Err(CliError::new("alert test: a pager did not accept the test page")),
         }
