@@ -26,10 +26,12 @@ limits='
 tripline / floor_relaxed_load|admit_closed|tripline||floor_relaxed_load|4
 tripline / failsafe|admit_closed|tripline||failsafe|0.1
 tripline / floor_relaxed_load|admit_closed_2t|tripline||floor_relaxed_load|4
-tripline / recloser|admit_record|tripline||recloser|0.9
+tripline / recloser|admit_record|tripline||recloser|0.85
 tripline_trend / tripline|admit_record|tripline_trend||tripline|1.2
-(tripline_stall_detection − tripline) / floor_fetch_add|admit_record|tripline_stall_detection|tripline|floor_fetch_add|2.4
+tripline_default / failsafe|admit_record|tripline_default||failsafe|1.0
 tripline / recloser|admit_record_2t|tripline||recloser|0.8
+tripline_default / failsafe|admit_record_2t|tripline_default||failsafe|1.0
+tripline_default_1_percent_slow / tripline_default|admit_record|tripline_default_1_percent_slow||tripline_default|1.5
 tripline_tsc_clock / floor_instant_now|admit_record_timed|tripline_tsc_clock||floor_instant_now|1.2
 1024 / 64|window_growth|1024||64|1.1
 '

@@ -24,9 +24,13 @@ use tripline_runtime::{Breaker, MemorySource as _, SystemClock, TscClock};
 
 use crate::threads::{Alone, two_threads};
 
-/// Tripline's rows that record: name, trend analysis, stall detection.
-const RECORDING: [(&str, bool, bool); 3] =
-    [("tripline", false, false), ("tripline_trend", true, false), ("tripline_stall_detection", false, true)];
+/// The rows of ours that record: name, trend analysis, stall detection, and every how many calls one is slow.
+const RECORDING: [(&str, bool, bool, Option<u64>); 4] = [
+    ("tripline", false, false, None),
+    ("tripline_trend", true, false, None),
+    ("tripline_default", false, true, None),
+    ("tripline_default_1_percent_slow", false, true, Some(100)),
+];
 
 /// Admission. With stall detection a permit must be returned, which is part of that row.
 fn admit_closed(c: &mut Criterion) {
@@ -59,9 +63,9 @@ fn admit_record(c: &mut Criterion) {
     group.bench_function("floor_fetch_add", |b| b.iter(|| black_box(&word).fetch_add(1, Ordering::Relaxed)));
     let mutex = Mutex::new(0_u64);
     group.bench_function("floor_mutex", |b| b.iter(|| *black_box(&mutex).lock().unwrap() += 1));
-    for (name, trend, stalls) in RECORDING {
+    for (name, trend, stalls, slow) in RECORDING {
         let breaker = ours::breaker(64, trend, stalls);
-        let mut call = ours::Call::new(&breaker);
+        let mut call = ours::Call::new(&breaker).with_one_slow_in(slow);
         group.bench_function(name, |b| b.iter(|| call.make()));
     }
     let failsafe = peers::Failsafe::new();
@@ -85,9 +89,9 @@ fn admit_record_2t(c: &mut Criterion) {
     let mutex = Alone(Mutex::new(0_u64));
     let lock = || *black_box(&mutex.0).lock().unwrap() += 1;
     group.bench_function("floor_mutex", |b| two_threads(b, [lock; 2]));
-    for (name, trend, stalls) in RECORDING {
+    for (name, trend, stalls, slow) in RECORDING {
         let breaker = ours::breaker(64, trend, stalls);
-        let mut calls = [(); 2].map(|()| ours::Call::new(&breaker));
+        let mut calls = [(); 2].map(|()| ours::Call::new(&breaker).with_one_slow_in(slow));
         group.bench_function(name, |b| two_threads(b, calls.each_mut().map(|call| || call.make())));
         let made = calls.iter().map(ours::Call::made).sum();
         ours::check_accounts(&format!("admit_record_2t/{name}"), &breaker, made);

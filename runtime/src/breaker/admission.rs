@@ -102,6 +102,7 @@ impl BreakerInner {
     fn begin_epoch(&self, now: Instant) {
         // If the core is owned, its owner may do it; an epoch that is a little longer does no harm.
         let _ = self.cell.try_with(|exclusive| {
+            self.shared().flush(exclusive);
             let now = self.confirm(exclusive, now);
             self.shared().begin_epoch(exclusive, now);
         });
@@ -122,6 +123,7 @@ impl BreakerInner {
     fn ask_core(&self, now: Instant) -> Result<Generation, CoreRejection> {
         for _ in 0..TRIES {
             let answer = self.cell.try_with(|exclusive| {
+                self.shared().flush(exclusive);
                 let now = self.confirm(exclusive, now);
                 self.shared().admit(exclusive, now)
             });

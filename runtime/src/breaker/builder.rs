@@ -1,6 +1,7 @@
 //! The parts of a breaker.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tripline_core::{Breaker as Core, CapacityError, Policy};
 
@@ -15,6 +16,8 @@ use crate::hot_path::gate::Gate;
 use crate::hot_path::handoff::HandoffCell;
 use crate::hot_path::owned::ExclusiveState;
 use crate::hot_path::shared::Shared;
+use crate::hot_path::spread::Spread;
+use crate::hot_path::stripe_index::StripeCount;
 use crate::sync::{Arc, AtomicU64, Mutex};
 
 /// Makes a [`Breaker`]; from [`Breaker::builder`].
@@ -27,6 +30,8 @@ pub struct Builder {
     config_file: Option<PathBuf>,
     stall_detection: bool,
     latency_histogram: bool,
+    stripes: StripeCount,
+    spread: Spread,
     seed: u64,
 }
 
@@ -55,6 +60,30 @@ impl Builder {
         self
     }
 
+    /// Over how many stripes the threads are spread that record calls: the largest power of two that is at most `stripes`, 64 and
+    /// the number of cores. Threads on different stripes make good calls without touching the same cache lines; each stripe takes
+    /// 1.25 KiB. One is right for a breaker that few calls pass. Default: as many as possible.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use tripline_runtime::{Breaker, SystemClock};
+    /// let breaker = Breaker::builder(Arc::new(SystemClock::new())).stripes(1).build()?;
+    /// # Ok::<(), tripline_runtime::core::CapacityError>(())
+    /// ```
+    pub fn stripes(mut self, stripes: usize) -> Self {
+        self.stripes = StripeCount::at_most(stripes.min(of_machine().get()));
+        self.spread = spread_over(self.stripes);
+        self
+    }
+
+    /// As many stripes as a model or test needs, whatever the machine has, and in use all the time.
+    #[cfg(test)]
+    pub(crate) fn exact_stripes(mut self, stripes: usize) -> Self {
+        self.stripes = StripeCount::at_most(stripes);
+        self.spread = Spread::Always;
+        self
+    }
+
     /// The seed of the jitter of waits; give each replica another one. Default: 0.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -73,14 +102,17 @@ impl Builder {
     /// [`CapacityError`] where the policy's window is larger than [`MAX_WINDOW`](crate::MAX_WINDOW).
     pub fn build(self) -> Result<Breaker, CapacityError> {
         let core = Core::new(self.policy, self.seed)?;
-        let shared = Shared::new(Gate::new(&core, self.stall_detection));
+        let shared = Shared::new(Gate::new(&core, self.stall_detection), self.stripes);
         Ok(Breaker {
             inner: Arc::new(BreakerInner {
                 name: self.name,
                 clock: self.clock,
                 config_file: self.config_file,
                 stall_detection: self.stall_detection,
-                cell: HandoffCell::new(ExclusiveState::new(core, self.stall_detection, self.latency_histogram), shared),
+                cell: HandoffCell::new(
+                    ExclusiveState::new(core, self.stall_detection, self.latency_histogram, self.spread),
+                    shared,
+                ),
                 allowed_calls: AllowedCalls::default(),
                 rejection_counters: RejectionCounters::new(),
                 reports_dropped: AtomicU64::new(0),
@@ -94,6 +126,27 @@ impl Builder {
     }
 }
 
+fn spread_over(stripes: StripeCount) -> Spread {
+    if stripes == StripeCount::ONE { Spread::Never } else { Spread::OFF }
+}
+
+/// As many stripes as this process may use cores, rounded down.
+fn of_machine() -> StripeCount {
+    /// 0 = not read yet: reading it opens files.
+    static CORES: AtomicUsize = AtomicUsize::new(0);
+    if cfg!(tripline_loom) {
+        // A model asks for as many as it needs.
+        return StripeCount::ONE;
+    }
+    // Relaxed: a number for itself. Threads that come at the same time read the same one.
+    let cores = match CORES.load(Ordering::Relaxed) {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        known => known,
+    };
+    CORES.store(cores, Ordering::Relaxed);
+    StripeCount::at_most(cores)
+}
+
 impl Breaker {
     /// A builder of a breaker on this clock.
     pub fn builder(clock: Arc<dyn Clock>) -> Builder {
@@ -104,6 +157,8 @@ impl Breaker {
             config_file: None,
             stall_detection: true,
             latency_histogram: false,
+            stripes: of_machine(),
+            spread: spread_over(of_machine()),
             seed: 0,
         }
     }

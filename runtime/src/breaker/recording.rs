@@ -6,13 +6,17 @@ use crate::breaker::Breaker;
 use crate::breaker::inner::BreakerInner;
 use crate::hot_path::call_token::CallToken;
 use crate::hot_path::owned::{Ending, Report};
-use crate::hot_path::shared::finish_slow_path;
+use crate::hot_path::shared::{finish_slow_path, handle_report};
+use crate::hot_path::stripes::GoodCall;
 use crate::sync::Ordering;
 
 impl Breaker {
-    /// The fast path, for an uncontended core and a good call, is inlined; the rest is called.
+    /// The fast path of a thread that records alone, for an uncontended core and a good call, is inlined; the rest is called.
     #[inline]
     pub(crate) fn finish(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
+        if self.inner.shared().gate.may_wait(end) {
+            return self.inner.finish_in_stripe(token, end, latency, outcome);
+        }
         let Some(mut owner) = self.inner.cell.try_own() else {
             return self.inner.report(token, end, Ending::Finished(outcome, latency));
         };
@@ -25,12 +29,38 @@ impl Breaker {
     #[inline]
     pub(crate) fn give_up(&self, token: CallToken) {
         if !token.is_still(self.inner.shared().gate.admission()) {
-            self.inner.report(token, self.inner.shared().gate.latest(), Ending::Dropped);
+            self.inner.give_up(token);
         }
     }
 }
 
 impl BreakerInner {
+    /// Appends a good call to the stripe of this thread; hands any other one to the core, and one for which there is no room.
+    #[inline(never)]
+    fn finish_in_stripe(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
+        let shared = self.shared();
+        if outcome == Outcome::Ok
+            && shared.gate.is_good(token.generation(), latency)
+            && shared.stripes.push(GoodCall { token, end, latency })
+        {
+            return;
+        }
+        match self.cell.try_own() {
+            Some(owner) => finish_slow_path(owner, token, end, latency, outcome),
+            None => self.report(token, end, Ending::Finished(outcome, latency)),
+        }
+    }
+
+    #[inline(never)]
+    fn give_up(&self, token: CallToken) {
+        let end = self.shared().gate.latest();
+        match self.cell.try_own() {
+            Some(owner) => handle_report(owner, Report { token, end, ending: Ending::Dropped }),
+            None => self.report(token, end, Ending::Dropped),
+        }
+    }
+
+    /// Another thread owns the core.
     #[inline(never)]
     fn report(&self, token: CallToken, end: Instant, ending: Ending) {
         let record = Report { token, end, ending }.pack();

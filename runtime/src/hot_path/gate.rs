@@ -13,6 +13,10 @@ use crate::sync::{AtomicU64, Ordering};
 #[repr(align(128))]
 pub(crate) struct Gate {
     word: AtomicU64,
+    /// Good calls that end before this instant, in nanoseconds, may wait.
+    wait_until_nanos: AtomicU64,
+    /// A call that took longer is slow.
+    good_up_to_micros: AtomicU64,
     is_tracking: bool,
     details: Details,
 }
@@ -79,7 +83,13 @@ impl Gate {
             latest_nanos: AtomicU64::new(0),
             rejected_nanos: AtomicU64::new(0),
         };
-        Self { word: AtomicU64::new(word(core, is_tracking)), is_tracking, details }
+        Self {
+            word: AtomicU64::new(word(core, is_tracking)),
+            wait_until_nanos: AtomicU64::new(0),
+            good_up_to_micros: AtomicU64::new(0),
+            is_tracking,
+            details,
+        }
     }
 
     /// Whether a call is admitted without asking the core. One load.
@@ -88,6 +98,31 @@ impl Gate {
         // Acquire pairs with the Release store in `publish`: a thread that reads a generation sees what the
         // owner did before.
         Admission(self.word.load(Ordering::Acquire))
+    }
+
+    /// Whether a good call that ends at `end` may wait in its stripe: if at all, the breaker is closed. One load.
+    #[inline]
+    pub(crate) fn may_wait(&self, end: Instant) -> bool {
+        // Relaxed: stored before the word that was acquired when the call was admitted. An outdated one lets a call wait that
+        // ends while the owner makes the change, and that is flushed with the next.
+        end.as_nanos() < self.wait_until_nanos.load(Ordering::Relaxed)
+    }
+
+    /// Whether a successful call is good and of the generation in force.
+    #[inline]
+    pub(crate) fn is_good(&self, generation: Generation, latency: Latency) -> bool {
+        // Relaxed: as in `may_wait`.
+        self.admission().generation() == generation
+            && u64::from(latency.as_micros()) <= self.good_up_to_micros.load(Ordering::Relaxed)
+    }
+
+    /// Publishes which good calls may wait, if that has changed.
+    #[inline]
+    pub(crate) fn publish_waiting(&self, until: Instant, good_up_to: Latency) {
+        if until > Instant::ZERO {
+            publish_if_changed(&self.good_up_to_micros, good_up_to.as_micros().into());
+        }
+        publish_if_changed(&self.wait_until_nanos, until.as_nanos());
     }
 
     /// The rejection that needs no core: while open and the wait is not over, or forced open.
@@ -163,6 +198,15 @@ impl Gate {
         // Relaxed: each is read for itself.
         self.details.slow_after_micros.store(u64::from(core.slow_after().as_micros()), Ordering::Relaxed);
         self.details.latest_nanos.store(core.on_clock(core.latest()).as_nanos(), Ordering::Relaxed);
+    }
+}
+
+/// A store only where it changes something leaves the cache line with those who read it.
+#[inline]
+fn publish_if_changed(word: &AtomicU64, value: u64) {
+    // Relaxed: written by owners of the core only, one after the other; read for itself.
+    if word.load(Ordering::Relaxed) != value {
+        word.store(value, Ordering::Relaxed);
     }
 }
 

@@ -1,5 +1,5 @@
-//! The lock-free path of a call: the gate that admits it, the handoff that lends the core to one owner at a time, and the
-//! count of calls in flight.
+//! The lock-free path of a call: the gate that admits it, the stripes in which good calls wait, the handoff that lends the core
+//! to one owner at a time, and the count of calls in flight.
 
 pub(crate) mod call_token;
 pub(crate) mod gate;
@@ -10,4 +10,7 @@ pub(crate) mod in_flight;
 mod loom_tests;
 pub(crate) mod owned;
 pub(crate) mod shared;
+pub(crate) mod spread;
 pub(crate) mod stall_detector;
+pub(crate) mod stripe_index;
+pub(crate) mod stripes;

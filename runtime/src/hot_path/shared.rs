@@ -9,6 +9,8 @@ use crate::hot_path::handoff::{Apply, OwnerGuard, Record};
 use crate::hot_path::in_flight::InFlightEpochs;
 use crate::hot_path::owned::{Ending, ExclusiveState, Report};
 use crate::hot_path::stall_detector::Now;
+use crate::hot_path::stripe_index::StripeCount;
+use crate::hot_path::stripes::{Flushed, GoodCall, Stripes};
 use crate::sync::{AtomicBool, Ordering};
 
 /// State that is readable without owning the core.
@@ -16,6 +18,7 @@ use crate::sync::{AtomicBool, Ordering};
 pub(crate) struct Shared {
     pub(crate) gate: Gate,
     pub(crate) epochs: InFlightEpochs,
+    pub(crate) stripes: Stripes,
     /// An event was emitted of which listeners were not notified yet.
     is_dirty: AtomicBool,
     changed: Notification,
@@ -27,15 +30,21 @@ pub(crate) type CoreOwner<'a> = OwnerGuard<'a, ExclusiveState, Shared>;
 /// The slow path of a finished call.
 #[inline(never)]
 pub(crate) fn finish_slow_path(
-    mut owner: CoreOwner<'_>,
+    owner: CoreOwner<'_>,
     token: CallToken,
     end: Instant,
     latency: Latency,
     outcome: Outcome,
 ) {
+    handle_report(owner, Report { token, end, ending: Ending::Finished(outcome, latency) });
+}
+
+/// Flushes the stripes, then handles the report.
+pub(crate) fn handle_report(mut owner: CoreOwner<'_>, report: Report) {
     let shared = owner.applier();
     owner.value(|exclusive| {
-        exclusive.handle(Report { token, end, ending: Ending::Finished(outcome, latency) }, &shared.epochs);
+        shared.flush(exclusive);
+        exclusive.record(report, &shared.epochs);
         shared.publish(exclusive);
     });
     drop(owner);
@@ -44,6 +53,9 @@ pub(crate) fn finish_slow_path(
 
 impl Apply<ExclusiveState> for Shared {
     fn apply(&self, exclusive: &mut ExclusiveState, record: Record) {
+        // The thread of this record met the owner.
+        exclusive.spread.threads_meet();
+        self.flush(exclusive);
         let report = exclusive.unpack(record);
         exclusive.handle(report, &self.epochs);
         self.publish(exclusive);
@@ -55,11 +67,35 @@ impl Apply<ExclusiveState> for Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(gate: Gate) -> Self {
+    /// What each stripe takes beside the breaker itself.
+    #[cfg(test)]
+    pub(crate) const STRIPE_BYTES: usize = Stripes::STRIPE_BYTES + InFlightEpochs::STRIPE_BYTES;
+
+    pub(crate) fn new(gate: Gate, stripes: StripeCount) -> Self {
         let changed = Notification::new();
         // The first notification allocates; after this none does.
         changed.notify(0);
-        Self { gate, epochs: InFlightEpochs::new(), is_dirty: AtomicBool::new(false), changed }
+        Self {
+            gate,
+            epochs: InFlightEpochs::new(stripes),
+            stripes: Stripes::new(stripes),
+            is_dirty: AtomicBool::new(false),
+            changed,
+        }
+    }
+
+    /// Handles the good calls that wait, in the order in which they ended. First of all for each owner of the core.
+    #[inline]
+    pub(crate) fn flush(&self, exclusive: &mut ExclusiveState) {
+        let current = exclusive.core.generation();
+        let flushed = self.stripes.flush(current, |GoodCall { token, end, latency }| {
+            exclusive.record(Report { token, end, ending: Ending::Finished(Outcome::Ok, latency) }, &self.epochs);
+        });
+        match flushed {
+            Flushed::Several => exclusive.spread.threads_meet(),
+            Flushed::OneFull => exclusive.spread.one_is_alone(),
+            Flushed::Other => {}
+        }
     }
 
     /// Whether a clock that shows `now` was set back, or this reading is an old one.
@@ -86,17 +122,26 @@ impl Shared {
     pub(crate) fn begin_epoch(&self, exclusive: &mut ExclusiveState, now: Instant) {
         if self.epochs.is_set_back(now) {
             exclusive.core.handle_timeout(now);
-            self.publish(exclusive);
         }
         let _ = exclusive.look(Now::Clock(now), &self.epochs);
+        self.publish(exclusive);
     }
 
-    /// Publishes changes, if there are any. Called before the core is released.
+    /// Publishes changes, if there are any, and until when good calls may wait. Called before the core is released.
     #[inline]
     pub(crate) fn publish(&self, exclusive: &mut ExclusiveState) {
         if exclusive.is_dirty() {
             self.publish_changes(exclusive);
+        } else {
+            self.publish_waiting(exclusive);
         }
+    }
+
+    /// Publishes until when good calls may wait, if that has changed.
+    #[inline]
+    fn publish_waiting(&self, exclusive: &ExclusiveState) {
+        let until = exclusive.good_calls_wait_until().min(GoodCall::END_LIMIT);
+        self.gate.publish_waiting(until, exclusive.core.slow_after());
     }
 
     #[cold]
@@ -105,6 +150,8 @@ impl Shared {
         // A new epoch first, so that calls of the new generation are not counted among those of the one before.
         let now = exclusive.core.on_clock(exclusive.core.latest());
         let _ = exclusive.look(Now::EndOfCall(now), &self.epochs);
+        // Before the word: a thread that sees the new generation sees whether its good calls may wait.
+        self.publish_waiting(exclusive);
         self.gate.publish(&exclusive.core);
         // Release pairs with the Acquire swap in `notify_if_changed`.
         self.is_dirty.store(true, Ordering::Release);

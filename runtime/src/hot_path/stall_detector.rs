@@ -107,6 +107,18 @@ impl StallDetector {
         }
     }
 
+    /// How many calls were stalled at the last look, less those that have left since.
+    #[inline]
+    pub(crate) fn counted_stalled(&self) -> u16 {
+        self.stalled
+    }
+
+    /// Before this a call that ends changes the number of stalled calls only by leaving.
+    #[inline]
+    pub(crate) fn look_at(&self) -> Instant {
+        self.look_at
+    }
+
     /// A call with this mark that ends at `end` came in during the current epoch, no call hangs, and no look is due.
     #[inline]
     pub(crate) fn is_fast(&self, mark: EpochMark, end: Instant) -> bool {

@@ -45,6 +45,22 @@ impl<const N: usize> Breaker<N> {
         true
     }
 
+    /// Good calls of this generation that end before this instant, on the clock that gives the readings, may be handed in later: in
+    /// the order of their ends, and before any other input. [`Instant::ZERO`] = none may.
+    ///
+    /// Meanwhile they emit no event and open nothing: the breaker is closed with a full window and no breach, neither a simulation
+    /// nor an incident is on or about to begin, and nothing ages. Slow and failed samples in the window do not matter.
+    pub fn good_calls_wait_until(&self) -> Instant {
+        let may_wait = self.state == State::Closed
+            && self.window.len() >= self.settings.latency_window_size.get()
+            && self.breaches_in_a_row == 0
+            && !self.is_held_open()
+            && !self.incident.has_news_of_calls()
+            && !self.time.is_suspect();
+        let until = self.window.next_expiry().min(self.memory.fresh_until(&self.settings));
+        if may_wait && self.time.latest() < until { self.time.to_clock(until) } else { Instant::ZERO }
+    }
+
     /// Looks whether the breaker is quiet, and until when at least.
     pub(super) fn rearm_fast_path(&mut self) {
         #[cfg(test)]

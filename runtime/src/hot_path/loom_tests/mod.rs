@@ -4,6 +4,7 @@
 
 mod gate;
 mod in_flight;
+mod stripes;
 
 use std::num::NonZeroU16;
 use std::sync::Arc;

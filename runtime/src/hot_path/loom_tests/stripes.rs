@@ -1,0 +1,204 @@
+//! Models of good calls that wait in stripes: none is lost or counted twice, and a bad call comes after those that finished before.
+
+use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::time::Duration;
+
+use loom::sync::atomic::{AtomicBool, Ordering};
+use loom::thread;
+use tripline_core::{Latency, StateKind};
+
+use super::{FAST, SLOW, StoppedClock, call, check, finish, kind, now, policy};
+use crate::breaker::Breaker;
+use crate::hot_path::in_flight::{Epoch, InFlightEpochs};
+use crate::hot_path::stripe_index::StripeCount;
+
+/// Calls that fill the window, so that further good ones wait.
+const FILLING: u64 = 2;
+
+/// A breaker whose good calls wait: the first thread has the first stripe, and the second thread the last one.
+fn waiting(stripes: usize) -> Breaker {
+    let mut policy = policy();
+    policy.latency_window_size = NonZeroU16::new(2).unwrap();
+    let clock = Arc::new(StoppedClock(now()));
+    let breaker = Breaker::builder(clock).policy(policy).stall_detection(false).exact_stripes(stripes).build().unwrap();
+    for _ in 0..FILLING {
+        call(&breaker, FAST);
+    }
+    breaker
+}
+
+/// Calls that were recorded, in the generation in force or as late ones.
+fn counted(breaker: &Breaker) -> u64 {
+    breaker.inner.with_core(|core| core.counts().ok + core.counts().stale) - FILLING
+}
+
+/// Two threads record until a stripe is full (it holds two records here), with one stripe for both and with one for each.
+#[test]
+fn no_record_is_lost_or_counted_twice_where_a_stripe_is_full() {
+    for stripes in [1, 2] {
+        check(3, move || {
+            let breaker = waiting(stripes);
+            let other = breaker.clone();
+            let thread = thread::spawn(move || {
+                for _ in 0..3 {
+                    call(&other, FAST);
+                }
+            });
+            for _ in 0..2 {
+                call(&breaker, FAST);
+            }
+            thread.join().unwrap();
+            assert_eq!(counted(&breaker) + breaker.reports_dropped(), 5);
+        });
+    }
+}
+
+/// A reader flushes while two threads record.
+#[test]
+fn no_record_is_lost_or_counted_twice_over_a_flush() {
+    for stripes in [1, 2] {
+        check(2, move || {
+            let breaker = waiting(stripes);
+            let threads = [1, 2].map(|_| {
+                let breaker = breaker.clone();
+                thread::spawn(move || call(&breaker, FAST))
+            });
+            let seen = counted(&breaker);
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            assert!(seen <= 2);
+            assert_eq!(counted(&breaker), 2);
+        });
+    }
+}
+
+/// The generation changes while a record is written: it counts before the change, or as a late one.
+#[test]
+fn a_record_of_an_earlier_generation_changes_nothing() {
+    for stripes in [1, 2] {
+        check(3, move || {
+            let breaker = waiting(stripes);
+            let other = breaker.clone();
+            let thread = thread::spawn(move || {
+                call(&other, FAST);
+                call(&other, FAST);
+            });
+            breaker.reset();
+            thread.join().unwrap();
+            assert_eq!(counted(&breaker), 2);
+            let (samples, late) = breaker.inner.with_core(|core| (u64::from(core.samples()), core.counts().stale));
+            assert!(samples <= 2 - late, "{samples} samples and {late} late calls");
+        });
+    }
+}
+
+/// The breaker opens by slow calls while a good one is recorded.
+#[test]
+fn a_record_during_a_trip_is_counted_once() {
+    check(3, || {
+        let breaker = waiting(2);
+        let slow = [breaker.try_acquire_owned().unwrap(), breaker.try_acquire_owned().unwrap()];
+        let other = breaker.clone();
+        let thread = thread::spawn(move || {
+            let permit = other.try_acquire_owned().ok()?;
+            finish(permit, FAST);
+            Some(())
+        });
+        for permit in slow {
+            finish(permit, SLOW);
+        }
+        let made = 2 + u64::from(thread.join().unwrap().is_some());
+        assert_eq!(counted(&breaker), made);
+        if made == 2 {
+            assert_eq!(kind(&breaker), StateKind::Open);
+        }
+    });
+}
+
+/// The window holds the last two calls. Where the good one finished before the slow one, the slow one comes last.
+#[test]
+fn a_bad_call_sees_every_good_call_that_finished_before_it() {
+    for stripes in [1, 2] {
+        check(3, move || {
+            let breaker = waiting(stripes);
+            let permit = breaker.try_acquire_owned().unwrap();
+            let finished = Arc::new(AtomicBool::new(false));
+            let (other, flag) = (breaker.clone(), finished.clone());
+            let thread = thread::spawn(move || {
+                call(&other, Duration::from_millis(2));
+                flag.store(true, Ordering::Release);
+            });
+            let is_after = finished.load(Ordering::Acquire);
+            finish(permit, SLOW);
+            thread.join().unwrap();
+            let window: Vec<Latency> = breaker.inner.with_core(|core| core.latencies().collect());
+            if is_after {
+                assert_eq!(window, [Latency::from_millis(2), Latency::from_millis(500)]);
+            }
+        });
+    }
+}
+
+#[test]
+fn the_last_handle_is_dropped_while_records_wait() {
+    check(3, || {
+        let breaker = waiting(2);
+        let other = breaker.clone();
+        let inner = Arc::downgrade(&breaker.inner);
+        let thread = thread::spawn(move || call(&other, FAST));
+        call(&breaker, FAST);
+        drop(breaker);
+        thread.join().unwrap();
+        assert!(inner.upgrade().is_none());
+    });
+}
+
+/// Each call is counted in the epoch whose mark it has, on whichever stripe.
+#[test]
+fn calls_of_two_stripes_are_counted_in_their_epochs() {
+    check(3, || {
+        let epochs = Arc::new(InFlightEpochs::new(StripeCount::at_most(2)));
+        let threads = [1, 2].map(|_| {
+            let epochs = epochs.clone();
+            thread::spawn(move || epochs.increment(Some(now())).0)
+        });
+        let (came, _) = epochs.begin(Epoch(1), now(), now());
+        let of_the_first = threads.map(|thread| thread.join().unwrap()).iter().filter(|mark| mark.0 == 0).count();
+        assert_eq!(came as usize, of_the_first);
+        assert_eq!(epochs.count() as usize, 2 - of_the_first);
+    });
+}
+
+/// A call on a stripe of its own is seen by the supervisor that parks, or wakes it.
+#[test]
+fn the_supervisor_parks_only_where_no_stripe_counts_a_call() {
+    check(3, || {
+        let epochs = Arc::new(InFlightEpochs::new(StripeCount::at_most(2)));
+        let threads = [1, 2].map(|_| {
+            let epochs = epochs.clone();
+            thread::spawn(move || epochs.increment(None).1)
+        });
+        let is_parked = epochs.unwatch();
+        let wakes = threads.map(|thread| thread.join().unwrap());
+        assert!(!is_parked || wakes.contains(&true), "a call is neither seen nor wakes the supervisor");
+    });
+}
+
+/// Its claim is wrong: the other thread may have flushed the record already. If this does not fail, nothing waits in the models.
+#[test]
+#[should_panic(expected = "the canary")]
+fn canary_a_record_waits_for_this_reader() {
+    check(3, || {
+        let breaker = waiting(2);
+        assert_eq!(breaker.inner.shared().stripes.waiting(), 0);
+        let other = breaker.clone();
+        let thread = thread::spawn(move || call(&other, FAST));
+        let seen = counted(&breaker);
+        thread.join().unwrap();
+        let waits = breaker.inner.shared().stripes.waiting();
+        assert_eq!(seen + waits, 1, "neither seen nor waiting");
+        assert_eq!(waits, 0, "the canary");
+    });
+}
