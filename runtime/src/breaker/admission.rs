@@ -91,7 +91,9 @@ impl BreakerInner {
         {
             self.begin_epoch(start);
         }
-        let (epoch, wake) = self.shared().epochs.increment(start);
+        // A thread without a stripe of its own counts on the first one.
+        let stripe = self.shared().claims.of_this_thread().unwrap_or(0);
+        let (epoch, wake) = self.shared().epochs.increment(stripe, start);
         if wake {
             self.shared().wake();
         }

@@ -16,8 +16,7 @@ use crate::hot_path::gate::Gate;
 use crate::hot_path::handoff::HandoffCell;
 use crate::hot_path::owned::ExclusiveState;
 use crate::hot_path::shared::Shared;
-use crate::hot_path::spread::Spread;
-use crate::hot_path::stripe_index::StripeCount;
+use crate::hot_path::stripe_claims::{CLAIMS_AFTER, StripeCount};
 use crate::sync::{Arc, AtomicU64, Mutex};
 
 /// Makes a [`Breaker`]; from [`Breaker::builder`].
@@ -31,7 +30,7 @@ pub struct Builder {
     stall_detection: bool,
     latency_histogram: bool,
     stripes: StripeCount,
-    spread: Spread,
+    claims_after: u8,
     seed: u64,
 }
 
@@ -72,15 +71,14 @@ impl Builder {
     /// ```
     pub fn stripes(mut self, stripes: usize) -> Self {
         self.stripes = StripeCount::at_most(stripes.min(of_machine().get()));
-        self.spread = spread_over(self.stripes);
         self
     }
 
-    /// As many stripes as a model or test needs, whatever the machine has, and in use all the time.
+    /// As many stripes as a model or test needs, whatever the machine has, claimed by the first call of a thread.
     #[cfg(test)]
     pub(crate) fn exact_stripes(mut self, stripes: usize) -> Self {
         self.stripes = StripeCount::at_most(stripes);
-        self.spread = Spread::Always;
+        self.claims_after = 0;
         self
     }
 
@@ -102,17 +100,14 @@ impl Builder {
     /// [`CapacityError`] where the policy's window is larger than [`MAX_WINDOW`](crate::MAX_WINDOW).
     pub fn build(self) -> Result<Breaker, CapacityError> {
         let core = Core::new(self.policy, self.seed)?;
-        let shared = Shared::new(Gate::new(&core, self.stall_detection), self.stripes);
+        let shared = Shared::new(Gate::new(&core, self.stall_detection), self.stripes, self.claims_after);
         Ok(Breaker {
             inner: Arc::new(BreakerInner {
                 name: self.name,
                 clock: self.clock,
                 config_file: self.config_file,
                 stall_detection: self.stall_detection,
-                cell: HandoffCell::new(
-                    ExclusiveState::new(core, self.stall_detection, self.latency_histogram, self.spread),
-                    shared,
-                ),
+                cell: HandoffCell::new(ExclusiveState::new(core, self.stall_detection, self.latency_histogram), shared),
                 allowed_calls: AllowedCalls::default(),
                 rejection_counters: RejectionCounters::new(),
                 reports_dropped: AtomicU64::new(0),
@@ -124,10 +119,6 @@ impl Builder {
             }),
         })
     }
-}
-
-fn spread_over(stripes: StripeCount) -> Spread {
-    if stripes == StripeCount::ONE { Spread::Never } else { Spread::OFF }
 }
 
 /// As many stripes as this process may use cores, rounded down.
@@ -158,7 +149,7 @@ impl Breaker {
             stall_detection: true,
             latency_histogram: false,
             stripes: of_machine(),
-            spread: spread_over(of_machine()),
+            claims_after: CLAIMS_AFTER,
             seed: 0,
         }
     }

@@ -11,7 +11,7 @@ use crate::hot_path::stripes::GoodCall;
 use crate::sync::Ordering;
 
 impl Breaker {
-    /// The fast path of a thread that records alone, for an uncontended core and a good call, is inlined; the rest is called.
+    /// The fast path, of a good call, is inlined; the rest is called.
     #[inline]
     pub(crate) fn finish(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
         if self.inner.shared().gate.may_wait(end) {
@@ -36,15 +36,21 @@ impl Breaker {
 
 impl BreakerInner {
     /// Appends a good call to the stripe of this thread; hands any other one to the core, and one for which there is no room.
-    #[inline(never)]
+    #[inline]
     fn finish_in_stripe(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
         let shared = self.shared();
         if outcome == Outcome::Ok
             && shared.gate.is_good(token.generation(), latency)
-            && shared.stripes.push(GoodCall { token, end, latency })
+            && let Some(stripe) = shared.claims.for_call()
+            && shared.stripes.push(stripe, GoodCall { token, end, latency })
         {
             return;
         }
+        self.finish_at_core(token, end, latency, outcome);
+    }
+
+    #[inline(never)]
+    fn finish_at_core(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
         match self.cell.try_own() {
             Some(owner) => finish_slow_path(owner, token, end, latency, outcome),
             None => self.report(token, end, Ending::Finished(outcome, latency)),

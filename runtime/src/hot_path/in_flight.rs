@@ -3,7 +3,7 @@
 
 use tripline_core::Instant;
 
-use crate::hot_path::stripe_index::{self, StripeCount};
+use crate::hot_path::stripe_claims::StripeCount;
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Counts calls as they come in, by epoch.
@@ -87,7 +87,7 @@ impl Epoch {
 }
 
 impl InFlightEpochs {
-    #[cfg(test)]
+    #[cfg(all(test, not(tripline_loom)))]
     pub(crate) const STRIPE_BYTES: usize = size_of::<Stripe>();
 
     pub(crate) fn new(count: StripeCount) -> Self {
@@ -131,9 +131,9 @@ impl InFlightEpochs {
 
     /// Counts a call that is admitted; also says whether the caller must wake the supervisor. One addition.
     #[inline]
-    pub(crate) fn increment(&self, start: Option<Instant>) -> (EpochMark, bool) {
-        // There is always a stripe at an index of this count.
-        let Some(stripe) = self.stripes.get(stripe_index::current() & self.stripes.len().wrapping_sub(1)) else {
+    pub(crate) fn increment(&self, index: usize, start: Option<Instant>) -> (EpochMark, bool) {
+        // There is a stripe at each index that a thread can claim.
+        let Some(stripe) = self.stripes.get(index) else {
             return (EpochMark(0), false);
         };
         // Relaxed: published by the Release addition below. A call that is overtaken here by one that started later dates that

@@ -8,7 +8,6 @@ use crate::hot_path::call_token::CallToken;
 use crate::hot_path::handoff::Record;
 use crate::hot_path::histogram::LatencyHistogram;
 use crate::hot_path::in_flight::{EpochMark, InFlightEpochs};
-use crate::hot_path::spread::Spread;
 use crate::hot_path::stall_detector::{Now, StallDetector, StallRule};
 
 /// Room for samples in every shared breaker.
@@ -23,7 +22,6 @@ pub(crate) struct ExclusiveState {
     /// Boxed, so that a breaker without one stays small.
     pub(crate) histogram: Option<Box<LatencyHistogram>>,
     events_published: u32,
-    pub(crate) spread: Spread,
 }
 
 /// How a call ended, or that it was given up.
@@ -42,36 +40,19 @@ pub(crate) struct Report {
 }
 
 impl ExclusiveState {
-    pub(crate) fn new(core: Core<MAX_WINDOW>, stall_detection: bool, latency_histogram: bool, spread: Spread) -> Self {
+    pub(crate) fn new(core: Core<MAX_WINDOW>, stall_detection: bool, latency_histogram: bool) -> Self {
         Self {
             core,
             stalls: stall_detection.then(StallDetector::new),
             histogram: latency_histogram.then(Box::default),
             events_published: 0,
-            spread,
         }
     }
 
     /// As [`ExclusiveState::handle`], for a good call that can change nothing but the window. False, without effect, if it may change
-    /// more.
+    /// more. No earlier call waits.
     #[inline]
-    pub(crate) fn try_finish_fast(
-        &mut self,
-        token: CallToken,
-        end: Instant,
-        latency: Latency,
-        outcome: Outcome,
-    ) -> bool {
-        // While good calls wait, those that wait come first.
-        if self.spread.is_on() {
-            return false;
-        }
-        self.record_fast(token, end, latency, outcome)
-    }
-
-    /// As [`ExclusiveState::try_finish_fast`], where no earlier call waits.
-    #[inline]
-    fn record_fast(&mut self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) -> bool {
+    pub(crate) fn try_finish_fast(&mut self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) -> bool {
         let done = match (token.epoch(), &mut self.stalls) {
             (None, _) => self.core.try_record_fast(end, token.generation(), latency, outcome),
             (Some(mark), Some(stalls)) => {
@@ -107,7 +88,7 @@ impl ExclusiveState {
     pub(crate) fn record(&mut self, report: Report, epochs: &InFlightEpochs) {
         let Report { token, end, ending } = report;
         let is_done = match ending {
-            Ending::Finished(outcome, latency) => self.record_fast(token, end, latency, outcome),
+            Ending::Finished(outcome, latency) => self.try_finish_fast(token, end, latency, outcome),
             Ending::Dropped => false,
         };
         if !is_done {
@@ -168,9 +149,6 @@ impl ExclusiveState {
     /// Good calls that end before this may be handled later, in the order of their ends and before anything else: it changes
     /// nothing that can be seen meanwhile. Zero = none may.
     pub(crate) fn good_calls_wait_until(&self) -> Instant {
-        if !self.spread.is_on() {
-            return Instant::ZERO;
-        }
         let unchanged_until = match &self.stalls {
             None => Instant::MAX,
             // The next call to end hands the core another count.

@@ -9,8 +9,8 @@ use crate::hot_path::handoff::{Apply, OwnerGuard, Record};
 use crate::hot_path::in_flight::InFlightEpochs;
 use crate::hot_path::owned::{Ending, ExclusiveState, Report};
 use crate::hot_path::stall_detector::Now;
-use crate::hot_path::stripe_index::StripeCount;
-use crate::hot_path::stripes::{Flushed, GoodCall, Stripes};
+use crate::hot_path::stripe_claims::{StripeClaims, StripeCount};
+use crate::hot_path::stripes::{GoodCall, Stripes};
 use crate::sync::{AtomicBool, Ordering};
 
 /// State that is readable without owning the core.
@@ -18,6 +18,7 @@ use crate::sync::{AtomicBool, Ordering};
 pub(crate) struct Shared {
     pub(crate) gate: Gate,
     pub(crate) epochs: InFlightEpochs,
+    pub(crate) claims: StripeClaims,
     pub(crate) stripes: Stripes,
     /// An event was emitted of which listeners were not notified yet.
     is_dirty: AtomicBool,
@@ -53,8 +54,6 @@ pub(crate) fn handle_report(mut owner: CoreOwner<'_>, report: Report) {
 
 impl Apply<ExclusiveState> for Shared {
     fn apply(&self, exclusive: &mut ExclusiveState, record: Record) {
-        // The thread of this record met the owner.
-        exclusive.spread.threads_meet();
         self.flush(exclusive);
         let report = exclusive.unpack(record);
         exclusive.handle(report, &self.epochs);
@@ -68,16 +67,17 @@ impl Apply<ExclusiveState> for Shared {
 
 impl Shared {
     /// What each stripe takes beside the breaker itself.
-    #[cfg(test)]
+    #[cfg(all(test, not(tripline_loom)))]
     pub(crate) const STRIPE_BYTES: usize = Stripes::STRIPE_BYTES + InFlightEpochs::STRIPE_BYTES;
 
-    pub(crate) fn new(gate: Gate, stripes: StripeCount) -> Self {
+    pub(crate) fn new(gate: Gate, stripes: StripeCount, claims_after: u8) -> Self {
         let changed = Notification::new();
         // The first notification allocates; after this none does.
         changed.notify(0);
         Self {
             gate,
             epochs: InFlightEpochs::new(stripes),
+            claims: StripeClaims::new(stripes, claims_after),
             stripes: Stripes::new(stripes),
             is_dirty: AtomicBool::new(false),
             changed,
@@ -88,14 +88,9 @@ impl Shared {
     #[inline]
     pub(crate) fn flush(&self, exclusive: &mut ExclusiveState) {
         let current = exclusive.core.generation();
-        let flushed = self.stripes.flush(current, |GoodCall { token, end, latency }| {
+        self.stripes.flush(current, |GoodCall { token, end, latency }| {
             exclusive.record(Report { token, end, ending: Ending::Finished(Outcome::Ok, latency) }, &self.epochs);
         });
-        match flushed {
-            Flushed::Several => exclusive.spread.threads_meet(),
-            Flushed::OneFull => exclusive.spread.one_is_alone(),
-            Flushed::Other => {}
-        }
     }
 
     /// Whether a clock that shows `now` was set back, or this reading is an old one.
@@ -140,6 +135,9 @@ impl Shared {
     /// Publishes until when good calls may wait, if that has changed.
     #[inline]
     fn publish_waiting(&self, exclusive: &ExclusiveState) {
+        if self.stripes.is_empty() {
+            return;
+        }
         let until = exclusive.good_calls_wait_until().min(GoodCall::END_LIMIT);
         self.gate.publish_waiting(until, exclusive.core.slow_after());
     }

@@ -58,7 +58,7 @@ impl<const N: usize> Breaker<N> {
             && !self.incident.has_news_of_calls()
             && !self.time.is_suspect();
         let until = self.window.next_expiry().min(self.memory.fresh_until(&self.settings));
-        if may_wait && self.time.latest() < until { self.time.to_clock(until) } else { Instant::ZERO }
+        if may_wait && self.time.latest() < until { self.time.clock_reading(until) } else { Instant::ZERO }
     }
 
     /// Looks whether the breaker is quiet, and until when at least.

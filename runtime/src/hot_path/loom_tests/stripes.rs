@@ -6,17 +6,20 @@ use std::time::Duration;
 
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
-use tripline_core::{Latency, StateKind};
+use tripline_core::{Generation, Instant, Latency, StateKind};
 
 use super::{FAST, SLOW, StoppedClock, call, check, finish, kind, now, policy};
 use crate::breaker::Breaker;
+use crate::hot_path::call_token::CallToken;
 use crate::hot_path::in_flight::{Epoch, InFlightEpochs};
-use crate::hot_path::stripe_index::StripeCount;
+use crate::hot_path::stripe_claims::StripeCount;
+use crate::hot_path::stripes::{GoodCall, Stripes};
+use crate::hot_path::thread_number::Numbers;
 
 /// Calls that fill the window, so that further good ones wait.
 const FILLING: u64 = 2;
 
-/// A breaker whose good calls wait: the first thread has the first stripe, and the second thread the last one.
+/// A breaker whose good calls wait: the first thread that records has the first stripe; with one stripe they do not wait.
 fn waiting(stripes: usize) -> Breaker {
     let mut policy = policy();
     policy.latency_window_size = NonZeroU16::new(2).unwrap();
@@ -141,6 +144,32 @@ fn a_bad_call_sees_every_good_call_that_finished_before_it() {
     }
 }
 
+/// Threads that have the same number one after the other write to one stripe, while another one reads.
+#[test]
+fn a_stripe_passes_from_a_thread_that_ends_to_one_that_begins() {
+    check(3, || {
+        let (numbers, stripes) = (Arc::new(Numbers::new()), Arc::new(Stripes::new(StripeCount::at_most(2))));
+        let threads = [1, 2].map(|end| {
+            let (numbers, stripes) = (numbers.clone(), stripes.clone());
+            thread::spawn(move || {
+                let number = numbers.take().unwrap();
+                let token = CallToken::untracked(Generation::new(0));
+                let call = GoodCall { token, end: Instant::from_nanos(end), latency: Latency::ZERO };
+                assert!(stripes.push(number, call));
+                numbers.put_back(number);
+            })
+        });
+        let mut seen = Vec::new();
+        stripes.flush(Generation::new(0), |call| seen.push(call.end.as_nanos()));
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        stripes.flush(Generation::new(0), |call| seen.push(call.end.as_nanos()));
+        seen.sort_unstable();
+        assert_eq!(seen, [1, 2]);
+    });
+}
+
 #[test]
 fn the_last_handle_is_dropped_while_records_wait() {
     check(3, || {
@@ -160,9 +189,9 @@ fn the_last_handle_is_dropped_while_records_wait() {
 fn calls_of_two_stripes_are_counted_in_their_epochs() {
     check(3, || {
         let epochs = Arc::new(InFlightEpochs::new(StripeCount::at_most(2)));
-        let threads = [1, 2].map(|_| {
+        let threads = [0, 1].map(|stripe| {
             let epochs = epochs.clone();
-            thread::spawn(move || epochs.increment(Some(now())).0)
+            thread::spawn(move || epochs.increment(stripe, Some(now())).0)
         });
         let (came, _) = epochs.begin(Epoch(1), now(), now());
         let of_the_first = threads.map(|thread| thread.join().unwrap()).iter().filter(|mark| mark.0 == 0).count();
@@ -176,9 +205,9 @@ fn calls_of_two_stripes_are_counted_in_their_epochs() {
 fn the_supervisor_parks_only_where_no_stripe_counts_a_call() {
     check(3, || {
         let epochs = Arc::new(InFlightEpochs::new(StripeCount::at_most(2)));
-        let threads = [1, 2].map(|_| {
+        let threads = [0, 1].map(|stripe| {
             let epochs = epochs.clone();
-            thread::spawn(move || epochs.increment(None).1)
+            thread::spawn(move || epochs.increment(stripe, None).1)
         });
         let is_parked = epochs.unwatch();
         let wakes = threads.map(|thread| thread.join().unwrap());

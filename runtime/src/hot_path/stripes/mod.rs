@@ -1,7 +1,7 @@
 //! Buffers in which good calls wait, so that threads that make good calls share nothing.
 //!
 //! A good call (fast, successful, of the generation in force) never opens a breaker, so it need not reach the core at once.
-//! Each thread has a *stripe*: a ring of records on cache lines of its own. A good call appends its record there and is done.
+//! A thread claims a *stripe*: a ring of records on cache lines of its own. A good call appends its record there and is done.
 //! The owner of the core flushes all stripes, in the order in which the calls ended, before anything else: a call that is slow
 //! or failed, a reader, an operator, the supervisor's look, and a good call that finds its ring full. So the core takes the same
 //! inputs in the same order as if each call had been handled at once, and decides the same.
@@ -11,13 +11,10 @@
 //! instant the number of stalled calls changes by an owner only, which flushes first. So the number that the core holds when a
 //! record is flushed is that of the time of the call, and the record need not carry it.
 //!
-//! The stripes are in use while threads meet at the core (`spread.rs`); a thread that records alone hands each call to the core.
-//!
-//! A ring has one writer at a time and one reader at a time, the owner of the core. One word holds the position of the writer and
-//! whether one is writing: a compare-exchange begins a record and a store with Release publishes it, which is the one locked
-//! instruction of a recorded call. Nothing waits: a thread that meets another one on its stripe has its record handled by the
-//! core, and uses the next stripe from then on; the reader takes what is published, and a record that is still being written
-//! belongs to a call that has not finished.
+//! A ring has one writer, the thread that claimed the stripe (`stripe_claims.rs`), and one reader at a time, the owner of the core.
+//! The writer publishes a record by a store with Release of the position of the next one: recording has no locked instruction.
+//! Nothing waits: the reader takes what is published, and a record that is still being written belongs to a call that has not
+//! finished.
 
 use std::fmt;
 
@@ -26,7 +23,7 @@ use tripline_core::{Generation, Instant, Latency};
 
 use crate::hot_path::call_token::CallToken;
 use crate::hot_path::in_flight::EpochMark;
-use crate::hot_path::stripe_index::{self, MAX_STRIPES, StripeCount};
+use crate::hot_path::stripe_claims::{MAX_STRIPES, StripeCount};
 use crate::sync::{AtomicU64, Ordering};
 
 /// Records that one stripe holds.
@@ -47,10 +44,10 @@ pub(crate) struct Stripes {
     stripes: Box<[Stripe]>,
 }
 
-/// The ring of some of the threads.
+/// The ring of one thread.
 #[repr(align(128))]
 struct Stripe {
-    /// The position of the next record, and in the lowest bit whether a thread writes it.
+    /// The position of the next record.
     tail: AtomicU64,
     /// The position of the oldest record that waits.
     head: AtomicU64,
@@ -68,32 +65,24 @@ struct Pending<'a> {
     end: u64,
 }
 
-/// What a flush found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Flushed {
-    /// Records in more than one stripe.
-    Several,
-    /// One stripe full, the others empty.
-    OneFull,
-    /// Few records in one stripe, or none.
-    Other,
-}
-
-const WRITING: u64 = 1;
-
 impl Stripes {
-    #[cfg(test)]
+    #[cfg(all(test, not(tripline_loom)))]
     pub(crate) const STRIPE_BYTES: usize = size_of::<Stripe>();
 
+    /// A single stripe is none: each call goes to the core.
     pub(crate) fn new(count: StripeCount) -> Self {
-        Self { stripes: std::iter::repeat_with(Stripe::new).take(count.get()).collect() }
+        let count = if count == StripeCount::ONE { 0 } else { count.get() };
+        Self { stripes: std::iter::repeat_with(Stripe::new).take(count).collect() }
     }
 
-    /// Appends a record to the stripe of this thread; false, without effect, if there is no room or another thread is writing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.stripes.is_empty()
+    }
+
+    /// Appends a record to the stripe that this thread claimed; false, without effect, if there is no room.
     #[inline]
     #[must_use]
-    pub(crate) fn push(&self, call: GoodCall) -> bool {
-        let index = stripe_index::current() & self.stripes.len().wrapping_sub(1);
+    pub(crate) fn push(&self, index: usize, call: GoodCall) -> bool {
         self.stripes.get(index).is_some_and(|stripe| stripe.push(call))
     }
 
@@ -106,12 +95,14 @@ impl Stripes {
     /// Takes all records that were published before this, in the order in which the calls ended. For the owner of the core only.
     /// `current` is the generation in force.
     #[inline]
-    pub(crate) fn flush(&self, current: Generation, handle: impl FnMut(GoodCall)) -> Flushed {
-        if self.stripes.iter().all(Stripe::is_empty) { Flushed::Other } else { self.flush_waiting(current, handle) }
+    pub(crate) fn flush(&self, current: Generation, handle: impl FnMut(GoodCall)) {
+        if !self.stripes.iter().all(Stripe::is_empty) {
+            self.flush_waiting(current, handle);
+        }
     }
 
     #[inline(never)] // keeps the look at empty stripes small
-    fn flush_waiting(&self, current: Generation, mut handle: impl FnMut(GoodCall)) -> Flushed {
+    fn flush_waiting(&self, current: Generation, mut handle: impl FnMut(GoodCall)) {
         let mut pending = Vec::<Pending<'_>, MAX_STRIPES>::new();
         for stripe in &self.stripes {
             if let Some(records) = stripe.pending() {
@@ -119,16 +110,9 @@ impl Stripes {
                 let _ = pending.push(records);
             }
         }
-        let flushed = match pending.as_slice() {
-            [] => return Flushed::Other,
-            [one] if one.tail.wrapping_sub(one.head) >= RECORDS_PER_STRIPE as u64 => Flushed::OneFull,
-            [_] => Flushed::Other,
-            _ => Flushed::Several,
-        };
         while !pending.is_empty() {
             flush_earliest(&mut pending, current, &mut handle);
         }
-        flushed
     }
 }
 
@@ -167,34 +151,27 @@ impl Stripe {
 
     #[inline]
     fn push(&self, call: GoodCall) -> bool {
-        // Relaxed: the compare-exchange looks again.
+        // Relaxed: written by this thread, or by one before it with the same number, whose writes this one acquired.
         let tail = self.tail.load(Ordering::Relaxed);
         // Acquire pairs with the Release in `release`: the slots before it were read.
         let head = self.head.load(Ordering::Acquire);
-        if (tail / 2).wrapping_sub(head) >= RECORDS_PER_STRIPE as u64 {
-            return false;
-        }
-        // Acquire pairs with the Release of the last writer, below.
-        let begun = tail & WRITING == 0
-            && self.tail.compare_exchange(tail, tail | WRITING, Ordering::Acquire, Ordering::Relaxed).is_ok();
-        if !begun {
-            stripe_index::move_on();
+        if tail.wrapping_sub(head) >= RECORDS_PER_STRIPE as u64 {
             return false;
         }
         let [first, second] = call.pack();
-        let Slot(words) = self.slot(tail / 2);
+        let Slot(words) = self.slot(tail);
         // Relaxed: published by the store below.
         words[0].store(first, Ordering::Relaxed);
         words[1].store(second, Ordering::Relaxed);
-        // Release pairs with the Acquire in `pending` and that of the next writer.
-        self.tail.store(tail.wrapping_add(2), Ordering::Release);
+        // Release pairs with the Acquire in `pending`.
+        self.tail.store(tail.wrapping_add(1), Ordering::Release);
         true
     }
 
     #[inline]
     fn pending(&self) -> Option<Pending<'_>> {
-        // Acquire pairs with the Release of each writer in `push`.
-        let tail = self.tail.load(Ordering::Acquire) / 2;
+        // Acquire pairs with the Release of the writer in `push`.
+        let tail = self.tail.load(Ordering::Acquire);
         // Relaxed: only owners of the core write it, one after the other.
         let head = self.head.load(Ordering::Relaxed);
         (head != tail).then(|| Pending { stripe: self, head, tail, end: self.end(head) })
