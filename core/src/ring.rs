@@ -1,7 +1,9 @@
 //! A ring of values in the order they came, with two bytes for each of its two figures: a window's overhead counts.
 
+use core::fmt;
+
 /// Room for `N` values (at most 65,535 of them are used), oldest first.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Ring<T, const N: usize> {
     places: [T; N],
     oldest: u16,
@@ -72,6 +74,13 @@ impl<T: Copy, const N: usize> Ring<T, N> {
     /// A place beyond the end is one from the start; `place` is below 2 · N.
     const fn wrap(place: usize) -> usize {
         if place >= N { place.saturating_sub(N) } else { place }
+    }
+}
+
+/// The values in order, wherever they stand.
+impl<T: Copy + fmt::Debug, const N: usize> fmt::Debug for Ring<T, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries((0..self.len).filter_map(|index| self.get(index))).finish()
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) struct Call<'a> {
 }
 
 const FIRST_NANOS: u64 = 2_000_000_000;
-const APART_NANOS: u64 = 1_000;
+const APART_NANOS: u64 = 16;
 const SLOW_NANOS: u64 = 400_000_000;
 
 impl<'a> Call<'a> {

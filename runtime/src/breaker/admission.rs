@@ -91,9 +91,7 @@ impl BreakerInner {
         {
             self.begin_epoch(start);
         }
-        // A thread without a stripe of its own counts on the first one.
-        let stripe = self.shared().claims.of_this_thread().unwrap_or(0);
-        let (epoch, wake) = self.shared().epochs.increment(stripe, start);
+        let (epoch, wake) = self.shared().epochs.increment(self.shared().claims.for_counting(), start);
         if wake {
             self.shared().wake();
         }

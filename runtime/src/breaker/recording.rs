@@ -11,17 +11,13 @@ use crate::hot_path::stripes::GoodCall;
 use crate::sync::Ordering;
 
 impl Breaker {
-    /// The fast path, of a good call, is inlined; the rest is called.
+    /// Reports how a call ended.
     #[inline]
     pub(crate) fn finish(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
-        if self.inner.shared().gate.may_wait(end) {
-            return self.inner.finish_in_stripe(token, end, latency, outcome);
-        }
-        let Some(mut owner) = self.inner.cell.try_own() else {
-            return self.inner.report(token, end, Ending::Finished(outcome, latency));
-        };
-        if !owner.value(|exclusive| exclusive.try_finish_fast(token, end, latency, outcome)) {
-            finish_slow_path(owner, token, end, latency, outcome);
+        if self.inner.shared().stripes.is_empty() {
+            self.inner.finish_without_stripes(token, end, latency, outcome);
+        } else {
+            self.inner.finish_in_stripe(token, end, latency, outcome);
         }
     }
 
@@ -35,22 +31,42 @@ impl Breaker {
 }
 
 impl BreakerInner {
-    /// Appends a good call to the stripe of this thread; hands any other one to the core, and one for which there is no room.
+    /// The fast path, for an uncontended core and a good call, is inlined; the rest is called.
     #[inline]
+    fn finish_without_stripes(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
+        let Some(mut owner) = self.cell.try_own() else {
+            return self.report(token, end, Ending::Finished(outcome, latency));
+        };
+        if !owner.value(|exclusive| exclusive.try_finish_fast(token, end, latency, outcome)) {
+            finish_slow_path(owner, token, end, latency, outcome);
+        }
+    }
+
+    /// Appends a good call to the stripe of this thread.
+    #[inline(never)] // it calls nothing but at its end, so it saves no registers
     fn finish_in_stripe(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
         let shared = self.shared();
         if outcome == Outcome::Ok
-            && shared.gate.is_good(token.generation(), latency)
-            && let Some(stripe) = shared.claims.for_call()
-            && shared.stripes.push(stripe, GoodCall { token, end, latency })
+            && let Some(kind) = shared.gate.may_wait(token, end, latency)
+            && let Some(stripe) = shared.claims.of_this_thread()
+            && shared.stripes.push(stripe, GoodCall { token, end, latency }, kind)
         {
             return;
         }
-        self.finish_at_core(token, end, latency, outcome);
+        self.finish_outside_stripe(token, end, latency, outcome);
     }
 
+    /// A bad call, one of a thread without a stripe, or one for which there is no room.
     #[inline(never)]
-    fn finish_at_core(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
+    fn finish_outside_stripe(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
+        let shared = self.shared();
+        if outcome == Outcome::Ok
+            && let Some(kind) = shared.gate.may_wait(token, end, latency)
+            && let Some(stripe) = shared.claims.claim_for_call()
+            && shared.stripes.push(stripe, GoodCall { token, end, latency }, kind)
+        {
+            return;
+        }
         match self.cell.try_own() {
             Some(owner) => finish_slow_path(owner, token, end, latency, outcome),
             None => self.report(token, end, Ending::Finished(outcome, latency)),

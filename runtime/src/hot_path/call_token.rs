@@ -47,6 +47,12 @@ impl CallToken {
         Generation::new((self.0 >> GENERATION_SHIFT) as u32)
     }
 
+    /// The generation and the epoch in one word, whatever admitted the call.
+    #[inline]
+    pub(crate) const fn call(self) -> u64 {
+        self.0 & !PANICKING & !((1 << GENERATION_SHIFT) - 1)
+    }
+
     /// `None` where calls in flight are not tracked.
     #[inline]
     pub(crate) const fn epoch(self) -> Option<EpochMark> {

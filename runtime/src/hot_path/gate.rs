@@ -6,6 +6,8 @@ use tripline_core::{
     Breaker as Core, Generation, Instant, Latency, Rejection as CoreRejection, RejectionReason, State, TripReason,
 };
 
+use crate::hot_path::call_token::CallToken;
+use crate::hot_path::stripes::Kind;
 use crate::sync::{AtomicU64, Ordering};
 
 /// The state as far as admission goes, published by the owner of the core after each change.
@@ -13,12 +15,30 @@ use crate::sync::{AtomicU64, Ordering};
 #[repr(align(128))]
 pub(crate) struct Gate {
     word: AtomicU64,
-    /// Good calls that end before this instant, in nanoseconds, may wait.
-    wait_until_nanos: AtomicU64,
-    /// A call that took longer is slow.
-    good_up_to_micros: AtomicU64,
+    waiting: Waiting,
     is_tracking: bool,
     details: Details,
+}
+
+/// Which calls may wait in a stripe; on the line of the word, with which it is read.
+#[derive(Debug)]
+struct Waiting {
+    /// Good calls that end before this instant, in nanoseconds, may wait.
+    until_nanos: AtomicU64,
+    /// A call that took longer is slow.
+    good_up_to_micros: AtomicU64,
+    /// Good calls that end before this instant and have this token change the window and a count only.
+    plain_until_nanos: AtomicU64,
+    plain_token: AtomicU64,
+}
+
+/// Until when good calls may wait, published by the owner of the core.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WaitingRule {
+    pub(crate) until: Instant,
+    pub(crate) good_up_to: Latency,
+    pub(crate) plain_until: Instant,
+    pub(crate) plain_token: CallToken,
 }
 
 /// Read only when the word says so; on other cache lines than the word.
@@ -85,8 +105,12 @@ impl Gate {
         };
         Self {
             word: AtomicU64::new(word(core, is_tracking)),
-            wait_until_nanos: AtomicU64::new(0),
-            good_up_to_micros: AtomicU64::new(0),
+            waiting: Waiting {
+                until_nanos: AtomicU64::new(0),
+                good_up_to_micros: AtomicU64::new(0),
+                plain_until_nanos: AtomicU64::new(0),
+                plain_token: AtomicU64::new(0),
+            },
             is_tracking,
             details,
         }
@@ -100,29 +124,40 @@ impl Gate {
         Admission(self.word.load(Ordering::Acquire))
     }
 
-    /// Whether a good call that ends at `end` may wait in its stripe: if at all, the breaker is closed. One load.
+    /// Whether a successful call may wait in its stripe, and how; if at all, the breaker is closed. One of an earlier generation
+    /// may wait too.
     #[inline]
-    pub(crate) fn may_wait(&self, end: Instant) -> bool {
-        // Relaxed: stored before the word that was acquired when the call was admitted. An outdated one lets a call wait that
-        // ends while the owner makes the change, and that is flushed with the next.
-        end.as_nanos() < self.wait_until_nanos.load(Ordering::Relaxed)
-    }
-
-    /// Whether a successful call is good and of the generation in force.
-    #[inline]
-    pub(crate) fn is_good(&self, generation: Generation, latency: Latency) -> bool {
-        // Relaxed: as in `may_wait`.
-        self.admission().generation() == generation
-            && u64::from(latency.as_micros()) <= self.good_up_to_micros.load(Ordering::Relaxed)
-    }
-
-    /// Publishes which good calls may wait, if that has changed.
-    #[inline]
-    pub(crate) fn publish_waiting(&self, until: Instant, good_up_to: Latency) {
-        if until > Instant::ZERO {
-            publish_if_changed(&self.good_up_to_micros, good_up_to.as_micros().into());
+    pub(crate) fn may_wait(&self, token: CallToken, end: Instant, latency: Latency) -> Option<Kind> {
+        let (end, rule) = (end.as_nanos(), &self.waiting);
+        // Relaxed, here and below: stored before the word that was acquired when the call was admitted. An outdated one lets a call
+        // wait that ends while the owner makes the change, as if it had ended before.
+        if u64::from(latency.as_micros()) > rule.good_up_to_micros.load(Ordering::Relaxed) {
+            return None;
         }
-        publish_if_changed(&self.wait_until_nanos, until.as_nanos());
+        // A call that is plain may wait.
+        let is_plain = end < rule.plain_until_nanos.load(Ordering::Relaxed)
+            && token.call() == rule.plain_token.load(Ordering::Relaxed);
+        if is_plain {
+            return Some(Kind::Plain);
+        }
+        (end < rule.until_nanos.load(Ordering::Relaxed)).then_some(Kind::Other)
+    }
+
+    /// Publishes which good calls may wait, as far as that has changed.
+    #[inline]
+    pub(crate) fn publish_waiting(&self, rule: WaitingRule) {
+        if rule.until > Instant::ZERO {
+            publish_if_changed(&self.waiting.good_up_to_micros, rule.good_up_to.as_micros().into());
+            publish_if_changed(&self.waiting.plain_token, rule.plain_token.call());
+        }
+        publish_if_changed(&self.waiting.plain_until_nanos, rule.plain_until.as_nanos());
+        publish_if_changed(&self.waiting.until_nanos, rule.until.as_nanos());
+    }
+
+    /// From now on records are not overwritten, until the next [`Gate::publish_waiting`].
+    #[inline]
+    pub(crate) fn keep_waiting(&self) {
+        publish_if_changed(&self.waiting.plain_until_nanos, 0);
     }
 
     /// The rejection that needs no core: while open and the wait is not over, or forced open.

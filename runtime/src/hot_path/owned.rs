@@ -8,7 +8,9 @@ use crate::hot_path::call_token::CallToken;
 use crate::hot_path::handoff::Record;
 use crate::hot_path::histogram::LatencyHistogram;
 use crate::hot_path::in_flight::{EpochMark, InFlightEpochs};
+use crate::hot_path::gate::WaitingRule;
 use crate::hot_path::stall_detector::{Now, StallDetector, StallRule};
+use crate::hot_path::stripes::{GoodCall, MAX_WINDOW_OF_SUPERSEDED, Superseded};
 
 /// Room for samples in every shared breaker.
 // The threads of a model checker have small stacks.
@@ -146,16 +148,34 @@ impl ExclusiveState {
         Some((rule, stalls.stalled(now, rule, epochs)))
     }
 
-    /// Good calls that end before this may be handled later, in the order of their ends and before anything else: it changes
-    /// nothing that can be seen meanwhile. Zero = none may.
-    pub(crate) fn good_calls_wait_until(&self) -> Instant {
-        let unchanged_until = match &self.stalls {
+    /// Which good calls may be handled later, in the order of their ends and before anything else: they change nothing that can
+    /// be seen meanwhile.
+    pub(crate) fn waiting_rule(&self) -> WaitingRule {
+        let (stalls, generation) = (self.stalls.as_ref(), self.core.generation());
+        let unchanged_until = match stalls {
             None => Instant::MAX,
             // The next call to end hands the core another count.
-            Some(stalls) if stalls.counted_stalled() != self.core.stalled() => return Instant::ZERO,
+            Some(stalls) if stalls.counted_stalled() != self.core.stalled() => Instant::ZERO,
             Some(stalls) => stalls.look_at(),
         };
-        self.core.good_calls_wait_until().min(unchanged_until)
+        // A histogram counts each call, and a large window keeps more of them than a stripe has places.
+        let may_be_superseded = self.histogram.is_none()
+            && usize::from(self.core.policy().latency_window_size.get()) <= MAX_WINDOW_OF_SUPERSEDED;
+        let plain_until = if may_be_superseded { self.core.fast_path_until().min(unchanged_until) } else { Instant::ZERO };
+        WaitingRule {
+            until: self.core.good_calls_wait_until().min(unchanged_until).min(GoodCall::END_LIMIT),
+            good_up_to: self.core.slow_after(),
+            plain_until: plain_until.min(GoodCall::END_LIMIT),
+            plain_token: stalls.map_or(CallToken::untracked(generation), |stalls| CallToken::tracked(generation, stalls.current_mark())),
+        }
+    }
+
+    /// Counts calls that would have been recorded by the fast path, and that the window has forgotten since.
+    pub(crate) fn count_superseded(&mut self, Superseded { calls, epoch }: Superseded) {
+        self.core.count_superseded(calls);
+        if let Some(stalls) = &mut self.stalls {
+            stalls.leave_many(epoch, calls);
+        }
     }
 
     /// Whether an event was emitted since the last [`ExclusiveState::mark_published`].

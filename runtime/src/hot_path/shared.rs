@@ -10,7 +10,7 @@ use crate::hot_path::in_flight::InFlightEpochs;
 use crate::hot_path::owned::{Ending, ExclusiveState, Report};
 use crate::hot_path::stall_detector::Now;
 use crate::hot_path::stripe_claims::{StripeClaims, StripeCount};
-use crate::hot_path::stripes::{GoodCall, Stripes};
+use crate::hot_path::stripes::{Flushed, GoodCall, Stripes};
 use crate::sync::{AtomicBool, Ordering};
 
 /// State that is readable without owning the core.
@@ -84,12 +84,24 @@ impl Shared {
         }
     }
 
-    /// Handles the good calls that wait, in the order in which they ended. First of all for each owner of the core.
+    /// Handles the good calls that wait, in the order in which they ended. First of all for each owner of the core, which
+    /// publishes afterwards.
     #[inline]
     pub(crate) fn flush(&self, exclusive: &mut ExclusiveState) {
+        if self.stripes.any_waits() {
+            self.flush_waiting(exclusive);
+        }
+    }
+
+    #[inline(never)] // keeps the look at empty stripes small
+    fn flush_waiting(&self, exclusive: &mut ExclusiveState) {
+        self.gate.keep_waiting();
         let current = exclusive.core.generation();
-        self.stripes.flush(current, |GoodCall { token, end, latency }| {
-            exclusive.record(Report { token, end, ending: Ending::Finished(Outcome::Ok, latency) }, &self.epochs);
+        self.stripes.flush(current, |flushed| match flushed {
+            Flushed::Call(GoodCall { token, end, latency }) => {
+                exclusive.record(Report { token, end, ending: Ending::Finished(Outcome::Ok, latency) }, &self.epochs);
+            }
+            Flushed::Superseded(calls) => exclusive.count_superseded(calls),
         });
     }
 
@@ -138,8 +150,7 @@ impl Shared {
         if self.stripes.is_empty() {
             return;
         }
-        let until = exclusive.good_calls_wait_until().min(GoodCall::END_LIMIT);
-        self.gate.publish_waiting(until, exclusive.core.slow_after());
+        self.gate.publish_waiting(exclusive.waiting_rule());
     }
 
     #[cold]

@@ -133,14 +133,27 @@ impl StallDetector {
         true
     }
 
+    /// The mark of calls that come in now.
+    #[inline]
+    pub(crate) fn current_mark(&self) -> EpochMark {
+        EpochMark::new(self.current.0.into())
+    }
+
     /// A call of this epoch ended. O(epochs since it started).
     pub(crate) fn leave(&mut self, mark: EpochMark) {
-        self.left = self.left.wrapping_add(1);
+        self.leave_many(mark, 1);
+    }
+
+    /// So many calls of this epoch ended. O(epochs since they started).
+    pub(crate) fn leave_many(&mut self, mark: EpochMark, calls: u64) {
+        self.left = self.left.wrapping_add(calls);
         let behind = self.current.since(mark);
+        // More than 2^32 calls do not come in within an epoch.
+        let calls = calls as u32;
         if behind == 0 {
-            self.left_current = self.left_current.wrapping_add(1);
+            self.left_current = self.left_current.wrapping_add(calls);
         } else {
-            self.leave_closed(self.current.before(behind));
+            self.leave_closed(self.current.before(behind), calls);
         }
     }
 
@@ -149,22 +162,21 @@ impl StallDetector {
         epochs.take_cancelled(|low, count| {
             let behind = self.current.0.wrapping_sub(low.0) as usize % CANCELLED_EPOCHS;
             let mark = EpochMark::new(u64::from(self.current.before(behind as u32).0));
-            for _ in 0..count {
-                self.leave(mark);
-            }
+            self.leave_many(mark, count.into());
         });
     }
 
-    fn leave_closed(&mut self, epoch: Epoch) {
+    fn leave_closed(&mut self, epoch: Epoch, calls: u32) {
         if !epoch.is_at_or_after(self.first) {
             return;
         }
         let newer = self.closed.iter().rev().take_while(|closed| closed.epoch.is_at_or_after(epoch)).count();
         let index = self.closed.len().saturating_sub(newer);
-        let Some(closed) = self.closed.get_mut(index).filter(|closed| closed.out > 0) else { return };
-        closed.out = closed.out.saturating_sub(1);
+        let Some(closed) = self.closed.get_mut(index) else { return };
+        let left = calls.min(closed.out);
+        closed.out = closed.out.saturating_sub(left);
         if index < self.counted {
-            self.stalled = self.stalled.saturating_sub(1);
+            self.stalled = self.stalled.saturating_sub(u16::try_from(left).unwrap_or(u16::MAX));
         }
     }
 

@@ -1,8 +1,8 @@
 //! Which stripe of a breaker a thread writes to.
 //!
 //! A thread that has recorded some calls of a breaker claims one of its stripes, and keeps it as long as it lives. So one thread at
-//! a time writes to a stripe, and needs no locked instruction for it. A thread that comes when all are claimed records at the
-//! core, as all threads do where there is one stripe only.
+//! a time writes to a stripe, and needs no locked instruction for it. A thread that comes when all are claimed takes over the one
+//! of a thread that has ended; where there is none it records at the core, as all threads do where there is one stripe only.
 
 use crate::hot_path::thread_number::{self, THREADS};
 use crate::sync::{AtomicU8, AtomicU32, Ordering};
@@ -34,8 +34,8 @@ impl StripeCount {
 /// The claims on the stripes of one breaker.
 #[derive(Debug)]
 pub(crate) struct StripeClaims {
-    /// By the number of the thread: how many calls it recorded until it claims a stripe, or [`CLAIMED`] and the index of it, or
-    /// [`NONE_LEFT`]. Written by that thread only.
+    /// By the number of the thread: how many calls it recorded without a stripe, or [`CLAIMED`] and the index of it. Written only by
+    /// the thread that has the number.
     by_thread: [AtomicU8; THREADS],
     claimed: AtomicU32,
     count: StripeCount,
@@ -45,7 +45,6 @@ pub(crate) struct StripeClaims {
 
 const CLAIMED: u8 = 1 << 7;
 const INDEX_MASK: u8 = CLAIMED - 1;
-const NONE_LEFT: u8 = CLAIMED - 1;
 
 /// See [`StripeClaims::new`].
 pub(crate) const CLAIMS_AFTER: u8 = 100;
@@ -64,35 +63,62 @@ impl StripeClaims {
     /// The index of the stripe that this thread claimed.
     #[inline]
     pub(crate) fn of_this_thread(&self) -> Option<usize> {
-        // Relaxed: written by this thread, or by one before it with the same number, whose writes this one acquired.
-        let claim = self.by_thread.get(thread_number::current()?)?.load(Ordering::Relaxed);
-        (claim & CLAIMED != 0).then_some((claim & INDEX_MASK) as usize)
+        // Relaxed, here and below: written by this thread, or by one before it with the same number, whose writes this one acquired.
+        index(self.by_thread.get(thread_number::known()?)?.load(Ordering::Relaxed))
     }
 
-    /// As [`StripeClaims::of_this_thread`], for a call that it records: after enough of them it claims a stripe, if one is left.
+    /// Where this thread counts calls in flight, by locked instructions: a thread without a stripe on any of them.
     #[inline]
-    pub(crate) fn for_call(&self) -> Option<usize> {
-        self.of_this_thread().or_else(|| self.count_call())
+    pub(crate) fn for_counting(&self) -> usize {
+        let Some(number) = thread_number::known() else { return 0 };
+        let claimed = self.by_thread.get(number).and_then(|claim| index(claim.load(Ordering::Relaxed)));
+        claimed.unwrap_or(number & self.count.get().wrapping_sub(1))
     }
 
-    #[inline(never)] // keeps the inlined part small
-    fn count_call(&self) -> Option<usize> {
+    /// Claims a stripe for a thread that records a call, after enough of them and if one is left. None if it has one already.
+    pub(crate) fn claim_for_call(&self) -> Option<usize> {
         let claim = self.by_thread.get(thread_number::current()?)?;
-        // Relaxed, here and below: as in `of_this_thread`.
         let calls = claim.load(Ordering::Relaxed);
+        if index(calls).is_some() {
+            return None;
+        }
         if calls < self.claims_after {
             claim.store(calls.saturating_add(1), Ordering::Relaxed);
             return None;
         }
-        if calls == NONE_LEFT {
+        let claimed = self.next().or_else(|| self.take_over());
+        // Without one it tries again after as many calls.
+        claim.store(claimed.unwrap_or(0), Ordering::Relaxed);
+        index(claimed?)
+    }
+
+    /// A stripe that no thread had before.
+    fn next(&self) -> Option<u8> {
+        // Relaxed: a number for itself.
+        if self.claimed.load(Ordering::Relaxed) as usize >= self.count.get() {
             return None;
         }
-        // Relaxed: a number for itself. The stripe is empty, as no thread had it before.
         let index = self.claimed.fetch_add(1, Ordering::Relaxed);
-        let claimed = u8::try_from(index).ok().filter(|&index| usize::from(index) < self.count.get());
-        claim.store(claimed.map_or(NONE_LEFT, |index| CLAIMED | index), Ordering::Relaxed);
-        claimed.map(usize::from)
+        u8::try_from(index).ok().filter(|&index| usize::from(index) < self.count.get()).map(|index| CLAIMED | index)
     }
+
+    /// The stripe of a thread that has ended.
+    fn take_over(&self) -> Option<u8> {
+        self.by_thread.iter().enumerate().find_map(|(number, claim)| {
+            // Relaxed: looked at again once no other thread has the number.
+            index(claim.load(Ordering::Relaxed))?;
+            thread_number::while_free(number, || {
+                let claimed = claim.load(Ordering::Relaxed);
+                index(claimed)?;
+                claim.store(0, Ordering::Relaxed);
+                Some(claimed)
+            })
+        })
+    }
+}
+
+fn index(claim: u8) -> Option<usize> {
+    (claim & CLAIMED != 0).then_some((claim & INDEX_MASK) as usize)
 }
 
 #[cfg(all(test, not(tripline_loom)))]
@@ -106,15 +132,27 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_claims_a_stripe_after_some_calls_and_keeps_it() {
+    fn a_thread_claims_a_stripe_after_some_calls_and_keeps_it_as_long_as_it_lives() {
         let claims = StripeClaims::new(StripeCount::at_most(2), 3);
-        for (number, expected) in [(5, Some(0)), (2, Some(1)), (9, None), (5, Some(0))] {
-            thread_number::set(number);
-            for calls in 0..300 {
-                let has_called_enough = calls > 3 || number == 5 && claims.claimed.load(Ordering::Relaxed) > 1;
-                assert_eq!(claims.of_this_thread(), expected.filter(|_| has_called_enough), "thread {number}, {calls} calls");
-                let _ = claims.for_call();
+        let claim = || (0..8).find_map(|calls| claims.claim_for_call().map(|index| (calls, index)));
+        std::thread::scope(|scope| {
+            let (ends, end) = std::sync::mpsc::channel::<()>();
+            let first = scope.spawn(move || {
+                let claimed = claim();
+                let _ = end.recv();
+                claimed
+            });
+            while claims.claimed.load(Ordering::Relaxed) == 0 {
+                std::thread::yield_now();
             }
-        }
+            assert_eq!(claim(), Some((3, 1)));
+            assert_eq!(claims.of_this_thread(), Some(1), "kept");
+            assert_eq!(scope.spawn(claim).join().unwrap(), None, "all are claimed");
+            drop(ends);
+            assert_eq!(first.join().unwrap(), Some((3, 0)));
+        });
+        // Threads of other tests may have its number for a while.
+        let taken = std::iter::repeat_with(|| claims.take_over()).inspect(|_| std::thread::yield_now()).find_map(|taken| taken);
+        assert_eq!(taken.and_then(index), Some(0), "of the thread that has ended");
     }
 }

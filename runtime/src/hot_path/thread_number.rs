@@ -43,7 +43,14 @@ impl Numbers {
         }
     }
 
-    #[cfg_attr(tripline_loom, allow(dead_code))]
+    /// Takes this number, if it is free.
+    fn take_this(&self, number: usize) -> bool {
+        // Acquire pairs with the Release in `put_back`, as in `take`. Relaxed load: the exchange looks again.
+        let taken = self.0.load(Ordering::Relaxed);
+        taken & 1 << number == 0
+            && self.0.compare_exchange(taken, taken | 1 << number, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
     pub(crate) fn put_back(&self, number: usize) {
         // Release pairs with the Acquire in `take`.
         self.0.fetch_and(!(1 << number), Ordering::Release);
@@ -74,6 +81,10 @@ mod storage {
         }
     }
 
+    pub(super) fn numbers() -> &'static Numbers {
+        &NUMBERS
+    }
+
     /// A number until this thread ends; none where it ends already.
     pub(super) fn take() -> Option<usize> {
         let lease = Lease(NUMBERS.take()?);
@@ -96,23 +107,39 @@ mod storage {
         static ref NUMBERS: Numbers = Numbers(AtomicU64::new(0));
     }
 
+    pub(super) fn numbers() -> &'static Numbers {
+        &NUMBERS
+    }
+
     pub(super) fn take() -> Option<usize> {
         NUMBERS.take()
     }
 }
 
-/// The number of this thread, below [`THREADS`].
-#[inline]
-pub(crate) fn current() -> Option<usize> {
-    match storage::NUMBER.with(Cell::get) {
-        UNASSIGNED => assign(),
-        NONE => None,
-        number => Some(number),
+/// Acts while no other thread has this number, if none has it.
+pub(crate) fn while_free<R>(number: usize, act: impl FnOnce() -> Option<R>) -> Option<R> {
+    let numbers = storage::numbers();
+    if !numbers.take_this(number) {
+        return None;
     }
+    let result = act();
+    numbers.put_back(number);
+    result
 }
 
-#[cold]
-fn assign() -> Option<usize> {
+/// The number of this thread, below [`THREADS`], if it took one already.
+#[inline]
+pub(crate) fn known() -> Option<usize> {
+    let number = storage::NUMBER.with(Cell::get);
+    (number < THREADS).then_some(number)
+}
+
+/// The number of this thread, below [`THREADS`].
+pub(crate) fn current() -> Option<usize> {
+    let number = storage::NUMBER.with(Cell::get);
+    if number != UNASSIGNED {
+        return (number < THREADS).then_some(number);
+    }
     let taken = storage::take();
     storage::NUMBER.with(|number| number.set(taken.unwrap_or(NONE)));
     taken

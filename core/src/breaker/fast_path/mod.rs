@@ -61,6 +61,19 @@ impl<const N: usize> Breaker<N> {
         if may_wait && self.time.latest() < until { self.time.clock_reading(until) } else { Instant::ZERO }
     }
 
+    /// Good calls of this generation that end before this instant, on the clock that gives the readings, change the window and a
+    /// count, nothing else. [`Instant::ZERO`] = none do.
+    #[inline]
+    pub fn fast_path_until(&self) -> Instant {
+        self.fast_path_until
+    }
+
+    /// Counts good calls that [`Breaker::try_record_fast`] would have taken, and that as many calls followed as the window has
+    /// places.
+    pub fn count_superseded(&mut self, calls: u64) {
+        self.counts.ok = self.counts.ok.wrapping_add(calls);
+    }
+
     /// Looks whether the breaker is quiet, and until when at least.
     pub(super) fn rearm_fast_path(&mut self) {
         #[cfg(test)]

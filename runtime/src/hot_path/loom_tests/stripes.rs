@@ -13,7 +13,7 @@ use crate::breaker::Breaker;
 use crate::hot_path::call_token::CallToken;
 use crate::hot_path::in_flight::{Epoch, InFlightEpochs};
 use crate::hot_path::stripe_claims::StripeCount;
-use crate::hot_path::stripes::{GoodCall, Stripes};
+use crate::hot_path::stripes::{Flushed, GoodCall, Kind, MAX_WINDOW_OF_SUPERSEDED, Stripes};
 use crate::hot_path::thread_number::Numbers;
 
 /// Calls that fill the window, so that further good ones wait.
@@ -144,6 +144,48 @@ fn a_bad_call_sees_every_good_call_that_finished_before_it() {
     }
 }
 
+fn end(flushed: Flushed) -> Option<u64> {
+    match flushed {
+        Flushed::Call(call) => Some(call.end.as_nanos()),
+        Flushed::Superseded(_) => None,
+    }
+}
+
+/// One thread writes more records than the ring has places while another one reads: each record is read whole, in order, or
+/// counted, and the last ones are read.
+#[test]
+fn records_that_are_overwritten_while_they_are_read_are_counted() {
+    check(3, || {
+        let stripes = Arc::new(Stripes::new(StripeCount::at_most(2)));
+        let push = |stripes: &Stripes, value: u64| {
+            let token = CallToken::untracked(Generation::new(0));
+            let latency = Latency::from_micros(value as u32);
+            assert!(stripes.push(0, GoodCall { token, end: Instant::from_nanos(value), latency }, Kind::Plain));
+        };
+        for value in 1..4 {
+            push(&stripes, value);
+        }
+        let writer = stripes.clone();
+        let thread = thread::spawn(move || (4..6).for_each(|value| push(&writer, value)));
+        let (mut last, mut accounted, mut read) = (0, 0, 0);
+        let mut flush = || {
+            stripes.flush(Generation::new(0), |flushed| match flushed {
+                Flushed::Call(call) => {
+                    assert_eq!(call.end.as_nanos(), call.latency.as_micros().into(), "torn");
+                    assert!(call.end.as_nanos() > last, "in order");
+                    (last, accounted, read) = (call.end.as_nanos(), accounted + 1, read + 1);
+                }
+                Flushed::Superseded(superseded) => accounted += superseded.calls,
+            });
+            assert!(read >= MAX_WINDOW_OF_SUPERSEDED, "as many as the window may have places");
+            (last, accounted)
+        };
+        let _ = flush();
+        thread.join().unwrap();
+        assert_eq!(flush(), (5, 5));
+    });
+}
+
 /// Threads that have the same number one after the other write to one stripe, while another one reads.
 #[test]
 fn a_stripe_passes_from_a_thread_that_ends_to_one_that_begins() {
@@ -155,16 +197,16 @@ fn a_stripe_passes_from_a_thread_that_ends_to_one_that_begins() {
                 let number = numbers.take().unwrap();
                 let token = CallToken::untracked(Generation::new(0));
                 let call = GoodCall { token, end: Instant::from_nanos(end), latency: Latency::ZERO };
-                assert!(stripes.push(number, call));
+                assert!(stripes.push(number, call, Kind::Plain));
                 numbers.put_back(number);
             })
         });
         let mut seen = Vec::new();
-        stripes.flush(Generation::new(0), |call| seen.push(call.end.as_nanos()));
+        stripes.flush(Generation::new(0), |flushed| seen.extend(end(flushed)));
         for thread in threads {
             thread.join().unwrap();
         }
-        stripes.flush(Generation::new(0), |call| seen.push(call.end.as_nanos()));
+        stripes.flush(Generation::new(0), |flushed| seen.extend(end(flushed)));
         seen.sort_unstable();
         assert_eq!(seen, [1, 2]);
     });

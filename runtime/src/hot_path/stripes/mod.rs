@@ -1,4 +1,4 @@
-//! Buffers in which good calls wait, so that threads that make good calls share nothing.
+//! Rings in which good calls wait, so that threads that make good calls share nothing.
 //!
 //! A good call (fast, successful, of the generation in force) never opens a breaker, so it need not reach the core at once.
 //! A thread claims a *stripe*: a ring of records on cache lines of its own. A good call appends its record there and is done.
@@ -11,6 +11,17 @@
 //! instant the number of stalled calls changes by an owner only, which flushes first. So the number that the core holds when a
 //! record is flushed is that of the time of the call, and the record need not carry it.
 //!
+//! # Superseded records
+//!
+//! While the core's fast path is open, a good call changes the window and a count, nothing else, and the window forgets it as
+//! soon as as many calls came after it as it has places. A ring has more places than that, so a full ring whose records are all of
+//! this kind (*plain*) takes the next one in place of its oldest: that one is *superseded*, and a flush counts it without having
+//! read it. So a thread that makes good calls does not meet the core at all, until something else flushes. An owner that
+//! flushes closes this first, so that the records stay while it reads them; one that is overwritten nevertheless, by a thread
+//! that was just writing, is found by the position of the writer, and counts as superseded.
+//!
+//! # Concurrency
+//!
 //! A ring has one writer, the thread that claimed the stripe (`stripe_claims.rs`), and one reader at a time, the owner of the core.
 //! The writer publishes a record by a store with Release of the position of the next one: recording has no locked instruction.
 //! Nothing waits: the reader takes what is published, and a record that is still being written belongs to a call that has not
@@ -19,25 +30,25 @@
 use std::fmt;
 
 use heapless::Vec;
-use tripline_core::{Generation, Instant, Latency};
+use tripline_core::{Generation, Instant};
 
-use crate::hot_path::call_token::CallToken;
 use crate::hot_path::in_flight::EpochMark;
 use crate::hot_path::stripe_claims::{MAX_STRIPES, StripeCount};
-use crate::sync::{AtomicU64, Ordering};
+use crate::hot_path::stripes::good_call::PackedCall;
+use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
+
+mod good_call;
+#[cfg(all(test, not(tripline_loom)))]
+mod tests;
+
+pub(crate) use good_call::GoodCall;
 
 /// Records that one stripe holds.
-const RECORDS_PER_STRIPE: usize = if cfg!(tripline_loom) { 2 } else { 64 };
-const _: () = assert!(RECORDS_PER_STRIPE.is_power_of_two(), "a position's slot is its low bits");
+const PLACES: usize = if cfg!(tripline_loom) { 3 } else { 72 };
+const PLACES_U64: u64 = PLACES as u64;
 
-/// A good call that waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct GoodCall {
-    pub(crate) token: CallToken,
-    /// Before [`GoodCall::END_LIMIT`].
-    pub(crate) end: Instant,
-    pub(crate) latency: Latency,
-}
+/// A window of at most so many calls forgets a record before its place is needed.
+pub(crate) const MAX_WINDOW_OF_SUPERSEDED: usize = PLACES - 1;
 
 /// The stripes of one breaker.
 pub(crate) struct Stripes {
@@ -47,22 +58,40 @@ pub(crate) struct Stripes {
 /// The ring of one thread.
 #[repr(align(128))]
 struct Stripe {
-    /// The position of the next record.
+    /// Twice the position of the next record; one more while a record is overwritten.
     tail: AtomicU64,
-    /// The position of the oldest record that waits.
+    /// The position of the oldest record that was not flushed. Written by readers.
     head: AtomicU64,
-    slots: [Slot; RECORDS_PER_STRIPE],
+    /// All records from this position on are plain, and of the epoch below. Written by the writer, as the rest.
+    plain_from: AtomicU64,
+    plain_epoch: AtomicU32,
+    /// The place of the next record: its position modulo [`PLACES`].
+    next_place: AtomicU32,
+    places: [Place; PLACES],
 }
 
-struct Slot([AtomicU64; 2]);
+struct Place([AtomicU64; 2]);
 
-/// The records of one stripe that are not flushed yet.
-struct Pending<'a> {
-    stripe: &'a Stripe,
-    head: u64,
-    tail: u64,
-    /// When the oldest of them ended.
-    end: u64,
+/// Calls that were superseded: good ones, of the epoch with this mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Superseded {
+    pub(crate) calls: u64,
+    pub(crate) epoch: EpochMark,
+}
+
+/// What a flush finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flushed {
+    Call(GoodCall),
+    Superseded(Superseded),
+}
+
+/// How a good call may be recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It changes the window and a count, nothing else.
+    Plain,
+    Other,
 }
 
 impl Stripes {
@@ -75,37 +104,37 @@ impl Stripes {
         Self { stripes: std::iter::repeat_with(Stripe::new).take(count).collect() }
     }
 
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.stripes.is_empty()
+    }
+
+    /// Whether records wait.
+    #[inline]
+    pub(crate) fn any_waits(&self) -> bool {
+        self.stripes.iter().any(|stripe| stripe.waiting().is_some())
     }
 
     /// Appends a record to the stripe that this thread claimed; false, without effect, if there is no room.
     #[inline]
     #[must_use]
-    pub(crate) fn push(&self, index: usize, call: GoodCall) -> bool {
-        self.stripes.get(index).is_some_and(|stripe| stripe.push(call))
+    pub(crate) fn push(&self, index: usize, call: GoodCall, kind: Kind) -> bool {
+        self.stripes.get(index).is_some_and(|stripe| stripe.push(call, kind))
     }
 
-    /// How many records wait.
+    /// How many records wait, superseded ones too.
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> u64 {
-        self.stripes.iter().filter_map(Stripe::pending).map(|records| records.tail - records.head).sum()
+        self.stripes.iter().filter_map(Stripe::waiting).map(|(head, tail)| tail - head).sum()
     }
 
-    /// Takes all records that were published before this, in the order in which the calls ended. For the owner of the core only.
-    /// `current` is the generation in force.
-    #[inline]
-    pub(crate) fn flush(&self, current: Generation, handle: impl FnMut(GoodCall)) {
-        if !self.stripes.iter().all(Stripe::is_empty) {
-            self.flush_waiting(current, handle);
-        }
-    }
-
-    #[inline(never)] // keeps the look at empty stripes small
-    fn flush_waiting(&self, current: Generation, mut handle: impl FnMut(GoodCall)) {
+    /// Takes all records that were published before this, in the order in which the calls ended, and those that were superseded
+    /// before them. For the owner of the core only. `current` is the generation in force.
+    #[inline(never)]
+    pub(crate) fn flush(&self, current: Generation, mut handle: impl FnMut(Flushed)) {
         let mut pending = Vec::<Pending<'_>, MAX_STRIPES>::new();
         for stripe in &self.stripes {
-            if let Some(records) = stripe.pending() {
+            if let Some(records) = Pending::new(stripe, &mut handle) {
                 // There are at most so many stripes.
                 let _ = pending.push(records);
             }
@@ -117,26 +146,77 @@ impl Stripes {
 }
 
 /// Flushes the stripe whose oldest record is the earliest, as long as it is.
-fn flush_earliest(pending: &mut Vec<Pending<'_>, MAX_STRIPES>, current: Generation, handle: &mut impl FnMut(GoodCall)) {
-    let (mut earliest, mut first, mut second) = (0, u64::MAX, u64::MAX);
-    for (index, records) in pending.iter().enumerate() {
-        if records.end < first {
-            (earliest, second, first) = (index, first, records.end);
+fn flush_earliest(
+    pending: &mut Vec<Pending<'_>, MAX_STRIPES>,
+    current: Generation,
+    handle: &mut impl FnMut(Flushed),
+) {
+    let (mut earliest, mut first, mut second) = (0, Instant::MAX, Instant::MAX);
+    for (index, end) in pending.iter().map(|records| records.next.end()).enumerate() {
+        if end < first {
+            (earliest, second, first) = (index, first, end);
         } else {
-            second = second.min(records.end);
+            second = second.min(end);
         }
     }
     let Some(records) = pending.get_mut(earliest) else { return };
-    while records.end <= second {
-        handle(records.stripe.read(records.head, current));
-        records.head = records.head.wrapping_add(1);
-        if records.head == records.tail {
-            records.stripe.release(records.head);
+    while records.next.end() <= second {
+        handle(Flushed::Call(records.next.unpack(current)));
+        if !records.advance(handle) {
             // The order of the rest decides which of two calls that ended at the same nanosecond comes first.
             let _ = pending.remove(earliest);
             return;
         }
-        records.end = records.stripe.end(records.head);
+    }
+}
+
+/// The records of one stripe that are not flushed yet.
+struct Pending<'a> {
+    stripe: &'a Stripe,
+    /// The oldest of them.
+    next: PackedCall,
+    /// Its position, and the one after the last.
+    head: u64,
+    tail: u64,
+}
+
+impl<'a> Pending<'a> {
+    fn new(stripe: &'a Stripe, handle: &mut impl FnMut(Flushed)) -> Option<Self> {
+        let (head, tail) = stripe.waiting()?;
+        let mut records = Self { stripe, next: PackedCall::default(), head, tail };
+        records.read(handle).then_some(records)
+    }
+
+    /// Goes on to the next record; false if there is none.
+    fn advance(&mut self, handle: &mut impl FnMut(Flushed)) -> bool {
+        self.head = self.head.wrapping_add(1);
+        self.read(handle)
+    }
+
+    /// Reads the record at the head, or the oldest one after it that was not superseded.
+    fn read(&mut self, handle: &mut impl FnMut(Flushed)) -> bool {
+        while self.head != self.tail {
+            self.next = self.stripe.read(self.head);
+            // Acquire pairs with the Release fence in `push`: where the record was overwritten before it was read, the position that
+            // announced it is seen.
+            fence(Ordering::Acquire);
+            // Acquire pairs with the Release of the writer, as in `waiting`.
+            let tail = self.stripe.tail.load(Ordering::Acquire);
+            let oldest = tail.div_ceil(2).wrapping_sub(PLACES_U64);
+            if oldest.wrapping_sub(self.head).cast_signed() <= 0 {
+                return true;
+            }
+            // Overtaken: the later records that superseded those belong to this flush too.
+            handle(Flushed::Superseded(Superseded {
+                calls: oldest.wrapping_sub(self.head),
+                // Relaxed: acquired with the position; it stays while superseded records are not counted.
+                epoch: EpochMark::new(self.stripe.plain_epoch.load(Ordering::Relaxed).into()),
+            }));
+            (self.head, self.tail) = (oldest, tail / 2);
+        }
+        // Release pairs with the Acquire in `push`.
+        self.stripe.head.store(self.tail, Ordering::Release);
+        false
     }
 }
 
@@ -145,105 +225,67 @@ impl Stripe {
         Self {
             tail: AtomicU64::new(0),
             head: AtomicU64::new(0),
-            slots: std::array::from_fn(|_| Slot([AtomicU64::new(0), AtomicU64::new(0)])),
+            plain_from: AtomicU64::new(0),
+            plain_epoch: AtomicU32::new(0),
+            next_place: AtomicU32::new(0),
+            places: std::array::from_fn(|_| Place([AtomicU64::new(0), AtomicU64::new(0)])),
         }
     }
 
+    // Relaxed, for what the writer alone writes: written by this thread, or by one before it with the same number, whose writes
+    // this one acquired.
     #[inline]
-    fn push(&self, call: GoodCall) -> bool {
-        // Relaxed: written by this thread, or by one before it with the same number, whose writes this one acquired.
-        let tail = self.tail.load(Ordering::Relaxed);
-        // Acquire pairs with the Release in `release`: the slots before it were read.
-        let head = self.head.load(Ordering::Acquire);
-        if tail.wrapping_sub(head) >= RECORDS_PER_STRIPE as u64 {
-            return false;
+    fn push(&self, call: GoodCall, kind: Kind) -> bool {
+        let tail = self.tail.load(Ordering::Relaxed) / 2;
+        // Acquire pairs with the Release in `Pending::read`: the places before it were read.
+        let waiting = tail.wrapping_sub(self.head.load(Ordering::Acquire));
+        let epoch = call.token.epoch().map_or(0, EpochMark::get) as u32;
+        let is_plain = kind == Kind::Plain && self.plain_epoch.load(Ordering::Relaxed) == epoch;
+        if waiting >= PLACES_U64 {
+            let oldest = tail.wrapping_sub(PLACES_U64);
+            if !is_plain || oldest.wrapping_sub(self.plain_from.load(Ordering::Relaxed)).cast_signed() < 0 {
+                return false;
+            }
+            // Release, as for the records before: `Pending::read` goes on to them when it finds this. The Release fence pairs with the
+            // Acquire fence there.
+            self.tail.store(tail.wrapping_mul(2).wrapping_add(1), Ordering::Release);
+            fence(Ordering::Release);
+        } else if !is_plain {
+            // No superseded record is uncounted, so the epoch may change.
+            self.plain_epoch.store(epoch, Ordering::Relaxed);
+            let from = if kind == Kind::Plain { tail } else { tail.wrapping_add(1) };
+            self.plain_from.store(from, Ordering::Relaxed);
         }
-        let [first, second] = call.pack();
-        let Slot(words) = self.slot(tail);
-        // Relaxed: published by the store below.
-        words[0].store(first, Ordering::Relaxed);
-        words[1].store(second, Ordering::Relaxed);
-        // Release pairs with the Acquire in `pending`.
-        self.tail.store(tail.wrapping_add(1), Ordering::Release);
+        let place = self.next_place.load(Ordering::Relaxed);
+        if let Some(Place(words)) = self.places.get(place as usize) {
+            let PackedCall([first, second]) = call.pack();
+            // Relaxed: published by the store of the position.
+            words[0].store(first, Ordering::Relaxed);
+            words[1].store(second, Ordering::Relaxed);
+        }
+        let next = if place as usize == PLACES - 1 { 0 } else { place.wrapping_add(1) };
+        self.next_place.store(next, Ordering::Relaxed);
+        // Release pairs with the Acquire in `waiting` and `Pending::read`.
+        self.tail.store(tail.wrapping_add(1).wrapping_mul(2), Ordering::Release);
         true
     }
 
+    /// The positions of the oldest record that waits, and the one after the last.
     #[inline]
-    fn pending(&self) -> Option<Pending<'_>> {
+    fn waiting(&self) -> Option<(u64, u64)> {
         // Acquire pairs with the Release of the writer in `push`.
-        let tail = self.tail.load(Ordering::Acquire);
+        let tail = self.tail.load(Ordering::Acquire) / 2;
         // Relaxed: only owners of the core write it, one after the other.
         let head = self.head.load(Ordering::Relaxed);
-        (head != tail).then(|| Pending { stripe: self, head, tail, end: self.end(head) })
+        (head != tail).then_some((head, tail))
     }
 
-    #[inline]
-    fn is_empty(&self) -> bool {
-        self.pending().is_none()
-    }
-
-    fn end(&self, position: u64) -> u64 {
-        // Relaxed, as below: acquired in `pending`.
-        self.slot(position).0[0].load(Ordering::Relaxed) >> GENERATION_LOW_BITS
-    }
-
-    fn read(&self, position: u64, current: Generation) -> GoodCall {
-        let Slot(words) = self.slot(position);
-        GoodCall::unpack([words[0].load(Ordering::Relaxed), words[1].load(Ordering::Relaxed)], current)
-    }
-
-    fn release(&self, head: u64) {
-        // Release pairs with the Acquire in `push`.
-        self.head.store(head, Ordering::Release);
-    }
-
-    #[inline]
-    fn slot(&self, position: u64) -> &Slot {
-        &self.slots[position as usize & (RECORDS_PER_STRIPE - 1)]
-    }
-}
-
-/// A record's first word: 56 bits of the end in nanoseconds, the lowest 8 of the generation. Its second: 32 bits of latency in
-/// microseconds, 24 of the epoch, whether the call is tracked, 7 more of the generation.
-const GENERATION_LOW_BITS: u32 = 8;
-const GENERATION_LOW_MASK: u32 = 0xFF;
-const GENERATION_HIGH_MASK: u32 = 0x7F;
-const GENERATION_MASK: u32 = GENERATION_HIGH_MASK << GENERATION_LOW_BITS | GENERATION_LOW_MASK;
-const TRACKED: u64 = 1 << 7;
-const EPOCH_SHIFT: u32 = 8;
-const LATENCY_SHIFT: u32 = 32;
-
-impl GoodCall {
-    /// Ends from here on do not fit into a record: 2.28 years.
-    pub(crate) const END_LIMIT: Instant = Instant::from_nanos(1 << (u64::BITS - GENERATION_LOW_BITS));
-
-    #[inline]
-    fn pack(self) -> [u64; 2] {
-        let generation = self.token.generation().get();
-        let high = generation >> GENERATION_LOW_BITS & GENERATION_HIGH_MASK;
-        let epoch = self.token.epoch().map_or(0, |epoch| TRACKED | epoch.get() << EPOCH_SHIFT);
-        [
-            self.end.as_nanos() << GENERATION_LOW_BITS | u64::from(generation & GENERATION_LOW_MASK),
-            u64::from(self.latency.as_micros()) << LATENCY_SHIFT | epoch | u64::from(high),
-        ]
-    }
-
-    /// The generation is the current one or a past one. A thread would have to be descheduled in the middle of `push` for 32,768
-    /// transitions to be taken for one of this generation.
-    #[inline]
-    fn unpack([first, second]: [u64; 2], current: Generation) -> Self {
-        let bits = (second as u32 & GENERATION_HIGH_MASK) << GENERATION_LOW_BITS | first as u32 & GENERATION_LOW_MASK;
-        let is_current = bits == current.get() & GENERATION_MASK;
-        let generation = if is_current { current } else { Generation::new(current.get().wrapping_sub(1)) };
-        Self {
-            token: if second & TRACKED == 0 {
-                CallToken::untracked(generation)
-            } else {
-                CallToken::tracked(generation, EpochMark::new(second >> EPOCH_SHIFT))
-            },
-            end: Instant::from_nanos(first >> GENERATION_LOW_BITS),
-            latency: Latency::from_micros((second >> LATENCY_SHIFT) as u32),
-        }
+    fn read(&self, position: u64) -> PackedCall {
+        let place = (position % PLACES_U64) as usize;
+        // There is a place at each remainder. Relaxed: acquired in `waiting`, or found out to be overwritten.
+        self.places.get(place).map_or_else(PackedCall::default, |Place(words)| {
+            PackedCall([words[0].load(Ordering::Relaxed), words[1].load(Ordering::Relaxed)])
+        })
     }
 }
 
@@ -252,6 +294,3 @@ impl fmt::Debug for Stripes {
         f.debug_struct("Stripes").field("count", &self.stripes.len()).finish_non_exhaustive()
     }
 }
-
-#[cfg(all(test, not(tripline_loom)))]
-mod tests;

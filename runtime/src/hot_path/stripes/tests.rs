@@ -5,12 +5,14 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tripline_core::{Confidence, MemorySample, Outcome, Policy, Ratio};
+use tripline_core::{Confidence, Latency, MemorySample, Outcome, Policy, Ratio};
 
 use super::*;
 use crate::breaker::Breaker;
 use crate::breaker::permit::{OwnedPermit, OwnedTimedPermit};
 use crate::clock::Clock;
+use crate::hot_path::call_token::CallToken;
+use crate::hot_path::gate::WaitingRule;
 use crate::hot_path::thread_number;
 use std::vec::Vec;
 
@@ -88,7 +90,12 @@ impl Side {
     fn end(&mut self, index: usize, outcome: Option<Outcome>) -> bool {
         if !self.waits {
             // As if there were no stripes.
-            self.breaker.inner.shared().gate.publish_waiting(Instant::ZERO, Latency::ZERO);
+            self.breaker.inner.shared().gate.publish_waiting(WaitingRule {
+                until: Instant::ZERO,
+                good_up_to: Latency::ZERO,
+                plain_until: Instant::ZERO,
+                plain_token: CallToken::untracked(Generation::new(0)),
+            });
         }
         let before = self.breaker.inner.shared().stripes.waiting();
         let end = self.breaker.clock().now();
@@ -146,9 +153,11 @@ fn run(seed: u64) -> u64 {
     let stripes = 2 << rng.below(3);
     let mut sides = [true, false].map(|waits| Side::new(&clock, &policy_at_first, stripes, stalls, waits));
     let mut waited = 0;
-    for step in 0..600 {
+    // Long stretches of good calls, in which records are superseded.
+    let calm = rng.one_in(3);
+    for step in 0..if calm { 4_000 } else { 600 } {
         clock.0.fetch_add(
-            match rng.below(60) {
+            match rng.below(if calm { 2_000 } else { 60 }) {
                 0 => 1 + rng.below(300_000_000),
                 1 => 1 + rng.below(30_000_000),
                 _ => 1 + rng.below(500_000),
@@ -158,7 +167,7 @@ fn run(seed: u64) -> u64 {
         // Another thread goes on.
         thread_number::set(rng.below(8) as usize);
         let now = clock.now();
-        let what = rng.below(200);
+        let what = if calm && !rng.one_in(100) { rng.below(186) } else { rng.below(200) };
         let mut both = |act: &dyn Fn(&Breaker)| sides.each_mut().map(|side| side.act(act));
         match what {
             0..=89 => sides.each_mut().map(|side| side.start(timed)).map(drop),
@@ -169,7 +178,7 @@ fn run(seed: u64) -> u64 {
                 }
                 // Most end in the order in which they began.
                 let index = if rng.one_in(4) { rng.below(calls) } else { 0 } as usize;
-                let outcome = match rng.below(40) {
+                let outcome = match rng.below(if calm { 2_000 } else { 40 }) {
                     0 => Some(Outcome::Failed),
                     1 => Some(Outcome::Ignored),
                     2 => None,
@@ -219,51 +228,86 @@ fn good_calls_that_wait_change_no_decision() {
     assert!(waited > 4_000, "{waited} waited: too few to show anything");
 }
 
-fn call(generation: u32, end: u64, latency: u32) -> GoodCall {
+fn call(generation: u32, epoch: u64, end: u64, latency: u32) -> GoodCall {
     GoodCall {
-        token: CallToken::tracked(Generation::new(generation), EpochMark::new(end)),
+        token: CallToken::tracked(Generation::new(generation), EpochMark::new(epoch)),
         end: Instant::from_nanos(end),
         latency: Latency::from_micros(latency),
     }
 }
 
+/// Pushes and flushes at random, beside a model: a flush takes the records that were pushed since the last one in the order of
+/// ends, but for as many as it counts as superseded, of which each had a ring full of plain records after it on its stripe.
 #[test]
-fn a_flush_takes_every_record_once_and_in_the_order_of_ends() {
+fn a_flush_takes_or_counts_every_record_once_and_in_the_order_of_ends() {
+    let mut superseded = 0;
     for seed in 0..300 {
         let mut rng = Rng(seed);
         let count = 2 << rng.below(6);
         let stripes = Stripes::new(StripeCount::at_most(count as usize));
+        // Few stripes are used where many records are to be superseded.
+        let used = 1 + rng.below(count);
         let (mut end, mut pushed) = (0, Vec::new());
-        for _ in 0..rng.below(300) {
+        for _ in 0..rng.below(2_000) {
             end += 1 + rng.below(1_000);
-            let record = call(7, end, rng.below(1 << 32) as u32);
-            if stripes.push(rng.below(count) as usize, record) {
-                pushed.push(record);
+            let (stripe, kind) = (rng.below(used), if rng.one_in(500) { Kind::Other } else { Kind::Plain });
+            let epoch = u64::from(rng.one_in(300));
+            let record = call(7, epoch, end, rng.below(1 << 32) as u32);
+            if stripes.push(stripe as usize, record, kind) {
+                pushed.push((stripe, kind, record));
+            } else {
+                superseded += take_all(&stripes, &mut pushed);
+                assert!(stripes.push(stripe as usize, record, kind));
+                pushed.push((stripe, kind, record));
             }
-            if rng.one_in(50) {
-                take_all(&stripes, &mut pushed);
+            if rng.one_in(700) {
+                superseded += take_all(&stripes, &mut pushed);
             }
         }
-        take_all(&stripes, &mut pushed);
+        superseded += take_all(&stripes, &mut pushed);
     }
+    assert!(superseded > 10_000, "{superseded}");
 }
 
-fn take_all(stripes: &Stripes, pushed: &mut Vec<GoodCall>) {
+fn take_all(stripes: &Stripes, pushed: &mut Vec<(u64, Kind, GoodCall)>) -> u64 {
     assert_eq!(stripes.waiting(), pushed.len() as u64);
-    let mut taken = Vec::new();
-    stripes.flush(Generation::new(7), |record| taken.push(record));
-    assert_eq!(taken, *pushed);
+    let (mut taken, mut counts) = (Vec::new(), [0, 0]);
+    stripes.flush(Generation::new(7), |flushed| match flushed {
+        Flushed::Call(call) => taken.push(call),
+        Flushed::Superseded(superseded) => counts[superseded.epoch.get() as usize] += superseded.calls,
+    });
     assert_eq!(stripes.waiting(), 0);
+    // The last ones of each stripe are kept.
+    let mut later = [0; 64];
+    let mut kept: Vec<_> = Vec::new();
+    for &(stripe, kind, call) in pushed.iter().rev() {
+        later[stripe as usize] += 1;
+        if later[stripe as usize] <= PLACES {
+            kept.push(call);
+        } else {
+            assert_eq!(kind, Kind::Plain);
+            counts[call.token.epoch().unwrap().get() as usize] -= 1;
+        }
+    }
+    kept.reverse();
+    assert_eq!(taken, kept);
+    assert_eq!(counts, [0; 2], "counted once, in its epoch");
+    let superseded = (pushed.len() - taken.len()) as u64;
     pushed.clear();
+    superseded
 }
 
 #[test]
-fn a_full_stripe_takes_no_more_until_it_is_flushed() {
+fn a_full_stripe_takes_no_more_until_it_is_flushed_but_for_plain_records() {
     let stripes = Stripes::new(StripeCount::at_most(2));
-    let fitting = (0..1_000).take_while(|&end| stripes.push(1, call(0, end, 1))).count();
-    assert_eq!(fitting, RECORDS_PER_STRIPE);
+    let push = |kind| stripes.push(1, call(0, 0, 1, 1), kind);
+    assert!(push(Kind::Other));
+    assert_eq!((0..1_000).take_while(|_| push(Kind::Plain)).count(), PLACES - 1, "the oldest is not plain");
     stripes.flush(Generation::new(0), |_| ());
-    assert!(stripes.push(1, call(0, 1, 1)));
+    assert!((0..1_000).all(|_| push(Kind::Plain)));
+    assert!(!push(Kind::Other));
+    stripes.flush(Generation::new(0), |_| ());
+    assert!(push(Kind::Other));
 }
 
 #[test]
@@ -273,10 +317,10 @@ fn a_record_keeps_its_call_and_another_generation_is_not_taken_for_the_one_in_fo
     let latency = Latency::from_micros(u32::MAX);
     for token in [CallToken::tracked(generation, EpochMark::new(0xFF_FFFF)), CallToken::untracked(generation)] {
         let record = GoodCall { token, end, latency };
-        assert_eq!(GoodCall::unpack(record.pack(), generation), record);
+        assert_eq!(record.pack().unpack(generation), record);
         for later in [0, 1, 0x7FFE] {
             let current = Generation::new(later);
-            assert_ne!(GoodCall::unpack(record.pack(), current).token.generation(), current);
+            assert_ne!(record.pack().unpack(current).token.generation(), current);
         }
     }
 }
