@@ -44,7 +44,7 @@ mod tests;
 pub(crate) use good_call::GoodCall;
 
 /// Records that one stripe holds.
-const PLACES: usize = if cfg!(tripline_loom) { 3 } else { 72 };
+const PLACES: usize = if cfg!(tripline_loom) { 3 } else { 70 };
 const PLACES_U64: u64 = PLACES as u64;
 
 /// A window of at most so many calls forgets a record before its place is needed.
