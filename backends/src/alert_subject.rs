@@ -1,4 +1,4 @@
-//! What an alert is about, as people read it and as its alias begins.
+//! The subject of an alert: its text, and the beginning of its alias.
 
 use tripline_runtime::BreakerName;
 

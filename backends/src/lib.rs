@@ -35,7 +35,9 @@
 //! | one named breaker with what belongs to it | `circuit::Circuit`, `circuit::Circuits` | `api` |
 //! | operate over HTTP | `api::router`, `api::ApiState`, `api::serve` | `api` |
 //! | show metrics | `metrics::render` | `metrics` |
+//! | share incidents with other replicas | `fleet::RedisFleet` | `fleet-redis` |
 //! | all of it from a configuration | `app::App`, `app::Platform` | `app` |
+//! | protect a service in any language | `proxy::Proxy` | `proxy` |
 //! | try settings on recorded traffic | `replay::run` | `replay` |
 //!
 //! # Features
@@ -54,6 +56,8 @@ pub mod circuit;
 pub mod cli;
 #[cfg(feature = "config")]
 pub mod config;
+#[cfg(any(feature = "app", feature = "fleet-redis"))]
+pub mod fleet;
 #[cfg(feature = "http-client")]
 pub mod http_client;
 #[cfg(feature = "api")]
@@ -62,8 +66,10 @@ pub mod log_sink;
 pub mod memory;
 #[cfg(feature = "metrics")]
 pub mod metrics;
-#[cfg(feature = "cli")]
+#[cfg(feature = "proxy")]
 mod process;
+#[cfg(feature = "proxy")]
+pub mod proxy;
 #[cfg(feature = "reload")]
 pub mod reload;
 #[cfg(feature = "replay")]

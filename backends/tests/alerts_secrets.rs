@@ -13,7 +13,7 @@ use tripline_backends::config::Secret;
 use tripline_runtime::Stage;
 
 #[test]
-fn the_key_is_seen_by_the_service_and_by_nobody_else() {
+fn the_key_is_seen_by_the_service_alone() {
     let lines = Lines::default();
     let writer = lines.clone();
     let log = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_ansi(false);
@@ -34,7 +34,7 @@ fn the_key_is_seen_by_the_service_and_by_nobody_else() {
         service.trouble(Fault::Reply(Reply::new(status, &quoting)));
         try_once(Stage::Single);
     }
-    service.refuse_next(&format!("no {KEY} here"));
+    service.reject_next(&format!("no {KEY} here"));
     try_once(Stage::Single);
     for fault in [Fault::None, Fault::Reply(Reply::new(403, &quoting))] {
         service.trouble(fault);
@@ -52,8 +52,8 @@ fn the_key_is_seen_by_the_service_and_by_nobody_else() {
         shown.push(String::from_utf8(request.body).unwrap());
     }
     let logged = lines.text();
-    for told in ["the alert service is reached", "the alert service is not reached", "never showed its outcome"] {
-        assert!(logged.contains(told), "{told}: {logged}");
+    for line in ["the alert service answers", "the alert service does not answer", "did not report its outcome"] {
+        assert!(logged.contains(line), "{line}: {logged}");
     }
     for (place, text) in [("shown", shown.concat()), ("logged", logged)] {
         assert!(text.contains("***"), "{place}");

@@ -2,9 +2,9 @@
 
 use crate::generation::Generation;
 use crate::memory::MemoryState;
+use crate::monotonic::MonotonicInstant;
 use crate::ring::Ring;
 use crate::state::{Cause, StateKind, TripReason};
-use crate::time::Instant;
 
 /// How many events wait to be polled; the oldest goes when one more comes. 4 on targets with 32-bit pointers, where a
 /// breaker is to be small, else 8. No call makes more than 4.
@@ -15,7 +15,7 @@ pub const EVENT_CAPACITY: usize = if cfg!(target_pointer_width = "64") { 8 } els
 #[non_exhaustive]
 pub struct Event {
     /// The breaker's own time: it never goes back.
-    pub at: Instant,
+    pub at: MonotonicInstant,
     /// The generation in force afterwards.
     pub generation: Generation,
     /// What happened.
@@ -98,7 +98,7 @@ pub enum IncidentEnd {
 /// The events that were not polled yet.
 #[derive(Debug, Clone)]
 pub(crate) struct EventQueue {
-    waiting: Ring<Event, EVENT_CAPACITY>,
+    waiting: Ring<Event, [Event; EVENT_CAPACITY]>,
     emitted: u32,
     dropped: u32,
 }
@@ -106,8 +106,8 @@ pub(crate) struct EventQueue {
 impl EventQueue {
     pub(crate) const fn new() -> Self {
         const FILLER: Event =
-            Event { at: Instant::ZERO, generation: Generation::new(0), kind: EventKind::ClockJumpedBack };
-        Self { waiting: Ring::new(FILLER), emitted: 0, dropped: 0 }
+            Event { at: MonotonicInstant::ZERO, generation: Generation::new(0), kind: EventKind::ClockJumpedBack };
+        Self { waiting: Ring::new([FILLER; EVENT_CAPACITY]), emitted: 0, dropped: 0 }
     }
 
     pub(crate) fn push(&mut self, event: Event) {

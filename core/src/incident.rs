@@ -1,9 +1,9 @@
 //! When an incident started, and when it is really over.
 
 use crate::event::{IncidentCause, IncidentEnd};
+use crate::monotonic::MonotonicInstant;
 use crate::packed_policy::PackedPolicy;
 use crate::state::TripReason;
-use crate::time::Instant;
 
 /// An incident without calls to prove that it is over ends after so many recovery times.
 const QUIET_RECOVERY_TIMES: u64 = 10;
@@ -15,7 +15,7 @@ pub struct Incident {
     /// How many incidents the breaker had with this one; wraps after 2^32.
     pub number: u32,
     /// When it began, or was resumed, in the breaker's own time.
-    pub began_at: Instant,
+    pub began_at: MonotonicInstant,
     /// What it began with.
     pub cause: IncidentCause,
     /// Why the breaker opened first in it; `None` where it has not.
@@ -42,9 +42,9 @@ enum Health {
     /// Not closed, or not looked at since.
     Unknown,
     /// A condition holds.
-    Condition(Instant),
+    Condition(MonotonicInstant),
     /// None does.
-    Healthy(Instant),
+    Healthy(MonotonicInstant),
 }
 
 impl IncidentTracker {
@@ -80,7 +80,7 @@ impl IncidentTracker {
     }
 
     /// The breaker left Closed, or came back to it at `closed_at`.
-    pub(crate) fn state_changed(&mut self, closed_at: Option<Instant>) {
+    pub(crate) fn state_changed(&mut self, closed_at: Option<MonotonicInstant>) {
         self.health = closed_at.map_or(Health::Unknown, Health::Healthy);
         self.calls_since_closed = 0;
     }
@@ -91,7 +91,7 @@ impl IncidentTracker {
     }
 
     /// The breaker opened; returns the incident's cause if it begins with this.
-    pub(crate) fn tripped(&mut self, now: Instant, reason: TripReason) -> Option<IncidentCause> {
+    pub(crate) fn tripped(&mut self, now: MonotonicInstant, reason: TripReason) -> Option<IncidentCause> {
         let begins = !self.open;
         if begins {
             self.begin(now, IncidentCause::Trip(reason));
@@ -106,7 +106,7 @@ impl IncidentTracker {
     /// An incident of an earlier life goes on, with its first trip if it had one; one that has begun meanwhile is taken for it.
     /// Recovery is counted from here.
     #[cfg_attr(not(feature = "escalation"), expect(unused_variables, reason = "only staging looks at the trip"))]
-    pub(crate) fn resume(&mut self, now: Instant, cause: IncidentCause, trip: Option<TripReason>) {
+    pub(crate) fn resume(&mut self, now: MonotonicInstant, cause: IncidentCause, trip: Option<TripReason>) {
         self.state_changed(None);
         if !self.open {
             self.begin(now, cause);
@@ -126,7 +126,7 @@ impl IncidentTracker {
     /// Looks at a closed breaker in which a condition holds, `cause`; returns it if an incident begins with it.
     pub(crate) fn condition_holds(
         &mut self,
-        now: Instant,
+        now: MonotonicInstant,
         cause: IncidentCause,
         settings: &PackedPolicy,
     ) -> Option<IncidentCause> {
@@ -142,7 +142,7 @@ impl IncidentTracker {
     /// Looks at a closed and healthy breaker; returns the end if the incident is over.
     pub(crate) fn healthy(
         &mut self,
-        now: Instant,
+        now: MonotonicInstant,
         settings: &PackedPolicy,
         minimum_samples: u16,
     ) -> Option<IncidentEnd> {
@@ -159,19 +159,19 @@ impl IncidentTracker {
         Some(self.finish(IncidentEnd::Healthy))
     }
 
-    /// When time alone begins or ends an incident, if nothing else happens; [`Instant::MAX`] = never.
-    pub(crate) fn deadline(&self, settings: &PackedPolicy, minimum_samples: u16) -> Instant {
+    /// When time alone begins or ends an incident, if nothing else happens; [`MonotonicInstant::MAX`] = never.
+    pub(crate) fn deadline(&self, settings: &PackedPolicy, minimum_samples: u16) -> MonotonicInstant {
         let recovery = settings.recovery_time_nanos;
         match (self.open, self.health) {
             (false, Health::Condition(since)) => since.plus_nanos(recovery),
             (true, Health::Healthy(since)) if self.calls_since_closed >= minimum_samples => since.plus_nanos(recovery),
             (true, Health::Healthy(since)) => since.plus_nanos(recovery.saturating_mul(QUIET_RECOVERY_TIMES)),
-            _ => Instant::MAX,
+            _ => MonotonicInstant::MAX,
         }
     }
 
     #[cfg_attr(not(feature = "escalation"), expect(unused_variables, reason = "only staging looks at them"))]
-    fn begin(&mut self, now: Instant, cause: IncidentCause) {
+    fn begin(&mut self, now: MonotonicInstant, cause: IncidentCause) {
         self.open = true;
         #[cfg(feature = "escalation")]
         {

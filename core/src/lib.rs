@@ -9,7 +9,7 @@
 //! | to | use |
 //! |---|---|
 //! | decide | [`Breaker`], [`Policy`], [`Generation`], [`Outcome`], [`Rejection`] |
-//! | give values with their units | [`Latency`], [`Instant`], [`Percentile`], [`Ratio`], [`Confidence`], [`TripAfter`], [`TickExtender`] |
+//! | give values with their units | [`Latency`], [`Instant`], [`MonotonicInstant`], [`Percentile`], [`Ratio`], [`Confidence`], [`TripAfter`], [`TickExtender`] |
 //! | see why it opened | [`State`], [`TripReason`], [`Trip`], [`TripEvidence`], [`Tolerance`], [`Counts`] |
 //! | follow what happens | [`Event`], [`EventKind`], [`IncidentCause`], [`IncidentEnd`] |
 //! | watch memory | [`MemorySample`], [`MemoryState`] |
@@ -53,15 +53,20 @@ mod counts;
 mod escalation;
 mod event;
 mod evidence;
+#[cfg(feature = "fleet")]
+pub mod fleet;
 #[cfg(feature = "forecast")]
 mod forecast;
 mod generation;
 pub mod guide;
 mod incident;
 mod memory;
+mod monotonic;
 mod open_backoff;
 mod outcome;
 mod packed_policy;
+#[doc(hidden)]
+pub mod planted;
 mod policy;
 mod ring;
 mod rules;
@@ -92,6 +97,7 @@ pub use generation::Generation;
 #[cfg(feature = "escalation")]
 pub use incident::Incident;
 pub use memory::{MemorySample, MemoryState};
+pub use monotonic::MonotonicInstant;
 pub use outcome::Outcome;
 pub use policy::{Policy, TripAfter, WARM_UP};
 pub use state::{Cause, State, StateKind, TripReason, is_legal};
@@ -100,3 +106,4 @@ pub use time::Instant;
 #[cfg(feature = "trend")]
 pub use trend::Trend;
 pub use units::{Backoff, Confidence, Latency, MemoryThreshold, OutOfRange, Percentile, Ratio};
+pub use window::{Sample, SampleStore};

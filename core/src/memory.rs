@@ -1,7 +1,7 @@
 //! Memory as a latch: set when it runs out, cleared only when there is room again.
 
+use crate::monotonic::MonotonicInstant;
 use crate::packed_policy::PackedPolicy;
-use crate::time::Instant;
 
 /// One reading of memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub(crate) struct MemoryLatch {
     /// Of the reading, in parts, so that the latch stays small; 0 where there is none.
     used: u64,
     limit: u64,
-    read_at: Instant,
+    read_at: MonotonicInstant,
 }
 
 /// What is known of a [`MemorySample`].
@@ -70,7 +70,7 @@ impl MemoryLatch {
             interval_millis: 0,
             used: 0,
             limit: 0,
-            read_at: Instant::ZERO,
+            read_at: MonotonicInstant::ZERO,
         }
     }
 
@@ -105,17 +105,17 @@ impl MemoryLatch {
     }
 
     /// Until when the last reading is believed: for three sampling intervals, of the policy in force or of the one in force when it
-    /// was read, whichever is longer. So a shorter interval makes no reading unknown. [`Instant::MAX`] without a reading.
-    pub(crate) fn fresh_until(&self, settings: &PackedPolicy) -> Instant {
+    /// was read, whichever is longer. So a shorter interval makes no reading unknown. [`MonotonicInstant::MAX`] without a reading.
+    pub(crate) fn fresh_until(&self, settings: &PackedPolicy) -> MonotonicInstant {
         if self.reading == Reading::Nothing {
-            return Instant::MAX;
+            return MonotonicInstant::MAX;
         }
         let interval = settings.sample_interval_nanos.max(u64::from(self.interval_millis) * NANOS_PER_MILLI);
         self.read_at.plus_nanos(interval.saturating_mul(3))
     }
 
     /// Takes a reading; true if the state changed.
-    pub(crate) fn observe(&mut self, now: Instant, sample: MemorySample, settings: &PackedPolicy) -> bool {
+    pub(crate) fn observe(&mut self, now: MonotonicInstant, sample: MemorySample, settings: &PackedPolicy) -> bool {
         self.reading = if sample.limit.is_some() { Reading::WithLimit } else { Reading::WithoutLimit };
         self.used = sample.used;
         self.limit = sample.limit.unwrap_or(0);
@@ -131,7 +131,7 @@ impl MemoryLatch {
     }
 
     /// Stops believing a reading that is too old; true if the state changed.
-    pub(crate) fn expire(&mut self, now: Instant, settings: &PackedPolicy) -> bool {
+    pub(crate) fn expire(&mut self, now: MonotonicInstant, settings: &PackedPolicy) -> bool {
         now > self.fresh_until(settings) && self.invalidate()
     }
 
@@ -146,7 +146,8 @@ impl MemoryLatch {
     }
 
     fn latch(&self, ratio: f64, settings: &PackedPolicy) -> MemoryState {
-        let holds = self.is_set() && ratio >= settings.memory_clear_ratio();
+        let is_planted = crate::planted::planted("core: memory stays exhausted");
+        let holds = self.is_set() && (ratio >= settings.memory_clear_ratio() || is_planted);
         if ratio >= settings.memory_threshold.get() || holds { MemoryState::Exhausted } else { MemoryState::Ok }
     }
 
@@ -169,7 +170,7 @@ mod tests {
         let settings = PackedPolicy::new(&Policy::default());
         let mut latch = MemoryLatch::new();
         for (percent, set) in [(79, false), (80, true), (76, true), (75, true), (74, false), (79, false)] {
-            latch.observe(Instant::ZERO, used(percent), &settings);
+            latch.observe(MonotonicInstant::ZERO, used(percent), &settings);
             assert_eq!(latch.is_set(), set, "at {percent} %");
         }
     }
@@ -178,10 +179,10 @@ mod tests {
     fn no_limit_is_unknown_and_clears_the_latch() {
         let settings = PackedPolicy::new(&Policy::default());
         let mut latch = MemoryLatch::new();
-        latch.observe(Instant::ZERO, used(99), &settings);
-        assert!(latch.observe(Instant::ZERO, MemorySample { used: 99, limit: None }, &settings));
+        latch.observe(MonotonicInstant::ZERO, used(99), &settings);
+        assert!(latch.observe(MonotonicInstant::ZERO, MemorySample { used: 99, limit: None }, &settings));
         assert_eq!(latch.state(), MemoryState::Unknown);
-        latch.observe(Instant::ZERO, MemorySample { used: 1, limit: Some(0) }, &settings);
+        latch.observe(MonotonicInstant::ZERO, MemorySample { used: 1, limit: Some(0) }, &settings);
         assert_eq!(latch.state(), MemoryState::Unknown);
     }
 
@@ -190,27 +191,27 @@ mod tests {
         let mut policy = Policy::default();
         policy.sample_interval = core::time::Duration::from_secs(30);
         let mut latch = MemoryLatch::new();
-        latch.observe(Instant::ZERO, used(95), &PackedPolicy::new(&policy));
+        latch.observe(MonotonicInstant::ZERO, used(95), &PackedPolicy::new(&policy));
         policy.sample_interval = core::time::Duration::from_millis(500);
         let shorter = PackedPolicy::new(&policy);
         latch.retune(&shorter);
-        assert!(!latch.expire(Instant::from_millis(90_000), &shorter));
+        assert!(!latch.expire(MonotonicInstant::from_millis(90_000), &shorter));
         assert!(latch.is_set());
-        assert!(latch.expire(Instant::from_millis(90_001), &shorter));
+        assert!(latch.expire(MonotonicInstant::from_millis(90_001), &shorter));
         // A reading under the shorter interval is believed for three of those, and for three longer ones after they are in force.
-        latch.observe(Instant::from_millis(100_000), used(95), &shorter);
-        assert_eq!(latch.fresh_until(&shorter), Instant::from_millis(101_500));
+        latch.observe(MonotonicInstant::from_millis(100_000), used(95), &shorter);
+        assert_eq!(latch.fresh_until(&shorter), MonotonicInstant::from_millis(101_500));
         policy.sample_interval = core::time::Duration::from_secs(30);
-        assert_eq!(latch.fresh_until(&PackedPolicy::new(&policy)), Instant::from_millis(190_000));
+        assert_eq!(latch.fresh_until(&PackedPolicy::new(&policy)), MonotonicInstant::from_millis(190_000));
     }
 
     #[test]
     fn a_reading_older_than_three_intervals_is_not_believed() {
         let settings = PackedPolicy::new(&Policy::default());
         let mut latch = MemoryLatch::new();
-        latch.observe(Instant::ZERO, used(99), &settings);
-        assert!(!latch.expire(Instant::from_millis(1_500), &settings));
-        assert!(latch.expire(Instant::from_millis(1_501), &settings));
+        latch.observe(MonotonicInstant::ZERO, used(99), &settings);
+        assert!(!latch.expire(MonotonicInstant::from_millis(1_500), &settings));
+        assert!(latch.expire(MonotonicInstant::from_millis(1_501), &settings));
         assert_eq!(latch.state(), MemoryState::Unknown);
         assert_eq!(latch.sample(), None);
     }

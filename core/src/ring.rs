@@ -1,22 +1,39 @@
 //! A ring of values in the order they came, with two bytes for each of its two figures: a window's overhead counts.
 
-use core::fmt;
+use core::marker::PhantomData;
 
-/// Room for `N` values (at most 65,535 of them are used), oldest first.
-#[derive(Clone)]
-pub(crate) struct Ring<T, const N: usize> {
-    places: [T; N],
+/// Values in the places `P` (at most 65,535 of them are used), oldest first.
+#[derive(Debug, Clone)]
+pub(crate) struct Ring<T, P> {
+    places: P,
     oldest: u16,
     len: u16,
+    values: PhantomData<T>,
 }
 
-impl<T: Copy, const N: usize> Ring<T, N> {
-    /// An empty ring; `filler` stands in the places that are not in use.
-    pub(crate) const fn new(filler: T) -> Self {
-        Self { places: [filler; N], oldest: 0, len: 0 }
+impl<T, P> Ring<T, P> {
+    /// An empty ring; what stands in `places` is overwritten.
+    pub(crate) const fn new(places: P) -> Self {
+        Self { places, oldest: 0, len: 0, values: PhantomData }
+    }
+}
+
+impl<T: Copy, P: AsRef<[T]> + AsMut<[T]>> Ring<T, P> {
+    /// The places, with the oldest value in the first of them.
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) fn straight_places(&mut self) -> &mut P {
+        let places = self.places.as_mut();
+        let oldest = usize::from(self.oldest).min(places.len());
+        places.rotate_left(oldest);
+        self.oldest = 0;
+        &mut self.places
     }
 
-    pub(crate) const fn len(&self) -> u16 {
+    pub(crate) fn capacity(&self) -> usize {
+        self.places.as_ref().len()
+    }
+
+    pub(crate) fn len(&self) -> u16 {
         self.len
     }
 
@@ -26,16 +43,16 @@ impl<T: Copy, const N: usize> Ring<T, N> {
     }
 
     pub(crate) fn front(&self) -> Option<&T> {
-        if self.len == 0 { None } else { self.places.get(usize::from(self.oldest)) }
+        if self.len == 0 { None } else { self.places.as_ref().get(usize::from(self.oldest)) }
     }
 
     /// False, and without effect, where there is no room.
     pub(crate) fn push_back(&mut self, value: T) -> bool {
-        if usize::from(self.len) >= N {
+        if usize::from(self.len) >= self.capacity() {
             return false;
         }
-        let behind_newest = Self::wrap(usize::from(self.oldest).saturating_add(usize::from(self.len)));
-        let Some(place) = self.places.get_mut(behind_newest) else { return false };
+        let behind_newest = self.wrap(usize::from(self.oldest).saturating_add(usize::from(self.len)));
+        let Some(place) = self.places.as_mut().get_mut(behind_newest) else { return false };
         *place = value;
         self.len = self.len.saturating_add(1);
         true
@@ -43,7 +60,7 @@ impl<T: Copy, const N: usize> Ring<T, N> {
 
     pub(crate) fn pop_front(&mut self) -> Option<T> {
         let value = *self.front()?;
-        self.oldest = Self::wrap(usize::from(self.oldest).saturating_add(1)) as u16;
+        self.oldest = self.wrap(usize::from(self.oldest).saturating_add(1)) as u16;
         self.len = self.len.saturating_sub(1);
         Some(value)
     }
@@ -53,10 +70,10 @@ impl<T: Copy, const N: usize> Ring<T, N> {
     #[inline]
     pub(crate) fn rotate(&mut self, value: T) -> T {
         let oldest = usize::from(self.oldest);
-        let behind_newest = Self::wrap(oldest.saturating_add(usize::from(self.len)));
-        self.oldest = Self::wrap(oldest.saturating_add(1)) as u16;
-        let taken = self.places.get(oldest).copied().unwrap_or(value);
-        if let Some(place) = self.places.get_mut(behind_newest) {
+        let behind_newest = self.wrap(oldest.saturating_add(usize::from(self.len)));
+        self.oldest = self.wrap(oldest.saturating_add(1)) as u16;
+        let taken = self.places.as_ref().get(oldest).copied().unwrap_or(value);
+        if let Some(place) = self.places.as_mut().get_mut(behind_newest) {
             *place = value;
         }
         taken
@@ -68,19 +85,13 @@ impl<T: Copy, const N: usize> Ring<T, N> {
         if index >= self.len {
             return None;
         }
-        self.places.get(Self::wrap(usize::from(self.oldest).saturating_add(usize::from(index)))).copied()
+        self.places.as_ref().get(self.wrap(usize::from(self.oldest).saturating_add(usize::from(index)))).copied()
     }
 
-    /// A place beyond the end is one from the start; `place` is below 2 · N.
-    const fn wrap(place: usize) -> usize {
-        if place >= N { place.saturating_sub(N) } else { place }
-    }
-}
-
-/// The values in order, wherever they stand.
-impl<T: Copy + fmt::Debug, const N: usize> fmt::Debug for Ring<T, N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries((0..self.len).filter_map(|index| self.get(index))).finish()
+    /// A place beyond the end is one from the start; `place` is below twice the capacity.
+    fn wrap(&self, place: usize) -> usize {
+        let capacity = self.capacity();
+        if place >= capacity { place.saturating_sub(capacity) } else { place }
     }
 }
 
@@ -93,7 +104,7 @@ mod tests {
 
     #[test]
     fn it_holds_what_a_queue_of_the_library_holds() {
-        let mut ring = Ring::<u32, 5>::new(0);
+        let mut ring = Ring::<u32, _>::new([0; 5]);
         let mut queue = VecDeque::new();
         for step in 0..500_u32 {
             if step.wrapping_mul(2_654_435_761) >> 30 == 0 {
@@ -115,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_ring_without_places_takes_nothing() {
-        let mut ring = Ring::<u32, 0>::new(0);
+        let mut ring = Ring::<u32, _>::new([0; 0]);
         assert!(!ring.push_back(1));
         assert_eq!((ring.pop_front(), ring.front()), (None, None));
         assert_eq!(ring.get(0), None);

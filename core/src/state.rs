@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::time::Instant;
+use crate::monotonic::MonotonicInstant;
 
 /// What the breaker is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum State {
     /// No call is admitted. The first one that asks at or after `until` makes the breaker half-open.
     Open {
         /// When the wait is over.
-        until: Instant,
+        until: MonotonicInstant,
     },
     /// A few calls are admitted as probes.
     HalfOpen {

@@ -136,6 +136,8 @@ impl Default for Backoff {
 impl Ratio {
     /// Nothing.
     pub const ZERO: Self = Self(0.0);
+    /// All of them.
+    pub const ONE: Self = Self(1.0);
 
     /// `percent` hundredths, at most 100.
     pub(crate) const fn from_percent(percent: u8) -> Self {

@@ -2,10 +2,11 @@
 
 use core::time::Duration;
 
+use crate::monotonic::MonotonicInstant;
 use crate::outcome::Outcome;
 use crate::policy::Policy;
 use crate::ring::Ring;
-use crate::time::{Instant, saturating_nanos};
+use crate::time::saturating_nanos;
 #[cfg(feature = "trend")]
 use crate::trend::TrendSums;
 use crate::units::{Latency, Percentile};
@@ -18,18 +19,18 @@ const KEPT_AGE_TICKS: u32 = age_ticks(Duration::from_secs(3_600));
 /// Longer ages would not fit twice into 31 bits of ticks.
 const MAX_AGE: Duration = Duration::from_secs(24 * 3_600);
 
-/// One call in 8 bytes: its latency, the tick it ended at (modulo 2^31) and whether it failed (the top bit).
+/// One call of a window in 8 bytes: its latency, the tick it ended at (modulo 2^31) and whether it failed (the top bit).
 #[derive(Debug, Clone, Copy)]
-struct Sample {
+pub struct Sample {
     latency: Latency,
     stamp: u32,
 }
 
 impl Sample {
     /// Fills the places that no call has taken yet.
-    const NONE: Self = Self { latency: Latency::ZERO, stamp: 0 };
+    pub const NONE: Self = Self { latency: Latency::ZERO, stamp: 0 };
 
-    fn new(latency: Latency, failed: bool, at: Instant) -> Self {
+    fn new(latency: Latency, failed: bool, at: MonotonicInstant) -> Self {
         Self { latency, stamp: tick(at) | if failed { !TICK_MASK } else { 0 } }
     }
 
@@ -38,12 +39,23 @@ impl Sample {
     }
 
     /// Ticks from this sample to `now`, modulo 2^31.
-    fn age_ticks(self, now: Instant) -> u32 {
+    fn age_ticks(self, now: MonotonicInstant) -> u32 {
         tick(now).wrapping_sub(self.stamp) & TICK_MASK
     }
 }
 
-fn tick(at: Instant) -> u32 {
+/// The places that the samples of a breaker's window lie in: an array without an allocator, or a store of your own with one.
+pub trait SampleStore: AsRef<[Sample]> + AsMut<[Sample]> {
+    /// Whether [`grow`](Self::grow) does something.
+    const GROWS: bool = false;
+
+    /// Makes room for `places` samples at least, and keeps those that are there. Called when settings ask for a larger window.
+    fn grow(&mut self, _places: usize) {}
+}
+
+impl<const N: usize> SampleStore for [Sample; N] {}
+
+fn tick(at: MonotonicInstant) -> u32 {
     (at.as_nanos() >> TICK_SHIFT) as u32 & TICK_MASK
 }
 
@@ -52,14 +64,14 @@ fn tick(at: Instant) -> u32 {
 /// A *fast failure* (failed, and not above the threshold) takes a place but says nothing about latency: it is left out
 /// of the percentile, of the trend and of [`Window::timed`].
 #[derive(Debug, Clone)]
-pub(crate) struct Window<const N: usize> {
-    samples: Ring<Sample, N>,
+pub(crate) struct Window<S> {
+    samples: Ring<Sample, S>,
     size: u16,
     threshold: Latency,
     max_age_ticks: u32,
     /// So many of the newest samples count up to [`KEPT_AGE_TICKS`].
     kept: u16,
-    newest_at: Instant,
+    newest_at: MonotonicInstant,
     above: u16,
     failed: u16,
     fast_failures: u16,
@@ -70,16 +82,16 @@ pub(crate) struct Window<const N: usize> {
     keeps_sums: bool,
 }
 
-impl<const N: usize> Window<N> {
-    /// An empty window of the policy's size, at most `N`.
-    pub(crate) fn new(policy: &Policy) -> Self {
+impl<S: SampleStore> Window<S> {
+    /// An empty window of the policy's size, which `samples` has the places for.
+    pub(crate) fn new(samples: S, policy: &Policy) -> Self {
         Self {
-            samples: Ring::new(Sample::NONE),
+            samples: Ring::new(samples),
             size: policy.latency_window_size.get(),
             threshold: policy.latency_threshold,
             max_age_ticks: age_ticks(policy.latency_max_age),
             kept: kept(policy),
-            newest_at: Instant::ZERO,
+            newest_at: MonotonicInstant::ZERO,
             above: 0,
             failed: 0,
             fast_failures: 0,
@@ -91,7 +103,7 @@ impl<const N: usize> Window<N> {
     }
 
     /// Records a call that ended at `now`, after [`Window::expire`]. O(1).
-    pub(crate) fn record(&mut self, now: Instant, latency: Latency, outcome: Outcome) {
+    pub(crate) fn record(&mut self, now: MonotonicInstant, latency: Latency, outcome: Outcome) {
         if self.len() >= self.size {
             self.drop_oldest();
         }
@@ -112,7 +124,7 @@ impl<const N: usize> Window<N> {
     /// which none is too old. O(1).
     #[cfg(target_pointer_width = "64")]
     #[inline]
-    pub(crate) fn replace_oldest(&mut self, now: Instant, latency: Latency) {
+    pub(crate) fn replace_oldest(&mut self, now: MonotonicInstant, latency: Latency) {
         let oldest = self.samples.rotate(Sample::new(latency, false, now)).latency;
         self.newest_at = now;
         #[cfg(not(feature = "trend"))]
@@ -125,7 +137,7 @@ impl<const N: usize> Window<N> {
     }
 
     /// Drops the samples that are too old at `now`; true if any was. O(1) amortised.
-    pub(crate) fn expire(&mut self, now: Instant) -> bool {
+    pub(crate) fn expire(&mut self, now: MonotonicInstant) -> bool {
         if self.samples.len() == 0 {
             return false;
         }
@@ -147,14 +159,14 @@ impl<const N: usize> Window<N> {
         dropped
     }
 
-    /// When the oldest sample becomes too old; [`Instant::MAX`] where there is none.
-    pub(crate) fn next_expiry(&self) -> Instant {
-        let Some(oldest) = self.samples.front() else { return Instant::MAX };
+    /// When the oldest sample becomes too old; [`MonotonicInstant::MAX`] where there is none.
+    pub(crate) fn next_expiry(&self) -> MonotonicInstant {
+        let Some(oldest) = self.samples.front() else { return MonotonicInstant::MAX };
         let behind_newest = u64::from(oldest.age_ticks(self.newest_at));
         let oldest_tick = (self.newest_at.as_nanos() >> TICK_SHIFT).saturating_sub(behind_newest);
         let limit_ticks = u64::from(self.age_limit_ticks(self.len()));
         let expiry_tick = oldest_tick.saturating_add(limit_ticks).saturating_add(1);
-        Instant::from_nanos(expiry_tick.saturating_mul(1 << TICK_SHIFT))
+        MonotonicInstant::from_nanos(expiry_tick.saturating_mul(1 << TICK_SHIFT))
     }
 
     /// How old the oldest of `len` samples may be.
@@ -168,13 +180,18 @@ impl<const N: usize> Window<N> {
         self.reset_counts();
     }
 
-    /// Applies new settings and keeps the newest samples. O(N).
+    /// Applies new settings and keeps the newest samples. O(size).
     pub(crate) fn retune(&mut self, policy: &Policy) {
         self.size = policy.latency_window_size.get();
         self.max_age_ticks = age_ticks(policy.latency_max_age);
         self.kept = kept(policy);
         while self.len() > self.size {
             let _ = self.samples.pop_front();
+        }
+        #[cfg(target_pointer_width = "64")]
+        if S::GROWS && self.samples.capacity() < usize::from(self.size) {
+            self.samples.straight_places().grow(usize::from(self.size));
+            self.size = self.size.min(u16::try_from(self.samples.capacity()).unwrap_or(u16::MAX));
         }
         self.threshold = policy.latency_threshold;
         #[cfg(feature = "trend")]
@@ -218,10 +235,10 @@ impl<const N: usize> Window<N> {
     }
 
     /// All samples, oldest first, with their outcome and the instant at which each ended, to within a tick.
-    pub(crate) fn history(&self) -> impl Iterator<Item = (Instant, Latency, Outcome)> + '_ {
+    pub(crate) fn history(&self) -> impl Iterator<Item = (MonotonicInstant, Latency, Outcome)> + '_ {
         (0..self.samples.len()).filter_map(|index| self.samples.get(index)).map(|sample| {
             let before_newest = u64::from(sample.age_ticks(self.newest_at)) << TICK_SHIFT;
-            let at = Instant::from_nanos(self.newest_at.as_nanos().saturating_sub(before_newest));
+            let at = MonotonicInstant::from_nanos(self.newest_at.as_nanos().saturating_sub(before_newest));
             (at, sample.latency, if sample.failed() { Outcome::Failed } else { Outcome::Ok })
         })
     }

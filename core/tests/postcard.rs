@@ -23,7 +23,7 @@ fn a_policy_comes_back_from_postcard() {
 }
 
 #[test]
-fn a_value_out_of_range_is_refused() {
+fn a_value_out_of_range_is_rejected() {
     let mut room = [0; 160];
     let written = postcard::to_slice(&Policy::default(), &mut room).unwrap();
     let percentile = 0.95_f64.to_le_bytes();

@@ -46,23 +46,26 @@
 //!
 //! | task | types |
 //! |---|---|
-//! | protect calls | [`Breaker`], [`Builder`], [`BreakerName`], [`Registry`] for many |
+//! | protect calls | [`Breaker`], [`Builder`], [`BreakerName`], [`Registry`] for many, [`Family`] for one per key |
 //! | make a call | [`Breaker::call`], [`Breaker::call_async`], or a permit: [`TimedPermit`], [`OwnedTimedPermit`], [`Permit`], [`OwnedPermit`] |
 //! | handle a rejection | [`Rejection`], [`CallError`] |
 //! | keep it going | [`supervise`], [`SupervisedBreaker`], [`Supervisor`], [`Dispatcher`], [`Background`], [`ShutdownHandle`], [`Supervision`] |
-//! | bring the time | [`Clock`]: [`SystemClock`], `TokioClock`, `TscClock` |
+//! | bring the time | [`Clock`]: [`SystemClock`], `TokioClock`, `TscClock`, [`ManualClock`] |
 //! | measure memory | [`MemorySource`], [`MockMemory`] |
 //! | send alerts | [`AlertSink`], [`Alert`], [`Page`], [`DeliveryError`] |
 //! | escalate | [`EscalationPolicy`], [`StagingControl`], [`PendingAlert`] |
 //! | survive a restart | [`StateStore`], [`DurableState`] |
+//! | share incidents with other replicas | [`Fleet`], [`FleetEngine`], [`FleetRunner`] |
 //! | observe | [`Breaker::read`], [`Breaker::changed`], [`LatencyHistogram`], [`DeliveryStats`] |
-//! | test | `test_util::World`, `test_util::Traffic`, `test_util::ManualClock` |
+//! | test | `test_util::World`, `test_util::Traffic`, `test_util::faults`, [`ManualClock`] |
 #![deny(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod breaker;
 mod clock;
 mod dispatch;
+mod family;
+mod fleet;
 mod hot_path;
 mod incidents;
 mod memory;
@@ -74,12 +77,14 @@ pub mod test_util;
 pub use breaker::Breaker;
 pub use breaker::builder::Builder;
 pub use breaker::explanation::{LastingEvidence, TripExplanation};
+pub use breaker::mode::Mode;
 pub use breaker::name::{BreakerName, InvalidName};
 pub use breaker::operator_record::OperatorRecord;
 pub use breaker::permit::{OwnedPermit, OwnedTimedPermit, Permit, PermitOn, TimedPermit, TimedPermitOn};
 pub use breaker::registry::{DuplicateName, Registry};
 pub use breaker::rejection::{CallError, Rejection};
 pub use breaker::supervision::Supervision;
+pub use clock::manual::ManualClock;
 #[cfg(feature = "tokio")]
 pub use clock::tokio::TokioClock;
 #[cfg(feature = "tsc")]
@@ -87,8 +92,16 @@ pub use clock::tsc::TscClock;
 pub use clock::{Clock, SystemClock};
 pub use dispatch::durable::{DurableState, IncidentRecord, LaneRecord, StateStore};
 pub use dispatch::{DeliveryCount, DeliveryStats, Dispatcher, DrainReport, SinkRejection, StoreCount};
+pub use family::key::InvalidKey;
+pub use family::{Family, FamilyLimits, MAX_FAMILY_WINDOW};
+pub use fleet::engine::{EngineError, FleetEngine, Heartbeat};
+pub use fleet::part::FleetPart;
+pub use fleet::runner::FleetRunner;
+pub use fleet::settings::FleetSettings;
+pub use fleet::shared::{Fleet, MAX_CALL};
+pub use fleet::status::{FleetBreaker, FleetStatus};
 pub use hot_path::histogram::LatencyHistogram;
-pub use hot_path::owned::MAX_WINDOW;
+pub use hot_path::samples::{HeapSamples, MAX_WINDOW, SharedCore};
 pub use incidents::alert::{
     Alert, AlertSink, DeliveryError, DeliveryHistory, DeliveryStatus, Page, PageAction, Priority, Snapshot,
 };

@@ -103,7 +103,7 @@ fn each_attempt_says_what_was_sent_before_it() {
 }
 
 #[test]
-fn a_service_that_was_down_for_an_hour_is_told_once_at_the_right_stage() {
+fn a_service_that_was_down_for_an_hour_gets_one_alert_at_the_right_stage() {
     for seed in 0..20 {
         let world = World::new(seed);
         let sink = Arc::new(RecordingSink::default());
@@ -124,7 +124,7 @@ fn a_service_that_was_down_for_an_hour_is_told_once_at_the_right_stage() {
 }
 
 #[test]
-fn a_service_that_was_down_for_a_whole_incident_is_told_of_no_incident() {
+fn a_service_that_was_down_for_a_whole_incident_gets_no_alert() {
     let world = World::new(1);
     let sink = Arc::new(RecordingSink::default());
     sink.set_down(Some(busy(None)));
@@ -185,7 +185,7 @@ fn a_dead_sink_does_not_delay_another() {
 }
 
 #[test]
-fn an_alert_that_is_refused_for_an_hour_does_not_delay_one_of_another_kind() {
+fn an_alert_that_is_rejected_for_an_hour_does_not_delay_one_of_another_kind() {
     let world = World::new(1);
     let sink = Scripted::new([Err(busy(Some(s(600))))]);
     let running = run(&world, s(0), &sink);
@@ -274,7 +274,7 @@ fn two_sinks_of_one_name_are_counted_apart() {
 }
 
 #[test]
-fn what_is_left_when_the_time_to_drain_is_over_is_told() {
+fn what_is_left_when_the_time_to_drain_is_over_is_reported() {
     let world = World::new(1);
     let sink = Arc::new(RecordingSink::default());
     sink.set_down(Some(busy(None)));

@@ -293,7 +293,7 @@ impl StateStore for HangingStore {
 }
 
 #[test]
-fn a_store_that_panics_or_hangs_keeps_nobody_from_hearing() {
+fn a_store_that_panics_or_hangs_delays_no_alert() {
     for (store, patience) in [(Arc::new(BrokenStore) as Arc<dyn StateStore>, s(0)), (Arc::new(HangingStore), s(5))] {
         let world = World::new(1);
         let sink = Arc::new(RecordingSink::default());

@@ -60,7 +60,7 @@ fn timed_calls_that_come_after_an_idle_time_and_hang_are_seen_by_the_supervisor(
 }
 
 #[test]
-fn untimed_calls_that_hang_are_seen_though_somebody_read_the_status_before() {
+fn untimed_calls_that_hang_are_seen_after_a_reading_of_the_status() {
     let world = World::new(1);
     let breaker = supervised(&world);
     world.advance(ms(1_000));

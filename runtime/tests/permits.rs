@@ -221,7 +221,7 @@ fn a_rejection_says_who_why_and_how_long() {
 }
 
 #[test]
-fn a_registry_refuses_a_second_breaker_of_a_name_and_keeps_the_first() {
+fn a_registry_rejects_a_second_breaker_of_a_name_and_keeps_the_first() {
     let named = |name: &str| {
         Breaker::builder(Arc::new(ManualClock::default())).name(BreakerName::new(name).unwrap()).build().unwrap()
     };
@@ -328,7 +328,7 @@ fn memory_ok_is_unknown_until_something_was_read() {
 }
 
 #[test]
-fn a_breaker_tells_the_file_that_its_settings_came_from() {
+fn a_breaker_names_the_file_of_its_settings() {
     let clock = Arc::new(ManualClock::default());
     let breaker = Breaker::builder(clock.clone()).config_file("breakers.toml").build().unwrap();
     assert_eq!(breaker.config_file(), Some(Path::new("breakers.toml")));

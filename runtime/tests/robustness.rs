@@ -161,7 +161,7 @@ impl MemorySource for PanickingMemory {
 }
 
 #[test]
-fn a_sink_or_a_source_that_panics_stops_nobody_else() {
+fn a_sink_or_a_source_that_panics_stops_no_other() {
     let world = World::new(1);
     let breaker = Breaker::builder(world.clock()).policy(policy()).build().unwrap();
     let sink = Arc::new(RecordingSink::default());
@@ -203,7 +203,7 @@ fn a_bogus_instant_does_not_stop_the_world() {
 }
 
 #[test]
-fn an_incident_that_was_told_is_resolved_by_the_next_supervisor() {
+fn an_incident_with_an_alert_is_resolved_by_the_next_supervisor() {
     let world = World::new(1);
     let breaker = Breaker::builder(world.clock()).policy(policy()).build().unwrap();
     let sink = Arc::new(RecordingSink::default());

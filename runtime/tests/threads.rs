@@ -123,7 +123,7 @@ fn while_the_breaker_trips_recovers_and_is_reset_every_call_is_accounted_for_onc
 }
 
 #[test]
-fn the_background_thread_samples_memory_tells_people_stops_and_drains() {
+fn the_background_thread_samples_memory_sends_alerts_stops_and_drains() {
     let clock = Arc::new(ManualClock::default());
     let breaker = Breaker::builder(clock.clone()).policy(quick()).build().unwrap();
     let memory = Arc::new(MockMemory::default());

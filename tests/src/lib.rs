@@ -9,6 +9,7 @@ pub mod recovery;
 pub mod services;
 pub mod setup;
 pub mod sim_support;
+pub mod simulate;
 pub mod staging_model;
 pub mod statistics;
 pub mod traffic;

@@ -3,7 +3,9 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use tripline_core::{Breaker, Confidence, Generation, Instant, Latency, Outcome, Percentile, Policy, Ratio};
+use tripline_core::{
+    Breaker, Confidence, Generation, Instant, Latency, MonotonicInstant, Outcome, Percentile, Policy, Ratio,
+};
 
 /// The defaults of the original: above is enough, failures do not trip, and waits grow to 300 s.
 pub fn original_policy() -> Policy {
@@ -83,4 +85,9 @@ impl<const N: usize> Bench<N> {
     pub fn record(&mut self, latency_ms: u32) {
         self.finish(self.breaker.generation(), latency_ms, Outcome::Ok);
     }
+}
+
+/// A reading of the clock in the breaker's own time, as long as the clock was not set back.
+pub const fn own_time(reading: Instant) -> MonotonicInstant {
+    MonotonicInstant::from_nanos(reading.as_nanos())
 }

@@ -96,6 +96,7 @@ pub fn trip(world: &World, breaker: &Breaker) {
 /// Waits as long as an open breaker says, then makes good probes until it closes.
 pub fn recover(world: &World, breaker: &Breaker) {
     if let State::Open { until } = state(breaker) {
+        let until = breaker.read(|core| core.on_clock(until));
         world.advance(until.since(world.now()));
     }
     for _ in 0..100 {
@@ -153,7 +154,7 @@ impl StateLog {
         world.spawn(async move {
             loop {
                 let entry = breaker.read(|core| Entry {
-                    at: core.latest(),
+                    at: core.latest_reading(),
                     state: core.state().kind(),
                     generation: core.generation().get(),
                 });

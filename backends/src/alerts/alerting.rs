@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tripline_runtime::{AlertSink, Breaker, Clock, EscalationPolicy, StagingControl, SupervisedBreaker, Triggers};
+use tripline_runtime::{AlertSink, Breaker, Clock, EscalationPolicy, StagingControl, SupervisedBreaker};
 
 use super::sinks::{AlertControl, AlertSinks, listed, sinks};
 use super::status::OpsGenieStatus;
@@ -24,13 +24,15 @@ pub struct Alerting {
     staging: StagingControl,
     sinks: Vec<Arc<dyn AlertSink>>,
     control: AlertControl,
+    clock: Arc<dyn Clock>,
 }
 
 impl Alerting {
     /// By `config`, with the environment applied to it. Nothing is sent, and nothing is waited for.
     pub fn new(config: &BreakerConfig, client: &HyperClient) -> Self {
         let AlertSinks { sinks, control } = sinks(config, client);
-        Self { staging: StagingControl::new(staging_policy(&config.opsgenie)), sinks, control }
+        let staging = StagingControl::new(staging_policy(&config.opsgenie));
+        Self { staging, sinks, control, clock: client.clock() }
     }
 
     /// Has the breaker of `watch` page people.
@@ -62,7 +64,7 @@ impl Alerting {
         };
         let before = enabled(old);
         for sink in enabled(new).iter().filter(|name| !before.contains(name) && !self.has_sink(name)) {
-            tracing::warn!(sink, "it was not configured at the start: its alerts need a restart");
+            tracing::warn!(sink, "this sink was not configured at the start; its alerts need a restart");
         }
     }
 
@@ -99,19 +101,14 @@ impl AlertsView for Alerting {
         let enabled = self.control.enabled();
         let is_enabled = |sink: &&Arc<dyn AlertSink>| enabled.iter().any(|name| name == sink.name());
         let sinks: Vec<_> = self.sinks.iter().filter(is_enabled).cloned().collect();
-        Box::pin(async move { test_page(&sinks, breaker).await })
+        Box::pin(async move { test_page(&sinks, breaker, &*self.clock).await })
     }
 }
 
 /// When alerts are sent, by the keys of `[opsgenie]`. They hold for every sink.
 pub fn staging_policy(config: &OpsGenie) -> EscalationPolicy {
-    let mut triggers = Triggers::default();
-    triggers.breaker_open = config.trigger_on_breaker_open;
-    triggers.breaker_reset = config.trigger_on_breaker_reset;
-    triggers.memory_threshold = config.trigger_on_memory_threshold;
-    triggers.latency_threshold = config.trigger_on_latency_threshold;
     let mut policy = EscalationPolicy::default();
-    policy.triggers = triggers;
+    policy.triggers = config.triggers;
     policy.escalate_after = Duration::from_secs(config.time_before_send_alert.into());
     policy.cooldown = Duration::from_secs(config.alert_cooldown_seconds.into());
     policy

@@ -1,6 +1,6 @@
 //! The alias of an alert at the service that pages people: the same for all stages of one incident's alert.
 
-use tripline_runtime::{AlertKind, BreakerName};
+use tripline_runtime::{Alert, AlertKind, BreakerName};
 
 use crate::alert_subject::alert_subject;
 
@@ -9,10 +9,10 @@ pub const ALIAS_CHARS: usize = 512;
 /// What the second alert of a provider without priority updates has behind its alias.
 pub(crate) const ESCALATED: &str = "/escalated";
 
-/// What aliases are made of. An empty text is one that is not set.
+/// The parts of aliases. An empty text counts as not set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AliasNames {
-    /// What the API's name is unique within.
+    /// The namespace within which the API's name is unique.
     pub namespace: String,
     /// Name of the protected API. Not set: the breaker's name.
     pub api: String,
@@ -25,6 +25,14 @@ impl AliasNames {
     /// called `default`, or gives the API its name.
     pub fn subject(&self, breaker: &BreakerName) -> String {
         alert_subject(&self.namespace, &self.api, breaker)
+    }
+
+    /// The alias of `alert`. What is about a fleet has the same for all hosts.
+    pub fn alias_of(&self, alert: &Alert) -> String {
+        if alert.fleet.is_none() {
+            return self.alias(&alert.breaker, alert.kind);
+        }
+        Self { host: String::new(), ..self.clone() }.alias(&alert.breaker, alert.kind)
     }
 
     /// `[namespace/]api[-breaker]-kind[@host]`, at most [`ALIAS_CHARS`] long, with room for what a second alert has

@@ -1,4 +1,4 @@
-//! What an answer means for the delivery: done, again soon, or again at a slow pace.
+//! The meaning of an answer for the delivery: done, retry soon, or retry slowly.
 
 use serde_json::Value;
 use tripline_runtime::DeliveryError;
@@ -61,7 +61,7 @@ pub(super) fn shown(text: &str, secrets: &[&str]) -> String {
     shorten(&escape_controls(&redact(text, secrets)), REASON_CHARS)
 }
 
-/// What the service says: the usual members of a JSON object, else the text itself.
+/// The message of the service: the usual members of a JSON object, else the text itself.
 fn words(body: &[u8]) -> Option<String> {
     let said = match serde_json::from_slice::<Value>(body) {
         Ok(json) => json_words(&json)?,

@@ -16,7 +16,7 @@ pub(crate) fn memory_percent(sample: MemorySample) -> Option<f64> {
     sample.ratio().map(|ratio| two_decimals(ratio * 100.0))
 }
 
-/// What ended the incident.
+/// The end of the incident.
 pub(crate) fn ended_by(stage: Stage) -> Option<&'static str> {
     match stage {
         Stage::Resolved(IncidentEnd::Healthy) => Some("healthy"),

@@ -52,6 +52,6 @@ pub use alias::{ALIAS_CHARS, AliasNames};
 pub use sinks::{AlertControl, AlertSinks, sinks};
 pub use staged::{PageRules, SharedRules, Staged};
 #[cfg(any(feature = "opsgenie", feature = "api"))]
-pub use status::{ContactsStatus, OpsGenieStatus, Validation};
+pub use status::{ContactsStatus, OpsGenieStatus, TriggerFlags, Validation};
 #[cfg(any(feature = "opsgenie", feature = "api"))]
 pub use view::{AlertsView, PendingAlert, TestedSink};

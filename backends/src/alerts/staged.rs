@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use tripline_runtime::{Alert, AlertSink, DeliveryError, DeliveryStatus, Page, PageAction, Priority, Stage};
+use tripline_runtime::{Alert, AlertSink, DeliveryError, DeliveryStatus, FleetPart, Page, PageAction, Priority, Stage};
 
 use super::alias::AliasNames;
 
@@ -31,7 +31,11 @@ impl PageRules {
     /// How people are paged for `alert`. A close has the priority that the alert has by then. An alert that has an alias keeps
     /// it.
     pub fn page(&self, alert: &Alert) -> Page {
+        let is_note = alert.fleet.as_ref().is_some_and(FleetPart::is_note);
         let (priority, action) = match alert.stage {
+            Stage::Escalated if is_note => (self.escalated, PageAction::Note),
+            Stage::Single if is_note => (self.single, PageAction::Note),
+            _ if is_note => (self.initial, PageAction::Note),
             Stage::Single => (self.single, PageAction::Create),
             Stage::Initial => (self.initial, PageAction::Create),
             Stage::Escalated => (self.escalated, PageAction::Escalate),
@@ -41,7 +45,7 @@ impl PageRules {
             end if end.is_end() => (self.single, PageAction::Close),
             _ => (self.single, PageAction::Create),
         };
-        let mut alias = alert.alias.clone().unwrap_or_else(|| self.names.alias(&alert.breaker, alert.kind));
+        let mut alias = alert.alias.clone().unwrap_or_else(|| self.names.alias_of(alert));
         if alert.is_test {
             // It must not close an alert that is open.
             alias.push_str("/test");
@@ -114,7 +118,7 @@ impl<S: AlertSink> AlertSink for Staged<S> {
     }
 
     fn alias(&self, alert: &Alert) -> Option<String> {
-        Some(self.rules.get().names.alias(&alert.breaker, alert.kind))
+        Some(self.rules.get().names.alias_of(alert))
     }
 
     fn keeps_open(&self) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use tripline_runtime::Triggers;
 
 use crate::config::OpsGenie;
 
@@ -18,7 +19,7 @@ pub struct OpsGenieStatus {
     /// Why the last request failed; null where it did not.
     #[cfg_attr(feature = "api", schema(required))]
     pub last_error: Option<String>,
-    /// What the configuration lacks.
+    /// The required fields that are missing.
     pub validation: Validation,
     /// `***` where there is a key; null where there is none.
     #[cfg_attr(feature = "api", schema(required))]
@@ -51,14 +52,9 @@ pub struct OpsGenieStatus {
     pub additional_context: String,
     /// The key of this name in `[opsgenie]`.
     pub service_tier: String,
-    /// The key of this name in `[opsgenie]`.
-    pub trigger_on_breaker_open: bool,
-    /// The key of this name in `[opsgenie]`.
-    pub trigger_on_breaker_reset: bool,
-    /// The key of this name in `[opsgenie]`.
-    pub trigger_on_memory_threshold: bool,
-    /// The key of this name in `[opsgenie]`.
-    pub trigger_on_latency_threshold: bool,
+    /// What alerts are sent for.
+    #[serde(flatten)]
+    pub triggers: TriggerFlags,
     /// The key of this name in `[opsgenie]`.
     pub include_latency_metrics: bool,
     /// The key of this name in `[opsgenie]`.
@@ -134,6 +130,42 @@ impl Validation {
     }
 }
 
+/// The events that alerts are sent for: [`Triggers`] under the names of their keys in `[opsgenie]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
+#[non_exhaustive]
+pub struct TriggerFlags {
+    /// When the breaker opens.
+    pub trigger_on_breaker_open: bool,
+    /// Say in the close that the breaker was reset.
+    pub trigger_on_breaker_reset: bool,
+    /// When memory runs out, where `trigger_on_breaker_open` does not cover it.
+    pub trigger_on_memory_threshold: bool,
+    /// When latency is too high, where `trigger_on_breaker_open` does not cover it.
+    pub trigger_on_latency_threshold: bool,
+}
+
+impl TriggerFlags {
+    /// The keys, in the order of the fields.
+    pub const KEYS: [&str; 4] = [
+        "trigger_on_breaker_open",
+        "trigger_on_breaker_reset",
+        "trigger_on_memory_threshold",
+        "trigger_on_latency_threshold",
+    ];
+}
+
+impl From<Triggers> for TriggerFlags {
+    fn from(triggers: Triggers) -> Self {
+        Self {
+            trigger_on_breaker_open: triggers.breaker_open,
+            trigger_on_breaker_reset: triggers.breaker_reset,
+            trigger_on_memory_threshold: triggers.memory_threshold,
+            trigger_on_latency_threshold: triggers.latency_threshold,
+        }
+    }
+}
+
 impl OpsGenieStatus {
     /// The status of a configuration, of which `initialized` and `last_error` are what the sink knows.
     pub fn of(opsgenie: &OpsGenie, initialized: bool, last_error: Option<String>) -> Self {
@@ -159,10 +191,7 @@ impl OpsGenieStatus {
             business: opsgenie.business().to_owned(),
             additional_context: given.additional_context,
             service_tier: given.service_tier,
-            trigger_on_breaker_open: given.trigger_on_breaker_open,
-            trigger_on_breaker_reset: given.trigger_on_breaker_reset,
-            trigger_on_memory_threshold: given.trigger_on_memory_threshold,
-            trigger_on_latency_threshold: given.trigger_on_latency_threshold,
+            triggers: given.triggers.into(),
             include_latency_metrics: given.include_latency_metrics,
             include_memory_metrics: given.include_memory_metrics,
             include_system_info: given.include_system_info,

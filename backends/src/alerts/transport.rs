@@ -12,7 +12,7 @@ use crate::http_client::{BodyNeed, ClientRequest, HyperClient, TransportError};
 /// No server is waited for longer than this, whatever it says: the alert is worth more.
 const MAX_WAIT: Duration = Duration::from_secs(3_600);
 
-/// What is sent.
+/// The request.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) method: Method,
@@ -22,7 +22,7 @@ pub(super) struct Request {
     pub(super) body: Vec<u8>,
 }
 
-/// What came back.
+/// The response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Response {
     pub(super) status: u16,
@@ -48,9 +48,9 @@ impl Request {
 }
 
 impl Response {
-    /// An answer whose headers `text` looks up.
-    pub(super) fn new<'a>(status: u16, body: Vec<u8>, text: impl Fn(&str) -> Option<&'a str>) -> Self {
-        let retry_after = retry_after(text("X-RateLimit-Period-In-Sec"), text("Retry-After"), SystemTime::now());
+    /// An answer at this time of day whose headers `text` looks up.
+    pub(super) fn new<'a>(status: u16, body: Vec<u8>, now: SystemTime, text: impl Fn(&str) -> Option<&'a str>) -> Self {
+        let retry_after = retry_after(text("X-RateLimit-Period-In-Sec"), text("Retry-After"), now);
         Self { status, retry_after, body }
     }
 }
@@ -73,7 +73,8 @@ impl Transport {
         let mut outgoing = ClientRequest::new(request.method, request.url);
         (outgoing.headers, outgoing.body, outgoing.body_need) = (request.headers, request.body, BodyNeed::Excerpt);
         let answer = self.client.send(outgoing).await?;
-        Ok(Response::new(answer.status, answer.body, |name| answer.headers.get(name)?.to_str().ok()))
+        let now = self.client.clock().system_time();
+        Ok(Response::new(answer.status, answer.body, now, |name| answer.headers.get(name)?.to_str().ok()))
     }
 }
 

@@ -47,7 +47,7 @@ pub struct TestedSink {
 pub struct PendingAlert {
     /// The number of the incident, from 1.
     pub incident: u64,
-    /// What kind of alert, as in its alias: `circuit-open`, `memory-threshold` or `latency-threshold`.
+    /// The kind of the alert, as in its alias: `circuit-open`, `memory-threshold` or `latency-threshold`.
     pub kind: String,
     /// Why the incident began, as in the breaker's status.
     pub cause: String,

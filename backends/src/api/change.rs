@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::reload::Applied;
 
-/// What GET gives, and whether it is in the configuration file now.
+/// The answer of GET, and whether the change is in the configuration file.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Changed<T> {
     #[serde(flatten)]

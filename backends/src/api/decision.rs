@@ -1,13 +1,13 @@
-//! What the breaker decides by at this moment, as JSON.
+//! The basis of the breaker's decisions at this moment, as JSON.
 
 use serde::Serialize;
 use serde_json::Number;
-use tripline_runtime::core::{Breaker as Core, EvidenceTest, TripAfter};
+use tripline_runtime::core::{Breaker as Core, EvidenceTest, SampleStore, TripAfter};
 use utoipa::ToSchema;
 
 use crate::text::{percent, rough_percent, tidy};
 
-/// What the breaker decides by at this moment: the settings in force, the evidence that there is, and how long it must last.
+/// The basis of the breaker's decisions at this moment: the settings in force, the evidence, and how long it must last.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[non_exhaustive]
 pub struct DecisionStatus {
@@ -43,7 +43,7 @@ pub struct DecisionStatus {
 }
 
 impl DecisionStatus {
-    pub(super) fn of<const N: usize>(core: &Core<N>) -> Self {
+    pub(super) fn of<const N: usize, S: SampleStore>(core: &Core<N, S>) -> Self {
         let policy = core.policy();
         let evidence = core.evidence();
         let limit = policy.failure_rate_threshold.get();

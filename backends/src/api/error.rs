@@ -17,13 +17,13 @@ pub struct ApiError {
     #[serde(skip)]
     #[schema(ignore)]
     status: StatusCode,
-    /// What is wrong.
+    /// The problem.
     error: String,
     /// The field of the body, the query or the head that it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, value_type = Option<String>)]
     field: Option<Cow<'static, str>>,
-    /// What is allowed there.
+    /// The allowed values there.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     allowed: Option<String>,

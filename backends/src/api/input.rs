@@ -10,7 +10,7 @@ use super::payload::Payload;
 use crate::config::RejectedValue;
 use crate::http_server::ClientAddr;
 
-/// What a POST takes, out of the JSON object in its body.
+/// The parameters of a POST, read from the JSON object in its body.
 pub trait FromPayload: Sized {
     /// Reads it.
     ///
@@ -22,7 +22,7 @@ pub trait FromPayload: Sized {
 /// The body of a POST, as a handler takes it.
 #[derive(Debug)]
 pub struct ValidJson<T>(
-    /// What was given.
+    /// The value that was given.
     pub T,
 );
 

@@ -34,6 +34,8 @@
 //! and percent run from 0 to 100. What is not known is null, never a reassuring number.
 
 // What utoipa's macros write names types by longer paths than they need.
+#[allow(unused_qualifications)]
+mod breaker_row;
 mod change;
 #[allow(unused_qualifications)]
 mod dashboard;
@@ -42,6 +44,7 @@ pub(crate) mod error;
 #[allow(unused_qualifications)]
 pub(crate) mod events;
 mod explanation;
+mod followed_log;
 mod guard;
 mod hosts;
 pub(crate) mod input;
@@ -57,6 +60,7 @@ mod scope;
 mod setting_body;
 mod setting_json;
 mod setting_schema;
+mod spawner;
 mod state;
 mod status;
 mod token;
@@ -84,7 +88,8 @@ pub use input::{FromPayload, ValidJson};
 pub use json::ApiJson;
 pub use openapi::PostErrors;
 pub use payload::{MAX_BODY_BYTES, Payload};
-pub use state::{ApiState, DrainFlag, DroppedLinesReader, ResidentReader};
+pub use spawner::{BoxFuture, Spawner};
+pub use state::{ApiState, DrainFlag, DroppedLinesReader, MetricsReader, ResidentReader};
 pub use status::Status;
 pub use token::{Token, TokenMissing, TokenTooShort};
 

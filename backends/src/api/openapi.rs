@@ -16,9 +16,9 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::error::ApiError;
 
-/// What the scheme of the bearer token is called.
+/// The name of the scheme of the bearer token.
 const SCHEME: &str = "bearer_token";
-/// Whatever token there is, these can be read without.
+/// Routes that need no token.
 const PUBLIC: [&str; 5] = ["/", "/health", "/ready", "/test", "/test/{name}"];
 
 /// The document as JSON.
@@ -132,7 +132,7 @@ fn errors(all: &[(&str, &str)]) -> BTreeMap<String, RefOr<Response>> {
     all.iter().map(|(status, description)| ((*status).to_owned(), RefOr::T(error(description)))).collect()
 }
 
-/// What a GET under `/breaker` may answer besides.
+/// Further answers of a GET under `/breaker`.
 pub(crate) struct ReadErrors;
 
 impl IntoResponses for ReadErrors {
@@ -141,7 +141,16 @@ impl IntoResponses for ReadErrors {
     }
 }
 
-/// What a GET with a query may answer besides.
+/// Further answers of a GET about the fleet.
+pub(crate) struct FleetErrors;
+
+impl IntoResponses for FleetErrors {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        errors(&[("409", "This process is in no fleet.")])
+    }
+}
+
+/// Further answers of a GET with a query.
 pub(crate) struct QueryErrors;
 
 impl IntoResponses for QueryErrors {

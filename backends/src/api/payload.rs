@@ -60,6 +60,15 @@ impl Payload {
         }
     }
 
+    /// As [`Payload::text`], for one that may be left out or null.
+    ///
+    /// # Errors
+    /// 422 where it is of another type.
+    pub fn optional_text(&self, field: &'static str, allowed: &str) -> Result<Option<&str>, ApiError> {
+        let is_given = self.0.get(field).is_some_and(|value| !value.is_null());
+        is_given.then(|| self.text(field, allowed)).transpose()
+    }
+
     /// As [`Payload::flag`], for one that must be there.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::{FromRef, FromRequestParts};
 use http::StatusCode;
 use http::request::Parts;
-use tripline_runtime::{DeliveryStats, SinkRejection};
+use tripline_runtime::{DeliveryStats, Fleet, SinkRejection};
 
 use super::error::ApiError;
 use super::input::Actor;
@@ -21,6 +21,8 @@ pub(super) struct LiveHandle {
     pub(super) config: Option<LiveConfig>,
     /// The statistics of alert deliveries.
     pub(super) deliveries: Option<DeliveryStats>,
+    /// The fleet that the process is in.
+    pub(super) fleet: Option<Fleet>,
 }
 
 impl LiveHandle {
@@ -29,7 +31,14 @@ impl LiveHandle {
         self.config.as_ref()?.config_error()
     }
 
-    /// What alert sinks reject now.
+    /// The incident of this circuit in the fleet, in words; `None` where the process is in none.
+    pub(super) fn fleet_summary(&self, circuit: &Circuit) -> Option<String> {
+        let status = self.fleet.as_ref()?.status();
+        let breaker = status.breakers.iter().find(|breaker| breaker.name == *circuit.name())?;
+        Some(status.summary(breaker))
+    }
+
+    /// The current rejections of the alert sinks.
     pub(super) fn rejections(&self) -> Vec<SinkRejection> {
         self.deliveries.as_ref().map(DeliveryStats::rejections).unwrap_or_default()
     }

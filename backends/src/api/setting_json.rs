@@ -55,7 +55,7 @@ fn is_of_type(value: &SettingValue, shape: Shape) -> bool {
         (value, shape),
         (SettingValue::Flag(_), Shape::Flag)
             | (SettingValue::Number(_), Shape::Number(_) | Shape::Percentile)
-            | (SettingValue::Number(_) | SettingValue::Text(_), Shape::NumberOrAuto(_))
+            | (SettingValue::Number(_) | SettingValue::Text(_), Shape::NumberOrAuto(_) | Shape::CountOrShare)
             | (SettingValue::Text(_), Shape::Word(_) | Shape::Text)
             | (SettingValue::Texts(_), Shape::Texts)
             | (SettingValue::TextMap(_), Shape::TextMap)

@@ -21,6 +21,10 @@ pub(super) fn of(entry: &Entry) -> RefOr<Schema> {
             let auto = strings().enum_values(Some(["auto"]));
             OneOfBuilder::new().description(Some(entry.key.about)).item(number).item(auto).into()
         }
+        Shape::CountOrShare => {
+            let number = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+            OneOfBuilder::new().description(Some(entry.key.about)).item(number).item(strings()).into()
+        }
         Shape::Percentile => {
             let number = |text: &str| ObjectBuilder::new().schema_type(Type::Number).description(Some(text.to_owned()));
             let ratio = number("A ratio above 0.").minimum(Some(0)).maximum(Some(1));

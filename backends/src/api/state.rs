@@ -1,4 +1,4 @@
-//! What the handlers share.
+//! The state that the handlers share.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::FromRef;
-use tripline_runtime::DeliveryStats;
+use tripline_runtime::{Clock, DeliveryStats, Fleet, FleetStatus};
 
 use super::events::Publishers;
 use super::guard::AccessRules;
 use super::hosts::AllowedHost;
 use super::scope::LiveHandle;
+use super::spawner::Spawner;
 use super::token::{Token, TokenMissing};
 use crate::circuit::Circuits;
 use crate::http_server::TrustedRequests;
@@ -23,13 +24,17 @@ pub type ResidentReader = Arc<dyn Fn() -> Option<u64> + Send + Sync>;
 /// Reads how many lines of the log were dropped.
 pub type DroppedLinesReader = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-/// What the handlers share; clones share the same things.
+/// Renders more metrics of this process, as Prometheus text.
+pub type MetricsReader = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// The state that the handlers share. Clones share it.
 #[derive(Clone)]
 pub struct ApiState {
     circuits: Circuits,
     listen: SocketAddr,
     resident_memory: Option<ResidentReader>,
     dropped_log_lines: Option<DroppedLinesReader>,
+    more_metrics: Option<MetricsReader>,
     deliveries: Option<DeliveryStats>,
     token: Option<Token>,
     is_open_to_all: bool,
@@ -38,6 +43,7 @@ pub struct ApiState {
     live: Option<LiveConfig>,
     publishers: Publishers,
     is_recorded: bool,
+    fleet: Option<Fleet>,
 }
 
 impl ApiState {
@@ -48,6 +54,7 @@ impl ApiState {
             listen,
             resident_memory: None,
             dropped_log_lines: None,
+            more_metrics: None,
             deliveries: None,
             token: None,
             is_open_to_all: false,
@@ -56,6 +63,7 @@ impl ApiState {
             live: None,
             publishers: Publishers::default(),
             is_recorded: false,
+            fleet: None,
         }
     }
 
@@ -71,6 +79,12 @@ impl ApiState {
         Self { deliveries: Some(deliveries), ..self }
     }
 
+    /// Shows the fleet that the process is in. Default: it is in none.
+    #[must_use]
+    pub fn fleet(self, fleet: Fleet) -> Self {
+        Self { fleet: Some(fleet), ..self }
+    }
+
     /// Asks for this bearer token everywhere but at `GET /`, `/health` and `/test`.
     #[must_use]
     pub fn token(self, token: Token) -> Self {
@@ -81,6 +95,12 @@ impl ApiState {
     #[must_use]
     pub fn dropped_log_lines(self, reader: DroppedLinesReader) -> Self {
         Self { dropped_log_lines: Some(reader), ..self }
+    }
+
+    /// Shows more metrics behind those of the breakers. Default: none.
+    #[must_use]
+    pub fn more_metrics(self, reader: MetricsReader) -> Self {
+        Self { more_metrics: Some(reader), ..self }
     }
 
     /// Lets every client that reaches the server operate the breaker, also where it does not listen on loopback.
@@ -108,7 +128,13 @@ impl ApiState {
         Self { live: Some(live), ..self }
     }
 
-    /// Records the events of every circuit from the making of the router on, on smol's global executor, so that readers of
+    /// Publishes events by this clock, as tasks of this executor. Default: the system's clock and smol's global executor.
+    #[must_use]
+    pub fn background(self, clock: Arc<dyn Clock>, spawner: Spawner) -> Self {
+        Self { publishers: Publishers::new(clock, spawner), ..self }
+    }
+
+    /// Records the events of every circuit from the making of the router on, so that readers of
     /// `/breaker/events` get what happened before they came. Without this recording begins with the first reader.
     #[must_use]
     pub fn record_events(self) -> Self {
@@ -129,6 +155,12 @@ impl ApiState {
             Some(token) => TrustedRequests::new(move |headers| token.is_carried_by(headers)),
             None => TrustedRequests::default(),
         }
+    }
+
+    /// The address of the server.
+    #[cfg(feature = "app")]
+    pub(crate) const fn listen_address(&self) -> SocketAddr {
+        self.listen
     }
 
     pub(super) fn live_config(&self) -> Option<&LiveConfig> {
@@ -153,8 +185,16 @@ impl ApiState {
         self.deliveries.as_ref()
     }
 
+    pub(super) fn fleet_status(&self) -> Option<FleetStatus> {
+        self.fleet.as_ref().map(Fleet::status)
+    }
+
     pub(super) fn resident_bytes(&self) -> Option<u64> {
         self.resident_memory.as_ref().and_then(|read| read())
+    }
+
+    pub(super) fn rendered_metrics(&self) -> Option<String> {
+        self.more_metrics.as_ref().map(|render| render())
     }
 
     pub(super) fn dropped_lines(&self) -> Option<u64> {
@@ -170,7 +210,7 @@ impl FromRef<ApiState> for Circuits {
 
 impl FromRef<ApiState> for LiveHandle {
     fn from_ref(state: &ApiState) -> Self {
-        Self { config: state.live.clone(), deliveries: state.deliveries.clone() }
+        Self { config: state.live.clone(), deliveries: state.deliveries.clone(), fleet: state.fleet.clone() }
     }
 }
 

@@ -4,12 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use serde_json::Number;
-use tripline_runtime::core::{Breaker as Core, Instant, Latency, MemorySample, MemoryState, State, Trend};
+use tripline_runtime::core::{Breaker as Core, Instant, Latency, MemorySample, MemoryState, SampleStore, State, Trend};
 use tripline_runtime::{Breaker, Supervision};
 use utoipa::ToSchema;
 
 use super::decision::DecisionStatus;
 use super::explanation::TripEvidence;
+use super::followed_log::FollowedLogStatus;
 use super::units::{mebibytes, millis};
 use crate::circuit::Circuit;
 use crate::text::{percent, rfc3339_checked, rough_percent, tidy};
@@ -20,6 +21,13 @@ use crate::text::{percent, rfc3339_checked, rough_percent, tidy};
 pub struct Status {
     /// The breaker's name.
     pub name: String,
+    /// `enforce`, or `observe`: calls that the breaker rejects are made all the same.
+    pub mode: &'static str,
+    /// Calls that were made although the breaker rejects them, in observe mode.
+    pub would_reject: u64,
+    /// The log that the breaker follows; null where calls are made through it.
+    #[schema(required)]
+    pub followed_log: Option<FollowedLogStatus>,
     /// Whether it is enabled.
     pub enabled: bool,
     /// Open, half-open or forced open.
@@ -33,7 +41,7 @@ pub struct Status {
     pub trip: Option<TripEvidence>,
     /// An operator simulates slow calls or exhausted memory, or has opened the breaker so.
     pub drill: bool,
-    /// What the breaker decides by: settings in force, evidence, tolerance, false trips.
+    /// The basis of its decisions: settings in force, evidence, tolerance, false trips.
     pub decision: DecisionStatus,
     /// When asking again makes sense; null while closed or disabled, and where the time is unknown.
     #[schema(required)]
@@ -112,6 +120,10 @@ pub struct Status {
     /// Why alerts do not reach people, such as `pager rejects: 403 (…)`; null while they do.
     #[schema(required)]
     pub alert_problem: Option<String>,
+    /// The breaker's incident in the fleet, such as `37 of 1,000 replicas open, first: web-17`; left out where the process is
+    /// in no fleet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<String>,
     /// Why the configuration file is not what is in force: its problems, or what is changed and not saved; null while it is.
     #[schema(required)]
     pub config_error: Option<String>,
@@ -128,6 +140,7 @@ impl Status {
         let memory_exhausted_in = breaker.memory_exhausted_in().map(|left| tidy(left.as_secs_f64().round()));
         let level = breaker.memory_level();
         let supervisor = supervisor(breaker);
+        let followed_log = circuit.followed_log().map(FollowedLogStatus::from);
         breaker.read(|core| {
             let policy = core.policy();
             let memory = core.memory_sample().filter(|_| core.memory_state() != MemoryState::Unknown);
@@ -138,6 +151,9 @@ impl Status {
             let why = breaker.explain(core);
             Self {
                 name: breaker.name().to_string(),
+                mode: breaker.mode().as_str(),
+                would_reject: breaker.would_reject(),
+                followed_log,
                 enabled: policy.enabled,
                 triggered: kind.is_triggered(),
                 state: kind.as_str(),
@@ -176,9 +192,18 @@ impl Status {
                     .incident_ends_at()
                     .and_then(|ends| tidy(ends.since(now).as_secs_f64().ceil())),
                 alert_problem,
+                fleet: None,
                 config_error,
             }
         })
+    }
+}
+
+impl Status {
+    /// With the breaker's incident in the fleet.
+    #[must_use]
+    pub fn with_fleet(self, fleet: Option<String>) -> Self {
+        Self { fleet, ..self }
     }
 }
 
@@ -192,7 +217,7 @@ fn supervisor(breaker: &Breaker) -> &'static str {
 }
 
 /// How long to wait before asking again; `None` where calls are not rejected, or the time is unknown.
-fn retry_after<const N: usize>(core: &Core<N>, now: Instant) -> Option<Duration> {
+fn retry_after<const N: usize, S: SampleStore>(core: &Core<N, S>, now: Instant) -> Option<Duration> {
     match core.state() {
         State::Closed | State::Disabled => None,
         State::ForcedOpen | State::HalfOpen { .. } => core.rejection(now).retry_after,

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 
 use tripline_runtime::core::CapacityError;
-use tripline_runtime::{DuplicateName, MemoryError};
+use tripline_runtime::{BreakerName, DuplicateName, MemoryError};
 
 use super::token::TokenError;
-use crate::api::InvalidHost;
+use crate::api::{InvalidHost, TokenMissing};
+use crate::fleet::FleetError;
 use crate::memory::MemorySourceKind;
 use crate::state_dir::StateDirError;
 
@@ -32,8 +34,26 @@ pub enum AppError {
     },
     /// The folder for what must survive a restart cannot be used.
     StateDir(StateDirError),
+    /// The fleet of the configuration cannot be used.
+    Fleet(FleetError),
     /// The system gives no thread.
     Thread(io::Error),
+    /// The configuration has no breaker of this name.
+    UnknownBreaker {
+        /// The name that was asked for.
+        name: String,
+        /// The names that there are, in the order of the configuration.
+        known: Vec<BreakerName>,
+    },
+    /// The management API needs a token on this address, or a decision to do without.
+    Api(TokenMissing),
+    /// The management API cannot listen.
+    Listen {
+        /// The address of `http.listen`.
+        address: SocketAddr,
+        /// Why it cannot.
+        error: io::Error,
+    },
 }
 
 impl fmt::Display for AppError {
@@ -45,7 +65,14 @@ impl fmt::Display for AppError {
             Self::Name(error) => error.fmt(f),
             Self::Memory { kind, error } => write!(f, "memory_source = \"{}\": {error}", kind.as_str()),
             Self::StateDir(error) => error.fmt(f),
+            Self::Fleet(error) => error.fmt(f),
             Self::Thread(error) => write!(f, "starting a thread: {error}"),
+            Self::UnknownBreaker { name, known } => {
+                let known: Vec<&str> = known.iter().map(BreakerName::as_str).collect();
+                write!(f, "the configuration has no [breakers.{name}]; its breakers: {}", known.join(", "))
+            }
+            Self::Api(error) => error.fmt(f),
+            Self::Listen { address, error } => write!(f, "http.listen = \"{address}\": {error}"),
         }
     }
 }
@@ -59,7 +86,10 @@ impl std::error::Error for AppError {
             Self::Name(error) => error,
             Self::Memory { error, .. } => error,
             Self::StateDir(error) => error,
-            Self::Thread(error) => error,
+            Self::Fleet(error) => error,
+            Self::Thread(error) | Self::Listen { error, .. } => error,
+            Self::Api(error) => error,
+            Self::UnknownBreaker { .. } => return None,
         })
     }
 }
@@ -76,9 +106,21 @@ impl From<InvalidHost> for AppError {
     }
 }
 
+impl From<TokenMissing> for AppError {
+    fn from(error: TokenMissing) -> Self {
+        Self::Api(error)
+    }
+}
+
 impl From<DuplicateName> for AppError {
     fn from(error: DuplicateName) -> Self {
         Self::Name(error)
+    }
+}
+
+impl From<FleetError> for AppError {
+    fn from(error: FleetError) -> Self {
+        Self::Fleet(error)
     }
 }
 

@@ -5,23 +5,28 @@
 //! ```no_run
 //! use std::time::Duration;
 //! use tripline_backends::app::App;
+//! use tripline_backends::config::process_variable;
 //! use tripline_backends::reload::LoadedConfig;
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let config = LoadedConfig::file("breakers.toml".as_ref(), Box::new(|name| std::env::var(name).ok()))?;
-//! let app = App::start(config)?;
-//! let breaker = app.circuits().get("default").ok_or("there is no such breaker")?.breaker().clone();
-//! let management = app.router()?; // serve it beside your own routes, which `breaker` protects
-//! # drop((breaker, management));
+//! let app = App::start(LoadedConfig::file("breakers.toml".as_ref(), Box::new(process_variable))?)?;
+//! println!("management API and dashboard on http://{}", app.serve_api()?);
+//! let breaker = app.circuit("checkout")?.breaker().clone();
+//! # drop(breaker);
+//! // Your own server, whose calls to the checkout service `breaker` protects.
 //! app.stop(Duration::from_secs(10)).await;
 //! # Ok(())
 //! # }
 //! ```
 //!
+//! The example `axum_two_breakers` is such a server. [`App::router`] is the API for a server of your own choice.
+//!
 //! Clock, memory, storage and executor come from a [`Platform`]: [`SystemPlatform`] is the machine, and a test gives one of its
 //! own with virtual time, see [`AppBuilder::platform`].
 
 mod error;
+mod fleet;
+mod management;
 mod memory_sources;
 mod platform;
 mod token;
@@ -30,14 +35,14 @@ mod token_file;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use smol::channel::{Receiver, bounded};
 use smol::future::zip;
 use tripline_runtime::{
-    Breaker, Clock, DeliveryStats, Dispatcher, DrainReport, ShutdownHandle, SupervisedBreaker, Supervisor, supervise,
+    Breaker, Builder, DeliveryStats, Dispatcher, DrainReport, Family, Fleet, FleetRunner, Mode, ShutdownHandle,
+    SupervisedBreaker, Supervisor, supervise,
 };
 
 use crate::alerts::Alerting;
@@ -47,10 +52,12 @@ use crate::config::{BreakerConfig, Config};
 use crate::metrics;
 use crate::reload::{Applier, LiveConfig, LoadedConfig};
 
+use management::ManagementServer;
 use memory_sources::MemorySources;
 
+pub use crate::api::{BoxFuture, Spawner};
 pub use error::AppError;
-pub use platform::{BoxFuture, DurableStore, Platform, SystemPlatform};
+pub use platform::{DurableStore, Platform, SystemPlatform};
 pub use token::{TokenError, bearer_token, token_file_warning};
 pub use token_file::TokenFileError;
 
@@ -60,6 +67,7 @@ pub struct App {
     live: LiveConfig,
     deliveries: DeliveryStats,
     api: ApiState,
+    management: ManagementServer,
     shutdown: ShutdownHandle,
     report: Receiver<DrainReport>,
 }
@@ -70,7 +78,14 @@ pub struct AppBuilder<'p> {
     config: LoadedConfig,
     platform: Option<&'p dyn Platform>,
     listen: Option<SocketAddr>,
+    mode: Mode,
+    counts_stalls: bool,
+    prepare: Option<Prepare<'p>>,
+    appliers: Vec<Box<dyn Applier>>,
 }
+
+/// Works on the circuits before anything runs.
+type Prepare<'p> = Box<dyn FnOnce(&Circuits) + 'p>;
 
 impl App {
     /// Starts everything that `config` asks for on this machine.
@@ -83,7 +98,26 @@ impl App {
 
     /// Sets up a process by `config`.
     pub fn builder<'p>(config: LoadedConfig) -> AppBuilder<'p> {
-        AppBuilder { config, platform: None, listen: None }
+        AppBuilder {
+            config,
+            platform: None,
+            listen: None,
+            mode: Mode::Enforce,
+            counts_stalls: true,
+            prepare: None,
+            appliers: Vec::new(),
+        }
+    }
+
+    /// The circuit of this name.
+    ///
+    /// # Errors
+    /// [`AppError::UnknownBreaker`], with the names that there are.
+    pub fn circuit(&self, name: &str) -> Result<Circuit, AppError> {
+        self.circuits.get(name).ok_or_else(|| AppError::UnknownBreaker {
+            name: name.to_owned(),
+            known: self.circuits.iter().map(|circuit| circuit.name().clone()).collect(),
+        })
     }
 
     /// The circuits, in the order of the configuration.
@@ -109,13 +143,25 @@ impl App {
         api::router(self.api())
     }
 
+    /// Serves the management API, the metrics and the dashboard on the configured `http.listen`, in tasks of smol's global
+    /// executor, until the app is stopped or dropped. Returns the address, whose port the system chose where the
+    /// configuration has port 0.
+    ///
+    /// # Errors
+    /// [`AppError::Listen`] where the address cannot be listened on.
+    pub fn serve_api(&self) -> Result<SocketAddr, AppError> {
+        self.management.serve(&self.api)
+    }
+
     /// The metrics of all circuits as Prometheus text.
     pub fn metrics(&self) -> String {
         metrics::render(&self.circuits.breakers(), Some(&self.deliveries), None)
     }
 
-    /// Stops supervision, delivers the alerts that wait for `drain` at the longest, and reports what is left.
+    /// Ends the management API after its requests in flight, stops supervision, delivers the alerts that wait for `drain` at the
+    /// longest, and reports what is left.
     pub async fn stop(self, drain: Duration) -> DrainReport {
+        self.management.stop().await;
         self.shutdown.stop(drain);
         self.report.recv().await.unwrap_or_default()
     }
@@ -144,6 +190,27 @@ impl<'p> AppBuilder<'p> {
         Self { listen: Some(listen), ..self }
     }
 
+    /// Declares whether rejections are carried out; see [`Mode`]. Default: [`Mode::Enforce`].
+    pub fn mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
+    }
+
+    /// Leaves it to the program to count calls that hang, with [`Breaker::handle_stalled`]. Default: each breaker counts its own.
+    pub fn without_stall_detection(self) -> Self {
+        Self { counts_stalls: false, ..self }
+    }
+
+    /// Calls `prepare` with the circuits before their supervision begins: incidents that begin and end in it raise no alert.
+    pub fn prepare(self, prepare: impl FnOnce(&Circuits) + 'p) -> Self {
+        Self { prepare: Some(Box::new(prepare)), ..self }
+    }
+
+    /// Calls `applier` for each change of the configuration, after the circuits.
+    pub fn applier(mut self, applier: Box<dyn Applier>) -> Self {
+        self.appliers.push(applier);
+        self
+    }
+
     /// Starts everything.
     ///
     /// # Errors
@@ -168,17 +235,27 @@ impl<'p> AppBuilder<'p> {
         let circuits = Circuits::new();
         let memories = MemorySources::new(platform);
         for breaker in config.all_breakers() {
-            circuits.insert(circuit(breaker, &config, file, clock.clone(), platform, &memories)?)?;
+            let builder = Breaker::builder(clock.clone())
+                .stall_detection(breaker.stall_detection && self.counts_stalls)
+                .mode(self.mode);
+            circuits.insert(circuit(builder, breaker, &config, file, platform, &memories)?)?;
         }
-        let targets: Vec<SupervisedBreaker> = circuits.iter().map(|circuit| circuit.supervised()).collect();
+        if let Some(prepare) = self.prepare {
+            prepare(&circuits);
+        }
+        let fleet = fleet::fleet(&config, platform, &clock)?;
+        let targets: Vec<SupervisedBreaker> = circuits.iter().map(|circuit| target(&circuit, fleet.as_ref())).collect();
         let (supervisor, dispatcher, shutdown) = supervise(clock.clone(), targets, platform.seed());
         let deliveries = dispatcher.stats();
-        let report = spawn_supervision(supervisor, dispatcher, platform)?;
+        let runner = fleet.clone().map(|fleet| FleetRunner::new(fleet, shutdown.clone()));
+        let report = spawn_supervision(supervisor, dispatcher, runner, platform)?;
         for alerting in circuits.iter().filter_map(|circuit| circuit.alerting().cloned()) {
-            platform.spawn(Box::pin(alerting.run(clock.clone())));
+            platform.spawner().spawn(alerting.run(clock.clone()));
         }
-        let appliers = circuits.iter().map(|circuit| Box::new(circuit) as Box<dyn Applier>).collect();
-        let live = self.config.start(appliers).map_err(|error| {
+        let of_circuits = circuits.iter().map(|circuit| Box::new(circuit) as Box<dyn Applier>);
+        let appliers = of_circuits.chain(self.appliers).collect();
+        let (live, config_task) = self.config.start_by(clock.clone(), appliers);
+        platform.spawn_dedicated("tripline-config", Box::pin(config_task)).map_err(|error| {
             shutdown.stop(Duration::ZERO);
             AppError::Thread(error)
         })?;
@@ -186,13 +263,17 @@ impl<'p> AppBuilder<'p> {
         let mut api = ApiState::new(circuits.clone(), config.http.listen)
             .live(live.clone())
             .deliveries(deliveries.clone())
+            .background(clock, platform.spawner())
             .record_events()
             .allowed_hosts(hosts)
             .resident_memory(platform.resident_memory());
+        if let Some(fleet) = fleet {
+            api = api.fleet(fleet);
+        }
         if let Some(token) = token {
             api = api.token(token);
         }
-        Ok(App { circuits, live, deliveries, api, shutdown, report })
+        Ok(App { circuits, live, deliveries, api, management: ManagementServer::default(), shutdown, report })
     }
 }
 
@@ -202,28 +283,36 @@ impl fmt::Debug for AppBuilder<'_> {
     }
 }
 
+/// The breaker of a circuit with all that belongs to it.
+fn target(circuit: &Circuit, fleet: Option<&Fleet>) -> SupervisedBreaker {
+    let target = circuit.supervised();
+    match fleet {
+        Some(fleet) => target.fleet(fleet.clone()),
+        None => target,
+    }
+}
+
 /// Makes the circuit of one breaker. Nothing runs yet.
 fn circuit(
+    builder: Builder,
     settings: &BreakerConfig,
     config: &Config,
     file: Option<&Path>,
-    clock: Arc<dyn Clock>,
     platform: &dyn Platform,
     memories: &MemorySources<'_>,
 ) -> Result<Circuit, AppError> {
-    let mut builder = Breaker::builder(clock)
-        .name(settings.name.clone())
-        .policy(settings.policy.clone())
-        .stall_detection(settings.stall_detection)
-        .latency_histogram(true)
-        .seed(platform.seed());
+    let mut builder = builder.name(settings.name.clone()).policy(settings.policy.clone()).seed(platform.seed());
     if let Some(path) = file {
         builder = builder.config_file(path);
     }
-    let breaker = builder.build().map_err(AppError::Window)?;
+    let circuit = if settings.is_family() {
+        Circuit::of_family(Family::new(builder, settings.family.limits()).map_err(AppError::Window)?)
+    } else {
+        Circuit::builder(builder.latency_histogram(true).build().map_err(AppError::Window)?)
+    };
     let memory = memories.open(settings.memory_source, settings.memory_used)?;
     let alerting = Alerting::new(settings, &platform.alert_client());
-    let mut circuit = Circuit::builder(breaker).config(settings.clone()).memory(memory).alerting(alerting);
+    let mut circuit = circuit.config(settings.clone()).memory(memory).alerting(alerting);
     if let Some(root) = &config.state_dir {
         let DurableStore { store, left } = platform.durable_store(root, &settings.name)?;
         tracing::info!(
@@ -234,15 +323,21 @@ fn circuit(
     Ok(circuit.build())
 }
 
-/// Runs supervisor and dispatcher until they are stopped; the receiver gets the dispatcher's report.
+/// Runs supervisor, dispatcher and fleet until they are stopped; the receiver gets the dispatcher's report.
 fn spawn_supervision(
     supervisor: Supervisor,
     dispatcher: Dispatcher,
+    fleet: Option<FleetRunner>,
     platform: &dyn Platform,
 ) -> Result<Receiver<DrainReport>, AppError> {
     let (sender, report) = bounded(1);
     let run = async move {
-        let ((), drained) = zip(supervisor.run(), dispatcher.run()).await;
+        let fleet = async {
+            if let Some(fleet) = fleet {
+                fleet.run().await;
+            }
+        };
+        let (((), drained), ()) = zip(zip(supervisor.run(), dispatcher.run()), fleet).await;
         // The app may have been dropped.
         let _ = sender.send(drained).await;
     };

@@ -1,21 +1,20 @@
-//! What an [`App`](super::App) takes from its surroundings.
+//! The surroundings of an [`App`](super::App).
 
-use std::future::Future;
 use std::io;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::thread;
 
-use tripline_runtime::{BreakerName, Clock, DurableState, MemoryError, MemorySource, StateStore, SystemClock};
+use tripline_runtime::{
+    BreakerName, Clock, DurableState, FleetEngine, MemoryError, MemorySource, StateStore, SystemClock,
+};
 
-use crate::api::ResidentReader;
+use crate::api::{BoxFuture, ResidentReader, Spawner};
+use crate::config;
+use crate::fleet::{self, FleetError};
 use crate::http_client::{HyperClient, Proxies};
 use crate::memory::{self, MemorySourceKind, MemoryUsed, ResidentMemory};
 use crate::state_dir::{StateDir, StateDirError};
-
-/// Work for the background.
-pub type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A store, and what an earlier process left in it.
 #[derive(Debug)]
@@ -23,7 +22,7 @@ pub type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub struct DurableStore {
     /// Keeps the state from now on.
     pub store: Arc<dyn StateStore>,
-    /// What was kept; `None` where there was nothing, or nothing of use.
+    /// The saved state; `None` if there is none, or none that can be used.
     pub left: Option<DurableState>,
 }
 
@@ -40,8 +39,8 @@ pub trait Platform: Send + Sync {
     /// The clock of every breaker and of supervision. It must be able to sleep.
     fn clock(&self) -> Arc<dyn Clock>;
 
-    /// Runs `task` beside others.
-    fn spawn(&self, task: BoxFuture);
+    /// Where tasks run beside others.
+    fn spawner(&self) -> Spawner;
 
     /// Runs `task`, which must not wait for others, on a thread called `name` or in its place.
     ///
@@ -84,11 +83,25 @@ pub trait Platform: Send + Sync {
         Ok(DurableStore { store: Arc::new(opened.store), left: opened.state })
     }
 
+    /// The engine of the fleet that `config` asks for, for the replicas of `service`; `None` where it is off. Default: see
+    /// [`fleet::open`].
+    ///
+    /// # Errors
+    /// Where it cannot be used.
+    fn fleet_engine(&self, config: &config::Fleet, service: &str) -> Result<Option<Arc<dyn FleetEngine>>, FleetError> {
+        fleet::open(config, service)
+    }
+
     /// The client that alerts are sent with. Default: one over TCP and TLS, with the proxies of the environment.
     fn alert_client(&self) -> HyperClient {
         let (proxies, problems) = Proxies::of_environment(&|name| std::env::var(name).ok());
         for problem in problems {
             tracing::warn!("environment: {problem}; it is not used");
+        }
+        if let Some(problem) = HyperClient::certificate_problem() {
+            tracing::error!(
+                "environment: {problem}; no alert is delivered over https until that is mended and this restarted"
+            );
         }
         HyperClient::default().proxies(proxies)
     }
@@ -118,8 +131,8 @@ impl Platform for SystemPlatform {
         self.clock.clone()
     }
 
-    fn spawn(&self, task: BoxFuture) {
-        smol::spawn(task).detach();
+    fn spawner(&self) -> Spawner {
+        Spawner::smol()
     }
 
     fn spawn_dedicated(&self, name: &str, task: BoxFuture) -> io::Result<()> {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::token_file::{self, TokenFileError};
 use crate::api::{Token, TokenTooShort};
 use crate::config::Http;
+use crate::text::shown;
 
 /// Why the API cannot be served with the configured token.
 #[derive(Debug)]
@@ -54,15 +55,15 @@ pub fn bearer_token(http: &Http) -> Result<Option<Token>, TokenError> {
 pub fn token_file_warning(http: &Http) -> Option<String> {
     let path = http.token_file.as_ref().filter(|_| http.token.is_none())?;
     let warning = token_file::open_to_others(path)?;
-    Some(format!("http.token_file = {}: {warning}", path.display()))
+    Some(format!("http.token_file = {}: {warning}", shown(path)))
 }
 
 impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Environment(error) => write!(f, "environment: TRIPLINE_TOKEN: {error}"),
-            Self::File { path, error } => write!(f, "http.token_file = {}: {error}", path.display()),
-            Self::Unreadable { path, error } => write!(f, "http.token_file = {}: {error}", path.display()),
+            Self::File { path, error } => write!(f, "http.token_file = {}: {error}", shown(path)),
+            Self::Unreadable { path, error } => write!(f, "http.token_file = {}: {error}", shown(path)),
             Self::Missing { listen } => write!(
                 f,
                 "http.listen = {listen}: allowed: a loopback address, e.g. 127.0.0.1:8080, or any with a token \

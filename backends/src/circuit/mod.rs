@@ -23,12 +23,13 @@ mod registry;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tripline_runtime::{Breaker, BreakerName, DurableState, MemorySource, StateStore, SupervisedBreaker};
+use tripline_runtime::{Breaker, BreakerName, DurableState, Family, MemorySource, StateStore, SupervisedBreaker};
 
 #[cfg(all(feature = "opsgenie", feature = "webhook"))]
 use crate::alerts::Alerting;
 use crate::alerts::AlertsView;
 use crate::config::BreakerConfig;
+use crate::metrics::FollowedLog;
 
 pub use event_log::EventLog;
 pub(crate) use observer::Observer;
@@ -42,14 +43,17 @@ pub struct Circuit {
 
 struct Parts {
     breaker: Breaker,
+    /// The breaker is its shared member.
+    family: Option<Family>,
     config: Mutex<Arc<BreakerConfig>>,
     memory: Option<Arc<dyn MemorySource>>,
     alerts: Option<Arc<dyn AlertsView>>,
     #[cfg(all(feature = "opsgenie", feature = "webhook"))]
     alerting: Option<Alerting>,
     events: EventLog,
+    followed_log: Mutex<Option<FollowedLog>>,
     store: Option<Arc<dyn StateStore>>,
-    /// What an earlier process left, until the breaker is supervised.
+    /// The state of an earlier process, until the breaker is supervised.
     left: Mutex<Option<DurableState>>,
 }
 
@@ -66,6 +70,13 @@ impl Circuit {
         Self::builder(breaker).build()
     }
 
+    /// Sets up a circuit of `family`, whose breaker is the shared member `*`.
+    pub fn of_family(family: Family) -> CircuitBuilder {
+        let mut builder = Self::builder(family.shared().clone());
+        builder.parts.family = Some(family);
+        builder
+    }
+
     /// Sets up a circuit of `breaker`.
     pub fn builder(breaker: Breaker) -> CircuitBuilder {
         let mut config = BreakerConfig::default();
@@ -76,12 +87,14 @@ impl Circuit {
         CircuitBuilder {
             parts: Parts {
                 breaker,
+                family: None,
                 config: Mutex::new(Arc::new(config)),
                 memory: None,
                 alerts: None,
                 #[cfg(all(feature = "opsgenie", feature = "webhook"))]
                 alerting: None,
                 events,
+                followed_log: Mutex::new(None),
                 store: None,
                 left: Mutex::new(None),
             },
@@ -98,9 +111,23 @@ impl Circuit {
         Arc::ptr_eq(&self.parts, &other.parts)
     }
 
-    /// The breaker.
+    /// The breaker; that of a family is its shared member `*`.
     pub fn breaker(&self) -> &Breaker {
         &self.parts.breaker
+    }
+
+    /// The family, where it is one.
+    pub fn family(&self) -> Option<&Family> {
+        self.parts.family.as_ref()
+    }
+
+    /// A circuit of the family's member `key`, with the settings and the memory source of the family; `None` where there is no such
+    /// member. It has an empty event log, and no alerts and no store.
+    pub fn member(&self, key: &str) -> Option<Self> {
+        let member = self.parts.family.as_ref()?.member(key)?;
+        let mut builder = Self::builder(member).config(BreakerConfig::clone(&self.config()));
+        builder.parts.memory.clone_from(&self.parts.memory);
+        Some(builder.build())
     }
 
     /// Its settings: those of the last [`Circuit::apply`], with the policy that the breaker has at this moment.
@@ -136,6 +163,16 @@ impl Circuit {
         &self.parts.events
     }
 
+    /// The log that its breaker follows; `None` where calls are made through it.
+    pub fn followed_log(&self) -> Option<FollowedLog> {
+        self.parts.followed_log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Shows the log that its breaker follows.
+    pub fn set_followed_log(&self, log: FollowedLog) {
+        *self.parts.followed_log.lock().unwrap_or_else(PoisonError::into_inner) = Some(log);
+    }
+
     /// The store that keeps its incidents and alerts across restarts.
     pub fn store(&self) -> Option<&Arc<dyn StateStore>> {
         self.parts.store.as_ref()
@@ -167,7 +204,14 @@ impl Circuit {
     /// is enabled changes only where the settings change it. Name, memory source and stall detection need a restart.
     pub fn apply(&self, old: &BreakerConfig, new: &BreakerConfig) {
         let breaker = &self.parts.breaker;
-        if let Err(error) = new.apply_policy(old, breaker) {
+        let applied = match &self.parts.family {
+            Some(family) => {
+                family.set_limits(new.family.limits());
+                family.set_policy(&new.policy)
+            }
+            None => new.apply_policy(old, breaker),
+        };
+        if let Err(error) = applied {
             tracing::error!(breaker = breaker.name().as_str(), %error, "the changed settings could not be applied");
         }
         #[cfg(all(feature = "opsgenie", feature = "webhook"))]
@@ -175,6 +219,13 @@ impl Circuit {
             alerting.apply(old, new);
         }
         *self.parts.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(new.clone());
+    }
+}
+
+/// Its breaker, for a tower layer.
+impl From<Circuit> for Breaker {
+    fn from(circuit: Circuit) -> Self {
+        circuit.breaker().clone()
     }
 }
 

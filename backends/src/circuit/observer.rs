@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use tripline_runtime::core::{
-    Breaker as Core, Incident, IncidentEnd, MemorySample, MemoryState, StateKind, Trip, TripReason,
+    Breaker as Core, Incident, IncidentEnd, MemorySample, MemoryState, SampleStore, StateKind, Trip, TripReason,
 };
 use tripline_runtime::{Breaker, TripExplanation};
 
@@ -56,7 +56,7 @@ impl Observer {
 }
 
 impl View {
-    fn of<const N: usize>(core: &Core<N>, explanation: Option<TripExplanation>) -> Self {
+    fn of<const N: usize, S: SampleStore>(core: &Core<N, S>, explanation: Option<TripExplanation>) -> Self {
         Self {
             state: core.state().kind(),
             generation: core.generation().get(),

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use tripline_runtime::{Breaker, BreakerName, DuplicateName};
+use tripline_runtime::{Breaker, BreakerName, DuplicateName, Family};
 
-use super::Circuit;
+use super::{Circuit, EventLog};
 
 /// The circuits of a process, by name and in the order in which they were inserted. Clones share the same circuits.
 ///
 /// A lookup takes a read lock and `O(log n)` comparisons of names.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Circuits {
     inner: Arc<RwLock<Inner>>,
+    events: EventLog,
 }
 
 #[derive(Debug, Default)]
@@ -24,7 +25,7 @@ struct Inner {
 impl Circuits {
     /// No circuits.
     pub fn new() -> Self {
-        Self::default()
+        Self { inner: Arc::default(), events: EventLog::combined() }
     }
 
     /// The circuit of this name.
@@ -32,7 +33,26 @@ impl Circuits {
         self.read().by_name.get(name).cloned()
     }
 
-    /// Adds a circuit behind the others.
+    /// The family of this name; `None` for a single breaker too.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tripline_backends::circuit::{Circuit, Circuits};
+    /// use tripline_runtime::{Breaker, Family, FamilyLimits, test_util::ManualClock};
+    ///
+    /// let members = Breaker::builder(Arc::new(ManualClock::default())).name("tenants".parse()?);
+    /// let family = Family::new(members, FamilyLimits::default())?;
+    /// let circuits = Circuits::from(Circuit::of_family(family).build());
+    ///
+    /// let tenants = circuits.family("tenants").ok_or("there is no such family")?;
+    /// assert!(tenants.get("acme")?.try_acquire().is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn family(&self, name: &str) -> Option<Family> {
+        self.read().by_name.get(name).and_then(|circuit| circuit.family().cloned())
+    }
+
+    /// Adds a circuit behind the others. Its events appear in the log of these circuits from now on, and in that of no others.
     ///
     /// # Errors
     /// [`DuplicateName`] where there is one of that name; it stays.
@@ -42,6 +62,7 @@ impl Circuits {
         if inner.by_name.contains_key(&name) {
             return Err(DuplicateName { name });
         }
+        circuit.events().forward_to(&name, &self.events);
         inner.order.push(name.clone());
         inner.by_name.insert(name, circuit);
         Ok(())
@@ -73,6 +94,11 @@ impl Circuits {
         self.read().by_name.values().map(|circuit| circuit.breaker().clone()).collect()
     }
 
+    /// The last 1,000 events of all circuits.
+    pub(crate) fn events(&self) -> &EventLog {
+        &self.events
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Inner> {
         // Nothing can panic while it holds the lock.
         self.inner.read().unwrap_or_else(PoisonError::into_inner)
@@ -83,12 +109,19 @@ impl Circuits {
     }
 }
 
+impl Default for Circuits {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// One circuit.
 impl From<Circuit> for Circuits {
     fn from(circuit: Circuit) -> Self {
-        let name = circuit.name().clone();
-        let inner = Inner { by_name: BTreeMap::from([(name.clone(), circuit)]), order: vec![name] };
-        Self { inner: Arc::new(RwLock::new(inner)) }
+        let circuits = Self::new();
+        // There is no other of its name.
+        let _ = circuits.insert(circuit);
+        circuits
     }
 }
 

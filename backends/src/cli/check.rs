@@ -5,13 +5,14 @@ use std::path::Path;
 
 use super::{CliError, print_line};
 use crate::app::{bearer_token, token_file_warning};
-use crate::config::{ResolvedBreaker, WarningKind, left_to_environment, load, load_resolved};
+use crate::config::{ResolvedBreaker, WarningKind, left_to_environment, load, load_resolved, shared_alert_warning};
+use crate::text::shown;
 
 /// Prints the warnings in the order of the lines, then those about the file as a whole. All problems together are the
 /// error; unknown keys are problems unless `lenient`. The environment is not read.
 pub(super) fn check(path: &Path, lenient: bool, resolved: bool) -> Result<(), CliError> {
     let (config, mut warnings) = load(path).map_err(|errors| CliError::with_config(&errors))?;
-    let file = path.display().to_string();
+    let file = shown(path);
     // Those without a line are at the end.
     warnings.sort_by_key(|warning| warning.line.unwrap_or(usize::MAX));
     warnings.extend(left_to_environment(&config, &file));
@@ -19,6 +20,9 @@ pub(super) fn check(path: &Path, lenient: bool, resolved: bool) -> Result<(), Cl
         warnings.into_iter().partition(|warning| warning.kind == WarningKind::UnknownKey && !lenient);
     for warning in &warnings {
         print_line(format!("warning: {warning}"));
+    }
+    if let Some(warning) = shared_alert_warning(&config) {
+        print_line(format!("warning: {file}: {warning}"));
     }
     if let Some(warning) = token_file_warning(&config.http) {
         print_line(format!("warning: {file}: {warning}"));

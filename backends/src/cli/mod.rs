@@ -6,11 +6,14 @@ mod ctl;
 #[allow(unused_qualifications)]
 mod demo;
 mod init;
+mod observe;
 mod output;
+mod proxy;
 mod replay;
 mod replay_args;
 mod serve;
 mod suggest;
+mod suggest_by;
 
 use std::io;
 use std::path::PathBuf;
@@ -33,36 +36,42 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run a server whose endpoint GET /test is protected by a breaker.
+    /// Run a server with a demo endpoint behind each breaker, the management API and the dashboard.
     #[command(after_long_help = serve::HELP)]
     Serve(serve::ServeArgs),
+    /// Follow an access log: what a breaker in front of the service would do, without touching a request.
+    #[command(after_long_help = observe::HELP)]
+    Observe(observe::ObserveArgs),
+    /// Forward requests to a service in any language, guarded by breakers.
+    #[command(after_long_help = proxy::HELP)]
+    Proxy(proxy::ProxyArgs),
     /// Check a configuration file: all problems at once, exit code 1 if there are any.
     ///
     /// Exit codes: 0 valid, 1 a problem or an unknown key (with --lenient unknown keys are warnings), 2 bad arguments.
     ///
-    /// Warnings do not change the exit code: settings that are
-    /// allowed and unlikely to be meant, and what would keep `tripline serve` from starting. The environment is not read.
+    /// Warnings do not change the exit code. They name settings that are valid and probably not intended, and
+    /// obstacles to the start of `tripline serve`. Variables of the environment are not read.
     Check {
         /// Report unknown keys as warnings, as `tripline serve` does.
         #[arg(long)]
         lenient: bool,
-        /// Print the settings of every breaker, and where each of them comes from.
+        /// Print every setting of every breaker with the line that it comes from.
         #[arg(long)]
         resolved: bool,
         /// The file to check.
         file: PathBuf,
     },
-    /// Write the recommended configuration with a comment for every key; an existing file is left alone.
+    /// Write the recommended configuration with a comment for every key; an existing file is not overwritten.
     Init {
         /// The file to write.
         #[arg(default_value = serve::DEFAULT_CONFIG)]
         file: PathBuf,
     },
-    /// Feed recorded calls through the same breaker on a virtual clock.
+    /// Replay recorded calls through the same breaker on a virtual clock.
     Replay(ReplayArgs),
-    /// Propose a latency threshold, window and confidence from a healthy recording.
+    /// Propose a latency threshold, window and confidence from a recording of a healthy service.
     Suggest(suggest::SuggestArgs),
-    /// Look at a running server and operate it.
+    /// Inspect and operate a running server.
     Ctl(ctl::CtlArgs),
 }
 
@@ -74,6 +83,8 @@ pub fn main() -> ExitCode {
     };
     let result = match cli.command {
         Command::Serve(args) => serve::serve(&args),
+        Command::Observe(args) => observe::observe(&args),
+        Command::Proxy(args) => proxy::proxy(&args),
         Command::Check { lenient, resolved, file } => check::check(&file, lenient, resolved),
         Command::Init { file } => init::init(&file),
         Command::Replay(args) => return replay::replay(&args).map_or_else(failed, |trust| trust.exit_code().into()),
@@ -91,8 +102,13 @@ fn failed(failure: CliError) -> ExitCode {
 
 /// Help, the version, or what is wrong with the arguments. For `ctl` that is 1 too: there 2 says that a breaker is open.
 fn unparsed(error: &clap::Error) -> ExitCode {
-    // A reader that is gone is no reason to fail.
-    let _ = error.print();
+    if error.use_stderr() {
+        // It repeats the arguments, which may hold anything.
+        eprint_line(error.render().to_string().trim_end());
+    } else {
+        // A reader that is gone is no reason to fail.
+        let _ = error.print();
+    }
     match error.exit_code() {
         0 => ExitCode::SUCCESS,
         _ if std::env::args_os().nth(1).is_some_and(|command| command == "ctl") => ExitCode::FAILURE,

@@ -1,4 +1,4 @@
-//! What the commands print, and the error that ends one.
+//! The output of the commands, and the error that ends one.
 
 use std::fmt::{self, Display};
 use std::io::{self, Write as _};

@@ -14,7 +14,7 @@ use tripline_runtime::{Clock, MemoryError, MemorySource};
 use super::CliError;
 use super::demo::Demo;
 use crate::api::{self, ServerLimits, TrustedRequests, router_with_documented};
-use crate::app::{App, BoxFuture, Platform, SystemPlatform};
+use crate::app::{App, BoxFuture, Platform, Spawner, SystemPlatform};
 use crate::config::{LogFormat, process_variable, recommended};
 use crate::memory::{MemorySourceKind, MemoryUsed, MockMemory};
 use crate::process::descriptors;
@@ -27,35 +27,34 @@ pub(super) const DEFAULT_CONFIG: &str = "breakers.toml";
 /// How long requests in flight may take after a signal: longer than usual requests do.
 const DRAIN: Duration = Duration::from_secs(30);
 /// How long waiting alerts may take after those.
-const ALERT_DRAIN: Duration = Duration::from_secs(10);
+pub(super) const ALERT_DRAIN: Duration = Duration::from_secs(10);
 /// Connections at a time, where there are descriptors for them.
 const MAX_CONNECTIONS: usize = 4_096;
-/// What the configuration is called where there is no file.
+/// The name of the configuration in messages where there is no file.
 const RECOMMENDED: &str = "recommended configuration";
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
-    /// The configuration file; without it breakers.toml in the working directory, and if there is none the recommended
-    /// configuration.
+    /// The configuration file. Default: breakers.toml in the working directory, else the recommended configuration.
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// The address to listen on, in place of http.listen in the configuration, which is 127.0.0.1:8080 where it is not set.
+    /// The address to listen on. Default: http.listen of the configuration, else 127.0.0.1:8080.
     #[arg(long, value_name = "IP:PORT", value_parser = address)]
     pub(super) listen: Option<SocketAddr>,
 }
 
 /// The end of its long help.
 pub(super) const HELP: &str = "\
-The bearer token of the API is the value of TRIPLINE_TOKEN in the environment, else the content of http.token_file; it has \
-at least 16 bytes. On any but a loopback address there must be one.
+The bearer token of the API is the value of TRIPLINE_TOKEN in the environment, else the content of http.token_file, and has \
+at least 16 bytes. It is required on every address but loopback.
 
-SIGTERM and SIGINT stop the server: requests in flight are waited for, 30 seconds at most, and then the alerts that still \
-wait, 10 seconds at most. A second signal ends it at once.
+SIGTERM and SIGINT stop the server: it answers the requests in flight for at most 30 seconds, then delivers the pending \
+alerts for at most 10 seconds. A second signal ends it at once.
 
 Exit codes: 0 stopped, and every request was answered; 1 it could not start, or requests were cut off; 2 bad arguments.";
 
 /// An address to listen on.
-fn address(text: &str) -> Result<SocketAddr, &'static str> {
+pub(super) fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "an IP address with a port is needed, such as 127.0.0.1:8080 or [::1]:8080")
 }
 
@@ -87,8 +86,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), CliError> {
     let api = app.api().dropped_log_lines(Arc::new(log.dropped_lines()));
     let trusted = api.trusted_requests();
     let router =
-        router_with_documented(api, Demo::new(circuit.breaker().clone(), app.circuits().clone(), mock).router())
-            .map_err(CliError::new)?;
+        router_with_documented(api, Demo::new(app.circuits().clone(), mock).router()).map_err(CliError::new)?;
     smol::block_on(serve_until_signalled(listen, config.log.format, router, app, signals, trusted))
 }
 
@@ -103,8 +101,8 @@ impl Platform for ServePlatform {
         self.system.clock()
     }
 
-    fn spawn(&self, task: BoxFuture) {
-        self.system.spawn(task);
+    fn spawner(&self) -> Spawner {
+        self.system.spawner()
     }
 
     fn spawn_dedicated(&self, name: &str, task: BoxFuture) -> io::Result<()> {
@@ -117,7 +115,7 @@ impl Platform for ServePlatform {
 }
 
 /// The configuration that the user names, else `breakers.toml`, else the recommended one; the environment on top.
-fn configuration(named: Option<&Path>) -> Result<LoadedConfig, CliError> {
+pub(super) fn configuration(named: Option<&Path>) -> Result<LoadedConfig, CliError> {
     let environment = Box::new(process_variable);
     let usual = Some(Path::new(DEFAULT_CONFIG)).filter(|path| path.exists());
     match named.or(usual) {
@@ -127,7 +125,7 @@ fn configuration(named: Option<&Path>) -> Result<LoadedConfig, CliError> {
     .map_err(|errors| CliError::with_config(&errors))
 }
 
-async fn serve_until_signalled(
+pub(super) async fn serve_until_signalled(
     address: SocketAddr,
     format: LogFormat,
     router: axum::Router,
@@ -154,11 +152,11 @@ async fn serve_until_signalled(
         draining.set();
         tracing::info!(
             at_most_seconds = DRAIN.as_secs(),
-            "stopping: requests in flight are waited for; a second signal ends at once"
+            "stopping: waiting for the requests in flight; a second signal ends the process at once"
         );
         let _ = stop.send(()).await;
         signals.stop_requested(|| ()).await;
-        Err(CliError::new("a second signal: ended at once, whatever was in flight"))
+        Err(CliError::new("ended by a second signal, without waiting for the requests in flight"))
     };
     let stopped = async move {
         let _ = stopped.recv().await;
@@ -180,7 +178,8 @@ async fn serve_until_signalled(
     or(signalled_twice, served).await
 }
 
-fn listen(address: SocketAddr) -> Result<smol::Async<TcpListener>, CliError> {
+/// Listens on the address of the API.
+pub(super) fn listen(address: SocketAddr) -> Result<smol::Async<TcpListener>, CliError> {
     let listener = api::listen(address).map_err(|error| {
         let failure = CliError::during(format!("http.listen = {address}"), &error);
         match error.kind() {

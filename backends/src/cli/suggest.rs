@@ -7,24 +7,30 @@ use clap::Args;
 
 use super::replay::settings::{configuration, recommended_with};
 use super::replay::{InputArgs, Trust, name_of, print_notes, unreadable};
+use super::suggest_by::suggest_by;
 use super::{CliError, eprint_line};
 use crate::config::{Config, breaker_values};
-use crate::replay::Setting;
 use crate::replay::suggest::{RECOMMENDED, SuggestOptions, suggest as find};
+use crate::replay::{GroupBy, Setting};
+use crate::text::shown;
 
 #[derive(Debug, Args)]
 #[command(after_long_help = METHOD)]
 pub(super) struct SuggestArgs {
-    /// The configuration that the proposal is to change, and whose percentile is kept; without it the recommended one.
+    /// The configuration that the proposal changes; its percentile is kept. Default: the recommended configuration.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The breaker of the configuration that the proposal is for; needed where it has several.
+    /// The breaker of the configuration that the proposal is for; required if there are several.
     #[arg(long, value_name = "NAME")]
     breaker: Option<String>,
-    /// Change one key of that configuration, or of the recommended one, first, as in --set percentile=0.99; may be repeated.
+    /// Override one key of that configuration first, as in --set percentile=0.99; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Print one JSON object.
+    /// Propose one `[breakers.NAME]` for each route or host: `path:1` groups calls by the first segment of their path, `host` by
+    /// their host. The twenty groups with the most calls are proposed.
+    #[arg(long, value_name = "path:N|host", conflicts_with = "breaker")]
+    by: Option<GroupBy>,
+    /// Print one JSON object; with --by one a line.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -34,26 +40,27 @@ pub(super) struct SuggestArgs {
 }
 
 const METHOD: &str = "\
-Record the service while it is well, at least one whole cycle of its load. What is printed is TOML: every word about it is a \
-comment, so it can be pasted, or written to a file and given to `tripline check` and `tripline replay`.
+Record the service while it is healthy, for at least one whole cycle of its load. The output is TOML, and everything that \
+explains it is a comment: paste it, or write it to a file for `tripline check` and `tripline replay`.
 
 Method:
   The calls are cut into segments (256 calls at the 95th percentile). Three or
-  more in a row whose percentile is above three times the typical one are taken to be
-  an incident: they do not count, and trips in them are not called false.
-  The threshold is the lowest one, from the worst segment outside of incidents on, with which
-  the recording, replayed through the breaker itself, has no false trip, and
-  with a fifth less has none either. The window is about two seconds of calls.
-  The confidence is the configured one (0.995 if there is none), or more where the
-  threshold alone does not do.
-  Then faults are put into recorded calls, to see how soon each would be found.
+  more segments in a row whose percentile exceeds three times the typical one
+  count as an incident: they are ignored, and trips in them are not false.
+  The threshold is the lowest one that is at least the percentile of the worst
+  segment outside of incidents, and with which a replay of the recording has no
+  false trip, also if it is lower by a fifth.
+  The window holds about two seconds of calls. The confidence is the configured
+  one (0.995 by default), or a higher one if the threshold alone is not enough.
+  Then faults are injected into recorded calls, to measure how soon each is found.
+  --by does all of this for each group alone.
 
-The file is read two to four times, and decompressed each time if it is compressed. The standard input is copied, \
-decompressed, to a file without a name in the folder for temporary files (TMPDIR), once its first lines can be read: 16 GiB at most.
+The file is read two to four times, with --by once more and for each group, and decompressed each time if it is compressed. The standard input is copied, \
+decompressed, to an unnamed temporary file (in TMPDIR) of at most 16 GiB.
 
-Exit codes: 0 there is a proposal, though perhaps with doubts (lines with # !); 1 there is none, or it misses a fault of its own \
-table at half of the places or more, or the input cannot be read, or a line of JSON lines or CSV; 2 bad arguments; 3 the proposal \
-hardly can be trusted, because more than half of the lines of a log cannot be used.";
+Exit codes: 0 a proposal, perhaps with doubts (lines with # !); 1 no proposal, or one that misses an injected fault at half of \
+the places or more, or the input or a line of JSON or CSV cannot be read; 2 bad arguments; 3 a proposal that is not trustworthy, \
+because more than half of the lines of a log cannot be used.";
 
 /// Keys that are proposed themselves, and the one that the proposal is made without.
 const NOT_KEPT: [&str; 5] = ["percentile", "latency_threshold", "latency_window_size", "trip_confidence", "enabled"];
@@ -64,6 +71,9 @@ pub(super) fn suggest(args: &SuggestArgs) -> Result<Trust, CliError> {
     options.reading = args.input.reading()?;
     let name = name_of(&args.file);
     let input = args.input.open_repeatable(&args.file)?;
+    if let Some(by) = args.by {
+        return suggest_by(by, args.json, &options, &name, &input);
+    }
     let found = find(&options, || input.open()).map_err(|error| unreadable(&name, &error))?;
     // An empty recording is reported below, as the reason why there is no proposal.
     if found.recording.records > 0 {
@@ -92,7 +102,7 @@ pub(super) fn suggest(args: &SuggestArgs) -> Result<Trust, CliError> {
     Ok(Trust::of(&found.report))
 }
 
-/// What the proposal changes, what of it is kept, and what it is compared with.
+/// The settings that the proposal changes, those that are kept, and those that it is compared with.
 fn options(args: &SuggestArgs) -> Result<SuggestOptions, CliError> {
     let defaults = setting("the defaults", &Config::default());
     let Some(path) = &args.config else {
@@ -105,9 +115,9 @@ fn options(args: &SuggestArgs) -> Result<SuggestOptions, CliError> {
         return Ok(with_kept(SuggestOptions::new(base.clone(), vec![base, defaults]), &config));
     };
     let config = configuration(Some(path), &args.set, args.breaker.as_deref())?;
-    let configured = setting(&path.display().to_string(), &config);
+    let configured = setting(&shown(path), &config);
     if !config.breaker.policy.enabled {
-        eprint_line(format!("{}: enabled = false; the proposal is made as if it were true", path.display()));
+        eprint_line(format!("{}: enabled = false; the proposal is made as if it were true", shown(path)));
     }
     Ok(with_kept(SuggestOptions::new(configured.clone(), vec![configured, defaults]), &config))
 }

@@ -3,6 +3,7 @@
 use tripline_runtime::core::{CapacityError, Policy};
 use tripline_runtime::{Breaker, BreakerName};
 
+use super::family::FamilyConfig;
 use super::opsgenie::OpsGenie;
 use super::webhook::Webhook;
 use crate::memory::{MemorySourceKind, MemoryUsed};
@@ -22,6 +23,8 @@ pub struct BreakerConfig {
     pub memory_used: MemoryUsed,
     /// Whether calls in flight are watched. Default: true.
     pub stall_detection: bool,
+    /// Whether it is a family, and of what kind.
+    pub family: FamilyConfig,
     /// Whether its alerts go to the pagers that are on; `[breakers.NAME.alerts]` can switch them off. Default: true.
     pub alerts_enabled: bool,
     /// Alerts to any address, `[webhook]`.
@@ -40,6 +43,7 @@ impl Default for BreakerConfig {
             memory_source: MemorySourceKind::Auto,
             memory_used: MemoryUsed::Unreclaimable,
             stall_detection: true,
+            family: FamilyConfig::default(),
             alerts_enabled: true,
             webhook: Webhook::default(),
             webhooks: Vec::new(),
@@ -49,6 +53,11 @@ impl Default for BreakerConfig {
 }
 
 impl BreakerConfig {
+    /// Whether it is a family: a breaker for each key.
+    pub fn is_family(&self) -> bool {
+        self.family.key.is_some()
+    }
+
     /// Switches every pager off where the breaker's alerts are off.
     pub(super) fn settle_alerts(&mut self) {
         if !self.alerts_enabled {

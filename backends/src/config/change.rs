@@ -44,7 +44,7 @@ pub struct RejectedValue {
     pub key: String,
     /// The value as TOML, shortened; `***` for a secret.
     pub value: String,
-    /// What is allowed instead.
+    /// The allowed values.
     pub allowed: String,
 }
 

@@ -4,13 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use super::breaker::BreakerConfig;
 use super::breakers::BREAKERS;
-use super::keys::{Entry, Key, entries, join};
+use super::keys::{Entry, FAMILY, Key, entries, join};
 use super::model::Config;
 use super::secret::HIDDEN;
 
-/// What a key without a value, and a breaker that is not there, is called.
+/// Stands for a key without a value and for an absent breaker.
 const NOT_SET: &str = "not set";
-/// What a breaker that is there is called.
+/// Stands for a breaker that is present.
 const SET: &str = "set";
 
 /// A key that two configurations differ in.
@@ -64,6 +64,13 @@ fn of_breakers(old: &Config, new: &Config, found: &mut Vec<Difference>) {
         }
         let (was, is) = (old.view_of(earlier), new.view_of(breaker));
         let of_breaker = changed_keys(&was, &is).filter_map(|entry| Some((entry, entry.path_in(name)?)));
+        let of_family = FAMILY.iter().filter(|key| key.field.value(&was) != key.field.value(&is));
+        found.extend(of_family.map(|key| Difference {
+            key: join(BREAKERS, &join(name, key.name)),
+            old: shown(key, &was),
+            new: shown(key, &is),
+            restart_required: key.restart_required,
+        }));
         found.extend(of_breaker.map(|(entry, key)| Difference {
             key,
             old: shown(entry.key, &was),

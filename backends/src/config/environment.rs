@@ -8,10 +8,12 @@ use super::secret::{HIDDEN, Secret};
 use super::source::shorten;
 use super::text::TextRule;
 
-/// What problems and warnings call the environment.
+/// The name of the environment in problems and warnings.
 const PLACE: &str = "environment";
 /// The bearer token of the management API.
 const TOKEN: &str = "TRIPLINE_TOKEN";
+/// The address of a fleet's server.
+const FLEET_URL: &str = "TRIPLINE_FLEET_URL";
 
 /// Variables that win over the file, with the key in `[opsgenie]` that they set.
 const OVERRIDES: [(&str, &str); 4] = [
@@ -65,7 +67,7 @@ pub fn process_variable(name: &str) -> Option<String> {
 /// not set, except for `TRIPLINE_TOKEN`, where it is an error.
 ///
 /// `OPSGENIE_API_KEY`, `OPSGENIE_REGION`, `OPSGENIE_API_URL` and `Environment` win over the file; `TRIPLINE_TOKEN` sets
-/// the bearer token; team, environment, service, host and business fall back to variables only where the file leaves
+/// the bearer token and `TRIPLINE_FLEET_URL` the address of the fleet's server; team, environment, service, host and business fall back to variables only where the file leaves
 /// them empty. The warnings name what alerts still lack when they are enabled.
 ///
 /// # Errors
@@ -93,6 +95,13 @@ pub fn apply_environment(
             changed.http.token = Some(Secret::new(value));
         } else {
             problems.push(problem(TOKEN, HIDDEN.into(), &TextRule::Token));
+        }
+    }
+    if let Some(value) = variable(FLEET_URL).filter(|value| !value.is_empty()) {
+        if TextRule::RedisUrl.fits(&value) {
+            changed.fleet.url = Some(Secret::new(value));
+        } else {
+            problems.push(problem(FLEET_URL, HIDDEN.into(), &TextRule::RedisUrl));
         }
     }
     if let Some(errors) = ConfigErrors::of(problems) {
@@ -198,7 +207,7 @@ fn problem(variable: &str, value: String, allowed: &dyn std::fmt::Display) -> Pr
     Problem { file: PLACE.into(), line: None, column: None, key: variable.into(), value: Some(value), reason }
 }
 
-/// What alerts still lack, where they are enabled.
+/// The required fields of alerts that are missing while alerts are enabled.
 fn lacking(opsgenie: &OpsGenie, file: &str, of_key: &str, of_field: &str) -> Vec<Warning> {
     if !opsgenie.enabled {
         return Vec::new();

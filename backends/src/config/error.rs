@@ -1,4 +1,4 @@
-//! What is wrong, where, and what would be right.
+//! Problems and warnings: what is wrong, where, and what is allowed.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ pub struct Problem {
     pub key: String,
     /// The value as it was given, shortened to one short line; `***` for a secret; `None` where there is none.
     pub value: Option<String>,
-    /// What would be right, or what is wrong.
+    /// The allowed values, or the problem.
     pub reason: Reason,
 }
 
@@ -32,7 +32,7 @@ pub enum Reason {
 }
 
 impl Problem {
-    /// What is allowed instead, where the problem is a value.
+    /// The allowed values, where the problem is a value.
     pub fn allowed(&self) -> Option<&str> {
         match &self.reason {
             Reason::Allowed(allowed) => Some(allowed),
@@ -65,13 +65,13 @@ pub struct Warning {
     pub line: Option<usize>,
     /// The key with its section.
     pub key: String,
-    /// What is odd, and what to do about it.
+    /// The doubt, and its remedy.
     pub message: String,
-    /// What the warning is about.
+    /// The subject of the warning.
     pub kind: WarningKind,
 }
 
-/// What a [`Warning`] is about.
+/// The subject of a [`Warning`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WarningKind {
@@ -79,6 +79,8 @@ pub enum WarningKind {
     UnknownKey,
     /// A setting that is allowed and unlikely to be meant, or one that is missing.
     Unlikely,
+    /// A breaker that a route names and the file does not describe; it has the settings of the top of the file.
+    Created,
 }
 
 impl fmt::Display for Warning {

@@ -67,7 +67,7 @@ fn of_samples(config: &Config, given: &dyn Fn(&str) -> bool, found: &mut Vec<(&'
     }
 }
 
-/// What the experiments behind `trip_confidence` and `trip_after` call weak.
+/// The bound below which the experiments behind `trip_confidence` and `trip_after` call evidence weak.
 fn of_evidence(policy: &Policy, given: &dyn Fn(&str) -> bool, found: &mut Vec<(&'static str, String)>) {
     let asks_for_evidence = policy.trip_confidence.get() > 0.0;
     if asks_for_evidence && policy.trip_after == TripAfter::Millis(0) {
@@ -143,9 +143,8 @@ fn of_opsgenie(opsgenie: &OpsGenie, given: &dyn Fn(&str) -> bool, found: &mut Ve
     if opsgenie.api_key.is_some() {
         found.push(("opsgenie.api_key", "a secret in a file; better set OPSGENIE_API_KEY in the environment".into()));
     }
-    let triggers =
-        [opsgenie.trigger_on_breaker_open, opsgenie.trigger_on_memory_threshold, opsgenie.trigger_on_latency_threshold];
-    if opsgenie.enabled && triggers == [false; 3] {
+    let triggers = opsgenie.triggers;
+    if opsgenie.enabled && !(triggers.breaker_open || triggers.memory_threshold || triggers.latency_threshold) {
         found.push(("opsgenie.enabled", "every trigger is off, so no alert will ever be created".into()));
     }
     let staged = opsgenie.time_before_send_alert > 0;

@@ -8,6 +8,7 @@ use super::error::{ConfigErrors, Warning};
 use super::model::Config;
 use super::parse::{parse, resolved};
 use super::resolved::ResolvedBreaker;
+use crate::text::shown;
 
 /// A configuration file may not be larger than this.
 pub const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -33,7 +34,7 @@ pub fn load_resolved(path: &Path) -> Result<Vec<ResolvedBreaker>, ConfigErrors> 
 
 /// The text of a file, and what problems call it.
 fn text_of(path: &Path) -> Result<(String, String), ConfigErrors> {
-    let file = path.display().to_string();
+    let file = shown(path);
     let text = read(path).map_err(|unread| ConfigErrors::with_file(&file, unread.words))?;
     if is_blank(&text) {
         return Err(ConfigErrors::with_file(&file, EMPTY));

@@ -31,12 +31,15 @@ mod change;
 mod differences;
 mod environment;
 mod error;
+mod family;
+mod fleet;
 mod keys;
 mod lints;
 mod load;
 mod model;
 mod opsgenie;
 mod parse;
+mod proxy;
 mod range;
 mod recommended;
 mod reference;
@@ -44,6 +47,7 @@ mod report;
 mod resolved;
 mod secret;
 mod setting_value;
+mod shared_alert;
 mod source;
 mod string_enum;
 mod text;
@@ -52,6 +56,8 @@ mod value;
 mod webhook;
 
 pub use breaker::BreakerConfig;
+#[cfg(feature = "cli")]
+pub(crate) use breakers::RESERVED_NAMES;
 #[cfg(feature = "reload")]
 pub(crate) use change::Setting;
 #[cfg(feature = "reload")]
@@ -60,6 +66,8 @@ pub use change::{Change, RejectedValue};
 pub use differences::{Difference, differences};
 pub use environment::{apply_environment, left_to_environment, process_variable};
 pub use error::{ConfigErrors, Problem, Reason, Warning, WarningKind};
+pub use family::{FamilyConfig, InvalidKeySource, KeySource};
+pub use fleet::{Fleet, FleetEngineKind};
 #[cfg(feature = "reload")]
 pub(crate) use keys::TOP_ALIAS;
 #[cfg(feature = "cli")]
@@ -68,11 +76,15 @@ pub use keys::key_names;
 #[cfg(feature = "api")]
 pub(crate) use keys::{Entry, entries, entry};
 #[cfg(feature = "reload")]
-pub(crate) use load::{EMPTY, Unread, is_blank, read};
+pub(crate) use load::{EMPTY, is_blank, read};
 pub use load::{MAX_FILE_BYTES, load, load_resolved};
 pub use model::{Config, Http, Log, LogFormat, LogLevel};
 pub use opsgenie::{AlertScope, Contacts, OpsGenie, Priority, Provider, Region};
 pub use parse::{parse, resolved};
+pub use proxy::{
+    AccessLog, Forwarded, Guard, HostHeader, Measure, Network, Proxy, ProxyMode, RejectedAnswer, Route, ServerUrl,
+    Statuses, TlsFiles, Upstream, UpstreamProtocol, UpstreamTls,
+};
 #[cfg(feature = "api")]
 pub(crate) use range::Range;
 pub use recommended::recommended;
@@ -80,6 +92,7 @@ pub use reference::configuration_reference;
 pub use resolved::{Origin, ResolvedBreaker, ResolvedSetting};
 pub use secret::Secret;
 pub use setting_value::SettingValue;
+pub use shared_alert::shared_alert_warning;
 #[cfg(feature = "api")]
 pub(crate) use value::Shape;
 pub use value::percentile;

@@ -1,9 +1,11 @@
-//! What a configuration file says, with every default filled in.
+//! The content of a configuration file, with every default filled in.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::breaker::BreakerConfig;
+use super::fleet::Fleet;
+use super::proxy::{Proxy, Route, Upstream};
 use super::secret::Secret;
 use super::string_enum::words;
 
@@ -24,6 +26,14 @@ pub struct Config {
     pub http: Http,
     /// Logging of the binary.
     pub log: Log,
+    /// Replicas that share their incidents.
+    pub fleet: Fleet,
+    /// The data port of `tripline proxy`.
+    pub proxy: Proxy,
+    /// The upstreams of `[upstreams.NAME]`, in the order of the file.
+    pub upstreams: Vec<Upstream>,
+    /// The entries of `[[routes]]`. The breakers that they name are among [`Config::all_breakers`].
+    pub routes: Vec<Route>,
 }
 
 impl Config {
@@ -49,6 +59,10 @@ impl Config {
             state_dir: self.state_dir.clone(),
             http: self.http.clone(),
             log: self.log.clone(),
+            fleet: self.fleet.clone(),
+            proxy: self.proxy.clone(),
+            upstreams: Vec::new(),
+            routes: Vec::new(),
         }
     }
 }
@@ -91,7 +105,7 @@ pub struct Log {
 words! {
     /// How much is logged.
     pub enum LogLevel {
-        /// What failed.
+        /// The operation that failed.
         Error = "error",
         /// And what is odd.
         Warn = "warn",

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use super::secret::Secret;
 use super::string_enum::words;
 
+use tripline_runtime::Triggers;
+
 pub use tripline_runtime::Priority;
 
 words! {
@@ -30,7 +32,7 @@ words! {
 }
 
 words! {
-    /// What shares one alert.
+    /// The replicas that share one alert.
     pub enum AlertScope {
         /// All hosts of a service.
         #[default]
@@ -84,14 +86,8 @@ pub struct OpsGenie {
     pub additional_context: String,
     /// Tier of the service.
     pub service_tier: String,
-    /// Alert when the breaker opens. Default: true.
-    pub trigger_on_breaker_open: bool,
-    /// Say so in the close when it recovers. Default: false.
-    pub trigger_on_breaker_reset: bool,
-    /// Alert when memory runs out. Default: true.
-    pub trigger_on_memory_threshold: bool,
-    /// Alert when latency is too high. Default: true.
-    pub trigger_on_latency_threshold: bool,
+    /// Which alerts are created: the keys `trigger_on_…`.
+    pub triggers: Triggers,
     /// Latencies in the details. Default: true.
     pub include_latency_metrics: bool,
     /// Memory in the details. Default: true.
@@ -112,17 +108,17 @@ pub struct OpsGenie {
     pub api_name: String,
     /// Its version.
     pub api_version: String,
-    /// What its name is unique within.
+    /// The namespace within which its name is unique.
     pub api_namespace: String,
-    /// What it does.
+    /// Its purpose.
     pub api_description: String,
     /// Who owns it.
     pub api_owner: String,
     /// How important it is, in the user's own words.
     pub api_priority: String,
-    /// What it needs.
+    /// Its dependencies.
     pub api_dependencies: Vec<String>,
-    /// What is behind the breaker.
+    /// The endpoints behind the breaker.
     pub api_endpoints: Vec<String>,
     /// More details for every alert.
     pub api_custom_attributes: BTreeMap<String, String>,
@@ -169,10 +165,7 @@ impl Default for OpsGenie {
             business_unit: String::new(),
             additional_context: String::new(),
             service_tier: String::new(),
-            trigger_on_breaker_open: true,
-            trigger_on_breaker_reset: false,
-            trigger_on_memory_threshold: true,
-            trigger_on_latency_threshold: true,
+            triggers: Triggers::default(),
             include_latency_metrics: true,
             include_memory_metrics: true,
             include_system_info: true,
@@ -196,7 +189,7 @@ impl Default for OpsGenie {
 }
 
 impl OpsGenie {
-    /// What `business` is where nothing says otherwise.
+    /// The default of `business`.
     pub const DEFAULT_BUSINESS: &'static str = "internal";
 
     /// Base address of the alert API, without a slash at the end: `api_url`, or the provider's own. `/v2/alerts`

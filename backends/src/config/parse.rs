@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::breakers::{self, BREAKERS, Named, Root, TEMPLATES};
+use super::breakers::{self, BREAKERS, INHERIT, Named, Root, TEMPLATES};
 use super::error::{ConfigErrors, Problem, Reason, Warning, WarningKind};
-use super::keys::{Key, SECTIONS, Section, TOP_ALIAS, WEBHOOKS, join, section};
+use super::keys::{Key, SECTIONS, Section, TOP_ALIAS, WEBHOOKS, family_key, join, section};
 use super::lints::advice;
 use super::model::Config;
+use super::proxy::{self, ROUTES, UPSTREAMS};
 use super::report::{Place, Report, key_text};
 use super::resolved::ResolvedBreaker;
 use super::source::{Source, shorten};
@@ -54,6 +55,8 @@ fn read<'a>(text: &'a str, file: &'a str) -> Result<Reader<'a>, ConfigErrors> {
     let named = breakers::read(&mut reader.report, &root, table.get_ref());
     reader.config.breakers = named.configs();
     reader.named = named;
+    proxy::read(&mut reader.report, &mut reader.config, table.get_ref());
+    reader.proxy_rules();
     Ok(reader)
 }
 
@@ -88,7 +91,7 @@ struct Reader<'a> {
 struct Level {
     /// The section whose keys it holds.
     path: String,
-    /// What its keys are known by: the path, or the place in a list.
+    /// The prefix of its keys: the path, or the place in a list.
     full: String,
     /// As it stands in the file.
     written: String,
@@ -111,8 +114,8 @@ impl Reader<'_> {
             let child = join(&level.path, name);
             if let Some(key) = section.key(name) {
                 self.key(key, &join(&level.full, name), place, value);
-            } else if is_top && (name == BREAKERS || name == TEMPLATES) {
-                // Read when the root, which they start from, is known.
+            } else if is_top && [BREAKERS, TEMPLATES, UPSTREAMS, ROUTES].contains(&name) {
+                // Read when the root, which breakers start from, is known.
             } else if is_top && name == TOP_ALIAS {
                 self.child(&Level { written: place.written.clone(), ..Level::top() }, &place, value);
             } else if is_top && name == WEBHOOKS {
@@ -178,7 +181,11 @@ impl Reader<'_> {
     fn unknown(&mut self, section: &Section<Config>, place: &Place, name: &str) {
         self.unknown += 1;
         if self.unknown <= MAX_UNKNOWN {
-            let meant = suggestion(section, name).map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+            let meant = if section.path.is_empty() && name == INHERIT {
+                "; it belongs into [breakers.NAME] or [templates.NAME]".to_owned()
+            } else {
+                suggestion(section, name).map(|meant| format!("; did you mean {meant}?")).unwrap_or_default()
+            };
             let line = Some(self.report.source.place(place.key.start).0);
             let message = format!("unknown key, ignored{meant}");
             self.report.warn(line, &place.written, message, WarningKind::UnknownKey);
@@ -229,7 +236,20 @@ impl Reader<'_> {
         }
     }
 
-    /// What the keys of a webhook need of each other, where each of them is valid.
+    /// A certificate needs its key, and a key its certificate.
+    fn proxy_rules(&mut self) {
+        let tls = &self.config.proxy.tls;
+        let (lonely, other) = match (&tls.certificate, &tls.key) {
+            (Some(_), None) => ("proxy.tls.certificate", "proxy.tls.key"),
+            (None, Some(_)) => ("proxy.tls.key", "proxy.tls.certificate"),
+            _ => return,
+        };
+        if let Some(place) = self.seen.get(lonely).cloned() {
+            self.report.because(&place, format!("needs {other} beside it"));
+        }
+    }
+
+    /// The rules between the keys of a webhook, once each of them is valid.
     fn webhook_rules(&mut self) {
         let listed = self.config.breaker.webhooks.clone();
         let listed = listed.into_iter().enumerate().map(|(index, webhook)| (format!("{WEBHOOKS}[{index}]"), webhook));
@@ -271,7 +291,9 @@ fn suggestion(section: &Section<Config>, name: &str) -> Option<String> {
             Some((parent, table)) if parent == section.path => Some(table),
             _ => None,
         });
-        let alias = [TOP_ALIAS, WEBHOOKS, BREAKERS, TEMPLATES].into_iter().filter(|_| section.path.is_empty());
+        let alias = [TOP_ALIAS, WEBHOOKS, BREAKERS, TEMPLATES, UPSTREAMS, ROUTES]
+            .into_iter()
+            .filter(|_| section.path.is_empty());
         let known = section.keys.iter().map(|key| key.name).chain(tables).chain(alias);
         closest(name, known).map(|near| join(section.path, near))
     })
@@ -279,6 +301,9 @@ fn suggestion(section: &Section<Config>, name: &str) -> Option<String> {
 
 /// A key that has this very name in another table.
 fn elsewhere(section: &Section<Config>, name: &str) -> Option<String> {
+    if family_key(name).is_some() {
+        return Some(format!("{name} in [breakers.NAME]"));
+    }
     let owner = SECTIONS.iter().find(|other| other.path != section.path && other.key(name).is_some())?;
     Some(match owner.path {
         "" => format!("{name} at the top of the file, above every [table]"),

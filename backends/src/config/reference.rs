@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::keys::{Key, SECTIONS, alert_keys, join};
+use super::keys::{FAMILY, Key, ROUTE_SECTIONS, SECTIONS, Section, UPSTREAM_SECTIONS, alert_keys, join};
 use super::model::Config;
+use super::proxy::{Route, Upstream};
 use super::value::Shape;
 
 const HEAD: &str = "\
@@ -28,9 +29,19 @@ configuration. `tripline init` writes the recommended file, `tripline check FILE
 - A secret is never shown: not in the API, the log, `ctl` or debug output.
 - `[breakers.NAME]` makes a breaker of its own; see [Many named breakers](breakers.md). Its keys are those of the top of the file but
   `name` and `state_dir`, and `inherit`, the name of a `[templates.NAME]`. What it does not set it inherits. `[breakers.NAME.alerts]` has
-  `enabled` and these keys of `[opsgenie]`: ALERT_KEYS.
+  `enabled`, `per_key` (an incident for each member of a family) and these keys of `[opsgenie]`: ALERT_KEYS.
   `tripline check --resolved FILE` prints every breaker's settings and where each comes from.
 
+";
+
+const FAMILY_HEAD: &str = "\
+## `[breakers.NAME]` with a `key`: a family
+
+A breaker for each key; see [Many named breakers](breakers.md). These keys stand only here and in `[templates.NAME]`, and are changed in
+the file. The largest `latency_window_size` is 128.
+
+| key | allowed | default | flags | meaning |
+|---|---|---|---|---|
 ";
 
 /// The configuration reference as Markdown: each key with its type, what is allowed, default, recommendation and meaning.
@@ -41,22 +52,26 @@ pub fn configuration_reference() -> String {
     for section in &SECTIONS {
         let title =
             if section.path.is_empty() { "Top of the file".to_owned() } else { format!("`[{}]`", section.path) };
-        // Writing to a string does not fail.
-        let _ = write!(text, "## {title}\n\n{}\n\n", section.about);
-        text.push_str("| key | allowed | default | flags | meaning |\n|---|---|---|---|---|\n");
-        for key in section.keys {
-            row(&mut text, key, &default);
-        }
-        text.push('\n');
-        for key in section.keys {
-            if let Some(recommended) = &key.recommended {
-                let name = join(section.path, key.name);
-                let _ = writeln!(text, "- `{name} = {}` is recommended. {}", recommended.value, recommended.reason);
-            }
-        }
-        if section.keys.iter().any(|key| key.recommended.is_some()) {
-            text.push('\n');
-        }
+        part(&mut text, &title, section, &default);
+    }
+    let upstream = Upstream::named("NAME");
+    for section in &UPSTREAM_SECTIONS {
+        part(
+            &mut text,
+            &format!("`[{}]`", join("upstreams.NAME", section.path).trim_end_matches('.')),
+            section,
+            &upstream,
+        );
+    }
+    let route = Route::default();
+    for section in &ROUTE_SECTIONS {
+        let title =
+            if section.path.is_empty() { "`[[routes]]`".to_owned() } else { format!("`[routes.{}]`", section.path) };
+        part(&mut text, &title, section, &route);
+    }
+    text.push_str(FAMILY_HEAD);
+    for key in &FAMILY {
+        row(&mut text, key, &default);
     }
     while text.ends_with("\n\n") {
         text.pop();
@@ -64,7 +79,27 @@ pub fn configuration_reference() -> String {
     text
 }
 
-fn row(text: &mut String, key: &Key<Config>, default: &Config) {
+/// One section with its table.
+fn part<T>(text: &mut String, title: &str, section: &Section<T>, default: &T) {
+    // Writing to a string does not fail.
+    let _ = write!(text, "## {title}\n\n{}\n\n", section.about);
+    text.push_str("| key | allowed | default | flags | meaning |\n|---|---|---|---|---|\n");
+    for key in section.keys {
+        row(text, key, default);
+    }
+    text.push('\n');
+    for key in section.keys {
+        if let Some(recommended) = &key.recommended {
+            let name = join(section.path, key.name);
+            let _ = writeln!(text, "- `{name} = {}` is recommended. {}", recommended.value, recommended.reason);
+        }
+    }
+    if section.keys.iter().any(|key| key.recommended.is_some()) {
+        text.push('\n');
+    }
+}
+
+fn row<T>(text: &mut String, key: &Key<T>, default: &T) {
     let default = key.field.show(default).map_or_else(|| "not set".into(), |value| format!("`{value}`"));
     let mut flags = Vec::new();
     if key.restart_required {

@@ -1,4 +1,4 @@
-//! What reading a configuration finds, with its places.
+//! The findings of a reader of a configuration, with their places.
 
 use std::ops::Range;
 

@@ -1,14 +1,16 @@
 //! Rules for texts, and how a text is written in TOML.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tripline_runtime::BreakerName;
 use url::{Host, Url};
 
+use super::family::KeySource;
+use super::proxy::{HostHeader, ServerUrl};
 use super::webhook::without_variables;
 
-/// What a text must be. An empty text is allowed wherever a key need not be set, and means just that.
+/// The rules for a text. An empty text is allowed for every optional key, and means that it is not set.
 #[derive(Clone, Copy)]
 pub(crate) enum TextRule {
     /// Anything up to this many characters.
@@ -27,8 +29,22 @@ pub(crate) enum TextRule {
     Proxy,
     /// The name of something in logs and metrics.
     Label,
-    /// What can stand in an HTTP header, never shown.
+    /// What the key of a call is.
+    KeySource,
+    /// Address of a Redis or Valkey server, which may hold a password.
+    RedisUrl,
+    /// A value for an HTTP header, never shown.
     Token,
+    /// Scheme, host and port.
+    Server,
+    /// What `Host` is sent to an upstream.
+    HostHeader,
+    /// A host name or an address, without a port.
+    Host,
+    /// The start of a path.
+    PathPrefix,
+    /// A media type.
+    ContentType,
 }
 
 /// Maximum length of a path, address or token, in bytes.
@@ -36,7 +52,7 @@ const MAX_BYTES: usize = 4_096;
 
 impl TextRule {
     pub(crate) fn is_secret(self) -> bool {
-        matches!(self, Self::SecretUrl | Self::Token | Self::Proxy)
+        matches!(self, Self::SecretUrl | Self::Token | Self::Proxy | Self::RedisUrl)
     }
 
     /// Whether a rejected text must not be shown: it is a secret, or may hold one. Of an address only scheme and host are
@@ -56,8 +72,15 @@ impl TextRule {
             Self::BaseUrl => text.is_empty() || (short && is_base_url(text)),
             Self::SecretUrl => text.is_empty() || (short && web_address(&without_variables(text)).is_some()),
             Self::Proxy => text.is_empty() || text == "none" || (short && is_proxy(text)),
+            Self::RedisUrl => text.is_empty() || (short && is_redis(text)),
             Self::Label => text.is_empty() || BreakerName::new(text).is_ok(),
+            Self::KeySource => text.parse::<KeySource>().is_ok(),
             Self::Token => short && text.bytes().all(|byte| byte.is_ascii_graphic()),
+            Self::Server => short && text.parse::<ServerUrl>().is_ok(),
+            Self::HostHeader => short && HostHeader::of(text).is_some(),
+            Self::Host => short && (text.parse::<IpAddr>().is_ok() || Host::parse(text).is_ok()),
+            Self::PathPrefix => short && is_path_prefix(text),
+            Self::ContentType => short && !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)),
         }
     }
 }
@@ -74,9 +97,22 @@ impl fmt::Display for TextRule {
             ),
             Self::SecretUrl => f.write_str("an http or https address"),
             Self::Proxy => f.write_str("\"none\", or http://[user:password@]host[:port], or https"),
+            Self::KeySource => f.write_str(KeySource::ALLOWED),
+            Self::RedisUrl => f.write_str(
+                "redis://[user:password@]host[:port][/number], or rediss:// for TLS; one server, neither Sentinel nor Cluster",
+            ),
             Self::Token => f.write_str("letters, digits and punctuation of ASCII, without spaces"),
+            Self::Server => f.write_str(ServerUrl::ALLOWED),
+            Self::HostHeader => f.write_str("\"preserve\", \"upstream\", or a host with or without a port"),
+            Self::Host => f.write_str("a host name or an IP address, without a port"),
+            Self::PathPrefix => f.write_str("a path that begins with / and has no ?, # or characters beyond ASCII"),
+            Self::ContentType => f.write_str("a media type, such as \"application/json\""),
         }
     }
+}
+
+fn is_path_prefix(text: &str) -> bool {
+    text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'))
 }
 
 fn is_base_url(text: &str) -> bool {
@@ -91,6 +127,15 @@ fn is_base_url(text: &str) -> bool {
 fn web_address(text: &str) -> Option<Url> {
     let clean = !text.chars().any(|c| c.is_control() || c.is_whitespace() || c == '\\');
     Url::parse(text).ok().filter(|url| clean && matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+fn is_redis(text: &str) -> bool {
+    let number =
+        |path: &str| path.is_empty() || path == "/" || path.get(1..).is_some_and(|db| db.parse::<u16>().is_ok());
+    Url::parse(text).is_ok_and(|url| {
+        let is_one = url.host_str().is_some_and(|host| !host.is_empty() && !host.contains(','));
+        matches!(url.scheme(), "redis" | "rediss" | "valkey" | "valkeys") && is_one && number(url.path())
+    })
 }
 
 fn is_proxy(text: &str) -> bool {

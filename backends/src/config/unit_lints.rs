@@ -39,7 +39,12 @@ pub(super) fn unit_lints(config: &Config) -> Vec<(&'static str, String)> {
         ("failure_rate_threshold", whole(policy.failure_rate_threshold.get())),
         ("trip_confidence", confidence(round(policy.trip_confidence.get()))),
         ("wait_backoff", factor(round(policy.wait_backoff.get()))),
+        ("fleet.fallback_after", in_seconds(seconds(config.fleet.fallback_after))),
         ("opsgenie.alert_cooldown_seconds", in_seconds(f64::from(config.breaker.opsgenie.alert_cooldown_seconds))),
+        ("proxy.drain_delay", in_seconds(seconds(config.proxy.drain_delay))),
+        ("proxy.drain_timeout", in_seconds(seconds(config.proxy.drain_timeout))),
+        ("proxy.header_timeout", in_seconds(seconds(config.proxy.header_timeout))),
+        ("proxy.tunnel_idle_timeout", in_seconds(seconds(config.proxy.tunnel_idle_timeout))),
         ("opsgenie.time_before_send_alert", escalation(f64::from(config.breaker.opsgenie.time_before_send_alert))),
     ];
     lints.into_iter().filter_map(|(key, lint)| Some((key, lint?))).collect()

@@ -7,6 +7,7 @@ use std::ops::Range as Span;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use tripline_runtime::core::Percentile;
+use tripline_runtime::core::fleet::PageAt;
 
 use super::range::Range;
 use super::setting_value::SettingValue;
@@ -43,11 +44,15 @@ pub(crate) enum Field<T> {
     Number(Range, Access<T, f64, f64>),
     /// A number, or "auto", which is `None`.
     NumberOrAuto(Range, Access<T, Option<f64>, Option<f64>>),
+    /// A number of replicas, or a share of all, as "5%".
+    CountOrShare(Range, Access<T, PageAt, PageAt>),
     /// A ratio or percent; it is always written as a ratio.
     Percentile(Access<T, f64, f64>),
     Word(&'static [&'static str], Access<T, &'static str, &'static str>),
     Text(TextRule, Access<T, String, String>),
     Texts(Access<T, Vec<String>, Vec<String>>),
+    /// Texts of a kind, which the words describe.
+    TextsOf(&'static str, Access<T, Vec<String>, Vec<String>>),
     TextMap(Access<T, BTreeMap<String, String>, BTreeMap<String, String>>),
     /// The same, of which no value is ever shown.
     SecretMap(Access<T, BTreeMap<String, String>, BTreeMap<String, String>>),
@@ -59,6 +64,7 @@ pub(crate) enum Shape {
     Flag,
     Number(#[cfg_attr(not(feature = "api"), expect(dead_code, reason = "only the API describes ranges"))] Range),
     NumberOrAuto(#[cfg_attr(not(feature = "api"), expect(dead_code, reason = "only the API describes ranges"))] Range),
+    CountOrShare,
     Percentile,
     Word(&'static [&'static str]),
     Text,
@@ -96,11 +102,16 @@ impl<T> Field<T> {
             (Self::NumberOrAuto(range, access), value) if !matches!(value, DeValue::String(_)) => {
                 number(value).filter(|x| range.contains(*x)).and_then(|x| (access.put)(target, Some(x)))
             }
-            (Self::Percentile(access), value) => number(value).and_then(|x| (access.put)(target, x)),
-            (Self::Word(..) | Self::Text(..) | Self::NumberOrAuto(..), DeValue::String(text)) => {
-                self.set_text(target, text)
+            (Self::CountOrShare(range, access), value) if !matches!(value, DeValue::String(_)) => {
+                let count = number(value).filter(|x| range.contains(*x));
+                count.and_then(|x| (access.put)(target, PageAt::Count(x as u32)))
             }
-            (Self::Texts(access), DeValue::Array(items)) if items.len() <= MAX_ENTRIES => {
+            (Self::Percentile(access), value) => number(value).and_then(|x| (access.put)(target, x)),
+            (
+                Self::Word(..) | Self::Text(..) | Self::NumberOrAuto(..) | Self::CountOrShare(..),
+                DeValue::String(text),
+            ) => self.set_text(target, text),
+            (Self::Texts(access) | Self::TextsOf(_, access), DeValue::Array(items)) if items.len() <= MAX_ENTRIES => {
                 let items = items.iter().enumerate().map(|(i, item)| (format!("[{i}]"), item));
                 let texts = all_texts(items)?.into_iter().map(|(_, text)| text).collect();
                 (access.put)(target, texts)
@@ -121,6 +132,7 @@ impl<T> Field<T> {
             }
             Self::Text(rule, access) if rule.fits(text) => (access.put)(target, text.to_owned()),
             Self::NumberOrAuto(_, access) if text == AUTO => (access.put)(target, None),
+            Self::CountOrShare(_, access) => (access.put)(target, share(text)?),
             _ => None,
         }
     }
@@ -143,9 +155,13 @@ impl<T> Field<T> {
             }
             Self::NumberOrAuto(_, access) => (access.get)(target)
                 .map(|x| x.map_or_else(|| SettingValue::from(AUTO), |x| SettingValue::Number(tidy(x)))),
+            Self::CountOrShare(_, access) => (access.get)(target).map(|at| match at {
+                PageAt::Count(count) => SettingValue::Number(count.into()),
+                PageAt::Millionths(share) => SettingValue::Text(format!("{}%", tidy(f64::from(share) / 1e4))),
+            }),
             Self::Word(_, access) => (access.get)(target).map(SettingValue::from),
             Self::Text(_, access) => (access.get)(target).map(SettingValue::Text),
-            Self::Texts(access) => (access.get)(target).map(SettingValue::Texts),
+            Self::Texts(access) | Self::TextsOf(_, access) => (access.get)(target).map(SettingValue::Texts),
             Self::TextMap(access) | Self::SecretMap(access) => (access.get)(target).map(SettingValue::TextMap),
         }
     }
@@ -162,10 +178,11 @@ impl<T> Field<T> {
             Self::Flag(_) => Shape::Flag,
             Self::Number(range, _) => Shape::Number(*range),
             Self::NumberOrAuto(range, _) => Shape::NumberOrAuto(*range),
+            Self::CountOrShare(..) => Shape::CountOrShare,
             Self::Percentile(_) => Shape::Percentile,
             Self::Word(words, _) => Shape::Word(words),
             Self::Text(..) => Shape::Text,
-            Self::Texts(_) => Shape::Texts,
+            Self::Texts(_) | Self::TextsOf(..) => Shape::Texts,
             Self::TextMap(_) | Self::SecretMap(_) => Shape::TextMap,
         }
     }
@@ -183,7 +200,7 @@ impl<T> Field<T> {
     /// A value that shows how a key that is not set is written.
     pub(crate) fn blank(&self) -> &'static str {
         match self {
-            Self::Texts(_) => "[]",
+            Self::Texts(_) | Self::TextsOf(..) => "[]",
             Self::TextMap(_) | Self::SecretMap(_) => "{}",
             _ => "\"\"",
         }
@@ -198,6 +215,7 @@ impl Shape {
             Self::Flag => "boolean",
             Self::Number(_) | Self::Percentile => "number",
             Self::NumberOrAuto(_) => "number or \"auto\"",
+            Self::CountOrShare => "number or string",
             Self::Word(_) | Self::Text => "string",
             Self::Texts => "array of strings",
             Self::TextMap => "object of strings",
@@ -205,19 +223,21 @@ impl Shape {
     }
 }
 
-/// What is allowed, in words.
+/// The allowed values, in words.
 impl<T> fmt::Display for Field<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(_) => f.write_str("true or false"),
             Self::Number(range, _) => range.fmt(f),
             Self::NumberOrAuto(range, _) => write!(f, "{}, or {range}", quoted(AUTO)),
+            Self::CountOrShare(range, _) => write!(f, "{range}, or a share above 0 and up to 100, as \"5%\""),
             Self::Percentile(_) => f.write_str("a ratio 0 < x <= 1, or 50 to 100 (percent)"),
             Self::Word(words, _) => {
                 let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
                 f.write_str(&words.join(", "))
             }
             Self::Text(rule, _) => rule.fmt(f),
+            Self::TextsOf(allowed, _) => f.write_str(allowed),
             Self::Texts(_) => write!(f, "up to {MAX_ENTRIES} texts, each 1 to {MAX_CHARACTERS} characters"),
             Self::TextMap(_) | Self::SecretMap(_) => {
                 write!(f, "a table of up to {MAX_ENTRIES} names with texts, each 1 to {MAX_CHARACTERS} characters")
@@ -232,6 +252,13 @@ fn number(value: &DeValue<'_>) -> Option<f64> {
         DeValue::Float(text) => text.as_str().parse().ok(),
         _ => None,
     }
+}
+
+/// The share that `5%` or `0.5 %` means, in steps of a millionth.
+fn share(text: &str) -> Option<PageAt> {
+    let percent: f64 = text.strip_suffix('%')?.trim().parse().ok()?;
+    let millionths = (percent * 1e4).round();
+    (percent <= 100.0 && millionths >= 1.0).then_some(PageAt::Millionths(millionths as u32))
 }
 
 /// Takes away what only the arithmetic of percent and seconds put into a number.

@@ -8,7 +8,7 @@ use crate::suggest::closest;
 use crate::text::{Template, TemplateError};
 
 words! {
-    /// What a webhook's receiver reads.
+    /// The formats that a webhook's receiver reads.
     pub enum WebhookFormat {
         /// One JSON object with every field of the alert.
         #[default]
@@ -30,7 +30,7 @@ words! {
 pub struct Webhook {
     /// Default: false in `[webhook]`, true in `[[webhooks]]`. One that is enabled must set `url`.
     pub enabled: bool,
-    /// What logs, metrics and state call it. Default: its number.
+    /// Its name in logs, metrics and state. Default: its number.
     pub name: String,
     /// An http or https address; may hold `${VARIABLE}`. A [`Secret`], because the address of many such services is all
     /// that protects them.
@@ -67,7 +67,7 @@ pub const WEBHOOK_FIELDS: &[WebhookField] = &[
     number("incident", "Number of the incident, from 1"),
     text("kind", "circuit-open, memory-threshold or latency-threshold"),
     text("stage", "single, initial, escalated, resolved or taken_over"),
-    text("action", "create, escalate or close"),
+    text("action", "create, escalate, close or note"),
     text("priority", "P1 (most urgent) to P5"),
     text("alias", "The same for all stages of one alert"),
     text("delivery_id", "The same for all attempts of one stage"),
@@ -111,6 +111,12 @@ impl Webhook {
     /// Where `PagerDuty` takes events.
     pub const PAGERDUTY_URL: &'static str = "https://events.pagerduty.com/v2/enqueue";
 
+    /// Whether the receiver keeps alerts that a close ends; a chat does not.
+    #[cfg(feature = "webhook")]
+    pub(crate) const fn keeps_alerts(&self) -> bool {
+        matches!(self.format, WebhookFormat::Json | WebhookFormat::PagerDuty)
+    }
+
     /// An entry of `[[webhooks]]` that sets nothing.
     pub(crate) fn entry() -> Self {
         Self { enabled: true, ..Self::default() }
@@ -133,7 +139,7 @@ impl Webhook {
         }
     }
 
-    /// What keeps it from being used, by key.
+    /// The reasons why it cannot be used, by key.
     pub(crate) fn problems(&self) -> Vec<(&'static str, String)> {
         let mut found = Vec::new();
         if self.enabled && self.address().is_none() {

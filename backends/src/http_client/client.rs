@@ -1,13 +1,17 @@
 //! The client.
 
+use std::sync::Arc;
+
+use tripline_runtime::{Clock, SystemClock};
 use url::Url;
 
 use super::connect;
 use super::error::{Phase, TransportError, within};
 use super::exchange::{self, Target};
+use super::network::{self, Network};
 use super::proxy::{Proxies, Proxy};
 use super::request::{ClientLimits, ClientRequest, ClientResponse};
-use super::tls::Tls;
+use super::tls::{self, Tls};
 use super::tunnel;
 
 /// The client. Cloning shares the certificates.
@@ -18,13 +22,27 @@ pub struct HyperClient {
     limits: ClientLimits,
     tls: Tls,
     proxies: Proxies,
+    /// In place of sockets and the system's clock.
+    network: Option<Arc<dyn Network>>,
 }
 
 impl HyperClient {
-    /// A client that trusts the certificates of the system (`SSL_CERT_FILE` and `SSL_CERT_DIR` name others), and where
-    /// there are none those that Mozilla trusts. They are read with the first request. It uses no proxy.
+    /// A client that trusts the certificates of the system, and where there are none those that Mozilla trusts. `SSL_CERT_FILE`
+    /// and `SSL_CERT_DIR` name others; where they give none, every request over TLS is an error. They are read with the first
+    /// such request. It uses no proxy.
     pub fn new(limits: ClientLimits) -> Self {
-        Self { limits, tls: Tls::default(), proxies: Proxies::none() }
+        Self { limits, tls: Tls::default(), proxies: Proxies::none(), network: None }
+    }
+
+    /// Exchanges through `network` in place of sockets, by its clock: for simulations. Certificates and proxies are not used.
+    #[must_use]
+    pub fn through(self, network: Arc<dyn Network>) -> Self {
+        Self { network: Some(network), ..self }
+    }
+
+    /// The clock of the network: the system's, unless it is simulated.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        self.network.as_ref().map_or_else(|| Arc::new(SystemClock::new()) as _, |network| network.clock())
     }
 
     /// Trusts this certificate too, in DER; a server that shows just this one is then who it says.
@@ -32,6 +50,12 @@ impl HyperClient {
     pub fn trust(mut self, certificate: Vec<u8>) -> Self {
         self.tls = self.tls.with(certificate);
         self
+    }
+
+    /// What is wrong with the certificates that `SSL_CERT_FILE` and `SSL_CERT_DIR` name; `None` where neither is set. Reads the
+    /// files, so that a process can find out as it starts.
+    pub fn certificate_problem() -> Option<TransportError> {
+        tls::environment_problem()
     }
 
     /// Connects through these proxies.
@@ -45,7 +69,10 @@ impl HyperClient {
     /// # Errors
     /// [`TransportError`] where there is no answer.
     pub async fn send(&self, request: ClientRequest) -> Result<ClientResponse, TransportError> {
-        within(self.limits.whole, Phase::Whole, self.exchange(request)).await
+        match &self.network {
+            None => within(self.limits.whole, Phase::Whole, self.exchange(request)).await,
+            Some(network) => network::exchange(&**network, request, self.limits.whole).await,
+        }
     }
 
     async fn exchange(&self, request: ClientRequest) -> Result<ClientResponse, TransportError> {

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::error::{Phase, TransportError, within};
 
-/// What bytes go through, encrypted or not.
+/// The stream under a connection, encrypted or not.
 pub(super) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}

@@ -104,7 +104,7 @@ impl TransportError {
     }
 }
 
-/// What `work` gives, unless it takes longer than `limit`.
+/// The result of `work`, or an error when it takes longer than `limit`.
 pub(super) async fn within<T>(
     limit: Duration,
     phase: Phase,

@@ -106,7 +106,7 @@ async fn whole(mut body: Incoming, limit: usize) -> Result<Vec<u8>, TransportErr
     Ok(bytes)
 }
 
-/// What comes of the body within a second, up to the limit.
+/// The part of the body that arrives within a second, up to the limit.
 async fn excerpt(mut body: Incoming, limits: &ClientLimits) -> Vec<u8> {
     let mut bytes = Vec::new();
     let read = async {

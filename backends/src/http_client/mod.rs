@@ -11,6 +11,7 @@ mod client;
 mod connect;
 mod error;
 mod exchange;
+mod network;
 mod proxy;
 mod request;
 #[cfg(feature = "opsgenie")]
@@ -20,6 +21,7 @@ mod tunnel;
 
 pub use client::HyperClient;
 pub use error::{Phase, TransportError};
+pub use network::Network;
 pub use proxy::{Proxies, ProxyError};
 pub use request::{BodyNeed, ClientLimits, ClientRequest, ClientResponse};
 #[cfg(feature = "opsgenie")]

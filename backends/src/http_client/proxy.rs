@@ -44,7 +44,7 @@ pub struct ProxyError {
 }
 
 impl ProxyError {
-    /// What is allowed.
+    /// The allowed values.
     pub const ALLOWED: &'static str = "http://[user:password@]host[:port], or https";
 }
 

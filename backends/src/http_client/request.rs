@@ -46,7 +46,7 @@ pub struct ClientRequest {
     pub headers: HeaderMap,
     /// The body; empty for none.
     pub body: Vec<u8>,
-    /// What is needed of the answer's body.
+    /// How much of the answer's body is read.
     pub body_need: BodyNeed,
 }
 
@@ -70,6 +70,13 @@ pub struct ClientResponse {
     pub headers: HeaderMap,
     /// The body, at most [`ClientLimits::body_bytes`].
     pub body: Vec<u8>,
+}
+
+impl ClientResponse {
+    /// An answer without headers.
+    pub fn new(status: u16, body: Vec<u8>) -> Self {
+        Self { status, headers: HeaderMap::new(), body }
+    }
 }
 
 impl ClientRequest {

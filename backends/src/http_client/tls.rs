@@ -1,6 +1,7 @@
 //! Which certificates are trusted, and the handshake.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use futures_rustls::TlsConnector;
@@ -12,6 +13,7 @@ use smol::lock::OnceCell;
 
 use super::connect::Stream;
 use super::error::TransportError;
+use crate::text::shown;
 
 /// Speaks TLS with servers that it trusts. The certificates are read once, when they are needed first.
 #[derive(Clone, Default)]
@@ -45,8 +47,8 @@ impl Tls {
 
 async fn connector(extra: Vec<CertificateDer<'static>>) -> Result<TlsConnector, TransportError> {
     let invalid = |error: futures_rustls::rustls::Error| TransportError::Tls(error.to_string());
-    // The system's are files.
-    let mut roots = smol::unblock(system_roots).await;
+    // They are files.
+    let mut roots = smol::unblock(trusted_roots).await?;
     for certificate in extra {
         roots.add(certificate).map_err(invalid)?;
     }
@@ -58,17 +60,40 @@ async fn connector(extra: Vec<CertificateDer<'static>>) -> Result<TlsConnector, 
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// What the system trusts; where it has nothing (as in an empty container), what Mozilla does.
-fn system_roots() -> RootCertStore {
+/// What the environment's certificates are, where it names some; else what the system trusts; where it has nothing (as in an empty
+/// container), what Mozilla does.
+fn trusted_roots() -> Result<RootCertStore, TransportError> {
+    let named = named_in_environment();
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
-    for error in &found.errors {
-        tracing::debug!(%error, "a certificate of the system cannot be read");
-    }
     roots.add_parsable_certificates(found.certs);
+    if !named.is_empty() && roots.is_empty() {
+        let reasons: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
+        let reason = if reasons.is_empty() { "there is none in it".to_owned() } else { reasons.join("; ") };
+        return Err(TransportError::Tls(format!("{named} gives no certificate to trust: {reason}; allowed: PEM")));
+    }
+    for error in &found.errors {
+        if named.is_empty() {
+            tracing::debug!(%error, "a certificate of the system cannot be read");
+        } else {
+            tracing::warn!(%error, "a certificate that {named} names cannot be read");
+        }
+    }
     if roots.is_empty() {
         tracing::info!("the system has no certificates to trust; those that Mozilla trusts are used");
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
-    roots
+    Ok(roots)
+}
+
+/// The variables that name certificates, as `SSL_CERT_FILE = /etc/ca.pem`; empty where none is set.
+fn named_in_environment() -> String {
+    let set = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    let named: Vec<String> = set.map(|(name, value)| format!("{name} = {}", shown(Path::new(&value)))).collect();
+    named.join(", ")
+}
+
+/// What is wrong with the certificates that the environment names; `None` where it names none. Reads files.
+pub(super) fn environment_problem() -> Option<TransportError> {
+    (!named_in_environment().is_empty()).then(trusted_roots)?.err()
 }

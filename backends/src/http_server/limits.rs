@@ -1,11 +1,11 @@
-//! What one client may use of the server.
+//! Limits on one client of the server.
 
 use std::time::Duration;
 
 /// The HTTP library takes no smaller buffer.
 pub(super) const MIN_HEAD_BYTES: usize = 8_192;
 
-/// What clients may use of the server.
+/// Limits on the clients of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerLimits {

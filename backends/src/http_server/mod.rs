@@ -191,7 +191,7 @@ where
     drop(place);
 }
 
-/// What answers the requests of one connection.
+/// Answers the requests of one connection.
 #[derive(Debug, Clone)]
 struct Handler {
     router: Router,

@@ -30,7 +30,7 @@ pub(super) enum Trust {
 }
 
 impl Trust {
-    /// What the address of a client is worth.
+    /// The trust in a client by its address.
     pub(super) fn of(address: SocketAddr) -> Self {
         if address.ip().to_canonical().is_loopback() { Self::Local } else { Self::Unknown }
     }

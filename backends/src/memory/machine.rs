@@ -17,7 +17,7 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// What a file must hold, for errors.
+    /// The expected content of a file, for errors.
     pub(super) const EXPECTED: &'static str = "lines \"MemTotal: <number> kB\" and \"MemAvailable: <number> kB\"";
 
     /// Parses `/proc/meminfo`.

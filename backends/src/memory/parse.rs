@@ -32,7 +32,7 @@ pub(super) fn kstat(text: &[u8], key: &str) -> Option<u64> {
     number(str::from_utf8(fields).ok()?.split_ascii_whitespace().nth(1)?.as_bytes())
 }
 
-/// What follows the key in each line that starts with it.
+/// The text after the key, in each line that starts with it.
 fn after_key<'a>(text: &'a [u8], key: &'a str) -> impl Iterator<Item = &'a [u8]> {
     text.split(|&byte| byte == b'\n').filter_map(move |line| line.strip_prefix(key.as_bytes()))
 }

@@ -1,4 +1,4 @@
-//! What became of the alerts.
+//! Metrics of the delivery of alerts.
 
 use tripline_runtime::{DeliveryCount, DeliveryStats};
 

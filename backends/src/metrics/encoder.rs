@@ -3,19 +3,22 @@
 use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 
+use tripline_runtime::BreakerName;
+use tripline_runtime::core::RejectionReason;
+
 use super::reading::Reading;
 
 #[derive(Default)]
-pub(super) struct Encoder {
+pub(crate) struct Encoder {
     text: String,
 }
 
 impl Encoder {
-    pub(super) fn gauge(&mut self, name: &'static str, help: &'static str) -> Family<'_> {
+    pub(crate) fn gauge(&mut self, name: &'static str, help: &'static str) -> Family<'_> {
         self.family(name, help, "gauge")
     }
 
-    pub(super) fn counter(&mut self, name: &'static str, help: &'static str) -> Family<'_> {
+    pub(crate) fn counter(&mut self, name: &'static str, help: &'static str) -> Family<'_> {
         self.family(name, help, "counter")
     }
 
@@ -30,20 +33,20 @@ impl Encoder {
         Family { text: &mut self.text, name }
     }
 
-    pub(super) fn into_string(self) -> String {
+    pub(crate) fn into_string(self) -> String {
         self.text
     }
 }
 
 /// All series of one metric: they must stand together.
-pub(super) struct Family<'t> {
+pub(crate) struct Family<'t> {
     text: &'t mut String,
     name: &'static str,
 }
 
 impl Family<'_> {
     /// One series. What a sink calls itself may be anything.
-    pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
+    pub(crate) fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
         self.part("", labels, value);
     }
 
@@ -57,6 +60,13 @@ impl Family<'_> {
         }
         let close = if labels.is_empty() { "" } else { "}" };
         let _ = writeln!(self.text, "{close} {value}");
+    }
+
+    /// One series per reason.
+    pub(super) fn by_reason(&mut self, breaker: &BreakerName, counts: &[(RejectionReason, u64)]) {
+        for (reason, count) in counts {
+            self.sample(&[("breaker", breaker.as_str()), ("reason", reason.as_str())], count);
+        }
     }
 
     /// One series per breaker, but for those that have no value.

@@ -1,54 +1,23 @@
 //! The breakers of a process as Prometheus text.
 //!
-//! [`render`] collects on demand; nothing is kept. Each series carries the label `breaker`, but for the process's own.
-//!
-//! | metric | type | |
-//! |---|---|---|
-//! | `tripline_state` | gauge | 1 for the label `state` that holds, 0 for the others |
-//! | `tripline_calls_total` | counter | by `outcome`: `ok`, `failed`, `ignored`; `stale` came back in a later generation, `dropped` never did |
-//! | `tripline_slow_calls_total` | counter | of the ok and failed ones |
-//! | `tripline_call_duration_seconds` | histogram | of the ok and failed ones, stale ones too; left out where it is not kept |
-//! | `tripline_refused_calls_total` | counter | by `reason`: of a trip while open, else `probing` or `forced_open` |
-//! | `tripline_dropped_reports_total` | counter | ends of calls that came too many at once to be recorded |
-//! | `tripline_trips_total` | counter | by `reason` |
-//! | `tripline_false_trips_total` | counter | trips that their first probes contradicted |
-//! | `tripline_trip_tolerance_seconds` | gauge | how long evidence must last now; left out where none is asked for (`trip_confidence` 0) |
-//! | `tripline_trip_evidence_seconds` | gauge | how old the oldest evidence is; 0 where there is none |
-//! | `tripline_trip_after_seconds` | gauge | left out while it is learned (`auto`) |
-//! | `tripline_warm_up_seconds`, `tripline_trip_confidence_ratio` | gauge | as set |
-//! | `tripline_failed_ratio` | gauge | failed calls of those in the window; left out while it is empty |
-//! | `tripline_failure_threshold_ratio` | gauge | the share at which failures open the breaker; 0: they do not |
-//! | `tripline_probes_admitted`, `tripline_probes_good` | gauge | while half-open, else 0 |
-//! | `tripline_latency_percentile_seconds` | gauge | left out while the window is empty |
-//! | `tripline_latency_threshold_seconds` | gauge | |
-//! | `tripline_window_samples` | gauge | |
-//! | `tripline_memory_known` | gauge | 0: memory is unknown, its rule cannot trip |
-//! | `tripline_memory_used_bytes`, `tripline_memory_limit_bytes` | gauge | left out where unknown |
-//! | `tripline_memory_level` | gauge | 1 for the label `level`, the limit that the figures are about; left out where unknown |
-//! | `tripline_memory_threshold_ratio` | gauge | the share of the limit from which on memory is exhausted |
-//! | `tripline_memory_exhausted_in_seconds` | gauge | if it goes on as it does; left out where not within `memory_horizon` |
-//! | `tripline_calls_in_flight`, `tripline_calls_stalled` | gauge | left out where they are not tracked |
-//! | `tripline_supervised` | gauge | 0: memory and alerts do not work |
-//! | `tripline_alerts_sent_total` | counter | alerts that a sink took, also one that is switched off, by `sink`, `kind` and `stage` |
-//! | `tripline_alerts_failed_total` | counter | alerts that were given up, by `sink`, `kind` and `stage` |
-//! | `tripline_alert_retries_total` | counter | attempts that failed and are repeated, by `sink`, `kind` and `stage` |
-//! | `tripline_alert_rejections_total` | counter | attempts that a sink rejected, by `sink`, `kind` and `stage` |
-//! | `tripline_alert_sink_rejecting` | gauge | 1: the sink rejects alerts and pages no one until something is changed, by `sink` |
-//! | `tripline_alerts_waiting` | gauge | alerts not delivered yet, those on their way included, by `sink`, `kind` and `stage` |
-//! | `tripline_alert_state_failures_total` | counter | incident and alerts could not be saved; left out where nothing is kept |
-//! | `tripline_alert_state_failing` | gauge | 1: not saved the last time, a kill now may lose alerts; left out where nothing is kept |
-//! | `tripline_log_lines_dropped_total` | counter | log lines that were not written because standard error was not read fast enough; see [`render_log`] |
-//! | `process_resident_memory_bytes` | gauge | of this process; left out where unknown |
+//! [`render`] collects on demand; nothing is kept. Each series carries the label `breaker`, but for the process's own. What
+//! [`render_log`] gives is part of the page of `serve`.
+#![doc = include_str!("../../docs/metrics.md")]
 
 mod delivery;
 mod durations;
 mod encoder;
+mod fleet;
+mod followed_log;
 mod reading;
 
 use tripline_runtime::core::{MemoryState, StateKind, TripAfter, TripReason};
-use tripline_runtime::{Breaker, DeliveryStats};
+use tripline_runtime::{Breaker, DeliveryStats, Mode};
 
-use encoder::Encoder;
+pub use followed_log::{FollowedLog, render_followed_logs};
+
+pub(crate) use encoder::Encoder;
+pub use fleet::render_fleet;
 use reading::{Reading, seconds};
 
 /// The media type of [`render`]'s text.
@@ -77,7 +46,7 @@ pub fn render(breakers: &[Breaker], deliveries: Option<&DeliveryStats>, resident
     text.into_string()
 }
 
-/// What the log of this process lost, in the same format.
+/// The lost log lines of this process, in the same format.
 pub fn render_log(dropped_lines: u64) -> String {
     let mut text = Encoder::default();
     text.counter("tripline_log_lines_dropped_total", "Log lines that were dropped because the output was not read.")
@@ -153,11 +122,16 @@ fn calls(text: &mut Encoder, readings: &[Reading]) {
     text.counter("tripline_slow_calls_total", "Calls that took longer than the threshold.")
         .each(readings, |reading| Some(reading.counts.slow));
     let mut family = text.counter("tripline_refused_calls_total", "Calls that were not admitted, by reason.");
-    for Reading { name, rejected, .. } in readings {
-        for (reason, count) in rejected {
-            family.sample(&[("breaker", name.as_str()), ("reason", reason.as_str())], count);
-        }
+    for reading in readings {
+        family.by_reason(&reading.name, &reading.rejected);
     }
+    let mut family = text
+        .counter("tripline_would_reject_total", "Calls that were made although the breaker rejects them, by reason.");
+    for reading in readings {
+        family.by_reason(&reading.name, &reading.would_reject);
+    }
+    text.gauge("tripline_observing", "1: observe mode, no call is rejected.")
+        .each(readings, |reading| Some(u8::from(reading.mode == Mode::Observe)));
     text.counter("tripline_dropped_reports_total", "Ends of calls that came too many at once to be recorded.")
         .each(readings, |reading| Some(reading.reports_dropped));
     text.gauge("tripline_calls_in_flight", "Calls that were admitted and have not ended.")

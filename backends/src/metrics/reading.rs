@@ -7,13 +7,15 @@ use tripline_runtime::core::{
     Counts, Latency, MemorySample, MemoryState, MemoryThreshold, RejectionReason, State, StateKind, TripAfter,
     TripEvidence, TripReason,
 };
-use tripline_runtime::{Breaker, BreakerName, LatencyHistogram};
+use tripline_runtime::{Breaker, BreakerName, LatencyHistogram, Mode};
 
 pub(super) struct Reading {
     pub(super) name: BreakerName,
     pub(super) state: StateKind,
     pub(super) counts: Counts,
+    pub(super) mode: Mode,
     pub(super) rejected: Vec<(RejectionReason, u64)>,
+    pub(super) would_reject: Vec<(RejectionReason, u64)>,
     pub(super) reports_dropped: u64,
     /// Probes admitted, and of those the good ones; none but while half-open.
     pub(super) probes: (u16, u16),
@@ -50,7 +52,9 @@ impl Reading {
             name: breaker.name().clone(),
             state: core.state().kind(),
             counts: *core.counts(),
-            rejected: rejected(breaker),
+            mode: breaker.mode(),
+            rejected: by_reason(|reason| breaker.rejected_for(reason)),
+            would_reject: by_reason(|reason| breaker.would_reject_for(reason)),
             reports_dropped: breaker.reports_dropped(),
             probes: probes(core.state()),
             durations,
@@ -74,10 +78,10 @@ impl Reading {
     }
 }
 
-fn rejected(breaker: &Breaker) -> Vec<(RejectionReason, u64)> {
+fn by_reason(count: impl Fn(RejectionReason) -> u64) -> Vec<(RejectionReason, u64)> {
     let open = TripReason::ALL.into_iter().map(RejectionReason::Open);
     let reasons = open.chain([RejectionReason::Probing, RejectionReason::ForcedOpen]);
-    reasons.map(|reason| (reason, breaker.rejected_for(reason))).collect()
+    reasons.map(|reason| (reason, count(reason))).collect()
 }
 
 fn probes(state: State) -> (u16, u16) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tripline_runtime::core::{Latency, MemorySample, Outcome, Policy};
 use tripline_runtime::test_util::{MemoryStore, RecordingSink, World};
-use tripline_runtime::{Breaker, BreakerName, DeliveryError, Registry, SupervisedBreaker, supervise};
+use tripline_runtime::{Breaker, BreakerName, DeliveryError, Mode, Registry, SupervisedBreaker, supervise};
 
 use super::*;
 
@@ -72,6 +72,22 @@ fn a_trip_and_a_rejection_are_counted() {
     assert_eq!(line(&text, r#"tripline_state{breaker="default",state="open"}"#), Some("1"));
     assert_eq!(line(&text, r#"tripline_trips_total{breaker="default",reason="memory"}"#), Some("1"));
     assert_eq!(line(&text, r#"tripline_refused_calls_total{breaker="default",reason="memory"}"#), Some("1"));
+    assert_eq!(line(&text, r#"tripline_would_reject_total{breaker="default",reason="memory"}"#), Some("0"));
+    assert_eq!(line(&text, r#"tripline_observing{breaker="default"}"#), Some("0"));
+}
+
+#[test]
+fn in_observe_mode_a_rejection_counts_as_one_that_would_be() {
+    let world = World::new(1);
+    let subject = world.breaker(policy()).unwrap();
+    subject.breaker.set_mode(Mode::Observe);
+    subject.memory.set_percent(90);
+    world.advance(Duration::from_secs(1));
+    assert!(subject.breaker.try_start().is_err());
+    let text = render(std::slice::from_ref(&subject.breaker), None, None);
+    assert_eq!(line(&text, r#"tripline_refused_calls_total{breaker="default",reason="memory"}"#), Some("0"));
+    assert_eq!(line(&text, r#"tripline_would_reject_total{breaker="default",reason="memory"}"#), Some("1"));
+    assert_eq!(line(&text, r#"tripline_observing{breaker="default"}"#), Some("1"));
 }
 
 #[test]
@@ -88,7 +104,7 @@ fn the_level_of_the_memory_figures_is_a_label() {
 }
 
 #[test]
-fn the_time_until_memory_is_exhausted_is_there_while_it_is_foretold() {
+fn the_time_until_memory_is_exhausted_is_there_while_it_is_forecast() {
     let world = World::new(1);
     let mut policy = policy();
     policy.memory_horizon = Duration::from_secs(60);
@@ -205,4 +221,44 @@ fn what_became_of_alerts_is_counted_by_breaker_sink_kind_and_stage() {
     let text = render(&registry.breakers(), Some(&stats), None);
     assert_eq!(line(&text, r#"tripline_alert_state_failing{breaker="default"}"#), Some("1"));
     assert_ne!(line(&text, r#"tripline_alert_state_failures_total{breaker="default"}"#), Some("0"));
+}
+
+/// Every family that this crate writes is in the guide with its type, and no other.
+#[test]
+fn the_guide_lists_every_metric() {
+    let mut written = BTreeSet::new();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders = vec![root.join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                written.extend(families(&std::fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+    assert!(written.len() > 40, "{written:?}");
+    let guide = include_str!("../../docs/metrics.md");
+    let rows = guide.lines().filter(|line| line.starts_with("| `")).filter_map(|line| {
+        let mut cells = line.split('|').skip(1).map(str::trim);
+        Some((cells.next()?, cells.next()?))
+    });
+    let documented: BTreeSet<(String, String)> = rows
+        .flat_map(|(names, kind)| names.split('`').skip(1).step_by(2).map(|name| (name.to_owned(), kind.to_owned())))
+        .collect();
+    assert_eq!(written, documented);
+}
+
+/// Names and types of the families that a source file begins.
+fn families(source: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for kind in ["counter", "gauge", "histogram"] {
+        for call in source.split(&format!(".{kind}(")).skip(1) {
+            let name = call.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next());
+            found.extend(name.map(|name| (name.to_owned(), kind.to_owned())));
+        }
+    }
+    found
 }

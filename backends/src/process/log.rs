@@ -6,14 +6,15 @@
 
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::queue::{LineQueue, Next};
+use super::output::{write_all, write_whole};
+use super::queue::LineQueue;
 use crate::config::{Log, LogFormat, LogLevel};
 use crate::text::escape;
 
@@ -23,8 +24,6 @@ const MAX_QUEUED_BYTES: usize = 1 << 18;
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a line outside the log may take.
 const LINE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Between attempts on an output that does not block and is full.
-const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 /// The running log. Dropping it waits for the lines that are not written yet, at most one second.
 #[derive(Debug)]
@@ -40,7 +39,11 @@ pub(crate) fn start(settings: &Log) -> io::Result<LogOutput> {
     let queue = Arc::new(LineQueue::new(MAX_QUEUED_BYTES));
     let output = File::from(io::stderr().as_fd().try_clone_to_owned()?);
     let lines = queue.clone();
-    thread::Builder::new().name("tripline-log".into()).spawn(move || write_all(&lines, output))?;
+    let report = |lines| {
+        // Through the queue, for the format that is set.
+        tracing::warn!(lines, "log lines were dropped: standard error was not read fast enough");
+    };
+    thread::Builder::new().name("tripline-log".into()).spawn(move || write_all(&lines, output, report))?;
 
     let is_json = settings.format == LogFormat::Json;
     let writer = LineWriter { queue: queue.clone(), is_json };
@@ -98,36 +101,6 @@ pub(crate) fn print_bounded(stream: impl AsFd, line: impl Display) {
     }
 }
 
-fn write_all(queue: &LineQueue, mut output: impl Write) {
-    loop {
-        match queue.next() {
-            Next::Line(line) => {
-                if write_whole(&mut output, &line).is_err() {
-                    queue.count_failed();
-                }
-            }
-            // Through the queue, for the format that is set.
-            Next::Dropped(lines) => {
-                tracing::warn!(lines, "log lines were dropped: standard error was not read fast enough");
-            }
-        }
-    }
-}
-
-/// As `write_all`, also on an output that is set to not block.
-fn write_whole(output: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match output.write(bytes) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(RETRY_PAUSE),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
 /// Takes one event per call of `write`, as the subscriber's format layer does.
 #[derive(Debug, Clone)]
 struct LineWriter {
@@ -156,6 +129,7 @@ impl Write for LineWriter {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::process::queue::Next;
 
     #[test]
     fn an_event_is_one_line_without_control_characters() {
@@ -166,26 +140,5 @@ mod tests {
         let mut json = LineWriter { queue: queue.clone(), is_json: true };
         json.write_all(b"{\"a\":\"\x7f\"}\n").unwrap();
         assert_eq!(queue.next(), Next::Line((*b"{\"a\":\"\\u007f\"}\n").into()));
-    }
-
-    #[test]
-    fn an_output_that_is_full_for_a_moment_gets_the_whole_line() {
-        struct Slow(Vec<u8>, u32);
-        impl Write for Slow {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.1 += 1;
-                match self.1 % 3 {
-                    0 => Err(ErrorKind::WouldBlock.into()),
-                    1 => Err(ErrorKind::Interrupted.into()),
-                    _ => self.0.write(&bytes[..1]),
-                }
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        let mut output = Slow(Vec::new(), 0);
-        write_whole(&mut output, b"line\n").unwrap();
-        assert_eq!(output.0, b"line\n");
     }
 }

@@ -1,6 +1,10 @@
-//! What a server process does about its surroundings: log output, signals and file descriptors.
+//! The surroundings of a server process: log output, signals and file descriptors.
 
+#[cfg(feature = "cli")]
 pub(crate) mod descriptors;
+#[cfg(feature = "cli")]
 pub(crate) mod log;
-mod queue;
+pub(crate) mod output;
+pub(crate) mod queue;
+#[cfg(feature = "cli")]
 pub(crate) mod signals;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// Lines between threads that log and the one thread that writes. Pushing never waits for the writer.
 #[derive(Debug)]
-pub(super) struct LineQueue {
+pub(crate) struct LineQueue {
     max_bytes: usize,
     state: Mutex<State>,
     /// A line was pushed.
@@ -26,9 +26,9 @@ struct State {
     unreported: u64,
 }
 
-/// What the writer does next.
+/// The next step of the writer.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(crate) enum Next {
     /// Write this line.
     Line(Box<[u8]>),
     /// Report that this many lines were dropped.
@@ -37,12 +37,12 @@ pub(super) enum Next {
 
 impl LineQueue {
     /// A queue of at most `max_bytes` of lines.
-    pub(super) fn new(max_bytes: usize) -> Self {
+    pub(crate) fn new(max_bytes: usize) -> Self {
         Self { max_bytes, state: Mutex::default(), pushed: Condvar::new(), drained: Condvar::new() }
     }
 
     /// Appends a line, or counts it as dropped where the queue is full. O(line), never blocks on output.
-    pub(super) fn push(&self, line: Box<[u8]>) {
+    pub(crate) fn push(&self, line: Box<[u8]>) {
         let mut state = self.lock();
         if state.bytes + line.len() > self.max_bytes {
             state.dropped += 1;
@@ -57,7 +57,7 @@ impl LineQueue {
 
     /// Blocks until there is a line, or dropped lines to report after the queue is empty. The line counts as being written until
     /// the next call.
-    pub(super) fn next(&self) -> Next {
+    pub(crate) fn next(&self) -> Next {
         let mut state = self.lock();
         state.is_writing = false;
         loop {
@@ -77,17 +77,17 @@ impl LineQueue {
     }
 
     /// Counts a line that could not be written. It is not reported by a line of its own, which would fail as well.
-    pub(super) fn count_failed(&self) {
+    pub(crate) fn count_failed(&self) {
         self.lock().dropped += 1;
     }
 
     /// Lines dropped since the start.
-    pub(super) fn dropped(&self) -> u64 {
+    pub(crate) fn dropped(&self) -> u64 {
         self.lock().dropped
     }
 
     /// Waits until all lines are written, at most for `limit`; false where some are not.
-    pub(super) fn wait_until_written(&self, limit: Duration) -> bool {
+    pub(crate) fn wait_until_written(&self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         let mut state = self.lock();
         while state.is_writing || !state.lines.is_empty() {

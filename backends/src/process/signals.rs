@@ -1,4 +1,4 @@
-//! What the process does on a signal.
+//! The reaction of the process to signals.
 //!
 //! | signal | action |
 //! |---|---|
@@ -14,7 +14,7 @@ use std::io;
 use async_signal::{Signal, Signals};
 use smol::stream::StreamExt as _;
 
-/// What a signal asks for.
+/// The request that a signal stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Request {
     /// Stop, after requests in flight are answered.

@@ -21,7 +21,10 @@ pub(super) fn edit(text: &str, change: &Change) -> Result<String, TomlError> {
             put(document.as_table_mut(), setting, toml.parse()?);
         }
     }
-    let edited = document.to_string();
+    let mut edited = document.to_string();
+    if tripline_runtime::core::planted::planted("reload: comments are lost") {
+        edited = edited.replace("# as agreed", "");
+    }
     // The editor writes line feeds only.
     if text.contains("\r\n") { Ok(edited.replace("\r\n", "\n").replace('\n', "\r\n")) } else { Ok(edited) }
 }

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, PoisonError};
+
+use smol::channel::Sender;
 
 use super::outcome::{Applied, ChangeError};
 use super::shared::Shared;
-use super::thread::Message;
+use super::task::Message;
 use crate::config::{Change, Config};
 
 /// The configuration in force, and how it is changed. Clones share it; the watching ends with the last of them.
@@ -30,14 +31,14 @@ impl LiveConfig {
     pub async fn change(&self, change: Change, who: &str) -> Result<Applied, ChangeError> {
         let (reply, answer) = smol::channel::bounded(1);
         let message = Message::Change { change, who: who.to_owned(), reply };
-        self.inner.sender.send(message).map_err(|_| ChangeError::Ended)?;
+        self.inner.sender.try_send(message).map_err(|_| ChangeError::Ended)?;
         answer.recv().await.unwrap_or(Err(ChangeError::Ended))
     }
 
     /// Reads the file again soon, as after a change of it. A file with the same text changes nothing.
     pub fn reload(&self) {
-        // Where the thread has ended, there is nothing to reload.
-        let _ = self.inner.sender.send(Message::Touched);
+        // Where the task has ended, there is nothing to reload.
+        let _ = self.inner.sender.try_send(Message::Touched);
     }
 
     /// The configuration in force, with the environment laid over it.
@@ -72,7 +73,7 @@ impl fmt::Debug for LiveConfig {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // Where the thread has ended already, there is nothing to stop.
-        let _ = self.sender.send(Message::Stop);
+        // Where the task has ended already, there is nothing to stop.
+        let _ = self.sender.try_send(Message::Stop);
     }
 }

@@ -1,25 +1,26 @@
 //! A configuration that was read and is not watched yet.
 
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+
+use smol::channel::unbounded;
+use tripline_runtime::{Clock, SystemClock};
 
 use super::applier::Applier;
 use super::config_actor::{ConfigActor, Environment};
 use super::file::ConfigFile;
 use super::live_config::{Inner, LiveConfig};
 use super::shared::Shared;
-use super::thread::{self, Message};
-use super::watch::Watch;
-use crate::config::{
-    Change, Config, ConfigErrors, EMPTY, Warning, WarningKind, apply_environment, is_blank, parse, read,
-};
+use super::store::ConfigStore;
+use super::task::{self, Message};
+use crate::config::{Change, Config, ConfigErrors, EMPTY, Warning, WarningKind, apply_environment, is_blank, parse};
 
 /// A configuration that was read and is not watched yet.
 pub struct LoadedConfig {
-    file: Option<ConfigFile>,
+    store: Option<Box<dyn ConfigStore>>,
     name: String,
     text: String,
     config: Config,
@@ -33,22 +34,31 @@ impl LoadedConfig {
     /// # Errors
     /// [`ConfigErrors`] with every problem of the file or the environment.
     pub fn file(path: &Path, environment: Environment) -> Result<Self, ConfigErrors> {
-        let file = ConfigFile::new(path.to_owned());
-        let recovered = file.recover();
-        let text = read(path).map_err(|unread| file.problem(&unread.words))?;
+        Self::open(Box::new(ConfigFile::new(path.to_owned())), environment)
+    }
+
+    /// As [`LoadedConfig::file`], for a text that is kept elsewhere.
+    ///
+    /// # Errors
+    /// [`ConfigErrors`] with every problem of the text or the environment.
+    pub fn open(store: Box<dyn ConfigStore>, environment: Environment) -> Result<Self, ConfigErrors> {
+        let name = store.name();
+        let problem = |words: &str| ConfigErrors::with_file(&name, words);
+        let recovered = store.recover();
+        let text = store.read().map_err(|words| problem(&words))?;
         if is_blank(&text) {
-            return Err(file.problem(EMPTY));
+            return Err(problem(EMPTY));
         }
-        let opened = Self::text(&text, &file.name(), environment)?;
+        let opened = Self::text(&text, &name, environment)?;
         let mut warnings = opened.warnings;
         warnings.extend(recovered.map(|message| Warning {
-            file: file.name(),
+            file: name.clone(),
             line: None,
             key: String::new(),
             message,
             kind: WarningKind::Unlikely,
         }));
-        Ok(Self { file: Some(file), warnings, ..opened })
+        Ok(Self { store: Some(store), warnings, ..opened })
     }
 
     /// Takes a text that is in no file; problems call it `name`. Changes of it apply and are not saved.
@@ -58,7 +68,7 @@ impl LoadedConfig {
     pub fn text(text: &str, name: &str, environment: Environment) -> Result<Self, ConfigErrors> {
         let (mut config, mut warnings) = parse(text, name)?;
         warnings.extend(apply_environment(&mut config, &environment)?);
-        Ok(Self { file: None, name: name.to_owned(), text: text.to_owned(), config, warnings, environment })
+        Ok(Self { store: None, name: name.to_owned(), text: text.to_owned(), config, warnings, environment })
     }
 
     /// The configuration as read.
@@ -73,7 +83,7 @@ impl LoadedConfig {
 
     /// The path of the file, if it is one.
     pub fn path(&self) -> Option<&Path> {
-        self.file.as_ref().map(ConfigFile::path)
+        self.store.as_ref().and_then(|store| store.path())
     }
 
     /// Watches the file on a thread of its own. The appliers are called for each change from now on;
@@ -82,19 +92,31 @@ impl LoadedConfig {
     /// # Errors
     /// Where the system gives no thread.
     pub fn start(self, appliers: Vec<Box<dyn Applier>>) -> io::Result<LiveConfig> {
-        let (sender, inbox) = channel();
+        let (live, task) = self.start_by(Arc::new(SystemClock::new()), appliers);
+        std::thread::Builder::new().name("tripline-config".into()).spawn(move || smol::block_on(task))?;
+        Ok(live)
+    }
+
+    /// As [`LoadedConfig::start`], by another clock and on an executor of your own: nothing is watched or changed unless the
+    /// task is polled. Reading and writing a file may block it for some seconds.
+    pub fn start_by(
+        self,
+        clock: Arc<dyn Clock>,
+        appliers: Vec<Box<dyn Applier>>,
+    ) -> (LiveConfig, impl Future<Output = ()> + Send + use<>) {
+        let (sender, inbox) = unbounded();
         let config = Arc::new(self.config);
         let shared = Arc::new(Shared::new(config.clone()));
-        let watch = self.file.as_ref().map(|file| {
-            file.clean_up();
+        let watch = self.store.as_ref().map(|store| {
+            store.clean_up();
             let touched = sender.clone();
-            Watch::new(file.path().to_owned(), move || {
-                // The thread may have ended.
-                let _ = touched.send(Message::Touched);
-            })
+            store.watch(Box::new(move || {
+                // The task may have ended.
+                let _ = touched.try_send(Message::Touched);
+            }))
         });
         let actor = ConfigActor {
-            file: self.file,
+            store: self.store,
             name: self.name,
             text: self.text,
             unsaved: Change::none(),
@@ -104,8 +126,7 @@ impl LoadedConfig {
             reported: None,
             shared: shared.clone(),
         };
-        std::thread::Builder::new().name("tripline-config".into()).spawn(move || thread::run(actor, &inbox, watch))?;
-        Ok(LiveConfig { inner: Arc::new(Inner { sender, shared }) })
+        (LiveConfig { inner: Arc::new(Inner { sender, shared }) }, task::run(actor, inbox, watch, clock))
     }
 }
 

@@ -1,6 +1,6 @@
 //! A configuration that changes while the process runs: by an edit of its file, and by [`LiveConfig::change`].
 //!
-//! One thread owns the configuration; it reads, saves and applies one change after the other.
+//! One task owns the configuration, on a thread of its own by default; it reads, saves and applies one change after the other.
 //!
 //! - The file is read again when its text changes: its folder, and those of all symbolic links on its path, are watched (a
 //!   Kubernetes `ConfigMap` is replaced by swapping a link), and it is read every few seconds anyway; every second where it
@@ -42,7 +42,8 @@ mod live_config;
 mod loaded;
 mod outcome;
 mod shared;
-mod thread;
+mod store;
+mod task;
 mod watch;
 
 pub use applier::Applier;
@@ -50,3 +51,6 @@ pub use config_actor::Environment;
 pub use live_config::LiveConfig;
 pub use loaded::LoadedConfig;
 pub use outcome::{Applied, ChangeError};
+pub use store::{ConfigStore, Unsaved, WatchedPath};
+#[cfg(feature = "cli")]
+pub(crate) use watch::Watch;

@@ -1,11 +1,11 @@
-//! What the thread that owns the configuration publishes to the others.
+//! The state that the configuration thread publishes to the others.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::Config;
 
-/// What the thread publishes.
+/// The published state.
 pub(super) struct Shared {
     pub(super) config: Mutex<Arc<Config>>,
     pub(super) notes: Mutex<Notes>,

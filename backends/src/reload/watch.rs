@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::store::WatchedPath;
+
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 
@@ -14,7 +16,7 @@ const MAX_LINKS: usize = 40;
 type Points = Arc<Mutex<BTreeSet<PathBuf>>>;
 
 /// Watches the folders in which a path's file, or a link on the way to it, can be replaced.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     path: PathBuf,
     watcher: Option<RecommendedWatcher>,
     points: Points,
@@ -22,7 +24,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Calls `touched` whenever the file that `path` leads to may have changed. It may call too often.
-    pub(super) fn new(path: PathBuf, touched: impl Fn() + Send + 'static) -> Self {
+    pub(crate) fn new(path: PathBuf, touched: impl Fn() + Send + 'static) -> Self {
         let points = Points::default();
         let looked_at = points.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
@@ -31,14 +33,16 @@ impl Watch {
             }
         });
         if let Err(error) = &watcher {
-            tracing::warn!(%error, "the configuration file cannot be watched; it is read every second instead");
+            tracing::warn!(file = %path.display(), %error, "the file cannot be watched; it is looked at every second instead");
         }
         Self { path, watcher: watcher.ok(), points }
     }
+}
 
+impl WatchedPath for Watch {
     /// Watches the links and folders that the path goes through now; false where changes may come without an event: where
     /// a part cannot be watched, and where a file is mounted alone, whose changes have no event in its folder.
-    pub(super) fn follow(&mut self) -> bool {
+    fn follow(&mut self) -> bool {
         let Some(watcher) = &mut self.watcher else { return false };
         let new = points(&self.path);
         let is_mounted = new.iter().any(|point| is_mount_point(point));

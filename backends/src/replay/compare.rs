@@ -16,7 +16,7 @@ use super::record::Record;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Setting {
-    /// What they are called, for instance the path of their file.
+    /// Their name, for instance the path of their file.
     pub name: String,
     /// The settings of the breaker; `wait_jitter` is taken as 0.
     pub policy: Policy,

@@ -17,7 +17,7 @@ pub(crate) struct Row {
     pub(crate) cells: Vec<String>,
 }
 
-/// What each setting would have done, as a table. `clock` says how instants are written.
+/// The outcome of each setting as a table. `clock` formats instants.
 pub(crate) fn rows(figures: &[Figures], clock: Clock) -> Vec<Row> {
     let row = |is_part, label: &str, cell: &dyn Fn(&Figures) -> String| Row {
         label: label.into(),

@@ -17,6 +17,7 @@ const NO_RECORD: u64 = u64::MAX;
 
 /// One breaker on its way through a recording. It is fed with records and lives as far as no record that is still to come
 /// can change what happens.
+#[derive(Debug)]
 pub(super) struct Driver<O> {
     /// The time of the last record that was taken; nothing that is still to come starts more than `longest` before it.
     read_to: Option<i64>,
@@ -41,7 +42,7 @@ pub(super) struct Driver<O> {
     observer: O,
 }
 
-/// What a driver has taken.
+/// The records that a driver has taken.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Totals {
     pub(super) records: u64,
@@ -54,6 +55,7 @@ pub(super) struct Totals {
 }
 
 /// A record on its way.
+#[derive(Debug)]
 struct Held {
     at: i64,
     /// As it is replayed, not longer than `longest`.
@@ -62,7 +64,7 @@ struct Held {
     memory: Option<MemorySample>,
     call: Option<Call>,
     admitted: Option<bool>,
-    /// What is still to happen to it: the call's end, the reading.
+    /// The pending events of a record: the end of its call, its reading.
     parts_left: u8,
     view: Option<View>,
 }
@@ -81,12 +83,24 @@ impl<O: Observer> Driver<O> {
         longest: i64,
         observer: O,
     ) -> Result<Self, ReplayError> {
+        let breaker = ReplayedBreaker::new(policy, stall_detection)?;
         let stalls_count_for = stall_detection.then(|| nanos(policy.latency_max_age));
-        Ok(Self {
+        Ok(Self::of(breaker, max_records_held(breakers), stalls_count_for, longest, observer))
+    }
+
+    /// A driver of this breaker, which was never driven. `stalls_count_for` is how long a call that is stalled counts.
+    pub(super) fn of(
+        breaker: ReplayedBreaker,
+        max_held: usize,
+        stalls_count_for: Option<i64>,
+        longest: i64,
+        observer: O,
+    ) -> Self {
+        Self {
             read_to: None,
             all_read: false,
             longest,
-            max_held: max_records_held(breakers),
+            max_held,
             forced_to: i64::MIN,
             stalls_count_for,
             schedule: Schedule::default(),
@@ -94,11 +108,11 @@ impl<O: Observer> Driver<O> {
             done: 0,
             now: None,
             last_deadline: None,
-            breaker: ReplayedBreaker::new(policy, stall_detection)?,
+            breaker,
             generation: Generation::default(),
             totals: Totals::default(),
             observer,
-        })
+        }
     }
 
     /// Takes the next record and lives as far as it can.
@@ -115,13 +129,18 @@ impl<O: Observer> Driver<O> {
     }
 
     /// There are no more records: lives to the end.
-    pub(super) fn finish(mut self) -> Result<(O, Totals), ReplayError> {
+    pub(super) fn finish(self) -> Result<(O, Totals), ReplayError> {
+        self.finish_with_breaker().map(|(observer, totals, _)| (observer, totals))
+    }
+
+    /// As [`Driver::finish`]; hands the breaker over too.
+    pub(super) fn finish_with_breaker(mut self) -> Result<(O, Totals, ReplayedBreaker), ReplayError> {
         self.all_read = true;
         self.live()?;
         if let Some(now) = self.now {
             self.observer.ends(now, self.breaker.percentile());
         }
-        Ok((self.observer, self.totals))
+        Ok((self.observer, self.totals, self.breaker))
     }
 
     pub(super) fn observer(&self) -> &O {
@@ -322,7 +341,8 @@ impl<O: Observer> Driver<O> {
                 if from == StateKind::Closed {
                     // By nothing but time: the call that has been out for longest is the one that is overdue.
                     let index = index.or_else(|| self.oldest_in_flight()).unwrap_or(self.done);
-                    change.trip = Some(TripAt { index, at, reason, stalled: self.breaker.stalled_at_trip() });
+                    let (stalled, why) = (self.breaker.stalled_at_trip(), self.breaker.why());
+                    change.trip = Some(TripAt { index, at, reason, stalled, why });
                 }
             } else {
                 change.is_recovery = to == StateKind::Closed;

@@ -1,4 +1,4 @@
-//! What can be wrong with an input, and where.
+//! The problems of an input, with their place.
 
 use std::{error, fmt, io};
 
@@ -17,7 +17,7 @@ pub enum ReplayError {
     Line {
         /// Which, counted from 1; blank lines and the CSV header count.
         line: u64,
-        /// What is wrong with it.
+        /// The problem.
         problem: LineProblem,
         /// Fields up to there that look misspelt: often one of them is why something else is missing.
         warnings: Vec<Warning>,
@@ -30,19 +30,21 @@ pub enum ReplayError {
     Window(CapacityError),
 }
 
-/// What is wrong with a line. The `Display` text says what is allowed.
+/// The problem of a line. The `Display` text names the allowed values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LineProblem {
     /// Not one JSON object.
     Json {
-        /// What the parser says.
+        /// The message of the parser.
         message: String,
         /// Where in the line, counted from 1.
         column: usize,
     },
     /// Not text.
     NotUtf8,
+    /// The input begins with bytes that no text has: it is packed in a way that is not known, or no recording.
+    Binary,
     /// Longer than [`MAX_LINE_BYTES`](super::MAX_LINE_BYTES).
     TooLong,
     /// A carriage return inside a CSV line.
@@ -68,7 +70,7 @@ pub enum LineProblem {
         field: &'static str,
         /// The value as it is written (a text in JSON with its quotes), shortened, without control characters.
         found: String,
-        /// What is allowed.
+        /// The allowed values.
         allowed: &'static str,
     },
     /// Earlier than the line before it.
@@ -86,7 +88,7 @@ pub enum LineProblem {
     Log {
         /// Which log it was taken for; `None` where none fits.
         format: Option<LogFormat>,
-        /// What is wrong with this line.
+        /// The problem of this line.
         problem: LogProblem,
     },
 }
@@ -97,6 +99,7 @@ impl LineProblem {
         match self {
             Self::Json { .. } => "json",
             Self::NotUtf8 => "not_utf8",
+            Self::Binary => "binary",
             Self::TooLong => "too_long",
             Self::StrayReturn => "stray_return",
             Self::MissingColumn(_) | Self::ColumnTwice(_) | Self::Columns { .. } => "columns",
@@ -123,6 +126,9 @@ impl fmt::Display for LineProblem {
                 write!(f, "column {column}: {message}; allowed: one JSON object per line")
             }
             Self::NotUtf8 => f.write_str("is not UTF-8; allowed: JSON lines, or CSV with a header"),
+            Self::Binary => f.write_str(
+                "is binary; allowed: text, once packed with gzip or zstd, so unpack it first: COMMAND | tripline replay -",
+            ),
             Self::TooLong => write!(f, "is too long; allowed: {MAX_LINE_BYTES} bytes"),
             Self::StrayReturn => f.write_str("has a carriage return inside; allowed: lines that end with LF or CR LF"),
             Self::MissingColumn(name) => write!(

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
-/// What a field is read as.
+/// The role of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Role {
@@ -18,15 +18,18 @@ pub enum Role {
     Status,
     /// The path of the request, or the whole request line.
     Path,
+    /// The host of the request, for proposals by host.
+    Host,
 }
 
 impl Role {
-    const ALL: [(&'static str, Self); 5] = [
+    const ALL: [(&'static str, Self); 6] = [
         ("time", Self::Time),
         ("start", Self::Start),
         ("latency", Self::Latency),
         ("status", Self::Status),
         ("path", Self::Path),
+        ("host", Self::Host),
     ];
 }
 
@@ -34,7 +37,7 @@ impl Role {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FieldMapping {
-    /// What it is read as.
+    /// Its role.
     pub role: Role,
     /// Its name or position, as it was given.
     pub source: String,
@@ -59,7 +62,7 @@ pub struct FieldMappingError(());
 /// `allowed: time=FIELD, …`
 impl fmt::Display for FieldMappingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("allowed: time=FIELD, start=FIELD, latency=FIELD, status=FIELD or path=FIELD")
+        f.write_str("allowed: time=FIELD, start=FIELD, latency=FIELD, status=FIELD, path=FIELD or host=FIELD")
     }
 }
 

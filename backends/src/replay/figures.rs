@@ -1,19 +1,21 @@
-//! What one setting would have done, in figures.
+//! The outcome of one setting, in figures.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
+use tripline_runtime::TripExplanation;
 use tripline_runtime::core::{Latency, Outcome, StateKind, TripReason};
 
 use super::decimal::Millis;
 use super::error::ReplayError;
 use super::observe::{Change, Done, DoneCall, Observer, TripAt};
+use super::output::Why;
 use super::unusable::Usage;
 
 /// So many trips are listed one by one; the rest is counted.
 pub const MAX_TRIPS_LISTED: usize = 200;
 
-/// What one setting would have done with a recording.
+/// The outcome of one setting with a recording.
 ///
 /// A recording only says how calls went as they were made. What it says of a call that the setting would have rejected is
 /// how it would have gone had it been made; and that fewer calls can make a service faster is not seen.
@@ -53,7 +55,7 @@ pub struct Figures {
 }
 
 /// A trip.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Trip {
     /// The record, counted from 0, that was being finished, was seen to hang or was read.
@@ -64,6 +66,8 @@ pub struct Trip {
     pub reason: TripReason,
     /// Calls that hung then, and counted as slow ones.
     pub stalled: u16,
+    /// Why, with the evidence; its text is that of status, alerts and logs.
+    pub why: Option<TripExplanation>,
 }
 
 impl Figures {
@@ -98,7 +102,8 @@ impl Figures {
             Some(trip) => write!(output, "{}", Millis(trip.at_nanos))?,
             None => write!(output, "null")?,
         }
-        write!(output, ",\"reasons\":{{")?;
+        let why = self.first_trips.first().and_then(|trip| trip.why);
+        write!(output, "{},\"reasons\":{{", Why("first_trip_why", why))?;
         for (i, (reason, count)) in self.reasons.iter().enumerate() {
             let comma = if i == 0 { "" } else { "," };
             write!(output, "{comma}\"{reason}\":{count}")?;
@@ -139,12 +144,12 @@ impl Tally {
         self.figures
     }
 
-    fn count_trip(&mut self, TripAt { index, at, reason, stalled }: TripAt) {
+    fn count_trip(&mut self, TripAt { index, at, reason, stalled, why }: TripAt) {
         let figures = &mut self.figures;
         figures.trips += 1;
         figures.trips_with_stalls += u64::from(stalled > 0);
         if figures.first_trips.len() < MAX_TRIPS_LISTED {
-            figures.first_trips.push(Trip { index, at_nanos: at, reason, stalled });
+            figures.first_trips.push(Trip { index, at_nanos: at, reason, stalled, why });
         }
         match figures.reasons.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, count)) => *count += 1,

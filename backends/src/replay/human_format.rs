@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn instants_are_told_as_time_of_day_or_as_time_passed() {
+    fn instants_are_shown_as_time_of_day_or_as_time_passed() {
         assert_eq!(
             Clock::of(1_789_000_000_123_456_789).write(1_789_000_000_123_456_789),
             "2026-09-10 00:26:40.123 UTC"

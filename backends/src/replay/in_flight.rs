@@ -9,7 +9,7 @@ use tripline_runtime::core::{Generation, Instant};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct CallId(u64);
 
-/// What makes a call stalled.
+/// The condition under which a call is stalled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StallRule {
     /// Only calls of this generation count.

@@ -1,4 +1,4 @@
-//! What a replay reports beside its output.
+//! The report of a replay beside its output.
 
 use super::access_log::LogReport;
 use super::driver::Totals;
@@ -22,7 +22,7 @@ pub struct InputReport {
     pub warnings: Vec<Warning>,
     /// How many lines were used, and why others were not.
     pub usage: Usage,
-    /// What there is to report of an access log; `None` where the input is none.
+    /// The report on an access log; `None` where the input is none.
     pub log: Option<LogReport>,
 }
 

@@ -86,6 +86,11 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
+    /// The input, for one that gets more bytes after its end was reached between two lines.
+    pub(super) fn input_mut(&mut self) -> &mut R {
+        &mut self.input
+    }
+
     /// NUL bytes that were passed over.
     pub(super) fn nul_bytes(&self) -> u64 {
         self.nul_bytes
@@ -113,6 +118,11 @@ impl<R: BufRead> Lines<R> {
             self.ahead.push_back(line);
         }
         Ok(self.ahead.make_contiguous())
+    }
+
+    /// Passes over the lines that were looked at.
+    pub(super) fn drop_ahead(&mut self) {
+        self.ahead.clear();
     }
 
     /// The line in hand.

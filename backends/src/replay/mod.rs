@@ -59,7 +59,8 @@
 //! assert_eq!(
 //!     String::from_utf8_lossy(&output),
 //!     "{\"calls\":3,\"admitted\":2,\"rejected\":1,\"percentile_ms\":310,\
-//!      \"trips\":[{\"index\":1,\"at_ms\":1980,\"reason\":\"latency\"}],\"recoveries\":[],\
+//!      \"trips\":[{\"index\":1,\"at_ms\":1980,\"reason\":\"latency\",\
+//!      \"why\":\"latency: 1 slow, 0 failed of 2 calls, 1 hanging; p95 310 ms, threshold 300 ms\"}],\"recoveries\":[],\
 //!      \"unusable\":{},\"excluded\":0,\"nul_bytes\":0,\"origin_changes\":0}\n"
 //! );
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -75,7 +76,10 @@ mod driver;
 mod error;
 mod field_map;
 mod figures;
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the command line follows logs"))]
+pub(crate) mod follow;
 mod format;
+mod grouping;
 mod histogram;
 pub(crate) mod human_format;
 mod in_flight;
@@ -107,6 +111,7 @@ pub use error::{LineProblem, ReplayError};
 pub use field_map::{FieldMapping, FieldMappingError, Role};
 pub use figures::{Figures, MAX_TRIPS_LISTED, Trip};
 pub use format::{Format, Input};
+pub use grouping::{GroupBy, GroupByError, MAX_GROUPS};
 pub use input_report::InputReport;
 pub use latency_unit::LatencyUnit;
 pub use limits::MAX_LINE_BYTES;

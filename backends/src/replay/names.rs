@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_near_to_a_field_is_told_once_and_one_far_from_all_never() {
+    fn a_name_near_to_a_field_is_reported_once_and_one_far_from_all_never() {
         assert_eq!(
             warnings(&[&["at_ms", "outcom", "note", "id", ""], &["outcom", "LatencyMS"]]),
             [

@@ -1,5 +1,6 @@
-//! What can be seen of a replay while it goes on.
+//! The view of a replay while it runs.
 
+use tripline_runtime::TripExplanation;
 use tripline_runtime::core::{Latency, Outcome, StateKind, Trend, TripReason};
 
 use super::error::ReplayError;
@@ -59,20 +60,23 @@ pub(super) struct Change {
 }
 
 /// A trip, and the record it came with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct TripAt {
     pub(super) index: u64,
     pub(super) at: i64,
     pub(super) reason: TripReason,
     /// Calls that hung then, and counted as slow ones.
     pub(super) stalled: u16,
+    /// With its evidence.
+    pub(super) why: Option<TripExplanation>,
 }
 
-/// What the breaker looks like once a record has been dealt with.
+/// The view of the breaker after a record.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct View {
     pub(super) state: StateKind,
     pub(super) percentile: Option<Latency>,
     pub(super) trend: Trend,
-    pub(super) reason: Option<TripReason>,
+    /// Why it is open or half-open.
+    pub(super) why: Option<TripExplanation>,
 }

@@ -77,6 +77,18 @@ impl<T> OriginTracker<T> {
         }
     }
 
+    /// Whether items are held that are to be confirmed.
+    pub(super) fn holds_items(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Items about `at`, in the time of those that were placed, are no gap.
+    pub(super) fn expect(&mut self, at: i64) {
+        if let Some(newest) = &mut self.newest {
+            *newest = (*newest).max(at.saturating_sub(MAX_GAP / 2));
+        }
+    }
+
     /// There are no more items.
     pub(super) fn end(&mut self, placed: &mut VecDeque<Placed<T>>) {
         match self.side {

@@ -1,8 +1,9 @@
-//! What is written. Every text in it is a fixed word, so nothing needs escaping.
+//! The output. Every text in it is a fixed word, so nothing needs escaping.
 
 use std::fmt;
 use std::io::{self, Write};
 
+use tripline_runtime::TripExplanation;
 use tripline_runtime::core::Latency;
 
 use super::decimal::Millis;
@@ -16,9 +17,22 @@ fn write_view(view: &View, output: &mut impl Write, at: i64, admitted: Option<bo
     write!(output, "{}", OrNull(admitted))?;
     write!(output, ",\"state\":\"{}\",\"percentile_ms\":", view.state.as_str())?;
     write!(output, "{},\"trend\":\"{}\",\"reason\":", OrNull(view.percentile.map(millis)), view.trend.as_str())?;
-    match view.reason {
-        Some(reason) => writeln!(output, "\"{}\"}}", reason.as_str()),
-        None => writeln!(output, "null}}"),
+    match view.why {
+        Some(why) => writeln!(output, "\"{}\"{}}}", why.reason.as_str(), Why("why", Some(why))),
+        None => writeln!(output, "null{}}}", Why("why", None)),
+    }
+}
+
+/// The member of an object that says why a breaker is open, with the comma before it. Its text has no quotes and no backslashes.
+pub(super) struct Why(pub(super) &'static str, pub(super) Option<TripExplanation>);
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(name, why) = self;
+        match why {
+            Some(why) => write!(f, ",\"{name}\":\"{why}\""),
+            None => write!(f, ",\"{name}\":null"),
+        }
     }
 }
 
@@ -36,7 +50,7 @@ impl<W: Write> Observer for JsonLines<W> {
     }
 }
 
-/// What came of all records.
+/// The totals of all records.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
     admitted: u64,
@@ -68,9 +82,10 @@ impl Summary {
         let calls = admitted.saturating_add(*rejected);
         write!(output, "{{\"calls\":{calls},\"admitted\":{admitted},\"rejected\":{rejected},")?;
         write!(output, "\"percentile_ms\":{},\"trips\":[", OrNull(percentile.map(millis)))?;
-        for (i, TripAt { index, at, reason, .. }) in trips.iter().enumerate() {
+        for (i, TripAt { index, at, reason, why, .. }) in trips.iter().enumerate() {
             let comma = if i == 0 { "" } else { "," };
-            write!(output, "{comma}{{\"index\":{index},\"at_ms\":{},\"reason\":\"{reason}\"}}", Millis(*at))?;
+            write!(output, "{comma}{{\"index\":{index},\"at_ms\":{},\"reason\":\"{reason}\"", Millis(*at))?;
+            write!(output, "{}}}", Why("why", *why))?;
         }
         write!(output, "],\"recoveries\":[")?;
         for (i, at) in recoveries.iter().enumerate() {

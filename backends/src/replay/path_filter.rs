@@ -1,5 +1,7 @@
 //! Calls that are left out by the path of their request.
 
+use super::grouping::{GroupBy, GroupCounts};
+
 /// Which paths are replayed: those that match one of `include` (all, if there is none) and none of `exclude`.
 ///
 /// In a pattern `*` is any text, also with slashes in it, and `?` one character. The path is compared without its query.
@@ -16,6 +18,10 @@
 pub struct PathFilter {
     include: Vec<Box<[u8]>>,
     exclude: Vec<Box<[u8]>>,
+    /// Only the calls of this group.
+    group: Option<(GroupBy, Box<[u8]>)>,
+    /// Counts the calls of each group.
+    counts: Option<(GroupBy, GroupCounts)>,
 }
 
 impl PathFilter {
@@ -27,16 +33,44 @@ impl PathFilter {
         Self {
             include: include.into_iter().map(|pattern| pattern.into().into_bytes().into()).collect(),
             exclude: exclude.into_iter().map(|pattern| pattern.into().into_bytes().into()).collect(),
+            group: None,
+            counts: None,
         }
+    }
+
+    /// Only the calls of the group with this key.
+    #[must_use]
+    pub fn of_group(self, by: GroupBy, key: &[u8]) -> Self {
+        Self { group: Some((by, key.into())), ..self }
+    }
+
+    /// Whether it is the host of a call, in place of its path, that decides.
+    pub(super) fn is_by_host(&self) -> bool {
+        let by = self.group.as_ref().map(|(by, _)| by).or_else(|| self.counts.as_ref().map(|(by, _)| by));
+        by == Some(&GroupBy::Host)
+    }
+
+    /// Counts every call that is replayed by its group.
+    pub(super) fn counted(self, by: GroupBy, counts: GroupCounts) -> Self {
+        Self { counts: Some((by, counts)), ..self }
     }
 
     /// Whether every path is replayed.
     pub fn is_empty(&self) -> bool {
-        self.include.is_empty() && self.exclude.is_empty()
+        self.include.is_empty() && self.exclude.is_empty() && self.group.is_none() && self.counts.is_none()
     }
 
     /// Whether calls of this path are replayed.
     pub fn admits(&self, path: &[u8]) -> bool {
+        let is_admitted =
+            self.matches_patterns(path) && self.group.as_ref().is_none_or(|(by, key)| by.key(path) == key.as_ref());
+        if let Some((by, counts)) = self.counts.as_ref().filter(|_| is_admitted) {
+            counts.count(by.key(path));
+        }
+        is_admitted
+    }
+
+    fn matches_patterns(&self, path: &[u8]) -> bool {
         let path = path.split(|&byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
         let matches = |patterns: &[Box<[u8]>]| patterns.iter().any(|pattern| matches(pattern, path));
         (self.include.is_empty() || matches(&self.include)) && !matches(&self.exclude)
@@ -44,7 +78,7 @@ impl PathFilter {
 
     /// Whether calls without a path are replayed: unless only some paths are.
     pub fn admits_no_path(&self) -> bool {
-        self.include.is_empty()
+        self.include.is_empty() && self.group.is_none()
     }
 }
 

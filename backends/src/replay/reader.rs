@@ -5,7 +5,7 @@ use std::io::BufRead;
 
 use memchr::memmem;
 
-use super::access_log::{self, Choice, Log, LogReport};
+use super::access_log::{self, Choice, Log, LogProblem, LogReport};
 use super::csv::Csv;
 use super::error::{LineProblem, ReplayError};
 use super::format::{Format, Input};
@@ -15,6 +15,9 @@ use super::names::{Names, Warning, has_known_name};
 use super::origin::{OriginTracker, Placed};
 use super::record::{Parsed, Record};
 use super::unusable::Usage;
+
+/// So much of the first line says whether it is text.
+const MAX_JUDGED_BYTES: usize = 512;
 
 /// Reads one record after the other. Of JSON lines and CSV no more than a few records are held; of an access log the calls
 /// of as long a period of time as its lines may be out of order.
@@ -111,7 +114,7 @@ impl<R: BufRead> Records<R> {
         usage
     }
 
-    /// What there is to report of an access log; `None` where the input is none.
+    /// The report on an access log; `None` where the input is none.
     pub(super) fn log_report(&self) -> Option<LogReport> {
         match &self.source {
             Source::Log(log) => Some(log.report()),
@@ -139,7 +142,15 @@ impl<R: BufRead> Records<R> {
         }
         match access_log::choose(sample, forced, &self.input, self.longest) {
             Choice::Log(log) => Ok(Source::Log(log)),
-            Choice::Problem { .. } if forced.is_none() && is_json && has_known_name(first) => Ok(Source::JsonLines),
+            Choice::Problem { problem, .. }
+                if forced.is_none() && is_json && !is_about_unit(&problem) && has_known_name(first) =>
+            {
+                Ok(Source::JsonLines)
+            }
+            Choice::NoLog | Choice::Problem { .. } if forced.is_none() && is_binary(first) => {
+                let line = sample.first().map_or(1, Line::number);
+                Err(ReplayError::Line { line, problem: LineProblem::Binary, warnings: Vec::new() })
+            }
             Choice::NoLog => Ok(Source::NewCsv),
             Choice::Problem { line, problem } => Err(ReplayError::Line { line, problem, warnings: Vec::new() }),
         }
@@ -219,4 +230,14 @@ impl<R: BufRead> Records<R> {
             _ => json::parse(text, names, paths).map(Some),
         }
     }
+}
+
+/// Everything else of the log was understood.
+const fn is_about_unit(problem: &LineProblem) -> bool {
+    matches!(problem, LineProblem::Log { problem: LogProblem::Unit, .. })
+}
+
+/// Whether a line has bytes that no text has; NUL bytes separate lines, and an escape may colour one.
+fn is_binary(line: &[u8]) -> bool {
+    line.iter().take(MAX_JUDGED_BYTES).any(|byte| matches!(byte, 1..=8 | 0x0e..=0x1a | 0x1c..=0x1f))
 }

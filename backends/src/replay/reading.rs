@@ -61,7 +61,7 @@ impl Reading {
     }
 }
 
-/// What there is to report of an input that was read to its end.
+/// The report on an input that was read to its end.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     pub(super) warnings: Vec<Warning>,

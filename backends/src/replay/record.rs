@@ -1,4 +1,4 @@
-//! What one line of the input says, checked.
+//! The content of one line of the input, checked.
 
 use tripline_runtime::core::{MemorySample, Outcome};
 
@@ -24,7 +24,7 @@ pub(super) struct Fields<'a> {
     pub(super) path: Option<&'a str>,
 }
 
-/// What a line comes to.
+/// The result of a line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Parsed {
     Record(Record),
@@ -67,7 +67,7 @@ impl Record {
         Ok(Parsed::Record(Self { at, call: latency.map(|latency| Call { latency, outcome }), memory }))
     }
 
-    /// What is wrong with a record that is earlier than the one before it.
+    /// The problem of a record that is earlier than the one before it.
     pub(super) fn backwards(&self, before: Option<i64>) -> Option<LineProblem> {
         let before = before.filter(|before| self.at < *before)?;
         Some(LineProblem::Backwards { at_ms: Millis(self.at).to_string(), before_ms: Millis(before).to_string() })

@@ -1,14 +1,12 @@
 //! The breaker that is replayed to, with its clock on the input's line of time.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use tripline_runtime::core::{
-    Breaker as Core, Event, Generation, Instant, Latency, MemorySample, Outcome, Policy, Ratio, StateKind,
-};
-use tripline_runtime::{Breaker, MAX_WINDOW, OwnedPermit};
+use tripline_runtime::core::{Event, Generation, Instant, Latency, MemorySample, Outcome, Policy, Ratio};
+use tripline_runtime::{Breaker, ManualClock, OwnedPermit, SharedCore, TripExplanation};
 
-use super::clock::VirtualClock;
+use super::clock::ReplayClock;
 use super::error::ReplayError;
 use super::in_flight::{CallId, InFlight, StallRule};
 use super::observe::View;
@@ -25,10 +23,10 @@ const BEGINNING: u64 = 1 << 17;
 #[derive(Debug)]
 pub(super) struct ReplayedBreaker {
     breaker: Breaker,
-    clock: Arc<VirtualClock>,
+    clock: Arc<dyn ReplayClock>,
     /// `None` where stalled calls do not count.
     in_flight: Option<InFlight>,
-    /// What [`BEGINNING`] is on the input's line.
+    /// The instant on the input's line that [`BEGINNING`] stands for.
     origin: i64,
     now: i64,
 }
@@ -48,12 +46,23 @@ impl Call {
 
 impl ReplayedBreaker {
     pub(super) fn new(policy: &Policy, stall_detection: bool) -> Result<Self, ReplayError> {
-        let clock = Arc::new(VirtualClock::default());
+        let clock = Arc::new(ManualClock::new(Instant::ZERO).time_of_day(SystemTime::UNIX_EPOCH));
         let mut policy = policy.clone();
         policy.wait_jitter = Ratio::ZERO;
         let builder = Breaker::builder(clock.clone()).policy(policy).stall_detection(false);
         let breaker = builder.build().map_err(ReplayError::Window)?;
-        Ok(Self { breaker, clock, in_flight: stall_detection.then(InFlight::default), origin: 0, now: 0 })
+        Ok(Self::on(breaker, clock, stall_detection))
+    }
+
+    /// As [`ReplayedBreaker::new`], with a breaker that was made on `clock`, without stall detection of its own.
+    pub(super) fn on(breaker: Breaker, clock: Arc<dyn ReplayClock>, stall_detection: bool) -> Self {
+        Self { breaker, clock, in_flight: stall_detection.then(InFlight::default), origin: 0, now: 0 }
+    }
+
+    /// From here on instants are those of the breaker's own clock.
+    pub(super) fn use_own_time(&mut self) {
+        self.origin = i64::try_from(BEGINNING).unwrap_or(0);
+        self.now = self.origin;
     }
 
     /// Time begins at `origin`: nothing happens before it.
@@ -111,14 +120,22 @@ impl ReplayedBreaker {
         self.look();
         self.breaker.read(|core| {
             let state = core.state().kind();
-            let tripped = matches!(state, StateKind::Open | StateKind::HalfOpen);
-            let reason = core.last_trip().filter(|_| tripped).map(|trip| trip.reason);
-            View { state, percentile: core.percentile(), trend: core.trend(), reason }
+            View { state, percentile: core.percentile(), trend: core.trend(), why: self.breaker.explain(core) }
         })
     }
 
+    /// Whether calls that hang count.
+    pub(super) fn counts_stalls(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    /// The generation that is current.
+    pub(super) fn generation(&self) -> Generation {
+        self.breaker.read(SharedCore::generation)
+    }
+
     pub(super) fn percentile(&self) -> Option<Latency> {
-        self.breaker.read(Core::percentile)
+        self.breaker.read(SharedCore::percentile)
     }
 
     /// Which of `count` calls, all of this generation, that are about to become stalled now makes the breaker trip, if they
@@ -143,6 +160,11 @@ impl ReplayedBreaker {
     /// Calls that hung at the last trip, and counted as slow ones.
     pub(super) fn stalled_at_trip(&self) -> u16 {
         self.breaker.read(|core| core.last_trip().map_or(0, |trip| trip.stalled))
+    }
+
+    /// Why it is open or half-open, with the evidence; `None` in any other state.
+    pub(super) fn why(&self) -> Option<TripExplanation> {
+        self.breaker.read(|core| self.breaker.explain(core))
     }
 
     /// The instant of an event on the input's line.
@@ -178,7 +200,7 @@ impl ReplayedBreaker {
     }
 }
 
-fn stall_rule(core: &Core<MAX_WINDOW>) -> StallRule {
+fn stall_rule(core: &SharedCore) -> StallRule {
     StallRule {
         generation: core.generation(),
         after: Duration::from(core.slow_after()),

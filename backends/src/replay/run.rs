@@ -19,7 +19,7 @@ pub struct Options {
     pub policy: Policy,
     /// Whether calls are seen to hang before they finish. Default: true.
     pub stall_detection: bool,
-    /// What is written.
+    /// The output to write.
     pub mode: Mode,
     /// How the input is read.
     pub reading: Reading,
@@ -32,7 +32,7 @@ impl Options {
     }
 }
 
-/// What a replay writes.
+/// The output of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// One JSON object at the end: `calls`, `admitted`, `rejected`, `percentile_ms` (at the end; `null` where the window is

@@ -1,4 +1,4 @@
-//! What happens when, and what first.
+//! The order of pending events.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -7,7 +7,7 @@ const MAX_BUCKETS: i64 = 1_024;
 /// The finest bucket: a millisecond.
 const MIN_WIDTH: i64 = 1_000_000;
 
-/// What is counted in a stretch of time.
+/// The counts of a stretch of time.
 pub(super) trait Bucket: Default {
     /// Takes in what was counted in the stretch that follows.
     fn merge(&mut self, later: Self);

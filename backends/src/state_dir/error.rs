@@ -1,4 +1,4 @@
-//! What can be wrong with a folder, and what to do about it.
+//! The problems of a folder, with their remedies.
 
 use std::fmt;
 use std::io;
@@ -17,7 +17,7 @@ pub enum StateDirError {
     },
     /// It cannot be made, locked or written to.
     NotWritable {
-        /// What could not be made, locked or written.
+        /// The path that could not be made, locked or written.
         path: PathBuf,
         /// Why.
         error: io::Error,
@@ -110,19 +110,19 @@ impl fmt::Display for Quarantined {
 pub enum ForeignState {
     /// It is torn, or no such JSON.
     Unreadable {
-        /// What is wrong, and where.
+        /// The problem, and its place.
         reason: String,
     },
     /// It is larger than any state.
     TooLarge {
-        /// What is allowed, in bytes.
+        /// The limit, in bytes.
         allowed: u64,
     },
     /// It is no file.
     NoFile,
     /// It was written by something else.
     Foreign {
-        /// What it says that it is.
+        /// The format that it names.
         format: String,
     },
     /// It was written by another version.

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_kill_left_behind_is_in_nobodys_way() {
+    fn what_a_kill_left_behind_is_in_no_way() {
         let root = tempfile::tempdir().unwrap();
         let folder = open(root.path());
         folder.replace(b"first").unwrap();
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn names_become_folders_that_are_told_apart_everywhere() {
+    fn names_become_folders_that_are_distinct_everywhere() {
         let table = [
             ("default", "default"),
             ("payments.v2_eu-1", "payments.v2_eu-1"),

@@ -18,7 +18,7 @@ struct Written<'a> {
     state: &'a RawValue,
 }
 
-/// What can be read of a file of any version.
+/// The fields that every version of the file has.
 #[derive(Deserialize)]
 struct Read<'a> {
     format: String,
@@ -28,7 +28,11 @@ struct Read<'a> {
     state: &'a RawValue,
 }
 
-pub(super) fn encode(state: &DurableState) -> io::Result<Vec<u8>> {
+/// The text of `state.json`: what a store of your own can write, too.
+///
+/// # Errors
+/// Where the state cannot be written as JSON.
+pub fn encode(state: &DurableState) -> io::Result<Vec<u8>> {
     let state = to_raw_value(state)?;
     let checksum = checksum(state.get());
     let file = Written { format: FORMAT, version: DurableState::VERSION, checksum: &checksum, state: &state };
@@ -37,7 +41,11 @@ pub(super) fn encode(state: &DurableState) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-pub(super) fn decode(bytes: &[u8], breaker: &BreakerName) -> Result<DurableState, ForeignState> {
+/// The state in the text of a `state.json` of this breaker.
+///
+/// # Errors
+/// [`ForeignState`] where it is torn, changed, or not of this breaker, format or version.
+pub fn decode(bytes: &[u8], breaker: &BreakerName) -> Result<DurableState, ForeignState> {
     let file: Read<'_> =
         serde_json::from_slice(bytes).map_err(|error| ForeignState::Unreadable { reason: error.to_string() })?;
     if file.format != FORMAT {

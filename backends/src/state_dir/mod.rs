@@ -30,6 +30,7 @@ use tripline_runtime::{BreakerName, DurableState, StateStore, SupervisedBreaker}
 
 pub use self::error::{ForeignState, Quarantined, StateDirError};
 use self::folder::Folder;
+pub use self::format::{decode, encode};
 
 /// Keeps the state of one breaker in a folder of its own. Clones keep it in the same folder.
 ///
@@ -54,7 +55,7 @@ struct Shared {
 pub struct Opened {
     /// Keeps the state from now on.
     pub store: StateDir,
-    /// What was kept there; `None` where there was nothing, or nothing of use.
+    /// The saved state; `None` if there is none, or none that can be used.
     pub state: Option<DurableState>,
     /// Files in the place of the state that hold none. They are kept under another name for inspection.
     pub problems: Vec<Quarantined>,
@@ -86,7 +87,7 @@ impl StateDir {
         let mut problems = Vec::new();
         let state = match folder.read()? {
             None => None,
-            Some(found) => match found.and_then(|bytes| format::decode(&bytes, breaker)) {
+            Some(found) => match found.and_then(|bytes| decode(&bytes, breaker)) {
                 Ok(state) => Some(state),
                 Err(why) => {
                     problems.push(folder.set_aside(why)?);
@@ -102,7 +103,7 @@ impl StateDir {
 #[async_trait]
 impl StateStore for StateDir {
     async fn save(&self, state: &DurableState) -> io::Result<()> {
-        let text = format::encode(state)?;
+        let text = encode(state)?;
         let shared = self.shared.clone();
         // Relaxed: only the order of the numbers matters.
         let number = shared.begun.fetch_add(1, Ordering::Relaxed) + 1;

@@ -19,5 +19,5 @@ pub(crate) use number::{percent, rough_percent, tidy};
 pub(crate) use redact::{HIDDEN, redact, redact_url};
 #[cfg(any(feature = "api", feature = "opsgenie", feature = "webhook"))]
 pub(crate) use rfc3339::{rfc3339, rfc3339_checked};
-pub(crate) use shorten::{escape_controls, shorten, shorten_line};
+pub(crate) use shorten::{escape_controls, shorten, shorten_line, shown};
 pub(crate) use template::{Template, TemplateError};

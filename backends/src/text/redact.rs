@@ -1,6 +1,6 @@
 //! Texts without the secrets in them.
 
-/// What stands for a secret.
+/// Stands in place of a secret.
 pub(crate) const HIDDEN: &str = "***";
 
 /// `text` without the secrets. A secret of one or two characters hides nothing and would hide everything.

@@ -1,6 +1,7 @@
 //! Texts that fit, and that change nothing in a terminal.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 /// The first `max` characters of `text`; where some are left out, the last one kept is an ellipsis.
 pub(crate) fn shorten(text: &str, max: usize) -> String {
@@ -31,8 +32,13 @@ pub(crate) fn escape_controls(text: &str) -> String {
     escaped
 }
 
+/// A path as it is shown: on one line, with control characters escaped.
+pub(crate) fn shown(path: &Path) -> String {
+    escape_controls(&path.display().to_string())
+}
+
 /// Control characters of Unicode, line and paragraph separators, and the characters that change a line's direction.
-fn is_control(c: char) -> bool {
+pub(super) fn is_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -26,7 +26,7 @@ pin_project! {
     }
 }
 
-/// What is needed when the call ends.
+/// The parts that are needed when the call ends.
 struct Running<C> {
     permit: OwnedTimedPermit,
     head: Outcome,

@@ -1,4 +1,6 @@
-//! Which classifier a request gets.
+//! Which classifier and which breaker a request gets.
+
+use tripline_runtime::{Breaker, OwnedTimedPermit, Rejection};
 
 /// Gives each request its classifier, a [`Classify`](super::Classify): [`EveryRequest`] or [`ByRequest`].
 pub trait ClassifyRequest<Req> {
@@ -45,5 +47,43 @@ impl<Req, C, F: Fn(&Req) -> C> ClassifyRequest<Req> for ByRequest<F> {
 impl<F> std::fmt::Debug for ByRequest<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ByRequest").finish_non_exhaustive()
+    }
+}
+
+/// Asks a breaker for each request: a [`Breaker`] itself, or the one that a function gives, see
+/// [`by_request`](super::BreakerLayer::by_request).
+pub trait ChooseBreaker<Req> {
+    /// Asks to make the call of `request` now.
+    ///
+    /// # Errors
+    /// [`Rejection`] where it is not admitted.
+    fn start(&self, request: &Req) -> Result<OwnedTimedPermit, Rejection>;
+}
+
+impl<Req> ChooseBreaker<Req> for Breaker {
+    fn start(&self, _: &Req) -> Result<OwnedTimedPermit, Rejection> {
+        self.try_start_owned()
+    }
+}
+
+/// The breaker that a function gives for a request, from [`by_request`](super::BreakerLayer::by_request).
+#[derive(Clone, Copy)]
+pub struct BreakerByRequest<F>(F);
+
+impl<F> BreakerByRequest<F> {
+    pub(super) fn new(choose: F) -> Self {
+        Self(choose)
+    }
+}
+
+impl<Req, B: Into<Breaker>, F: Fn(&Req) -> B> ChooseBreaker<Req> for BreakerByRequest<F> {
+    fn start(&self, request: &Req) -> Result<OwnedTimedPermit, Rejection> {
+        (self.0)(request).into().try_start_owned()
+    }
+}
+
+impl<F> std::fmt::Debug for BreakerByRequest<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BreakerByRequest").finish_non_exhaustive()
     }
 }

@@ -83,7 +83,8 @@ impl<B, E> Classify<Response<B>, E> for GrpcClassify {
     }
 }
 
-fn grpc_outcome(headers: &HeaderMap) -> Option<Outcome> {
+/// The outcome that `grpc-status` means; `None` where there is none.
+pub(crate) fn grpc_outcome(headers: &HeaderMap) -> Option<Outcome> {
     let status = headers.get("grpc-status")?;
     Some(match status.to_str().ok().and_then(|text| text.parse::<u32>().ok()) {
         Some(1) => Outcome::Ignored,

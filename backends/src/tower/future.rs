@@ -35,7 +35,7 @@ pin_project! {
     }
 }
 
-/// What is needed when the call ends.
+/// The parts that are needed when the call ends.
 struct Running<C> {
     permit: OwnedTimedPermit,
     classify: C,

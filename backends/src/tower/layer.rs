@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use tower_layer::Layer;
 use tripline_runtime::{Breaker, Rejection};
 
-use super::by_request::{ByRequest, EveryRequest};
+use super::by_request::{BreakerByRequest, ByRequest, EveryRequest};
 use super::classify::HttpClassify;
 use super::measure::{ToEndOfBody, ToHead};
 use super::rejected::{FailWithError, RespondWith};
@@ -14,8 +14,8 @@ use super::service::BreakerService;
 /// Puts a breaker around services. Cheap to clone; all services that it makes share the breaker.
 #[derive(Debug, Clone)]
 #[must_use = "a layer does nothing until a service is put into it"]
-pub struct BreakerLayer<C = EveryRequest<HttpClassify>, J = FailWithError, M = ToHead> {
-    breaker: Breaker,
+pub struct BreakerLayer<C = EveryRequest<HttpClassify>, J = FailWithError, M = ToHead, B = Breaker> {
+    breaker: B,
     classify: C,
     on_rejection: J,
     measure: PhantomData<fn() -> M>,
@@ -23,24 +23,55 @@ pub struct BreakerLayer<C = EveryRequest<HttpClassify>, J = FailWithError, M = T
 
 impl BreakerLayer {
     /// Measures to the head of the response, classifies by [`HttpClassify`] and fails with
-    /// [`CallError::Rejected`](super::CallError::Rejected).
-    pub fn new(breaker: Breaker) -> Self {
+    /// [`CallError::Rejected`](super::CallError::Rejected). Takes a [`Breaker`], or what has one, as a circuit.
+    pub fn new(breaker: impl Into<Breaker>) -> Self {
+        let breaker = breaker.into();
         Self { breaker, classify: EveryRequest(HttpClassify), on_rejection: FailWithError, measure: PhantomData }
     }
 }
 
-impl<C, J, M> BreakerLayer<C, J, M> {
+impl<F> BreakerLayer<EveryRequest<HttpClassify>, FailWithError, ToHead, BreakerByRequest<F>> {
+    /// As [`BreakerLayer::new`], with the breaker that `choose` gives for each request: a circuit by name, or a member of a
+    /// family by its key.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use tripline_runtime::test_util::ManualClock;
+    /// use http::Request;
+    /// use tripline_backends::tower::BreakerLayer;
+    /// use tripline_runtime::{Breaker, Family, FamilyLimits};
+    ///
+    /// # let clock = Arc::new(ManualClock::default());
+    /// let tenants = Family::new(Breaker::builder(clock).name("tenants".parse()?), FamilyLimits::default())?;
+    /// let layer = BreakerLayer::by_request(move |request: &Request<String>| {
+    ///     let key = request.headers().get("x-tenant").and_then(|tenant| tenant.to_str().ok());
+    ///     tenants.get(key.unwrap_or_default()).unwrap_or_else(|_| tenants.shared().clone())
+    /// });
+    /// # let _ = layer;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn by_request<Req, R>(choose: F) -> Self
+    where
+        F: Fn(&Req) -> R,
+        R: Into<Breaker>,
+    {
+        let (classify, breaker) = (EveryRequest(HttpClassify), BreakerByRequest::new(choose));
+        Self { breaker, classify, on_rejection: FailWithError, measure: PhantomData }
+    }
+}
+
+impl<C, J, M, B> BreakerLayer<C, J, M, B> {
     /// Measures to the last frame of the body; the inner service must then give [`http::Response`]s.
     ///
     /// A body that is dropped before its end counts like a call that is dropped: nothing while it is younger than the
     /// threshold, slow afterwards. A server does not read the body of its answer to `HEAD`.
-    pub fn measure_body(self) -> BreakerLayer<C, J, ToEndOfBody> {
+    pub fn measure_body(self) -> BreakerLayer<C, J, ToEndOfBody, B> {
         let Self { breaker, classify, on_rejection, .. } = self;
         BreakerLayer { breaker, classify, on_rejection, measure: PhantomData }
     }
 
     /// Decides the outcome of every call with `classify`, a [`Classify`](super::Classify).
-    pub fn classify<D: Clone>(self, classify: D) -> BreakerLayer<EveryRequest<D>, J, M> {
+    pub fn classify<D: Clone>(self, classify: D) -> BreakerLayer<EveryRequest<D>, J, M, B> {
         let Self { breaker, on_rejection, measure, .. } = self;
         BreakerLayer { breaker, classify: EveryRequest(classify), on_rejection, measure }
     }
@@ -68,7 +99,7 @@ impl<C, J, M> BreakerLayer<C, J, M> {
     /// # let _ = layer;
     /// # Ok::<(), tripline_runtime::core::CapacityError>(())
     /// ```
-    pub fn classify_by_request<Req, D, F>(self, make: F) -> BreakerLayer<ByRequest<F>, J, M>
+    pub fn classify_by_request<Req, D, F>(self, make: F) -> BreakerLayer<ByRequest<F>, J, M, B>
     where
         F: Fn(&Req) -> D,
     {
@@ -78,7 +109,7 @@ impl<C, J, M> BreakerLayer<C, J, M> {
 
     /// Answers a call that is not admitted with a response; the errors are then those of the inner service.
     /// [`service_unavailable`](super::service_unavailable) makes a plain one.
-    pub fn respond_with<F, Res>(self, respond: F) -> BreakerLayer<C, RespondWith<F>, M>
+    pub fn respond_with<F, Res>(self, respond: F) -> BreakerLayer<C, RespondWith<F>, M, B>
     where
         F: Fn(&Rejection) -> Res,
     {
@@ -87,8 +118,8 @@ impl<C, J, M> BreakerLayer<C, J, M> {
     }
 }
 
-impl<S, C: Clone, J: Clone, M> Layer<S> for BreakerLayer<C, J, M> {
-    type Service = BreakerService<S, C, J, M>;
+impl<S, C: Clone, J: Clone, M, B: Clone> Layer<S> for BreakerLayer<C, J, M, B> {
+    type Service = BreakerService<S, C, J, M, B>;
 
     fn layer(&self, inner: S) -> Self::Service {
         BreakerService {

@@ -9,7 +9,7 @@ use super::classify::Classify;
 
 /// Up to where a call is measured: [`ToHead`] or [`ToEndOfBody`].
 pub trait Measure<Res, E, C>: sealed::Sealed {
-    /// What the caller gets for the inner service's response.
+    /// The response that the caller gets for that of the inner service.
     type Response;
 
     /// The inner service has answered.

@@ -54,7 +54,9 @@ mod rejected;
 mod service;
 
 pub use body::MeasuredBody;
-pub use by_request::{ByRequest, ClassifyRequest, EveryRequest};
+pub use by_request::{BreakerByRequest, ByRequest, ChooseBreaker, ClassifyRequest, EveryRequest};
+#[cfg(feature = "proxy")]
+pub(crate) use classify::grpc_outcome;
 pub use classify::{Classify, GrpcClassify, HttpClassify};
 pub use future::ResponseFuture;
 pub use layer::BreakerLayer;

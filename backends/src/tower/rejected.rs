@@ -1,12 +1,13 @@
-//! What a caller gets whose call was not admitted.
+//! The answer to a call that is not admitted.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Response, StatusCode, header};
+use tripline_runtime::core::Instant;
 use tripline_runtime::{Breaker, CallError, Rejection, TripExplanation};
 
-/// What a caller gets whose call was not admitted: an error or a response of the inner service's type.
+/// The answer to a call that is not admitted: an error, or a response of the inner service's type.
 ///
 /// [`FailWithError`] is the default, [`RespondWith`] comes from [`respond_with`](super::BreakerLayer::respond_with).
 pub trait OnRejection<Res, E> {
@@ -77,13 +78,14 @@ pub fn service_unavailable_because<B: From<String>>(
 ) -> impl Fn(&Rejection) -> Response<B> + Clone + Send + Sync + 'static {
     let cached: Arc<Mutex<Option<(Instant, String)>>> = Arc::default();
     move |rejection| {
+        let now = breaker.clock().now();
         // No code panics while it holds the lock.
         let mut cached = cached.lock().unwrap_or_else(PoisonError::into_inner);
         let fields = match &*cached {
-            Some((at, fields)) if at.elapsed() < EVIDENCE_LIFETIME => fields.clone(),
+            Some((at, fields)) if *at <= now && now.since(*at) < EVIDENCE_LIFETIME => fields.clone(),
             _ => {
                 let fields = evidence(breaker.read(|core| breaker.explain(core)));
-                cached.insert((Instant::now(), fields)).1.clone()
+                cached.insert((now, fields)).1.clone()
             }
         };
         drop(cached);

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use tower_service::Service;
 use tripline_runtime::Breaker;
 
-use super::by_request::ClassifyRequest;
+use super::by_request::{ChooseBreaker, ClassifyRequest};
 use super::classify::Classify;
 use super::future::ResponseFuture;
 use super::measure::Measure;
@@ -16,17 +16,18 @@ use super::rejected::OnRejection;
 ///
 /// It is ready when the inner service is; the breaker is asked in `call`, so that being ready takes no place among the probes.
 #[derive(Debug, Clone)]
-pub struct BreakerService<S, C, J, M> {
+pub struct BreakerService<S, C, J, M, B = Breaker> {
     pub(super) inner: S,
-    pub(super) breaker: Breaker,
+    pub(super) breaker: B,
     pub(super) classify: C,
     pub(super) on_rejection: J,
     pub(super) measure: PhantomData<fn() -> M>,
 }
 
-impl<S, C, J, M, Req> Service<Req> for BreakerService<S, C, J, M>
+impl<S, C, J, M, B, Req> Service<Req> for BreakerService<S, C, J, M, B>
 where
     S: Service<Req>,
+    B: ChooseBreaker<Req>,
     C: ClassifyRequest<Req>,
     C::Classify: Classify<S::Response, S::Error>,
     J: OnRejection<S::Response, S::Error>,
@@ -41,7 +42,7 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        match self.breaker.try_start_owned() {
+        match self.breaker.start(&request) {
             // The permit lives while the inner service is called: should that panic, the call is failed.
             Ok(permit) => {
                 let classify = self.classify.classifier(&request);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use alert_service::{AlertService, eventually, patient};
 use tripline_backends::alerts::{Alerting, AlertsView as _, staging_policy};
-use tripline_backends::config::{BreakerConfig, Priority};
+use tripline_backends::config::{BreakerConfig, Priority, parse};
 use tripline_runtime::core::{Latency, Outcome, Policy, StateKind};
 use tripline_runtime::{
     Background, Breaker, DeliveryStats, Stage, SupervisedBreaker, SystemClock, Triggers, supervise,
@@ -135,23 +135,22 @@ fn every_key_of_staging_means_what_it_says() {
     (config.time_before_send_alert, config.alert_cooldown_seconds) = (7, 8);
     let policy = staging_policy(&config);
     assert_eq!((policy.escalate_after, policy.cooldown), (Duration::from_secs(7), Duration::from_secs(8)));
-    let triggers = |change: fn(&mut tripline_backends::config::OpsGenie)| {
-        let mut config = BreakerConfig::default().opsgenie;
-        change(&mut config);
-        staging_policy(&config).triggers
+    let triggers = |key: &str, value: bool| {
+        let text = format!("state_dir = \"s\"\n[opsgenie]\n{key} = {value}");
+        staging_policy(&parse(&text, "breakers.toml").unwrap().0.breaker.opsgenie).triggers
     };
     let mut expected = Triggers::default();
     expected.breaker_open = false;
-    assert_eq!(triggers(|config| config.trigger_on_breaker_open = false), expected);
+    assert_eq!(triggers("trigger_on_breaker_open", false), expected);
     expected = Triggers::default();
     expected.breaker_reset = true;
-    assert_eq!(triggers(|config| config.trigger_on_breaker_reset = true), expected);
+    assert_eq!(triggers("trigger_on_breaker_reset", true), expected);
     expected = Triggers::default();
     expected.memory_threshold = false;
-    assert_eq!(triggers(|config| config.trigger_on_memory_threshold = false), expected);
+    assert_eq!(triggers("trigger_on_memory_threshold", false), expected);
     expected = Triggers::default();
     expected.latency_threshold = false;
-    assert_eq!(triggers(|config| config.trigger_on_latency_threshold = false), expected);
+    assert_eq!(triggers("trigger_on_latency_threshold", false), expected);
 }
 
 #[test]
@@ -165,7 +164,7 @@ fn a_test_page_is_opened_and_closed_at_every_pager_that_is_on_and_leaves_what_is
         receiver.url(),
         rejecting.url()
     );
-    let mut config = tripline_backends::config::parse(&text, "f").unwrap().0.breaker;
+    let mut config = parse(&text, "f").unwrap().0.breaker;
     config.opsgenie = alert_service::config(&service.url());
     let paged = Paged::new(&config);
     assert!(paged.breaker.simulate_latency());

@@ -97,7 +97,7 @@ fn the_end_of_what_does_not_exist_is_no_trouble_and_of_what_was_never_sent_no_re
     assert_eq!(service.changes().len(), 1);
     // Words that nobody foresaw end too.
     for _ in 0..11 {
-        service.refuse_next("Computer says no");
+        service.reject_next("Computer says no");
     }
     let end = stage(&first, OVER, Confirmed, NotSent);
     for _ in 0..10 {
@@ -113,7 +113,7 @@ fn an_alert_that_was_sent_without_an_answer_is_given_time_to_appear_before_its_e
     service.trouble(Fault::DoneAndSilent);
     let unanswered = deliver(&OpsGenieSink::new(config(&service.url()), impatient()), &first);
     assert!(matches!(unanswered, Err(DeliveryError::Retryable { .. })));
-    service.refuse_next("Alert does not exist");
+    service.reject_next("Alert does not exist");
     deliver(&sink, &stage(&first, OVER, Unconfirmed, NotSent)).unwrap();
     assert_eq!((service.alerts().len(), service.open()), (1, open(&[])));
 }
@@ -132,7 +132,7 @@ fn newer_state_waits_for_the_request_before_it() {
     // What came of the older request does not matter any more.
     let mut other = first.clone();
     other.incident += 1;
-    service.refuse_next("Not now");
+    service.reject_next("Not now");
     let pending = block_on(sink.deliver(&other));
     assert!(matches!(pending, Err(DeliveryError::Pending { .. })));
     deliver(&sink, &stage(&other, OVER, Unconfirmed, NotSent)).unwrap();
@@ -152,7 +152,7 @@ fn a_repeat_is_counted_by_the_service_and_opens_nothing_more() {
 #[test]
 fn an_alert_that_the_service_took_and_did_not_open_is_sent_again() {
     let service = AlertService::opsgenie();
-    service.refuse_next("Not now");
+    service.reject_next("Not now");
     let (sink, first) = (sink(&service), alert(Stage::Single));
     let refused = deliver(&sink, &first);
     let Err(DeliveryError::Retryable { reason, .. }) = refused else { panic!("{refused:?}") };

@@ -68,7 +68,7 @@ fn whatever_happens_to_an_exchange_it_ends_and_the_alert_is_sent_again() {
 }
 
 #[test]
-fn a_service_that_nobody_reaches_is_no_fault_of_the_request() {
+fn a_service_that_cannot_be_reached_is_no_fault_of_the_request() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for url in [format!("http://127.0.0.1:{port}"), "http://no-such-host.invalid".to_owned()] {
         let sink = OpsGenieSink::new(config(&url), patient());
@@ -78,7 +78,7 @@ fn a_service_that_nobody_reaches_is_no_fault_of_the_request() {
 }
 
 #[test]
-fn throttling_and_faults_are_retried_and_refusals_are_told() {
+fn throttling_and_faults_are_retried_and_rejections_are_reported() {
     let service = AlertService::opsgenie();
     let sink = sink(&service);
     let once = |reply: Reply| {
@@ -123,11 +123,33 @@ fn what_the_system_trusts_can_be_named_in_the_environment() {
     // The environment of a process is its own only before it starts.
     let child = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "--ignored", "alerts_trouble::as_the_environment_says"])
+        .env_remove("SSL_CERT_DIR")
         .env("SSL_CERT_FILE", &file)
         .env("TRIPLINE_TEST_URL", service.url())
         .output()
         .unwrap();
     assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
+    assert_eq!(service.open().len(), 1);
+    // A file that is missing or holds nothing is no reason to trust others.
+    let empty = folder.path().join("empty.pem");
+    std::fs::write(&empty, "").unwrap();
+    for (variable, value) in [
+        ("SSL_CERT_FILE", folder.path().join("missing.pem")),
+        ("SSL_CERT_FILE", empty),
+        ("SSL_CERT_DIR", folder.path().join("none")),
+    ] {
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--ignored", "alerts_trouble::as_the_environment_says"])
+            .env_remove("SSL_CERT_FILE")
+            .env_remove("SSL_CERT_DIR")
+            .env(variable, &value)
+            .env("TRIPLINE_TEST_URL", service.url())
+            .output()
+            .unwrap();
+        let said = format!("no TLS connection: {variable} = {} gives no certificate to trust: ", value.display());
+        let printed = [child.stdout, child.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        assert!(!child.status.success() && printed.contains(&said), "{printed}");
+    }
     assert_eq!(service.open().len(), 1);
 }
 
@@ -269,7 +291,7 @@ fn something_to_end_with() -> (Arc<event_listener::Event>, impl Future<Output = 
 }
 
 #[test]
-fn the_status_tells_what_is_missing_and_an_alert_without_it_goes_out_all_the_same() {
+fn the_status_names_what_is_missing_and_an_alert_without_it_is_sent_all_the_same() {
     let service = AlertService::opsgenie();
     let mut bare = tripline_backends::config::OpsGenie::default();
     (bare.enabled, bare.api_url, bare.api_key) = (true, service.url(), Some(Secret::new(KEY)));

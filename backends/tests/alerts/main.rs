@@ -4,7 +4,9 @@
 
 mod alert_service;
 mod alerting;
+mod alerts_drills;
 mod alerts_formats;
+mod alerts_guide;
 mod alerts_opsgenie;
 mod alerts_proxy;
 mod alerts_trouble;

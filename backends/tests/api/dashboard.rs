@@ -78,8 +78,8 @@ fn what_moves_the_page_are_events_and_not_questions() {
     let page = page().text;
     assert_eq!(
         page.matches("fetch(").count(),
-        4,
-        "for the events, the history, what is changed, and the list of settings"
+        5,
+        "for the events, the history, what is changed, the list of settings, and whether there are several breakers"
     );
     assert!(!page.contains("EventSource") && !page.contains("?token"), "it cannot send a header");
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use tripline_backends::api::{ApiError, ApiJson, MAX_BODY_BYTES, Payload, router, router_with};
 use tripline_runtime::core::{MemorySample, StateKind};
 
-use crate::http_support::{Api, assert_refused, send};
+use crate::http_support::{Api, assert_rejection, send};
 
 // ----- operating
 
@@ -51,11 +51,11 @@ fn what_get_enabled_gave_can_be_sent_back() {
 }
 
 #[test]
-fn enabling_refuses_what_it_does_not_understand() {
+fn enabling_rejects_what_it_does_not_understand() {
     let api = Api::new();
-    assert_refused(&api.post("/breaker/enabled", &json!({"enabled": "no"})), 422, Some("enabled"));
-    assert_refused(&api.post("/breaker/disabled", &json!({"enabled": true})), 400, Some("enabled"));
-    assert_refused(&api.post("/breaker/disabled", &json!({"enabled": 0})), 422, Some("enabled"));
+    assert_rejection(&api.post("/breaker/enabled", &json!({"enabled": "no"})), 422, Some("enabled"));
+    assert_rejection(&api.post("/breaker/disabled", &json!({"enabled": true})), 400, Some("enabled"));
+    assert_rejection(&api.post("/breaker/disabled", &json!({"enabled": 0})), 422, Some("enabled"));
     assert!(api.breaker().enabled());
 }
 
@@ -75,10 +75,10 @@ fn a_reset_closes_undoes_simulations_and_forgets() {
 fn an_unconfirmed_reset_says_what_is_missing_and_changes_nothing() {
     let api = Api::new();
     api.breaker().force_open();
-    assert_refused(&api.post("/breaker/reset", &json!({"confirm": false})), 400, Some("confirm"));
-    assert_refused(&api.post("/breaker/reset", &json!({})), 400, Some("confirm"));
-    assert_refused(&api.post_text("/breaker/reset", None, ""), 400, Some("confirm"));
-    assert_refused(&api.post("/breaker/reset", &json!({"confirm": "true"})), 422, Some("confirm"));
+    assert_rejection(&api.post("/breaker/reset", &json!({"confirm": false})), 400, Some("confirm"));
+    assert_rejection(&api.post("/breaker/reset", &json!({})), 400, Some("confirm"));
+    assert_rejection(&api.post_text("/breaker/reset", None, ""), 400, Some("confirm"));
+    assert_rejection(&api.post("/breaker/reset", &json!({"confirm": "true"})), 422, Some("confirm"));
     assert_eq!(api.kind(), StateKind::ForcedOpen);
 }
 
@@ -87,7 +87,7 @@ fn nothing_changes_on_get() {
     let api = Api::new();
     for path in ["/breaker/disabled", "/breaker/reset"] {
         let answer = api.get(path);
-        assert_refused(&answer, 405, None);
+        assert_rejection(&answer, 405, None);
         assert_eq!(answer.headers["allow"], "POST");
     }
     assert_eq!(api.kind(), StateKind::Closed);
@@ -96,7 +96,7 @@ fn nothing_changes_on_get() {
 // ----- figures
 
 #[test]
-fn memory_is_told_in_bytes() {
+fn memory_is_given_in_bytes() {
     let api = Api::new();
     assert_eq!(api.get("/breaker/memory-usage").json(), json!({"memory_usage": 1 << 29}));
     assert_eq!(api.get("/breaker/memory-limit").json(), json!({"memory_limit": 1 << 30}));
@@ -123,11 +123,11 @@ fn latencies_above_a_threshold_default_to_the_configured_one() {
 }
 
 #[test]
-fn a_bad_threshold_is_refused_with_what_is_allowed() {
+fn a_bad_threshold_is_rejected_with_what_is_allowed() {
     let api = Api::new();
     for bad in ["", "x", "-1", "1.5", "4294968", "99999999999999999999", "%ff", "NaN"] {
         let answer = api.get(&format!("/breaker/latencies-above-threshold?threshold={bad}"));
-        assert_refused(&answer, 400, Some("threshold"));
+        assert_rejection(&answer, 400, Some("threshold"));
         assert_eq!(answer.json()["allowed"], "0 to 4294967 (milliseconds, whole)");
     }
 }
@@ -156,17 +156,17 @@ fn metrics_are_prometheus_text() {
 #[test]
 fn unknown_routes_and_methods_are_answered_in_json() {
     let api = Api::new();
-    assert_refused(&api.get("/breaker/nothing"), 404, None);
-    assert_refused(&api.get("/nothing"), 404, None);
+    assert_rejection(&api.get("/breaker/nothing"), 404, None);
+    assert_rejection(&api.get("/nothing"), 404, None);
     let long = "x".repeat(150);
     assert_eq!(api.get(&format!("/{long}")).json()["error"], format!("there is no /{}…", &long[..99]));
     assert_eq!(api.get(&format!("/{}", &long[..99])).json()["error"], format!("there is no /{}", &long[..99]));
     let answer = api.post_text("/breaker/status", None, "");
-    assert_refused(&answer, 405, None);
+    assert_rejection(&answer, 405, None);
     assert_eq!(answer.headers["allow"], "GET,HEAD");
     let delete = Request::delete("/breaker/enabled").header("host", "localhost").body(Body::empty()).unwrap();
     let answer = api.send(delete);
-    assert_refused(&answer, 405, None);
+    assert_rejection(&answer, 405, None);
     assert_eq!(answer.headers["allow"], "GET,HEAD,POST");
 }
 
@@ -184,7 +184,7 @@ fn head_works_wherever_get_does() {
 fn a_body_must_be_said_to_be_json() {
     let api = Api::new();
     for media in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("application/jsonp")] {
-        assert_refused(&api.post_text("/breaker/reset", media, r#"{"confirm":true}"#), 415, Some("Content-Type"));
+        assert_rejection(&api.post_text("/breaker/reset", media, r#"{"confirm":true}"#), 415, Some("Content-Type"));
     }
     for media in ["application/json; charset=utf-8", "Application/JSON"] {
         assert_eq!(api.post_text("/breaker/reset", Some(media), r#"{"confirm":true}"#).status, StatusCode::OK);
@@ -196,21 +196,21 @@ fn a_body_must_be_a_json_object() {
     let api = Api::new();
     let deep = "[".repeat(10_000);
     for bad in ["{", "confirm=true", "\u{0}", &deep] {
-        assert_refused(&api.post_text("/breaker/reset", Some("application/json"), bad), 400, None);
+        assert_rejection(&api.post_text("/breaker/reset", Some("application/json"), bad), 400, None);
     }
     for other in ["[true]", "true", "null", "\"confirm\""] {
-        assert_refused(&api.post_text("/breaker/reset", Some("application/json"), other), 422, None);
+        assert_rejection(&api.post_text("/breaker/reset", Some("application/json"), other), 422, None);
     }
 }
 
 #[test]
-fn a_body_that_is_too_large_is_refused() {
+fn a_body_that_is_too_large_is_rejected() {
     let api = Api::new();
     let fits = format!("{{\"confirm\":true{}}}", " ".repeat(MAX_BODY_BYTES - 16));
     assert_eq!(fits.len(), MAX_BODY_BYTES);
     assert_eq!(api.post_text("/breaker/reset", Some("application/json"), &fits).status, StatusCode::OK);
     let answer = api.post_text("/breaker/reset", Some("application/json"), &format!("{fits} "));
-    assert_refused(&answer, 413, Some("body"));
+    assert_rejection(&answer, 413, Some("body"));
 }
 
 #[test]
@@ -223,9 +223,9 @@ fn foreign_pages_cannot_operate_the_breaker() {
         }
         api.send(request.body(Body::empty()).unwrap())
     };
-    assert_refused(&post("/breaker/disabled", "localhost:8080", Some("https://example.org")), 403, Some("Origin"));
-    assert_refused(&post("/breaker/disabled", "rebound.example.org", None), 403, Some("Host"));
-    assert_refused(&post("/no/such/route", "rebound.example.org", None), 403, Some("Host"));
+    assert_rejection(&post("/breaker/disabled", "localhost:8080", Some("https://example.org")), 403, Some("Origin"));
+    assert_rejection(&post("/breaker/disabled", "rebound.example.org", None), 403, Some("Host"));
+    assert_rejection(&post("/no/such/route", "rebound.example.org", None), 403, Some("Host"));
     assert!(api.breaker().enabled());
     assert_eq!(post("/breaker/disabled", "localhost:8080", Some("http://localhost:8080")).status, StatusCode::OK);
     assert!(!api.breaker().enabled());
@@ -257,14 +257,14 @@ fn own_routes_take_bodies_in_the_same_way_with_the_same_errors() {
     assert_eq!(api.post("/twice", &json!({"text": "b"})).json(), json!({"twice": "bb", "flag": null}));
     for bad in [json!({"text": 1}), json!({"text": null}), json!({})] {
         let answer = api.post("/twice", &bad);
-        assert_refused(&answer, 422, Some("text"));
+        assert_rejection(&answer, 422, Some("text"));
         assert_eq!(answer.json()["allowed"], "any text");
     }
-    assert_refused(&api.post_text("/twice", None, ""), 422, Some("text"));
-    assert_refused(&api.post("/twice", &json!({"text": "a", "flag": 1})), 422, Some("flag"));
-    assert_refused(&api.post("/twice", &json!([1])), 422, None);
-    assert_refused(&api.post_text("/twice", Some("application/json"), "{"), 400, None);
-    assert_refused(&api.post_text("/twice", None, "{}"), 415, Some("Content-Type"));
+    assert_rejection(&api.post_text("/twice", None, ""), 422, Some("text"));
+    assert_rejection(&api.post("/twice", &json!({"text": "a", "flag": 1})), 422, Some("flag"));
+    assert_rejection(&api.post("/twice", &json!([1])), 422, None);
+    assert_rejection(&api.post_text("/twice", Some("application/json"), "{"), 400, None);
+    assert_rejection(&api.post_text("/twice", None, "{}"), 415, Some("Content-Type"));
 }
 
 #[test]
@@ -274,9 +274,9 @@ fn own_routes_stand_under_the_same_guard() {
     let router = router_with(api.state.clone(), own).unwrap();
     let post = |host: &str| send(&router, Request::post("/own").header("host", host).body(Body::empty()).unwrap());
     assert_eq!(post("localhost").text, "done");
-    assert_refused(&post("rebound.example.org"), 403, Some("Host"));
+    assert_rejection(&post("rebound.example.org"), 403, Some("Host"));
     let get = send(&router, Request::get("/own").body(Body::empty()).unwrap());
-    assert_refused(&get, 405, None);
+    assert_rejection(&get, 405, None);
 }
 
 #[test]

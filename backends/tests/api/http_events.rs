@@ -12,7 +12,7 @@ use axum::Router;
 use axum::body::Body;
 use event_stream::{Reader, Server, eventually, run};
 use http::Request;
-use http_support::{Api, assert_refused, send};
+use http_support::{Api, assert_rejection, send};
 use serde_json::{Value, json};
 use smol::stream::StreamExt as _;
 use tower::ServiceExt as _;
@@ -67,7 +67,7 @@ fn a_reader_gets_everything_when_it_comes() {
 }
 
 #[test]
-fn what_changes_is_told_with_its_cause() {
+fn what_changes_is_reported_with_its_cause() {
     run(async {
         let api = api();
         let server = server(&api);
@@ -110,7 +110,7 @@ fn what_changes_is_told_with_its_cause() {
 }
 
 #[test]
-fn memory_that_is_foretold_to_run_out_is_told() {
+fn memory_that_is_forecast_to_run_out_is_reported() {
     run(async {
         let api = api();
         let server = server(&api);
@@ -135,7 +135,7 @@ fn memory_that_is_foretold_to_run_out_is_told() {
 }
 
 #[test]
-fn a_changed_setting_is_told() {
+fn a_changed_setting_is_reported() {
     run(async {
         let api = api();
         let server = server(&api);
@@ -149,7 +149,7 @@ fn a_changed_setting_is_told() {
 }
 
 #[test]
-fn a_newcomer_sees_what_happened_while_nobody_read() {
+fn a_newcomer_sees_what_happened_before_the_first_reader() {
     run(async {
         let api = api();
         let server = server(&api);
@@ -291,7 +291,7 @@ fn the_token_is_needed() {
 fn without_a_breaker_there_are_no_events() {
     let router = router(ApiState::new(Circuits::new(), ([127, 0, 0, 1], 0).into()).record_events()).unwrap();
     let answer = send(&router, Request::get("/breaker/events").body(Body::empty()).unwrap());
-    assert_refused(&answer, 404, None);
+    assert_rejection(&answer, 404, None);
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn operations(document: &Value) -> Vec<(String, String)> {
 fn every_route_of_the_api_is_described() {
     let get = "/breaker/status /breaker/enabled /breaker/memory /breaker/latency /breaker/latency-window-size \
         /breaker/percentile /breaker/wait /breaker/trend-analysis /breaker/memory-usage /breaker/memory-limit \
-        /breaker/latencies-above-threshold /breaker/staged-alerts /breaker/opsgenie/status /metrics /health /openapi.json / /breaker/events";
+        /breaker/latencies-above-threshold /breaker/staged-alerts /breaker/opsgenie/status /metrics /health /openapi.json / /breaker/events /breakers/events";
     let post = "/breaker/enabled /breaker/disabled /breaker/memory /breaker/latency /breaker/latency-window-size \
         /breaker/percentile /breaker/wait /breaker/trend-analysis /breaker/reset /breaker/force-open \
         /breaker/trigger-by-memory /breaker/trigger-by-latency /breaker/restore-memory-check /breaker/opsgenie/toggle \

@@ -222,7 +222,7 @@ impl Drop for SendOnDrop {
 }
 
 #[test]
-fn a_head_that_is_too_large_is_refused() {
+fn a_head_that_is_too_large_is_rejected() {
     run(async {
         let mut limits = patient();
         limits.max_head_bytes = 8_192;

@@ -6,7 +6,30 @@ use serde_json::{Value, json};
 use tripline_backends::config::key_names;
 
 /// Keys that cannot be read or set while the process runs: they need a restart, or are secrets.
-const NOT_LIVE: [&str; 16] = [
+const NOT_LIVE: [&str; 39] = [
+    "proxy.listen",
+    "proxy.mode",
+    "proxy.threads",
+    "proxy.trusted_proxies",
+    "proxy.forwarded",
+    "proxy.access_log",
+    "proxy.drain_delay",
+    "proxy.drain_timeout",
+    "proxy.max_body",
+    "proxy.header_timeout",
+    "proxy.tunnel_idle_timeout",
+    "proxy.max_connections",
+    "proxy.max_connections_per_client",
+    "proxy.response_header",
+    "proxy.tls.certificate",
+    "proxy.tls.key",
+    "fleet.engine",
+    "fleet.url",
+    "fleet.namespace",
+    "fleet.service",
+    "fleet.page_at",
+    "fleet.fallback_after",
+    "fleet.fallback_close",
     "name",
     "stall_detection",
     "memory_source",
@@ -25,8 +48,15 @@ const NOT_LIVE: [&str; 16] = [
     "opsgenie.proxy",
 ];
 
-const SECRETS: [&str; 6] =
-    ["webhook.url", "webhook.routing_key", "webhook.headers", "webhook.proxy", "opsgenie.api_key", "opsgenie.proxy"];
+const SECRETS: [&str; 7] = [
+    "fleet.url",
+    "webhook.url",
+    "webhook.routing_key",
+    "webhook.headers",
+    "webhook.proxy",
+    "opsgenie.api_key",
+    "opsgenie.proxy",
+];
 
 fn settings(api: &Api) -> Value {
     let answer = api.get("/breaker/settings");

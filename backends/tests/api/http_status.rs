@@ -15,7 +15,7 @@ use tripline_runtime::Breaker;
 use tripline_runtime::core::{Latency, MemorySample, Outcome, Percentile, Policy, StateKind};
 use tripline_runtime::test_util::World;
 
-use crate::http_support::{Api, assert_refused, send};
+use crate::http_support::{Api, assert_rejection, send};
 
 // ----- status
 
@@ -23,7 +23,8 @@ const STATUS_FIELDS: &str = "name enabled triggered state trip_reason trip decis
     current_memory_usage_mb memory_threshold_percent total_memory_mb memory_usage_percent memory_exhausted_in_seconds latency_ok breach \
     current_percentile_ms latency_threshold_ms latency_percent_of_threshold percentile_value latency_window_size samples \
     wait_time_seconds recent_latencies_ms trend_analysis_enabled trend_analysis_min_sample_count has_positive_trend trend \
-    in_flight stalled memory_source memory_level supervisor incident_ends_in_seconds alert_problem config_error";
+    in_flight stalled memory_source memory_level supervisor incident_ends_in_seconds alert_problem config_error mode would_reject \
+    followed_log";
 
 #[test]
 fn the_status_has_exactly_the_documented_fields() {
@@ -37,7 +38,7 @@ fn the_status_has_exactly_the_documented_fields() {
 }
 
 #[test]
-fn the_status_of_a_healthy_breaker_tells_all_figures() {
+fn the_status_of_a_healthy_breaker_has_all_figures() {
     let api = Api::new();
     api.calls([100, 200]);
     api.world.request(api.breaker(), Duration::from_secs(50), Outcome::Ok);
@@ -46,7 +47,7 @@ fn the_status_of_a_healthy_breaker_tells_all_figures() {
         api.get("/breaker/status").json(),
         json!({
             "name": "default", "enabled": true, "triggered": false, "state": "closed",
-            "trip_reason": null, "trip": null, "drill": false,
+            "trip_reason": null, "trip": null, "drill": false, "mode": "enforce", "would_reject": 0, "followed_log": null,
             "decision": {
                 "trip_confidence": 0, "trip_after_ms": null, "warm_up_seconds": 10, "tolerance_ms": null,
                 "tolerance_source": null, "test": null, "age_ms": 0, "failed_percent": 0, "failed_threshold_percent": 50,
@@ -82,7 +83,7 @@ fn the_status_names_the_level_of_its_memory_figures_while_they_are_known() {
 }
 
 #[test]
-fn the_status_of_an_open_breaker_tells_why_since_when_and_for_how_long() {
+fn the_status_of_an_open_breaker_says_why_since_when_and_for_how_long() {
     let api = Api::new();
     api.calls(vec![400; 21]);
     api.world.advance(Duration::from_millis(1_500));
@@ -108,7 +109,7 @@ fn the_status_of_an_open_breaker_tells_why_since_when_and_for_how_long() {
 }
 
 #[test]
-fn the_reason_is_told_while_it_is_open_and_the_time_also_afterwards() {
+fn the_reason_is_reported_while_it_is_open_and_the_time_also_afterwards() {
     let api = Api::new();
     api.calls(vec![400; 21]);
     let open = api.get("/breaker/status").json();
@@ -135,7 +136,7 @@ fn measured_memory_has_two_decimals() {
 }
 
 #[test]
-fn the_seconds_until_memory_is_exhausted_are_told_while_it_is_foretold() {
+fn the_seconds_until_memory_is_exhausted_are_given_while_there_is_a_forecast() {
     let mut policy = Policy::default();
     policy.memory_horizon = Duration::from_secs(60);
     let api = Api::with(policy);
@@ -157,7 +158,7 @@ fn the_seconds_until_memory_is_exhausted_are_told_while_it_is_foretold() {
 }
 
 #[test]
-fn no_time_is_told_while_memory_or_an_operator_holds_the_breaker_open() {
+fn no_time_is_reported_while_memory_or_an_operator_holds_the_breaker_open() {
     let api = Api::new();
     api.subject.memory.set_percent(90);
     api.world.advance(Duration::from_secs(30));
@@ -249,6 +250,6 @@ fn without_a_supervisor_or_tracking_the_status_says_so() {
 fn a_process_without_breakers_says_so() {
     let router = router(ApiState::new(Circuits::new(), ([127, 0, 0, 1], 8080).into())).unwrap();
     for path in ["/breaker/status", "/breaker/enabled", "/breaker/memory-usage", "/breaker/latencies-above-threshold"] {
-        assert_refused(&send(&router, Request::get(path).body(Body::empty()).unwrap()), 404, None);
+        assert_rejection(&send(&router, Request::get(path).body(Body::empty()).unwrap()), 404, None);
     }
 }

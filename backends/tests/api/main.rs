@@ -2,6 +2,7 @@
 #![cfg(feature = "api")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
+mod all_events;
 mod dashboard;
 mod event_stream;
 mod http_api;

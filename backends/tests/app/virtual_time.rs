@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use futures_lite::future::block_on;
 use tower::ServiceExt as _;
-use tripline_backends::app::{App, AppError, BoxFuture, DurableStore, Platform};
+use tripline_backends::app::{App, AppError, BoxFuture, DurableStore, Platform, Spawner};
 use tripline_backends::memory::{MemorySourceKind, MemoryUsed, MockMemory};
 use tripline_backends::reload::LoadedConfig;
 use tripline_backends::state_dir::StateDirError;
@@ -23,12 +23,12 @@ struct TestPlatform {
     memory_works: bool,
     store: Arc<MemoryStore>,
     left: Option<DurableState>,
-    tasks: Mutex<Vec<BoxFuture>>,
+    tasks: Arc<Mutex<Vec<BoxFuture>>>,
 }
 
 impl TestPlatform {
     fn new(world: &World, left: Option<DurableState>) -> Self {
-        let (memory, store, tasks) = (MockMemory::default(), Arc::default(), Mutex::default());
+        let (memory, store, tasks) = (MockMemory::default(), Arc::default(), Arc::default());
         Self { clock: world.clock(), memory, memory_works: true, store, left, tasks }
     }
 
@@ -47,12 +47,13 @@ impl Platform for TestPlatform {
         self.clock.clone()
     }
 
-    fn spawn(&self, task: BoxFuture) {
-        self.tasks.lock().unwrap().push(task);
+    fn spawner(&self) -> Spawner {
+        let tasks = self.tasks.clone();
+        Spawner::new(move |task| tasks.lock().unwrap().push(task))
     }
 
     fn spawn_dedicated(&self, _: &str, task: BoxFuture) -> io::Result<()> {
-        self.spawn(task);
+        self.spawner().spawn(task);
         Ok(())
     }
 

@@ -1,76 +1,10 @@
-// Drives the dashboard in a real browser, against the real binary.
+// Drives the page of one breaker in a real browser, against the real binary.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { browser, end, eventually, open, shot, shows, start, step, text, TOKEN } from './harness.mjs';
 import { Proxy } from './proxy.mjs';
-import { Server } from './server.mjs';
 
-const { chromium } = createRequire(join(process.env.MODULES, 'package.json'))('playwright-core');
-/** Nothing comes near it where everything is right. */
-const TOO_LONG = 30_000;
-const TOKEN = 'a token of a test'.replaceAll(' ', '-');
-
-const profile = mkdtempSync(join(tmpdir(), 'tripline-profile-'));
-const browser = await chromium.launchPersistentContext(profile, {
-  executablePath: '/usr/bin/chromium',
-  headless: true,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
-  viewport: { width: 1280, height: 900 },
-  locale: 'en-GB',
-  reducedMotion: 'reduce',
-});
-browser.setDefaultTimeout(TOO_LONG);
-const servers = [];
-const start = async options => {
-  const server = await Server.start(options);
-  servers.push(server);
-  return server;
-};
-
-/** A page with what went wrong on it. */
-async function open(server, url = server.url) {
-  const page = await browser.newPage();
-  page.faults = [];
-  page.requests = [];
-  page.on('pageerror', error => page.faults.push(String(error)));
-  page.on('console', message => {
-    // The browser itself logs every answer that is an error, and every lost connection.
-    if (message.type() === 'error' && !/^Failed to load resource/.test(message.text())) page.faults.push(message.text());
-  });
-  page.on('request', request => page.requests.push(request.url()));
-  await page.goto(url);
-  return page;
-}
-const shot = (page, name, options = {}) => page.screenshot({ path: join(process.env.ARTIFACTS, `${name}.png`), ...options });
-const text = (page, selector, wanted) => page.waitForFunction(
-  ([selector, wanted]) => new RegExp(wanted).test(document.querySelector(selector)?.textContent ?? ''), [selector, wanted.source]);
-const shows = (page, state) => page.waitForSelector(`#state[data-state=${state}]`);
 const latencies = (page, wanted) => page.waitForFunction(
   wanted => new RegExp(wanted).test(document.querySelector('#chart').getAttribute('aria-label')), wanted.source);
-const eventually = async (what, ask) => {
-  for (const end = Date.now() + TOO_LONG; Date.now() < end;) {
-    if (await ask()) return;
-    await new Promise(resolve => setTimeout(resolve, 50));
-  }
-  assert.fail(`not in time: ${what}`);
-};
-
-let failed = 0, skipped = 0;
-async function step(name, run) {
-  const from = Date.now();
-  try {
-    const skip = await run();
-    if (skip) skipped += 1;
-    console.log(`${skip ? '!!! SKIPPED' : 'ok'}  ${name}${skip ? `: ${skip}` : ''} (${Date.now() - from} ms)`);
-  } catch (error) {
-    failed += 1;
-    console.error(`!!! FAILED  ${name}\n${error.stack}`);
-    for (const [i, page] of browser.pages().entries()) await shot(page, `failed-${failed}-${i}`).catch(() => {});
-  }
-}
 
 let server = await start();
 let page = await open(server);
@@ -88,7 +22,7 @@ await step('the page connects, shows the breaker and breaks no rule of its polic
 await step('real requests appear, without the page asking for anything', async () => {
   const asked = page.requests.length;
   await server.hammer(4, () => latencies(page, /^60 latencies, \d+ above/));
-  await eventually('what is refused and finished per second is shown', async () => /per second/.test(await page.textContent('#rate')));
+  await eventually('what is rejected and finished per second is shown', async () => /per second/.test(await page.textContent('#rate')));
   assert.equal(page.requests.length, asked, 'the page polls');
   assert.match(await page.textContent('#memory'), /^50 % of/);
   assert.equal(await page.getAttribute('#gauge', 'aria-valuenow'), '50');
@@ -99,7 +33,7 @@ await step('a trip that real requests cause is shown, then the recovery', async 
   await server.hammer(6, async () => {
     await shows(page, 'open');
     await text(page, '#timeline', /Closed → open/);
-    await eventually('refusals are counted', async () => Number((await page.textContent('#tiles div:nth-child(3) dd')).replaceAll(',', '')) > 0);
+    await eventually('rejections are counted', async () => Number((await page.textContent('#tiles div:nth-child(3) dd')).replaceAll(',', '')) > 0);
   });
   assert.match(await page.textContent('#said'), /^The breaker is open: latency/);
   assert.match(await page.textContent('#why'), /calls are rejected.*reason: latency/);
@@ -156,7 +90,7 @@ await step('a threshold typed with the keyboard takes effect in the breaker and 
   await server.hammer(2, () => shows(page, 'closed'));
 });
 
-await step('a refused value is told in the words of the API, and Escape takes it back', async () => {
+await step('a rejected value is reported in the words of the API, and Escape takes it back', async () => {
   if (!canRetune) return RETUNE;
   await type(page, 'set-percentile', 'much');
   await page.keyboard.press('Enter');
@@ -166,12 +100,12 @@ await step('a refused value is told in the words of the API, and Escape takes it
   await page.keyboard.press('Enter');
   await text(page, '#reply-percentile', /^✕ percentile cannot be -3\. Allowed: /);
   assert.equal(await page.getAttribute('#set-percentile', 'aria-invalid'), 'true');
-  await shot(page, 'refused-value', { fullPage: true });
+  await shot(page, 'rejected-value', { fullPage: true });
   await page.keyboard.press('Escape');
   assert.equal(await page.inputValue('#set-percentile'), '0.9');
 });
 
-await step('what somebody else changes appears, but not over what is being typed', async () => {
+await step('a change by others appears, but not over what is being typed', async () => {
   if (!canRetune) return RETUNE;
   await type(page, 'set-wait', '7');
   await server.post('/breaker/latency', { threshold: 310 });
@@ -288,7 +222,7 @@ await step('text stands out from what is behind it, in light and in dark', async
   }
 });
 
-await step('nobody is moved who does not want to be, and everything has a name', async () => {
+await step('reduced motion is respected, and everything has a name', async () => {
   assert.equal(await page.evaluate(() => getComputedStyle(document.querySelector('button')).transitionDuration), '0s');
   const nameless = await page.evaluate(() => [...document.querySelectorAll('input, select, button')]
     .filter(element => !(element.labels?.length || element.ariaLabel || element.textContent.trim())).map(element => element.outerHTML));
@@ -413,8 +347,4 @@ await step('under a prefix behind a proxy each page shows and edits its own brea
   }
 });
 
-await browser.close();
-await Promise.all(servers.map(server => server.close()));
-rmSync(profile, { recursive: true, force: true });
-console.log(`screenshots in ${process.env.ARTIFACTS}${skipped ? `; !!! ${skipped} steps skipped` : ''}`);
-process.exit(failed === 0 ? 0 : 1);
+await end();

@@ -5,9 +5,9 @@ export class Proxy {
   /** `routes` are servers by prefix. */
   static async start(routes) {
     const server = createServer((incoming, outgoing) => {
-      const prefix = Object.keys(routes).find(prefix => incoming.url === prefix || incoming.url.startsWith(`${prefix}/`));
+      const prefix = Object.keys(routes).find(prefix => incoming.url.startsWith(prefix) && ['', '/', '?'].includes(incoming.url.charAt(prefix.length)));
       if (!prefix) { outgoing.writeHead(404).end(); return; }
-      const path = incoming.url.slice(prefix.length) || '/';
+      const rest = incoming.url.slice(prefix.length), path = rest.startsWith('/') ? rest : `/${rest}`;
       // A Host without a port: it differs from the Origin that the browser sends.
       const headers = { ...incoming.headers, host: 'localhost' };
       const onward = request({ host: '127.0.0.1', port: routes[prefix].port, path, method: incoming.method, headers }, answer => {

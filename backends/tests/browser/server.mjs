@@ -20,10 +20,11 @@ half_open_max_calls = 3
 `;
 
 export class Server {
-  /** Starts the binary; all but the public routes need `token` where there is one. */
-  static async start({ port = 0, token, folder = mkdtempSync(join(tmpdir(), 'tripline-browser-')) } = {}) {
+  /** Starts the binary with these breakers, or one; all but the public routes need `token` where there is one. */
+  static async start({ port = 0, token, breakers = [], folder = mkdtempSync(join(tmpdir(), 'tripline-browser-')) } = {}) {
     const file = join(folder, 'breakers.toml');
-    writeFileSync(file, `${CONFIG}\n[http]\nlisten = "127.0.0.1:${port}"\n`);
+    const tables = breakers.map(name => `[breakers.${name}]\n`).join('');
+    writeFileSync(file, `${CONFIG}\n[http]\nlisten = "127.0.0.1:${port}"\n${tables}`);
     const env = token ? { ...process.env, TRIPLINE_TOKEN: token } : process.env;
     const child = spawn(process.env.TRIPLINE, ['serve', '--config', file], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const server = new Server(child, folder);
@@ -69,13 +70,13 @@ export class Server {
   }
 
   /** Real requests, this many at a time, until `done` says so. */
-  async hammer(atOnce, done) {
+  async hammer(atOnce, done, path = '/test') {
     let over = false;
     const caller = async () => {
       while (!over) {
-        const response = await this.get('/test');
+        const response = await this.get(path);
         await response.text();
-        // What is refused comes back at once; a client would wait.
+        // What is rejected comes back at once; a client would wait.
         if (response.status === 503) await new Promise(resolve => setTimeout(resolve, 40));
       }
     };

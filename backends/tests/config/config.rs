@@ -41,7 +41,7 @@ fn the_originals_example_file_is_read_without_problems() {
     assert_eq!(config.breaker.policy.wait_time, Duration::from_secs(10));
     assert!(config.breaker.policy.trend_analysis);
     let opsgenie = config.breaker.opsgenie;
-    assert!(opsgenie.enabled && opsgenie.trigger_on_breaker_reset);
+    assert!(opsgenie.enabled && opsgenie.triggers.breaker_reset);
     assert_eq!((opsgenie.priority, opsgenie.escalated_alert_priority), (Priority::P2, Priority::P1));
     assert_eq!((opsgenie.alert_cooldown_seconds, opsgenie.time_before_send_alert), (300, 60));
     assert_eq!(opsgenie.tags.len(), 4);

@@ -181,6 +181,14 @@ flat = 1
             "f:26: breakers.flat: allowed: a table, [breakers.NAME]",
         ]
     );
+    assert_eq!(
+        problems("[breakers.a]\ninherit = \"\""),
+        ["f:2: breakers.a.inherit = \"\": allowed: the name of a template, at most 4 tables in a row"]
+    );
+    assert_eq!(
+        warnings("inherit = \"slow\""),
+        ["f:1: inherit: unknown key, ignored; it belongs into [breakers.NAME] or [templates.NAME]"]
+    );
     assert_eq!(problems("breakers = 3"), ["f:1: breakers: allowed: tables, [breakers.NAME]"]);
     assert_eq!(
         problems("[breakers.a]\nwait_time = 1\n[breakers.a]\n")[0],

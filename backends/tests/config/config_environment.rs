@@ -125,7 +125,7 @@ fn what_alerts_still_lack_is_a_warning_only_where_they_are_enabled() {
 }
 
 #[test]
-fn what_a_file_leaves_to_the_environment_is_told_under_its_own_name() {
+fn what_a_file_leaves_to_the_environment_is_reported_under_its_own_name() {
     assert_eq!(left_to_environment(&parse("", "f").unwrap().0, "f"), []);
     let found = left_to_environment(&parse("opsgenie.enabled = true", "f").unwrap().0, "f");
     let keys: Vec<&str> = found.iter().map(|warning| warning.key.as_str()).collect();

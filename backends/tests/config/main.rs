@@ -5,8 +5,11 @@
 mod config;
 mod config_breakers;
 mod config_environment;
+mod config_families;
 mod config_files;
 mod config_inheritance;
 mod config_keys;
+mod config_keys_proxy;
+mod config_proxy;
 mod config_reference;
 mod config_units;

@@ -137,7 +137,7 @@ fn a_file_with_problems_is_left_as_it_is_and_nothing_changes() {
 }
 
 #[test]
-fn what_somebody_else_wrote_just_before_comes_into_force_with_the_change() {
+fn an_edit_by_others_just_before_comes_into_force_with_the_change() {
     let subject = Subject::new("latency_threshold = 300\n");
     subject.replace("latency_threshold = 300\nwait_time = 77 # theirs\n");
     assert!(subject.set("latency_threshold", 250.0).unwrap().saved);
@@ -317,7 +317,7 @@ fn an_edited_file_comes_into_force_and_the_window_is_kept() {
 }
 
 #[test]
-fn a_bad_edit_keeps_what_is_running_and_is_told_once_until_it_is_mended() {
+fn a_bad_edit_keeps_what_is_running_and_is_reported_once_until_it_is_mended() {
     let good = "latency_threshold = 300\n";
     let subject = Subject::new(good);
     for (i, (bad, words)) in [
@@ -374,7 +374,7 @@ fn an_editor_that_disabled_the_breaker_disabled_it_and_no_other_change_does() {
 }
 
 #[test]
-fn an_applier_that_panics_keeps_nobody_from_the_next_change() {
+fn an_applier_that_panics_does_not_prevent_the_next_change() {
     let seen = Arc::new(AtomicBool::new(false));
     let noted = seen.clone();
     let panics = |_: &Config, _: &Config| panic!("on purpose");

@@ -10,3 +10,4 @@ mod replay_formats;
 mod replay_input;
 mod replay_memory;
 mod replay_model;
+mod without_why;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use tripline_backends::replay::{InputReport, Mode, Options, ReplayError, run};
 use tripline_runtime::core::{Latency, Percentile, Policy, Ratio};
 
+use crate::without_why::without_why;
+
 /// Slow above 100 ms, trips at the median of three calls, waits 1 s, probes twice.
 fn policy() -> Policy {
     let mut policy = Policy::default();
@@ -36,7 +38,7 @@ fn replay(options: &Options, input: &str) -> (Result<InputReport, ReplayError>, 
 fn output_of(options: &Options, input: &str) -> String {
     let (report, output) = replay(options, input);
     report.unwrap();
-    output
+    without_why(&output)
 }
 
 fn summary_of(input: &str) -> String {
@@ -78,7 +80,33 @@ fn slow_calls_trip_and_good_probes_close_again() {
 }
 
 #[test]
-fn each_record_is_told_as_it_was_admitted_and_as_things_stand_after_it() {
+fn a_trip_comes_with_its_evidence_in_summary_and_lines() {
+    let why = r#""why":"latency: 3 slow, 0 failed of 3 calls, 0 hanging; p50 200 ms, threshold 100 ms""#;
+    let mut options = summary_options();
+    options.stall_detection = false;
+    let (_, summary) = replay(&options, STORY);
+    assert!(summary.contains(&format!("{{\"index\":2,\"at_ms\":1020,\"reason\":\"latency\",{why}}}")), "{summary}");
+    options.mode = Mode::JsonLines;
+    let (_, lines) = replay(&options, STORY);
+    let explained: Vec<bool> = lines.lines().map(|line| line.ends_with(&format!("{why}}}"))).collect();
+    assert_eq!(explained, [false, false, true, true, true, true, false, false, false], "{lines}");
+    assert_eq!(lines.matches("\"reason\":null,\"why\":null}").count(), 5, "{lines}");
+}
+
+#[test]
+fn evidence_that_lasted_is_shown_as_everywhere_else() {
+    let options = Options::new(Policy::default(), Mode::Summary);
+    let mut input = "at_ms,latency_ms\n".to_owned();
+    for nth in 0..600 {
+        input.push_str(&format!("{},{}\n", nth * 20, if nth < 300 { 20 } else { 4_000 }));
+    }
+    let (_, summary) = replay(&options, &input);
+    let seen = summary.contains(" hanging; p95 ") && summary.contains(", threshold 1500 ms; quick evidence for ");
+    assert!(seen && summary.contains(" s, tolerance 5 s (of the warm-up)\"}"), "{summary}");
+}
+
+#[test]
+fn each_record_is_reported_as_it_was_admitted_and_as_things_stand_after_it() {
     let mut options = lines_options();
     options.stall_detection = false;
     assert_lines(
@@ -158,7 +186,7 @@ fn exhausted_memory_trips_without_calls_and_holds_the_breaker_open() {
 }
 
 #[test]
-fn a_call_that_brings_a_reading_is_told_after_both() {
+fn a_call_that_brings_a_reading_is_reported_after_both() {
     let input = "at_ms,memory_percent,latency_ms\n10,85,5\n20,,5\n";
     assert_lines(
         &lines_options(),

@@ -93,7 +93,7 @@ fn apache(second: u64, tail: &str) -> String {
 }
 
 #[test]
-fn a_log_is_the_same_as_the_calls_that_it_tells_of() {
+fn a_log_is_the_same_as_the_calls_that_it_has() {
     for (log, csv, format, lines, unused) in [
         ("nginx.log", "nginx.csv", nginx_format(), 7, Some((5, LogProblem::NoCall))),
         ("nginx_named.log", "nginx.csv", nginx_format(), 7, Some((5, LogProblem::NoCall))),

@@ -23,7 +23,7 @@ fn of(settings: &[Setting], input: &str) -> Vec<Figures> {
 /// with the second call that hangs; calls 1 to 36 and 41 to 44 were admitted. So 37 to 40, of 50 ms, are rejected and would have
 /// been fine, and 45 to 100 are rejected and slow. The wait of 10 s does not pass any more: the recording ends at 10,000.
 #[test]
-fn refused_calls_are_told_apart_by_how_they_would_have_gone() {
+fn rejected_calls_are_distinguished_by_how_they_would_have_gone() {
     let mut input = "at_ms,latency_ms\n".to_owned();
     for call in 1..=100 {
         writeln!(input, "{},{}", call * 100, if call > 40 { 900 } else { 50 }).unwrap();
@@ -70,7 +70,7 @@ fn an_outage_lasts_until_the_breaker_has_closed() {
 }
 
 #[test]
-fn trips_beyond_those_that_are_told_are_counted() {
+fn trips_beyond_those_that_are_listed_are_counted() {
     // Memory runs out and is back every other second, with a wait of a second.
     let mut policy = Policy::default();
     policy.trip_confidence = tripline_runtime::core::Confidence::ZERO;

@@ -327,3 +327,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_unit_that_is_not_clear_is_asked_for_also_where_a_name_looks_like_ours() {
+    let line = "{\"timestamp\":\"2026-10-10T13:00:00Z\",\"latency\":50,\"status\":200}\n";
+    let (result, _) = replay(&options(Mode::Summary), line.repeat(3).as_bytes());
+    let error = result.unwrap_err().to_string();
+    assert!(error.contains("--latency-unit") && !error.contains("at_ms"), "{error}");
+}
+
+#[test]
+fn an_object_behind_the_time_and_tag_of_fluentd_is_read() {
+    let lines: String = fixture("envoy-json.log")
+        .lines()
+        .map(|line| format!("2026-10-10T13:00:00+00:00\tkube.web\t{line}\n"))
+        .collect::<Vec<_>>()
+        .concat();
+    let (result, output) = replay(&options(Mode::Summary), lines.as_bytes());
+    let report = result.unwrap();
+    assert_eq!(report.records, fixture("envoy-json.log").lines().count() as u64, "{output}");
+}

@@ -89,7 +89,7 @@ fn texts(warnings: &[Warning]) -> Vec<String> {
 }
 
 #[test]
-fn a_field_that_looks_misspelt_is_told_of_once_and_others_are_passed_over() {
+fn a_field_that_looks_misspelt_is_reported_once_and_others_are_passed_over() {
     let told = |input: &str| texts(&replay(input).unwrap().warnings);
     let outcom = "unknown field, ignored; did you mean outcome?";
     assert_eq!(told("at_ms,latency_ms,outcom,host\n1,1,error,a\n2,1,ok,b\n"), [format!("line 1: outcom: {outcom}")]);
@@ -101,7 +101,7 @@ fn a_field_that_looks_misspelt_is_told_of_once_and_others_are_passed_over() {
 }
 
 #[test]
-fn what_looks_misspelt_is_told_beside_what_is_missing() {
+fn what_looks_misspelt_is_reported_beside_what_is_missing() {
     for (input, line, text) in [
         ("at_ms,latncy_ms\n1,1\n", 1, "line 1: latncy_ms: unknown field, ignored; did you mean latency_ms?"),
         ("{\"AtMs\":1,\"latency_ms\":1}", 1, "line 1: AtMs: unknown field, ignored; did you mean at_ms?"),
@@ -117,7 +117,7 @@ fn what_looks_misspelt_is_told_beside_what_is_missing() {
 }
 
 #[test]
-fn a_bad_line_is_told_also_where_the_output_fails() {
+fn a_bad_line_is_reported_also_where_the_output_fails() {
     struct Closed;
     impl std::io::Write for Closed {
         fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
@@ -136,7 +136,7 @@ fn a_bad_line_is_told_also_where_the_output_fails() {
 }
 
 #[test]
-fn bad_json_is_told_with_its_column() {
+fn bad_json_is_reported_with_its_column() {
     let text = "column 25: expected value; allowed: one JSON object per line".to_owned();
     assert_eq!(unused("{\"at_ms\":1,\"latency_ms\":1}\n{\"at_ms\":2,\"latency_ms\":}\n"), (2, text));
     for bad in [

@@ -35,7 +35,7 @@ fn a_recorded_leak_trips_when_the_horizon_reaches_its_end() {
     policy.memory_horizon_trips = true;
     let output = replay(&policy);
     // At 210 s the end is exactly 60 s away, but for rounding.
-    assert!(output.contains("\"at_ms\":211000,\"reason\":\"memory_forecast\"}]"), "{output}");
+    assert!(output.contains("\"at_ms\":211000,\"reason\":\"memory_forecast\",\"why\":\"memory forecast: 70.5 % in use, at this pace exhausted within "), "{output}");
 }
 
 #[test]

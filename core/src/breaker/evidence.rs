@@ -3,17 +3,18 @@
 use super::{Breaker, TripEvidence};
 use crate::event::EventKind;
 use crate::evidence::{EvidenceTest, FinishedCall, Slowness};
+use crate::monotonic::MonotonicInstant;
 use crate::open_backoff::SOON_NANOS;
 use crate::outcome::Outcome;
 use crate::rules::{Trigger, Verdict};
 use crate::state::{State, TripReason};
-use crate::time::Instant;
+use crate::window::SampleStore;
 
-impl<const N: usize> Breaker<N> {
+impl<const N: usize, S: SampleStore> Breaker<N, S> {
     /// Counts a finished call that is not ignored; says which rules may trip by it.
     pub(super) fn count_evidence(
         &mut self,
-        now: Instant,
+        now: MonotonicInstant,
         slowness: Option<Slowness>,
         outcome: Outcome,
         counted: bool,
@@ -28,7 +29,7 @@ impl<const N: usize> Breaker<N> {
     }
 
     /// So many calls are stalled now; says which rules may trip by it.
-    pub(super) fn count_stalled(&mut self, now: Instant, count: u16) -> Trigger {
+    pub(super) fn count_stalled(&mut self, now: MonotonicInstant, count: u16) -> Trigger {
         let before = core::mem::replace(&mut self.stalled, count);
         let dropped = core::mem::take(&mut self.dropped).min(before.saturating_sub(count));
         if dropped > 0 {
@@ -53,7 +54,7 @@ impl<const N: usize> Breaker<N> {
     }
 
     /// What passes by itself is learned from, so the ages that evidence reaches are kept.
-    pub(super) fn note_ages(&mut self, now: Instant, verdict: Verdict, trigger: Trigger) {
+    pub(super) fn note_ages(&mut self, now: MonotonicInstant, verdict: Verdict, trigger: Trigger) {
         if let Some(look) = self.limits.look(now) {
             if trigger.latency && verdict.above {
                 self.evidence.note_age(look, EvidenceTest::Quick);
@@ -66,7 +67,7 @@ impl<const N: usize> Breaker<N> {
     }
 
     /// The first probes after a trip were all good.
-    pub(super) fn count_false_trip(&mut self, now: Instant) {
+    pub(super) fn count_false_trip(&mut self, now: MonotonicInstant) {
         self.counts.false_trips = self.counts.false_trips.wrapping_add(1);
         if let Some(rule) = self.limits.evidence() {
             self.evidence.false_trip(rule);
@@ -75,7 +76,7 @@ impl<const N: usize> Breaker<N> {
     }
 
     /// The breaker closed so short a time ago that the closing did not last.
-    pub(super) fn has_closed_soon_before(&self, now: Instant) -> bool {
+    pub(super) fn has_closed_soon_before(&self, now: MonotonicInstant) -> bool {
         self.state == State::Closed
             && self.is_on_trial
             && self.limits.evidence().is_some()
@@ -100,7 +101,7 @@ impl<const N: usize> Breaker<N> {
     }
 
     #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
-    pub(super) fn evidence_of(&self, now: Instant, test: Option<EvidenceTest>) -> TripEvidence {
+    pub(super) fn evidence_of(&self, now: MonotonicInstant, test: Option<EvidenceTest>) -> TripEvidence {
         let look = self.limits.look(now);
         TripEvidence {
             age_ms: test.zip(look).map_or(0, |(test, look)| self.evidence.age_ms(test, look)),

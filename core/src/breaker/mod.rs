@@ -18,15 +18,16 @@ use crate::evidence::Evidence;
 use crate::generation::Generation;
 use crate::incident::IncidentTracker;
 use crate::memory::{MemoryLatch, MemorySample};
+use crate::monotonic::{MonotonicInstant, MonotonicTime};
 use crate::open_backoff::OpenBackoff;
 use crate::outcome::Outcome;
 use crate::packed_policy::PackedPolicy;
 use crate::policy::Policy;
 use crate::rules::DerivedPolicy;
 use crate::state::{State, TripReason};
-use crate::time::{Instant, MonotonicTime};
+use crate::time::Instant;
 use crate::units::Latency;
-use crate::window::Window;
+use crate::window::{Sample, SampleStore, Window};
 
 pub use rejection::{Rejection, RejectionReason};
 use trip::TripLog;
@@ -49,7 +50,7 @@ impl fmt::Display for CapacityError {
 
 impl core::error::Error for CapacityError {}
 
-/// The state machine of one circuit breaker with room for `N` samples (1 ≤ N ≤ 65,535).
+/// The state machine of one circuit breaker with room for `N` samples (1 ≤ N ≤ 65,535), which lie in the places `S`.
 ///
 /// It has no clock and starts nothing: every `handle_*` and `try_*` takes the time, [`Breaker::poll_event`] hands out
 /// what happened and [`Breaker::poll_timeout`] says when [`Breaker::handle_timeout`] is due. The order of use is
@@ -82,14 +83,14 @@ impl core::error::Error for CapacityError {}
 /// # Ok::<(), tripline_core::CapacityError>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Breaker<const N: usize> {
+pub struct Breaker<const N: usize, S = [Sample; N]> {
     settings: PackedPolicy,
     limits: DerivedPolicy,
     time: MonotonicTime,
     state: State,
     generation: u32,
-    generation_since: Instant,
-    window: Window<N>,
+    generation_since: MonotonicInstant,
+    window: Window<S>,
     evidence: Evidence,
     /// Calls of this generation that are in flight for longer than the threshold.
     stalled: u16,
@@ -109,7 +110,7 @@ pub struct Breaker<const N: usize> {
     /// What the probes of the current half-open stretch are held against; changes apply from the next one.
     probe_limit: u16,
     probe_threshold: Latency,
-    last_probe_at: Instant,
+    last_probe_at: MonotonicInstant,
     trips: TripLog,
     incident: IncidentTracker,
     events: EventQueue,
@@ -127,15 +128,31 @@ impl<const N: usize> Breaker<N> {
     /// [`CapacityError`] where the window of the policy does not fit into `N`.
     #[expect(clippy::needless_pass_by_value, reason = "a policy is made for its breaker")]
     pub fn new(policy: Policy, seed: u64) -> Result<Self, CapacityError> {
-        check_capacity::<N>(&policy)?;
-        let limits = DerivedPolicy::new(&policy);
+        Self::with_samples([Sample::NONE; N], &policy, seed)
+    }
+}
+
+impl<const N: usize, S: SampleStore> Breaker<N, S> {
+    /// As [`Breaker::new`], with its window in a store of your own, which has or gets the places that the policy asks for.
+    ///
+    /// # Errors
+    /// As [`Breaker::new`].
+    pub fn with_samples(mut samples: S, policy: &Policy, seed: u64) -> Result<Self, CapacityError> {
+        check_capacity::<N>(policy)?;
+        let latency_window_size = policy.latency_window_size.get();
+        samples.grow(usize::from(latency_window_size));
+        let capacity = samples.as_ref().len();
+        if usize::from(latency_window_size) > capacity {
+            return Err(CapacityError { latency_window_size, capacity });
+        }
+        let limits = DerivedPolicy::new(policy);
         Ok(Self {
-            settings: PackedPolicy::new(&policy),
+            settings: PackedPolicy::new(policy),
             time: MonotonicTime::default(),
             state: if policy.enabled { State::Closed } else { State::Disabled },
             generation: 0,
-            generation_since: Instant::ZERO,
-            window: Window::new(&policy),
+            generation_since: MonotonicInstant::ZERO,
+            window: Window::new(samples, policy),
             evidence: Evidence::new(limits.evidence()),
             limits,
             stalled: 0,
@@ -149,7 +166,7 @@ impl<const N: usize> Breaker<N> {
             wait: OpenBackoff::new(seed),
             probe_limit: 0,
             probe_threshold: Latency::ZERO,
-            last_probe_at: Instant::ZERO,
+            last_probe_at: MonotonicInstant::ZERO,
             trips: TripLog::EMPTY,
             incident: IncidentTracker::new(),
             events: EventQueue::new(),
@@ -173,21 +190,28 @@ impl<const N: usize> Breaker<N> {
         match self.state {
             State::Closed | State::Disabled => {}
             State::Open { until } => {
-                if now < until || self.is_held_open() {
-                    return Err(self.rejection(now));
+                if now < until
+                    || self.is_held_open()
+                    || crate::planted::planted("core: the wait of an open breaker does not end")
+                {
+                    return Err(self.rejection_at(now));
                 }
                 self.end_wait(now);
                 self.acquire_probe(now)?;
             }
             State::HalfOpen { .. } => self.acquire_probe(now)?,
-            State::ForcedOpen => return Err(self.rejection(now)),
+            State::ForcedOpen => return Err(self.rejection_at(now)),
         }
         Ok(self.generation())
     }
 
     /// What asking at `now` would be answered in an open, half-open or forced-open breaker. Changes nothing.
     pub fn rejection(&self, now: Instant) -> Rejection {
-        let now = self.time.place(now).max(self.time.latest());
+        self.rejection_at(self.time.place(now).max(self.time.latest()))
+    }
+
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
+    pub(super) fn rejection_at(&self, now: MonotonicInstant) -> Rejection {
         match self.state {
             State::ForcedOpen => Rejection { reason: RejectionReason::ForcedOpen, retry_after: None },
             State::HalfOpen { .. } => {
@@ -271,8 +295,10 @@ impl<const N: usize> Breaker<N> {
         let now = self.read_clock(now);
         self.forecast(now, runs_out);
         match self.state {
-            State::Closed if self.is_forecast_to_trip() => self.judge_without_call(now),
-            State::HalfOpen { .. } if self.is_forecast_to_trip() => self.trip(now, TripReason::MemoryForecast),
+            State::Closed if self.memory_rule().is_forecast_to_trip() => self.judge_without_call(now),
+            State::HalfOpen { .. } if self.memory_rule().is_forecast_to_trip() => {
+                self.trip(now, TripReason::MemoryForecast);
+            }
             _ => {}
         }
         self.catch_up(now);
@@ -293,14 +319,14 @@ impl<const N: usize> Breaker<N> {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let probe = match self.state {
             State::HalfOpen { admitted, good } if admitted > good => self.probe_deadline(),
-            _ => Instant::MAX,
+            _ => MonotonicInstant::MAX,
         };
         let memory = self.memory.fresh_until(&self.settings).plus_nanos(1);
         let incident = self.incident.deadline(&self.settings, self.limits.minimum_samples);
         // Ageing alone decides nothing but whether a closed breaker is healthy again.
-        let ageing = if self.incident.has_condition() { self.window.next_expiry() } else { Instant::MAX };
+        let ageing = if self.incident.has_condition() { self.window.next_expiry() } else { MonotonicInstant::MAX };
         let next = probe.min(memory).min(incident).min(ageing);
-        (next < Instant::MAX).then(|| self.time.clock_reading(next))
+        (next < MonotonicInstant::MAX).then(|| self.time.clock_reading(next))
     }
 }
 

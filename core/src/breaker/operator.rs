@@ -5,14 +5,16 @@ use core::time::Duration;
 use super::{Breaker, CapacityError, check_capacity};
 use crate::event::{EventKind, IncidentCause};
 use crate::evidence::{EvidenceRule, FinishedCall, Look, Slowness};
+use crate::monotonic::MonotonicInstant;
 use crate::packed_policy::PackedPolicy;
 use crate::policy::Policy;
 use crate::rules::{DerivedPolicy, Trigger, Verdict};
 use crate::state::{Cause, State, TripReason};
 use crate::time::Instant;
 use crate::units::Latency;
+use crate::window::SampleStore;
 
-impl<const N: usize> Breaker<N> {
+impl<const N: usize, S: SampleStore> Breaker<N, S> {
     /// Applies new settings between two samples; the window is kept. A changed `enabled` acts as
     /// [`enable`](Breaker::enable) or [`disable`](Breaker::disable). O(N).
     ///
@@ -95,6 +97,8 @@ impl<const N: usize> Breaker<N> {
             State::Closed if trip.is_some() => {
                 let to = self.start_of_recovery();
                 if to != State::Closed {
+                    // There was no trip whose probes could contradict it.
+                    self.is_on_trial = false;
                     self.change_state(now, to, Cause::Resumed);
                 }
             }
@@ -158,13 +162,24 @@ impl<const N: usize> Breaker<N> {
         true
     }
 
+    /// The warm-up began `began_at`, with calls of the same process that this breaker has not seen. For a breaker that is made while
+    /// its process runs; without this its first call begins a warm-up of its own.
+    #[cfg(target_pointer_width = "64")]
+    pub fn warm_up_since(&mut self, began_at: Instant, now: Instant) {
+        let (began_at, now) = (self.time.place(began_at), self.time.place(now));
+        if let Some(rule) = self.limits.evidence() {
+            let is_over = now.since(began_at) >= rule.tolerance().warm_up();
+            self.evidence.warm_up_since(began_at.as_wrapping_millis(), is_over);
+        }
+    }
+
     /// Goes on with a tolerance that an earlier life of this breaker has [learned](Breaker::learned_tolerance); out of range it counts
-    /// as the nearest that can be learned, 1.5 s to 6 s.
+    /// as the nearest of 1 s and 6 s. A breaker starts with 1.5 s.
     pub fn restore_tolerance(&mut self, learned: Duration) {
         self.evidence.restore_tolerance(u16::try_from(learned.as_millis()).unwrap_or(u16::MAX));
     }
 
-    fn end_incident_by_operator(&mut self, now: Instant) {
+    fn end_incident_by_operator(&mut self, now: MonotonicInstant) {
         self.wait.fall_back();
         if let Some(end) = self.incident.end_by_operator() {
             self.emit(now, EventKind::IncidentEnded(end));

@@ -4,15 +4,16 @@ use super::{Breaker, Rejection, Trip};
 use crate::event::{Event, EventKind, IncidentCause};
 use crate::evidence::Slowness;
 use crate::generation::Generation;
+use crate::monotonic::MonotonicInstant;
 use crate::outcome::Outcome;
-use crate::rules::{Trigger, Verdict};
+use crate::planted::planted;
+use crate::rules::{MemoryRule, Trigger, Verdict};
 use crate::state::{Cause, State, TripReason, is_legal};
 use crate::time::Instant;
-#[cfg(feature = "trend")]
-use crate::trend::Slope;
 use crate::units::Latency;
+use crate::window::SampleStore;
 
-impl<const N: usize> Breaker<N> {
+impl<const N: usize, S: SampleStore> Breaker<N, S> {
     #[cfg_attr(target_pointer_width = "64", inline(never))] // the fast path is the one to be inlined
     pub(super) fn record_slow_path(
         &mut self,
@@ -26,7 +27,7 @@ impl<const N: usize> Breaker<N> {
         if latency > self.settings.latency_threshold && outcome != Outcome::Ignored && self.state != State::Disabled {
             self.counts.slow = self.counts.slow.wrapping_add(1);
         }
-        if generation != self.generation() {
+        if generation != self.generation() && !planted("core: results of an earlier generation count") {
             self.counts.stale = self.counts.stale.wrapping_add(1);
             self.disarm_fast_path();
             return;
@@ -40,7 +41,7 @@ impl<const N: usize> Breaker<N> {
         self.rearm_fast_path();
     }
 
-    pub(super) fn record(&mut self, now: Instant, latency: Latency, outcome: Outcome) {
+    pub(super) fn record(&mut self, now: MonotonicInstant, latency: Latency, outcome: Outcome) {
         self.counts.finished(outcome);
         let slowness = Slowness::of(latency, self.settings.latency_threshold);
         let slow = slowness.is_some();
@@ -57,6 +58,12 @@ impl<const N: usize> Breaker<N> {
         self.expire_samples(now);
         self.window.record(now, latency, outcome);
         let trigger = self.count_evidence(now, slowness, outcome, counted);
+        if planted("core: a call counts twice") && self.incident.is_open() {
+            self.counts.finished(outcome);
+        }
+        if planted("core: a good call opens the breaker") && !slow && self.counts.ok % 500 == 499 {
+            return self.trip(now, TripReason::Latency);
+        }
         self.incident.call_recorded();
         let verdict = self.verdict();
         self.breaches_in_a_row = if verdict.proven { self.breaches_in_a_row.saturating_add(1) } else { 0 };
@@ -64,7 +71,7 @@ impl<const N: usize> Breaker<N> {
     }
 
     /// Takes the trip decision of a closed breaker; without one, looks at the incident.
-    pub(super) fn evaluate(&mut self, now: Instant, verdict: Verdict, trigger: Trigger) {
+    pub(super) fn evaluate(&mut self, now: MonotonicInstant, verdict: Verdict, trigger: Trigger) {
         self.note_ages(now, verdict, trigger);
         match self.trip_rule(verdict, trigger) {
             Some(reason) => self.trip(now, reason),
@@ -73,7 +80,7 @@ impl<const N: usize> Breaker<N> {
     }
 
     /// The same where no call was decided.
-    pub(super) fn judge_without_call(&mut self, now: Instant) {
+    pub(super) fn judge_without_call(&mut self, now: MonotonicInstant) {
         self.expire_samples(now);
         self.evaluate(now, self.verdict(), Trigger::NONE);
     }
@@ -87,19 +94,20 @@ impl<const N: usize> Breaker<N> {
         let latency = if self.simulated_latency {
             Some(TripReason::Latency)
         } else if verdict.breach {
-            self.latency_rule(verdict)
+            self.limits.trend(&self.settings, &self.window, verdict, self.breaches_in_a_row)
         } else {
             None
         };
-        let memory = self.memory.is_set() || self.simulated_memory;
-        match (memory, latency) {
+        let memory = self.memory_rule();
+        match (memory.is_exhausted(), latency) {
             (true, Some(_)) => Some(TripReason::MemoryAndLatency),
             (true, None) => Some(TripReason::Memory),
             (false, Some(reason)) if original || trigger.latency || self.simulated_latency => Some(reason),
             #[cfg(feature = "forecast")]
-            (false, _) if self.is_forecast_to_trip() => Some(TripReason::MemoryForecast),
+            (false, _) if memory.is_forecast_to_trip() => Some(TripReason::MemoryForecast),
             (false, _) => {
                 let failures = (original || trigger.failures)
+                    && !planted("core: failures do not trip")
                     && self.limits.failures(
                         &self.settings,
                         &self.window,
@@ -112,33 +120,9 @@ impl<const N: usize> Breaker<N> {
         }
     }
 
-    #[cfg(not(feature = "trend"))]
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "with the trend it needs both")]
-    fn latency_rule(&self, _: Verdict) -> Option<TripReason> {
-        Some(TripReason::Latency)
-    }
-
-    #[cfg(feature = "trend")]
-    fn latency_rule(&self, verdict: Verdict) -> Option<TripReason> {
-        if !self.settings.trend_analysis {
-            return Some(TripReason::Latency);
-        }
-        let slope = self.window.sums().slope(self.limits.trend_minimum);
-        let sustained = self.breaches_in_a_row >= self.settings.latency_window_size.get();
-        if slope == Slope::Rising {
-            Some(TripReason::LatencyRising)
-        } else if verdict.plateau {
-            Some(TripReason::LatencyPlateau)
-        } else if sustained && slope != Slope::Falling {
-            Some(TripReason::LatencySustained)
-        } else {
-            None
-        }
-    }
-
     pub(super) fn probe_finished(
         &mut self,
-        now: Instant,
+        now: MonotonicInstant,
         latency: Latency,
         outcome: Outcome,
         admitted: u16,
@@ -148,7 +132,8 @@ impl<const N: usize> Breaker<N> {
         if latency > self.probe_threshold {
             return self.trip(now, TripReason::ProbeSlow);
         }
-        match outcome {
+        let is_planted = planted("core: a failed probe counts as a good one");
+        match if is_planted { Outcome::Ok } else { outcome } {
             Outcome::Ok => {
                 let good = good.saturating_add(1);
                 self.state = State::HalfOpen { admitted, good };
@@ -161,10 +146,10 @@ impl<const N: usize> Breaker<N> {
         }
     }
 
-    pub(super) fn acquire_probe(&mut self, now: Instant) -> Result<(), Rejection> {
+    pub(super) fn acquire_probe(&mut self, now: MonotonicInstant) -> Result<(), Rejection> {
         let State::HalfOpen { admitted, good } = self.state else { return Ok(()) };
-        if admitted >= self.probe_limit {
-            return Err(self.rejection(now));
+        if admitted >= self.probe_limit && !planted("core: half-open admits without a limit") {
+            return Err(self.rejection_at(now));
         }
         self.state = State::HalfOpen { admitted: admitted.saturating_add(1), good };
         self.last_probe_at = now;
@@ -178,11 +163,11 @@ impl<const N: usize> Breaker<N> {
     }
 
     /// The moment from which every probe in flight is older than the threshold, lost ones included.
-    pub(super) fn probe_deadline(&self) -> Instant {
+    pub(super) fn probe_deadline(&self) -> MonotonicInstant {
         self.last_probe_at.plus_nanos(self.probe_threshold.as_nanos().saturating_add(1))
     }
 
-    pub(super) fn end_wait(&mut self, now: Instant) {
+    pub(super) fn end_wait(&mut self, now: MonotonicInstant) {
         let to = self.start_of_recovery();
         self.change_state(now, to, Cause::WaitOver);
     }
@@ -194,7 +179,7 @@ impl<const N: usize> Breaker<N> {
         if self.probe_limit == 0 { State::Closed } else { State::HalfOpen { admitted: 0, good: 0 } }
     }
 
-    pub(super) fn trip(&mut self, now: Instant, reason: TripReason) {
+    pub(super) fn trip(&mut self, now: MonotonicInstant, reason: TripReason) {
         let closed = self.state == State::Closed;
         let wait = if !closed || self.has_closed_soon_before(now) {
             self.wait.after_failure(&self.settings)
@@ -214,7 +199,7 @@ impl<const N: usize> Breaker<N> {
     }
 
     /// The only place where the state becomes another one.
-    pub(super) fn change_state(&mut self, now: Instant, to: State, cause: Cause) {
+    pub(super) fn change_state(&mut self, now: MonotonicInstant, to: State, cause: Cause) {
         let from = self.state.kind();
         debug_assert!(is_legal(from, cause, to.kind()), "{from} to {to:?} by {cause:?}");
         self.state = to;
@@ -241,7 +226,7 @@ impl<const N: usize> Breaker<N> {
         }
     }
 
-    pub(super) fn memory_seen(&mut self, now: Instant, changed: bool) {
+    pub(super) fn memory_seen(&mut self, now: MonotonicInstant, changed: bool) {
         if changed {
             self.memory_changed(now);
         }
@@ -252,32 +237,38 @@ impl<const N: usize> Breaker<N> {
         }
     }
 
-    pub(super) fn catch_up(&mut self, now: Instant) {
+    pub(super) fn catch_up(&mut self, now: MonotonicInstant) {
         self.expire_samples(now);
         match self.state {
             State::Closed => {
                 let verdict = self.verdict();
                 self.update_incident(now, verdict);
             }
-            State::HalfOpen { admitted, good } if admitted > good && now >= self.probe_deadline() => {
+            State::HalfOpen { admitted, good }
+                if admitted > good
+                    && now >= self.probe_deadline()
+                    && !planted("core: a probe that hangs is waited for") =>
+            {
                 self.trip(now, TripReason::ProbeSlow);
             }
             _ => {}
         }
     }
 
-    pub(super) fn expire_samples(&mut self, now: Instant) {
+    pub(super) fn expire_samples(&mut self, now: MonotonicInstant) {
         if self.window.expire(now) && self.window.len() == 0 && self.stalled == 0 {
             self.evidence.restart(self.limits.evidence());
         }
     }
 
-    fn update_incident(&mut self, now: Instant, verdict: Verdict) {
+    fn update_incident(&mut self, now: MonotonicInstant, verdict: Verdict) {
         if let Some(condition) = self.condition(verdict) {
             if let Some(cause) = self.incident.condition_holds(now, condition, &self.settings) {
                 self.emit(now, EventKind::IncidentStarted(cause));
             }
-        } else if let Some(end) = self.incident.healthy(now, &self.settings, self.limits.minimum_samples) {
+        } else if !planted("core: a healthy incident does not end")
+            && let Some(end) = self.incident.healthy(now, &self.settings, self.limits.minimum_samples)
+        {
             self.wait.fall_back();
             self.emit(now, EventKind::IncidentEnded(end));
         }
@@ -305,7 +296,7 @@ impl<const N: usize> Breaker<N> {
         }
     }
 
-    pub(super) fn read_clock(&mut self, raw: Instant) -> Instant {
+    pub(super) fn read_clock(&mut self, raw: Instant) -> MonotonicInstant {
         self.disarm_fast_path();
         let jumps = self.time.jumps();
         let now = self.time.reading(raw);
@@ -316,13 +307,13 @@ impl<const N: usize> Breaker<N> {
         now
     }
 
-    pub(super) fn expire_memory(&mut self, now: Instant) {
+    pub(super) fn expire_memory(&mut self, now: MonotonicInstant) {
         if self.memory.expire(now, &self.settings) {
             self.memory_changed(now);
         }
     }
 
-    pub(super) fn memory_changed(&mut self, now: Instant) {
+    pub(super) fn memory_changed(&mut self, now: MonotonicInstant) {
         self.emit(now, EventKind::Memory(self.memory.state()));
         #[cfg(feature = "forecast")]
         self.forecast(now, self.memory.runs_out());
@@ -330,20 +321,24 @@ impl<const N: usize> Breaker<N> {
 
     /// Takes a forecast, as far as there can be one now.
     #[cfg(feature = "forecast")]
-    pub(super) fn forecast(&mut self, now: Instant, runs_out: bool) {
+    pub(super) fn forecast(&mut self, now: MonotonicInstant, runs_out: bool) {
         if self.memory.forecast(runs_out, &self.settings) {
             self.emit(now, EventKind::MemoryForecast { runs_out: self.memory.runs_out() });
         }
     }
 
-    #[cfg(feature = "forecast")]
-    pub(super) fn is_forecast_to_trip(&self) -> bool {
-        self.memory.runs_out() && self.settings.forecast_trips()
+    pub(super) fn memory_rule(&self) -> MemoryRule<'_> {
+        MemoryRule {
+            latch: &self.memory,
+            simulated: self.simulated_memory,
+            #[cfg(feature = "forecast")]
+            settings: &self.settings,
+        }
     }
 
     #[cold]
     #[inline(never)]
-    pub(super) fn emit(&mut self, at: Instant, kind: EventKind) {
+    pub(super) fn emit(&mut self, at: MonotonicInstant, kind: EventKind) {
         self.events.push(Event { at, generation: self.generation(), kind });
     }
 }

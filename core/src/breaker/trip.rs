@@ -1,8 +1,8 @@
 //! The last trip, and the evidence that it was taken on.
 
 use crate::evidence::{EvidenceTest, Tolerance, ToleranceSource};
+use crate::monotonic::MonotonicInstant;
 use crate::state::TripReason;
-use crate::time::Instant;
 
 /// The last trip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,7 +10,7 @@ pub struct Trip {
     /// Why.
     pub reason: TripReason,
     /// When, in the breaker's own time.
-    pub at: Instant,
+    pub at: MonotonicInstant,
     /// Calls that hung then, and counted as slow ones; their latencies are not in the window.
     pub stalled: u16,
 }
@@ -46,7 +46,7 @@ impl TripEvidence {
 /// The last trip and the last one from Closed, in as few bytes as possible.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TripLog {
-    at: Instant,
+    at: MonotonicInstant,
     age_ms: u32,
     tolerance_ms: u32,
     calls: u16,
@@ -62,7 +62,7 @@ pub(super) struct TripLog {
 
 impl TripLog {
     pub(super) const EMPTY: Self = Self {
-        at: Instant::ZERO,
+        at: MonotonicInstant::ZERO,
         age_ms: 0,
         tolerance_ms: 0,
         calls: 0,

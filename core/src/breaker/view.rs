@@ -9,16 +9,18 @@ use crate::generation::Generation;
 #[cfg(feature = "escalation")]
 use crate::incident::Incident;
 use crate::memory::{MemorySample, MemoryState};
+use crate::monotonic::MonotonicInstant;
 use crate::policy::Policy;
 use crate::state::State;
 use crate::time::Instant;
 #[cfg(feature = "trend")]
 use crate::trend::Trend;
 use crate::units::Latency;
+use crate::window::SampleStore;
 
 /// Figures are as of the latest instant that the breaker has seen; call [`Breaker::handle_timeout`] first where samples may
 /// have aged meanwhile.
-impl<const N: usize> Breaker<N> {
+impl<const N: usize, S: SampleStore> Breaker<N, S> {
     /// The state, with its figures.
     pub fn state(&self) -> State {
         self.state
@@ -111,10 +113,7 @@ impl<const N: usize> Breaker<N> {
 
     /// Whether memory, a forecast of it that trips, or a simulation keeps an open breaker open, whatever its wait.
     pub fn is_held_open(&self) -> bool {
-        let held = self.memory.is_set() || self.simulated_memory || self.simulated_latency;
-        #[cfg(feature = "forecast")]
-        let held = held || self.is_forecast_to_trip();
-        held
+        self.memory_rule().holds_open() || self.simulated_latency
     }
 
     /// Whether memory is forecast to run out within `memory_horizon`, as last reported.
@@ -194,7 +193,7 @@ impl<const N: usize> Breaker<N> {
     pub fn incident_ends_at(&self) -> Option<Instant> {
         let due =
             self.incident.is_open().then(|| self.incident.deadline(&self.settings, self.limits.minimum_samples))?;
-        (due < Instant::MAX).then(|| self.time.clock_reading(due))
+        (due < MonotonicInstant::MAX).then(|| self.time.clock_reading(due))
     }
 
     /// Totals.
@@ -219,12 +218,17 @@ impl<const N: usize> Breaker<N> {
     }
 
     /// What the clock shows at `instant` of the breaker's own time; they differ once a clock was set back.
-    pub fn on_clock(&self, instant: Instant) -> Instant {
+    pub fn on_clock(&self, instant: MonotonicInstant) -> Instant {
         self.time.clock_reading(instant)
     }
 
+    /// What the clock shows at the [latest](Breaker::latest) instant seen.
+    pub fn latest_reading(&self) -> Instant {
+        self.on_clock(self.latest())
+    }
+
     /// The latest instant seen, in the breaker's own time.
-    pub fn latest(&self) -> Instant {
+    pub fn latest(&self) -> MonotonicInstant {
         self.time.latest()
     }
 }

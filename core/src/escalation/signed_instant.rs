@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use crate::time::{Instant, saturating_nanos};
+use crate::monotonic::MonotonicInstant;
+use crate::time::saturating_nanos;
 
 /// Nanoseconds since the clock's start, negative before it; saturates at 292 years.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -10,25 +11,25 @@ pub(super) struct SignedInstant(i64);
 
 impl SignedInstant {
     /// `age` before `now`.
-    pub(super) fn ago(now: Instant, age: Duration) -> Self {
+    pub(super) fn ago(now: MonotonicInstant, age: Duration) -> Self {
         Self(Self::from(now).0.saturating_sub(signed(saturating_nanos(age))))
     }
 
     /// From this moment to `now`; zero where it lies in the future.
-    pub(super) fn age(self, now: Instant) -> Duration {
+    pub(super) fn age(self, now: MonotonicInstant) -> Duration {
         let nanos = Self::from(now).0.saturating_sub(self.0);
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
     }
 
     /// `span` later, at the clock's start where that is before it.
-    pub(super) fn plus(self, span: Duration) -> Instant {
+    pub(super) fn plus(self, span: Duration) -> MonotonicInstant {
         let nanos = self.0.saturating_add(signed(saturating_nanos(span)));
-        Instant::from_nanos(u64::try_from(nanos).unwrap_or(0))
+        MonotonicInstant::from_nanos(u64::try_from(nanos).unwrap_or(0))
     }
 }
 
-impl From<Instant> for SignedInstant {
-    fn from(instant: Instant) -> Self {
+impl From<MonotonicInstant> for SignedInstant {
+    fn from(instant: MonotonicInstant) -> Self {
         Self(signed(instant.as_nanos()))
     }
 }
@@ -43,18 +44,21 @@ mod tests {
 
     #[test]
     fn a_moment_before_the_clock_started_has_its_age() {
-        let now = Instant::from_millis(1_000);
+        let now = MonotonicInstant::from_millis(1_000);
         let moment = SignedInstant::ago(now, Duration::from_secs(300));
         assert_eq!(moment.age(now), Duration::from_secs(300));
-        assert_eq!(moment.plus(Duration::from_secs(310)), Instant::from_millis(11_000));
-        assert_eq!(moment.plus(Duration::ZERO), Instant::ZERO);
+        assert_eq!(moment.plus(Duration::from_secs(310)), MonotonicInstant::from_millis(11_000));
+        assert_eq!(moment.plus(Duration::ZERO), MonotonicInstant::ZERO);
     }
 
     #[test]
     fn the_ends_of_the_range_saturate() {
-        let moment = SignedInstant::ago(Instant::ZERO, Duration::MAX);
-        assert_eq!(moment.age(Instant::MAX), Duration::from_nanos(i64::MAX as u64));
-        assert_eq!(SignedInstant::from(Instant::MAX).plus(Duration::MAX), Instant::from_nanos(i64::MAX as u64));
-        assert_eq!(SignedInstant::from(Instant::MAX).age(Instant::ZERO), Duration::ZERO);
+        let moment = SignedInstant::ago(MonotonicInstant::ZERO, Duration::MAX);
+        assert_eq!(moment.age(MonotonicInstant::MAX), Duration::from_nanos(i64::MAX as u64));
+        assert_eq!(
+            SignedInstant::from(MonotonicInstant::MAX).plus(Duration::MAX),
+            MonotonicInstant::from_nanos(i64::MAX as u64)
+        );
+        assert_eq!(SignedInstant::from(MonotonicInstant::MAX).age(MonotonicInstant::ZERO), Duration::ZERO);
     }
 }

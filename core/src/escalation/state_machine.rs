@@ -7,14 +7,15 @@ use super::{AlertKind, AlertTransition, EscalationPolicy, Stage};
 use crate::breaker::Breaker;
 use crate::event::IncidentEnd;
 use crate::incident::Incident;
+use crate::monotonic::MonotonicInstant;
 use crate::state::State;
-use crate::time::Instant;
+use crate::window::SampleStore;
 
 /// What staging has to know of a breaker at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Observation {
     /// The moment, in the breaker's own time.
-    pub at: Instant,
+    pub at: MonotonicInstant,
     /// The incident that is on, or was on last.
     pub incident: Option<Incident>,
     /// The breaker is not closed, in breach, or its memory is forecast to run out: what an escalation waits for.
@@ -23,7 +24,7 @@ pub struct Observation {
 
 impl Observation {
     /// As of the latest instant that `breaker` has seen; call [`Breaker::handle_timeout`] first.
-    pub fn of<const N: usize>(breaker: &Breaker<N>) -> Self {
+    pub fn of<const N: usize, S: SampleStore>(breaker: &Breaker<N, S>) -> Self {
         let is_unhealthy = breaker.state() != State::Closed || breaker.is_breach();
         #[cfg(feature = "forecast")]
         let is_unhealthy = is_unhealthy || breaker.is_memory_running_out();
@@ -54,7 +55,7 @@ impl Observation {
 ///
 /// ```
 /// use core::time::Duration;
-/// use tripline_core::{AlertKind, Breaker, Instant, Observation, Policy, Stage, Escalation, EscalationPolicy};
+/// use tripline_core::{AlertKind, Breaker, Instant, MonotonicInstant, Observation, Policy, Stage, Escalation, EscalationPolicy};
 ///
 /// let mut breaker = Breaker::<64>::new(Policy::default(), 7)?;
 /// let mut policy = EscalationPolicy::default();
@@ -65,7 +66,7 @@ impl Observation {
 /// staging.handle(Observation::of(&breaker));
 /// let notice = staging.poll_transition().expect("it has just opened");
 /// assert_eq!((notice.kind, notice.stage), (AlertKind::CircuitOpen, Stage::Initial));
-/// assert_eq!(staging.poll_timeout(), Some(Instant::from_millis(60_000)));
+/// assert_eq!(staging.poll_timeout(), Some(MonotonicInstant::from_millis(60_000)));
 ///
 /// breaker.handle_timeout(Instant::from_millis(60_000));
 /// staging.handle(Observation::of(&breaker));
@@ -107,7 +108,7 @@ pub struct Pending {
     pub stage: Option<Stage>,
     /// When the next stage is due, in the breaker's own time; `None` where that time has passed, and the next breach is
     /// waited for.
-    pub due: Option<Instant>,
+    pub due: Option<MonotonicInstant>,
 }
 
 /// What is needed to go on after a restart. Times are ages as of the moment of saving, for there is no clock that lasts.
@@ -135,13 +136,13 @@ pub struct SavedIncident {
 impl Escalation {
     /// No incident was ever seen.
     pub const fn new(policy: EscalationPolicy) -> Self {
-        let look = Observation { at: Instant::ZERO, incident: None, is_unhealthy: false };
+        let look = Observation { at: MonotonicInstant::ZERO, incident: None, is_unhealthy: false };
         Self { policy, look, followed: None, created: [None; KINDS] }
     }
 
     /// Goes on where it was saved. `at` is the breaker's own time, `number` what the breaker counts the saved incident as
     /// (see [`Breaker::resume_incident`]).
-    pub fn restore(policy: EscalationPolicy, at: Instant, number: u32, saved: &SavedEscalation) -> Self {
+    pub fn restore(policy: EscalationPolicy, at: MonotonicInstant, number: u32, saved: &SavedEscalation) -> Self {
         let followed = saved.incident.map(|incident| TrackedIncident {
             number,
             began: SignedInstant::ago(at, incident.age),
@@ -192,7 +193,7 @@ impl Escalation {
     }
 
     /// When to look again at the latest, in the breaker's own time; `None` = when something happens.
-    pub fn poll_timeout(&self) -> Option<Instant> {
+    pub fn poll_timeout(&self) -> Option<MonotonicInstant> {
         self.pending()?.due
     }
 
@@ -264,13 +265,13 @@ impl Escalation {
         if due && stage == Stage::Initial { Stage::Escalated } else { stage }
     }
 
-    fn escalation_due(&self, followed: &TrackedIncident) -> Instant {
+    fn escalation_due(&self, followed: &TrackedIncident) -> MonotonicInstant {
         followed.began.plus(self.policy.escalate_after)
     }
 
-    fn cooled_down_at(&self, kind: AlertKind) -> Instant {
+    fn cooled_down_at(&self, kind: AlertKind) -> MonotonicInstant {
         let created = self.created.get(kind as usize).copied().flatten();
-        created.map_or(Instant::ZERO, |created| created.plus(self.policy.cooldown))
+        created.map_or(MonotonicInstant::ZERO, |created| created.plus(self.policy.cooldown))
     }
 }
 

@@ -119,6 +119,12 @@ impl Evidence {
         self.tolerance.call_seen(look.rule.tolerance, look.now_ms, is_unhealthy);
     }
 
+    /// The warm-up began with a call before this breaker was made.
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) fn warm_up_since(&mut self, began_ms: u32, is_over: bool) {
+        self.tolerance.warm_up_since(began_ms, is_over);
+    }
+
     /// A finished call moves the sums.
     #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     pub(crate) fn count(&mut self, look: Look<'_>, call: FinishedCall) {

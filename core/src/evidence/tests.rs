@@ -3,8 +3,8 @@ use core::num::NonZeroU16;
 use core::time::Duration;
 
 use super::*;
+use crate::monotonic::MonotonicInstant;
 use crate::policy::{Policy, TripAfter};
-use crate::time::Instant;
 use crate::units::{Confidence, Percentile, Ratio};
 
 const FAST_CALL: Option<Slowness> = None;
@@ -29,7 +29,7 @@ const AUTO: ToleranceRule = ToleranceRule { trip_after: TripAfter::Auto, warm_up
 const AT_ONCE: ToleranceRule = ToleranceRule { trip_after: TripAfter::Millis(0), warm_up_ms: 0 };
 
 fn look(rule: &EvidenceRule, millis: u64) -> Look<'_> {
-    Look { rule, now_ms: Instant::from_millis(millis).as_wrapping_millis() }
+    Look { rule, now_ms: MonotonicInstant::from_millis(millis).as_wrapping_millis() }
 }
 
 fn at_once(rule: &EvidenceRule) -> EvidenceRule {

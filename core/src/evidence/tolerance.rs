@@ -7,6 +7,8 @@ use crate::policy::TripAfter;
 
 /// The tolerance of a breaker that has seen nothing, in milliseconds.
 pub(crate) const START_TOLERANCE_MS: u16 = 1_500;
+/// No shorter tolerance can be restored, in milliseconds: below it false trips treble.
+pub(crate) const MIN_TOLERANCE_MS: u16 = 1_000;
 /// The tolerance never learns to be longer than this, in milliseconds.
 pub(crate) const MAX_TOLERANCE_MS: u16 = 6_000;
 /// An excursion that passed by itself, and a false trip, raise the tolerance to this many times their length.
@@ -102,11 +104,18 @@ impl ToleranceState {
     }
 
     pub(super) fn restore(&mut self, learned_ms: u16) {
-        self.learned_ms = learned_ms.clamp(START_TOLERANCE_MS, MAX_TOLERANCE_MS);
+        self.learned_ms = learned_ms.clamp(MIN_TOLERANCE_MS, MAX_TOLERANCE_MS);
     }
 
     pub(super) fn forget(&mut self) {
         self.learned_ms = START_TOLERANCE_MS;
+    }
+
+    /// The warm-up began with an earlier call; it may be over.
+    #[cfg(target_pointer_width = "64")]
+    pub(super) fn warm_up_since(&mut self, first_call_ms: u32, is_over: bool) {
+        self.life = if is_over { Life::WarmedUp } else { Life::WarmingUp };
+        self.first_call_ms = first_call_ms;
     }
 
     /// The first call after the start begins the warm-up. Its end matters to bad calls only.

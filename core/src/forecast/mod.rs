@@ -96,7 +96,7 @@ const HORIZONS_IN_ERA: u64 = 64;
 pub struct MemoryForecast {
     horizon_nanos: u64,
     /// Complete ones, oldest first.
-    buckets: Ring<Bucket, BUCKETS>,
+    buckets: Ring<Bucket, [Bucket; BUCKETS]>,
     filling: Option<Bucket>,
     /// When the one that is being filled began.
     filling_since: Instant,
@@ -118,7 +118,7 @@ impl MemoryForecast {
         let filler = Bucket { low_at: Instant::ZERO, high_at: Instant::ZERO, low: 0.0, high: 0.0 };
         Self {
             horizon_nanos: 0,
-            buckets: Ring::new(filler),
+            buckets: Ring::new([filler; BUCKETS]),
             filling: None,
             filling_since: Instant::ZERO,
             began_at: Instant::ZERO,

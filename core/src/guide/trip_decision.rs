@@ -94,23 +94,46 @@
 //! `tests/src/services`), lets Tripline and peers' rules live through them, at thresholds of 1.4 and 2.0 times the service's own 95th percentile, and
 //! prints the tables with the targets beside. `tests/tests/services.rs` holds a smaller version of it.
 //!
-//! Two services of each kind, at 5, 50, 200 and 1,000 calls a second, two thresholds each (`-- 2 0 0.3`: first seed 0, 0.3 of the full length,
-//! 27 h of healthy time):
+//! Six services of each kind, at 5, 50, 200 and 1,000 calls a second, two thresholds each (no arguments; 437 h of healthy time):
 //!
 //! | | Tripline | `wait_time` 3 s | resilience4j, 50 % of 100 | 20 % | Traefik, p95 in 10 s | 7 in a row | the original |
 //! |---|---|---|---|---|---|---|---|
-//! | nine healthy kinds: trip, of 144 | 4 (all at 5/s) | 4 | 20 | 36 | 57 | 40 | 117 |
-//! | false trips an hour | 0.15 | 0.15 | 1.1 | 2.9 | 12 | 4.1 | 45 |
-//! | rejected | 0.003 % | 0.002 % | 1.6 % | 2.7 % | 1.7 % | 2.5 % | 50 % |
-//! | thirteen harsher kinds from 50/s: trip, of 156 | 17 | 17 | 55 | 86 | 72 | 89 | 147 |
-//! | rejected | 0.30 % | 0.18 % | 3.8 % | 11 % | 3.0 % | 11 % | 48 % |
-//! | failing: missed from 50/s | 0 | 0 | 24 | 0 | 0 | 12 | |
-//! | seconds of traffic that a day costs, from 50/s | 138 | 75 | 2,163 | 6,558 | 2,297 | 5,881 | |
+//! | nine healthy kinds: trip, of 432 | 3 | 3 | 56 | 83 | 191 | 96 | 372 |
+//! | false trips an hour | 0.009 | 0.009 | 1.0 | 2.3 | 17 | 2.9 | 34 |
+//! | rejected | 0.0007 % | 0.0002 % | 1.3 % | 1.9 % | 1.3 % | 1.8 % | 53 % |
+//! | fourteen harsher kinds from 50/s: trip, of 504 | 40 | 40 | 195 | 278 | 221 | 290 | 471 |
+//! | false trips an hour | 0.14 | 0.15 | 7.5 | 16 | 11 | 19 | 58 |
+//! | rejected | 0.06 % | 0.02 % | 3.9 % | 11 % | 2.8 % | 11 % | 49 % |
+//! | failing: missed from 50/s | 0 | 0 | 72 | 0 | 0 | 28 | 112 |
+//! | seconds of traffic that a day costs, from 50/s | 30 | 12 | 2,121 | 6,024 | 2,053 | 5,659 | 39,301 |
 //!
-//! Medians from 50 calls a second: all calls hang 1.81 s, all fail 1.56 s, a dependency 4 to 8 times slower 1.67 s, one replica of four bad
-//! 1.88 s: there a quarter of the calls is slow, so at 50/s it takes some nineteen calls until the sum passes half of its bound. Every pool has
-//! at least four workers. The healthy services that trip are at 5 calls a second (busy pools, a batch job, a burst), 4 of 36; none of 108 does from 50/s
-//! on. On a recording of a busy service (hiccups of 0.8 to 1.9 s) the learned tolerance is 4.7 to 5.8 s, so that all calls hanging is found after 5.7 to 6.4 s.
-//! Independent calls
-//! (`cargo test -p tripline-tests --test decisions -- --nocapture`): of 240 healthy services none trips, of 240 failing ones none is missed, a
-//! step is found after 1.84 s, 12 % of calls that hang after 5.7 s.
+//! Medians from 50 calls a second: all calls hang 1.76 s, all fail 1.56 s, a dependency 4 to 8 times slower 1.68 s, one replica of four bad
+//! 1.89 s: there a quarter of the calls is slow, so at 50/s it takes some nineteen calls until the sum passes half of its bound. On a recording of
+//! a busy service (hiccups of 0.8 to 1.9 s) the learned tolerance is 4.7 to 5.8 s, three times the longest, so that all calls hanging is found after
+//! 5.7 to 6.4 s. Independent calls (`cargo test -p tripline-tests --test decisions -- --nocapture`): of 240 healthy services none trips, of 240
+//! failing ones none is missed, a step is found after 1.84 s, 12 % of calls that hang after 5.7 s.
+//!
+//! # The tolerance to start with
+//!
+//! The same services, with the tolerance that a breaker starts with:
+//!
+//! | start | harsher kinds: trip, of 504 | false trips an hour | rejected | all hang | all fail | dependency | one replica | cost of a day |
+//! |---|---|---|---|---|---|---|---|---|
+//! | 1.2 s | 57 | 0.22 | 0.11 % | 1.47 s | 1.26 s | 1.39 s | 1.61 s | 47 s |
+//! | **1.5 s** | 40 | 0.14 | 0.06 % | 1.76 s | 1.56 s | 1.68 s | 1.89 s | 30 s |
+//! | 2 s | 23 | 0.08 | 0.03 % | 2.28 s | 2.06 s | 2.17 s | 2.40 s | 18 s |
+//!
+//! The nine healthy kinds give the same for 1.2 and 1.5 s. 1.2 s finds every failure 0.3 s sooner, and for that 1.4 times as many of the harsher services
+//! trip, mostly at deployments and after pauses with retries, at 1.6 times the cost: so it is 1.5 s. Who wants 1.2 s or 2 s sets `trip_after`.
+//!
+//! # What is missed of the targets, and why
+//!
+//! - *8 % of the harsher services trip, the target is 6 %.* 34 of the 40 are neighbours that leave half of a machine for up to 5 s (14),
+//!   deployments with cold caches, up to 3.5 s (15), and pauses with retries (5). Such disturbances are longer than the tolerance to start
+//!   with; each of these services trips once, and has learned then. The table above is the trade-off. Together with the nine healthy kinds 5 % trip.
+//! - *A share of failures that grows is found 6.6 s later than by a rule of 50 of the last 100.* That rule opens when the last 100 happen to have 50
+//!   failures, while the share is still below the limit; here the sum rises only above it, and the limit is reached 10 to 30 s after the onset.
+//!   Learning is not the cause: without any from failures it is 6.5 s.
+//! - *Pools that are 75 to 85 % busy at 5 calls a second*, with calls of more than half a second, are a harsher kind of their own (`LongCalls`): nine of 48
+//!   trip. Their queue takes longer than 6 s to drain. A tolerance of at least twice the threshold would spare some of them, and would double the
+//!   default's 1.5 s; `trip_after` does it for one service.

@@ -2,19 +2,19 @@
 
 use super::DerivedPolicy;
 use crate::evidence::Evidence;
+use crate::monotonic::MonotonicInstant;
 use crate::packed_policy::PackedPolicy;
-use crate::time::Instant;
-use crate::window::Window;
+use crate::window::{SampleStore, Window};
 
 impl DerivedPolicy {
     /// Whether too large a share of the calls failed; fast failures count in full here.
-    pub(crate) fn failures<const N: usize>(
+    pub(crate) fn failures<S: SampleStore>(
         &self,
         settings: &PackedPolicy,
-        window: &Window<N>,
+        window: &Window<S>,
         evidence: &Evidence,
         stalled: u16,
-        now: Instant,
+        now: MonotonicInstant,
     ) -> bool {
         let n = u32::from(window.len()).saturating_add(u32::from(stalled));
         if let Some(look) = self.look(now) {

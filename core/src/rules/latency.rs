@@ -2,9 +2,9 @@
 
 use super::DerivedPolicy;
 use crate::evidence::{Evidence, EvidenceTest};
+use crate::monotonic::MonotonicInstant;
 use crate::packed_policy::PackedPolicy;
-use crate::time::Instant;
-use crate::window::Window;
+use crate::window::{SampleStore, Window};
 
 /// Fewer slow calls in a row than this are no plateau.
 #[cfg(feature = "trend")]
@@ -30,13 +30,13 @@ pub(crate) struct Verdict {
 
 impl DerivedPolicy {
     /// Decides without sorting: of n values the one at the index exceeds the threshold exactly if at least n − index do.
-    pub(crate) fn verdict<const N: usize>(
+    pub(crate) fn verdict<S: SampleStore>(
         &self,
         settings: &PackedPolicy,
-        window: &Window<N>,
+        window: &Window<S>,
         evidence: &Evidence,
         stalled: u16,
-        now: Instant,
+        now: MonotonicInstant,
     ) -> Verdict {
         let n = u32::from(window.timed()).saturating_add(u32::from(stalled));
         let slow = u32::from(window.above()).saturating_add(u32::from(stalled));

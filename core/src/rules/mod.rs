@@ -2,12 +2,15 @@
 
 mod failures;
 mod latency;
+mod memory;
+mod trend;
 
 use crate::evidence::{EvidenceRule, Look, ToleranceRule};
+use crate::monotonic::MonotonicInstant;
 use crate::policy::Policy;
-use crate::time::Instant;
 
 pub(crate) use latency::Verdict;
+pub(crate) use memory::MemoryRule;
 
 /// So many calls are behind evidence at its bound, at ordinary percentiles.
 const CALLS_OF_EVIDENCE: u16 = 5;
@@ -55,7 +58,7 @@ impl DerivedPolicy {
     }
 
     /// The rule of the evidence at `now`; `None` where none is asked for.
-    pub(crate) fn look(&self, now: Instant) -> Option<Look<'_>> {
+    pub(crate) fn look(&self, now: MonotonicInstant) -> Option<Look<'_>> {
         self.evidence().map(|rule| Look { rule, now_ms: now.as_wrapping_millis() })
     }
 

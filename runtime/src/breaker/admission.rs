@@ -4,6 +4,7 @@ use tripline_core::{Generation, Instant, Rejection as CoreRejection};
 
 use crate::breaker::Breaker;
 use crate::breaker::inner::BreakerInner;
+use crate::breaker::mode::Mode;
 use crate::breaker::permit::{OwnedPermit, OwnedTimedPermit, Permit, TimedPermit};
 use crate::breaker::rejection::Rejection;
 use crate::hot_path::call_token::CallToken;
@@ -91,7 +92,8 @@ impl BreakerInner {
         {
             self.begin_epoch(start);
         }
-        let (epoch, wake) = self.shared().epochs.increment(self.shared().claims.for_counting(), start);
+        let stripe = self.shared().stripes.as_ref().and_then(|stripes| stripes.claims.of_this_thread());
+        let (epoch, wake) = self.shared().epochs.increment(stripe, start);
         if wake {
             self.shared().wake();
         }
@@ -114,7 +116,11 @@ impl BreakerInner {
         let now = start.unwrap_or_else(|| self.clock.now());
         let answer = self.shared().gate.rejection(now).map_or_else(|| self.ask_core(now), Err);
         answer.map_err(|rejection| {
-            self.rejection_counters.count(rejection.reason);
+            let counters = match self.mode.get() {
+                Mode::Enforce => &self.rare().rejection_counters,
+                Mode::Observe => &self.rare().would_reject_counters,
+            };
+            counters.count(rejection.reason);
             Rejection::new(&self.name, rejection)
         })
     }

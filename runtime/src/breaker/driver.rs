@@ -1,10 +1,11 @@
 //! The inputs that keep a breaker going, for the supervisor or a driver of your own.
 
 use event_listener::EventListener;
-use tripline_core::{Breaker as Core, Event, IncidentCause, Instant, TripReason};
+use tripline_core::{Event, IncidentCause, Instant, TripReason};
 
 use crate::breaker::Breaker;
 use crate::breaker::supervision::Supervision;
+use crate::hot_path::samples::SharedCore;
 use crate::hot_path::stall_detector::Now;
 use crate::incidents::alert_stager::AlertStager;
 use crate::sync::{MutexGuard, lock};
@@ -33,7 +34,7 @@ impl Breaker {
 
     /// The next event. Each is handed out once: to the supervisor, where there is one.
     pub fn poll_event(&self) -> Option<Event> {
-        self.inner.with_core(Core::poll_event)
+        self.inner.with_core(SharedCore::poll_event)
     }
 
     /// Resolves when an event happens, or the policy is changed, after this call.
@@ -62,7 +63,7 @@ impl Breaker {
     }
 
     pub(crate) fn incident(&self) -> MutexGuard<'_, AlertStager> {
-        lock(&self.inner.incident)
+        lock(&self.inner.rare().incident)
     }
 }
 

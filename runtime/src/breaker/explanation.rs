@@ -5,7 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use tripline_core::{
-    Breaker as Core, EvidenceTest, Latency, MemorySample, MemoryState, StateKind, ToleranceSource, Trip, TripReason,
+    Breaker as Core, EvidenceTest, Latency, MemorySample, MemoryState, SampleStore, StateKind, ToleranceSource, Trip,
+    TripReason,
 };
 
 /// Why a breaker opened: the rule, and the figures that it was applied to.
@@ -44,6 +45,9 @@ pub struct TripExplanation {
     pub memory: Option<MemorySample>,
     /// The share of memory at which it opens, as a ratio.
     pub memory_threshold: f64,
+    /// How far ahead memory is forecast; zero where it is not.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub memory_horizon: Duration,
 }
 
 /// Evidence that had lasted long enough to open a breaker.
@@ -62,7 +66,7 @@ pub struct LastingEvidence {
 }
 
 impl LastingEvidence {
-    fn of<const N: usize>(core: &Core<N>) -> Option<Self> {
+    fn of<const N: usize, S: SampleStore>(core: &Core<N, S>) -> Option<Self> {
         let evidence = core.trip_evidence()?;
         let (test, tolerance) = evidence.test.zip(evidence.tolerance)?;
         Some(Self {
@@ -91,7 +95,7 @@ impl TripExplanation {
     /// Explains the trip of a breaker that is open or half-open; `None` in any other state. O(1).
     ///
     /// Counts and evidence are those that the core took down when it opened.
-    pub(crate) fn of<const N: usize>(core: &Core<N>, drill: Option<Trip>) -> Option<Self> {
+    pub(crate) fn of<const N: usize, S: SampleStore>(core: &Core<N, S>, drill: Option<Trip>) -> Option<Self> {
         let is_open = matches!(core.state().kind(), StateKind::Open | StateKind::HalfOpen);
         let trip = core.last_trip().filter(|_| is_open)?;
         let policy = core.policy();
@@ -116,6 +120,7 @@ impl TripExplanation {
             failure_rate_threshold: (failure_rate > 0.0).then_some(failure_rate),
             memory: core.memory_sample().filter(|_| core.memory_state() != MemoryState::Unknown),
             memory_threshold: policy.memory_threshold.get(),
+            memory_horizon: policy.memory_horizon,
         })
     }
 
@@ -153,11 +158,20 @@ impl TripExplanation {
     }
 
     fn write_memory(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.memory_ratio() {
-            Some(ratio) => write!(f, "{} % in use", Rounded(ratio * 100.0))?,
-            None => f.write_str("usage unknown")?,
-        }
+        self.write_usage(f)?;
         write!(f, ", threshold {} %", Rounded(self.memory_threshold * 100.0))
+    }
+
+    fn write_forecast(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_usage(f)?;
+        write!(f, ", at this pace exhausted within {} s", Rounded(self.memory_horizon.as_secs_f64()))
+    }
+
+    fn write_usage(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.memory_ratio() {
+            Some(ratio) => write!(f, "{} % in use", Rounded(ratio * 100.0)),
+            None => f.write_str("usage unknown"),
+        }
     }
 }
 
@@ -176,7 +190,7 @@ impl fmt::Display for TripExplanation {
                 f.write_str("; ")?;
                 self.write_latency(f)
             }
-            reason if is_of_memory(reason) => self.write_memory(f),
+            reason if is_of_memory(reason) => self.write_forecast(f),
             _ => self.write_latency(f),
         }?;
         match self.evidence {
@@ -219,6 +233,7 @@ mod tests {
             failure_rate_threshold: Some(0.5),
             memory: Some(MemorySample { used: 8_765, limit: Some(10_000) }),
             memory_threshold: 0.85,
+            memory_horizon: Duration::from_secs(60),
         }
     }
 
@@ -234,6 +249,12 @@ mod tests {
             shown(TripReason::MemoryAndLatency),
             format!("memory and latency: 87.65 % in use, threshold 85 %; {calls}; p95 20 ms, threshold 300 ms")
         );
+    }
+
+    #[test]
+    fn a_forecast_names_its_horizon() {
+        let shown = explanation(TripReason::MemoryForecast).to_string();
+        assert_eq!(shown, "memory forecast: 87.65 % in use, at this pace exhausted within 60 s");
     }
 
     #[test]

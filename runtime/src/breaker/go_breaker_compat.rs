@@ -1,9 +1,10 @@
 //! The interface of go-breaker in Rust terms: `allow` without a permit, `done` with two instants.
 
-use tripline_core::{Breaker as Core, Instant, Latency, Outcome};
+use tripline_core::{Instant, Latency, Outcome};
 
 use crate::breaker::Breaker;
 use crate::hot_path::call_token::CallToken;
+use crate::hot_path::samples::SharedCore;
 
 /// The interface of go-breaker.
 impl Breaker {
@@ -12,7 +13,7 @@ impl Breaker {
     pub fn allow(&self) -> bool {
         let start = self.clock().now();
         let Ok(token) = self.admit(Some(start)) else { return false };
-        if let Some(forgotten) = self.inner.allowed_calls.insert(start, token) {
+        if let Some(forgotten) = self.inner.rare().allowed_calls.insert(start, token) {
             self.give_up(forgotten);
         }
         true
@@ -22,7 +23,7 @@ impl Breaker {
     /// belongs to the generation in force at `start`; an end before the start counts as a latency of zero.
     pub fn done(&self, start: Instant, end: Instant) {
         let generation = self.inner.with_core(|core| core.generation_at(start));
-        let token = self.inner.allowed_calls.take(start, generation);
+        let token = self.inner.rare().allowed_calls.take(start, generation);
         let token = match (token, generation) {
             (Some(token), Some(generation)) => token.moved_to(generation),
             (Some(token), None) => token,
@@ -44,12 +45,12 @@ impl Breaker {
 
     /// Whether memory is below its threshold; `None` where it is unknown.
     pub fn memory_ok(&self) -> Option<bool> {
-        self.read(Core::memory_ok)
+        self.read(SharedCore::memory_ok)
     }
 
     /// Whether the configured percentile is at or below the threshold.
     pub fn latency_ok(&self) -> bool {
-        self.read(Core::latency_ok)
+        self.read(SharedCore::latency_ok)
     }
 
     /// Whether the breaker is enabled.

@@ -1,42 +1,36 @@
 //! The state behind every clone of a breaker's handle, and how it is reached: through the gate, or by owning the core.
 
-use std::path::PathBuf;
+use std::sync::OnceLock;
 
-use tripline_core::{Breaker as Core, Instant, MemoryForecast};
+use tripline_core::Instant;
 
-use crate::breaker::allowed_calls::AllowedCalls;
+use crate::breaker::mode::CurrentMode;
 use crate::breaker::name::BreakerName;
-use crate::breaker::operator_record::Operations;
-use crate::breaker::rejection_counters::RejectionCounters;
+use crate::breaker::rare::Rare;
 use crate::breaker::supervision::SupervisionRecord;
 use crate::clock::Clock;
 use crate::hot_path::handoff::HandoffCell;
 use crate::hot_path::in_flight::InFlightEpochs;
-use crate::hot_path::owned::{ExclusiveState, MAX_WINDOW};
+use crate::hot_path::owned::ExclusiveState;
+use crate::hot_path::samples::SharedCore;
 use crate::hot_path::shared::Shared;
 use crate::hot_path::stall_detector::Now;
-use crate::incidents::alert_stager::AlertStager;
 use crate::sync::{Arc, AtomicU64, Mutex};
 
 /// The state that all clones of a handle share.
 pub(crate) struct BreakerInner {
     pub(crate) name: BreakerName,
+    /// Of a member of a family.
+    pub(crate) key: Option<Arc<str>>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) config_file: Option<PathBuf>,
     pub(crate) stall_detection: bool,
     pub(crate) cell: HandoffCell<ExclusiveState, Shared>,
-    /// Calls that were admitted by `allow`, which hands out no permit.
-    pub(crate) allowed_calls: AllowedCalls,
-    pub(crate) rejection_counters: RejectionCounters,
+    pub(crate) mode: CurrentMode,
+    pub(crate) rare: OnceLock<Box<Rare>>,
     pub(crate) reports_dropped: AtomicU64,
     pub(crate) supervision: SupervisionRecord,
-    pub(crate) operations: Mutex<Operations>,
-    /// Only while the policy has a `memory_horizon`. Boxed, so that a breaker without one stays small.
-    pub(crate) forecast: Mutex<Option<Box<MemoryForecast>>>,
     /// The level of the last memory reading.
     pub(crate) memory_level: Mutex<Option<Arc<str>>>,
-    /// Which alerts were staged. Here and not in the supervisor, so that a new supervisor goes on from it.
-    pub(crate) incident: Mutex<AlertStager>,
 }
 
 impl BreakerInner {
@@ -46,7 +40,17 @@ impl BreakerInner {
         self.cell.applier()
     }
 
-    pub(crate) fn with_core<R>(&self, act: impl FnOnce(&mut Core<MAX_WINDOW>) -> R) -> R {
+    /// The parts that most breakers never use.
+    pub(crate) fn rare(&self) -> &Rare {
+        self.rare.get_or_init(Box::default)
+    }
+
+    /// As [`BreakerInner::rare`], where one of them was used.
+    pub(crate) fn rare_if_used(&self) -> Option<&Rare> {
+        self.rare.get().map(AsRef::as_ref)
+    }
+
+    pub(crate) fn with_core<R>(&self, act: impl FnOnce(&mut SharedCore) -> R) -> R {
         self.with_exclusive(|exclusive, _| act(&mut exclusive.core))
     }
 
@@ -64,7 +68,7 @@ impl BreakerInner {
     }
 
     /// As [`Breaker::read`](crate::Breaker::read).
-    pub(crate) fn read<R>(&self, read: impl FnOnce(&Core<MAX_WINDOW>) -> R) -> R {
+    pub(crate) fn read<R>(&self, read: impl FnOnce(&SharedCore) -> R) -> R {
         let now = self.clock.now();
         self.with_exclusive(|exclusive, epochs| {
             let now = self.confirm(exclusive, now);
@@ -77,7 +81,7 @@ impl BreakerInner {
     }
 
     /// Acts on the core at a reading of the clock. Calls that are no longer stalled are taken off before.
-    pub(crate) fn operate<R>(&self, act: impl FnOnce(&mut Core<MAX_WINDOW>, Instant) -> R) -> R {
+    pub(crate) fn operate<R>(&self, act: impl FnOnce(&mut SharedCore, Instant) -> R) -> R {
         let now = self.clock.now();
         self.with_exclusive(|exclusive, epochs| {
             let now = self.confirm(exclusive, now);
@@ -91,18 +95,5 @@ impl BreakerInner {
     #[inline]
     pub(crate) fn confirm(&self, exclusive: &ExclusiveState, now: Instant) -> Instant {
         if self.shared().is_far_behind(exclusive, now) { self.clock.now() } else { now }
-    }
-}
-
-#[cfg(all(test, not(tripline_loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_breaker_with_its_window_of_1_024_takes_12_kib_at_most_and_a_stripe_1_280_bytes() {
-        let (bytes, stripe) = (size_of::<BreakerInner>(), Shared::STRIPE_BYTES);
-        println!("one breaker: {bytes} bytes, and {stripe} for each stripe");
-        assert!(bytes <= 12 * 1_024, "{bytes}");
-        assert!(stripe <= 1_280, "{stripe}");
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use tripline_core::{Breaker as Core, Instant, MemorySample};
+use tripline_core::{Instant, MemorySample};
 
 use crate::breaker::Breaker;
+use crate::hot_path::samples::SharedCore;
 use crate::hot_path::stall_detector::Now;
 use crate::memory::MemoryReading;
 use crate::sync::{Arc, lock};
@@ -53,19 +54,21 @@ impl Breaker {
 
     /// A reading that failed leaves the forecast as it was; the core knows that memory is unknown.
     fn forecast(&self, now: Instant, sample: Option<MemorySample>, horizon: Duration) -> bool {
-        let mut forecast = lock(&self.inner.forecast);
         if horizon.is_zero() {
-            *forecast = None;
+            if let Some(rare) = self.inner.rare_if_used() {
+                *lock(&rare.forecast) = None;
+            }
+            return false;
         }
-        let Some(sample) = sample.filter(|_| !horizon.is_zero()) else { return false };
-        forecast.get_or_insert_default().handle(now, sample, horizon).is_some()
+        let Some(sample) = sample else { return false };
+        lock(&self.inner.rare().forecast).get_or_insert_default().handle(now, sample, horizon).is_some()
     }
 
     /// The time until memory reaches its limit at its present rate; `None` where it does not within the policy's
     /// `memory_horizon`, and where that is unknown.
     pub fn memory_exhausted_in(&self) -> Option<Duration> {
-        let at = lock(&self.inner.forecast).as_ref()?.exhausted_at()?;
+        let at = lock(&self.inner.rare_if_used()?.forecast).as_ref()?.exhausted_at()?;
         let left = at.since(self.inner.clock.now());
-        self.read(Core::is_memory_running_out).then_some(left)
+        self.read(SharedCore::is_memory_running_out).then_some(left)
     }
 }

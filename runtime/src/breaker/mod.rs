@@ -9,15 +9,18 @@ pub(crate) mod explanation;
 mod go_breaker_compat;
 mod inner;
 mod memory;
+pub(crate) mod mode;
 pub(crate) mod name;
 pub(crate) mod operations;
 mod operator;
 pub(crate) mod operator_record;
 pub(crate) mod permit;
+mod rare;
 mod recording;
 pub(crate) mod registry;
 pub(crate) mod rejection;
 mod rejection_counters;
+pub(crate) mod size;
 pub(crate) mod supervision;
 mod view;
 
@@ -28,7 +31,7 @@ use crate::sync::Arc;
 
 /// A circuit breaker to share between threads. Cloning is cheap, and every clone is the same breaker.
 ///
-/// It holds a window of up to 1,024 samples. Ask before a call, and finish the permit after it:
+/// It holds a window of up to 1,024 samples, and takes 8 bytes for each that its policy asks for. Ask before a call, and finish the permit after it:
 ///
 /// ```
 /// use std::sync::Arc;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use tripline_core::{Breaker as Core, StateKind};
+use tripline_core::{Breaker as Core, SampleStore, StateKind, Trip};
 
 use crate::breaker::Breaker;
 use crate::breaker::explanation::TripExplanation;
 use crate::breaker::operator_record::OperatorRecord;
+use crate::hot_path::samples::SharedCore;
 use crate::sync::lock;
 
 /// The tolerance that a breaker begins with: nothing was learned.
@@ -17,18 +18,28 @@ impl Breaker {
     /// `breaker.read(|core| breaker.explain(core))`. O(1).
     ///
     /// A trip that an operator simulated stays a drill as long as it lasts, also after the simulation is undone.
-    pub fn explain<const N: usize>(&self, core: &Core<N>) -> Option<TripExplanation> {
-        TripExplanation::of(core, lock(&self.inner.operations).drill)
+    pub fn explain<const N: usize, S: SampleStore>(&self, core: &Core<N, S>) -> Option<TripExplanation> {
+        TripExplanation::of(core, self.drill())
     }
 
     /// Whether an operator simulated the last trip; `None` where there was none yet.
-    pub(crate) fn is_last_trip_a_drill<const N: usize>(&self, core: &Core<N>) -> Option<bool> {
-        core.last_trip().map(|trip| lock(&self.inner.operations).drill == Some(trip))
+    pub(crate) fn is_last_trip_a_drill(&self, core: &SharedCore) -> Option<bool> {
+        core.last_trip().map(|trip| self.drill() == Some(trip))
     }
 
-    pub(crate) fn operator_record<const N: usize>(&self, core: &Core<N>) -> OperatorRecord {
+    /// The last trip that was taken because an operator simulated it.
+    fn drill(&self) -> Option<Trip> {
+        lock(&self.inner.rare_if_used()?.operations).drill
+    }
+
+    /// An operator disabled it, and not a policy.
+    fn is_disabled_by_operator(&self) -> bool {
+        self.inner.rare_if_used().is_some_and(|rare| lock(&rare.operations).is_disabled)
+    }
+
+    pub(crate) fn operator_record(&self, core: &SharedCore) -> OperatorRecord {
         OperatorRecord {
-            disabled: !core.policy().enabled && lock(&self.inner.operations).is_disabled,
+            disabled: !core.policy().enabled && self.is_disabled_by_operator(),
             forced_open: core.state().kind() == StateKind::ForcedOpen,
             simulates_memory: core.is_memory_simulated(),
             simulates_latency: core.is_latency_simulated(),
@@ -37,7 +48,8 @@ impl Breaker {
 
     /// What operators did to an earlier life of this breaker holds again.
     pub(crate) fn restore_operations(&self, record: OperatorRecord) {
-        if record == OperatorRecord::default() {
+        let is_planted = tripline_core::planted::planted("durable: what operators did is forgotten");
+        if is_planted || record == OperatorRecord::default() {
             return;
         }
         if record.forced_open {
@@ -58,7 +70,7 @@ impl Breaker {
             forced_open = record.forced_open,
             simulates_memory = record.simulates_memory,
             simulates_latency = record.simulates_latency,
-            "what operators did before the restart holds again"
+            "the actions of operators before the restart are in force again"
         );
     }
 
@@ -74,7 +86,7 @@ impl Breaker {
 }
 
 /// The tolerance that was learned, in milliseconds; `None` where none was.
-pub(crate) fn learned_ms<const N: usize>(core: &Core<N>) -> Option<u32> {
+pub(crate) fn learned_ms(core: &SharedCore) -> Option<u32> {
     let learned = core.learned_tolerance();
     (learned > START_TOLERANCE).then(|| u32::try_from(learned.as_millis()).unwrap_or(u32::MAX))
 }

@@ -1,9 +1,10 @@
 //! Operation: settings, simulations, reset, and opening by force.
 
-use tripline_core::{Breaker as Core, CapacityError, Instant, Policy};
+use tripline_core::{CapacityError, Instant, Policy};
 
 use crate::breaker::Breaker;
-use crate::hot_path::owned::MAX_WINDOW;
+use crate::breaker::mode::Mode;
+use crate::hot_path::samples::SharedCore;
 use crate::hot_path::stall_detector::Now;
 use crate::sync::lock;
 
@@ -20,7 +21,9 @@ impl Breaker {
             exclusive.core.handle_policy(now, policy)?;
             // Calls that hang are held against the new threshold before any rule is.
             exclusive.count_stalled(Now::Clock(now), epochs);
-            lock(&self.inner.operations).is_disabled &= !policy.enabled;
+            if policy.enabled {
+                self.switched_on();
+            }
             Ok(())
         })?;
         // The supervisor samples memory and looks for stalled calls at the new intervals.
@@ -30,14 +33,14 @@ impl Breaker {
 
     /// Closes the breaker, clears the window, undoes simulations and ends the incident. A disabled one stays disabled.
     pub fn reset(&self) {
-        self.inner.operate(Core::reset);
+        self.inner.operate(SharedCore::reset);
     }
 
     /// Closes a disabled breaker; any other stays as it is.
     pub fn enable(&self) {
         self.inner.operate(|core, now| {
             core.enable(now);
-            lock(&self.inner.operations).is_disabled = false;
+            self.switched_on();
         });
     }
 
@@ -45,39 +48,51 @@ impl Breaker {
     pub fn disable(&self) {
         self.inner.operate(|core, now| {
             core.disable(now);
-            lock(&self.inner.operations).is_disabled = true;
+            lock(&self.inner.rare().operations).is_disabled = true;
         });
     }
 
     /// Rejects every call until [`Breaker::reset`]. Returns false, without effect, where the breaker is disabled.
     pub fn force_open(&self) -> bool {
-        self.inner.operate(Core::force_open)
+        self.inner.operate(SharedCore::force_open)
+    }
+
+    /// Declares from now on whether the caller carries rejections out. It affects only how they are counted.
+    pub fn set_mode(&self, mode: Mode) {
+        self.inner.mode.set(mode);
     }
 
     /// Simulates exhausted memory until [`Breaker::undo_simulations`] or [`Breaker::reset`]. Returns false, without effect,
     /// where the breaker is disabled or forced open.
     pub fn simulate_memory(&self) -> bool {
-        self.simulate(Core::simulate_memory)
+        self.simulate(SharedCore::simulate_memory)
     }
 
     /// Simulates a latency breach, as [`Breaker::simulate_memory`] does for memory.
     pub fn simulate_latency(&self) -> bool {
-        self.simulate(Core::simulate_latency)
+        self.simulate(SharedCore::simulate_latency)
     }
 
     /// Undoes both simulations. A trip that they have caused stays a drill as long as it lasts.
     pub fn undo_simulations(&self) {
-        self.inner.operate(Core::undo_simulations);
+        self.inner.operate(SharedCore::undo_simulations);
+    }
+
+    /// It is not an operator who keeps it disabled.
+    fn switched_on(&self) {
+        if let Some(rare) = self.inner.rare_if_used() {
+            lock(&rare.operations).is_disabled = false;
+        }
     }
 
     /// A simulation trips at once, or not at all: a trip that comes with it is a drill.
-    fn simulate(&self, act: impl FnOnce(&mut Core<MAX_WINDOW>, Instant) -> bool) -> bool {
+    fn simulate(&self, act: impl FnOnce(&mut SharedCore, Instant) -> bool) -> bool {
         self.inner.operate(|core, now| {
             let before = core.last_trip();
             let done = act(core, now);
             let after = core.last_trip();
             if after != before {
-                lock(&self.inner.operations).drill = after;
+                lock(&self.inner.rare().operations).drill = after;
             }
             done
         })

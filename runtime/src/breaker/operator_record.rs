@@ -1,8 +1,8 @@
-//! What operators did to a breaker that its core does not remember, and the record of it that survives a restart.
+//! The actions of operators that the core does not remember, and their record that survives a restart.
 
 use tripline_core::Trip;
 
-/// What the core does not remember. Locked only while the core is owned.
+/// The actions that the core does not remember. Locked only while the core is owned.
 #[derive(Debug, Default)]
 pub(crate) struct Operations {
     /// The last trip that was taken because an operator simulated it.
@@ -11,7 +11,7 @@ pub(crate) struct Operations {
     pub(crate) is_disabled: bool,
 }
 
-/// What operators did to a breaker, and what goes on after a restart.
+/// The actions of operators on a breaker that stay in force after a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default))]

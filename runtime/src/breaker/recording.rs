@@ -7,17 +7,16 @@ use crate::breaker::inner::BreakerInner;
 use crate::hot_path::call_token::CallToken;
 use crate::hot_path::owned::{Ending, Report};
 use crate::hot_path::shared::{finish_slow_path, handle_report};
-use crate::hot_path::stripes::GoodCall;
+use crate::hot_path::stripes::{GoodCall, Stripes};
 use crate::sync::Ordering;
 
 impl Breaker {
     /// Reports how a call ended.
     #[inline]
     pub(crate) fn finish(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
-        if self.inner.shared().stripes.is_empty() {
-            self.inner.finish_without_stripes(token, end, latency, outcome);
-        } else {
-            self.inner.finish_in_stripe(token, end, latency, outcome);
+        match self.inner.shared().stripes.as_deref() {
+            None => self.inner.finish_without_stripes(token, end, latency, outcome),
+            Some(stripes) => self.inner.finish_in_stripe(stripes, token, end, latency, outcome),
         }
     }
 
@@ -44,26 +43,24 @@ impl BreakerInner {
 
     /// Appends a good call to the stripe of this thread.
     #[inline(never)] // it calls nothing but at its end, so it saves no registers
-    fn finish_in_stripe(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
-        let shared = self.shared();
+    fn finish_in_stripe(&self, stripes: &Stripes, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
         if outcome == Outcome::Ok
-            && let Some(kind) = shared.gate.may_wait(token, end, latency)
-            && let Some(stripe) = shared.claims.of_this_thread()
-            && shared.stripes.push(stripe, GoodCall { token, end, latency }, kind)
+            && let Some(kind) = stripes.may_wait(token, end, latency)
+            && let Some(stripe) = stripes.claims.of_this_thread()
+            && stripes.push(stripe, GoodCall { token, end, latency }, kind)
         {
             return;
         }
-        self.finish_outside_stripe(token, end, latency, outcome);
+        self.finish_outside_stripe(stripes, token, end, latency, outcome);
     }
 
     /// A bad call, one of a thread without a stripe, or one for which there is no room.
     #[inline(never)]
-    fn finish_outside_stripe(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
-        let shared = self.shared();
+    fn finish_outside_stripe(&self, stripes: &Stripes, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
         if outcome == Outcome::Ok
-            && let Some(kind) = shared.gate.may_wait(token, end, latency)
-            && let Some(stripe) = shared.claims.claim_for_call()
-            && shared.stripes.push(stripe, GoodCall { token, end, latency }, kind)
+            && let Some(kind) = stripes.may_wait(token, end, latency)
+            && let Some(stripe) = stripes.claims.claim_for_call()
+            && stripes.push(stripe, GoodCall { token, end, latency }, kind)
         {
             return;
         }

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use tripline_core::{Breaker as Core, Latency, RejectionReason, StateKind};
+use tripline_core::{Latency, RejectionReason, StateKind};
 
 use crate::breaker::Breaker;
+use crate::breaker::mode::Mode;
 use crate::breaker::name::BreakerName;
 use crate::clock::Clock;
 use crate::hot_path::histogram::LatencyHistogram;
-use crate::hot_path::owned::{ExclusiveState, MAX_WINDOW};
+use crate::hot_path::owned::ExclusiveState;
+use crate::hot_path::samples::SharedCore;
 use crate::sync::{Arc, Ordering};
 
 /// Reading.
@@ -18,15 +20,30 @@ impl Breaker {
         &self.inner.name
     }
 
+    /// The key, of a member of a [`Family`](crate::Family).
+    pub fn key(&self) -> Option<&str> {
+        self.inner.key.as_deref()
+    }
+
+    /// Whether this is the only handle of its breaker.
+    pub(crate) fn is_only_handle(&self) -> bool {
+        Arc::strong_count(&self.inner) == 1
+    }
+
     /// The clock.
     #[inline]
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.inner.clock
     }
 
-    /// The file that the settings came from.
+    /// The file that the settings came from; `None` for a [compact](crate::Builder::compact) breaker.
     pub fn config_file(&self) -> Option<&Path> {
-        self.inner.config_file.as_deref()
+        self.inner.rare_if_used()?.config_file.as_deref()
+    }
+
+    /// Whether the caller carries rejections out.
+    pub fn mode(&self) -> Mode {
+        self.inner.mode.get()
     }
 
     /// Whether calls in flight are tracked.
@@ -67,14 +84,35 @@ impl Breaker {
         self.inner.shared().gate.slow_after()
     }
 
-    /// Calls that were rejected since the breaker was made.
+    /// Calls that were rejected since the breaker was made, without [those](Self::would_reject) of [`Mode::Observe`](crate::Mode).
     pub fn rejected(&self) -> u64 {
-        self.inner.rejection_counters.all()
+        self.inner.rare_if_used().map_or(0, |rare| rare.rejection_counters.all())
     }
 
     /// The part of [`Breaker::rejected`] with this reason.
     pub fn rejected_for(&self, reason: RejectionReason) -> u64 {
-        self.inner.rejection_counters.of(reason)
+        self.inner.rare_if_used().map_or(0, |rare| rare.rejection_counters.of(reason))
+    }
+
+    /// Calls that would have been rejected since the breaker was made: those that asked in vain in
+    /// [`Mode::Observe`](crate::Mode::Observe).
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use tripline_runtime::{Breaker, Mode, SystemClock};
+    /// let breaker = Breaker::builder(Arc::new(SystemClock::new())).mode(Mode::Observe).build()?;
+    /// breaker.force_open();
+    /// assert!(breaker.try_start().is_err());
+    /// assert_eq!((breaker.rejected(), breaker.would_reject()), (0, 1));
+    /// # Ok::<(), tripline_runtime::core::CapacityError>(())
+    /// ```
+    pub fn would_reject(&self) -> u64 {
+        self.inner.rare_if_used().map_or(0, |rare| rare.would_reject_counters.all())
+    }
+
+    /// The part of [`Breaker::would_reject`] with this reason.
+    pub fn would_reject_for(&self, reason: RejectionReason) -> u64 {
+        self.inner.rare_if_used().map_or(0, |rare| rare.would_reject_counters.of(reason))
     }
 
     /// How long calls took since the breaker was made; `None` without
@@ -85,7 +123,7 @@ impl Breaker {
 
     /// Reads from the core, after letting time pass to now. While `read` runs, other threads wait for the core or leave their
     /// reports to it: keep it short. It must not use this breaker, or it waits for itself.
-    pub fn read<R>(&self, read: impl FnOnce(&Core<MAX_WINDOW>) -> R) -> R {
+    pub fn read<R>(&self, read: impl FnOnce(&SharedCore) -> R) -> R {
         self.inner.read(read)
     }
 }

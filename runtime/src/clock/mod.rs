@@ -1,5 +1,9 @@
 //! Where time comes from.
 
+pub(crate) mod manual;
+// It is exported with the test utilities only.
+#[cfg_attr(not(feature = "test-util"), allow(unreachable_pub))]
+pub(crate) mod schedule;
 #[cfg(feature = "serde")]
 pub(crate) mod serde_time;
 #[cfg(feature = "tokio")]

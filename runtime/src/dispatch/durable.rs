@@ -1,4 +1,4 @@
-//! What is written down, so that alerts survive a kill: written before they are sent.
+//! The durable state of alerts, written before they are sent, so that they survive a kill.
 
 use std::fmt;
 use std::io;
@@ -42,9 +42,9 @@ pub struct DurableState {
     pub saved_at: SystemTime,
     /// The incident that is on, and when its next stage is due.
     pub staging: StagingRecord,
-    /// What is known of each sink and kind of alert; those of which nothing is known are left out.
+    /// The state of each sink and kind of alert; those without any are left out.
     pub lanes: Vec<LaneRecord>,
-    /// What operators did: it holds again after a restart.
+    /// The actions of operators, which are in force again after a restart.
     #[cfg_attr(feature = "serde", serde(default))]
     pub operator: OperatorRecord,
     /// The tolerance that was learned, in milliseconds; `None` where none was.
@@ -57,7 +57,7 @@ impl DurableState {
     pub const VERSION: u32 = 1;
 }
 
-/// What one sink was sent, and is to be sent, of one kind of alert.
+/// The alerts of one kind that one sink was sent, and is to be sent.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -70,18 +70,21 @@ pub struct LaneRecord {
     pub incidents: Vec<IncidentRecord>,
 }
 
-/// What one sink was sent of one incident's alert.
+/// The stages of one incident's alert that one sink was sent.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct IncidentRecord {
     /// The number of the incident.
     pub incident: u64,
-    /// What was sent before.
+    /// The stages that were sent before.
     pub earlier: DeliveryHistory,
-    /// What is to be sent.
+    /// The alert to send.
     pub waiting: Option<Alert>,
     /// The name under which the sink opened it; `None` where it has none, or an earlier version did not keep it.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub alias: Option<String>,
+    /// It is part of a fleet's incident, which the fleet closes.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "std::ops::Not::not"))]
+    pub is_of_fleet: bool,
 }

@@ -12,6 +12,7 @@ use crate::dispatch::queue::Attempt;
 use crate::dispatch::retry_backoff::Backoff;
 use crate::incidents::alert::{Alert, AlertSink, DeliveryError, DeliveryStatus};
 use crate::sync::Arc;
+use tripline_core::planted::planted;
 
 /// The other side's own wait is honoured up to this: a resolution must not wait for days because of one bad header.
 const MAX_WAIT: Duration = Duration::from_secs(600);
@@ -81,13 +82,20 @@ impl Lane {
             {
                 self.mailbox.name(self.index, &mut attempt, alias);
             }
-            self.saved(attempt.revision).await;
+            if !planted("dispatch: alerts go out before they are written down") {
+                self.saved(attempt.revision).await;
+            }
             // A sink that panics must not take the others with it. The call itself stands inside too: it may panic before it
             // returns its future.
             let delivered = AssertUnwindSafe(async { self.sink.deliver(&attempt.alert).await }).catch_unwind().await;
             let panicked = |_| Err(DeliveryError::Rejected { status: None, reason: "the sink panicked".to_owned() });
             match delivered.unwrap_or_else(panicked) {
-                Ok(()) => self.arrived(&attempt, &mut progress),
+                Ok(()) => {
+                    if planted("dispatch: an alert is delivered twice") {
+                        let _ = self.sink.deliver(&attempt.alert).await;
+                    }
+                    self.arrived(&attempt, &mut progress);
+                }
                 Err(DeliveryError::Rejected { status, reason }) => {
                     self.rejected(&attempt, status, &reason, &mut progress);
                 }
@@ -95,6 +103,9 @@ impl Lane {
                     let now = self.clock.now();
                     progress.not_before = now + after.clamp(MIN_PENDING, MAX_WAIT);
                     progress.pending.get_or_insert((attempt, now));
+                }
+                Err(DeliveryError::Retryable { .. }) if planted("dispatch: an alert that fails is given up") => {
+                    self.arrived(&attempt, &mut progress);
                 }
                 Err(DeliveryError::Retryable { after, reason }) => {
                     self.try_again(&attempt.alert, after, &reason, &mut progress);

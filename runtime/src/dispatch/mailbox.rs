@@ -7,14 +7,14 @@ use event_listener::{Event as Notification, EventListener};
 use tripline_core::{AlertKind, Stage};
 
 use crate::breaker::name::BreakerName;
-use crate::dispatch::counters::LaneCounters;
+use crate::dispatch::counters::{Counters, LaneCounters};
 use crate::dispatch::durable::{DurableState, LaneRecord};
 use crate::dispatch::queue::{Attempt, Pushed, Queue};
 use crate::incidents::alert::{Alert, AlertSink};
 use crate::incidents::records::{BreakerRecord, StagingRecord};
 use crate::sync::{Arc, Mutex, MutexGuard, lock};
 
-/// What the supervisor, the lanes and the persister of one breaker share.
+/// The state that the supervisor, the lanes and the persister of one breaker share.
 #[derive(Debug)]
 pub(super) struct Mailbox {
     pub(super) breaker: BreakerName,
@@ -89,7 +89,7 @@ impl Mailbox {
                 kind = record.kind.as_str(),
                 incidents = ?record.incidents.iter().map(|entry| entry.incident).collect::<Vec<_>>(),
                 aliases = ?record.incidents.iter().filter_map(|entry| entry.alias.as_deref()).collect::<Vec<_>>(),
-                "the kept state has alerts for a sink that is not configured any more; they are dropped"
+                "the saved state has alerts for a sink that is no longer configured; they are dropped"
             );
         }
         let state = MailboxState {
@@ -113,6 +113,35 @@ impl Mailbox {
 
     pub(super) fn state(&self) -> MutexGuard<'_, MailboxState> {
         lock(&self.state)
+    }
+
+    /// The sinks, each with its label.
+    pub(super) fn sinks(&self) -> &[(String, Arc<dyn AlertSink>)] {
+        &self.sinks
+    }
+
+    /// Counts an alert that went to a sink directly.
+    pub(super) fn count(&self, sink: usize, alert: &Alert, change: impl FnOnce(&mut Counters)) {
+        let Some((label, _)) = self.sinks.get(sink) else { return };
+        let mut state = self.state();
+        let lane = state.lanes.iter_mut().find(|lane| lane.sink == *label && lane.kind == alert.kind);
+        if let Some(lane) = lane {
+            change(lane.counters.of(alert.stage));
+        }
+    }
+
+    /// Changes every queue; the change says whether it did anything.
+    pub(super) fn change_queues(&self, change: impl Fn(&mut Queue) -> bool) {
+        let mut state = self.state();
+        let mut changed = false;
+        for lane in &mut state.lanes {
+            changed |= change(&mut lane.queue);
+        }
+        if changed {
+            state.change();
+            drop(state);
+            self.notify();
+        }
     }
 
     pub(super) fn listen(&self) -> EventListener {
@@ -145,13 +174,18 @@ impl Mailbox {
                         kind = given_up.kind.as_str(),
                         incident = given_up.incident,
                         stage = given_up.stage.as_str(),
-                        "too many incidents wait; this alert is given up"
+                        "too many incidents wait for delivery; this alert is dropped"
                     );
                 }
             }
         }
         drop(state);
         self.notify();
+    }
+
+    /// The alerts of an open incident that did not come this way were sent by the fleet.
+    pub(super) fn set_known(&self) {
+        self.state().is_fresh = false;
     }
 
     /// No more alerts will come.
@@ -296,12 +330,12 @@ impl Mailbox {
             tracing::error!(
                 breaker = self.breaker.as_str(),
                 error,
-                "the state of the alerts cannot be saved; they go out all the same, but a kill may lose some"
+                "the state of the alerts cannot be saved; alerts are still sent, but a kill may lose some"
             );
         }
     }
 
-    /// What is to be kept now, and its revision.
+    /// The state to save, and its revision.
     pub(super) fn durable(&self, saved_at: SystemTime) -> (DurableState, u64) {
         let state = self.state();
         let lanes = state.lanes.iter().map(|lane| LaneRecord {

@@ -5,6 +5,7 @@ pub(crate) mod durable;
 pub(crate) mod retry_backoff;
 
 mod counters;
+mod fleet_outbox;
 mod jobs;
 mod lane;
 mod mailbox;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use futures_lite::future;
 
+pub(crate) use self::fleet_outbox::{Bundle, FleetOutbox};
 pub(crate) use self::outbox::Outbox;
 pub use self::stats::{DeliveryCount, DeliveryStats, SinkRejection, StoreCount};
 
@@ -54,7 +56,7 @@ pub struct Dispatcher {
     persisters: Vec<StatePersister>,
 }
 
-/// What was still waiting when the time to drain was over.
+/// The alerts that were still pending at the end of the drain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DrainReport {
     /// Alerts that were not delivered.
@@ -80,7 +82,11 @@ impl Dispatcher {
         let kept = kept.filter(|state| {
             let is_ours = state.breaker == *breaker;
             if !is_ours {
-                tracing::error!(breaker = breaker.as_str(), of = state.breaker.as_str(), "the kept state is another's");
+                tracing::error!(
+                    breaker = breaker.as_str(),
+                    of = state.breaker.as_str(),
+                    "the saved state belongs to another breaker"
+                );
             }
             is_ours
         });

@@ -1,5 +1,6 @@
 //! The supervisor's end of a breaker's lanes.
 
+use crate::dispatch::fleet_outbox::FleetOutbox;
 use crate::dispatch::mailbox::Mailbox;
 use crate::incidents::alert::Alert;
 use crate::incidents::records::BreakerRecord;
@@ -20,6 +21,12 @@ impl Outbox {
     /// nothing costs nothing.
     pub(crate) fn record(&self, alerts: &[Alert], record: BreakerRecord) {
         self.mailbox.push(alerts, record);
+    }
+
+    /// A fleet's end of the same lanes.
+    pub(crate) fn of_fleet(&self) -> FleetOutbox {
+        self.mailbox.set_known();
+        FleetOutbox::new(self.mailbox.clone())
     }
 
     /// Nothing more will come.

@@ -41,7 +41,7 @@ pub struct DeliveryCount {
     pub waiting: u64,
 }
 
-/// What one sink rejects, and why. It pages no one until the configuration or the other side is changed.
+/// A rejection by one sink, and its reason. Its alerts arrive nowhere until the configuration or the receiver changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SinkRejection {
@@ -96,7 +96,7 @@ impl DeliveryStats {
             .collect()
     }
 
-    /// What sinks reject now. Empty while all is well.
+    /// The current rejections of the sinks. Empty while all is well.
     pub fn rejections(&self) -> Vec<SinkRejection> {
         let mut found = Vec::new();
         for mailbox in self.mailboxes.iter() {

@@ -2,48 +2,39 @@
 
 use std::time::Duration;
 
-use tripline_core::{
-    Breaker as Core, Generation, Instant, Latency, Rejection as CoreRejection, RejectionReason, State, TripReason,
-};
+use event_listener::Event as Notification;
+use tripline_core::{Generation, Instant, Latency, Rejection as CoreRejection, RejectionReason, State, TripReason};
 
-use crate::hot_path::call_token::CallToken;
-use crate::hot_path::stripes::Kind;
-use crate::sync::{AtomicU64, Ordering};
+use crate::hot_path::samples::SharedCore;
+use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 /// The state as far as admission goes, published by the owner of the core after each change.
 #[derive(Debug)]
-#[repr(align(128))]
 pub(crate) struct Gate {
-    word: AtomicU64,
-    waiting: Waiting,
-    is_tracking: bool,
+    word: Word,
     details: Details,
+    /// Whether and how listeners are notified of a change.
+    pub(crate) changes: Changes,
 }
 
-/// Which calls may wait in a stripe; on the line of the word, with which it is read.
+/// On a cache line of its own, which every call reads.
 #[derive(Debug)]
-struct Waiting {
-    /// Good calls that end before this instant, in nanoseconds, may wait.
-    until_nanos: AtomicU64,
-    /// A call that took longer is slow.
-    good_up_to_micros: AtomicU64,
-    /// Good calls that end before this instant and have this token change the window and a count only.
-    plain_until_nanos: AtomicU64,
-    plain_token: AtomicU64,
+#[repr(align(64))]
+struct Word {
+    word: AtomicU64,
+    is_tracking: bool,
 }
 
-/// Until when good calls may wait, published by the owner of the core.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct WaitingRule {
-    pub(crate) until: Instant,
-    pub(crate) good_up_to: Latency,
-    pub(crate) plain_until: Instant,
-    pub(crate) plain_token: CallToken,
-}
-
-/// Read only when the word says so; on other cache lines than the word.
+/// How listeners are notified of a change.
 #[derive(Debug)]
-#[repr(align(128))]
+pub(crate) struct Changes {
+    /// An event was emitted of which listeners were not notified yet.
+    pub(crate) is_dirty: AtomicBool,
+    pub(crate) notification: Notification,
+}
+
+/// Read only when the word says so.
+#[derive(Debug)]
 struct Details {
     /// While open: when the wait is over, on the clock.
     until_nanos: AtomicU64,
@@ -96,23 +87,20 @@ impl Admission {
 pub(crate) const JUMP: Duration = Duration::from_secs(1);
 
 impl Gate {
-    pub(crate) fn new<const N: usize>(core: &Core<N>, is_tracking: bool) -> Self {
+    pub(crate) fn new(core: &SharedCore, is_tracking: bool) -> Self {
         let details = Details {
             until_nanos: AtomicU64::new(0),
             slow_after_micros: AtomicU64::new(u64::from(core.slow_after().as_micros())),
             latest_nanos: AtomicU64::new(0),
             rejected_nanos: AtomicU64::new(0),
         };
+        let notification = Notification::new();
+        // The first notification allocates; after this none does.
+        notification.notify(0);
         Self {
-            word: AtomicU64::new(word(core, is_tracking)),
-            waiting: Waiting {
-                until_nanos: AtomicU64::new(0),
-                good_up_to_micros: AtomicU64::new(0),
-                plain_until_nanos: AtomicU64::new(0),
-                plain_token: AtomicU64::new(0),
-            },
-            is_tracking,
+            word: Word { word: AtomicU64::new(word(core, is_tracking)), is_tracking },
             details,
+            changes: Changes { is_dirty: AtomicBool::new(false), notification },
         }
     }
 
@@ -121,43 +109,7 @@ impl Gate {
     pub(crate) fn admission(&self) -> Admission {
         // Acquire pairs with the Release store in `publish`: a thread that reads a generation sees what the
         // owner did before.
-        Admission(self.word.load(Ordering::Acquire))
-    }
-
-    /// Whether a successful call may wait in its stripe, and how; if at all, the breaker is closed. One of an earlier generation
-    /// may wait too.
-    #[inline]
-    pub(crate) fn may_wait(&self, token: CallToken, end: Instant, latency: Latency) -> Option<Kind> {
-        let (end, rule) = (end.as_nanos(), &self.waiting);
-        // Relaxed, here and below: stored before the word that was acquired when the call was admitted. An outdated one lets a call
-        // wait that ends while the owner makes the change, as if it had ended before.
-        if u64::from(latency.as_micros()) > rule.good_up_to_micros.load(Ordering::Relaxed) {
-            return None;
-        }
-        // A call that is plain may wait.
-        let is_plain = end < rule.plain_until_nanos.load(Ordering::Relaxed)
-            && token.call() == rule.plain_token.load(Ordering::Relaxed);
-        if is_plain {
-            return Some(Kind::Plain);
-        }
-        (end < rule.until_nanos.load(Ordering::Relaxed)).then_some(Kind::Other)
-    }
-
-    /// Publishes which good calls may wait, as far as that has changed.
-    #[inline]
-    pub(crate) fn publish_waiting(&self, rule: WaitingRule) {
-        if rule.until > Instant::ZERO {
-            publish_if_changed(&self.waiting.good_up_to_micros, rule.good_up_to.as_micros().into());
-            publish_if_changed(&self.waiting.plain_token, rule.plain_token.call());
-        }
-        publish_if_changed(&self.waiting.plain_until_nanos, rule.plain_until.as_nanos());
-        publish_if_changed(&self.waiting.until_nanos, rule.until.as_nanos());
-    }
-
-    /// From now on records are not overwritten, until the next [`Gate::publish_waiting`].
-    #[inline]
-    pub(crate) fn keep_waiting(&self) {
-        publish_if_changed(&self.waiting.plain_until_nanos, 0);
+        Admission(self.word.word.load(Ordering::Acquire))
     }
 
     /// The rejection that needs no core: while open and the wait is not over, or forced open.
@@ -217,35 +169,32 @@ impl Gate {
 
     /// Publishes the state: the details first, then the word.
     #[cold]
-    pub(crate) fn publish<const N: usize>(&self, core: &Core<N>) {
+    pub(crate) fn publish(&self, core: &SharedCore) {
         // Relaxed: published by the store of the word.
         if let State::Open { until } = core.state() {
-            self.details.rejected_nanos.store(core.on_clock(core.latest()).as_nanos(), Ordering::Relaxed);
+            self.details.rejected_nanos.store(core.latest_reading().as_nanos(), Ordering::Relaxed);
             self.details.until_nanos.store(core.on_clock(until).as_nanos(), Ordering::Relaxed);
         }
         self.publish_figures(core);
+        if tripline_core::planted::planted("hot path: the gate stays open")
+            && matches!(core.state(), State::Open { .. })
+            && core.counts().ok % 3 == 0
+        {
+            return;
+        }
         // Release pairs with the Acquire loads in `admission` and `rejection`.
-        self.word.store(word(core, self.is_tracking), Ordering::Release);
+        self.word.word.store(word(core, self.word.is_tracking), Ordering::Release);
     }
 
     /// Publishes the figures that change without the state.
-    pub(crate) fn publish_figures<const N: usize>(&self, core: &Core<N>) {
+    pub(crate) fn publish_figures(&self, core: &SharedCore) {
         // Relaxed: each is read for itself.
         self.details.slow_after_micros.store(u64::from(core.slow_after().as_micros()), Ordering::Relaxed);
-        self.details.latest_nanos.store(core.on_clock(core.latest()).as_nanos(), Ordering::Relaxed);
+        self.details.latest_nanos.store(core.latest_reading().as_nanos(), Ordering::Relaxed);
     }
 }
 
-/// A store only where it changes something leaves the cache line with those who read it.
-#[inline]
-fn publish_if_changed(word: &AtomicU64, value: u64) {
-    // Relaxed: written by owners of the core only, one after the other; read for itself.
-    if word.load(Ordering::Relaxed) != value {
-        word.store(value, Ordering::Relaxed);
-    }
-}
-
-fn word<const N: usize>(core: &Core<N>, is_tracking: bool) -> u64 {
+fn word(core: &SharedCore, is_tracking: bool) -> u64 {
     let mode = match core.state() {
         State::Closed if is_tracking => CLOSED_TRACKED,
         State::Closed => CLOSED,
@@ -261,7 +210,7 @@ fn reason(word: u64) -> Option<TripReason> {
     TripReason::ALL.get((word >> REASON_SHIFT) as usize).copied()
 }
 
-fn open_bits<const N: usize>(core: &Core<N>) -> u64 {
+fn open_bits(core: &SharedCore) -> u64 {
     let reason = core.last_trip().map(|trip| trip.reason);
     let place = TripReason::ALL.iter().position(|&known| Some(known) == reason);
     let held = if core.is_held_open() { HELD_OPEN } else { 0 };

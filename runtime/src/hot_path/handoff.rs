@@ -61,14 +61,11 @@ const YIELDS: u32 = 16;
 /// How often a thread that waits for the core looks before it yields the processor.
 const SPINS: u32 = 64;
 
-/// Records that can wait while the value is owned: a power of two, at least 4.
-const RING: usize = if cfg!(tripline_loom) { 4 } else { 64 };
-const _: () = assert!(RING.is_power_of_two() && RING >= 4, "a ticket's slot is a rotation of its low bits");
-
 /// A value with one owner at a time, room for records that wait, and how they are applied.
 pub(crate) struct HandoffCell<T, A> {
     word: AtomicU64,
-    ring: [Slot; RING],
+    /// A power of two, at least 4: a ticket's slot is a rotation of its low bits.
+    ring: Box<[Slot]>,
     value: UnsafeCell<T>,
     applier: A,
 }
@@ -83,10 +80,12 @@ struct Slot {
 unsafe impl<T: Send, A: Sync> Sync for HandoffCell<T, A> {}
 
 impl<T, A: Apply<T>> HandoffCell<T, A> {
-    pub(crate) fn new(value: T, applier: A) -> Self {
+    /// `room` records can wait while the value is owned; it is made a power of two of at least 4.
+    pub(crate) fn new(value: T, applier: A, room: usize) -> Self {
+        let slot = |_| Slot { extra: AtomicU64::new(0), meta: AtomicU64::new(EMPTY) };
         Self {
             word: AtomicU64::new(0),
-            ring: std::array::from_fn(|_| Slot { extra: AtomicU64::new(0), meta: AtomicU64::new(EMPTY) }),
+            ring: (0..room.next_power_of_two().max(4)).map(slot).collect(),
             value: UnsafeCell::new(value),
             applier,
         }
@@ -165,7 +164,7 @@ impl<T, A: Apply<T>> HandoffCell<T, A> {
         let mut left = looks;
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
-            if issued(word).wrapping_sub(served(word)) >= RING as u32 {
+            if issued(word).wrapping_sub(served(word)) as usize >= self.ring.len() {
                 left = left.checked_sub(1)?;
                 if left < YIELDS || cfg!(tripline_loom) {
                     yield_now();
@@ -204,9 +203,10 @@ impl<T, A: Apply<T>> HandoffCell<T, A> {
     /// Neighbouring tickets lie four slots apart, so that their recorders do not share a cache line.
     #[inline]
     fn slot(&self, ticket: u32) -> &Slot {
-        let bits = RING.trailing_zeros();
-        let low = ticket as usize & (RING - 1);
-        let rotated = ((low << 2) | (low >> (bits - 2))) & (RING - 1);
+        let bits = self.ring.len().trailing_zeros();
+        let mask = self.ring.len() - 1;
+        let low = ticket as usize & mask;
+        let rotated = ((low << 2) | (low >> (bits - 2))) & mask;
         &self.ring[rotated]
     }
 }
@@ -365,14 +365,14 @@ mod loom_tests {
     #[test]
     fn two_recorders_of_two_lose_nothing_and_count_nothing_twice() {
         check(None, || {
-            two_record_two_each(Arc::new(Cell::new(Vec::new(), Push)));
+            two_record_two_each(Arc::new(Cell::new(Vec::new(), Push, 4)));
         });
     }
 
     #[test]
     fn tickets_and_places_wrap() {
         check(Some(3), || {
-            let cell = Cell::new(Vec::new(), Push);
+            let cell = Cell::new(Vec::new(), Push, 4);
             let last = u64::from(u32::MAX);
             cell.word.store(last << 32 | last, Ordering::Relaxed);
             two_record_two_each(Arc::new(cell));
@@ -382,7 +382,7 @@ mod loom_tests {
     #[test]
     fn three_recorders_lose_nothing_and_count_nothing_twice() {
         check(Some(3), || {
-            let cell = Arc::new(Cell::new(Vec::new(), Push));
+            let cell = Arc::new(Cell::new(Vec::new(), Push, 4));
             let threads: Vec<_> = [1, 2]
                 .map(|value| {
                     let cell = cell.clone();
@@ -400,7 +400,7 @@ mod loom_tests {
     #[test]
     fn a_thread_that_needs_the_core_gets_it_among_recorders() {
         check(Some(3), || {
-            let cell = Arc::new(Cell::new(Vec::new(), Push));
+            let cell = Arc::new(Cell::new(Vec::new(), Push, 4));
             let other = cell.clone();
             let thread = thread::spawn(move || other.with(|seen| seen.push(7)));
             submit(&cell, 1);
@@ -413,7 +413,7 @@ mod loom_tests {
     #[test]
     fn a_full_ring_drops_and_says_so() {
         check(Some(2), || {
-            let cell = Arc::new(Cell::new(Vec::new(), Push));
+            let cell = Arc::new(Cell::new(Vec::new(), Push, 4));
             let other = cell.clone();
             // The owner is inside while the others come: three find room, the rest looks in vain.
             let thread = thread::spawn(move || {

@@ -9,6 +9,7 @@ pub(crate) mod in_flight;
 #[cfg(all(test, tripline_loom))]
 mod loom_tests;
 pub(crate) mod owned;
+pub(crate) mod samples;
 pub(crate) mod shared;
 pub(crate) mod stall_detector;
 pub(crate) mod stripe_claims;

@@ -1,28 +1,26 @@
 //! State that is readable without owning the core, and how the owner publishes it.
 
-use event_listener::{Event as Notification, EventListener};
+use event_listener::EventListener;
 use tripline_core::{Generation, Instant, Latency, Outcome, Rejection as CoreRejection};
 
+use crate::breaker::size::BreakerSize;
 use crate::hot_path::call_token::CallToken;
 use crate::hot_path::gate::{Gate, JUMP};
 use crate::hot_path::handoff::{Apply, OwnerGuard, Record};
 use crate::hot_path::in_flight::InFlightEpochs;
 use crate::hot_path::owned::{Ending, ExclusiveState, Report};
 use crate::hot_path::stall_detector::Now;
-use crate::hot_path::stripe_claims::{StripeClaims, StripeCount};
+use crate::hot_path::stripe_claims::StripeCount;
 use crate::hot_path::stripes::{Flushed, GoodCall, Stripes};
-use crate::sync::{AtomicBool, Ordering};
+use crate::sync::Ordering;
 
 /// State that is readable without owning the core.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) gate: Gate,
     pub(crate) epochs: InFlightEpochs,
-    pub(crate) claims: StripeClaims,
-    pub(crate) stripes: Stripes,
-    /// An event was emitted of which listeners were not notified yet.
-    is_dirty: AtomicBool,
-    changed: Notification,
+    /// None where each call goes to the core.
+    pub(crate) stripes: Option<Box<Stripes>>,
 }
 
 /// The owner of a breaker's core.
@@ -70,17 +68,11 @@ impl Shared {
     #[cfg(all(test, not(tripline_loom)))]
     pub(crate) const STRIPE_BYTES: usize = Stripes::STRIPE_BYTES + InFlightEpochs::STRIPE_BYTES;
 
-    pub(crate) fn new(gate: Gate, stripes: StripeCount, claims_after: u8) -> Self {
-        let changed = Notification::new();
-        // The first notification allocates; after this none does.
-        changed.notify(0);
+    pub(crate) fn new(gate: Gate, size: BreakerSize, stripes: StripeCount, claims_after: u8) -> Self {
         Self {
             gate,
-            epochs: InFlightEpochs::new(stripes),
-            claims: StripeClaims::new(stripes, claims_after),
-            stripes: Stripes::new(stripes),
-            is_dirty: AtomicBool::new(false),
-            changed,
+            epochs: InFlightEpochs::new(size.cancelled_epochs, stripes),
+            stripes: Stripes::new(stripes, claims_after),
         }
     }
 
@@ -88,33 +80,32 @@ impl Shared {
     /// publishes afterwards.
     #[inline]
     pub(crate) fn flush(&self, exclusive: &mut ExclusiveState) {
-        if self.stripes.any_waits() {
-            self.flush_waiting(exclusive);
+        if let Some(stripes) = self.stripes.as_deref().filter(|stripes| stripes.any_waits()) {
+            self.flush_waiting(stripes, exclusive);
         }
     }
 
     #[inline(never)] // keeps the look at empty stripes small
-    fn flush_waiting(&self, exclusive: &mut ExclusiveState) {
-        self.gate.keep_waiting();
+    fn flush_waiting(&self, stripes: &Stripes, exclusive: &mut ExclusiveState) {
         let current = exclusive.core.generation();
-        self.stripes.flush(current, |flushed| match flushed {
+        stripes.flush(current, |flushed| match flushed {
             Flushed::Call(GoodCall { token, end, latency }) => {
                 exclusive.record(Report { token, end, ending: Ending::Finished(Outcome::Ok, latency) }, &self.epochs);
             }
-            Flushed::Superseded(calls) => exclusive.count_superseded(calls),
+            Flushed::Superseded(calls) => exclusive.count_superseded(calls, &self.epochs),
         });
     }
 
     /// Whether a clock that shows `now` was set back, or this reading is an old one.
     pub(crate) fn is_far_behind(&self, exclusive: &ExclusiveState, now: Instant) -> bool {
-        let latest = exclusive.core.on_clock(exclusive.core.latest());
+        let latest = exclusive.core.latest_reading();
         latest.since(now) >= JUMP || self.gate.rejected_later_than(now).is_some()
     }
 
     /// Asks the core.
     pub(crate) fn admit(&self, exclusive: &mut ExclusiveState, now: Instant) -> Result<Generation, CoreRejection> {
         if let Some(latest) = self.gate.rejected_later_than(now)
-            && latest > exclusive.core.on_clock(exclusive.core.latest())
+            && latest > exclusive.core.latest_reading()
         {
             // The clock was set back. The core has not seen its latest reading yet.
             exclusive.core.handle_timeout(latest);
@@ -147,23 +138,22 @@ impl Shared {
     /// Publishes until when good calls may wait, if that has changed.
     #[inline]
     fn publish_waiting(&self, exclusive: &ExclusiveState) {
-        if self.stripes.is_empty() {
-            return;
+        if let Some(stripes) = &self.stripes {
+            stripes.publish(exclusive.waiting_rule());
         }
-        self.gate.publish_waiting(exclusive.waiting_rule());
     }
 
     #[cold]
     fn publish_changes(&self, exclusive: &mut ExclusiveState) {
         exclusive.mark_published();
         // A new epoch first, so that calls of the new generation are not counted among those of the one before.
-        let now = exclusive.core.on_clock(exclusive.core.latest());
+        let now = exclusive.core.latest_reading();
         let _ = exclusive.look(Now::EndOfCall(now), &self.epochs);
         // Before the word: a thread that sees the new generation sees whether its good calls may wait.
         self.publish_waiting(exclusive);
         self.gate.publish(&exclusive.core);
         // Release pairs with the Acquire swap in `notify_if_changed`.
-        self.is_dirty.store(true, Ordering::Release);
+        self.gate.changes.is_dirty.store(true, Ordering::Release);
     }
 
     /// Notifies listeners of a change, if there was one. Called after the core is released: a waker is foreign code, which may read
@@ -171,7 +161,7 @@ impl Shared {
     #[inline]
     pub(crate) fn notify_if_changed(&self) {
         // Relaxed: the thread that published looks itself, here or in `released`.
-        if self.is_dirty.load(Ordering::Relaxed) {
+        if self.gate.changes.is_dirty.load(Ordering::Relaxed) {
             self.notify_changed();
         }
     }
@@ -179,16 +169,16 @@ impl Shared {
     #[cold]
     fn notify_changed(&self) {
         // Acquire pairs with the Release store in `publish_changes`.
-        if self.is_dirty.swap(false, Ordering::Acquire) {
+        if self.gate.changes.is_dirty.swap(false, Ordering::Acquire) {
             self.wake();
         }
     }
 
     pub(crate) fn wake(&self) {
-        self.changed.notify(usize::MAX);
+        self.gate.changes.notification.notify(usize::MAX);
     }
 
     pub(crate) fn listen(&self) -> EventListener {
-        self.changed.listen()
+        self.gate.changes.notification.listen()
     }
 }

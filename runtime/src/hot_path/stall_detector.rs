@@ -1,7 +1,7 @@
 //! Counts the calls in flight that hang, without knowing the calls.
 //!
-//! Time is cut into short epochs. A call that starts adds one to the epochs' word, whose old value holds its epoch: that is its
-//! whole cost, and the number of calls is not limited. The owner of the core closes an epoch from time to time and takes over
+//! Time is cut into short epochs. A call that starts adds one to the epochs' word, whose old value holds its epoch, or to the count of
+//! its thread's stripe: that is its whole cost, and the number of calls is not limited. The owner of the core closes an epoch from time to time and takes over
 //! its count; a call that ends is subtracted from its epoch. The calls left of an epoch that is older than the threshold hang.
 //!
 //! All calls of an epoch are taken to have started with its last one or later, spread over another epoch. (Counted at once, a
@@ -12,12 +12,12 @@
 use std::time::Duration;
 
 use heapless::Deque;
+use heapless::deque::DequeView;
 use tripline_core::{Generation, Instant};
 
-use crate::hot_path::in_flight::{CANCELLED_EPOCHS, Epoch, EpochMark, InFlightEpochs};
+use crate::breaker::size::StallEpochs;
+use crate::hot_path::in_flight::{Epoch, EpochMark, InFlightEpochs};
 
-/// Epochs that are kept. About 18 are younger than the threshold; older ones are merged as needed.
-const EPOCHS: usize = 48;
 /// A threshold has so many epochs. A call's start is known to within two of them.
 const EPOCHS_PER_THRESHOLD: u32 = 16;
 const MIN_EPOCH: Duration = Duration::from_millis(5);
@@ -63,14 +63,16 @@ pub(crate) struct StallDetector {
     closes_at: Instant,
     /// When an epoch is to be closed, or the calls of one become stalled.
     look_at: Instant,
+    /// Calls of the current epoch: those that came in on stripes, as far as they were seen, and those that left.
+    came_current: u32,
     left_current: u32,
-    /// Totals of calls that came in before the current epoch began, and of calls that left.
+    /// Totals of calls that came in, without those of the current epoch on threads without a stripe, and of calls that left.
     came: u64,
     left: u64,
     /// Calls of epochs before this one are no longer tracked.
     first: Epoch,
     /// Closed epochs that calls may still be in flight of, oldest first.
-    closed: Deque<Closed, EPOCHS>,
+    closed: Box<DequeView<Closed>>,
     /// The number of oldest entries whose calls hang.
     counted: usize,
     stalled: u16,
@@ -90,18 +92,23 @@ struct Closed {
 const NOT_KNOWN: Instant = Instant::MAX;
 
 impl StallDetector {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(epochs: StallEpochs) -> Self {
+        let closed: Box<DequeView<Closed>> = match epochs {
+            StallEpochs::Many => Box::new(Deque::<Closed, 48>::new()),
+            StallEpochs::Few => Box::new(Deque::<Closed, 16>::new()),
+        };
         Self {
             rule: None,
             current: Epoch(0),
             opened_at: Instant::ZERO,
             closes_at: Instant::ZERO,
             look_at: Instant::ZERO,
+            came_current: 0,
             left_current: 0,
             came: 0,
             left: 0,
             first: Epoch(0),
-            closed: Deque::new(),
+            closed,
             counted: 0,
             stalled: 0,
         }
@@ -140,12 +147,12 @@ impl StallDetector {
     }
 
     /// A call of this epoch ended. O(epochs since it started).
-    pub(crate) fn leave(&mut self, mark: EpochMark) {
-        self.leave_many(mark, 1);
+    pub(crate) fn leave(&mut self, mark: EpochMark, epochs: &InFlightEpochs) {
+        self.leave_many(mark, 1, epochs);
     }
 
     /// So many calls of this epoch ended. O(epochs since they started).
-    pub(crate) fn leave_many(&mut self, mark: EpochMark, calls: u64) {
+    pub(crate) fn leave_many(&mut self, mark: EpochMark, calls: u64, epochs: &InFlightEpochs) {
         self.left = self.left.wrapping_add(calls);
         let behind = self.current.since(mark);
         // More than 2^32 calls do not come in within an epoch.
@@ -153,30 +160,65 @@ impl StallDetector {
         if behind == 0 {
             self.left_current = self.left_current.wrapping_add(calls);
         } else {
-            self.leave_closed(self.current.before(behind), calls);
+            self.leave_closed(self.current.before(behind), calls, epochs);
         }
     }
 
     /// Takes off the calls that left without a report: from the newest epoch with these low bits, as no more is known.
     fn take_cancelled(&mut self, epochs: &InFlightEpochs) {
         epochs.take_cancelled(|low, count| {
-            let behind = self.current.0.wrapping_sub(low.0) as usize % CANCELLED_EPOCHS;
+            let behind = self.current.0.wrapping_sub(low.0) as usize % epochs.cancelled_epochs();
             let mark = EpochMark::new(u64::from(self.current.before(behind as u32).0));
-            self.leave_many(mark, count.into());
+            self.leave_many(mark, count.into(), epochs);
         });
     }
 
-    fn leave_closed(&mut self, epoch: Epoch, calls: u32) {
+    fn leave_closed(&mut self, epoch: Epoch, calls: u32, epochs: &InFlightEpochs) {
         if !epoch.is_at_or_after(self.first) {
             return;
         }
-        let newer = self.closed.iter().rev().take_while(|closed| closed.epoch.is_at_or_after(epoch)).count();
-        let index = self.closed.len().saturating_sub(newer);
+        if self.closed.get(self.index_of(epoch)).is_none_or(|closed| closed.out < calls) {
+            // They came in on a stripe, and were counted there after the last look at it.
+            self.take_arrivals(epochs);
+        }
+        let index = self.index_of(epoch);
         let Some(closed) = self.closed.get_mut(index) else { return };
         let left = calls.min(closed.out);
         closed.out = closed.out.saturating_sub(left);
         if index < self.counted {
             self.stalled = self.stalled.saturating_sub(u16::try_from(left).unwrap_or(u16::MAX));
+        }
+    }
+
+    /// Where calls of this epoch are counted; beyond the last entry if they are nowhere yet.
+    fn index_of(&self, epoch: Epoch) -> usize {
+        let newer = self.closed.iter().rev().take_while(|closed| closed.epoch.is_at_or_after(epoch)).count();
+        self.closed.iter().len().saturating_sub(newer)
+    }
+
+    /// Takes over the calls that came in on stripes.
+    fn take_arrivals(&mut self, epochs: &InFlightEpochs) {
+        epochs.take(|epoch, calls| self.arrived(epoch, calls));
+    }
+
+    fn arrived(&mut self, epoch: Epoch, calls: u32) {
+        self.came = self.came.wrapping_add(calls.into());
+        if epoch == self.current {
+            self.came_current = self.came_current.saturating_add(calls);
+        } else if epoch.is_at_or_after(self.first) {
+            self.arrived_late(epoch, calls);
+        }
+    }
+
+    /// Calls whose count was stored while their epoch was closed, or right after.
+    fn arrived_late(&mut self, epoch: Epoch, calls: u32) {
+        let index = self.index_of(epoch);
+        if let Some(closed) = self.closed.get_mut(index) {
+            closed.out = closed.out.saturating_add(calls);
+        } else {
+            self.make_room();
+            // There is room now.
+            let _ = self.closed.push_back(Closed { epoch, out: calls, started_by: NOT_KNOWN });
         }
     }
 
@@ -187,6 +229,7 @@ impl StallDetector {
         } else if now.instant() >= self.closes_at {
             self.close(now, rule, epochs);
         } else if now.instant() >= self.look_at {
+            self.take_arrivals(epochs);
             self.count(now.instant(), rule);
         }
         self.stalled
@@ -194,13 +237,14 @@ impl StallDetector {
 
     /// Calls that are in flight, those of earlier generations too.
     pub(crate) fn in_flight(&mut self, epochs: &InFlightEpochs) -> u64 {
+        self.take_arrivals(epochs);
         self.take_cancelled(epochs);
         self.came.wrapping_add(u64::from(epochs.count())).saturating_sub(self.left)
     }
 
     /// When to look again; `None` = not before [`InFlightEpochs::increment`] asks for it.
     pub(crate) fn next_look(&self, now: Instant, rule: StallRule, epochs: &InFlightEpochs) -> Option<Instant> {
-        if self.closed.is_empty() && epochs.unwatch() {
+        if self.closed.is_empty() && self.came_current == 0 && epochs.unwatch() {
             return None;
         }
         Some(self.look_at.max(now).min(now + epoch_length(rule)))
@@ -226,7 +270,7 @@ impl StallDetector {
 
     /// The clock was set back: an epoch that started later than now, on that clock, starts now.
     fn date_back(&mut self, now: Instant) {
-        for closed in &mut self.closed {
+        for closed in self.closed.iter_mut() {
             closed.started_by = closed.started_by.min(now);
         }
     }
@@ -258,14 +302,24 @@ impl StallDetector {
 
     /// Begins the next epoch; returns how many calls came in in the last one, and when the last of them started.
     fn begin(&mut self, now: Instant, rule: StallRule, epochs: &InFlightEpochs) -> (u32, Option<Instant>) {
-        self.current = self.current.next();
+        let ended = self.current;
+        self.current = ended.next();
         self.opened_at = now;
         self.left_current = 0;
         self.closes_at = now + epoch_length(rule);
         self.look_at = self.closes_at;
-        let (came, last_start) = epochs.begin(self.current, now, self.closes_at);
-        self.came = self.came.wrapping_add(u64::from(came));
-        (came, last_start)
+        let unstriped = epochs.begin(self.current, now, self.closes_at);
+        self.came = self.came.wrapping_add(u64::from(unstriped));
+        let mut came = std::mem::take(&mut self.came_current).saturating_add(unstriped);
+        epochs.take(|epoch, calls| {
+            if epoch == ended {
+                self.came = self.came.wrapping_add(calls.into());
+                came = came.saturating_add(calls);
+            } else {
+                self.arrived(epoch, calls);
+            }
+        });
+        (came, epochs.last_start(ended, unstriped))
     }
 
     /// Merges the two oldest epochs: most likely they count already, and only become too old a little later.

@@ -67,14 +67,6 @@ impl StripeClaims {
         index(self.by_thread.get(thread_number::known()?)?.load(Ordering::Relaxed))
     }
 
-    /// Where this thread counts calls in flight, by locked instructions: a thread without a stripe on any of them.
-    #[inline]
-    pub(crate) fn for_counting(&self) -> usize {
-        let Some(number) = thread_number::known() else { return 0 };
-        let claimed = self.by_thread.get(number).and_then(|claim| index(claim.load(Ordering::Relaxed)));
-        claimed.unwrap_or(number & self.count.get().wrapping_sub(1))
-    }
-
     /// Claims a stripe for a thread that records a call, after enough of them and if one is left. None if it has one already.
     pub(crate) fn claim_for_call(&self) -> Option<usize> {
         let claim = self.by_thread.get(thread_number::current()?)?;

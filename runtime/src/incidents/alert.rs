@@ -8,6 +8,7 @@ use tripline_core::{AlertKind, IncidentCause, Latency, MemorySample, Stage, Stat
 
 use crate::breaker::explanation::TripExplanation;
 use crate::breaker::name::BreakerName;
+use crate::fleet::part::FleetPart;
 
 /// One message about one incident of one breaker.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +25,7 @@ pub struct Alert {
     pub stage: Stage,
     /// On a resolution: also say that the breaker was reset (`trigger_on_breaker_reset`).
     pub announce_reset: bool,
-    /// What began it.
+    /// Its cause.
     pub cause: IncidentCause,
     /// When the incident began, in time of day.
     #[cfg_attr(feature = "serde", serde(with = "crate::clock::serde_time"))]
@@ -32,7 +33,7 @@ pub struct Alert {
     /// The time of day of this stage.
     #[cfg_attr(feature = "serde", serde(with = "crate::clock::serde_time"))]
     pub at: SystemTime,
-    /// What the breaker looked like.
+    /// The state of the breaker.
     pub snapshot: Snapshot,
     /// What the sink was sent of this incident and kind before. Filled in by the dispatcher just before each attempt.
     pub earlier: DeliveryHistory,
@@ -47,6 +48,9 @@ pub struct Alert {
     /// On a resolution: the trip was a false one, because its first probes were all good; how long it was open and half-open.
     #[cfg_attr(feature = "serde", serde(default))]
     pub passed_after: Option<Duration>,
+    /// Which part of a fleet it is about; `None` where the process is in no fleet.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub fleet: Option<FleetPart>,
     /// It tests the path to people, and is about no incident; see [`Alert::test`].
     #[cfg_attr(feature = "serde", serde(skip))]
     pub is_test: bool,
@@ -55,7 +59,7 @@ pub struct Alert {
     pub page: Option<Page>,
 }
 
-/// What a sink was sent before of one incident's alert.
+/// The stages of one incident's alert that a sink was sent before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -90,7 +94,7 @@ pub struct Page {
     pub alias: String,
     /// How urgent.
     pub priority: Priority,
-    /// What to do.
+    /// The action.
     pub action: PageAction,
 }
 
@@ -101,7 +105,7 @@ impl Page {
     }
 }
 
-/// What to do about an alert at the service that pages people.
+/// The action for an alert at the paging service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PageAction {
@@ -111,6 +115,8 @@ pub enum PageAction {
     Escalate,
     /// Close it.
     Close,
+    /// Add a note to it, and change nothing else.
+    Note,
 }
 
 /// How urgent an alert is; P1 is the most urgent.

@@ -73,7 +73,12 @@ impl StagingControl {
         lock(&self.shared.state).pending.values().cloned().collect()
     }
 
-    /// Resolves when new settings come after this call.
+    /// Has the supervisor look at once.
+    pub(crate) fn wake(&self) {
+        self.shared.changed.notify(usize::MAX);
+    }
+
+    /// Resolves when new settings come after this call, or the supervisor is to look.
     pub(crate) fn changed(&self) -> EventListener {
         self.shared.changed.listen()
     }

@@ -26,6 +26,7 @@ impl Alert {
             alias: None,
             is_drill: false,
             passed_after: None,
+            fleet: None,
             is_test: true,
             page: None,
         }

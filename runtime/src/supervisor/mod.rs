@@ -2,6 +2,7 @@
 
 #[cfg(feature = "smol")]
 pub(crate) mod background;
+mod fleet_place;
 pub(crate) mod shutdown;
 pub(crate) mod target;
 
@@ -26,6 +27,7 @@ use crate::incidents::records::BreakerRecord;
 use crate::incidents::staging_control::StagingControl;
 use crate::incidents::test_alert::snapshot;
 use crate::memory::{MemoryError, MemorySource};
+use crate::supervisor::fleet_place::FleetPlace;
 use crate::supervisor::shutdown::ShutdownHandle;
 use crate::supervisor::target::SupervisedBreaker;
 use crate::sync::Arc;
@@ -51,6 +53,7 @@ struct Watched {
     outbox: Outbox,
     events_dropped: u32,
     supervised: Supervised,
+    fleet: Option<FleetPlace>,
 }
 
 /// Makes a supervisor for these breakers and the dispatcher of their alerts; both run until `stop`.
@@ -100,12 +103,14 @@ impl Supervisor {
 
 impl Watched {
     fn new(watch: SupervisedBreaker, clock: &dyn Clock, dispatcher: &mut Dispatcher) -> Self {
-        let SupervisedBreaker { breaker, memory, sinks, staging, store, kept } = watch;
+        let SupervisedBreaker { breaker, memory, sinks, staging, store, kept, fleet } = watch;
         let outbox = dispatcher.outbox(breaker.name(), &sinks, store, kept.as_ref());
         if let Some(kept) = kept.filter(|kept| kept.breaker == *breaker.name()) {
             resume(&breaker, &kept, clock);
         }
+        let fleet = fleet.map(|fleet| FleetPlace::new(fleet.join(&breaker, outbox.of_fleet(), staging.clone())));
         Self {
+            fleet,
             memory,
             memory_due: Instant::ZERO,
             memory_interval: Duration::ZERO,
@@ -178,7 +183,11 @@ impl Watched {
         let dropped = self.breaker.read(tripline_core::Breaker::events_dropped);
         if dropped != self.events_dropped {
             let lost = dropped.wrapping_sub(self.events_dropped);
-            tracing::warn!(breaker = self.breaker.name().as_str(), lost, "events came faster than they were read");
+            tracing::warn!(
+                breaker = self.breaker.name().as_str(),
+                lost,
+                "events were lost: they came faster than they were read"
+            );
             self.events_dropped = dropped;
         }
     }
@@ -243,47 +252,53 @@ impl Watched {
     }
 
     /// Hands over alerts that are due; returns when to look again, even if nothing happens.
-    fn stage_alerts(&self, clock: &dyn Clock) -> Option<Duration> {
+    fn stage_alerts(&mut self, clock: &dyn Clock) -> Option<Duration> {
         let policy = self.staging.policy();
-        let (record, poll) = {
+        let (record, poll, local) = {
             let mut stager = self.breaker.incident();
-            let (seen, operator, learned_tolerance_ms) = self.breaker.read(|core| {
+            let (seen, operator, learned_tolerance_ms, local) = self.breaker.read(|core| {
                 let seen = Observed {
                     breaker: self.breaker.name(),
                     observation: Observation::of(core),
                     sample_interval: core.policy().sample_interval,
                     is_drill: self.breaker.is_last_trip_a_drill(core),
                 };
-                (seen, self.breaker.operator_record(core), learned_ms(core))
+                let local = fleet_place::local(core, &seen.observation, policy);
+                (seen, self.breaker.operator_record(core), learned_ms(core), local)
             });
             let poll = stager.poll(&seen, policy, clock.system_time());
-            (BreakerRecord { staging: poll.record.clone(), operator, learned_tolerance_ms }, poll)
+            (BreakerRecord { staging: poll.record.clone(), operator, learned_tolerance_ms }, poll, local)
         };
-        let alerts: Vec<Alert> = poll.due.iter().map(|due| self.alert(due, &policy, clock)).collect();
+        let alert = |due: &DueAlert| alert(&self.breaker, due, &policy, clock);
+        let alerts: Vec<Alert> = match &mut self.fleet {
+            None => poll.due.iter().map(alert).collect(),
+            Some(place) => place.alerts(local, &poll.due, poll.current, alert),
+        };
         self.outbox.record(&alerts, record);
         self.staging.set_pending(self.breaker.name(), poll.pending);
         poll.again_in
     }
+}
 
-    fn alert(&self, due: &DueAlert, policy: &EscalationPolicy, clock: &dyn Clock) -> Alert {
-        let is_over = matches!(due.stage, Stage::Resolved(_));
-        Alert {
-            breaker: self.breaker.name().clone(),
-            incident: due.incident.number,
-            kind: due.kind,
-            stage: due.stage,
-            announce_reset: is_over && policy.triggers.breaker_reset && due.incident.trip.is_some(),
-            cause: due.incident.cause,
-            started_at: due.incident.started_at,
-            at: clock.system_time(),
-            snapshot: snapshot(&self.breaker),
-            earlier: DeliveryHistory::default(),
-            alias: None,
-            is_drill: due.incident.is_drill,
-            passed_after: due.passed_after.filter(|_| is_over),
-            is_test: false,
-            page: None,
-        }
+fn alert(breaker: &Breaker, due: &DueAlert, policy: &EscalationPolicy, clock: &dyn Clock) -> Alert {
+    let is_over = matches!(due.stage, Stage::Resolved(_));
+    Alert {
+        breaker: breaker.name().clone(),
+        incident: due.incident.number,
+        kind: due.kind,
+        stage: due.stage,
+        announce_reset: is_over && policy.triggers.breaker_reset && due.incident.trip.is_some(),
+        cause: due.incident.cause,
+        started_at: due.incident.started_at,
+        at: clock.system_time(),
+        snapshot: snapshot(breaker),
+        earlier: DeliveryHistory::default(),
+        alias: None,
+        is_drill: due.incident.is_drill,
+        passed_after: due.passed_after.filter(|_| is_over),
+        fleet: None,
+        is_test: false,
+        page: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::breaker::Breaker;
 use crate::dispatch::durable::{DurableState, StateStore};
+use crate::fleet::shared::Fleet;
 use crate::incidents::alert::AlertSink;
 use crate::incidents::staging_control::StagingControl;
 use crate::memory::MemorySource;
@@ -16,12 +17,21 @@ pub struct SupervisedBreaker {
     pub(crate) staging: StagingControl,
     pub(crate) store: Option<Arc<dyn StateStore>>,
     pub(crate) kept: Option<DurableState>,
+    pub(crate) fleet: Option<Fleet>,
 }
 
 impl SupervisedBreaker {
     /// Supervises `breaker`: samples age, and calls that hang are found.
     pub fn new(breaker: Breaker) -> Self {
-        Self { breaker, memory: None, sinks: Vec::new(), staging: StagingControl::default(), store: None, kept: None }
+        Self {
+            breaker,
+            memory: None,
+            sinks: Vec::new(),
+            staging: StagingControl::default(),
+            store: None,
+            kept: None,
+            fleet: None,
+        }
     }
 
     /// Samples memory for it, every `sample_interval` of its policy.
@@ -42,6 +52,14 @@ impl SupervisedBreaker {
     #[must_use]
     pub fn staging(mut self, staging: StagingControl) -> Self {
         self.staging = staging;
+        self
+    }
+
+    /// Shares its incidents with the other replicas of `fleet`: one of them pages for all. Its [`FleetRunner`](crate::FleetRunner) must
+    /// run too.
+    #[must_use]
+    pub fn fleet(mut self, fleet: Fleet) -> Self {
+        self.fleet = Some(fleet);
         self
     }
 

@@ -1,4 +1,4 @@
-//! For tests: a manual clock, memory and alerts that you set, and a [`World`] that runs everything on virtual time.
+//! For tests: a manual clock, memory and alerts that you set, [`faults`], and a [`World`] that runs everything on virtual time.
 //!
 //! ```
 //! use std::time::Duration;
@@ -19,14 +19,17 @@
 //! # Ok::<(), tripline_runtime::core::CapacityError>(())
 //! ```
 
-mod clock;
 mod executor;
+pub mod faults;
+mod fleet;
 mod sink;
 mod store;
 mod traffic;
 mod world;
 
-pub use clock::ManualClock;
+pub use crate::clock::manual::ManualClock;
+pub use crate::clock::schedule::{Place, Schedule};
+pub use fleet::{MemoryFleet, ReplicaTimes};
 pub use sink::RecordingSink;
 pub use store::MemoryStore;
 pub use traffic::{Traffic, TrafficCall};

@@ -3,15 +3,16 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tripline_core::{CapacityError, EscalationPolicy, Instant, Outcome, Policy};
+use tripline_core::{AlertKind, CapacityError, Confidence, EscalationPolicy, Instant, Latency, Outcome, Policy};
 
-use super::clock::ManualClock;
 use super::executor::Executor;
 use super::sink::RecordingSink;
 use super::traffic::Traffic;
 use crate::breaker::Breaker;
 use crate::breaker::name::BreakerName;
 use crate::clock::Clock as _;
+use crate::clock::manual::ManualClock;
+use crate::incidents::alert::Alert;
 use crate::incidents::staging_control::StagingControl;
 use crate::memory::mock::MockMemory;
 use crate::supervisor::shutdown::ShutdownHandle;
@@ -77,6 +78,34 @@ impl World {
     /// [`CapacityError`] where the policy's window is too large.
     pub fn breaker(&self, policy: Policy) -> Result<Subject, CapacityError> {
         self.staged_breaker(policy, EscalationPolicy::default())
+    }
+
+    /// The first alert of a breaker that opens because calls take `latency`, a sample for tests of alert sinks: the threshold is
+    /// 300 ms, and few slow calls are enough. `None` where the breaker does not open.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tripline_runtime::AlertKind;
+    /// use tripline_runtime::test_util::World;
+    ///
+    /// let alert = World::sample_alert(Duration::from_millis(400)).ok_or("it did not open")?;
+    /// assert_eq!(alert.kind, AlertKind::CircuitOpen);
+    /// assert!(World::sample_alert(Duration::from_millis(100)).is_none());
+    /// # Ok::<(), &str>(())
+    /// ```
+    pub fn sample_alert(latency: Duration) -> Option<Alert> {
+        let world = Self::new(1);
+        let mut policy = Policy::default();
+        policy.trip_confidence = Confidence::ZERO;
+        policy.latency_threshold = Latency::from_millis(300);
+        let subject = world.breaker(policy).ok()?;
+        for _ in 0..30 {
+            world.request(&subject.breaker, latency, Outcome::Ok);
+            world.advance(Duration::from_millis(100));
+        }
+        let mut alert = subject.alerts.all().into_iter().next()?;
+        alert.kind = AlertKind::CircuitOpen;
+        Some(alert)
     }
 
     /// As [`World::breaker`], with a name, for worlds of several breakers.
@@ -195,12 +224,16 @@ impl World {
     /// Lets time pass, stopping at every instant that a task waits for.
     pub fn advance(&self, span: Duration) {
         let end = self.now() + span;
+        while self.step(end) {}
+    }
+
+    /// Runs what can run now, and lets time pass up to the next instant that a task waits for, but not beyond `end`; false where
+    /// `end` is reached. For simulations that look at the world after each step.
+    pub fn step(&self, end: Instant) -> bool {
         self.run_until_idle();
-        while let Some(next) = self.clock.next_wake().filter(|&next| next <= end) {
-            self.clock.set(next);
-            self.run_until_idle();
-        }
-        self.clock.set(end);
+        let next = self.clock.next_wake().filter(|&next| next <= end);
+        self.clock.set(next.unwrap_or(end));
         self.run_until_idle();
+        next.is_some()
     }
 }

@@ -4,8 +4,8 @@ use core::num::NonZeroU16;
 use core::time::Duration;
 
 use tripline_core::{
-    Breaker, Confidence, EventKind, EvidenceTest, Instant, Latency, MemorySample, MemoryState, Outcome, Policy, Ratio,
-    RejectionReason, State, StateKind, TripAfter, TripReason,
+    Breaker, Confidence, EventKind, EvidenceTest, Instant, Latency, MemorySample, MemoryState, MonotonicInstant,
+    Outcome, Policy, Ratio, RejectionReason, State, StateKind, TripAfter, TripReason,
 };
 
 use crate::{Check, Named, ensure};
@@ -34,7 +34,7 @@ fn slow_calls_trip_and_probes_close() -> Check {
         ensure!(breaker.state() == State::Closed);
         finish(&mut breaker, at(10), SLOW, Outcome::Ok);
     }
-    ensure!(breaker.state() == State::Open { until: at(10_010) });
+    ensure!(breaker.state() == State::Open { until: own(10_010) });
     let refused = breaker.try_admit(at(20));
     ensure!(refused.is_err_and(|r| r.reason == RejectionReason::Open(TripReason::Latency)
         && r.retry_after == Some(Duration::from_millis(9_990))));
@@ -56,7 +56,7 @@ fn a_slow_probe_opens_for_longer() -> Check {
     trip(&mut breaker, at(0));
     ensure!(breaker.try_admit(at(10_000)).is_ok());
     finish(&mut breaker, at(10_400), SLOW, Outcome::Ok);
-    ensure!(breaker.state() == State::Open { until: at(30_400) });
+    ensure!(breaker.state() == State::Open { until: own(30_400) });
     // A probe that never comes back is slow from the moment it is older than the threshold.
     ensure!(breaker.try_admit(at(30_400)).is_ok());
     ensure!(breaker.poll_timeout() == Some(Instant::from_nanos(30_700_000_001)));
@@ -225,4 +225,9 @@ fn finish(breaker: &mut Small, now: Instant, latency: Latency, outcome: Outcome)
 
 fn at(millis: u64) -> Instant {
     Instant::from_millis(millis)
+}
+
+/// The same in the breaker's own time, as long as the clock was not set back.
+fn own(millis: u64) -> MonotonicInstant {
+    MonotonicInstant::from_millis(millis)
 }

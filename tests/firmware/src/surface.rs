@@ -113,7 +113,7 @@ fn view(breaker: &Breaker<64>) -> u64 {
     sum ^= breaker.state().kind() as u64 ^ breaker.memory_state() as u64;
     sum ^= breaker.memory_sample().and_then(MemorySample::ratio).map_or(0, |ratio| ratio as u64);
     sum ^= u64::from(breaker.is_memory_simulated() ^ breaker.is_latency_simulated() ^ breaker.is_in_incident());
-    sum ^= breaker.last_trip().map_or(0, |trip| trip.at.as_nanos()) ^ breaker.latest().as_nanos();
+    sum ^= breaker.last_trip().map_or(0, |trip| trip.at.as_nanos()) ^ breaker.latest_reading().as_nanos();
     sum ^= u64::from(breaker.events_emitted() ^ breaker.events_dropped() ^ breaker.clock_jumps());
     #[cfg(feature = "trend")]
     {
@@ -142,7 +142,7 @@ fn stage(breaker: &mut Breaker<64>) -> u64 {
         while let Some(notice) = staging.poll_transition() {
             sum ^= notice.incident ^ notice.kind.as_str().len() as u32 ^ notice.stage.as_str().len() as u32;
         }
-        staging = Escalation::restore(policy, now(step), black_box(2), &black_box(staging.save()));
+        staging = Escalation::restore(policy, breaker.latest(), black_box(2), &black_box(staging.save()));
         staging.handle_policy(black_box(policy));
         sum ^= staging.poll_timeout().map_or(0, |at| at.as_nanos() as u32) ^ u32::from(staging.waits_for_breach());
     }

@@ -1,6 +1,6 @@
 //! When an incident starts and when it is over.
 
-use tripline_core::{IncidentCause, IncidentEnd, Instant, State};
+use tripline_core::{IncidentCause, IncidentEnd, MonotonicInstant, State};
 
 use super::{Happened, Model};
 
@@ -13,8 +13,8 @@ pub struct Incident {
     pub causes: Vec<IncidentCause>,
     /// How every incident so far ended.
     pub ends: Vec<IncidentEnd>,
-    pub(super) bad_since: Option<Instant>,
-    pub(super) good_since: Option<Instant>,
+    pub(super) bad_since: Option<MonotonicInstant>,
+    pub(super) good_since: Option<MonotonicInstant>,
     pub(super) calls_since_closed: usize,
 }
 

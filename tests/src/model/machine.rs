@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use tripline_core::{Cause, IncidentCause, Instant, Latency, MemoryState, Outcome, State, Trip, TripReason};
+use tripline_core::{
+    Cause, IncidentCause, Instant, Latency, MemoryState, MonotonicInstant, Outcome, State, Trip, TripReason,
+};
 
 use super::{Happened, JUMP, Model, Sample};
 use crate::trend_model::Slope;
@@ -10,7 +12,7 @@ use crate::trend_model::Slope;
 impl Model {
     /// A reading of the clock.
     pub(super) fn reading(&mut self, raw: Instant) {
-        let shifted = raw + self.offset;
+        let shifted = self.place(raw);
         let behind = self.latest.since(shifted);
         if behind < JUMP {
             self.suspect = false;
@@ -27,12 +29,16 @@ impl Model {
 
     /// The end of a call: it never moves time back.
     pub(super) fn end_of_call(&mut self, raw: Instant) {
-        let shifted = raw + self.offset;
+        let shifted = self.place(raw);
         if shifted > self.latest {
             self.latest = shifted;
             self.suspect = false;
         }
         self.let_age();
+    }
+
+    fn place(&self, raw: Instant) -> MonotonicInstant {
+        MonotonicInstant::from_nanos(raw.as_nanos()) + self.offset
     }
 
     fn let_age(&mut self) {

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use tripline_core::{
-    Cause, Generation, IncidentCause, IncidentEnd, Instant, Latency, MemorySample, MemoryState, Outcome, Policy, State,
-    StateKind, Trip, TripReason,
+    Cause, Generation, IncidentCause, IncidentEnd, Instant, Latency, MemorySample, MemoryState, MonotonicInstant,
+    Outcome, Policy, State, StateKind, Trip, TripReason,
 };
 
 use crate::trend_model::{self, Slope};
@@ -20,7 +20,7 @@ pub use incident::Incident;
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
     /// When it ended, in the breaker's own time.
-    pub at: Instant,
+    pub at: MonotonicInstant,
     /// How long it took.
     pub latency: Latency,
     /// Whether it failed.
@@ -80,7 +80,7 @@ pub struct Model {
     /// The settings in force.
     pub policy: Policy,
     /// The latest instant seen.
-    pub latest: Instant,
+    pub latest: MonotonicInstant,
     offset: Duration,
     suspect: bool,
     /// The state.
@@ -94,7 +94,7 @@ pub struct Model {
     breaches_in_a_row: u32,
     /// What is known of memory.
     pub memory: MemoryState,
-    memory_reading: Option<(Instant, MemorySample)>,
+    memory_reading: Option<(MonotonicInstant, MemorySample)>,
     /// Memory is forecast to run out.
     pub runs_out: bool,
     /// Exhausted memory is simulated.
@@ -104,7 +104,7 @@ pub struct Model {
     failed_probings: u32,
     probe_limit: u16,
     probe_threshold: Latency,
-    last_probe: Instant,
+    last_probe: MonotonicInstant,
     /// The last trip.
     pub last_trip: Option<Trip>,
     /// The incident.
@@ -126,7 +126,7 @@ impl Model {
         Self {
             state: if policy.enabled { State::Closed } else { State::Disabled },
             policy,
-            latest: Instant::ZERO,
+            latest: MonotonicInstant::ZERO,
             offset: Duration::ZERO,
             suspect: false,
             generation: 0,
@@ -141,7 +141,7 @@ impl Model {
             failed_probings: 0,
             probe_limit: 0,
             probe_threshold: Latency::ZERO,
-            last_probe: Instant::ZERO,
+            last_probe: MonotonicInstant::ZERO,
             last_trip: None,
             incident: Incident::default(),
             totals: Totals::default(),

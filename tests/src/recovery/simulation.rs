@@ -1,10 +1,10 @@
 //! Event simulation of one breaker between one service and its callers.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use tripline_core::{Generation, Instant, Latency, StateKind};
+
+use tripline_runtime::test_util::Schedule;
 
 use super::contestant::{Admitted, Contestant};
 use super::fault::{Callers, Scenario};
@@ -19,8 +19,7 @@ pub fn simulate(service: &Service, scenario: &Scenario, contestant: &mut dyn Con
         service,
         scenario,
         watch: Observer::new(service.well_at(scenario)),
-        events: BinaryHeap::new(),
-        scheduled: 0,
+        events: Schedule::default(),
         arrivals: Noise::new(service.seed),
         delays: Noise::new(!service.seed),
         calls: 0,
@@ -34,24 +33,14 @@ struct Simulation<'a> {
     service: &'a Service,
     scenario: &'a Scenario,
     watch: Observer,
-    events: BinaryHeap<Reverse<Scheduled>>,
-    scheduled: u64,
+    events: Schedule<Event>,
     arrivals: Noise,
     delays: Noise,
     calls: u64,
     in_flight: usize,
 }
 
-/// Ends of calls come before what asks at the same instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Scheduled {
-    at: Instant,
-    is_call_to_come: bool,
-    number: u64,
-    event: Event,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy)]
 enum Event {
     Finish { start: Instant, call: u64, generation: u32, latency: Latency },
     Arrive,
@@ -62,27 +51,26 @@ impl Simulation<'_> {
     fn run(&mut self, contestant: &mut dyn Contestant) {
         self.schedule(Instant::ZERO, Event::Arrive);
         let mut now = Instant::ZERO;
-        while let Some(&Reverse(next)) = self.events.peek() {
+        while let Some(next_at) = self.events.next_at() {
             // What stays due at one instant must not stop time.
-            let look = contestant.next_look().filter(|&look| now < look && look < next.at);
-            now = look.unwrap_or(next.at);
+            let look = contestant.next_look().filter(|&look| now < look && look < next_at);
+            now = look.unwrap_or(next_at);
             if now >= self.scenario.ends() {
                 return;
             }
             if look.is_some() {
                 contestant.look(now);
-            } else {
-                self.events.pop();
-                self.handle(now, next.event, contestant);
+            } else if let Some((_, event)) = self.events.pop() {
+                self.handle(now, event, contestant);
             }
             self.watch.state(now, contestant.state());
         }
     }
 
     fn schedule(&mut self, at: Instant, event: Event) {
-        self.scheduled += 1;
+        // Ends of calls come before what asks at the same instant.
         let is_call_to_come = !matches!(event, Event::Finish { .. });
-        self.events.push(Reverse(Scheduled { at, is_call_to_come, number: self.scheduled, event }));
+        self.events.add(at, u8::from(is_call_to_come), event);
     }
 
     fn handle(&mut self, now: Instant, event: Event, contestant: &mut dyn Contestant) {

@@ -65,6 +65,7 @@ pub(super) fn trace(kind: Failing, rate: f64, seed: u64) -> Trace {
     let noise = &mut Noise::new(seed ^ (kind as u64 + 201) << 40);
     let busy = between(noise, 0.3, 0.6);
     let base = Base::new(noise, rate, busy);
+    let busy = base.busy;
     // Enough calls before the onset to have a percentile, and after it to be found.
     let onset_s = (2_000.0 / rate).clamp(60.0, 7_200.0) + exponential(noise, 20.0);
     let length_s = onset_s + (2_000.0 / rate).clamp(180.0, 3_600.0);

@@ -35,11 +35,13 @@ pub enum Harsh {
     NetworkStalls,
     /// One worker does it all, so that a single long call blocks all others for many service times.
     OneWorker,
+    /// 75 to 85 % busy also at a low rate, because the calls take long: half a second and more at 5 a second.
+    LongCalls,
 }
 
 impl Harsh {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::NoisyNeighbour,
         Self::CpuQuota,
         Self::Deploys,
@@ -53,6 +55,7 @@ impl Harsh {
         Self::FailuresInBursts,
         Self::NetworkStalls,
         Self::OneWorker,
+        Self::LongCalls,
     ];
 }
 
@@ -60,16 +63,19 @@ pub(super) fn trace(kind: Harsh, rate: f64, seed: u64, length_s: f64) -> Trace {
     let noise = &mut Noise::new(seed ^ (kind as u64 + 101) << 40);
     let busy = if kind == Harsh::AutoScaling { between(noise, 0.35, 0.45) } else { between(noise, 0.25, 0.6) };
     let base = Base::new(noise, rate, busy);
-    let base = if kind == Harsh::OneWorker { base.one_worker() } else { base };
+    let base = match kind {
+        Harsh::OneWorker => base.as_busy_as(busy).one_worker(),
+        Harsh::LongCalls => base.as_busy_as(between(noise, 0.75, 0.85)),
+        _ => base,
+    };
     let mut slow: Vec<Slowdown> = Vec::new();
     let mut jobs = match kind {
         Harsh::AutoScaling => {
             let surges = spells(noise, length_s, 240.0, 60.0, 180.0);
             let lag_s = between(noise, 5.0, 20.0);
-            // While capacity lags behind, the pool is as much slower as its share of the load is larger.
+            // While capacity lags behind, twice the calls come; afterwards twice the pool takes twice the calls.
             let lags: Vec<_> = surges.iter().map(|&(from, until)| (from, (from + lag_s).min(until))).collect();
-            slow = slowdowns(&lags, || 0.5);
-            base.jobs(noise, length_s)
+            base.jobs_at(noise, length_s, 2.0, |t| if is_within(&lags, micros(t)) { 2.0 } else { 1.0 })
         }
         _ => base.jobs(noise, length_s),
     };
@@ -80,18 +86,7 @@ pub(super) fn trace(kind: Harsh, rate: f64, seed: u64, length_s: f64) -> Trace {
             slow = slowdowns(&spells, || between(noise, 0.4, 0.6));
         }
         Harsh::CpuQuota => slow = quota(noise, &jobs, &base),
-        Harsh::Deploys => {
-            let gap_s = between(noise, 200.0, 900.0);
-            let down = spells(noise, length_s, gap_s, 0.1, 1.5);
-            let cold_s = between(noise, 0.3, 2.0);
-            slow = down
-                .iter()
-                .flat_map(|&(from, until)| {
-                    let cold = Slowdown { from_us: micros(until), until_us: micros(until + cold_s), speed: 0.5 };
-                    [Slowdown { from_us: micros(from), until_us: micros(until), speed: 0.0 }, cold]
-                })
-                .collect();
-        }
+        Harsh::Deploys => slow = deploys(noise, length_s),
         Harsh::Retries => {
             let gap_s = between(noise, 20.0, 90.0);
             let pauses = spells(noise, length_s, gap_s, 0.1, 1.0);
@@ -153,10 +148,23 @@ pub(super) fn trace(kind: Harsh, rate: f64, seed: u64, length_s: f64) -> Trace {
                 }
             }
         }
-        Harsh::AutoScaling | Harsh::OneWorker => {}
+        Harsh::AutoScaling | Harsh::OneWorker | Harsh::LongCalls => {}
     }
     let calls = run(jobs, base.workers, &slow);
     Trace { calls, length_us: micros(length_s), onset_us: None }
+}
+
+/// Deploys take the pool down for a while, and it comes back cold.
+fn deploys(noise: &mut Noise, length_s: f64) -> Vec<Slowdown> {
+    let gap_s = between(noise, 200.0, 900.0);
+    let down = spells(noise, length_s, gap_s, 0.1, 1.5);
+    let cold_s = between(noise, 0.3, 2.0);
+    down.iter()
+        .flat_map(|&(from, until)| {
+            let cold = Slowdown { from_us: micros(until), until_us: micros(until + cold_s), speed: 0.5 };
+            [Slowdown { from_us: micros(from), until_us: micros(until), speed: 0.0 }, cold]
+        })
+        .collect()
 }
 
 /// In each 100 ms the pool may work for a quota; when the work that arrived exceeds it, it stands still for the rest.

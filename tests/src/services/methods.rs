@@ -30,6 +30,7 @@ const REJECTED: u32 = u32::MAX;
 #[derive(Debug)]
 pub struct Tripline {
     policy: Policy,
+    start: Option<Duration>,
     breaker: Breaker<64>,
     generations: Vec<u32>,
     stalled: u16,
@@ -44,7 +45,13 @@ impl Tripline {
     #[expect(clippy::expect_used, reason = "a wrong literal in a test should stop it")]
     pub fn new(policy: Policy) -> Self {
         let breaker = Breaker::new(policy.clone(), 1).expect("the window fits");
-        Self { policy, breaker, generations: Vec::new(), stalled: 0, stalled_in: Generation::new(0) }
+        Self { policy, start: None, breaker, generations: Vec::new(), stalled: 0, stalled_in: Generation::new(0) }
+    }
+
+    /// Starts with this tolerance in place of 1.5 s.
+    #[must_use]
+    pub fn with_start(self, tolerance: Duration) -> Self {
+        Self { start: Some(tolerance), ..self }
     }
 
     /// The breaker as it is now.
@@ -73,7 +80,10 @@ impl Method for Tripline {
     fn begin(&mut self, calls: usize, threshold_us: u32) {
         self.policy.latency_threshold = Latency::from_micros(threshold_us);
         self.policy.wait_jitter = Ratio::ZERO;
-        *self = Self::new(self.policy.clone());
+        *self = Self { start: self.start, ..Self::new(self.policy.clone()) };
+        if let Some(start) = self.start {
+            self.breaker.restore_tolerance(start);
+        }
         self.generations = vec![REJECTED; calls];
     }
 
@@ -300,6 +310,9 @@ pub fn all() -> Vec<(&'static str, Box<dyn Method>)> {
     let mut quick_wait = Policy::default();
     quick_wait.wait_time = Duration::from_secs(3);
     let tripline = |policy: Policy| -> Box<dyn Method> { Box::new(Tripline::new(policy)) };
+    let start = |millis: u64| -> Box<dyn Method> {
+        Box::new(Tripline::new(Policy::default()).with_start(Duration::from_millis(millis)))
+    };
     let peer = |rule: Rule| -> Box<dyn Method> { Box::new(Peer::new(rule)) };
     vec![
         ("Tripline", tripline(Policy::default())),
@@ -311,5 +324,7 @@ pub fn all() -> Vec<(&'static str, Box<dyn Method>)> {
         ("7 in a row", peer(Rule::Consecutive(7))),
         ("original", tripline(original(false))),
         ("original, trend", tripline(original(true))),
+        ("Tripline, from 1.2 s", start(1_200)),
+        ("Tripline, from 2 s", start(2_000)),
     ]
 }

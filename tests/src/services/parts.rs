@@ -13,18 +13,27 @@ const MIN_WORKERS: f64 = 4.0;
 pub(super) struct Base {
     pub(super) rate: f64,
     pub(super) workers: usize,
+    /// The share of the time for which a worker is busy.
+    pub(super) busy: f64,
     /// Mean service time in microseconds, and the deviation of its logarithm.
     pub(super) mean_us: f64,
     pub(super) sigma: f64,
 }
 
 impl Base {
-    /// A pool that is busy for this share of the time. Where a low rate keeps fewer workers busy than a pool has, the calls take longer.
+    /// A pool that is busy for about this share of the time, and less where the rate is too low for the smallest pool. The service time,
+    /// 10 to 150 ms on average, does not depend on the rate.
     pub(super) fn new(noise: &mut Noise, rate: f64, busy: f64) -> Self {
         let mean_s = between_log(noise, 0.01, 0.15);
         let workers = (rate * mean_s / busy).round().max(MIN_WORKERS);
-        let mean_us = workers * busy / rate * SECOND_US as f64;
-        Self { rate, workers: workers as usize, mean_us, sigma: between(noise, 0.35, 0.85) }
+        let sigma = between(noise, 0.35, 0.85);
+        let busy = rate * mean_s / workers;
+        Self { rate, workers: workers as usize, busy, mean_us: mean_s * SECOND_US as f64, sigma }
+    }
+
+    /// Calls that take so long that the pool is busy for this share of the time.
+    pub(super) fn as_busy_as(self, busy: f64) -> Self {
+        Self { mean_us: self.mean_us * busy / self.busy, busy, ..self }
     }
 
     /// The same load on one worker.

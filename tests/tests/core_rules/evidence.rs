@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tripline_core::{Breaker, Instant, Latency, Outcome, Policy, Ratio, StateKind};
+use tripline_core::{Breaker, Instant, Latency, MonotonicInstant, Outcome, Policy, Ratio, StateKind};
 use tripline_tests::noise::Noise;
 
 type Core = Breaker<64>;
@@ -24,7 +24,7 @@ enum End {
 }
 
 /// A stream of calls with shares of slow and failed ones that come in runs; when it tripped. Beside them calls hang, and end as given.
-fn trips(seed: u64, beside: Option<End>) -> Vec<Instant> {
+fn trips(seed: u64, beside: Option<End>) -> Vec<MonotonicInstant> {
     let mut noise = Noise::new(seed);
     let mut core = Core::new(policy(), 1).unwrap();
     let mut trips = Vec::new();

@@ -292,7 +292,7 @@ fn lead(name: &str, scenario: impl Fn(u64) -> Scenario) -> Lead {
 }
 
 #[test]
-fn a_leak_is_foretold_when_the_horizon_reaches_its_end_or_it_has_come_half_way() {
+fn a_leak_is_forecast_when_the_horizon_reaches_its_end_or_it_has_come_half_way() {
     println!("| horizon 60 s, leak from 0.4 after 200 s | before the end | before 0.8 | error |");
     // Half of the way to the limit is left when it has been seen: not before, however fast it is.
     for (seconds, noise, half_way) in [
@@ -321,7 +321,7 @@ fn a_leak_is_foretold_when_the_horizon_reaches_its_end_or_it_has_come_half_way()
 
 /// Between two steps of the units of the readings, a leak must not look as if it stood still.
 #[test]
-fn a_leak_that_is_told_in_whole_percents_is_foretold_once_and_for_good() {
+fn a_leak_in_whole_percents_is_forecast_once_and_for_good() {
     println!("| horizon 60 s, leak from 0.4 after 200 s | before the end | before 0.8 | error |");
     for (seconds, unit, slack) in [(120.0, 0.01, 3.0), (600.0, 0.01, 6.0), (600.0, 0.02, 8.0)] {
         let in_units = || {
@@ -336,7 +336,7 @@ fn a_leak_that_is_told_in_whole_percents_is_foretold_once_and_for_good() {
 }
 
 #[test]
-fn a_leak_from_the_first_reading_on_is_foretold_with_less_to_go_by() {
+fn a_leak_from_the_first_reading_on_is_forecast_with_less_to_go_by() {
     println!("| horizon 60 s, leak from 0.4 at once | before the end | before 0.8 | error |");
     let found = lead("full after 150 s", |_| Scenario::new(400.0, leak(0.4, 0.0, 150.0)));
     assert!((50.0..=60.0).contains(&found.before_the_end), "{found:?}");
@@ -345,7 +345,7 @@ fn a_leak_from_the_first_reading_on_is_foretold_with_less_to_go_by() {
 }
 
 #[test]
-fn a_leak_under_collections_is_foretold_before_the_peaks_reach_the_threshold() {
+fn a_leak_under_collections_is_forecast_before_the_peaks_reach_the_threshold() {
     println!("| horizon 60 s, leak under collections of 0.3 after 300 s | before the end | before 0.8 | error |");
     for period in [3.0, 5.0, 8.0, 12.0] {
         let name = format!("peaks full 90 s later, every {period} s, noise 0.005");

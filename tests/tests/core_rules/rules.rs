@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tripline_core::{Instant, MemorySample, MemoryState, Outcome, Ratio, State, StateKind, TripReason};
-use tripline_tests::setup::{Bench, quick_policy};
+use tripline_tests::setup::{Bench, own_time, quick_policy};
 
 type Small = Bench<128>;
 
@@ -113,7 +113,7 @@ fn a_lost_probe_is_given_up_by_deadlines_alone() {
     assert!(due <= bench.now() + Duration::from_millis(101));
     bench.breaker.handle_timeout(due);
     assert_eq!(bench.breaker.last_trip().unwrap().reason, TripReason::ProbeSlow);
-    assert_eq!(bench.breaker.state(), State::Open { until: due + Duration::from_secs(20) });
+    assert_eq!(bench.breaker.state(), State::Open { until: own_time(due + Duration::from_secs(20)) });
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn a_memory_reading_trips_without_any_call_and_holds_the_breaker_open() {
         bench.breaker.handle_memory(bench.now(), used(75));
     }
     let rejection = bench.breaker.try_admit(bench.now()).unwrap_err();
-    assert_eq!(rejection.retry_after, None, "nobody knows when memory comes back");
+    assert_eq!(rejection.retry_after, None, "it is unknown when memory comes back");
     bench.breaker.handle_memory(bench.now(), used(74));
     assert!(bench.breaker.try_admit(bench.now()).is_ok());
     assert_eq!(bench.breaker.state().kind(), StateKind::HalfOpen);
@@ -198,7 +198,7 @@ fn the_wait_grows_with_each_failed_probing_and_falls_back_when_the_incident_ends
     let mut bench = Small::new(policy);
     bench.call(101);
     for wait_s in [10, 20, 40, 60, 60] {
-        assert_eq!(bench.breaker.state(), State::Open { until: bench.now() + Duration::from_secs(wait_s) });
+        assert_eq!(bench.breaker.state(), State::Open { until: own_time(bench.now() + Duration::from_secs(wait_s)) });
         bench.now_ms += wait_s * SECOND_MS - 1;
         assert!(bench.breaker.try_admit(bench.now()).is_err(), "1 ms before the end of {wait_s} s");
         bench.now_ms += 1;
@@ -208,12 +208,30 @@ fn the_wait_grows_with_each_failed_probing_and_falls_back_when_the_incident_ends
     assert!(bench.call(1));
     bench.pass(4 * SECOND_MS);
     assert!(bench.call(101), "in the same incident the wait stays grown");
-    assert_eq!(bench.breaker.state(), State::Open { until: bench.now() + Duration::from_secs(60) });
+    assert_eq!(bench.breaker.state(), State::Open { until: own_time(bench.now() + Duration::from_secs(60)) });
     bench.now_ms += 60 * SECOND_MS;
     assert!(bench.call(1));
     assert!(bench.call(1));
     bench.pass(5 * SECOND_MS);
     assert!(!bench.breaker.is_in_incident());
     assert!(bench.call(101));
-    assert_eq!(bench.breaker.state(), State::Open { until: bench.now() + Duration::from_secs(10) });
+    assert_eq!(bench.breaker.state(), State::Open { until: own_time(bench.now() + Duration::from_secs(10)) });
+}
+
+#[test]
+fn after_the_clock_was_set_back_a_rejection_names_the_wait_that_is_left() {
+    let mut bench = Small::new(quick_policy(100, 20, 0.95));
+    bench.record(500);
+    bench.now_ms += 4 * SECOND_MS;
+    assert!(bench.breaker.try_admit(bench.now()).is_err());
+    bench.now_ms -= 3 * SECOND_MS;
+    assert!(bench.breaker.try_admit(bench.now()).is_err());
+    for (passed_s, left_s) in [(0, 6), (2, 4)] {
+        bench.now_ms += passed_s * SECOND_MS;
+        let asked = bench.breaker.rejection(bench.now());
+        let rejected = bench.breaker.try_admit(bench.now()).unwrap_err();
+        assert_eq!(bench.breaker.clock_jumps(), 1);
+        assert_eq!(rejected.retry_after, Some(Duration::from_secs(left_s)));
+        assert!(passed_s == 0 || asked == rejected, "{asked:?}");
+    }
 }

@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner, contextualize_config};
 use tripline_core::{
-    Escalation, EscalationPolicy, Incident, IncidentCause, IncidentEnd, Instant, Observation, Stage, Triggers,
+    Escalation, EscalationPolicy, Incident, IncidentCause, IncidentEnd, MonotonicInstant, Observation, Stage, Triggers,
     TripReason,
 };
 use tripline_tests::staging_model::{LoggedAlert, ModelIncident, StagingModel};
@@ -117,7 +117,7 @@ impl Pair {
             Input::WaitForDeadline => {
                 self.look();
                 if let Some(deadline) = self.staging.poll_timeout() {
-                    let now = self.clock_began + deadline.since(Instant::ZERO);
+                    let now = self.clock_began + deadline.since(MonotonicInstant::ZERO);
                     assert!(now > self.now, "a deadline is never in the past");
                     self.now = now;
                     let before = self.logged.len();
@@ -151,7 +151,7 @@ impl Pair {
     }
 
     fn observation(&self) -> Observation {
-        let at = |when: Duration| Instant::ZERO + when.saturating_sub(self.clock_began);
+        let at = |when: Duration| MonotonicInstant::ZERO + when.saturating_sub(self.clock_began);
         let incident = self.incidents.last().map(|last| Incident {
             number: self.incidents.len() as u32,
             began_at: at(last.began),
@@ -176,7 +176,7 @@ impl Pair {
         self.now += away;
         self.clock_began = self.now;
         let number = self.incidents.len() as u32;
-        self.staging = Escalation::restore(*self.staging.policy(), Instant::ZERO, number, &saved);
+        self.staging = Escalation::restore(*self.staging.policy(), MonotonicInstant::ZERO, number, &saved);
     }
 
     /// What holds whatever happened.
@@ -210,7 +210,7 @@ fn blurred(entry: LoggedAlert, last: u32) -> LoggedAlert {
 }
 
 #[test]
-fn staging_tells_what_the_model_tells() {
+fn staging_sends_what_the_model_sends() {
     let fixed = ProptestConfig { cases: 1_500, rng_seed: RngSeed::Fixed(4), ..ProptestConfig::default() };
     let mut config = contextualize_config(fixed);
     config.failure_persistence = None;

@@ -1,9 +1,12 @@
 //! Whole breakers with supervisor, alerts and storage on a manual clock.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod fleet_world;
 mod sim_alerts;
 mod sim_config;
 mod sim_day;
+mod sim_fleet;
+mod sim_fleet_faults;
 mod sim_memory_horizon;
 mod sim_probes;
 mod sim_recovery;

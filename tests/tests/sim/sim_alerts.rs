@@ -174,7 +174,7 @@ fn a_dead_sink_blocks_neither_requests_nor_the_supervisor_nor_another_sink() {
 }
 
 #[test]
-fn of_the_incidents_that_pass_while_a_sink_is_dead_only_what_they_have_left_is_told() {
+fn of_the_incidents_that_pass_while_a_sink_is_dead_only_what_is_left_is_delivered() {
     let world = World::new(1);
     let subject = world.staged_breaker(quick(), no_cooldown()).unwrap();
     subject.alerts.fail_next(retryable(Some(s(3_600))));
@@ -251,7 +251,7 @@ fn breakers_whose_incidents_overlap_alert_under_their_own_names() {
 }
 
 #[test]
-fn a_latency_condition_that_does_not_trip_is_told_after_the_recovery_time_and_resolved() {
+fn a_latency_condition_that_does_not_trip_alerts_after_the_recovery_time_and_is_resolved() {
     let world = World::new(1);
     let policy = quick_but(|policy| policy.trip_confidence = tripline_core::Confidence::new(0.999).unwrap());
     let subject = world.breaker(policy).unwrap();

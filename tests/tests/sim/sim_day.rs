@@ -91,7 +91,7 @@ fn the_same_seed_gives_the_same_day_to_the_nanosecond() {
 }
 
 #[test]
-fn every_seed_tells_the_same_three_incidents() {
+fn every_seed_gives_the_same_three_incidents() {
     for seed in 2..=4 {
         assert_eq!(a_day(seed).alerts, three_incidents(), "seed {seed}");
     }

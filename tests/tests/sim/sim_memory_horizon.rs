@@ -50,7 +50,7 @@ fn leak(world: &World, memory: &MockMemory) -> u64 {
     read(world, memory, 4_000, STEP, 122)
 }
 
-fn is_foretold(breaker: &Breaker) -> bool {
+fn has_forecast(breaker: &Breaker) -> bool {
     breaker.memory_exhausted_in().is_some()
 }
 
@@ -63,13 +63,13 @@ fn kinds(subject: &Subject) -> Vec<(AlertKind, Stage)> {
 }
 
 #[test]
-fn a_leak_is_foretold_with_its_time_and_people_are_told_when_it_has_held() {
+fn a_leak_is_forecast_with_its_time_and_alerted_when_it_has_held() {
     let world = World::new(1);
     let subject = world.staged_breaker(warning(), no_cooldown()).unwrap();
     let (breaker, memory) = (&subject.breaker, &subject.memory);
     read(&world, memory, 4_000, 0, 300);
     let used = read(&world, memory, 4_000, STEP, 112);
-    assert!(!is_foretold(breaker), "64 s are left");
+    assert!(!has_forecast(breaker), "64 s are left");
     let used = read(&world, memory, used, STEP, 10);
     let left = breaker.memory_exhausted_in().unwrap().as_secs();
     assert!((57..=60).contains(&left), "{left}");
@@ -82,7 +82,7 @@ fn a_leak_is_foretold_with_its_time_and_people_are_told_when_it_has_held() {
 
     // The memory is given back; without calls the incident is over after ten times the recovery time.
     read(&world, memory, 4_000, 0, 20);
-    assert!(!is_foretold(breaker));
+    assert!(!has_forecast(breaker));
     world.advance(s(280));
     assert_eq!(kinds(&subject), [(MemoryAlert, Single)]);
     world.advance(s(30));
@@ -90,7 +90,7 @@ fn a_leak_is_foretold_with_its_time_and_people_are_told_when_it_has_held() {
 }
 
 #[test]
-fn with_a_horizon_of_several_recovery_times_people_are_told_before_the_threshold() {
+fn with_a_horizon_of_several_recovery_times_the_alert_comes_before_the_threshold() {
     let world = World::new(1);
     let mut policy = original_policy();
     policy.memory_horizon = s(600);
@@ -106,7 +106,7 @@ fn with_a_horizon_of_several_recovery_times_people_are_told_before_the_threshold
 }
 
 #[test]
-fn of_two_conditions_at_once_memory_is_told() {
+fn of_two_conditions_at_once_memory_is_alerted() {
     let world = World::new(1);
     let mut policy = warning();
     policy.trip_confidence = Confidence::new(0.999).unwrap();
@@ -148,7 +148,7 @@ fn a_forecast_trips_if_it_is_to_and_keeps_the_breaker_open_while_it_holds() {
 
     // Without calls it grows no more, and soon the breaker probes and closes, once.
     read(&world, memory, used, 0, 120);
-    assert!(!is_foretold(breaker));
+    assert!(!has_forecast(breaker));
     recover(&world, breaker);
     assert_eq!(kind(breaker), StateKind::Closed);
     read(&world, memory, used, 0, 1_200);
@@ -191,7 +191,7 @@ fn a_horizon_can_be_set_and_taken_away_while_it_runs() {
     let subject = world.staged_breaker(policy.clone(), no_cooldown()).unwrap();
     let (breaker, memory) = (&subject.breaker, &subject.memory);
     leak(&world, memory);
-    assert_eq!((is_foretold(breaker), kind(breaker)), (false, StateKind::Closed));
+    assert_eq!((has_forecast(breaker), kind(breaker)), (false, StateKind::Closed));
 
     // Nothing was kept without a horizon: it has to look first.
     breaker.set_policy(&tripping()).unwrap();
@@ -199,10 +199,10 @@ fn a_horizon_can_be_set_and_taken_away_while_it_runs() {
     assert_eq!(kind(breaker), StateKind::Closed);
     leak(&world, memory);
     assert_eq!(kind(breaker), StateKind::Open);
-    assert!(is_foretold(breaker));
+    assert!(has_forecast(breaker));
 
     breaker.set_policy(&policy).unwrap();
-    assert!(!is_foretold(breaker), "at once");
+    assert!(!has_forecast(breaker), "at once");
     world.advance(s(10));
     recover(&world, breaker);
     assert_eq!(kind(breaker), StateKind::Closed);
@@ -220,20 +220,20 @@ fn a_trip_can_be_asked_for_while_a_forecast_holds() {
 }
 
 #[test]
-fn what_is_unknown_is_not_foretold_and_known_again_it_is() {
+fn what_is_unknown_is_not_forecast_and_known_again_it_is() {
     let world = World::new(1);
     let subject = world.staged_breaker(warning(), no_cooldown()).unwrap();
     let (breaker, memory) = (&subject.breaker, &subject.memory);
     let used = leak(&world, memory);
-    assert!(is_foretold(breaker));
+    assert!(has_forecast(breaker));
     memory.set(None);
     world.advance(s(2));
-    assert!(!is_foretold(breaker));
+    assert!(!has_forecast(breaker));
     let used = read(&world, memory, used + 4 * STEP, STEP, 2);
-    assert!(is_foretold(breaker), "a few failures do not hide the line");
+    assert!(has_forecast(breaker), "a few failures do not hide the line");
     memory.set(Some(MemorySample { used, limit: None }));
     world.advance(s(1));
-    assert!(!is_foretold(breaker));
+    assert!(!has_forecast(breaker));
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn an_incident_of_a_forecast_is_closed_by_the_next_process() {
 
     let (world, breaker, _memory) = start();
     assert_eq!(kind(&breaker), StateKind::Closed);
-    assert!(breaker.read(tripline_core::Breaker::is_in_incident) && !is_foretold(&breaker));
+    assert!(breaker.read(tripline_core::Breaker::is_in_incident) && !has_forecast(&breaker));
     world.advance(s(301));
     assert_eq!(told(), [(1, MemoryAlert, Single), (1, MemoryAlert, HEALTHY)]);
 }

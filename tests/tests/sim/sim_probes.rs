@@ -159,7 +159,7 @@ fn probes_lost_for_good_do_not_wedge_a_supervised_breaker() {
 }
 
 #[test]
-fn probes_lost_for_good_do_not_wedge_a_breaker_that_nobody_looks_after_and_that_tracks_nothing() {
+fn probes_lost_for_good_do_not_wedge_a_breaker_without_supervisor_and_stall_detection() {
     let clock = Arc::new(ManualClock::default());
     let breaker = Breaker::builder(clock.clone()).policy(quick()).stall_detection(false).build().unwrap();
     report_many(&breaker, 5, SLOW, Outcome::Ok);

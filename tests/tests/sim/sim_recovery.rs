@@ -81,7 +81,7 @@ fn memory_trips_with_no_call_at_all() {
 }
 
 #[test]
-fn memory_and_a_latency_rule_together_are_told_as_both() {
+fn memory_and_a_latency_rule_together_are_reported_as_both() {
     let world = World::new(1);
     let subject = world.breaker(quick_but(|policy| policy.minimum_samples = Some(10))).unwrap();
     report_many(&subject.breaker, 9, SLOW, Outcome::Ok);
@@ -184,7 +184,7 @@ fn a_simulated_latency_makes_up_no_samples() {
 }
 
 #[test]
-fn a_re_trip_inside_the_incident_tells_nobody() {
+fn a_re_trip_inside_the_incident_sends_no_alert() {
     let world = World::new(1);
     let subject = world.breaker(quick_but(|policy| policy.latency_max_age = s(20))).unwrap();
     for _ in 0..5 {
@@ -254,7 +254,7 @@ fn disabling_ends_the_incident_at_once() {
 }
 
 #[test]
-fn the_next_incident_after_the_end_is_told_under_the_next_number() {
+fn the_next_incident_after_the_end_alerts_under_the_next_number() {
     let world = World::new(1);
     let subject = world.staged_breaker(quick(), no_cooldown()).unwrap();
     for _ in 0..3 {

@@ -193,7 +193,7 @@ fn what_was_opened_is_closed_where_the_breaker_is_disabled_now() {
 }
 
 #[test]
-fn a_condition_that_was_told_goes_on_closed_and_a_trip_takes_over_from_it() {
+fn a_condition_with_an_alert_goes_on_closed_and_a_trip_takes_over_from_it() {
     let policy = quick_but(|policy| policy.trip_confidence = tripline_core::Confidence::new(0.999).unwrap());
     let outside = Outside::default();
     let before = outside.start(policy.clone(), staging(s(600), s(300)), s(0));
@@ -213,7 +213,7 @@ fn a_condition_that_was_told_goes_on_closed_and_a_trip_takes_over_from_it() {
 }
 
 #[test]
-fn an_incident_that_ended_before_anybody_was_told_does_not_go_on() {
+fn an_incident_that_ended_before_its_first_alert_does_not_go_on() {
     let outside = Outside::default();
     let before = outside.start(quick(), staging(s(0), s(300)), s(0));
     for _ in 0..2 {

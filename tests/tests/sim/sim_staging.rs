@@ -50,7 +50,7 @@ fn begin_condition(breaker: &Breaker) {
 
 /// Fault 14: staged alerts never escalate.
 #[test]
-fn an_incident_that_stays_is_told_escalated_and_resolved_each_at_its_time() {
+fn an_incident_that_stays_is_alerted_escalated_and_resolved_each_at_its_time() {
     let world = World::new(1);
     let subject = world.staged_breaker(quick(), staging(s(60), s(300))).unwrap();
     let began = subject.breaker.clock().system_time();
@@ -247,7 +247,7 @@ type TriggerCase = (fn(&Subject), fn(&mut Triggers), Option<AlertKind>);
 
 /// Fault 20: the trigger flags do nothing.
 #[test]
-fn each_trigger_decides_which_kind_of_alert_tells_of_memory_and_of_latency() {
+fn each_trigger_decides_which_kind_of_alert_memory_and_latency_get() {
     let memory = |subject: &Subject| subject.memory.set_percent(95);
     let latency = |subject: &Subject| {
         report_many(&subject.breaker, 5, SLOW, Outcome::Ok);
@@ -318,7 +318,7 @@ fn a_trip_takes_over_from_the_condition_that_it_follows() {
 }
 
 #[test]
-fn events_that_somebody_else_has_taken_or_that_were_lost_lose_no_alert() {
+fn events_that_another_reader_took_or_that_were_lost_lose_no_alert() {
     let world = World::new(1);
     let subject = world.staged_breaker(quick(), no_cooldown()).unwrap();
     report_many(&subject.breaker, 5, SLOW, Outcome::Ok);
@@ -363,7 +363,7 @@ fn settings_changed_in_an_incident_apply_to_it_at_once() {
 }
 
 #[test]
-fn a_supervisor_that_takes_the_place_of_another_tells_nothing_twice_and_goes_on() {
+fn a_supervisor_that_takes_the_place_of_another_sends_nothing_twice_and_goes_on() {
     let world = World::new(1);
     let subject = world.staged_breaker(quick(), staging(s(60), s(300))).unwrap();
     trip(&world, &subject.breaker);

@@ -128,7 +128,7 @@ fn clock_now(breaker: &Breaker) -> tripline_core::Instant {
 }
 
 #[test]
-fn closed_admits_all_until_the_rule_trips_and_people_are_told_once() {
+fn closed_admits_all_until_the_rule_trips_and_one_alert_is_sent() {
     let world = World::new(1);
     let subject = world.breaker(quick()).unwrap();
     let log = StateLog::watch(&world, &subject.breaker);

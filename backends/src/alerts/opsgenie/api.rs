@@ -33,7 +33,7 @@ pub(super) enum Sent {
     Accepted { request: String },
 }
 
-/// What a look at a request's status shows.
+/// The status of a request.
 pub(super) enum Seen {
     /// It has its outcome.
     Settled(Outcome),

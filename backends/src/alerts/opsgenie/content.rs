@@ -45,7 +45,7 @@ impl AlertContext<'_> {
     pub(super) fn create(&self, alias: &str, priority: Priority) -> CreateAlert {
         let team = (!self.config.team.is_empty()).then(|| Responder { r#type: "team", name: self.config.team.clone() });
         CreateAlert {
-            message: shorten(&self.headline(what(self.alert)), MESSAGE),
+            message: shorten(&self.headline_of_fleet(), MESSAGE),
             alias: alias.to_owned(),
             description: shorten(&description(self), DESCRIPTION),
             responders: team.into_iter().collect(),
@@ -57,11 +57,17 @@ impl AlertContext<'_> {
         }
     }
 
-    /// Says that the incident stays.
+    /// The headline, with what the fleet says.
+    fn headline_of_fleet(&self) -> String {
+        let headline = self.headline(what(self.alert));
+        self.alert.fleet.as_ref().map_or_else(|| headline.clone(), |fleet| format!("{headline} - {fleet}"))
+    }
+
+    /// Says that the incident stays, or that it has grown.
     pub(super) fn escalation_note(&self, priority: Priority) -> Noted {
         self.noted(&format!(
             "{}\nStill on after {} s. Priority is now {}.\n{}",
-            self.headline(what(self.alert)),
+            self.headline_of_fleet(),
             lasted_seconds(self.alert),
             priority.as_str(),
             super::description::figures(self).join("\n")
@@ -74,6 +80,7 @@ impl AlertContext<'_> {
         let why = match self.alert.stage {
             Stage::Superseded => "The incident goes on under another alert.".to_owned(),
             Stage::Resolved(IncidentEnd::Operator) => format!("Ended by an operator after {lasted} s."),
+            _ if self.alert.fleet.is_some() => format!("Over: all replicas are healthy again after {lasted} s."),
             _ => format!("Over: healthy again. The incident lasted {lasted} s."),
         };
         let headline = if self.alert.announce_reset && self.alert.stage != Stage::Superseded {

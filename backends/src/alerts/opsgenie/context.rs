@@ -1,4 +1,4 @@
-//! What the texts of an alert are made of.
+//! The context of the texts of an alert.
 
 use tripline_runtime::Alert;
 
@@ -37,7 +37,7 @@ impl<'a> AlertContext<'a> {
         shorten(&self.config.source, SOURCE)
     }
 
-    /// What the breaker opened on, as far as the configuration includes such figures.
+    /// The evidence that the breaker opened on, as far as the configuration includes such figures.
     pub(super) fn evidence(&self) -> Option<String> {
         let why = self.alert.snapshot.explanation?;
         let reason = why.reason.as_str();

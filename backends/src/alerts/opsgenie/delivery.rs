@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tripline_runtime::{Alert, AlertKind, BreakerName, Stage};
+use tripline_runtime::{Alert, AlertKind, BreakerName, FleetPart, Stage};
 
 use super::plan::Plan;
 
@@ -30,16 +30,29 @@ impl AlertId {
     }
 }
 
+/// How far an alert has come: its stage, and the number of replicas of its last note.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reached(Stage, u32);
+
+impl Reached {
+    pub(super) const fn of(alert: &Alert) -> Self {
+        match alert.fleet {
+            Some(FleetPart::All { has_doubled: true, open, .. }) => Self(alert.stage, open),
+            _ => Self(alert.stage, 0),
+        }
+    }
+}
+
 /// The progress of one alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Delivery {
     id: AlertId,
     /// Its alias from the first request to the last, whatever the configuration says by then.
     pub(super) alias: String,
-    /// What the plan is for.
-    pub(super) stage: Option<Stage>,
+    /// The purpose of the plan.
+    pub(super) stage: Option<Reached>,
     pub(super) plan: Plan,
-    /// What the next step of the plan waits for.
+    /// The condition that the next step of the plan waits for.
     pub(super) unconfirmed: Option<Unconfirmed>,
     /// Nothing was sent, because alerts were switched off.
     pub(super) withheld: bool,

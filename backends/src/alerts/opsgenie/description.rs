@@ -16,6 +16,7 @@ pub(super) fn description(content: &AlertContext<'_>) -> String {
     if alert.is_test {
         lines = vec!["This page tests the path of alerts. There is no incident; it is closed at once.".to_owned()];
     }
+    lines.extend(alert.fleet.as_ref().map(|fleet| format!("Fleet: {fleet}.")));
     if lasted_seconds(alert) > 0 {
         lines.push(format!("The incident has lasted for {} s.", lasted_seconds(alert)));
     }

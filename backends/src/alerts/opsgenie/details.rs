@@ -78,6 +78,7 @@ fn what(content: &AlertContext<'_>, details: &mut Details) {
     details.add("Breaker", alert.breaker.as_str());
     details.add("Incident", &alert.incident.to_string());
     details.add("Stage", alert.stage.as_str());
+    details.add("Fleet", &alert.fleet.as_ref().map(ToString::to_string).unwrap_or_default());
     details.add("Cause", alert.cause.as_str());
     details.add("State", alert.snapshot.state.as_str());
     details.add("Trip Reason", alert.snapshot.trip_reason.map_or("", TripReason::as_str));

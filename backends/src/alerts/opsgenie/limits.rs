@@ -2,7 +2,7 @@
 
 /// Headline of an alert.
 pub(super) const MESSAGE: usize = 130;
-/// What an alert is about.
+/// The subject of an alert.
 pub(super) const ENTITY: usize = 512;
 /// The long text.
 pub(super) const DESCRIPTION: usize = 15_000;

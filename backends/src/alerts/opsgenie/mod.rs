@@ -35,7 +35,7 @@ use crate::config::{OpsGenie, Provider};
 use crate::http_client::HyperClient;
 use api::{Api, Seen, Sent};
 use context::AlertContext;
-use delivery::{AlertId, Deliveries, Delivery, Unconfirmed};
+use delivery::{AlertId, Deliveries, Delivery, Reached, Unconfirmed};
 use plan::{Outcome, Plan, Step};
 use surf_transport::SurfTransport;
 use system::System;
@@ -171,7 +171,7 @@ impl OpsGenieSink {
         if Arc::ptr_eq(&state.config, config) {
             state.last_error = None;
             if !std::mem::replace(&mut state.initialized, true) {
-                tracing::info!(provider = config.provider.as_str(), "the alert service is reached");
+                tracing::info!(provider = config.provider.as_str(), "the alert service answers");
             }
         }
     }
@@ -182,7 +182,7 @@ impl OpsGenieSink {
         let mut state = self.state();
         if Arc::ptr_eq(&state.config, config) {
             if !state.initialized && state.last_error.as_ref() != Some(reason) {
-                tracing::warn!(provider = config.provider.as_str(), reason, "the alert service is not reached");
+                tracing::warn!(provider = config.provider.as_str(), reason, "the alert service does not answer");
             }
             state.last_error = Some(reason.clone());
         }
@@ -202,26 +202,27 @@ impl OpsGenieSink {
     ) -> Result<(), DeliveryError> {
         let api = self.api(config)?;
         let alert = context.alert;
+        let reached = Reached::of(alert);
         loop {
             if let Some(unconfirmed) = &mut delivery.unconfirmed {
                 let outcome = look(&api, unconfirmed).await?;
                 delivery.unconfirmed = None;
                 // Where newer state has come meanwhile, it only matters that the older request is out of the way.
-                if delivery.stage == Some(alert.stage) {
+                if delivery.stage == Some(reached) {
                     delivery.plan.settle(outcome)?;
                 }
             }
-            if delivery.stage != Some(alert.stage) {
+            if delivery.stage != Some(reached) {
                 let earlier = if delivery.withheld { DeliveryHistory::default() } else { alert.earlier };
                 delivery.plan = Plan::new(config.provider, page, &delivery.alias, earlier);
-                delivery.stage = Some(alert.stage);
+                delivery.stage = Some(reached);
                 delivery.withheld = false;
             }
             let Some(step) = delivery.plan.next() else { return Ok(()) };
             match api.send(step, context).await {
-                // What matters is done by then.
+                // The delivery itself is done by then.
                 Err(DeliveryError::Rejected { reason, .. }) if matches!(step, Step::Note { .. }) => {
-                    tracing::warn!(alias = delivery.alias.as_str(), reason, "the alert service does not take a note");
+                    tracing::warn!(alias = delivery.alias.as_str(), reason, "the alert service rejects a note");
                     delivery.plan.settle(Outcome::Done)?;
                 }
                 Err(error) => return Err(error),
@@ -251,7 +252,7 @@ async fn look(api: &Api<'_>, unconfirmed: &mut Unconfirmed) -> Result<Outcome, D
         },
         Seen::Never(reason) => reason,
     };
-    tracing::warn!(reason, "the alert service took a request and never showed its outcome; it counts as done");
+    tracing::warn!(reason, "the alert service accepted a request and did not report its outcome; it counts as done");
     Ok(Outcome::Done)
 }
 
@@ -263,7 +264,7 @@ impl AlertSink for OpsGenieSink {
 
     fn alias(&self, alert: &Alert) -> Option<String> {
         let rules = PageRules::of(&self.config(), &self.shared.host);
-        Some(rules.names.alias(&alert.breaker, alert.kind))
+        Some(rules.names.alias_of(alert))
     }
 
     fn keeps_open(&self) -> bool {

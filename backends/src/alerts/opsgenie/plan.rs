@@ -21,7 +21,7 @@ pub(super) enum Step {
     Close { alias: String, tries: Tries },
 }
 
-/// What is left of a close that the service does not take.
+/// The rest of a close that the service rejects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tries {
     /// How often more it is closed though there was none: one that was sent without an answer may still appear.
@@ -39,7 +39,7 @@ impl Tries {
     }
 }
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// It has had its effect.
@@ -50,7 +50,7 @@ pub(super) enum Outcome {
     Failed(String),
 }
 
-/// What is still to be done for one alert.
+/// The remaining steps for one alert.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Plan(VecDeque<Step>);
 
@@ -69,6 +69,9 @@ impl Plan {
             }
             (PageAction::Create, _) | (PageAction::Escalate, Provider::OpsGenie) => {
                 vec![Step::Create { alias, priority }]
+            }
+            (PageAction::Note, provider) => {
+                vec![Step::Note { alias, priority, or_create: matches!(provider, Provider::OpsGenie) }]
             }
             (PageAction::Escalate, Provider::Jsm) => {
                 let note = created.then_some(Step::Note { alias, priority, or_create: false });
@@ -131,7 +134,7 @@ impl Plan {
     }
 }
 
-/// What is known of an alert that both stages share.
+/// The state of an alert that both stages share.
 const fn certain(earlier: DeliveryHistory) -> DeliveryStatus {
     match (earlier.created, earlier.escalated) {
         (DeliveryStatus::Confirmed, _) | (_, DeliveryStatus::Confirmed) => DeliveryStatus::Confirmed,

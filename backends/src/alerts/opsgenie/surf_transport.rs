@@ -2,6 +2,9 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::sync::Arc;
+
+use tripline_runtime::Clock;
 
 use surf::http::{Method, Response as HttpResponse};
 use surf::{Client, Config};
@@ -13,6 +16,7 @@ use crate::http_client::{ExactStatus, HyperClient, SurfClient, TransportError};
 #[derive(Clone)]
 pub(super) struct SurfTransport {
     client: Client,
+    clock: Arc<dyn Clock>,
 }
 
 impl fmt::Debug for SurfTransport {
@@ -23,9 +27,10 @@ impl fmt::Debug for SurfTransport {
 
 impl SurfTransport {
     pub(super) fn new(client: HyperClient) -> Self {
+        let clock = client.clock();
         let client: Result<Client, Infallible> = Config::new().set_http_client(SurfClient::new(client)).try_into();
         match client {
-            Ok(client) => Self { client },
+            Ok(client) => Self { client, clock },
         }
     }
 
@@ -52,6 +57,8 @@ impl SurfTransport {
         let mut response: HttpResponse = self.client.send(outgoing).await?.into();
         let status = response.ext().get::<ExactStatus>().map_or_else(|| response.status().into(), |exact| exact.0);
         let body = response.body_bytes().await?;
-        Ok(Response::new(status, body, |name| response.header(name).map(|values| values.last().as_str())))
+        Ok(Response::new(status, body, self.clock.system_time(), |name| {
+            response.header(name).map(|values| values.last().as_str())
+        }))
     }
 }

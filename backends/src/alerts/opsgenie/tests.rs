@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tripline_runtime::core::{IncidentCause, Latency, MemorySample, Outcome, Policy, TripReason};
+use tripline_runtime::core::{IncidentCause, MemorySample, TripReason};
 use tripline_runtime::test_util::World;
 use tripline_runtime::{Alert, AlertKind, BreakerName, Priority, Stage};
 
@@ -14,17 +14,7 @@ use crate::alerts::staged::PageRules;
 use crate::config::OpsGenie;
 
 fn alert() -> Alert {
-    let world = World::new(1);
-    let mut policy = Policy::default();
-    policy.trip_confidence = tripline_runtime::core::Confidence::ZERO;
-    policy.latency_threshold = Latency::from_millis(300);
-    let subject = world.breaker(policy).unwrap();
-    for _ in 0..30 {
-        world.request(&subject.breaker, Duration::from_millis(412), Outcome::Ok);
-        world.advance(Duration::from_millis(100));
-    }
-    let mut alert = subject.alerts.all().remove(0);
-    alert.kind = AlertKind::CircuitOpen;
+    let mut alert = World::sample_alert(Duration::from_millis(412)).unwrap();
     alert.stage = Stage::Single;
     alert.snapshot.memory = Some(MemorySample { used: 3 << 20, limit: Some(8 << 20) });
     alert.snapshot.trip_reason = Some(TripReason::Latency);

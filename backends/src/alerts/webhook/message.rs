@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use tripline_runtime::core::TripReason;
-use tripline_runtime::{Alert, PageAction};
+use tripline_runtime::{Alert, FleetPart, PageAction};
 
 use crate::alerts::format::{ended_by, memory_percent, percentile_ms, two_decimals};
 use crate::text::rfc3339;
@@ -20,6 +20,9 @@ pub struct Message {
     /// True in a page that tests the path of alerts; left out in every other.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub test: bool,
+    /// Which replicas it is about, where the process is in a fleet: `37 of 1,000 replicas open, first: web-17`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<String>,
     /// Name of the breaker.
     pub breaker: String,
     /// Number of its incident, from 1.
@@ -32,7 +35,7 @@ pub struct Message {
     pub ended_by: Option<&'static str>,
     /// The reset is to be announced.
     pub announce_reset: bool,
-    /// What began the incident, as in the breaker's status.
+    /// The cause of the incident, as in the breaker's status.
     pub cause: &'static str,
     /// When it began: RFC 3339, UTC.
     pub started_at: String,
@@ -42,7 +45,7 @@ pub struct Message {
     pub alias: Option<String>,
     /// `P1` (most urgent) to `P5`.
     pub priority: Option<&'static str>,
-    /// What it means for those on call: `create`, `escalate` or `close`.
+    /// The action for the people on call: `create`, `escalate`, `close` or `note`.
     pub action: Option<&'static str>,
     /// State of the breaker, as in its status.
     pub state: &'static str,
@@ -89,6 +92,7 @@ impl Message {
             version: 1,
             delivery_id: delivery_id(alert),
             test: alert.is_test,
+            fleet: alert.fleet.as_ref().map(ToString::to_string),
             breaker: alert.breaker.as_str().to_owned(),
             incident: alert.incident,
             kind: alert.kind.as_str(),
@@ -124,6 +128,14 @@ impl Message {
 fn delivery_id(alert: &Alert) -> String {
     let since = alert.started_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let (breaker, kind, stage) = (alert.breaker.as_str(), alert.kind.as_str(), alert.stage.as_str());
+    // The same from whichever replica: no time of one's own clock.
+    match alert.fleet {
+        Some(FleetPart::All { epoch, has_doubled: true, open, .. }) => {
+            return format!("{breaker}:fleet:{epoch}:{kind}:note-{open}");
+        }
+        Some(FleetPart::All { epoch, .. }) => return format!("{breaker}:fleet:{epoch}:{kind}:{stage}"),
+        _ => {}
+    }
     format!("{breaker}:{}:{}:{kind}:{stage}", alert.incident, since.as_millis())
 }
 
@@ -132,6 +144,7 @@ const fn action(action: PageAction) -> &'static str {
         PageAction::Create => "create",
         PageAction::Escalate => "escalate",
         PageAction::Close => "close",
+        PageAction::Note => "note",
         _ => "other",
     }
 }

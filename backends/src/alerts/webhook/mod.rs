@@ -18,7 +18,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 use http::Method;
 use http::header::{HeaderName, HeaderValue};
-use tripline_runtime::{Alert, AlertSink, DeliveryError};
+use tripline_runtime::{Alert, AlertSink, DeliveryError, FleetPart};
 use url::Url;
 
 pub use message::{Memory, Message};
@@ -76,7 +76,9 @@ impl AlertSink for WebhookSink {
     /// Where the webhook is not enabled, the alert counts as delivered and goes nowhere.
     async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {
         let config = self.config();
-        if !config.enabled {
+        // A chat has no alert that a second close could end.
+        let is_repeated = alert.fleet.as_ref().is_some_and(FleetPart::is_repeated);
+        if !config.enabled || is_repeated && !config.keeps_alerts() {
             return Ok(());
         }
         let address = config.address().ok_or_else(|| misconfigured("webhook.url is not set"))?;

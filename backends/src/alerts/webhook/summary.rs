@@ -1,7 +1,7 @@
 //! An alert in a few words, for people.
 
 use tripline_runtime::core::{IncidentEnd, Latency};
-use tripline_runtime::{Alert, AlertKind, Stage};
+use tripline_runtime::{Alert, AlertKind, FleetPart, Stage};
 
 use super::message::Message;
 use crate::alerts::format::{lasted_seconds, passed, two_decimals};
@@ -44,7 +44,9 @@ impl Summary {
             AlertKind::LatencyThreshold => "high latency",
             _ => "circuit breaker open",
         };
+        let is_note = alert.fleet.as_ref().is_some_and(FleetPart::is_note);
         let headline = match alert.stage {
+            _ if is_note => format!("More replicas: {what} - {}", message.breaker),
             Stage::Resolved(_) => format!("Resolved: {what} - {}", message.breaker),
             Stage::Superseded => format!("Continued under another alert: {what} - {}", message.breaker),
             Stage::Escalated => format!("Still on: {what} - {}", message.breaker),
@@ -62,11 +64,12 @@ impl Summary {
 
 fn sentence(alert: &Alert, message: &Message) -> String {
     let lasted = lasted_seconds(alert);
-    let mut parts = vec![match alert.stage {
+    let mut parts: Vec<String> = alert.fleet.iter().map(|fleet| format!("{fleet}.")).collect();
+    parts.push(match alert.stage {
         Stage::Resolved(IncidentEnd::Operator) => format!("Ended by an operator after {lasted} s."),
         Stage::Resolved(_) => format!("Healthy again; the incident lasted {lasted} s."),
         _ => format!("The breaker is {}, because of {}.", message.state, message.cause),
-    }];
+    });
     parts.extend(passed(alert));
     parts.extend(message.why.as_ref().map(|why| format!("It opened on {why}.")));
     if let Some(percentile) = alert.snapshot.percentile.map(Latency::as_millis_f64) {

@@ -3,16 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tripline_runtime::BreakerName;
+use tripline_runtime::{BreakerName, Clock, SystemClock};
 
 use super::publisher::Publisher;
+use super::rows::RowCache;
 use crate::api::scope::LiveHandle;
+use crate::api::spawner::Spawner;
 use crate::circuit::Circuit;
 
-/// The publishers by name of the circuit. Clones share the same.
-#[derive(Debug, Clone, Default)]
+/// The publishers by name of the circuit, and the figures of all circuits. Clones share the same.
+#[derive(Debug, Clone)]
 pub(in crate::api) struct Publishers {
+    clock: Arc<dyn Clock>,
+    spawner: Spawner,
     by_name: Arc<Mutex<BTreeMap<BreakerName, Entry>>>,
+    rows: Arc<RowCache>,
 }
 
 #[derive(Debug)]
@@ -22,9 +27,25 @@ struct Entry {
 }
 
 impl Publishers {
+    /// Those that record on `spawner`, by `clock`.
+    pub(in crate::api) fn new(clock: Arc<dyn Clock>, spawner: Spawner) -> Self {
+        let rows = Arc::new(RowCache::new(clock.clone()));
+        Self { clock, spawner, by_name: Arc::default(), rows }
+    }
+
+    /// The clock of everything that is published.
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
     /// Records the events of `circuit` from now on, also while there is no reader.
     pub(in crate::api) fn record(&self, circuit: &Circuit, live: &LiveHandle) {
         self.of(circuit, live);
+    }
+
+    /// The figures of all circuits.
+    pub(super) fn rows(&self) -> &RowCache {
+        &self.rows
     }
 
     /// The publisher of `circuit`, which records from now on. Another circuit of the same name replaces the earlier one.
@@ -33,12 +54,18 @@ impl Publishers {
         let known = by_name.get(circuit.name()).filter(|entry| entry.circuit.is_same(circuit));
         let publisher = known.map(|entry| entry.publisher.clone());
         let publisher = publisher.unwrap_or_else(|| {
-            let publisher = Arc::new(Publisher::new(circuit.clone(), live.clone()));
+            let publisher = Arc::new(Publisher::new(circuit.clone(), live.clone(), self.clock.clone()));
             let entry = Entry { circuit: circuit.clone(), publisher: publisher.clone() };
             by_name.insert(circuit.name().clone(), entry);
             publisher
         });
-        publisher.start();
+        publisher.start(&self.spawner);
         publisher
+    }
+}
+
+impl Default for Publishers {
+    fn default() -> Self {
+        Self::new(Arc::new(SystemClock::new()), Spawner::smol())
     }
 }

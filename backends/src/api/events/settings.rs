@@ -1,4 +1,4 @@
-//! What operators change, and what they look at besides the status.
+//! The settings that operators change, and the totals beside the status.
 
 use std::collections::BTreeMap;
 
@@ -50,6 +50,7 @@ pub(super) struct Totals {
     stale: u64,
     dropped: u64,
     refused: u64,
+    would_reject: u64,
     trips: u64,
     /// Those that there were.
     trips_by_reason: BTreeMap<&'static str, u32>,
@@ -68,6 +69,7 @@ impl Totals {
             stale: counts.stale,
             dropped: counts.dropped,
             refused: breaker.rejected(),
+            would_reject: breaker.would_reject(),
             trips: trips_by_reason.values().map(|trips| u64::from(*trips)).sum(),
             trips_by_reason,
         }

@@ -1,38 +1,62 @@
 //! One reader of the events.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::Bytes;
-use smol::Timer;
 use smol::future::or;
 use smol::stream::{Stream, unfold};
+use tripline_runtime::Clock;
+use tripline_runtime::core::Instant;
 
-use super::publisher::{MIN_GAP, PARTS, Publisher, SubscriberSlot};
+use super::places::SubscriberSlot;
+use crate::circuit::EventLog;
 
+/// Figures are drawn no more often, and no reader is sent more often.
+pub(super) const MIN_GAP: Duration = Duration::from_millis(100);
 /// After this long without anything new a comment is sent, so that both sides know that the other one is there.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// After how many milliseconds a reader that was cut off should come back.
 const RETRY: &str = "retry: 1000\n\n";
 
+/// The source of a stream of events: an event log, and figures beside it.
+pub(super) trait Source: Send + Sync + 'static {
+    /// The versions of the figures that a reader has.
+    type Seen: Default + Send;
+
+    /// The clock by which readers are sent something.
+    fn clock(&self) -> &dyn Clock;
+
+    /// The log of events.
+    fn log(&self) -> &EventLog;
+
+    /// Resolves when there may be something new since this call.
+    fn news(&self) -> impl Future<Output = ()> + Send;
+
+    /// Appends the figures that are newer than `seen`; false while there are none yet.
+    fn write_newer(&self, seen: &mut Self::Seen, text: &mut String) -> bool;
+}
+
 /// One reader, and what it has got.
 #[derive(Debug)]
-pub(super) struct Subscriber {
-    publisher: Arc<Publisher>,
+pub(super) struct Subscriber<S: Source> {
+    source: Arc<S>,
     place: Arc<SubscriberSlot>,
     is_new: bool,
-    seen: [u64; PARTS],
+    seen: S::Seen,
     /// Number of the last event that was sent.
     sent: u64,
     not_before: Instant,
 }
 
-impl Subscriber {
+impl<S: Source> Subscriber<S> {
     /// `last_seen` is the id of the last event that it got before it was cut off.
-    pub(super) fn new(publisher: Arc<Publisher>, place: SubscriberSlot, last_seen: Option<&str>) -> Self {
-        let sent = last_seen.map_or(0, |id| publisher.timeline().number_of(id));
-        Self { publisher, place: Arc::new(place), is_new: true, seen: [0; PARTS], sent, not_before: Instant::now() }
+    pub(super) fn new(source: Arc<S>, place: SubscriberSlot, last_seen: Option<&str>) -> Self {
+        let sent = last_seen.map_or(0, |id| source.log().number_of(id));
+        let place = Arc::new(place);
+        Self { source, place, is_new: true, seen: S::Seen::default(), sent, not_before: Instant::ZERO }
     }
 
     /// All that is new, whenever the reader has taken what was sent before. It ends only when the place goes to another reader.
@@ -49,13 +73,17 @@ impl Subscriber {
     }
 
     async fn next(&mut self) -> String {
-        Timer::at(self.not_before).await;
-        let quiet_until = Instant::now() + HEARTBEAT;
+        // Of a clone, since `collect` changes the reader.
+        let source = self.source.clone();
+        let clock = source.clock();
+        // A clock that was set back must not silence the reader.
+        clock.sleep_until(self.not_before.min(clock.now() + MIN_GAP)).await;
+        let quiet_until = clock.now() + HEARTBEAT;
         loop {
-            let news = self.publisher.news();
+            let news = source.news();
             let text = self.collect();
             if !text.is_empty() {
-                self.not_before = Instant::now() + MIN_GAP;
+                self.not_before = clock.now() + MIN_GAP;
                 return text;
             }
             let heard = async {
@@ -63,7 +91,7 @@ impl Subscriber {
                 true
             };
             let quiet = async {
-                Timer::at(quiet_until).await;
+                clock.sleep_until(quiet_until).await;
                 false
             };
             if !or(heard, quiet).await {
@@ -74,10 +102,10 @@ impl Subscriber {
 
     fn collect(&mut self) -> String {
         let mut text = String::from(if self.is_new { RETRY } else { "" });
-        if !self.publisher.write_newer(&mut self.seen, &mut text) {
+        if !self.source.write_newer(&mut self.seen, &mut text) {
             return String::new();
         }
-        self.sent = self.publisher.timeline().write_after(self.sent, &mut text);
+        self.sent = self.source.log().write_after(self.sent, &mut text);
         self.is_new = false;
         text
     }

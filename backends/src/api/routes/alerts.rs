@@ -31,7 +31,7 @@ struct StagedAlerts {
     /// Why the last request to the alert service failed; null where it did not.
     #[schema(required)]
     last_error: Option<String>,
-    /// What sinks reject now, such as `pager rejects: 403 (…)`.
+    /// The current rejections of the sinks, such as `pager rejects: 403 (…)`.
     rejections: Vec<String>,
     pending_alerts_count: usize,
     pending_alerts: Vec<PendingAlert>,

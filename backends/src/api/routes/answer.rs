@@ -1,4 +1,4 @@
-//! What a handler gives.
+//! The result of a handler.
 
 use crate::api::error::ApiError;
 use crate::api::json::ApiJson;

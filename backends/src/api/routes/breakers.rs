@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use axum::extract::{Query, State};
 use serde::Serialize;
-use serde_json::Number;
 use tripline_runtime::core::StateKind;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answer::Answer;
+use crate::api::breaker_row::Row;
 use crate::api::change::Changed;
 use crate::api::error::ApiError;
 use crate::api::input::{Actor, FromPayload, ValidJson, rejected};
@@ -19,7 +19,6 @@ use crate::api::openapi::{PostErrors, QueryErrors};
 use crate::api::payload::Payload;
 use crate::api::scope::{CircuitScope, LiveHandle, change_all};
 use crate::api::state::ApiState;
-use crate::api::status::Status;
 use crate::circuit::{Circuit, Circuits};
 use crate::config::Change;
 use crate::text::matches_glob;
@@ -61,50 +60,6 @@ struct Breakers {
     /// The `after` of the next page; null on the last one.
     #[schema(required)]
     next: Option<String>,
-}
-
-/// One breaker in a list.
-#[derive(Serialize, ToSchema)]
-struct Row {
-    name: String,
-    /// `closed`, `open`, `half_open`, `disabled` or `forced_open`.
-    state: &'static str,
-    /// Open, half-open or forced open.
-    triggered: bool,
-    /// Why it opened last; null unless it is open, half-open or forced open now.
-    #[schema(required)]
-    trip_reason: Option<&'static str>,
-    /// The percentile of the window, in milliseconds; null while it is empty.
-    #[schema(value_type = Option<f64>, required)]
-    current_percentile_ms: Option<Number>,
-    /// The latency threshold, in whole milliseconds.
-    latency_threshold_ms: u32,
-    /// When it opened, RFC 3339 in UTC; null while it is not open, half-open or forced open.
-    #[schema(required)]
-    since: Option<String>,
-    /// How many keys a family has; null for a single breaker.
-    #[schema(required)]
-    keys: Option<u32>,
-    /// How many of these are open; null for a single breaker.
-    #[schema(required)]
-    open_keys: Option<u32>,
-}
-
-impl Row {
-    fn of(circuit: &Circuit) -> Self {
-        let status = Status::of(circuit, None, None);
-        Self {
-            name: status.name,
-            state: status.state,
-            triggered: status.triggered,
-            trip_reason: status.trip_reason,
-            current_percentile_ms: status.current_percentile_ms,
-            latency_threshold_ms: status.latency_threshold_ms,
-            since: status.last_trip_time.filter(|_| status.triggered),
-            keys: None,
-            open_keys: None,
-        }
-    }
 }
 
 /// All breakers, page by page.
@@ -158,8 +113,7 @@ struct Selection {
     /// Must be true.
     #[schema(nullable = false)]
     confirm: bool,
-    /// Only those whose name matches; `*` stands for any characters, `?` for one. Default: all.
-    #[schema(nullable = false)]
+    /// Only those whose name matches; `*` stands for any characters, `?` for one. Null or left out: all.
     r#match: Option<String>,
 }
 
@@ -172,8 +126,7 @@ impl FromPayload for Selection {
                 return Err(ApiError::bad_value("confirm", given, "true"));
             }
         }
-        let is_given = payload.fields().get("match").is_some_and(|pattern| !pattern.is_null());
-        let pattern = is_given.then(|| payload.text("match", "a pattern of names, as in \"pay*\"")).transpose()?;
+        let pattern = payload.optional_text("match", "a pattern of names, as in \"pay*\"")?;
         Ok(Self { confirm: true, r#match: pattern.map(str::to_owned) })
     }
 }
@@ -191,7 +144,7 @@ impl Selection {
     }
 }
 
-/// What was operated.
+/// The breakers that were operated.
 #[derive(Serialize, ToSchema)]
 struct Operated {
     /// The names, in the order of the configuration.

@@ -28,7 +28,7 @@ struct Latencies {
     latencies: Vec<u32>,
 }
 
-/// What can be asked for.
+/// The parameters of the query.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "the query is read by hand, so that a bad value is answered like any other")]

@@ -3,6 +3,7 @@
 mod alerts;
 mod answer;
 mod breakers;
+mod fleet;
 mod latency;
 mod memory;
 mod operate;
@@ -26,6 +27,7 @@ pub(super) fn all() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .merge(watch::routes())
         .merge(breakers::routes())
+        .merge(fleet::routes())
         .merge(operate::routes())
         .merge(settings::routes())
         .merge(single_settings::routes())

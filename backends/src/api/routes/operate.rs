@@ -1,4 +1,4 @@
-//! What operators do.
+//! The routes for operators.
 
 use serde::Serialize;
 use utoipa::ToSchema;

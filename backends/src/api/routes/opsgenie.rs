@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answer::Answer;
-use crate::alerts::{AlertsView, OpsGenieStatus};
+use crate::alerts::{AlertsView, OpsGenieStatus, TriggerFlags};
 use crate::api::change::Changed;
 use crate::api::error::ApiError;
 use crate::api::input::{Actor, FromPayload, ValidJson, rejected};
@@ -89,44 +89,20 @@ async fn priority(
     change(&scope, &who, set, read).await
 }
 
-/// What alerts are sent for.
-#[derive(Serialize, ToSchema)]
-struct Triggers {
-    trigger_on_breaker_open: bool,
-    trigger_on_breaker_reset: bool,
-    trigger_on_memory_threshold: bool,
-    trigger_on_latency_threshold: bool,
-}
-
-impl Triggers {
-    const KEYS: [&str; 4] = [
-        "trigger_on_breaker_open",
-        "trigger_on_breaker_reset",
-        "trigger_on_memory_threshold",
-        "trigger_on_latency_threshold",
-    ];
-
-    fn of(opsgenie: &OpsGenie) -> Self {
-        Self {
-            trigger_on_breaker_open: opsgenie.trigger_on_breaker_open,
-            trigger_on_breaker_reset: opsgenie.trigger_on_breaker_reset,
-            trigger_on_memory_threshold: opsgenie.trigger_on_memory_threshold,
-            trigger_on_latency_threshold: opsgenie.trigger_on_latency_threshold,
-        }
-    }
-}
-
 /// At least one of the triggers.
 struct SomeTriggers(Vec<(&'static str, bool)>);
 
 impl FromPayload for SomeTriggers {
     fn read(payload: &Payload) -> Result<Self, ApiError> {
         let mut given = Vec::new();
-        for key in Triggers::KEYS {
+        for key in TriggerFlags::KEYS {
             given.extend(payload.flag(key)?.map(|on| (key, on)));
         }
         if given.is_empty() {
-            return Err(ApiError::missing("trigger_on_breaker_open", format!("any of {}", Triggers::KEYS.join(", "))));
+            return Err(ApiError::missing(
+                "trigger_on_breaker_open",
+                format!("any of {}", TriggerFlags::KEYS.join(", ")),
+            ));
         }
         Ok(Self(given))
     }
@@ -139,7 +115,7 @@ impl PartialSchema for SomeTriggers {
         let flag = || ObjectBuilder::new().schema_type(Type::Boolean);
         let mut all = ObjectBuilder::new();
         let mut one_of_them = AnyOfBuilder::new();
-        for key in Triggers::KEYS {
+        for key in TriggerFlags::KEYS {
             all = all.property(key, flag());
             one_of_them = one_of_them.item(ObjectBuilder::new().property(key, flag()).required(key));
         }
@@ -149,17 +125,17 @@ impl PartialSchema for SomeTriggers {
 
 /// Sets what alerts are sent for. What is left out stays as it is.
 #[utoipa::path(post, path = "/breaker/opsgenie/triggers", tag = "alerts", request_body = SomeTriggers,
-    responses((status = 200, description = "It is in force.", body = Changed<Triggers>), PostErrors))]
+    responses((status = 200, description = "It is in force.", body = Changed<TriggerFlags>), PostErrors))]
 async fn triggers(
     scope: CircuitScope,
     who: Actor,
     ValidJson(SomeTriggers(given)): ValidJson<SomeTriggers>,
-) -> Answer<Changed<Triggers>> {
+) -> Answer<Changed<TriggerFlags>> {
     let mut set = Change::none();
     for (field, on) in given {
         set = set.and(Change::set(&format!("opsgenie.{field}"), on).map_err(rejected(field))?);
     }
-    change(&scope, &who, set, Triggers::of).await
+    change(&scope, &who, set, |opsgenie| opsgenie.triggers.into()).await
 }
 
 /// Tags of every alert.

@@ -54,7 +54,7 @@ enum SettingsAnswer {
     Descriptions(BTreeMap<String, Description>),
 }
 
-/// What is said about a key.
+/// The description of a key.
 #[derive(Serialize, ToSchema)]
 struct Description {
     /// In force; null where it is not set.
@@ -65,7 +65,7 @@ struct Description {
     default: Value,
     #[serde(rename = "type")]
     type_name: &'static str,
-    /// What is allowed: a range with its unit, or words.
+    /// The allowed values: a range with its unit, or words.
     allowed: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

@@ -32,7 +32,9 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
 #[utoipa::path(get, path = "/breaker/status", tag = "figures",
     responses((status = 200, description = "The status.", body = Status), ReadErrors))]
 async fn status(scope: CircuitScope) -> Answer<Status> {
-    Ok(ApiJson(Status::of(scope.circuit(), scope.config_error(), scope.live().alert_problem(scope.circuit()))))
+    let (circuit, live) = (scope.circuit(), scope.live());
+    let status = Status::of(circuit, scope.config_error(), live.alert_problem(circuit));
+    Ok(ApiJson(status.with_fleet(live.fleet_summary(circuit))))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -67,7 +69,7 @@ async fn ready(State(api): State<ApiState>) -> Response {
     }
 }
 
-/// What the breakers do, as Prometheus text.
+/// The metrics of all breakers, as Prometheus text.
 #[utoipa::path(get, path = "/metrics", tag = "process",
     responses((status = 200, description = "Metrics.", body = String, content_type = "text/plain; version=0.0.4; charset=utf-8")))]
 async fn prometheus(State(api): State<ApiState>) -> Response {
@@ -75,9 +77,18 @@ async fn prometheus(State(api): State<ApiState>) -> Response {
     if let Some(lines) = api.dropped_lines() {
         text.push_str(&metrics::render_log(lines));
     }
+    if let Some(fleet) = api.fleet_status() {
+        text.push_str(&metrics::render_fleet(&fleet));
+    }
+    let followed = api.circuits().iter().filter_map(|one| Some((one.name().to_string(), one.followed_log()?)));
+    let followed: Vec<_> = followed.collect();
+    if !followed.is_empty() {
+        text.push_str(&metrics::render_followed_logs(&followed));
+    }
     if let Some(live) = api.live_config() {
         of_configuration(&mut text, live);
     }
+    text.push_str(&api.rendered_metrics().unwrap_or_default());
     ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 

@@ -7,13 +7,14 @@ use ::http_client::http_types::headers::AUTHORIZATION;
 use ::http_client::http_types::{Method, Url, mime};
 use ::http_client::{HttpClient as _, Request};
 use serde_json::Value;
-use tripline_runtime::BreakerName;
+use tripline_runtime::{BreakerName, InvalidName};
 
 use super::command::CtlArgs;
 use super::show::plain;
 use crate::cli::output::CliError;
 use crate::config::Secret;
 use crate::http_client::{ClientLimits, HyperClient, SurfClient, TransportError};
+use crate::text::shown;
 
 /// Longest body of an answer; metrics of many breakers are the longest.
 const MAX_ANSWER_BYTES: usize = 4 * 1_024 * 1_024;
@@ -30,8 +31,15 @@ pub(super) struct Client {
     base: Url,
     token: Option<Secret>,
     /// The breaker that is asked about; `None` for the first.
-    breaker: Option<BreakerName>,
+    breaker: Option<Target>,
     http: SurfClient,
+}
+
+/// A breaker by its name, or a member of a family by its key.
+#[derive(Debug)]
+struct Target {
+    name: BreakerName,
+    key: Option<String>,
 }
 
 /// An answer with a status of 200 to 299.
@@ -100,9 +108,9 @@ impl Client {
         Ok(Self { base: base(&args.url)?, token: token(args)?, breaker: breaker(args)?, http })
     }
 
-    /// Whether one breaker is asked about by its name.
-    pub(super) const fn names_breaker(&self) -> bool {
-        self.breaker.is_some()
+    /// The breaker that is asked about by its name; `None` for the first, or for all.
+    pub(super) fn breaker(&self) -> Option<&str> {
+        self.breaker.as_ref().map(|target| target.name.as_str())
     }
 
     /// Of the server, without the path.
@@ -113,18 +121,25 @@ impl Client {
     pub(super) fn url(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-        let path = &self.of_breaker(path);
-        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        // A URL with a host has segments. They are percent-encoded here: a key may have any character.
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(self.segments(path));
+        }
         url.set_query(query);
         url
     }
 
-    /// The path for the breaker that was named. Its characters need no encoding.
-    fn of_breaker(&self, path: &str) -> String {
-        match (&self.breaker, path.strip_prefix("/breaker/")) {
-            (Some(name), Some(rest)) => format!("/breakers/{name}/{rest}"),
-            (Some(name), None) if path == "/test" => format!("/test/{name}"),
-            _ => path.to_owned(),
+    /// The path for the breaker that was named, segment by segment.
+    fn segments<'a>(&'a self, path: &'a str) -> Vec<&'a str> {
+        let segments = path.trim_start_matches('/').split('/');
+        let Some(Target { name, key }) = &self.breaker else { return segments.collect() };
+        match path.strip_prefix("/breaker/") {
+            Some(_) => {
+                let key = key.iter().flat_map(|key| ["keys", key.as_str()]);
+                ["breakers", name.as_str()].into_iter().chain(key).chain(segments.skip(1)).collect()
+            }
+            None if path == "/test" => vec!["test", name.as_str()],
+            None => segments.collect(),
         }
     }
 
@@ -210,23 +225,28 @@ fn base(text: &str) -> Result<Url, CliError> {
     Ok(url)
 }
 
-/// That of `--breaker`, else of the environment. An empty variable counts as not set.
-fn breaker(args: &CtlArgs) -> Result<Option<BreakerName>, CliError> {
+/// That of `--breaker`, else of the environment: `NAME`, or `NAME/KEY`. An empty variable counts as not set.
+fn breaker(args: &CtlArgs) -> Result<Option<Target>, CliError> {
     let variable = || std::env::var_os(VARIABLE).filter(|name| !name.is_empty());
-    let (place, name) = match &args.breaker {
+    let (place, text) = match &args.breaker {
         Some(name) => ("--breaker", name.clone()),
         None => match variable() {
             Some(name) => (VARIABLE, name.to_string_lossy().into_owned()),
             None => return Ok(None),
         },
     };
-    BreakerName::new(&name).map(Some).map_err(|error| CliError::during(place, error))
+    target(&text).map(Some).map_err(|error| CliError::during(place, error))
+}
+
+fn target(text: &str) -> Result<Target, InvalidName> {
+    let (name, key) = text.split_once('/').map_or((text, None), |(name, key)| (name, Some(key)));
+    Ok(Target { name: BreakerName::new(name)?, key: key.filter(|key| !key.is_empty()).map(str::to_owned) })
 }
 
 fn token(args: &CtlArgs) -> Result<Option<Secret>, CliError> {
     let (place, text) = match &args.token_file {
         Some(path) => {
-            let place = format!("--token-file {}", path.display());
+            let place = format!("--token-file {}", shown(path));
             let text = std::fs::read_to_string(path).map_err(|error| CliError::during(&place, error))?;
             (place, text)
         }
@@ -246,4 +266,37 @@ fn token(args: &CtlArgs) -> Result<Option<Secret>, CliError> {
         )));
     }
     Ok(Some(Secret::new(token)))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_of_a_named_breaker_have_its_name_and_its_key() {
+        let url = |base: &str, breaker: Option<&str>, path: &str| {
+            let breaker = breaker.map(|text| target(text).unwrap());
+            let http = SurfClient::new(HyperClient::default());
+            Client { base: Url::parse(base).unwrap(), token: None, breaker, http }.url(path).to_string()
+        };
+        for (base, breaker, path, expected) in [
+            ("http://h:1", None, "/breaker/status", "http://h:1/breaker/status"),
+            ("http://h:1/ops/", None, "/breakers?limit=2&after=a", "http://h:1/ops/breakers?limit=2&after=a"),
+            ("http://h:1/ops", Some("a.b"), "/breaker/opsgenie/status", "http://h:1/ops/breakers/a.b/opsgenie/status"),
+            ("http://h:1", Some("a"), "/breakers?limit=2", "http://h:1/breakers?limit=2"),
+            ("http://h:1", Some("a"), "/test", "http://h:1/test/a"),
+            ("http://h:1", Some("a"), "/test/delay", "http://h:1/test/delay"),
+            (
+                "http://h:1",
+                Some("t/x/y %"),
+                "/breaker/latencies?above=3",
+                "http://h:1/breakers/t/keys/x%2Fy%20%25/latencies?above=3",
+            ),
+            ("http://h:1", Some("t/"), "/breaker/reset", "http://h:1/breakers/t/reset"),
+        ] {
+            assert_eq!(url(base, breaker, path), expected);
+        }
+        assert!(target("/x").is_err() && target("a b").is_err());
+    }
 }

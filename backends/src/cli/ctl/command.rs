@@ -10,16 +10,17 @@ use super::parameter::{Parameter, help, parser};
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]
 pub(in crate::cli) struct CtlArgs {
-    /// Where the server is.
+    /// The URL of the server.
     #[arg(long, global = true, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     pub(super) url: String,
-    /// The file with the bearer token; without it the token is the value of `TRIPLINE_TOKEN`, if there is one.
+    /// The file with the bearer token. Default: the value of `TRIPLINE_TOKEN`, if it is set.
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
-    /// The breaker that the command is about; without it the value of `TRIPLINE_BREAKER`, else the first in the configuration.
-    #[arg(long, global = true, value_name = "NAME")]
+    /// The breaker that the command applies to. Default: the value of `TRIPLINE_BREAKER`, else the first of the configuration.
+    /// A member of a family is NAME/KEY.
+    #[arg(long, global = true, value_name = "NAME[/KEY]")]
     pub(super) breaker: Option<String>,
-    /// Print the body of the answer as it came.
+    /// Print the body of the response as received.
     #[arg(long, global = true)]
     pub(super) json: bool,
     #[command(subcommand)]
@@ -27,16 +28,16 @@ pub(in crate::cli) struct CtlArgs {
 }
 
 const HELP: &str = "\
-Exit codes: 0 the breaker is closed or disabled (status, list, watch, request), or the command is done; 2 it is open, half-open \
-or forced open (status, watch, request), or any is (list, and status of several); 3 a changed setting is in force and is not saved in a configuration file (set, enable, \
+Exit codes: 0 the breaker is closed or disabled (status, list, watch, request), or the command is done; 2 it, or any of \
+several, is open, half-open or forced open (status, list, watch, request); 3 a changed setting is in force and is not saved in a configuration file (set, enable, \
 disable, opsgenie); 1 an error, whose text says what is wrong and what is allowed.
 
 The token is sent in the header Authorization and nowhere else; redirects are not followed. NO_COLOR is respected.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum CtlCommand {
-    /// Show what the breaker sees; exit code 2 while it is open, half-open or forced open. A table where there are several
-    /// breakers and none is named.
+    /// Show the state and the figures of the breaker, or a table of several; exit code 2 if one is open, half-open or
+    /// forced open.
     Status,
     /// List the breakers; exit code 2 if any is open, half-open or forced open.
     List {
@@ -44,10 +45,10 @@ pub(super) enum CtlCommand {
         #[arg(long)]
         open: bool,
     },
-    /// Show it live until Ctrl-C; without a terminal print a line whenever something changes that matters.
+    /// Show the same live until Ctrl-C; without a terminal print a line for each change.
     ///
-    /// What matters for a line: state, reason, breach, trend, memory, whether calls hang, the settings and the
-    /// configuration's problems. Figures that only move make no line.
+    /// Changes are those of state, reason, breach, trend, memory, hanging calls, settings and the
+    /// configuration's problems; of several breakers those of state and reason. Figures alone make no line.
     Watch,
     /// Print one parameter or configuration key, or all of them.
     Get {
@@ -69,7 +70,7 @@ pub(super) enum CtlCommand {
     Enable,
     /// Disable the breaker: it admits every call and records none.
     Disable,
-    /// Close the breaker and forget the window, what is simulated, and the incident.
+    /// Close the breaker; forget its window, its simulations and its incident.
     Reset {
         /// Do not ask.
         #[arg(long, short)]
@@ -83,18 +84,20 @@ pub(super) enum CtlCommand {
     },
     /// Show memory in use and its limit.
     Memory,
+    /// Show the fleet: whether its engine is reached, its members, and how many replicas of each breaker are open.
+    Fleet,
     /// Open the breaker as if a limit were exceeded, until restore or reset.
     Trigger {
         /// Which limit.
         what: Trigger,
     },
-    /// Undo what trigger simulates; the breaker then recovers by itself.
+    /// End a simulation of trigger; the breaker then recovers by itself.
     Restore,
     /// Reject every call until reset.
     ForceOpen,
-    /// Show the alerts whose next stage is still to come.
+    /// Show the alerts that wait for their next stage.
     StagedAlerts,
-    /// Test the path of alerts.
+    /// Test the delivery of alerts.
     Alert {
         #[command(subcommand)]
         command: AlertCommand,
@@ -104,16 +107,16 @@ pub(super) enum CtlCommand {
         #[command(subcommand)]
         command: OpsgenieCommand,
     },
-    /// Print the server's events as they come, until Ctrl-C.
+    /// Print the server's events as they come, until Ctrl-C: those of all breakers, or of the named one.
     Events,
     /// Make one request to the protected demo endpoint; exit code 2 if the breaker rejects it.
     Request,
-    /// Set how long the demo endpoint takes.
+    /// Set how long the demo endpoint takes, behind all breakers or the named one.
     Delay {
         /// As in 500ms or 2s.
         delay: String,
     },
-    /// Start a scenario of the demo endpoint, or list the scenarios.
+    /// Start a scenario of the demo endpoint, behind all breakers or the named one; or list the scenarios.
     Scenario {
         /// Which one; a list if left out.
         name: Option<String>,
@@ -135,13 +138,13 @@ pub(super) enum Trigger {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub(super) enum AlertCommand {
-    /// Open a test page at every pager that is on, and close it; exit code 1 if one does not take it.
+    /// Open and close a test alert at every enabled receiver; exit code 1 if one does not accept it.
     Test,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum OpsgenieCommand {
-    /// Show how alerts are sent, and what still lacks.
+    /// Show how alerts are sent, and which required fields are missing.
     Status,
     /// Switch sending alerts on or off; show it if no value is given.
     Toggle {
@@ -163,7 +166,7 @@ pub(super) enum OpsgenieCommand {
         /// The tags; one empty text for none.
         value: Vec<String>,
     },
-    /// Set by how much the next incident's first alert is delayed; show it if no value is given.
+    /// Set the delay of the next incident's first alert; show it if no value is given.
     Cooldown {
         /// In seconds; 0 for no delay.
         #[arg(allow_negative_numbers = true)]

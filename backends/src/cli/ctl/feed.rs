@@ -8,7 +8,7 @@ use smol::future::or;
 
 use super::client::{Client, CtlError};
 use super::status::StatusView;
-use super::stream::{EventStream, Opened};
+use super::stream::{EVENTS, EventStream, Opened};
 
 /// Between two polls of a server without events, and between two attempts to reach one that is lost.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -52,7 +52,7 @@ pub(super) struct Feed<'c> {
     in_events: InEvents,
 }
 
-/// What the events of this server contain, and need not be polled.
+/// The figures that the events of this server contain, which are not polled.
 #[derive(Default)]
 struct InEvents {
     status: bool,
@@ -164,7 +164,7 @@ impl<'c> Feed<'c> {
 
     async fn connect(&mut self) -> Result<Update, CtlError> {
         let update = self.poll().await?;
-        let (source, next) = match EventStream::open(self.client).await? {
+        let (source, next) = match EventStream::open(self.client, EVENTS).await? {
             Opened::Stream(stream) => (Source::Events(stream), QUIET),
             Opened::Absent(why) => (Source::Polling(why), POLL_INTERVAL),
         };

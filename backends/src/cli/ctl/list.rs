@@ -1,10 +1,13 @@
 //! The breakers of a server as a table.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::client::{Client, CtlError};
 use super::show::{number, plain};
+use super::style::{Line, Style};
 
 /// Breakers of one request.
 const PAGE: usize = 1_000;
@@ -12,6 +15,7 @@ const PAGE: usize = 1_000;
 const MAX_PAGES: usize = 100;
 
 /// All breakers of a server.
+#[derive(Debug, Default)]
 pub(super) struct List {
     rows: Vec<Value>,
 }
@@ -26,7 +30,13 @@ struct Row {
     current_percentile_ms: Option<f64>,
     latency_threshold_ms: Option<f64>,
     since: Option<String>,
+    keys: Option<u64>,
+    open_keys: Option<u64>,
 }
+
+/// The columns of the table; the last one is there where a breaker is a family.
+const COLUMNS: usize = 7;
+const HEAD: [&str; COLUMNS] = ["NAME", "STATE", "REASON", "PERCENTILE", "THRESHOLD", "SINCE", "OPEN KEYS"];
 
 /// Reads all pages.
 pub(super) async fn read(client: &Client) -> Result<List, CtlError> {
@@ -66,36 +76,161 @@ impl List {
 
     /// For people.
     pub(super) fn table(&self, only_open: bool) -> String {
-        let head = ["NAME", "STATE", "REASON", "PERCENTILE", "THRESHOLD", "SINCE"].map(str::to_owned);
-        let rows = self.rows.iter().filter(|row| !only_open || is_open(row));
-        let cells = rows.filter_map(|row| Row::deserialize(row).ok()).map(Row::cells);
-        let all: Vec<[String; 6]> = std::iter::once(head).chain(cells).collect();
-        let width = |column: usize| all.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-        let widths: Vec<usize> = (0..6).map(|column| width(column).unwrap_or(0)).collect();
-        let lines = all.iter().map(|row| {
-            let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-        });
+        let rows = self.rows().filter(|row| !only_open || row.triggered);
+        let lines = table(rows).into_iter().map(|(_, line)| line);
         lines.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The table for a terminal with room for `height` lines, those that are not closed first.
+    pub(super) fn lines(&self, height: usize) -> Vec<Line> {
+        let mut rows: Vec<Row> = self.rows().collect();
+        // Stable: within a state the order of the configuration.
+        rows.sort_by_key(|row| rank(&row.state));
+        let hidden = if rows.len() + 1 > height { rows.len() + 2 - height.max(2) } else { 0 };
+        rows.truncate(rows.len() - hidden);
+        let lines = table(rows.into_iter()).into_iter().map(|(style, line)| Line::default().with(style, line));
+        let rest = (hidden > 0).then(|| Line::default().with(Style::Quiet, format!("and {hidden} more")));
+        lines.chain(rest).collect()
+    }
+
+    /// In one line, for logs.
+    pub(super) fn short(&self) -> String {
+        let (count, mut open) = (self.rows.len(), self.rows().filter(|row| row.triggered).peekable());
+        if open.peek().is_none() {
+            return format!("{count} breakers, none open");
+        }
+        let open: Vec<String> = open.map(|row| row.short()).collect();
+        format!("{count} breakers, {} open: {}", open.len(), open.join(", "))
+    }
+
+    /// One line for each breaker whose state or reason differs from `before`, or that came or went.
+    pub(super) fn changes(&self, before: &Self) -> Vec<String> {
+        let old: BTreeMap<String, Row> = before.rows().map(|row| (row.name.clone(), row)).collect();
+        let new: BTreeMap<String, Row> = self.rows().map(|row| (row.name.clone(), row)).collect();
+        let differs = |row: &&Row| old.get(&row.name).is_none_or(|before| before.short() != row.short());
+        let gone = old.keys().filter(|name| !new.contains_key(*name)).map(|name| format!("{} removed", plain(name)));
+        new.values().filter(differs).map(Row::short).chain(gone).collect()
+    }
+
+    fn rows(&self) -> impl Iterator<Item = Row> {
+        self.rows.iter().filter_map(|row| Row::deserialize(row).ok())
     }
 }
 
+/// The head and a line for each of `rows`, in columns.
+fn table(rows: impl Iterator<Item = Row>) -> Vec<(Style, String)> {
+    let head = (Style::Quiet, HEAD.map(str::to_owned));
+    let all: Vec<(Style, [String; COLUMNS])> =
+        std::iter::once(head).chain(rows.map(|row| (row.style(), row.cells()))).collect();
+    let cells = |column: usize| all.iter().skip(1).filter_map(move |(_, cells)| cells.get(column));
+    let has_keys = cells(COLUMNS - 1).any(|cell| cell != UNKNOWN);
+    let width =
+        |column: usize| all.iter().filter_map(|(_, cells)| cells.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..COLUMNS).map(|column| width(column).unwrap_or(0)).collect();
+    let columns = if has_keys { COLUMNS } else { COLUMNS - 1 };
+    let lines = all.iter().map(|(style, cells)| {
+        let cells = cells.iter().zip(&widths).take(columns).map(|(cell, width)| format!("{cell:width$}"));
+        (*style, cells.collect::<Vec<_>>().join("  ").trim_end().to_owned())
+    });
+    lines.collect()
+}
+
+/// Stands for an unknown value, and for one that does not apply.
+const UNKNOWN: &str = "-";
+
+/// The worst state first.
+fn rank(state: &str) -> usize {
+    ["open", "forced_open", "half_open", "disabled"].iter().position(|worst| *worst == state).unwrap_or(4)
+}
+
+fn words(text: &str) -> String {
+    plain(&text.replace('_', " "))
+}
+
 impl Row {
-    fn cells(self) -> [String; 6] {
-        let unknown = || "-".to_owned();
+    fn cells(self) -> [String; COLUMNS] {
+        let unknown = || UNKNOWN.to_owned();
         let millis = |value: Option<f64>| value.map_or_else(unknown, |value| format!("{} ms", number(value)));
-        let words = |text: &str| plain(&text.replace('_', " "));
+        let keys = self.keys.map_or_else(unknown, |keys| format!("{} of {keys}", self.open_keys.unwrap_or(0)));
         [
             plain(&self.name),
             words(&self.state),
-            self.trip_reason.as_deref().filter(|_| self.triggered).map_or_else(unknown, words),
+            self.reason().map_or_else(unknown, words),
             millis(self.current_percentile_ms),
             millis(self.latency_threshold_ms),
             self.since.as_deref().map_or_else(unknown, plain),
+            keys,
         ]
+    }
+
+    fn reason(&self) -> Option<&str> {
+        self.trip_reason.as_deref().filter(|_| self.triggered)
+    }
+
+    fn short(&self) -> String {
+        let reason = self.reason().map_or_else(String::new, |reason| format!(" ({})", words(reason)));
+        format!("{} {}{reason}", plain(&self.name), words(&self.state))
+    }
+
+    fn style(&self) -> Style {
+        match rank(&self.state) {
+            0 | 1 => Style::Bad,
+            2 | 3 => Style::Warning,
+            _ => Style::Plain,
+        }
     }
 }
 
 fn is_open(row: &Value) -> bool {
     row.get("triggered").and_then(Value::as_bool) == Some(true)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn list(rows: &[(&str, &str)]) -> List {
+        let row = |(name, state): &(&str, &str)| json!({"name": name, "state": state, "triggered": state.contains("open"), "trip_reason": "latency"});
+        List { rows: rows.iter().map(row).collect() }
+    }
+
+    fn lines(list: &List, height: usize) -> Vec<String> {
+        list.lines(height).iter().map(|line| line.render(100, false)).collect()
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted_and_the_worst_is_shown() {
+        let all = list(&[("a", "closed"), ("b", "disabled"), ("c", "open"), ("d", "half_open")]);
+        let names = |height| {
+            let first = |line: &String| line.split_whitespace().next().unwrap().to_owned();
+            lines(&all, height).iter().map(first).collect::<Vec<_>>()
+        };
+        assert_eq!(names(9), ["NAME", "c", "d", "b", "a"]);
+        assert_eq!(names(5), ["NAME", "c", "d", "b", "a"]);
+        assert_eq!(names(4), ["NAME", "c", "d", "and"]);
+        assert_eq!(lines(&all, 4).last().unwrap(), "and 2 more");
+        for height in 0..3 {
+            assert_eq!(names(height), ["NAME", "and"], "{height}");
+        }
+    }
+
+    #[test]
+    fn keys_have_a_column_where_there_is_a_family() {
+        let mut all = list(&[("a", "closed"), ("b", "closed")]);
+        assert!(!all.table(false).contains("KEYS"));
+        all.rows[1]["keys"] = json!(430);
+        all.rows[1]["open_keys"] = json!(3);
+        assert!(all.table(false).lines().last().unwrap().ends_with("3 of 430"), "{}", all.table(false));
+    }
+
+    #[test]
+    fn changes_are_those_of_state_and_reason() {
+        let before = list(&[("a", "closed"), ("b", "open"), ("c", "closed")]);
+        let now = list(&[("a", "closed"), ("b", "half_open"), ("d", "open")]);
+        assert_eq!(now.changes(&before), ["b half open (latency)", "d open (latency)", "c removed"]);
+        assert!(now.changes(&now).is_empty());
+        assert_eq!(before.short(), "3 breakers, 1 open: b open (latency)");
+        assert_eq!(list(&[("a", "closed")]).short(), "1 breakers, none open");
+    }
 }

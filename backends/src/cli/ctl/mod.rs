@@ -33,6 +33,7 @@ mod client;
 mod command;
 mod exit;
 mod feed;
+mod fleet;
 mod list;
 mod parameter;
 mod screen;
@@ -45,6 +46,7 @@ mod style;
 mod tests;
 mod value;
 mod watch;
+mod watch_all;
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -87,8 +89,8 @@ impl Session {
         match command {
             CtlCommand::Status => return self.status().await,
             CtlCommand::List { open } => return self.list(*open).await,
-            CtlCommand::Watch => return watch::watch(&self.client).await,
-            CtlCommand::Events => return watch::events(&self.client).await,
+            CtlCommand::Watch => return self.watch().await,
+            CtlCommand::Events => return watch::events(&self.client, self.several().await.is_some()).await,
             CtlCommand::Request => return self.request().await,
             CtlCommand::Get { name: Some(Parameter::Short(setting)) } => self.get(*setting).await?,
             CtlCommand::Get { name: Some(Parameter::Key(entry)) } => self.get_key(entry).await?,
@@ -100,6 +102,7 @@ impl Session {
             CtlCommand::Reset { yes } => self.reset(*yes).await?,
             CtlCommand::Latencies { above } => self.latencies(*above).await?,
             CtlCommand::Memory => self.memory().await?,
+            CtlCommand::Fleet => self.fleet().await?,
             CtlCommand::Trigger { what: Trigger::Memory } => self.operate("/breaker/trigger-by-memory", None).await?,
             CtlCommand::Trigger { what: Trigger::Latency } => self.operate("/breaker/trigger-by-latency", None).await?,
             CtlCommand::Restore => self.operate("/breaker/restore-memory-check", None).await?,
@@ -107,9 +110,9 @@ impl Session {
             CtlCommand::StagedAlerts => self.show("/breaker/staged-alerts").await?,
             CtlCommand::Alert { command: AlertCommand::Test } => self.test_page().await?,
             CtlCommand::Opsgenie { command } => return self.opsgenie(command).await,
-            CtlCommand::Delay { delay } => self.demo("/test/delay", &json!({"delay": delay})).await?,
+            CtlCommand::Delay { delay } => self.demo("/test/delay", json!({"delay": delay})).await?,
             CtlCommand::Scenario { name: None } => self.show("/test/scenarios").await?,
-            CtlCommand::Scenario { name: Some(name) } => self.demo("/test/trigger", &json!({"scenario": name})).await?,
+            CtlCommand::Scenario { name: Some(name) } => self.demo("/test/trigger", json!({"scenario": name})).await?,
             // Done before there is a server to talk to.
             CtlCommand::Completions { .. } => {}
         }
@@ -122,10 +125,24 @@ impl Session {
         Ok(exit::of_state(all.any_open()))
     }
 
+    /// All breakers, where there are several and none is named. A server of an earlier version has no list; whatever else is
+    /// wrong, the status says it too.
+    async fn several(&self) -> Option<list::List> {
+        if self.client.breaker().is_some() {
+            return None;
+        }
+        list::read(&self.client).await.ok().filter(list::List::is_several)
+    }
+
+    async fn watch(&self) -> Result<ExitCode, CliError> {
+        match self.several().await {
+            Some(all) => watch_all::watch(&self.client, all).await,
+            None => watch::watch(&self.client).await,
+        }
+    }
+
     async fn status(&self) -> Result<ExitCode, CliError> {
-        // A server of an earlier version has no list; whatever else is wrong, the status says it too.
-        let all = if self.client.names_breaker() { None } else { list::read(&self.client).await.ok() };
-        if let Some(all) = all.filter(list::List::is_several) {
+        if let Some(all) = self.several().await {
             print_line(if self.json { all.json(false) } else { all.table(false) });
             return Ok(exit::of_state(all.any_open()));
         }
@@ -295,6 +312,14 @@ impl Session {
         Ok(())
     }
 
+    async fn fleet(&self) -> Result<(), CliError> {
+        let path = "/fleet";
+        let answer = self.client.get(path).await?;
+        let text = fleet::text(&answer.body).ok_or_else(|| unexpected_response(path))?;
+        self.print(&answer, || text);
+        Ok(())
+    }
+
     async fn opsgenie(&self, command: &OpsgenieCommand) -> Result<ExitCode, CliError> {
         let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
         let (setting, value) = match command {
@@ -313,8 +338,11 @@ impl Session {
         self.set(setting, &value).await
     }
 
-    async fn demo(&self, path: &str, body: &Value) -> Result<(), CliError> {
-        let answer = self.client.post(path, Some(body)).await?;
+    async fn demo(&self, path: &str, mut body: Value) -> Result<(), CliError> {
+        if let (Some(name), Some(fields)) = (self.client.breaker(), body.as_object_mut()) {
+            fields.insert("breaker".to_owned(), name.into());
+        }
+        let answer = self.client.post(path, Some(&body)).await?;
         self.print(&answer, || fields(&answer.body));
         Ok(())
     }

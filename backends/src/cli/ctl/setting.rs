@@ -29,7 +29,7 @@ pub(super) enum Setting {
     OpsgenieToggle,
     /// The priority of alerts that are not staged.
     OpsgeniePriority,
-    /// What alerts are sent for.
+    /// The events that alerts are sent for.
     OpsgenieTriggers,
     /// Tags of every alert.
     OpsgenieTags,
@@ -37,7 +37,7 @@ pub(super) enum Setting {
     OpsgenieCooldown,
 }
 
-/// What is posted, and where.
+/// The body of a POST, and its route.
 #[derive(Debug, PartialEq)]
 pub(super) struct Change {
     pub(super) path: &'static str,
@@ -195,12 +195,12 @@ impl Setting {
         Ok(body.into())
     }
 
-    /// What the configuration key allows.
+    /// The values that the configuration key allows.
     fn allowed(self) -> String {
         self.key().and_then(entry).map_or_else(String::new, |entry| entry.key.field.to_string())
     }
 
-    /// What `set` takes, for its help.
+    /// The values that `set` takes, for its help.
     pub(super) fn values(self) -> String {
         match self {
             Self::Enabled | Self::TrendAnalysis | Self::OpsgenieToggle => "on or off".into(),

@@ -1,5 +1,7 @@
 //! The status, read from the server and shown.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -10,13 +12,16 @@ use super::style::{Line, Style, bar, sparkline};
 const LABELS: usize = 11;
 const BAR: usize = 14;
 
-/// What `/breaker/status` says. What a server leaves out is unknown.
+/// The body of `/breaker/status`. A field that the server leaves out is unknown.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(super) struct StatusView {
     pub(super) state: String,
     pub(super) triggered: bool,
     #[serde(default)]
     pub(super) name: String,
+    mode: Option<String>,
+    would_reject: Option<u64>,
+    followed_log: Option<FollowedLogView>,
     trip_reason: Option<String>,
     trip: Option<TripView>,
     decision: Option<DecisionView>,
@@ -49,6 +54,8 @@ pub(super) struct StatusView {
     supervisor: Option<String>,
     incident_ends_in_seconds: Option<f64>,
     alert_problem: Option<String>,
+    #[serde(default)]
+    fleet: Option<String>,
     config_error: Option<String>,
 }
 
@@ -58,7 +65,7 @@ struct TripView {
     text: String,
 }
 
-/// What it decides by. A server of an earlier version does not say it.
+/// The basis of its decisions. A server of an earlier version does not send it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 struct DecisionView {
     tolerance_ms: Option<u32>,
@@ -70,6 +77,28 @@ struct DecisionView {
     failed_threshold_percent: Option<f64>,
     #[serde(default)]
     false_trips: u32,
+}
+
+/// The log that the breaker follows.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct FollowedLogView {
+    file: String,
+    #[serde(default)]
+    lines: u64,
+    #[serde(default)]
+    unusable: BTreeMap<String, u64>,
+    problem: Option<String>,
+}
+
+impl FollowedLogView {
+    fn line(&self) -> Line {
+        let (file, unused) = (plain(&self.file), self.unusable.values().sum::<u64>());
+        let line = labelled("log").with(Style::Plain, format!("{file}, {} lines, {unused} not used", self.lines));
+        match &self.problem {
+            Some(problem) => line.with(Style::Bad, format!("; {}", plain(problem))),
+            None => line,
+        }
+    }
 }
 
 impl DecisionView {
@@ -119,6 +148,14 @@ impl StatusView {
         lines.extend(self.decision.iter().flat_map(DecisionView::lines));
         lines.extend(self.last_trip_time.as_deref().map(|at| labelled("last trip").with(Style::Plain, plain(at))));
         lines.extend(self.trip.as_ref().map(|trip| labelled("opened on").with(Style::Plain, plain(&trip.text))));
+        if self.mode.as_deref() == Some("observe") {
+            let would = self.would_reject.unwrap_or(0);
+            let text = format!("observe: no call is rejected; {would} would have been");
+            lines.push(labelled("mode").with(Style::Warning, text));
+        }
+        if let Some(log) = &self.followed_log {
+            lines.push(log.line());
+        }
         if self.drill {
             lines.push(labelled("drill").with(Style::Warning, "an operator simulated a fault"));
         }
@@ -130,6 +167,9 @@ impl StatusView {
             lines.push(
                 labelled("incident").with(Style::Plain, format!("ends in {} s if all stays well", number(seconds))),
             );
+        }
+        if let Some(fleet) = &self.fleet {
+            lines.push(labelled("fleet").with(Style::Plain, plain(fleet)));
         }
         if let Some(problem) = &self.alert_problem {
             lines.push(labelled("alerts").with(Style::Bad, plain(problem)));
@@ -295,6 +335,8 @@ impl StatusView {
             }),
             recent_latencies_ms: Vec::new(),
             in_flight: None,
+            would_reject: None,
+            followed_log: None,
             stalled: seen.stalled.map(|stalled| u64::from(stalled > 0)),
             ..seen.clone()
         };

@@ -16,8 +16,10 @@ use smol_hyper::rt::FuturesIo;
 
 use super::client::{Client, CtlError};
 
-/// Where the events are.
+/// Where the events of one breaker are.
 pub(super) const EVENTS: &str = "/breaker/events";
+/// Where those of all breakers are.
+pub(super) const ALL_EVENTS: &str = "/breakers/events";
 /// How long connecting may take, and how long the head of the answer.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest event; one with a status of a full window has some ten thousand.
@@ -42,9 +44,9 @@ pub(super) enum Opened {
 }
 
 impl EventStream {
-    /// Asks for the events. A server without them is no error.
-    pub(super) async fn open(client: &Client) -> Result<Opened, CtlError> {
-        let url = client.url(EVENTS);
+    /// Asks for the events at `path`. A server without them is no error.
+    pub(super) async fn open(client: &Client, path: &str) -> Result<Opened, CtlError> {
+        let url = client.url(path);
         if url.scheme() != "http" {
             return Ok(Opened::Absent("events are read over http only"));
         }

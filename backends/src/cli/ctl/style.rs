@@ -2,7 +2,7 @@
 
 use crate::text::escape;
 
-/// What a piece of a line means.
+/// The meaning of a piece of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
     Plain,

@@ -195,7 +195,7 @@ fn what_moves_has_a_bar_while_it_is_watched() {
 }
 
 #[test]
-fn a_status_of_trouble_tells_it() {
+fn a_status_of_trouble_shows_it() {
     let open = with(json!({
         "state": "open", "triggered": true, "trip_reason": "latency_rising", "retry_after_ms": 6001, "breach": true,
         "memory_usage_percent": null, "memory_ok": null, "memory_source": null, "in_flight": null, "stalled": null,
@@ -222,7 +222,7 @@ fn a_status_of_trouble_tells_it() {
 }
 
 #[test]
-fn memory_that_runs_out_is_told_with_its_time() {
+fn memory_that_runs_out_is_shown_with_its_time() {
     let seen = with(json!({"memory_exhausted_in_seconds": 40}));
     let line = "memory     50 %, ok, runs out in 40 s, 512 of 1024 MiB, threshold 80 % (cgroup)";
     assert!(text(&seen).lines().any(|shown| shown == line), "{}", text(&seen));

@@ -52,7 +52,8 @@ pub(super) fn of_key(entry: &Entry, given: &[String]) -> Result<Value, CliError>
     match entry.key.field.shape() {
         Shape::Flag => flag(&name, given).map(Value::from),
         Shape::NumberOrAuto(_) if given == ["auto"] => Ok("auto".into()),
-        Shape::Number(_) | Shape::NumberOrAuto(_) | Shape::Percentile => {
+        Shape::CountOrShare if given.iter().any(|part| part.ends_with('%')) => Ok(given.concat().into()),
+        Shape::Number(_) | Shape::NumberOrAuto(_) | Shape::CountOrShare | Shape::Percentile => {
             number(&name, given, short_unit(entry), &allowed).map(Value::from)
         }
         Shape::Word(_) | Shape::Text => one(&name, given, &allowed).map(Value::from),

@@ -13,7 +13,7 @@ use super::exit;
 use super::feed::{Feed, FeedEvent, Update};
 use super::screen::{Screen, can_draw, size};
 use super::status::{StatusView, labelled};
-use super::stream::{EventStream, Opened};
+use super::stream::{ALL_EVENTS, EVENTS, EventStream, Opened};
 use super::style::{Line, Style};
 use crate::cli::output::{CliError, eprint_line};
 
@@ -44,7 +44,7 @@ pub(super) async fn watch(client: &Client) -> Result<ExitCode, CliError> {
     let drawn = matches!(view, View::Screen(_));
     drop(view);
     if drawn {
-        // What was seen last stays on the terminal.
+        // The last state stays on the terminal.
         let _ = writeln!(io::stdout(), "{}", watched.latest.seen.short());
     }
     match watched.lost {
@@ -53,10 +53,11 @@ pub(super) async fn watch(client: &Client) -> Result<ExitCode, CliError> {
     }
 }
 
-/// Prints the events as they come, until a signal or until the reader is gone.
-pub(super) async fn events(client: &Client) -> Result<ExitCode, CliError> {
+/// Prints the events as they come, of one breaker or of `all`, until a signal or until the reader is gone.
+pub(super) async fn events(client: &Client, all: bool) -> Result<ExitCode, CliError> {
     let mut signals = signals()?;
-    let mut stream = match EventStream::open(client).await? {
+    let path = if all { ALL_EVENTS } else { EVENTS };
+    let mut stream = match EventStream::open(client, path).await? {
         Opened::Stream(stream) => stream,
         Opened::Absent(why) => return Err(CliError::new(format!("{}: {why}; `watch` does without", client.server()))),
     };
@@ -79,7 +80,7 @@ pub(super) async fn events(client: &Client) -> Result<ExitCode, CliError> {
     }
 }
 
-fn signals() -> Result<Signals, CliError> {
+pub(super) fn signals() -> Result<Signals, CliError> {
     Signals::new([Signal::Int, Signal::Term, Signal::Hup, Signal::Winch])
         .map_err(|error| CliError::during("signals", error))
 }

@@ -12,12 +12,13 @@ use crate::config::{Config, breaker_values};
 use crate::replay::comparison_table::{aligned, rows};
 use crate::replay::human_format::{Clock, on_one_line};
 use crate::replay::{Figures, InputReport, ReplayError, Setting, compare as replay_to_all, draw};
+use crate::text::shown;
 
 use super::report_file::ReportFile;
 
 /// Keys of the breaker that mean nothing in a replay.
 const NOT_REPLAYED: [&str; 5] = ["name", "memory_source", "memory_used", "state_dir", "wait_jitter"];
-/// What a figure can and cannot say, below the table.
+/// The notes below the table.
 const CAVEAT: &str = "A recording says how calls went as they were made: what is said of a rejected call is how it would have gone had\n\
                       it been made. Slow means longer than the setting's own latency_threshold; half-open counts as open.";
 /// A name of a setting is shortened to so many characters in the table.
@@ -52,7 +53,7 @@ pub(super) fn compare(args: &ReplayArgs) -> Result<Trust, CliError> {
     let (page_content, report) = draw(&settings, &reading, input).map_err(unreadable)?;
     page.write(|output| page_content.write_html(&name, output))?;
     print(page_content.figures(), &report)?;
-    eprint_line(format!("wrote {}", page.path().display()));
+    eprint_line(format!("wrote {}", shown(page.path())));
     Ok(Trust::of(&report))
 }
 
@@ -60,14 +61,14 @@ pub(super) fn compare(args: &ReplayArgs) -> Result<Trust, CliError> {
 fn settings(args: &ReplayArgs) -> Result<Vec<Setting>, CliError> {
     if args.compare.is_empty() {
         let config = configuration(args.config.as_deref(), &args.set, args.breaker.as_deref())?;
-        let name = args.config.as_deref().map_or_else(|| "the defaults".into(), |path| path.display().to_string());
+        let name = args.config.as_deref().map_or_else(|| "the defaults".into(), shown);
         let name = if args.set.is_empty() { name } else { format!("{name} with --set") };
         return Ok(vec![setting(name, &config)]);
     }
     let (mut settings, mut wrong) = (Vec::new(), Vec::<String>::new());
     for path in configurations(args) {
         match configuration(Some(path), &args.set, args.breaker.as_deref()) {
-            Ok(config) => settings.push(setting(path.display().to_string(), &config)),
+            Ok(config) => settings.push(setting(shown(path), &config)),
             Err(failure) => {
                 let lines: Vec<String> = failure.to_string().lines().map(str::to_owned).collect();
                 // What is wrong with --set is so with every file.
@@ -117,7 +118,15 @@ fn print_table(settings: &[Setting], figures: &[Figures]) {
         let indent = if row.is_part { "  " } else { "" };
         (format!("{indent}{}", row.label), row.cells)
     }));
-    print_line(format!("{}\n{CAVEAT}", aligned(&table).join("\n")));
+    let whys: String =
+        settings.iter().zip(figures).filter_map(|(setting, figures)| first_why(setting, figures)).collect();
+    print_line(format!("{}\n{whys}{CAVEAT}", aligned(&table).join("\n")));
+}
+
+/// The line on a setting's first trip; `None` where there was none.
+fn first_why(setting: &Setting, figures: &Figures) -> Option<String> {
+    let why = figures.first_trips.first()?.why?;
+    Some(format!("first trip with {}: {why}\n", on_one_line(&setting.name)))
 }
 
 /// The keys whose values are not the same everywhere, with these.

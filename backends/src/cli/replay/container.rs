@@ -1,11 +1,11 @@
-//! What an input is packed in: gzip and zstd are read, others are named.
+//! The compression of an input: gzip and zstd are read, others are named.
 
 use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::GzDecoder;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
-/// What is read at once: hundreds of lines.
+/// The size of one read: hundreds of lines.
 pub(super) const BUFFER_BYTES: usize = 1 << 16;
 /// So many bytes are looked at.
 pub(super) const MAGIC_BYTES: usize = 16;
@@ -13,9 +13,11 @@ pub(super) const MAGIC_BYTES: usize = 16;
 const MAX_WINDOW_BYTES: u64 = 128 << 20;
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// How a zstd frame without data begins.
+const SKIPPABLE: std::ops::RangeInclusive<u8> = 0x50..=0x5f;
 
 /// Packed inputs that are not read: how they begin, what they are, and how they are unpacked.
-const OTHERS: [(&[u8], &str, &str); 9] = [
+const OTHERS: [(&[u8], &str, &str); 13] = [
     (&[0xfd, b'7', b'z', b'X', b'Z', 0], "xz", "xz -dc FILE | tripline replay -"),
     (b"BZh", "bzip2", "bzip2 -dc FILE | tripline replay -"),
     (b"PK\x03\x04", "a zip archive", "unzip -p FILE | tripline replay -"),
@@ -23,6 +25,10 @@ const OTHERS: [(&[u8], &str, &str); 9] = [
     (&[0x04, 0x22, 0x4d, 0x18], "lz4", "lz4 -dc FILE | tripline replay -"),
     (&[0x1f, 0x9d], "compress (.Z)", "zcat FILE | tripline replay -"),
     (b"PAR1", "Parquet", "a tool that writes JSON lines or CSV from it"),
+    (&[0x5d, 0, 0], "lzma", "xz -dc --format=lzma FILE | tripline replay -"),
+    (b"\xff\x06\0\0sNaPpY", "snappy", "snzip -dc FILE | tripline replay -"),
+    (&[0xff, 0xfe, 0, 0], "UTF-32", "iconv -f UTF-32 -t UTF-8 FILE | tripline replay -"),
+    (&[0, 0, 0xfe, 0xff], "UTF-32", "iconv -f UTF-32 -t UTF-8 FILE | tripline replay -"),
     (&[0xff, 0xfe], "UTF-16", "iconv -f UTF-16 -t UTF-8 FILE | tripline replay -"),
     (&[0xfe, 0xff], "UTF-16", "iconv -f UTF-16 -t UTF-8 FILE | tripline replay -"),
 ];
@@ -44,7 +50,7 @@ impl Container {
         if beginning.starts_with(GZIP) {
             return Ok(Self::Gzip);
         }
-        let is_skippable = matches!(beginning, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]);
+        let is_skippable = matches!(beginning, [first, 0x2a, 0x4d, 0x18, ..] if SKIPPABLE.contains(first));
         if beginning.starts_with(ZSTD) || is_skippable {
             return Ok(Self::Zstd);
         }
@@ -60,53 +66,80 @@ impl Container {
     pub(super) fn unpacked(self, input: impl Read + 'static) -> Box<dyn Read> {
         match self {
             Self::Plain => Box::new(input),
-            Self::Gzip => Box::new(Gzip::Between(BufReader::with_capacity(BUFFER_BYTES, input))),
-            Self::Zstd => Box::new(Zstd::Between(BufReader::with_capacity(BUFFER_BYTES, input))),
+            Self::Gzip => Box::new(Unpacked::<Gzip, _>::Between(BufReader::with_capacity(BUFFER_BYTES, input))),
+            Self::Zstd => Box::new(Unpacked::<Zstd, _>::Between(BufReader::with_capacity(BUFFER_BYTES, input))),
         }
     }
 }
 
 /// UTF-16 without a mark: every second byte of ASCII text is 0.
 fn utf_16(beginning: &[u8]) -> Option<&'static (&'static [u8], &'static str, &'static str)> {
+    const LITTLE: (&[u8], &str, &str) = (&[], "UTF-16", "iconv -f UTF-16LE -t UTF-8 FILE | tripline replay -");
+    const BIG: (&[u8], &str, &str) = (&[], "UTF-16", "iconv -f UTF-16BE -t UTF-8 FILE | tripline replay -");
     let is_text = |byte: &u8| (b'\t'..0x7f).contains(byte);
     let pairs = beginning.chunks_exact(2);
-    let little = pairs.clone().all(|pair| matches!(pair, [text, 0] if is_text(text)));
-    let big = pairs.clone().all(|pair| matches!(pair, [0, text] if is_text(text)));
-    if pairs.len() >= 4 && (little || big) { OTHERS.iter().find(|(_, name, _)| *name == "UTF-16") } else { None }
+    if pairs.len() < 4 {
+        None
+    } else if pairs.clone().all(|pair| matches!(pair, [text, 0] if is_text(text))) {
+        Some(&LITTLE)
+    } else if pairs.clone().all(|pair| matches!(pair, [0, text] if is_text(text))) {
+        Some(&BIG)
+    } else {
+        None
+    }
 }
 
 fn invalid(text: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text.into())
 }
 
-/// One gzip member after the other; zeros after the last one are passed over, as tapes and copies leave them.
-enum Gzip<R> {
+/// How the members of a container begin and are unpacked.
+trait Members {
+    /// Unpacks one member.
+    type Decoder<R: Read>: Read;
+
+    /// Begins the next member, whose first byte is `first`.
+    fn begin<R: Read>(first: u8, input: BufReader<R>) -> io::Result<Begun<Self::Decoder<R>, R>>;
+
+    /// The input behind a member that has ended.
+    fn rest<R: Read>(decoder: Self::Decoder<R>) -> BufReader<R>;
+}
+
+/// What a member turns out to be.
+enum Begun<D, R> {
+    Data(D),
+    /// It holds no data and has been passed over.
+    Skipped(BufReader<R>),
+}
+
+/// One member after the other; zeros after the last one are passed over, as tapes and copies leave them.
+enum Unpacked<M: Members, R: Read> {
     Between(BufReader<R>),
-    Inside(Box<GzDecoder<BufReader<R>>>),
+    Inside(Box<M::Decoder<R>>),
     Ended,
 }
 
-impl<R: Read> Read for Gzip<R> {
+impl<M: Members, R: Read> Read for Unpacked<M, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);
         }
         loop {
             match std::mem::replace(self, Self::Ended) {
-                Self::Between(mut input) => match next_member(&mut input)? {
-                    None => return Ok(0),
-                    Some(byte) if byte == GZIP.first().copied().unwrap_or_default() => {
-                        *self = Self::Inside(Box::new(GzDecoder::new(input)));
-                    }
-                    Some(_) => return Err(invalid("something that is no gzip follows the gzip data; allowed: zeros")),
-                },
+                Self::Between(mut input) => {
+                    let Some(first) = next_member(&mut input)? else { return Ok(0) };
+                    *self = match M::begin(first, input)? {
+                        Begun::Data(decoder) => Self::Inside(Box::new(decoder)),
+                        Begun::Skipped(input) => Self::Between(input),
+                    };
+                }
                 Self::Inside(mut decoder) => {
                     let read = decoder.read(buffer)?;
                     if read > 0 {
                         *self = Self::Inside(decoder);
                         return Ok(read);
                     }
-                    *self = Self::Between(decoder.into_inner());
+                    *self = Self::Between(M::rest(*decoder));
                 }
                 Self::Ended => return Ok(0),
             }
@@ -114,43 +147,42 @@ impl<R: Read> Read for Gzip<R> {
     }
 }
 
-/// One zstd frame after the other.
-enum Zstd<R: Read> {
-    Between(BufReader<R>),
-    Inside(Box<StreamingDecoder<BufReader<R>, FrameDecoder>>),
-    Ended,
+/// Members of gzip.
+struct Gzip;
+
+impl Members for Gzip {
+    type Decoder<R: Read> = GzDecoder<BufReader<R>>;
+
+    fn begin<R: Read>(first: u8, input: BufReader<R>) -> io::Result<Begun<Self::Decoder<R>, R>> {
+        if GZIP.first() == Some(&first) {
+            Ok(Begun::Data(GzDecoder::new(input)))
+        } else {
+            Err(invalid("something that is no gzip follows the gzip data; allowed: zeros"))
+        }
+    }
+
+    fn rest<R: Read>(decoder: Self::Decoder<R>) -> BufReader<R> {
+        decoder.into_inner()
+    }
 }
 
-impl<R: Read> Read for Zstd<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
+/// Frames of zstd.
+struct Zstd;
+
+impl Members for Zstd {
+    type Decoder<R: Read> = StreamingDecoder<BufReader<R>, FrameDecoder>;
+
+    fn begin<R: Read>(first: u8, mut input: BufReader<R>) -> io::Result<Begun<Self::Decoder<R>, R>> {
+        if SKIPPABLE.contains(&first) {
+            skip_frame(&mut input)?;
+            return Ok(Begun::Skipped(input));
         }
-        loop {
-            match std::mem::replace(self, Self::Ended) {
-                Self::Between(mut input) => match next_member(&mut input)? {
-                    None => return Ok(0),
-                    Some(0x50..=0x5f) => {
-                        skip_frame(&mut input)?;
-                        *self = Self::Between(input);
-                    }
-                    Some(_) => {
-                        let decoder = StreamingDecoder::new_with_max_window_size(input, MAX_WINDOW_BYTES)
-                            .map_err(|error| invalid(error.to_string()))?;
-                        *self = Self::Inside(Box::new(decoder));
-                    }
-                },
-                Self::Inside(mut decoder) => {
-                    let read = decoder.read(buffer)?;
-                    if read > 0 {
-                        *self = Self::Inside(decoder);
-                        return Ok(read);
-                    }
-                    *self = Self::Between(decoder.into_inner());
-                }
-                Self::Ended => return Ok(0),
-            }
-        }
+        let decoder = StreamingDecoder::new_with_max_window_size(input, MAX_WINDOW_BYTES);
+        decoder.map(Begun::Data).map_err(|error| invalid(error.to_string()))
+    }
+
+    fn rest<R: Read>(decoder: Self::Decoder<R>) -> BufReader<R> {
+        decoder.into_inner()
     }
 }
 
@@ -219,15 +251,28 @@ mod tests {
     }
 
     #[test]
+    fn zstd_frames_without_data_are_passed_over() {
+        let skippable = [&[0x5f, 0x2a, 0x4d, 0x18, 3, 0, 0, 0][..], b"abc"].concat();
+        let bytes = [skippable.clone(), zstd("a\n"), skippable.clone(), zstd("b\n"), skippable.clone()].concat();
+        assert_eq!(unpacked(&bytes).unwrap(), "a\nb\n");
+        assert!(unpacked(&skippable[..9]).is_ok_and(|text| text.is_empty()), "it is cut off and holds nothing");
+        assert!(unpacked(&skippable[..6]).is_err());
+    }
+
+    #[test]
     fn other_containers_are_named() {
         let utf_16: Vec<u8> = "time,latency".bytes().flat_map(|byte| [byte, 0]).collect();
+        let utf_16_big: Vec<u8> = "time,latency".bytes().flat_map(|byte| [0, byte]).collect();
         for (bytes, name) in [
             (&b"\xfd7zXZ\0\0"[..], "xz"),
             (b"BZh91AY&SY", "bzip2"),
             (b"PK\x03\x04..", "zip"),
             (b"\xff\xfea\0", "UTF-16"),
             (b"\xfe\xff\0a", "UTF-16"),
-            (&utf_16, "UTF-16"),
+            (&utf_16, "UTF-16LE"),
+            (&utf_16_big, "UTF-16BE"),
+            (b"\xff\xfe\0\0a\0\0\0", "UTF-32"),
+            (b"\x5d\0\0\x80\0", "lzma"),
         ] {
             let error = unpacked(bytes).unwrap_err().to_string();
             assert!(error.contains(name) && error.contains("allowed: "), "{error}");

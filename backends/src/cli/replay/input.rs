@@ -15,36 +15,38 @@ use super::container::{BUFFER_BYTES, Container, MAGIC_BYTES};
 use super::progress::{Counted, Counts, Progress, can_draw};
 use super::spool::spooled;
 use crate::replay::{FieldMapping, Format, Input, LatencyUnit, LogFormat, PathFilter, Reading};
+use crate::text::shown;
 
 /// How the input is read, and whether it is shown how far.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct InputArgs {
-    /// The longest latency that is looked ahead for, more than 0; a longer call counts as started that long before its end.
+    /// How far to look ahead for the end of a call, more than 0; a longer call counts as started that long before its end.
     #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
     pub(super) max_latency: f64,
-    /// How the input is written; auto finds it out from the first lines.
+    /// The format of the input; auto detects it from the first lines.
     #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = formats())]
     format: Format,
-    /// The unit of the request times of an access log. Without it: that of the format; of Apache microseconds where they are
+    /// The unit of the request times of an access log. Default: that of the format; for Apache microseconds if they are
     /// whole numbers, else seconds.
     #[arg(long, value_name = "UNIT", value_parser = units())]
     pub(super) latency_unit: Option<LatencyUnit>,
     /// The request time is the N-th field from the end of the line (nginx and Apache); the same as --field latency=-N.
     #[arg(long, value_name = "N")]
     latency_field: Option<NonZeroU8>,
-    /// Read a field as time, start, latency, status or path, as in `--field latency=took`; may be repeated.
+    /// Read a field as time, start, latency, status, path or host, as in `--field latency=took`; may be repeated.
     ///
     /// A field is a name: of JSON (a.b for one inside of another), of a column of CSV, of LTSV or of key=value; in any other
-    /// text a position: 1 is the first field of the line, -1 the last. time is the end of a call, start its start.
+    /// text a position: 1 is the first field of the line, -1 the last. time is the end of a call, start its start;
+    /// host is read for `tripline suggest --by host` only.
     #[arg(long = "field", value_name = "ROLE=FIELD", allow_hyphen_values = true)]
     fields: Vec<FieldMapping>,
-    /// Replay only calls whose path matches: * is any text, ? one character; may be repeated.
+    /// Read only calls whose path matches (* matches any text, ? one character); may be repeated.
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
-    /// Leave calls out whose path matches, such as long polls; may be repeated.
+    /// Skip calls whose path matches, such as long polls; may be repeated.
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
-    /// Do not show how far a long input has been read (shown on standard error, if that is a terminal).
+    /// Do not show the progress bar that a long input has on a terminal.
     #[arg(long)]
     no_progress: bool,
 }
@@ -146,13 +148,18 @@ fn is_file(file: &File) -> bool {
     file.metadata().is_ok_and(|data| data.is_file())
 }
 
-/// What the input is called in messages.
+/// The name of the input in messages.
 pub(in crate::cli) fn name_of(path: &Path) -> String {
-    if is_standard_input(path) { "standard input".into() } else { path.display().to_string() }
+    if is_standard_input(path) { "standard input".into() } else { shown(path) }
 }
 
 pub(super) fn is_standard_input(path: &Path) -> bool {
     path == Path::new("-")
+}
+
+/// Opens a file, unpacked where it is packed.
+pub(in crate::cli) fn open_unpacked(path: &Path) -> io::Result<Box<dyn BufRead>> {
+    prepared_file(File::open(path)?, false)
 }
 
 fn prepared_file(file: File, with_progress: bool) -> io::Result<Box<dyn BufRead>> {

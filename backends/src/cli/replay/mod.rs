@@ -13,6 +13,6 @@ mod single;
 mod spool;
 
 pub(super) use help::FORMATS;
-pub(super) use input::{InputArgs, name_of};
+pub(super) use input::{InputArgs, Repeatable, name_of, open_unpacked};
 pub(super) use notes::{Trust, print_notes, unreadable};
 pub(super) use single::replay;

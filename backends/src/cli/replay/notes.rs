@@ -1,4 +1,4 @@
-//! What is printed beside the output: how the input was read, and what was not used.
+//! Notes beside the output: how the input was read, and which lines were not used.
 
 use tripline_runtime::core::Latency;
 
@@ -52,6 +52,11 @@ impl Trust {
         }
     }
 
+    /// Of two results the one that can be trusted less.
+    pub(in crate::cli) fn and(self, other: Self) -> Self {
+        if self.exit_code() < other.exit_code() { other } else { self }
+    }
+
     pub(in crate::cli) const fn exit_code(self) -> u8 {
         match self {
             Self::Trusted => 0,
@@ -102,7 +107,7 @@ fn note_each(name: &str, warnings: &[Warning]) {
     }
 }
 
-/// What was guessed of an access log, and how its order was.
+/// The guesses about an access log, and the order of its lines.
 fn note_log(name: &str, log: &LogReport, with_unit: bool) {
     if log.is_guessed || !with_unit && log.latency_unit.is_none() {
         let unit = match log.latency_unit {

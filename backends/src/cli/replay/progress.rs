@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::termios::tcgetwinsize;
 
-/// What is read sooner needs no bar.
+/// A shorter read needs no bar.
 const FIRST_AFTER: Duration = Duration::from_secs(1);
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
 const BAR_WIDTH: u64 = 24;
@@ -48,7 +48,7 @@ pub(super) struct Counted<R> {
     counts: Counts,
 }
 
-/// What is counted: a compressed input is counted in two places.
+/// The unit that is counted: a compressed input is counted in two places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Counts {
     Bytes,
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bar_tells_share_lines_speed_and_what_is_left() {
+    fn the_bar_shows_share_lines_speed_and_what_is_left() {
         let seen = |bytes, lines, size| Position { bytes, lines, size };
         let two_seconds = Duration::from_secs(2);
         for (seen, expected) in [

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::{CliError, ReplayArgs};
 use crate::config::MAX_FILE_BYTES;
+use crate::text::shown;
 
 /// The file to replay: the last one that is named, though `--compare` may have taken it for a configuration.
 pub(super) fn recording(args: &ReplayArgs) -> Result<&Path, CliError> {
@@ -13,7 +14,7 @@ pub(super) fn recording(args: &ReplayArgs) -> Result<&Path, CliError> {
         CliError::new("--compare: the recording is missing; name it after the files (- for standard input)")
     })?;
     if !args.compare.is_empty() && is_configuration(last) {
-        let name = last.display();
+        let name = shown(last);
         return Err(CliError::new(format!(
             "{name} is a configuration; the recording is missing, name it after the files (- for standard input)"
         )));

@@ -9,6 +9,7 @@ use rustix::fs::{FileType, Stat, fstat, stat};
 use super::input::is_standard_input;
 use crate::cli::CliError;
 use crate::replay::PAGE_BEGINNING;
+use crate::text::shown;
 
 /// A place where a page can be written.
 pub(super) struct ReportFile<'a> {
@@ -21,7 +22,7 @@ impl<'a> ReportFile<'a> {
     /// Looks whether a page can be written to `path`, before the work is done: an existing page is written over; what is no
     /// page of ours is not.
     pub(super) fn new(path: &'a Path, recording: &Path, configurations: &[PathBuf]) -> Result<Self, CliError> {
-        let rejection = |why: &str| CliError::during(format!("--report {}", path.display()), why);
+        let rejection = |why: &str| CliError::during(format!("--report {}", shown(path)), why);
         if is_standard_input(path) {
             return Err(rejection("a page is written to a file; name one"));
         }
@@ -85,7 +86,7 @@ impl<'a> ReportFile<'a> {
     }
 
     fn failed(&self, error: &io::Error) -> CliError {
-        CliError::during(self.named.display(), error)
+        CliError::during(shown(self.named), error)
     }
 }
 

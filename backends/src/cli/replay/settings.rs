@@ -5,6 +5,7 @@ use std::path::Path;
 use super::super::{CliError, eprint_line};
 use crate::config::{Config, Problem, Reason, Warning, key_names, load, parse, recommended};
 use crate::suggest::closest;
+use crate::text::shown;
 
 /// The settings to replay with: those of a file, or the defaults, with those of `--set` in their place. All that is wrong with
 /// these is reported together. `breaker` is the one that is meant of several; its settings stand at the top of the result.
@@ -44,7 +45,7 @@ fn meant(config: &Config, given: Option<&str>, path: &Path) -> Result<Option<Str
         (None, []) => Ok(None),
         (None, [only]) => Ok(Some((*only).to_owned())),
         (None, _) => Err(CliError::during(
-            path.display(),
+            shown(path),
             format!("has several breakers; --breaker NAME picks one of {}", listed()),
         )),
         (Some(name), []) if name == config.breaker.name.as_str() => Ok(None),
@@ -55,7 +56,7 @@ fn meant(config: &Config, given: Option<&str>, path: &Path) -> Result<Option<Str
 }
 
 fn no_such(name: &str, known: &str, path: &Path) -> CliError {
-    CliError::new(format!("--breaker {}: {} has no such breaker; allowed: {known}", on_one_line(name), path.display()))
+    CliError::new(format!("--breaker {}: {} has no such breaker; allowed: {known}", on_one_line(name), shown(path)))
 }
 
 /// `config` with the settings of this breaker at the top.
@@ -108,7 +109,7 @@ fn changed(mut base: Base, set: &[String]) -> Result<Config, CliError> {
     Ok(config)
 }
 
-/// What the settings are put into.
+/// The configuration that `--set` changes.
 #[derive(Default)]
 struct Base {
     table: toml::Table,
@@ -120,8 +121,8 @@ struct Base {
 impl Base {
     /// Reads a file that is right, and of which these warnings were reported.
     fn read(path: &Path, warnings: Vec<Warning>) -> Result<Self, CliError> {
-        let text = std::fs::read_to_string(path).map_err(|error| CliError::during(path.display(), error))?;
-        let table = text.parse().map_err(|error| CliError::during(path.display(), error))?;
+        let text = std::fs::read_to_string(path).map_err(|error| CliError::during(shown(path), error))?;
+        let table = text.parse().map_err(|error| CliError::during(shown(path), error))?;
         Ok(Self { table, warnings, breaker: None })
     }
 

@@ -9,6 +9,7 @@ use super::notes::{Trust, print_notes, unreadable, warn_of_limit};
 use super::recording::recording;
 use super::settings::configuration;
 use crate::replay::{Mode, Options, ReplayError, run};
+use crate::text::shown;
 
 /// Feeds the file through the breaker and prints what came of it.
 pub(in crate::cli) fn replay(args: &ReplayArgs) -> Result<Trust, CliError> {
@@ -21,7 +22,7 @@ pub(in crate::cli) fn replay(args: &ReplayArgs) -> Result<Trust, CliError> {
     options.stall_detection = config.breaker.stall_detection;
     options.reading = args.input.reading()?;
     let name = name_of(file);
-    let configured = args.config.as_ref().map_or_else(|| "the defaults".into(), |path| path.display().to_string());
+    let configured = args.config.as_deref().map_or_else(|| "the defaults".into(), shown);
     warn_of_limit(&args.input, &configured, options.policy.latency_threshold);
     let input = args.input.open(file, args.jsonl && io::stdout().is_terminal())?;
     match run(&options, input, &mut io::stdout().lock()) {

@@ -13,7 +13,7 @@ const MAX_BEGINNING_BYTES: usize = 1 << 20;
 const ENOUGH_LINES: usize = 64;
 /// No more than this is copied.
 const MAX_COPY_BYTES: u64 = 16 << 30;
-/// What is read at once.
+/// The size of one read.
 const CHUNK_BYTES: usize = 1 << 16;
 /// A pipe that begins with more NUL bytes than this is no recording.
 const MAX_NUL_BYTES: u64 = 4 << 30;

@@ -3,20 +3,17 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::root::{BREAKERS, MAX_LEVELS, TEMPLATES};
+use super::root::{BREAKERS, INHERIT, MAX_LEVELS, TEMPLATES};
 use crate::config::error::Reason;
 use crate::config::keys::{
-    ALERTS, Key, SECTIONS, TOP_ALIAS, WEBHOOKS, alert_key, alert_keys, is_own_key, join, section,
+    ALERTS, FAMILY, Key, SECTIONS, TOP_ALIAS, WEBHOOKS, alert_key, alert_keys, family_key, is_own_key, join, section,
 };
 use crate::config::model::Config;
 use crate::config::report::{Place, Report, key_text};
 use crate::config::source::shorten;
 use crate::suggest::closest;
 
-/// The key that names a template.
-const INHERIT: &str = "inherit";
-
-/// What a table describes.
+/// The kind of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Breaker,
@@ -46,7 +43,7 @@ pub(super) struct Layer<'t> {
 
 /// A key of a layer with its value.
 pub(super) struct Assigned<'t> {
-    /// What the key is known by at the top of the file, e.g. `wait_time` or `opsgenie.team`.
+    /// The path of the key at the top of the file, e.g. `wait_time` or `opsgenie.team`.
     pub(super) path: String,
     pub(super) key: &'static Key<Config>,
     pub(super) value: &'t Spanned<DeValue<'t>>,
@@ -65,7 +62,7 @@ impl<'t> Layer<'t> {
             let place = Place { written, key: name.span(), value: value.span() };
             let name: &str = name.get_ref();
             let own = section("").and_then(|section| section.key(name)).filter(|_| is_own_key(name));
-            match own {
+            match own.or_else(|| family_key(name)) {
                 Some(key) => self.assign(report, name.to_owned(), key, value, place),
                 None if name == INHERIT => self.inherit(report, value, place),
                 None if name == ALERTS => self.alerts(report, value, &place),
@@ -75,7 +72,9 @@ impl<'t> Layer<'t> {
     }
 
     fn inherit(&mut self, report: &mut Report<'_>, value: &Spanned<DeValue<'_>>, place: Place) {
-        if let DeValue::String(template) = value.get_ref() {
+        if let DeValue::String(template) = value.get_ref()
+            && !template.is_empty()
+        {
             self.inherit = Some((template.to_string(), place));
         } else {
             let shown = shorten(report.source.written(value.span()));
@@ -134,7 +133,7 @@ fn unknown_alert_key(name: &str) -> String {
     }
 }
 
-/// What is wrong with a key that no breaker has, and what to do about it.
+/// The problem with a key that no breaker has, and its remedy.
 fn remedy(name: &str) -> String {
     let is_table = SECTIONS.iter().any(|section| section.path == name) || name == WEBHOOKS || name == TOP_ALIAS;
     match name {
@@ -150,7 +149,8 @@ fn remedy(name: &str) -> String {
         _ if is_table => format!("belongs to the whole process; set [{name}] at the top of the file"),
         _ => {
             let keys = section("").into_iter().flat_map(|section| section.keys).map(|key| key.name);
-            let known = keys.filter(|key| is_own_key(key)).chain([INHERIT, ALERTS]);
+            let family = FAMILY.iter().map(|key| key.name);
+            let known = keys.filter(|key| is_own_key(key)).chain(family).chain([INHERIT, ALERTS]);
             let near = closest(name, known);
             let known_alert = alert_key(name).map(|alert| format!("{} in the table alerts", alert.key.name));
             let meant = known_alert.or(near.map(str::to_owned));

@@ -14,7 +14,9 @@ use toml::de::DeTable;
 use super::report::Report;
 use layer::Kind;
 pub(crate) use named::Named;
-pub(crate) use root::{BREAKERS, Root, TEMPLATES};
+#[cfg(feature = "cli")]
+pub(crate) use root::RESERVED_NAMES;
+pub(crate) use root::{BREAKERS, INHERIT, Root, TEMPLATES};
 
 /// Reads the breakers and templates of `file`.
 pub(crate) fn read(report: &mut Report<'_>, root: &Root<'_>, file: &DeTable<'_>) -> Named {

@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use tripline_runtime::BreakerName;
 use tripline_runtime::core::Policy;
+use tripline_runtime::{BreakerName, MAX_FAMILY_WINDOW};
 
 use super::layer::Layer;
 use super::root::{MAX_LEVELS, Root};
 use crate::config::breaker::BreakerConfig;
 use crate::config::error::{Reason, WarningKind};
-use crate::config::keys::{ALERTS, Key, alert_keys, is_own_key, join, section};
+use crate::config::keys::{ALERTS, FAMILY, Key, alert_keys, family_key, is_own_key, join, section};
 use crate::config::lints::advice;
 use crate::config::model::Config;
 use crate::config::report::{Place, Report};
@@ -87,6 +87,11 @@ impl Named {
         }
         let mut known = HashSet::new();
         for breaker in &self.breakers {
+            if let Some((place, words)) = breaker.useless_family_key()
+                && known.insert((place.key.start, words.to_owned()))
+            {
+                report.warn(Some(report.line(place)), &place.written, words.to_owned(), WarningKind::Unlikely);
+            }
             let place = |key: &str| breaker.set.get(key).or_else(|| root.seen.get(key));
             for (key, message) in advice(&root.config.view_of(&breaker.config), &|key| place(key).is_some()) {
                 let at = place(key).unwrap_or(&breaker.place);
@@ -117,7 +122,9 @@ impl Named {
                 let table = if alert.is_inherited { "opsgenie" } else { ALERTS };
                 setting(join(ALERTS, alert.key.name), &join(table, alert.key.name), alert.key)
             });
-            own.chain(alerts).collect()
+            let family = FAMILY.iter().filter(|_| config.is_family());
+            let family = family.map(|key| setting(key.name.to_owned(), key.name, key));
+            own.chain(family).chain(alerts).collect()
         };
         if self.breakers.is_empty() {
             let root = &root.config.breaker;
@@ -151,7 +158,33 @@ impl NamedBreaker {
         config.settle_alerts();
         let mut breaker = Self { place: layer.place.clone(), config, set };
         breaker.longest_wait(report, root);
+        breaker.family_window(report, root);
         breaker
+    }
+
+    /// Members are small: their window is too.
+    fn family_window(&self, report: &mut Report<'_>, root: &Root<'_>) {
+        let window = self.config.policy.latency_window_size.get();
+        if !self.config.is_family() || window <= MAX_FAMILY_WINDOW {
+            return;
+        }
+        let place = self.set.get("latency_window_size").or_else(|| root.seen.get("latency_window_size"));
+        let place = place.unwrap_or(&self.place);
+        let allowed = format!(
+            "at most {MAX_FAMILY_WINDOW} in a family; set latency_window_size in [{}], or remove its key",
+            self.place.written
+        );
+        report.problem(&place.written, &place.key, Some(window.to_string()), Reason::Allowed(allowed));
+    }
+
+    /// A key of a family in the table of a single breaker.
+    fn useless_family_key(&self) -> Option<(&Place, &'static str)> {
+        if self.config.is_family() {
+            return None;
+        }
+        let mut keys = self.set.keys().filter(|key| family_key(key).is_some());
+        let place = keys.next().and_then(|key| self.set.get(key)).or_else(|| self.set.get("alerts.per_key"))?;
+        Some((place, "has no effect without key: only a family has members; set key, or remove it"))
     }
 
     /// As at the top of the file: unset, the longest wait follows a long `wait_time`; set, it must not lie below it.

@@ -6,15 +6,13 @@ use toml::de::{DeTable, DeValue};
 use tripline_runtime::BreakerName;
 
 use super::layer::{Kind, Layer};
+use super::root::RESERVED_NAMES;
 use crate::config::error::Reason;
 use crate::config::keys::join;
 use crate::config::report::{Place, Report, key_text};
 
 /// Breakers of a process, at most.
 const MAX_BREAKERS: usize = 10_000;
-
-/// Names that are routes of the API.
-const RESERVED: [&str; 4] = ["events", "reset", "enable", "disable"];
 
 /// The tables of one kind, in the order of the file.
 pub(super) fn read<'t>(report: &mut Report<'_>, kind: Kind, file: &'t DeTable<'t>) -> Vec<Layer<'t>> {
@@ -51,8 +49,11 @@ pub(super) fn read<'t>(report: &mut Report<'_>, kind: Kind, file: &'t DeTable<'t
                 None,
                 Reason::Allowed(format!("a name of {}", BreakerName::ALLOWED)),
             );
-        } else if kind == Kind::Breaker && RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
-            report.because(&place, format!("is reserved for the API; allowed: any name but {}", RESERVED.join(", ")));
+        } else if kind == Kind::Breaker && RESERVED_NAMES.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+            report.because(
+                &place,
+                format!("is reserved for the API; allowed: any name but {}", RESERVED_NAMES.join(", ")),
+            );
         } else if let Some(other) = by_lower_case.get(&name.to_ascii_lowercase()).and_then(|at| layers.get(*at)) {
             let line = report.line(&other.place);
             let words = format!("differs only by case from {} on line {line}; rename one of them", other.place.written);

@@ -13,7 +13,7 @@ use crate::config::text::TextRule;
 use crate::config::value::{DAY_SECONDS, Field, percentile};
 use crate::memory::{MemorySourceKind, MemoryUsed};
 
-/// What these keys are set in.
+/// The table that these keys belong to.
 type Target = Config;
 
 pub(super) const SECTION: Section<Target> = Section { path: "", about: "The breaker.", keys: KEYS };

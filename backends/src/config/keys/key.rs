@@ -1,4 +1,4 @@
-//! What the key table is made of: a key, a section, and the accessors of a key's field.
+//! The parts of the key table: a key, a section, and the accessors of a key's field.
 //!
 //! Everything is generic over the target `T` that holds the values.
 
@@ -7,7 +7,7 @@ use crate::config::value::Field;
 /// One key. A key that is added needs one entry of this type in its section, and one field in the target.
 pub(crate) struct Key<T: 'static> {
     pub(crate) name: &'static str,
-    /// What it means, in one or two sentences.
+    /// Its meaning, in one or two sentences.
     pub(crate) about: &'static str,
     /// Type, range and unit, and the accessors.
     pub(crate) field: Field<T>,

@@ -7,15 +7,23 @@
 
 mod alerts;
 mod breaker;
+mod family;
+mod fleet;
 mod key;
 mod opsgenie;
 mod process;
+mod proxy;
+mod route;
+mod upstream;
 mod webhook;
 
 use super::model::Config;
 
 pub(crate) use alerts::{ALERTS, alert_key, alert_keys};
+pub(crate) use family::{FAMILY, family_key};
 pub(crate) use key::{Key, Recommended, Section};
+pub(crate) use route::ROUTE_SECTIONS;
+pub(crate) use upstream::UPSTREAM_SECTIONS;
 
 /// Another place for the keys at the top of the file, as go-breaker's files have it.
 pub(crate) const TOP_ALIAS: &str = "circuit_breaker";
@@ -31,8 +39,17 @@ pub(crate) fn is_own_key(name: &str) -> bool {
 }
 
 /// Every section, in the order of the recommended file.
-pub(crate) static SECTIONS: [Section<Config>; 6] =
-    [breaker::SECTION, process::HTTP, process::LOG, webhook::SECTION, opsgenie::SECTION, opsgenie::CONTACTS];
+pub(crate) static SECTIONS: [Section<Config>; 9] = [
+    breaker::SECTION,
+    process::HTTP,
+    process::LOG,
+    fleet::SECTION,
+    webhook::SECTION,
+    opsgenie::SECTION,
+    opsgenie::CONTACTS,
+    proxy::SECTION,
+    proxy::TLS,
+];
 
 /// The section whose header is `path`.
 pub(crate) fn section(path: &str) -> Option<&'static Section<Config>> {

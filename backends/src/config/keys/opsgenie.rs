@@ -10,7 +10,7 @@ use crate::config::secret::Secret;
 use crate::config::text::TextRule;
 use crate::config::value::{Access, Field};
 
-/// What these keys are set in.
+/// The table that these keys belong to.
 type Target = Config;
 
 pub(super) const SECTION: Section<Target> =
@@ -91,7 +91,8 @@ const KEYS: &[Key<Target>] = &[
     text(TextRule::AtMost(100), "source", "Who the alert says it comes from.", access!(same breaker.opsgenie.source)),
     key(
         "alert_scope",
-        "One alert for all hosts of the service, or one for each host.",
+        "One alert for all hosts of the service, or one for each host. With several replicas \"service\" needs [fleet]: \
+         without it the first replica that recovers closes the alert of all.",
         Field::Word(AlertScope::WORDS, access!(word AlertScope, breaker.opsgenie.alert_scope)),
     ),
     text(
@@ -156,22 +157,22 @@ const KEYS: &[Key<Target>] = &[
     flag(
         "trigger_on_breaker_open",
         "Alert when the breaker opens.",
-        access!(same breaker.opsgenie.trigger_on_breaker_open),
+        access!(same breaker.opsgenie.triggers.breaker_open),
     ),
     flag(
         "trigger_on_breaker_reset",
         "Report the recovery when the alert is closed.",
-        access!(same breaker.opsgenie.trigger_on_breaker_reset),
+        access!(same breaker.opsgenie.triggers.breaker_reset),
     ),
     flag(
         "trigger_on_memory_threshold",
         "Alert when memory runs out.",
-        access!(same breaker.opsgenie.trigger_on_memory_threshold),
+        access!(same breaker.opsgenie.triggers.memory_threshold),
     ),
     flag(
         "trigger_on_latency_threshold",
         "Alert when latency is too high.",
-        access!(same breaker.opsgenie.trigger_on_latency_threshold),
+        access!(same breaker.opsgenie.triggers.latency_threshold),
     ),
     flag("include_latency_metrics", "Latencies in the alert.", access!(same breaker.opsgenie.include_latency_metrics)),
     flag("include_memory_metrics", "Memory in the alert.", access!(same breaker.opsgenie.include_memory_metrics)),

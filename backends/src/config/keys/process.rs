@@ -1,4 +1,4 @@
-//! What the binary does beside the breaker: HTTP and logging.
+//! The keys of the process beside the breaker: HTTP and logging.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use crate::config::model::{Config, LogFormat, LogLevel};
 use crate::config::text::TextRule;
 use crate::config::value::Field;
 
-/// What these keys are set in.
+/// The table that these keys belong to.
 type Target = Config;
 
 pub(super) const HTTP: Section<Target> = Section { path: "http", about: "The management API.", keys: HTTP_KEYS };

@@ -7,7 +7,7 @@ use crate::config::text::TextRule;
 use crate::config::value::Field;
 use crate::config::webhook::WebhookFormat;
 
-/// What these keys are set in.
+/// The table that these keys belong to.
 type Target = Config;
 
 pub(super) const SECTION: Section<Target> = Section {

@@ -10,7 +10,7 @@ use super::tables::Version;
 /// page of at most 64 KiB.
 const V1_NO_LIMIT: u64 = i64::MAX as u64 & !0xffff;
 
-/// What a limit file holds.
+/// The content of a limit file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Limit {
     Bytes(u64),
@@ -38,7 +38,7 @@ impl Limit {
         }
     }
 
-    /// What the file should hold, for errors.
+    /// The expected content of the file, for errors.
     pub(super) const fn expected(version: Version) -> &'static str {
         match version {
             Version::V1 => "a number of bytes",
@@ -55,7 +55,7 @@ pub(super) struct Snapshot {
     pub(super) stat: Stat,
 }
 
-/// What `memory.stat` says about a level, in bytes.
+/// The figures of `memory.stat` for a level, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Stat {
     /// File pages that were not used lately.

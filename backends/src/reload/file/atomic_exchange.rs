@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-/// What became of the file that was there.
+/// The file that was there before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Swapped {
     /// It now has the new one's name.

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use crate::config::{ConfigErrors, MAX_FILE_BYTES, Unread, read};
+use super::store::{ConfigStore, Unsaved, WatchedPath};
+use super::watch::Watch;
+use crate::config::{ConfigErrors, MAX_FILE_BYTES, read};
 use atomic_exchange::{Swapped, swap};
 use draft::{Draft, sync_folder};
 
@@ -30,19 +32,6 @@ const MAX_TRIES: u32 = 6;
 /// A draft of a process that was killed is removed when it is older than this.
 const LEFT_BEHIND: Duration = Duration::from_secs(60);
 
-/// Why a change is not in the file.
-#[derive(Debug)]
-pub(super) enum Unsaved {
-    /// There is no file, or it may not be written.
-    NotWritable(String),
-    /// It has problems of its own.
-    Bad(ConfigErrors),
-    /// Others keep writing it.
-    Busy,
-    /// It would have problems with the change.
-    Conflict(ConfigErrors),
-}
-
 /// A configuration file, by the path that it was named with.
 pub(super) struct ConfigFile {
     path: PathBuf,
@@ -52,7 +41,7 @@ pub(super) struct ConfigFile {
 /// Puts the first file in the place of the second.
 type Swap = dyn Fn(&Path, &Path) -> io::Result<Swapped> + Send;
 
-/// What a test replaces to reach every case.
+/// The system calls, which a test replaces to reach every case.
 struct System {
     pause: Box<dyn Fn(Duration) + Send>,
     swap: Box<Swap>,
@@ -79,24 +68,6 @@ impl ConfigFile {
     pub(super) fn new(path: PathBuf) -> Self {
         let system = System { pause: Box::new(thread::sleep), swap: Box::new(swap), reached: Box::new(|_| ()) };
         Self { path, system }
-    }
-
-    /// Completes a write in place that was cut off; the text says what happened.
-    pub(super) fn recover(&self) -> Option<String> {
-        in_place::recover(&fs::canonicalize(&self.path).ok()?)
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// What problems call it.
-    pub(super) fn name(&self) -> String {
-        self.path.display().to_string()
-    }
-
-    pub(super) fn read(&self) -> Result<String, Unread> {
-        read(&self.path)
     }
 
     /// The text of `path`, which is this file or was until now, when no other process is writing it: `known`, or a text
@@ -129,18 +100,12 @@ impl ConfigFile {
         }
     }
 
-    pub(super) fn problem(&self, words: &str) -> ConfigErrors {
+    fn problem(&self, words: &str) -> ConfigErrors {
         ConfigErrors::with_file(&self.name(), words)
     }
 
-    /// Replaces the file's text by what `edit` makes of it. What others write meanwhile is not lost: `edit` then gets
-    /// theirs. A reader, and a process that starts after a crash, sees the old text or the new one. `known` is the text as
-    /// it was seen last. Returns the new text.
-    pub(super) fn rewrite(
-        &self,
-        known: &str,
-        edit: impl Fn(&str) -> Result<String, Unsaved>,
-    ) -> Result<String, Unsaved> {
+    /// What others write at any moment is not lost: the two files exchange their names, and what was displaced is looked at.
+    fn replace(&self, known: &str, edit: &dyn Fn(&str) -> Result<String, Unsaved>) -> Result<String, Unsaved> {
         let _turn = self.turn();
         let base = self.settled(&self.path, known)?;
         let mut text = edit(&base)?;
@@ -148,7 +113,7 @@ impl ConfigFile {
             return Ok(text);
         }
         let mut target = self.target()?;
-        // What must be in the file when it is replaced.
+        // The expected content of the file when it is replaced.
         let mut in_file = base;
         // What others wrote and ours displaced, until both are in the file.
         let mut theirs: Option<Draft> = None;
@@ -237,7 +202,7 @@ impl ConfigFile {
     }
 
     /// Removes drafts that a process left behind when it was killed.
-    pub(super) fn clean_up(&self) {
+    fn remove_drafts(&self) {
         let Ok(target) = fs::canonicalize(&self.path) else { return };
         let (Some(folder), Some(prefix)) = (target.parent(), draft::prefix(&target)) else { return };
         let Ok(entries) = fs::read_dir(folder) else { return };
@@ -249,6 +214,36 @@ impl ConfigFile {
                 let _ = fs::remove_file(entry.path());
             }
         }
+    }
+}
+
+impl ConfigStore for ConfigFile {
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+
+    fn recover(&self) -> Option<String> {
+        in_place::recover(&fs::canonicalize(&self.path).ok()?)
+    }
+
+    fn read(&self) -> Result<String, String> {
+        read(&self.path).map_err(|unread| unread.words)
+    }
+
+    fn rewrite(&self, known: &str, edit: &dyn Fn(&str) -> Result<String, Unsaved>) -> Result<String, Unsaved> {
+        self.replace(known, edit)
+    }
+
+    fn clean_up(&self) {
+        self.remove_drafts();
+    }
+
+    fn watch(&self, touched: Box<dyn Fn() + Send>) -> Box<dyn WatchedPath> {
+        Box::new(Watch::new(self.path.clone(), touched))
     }
 }
 

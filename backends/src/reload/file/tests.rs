@@ -14,12 +14,12 @@ impl Subject {
         let folder = tempfile::tempdir().unwrap();
         let mut file = ConfigFile::new(folder.path().join("f.toml"));
         file.system.pause = Box::new(|_| ());
-        fs::write(file.path(), "mine\n").unwrap();
+        fs::write(&file.path, "mine\n").unwrap();
         Self { _folder: folder, file }
     }
 
     fn text(&self) -> String {
-        fs::read_to_string(self.file.path()).unwrap()
+        fs::read_to_string(&self.file.path).unwrap()
     }
 
     /// Others replace the file with these texts, one after the other, each at the last moment.
@@ -30,7 +30,7 @@ impl Subject {
     ) -> Result<String, Unsaved> {
         let turn = Cell::new(0);
         let theirs: Vec<String> = theirs.iter().map(|text| (*text).to_owned()).collect();
-        let path = self.file.path().to_owned();
+        let path = self.file.path.clone();
         self.file.system.reached = Box::new(move |moment| {
             if moment != Moment::BeforeSwap {
                 return;
@@ -41,7 +41,7 @@ impl Subject {
                 fs::rename(next, &path).unwrap();
             }
         });
-        self.file.rewrite("mine\n", edit)
+        self.file.rewrite("mine\n", &edit)
     }
 }
 
@@ -86,7 +86,7 @@ fn others_that_never_stop_writing_are_reported() {
 #[test]
 fn what_a_killed_process_left_behind_is_removed_after_a_while() {
     let subject = Subject::new();
-    let folder = subject.file.path().canonicalize().unwrap().parent().unwrap().to_owned();
+    let folder = &subject.file.path.canonicalize().unwrap().parent().unwrap().to_owned();
     let (old, new) = (folder.join(".f.toml.tripline-1-0"), folder.join(".f.toml.tripline-2-0"));
     for path in [&old, &new] {
         fs::write(path, "").unwrap();
@@ -101,7 +101,7 @@ fn what_a_killed_process_left_behind_is_removed_after_a_while() {
 fn a_writer_that_pauses_after_a_valid_first_half_loses_nothing() {
     for pause_ms in [30, 100, 200] {
         let mut subject = Subject::new();
-        let path = subject.file.path().to_owned();
+        let path = subject.file.path.clone();
         // Another process has truncated the file and written its first half.
         fs::write(&path, "first half\n").unwrap();
         let elapsed = Cell::new(Duration::ZERO);
@@ -113,7 +113,7 @@ fn a_writer_that_pauses_after_a_valid_first_half_loses_nothing() {
                 io::Write::write_all(&mut file, b"second half\n").unwrap();
             }
         });
-        let text = subject.file.rewrite("mine\n", add).unwrap();
+        let text = subject.file.rewrite("mine\n", &add).unwrap();
         assert_eq!(text, "first half\nsecond half\n+added\n", "a pause of {pause_ms} ms");
         assert_eq!(subject.text(), text);
     }
@@ -127,26 +127,26 @@ fn plain_rename(new: &Path, target: &Path) -> io::Result<Swapped> {
 #[test]
 fn a_text_written_while_ours_was_drafted_is_not_lost_by_a_plain_rename() {
     let mut subject = Subject::new();
-    let (path, turn) = (subject.file.path().to_owned(), Cell::new(0));
+    let (path, turn) = (subject.file.path.clone(), Cell::new(0));
     subject.file.system.swap = Box::new(plain_rename);
     subject.file.system.reached = Box::new(move |moment| {
         if moment == Moment::Drafted && turn.replace(turn.get() + 1) == 0 {
             fs::write(&path, "theirs\n").unwrap();
         }
     });
-    assert_eq!(subject.file.rewrite("mine\n", add).unwrap(), "theirs\n+added\n");
+    assert_eq!(subject.file.rewrite("mine\n", &add).unwrap(), "theirs\n+added\n");
     assert_eq!(subject.text(), "theirs\n+added\n");
 }
 
 #[test]
 fn a_link_that_changes_its_target_while_ours_was_drafted_is_followed() {
     let mut subject = Subject::new();
-    let folder = subject.file.path().parent().unwrap().to_owned();
+    let folder = &subject.file.path.parent().unwrap().to_owned();
     let (first, second) = (folder.join("first.toml"), folder.join("second.toml"));
     for target in [&first, &second] {
         fs::write(target, "mine\n").unwrap();
     }
-    let link = subject.file.path().to_owned();
+    let link = subject.file.path.clone();
     fs::remove_file(&link).unwrap();
     std::os::unix::fs::symlink(&first, &link).unwrap();
     let (to, turn) = (second.clone(), Cell::new(0));
@@ -157,7 +157,7 @@ fn a_link_that_changes_its_target_while_ours_was_drafted_is_followed() {
             fs::rename(next, &link).unwrap();
         }
     });
-    assert_eq!(subject.file.rewrite("mine\n", add).unwrap(), "mine\n+added\n");
+    assert_eq!(subject.file.rewrite("mine\n", &add).unwrap(), "mine\n+added\n");
     assert_eq!(fs::read_to_string(&first).unwrap(), "mine\n", "the earlier target");
     assert_eq!(fs::read_to_string(&second).unwrap(), "mine\n+added\n", "the later target");
 }
@@ -167,15 +167,15 @@ fn a_file_that_cannot_be_replaced_is_written_in_place() {
     for kind in [io::ErrorKind::ResourceBusy, io::ErrorKind::CrossesDevices] {
         let mut subject = Subject::new();
         subject.file.system.swap = Box::new(move |_, _| Err(kind.into()));
-        let inode = std::os::unix::fs::MetadataExt::ino(&fs::metadata(subject.file.path()).unwrap());
-        assert_eq!(subject.file.rewrite("mine\n", add).unwrap(), "mine\n+added\n");
+        let inode = std::os::unix::fs::MetadataExt::ino(&fs::metadata(&subject.file.path).unwrap());
+        assert_eq!(subject.file.rewrite("mine\n", &add).unwrap(), "mine\n+added\n");
         assert_eq!(subject.text(), "mine\n+added\n");
-        assert_eq!(std::os::unix::fs::MetadataExt::ino(&fs::metadata(subject.file.path()).unwrap()), inode);
-        let names = fs::read_dir(subject.file.path().parent().unwrap()).unwrap();
+        assert_eq!(std::os::unix::fs::MetadataExt::ino(&fs::metadata(&subject.file.path).unwrap()), inode);
+        let names = fs::read_dir(subject.file.path.parent().unwrap()).unwrap();
         assert_eq!(names.count(), 1, "nothing is left beside it");
     }
     let mut subject = Subject::new();
     subject.file.system.swap = Box::new(|_, _| Err(io::ErrorKind::StorageFull.into()));
-    assert!(matches!(subject.file.rewrite("mine\n", add), Err(Unsaved::NotWritable(_))));
+    assert!(matches!(subject.file.rewrite("mine\n", &add), Err(Unsaved::NotWritable(_))));
     assert_eq!(subject.text(), "mine\n");
 }

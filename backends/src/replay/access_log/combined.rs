@@ -92,7 +92,7 @@ pub(super) fn read<'a>(
     })
 }
 
-/// What stands before the status.
+/// The part before the status.
 struct Head<'a> {
     stamp: Stamp,
     request: Field<'a>,
@@ -156,10 +156,10 @@ impl Found {
     }
 }
 
-/// What stands after the bytes sent.
+/// The part after the bytes sent.
 struct Tail {
     found: Option<Found>,
-    /// What a proxy of ours says of a call that it did not make.
+    /// The mark of a proxy of ours on a call that it did not make.
     no_call: Option<LogProblem>,
 }
 

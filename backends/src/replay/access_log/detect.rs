@@ -12,7 +12,7 @@ use crate::replay::path_filter::PathFilter;
 /// So many lines are looked at.
 pub(in crate::replay) const SAMPLE_LINES: usize = 20;
 
-/// What the first lines of an input say.
+/// The evidence in the first lines of an input.
 #[derive(Debug)]
 pub(in crate::replay) enum Choice {
     Log(Box<Log>),

@@ -1,4 +1,4 @@
-//! What a line of a log says.
+//! The content of a line of a log.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ pub(super) struct Columns {
     pub(super) delimiter: u8,
 }
 
-/// What a line says.
+/// The content of a line.
 #[derive(Debug)]
 pub(super) enum Entry<'a> {
     Call(LogCall<'a>),
@@ -28,7 +28,7 @@ pub(super) enum Entry<'a> {
     Header,
 }
 
-/// What a line says of a call.
+/// The call in a line.
 #[derive(Debug, Clone)]
 pub(super) struct LogCall<'a> {
     pub(super) stamp: Stamp,

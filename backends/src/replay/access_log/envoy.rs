@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_told() {
+    fn what_does_not_fit_is_reported() {
         assert_eq!(with("200 - 0 5 -  -"), Err(LogProblem::Latency));
         assert_eq!(with("200 - 0 5 7"), Err(LogProblem::Numbers));
         assert_eq!(with("200 5 0 5 7 6"), Err(LogProblem::Numbers));

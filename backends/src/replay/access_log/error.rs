@@ -1,4 +1,4 @@
-//! What can be wrong with a line of a log.
+//! The problems of a line of a log.
 
 use std::fmt;
 

@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     #[allow(clippy::type_complexity)]
-    fn words_quotes_and_brackets_are_told_apart() {
+    fn words_quotes_and_brackets_are_distinguished() {
         let (word, quoted, bracketed) = (Kind::Word, Kind::Quoted, Kind::Bracketed);
         let cases: [(&[u8], &[(Kind, &str)]); 8] = [
             (b"a  b\tc", &[(word, "a"), (word, "b"), (word, "c")]),

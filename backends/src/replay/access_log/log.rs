@@ -18,7 +18,7 @@ use crate::replay::path_filter::PathFilter;
 use crate::replay::record::Record;
 use crate::replay::unusable::Usage;
 
-/// What there is to report of an access log that was read.
+/// The report on an access log that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogReport {
@@ -105,6 +105,8 @@ pub(in crate::replay) struct Log {
     /// Which end of a call the last time was.
     stamped: Stamped,
     places: u8,
+    /// The first and the last end of the calls that were placed since [`Log::take_ends`].
+    ends: Option<(i64, i64)>,
 }
 
 impl Log {
@@ -118,6 +120,7 @@ impl Log {
             placed: VecDeque::new(),
             stamped,
             places: 0,
+            ends: None,
         }
     }
 
@@ -141,6 +144,57 @@ impl Log {
             self.take(lines.line(), usage);
             self.place(usage);
         }
+    }
+
+    /// Takes the lines that are there, of an input that gets more; `take` gets each call as soon as its order is certain.
+    pub(in crate::replay) fn take_available(
+        &mut self,
+        lines: &mut Lines<impl BufRead>,
+        usage: &mut Usage,
+        mut take: impl FnMut(Record) -> Result<(), ReplayError>,
+    ) -> Result<(), ReplayError> {
+        while lines.advance()? {
+            self.take(lines.line(), usage);
+            self.place(usage);
+            while let Some(record) = self.give() {
+                take(record)?;
+            }
+        }
+        self.report_to(usage);
+        Ok(())
+    }
+
+    /// The next call of those whose order is certain.
+    pub(in crate::replay) fn give(&mut self) -> Option<Record> {
+        self.buffer.give()
+    }
+
+    /// Whether calls are held whose order is not certain.
+    pub(in crate::replay) fn holds_calls(&self) -> bool {
+        self.buffer.holds_calls() || self.origin.holds_items()
+    }
+
+    /// By the clock, every call that ends before `at` is written.
+    pub(in crate::replay) fn release_to(&mut self, at: i64) {
+        self.buffer.release_to(at);
+    }
+
+    /// What was written so far is all that there is for now.
+    pub(in crate::replay) fn release_all(&mut self, usage: &mut Usage) {
+        self.origin.end(&mut self.placed);
+        self.place(usage);
+        self.buffer.release_all();
+        self.report_to(usage);
+    }
+
+    /// Calls that end about `at` are not stray, however long there was none.
+    pub(in crate::replay) fn expect(&mut self, at: i64) {
+        self.origin.expect(at);
+    }
+
+    /// The first and the last end of the calls that came since the last time.
+    pub(in crate::replay) fn take_ends(&mut self) -> Option<(i64, i64)> {
+        self.ends.take()
     }
 
     fn take(&mut self, line: &Line, usage: &mut Usage) {
@@ -168,6 +222,8 @@ impl Log {
                 continue;
             }
             call.stamp.at = call.stamp.at.saturating_add(shift);
+            let end = call.end();
+            self.ends = Some(self.ends.map_or((end, end), |(first, last)| (first.min(end), last.max(end))));
             self.buffer.take(call);
         }
     }

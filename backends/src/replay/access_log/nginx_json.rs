@@ -26,7 +26,7 @@ pub(super) const ROW: Row = Row {
         latency: &[("request_time", None), ("rt", None), ("request_time_ms", Some(LatencyUnit::Millis))],
         status: &["status"],
         path: &["request_uri", "uri", "request", "path"],
-        flags: &[],
+        flags: &["flag"],
         required: &[],
     },
     read: |line, context| json_object::read(line, context).map(Entry::Call),

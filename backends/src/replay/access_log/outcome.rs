@@ -1,4 +1,4 @@
-//! What came of a call, by its status.
+//! The outcome of a call, by its status.
 
 use tripline_runtime::core::Outcome;
 
@@ -24,6 +24,8 @@ pub(super) fn check_flags(flags: &[u8]) -> Result<(), LogProblem> {
         match flag {
             b"rejected" => return Err(LogProblem::Rejected),
             b"busy" => return Err(LogProblem::Busy),
+            // Answers of the proxy's own, of another upstream, and tunnels.
+            b"bad_request" | b"no_route" | b"fallback" | b"upgraded" | b"internal" => return Err(LogProblem::NoCall),
             _ => {}
         }
     }
@@ -61,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_status_tells_what_came_of_a_call() {
+    fn the_status_decides_the_outcome_of_a_call() {
         for (status, outcome) in [
             (200, Outcome::Ok),
             (100, Outcome::Ok),

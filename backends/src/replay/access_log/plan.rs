@@ -66,7 +66,7 @@ impl Plan {
                 Role::Start => Kind::Time(Stamped::AtStart),
                 Role::Latency => Kind::Latency(split_name(mapping.source.as_bytes()).1),
                 Role::Status => Kind::Status,
-                Role::Path => Kind::Path,
+                Role::Path | Role::Host => Kind::Path,
             };
             if let Kind::Time(stamped) = kind {
                 plan.stamped = Some(stamped);

@@ -80,8 +80,17 @@ fn without_prefix(text: &[u8], after_time: bool) -> Option<(&[u8], Option<Stamp>
             .or_else(|| {
                 after_time.then(|| stream(text).or_else(|| host_and_tag(text))).flatten().map(|rest| (rest, None))
             })
-            .or_else(|| memmem::find(text, b" {\"").and_then(|at| Some((text.get(at + 1..)?, None)))),
+            .or_else(|| object(text).map(|rest| (rest, None))),
     }
+}
+
+/// A JSON object behind anything else, such as the time and tag of fluentd's files.
+fn object(text: &[u8]) -> Option<&[u8]> {
+    let at = memmem::find_iter(text, b"{\"").find(|at| {
+        let before = at.checked_sub(1).and_then(|before| text.get(before));
+        before.is_some_and(|byte| matches!(byte, b' ' | b'\t'))
+    })?;
+    text.get(at..)
 }
 
 fn word(text: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -115,7 +124,7 @@ fn bsd_time(text: &[u8]) -> Option<&[u8]> {
 fn host_and_tag(text: &[u8]) -> Option<&[u8]> {
     let (_host, rest) = word(text)?;
     let (tag, rest) = word(rest)?;
-    tag.ends_with(b":").then_some(rest)
+    (tag.ends_with(b":") && !tag.starts_with(b"{")).then_some(rest)
 }
 
 /// The format of container runtimes: `stdout F rest`

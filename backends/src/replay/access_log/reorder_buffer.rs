@@ -72,6 +72,8 @@ pub(super) struct ReorderBuffer {
     /// No call is given out before this one any more.
     given_to: i64,
     has_ended: bool,
+    /// By the clock, every call that ends before this has come.
+    released_to: i64,
     /// How many calls came in.
     taken: u64,
     held: usize,
@@ -109,6 +111,7 @@ impl ReorderBuffer {
             newest: None,
             given_to: i64::MIN,
             has_ended: false,
+            released_to: i64::MIN,
             taken: 0,
             held: 0,
             peak_held: 0,
@@ -145,6 +148,34 @@ impl ReorderBuffer {
         }
     }
 
+    pub(super) fn holds_calls(&self) -> bool {
+        self.held > 0
+    }
+
+    /// By the clock, every call that ends before `at` has come.
+    pub(super) fn release_to(&mut self, at: i64) {
+        self.released_to = self.released_to.max(at);
+        self.spread_before(at.div_euclid(SECOND));
+    }
+
+    /// Every call that was written so far has come, whatever its second.
+    pub(super) fn release_all(&mut self) {
+        self.spread_before(i64::MAX);
+        let last = self.ready.iter().map(|ready| ready.0.at).max();
+        self.released_to = self.released_to.max(last.map_or(i64::MIN, |last| last.saturating_add(1)));
+    }
+
+    fn spread_before(&mut self, second: i64) {
+        if second < i64::MAX {
+            self.open_from = self.open_from.max(second);
+        }
+        while let Some(first) = self.open.first_entry().filter(|first| *first.key() < second) {
+            let (second, calls) = first.remove_entry();
+            self.open_from = self.open_from.max(second.saturating_add(1));
+            self.spread(second, &calls);
+        }
+    }
+
     /// The next call that no other one can come before.
     pub(super) fn give(&mut self) -> Option<Record> {
         let is_settled = |ready: &Ready| self.has_ended || ready.at < self.settled_to();
@@ -170,8 +201,8 @@ impl ReorderBuffer {
     fn settled_to(&self) -> i64 {
         let Some(newest) = self.newest else { return i64::MIN };
         let read_to = newest.saturating_sub(LATE_BY).div_euclid(SECOND);
-        let first_open = self.open.first_key_value().map_or(i64::MAX, |(second, _)| *second);
-        read_to.min(first_open).saturating_mul(SECOND)
+        let first_open = self.open.first_key_value().map_or(i64::MAX, |(second, _)| *second).saturating_mul(SECOND);
+        read_to.saturating_mul(SECOND).max(self.released_to).min(first_open)
     }
 
     fn first_open_is_first(&self) -> bool {
@@ -182,12 +213,7 @@ impl ReorderBuffer {
     fn close_seconds(&mut self) {
         let Some(newest) = self.newest else { return };
         let longest = if self.stamped == Stamped::AtStart { self.longest } else { 0 };
-        let open_from = newest.saturating_sub(LATE_BY).saturating_sub(longest).div_euclid(SECOND);
-        self.open_from = self.open_from.max(open_from);
-        while let Some(first) = self.open.first_entry().filter(|first| *first.key() < open_from) {
-            let (second, calls) = first.remove_entry();
-            self.spread(second, &calls);
-        }
+        self.spread_before(newest.saturating_sub(LATE_BY).saturating_sub(longest).div_euclid(SECOND));
     }
 
     fn spread(&mut self, second: i64, calls: &[Gathered]) {

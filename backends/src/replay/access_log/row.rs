@@ -1,4 +1,4 @@
-//! What a format is: a row of the table of formats.
+//! A format: a row of the table of formats.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::replay::latency_unit::LatencyUnit;
 #[derive(Clone, Copy)]
 pub struct LogFormat(pub(super) &'static Row);
 
-/// What there is to know of a format. Each file of a format has one, and the table lists them.
+/// The description of a format. Each file of a format has one, and the table lists them.
 pub(super) struct Row {
     /// As it is named on the command line.
     pub(super) name: &'static str,
@@ -34,7 +34,7 @@ pub(super) struct Row {
     pub(super) reads_fields: bool,
 }
 
-/// What a line is read with.
+/// The context that a line is read in.
 #[derive(Debug)]
 pub(super) struct Context<'c> {
     pub(super) plan: &'c Plan,
@@ -43,7 +43,7 @@ pub(super) struct Context<'c> {
     pub(super) outer: Option<Stamp>,
 }
 
-/// What is asked for.
+/// The options of the reader.
 #[derive(Debug, Clone)]
 pub(super) struct Rules {
     pub(super) format: LogFormat,

@@ -29,7 +29,7 @@ pub(super) const ROW: Row = Row {
     reads_fields: true,
 };
 
-/// What IIS writes by default, for a log whose header was cut off.
+/// The default fields of IIS, for a log whose header was cut off.
 const DEFAULT_COLUMNS: &str = "date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) \
                                cs(Referer) sc-status sc-substatus sc-win32-status time-taken";
 

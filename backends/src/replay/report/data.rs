@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use tripline_runtime::core::{Latency, Percentile, StateKind};
 
 use super::model::{Interval, Report, Segment, part_within};
+use super::tables::why;
 use crate::replay::compare::Setting;
 use crate::replay::decimal::Millis;
 use crate::replay::figures::Figures;
@@ -76,7 +77,7 @@ fn of_setting(
     write!(output, ",\"trips\":[")?;
     for (i, trip) in figures.first_trips.iter().enumerate() {
         let comma = if i == 0 { "" } else { "," };
-        write!(output, "{comma}[{},{},\"{}\",{}]", Millis(trip.at_nanos), trip.index, trip.reason, trip.stalled)?;
+        write!(output, "{comma}[{},{},{}]", Millis(trip.at_nanos), trip.index, text(&why(trip))?)?;
     }
     write!(output, "]")?;
     column(output, "tripCount", line, |p| p.trips)

@@ -40,7 +40,7 @@ fn write(report: &Report, source: &str, output: &mut impl Write) -> io::Result<(
     output.write_all(rest.as_bytes())
 }
 
-/// What happened, in a sentence.
+/// The outcome, in a sentence.
 fn headline(report: &Report) -> String {
     if report.records == 0 {
         return "There are no records in this recording.".into();
@@ -86,7 +86,7 @@ fn headline(report: &Report) -> String {
     }
 }
 
-/// What was recorded, in a sentence.
+/// The recording, in a sentence.
 fn recording(report: &Report, clock: Clock) -> String {
     let calls = report.figures.first().map_or(0, Figures::calls);
     if report.records == 0 {
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_can_be_told_by_its_beginning() {
+    fn a_page_is_recognised_by_its_beginning() {
         assert!(TEMPLATE.starts_with(BEGINNING));
     }
 }

@@ -88,7 +88,7 @@ pub fn draw(
 }
 
 impl Report {
-    /// What each setting would have done, in the order of the settings.
+    /// The outcome of each setting, in the order of the settings.
     pub fn figures(&self) -> &[Figures] {
         &self.figures
     }
@@ -101,7 +101,7 @@ impl Report {
     }
 }
 
-/// What was recorded in a stretch of time.
+/// The calls of a stretch of time.
 #[derive(Debug, Clone)]
 pub(super) struct Interval {
     pub(super) latencies: LogHistogram,

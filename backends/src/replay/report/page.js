@@ -356,7 +356,7 @@ function showTip(i, event, svg) {
   if (setting.rejected[i]) row('rejected', whole.format(setting.rejected[i]), 'bad');
   if (setting.open[i]) row('open', percent(setting.open[i]), 'bad');
   if (setting.halfOpen[i]) row('half-open', percent(setting.halfOpen[i]));
-  for (const [at, index, reason, hanging] of setting.trips) if (bucketAt(at) === i) row(`trip at record ${whole.format(index)}`, reason.replaceAll('_', ' ') + (hanging ? `, ${whole.format(hanging)} hanging` : ''), 'bad');
+  for (const [at, index, why] of setting.trips) if (bucketAt(at) === i) row(`trip at record ${whole.format(index)}`, why, 'bad');
   if (setting.recoveries[i]) row('closed again', setting.recoveries[i] > 1 ? `${setting.recoveries[i]} times` : '');
   if (data.memoryHigh && data.memoryHigh[i] !== null) row('memory', `${data.memoryHigh[i]} %`, data.memoryHigh[i] >= setting.memoryThreshold ? 'bad' : '');
   const title = make('b', `${fully(begin(i), data.width)} – ${instant(end(i), Math.min(data.width, 1e3))}`);

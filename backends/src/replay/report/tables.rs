@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use super::escape::Escaped;
 use super::model::Report;
 use crate::replay::comparison_table::rows;
-use crate::replay::human_format::{Clock, count, counted};
+use crate::replay::figures::Trip;
+use crate::replay::human_format::{Clock, count};
 
-/// What each setting would have done: a row for each figure, a column for each setting.
+/// The outcome of each setting: a row for each figure, a column for each setting.
 pub(super) fn figures(report: &Report, clock: Clock, output: &mut impl Write) -> io::Result<()> {
     header(report, output)?;
     for row in rows(&report.figures, clock) {
@@ -48,12 +49,9 @@ pub(super) fn trips(report: &Report, clock: Clock, output: &mut impl Write) -> i
                 write!(output, "<td>{}</td>", Escaped(&setting.name))?;
             }
             let (at, index) = (clock.write(trip.at_nanos), count(trip.index));
-            let mut reason = trip.reason.as_str().replace('_', " ");
-            if trip.stalled > 0 {
-                let calls = counted(u64::from(trip.stalled), "call", "calls");
-                reason = format!("{reason}, {calls} hanging");
-            }
-            writeln!(output, "<td>{at}</td><td>{reason}</td><td class=\"number\">{index}</td></tr>")?;
+            let why = why(trip);
+            let why = Escaped(&why);
+            writeln!(output, "<td>{at}</td><td>{why}</td><td class=\"number\">{index}</td></tr>")?;
         }
         let more = figures.trips - figures.first_trips.len() as u64;
         if more > 0 {
@@ -62,6 +60,11 @@ pub(super) fn trips(report: &Report, clock: Clock, output: &mut impl Write) -> i
         }
     }
     writeln!(output, "</tbody></table>")
+}
+
+/// Why it tripped, with the evidence.
+pub(super) fn why(trip: &Trip) -> String {
+    trip.why.map_or_else(|| trip.reason.as_str().replace('_', " "), |why| why.to_string())
 }
 
 /// The settings themselves, those that differ first.

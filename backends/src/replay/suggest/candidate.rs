@@ -12,7 +12,7 @@ use crate::replay::observe::{Change, Done, Observer};
 use crate::replay::reading::Reading;
 use crate::replay::record::Record;
 
-/// What a candidate would have cost on the recording.
+/// The cost of a candidate on the recording.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Cost {

@@ -1,4 +1,4 @@
-//! What keeps a recording from being a good basis, in words.
+//! The doubts about a recording, in words.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(super) fn too_short(calls: u64, needed: u64, window: u16) -> String {
     format!("too short: {calls}, and a proposal needs at least {}, three windows of {window}", count(needed))
 }
 
-/// What is to be said of the recording itself.
+/// The doubts about the recording itself.
 pub(super) fn doubts(recording: &Recording) -> Vec<String> {
     let mut doubts = Vec::new();
     if recording.has_whole_seconds {
@@ -103,7 +103,7 @@ fn incidents(recording: &Recording, doubts: &mut Vec<String>) {
     }
 }
 
-/// What is to be said of a proposal.
+/// The doubts about a proposal.
 pub(super) fn doubts_of(proposal: &Proposal) -> Vec<String> {
     let mut doubts = Vec::new();
     let false_trips = proposal.sides.first().map_or(0, |side| side.cost.false_trips);

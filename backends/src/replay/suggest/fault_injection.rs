@@ -25,7 +25,7 @@ const AFTER: usize = 8_192;
 /// A call that hangs takes so long.
 const HANG: Duration = Duration::from_secs(60);
 
-/// What happens to the service.
+/// The fault of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {

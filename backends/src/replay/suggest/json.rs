@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
+use tripline_runtime::BreakerName;
 use tripline_runtime::core::Latency;
 
 use super::fault_injection::Fault;
@@ -16,8 +17,21 @@ impl Suggestion {
     /// # Errors
     /// Those of `output`.
     pub fn write_json(&self, output: &mut impl Write) -> io::Result<()> {
+        self.write_object(None, output)
+    }
+
+    /// As [`Suggestion::write_json`], with the name of the breaker that it is for.
+    ///
+    /// # Errors
+    /// Those of `output`.
+    pub fn write_breaker_json(&self, name: &BreakerName, output: &mut impl Write) -> io::Result<()> {
+        self.write_object(Some(name.as_str()), output)
+    }
+
+    fn write_object(&self, breaker: Option<&str>, output: &mut impl Write) -> io::Result<()> {
         let recording = &self.recording;
         let json = Json {
+            breaker,
             calls: recording.calls,
             failed: recording.failed,
             duration_seconds: (recording.to_nanos as f64 - recording.from_nanos as f64) / 1e9,
@@ -45,6 +59,8 @@ impl Suggestion {
 
 #[derive(Serialize)]
 struct Json<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    breaker: Option<&'a str>,
     calls: u64,
     failed: u64,
     duration_seconds: f64,

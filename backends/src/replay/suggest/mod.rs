@@ -26,6 +26,7 @@
 mod candidate;
 mod diagnostics;
 mod fault_injection;
+mod groups;
 mod json;
 mod profile;
 mod proposed_keys;
@@ -36,6 +37,7 @@ mod text;
 
 pub use candidate::Cost;
 pub use fault_injection::{Delay, Fault};
+pub use groups::{Groups, groups};
 pub use search::suggest;
 pub use segments::Incident;
 pub use suggestion::{Proposal, ProposedKey, Recording, Side, SuggestOptions, Suggestion};

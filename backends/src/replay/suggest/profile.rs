@@ -25,7 +25,7 @@ const WHOLE_SECONDS_SHARE: f64 = 0.999;
 const MIN_WINDOW: u16 = 32;
 const MAX_WINDOW: u16 = 1_024;
 
-/// What the recording looks like, in constant memory.
+/// The profile of a recording, in constant memory.
 #[derive(Debug)]
 pub(super) struct Profile {
     /// Calls that count for the percentile: not failed, not ignored.

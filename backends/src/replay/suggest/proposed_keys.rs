@@ -5,7 +5,7 @@ use tripline_runtime::core::Policy;
 use super::suggestion::{ProposedKey, Recording};
 use crate::replay::human_format::{latency, number};
 
-/// What a row is made from.
+/// The input of a row.
 struct Basis<'a> {
     policy: &'a Policy,
     base: &'a Policy,

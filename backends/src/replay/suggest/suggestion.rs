@@ -1,4 +1,4 @@
-//! What a suggestion starts from, and what it consists of.
+//! The basis of a suggestion, and its parts.
 
 use tripline_runtime::core::{Latency, Percentile, Policy};
 
@@ -9,7 +9,7 @@ use crate::replay::compare::Setting;
 use crate::replay::input_report::InputReport;
 use crate::replay::reading::Reading;
 
-/// What a suggestion starts from.
+/// The basis of a suggestion.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SuggestOptions {
@@ -31,15 +31,15 @@ impl SuggestOptions {
     }
 }
 
-/// What came of a recording.
+/// The result of a recording.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Suggestion {
-    /// What was recorded.
+    /// The recorded calls.
     pub recording: Recording,
     /// Whether it shows no incident, and neither many slow segments nor many failures.
     pub is_healthy: bool,
-    /// Whatever keeps it from being a healthy recording of good length; empty where it is one.
+    /// The reasons why it is no healthy recording of good length; empty where it is one.
     pub doubts: Vec<String>,
     /// The settings to use: those of the base with latency threshold, window and confidence in their place. `None` where
     /// the recording is too short, as the doubts say.
@@ -48,7 +48,7 @@ pub struct Suggestion {
     pub report: InputReport,
 }
 
-/// What was recorded.
+/// The recorded calls.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Recording {
@@ -86,7 +86,7 @@ pub struct Recording {
     pub slow_from: Option<Latency>,
     /// Slow segments that are part of no incident.
     pub hiccups: u64,
-    /// What looks like incidents.
+    /// The suspected incidents.
     pub incidents: Vec<Incident>,
 }
 
@@ -96,7 +96,7 @@ pub struct Recording {
 pub struct Proposal {
     /// The proposed settings.
     pub policy: Policy,
-    /// What the settings that it changes are called.
+    /// The name of the settings that it changes.
     pub base: String,
     /// The keys that are proposed.
     pub keys: Vec<ProposedKey>,
@@ -123,11 +123,11 @@ pub struct ProposedKey {
     pub reason: String,
 }
 
-/// What some settings would have cost, and what they would have found.
+/// The cost of some settings, and the faults that they find.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Side {
-    /// What they are called.
+    /// Their name.
     pub name: String,
     /// The cost on the recording.
     pub cost: Cost,

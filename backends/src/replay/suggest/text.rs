@@ -3,13 +3,15 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use tripline_runtime::BreakerName;
+
 use super::fault_injection::{Delay, Fault};
 use super::suggestion::{Proposal, ProposedKey, Recording, Side, Suggestion};
 use crate::replay::comparison_table::aligned;
 use crate::replay::figures::{Figures, between};
 use crate::replay::human_format::{Clock, count, counted, latency, number, on_one_line, share, span};
 
-/// What the recommended configuration is called.
+/// The name of the recommended configuration.
 pub(crate) const RECOMMENDED: &str = "recommended";
 
 impl Suggestion {
@@ -18,6 +20,18 @@ impl Suggestion {
     /// # Errors
     /// Those of `output`.
     pub fn write_text(&self, source: &str, output: &mut impl Write) -> io::Result<()> {
+        self.write_table(source, None, output)
+    }
+
+    /// As [`Suggestion::write_text`], with the keys in the table of the breaker `name`.
+    ///
+    /// # Errors
+    /// Those of `output`.
+    pub fn write_breaker(&self, source: &str, name: &BreakerName, output: &mut impl Write) -> io::Result<()> {
+        self.write_table(source, Some(name), output)
+    }
+
+    fn write_table(&self, source: &str, name: Option<&BreakerName>, output: &mut impl Write) -> io::Result<()> {
         for line in head(source, &self.recording) {
             writeln!(output, "# {line}")?;
         }
@@ -29,6 +43,10 @@ impl Suggestion {
             writeln!(output, "# ! {doubt}")?;
         }
         let Some(proposal) = &self.proposal else { return Ok(()) };
+        if let Some(name) = name {
+            // In quotes, as a point would separate tables.
+            writeln!(output, "\n[breakers.\"{name}\"]")?;
+        }
         snippet(proposal, output)?;
         writeln!(output)?;
         table(output, &cost_rows(&proposal.sides))?;

@@ -83,7 +83,7 @@ impl AlertService {
     }
 
     /// The next request is taken, and then fails with these words.
-    pub(crate) fn refuse_next(&self, words: &str) {
+    pub(crate) fn reject_next(&self, words: &str) {
         lock(&self.store).refusals.push_back(words.to_owned());
     }
 

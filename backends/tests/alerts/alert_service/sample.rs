@@ -4,26 +4,15 @@ use std::time::Duration;
 
 use tripline_backends::config::{OpsGenie, Secret};
 use tripline_backends::http_client::{ClientLimits, HyperClient};
-use tripline_runtime::core::{Latency, Outcome, Policy};
 use tripline_runtime::test_util::World;
-use tripline_runtime::{Alert, AlertKind, AlertSink, DeliveryError, DeliveryStatus, Stage};
+use tripline_runtime::{Alert, AlertSink, DeliveryError, DeliveryStatus, Stage};
 
 /// What must be seen nowhere but by the service.
 pub(crate) const KEY: &str = "k3y-0f-4ll-k3y5";
 
 /// The alert of a breaker that really opened, at this stage, with nothing sent before.
 pub(crate) fn alert(stage: Stage) -> Alert {
-    let world = World::new(1);
-    let mut policy = Policy::default();
-    policy.trip_confidence = tripline_runtime::core::Confidence::ZERO;
-    policy.latency_threshold = Latency::from_millis(300);
-    let subject = world.breaker(policy).unwrap();
-    for _ in 0..30 {
-        world.request(&subject.breaker, Duration::from_millis(400), Outcome::Ok);
-        world.advance(Duration::from_millis(100));
-    }
-    let mut alert = subject.alerts.all().remove(0);
-    alert.kind = AlertKind::CircuitOpen;
+    let mut alert = World::sample_alert(Duration::from_millis(400)).unwrap();
     alert.at = alert.started_at + Duration::from_secs(60);
     alert.stage = stage;
     alert

@@ -98,7 +98,7 @@ pub fn send(router: &Router, request: Request<Body>) -> Answer {
 }
 
 /// A refusal: its status, and a body that says what is wrong, and where.
-pub fn assert_refused(answer: &Answer, status: u16, field: Option<&str>) {
+pub fn assert_rejection(answer: &Answer, status: u16, field: Option<&str>) {
     assert_eq!(answer.status.as_u16(), status, "{}", answer.text);
     assert_eq!(answer.headers["content-type"], "application/json");
     let body = answer.json();

@@ -179,7 +179,7 @@ fn the_table_is_aligned_and_names_what_differs() {
     let folder = folder();
     let finished = run(folder.path(), &["replay", "--compare", "a.toml", "b.toml", "calls.csv"]);
     assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
-    let table: Vec<&str> = finished.stdout.lines().take_while(|line| !line.starts_with("A recording")).collect();
+    let table: Vec<&str> = finished.stdout.lines().take_while(|line| !line.starts_with("first trip with")).collect();
     let width = table[0].chars().count();
     assert!(table.iter().all(|line| line.chars().count() == width), "{}", finished.stdout);
     assert!(table[0].trim_start().starts_with("a.toml") && table[0].ends_with("b.toml"));
@@ -193,7 +193,7 @@ fn the_table_is_aligned_and_names_what_differs() {
 }
 
 #[test]
-fn the_problems_of_all_files_are_told_together() {
+fn the_problems_of_all_files_are_reported_together() {
     let folder = folder();
     fs::write(folder.path().join("bad.toml"), "wait_time = 0\npercentile = 20\n").unwrap();
     let arguments = ["replay", "--compare", "bad.toml", "a.toml", "missing.toml", "calls.csv"];
@@ -207,7 +207,7 @@ fn the_problems_of_all_files_are_told_together() {
 }
 
 #[test]
-fn what_does_not_go_together_is_refused() {
+fn what_does_not_go_together_is_rejected() {
     let folder = folder();
     let code = |arguments: &[&str]| run(folder.path(), arguments).code;
     assert_eq!(code(&["replay", "--compare", "a.toml"]), Some(1), "no recording");

@@ -30,7 +30,8 @@ const COUNTED: [&str; 4] = ["--set", "latency_threshold=300", "--set", "trip_con
 fn readme_summary() -> Value {
     json!({
         "calls": 100, "admitted": 40, "rejected": 60, "percentile_ms": 50,
-        "trips": [{ "index": 41, "at_ms": 3_600, "reason": "latency" }], "recoveries": [],
+        "trips": [{ "index": 41, "at_ms": 3_600, "reason": "latency",
+            "why": "latency: 0 slow, 0 failed of 38 calls, 2 hanging; p95 50 ms, threshold 300 ms" }], "recoveries": [],
             "unusable": {}, "excluded": 0, "nul_bytes": 0, "origin_changes": 0,
     })
 }
@@ -64,7 +65,7 @@ fn assert_failed(finished: &Finished, words: &[&str]) {
 }
 
 #[test]
-fn the_summary_tells_what_would_have_happened() {
+fn the_summary_reports_what_would_have_happened() {
     let folder = folder_with_calls();
     let finished = run(folder.path(), &[&["replay"], &COUNTED[..], &["--summary", "calls.csv"]].concat());
     assert_eq!(summary(&finished), readme_summary());
@@ -99,7 +100,7 @@ fn json_lines_have_one_line_for_each_record() {
     assert_eq!((finished.code, finished.stderr.lines().all(warns_of_no_evidence)), (Some(0), true), "{finished:?}");
     let lines: Vec<Value> = finished.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 100);
-    let start = r#"{"at_ms":100,"admitted":true,"state":"closed","percentile_ms":50,"trend":"too_few","reason":null}"#;
+    let start = r#"{"at_ms":100,"admitted":true,"state":"closed","percentile_ms":50,"trend":"too_few","reason":null,"why":null}"#;
     assert_eq!(finished.stdout.lines().next(), Some(start));
     for (i, line) in lines.iter().enumerate() {
         let call = i + 1;
@@ -123,7 +124,8 @@ fn json_lines_and_memory_readings_are_read_too() {
     let folder = tempdir().unwrap();
     let found = summary(&run_with_input(folder.path(), &["replay", "-"], &input));
     // Record 39 is the reading at 20 s. At 30 s memory is fine and the wait is over; five probes, one a second, close it.
-    assert_eq!(found["trips"], json!([{ "index": 39, "at_ms": 20_000, "reason": "memory" }]));
+    let why = "memory: 95 % in use, threshold 80 %";
+    assert_eq!(found["trips"], json!([{ "index": 39, "at_ms": 20_000, "reason": "memory", "why": why }]));
     assert_eq!(found["calls"], 60);
     assert_eq!(found["recoveries"].as_array().map(Vec::len), Some(1), "{found}");
     let recovered = found["recoveries"][0]["at_ms"].as_u64().unwrap();
@@ -180,7 +182,7 @@ fn a_bad_setting_is_an_error_that_names_it() {
 }
 
 #[test]
-fn all_bad_settings_are_told_together_as_they_were_given() {
+fn all_bad_settings_are_reported_together_as_they_were_given() {
     let folder = folder_with_calls();
     fs::write(folder.path().join("b.toml"), "\n[circuit_breaker]\nwait_time = 5\nmax_wait_time = 6\n").unwrap();
     let bad = ["wait_time=0", "latency_treshold=300", "minimum_samples", "percentile=20", "zzz=1", "enabled=true"];
@@ -207,7 +209,7 @@ fn all_bad_settings_are_told_together_as_they_were_given() {
 }
 
 #[test]
-fn a_setting_that_hardly_means_what_it_says_is_told_as_it_was_given() {
+fn a_setting_that_hardly_means_what_it_says_is_reported_as_it_was_given() {
     let folder = folder_with_calls();
     let finished =
         run(folder.path(), &["replay", "--set", "minimum_samples=1", "--set", "trip_confidence=0", "calls.csv"]);
@@ -216,7 +218,7 @@ fn a_setting_that_hardly_means_what_it_says_is_told_as_it_was_given() {
 }
 
 #[test]
-fn a_column_that_looks_misspelt_is_told_once_and_the_replay_goes_on() {
+fn a_column_that_looks_misspelt_is_reported_once_and_the_replay_goes_on() {
     let folder = tempdir().unwrap();
     fs::write(folder.path().join("typo.csv"), "at_ms,latency_ms,outcom,host\n1,1,error,a\n2,1,ok,b\n").unwrap();
     let finished = run(folder.path(), &["replay", "typo.csv"]);
@@ -232,7 +234,7 @@ fn a_column_that_looks_misspelt_is_told_once_and_the_replay_goes_on() {
 }
 
 #[test]
-fn the_long_help_tells_of_input_and_output() {
+fn the_long_help_describes_input_and_output() {
     let folder = tempdir().unwrap();
     let finished = run(folder.path(), &["replay", "--help"]);
     assert_eq!(finished.code, Some(0));
@@ -376,7 +378,7 @@ fn an_output_that_cannot_be_written_is_named_and_not_the_input() {
 }
 
 #[test]
-fn what_says_nothing_here_is_told() {
+fn what_says_nothing_here_is_reported() {
     let folder = tempdir().unwrap();
     let input = "at_ms,latency_ms\n1000,5\n2000,5\n";
     let told = |arguments: &[&str]| {

@@ -135,3 +135,63 @@ fn a_pipe_is_judged_before_it_is_copied() {
     assert_eq!(output.status.code(), Some(1));
     assert!(written < 16 << 20, "{written} bytes were read");
 }
+
+/// Names of files, contents of logs and arguments may hold sequences that move the cursor or forge a line.
+#[test]
+fn what_comes_from_outside_reaches_the_terminal_escaped() {
+    let folder = tempdir().unwrap();
+    let hostile = "a\u{1b}[31m\nforged\u{202e}.log";
+    let log = "at_ms,latency_ms,\u{1b}]0;t\u{7}at_m\n1,\u{1b}[2J5,\n\u{9b}2,5,\n3,5,\n4,\u{202e}5,\n";
+    fs::write(folder.path().join(hostile), log).unwrap();
+    fs::write(folder.path().join("b.toml"), "latency_threshold = \"\\u001b[31m\"\n").unwrap();
+    let envoy = "{\"start_time\":\"\\u001b[31m\",\"duration\":\"\\u001b[2J\",\"response_code\":200}\n";
+    fs::write(folder.path().join("envoy.json"), envoy).unwrap();
+    let page = format!("{hostile}.html");
+    for arguments in [
+        &["replay", hostile][..],
+        &["replay", "--jsonl", hostile],
+        &["replay", "--compare", "missing\u{1b}[31m.toml", "b.toml", hostile],
+        &["replay", "--report", &page, hostile],
+        &["replay", "--config", "b.toml", hostile],
+        &["replay", "--field", "latency=\u{1b}[31m", "--field", "time=at_ms", hostile],
+        &["replay", "--format", "\u{1b}[31m", hostile],
+        &["replay", "--set", "\u{1b}[31m=\u{1b}[31m", hostile],
+        &["replay", "envoy.json"],
+        &["suggest", hostile],
+        &["suggest", "no\u{1b}[31m\n.csv"],
+        &["check", hostile],
+        &["check", "b.toml"],
+        &["init", hostile],
+        &["ctl", "--url", "http://\u{1b}[31m", "status"],
+        &["ctl", "--breaker", "\u{1b}[31m", "--url", "http://127.0.0.1:1", "status"],
+        &["\u{1b}[31m"],
+    ] {
+        let finished = run(folder.path(), arguments);
+        let printed = format!("{}{}", finished.stdout, finished.stderr);
+        let bad = printed.contains(|c: char| c != '\n' && c.is_control() || c == '\u{202e}');
+        assert!(!printed.is_empty() && !bad, "{arguments:?}: {finished:?}");
+        assert!(!printed.lines().any(|line| line.starts_with("forged")), "{arguments:?}: {finished:?}");
+    }
+    let page = fs::read_to_string(folder.path().join(page)).unwrap();
+    assert!(!page.contains('\u{1b}'), "the page holds no escape sequences either");
+}
+
+/// Packed twice, or in a way that has no mark at its beginning.
+#[test]
+fn binary_input_is_named_as_such_and_not_taken_for_csv() {
+    let folder = tempdir().unwrap();
+    let log = nginx(0, 100);
+    let twice = gzipped(std::str::from_utf8(&gzipped(&log)).unwrap_or("\u{1f}\u{8}\u{1}\u{2}packed once"));
+    let zlib = [&[0x78, 0x9c, 0xcd, 0x93, 0x4d, 0x6b, 0x83, 0x40, 0x10, 0x86][..], &[0x05; 40]].concat();
+    for (name, bytes) in [("twice.gz", twice), ("a.zz", zlib)] {
+        fs::write(folder.path().join(name), bytes).unwrap();
+        for command in ["replay", "suggest"] {
+            let finished = run(folder.path(), &[command, name]);
+            assert_eq!(finished.code, Some(1));
+            assert!(finished.stderr.contains(&format!("{name}: line 1: is binary; allowed: text")), "{finished:?}");
+        }
+    }
+    // Colours of a terminal are text.
+    let coloured = log.replace("10.0.0.1", "\u{1b}[36mweb-1  |\u{1b}[0m 10.0.0.1");
+    assert_eq!(json(&run_with_input(folder.path(), &["replay", "-"], &coloured), 0)["calls"], 100);
+}

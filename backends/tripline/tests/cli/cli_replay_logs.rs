@@ -39,7 +39,7 @@ fn summary(finished: &Finished) -> Value {
 }
 
 #[test]
-fn what_was_guessed_is_told_and_what_was_said_is_not() {
+fn what_was_guessed_is_reported_and_what_was_said_is_not() {
     let folder = tempdir().unwrap();
     let log = nginx();
     fs::write(folder.path().join("access.log"), &log).unwrap();
@@ -103,7 +103,7 @@ fn a_compressed_input_is_the_same_as_what_is_in_it() {
 }
 
 #[test]
-fn the_long_help_tells_of_logs_and_its_example_is_right() {
+fn the_long_help_describes_logs_and_its_example_is_right() {
     let folder = tempdir().unwrap();
     let help = run(folder.path(), &["replay", "--help"]).stdout;
     for words in ["$request_time", "%D", "--latency-unit <UNIT>", "out of order by a minute", "gzip", "--no-progress"] {

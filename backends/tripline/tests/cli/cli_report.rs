@@ -96,7 +96,7 @@ fn the_page_says_what_happened() {
     let both = page(folder.path(), &run(folder.path(), &BOTH));
     assert!(both.contains("<h1>In 40 s, a.toml would have tripped once and b.toml never.</h1>"), "{both}");
     assert!(both.contains("2026-09-10"), "times of day");
-    for words in ["would have been fine", "longest outage", "<td>latency, ", "had it been made"] {
+    for words in ["would have been fine", "longest outage", "<td>latency: ", "had it been made"] {
         assert!(both.contains(words), "{words}");
     }
     let arguments = ["replay", "--report", "out.html", "--set", "latency_threshold=300", "-"];
@@ -185,7 +185,7 @@ fn a_recording_that_cannot_be_read_leaves_the_old_page() {
 }
 
 #[test]
-fn a_trip_with_hanging_calls_says_so_and_refused_calls_add_up() {
+fn a_trip_with_hanging_calls_says_so_and_rejected_calls_add_up() {
     let folder = tempdir().unwrap();
     // Every call from the second second on hangs for 10 s; one in three is given up by its client.
     let mut ends: Vec<(u64, u64, &str)> = (0..400)
@@ -200,8 +200,10 @@ fn a_trip_with_hanging_calls_says_so_and_refused_calls_add_up() {
     let arguments = ["replay", "--report", "out.html", "--set", "latency_threshold=300", "-"];
     let finished = run_with_input(folder.path(), &arguments, &input);
     let page = page(folder.path(), &finished);
-    let hanging = data(&page)["settings"][0]["trips"][0][3].as_u64().unwrap();
-    assert!(hanging > 0 && page.contains(&format!("<td>latency, {hanging} calls hanging</td>")), "{page}");
+    let why = data(&page)["settings"][0]["trips"][0][2].as_str().unwrap().to_owned();
+    assert!(why.starts_with("latency: ") && !why.contains(" 0 hanging;") && why.contains(" hanging;"), "{why}");
+    assert!(page.contains(&format!("<td>{why}</td>")), "{page}");
+    assert!(finished.stdout.contains(&format!("\nfirst trip with the defaults with --set: {why}\n")), "{finished:?}");
     assert!(page.contains(">Record, counted from 0</th>"));
     for words in ["with calls hanging", "ignored (client gave up)"] {
         assert!(page.contains(words) && finished.stdout.contains(words), "{words}: {finished:?}");

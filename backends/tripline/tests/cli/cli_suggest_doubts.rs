@@ -83,7 +83,7 @@ fn log(lines: impl Iterator<Item = (u64, String)>) -> String {
 }
 
 #[test]
-fn whole_seconds_are_told_and_zeros_are_no_basis_for_a_threshold() {
+fn whole_seconds_are_reported_and_zeros_are_no_basis_for_a_threshold() {
     let folder = tempdir().unwrap();
     let words = "# ! the request times are whole seconds, and no threshold can be derived from them";
     let arguments = ["suggest", "--format", "apache", "--latency-unit", "s", "-"];
@@ -101,7 +101,7 @@ fn whole_seconds_are_told_and_zeros_are_no_basis_for_a_threshold() {
 }
 
 #[test]
-fn the_share_of_late_lines_is_told_and_of_a_disordered_log_nothing_is_proposed() {
+fn the_share_of_late_lines_is_reported_and_of_a_disordered_log_nothing_is_proposed() {
     let folder = tempdir().unwrap();
     for (late_of_ten, code) in [(0, 0), (2, 0), (6, 1)] {
         let line =

@@ -12,4 +12,5 @@ mod cli_replay_inputs;
 mod cli_replay_logs;
 mod cli_report;
 mod cli_suggest;
+mod cli_suggest_by;
 mod cli_suggest_doubts;

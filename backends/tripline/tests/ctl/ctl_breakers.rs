@@ -158,7 +158,7 @@ fn the_shell_lists_names_and_operates_breakers() {
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "2000");
     let finished = ctl_of(&server, &["status", "--breaker", "gone"]);
     assert!(finished.code == Some(1) && finished.stderr.contains("there is no breaker \"gone\""), "{finished:?}");
-    let finished = ctl_of(&server, &["status", "--breaker", "a/b"]);
+    let finished = ctl_of(&server, &["status", "--breaker", "a b"]);
     assert!(finished.code == Some(1) && finished.stderr.contains("allowed: 1 to 64"), "{finished:?}");
 }
 

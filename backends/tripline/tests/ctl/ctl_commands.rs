@@ -147,7 +147,7 @@ opsgenie-cooldown    300 s
 }
 
 #[test]
-fn a_change_tells_whether_it_is_saved() {
+fn a_change_reports_whether_it_is_saved() {
     let answer = |saved: Value| {
         let mut body = json!({"latency": 500});
         body.as_object_mut().unwrap().extend(saved.as_object().unwrap().clone());
@@ -273,7 +273,7 @@ fn what_is_no_answer_of_the_api_is_an_error() {
 }
 
 #[test]
-fn nobody_there_is_an_error_that_names_the_address() {
+fn a_server_that_is_not_there_is_an_error_that_names_the_address() {
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{address}");
     for command in ["status", "watch", "events", "enable"] {
@@ -284,7 +284,7 @@ fn nobody_there_is_an_error_that_names_the_address() {
 }
 
 #[test]
-fn an_address_that_is_none_is_refused_and_not_shown() {
+fn an_address_that_is_none_is_rejected_and_not_shown() {
     for url in
         ["localhost:8080", "ftp://localhost", "http://", "http://me:sesame@localhost", "http://localhost?x=sesame"]
     {
@@ -338,8 +338,8 @@ fn the_token_is_sent_in_its_header_and_nowhere_else() {
         assert!(text.contains("the one that was given is another one") && !text.contains(TOKEN), "{text}");
     }
     let requests = fake.requests();
-    // The status asks for the list first.
-    assert_eq!(requests.len(), 4);
+    // Status and events ask for the list first.
+    assert_eq!(requests.len(), 5);
     for mut request in requests {
         assert_eq!(request.header("authorization"), Some(format!("Bearer {TOKEN}").as_str()));
         request.headers.retain(|(name, _)| name != "authorization");
@@ -348,7 +348,7 @@ fn the_token_is_sent_in_its_header_and_nowhere_else() {
 }
 
 #[test]
-fn a_token_that_cannot_be_sent_is_refused_and_not_shown() {
+fn a_token_that_cannot_be_sent_is_rejected_and_not_shown() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Fake::always(status("closed"));
     for content in ["sesame open", "sésame", "  \n"] {
@@ -364,7 +364,7 @@ fn a_token_that_cannot_be_sent_is_refused_and_not_shown() {
 }
 
 #[test]
-fn reset_asks_nobody_where_nobody_is() {
+fn reset_does_not_ask_without_a_terminal() {
     let fake = Fake::always(status("open"));
     let finished = run_with_input(std::path::Path::new("."), &["ctl", "--url", &fake.url(), "reset"], "y\n");
     assert_eq!(finished.code, Some(1), "{finished:?}");

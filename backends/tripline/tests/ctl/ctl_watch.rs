@@ -14,13 +14,13 @@ use serde_json::{Value, json};
 use support::{QUICK, Server, eventually, tripline, wait};
 
 /// `tripline ctl` while it runs; it is killed when it is dropped.
-struct Running {
+pub(crate) struct Running {
     child: Child,
-    stdout: BufReader<ChildStdout>,
+    pub(crate) stdout: BufReader<ChildStdout>,
 }
 
 impl Running {
-    fn start(url: &str, command: &str) -> Self {
+    pub(crate) fn start(url: &str, command: &str) -> Self {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut child = tripline(folder).args(["ctl", "--url", url, command]).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -29,7 +29,7 @@ impl Running {
 
     /// The next line, without the time.
     #[track_caller]
-    fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         assert_ne!(self.stdout.read_line(&mut line).unwrap(), 0, "it ended");
         let (time, text) = line.trim_end().split_once(' ').unwrap();
@@ -39,7 +39,7 @@ impl Running {
 
     /// Sends what Ctrl-C sends, and gives the exit code and standard error.
     #[track_caller]
-    fn interrupt(mut self) -> (Option<i32>, String) {
+    pub(crate) fn interrupt(mut self) -> (Option<i32>, String) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
         self.end()
@@ -197,7 +197,7 @@ fn an_end_of_the_events_is_no_loss() {
 }
 
 #[test]
-fn watch_ends_when_nobody_reads_it() {
+fn watch_ends_when_its_reader_is_gone() {
     let (stage, events) = Stage::with_events();
     let mut watch = Running::start(&stage.fake.url(), "watch");
     watch.line();
@@ -255,7 +255,7 @@ fn a_trip_of_the_real_server_is_seen() {
 // ----- on a terminal
 
 /// Runs `tripline ctl` on a terminal of its own; `None` where `script` is absent, which lends one.
-fn on_terminal(url: &str, arguments: &str, no_colour: bool) -> Option<Child> {
+pub(crate) fn on_terminal(url: &str, arguments: &str, no_colour: bool) -> Option<Child> {
     if Command::new("script").arg("--version").output().is_err() {
         eprintln!("SKIPPED: `script` (util-linux) is absent, so there is no terminal to test on");
         return None;

@@ -8,4 +8,5 @@ mod ctl_breakers;
 mod ctl_commands;
 mod ctl_server;
 mod ctl_watch;
+mod ctl_watch_all;
 mod fake_server;

@@ -88,6 +88,8 @@ fn a_certificate_that_the_environment_names_is_trusted_and_no_other() {
     recover(&stranger);
     eventually("an attempt fails", || (sum(&stranger, "tripline_alert_retries_total") >= 1.0).then_some(()));
     assert!(stranger.log().contains("certificate"), "{}", stranger.log());
+    let at_start = "environment: no TLS connection: SSL_CERT_FILE = /dev/null gives no certificate to trust: ";
+    assert!(stranger.log().contains(at_start), "{}", stranger.log());
     scene.open_is(&[(ALIAS, "P2")]);
 }
 
@@ -123,7 +125,7 @@ fn a_burst_of_slow_calls_is_one_alert() {
 }
 
 #[test]
-fn a_service_that_hangs_at_the_start_keeps_nobody_waiting() {
+fn a_service_that_hangs_at_the_start_delays_no_request() {
     let scene = Scene::of(Manner::OpsGenie);
     scene.service.standing_trouble(Fault::Silent);
     let server = scene.start();
@@ -166,7 +168,7 @@ fn arrives_after(fault: &Fault) {
 }
 
 #[test]
-fn a_service_that_is_not_there_keeps_nobody_waiting() {
+fn a_service_that_is_not_there_delays_no_request() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let config = format!("{QUICK}\n[opsgenie]\nenabled = true\napi_url = \"http://127.0.0.1:{port}\"\n");
     let mut server = Launch::new(&config).variable("OPSGENIE_API_KEY", KEY).start();
@@ -182,7 +184,7 @@ fn a_service_that_is_not_there_keeps_nobody_waiting() {
 }
 
 #[test]
-fn what_alerts_lack_is_told_at_the_start() {
+fn what_alerts_lack_is_reported_at_the_start() {
     let config = format!("{QUICK}\n[opsgenie]\nenabled = true\nteam = \"payments\"\n");
     let server = Launch::new(&config).start();
     let log = eventually("the start", || Some(server.log()).filter(|log| log.contains("listening")));
@@ -297,7 +299,7 @@ fn a_stop_and_a_start_are_no_news() {
 }
 
 #[test]
-fn the_key_is_seen_by_the_service_and_by_nobody_else() {
+fn the_key_is_seen_by_the_service_alone() {
     let more = "[log]\nlevel = \"trace\"\n";
     let scene = Scene::of(Manner::OpsGenie).escalates_after(1).more(more);
     let quoting = format!("{{\"message\": \"GenieKey {KEY}\"}}");
@@ -317,7 +319,7 @@ fn the_key_is_seen_by_the_service_and_by_nobody_else() {
     };
     let server = scene.start();
     trip(&server);
-    scene.service.refuse_next(&format!("not with {KEY}"));
+    scene.service.reject_next(&format!("not with {KEY}"));
     scene.open_is(&[(ALIAS, "P1")]);
     look(&server, &mut shown);
     drop(server);

@@ -157,7 +157,7 @@ fn a_kill_just_after_the_trip_leaves_what_the_state_knows_of() {
 }
 
 #[test]
-fn a_kill_while_the_service_is_down_loses_nothing_and_tells_nothing_twice() {
+fn a_kill_while_the_service_is_down_loses_nothing_and_sends_nothing_twice() {
     let scene = Scene::of(Manner::OpsGenie).escalates_after(1);
     scene.service.standing_trouble(Fault::Closed);
     let tried = |server: &Server| {
@@ -181,7 +181,7 @@ fn a_kill_while_the_service_is_down_loses_nothing_and_tells_nothing_twice() {
 }
 
 #[test]
-fn what_came_and_went_while_the_service_was_down_is_told_to_nobody() {
+fn incidents_that_begin_and_end_during_an_outage_are_not_reported() {
     let scene = Scene::of(Manner::OpsGenie);
     scene.service.standing_trouble(Fault::Closed);
     let server = scene.start();

@@ -20,6 +20,8 @@ mod alerts_serve_time;
 mod config_serve;
 mod metrics;
 mod metrics_page;
+#[cfg(unix)]
+mod observe;
 mod serve_api;
 mod serve_breaker;
 #[cfg(unix)]

@@ -96,7 +96,7 @@ fn the_page_keeps_the_conventions_whatever_the_breakers_do() {
 }
 
 #[test]
-fn refusals_by_reason_probes_and_the_histogram_tell_what_happened() {
+fn rejections_by_reason_probes_and_the_histogram_show_what_happened() {
     let page = Page::new();
     let mut calls = 0;
     while page.call(400) {

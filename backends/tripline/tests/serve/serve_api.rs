@@ -65,7 +65,7 @@ fn assert_error(answer: &Response, status: u16, field: Option<&str>) {
 
 #[test]
 fn the_status_has_exactly_the_documented_fields_with_the_configured_values() {
-    const FIELDS: &str = "name enabled triggered state trip_reason trip decision drill retry_after_ms last_trip_time memory_ok \
+    const FIELDS: &str = "name mode would_reject followed_log enabled triggered state trip_reason trip decision drill retry_after_ms last_trip_time memory_ok \
         current_memory_usage_mb memory_threshold_percent total_memory_mb memory_usage_percent memory_exhausted_in_seconds latency_ok breach \
         current_percentile_ms latency_threshold_ms latency_percent_of_threshold percentile_value latency_window_size \
         samples wait_time_seconds recent_latencies_ms trend_analysis_enabled trend_analysis_min_sample_count \
@@ -185,7 +185,7 @@ fn mock_memory_is_half_used() {
 }
 
 #[test]
-fn latencies_above_a_threshold_are_told() {
+fn latencies_above_a_threshold_are_listed() {
     let server = Server::start(QUICK);
     for _ in 0..3 {
         assert_eq!(server.get("/test").status, 200);
@@ -228,11 +228,13 @@ fn the_document_describes_every_route_and_no_other() {
     let of_first = routes.iter().filter_map(|(path, methods)| Some((path.strip_prefix("/breaker/")?, methods.clone())));
     let named: Vec<_> = of_first.map(|(rest, methods)| (format!("/breakers/{{name}}/{rest}"), methods)).collect();
     routes.extend(named);
-    let of_many: [(&str, &str); 5] = [
+    let of_many: [(&str, &str); 7] = [
         ("/breakers", "GET"),
         ("/breakers/disable", "POST"),
         ("/breakers/enable", "POST"),
+        ("/breakers/events", "GET"),
         ("/breakers/reset", "POST"),
+        ("/fleet", "GET"),
         ("/test/{name}", "GET"),
     ];
     routes.extend(of_many.map(|(path, method)| (path.to_owned(), vec![method.to_owned()])));
@@ -287,7 +289,7 @@ fn metrics_are_prometheus_text() {
 }
 
 #[test]
-fn a_method_that_a_route_does_not_take_is_refused_as_json() {
+fn a_method_that_a_route_does_not_take_is_rejected_as_json() {
     let server = Server::start(QUICK);
     for (path, methods) in ROUTES {
         for method in ["GET", "POST", "PUT", "DELETE", "PATCH"] {
@@ -303,7 +305,7 @@ fn a_method_that_a_route_does_not_take_is_refused_as_json() {
 }
 
 #[test]
-fn an_unknown_route_is_refused_as_json() {
+fn an_unknown_route_is_rejected_as_json() {
     let server = Server::start(QUICK);
     for path in
         ["/nothing", "/breaker", "/breaker/", "/breaker/statuss", "/test/", "/breaker/status/x", "/%00", "//health"]
@@ -317,7 +319,7 @@ fn an_unknown_route_is_refused_as_json() {
 }
 
 #[test]
-fn bodies_that_are_no_json_object_of_moderate_size_are_refused_as_json() {
+fn bodies_that_are_no_json_object_of_moderate_size_are_rejected_as_json() {
     let server = Server::start(QUICK);
     for path in posts() {
         let send = |headers: &str, body: &str| exchange(server.address, "POST", path, headers, body);
@@ -337,7 +339,7 @@ fn bodies_that_are_no_json_object_of_moderate_size_are_refused_as_json() {
 }
 
 #[test]
-fn what_a_foreign_page_posts_is_refused() {
+fn what_a_foreign_page_posts_is_rejected() {
     let server = Server::start(QUICK);
     for path in posts() {
         let send = |headers: &str| exchange(server.address, "POST", path, headers, "");

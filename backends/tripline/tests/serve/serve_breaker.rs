@@ -12,7 +12,7 @@ use support::{Client, QUICK, Response, Server, all_the_while, at_once, eventuall
 
 /// A 503 that tells its reader everything.
 #[track_caller]
-fn assert_refusal(answer: &Response, reason: &str) {
+fn assert_rejection(answer: &Response, reason: &str) {
     assert_eq!(answer.status, 503, "{answer:?}");
     let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
     assert!(seconds >= 1, "{answer:?}");
@@ -36,7 +36,7 @@ fn assert_refusal(answer: &Response, reason: &str) {
 
 /// A refusal that names the field and says what is allowed in it.
 #[track_caller]
-fn assert_field_refused(answer: &Response, status: u16, field: &str, allowed: &str) {
+fn assert_field_rejected(answer: &Response, status: u16, field: &str, allowed: &str) {
     assert_eq!(answer.status, status, "{answer:?}");
     let body = answer.json();
     assert!(body["error"].as_str().is_some_and(|error| error.starts_with(field)), "{body}");
@@ -64,8 +64,8 @@ fn the_breaker_opens_when_the_endpoint_becomes_slow_and_closes_when_it_is_well()
     let reason = refusal.json()["reason"].as_str().unwrap().to_owned();
     // A machine that was very busy has let the wait pass, and the first probe was slow.
     assert!(["latency", "probe_slow"].contains(&reason.as_str()), "{reason}");
-    assert_refusal(&refusal, &reason);
-    assert!(refused_calls(&server) >= 1.0);
+    assert_rejection(&refusal, &reason);
+    assert!(rejected_calls(&server) >= 1.0);
 
     server.trigger("reset_normal");
     server.recovers();
@@ -89,7 +89,7 @@ fn requests_that_hang_open_the_breaker_before_they_return() {
     let status = eventually("the breaker is open", || Some(server.status()).filter(|s| s["state"] == "open"));
     assert_eq!(status["in_flight"], 5, "{status}");
     assert!(hanging.iter().all(|client| !client.has_answer()));
-    assert_refusal(&server.get("/test"), "latency");
+    assert_rejection(&server.get("/test"), "latency");
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_latency_spike_opens_the_breaker_and_passes() {
 fn full_mock_memory_opens_the_breaker_and_holds_it_open() {
     let server = Server::start(QUICK);
     server.trigger("memory_overload");
-    assert_refusal(&server.rejected(), "memory");
+    assert_rejection(&server.rejected(), "memory");
     // Longer than the wait.
     all_the_while("the breaker is open", Duration::from_millis(1_500), || server.get("/test").status == 503);
     let status = server.status();
@@ -141,7 +141,7 @@ fn on_real_memory_the_overload_is_simulated() {
     assert_eq!(server.status()["memory_source"], "sysinfo");
     eventually("memory is known", || (server.status()["memory_ok"] == true).then_some(()));
     server.trigger("memory_overload");
-    assert_refusal(&server.rejected(), "memory");
+    assert_rejection(&server.rejected(), "memory");
     all_the_while("the breaker is open", Duration::from_millis(1_500), || server.get("/test").status == 503);
     assert_eq!(server.status()["memory_ok"], false);
     server.trigger("reset_normal");
@@ -164,7 +164,7 @@ fn a_delay_that_is_set_is_the_delay_of_the_endpoint() {
         ("{}", 422),
         ("", 422),
     ] {
-        assert_field_refused(&server.post("/test/delay", body), status, "delay", "at most 60s");
+        assert_field_rejected(&server.post("/test/delay", body), status, "delay", "at most 60s");
     }
     assert_eq!(server.post("/test/delay", "30ms").status, 400);
     // As everywhere: what is not known is ignored.
@@ -190,7 +190,7 @@ fn every_scenario_that_is_listed_can_be_started_and_no_other() {
         (r#"{"scenario":null}"#, 422),
         ("{}", 422),
     ] {
-        assert_field_refused(&server.post("/test/trigger", body), status, "scenario", all);
+        assert_field_rejected(&server.post("/test/trigger", body), status, "scenario", all);
     }
 }
 
@@ -218,7 +218,7 @@ impl Seen {
 
 /// Sets its flag also when the test fails, so that no thread goes on.
 /// Of all reasons together.
-fn refused_calls(server: &Server) -> f64 {
+fn rejected_calls(server: &Server) -> f64 {
     let text = server.get("/metrics").body;
     let series = text.lines().filter(|line| line.starts_with("tripline_refused_calls_total{"));
     series.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
@@ -233,7 +233,7 @@ impl Drop for SetAtEnd<'_> {
 }
 
 #[test]
-fn fifty_connections_see_nothing_but_answers_and_refusals_and_all_are_counted() {
+fn fifty_connections_see_nothing_but_answers_and_rejections_and_all_are_counted() {
     let server = Server::start(QUICK);
     let (seen, done) = (Seen::default(), AtomicBool::new(false));
     thread::scope(|scope| {
@@ -258,7 +258,7 @@ fn fifty_connections_see_nothing_but_answers_and_refusals_and_all_are_counted() 
     let [ok, failed, ignored, stale, dropped] = counted();
     assert!((ok + stale - answered).abs() < 0.5, "{answered} answers, counted {:?}", counted());
     assert!(failed + ignored + dropped < 0.5, "{:?}", counted());
-    assert!((refused_calls(&server) - refused).abs() < 0.5);
+    assert!((rejected_calls(&server) - refused).abs() < 0.5);
     assert!((server.metric("tripline_call_duration_seconds_count{breaker=\"default\"}") - answered).abs() < 0.5);
     assert!(server.metric("tripline_calls_in_flight{breaker=\"default\"}") < 0.5);
     assert!(server.metric("tripline_trips_total{breaker=\"default\",reason=\"latency\"}") >= 2.0);

@@ -74,7 +74,7 @@ fn killed_during_saves_the_file_is_always_whole_and_holds_what_was_answered() {
 }
 
 #[test]
-fn under_load_no_change_is_lost_and_nothing_but_the_breaker_refuses() {
+fn under_load_no_change_is_lost_and_nothing_but_the_breaker_rejects() {
     let mut server = Server::start(QUICK);
     let path = server.folder().join("settings.toml");
     let done = AtomicBool::new(false);
@@ -157,7 +157,7 @@ fn a_swapped_config_map_comes_into_force_and_the_window_is_kept() {
 }
 
 #[test]
-fn a_bad_edit_is_told_in_status_metrics_and_log_and_changes_nothing() {
+fn a_bad_edit_is_reported_in_status_metrics_and_log_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("breakers.toml");
     fs::write(&path, text(300)).unwrap();
@@ -216,7 +216,7 @@ fn without_a_file_settings_change_live_and_no_file_appears() {
 }
 
 #[test]
-fn what_cannot_change_while_running_is_told_to_wait_for_a_restart() {
+fn what_cannot_change_while_running_is_reported_to_need_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("breakers.toml");
     fs::write(&path, text(300)).unwrap();

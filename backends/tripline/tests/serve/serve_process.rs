@@ -91,7 +91,7 @@ fn the_log_says_how_long_requests_in_flight_are_waited_for_and_a_second_signal_e
         assert!(!waiting.has_answer(), "the call is waited for");
         server.signal(second);
         assert_eq!(server.ended().code(), Some(1), "{}", server.log());
-        eventually("the reason", || server.log().contains("a second signal: ended at once").then_some(()));
+        eventually("the reason", || server.log().contains("ended by a second signal").then_some(()));
         assert!(waiting.receive().is_err(), "the call was cut off");
     }
 }
@@ -108,7 +108,7 @@ fn an_open_breaker_does_not_keep_the_server_from_stopping() {
 // ----- starting
 
 #[test]
-fn a_bad_configuration_is_told_with_all_its_problems_and_left_alone() {
+fn a_bad_configuration_is_reported_with_all_its_problems_and_left_alone() {
     const BAD: &str =
         "# not good\nlatency_threshold = -5\npercentile = 20\nwait_time = \"long\"\n\n[log]\nlevel = \"loud\"\n";
     let launch = Launch::new(BAD);
@@ -133,7 +133,7 @@ fn a_bad_configuration_is_told_with_all_its_problems_and_left_alone() {
 }
 
 #[test]
-fn text_that_is_no_toml_is_told_with_its_line() {
+fn text_that_is_no_toml_is_reported_with_its_line() {
     let launch = Launch::new("latency_threshold = 100\nwait_time = = 3\n");
     let place = format!("{}:2", launch.file().display());
     assert_failed(&launch.fail(), 1, &[&place]);
@@ -154,7 +154,7 @@ fn a_port_in_use_is_an_error_that_names_it() {
 }
 
 #[test]
-fn an_address_that_others_can_reach_is_refused_without_a_token() {
+fn an_address_that_others_can_reach_is_rejected_without_a_token() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:8080"] {
         let launch = Launch::new(QUICK).argument("--listen").argument(address);
         assert_failed(&launch.fail(), 1, &[address, "allowed", "loopback"]);
@@ -207,7 +207,7 @@ fn log_after_start(server: &Server) -> String {
 }
 
 #[test]
-fn healthy_requests_and_refusals_log_nothing_and_a_trip_a_few_lines() {
+fn healthy_requests_and_rejections_log_nothing_and_a_trip_a_few_lines() {
     let server = Server::start(&QUICK.replace("wait_time = 1", "wait_time = 3600"));
     let start = log_after_start(&server);
     let answers = at_once(4, || {
@@ -229,7 +229,7 @@ fn healthy_requests_and_refusals_log_nothing_and_a_trip_a_few_lines() {
 }
 
 #[test]
-fn an_alert_in_the_log_tells_memory_with_two_decimals() {
+fn an_alert_in_the_log_has_memory_with_two_decimals() {
     let server = Server::start(QUICK);
     log_after_start(&server);
     server.trigger("memory_overload");
@@ -332,7 +332,7 @@ fn a_key_in_a_bad_file_is_not_shown() {
 }
 
 #[test]
-fn the_server_runs_on_when_nobody_reads_its_log_any_more() {
+fn the_server_runs_on_when_its_log_is_no_longer_read() {
     let (server, stderr) = Launch::new(QUICK).start_unread();
     let mut log = BufReader::new(stderr);
     let mut start = String::new();
@@ -349,7 +349,7 @@ fn the_server_runs_on_when_nobody_reads_its_log_any_more() {
 }
 
 #[test]
-fn the_server_runs_also_when_nobody_reads_its_standard_output() {
+fn the_server_runs_also_when_its_standard_output_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = tripline_unread(folder.path()).args(["serve", "--listen", "127.0.0.1:0"]).spawn().unwrap();
     let log = BufReader::new(child.stderr.take().unwrap());

@@ -10,7 +10,7 @@ use support::{Launch, QUICK, Response, Server, get, post};
 use tripline_backends::config::load;
 
 #[track_caller]
-fn assert_refused(answer: &Response, status: u16, field: &str) {
+fn assert_rejection(answer: &Response, status: u16, field: &str) {
     assert_eq!(answer.status, status, "{answer:?}");
     let body = answer.json();
     assert_eq!(body["field"], field, "{body}");
@@ -137,7 +137,7 @@ fn the_key_is_masked_and_never_written() {
 }
 
 #[test]
-fn what_is_not_allowed_is_refused_with_what_is_and_changes_nothing() {
+fn what_is_not_allowed_is_rejected_with_what_is_and_changes_nothing() {
     let server = Server::start(QUICK);
     let before = server.status();
     let file = fs::read_to_string(server.folder().join("settings.toml")).unwrap();
@@ -152,23 +152,23 @@ fn what_is_not_allowed_is_refused_with_what_is_and_changes_nothing() {
         ("/breaker/opsgenie/cooldown", "cooldown_seconds", vec![json!(-1), json!(604_801), json!(0.5)]),
     ] {
         for value in bad {
-            assert_refused(&server.post(path, &json!({ field: value }).to_string()), 400, field);
+            assert_rejection(&server.post(path, &json!({ field: value }).to_string()), 400, field);
         }
         for wrong in [json!(null), json!(true), json!({}), json!([[1]])] {
-            assert_refused(&server.post(path, &json!({ field: wrong }).to_string()), 422, field);
+            assert_rejection(&server.post(path, &json!({ field: wrong }).to_string()), 422, field);
         }
-        assert_refused(&server.post(path, "{}"), 422, field);
-        assert_refused(&post(server.address, path), 422, field);
+        assert_rejection(&server.post(path, "{}"), 422, field);
+        assert_rejection(&post(server.address, path), 422, field);
     }
     for path in ["/breaker/trend-analysis", "/breaker/opsgenie/toggle"] {
         for wrong in [json!(null), json!("true"), json!(1)] {
-            assert_refused(&server.post(path, &json!({ "enabled": wrong }).to_string()), 422, "enabled");
+            assert_rejection(&server.post(path, &json!({ "enabled": wrong }).to_string()), 422, "enabled");
         }
-        assert_refused(&server.post(path, "{}"), 422, "enabled");
+        assert_rejection(&server.post(path, "{}"), 422, "enabled");
     }
-    assert_refused(&server.post("/breaker/opsgenie/triggers", "{}"), 422, "trigger_on_breaker_open");
+    assert_rejection(&server.post("/breaker/opsgenie/triggers", "{}"), 422, "trigger_on_breaker_open");
     let wrong = server.post("/breaker/opsgenie/triggers", r#"{"trigger_on_memory_threshold":"no"}"#);
-    assert_refused(&wrong, 422, "trigger_on_memory_threshold");
+    assert_rejection(&wrong, 422, "trigger_on_memory_threshold");
     let deep = format!(r#"{{"threshold":{}}}"#, "[".repeat(5_000));
     assert_eq!(server.post("/breaker/latency", &deep).status, 400);
     assert_eq!(server.post("/breaker/latency", r#"{"threshold":1e999}"#).status, 400);

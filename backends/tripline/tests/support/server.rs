@@ -69,6 +69,15 @@ impl Launch {
         Self { file: folder.path().join("breakers.toml"), folder, command }
     }
 
+    /// As [`Launch::new`], of a process that follows `access.log` in the same folder.
+    pub(crate) fn observe(config: &str) -> Self {
+        let mut launch = Self::new(config);
+        let mut command = tripline(launch.folder.path());
+        command.args(["observe", "--follow", "access.log", "--config"]).arg(&launch.file);
+        launch.command = command;
+        launch
+    }
+
     pub(crate) fn argument(mut self, argument: &str) -> Self {
         self.command.arg(argument);
         self

@@ -11,6 +11,7 @@ use crate::outcome::Outcome;
 use crate::state::State;
 use crate::time::Instant;
 use crate::units::Latency;
+use crate::window::SampleStore;
 
 /// A switch and a count for the tests.
 #[cfg(test)]
@@ -20,7 +21,7 @@ pub(super) struct FastPathProbe {
     hits: u64,
 }
 
-impl<const N: usize> Breaker<N> {
+impl<const N: usize, S: SampleStore> Breaker<N, S> {
     /// As [`Breaker::handle_finished`] for a call that can change nothing but the window; false, and nothing is done, if it may
     /// change more. For those who want this part of it in line, and the rest not.
     #[inline]

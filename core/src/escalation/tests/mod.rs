@@ -5,7 +5,7 @@ mod over_time;
 use std::vec::Vec;
 
 use super::*;
-use crate::time::Instant;
+use crate::monotonic::MonotonicInstant;
 
 const LATENCY: IncidentCause = IncidentCause::Trip(TripReason::Latency);
 const CONDITION: IncidentCause = IncidentCause::LatencyCondition;
@@ -35,7 +35,7 @@ impl Stand {
         };
         Self {
             staging: Escalation::new(policy),
-            look: Observation { at: Instant::ZERO, incident: None, is_unhealthy: false },
+            look: Observation { at: MonotonicInstant::ZERO, incident: None, is_unhealthy: false },
         }
     }
 
@@ -52,7 +52,7 @@ impl Stand {
     }
 
     fn at(&mut self, s: u64) -> Vec<(u32, AlertKind, Stage)> {
-        self.look.at = Instant::from_millis(s * 1_000);
+        self.look.at = MonotonicInstant::from_millis(s * 1_000);
         self.sent()
     }
 
@@ -64,7 +64,7 @@ impl Stand {
     /// No call of `handle`.
     fn starts(&mut self, s: u64, cause: IncidentCause) {
         let last = self.look.incident;
-        self.look.at = Instant::from_millis(s * 1_000);
+        self.look.at = MonotonicInstant::from_millis(s * 1_000);
         self.look.is_unhealthy = cause != CONDITION;
         self.look.incident = Some(Incident {
             number: last.map_or(1, |last| last.number + 1),
@@ -108,13 +108,13 @@ impl Stand {
         for age in saved.created_ago.iter_mut().flatten() {
             *age += away;
         }
-        self.look.at = Instant::ZERO;
+        self.look.at = MonotonicInstant::ZERO;
         if let Some(incident) = self.look.incident.as_mut() {
             incident.number = 1;
-            incident.began_at = Instant::ZERO;
+            incident.began_at = MonotonicInstant::ZERO;
             incident.end_before = None;
         }
-        self.staging = Escalation::restore(*self.staging.policy(), Instant::ZERO, 1, &saved);
+        self.staging = Escalation::restore(*self.staging.policy(), MonotonicInstant::ZERO, 1, &saved);
     }
 
     fn deadline_s(&self) -> Option<u64> {

@@ -18,7 +18,7 @@ fn new_settings_count_from_the_beginning_of_the_incident_that_is_on() {
 #[test]
 fn pending_says_what_comes_next() {
     let pending = |stand: &Stand| stand.staging.pending().map(|it| (it.kind, it.stage, it.due));
-    let s = |s: u64| Some(Instant::from_millis(s * 1_000));
+    let s = |s: u64| Some(MonotonicInstant::from_millis(s * 1_000));
     let mut stand = Stand::new(60, 300);
     assert_eq!(pending(&stand), None);
     stand.begin(10, LATENCY);
@@ -91,12 +91,12 @@ fn what_was_told_of_an_incident_that_the_breaker_knows_nothing_of_is_closed() {
 fn the_longest_times_overflow_nothing() {
     let mut stand = Stand::new(u64::MAX, u64::MAX);
     assert_eq!(stand.begin(10, LATENCY), [(1, CircuitOpen, Initial)]);
-    stand.look.at = Instant::from_nanos(u64::MAX / 2 - 1);
+    stand.look.at = MonotonicInstant::from_nanos(u64::MAX / 2 - 1);
     assert_eq!(stand.sent(), []);
     let ages = SavedEscalation {
         incident: Some(SavedIncident { age: Duration::MAX, tripped: true, alert: Some((CircuitOpen, Initial)) }),
         created_ago: [Some(Duration::MAX); 3],
     };
-    stand.staging = Escalation::restore(EscalationPolicy::default(), Instant::MAX, 1, &ages);
+    stand.staging = Escalation::restore(EscalationPolicy::default(), MonotonicInstant::MAX, 1, &ages);
     assert_eq!(stand.sent(), [(1, CircuitOpen, Escalated)]);
 }

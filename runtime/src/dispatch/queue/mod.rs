@@ -1,4 +1,4 @@
-//! What waits for one sink, of one breaker and one kind of alert, and what the sink was sent before. No time, no waiting.
+//! The pending alerts of one kind, of one breaker for one sink, and those that the sink was sent before. No time, no waiting.
 
 use std::collections::VecDeque;
 
@@ -12,14 +12,14 @@ use crate::incidents::alert::{Alert, DeliveryHistory, DeliveryStatus};
 /// and the one that is on. So this many are seen only after a state that was made up was read.
 pub(super) const QUEUE_CAPACITY: usize = 16;
 
-/// What waits, oldest incident first, and of each incident only the newest alert.
+/// The pending alerts, oldest incident first, and of each incident only the newest.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     incidents: VecDeque<IncidentEntry>,
     serial: u64,
 }
 
-/// What the sink was sent of one incident, and what it is to be sent.
+/// The alerts of one incident that the sink was sent, and those that it is to be sent.
 #[derive(Debug)]
 struct IncidentEntry {
     incident: u64,
@@ -27,6 +27,8 @@ struct IncidentEntry {
     waiting: Option<Waiting>,
     /// The name under which the sink opened it.
     alias: Option<String>,
+    /// It is part of a fleet's incident, which the fleet closes.
+    is_of_fleet: bool,
     /// The state's revision that holds all of this.
     revision: u64,
 }
@@ -44,11 +46,11 @@ pub(super) struct Attempt {
     /// With what was sent *before* this attempt.
     pub(super) alert: Alert,
     serial: u64,
-    /// What must be saved before it goes out: a state which says that it may have arrived.
+    /// The state to save before an alert is sent: it says that the alert may have arrived.
     pub(super) revision: u64,
 }
 
-/// What became of an alert that was handed over to the queue.
+/// The outcome of an alert that was handed over to the queue.
 #[derive(Debug, PartialEq)]
 pub(super) enum Pushed {
     /// It waits.
@@ -63,16 +65,20 @@ impl Queue {
     /// Takes a newer alert. `revision` is the one that this change makes.
     pub(super) fn push(&mut self, alert: Alert, revision: u64) -> Pushed {
         self.serial = self.serial.wrapping_add(1);
-        let (is_end, waiting) = (alert.stage.is_end(), Waiting { alert, serial: self.serial });
+        let (is_end, is_of_fleet) = (alert.stage.is_end(), alert.fleet.is_some());
+        let waiting = Waiting { alert, serial: self.serial };
         let incident = waiting.alert.incident;
         let place = self.incidents.iter().position(|entry| entry.incident == incident);
         match place.and_then(|place| self.incidents.get_mut(place)) {
+            // Only the fleet ends what is the fleet's.
+            Some(entry) if is_end && entry.is_of_fleet != is_of_fleet => Pushed::Vanished,
             Some(entry) if is_end && entry.earlier == DeliveryHistory::default() => {
                 self.incidents.retain(|entry| entry.incident != incident);
                 Pushed::Vanished
             }
             Some(entry) => {
                 entry.waiting = Some(waiting);
+                entry.is_of_fleet = is_of_fleet;
                 entry.revision = revision;
                 Pushed::Waits
             }
@@ -84,6 +90,7 @@ impl Queue {
                     earlier: DeliveryHistory::default(),
                     waiting: Some(waiting),
                     alias: None,
+                    is_of_fleet,
                     revision,
                 });
                 given_up.map_or(Pushed::Waits, |alert| Pushed::InPlaceOf(Box::new(alert)))
@@ -114,7 +121,14 @@ impl Queue {
             DeliveryStatus::Unconfirmed
         };
         let earlier = DeliveryHistory { created: DeliveryStatus::Unconfirmed, escalated };
-        self.incidents.push_back(IncidentEntry { incident, earlier, waiting: None, alias: None, revision: 0 });
+        self.incidents.push_back(IncidentEntry {
+            incident,
+            earlier,
+            waiting: None,
+            alias: None,
+            is_of_fleet: false,
+            revision: 0,
+        });
     }
 
     /// Whether something waits.
@@ -164,6 +178,33 @@ impl Queue {
         })
     }
 
+    /// What was, or may have been, sent of a fleet's incident: whether anything was, and whether it was escalated.
+    pub(super) fn sent_of_fleet(&self) -> (bool, bool) {
+        let sent = self.incidents.iter().filter(|entry| entry.is_of_fleet);
+        sent.fold((false, false), |(any, escalated), entry| {
+            let was_escalated = entry.earlier.escalated != DeliveryStatus::NotSent;
+            (any || entry.earlier != DeliveryHistory::default(), escalated || was_escalated)
+        })
+    }
+
+    /// Forgets what is part of a fleet's incident, sent or not: the fleet goes on with it. True where there was any.
+    pub(super) fn release_to_fleet(&mut self) -> bool {
+        let before = self.incidents.len();
+        self.incidents.retain(|entry| !entry.is_of_fleet);
+        self.incidents.len() != before
+    }
+
+    /// Sends nothing more of a fleet's incident. True where something waited.
+    pub(super) fn stop_alone(&mut self) -> bool {
+        let mut changed = false;
+        for entry in self.incidents.iter_mut().filter(|entry| entry.is_of_fleet) {
+            changed |= entry.waiting.take().is_some();
+        }
+        let before = self.incidents.len();
+        self.incidents.retain(|entry| entry.waiting.is_some() || entry.earlier != DeliveryHistory::default());
+        changed || before != self.incidents.len()
+    }
+
     /// Whether another incident waits behind the oldest one that waits.
     pub(super) fn has_newer(&self) -> bool {
         self.incidents.iter().filter(|entry| entry.waiting.is_some()).count() > 1
@@ -204,13 +245,14 @@ impl Queue {
         }
     }
 
-    /// What is to be kept of it.
+    /// The part of it to save.
     pub(super) fn record(&self) -> Vec<IncidentRecord> {
         let record = |entry: &IncidentEntry| IncidentRecord {
             incident: entry.incident,
             earlier: entry.earlier,
             waiting: entry.waiting.as_ref().map(|waiting| waiting.alert.clone()),
             alias: entry.alias.clone(),
+            is_of_fleet: entry.is_of_fleet,
         };
         self.incidents.iter().map(record).collect()
     }
@@ -231,6 +273,7 @@ impl Queue {
                 earlier: entry.earlier,
                 waiting: waiting.map(|alert| Waiting { alert, serial }),
                 alias: entry.alias.clone(),
+                is_of_fleet: entry.is_of_fleet,
                 revision: 0,
             };
             if entry.waiting.is_some() || entry.earlier != DeliveryHistory::default() {

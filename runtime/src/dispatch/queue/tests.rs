@@ -35,6 +35,7 @@ fn alert(incident: u64, stage: Stage) -> Alert {
         alias: None,
         is_drill: false,
         passed_after: None,
+        fleet: None,
         is_test: false,
         page: None,
     }
@@ -206,7 +207,8 @@ fn what_is_kept_is_put_back_as_it_was() {
 
 #[test]
 fn a_record_that_makes_no_sense_is_put_back_only_as_far_as_it_does() {
-    let entry = |incident, earlier, waiting| IncidentRecord { incident, earlier, waiting, alias: None };
+    let entry =
+        |incident, earlier, waiting| IncidentRecord { incident, earlier, waiting, alias: None, is_of_fleet: false };
     let sent = earlier(DeliveryStatus::Confirmed, DeliveryStatus::NotSent);
     let mut foreign = alert(3, Stage::Initial);
     foreign.kind = AlertKind::MemoryThreshold;

@@ -12,7 +12,6 @@ use tripline_core::{Instant, Outcome, StateKind};
 use super::{check, now, tracked};
 use crate::breaker::Breaker;
 use crate::hot_path::in_flight::{Epoch, InFlightEpochs};
-use crate::hot_path::stripe_claims::StripeCount;
 
 fn later(seconds: u64) -> Instant {
     now() + Duration::from_secs(seconds)
@@ -177,10 +176,11 @@ fn lost_reports_leave_no_call_in_flight() {
 #[test]
 fn the_start_of_a_call_is_known_where_the_call_is_counted() {
     check(3, || {
-        let epochs = Arc::new(InFlightEpochs::new(StripeCount::ONE));
+        let epochs = Arc::new(InFlightEpochs::new(64, StripeCount::ONE));
         let other = epochs.clone();
-        let thread = thread::spawn(move || other.increment(0, Some(later(1))));
-        let (came, last_start) = epochs.begin(Epoch(1), later(2), later(3));
+        let thread = thread::spawn(move || other.increment(None, Some(later(1))));
+        let came = epochs.begin(Epoch(1), later(2), later(3));
+        let last_start = epochs.last_start(Epoch(0), came);
         let (mark, _) = thread.join().unwrap();
         assert_eq!(came, u32::from(mark.0 == 0));
         if came == 1 {

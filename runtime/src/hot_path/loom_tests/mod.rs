@@ -17,7 +17,7 @@ use tripline_core::{Breaker as Core, Confidence, Instant, Latency, Outcome, Poli
 use crate::breaker::Breaker;
 use crate::breaker::permit::OwnedPermit;
 use crate::clock::Clock;
-use crate::hot_path::owned::MAX_WINDOW;
+use crate::hot_path::samples::SharedCore;
 use crate::supervisor::shutdown::ShutdownHandle;
 
 const FAST: Duration = Duration::from_millis(1);
@@ -134,7 +134,7 @@ fn a_stale_permit_changes_nothing() {
         let thread = thread::spawn(move || other.reset());
         finish(stale, SLOW);
         thread.join().unwrap();
-        let counted = |core: &mut Core<MAX_WINDOW>| core.counts().ok + core.counts().stale;
+        let counted = |core: &mut SharedCore| core.counts().ok + core.counts().stale;
         assert_eq!(breaker.inner.with_core(counted), 1);
         assert_eq!(breaker.inner.with_core(|core| (core.samples(), core.state().kind())), (0, StateKind::Closed));
     });
@@ -226,7 +226,7 @@ fn a_thread_that_sees_the_stop_sees_what_was_recorded_before_it() {
 /// Its claim is wrong: the other thread may own the core. If this does not fail, the models check nothing.
 #[test]
 #[should_panic(expected = "the canary")]
-fn canary_nobody_else_ever_owns_the_core() {
+fn canary_no_other_thread_ever_owns_the_core() {
     check(3, || {
         let breaker = breaker();
         let other = breaker.clone();

@@ -30,18 +30,22 @@
 use std::fmt;
 
 use heapless::Vec;
-use tripline_core::{Generation, Instant};
+use tripline_core::{Generation, Instant, Latency};
 
+use crate::hot_path::call_token::CallToken;
 use crate::hot_path::in_flight::EpochMark;
-use crate::hot_path::stripe_claims::{MAX_STRIPES, StripeCount};
+use crate::hot_path::stripe_claims::{MAX_STRIPES, StripeClaims, StripeCount};
 use crate::hot_path::stripes::good_call::PackedCall;
+use crate::hot_path::stripes::waiting_rule::PublishedRule;
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 
 mod good_call;
 #[cfg(all(test, not(tripline_loom)))]
 mod tests;
+mod waiting_rule;
 
 pub(crate) use good_call::GoodCall;
+pub(crate) use waiting_rule::{Kind, WaitingRule};
 
 /// Records that one stripe holds.
 const PLACES: usize = if cfg!(tripline_loom) { 3 } else { 70 };
@@ -52,6 +56,8 @@ pub(crate) const MAX_WINDOW_OF_SUPERSEDED: usize = PLACES - 1;
 
 /// The stripes of one breaker.
 pub(crate) struct Stripes {
+    rule: PublishedRule,
+    pub(crate) claims: StripeClaims,
     stripes: Box<[Stripe]>,
 }
 
@@ -86,27 +92,31 @@ pub(crate) enum Flushed {
     Superseded(Superseded),
 }
 
-/// How a good call may be recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// It changes the window and a count, nothing else.
-    Plain,
-    Other,
-}
-
 impl Stripes {
     #[cfg(all(test, not(tripline_loom)))]
     pub(crate) const STRIPE_BYTES: usize = size_of::<Stripe>();
 
-    /// A single stripe is none: each call goes to the core.
-    pub(crate) fn new(count: StripeCount) -> Self {
-        let count = if count == StripeCount::ONE { 0 } else { count.get() };
-        Self { stripes: std::iter::repeat_with(Stripe::new).take(count).collect() }
+    /// `None` for a single one: there each call goes to the core.
+    pub(crate) fn new(count: StripeCount, claims_after: u8) -> Option<Box<Self>> {
+        (count != StripeCount::ONE).then(|| {
+            Box::new(Self {
+                rule: PublishedRule::new(),
+                claims: StripeClaims::new(count, claims_after),
+                stripes: std::iter::repeat_with(Stripe::new).take(count.get()).collect(),
+            })
+        })
     }
 
+    /// Whether a successful call may wait, and how; if at all, the breaker is closed. One of an earlier generation may wait too.
     #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.stripes.is_empty()
+    pub(crate) fn may_wait(&self, token: CallToken, end: Instant, latency: Latency) -> Option<Kind> {
+        self.rule.may_wait(token, end, latency)
+    }
+
+    /// Publishes which calls may wait. For the owner of the core only.
+    #[inline]
+    pub(crate) fn publish(&self, rule: WaitingRule) {
+        self.rule.publish(rule);
     }
 
     /// Whether records wait.
@@ -132,6 +142,7 @@ impl Stripes {
     /// before them. For the owner of the core only. `current` is the generation in force.
     #[inline(never)]
     pub(crate) fn flush(&self, current: Generation, mut handle: impl FnMut(Flushed)) {
+        self.rule.keep_records();
         let mut pending = Vec::<Pending<'_>, MAX_STRIPES>::new();
         for stripe in &self.stripes {
             if let Some(records) = Pending::new(stripe, &mut handle) {

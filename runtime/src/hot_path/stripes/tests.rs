@@ -12,10 +12,8 @@ use crate::breaker::Breaker;
 use crate::breaker::permit::{OwnedPermit, OwnedTimedPermit};
 use crate::clock::Clock;
 use crate::hot_path::call_token::CallToken;
-use crate::hot_path::gate::WaitingRule;
 use crate::hot_path::thread_number;
 use std::vec::Vec;
-
 
 /// Splitmix64.
 struct Rng(u64);
@@ -71,6 +69,10 @@ impl Side {
         Self { breaker, waits, calls: Vec::new(), log: String::new() }
     }
 
+    fn stripes(&self) -> &Stripes {
+        self.breaker.inner.shared().stripes.as_ref().unwrap()
+    }
+
     fn start(&mut self, timed: bool) {
         let permit = if timed {
             self.breaker.try_start_owned().map(Permit::WithClock)
@@ -90,21 +92,21 @@ impl Side {
     fn end(&mut self, index: usize, outcome: Option<Outcome>) -> bool {
         if !self.waits {
             // As if there were no stripes.
-            self.breaker.inner.shared().gate.publish_waiting(WaitingRule {
+            self.stripes().publish(WaitingRule {
                 until: Instant::ZERO,
                 good_up_to: Latency::ZERO,
                 plain_until: Instant::ZERO,
                 plain_token: CallToken::untracked(Generation::new(0)),
             });
         }
-        let before = self.breaker.inner.shared().stripes.waiting();
+        let before = self.stripes().waiting();
         let end = self.breaker.clock().now();
         match (self.calls.swap_remove(index), outcome) {
             (Some(Permit::WithClock(permit)), Some(outcome)) => permit.finish(outcome),
             (Some(Permit::WithoutClock(permit, start)), Some(outcome)) => permit.finish(start, end, outcome),
             (permit, _) => drop(permit),
         }
-        self.breaker.inner.shared().stripes.waiting() > before
+        self.stripes().waiting() > before
     }
 
     fn act(&mut self, act: impl Fn(&Breaker)) {
@@ -117,9 +119,21 @@ impl Side {
             let _ = writeln!(self.log, "{event:?}");
         }
         let in_flight = self.breaker.in_flight();
-        let core = self.breaker.read(|core| format!("{core:?}"));
+        let core = self.breaker.read(|core| in_order(&format!("{core:?}")));
         format!("{}{in_flight} in flight, {core}", std::mem::take(&mut self.log))
     }
+}
+
+/// What a core shows, with its samples oldest first: superseded ones do not turn the ring.
+fn in_order(core: &str) -> String {
+    let (before, rest) = core.split_once("places: HeapSamples([").unwrap();
+    let (places, rest) = rest.split_once("]), oldest: ").unwrap();
+    let (oldest, rest) = rest.split_once(", len: ").unwrap();
+    let (len, after) = rest.split_once(',').unwrap();
+    let places: Vec<_> = places.split_inclusive('}').collect();
+    let [oldest, len] = [oldest, len].map(|number| number.parse::<usize>().unwrap());
+    let samples: Vec<_> = (oldest..oldest + len).map(|place| places[place % places.len()].trim_matches([',', ' '])).collect();
+    format!("{before}{samples:?}{after}")
 }
 
 fn check_same(one: &str, other: &str, at: &str) {
@@ -244,7 +258,7 @@ fn a_flush_takes_or_counts_every_record_once_and_in_the_order_of_ends() {
     for seed in 0..300 {
         let mut rng = Rng(seed);
         let count = 2 << rng.below(6);
-        let stripes = Stripes::new(StripeCount::at_most(count as usize));
+        let stripes = Stripes::new(StripeCount::at_most(count as usize), 0).unwrap();
         // Few stripes are used where many records are to be superseded.
         let used = 1 + rng.below(count);
         let (mut end, mut pushed) = (0, Vec::new());
@@ -299,7 +313,7 @@ fn take_all(stripes: &Stripes, pushed: &mut Vec<(u64, Kind, GoodCall)>) -> u64 {
 
 #[test]
 fn a_full_stripe_takes_no_more_until_it_is_flushed_but_for_plain_records() {
-    let stripes = Stripes::new(StripeCount::at_most(2));
+    let stripes = Stripes::new(StripeCount::at_most(2), 0).unwrap();
     let push = |kind| stripes.push(1, call(0, 0, 1, 1), kind);
     assert!(push(Kind::Other));
     assert_eq!((0..1_000).take_while(|_| push(Kind::Plain)).count(), PLACES - 1, "the oldest is not plain");

@@ -91,9 +91,12 @@ fn entry_points() {
     #[cfg(feature = "escalation")]
     {
         use tripline_core::{Escalation, Observation};
+        fn observe(breaker: &Subject) -> Observation {
+            Observation::of(breaker)
+        }
         link!(
             Subject::incident,
-            Observation::of::<64>,
+            observe,
             Escalation::new,
             Escalation::restore,
             Escalation::save,

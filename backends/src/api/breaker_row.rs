@@ -1,0 +1,53 @@
+//! One breaker as a row: of the list, and of the events of all breakers.
+
+use serde::Serialize;
+use serde_json::Number;
+use utoipa::ToSchema;
+
+use super::status::Status;
+use crate::circuit::Circuit;
+
+/// One breaker in a list.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Row {
+    pub(super) name: String,
+    /// `closed`, `open`, `half_open`, `disabled` or `forced_open`.
+    state: &'static str,
+    /// Open, half-open or forced open.
+    triggered: bool,
+    /// Why it opened last; null unless it is open, half-open or forced open now.
+    #[schema(required)]
+    trip_reason: Option<&'static str>,
+    /// The percentile of the window, in milliseconds; null while it is empty.
+    #[schema(value_type = Option<f64>, required)]
+    current_percentile_ms: Option<Number>,
+    /// The latency threshold, in whole milliseconds.
+    latency_threshold_ms: u32,
+    /// When it opened, RFC 3339 in UTC; null while it is not open, half-open or forced open.
+    #[schema(required)]
+    since: Option<String>,
+    /// How many keys a family has; null for a single breaker.
+    #[schema(required)]
+    keys: Option<u32>,
+    /// How many of these are open; null for a single breaker.
+    #[schema(required)]
+    open_keys: Option<u32>,
+}
+
+impl Row {
+    /// The row of this moment.
+    pub(super) fn of(circuit: &Circuit) -> Self {
+        let status = Status::of(circuit, None, None);
+        Self {
+            name: status.name,
+            state: status.state,
+            triggered: status.triggered,
+            trip_reason: status.trip_reason,
+            current_percentile_ms: status.current_percentile_ms,
+            latency_threshold_ms: status.latency_threshold_ms,
+            since: status.last_trip_time.filter(|_| status.triggered),
+            keys: None,
+            open_keys: None,
+        }
+    }
+}

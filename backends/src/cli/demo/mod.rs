@@ -1,0 +1,229 @@
+//! The demo endpoint behind each breaker, and the scenarios that make it slow.
+
+mod load;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, get};
+use http::StatusCode;
+use serde::Serialize;
+use tower_service::Service as _;
+use tripline_runtime::BreakerName;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::{ApiError, ApiJson, FromPayload, Payload, PostErrors, ValidJson};
+use crate::circuit::{Circuit, Circuits};
+use crate::memory::MockMemory;
+use crate::tower::{BreakerLayer, service_unavailable_because};
+use load::{Load, MAX_DELAY, Scenario};
+
+/// The service behind the breakers.
+#[derive(Debug, Clone)]
+pub(super) struct Demo {
+    circuits: Circuits,
+    load: Load,
+}
+
+impl Demo {
+    /// Behind the first of `circuits`, and under their names behind each of them. `memory` is the mock memory, where the
+    /// configuration asks for it.
+    pub(super) fn new(circuits: Circuits, memory: Option<MockMemory>) -> Self {
+        Self { circuits, load: Load::new(memory) }
+    }
+
+    pub(super) fn router(self) -> OpenApiRouter {
+        OpenApiRouter::new()
+            .routes(routes!(test))
+            .routes(routes!(test_named))
+            .routes(routes!(set_delay))
+            .routes(routes!(trigger))
+            .routes(routes!(scenarios))
+            .with_state(self)
+    }
+
+    /// The answer to `request`, which `circuit` protects.
+    async fn answer(self, circuit: &Circuit, request: Request) -> Response {
+        let breaker = circuit.breaker().clone();
+        let protection = BreakerLayer::new(breaker.clone()).respond_with(service_unavailable_because(breaker.clone()));
+        let load = self.load;
+        let endpoint = async move || {
+            let delay = load.next_delay(&breaker);
+            let clock = breaker.clock();
+            clock.sleep_until(clock.now() + delay).await;
+            ApiJson(Tested { status: "ok", delay_ms: u64::try_from(delay.as_millis()).unwrap_or(u64::MAX) })
+        };
+        let mut endpoint: MethodRouter<(), Infallible> = get(endpoint).layer(protection);
+        endpoint.call(request).await.unwrap_or_else(|never| match never {})
+    }
+
+    /// The breaker that a body names, or all.
+    fn named(&self, name: Option<&str>) -> Result<(Option<BreakerName>, Vec<Circuit>), ApiError> {
+        let Some(name) = name else { return Ok((None, self.circuits.iter().collect())) };
+        let circuit = self.circuits.get(name);
+        let circuit = circuit.ok_or_else(|| ApiError::bad_value("breaker", shown(name), "a name of GET /breakers"))?;
+        Ok((Some(circuit.name().clone()), vec![circuit]))
+    }
+}
+
+/// The answer of the endpoint behind the breaker.
+#[derive(Serialize, ToSchema)]
+struct Tested {
+    /// `ok`.
+    status: &'static str,
+    /// How long it was made to take.
+    delay_ms: u64,
+}
+
+/// Why a call was rejected.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described here; the tower layer writes it")]
+struct Rejection {
+    error: String,
+    breaker: String,
+    reason: String,
+    /// Null where the time is unknown.
+    #[schema(required)]
+    retry_after_ms: Option<u64>,
+    /// The evidence that the breaker opened on, as one line; null while it is not open by itself.
+    #[schema(required)]
+    why: Option<String>,
+    /// An operator simulates it.
+    drill: bool,
+}
+
+/// An endpoint behind the first breaker.
+#[utoipa::path(get, path = "/test", tag = "demo", responses(
+    (status = 200, description = "It was called.", body = Tested),
+    (status = 503, description = "The breaker rejects it.", body = Rejection)))]
+async fn test(State(demo): State<Demo>, request: Request) -> Response {
+    let Some(circuit) = demo.circuits.first() else {
+        return ApiError::new(StatusCode::NOT_FOUND, "there is no breaker").into_response();
+    };
+    demo.answer(&circuit, request).await
+}
+
+/// The same endpoint behind the breaker of this name.
+#[utoipa::path(get, path = "/test/{name}", tag = "demo", params(("name" = String, Path, description = "The name of the breaker.")),
+    responses(
+        (status = 200, description = "It was called.", body = Tested),
+        (status = 404, description = "There is no breaker of this name.", body = ApiError),
+        (status = 503, description = "The breaker rejects it.", body = Rejection)))]
+async fn test_named(State(demo): State<Demo>, Path(name): Path<String>, request: Request) -> Response {
+    let Some(circuit) = demo.circuits.get(&name) else {
+        let words = format!("there is no breaker {}; GET /breakers lists them", shown(&name));
+        return ApiError::new(StatusCode::NOT_FOUND, words).into_response();
+    };
+    demo.answer(&circuit, request).await
+}
+
+/// How long the endpoint takes.
+#[derive(Serialize, ToSchema)]
+struct Delay {
+    /// A duration like `500ms` or `2s`, at most `60s`.
+    #[schema(example = "500ms")]
+    delay: String,
+    /// Behind which breaker; behind all where it is null or left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    breaker: Option<String>,
+}
+
+/// The name in the field `breaker`, which may be left out.
+fn breaker_in(payload: &Payload) -> Result<Option<String>, ApiError> {
+    Ok(payload.optional_text("breaker", "a name of GET /breakers")?.map(str::to_owned))
+}
+
+const DELAYS: &str = "a duration like \"500ms\" or \"2s\", at most 60s";
+
+impl FromPayload for Delay {
+    fn read(payload: &Payload) -> Result<Self, ApiError> {
+        Ok(Self { delay: payload.text("delay", DELAYS)?.to_owned(), breaker: breaker_in(payload)? })
+    }
+}
+
+/// Sets how long the endpoint takes.
+#[utoipa::path(post, path = "/test/delay", tag = "demo", request_body = Delay, responses(
+    (status = 200, description = "It takes so long now.", body = Delay), PostErrors))]
+async fn set_delay(State(demo): State<Demo>, ValidJson(new): ValidJson<Delay>) -> Result<ApiJson<Delay>, ApiError> {
+    let delay = humantime::parse_duration(&new.delay)
+        .ok()
+        .filter(|&delay| delay <= MAX_DELAY)
+        .ok_or_else(|| ApiError::bad_value("delay", shown(&new.delay), DELAYS))?;
+    let (name, _) = demo.named(new.breaker.as_deref())?;
+    demo.load.set_delay(name.as_ref(), delay);
+    Ok(ApiJson(Delay { delay: humantime::format_duration(delay).to_string(), breaker: new.breaker }))
+}
+
+/// Which scenario, and where.
+#[derive(ToSchema)]
+struct Start {
+    #[schema(inline)]
+    scenario: Scenario,
+    /// Behind which breaker; behind all where it is null or left out.
+    breaker: Option<String>,
+}
+
+impl FromPayload for Start {
+    fn read(payload: &Payload) -> Result<Self, ApiError> {
+        let allowed = Scenario::ALL.map(Scenario::as_str).join(", ");
+        let text = payload.text("scenario", &allowed)?;
+        let scenario = Scenario::ALL.into_iter().find(|scenario| scenario.as_str() == text);
+        let scenario = scenario.ok_or_else(|| ApiError::bad_value("scenario", shown(text), allowed))?;
+        Ok(Self { scenario, breaker: breaker_in(payload)? })
+    }
+}
+
+impl ToSchema for Scenario {}
+
+impl PartialSchema for Scenario {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Self::ALL.map(Self::as_str))).into()
+    }
+}
+
+/// A scenario has begun.
+#[derive(Serialize, ToSchema)]
+struct Begun {
+    scenario: &'static str,
+    /// Its purpose.
+    effect: &'static str,
+    /// Behind which breaker; behind all where it is null or left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    breaker: Option<String>,
+}
+
+/// Begins a scenario.
+#[utoipa::path(post, path = "/test/trigger", tag = "demo", request_body = Start, responses(
+    (status = 200, description = "It has begun.", body = Begun), PostErrors))]
+async fn trigger(State(demo): State<Demo>, ValidJson(start): ValidJson<Start>) -> Result<ApiJson<Begun>, ApiError> {
+    let Start { scenario, breaker } = start;
+    let (name, circuits) = demo.named(breaker.as_deref())?;
+    demo.load.start(scenario, name.as_ref(), &circuits)?;
+    Ok(ApiJson(Begun { scenario: scenario.as_str(), effect: scenario.effect(), breaker }))
+}
+
+/// The scenarios that there are.
+#[derive(Serialize, ToSchema)]
+struct Scenarios {
+    /// The effect of each.
+    scenarios: BTreeMap<&'static str, &'static str>,
+}
+
+/// The scenarios that there are.
+#[utoipa::path(get, path = "/test/scenarios", tag = "demo",
+    responses((status = 200, description = "The scenarios.", body = Scenarios)))]
+async fn scenarios() -> ApiJson<Scenarios> {
+    let scenarios = Scenario::ALL.map(|scenario| (scenario.as_str(), scenario.effect())).into();
+    ApiJson(Scenarios { scenarios })
+}
+
+/// The beginning of a rejected text, for a message.
+fn shown(text: &str) -> String {
+    format!("{:?}", text.chars().take(40).collect::<String>())
+}

@@ -1,0 +1,174 @@
+-- One report on one breaker: the rule of `tripline_core::fleet::merge`, in one atomic step.
+-- KEYS: members, incidents, born, open, unwell, incident. ARGV: see below. Answers the fields of a view.
+local TYPES = {'zset', 'set', 'string', 'zset', 'zset', 'hash'}
+for i, key in ipairs(KEYS) do
+  local kind = redis.call('TYPE', key).ok
+  if kind ~= 'none' and kind ~= TYPES[i] then return redis.error_reply('FOREIGN ' .. key) end
+end
+local MEMBERS, INCIDENTS, BORN, OPEN, UNWELL, INCIDENT = unpack(KEYS)
+local breaker, replica, cause = ARGV[2], ARGV[3], ARGV[4]
+local n = {}
+for i = 5, #ARGV do n[i - 4] = tonumber(ARGV[i]) end
+local r_open, r_unwell, can_deliver = n[1] == 1, n[2], n[3] == 1
+local k_epoch, k_active, k_kind, k_stage, k_sent, k_age = n[4], n[5] == 1, n[6], n[7], n[8], n[9]
+local paged, paged_escalated = n[10], n[11] == 1
+local ttl, gather, grace, settle, hold, lease = n[12], n[13], n[14], n[15], n[16], n[17]
+local escalate_after, cooldown, millionths, page_at = n[18], n[19], n[20] == 1, n[21]
+local forget, expire = n[22], n[23]
+
+local now = tonumber(ARGV[1])
+if not now then
+  local time = redis.call('TIME')
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local function before(at, span) return math.max(at - span, 0) end
+local function union(a, b) return bit.bor(a, b) end
+local function gravest(kinds)
+  for kind = 3, 1, -1 do
+    if bit.band(kinds, bit.lshift(1, kind)) ~= 0 then return kind end
+  end
+  return 0
+end
+
+-- The members.
+redis.call('ZADD', MEMBERS, now, replica)
+redis.call('ZREMRANGEBYSCORE', MEMBERS, '-inf', '(' .. before(now, forget))
+redis.call('EXPIRE', MEMBERS, expire)
+local members = redis.call('ZCARD', MEMBERS)
+local born = tonumber(redis.call('GET', BORN) or '')
+if not born then
+  born = now
+  redis.call('SET', BORN, now)
+end
+redis.call('EXPIRE', BORN, expire)
+
+-- The incident. Numbers of 0 stand for what is not set.
+local NAMES = {'epoch', 'before', 'active', 'closing', 'kind', 'stage', 'sent', 'started', 'created_kind', 'created',
+  'empty', 'resolved', 'noted', 'noted_at', 'till', 'fence'}
+local TEXTS = {'first', 'cause', 'by'}
+local s = {}
+local kept = redis.call('HMGET', INCIDENT, unpack(NAMES))
+for i, name in ipairs(NAMES) do s[name] = tonumber(kept[i] or '0') or 0 end
+kept = redis.call('HMGET', INCIDENT, unpack(TEXTS))
+for i, name in ipairs(TEXTS) do s[name] = kept[i] or '' end
+
+local function begin()
+  s.before = s.epoch
+  s.epoch = math.max(s.epoch + 1, math.floor(now / 1000))
+  s.active, s.closing, s.kind, s.stage = 1, 0, 0, 0
+  s.started, s.empty, s.noted, s.first, s.cause = now, 0, 0, '', ''
+end
+local function advance(kind, stage, sent)
+  if kind > s.kind or kind == s.kind and stage > s.stage then s.kind, s.stage = kind, stage end
+  s.sent = union(s.sent, sent)
+end
+
+-- What the replica knows.
+if k_epoch > s.epoch then
+  s.epoch, s.before, s.active, s.closing = k_epoch, k_epoch, k_active and 1 or 0, 0
+  s.kind, s.stage, s.sent, s.started = k_kind, k_stage, k_sent, before(now, k_age)
+  s.empty, s.resolved, s.noted, s.first, s.cause = 0, now, 0, '', ''
+elseif k_epoch == s.epoch then
+  if s.active == 1 and not k_active then
+    s.active, s.closing, s.stage, s.resolved = 0, 0, k_stage, now
+  elseif s.active == 1 then
+    advance(k_kind, k_stage, k_sent)
+  elseif not k_active then
+    s.stage = math.max(s.stage, k_stage)
+  end
+  if s.stage == 4 then s.sent = 0 end
+elseif k_active and k_epoch > s.before then
+  if s.active == 0 or s.closing == 1 then begin() end
+  s.before = math.max(s.before, k_epoch)
+  advance(k_kind, k_stage, k_sent)
+  s.started = math.min(s.started, before(now, k_age))
+end
+
+-- How many are open and unwell.
+local function count(key, is_member, lasts)
+  if is_member then redis.call('ZADD', key, now, replica) else redis.call('ZREM', key, replica) end
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. before(now, lasts))
+  redis.call('EXPIRE', key, expire)
+  return redis.call('ZCARD', key)
+end
+local open, unwell = count(OPEN, r_open, ttl), count(UNWELL, r_unwell > 0, hold)
+
+-- What was paged alone, and what is unwell.
+if gravest(paged) > 0 then
+  if s.active == 0 or s.closing == 1 then begin() end
+  advance(gravest(paged), paged_escalated and 2 or 1, paged)
+end
+if r_unwell > 0 then
+  if s.active == 0 or s.closing == 1 then begin() end
+  if r_unwell > s.kind then s.kind, s.stage = r_unwell, 0 end
+  if s.first == '' then s.first, s.cause = replica, cause end
+end
+if unwell > 0 then s.empty = 0 elseif s.empty == 0 then s.empty = now end
+if s.noted == 0 and s.stage > 0 then s.noted, s.noted_at = open, now end
+if s.active == 1 and s.empty > 0 and now >= s.empty + settle and s.sent == 0 then s.active, s.stage = 0, 4 end
+
+-- What is due.
+local needed = page_at
+if millionths then needed = math.floor((members * page_at + 999999) / 1000000) end
+needed = math.max(needed, 1)
+local function page_time()
+  local cooled = 0
+  if s.created > 0 and s.created_kind == s.kind and s.created < s.started then cooled = s.created + cooldown end
+  return math.max(s.started + gather, born + grace, cooled)
+end
+local escalates = escalate_after > 0 and (open > 0 or s.kind ~= 3)
+local function due_stage()
+  if s.active == 0 then return s.stage == 3 and now >= s.resolved + lease and 4 or 0 end
+  if s.empty > 0 then return now >= s.empty + settle and s.sent > 0 and 3 or 0 end
+  if s.stage == 0 then return unwell >= needed and now >= page_time() and 1 or 0 end
+  if s.stage ~= 2 and escalates and now >= s.started + escalate_after then return 2 end
+  return s.noted > 0 and open >= s.noted * 2 and now >= s.noted_at + settle and 5 or 0
+end
+
+-- The claim.
+if not can_deliver and s.by == replica then s.by, s.till = '', 0 end
+local due = due_stage()
+local kind = s.kind > 0 and s.kind or gravest(s.sent)
+local claim = 0
+if due > 0 and kind > 0 and can_deliver and (s.by == '' or now >= s.till) then
+  s.by, s.till, s.fence, claim = replica, now + lease, s.fence + 1, due
+  if due == 1 then
+    s.sent, s.created_kind, s.created = union(s.sent, bit.lshift(1, kind)), kind, now
+  elseif due == 3 then
+    s.closing = 1
+  end
+end
+
+-- When something is next due.
+local next_due = -1
+if due_stage() > 0 then
+  next_due = s.till
+elseif s.active == 0 then
+  if s.stage == 3 then next_due = s.resolved + lease end
+elseif s.empty > 0 then
+  next_due = s.empty + settle
+elseif s.stage == 0 then
+  if unwell >= needed then next_due = page_time() end
+elseif s.stage == 1 and escalates then
+  next_due = s.started + escalate_after
+end
+
+local fields = {}
+for _, name in ipairs(NAMES) do
+  fields[#fields + 1] = name
+  fields[#fields + 1] = string.format('%.0f', s[name])
+end
+for _, name in ipairs(TEXTS) do
+  fields[#fields + 1] = name
+  fields[#fields + 1] = s[name]
+end
+redis.call('HSET', INCIDENT, unpack(fields))
+redis.call('EXPIRE', INCIDENT, expire)
+if s.active == 1 or s.stage == 3 then
+  redis.call('SADD', INCIDENTS, breaker)
+  redis.call('EXPIRE', INCIDENTS, expire)
+else
+  redis.call('SREM', INCIDENTS, breaker)
+end
+return {s.epoch, s.active, s.kind, s.stage, s.sent, before(now, s.started), open, unwell, members,
+  next_due < 0 and -1 or before(next_due, now), claim, s.fence, kind, s.first, s.cause}

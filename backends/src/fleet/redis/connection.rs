@@ -1,0 +1,76 @@
+//! One connection, made when it is needed and made anew after it failed.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, ScriptInvocation, Value};
+use smol::lock::Mutex;
+use tripline_runtime::EngineError;
+
+use crate::text::{escape_controls, redact, shorten};
+
+/// A connection or an answer that takes longer fails. Together they are shorter than the patience of a fleet's runner.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_400);
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_400);
+/// Of a server's own words, at most, in characters.
+const REASON_CHARS: usize = 300;
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    client: Client,
+    /// Hidden in reasons.
+    password: String,
+    open: Mutex<Option<MultiplexedConnection>>,
+}
+
+impl Connection {
+    pub(super) fn new(client: Client, password: String) -> Self {
+        Self { client, password, open: Mutex::new(None) }
+    }
+
+    /// The server's answer to a script.
+    pub(super) async fn call(&self, script: &ScriptInvocation<'_>) -> Result<Value, EngineError> {
+        let mut connection = self.connected().await.map_err(|error| self.failure(&error))?;
+        match script.invoke_async(&mut connection).await {
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                let failure = self.failure(&error);
+                if !matches!(failure, EngineError::ForeignKey { .. }) {
+                    // It may be half dead, or lead to a server that is not the primary any more.
+                    *self.open.lock().await = None;
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    async fn connected(&self) -> Result<MultiplexedConnection, RedisError> {
+        let mut open = self.open.lock().await;
+        if let Some(connection) = &*open {
+            return Ok(connection.clone());
+        }
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_response_timeout(Some(ANSWER_TIMEOUT));
+        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        *open = Some(connection.clone());
+        Ok(connection)
+    }
+
+    fn failure(&self, error: &RedisError) -> EngineError {
+        if error.code() == Some("FOREIGN") {
+            return EngineError::ForeignKey { key: error.detail().unwrap_or_default().to_owned() };
+        }
+        let words = shorten(&escape_controls(&redact(&error.to_string(), &[&self.password])), REASON_CHARS);
+        if matches!(error.code(), Some("MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN")) {
+            let reason = format!("the server is a node of a Redis Cluster, which is not supported: {words}");
+            return EngineError::Rejected { reason };
+        }
+        match error.kind() {
+            ErrorKind::Server(_) | ErrorKind::AuthenticationFailed | ErrorKind::Extension => {
+                EngineError::Rejected { reason: words }
+            }
+            _ => EngineError::Unreachable { reason: words },
+        }
+    }
+}

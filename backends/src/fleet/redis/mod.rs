@@ -1,0 +1,215 @@
+//! A fleet over Redis 5 or newer, or Valkey: one server, with TLS, password and ACL user.
+//!
+//! Each call is one Lua script, by the server's clock. All keys of a service have one hash tag and last 24 h. What is lost is
+//! said again by the replicas, so neither persistence nor replication is needed.
+
+mod connection;
+mod scripts;
+#[cfg(test)]
+mod tests;
+mod url;
+
+use async_trait::async_trait;
+use redis::Value;
+use tripline_runtime::core::fleet::{
+    Claim, DueStage, FleetStage, FleetView, KindSet, Known, PageAt, ReplicaText, Report, Terms, kind_of_rank, rank,
+    text,
+};
+use tripline_runtime::{BreakerName, EngineError, FleetEngine, Heartbeat};
+
+use connection::Connection;
+use scripts::Scripts;
+
+pub use self::url::RedisUrlError;
+
+/// A replica that says nothing for so long is no member any more.
+const FORGET_MS: u64 = 600_000;
+/// Every key lasts so long after it was last written.
+const EXPIRE_SECONDS: u64 = 86_400;
+
+/// The engine of a fleet on a Redis or Valkey server.
+#[derive(Debug)]
+pub struct RedisFleet {
+    connection: Connection,
+    scripts: Scripts,
+    /// The beginning of all keys.
+    prefix: String,
+}
+
+impl RedisFleet {
+    /// The engine at `address` (`redis://[user:password@]host[:port][/number]`, or `rediss://` for TLS) for the replicas of `service`
+    /// in `namespace`. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// [`RedisUrlError`] where the address cannot be read, or names what is not supported. It does not quote the address, which
+    /// may hold a password.
+    pub fn new(address: &str, namespace: &str, service: &str) -> Result<Self, RedisUrlError> {
+        let connection = Connection::new(url::client(address)?, url::password(address));
+        Ok(Self { connection, scripts: Scripts::new(), prefix: prefix(namespace, service) })
+    }
+
+    fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    async fn sync_at(
+        &self,
+        now_ms: Option<u64>,
+        breaker: &BreakerName,
+        report: &Report<'_>,
+        terms: &Terms,
+    ) -> Result<FleetView, EngineError> {
+        let mut call = self.scripts.sync.prepare_invoke();
+        for key in ["members", "incidents", "born"] {
+            call.key(self.key(key));
+        }
+        for set in ["open", "unwell", "incident"] {
+            call.key(self.key(&format!("{set}:{breaker}")));
+        }
+        call.arg(now(now_ms)).arg(breaker.as_str()).arg(report.replica.as_str()).arg(report.cause.as_str());
+        for number in numbers(report, terms) {
+            call.arg(number);
+        }
+        let answer = self.connection.call(&call).await?;
+        view(&answer).ok_or_else(unexpected)
+    }
+
+    async fn acknowledge_at(
+        &self,
+        now_ms: Option<u64>,
+        breaker: &BreakerName,
+        replica: &ReplicaText,
+        claim: &Claim,
+    ) -> Result<bool, EngineError> {
+        let mut call = self.scripts.acknowledge.prepare_invoke();
+        call.key(self.key("incidents")).key(self.key(&format!("incident:{breaker}")));
+        call.arg(now(now_ms)).arg(breaker.as_str()).arg(replica.as_str()).arg(claim.epoch).arg(claim.fence);
+        call.arg(claim.due.code()).arg(rank(Some(claim.kind))).arg(claim.open).arg(EXPIRE_SECONDS);
+        Ok(self.connection.call(&call).await? == Value::Int(1))
+    }
+}
+
+/// `namespace:{service}:`: the hash tag keeps the keys of a service together, and braces in a name would break it.
+fn prefix(namespace: &str, service: &str) -> String {
+    let plain = |text: &str| text.replace(['{', '}'], "_");
+    format!("{}:{{{}}}:", plain(namespace), plain(service))
+}
+
+/// Nothing: the server's clock counts.
+fn now(now_ms: Option<u64>) -> String {
+    now_ms.map_or_else(String::new, |now| now.to_string())
+}
+
+fn unexpected() -> EngineError {
+    EngineError::Rejected { reason: "the server's answer is not that of the script".to_owned() }
+}
+
+/// The numbers of a report and its terms, in the order of the script.
+fn numbers(report: &Report<'_>, terms: &Terms) -> [u64; 23] {
+    let Known { epoch, active, kind, stage, sent, age_ms } = report.known;
+    let (paged, escalated) = report.paged.map_or((KindSet::default(), false), |paged| (paged.kinds, paged.escalated));
+    let (is_share, page_at) = match terms.page_at {
+        PageAt::Count(count) => (0, count),
+        PageAt::Millionths(share) => (1, share),
+    };
+    [
+        report.open.into(),
+        rank(report.unwell).into(),
+        report.can_deliver.into(),
+        epoch,
+        active.into(),
+        rank(kind).into(),
+        stage.code().into(),
+        sent.bits().into(),
+        age_ms,
+        paged.bits().into(),
+        escalated.into(),
+        terms.ttl_ms,
+        terms.gather_ms,
+        terms.grace_ms,
+        terms.settle_ms,
+        terms.hold_ms,
+        terms.lease_ms,
+        terms.escalate_after_ms,
+        terms.cooldown_ms,
+        is_share,
+        page_at.into(),
+        FORGET_MS,
+        EXPIRE_SECONDS,
+    ]
+}
+
+/// The view that the script answers.
+fn view(answer: &Value) -> Option<FleetView> {
+    let Value::Array(fields) = answer else { return None };
+    let number = |at: usize| match fields.get(at) {
+        Some(Value::Int(number)) => Some(*number),
+        _ => None,
+    };
+    let whole = |at: usize| u64::try_from(number(at)?).ok();
+    let small = |at: usize| u32::try_from(number(at)?).ok();
+    let code = |at: usize| u8::try_from(number(at)?).ok();
+    let words = |at: usize| match fields.get(at) {
+        Some(Value::BulkString(bytes)) => Some(text(&String::from_utf8_lossy(bytes))),
+        _ => None,
+    };
+    let known = Known {
+        epoch: whole(0)?,
+        active: number(1)? == 1,
+        kind: kind_of_rank(code(2)?),
+        stage: FleetStage::from_code(code(3)?),
+        sent: KindSet::from_bits(code(4)?),
+        age_ms: whole(5)?,
+    };
+    let mut view = FleetView::of(known);
+    (view.open, view.unwell, view.members) = (small(6)?, small(7)?, small(8)?);
+    view.due_in_ms = u64::try_from(number(9)?).ok();
+    if let Some(due) = DueStage::from_code(code(10)?) {
+        let (fence, kind) = (whole(11)?, kind_of_rank(code(12)?)?);
+        view.claim = Some(Claim { due, epoch: known.epoch, fence, kind, sent: known.sent, open: view.open });
+    }
+    (view.first, view.cause) = (words(13)?, words(14)?);
+    Some(view)
+}
+
+#[async_trait]
+impl FleetEngine for RedisFleet {
+    async fn beat(&self, replica: &ReplicaText) -> Result<Heartbeat, EngineError> {
+        let mut call = self.scripts.beat.prepare_invoke();
+        for key in ["members", "incidents", "born"] {
+            call.key(self.key(key));
+        }
+        call.arg(now(None)).arg(replica.as_str()).arg(FORGET_MS).arg(EXPIRE_SECONDS);
+        let answer = self.connection.call(&call).await?;
+        let Value::Array(parts) = answer else { return Err(unexpected()) };
+        let (Some(Value::Int(members)), Some(Value::Array(names) | Value::Set(names))) = (parts.first(), parts.get(1))
+        else {
+            return Err(unexpected());
+        };
+        let name = |value: &Value| match value {
+            Value::BulkString(bytes) => BreakerName::new(&String::from_utf8_lossy(bytes)).ok(),
+            _ => None,
+        };
+        Ok(Heartbeat::new(u32::try_from(*members).unwrap_or(0), names.iter().filter_map(name).collect()))
+    }
+
+    async fn sync(&self, breaker: &BreakerName, report: &Report<'_>, terms: &Terms) -> Result<FleetView, EngineError> {
+        self.sync_at(None, breaker, report, terms).await
+    }
+
+    async fn acknowledge(
+        &self,
+        breaker: &BreakerName,
+        replica: &ReplicaText,
+        claim: &Claim,
+    ) -> Result<bool, EngineError> {
+        self.acknowledge_at(None, breaker, replica, claim).await
+    }
+
+    async fn leave(&self, replica: &ReplicaText) -> Result<(), EngineError> {
+        let mut call = self.scripts.leave.prepare_invoke();
+        call.key(self.key("members")).key(self.key("incidents"));
+        call.arg(replica.as_str()).arg(self.prefix.as_str());
+        self.connection.call(&call).await.map(|_| ())
+    }
+}

@@ -1,0 +1,142 @@
+//! One connection of a client, from its first byte to its end.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use smol::future::or;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::{TlsAcceptor, TlsStream};
+
+use super::forward::handle;
+use super::phase::{Phase, PhaseWatch};
+use super::rewind::Rewind;
+use super::stream::Stream;
+use super::worker::{Client, Worker};
+
+/// Largest head of a request, in bytes.
+const MAX_HEAD: usize = 32 << 10;
+/// Bytes that one connection buffers, at most, in each direction.
+const MAX_BUFFER: usize = 128 << 10;
+/// Requests of one HTTP/2 connection at a time.
+const MAX_STREAMS: u32 = 128;
+/// Streams that a client may have reset before they were looked at (CVE-2023-44487).
+const MAX_PENDING_RESETS: usize = 20;
+/// Streams that may be reset because of a client's errors (CVE-2025-8671).
+const MAX_LOCAL_RESETS: usize = 128;
+/// An HTTP/2 connection that does not answer a ping for so long is closed.
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the last answer may take to be sent.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// The answer to a head that did not come in time.
+const TIMED_OUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\ncontent-type: text/plain; charset=utf-8\r\ncache-control: no-store\r\n\
+    content-length: 34\r\nconnection: close\r\n\r\nthe request did not come in time\r\n";
+
+/// Serves a connection until it ends, or the data plane does.
+pub(super) async fn serve(worker: Arc<Worker>, stream: TcpStream, mut client: Client) {
+    let mut phase = worker.phase.clone();
+    // Without it small writes wait for acknowledgements.
+    let _ = stream.set_nodelay(true);
+    let patience = worker.shared.settings.header_timeout;
+    let (stream, is_h2) = match worker.shared.tls() {
+        None => (Stream::Plain(stream), None),
+        Some(config) => {
+            client.is_tls = true;
+            let Ok(Ok(stream)) = timeout(patience, TlsAcceptor::from(config).accept(stream)).await else { return };
+            let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            (Stream::Tls(Box::new(TlsStream::Server(stream))), Some(is_h2))
+        }
+    };
+    let mut stream = Rewind::new(stream);
+    let is_h2 = if let Some(is_h2) = is_h2 {
+        is_h2
+    } else {
+        let detected = or(async { Some(timeout(patience, stream.detect_h2()).await) }, async {
+            phase.reached(Phase::Draining).await;
+            None
+        });
+        match detected.await {
+            Some(Ok(Ok(Some(is_h2)))) => is_h2,
+            Some(Err(_)) if stream.has_begun() => return time_out(stream).await,
+            _ => return,
+        }
+    };
+    if is_h2 { serve_h2(worker, stream, client, phase).await } else { serve_h1(worker, stream, client, phase).await }
+}
+
+async fn serve_h1(worker: Arc<Worker>, stream: Rewind, client: Client, mut phase: PhaseWatch) {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(worker.shared.settings.header_timeout)
+        .max_header_size(MAX_HEAD)
+        .max_buf_size(MAX_BUFFER);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (worker, client) = (worker.clone(), client.clone());
+        async move { Ok::<_, Infallible>(handle(worker, client, request).await) }
+    });
+    let mut connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+    let ended = or(async { Some(Pin::new(&mut connection).await) }, async {
+        phase.reached(Phase::Draining).await;
+        None
+    });
+    let result = if let Some(result) = ended.await {
+        result
+    } else {
+        Pin::new(&mut connection).graceful_shutdown();
+        Pin::new(&mut connection).await
+    };
+    let Err(error) = result else { return };
+    if let (true, Some(parts)) = (error.is_timeout(), connection.into_parts())
+        && !parts.read_buf.is_empty()
+    {
+        time_out(parts.io.into_inner()).await;
+    }
+}
+
+async fn serve_h2(worker: Arc<Worker>, stream: Rewind, client: Client, mut phase: PhaseWatch) {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+        .max_local_error_reset_streams(MAX_LOCAL_RESETS)
+        .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
+        .max_send_buf_size(MAX_BUFFER)
+        .keep_alive_interval(PING_TIMEOUT)
+        .keep_alive_timeout(PING_TIMEOUT);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (worker, client) = (worker.clone(), client.clone());
+        async move { Ok::<_, Infallible>(handle(worker, client, request).await) }
+    });
+    let mut connection = builder.serve_connection(TokioIo::new(stream), service);
+    let ended = or(async { Some(Pin::new(&mut connection).await) }, async {
+        phase.reached(Phase::Draining).await;
+        None
+    });
+    if ended.await.is_none() {
+        Pin::new(&mut connection).graceful_shutdown();
+        // Errors are the client's.
+        let _ = Pin::new(&mut connection).await;
+    }
+}
+
+/// Answers a head that did not come in time.
+async fn time_out(mut stream: Rewind) {
+    let answer = async {
+        // The client may be gone.
+        let _ = stream.write_all(TIMED_OUT).await;
+        let _ = stream.shutdown().await;
+    };
+    let _ = timeout(LINGER, answer).await;
+}

@@ -1,0 +1,225 @@
+//! From a request to its response.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use smol::future::FutureExt as _;
+use tripline_runtime::core::Outcome;
+use tripline_runtime::{Breaker, OwnedTimedPermit, Rejection};
+
+use super::answer::Asker;
+use super::body::RequestBody;
+use super::call::Call;
+use super::exchange::{Failure, exchange, exchange_upgradable};
+use super::fault::Fault;
+use super::flag::Flag;
+use super::outcome;
+use super::record::Record;
+use super::relay::{Relay, ResponseBody};
+use super::request::Target;
+use super::rewrite;
+use super::routes::Route;
+use super::upgrade::{self, Tunnel};
+use super::upstream::{Place, Upstream};
+use super::worker::{Client, Worker};
+use crate::config::ProxyMode;
+
+/// Answers a request. A panic in it is a 500 and affects no other request.
+pub(super) async fn handle(worker: Arc<Worker>, client: Client, request: Request<Incoming>) -> Response<ResponseBody> {
+    let asker = Asker::new(request.headers(), request.version());
+    let forwarding = AssertUnwindSafe(forward(&worker, client, request, asker));
+    if let Ok(response) = forwarding.catch_unwind().await {
+        response
+    } else {
+        worker.shared.figures.count(Flag::Internal);
+        let mut response = asker.fault(Fault::Internal);
+        asker.close(&mut response);
+        response
+    }
+}
+
+async fn forward(
+    worker: &Arc<Worker>,
+    client: Client,
+    request: Request<Incoming>,
+    asker: Asker,
+) -> Response<ResponseBody> {
+    let mut record = Record::new(&worker.shared, &client, &request);
+    let is_read = request.body().is_end_stream();
+    let target = match Target::of(&request) {
+        Ok(target) => target,
+        Err(fault) => return own(asker, record, fault, Flag::BadRequest, is_read),
+    };
+    let table = worker.shared.table();
+    let Some(route) = table.find(&target.host(), target.route_path(), request.method()).cloned() else {
+        return own(asker, record, Fault::NoRoute, Flag::NoRoute, is_read);
+    };
+    let max_body = worker.shared.settings.max_body;
+    let is_too_large = request.body().size_hint().lower() > max_body && max_body > 0;
+    if is_too_large {
+        return own(asker, record, Fault::BodyTooLarge, Flag::BadRequest, is_read);
+    }
+    if let Some(breaker) = &route.breaker {
+        record.guarded_by(breaker);
+    }
+    match admit(&route.upstream, route.breaker.as_ref(), worker.shared.settings.mode).await {
+        Admission::Admitted { permit, place, would_reject } => {
+            if would_reject {
+                record.flag(Flag::WouldReject);
+            }
+            record.placed();
+            let call = Call::new(permit, route.measure, Some(place), record);
+            send(worker, client, request, &target, (&route, &route.upstream), call, asker).await
+        }
+        Admission::Busy => own(asker, record, Fault::Busy, Flag::Busy, is_read),
+        Admission::Rejected(rejection) => {
+            if let Some(fallback) = &route.fallback {
+                record.flag(Flag::Fallback);
+                let Some(place) = fallback.places.take().await else {
+                    return own(asker, record, Fault::Busy, Flag::Busy, is_read);
+                };
+                record.placed();
+                let call = Call::new(None, route.measure, Some(place), record);
+                send(worker, client, request, &target, (&route, fallback), call, asker).await
+            } else {
+                let with_header = worker.shared.settings.response_header;
+                let mut response = asker.rejection(&rejection, route.rejected.as_ref(), with_header);
+                finish_own(&mut record, Flag::Rejected, &response);
+                if !is_read {
+                    asker.close(&mut response);
+                }
+                response
+            }
+        }
+    }
+}
+
+/// An answer of the proxy's own to a request that no upstream gets.
+fn own(asker: Asker, mut record: Record, fault: Fault, flag: Flag, is_read: bool) -> Response<ResponseBody> {
+    let mut response = asker.fault(fault);
+    finish_own(&mut record, flag, &response);
+    if !is_read {
+        asker.close(&mut response);
+    }
+    response
+}
+
+/// Counts and writes a request that the proxy answers itself.
+fn finish_own(record: &mut Record, flag: Flag, response: &Response<ResponseBody>) {
+    record.flag(flag);
+    record.status(response.status());
+    record.sent(response.body().size_hint().lower());
+    record.write();
+}
+
+/// What the bulkhead and the breaker say.
+enum Admission {
+    Admitted { permit: Option<OwnedTimedPermit>, place: Place, would_reject: bool },
+    Rejected(Rejection),
+    Busy,
+}
+
+/// Takes a place and asks the breaker, in this order, so that waiting for the place is no latency of the upstream. A request that
+/// has to wait asks before as well: while the breaker is open nothing queues.
+async fn admit(upstream: &Upstream, breaker: Option<&Breaker>, mode: ProxyMode) -> Admission {
+    let place = if let Some(place) = upstream.places.try_take() {
+        place
+    } else {
+        if let (Some(breaker), ProxyMode::Enforce) = (breaker, mode) {
+            // The permit is given back at once: it is no call.
+            if let Err(rejection) = breaker.try_start().map(drop) {
+                return Admission::Rejected(rejection);
+            }
+        }
+        match upstream.places.wait().await {
+            Some(place) => place,
+            None => return Admission::Busy,
+        }
+    };
+    match (breaker.map(Breaker::try_start_owned), mode) {
+        (None, _) => Admission::Admitted { permit: None, place, would_reject: false },
+        (Some(Ok(permit)), _) => Admission::Admitted { permit: Some(permit), place, would_reject: false },
+        (Some(Err(_)), ProxyMode::Observe) => Admission::Admitted { permit: None, place, would_reject: true },
+        (Some(Err(rejection)), ProxyMode::Enforce) => Admission::Rejected(rejection),
+    }
+}
+
+/// Sends a request to `upstream`, which is that of the route or its fallback.
+async fn send(
+    worker: &Arc<Worker>,
+    client: Client,
+    mut request: Request<Incoming>,
+    target: &Target,
+    (route, upstream): (&Route, &Arc<Upstream>),
+    mut call: Call,
+    asker: Asker,
+) -> Response<ResponseBody> {
+    let settings = &worker.shared.settings;
+    let on_upgrade = upgrade::asked_for(&mut request);
+    let (parts, incoming) = request.into_parts();
+    let (body, upload) = RequestBody::new(incoming, settings.max_body);
+    let mut request = Request::from_parts(parts, body);
+    request.extensions_mut().clear();
+    rewrite::request(&mut request, target, &client, settings.forwarded);
+    let answered = if on_upgrade.is_some() {
+        upgrade::set_fields(request.headers_mut());
+        exchange_upgradable(upstream, request, target, &upload).await
+    } else {
+        exchange(upstream, worker.thread, request, target, &upload).await
+    };
+    let answered = answered.and_then(|(mut response, driver)| {
+        let is_upgrade = on_upgrade.is_some() && upgrade::is_agreed(&response);
+        let invalid = |words| Failure { fault: Fault::BadGateway(words), flag: Flag::UpstreamReset };
+        rewrite::response(&mut response, is_upgrade).map_err(invalid).map(|()| (response, driver, is_upgrade))
+    });
+    match (answered, on_upgrade) {
+        (Ok((mut response, driver, true)), Some(on_upgrade)) => {
+            upgrade::set_fields(response.headers_mut());
+            call.record().status(response.status());
+            call.upgraded();
+            let tunnel = Tunnel {
+                client: on_upgrade,
+                upstream: hyper::upgrade::on(&mut response),
+                idle_timeout: settings.tunnel_idle_timeout,
+                phase: worker.phase.clone(),
+                connection: client,
+            };
+            let run = tunnel.run(call);
+            tokio::spawn(async move {
+                run.await;
+                drop(driver);
+            });
+            response.map(|_| ResponseBody::own(Bytes::new()))
+        }
+        (Ok((response, driver, _)), _) => {
+            let (parts, incoming) = response.into_parts();
+            let by_head = outcome::of_head(parts.status, &parts.headers, &upstream.settings.failure_statuses);
+            call.record().status(parts.status);
+            call.head(by_head, route.breaker.as_ref());
+            let outcome = by_head.unwrap_or(Outcome::Ok);
+            let of_thread = (upstream.clone(), worker.thread);
+            let relay = Relay::new(incoming, driver, upload, of_thread, outcome, call);
+            Response::from_parts(parts, ResponseBody::Relay(Box::new(relay)))
+        }
+        (Err(Failure { fault, flag }), _) => {
+            let mut response = asker.fault(fault);
+            call.record().flag(flag);
+            call.record().status(response.status());
+            call.record().sent(response.body().size_hint().lower());
+            if fault.status() == StatusCode::BAD_GATEWAY || fault.status() == StatusCode::GATEWAY_TIMEOUT {
+                call.end(Outcome::Failed);
+            } else {
+                // Of the client: neutral while it is young.
+                drop(call);
+            }
+            if !upload.is_done() {
+                asker.close(&mut response);
+            }
+            response
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Fields that belong to one connection, and those that say who the client is.
+
+use std::net::IpAddr;
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+};
+
+use crate::config::Forwarded;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Removes every field that is meant for this connection only: those that any `Connection` line names, and the usual ones.
+pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        let named: Vec<HeaderName> = headers
+            .get_all(CONNECTION)
+            .iter()
+            .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+            // The length of a body is not what a connection's field may decide.
+            .filter(|name| *name != CONTENT_LENGTH && *name != HOST)
+            .collect();
+        for name in named {
+            headers.remove(name);
+        }
+    }
+    for name in [
+        CONNECTION,
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+        TE,
+        TRANSFER_ENCODING,
+        UPGRADE,
+        PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION,
+    ] {
+        headers.remove(name);
+    }
+}
+
+/// Whether `TE` has the member `trailers`.
+pub(super) fn accepts_trailers(headers: &HeaderMap) -> bool {
+    has_token(headers, &TE, "trailers")
+}
+
+/// Whether a field that is a list has `token` as a member, whatever the case.
+pub(super) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .any(|member| member.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+}
+
+/// Whether a request or a response is one of gRPC.
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    kind.starts_with(b"application/grpc") && !kind.starts_with(b"application/grpc-web")
+}
+
+/// Joins the lines of `Cookie`, of which HTTP/2 allows several and HTTP/1 one.
+pub(super) fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let lines: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&lines.join(&b"; "[..])) {
+        headers.insert(COOKIE, joined);
+    }
+}
+
+/// The client of a request, as the upstream learns it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ClientFacts<'a> {
+    pub(super) peer: IpAddr,
+    pub(super) is_tls: bool,
+    /// What it asked for.
+    pub(super) host: &'a str,
+    /// Whether its own fields are kept.
+    pub(super) is_trusted: bool,
+}
+
+/// Says who the client is, by the fields that `mode` chooses.
+pub(super) fn forward_client(headers: &mut HeaderMap, mode: Forwarded, client: &ClientFacts<'_>) {
+    if !client.is_trusted {
+        let names: Vec<HeaderName> = headers.keys().filter(|name| is_about_client(name)).cloned().collect();
+        for name in names {
+            headers.remove(name);
+        }
+    }
+    if matches!(mode, Forwarded::XForwarded | Forwarded::Both) {
+        append_to_list(headers, &X_FORWARDED_FOR, &client.peer.to_canonical().to_string());
+        let proto = if client.is_tls { "https" } else { "http" };
+        headers.entry(X_FORWARDED_PROTO).or_insert(HeaderValue::from_static(proto));
+        if let Ok(host) = HeaderValue::from_str(client.host) {
+            headers.entry(X_FORWARDED_HOST).or_insert(host);
+        }
+    }
+    if matches!(mode, Forwarded::Standard | Forwarded::Both) {
+        let node = match client.peer.to_canonical() {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("\"[{address}]\""),
+        };
+        let proto = if client.is_tls { "https" } else { "http" };
+        // A host has no quotes and no backslashes.
+        append_to_list(headers, &FORWARDED, &format!("for={node};host=\"{}\";proto={proto}", client.host));
+    }
+}
+
+/// Every field by which a proxy says who its client is.
+fn is_about_client(name: &HeaderName) -> bool {
+    *name == FORWARDED || name.as_str().starts_with("x-forwarded-")
+}
+
+/// Adds a member to a field that is a list, in one line.
+fn append_to_list(headers: &mut HeaderMap, name: &HeaderName, member: &str) {
+    let mut lines: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+    lines.push(member.as_bytes());
+    if let Ok(value) = HeaderValue::from_bytes(&lines.join(&b", "[..])) {
+        headers.insert(name, value);
+    }
+}

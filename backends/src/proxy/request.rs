@@ -1,0 +1,157 @@
+//! The head of a request: what is no request that can be sent on.
+
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderMap, TRANSFER_ENCODING};
+use http::uri::Authority;
+use http::{Method, Request, Uri, Version};
+
+use super::fault::Fault;
+
+/// Longest target, in bytes.
+const MAX_TARGET: usize = 16 << 10;
+
+/// What a valid request asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Target {
+    /// As the client wrote it, with the port if there is one.
+    pub(super) authority: String,
+    /// Path and query, or `*`.
+    pub(super) path: String,
+}
+
+impl Target {
+    /// Takes the target of a request whose head is valid.
+    ///
+    /// # Errors
+    /// [`Fault`] for a request that two readers might understand differently, and for one that cannot be sent on.
+    pub(super) fn of<B>(request: &Request<B>) -> Result<Self, Fault> {
+        let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+        if method == Method::CONNECT || method == Method::TRACE {
+            return Err(Fault::Method);
+        }
+        let authority = authority(uri, headers, request.version())?;
+        let path = path(uri, method)?;
+        transfer_coding(headers)?;
+        // One that hyper has accepted is a number; a list of equal ones it passes on in HTTP/2.
+        if headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
+            return Err(Fault::BadRequest("more than one content-length"));
+        }
+        if headers.get_all(EXPECT).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+            return Err(Fault::Expectation);
+        }
+        Ok(Self { authority, path })
+    }
+
+    /// The host without the port, in lower case.
+    pub(super) fn host(&self) -> String {
+        without_port(&self.authority).to_ascii_lowercase()
+    }
+
+    /// The path without the query.
+    pub(super) fn route_path(&self) -> &str {
+        self.path.split('?').next().unwrap_or_default()
+    }
+}
+
+/// The authority of the target wins over `Host`; in HTTP/2 they must agree.
+fn authority(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<String, Fault> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(_), Some(_)) => return Err(Fault::BadRequest("more than one host")),
+        (None, _) => None,
+        (Some(host), None) => {
+            let text = host.to_str().map_err(|_| Fault::BadRequest("invalid host"))?;
+            Some(valid_authority(text)?)
+        }
+    };
+    let of_target = uri.authority().map(|authority| valid_authority(authority.as_str())).transpose()?;
+    match (of_target, host) {
+        (Some(target), Some(host)) if version == Version::HTTP_2 && !target.eq_ignore_ascii_case(host) => {
+            Err(Fault::BadRequest("host and :authority differ"))
+        }
+        // RFC 9112 §3.2: a request of HTTP/1.1 has a Host, also with a target in absolute form.
+        (Some(_), None) if version == Version::HTTP_11 => Err(Fault::BadRequest("no host")),
+        (Some(authority), _) | (None, Some(authority)) => Ok(authority.to_owned()),
+        (None, None) if version == Version::HTTP_10 => Ok(String::new()),
+        (None, None) => Err(Fault::BadRequest("no host")),
+    }
+}
+
+/// A host with an optional port, without user and password.
+fn valid_authority(text: &str) -> Result<&str, Fault> {
+    const INVALID: Fault = Fault::BadRequest("invalid host");
+    if text.contains('@') {
+        return Err(INVALID);
+    }
+    let authority: Authority = text.parse().map_err(|_| INVALID)?;
+    let host = authority.host();
+    let port = text.get(host.len()..).unwrap_or_default();
+    let is_port = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=%[]:".contains(&byte);
+    if is_port && !host.is_empty() && host.bytes().all(is_host) { Ok(text) } else { Err(INVALID) }
+}
+
+fn without_port(authority: &str) -> &str {
+    let end = authority.rfind(']').map_or(0, |at| at + 1);
+    let port = authority.get(end..).and_then(|rest| rest.find(':')).map(|at| at + end);
+    let host = authority.get(..port.unwrap_or(authority.len())).unwrap_or_default();
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
+fn path(uri: &Uri, method: &Method) -> Result<String, Fault> {
+    if uri.scheme().is_none() && uri.authority().is_some() {
+        // The form of CONNECT.
+        return Err(Fault::BadRequest("invalid target"));
+    }
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    if path.len() > MAX_TARGET {
+        return Err(Fault::TargetTooLong);
+    }
+    if path == "*" {
+        return if method == Method::OPTIONS { Ok(path.to_owned()) } else { Err(Fault::BadRequest("invalid target")) };
+    }
+    if !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+        return Err(Fault::BadRequest("invalid target"));
+    }
+    match path.as_bytes().first() {
+        Some(b'/') => Ok(path.to_owned()),
+        // Absolute form without a path, and with a query.
+        Some(b'?') => Ok(format!("/{path}")),
+        _ => Err(Fault::BadRequest("invalid target")),
+    }
+}
+
+/// Only exactly one `chunked` is known.
+fn transfer_coding(headers: &HeaderMap) -> Result<(), Fault> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Fault::TransferCoding),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_with_an_optional_port() {
+        for good in ["a", "a.example:80", "127.0.0.1:3000", "[::1]", "[::1]:80", "xn--a", "a_b"] {
+            assert!(valid_authority(good).is_ok(), "{good}");
+        }
+        for bad in
+            ["", ":80", "a b", "a:b", "a:", "u@a", "a/b", "a?b", "a:99999", "a,b", "a\"", "a\\b", "[::1", "a:80:80"]
+        {
+            assert!(valid_authority(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_host_of_a_route_has_no_port_and_no_brackets() {
+        let host = |authority: &str| Target { authority: authority.to_owned(), path: "/".to_owned() }.host();
+        assert_eq!(host("Shop.Example:8000"), "shop.example");
+        assert_eq!(host("[::1]:80"), "::1");
+        assert_eq!(host("a"), "a");
+    }
+}

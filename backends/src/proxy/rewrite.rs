@@ -1,0 +1,99 @@
+//! From the client's request to the upstream's, and from the upstream's response to the client's.
+
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderValue, TE, TRANSFER_ENCODING};
+use http::uri::{PathAndQuery, Scheme};
+use http::{Request, Response, StatusCode, Uri, Version};
+use http_body::Body as _;
+
+use super::body::RequestBody;
+use super::headers::{ClientFacts, accepts_trailers, forward_client, join_cookies, strip_hop_by_hop};
+use super::request::Target;
+use super::upstream::Server;
+use super::worker::Client;
+use crate::config::{Forwarded, HostHeader};
+
+/// Turns the head of a client's request into the one that the upstream gets. Address and `Host` are set by [`aim`].
+pub(super) fn request(request: &mut Request<RequestBody>, target: &Target, client: &Client, forwarded: Forwarded) {
+    let wants_trailers = accepts_trailers(request.headers());
+    let has_length = request.body().size_hint().exact().is_some();
+    let headers = request.headers_mut();
+    strip_hop_by_hop(headers);
+    headers.remove(EXPECT);
+    join_cookies(headers);
+    let facts = ClientFacts {
+        peer: client.address,
+        is_tls: client.is_tls,
+        host: &target.authority,
+        is_trusted: client.is_trusted,
+    };
+    forward_client(headers, forwarded, &facts);
+    if wants_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    if !has_length {
+        // Without it the body of a GET is lost.
+        headers.remove(CONTENT_LENGTH);
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
+/// Addresses a request to `server`.
+pub(super) fn aim(
+    request: &mut Request<RequestBody>,
+    target: &Target,
+    server: &Server,
+    host: &HostHeader,
+    is_h2: bool,
+) {
+    let authority = match host {
+        HostHeader::Preserve if !target.authority.is_empty() => target.authority.as_str(),
+        HostHeader::Preserve | HostHeader::Upstream => server.url.authority(),
+        HostHeader::Literal(host) => host.as_str(),
+    };
+    // The path was checked.
+    let path = target.path.parse().unwrap_or(PathAndQuery::from_static("/"));
+    if is_h2 {
+        request.headers_mut().remove(HOST);
+        request.headers_mut().remove(TRANSFER_ENCODING);
+        let scheme = if server.url.is_https() { Scheme::HTTPS } else { Scheme::HTTP };
+        let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build();
+        *request.uri_mut() = uri.unwrap_or_default();
+        *request.version_mut() = Version::HTTP_2;
+    } else {
+        *request.uri_mut() = Uri::from(path);
+        *request.version_mut() = Version::HTTP_11;
+        if let Ok(host) = HeaderValue::from_str(authority) {
+            request.headers_mut().insert(HOST, host);
+        }
+    }
+}
+
+/// Turns the head of an upstream's response into the one that the client gets. `is_upgrade`: it agrees to a WebSocket.
+///
+/// # Errors
+/// What makes the response invalid.
+pub(super) fn response<B>(response: &mut Response<B>, is_upgrade: bool) -> Result<(), &'static str> {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS && !is_upgrade {
+        return Err("the upstream switched protocols unasked");
+    }
+    if response.status().as_u16() > 599 {
+        return Err("the upstream answered with an invalid status");
+    }
+    *response.version_mut() = Version::HTTP_11;
+    let headers = response.headers_mut();
+    if headers.contains_key(TRANSFER_ENCODING) {
+        if !is_chunked_only(headers) {
+            return Err("the upstream answered with an unknown transfer coding");
+        }
+        // hyper would keep the length, and the client would read something else than we do.
+        headers.remove(CONTENT_LENGTH);
+    }
+    strip_hop_by_hop(headers);
+    Ok(())
+}
+
+fn is_chunked_only(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let (first, second) = (codings.next(), codings.next());
+    first.is_some_and(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked")) && second.is_none()
+}

@@ -1,0 +1,125 @@
+//! A service that requests are forwarded to: its servers, its places and its connections.
+
+mod addresses;
+mod connect;
+mod h2;
+mod link;
+mod places;
+mod pool;
+mod tls;
+
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio_rustls::rustls::ClientConfig;
+
+use crate::config::{self, ServerUrl, UpstreamProtocol};
+
+pub(super) use addresses::Addresses;
+pub(super) use connect::{ConnectError, connect};
+pub(super) use h2::{SharedLink, SharedLinks, Slot};
+pub(super) use link::{Link, SendFailure};
+pub(super) use places::{Place, Places};
+use pool::Pools;
+
+/// A service, with the connections to it.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    pub(super) settings: config::Upstream,
+    pub(super) servers: Vec<Server>,
+    next: AtomicUsize,
+    pub(super) places: Places,
+    pub(super) pools: Pools,
+    pub(super) shared: SharedLinks,
+    tls: Option<Tls>,
+    resolved: Mutex<Resolved>,
+}
+
+/// TLS with the protocols that are allowed.
+#[derive(Debug)]
+struct Tls {
+    any: Arc<ClientConfig>,
+    /// For `WebSockets`.
+    h1: Arc<ClientConfig>,
+}
+
+/// When the names of an upstream were resolved last, and whether that worked.
+#[derive(Debug, Default)]
+struct Resolved {
+    at: Option<Instant>,
+    has_failed: bool,
+}
+
+/// One server of an upstream.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) url: ServerUrl,
+    pub(super) addresses: Addresses,
+}
+
+impl Upstream {
+    /// Reads what TLS needs. Nothing is connected or resolved yet.
+    ///
+    /// # Errors
+    /// Where a certificate or a key cannot be used.
+    pub(super) fn new(settings: config::Upstream, threads: usize) -> io::Result<Self> {
+        let servers: Vec<Server> =
+            settings.servers.iter().map(|url| Server { url: url.clone(), addresses: Addresses::new(url) }).collect();
+        let is_https = settings.servers.iter().any(ServerUrl::is_https);
+        let tls = |protocol| tls::client_config(&settings.tls, protocol).map(Arc::new);
+        let tls =
+            if is_https { Some(Tls { any: tls(settings.protocol)?, h1: tls(UpstreamProtocol::H1)? }) } else { None };
+        let shared = SharedLinks::new(threads, servers.len());
+        let places = Places::new(settings.max_connections as usize, settings.pool_timeout);
+        let pools = Pools::new(threads, servers.len(), settings.max_idle as usize, settings.idle_timeout);
+        Ok(Self {
+            settings,
+            servers,
+            next: AtomicUsize::new(0),
+            places,
+            pools,
+            shared,
+            tls,
+            resolved: Mutex::default(),
+        })
+    }
+
+    /// Resolves the names of the servers where `resolve_interval` is over. The first failure in a row is logged.
+    pub(super) async fn resolve_if_due(&self) {
+        // No code panics while it holds the lock, as below.
+        let last = self.resolved.lock().unwrap_or_else(PoisonError::into_inner).at;
+        if last.is_some_and(|at| at.elapsed() < self.settings.resolve_interval) {
+            return;
+        }
+        let mut failure = None;
+        for server in self.servers.iter().filter(|server| server.addresses.is_name()) {
+            if let Err(error) = server.addresses.resolve().await {
+                failure = Some((server, error));
+            }
+        }
+        let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
+        resolved.at = Some(Instant::now());
+        let is_new = !std::mem::replace(&mut resolved.has_failed, failure.is_some());
+        drop(resolved);
+        if let (Some((server, error)), true) = (failure, is_new) {
+            tracing::warn!(upstream = self.settings.name, server = %server.url, %error, "the name cannot be resolved; it is tried again");
+        }
+    }
+
+    /// Whether HTTP/2 may be spoken to it.
+    pub(super) fn may_be_h2(&self, server: &Server) -> bool {
+        match self.settings.protocol {
+            UpstreamProtocol::Auto => server.url.is_https(),
+            UpstreamProtocol::H1 => false,
+            UpstreamProtocol::H2 => true,
+        }
+    }
+
+    /// The server of the next request: one after the other.
+    pub(super) fn next_server(&self) -> usize {
+        // Relaxed: it orders nothing.
+        self.next.fetch_add(1, Ordering::Relaxed) % self.servers.len().max(1)
+    }
+}

@@ -1,0 +1,106 @@
+//! TLS and HTTP/2: one proxy behind another, over https.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tempfile::TempDir;
+
+use crate::client::{exchange, get};
+use crate::fixture::{Fixture, one_upstream};
+use crate::upstream::Recorder;
+
+/// An authority, and a certificate for localhost.
+struct Certificates {
+    folder: TempDir,
+}
+
+impl Certificates {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let certificate =
+            CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+        fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
+        fs::write(folder.path().join("tls.crt"), certificate.pem()).unwrap();
+        fs::write(folder.path().join("tls.key"), key.serialize_pem()).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display())
+}
+
+/// A proxy with TLS before the upstream.
+fn inner(certificates: &Certificates, upstream: &Recorder) -> Fixture {
+    Fixture::new(&format!(
+        "[proxy]\nforwarded = \"off\"\ntls.certificate = {}\ntls.key = {}\n{}",
+        quoted(&certificates.path("tls.crt")),
+        quoted(&certificates.path("tls.key")),
+        one_upstream(&upstream.url(), "")
+    ))
+}
+
+fn outer(certificates: &Certificates, inner: &Fixture, more: &str) -> Fixture {
+    let url = format!("https://localhost:{}", inner.address.port());
+    let ca = format!("tls.ca = {}\n{more}", quoted(&certificates.path("ca.pem")));
+    Fixture::new(&one_upstream(&url, &ca))
+}
+
+#[test]
+fn https_between_two_proxies_with_both_protocols() {
+    let certificates = Certificates::new();
+    let upstream = Recorder::start();
+    for protocol in ["auto", "h1", "h2"] {
+        upstream.forget();
+        let inner = inner(&certificates, &upstream);
+        let outer = outer(&certificates, &inner, &format!("protocol = \"{protocol}\""));
+        let ask = "POST /a?b HTTP/1.1\r\nhost: shop.example\r\ncookie: a=1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+        for _ in 0..3 {
+            let response = exchange(outer.address, ask);
+            assert_eq!((response.status, response.text().as_str()), (200, "ok"), "{protocol}");
+        }
+        let seen = upstream.seen()[0].text();
+        assert!(seen.starts_with("POST /a?b HTTP/1.1\r\n") && seen.contains("host: shop.example\r\n"), "{seen}");
+        assert!(seen.contains("3\r\nabc\r\n"), "{seen}");
+        assert_eq!((outer.counts("up").ok, inner.counts("up").ok), (3, 3));
+        // All requests of one thread share a connection of either kind.
+        assert!(inner.metric("tripline_proxy_connections") <= 1.0, "{protocol}");
+    }
+}
+
+#[test]
+fn a_certificate_of_another_authority_is_a_502() {
+    let (certificates, others) = (Certificates::new(), Certificates::new());
+    let upstream = Recorder::start();
+    let inner = inner(&certificates, &upstream);
+    let outer = outer(&others, &inner, "");
+    let response = get(outer.address, "/");
+    assert_eq!((response.status, response.text().as_str()), (502, "no TLS with the upstream\n"));
+    assert!(upstream.seen().is_empty());
+}
+
+#[test]
+fn cleartext_http_2_by_prior_knowledge() {
+    let upstream = Recorder::start();
+    let inner = Fixture::to(&upstream.url(), "");
+    let outer = Fixture::to(&format!("http://{}", inner.address), "protocol = \"h2\"");
+    for _ in 0..3 {
+        assert_eq!(get(outer.address, "/x").status, 200);
+    }
+    let seen = upstream.seen();
+    assert_eq!(seen.len(), 3);
+    assert!(seen[0].text().contains("x-forwarded-for: 127.0.0.1\r\n"), "{}", seen[0].text());
+    inner.breaker("up").force_open();
+    let rejected = get(outer.address, "/x");
+    assert_eq!(rejected.status, 503);
+    assert!(rejected.field("x-tripline").is_some_and(|why| why.contains("forced_open")), "{}", rejected.head);
+}

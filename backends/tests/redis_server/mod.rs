@@ -1,0 +1,98 @@
+//! A real `redis-server` on a port of its own, in a folder of its own.
+// Each test file uses its part of this.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Where it is set, a machine without `redis-server` fails the tests.
+const REQUIRED: &str = "TRIPLINE_REQUIRE_REDIS";
+
+pub(crate) struct RedisServer {
+    child: Child,
+    folder: TempDir,
+    pub(crate) port: u16,
+    arguments: Vec<String>,
+}
+
+impl RedisServer {
+    /// `None` where there is no such program; then the test says that it was skipped.
+    pub(crate) fn start(test: &str) -> Option<Self> {
+        Self::start_with(test, &[])
+    }
+
+    /// With these arguments too. `{dir}` in one is its folder.
+    pub(crate) fn start_with(test: &str, arguments: &[&str]) -> Option<Self> {
+        if Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_err() {
+            assert!(std::env::var(REQUIRED).is_err(), "{REQUIRED} is set, and there is no redis-server");
+            eprintln!("SKIPPED: {test}: there is no redis-server; the fleet was tested on the in-memory engine only");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let child = spawn(&folder, port, &arguments);
+        let server = Self { child, folder, port, arguments };
+        server.is_there();
+        Some(server)
+    }
+
+    /// A file in its folder, which exists before it starts.
+    pub(crate) fn folder() -> TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// SIGKILL. Nothing was saved.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// On the same port, and empty.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        self.child = spawn(&self.folder, self.port, &self.arguments);
+        self.is_there();
+    }
+
+    /// The first line of the answer to a command.
+    pub(crate) fn command(&self, command: &str) -> String {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
+        stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+
+    fn is_there(&self) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+            assert!(Instant::now() < deadline, "redis-server does not start");
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+    }
+}
+
+fn spawn(folder: &TempDir, port: u16, arguments: &[String]) -> Child {
+    let mut command = Command::new("redis-server");
+    command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir"]).arg(folder.path());
+    if !arguments.iter().any(|argument| argument == "--port") {
+        command.args(["--port", &port.to_string()]);
+    }
+    let arguments = arguments.iter().map(|argument| argument.replace("{port}", &port.to_string()));
+    command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

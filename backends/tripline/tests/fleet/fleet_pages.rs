@@ -1,0 +1,94 @@
+//! One page, one escalation, one close; and what becomes of claimants.
+
+use crate::alert_service::Fault;
+use crate::redis_server::RedisServer;
+use crate::replicas::Replicas;
+
+#[test]
+fn five_processes_page_once_escalate_once_and_close_once() {
+    let Some(redis) = RedisServer::start("five processes") else { return };
+    let replicas = Replicas::start(&redis, 5, 25);
+    for number in [3, 1, 4] {
+        replicas.trip(number);
+    }
+    replicas.until(30, "it pages", Replicas::is_open);
+    let alerts = replicas.alerts();
+    assert_eq!((alerts.len(), alerts[0].count), (1, 1));
+    let message = alerts[0].created["message"].as_str().unwrap();
+    assert!(message.ends_with("3 of 5 replicas open, first: web-3"), "{message}");
+    replicas.recover(3);
+    replicas.until(40, "it escalates", |it| it.alerts()[0].priority == "P1");
+    let status = replicas.of(0).status();
+    assert_eq!(status["fleet"], "2 of 5 replicas open, first: web-3");
+    replicas.recover(1);
+    assert!(replicas.is_open(), "one is still open");
+    replicas.all_recover([4]);
+    let alerts = replicas.alerts();
+    assert_eq!((alerts.len(), alerts[0].count), (1, 1));
+    let claims: f64 = replicas.alive().map(|server| server.metric("tripline_fleet_claims_total")).sum();
+    assert!(claims >= 3.0, "{claims}");
+}
+
+#[test]
+fn a_claimant_that_is_killed_before_it_sends_is_replaced() {
+    let Some(redis) = RedisServer::start("a claimant that is killed") else { return };
+    let mut replicas = Replicas::start(&redis, 3, 0);
+    replicas.service.standing_trouble(Fault::Silent);
+    replicas.trip(0);
+    let claimant = replicas.claimant();
+    replicas.until(20, "its request is on the way", |it| it.service.hanging() > 0);
+    replicas.kill(claimant);
+    replicas.service.standing_trouble(Fault::None);
+    if claimant == 0 {
+        // The incident goes on at another replica.
+        replicas.trip(1);
+    }
+    replicas.until(60, "another pages", Replicas::is_open);
+    assert_eq!(replicas.alerts().len(), 1);
+    let open = usize::from(claimant == 0);
+    replicas.all_recover([open]);
+    assert_eq!(replicas.alerts().len(), 1);
+}
+
+#[test]
+fn a_claimant_that_is_killed_before_it_closes_is_replaced() {
+    let Some(redis) = RedisServer::start("a claimant that is killed") else { return };
+    let mut replicas = Replicas::start(&redis, 3, 0);
+    replicas.trip(0);
+    replicas.until(30, "it pages", Replicas::is_open);
+    replicas.service.standing_trouble(Fault::Silent);
+    replicas.recover(0);
+    replicas.until(40, "a close is on the way", |it| it.service.hanging() > 0);
+    let closing = |it: &Replicas| {
+        let sends = |at: usize| it.of(at).metric("tripline_fleet_claims_total");
+        (0..3).max_by(|&a, &b| sends(a).total_cmp(&sends(b))).unwrap()
+    };
+    let claimant = closing(&replicas);
+    replicas.kill(claimant);
+    replicas.service.standing_trouble(Fault::None);
+    replicas.until(90, "another closes", |it| !it.is_open());
+    assert_eq!(replicas.alerts().len(), 1);
+}
+
+#[test]
+fn an_unwell_process_that_is_paused_holds_the_incident_and_then_it_is_closed() {
+    let Some(redis) = RedisServer::start("a process that is paused") else { return };
+    let replicas = Replicas::start(&redis, 3, 0);
+    replicas.trip(0);
+    replicas.until(30, "it pages", Replicas::is_open);
+    replicas.of(0).signal("STOP");
+    replicas.until(60, "the others close it", |it| !it.is_open());
+    replicas.of(0).signal("CONT");
+    replicas.until(60, "it is back and still open", Replicas::is_open);
+    replicas.all_recover([0]);
+}
+
+#[test]
+fn a_process_that_stops_leaves_and_does_not_count_as_silent() {
+    let Some(redis) = RedisServer::start("a process that stops") else { return };
+    let mut replicas = Replicas::start(&redis, 3, 0);
+    replicas.of(2).signal("TERM");
+    let mut stopped = replicas.servers[2].take().unwrap();
+    assert!(stopped.ended().success());
+    replicas.until(20, "two are left", |it| it.all_count(2));
+}

@@ -1,0 +1,35 @@
+//! What becomes of a stage that was sent.
+
+use super::incident::FleetIncident;
+use super::report::Claim;
+use super::stage::{DueStage, FleetStage};
+use super::{KindSet, ReplicaText};
+
+/// Records that `replica` has sent what it claimed, and ends the claim. False where the claim is not that replica's any more:
+/// its epoch, its fence or its owner is another one. Nothing changes then.
+pub fn acknowledge(incident: &mut FleetIncident, replica: &ReplicaText, claim: &Claim, now_ms: u64) -> bool {
+    let is_ours = claim.epoch == incident.epoch && claim.fence == incident.fence && incident.claimed_by == *replica;
+    if !is_ours {
+        return false;
+    }
+    incident.release();
+    match claim.due {
+        DueStage::Initial | DueStage::Escalated if incident.kind == Some(claim.kind) && incident.active => {
+            let stage = if claim.due == DueStage::Initial { FleetStage::Initial } else { FleetStage::Escalated };
+            incident.stage = incident.stage.max(stage);
+            (incident.noted, incident.noted_ms) = (incident.noted.max(claim.open).max(1), now_ms);
+        }
+        DueStage::Note => (incident.noted, incident.noted_ms) = (incident.noted.max(claim.open), now_ms),
+        DueStage::Resolved if incident.active => {
+            (incident.active, incident.closing, incident.stage) = (false, false, FleetStage::Resolved);
+            incident.resolved_ms = now_ms;
+        }
+        // A graver alert is to take over by now, or it is over.
+        DueStage::Initial | DueStage::Escalated | DueStage::Resolved => {}
+        DueStage::ResolvedAgain => {
+            incident.stage = FleetStage::Settled;
+            incident.sent = KindSet::default();
+        }
+    }
+    true
+}

@@ -1,0 +1,126 @@
+//! What becomes of a report.
+
+use super::incident::{FleetIncident, FleetState};
+use super::report::{Claim, FleetView, Paged, Report};
+use super::stage::{DueStage, FleetStage};
+use super::terms::{FleetContext, Terms};
+use super::{ReplicaSet, ReplicaText, rank};
+
+/// Takes a report into `state`: counts replicas, merges what the replica knows, finds the stage that is due, and grants a claim.
+///
+/// It is the whole rule: engines with compare-and-set loop over it, others run it in the store. O(1) beside the operations of
+/// the sets.
+pub fn merge<S: ReplicaSet>(
+    state: &mut FleetState<S>,
+    report: &Report<'_>,
+    terms: &Terms,
+    context: FleetContext,
+) -> FleetView {
+    let now = context.now_ms;
+    let FleetState { open, unwell, incident } = state;
+    incident.adopt(&report.known, now);
+    count(open, report.replica, report.open, now, terms.ttl_ms);
+    count(unwell, report.replica, report.unwell.is_some(), now, terms.hold_ms);
+    let (open, unwell) = (open.count(), unwell.count());
+    if let Some(paged) = report.paged {
+        take_over(incident, paged, now);
+    }
+    take_unwell(incident, report, now);
+    incident.empty_since_ms = (unwell == 0).then(|| incident.empty_since_ms.unwrap_or(now));
+    if incident.noted == 0 && incident.stage > FleetStage::Pending {
+        (incident.noted, incident.noted_ms) = (open, now);
+    }
+    end_silently(incident, terms, now);
+    let claim = grant(incident, report, terms, context, open, unwell);
+    FleetView {
+        known: incident.known(now),
+        open,
+        unwell,
+        members: context.members,
+        first: incident.first.clone(),
+        cause: incident.cause.clone(),
+        due_in_ms: incident.next_due_ms(terms, context, open, unwell).map(|at| at.saturating_sub(now)),
+        claim,
+    }
+}
+
+fn count<S: ReplicaSet>(set: &mut S, replica: &ReplicaText, is_member: bool, now: u64, lasts_ms: u64) {
+    if is_member {
+        set.insert(replica, now);
+    } else {
+        set.remove(replica);
+    }
+    set.prune(now.saturating_sub(lasts_ms));
+}
+
+/// What a replica paged alone becomes part of the incident, which closes it.
+fn take_over(incident: &mut FleetIncident, paged: Paged, now: u64) {
+    let Some(gravest) = paged.kinds.iter().next() else { return };
+    if !incident.active || incident.closing {
+        incident.begin(now);
+    }
+    let stage = if paged.escalated { FleetStage::Escalated } else { FleetStage::Initial };
+    incident.advance(Some(gravest), stage, paged.kinds);
+}
+
+fn take_unwell(incident: &mut FleetIncident, report: &Report<'_>, now: u64) {
+    let Some(kind) = report.unwell else { return };
+    if !incident.active || incident.closing {
+        incident.begin(now);
+    }
+    if rank(Some(kind)) > rank(incident.kind) {
+        // A graver alert takes over from the one that was sent.
+        (incident.kind, incident.stage) = (Some(kind), FleetStage::Pending);
+    }
+    if incident.first.is_empty() {
+        incident.first.clone_from(report.replica);
+        incident.cause.clone_from(&report.cause);
+    }
+}
+
+/// An incident of which nothing was sent ends without a word.
+fn end_silently(incident: &mut FleetIncident, terms: &Terms, now: u64) {
+    let is_over = incident.empty_since_ms.is_some_and(|since| now >= since.saturating_add(terms.settle_ms));
+    if incident.active && is_over && incident.sent.is_empty() {
+        (incident.active, incident.stage) = (false, FleetStage::Settled);
+    }
+}
+
+fn grant(
+    incident: &mut FleetIncident,
+    report: &Report<'_>,
+    terms: &Terms,
+    context: FleetContext,
+    open: u32,
+    unwell: u32,
+) -> Option<Claim> {
+    let now = context.now_ms;
+    if !report.can_deliver && incident.claimed_by == *report.replica {
+        incident.release();
+    }
+    let due = incident.due_stage(terms, context, open, unwell)?;
+    let kind = incident.kind.or_else(|| incident.sent.iter().next())?;
+    if !report.can_deliver || !incident.claimed_by.is_empty() && now < incident.claimed_until_ms {
+        return None;
+    }
+    incident.claimed_by.clone_from(report.replica);
+    incident.claimed_until_ms = now.saturating_add(terms.lease_ms);
+    incident.fence = incident.fence.saturating_add(1);
+    match due {
+        DueStage::Initial => {
+            incident.sent = incident.sent.with(kind);
+            incident.created = Some((kind, now));
+        }
+        DueStage::Resolved => incident.closing = true,
+        _ => {}
+    }
+    Some(Claim { due, epoch: incident.epoch, fence: incident.fence, kind, sent: incident.sent, open })
+}
+
+impl FleetIncident {
+    /// No one holds the claim.
+    pub(super) fn release(&mut self) {
+        self.claimed_by.clear();
+        self.claimed_until_ms = 0;
+    }
+}

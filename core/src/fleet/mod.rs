@@ -1,0 +1,151 @@
+//! One incident for many replicas: the rule by which the reports of replicas become one page, one escalation and one close.
+//!
+//! Each replica decides alone when its breaker opens. What replicas share is the *incident*: it runs while any of them is
+//! unwell. An engine (a store that all replicas reach) holds one [`FleetState`] for each breaker and calls [`merge`] for every
+//! report, with its own clock; the answer may hold a [`Claim`]: the right to send one stage, for the length of a lease.
+//! [`acknowledge`] records that the stage was sent.
+//!
+//! - An incident has an *epoch*, a number that never comes twice. A first unwell report begins a new one.
+//! - [`DueStage::Initial`] is due when `gather_ms` have passed and enough replicas are unwell, [`DueStage::Escalated`] after
+//!   `escalate_after_ms`, [`DueStage::Note`] whenever the number of open replicas has doubled, [`DueStage::Resolved`] when none
+//!   has been unwell for `settle_ms`, and [`DueStage::ResolvedAgain`] one lease later, for an alert that was created late.
+//! - A claim ends with its acknowledgement or its lease; only then another is granted. A close that was granted is the end of
+//!   its epoch: a replica that becomes unwell afterwards begins the next one.
+//! - Replicas repeat what they know of the incident. A greater epoch wins, and within it the further progress; so an engine
+//!   that lost everything has it again with the next reports.
+//!
+//! All times are milliseconds of the engine's clock. Nothing here allocates; the sets of replicas are the engine's.
+//!
+//! ```
+//! use tripline_core::AlertKind;
+//! use tripline_core::fleet::{self, DueStage, FleetState, FleetContext, ReplicaSet, ReplicaText, Report, Terms};
+//!
+//! /// A set of one replica, for the example.
+//! #[derive(Default)]
+//! struct One(Option<u64>);
+//! impl ReplicaSet for One {
+//!     fn insert(&mut self, _: &ReplicaText, at_ms: u64) { self.0 = Some(at_ms) }
+//!     fn remove(&mut self, _: &ReplicaText) { self.0 = None }
+//!     fn prune(&mut self, before_ms: u64) { self.0 = self.0.filter(|&at| at >= before_ms) }
+//!     fn count(&self) -> u32 { self.0.is_some().into() }
+//! }
+//!
+//! let (mut state, terms) = (FleetState::<One>::default(), Terms::default());
+//! let web = fleet::text("web-1-x4f2");
+//! let mut report = Report::of(&web);
+//! (report.open, report.unwell, report.can_deliver) = (true, Some(AlertKind::CircuitOpen), true);
+//! let at = |now_ms| FleetContext { now_ms, born_ms: 0, members: 1 };
+//!
+//! assert_eq!(fleet::merge(&mut state, &report, &terms, at(100_000)).claim, None); // others may be unwell too: gather
+//! let claim = fleet::merge(&mut state, &report, &terms, at(105_000)).claim.expect("it is due");
+//! assert_eq!(claim.due, DueStage::Initial);
+//! assert!(fleet::acknowledge(&mut state.incident, &web, &claim, 105_200));
+//! ```
+
+mod acknowledge;
+mod incident;
+mod merge;
+mod report;
+mod stage;
+mod terms;
+
+use crate::escalation::AlertKind;
+
+pub use acknowledge::acknowledge;
+pub use incident::{FleetIncident, FleetState};
+pub use merge::merge;
+pub use report::{Claim, FleetView, Known, Paged, Report};
+pub use stage::{DueStage, FleetStage};
+pub use terms::{FleetContext, PageAt, Terms};
+
+/// The name of a replica, or a short word: at most 64 bytes.
+pub type ReplicaText = heapless::String<64>;
+
+/// `text` as a [`ReplicaText`]: what does not fit is left out.
+pub fn text(text: &str) -> ReplicaText {
+    let mut kept = ReplicaText::new();
+    for character in text.chars() {
+        if kept.push(character).is_err() {
+            break;
+        }
+    }
+    kept
+}
+
+/// The replicas that said something, each with the time of its last word.
+pub trait ReplicaSet {
+    /// Notes `replica` at `at_ms`, in place of an earlier time.
+    fn insert(&mut self, replica: &ReplicaText, at_ms: u64);
+    /// Removes `replica`.
+    fn remove(&mut self, replica: &ReplicaText);
+    /// Removes all that were noted before `before_ms`.
+    fn prune(&mut self, before_ms: u64);
+    /// How many there are.
+    fn count(&self) -> u32;
+}
+
+/// A set of kinds of alerts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KindSet(u8);
+
+impl KindSet {
+    /// The set of this number, as [`KindSet::bits`] has it. What is no kind is left out.
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits & 0b1110)
+    }
+
+    /// Bit 1 for `latency-threshold`, bit 2 for `memory-threshold`, bit 3 for `circuit-open`.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Adds `kind`.
+    #[must_use]
+    pub const fn with(self, kind: AlertKind) -> Self {
+        Self(self.0 | 1 << rank(Some(kind)))
+    }
+
+    /// All of both.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether it holds `kind`.
+    pub const fn contains(self, kind: AlertKind) -> bool {
+        self.0 & 1 << rank(Some(kind)) != 0
+    }
+
+    /// Whether it holds none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The kinds, the gravest first.
+    pub fn iter(self) -> impl Iterator<Item = AlertKind> {
+        AlertKind::ALL.into_iter().filter(move |&kind| self.contains(kind))
+    }
+}
+
+/// How grave a kind is: 0 for none, 1 for `latency-threshold`, 2 for `memory-threshold`, 3 for `circuit-open`. Engines store it.
+pub const fn rank(kind: Option<AlertKind>) -> u8 {
+    match kind {
+        None => 0,
+        Some(AlertKind::LatencyThreshold) => 1,
+        Some(AlertKind::MemoryThreshold) => 2,
+        Some(AlertKind::CircuitOpen) => 3,
+    }
+}
+
+/// The kind of this [`rank`]; `None` for 0 and for what is no rank.
+pub const fn kind_of_rank(rank: u8) -> Option<AlertKind> {
+    match rank {
+        1 => Some(AlertKind::LatencyThreshold),
+        2 => Some(AlertKind::MemoryThreshold),
+        3 => Some(AlertKind::CircuitOpen),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

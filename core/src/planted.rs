@@ -1,0 +1,64 @@
+//! Bugs that are planted on purpose, to see that the simulation finds them.
+//!
+//! They are compiled in with `--cfg tripline_planted_bugs` only, which no feature sets; `simulate --planted-bugs` makes such a build
+//! and switches them on one at a time. Without it [`planted`] is a constant `false`.
+
+/// Whether the bug of this name is switched on.
+#[cfg(not(tripline_planted_bugs))]
+#[inline]
+#[must_use]
+pub const fn planted(_name: &str) -> bool {
+    false
+}
+
+#[cfg(tripline_planted_bugs)]
+pub use active::{BUGS, plant, planted};
+
+#[cfg(tripline_planted_bugs)]
+mod active {
+    use core::sync::atomic::{AtomicUsize, Ordering};
+
+    /// All of them.
+    pub const BUGS: [&str; 26] = [
+        "core: half-open admits without a limit",
+        "core: results of an earlier generation count",
+        "core: a failed probe counts as a good one",
+        "core: the wait of an open breaker does not end",
+        "core: a healthy incident does not end",
+        "core: failures do not trip",
+        "core: a probe that hangs is waited for",
+        "core: memory stays exhausted",
+        "core: a call counts twice",
+        "core: a good call opens the breaker",
+        "hot path: the gate stays open",
+        "hot path: rejections are not counted",
+        "hot path: calls that hang are not seen",
+        "dispatch: alerts go out before they are written down",
+        "dispatch: an alert that fails is given up",
+        "dispatch: an alert is delivered twice",
+        "escalation: an incident that ended is not reported",
+        "escalation: incidents are numbered anew after a restart",
+        "durable: what operators did is forgotten",
+        "durable: an open incident is forgotten",
+        "reload: an edit is not seen",
+        "reload: a bad edit is not reported",
+        "reload: a change that is not saved is not reported",
+        "reload: comments are lost",
+        "reload: the last breaker keeps its settings",
+        "events: a number is left out",
+    ];
+
+    static ACTIVE: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+    /// Switches the bug of this number on; none for any other number.
+    pub fn plant(number: usize) {
+        // Relaxed: set before the simulation starts its threads.
+        ACTIVE.store(number, Ordering::Relaxed);
+    }
+
+    /// Whether the bug of this name is switched on.
+    pub fn planted(name: &str) -> bool {
+        // Relaxed: as in `plant`.
+        BUGS.get(ACTIVE.load(Ordering::Relaxed)).is_some_and(|active| *active == name)
+    }
+}

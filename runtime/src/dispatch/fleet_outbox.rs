@@ -1,0 +1,155 @@
+//! A fleet's end of a breaker's lanes: what was paged alone, and direct attempts for all replicas.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use futures_lite::{FutureExt as _, future};
+use tripline_core::Instant;
+use tripline_core::fleet::{KindSet, Paged};
+
+use crate::clock::Clock;
+use crate::dispatch::jobs::{Job, all};
+use crate::dispatch::mailbox::Mailbox;
+use crate::dispatch::queue::Queue;
+use crate::fleet::part::FleetPart;
+use crate::incidents::alert::{Alert, AlertSink, DeliveryError};
+use crate::sync::{Arc, Mutex, lock};
+
+/// Asking whether an alert was confirmed is not done more often than this.
+const MIN_PENDING: Duration = Duration::from_millis(10);
+
+/// A fleet's end of a breaker's lanes. Clones are the same.
+#[derive(Debug, Clone)]
+pub(crate) struct FleetOutbox {
+    mailbox: Arc<Mailbox>,
+}
+
+/// Alerts on their way to every sink, in order, over several attempts.
+#[derive(Debug, Clone)]
+pub(crate) struct Bundle {
+    alerts: Arc<[Alert]>,
+    /// How many of them each sink has taken.
+    taken: Arc<Mutex<Vec<usize>>>,
+}
+
+impl FleetOutbox {
+    pub(super) const fn new(mailbox: Arc<Mailbox>) -> Self {
+        Self { mailbox }
+    }
+
+    /// Whether a sink pages people.
+    pub(crate) fn has_pager(&self) -> bool {
+        self.mailbox.sinks().iter().any(|(_, sink)| keeps_open(sink))
+    }
+
+    /// What this replica paged alone and the fleet does not know of yet.
+    pub(crate) fn paged(&self) -> Option<Paged> {
+        let state = self.mailbox.state();
+        let sent = state.lanes.iter().map(|lane| (lane.kind, lane.queue.sent_of_fleet()));
+        sent.filter(|(_, (any, _))| *any).fold(None, |paged: Option<Paged>, (kind, (_, escalated))| {
+            let (kinds, before) = paged.map_or((KindSet::default(), false), |paged| (paged.kinds, paged.escalated));
+            Some(Paged { kinds: kinds.with(kind), escalated: before || escalated })
+        })
+    }
+
+    /// Sends nothing more alone.
+    pub(crate) fn stop_alone(&self) {
+        self.mailbox.change_queues(Queue::stop_alone);
+    }
+
+    /// The fleet goes on with what was paged alone.
+    pub(crate) fn release(&self) {
+        self.mailbox.change_queues(Queue::release_to_fleet);
+    }
+
+    /// The alerts of a stage, none of which was sent yet.
+    pub(crate) fn bundle(&self, alerts: Vec<Alert>) -> Bundle {
+        let taken = vec![0; self.mailbox.sinks().len()];
+        Bundle { alerts: alerts.into(), taken: Arc::new(Mutex::new(taken)) }
+    }
+
+    /// One attempt at every sink that has not taken all alerts of the bundle, all at the same time, over at `deadline`.
+    ///
+    /// # Errors
+    /// Why a sink did not take them.
+    pub(crate) async fn attempt(
+        &self,
+        bundle: &Bundle,
+        clock: &Arc<dyn Clock>,
+        deadline: Instant,
+    ) -> Result<(), String> {
+        let failure: Arc<Mutex<Option<String>>> = Arc::default();
+        let jobs = (0..self.mailbox.sinks().len()).map(|index| {
+            let (mailbox, bundle, clock, failure) =
+                (self.mailbox.clone(), bundle.clone(), clock.clone(), failure.clone());
+            Box::pin(async move {
+                let timeout = async {
+                    clock.sleep_until(deadline).await;
+                    Err("it takes too long".to_owned())
+                };
+                let delivered = future::or(deliver(&mailbox, index, &bundle, &*clock), timeout).await;
+                if let Err(reason) = delivered {
+                    let sink = mailbox.sinks().get(index).map_or("", |(label, _)| label.as_str());
+                    lock(&failure).get_or_insert_with(|| format!("{sink}: {reason}"));
+                }
+            }) as Job
+        });
+        all(jobs.collect()).await;
+        let failed = lock(&failure).take();
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+/// Brings the rest of a bundle to one sink.
+async fn deliver(mailbox: &Mailbox, index: usize, bundle: &Bundle, clock: &dyn Clock) -> Result<(), String> {
+    let Some((_, sink)) = mailbox.sinks().get(index) else { return Ok(()) };
+    loop {
+        let place = lock(&bundle.taken).get(index).copied().unwrap_or(usize::MAX);
+        let Some(alert) = bundle.alerts.get(place) else { return Ok(()) };
+        // What only writes has written of the close.
+        let is_needless = alert.fleet.as_ref().is_some_and(FleetPart::is_repeated) && !keeps_open(sink);
+        if !is_needless {
+            deliver_one(mailbox, index, &**sink, alert, clock).await?;
+        }
+        if let Some(taken) = lock(&bundle.taken).get_mut(index) {
+            *taken += 1;
+        }
+    }
+}
+
+async fn deliver_one(
+    mailbox: &Mailbox,
+    index: usize,
+    sink: &dyn AlertSink,
+    alert: &Alert,
+    clock: &dyn Clock,
+) -> Result<(), String> {
+    loop {
+        // The call itself stands inside too: it may panic before it returns its future.
+        let delivered = AssertUnwindSafe(async { sink.deliver(alert).await }).catch_unwind().await;
+        let panicked = |_| Err(DeliveryError::Rejected { status: None, reason: "the sink panicked".to_owned() });
+        match delivered.unwrap_or_else(panicked) {
+            Ok(()) => {
+                mailbox.count(index, alert, |counters| counters.sent += 1);
+                return Ok(());
+            }
+            Err(DeliveryError::Pending { after }) => clock.sleep_until(clock.now() + after.max(MIN_PENDING)).await,
+            Err(DeliveryError::Retryable { reason, .. }) => {
+                mailbox.count(index, alert, |counters| counters.retried += 1);
+                return Err(reason);
+            }
+            Err(DeliveryError::Rejected { reason, .. }) => {
+                mailbox.count(index, alert, |counters| {
+                    counters.rejected += 1;
+                    counters.retried += 1;
+                });
+                return Err(reason);
+            }
+        }
+    }
+}
+
+/// A sink may panic.
+fn keeps_open(sink: &Arc<dyn AlertSink>) -> bool {
+    catch_unwind(AssertUnwindSafe(|| sink.keeps_open())).unwrap_or(true)
+}

@@ -1,0 +1,117 @@
+//! What one process knows of one breaker of its fleet.
+
+use std::time::Duration;
+
+use tripline_core::fleet::{Claim, DueStage, FleetStage, FleetView, Known};
+use tripline_core::{AlertKind, IncidentCause, Instant};
+
+use crate::breaker::Breaker;
+use crate::dispatch::FleetOutbox;
+use crate::incidents::staging_control::StagingControl;
+
+/// How a breaker of this process fares, by its supervisor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Local {
+    /// It is not closed.
+    pub(crate) is_open: bool,
+    /// Its incident runs, and is worth an alert of this kind.
+    pub(crate) unwell: Option<(AlertKind, IncidentCause)>,
+    /// How long its recovery takes.
+    pub(crate) recovery_time: Duration,
+    pub(crate) escalate_after: Duration,
+    pub(crate) cooldown: Duration,
+}
+
+/// One breaker of this process.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) id: u64,
+    pub(super) breaker: Breaker,
+    pub(super) outbox: FleetOutbox,
+    pub(super) staging: StagingControl,
+    pub(super) local: Local,
+    pub(super) known: Known,
+    pub(super) view: Option<FleetView>,
+    /// It is to be reported at this time.
+    pub(super) sync_at: Option<Instant>,
+    /// It is not this process's any more: one last report says so.
+    pub(super) is_gone: bool,
+    /// A stage is on its way.
+    pub(super) is_sending: bool,
+    /// Deliveries failed: others are to try, until then.
+    pub(super) cannot_until: Option<Instant>,
+    /// Since when something is due that no one has claimed.
+    pub(super) unclaimed_since: Option<Instant>,
+}
+
+/// A replica that is healthy leaves the first page, which shows what is wrong, to an unwell one for so long.
+const HEALTHY_WAITS: Duration = Duration::from_secs(6);
+/// And one without a pager leaves every stage to one that has a pager.
+const PAGERLESS_WAITS: Duration = Duration::from_secs(15);
+
+impl Entry {
+    pub(super) fn new(id: u64, breaker: Breaker, outbox: FleetOutbox, staging: StagingControl) -> Self {
+        Self {
+            id,
+            breaker,
+            outbox,
+            staging,
+            local: Local::default(),
+            known: Known::default(),
+            view: None,
+            sync_at: None,
+            is_gone: false,
+            is_sending: false,
+            cannot_until: None,
+            unclaimed_since: None,
+        }
+    }
+
+    /// Whether it may claim a stage at `now`.
+    pub(super) fn can_deliver(&self, now: Instant) -> bool {
+        if self.is_gone || self.cannot_until.is_some_and(|until| now < until) {
+            return false;
+        }
+        if self.is_sending {
+            return true;
+        }
+        let waits = match (self.outbox.has_pager(), self.local.unwell) {
+            (false, _) => PAGERLESS_WAITS,
+            (true, None) if self.known.active && self.known.stage == FleetStage::Pending => HEALTHY_WAITS,
+            (true, _) => return true,
+        };
+        self.unclaimed_since.is_some_and(|since| now >= since + waits)
+    }
+
+    /// Whether it is to be reported with every beat, also where the engine says nothing of it.
+    pub(super) fn needs_report(&self) -> bool {
+        let is_well = self.local.unwell.is_none() && !self.local.is_open;
+        !is_well || self.is_running() || self.is_gone || self.outbox.paged().is_some()
+    }
+
+    /// Notes that a stage was sent: an engine that lost the acknowledgement learns it from the next report.
+    pub(super) fn has_sent(&mut self, claim: &Claim) {
+        let known = &mut self.known;
+        if known.epoch != claim.epoch || known.kind != Some(claim.kind) || !known.active {
+            return;
+        }
+        match claim.due {
+            DueStage::Initial => known.stage = known.stage.max(FleetStage::Initial),
+            DueStage::Escalated => known.stage = known.stage.max(FleetStage::Escalated),
+            DueStage::Resolved => (known.active, known.stage) = (false, FleetStage::Resolved),
+            DueStage::Note | DueStage::ResolvedAgain => {}
+        }
+    }
+
+    /// Takes what the engine knows, but for a stage that was sent while the answer was on its way.
+    pub(super) fn learn(&mut self, known: Known) {
+        let is_same = (known.epoch, known.kind, known.active) == (self.known.epoch, self.known.kind, self.known.active);
+        let stage = if is_same { known.stage.max(self.known.stage) } else { known.stage };
+        self.known = Known { stage, ..known };
+    }
+
+    /// Whether the fleet still has something to do for it.
+    pub(super) fn is_running(&self) -> bool {
+        self.known.active || self.known.stage == FleetStage::Resolved
+    }
+}

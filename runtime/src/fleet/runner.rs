@@ -1,0 +1,229 @@
+//! The loop of one process: beats, reports, and sends what it claimed.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_lite::future;
+use tripline_core::Instant;
+use tripline_core::fleet::{FleetView, ReplicaText, Report, Terms, text};
+
+use crate::breaker::name::BreakerName;
+use crate::fleet::engine::{EngineError, Heartbeat};
+use crate::fleet::send::Sending;
+use crate::fleet::shared::{Fleet, Inner, State};
+use crate::supervisor::shutdown::ShutdownHandle;
+use crate::sync::Arc;
+
+/// Between two beats, varied by [`BEAT_JITTER`].
+const BEAT: Duration = Duration::from_secs(5);
+const BEAT_JITTER: f64 = 0.1;
+/// No breaker is reported more often than this on account of what is due.
+const MIN_SYNC: Duration = Duration::from_millis(200);
+/// What is due is not asked for by all replicas at the same moment: the unwell ones first.
+const UNWELL_SPREAD: Duration = Duration::from_millis(300);
+const HEALTHY_SPREAD: Duration = Duration::from_secs(2);
+
+/// Takes part in a fleet, as a future for any executor, until it is stopped together with its supervisor.
+#[derive(Debug)]
+#[must_use = "a runner does nothing until `run`"]
+pub struct FleetRunner {
+    fleet: Fleet,
+    stop: ShutdownHandle,
+}
+
+impl FleetRunner {
+    /// The runner of `fleet`. There must be only one.
+    pub const fn new(fleet: Fleet, stop: ShutdownHandle) -> Self {
+        Self { fleet, stop }
+    }
+
+    /// Runs until it is stopped: then it ends what it is sending, and leaves the fleet.
+    pub async fn run(self) {
+        let inner = self.fleet.inner.clone();
+        let mut sending = Sends::default();
+        let mut beat_at = Instant::ZERO;
+        loop {
+            // Listens first, then looks: nothing that happens in between is missed.
+            let (stopped, changed) = (self.stop.listen(), inner.listen());
+            if self.stop.is_set() {
+                break;
+            }
+            let now = inner.clock.now();
+            // A clock that was set back must not put off the next beat.
+            beat_at = beat_at.min(now + BEAT.mul_f64(1.0 + BEAT_JITTER));
+            if now >= beat_at {
+                sending.beside(beat(&inner)).await;
+                beat_at = inner.clock.now() + jittered(&inner);
+            }
+            sending.beside(report_all(&inner)).await.into_iter().for_each(|send| sending.start(send));
+            let now = inner.clock.now();
+            let alone_from = inner.fall_back(now);
+            let reports = inner.next_report().map(|at| at.max(now + Duration::from_millis(1)));
+            let next = [Some(beat_at), alone_from, reports].into_iter().flatten().min().unwrap_or(beat_at);
+            let wait = future::or(future::or(stopped, changed), inner.clock.sleep_until(next));
+            sending.beside(wait).await;
+        }
+        sending.finish().await;
+        let leave = inner.engine.leave(&inner.settings.replica);
+        if let Err(error) = inner.within(leave).await {
+            tracing::warn!(replica = inner.settings.replica.as_str(), %error, "the fleet was not left");
+        }
+    }
+}
+
+fn jittered(inner: &Inner) -> Duration {
+    BEAT.mul_f64(1.0 + BEAT_JITTER * (2.0 * inner.state().random.f64() - 1.0))
+}
+
+/// Says that this replica is alive, and marks what is to be reported.
+async fn beat(inner: &Arc<Inner>) {
+    match inner.within(inner.engine.beat(&inner.settings.replica)).await {
+        Ok(Heartbeat { members, in_incident }) => {
+            inner.reached();
+            let mut state = inner.state();
+            state.members = members;
+            for (name, entry) in &mut state.breakers {
+                if entry.needs_report() || in_incident.contains(name) {
+                    entry.sync_at = Some(Instant::ZERO);
+                }
+            }
+        }
+        Err(error) => inner.failed(&error),
+    }
+}
+
+/// Reports what is to be reported; gives what is to be sent.
+async fn report_all(inner: &Arc<Inner>) -> Vec<Sending> {
+    let mut sends = Vec::new();
+    for name in inner.due_reports() {
+        match report(inner, &name).await {
+            Ok(send) => sends.extend(send),
+            Err(error) => {
+                // The others would not get through either; the next beat tries again.
+                inner.failed(&error);
+                inner.put_off_reports();
+                break;
+            }
+        }
+    }
+    sends
+}
+
+async fn report(inner: &Arc<Inner>, name: &BreakerName) -> Result<Option<Sending>, EngineError> {
+    let replica = &inner.settings.replica;
+    let began = inner.clock.now();
+    let Some((report, terms)) = inner.prepare(name, replica, began) else { return Ok(None) };
+    let has_paged = report.paged.is_some();
+    let view = inner.within(inner.engine.sync(name, &report, &terms)).await?;
+    inner.reached();
+    Ok(inner.answered(name, view, has_paged, began))
+}
+
+impl Inner {
+    /// The breakers that are to be reported now.
+    fn due_reports(&self) -> Vec<BreakerName> {
+        let now = self.clock.now();
+        let state = self.state();
+        let due = state.breakers.iter().filter(|(_, entry)| entry.sync_at.is_some_and(|at| at <= now));
+        due.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// When the next breaker is to be reported.
+    fn next_report(&self) -> Option<Instant> {
+        self.state().breakers.values().filter_map(|entry| entry.sync_at).min()
+    }
+
+    /// Reports wait for the next beat that is answered.
+    fn put_off_reports(&self) {
+        for entry in self.state().breakers.values_mut() {
+            entry.sync_at = None;
+        }
+    }
+
+    /// The report on a breaker, and the terms that it goes by.
+    fn prepare<'a>(&self, name: &BreakerName, replica: &'a ReplicaText, now: Instant) -> Option<(Report<'a>, Terms)> {
+        let mut state = self.state();
+        let entry = state.breakers.get_mut(name)?;
+        entry.sync_at = None;
+        let mut report = Report::of(replica);
+        report.open = entry.local.is_open;
+        report.unwell = entry.local.unwell.map(|(kind, _)| kind);
+        report.cause = entry.local.unwell.map(|(_, cause)| text(cause.as_str())).unwrap_or_default();
+        report.can_deliver = entry.can_deliver(now);
+        report.known = entry.known;
+        report.paged = entry.outbox.paged();
+        let mut terms = Terms::default();
+        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX / 4);
+        terms.hold_ms = millis(entry.local.recovery_time).max(terms.ttl_ms);
+        terms.escalate_after_ms = millis(entry.local.escalate_after);
+        terms.cooldown_ms = millis(entry.local.cooldown);
+        terms.page_at = self.settings.page_at;
+        Some((report, terms))
+    }
+
+    /// Takes an answer; gives what is to be sent. `began` is when the report was sent: a lease is counted from there.
+    fn answered(
+        self: &Arc<Self>,
+        name: &BreakerName,
+        view: FleetView,
+        has_paged: bool,
+        began: Instant,
+    ) -> Option<Sending> {
+        let mut state = self.state();
+        let State { breakers, random, members, claims, .. } = &mut *state;
+        let entry = breakers.get_mut(name)?;
+        *members = view.members;
+        if has_paged {
+            entry.outbox.release();
+        }
+        if entry.is_gone {
+            breakers.remove(name);
+            return None;
+        }
+        let is_unclaimed = view.due_in_ms == Some(0) && view.claim.is_none();
+        entry.unclaimed_since = is_unclaimed.then(|| entry.unclaimed_since.unwrap_or(began));
+        entry.learn(view.known);
+        if let Some(due_in) = view.due_in_ms {
+            let spread = if entry.local.unwell.is_some() { UNWELL_SPREAD } else { HEALTHY_SPREAD };
+            let wait = Duration::from_millis(due_in).max(MIN_SYNC) + spread.mul_f64(random.f64());
+            let at = began + wait;
+            entry.sync_at = Some(entry.sync_at.map_or(at, |earlier| earlier.min(at)));
+        }
+        let claim = view.claim.filter(|_| !entry.is_sending);
+        let send = claim.map(|claim| Sending::new(self.clone(), name, entry, claim, &view, began));
+        *claims += u64::from(send.is_some());
+        entry.is_sending |= send.is_some();
+        entry.view = Some(view);
+        send
+    }
+}
+
+/// What is on its way.
+#[derive(Default)]
+struct Sends(Vec<Pin<Box<dyn Future<Output = ()> + Send>>>);
+
+impl Sends {
+    fn start(&mut self, send: Sending) {
+        self.0.push(Box::pin(send.run()));
+    }
+
+    /// Waits for `work`, and sends meanwhile.
+    async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        future::poll_fn(|context| {
+            self.0.retain_mut(|send| send.as_mut().poll(context).is_pending());
+            work.as_mut().poll(context)
+        })
+        .await
+    }
+
+    async fn finish(mut self) {
+        future::poll_fn(|context| {
+            self.0.retain_mut(|send| send.as_mut().poll(context).is_pending());
+            if self.0.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}

@@ -1,0 +1,294 @@
+//! What the supervisor, the runner and readers of one process share of its fleet.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use event_listener::{Event as Notification, EventListener};
+use futures_lite::future;
+use tripline_core::Instant;
+
+use crate::breaker::Breaker;
+use crate::breaker::name::BreakerName;
+use crate::clock::Clock;
+use crate::dispatch::FleetOutbox;
+use crate::fleet::engine::{EngineError, FleetEngine};
+use crate::fleet::local::{Entry, Local};
+use crate::fleet::settings::{FleetSettings, host_of};
+use crate::fleet::status::{FleetBreaker, FleetStatus};
+use crate::incidents::staging_control::StagingControl;
+use crate::sync::{Arc, Mutex, MutexGuard, lock};
+
+/// A call of the engine that takes longer counts as not answered.
+pub const MAX_CALL: Duration = Duration::from_secs(3);
+/// At most so much is added to `fallback_after` at random, so that replicas do not page at the same moment.
+const FALLBACK_SPREAD: Duration = Duration::from_secs(30);
+
+/// One process's part in a fleet: its replicas share the incidents of their breakers. Cheap to clone, and every clone is the
+/// same.
+///
+/// Give it to [`SupervisedBreaker::fleet`](crate::SupervisedBreaker::fleet), and run its [`FleetRunner`](crate::FleetRunner)
+/// beside the supervisor.
+#[derive(Clone)]
+pub struct Fleet {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) engine: Arc<dyn FleetEngine>,
+    pub(super) settings: FleetSettings,
+    pub(super) clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    changed: Notification,
+}
+
+pub(super) struct State {
+    pub(super) breakers: BTreeMap<BreakerName, Entry>,
+    /// How many breakers have joined, those that left included.
+    joined: u64,
+    pub(super) reach: Reach,
+    pub(super) members: u32,
+    pub(super) claims: u64,
+    pub(super) fallbacks: u64,
+    pub(super) random: fastrand::Rng,
+}
+
+/// Whether the engine is reached.
+#[derive(Debug, Clone)]
+pub(super) enum Reach {
+    /// By the last call.
+    Up,
+    /// Not since then; this replica pages alone from `alone_from` on.
+    Down { since: Instant, alone_from: Instant, is_alone: bool, is_logged: bool, error: EngineError },
+}
+
+impl Reach {
+    pub(super) const fn is_alone(&self) -> bool {
+        matches!(self, Self::Down { is_alone: true, .. })
+    }
+}
+
+impl Fleet {
+    /// A fleet over this engine. Nothing is asked before its runner runs.
+    pub fn new(engine: Arc<dyn FleetEngine>, settings: FleetSettings, clock: Arc<dyn Clock>) -> Self {
+        let mut random = fastrand::Rng::with_seed(settings.seed);
+        let since = clock.now();
+        let alone_from = since + settings.fallback_after + FALLBACK_SPREAD.mul_f64(random.f64());
+        let error = EngineError::Unreachable { reason: "it was not asked yet".to_owned() };
+        let state = State {
+            breakers: BTreeMap::new(),
+            joined: 0,
+            reach: Reach::Down { since, alone_from, is_alone: false, is_logged: false, error },
+            members: 0,
+            claims: 0,
+            fallbacks: 0,
+            random,
+        };
+        let inner = Inner { engine, settings, clock, state: Mutex::new(state), changed: Notification::new() };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The name of this replica.
+    pub fn replica(&self) -> &str {
+        &self.inner.settings.replica
+    }
+
+    /// What is known of the fleet now.
+    pub fn status(&self) -> FleetStatus {
+        let now = self.inner.clock.now();
+        let state = self.inner.state();
+        let (error, down_for) = match &state.reach {
+            Reach::Up => (None, None),
+            Reach::Down { since, error, .. } => (Some(error.to_string()), Some(now.since(*since))),
+        };
+        FleetStatus {
+            replica: self.inner.settings.replica.to_string(),
+            is_up: error.is_none(),
+            error,
+            down_for,
+            is_alone: state.reach.is_alone(),
+            members: state.members,
+            claims: state.claims,
+            fallbacks: state.fallbacks,
+            breakers: state.breakers.iter().map(|(name, entry)| of_breaker(name, entry)).collect(),
+        }
+    }
+
+    /// What is known of one breaker's incident in the fleet; `None` for a breaker that does not take part.
+    pub fn breaker(&self, name: &str) -> Option<FleetBreaker> {
+        let state = self.inner.state();
+        state.breakers.get_key_value(name).map(|(name, entry)| of_breaker(name, entry))
+    }
+
+    /// Has `breaker` take part.
+    pub(crate) fn join(&self, breaker: &Breaker, outbox: FleetOutbox, staging: StagingControl) -> FleetMember {
+        let mut state = self.inner.state();
+        state.joined += 1;
+        let id = state.joined;
+        let entry = Entry::new(id, breaker.clone(), outbox, staging);
+        state.breakers.insert(breaker.name().clone(), entry);
+        drop(state);
+        FleetMember { fleet: self.clone(), name: breaker.name().clone(), id }
+    }
+}
+
+fn of_breaker(name: &BreakerName, entry: &Entry) -> FleetBreaker {
+    let is_running = entry.is_running();
+    let view = entry.view.as_ref().filter(|_| is_running);
+    FleetBreaker {
+        name: name.clone(),
+        open: view.map_or(0, |view| view.open),
+        unwell: view.map_or(0, |view| view.unwell),
+        first: view.map(|view| host_of(&view.first).to_owned()).filter(|first| !first.is_empty()),
+        stage: view.map(|view| view.known.stage.as_str()),
+        age: view.map(|view| Duration::from_millis(view.known.age_ms)),
+    }
+}
+
+/// A breaker's place in a fleet, for its supervisor. It leaves when this is dropped.
+#[derive(Debug)]
+pub(crate) struct FleetMember {
+    fleet: Fleet,
+    name: BreakerName,
+    id: u64,
+}
+
+impl FleetMember {
+    /// Reports how the breaker fares; true where this replica pages alone now.
+    pub(crate) fn report(&self, local: Local) -> bool {
+        let inner = &self.fleet.inner;
+        let mut state = inner.state();
+        let is_alone = state.reach.is_alone();
+        if let Some(entry) = state.breakers.get_mut(&self.name).filter(|entry| entry.local != local) {
+            let is_change = (entry.local.is_open, entry.local.unwell) != (local.is_open, local.unwell);
+            entry.local = local;
+            if is_change {
+                entry.sync_at = Some(Instant::ZERO);
+                drop(state);
+                inner.notify();
+            }
+        }
+        is_alone
+    }
+
+    /// Whether what was paged alone is also closed alone.
+    pub(crate) fn closes_alone(&self) -> bool {
+        self.fleet.inner.settings.fallback_close
+    }
+}
+
+impl Drop for FleetMember {
+    fn drop(&mut self) {
+        let mut state = self.fleet.inner.state();
+        // Another breaker of that name may have joined meanwhile.
+        if let Some(entry) = state.breakers.get_mut(&self.name).filter(|entry| entry.id == self.id) {
+            (entry.is_gone, entry.local) = (true, Local::default());
+            entry.sync_at = Some(Instant::ZERO);
+        }
+        drop(state);
+        self.fleet.inner.notify();
+    }
+}
+
+impl Inner {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    pub(super) fn listen(&self) -> EventListener {
+        self.changed.listen()
+    }
+
+    pub(super) fn notify(&self) {
+        self.changed.notify(usize::MAX);
+    }
+
+    /// A call was answered. What was paged alone is handed over with the next reports.
+    pub(super) fn reached(&self) {
+        let mut state = self.state();
+        let before = std::mem::replace(&mut state.reach, Reach::Up);
+        let Reach::Down { since, is_alone, .. } = before else { return };
+        for entry in state.breakers.values_mut() {
+            if is_alone {
+                entry.outbox.stop_alone();
+                entry.staging.wake();
+            }
+            if entry.needs_report() {
+                entry.sync_at = Some(Instant::ZERO);
+            }
+        }
+        drop(state);
+        let seconds = self.clock.now().since(since).as_secs();
+        tracing::info!(replica = self.settings.replica.as_str(), seconds, "the fleet's engine is reached");
+    }
+
+    /// A call was not answered.
+    pub(super) fn failed(&self, error: &EngineError) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        if let Reach::Down { error: last, is_logged, .. } = &mut state.reach {
+            // A flood of different words would say no more.
+            let is_new = std::mem::discriminant(last) != std::mem::discriminant(error) || !*is_logged;
+            *is_logged = true;
+            last.clone_from(error);
+            if !is_new {
+                return;
+            }
+        } else {
+            let spread = FALLBACK_SPREAD.mul_f64(state.random.f64());
+            let alone_from = now + self.settings.fallback_after + spread;
+            state.reach =
+                Reach::Down { since: now, alone_from, is_alone: false, is_logged: true, error: error.clone() };
+        }
+        drop(state);
+        let replica = self.settings.replica.as_str();
+        tracing::warn!(replica, %error, "the fleet's engine does not answer; without it each replica pages alone");
+    }
+
+    /// The answer of a call, or that it took too long.
+    pub(super) async fn within<T>(&self, call: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
+        let deadline = self.clock.now() + MAX_CALL;
+        let timeout = async {
+            self.clock.sleep_until(deadline).await;
+            Err(EngineError::Unreachable { reason: format!("no answer within {} s", MAX_CALL.as_secs()) })
+        };
+        future::or(call, timeout).await
+    }
+
+    /// Nothing is on its way for a breaker any more.
+    pub(super) fn sent(&self, name: &BreakerName, change: impl FnOnce(&mut Entry)) {
+        let mut state = self.state();
+        if let Some(entry) = state.breakers.get_mut(name) {
+            entry.is_sending = false;
+            change(entry);
+            entry.sync_at = Some(Instant::ZERO);
+        }
+        drop(state);
+        self.notify();
+    }
+
+    /// Begins to page alone, where it is time; returns when it will be.
+    pub(super) fn fall_back(&self, now: Instant) -> Option<Instant> {
+        let mut state = self.state();
+        let Reach::Down { alone_from, is_alone, .. } = &mut state.reach else { return None };
+        if *is_alone {
+            return None;
+        }
+        if now < *alone_from {
+            return Some(*alone_from);
+        }
+        *is_alone = true;
+        state.fallbacks += 1;
+        state.breakers.values().for_each(|entry| entry.staging.wake());
+        drop(state);
+        tracing::warn!(replica = self.settings.replica.as_str(), "the fleet's engine is out of reach: paging alone");
+        None
+    }
+}
+
+impl fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fleet").field("settings", &self.inner.settings).finish_non_exhaustive()
+    }
+}

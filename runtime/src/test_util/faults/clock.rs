@@ -1,0 +1,99 @@
+//! A clock that jumps.
+
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use tripline_core::Instant;
+
+use crate::clock::Clock;
+use crate::sync::Arc;
+
+/// A clock that jumps forth and back by amounts that are drawn from a seed: the time of day, as where it is corrected or set by
+/// hand, and on request also the monotonic time, as on virtual machines that are moved.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use tripline_runtime::Clock;
+/// use tripline_runtime::test_util::ManualClock;
+/// use tripline_runtime::test_util::faults::SkewedClock;
+///
+/// let straight = Arc::new(ManualClock::default());
+/// let hour = Duration::from_secs(3_600);
+/// let skewed = SkewedClock::new(straight.clone(), 1, hour).time_of_day(Duration::from_secs(60));
+/// straight.advance(hour);
+/// assert_ne!(skewed.system_time(), straight.system_time());
+/// assert_eq!(skewed.now(), straight.now());
+/// ```
+#[derive(Debug)]
+pub struct SkewedClock {
+    inner: Arc<dyn Clock>,
+    seed: u64,
+    every: Duration,
+    time_of_day: Duration,
+    monotonic: Duration,
+}
+
+impl SkewedClock {
+    /// `inner`, which may jump after each `every` (1 s at the least). It jumps by nothing yet.
+    pub fn new(inner: Arc<dyn Clock>, seed: u64, every: Duration) -> Self {
+        let every = every.max(Duration::from_secs(1));
+        Self { inner, seed, every, time_of_day: Duration::ZERO, monotonic: Duration::ZERO }
+    }
+
+    /// The time of day is off by up to this, in both directions.
+    #[must_use]
+    pub fn time_of_day(self, up_to: Duration) -> Self {
+        Self { time_of_day: up_to, ..self }
+    }
+
+    /// The monotonic time is behind by up to this. It runs back where it gets further behind.
+    #[must_use]
+    pub fn monotonic(self, up_to: Duration) -> Self {
+        Self { monotonic: up_to, ..self }
+    }
+
+    /// From 0 to 1, the same within each interval.
+    fn drawn(&self, now: Instant, salt: u64) -> f64 {
+        fastrand::Rng::with_seed(self.seed ^ salt ^ self.interval(now).wrapping_mul(0x9e37_79b9_7f4a_7c15)).f64()
+    }
+
+    fn interval(&self, now: Instant) -> u64 {
+        now.as_nanos() / u64::try_from(self.every.as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// When the next interval begins, on the inner clock.
+    fn next_jump(&self, now: Instant) -> Instant {
+        let every = u64::try_from(self.every.as_nanos()).unwrap_or(u64::MAX);
+        Instant::from_nanos((self.interval(now) + 1).saturating_mul(every))
+    }
+}
+
+#[async_trait]
+impl Clock for SkewedClock {
+    fn now(&self) -> Instant {
+        let now = self.inner.now();
+        let behind = self.monotonic.mul_f64(self.drawn(now, 1));
+        Instant::from_nanos(now.as_nanos().saturating_sub(u64::try_from(behind.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
+    fn system_time(&self) -> SystemTime {
+        let straight = self.inner.system_time();
+        let drawn = self.drawn(self.inner.now(), 2) * 2.0 - 1.0;
+        let off = self.time_of_day.mul_f64(drawn.abs());
+        let skewed = if drawn < 0.0 { straight.checked_sub(off) } else { straight.checked_add(off) };
+        skewed.unwrap_or(straight)
+    }
+
+    async fn sleep_until(&self, deadline: Instant) {
+        loop {
+            let (now, skewed) = (self.inner.now(), self.now());
+            if skewed >= deadline {
+                return;
+            }
+            // After a jump the rest of the sleep is another.
+            let woken = (now + deadline.since(skewed)).min(self.next_jump(now));
+            self.inner.sleep_until(woken).await;
+        }
+    }
+}

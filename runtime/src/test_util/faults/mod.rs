@@ -1,0 +1,63 @@
+//! Faults for tests of your own: decorators that let a sink, a store, a memory source or a clock fail as a [`FaultPlan`] says.
+//!
+//! A plan is drawn from a seed: the same seed and the same order of operations give the same faults, so that a test that failed
+//! fails again. Time is virtual, see [`World`](super::World).
+//!
+//! | fault | [`FaultySink`] | [`FaultyStore`] | [`FaultyMemory`] |
+//! |---|---|---|---|
+//! | [`Drop`](Fault::Drop) | the alert is lost on its way; retryable | reports success, keeps nothing | repeats the last reading |
+//! | [`Delay`](Fault::Delay) | delivers later | saves later | repeats the last reading |
+//! | [`Duplicate`](Fault::Duplicate) | delivers twice | saves twice | reads twice |
+//! | [`Fail`](Fault::Fail) | rejects | an I/O error | cannot be read |
+//! | [`Hang`](Fault::Hang) | no answer, then retryable | no result, then an I/O error | cannot be read |
+//! | [`Corrupt`](Fault::Corrupt) | delivers, and the answer is lost; retryable | invalid data | a malformed file |
+//! | [`TornWrite`](Fault::TornWrite) | as `Corrupt` | saves, and reports an I/O error | a malformed file |
+//! | [`FullDisk`](Fault::FullDisk) | delivers | the disk is full | reads |
+//!
+//! A sink that loses alerts, rejects them and answers late, and what is left when it works again:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//! use tripline_runtime::core::{Latency, Outcome, Policy, Ratio};
+//! use tripline_runtime::test_util::faults::{Fault, FaultPlan, FaultySink};
+//! use tripline_runtime::test_util::{RecordingSink, World};
+//! use tripline_runtime::{Breaker, SupervisedBreaker};
+//!
+//! let world = World::new(7);
+//! let mut policy = Policy::default();
+//! policy.latency_threshold = Latency::from_millis(300);
+//! let breaker = Breaker::builder(world.clock()).policy(policy).build()?;
+//!
+//! let hour = world.now()..world.now() + Duration::from_secs(3_600);
+//! let plan = FaultPlan::new(7)
+//!     .during(hour.clone(), Fault::Drop, Ratio::new(0.3)?)
+//!     .during(hour.clone(), Fault::Fail, Ratio::new(0.2)?)
+//!     .during(hour, Fault::Delay(Duration::from_secs(30)), Ratio::new(0.5)?);
+//! let service = Arc::new(RecordingSink::default());
+//! let pager = Arc::new(FaultySink::new(service.clone(), world.clock(), plan));
+//! let stop = world.supervise([SupervisedBreaker::new(breaker.clone()).sink(pager.clone())]);
+//!
+//! for call in 0..100 {
+//!     let latency = Duration::from_millis(if call < 50 { 900 } else { 20 });
+//!     world.request(&breaker, latency, Outcome::Ok);
+//!     world.advance(Duration::from_secs(60));
+//! }
+//! world.advance(Duration::from_secs(3_600));
+//! assert!(pager.injected() > 0);
+//! assert!(service.open().is_empty(), "what was opened is closed");
+//! # stop.stop(Duration::ZERO);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod clock;
+mod memory;
+mod plan;
+mod sink;
+mod store;
+
+pub use clock::SkewedClock;
+pub use memory::FaultyMemory;
+pub use plan::{Fault, FaultPlan};
+pub use sink::FaultySink;
+pub use store::FaultyStore;

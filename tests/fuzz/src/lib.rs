@@ -1,0 +1,19 @@
+//! What the fuzz targets do with an input, without the fuzzer: each module has `run`, which panics where the code under test is
+//! wrong. The tests of the workspace replay the corpus and all earlier crashes through the same functions.
+//!
+//! The rewriting of headers and the chunked framing of the proxy get a module each beside these.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
+
+pub mod alert_answers;
+pub mod api_requests;
+pub mod configuration;
+pub mod core_inputs;
+pub mod kernel_files;
+pub mod recordings;
+pub mod state_file;
+
+/// A folder that is gone with its guard, in memory where the machine has such a file system.
+pub fn memory_folder() -> tempfile::TempDir {
+    let shared = std::path::Path::new("/dev/shm");
+    tempfile::TempDir::new_in(shared).or_else(|_| tempfile::TempDir::new()).expect("a folder can be made")
+}

@@ -1,0 +1,164 @@
+//! The alert services: what `OpsGenie`'s API does with requests, and a receiver of webhooks.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use serde_json::{Value, json};
+use tripline_backends::http_client::{ClientRequest, ClientResponse};
+use tripline_core::Instant;
+
+use super::settings::API_KEY;
+
+/// What the services hold.
+#[derive(Debug, Default)]
+pub(super) struct AlertService {
+    alerts: Vec<PagerAlert>,
+    requests: BTreeMap<String, (bool, &'static str)>,
+    taken: u64,
+    /// Messages to the webhook that were not looked at yet.
+    pub(super) new_hooks: Vec<Hook>,
+}
+
+/// An alert of the pager.
+#[derive(Debug, Clone)]
+pub(super) struct PagerAlert {
+    pub(super) alias: String,
+    pub(super) breaker: String,
+    pub(super) incident: u64,
+    pub(super) kind: String,
+    pub(super) is_open: bool,
+}
+
+/// A message to the webhook.
+#[derive(Debug, Clone)]
+pub(super) struct Hook {
+    pub(super) at: Instant,
+    pub(super) breaker: String,
+    pub(super) incident: u64,
+    pub(super) kind: String,
+    pub(super) stage: String,
+    pub(super) delivery: String,
+}
+
+/// Alerts and outcomes of requests that are remembered.
+const MAX_REMEMBERED: usize = 400;
+
+impl AlertService {
+    /// What the services do with a request, and answer.
+    pub(super) fn answer(&mut self, now: Instant, request: &ClientRequest) -> ClientResponse {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        if request.url.host_str() == Some("hook.sim") {
+            self.take_hook(now, &body);
+            return ClientResponse::new(200, Vec::new());
+        }
+        let key = format!("GenieKey {API_KEY}");
+        if request.headers.get("authorization").and_then(|value| value.to_str().ok()) != Some(key.as_str()) {
+            return answer(401, &json!({"message": "the key is not known"}));
+        }
+        let path = request.url.path().to_owned();
+        let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        match (request.method.clone(), parts.as_slice()) {
+            (Method::GET, ["v2", "alerts"]) => answer(200, &json!({"data": [], "took": 0.1, "requestId": "list"})),
+            (Method::GET, ["v2", "alerts", "requests", id]) => match self.requests.get(*id) {
+                Some((done, words)) => answer(
+                    200,
+                    &json!({"data": {"isSuccess": done, "status": words, "alertId": "x"}, "took": 0.1, "requestId": id}),
+                ),
+                None => answer(404, &json!({"message": "Request not found", "requestId": "x"})),
+            },
+            (Method::POST, ["v2", "alerts"]) => {
+                let outcome = self.create(&body);
+                self.accept(outcome)
+            }
+            (Method::POST, ["v2", "alerts", alias, "close"]) => {
+                let outcome = self.close(&decoded(alias));
+                self.accept(outcome)
+            }
+            (Method::POST, ["v2", "alerts", alias, "notes"]) | (Method::PUT, ["v2", "alerts", alias, "priority"]) => {
+                let outcome = self.find(&decoded(alias)).map_or(MISSING, |_| (true, "Done"));
+                self.accept(outcome)
+            }
+            _ => answer(404, &json!({"message": "no such path", "requestId": "x"})),
+        }
+    }
+
+    /// The alerts that are open at the pager.
+    pub(super) fn open(&self) -> impl Iterator<Item = &PagerAlert> {
+        self.alerts.iter().filter(|alert| alert.is_open)
+    }
+
+    /// How often the alert of this incident and kind was opened, as far as it is remembered.
+    pub(super) fn opened(&self, breaker: &str, incident: u64, kind: &str) -> usize {
+        let same = |alert: &&PagerAlert| alert.breaker == breaker && alert.incident == incident && alert.kind == kind;
+        self.alerts.iter().filter(same).count()
+    }
+
+    fn find(&mut self, alias: &str) -> Option<&mut PagerAlert> {
+        self.alerts.iter_mut().rev().find(|alert| alert.is_open && alert.alias == alias)
+    }
+
+    fn create(&mut self, body: &Value) -> (bool, &'static str) {
+        let alias = body["alias"].as_str().unwrap_or_default().to_owned();
+        if self.find(&alias).is_some() {
+            return (true, "Counted");
+        }
+        let detail = |name: &str| body["details"][name].as_str().unwrap_or_default().to_owned();
+        if self.alerts.len() >= MAX_REMEMBERED {
+            self.alerts.remove(0);
+        }
+        self.alerts.push(PagerAlert {
+            alias,
+            breaker: detail("Breaker"),
+            incident: detail("Incident").parse().unwrap_or_default(),
+            kind: detail("Alert Type"),
+            is_open: true,
+        });
+        (true, "Created alert")
+    }
+
+    fn close(&mut self, alias: &str) -> (bool, &'static str) {
+        match self.find(alias) {
+            Some(alert) => {
+                alert.is_open = false;
+                (true, "Closed alert")
+            }
+            None => MISSING,
+        }
+    }
+
+    fn accept(&mut self, outcome: (bool, &'static str)) -> ClientResponse {
+        self.taken += 1;
+        let id = format!("r{:08}", self.taken);
+        self.requests.insert(id.clone(), outcome);
+        if self.requests.len() > MAX_REMEMBERED {
+            self.requests.pop_first();
+        }
+        answer(202, &json!({"result": "Request will be processed", "took": 0.1, "requestId": id}))
+    }
+
+    fn take_hook(&mut self, now: Instant, body: &Value) {
+        if body["test"] == true {
+            return;
+        }
+        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        self.new_hooks.push(Hook {
+            at: now,
+            breaker: text("breaker"),
+            incident: body["incident"].as_u64().unwrap_or_default(),
+            kind: text("kind"),
+            stage: text("stage"),
+            delivery: text("delivery_id"),
+        });
+    }
+}
+
+const MISSING: (bool, &str) = (false, "Alert does not exist");
+
+fn answer(status: u16, body: &Value) -> ClientResponse {
+    ClientResponse::new(status, body.to_string().into_bytes())
+}
+
+/// Aliases have nothing but slashes and colons to escape.
+fn decoded(part: &str) -> String {
+    part.replace("%2F", "/").replace("%3A", ":").replace("%20", " ")
+}

@@ -1,0 +1,97 @@
+//! What must be true of alerts.
+
+use std::time::Duration;
+
+use tripline_runtime::LaneRecord;
+
+use super::super::alert_service::Hook;
+use super::super::seen::Seen;
+use super::super::settings::BREAKERS;
+use super::super::state::Simulation;
+use super::super::violation::{Check, hold};
+
+/// After this long without a fault nothing waits any more.
+const CALM: Duration = Duration::from_secs(900);
+/// An incident is paged within this time, cooldown included.
+const PAGED_WITHIN: Duration = Duration::from_secs(180);
+
+pub(super) fn after_event(simulation: &mut Simulation) -> Check {
+    let hooks = std::mem::take(&mut simulation.platform.network.state().service.new_hooks);
+    hooks.iter().try_for_each(|hook| take(simulation, hook))
+}
+
+fn take(simulation: &mut Simulation, hook: &Hook) -> Check {
+    let Hook { breaker, incident, kind, stage, delivery, .. } = hook;
+    simulation.note(|| format!("webhook: {breaker} incident {incident} {kind} {stage}"));
+    let now = simulation.world.now();
+    let faulty_at = simulation.platform.network.state().faulty_at;
+    let seen = &mut simulation.seen;
+    let is_durable = !Seen::is_recent(seen.disk_faulty_at, now, 2 * CALM) && !seen.is_disk_faulty;
+    let is_calm = !Seen::is_recent(faulty_at, now, CALM) && !Seen::is_recent(seen.restarted, now, CALM);
+    let again = seen.deliveries.insert(delivery.clone(), hook.at);
+    hold(!(is_calm && is_durable && again.is_some()), "delivered once", || {
+        format!("{delivery} came again, first {again:?}")
+    })?;
+    if is_durable {
+        let newest = seen.newest.entry((breaker.clone(), kind.clone())).or_default();
+        hold(incident >= newest, "order of alerts", || {
+            format!("{breaker}: incident {incident} {kind} after {newest}")
+        })?;
+        *newest = *incident;
+    }
+    if matches!(stage.as_str(), "single" | "initial") {
+        let first = seen.pages.entry((breaker.clone(), *incident, kind.clone())).or_insert_with(|| delivery.clone());
+        hold(!is_durable || first == delivery, "one page per incident", || format!("{delivery} after {first}"))?;
+    }
+    let is_slow = simulation.platform.is_disk_only_slow();
+    if is_durable || is_slow && !Seen::is_recent(simulation.seen.restarted, now, CALM) {
+        let files = simulation.platform.disk.files();
+        let file = files.iter().find(|(name, _)| name.as_str() == breaker).map(|(_, file)| file);
+        let state = file.and_then(|file| file.acknowledged.as_ref());
+        let of_hook = |lane: &&LaneRecord| lane.sink == "webhook" && lane.kind.as_str() == kind;
+        let lane = state.and_then(|state| state.lanes.iter().find(of_hook));
+        let is_known = lane.is_some_and(|lane| lane.incidents.iter().any(|it| it.incident == *incident));
+        hold(is_known, "written down before it is sent", || format!("{breaker}: incident {incident} {kind} {stage}"))?;
+    }
+    if stage == "resolved" && is_durable {
+        let files = simulation.platform.disk.files();
+        let state =
+            files.iter().find(|(name, _)| name.as_str() == breaker).and_then(|(_, file)| file.acknowledged.clone());
+        let is_on = state.is_some_and(|state| state.staging.last_incident == *incident && state.staging.open.is_some());
+        hold(!is_on, "closed while the incident is on", || format!("{breaker}: incident {incident} {kind}"))?;
+    }
+    Ok(())
+}
+
+pub(super) fn every_minute(simulation: &mut Simulation) -> Check {
+    let now = simulation.world.now();
+    let network = simulation.platform.network.state();
+    let is_calm = !Seen::is_recent(network.faulty_at, now, CALM)
+        && !Seen::is_recent(simulation.seen.restarted, now, PAGED_WITHIN)
+        && !Seen::is_recent(simulation.seen.disk_faulty_at, now, PAGED_WITHIN)
+        && simulation.process.is_some()
+        && !simulation.seen.is_disk_faulty;
+    for (truth, name) in simulation.truths.iter().zip(BREAKERS) {
+        let is_due = truth.tripped_since.is_some_and(|since| now.since(since) > PAGED_WITHIN);
+        let is_paged = network.service.open().any(|alert| alert.breaker == name && !alert.alias.ends_with("/test"));
+        hold(!(is_calm && is_due) || is_paged, "paged", || {
+            format!("{name} is in an incident since {:?}, and the pager has no alert", truth.tripped_since)
+        })?;
+    }
+    if !Seen::is_recent(simulation.seen.disk_faulty_at, now, 2 * CALM) && !simulation.seen.is_disk_faulty {
+        for alert in network.service.open().filter(|alert| !alert.alias.ends_with("/test")) {
+            let times = network.service.opened(&alert.breaker, alert.incident, &alert.kind);
+            hold(times <= 1, "one page per incident", || {
+                format!("{} incident {} {} was opened {times} times", alert.breaker, alert.incident, alert.kind)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Nothing is open after health.
+pub(super) fn settled(simulation: &mut Simulation) -> Check {
+    let network = simulation.platform.network.state();
+    let open: Vec<String> = network.service.open().map(|alert| format!("{} {}", alert.alias, alert.incident)).collect();
+    hold(open.is_empty(), "open after health", || open.join(", "))
+}

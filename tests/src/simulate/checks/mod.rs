@@ -1,0 +1,50 @@
+//! The invariants.
+
+mod alerts;
+mod breaker;
+mod durable;
+mod process;
+
+use tripline_runtime::DrainReport;
+
+use super::state::Simulation;
+use super::violation::{Check, hold};
+
+/// After every event.
+pub(super) fn after_event(simulation: &mut Simulation) -> Check {
+    breaker::after_event(simulation)?;
+    alerts::after_event(simulation)?;
+    process::answers(simulation)
+}
+
+pub(super) fn every_minute(simulation: &mut Simulation) -> Check {
+    process::every_minute(simulation)?;
+    alerts::every_minute(simulation)
+}
+
+/// Everything has worked for more than a quarter of an hour.
+pub(super) fn settled(simulation: &mut Simulation) -> Check {
+    hold(simulation.process.is_some(), "settled", || "the process does not run".to_owned())?;
+    breaker::settled(simulation)?;
+    alerts::settled(simulation)?;
+    process::settled(simulation)?;
+    durable::settled(simulation)
+}
+
+/// The process was stopped, and not killed.
+pub(super) fn stopped(simulation: &mut Simulation, report: Option<DrainReport>) -> Check {
+    process::stopped(simulation, report)
+}
+
+pub(super) fn before_start(simulation: &mut Simulation) -> Check {
+    durable::before_start(simulation)
+}
+
+pub(super) fn started(simulation: &mut Simulation) -> Check {
+    durable::started(simulation)
+}
+
+/// It must not start with a bad file, and with a good one it must.
+pub(super) fn not_started(simulation: &mut Simulation, why: &str) -> Check {
+    process::not_started(simulation, why)
+}

@@ -1,0 +1,134 @@
+//! The disk that durable states are kept on.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tripline_backends::state_dir::{decode, encode};
+use tripline_core::Ratio;
+use tripline_runtime::test_util::faults::{Fault, FaultPlan, FaultyStore};
+use tripline_runtime::{BreakerName, Clock, DurableState, StateStore};
+
+use super::script::DiskFault;
+
+/// The disk. It outlives the process. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Disk {
+    files: Arc<Mutex<BTreeMap<BreakerName, StateFile>>>,
+}
+
+/// The state of one breaker on disk, and what is known of it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct StateFile {
+    bytes: Option<Vec<u8>>,
+    /// The last state whose save succeeded.
+    pub(super) acknowledged: Option<DurableState>,
+    /// States that were to be saved since.
+    pub(super) attempted: Vec<DurableState>,
+    /// Saves that failed.
+    pub(super) failures: u64,
+}
+
+/// A write takes so long.
+const WRITE_TIME: Duration = Duration::from_millis(3);
+/// Attempts that are remembered.
+const MAX_ATTEMPTS: usize = 64;
+
+impl Disk {
+    pub(super) fn files(&self) -> MutexGuard<'_, BTreeMap<BreakerName, StateFile>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a process that starts finds.
+    pub(super) fn left(&self, breaker: &BreakerName) -> Result<Option<DurableState>, String> {
+        let files = self.files();
+        let bytes = files.get(breaker).and_then(|file| file.bytes.as_ref());
+        bytes.map(|bytes| decode(bytes, breaker)).transpose().map_err(|error| error.to_string())
+    }
+
+    /// The store of a breaker, with its faults.
+    pub(super) fn store(&self, breaker: &BreakerName, clock: &Arc<dyn Clock>, fault: Option<DiskFault>) -> SimStore {
+        let plain = DiskStore { disk: self.clone(), breaker: breaker.clone(), clock: clock.clone() };
+        let faulty = FaultyStore::new(Arc::new(plain), clock.clone(), plan(fault));
+        SimStore { disk: self.clone(), breaker: breaker.clone(), faulty: Arc::new(faulty) }
+    }
+
+    fn change(&self, breaker: &BreakerName, change: impl FnOnce(&mut StateFile)) {
+        change(self.files().entry(breaker.clone()).or_default());
+    }
+}
+
+/// The faults of the library that a fault of the script is.
+fn plan(fault: Option<DiskFault>) -> FaultPlan {
+    let plan = FaultPlan::new(4);
+    let Some(fault) = fault else { return plan };
+    let fault = match fault {
+        DiskFault::Full => Fault::FullDisk,
+        DiskFault::Failing => Fault::Fail,
+        DiskFault::Slow => Fault::Delay(Duration::from_secs(4)),
+        DiskFault::Hanging => Fault::Hang(Duration::from_secs(30)),
+        DiskFault::Torn => Fault::TornWrite,
+    };
+    plan.with(fault, Ratio::ONE)
+}
+
+/// The store of one breaker.
+#[derive(Debug, Clone)]
+pub(super) struct SimStore {
+    disk: Disk,
+    breaker: BreakerName,
+    faulty: Arc<FaultyStore>,
+}
+
+impl SimStore {
+    pub(super) fn set_fault(&self, fault: Option<DiskFault>) {
+        self.faulty.set_plan(plan(fault));
+    }
+}
+
+#[async_trait]
+impl StateStore for SimStore {
+    async fn save(&self, state: &DurableState) -> io::Result<()> {
+        self.disk.change(&self.breaker, |file| {
+            file.attempted.push(state.clone());
+            if file.attempted.len() > MAX_ATTEMPTS {
+                file.attempted.remove(0);
+            }
+        });
+        let saved = self.faulty.save(state).await;
+        self.disk.change(&self.breaker, |file| match &saved {
+            Ok(()) => {
+                file.acknowledged = Some(state.clone());
+                file.attempted.clear();
+            }
+            Err(_) => file.failures += 1,
+        });
+        saved
+    }
+}
+
+#[derive(Debug)]
+struct DiskStore {
+    disk: Disk,
+    breaker: BreakerName,
+    clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl StateStore for DiskStore {
+    async fn save(&self, state: &DurableState) -> io::Result<()> {
+        let bytes = encode(state)?;
+        self.clock.sleep_until(self.clock.now() + WRITE_TIME).await;
+        self.disk.change(&self.breaker, |file| file.bytes = Some(bytes));
+        Ok(())
+    }
+}
+
+impl StateFile {
+    /// Its size in bytes.
+    pub(super) fn size(&self) -> usize {
+        self.bytes.as_ref().map_or(0, Vec::len)
+    }
+}

@@ -1,0 +1,127 @@
+//! The machine that the process runs on.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tripline_backends::api::ResidentReader;
+use tripline_backends::app::{BoxFuture, DurableStore, Platform, Spawner};
+use tripline_backends::http_client::HyperClient;
+use tripline_backends::memory::{MemorySourceKind, MemoryUsed};
+use tripline_backends::state_dir::StateDirError;
+use tripline_core::Ratio;
+use tripline_runtime::test_util::ManualClock;
+use tripline_runtime::test_util::faults::{Fault, FaultPlan, FaultyMemory, SkewedClock};
+use tripline_runtime::{BreakerName, Clock, MemoryError, MemorySource, MockMemory};
+
+use super::disk::{Disk, SimStore};
+use super::network::SimNetwork;
+use super::random::Random;
+use super::script::{DiskFault, MemoryFault};
+
+/// The machine. It outlives the process.
+pub(super) struct SimPlatform {
+    clock: Arc<dyn Clock>,
+    seed: u64,
+    tasks: Arc<Mutex<Vec<BoxFuture>>>,
+    pub(super) network: SimNetwork,
+    pub(super) disk: Disk,
+    pub(super) memory: MockMemory,
+    faulty_memory: Arc<FaultyMemory>,
+    stores: Mutex<Vec<SimStore>>,
+    disk_fault: Mutex<Option<DiskFault>>,
+}
+
+impl SimPlatform {
+    pub(super) fn new(clock: Arc<ManualClock>, seed: u64) -> Self {
+        let mut random = Random::new(seed, 6);
+        let minutes = |minutes: u64| std::time::Duration::from_secs(minutes * 60);
+        // The time of day of most machines is right to a second, and that of some is not.
+        let off = random.one_of(&[1, 1, 30, 600]);
+        let clock: Arc<dyn Clock> =
+            Arc::new(SkewedClock::new(clock, seed, minutes(20)).time_of_day(std::time::Duration::from_secs(off)));
+        let memory = MockMemory::default();
+        Self {
+            network: SimNetwork::new(clock.clone(), seed),
+            faulty_memory: Arc::new(FaultyMemory::new(Arc::new(memory.clone()), clock.clone(), FaultPlan::new(seed))),
+            memory,
+            clock,
+            seed,
+            tasks: Arc::default(),
+            disk: Disk::default(),
+            stores: Mutex::default(),
+            disk_fault: Mutex::default(),
+        }
+    }
+
+    /// The tasks that were spawned since the last call.
+    pub(super) fn take_tasks(&self) -> Vec<BoxFuture> {
+        std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The stores of the process that is gone are not used any more.
+    pub(super) fn restarted(&self) {
+        self.stores.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.take_tasks();
+    }
+
+    pub(super) fn set_disk_fault(&self, fault: Option<DiskFault>) {
+        *self.disk_fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+        self.stores.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|store| store.set_fault(fault));
+    }
+
+    /// Whether the disk is slow, and loses nothing.
+    pub(super) fn is_disk_only_slow(&self) -> bool {
+        *self.disk_fault.lock().unwrap_or_else(PoisonError::into_inner) == Some(DiskFault::Slow)
+    }
+
+    pub(super) fn set_memory_fault(&self, fault: Option<MemoryFault>) {
+        let plan = FaultPlan::new(self.seed);
+        self.faulty_memory.set_plan(match fault {
+            None => plan,
+            Some(MemoryFault::Unreadable) => plan.with(Fault::Fail, Ratio::ONE),
+            Some(MemoryFault::Malformed) => plan.with(Fault::Corrupt, Ratio::ONE),
+            Some(MemoryFault::Stale) => plan.with(Fault::Drop, Ratio::ONE),
+        });
+    }
+}
+
+impl Platform for SimPlatform {
+    fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
+    fn spawner(&self) -> Spawner {
+        let tasks = self.tasks.clone();
+        Spawner::new(move |task| tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task))
+    }
+
+    fn spawn_dedicated(&self, _: &str, task: BoxFuture) -> io::Result<()> {
+        self.spawner().spawn(task);
+        Ok(())
+    }
+
+    fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    fn memory(&self, _: MemorySourceKind, _: MemoryUsed) -> Result<Arc<dyn MemorySource>, MemoryError> {
+        Ok(self.faulty_memory.clone())
+    }
+
+    fn resident_memory(&self) -> ResidentReader {
+        Arc::new(|| Some(1 << 24))
+    }
+
+    fn durable_store(&self, _: &Path, breaker: &BreakerName) -> Result<DurableStore, StateDirError> {
+        let fault = *self.disk_fault.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = self.disk.left(breaker).unwrap_or_default();
+        let store = self.disk.store(breaker, &self.clock, fault);
+        self.stores.lock().unwrap_or_else(PoisonError::into_inner).push(store.clone());
+        Ok(DurableStore::new(Arc::new(store), left))
+    }
+
+    fn alert_client(&self) -> HyperClient {
+        HyperClient::default().through(Arc::new(self.network.clone()))
+    }
+}

@@ -1,0 +1,191 @@
+//! What happens to the world in a run, drawn from its seed before it begins.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::operator::Command;
+use super::random::Random;
+use super::settings::{BREAKERS, Edit};
+
+/// What happens to the world in a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// The seed that it was drawn from; everything else in the run is drawn from it too.
+    pub seed: u64,
+    /// When the run ends.
+    pub end: Duration,
+    pub(super) steps: Vec<Step>,
+}
+
+/// One thing that happens, for a while or at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Step {
+    pub(super) at: Duration,
+    pub(super) lasts: Duration,
+    pub(super) what: What,
+}
+
+/// What happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// A service behind a breaker gets bad.
+    Service { breaker: usize, mood: Mood },
+    /// Memory is used up to this percentage.
+    Memory { percent: u64 },
+    /// Memory cannot be read.
+    MemoryFault(MemoryFault),
+    /// The alert services fail.
+    Alerts(NetFault),
+    /// The disk fails.
+    Disk(DiskFault),
+    /// The configuration file cannot be written.
+    ReadOnlyFile,
+    /// An operator edits the configuration file.
+    Edit(Edit),
+    /// An operator sends a command.
+    Operate { breaker: usize, command: Command },
+    /// A reader follows the events.
+    Read { breaker: usize },
+    /// The process is killed.
+    Kill,
+    /// The process is stopped and started again.
+    Restart,
+}
+
+/// How a service behind a breaker does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mood {
+    Healthy,
+    /// Every call is slow.
+    Slow,
+    /// Every call fails.
+    Failing,
+    /// No call comes back for minutes.
+    Hanging,
+    /// Some calls are slow, some fail.
+    Shaky,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MemoryFault {
+    Unreadable,
+    Malformed,
+    Stale,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NetFault {
+    /// No connection.
+    Unreachable,
+    /// Connected, and no answer.
+    Silent,
+    /// 503.
+    Unavailable,
+    /// 422.
+    Rejecting,
+    /// 429 with Retry-After.
+    Limiting,
+    /// Half of the answers are lost.
+    AnswerLost,
+    /// Every request arrives twice.
+    Twice,
+    /// Answers are late.
+    Late,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DiskFault {
+    Full,
+    Failing,
+    Slow,
+    Hanging,
+    /// A write that is cut off leaves half of the next state beside the old one.
+    Torn,
+}
+
+impl Script {
+    /// The script of a seed, for so many hours. Each hour has its faults in the first 40 minutes; then everything works again, so
+    /// that what must be true of a quiet system can be checked at its end.
+    pub fn new(seed: u64, hours: u32) -> Self {
+        let mut random = Random::new(seed, 2);
+        let mut steps = Vec::new();
+        for hour in 0..u64::from(hours) {
+            let count = 2 + random.below(6);
+            for _ in 0..count {
+                let at = Duration::from_secs(hour * 3_600) + random.millis(30_000, 35 * 60_000);
+                let lasts = random.millis(20_000, 5 * 60_000);
+                let mut extend = |what, at, lasts| steps.push(Step { at, lasts, what });
+                let what = draw(&mut random);
+                extend(what, at, lasts);
+                // Faults hurt most where there is something to page about.
+                if !matches!(what, What::Service { .. } | What::Memory { .. }) && random.chance(0.6) {
+                    let breaker = random.below(BREAKERS.len());
+                    let mood = random.one_of(&[Mood::Slow, Mood::Failing, Mood::Hanging]);
+                    let before = at.saturating_sub(random.millis(0, 60_000)).max(Duration::from_secs(hour * 3_600));
+                    extend(What::Service { breaker, mood }, before, lasts);
+                }
+            }
+        }
+        steps.sort_by_key(|step| step.at);
+        Self { seed, end: Duration::from_secs(u64::from(hours) * 3_600), steps }
+    }
+
+    /// How much happens.
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Whether nothing happens.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+fn draw(random: &mut Random) -> What {
+    use NetFault::{AnswerLost, Late, Limiting, Rejecting, Silent, Twice, Unavailable, Unreachable};
+    let breaker = random.below(BREAKERS.len());
+    match random.below(20) {
+        0..=4 => {
+            let mood = random.one_of(&[Mood::Slow, Mood::Failing, Mood::Hanging, Mood::Shaky]);
+            What::Service { breaker, mood }
+        }
+        5 | 6 => What::Memory { percent: random.one_of(&[85, 95, 99]) },
+        7 => What::MemoryFault(random.one_of(&[MemoryFault::Unreadable, MemoryFault::Malformed, MemoryFault::Stale])),
+        8..=10 => What::Alerts(random.one_of(&[
+            Unreachable,
+            Silent,
+            Unavailable,
+            Rejecting,
+            Limiting,
+            AnswerLost,
+            Twice,
+            Late,
+        ])),
+        11 | 12 => What::Disk(random.one_of(&[
+            DiskFault::Full,
+            DiskFault::Failing,
+            DiskFault::Slow,
+            DiskFault::Hanging,
+            DiskFault::Torn,
+        ])),
+        13 => What::ReadOnlyFile,
+        14 => What::Edit(random.one_of(&Edit::ALL)),
+        15 | 16 => What::Operate { breaker, command: random.one_of(&Command::ALL) },
+        17 => What::Read { breaker },
+        18 => What::Kill,
+        _ => What::Restart,
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {:?} for {:?}", self.what, self.at, self.lasts)
+    }
+}
+
+impl fmt::Display for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {}, until {:?}", self.seed, self.end)?;
+        self.steps.iter().try_for_each(|step| writeln!(f, "  {step}"))
+    }
+}

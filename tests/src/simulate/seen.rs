@@ -1,0 +1,46 @@
+//! What the checks remember.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tripline_core::Instant;
+
+/// What the checks remember.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) file_changed: Instant,
+    pub(super) restarted: Option<Instant>,
+    pub(super) is_stopping: bool,
+    pub(super) memory_percent: u64,
+    pub(super) memory_bad_at: Option<Instant>,
+    pub(super) is_disk_faulty: bool,
+    pub(super) disk_faulty_at: Option<Instant>,
+    /// The newest incident of each breaker and kind of alert that the webhook was sent.
+    pub(super) newest: BTreeMap<(String, String), u64>,
+    /// Deliveries that the webhook was sent.
+    pub(super) deliveries: BTreeMap<String, Instant>,
+    /// The first delivery of each breaker, incident and kind.
+    pub(super) pages: BTreeMap<(String, u64, String), String>,
+}
+
+impl Seen {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            file_changed: now,
+            restarted: None,
+            is_stopping: false,
+            memory_percent: 50,
+            memory_bad_at: None,
+            is_disk_faulty: false,
+            disk_faulty_at: None,
+            newest: BTreeMap::new(),
+            deliveries: BTreeMap::new(),
+            pages: BTreeMap::new(),
+        }
+    }
+
+    /// Whether `at` is less than `span` ago.
+    pub(super) fn is_recent(at: Option<Instant>, now: Instant, span: Duration) -> bool {
+        at.is_some_and(|at| now < at + span)
+    }
+}

@@ -1,0 +1,120 @@
+//! What is known of a breaker from outside, to hold against what it says of itself.
+
+use std::collections::BTreeMap;
+
+use tripline_core::{Instant, Outcome, StateKind};
+use tripline_runtime::{Breaker, OwnedTimedPermit};
+
+use super::callers::PlannedCall;
+use super::script::Mood;
+use super::violation::hold;
+
+/// A call in flight.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) permit: OwnedTimedPermit,
+    pub(super) generation: u32,
+    pub(super) was_half_open: bool,
+    /// A disabled breaker does not follow its calls.
+    pub(super) is_tracked: bool,
+    pub(super) started: Instant,
+    pub(super) is_bad: bool,
+    pub(super) outcome: Outcome,
+}
+
+/// What a breaker should have counted since the process started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Expected {
+    pub(super) ok: u64,
+    pub(super) failed: u64,
+    pub(super) ignored: u64,
+    pub(super) stale: u64,
+    pub(super) rejected: u64,
+}
+
+/// What is known of one breaker.
+#[derive(Debug)]
+pub(super) struct Truth {
+    pub(super) mood: Mood,
+    pub(super) calls: BTreeMap<u64, Call>,
+    pub(super) expected: Expected,
+    /// When a call was slow, failed or hung last.
+    pub(super) bad_at: Option<Instant>,
+    /// Since when every call is bad.
+    pub(super) all_bad_since: Option<Instant>,
+    /// When something else than its service touched it last: operators, edits, restarts.
+    pub(super) touched: Instant,
+    /// The state that was seen last, with its generation, and since when it is the same kind.
+    pub(super) seen: Option<(StateKind, u32)>,
+    pub(super) closed_since: Option<Instant>,
+    /// Since when an incident with a trip is on.
+    pub(super) tripped_since: Option<Instant>,
+    /// An operator simulates something.
+    pub(super) is_simulated: bool,
+}
+
+impl Truth {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            mood: Mood::Healthy,
+            calls: BTreeMap::new(),
+            expected: Expected::default(),
+            bad_at: None,
+            all_bad_since: None,
+            touched: now,
+            seen: None,
+            closed_since: None,
+            tripped_since: None,
+            is_simulated: false,
+        }
+    }
+
+    /// The process has started: it has counted nothing, and no call is in flight.
+    pub(super) fn restarted(&mut self, now: Instant) {
+        self.calls.clear();
+        self.expected = Expected::default();
+        self.touched = now;
+        (self.seen, self.closed_since, self.tripped_since) = (None, None, None);
+    }
+
+    /// A call asks; true if it is admitted.
+    pub(super) fn ask(
+        &mut self,
+        breaker: &Breaker,
+        number: u64,
+        planned: &PlannedCall,
+        now: Instant,
+    ) -> Result<bool, (&'static str, String)> {
+        let Ok(permit) = breaker.try_start_owned() else {
+            self.expected.rejected += 1;
+            return Ok(false);
+        };
+        let (generation, kind) = breaker.read(|core| (core.generation().get(), core.state().kind()));
+        let is_open = matches!(kind, StateKind::Open | StateKind::ForcedOpen);
+        hold(!is_open, "an open breaker admits nothing", || format!("{} is {kind} and admits a call", breaker.name()))?;
+        let (was_half_open, is_tracked) = (kind == StateKind::HalfOpen, kind != StateKind::Disabled);
+        let PlannedCall { outcome, is_bad, .. } = *planned;
+        self.calls
+            .insert(number, Call { permit, generation, was_half_open, is_tracked, started: now, is_bad, outcome });
+        Ok(true)
+    }
+
+    /// A call finishes.
+    pub(super) fn finish(&mut self, breaker: &Breaker, number: u64, now: Instant) {
+        let Some(call) = self.calls.remove(&number) else { return };
+        let (generation, kind) = breaker.read(|core| (core.generation().get(), core.state().kind()));
+        if call.generation != generation {
+            self.expected.stale += 1;
+        } else if matches!(kind, StateKind::Closed | StateKind::HalfOpen) {
+            match call.outcome {
+                Outcome::Ok => self.expected.ok += 1,
+                Outcome::Failed => self.expected.failed += 1,
+                Outcome::Ignored => self.expected.ignored += 1,
+            }
+        }
+        if call.is_bad {
+            self.bad_at = Some(now);
+        }
+        call.permit.finish(call.outcome);
+    }
+}

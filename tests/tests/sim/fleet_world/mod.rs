@@ -1,0 +1,145 @@
+//! Replicas of one service in a `World`, each with a breaker, a supervisor, a dispatcher and a fleet runner, and the pager that
+//! they share.
+
+pub(super) mod pager;
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use tripline_core::Instant;
+use tripline_core::fleet::{PageAt, text};
+use tripline_runtime::test_util::{MemoryFleet, World};
+use tripline_runtime::{
+    Breaker, EscalationPolicy, Fleet, FleetRunner, FleetSettings, ShutdownHandle, StagingControl, SupervisedBreaker,
+    supervise,
+};
+use tripline_tests::sim_support::{SLOW, quick, report_many};
+
+use pager::Pager;
+
+/// A fleet and its pager.
+pub(super) struct FleetWorld {
+    pub(super) world: World,
+    pub(super) engine: MemoryFleet,
+    pub(super) pager: Arc<Pager>,
+    pub(super) replicas: Vec<Replica>,
+    pub(super) staging: EscalationPolicy,
+    pub(super) page_at: PageAt,
+}
+
+/// One process.
+pub(super) struct Replica {
+    pub(super) name: String,
+    pub(super) breaker: Breaker,
+    pub(super) fleet: Fleet,
+    pub(super) stop: ShutdownHandle,
+    kill: Rc<Kill>,
+    /// Since when its incident runs.
+    pub(super) unwell_since: Option<Instant>,
+}
+
+/// Ends tasks as SIGKILL ends a process.
+#[derive(Default)]
+struct Kill {
+    set: Cell<bool>,
+    wakers: Cell<Vec<Waker>>,
+}
+
+impl Kill {
+    fn kill(&self) {
+        self.set.set(true);
+        self.wakers.take().into_iter().for_each(Waker::wake);
+    }
+
+    async fn until_killed(self: Rc<Self>, task: impl Future<Output = ()>) {
+        let mut task = pin!(task);
+        poll_fn(|context| {
+            if self.set.get() {
+                return Poll::Ready(());
+            }
+            let mut wakers = self.wakers.take();
+            wakers.retain(|waker| !waker.will_wake(context.waker()));
+            wakers.push(context.waker().clone());
+            self.wakers.set(wakers);
+            task.as_mut().poll(context)
+        })
+        .await;
+    }
+}
+
+impl FleetWorld {
+    pub(super) fn new(seed: u64, staging: EscalationPolicy) -> Self {
+        let world = World::new(seed);
+        let engine = MemoryFleet::new(world.clock(), seed);
+        let pager = Arc::new(Pager::new(world.clock(), seed));
+        Self { engine, pager, replicas: Vec::new(), staging, page_at: PageAt::Count(1), world }
+    }
+
+    /// Starts so many more replicas.
+    pub(super) fn start(&mut self, count: usize) {
+        for _ in 0..count {
+            let number = self.replicas.len();
+            let replica = self.process(number, 0);
+            self.replicas.push(replica);
+        }
+        self.world.run_until_idle();
+    }
+
+    /// A new process in the place of one that was killed or stopped.
+    pub(super) fn restart(&mut self, number: usize, life: u32) {
+        self.replicas[number] = self.process(number, life);
+    }
+
+    fn process(&self, number: usize, life: u32) -> Replica {
+        let clock = self.world.clock();
+        let name = format!("web-{number}-{life:04}");
+        let seed = u64::try_from(number).unwrap() << 16 | u64::from(life);
+        let mut settings = FleetSettings::new(text(&name), seed);
+        settings.page_at = self.page_at;
+        let fleet = Fleet::new(Arc::new(self.engine.clone()), settings, clock.clone());
+        let breaker = Breaker::builder(clock.clone()).policy(quick()).seed(seed).build().unwrap();
+        let target = SupervisedBreaker::new(breaker.clone())
+            .sink(self.pager.clone())
+            .staging(StagingControl::new(self.staging))
+            .fleet(fleet.clone());
+        let (supervisor, dispatcher, stop) = supervise(clock, [target], seed);
+        let kill = Rc::new(Kill::default());
+        self.world.spawn(kill.clone().until_killed(supervisor.run()));
+        self.world.spawn(kill.clone().until_killed(async {
+            dispatcher.run().await;
+        }));
+        self.world.spawn(kill.clone().until_killed(FleetRunner::new(fleet.clone(), stop.clone()).run()));
+        Replica { name, breaker, fleet, stop, kill, unwell_since: None }
+    }
+
+    /// The breaker of a replica opens.
+    pub(super) fn trip(&mut self, number: usize) {
+        let replica = &mut self.replicas[number];
+        report_many(&replica.breaker, 5, SLOW, tripline_core::Outcome::Ok);
+        replica.unwell_since.get_or_insert(self.world.now());
+        self.world.run_until_idle();
+    }
+
+    /// Its incident is over.
+    pub(super) fn heal(&mut self, number: usize) {
+        let replica = &mut self.replicas[number];
+        replica.breaker.reset();
+        replica.unwell_since = None;
+        self.world.run_until_idle();
+    }
+
+    /// SIGKILL. Its breaker is not looked at any more.
+    pub(super) fn kill(&mut self, number: usize) {
+        self.replicas[number].kill.kill();
+        self.world.run_until_idle();
+    }
+
+    pub(super) fn advance(&self, span: Duration) {
+        self.world.advance(span);
+    }
+}
