@@ -120,6 +120,12 @@ impl<S: SampleStore> Window<S> {
         self.len() >= self.size && self.above == 0 && self.failed == 0
     }
 
+    /// Nothing but successful calls, as many as there is room for.
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) fn is_full_of_successes(&self) -> bool {
+        self.len() >= self.size && self.failed == 0
+    }
+
     /// A good call takes the place of the oldest sample, in a window that [is full](Window::is_full_of_good) of such and of
     /// which none is too old. O(1).
     #[cfg(target_pointer_width = "64")]

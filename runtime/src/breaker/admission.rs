@@ -61,11 +61,31 @@ impl Breaker {
         if admission.is_free() {
             return Ok(CallToken::free(admission));
         }
+        if let Some(token) = self.inner.admit_on_stripe(admission, start) {
+            return Ok(token);
+        }
         self.inner.admit_tracked(admission, start)
     }
 }
 
 impl BreakerInner {
+    /// Admits a call while closed and counts it on the stripe of this thread; `None` where more is to be done.
+    #[inline(never)] // keeps the inlined part small, and its result fits into registers
+    fn admit_on_stripe(&self, admission: Admission, start: Option<Instant>) -> Option<CallToken> {
+        let shared = self.shared();
+        let stripe = shared.stripes.as_ref()?.claims.of_this_thread()?;
+        if !admission.is_tracked() || start.is_some_and(|start| shared.epochs.is_due(start)) {
+            return None;
+        }
+        let epoch = shared.epochs.try_increment(stripe, start)?;
+        // As in `admit_tracked`.
+        if shared.gate.admission() != admission {
+            shared.epochs.cancel(epoch);
+            return None;
+        }
+        Some(CallToken::tracked(admission.generation(), epoch))
+    }
+
     #[inline(never)] // keeps the inlined part small
     fn admit_tracked(&self, mut admission: Admission, start: Option<Instant>) -> Result<CallToken, Rejection> {
         loop {

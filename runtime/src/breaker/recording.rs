@@ -45,9 +45,8 @@ impl BreakerInner {
     #[inline(never)] // it calls nothing but at its end, so it saves no registers
     fn finish_in_stripe(&self, stripes: &Stripes, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
         if outcome == Outcome::Ok
-            && let Some(kind) = stripes.may_wait(token, end, latency)
             && let Some(stripe) = stripes.claims.of_this_thread()
-            && stripes.push(stripe, GoodCall { token, end, latency }, kind)
+            && stripes.record(stripe, GoodCall { token, end, latency })
         {
             return;
         }
@@ -56,11 +55,18 @@ impl BreakerInner {
 
     /// A bad call, one of a thread without a stripe, or one for which there is no room.
     #[inline(never)]
-    fn finish_outside_stripe(&self, stripes: &Stripes, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
+    fn finish_outside_stripe(
+        &self,
+        stripes: &Stripes,
+        token: CallToken,
+        end: Instant,
+        latency: Latency,
+        outcome: Outcome,
+    ) {
         if outcome == Outcome::Ok
-            && let Some(kind) = stripes.may_wait(token, end, latency)
+            && stripes.may_wait(token, end, latency)
             && let Some(stripe) = stripes.claims.claim_for_call()
-            && stripes.push(stripe, GoodCall { token, end, latency }, kind)
+            && stripes.record(stripe, GoodCall { token, end, latency })
         {
             return;
         }

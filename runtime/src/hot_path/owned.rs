@@ -51,12 +51,35 @@ impl ExclusiveState {
     /// As [`ExclusiveState::handle`], for a good call that can change nothing but the window. False, without effect, if it may change
     /// more. No earlier call waits.
     #[inline]
-    pub(crate) fn try_finish_fast(&mut self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) -> bool {
+    pub(crate) fn try_finish_fast(
+        &mut self,
+        token: CallToken,
+        end: Instant,
+        latency: Latency,
+        outcome: Outcome,
+    ) -> bool {
         let done = match (token.epoch(), &mut self.stalls) {
             (None, _) => self.core.try_record_fast(end, token.generation(), latency, outcome),
             (Some(mark), Some(stalls)) => {
                 stalls.is_fast(mark, end)
                     && self.core.try_record_fast(end, token.generation(), latency, outcome)
+                    && stalls.leave_fast()
+            }
+            (Some(_), None) => false,
+        };
+        if done {
+            self.observe(latency, outcome);
+        }
+        done
+    }
+
+    /// As [`ExclusiveState::try_finish_fast`], also where slow calls are in the window.
+    fn try_finish_steady(&mut self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) -> bool {
+        let done = match (token.epoch(), &mut self.stalls) {
+            (None, _) => self.core.try_record_steady(end, token.generation(), latency, outcome),
+            (Some(mark), Some(stalls)) => {
+                stalls.is_fast(mark, end)
+                    && self.core.try_record_steady(end, token.generation(), latency, outcome)
                     && stalls.leave_fast()
             }
             (Some(_), None) => false,
@@ -87,7 +110,10 @@ impl ExclusiveState {
     pub(crate) fn record(&mut self, report: Report, epochs: &InFlightEpochs) {
         let Report { token, end, ending } = report;
         let is_done = match ending {
-            Ending::Finished(outcome, latency) => self.try_finish_fast(token, end, latency, outcome),
+            Ending::Finished(outcome, latency) => {
+                self.try_finish_fast(token, end, latency, outcome)
+                    || self.try_finish_steady(token, end, latency, outcome)
+            }
             Ending::Dropped => false,
         };
         if !is_done {
@@ -157,15 +183,19 @@ impl ExclusiveState {
             Some(stalls) if stalls.counted_stalled() != self.core.stalled() => Instant::ZERO,
             Some(stalls) => stalls.look_at(),
         };
-        // A histogram counts each call, and a large window keeps more of them than a stripe has places.
-        let may_be_superseded = self.histogram.is_none()
-            && usize::from(self.core.policy().latency_window_size.get()) <= MAX_WINDOW_OF_SUPERSEDED;
-        let plain_until = if may_be_superseded { self.core.fast_path_until().min(unchanged_until) } else { Instant::ZERO };
+        // A histogram counts each call, and a large window keeps more of them than a stripe has places. (It is full while the core's fast
+        // path is open.)
+        let may_be_superseded =
+            self.histogram.is_none() && usize::from(self.core.samples()) <= MAX_WINDOW_OF_SUPERSEDED;
+        let plain_until =
+            if may_be_superseded { self.core.fast_path_until().min(unchanged_until) } else { Instant::ZERO };
         WaitingRule {
             until: self.core.good_calls_wait_until().min(unchanged_until).min(GoodCall::END_LIMIT),
             good_up_to: self.core.slow_after(),
             plain_until: plain_until.min(GoodCall::END_LIMIT),
-            plain_token: stalls.map_or(CallToken::untracked(generation), |stalls| CallToken::tracked(generation, stalls.current_mark())),
+            plain_token: stalls.map_or(CallToken::untracked(generation), |stalls| {
+                CallToken::tracked(generation, stalls.current_mark())
+            }),
         }
     }
 

@@ -52,12 +52,7 @@ pub(crate) const CLAIMS_AFTER: u8 = 100;
 impl StripeClaims {
     /// No thread claims one of a single stripe.
     pub(crate) fn new(count: StripeCount, claims_after: u8) -> Self {
-        Self {
-            by_thread: std::array::from_fn(|_| AtomicU8::new(0)),
-            claimed: AtomicU32::new(0),
-            count,
-            claims_after,
-        }
+        Self { by_thread: std::array::from_fn(|_| AtomicU8::new(0)), claimed: AtomicU32::new(0), count, claims_after }
     }
 
     /// The index of the stripe that this thread claimed.
@@ -144,7 +139,8 @@ mod tests {
             assert_eq!(first.join().unwrap(), Some((3, 0)));
         });
         // Threads of other tests may have its number for a while.
-        let taken = std::iter::repeat_with(|| claims.take_over()).inspect(|_| std::thread::yield_now()).find_map(|taken| taken);
+        let taken =
+            std::iter::repeat_with(|| claims.take_over()).inspect(|_| std::thread::yield_now()).find_map(|taken| taken);
         assert_eq!(taken.and_then(index), Some(0), "of the thread that has ended");
     }
 }

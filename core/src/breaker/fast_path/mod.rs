@@ -2,8 +2,12 @@
 //!
 //! A breaker is *quiet* while it is closed, its window is full of good calls, no rule, simulation or incident is half-way to
 //! anything, and nothing ages. Another good call then changes the window and a count and nothing else, so nothing else is
-//! looked at. Whatever else happens ends the quiet; the next call that takes the slow path looks whether it is back. Small
-//! targets go without it: the slow path fits their flash, and half of both would not.
+//! looked at. Whatever else happens ends the quiet; the next call that takes the slow path looks whether it is back.
+//!
+//! It is *steady* if there are slow calls in the window too, or evidence of them that is short of its bound. Another good call then
+//! takes part of both away, so no rule is looked at.
+//!
+//! Small targets go without both: the slow path fits their flash, and half of each would not.
 
 use super::Breaker;
 use crate::generation::Generation;
@@ -19,6 +23,7 @@ use crate::window::SampleStore;
 pub(super) struct FastPathProbe {
     never: bool,
     hits: u64,
+    steady_hits: u64,
 }
 
 impl<const N: usize, S: SampleStore> Breaker<N, S> {
@@ -43,6 +48,34 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         let now = self.time.go_on_to(end);
         self.counts.ok = self.counts.ok.wrapping_add(1);
         self.window.replace_oldest(now, latency);
+        true
+    }
+
+    /// As [`Breaker::try_record_fast`], also for a good call after which the breaker is less near to a trip than before.
+    #[inline(never)] // keeps the slow path small
+    pub fn try_record_steady(
+        &mut self,
+        end: Instant,
+        generation: Generation,
+        latency: Latency,
+        outcome: Outcome,
+    ) -> bool {
+        let is_good = latency <= self.settings.latency_threshold && outcome == Outcome::Ok;
+        if end >= self.steady_until || generation != self.generation() || !is_good {
+            return false;
+        }
+        #[cfg(test)]
+        {
+            self.fast_path_probe.steady_hits += 1;
+        }
+        let now = self.time.go_on_to(end);
+        self.counts.ok = self.counts.ok.wrapping_add(1);
+        self.window.record(now, latency, outcome);
+        let _ = self.count_evidence(now, None, outcome, false);
+        self.incident.call_recorded();
+        if self.window.is_full_of_good() {
+            self.rearm_fast_path();
+        }
         true
     }
 
@@ -81,17 +114,20 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         if self.fast_path_probe.never {
             return;
         }
-        let is_quiet = self.state == State::Closed
-            && self.window.is_full_of_good()
+        let is_calm = self.state == State::Closed
+            && self.window.is_full_of_successes()
             && self.stalled == 0
             && self.breaches_in_a_row == 0
             && !self.is_held_open()
             && !self.incident.has_news_of_calls()
-            && !self.time.is_suspect()
-            && self.limits.evidence().is_none_or(|rule| self.evidence.is_at_rest(rule));
+            && !self.time.is_suspect();
         let until = self.window.next_expiry().min(self.memory.fresh_until(&self.settings));
-        self.fast_path_until =
-            if is_quiet && self.time.latest() < until { self.time.clock_reading(until) } else { Instant::ZERO };
+        let until = if is_calm && self.time.latest() < until { self.time.clock_reading(until) } else { Instant::ZERO };
+        let evidence = self.limits.evidence();
+        let is_quiet = self.window.above() == 0 && evidence.is_none_or(|rule| self.evidence.is_at_rest(rule));
+        let is_steady = evidence.is_none_or(|rule| self.evidence.is_below_bounds(rule));
+        self.fast_path_until = if is_quiet { until } else { Instant::ZERO };
+        self.steady_until = if is_steady { until } else { Instant::ZERO };
     }
 }
 

@@ -8,7 +8,7 @@ use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 mod striped;
 
-use striped::{Counted, StripedCounts};
+use striped::StripedCounts;
 
 /// Counts calls as they come in, by epoch.
 #[derive(Debug)]
@@ -135,15 +135,23 @@ impl InFlightEpochs {
         }
     }
 
+    /// Counts a call that is admitted on the stripe that its thread claimed. `None` where it is not counted now: it may be the first in
+    /// its epoch. No locked instruction.
+    #[inline]
+    pub(crate) fn try_increment(&self, stripe: usize, start: Option<Instant>) -> Option<EpochMark> {
+        let start = start.map_or(UNKNOWN, Instant::as_nanos);
+        self.striped.as_ref()?.try_increment(stripe, start, |mark| self.cancel(mark))
+    }
+
     /// Counts a call that is admitted, on the stripe that its thread claimed if there is one; also says whether the caller must wake
     /// the supervisor. One addition.
     #[inline]
     pub(crate) fn increment(&self, stripe: Option<usize>, start: Option<Instant>) -> (EpochMark, bool) {
         let start = start.map_or(UNKNOWN, Instant::as_nanos);
         if let (Some(index), Some(striped)) = (stripe, &self.striped)
-            && let Some(Counted { mark, wake }) = striped.increment(index, start, |mark| self.cancel(mark))
+            && let Some(counted) = striped.increment(index, start, |mark| self.cancel(mark))
         {
-            return (mark, wake);
+            return counted;
         }
         // Relaxed: published by the Release addition below. A call that is overtaken here by one that started later dates that
         // one a little too early.

@@ -42,13 +42,6 @@ const EPOCH_SHIFT: u32 = 32;
 /// No epoch.
 const NO_CALL: u64 = (u32::MAX as u64) << EPOCH_SHIFT;
 
-/// How a call was counted.
-pub(super) struct Counted {
-    pub(super) mark: EpochMark,
-    /// The caller wakes the supervisor.
-    pub(super) wake: bool,
-}
-
 impl StripedCounts {
     #[cfg(all(test, not(tripline_loom)))]
     pub(super) const STRIPE_BYTES: usize = size_of::<Count>();
@@ -62,21 +55,21 @@ impl StripedCounts {
         }
     }
 
-    /// Counts a call that is admitted on the thread that claimed this stripe. `cancel` is called for each time that the call was
-    /// counted in an epoch that was over by then.
+    /// Counts a call that is admitted on the thread that claimed this stripe; `None` if it is its first in an epoch. `cancel` is called
+    /// if the call was counted in an epoch that was over by then.
     #[inline]
-    pub(super) fn increment(&self, index: usize, start: u64, cancel: impl Fn(EpochMark)) -> Option<Counted> {
-        let count = self.stripes.get(index)?;
+    pub(super) fn try_increment(&self, index: usize, start: u64, cancel: impl Fn(EpochMark)) -> Option<EpochMark> {
         // Acquire pairs with the Release in `begin`: a call that is counted in an epoch sees the transitions before it.
         let epoch = self.epoch.load(Ordering::Acquire);
-        let is_counted = count.increment(epoch, start);
-        if is_counted && self.is_still(epoch) {
-            return Some(Counted { mark: EpochMark::new(epoch), wake: false });
+        if !self.stripes.get(index)?.increment(epoch, start) {
+            return None;
         }
-        if is_counted {
-            cancel(EpochMark::new(epoch));
+        let mark = EpochMark::new(epoch);
+        if !self.is_still(epoch) {
+            cancel(mark);
+            return None;
         }
-        Some(self.increment_in_new_epoch(count, start, &cancel))
+        Some(mark)
     }
 
     /// Whether the epoch is the same after the call was counted. A thread that was descheduled in between finds out here that the
@@ -87,8 +80,10 @@ impl StripedCounts {
         self.epoch.load(Ordering::Relaxed) == epoch
     }
 
+    /// As [`StripedCounts::try_increment`], for any call; also says whether the caller must wake the supervisor.
     #[cold]
-    fn increment_in_new_epoch(&self, count: &Count, start: u64, cancel: &dyn Fn(EpochMark)) -> Counted {
+    pub(super) fn increment(&self, index: usize, start: u64, cancel: impl Fn(EpochMark)) -> Option<(EpochMark, bool)> {
+        let count = self.stripes.get(index)?;
         let mut wake = false;
         loop {
             // Relaxed: published by the exchange below.
@@ -100,7 +95,7 @@ impl StripedCounts {
             count.increment_in(epoch, start);
             let mark = EpochMark::new(epoch);
             if self.is_still(epoch) {
-                return Counted { mark, wake };
+                return Some((mark, wake));
             }
             cancel(mark);
         }
@@ -109,7 +104,7 @@ impl StripedCounts {
     /// Begins an epoch. Leaves it as it is whether anyone looks.
     pub(super) fn begin(&self, epoch: Epoch) {
         let begun = |word: u64| Some(u64::from(epoch.0) | word & UNWATCHED);
-        // Release pairs with the Acquire in `increment`, Acquire with the Release in `increment_in_new_epoch`: calls of that thread
+        // Release pairs with the Acquire in `increment`, Acquire with the Release in `increment`: calls of that thread
         // before its exchange are seen. It never gives up.
         let _ = self.epoch.fetch_update(Ordering::AcqRel, Ordering::Relaxed, begun);
     }
@@ -133,7 +128,7 @@ impl StripedCounts {
     /// was set and store its count right now. By the next look, milliseconds later, that store is seen, or the thread was descheduled in
     /// between and then finds the mark by [`StripedCounts::is_still`].
     pub(super) fn unwatch(&self) -> bool {
-        // Release and Acquire pair with the exchange in `increment_in_new_epoch`: a thread that came first has set `is_used`.
+        // Release and Acquire pair with the exchange in `increment`: a thread that came first has set `is_used`.
         let is_marked = self.epoch.fetch_or(UNWATCHED, Ordering::AcqRel) & UNWATCHED != 0;
         // Relaxed: acquired above.
         if !self.is_used.load(Ordering::Relaxed) {

@@ -12,6 +12,7 @@ use tripline_core::{Instant, Outcome, StateKind};
 use super::{check, now, tracked};
 use crate::breaker::Breaker;
 use crate::hot_path::in_flight::{Epoch, InFlightEpochs};
+use crate::hot_path::stripe_claims::StripeCount;
 
 fn later(seconds: u64) -> Instant {
     now() + Duration::from_secs(seconds)

@@ -171,7 +171,7 @@ fn records_that_are_overwritten_while_they_are_read_are_counted() {
         let mut flush = || {
             stripes.flush(Generation::new(0), |flushed| match flushed {
                 Flushed::Call(call) => {
-                    assert_eq!(call.end.as_nanos(), call.latency.as_micros().into(), "torn");
+                    assert_eq!(call.end.as_nanos(), u64::from(call.latency.as_micros()), "torn");
                     assert!(call.end.as_nanos() > last, "in order");
                     (last, accounted, read) = (call.end.as_nanos(), accounted + 1, read + 1);
                 }
@@ -190,7 +190,8 @@ fn records_that_are_overwritten_while_they_are_read_are_counted() {
 #[test]
 fn a_stripe_passes_from_a_thread_that_ends_to_one_that_begins() {
     check(3, || {
-        let (numbers, stripes) = (Arc::new(Numbers::new()), Arc::new(Stripes::new(StripeCount::at_most(2), 0).unwrap()));
+        let (numbers, stripes) =
+            (Arc::new(Numbers::new()), Arc::new(Stripes::new(StripeCount::at_most(2), 0).unwrap()));
         let threads = [1, 2].map(|end| {
             let (numbers, stripes) = (numbers.clone(), stripes.clone());
             thread::spawn(move || {

@@ -107,10 +107,21 @@ impl Stripes {
         })
     }
 
-    /// Whether a successful call may wait, and how; if at all, the breaker is closed. One of an earlier generation may wait too.
+    /// Whether a successful call may wait; if so, the breaker is closed. One of an earlier generation may wait too.
+    pub(crate) fn may_wait(&self, token: CallToken, end: Instant, latency: Latency) -> bool {
+        self.rule.kind(token, end, latency).is_some()
+    }
+
+    /// Appends a successful call to the stripe that this thread claimed; false, without effect, if it may not wait or there is no room.
     #[inline]
-    pub(crate) fn may_wait(&self, token: CallToken, end: Instant, latency: Latency) -> Option<Kind> {
-        self.rule.may_wait(token, end, latency)
+    #[must_use]
+    pub(crate) fn record(&self, index: usize, call: GoodCall) -> bool {
+        let Some(stripe) = self.stripes.get(index) else { return false };
+        match self.rule.kind(call.token, call.end, call.latency) {
+            Some(Kind::Plain) => stripe.supersede(call) || stripe.push(call, Kind::Plain),
+            Some(Kind::Other) => stripe.push(call, Kind::Other),
+            None => false,
+        }
     }
 
     /// Publishes which calls may wait. For the owner of the core only.
@@ -125,11 +136,12 @@ impl Stripes {
         self.stripes.iter().any(|stripe| stripe.waiting().is_some())
     }
 
-    /// Appends a record to the stripe that this thread claimed; false, without effect, if there is no room.
-    #[inline]
+    /// As [`Stripes::record`], whatever the rule says.
+    #[cfg(test)]
     #[must_use]
     pub(crate) fn push(&self, index: usize, call: GoodCall, kind: Kind) -> bool {
-        self.stripes.get(index).is_some_and(|stripe| stripe.push(call, kind))
+        let stripe = &self.stripes[index];
+        kind == Kind::Plain && stripe.supersede(call) || stripe.push(call, kind)
     }
 
     /// How many records wait, superseded ones too.
@@ -157,11 +169,7 @@ impl Stripes {
 }
 
 /// Flushes the stripe whose oldest record is the earliest, as long as it is.
-fn flush_earliest(
-    pending: &mut Vec<Pending<'_>, MAX_STRIPES>,
-    current: Generation,
-    handle: &mut impl FnMut(Flushed),
-) {
+fn flush_earliest(pending: &mut Vec<Pending<'_>, MAX_STRIPES>, current: Generation, handle: &mut impl FnMut(Flushed)) {
     let (mut earliest, mut first, mut second) = (0, Instant::MAX, Instant::MAX);
     for (index, end) in pending.iter().map(|records| records.next.end()).enumerate() {
         if end < first {
@@ -243,30 +251,47 @@ impl Stripe {
         }
     }
 
-    // Relaxed, for what the writer alone writes: written by this thread, or by one before it with the same number, whose writes
-    // this one acquired.
+    /// Writes a plain record in place of the oldest one, if the ring is full of plain records of its epoch, whether they were flushed
+    /// or not.
+    // Relaxed, here and below, for what the writer alone writes: written by this thread, or by one before it with the same number, whose
+    // writes this one acquired.
     #[inline]
+    fn supersede(&self, call: GoodCall) -> bool {
+        let tail = self.tail.load(Ordering::Relaxed);
+        let plain = (tail / 2).wrapping_sub(self.plain_from.load(Ordering::Relaxed)).cast_signed();
+        if plain < PLACES_U64.cast_signed() || self.plain_epoch.load(Ordering::Relaxed) != epoch_of(call) {
+            return false;
+        }
+        // Release, as for the records before: `Pending::read` goes on to them when it finds this. The Release fence pairs with the
+        // Acquire fence there.
+        self.tail.store(tail | 1, Ordering::Release);
+        fence(Ordering::Release);
+        self.write(tail, call);
+        true
+    }
+
+    /// Appends a record, if there is room.
+    #[inline(never)] // most calls need it seldom
     fn push(&self, call: GoodCall, kind: Kind) -> bool {
-        let tail = self.tail.load(Ordering::Relaxed) / 2;
+        let tail = self.tail.load(Ordering::Relaxed);
         // Acquire pairs with the Release in `Pending::read`: the places before it were read.
-        let waiting = tail.wrapping_sub(self.head.load(Ordering::Acquire));
-        let epoch = call.token.epoch().map_or(0, EpochMark::get) as u32;
-        let is_plain = kind == Kind::Plain && self.plain_epoch.load(Ordering::Relaxed) == epoch;
-        if waiting >= PLACES_U64 {
-            let oldest = tail.wrapping_sub(PLACES_U64);
-            if !is_plain || oldest.wrapping_sub(self.plain_from.load(Ordering::Relaxed)).cast_signed() < 0 {
-                return false;
-            }
-            // Release, as for the records before: `Pending::read` goes on to them when it finds this. The Release fence pairs with the
-            // Acquire fence there.
-            self.tail.store(tail.wrapping_mul(2).wrapping_add(1), Ordering::Release);
-            fence(Ordering::Release);
-        } else if !is_plain {
+        if (tail / 2).wrapping_sub(self.head.load(Ordering::Acquire)) >= PLACES_U64 {
+            return false;
+        }
+        let epoch = epoch_of(call);
+        if kind != Kind::Plain || self.plain_epoch.load(Ordering::Relaxed) != epoch {
             // No superseded record is uncounted, so the epoch may change.
             self.plain_epoch.store(epoch, Ordering::Relaxed);
-            let from = if kind == Kind::Plain { tail } else { tail.wrapping_add(1) };
+            let from = if kind == Kind::Plain { tail / 2 } else { (tail / 2).wrapping_add(1) };
             self.plain_from.store(from, Ordering::Relaxed);
         }
+        self.write(tail, call);
+        true
+    }
+
+    /// Writes the next record; `tail` is twice its position.
+    #[inline]
+    fn write(&self, tail: u64, call: GoodCall) {
         let place = self.next_place.load(Ordering::Relaxed);
         if let Some(Place(words)) = self.places.get(place as usize) {
             let PackedCall([first, second]) = call.pack();
@@ -277,8 +302,7 @@ impl Stripe {
         let next = if place as usize == PLACES - 1 { 0 } else { place.wrapping_add(1) };
         self.next_place.store(next, Ordering::Relaxed);
         // Release pairs with the Acquire in `waiting` and `Pending::read`.
-        self.tail.store(tail.wrapping_add(1).wrapping_mul(2), Ordering::Release);
-        true
+        self.tail.store(tail.wrapping_add(2), Ordering::Release);
     }
 
     /// The positions of the oldest record that waits, and the one after the last.
@@ -298,6 +322,12 @@ impl Stripe {
             PackedCall([words[0].load(Ordering::Relaxed), words[1].load(Ordering::Relaxed)])
         })
     }
+}
+
+/// The epoch of a call as a stripe keeps it; 0 where calls are not tracked.
+#[inline]
+fn epoch_of(call: GoodCall) -> u32 {
+    call.token.epoch().map_or(0, EpochMark::get) as u32
 }
 
 impl fmt::Debug for Stripes {

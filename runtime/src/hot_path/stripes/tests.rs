@@ -12,6 +12,7 @@ use crate::breaker::Breaker;
 use crate::breaker::permit::{OwnedPermit, OwnedTimedPermit};
 use crate::clock::Clock;
 use crate::hot_path::call_token::CallToken;
+use crate::hot_path::shared::Shared;
 use crate::hot_path::thread_number;
 use std::vec::Vec;
 
@@ -132,7 +133,8 @@ fn in_order(core: &str) -> String {
     let (len, after) = rest.split_once(',').unwrap();
     let places: Vec<_> = places.split_inclusive('}').collect();
     let [oldest, len] = [oldest, len].map(|number| number.parse::<usize>().unwrap());
-    let samples: Vec<_> = (oldest..oldest + len).map(|place| places[place % places.len()].trim_matches([',', ' '])).collect();
+    let samples: Vec<_> =
+        (oldest..oldest + len).map(|place| places[place % places.len()].trim_matches([',', ' '])).collect();
     format!("{before}{samples:?}{after}")
 }
 
@@ -233,6 +235,13 @@ fn run(seed: u64) -> u64 {
     check_same(&one, &other, &format!("seed {seed}"));
     assert_eq!(sides.each_ref().map(|side| side.breaker.reports_dropped()), [0; 2]);
     waited
+}
+
+#[test]
+fn a_stripe_takes_1_280_bytes() {
+    let bytes = Shared::STRIPE_BYTES;
+    println!("{bytes} bytes for each stripe");
+    assert!(bytes <= 1_280, "{bytes}");
 }
 
 #[test]

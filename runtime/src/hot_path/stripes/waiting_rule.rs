@@ -46,9 +46,9 @@ impl PublishedRule {
         }
     }
 
-    /// See [`Stripes::may_wait`](super::Stripes::may_wait).
+    /// How a successful call may wait; `None` if it may not.
     #[inline]
-    pub(super) fn may_wait(&self, token: CallToken, end: Instant, latency: Latency) -> Option<Kind> {
+    pub(super) fn kind(&self, token: CallToken, end: Instant, latency: Latency) -> Option<Kind> {
         let end = end.as_nanos();
         // Relaxed, here and below: stored before the gate's word that was acquired when the call was admitted. An outdated one lets a
         // call wait that ends while the owner makes the change, as if it had ended before.
