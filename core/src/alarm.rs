@@ -1,13 +1,14 @@
-//! An alarm lamp or a relay on an output pin.
+//! Drives an alarm lamp or a relay on an output pin.
 
 use embedded_hal::digital::{OutputPin, PinState};
 
 use crate::state::StateKind;
 
-/// Drives one pin from the state of a breaker: on while it is open (by itself or forced), blinking while it is half-open,
-/// off while it is closed or disabled.
+/// Drives one pin from the state of a breaker: on while it is open or forced open, blinking while it is half-open, off
+/// while it is closed or disabled.
 ///
-/// It has no timer. The caller counts ticks of the length that one blink is to last, on and off, and passes the count.
+/// `Alarm` has no timer. The caller counts ticks and passes the count; one tick is one phase of the blinking, on or
+/// off.
 ///
 /// ```
 /// use tripline_core::{Alarm, StateKind};
@@ -32,21 +33,21 @@ pub struct Alarm<P> {
 }
 
 impl<P: OutputPin> Alarm<P> {
-    /// An alarm that is on while the pin is high. Nothing is driven before the first [`Alarm::show`].
+    /// Creates an alarm that is on while the pin is high. The pin is not written before the first [`Alarm::show`].
     pub const fn active_high(pin: P) -> Self {
         Self { pin, active: PinState::High, shown: None }
     }
 
-    /// An alarm that is on while the pin is low. Nothing is driven before the first [`Alarm::show`].
+    /// Creates an alarm that is on while the pin is low. The pin is not written before the first [`Alarm::show`].
     pub const fn active_low(pin: P) -> Self {
         Self { pin, active: PinState::Low, shown: None }
     }
 
-    /// Shows `state`; while half-open the alarm is on at even `tick`s and off at odd ones. The pin is written only where
-    /// it changes, so this may be called as often as wanted.
+    /// Shows `state`. While half-open the alarm is on at even values of `tick` and off at odd ones. The pin is written
+    /// only on a change, so this may be called at any rate.
     ///
     /// # Errors
-    /// That of the pin. What it shows is unknown then, and the next call writes it again, whatever it is to show.
+    /// The error of the pin. The level of the pin is unknown after it, and the next call writes the pin again.
     pub fn show(&mut self, state: StateKind, tick: u32) -> Result<(), P::Error> {
         let on = match state {
             StateKind::Open | StateKind::ForcedOpen => true,
@@ -62,12 +63,12 @@ impl<P: OutputPin> Alarm<P> {
         Ok(())
     }
 
-    /// What the pin was last driven to; `None` before the first [`Alarm::show`] and after an error.
+    /// Whether the pin was last driven on; `None` before the first [`Alarm::show`] and after an error.
     pub const fn is_on(&self) -> Option<bool> {
         self.shown
     }
 
-    /// Gives the pin back, as it is driven now.
+    /// Returns the pin at its present level.
     pub fn release(self) -> P {
         self.pin
     }

@@ -1,39 +1,39 @@
-//! What has been counted since the breaker was made.
+//! Totals since the breaker was created.
 
 use crate::outcome::Outcome;
 use crate::state::TripReason;
 
-/// A total. On targets with 32-bit pointers it wraps at 2^32, else at 2^64.
+/// A total. It wraps at 2^32 on targets with 32-bit pointers, at 2^64 elsewhere.
 #[cfg(target_pointer_width = "64")]
 pub type Counter = u64;
-/// A total. On targets with 32-bit pointers it wraps at 2^32, else at 2^64.
+/// A total. It wraps at 2^32 on targets with 32-bit pointers, at 2^64 elsewhere.
 #[cfg(not(target_pointer_width = "64"))]
 pub type Counter = u32;
 
-/// Totals since the breaker was made; they wrap (trips and false trips at 2^32 everywhere).
+/// Totals since the breaker was created. They wrap; trips and false trips at 2^32 on every target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Counts {
-    /// Results that came back well.
+    /// Results that were good.
     pub ok: Counter,
     /// Results that failed.
     pub failed: Counter,
-    /// Results that were to be ignored.
+    /// Ignored results.
     pub ignored: Counter,
-    /// Results that took longer than the threshold, those of an earlier generation too.
+    /// Results slower than the threshold, those of an earlier generation included.
     pub slow: Counter,
     /// Results of an earlier generation.
     pub stale: Counter,
-    /// Calls given up without a result.
+    /// Calls abandoned without a result.
     pub dropped: Counter,
-    /// Trips that their first probes contradicted, of those that asked for evidence; wraps at 2^32.
+    /// Trips on evidence whose first probes were all good; wraps at 2^32.
     pub false_trips: u32,
     trips: [u32; TripReason::ALL.len()],
 }
 
 impl Counts {
-    /// How often the breaker opened for this reason.
+    /// Returns how often the breaker opened for `reason`.
     pub fn trips(&self, reason: TripReason) -> u32 {
         self.trips.get(slot(reason)).copied().unwrap_or(0)
     }

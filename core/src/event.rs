@@ -1,4 +1,4 @@
-//! Events in a bounded queue that never blocks and counts what it drops.
+//! Events in a bounded queue that never blocks and counts the events it drops.
 
 use crate::generation::Generation;
 use crate::memory::MemoryState;
@@ -6,57 +6,57 @@ use crate::monotonic::MonotonicInstant;
 use crate::ring::Ring;
 use crate::state::{Cause, StateKind, TripReason};
 
-/// How many events wait to be polled; the oldest goes when one more comes. 4 on targets with 32-bit pointers, where a
-/// breaker is to be small, else 8. No call makes more than 4.
+/// Capacity of the event queue. When it is full, a new event replaces the oldest. 4 on targets with 32-bit pointers, to
+/// keep a breaker small; 8 elsewhere. One call emits at most 4 events.
 pub const EVENT_CAPACITY: usize = if cfg!(target_pointer_width = "64") { 8 } else { 4 };
 
-/// Something that happened, and when.
+/// An event and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// The breaker's own time: it never goes back.
+    /// The time, in the breaker's own time, which never goes back.
     pub at: MonotonicInstant,
-    /// The generation in force afterwards.
+    /// The generation in force after the event.
     pub generation: Generation,
-    /// What happened.
+    /// The kind of event.
     pub kind: EventKind,
 }
 
-/// What happened.
+/// The kind of an [`Event`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
-    /// A transition, or a `reset` that keeps the state.
+    /// A transition, or a `reset` that kept the state.
     Transition {
         /// The state before.
         from: StateKind,
         /// The state now.
         to: StateKind,
-        /// Why.
+        /// The cause of the transition.
         cause: Cause,
     },
-    /// What is known of memory changed.
+    /// The memory state changed.
     Memory(MemoryState),
-    /// Memory is forecast to run out within `memory_horizon`, or no longer.
+    /// The forecast that memory runs out within `memory_horizon` began or ended.
     #[cfg(feature = "forecast")]
     MemoryForecast {
-        /// It is forecast now. What is unknown runs out no longer, too.
+        /// Whether it is forecast now. False if memory became unknown.
         runs_out: bool,
     },
     /// An incident began.
     IncidentStarted(IncidentCause),
-    /// The incident is over.
+    /// The incident ended.
     IncidentEnded(IncidentEnd),
-    /// The last trip was a false one: its first probes were all good. The evidence must last longer from now on.
+    /// The last trip was false: its first probes were all good. Evidence must last longer from now on.
     FalseTrip,
-    /// The clock was set back; time goes on from where it was.
+    /// The clock was set back. The breaker's own time continues from its latest instant.
     ClockJumpedBack,
 }
 
-/// What an incident began with.
+/// The cause of an incident.
 ///
-/// Conditions are counted together: the incident begins when there was one or the other for `recovery_time` without a break,
-/// and its cause is the one that holds then, memory before latency.
+/// The two conditions are counted together: an incident begins once either of them has held for `recovery_time` without
+/// a break. Its cause is the condition that holds then, memory before latency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -64,15 +64,15 @@ pub enum EventKind {
 pub enum IncidentCause {
     /// The breaker opened.
     Trip(TripReason),
-    /// The percentile is above the threshold, held back from tripping.
+    /// The percentile is above the threshold, but did not trip the breaker.
     LatencyCondition,
-    /// Memory is forecast to run out, without tripping.
+    /// Memory is forecast to run out, and the forecast does not trip.
     #[cfg(feature = "forecast")]
     MemoryCondition,
 }
 
 impl IncidentCause {
-    /// The name as it stands in logs and alerts.
+    /// The name used in logs and alerts.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Trip(reason) => reason.as_str(),
@@ -95,7 +95,7 @@ pub enum IncidentEnd {
     Operator,
 }
 
-/// The events that were not polled yet.
+/// The events that are not polled yet.
 #[derive(Debug, Clone)]
 pub(crate) struct EventQueue {
     waiting: Ring<Event, [Event; EVENT_CAPACITY]>,
@@ -119,7 +119,7 @@ impl EventQueue {
         self.emitted = self.emitted.wrapping_add(1);
     }
 
-    /// Events that ever came in; wraps.
+    /// Number of events ever pushed; wraps.
     pub(crate) const fn emitted(&self) -> u32 {
         self.emitted
     }
@@ -128,7 +128,7 @@ impl EventQueue {
         self.waiting.pop_front()
     }
 
-    /// Events that were lost because they were not polled in time.
+    /// Events that were dropped because they were not polled in time.
     pub(crate) const fn dropped(&self) -> u32 {
         self.dropped
     }

@@ -1,32 +1,32 @@
-//! When an incident started, and when it is really over.
+//! Tracks when an incident begins and when it ends.
 
 use crate::event::{IncidentCause, IncidentEnd};
 use crate::monotonic::MonotonicInstant;
 use crate::packed_policy::PackedPolicy;
 use crate::state::TripReason;
 
-/// An incident without calls to prove that it is over ends after so many recovery times.
+/// An incident that too few calls confirm to be over ends after this many recovery times.
 const QUIET_RECOVERY_TIMES: u64 = 10;
 
-/// An incident that is on, or was on last.
+/// The active incident, or the last one.
 #[cfg(feature = "escalation")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Incident {
-    /// How many incidents the breaker had with this one; wraps after 2^32.
+    /// Number of the breaker's incidents up to this one; wraps after 2^32.
     pub number: u32,
     /// When it began, or was resumed, in the breaker's own time.
     pub began_at: MonotonicInstant,
-    /// What it began with.
+    /// The cause of the incident.
     pub cause: IncidentCause,
-    /// Why the breaker opened first in it; `None` where it has not.
+    /// The reason of its first trip; `None` without a trip.
     pub trip: Option<TripReason>,
-    /// How it ended; `None` while it is on.
+    /// How it ended; `None` while it is active.
     pub end: Option<IncidentEnd>,
     /// How the incident before it ended, if there was one.
     pub end_before: Option<IncidentEnd>,
 }
 
-/// Whether an incident is on, and how long things have been bad before it or good in it.
+/// Whether an incident is active, and since when a condition holds or the breaker is healthy.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct IncidentTracker {
     open: bool,
@@ -36,14 +36,14 @@ pub(crate) struct IncidentTracker {
     last: Option<Incident>,
 }
 
-/// What a closed breaker was last found to be, and since when.
+/// The last known health of a closed breaker, with the time since when it holds.
 #[derive(Debug, Clone, Copy)]
 enum Health {
-    /// Not closed, or not looked at since.
+    /// Not closed, or not evaluated since it closed.
     Unknown,
     /// A condition holds.
     Condition(MonotonicInstant),
-    /// None does.
+    /// No condition holds.
     Healthy(MonotonicInstant),
 }
 
@@ -62,35 +62,35 @@ impl IncidentTracker {
         self.open
     }
 
-    /// The incident that is on, or was on last.
+    /// Returns the active incident, or the last one.
     #[cfg(feature = "escalation")]
     pub(crate) const fn last(&self) -> Option<Incident> {
         self.last
     }
 
-    /// A closed breaker is in a condition that keeps an incident open, or may begin one.
+    /// Whether a condition holds that keeps an incident active or may begin one.
     pub(crate) fn has_condition(&self) -> bool {
         matches!(self.health, Health::Condition(_))
     }
 
-    /// Calls may begin or end something: an incident is on, or may be about to be.
+    /// Whether a call may begin or end an incident.
     #[cfg(target_pointer_width = "64")]
     pub(crate) fn has_news_of_calls(&self) -> bool {
         self.open || self.has_condition()
     }
 
-    /// The breaker left Closed, or came back to it at `closed_at`.
+    /// Records that the breaker left Closed, or returned to it at `closed_at`.
     pub(crate) fn state_changed(&mut self, closed_at: Option<MonotonicInstant>) {
         self.health = closed_at.map_or(Health::Unknown, Health::Healthy);
         self.calls_since_closed = 0;
     }
 
-    /// A call was recorded while closed.
+    /// Records a call in a closed breaker.
     pub(crate) fn call_recorded(&mut self) {
         self.calls_since_closed = self.calls_since_closed.saturating_add(1);
     }
 
-    /// The breaker opened; returns the incident's cause if it begins with this.
+    /// Records a trip. Returns the incident's cause if the trip begins an incident.
     pub(crate) fn tripped(&mut self, now: MonotonicInstant, reason: TripReason) -> Option<IncidentCause> {
         let begins = !self.open;
         if begins {
@@ -103,8 +103,8 @@ impl IncidentTracker {
         begins.then_some(IncidentCause::Trip(reason))
     }
 
-    /// An incident of an earlier life goes on, with its first trip if it had one; one that has begun meanwhile is taken for it.
-    /// Recovery is counted from here.
+    /// Continues an incident of the previous process, with its first trip if it had one. An incident that has begun
+    /// since is taken for the same one. Recovery counts from now.
     #[cfg_attr(not(feature = "escalation"), expect(unused_variables, reason = "only staging looks at the trip"))]
     pub(crate) fn resume(&mut self, now: MonotonicInstant, cause: IncidentCause, trip: Option<TripReason>) {
         self.state_changed(None);
@@ -118,12 +118,12 @@ impl IncidentTracker {
         }
     }
 
-    /// An operator says that it is over.
+    /// Ends the incident on behalf of an operator.
     pub(crate) fn end_by_operator(&mut self) -> Option<IncidentEnd> {
         self.open.then(|| self.finish(IncidentEnd::Operator))
     }
 
-    /// Looks at a closed breaker in which a condition holds, `cause`; returns it if an incident begins with it.
+    /// Records that the condition `cause` holds in a closed breaker. Returns the cause if an incident begins.
     pub(crate) fn condition_holds(
         &mut self,
         now: MonotonicInstant,
@@ -139,7 +139,7 @@ impl IncidentTracker {
         Some(cause)
     }
 
-    /// Looks at a closed and healthy breaker; returns the end if the incident is over.
+    /// Records that a closed breaker is healthy. Returns the end if the incident is over.
     pub(crate) fn healthy(
         &mut self,
         now: MonotonicInstant,
@@ -159,7 +159,7 @@ impl IncidentTracker {
         Some(self.finish(IncidentEnd::Healthy))
     }
 
-    /// When time alone begins or ends an incident, if nothing else happens; [`MonotonicInstant::MAX`] = never.
+    /// When time alone begins or ends an incident; [`MonotonicInstant::MAX`] = never.
     pub(crate) fn deadline(&self, settings: &PackedPolicy, minimum_samples: u16) -> MonotonicInstant {
         let recovery = settings.recovery_time_nanos;
         match (self.open, self.health) {

@@ -1,16 +1,17 @@
-//! The decisions of the Tripline circuit breaker, for any machine.
+//! The decision logic of the Tripline circuit breaker, for any target.
 //!
-//! [`Breaker`] opens when a service is *about to* fall over: when a latency percentile of the last calls is above its
-//! threshold (and, if wanted, rising or proven), when too many calls fail or hang, or when memory runs out. This crate is
-//! `no_std`, allocates nothing, starts nothing, reads no clock and does not panic: time and measurements come in as
-//! arguments, decisions and [events](Event) come out. `tripline-runtime` puts it behind a shared handle for servers.
-//! [`guide::trip_decision`] explains how it decides; [`guide::embedded`] how to use it in a firmware, and what it costs there.
+//! [`Breaker`] opens *before* a service fails: if a latency percentile of the last calls is above its threshold
+//! (optionally only if it rises or is confirmed by evidence), if too many calls fail or hang, or if memory runs out.
+//! This crate is `no_std`, allocates nothing, starts no thread, reads no clock and does not panic. Time and
+//! measurements are arguments; decisions and [events](Event) are results. `tripline-runtime` wraps it in a shared
+//! handle for servers. [`guide::trip_decision`] explains how it decides, [`guide::embedded`] how to use it in firmware
+//! and its cost there.
 //!
-//! | to | use |
+//! | task | types |
 //! |---|---|
 //! | decide | [`Breaker`], [`Policy`], [`Generation`], [`Outcome`], [`Rejection`] |
-//! | give values with their units | [`Latency`], [`Instant`], [`MonotonicInstant`], [`Percentile`], [`Ratio`], [`Confidence`], [`TripAfter`], [`TickExtender`] |
-//! | see why it opened | [`State`], [`TripReason`], [`Trip`], [`TripEvidence`], [`Tolerance`], [`Counts`] |
+//! | pass values with their units | [`Latency`], [`Instant`], [`MonotonicInstant`], [`Percentile`], [`Ratio`], [`Confidence`], [`TripAfter`], [`TickExtender`] |
+//! | explain a trip | [`State`], [`TripReason`], [`Trip`], [`TripEvidence`], [`Tolerance`], [`Counts`] |
 //! | follow what happens | [`Event`], [`EventKind`], [`IncidentCause`], [`IncidentEnd`] |
 //! | watch memory | [`MemorySample`], [`MemoryState`] |
 //!
@@ -24,7 +25,7 @@
 //! | false trip | a trip that its first probes contradict: all of them are good |
 //! | stalled | a call in flight for longer than the threshold |
 //! | probe | a call admitted while half-open |
-//! | generation | the stretch between two transitions; a late result of an earlier one changes nothing |
+//! | generation | the period between two transitions; a late result of an earlier one changes nothing |
 //! | incident | from a trip until the breaker has been closed and healthy for `recovery_time` |
 //!
 //! # Features

@@ -1,4 +1,4 @@
-//! Memory as a latch: set when it runs out, cleared only when there is room again.
+//! Memory as a latch with hysteresis: set at the threshold, cleared below a lower one.
 
 use crate::monotonic::MonotonicInstant;
 use crate::packed_policy::PackedPolicy;
@@ -7,30 +7,31 @@ use crate::packed_policy::PackedPolicy;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct MemorySample {
-    /// Bytes in use that could not be given back at once (the working set).
+    /// Bytes in use that cannot be released at once (the working set).
     pub used: u64,
-    /// Bytes that may be used; `None` where nothing limits them.
+    /// Maximum number of bytes; `None` if there is no limit.
     pub limit: Option<u64>,
 }
 
 impl MemorySample {
-    /// used / limit; `None` without a limit or with a limit of 0. Above 1 where more is used than the limit allows.
+    /// Returns used / limit; `None` without a limit or with a limit of 0. Above 1 if more is used than the limit
+    /// allows.
     pub fn ratio(self) -> Option<f64> {
         self.limit.filter(|&limit| limit > 0).map(|limit| self.used as f64 / limit as f64)
     }
 }
 
-/// What the breaker knows of memory.
+/// The memory state of the breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum MemoryState {
-    /// No reading, a failing source, no limit, or a reading that is too old: the memory rule cannot trip.
+    /// No reading, a failing source, no limit, or a stale reading: the memory rule cannot trip.
     Unknown,
-    /// Below the threshold (or not yet above it since it last fell below the lower one).
+    /// Below the threshold, since it last fell below the lower one.
     Ok,
-    /// At or over the threshold, and not yet below the lower one again.
+    /// At or above the threshold, and not below the lower one since.
     Exhausted,
 }
 
@@ -38,19 +39,19 @@ pub enum MemoryState {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MemoryLatch {
     state: MemoryState,
-    /// It is forecast to run out. Never where it is unknown, or where no forecast is asked for.
+    /// Whether memory is forecast to run out. False if memory is unknown or the forecast is off.
     #[cfg(feature = "forecast")]
     runs_out: bool,
     reading: Reading,
-    /// The sampling interval when it was read, in whole milliseconds.
+    /// Sampling interval at the time of the reading, in whole milliseconds.
     interval_millis: u32,
-    /// Of the reading, in parts, so that the latch stays small; 0 where there is none.
+    /// Bytes of the reading, as separate fields to keep the latch small; 0 without a reading.
     used: u64,
     limit: u64,
     read_at: MonotonicInstant,
 }
 
-/// What is known of a [`MemorySample`].
+/// Which parts of the last [`MemorySample`] are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reading {
     Nothing,
@@ -87,14 +88,14 @@ impl MemoryLatch {
         self.runs_out
     }
 
-    /// Takes a forecast; true if it is another one. What is unknown is not forecast.
+    /// Sets the forecast, false if memory is unknown. Returns true if it changed.
     #[cfg(feature = "forecast")]
     pub(crate) fn forecast(&mut self, runs_out: bool, settings: &PackedPolicy) -> bool {
         let next = runs_out && settings.forecast_is_on() && self.state != MemoryState::Unknown;
         core::mem::replace(&mut self.runs_out, next) != next
     }
 
-    /// The last reading; `None` when the source failed or the reading is too old.
+    /// Returns the last reading; `None` if the source failed or the reading is stale.
     pub(crate) const fn sample(&self) -> Option<MemorySample> {
         let limit = match self.reading {
             Reading::Nothing => return None,
@@ -104,8 +105,9 @@ impl MemoryLatch {
         Some(MemorySample { used: self.used, limit })
     }
 
-    /// Until when the last reading is believed: for three sampling intervals, of the policy in force or of the one in force when it
-    /// was read, whichever is longer. So a shorter interval makes no reading unknown. [`MonotonicInstant::MAX`] without a reading.
+    /// Returns until when the last reading is fresh: for three sampling intervals, of the policy in force or of the
+    /// policy at the time of the reading, whichever is longer. A shorter interval therefore makes no reading unknown.
+    /// [`MonotonicInstant::MAX`] without a reading.
     pub(crate) fn fresh_until(&self, settings: &PackedPolicy) -> MonotonicInstant {
         if self.reading == Reading::Nothing {
             return MonotonicInstant::MAX;
@@ -114,7 +116,7 @@ impl MemoryLatch {
         self.read_at.plus_nanos(interval.saturating_mul(3))
     }
 
-    /// Takes a reading; true if the state changed.
+    /// Takes a reading. Returns true if the state changed.
     pub(crate) fn observe(&mut self, now: MonotonicInstant, sample: MemorySample, settings: &PackedPolicy) -> bool {
         self.reading = if sample.limit.is_some() { Reading::WithLimit } else { Reading::WithoutLimit };
         self.used = sample.used;
@@ -124,18 +126,18 @@ impl MemoryLatch {
         self.retune(settings)
     }
 
-    /// The source could not be read; true if the state changed.
+    /// Records that the source could not be read. Returns true if the state changed.
     pub(crate) fn invalidate(&mut self) -> bool {
         self.reading = Reading::Nothing;
         self.change_to(MemoryState::Unknown)
     }
 
-    /// Stops believing a reading that is too old; true if the state changed.
+    /// Discards a stale reading. Returns true if the state changed.
     pub(crate) fn expire(&mut self, now: MonotonicInstant, settings: &PackedPolicy) -> bool {
         now > self.fresh_until(settings) && self.invalidate()
     }
 
-    /// Holds the last reading against the settings; true if the state changed.
+    /// Evaluates the last reading under new settings. Returns true if the state changed.
     #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     pub(crate) fn retune(&mut self, settings: &PackedPolicy) -> bool {
         let next = match self.sample().and_then(MemorySample::ratio) {
@@ -198,7 +200,8 @@ mod tests {
         assert!(!latch.expire(MonotonicInstant::from_millis(90_000), &shorter));
         assert!(latch.is_set());
         assert!(latch.expire(MonotonicInstant::from_millis(90_001), &shorter));
-        // A reading under the shorter interval is believed for three of those, and for three longer ones after they are in force.
+        // A reading under the shorter interval stays fresh for three of those, and for three longer ones once they are
+        // in force.
         latch.observe(MonotonicInstant::from_millis(100_000), used(95), &shorter);
         assert_eq!(latch.fresh_until(&shorter), MonotonicInstant::from_millis(101_500));
         policy.sample_interval = core::time::Duration::from_secs(30);

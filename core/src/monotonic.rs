@@ -1,13 +1,14 @@
-//! The breaker's own time: a line that never runs back, whatever the caller's clock does.
+//! The breaker's own time, which never goes back, whatever the caller's clock does.
 
 use core::time::Duration;
 
 use crate::time::{Instant, saturating_nanos};
 
-/// A point in the breaker's own time: nanoseconds that never go back and never freeze.
+/// A point in the breaker's own time: nanoseconds that never go back and never stop.
 ///
-/// It is the reading of the caller's clock until that clock is first set back by a second or more; from then on the two differ.
-/// [`Breaker::on_clock`](crate::Breaker::on_clock) names the [`Instant`] that the clock shows at it. The two types do not mix:
+/// It equals the reading of the caller's clock until that clock is first set back by a second or more; from then on the
+/// two differ. [`Breaker::on_clock`](crate::Breaker::on_clock) converts it to the [`Instant`] that the clock shows. The
+/// two types do not mix:
 ///
 /// ```compile_fail
 /// use tripline_core::{Breaker, Instant};
@@ -34,42 +35,42 @@ use crate::time::{Instant, saturating_nanos};
 pub struct MonotonicInstant(Instant);
 
 impl MonotonicInstant {
-    /// The start of the line.
+    /// The start of the breaker's own time.
     pub const ZERO: Self = Self(Instant::ZERO);
-    /// The last instant that there is; as a deadline it means "never".
+    /// The last representable instant; as a deadline it means "never".
     pub const MAX: Self = Self(Instant::MAX);
 
-    /// The instant `nanos` nanoseconds after the start of the line.
+    /// The instant `nanos` nanoseconds after the start.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(Instant::from_nanos(nanos))
     }
 
-    /// The instant `millis` milliseconds after the start of the line, saturating.
+    /// The instant `millis` milliseconds after the start, saturating.
     pub const fn from_millis(millis: u64) -> Self {
         Self(Instant::from_millis(millis))
     }
 
-    /// Nanoseconds since the start of the line.
+    /// Nanoseconds since the start.
     pub const fn as_nanos(self) -> u64 {
         self.0.as_nanos()
     }
 
-    /// Time from `earlier` to `self`; zero where `earlier` is the later one.
+    /// Time from `earlier` to `self`; zero if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
         self.0.since(earlier.0)
     }
 
-    /// Milliseconds that wrap after 49 days.
+    /// Milliseconds, wrapping after 49 days.
     pub(crate) const fn as_wrapping_millis(self) -> u32 {
         self.0.as_wrapping_millis()
     }
 
-    /// Nanoseconds from `earlier` to `self`; zero where `earlier` is the later one.
+    /// Nanoseconds from `earlier` to `self`; zero if `earlier` is later.
     pub(crate) const fn nanos_since(self, earlier: Self) -> u64 {
         self.0.nanos_since(earlier.0)
     }
 
-    /// `self` moved on by `nanos`, saturating.
+    /// Adds `nanos`, saturating.
     pub(crate) const fn plus_nanos(self, nanos: u64) -> Self {
         Self(self.0.plus_nanos(nanos))
     }
@@ -84,18 +85,18 @@ impl core::ops::Add<Duration> for MonotonicInstant {
     }
 }
 
-/// A clock that lags by less than this is a descheduled thread, not a clock that was set back.
+/// A reading that lags by less than this comes from a descheduled thread, not from a clock that was set back.
 const JUMP_NANOS: u64 = 1_000_000_000;
 
-/// No reading counts as later than this (292 years), so that a bogus one leaves time room to go on.
+/// Readings are clamped to this (292 years), so that an invalid one leaves room for time to advance.
 const LATEST_RAW: Instant = Instant::from_nanos(u64::MAX / 2);
 
-/// The breaker's own time: the latest instant it has seen, corrected for clocks that jump back.
+/// The breaker's own time: the latest instant seen, corrected for clocks that jump back.
 ///
-/// - The end of a call comes from whichever thread made it and may be late: it is clamped to the latest instant seen.
-/// - A *reading* (asking, polling) is the clock itself. One that lies 1 s or more behind and is confirmed by the next
-///   one means that the clock was set back: from then on an offset is added, and time goes on from where it was.
-/// - A jump forward is taken as it is: it ends waits and ages samples, once.
+/// - The end of a call comes from any thread and may be late: it is clamped to the latest instant.
+/// - A *reading* (admission, polling) is the clock itself. If it lags by 1 s or more and the next reading confirms
+///   that, the clock was set back: an offset is added from then on, and time continues from its latest instant.
+/// - A forward jump is accepted: it ends waits and expires samples, once.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct MonotonicTime {
     latest: MonotonicInstant,
@@ -110,12 +111,12 @@ impl MonotonicTime {
         self.latest
     }
 
-    /// How often the clock was found to have been set back.
+    /// How often the clock was found to be set back.
     pub(crate) const fn jumps(&self) -> u32 {
         self.jumps
     }
 
-    /// Takes the end of a call and gives the instant it counts at.
+    /// Takes the end of a call and returns the instant at which it counts.
     pub(crate) fn end_of_call(&mut self, raw: Instant) -> MonotonicInstant {
         let shifted = self.place(raw);
         if shifted > self.latest {
@@ -125,7 +126,7 @@ impl MonotonicTime {
         self.latest
     }
 
-    /// As [`MonotonicTime::end_of_call`], where it is known that no reading is suspect and that `raw` is not bogus.
+    /// Does the same as [`MonotonicTime::end_of_call`], if no reading is suspect and `raw` is valid.
     #[cfg(target_pointer_width = "64")]
     #[inline]
     pub(crate) fn go_on_to(&mut self, raw: Instant) -> MonotonicInstant {
@@ -133,13 +134,13 @@ impl MonotonicTime {
         self.latest
     }
 
-    /// A reading lay far behind, and the next one decides what that means.
+    /// Whether a reading lagged far behind and the next one must confirm it.
     #[cfg(target_pointer_width = "64")]
     pub(crate) const fn is_suspect(&self) -> bool {
         self.suspect
     }
 
-    /// Takes a reading of the clock and gives the instant it counts as.
+    /// Takes a reading of the clock and returns the instant at which it counts.
     pub(crate) fn reading(&mut self, raw: Instant) -> MonotonicInstant {
         let shifted = self.place(raw);
         let behind = self.latest.nanos_since(shifted);
@@ -156,12 +157,12 @@ impl MonotonicTime {
         self.latest
     }
 
-    /// `raw`, as a clock gave it, on this line; it moves nothing.
+    /// Converts a clock reading to the breaker's own time without advancing it.
     pub(crate) fn place(&self, raw: Instant) -> MonotonicInstant {
         MonotonicInstant(raw.min(LATEST_RAW).plus_nanos(self.offset_nanos))
     }
 
-    /// An instant on this line as the clock itself would name it (for deadlines handed out).
+    /// Converts an instant to a clock reading, for deadlines.
     pub(crate) const fn clock_reading(&self, instant: MonotonicInstant) -> Instant {
         let nanos = instant.as_nanos();
         if nanos == u64::MAX { Instant::MAX } else { Instant::from_nanos(nanos.saturating_sub(self.offset_nanos)) }

@@ -1,9 +1,9 @@
-//! How long the breaker stays open: growing while probing fails or closing does not last, and varied so that replicas do not
-//! probe in step.
+//! How long the breaker stays open. The wait grows with failed probing and with a trip soon after closing; jitter keeps
+//! replicas from probing in step.
 
 use crate::packed_policy::PackedPolicy;
 
-/// A trip this soon after closing means that the probes were good and the service is not.
+/// A trip within this time after closing shows that the service is unhealthy although its probes were good.
 pub(crate) const SOON_NANOS: u64 = 60_000_000_000;
 
 /// The wait of the current incident.
@@ -19,18 +19,18 @@ impl OpenBackoff {
         Self { failures: 0, random: (seed ^ seed >> 32) as u32 }
     }
 
-    /// Back to `wait_time`: the incident is over.
+    /// Resets the wait to `wait_time` at the end of an incident.
     pub(crate) fn fall_back(&mut self) {
         self.failures = 0;
     }
 
-    /// The wait after a trip from Closed: what it has grown to in this incident, without jitter.
+    /// Returns the wait after a trip from Closed, as grown in this incident, without jitter.
     pub(crate) fn after_trip(&self, settings: &PackedPolicy) -> u64 {
         self.grown(settings) as u64
     }
 
-    /// The wait after a failed probe, or after a trip [soon](SOON_NANOS) after closing: grown by one more step, up to the longest,
-    /// then varied by the jitter.
+    /// Returns the wait after a failed probe, or after a trip [soon](SOON_NANOS) after closing: one growth step more,
+    /// up to the maximum, with jitter.
     pub(crate) fn after_failure(&mut self, settings: &PackedPolicy) -> u64 {
         self.failures = self.failures.saturating_add(1);
         let spread = settings.wait_jitter.get() * self.unit();
@@ -41,11 +41,11 @@ impl OpenBackoff {
         let longest = settings.longest_wait_nanos() as f64;
         let factor = power(settings.wait_backoff.get(), self.failures);
         let wait = settings.wait_time_nanos as f64 * factor;
-        // NaN (0 · ∞) falls to the longest wait too.
+        // NaN (0 · ∞) gives the longest wait too.
         if wait < longest { wait } else { longest }
     }
 
-    /// A number in −1..1: a Weyl sequence through the finalizer of `MurmurHash3` (A. Appleby, 2011).
+    /// Returns a number in −1..1: a Weyl sequence through the finalizer of `MurmurHash3` (A. Appleby, 2011).
     fn unit(&mut self) -> f64 {
         self.random = self.random.wrapping_add(0x9E37_79B9);
         let mut z = self.random;
@@ -56,7 +56,7 @@ impl OpenBackoff {
     }
 }
 
-/// `base` to the power of `exponent`, by squaring: at most 32 rounds, and a tenth of the code of `libm::pow`.
+/// Raises `base` to the power of `exponent` by squaring: at most 32 rounds, and a tenth of the code of `libm::pow`.
 fn power(base: f64, exponent: u32) -> f64 {
     let (mut result, mut square, mut left) = (1.0, base, exponent);
     while left > 0 {

@@ -1,14 +1,14 @@
-//! How a call ended.
+//! The outcome of a call.
 
-/// How a finished call ended, as far as the breaker cares.
+/// The outcome of a finished call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Outcome {
-    /// It did what it should.
+    /// The call succeeded.
     Ok,
-    /// It failed. Failing fast is not being fast: below the threshold its latency counts nowhere.
+    /// The call failed. The latency of a fast failure does not count as fast: below the threshold it counts nowhere.
     Failed,
-    /// It says nothing about the service (a bad request, a cancelled call): it counts nowhere.
+    /// The call says nothing about the service (a bad request, a cancelled call). It counts nowhere.
     Ignored,
 }

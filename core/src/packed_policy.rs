@@ -1,4 +1,4 @@
-//! A policy as a breaker keeps it: spans in nanoseconds, half as large and ready for use.
+//! A policy as a breaker stores it: durations in nanoseconds, half the size, ready for use.
 
 use core::num::NonZeroU16;
 use core::time::Duration;
@@ -8,7 +8,7 @@ use crate::policy::{Policy, clear_ratio};
 use crate::time::saturating_nanos;
 use crate::units::{Backoff, Confidence, Latency, MemoryThreshold, Percentile, Ratio};
 
-/// The fields of [`Policy`] under their names; see there.
+/// The fields of [`Policy`] under the same names.
 #[derive(Debug, Clone)]
 pub(crate) struct PackedPolicy {
     pub(crate) enabled: bool,
@@ -106,13 +106,13 @@ impl PackedPolicy {
         Duration::from_millis(self.memory_horizon_millis.into())
     }
 
-    /// A forecast is looked at.
+    /// Whether forecasts are evaluated.
     #[cfg(feature = "forecast")]
     pub(crate) fn forecast_is_on(&self) -> bool {
         self.memory_horizon_millis > 0
     }
 
-    /// A forecast opens the breaker.
+    /// Whether a forecast opens the breaker.
     #[cfg(feature = "forecast")]
     pub(crate) fn forecast_trips(&self) -> bool {
         self.forecast_is_on() && self.memory_horizon_trips

@@ -1,9 +1,9 @@
-//! Bugs that are planted on purpose, to see that the simulation finds them.
+//! Deliberate bugs, to check that the simulation finds them.
 //!
-//! They are compiled in with `--cfg tripline_planted_bugs` only, which no feature sets; `simulate --planted-bugs` makes such a build
-//! and switches them on one at a time. Without it [`planted`] is a constant `false`.
+//! They are compiled in only with `--cfg tripline_planted_bugs`, which no feature sets. `simulate --planted-bugs` makes
+//! such a build and enables them one at a time. Without it [`planted`] is a constant `false`.
 
-/// Whether the bug of this name is switched on.
+/// Whether the bug of this name is enabled.
 #[cfg(not(tripline_planted_bugs))]
 #[inline]
 #[must_use]
@@ -18,7 +18,7 @@ pub use active::{BUGS, plant, planted};
 mod active {
     use core::sync::atomic::{AtomicUsize, Ordering};
 
-    /// All of them.
+    /// All planted bugs.
     pub const BUGS: [&str; 26] = [
         "core: half-open admits without a limit",
         "core: results of an earlier generation count",
@@ -50,13 +50,13 @@ mod active {
 
     static ACTIVE: AtomicUsize = AtomicUsize::new(usize::MAX);
 
-    /// Switches the bug of this number on; none for any other number.
+    /// Enables the bug with this index; any other number enables none.
     pub fn plant(number: usize) {
         // Relaxed: set before the simulation starts its threads.
         ACTIVE.store(number, Ordering::Relaxed);
     }
 
-    /// Whether the bug of this name is switched on.
+    /// Whether the bug of this name is enabled.
     pub fn planted(name: &str) -> bool {
         // Relaxed: as in `plant`.
         BUGS.get(ACTIVE.load(Ordering::Relaxed)).is_some_and(|active| *active == name)

@@ -1,4 +1,4 @@
-//! Everything that can be set on a breaker.
+//! The settings of a breaker.
 
 use core::num::NonZeroU16;
 use core::time::Duration;
@@ -7,8 +7,8 @@ use core::time::Duration;
 use crate::trend::MIN_FOR_SLOPE;
 use crate::units::{Backoff, Confidence, Latency, MemoryThreshold, Percentile, Ratio};
 
-/// The settings of one breaker. Every value that can be built is valid; settings that depend on each other say how
-/// they are brought together. A breaker keeps spans of more than 584 years as that.
+/// The settings of one breaker. Every value that can be constructed is valid; settings that depend on each other
+/// document how they are combined. A breaker stores durations above 584 years as 584 years.
 ///
 /// ```
 /// use core::time::Duration;
@@ -25,66 +25,70 @@ use crate::units::{Backoff, Confidence, Latency, MemoryThreshold, Percentile, Ra
 #[cfg_attr(feature = "serde", serde(default))]
 #[non_exhaustive]
 pub struct Policy {
-    /// Off: everything is admitted and nothing is recorded. Default: true.
+    /// Whether the breaker is active. If not, it admits every call and records nothing. Default: true.
     pub enabled: bool,
     /// A call that took longer than this is slow. Default: 1500 ms.
     pub latency_threshold: Latency,
-    /// The quantile of the window that is held against the threshold. Default: 0.95.
+    /// The quantile of the window that is compared with the threshold. Default: 0.95.
     pub percentile: Percentile,
     /// Samples in the window, 1 to the capacity `N` of the breaker. Default: 64.
     pub latency_window_size: NonZeroU16,
-    /// Samples older than this no longer count, in steps of 131 µs; at most 24 h (more counts as 24 h). Default: 60 s.
+    /// Age at which a sample expires, in steps of 131 µs; at most 24 h (more counts as 24 h). Default: 60 s.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_duration"))]
     pub latency_max_age: Duration,
-    /// Calls needed before a latency or failure rule may trip. `None`: see [`Policy::effective_minimum_samples`]. With
-    /// `trip_confidence` > 0 the newest so many calls count whatever their age, up to an hour.
+    /// Calls required before a latency or failure rule may trip. `None`: see [`Policy::effective_minimum_samples`].
+    /// With `trip_confidence` > 0 this many of the newest calls count at any age up to an hour.
     pub minimum_samples: Option<u16>,
-    /// Ask for a rising or persistent latency, not only a high one. Default: false.
+    /// Whether a latency trip requires a rising or persistent latency, not only a high one. Default: false.
     #[cfg(feature = "trend")]
     pub trend_analysis: bool,
-    /// Samples needed for a trend; below 3 it counts as 3, above the window size as that. Default: 10.
+    /// Samples required for a trend; values below 3 count as 3, values above the window size as the window size.
+    /// Default: 10.
     #[cfg(feature = "trend")]
     pub trend_minimum_samples: u16,
-    /// How sure a breach must be; 0 = above is enough, the rule of the original. Default: 0.995. See
-    /// [`trip_decision`](crate::guide::trip_decision).
+    /// Required confidence of a breach; 0 = a percentile above the threshold suffices, the rule of the original.
+    /// Default: 0.995. See [`trip_decision`](crate::guide::trip_decision).
     pub trip_confidence: Confidence,
-    /// How long evidence must last before it trips. Default: [`TripAfter::Auto`]. Without effect where `trip_confidence` is 0.
+    /// How long evidence must last before it trips. Default: [`TripAfter::Auto`]. No effect if `trip_confidence` is 0.
     pub trip_after: TripAfter,
-    /// For this long after the first call evidence must last at least half of this. In whole milliseconds; at most 1 h (more
-    /// counts as that). Default: [`WARM_UP`]. Without effect where `trip_confidence` or `trip_after` is 0.
+    /// Duration of the warm-up after the first call. During it, evidence must last at least half of this duration. In
+    /// whole milliseconds; at most 1 h (more counts as 1 h). Default: [`WARM_UP`]. No effect if `trip_confidence` or
+    /// `trip_after` is 0.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_duration"))]
     pub warm_up: Duration,
-    /// Share of failed calls that trips; 0 = off. With `trip_confidence` > 0 there must be evidence that more fail, and values
-    /// below 0.001 count as that, above 0.99 as that. Default: 0.5.
+    /// Share of failed calls that trips; 0 = off. With `trip_confidence` > 0 there must be evidence that more fail;
+    /// values below 0.001 count as 0.001, values above 0.99 as 0.99. Default: 0.5.
     pub failure_rate_threshold: Ratio,
     /// How long the breaker stays open after a trip. Default: 10 s.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_duration"))]
     pub wait_time: Duration,
-    /// By what the wait grows when probing fails; with `trip_confidence` > 0 also by a trip within 60 s of closing. Default: 2.
+    /// Factor by which the wait grows when probing fails; with `trip_confidence` > 0 also at a trip within 60 s of
+    /// closing. Default: 2.
     pub wait_backoff: Backoff,
-    /// The longest wait (before jitter); less than `wait_time` counts as `wait_time`. Default: 60 s.
+    /// Maximum wait before jitter; less than `wait_time` counts as `wait_time`. Default: 60 s.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_duration"))]
     pub max_wait_time: Duration,
-    /// The grown wait is varied by up to ± this share. Default: 0.1.
+    /// Jitter of a grown wait, as a share: up to ± this. Default: 0.1.
     pub wait_jitter: Ratio,
-    /// Probes while half-open; 0 = close at once after the wait. Default: 5.
+    /// Number of probes while half-open; 0 = close at once after the wait. Default: 5.
     pub half_open_max_calls: u16,
-    /// How long a closed breaker must be healthy for an incident to be over. Default: 60 s.
+    /// How long a closed breaker must be healthy before an incident ends. Default: 60 s.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_duration"))]
     pub recovery_time: Duration,
-    /// Used memory as a share of the limit at which the latch sets. Default: 0.8.
+    /// Used memory at which the latch sets, as a share of the limit. Default: 0.8.
     pub memory_threshold: MemoryThreshold,
-    /// How far below the threshold the latch clears; at most half the threshold. Default: 0.05.
+    /// Distance below the threshold at which the latch clears; at most half of the threshold. Default: 0.05.
     pub memory_hysteresis: Ratio,
-    /// Warn when memory is forecast to reach its limit within this time, see [`MemoryForecast`](crate::MemoryForecast);
-    /// 0 = off. In whole milliseconds; at most 49 days (more counts as that). Default: 0.
+    /// Horizon of the memory forecast, see [`MemoryForecast`](crate::MemoryForecast): a condition begins when memory is
+    /// forecast to reach its limit within this time. 0 = off. In whole milliseconds; at most 49 days (more counts as 49
+    /// days). Default: 0.
     #[cfg(feature = "forecast")]
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_duration"))]
     pub memory_horizon: Duration,
-    /// Such a forecast opens the breaker, and keeps it open while it holds. Default: false.
+    /// Whether such a forecast opens the breaker and keeps it open. Default: false.
     #[cfg(feature = "forecast")]
     pub memory_horizon_trips: bool,
-    /// How often memory is sampled; a sample older than three of these is no longer believed. Default: 500 ms.
+    /// Interval between memory readings; a reading older than three intervals is stale. Default: 500 ms.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_duration"))]
     pub sample_interval: Duration,
 }
@@ -123,7 +127,8 @@ impl Default for Policy {
     }
 }
 
-/// The warm-up of [`Policy::default`]: after a start caches are cold, connections are few, and code is not compiled yet.
+/// The warm-up of [`Policy::default`]: after a start caches are cold, connections are few, and code is not compiled
+/// yet.
 pub const WARM_UP: Duration = Duration::from_secs(10);
 
 /// How long the evidence of slow or failed calls must last before the breaker opens.
@@ -131,11 +136,11 @@ pub const WARM_UP: Duration = Duration::from_secs(10);
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum TripAfter {
-    /// Longer than this service's own hiccups do: 1.5 s to begin with, three times the longest one seen, at most 6 s.
+    /// Longer than this service's own hiccups: 1.5 s at first, three times the longest hiccup seen, at most 6 s.
     #[default]
     Auto,
-    /// So many milliseconds. 0 trips at once, and switches the patient test's 3 s more, the queue-recovery hold and the
-    /// warm-up off.
+    /// This many milliseconds. 0 trips at once and disables the additional 3 s of the patient test, the queue-recovery
+    /// hold and the warm-up.
     Millis(u16),
 }
 
@@ -144,13 +149,13 @@ const DEFAULT_WINDOW_SIZE: NonZeroU16 = match NonZeroU16::new(64) {
     None => NonZeroU16::MIN,
 };
 
-/// Fewer samples than this are no basis for a percentile, whatever the percentile.
+/// Minimum number of samples for a percentile, for every percentile.
 const MIN_OF_PERCENTILE: u16 = 10;
-/// With evidence more samples add nothing.
+/// Minimum with evidence; more samples add nothing.
 const MIN_WITH_EVIDENCE: u16 = 5;
 
 impl Policy {
-    /// The default policy with a window that fits into a breaker of capacity `N`: 64 samples, or `N` where that is less.
+    /// The default policy with a window that fits into a breaker of capacity `N`: 64 samples, or `N` if that is less.
     ///
     /// ```
     /// use tripline_core::{Breaker, Policy};
@@ -171,12 +176,11 @@ impl Policy {
         self.trip_confidence.get() > 0.0
     }
 
-    /// The calls that are really needed before a latency or failure rule may trip: never more than the window holds,
-    /// never 0.
+    /// Calls that are required before a latency or failure rule may trip: never more than the window holds, never 0.
     ///
-    /// Unset, it is 5 with `trip_confidence` > 0. Without, it is the smallest n at which one slow call cannot be the percentile
-    /// (two must be: n − index ≥ 2, which is 21 at 0.95), at least 10. At percentile 1 there is no such n, and the window must
-    /// be full.
+    /// If `minimum_samples` is unset, it is 5 with `trip_confidence` > 0. Otherwise it is the smallest n, at least 10,
+    /// at which one slow call alone cannot be the percentile (n − index ≥ 2, which is 21 at 0.95). At percentile 1
+    /// there is no such n, and the window must be full.
     pub fn effective_minimum_samples(&self) -> u16 {
         let size = self.latency_window_size.get();
         let wanted = self.minimum_samples.unwrap_or_else(|| {
@@ -190,13 +194,13 @@ impl Policy {
         wanted.clamp(1, size)
     }
 
-    /// The samples that are really needed for a trend: at least 3, and otherwise never more than the window holds.
+    /// Samples that are required for a trend: at least 3, and otherwise never more than the window holds.
     #[cfg(feature = "trend")]
     pub fn effective_trend_minimum(&self) -> u16 {
         self.trend_minimum_samples.min(self.latency_window_size.get()).max(MIN_FOR_SLOPE)
     }
 
-    /// The longest wait, at least `wait_time`.
+    /// The maximum wait, at least `wait_time`.
     pub fn effective_max_wait(&self) -> Duration {
         self.max_wait_time.max(self.wait_time)
     }

@@ -1,8 +1,8 @@
-//! A ring of values in the order they came, with two bytes for each of its two figures: a window's overhead counts.
+//! A ring buffer in arrival order. Its two indices take two bytes each, to keep a window small.
 
 use core::marker::PhantomData;
 
-/// Values in the places `P` (at most 65,535 of them are used), oldest first.
+/// Values in the slots `P` (at most 65,535 are used), oldest first.
 #[derive(Debug, Clone)]
 pub(crate) struct Ring<T, P> {
     places: P,
@@ -12,14 +12,14 @@ pub(crate) struct Ring<T, P> {
 }
 
 impl<T, P> Ring<T, P> {
-    /// An empty ring; what stands in `places` is overwritten.
+    /// Creates an empty ring; the contents of `places` are overwritten.
     pub(crate) const fn new(places: P) -> Self {
         Self { places, oldest: 0, len: 0, values: PhantomData }
     }
 }
 
 impl<T: Copy, P: AsRef<[T]> + AsMut<[T]>> Ring<T, P> {
-    /// The places, with the oldest value in the first of them.
+    /// Returns the slots, rotated so that the oldest value is first.
     #[cfg(target_pointer_width = "64")]
     pub(crate) fn straight_places(&mut self) -> &mut P {
         let places = self.places.as_mut();
@@ -46,7 +46,7 @@ impl<T: Copy, P: AsRef<[T]> + AsMut<[T]>> Ring<T, P> {
         if self.len == 0 { None } else { self.places.as_ref().get(usize::from(self.oldest)) }
     }
 
-    /// False, and without effect, where there is no room.
+    /// Appends a value. Returns false, without effect, if the ring is full.
     pub(crate) fn push_back(&mut self, value: T) -> bool {
         if usize::from(self.len) >= self.capacity() {
             return false;
@@ -65,7 +65,7 @@ impl<T: Copy, P: AsRef<[T]> + AsMut<[T]>> Ring<T, P> {
         Some(value)
     }
 
-    /// Takes out the oldest value of a ring that has one, and puts `value` behind the newest.
+    /// Removes the oldest value of a non-empty ring and appends `value`.
     #[cfg(target_pointer_width = "64")]
     #[inline]
     pub(crate) fn rotate(&mut self, value: T) -> T {
@@ -79,7 +79,7 @@ impl<T: Copy, P: AsRef<[T]> + AsMut<[T]>> Ring<T, P> {
         taken
     }
 
-    /// The value that came `index` places after the oldest.
+    /// Returns the value at `index`, counted from the oldest.
     #[cfg_attr(target_pointer_width = "32", inline(never))] // several loops go through it
     pub(crate) fn get(&self, index: u16) -> Option<T> {
         if index >= self.len {
@@ -88,7 +88,7 @@ impl<T: Copy, P: AsRef<[T]> + AsMut<[T]>> Ring<T, P> {
         self.places.as_ref().get(self.wrap(usize::from(self.oldest).saturating_add(usize::from(index)))).copied()
     }
 
-    /// A place beyond the end is one from the start; `place` is below twice the capacity.
+    /// Wraps an index at the end of the slots; `place` is below twice the capacity.
     fn wrap(&self, place: usize) -> usize {
         let capacity = self.capacity();
         if place >= capacity { place.saturating_sub(capacity) } else { place }

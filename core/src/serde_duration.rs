@@ -1,4 +1,4 @@
-//! How a duration is read back: in serde's own form of seconds and nanoseconds, but without its panic.
+//! Deserializes a duration in serde's own form of seconds and nanoseconds, without a panic.
 
 use core::time::Duration;
 
@@ -15,7 +15,7 @@ pub(crate) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result
     span.serialize(serializer)
 }
 
-/// Saturates at [`Duration::MAX`]. `Duration`'s own reading rejects that, but with a panic left in for the linker to find.
+/// Saturates at [`Duration::MAX`]. `Duration`'s own implementation rejects an overflow, but links a panic.
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let parts = Parts::deserialize(deserializer)?;
     Ok(Duration::from_secs(parts.secs).saturating_add(Duration::from_nanos(parts.nanos.into())))

@@ -1,26 +1,26 @@
-//! The states, and the one table of legal transitions.
+//! The states, and the table of legal transitions.
 
 use core::fmt;
 
 use crate::monotonic::MonotonicInstant;
 
-/// What the breaker is doing.
+/// The state of a breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum State {
     /// Every call is admitted and recorded.
     Closed,
-    /// No call is admitted. The first one that asks at or after `until` makes the breaker half-open.
+    /// No call is admitted. The first call at or after `until` makes the breaker half-open.
     Open {
-        /// When the wait is over.
+        /// When the wait ends.
         until: MonotonicInstant,
     },
     /// A few calls are admitted as probes.
     HalfOpen {
-        /// Probes in flight or done; never more than `half_open_max_calls`.
+        /// Probes in flight or finished; at most `half_open_max_calls`.
         admitted: u16,
-        /// Probes that came back fast and well.
+        /// Probes that were good.
         good: u16,
     },
     /// Every call is admitted, none is recorded.
@@ -29,7 +29,7 @@ pub enum State {
     ForcedOpen,
 }
 
-/// A state without its figures: for labels, tables and events.
+/// A state without its data: for labels, tables and events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -47,7 +47,7 @@ pub enum StateKind {
 }
 
 impl State {
-    /// The state without its figures.
+    /// Returns the state without its data.
     pub const fn kind(self) -> StateKind {
         match self {
             Self::Closed => StateKind::Closed,
@@ -60,15 +60,15 @@ impl State {
 }
 
 impl StateKind {
-    /// All of them, in the order of the table in the docs.
+    /// All states, in the order of the table in the documentation.
     pub const ALL: [Self; 5] = [Self::Closed, Self::Open, Self::HalfOpen, Self::Disabled, Self::ForcedOpen];
 
-    /// Open, half-open or forced open.
+    /// Whether the breaker is open, half-open or forced open.
     pub const fn is_triggered(self) -> bool {
         matches!(self, Self::Open | Self::HalfOpen | Self::ForcedOpen)
     }
 
-    /// The name as it stands in status, metrics and replay.
+    /// The name used in status, metrics and replay.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "closed",
@@ -92,19 +92,19 @@ impl fmt::Display for StateKind {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum TripReason {
-    /// The percentile is in breach (trend analysis off), or the operator simulates it.
+    /// The percentile is in breach (trend analysis off), or an operator simulates it.
     Latency,
-    /// In breach, and the latencies rise.
+    /// In breach, with rising latencies.
     LatencyRising,
-    /// In breach, and every call of the window is slow.
+    /// In breach, with every call of the window slow.
     LatencyPlateau,
-    /// In breach for a whole window's length of calls without a break.
+    /// In breach for as many consecutive calls as the window holds.
     LatencySustained,
-    /// Too large a share of the calls failed.
+    /// The share of failed calls is too large.
     Failures,
     /// Memory is exhausted.
     Memory,
-    /// Memory is exhausted, and a latency rule holds too.
+    /// Memory is exhausted, and a latency rule matches too.
     MemoryAndLatency,
     /// A probe was slow, finished or not.
     ProbeSlow,
@@ -118,7 +118,7 @@ pub enum TripReason {
 const REASONS: usize = if cfg!(feature = "forecast") { 10 } else { 9 };
 
 impl TripReason {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; REASONS] = [
         Self::Latency,
         Self::LatencyRising,
@@ -133,7 +133,7 @@ impl TripReason {
         Self::MemoryForecast,
     ];
 
-    /// The name as it stands in status, metrics and replay.
+    /// The name used in status, metrics and replay.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Latency => "latency",
@@ -157,7 +157,7 @@ impl fmt::Display for TripReason {
     }
 }
 
-/// What made the breaker change its state.
+/// The cause of a state change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
@@ -165,7 +165,7 @@ impl fmt::Display for TripReason {
 pub enum Cause {
     /// A trip rule, or a bad probe.
     Trip(TripReason),
-    /// The wait was over when a call asked.
+    /// The wait had ended when a call arrived.
     WaitOver,
     /// All probes were good.
     Recovered,
@@ -177,12 +177,12 @@ pub enum Cause {
     Disable,
     /// `force_open` by an operator.
     ForceOpen,
-    /// An incident of an earlier life of the breaker goes on.
+    /// An incident of the previous process continues.
     Resumed,
 }
 
 impl Cause {
-    /// The name as it stands in events and logs.
+    /// The name used in events and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Trip(reason) => reason.as_str(),
@@ -197,15 +197,15 @@ impl Cause {
     }
 }
 
-/// The legal transitions. Whatever is not in it cannot happen.
+/// Whether a transition is legal. No other transition can happen.
 ///
 /// | from | causes |
 /// |---|---|
 /// | Closed | a trip → Open · `disable` → Disabled · `force_open` → `ForcedOpen` · `reset` → Closed · an incident resumed → `HalfOpen` |
-/// | Open | the wait over → `HalfOpen`, or Closed without probing · `reset` → Closed · `disable` · `force_open` |
+/// | Open | end of the wait → `HalfOpen`, or Closed without probing · `reset` → Closed · `disable` · `force_open` |
 /// | `HalfOpen` | all probes good → Closed · a bad probe or memory → Open · `reset` → Closed · `disable` · `force_open` |
 /// | Disabled | `enable` → Closed · `reset` → Disabled |
-/// | `ForcedOpen` | `reset` → Closed, or Disabled where the breaker was disabled meanwhile |
+/// | `ForcedOpen` | `reset` → Closed, or Disabled if the breaker was disabled meanwhile |
 pub const fn is_legal(from: StateKind, cause: Cause, to: StateKind) -> bool {
     use StateKind::{Closed, Disabled, ForcedOpen, HalfOpen, Open};
     matches!(

@@ -1,16 +1,17 @@
-//! Time from a counter of 32 bits.
+//! Converts a 32-bit counter to time.
 
 use core::num::NonZeroU32;
 
 use crate::time::Instant;
 
-/// Makes an [`Instant`] that does not wrap of a 32-bit counter that does.
+/// Converts a 32-bit counter that wraps to an [`Instant`] that does not.
 ///
 /// Pass every reading to [`TickExtender::instant`], at least one in each half turn of the counter: 2^31 ticks, which is
-/// 35 minutes at 1 MHz and 29 s at 72 MHz. A reading that is up to half a turn behind the newest one (taken before it, in
-/// an interrupt) becomes the earlier instant that it is. A counter that runs down is passed as its complement: `!counter`.
+/// 35 minutes at 1 MHz and 29 s at 72 MHz. A reading up to half a turn behind the newest one, for example one taken
+/// earlier in an interrupt, gives the earlier instant. Pass a counter that counts down as its complement: `!counter`.
 ///
-/// It needs no 64-bit atomics: it lives where the readings are used, and the interrupt only passes the 32 bits on.
+/// No 64-bit atomics are needed: the extender belongs to the code that uses the instants, and the interrupt passes on
+/// only the 32 bits.
 ///
 /// ```
 /// use core::num::NonZeroU32;
@@ -28,12 +29,12 @@ pub struct TickExtender {
 }
 
 impl TickExtender {
-    /// A clock of `hertz` ticks a second that starts at [`Instant::ZERO`] when the counter shows `start`.
+    /// Creates a clock of `hertz` ticks per second that starts at [`Instant::ZERO`] at the counter value `start`.
     pub const fn new(hertz: NonZeroU32, start: u32) -> Self {
         Self { hertz, newest: start, ticks: 0 }
     }
 
-    /// The instant at which the counter showed `counter`; before the start it is [`Instant::ZERO`].
+    /// Returns the instant of the counter value `counter`; [`Instant::ZERO`] for a value before the start.
     pub fn instant(&mut self, counter: u32) -> Instant {
         let behind = self.newest.wrapping_sub(counter);
         let ahead = counter.wrapping_sub(self.newest);

@@ -1,14 +1,16 @@
-//! What the caller's clock shows, as plain numbers.
+//! Readings of the caller's clock, as plain numbers.
 //!
-//! The core has no clock. Every input that needs one brings an [`Instant`]; [`MonotonicTime`](crate::monotonic::MonotonicTime) turns
-//! what threads and clocks report into [`MonotonicInstant`](crate::MonotonicInstant)s, which never go back.
+//! The core has no clock. Every input that needs the time takes an [`Instant`];
+//! [`MonotonicTime`](crate::monotonic::MonotonicTime) converts the readings of threads and clocks to
+//! [`MonotonicInstant`](crate::MonotonicInstant)s, which never go back.
 
 use core::time::Duration;
 
 /// A point in time on the caller's clock: nanoseconds since that clock's start (not since an epoch).
 ///
-/// It is what goes into a [`Breaker`](crate::Breaker) and what its deadlines are given in. Where the clock is set back, the breaker's own
-/// time goes on: that is a [`MonotonicInstant`](crate::MonotonicInstant), and neither compiles in place of the other.
+/// A [`Breaker`](crate::Breaker) takes its inputs and returns its deadlines in this type. If the clock is set back, the
+/// breaker's own time continues: that is a [`MonotonicInstant`](crate::MonotonicInstant). The compiler rejects one type
+/// in place of the other.
 ///
 /// 64 bits of nanoseconds last 584 years, so arithmetic saturates instead of wrapping.
 ///
@@ -28,7 +30,7 @@ pub struct Instant(u64);
 impl Instant {
     /// The start of the clock.
     pub const ZERO: Self = Self(0);
-    /// The last instant that there is; as a deadline it means "never".
+    /// The last representable instant; as a deadline it means "never".
     pub const MAX: Self = Self(u64::MAX);
 
     /// The instant `nanos` nanoseconds after the clock's start.
@@ -46,24 +48,24 @@ impl Instant {
         self.0
     }
 
-    /// Milliseconds that wrap after 49 days.
+    /// Milliseconds, wrapping after 49 days.
     #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     pub(crate) const fn as_wrapping_millis(self) -> u32 {
         if cfg!(target_pointer_width = "64") { (self.0 / 1_000_000) as u32 } else { wrapping_millis(self.0) }
     }
 
-    /// Time from `earlier` to `self`; zero where `earlier` is the later one.
+    /// Time from `earlier` to `self`; zero if `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
-    /// Nanoseconds from `earlier` to `self`; zero where `earlier` is the later one.
+    /// Nanoseconds from `earlier` to `self`; zero if `earlier` is later.
     #[cfg_attr(target_pointer_width = "32", inline(never))] // 64-bit arithmetic takes code there
     pub(crate) const fn nanos_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// `self` moved on by `nanos`, saturating.
+    /// Adds `nanos`, saturating.
     #[cfg_attr(target_pointer_width = "32", inline(never))] // 64-bit arithmetic takes code there
     pub(crate) const fn plus_nanos(self, nanos: u64) -> Self {
         Self(self.0.saturating_add(nanos))
@@ -79,14 +81,15 @@ impl core::ops::Add<Duration> for Instant {
     }
 }
 
-/// A duration in whole nanoseconds, at most `u64::MAX`. Many places use it and none is in a hurry, so one copy is enough.
+/// Returns a duration in whole nanoseconds, at most `u64::MAX`. It is used in many places and not time-critical, so one
+/// copy is enough.
 #[inline(never)]
 pub(crate) const fn saturating_nanos(span: Duration) -> u64 {
     span.as_secs().saturating_mul(1_000_000_000).saturating_add(span.subsec_nanos() as u64)
 }
 
-/// `nanos` / 10⁶, by long division in digits of 16 bits: four divisions of 32 bits instead of one of 64, which 32-bit targets do bit by
-/// bit.
+/// Returns `nanos` / 10⁶ by long division in digits of 16 bits: four 32-bit divisions instead of one 64-bit division,
+/// which 32-bit targets compute bit by bit.
 const fn wrapping_millis(nanos: u64) -> u32 {
     const DIVISOR: u32 = 15_625; // 10⁶ / 2⁶
     let dividend = nanos >> 6;

@@ -1,40 +1,41 @@
-//! Which way the latency goes: a slope that is both significant and large enough to matter.
+//! The trend of the latencies: a slope that is both significant and large enough to matter.
 //!
 //! **Rising and Falling** are the one-sided t-test of the least-squares slope over the arrival index at the 5 % level
-//! (Draper and Smith, *Applied Regression Analysis*, 3rd ed., §1.4), together with an effect size: the fitted rise over
+//! (Draper and Smith, *Applied Regression Analysis*, 3rd ed., §1.4), combined with an effect size: the fitted rise over
 //! the window must be at least 4 % of the mean, so that 5 ms and 5 s are treated alike. On windows of i.i.d. Gaussian
-//! noise the test has exactly its level at any n ≥ 3. From 21 samples on the slope must also be there, with half of the t²,
-//! without the newest sample, so that one slow call after a flat stretch is no rise. On independent heavy-tailed latencies the measured rate of
-//! Rising is lower: 3.8 % to 5.0 % for log-normal (σ = 0.5 and 1) at n from 3 to 256, 3.3 % to 5.0 % for Pareto
-//! (α = 1.5 and 2.5), under 0.1 % at n ≤ 20 for rare 50-fold spikes.
+//! noise the test has exactly its level at any n ≥ 3. From 21 samples on, the slope must also be present without the
+//! newest sample, with half of the t², so that one slow call after a flat series is no rise. On independent
+//! heavy-tailed latencies the measured rate of Rising is lower: 3.8 % to 5.0 % for log-normal (σ = 0.5 and 1) at n from
+//! 3 to 256, 3.3 % to 5.0 % for Pareto (α = 1.5 and 2.5), under 0.1 % at n ≤ 20 for rare 50-fold spikes.
 //!
 //! **Oscillating** is a negative lag-1 autocorrelation at the 1 % level (its moments under independence: Moran,
 //! *Biometrika* 35, 1948; the critical value carries a correction for small n, found by simulation), where the standard
 //! deviation is at least 5 % of the mean.
 //!
-//! The slope needs only sums that are kept per sample, in integers, so nothing drifts and deciding is O(1).
+//! The slope needs only integer sums that are updated per sample, so there is no rounding drift and the decision is
+//! O(1).
 
 use crate::units::Latency;
 
-/// Which way the latencies in the window go, in arrival order.
+/// The trend of the latencies in the window, in arrival order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Trend {
-    /// Fewer samples than the trend needs.
+    /// Fewer samples than a trend requires.
     TooFew,
-    /// A significant slope upwards, of at least 4 % of the mean over the window.
+    /// A significant upward slope, of at least 4 % of the mean over the window.
     Rising,
-    /// The same downwards.
+    /// A significant downward slope of the same size.
     Falling,
-    /// No slope, but neighbours alternate.
+    /// No slope, but successive latencies alternate.
     Oscillating,
-    /// None of the others.
+    /// None of the other classes.
     Steady,
 }
 
 impl Trend {
-    /// The class in lower case, as it stands in status and replay.
+    /// The class in lower case, as used in status and replay.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::TooFew => "too_few",
@@ -45,7 +46,8 @@ impl Trend {
         }
     }
 
-    /// Finds the trend of `latencies`, oldest first, of which the first 65,535 count; below 3, `minimum` counts as 3. O(n).
+    /// Returns the trend of `latencies`, oldest first. The first 65,535 values count; `minimum` below 3 counts as 3.
+    /// O(n).
     ///
     /// ```
     /// use tripline_core::{Latency, Trend};
@@ -74,15 +76,16 @@ pub(crate) enum Slope {
     Flat,
 }
 
-/// A slope and its error need three points.
+/// Minimum number of points for a slope with its error.
 pub(crate) const MIN_FOR_SLOPE: u16 = 3;
 const MIN_FOR_OSCILLATION: u16 = 5;
-/// The fitted rise over the window that matters, times this, is the mean: 4 % of it.
+/// The mean divided by the smallest relevant fitted rise over the window: the rise must be 4 % of the mean.
 const MEAN_PER_LEAST_RISE: f64 = 25.0;
-/// The variance that matters for oscillation, as a share of the square of the mean: a standard deviation of 5 %.
+/// The smallest relevant variance for oscillation, as a share of the square of the mean: a standard deviation of 5 %.
 const MIN_VARIANCE: f64 = 0.05 * 0.05;
 
-/// From so many samples on a single outlier at the end would make a significant slope of a flat line (its t tends to √3).
+/// From this many samples on, a single outlier at the end would give a flat line a significant slope (its t tends to
+/// √3).
 const MIN_FOR_ONE_OUTLIER: u16 = 21;
 
 /// n, Σy, Σy² and Σi·y over the samples in arrival order, i from 0, y in microseconds. Exact.
@@ -90,7 +93,7 @@ const MIN_FOR_ONE_OUTLIER: u16 = 21;
 pub(crate) struct TrendSums {
     n: u16,
     y: u64,
-    /// Σy² in 80 bits, which is what 65,535 squares need: the low 64 of them and the high 16.
+    /// Σy² in the 80 bits that 65,535 squares need: the low 64 and the high 16.
     yy_low: u64,
     yy_high: u16,
     iy: u64,
@@ -100,7 +103,7 @@ pub(crate) struct TrendSums {
 /// A least-squares slope, up to a positive factor.
 struct Fit {
     upwards: bool,
-    /// n·Σiy − Σi·Σy without its sign. Divided by n·Σi² − (Σi)², which is n²·(n² − 1)/12, it is the slope.
+    /// The magnitude of n·Σiy − Σi·Σy. Divided by n·Σi² − (Σi)², which is n²·(n² − 1)/12, it is the slope.
     magnitude: f64,
     /// t² of the slope is `explained` / `unexplained`.
     explained: f64,
@@ -120,7 +123,7 @@ impl TrendSums {
         self.newest = latency.as_micros();
     }
 
-    /// Takes out the oldest sample, whose latency the caller knows; all others move down by one place.
+    /// Removes the oldest sample, whose latency the caller passes; all others move down by one index.
     pub(crate) fn pop_oldest(&mut self, latency: Latency) {
         let y = u64::from(latency.as_micros());
         self.y = self.y.wrapping_sub(y);
@@ -136,7 +139,7 @@ impl TrendSums {
         self.yy_high = self.yy_high.wrapping_sub(u16::from(borrow));
     }
 
-    /// The direction of the slope. O(1).
+    /// Returns the direction of the slope. O(1).
     pub(crate) fn slope(&self, minimum: u16) -> Slope {
         if self.n < minimum.max(MIN_FOR_SLOPE) {
             return Slope::TooFew;
@@ -152,7 +155,7 @@ impl TrendSums {
         }
     }
 
-    /// Whether the fitted rise, (n − 1) times the slope, is too small a part of the mean.
+    /// Whether the fitted rise, (n − 1) times the slope, is too small a share of the mean.
     fn is_small(&self, fit: &Fit) -> bool {
         // Both sides times n²·(n + 1).
         let n = u32::from(self.n);
@@ -160,7 +163,8 @@ impl TrendSums {
         fit.magnitude * (12.0 * MEAN_PER_LEAST_RISE) < mean
     }
 
-    /// Whether the newest sample alone makes the slope: without it, it turns, or loses more than half of its t².
+    /// Whether the newest sample alone causes the slope: without it the slope changes its sign or loses more than half
+    /// of its t².
     fn is_one_outlier(&self, fit: &Fit) -> bool {
         if self.n < MIN_FOR_ONE_OUTLIER {
             return false;
@@ -184,7 +188,8 @@ impl TrendSums {
             upwards: lead > level,
             magnitude,
             explained: f64::from(self.n.saturating_sub(2)) * squared_12,
-            // Rounding can take this below 0, but only where the line explains something, and then 0 would decide the same.
+            // Rounding can make this negative, but only if the line explains something; 0 would then give the same
+            // decision.
             unexplained: spread_12 * self.scaled_variance() - squared_12,
         }
     }
@@ -198,7 +203,8 @@ impl TrendSums {
         self
     }
 
-    /// The class of the samples, which the caller passes in arrival order for the case that there is no slope. O(n).
+    /// Returns the class of the samples. The caller passes them in arrival order, for the case that there is no slope.
+    /// O(n).
     pub(crate) fn trend(&self, latencies: impl Iterator<Item = Latency>, minimum: u16) -> Trend {
         match self.slope(minimum) {
             Slope::TooFew => Trend::TooFew,
@@ -246,10 +252,10 @@ const T_SQUARED: [f64; 12] = [
     3.225_203, 3.176_549,
 ];
 
-/// The square of Student's t at 95 %, never below the exact value, and above it by at most 10⁻⁵ of it.
+/// Returns the square of Student's t at 95 %, never below the exact value and at most 10⁻⁵ of it above.
 ///
 /// From 13 degrees of freedom on it is a polynomial in 1/ν: the square of the Cornish-Fisher expansion (Abramowitz and
-/// Stegun 26.7.5) with its last coefficient widened to stay on the safe side.
+/// Stegun 26.7.5), with its last coefficient enlarged to stay on the safe side.
 fn critical_t_squared(degrees: u16) -> f64 {
     let row = usize::from(degrees).wrapping_sub(1);
     if let Some(&exact) = T_SQUARED.get(row) {
@@ -259,11 +265,12 @@ fn critical_t_squared(degrees: u16) -> f64 {
     2.705_543_454_095_413 + v * (5.012_754_418 + v * (6.993_924_469 + v * 8.1))
 }
 
-/// Whether a lag-1 autocorrelation, given times n, of n ≥ 5 values lies below its 1 % quantile for independent Gaussian ones.
+/// Whether a lag-1 autocorrelation, given times n, of n ≥ 5 values is below its 1 % quantile for independent Gaussian
+/// values.
 ///
-/// Mean −1/n and standard deviation (n−2)/(n·√(n−1)) are exact; the quantile of the small, skewed samples is fitted to a
-/// simulation of 8 million windows per n, and stays at or below 1 % within its error. Squares spare the root, and a
-/// constant window (0/0) is not negative.
+/// The mean −1/n and the standard deviation (n−2)/(n·√(n−1)) are exact. The quantile of small, skewed samples is fitted
+/// to a simulation of 8 million windows per n, and stays at or below 1 % within its error. Comparing squares avoids the
+/// root, and a constant window (0/0) is not negative.
 fn is_negative_autocorrelation(times_n: f64, n: u16) -> bool {
     if n <= MIN_FOR_OSCILLATION {
         return times_n < -0.798 * f64::from(MIN_FOR_OSCILLATION);
@@ -280,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_rise_of_exactly_four_percent_matters_and_a_smaller_one_does_not() {
-        // A slope of 0.6 makes a rise of 1.8, which is 4 % of 45 and less of 46.
+        // A slope of 0.6 gives a rise of 1.8, which is 4 % of 45 and less of 46.
         assert_eq!(Trend::of([44, 45, 45, 46].map(Latency::from_micros), 3), Trend::Rising);
         assert_eq!(Trend::of([45, 46, 46, 47].map(Latency::from_micros), 3), Trend::Steady);
     }

@@ -1,17 +1,17 @@
-//! Values with a unit and a range: one that exists is valid.
+//! Values with a unit and a range. Every value that exists is valid.
 
 use core::fmt;
 use core::time::Duration;
 
 use crate::time::Instant;
 
-/// A value lies outside the range of its type.
+/// A value is outside the range of its type.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct OutOfRange {
-    /// What was being made, e.g. `"percentile"`.
+    /// The name of the value, e.g. `"percentile"`.
     pub what: &'static str,
-    /// What is allowed, e.g. `"0 < x <= 1"`.
+    /// The allowed range, e.g. `"0 < x <= 1"`.
     pub allowed: &'static str,
 }
 
@@ -33,7 +33,7 @@ macro_rules! ranged_f64 {
         pub struct $name(f64);
 
         impl $name {
-            #[doc = concat!("Takes a value with ", $allowed, ".")]
+            #[doc = concat!("Creates a value with ", $allowed, ".")]
             ///
             /// # Errors
             #[doc = concat!("[`OutOfRange`] for anything else, NaN and infinities included.")]
@@ -42,7 +42,7 @@ macro_rules! ranged_f64 {
                 if ok(value) { Ok(Self(value)) } else { Err(OutOfRange { what: $what, allowed: $allowed }) }
             }
 
-            /// The value as a plain number.
+            /// Returns the value as a plain number.
             pub const fn get(self) -> f64 {
                 self.0
             }
@@ -69,12 +69,12 @@ ranged_f64! {
 }
 
 ranged_f64! {
-    /// How sure the breaker must be before above counts as a breach: 0 ≤ c < 1, 0 = no evidence asked for.
+    /// The required confidence of a breach: 0 ≤ c < 1; 0 = no evidence required.
     Confidence, "trip_confidence", "0 <= c < 1", |x| (0.0..1.0).contains(&x)
 }
 
 ranged_f64! {
-    /// A share of something, 0 ≤ x ≤ 1.
+    /// A share: 0 ≤ x ≤ 1.
     Ratio, "ratio", "0 <= x <= 1", |x| (0.0..=1.0).contains(&x)
 }
 
@@ -84,15 +84,15 @@ ranged_f64! {
 }
 
 ranged_f64! {
-    /// By what the wait grows each time that probing fails: 1 ≤ x ≤ 100.
+    /// The factor by which the wait grows each time that probing fails: 1 ≤ x ≤ 100.
     Backoff, "wait_backoff", "1 <= x <= 100", |x| (1.0..=100.0).contains(&x)
 }
 
 impl Percentile {
-    /// The index that the percentile has among `n` samples sorted ascending: min(⌊n·p⌋, n−1), in `f64`.
+    /// Returns the index of the percentile among `n` samples sorted ascending: min(⌊n·p⌋, n−1), computed in `f64`.
     ///
-    /// 0 where there are no samples. The original computes it the same way, and its vectors hold this.
-    // Without an FPU each conversion takes code, so one copy is enough there.
+    /// 0 without samples. The original computes it the same way, and its test vectors check this.
+    // Without an FPU each conversion needs code, so one copy is enough there.
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub fn index(self, n: u32) -> u32 {
         let floor = (f64::from(n) * self.0) as u32;
@@ -108,7 +108,7 @@ impl Default for Percentile {
 }
 
 impl Confidence {
-    /// No evidence is asked for: above alone is a breach, the rule of the original.
+    /// No evidence is required: a percentile above the threshold is a breach, the rule of the original.
     pub const ZERO: Self = Self(0.0);
 }
 
@@ -134,18 +134,18 @@ impl Default for Backoff {
 }
 
 impl Ratio {
-    /// Nothing.
+    /// 0.
     pub const ZERO: Self = Self(0.0);
-    /// All of them.
+    /// 1.
     pub const ONE: Self = Self(1.0);
 
-    /// `percent` hundredths, at most 100.
+    /// Converts `percent`, at most 100.
     pub(crate) const fn from_percent(percent: u8) -> Self {
         Self(if percent > 100 { 1.0 } else { percent as f64 / 100.0 })
     }
 }
 
-/// How long a call took: whole microseconds, rounded down, saturating at `u32::MAX` (71 minutes 34.967295 s).
+/// The latency of a call: whole microseconds, rounded down, saturating at `u32::MAX` (71 minutes 34.967295 s).
 ///
 /// ```
 /// use core::time::Duration;
@@ -159,43 +159,43 @@ impl Ratio {
 pub struct Latency(u32);
 
 impl Latency {
-    /// No time at all.
+    /// Zero.
     pub const ZERO: Self = Self(0);
-    /// The longest latency that is kept exactly; longer ones count as this.
+    /// The longest latency that is stored exactly; longer ones are stored as this value.
     pub const MAX: Self = Self(u32::MAX);
 
-    /// `micros` microseconds.
+    /// Creates a latency of `micros` microseconds.
     pub const fn from_micros(micros: u32) -> Self {
         Self(micros)
     }
 
-    /// `millis` milliseconds, saturating.
+    /// Creates a latency of `millis` milliseconds, saturating.
     pub const fn from_millis(millis: u32) -> Self {
         Self(millis.saturating_mul(1_000))
     }
 
-    /// The time from `start` to `end`; zero where the end lies before the start.
+    /// Returns the time from `start` to `end`; zero if `end` is before `start`.
     pub const fn between(start: Instant, end: Instant) -> Self {
         let micros = end.nanos_since(start) / 1_000;
         if micros > u32::MAX as u64 { Self::MAX } else { Self(micros as u32) }
     }
 
-    /// In microseconds.
+    /// Returns microseconds.
     pub const fn as_micros(self) -> u32 {
         self.0
     }
 
-    /// In milliseconds, rounded down.
+    /// Returns milliseconds, rounded down.
     pub const fn as_millis(self) -> u32 {
         self.0 / 1_000
     }
 
-    /// In milliseconds, with the fraction.
+    /// Returns milliseconds with their fraction.
     pub fn as_millis_f64(self) -> f64 {
         f64::from(self.0) / 1_000.0
     }
 
-    /// In nanoseconds.
+    /// Returns nanoseconds.
     pub(crate) const fn as_nanos(self) -> u64 {
         (self.0 as u64).wrapping_mul(1_000)
     }

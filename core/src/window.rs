@@ -1,4 +1,4 @@
-//! The last calls, and the counts that decide without looking at them again.
+//! The window of the last calls, with counts that let the rules decide in O(1).
 
 use core::time::Duration;
 
@@ -11,15 +11,16 @@ use crate::time::saturating_nanos;
 use crate::trend::TrendSums;
 use crate::units::{Latency, Percentile};
 
-/// Ages are kept in steps of 2^17 ns (131 µs), so that a sample needs 31 bits for its time.
+/// Ages are stored in steps of 2^17 ns (131 µs), so that a sample needs 31 bits for its time.
 const TICK_SHIFT: u32 = 17;
 const TICK_MASK: u32 = (1 << 31) - 1;
-/// The newest samples that a rule needs at least count up to this age, where there is evidence.
+/// Maximum age of the newest samples that a rule requires at least, if the policy asks for evidence.
 const KEPT_AGE_TICKS: u32 = age_ticks(Duration::from_secs(3_600));
-/// Longer ages would not fit twice into 31 bits of ticks.
+/// Maximum age. Longer ages would not fit twice into 31 bits of ticks.
 const MAX_AGE: Duration = Duration::from_secs(24 * 3_600);
 
-/// One call of a window in 8 bytes: its latency, the tick it ended at (modulo 2^31) and whether it failed (the top bit).
+/// One call of a window in 8 bytes: its latency, the tick at which it ended (modulo 2^31) and whether it failed (the
+/// top bit).
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
     latency: Latency,
@@ -27,7 +28,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Fills the places that no call has taken yet.
+    /// The value of an unused slot.
     pub const NONE: Self = Self { latency: Latency::ZERO, stamp: 0 };
 
     fn new(latency: Latency, failed: bool, at: MonotonicInstant) -> Self {
@@ -44,12 +45,12 @@ impl Sample {
     }
 }
 
-/// The places that the samples of a breaker's window lie in: an array without an allocator, or a store of your own with one.
+/// Storage for the samples of a breaker's window: an array without an allocator, or a custom growable store.
 pub trait SampleStore: AsRef<[Sample]> + AsMut<[Sample]> {
-    /// Whether [`grow`](Self::grow) does something.
+    /// Whether [`grow`](Self::grow) has an effect.
     const GROWS: bool = false;
 
-    /// Makes room for `places` samples at least, and keeps those that are there. Called when settings ask for a larger window.
+    /// Grows to at least `places` slots and keeps the existing samples. Called when the policy sets a larger window.
     fn grow(&mut self, _places: usize) {}
 }
 
@@ -59,23 +60,23 @@ fn tick(at: MonotonicInstant) -> u32 {
     (at.as_nanos() >> TICK_SHIFT) as u32 & TICK_MASK
 }
 
-/// The window: a ring of the last samples with the counts and sums that the rules read in O(1).
+/// A ring of the last samples with the counts and sums that the rules read in O(1).
 ///
-/// A *fast failure* (failed, and not above the threshold) takes a place but says nothing about latency: it is left out
-/// of the percentile, of the trend and of [`Window::timed`].
+/// A *fast failure* (failed, and not above the threshold) takes a slot but carries no latency: it is excluded from the
+/// percentile, from the trend and from [`Window::timed`].
 #[derive(Debug, Clone)]
 pub(crate) struct Window<S> {
     samples: Ring<Sample, S>,
     size: u16,
     threshold: Latency,
     max_age_ticks: u32,
-    /// So many of the newest samples count up to [`KEPT_AGE_TICKS`].
+    /// Number of newest samples that count up to the age [`KEPT_AGE_TICKS`].
     kept: u16,
     newest_at: MonotonicInstant,
     above: u16,
     failed: u16,
     fast_failures: u16,
-    /// What the slope is decided from, kept where the trend is one of the rules.
+    /// The sums for the slope, kept only if the trend is one of the rules.
     #[cfg(feature = "trend")]
     sums: TrendSums,
     #[cfg(feature = "trend")]
@@ -83,7 +84,7 @@ pub(crate) struct Window<S> {
 }
 
 impl<S: SampleStore> Window<S> {
-    /// An empty window of the policy's size, which `samples` has the places for.
+    /// Creates an empty window of the policy's size; `samples` must have enough slots.
     pub(crate) fn new(samples: S, policy: &Policy) -> Self {
         Self {
             samples: Ring::new(samples),
@@ -114,7 +115,7 @@ impl<S: SampleStore> Window<S> {
         }
     }
 
-    /// Nothing but good and timely calls, as many as there is room for.
+    /// Whether the window is full and contains only good calls that are not slow.
     #[cfg(target_pointer_width = "64")]
     pub(crate) fn is_full_of_good(&self) -> bool {
         self.len() >= self.size && self.above == 0 && self.failed == 0
@@ -126,8 +127,8 @@ impl<S: SampleStore> Window<S> {
         self.len() >= self.size && self.failed == 0
     }
 
-    /// A good call takes the place of the oldest sample, in a window that [is full](Window::is_full_of_good) of such and of
-    /// which none is too old. O(1).
+    /// Replaces the oldest sample with a good call, in a window that [is full of good calls](Window::is_full_of_good)
+    /// of which none has expired. O(1).
     #[cfg(target_pointer_width = "64")]
     #[inline]
     pub(crate) fn replace_oldest(&mut self, now: MonotonicInstant, latency: Latency) {
@@ -142,13 +143,13 @@ impl<S: SampleStore> Window<S> {
         }
     }
 
-    /// Drops the samples that are too old at `now`; true if any was. O(1) amortised.
+    /// Removes the samples that have expired at `now`. Returns true if there were any. O(1) amortised.
     pub(crate) fn expire(&mut self, now: MonotonicInstant) -> bool {
         if self.samples.len() == 0 {
             return false;
         }
-        // Stamps wrap after 78 h. While the newest sample counts, none is older than two ages (48 h at the most), so
-        // modular ages are right; once it does not, nothing counts.
+        // Stamps wrap after 78 h. While the newest sample counts, none is older than two ages (48 h at most), so
+        // modular ages are correct. Once it has expired, no sample counts.
         let idle_ticks = now.nanos_since(self.newest_at) >> TICK_SHIFT;
         if idle_ticks > u64::from(self.age_limit_ticks(1)).saturating_add(1) {
             self.clear();
@@ -165,7 +166,7 @@ impl<S: SampleStore> Window<S> {
         dropped
     }
 
-    /// When the oldest sample becomes too old; [`MonotonicInstant::MAX`] where there is none.
+    /// Returns when the oldest sample expires; [`MonotonicInstant::MAX`] for an empty window.
     pub(crate) fn next_expiry(&self) -> MonotonicInstant {
         let Some(oldest) = self.samples.front() else { return MonotonicInstant::MAX };
         let behind_newest = u64::from(oldest.age_ticks(self.newest_at));
@@ -175,18 +176,18 @@ impl<S: SampleStore> Window<S> {
         MonotonicInstant::from_nanos(expiry_tick.saturating_mul(1 << TICK_SHIFT))
     }
 
-    /// How old the oldest of `len` samples may be.
+    /// Returns the maximum age of the oldest of `len` samples.
     fn age_limit_ticks(&self, len: u16) -> u32 {
         if len > self.kept { self.max_age_ticks } else { self.max_age_ticks.max(KEPT_AGE_TICKS) }
     }
 
-    /// Forgets all samples.
+    /// Removes all samples.
     pub(crate) fn clear(&mut self) {
         self.samples.clear();
         self.reset_counts();
     }
 
-    /// Applies new settings and keeps the newest samples. O(size).
+    /// Applies a new policy and keeps the newest samples. O(size).
     pub(crate) fn retune(&mut self, policy: &Policy) {
         self.size = policy.latency_window_size.get();
         self.max_age_ticks = age_ticks(policy.latency_max_age);
@@ -205,7 +206,7 @@ impl<S: SampleStore> Window<S> {
             self.keeps_sums = policy.trend_analysis;
         }
         self.reset_counts();
-        // Once round the ring: each sample is taken out, counted and put back behind the others.
+        // Once around the ring: each sample is removed, counted and appended.
         for _ in 0..self.len() {
             if let Some(sample) = self.samples.pop_front() {
                 self.count(sample);
@@ -214,33 +215,34 @@ impl<S: SampleStore> Window<S> {
         }
     }
 
-    /// All samples, fast failures included.
+    /// Number of samples, fast failures included.
     pub(crate) fn len(&self) -> u16 {
         self.samples.len()
     }
 
-    /// Samples that say something about latency: all but the fast failures.
+    /// Number of samples with a latency: all but the fast failures.
     pub(crate) fn timed(&self) -> u16 {
         self.len().saturating_sub(self.fast_failures)
     }
 
-    /// Samples above the threshold.
+    /// Number of samples above the threshold.
     pub(crate) fn above(&self) -> u16 {
         self.above
     }
 
-    /// Failed samples, fast or slow.
+    /// Number of failed samples, fast or slow.
     pub(crate) fn failed(&self) -> u16 {
         self.failed
     }
 
-    /// The sums that the slope is decided from; empty unless the policy has trend analysis on.
+    /// Returns the sums for the slope; empty unless the policy has trend analysis on.
     #[cfg(feature = "trend")]
     pub(crate) fn sums(&self) -> &TrendSums {
         &self.sums
     }
 
-    /// All samples, oldest first, with their outcome and the instant at which each ended, to within a tick.
+    /// Iterates over all samples, oldest first, with their outcome and the instant at which each ended, to within a
+    /// tick.
     pub(crate) fn history(&self) -> impl Iterator<Item = (MonotonicInstant, Latency, Outcome)> + '_ {
         (0..self.samples.len()).filter_map(|index| self.samples.get(index)).map(|sample| {
             let before_newest = u64::from(sample.age_ticks(self.newest_at)) << TICK_SHIFT;
@@ -249,16 +251,16 @@ impl<S: SampleStore> Window<S> {
         })
     }
 
-    /// The latencies that count, oldest first (fast failures left out).
+    /// Iterates over the latencies that count, oldest first (without fast failures).
     pub(crate) fn latencies(&self) -> impl Iterator<Item = Latency> + Clone + '_ {
         let samples = (0..self.samples.len()).filter_map(|index| self.samples.get(index));
         samples.filter(|sample| !self.is_fast_failure(*sample)).map(|sample| sample.latency)
     }
 
-    /// The exact percentile of the latencies that count; `None` where there are none. O(n), on demand only.
+    /// Returns the exact percentile of the latencies that count; `None` without any. O(n).
     ///
-    /// A radix selection: four rounds, each of which counts one byte of the candidates and keeps those with the byte that the
-    /// wanted place falls on. It needs 512 bytes of stack, whatever the window's size.
+    /// Uses a radix selection: four rounds, each of which counts one byte of the candidates and keeps those with the
+    /// byte at the wanted index. It needs 512 bytes of stack for every window size.
     pub(crate) fn percentile(&self, percentile: Percentile) -> Option<Latency> {
         let n = u32::from(self.timed());
         if n == 0 {

@@ -1,8 +1,9 @@
 //! A latency-aware circuit breaker for servers, for any executor: shared handles, a supervisor, and alert delivery.
 //!
-//! A [`Breaker`] stands before calls to a dependency. It opens when calls get too slow, hang or fail, or when memory runs out,
-//! and probes until the dependency has recovered. Admission to a closed breaker takes no lock and reads no clock; recording a
-//! call takes two atomic operations. All decisions are made by [`core`], which is re-exported and needs no operating system.
+//! A [`Breaker`] protects calls to a dependency. It opens when calls get too slow, hang or fail, or when memory runs
+//! out, and probes until the dependency has recovered. Admission to a closed breaker takes no lock and reads no clock;
+//! recording a call takes two atomic operations. All decisions are made by [`core`], which is re-exported and needs no
+//! operating system.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -16,7 +17,7 @@
 //! let clock = Arc::new(SystemClock::new());
 //! let breaker = Breaker::builder(clock.clone()).name("payments".parse()?).policy(policy).build()?;
 //!
-//! // The supervisor finds calls that hang, samples memory and stages alerts. Here it runs on a thread of its own.
+//! // The supervisor finds hanging calls, samples memory and stages alerts. Here it runs on its own thread.
 //! let (supervisor, dispatcher, stop) = supervise(clock, [SupervisedBreaker::new(breaker.clone())], 1);
 //! let background = Background::spawn(supervisor, dispatcher, stop)?;
 //!
@@ -35,8 +36,8 @@
 //!
 //! # Without a supervisor
 //!
-//! Latency and failure rules and recovery work without one. Memory and alerts do not, and a call that hangs is seen only when
-//! another call finishes. [`Breaker::supervision`] shows whether a supervisor runs and keeps up.
+//! Latency rules, failure rules and recovery work without a supervisor. Memory and alerts do not, and a hanging call is
+//! found only when another call finishes. [`Breaker::supervision`] shows whether a supervisor runs and keeps up.
 //!
 //! # Features
 //!
@@ -49,8 +50,8 @@
 //! | protect calls | [`Breaker`], [`Builder`], [`BreakerName`], [`Registry`] for many, [`Family`] for one per key |
 //! | make a call | [`Breaker::call`], [`Breaker::call_async`], or a permit: [`TimedPermit`], [`OwnedTimedPermit`], [`Permit`], [`OwnedPermit`] |
 //! | handle a rejection | [`Rejection`], [`CallError`] |
-//! | keep it going | [`supervise`], [`SupervisedBreaker`], [`Supervisor`], [`Dispatcher`], [`Background`], [`ShutdownHandle`], [`Supervision`] |
-//! | bring the time | [`Clock`]: [`SystemClock`], `TokioClock`, `TscClock`, [`ManualClock`] |
+//! | run it in the background | [`supervise`], [`SupervisedBreaker`], [`Supervisor`], [`Dispatcher`], [`Background`], [`ShutdownHandle`], [`Supervision`] |
+//! | read the time | [`Clock`]: [`SystemClock`], `TokioClock`, `TscClock`, [`ManualClock`] |
 //! | measure memory | [`MemorySource`], [`MockMemory`] |
 //! | send alerts | [`AlertSink`], [`Alert`], [`Page`], [`DeliveryError`] |
 //! | escalate | [`EscalationPolicy`], [`StagingControl`], [`PendingAlert`] |
@@ -103,7 +104,8 @@ pub use fleet::status::{FleetBreaker, FleetStatus};
 pub use hot_path::histogram::LatencyHistogram;
 pub use hot_path::samples::{HeapSamples, MAX_WINDOW, SharedCore};
 pub use incidents::alert::{
-    Alert, AlertSink, DeliveryError, DeliveryHistory, DeliveryStatus, Page, PageAction, Priority, Snapshot,
+    Alert, AlertSink, DeliveryError, DeliveryHistory, DeliveryStatus, FamilySummary, Page, PageAction, Priority,
+    Snapshot,
 };
 pub use incidents::records::{CreatedAlert, OpenAlert, OpenIncident, StagingRecord};
 pub use incidents::staging_control::{PendingAlert, StagingControl};

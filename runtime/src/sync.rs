@@ -1,6 +1,6 @@
-//! The one place that concurrency primitives come from, so that a model checker can take their place.
+//! The single source of concurrency primitives, so that a model checker can replace them.
 //!
-//! With `--cfg tripline_loom` they are loom's. (Plain `--cfg loom` would also switch crates that are not being modelled.)
+//! With `--cfg tripline_loom` they are loom's. (Plain `--cfg loom` would also affect crates that are not modelled.)
 
 #[cfg(not(tripline_loom))]
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
@@ -14,7 +14,7 @@ pub(crate) use loom::{hint::spin_loop, thread::yield_now};
 
 pub(crate) use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// Locks, also after a thread panicked while holding it: every holder leaves a consistent value at every step.
+/// Locks a mutex even if a thread panicked while holding it: every holder leaves a consistent value at every step.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -29,7 +29,7 @@ pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A cell that checks nothing; loom's checks that access is exclusive.
+/// A cell without checks; loom's checks that access is exclusive.
 #[cfg(not(tripline_loom))]
 #[derive(Debug)]
 pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
@@ -40,7 +40,7 @@ impl<T> UnsafeCell<T> {
         Self(std::cell::UnsafeCell::new(value))
     }
 
-    /// The pointer for the length of `act`, as loom has it.
+    /// Passes the pointer to `act`, with loom's interface.
     #[inline]
     pub(crate) fn with_mut<R>(&self, act: impl FnOnce(*mut T) -> R) -> R {
         act(self.0.get())

@@ -13,7 +13,7 @@ pub(super) struct Row {
     pub(super) name: String,
     /// `closed`, `open`, `half_open`, `disabled` or `forced_open`.
     state: &'static str,
-    /// Open, half-open or forced open.
+    /// Open, half-open or forced open; of a family, also where one of its keys is.
     triggered: bool,
     /// Why it opened last; null unless it is open, half-open or forced open now.
     #[schema(required)]
@@ -38,16 +38,22 @@ impl Row {
     /// The row of this moment.
     pub(super) fn of(circuit: &Circuit) -> Self {
         let status = Status::of(circuit, None, None);
+        let family = circuit.family();
+        let open_keys = family.map(|family| {
+            let members = family.members();
+            u32::try_from(members.iter().skip(1).filter(|member| member.state().is_triggered()).count())
+                .unwrap_or(u32::MAX)
+        });
         Self {
             name: status.name,
             state: status.state,
-            triggered: status.triggered,
+            triggered: status.triggered || open_keys.is_some_and(|open| open > 0),
             trip_reason: status.trip_reason,
             current_percentile_ms: status.current_percentile_ms,
             latency_threshold_ms: status.latency_threshold_ms,
             since: status.last_trip_time.filter(|_| status.triggered),
-            keys: None,
-            open_keys: None,
+            keys: family.map(|family| u32::try_from(family.len()).unwrap_or(u32::MAX)),
+            open_keys,
         }
     }
 }

@@ -5,12 +5,13 @@ use std::convert::Infallible;
 use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
-use http::{HeaderName, HeaderValue, Uri};
+use http::{HeaderName, HeaderValue, StatusCode, Uri};
 use tower_service::Service as _;
 
-use super::scope::BreakerInPath;
+use super::error::ApiError;
+use super::scope::{BreakerInPath, KeyInPath};
 use crate::circuit::Circuits;
 
 /// Which breaker an answer is about.
@@ -20,7 +21,27 @@ const PREFIX: &str = "/breakers/";
 /// `router`, whose routes under `/breaker` are under `/breakers/{name}` too.
 pub(super) fn with_named(router: Router) -> Router {
     let inner = router.clone();
-    router.route("/breakers/{name}/{*rest}", any(named).with_state(inner))
+    router
+        .route("/breakers/{name}/{*rest}", any(named).with_state(inner.clone()))
+        .route("/breakers/{name}/keys/{key}/{*rest}", any(of_member).with_state(inner))
+}
+
+/// As [`named`], of a member of a family.
+async fn of_member(
+    State(mut inner): State<Router>,
+    Path((name, key, rest)): Path<(String, String, String)>,
+    mut request: Request,
+) -> Response {
+    if rest == "events" {
+        let words = format!("a member has no events of its own; those of the family are /breakers/{name}/events");
+        return ApiError::new(StatusCode::NOT_FOUND, words).into_response();
+    }
+    if let Some(uri) = of_first(request.uri(), 3) {
+        *request.uri_mut() = uri;
+    }
+    request.extensions_mut().insert(BreakerInPath(name));
+    request.extensions_mut().insert(KeyInPath(key));
+    inner.call(request).await.unwrap_or_else(|never: Infallible| match never {})
 }
 
 async fn named(
@@ -28,7 +49,7 @@ async fn named(
     Path((name, _)): Path<(String, String)>,
     mut request: Request,
 ) -> Response {
-    if let Some(uri) = unnamed(request.uri()) {
+    if let Some(uri) = of_first(request.uri(), 1) {
         *request.uri_mut() = uri;
     }
     let header = HeaderValue::from_str(&name);
@@ -40,9 +61,10 @@ async fn named(
     response
 }
 
-/// The same route of the first breaker. The rest of the path stays as it was encoded.
-fn unnamed(uri: &Uri) -> Option<Uri> {
-    let (_, rest) = uri.path().strip_prefix(PREFIX)?.split_once('/')?;
+/// The same route of the first breaker, without so many segments that name another one. The rest of the path stays as it was
+/// encoded.
+fn of_first(uri: &Uri, segments: usize) -> Option<Uri> {
+    let rest = uri.path().strip_prefix(PREFIX)?.splitn(segments + 1, '/').nth(segments)?;
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     format!("/breaker/{rest}{query}").parse().ok()
 }
@@ -65,7 +87,9 @@ mod tests {
 
     #[test]
     fn the_rest_of_the_path_and_the_query_stay() {
-        let of = |text: &'static str| unnamed(&Uri::from_static(text)).map(|uri| uri.to_string());
+        let of = |text: &'static str| of_first(&Uri::from_static(text), 1).map(|uri| uri.to_string());
+        let member = of_first(&Uri::from_static("/breakers/a/keys/x%2Fy/latencies?b=1"), 3);
+        assert_eq!(member.map(|uri| uri.to_string()).as_deref(), Some("/breaker/latencies?b=1"));
         assert_eq!(of("/breakers/a%20b/latencies?x=1%26").as_deref(), Some("/breaker/latencies?x=1%26"));
         assert_eq!(of("/breakers/a/opsgenie/status").as_deref(), Some("/breaker/opsgenie/status"));
         assert_eq!(of("/breakers/a"), None);

@@ -56,12 +56,18 @@ impl LiveHandle {
 #[derive(Debug, Clone)]
 pub(super) struct BreakerInPath(pub(super) String);
 
+/// The key of a family's member that the path of a request names.
+#[derive(Debug, Clone)]
+pub(super) struct KeyInPath(pub(super) String);
+
 /// The circuit that a request is about, and the way to change its settings: the one that the path names, else the first. A
 /// handler that takes it answers 404 where there is none.
 #[derive(Debug)]
 pub(super) struct CircuitScope {
     circuit: Circuit,
     live: LiveHandle,
+    /// It is a member of the family of its name.
+    is_member: bool,
 }
 
 impl<S> FromRequestParts<S> for CircuitScope
@@ -78,7 +84,14 @@ where
             Some(BreakerInPath(name)) => circuits.get(name).ok_or_else(|| no_such_breaker(name))?,
             None => circuits.first().ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, "there is no breaker"))?,
         };
-        Ok(Self { circuit, live: LiveHandle::from_ref(state) })
+        let live = LiveHandle::from_ref(state);
+        match parts.extensions.get::<KeyInPath>() {
+            None => Ok(Self { circuit, live, is_member: false }),
+            Some(KeyInPath(key)) => {
+                let member = circuit.member(key).ok_or_else(|| no_such_key(&circuit, key))?;
+                Ok(Self { circuit: member, live, is_member: true })
+            }
+        }
     }
 }
 
@@ -98,10 +111,24 @@ fn no_such_breaker(name: &str) -> ApiError {
     ApiError::new(StatusCode::NOT_FOUND, format!("there is no breaker {shown:?}; GET /breakers lists them"))
 }
 
+fn no_such_key(circuit: &Circuit, key: &str) -> ApiError {
+    let shown: String = key.chars().take(SHOWN_CHARACTERS).collect();
+    let name = circuit.name();
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        format!("{name} has no key {shown:?} now; GET /breakers/{name}/keys lists them"),
+    )
+}
+
 impl CircuitScope {
     /// A request about `circuit`.
     pub(super) const fn of(circuit: Circuit, live: LiveHandle) -> Self {
-        Self { circuit, live }
+        Self { circuit, live, is_member: false }
+    }
+
+    /// Whether it is a member of a family.
+    pub(super) const fn is_member(&self) -> bool {
+        self.is_member
     }
 
     /// The circuit.
@@ -141,6 +168,10 @@ impl CircuitScope {
 
     /// Changes some settings in what is running, and in the file if there is one.
     pub(super) async fn change(&self, change: Change, actor: &Actor) -> Result<Applied, ApiError> {
+        if self.is_member {
+            let words = format!("a member has the settings of its family; change those of {}", self.circuit.name());
+            return Err(ApiError::conflict(words));
+        }
         if let Some(live) = &self.live.config {
             let is_named = !live.config().breakers.is_empty();
             let change =

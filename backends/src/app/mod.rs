@@ -155,7 +155,8 @@ impl App {
 
     /// The metrics of all circuits as Prometheus text.
     pub fn metrics(&self) -> String {
-        metrics::render(&self.circuits.breakers(), Some(&self.deliveries), None)
+        let text = metrics::render(&self.circuits.breakers(), Some(&self.deliveries), None);
+        text + &metrics::render_families(&self.circuits.families())
     }
 
     /// Ends the management API after its requests in flight, stops supervision, delivers the alerts that wait for `drain` at the

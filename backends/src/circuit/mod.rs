@@ -116,6 +116,11 @@ impl Circuit {
         &self.parts.breaker
     }
 
+    /// Its breaker; of a family every member, the shared one first.
+    pub(crate) fn breakers(&self) -> Vec<Breaker> {
+        self.parts.family.as_ref().map_or_else(|| vec![self.parts.breaker.clone()], Family::members)
+    }
+
     /// The family, where it is one.
     pub fn family(&self) -> Option<&Family> {
         self.parts.family.as_ref()
@@ -183,7 +188,11 @@ impl Circuit {
     /// call.
     pub fn supervised(&self) -> SupervisedBreaker {
         let parts = &*self.parts;
-        let mut target = SupervisedBreaker::new(parts.breaker.clone()).sink(Arc::new(parts.events.clone()));
+        let target = match &parts.family {
+            Some(family) => SupervisedBreaker::family(family),
+            None => SupervisedBreaker::new(parts.breaker.clone()),
+        };
+        let mut target = target.sink(Arc::new(parts.events.clone()));
         if let Some(memory) = &parts.memory {
             target = target.memory(memory.clone());
         }

@@ -52,6 +52,12 @@ impl Circuits {
         self.read().by_name.get(name).and_then(|circuit| circuit.family().cloned())
     }
 
+    /// The families of this moment, each with its `metrics_keys`.
+    pub(crate) fn families(&self) -> Vec<(Family, usize)> {
+        let family = |circuit: Circuit| Some((circuit.family()?.clone(), circuit.config().family.metrics_keys.into()));
+        self.iter().filter_map(family).collect()
+    }
+
     /// Adds a circuit behind the others. Its events appear in the log of these circuits from now on, and in that of no others.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 mod delivery;
 mod durations;
 mod encoder;
+mod families;
 mod fleet;
 mod followed_log;
 mod reading;
@@ -17,6 +18,7 @@ use tripline_runtime::{Breaker, DeliveryStats, Mode};
 pub use followed_log::{FollowedLog, render_followed_logs};
 
 pub(crate) use encoder::Encoder;
+pub use families::render_families;
 pub use fleet::render_fleet;
 use reading::{Reading, seconds};
 

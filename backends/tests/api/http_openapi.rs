@@ -47,8 +47,11 @@ fn every_route_of_the_api_is_described() {
     for (method, path) in found.into_iter().filter(|&(_, path)| !path.ends_with("/events")) {
         let request =
             Request::builder().method(method).uri(path.replace("{name}", "default")).header("host", "localhost");
-        let status = api.send(request.body(Body::empty()).unwrap()).status.as_u16();
-        assert!(![404, 405].contains(&status), "{method} {path}: {status}");
+        let answer = api.send(request.body(Body::empty()).unwrap());
+        let status = answer.status.as_u16();
+        // This breaker is no family, which the route itself answers.
+        let is_there = path == "/breakers/{name}/keys" && answer.text.contains("there is no family");
+        assert!(is_there || ![404, 405].contains(&status), "{method} {path}: {status}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! What calls do to the evidence, and what the evidence does to trips and waits.
+//! Updates the evidence from calls, and uses it for trips and waits.
 
 use super::{Breaker, TripEvidence};
 use crate::event::EventKind;
@@ -11,7 +11,7 @@ use crate::state::{State, TripReason};
 use crate::window::SampleStore;
 
 impl<const N: usize, S: SampleStore> Breaker<N, S> {
-    /// Counts a finished call that is not ignored; says which rules may trip by it.
+    /// Counts a finished call that is not ignored. Returns the rules that may trip on it.
     pub(super) fn count_evidence(
         &mut self,
         now: MonotonicInstant,
@@ -28,7 +28,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         Trigger { latency: slowness.is_some(), failures: failed }
     }
 
-    /// So many calls are stalled now; says which rules may trip by it.
+    /// Sets the number of stalled calls. Returns the rules that may trip on the change.
     pub(super) fn count_stalled(&mut self, now: MonotonicInstant, count: u16) -> Trigger {
         let before = core::mem::replace(&mut self.stalled, count);
         let dropped = core::mem::take(&mut self.dropped).min(before.saturating_sub(count));
@@ -46,14 +46,15 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         Trigger::STALL
     }
 
-    /// So many stalled calls have ended ignored or were dropped.
+    /// Removes `calls` stalled calls, which ended ignored or were dropped, from the evidence.
     pub(super) fn withdraw_stalled(&mut self, calls: u16) {
         if let Some(rule) = self.limits.evidence() {
             self.evidence.withdraw_stalled(rule, calls);
         }
     }
 
-    /// What passes by itself is learned from, so the ages that evidence reaches are kept.
+    /// Records the ages that the evidence reaches; the tolerance is learned from those of excursions that end without a
+    /// trip.
     pub(super) fn note_ages(&mut self, now: MonotonicInstant, verdict: Verdict, trigger: Trigger) {
         if let Some(look) = self.limits.look(now) {
             if trigger.latency && verdict.above {
@@ -66,7 +67,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
     }
 
-    /// The first probes after a trip were all good.
+    /// Counts a trip whose first probes were all good, and raises the tolerance.
     pub(super) fn count_false_trip(&mut self, now: MonotonicInstant) {
         self.counts.false_trips = self.counts.false_trips.wrapping_add(1);
         if let Some(rule) = self.limits.evidence() {
@@ -75,7 +76,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.emit(now, EventKind::FalseTrip);
     }
 
-    /// The breaker closed so short a time ago that the closing did not last.
+    /// Whether the breaker closed less than `SOON_NANOS` ago after a trip on evidence.
     pub(super) fn has_closed_soon_before(&self, now: MonotonicInstant) -> bool {
         self.state == State::Closed
             && self.is_on_trial
@@ -83,7 +84,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
             && now.nanos_since(self.generation_since) < SOON_NANOS
     }
 
-    /// The test whose evidence a trip from Closed for this reason rests on.
+    /// Returns the test whose evidence supports a trip from Closed for this reason.
     pub(super) fn test_behind(&self, reason: TripReason) -> Option<EvidenceTest> {
         self.limits.evidence()?;
         match reason {
@@ -114,7 +115,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
     }
 
-    /// What is known now.
+    /// Returns the evidence at the latest instant.
     pub(super) fn current_evidence(&self) -> TripEvidence {
         let now = self.time.latest();
         let test = self.limits.look(now).and_then(|look| self.evidence.oldest(look));

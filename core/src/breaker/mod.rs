@@ -1,4 +1,4 @@
-//! The breaker itself: inputs go in with the time, decisions and events come out.
+//! The breaker: takes inputs with their time, returns decisions and events.
 
 mod evidence;
 #[cfg(target_pointer_width = "64")]
@@ -33,12 +33,12 @@ pub use rejection::{Rejection, RejectionReason};
 use trip::TripLog;
 pub use trip::{Trip, TripEvidence};
 
-/// The window of a policy does not fit into the breaker's capacity `N`.
+/// Returned if the window of a policy does not fit into the breaker's capacity `N`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CapacityError {
-    /// The size asked for.
+    /// The requested window size, in samples.
     pub latency_window_size: u16,
-    /// The capacity.
+    /// The capacity, in samples.
     pub capacity: usize,
 }
 
@@ -50,19 +50,21 @@ impl fmt::Display for CapacityError {
 
 impl core::error::Error for CapacityError {}
 
-/// The state machine of one circuit breaker with room for `N` samples (1 ≤ N ≤ 65,535), which lie in the places `S`.
+/// The state machine of one circuit breaker with room for `N` samples (1 ≤ N ≤ 65,535), kept in the store `S`.
 ///
-/// It has no clock and starts nothing: every `handle_*` and `try_*` takes the time, [`Breaker::poll_event`] hands out
-/// what happened and [`Breaker::poll_timeout`] says when [`Breaker::handle_timeout`] is due. The order of use is
+/// The breaker has no clock and starts no thread. Every `handle_*` and `try_*` method takes the time,
+/// [`Breaker::poll_event`] returns the events, and [`Breaker::poll_timeout`] returns the time at which
+/// [`Breaker::handle_timeout`] is due. The order of use is:
 ///
-/// 1. [`try_admit`](Breaker::try_admit) before a call; keep the [`Generation`] it gives.
-/// 2. [`handle_finished`](Breaker::handle_finished) with that generation after it (or
-///    [`handle_dropped`](Breaker::handle_dropped), if it was never made).
-/// 3. [`handle_stalled`](Breaker::handle_stalled) and [`handle_memory`](Breaker::handle_memory) from time to time, where
-///    hanging calls are counted and memory is read.
-/// 4. [`handle_timeout`](Breaker::handle_timeout) at the deadline, and [`poll_event`](Breaker::poll_event) until it is empty.
+/// 1. [`try_admit`](Breaker::try_admit) before a call; keep the returned [`Generation`].
+/// 2. [`handle_finished`](Breaker::handle_finished) after the call, with that generation, or
+///    [`handle_dropped`](Breaker::handle_dropped) if the call was abandoned.
+/// 3. [`handle_stalled`](Breaker::handle_stalled) and [`handle_memory`](Breaker::handle_memory) periodically, where
+///    stalled calls are counted and memory is read.
+/// 4. [`handle_timeout`](Breaker::handle_timeout) at the deadline, then [`poll_event`](Breaker::poll_event) until it
+///    returns `None`.
 ///
-/// Nothing panics and nothing allocates. Every method is O(1) but for those that say otherwise.
+/// No method panics or allocates. Every method is O(1) unless its documentation says otherwise.
 ///
 /// ```
 /// use core::time::Duration;
@@ -73,7 +75,7 @@ impl core::error::Error for CapacityError {}
 /// let mut breaker = Breaker::<64>::new(policy, 7)?;
 ///
 /// let mut now = Instant::ZERO;
-/// // Every call is slow. After a start this must last for half of `warm_up` before the breaker opens.
+/// // Every call is slow. After a start, the evidence must last for half of `warm_up` before the breaker opens.
 /// while let Ok(generation) = breaker.try_admit(now) {
 ///     now = now + Duration::from_millis(400);
 ///     breaker.handle_finished(now, generation, Latency::from_millis(400), Outcome::Ok);
@@ -92,22 +94,22 @@ pub struct Breaker<const N: usize, S = [Sample; N]> {
     generation_since: MonotonicInstant,
     window: Window<S>,
     evidence: Evidence,
-    /// Calls of this generation that are in flight for longer than the threshold.
+    /// Calls of this generation in flight for longer than the threshold.
     stalled: u16,
-    /// Stalled calls are reported, so one that outlived `latency_max_age` was counted long ago.
+    /// Whether stalled calls are reported. If so, a call that outlived `latency_max_age` was counted when it stalled.
     stalls_reported: bool,
-    /// Closed: the breaker closed by itself, after a trip. Open or half-open: it opened on evidence, and its first probes are still
-    /// to decide.
+    /// Closed: the breaker closed by itself after a trip. Open or half-open: it opened on evidence, and its first
+    /// probes are not decided yet.
     is_on_trial: bool,
-    /// Calls dropped since the stalled ones were last counted.
+    /// Calls dropped since stalled calls were last counted.
     dropped: u16,
-    /// Recorded samples in a row that each left a breach.
+    /// Consecutive samples that each left a breach.
     breaches_in_a_row: u16,
     memory: MemoryLatch,
     simulated_memory: bool,
     simulated_latency: bool,
     wait: OpenBackoff,
-    /// What the probes of the current half-open stretch are held against; changes apply from the next one.
+    /// Limits of the current half-open phase; policy changes apply from the next one.
     probe_limit: u16,
     probe_threshold: Latency,
     last_probe_at: MonotonicInstant,
@@ -124,10 +126,11 @@ pub struct Breaker<const N: usize, S = [Sample; N]> {
 }
 
 impl<const N: usize> Breaker<N> {
-    /// A closed breaker (disabled, if the policy says so). `seed` feeds the jitter of the wait, nothing else.
+    /// Creates a closed breaker, or a disabled one if the policy says so. `seed` feeds only the jitter of the open
+    /// wait.
     ///
     /// # Errors
-    /// [`CapacityError`] where the window of the policy does not fit into `N`.
+    /// [`CapacityError`] if the window of the policy does not fit into `N`.
     #[expect(clippy::needless_pass_by_value, reason = "a policy is made for its breaker")]
     pub fn new(policy: Policy, seed: u64) -> Result<Self, CapacityError> {
         Self::with_samples([Sample::NONE; N], &policy, seed)
@@ -135,10 +138,11 @@ impl<const N: usize> Breaker<N> {
 }
 
 impl<const N: usize, S: SampleStore> Breaker<N, S> {
-    /// As [`Breaker::new`], with its window in a store of your own, which has or gets the places that the policy asks for.
+    /// Creates a breaker as [`Breaker::new`] does, with its window in `samples`, which has, or grows to, the size in
+    /// the policy.
     ///
     /// # Errors
-    /// As [`Breaker::new`].
+    /// [`CapacityError`] as for [`Breaker::new`].
     pub fn with_samples(mut samples: S, policy: &Policy, seed: u64) -> Result<Self, CapacityError> {
         check_capacity::<N>(policy)?;
         let latency_window_size = policy.latency_window_size.get();
@@ -182,12 +186,12 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         })
     }
 
-    /// Asks to make a call. `now` is a reading of the clock.
+    /// Admits or rejects a call. `now` is a reading of the clock.
     ///
-    /// While open, the first call to ask after the wait makes the breaker half-open and is its first probe.
+    /// While open, the first call after the wait makes the breaker half-open and is its first probe.
     ///
     /// # Errors
-    /// [`Rejection`] with the reason and the time to wait, where the state admits no call.
+    /// [`Rejection`] with the reason and the time to wait, if the state admits no call.
     pub fn try_admit(&mut self, now: Instant) -> Result<Generation, Rejection> {
         let now = self.read_clock(now);
         self.catch_up(now);
@@ -209,7 +213,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         Ok(self.generation())
     }
 
-    /// What asking at `now` would be answered in an open, half-open or forced-open breaker. Changes nothing.
+    /// Returns the rejection that an open, half-open or forced-open breaker would give at `now`. Changes nothing.
     pub fn rejection(&self, now: Instant) -> Rejection {
         self.rejection_at(self.time.place(now).max(self.time.latest()))
     }
@@ -232,10 +236,11 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
     }
 
-    /// A call has finished at `end` (which is never taken as the clock going back) after `latency`.
+    /// Records a call that finished at `end` after `latency`. An earlier `end` than the latest instant is not taken as
+    /// a clock set back.
     ///
-    /// A result of an earlier generation counts in [`Breaker::counts`] and nowhere else. O(1) amortised; when many samples
-    /// expire at once after an idle time, O(N) once.
+    /// A result of an earlier generation changes only [`Breaker::counts`]. Cost: O(1) amortised; once O(N) if many
+    /// samples expire together after an idle period.
     #[inline]
     pub fn handle_finished(&mut self, end: Instant, generation: Generation, latency: Latency, outcome: Outcome) {
         #[cfg(target_pointer_width = "64")]
@@ -247,8 +252,8 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.record_slow_path(end, generation, latency, outcome);
     }
 
-    /// A call was given up without a result: neutral. A probe gives its place back. If the call was stalled, report the lower count
-    /// of stalled calls next: what the call added to the evidence is then taken back.
+    /// Records a call that was abandoned without a result. It is neutral; a probe releases its slot. If the call was
+    /// stalled, report the lower count of stalled calls next: the call is then removed from the evidence.
     pub fn handle_dropped(&mut self, generation: Generation) {
         if generation == self.generation() {
             self.release_probe();
@@ -257,8 +262,8 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.counts.dropped = self.counts.dropped.wrapping_add(1);
     }
 
-    /// `count` calls of `generation` are in flight for longer than [`Breaker::slow_after`] (and not longer than
-    /// `latency_max_age`). Each counts as a slow call while it lasts. Report it after the finished calls, not before.
+    /// Sets the number of calls of `generation` in flight for longer than [`Breaker::slow_after`] and not longer than
+    /// `latency_max_age`. Each counts as a slow call while it lasts. Call this after `handle_finished`, not before.
     pub fn handle_stalled(&mut self, now: Instant, generation: Generation, count: u16) {
         let now = self.time.end_of_call(now);
         self.expire_memory(now);
@@ -278,7 +283,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
     }
 
-    /// Memory was read. The rule is looked at even if no call is made.
+    /// Records a memory reading and evaluates the memory rule, even without calls.
     pub fn handle_memory(&mut self, now: Instant, sample: MemorySample) {
         let now = self.read_clock(now);
         let changed = self.memory.observe(now, sample, &self.settings);
@@ -286,7 +291,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.catch_up(now);
     }
 
-    /// Memory could not be read: it is unknown from now on, and the latch is clear.
+    /// Records that memory could not be read: it becomes unknown, and the latch clears.
     pub fn handle_memory_lost(&mut self, now: Instant) {
         let now = self.read_clock(now);
         let changed = self.memory.invalidate();
@@ -294,8 +299,9 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.catch_up(now);
     }
 
-    /// Whether memory is forecast to run out within `memory_horizon`; report it after each reading, for instance what a
-    /// [`MemoryForecast`](crate::MemoryForecast) makes of it. Without effect where the horizon is 0 or memory is unknown.
+    /// Sets whether memory is forecast to run out within `memory_horizon`. Call it after each reading, for example with
+    /// the result of a [`MemoryForecast`](crate::MemoryForecast). It has no effect if the horizon is 0 or memory is
+    /// unknown.
     #[cfg(feature = "forecast")]
     pub fn handle_memory_forecast(&mut self, now: Instant, runs_out: bool) {
         let now = self.read_clock(now);
@@ -310,18 +316,18 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.catch_up(now);
     }
 
-    /// Lets time pass: samples age, a memory reading goes stale, a lost probe is given up, an incident ends.
+    /// Advances time: samples expire, a memory reading becomes stale, a lost probe is given up, an incident ends.
     pub fn handle_timeout(&mut self, now: Instant) {
         let now = self.read_clock(now);
         self.catch_up(now);
     }
 
-    /// The next thing that happened.
+    /// Returns the next event, oldest first; `None` if the queue is empty.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop()
     }
 
-    /// When [`Breaker::handle_timeout`] is due, on the clock that gives the readings; `None` = nothing waits for time.
+    /// Returns the clock reading at which [`Breaker::handle_timeout`] is due; `None` if no deadline is pending.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let probe = match self.state {
             State::HalfOpen { admitted, good } if admitted > good => self.probe_deadline(),
@@ -329,7 +335,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         };
         let memory = self.memory.fresh_until(&self.settings).plus_nanos(1);
         let incident = self.incident.deadline(&self.settings, self.limits.minimum_samples);
-        // Ageing alone decides nothing but whether a closed breaker is healthy again.
+        // The expiry of samples only decides whether a closed breaker is healthy again.
         let ageing = if self.incident.has_condition() { self.window.next_expiry() } else { MonotonicInstant::MAX };
         let next = probe.min(memory).min(incident).min(ageing);
         (next < MonotonicInstant::MAX).then(|| self.time.clock_reading(next))

@@ -1,4 +1,4 @@
-//! What operators and their configuration do to a breaker.
+//! Inputs from operators and from configuration.
 
 use core::time::Duration;
 
@@ -15,18 +15,19 @@ use crate::units::Latency;
 use crate::window::SampleStore;
 
 impl<const N: usize, S: SampleStore> Breaker<N, S> {
-    /// Applies new settings between two samples; the window is kept. A changed `enabled` acts as
+    /// Applies a new policy between two samples. The window is kept. A changed `enabled` acts as
     /// [`enable`](Breaker::enable) or [`disable`](Breaker::disable). O(N).
     ///
     /// # Errors
-    /// [`CapacityError`] where the window does not fit; then nothing changes.
+    /// [`CapacityError`] if the window does not fit. Nothing changes then.
     pub fn handle_policy(&mut self, now: Instant, policy: &Policy) -> Result<(), CapacityError> {
         check_capacity::<N>(policy)?;
         let enabled = policy.enabled;
         let before = core::mem::replace(&mut self.settings, PackedPolicy::new(policy));
         self.settings.enabled = before.enabled;
         if policy.latency_threshold > before.latency_threshold {
-            // Calls that are stalled under a lower threshold may yet be fast; they are counted anew.
+            // A call that stalled under a lower threshold may not be slow under the new one; stalled calls are counted
+            // again.
             self.stalled = 0;
         }
         let rule_before = core::mem::replace(&mut self.limits, DerivedPolicy::new(policy)).evidence_rule;
@@ -51,8 +52,8 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         Ok(())
     }
 
-    /// Closes the breaker, forgets the window and the learned tolerance, undoes the overlays and ends the incident. A disabled one
-    /// stays disabled.
+    /// Closes the breaker, clears the window and the learned tolerance, removes the simulations and ends the incident.
+    /// A disabled breaker stays disabled.
     pub fn reset(&mut self, now: Instant) {
         let now = self.read_clock(now);
         self.clear_simulations();
@@ -62,7 +63,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.end_incident_by_operator(now);
     }
 
-    /// A disabled breaker closes; any other stays as it is.
+    /// Closes a disabled breaker. Any other breaker is unchanged.
     pub fn enable(&mut self, now: Instant) {
         let now = self.read_clock(now);
         self.settings.enabled = true;
@@ -71,8 +72,8 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
     }
 
-    /// Admits everything and records nothing, until [`Breaker::enable`]; ends the incident. A breaker that is forced open
-    /// stays so until [`Breaker::reset`].
+    /// Admits every call and records nothing until [`Breaker::enable`]; ends the incident. A forced-open breaker stays
+    /// forced open until [`Breaker::reset`].
     pub fn disable(&mut self, now: Instant) {
         let now = self.read_clock(now);
         self.settings.enabled = false;
@@ -83,12 +84,12 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
     }
 
-    /// An incident that was on when an earlier life of this breaker ended (the process was killed) goes on: for a breaker that
-    /// was just made. `cause` is what it began with, `trip` why the breaker opened first in it, if it did.
+    /// Continues an incident that was active when the previous process ended. For a breaker that was just created.
+    /// `cause` is the cause of the incident; `trip` is the reason of its first trip, if there was one.
     ///
-    /// After a trip a closed breaker becomes half-open, so that no more than the probes reach a service that may still be in
-    /// trouble. It stays closed, with the incident on, where there was no trip or the policy asks for no probes. One that has
-    /// tripped since it was made keeps its state. In a disabled breaker the incident ends at once.
+    /// If there was a trip, a closed breaker becomes half-open, so that only the probes reach a service that may still
+    /// be unhealthy. It stays closed, with the incident active, if there was no trip or the policy sets no probes. A
+    /// breaker that has tripped since it was created keeps its state. A disabled breaker ends the incident at once.
     pub fn resume_incident(&mut self, now: Instant, cause: IncidentCause, trip: Option<TripReason>) {
         let now = self.read_clock(now);
         let trip = if let IncidentCause::Trip(reason) = cause { Some(reason) } else { trip };
@@ -97,7 +98,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
             State::Closed if trip.is_some() => {
                 let to = self.start_of_recovery();
                 if to != State::Closed {
-                    // There was no trip whose probes could contradict it.
+                    // No trip preceded, so the probes cannot show it to be false.
                     self.is_on_trial = false;
                     self.change_state(now, to, Cause::Resumed);
                 }
@@ -107,7 +108,8 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
     }
 
-    /// Admits nothing until [`Breaker::reset`]; false where the breaker is disabled, which must be undone first.
+    /// Rejects every call until [`Breaker::reset`]. Returns false, without effect, if the breaker is disabled; enable
+    /// it first.
     pub fn force_open(&mut self, now: Instant) -> bool {
         let now = self.read_clock(now);
         if self.state == State::Disabled {
@@ -119,19 +121,18 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         true
     }
 
-    /// Lets the memory rule see exhausted memory (an overlay: the readings stay as they are) until
-    /// [`Breaker::undo_simulations`] or [`Breaker::reset`]; false, and without effect, where the breaker is disabled or forced
-    /// open.
+    /// Simulates exhausted memory until [`Breaker::undo_simulations`] or [`Breaker::reset`]. The readings are not
+    /// changed. Returns false, without effect, if the breaker is disabled or forced open.
     pub fn simulate_memory(&mut self, now: Instant) -> bool {
         self.simulate(now, true, false)
     }
 
-    /// Lets the latency rule hold (no samples are made up), in the same way as [`Breaker::simulate_memory`].
+    /// Simulates a latency breach as [`Breaker::simulate_memory`] simulates exhausted memory. No samples are made up.
     pub fn simulate_latency(&mut self, now: Instant) -> bool {
         self.simulate(now, false, true)
     }
 
-    /// Undoes both simulations; an open breaker goes on with its wait.
+    /// Removes both simulations. An open breaker continues its wait.
     pub fn undo_simulations(&mut self, now: Instant) {
         let now = self.read_clock(now);
         self.clear_simulations();
@@ -162,8 +163,8 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         true
     }
 
-    /// The warm-up began `began_at`, with calls of the same process that this breaker has not seen. For a breaker that is made while
-    /// its process runs; without this its first call begins a warm-up of its own.
+    /// Sets the start of the warm-up to `began_at`. For a breaker that is created while its process already serves
+    /// calls; without this the warm-up begins at the breaker's first call.
     #[cfg(target_pointer_width = "64")]
     pub fn warm_up_since(&mut self, began_at: Instant, now: Instant) {
         let (began_at, now) = (self.time.place(began_at), self.time.place(now));
@@ -173,8 +174,8 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
     }
 
-    /// Goes on with a tolerance that an earlier life of this breaker has [learned](Breaker::learned_tolerance); out of range it counts
-    /// as the nearest of 1 s and 6 s. A breaker starts with 1.5 s.
+    /// Restores a tolerance that an earlier process [learned](Breaker::learned_tolerance). It is clamped to 1 s to 6 s.
+    /// A new breaker starts with 1.5 s.
     pub fn restore_tolerance(&mut self, learned: Duration) {
         self.evidence.restore_tolerance(u16::try_from(learned.as_millis()).unwrap_or(u16::MAX));
     }
@@ -186,7 +187,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
     }
 
-    /// Counts the calls of the window again where a test or the threshold has changed. What was learned stays.
+    /// Counts the calls of the window again if a test or the threshold has changed. The learned tolerance is kept.
     fn rebuild_evidence(&mut self, rule_before: &EvidenceRule, threshold_before: Latency) {
         let threshold = self.settings.latency_threshold;
         if threshold == threshold_before && self.limits.evidence_rule.has_tests_of(rule_before) {
@@ -202,7 +203,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
         let look = Look { rule, now_ms: self.time.latest().as_wrapping_millis() };
         self.evidence.stalled(look, self.stalled, self.stalled);
-        // Nothing is learned from what is counted twice.
+        // Calls that are counted a second time do not change the learned tolerance.
         self.evidence.set_learned_tolerance_ms(learned_ms);
     }
 }

@@ -1,34 +1,34 @@
-//! A call that is not admitted.
+//! The rejection of a call.
 
 use core::time::Duration;
 
 use crate::state::TripReason;
 
-/// Why a call was not admitted, and when asking again makes sense.
+/// Why a call was rejected, and when to try again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rejection {
-    /// Why.
+    /// The reason.
     pub reason: RejectionReason,
-    /// How long to wait; `None` where the time is unknown (memory, an operator).
+    /// The time to wait; `None` if it is unknown (memory, an operator).
     pub retry_after: Option<Duration>,
 }
 
-/// Why a call was not admitted.
+/// Why a call was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum RejectionReason {
-    /// The breaker is open, for this reason.
+    /// The breaker is open for this reason.
     Open(TripReason),
-    /// Half-open, and all probes are taken.
+    /// The breaker is half-open, and all probe slots are taken.
     Probing,
-    /// An operator forced it open.
+    /// The breaker is forced open by an operator.
     ForcedOpen,
 }
 
 impl RejectionReason {
-    /// The name as it stands in bodies and metrics.
+    /// The name used in response bodies and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Open(reason) => reason.as_str(),

@@ -1,4 +1,4 @@
-//! The state machine: what a finished call, a reading or the time that passes does to the state.
+//! The state machine: how a finished call, a memory reading and the passing of time change the state.
 
 use super::{Breaker, Rejection, Trip};
 use crate::event::{Event, EventKind, IncidentCause};
@@ -45,7 +45,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.counts.finished(outcome);
         let slowness = Slowness::of(latency, self.settings.latency_threshold);
         let slow = slowness.is_some();
-        // A call that outlived the window is no longer among the stalled ones.
+        // A call that outlived the window is no longer counted as stalled.
         let outlived = slow && latency.as_nanos() > self.settings.latency_max_age_nanos;
         let counted = slow && if outlived { self.stalls_reported } else { self.stalled > 0 };
         self.stalled = self.stalled.saturating_sub((counted && !outlived).into());
@@ -70,7 +70,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.evaluate(now, verdict, trigger);
     }
 
-    /// Takes the trip decision of a closed breaker; without one, looks at the incident.
+    /// Decides whether a closed breaker trips; if not, updates the incident.
     pub(super) fn evaluate(&mut self, now: MonotonicInstant, verdict: Verdict, trigger: Trigger) {
         self.note_ages(now, verdict, trigger);
         match self.trip_rule(verdict, trigger) {
@@ -79,7 +79,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
     }
 
-    /// The same where no call was decided.
+    /// Evaluates the rules without a finished call.
     pub(super) fn judge_without_call(&mut self, now: MonotonicInstant) {
         self.expire_samples(now);
         self.evaluate(now, self.verdict(), Trigger::NONE);
@@ -162,7 +162,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
     }
 
-    /// The moment from which every probe in flight is older than the threshold, lost ones included.
+    /// The instant from which every probe in flight, lost ones included, is older than the threshold.
     pub(super) fn probe_deadline(&self) -> MonotonicInstant {
         self.last_probe_at.plus_nanos(self.probe_threshold.as_nanos().saturating_add(1))
     }
@@ -172,7 +172,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.change_state(now, to, Cause::WaitOver);
     }
 
-    /// Half-open with the settings in force, or closed where they ask for no probes.
+    /// Starts the half-open phase under the current policy. Returns Closed if the policy sets no probes.
     pub(super) fn start_of_recovery(&mut self) -> State {
         self.probe_limit = self.settings.half_open_max_calls;
         self.probe_threshold = self.settings.latency_threshold;
@@ -198,7 +198,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
     }
 
-    /// The only place where the state becomes another one.
+    /// Changes the state. No other function does, except for the counters of a half-open state.
     pub(super) fn change_state(&mut self, now: MonotonicInstant, to: State, cause: Cause) {
         let from = self.state.kind();
         debug_assert!(is_legal(from, cause, to.kind()), "{from} to {to:?} by {cause:?}");
@@ -274,7 +274,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
     }
 
-    /// What is bad enough to begin an incident with, though it does not trip.
+    /// Returns the condition that begins an incident without a trip.
     #[cfg_attr(not(feature = "forecast"), expect(clippy::unused_self, reason = "only a forecast needs it"))]
     fn condition(&self, verdict: Verdict) -> Option<IncidentCause> {
         #[cfg(feature = "forecast")]
@@ -288,7 +288,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.trips.reason().unwrap_or(TripReason::Latency)
     }
 
-    /// Disarms the fast path: the next finished call takes the slow one.
+    /// Disarms the fast path: the next finished call takes the slow path.
     pub(super) fn disarm_fast_path(&mut self) {
         #[cfg(target_pointer_width = "64")]
         {
@@ -320,7 +320,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.forecast(now, self.memory.runs_out());
     }
 
-    /// Takes a forecast, as far as there can be one now.
+    /// Applies a forecast; it is ignored while memory is unknown or the horizon is 0.
     #[cfg(feature = "forecast")]
     pub(super) fn forecast(&mut self, now: MonotonicInstant, runs_out: bool) {
         if self.memory.forecast(runs_out, &self.settings) {

@@ -1,4 +1,4 @@
-//! The last trip, and the evidence that it was taken on.
+//! The last trip and its evidence.
 
 use crate::evidence::{EvidenceTest, Tolerance, ToleranceSource};
 use crate::monotonic::MonotonicInstant;
@@ -7,43 +7,43 @@ use crate::state::TripReason;
 /// The last trip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trip {
-    /// Why.
+    /// The reason.
     pub reason: TripReason,
-    /// When, in the breaker's own time.
+    /// The instant, in the breaker's own time.
     pub at: MonotonicInstant,
-    /// Calls that hung then, and counted as slow ones; their latencies are not in the window.
+    /// Calls that were stalled at the trip and counted as slow; their latencies are not in the window.
     pub stalled: u16,
 }
 
-/// What was known when the breaker opened, or is known now.
+/// The evidence at a trip, or at present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TripEvidence {
-    /// The test with the evidence; `None` where no evidence was asked for or none was needed (memory, simulations), or while there
-    /// is none.
+    /// The test with the evidence; `None` if the policy asks for no evidence, if the trip needs none (memory,
+    /// simulations), or if there is none at present.
     pub test: Option<EvidenceTest>,
-    /// Calls that count: all samples of the window, and the calls that hang.
+    /// Calls that count: all samples of the window and the stalled calls.
     pub calls: u16,
-    /// Samples above the threshold, without the calls that hang.
+    /// Samples above the threshold, without the stalled calls.
     pub slow: u16,
     /// Failed samples, fast or slow.
     pub failed: u16,
     /// Calls in flight for longer than the threshold.
     pub stalled: u16,
-    /// How old the evidence of the test is, in milliseconds; 0 without one.
+    /// Age of the test's evidence in milliseconds; 0 without a test.
     pub age_ms: u32,
-    /// How old it must be; `None` where no evidence is asked for.
+    /// Required age of the evidence; `None` if the policy asks for no evidence.
     pub tolerance: Option<Tolerance>,
 }
 
 impl TripEvidence {
-    /// The share of failed calls; 0 where there are none.
+    /// Share of failed calls in `calls`, from 0 to 1; 0 without calls.
     pub fn failure_rate(&self) -> f64 {
         f64::from(self.failed) / f64::from(self.calls.max(1))
     }
 }
 
-/// The last trip and the last one from Closed, in as few bytes as possible.
+/// The last trip and the last one from Closed, packed into few bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TripLog {
     at: MonotonicInstant,

@@ -1,4 +1,4 @@
-//! How an incident becomes alerts: at once or in stages, not too often, and never left open.
+//! Turns an incident into alerts: at once or in stages, rate-limited by a cooldown, each one closed at the end.
 
 mod signed_instant;
 mod state_machine;
@@ -18,13 +18,13 @@ pub use state_machine::{Escalation, Observation, Pending, SavedEscalation, Saved
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct EscalationPolicy {
-    /// Which alerts are created. Default: see there.
+    /// Which alerts are created. Default: [`Triggers::default`].
     pub triggers: Triggers,
-    /// From the beginning of an incident to its escalation, where it stays. 0 (the default): there is one alert, at once.
+    /// Time from the start of an incident to its escalation, if it lasts that long. Default: 0, one alert at once.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_duration"))]
     pub escalate_after: Duration,
-    /// From the creation of an alert to the first one of a later incident of the same kind, which waits until then if need be.
-    /// Default: 300 s. 0 = nothing waits.
+    /// Minimum time between the creation of an alert and the first alert of a later incident of the same kind. The
+    /// later one waits if necessary. Default: 300 s. 0 disables the cooldown.
     #[cfg_attr(feature = "serde", serde(with = "crate::serde_duration"))]
     pub cooldown: Duration,
 }
@@ -35,18 +35,20 @@ impl Default for EscalationPolicy {
     }
 }
 
-/// Which alerts are created. Off suppresses the creation, never the close of one that was created.
+/// Which alerts are created. A trigger that is off suppresses the creation of an alert, never the close of one that was
+/// created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Triggers {
-    /// When the breaker opens. Default: true.
+    /// Create an alert when the breaker opens. Default: true.
     pub breaker_open: bool,
-    /// Say in the close that the breaker was reset. Default: false.
+    /// State in the closing note that the breaker was reset. Default: false.
     pub breaker_reset: bool,
-    /// When memory runs out, or is forecast to, where `breaker_open` does not cover it. Default: true.
+    /// Create an alert if memory is exhausted or forecast to run out, and `breaker_open` does not cover it. Default:
+    /// true.
     pub memory_threshold: bool,
-    /// When latency is too high, where `breaker_open` does not cover it. Default: true.
+    /// Create an alert if latency is too high, and `breaker_open` does not cover it. Default: true.
     pub latency_threshold: bool,
 }
 
@@ -57,7 +59,7 @@ impl Default for Triggers {
 }
 
 impl Triggers {
-    /// The kind of alert for `incident`; `None` where none is to be sent.
+    /// Returns the kind of alert for `incident`; `None` if none is created.
     pub fn kind_for(&self, incident: &Incident) -> Option<AlertKind> {
         match (incident.trip, incident.cause) {
             (Some(_), _) if self.breaker_open => Some(AlertKind::CircuitOpen),
@@ -86,19 +88,19 @@ impl Triggers {
     }
 }
 
-/// An alert that is to be sent, escalated or closed.
+/// An alert to send, escalate or close.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AlertTransition {
-    /// The incident's number, as [`Incident::number`] has it.
+    /// The number of the incident, as in [`Incident::number`].
     pub incident: u32,
-    /// Which of its alerts.
+    /// The kind of alert.
     pub kind: AlertKind,
-    /// How far it has come.
+    /// The stage to send.
     pub stage: Stage,
 }
 
-/// What an alert is about.
+/// The subject of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
@@ -106,17 +108,17 @@ pub struct AlertTransition {
 pub enum AlertKind {
     /// The breaker opened.
     CircuitOpen,
-    /// Memory runs out.
+    /// Memory is exhausted or forecast to run out.
     MemoryThreshold,
     /// Latency is too high.
     LatencyThreshold,
 }
 
 impl AlertKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::CircuitOpen, Self::MemoryThreshold, Self::LatencyThreshold];
 
-    /// The name as it stands in aliases, logs and metrics.
+    /// The name used in aliases, logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::CircuitOpen => "circuit-open",
@@ -126,27 +128,27 @@ impl AlertKind {
     }
 }
 
-/// How far an alert has come.
+/// The stage of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Stage {
-    /// The incident has begun, and there is only this one alert of it.
+    /// The incident has begun, and this is its only alert.
     Single,
     /// The incident has begun.
     Initial,
-    /// It stays.
+    /// The incident has lasted for `escalate_after`.
     Escalated,
-    /// It is over.
+    /// The incident is over.
     Resolved(IncidentEnd),
-    /// It goes on, but another kind of alert covers it now.
+    /// The incident goes on, and another kind of alert covers it now.
     #[cfg_attr(feature = "serde", serde(rename = "taken_over"))]
     Superseded,
 }
 
 impl Stage {
-    /// The name as it stands in logs and metrics.
+    /// The name used in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Single => "single",
@@ -157,7 +159,7 @@ impl Stage {
         }
     }
 
-    /// The alert is to be closed.
+    /// Whether this stage closes the alert.
     pub const fn is_end(self) -> bool {
         matches!(self, Self::Resolved(_) | Self::Superseded)
     }

@@ -1,27 +1,27 @@
-//! Instants that may lie before the clock's start: what is restored began before the process did.
+//! Instants that may lie before the clock's start: a restored incident began before the process did.
 
 use core::time::Duration;
 
 use crate::monotonic::MonotonicInstant;
 use crate::time::saturating_nanos;
 
-/// Nanoseconds since the clock's start, negative before it; saturates at 292 years.
+/// Nanoseconds since the clock's start, negative before it; saturates at ±292 years.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SignedInstant(i64);
 
 impl SignedInstant {
-    /// `age` before `now`.
+    /// Returns the instant `age` before `now`.
     pub(super) fn ago(now: MonotonicInstant, age: Duration) -> Self {
         Self(Self::from(now).0.saturating_sub(signed(saturating_nanos(age))))
     }
 
-    /// From this moment to `now`; zero where it lies in the future.
+    /// Returns the time from `self` to `now`; zero if `self` is later.
     pub(super) fn age(self, now: MonotonicInstant) -> Duration {
         let nanos = Self::from(now).0.saturating_sub(self.0);
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
     }
 
-    /// `span` later, at the clock's start where that is before it.
+    /// Returns the instant `span` later, or the clock's start if that is later still.
     pub(super) fn plus(self, span: Duration) -> MonotonicInstant {
         let nanos = self.0.saturating_add(signed(saturating_nanos(span)));
         MonotonicInstant::from_nanos(u64::try_from(nanos).unwrap_or(0))

@@ -1,4 +1,4 @@
-//! The state machine: from a breaker's incident to the alerts that are to be sent.
+//! The state machine that turns a breaker's incident into the alerts to send.
 
 use core::time::Duration;
 
@@ -11,19 +11,20 @@ use crate::monotonic::MonotonicInstant;
 use crate::state::State;
 use crate::window::SampleStore;
 
-/// What staging has to know of a breaker at one moment.
+/// The state of a breaker at one instant, as far as the escalation uses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Observation {
-    /// The moment, in the breaker's own time.
+    /// The instant, in the breaker's own time.
     pub at: MonotonicInstant,
-    /// The incident that is on, or was on last.
+    /// The active incident or the last one.
     pub incident: Option<Incident>,
-    /// The breaker is not closed, in breach, or its memory is forecast to run out: what an escalation waits for.
+    /// Whether the breaker is not closed, is in breach, or its memory is forecast to run out. An escalation requires
+    /// it.
     pub is_unhealthy: bool,
 }
 
 impl Observation {
-    /// As of the latest instant that `breaker` has seen; call [`Breaker::handle_timeout`] first.
+    /// Takes the state at the latest instant that `breaker` has seen. Call [`Breaker::handle_timeout`] first.
     pub fn of<const N: usize, S: SampleStore>(breaker: &Breaker<N, S>) -> Self {
         let is_unhealthy = breaker.state() != State::Closed || breaker.is_breach();
         #[cfg(feature = "forecast")]
@@ -32,24 +33,25 @@ impl Observation {
     }
 }
 
-/// Turns the incidents of one breaker into alerts, in stages. Pure, as the breaker is.
+/// Turns the incidents of one breaker into alerts, in stages. Sans-IO, as the breaker is.
 ///
-/// It looks at what is, not at events, so that no lost event can lose an alert. The order of use is
+/// It compares states, not events, so a dropped event loses no alert. The order of use is:
 ///
-/// 1. [`handle`](Escalation::handle) whenever something may have changed, at the latest at the
-///    [deadline](Escalation::poll_timeout); while it [waits for a breach](Escalation::waits_for_breach) from time to time.
-/// 2. [`poll_transition`](Escalation::poll_transition) until there is none.
+/// 1. [`handle`](Escalation::handle) after every possible change, at the latest at the
+///    [deadline](Escalation::poll_timeout), and periodically while it [waits for a
+///    breach](Escalation::waits_for_breach).
+/// 2. [`poll_transition`](Escalation::poll_transition) until it returns `None`.
 ///
-/// - An incident sends an alert at once: a single one ([`Stage::Single`]), or, with `escalate_after` set, by
-///   [`Stage::Initial`] and once by [`Stage::Escalated`], at the first look at or after that time at which the breaker is not
-///   closed or in breach.
-///   With the feature `forecast`, memory that is forecast to run out is as bad as a breach.
-/// - Every alert that was sent is closed when the incident is over: [`Stage::Resolved`].
-/// - When the breaker opens in an incident that began with a mere condition, the alert of the opening takes over: it is sent
-///   first, at the stage that the incident has reached, and then the other one is closed: [`Stage::Superseded`].
-/// - The first alert of an incident waits for the cooldown of its kind, and is then sent at the stage that is due, if the
-///   incident is still on. Nothing else ever waits.
-/// - An incident that begins and ends between two looks sends nothing.
+/// - An incident sends an alert at once: one [`Stage::Single`], or with `escalate_after` set a [`Stage::Initial`]. The
+///   second is followed by one [`Stage::Escalated`], at the first observation at or after `escalate_after` in which the
+///   breaker is not closed or is in breach. With the feature `forecast`, memory that is forecast to run out counts as a
+///   breach.
+/// - Every alert that was sent is closed with [`Stage::Resolved`] when the incident ends.
+/// - If the breaker opens in an incident that began with a condition, the alert of the opening replaces the first one.
+///   It is sent first, at the stage that the incident has reached; then the other is closed with [`Stage::Superseded`].
+/// - The first alert of an incident waits for the cooldown of its kind. It is sent at the stage that is due then, if
+///   the incident is still active. No other alert waits.
+/// - An incident that begins and ends between two observations sends nothing.
 ///
 /// Every method is O(1).
 ///
@@ -78,70 +80,71 @@ pub struct Escalation {
     policy: EscalationPolicy,
     look: Observation,
     followed: Option<TrackedIncident>,
-    /// When an alert of each kind was created last.
+    /// When an alert of each kind was last created.
     created: [Option<SignedInstant>; KINDS],
 }
 
-/// The incident that was on at the last look.
+/// The incident that was active at the last observation.
 #[derive(Debug, Clone, Copy)]
 struct TrackedIncident {
     number: u32,
     began: SignedInstant,
-    /// The breaker has opened in it.
+    /// Whether the breaker has opened in it.
     tripped: bool,
     alert: Option<(AlertKind, Stage)>,
-    /// Another alert has taken over from this one, which was not sent yet.
+    /// An alert that another one has replaced and whose close is not sent yet.
     taken_over: Option<AlertKind>,
 }
 
 const KINDS: usize = AlertKind::ALL.len();
 
-/// The next stage of the incident that is on.
+/// The next stage of the active incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pending {
-    /// The incident's number, as [`Incident::number`] has it.
+    /// The number of the incident, as in [`Incident::number`].
     pub incident: u32,
-    /// Which of its alerts.
+    /// The kind of alert.
     pub kind: AlertKind,
-    /// What was sent already.
+    /// The stage that was sent last.
     pub stage: Option<Stage>,
-    /// When the next stage is due, in the breaker's own time; `None` where that time has passed, and the next breach is
-    /// waited for.
+    /// When the next stage is due, in the breaker's own time; `None` if that time has passed and the stage waits for
+    /// the next breach.
     pub due: Option<MonotonicInstant>,
 }
 
-/// What is needed to go on after a restart. Times are ages as of the moment of saving, for there is no clock that lasts.
+/// The state to continue with after a restart. Times are ages at the time of saving, because no clock outlives the
+/// process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SavedEscalation {
-    /// The incident that was on.
+    /// The active incident.
     pub incident: Option<SavedIncident>,
-    /// How long ago an alert of each kind was created last, in the order of [`AlertKind::ALL`].
+    /// Time since an alert of each kind was last created, in the order of [`AlertKind::ALL`].
     pub created_ago: [Option<Duration>; KINDS],
 }
 
-/// An incident that was on.
+/// An incident that was active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SavedIncident {
-    /// How long ago it began.
+    /// Time since it began.
     pub age: Duration,
     /// Whether the breaker had opened in it.
     pub tripped: bool,
-    /// The alert that was created and not closed, and how far it had come.
+    /// The alert that was created and not closed, and its stage.
     pub alert: Option<(AlertKind, Stage)>,
 }
 
 impl Escalation {
-    /// No incident was ever seen.
+    /// Creates an escalation that has seen no incident.
     pub const fn new(policy: EscalationPolicy) -> Self {
         let look = Observation { at: MonotonicInstant::ZERO, incident: None, is_unhealthy: false };
         Self { policy, look, followed: None, created: [None; KINDS] }
     }
 
-    /// Goes on where it was saved. `at` is the breaker's own time, `number` what the breaker counts the saved incident as
-    /// (see [`Breaker::resume_incident`]).
+    /// Restores a saved escalation. `at` is in the breaker's own time. `number` is the breaker's number for the saved
+    /// incident (see [`Breaker::resume_incident`]).
     pub fn restore(policy: EscalationPolicy, at: MonotonicInstant, number: u32, saved: &SavedEscalation) -> Self {
         let followed = saved.incident.map(|incident| TrackedIncident {
             number,
@@ -154,7 +157,8 @@ impl Escalation {
         Self { followed, created, ..Self::new(policy) }
     }
 
-    /// What to keep for [`Escalation::restore`], as of the last look. Poll the notices first: what was not polled counts as sent.
+    /// Returns the state for [`Escalation::restore`], as of the last observation. Poll the transitions first: one that
+    /// was not polled counts as sent.
     pub fn save(&self) -> SavedEscalation {
         let now = self.look.at;
         let incident = self.followed.map(|followed| SavedIncident {
@@ -165,22 +169,22 @@ impl Escalation {
         SavedEscalation { incident, created_ago: self.created.map(|created| created.map(|moment| moment.age(now))) }
     }
 
-    /// The settings in force.
+    /// The policy in force.
     pub const fn policy(&self) -> &EscalationPolicy {
         &self.policy
     }
 
-    /// Applies new settings, also to an incident that is on; then poll.
+    /// Applies a new policy, also to an active incident. Poll afterwards.
     pub const fn handle_policy(&mut self, policy: EscalationPolicy) {
         self.policy = policy;
     }
 
-    /// Looks at the breaker; then poll.
+    /// Takes an observation. Poll afterwards.
     pub const fn handle(&mut self, look: Observation) {
         self.look = look;
     }
 
-    /// The next alert to send, as of the last look.
+    /// Returns the next alert to send, as of the last observation.
     pub fn poll_transition(&mut self) -> Option<AlertTransition> {
         if let Some(notice) = self.close() {
             return Some(notice);
@@ -192,17 +196,19 @@ impl Escalation {
         sent.map(|(kind, stage)| AlertTransition { incident: incident.number, kind, stage })
     }
 
-    /// When to look again at the latest, in the breaker's own time; `None` = when something happens.
+    /// When the next observation is due at the latest, in the breaker's own time; `None` if only a change makes one
+    /// due.
     pub fn poll_timeout(&self) -> Option<MonotonicInstant> {
         self.pending()?.due
     }
 
-    /// The escalation is due and waits for the breaker to be in breach again, which no event announces: look from time to time.
+    /// Whether a due escalation waits for the breaker to be in breach again. No event announces that, so observe
+    /// periodically.
     pub fn waits_for_breach(&self) -> bool {
         self.pending().is_some_and(|pending| pending.due.is_none())
     }
 
-    /// The stage that is still to come, as of the last look.
+    /// Returns the stage that is still to come, as of the last observation.
     pub fn pending(&self) -> Option<Pending> {
         let followed = self.followed.as_ref()?;
         let (kind, stage, due) = match followed.alert {
@@ -216,7 +222,7 @@ impl Escalation {
         Some(Pending { incident: followed.number, kind, stage, due: (due > self.look.at).then_some(due) })
     }
 
-    /// Closes what is over: an alert that was taken over, and the alert of an incident that has ended.
+    /// Closes a superseded alert, or the alert of an incident that has ended.
     fn close(&mut self) -> Option<AlertTransition> {
         let followed = self.followed.as_mut()?;
         let incident = followed.number;
@@ -228,7 +234,7 @@ impl Escalation {
         Some(AlertTransition { incident, kind, stage: Stage::Resolved(end) })
     }
 
-    /// Takes the incident one stage further, if it is time.
+    /// Advances the incident by one stage if that stage is due.
     fn advance(&mut self, followed: &mut TrackedIncident, incident: &Incident) -> Option<(AlertKind, Stage)> {
         let trips = incident.trip.is_some() && !followed.tripped;
         followed.tripped |= trips;
@@ -259,7 +265,7 @@ impl Escalation {
         (kind, stage)
     }
 
-    /// The stage after `stage`, where that is the first of two and the second is due.
+    /// Returns the stage after `stage` if `stage` is the first of two and the second is due.
     fn escalated_if_due(&self, followed: &TrackedIncident, stage: Stage) -> Stage {
         let due = self.look.is_unhealthy && self.escalation_due(followed) <= self.look.at;
         if due && stage == Stage::Initial { Stage::Escalated } else { stage }
@@ -286,7 +292,7 @@ impl TrackedIncident {
         }
     }
 
-    /// How it ended, if `last` says so. One that nothing is known of any more was ended by what replaced the breaker.
+    /// Returns how the incident ended, if `last` says so. An incident that is no longer known was ended by an operator.
     fn end(&self, last: Option<&Incident>) -> Option<IncidentEnd> {
         match last {
             Some(last) if last.number == self.number => last.end,

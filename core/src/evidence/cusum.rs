@@ -1,11 +1,12 @@
-//! A cumulative sum test: its steps and its bound.
+//! A cumulative sum (CUSUM) test: its steps and its bound.
 
 use core::num::NonZeroU32;
 
-/// A fast call lowers a sum of the quick or the patient test by this much; all other steps are relative to it.
+/// The amount by which a fast call lowers the sum of the quick or the patient test. All other steps are relative to it.
 pub(super) const FAST: i32 = 64;
 
-/// One cumulative sum: a bad call raises it by `step`, a good one lowers it by `down`, at `bound` it is enough.
+/// A CUSUM test. A bad call raises the sum by `step`, a good one lowers it by `down`; evidence is sufficient at
+/// `bound`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cusum {
     bound: NonZeroU32,
@@ -14,7 +15,7 @@ pub(super) struct Cusum {
 }
 
 impl Cusum {
-    /// A test that no call moves.
+    /// A test that no call changes.
     pub(super) const OFF: Self = Self { bound: NonZeroU32::MIN, step: 0, down: 0 };
 
     /// The bound is below 2³¹.
@@ -34,7 +35,7 @@ impl Cusum {
         self.down as i32
     }
 
-    /// Above this an excursion begins, at it one ends.
+    /// An excursion begins when the sum rises above this value and ends when it falls back to it.
     pub(super) const fn half(self) -> i32 {
         self.bound() / 2
     }

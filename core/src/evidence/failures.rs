@@ -1,12 +1,13 @@
 //! The steps of the failure test, for a limit L of the share of failed calls.
 //!
-//! A failed call adds (1 − L)/L, a good one takes 1, so that the sum rises on average exactly where more than L of the calls fail.
-//! θ is the positive root of h·e^(θ·(1−L)/L) + (1 − h)·e^(−θ) = 1 with h = L/2: with at most h failing, e to the power of θ times
-//! the walk is a supermartingale, and the argument of the latency tests bounds the false breaches of independent calls of which
-//! at most half of the limit fail. With p₁ = h·e^(θ·(1−L)/L) the bound is ln((1 + (W − 1)·p₁)/q)/θ for windows of W calls, of
-//! which at most 0.75 % have a false breach: eight failed calls in a row at L = 0.5 and W = 64, and not fewer below.
+//! A failed call adds (1 − L)/L, a good one subtracts 1, so the sum rises on average exactly if more than L of the
+//! calls fail. θ is the positive root of h·e^(θ·(1−L)/L) + (1 − h)·e^(−θ) = 1 with h = L/2. If at most h of the calls
+//! fail, e to the power of θ times the walk is a supermartingale, and the argument of the latency tests bounds the
+//! false breaches of independent calls of which at most half of the limit fail. With p₁ = h·e^(θ·(1−L)/L) the bound is
+//! ln((1 + (W − 1)·p₁)/q)/θ for windows of W calls, of which at most 0.75 % have a false breach. At L = 0.5 and W = 64
+//! that is eight failed calls in a row; at smaller limits it is never fewer.
 //!
-//! u = θ·(1 − L)/L and p₁/L are tabulated in tenths of L; between these they are taken to be linear, which costs less than a
+//! u = θ·(1 − L)/L and p₁/L are tabulated in tenths of L and interpolated linearly; the interpolation costs less than a
 //! hundredth of q.
 
 use core::num::NonZeroU32;
@@ -14,14 +15,15 @@ use core::num::NonZeroU32;
 use super::cusum::{Cusum, FAST};
 use super::logarithm::log_rounded_up;
 
-/// q: the share of windows with a false breach, less what the tables are off.
+/// q: the share of windows with a false breach, less the error of the tables.
 const FALSE_SHARE: f64 = 0.0074;
-/// Fewer failed calls in a row are no evidence, whatever the limit: at small ones this costs little time and makes q ten times smaller.
+/// Minimum number of consecutive failed calls that is evidence, for every limit. At small limits this costs little time
+/// and makes q ten times smaller.
 const MIN_FAILED_CALLS: u32 = 8;
-/// Limits are distinguished in this range, in thousandths. At 1, no share would be above it.
+/// Range of the limits, in thousandths. At a limit of 1, no share of failures could exceed it.
 const MIN_LIMIT: u32 = 1;
 const MAX_LIMIT: u32 = 990;
-/// u in 65,536ths, rounded down; it bends the other way above 0.9, so the last two are lower by 90.
+/// u in 65,536ths, rounded down. Its curvature changes sign above 0.9, so the last two entries are lowered by 90.
 const U: [u32; 11] = [82_341, 80_849, 79_135, 77_144, 74_800, 71_998, 68_586, 64_342, 58_965, 52_213, 45_336];
 /// p₁/L in 32,768ths, rounded up.
 const P1_BY_L: [u32; 11] = [57_555, 56_260, 54_808, 53_167, 51_300, 49_152, 46_660, 43_733, 40_289, 36_394, 32_768];
@@ -33,7 +35,7 @@ fn interpolate(table: &[u32; 11], thousandths: u32) -> u32 {
     weighted.wrapping_add(at(index.wrapping_add(1)).wrapping_mul(rest)) / 100
 }
 
-/// A test that no call moves where the limit is 0.
+/// Returns the steps for `limit`. At a limit of 0 no call changes the test.
 #[inline(never)] // one copy is enough
 pub(super) fn steps(limit: f64, window: f64) -> Cusum {
     let thousandths = ((limit * 1_000.0 + 0.5) as u32).clamp(MIN_LIMIT, MAX_LIMIT);
@@ -44,7 +46,7 @@ fn of_thousandths(limit: u32, window: f64) -> Option<Cusum> {
     let rest = 1_000_u32.wrapping_sub(limit);
     let p1 = f64::from(interpolate(&P1_BY_L, limit).wrapping_mul(limit)) / 32_768_000.0;
     let log_of_bound = log_rounded_up((1.0 + (window - 1.0) * p1) / FALSE_SHARE);
-    // Of the two steps the smaller one is as fine as a fast call's; the larger one is rounded against a trip.
+    // The smaller of the two steps has the resolution of a fast call; the larger one is rounded against a trip.
     let fine = FAST.unsigned_abs();
     let (step, down, times, part) = if limit <= rest {
         (fine.wrapping_mul(rest).checked_div(limit)?, fine, rest, limit)
@@ -62,7 +64,7 @@ fn of_thousandths(limit: u32, window: f64) -> Option<Cusum> {
 mod tests {
     use super::*;
 
-    /// The root, by plain bisection in floating point.
+    /// Finds the root by bisection in floating point.
     fn exact(limit: f64) -> (f64, f64) {
         let (half, ratio) = (limit / 2.0, (1.0 - limit) / limit);
         let growth = |theta: f64| half * (theta * ratio).exp() + (1.0 - half) * (-theta).exp();

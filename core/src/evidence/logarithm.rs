@@ -1,12 +1,14 @@
 //! The natural logarithm in fixed point, rounded up.
 
-/// Logarithms have so many fractional bits.
+/// Number of fractional bits of a logarithm.
 const LOG_BITS: u32 = 16;
 
-/// ln `x` with [`LOG_BITS`] fractional bits, for 1 ≤ x < 2¹²⁷: never below the exact value, and above it by less than 1.02.
+/// Returns ln `x` with [`LOG_BITS`] fractional bits, for 1 ≤ x < 2¹²⁷. The result is never below the exact value, and
+/// exceeds it by less than 1.02 units of the last bit.
 ///
-/// With x = m·2ᵉ and 1 ≤ m < 2, squaring m and halving it where it is then 2 or more gives the binary digits of log₂ m, one
-/// by one (D. E. Knuth, *The Art of Computer Programming*, vol. 1, 1.2.2). Less than half of the code of `libm::log`.
+/// With x = m·2ᵉ and 1 ≤ m < 2, repeatedly squaring m, and halving it if the square is 2 or more, yields the binary
+/// digits of log₂ m (D. E. Knuth, *The Art of Computer Programming*, vol. 1, 1.2.2). It needs less than half of the
+/// code of `libm::log`.
 #[inline(never)] // one copy is enough
 pub(super) fn log_rounded_up(x: f64) -> u32 {
     const DIGITS: u32 = 24;
@@ -22,7 +24,8 @@ pub(super) fn log_rounded_up(x: f64) -> u32 {
         m = square >> digit;
         log2 = log2 << 1 | digit;
     }
-    // What is left of m is less than one of the last digit, and so is what all its roundings took from it, and the first one.
+    // The remainder of m is below one unit of the last digit, and so are its roundings together, and the first
+    // rounding.
     u64::from(log2.wrapping_add(3)).wrapping_mul(LN_2).div_ceil(1 << (DIGITS + 32 - LOG_BITS)) as u32
 }
 
@@ -30,7 +33,7 @@ pub(super) fn log_rounded_up(x: f64) -> u32 {
 mod tests {
     use super::*;
 
-    /// By how much the fixed-point logarithm lies above the exact one.
+    /// Returns the excess of the fixed-point logarithm over the exact one.
     fn excess(x: f64) -> f64 {
         f64::from(log_rounded_up(x)) - x.ln() * 65_536.0
     }
@@ -38,7 +41,7 @@ mod tests {
     #[track_caller]
     fn assert_rounded_up(x: f64) {
         let excess = excess(x);
-        // The library's own last digit, at ln 2⁷⁰ in scores, is 10⁻⁹.
+        // The last digit of the library's logarithm is 10⁻⁹ at ln 2⁷⁰, in these units.
         assert!((-1e-8..1.02).contains(&excess), "ln {x:e} is off by {excess}");
     }
 
@@ -52,7 +55,7 @@ mod tests {
             assert_rounded_up(power.next_down().max(1.0));
             assert_rounded_up((power * 2.0).next_down());
         }
-        // Both sides of every score up to ln 2⁷⁰, where the smallest error goes to the next one.
+        // Both sides of every step up to ln 2⁷⁰, where the smallest error changes the result.
         for score in 1..(70.0 * 2.0_f64.ln() * 65_536.0) as u32 {
             for beside in [-1e-6, 1e-6] {
                 assert_rounded_up(((f64::from(score) + beside) / 65_536.0).exp());

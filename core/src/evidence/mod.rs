@@ -1,16 +1,18 @@
-//! How sure the breaker is that too many calls are slow or fail: the tests behind `trip_confidence`.
+//! Confidence that too many calls are slow or fail: the tests behind `trip_confidence`.
 //!
-//! [`crate::guide::trip_decision`] explains the method, its source and what it promises. In short: with `trip_confidence` > 0 a breach is
-//! above *and* evidence that has lasted. Three cumulative sums start at or below zero, are moved by every call and lead to a breach
-//! once they have been high for longer than the tolerance:
+//! [`crate::guide::trip_decision`] explains the method, its source and its guarantees. In short: with `trip_confidence` > 0,
+//! a breach requires that the percentile is above the threshold *and* that there is evidence which has lasted. Three
+//! cumulative sums start at or below zero and change with every call. A sum leads to a breach once it has been high for
+//! longer than the tolerance:
 //!
-//! - the *quick* test is for many or very slow calls. A slow call counts in proportion to its latency, half at the threshold and
-//!   in full from twice the threshold on; one that has not come back counts in full until it does.
-//! - the *patient* test is for a few slow calls too many, for good. Each counts in full, however slow.
-//! - the *failure* test is for failed calls, against `failure_rate_threshold`.
+//! - the *quick* test detects many or very slow calls. A slow call counts in proportion to its latency: half at the
+//!   threshold, fully from twice the threshold on. A stalled call counts fully until it finishes.
+//! - the *patient* test detects a small but persistent excess of slow calls. Each counts fully, however slow.
+//! - the *failure* test compares failed calls with `failure_rate_threshold`.
 //!
-//! A call enters a latency test once, when it is decided: a fast call when it finishes, a slow one as soon as it is seen to be older
-//! than the threshold (stalled), at the latest when it finishes. What a stalled call added is taken back if it ends ignored or dropped.
+//! A call enters a latency test once: a fast call when it finishes, a slow one when it is first seen to be older than
+//! the threshold (stalled), at the latest when it finishes. The amount that a stalled call added is removed if the call
+//! ends ignored or dropped.
 
 use crate::outcome::Outcome;
 use crate::units::Latency;
@@ -30,72 +32,73 @@ pub(crate) use tolerance::ToleranceRule;
 use tolerance::ToleranceState;
 pub use tolerance::{Tolerance, ToleranceSource};
 
-/// How many slow calls a fresh test forgives, since a cold start is slow for good reasons; fast calls use this up.
+/// Number of slow calls that a fresh test tolerates, because a cold start is slow for good reasons. Fast calls use it
+/// up.
 const HEAD_START: i32 = 1;
-/// Of calls that stall at one moment no more are counted; these are more than enough for any test.
+/// Maximum number of calls counted that stall at one instant; enough for any test.
 const MAX_AT_ONCE: u16 = 255;
-/// Fewer calls beyond the threshold than this are no queue that could drain.
+/// Minimum number of stalled calls that counts as a queue.
 const MIN_QUEUE: u16 = 5;
-/// While a queue drains, evidence must last this many times the tolerance.
+/// While a queue drains, evidence must last this multiple of the tolerance.
 const HOLD_FACTOR: u32 = 2;
 
-/// How slow a slow call was, in 256ths of a full one.
+/// How far a slow call exceeds the threshold, in 256ths of a full step.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Slowness(u32);
 
 impl Slowness {
     const HALF: u32 = 128;
 
-    /// `None` for a fast call; half at the threshold, in full from twice the threshold on.
+    /// `None` for a fast call; half a step at the threshold, a full step from twice the threshold on.
     #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     pub(crate) fn of(latency: Latency, threshold: Latency) -> Option<Self> {
         if latency <= threshold {
             return None;
         }
-        // In units of the threshold's 128th part, which 32 bits divide quickly; of a threshold below 128 µs in full.
+        // In units of 1/128 of the threshold, which 32 bits divide quickly; a threshold below 128 µs gives a full step.
         let beyond = latency.as_micros().wrapping_sub(threshold.as_micros());
         let halves = beyond.checked_div(threshold.as_micros() / Self::HALF).unwrap_or(Self::HALF).min(Self::HALF);
         Some(Self(Self::HALF.wrapping_add(halves)))
     }
 
-    /// Such a part of `step`, rounded down.
+    /// Returns this part of `step`, rounded down.
     fn part_of(self, step: i32) -> i32 {
         self.0.cast_signed().wrapping_mul(step) >> 8
     }
 }
 
-/// The running sums, and what was learned from them.
+/// The running sums and the learned tolerance.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Evidence {
-    /// Of the quick, the patient and the failure test.
+    /// The sums of the quick, the patient and the failure test.
     sums: [Excursion; 3],
     tolerance: ToleranceState,
-    /// The most calls that were beyond the threshold at once in this excursion.
+    /// Peak number of stalled calls in this excursion.
     peak_stalled: u16,
-    /// Fast calls since the sums began; each uses up a part of the head start.
+    /// Fast calls since the sums started; each uses up a part of the head start.
     fast_calls: u16,
 }
 
-/// A rule at a moment, in milliseconds that wrap.
+/// A rule at an instant, in wrapping milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Look<'r> {
     pub(crate) rule: &'r EvidenceRule,
     pub(crate) now_ms: u32,
 }
 
-/// A call that has finished and is not ignored.
+/// A finished call that is not ignored.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FinishedCall {
     pub(crate) slowness: Option<Slowness>,
     pub(crate) outcome: Outcome,
-    /// It is in the sums since it stalled.
+    /// Whether the call entered the sums when it stalled.
     pub(crate) counted: bool,
-    /// So many calls are in flight beyond the threshold.
+    /// Number of stalled calls.
     pub(crate) stalled: u16,
 }
 
 impl Evidence {
-    /// Nothing is known yet, nor learned.
+    /// Creates evidence without calls and with the initial tolerance.
     pub(crate) fn new(rule: Option<&EvidenceRule>) -> Self {
         let mut evidence =
             Self { sums: [Excursion::default(); 3], tolerance: ToleranceState::new(), peak_stalled: 0, fast_calls: 0 };
@@ -103,7 +106,7 @@ impl Evidence {
         evidence
     }
 
-    /// Nothing is known of the calls; what was learned stays.
+    /// Clears the sums and keeps the learned tolerance.
     #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     pub(crate) fn restart(&mut self, rule: Option<&EvidenceRule>) {
         self.sums = EvidenceTest::ALL.map(|test| {
@@ -114,18 +117,18 @@ impl Evidence {
         self.fast_calls = 0;
     }
 
-    /// A call was decided, whatever it was: the first one begins the warm-up.
+    /// Records that a call was decided, whatever its outcome. The first call begins the warm-up.
     pub(crate) fn call_seen(&mut self, look: Look<'_>, is_unhealthy: bool) {
         self.tolerance.call_seen(look.rule.tolerance, look.now_ms, is_unhealthy);
     }
 
-    /// The warm-up began with a call before this breaker was made.
+    /// Sets the start of the warm-up to a call before this breaker was created.
     #[cfg(target_pointer_width = "64")]
     pub(crate) fn warm_up_since(&mut self, began_ms: u32, is_over: bool) {
         self.tolerance.warm_up_since(began_ms, is_over);
     }
 
-    /// A finished call moves the sums.
+    /// Updates the sums with a finished call.
     #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     pub(crate) fn count(&mut self, look: Look<'_>, call: FinishedCall) {
         let failed = call.outcome == Outcome::Failed;
@@ -160,7 +163,7 @@ impl Evidence {
         }
     }
 
-    /// So many more calls are stalled; with them `stalled` are.
+    /// Counts `more` calls that have just stalled; `stalled` is the total after it.
     pub(crate) fn stalled(&mut self, look: Look<'_>, more: u16, stalled: u16) {
         let calls = i32::from(more.min(MAX_AT_ONCE));
         for test in EvidenceTest::OF_LATENCY {
@@ -169,8 +172,8 @@ impl Evidence {
         self.peak_stalled = self.peak_stalled.max(stalled);
     }
 
-    /// So many calls that were counted when they stalled have ended ignored or were dropped: what they added is taken back. A sum is
-    /// then at most what it would be without them, since it was limited at zero and above its bound meanwhile.
+    /// Removes the amounts of `calls` calls that were counted when they stalled and ended ignored or dropped. A sum is
+    /// then at most its value without them, since it was limited at zero and above its bound meanwhile.
     #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     pub(crate) fn withdraw_stalled(&mut self, rule: &EvidenceRule, calls: u16) {
         let at_once = i32::from(calls.min(MAX_AT_ONCE));
@@ -182,7 +185,7 @@ impl Evidence {
         self.peak_stalled = self.peak_stalled.saturating_sub(calls);
     }
 
-    /// A bad call raises a sum by `step`, a good one (`step` = 0) lowers it.
+    /// Raises a sum by `step` for a bad call; lowers it for a good one (`step` = 0).
     #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     fn move_sum(&mut self, look: Look<'_>, test: EvidenceTest, step: i32) {
         let sum = self.sum_mut(test);
@@ -193,7 +196,8 @@ impl Evidence {
         self.tolerance.passed(look.rule.tolerance, reached_ms, test);
     }
 
-    /// After a bad call: keeps the age of a sum at its bound, to learn from if it passes.
+    /// Keeps the age of a sum at its bound after a bad call; the tolerance learns from it if the excursion ends by
+    /// itself.
     pub(crate) fn note_age(&mut self, look: Look<'_>, test: EvidenceTest) {
         let sum = self.sum_mut(test);
         if sum.is_at_bound(look.rule.cusum(test)) {
@@ -201,7 +205,7 @@ impl Evidence {
         }
     }
 
-    /// The latency test whose evidence has lasted, with `stalled` calls beyond the threshold now.
+    /// Returns the latency test whose evidence has lasted, given `stalled` stalled calls.
     pub(crate) fn lasting_latency(&self, look: Look<'_>, stalled: u16) -> Option<EvidenceTest> {
         let test = EvidenceTest::OF_LATENCY.into_iter().find(|&test| self.has_lasted(look, test))?;
         (!self.is_queue_recovering(look, stalled)).then_some(test)
@@ -219,7 +223,7 @@ impl Evidence {
             && sum.age(look.now_ms) >= self.tolerance.needed_ms(look.rule.tolerance, look.now_ms, test)
     }
 
-    /// The queue-recovery hold: a queue drains, and the breaker waits up to twice as long.
+    /// The queue-recovery hold: while a queue drains, evidence must last up to twice as long.
     fn is_queue_recovering(&self, look: Look<'_>, stalled: u16) -> bool {
         self.peak_stalled >= MIN_QUEUE && stalled <= self.peak_stalled / 2 && {
             let age = self.age_ms(EvidenceTest::Quick, look).max(self.age_ms(EvidenceTest::Patient, look));
@@ -227,13 +231,13 @@ impl Evidence {
         }
     }
 
-    /// The age of the evidence of a test, in milliseconds; 0 while its sum is down.
+    /// Returns the age of a test's evidence in milliseconds; 0 while its sum is low.
     pub(crate) fn age_ms(&self, test: EvidenceTest, look: Look<'_>) -> u32 {
         let sum = self.sum(test);
         if sum.is_up() { sum.age(look.now_ms) } else { 0 }
     }
 
-    /// The test whose evidence is oldest, if any has some; of two that are as old the quick one.
+    /// Returns the test with the oldest evidence, if any; the quick test if two are equally old.
     pub(crate) fn oldest(&self, look: Look<'_>) -> Option<EvidenceTest> {
         let (mut oldest, mut oldest_ms) = (None, 0);
         for test in EvidenceTest::ALL.into_iter().filter(|&test| self.sum(test).is_up()) {
@@ -263,7 +267,7 @@ impl Evidence {
         }
     }
 
-    /// The tolerance in force.
+    /// Returns the tolerance in force.
     #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     pub(crate) fn tolerance(&self, look: Look<'_>) -> Tolerance {
         let rule = look.rule.tolerance;
@@ -288,12 +292,12 @@ impl Evidence {
         self.tolerance.forget();
     }
 
-    /// The first probes after a trip were all good.
+    /// Raises the tolerance after a trip whose first probes were all good.
     pub(crate) fn false_trip(&mut self, rule: &EvidenceRule) {
         self.tolerance.false_trip(rule.tolerance);
     }
 
-    /// Another good call changes nothing.
+    /// Whether another good call changes nothing.
     #[cfg(target_pointer_width = "64")]
     pub(crate) fn is_at_rest(&self, rule: &EvidenceRule) -> bool {
         EvidenceTest::ALL.into_iter().all(|test| self.sum(test).is_at_rest())
@@ -311,14 +315,15 @@ impl Evidence {
         self.head_start(rule.max_latency_step()) > 0
     }
 
-    /// What is left of the head start of a test with this step.
+    /// Returns the remaining head start of a test with this step.
     fn head_start(&self, step: i32) -> i32 {
         let used_up = i32::from(self.fast_calls).wrapping_mul(HEAD_START_STEP);
         step.wrapping_mul(HEAD_START).wrapping_sub(used_up).max(0)
     }
 }
 
-// No sum comes near the ends of its type: a step is below 2¹⁶, of at most 255 at once, and a bound below 2²⁶.
+// No sum comes near the limits of its type: a step is below 2¹⁶, counts at most 255 times at once, and a bound is below
+// 2²⁶.
 
 #[cfg(test)]
 mod tests;

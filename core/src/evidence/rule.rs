@@ -1,4 +1,4 @@
-//! What follows from a policy for the three tests: how far each call moves a sum, and the bounds.
+//! Derives the three tests from a policy: the step of each call and the bounds.
 
 use core::num::NonZeroU32;
 
@@ -9,22 +9,22 @@ use super::test::EvidenceTest;
 use super::tolerance::ToleranceRule;
 use crate::policy::Policy;
 
-/// By how much the odds of a slow call must have risen for the quick test to be at its best (a step, a ramp), less 1.
+/// The odds ratio of a slow call at which the quick test is optimal (a step, a ramp), less 1.
 const QUICK_ODDS_LESS_ONE: f64 = 3.75;
-/// The same for the patient test: the percentile lies a little above the threshold, for good.
+/// The same for the patient test: a percentile that stays a little above the threshold.
 const PATIENT_ODDS_LESS_ONE: f64 = 1.1;
-/// ln of the odds ratios as fixed-point logarithms, rounded down.
+/// Logarithms of the odds ratios as fixed-point numbers, rounded down.
 const LOG_QUICK: u32 = 102_114;
 const LOG_PATIENT: u32 = 48_623;
-/// The quick test has four fifths of the probability of a false breach, the patient one the rest: their bounds lie higher by
-/// ln 1.25 and ln 5. As fixed-point logarithms, rounded up.
+/// The quick test has four fifths of the probability of a false breach and the patient test one fifth, so their bounds
+/// are higher by ln 1.25 and ln 5. Fixed-point logarithms, rounded up.
 const LOG_OF_QUICK_PART: u32 = 14_624;
 const LOG_OF_PATIENT_PART: u32 = 105_477;
-/// A fast call moves a sum at least by this part of ln ρ, as one does at a share of about a thousandth: no smaller share of slow
-/// calls is distinguished from none.
+/// A fast call changes a sum by at least this part of ln ρ, as it does at a share of about a thousandth. Smaller shares
+/// of slow calls are not distinguished from none.
 const MIN_PART_OF_FAST: u32 = 512;
 
-/// The steps and bounds under one policy, and how long evidence must last.
+/// The steps, the bounds and the tolerance under one policy.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EvidenceRule {
     quick: Cusum,
@@ -34,7 +34,7 @@ pub(crate) struct EvidenceRule {
 }
 
 impl EvidenceRule {
-    /// Computes the steps, which takes three logarithms: only when the policy changes.
+    /// Computes the steps. This takes three logarithms, so it runs only when the policy changes.
     pub(crate) fn new(policy: &Policy) -> Self {
         let tolerance = ToleranceRule::new(policy.trip_after, policy.warm_up);
         Self::with_tests(policy, tolerance).unwrap_or(Self {
@@ -45,7 +45,7 @@ impl EvidenceRule {
         })
     }
 
-    /// `None` where no confidence is asked for.
+    /// Returns `None` if the policy asks for no evidence.
     fn with_tests(policy: &Policy, tolerance: ToleranceRule) -> Option<Self> {
         let confidence = policy.trip_confidence.get();
         if confidence <= 0.0 {
@@ -53,7 +53,7 @@ impl EvidenceRule {
         }
         let p0 = 1.0 - policy.percentile.get();
         let window = f64::from(policy.latency_window_size.get());
-        // ρ·p₀ is not less than p₁ of either test, nor the window's size than the number of later calls.
+        // ρ·p₀ is not less than p₁ of either test, nor the window's size less than the number of later calls.
         let crossings = window * (p0 * (1.0 + QUICK_ODDS_LESS_ONE));
         let bound = log_rounded_up((1.0 + crossings) / (1.0 - confidence));
         Some(Self {
@@ -64,7 +64,7 @@ impl EvidenceRule {
         })
     }
 
-    /// Evidence is asked for.
+    /// Whether the policy asks for evidence.
     pub(crate) fn is_on(&self) -> bool {
         self.quick != Cusum::OFF
     }
@@ -73,7 +73,7 @@ impl EvidenceRule {
         self.tolerance
     }
 
-    /// The steps of a test.
+    /// Returns the steps of a test.
     pub(super) const fn cusum(&self, test: EvidenceTest) -> Cusum {
         match test {
             EvidenceTest::Quick => self.quick,
@@ -82,12 +82,12 @@ impl EvidenceRule {
         }
     }
 
-    /// The larger step of the latency tests.
+    /// Returns the larger step of the two latency tests.
     pub(super) fn max_latency_step(&self) -> i32 {
         self.quick.step().max(self.patient.step())
     }
 
-    /// The tests of the two are the same.
+    /// Whether both rules have the same tests.
     pub(crate) fn has_tests_of(&self, other: &Self) -> bool {
         self.quick == other.quick && self.patient == other.patient && self.failures == other.failures
     }
@@ -98,14 +98,14 @@ impl EvidenceRule {
     }
 }
 
-/// The bound and the step of a latency test. `rise` is (ρ − 1)·p₀ for an odds ratio ρ, whose logarithm and that of the bound are
-/// given.
+/// Returns the bound and the step of a latency test. `rise` is (ρ − 1)·p₀ for an odds ratio ρ. The logarithms of ρ and
+/// of the bound are given.
 #[inline(never)] // one copy is enough
 fn steps(rise: f64, log_of_odds_ratio: u32, log_of_bound: u32) -> Option<Cusum> {
-    // d = 1 + (ρ − 1)·p₀: the log likelihood ratio of a fast call is −ln d, and of a slow one ln ρ − ln d.
+    // With d = 1 + (ρ − 1)·p₀, the log likelihood ratio of a fast call is −ln d and that of a slow one ln ρ − ln d.
     let fast = log_rounded_up(1.0 + rise).max(log_of_odds_ratio / MIN_PART_OF_FAST);
     let slow = log_of_odds_ratio.saturating_sub(fast);
-    // Neither product leaves 32 bits: a logarithm is below 2²², and FAST 2⁶.
+    // Neither product exceeds 32 bits: a logarithm is below 2²², and FAST is 2⁶.
     let bound = log_of_bound.wrapping_mul(FAST.unsigned_abs()).checked_div(fast)?.wrapping_add(1);
     let step = slow.wrapping_mul(FAST.unsigned_abs()).checked_div(fast)?;
     Some(Cusum::new(NonZeroU32::new(bound)?, step as u16, FAST as u16))
@@ -137,8 +137,8 @@ mod tests {
         EvidenceRule::new(&policy)
     }
 
-    /// What the guarantee rests on: with the share p₀ of slow calls the exponential of a sum does not grow on average, and
-    /// at the bound it is so large that Ville's inequality leaves the probability that was asked for.
+    /// Checks the basis of the guarantee: with a share p₀ of slow calls the exponential of a sum does not grow on
+    /// average, and at the bound it is large enough for Ville's inequality to give the requested probability.
     #[test]
     fn the_steps_and_bounds_are_those_of_the_guarantee() {
         for percentile in [0.001_f64, 0.05, 0.5, 0.9, 0.95, 0.99, 0.999, 1.0] {
@@ -152,7 +152,7 @@ mod tests {
                     ] {
                         let test = rule.cusum(test);
                         let d = 1.0 + odds_less_one * p0;
-                        // One step of a fast call, as the test takes it: not less than ln d.
+                        // One step of a fast call as the test uses it: not less than ln d.
                         let least = f64::from(((1.0 + odds_less_one).ln() * 65_536.0) as u32 / MIN_PART_OF_FAST);
                         let fast = f64::from(log_rounded_up(d)).max(least) / 65_536.0;
                         assert!(fast >= d.ln() - 1e-12);
@@ -161,7 +161,7 @@ mod tests {
                         assert!(growth <= 1.0 + 1e-12, "{percentile} {odds_less_one}: {growth}");
                         assert!(
                             growth > 0.96 || p0 < 0.001,
-                            "not too timid either: {percentile} {odds_less_one}: {growth}"
+                            "and not too conservative: {percentile} {odds_less_one}: {growth}"
                         );
                         let p1 = (1.0 + odds_less_one) * p0 / d;
                         let odds = (1.0 + (f64::from(size) - 1.0) * p1) / ((1.0 - confidence) * part);

@@ -54,7 +54,7 @@ fn fail(evidence: &mut Evidence, look: Look<'_>) {
     evidence.count(look, FinishedCall { slowness: FAST_CALL, outcome, counted: false, stalled: 0 });
 }
 
-/// A test that has seen many fast calls.
+/// Returns evidence that has seen many fast calls.
 fn rested(rule: &EvidenceRule) -> Evidence {
     let mut evidence = Evidence::new(Some(rule));
     (0..10_000).for_each(|_| finish(&mut evidence, look(rule, 0), FAST_CALL, false));
@@ -62,7 +62,7 @@ fn rested(rule: &EvidenceRule) -> Evidence {
     evidence
 }
 
-/// How many calls like this it takes without a tolerance, if fewer than a million.
+/// Returns how many such calls reach the bound without a tolerance, if fewer than a million do.
 fn calls_until_enough(rule: &EvidenceRule, mut evidence: Evidence, call: Option<Slowness>) -> Option<usize> {
     let rule = &at_once(rule);
     (1..1_000_000).find(|_| {
@@ -71,7 +71,7 @@ fn calls_until_enough(rule: &EvidenceRule, mut evidence: Evidence, call: Option<
     })
 }
 
-/// When the quick test's evidence has lasted, with very slow calls every `step_ms` from `from_ms` on.
+/// Returns when the quick test's evidence has lasted, with very slow calls every `step_ms` from `from_ms` on.
 fn lasts_at(evidence: &mut Evidence, rule: &EvidenceRule, from_ms: u64, step_ms: u64) -> u64 {
     (0..100_000)
         .map(|call| from_ms + call * step_ms)
@@ -119,7 +119,7 @@ fn a_stalled_call_counts_in_full_until_it_comes_back_and_then_as_it_deserves() {
     }
 }
 
-/// A little above the share that is allowed, for good, is for the patient test.
+/// The patient test finds a share slightly above the allowed one.
 #[test]
 fn one_barely_slow_call_in_ten_is_found_in_the_end_and_one_in_twenty_is_not() {
     let rule = default_rule();
@@ -167,7 +167,7 @@ fn evidence_must_last_as_long_as_the_tolerance_from_the_call_that_passes_half_of
     let mut evidence = rested(&rule);
     // The third call, at 1,020 ms, begins the excursion.
     assert_eq!(lasts_at(&mut evidence, &rule, 1_000, 10), 2_520);
-    // At a low rate the calls, not the time, are what it takes: six.
+    // At a low rate the number of calls decides, not the time: six.
     assert_eq!(lasts_at(&mut rested(&rule), &rule, 0, 60_000), 300_000);
 }
 
@@ -208,10 +208,10 @@ fn an_interruption_takes_twice_its_length_off_the_age() {
     for at in (1_000..=2_020).step_by(10) {
         finish(&mut evidence, look(&rule, at), slow(300), false);
     }
-    // Down after 33 fast calls at one instant; 1,000 ms old.
+    // The sum falls after 33 fast calls at one instant, at an age of 1,000 ms.
     (0..40).for_each(|_| finish(&mut evidence, look(&rule, 2_020), FAST_CALL, false));
     assert!(!evidence.sum(EvidenceTest::Quick).is_up());
-    // Up again 200 ms later, at 600 ms of age; the tolerance is reached 900 ms after that.
+    // It rises again 200 ms later, at an age of 600 ms; the tolerance is reached 900 ms after that.
     (0..3).for_each(|_| finish(&mut evidence, look(&rule, 2_220), slow(300), false));
     assert!(evidence.sum(EvidenceTest::Quick).is_up());
     assert_eq!(evidence.sum(EvidenceTest::Quick).age(2_220), 600);
@@ -268,7 +268,7 @@ fn while_a_queue_drains_evidence_must_last_twice_as_long() {
     let lasts = |peak: u16, now: u16, at: u64| {
         let mut evidence = rested(&rule);
         evidence.stalled(look(&rule, 0), peak, peak);
-        // Half of the calls that finish are slow, so that the quick sum stays up.
+        // Half of the calls that finish are slow, so the quick sum stays high.
         (0..peak).for_each(|_| finish(&mut evidence, look(&rule, at), slow(300), true));
         evidence.lasting_latency(look(&rule, at), now).is_some()
     };

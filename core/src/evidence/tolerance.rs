@@ -1,38 +1,38 @@
-//! For how long evidence must last: the tolerance, learned or set.
+//! The tolerance: how long evidence must last, learned or set.
 
 use core::time::Duration;
 
 use super::test::EvidenceTest;
 use crate::policy::TripAfter;
 
-/// The tolerance of a breaker that has seen nothing, in milliseconds.
+/// Tolerance of a breaker that has seen no call, in milliseconds.
 pub(crate) const START_TOLERANCE_MS: u16 = 1_500;
-/// No shorter tolerance can be restored, in milliseconds: below it false trips treble.
+/// Shortest tolerance that can be restored, in milliseconds. Below it false trips treble.
 pub(crate) const MIN_TOLERANCE_MS: u16 = 1_000;
-/// The tolerance never learns to be longer than this, in milliseconds.
+/// Longest tolerance that is learned, in milliseconds.
 pub(crate) const MAX_TOLERANCE_MS: u16 = 6_000;
-/// An excursion that passed by itself, and a false trip, raise the tolerance to this many times their length.
+/// An excursion that ends by itself, or a false trip, raises the tolerance to this multiple of its length.
 pub(crate) const TOLERANCE_FACTOR: u16 = 3;
-/// The evidence of the patient test must last this much longer, in milliseconds.
+/// Additional time for which the evidence of the patient test must last, in milliseconds.
 pub(crate) const PATIENT_EXTRA_MS: u16 = 3_000;
 
-/// For how long evidence must last before the breaker opens on it, and why for so long.
+/// How long evidence must last before the breaker opens, and where that value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tolerance {
-    /// The time in milliseconds, without the patient test's 3 s more; at most half an hour.
+    /// Time in milliseconds, without the additional 3 s of the patient test; at most half an hour.
     pub millis: u32,
-    /// Where it comes from.
+    /// The source of the value.
     pub source: ToleranceSource,
 }
 
-/// Where a [`Tolerance`] comes from.
+/// The source of a [`Tolerance`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum ToleranceSource {
-    /// The value to start with: no hiccup was seen yet.
+    /// The initial value: no hiccup was seen yet.
     Start,
     /// Learned from hiccups that passed by themselves and from false trips.
     Learned,
@@ -42,11 +42,11 @@ pub enum ToleranceSource {
     Fixed,
 }
 
-/// A longer warm-up counts as this, in milliseconds.
+/// Upper limit of the warm-up, in milliseconds.
 const MAX_WARM_UP_MS: u32 = 3_600_000;
 
 impl ToleranceSource {
-    /// The name as it stands in status, events and metrics.
+    /// The name used in status, events and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Start => "start",
@@ -57,7 +57,7 @@ impl ToleranceSource {
     }
 }
 
-/// What the policy says about the tolerance.
+/// The policy's settings of the tolerance.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ToleranceRule {
     pub(crate) trip_after: TripAfter,
@@ -75,7 +75,7 @@ impl ToleranceRule {
     }
 }
 
-/// What the breaker has learned, and when its life began.
+/// The learned tolerance and the start of the warm-up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ToleranceState {
     learned_ms: u16,
@@ -111,21 +111,21 @@ impl ToleranceState {
         self.learned_ms = START_TOLERANCE_MS;
     }
 
-    /// The warm-up began with an earlier call; it may be over.
+    /// Sets the start of the warm-up to an earlier call; the warm-up may be over.
     #[cfg(target_pointer_width = "64")]
     pub(super) fn warm_up_since(&mut self, first_call_ms: u32, is_over: bool) {
         self.life = if is_over { Life::WarmedUp } else { Life::WarmingUp };
         self.first_call_ms = first_call_ms;
     }
 
-    /// The first call after the start begins the warm-up. Its end matters to bad calls only.
+    /// Begins the warm-up at the first call. Only a bad call checks whether it is over.
     pub(super) fn call_seen(&mut self, rule: ToleranceRule, now_ms: u32, is_unhealthy: bool) {
         match self.life {
             Life::NoCall => {
                 self.life = Life::WarmingUp;
                 self.first_call_ms = now_ms;
             }
-            // Ended for good, so that the wrapping clock does not begin it again.
+            // Marked as over, so that the wrapping clock does not begin it again.
             Life::WarmingUp if is_unhealthy && now_ms.wrapping_sub(self.first_call_ms) >= rule.warm_up_ms => {
                 self.life = Life::WarmedUp;
             }
@@ -133,14 +133,14 @@ impl ToleranceState {
         }
     }
 
-    /// An excursion that reached its bound at this age passed by itself.
+    /// Learns from an excursion that reached its bound at this age and ended by itself.
     pub(super) fn passed(&mut self, rule: ToleranceRule, reached_ms: u16, test: EvidenceTest) {
         if reached_ms > 0 && rule.trip_after == TripAfter::Auto {
             self.raise_tolerance(reached_ms.saturating_mul(TOLERANCE_FACTOR).saturating_sub(extra_ms(test)));
         }
     }
 
-    /// The first probes after a trip were all good.
+    /// Learns from a trip whose first probes were all good.
     pub(super) fn false_trip(&mut self, rule: ToleranceRule) {
         if rule.trip_after == TripAfter::Auto {
             self.raise_tolerance(self.learned_ms.saturating_mul(TOLERANCE_FACTOR));
@@ -151,7 +151,7 @@ impl ToleranceState {
         self.learned_ms = self.learned_ms.max(wanted_ms.min(MAX_TOLERANCE_MS));
     }
 
-    /// The tolerance once the warm-up is over; 0 = trip at once.
+    /// The tolerance after the warm-up; 0 = trip at once.
     pub(super) fn lasting_ms(&self, rule: ToleranceRule) -> u32 {
         match rule.trip_after {
             TripAfter::Auto => self.learned_ms.into(),
@@ -159,7 +159,7 @@ impl ToleranceState {
         }
     }
 
-    /// The least that `warm_up` asks for now.
+    /// The minimum that `warm_up` sets at present.
     fn warm_up_ms(&self, rule: ToleranceRule, now_ms: u32) -> u32 {
         let is_young = match self.life {
             Life::NoCall => true,
@@ -169,13 +169,13 @@ impl ToleranceState {
         if is_young { rule.warm_up_ms / 2 } else { 0 }
     }
 
-    /// How old the evidence of a test must be now; 0 = trip at once.
+    /// Required age of a test's evidence at present; 0 = trip at once.
     pub(super) fn needed_ms(&self, rule: ToleranceRule, now_ms: u32, test: EvidenceTest) -> u32 {
         let lasting = self.lasting_ms(rule);
         if lasting == 0 { 0 } else { lasting.max(self.warm_up_ms(rule, now_ms)).saturating_add(extra_ms(test).into()) }
     }
 
-    /// Why evidence must be `needed_ms` old.
+    /// Returns the source of a required age of `needed_ms`.
     pub(super) fn source(&self, rule: ToleranceRule, needed_ms: u32) -> ToleranceSource {
         if needed_ms > self.lasting_ms(rule) {
             return ToleranceSource::WarmUp;

@@ -1,12 +1,12 @@
-//! What becomes of a stage that was sent.
+//! Acknowledgement of a stage that was sent.
 
 use super::incident::FleetIncident;
 use super::report::Claim;
 use super::stage::{DueStage, FleetStage};
 use super::{KindSet, ReplicaText};
 
-/// Records that `replica` has sent what it claimed, and ends the claim. False where the claim is not that replica's any more:
-/// its epoch, its fence or its owner is another one. Nothing changes then.
+/// Records that `replica` has sent the stage of `claim`, and ends the claim. Returns false, without effect, if the
+/// replica no longer holds that claim: the epoch, the fence or the owner differs.
 pub fn acknowledge(incident: &mut FleetIncident, replica: &ReplicaText, claim: &Claim, now_ms: u64) -> bool {
     let is_ours = claim.epoch == incident.epoch && claim.fence == incident.fence && incident.claimed_by == *replica;
     if !is_ours {
@@ -24,7 +24,7 @@ pub fn acknowledge(incident: &mut FleetIncident, replica: &ReplicaText, claim: &
             (incident.active, incident.closing, incident.stage) = (false, false, FleetStage::Resolved);
             incident.resolved_ms = now_ms;
         }
-        // A graver alert is to take over by now, or it is over.
+        // A kind of higher severity has replaced this one, or the incident is over.
         DueStage::Initial | DueStage::Escalated | DueStage::Resolved => {}
         DueStage::ResolvedAgain => {
             incident.stage = FleetStage::Settled;

@@ -1,4 +1,4 @@
-//! The incident of a fleet, and what replicas know of it.
+//! The incident of a fleet, and its merge with the replicas' knowledge of it.
 
 use super::report::Known;
 use super::stage::{DueStage, FleetStage};
@@ -6,68 +6,68 @@ use super::terms::{FleetContext, Terms};
 use super::{KindSet, ReplicaText, rank};
 use crate::escalation::AlertKind;
 
-/// Epochs are at least the engine's time in units of so many milliseconds, so that none comes twice.
+/// An epoch is at least the engine's time in units of this many milliseconds, so no epoch repeats.
 const EPOCH_MS: u64 = 1_000;
 
-/// What an engine holds of one breaker.
+/// The state that an engine holds for one breaker.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FleetState<S> {
     /// Replicas whose breaker is not closed.
     pub open: S,
-    /// Replicas whose own incident runs.
+    /// Replicas with an active incident of their own.
     pub unwell: S,
-    /// Their incident.
+    /// The incident of the fleet.
     pub incident: FleetIncident,
 }
 
 /// The incident of a fleet. The fields are public for engines to store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FleetIncident {
-    /// Its number; 0 = there was none.
+    /// Number of the incident; 0 = none so far.
     pub epoch: u64,
-    /// The greatest epoch that was known when this one began.
+    /// Greatest epoch known when this one began.
     pub before: u64,
-    /// It is not over.
+    /// Whether the incident is active.
     pub active: bool,
-    /// A close was granted: what comes now is the next incident.
+    /// Whether a close was granted. A later unwell report begins the next incident.
     pub closing: bool,
-    /// The gravest kind of alert in it.
+    /// The most severe kind of alert in it.
     pub kind: Option<AlertKind>,
-    /// How far it has come.
+    /// The stage that it has reached.
     pub stage: FleetStage,
     /// The kinds of alerts that may be open.
     pub sent: KindSet,
-    /// When it began.
+    /// When it began, in milliseconds.
     pub started_ms: u64,
-    /// When an alert was created last, and of which kind.
+    /// The kind and the time of the last created alert.
     pub created: Option<(AlertKind, u64)>,
     /// Since when no replica is unwell.
     pub empty_since_ms: Option<u64>,
-    /// When it was closed.
+    /// When it was closed, in milliseconds.
     pub resolved_ms: u64,
-    /// How many replicas were open at the last page or note; 0 = not known.
+    /// Open replicas at the last page or note; 0 = unknown.
     pub noted: u32,
-    /// When that was.
+    /// When that was, in milliseconds.
     pub noted_ms: u64,
-    /// The replica that was unwell first.
+    /// The first replica that was unwell.
     pub first: ReplicaText,
-    /// What its incident began with.
+    /// The cause of that replica's incident.
     pub cause: ReplicaText,
-    /// Who holds the claim; empty = no one.
+    /// The holder of the claim; empty = none.
     pub claimed_by: ReplicaText,
-    /// Until when.
+    /// When the claim expires, in milliseconds.
     pub claimed_until_ms: u64,
-    /// The number of the last claim.
+    /// Number of the last claim.
     pub fence: u64,
 }
 
 impl FleetIncident {
-    /// Whether replicas have to report on it.
+    /// Whether replicas must report on it.
     pub const fn is_running(&self) -> bool {
         self.active || matches!(self.stage, FleetStage::Resolved)
     }
 
-    /// What replicas are answered, and say again.
+    /// The part of the incident that replicas receive and repeat.
     pub(super) fn known(&self, now_ms: u64) -> Known {
         Known {
             epoch: self.epoch,
@@ -79,7 +79,7 @@ impl FleetIncident {
         }
     }
 
-    /// Takes what a replica knows, as far as it is more than what is known here.
+    /// Adopts a replica's knowledge if it is newer or further than the engine's.
     pub(super) fn adopt(&mut self, known: &Known, now_ms: u64) {
         if known.epoch > self.epoch {
             self.epoch = known.epoch;
@@ -103,7 +103,7 @@ impl FleetIncident {
                 self.sent = KindSet::default();
             }
         } else if known.active && known.epoch > self.before {
-            // The engine forgot that incident, and has begun another for it.
+            // The engine lost that incident and has begun another one in its place.
             if !self.active || self.closing {
                 self.begin(now_ms);
             }
@@ -113,7 +113,7 @@ impl FleetIncident {
         }
     }
 
-    /// The next incident begins. What may still be open of the last one is closed with it.
+    /// Begins the next incident. Alerts of the last one that may still be open are closed with it.
     pub(super) fn begin(&mut self, now_ms: u64) {
         self.before = self.epoch;
         self.epoch = self.epoch.saturating_add(1).max(now_ms / EPOCH_MS);
@@ -124,7 +124,7 @@ impl FleetIncident {
         (self.first, self.cause) = (ReplicaText::new(), ReplicaText::new());
     }
 
-    /// Takes further progress: a graver kind, or a later stage of the same.
+    /// Advances to a more severe kind, or to a later stage of the same kind.
     pub(super) fn advance(&mut self, kind: Option<AlertKind>, stage: FleetStage, sent: KindSet) {
         if (rank(kind), stage) > (rank(self.kind), self.stage) {
             (self.kind, self.stage) = (kind, stage);
@@ -132,7 +132,7 @@ impl FleetIncident {
         self.sent = self.sent.union(sent);
     }
 
-    /// The stage that is due.
+    /// Returns the stage that is due.
     pub(super) fn due_stage(&self, terms: &Terms, context: FleetContext, open: u32, unwell: u32) -> Option<DueStage> {
         let due = |at: u64| context.now_ms >= at;
         if !self.active {
@@ -159,7 +159,7 @@ impl FleetIncident {
         }
     }
 
-    /// When the next stage is due, if nothing changes; `None` where time alone makes none due.
+    /// Returns when the next stage is due if nothing changes, in milliseconds; `None` if time alone makes none due.
     pub(super) fn next_due_ms(&self, terms: &Terms, context: FleetContext, open: u32, unwell: u32) -> Option<u64> {
         if self.due_stage(terms, context, open, unwell).is_some() {
             return Some(self.claimed_until_ms);
@@ -180,7 +180,7 @@ impl FleetIncident {
     fn page_at_ms(&self, terms: &Terms, context: FleetContext) -> u64 {
         let gathered = self.started_ms.saturating_add(terms.gather_ms);
         let grown_up = context.born_ms.saturating_add(terms.grace_ms);
-        // A graver kind takes over within an incident at once.
+        // A more severe kind replaces the alert within an incident at once, without a cooldown.
         let of_same_kind = self.created.filter(|(kind, at)| Some(*kind) == self.kind && *at < self.started_ms);
         let cooled_down = of_same_kind.map_or(0, |(_, at)| at.saturating_add(terms.cooldown_ms));
         gathered.max(grown_up).max(cooled_down)
@@ -190,7 +190,7 @@ impl FleetIncident {
         self.started_ms.saturating_add(terms.escalate_after_ms)
     }
 
-    /// A condition escalates while it lasts, an opening while a replica is open.
+    /// Whether the incident may escalate: a condition while it lasts, an opening while a replica is open.
     fn escalates(&self, terms: &Terms, open: u32) -> bool {
         terms.escalate_after_ms > 0 && (open > 0 || self.kind != Some(AlertKind::CircuitOpen))
     }

@@ -1,4 +1,4 @@
-//! What becomes of a report.
+//! Merges a report into the state of a fleet.
 
 use super::incident::{FleetIncident, FleetState};
 use super::report::{Claim, FleetView, Paged, Report};
@@ -6,10 +6,11 @@ use super::stage::{DueStage, FleetStage};
 use super::terms::{FleetContext, Terms};
 use super::{ReplicaSet, ReplicaText, rank};
 
-/// Takes a report into `state`: counts replicas, merges what the replica knows, finds the stage that is due, and grants a claim.
+/// Merges a report into `state`: counts replicas, merges the replica's knowledge, finds the stage that is due and
+/// grants a claim.
 ///
-/// It is the whole rule: engines with compare-and-set loop over it, others run it in the store. O(1) beside the operations of
-/// the sets.
+/// This is the complete rule. Engines with compare-and-set call it in a loop; others run it inside the store. O(1),
+/// plus the operations of the sets.
 pub fn merge<S: ReplicaSet>(
     state: &mut FleetState<S>,
     report: &Report<'_>,
@@ -53,7 +54,7 @@ fn count<S: ReplicaSet>(set: &mut S, replica: &ReplicaText, is_member: bool, now
     set.prune(now.saturating_sub(lasts_ms));
 }
 
-/// What a replica paged alone becomes part of the incident, which closes it.
+/// Adds the alerts that a replica paged alone to the incident, which closes them.
 fn take_over(incident: &mut FleetIncident, paged: Paged, now: u64) {
     let Some(gravest) = paged.kinds.iter().next() else { return };
     if !incident.active || incident.closing {
@@ -69,7 +70,7 @@ fn take_unwell(incident: &mut FleetIncident, report: &Report<'_>, now: u64) {
         incident.begin(now);
     }
     if rank(Some(kind)) > rank(incident.kind) {
-        // A graver alert takes over from the one that was sent.
+        // A more severe alert replaces the one that was sent.
         (incident.kind, incident.stage) = (Some(kind), FleetStage::Pending);
     }
     if incident.first.is_empty() {
@@ -78,7 +79,7 @@ fn take_unwell(incident: &mut FleetIncident, report: &Report<'_>, now: u64) {
     }
 }
 
-/// An incident of which nothing was sent ends without a word.
+/// Ends an incident of which no alert was sent, without an alert.
 fn end_silently(incident: &mut FleetIncident, terms: &Terms, now: u64) {
     let is_over = incident.empty_since_ms.is_some_and(|since| now >= since.saturating_add(terms.settle_ms));
     if incident.active && is_over && incident.sent.is_empty() {
@@ -118,7 +119,7 @@ fn grant(
 }
 
 impl FleetIncident {
-    /// No one holds the claim.
+    /// Releases the claim.
     pub(super) fn release(&mut self) {
         self.claimed_by.clear();
         self.claimed_until_ms = 0;

@@ -1,20 +1,21 @@
-//! One incident for many replicas: the rule by which the reports of replicas become one page, one escalation and one close.
+//! One incident for many replicas: merges the reports of replicas into one page, one escalation and one close.
 //!
-//! Each replica decides alone when its breaker opens. What replicas share is the *incident*: it runs while any of them is
-//! unwell. An engine (a store that all replicas reach) holds one [`FleetState`] for each breaker and calls [`merge`] for every
-//! report, with its own clock; the answer may hold a [`Claim`]: the right to send one stage, for the length of a lease.
-//! [`acknowledge`] records that the stage was sent.
+//! Each replica decides alone when its breaker opens. Replicas share the *incident*, which is active while any of them
+//! is unwell. An engine (a store that all replicas reach) holds one [`FleetState`] per breaker and calls [`merge`] for
+//! every report, with its own clock. The response may contain a [`Claim`]: the right to send one stage, for the
+//! duration of a lease. [`acknowledge`] records that the stage was sent.
 //!
-//! - An incident has an *epoch*, a number that never comes twice. A first unwell report begins a new one.
-//! - [`DueStage::Initial`] is due when `gather_ms` have passed and enough replicas are unwell, [`DueStage::Escalated`] after
-//!   `escalate_after_ms`, [`DueStage::Note`] whenever the number of open replicas has doubled, [`DueStage::Resolved`] when none
-//!   has been unwell for `settle_ms`, and [`DueStage::ResolvedAgain`] one lease later, for an alert that was created late.
-//! - A claim ends with its acknowledgement or its lease; only then another is granted. A close that was granted is the end of
-//!   its epoch: a replica that becomes unwell afterwards begins the next one.
-//! - Replicas repeat what they know of the incident. A greater epoch wins, and within it the further progress; so an engine
-//!   that lost everything has it again with the next reports.
+//! - An incident has an *epoch*, a number that never repeats. The first unwell report begins a new one.
+//! - [`DueStage::Initial`] is due once `gather_ms` have passed and enough replicas are unwell; [`DueStage::Escalated`]
+//!   after `escalate_after_ms`; [`DueStage::Note`] whenever the number of open replicas has doubled;
+//!   [`DueStage::Resolved`] once no replica has been unwell for `settle_ms`; [`DueStage::ResolvedAgain`] one lease
+//!   later, for an alert that was created late.
+//! - A claim ends with its acknowledgement or its lease. No other claim is granted before that. A granted close ends
+//!   its epoch: a replica that becomes unwell later begins the next one.
+//! - Replicas repeat their knowledge of the incident. A greater epoch wins, and within an epoch the further progress.
+//!   An engine that lost its state recovers it from the next reports.
 //!
-//! All times are milliseconds of the engine's clock. Nothing here allocates; the sets of replicas are the engine's.
+//! All times are milliseconds of the engine's clock. Nothing here allocates; the engine owns the sets of replicas.
 //!
 //! ```
 //! use tripline_core::AlertKind;
@@ -61,7 +62,7 @@ pub use terms::{FleetContext, PageAt, Terms};
 /// The name of a replica, or a short word: at most 64 bytes.
 pub type ReplicaText = heapless::String<64>;
 
-/// `text` as a [`ReplicaText`]: what does not fit is left out.
+/// Converts `text` to a [`ReplicaText`], truncated to 64 bytes.
 pub fn text(text: &str) -> ReplicaText {
     let mut kept = ReplicaText::new();
     for character in text.chars() {
@@ -72,15 +73,15 @@ pub fn text(text: &str) -> ReplicaText {
     kept
 }
 
-/// The replicas that said something, each with the time of its last word.
+/// The replicas that reported, each with the time of its last report.
 pub trait ReplicaSet {
-    /// Notes `replica` at `at_ms`, in place of an earlier time.
+    /// Records `replica` at `at_ms`, which replaces an earlier time.
     fn insert(&mut self, replica: &ReplicaText, at_ms: u64);
     /// Removes `replica`.
     fn remove(&mut self, replica: &ReplicaText);
-    /// Removes all that were noted before `before_ms`.
+    /// Removes every replica recorded before `before_ms`.
     fn prune(&mut self, before_ms: u64);
-    /// How many there are.
+    /// Number of replicas.
     fn count(&self) -> u32;
 }
 
@@ -89,7 +90,7 @@ pub trait ReplicaSet {
 pub struct KindSet(u8);
 
 impl KindSet {
-    /// The set of this number, as [`KindSet::bits`] has it. What is no kind is left out.
+    /// Returns the set for a number from [`KindSet::bits`]. Unknown bits are dropped.
     pub const fn from_bits(bits: u8) -> Self {
         Self(bits & 0b1110)
     }
@@ -105,29 +106,30 @@ impl KindSet {
         Self(self.0 | 1 << rank(Some(kind)))
     }
 
-    /// All of both.
+    /// Returns the union of both sets.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Whether it holds `kind`.
+    /// Whether it contains `kind`.
     pub const fn contains(self, kind: AlertKind) -> bool {
         self.0 & 1 << rank(Some(kind)) != 0
     }
 
-    /// Whether it holds none.
+    /// Whether it is empty.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// The kinds, the gravest first.
+    /// Iterates over the kinds, most severe first.
     pub fn iter(self) -> impl Iterator<Item = AlertKind> {
         AlertKind::ALL.into_iter().filter(move |&kind| self.contains(kind))
     }
 }
 
-/// How grave a kind is: 0 for none, 1 for `latency-threshold`, 2 for `memory-threshold`, 3 for `circuit-open`. Engines store it.
+/// Severity of a kind: 0 for none, 1 for `latency-threshold`, 2 for `memory-threshold`, 3 for `circuit-open`. Engines
+/// store it.
 pub const fn rank(kind: Option<AlertKind>) -> u8 {
     match kind {
         None => 0,
@@ -137,7 +139,7 @@ pub const fn rank(kind: Option<AlertKind>) -> u8 {
     }
 }
 
-/// The kind of this [`rank`]; `None` for 0 and for what is no rank.
+/// Returns the kind of this [`rank`]; `None` for 0 and for an unknown rank.
 pub const fn kind_of_rank(rank: u8) -> Option<AlertKind> {
     match rank {
         1 => Some(AlertKind::LatencyThreshold),

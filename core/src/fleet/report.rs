@@ -1,31 +1,31 @@
-//! What replicas say, and what they are answered.
+//! Reports of replicas, and the responses to them.
 
 use super::stage::{DueStage, FleetStage};
 use super::{KindSet, ReplicaText};
 use crate::escalation::AlertKind;
 
-/// What one replica says of one breaker.
+/// The report of one replica on one breaker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report<'a> {
-    /// Who says it.
+    /// The reporting replica.
     pub replica: &'a ReplicaText,
-    /// Its breaker is not closed.
+    /// Whether its breaker is not closed.
     pub open: bool,
-    /// Its own incident runs, and is worth an alert of this kind.
+    /// The kind of alert for its active incident; `None` if no incident is active.
     pub unwell: Option<AlertKind>,
-    /// What its incident began with, as a word; kept of the first replica.
+    /// The cause of its incident, as a word; the one of the first replica is kept.
     pub cause: ReplicaText,
-    /// It can send a stage. False from the holder of a claim gives the claim back.
+    /// Whether it can send a stage. False from the holder of a claim releases the claim.
     pub can_deliver: bool,
-    /// What it was last answered of the incident.
+    /// The incident as of the last response to this replica.
     pub known: Known,
-    /// What it paged alone, while it could not reach the engine.
+    /// The alerts that it paged alone while it could not reach the engine.
     pub paged: Option<Paged>,
 }
 
 impl<'a> Report<'a> {
-    /// A replica that is well and knows nothing.
+    /// Creates the report of a healthy replica without knowledge of an incident.
     pub fn of(replica: &'a ReplicaText) -> Self {
         Self {
             replica,
@@ -39,33 +39,33 @@ impl<'a> Report<'a> {
     }
 }
 
-/// What is known of an incident. Replicas get it with every answer and say it with every report.
+/// The shared knowledge of an incident. Every response contains it, and every report repeats it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Known {
-    /// Its number; 0 = none is known.
+    /// Number of the incident; 0 = none.
     pub epoch: u64,
-    /// It is not over.
+    /// Whether the incident is active.
     pub active: bool,
-    /// The gravest kind of alert in it.
+    /// The most severe kind of alert in it.
     pub kind: Option<AlertKind>,
-    /// How far it has come.
+    /// The stage that it has reached.
     pub stage: FleetStage,
     /// The kinds of alerts that may be open.
     pub sent: KindSet,
-    /// Since it began.
+    /// Time since it began, in milliseconds.
     pub age_ms: u64,
 }
 
-/// What a replica paged alone.
+/// The alerts that a replica paged alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Paged {
     /// The kinds of alerts that may be open.
     pub kinds: KindSet,
-    /// One of them was escalated.
+    /// Whether one of them was escalated.
     pub escalated: bool,
 }
 
-/// What a replica is answered.
+/// The response to a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FleetView {
@@ -73,22 +73,22 @@ pub struct FleetView {
     pub known: Known,
     /// Replicas whose breaker is not closed.
     pub open: u32,
-    /// Replicas whose incident runs.
+    /// Replicas with an active incident.
     pub unwell: u32,
-    /// The members of the fleet.
+    /// Members of the fleet.
     pub members: u32,
-    /// The replica that was unwell first; empty where it is not known.
+    /// The first replica that was unwell; empty if unknown.
     pub first: ReplicaText,
-    /// What its incident began with; empty where it is not known.
+    /// The cause of its incident; empty if unknown.
     pub cause: ReplicaText,
-    /// When something is next due, if nothing changes.
+    /// Time until the next stage is due if nothing changes, in milliseconds.
     pub due_in_ms: Option<u64>,
     /// The right to send a stage.
     pub claim: Option<Claim>,
 }
 
 impl FleetView {
-    /// An incident of which no replica says anything.
+    /// Creates the view of an incident without reports.
     pub const fn of(known: Known) -> Self {
         Self {
             known,
@@ -103,19 +103,19 @@ impl FleetView {
     }
 }
 
-/// The right to send one stage, for the length of the lease.
+/// The right to send one stage, for the duration of the lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
-    /// Which stage.
+    /// The stage to send.
     pub due: DueStage,
-    /// Of which incident.
+    /// The epoch of the incident.
     pub epoch: u64,
-    /// Its number among all claims.
+    /// Number of the claim.
     pub fence: u64,
-    /// The kind of its alert.
+    /// The kind of the alert.
     pub kind: AlertKind,
-    /// The kinds that may be open, to be closed with the incident.
+    /// The kinds that may be open, to close with the incident.
     pub sent: KindSet,
-    /// How many replicas were open when it was granted.
+    /// Open replicas when the claim was granted.
     pub open: u32,
 }

@@ -1,23 +1,23 @@
-//! The stages of an incident: how far it has come, and what is due.
+//! The stages of an incident: those reached and those due.
 
-/// How far an incident has come: what was acknowledged.
+/// The stage that an incident has reached, as acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
 pub enum FleetStage {
-    /// Nothing was sent.
+    /// No alert was sent.
     #[default]
     Pending,
-    /// The first page.
+    /// The first page was sent.
     Initial,
-    /// The escalation.
+    /// The escalation was sent.
     Escalated,
-    /// The close.
+    /// The close was sent.
     Resolved,
-    /// The second close: there is nothing left to do.
+    /// The second close was sent; nothing is left to do.
     Settled,
 }
 
 impl FleetStage {
-    /// The number under which engines store it.
+    /// The number that engines store.
     pub const fn code(self) -> u8 {
         self as u8
     }
@@ -33,7 +33,7 @@ impl FleetStage {
         }
     }
 
-    /// The name as it stands in status and logs.
+    /// The name used in status and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -45,23 +45,23 @@ impl FleetStage {
     }
 }
 
-/// A stage that a replica is to send.
+/// A stage for a replica to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DueStage {
     /// The first page.
     Initial,
-    /// It stays.
+    /// The escalation of a lasting incident.
     Escalated,
     /// The number of open replicas has doubled.
     Note,
-    /// All are healthy.
+    /// All replicas are healthy.
     Resolved,
     /// The close once more, for an alert that was created late.
     ResolvedAgain,
 }
 
 impl DueStage {
-    /// The number under which engines store it.
+    /// The number that engines store.
     pub const fn code(self) -> u8 {
         match self {
             Self::Initial => 1,
@@ -84,7 +84,7 @@ impl DueStage {
         }
     }
 
-    /// The name as it stands in logs and metrics.
+    /// The name used in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Initial => "initial",

@@ -1,28 +1,28 @@
-//! The times and numbers that the rule goes by.
+//! The durations and thresholds of the rule.
 
-/// The times of a fleet, in milliseconds, and how many replicas make an incident a page.
+/// The durations of a fleet, in milliseconds, and the number of unwell replicas for a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Terms {
-    /// An open replica that says nothing for so long is not counted any more. Default: 15 s.
+    /// An open replica that does not report for this long is no longer counted. Default: 15 s.
     pub ttl_ms: u64,
-    /// From the first unwell report to the page: others may be unwell too. Default: 5 s.
+    /// Time from the first unwell report to the page, to gather reports of other replicas. Default: 5 s.
     pub gather_ms: u64,
-    /// So long a new store waits with a page, for replicas that know of one: longer than two reports of a replica are apart.
-    /// Default: 11 s.
+    /// Time for which a new store delays a page, so that replicas can report an active incident. Longer than the
+    /// interval between two reports of a replica. Default: 11 s.
     pub grace_ms: u64,
-    /// From the last unwell replica to the close, and from a page or note to the next note. Default: 10 s.
+    /// Time from the last unwell replica to the close, and from a page or note to the next note. Default: 10 s.
     pub settle_ms: u64,
-    /// An unwell replica that says nothing for so long is not counted any more: as long as its recovery would take. Default:
-    /// 60 s.
+    /// An unwell replica that does not report for this long is no longer counted: the duration of its recovery.
+    /// Default: 60 s.
     pub hold_ms: u64,
-    /// How long a claim lasts. Default: 20 s.
+    /// Duration of a claim. Default: 20 s.
     pub lease_ms: u64,
-    /// From the beginning of an incident to its escalation; 0 (the default): it never escalates.
+    /// Time from the start of an incident to its escalation. Default: 0, it never escalates.
     pub escalate_after_ms: u64,
-    /// From the creation of an alert to the first one of a later incident of the same kind. Default: 0.
+    /// Time from the creation of an alert to the first one of a later incident of the same kind. Default: 0.
     pub cooldown_ms: u64,
-    /// How many replicas must be unwell before it pages. Default: one.
+    /// Unwell replicas required for a page. Default: one.
     pub page_at: PageAt,
 }
 
@@ -42,17 +42,17 @@ impl Default for Terms {
     }
 }
 
-/// How many replicas must be unwell before a fleet pages.
+/// Unwell replicas required before a fleet pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PageAt {
-    /// So many; 0 counts as 1.
+    /// A number of replicas; 0 counts as 1.
     Count(u32),
-    /// So many millionths of the members, rounded up; at least one.
+    /// A share of the members in millionths, rounded up; at least one replica.
     Millionths(u32),
 }
 
 impl PageAt {
-    /// The number for a fleet of so many members.
+    /// Returns the number for a fleet with this many members.
     pub const fn needed(self, members: u32) -> u32 {
         const MILLION: u64 = 1_000_000;
         let needed = match self {
@@ -67,13 +67,13 @@ impl PageAt {
     }
 }
 
-/// What the engine knows beside the state of a breaker.
+/// The engine's context of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FleetContext {
-    /// The time by the engine's clock.
+    /// The engine's time.
     pub now_ms: u64,
-    /// When the engine first heard of this service, after it last lost everything.
+    /// When the engine first received a report of this service since it last lost its state.
     pub born_ms: u64,
-    /// The members of the fleet.
+    /// Members of the fleet.
     pub members: u32,
 }

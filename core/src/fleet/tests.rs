@@ -78,7 +78,7 @@ fn a_close_that_was_granted_ends_its_epoch() {
     engine.well(T + 6_000, "a");
     let close = engine.well(T + 16_000, "a").claim.unwrap();
     assert_eq!(close.due, DueStage::Resolved);
-    // It may be on its way: what comes now is another incident, whose page waits for the end of that claim.
+    // The close may be on its way: the next report begins another incident, whose page waits until that claim ends.
     let view = engine.unwell(T + 16_001, "b");
     assert!(view.known.epoch > close.epoch && view.known.stage == FleetStage::Pending);
     assert_eq!(engine.unwell(T + 30_000, "b").claim, None);
@@ -103,7 +103,7 @@ fn an_engine_that_forgot_takes_what_replicas_know() {
     engine.acknowledge(T + 5_001, "a", &claim);
     let known = engine.unwell(T + 6_000, "a").known;
     engine.state = FleetState::default();
-    // One that knows nothing comes first.
+    // A replica without knowledge reports first.
     assert!(engine.unwell(T + 7_000, "b").known.epoch >= known.epoch);
     let view = engine.sync(T + 8_000, "a", |report| {
         (report.open, report.unwell, report.known) = (true, Some(CircuitOpen), known);

@@ -2,7 +2,7 @@
 
 use crate::time::Instant;
 
-/// Readings that came close together.
+/// Consecutive readings within one step.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bucket {
     pub(super) low_at: Instant,

@@ -3,39 +3,40 @@
 use super::bucket::Bucket;
 use crate::time::Instant;
 
-/// Through how many points a line goes.
+/// Number of points of a line.
 pub(super) const POINTS: usize = 8;
-/// Between each two of them.
+/// Number of pairs of points.
 const SLOPES: usize = 28;
-/// The place of the lower bound among the sorted slopes: of 28 pairs at most 4 fall by chance in less than 1 % of all cases.
+/// Index of the lower bound among the sorted slopes: of 28 pairs at most 4 fall by chance in less than 1 % of all
+/// cases.
 const AT_LEAST: usize = 4;
-/// The place of the upper bound, from the other end.
+/// Index of the upper bound, counted from the other end.
 const AT_MOST: usize = SLOPES - 1 - AT_LEAST;
 
-/// A line through the lowest readings. Seconds are counted from now, values are bytes.
+/// A line through the lowest readings. Times are seconds relative to now, values are bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Line {
-    /// Bytes per second.
+    /// Slope in bytes per second.
     pub(super) slope: f64,
     slope_at_least: f64,
     pub(super) slope_at_most: f64,
-    /// Where its first point lies.
+    /// Value of its first point, in bytes.
     pub(super) from: f64,
-    /// How long ago it begins.
+    /// Seconds since its first point.
     pub(super) seconds: f64,
-    /// Where the line is now, moved up so far that in one of its halves no reading lies over it.
+    /// Value of the line now, in bytes, raised until at least one of its halves has no reading above it.
     pub(super) top: f64,
-    /// By so many bytes its second half rises less than two thirds of its first, in the same time.
+    /// By how many bytes its second half rises less than two thirds of its first, over the same time.
     pub(super) flattens_by: f64,
-    /// Half way up.
+    /// Value of the line at its middle, in bytes.
     pub(super) middle: f64,
 }
 
-/// Seconds from now, negative, and bytes.
+/// Seconds relative to now (negative), and bytes.
 type Point = (f64, f64);
 
 impl Line {
-    /// Through the lowest readings of each `per_group` buckets; `None` where there are not enough of them.
+    /// Fits a line through the lowest readings of each `per_group` buckets; `None` if there are too few buckets.
     pub(super) fn through(
         buckets: impl Iterator<Item = Bucket> + Clone,
         per_group: usize,
@@ -54,7 +55,7 @@ impl Line {
         let level = median(&sorted(&points.map(|(at, low)| low - slope * at)));
         let seconds = buckets.clone().next().map_or(0.0, |first| -ago(first.low_at));
         let over = |bucket: Bucket| bucket.high - (level + slope * ago(bucket.high_at));
-        // What there is in one half only is not the rule.
+        // A peak that occurs in one half only is an outlier.
         let half = per_group.saturating_mul(POINTS / 2);
         let (first, second) = (buckets.clone().take(half), buckets.skip(half));
         let highest = first.map(over).fold(0.0, f64::max).min(second.map(over).fold(0.0, f64::max));
@@ -70,7 +71,7 @@ impl Line {
         })
     }
 
-    /// It rises, and its slope is known well.
+    /// Whether the line rises and its slope is well determined.
     pub(super) fn is_sure(&self) -> bool {
         self.slope > 0.0 && self.slope_at_least >= self.slope / 2.0
     }
@@ -94,7 +95,7 @@ fn slopes(points: &[Point; POINTS]) -> [f64; SLOPES] {
     all
 }
 
-/// Sorted by counting, which cannot panic whatever the numbers are.
+/// Sorts by counting, which cannot panic for any input, NaN included.
 fn sorted<const N: usize>(values: &[f64; N]) -> [f64; N] {
     let mut sorted = [0.0; N];
     for (i, &value) in values.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What must hold on any input; how well it foretells is measured in `tests/tests/core_rules/memory_forecast.rs`.
+//! Tests the properties that hold on any input. `tests/tests/core_rules/memory_forecast.rs` measures the accuracy.
 
 use super::*;
 
@@ -8,7 +8,8 @@ fn percent(used: u64) -> MemorySample {
     MemorySample { used, limit: Some(100) }
 }
 
-/// Readings every second, from the one that was forecast on; whether it is forecast at the end.
+/// Takes a leak with one reading per second, from `from_second` on; returns whether memory is forecast to run out at
+/// the end.
 fn leak(forecast: &mut MemoryForecast, from_second: u64, seconds: u64) -> bool {
     for second in from_second..from_second + seconds {
         let sample = MemorySample { used: 400 + 5 * (second - from_second), limit: Some(1_000) };
@@ -38,7 +39,7 @@ fn any_numbers_at_any_times_are_sound() {
         let now = Instant::from_nanos(pick(1 << 40));
         let limit = Some(pick(1_000)).filter(|limit| limit % 7 != 3);
         let sample = MemorySample { used: pick(1_000), limit };
-        // Long enough with one horizon for lines to be drawn.
+        // Long enough with one horizon for lines to be fitted.
         let horizon = Duration::from_nanos(horizons.iter().copied().nth(round / 300 % 5).unwrap());
         let _ = forecast.handle(now, sample, horizon);
     }
@@ -107,7 +108,7 @@ fn a_lost_limit_a_long_gap_and_another_horizon_begin_anew() {
 fn memory_that_is_given_back_ends_a_forecast_at_once_and_for_good() {
     for seconds in [60, 3_600] {
         let mut forecast = MemoryForecast::new();
-        // Two readings in each step; three horizons of quiet, then a leak that is over in two.
+        // Two readings in each step: three stable horizons, then a leak that fills memory within two.
         let mut read = |reading: u64, used: u64| {
             let now = Instant::from_millis(reading * seconds * 1_000 / 128);
             forecast.handle(now, MemorySample { used, limit: Some(1_000) }, Duration::from_secs(seconds)).is_some()

@@ -1,95 +1,101 @@
-//! On a microcontroller: how to choose, feed and afford a breaker. There is no code in this module.
+//! Using the breaker on a microcontroller: choosing its size, passing time, and its cost. This module has no code.
 //!
-//! The core needs no allocator, no operating system, no atomics and no floating point unit, and nothing in it can panic.
+//! The core needs no allocator, no operating system, no atomics and no floating point unit, and it cannot panic.
 //! `tests/firmware` in the repository proves that: it links every public entry point with `panic-never` and without an
-//! allocator, and runs in qemu on a Cortex-M3. `bash .ci/firmware` does it, and prints the figures of this page.
+//! allocator, and runs in qemu on a Cortex-M3. `bash .ci/firmware` runs it and prints the figures on this page.
 //!
 //! # Choosing `N`
 //!
-//! [`Breaker<N>`](crate::Breaker) has room for `N` samples of 8 bytes each, and needs 576 bytes beside them.
+//! [`Breaker<N>`](crate::Breaker) has room for `N` samples of 8 bytes each, and needs 576 bytes in addition.
 //!
 //! | `N` | 16 | 64 | 256 |
 //! |---|---|---|---|
 //! | RAM, bytes | 704 | 1088 | 2624 |
 //!
-//! A percentile p needs at least 2 / (1 − p) samples before one slow call alone is not the percentile: 4 for 0.5, 20
-//! for 0.9, 40 for 0.95. If one slow call may trip, fewer will do; [`Policy::minimum_samples`](crate::Policy) says how many there must be.
-//! Beyond that a larger window reacts later and is wrong more seldom. `N` is a ceiling: the window in use is
-//! [`Policy::latency_window_size`](crate::Policy) and may change while it runs.
+//! At a percentile p, at least 2 / (1 − p) samples are needed before a single slow call is no longer the percentile: 4
+//! for 0.5, 20 for 0.9, 40 for 0.95. Fewer suffice if a single slow call may trip;
+//! [`Policy::minimum_samples`](crate::Policy) sets the minimum. A larger window reacts later and errs less often. `N`
+//! is an upper limit: the window in use is [`Policy::latency_window_size`](crate::Policy), which can change at run
+//! time.
 //!
 //! # Passing time
 //!
-//! Time is an [`Instant`](crate::Instant): nanoseconds since any start, in 64 bits. The breaker never reads a clock. A
-//! 32-bit counter that wraps becomes one with [`TickExtender`](crate::TickExtender), which wants one reading in each half turn.
-//! No 64-bit atomics are needed: the interrupt passes its 32 bits on, and the breaker's owner extends them.
+//! Time is an [`Instant`](crate::Instant): nanoseconds since an arbitrary start, in 64 bits. The breaker never reads a
+//! clock. [`TickExtender`](crate::TickExtender) converts a 32-bit counter that wraps; it needs at least one reading in
+//! each half turn. No 64-bit atomics are needed: the interrupt passes its 32 bits on, and the owner of the breaker
+//! extends them.
 //!
-//! Whatever the clock does is defined. An end that lies in the past is clamped to the latest instant. A clock that was
-//! set back by a second or more is noticed at the second such reading, and time goes on from where it was. A jump forward
-//! ends waits and ages samples, once.
+//! Every behaviour of the clock is defined. The end of a call that lies in the past is clamped to the latest instant. A
+//! clock that was set back by a second or more is detected at the second such reading, and time continues from its
+//! latest instant. A forward jump ends waits and expires samples, once.
 //!
-//! The breaker has one owner (`&mut`). Do not share it with an interrupt; let the handler put finished calls into a queue,
-//! such as `heapless::spsc`, and the main loop take them out. `tests/firmware/src/bin/interrupt.rs` is such a program.
-//! Poll the events; where they pile up, the oldest of [`EVENT_CAPACITY`](crate::EVENT_CAPACITY) go, and are counted.
+//! The breaker has one owner (`&mut`). Do not share it with an interrupt: let the handler put finished calls into a
+//! queue, such as `heapless::spsc`, and let the main loop take them out. `tests/firmware/src/bin/interrupt.rs` shows
+//! this. Poll the events: the queue holds [`EVENT_CAPACITY`](crate::EVENT_CAPACITY) of them, and counts the oldest ones
+//! that it drops beyond that.
 //!
 //! # What a call costs
 //!
-//! Instructions on a Cortex-M3 (no floating point unit) at opt-level `s`, over calls that no rule likes: rising, falling
-//! and alternating latencies, both ends of the range, failures, noise around the threshold. Evidence, failure rate and
-//! trend are switched on for half of the calls, and for all of the worst; the other half is under the default policy, which asks for
-//! evidence too.
+//! Instructions on a Cortex-M3 (no floating point unit) at opt-level `s`, over unfavourable calls: rising, falling and
+//! alternating latencies, both ends of the range, failures, noise around the threshold. Evidence, failure rate and
+//! trend are on for half of the calls, and for all calls of the worst case. The other half uses the default policy,
+//! which asks for evidence too.
 //!
 //! | window | 16 | 64 | 256 | 16, no `trend` | 64, no `trend` | 256, no `trend` |
 //! |---|---|---|---|---|---|---|
-//! | ask, mean | 590 | 601 | 546 | 570 | 576 | 529 |
-//! | ask, worst | 828 | 843 | 816 | 816 | 831 | 804 |
+//! | admit, mean | 590 | 601 | 546 | 570 | 576 | 529 |
+//! | admit, worst | 828 | 843 | 816 | 816 | 831 | 804 |
 //! | record, mean | 1153 | 1218 | 1288 | 1069 | 1068 | 996 |
 //! | record, worst | 3309 | 5163 | 5301 | 1543 | 1565 | 1534 |
 //! | record and trip, worst | 5211 | 7006 | 6903 | 3090 | 3098 | 3058 |
 //! | record after all but the newest expired | 2155 | 6420 | 22935 | 1478 | 3780 | 12946 |
 //!
-//! The ask that ends a wait takes at most 424, and a slow probe, which opens the breaker again for longer,
-//! 2634, the hundredth in a row included.
+//! The admission that ends a wait takes at most 424 instructions. A slow probe, which opens the breaker again for
+//! longer, takes 2634, even the hundredth in a row.
 //!
-//! **The bound for real-time use.** Samples expire in the first call after they became too old, also in one that asks.
-//! With E samples that expire at once, E < window, asking takes at most 860 + 75·E instructions and recording at most 7200 +
-//! 75·E; without `trend` 860 + 45·E and 3200 + 45·E. Nothing else grows with the window. Who calls
-//! [`handle_timeout`](crate::Breaker::handle_timeout) more often than samples can pile up keeps E small; where the newest is too
-//! old as well, the window is emptied at once. The measured figures, not the code, give these bounds, and CI holds them.
+//! **The bound for real-time use.** Samples expire in the first call after they became too old, admissions included. If
+//! E samples expire at once, E < window, an admission takes at most 860 + 75·E instructions and a record at most 7200 +
+//! 75·E; without `trend`, 860 + 45·E and 3200 + 45·E. No other cost grows with the window. To keep E small, call
+//! [`handle_timeout`](crate::Breaker::handle_timeout) more often than samples can accumulate. If the newest sample is
+//! too old as well, the window is emptied at once. These bounds are measured, not derived from the code, and CI checks
+//! them.
 //!
 //! [`percentile`](crate::Breaker::percentile), [`handle_policy`](crate::Breaker::handle_policy) and
-//! [`trend`](crate::Breaker) look at every sample: not in an interrupt. The stack is at most 688 bytes
-//! deep, 512 of them for the percentile.
+//! [`trend`](crate::Breaker) read every sample; do not call them in an interrupt. The stack is at most 688 bytes deep,
+//! 512 of them for the percentile.
 //!
-//! # What it takes of the flash
+//! # Flash
 //!
-//! With every entry point linked: 16,812 bytes with the trend, 14,778 without, at opt-level `s`, and 2,444 more with the feature `escalation`; beside
-//! that 7 KiB of 64-bit and floating point arithmetic and memory copying of the compiler's, which a firmware has once.
+//! With every entry point linked: 16,812 bytes with the trend, 14,778 without, at opt-level `s`. The feature
+//! `escalation` adds 2,444 bytes. In addition, a firmware contains once 7 KiB of the compiler's 64-bit and floating
+//! point arithmetic and memory copying.
 //!
-//! Evidence that lasts takes 4.5 KB of it. Its own functions are 2,834 bytes: the steps of the failure test 444 and its tables 88, the three sums
-//! 256 + 204 + 154, taking back 164, the tolerance about 350, the logarithm 144, and what shows it ([`evidence`](crate::Breaker::evidence),
-//! [`trip_evidence`](crate::Breaker::trip_evidence), keeping and restoring the tolerance) about 600. The rest is in what calls them: deriving the steps
-//! from a policy 554, counting the window again in `handle_policy`, and the trip. The target of 13.5 KiB is missed by 2,988 bytes; at opt-level `z`
-//! about 950 of them go.
+//! Evidence takes 4.5 KB of it. Its own functions are 2,834 bytes: the steps of the failure test 444 and its tables 88,
+//! the three sums 256 + 204 + 154, the removal of stalled calls 164, the tolerance about 350, the logarithm 144, and
+//! the views ([`evidence`](crate::Breaker::evidence), [`trip_evidence`](crate::Breaker::trip_evidence), saving and
+//! restoring the tolerance) about 600. The rest is in its callers: deriving the steps from a policy 554, counting the
+//! window again in `handle_policy`, and the trip. The target of 13.5 KiB is missed by 2,988 bytes; opt-level `z` saves
+//! about 950 of them.
 //!
 //! # Without the trend
 //!
-//! `default-features = false` leaves [`Trend`](crate::Trend), its settings and its sums out. On a core without a
-//! floating point unit the trend is what costs: the worst case of recording falls to less than a third. That is why it is a
-//! feature. One floating point multiplication is left in each call, which finds the place of the percentile, and a division where
-//! the failure rate is on. An integer version of these would neither halve the time nor the flash, and would round
-//! differently from the host, so there is none.
+//! `default-features = false` removes [`Trend`](crate::Trend), its settings and its sums. On a core without a floating
+//! point unit the trend is the main cost: without it the worst case of recording falls to less than a third. Each call
+//! still has one floating point multiplication, which finds the index of the percentile, and a division if the failure
+//! rate is on. An integer version of these would halve neither the time nor the flash, and would round differently from
+//! the host, so there is none.
 //!
 //! # A memory forecast
 //!
-//! The feature `forecast` is left out by default. It adds 8 bytes to a breaker, and brings
-//! `MemoryForecast`, which the firmware feeds: 6 KiB, and floating point arithmetic for up to eight lines per
-//! reading. None of the figures of this page contain it.
+//! The feature `forecast` is off by default. It adds 8 bytes to a breaker and the type `MemoryForecast`, which the
+//! firmware feeds. The type takes 6 KiB and floating point arithmetic for up to eight lines per reading. The figures on
+//! this page do not include it.
 //!
-//! # Keeping a policy
+//! # Storing a policy
 //!
-//! With the feature `serde` a [`Policy`](crate::Policy) can be written and read in any format of serde's, for instance
-//! postcard, without an allocator. What is out of range is rejected. A format without names, such as postcard, must be
-//! read with the same features that it was written with.
+//! With the feature `serde` a [`Policy`](crate::Policy) can be written and read in any format of serde, for example
+//! postcard, without an allocator. A value out of range is rejected. A format without field names, such as postcard,
+//! must be read with the same features with which it was written.
 //!
 //! # A complete example
 //!
@@ -99,7 +105,7 @@
 //!
 //! use tripline_core::{Breaker, EventKind, Latency, Outcome, Policy, StateKind, TickExtender, TripAfter};
 //!
-//! /// Stands for a free-running timer of 1 MHz, close before it wraps.
+//! /// Stands for a free-running timer of 1 MHz, shortly before it wraps.
 //! struct Timer(u32);
 //!
 //! impl Timer {

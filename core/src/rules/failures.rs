@@ -1,4 +1,4 @@
-//! The failure rule: too large a share of the calls failed, and evidence of that has lasted.
+//! The failure rule: the share of failed calls is too large, and the evidence of it has lasted.
 
 use super::DerivedPolicy;
 use crate::evidence::Evidence;
@@ -7,7 +7,7 @@ use crate::packed_policy::PackedPolicy;
 use crate::window::{SampleStore, Window};
 
 impl DerivedPolicy {
-    /// Whether too large a share of the calls failed; fast failures count in full here.
+    /// Whether the share of failed calls is too large; fast failures count fully here.
     pub(crate) fn failures<S: SampleStore>(
         &self,
         settings: &PackedPolicy,

@@ -1,4 +1,4 @@
-//! The latency rule: the percentile of the window is above the threshold, and evidence of that has lasted.
+//! The latency rule: the percentile of the window is above the threshold, and the evidence of it has lasted.
 
 use super::DerivedPolicy;
 use crate::evidence::{Evidence, EvidenceTest};
@@ -6,22 +6,22 @@ use crate::monotonic::MonotonicInstant;
 use crate::packed_policy::PackedPolicy;
 use crate::window::{SampleStore, Window};
 
-/// Fewer slow calls in a row than this are no plateau.
+/// Minimum number of consecutive slow calls that is a plateau.
 #[cfg(feature = "trend")]
 const MIN_PLATEAU: u32 = 5;
 
-/// What the latencies of the window, and the calls that are stalled, amount to.
+/// The evaluation of the window's latencies and of the stalled calls.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Verdict {
     /// The percentile exceeds the threshold.
     pub(crate) above: bool,
-    /// Above, and with evidence that has lasted, where evidence is asked for.
+    /// Above, with evidence that has lasted if the policy asks for evidence.
     pub(crate) proven: bool,
-    /// Proven, and by enough calls: what trips, escalates an incident and keeps it from ending.
+    /// Proven, with enough calls: trips, escalates an incident and keeps it from ending.
     pub(crate) breach: bool,
     /// There are enough calls for a latency rule to trip.
     pub(crate) enough: bool,
-    /// The test that proves it.
+    /// The test with the evidence.
     pub(crate) test: Option<EvidenceTest>,
     /// At least five calls, all of them slow.
     #[cfg(feature = "trend")]
@@ -29,7 +29,8 @@ pub(crate) struct Verdict {
 }
 
 impl DerivedPolicy {
-    /// Decides without sorting: of n values the one at the index exceeds the threshold exactly if at least n − index do.
+    /// Evaluates without sorting: of n values the one at the index exceeds the threshold exactly if at least n − index
+    /// do.
     pub(crate) fn verdict<S: SampleStore>(
         &self,
         settings: &PackedPolicy,

@@ -4,7 +4,7 @@ use crate::memory::MemoryLatch;
 #[cfg(feature = "forecast")]
 use crate::packed_policy::PackedPolicy;
 
-/// Memory as the rule sees it.
+/// The inputs of the memory rule.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MemoryRule<'b> {
     pub(crate) latch: &'b MemoryLatch,
@@ -14,18 +14,18 @@ pub(crate) struct MemoryRule<'b> {
 }
 
 impl MemoryRule<'_> {
-    /// Memory is above its threshold, or simulated to be: the breaker opens.
+    /// Whether memory is at its threshold, or simulated to be. The breaker opens then.
     pub(crate) fn is_exhausted(self) -> bool {
         self.latch.is_set() || self.simulated
     }
 
-    /// Memory is forecast to run out, and the policy opens the breaker for that.
+    /// Whether memory is forecast to run out, and the policy opens the breaker for that.
     #[cfg(feature = "forecast")]
     pub(crate) fn is_forecast_to_trip(self) -> bool {
         self.latch.runs_out() && self.settings.forecast_trips()
     }
 
-    /// An open breaker stays open, whatever its wait.
+    /// Whether an open breaker stays open after its wait.
     pub(crate) fn holds_open(self) -> bool {
         #[cfg(feature = "forecast")]
         if self.is_forecast_to_trip() {

@@ -1,4 +1,4 @@
-//! What the counts of the window and the evidence mean under a policy.
+//! The trip rules: evaluate the counts of the window and the evidence under a policy.
 
 mod failures;
 mod latency;
@@ -12,10 +12,10 @@ use crate::policy::Policy;
 pub(crate) use latency::Verdict;
 pub(crate) use memory::MemoryRule;
 
-/// So many calls are behind evidence at its bound, at ordinary percentiles.
+/// Number of calls behind evidence at its bound, at ordinary percentiles.
 const CALLS_OF_EVIDENCE: u16 = 5;
 
-/// What follows from a policy, computed once when it changes.
+/// Values derived from a policy, computed once when it changes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DerivedPolicy {
     pub(crate) minimum_samples: u16,
@@ -24,8 +24,8 @@ pub(crate) struct DerivedPolicy {
     pub(crate) evidence_rule: EvidenceRule,
 }
 
-/// Which rules may trip now. Where evidence is asked for, only a slow call may trip by latency, and only a failed one by failures;
-/// a stall may by either.
+/// The rules that may trip now. If the policy asks for evidence, only a slow call may trip by latency and only a failed
+/// one by failures; a stall may trip by either.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Trigger {
     pub(crate) latency: bool,
@@ -47,23 +47,23 @@ impl DerivedPolicy {
         }
     }
 
-    /// The rule of the evidence; `None` where none is asked for.
+    /// The evidence rule; `None` if the policy asks for no evidence.
     pub(crate) fn evidence(&self) -> Option<&EvidenceRule> {
         self.evidence_rule.is_on().then_some(&self.evidence_rule)
     }
 
-    /// What the policy says about the tolerance.
+    /// The policy's settings of the tolerance.
     pub(crate) fn tolerance(&self) -> ToleranceRule {
         self.evidence_rule.tolerance()
     }
 
-    /// The rule of the evidence at `now`; `None` where none is asked for.
+    /// The evidence rule at `now`; `None` if the policy asks for no evidence.
     pub(crate) fn look(&self, now: MonotonicInstant) -> Option<Look<'_>> {
         self.evidence().map(|rule| Look { rule, now_ms: now.as_wrapping_millis() })
     }
 
-    /// Whether `n` calls are enough to trip. Calls that hung for so long that they no longer count are not among them, but evidence
-    /// rests on about five calls at least.
+    /// Whether `n` calls are enough to trip. Calls that hung for so long that they expired are not among them, but
+    /// evidence rests on at least about five calls.
     fn is_enough(&self, n: u32, has_evidence: bool) -> bool {
         n >= u32::from(self.minimum_samples) || (has_evidence && self.minimum_samples <= CALLS_OF_EVIDENCE)
     }

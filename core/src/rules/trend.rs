@@ -1,4 +1,5 @@
-//! The trend rule: of a breach, whether the latencies rise, stay high or fall. Without trend analysis every breach trips.
+//! The trend rule: whether the latencies of a breach rise, stay high or fall. Without trend analysis every breach
+//! trips.
 
 use super::{DerivedPolicy, Verdict};
 use crate::packed_policy::PackedPolicy;
@@ -8,7 +9,8 @@ use crate::trend::Slope;
 use crate::window::{SampleStore, Window};
 
 impl DerivedPolicy {
-    /// Why a breach trips; `None` where it does not. `breaches_in_a_row` samples each left a breach.
+    /// Returns the reason for which a breach trips; `None` if it does not. `breaches_in_a_row` consecutive samples each
+    /// left a breach.
     #[cfg(feature = "trend")]
     pub(crate) fn trend<S: SampleStore>(
         &self,

@@ -1,4 +1,4 @@
-//! Admission: through the gate while closed, by the core otherwise.
+//! Admission: through the gate while closed, otherwise by the core.
 
 use tripline_core::{Generation, Instant, Rejection as CoreRejection};
 
@@ -14,7 +14,8 @@ use crate::sync::spin_loop;
 
 /// Admission.
 impl Breaker {
-    /// Asks to make a call whose start and end the caller will give. While closed this reads no clock.
+    /// Admits or rejects a call whose start and end the caller passes later. Reads no clock while the breaker is
+    /// closed.
     ///
     /// # Errors
     /// [`Rejection`] with the reason and the time to wait.
@@ -23,7 +24,7 @@ impl Breaker {
         Ok(Permit::new(self, self.admit(None)?))
     }
 
-    /// Asks to make a call that starts now. Reads the clock once.
+    /// Admits or rejects a call that starts now. Reads the clock once.
     ///
     /// # Errors
     /// [`Rejection`] with the reason and the time to wait.
@@ -33,7 +34,7 @@ impl Breaker {
         Ok(TimedPermit::new(self, self.admit(Some(start))?, start))
     }
 
-    /// As [`Breaker::try_acquire`], for a permit that owns a handle: about 10 ns more.
+    /// Does the same as [`Breaker::try_acquire`] for a permit that owns a handle, at about 10 ns more.
     ///
     /// # Errors
     /// [`Rejection`] with the reason and the time to wait.
@@ -43,7 +44,7 @@ impl Breaker {
         Ok(OwnedPermit::new(self.clone(), token))
     }
 
-    /// As [`Breaker::try_start`], for a permit that owns a handle: about 10 ns more.
+    /// Does the same as [`Breaker::try_start`] for a permit that owns a handle, at about 10 ns more.
     ///
     /// # Errors
     /// [`Rejection`] with the reason and the time to wait.
@@ -54,7 +55,7 @@ impl Breaker {
         Ok(OwnedTimedPermit::new(self.clone(), token, start))
     }
 
-    /// `start` is known where a clock was read; otherwise one is read only if the breaker is not closed.
+    /// `start` is given if a clock was read; otherwise one is read only if the breaker is not closed.
     #[inline]
     pub(crate) fn admit(&self, start: Option<Instant>) -> Result<CallToken, Rejection> {
         let admission = self.inner.shared().gate.admission();
@@ -94,13 +95,13 @@ impl BreakerInner {
                 return Ok(CallToken::untracked(generation));
             }
             let epoch = self.enter(start);
-            // The Acquire addition in `increment` pairs with the Release in `InFlightEpochs::begin`: a call that is counted in
-            // an epoch of a later generation sees here that the generation has changed.
+            // The Acquire addition in `increment` pairs with the Release in `InFlightEpochs::begin`: a call that is
+            // counted in an epoch of a later generation observes here that the generation has changed.
             admission = self.shared().gate.admission();
             if admission.generation() == generation {
                 return Ok(CallToken::tracked(generation, epoch));
             }
-            // The generation has changed meanwhile: the call may be counted among those of another one. Asks again.
+            // The generation has changed since: the call may be counted in another one. Tries again.
             self.shared().epochs.cancel(epoch);
         }
     }
@@ -122,7 +123,7 @@ impl BreakerInner {
 
     #[cold]
     fn begin_epoch(&self, now: Instant) {
-        // If the core is owned, its owner may do it; an epoch that is a little longer does no harm.
+        // If another thread owns the core, that thread may do it; a slightly longer epoch has no effect on decisions.
         let _ = self.cell.try_with(|exclusive| {
             self.shared().flush(exclusive);
             let now = self.confirm(exclusive, now);
@@ -145,7 +146,7 @@ impl BreakerInner {
         })
     }
 
-    /// Acquires a probe. Never waits: while other threads own the core all the time, they acquire the probes.
+    /// Acquires a probe. Never waits: while other threads keep owning the core, they acquire the probes.
     fn ask_core(&self, now: Instant) -> Result<Generation, CoreRejection> {
         for _ in 0..TRIES {
             let answer = self.cell.try_with(|exclusive| {
@@ -163,5 +164,5 @@ impl BreakerInner {
     }
 }
 
-/// How often a caller tries to own the core. A thread that is not descheduled owns it for some ten nanoseconds.
+/// Attempts to own the core. A thread that is not descheduled owns it for about ten nanoseconds.
 const TRIES: u32 = if cfg!(tripline_loom) { 2 } else { 32 };

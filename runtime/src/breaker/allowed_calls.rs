@@ -1,4 +1,4 @@
-//! The calls that were admitted without a permit, until they are reported as done.
+//! Calls admitted without a permit, until they are reported as done.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use tripline_core::{Generation, Instant};
 use crate::hot_path::call_token::CallToken;
 use crate::sync::{Mutex, lock};
 
-/// The calls that `allow` admitted and that no `done` has reported yet, by the instant of admission.
+/// Calls that `allow` admitted and that no `done` has reported yet, by the instant of admission.
 #[derive(Debug, Default)]
 pub(crate) struct AllowedCalls {
     calls: Mutex<Calls>,
@@ -19,11 +19,11 @@ struct Calls {
     by_start: BTreeMap<(Instant, u64), CallToken>,
 }
 
-/// Beyond this number the oldest call is forgotten, so that calls without a `done` take bounded memory.
+/// Maximum number of stored calls. Beyond it the oldest is dropped, so that calls without a `done` take bounded memory.
 const MAX_CALLS: usize = 65_536;
 
 impl AllowedCalls {
-    /// Adds a call; returns the oldest one if there are too many.
+    /// Adds a call. Returns the oldest one if there are too many.
     pub(crate) fn insert(&self, start: Instant, token: CallToken) -> Option<CallToken> {
         let mut calls = lock(&self.calls);
         let key = (start, calls.next);
@@ -32,8 +32,8 @@ impl AllowedCalls {
         if calls.by_start.len() > MAX_CALLS { calls.by_start.pop_first().map(|(_, token)| token) } else { None }
     }
 
-    /// Takes the call that was admitted last at or before `start`: an instant read after `allow` finds its own call, or one
-    /// admitted at the same instant. Without one, takes the oldest call of `generation`.
+    /// Removes the call that was last admitted at or before `start`: an instant read after `allow` finds its own call,
+    /// or one admitted at the same instant. If there is none, removes the oldest call of `generation`.
     pub(crate) fn take(&self, start: Instant, generation: Option<Generation>) -> Option<CallToken> {
         let mut calls = lock(&self.calls);
         let before = calls.by_start.range(..=(start, u64::MAX)).next_back();

@@ -1,4 +1,4 @@
-//! The parts of a breaker.
+//! The builder of a breaker.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
@@ -13,7 +13,6 @@ use crate::breaker::mode::{CurrentMode, Mode};
 use crate::breaker::name::BreakerName;
 use crate::breaker::rare::Rare;
 use crate::breaker::size::BreakerSize;
-use crate::breaker::supervision::SupervisionRecord;
 use crate::clock::Clock;
 use crate::hot_path::gate::Gate;
 use crate::hot_path::handoff::HandoffCell;
@@ -23,7 +22,7 @@ use crate::hot_path::shared::Shared;
 use crate::hot_path::stripe_claims::{CLAIMS_AFTER, StripeCount};
 use crate::sync::{Arc, AtomicU64, Mutex};
 
-/// Makes a [`Breaker`]; from [`Breaker::builder`].
+/// Builds a [`Breaker`]; created by [`Breaker::builder`].
 #[derive(Debug, Clone)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct Builder {
@@ -43,25 +42,27 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// The name in every event, alert and metric label. Default: `"default"`.
+    /// Sets the name used in every event, alert and metric label. Default: `"default"`.
     pub fn name(mut self, name: BreakerName) -> Self {
         self.name = name;
         self
     }
 
-    /// The settings. Default: [`Policy::default`].
+    /// Sets the policy. Default: [`Policy::default`].
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// Whether calls in flight are tracked, so that calls that hang count before they finish: about 4 ns for each call. Default: true.
+    /// Sets whether calls in flight are tracked, so that hanging calls count before they finish. Cost: about 4 ns per
+    /// call. Default: true.
     pub fn stall_detection(mut self, on: bool) -> Self {
         self.stall_detection = on;
         self
     }
 
-    /// Whether [`Breaker::latency_histogram`] is kept: 1 to 2 ns more for each call, and 136 bytes. Default: false.
+    /// Sets whether [`Breaker::latency_histogram`] is recorded. Cost: 1 to 2 ns per call, and 136 bytes. Default:
+    /// false.
     pub fn latency_histogram(mut self, on: bool) -> Self {
         self.latency_histogram = on;
         self
@@ -90,35 +91,35 @@ impl Builder {
         self
     }
 
-    /// Declares whether the caller carries rejections out. Default: [`Mode::Enforce`].
+    /// Sets whether the caller enforces rejections. Default: [`Mode::Enforce`].
     ///
-    /// With [`Mode::Observe`] rejections count in [`Breaker::would_reject`] instead of [`Breaker::rejected`], and status, metrics
-    /// and dashboard show that no call is rejected.
+    /// With [`Mode::Observe`] rejections count in [`Breaker::would_reject`] instead of [`Breaker::rejected`], and
+    /// status, metrics and dashboard show that no call is rejected.
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
         self
     }
 
-    /// The seed of the jitter of waits; give each replica another one. Default: 0.
+    /// Sets the seed for the jitter of waits; give each replica a different one. Default: 0.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// The file that the settings came from, for [`Breaker::config_file`].
+    /// Sets the file of the settings, for [`Breaker::config_file`].
     pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.config_file = Some(path.into());
         self
     }
 
-    /// When the `warm_up` of the process began, on the clock: for a breaker that is made while its process runs. Default: it begins
-    /// with the breaker's first call.
+    /// Sets when the `warm_up` of the process began, on the clock. For a breaker that is created while its process
+    /// already serves calls. Default: it begins with the breaker's first call.
     pub fn warm_up_since(mut self, began_at: Instant) -> Self {
         self.warm_up_since = Some(began_at);
         self
     }
 
-    /// The member `key` of a family, with a jitter of its own.
+    /// Builds the member `key` of a family, with its own jitter.
     pub(crate) fn member(mut self, key: Arc<str>) -> Self {
         let mut hasher = DefaultHasher::new();
         (self.seed, &*key).hash(&mut hasher);
@@ -127,29 +128,30 @@ impl Builder {
         self
     }
 
-    /// The `warm_up` begins now, where it has not begun before.
+    /// Begins the `warm_up` now if it has not begun before.
     pub(crate) fn warming_up(mut self) -> Self {
         self.warm_up_since.get_or_insert(self.clock.now());
         self
     }
 
-    /// The settings as they are now.
+    /// The current policy.
     pub(crate) fn policy_in_force(&self) -> &Policy {
         &self.policy
     }
 
-    /// Takes less memory, for one of very many breakers: about 2.3 KiB with a window of 64. It decides as any other. Fewer reports can
-    /// wait while another thread owns its core (8, not 64), a call that hangs may count up to an eighth of the threshold later, and
-    /// what is rarely used, for instance the counters of rejections, takes 0.7 KiB with the first use. Default: false.
+    /// Sets whether the breaker is small: about 2.3 KiB with a window of 64, for one of very many breakers. Its
+    /// decisions are the same. Fewer reports can wait while another thread owns its core (8, not 64), and a hanging
+    /// call may count up to an eighth of the threshold later. Rarely used parts, such as the counters of rejections,
+    /// take 0.7 KiB on first use. Default: false.
     pub fn compact(mut self, on: bool) -> Self {
         self.size = if on { BreakerSize::COMPACT } else { BreakerSize::FULL };
         self
     }
 
-    /// Makes the breaker.
+    /// Builds the breaker.
     ///
     /// # Errors
-    /// [`CapacityError`] where the policy's window is larger than [`MAX_WINDOW`](crate::MAX_WINDOW).
+    /// [`CapacityError`] if the policy's window is larger than [`MAX_WINDOW`](crate::MAX_WINDOW).
     pub fn build(self) -> Result<Breaker, CapacityError> {
         let mut core = SharedCore::with_samples(HeapSamples::default(), &self.policy, self.seed)?;
         if let Some(began_at) = self.warm_up_since {
@@ -161,7 +163,7 @@ impl Builder {
         let exclusive = ExclusiveState::new(core, stalls, self.latency_histogram);
         let rare = OnceLock::new();
         if self.size == BreakerSize::FULL {
-            // Now, so that no call allocates.
+            // Allocated now, so that no call allocates.
             let _ = rare.set(Box::new(Rare { config_file: self.config_file, ..Rare::default() }));
         }
         Ok(Breaker {
@@ -174,7 +176,6 @@ impl Builder {
                 mode: CurrentMode::new(self.mode),
                 rare,
                 reports_dropped: AtomicU64::new(0),
-                supervision: SupervisionRecord::default(),
                 memory_level: Mutex::new(None),
             }),
         })
@@ -199,7 +200,7 @@ fn of_machine() -> StripeCount {
 }
 
 impl Breaker {
-    /// A builder of a breaker on this clock.
+    /// Creates a builder of a breaker on this clock.
     pub fn builder(clock: Arc<dyn Clock>) -> Builder {
         Builder {
             name: BreakerName::default(),

@@ -1,4 +1,4 @@
-//! Admission, the call and its report in one method.
+//! Admission, call and report in one method.
 
 use std::future::Future;
 
@@ -8,7 +8,7 @@ use crate::breaker::Breaker;
 use crate::breaker::rejection::CallError;
 
 impl Breaker {
-    /// Makes the call if it is admitted; an `Err` counts as failed, a panic too.
+    /// Makes the call if it is admitted. An `Err` counts as failed, and so does a panic.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -20,12 +20,12 @@ impl Breaker {
     /// ```
     ///
     /// # Errors
-    /// [`CallError::Rejected`] where the call was not made, [`CallError::Failed`] with its own error.
+    /// [`CallError::Rejected`] if the call was not made, [`CallError::Failed`] with the call's own error.
     pub fn call<T, E>(&self, call: impl FnOnce() -> Result<T, E>) -> Result<T, CallError<E>> {
         self.call_classified(call, outcome_of)
     }
 
-    /// As [`Breaker::call`], with an outcome that `classify` chooses.
+    /// Does the same as [`Breaker::call`], with an outcome chosen by `classify`.
     ///
     /// # Errors
     /// As [`Breaker::call`].
@@ -40,8 +40,8 @@ impl Breaker {
         result.map_err(CallError::Failed)
     }
 
-    /// Awaits the call if it is admitted; an `Err` counts as failed. Dropped before it is done, the call is neutral while it is
-    /// younger than the threshold, and slow afterwards.
+    /// Awaits the call if it is admitted. An `Err` counts as failed. A future that is dropped early is neutral while it
+    /// is younger than the threshold, and slow afterwards.
     ///
     /// # Errors
     /// As [`Breaker::call`].
@@ -52,7 +52,7 @@ impl Breaker {
         self.call_async_classified(call, outcome_of)
     }
 
-    /// As [`Breaker::call_async`], with an outcome that `classify` chooses.
+    /// Does the same as [`Breaker::call_async`], with an outcome chosen by `classify`.
     ///
     /// # Errors
     /// As [`Breaker::call`].

@@ -1,4 +1,4 @@
-//! The inputs that keep a breaker going, for the supervisor or a driver of your own.
+//! Periodic inputs of a breaker, from the supervisor or a custom driver.
 
 use event_listener::EventListener;
 use tripline_core::{Event, IncidentCause, Instant, TripReason};
@@ -8,11 +8,12 @@ use crate::breaker::supervision::Supervision;
 use crate::hot_path::samples::SharedCore;
 use crate::hot_path::stall_detector::Now;
 use crate::incidents::alert_stager::AlertStager;
+use crate::supervisor::agenda::Watchers;
 use crate::sync::{MutexGuard, lock};
 
-/// Driving, for the supervisor or a driver of your own.
+/// Driving, for the supervisor or a custom driver.
 impl Breaker {
-    /// Lets time pass: calls in flight become stalled, samples age, a lost probe is given up, an incident ends.
+    /// Advances time: calls in flight become stalled, samples expire, a lost probe is given up, an incident ends.
     pub fn handle_timeout(&self, now: Instant) {
         self.inner.with_exclusive(|exclusive, epochs| {
             let now = self.inner.confirm(exclusive, now);
@@ -21,72 +22,48 @@ impl Breaker {
         });
     }
 
-    /// `count` calls are in flight for longer than [`Breaker::slow_after`]: for a driver that knows its calls, with
-    /// [`stall_detection`](crate::Builder::stall_detection) off.
+    /// Sets the number of calls in flight for longer than [`Breaker::slow_after`]. For a driver that tracks its calls,
+    /// with [`stall_detection`](crate::Builder::stall_detection) off.
     pub fn handle_stalled(&self, now: Instant, count: u16) {
         self.inner.with_core(|core| core.handle_stalled(now, core.generation(), count));
     }
 
-    /// When [`Breaker::handle_timeout`] is due at the latest, if nothing else happens.
+    /// Returns when [`Breaker::handle_timeout`] is due at the latest, if nothing else happens.
     pub fn next_deadline(&self, now: Instant) -> Option<Instant> {
         self.inner.with_exclusive(|exclusive, epochs| exclusive.next_deadline(now, epochs))
     }
 
-    /// The next event. Each is handed out once: to the supervisor, where there is one.
+    /// Returns the next event. Each event is returned once. A supervisor, if there is one, takes them all.
     pub fn poll_event(&self) -> Option<Event> {
         self.inner.with_core(SharedCore::poll_event)
     }
 
-    /// Resolves when an event happens, or the policy is changed, after this call.
+    /// Resolves when an event occurs, or the policy changes, after this call.
     pub fn changed(&self) -> EventListener {
         self.inner.shared().listen()
     }
 
-    /// Whether a supervisor looks after this breaker; without one, memory and alerts do not work.
+    /// Whether this breaker has a supervisor. Memory and alerts need one.
     pub fn is_supervised(&self) -> bool {
-        self.inner.supervision.is_supervised()
+        !self.watchers().is_empty()
     }
 
-    /// Whether a supervisor looks after this breaker and keeps up. Reads the clock; owns nothing.
+    /// Whether this breaker has a supervisor that keeps up. Reads the clock; does not own the core.
     pub fn supervision(&self) -> Supervision {
-        self.inner.supervision.at(self.inner.clock.now())
+        self.watchers().supervision(self.inner.clock.now())
     }
 
-    pub(crate) fn supervise(&self) -> Supervised {
-        self.inner.supervision.enter(self.inner.clock.now());
-        Supervised { breaker: self.clone() }
+    /// The supervisors that look after it.
+    pub(crate) fn watchers(&self) -> &Watchers {
+        &self.inner.shared().gate.changes.watchers
     }
 
-    /// An incident of an earlier process goes on.
+    /// Continues an incident of the previous process.
     pub(crate) fn resume_incident(&self, cause: IncidentCause, trip: Option<TripReason>) {
         self.inner.operate(|core, now| core.resume_incident(now, cause, trip));
     }
 
     pub(crate) fn incident(&self) -> MutexGuard<'_, AlertStager> {
         lock(&self.inner.rare().incident)
-    }
-}
-
-/// While it lives, the breaker counts as supervised.
-#[derive(Debug)]
-pub(crate) struct Supervised {
-    breaker: Breaker,
-}
-
-impl Supervised {
-    /// A look begins, at this breaker or another one of the same supervisor.
-    pub(crate) fn look_begins(&self, now: Instant) {
-        self.breaker.inner.supervision.look_begins(now);
-    }
-
-    /// The look is over; `None` = the next one waits for a change.
-    pub(crate) fn look_ends(&self, next: Option<Instant>) {
-        self.breaker.inner.supervision.look_ends(next);
-    }
-}
-
-impl Drop for Supervised {
-    fn drop(&mut self) {
-        self.breaker.inner.supervision.leave();
     }
 }

@@ -1,4 +1,4 @@
-//! Why a breaker is open, with its evidence: one type, and one text for every place that shows it.
+//! The explanation of a trip with its evidence: one type, and one text everywhere.
 
 use std::fmt;
 
@@ -9,59 +9,59 @@ use tripline_core::{
     TripReason,
 };
 
-/// Why a breaker opened: the rule, and the figures that it was applied to.
+/// Why a breaker opened: the rule and the values to which it was applied.
 ///
-/// Its `Display` is one line of plain text, the same in status, command line, dashboard, events, rejections, logs and alerts.
-/// A trip that an operator simulated is a drill, and the text begins with that word.
+/// Its `Display` is one line of plain text, the same in status, command line, dashboard, events, rejections, logs and
+/// alerts. For a trip that an operator simulated, a drill, the text begins with that word.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct TripExplanation {
     /// The rule.
     pub reason: TripReason,
-    /// An operator simulated it: nothing was wrong with the service. True as long as the trip lasts, also after the simulation is
-    /// undone.
+    /// Whether an operator simulated the trip: the service had no fault. True as long as the trip lasts, also after the
+    /// simulation is removed.
     pub is_drill: bool,
-    /// Calls that counted when it opened: those of the window, and those that were hanging.
+    /// Calls that counted when the breaker opened: those of the window and the stalled ones.
     pub calls: u16,
-    /// Of these, calls that took longer than the latency threshold.
+    /// Of these, calls slower than the latency threshold.
     pub slow: u16,
     /// Of these, calls that failed.
     pub failed: u16,
-    /// Calls that were hanging when it opened; they count as slow and are not in the window.
+    /// Calls that were stalled when the breaker opened. They count as slow and are not in the window.
     pub hanging: u16,
-    /// The evidence that the trip rests on; `None` where none was asked for or needed (memory, simulations, probes).
+    /// The evidence of the trip; `None` if none was required (memory, simulations, probes).
     #[cfg_attr(feature = "serde", serde(default))]
     pub evidence: Option<LastingEvidence>,
-    /// The percentile that is judged, as a ratio.
+    /// The percentile in use, as a ratio.
     pub percentile: f64,
     /// The latency at that percentile; `None` while the window is empty.
     pub percentile_latency: Option<Latency>,
     /// The latency threshold.
     pub latency_threshold: Latency,
-    /// The share of failed calls at which it opens, as a ratio; `None` where failures open nothing.
+    /// The share of failed calls that opens the breaker, as a ratio; `None` if the failure rule is off.
     pub failure_rate_threshold: Option<f64>,
-    /// The last memory reading; `None` where memory is unknown.
+    /// The last memory reading; `None` if memory is unknown.
     pub memory: Option<MemorySample>,
-    /// The share of memory at which it opens, as a ratio.
+    /// The share of memory that opens the breaker, as a ratio.
     pub memory_threshold: f64,
-    /// How far ahead memory is forecast; zero where it is not.
+    /// The horizon of the memory forecast; zero if it is off.
     #[cfg_attr(feature = "serde", serde(default))]
     pub memory_horizon: Duration,
 }
 
-/// Evidence that had lasted long enough to open a breaker.
+/// Evidence that lasted long enough to open a breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct LastingEvidence {
-    /// The test that found it.
+    /// The test with the evidence.
     pub test: EvidenceTest,
-    /// How old it was.
+    /// The age of the evidence.
     pub age: Duration,
-    /// How old it had to be, without what the patient test and a queue that drains ask for on top.
+    /// The required age, without the additions of the patient test and of a draining queue.
     pub tolerance: Duration,
-    /// Where the tolerance came from.
+    /// The source of the tolerance.
     pub source: ToleranceSource,
 }
 
@@ -94,14 +94,14 @@ impl fmt::Display for LastingEvidence {
 impl TripExplanation {
     /// Explains the trip of a breaker that is open or half-open; `None` in any other state. O(1).
     ///
-    /// Counts and evidence are those that the core took down when it opened.
+    /// Counts and evidence are those that the core recorded at the trip.
     pub(crate) fn of<const N: usize, S: SampleStore>(core: &Core<N, S>, drill: Option<Trip>) -> Option<Self> {
         let is_open = matches!(core.state().kind(), StateKind::Open | StateKind::HalfOpen);
         let trip = core.last_trip().filter(|_| is_open)?;
         let policy = core.policy();
         let failure_rate = policy.failure_rate_threshold.get();
         let (calls, slow, failed) = core.trip_evidence().map_or_else(
-            // A probe of an incident that was resumed opened it: there is no trip from closed.
+            // A probe opened the breaker in a resumed incident: there is no trip from closed.
             || (core.samples().saturating_add(trip.stalled), core.samples_above(), core.samples_failed()),
             |evidence| (evidence.calls, evidence.slow, evidence.failed),
         );
@@ -124,12 +124,12 @@ impl TripExplanation {
         })
     }
 
-    /// The share of the calls that failed, as a ratio; `None` where there were none.
+    /// The share of failed calls, as a ratio; `None` without calls.
     pub fn failure_rate(&self) -> Option<f64> {
         (self.calls > 0).then(|| f64::from(self.failed) / f64::from(self.calls))
     }
 
-    /// Memory in use, as a ratio of the limit; `None` where either is unknown.
+    /// Memory in use, as a ratio of the limit; `None` if either is unknown.
     pub fn memory_ratio(&self) -> Option<f64> {
         self.memory.and_then(MemorySample::ratio)
     }
@@ -205,7 +205,7 @@ fn is_of_memory(reason: TripReason) -> bool {
     reason.as_str().starts_with("memory")
 }
 
-/// A number with at most two decimals.
+/// Formats a number with at most two decimals.
 struct Rounded(f64);
 
 impl fmt::Display for Rounded {

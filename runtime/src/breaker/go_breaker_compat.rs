@@ -1,4 +1,4 @@
-//! The interface of go-breaker in Rust terms: `allow` without a permit, `done` with two instants.
+//! The interface of go-breaker in Rust: `allow` without a permit, `done` with two instants.
 
 use tripline_core::{Instant, Latency, Outcome};
 
@@ -8,8 +8,8 @@ use crate::hot_path::samples::SharedCore;
 
 /// The interface of go-breaker.
 impl Breaker {
-    /// Whether a call may be made. After `true`, call [`Breaker::done`] when the call has ended; without it the call counts as
-    /// one that hangs.
+    /// Whether a call is admitted. After `true`, call [`Breaker::done`] when the call has ended; without it the call
+    /// counts as hanging.
     pub fn allow(&self) -> bool {
         let start = self.clock().now();
         let Ok(token) = self.admit(Some(start)) else { return false };
@@ -19,8 +19,8 @@ impl Breaker {
         true
     }
 
-    /// Reports a call that started at `start` (after its [`Breaker::allow`]) and ended at `end`, on the breaker's clock. It
-    /// belongs to the generation in force at `start`; an end before the start counts as a latency of zero.
+    /// Reports a call that started at `start` (after its [`Breaker::allow`]) and ended at `end`, on the breaker's
+    /// clock. It belongs to the generation in force at `start`. If `end` is before `start`, the latency is zero.
     pub fn done(&self, start: Instant, end: Instant) {
         let generation = self.inner.with_core(|core| core.generation_at(start));
         let token = self.inner.rare().allowed_calls.take(start, generation);
@@ -43,7 +43,7 @@ impl Breaker {
         self.read(|core| core.latencies().filter(|&latency| latency > threshold).collect())
     }
 
-    /// Whether memory is below its threshold; `None` where it is unknown.
+    /// Whether memory is below its threshold; `None` if it is unknown.
     pub fn memory_ok(&self) -> Option<bool> {
         self.read(SharedCore::memory_ok)
     }

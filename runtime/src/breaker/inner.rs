@@ -1,4 +1,4 @@
-//! The state behind every clone of a breaker's handle, and how it is reached: through the gate, or by owning the core.
+//! The state behind every handle of a breaker, and access to it: through the gate, or by owning the core.
 
 use std::sync::OnceLock;
 
@@ -7,7 +7,6 @@ use tripline_core::Instant;
 use crate::breaker::mode::CurrentMode;
 use crate::breaker::name::BreakerName;
 use crate::breaker::rare::Rare;
-use crate::breaker::supervision::SupervisionRecord;
 use crate::clock::Clock;
 use crate::hot_path::handoff::HandoffCell;
 use crate::hot_path::in_flight::InFlightEpochs;
@@ -17,10 +16,10 @@ use crate::hot_path::shared::Shared;
 use crate::hot_path::stall_detector::Now;
 use crate::sync::{Arc, AtomicU64, Mutex};
 
-/// The state that all clones of a handle share.
+/// The state shared by all clones of a handle.
 pub(crate) struct BreakerInner {
     pub(crate) name: BreakerName,
-    /// Of a member of a family.
+    /// The key of a member of a family.
     pub(crate) key: Option<Arc<str>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stall_detection: bool,
@@ -28,24 +27,23 @@ pub(crate) struct BreakerInner {
     pub(crate) mode: CurrentMode,
     pub(crate) rare: OnceLock<Box<Rare>>,
     pub(crate) reports_dropped: AtomicU64,
-    pub(crate) supervision: SupervisionRecord,
     /// The level of the last memory reading.
     pub(crate) memory_level: Mutex<Option<Arc<str>>>,
 }
 
 impl BreakerInner {
-    /// The state that is readable without owning the core.
+    /// Returns the state that is readable without owning the core.
     #[inline]
     pub(crate) fn shared(&self) -> &Shared {
         self.cell.applier()
     }
 
-    /// The parts that most breakers never use.
+    /// Returns the rarely used parts, which are allocated on first use.
     pub(crate) fn rare(&self) -> &Rare {
         self.rare.get_or_init(Box::default)
     }
 
-    /// As [`BreakerInner::rare`], where one of them was used.
+    /// Returns the rarely used parts if they were used.
     pub(crate) fn rare_if_used(&self) -> Option<&Rare> {
         self.rare.get().map(AsRef::as_ref)
     }
@@ -54,7 +52,7 @@ impl BreakerInner {
         self.with_exclusive(|exclusive, _| act(&mut exclusive.core))
     }
 
-    /// Owns the core for the length of `act`, after the threads that came first; then publishes the changes.
+    /// Runs `act` as the owner of the core, after the threads that came first; then publishes the changes.
     pub(crate) fn with_exclusive<R>(&self, act: impl FnOnce(&mut ExclusiveState, &InFlightEpochs) -> R) -> R {
         let result = self.cell.with(|exclusive| {
             self.shared().flush(exclusive);
@@ -67,7 +65,7 @@ impl BreakerInner {
         result
     }
 
-    /// As [`Breaker::read`](crate::Breaker::read).
+    /// Does the same as [`Breaker::read`](crate::Breaker::read).
     pub(crate) fn read<R>(&self, read: impl FnOnce(&SharedCore) -> R) -> R {
         let now = self.clock.now();
         self.with_exclusive(|exclusive, epochs| {
@@ -80,7 +78,7 @@ impl BreakerInner {
         })
     }
 
-    /// Acts on the core at a reading of the clock. Calls that are no longer stalled are taken off before.
+    /// Runs `act` on the core at a reading of the clock. Calls that are no longer stalled are removed first.
     pub(crate) fn operate<R>(&self, act: impl FnOnce(&mut SharedCore, Instant) -> R) -> R {
         let now = self.clock.now();
         self.with_exclusive(|exclusive, epochs| {
@@ -90,8 +88,8 @@ impl BreakerInner {
         })
     }
 
-    /// Reads the clock again if `now` lies so far behind that the core would suspect a clock that was set back. The thread may
-    /// have been descheduled since it read `now`; a reading that is taken while owning the core is never overtaken.
+    /// Reads the clock again if `now` lags so far that the core would suspect a clock that was set back. The thread may
+    /// have been descheduled since it read `now`. A reading taken while owning the core is never overtaken.
     #[inline]
     pub(crate) fn confirm(&self, exclusive: &ExclusiveState, now: Instant) -> Instant {
         if self.shared().is_far_behind(exclusive, now) { self.clock.now() } else { now }

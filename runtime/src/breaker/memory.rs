@@ -1,4 +1,4 @@
-//! Readings of memory, and the forecast that is made of them.
+//! Memory readings, and the forecast computed from them.
 
 use std::time::Duration;
 
@@ -11,23 +11,23 @@ use crate::memory::MemoryReading;
 use crate::sync::{Arc, lock};
 
 impl Breaker {
-    /// As [`handle_memory`](Self::handle_memory), and keeps the level of the reading for
+    /// Does the same as [`handle_memory`](Self::handle_memory), and stores the level of the reading for
     /// [`memory_level`](Self::memory_level).
     pub fn handle_memory_reading(&self, now: Instant, reading: Option<MemoryReading>) {
         let (sample, level) = reading.map_or((None, None), |reading| (Some(reading.sample), reading.level));
-        // Before the sample, because the sample notifies listeners, which read the level.
+        // Stored before the sample, because the sample notifies listeners that read the level.
         *lock(&self.inner.memory_level) = level;
         self.update_memory(now, sample);
     }
 
-    /// The level that the last memory reading is about; `None` where memory is unknown or the source names no level.
+    /// Returns the level of the last memory reading; `None` if memory is unknown or the source names no level.
     pub fn memory_level(&self) -> Option<Arc<str>> {
         let level = lock(&self.inner.memory_level).clone()?;
         self.read(|core| core.memory_sample().is_some()).then_some(level)
     }
 
-    /// Takes a reading of memory; `None` = it could not be read. Where the policy has a `memory_horizon`, this also forecasts
-    /// when memory is exhausted, which takes about 10 µs without owning the core.
+    /// Takes a memory reading; `None` = it could not be read. If the policy has a `memory_horizon`, this also forecasts
+    /// the exhaustion of memory, which takes about 10 µs without owning the core.
     pub fn handle_memory(&self, now: Instant, sample: Option<MemorySample>) {
         self.handle_memory_reading(now, sample.map(MemoryReading::from));
     }
@@ -52,7 +52,7 @@ impl Breaker {
         });
     }
 
-    /// A reading that failed leaves the forecast as it was; the core knows that memory is unknown.
+    /// A failed reading does not change the forecast; the core knows that memory is unknown.
     fn forecast(&self, now: Instant, sample: Option<MemorySample>, horizon: Duration) -> bool {
         if horizon.is_zero() {
             if let Some(rare) = self.inner.rare_if_used() {
@@ -64,8 +64,8 @@ impl Breaker {
         lock(&self.inner.rare().forecast).get_or_insert_default().handle(now, sample, horizon).is_some()
     }
 
-    /// The time until memory reaches its limit at its present rate; `None` where it does not within the policy's
-    /// `memory_horizon`, and where that is unknown.
+    /// Returns the time until memory reaches its limit at its present rate; `None` if that is beyond the policy's
+    /// `memory_horizon` or unknown.
     pub fn memory_exhausted_in(&self) -> Option<Duration> {
         let at = lock(&self.inner.rare_if_used()?.forecast).as_ref()?.exhausted_at()?;
         let left = at.since(self.inner.clock.now());

@@ -1,4 +1,4 @@
-//! The breaker's public handle. Its methods are grouped by topic, one file each.
+//! The public handle of a breaker. Its methods are grouped by topic, one file each.
 
 mod admission;
 mod allowed_calls;
@@ -29,9 +29,10 @@ use std::fmt;
 use crate::breaker::inner::BreakerInner;
 use crate::sync::Arc;
 
-/// A circuit breaker to share between threads. Cloning is cheap, and every clone is the same breaker.
+/// A circuit breaker that threads share. Cloning is cheap, and all clones are the same breaker.
 ///
-/// It holds a window of up to 1,024 samples, and takes 8 bytes for each that its policy asks for. Ask before a call, and finish the permit after it:
+/// It stores a window of up to 1,024 samples of 8 bytes each; `latency_window_size` sets the number. Ask for a permit
+/// before a call, and finish the permit after it:
 ///
 /// ```
 /// use std::sync::Arc;

@@ -1,24 +1,24 @@
-//! Whether the caller carries rejections out.
+//! Whether the caller enforces rejections.
 
 use std::fmt;
 
 use crate::sync::{AtomicBool, Ordering};
 
-/// Whether the caller carries the breaker's rejections out. The breaker decides, trips, recovers and raises alerts in the
-/// same way in both modes; only what its rejections are counted as differs.
+/// Whether the caller enforces the breaker's rejections. The breaker decides, trips, recovers and raises alerts in the
+/// same way in both modes; only the counter of its rejections differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Mode {
     /// Rejected calls are not made.
     #[default]
     Enforce,
-    /// Rejected calls are made all the same, without a permit, so that the breaker learns nothing from them. Its decisions are
+    /// Rejected calls are made nevertheless, without a permit, so the breaker does not record them. Its decisions are
     /// those of [`Mode::Enforce`] on the same calls.
     Observe,
 }
 
 impl Mode {
-    /// The name as it stands in the configuration, the status and logs.
+    /// The name used in the configuration, status and logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Enforce => "enforce",
@@ -33,7 +33,7 @@ impl fmt::Display for Mode {
     }
 }
 
-/// The mode in force. Nothing else depends on it: all access is relaxed.
+/// The mode in force. Nothing else depends on it, so all access is Relaxed.
 #[derive(Debug)]
 pub(crate) struct CurrentMode(AtomicBool);
 

@@ -1,10 +1,10 @@
-//! The name that a breaker carries in every event, alert and metric label.
+//! The name of a breaker in every event, alert and metric label.
 
 use std::fmt;
 
 use crate::sync::Arc;
 
-/// A valid name: 1 to 64 of the characters `a-z A-Z 0-9 . _ -`, so that it fits into labels, paths and aliases as it is.
+/// A valid name: 1 to 64 of the characters `a-z A-Z 0-9 . _ -`. It fits unescaped into labels, paths and aliases.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(try_from = "String", into = "String"))]
@@ -14,7 +14,7 @@ impl BreakerName {
     /// The rule of [`BreakerName::new`], for messages.
     pub const ALLOWED: &'static str = "1 to 64 characters of a-z A-Z 0-9 . _ -, and not . or ..";
 
-    /// Takes a valid name.
+    /// Creates a valid name.
     ///
     /// # Errors
     /// [`InvalidName`] for anything else.
@@ -74,7 +74,7 @@ impl fmt::Display for BreakerName {
     }
 }
 
-/// A name that a breaker cannot have.
+/// Returned for an invalid breaker name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidName {
     name: String,

@@ -1,4 +1,4 @@
-//! Explanations of trips, and what operators did restored after a restart.
+//! Explanations of trips, and operator actions restored after a restart.
 
 use std::time::Duration;
 
@@ -10,29 +10,29 @@ use crate::breaker::operator_record::OperatorRecord;
 use crate::hot_path::samples::SharedCore;
 use crate::sync::lock;
 
-/// The tolerance that a breaker begins with: nothing was learned.
+/// The tolerance of a new breaker, which has learned nothing.
 const START_TOLERANCE: Duration = Duration::from_millis(1_500);
 
 impl Breaker {
-    /// Why the breaker is open, with its evidence; `None` while it is not. `core` is this breaker's own, as in
+    /// Explains why the breaker is open, with the evidence; `None` while it is not. Pass this breaker's own core, as in
     /// `breaker.read(|core| breaker.explain(core))`. O(1).
     ///
-    /// A trip that an operator simulated stays a drill as long as it lasts, also after the simulation is undone.
+    /// A trip that an operator simulated stays a drill as long as it lasts, also after the simulation is removed.
     pub fn explain<const N: usize, S: SampleStore>(&self, core: &Core<N, S>) -> Option<TripExplanation> {
         TripExplanation::of(core, self.drill())
     }
 
-    /// Whether an operator simulated the last trip; `None` where there was none yet.
+    /// Whether an operator simulated the last trip; `None` before the first trip.
     pub(crate) fn is_last_trip_a_drill(&self, core: &SharedCore) -> Option<bool> {
         core.last_trip().map(|trip| self.drill() == Some(trip))
     }
 
-    /// The last trip that was taken because an operator simulated it.
+    /// Returns the last trip that an operator's simulation caused.
     fn drill(&self) -> Option<Trip> {
         lock(&self.inner.rare_if_used()?.operations).drill
     }
 
-    /// An operator disabled it, and not a policy.
+    /// Whether an operator, and not a policy, disabled the breaker.
     fn is_disabled_by_operator(&self) -> bool {
         self.inner.rare_if_used().is_some_and(|rare| lock(&rare.operations).is_disabled)
     }
@@ -46,7 +46,7 @@ impl Breaker {
         }
     }
 
-    /// What operators did to an earlier life of this breaker holds again.
+    /// Restores the operator actions of the previous process.
     pub(crate) fn restore_operations(&self, record: OperatorRecord) {
         let is_planted = tripline_core::planted::planted("durable: what operators did is forgotten");
         if is_planted || record == OperatorRecord::default() {
@@ -74,7 +74,7 @@ impl Breaker {
         );
     }
 
-    /// Goes on with a tolerance that an earlier life of this breaker learned.
+    /// Restores a tolerance that the previous process learned.
     pub(crate) fn restore_tolerance(&self, learned: Duration) {
         self.inner.with_core(|core| core.restore_tolerance(learned));
         tracing::info!(
@@ -85,7 +85,7 @@ impl Breaker {
     }
 }
 
-/// The tolerance that was learned, in milliseconds; `None` where none was.
+/// Returns the learned tolerance in milliseconds; `None` if nothing was learned.
 pub(crate) fn learned_ms(core: &SharedCore) -> Option<u32> {
     let learned = core.learned_tolerance();
     (learned > START_TOLERANCE).then(|| u32::try_from(learned.as_millis()).unwrap_or(u32::MAX))

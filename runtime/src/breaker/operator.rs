@@ -1,4 +1,4 @@
-//! Operation: settings, simulations, reset, and opening by force.
+//! Operation: policy, simulations, reset, and forced opening.
 
 use tripline_core::{CapacityError, Instant, Policy};
 
@@ -8,35 +8,36 @@ use crate::hot_path::samples::SharedCore;
 use crate::hot_path::stall_detector::Now;
 use crate::sync::lock;
 
-/// Operation. Each takes effect before the method returns.
+/// Operation. Each method takes effect before it returns.
 impl Breaker {
-    /// Applies new settings to the running breaker; the window is kept.
+    /// Applies a new policy to the running breaker. The window is kept.
     ///
     /// # Errors
-    /// [`CapacityError`] where the window is larger than [`MAX_WINDOW`](crate::MAX_WINDOW); then nothing changes.
+    /// [`CapacityError`] if the window is larger than [`MAX_WINDOW`](crate::MAX_WINDOW). Nothing changes then.
     pub fn set_policy(&self, policy: &Policy) -> Result<(), CapacityError> {
         let now = self.inner.clock.now();
         self.inner.with_exclusive(|exclusive, epochs| {
             let now = self.inner.confirm(exclusive, now);
             exclusive.core.handle_policy(now, policy)?;
-            // Calls that hang are held against the new threshold before any rule is.
+            // Stalled calls are compared with the new threshold before any rule is evaluated.
             exclusive.count_stalled(Now::Clock(now), epochs);
             if policy.enabled {
                 self.switched_on();
             }
             Ok(())
         })?;
-        // The supervisor samples memory and looks for stalled calls at the new intervals.
+        // Wakes the supervisor, which applies the new intervals to memory readings and stalled calls.
         self.inner.shared().wake();
         Ok(())
     }
 
-    /// Closes the breaker, clears the window, undoes simulations and ends the incident. A disabled one stays disabled.
+    /// Closes the breaker, clears the window, removes simulations and ends the incident. A disabled breaker stays
+    /// disabled.
     pub fn reset(&self) {
         self.inner.operate(SharedCore::reset);
     }
 
-    /// Closes a disabled breaker; any other stays as it is.
+    /// Closes a disabled breaker. Any other breaker is unchanged.
     pub fn enable(&self) {
         self.inner.operate(|core, now| {
             core.enable(now);
@@ -52,40 +53,40 @@ impl Breaker {
         });
     }
 
-    /// Rejects every call until [`Breaker::reset`]. Returns false, without effect, where the breaker is disabled.
+    /// Rejects every call until [`Breaker::reset`]. Returns false, without effect, if the breaker is disabled.
     pub fn force_open(&self) -> bool {
         self.inner.operate(SharedCore::force_open)
     }
 
-    /// Declares from now on whether the caller carries rejections out. It affects only how they are counted.
+    /// Sets whether the caller enforces rejections from now on. This affects only how they are counted.
     pub fn set_mode(&self, mode: Mode) {
         self.inner.mode.set(mode);
     }
 
-    /// Simulates exhausted memory until [`Breaker::undo_simulations`] or [`Breaker::reset`]. Returns false, without effect,
-    /// where the breaker is disabled or forced open.
+    /// Simulates exhausted memory until [`Breaker::undo_simulations`] or [`Breaker::reset`]. Returns false, without
+    /// effect, if the breaker is disabled or forced open.
     pub fn simulate_memory(&self) -> bool {
         self.simulate(SharedCore::simulate_memory)
     }
 
-    /// Simulates a latency breach, as [`Breaker::simulate_memory`] does for memory.
+    /// Simulates a latency breach as [`Breaker::simulate_memory`] simulates exhausted memory.
     pub fn simulate_latency(&self) -> bool {
         self.simulate(SharedCore::simulate_latency)
     }
 
-    /// Undoes both simulations. A trip that they have caused stays a drill as long as it lasts.
+    /// Removes both simulations. A trip that they caused stays a drill as long as it lasts.
     pub fn undo_simulations(&self) {
         self.inner.operate(SharedCore::undo_simulations);
     }
 
-    /// It is not an operator who keeps it disabled.
+    /// Records that no operator keeps the breaker disabled.
     fn switched_on(&self) {
         if let Some(rare) = self.inner.rare_if_used() {
             lock(&rare.operations).is_disabled = false;
         }
     }
 
-    /// A simulation trips at once, or not at all: a trip that comes with it is a drill.
+    /// A simulation trips at once or not at all: a trip during it is a drill.
     fn simulate(&self, act: impl FnOnce(&mut SharedCore, Instant) -> bool) -> bool {
         self.inner.operate(|core, now| {
             let before = core.last_trip();

@@ -1,4 +1,4 @@
-//! The right to make one call. It reports one outcome, or is dropped.
+//! Permits: the right to make one call. A permit reports one outcome, or is dropped.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -8,16 +8,17 @@ use tripline_core::{Generation, Instant, Latency, Outcome};
 use crate::breaker::Breaker;
 use crate::hot_path::call_token::CallToken;
 
-/// An untimed permit, borrowed from its breaker: the caller gives both instants.
+/// An untimed permit that borrows its breaker: the caller passes both instants.
 pub type Permit<'a> = PermitOn<&'a Breaker>;
-/// An untimed permit that owns a handle: `'static` and `Send`, for one more reference count.
+/// An untimed permit that owns a handle: `'static` and `Send`, at the cost of a reference count.
 pub type OwnedPermit = PermitOn<Breaker>;
-/// A timed permit, borrowed from its breaker.
+/// A timed permit that borrows its breaker.
 pub type TimedPermit<'a> = TimedPermitOn<&'a Breaker>;
-/// A timed permit that owns a handle: `'static` and `Send`, for one more reference count.
+/// A timed permit that owns a handle: `'static` and `Send`, at the cost of a reference count.
 pub type OwnedTimedPermit = TimedPermitOn<Breaker>;
 
-/// The right to make one call, whose start and end the caller gives. Dropped, it is neutral; a probe gives its place back.
+/// The right to make one call, whose start and end the caller passes. A dropped permit is neutral; a probe releases its
+/// slot.
 #[must_use = "a permit that is dropped at once is a call that was never made"]
 pub struct PermitOn<B: Borrow<Breaker>> {
     breaker: B,
@@ -30,8 +31,8 @@ impl<B: Borrow<Breaker>> PermitOn<B> {
         Self { breaker, token }
     }
 
-    /// The call started at `start` and ended at `end`, both on the breaker's clock; an end before the start counts as no
-    /// latency. `end` is the time of the decision: no other clock is read.
+    /// Reports a call from `start` to `end`, both on the breaker's clock. If `end` is before `start`, the latency is
+    /// zero. `end` is the time of the decision: no other clock is read.
     #[inline]
     pub fn finish(mut self, start: Instant, end: Instant, outcome: Outcome) {
         if let Some(token) = self.token.spend() {
@@ -39,7 +40,7 @@ impl<B: Borrow<Breaker>> PermitOn<B> {
         }
     }
 
-    /// The generation that admitted the call.
+    /// Returns the generation that admitted the call.
     #[inline]
     pub fn generation(&self) -> Generation {
         self.token.generation()
@@ -63,8 +64,8 @@ impl<B: Borrow<Breaker>> fmt::Debug for PermitOn<B> {
 
 /// The right to make one call that has just started.
 ///
-/// Dropped without [`finish`](TimedPermitOn::finish) it is neutral while it is younger than the threshold; older, it counts as a
-/// slow call; dropped by a panic, as a failed one.
+/// A permit that is dropped without [`finish`](TimedPermitOn::finish) is neutral while it is younger than the
+/// threshold, and counts as a slow call if it is older. If a panic drops it, it counts as a failed call.
 #[must_use = "a permit that is dropped at once is a call that was never made"]
 pub struct TimedPermitOn<B: Borrow<Breaker>> {
     breaker: B,
@@ -78,20 +79,20 @@ impl<B: Borrow<Breaker>> TimedPermitOn<B> {
         Self { breaker, token: token.while_panicking(std::thread::panicking()), start }
     }
 
-    /// When the call started.
+    /// Returns the start of the call.
     #[inline]
     pub fn start(&self) -> Instant {
         self.start
     }
 
-    /// The call ends now.
+    /// Reports the call as finished now.
     #[inline]
     pub fn finish(mut self, outcome: Outcome) {
         let end = self.breaker.borrow().clock().now();
         self.end(end, outcome);
     }
 
-    /// The call ended at `end` on the breaker's clock.
+    /// Reports the call as finished at `end` on the breaker's clock.
     #[inline]
     pub fn finish_at(mut self, end: Instant, outcome: Outcome) {
         self.end(end, outcome);

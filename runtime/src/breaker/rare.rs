@@ -1,4 +1,4 @@
-//! The parts of a breaker that most breakers never use.
+//! The parts of a breaker that most breakers do not use.
 
 use std::path::PathBuf;
 
@@ -10,18 +10,18 @@ use crate::breaker::rejection_counters::RejectionCounters;
 use crate::incidents::alert_stager::AlertStager;
 use crate::sync::Mutex;
 
-/// What most breakers never use. A breaker of very many makes it with the first use, any other at once.
+/// Parts that most breakers do not use. A compact breaker allocates them on first use, any other when it is built.
 #[derive(Debug, Default)]
 pub(crate) struct Rare {
     pub(crate) config_file: Option<PathBuf>,
-    /// Calls that were admitted by `allow`, which hands out no permit.
+    /// Calls admitted by `allow`, which returns no permit.
     pub(crate) allowed_calls: AllowedCalls,
     pub(crate) rejection_counters: RejectionCounters,
-    /// Rejections that the caller does not carry out.
+    /// Rejections that the caller does not enforce.
     pub(crate) would_reject_counters: RejectionCounters,
     pub(crate) operations: Mutex<Operations>,
-    /// Only while the policy has a `memory_horizon`.
+    /// Present only while the policy has a `memory_horizon`.
     pub(crate) forecast: Mutex<Option<Box<MemoryForecast>>>,
-    /// Which alerts were staged. Here and not in the supervisor, so that a new supervisor goes on from it.
+    /// The staged alerts. They are stored here and not in the supervisor, so that a new supervisor continues from them.
     pub(crate) incident: Mutex<AlertStager>,
 }

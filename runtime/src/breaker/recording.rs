@@ -1,4 +1,4 @@
-//! Recording: how a permit reports its result.
+//! Recording: the report of a permit's result.
 
 use tripline_core::{Instant, Latency, Outcome};
 
@@ -20,7 +20,7 @@ impl Breaker {
         }
     }
 
-    /// Where calls are not tracked, one that is given up while nothing has changed leaves no trace.
+    /// If calls are not tracked, a dropped call leaves no trace while nothing has changed.
     #[inline]
     pub(crate) fn give_up(&self, token: CallToken) {
         if !token.is_still(self.inner.shared().gate.admission()) {
@@ -95,7 +95,7 @@ impl BreakerInner {
         self.shared().notify_if_changed();
     }
 
-    /// A report for which there was no room is counted as dropped, and its call is no longer in flight.
+    /// Counts a report as dropped if there was no room for it, and removes its call from those in flight.
     #[cold]
     fn lose(&self, token: CallToken) {
         // Relaxed: a statistic.

@@ -1,4 +1,4 @@
-//! All breakers of a process, by name.
+//! The breakers of a process, by name.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,15 +10,15 @@ use crate::breaker::builder::Builder;
 use crate::breaker::name::BreakerName;
 use crate::sync::{Arc, Mutex, lock};
 
-/// The breakers of a process, by name. Clones share the same breakers. Every method takes a lock for O(log n), and none is on the
-/// path of a call.
+/// The breakers of a process, by name. Clones share the same breakers. Every method takes a lock for O(log n). No
+/// method is on the path of a call.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
     breakers: Arc<Mutex<BTreeMap<BreakerName, Breaker>>>,
 }
 
 impl Registry {
-    /// A registry without breakers.
+    /// Creates an empty registry.
     pub fn new() -> Self {
         Self::default()
     }
@@ -26,7 +26,7 @@ impl Registry {
     /// Adds a breaker under its name.
     ///
     /// # Errors
-    /// [`DuplicateName`] where there is one of that name; it stays.
+    /// [`DuplicateName`] if a breaker of that name exists; that one is kept.
     pub fn insert(&self, breaker: Breaker) -> Result<(), DuplicateName> {
         let mut breakers = lock(&self.breakers);
         if breakers.contains_key(breaker.name()) {
@@ -36,8 +36,8 @@ impl Registry {
         Ok(())
     }
 
-    /// The breaker of this name; where there is none, the one that `builder` describes is made and added under the name. `builder` runs
-    /// at most once, while other threads wait for the registry, which it must not use.
+    /// Returns the breaker of this name. If there is none, builds the one of `builder` and adds it under the name.
+    /// `builder` runs at most once, with the registry locked; it must not use the registry.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -54,7 +54,7 @@ impl Registry {
     /// ```
     ///
     /// # Errors
-    /// That of [`Builder::build`]; then nothing is added.
+    /// The error of [`Builder::build`]. Nothing is added then.
     pub fn get_or_insert_with(
         &self,
         name: BreakerName,
@@ -69,23 +69,23 @@ impl Registry {
         Ok(breaker)
     }
 
-    /// Removes the breaker of this name. Handles of it, and its supervisor, go on.
+    /// Removes the breaker of this name. Its handles and its supervisor continue to work.
     pub fn remove(&self, name: &str) -> Option<Breaker> {
         lock(&self.breakers).remove(name)
     }
 
-    /// The breaker of this name.
+    /// Returns the breaker of this name.
     pub fn get(&self, name: &str) -> Option<Breaker> {
         lock(&self.breakers).get(name).cloned()
     }
 
-    /// All breakers, sorted by name.
+    /// Returns all breakers, sorted by name.
     pub fn breakers(&self) -> Vec<Breaker> {
         lock(&self.breakers).values().cloned().collect()
     }
 }
 
-/// A breaker of this name exists already.
+/// Returned if a breaker of this name exists already.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DuplicateName {
     /// The name.

@@ -1,4 +1,4 @@
-//! A call was not admitted.
+//! The rejection of a call.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,14 +7,14 @@ use tripline_core::{Rejection as CoreRejection, RejectionReason};
 
 use crate::breaker::name::BreakerName;
 
-/// A call that was not admitted: by which breaker, why, and when asking again makes sense.
+/// A rejected call: the breaker, the reason, and when to try again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// The breaker that rejected.
+    /// The breaker that rejected the call.
     pub breaker: BreakerName,
-    /// Why.
+    /// The reason.
     pub reason: RejectionReason,
-    /// How long to wait; `None` where that is unknown (memory, an operator).
+    /// The time to wait; `None` if it is unknown (memory, an operator).
     pub retry_after: Option<Duration>,
 }
 
@@ -36,12 +36,12 @@ impl fmt::Display for Rejection {
 
 impl std::error::Error for Rejection {}
 
-/// A call through [`Breaker::call`](crate::Breaker::call) that did not give a value.
+/// The error of a call through [`Breaker::call`](crate::Breaker::call).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallError<E> {
-    /// It was not made.
+    /// The call was rejected and not made.
     Rejected(Rejection),
-    /// It was made, and failed.
+    /// The call was made, and failed.
     Failed(E),
 }
 

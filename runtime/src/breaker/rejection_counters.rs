@@ -1,14 +1,14 @@
-//! How many calls were not admitted, by reason.
+//! Counts rejected calls by reason.
 
 use tripline_core::{RejectionReason, TripReason};
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// One total for each reason to open, then probing, then forced open.
+/// Indices: one counter for each trip reason, then probing, then forced open.
 const PROBING: usize = TripReason::ALL.len();
 const FORCED_OPEN: usize = PROBING + 1;
 
-/// Statistics on which nothing depends: all access is relaxed.
+/// Statistics on which nothing depends, so all access is Relaxed.
 #[derive(Debug)]
 pub(crate) struct RejectionCounters([AtomicU64; FORCED_OPEN + 1]);
 

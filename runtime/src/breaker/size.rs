@@ -1,22 +1,22 @@
-//! How much room a breaker takes for calls that meet.
+//! The capacity of a breaker for concurrent calls.
 
-/// Room for what happens at once. None of it changes a decision where there is enough.
+/// Capacity for concurrent calls. It changes no decision as long as it suffices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BreakerSize {
     /// Reports that can wait while another thread owns the core; a power of two, at least 4.
     pub(crate) waiting_reports: usize,
-    /// Epochs of calls in flight that are kept apart; older ones are merged.
+    /// Epochs of calls in flight that are stored separately; older ones are merged.
     pub(crate) epochs: StallEpochs,
-    /// Calls that left without a report are counted by so many low bits of their epoch; a power of two.
+    /// Number of counters of calls that left without a report, indexed by the low bits of their epoch; a power of two.
     pub(crate) cancelled_epochs: usize,
 }
 
-/// Epochs of calls in flight that are kept apart.
+/// Number of epochs of calls in flight that are stored separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StallEpochs {
     /// 48: about 18 are younger than the threshold.
     Many,
-    /// 16: a call that hangs may count a 16th of the threshold later.
+    /// 16: a hanging call may count a 16th of the threshold later.
     Few,
 }
 

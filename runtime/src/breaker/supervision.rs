@@ -1,12 +1,10 @@
-//! When a supervisor last looked after a breaker, so that one that is stuck shows.
+//! Records when a supervisor last polled a breaker, so that a stuck supervisor is visible.
 
 use std::time::Duration;
 
 use tripline_core::Instant;
 
-use crate::sync::{AtomicU64, Ordering};
-
-/// Whether a supervisor looks after a breaker, and keeps up.
+/// Whether a breaker has a supervisor that keeps up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Supervision {
@@ -14,20 +12,33 @@ pub enum Supervision {
     None,
     /// A supervisor runs.
     Running {
-        /// When it last looked, on the breaker's clock.
+        /// When it last polled the breaker, on the breaker's clock.
         looked_at: Instant,
     },
-    /// A supervisor was started and should have looked at least 5 s ago. It blocks on something, or its executor does not poll
+    /// A supervisor was started and its poll is overdue by at least 5 s. It is blocked, or its executor does not run
     /// it. Memory is not sampled, and no alert is sent.
     Stuck {
-        /// When it last looked, on the breaker's clock.
+        /// When it last polled the breaker, on the breaker's clock.
         looked_at: Instant,
-        /// For how long it should have looked or been done with a look.
+        /// How long the poll, or its end, is overdue.
         overdue: Duration,
     },
 }
 
 impl Supervision {
+    /// Of a supervisor that looked then, and should have looked again, or been done, for so long.
+    pub(crate) fn of_look(looked_at: Instant, overdue: Duration) -> Self {
+        if overdue >= GRACE { Self::Stuck { looked_at, overdue } } else { Self::Running { looked_at } }
+    }
+
+    /// When the supervisor last looked; `None` where there is none.
+    pub(crate) const fn looked_at(self) -> Option<Instant> {
+        match self {
+            Self::None => None,
+            Self::Running { looked_at } | Self::Stuck { looked_at, .. } => Some(looked_at),
+        }
+    }
+
     /// `"none"`, `"running"` or `"stuck"`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -38,53 +49,5 @@ impl Supervision {
     }
 }
 
-/// A look that is overdue by this much is not merely late.
+/// Tolerated delay of a poll before the supervisor counts as stuck.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// The looks of one breaker's supervisors.
-#[derive(Debug, Default)]
-pub(crate) struct SupervisionRecord {
-    /// Supervisors that live.
-    count: AtomicU64,
-    /// When a look last began, and until when the next one is to begin, or this one to be over.
-    looked_nanos: AtomicU64,
-    due_nanos: AtomicU64,
-}
-
-impl SupervisionRecord {
-    pub(crate) fn enter(&self, now: Instant) {
-        self.look_begins(now);
-        // Release pairs with the Acquire in `is_supervised`.
-        self.count.fetch_add(1, Ordering::Release);
-    }
-
-    pub(crate) fn leave(&self) {
-        // Release pairs with the Acquire in `is_supervised`.
-        self.count.fetch_sub(1, Ordering::Release);
-    }
-
-    pub(crate) fn is_supervised(&self) -> bool {
-        // Acquire pairs with the Release in `enter` and `leave`.
-        self.count.load(Ordering::Acquire) > 0
-    }
-
-    pub(crate) fn look_begins(&self, now: Instant) {
-        // Relaxed, as below: estimates, each for itself.
-        self.looked_nanos.store(now.as_nanos(), Ordering::Relaxed);
-        self.due_nanos.store(now.as_nanos(), Ordering::Relaxed);
-    }
-
-    /// The look is over; `None` = the next one waits for a change.
-    pub(crate) fn look_ends(&self, next: Option<Instant>) {
-        self.due_nanos.store(next.unwrap_or(Instant::MAX).as_nanos(), Ordering::Relaxed);
-    }
-
-    pub(crate) fn at(&self, now: Instant) -> Supervision {
-        if !self.is_supervised() {
-            return Supervision::None;
-        }
-        let looked_at = Instant::from_nanos(self.looked_nanos.load(Ordering::Relaxed));
-        let overdue = now.since(Instant::from_nanos(self.due_nanos.load(Ordering::Relaxed)));
-        if overdue >= GRACE { Supervision::Stuck { looked_at, overdue } } else { Supervision::Running { looked_at } }
-    }
-}

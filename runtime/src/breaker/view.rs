@@ -1,4 +1,4 @@
-//! Reading a breaker.
+//! Read-only views of a breaker.
 
 use std::path::Path;
 
@@ -15,12 +15,12 @@ use crate::sync::{Arc, Ordering};
 
 /// Reading.
 impl Breaker {
-    /// The name.
+    /// Returns the name.
     pub fn name(&self) -> &BreakerName {
         &self.inner.name
     }
 
-    /// The key, of a member of a [`Family`](crate::Family).
+    /// Returns the key of a member of a [`Family`](crate::Family).
     pub fn key(&self) -> Option<&str> {
         self.inner.key.as_deref()
     }
@@ -30,18 +30,18 @@ impl Breaker {
         Arc::strong_count(&self.inner) == 1
     }
 
-    /// The clock.
+    /// Returns the clock.
     #[inline]
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.inner.clock
     }
 
-    /// The file that the settings came from; `None` for a [compact](crate::Builder::compact) breaker.
+    /// Returns the file of the settings; `None` for a [compact](crate::Builder::compact) breaker.
     pub fn config_file(&self) -> Option<&Path> {
         self.inner.rare_if_used()?.config_file.as_deref()
     }
 
-    /// Whether the caller carries rejections out.
+    /// Whether the caller enforces rejections.
     pub fn mode(&self) -> Mode {
         self.inner.mode.get()
     }
@@ -51,7 +51,7 @@ impl Breaker {
         self.inner.stall_detection
     }
 
-    /// The state now. An open breaker whose wait is over stays open until the next call asks.
+    /// Returns the present state. An open breaker whose wait has ended stays open until the next call.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -67,34 +67,35 @@ impl Breaker {
         self.read(|core| core.state().kind())
     }
 
-    /// Calls in flight; 0 where they are not tracked.
+    /// Number of calls in flight; 0 if they are not tracked.
     pub fn in_flight(&self) -> usize {
         usize::try_from(self.inner.with_exclusive(ExclusiveState::in_flight)).unwrap_or(usize::MAX)
     }
 
-    /// Reports of calls that were dropped because there was no room for more while another thread owned the core.
+    /// Number of reports that were dropped because there was no room for them while another thread owned the core.
     pub fn reports_dropped(&self) -> u64 {
         // Relaxed: a statistic.
         self.inner.reports_dropped.load(Ordering::Relaxed)
     }
 
-    /// The age from which a call in flight is slow.
+    /// The age from which a call in flight counts as slow.
     #[inline]
     pub fn slow_after(&self) -> Latency {
         self.inner.shared().gate.slow_after()
     }
 
-    /// Calls that were rejected since the breaker was made, without [those](Self::would_reject) of [`Mode::Observe`](crate::Mode).
+    /// Number of calls rejected since the breaker was created, without [those](Self::would_reject) of
+    /// [`Mode::Observe`](crate::Mode).
     pub fn rejected(&self) -> u64 {
         self.inner.rare_if_used().map_or(0, |rare| rare.rejection_counters.all())
     }
 
-    /// The part of [`Breaker::rejected`] with this reason.
+    /// Number of calls rejected for this reason, a part of [`Breaker::rejected`].
     pub fn rejected_for(&self, reason: RejectionReason) -> u64 {
         self.inner.rare_if_used().map_or(0, |rare| rare.rejection_counters.of(reason))
     }
 
-    /// Calls that would have been rejected since the breaker was made: those that asked in vain in
+    /// Number of calls that would have been rejected since the breaker was created: those without a permit in
     /// [`Mode::Observe`](crate::Mode::Observe).
     ///
     /// ```
@@ -110,19 +111,19 @@ impl Breaker {
         self.inner.rare_if_used().map_or(0, |rare| rare.would_reject_counters.all())
     }
 
-    /// The part of [`Breaker::would_reject`] with this reason.
+    /// Number of calls that would have been rejected for this reason, a part of [`Breaker::would_reject`].
     pub fn would_reject_for(&self, reason: RejectionReason) -> u64 {
         self.inner.rare_if_used().map_or(0, |rare| rare.would_reject_counters.of(reason))
     }
 
-    /// How long calls took since the breaker was made; `None` without
-    /// [`latency_histogram`](crate::Builder::latency_histogram). All its figures are of the same moment.
+    /// Returns the histogram of latencies since the breaker was created; `None` without
+    /// [`latency_histogram`](crate::Builder::latency_histogram). All its values are of the same instant.
     pub fn latency_histogram(&self) -> Option<LatencyHistogram> {
         self.inner.with_exclusive(|exclusive, _| exclusive.histogram.as_deref().copied())
     }
 
-    /// Reads from the core, after letting time pass to now. While `read` runs, other threads wait for the core or leave their
-    /// reports to it: keep it short. It must not use this breaker, or it waits for itself.
+    /// Reads from the core, after advancing time to now. While `read` runs, other threads wait for the core or leave
+    /// their reports for it, so keep it short. `read` must not use this breaker: it would wait for itself.
     pub fn read<R>(&self, read: impl FnOnce(&SharedCore) -> R) -> R {
         self.inner.read(read)
     }

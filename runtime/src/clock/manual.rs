@@ -1,4 +1,4 @@
-//! A clock that stands still until it is moved.
+//! A clock that only moves when it is set.
 
 use std::task::{Poll, Waker};
 use std::time::{Duration, SystemTime};
@@ -10,9 +10,10 @@ use crate::clock::Clock;
 use crate::clock::schedule::{Place, Schedule};
 use crate::sync::{Mutex, lock};
 
-/// A clock that stands still until it is moved, in any direction: the time of tests, simulations and replays.
+/// A clock that only moves when it is set, in any direction, for tests, simulations and replays.
 ///
-/// Its time of day goes along, from 2026-01-01 00:00 UTC at [`Instant::ZERO`] unless [`ManualClock::time_of_day`] sets another.
+/// Its time of day moves with it, from 2026-01-01 00:00 UTC at [`Instant::ZERO`] unless [`ManualClock::time_of_day`]
+/// sets another start.
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,7 +27,7 @@ use crate::sync::{Mutex, lock};
 #[derive(Debug)]
 pub struct ManualClock {
     state: Mutex<State>,
-    /// At [`Instant::ZERO`].
+    /// The time of day at [`Instant::ZERO`].
     time_of_day: SystemTime,
 }
 
@@ -40,19 +41,19 @@ struct State {
 const WALL_AT_START: Duration = Duration::from_secs(1_767_225_600);
 
 impl ManualClock {
-    /// A clock at `now`.
+    /// Creates a clock at `now`.
     pub fn new(now: Instant) -> Self {
         let state = State { now, sleepers: Schedule::default() };
         Self { state: Mutex::new(state), time_of_day: SystemTime::UNIX_EPOCH + WALL_AT_START }
     }
 
-    /// The time of day at [`Instant::ZERO`].
+    /// Sets the time of day at [`Instant::ZERO`].
     #[must_use]
     pub fn time_of_day(self, at_zero: SystemTime) -> Self {
         Self { time_of_day: at_zero, ..self }
     }
 
-    /// Sets the clock, also back, and wakes the tasks that slept until then.
+    /// Sets the clock, possibly backwards, and wakes the tasks whose deadline has passed.
     pub fn set(&self, now: Instant) {
         let mut state = lock(&self.state);
         state.now = now;
@@ -61,19 +62,19 @@ impl ManualClock {
         woken.into_iter().for_each(Waker::wake);
     }
 
-    /// Moves the clock on, without stopping on the way.
+    /// Advances the clock in one step.
     pub fn advance(&self, span: Duration) {
         self.set(self.now() + span);
     }
 
-    /// The earliest instant that a task sleeps until.
+    /// Returns the earliest deadline of a sleeping task.
     pub fn next_wake(&self) -> Option<Instant> {
         lock(&self.state).sleepers.next_at()
     }
 }
 
 impl Default for ManualClock {
-    /// A clock at 1 s, so that there is a past.
+    /// A clock at 1 s, so that earlier instants exist.
     fn default() -> Self {
         Self::new(Instant::from_millis(1_000))
     }
@@ -107,7 +108,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// Removes itself when it is dropped early.
+/// Removes itself if it is dropped early.
 struct Sleeper<'a> {
     clock: &'a ManualClock,
     place: Option<Place>,

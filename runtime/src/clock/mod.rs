@@ -1,7 +1,7 @@
-//! Where time comes from.
+//! Clocks.
 
 pub(crate) mod manual;
-// It is exported with the test utilities only.
+// Exported with the test utilities only.
 #[cfg_attr(not(feature = "test-util"), allow(unreachable_pub))]
 pub(crate) mod schedule;
 #[cfg(feature = "serde")]
@@ -17,10 +17,10 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use tripline_core::Instant;
 
-/// A monotonic clock that can also sleep, and knows the time of day.
+/// A monotonic clock that can sleep and knows the time of day.
 ///
-/// All three are one trait, so that a mock cannot split time. A breaker reads `now` at most once per request, and not at all where
-/// the caller gives the instants.
+/// All three are one trait, so that a mock cannot mix different times. A breaker reads `now` at most once per request,
+/// and not at all if the caller passes the instants.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Clock`",
     note = "`SystemClock` is one with the feature `smol` of `tripline-runtime` (on by default)",
@@ -28,18 +28,19 @@ use tripline_core::Instant;
 )]
 #[async_trait]
 pub trait Clock: fmt::Debug + Send + Sync {
-    /// Nanoseconds since the clock's own start. Never blocks; expected to be monotonic, though the breaker survives one
-    /// that is not.
+    /// Returns nanoseconds since the clock's own start. Must not block. Expected to be monotonic; the breaker tolerates
+    /// a clock that is not.
     fn now(&self) -> Instant;
 
-    /// The time of day. It only stamps alerts, status and durable records; no decision depends on it.
+    /// Returns the time of day. It stamps alerts, status and durable records; no decision depends on it.
     fn system_time(&self) -> SystemTime;
 
-    /// Returns at or soon after `deadline`; at once if it has passed. Dropping the future is harmless.
+    /// Sleeps until `deadline` or shortly after; returns at once if it has passed. The future can be dropped safely.
     async fn sleep_until(&self, deadline: Instant);
 }
 
-/// The system's monotonic clock, started when it is made. A reading costs about 25 ns. It is a [`Clock`] with the feature `smol`.
+/// The system's monotonic clock; it starts at its creation. A reading costs about 25 ns. It is a [`Clock`] with the
+/// feature `smol`.
 #[derive(Debug, Clone)]
 pub struct SystemClock {
     #[cfg_attr(
@@ -50,7 +51,7 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    /// A clock that starts now.
+    /// Creates a clock that starts now.
     pub fn new() -> Self {
         Self { started: std::time::Instant::now() }
     }

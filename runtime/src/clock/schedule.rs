@@ -1,12 +1,12 @@
-//! What is due on virtual time, in order.
+//! A queue of entries on virtual time.
 
 use std::collections::BTreeMap;
 
 use tripline_core::Instant;
 
-/// What is due on virtual time: by instant, at one instant by rank, and then in the order in which it was added.
+/// Entries on virtual time, ordered by instant, then by rank, then by insertion.
 ///
-/// [`ManualClock`](crate::ManualClock) keeps its sleepers in one, and a simulation of its own events can keep those in another.
+/// [`ManualClock`](crate::ManualClock) stores its sleepers in one; a simulation can store its own events in another.
 ///
 /// ```
 /// use tripline_runtime::core::Instant;
@@ -27,7 +27,7 @@ pub struct Schedule<T> {
     added: u64,
 }
 
-/// A place in a [`Schedule`].
+/// A position in a [`Schedule`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     at: Instant,
@@ -36,7 +36,7 @@ pub struct Place {
 }
 
 impl<T> Schedule<T> {
-    /// Adds `what` at an instant. What has a lower rank comes first there.
+    /// Adds `what` at an instant. Among entries of one instant, a lower rank comes first.
     pub fn add(&mut self, at: Instant, rank: u8, what: T) -> Place {
         self.added = self.added.wrapping_add(1);
         let place = Place { at, rank, number: self.added };
@@ -44,27 +44,27 @@ impl<T> Schedule<T> {
         place
     }
 
-    /// Puts `what` in this place, whether or not something is there.
+    /// Puts `what` at this position, replacing any entry there.
     pub fn put(&mut self, place: Place, what: T) {
         self.due.insert(place, what);
     }
 
-    /// Takes out what is in this place.
+    /// Removes the entry at this position.
     pub fn remove(&mut self, place: Place) -> Option<T> {
         self.due.remove(&place)
     }
 
-    /// The instant of what comes next.
+    /// Returns the instant of the next entry.
     pub fn next_at(&self) -> Option<Instant> {
         self.due.keys().next().map(|place| place.at)
     }
 
-    /// Takes out what comes next.
+    /// Removes the next entry.
     pub fn pop(&mut self) -> Option<(Instant, T)> {
         self.due.pop_first().map(|(place, what)| (place.at, what))
     }
 
-    /// Takes out what comes next, if it is due at `now`.
+    /// Removes the next entry if it is due at `now`.
     pub fn pop_due(&mut self, now: Instant) -> Option<T> {
         self.next_at().filter(|&at| at <= now)?;
         self.pop().map(|(_, what)| what)

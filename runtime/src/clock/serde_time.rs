@@ -1,4 +1,4 @@
-//! A time of day is serialised as whole milliseconds since 1970-01-01 00:00 UTC, rounded down; before that as 0.
+//! Serialises a time of day as whole milliseconds since 1970-01-01 00:00 UTC, rounded down; 0 for earlier times.
 
 use std::time::{Duration, SystemTime};
 

@@ -9,9 +9,9 @@ use crate::clock::Clock;
 
 /// A clock on tokio's time, which tests can pause and advance.
 ///
-/// It sleeps with tokio's timer, so a [`Supervisor`](crate::Supervisor) and a [`Dispatcher`](crate::Dispatcher) with this clock run
-/// as tasks of a tokio runtime whose time driver is enabled. Elsewhere sleeping panics; reading the clock does not. A reading costs
-/// about 25 ns.
+/// It sleeps with tokio's timer. A [`Supervisor`](crate::Supervisor) and a [`Dispatcher`](crate::Dispatcher) with this
+/// clock must run as tasks of a tokio runtime whose time driver is enabled; elsewhere sleeping panics. Reading the
+/// clock works anywhere and costs about 25 ns.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -40,7 +40,7 @@ pub struct TokioClock {
 }
 
 impl TokioClock {
-    /// A clock that starts now. Where tokio's time is paused, make it inside the runtime.
+    /// Creates a clock that starts now. If tokio's time is paused, create it inside the runtime.
     pub fn new() -> Self {
         Self { started: tokio::time::Instant::now(), started_on_system: std::time::Instant::now() }
     }
@@ -58,7 +58,7 @@ impl Clock for TokioClock {
         Instant::ZERO + self.started.elapsed()
     }
 
-    /// The system's time of day. Where tokio's time was paused or advanced, it goes along.
+    /// Returns the system's time of day, shifted by any pause or advance of tokio's time.
     fn system_time(&self) -> SystemTime {
         let (virtual_time, real_time) = (self.started.elapsed(), self.started_on_system.elapsed());
         let now = SystemTime::now();

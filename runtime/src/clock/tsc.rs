@@ -7,11 +7,13 @@ use tripline_core::Instant;
 
 use crate::clock::Clock;
 
-/// A clock that reads the processor's time stamp counter, where that runs at a constant rate and in step on all cores; else it
-/// reads the system's clock. A reading costs about 10 ns, a third of [`SystemClock`](crate::SystemClock)'s, and a timed call
-/// makes two.
+/// A clock that reads the processor's time stamp counter, if it runs at a constant rate and in step on all cores;
+/// otherwise it reads the system's clock. A reading costs about 10 ns, a third of
+/// [`SystemClock`](crate::SystemClock)'s; a timed call makes two.
 ///
-/// Making it calibrates the counter, which takes some milliseconds once in a process. It runs at the rate found then, so
+/// Its creation calibrates the counter, which takes some milliseconds once per process. The clock then runs at that
+/// rate. Over days it may drift from the system's clock by some parts in a million, which does not affect latencies or
+/// waits.
 /// over days it may drift from the system's clock by some parts in a million; latencies and waits do not notice.
 #[derive(Debug, Clone)]
 pub struct TscClock {
@@ -20,7 +22,7 @@ pub struct TscClock {
 }
 
 impl TscClock {
-    /// A clock that starts now.
+    /// Creates a clock that starts now.
     pub fn new() -> Self {
         let counter = quanta::Clock::new();
         let start = counter.raw();
@@ -45,7 +47,7 @@ impl Clock for TscClock {
     }
 
     async fn sleep_until(&self, deadline: Instant) {
-        // The timer runs on the system's clock; the difference over one sleep is made up by sleeping again.
+        // The timer runs on the system's clock; the loop sleeps again for the difference.
         while self.now() < deadline {
             smol::Timer::after(deadline.since(self.now())).await;
         }

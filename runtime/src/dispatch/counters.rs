@@ -22,7 +22,7 @@ pub(super) struct Counters {
 }
 
 impl LaneCounters {
-    /// The counters of a stage.
+    /// Returns the counters of a stage.
     pub(super) fn of(&mut self, stage: Stage) -> &mut Counters {
         match stage {
             Stage::Initial => &mut self.initial,

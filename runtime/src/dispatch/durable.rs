@@ -1,4 +1,4 @@
-//! The durable state of alerts, written before they are sent, so that they survive a kill.
+//! The durable state of alerts. It is written before alerts are sent, so that they survive a kill.
 
 use std::fmt;
 use std::io;
@@ -12,52 +12,52 @@ use crate::breaker::operator_record::OperatorRecord;
 use crate::incidents::alert::{Alert, DeliveryHistory};
 use crate::incidents::records::StagingRecord;
 
-/// Where the state of one breaker is kept.
+/// Storage for the state of one breaker.
 ///
-/// The dispatcher calls it from one task, one call at a time, and never for a state that is older than one it gave before.
+/// The dispatcher calls it from one task, one call at a time, with states in order of their age.
 #[async_trait]
 pub trait StateStore: fmt::Debug + Send + Sync {
-    /// Keeps `state` in place of what was kept before: all of it or nothing, and when this returns `Ok` it survives a loss
-    /// of power. It must not block the executor. The future may be dropped at any await, when the process stops; what is
-    /// kept then is either of the two.
+    /// Replaces the stored state with `state`, atomically. Once this returns `Ok`, the state survives a loss of power.
+    /// It must not block the executor. The future may be dropped at any await when the process stops; either state may
+    /// be stored then.
     ///
     /// # Errors
-    /// Where it could not be kept, the former state still is. It is logged and counted, alerts go out all the same, and
-    /// the dispatcher tries again.
+    /// An error if the state could not be stored; the former state must still be stored. The dispatcher logs and counts
+    /// the error, sends alerts nevertheless, and tries again.
     async fn save(&self, state: &DurableState) -> io::Result<()>;
 }
 
-/// All that must not be lost of one breaker: its incident, what its sinks were sent and are still to be sent, what operators did,
-/// and the tolerance that it learned.
+/// The state of one breaker that must survive a restart: its incident, the alerts sent and pending per sink, the
+/// actions of operators, and the learned tolerance.
 ///
-/// With the feature `serde` it can be written in any format of serde's that names its fields. It holds no secret.
+/// With the feature `serde` it can be written in any format of serde that names its fields. It contains no secret.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct DurableState {
-    /// Whose state.
+    /// The breaker of this state.
     pub breaker: BreakerName,
-    /// When it was taken, in time of day.
+    /// The time of day of this state.
     #[cfg_attr(feature = "serde", serde(with = "crate::clock::serde_time"))]
     pub saved_at: SystemTime,
-    /// The incident that is on, and when its next stage is due.
+    /// The active incident, and when its next stage is due.
     pub staging: StagingRecord,
-    /// The state of each sink and kind of alert; those without any are left out.
+    /// The state of each sink and kind of alert, without empty ones.
     pub lanes: Vec<LaneRecord>,
     /// The actions of operators, which are in force again after a restart.
     #[cfg_attr(feature = "serde", serde(default))]
     pub operator: OperatorRecord,
-    /// The tolerance that was learned, in milliseconds; `None` where none was.
+    /// The learned tolerance in milliseconds; `None` if nothing was learned.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub learned_tolerance_ms: Option<u32>,
 }
 
 impl DurableState {
-    /// The version of this form. A store writes it beside the state, and does not read any other.
+    /// The version of this format. A store writes it beside the state, and reads no other version.
     pub const VERSION: u32 = 1;
 }
 
-/// The alerts of one kind that one sink was sent, and is to be sent.
+/// The alerts of one kind at one sink, sent and pending.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -70,7 +70,7 @@ pub struct LaneRecord {
     pub incidents: Vec<IncidentRecord>,
 }
 
-/// The stages of one incident's alert that one sink was sent.
+/// The stages of one incident's alert at one sink.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -79,12 +79,12 @@ pub struct IncidentRecord {
     pub incident: u64,
     /// The stages that were sent before.
     pub earlier: DeliveryHistory,
-    /// The alert to send.
+    /// The pending alert.
     pub waiting: Option<Alert>,
-    /// The name under which the sink opened it; `None` where it has none, or an earlier version did not keep it.
+    /// The alias under which the sink opened it; `None` if it has none, or an earlier version did not store it.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub alias: Option<String>,
-    /// It is part of a fleet's incident, which the fleet closes.
+    /// Whether it is part of a fleet's incident, which the fleet closes.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "std::ops::Not::not"))]
     pub is_of_fleet: bool,
 }

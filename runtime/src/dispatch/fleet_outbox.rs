@@ -1,4 +1,4 @@
-//! A fleet's end of a breaker's lanes: what was paged alone, and direct attempts for all replicas.
+//! A fleet's access to a breaker's lanes: alerts paged alone, and direct attempts on behalf of all replicas.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -15,20 +15,20 @@ use crate::fleet::part::FleetPart;
 use crate::incidents::alert::{Alert, AlertSink, DeliveryError};
 use crate::sync::{Arc, Mutex, lock};
 
-/// Asking whether an alert was confirmed is not done more often than this.
+/// Minimum interval between queries whether an alert was confirmed.
 const MIN_PENDING: Duration = Duration::from_millis(10);
 
-/// A fleet's end of a breaker's lanes. Clones are the same.
+/// A fleet's access to a breaker's lanes. Clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct FleetOutbox {
     mailbox: Arc<Mailbox>,
 }
 
-/// Alerts on their way to every sink, in order, over several attempts.
+/// Alerts that are sent to every sink in order, over several attempts.
 #[derive(Debug, Clone)]
 pub(crate) struct Bundle {
     alerts: Arc<[Alert]>,
-    /// How many of them each sink has taken.
+    /// Number of them that each sink has taken.
     taken: Arc<Mutex<Vec<usize>>>,
 }
 
@@ -42,7 +42,7 @@ impl FleetOutbox {
         self.mailbox.sinks().iter().any(|(_, sink)| keeps_open(sink))
     }
 
-    /// What this replica paged alone and the fleet does not know of yet.
+    /// Returns the alerts that this replica paged alone and that the fleet does not know of yet.
     pub(crate) fn paged(&self) -> Option<Paged> {
         let state = self.mailbox.state();
         let sent = state.lanes.iter().map(|lane| (lane.kind, lane.queue.sent_of_fleet()));
@@ -52,26 +52,26 @@ impl FleetOutbox {
         })
     }
 
-    /// Sends nothing more alone.
+    /// Stops sending alerts alone.
     pub(crate) fn stop_alone(&self) {
         self.mailbox.change_queues(Queue::stop_alone);
     }
 
-    /// The fleet goes on with what was paged alone.
+    /// Releases the alerts that were paged alone to the fleet.
     pub(crate) fn release(&self) {
         self.mailbox.change_queues(Queue::release_to_fleet);
     }
 
-    /// The alerts of a stage, none of which was sent yet.
+    /// Bundles the alerts of a stage, none of which was sent yet.
     pub(crate) fn bundle(&self, alerts: Vec<Alert>) -> Bundle {
         let taken = vec![0; self.mailbox.sinks().len()];
         Bundle { alerts: alerts.into(), taken: Arc::new(Mutex::new(taken)) }
     }
 
-    /// One attempt at every sink that has not taken all alerts of the bundle, all at the same time, over at `deadline`.
+    /// Makes one attempt at every sink that has not taken all alerts of the bundle, concurrently, until `deadline`.
     ///
     /// # Errors
-    /// Why a sink did not take them.
+    /// The reason for which a sink did not take them.
     pub(crate) async fn attempt(
         &self,
         bundle: &Bundle,
@@ -100,13 +100,13 @@ impl FleetOutbox {
     }
 }
 
-/// Brings the rest of a bundle to one sink.
+/// Sends the rest of a bundle to one sink.
 async fn deliver(mailbox: &Mailbox, index: usize, bundle: &Bundle, clock: &dyn Clock) -> Result<(), String> {
     let Some((_, sink)) = mailbox.sinks().get(index) else { return Ok(()) };
     loop {
         let place = lock(&bundle.taken).get(index).copied().unwrap_or(usize::MAX);
         let Some(alert) = bundle.alerts.get(place) else { return Ok(()) };
-        // What only writes has written of the close.
+        // A sink that only writes has already written the close.
         let is_needless = alert.fleet.as_ref().is_some_and(FleetPart::is_repeated) && !keeps_open(sink);
         if !is_needless {
             deliver_one(mailbox, index, &**sink, alert, clock).await?;
@@ -125,7 +125,7 @@ async fn deliver_one(
     clock: &dyn Clock,
 ) -> Result<(), String> {
     loop {
-        // The call itself stands inside too: it may panic before it returns its future.
+        // The call itself is inside the guard too: it may panic before it returns its future.
         let delivered = AssertUnwindSafe(async { sink.deliver(alert).await }).catch_unwind().await;
         let panicked = |_| Err(DeliveryError::Rejected { status: None, reason: "the sink panicked".to_owned() });
         match delivered.unwrap_or_else(panicked) {
@@ -149,7 +149,7 @@ async fn deliver_one(
     }
 }
 
-/// A sink may panic.
+/// Whether the sink keeps alerts open. The sink may panic.
 fn keeps_open(sink: &Arc<dyn AlertSink>) -> bool {
     catch_unwind(AssertUnwindSafe(|| sink.keeps_open())).unwrap_or(true)
 }

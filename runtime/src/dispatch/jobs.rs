@@ -1,4 +1,4 @@
-//! Several futures as one.
+//! Joins several futures.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,7 +8,7 @@ use futures_lite::future;
 
 pub(super) type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Runs all of them at once, until the last is done. There are few, so each wake looks at all, in their order.
+/// Runs all futures concurrently until the last one is done. There are few, so each wake polls all of them in order.
 pub(super) async fn all(mut jobs: Vec<Job>) {
     future::poll_fn(|context| {
         jobs.retain_mut(|job| job.as_mut().poll(context).is_pending());

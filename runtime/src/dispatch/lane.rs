@@ -1,4 +1,4 @@
-//! Brings the alerts of one breaker and kind to one sink, one after the other, until each is settled.
+//! Delivers the alerts of one breaker and kind to one sink, one at a time, until each is settled.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -14,50 +14,50 @@ use crate::incidents::alert::{Alert, AlertSink, DeliveryError, DeliveryStatus};
 use crate::sync::Arc;
 use tripline_core::planted::planted;
 
-/// The other side's own wait is honoured up to this: a resolution must not wait for days because of one bad header.
+/// Upper limit of a wait that the receiver requests: one bad header must not delay a resolution for days.
 const MAX_WAIT: Duration = Duration::from_secs(600);
-/// Asking whether an alert was confirmed is not done more often than this.
+/// Minimum interval between queries whether an alert was confirmed.
 const MIN_PENDING: Duration = Duration::from_millis(10);
-/// So long an alert that was accepted but not confirmed keeps a newer one waiting: sent too early, the newer one might
-/// overtake it at the other side.
+/// How long an alert that was accepted but not confirmed delays a newer one. Sent too early, the newer one might
+/// overtake it at the receiver.
 const PENDING_TIMEOUT: Duration = Duration::from_secs(60);
-/// So long an attempt waits for the store: one that hangs must not keep people from hearing.
+/// How long an attempt waits for the store: a store that hangs must not delay pages.
 const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// So long a close that the other side rejects is repeated where an answer once confirmed that the alert was opened.
+/// How long a rejected close is repeated if a response once confirmed that the alert was opened.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(86_400);
-/// And where none did.
+/// The same if no response confirmed it.
 const UNCONFIRMED_CLOSE_TIMEOUT: Duration = Duration::from_secs(600);
-/// And while the next incident waits behind it.
+/// The same while the next incident waits behind it.
 const BLOCKING_CLOSE_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// One lane, with its place in the mailbox.
+/// One lane, with its index in the mailbox.
 #[derive(Debug)]
 pub(super) struct Lane {
     index: usize,
     kind: AlertKind,
-    /// The sink's name as it is counted. The sink is not asked again: it may panic.
+    /// The sink's name in counters. It is stored, because the sink may panic.
     label: String,
     sink: Arc<dyn AlertSink>,
     mailbox: Arc<Mailbox>,
     clock: Arc<dyn Clock>,
 }
 
-/// How the next attempt depends on those before it.
+/// The state of the attempts, on which the next attempt depends.
 #[derive(Debug)]
 struct Progress {
     backoff: Backoff,
     not_before: Instant,
-    /// Accepted by the other side, not confirmed, since then.
+    /// The attempt that the receiver accepted but has not confirmed, and since when.
     pending: Option<(Attempt, Instant)>,
-    /// The last attempt failed.
+    /// Whether the last attempt failed.
     in_trouble: bool,
-    /// A close is rejected: of which incident, and since when.
+    /// The incident whose close is rejected, and since when.
     close_rejected: Option<(u64, Instant)>,
 }
 
 impl Lane {
-    /// The lanes of a mailbox, in its order.
+    /// Returns the lanes of a mailbox, in its order.
     pub(super) fn all(mailbox: &Arc<Mailbox>, sinks: &[Arc<dyn AlertSink>], clock: &Arc<dyn Clock>) -> Vec<Self> {
         let places = sinks.iter().flat_map(|sink| AlertKind::ALL.map(|kind| (sink, kind)));
         let lane = |(index, (sink, kind)): (usize, (&Arc<dyn AlertSink>, AlertKind))| Self {
@@ -71,7 +71,7 @@ impl Lane {
         places.enumerate().map(lane).collect()
     }
 
-    /// Delivers until nothing waits and nothing more will come.
+    /// Delivers until nothing waits and the mailbox is closed.
     pub(super) async fn run(self, seed: u64) {
         let backoff = Backoff::new(seed);
         let mut progress =
@@ -85,8 +85,8 @@ impl Lane {
             if !planted("dispatch: alerts go out before they are written down") {
                 self.saved(attempt.revision).await;
             }
-            // A sink that panics must not take the others with it. The call itself stands inside too: it may panic before it
-            // returns its future.
+            // A sink that panics must not stop the others. The call itself is inside the guard too: it may panic before
+            // it returns its future.
             let delivered = AssertUnwindSafe(async { self.sink.deliver(&attempt.alert).await }).catch_unwind().await;
             let panicked = |_| Err(DeliveryError::Rejected { status: None, reason: "the sink panicked".to_owned() });
             match delivered.unwrap_or_else(panicked) {
@@ -114,8 +114,8 @@ impl Lane {
         }
     }
 
-    /// Waits until an attempt is due, and takes the newest alert of the oldest incident; `None` when nothing waits and
-    /// nothing more will come. A wait belongs to the lane, not to an alert: a newer alert does not end it.
+    /// Waits until an attempt is due, and takes the newest alert of the oldest incident. Returns `None` when nothing
+    /// waits and the mailbox is closed. A wait belongs to the lane, not to an alert: a newer alert does not end it.
     async fn next(&self, progress: &mut Progress) -> Option<Attempt> {
         loop {
             let changed = self.mailbox.listen();
@@ -138,7 +138,7 @@ impl Lane {
         }
     }
 
-    /// The alert that was accepted and is to be asked for, the very same one, unless a newer one has waited long enough.
+    /// Returns the accepted alert to query again, unless a newer one has waited long enough.
     fn still_pending(&self, progress: &mut Progress, now: Instant) -> Option<Attempt> {
         let (attempt, since) = progress.pending.as_ref()?;
         let is_newest = self.mailbox.with(self.index, |lane| lane.queue.is_newest(attempt)).unwrap_or(false);
@@ -149,7 +149,7 @@ impl Lane {
         Some(attempt.clone())
     }
 
-    /// Waits until what is kept says that this alert may have arrived, or until that has failed.
+    /// Waits until the stored state records that this alert may have arrived, or until storing it has failed.
     async fn saved(&self, revision: u64) {
         let deadline = self.clock.now() + STORE_TIMEOUT;
         loop {
@@ -178,7 +178,7 @@ impl Lane {
         progress.settled();
     }
 
-    /// Shows the rejection, and tries again at a slow pace; gives up a close that is rejected for too long.
+    /// Records the rejection and tries again at a slow rate; gives up a close that is rejected for too long.
     fn rejected(&self, attempt: &Attempt, status: Option<u16>, reason: &str, progress: &mut Progress) {
         let (alert, now) = (&attempt.alert, self.clock.now());
         let has_newer = self.mailbox.with(self.index, |lane| {

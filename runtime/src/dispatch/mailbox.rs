@@ -1,4 +1,4 @@
-//! One breaker's mailbox: the alerts that its sinks are to be sent, and the state to be saved, behind one lock.
+//! One breaker's mailbox: the alerts for its sinks and the state to save, behind one lock.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;
@@ -18,7 +18,7 @@ use crate::sync::{Arc, Mutex, MutexGuard, lock};
 #[derive(Debug)]
 pub(super) struct Mailbox {
     pub(super) breaker: BreakerName,
-    /// Whether it is saved.
+    /// Whether the state is saved.
     pub(super) is_durable: bool,
     /// The sinks by name.
     sinks: Vec<(String, Arc<dyn AlertSink>)>,
@@ -26,40 +26,40 @@ pub(super) struct Mailbox {
     changed: Notification,
 }
 
-/// Everything that changes.
+/// The mutable part.
 #[derive(Debug)]
 pub(super) struct MailboxState {
     pub(super) lanes: Vec<LaneState>,
     record: BreakerRecord,
-    /// No alert came yet, and no state was kept: the alerts of an open incident were sent by another supervisor.
+    /// Whether no alert has arrived and no state was stored: another supervisor sent the alerts of an open incident.
     is_fresh: bool,
-    /// No more alerts will come.
+    /// Whether no more alerts will arrive.
     closed: bool,
-    /// Grows with every change that is to be saved.
+    /// Increases with every change that must be saved.
     revision: u64,
-    /// The revision up to which saving was tried: attempts that wait for it go on.
+    /// The last revision for which saving was tried; attempts that wait for it continue.
     settled: u64,
-    /// The revision that was saved.
+    /// The last revision that was saved.
     saved: u64,
-    /// Times that saving failed or took too long.
+    /// How often saving failed or took too long.
     pub(super) store_failures: u64,
-    /// The last attempt to save failed or took too long.
+    /// Whether the last attempt to save failed or took too long.
     pub(super) store_is_failing: bool,
 }
 
-/// One sink's side of the state, for one kind of alert.
+/// The state of one sink for one kind of alert.
 #[derive(Debug)]
 pub(super) struct LaneState {
-    /// The sink's name; a second sink of the same name has its place added.
+    /// The sink's name; a second sink of the same name gets a number appended.
     pub(super) sink: String,
     pub(super) kind: AlertKind,
     pub(super) queue: Queue,
     pub(super) counters: LaneCounters,
-    /// Why the sink rejects what waits; `None` where it does not.
+    /// Why the sink rejects the pending alert; `None` if it does not.
     pub(super) rejection: Option<Rejection>,
 }
 
-/// An answer that no attempt changes by itself.
+/// A response that further attempts do not change.
 #[derive(Debug, Clone)]
 pub(super) struct Rejection {
     pub(super) status: Option<u16>,
@@ -67,7 +67,7 @@ pub(super) struct Rejection {
 }
 
 impl Mailbox {
-    /// A mailbox for these sinks, with what was kept of it.
+    /// Creates a mailbox for these sinks from its stored state.
     pub(super) fn new(
         breaker: BreakerName,
         sinks: &[Arc<dyn AlertSink>],
@@ -115,12 +115,12 @@ impl Mailbox {
         lock(&self.state)
     }
 
-    /// The sinks, each with its label.
+    /// Returns the sinks, each with its label.
     pub(super) fn sinks(&self) -> &[(String, Arc<dyn AlertSink>)] {
         &self.sinks
     }
 
-    /// Counts an alert that went to a sink directly.
+    /// Counts an alert that was sent to a sink directly.
     pub(super) fn count(&self, sink: usize, alert: &Alert, change: impl FnOnce(&mut Counters)) {
         let Some((label, _)) = self.sinks.get(sink) else { return };
         let mut state = self.state();
@@ -130,7 +130,7 @@ impl Mailbox {
         }
     }
 
-    /// Changes every queue; the change says whether it did anything.
+    /// Changes every queue; `change` returns whether it had an effect.
     pub(super) fn change_queues(&self, change: impl Fn(&mut Queue) -> bool) {
         let mut state = self.state();
         let mut changed = false;
@@ -152,7 +152,7 @@ impl Mailbox {
         self.changed.notify(usize::MAX);
     }
 
-    /// Takes alerts, and what is known of the breaker once they are sent, in one step: neither is ever saved without the other.
+    /// Takes alerts and the breaker's record after they are sent, in one step: neither is ever saved without the other.
     pub(super) fn push(&self, alerts: &[Alert], record: BreakerRecord) {
         let mut state = self.state();
         if alerts.is_empty() && state.record == record {
@@ -183,18 +183,18 @@ impl Mailbox {
         self.notify();
     }
 
-    /// The alerts of an open incident that did not come this way were sent by the fleet.
+    /// Records that alerts of an open incident which are not in these lanes were sent by the fleet.
     pub(super) fn set_known(&self) {
         self.state().is_fresh = false;
     }
 
-    /// No more alerts will come.
+    /// Closes the mailbox: no more alerts will arrive.
     pub(super) fn close(&self) {
         self.state().closed = true;
         self.notify();
     }
 
-    /// Takes the next alert of a lane on its way, if one waits.
+    /// Starts an attempt for the next alert of a lane, if one waits.
     pub(super) fn begin(&self, lane: usize) -> Option<Attempt> {
         let mut state = self.state();
         let revision = state.revision + 1;
@@ -207,7 +207,7 @@ impl Mailbox {
         Some(attempt)
     }
 
-    /// Names the alert of an attempt, and makes the name part of what must be saved before it goes out.
+    /// Sets the alias of an attempt's alert. The alias must be saved before the alert is sent.
     pub(super) fn name(&self, lane: usize, attempt: &mut Attempt, alias: String) {
         let mut state = self.state();
         let revision = state.change();
@@ -218,12 +218,12 @@ impl Mailbox {
         self.notify();
     }
 
-    /// The label of a lane's sink.
+    /// Returns the label of a lane's sink.
     pub(super) fn label(&self, lane: usize) -> String {
         self.state().lanes.get(lane).map(|lane| lane.sink.clone()).unwrap_or_default()
     }
 
-    /// Resolves when nothing more will come.
+    /// Resolves when the mailbox is closed.
     pub(super) async fn closed(&self) {
         loop {
             let changed = self.listen();
@@ -234,7 +234,7 @@ impl Mailbox {
         }
     }
 
-    /// Logs the alerts that are open, or may be, when the process ends.
+    /// Logs the alerts that are, or may be, open when the process ends.
     pub(super) fn log_open(&self) {
         // A sink may panic, and must not do so under the lock.
         let keeps_open =
@@ -265,7 +265,7 @@ impl Mailbox {
         }
     }
 
-    /// Changes a lane, and what is to be saved with it.
+    /// Changes a lane and the state to save.
     pub(super) fn change<T>(&self, lane: usize, change: impl FnOnce(&mut LaneState) -> T) -> Option<T> {
         let mut state = self.state();
         let result = state.lanes.get_mut(lane).map(change);
@@ -275,40 +275,40 @@ impl Mailbox {
         result
     }
 
-    /// Looks at a lane, or counts in it.
+    /// Reads a lane, or counts in it.
     pub(super) fn with<T>(&self, lane: usize, look: impl FnOnce(&mut LaneState) -> T) -> Option<T> {
         self.state().lanes.get_mut(lane).map(look)
     }
 
-    /// Whether something waits in a lane, and whether nothing more will come.
+    /// Returns whether an alert waits in a lane, and whether the mailbox is closed.
     pub(super) fn waits(&self, lane: usize) -> (bool, bool) {
         let state = self.state();
         (state.lanes.get(lane).is_some_and(|lane| lane.queue.is_waiting()), state.closed)
     }
 
-    /// How many alerts wait.
+    /// Returns the number of waiting alerts.
     pub(super) fn undelivered(&self) -> usize {
         self.state().lanes.iter().map(|lane| lane.queue.waiting().count()).sum()
     }
 
-    /// Whether saving this revision was tried, or need not be.
+    /// Whether saving this revision was tried, or is not needed.
     pub(super) fn is_settled(&self, revision: u64) -> bool {
         !self.is_durable || self.state().settled >= revision
     }
 
-    /// Whether there are changes that no save was tried for yet.
+    /// Whether there are changes for which no save was tried yet.
     pub(super) fn has_unsettled(&self) -> bool {
         let state = self.state();
         state.revision > state.settled
     }
 
-    /// Whether there are changes which are not saved.
+    /// Whether there are unsaved changes.
     pub(super) fn has_unsaved(&self) -> bool {
         let state = self.state();
         state.revision > state.saved
     }
 
-    /// Saving this revision was tried.
+    /// Records an attempt to save this revision.
     pub(super) fn settle(&self, revision: u64, saved: bool) {
         let mut state = self.state();
         state.settled = state.settled.max(revision);
@@ -322,7 +322,7 @@ impl Mailbox {
         self.notify();
     }
 
-    /// Saving failed, or takes too long: an error once, until it works again.
+    /// Records that saving failed or takes too long. Logs one error until it works again.
     pub(super) fn not_saved(&self, error: &str) {
         let mut state = self.state();
         state.store_failures += 1;
@@ -335,7 +335,7 @@ impl Mailbox {
         }
     }
 
-    /// The state to save, and its revision.
+    /// Returns the state to save, and its revision.
     pub(super) fn durable(&self, saved_at: SystemTime) -> (DurableState, u64) {
         let state = self.state();
         let lanes = state.lanes.iter().map(|lane| LaneRecord {
@@ -356,8 +356,8 @@ impl Mailbox {
 }
 
 impl MailboxState {
-    /// Takes it that the sinks were sent, by the supervisor of this process before, what staging goes on from: it must be
-    /// closed, though these lanes did not open it.
+    /// Assumes that the previous supervisor of this process sent the alerts from which the staging continues. They must
+    /// be closed, although these lanes did not open them.
     fn go_on_from(&mut self, alerts: &[Alert], staging: &StagingRecord) {
         let unbegun = alerts.iter().filter(|alert| !matches!(alert.stage, Stage::Single | Stage::Initial));
         let mut sent: Vec<_> = unbegun.map(|alert| (alert.incident, alert.kind, alert.stage)).collect();
@@ -372,14 +372,14 @@ impl MailboxState {
         }
     }
 
-    /// The revision that a change makes.
+    /// Returns the revision of a new change.
     fn change(&mut self) -> u64 {
         self.revision = self.revision.saturating_add(1);
         self.revision
     }
 }
 
-/// The sinks' names, made unique, so that records and counters are distinct.
+/// Returns the sinks' names, made unique, so that records and counters are distinct.
 fn labels(sinks: &[Arc<dyn AlertSink>]) -> Vec<String> {
     let mut labels: Vec<String> = Vec::new();
     for sink in sinks {

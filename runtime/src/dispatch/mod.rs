@@ -1,5 +1,5 @@
-//! Delivers alerts: one lane per breaker, sink and kind of alert, in order, with retries, none waiting for another; and saves the
-//! state that a restart needs before an alert is sent.
+//! Delivers alerts, with one lane per breaker, sink and kind of alert: in order, with retries, independent of each
+//! other. Saves the state that a restart needs before an alert is sent.
 
 pub(crate) mod durable;
 pub(crate) mod retry_backoff;
@@ -33,18 +33,20 @@ use crate::incidents::alert::AlertSink;
 use crate::supervisor::shutdown::ShutdownHandle;
 use crate::sync::Arc;
 
-/// Delivers alerts, as a future for any executor.
+/// Delivers alerts; a future for any executor.
 ///
-/// - Each breaker, sink and kind of alert has a lane of its own: none waits for another. In a lane the order is kept.
-/// - Of one incident only the newest alert waits: what it has come to replaces what it was. What is over before anything of
-///   it was sent is not sent at all, and nothing that was sent stays open. So little waits, however long a sink is dead.
-/// - An attempt that fails is repeated, with waits that are drawn from zero up to a ceiling that doubles to a minute, but
-///   not before the time that the other side asks for (10 minutes at the longest).
-/// - An alert that the other side rejects ([`Rejected`](crate::DeliveryError::Rejected)) is repeated at a slow pace, first after
-///   5 seconds and then less often, up to every 5 minutes, until its incident ends. Its close is repeated for a day, or for 10
-///   minutes where no answer ever confirmed that the alert was opened, or for 2 minutes while the next incident waits.
-/// - Where a breaker has a [`StateStore`], an attempt waits until a state is saved which says that the alert may have
-///   arrived; for 5 seconds at the longest, and where saving fails it goes out all the same.
+/// - Each breaker, sink and kind of alert has its own lane. Lanes do not wait for each other; a lane keeps its order.
+/// - Per incident only the newest alert waits: a later stage replaces an earlier one. An incident that ends before any
+///   of its alerts was sent sends nothing, and every alert that was sent is closed. The queue therefore stays short,
+///   however long a sink is down.
+/// - A failed attempt is repeated after a wait, drawn at random from zero up to a ceiling that doubles up to a minute,
+///   but not before the time that the receiver requests (at most 10 minutes).
+/// - An alert that the receiver rejects ([`Rejected`](crate::DeliveryError::Rejected)) is repeated at a slow rate,
+///   first after 5 seconds and then less often, up to every 5 minutes, until its incident ends. Its close is repeated
+///   for a day, for 10 minutes if no response ever confirmed that the alert was opened, or for 2 minutes while the next
+///   incident waits.
+/// - If a breaker has a [`StateStore`], an attempt waits until a state is saved that records the alert as possibly
+///   delivered. It waits for at most 5 seconds, and is made even if saving fails.
 #[derive(Debug)]
 #[must_use = "a dispatcher does nothing until `run`"]
 pub struct Dispatcher {
@@ -63,7 +65,7 @@ pub struct DrainReport {
     pub undelivered: usize,
 }
 
-/// The last save, when everything else is over, may take so long.
+/// Maximum duration of the last save, after everything else has ended.
 const LAST_SAVE: Duration = Duration::from_secs(5);
 
 impl Dispatcher {
@@ -71,7 +73,7 @@ impl Dispatcher {
         Self { clock, stop, seed, mailboxes: Vec::new(), lanes: Vec::new(), persisters: Vec::new() }
     }
 
-    /// Makes the lanes of a breaker, with what `kept` says they were sent and are to be sent.
+    /// Creates the lanes of a breaker from its stored state.
     pub(crate) fn outbox(
         &mut self,
         breaker: &BreakerName,
@@ -97,17 +99,17 @@ impl Dispatcher {
         Outbox::new(mailbox)
     }
 
-    /// The counters of this dispatcher.
+    /// Returns the counters of this dispatcher.
     pub fn stats(&self) -> DeliveryStats {
         DeliveryStats::new(&self.mailboxes)
     }
 
-    /// Delivers until it is stopped and every alert is delivered, or the time to drain is over. Returns what is left, which is saved
-    /// for the last time where there is a store.
+    /// Delivers until it is stopped and every alert is delivered, or until the drain time is over. Returns the
+    /// remaining alerts. If there is a store, they are saved once more.
     pub async fn run(self) -> DrainReport {
         let seeds = (0..).map(|index| self.seed.wrapping_add(index));
         let lanes = self.lanes.into_iter().zip(seeds).map(|(lane, seed)| Box::pin(lane.run(seed)) as Job);
-        // A breaker without sinks has no lane, and its state is saved all the same until its supervisor ends.
+        // A breaker without sinks has no lane; its state is saved until its supervisor ends.
         let mailboxes =
             self.mailboxes.iter().cloned().map(|mailbox| Box::pin(async move { mailbox.closed().await }) as Job);
         let lanes = lanes.chain(mailboxes).collect();
@@ -116,10 +118,10 @@ impl Dispatcher {
             self.persisters.iter().cloned().map(|persister| Box::pin(persister.run(self.seed)) as Job).collect();
         let written_down = async {
             all(persisters).await;
-            // There may be none, and that ends nothing.
+            // There may be no store, which must not end the dispatcher.
             future::pending::<()>().await;
         };
-        // The lanes come first, so that one save covers an alert and that it may have arrived.
+        // The lanes are polled first, so that one save covers an alert and its possible delivery.
         future::or(delivered, written_down).await;
         let last =
             self.persisters.into_iter().map(|persister| Box::pin(persister.save_for_the_last_time()) as Job).collect();

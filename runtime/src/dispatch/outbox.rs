@@ -1,4 +1,4 @@
-//! The supervisor's end of a breaker's lanes.
+//! The supervisor's access to a breaker's lanes.
 
 use crate::dispatch::fleet_outbox::FleetOutbox;
 use crate::dispatch::mailbox::Mailbox;
@@ -6,7 +6,7 @@ use crate::incidents::alert::Alert;
 use crate::incidents::records::BreakerRecord;
 use crate::sync::Arc;
 
-/// The supervisor's end of a breaker's lanes. Sending never waits.
+/// The supervisor's access to a breaker's lanes. Sending never waits.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     mailbox: Arc<Mailbox>,
@@ -17,26 +17,26 @@ impl Outbox {
         Self { mailbox }
     }
 
-    /// Hands over alerts (maybe none), and what staging is to remember once they are handed over, in one step. What changes
-    /// nothing costs nothing.
+    /// Hands over alerts (possibly none) and the staging record after them, in one step. An unchanged record costs
+    /// nothing.
     pub(crate) fn record(&self, alerts: &[Alert], record: BreakerRecord) {
         self.mailbox.push(alerts, record);
     }
 
-    /// A fleet's end of the same lanes.
+    /// Returns a fleet's access to the same lanes.
     pub(crate) fn of_fleet(&self) -> FleetOutbox {
         self.mailbox.set_known();
         FleetOutbox::new(self.mailbox.clone())
     }
 
-    /// Nothing more will come.
+    /// Closes the lanes: no more alerts will arrive.
     pub(crate) fn close(&self) {
         self.mailbox.close();
     }
 }
 
 impl Drop for Outbox {
-    /// A supervisor that is dropped sends nothing more either.
+    /// A dropped supervisor sends no more alerts.
     fn drop(&mut self) {
         self.close();
     }

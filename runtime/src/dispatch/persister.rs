@@ -1,4 +1,4 @@
-//! Writes down what must not be lost of one breaker, whenever it has changed.
+//! Saves the durable state of one breaker whenever it has changed.
 
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -11,7 +11,7 @@ use crate::dispatch::mailbox::Mailbox;
 use crate::dispatch::retry_backoff::Backoff;
 use crate::sync::Arc;
 
-/// The one writer of a breaker's state. One save covers all that changed during the save before it.
+/// The only writer of a breaker's state. One save covers all changes made during the save before it.
 #[derive(Debug, Clone)]
 pub(super) struct StatePersister {
     mailbox: Arc<Mailbox>,
@@ -24,7 +24,7 @@ impl StatePersister {
         Self { mailbox, store, clock }
     }
 
-    /// Saves every change, for ever. After a failure it tries again with the next change, or after a while.
+    /// Saves every change, without end. After a failure it tries again with the next change, or after a wait.
     pub(super) async fn run(self, seed: u64) {
         let mut backoff = Backoff::new(seed);
         let mut again_at = None;
@@ -47,7 +47,7 @@ impl StatePersister {
         }
     }
 
-    /// Saves the changes that are not saved yet. Later ones are lost.
+    /// Saves the remaining changes once. Later changes are lost.
     pub(super) async fn save_for_the_last_time(self) {
         if self.mailbox.has_unsaved() {
             self.save().await;
@@ -56,8 +56,8 @@ impl StatePersister {
 
     async fn save(&self) -> bool {
         let (state, revision) = self.mailbox.durable(self.clock.system_time());
-        // A store that panics must not take the alerts with it.
-        // The call itself stands inside too: it may panic before it returns its future.
+        // A store that panics must not stop the alerts. The call itself is inside the guard too: it may panic before it
+        // returns its future.
         let saved = AssertUnwindSafe(async { self.store.save(&state).await }).catch_unwind().await;
         let saved = saved.unwrap_or_else(|_| Err(io::Error::other("the store panicked")));
         if let Err(error) = &saved {

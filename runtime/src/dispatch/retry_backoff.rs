@@ -1,4 +1,4 @@
-//! How long to wait before another attempt.
+//! Waits between attempts.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ const MAX: Duration = Duration::from_secs(60);
 const FIRST_SLOW: Duration = Duration::from_secs(5);
 const MAX_SLOW: Duration = Duration::from_secs(300);
 
-/// Exponential backoff with full jitter: each wait is drawn evenly from zero to a ceiling that doubles up to a minute, so
-/// that many clients do not come back in step.
+/// Exponential backoff with full jitter: each wait is drawn uniformly from zero to a ceiling that doubles up to a
+/// minute, so that many clients do not retry in step.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     attempts: u32,
@@ -27,7 +27,8 @@ impl Backoff {
         ceiling.mul_f64(self.random.f64())
     }
 
-    /// The slow pace after a rejection: a ceiling that doubles from 5 seconds to 5 minutes, less up to a half at random.
+    /// Returns a wait of the slow rate after a rejection: a ceiling that doubles from 5 seconds to 5 minutes, less up
+    /// to a half at random.
     pub(crate) fn next_slow(&mut self) -> Duration {
         let ceiling = FIRST_SLOW.saturating_mul(1 << self.rejections.min(10)).min(MAX_SLOW);
         self.rejections = self.rejections.saturating_add(1);

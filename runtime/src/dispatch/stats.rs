@@ -1,4 +1,4 @@
-//! The statistics of deliveries.
+//! Delivery statistics.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::dispatch::counters::Counters;
 use crate::dispatch::mailbox::{LaneState, Mailbox};
 use crate::sync::Arc;
 
-/// The counters of a dispatcher, for any thread and at any time, also after it has ended. Cheap to clone.
+/// The counters of a dispatcher, readable from any thread at any time, also after it has ended. Cheap to clone.
 ///
 /// Reading takes a short lock per breaker, and time and memory in proportion to its sinks.
 #[derive(Debug, Clone)]
@@ -17,43 +17,44 @@ pub struct DeliveryStats {
     mailboxes: Arc<[Arc<Mailbox>]>,
 }
 
-/// The deliveries of one breaker, sink, kind and stage since the dispatcher was made.
+/// The deliveries of one breaker, sink, kind and stage since the dispatcher was created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeliveryCount {
     /// The breaker.
     pub breaker: BreakerName,
-    /// The sink's name. Where a breaker has several sinks of one name, the later ones end in `-2`, `-3`, …
+    /// The sink's name. If a breaker has several sinks of one name, the later ones end in `-2`, `-3`, …
     pub sink: String,
     /// The kind.
     pub kind: AlertKind,
-    /// The stage, as [`Stage::as_str`](tripline_core::Stage::as_str) has it.
+    /// The stage, as returned by [`Stage::as_str`](tripline_core::Stage::as_str).
     pub stage: &'static str,
     /// Alerts that the sink took.
     pub sent: u64,
-    /// Attempts that failed and were, or are to be, repeated; those that were rejected included.
+    /// Attempts that failed and were, or will be, repeated; rejected ones included.
     pub retried: u64,
     /// Attempts that the sink rejected.
     pub rejected: u64,
     /// Alerts that were given up.
     pub failed: u64,
-    /// Alerts that wait now, those on their way included.
+    /// Alerts that wait now, those being sent included.
     pub waiting: u64,
 }
 
-/// A rejection by one sink, and its reason. Its alerts arrive nowhere until the configuration or the receiver changes.
+/// A rejection by one sink, with its reason. Its alerts are not delivered until the configuration or the receiver
+/// changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SinkRejection {
-    /// Whose alerts.
+    /// The breaker of the alerts.
     pub breaker: BreakerName,
     /// The sink's name, as in [`DeliveryCount`].
     pub sink: String,
     /// The kind.
     pub kind: AlertKind,
-    /// The status of the answer, where there was one.
+    /// The HTTP status of the response, if there was one.
     pub status: Option<u16>,
-    /// Why, without secrets.
+    /// The reason, without secrets.
     pub reason: String,
 }
 
@@ -68,15 +69,15 @@ impl fmt::Display for SinkRejection {
     }
 }
 
-/// How the saving of one breaker's state goes.
+/// Statistics of saving one breaker's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreCount {
     /// The breaker.
     pub breaker: BreakerName,
-    /// How often it could not be saved, or not in time.
+    /// How often saving failed or took too long.
     pub failures: u64,
-    /// It could not be saved the last time: a kill now may lose alerts.
+    /// Whether the last save failed: a kill now may lose alerts.
     pub is_failing: bool,
 }
 
@@ -85,7 +86,7 @@ impl DeliveryStats {
         Self { mailboxes: mailboxes.into() }
     }
 
-    /// The counts, all stages of all kinds of all sinks of all breakers, in this order always; also those that are zero.
+    /// Returns the counts of all stages, kinds, sinks and breakers, always in this order, zero counts included.
     pub fn deliveries(&self) -> Vec<DeliveryCount> {
         self.mailboxes
             .iter()
@@ -96,7 +97,7 @@ impl DeliveryStats {
             .collect()
     }
 
-    /// The current rejections of the sinks. Empty while all is well.
+    /// Returns the current rejections of the sinks; empty if there are none.
     pub fn rejections(&self) -> Vec<SinkRejection> {
         let mut found = Vec::new();
         for mailbox in self.mailboxes.iter() {
@@ -113,7 +114,7 @@ impl DeliveryStats {
         found
     }
 
-    /// Whether each sink of each breaker rejects something now, in this order always.
+    /// Returns whether each sink of each breaker rejects an alert now, always in this order.
     pub fn sinks(&self) -> Vec<(BreakerName, String, bool)> {
         let mut sinks: Vec<(BreakerName, String, bool)> = Vec::new();
         for mailbox in self.mailboxes.iter() {
@@ -128,7 +129,7 @@ impl DeliveryStats {
         sinks
     }
 
-    /// For each breaker whose state is saved, how that goes.
+    /// Returns the statistics of each breaker whose state is saved.
     pub fn stores(&self) -> Vec<StoreCount> {
         let durable = self.mailboxes.iter().filter(|mailbox| mailbox.is_durable);
         durable

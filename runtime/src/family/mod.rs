@@ -14,7 +14,8 @@ use crate::breaker::name::BreakerName;
 use crate::clock::Clock;
 use crate::family::key::{InvalidKey, SHARED, check, known_by};
 use crate::family::map::{Found, Member, ShardedMap};
-use crate::sync::{Arc, AtomicU64, Ordering, RwLock, read, write};
+use crate::supervisor::agenda::{Agenda, Task};
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering, RwLock, lock, read, write};
 
 /// The largest window of a family's members, in samples.
 pub const MAX_FAMILY_WINDOW: u16 = 128;
@@ -89,6 +90,7 @@ struct Inner {
     members: ShardedMap<Breaker>,
     shared: Breaker,
     overflows: AtomicU64,
+    supervisor: Mutex<Option<(usize, Arc<Agenda>)>>,
 }
 
 #[derive(Clone)]
@@ -114,6 +116,7 @@ impl Family {
                 members: ShardedMap::new(),
                 shared,
                 overflows: AtomicU64::new(0),
+                supervisor: Mutex::new(None),
             }),
         })
     }
@@ -151,7 +154,16 @@ impl Family {
         // A window that does not fit was rejected before.
         let make = |key: Arc<str>| builder.member(key).build().unwrap_or_else(|_| inner.shared.clone());
         match inner.members.get_or_add(known_by, now, limits.max_keys.max(1), make) {
-            Found::Known(member) | Found::Added(member, _) => Ok(member),
+            Found::Known(member) => Ok(member),
+            Found::Added(member, gone) => {
+                if let Some((place, agenda)) = &*lock(&inner.supervisor) {
+                    watch(*place, agenda, &member);
+                    for key in gone {
+                        agenda.call(Task::Member(*place, key));
+                    }
+                }
+                Ok(member)
+            }
             Found::Full => {
                 // Relaxed: a statistic.
                 inner.overflows.fetch_add(1, Ordering::Relaxed);
@@ -226,6 +238,22 @@ impl Family {
         Ok(())
     }
 
+    /// A supervisor looks after the members from now on, and after those to come.
+    pub(crate) fn supervise(&self, place: usize, agenda: &Arc<Agenda>) {
+        let mut supervisor = lock(&self.inner.supervisor);
+        *supervisor = Some((place, agenda.clone()));
+        for member in self.members().iter().skip(1) {
+            watch(place, agenda, member);
+        }
+    }
+
+    /// The supervisor of this agenda has ended.
+    pub(crate) fn leave(&self, agenda: &Arc<Agenda>) {
+        let mut supervisor = lock(&self.inner.supervisor);
+        supervisor.take_if(|(_, other)| Arc::ptr_eq(other, agenda));
+        self.members().iter().for_each(|member| member.watchers().remove(agenda));
+    }
+
     /// Removes the members that were not used for [`idle_time`](FamilyLimits::idle_time) and may go. A supervisor does this.
     pub fn remove_idle(&self) {
         let now = self.inner.clock.now();
@@ -254,6 +282,13 @@ impl Member for Breaker {
                     && core.evidence().test.is_none()
             })
     }
+}
+
+fn watch(place: usize, agenda: &Arc<Agenda>, member: &Breaker) {
+    let Some(key) = member.key() else { return };
+    let task = Task::Member(place, key.into());
+    member.watchers().add(task.clone(), agenda);
+    agenda.call(task);
 }
 
 fn check_window(policy: &Policy) -> Result<(), CapacityError> {

@@ -1,4 +1,4 @@
-//! The store that all replicas of a fleet reach.
+//! The store that all replicas of a fleet share.
 
 use std::fmt;
 
@@ -7,29 +7,31 @@ use tripline_core::fleet::{Claim, FleetView, ReplicaText, Report, Terms};
 
 use crate::breaker::name::BreakerName;
 
-/// The store that the replicas of a fleet share: it counts them, and grants the right to send the stages of their incident.
+/// The store that the replicas of a fleet share. It counts them, and grants the right to send the stages of their
+/// incident.
 ///
-/// Every method is one atomic step of the store, by the store's clock. It must end within a few seconds, whatever the other side
-/// does; it is dropped after [`MAX_CALL`](crate::MAX_CALL). What it holds may be lost at any time: replicas say it again.
+/// Every method is one atomic step of the store, on the store's clock. It must end within a few seconds, whatever the
+/// store does; the future is dropped after [`MAX_CALL`](crate::MAX_CALL). The store may lose its contents at any time:
+/// replicas report them again.
 #[async_trait]
 pub trait FleetEngine: fmt::Debug + Send + Sync {
-    /// Notes that `replica` is alive; returns what there is to report on.
+    /// Records that `replica` is alive. Returns the breakers to report on.
     ///
     /// # Errors
-    /// [`EngineError`] where it is not known to be noted.
+    /// [`EngineError`] if the beat may not be recorded.
     async fn beat(&self, replica: &ReplicaText) -> Result<Heartbeat, EngineError>;
 
-    /// Takes a report on `breaker`, as [`tripline_core::fleet::merge`] does.
+    /// Merges a report on `breaker`, as [`tripline_core::fleet::merge`] does.
     ///
     /// # Errors
-    /// [`EngineError`] where it is not known to be taken.
+    /// [`EngineError`] if the report may not be merged.
     async fn sync(&self, breaker: &BreakerName, report: &Report<'_>, terms: &Terms) -> Result<FleetView, EngineError>;
 
-    /// Records that a claimed stage was sent, as [`tripline_core::fleet::acknowledge`] does; false where the claim is not
-    /// `replica`'s any more.
+    /// Records that a claimed stage was sent, as [`tripline_core::fleet::acknowledge`] does. Returns false if `replica`
+    /// no longer holds the claim.
     ///
     /// # Errors
-    /// [`EngineError`] where it is not known to be recorded.
+    /// [`EngineError`] if the acknowledgement may not be recorded.
     async fn acknowledge(
         &self,
         breaker: &BreakerName,
@@ -37,45 +39,45 @@ pub trait FleetEngine: fmt::Debug + Send + Sync {
         claim: &Claim,
     ) -> Result<bool, EngineError>;
 
-    /// Forgets `replica`, which stops: its silence means nothing.
+    /// Removes `replica`, which stops: its silence has no meaning.
     ///
     /// # Errors
-    /// [`EngineError`] where it is not known to be forgotten.
+    /// [`EngineError`] if it may not be removed.
     async fn leave(&self, replica: &ReplicaText) -> Result<(), EngineError>;
 }
 
-/// The answer to a beat.
+/// The response to a beat.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Heartbeat {
     /// The members of the fleet.
     pub members: u32,
-    /// The breakers that have an incident.
+    /// The breakers with an active incident.
     pub in_incident: Vec<BreakerName>,
 }
 
 impl Heartbeat {
-    /// A fleet of so many members, and the breakers that have an incident.
+    /// Creates the response for a fleet with this many members and these breakers with an active incident.
     pub const fn new(members: u32, in_incident: Vec<BreakerName>) -> Self {
         Self { members, in_incident }
     }
 }
 
-/// An engine did not do what it was asked.
+/// The error of a call to an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// It was not reached, or did not answer.
+    /// The engine was not reached, or did not respond.
     Unreachable {
-        /// Why, without secrets.
+        /// The reason, without secrets.
         reason: String,
     },
-    /// It answered that it does not.
+    /// The engine rejected the call.
     Rejected {
-        /// Why, without secrets.
+        /// The reason, without secrets.
         reason: String,
     },
-    /// Something else stands where the fleet keeps its state. It was left alone.
+    /// The fleet's key holds a value of another type. It was not changed.
     ForeignKey {
         /// The name of the key.
         key: String,

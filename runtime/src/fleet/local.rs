@@ -1,4 +1,4 @@
-//! What one process knows of one breaker of its fleet.
+//! The state of one breaker of a fleet in one process.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::breaker::Breaker;
 use crate::dispatch::FleetOutbox;
 use crate::incidents::staging_control::StagingControl;
 
-/// How a breaker of this process fares, by its supervisor.
+/// The health of a breaker of this process, as its supervisor reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Local {
-    /// It is not closed.
+    /// Whether it is not closed.
     pub(crate) is_open: bool,
-    /// Its incident runs, and is worth an alert of this kind.
+    /// The kind and cause of the alert for its active incident.
     pub(crate) unwell: Option<(AlertKind, IncidentCause)>,
-    /// How long its recovery takes.
+    /// Its recovery time.
     pub(crate) recovery_time: Duration,
     pub(crate) escalate_after: Duration,
     pub(crate) cooldown: Duration,
@@ -32,21 +32,21 @@ pub(super) struct Entry {
     pub(super) local: Local,
     pub(super) known: Known,
     pub(super) view: Option<FleetView>,
-    /// It is to be reported at this time.
+    /// When the next report is due.
     pub(super) sync_at: Option<Instant>,
-    /// It is not this process's any more: one last report says so.
+    /// Whether it has left this process; one last report announces that.
     pub(super) is_gone: bool,
-    /// A stage is on its way.
+    /// Whether a stage is being sent.
     pub(super) is_sending: bool,
-    /// Deliveries failed: others are to try, until then.
+    /// Until when it does not claim a stage, because deliveries failed.
     pub(super) cannot_until: Option<Instant>,
-    /// Since when something is due that no one has claimed.
+    /// Since when an unclaimed stage is due.
     pub(super) unclaimed_since: Option<Instant>,
 }
 
-/// A replica that is healthy leaves the first page, which shows what is wrong, to an unwell one for so long.
+/// How long a healthy replica leaves the first page, which shows the fault, to an unwell one.
 const HEALTHY_WAITS: Duration = Duration::from_secs(6);
-/// And one without a pager leaves every stage to one that has a pager.
+/// How long a replica without a pager leaves a stage to one with a pager.
 const PAGERLESS_WAITS: Duration = Duration::from_secs(15);
 
 impl Entry {
@@ -83,13 +83,13 @@ impl Entry {
         self.unclaimed_since.is_some_and(|since| now >= since + waits)
     }
 
-    /// Whether it is to be reported with every beat, also where the engine says nothing of it.
+    /// Whether every beat reports it, even if the engine does not ask for it.
     pub(super) fn needs_report(&self) -> bool {
         let is_well = self.local.unwell.is_none() && !self.local.is_open;
         !is_well || self.is_running() || self.is_gone || self.outbox.paged().is_some()
     }
 
-    /// Notes that a stage was sent: an engine that lost the acknowledgement learns it from the next report.
+    /// Records that a stage was sent. An engine that lost the acknowledgement learns it from the next report.
     pub(super) fn has_sent(&mut self, claim: &Claim) {
         let known = &mut self.known;
         if known.epoch != claim.epoch || known.kind != Some(claim.kind) || !known.active {
@@ -103,14 +103,14 @@ impl Entry {
         }
     }
 
-    /// Takes what the engine knows, but for a stage that was sent while the answer was on its way.
+    /// Takes the engine's knowledge, except for a stage that was sent while the response was on its way.
     pub(super) fn learn(&mut self, known: Known) {
         let is_same = (known.epoch, known.kind, known.active) == (self.known.epoch, self.known.kind, self.known.active);
         let stage = if is_same { known.stage.max(self.known.stage) } else { known.stage };
         self.known = Known { stage, ..known };
     }
 
-    /// Whether the fleet still has something to do for it.
+    /// Whether the fleet's incident is not settled yet.
     pub(super) fn is_running(&self) -> bool {
         self.known.active || self.known.stage == FleetStage::Resolved
     }

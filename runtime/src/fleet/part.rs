@@ -1,8 +1,8 @@
-//! What an alert says of the fleet.
+//! The fleet's part of an alert.
 
 use std::fmt;
 
-/// Which part of a fleet an alert is about.
+/// The part of a fleet that an alert describes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -15,24 +15,24 @@ pub enum FleetPart {
         open: u32,
         /// The members of the fleet.
         members: u32,
-        /// The host of the replica that was unwell first; empty where it is not known.
+        /// The host of the replica that was unwell first; empty if unknown.
         first: String,
-        /// It is a note: the number of open replicas has doubled since the last alert.
+        /// Whether it is a note: the number of open replicas has doubled since the last alert.
         has_doubled: bool,
-        /// It is a close that was sent before, in case that the alert was created after it.
+        /// Whether it repeats a close, in case the alert was created after the first one.
         is_repeated: bool,
     },
-    /// The fleet's engine was not reachable, and this replica alone saw it.
+    /// This replica alone; the fleet's engine was unreachable.
     Alone,
 }
 
 impl FleetPart {
-    /// It is a note about an alert that is open.
+    /// Whether it is a note about an open alert.
     pub const fn is_note(&self) -> bool {
         matches!(self, Self::All { has_doubled: true, .. })
     }
 
-    /// It is a close that was sent before.
+    /// Whether it repeats a close.
     pub const fn is_repeated(&self) -> bool {
         matches!(self, Self::All { is_repeated: true, .. })
     }

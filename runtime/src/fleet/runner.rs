@@ -1,4 +1,4 @@
-//! The loop of one process: beats, reports, and sends what it claimed.
+//! The loop of one process: beats, reports, and sends the claimed stages.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -16,16 +16,16 @@ use crate::fleet::shared::{Fleet, Inner, State};
 use crate::supervisor::shutdown::ShutdownHandle;
 use crate::sync::Arc;
 
-/// Between two beats, varied by [`BEAT_JITTER`].
+/// Interval between two beats, varied by [`BEAT_JITTER`].
 const BEAT: Duration = Duration::from_secs(5);
 const BEAT_JITTER: f64 = 0.1;
-/// No breaker is reported more often than this on account of what is due.
+/// Minimum interval between reports on a breaker whose stage is due.
 const MIN_SYNC: Duration = Duration::from_millis(200);
-/// What is due is not asked for by all replicas at the same moment: the unwell ones first.
+/// Spread of the reports on a due stage, so that replicas do not report at the same instant: the unwell ones first.
 const UNWELL_SPREAD: Duration = Duration::from_millis(300);
 const HEALTHY_SPREAD: Duration = Duration::from_secs(2);
 
-/// Takes part in a fleet, as a future for any executor, until it is stopped together with its supervisor.
+/// Takes part in a fleet until it is stopped together with its supervisor; a future for any executor.
 #[derive(Debug)]
 #[must_use = "a runner does nothing until `run`"]
 pub struct FleetRunner {
@@ -34,24 +34,24 @@ pub struct FleetRunner {
 }
 
 impl FleetRunner {
-    /// The runner of `fleet`. There must be only one.
+    /// Creates the runner of `fleet`. There must be only one.
     pub const fn new(fleet: Fleet, stop: ShutdownHandle) -> Self {
         Self { fleet, stop }
     }
 
-    /// Runs until it is stopped: then it ends what it is sending, and leaves the fleet.
+    /// Runs until it is stopped, then finishes the stages being sent and leaves the fleet.
     pub async fn run(self) {
         let inner = self.fleet.inner.clone();
         let mut sending = Sends::default();
         let mut beat_at = Instant::ZERO;
         loop {
-            // Listens first, then looks: nothing that happens in between is missed.
+            // Listens first, then checks, so that no change in between is missed.
             let (stopped, changed) = (self.stop.listen(), inner.listen());
             if self.stop.is_set() {
                 break;
             }
             let now = inner.clock.now();
-            // A clock that was set back must not put off the next beat.
+            // A clock that was set back must not delay the next beat.
             beat_at = beat_at.min(now + BEAT.mul_f64(1.0 + BEAT_JITTER));
             if now >= beat_at {
                 sending.beside(beat(&inner)).await;
@@ -77,7 +77,7 @@ fn jittered(inner: &Inner) -> Duration {
     BEAT.mul_f64(1.0 + BEAT_JITTER * (2.0 * inner.state().random.f64() - 1.0))
 }
 
-/// Says that this replica is alive, and marks what is to be reported.
+/// Reports that this replica is alive, and marks the breakers to report on.
 async fn beat(inner: &Arc<Inner>) {
     match inner.within(inner.engine.beat(&inner.settings.replica)).await {
         Ok(Heartbeat { members, in_incident }) => {
@@ -94,14 +94,14 @@ async fn beat(inner: &Arc<Inner>) {
     }
 }
 
-/// Reports what is to be reported; gives what is to be sent.
+/// Sends the due reports. Returns the stages to send.
 async fn report_all(inner: &Arc<Inner>) -> Vec<Sending> {
     let mut sends = Vec::new();
     for name in inner.due_reports() {
         match report(inner, &name).await {
             Ok(send) => sends.extend(send),
             Err(error) => {
-                // The others would not get through either; the next beat tries again.
+                // The other reports would fail too; the next beat tries again.
                 inner.failed(&error);
                 inner.put_off_reports();
                 break;
@@ -122,7 +122,7 @@ async fn report(inner: &Arc<Inner>, name: &BreakerName) -> Result<Option<Sending
 }
 
 impl Inner {
-    /// The breakers that are to be reported now.
+    /// Returns the breakers whose report is due.
     fn due_reports(&self) -> Vec<BreakerName> {
         let now = self.clock.now();
         let state = self.state();
@@ -130,19 +130,19 @@ impl Inner {
         due.map(|(name, _)| name.clone()).collect()
     }
 
-    /// When the next breaker is to be reported.
+    /// Returns when the next report is due.
     fn next_report(&self) -> Option<Instant> {
         self.state().breakers.values().filter_map(|entry| entry.sync_at).min()
     }
 
-    /// Reports wait for the next beat that is answered.
+    /// Delays all reports until the next successful beat.
     fn put_off_reports(&self) {
         for entry in self.state().breakers.values_mut() {
             entry.sync_at = None;
         }
     }
 
-    /// The report on a breaker, and the terms that it goes by.
+    /// Returns the report on a breaker, and its terms.
     fn prepare<'a>(&self, name: &BreakerName, replica: &'a ReplicaText, now: Instant) -> Option<(Report<'a>, Terms)> {
         let mut state = self.state();
         let entry = state.breakers.get_mut(name)?;
@@ -163,7 +163,7 @@ impl Inner {
         Some((report, terms))
     }
 
-    /// Takes an answer; gives what is to be sent. `began` is when the report was sent: a lease is counted from there.
+    /// Takes a response and returns the stages to send. `began` is when the report was sent; leases count from there.
     fn answered(
         self: &Arc<Self>,
         name: &BreakerName,
@@ -200,7 +200,7 @@ impl Inner {
     }
 }
 
-/// What is on its way.
+/// The stages being sent.
 #[derive(Default)]
 struct Sends(Vec<Pin<Box<dyn Future<Output = ()> + Send>>>);
 

@@ -1,4 +1,4 @@
-//! Sends one stage for the whole fleet, within the lease of its claim.
+//! Sends one stage on behalf of the fleet, within the lease of its claim.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,14 +15,14 @@ use crate::incidents::alert::{Alert, DeliveryHistory, DeliveryStatus};
 use crate::incidents::test_alert::snapshot;
 use crate::sync::Arc;
 
-/// The lease of a claim, as the rule has it by default.
+/// The lease of a claim, the default of the rule.
 const LEASE: Duration = Duration::from_secs(20);
-/// One attempt takes at most so long, and begins only where the lease lasts longer.
+/// Maximum duration of one attempt. An attempt begins only if the lease lasts longer.
 const MAX_ATTEMPT: Duration = Duration::from_secs(10);
-/// After so many failed attempts another replica is to try, for so long.
+/// After this many failed attempts this replica leaves the stage to another one, for [`PAUSE`].
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(60);
-/// Between two attempts.
+/// Wait between two attempts.
 const BETWEEN: Duration = Duration::from_secs(1);
 
 /// One stage that this replica has claimed.
@@ -32,12 +32,12 @@ pub(super) struct Sending {
     outbox: FleetOutbox,
     bundle: Bundle,
     claim: Claim,
-    /// The end of the lease, by the clock of this process.
+    /// The end of the lease, on the clock of this process.
     lease_ends: Instant,
 }
 
 impl Sending {
-    /// `began` is when the report was sent that was answered with the claim.
+    /// `began` is when the report was sent whose response contained the claim.
     pub(super) fn new(
         inner: Arc<Inner>,
         name: &BreakerName,
@@ -57,7 +57,7 @@ impl Sending {
         }
     }
 
-    /// Sends it and acknowledges that, or gives up when the lease is too short for another attempt.
+    /// Sends the stage and acknowledges it, or gives up when the lease is too short for another attempt.
     pub(super) async fn run(self) {
         let Self { inner, name, outbox, bundle, claim, lease_ends } = self;
         let (clock, stage, epoch) = (inner.clock.clone(), claim.due.as_str(), claim.epoch);
@@ -88,8 +88,8 @@ impl Sending {
     }
 }
 
-/// Says that it was sent, for as long as the lease lasts. Where that fails, another replica sends it again, which the alias and
-/// the key make harmless.
+/// Acknowledges the stage for as long as the lease lasts. If that fails, another replica sends the stage again; the
+/// alias and the key make that harmless.
 async fn acknowledge(inner: &Inner, name: &BreakerName, claim: &Claim, lease_ends: Instant) {
     loop {
         match inner.within(inner.engine.acknowledge(name, &inner.settings.replica, claim)).await {
@@ -105,7 +105,7 @@ async fn acknowledge(inner: &Inner, name: &BreakerName, claim: &Claim, lease_end
     }
 }
 
-/// The alerts of a claim: one of its kind, and the close of others that it takes the place of.
+/// Returns the alerts of a claim: one of its kind, and the close of those that it replaces.
 fn alerts(inner: &Inner, entry: &Entry, claim: &Claim, view: &FleetView) -> Vec<Alert> {
     let is_staged = !entry.local.escalate_after.is_zero();
     let alert = |kind, stage| alert(inner, entry, claim, view, kind, stage);
@@ -150,12 +150,13 @@ fn alert(inner: &Inner, entry: &Entry, claim: &Claim, view: &FleetView, kind: Al
             has_doubled: claim.due == DueStage::Note,
             is_repeated: claim.due == DueStage::ResolvedAgain,
         }),
+        family: None,
         is_test: false,
         page: None,
     }
 }
 
-/// What the fleet has sent before, as far as it was acknowledged.
+/// Returns the stages that the fleet has sent before, as far as they were acknowledged.
 fn earlier(claim: &Claim, stage: FleetStage, is_staged: bool) -> DeliveryHistory {
     let (confirmed, unconfirmed, never) =
         (DeliveryStatus::Confirmed, DeliveryStatus::Unconfirmed, DeliveryStatus::NotSent);
@@ -172,14 +173,14 @@ fn earlier(claim: &Claim, stage: FleetStage, is_staged: bool) -> DeliveryHistory
     }
 }
 
-/// The cause of this name.
+/// Returns the cause of this name.
 fn cause_of(name: &str) -> Option<IncidentCause> {
     let trips = TripReason::ALL.into_iter().map(IncidentCause::Trip);
     let conditions = [IncidentCause::LatencyCondition, IncidentCause::MemoryCondition];
     trips.chain(conditions).find(|cause| cause.as_str() == name)
 }
 
-/// What an incident of this kind usually begins with, where the replica that saw it is not known any more.
+/// Returns the usual cause of an incident of this kind, for an incident whose first replica is unknown.
 const fn usual_cause(kind: AlertKind) -> IncidentCause {
     match kind {
         AlertKind::MemoryThreshold => IncidentCause::MemoryCondition,

@@ -1,4 +1,4 @@
-//! What the supervisor, the runner and readers of one process share of its fleet.
+//! The state of a fleet that the supervisor, the runner and readers of one process share.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,16 +20,16 @@ use crate::fleet::status::{FleetBreaker, FleetStatus};
 use crate::incidents::staging_control::StagingControl;
 use crate::sync::{Arc, Mutex, MutexGuard, lock};
 
-/// A call of the engine that takes longer counts as not answered.
+/// Maximum duration of an engine call. A longer one counts as not answered.
 pub const MAX_CALL: Duration = Duration::from_secs(3);
-/// At most so much is added to `fallback_after` at random, so that replicas do not page at the same moment.
+/// Maximum random addition to `fallback_after`, so that replicas do not page at the same instant.
 const FALLBACK_SPREAD: Duration = Duration::from_secs(30);
 
-/// One process's part in a fleet: its replicas share the incidents of their breakers. Cheap to clone, and every clone is the
-/// same.
+/// One process's part in a fleet, whose replicas share the incidents of their breakers. Cheap to clone; all clones
+/// share one state.
 ///
-/// Give it to [`SupervisedBreaker::fleet`](crate::SupervisedBreaker::fleet), and run its [`FleetRunner`](crate::FleetRunner)
-/// beside the supervisor.
+/// Pass it to [`SupervisedBreaker::fleet`](crate::SupervisedBreaker::fleet), and run its
+/// [`FleetRunner`](crate::FleetRunner) beside the supervisor.
 #[derive(Clone)]
 pub struct Fleet {
     pub(super) inner: Arc<Inner>,
@@ -45,7 +45,7 @@ pub(super) struct Inner {
 
 pub(super) struct State {
     pub(super) breakers: BTreeMap<BreakerName, Entry>,
-    /// How many breakers have joined, those that left included.
+    /// Number of breakers that have joined, including those that left.
     joined: u64,
     pub(super) reach: Reach,
     pub(super) members: u32,
@@ -54,12 +54,12 @@ pub(super) struct State {
     pub(super) random: fastrand::Rng,
 }
 
-/// Whether the engine is reached.
+/// Whether the engine can be reached.
 #[derive(Debug, Clone)]
 pub(super) enum Reach {
-    /// By the last call.
+    /// The last call succeeded.
     Up,
-    /// Not since then; this replica pages alone from `alone_from` on.
+    /// Calls have failed since then; this replica pages alone from `alone_from` on.
     Down { since: Instant, alone_from: Instant, is_alone: bool, is_logged: bool, error: EngineError },
 }
 
@@ -70,7 +70,7 @@ impl Reach {
 }
 
 impl Fleet {
-    /// A fleet over this engine. Nothing is asked before its runner runs.
+    /// Creates a fleet on this engine. The engine is not called before the runner runs.
     pub fn new(engine: Arc<dyn FleetEngine>, settings: FleetSettings, clock: Arc<dyn Clock>) -> Self {
         let mut random = fastrand::Rng::with_seed(settings.seed);
         let since = clock.now();
@@ -89,12 +89,12 @@ impl Fleet {
         Self { inner: Arc::new(inner) }
     }
 
-    /// The name of this replica.
+    /// Returns the name of this replica.
     pub fn replica(&self) -> &str {
         &self.inner.settings.replica
     }
 
-    /// What is known of the fleet now.
+    /// Returns the present view of the fleet.
     pub fn status(&self) -> FleetStatus {
         let now = self.inner.clock.now();
         let state = self.inner.state();
@@ -115,13 +115,13 @@ impl Fleet {
         }
     }
 
-    /// What is known of one breaker's incident in the fleet; `None` for a breaker that does not take part.
+    /// Returns the view of one breaker's incident in the fleet; `None` for a breaker that does not take part.
     pub fn breaker(&self, name: &str) -> Option<FleetBreaker> {
         let state = self.inner.state();
         state.breakers.get_key_value(name).map(|(name, entry)| of_breaker(name, entry))
     }
 
-    /// Has `breaker` take part.
+    /// Adds `breaker` to the fleet.
     pub(crate) fn join(&self, breaker: &Breaker, outbox: FleetOutbox, staging: StagingControl) -> FleetMember {
         let mut state = self.inner.state();
         state.joined += 1;
@@ -146,7 +146,7 @@ fn of_breaker(name: &BreakerName, entry: &Entry) -> FleetBreaker {
     }
 }
 
-/// A breaker's place in a fleet, for its supervisor. It leaves when this is dropped.
+/// A breaker's membership in a fleet, for its supervisor. The breaker leaves when this is dropped.
 #[derive(Debug)]
 pub(crate) struct FleetMember {
     fleet: Fleet,
@@ -155,7 +155,7 @@ pub(crate) struct FleetMember {
 }
 
 impl FleetMember {
-    /// Reports how the breaker fares; true where this replica pages alone now.
+    /// Reports the health of the breaker. Returns true if this replica pages alone now.
     pub(crate) fn report(&self, local: Local) -> bool {
         let inner = &self.fleet.inner;
         let mut state = inner.state();
@@ -172,7 +172,7 @@ impl FleetMember {
         is_alone
     }
 
-    /// Whether what was paged alone is also closed alone.
+    /// Whether alerts that were paged alone are also closed alone.
     pub(crate) fn closes_alone(&self) -> bool {
         self.fleet.inner.settings.fallback_close
     }
@@ -181,7 +181,7 @@ impl FleetMember {
 impl Drop for FleetMember {
     fn drop(&mut self) {
         let mut state = self.fleet.inner.state();
-        // Another breaker of that name may have joined meanwhile.
+        // Another breaker of that name may have joined since.
         if let Some(entry) = state.breakers.get_mut(&self.name).filter(|entry| entry.id == self.id) {
             (entry.is_gone, entry.local) = (true, Local::default());
             entry.sync_at = Some(Instant::ZERO);
@@ -204,7 +204,7 @@ impl Inner {
         self.changed.notify(usize::MAX);
     }
 
-    /// A call was answered. What was paged alone is handed over with the next reports.
+    /// Records a successful call. The next reports hand over the alerts that were paged alone.
     pub(super) fn reached(&self) {
         let mut state = self.state();
         let before = std::mem::replace(&mut state.reach, Reach::Up);
@@ -223,12 +223,12 @@ impl Inner {
         tracing::info!(replica = self.settings.replica.as_str(), seconds, "the fleet's engine is reached");
     }
 
-    /// A call was not answered.
+    /// Records a failed call.
     pub(super) fn failed(&self, error: &EngineError) {
         let now = self.clock.now();
         let mut state = self.state();
         if let Reach::Down { error: last, is_logged, .. } = &mut state.reach {
-            // A flood of different words would say no more.
+            // Logging every different error text would add nothing.
             let is_new = std::mem::discriminant(last) != std::mem::discriminant(error) || !*is_logged;
             *is_logged = true;
             last.clone_from(error);
@@ -246,7 +246,7 @@ impl Inner {
         tracing::warn!(replica, %error, "the fleet's engine does not answer; without it each replica pages alone");
     }
 
-    /// The answer of a call, or that it took too long.
+    /// Returns the result of a call, or an error if it takes too long.
     pub(super) async fn within<T>(&self, call: impl Future<Output = Result<T, EngineError>>) -> Result<T, EngineError> {
         let deadline = self.clock.now() + MAX_CALL;
         let timeout = async {
@@ -256,7 +256,7 @@ impl Inner {
         future::or(call, timeout).await
     }
 
-    /// Nothing is on its way for a breaker any more.
+    /// Records that no stage is being sent for a breaker any more.
     pub(super) fn sent(&self, name: &BreakerName, change: impl FnOnce(&mut Entry)) {
         let mut state = self.state();
         if let Some(entry) = state.breakers.get_mut(name) {
@@ -268,7 +268,7 @@ impl Inner {
         self.notify();
     }
 
-    /// Begins to page alone, where it is time; returns when it will be.
+    /// Begins to page alone if that is due. Returns when it will be due.
     pub(super) fn fall_back(&self, now: Instant) -> Option<Instant> {
         let mut state = self.state();
         let Reach::Down { alone_from, is_alone, .. } = &mut state.reach else { return None };

@@ -1,37 +1,37 @@
-//! What readers see of a fleet.
+//! The view of a fleet for readers.
 
 use std::time::Duration;
 
 use crate::breaker::name::BreakerName;
 use crate::fleet::part::{FleetPart, grouped};
 
-/// A fleet as one of its replicas sees it.
+/// A fleet as seen by one of its replicas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FleetStatus {
     /// The name of this replica.
     pub replica: String,
-    /// The engine answered the last call.
+    /// Whether the engine answered the last call.
     pub is_up: bool,
-    /// Why it did not.
+    /// The error of the last call.
     pub error: Option<String>,
-    /// For how long it has not.
+    /// How long calls have failed.
     pub down_for: Option<Duration>,
-    /// This replica pages alone.
+    /// Whether this replica pages alone.
     pub is_alone: bool,
-    /// The members of the fleet, as of the last answer; 0 before the first.
+    /// The members of the fleet, as of the last response; 0 before the first.
     pub members: u32,
     /// Claims that this replica was granted.
     pub claims: u64,
-    /// How often it began to page alone.
+    /// How often this replica began to page alone.
     pub fallbacks: u64,
     /// The breakers that take part, by name.
     pub breakers: Vec<FleetBreaker>,
 }
 
 impl FleetStatus {
-    /// The incident of one of its breakers in words: `37 of 1,000 replicas open, first: web-17`, that there is none, or that the
-    /// engine is not reached.
+    /// Describes the incident of one of its breakers: `37 of 1,000 replicas open, first: web-17`, no incident, or an
+    /// unreachable engine.
     pub fn summary(&self, breaker: &FleetBreaker) -> String {
         match (self.is_up, self.is_alone, breaker.stage) {
             (false, true, _) => "engine unreachable; this replica pages alone".to_owned(),
@@ -50,20 +50,20 @@ impl FleetStatus {
     }
 }
 
-/// One breaker's incident in the fleet, as of the last answer.
+/// One breaker's incident in the fleet, as of the last response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FleetBreaker {
     /// The breaker.
     pub name: BreakerName,
-    /// Replicas whose breaker is not closed. 0 where there is no incident.
+    /// Replicas whose breaker is not closed; 0 without an incident.
     pub open: u32,
-    /// Replicas whose own incident runs.
+    /// Replicas with an active incident.
     pub unwell: u32,
-    /// The host of the replica that was unwell first; `None` where there is no incident, or it is not known.
+    /// The host of the replica that was unwell first; `None` without an incident or if unknown.
     pub first: Option<String>,
-    /// How far the incident has come: `pending`, `initial`, `escalated` or `resolved`; `None` where there is none.
+    /// The stage of the incident: `pending`, `initial`, `escalated` or `resolved`; `None` without an incident.
     pub stage: Option<&'static str>,
-    /// For how long it has been on, by the engine's clock.
+    /// The age of the incident, on the engine's clock.
     pub age: Option<Duration>,
 }

@@ -6,6 +6,7 @@ use event_listener::Event as Notification;
 use tripline_core::{Generation, Instant, Latency, Rejection as CoreRejection, RejectionReason, State, TripReason};
 
 use crate::hot_path::samples::SharedCore;
+use crate::supervisor::agenda::Watchers;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 /// The state as far as admission goes, published by the owner of the core after each change.
@@ -31,6 +32,7 @@ pub(crate) struct Changes {
     /// An event was emitted of which listeners were not notified yet.
     pub(crate) is_dirty: AtomicBool,
     pub(crate) notification: Notification,
+    pub(crate) watchers: Watchers,
 }
 
 /// Read only when the word says so.
@@ -100,7 +102,7 @@ impl Gate {
         Self {
             word: Word { word: AtomicU64::new(word(core, is_tracking)), is_tracking },
             details,
-            changes: Changes { is_dirty: AtomicBool::new(false), notification },
+            changes: Changes { is_dirty: AtomicBool::new(false), notification, watchers: Watchers::default() },
         }
     }
 

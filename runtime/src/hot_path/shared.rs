@@ -176,6 +176,7 @@ impl Shared {
 
     pub(crate) fn wake(&self) {
         self.gate.changes.notification.notify(usize::MAX);
+        self.gate.changes.watchers.call();
     }
 
     pub(crate) fn listen(&self) -> EventListener {

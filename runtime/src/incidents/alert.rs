@@ -10,24 +10,24 @@ use crate::breaker::explanation::TripExplanation;
 use crate::breaker::name::BreakerName;
 use crate::fleet::part::FleetPart;
 
-/// One message about one incident of one breaker.
+/// A message on one incident of one breaker.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Alert {
-    /// Whose incident.
+    /// The breaker of the incident.
     pub breaker: BreakerName,
-    /// The number of the incident, from 1; it goes on over a restart where state is kept.
+    /// The number of the incident, from 1; the count continues over a restart if state is stored.
     pub incident: u64,
-    /// Which of the incident's alerts this is about.
+    /// The kind of alert within the incident.
     pub kind: AlertKind,
-    /// How far it has come.
+    /// The stage of the alert.
     pub stage: Stage,
-    /// On a resolution: also say that the breaker was reset (`trigger_on_breaker_reset`).
+    /// On a resolution: whether to state that the breaker was reset (`trigger_on_breaker_reset`).
     pub announce_reset: bool,
-    /// Its cause.
+    /// The cause of the incident.
     pub cause: IncidentCause,
-    /// When the incident began, in time of day.
+    /// The time of day at which the incident began.
     #[cfg_attr(feature = "serde", serde(with = "crate::clock::serde_time"))]
     pub started_at: SystemTime,
     /// The time of day of this stage.
@@ -35,28 +35,52 @@ pub struct Alert {
     pub at: SystemTime,
     /// The state of the breaker.
     pub snapshot: Snapshot,
-    /// What the sink was sent of this incident and kind before. Filled in by the dispatcher just before each attempt.
+    /// The stages of this incident and kind that the sink was sent before. Set by the dispatcher before each attempt.
     pub earlier: DeliveryHistory,
-    /// The name under which the sink opened the alert of this incident and kind; `None` before the first attempt, and for
-    /// sinks without names. Filled in by the dispatcher, which keeps it over a restart: a sink uses it in place of a name that
-    /// its configuration gives by now.
+    /// The alias under which the sink opened the alert of this incident and kind; `None` before the first attempt, and
+    /// for sinks without aliases. Set by the dispatcher, which stores it over a restart. A sink uses it instead of the
+    /// alias that its present configuration gives.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub alias: Option<String>,
-    /// Operators simulated everything that opened the breaker in this incident: nothing was wrong with the service.
+    /// Whether operators simulated every trip of this incident: the service had no fault.
     #[cfg_attr(feature = "serde", serde(default))]
     pub is_drill: bool,
-    /// On a resolution: the trip was a false one, because its first probes were all good; how long it was open and half-open.
+    /// On a resolution after a false trip (its first probes were all good): how long the breaker was open and
+    /// half-open.
     #[cfg_attr(feature = "serde", serde(default))]
     pub passed_after: Option<Duration>,
-    /// Which part of a fleet it is about; `None` where the process is in no fleet.
+    /// The part of a fleet that the alert describes; `None` outside of a fleet.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub fleet: Option<FleetPart>,
-    /// It tests the path to people, and is about no incident; see [`Alert::test`].
+    /// Whether it tests the path to people, without an incident; see [`Alert::test`].
     #[cfg_attr(feature = "serde", serde(skip))]
     pub is_test: bool,
-    /// How to page people. `None` until an adapter says so; never saved.
+    /// Of a family's incident: how many of its members are open.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub family: Option<FamilySummary>,
+    /// How to page people. `None` until an adapter sets it; never saved.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub page: Option<Page>,
+}
+
+/// The members of a family at the moment of an alert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct FamilySummary {
+    /// Members that are open, half-open or forced open.
+    pub open: usize,
+    /// Members that there are, the shared one not counted.
+    pub keys: usize,
+    /// The key of the one that the alert's figures are of: of those in an incident, the one that is open for longest.
+    pub worst: String,
+}
+
+/// `12 of 430 keys open; worst: acme`
+impl fmt::Display for FamilySummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} keys open; worst: {}", self.open, self.keys, self.worst)
+    }
 }
 
 /// The stages of one incident's alert that a sink was sent before.
@@ -70,52 +94,52 @@ pub struct DeliveryHistory {
     pub escalated: DeliveryStatus,
 }
 
-/// Whether something that was sent has arrived.
+/// Whether an alert that was sent has arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum DeliveryStatus {
-    /// It was never sent.
+    /// It was not sent.
     #[default]
     #[cfg_attr(feature = "serde", serde(rename = "never"))]
     NotSent,
-    /// It was sent at least once, and no answer confirmed it.
+    /// It was sent at least once, and no response confirmed it.
     #[cfg_attr(feature = "serde", serde(rename = "perhaps"))]
     Unconfirmed,
-    /// The sink took it.
+    /// The sink confirmed it.
     Confirmed,
 }
 
-/// How to page people: what a stage means to those on call.
+/// How to page people: the action for a stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Page {
-    /// The same for all that belongs to one alert, and for no other.
+    /// The alias, the same for all messages of one alert and different for any other alert.
     pub alias: String,
-    /// How urgent.
+    /// The priority.
     pub priority: Priority,
     /// The action.
     pub action: PageAction,
 }
 
 impl Page {
-    /// A page.
+    /// Creates a page.
     pub const fn new(alias: String, priority: Priority, action: PageAction) -> Self {
         Self { alias, priority, action }
     }
 }
 
-/// The action for an alert at the paging service.
+/// The action at the paging service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PageAction {
-    /// Open it.
+    /// Open the alert.
     Create,
-    /// Note that it stays, and raise its priority.
+    /// Note that the incident lasts, and raise the priority.
     Escalate,
-    /// Close it.
+    /// Close the alert.
     Close,
-    /// Add a note to it, and change nothing else.
+    /// Add a note, and change nothing else.
     Note,
 }
 
@@ -136,18 +160,18 @@ pub enum Priority {
 }
 
 impl Priority {
-    /// All of them, most urgent first.
+    /// All priorities, most urgent first.
     pub const ALL: [Self; 5] = [Self::P1, Self::P2, Self::P3, Self::P4, Self::P5];
 
-    /// Every word that [`from_word`](Self::from_word) takes.
+    /// Every word that [`from_word`](Self::from_word) accepts.
     pub const WORDS: &'static [&'static str] = &["P1", "P2", "P3", "P4", "P5"];
 
-    /// The priority that `word` names; `None` for any word not in [`WORDS`](Self::WORDS).
+    /// Returns the priority named `word`; `None` for any word not in [`WORDS`](Self::WORDS).
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|priority| priority.as_str() == word)
     }
 
-    /// 1 (most urgent) to 5.
+    /// Returns 1 (most urgent) to 5.
     pub const fn rank(self) -> u8 {
         match self {
             Self::P1 => 1,
@@ -158,7 +182,7 @@ impl Priority {
         }
     }
 
-    /// `"P1"` to `"P5"`.
+    /// Returns `"P1"` to `"P5"`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::P1 => "P1",
@@ -176,84 +200,85 @@ impl fmt::Display for Priority {
     }
 }
 
-/// The figures of a breaker at the moment of an alert.
+/// The values of a breaker at the time of an alert.
 #[derive(Debug, Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Snapshot {
     /// The state.
     pub state: StateKind,
-    /// Why it opened last.
+    /// The reason of the last trip.
     pub trip_reason: Option<TripReason>,
-    /// Calls that hung when it opened last: they counted as slow, though their latencies are not in the percentile.
+    /// Calls that were stalled at the last trip. They counted as slow; their latencies are not in the percentile.
     pub stalled_at_trip: u16,
-    /// Why it is open, with the evidence; `None` while it is not. A drill is marked there.
+    /// The explanation of an open breaker, with the evidence; `None` while it is not open. It marks a drill.
     #[cfg_attr(feature = "serde", serde(default))]
     pub explanation: Option<TripExplanation>,
-    /// The exact percentile of the window; `None` while it is empty.
+    /// The exact percentile of the window; `None` while the window is empty.
     pub percentile: Option<Latency>,
-    /// The threshold.
+    /// The latency threshold.
     pub threshold: Latency,
-    /// Which way the latencies go.
+    /// The trend of the latencies.
     pub trend: Trend,
     /// The last memory reading.
     pub memory: Option<MemorySample>,
-    /// The level of that reading, e.g. `"memory.max of /kubepods/pod1"`; `None` where the source names none.
+    /// The level of that reading, e.g. `"memory.max of /kubepods/pod1"`; `None` if the source names none.
     #[cfg_attr(feature = "serde", serde(default))]
     pub memory_level: Option<String>,
-    /// How long a first trip keeps it open before it is tried again.
+    /// How long the breaker stays open after a first trip.
     pub wait_time: Duration,
 }
 
-/// Something that can bring an alert to people. Retries, order and time-outs between attempts are the dispatcher's.
+/// A receiver of alerts. The dispatcher does the retries, the ordering and the waits between attempts.
 #[async_trait]
 pub trait AlertSink: fmt::Debug + Send + Sync {
     /// A short name for logs and metrics, e.g. `"log"`.
     fn name(&self) -> &str;
 
-    /// The name under which this sink opens `alert`, by its configuration as it is now; `None` for sinks without names. Called
-    /// once for an incident and kind, before the first attempt; later attempts get the name back as [`Alert::alias`], also after
-    /// a restart. It must return at once.
+    /// Returns the alias under which this sink opens `alert`, by its present configuration; `None` for sinks without
+    /// aliases. Called once for an incident and kind, before the first attempt. Later attempts pass the alias as
+    /// [`Alert::alias`], also after a restart. Must return at once.
     fn alias(&self, _alert: &Alert) -> Option<String> {
         None
     }
 
-    /// Whether an alert stays open at the other side until it is closed; the log of a stop names those that do. False for sinks
-    /// that only write, and for those that are switched off.
+    /// Whether an alert stays open at the receiver until it is closed. The log of a stop names those that do. False for
+    /// sinks that only write, and for those that are switched off.
     fn keeps_open(&self) -> bool {
         true
     }
 
-    /// Delivers one alert, in one attempt. It may take its time, but must end. The future may be dropped at any await, when
-    /// the process stops: the alert then counts as not delivered, though it may have arrived.
+    /// Delivers one alert, in one attempt, which must end. The future may be dropped at any await when the process
+    /// stops: the alert then counts as not delivered, although it may have arrived.
     ///
     /// # Errors
-    /// [`DeliveryError`] says whether another attempt makes sense.
+    /// [`DeliveryError`] states whether another attempt is useful.
     async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError>;
 }
 
-/// An alert was not delivered.
+/// The error of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeliveryError {
-    /// Another attempt makes sense.
+    /// The attempt failed; another one may succeed.
     Retryable {
-        /// Not before this time has passed, if the other side said so.
+        /// Time to wait before the next attempt, if the receiver requested it.
         after: Option<Duration>,
-        /// Why, without secrets.
+        /// The reason, without secrets.
         reason: String,
     },
-    /// It was taken, but whether it took effect is not known yet: ask again after this time. No failure.
+    /// The receiver accepted the alert, but has not confirmed it yet: query again after this time. Not a failure.
     Pending {
-        /// How long to wait.
+        /// The time to wait.
         after: Duration,
     },
-    /// The other side rejects it, and will until something is changed there or in the configuration. The dispatcher tries again
-    /// at a slow pace until the incident ends, and [`DeliveryStats::rejections`](crate::DeliveryStats::rejections) shows it.
+    /// The receiver rejects the alert, and will do so until the receiver or the configuration changes. The dispatcher
+    /// tries again at a slow rate until the incident ends, and
+    /// [`DeliveryStats::rejections`](crate::DeliveryStats::rejections) shows it.
     Rejected {
-        /// The status of the answer, where there was one.
+        /// The HTTP status of the response, if there was one.
         status: Option<u16>,
-        /// Why, without secrets.
+        /// The reason, without secrets.
         reason: String,
     },
 }
@@ -261,9 +286,9 @@ pub enum DeliveryError {
 impl fmt::Display for DeliveryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Retryable { reason, .. } => write!(f, "not delivered, will be tried again: {reason}"),
+            Self::Retryable { reason, .. } => write!(f, "not delivered, will be retried: {reason}"),
             Self::Pending { .. } => f.write_str("accepted, not confirmed yet"),
-            Self::Rejected { reason, .. } => write!(f, "rejected, will be tried again slowly: {reason}"),
+            Self::Rejected { reason, .. } => write!(f, "rejected, will be retried at a slow rate: {reason}"),
         }
     }
 }

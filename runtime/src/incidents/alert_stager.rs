@@ -1,4 +1,4 @@
-//! Which alerts were already staged, per incident, and which are due.
+//! The staging of alerts: those already sent per incident, and those that are due.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,12 +12,12 @@ use crate::breaker::name::BreakerName;
 use crate::incidents::records::{CreatedAlert, OpenAlert, OpenIncident, StagingRecord};
 use crate::incidents::staging_control::PendingAlert;
 
-/// The staging of one breaker's alerts. It belongs to the breaker and not to its supervisor, so that a new supervisor sends
-/// nothing twice. It reads nothing itself: observations and times go in, due alerts come out.
+/// Stages the alerts of one breaker. It belongs to the breaker and not to its supervisor, so that a new supervisor
+/// sends no alert twice. Sans-IO: observations and times are inputs, due alerts are outputs.
 #[derive(Debug)]
 pub(crate) struct AlertStager {
     staging: Escalation,
-    /// Incidents of earlier processes, which the breaker does not count.
+    /// Number of incidents of earlier processes, which the breaker does not count.
     earlier: u64,
     current: Option<StagedIncident>,
     record: StagingRecord,
@@ -33,7 +33,7 @@ struct Passed {
     after: Duration,
 }
 
-/// An incident as it stands in alerts.
+/// An incident as alerts describe it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StagedIncident {
     /// Its number in the breaker.
@@ -42,9 +42,9 @@ pub(crate) struct StagedIncident {
     pub(crate) cause: IncidentCause,
     pub(crate) trip: Option<TripReason>,
     pub(crate) started_at: SystemTime,
-    /// When it began, in the breaker's own time; zero where that was in an earlier process.
+    /// When it began, in the breaker's own time; zero if it began in an earlier process.
     began_at: MonotonicInstant,
-    /// Operators simulated everything that opened the breaker in it.
+    /// Whether operators simulated every trip of it.
     pub(crate) is_drill: bool,
 }
 
@@ -54,25 +54,25 @@ pub(crate) struct DueAlert {
     pub(crate) incident: StagedIncident,
     pub(crate) kind: AlertKind,
     pub(crate) stage: Stage,
-    /// The last trip was a false one, and passed after this time.
+    /// The duration of the last trip, if that trip was false.
     pub(crate) passed_after: Option<Duration>,
 }
 
-/// A breaker as the supervisor sees it.
+/// An observation of a breaker by the supervisor.
 #[derive(Debug)]
 pub(crate) struct Observed<'a> {
     pub(crate) breaker: &'a BreakerName,
     pub(crate) observation: Observation,
     pub(crate) sample_interval: Duration,
-    /// An operator simulated the last trip; `None` where there was none yet.
+    /// Whether an operator simulated the last trip; `None` before the first trip.
     pub(crate) is_drill: Option<bool>,
 }
 
-/// The outcome of an observation.
+/// The result of an observation.
 #[derive(Debug)]
 pub(crate) struct Poll {
     pub(crate) due: Vec<DueAlert>,
-    /// The alert of the incident that is on, at the stage that it has reached.
+    /// The alert of the active incident, at the stage that it has reached.
     pub(crate) current: Option<DueAlert>,
     /// The record to save with the alerts.
     pub(crate) record: StagingRecord,
@@ -95,13 +95,13 @@ impl Default for AlertStager {
 }
 
 impl AlertStager {
-    /// Marks the stager as in use; true the first time. Only then may it be resumed.
+    /// Marks the stager as in use. Returns true the first time; only then may it be resumed.
     pub(crate) fn start_use(&mut self) -> bool {
         !std::mem::replace(&mut self.is_in_use, true)
     }
 
-    /// Goes on with the record of an earlier process. `latest` and `incident` are the breaker's, which has resumed the
-    /// record's incident, if one was open.
+    /// Continues from the record of an earlier process. `latest` and `incident` are the breaker's, which has resumed
+    /// the record's incident if one was open.
     pub(crate) fn resume(
         &mut self,
         record: &StagingRecord,
@@ -110,7 +110,7 @@ impl AlertStager {
         wall: SystemTime,
     ) {
         let counted = incident.map_or(0, |incident| incident.number);
-        // Where the record has no open incident, one that has begun meanwhile is a new one.
+        // If the record has no open incident, one that has begun since is a new one.
         self.earlier = match record.open {
             _ if planted("escalation: incidents are numbered anew after a restart") => 0,
             Some(_) => record.last_incident.saturating_sub(u64::from(counted)),
@@ -132,12 +132,12 @@ impl AlertStager {
         self.record = record.clone();
     }
 
-    /// The breaker has opened: what passed before is not what its incident is about.
+    /// Records a trip: an earlier false trip does not describe its incident.
     pub(crate) fn tripped(&mut self) {
         self.passed = None;
     }
 
-    /// The first probes after the last trip were all good, `after` it.
+    /// Records a false trip, whose first probes had passed at `at`, `after` the trip.
     pub(crate) fn false_trip(&mut self, at: MonotonicInstant, after: Duration) {
         self.passed = Some(Passed { at, after });
     }
@@ -146,7 +146,7 @@ impl AlertStager {
         self.passed.filter(|passed| passed.at >= incident.began_at).map(|passed| passed.after)
     }
 
-    /// Takes an observation of the breaker; returns the alerts that are due.
+    /// Takes an observation of the breaker. Returns the alerts that are due.
     pub(crate) fn poll(&mut self, seen: &Observed<'_>, policy: EscalationPolicy, wall: SystemTime) -> Poll {
         self.is_in_use = true;
         let observation = &seen.observation;
@@ -157,7 +157,7 @@ impl AlertStager {
             if planted("escalation: an incident that ended is not reported") && transition.stage.is_end() {
                 continue;
             }
-            // The incident that is closed may be older than the one that the breaker is in now.
+            // The closed incident may precede the breaker's present one.
             if self.current.is_none_or(|staged| staged.counted != transition.incident) {
                 self.follow(seen, wall);
             }
@@ -190,14 +190,14 @@ impl AlertStager {
         }
     }
 
-    /// Follows the incident that the breaker is in now, if any.
+    /// Tracks the breaker's present incident, if any.
     fn follow(&mut self, observed: &Observed<'_>, wall: SystemTime) {
         let seen = &observed.observation;
         let Some(incident) = seen.incident.filter(|incident| incident.end.is_none()) else { return };
         match &mut self.current {
             Some(staged) if staged.counted == incident.number => {
                 staged.trip = incident.trip;
-                // Once something real has opened the breaker, it is no drill any more.
+                // A trip that was not simulated ends the drill.
                 staged.is_drill &= observed.is_drill.unwrap_or(true);
             }
             _ => {
@@ -223,7 +223,7 @@ impl AlertStager {
         self.earlier.saturating_add(u64::from(incident.number))
     }
 
-    /// Keeps the record while nothing has changed: a time of day that is computed anew differs, as clocks drift.
+    /// Keeps the record while nothing has changed: a recomputed time of day would differ, because clocks drift.
     fn update_record(&mut self, staged: bool, seen: &Observation, wall: SystemTime) {
         let last_incident = seen.incident.map_or(self.earlier, |incident| self.number(&incident));
         let saved = self.staging.save();
@@ -257,7 +257,7 @@ impl AlertStager {
     }
 }
 
-/// The record as ages. An instant in the future, because the time of day was set back, has the age 0.
+/// Converts the record to ages. An instant in the future, after the time of day was set back, has the age 0.
 fn as_saved(record: &StagingRecord, wall: SystemTime) -> SavedEscalation {
     let age = |at: SystemTime| wall.duration_since(at).unwrap_or_default();
     let incident = record.open.map(|open| SavedIncident {

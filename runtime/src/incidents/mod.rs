@@ -1,4 +1,4 @@
-//! Incidents and the alerts they produce: which alerts are due, which were sent, and their records.
+//! Incidents and their alerts: due alerts, sent alerts, and the records of both.
 
 pub(crate) mod alert;
 pub(crate) mod alert_stager;

@@ -8,21 +8,21 @@ use crate::breaker::operator_record::OperatorRecord;
 
 /// The record of a breaker's incidents that survives a restart, in time of day.
 ///
-/// It holds the alerts that were handed to the dispatcher; which of them were delivered is in the lanes. It is handed over in one step with the
-/// alerts that it counts as created, so that neither is ever saved without the other.
+/// It contains the alerts that were handed to the dispatcher; the lanes record which of them were delivered. It is
+/// handed over in one step with the alerts that it counts as created, so neither is ever saved without the other.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct StagingRecord {
-    /// The number of the last incident, also where it is over; 0 = there was none.
+    /// The number of the last incident, active or over; 0 = none so far.
     pub last_incident: u64,
-    /// That incident, while it is open.
+    /// That incident, while it is active.
     pub open: Option<OpenIncident>,
-    /// The last creation of an alert of each kind, in this incident or before it: cooldowns are counted from there.
+    /// The last creation of an alert of each kind, in this incident or before it; cooldowns count from there.
     pub created: Vec<CreatedAlert>,
 }
 
-/// All that survives a restart of a breaker, but for what its sinks were sent.
+/// The state of a breaker that survives a restart, without the state of its sinks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct BreakerRecord {
     pub(crate) staging: StagingRecord,
@@ -30,24 +30,24 @@ pub(crate) struct BreakerRecord {
     pub(crate) learned_tolerance_ms: Option<u32>,
 }
 
-/// An open incident.
+/// An active incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct OpenIncident {
-    /// Its cause.
+    /// The cause of the incident.
     pub cause: IncidentCause,
-    /// Why the breaker opened first in it; `None` where it has not.
+    /// The reason of its first trip; `None` without a trip.
     pub trip: Option<TripReason>,
     /// When it began. The escalation is due `escalate_after` later.
     #[cfg_attr(feature = "serde", serde(with = "crate::clock::serde_time"))]
     pub started_at: SystemTime,
-    /// Its alert; `None` where none was created yet.
+    /// Its alert; `None` if none was created yet.
     pub alert: Option<OpenAlert>,
-    /// Operators simulated everything that opened the breaker in it.
+    /// Whether operators simulated every trip of it.
     #[cfg_attr(feature = "serde", serde(default))]
     pub is_drill: bool,
-    /// Its last trip was a false one, and passed after this time.
+    /// The duration of its last trip, if that trip was false.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub passed_after: Option<Duration>,
 }
@@ -59,18 +59,18 @@ pub struct OpenIncident {
 pub struct OpenAlert {
     /// Its kind.
     pub kind: AlertKind,
-    /// How far it has come; never an end.
+    /// The stage that it has reached; never an end.
     pub stage: Stage,
 }
 
-/// When an alert of a kind was created last.
+/// The last creation of an alert of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct CreatedAlert {
     /// The kind.
     pub kind: AlertKind,
-    /// When, in time of day.
+    /// The time of day.
     #[cfg_attr(feature = "serde", serde(with = "crate::clock::serde_time"))]
     pub at: SystemTime,
 }

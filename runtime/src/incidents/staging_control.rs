@@ -1,17 +1,17 @@
-//! The settings of staged alerts, which change while they run, and the alerts that are pending.
+//! The policy of staged alerts, which can change at run time, and the pending alerts.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use event_listener::{Event as Notification, EventListener};
 use tripline_core::{AlertKind, EscalationPolicy, IncidentCause, Stage};
 
 use crate::breaker::name::BreakerName;
+use crate::supervisor::agenda::Watchers;
 use crate::sync::{Arc, Mutex, lock};
 
-/// The settings of a breaker's alerts, to be changed while it runs. Cheap to clone, and every clone is the same.
+/// The escalation policy of a breaker, changeable at run time. Cheap to clone; all clones share one state.
 ///
-/// Breakers that are watched with the same one share its settings.
+/// Breakers that are supervised with the same control share its policy.
 #[derive(Debug, Clone, Default)]
 pub struct StagingControl {
     shared: Arc<Shared>,
@@ -20,7 +20,7 @@ pub struct StagingControl {
 #[derive(Debug, Default)]
 struct Shared {
     state: Mutex<State>,
-    changed: Notification,
+    watchers: Watchers,
 }
 
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ struct State {
     pending: BTreeMap<BreakerName, PendingAlert>,
 }
 
-/// A stage that is still to come, of an incident that is on.
+/// The next stage of an active incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PendingAlert {
@@ -41,46 +41,46 @@ pub struct PendingAlert {
     pub kind: AlertKind,
     /// The cause of the incident.
     pub cause: IncidentCause,
-    /// The stage that was sent last; `None` where the first alert waits for the cooldown.
+    /// The stage that was sent last; `None` while the first alert waits for the cooldown.
     pub stage: Option<Stage>,
-    /// When the incident began, in time of day.
+    /// The time of day at which the incident began.
     pub started_at: SystemTime,
-    /// When the next stage is due, in time of day; `None` where that has passed, and it comes as soon as the breaker is in
-    /// breach again.
+    /// The time of day at which the next stage is due; `None` if that has passed and the stage waits for the next
+    /// breach.
     pub due_at: Option<SystemTime>,
 }
 
 impl StagingControl {
-    /// Settings to share.
+    /// Creates a control with this policy.
     pub fn new(policy: EscalationPolicy) -> Self {
         let state = State { policy, pending: BTreeMap::new() };
-        Self { shared: Arc::new(Shared { state: Mutex::new(state), changed: Notification::new() }) }
+        Self { shared: Arc::new(Shared { state: Mutex::new(state), watchers: Watchers::default() }) }
     }
 
-    /// The settings in force.
+    /// Returns the policy in force.
     pub fn policy(&self) -> EscalationPolicy {
         lock(&self.shared.state).policy
     }
 
-    /// Applies new settings, also to an incident that is on. The supervisor looks at once.
+    /// Applies a new policy, also to an active incident. Wakes the supervisor.
     pub fn set_policy(&self, policy: EscalationPolicy) {
         lock(&self.shared.state).policy = policy;
-        self.shared.changed.notify(usize::MAX);
+        self.shared.watchers.call();
     }
 
-    /// The stages that are still to come, by name of the breaker, as of the supervisor's last look.
+    /// Returns the pending stages by breaker name, as of the supervisor's last poll.
     pub fn pending(&self) -> Vec<PendingAlert> {
         lock(&self.shared.state).pending.values().cloned().collect()
     }
 
-    /// Has the supervisor look at once.
+    /// Wakes the supervisor.
     pub(crate) fn wake(&self) {
-        self.shared.changed.notify(usize::MAX);
+        self.shared.watchers.call();
     }
 
-    /// Resolves when new settings come after this call, or the supervisor is to look.
-    pub(crate) fn changed(&self) -> EventListener {
-        self.shared.changed.listen()
+    /// The supervisors that go by these settings.
+    pub(crate) fn watchers(&self) -> &Watchers {
+        &self.shared.watchers
     }
 
     pub(crate) fn set_pending(&self, breaker: &BreakerName, pending: Option<PendingAlert>) {

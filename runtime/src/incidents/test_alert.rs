@@ -1,4 +1,4 @@
-//! An alert that tests the path to people.
+//! A test alert for the path to people.
 
 use tripline_core::{AlertKind, IncidentCause, Stage, TripReason};
 
@@ -6,8 +6,8 @@ use crate::breaker::Breaker;
 use crate::incidents::alert::{Alert, DeliveryHistory, Snapshot};
 
 impl Alert {
-    /// An alert about no incident, which tests the path to people: [`is_test`](Self::is_test) is set, its incident has the number
-    /// 0, and its figures are those of `breaker` now.
+    /// Creates an alert without an incident that tests the path to people: [`is_test`](Self::is_test) is set, its
+    /// incident has the number 0, and its values are those of `breaker` now.
     ///
     /// It owns the core for microseconds.
     pub fn test(breaker: &Breaker, stage: Stage) -> Self {
@@ -28,12 +28,13 @@ impl Alert {
             passed_after: None,
             fleet: None,
             is_test: true,
+            family: None,
             page: None,
         }
     }
 }
 
-/// The figures of a breaker now.
+/// Returns the present values of a breaker.
 pub(crate) fn snapshot(breaker: &Breaker) -> Snapshot {
     let level = breaker.memory_level();
     breaker.read(|core| Snapshot {

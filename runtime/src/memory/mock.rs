@@ -1,4 +1,4 @@
-//! Memory readings that you set: for tests and trials.
+//! Memory readings set by the caller, for tests.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use tripline_core::MemorySample;
 use crate::memory::{MemoryError, MemoryReading, MemorySource};
 use crate::sync::{Arc, Mutex, lock};
 
-/// Memory readings that you set. Half of the limit is used at first; clones share one state.
+/// Memory readings set by the caller. At first half of the limit is used. Clones share one state.
 ///
 /// ```
 /// use tripline_runtime::{MemorySource, MockMemory};
@@ -28,13 +28,13 @@ pub struct MockMemory {
 const DEFAULT_LIMIT: u64 = 1 << 30;
 
 impl MockMemory {
-    /// Half of `limit`, in bytes, is used.
+    /// Creates readings with half of `limit`, in bytes, in use.
     pub fn with_limit(limit: u64) -> Self {
         let sample = MemorySample { used: limit / 2, limit: Some(limit) };
         Self { sample: Arc::new(Mutex::new(Some(sample))), level: Arc::default() }
     }
 
-    /// The level that the next readings are about, e.g. `"memory.max of /pod"`; `None` at first.
+    /// Sets the level of the next readings, e.g. `"memory.max of /pod"`; `None` at first.
     pub fn set_level(&self, level: Option<&str>) {
         *lock(&self.level) = level.map(Arc::from);
     }
@@ -44,7 +44,7 @@ impl MockMemory {
         *lock(&self.sample) = sample;
     }
 
-    /// Sets the next readings to `percent` of the limit, rounded up to bytes; of 1 GiB where there is no limit.
+    /// Sets the next readings to `percent` of the limit, rounded up to bytes; of 1 GiB if there is no limit.
     pub fn set_percent(&self, percent: u64) {
         let mut sample = lock(&self.sample);
         let limit = sample.and_then(|sample| sample.limit).unwrap_or(DEFAULT_LIMIT);
@@ -54,7 +54,7 @@ impl MockMemory {
 }
 
 impl Default for MockMemory {
-    /// Half of 1 GiB is used.
+    /// Half of 1 GiB is in use.
     fn default() -> Self {
         Self::with_limit(DEFAULT_LIMIT)
     }

@@ -1,4 +1,4 @@
-//! Where memory readings come from.
+//! Sources of memory readings.
 
 pub(crate) mod mock;
 
@@ -12,23 +12,24 @@ pub trait MemorySource: fmt::Debug + Send + Sync {
     /// A short name for status and logs, e.g. `"cgroup"`.
     fn name(&self) -> &str;
 
-    /// Reads memory, in bytes. It is called by the supervisor every `sample_interval`, never by a request, and should
-    /// return within milliseconds: it may read a file, but must not wait.
+    /// Reads memory, in bytes. The supervisor calls it every `sample_interval`, never a request. It should return
+    /// within milliseconds: it may read a file, but must not wait.
     ///
     /// # Errors
-    /// [`MemoryError`] where there is no reading; the breaker then treats memory as unknown.
+    /// [`MemoryError`] if there is no reading; the breaker then treats memory as unknown.
     fn sample(&self) -> Result<MemorySample, MemoryError>;
 
-    /// As [`sample`](Self::sample), with the name of the level that was measured. The supervisor calls this one.
+    /// Does the same as [`sample`](Self::sample), with the name of the measured level. The supervisor calls this
+    /// method.
     ///
     /// # Errors
-    /// As [`sample`](Self::sample).
+    /// [`MemoryError`] as for [`sample`](Self::sample).
     fn read(&self) -> Result<MemoryReading, MemoryError> {
         self.sample().map(MemoryReading::from)
     }
 }
 
-/// A memory sample and the level it was measured at.
+/// A memory sample and the level at which it was measured.
 ///
 /// ```
 /// use tripline_runtime::MemoryReading;
@@ -42,13 +43,13 @@ pub trait MemorySource: fmt::Debug + Send + Sync {
 pub struct MemoryReading {
     /// Used memory and its limit.
     pub sample: MemorySample,
-    /// Which limit the sample is about, for people, e.g. `"memory.max of /kubepods/pod1"`; `None` where the source has
-    /// only one level. It contains no amounts, so that it is stable enough for a label.
+    /// The limit that the sample describes, as text, e.g. `"memory.max of /kubepods/pod1"`; `None` if the source has
+    /// only one level. It contains no amounts, so it is stable enough for a label.
     pub level: Option<Arc<str>>,
 }
 
 impl MemoryReading {
-    /// Names the level.
+    /// Sets the level.
     #[must_use]
     pub fn at_level(self, level: impl Into<Arc<str>>) -> Self {
         Self { level: Some(level.into()), ..self }
@@ -61,7 +62,7 @@ impl From<MemorySample> for MemoryReading {
     }
 }
 
-/// Memory could not be read.
+/// The error of a memory reading.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum MemoryError {
@@ -69,16 +70,16 @@ pub enum MemoryError {
     Unreadable {
         /// The object that was read, e.g. a path.
         what: String,
-        /// Why it failed.
+        /// The error of the operating system.
         error: io::Error,
     },
-    /// The content is not as expected.
+    /// The content has an unexpected format.
     Malformed {
         /// The object that was read, e.g. a path.
         what: String,
-        /// The text that was found, shortened.
+        /// The text found, shortened.
         found: String,
-        /// The content that was expected.
+        /// The expected content.
         expected: &'static str,
     },
 }

@@ -2,6 +2,7 @@
 
 use crate::breaker::Breaker;
 use crate::dispatch::durable::{DurableState, StateStore};
+use crate::family::Family;
 use crate::fleet::shared::Fleet;
 use crate::incidents::alert::AlertSink;
 use crate::incidents::staging_control::StagingControl;
@@ -12,6 +13,7 @@ use crate::sync::Arc;
 #[derive(Debug)]
 pub struct SupervisedBreaker {
     pub(crate) breaker: Breaker,
+    pub(crate) family: Option<Family>,
     pub(crate) memory: Option<Arc<dyn MemorySource>>,
     pub(crate) sinks: Vec<Arc<dyn AlertSink>>,
     pub(crate) staging: StagingControl,
@@ -25,6 +27,7 @@ impl SupervisedBreaker {
     pub fn new(breaker: Breaker) -> Self {
         Self {
             breaker,
+            family: None,
             memory: None,
             sinks: Vec::new(),
             staging: StagingControl::default(),
@@ -32,6 +35,12 @@ impl SupervisedBreaker {
             kept: None,
             fleet: None,
         }
+    }
+
+    /// Supervises a family: its members, idle ones included, which are removed. It has one incident, while any of its members is in
+    /// one; its alerts say how many are open, and show the figures of the one that is for longest.
+    pub fn family(family: &Family) -> Self {
+        Self { family: Some(family.clone()), ..Self::new(family.shared().clone()) }
     }
 
     /// Samples memory for it, every `sample_interval` of its policy.

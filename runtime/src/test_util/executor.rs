@@ -51,7 +51,7 @@ impl Executor {
         Some(ready.swap_remove(index))
     }
 
-    /// The task is out of the table while it runs, so that it can spawn others.
+    /// The task is removed from the table while it runs, so that it can spawn others.
     fn poll(&self, id: u64) {
         let Some(mut task) = self.tasks.borrow_mut().get_mut(&id).and_then(Option::take) else { return };
         let waker = Waker::from(Arc::new(WakeTask { id, ready: self.ready.clone() }));

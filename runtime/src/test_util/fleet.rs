@@ -1,4 +1,4 @@
-//! A fleet's engine in memory, which loses, delays and forgets on demand.
+//! A fleet engine in memory that loses, delays and forgets on demand.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,12 +12,14 @@ use crate::clock::Clock;
 use crate::fleet::engine::{EngineError, FleetEngine, Heartbeat};
 use crate::sync::{Arc, Mutex, lock};
 
-/// A replica that says nothing for so long is no member any more.
+/// A replica without a call for this long is no longer a member.
 const FORGET_MS: u64 = 600_000;
 
-/// The engine of a fleet in memory, for replicas in one process: for tests and simulation. Every clone is the same engine.
+/// The engine of a fleet in memory, for replicas in one process, in tests and simulation. All clones are the same
+/// engine.
 ///
-/// It runs the rule of [`tripline_core::fleet`] by its own clock. Faults are set from outside, and can differ between replicas.
+/// It runs the rule of [`tripline_core::fleet`] on its own clock. Faults are set from outside and can differ between
+/// replicas.
 #[derive(Clone)]
 pub struct MemoryFleet {
     clock: Arc<dyn Clock>,
@@ -32,7 +34,7 @@ struct Inner {
     calls: u64,
 }
 
-/// What the engine holds, and loses when it forgets.
+/// The contents of the engine, which `forget` clears.
 #[derive(Debug, Default)]
 struct Store {
     born_ms: Option<u64>,
@@ -72,23 +74,23 @@ impl ReplicaSet for ReplicaTimes {
 }
 
 impl MemoryFleet {
-    /// An engine without members, by `clock`; faults are drawn from `seed`.
+    /// Creates an engine without members on `clock`; faults are drawn from `seed`.
     pub fn new(clock: Arc<dyn Clock>, seed: u64) -> Self {
         let inner = Inner { random: fastrand::Rng::with_seed(seed), ..Inner::default() };
         Self { clock, inner: Arc::new(Mutex::new(inner)) }
     }
 
-    /// From now on every call fails, or no more.
+    /// Sets whether every call fails.
     pub fn set_down(&self, is_down: bool) {
         lock(&self.inner).faults.is_down = is_down;
     }
 
-    /// From now on no call is answered, or they are again.
+    /// Sets whether calls hang without a response.
     pub fn set_hanging(&self, hangs: bool) {
         lock(&self.inner).faults.hangs = hangs;
     }
 
-    /// This replica does not reach it from now on, or does again.
+    /// Sets whether this replica can reach the engine.
     pub fn set_cut_off(&self, replica: &str, is_cut_off: bool) {
         let mut inner = lock(&self.inner);
         inner.faults.cut_off.retain(|other| other != replica);
@@ -97,27 +99,27 @@ impl MemoryFleet {
         }
     }
 
-    /// This share of the calls, 0 to 1, is lost: half of them before they take effect, half of them afterwards.
+    /// Sets the share of calls, 0 to 1, that is lost: half of them before they take effect, half of them afterwards.
     pub fn set_lost(&self, share: f64) {
         lock(&self.inner).faults.lost = share;
     }
 
-    /// Each call takes up to so long, at random.
+    /// Sets the maximum random duration of a call.
     pub fn set_delay(&self, delay: Duration) {
         lock(&self.inner).faults.delay = delay;
     }
 
-    /// It loses all that it holds.
+    /// Clears the contents.
     pub fn forget(&self) {
         lock(&self.inner).store = Store::default();
     }
 
-    /// How many calls came.
+    /// Number of calls received.
     pub fn calls(&self) -> u64 {
         lock(&self.inner).calls
     }
 
-    /// One call: with its faults, and `act` in one step.
+    /// Makes one call: applies its faults, and runs `act` in one step.
     async fn call<T>(
         &self,
         replica: &ReplicaText,

@@ -1,4 +1,5 @@
-//! For tests: a manual clock, memory and alerts that you set, [`faults`], and a [`World`] that runs everything on virtual time.
+//! Test utilities: a manual clock, settable memory and alerts, [`faults`], and a [`World`] that runs everything on
+//! virtual time.
 //!
 //! ```
 //! use std::time::Duration;

@@ -9,9 +9,9 @@ use crate::breaker::name::BreakerName;
 use crate::incidents::alert::{Alert, AlertSink, DeliveryError};
 use crate::sync::{Mutex, lock};
 
-/// A sink that remembers every alert that it took.
+/// A sink that stores every alert that it accepted.
 ///
-/// It outlives the world that it was used in, as an alert service outlives the process that was killed.
+/// It outlives the world in which it was used, as an alert service outlives a killed process.
 #[derive(Debug)]
 pub struct RecordingSink {
     name: String,
@@ -33,18 +33,18 @@ enum Failure {
 }
 
 impl RecordingSink {
-    /// A sink of this name.
+    /// Creates a sink of this name.
     pub fn named(name: &str) -> Self {
         Self { name: name.to_owned(), state: Mutex::default() }
     }
 
-    /// The alerts that were delivered, in order.
+    /// Returns the delivered alerts, in order.
     pub fn all(&self) -> Vec<Alert> {
         lock(&self.state).taken.clone()
     }
 
-    /// The alerts that are open at a service that has at most one open alert per breaker and kind: the last alert of each that was
-    /// delivered, without those that are closed.
+    /// Returns the alerts that are open at a service with at most one open alert per breaker and kind: the last
+    /// delivered alert of each, without closed ones.
     pub fn open(&self) -> BTreeMap<(BreakerName, AlertKind), Alert> {
         let mut open = BTreeMap::new();
         for alert in self.all() {
@@ -58,22 +58,22 @@ impl RecordingSink {
         open
     }
 
-    /// The next attempt fails with this; call it again for the one after it.
+    /// Lets the next attempt fail with this error; call it again for the one after it.
     pub fn fail_next(&self, error: DeliveryError) {
         lock(&self.state).failures.push_back(Failure::NotTaken(error));
     }
 
-    /// The next attempt takes the alert, and yet fails with this, as when an answer is lost.
+    /// Lets the next attempt accept the alert and still fail with this error, as if the response was lost.
     pub fn take_next_but_fail(&self, error: DeliveryError) {
         lock(&self.state).failures.push_back(Failure::AnswerLost(error));
     }
 
-    /// From now on every attempt fails with this; `None` = no more.
+    /// Lets every attempt fail with this error from now on; `None` ends that.
     pub fn set_down(&self, error: Option<DeliveryError>) {
         lock(&self.state).down = error;
     }
 
-    /// How often a delivery was tried.
+    /// Number of attempts.
     pub fn attempts(&self) -> u64 {
         lock(&self.state).attempts
     }

@@ -1,4 +1,4 @@
-//! A store that keeps the last state in memory, and fails on demand.
+//! A store that keeps the last state in memory and fails on demand.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::dispatch::durable::{DurableState, StateStore};
 use crate::sync::{Mutex, lock};
 
-/// A store that keeps the last state. It outlives the world that it was used in, as a disk outlives a process.
+/// A store that keeps the last state. It outlives the world in which it was used, as a disk outlives a process.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
@@ -21,17 +21,17 @@ struct State {
 }
 
 impl MemoryStore {
-    /// The state that was saved last.
+    /// Returns the last saved state.
     pub fn last(&self) -> Option<DurableState> {
         lock(&self.state).last.clone()
     }
 
-    /// How often saving was tried.
+    /// Number of attempts to save.
     pub fn saves(&self) -> u64 {
         lock(&self.state).saves
     }
 
-    /// From now on every save fails with this, e.g. [`io::ErrorKind::StorageFull`]; `None` = no more.
+    /// Lets every save fail with this error from now on, e.g. [`io::ErrorKind::StorageFull`]; `None` ends that.
     pub fn set_failing(&self, error: Option<io::ErrorKind>) {
         lock(&self.state).failing = error;
     }

@@ -1,4 +1,4 @@
-//! Breakers, supervisors and dispatchers on one thread, on virtual time, the same way for the same seed.
+//! Runs breakers, supervisors and dispatchers on one thread and on virtual time, reproducibly for a seed.
 
 use std::future::Future;
 use std::time::Duration;
@@ -20,9 +20,9 @@ use crate::supervisor::supervise;
 use crate::supervisor::target::SupervisedBreaker;
 use crate::sync::Arc;
 
-/// A world in which time passes only by [`World::advance`], and everything that is due happens at its instant.
+/// A world in which time passes only by [`World::advance`], and every due event happens at its instant.
 ///
-/// Ready tasks are polled in an order drawn from the seed: run a test with many seeds to see many interleavings.
+/// Ready tasks are polled in an order drawn from the seed: run a test with many seeds to cover many interleavings.
 #[derive(Debug)]
 pub struct World {
     clock: Arc<ManualClock>,
@@ -40,48 +40,48 @@ pub struct Subject {
     pub memory: Arc<MockMemory>,
     /// Its alerts.
     pub alerts: Arc<RecordingSink>,
-    /// How its alerts are staged.
+    /// The policy of its alerts.
     pub staging: StagingControl,
     /// Stops its supervisor and dispatcher.
     pub stop: ShutdownHandle,
 }
 
-/// How many calls of [`World::drive`] were admitted and rejected.
+/// The numbers of admitted and rejected calls of [`World::drive`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct TrafficAnswers {
     /// Calls that were made.
     pub admitted: u64,
-    /// Calls that were not.
+    /// Calls that were rejected.
     pub rejected: u64,
 }
 
 impl World {
-    /// An empty world whose clock shows 1 s.
+    /// Creates an empty world whose clock shows 1 s.
     pub fn new(seed: u64) -> Self {
         Self { clock: Arc::new(ManualClock::default()), executor: Executor::new(seed), seed }
     }
 
-    /// The clock; set it yourself to make it jump.
+    /// Returns the clock; set it directly to make it jump.
     pub fn clock(&self) -> Arc<ManualClock> {
         self.clock.clone()
     }
 
-    /// The present reading of the clock.
+    /// Returns the present reading of the clock.
     pub fn now(&self) -> Instant {
         self.clock.now()
     }
 
-    /// A supervised breaker named `default`, with memory and alerts of its own.
+    /// Creates a supervised breaker named `default`, with its own memory and alerts.
     ///
     /// # Errors
-    /// [`CapacityError`] where the policy's window is too large.
+    /// [`CapacityError`] if the policy's window is too large.
     pub fn breaker(&self, policy: Policy) -> Result<Subject, CapacityError> {
         self.staged_breaker(policy, EscalationPolicy::default())
     }
 
-    /// The first alert of a breaker that opens because calls take `latency`, a sample for tests of alert sinks: the threshold is
-    /// 300 ms, and few slow calls are enough. `None` where the breaker does not open.
+    /// Returns the first alert of a breaker that opens because calls take `latency`, a sample for tests of alert sinks.
+    /// The threshold is 300 ms, and a few slow calls suffice. `None` if the breaker does not open.
     ///
     /// ```
     /// use std::time::Duration;
@@ -108,7 +108,7 @@ impl World {
         Some(alert)
     }
 
-    /// As [`World::breaker`], with a name, for worlds of several breakers.
+    /// Does the same as [`World::breaker`], with a name, for worlds of several breakers.
     ///
     /// ```
     /// use tripline_runtime::core::{Policy, StateKind};
@@ -123,15 +123,15 @@ impl World {
     /// ```
     ///
     /// # Errors
-    /// [`CapacityError`] where the policy's window is too large.
+    /// [`CapacityError`] if the policy's window is too large.
     pub fn breaker_named(&self, name: BreakerName, policy: Policy) -> Result<Subject, CapacityError> {
         self.subject(name, policy, EscalationPolicy::default())
     }
 
-    /// As [`World::breaker`], with alerts in stages.
+    /// Does the same as [`World::breaker`], with staged alerts.
     ///
     /// # Errors
-    /// [`CapacityError`] where the policy's window is too large.
+    /// [`CapacityError`] if the policy's window is too large.
     pub fn staged_breaker(&self, policy: Policy, staging: EscalationPolicy) -> Result<Subject, CapacityError> {
         self.subject(BreakerName::default(), policy, staging)
     }
@@ -158,12 +158,12 @@ impl World {
         stop
     }
 
-    /// Adds a task. It runs with the next [`World::advance`] or [`World::run_until_idle`].
+    /// Adds a task. It runs at the next [`World::advance`] or [`World::run_until_idle`].
     pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
         self.executor.spawn(task);
     }
 
-    /// Starts a call of `breaker` that takes `latency`; false if it was rejected.
+    /// Starts a call of `breaker` that takes `latency`. Returns false if it was rejected.
     pub fn request(&self, breaker: &Breaker, latency: Duration, outcome: Outcome) -> bool {
         let Ok(permit) = breaker.try_start_owned() else { return false };
         let clock = self.clock.clone();
@@ -176,7 +176,7 @@ impl World {
         true
     }
 
-    /// Sends traffic to `breaker` for `span`. Calls that are still in flight then end later.
+    /// Sends traffic to `breaker` for `span`. Calls that are in flight then end later.
     ///
     /// ```
     /// use std::time::Duration;
@@ -221,14 +221,14 @@ impl World {
         self.executor.run_until_idle();
     }
 
-    /// Lets time pass, stopping at every instant that a task waits for.
+    /// Advances time, stopping at every instant for which a task waits.
     pub fn advance(&self, span: Duration) {
         let end = self.now() + span;
         while self.step(end) {}
     }
 
-    /// Runs what can run now, and lets time pass up to the next instant that a task waits for, but not beyond `end`; false where
-    /// `end` is reached. For simulations that look at the world after each step.
+    /// Runs the ready tasks, then advances time to the next instant for which a task waits, but not beyond `end`.
+    /// Returns false if `end` is reached. For simulations that inspect the world after each step.
     pub fn step(&self, end: Instant) -> bool {
         self.run_until_idle();
         let next = self.clock.next_wake().filter(|&next| next <= end);

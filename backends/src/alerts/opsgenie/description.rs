@@ -23,6 +23,7 @@ pub(super) fn description(content: &AlertContext<'_>) -> String {
     if alert.is_drill {
         lines.push("This is a drill: an operator simulated it, nothing is wrong with the service.".to_owned());
     }
+    lines.extend(alert.family.as_ref().map(|family| format!("{family}.")));
     lines.extend(content.evidence().map(|why| format!("It opened on {why}.")));
     lines.extend(figures(content));
     section(&mut lines, "About", std::slice::from_ref(&config.api_description));

@@ -71,6 +71,7 @@ fn sentence(alert: &Alert, message: &Message) -> String {
         _ => format!("The breaker is {}, because of {}.", message.state, message.cause),
     });
     parts.extend(passed(alert));
+    parts.extend(alert.family.as_ref().map(|family| format!("{family}.")));
     parts.extend(message.why.as_ref().map(|why| format!("It opened on {why}.")));
     if let Some(percentile) = alert.snapshot.percentile.map(Latency::as_millis_f64) {
         parts.push(format!(

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::{Query, State};
 use serde::Serialize;
+use tripline_runtime::Breaker;
 use tripline_runtime::core::StateKind;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -24,7 +25,7 @@ use crate::config::Change;
 use crate::text::matches_glob;
 
 /// Breakers of one page, where the query does not say it.
-const USUAL_PAGE: usize = 100;
+pub(super) const USUAL_PAGE: usize = 100;
 /// Breakers of one page, at most.
 const MAX_PAGE: usize = 1_000;
 
@@ -76,8 +77,12 @@ async fn breakers(State(circuits): State<Circuits>, Query(query): Query<BTreeMap
         all.drain(..=place);
     }
     let is_wanted = |circuit: &&Circuit| {
-        let kind = || circuit.breaker().read(|core| core.state().kind());
-        matches_glob(pattern, circuit.name().as_str()) && state.is_none_or(|wanted| wanted == kind())
+        // A family is in every state that one of its members is in.
+        let is_in = |wanted: StateKind| match circuit.family() {
+            Some(family) => family.members().iter().any(|member| member.state() == wanted),
+            None => circuit.breaker().state() == wanted,
+        };
+        matches_glob(pattern, circuit.name().as_str()) && state.is_none_or(is_in)
     };
     let mut rows = Vec::new();
     let mut next = None;
@@ -91,18 +96,18 @@ async fn breakers(State(circuits): State<Circuits>, Query(query): Query<BTreeMap
     Ok(ApiJson(Breakers { breakers: rows, next }))
 }
 
-fn state_of(word: &str) -> Result<StateKind, ApiError> {
+pub(super) fn state_of(word: &str) -> Result<StateKind, ApiError> {
     let known = StateKind::ALL.into_iter().find(|state| state.as_str() == word);
     known.ok_or_else(|| ApiError::bad_value("state", shown(word), StateKind::ALL.map(StateKind::as_str).join(", ")))
 }
 
-fn limit_of(text: &str) -> Result<usize, ApiError> {
+pub(super) fn limit_of(text: &str) -> Result<usize, ApiError> {
     let limit = text.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
     limit.ok_or_else(|| ApiError::bad_value("limit", shown(text), format!("1 to {MAX_PAGE}")))
 }
 
 /// The beginning of a rejected text, for a message.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     format!("{:?}", text.chars().take(40).collect::<String>())
 }
 
@@ -167,7 +172,7 @@ async fn reset_breakers(
 ) -> Answer<Operated> {
     let found = selection.of(&circuits)?;
     for circuit in &found {
-        circuit.breaker().reset();
+        circuit.breakers().iter().for_each(Breaker::reset);
     }
     log("reset", &found, &who);
     Ok(ApiJson(Operated::of(&found)))
@@ -204,11 +209,7 @@ async fn set_enabled(found: Vec<Circuit>, live: LiveHandle, who: &Actor, on: boo
     let applied = change_all(&scopes, &change, who).await?;
     for circuit in &found {
         // Also where the configuration says so already, and the breaker was switched beside it.
-        if on {
-            circuit.breaker().enable();
-        } else {
-            circuit.breaker().disable();
-        }
+        circuit.breakers().iter().for_each(if on { Breaker::enable } else { Breaker::disable });
     }
     log(if on { "enable" } else { "disable" }, &found, who);
     Ok(ApiJson(Changed::new(Operated::of(&found), applied)))

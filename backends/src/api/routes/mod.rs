@@ -4,6 +4,7 @@ mod alerts;
 mod answer;
 mod breakers;
 mod fleet;
+mod keys;
 mod latency;
 mod memory;
 mod operate;
@@ -28,6 +29,7 @@ pub(super) fn all() -> OpenApiRouter<ApiState> {
         .merge(watch::routes())
         .merge(breakers::routes())
         .merge(fleet::routes())
+        .merge(keys::routes())
         .merge(operate::routes())
         .merge(settings::routes())
         .merge(single_settings::routes())

@@ -1,6 +1,7 @@
 //! The routes for operators.
 
 use serde::Serialize;
+use tripline_runtime::Breaker;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,6 +16,7 @@ use crate::api::payload::Payload;
 use crate::api::scope::CircuitScope;
 use crate::api::state::ApiState;
 use crate::config::Change;
+use crate::reload::Applied;
 
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
@@ -95,15 +97,21 @@ async fn disable(scope: CircuitScope, who: Actor, _: ValidJson<DisabledOrNothing
 }
 
 async fn set_enabled(scope: &CircuitScope, who: &Actor, on: bool) -> Answer<Changed<Enabled>> {
-    let applied = scope.change(Change::set("enabled", on).map_err(rejected("enabled"))?, who).await?;
-    let breaker = scope.breaker();
-    // Also where the configuration says so already, and the breaker was switched beside it.
-    if on {
-        breaker.enable();
-    } else {
-        breaker.disable();
+    if scope.is_member() {
+        let breaker = scope.breaker();
+        if on {
+            breaker.enable();
+        } else {
+            breaker.disable();
+        }
+        log(if on { "enable" } else { "disable" }, scope, who);
+        let applied = Applied::unsaved("a member's switch is not part of the configuration");
+        return Ok(ApiJson(Changed::new(Enabled { enabled: breaker.enabled() }, applied)));
     }
-    Ok(ApiJson(Changed::new(Enabled { enabled: breaker.enabled() }, applied)))
+    let applied = scope.change(Change::set("enabled", on).map_err(rejected("enabled"))?, who).await?;
+    // Also where the configuration says so already, and the breaker was switched beside it.
+    scope.breakers().iter().for_each(if on { Breaker::enable } else { Breaker::disable });
+    Ok(ApiJson(Changed::new(Enabled { enabled: scope.breaker().enabled() }, applied)))
 }
 
 /// The state that the breaker is in.
@@ -155,7 +163,7 @@ fn only(field: &str, value: bool) -> utoipa::openapi::ObjectBuilder {
 #[utoipa::path(post, path = "/breaker/reset", tag = "operating", request_body = Confirmation,
     responses((status = 200, description = "It is reset.", body = StateNow), PostErrors))]
 async fn reset(scope: CircuitScope, who: Actor, _: ValidJson<Confirmation>) -> Answer<StateNow> {
-    scope.breaker().reset();
+    scope.breakers().iter().for_each(Breaker::reset);
     log("reset", &scope, &who);
     Ok(StateNow::of(&scope))
 }

@@ -74,6 +74,7 @@ async fn ready(State(api): State<ApiState>) -> Response {
     responses((status = 200, description = "Metrics.", body = String, content_type = "text/plain; version=0.0.4; charset=utf-8")))]
 async fn prometheus(State(api): State<ApiState>) -> Response {
     let mut text = metrics::render(&api.circuits().breakers(), api.delivery_stats(), api.resident_bytes());
+    text.push_str(&metrics::render_families(&api.circuits().families()));
     if let Some(lines) = api.dropped_lines() {
         text.push_str(&metrics::render_log(lines));
     }

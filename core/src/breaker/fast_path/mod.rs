@@ -1,13 +1,14 @@
-//! The short way for a good call while nothing is going on, which is nearly always.
+//! The fast path: records a good call of a healthy breaker with few instructions.
 //!
-//! A breaker is *quiet* while it is closed, its window is full of good calls, no rule, simulation or incident is half-way to
-//! anything, and nothing ages. Another good call then changes the window and a count and nothing else, so nothing else is
-//! looked at. Whatever else happens ends the quiet; the next call that takes the slow path looks whether it is back.
+//! A breaker is *quiet* while it is closed, its window is full of good calls, no call is stalled, no test has evidence,
+//! nothing is simulated and no incident waits for a call. Until the next sample expires, another good call then changes
+//! only the window and one counter, so nothing else is checked. Any other input disarms the fast path. The next call on
+//! the slow path checks whether it can be armed again.
 //!
-//! It is *steady* if there are slow calls in the window too, or evidence of them that is short of its bound. Another good call then
-//! takes part of both away, so no rule is looked at.
+//! A breaker is *steady* if there are slow calls in its window too, or evidence of them below its bound. Another good call
+//! then takes part of both away, so no rule is evaluated.
 //!
-//! Small targets go without both: the slow path fits their flash, and half of each would not.
+//! Targets with 32-bit pointers have no fast path: it would not fit their flash beside the slow one.
 
 use super::Breaker;
 use crate::generation::Generation;
@@ -17,7 +18,7 @@ use crate::time::Instant;
 use crate::units::Latency;
 use crate::window::SampleStore;
 
-/// A switch and a count for the tests.
+/// Switches the fast path off and counts its hits, for tests.
 #[cfg(test)]
 #[derive(Debug, Clone, Default)]
 pub(super) struct FastPathProbe {
@@ -27,8 +28,9 @@ pub(super) struct FastPathProbe {
 }
 
 impl<const N: usize, S: SampleStore> Breaker<N, S> {
-    /// As [`Breaker::handle_finished`] for a call that can change nothing but the window; false, and nothing is done, if it may
-    /// change more. For those who want this part of it in line, and the rest not.
+    /// Records a finished call as [`Breaker::handle_finished`] does, if the call changes only the window and a counter.
+    /// Returns false, and changes nothing, if the call may change more. A caller can inline this fast path and keep the
+    /// slow path out of line.
     #[inline]
     pub fn try_record_fast(
         &mut self,
@@ -51,7 +53,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         true
     }
 
-    /// As [`Breaker::try_record_fast`], also for a good call after which the breaker is less near to a trip than before.
+    /// Same as [`Breaker::try_record_fast`], also while slow calls are in the window and evidence of them is below its bound.
     #[inline(never)] // keeps the slow path small
     pub fn try_record_steady(
         &mut self,
@@ -79,14 +81,16 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         true
     }
 
-    /// Good calls of this generation that end before this instant, on the clock that gives the readings, may be handed in later: in
+    /// Returns the instant, on the clock that gives the readings, before which good calls of this generation may be handed in later: in
     /// the order of their ends, and before any other input. [`Instant::ZERO`] = none may.
     ///
-    /// Meanwhile they emit no event and open nothing: the breaker is closed with a full window and no breach, neither a simulation
-    /// nor an incident is on or about to begin, and nothing ages. Slow and failed samples in the window do not matter.
+    /// Until then they emit no event and open nothing: the breaker is closed with a full window and no breach, neither a simulation nor
+    /// an incident is on or about to begin, and no sample expires. Slow or failed samples may be in the window, but not both: a good
+    /// call in place of a fast failure adds to the calls that the percentile is taken of.
     pub fn good_calls_wait_until(&self) -> Instant {
         let may_wait = self.state == State::Closed
             && self.window.len() >= self.settings.latency_window_size.get()
+            && (self.window.failed() == 0 || self.window.above() == 0)
             && self.breaches_in_a_row == 0
             && !self.is_held_open()
             && !self.incident.has_news_of_calls()
@@ -95,8 +99,8 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         if may_wait && self.time.latest() < until { self.time.clock_reading(until) } else { Instant::ZERO }
     }
 
-    /// Good calls of this generation that end before this instant, on the clock that gives the readings, change the window and a
-    /// count, nothing else. [`Instant::ZERO`] = none do.
+    /// Returns the instant, on the clock that gives the readings, before which good calls of this generation change only the window and
+    /// one counter. [`Instant::ZERO`] = none do.
     #[inline]
     pub fn fast_path_until(&self) -> Instant {
         self.fast_path_until
@@ -108,7 +112,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.counts.ok = self.counts.ok.wrapping_add(calls);
     }
 
-    /// Looks whether the breaker is quiet, and until when at least.
+    /// Arms the fast paths until the next expiry if the breaker is quiet or steady; disarms them otherwise.
     pub(super) fn rearm_fast_path(&mut self) {
         #[cfg(test)]
         if self.fast_path_probe.never {

@@ -1,4 +1,4 @@
-//! A breaker with the fast path does what one without it does.
+//! Checks that a breaker with the fast path behaves as one without it.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -68,7 +68,7 @@ fn view(core: &Core) -> String {
     copy.steady_until = Instant::ZERO;
     copy.fast_path_probe = FastPathProbe::default();
     let mut text = format!("{copy:?} {:?}", core.poll_timeout());
-    // Not counted on the fast path: what it decides is long decided while the window is full.
+    // The fast path does not count it. It affects no decision while the window is full.
     if let Some(at) = text.find("calls_since_closed: ") {
         let end = at + 20 + text[at + 20..].find(',').unwrap();
         text.replace_range(at + 20..end, "_");
@@ -76,10 +76,11 @@ fn view(core: &Core) -> String {
     text
 }
 
-/// The inputs, with each kind of disturbance on or off.
+/// The inputs of a run, with each kind of disturbance on or off.
 #[derive(Clone, Copy)]
 struct Kinds {
-    /// A late end may follow a call of an earlier generation, or a count of no stalled calls, that has moved time on.
+    /// Whether a call may finish late after an input that only advances time: a stale result, or a count of no stalled
+    /// calls.
     late_after_stale: bool,
     resume: bool,
 }
@@ -171,7 +172,7 @@ fn run(seed: u64, kinds: Kinds) -> Result<[u64; 3], String> {
             let tail = steps_seen[steps_seen.len().saturating_sub(6)..].join("\n");
             let parts = |text: &str| text.split(", ").map(String::from).collect::<Vec<_>>();
             let differ: Vec<_> = parts(&a).into_iter().zip(parts(&b)).filter(|(a, b)| a != b).take(8).collect();
-            return Err(format!("seed {seed} step {step}\n{tail}\nSHORT, LONG: {differ:?}"));
+            return Err(format!("seed {seed} step {step}\n{tail}\nFAST, SLOW: {differ:?}"));
         }
     }
     Ok([short.fast_path_probe.hits, short.fast_path_probe.steady_hits, finishes])

@@ -1,4 +1,4 @@
-//! Every stage, on observations made by hand.
+//! Tests every stage on hand-made observations.
 
 mod over_time;
 
@@ -15,7 +15,7 @@ const OPERATOR: Stage = Stage::Resolved(IncidentEnd::Operator);
 use AlertKind::{CircuitOpen, LatencyThreshold, MemoryThreshold};
 use Stage::{Escalated, Initial, Single, Superseded};
 
-/// A staging and the observations that it is shown.
+/// An escalation with the observations that it is given.
 #[derive(Clone)]
 struct Stand {
     staging: Escalation,
@@ -61,7 +61,7 @@ impl Stand {
         self.sent()
     }
 
-    /// No call of `handle`.
+    /// Starts an incident without calling `handle`.
     fn starts(&mut self, s: u64, cause: IncidentCause) {
         let last = self.look.incident;
         self.look.at = MonotonicInstant::from_millis(s * 1_000);
@@ -97,7 +97,7 @@ impl Stand {
         self.look.incident.as_mut().unwrap().end = Some(end);
     }
 
-    /// Killed at `killed_s` and started again `away_s` later, on a clock that begins anew.
+    /// Kills the process at `killed_s` and starts it again `away_s` later, on a clock that starts at zero.
     fn restart(&mut self, killed_s: u64, away_s: u64) {
         assert_eq!(self.at(killed_s), []);
         let mut saved = self.staging.save();

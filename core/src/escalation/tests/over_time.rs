@@ -1,4 +1,4 @@
-//! What settings, restarts and the ends of the range do to an incident that is on.
+//! Tests how policy changes, restarts and extreme instants affect an active incident.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The pending alerts of one kind, of one breaker for one sink, and those that the sink was sent before. No time, no waiting.
+//! The alerts of one breaker, kind and sink, pending and sent. Pure: no time, no waiting.
 
 use std::collections::VecDeque;
 
@@ -8,61 +8,61 @@ use crate::breaker::name::BreakerName;
 use crate::dispatch::durable::{IncidentRecord, LaneRecord};
 use crate::incidents::alert::{Alert, DeliveryHistory, DeliveryStatus};
 
-/// Incidents that one queue remembers. While its sink is dead these are two: the one at the head, which may have arrived,
-/// and the one that is on. So this many are seen only after a state that was made up was read.
+/// Maximum number of incidents in a queue. While its sink is down there are two: the head, which may have arrived, and
+/// the active one. More than that occur only after a fabricated state was read.
 pub(super) const QUEUE_CAPACITY: usize = 16;
 
-/// The pending alerts, oldest incident first, and of each incident only the newest.
+/// The pending alerts, oldest incident first, with only the newest alert of each incident.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     incidents: VecDeque<IncidentEntry>,
     serial: u64,
 }
 
-/// The alerts of one incident that the sink was sent, and those that it is to be sent.
+/// The alerts of one incident at the sink, sent and pending.
 #[derive(Debug)]
 struct IncidentEntry {
     incident: u64,
     earlier: DeliveryHistory,
     waiting: Option<Waiting>,
-    /// The name under which the sink opened it.
+    /// The alias under which the sink opened it.
     alias: Option<String>,
-    /// It is part of a fleet's incident, which the fleet closes.
+    /// Whether it is part of a fleet's incident, which the fleet closes.
     is_of_fleet: bool,
-    /// The state's revision that holds all of this.
+    /// The state's revision that contains all of this.
     revision: u64,
 }
 
 #[derive(Debug)]
 struct Waiting {
     alert: Alert,
-    /// Distinguishes it from one that replaces it during an attempt.
+    /// Distinguishes it from an alert that replaces it during an attempt.
     serial: u64,
 }
 
-/// One alert on its way to the sink.
+/// One attempt to send an alert to the sink.
 #[derive(Debug, Clone)]
 pub(super) struct Attempt {
-    /// With what was sent *before* this attempt.
+    /// The alert, with the stages sent *before* this attempt.
     pub(super) alert: Alert,
     serial: u64,
-    /// The state to save before an alert is sent: it says that the alert may have arrived.
+    /// The revision to save before the alert is sent. It records that the alert may have arrived.
     pub(super) revision: u64,
 }
 
-/// The outcome of an alert that was handed over to the queue.
+/// The result of pushing an alert.
 #[derive(Debug, PartialEq)]
 pub(super) enum Pushed {
-    /// It waits.
+    /// The alert waits.
     Waits,
-    /// There is nothing to close: nothing of the incident was sent.
+    /// Nothing of the incident was sent, so there is nothing to close.
     Vanished,
-    /// It waits, and this one was given up for it.
+    /// The alert waits, and the contained alert was dropped for it.
     InPlaceOf(Box<Alert>),
 }
 
 impl Queue {
-    /// Takes a newer alert. `revision` is the one that this change makes.
+    /// Takes a newer alert. `revision` is the revision of this change.
     pub(super) fn push(&mut self, alert: Alert, revision: u64) -> Pushed {
         self.serial = self.serial.wrapping_add(1);
         let (is_end, is_of_fleet) = (alert.stage.is_end(), alert.fleet.is_some());
@@ -70,7 +70,7 @@ impl Queue {
         let incident = waiting.alert.incident;
         let place = self.incidents.iter().position(|entry| entry.incident == incident);
         match place.and_then(|place| self.incidents.get_mut(place)) {
-            // Only the fleet ends what is the fleet's.
+            // Only the fleet ends a fleet's incident.
             Some(entry) if is_end && entry.is_of_fleet != is_of_fleet => Pushed::Vanished,
             Some(entry) if is_end && entry.earlier == DeliveryHistory::default() => {
                 self.incidents.retain(|entry| entry.incident != incident);
@@ -98,7 +98,7 @@ impl Queue {
         }
     }
 
-    /// Forgets the least that there is: an incident with nothing to send, else one of which nothing was sent, else one that
+    /// Drops the least important incident: one with nothing to send, else one of which nothing was sent, else one that
     /// is not to be closed, else the one after the head.
     fn make_room(&mut self) -> Option<Alert> {
         let is_close =
@@ -110,7 +110,7 @@ impl Queue {
         self.incidents.remove(victim).and_then(|entry| entry.waiting).map(|waiting| waiting.alert)
     }
 
-    /// Another supervisor sent this incident's alerts up to this stage, perhaps to the same sink.
+    /// Records that another supervisor sent this incident's alerts up to this stage, possibly to the same sink.
     pub(super) fn assume_sent(&mut self, incident: u64, stage: Stage) {
         if self.incidents.iter().any(|entry| entry.incident == incident) {
             return;
@@ -131,19 +131,20 @@ impl Queue {
         });
     }
 
-    /// Whether something waits.
+    /// Whether an alert waits.
     pub(super) fn is_waiting(&self) -> bool {
         self.incidents.iter().any(|entry| entry.waiting.is_some())
     }
 
-    /// The stages that wait.
+    /// Iterates over the stages that wait.
     pub(super) fn waiting(&self) -> impl Iterator<Item = Stage> {
         self.incidents.iter().filter_map(|entry| entry.waiting.as_ref()).map(|waiting| waiting.alert.stage)
     }
 
-    /// Takes the oldest alert that waits on its way: from now on it may have arrived. It waits on until it is settled.
+    /// Starts an attempt for the oldest waiting alert: from now on it may have arrived. It keeps waiting until it is
+    /// settled.
     ///
-    /// `revision` is the one that this change makes; true where there was a change.
+    /// `revision` is the revision of this change. Also returns whether there was a change.
     pub(super) fn begin(&mut self, revision: u64) -> Option<(Attempt, bool)> {
         let entry = self.incidents.iter_mut().find(|entry| entry.waiting.is_some())?;
         let waiting = entry.waiting.as_ref()?;
@@ -159,7 +160,7 @@ impl Queue {
         Some((Attempt { alert, serial: waiting.serial, revision: entry.revision }, changed))
     }
 
-    /// The sink opens it under this name, and closes it under the same. `revision` is the one that this change makes.
+    /// Sets the alias under which the sink opens and closes the alert. `revision` is the revision of this change.
     pub(super) fn name(&mut self, attempt: &mut Attempt, alias: String, revision: u64) {
         let incident = attempt.alert.incident;
         if let Some(entry) = self.incidents.iter_mut().find(|entry| entry.incident == incident) {
@@ -169,7 +170,8 @@ impl Queue {
         }
     }
 
-    /// The incidents whose alert is open at the sink, or may be, each with its name, and whether an answer confirmed it.
+    /// Iterates over the incidents whose alert is, or may be, open at the sink, each with its alias and whether a
+    /// response confirmed it.
     pub(super) fn open(&self) -> impl Iterator<Item = (u64, Option<&str>, bool)> {
         let open = self.incidents.iter().filter(|entry| entry.earlier != DeliveryHistory::default());
         open.map(|entry| {
@@ -178,7 +180,7 @@ impl Queue {
         })
     }
 
-    /// What was, or may have been, sent of a fleet's incident: whether anything was, and whether it was escalated.
+    /// Returns whether anything of a fleet's incident was, or may have been, sent, and whether it was escalated.
     pub(super) fn sent_of_fleet(&self) -> (bool, bool) {
         let sent = self.incidents.iter().filter(|entry| entry.is_of_fleet);
         sent.fold((false, false), |(any, escalated), entry| {
@@ -187,14 +189,14 @@ impl Queue {
         })
     }
 
-    /// Forgets what is part of a fleet's incident, sent or not: the fleet goes on with it. True where there was any.
+    /// Removes all parts of a fleet's incident, sent or not; the fleet continues it. Returns true if there were any.
     pub(super) fn release_to_fleet(&mut self) -> bool {
         let before = self.incidents.len();
         self.incidents.retain(|entry| !entry.is_of_fleet);
         self.incidents.len() != before
     }
 
-    /// Sends nothing more of a fleet's incident. True where something waited.
+    /// Stops sending alerts of a fleet's incident. Returns true if one waited.
     pub(super) fn stop_alone(&mut self) -> bool {
         let mut changed = false;
         for entry in self.incidents.iter_mut().filter(|entry| entry.is_of_fleet) {
@@ -205,12 +207,12 @@ impl Queue {
         changed || before != self.incidents.len()
     }
 
-    /// Whether another incident waits behind the oldest one that waits.
+    /// Whether another incident waits behind the oldest waiting one.
     pub(super) fn has_newer(&self) -> bool {
         self.incidents.iter().filter(|entry| entry.waiting.is_some()).count() > 1
     }
 
-    /// No newer alert has taken the place of this one.
+    /// Whether no newer alert has replaced this one.
     pub(super) fn is_newest(&self, attempt: &Attempt) -> bool {
         self.entry(attempt)
             .and_then(|entry| entry.waiting.as_ref())
@@ -221,7 +223,7 @@ impl Queue {
         self.incidents.iter().find(|entry| entry.incident == attempt.alert.incident)
     }
 
-    /// There will be no more attempts of this one: it has `arrived`, or would fail every time.
+    /// Ends the attempts of this alert: it has `arrived`, or would fail every time.
     pub(super) fn settle(&mut self, attempt: &Attempt, arrived: bool) {
         let is_newest = self.is_newest(attempt);
         let Some(place) = self.incidents.iter().position(|entry| entry.incident == attempt.alert.incident) else {
@@ -237,7 +239,7 @@ impl Queue {
             entry.waiting = None;
         }
         if is_end {
-            // Closed, and begun anew meanwhile.
+            // Closed, and begun again since.
             entry.earlier = DeliveryHistory::default();
             entry.alias = None;
         } else if arrived {
@@ -245,7 +247,7 @@ impl Queue {
         }
     }
 
-    /// The part of it to save.
+    /// Returns the part to save.
     pub(super) fn record(&self) -> Vec<IncidentRecord> {
         let record = |entry: &IncidentEntry| IncidentRecord {
             incident: entry.incident,
@@ -257,7 +259,7 @@ impl Queue {
         self.incidents.iter().map(record).collect()
     }
 
-    /// Puts back what was kept. Whatever is in the record, the queue is bounded, and closes nothing that was not sent.
+    /// Restores a saved queue. For every record, the result is bounded and closes nothing that was not sent.
     pub(super) fn restore(breaker: &BreakerName, record: &LaneRecord) -> Self {
         let mut queue = Self::default();
         for entry in record.incidents.iter().take(QUEUE_CAPACITY) {
@@ -285,7 +287,7 @@ impl Queue {
 }
 
 impl DeliveryHistory {
-    /// What was sent at `stage` has arrived at least so far. An end leaves nothing to remember.
+    /// Records the delivery status of `stage`, which never decreases. An end leaves nothing to record.
     fn at_least(&mut self, stage: Stage, arrival: DeliveryStatus) {
         let place = match stage {
             Stage::Single | Stage::Initial => &mut self.created,

@@ -1,4 +1,4 @@
-//! What replaces what, and what is remembered of what was sent.
+//! Tests which alert replaces which, and what is recorded of sent alerts.
 
 use std::time::{Duration, SystemTime};
 
@@ -37,6 +37,7 @@ fn alert(incident: u64, stage: Stage) -> Alert {
         passed_after: None,
         fleet: None,
         is_test: false,
+        family: None,
         page: None,
     }
 }
@@ -45,7 +46,7 @@ fn earlier(created: DeliveryStatus, escalated: DeliveryStatus) -> DeliveryHistor
     DeliveryHistory { created, escalated }
 }
 
-/// What is done to a queue, in the table's words.
+/// An operation on a queue.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Push(u64, Stage),
@@ -80,7 +81,7 @@ fn queue_after(steps: &[Step]) -> Queue {
     queue
 }
 
-/// What the sink is sent next, and what it is entry of what was sent before.
+/// The next alert for the sink, with the record of earlier ones.
 type Next = Option<(u64, Stage, DeliveryHistory)>;
 
 #[test]
@@ -103,7 +104,7 @@ fn the_newest_alert_of_the_oldest_incident_is_sent_and_only_what_was_sent_is_clo
         (&[Push(1, Initial), Push(1, RESOLVED)], None),
         (&[Push(1, Single), Push(1, Superseded)], None),
         (&[Push(1, Initial), Push(1, Escalated), Push(1, RESOLVED)], None),
-        // What may have been is.
+        // An alert that may have arrived is closed.
         (&[Push(1, Single), Fail, Push(1, RESOLVED)], Some((1, RESOLVED, earlier(Unconfirmed, NotSent)))),
         (&[Push(1, Single), GiveUp, Push(1, RESOLVED)], Some((1, RESOLVED, earlier(Unconfirmed, NotSent)))),
         (&[Push(1, Single), Arrive, Push(1, RESOLVED)], Some((1, RESOLVED, earlier(Confirmed, NotSent)))),
@@ -114,7 +115,7 @@ fn the_newest_alert_of_the_oldest_incident_is_sent_and_only_what_was_sent_is_clo
         ),
         (&[Push(1, Single), Arrive, Push(1, RESOLVED), Arrive], None),
         (&[Push(1, Single), Arrive, Push(1, RESOLVED), GiveUp], None),
-        // The next incident waits for the end of this one, and goes when it is over itself.
+        // The next incident waits for the end of this one, and disappears if it ends itself before.
         (
             &[Push(1, Single), Fail, Push(1, RESOLVED), Push(2, Single)],
             Some((1, RESOLVED, earlier(Unconfirmed, NotSent))),

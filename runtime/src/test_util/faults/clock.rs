@@ -8,8 +8,8 @@ use tripline_core::Instant;
 use crate::clock::Clock;
 use crate::sync::Arc;
 
-/// A clock that jumps forth and back by amounts that are drawn from a seed: the time of day, as where it is corrected or set by
-/// hand, and on request also the monotonic time, as on virtual machines that are moved.
+/// A clock that jumps forwards and backwards by random amounts from a seed. The time of day jumps as after a correction
+/// or a manual change; on request the monotonic time jumps too, as on a virtual machine that is moved.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -35,25 +35,25 @@ pub struct SkewedClock {
 }
 
 impl SkewedClock {
-    /// `inner`, which may jump after each `every` (1 s at the least). It jumps by nothing yet.
+    /// Wraps `inner`, which may jump after each `every` (at least 1 s). The amounts are zero at first.
     pub fn new(inner: Arc<dyn Clock>, seed: u64, every: Duration) -> Self {
         let every = every.max(Duration::from_secs(1));
         Self { inner, seed, every, time_of_day: Duration::ZERO, monotonic: Duration::ZERO }
     }
 
-    /// The time of day is off by up to this, in both directions.
+    /// Sets the maximum error of the time of day, in both directions.
     #[must_use]
     pub fn time_of_day(self, up_to: Duration) -> Self {
         Self { time_of_day: up_to, ..self }
     }
 
-    /// The monotonic time is behind by up to this. It runs back where it gets further behind.
+    /// Sets the maximum lag of the monotonic time. The time runs back when the lag increases.
     #[must_use]
     pub fn monotonic(self, up_to: Duration) -> Self {
         Self { monotonic: up_to, ..self }
     }
 
-    /// From 0 to 1, the same within each interval.
+    /// Returns a number from 0 to 1, constant within each interval.
     fn drawn(&self, now: Instant, salt: u64) -> f64 {
         fastrand::Rng::with_seed(self.seed ^ salt ^ self.interval(now).wrapping_mul(0x9e37_79b9_7f4a_7c15)).f64()
     }
@@ -62,7 +62,7 @@ impl SkewedClock {
         now.as_nanos() / u64::try_from(self.every.as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// When the next interval begins, on the inner clock.
+    /// Returns when the next interval begins, on the inner clock.
     fn next_jump(&self, now: Instant) -> Instant {
         let every = u64::try_from(self.every.as_nanos()).unwrap_or(u64::MAX);
         Instant::from_nanos((self.interval(now) + 1).saturating_mul(every))
@@ -91,7 +91,7 @@ impl Clock for SkewedClock {
             if skewed >= deadline {
                 return;
             }
-            // After a jump the rest of the sleep is another.
+            // A jump changes the rest of the sleep.
             let woken = (now + deadline.since(skewed)).min(self.next_jump(now));
             self.inner.sleep_until(woken).await;
         }

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::memory::{MemoryError, MemoryReading, MemorySource};
 use crate::sync::{Arc, Mutex, lock};
 
-/// A memory source that fails as a [`FaultPlan`] says.
+/// A memory source that fails according to a [`FaultPlan`].
 ///
 /// ```
 /// use std::sync::Arc;
@@ -37,17 +37,17 @@ struct State {
 }
 
 impl FaultyMemory {
-    /// `inner`, with the faults of `plan` by this clock.
+    /// Wraps `inner` with the faults of `plan` on this clock.
     pub fn new(inner: Arc<dyn MemorySource>, clock: Arc<dyn Clock>, plan: FaultPlan) -> Self {
         Self { inner, clock, state: Mutex::new(State { plan, last: None, injected: 0 }) }
     }
 
-    /// The faults from now on.
+    /// Replaces the plan.
     pub fn set_plan(&self, plan: FaultPlan) {
         lock(&self.state).plan = plan;
     }
 
-    /// Readings that had a fault.
+    /// Number of readings with a fault.
     pub fn injected(&self) -> u64 {
         lock(&self.state).injected
     }

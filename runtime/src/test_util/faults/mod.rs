@@ -1,11 +1,11 @@
-//! Faults for tests of your own: decorators that let a sink, a store, a memory source or a clock fail as a [`FaultPlan`] says.
+//! Fault injection: decorators that make a sink, a store, a memory source or a clock fail according to a [`FaultPlan`].
 //!
-//! A plan is drawn from a seed: the same seed and the same order of operations give the same faults, so that a test that failed
-//! fails again. Time is virtual, see [`World`](super::World).
+//! A plan is drawn from a seed: the same seed and the same order of operations give the same faults, so a failed test
+//! is reproducible. Time is virtual, see [`World`](super::World).
 //!
 //! | fault | [`FaultySink`] | [`FaultyStore`] | [`FaultyMemory`] |
 //! |---|---|---|---|
-//! | [`Drop`](Fault::Drop) | the alert is lost on its way; retryable | reports success, keeps nothing | repeats the last reading |
+//! | [`Drop`](Fault::Drop) | the alert is lost on its way; retryable | reports success, stores nothing | repeats the last reading |
 //! | [`Delay`](Fault::Delay) | delivers later | saves later | repeats the last reading |
 //! | [`Duplicate`](Fault::Duplicate) | delivers twice | saves twice | reads twice |
 //! | [`Fail`](Fault::Fail) | rejects | an I/O error | cannot be read |
@@ -14,7 +14,7 @@
 //! | [`TornWrite`](Fault::TornWrite) | as `Corrupt` | saves, and reports an I/O error | a malformed file |
 //! | [`FullDisk`](Fault::FullDisk) | delivers | the disk is full | reads |
 //!
-//! A sink that loses alerts, rejects them and answers late, and what is left when it works again:
+//! A sink that loses alerts, rejects them and delivers them late, and its state after it has recovered:
 //!
 //! ```
 //! use std::sync::Arc;

@@ -1,33 +1,33 @@
-//! Which faults happen when.
+//! Plans of faults.
 
 use std::ops::Range;
 use std::time::Duration;
 
 use tripline_core::{Instant, Ratio};
 
-/// A kind of fault; the table in [`faults`](super) says what it means where.
+/// A kind of fault; the table in [`faults`](super) describes its effects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// It is lost.
+    /// The operation is lost.
     Drop,
-    /// It happens later, by up to this.
+    /// The operation is delayed by up to this time.
     Delay(Duration),
-    /// It happens twice.
+    /// The operation is done twice.
     Duplicate,
-    /// It fails at once.
+    /// The operation fails at once.
     Fail,
-    /// Nothing comes back for this long, and then it fails.
+    /// The operation does not respond for this time, then fails.
     Hang(Duration),
-    /// What comes back is unreadable.
+    /// The response is unreadable.
     Corrupt,
-    /// It is cut off in the middle of a write.
+    /// The write is cut off in the middle.
     TornWrite,
-    /// There is no room on the disk.
+    /// The disk is full.
     FullDisk,
 }
 
-/// Which faults happen when, drawn from a seed.
+/// A plan of faults, drawn from a seed.
 ///
 /// ```
 /// use std::time::Duration;
@@ -56,22 +56,22 @@ struct Rule {
 }
 
 impl FaultPlan {
-    /// No faults yet.
+    /// Creates a plan without faults.
     pub fn new(seed: u64) -> Self {
         Self { seed, rules: Vec::new() }
     }
 
-    /// Adds a fault that this share of all operations has.
+    /// Adds a fault for this share of all operations.
     #[must_use]
     pub fn with(self, fault: Fault, share: Ratio) -> Self {
         self.during(Instant::ZERO..Instant::from_nanos(u64::MAX), fault, share)
     }
 
-    /// Adds a fault that this share of the operations in `window` has. Of several that an operation would have, it has the one
-    /// that was added first.
+    /// Adds a fault for this share of the operations in `window`. If several faults apply to an operation, the one that
+    /// was added first wins.
     #[must_use]
     pub fn during(mut self, window: Range<Instant>, fault: Fault, share: Ratio) -> Self {
-        // Of its own, so that a rule more or less leaves the others as they are.
+        // Each rule has its own generator, so that an added rule does not change the others.
         let alike = self.rules.iter().filter(|rule| rule.window == window).count() as u64;
         let window_seed = window.start.as_nanos().rotate_left(17) ^ window.end.as_nanos();
         let seed = self.seed ^ window_seed ^ alike.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -79,7 +79,7 @@ impl FaultPlan {
         self
     }
 
-    /// The fault of an operation at `now`. A delay is drawn up to its length.
+    /// Draws the fault of an operation at `now`. A delay is drawn up to its maximum.
     pub fn draw(&mut self, now: Instant) -> Option<Fault> {
         let active = self.rules.iter_mut().filter(|rule| rule.window.contains(&now));
         let hit: Vec<Fault> = active.filter_map(Rule::draw).collect();

@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::incidents::alert::{Alert, AlertSink, DeliveryError};
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
 
-/// A sink that fails as a [`FaultPlan`] says.
+/// A sink that fails according to a [`FaultPlan`].
 #[derive(Debug)]
 pub struct FaultySink {
     inner: Arc<dyn AlertSink>,
@@ -17,17 +17,17 @@ pub struct FaultySink {
 }
 
 impl FaultySink {
-    /// `inner`, with the faults of `plan` by this clock.
+    /// Wraps `inner` with the faults of `plan` on this clock.
     pub fn new(inner: Arc<dyn AlertSink>, clock: Arc<dyn Clock>, plan: FaultPlan) -> Self {
         Self { inner, clock, plan: Mutex::new(plan), injected: AtomicU64::new(0) }
     }
 
-    /// The faults from now on.
+    /// Replaces the plan.
     pub fn set_plan(&self, plan: FaultPlan) {
         *lock(&self.plan) = plan;
     }
 
-    /// Attempts that had a fault.
+    /// Number of attempts with a fault.
     pub fn injected(&self) -> u64 {
         // Relaxed: a statistic.
         self.injected.load(Ordering::Relaxed)

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::dispatch::durable::{DurableState, StateStore};
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
 
-/// A store that fails as a [`FaultPlan`] says.
+/// A store that fails according to a [`FaultPlan`].
 ///
 /// ```
 /// use std::sync::Arc;
@@ -44,17 +44,17 @@ pub struct FaultyStore {
 }
 
 impl FaultyStore {
-    /// `inner`, with the faults of `plan` by this clock.
+    /// Wraps `inner` with the faults of `plan` on this clock.
     pub fn new(inner: Arc<dyn StateStore>, clock: Arc<dyn Clock>, plan: FaultPlan) -> Self {
         Self { inner, clock, plan: Mutex::new(plan), injected: AtomicU64::new(0) }
     }
 
-    /// The faults from now on.
+    /// Replaces the plan.
     pub fn set_plan(&self, plan: FaultPlan) {
         *lock(&self.plan) = plan;
     }
 
-    /// Saves that had a fault.
+    /// Number of saves with a fault.
     pub fn injected(&self) -> u64 {
         // Relaxed: a statistic.
         self.injected.load(Ordering::Relaxed)

@@ -1,0 +1,104 @@
+//! What a supervisor is to look after next, shared with the breakers that it looks after.
+
+use std::collections::BTreeSet;
+
+use event_listener::{Event as Notification, EventListener};
+use tripline_core::Instant;
+
+use crate::breaker::supervision::Supervision;
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
+
+/// What can be looked after by itself: a target of the supervisor by its place, or a member of the family at that place.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Task {
+    Target(usize),
+    Member(usize, Arc<str>),
+}
+
+/// What asked to be looked after since the last look, and when that was.
+#[derive(Debug)]
+pub(crate) struct Agenda {
+    called: Mutex<BTreeSet<Task>>,
+    notification: Notification,
+    /// When the last look began, and until when the next one is to begin, or this one to be over.
+    looked_nanos: AtomicU64,
+    due_nanos: AtomicU64,
+}
+
+impl Agenda {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            called: Mutex::default(),
+            notification: Notification::new(),
+            looked_nanos: AtomicU64::new(now.as_nanos()),
+            due_nanos: AtomicU64::new(now.as_nanos()),
+        }
+    }
+
+    /// Something has happened to `task`: it is looked after at once.
+    pub(crate) fn call(&self, task: Task) {
+        lock(&self.called).insert(task);
+        self.notification.notify(usize::MAX);
+    }
+
+    /// What was called since the last time.
+    pub(crate) fn take_called(&self) -> BTreeSet<Task> {
+        std::mem::take(&mut lock(&self.called))
+    }
+
+    /// Resolves when something is called after this call.
+    pub(crate) fn listen(&self) -> EventListener {
+        self.notification.listen()
+    }
+
+    pub(crate) fn look_begins(&self, now: Instant) {
+        // Relaxed, as below: estimates, each for itself.
+        self.looked_nanos.store(now.as_nanos(), Ordering::Relaxed);
+        self.due_nanos.store(now.as_nanos(), Ordering::Relaxed);
+    }
+
+    /// The look is over; `None` = the next one waits for a call.
+    pub(crate) fn look_ends(&self, next: Option<Instant>) {
+        self.due_nanos.store(next.unwrap_or(Instant::MAX).as_nanos(), Ordering::Relaxed);
+    }
+
+    fn supervision(&self, now: Instant) -> Supervision {
+        let looked_at = Instant::from_nanos(self.looked_nanos.load(Ordering::Relaxed));
+        let due = Instant::from_nanos(self.due_nanos.load(Ordering::Relaxed));
+        Supervision::of_look(looked_at, now.since(due))
+    }
+}
+
+/// The agendas of the supervisors that look after a breaker, or after settings of it: one at most, as a rule.
+#[derive(Debug, Default)]
+pub(crate) struct Watchers(Mutex<Vec<(Task, Arc<Agenda>)>>);
+
+impl Watchers {
+    pub(crate) fn add(&self, task: Task, agenda: &Arc<Agenda>) {
+        let mut watchers = lock(&self.0);
+        watchers.reserve_exact(1);
+        watchers.push((task, agenda.clone()));
+    }
+
+    pub(crate) fn remove(&self, agenda: &Arc<Agenda>) {
+        lock(&self.0).retain(|(_, other)| !Arc::ptr_eq(other, agenda));
+    }
+
+    /// Something has happened.
+    pub(crate) fn call(&self) {
+        for (task, agenda) in lock(&self.0).iter() {
+            agenda.call(task.clone());
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.0).is_empty()
+    }
+
+    /// Of the supervisor that looked last.
+    pub(crate) fn supervision(&self, now: Instant) -> Supervision {
+        let all = lock(&self.0);
+        let looks = all.iter().map(|(_, agenda)| agenda.supervision(now));
+        looks.max_by_key(|look| look.looked_at()).unwrap_or(Supervision::None)
+    }
+}

@@ -1,0 +1,315 @@
+//! One target of a supervisor: a breaker, or a family, whose shared member stands for it.
+
+use std::time::Duration;
+
+use tripline_core::{EscalationPolicy, Event, EventKind, Instant, MemoryState, Observation, Stage, StateKind};
+
+use crate::breaker::Breaker;
+use crate::breaker::name::BreakerName;
+use crate::breaker::operations::learned_ms;
+use crate::clock::Clock;
+use crate::dispatch::durable::DurableState;
+use crate::dispatch::{Dispatcher, Outbox};
+use crate::incidents::alert::{Alert, DeliveryHistory, FamilySummary};
+use crate::incidents::alert_stager::{DueAlert, Observed};
+use crate::incidents::records::BreakerRecord;
+use crate::incidents::staging_control::StagingControl;
+use crate::incidents::test_alert::snapshot;
+use crate::memory::{MemoryReading, MemorySource};
+use crate::supervisor::agenda::{Agenda, Task};
+use crate::supervisor::family::WatchedFamily;
+use crate::supervisor::fleet_place::{self, FleetPlace};
+use crate::supervisor::readings::Readings;
+use crate::supervisor::target::SupervisedBreaker;
+use crate::supervisor::timers::MIN_SLEEP;
+use crate::sync::Arc;
+
+#[derive(Debug)]
+pub(crate) struct Watched {
+    breaker: Breaker,
+    family: Option<WatchedFamily>,
+    memory: Option<Arc<dyn MemorySource>>,
+    memory_due: Instant,
+    memory_interval: Duration,
+    memory_known: Option<bool>,
+    memory_state: Option<MemoryState>,
+    staging: StagingControl,
+    outbox: Outbox,
+    events_dropped: u32,
+    fleet: Option<FleetPlace>,
+}
+
+impl Watched {
+    pub(crate) fn new(
+        place: usize,
+        target: SupervisedBreaker,
+        clock: &dyn Clock,
+        dispatcher: &mut Dispatcher,
+        agenda: &Arc<Agenda>,
+    ) -> Self {
+        let SupervisedBreaker { breaker, family, memory, sinks, staging, store, kept, fleet } = target;
+        let outbox = dispatcher.outbox(breaker.name(), &sinks, store, kept.as_ref());
+        if let Some(kept) = kept.filter(|kept| kept.breaker == *breaker.name()) {
+            resume(&breaker, &kept, clock);
+        }
+        let fleet = fleet.map(|fleet| FleetPlace::new(fleet.join(&breaker, outbox.of_fleet(), staging.clone())));
+        breaker.watchers().add(Task::Target(place), agenda);
+        staging.watchers().add(Task::Target(place), agenda);
+        let family = family.map(|family| {
+            family.supervise(place, agenda);
+            WatchedFamily::new(family)
+        });
+        Self {
+            fleet,
+            family,
+            memory,
+            memory_due: Instant::ZERO,
+            memory_interval: Duration::ZERO,
+            memory_known: None,
+            memory_state: None,
+            staging,
+            outbox,
+            events_dropped: 0,
+            breaker,
+        }
+    }
+
+    /// The supervisor of this agenda no longer looks after it.
+    pub(crate) fn leave(&self, agenda: &Arc<Agenda>) {
+        self.breaker.watchers().remove(agenda);
+        self.staging.watchers().remove(agenda);
+        if let Some(family) = &self.family {
+            family.leave(agenda);
+        }
+    }
+
+    /// The supervisor ends: what has happened is logged and staged.
+    pub(crate) fn end(&mut self, clock: &dyn Clock) {
+        self.log_events();
+        self.stage_alerts(clock);
+        self.outbox.close();
+    }
+
+    /// Does what is due for a member of the family; returns when to look again.
+    pub(crate) fn look_after_member(&mut self, key: &Arc<str>, clock: &dyn Clock) -> Option<Instant> {
+        let family = self.family.as_mut()?;
+        let (next, has_changed) = family.look_after_member(key, clock.now());
+        if has_changed {
+            // The family is looked after next, and stages its alerts.
+            self.breaker.watchers().call();
+        }
+        next
+    }
+
+    /// Does what is due at `now`; returns when to look again.
+    pub(crate) fn look_after(&mut self, now: Instant, clock: &dyn Clock, readings: &mut Readings) -> Option<Instant> {
+        // A clock that was set back must not put off the next reading.
+        let interval = self.breaker.read(|core| core.policy().sample_interval).max(MIN_SLEEP);
+        self.memory_due = self.memory_due.min(now + interval);
+        if std::mem::replace(&mut self.memory_interval, interval) != interval {
+            // The last reading is believed for a time that depends on the interval: reads at once.
+            self.memory_due = now;
+        }
+        if now >= self.memory_due {
+            // Reading may have taken a while. Those that share a reading are due together again.
+            self.memory_due = self.sample_memory(clock, readings).unwrap_or(now) + interval;
+        }
+        let now = clock.now();
+        self.breaker.handle_timeout(now);
+        self.log_events();
+        let stage = self.stage_alerts(clock).map(|span| now + span.max(MIN_SLEEP));
+        let memory = self.memory.is_some().then_some(self.memory_due);
+        // A deadline that has passed already waits for something else; looking again at once would spin.
+        let deadline = self.breaker.next_deadline(now).map(|at| if at > now { at } else { now + MIN_SLEEP });
+        let sweep = self.family.as_mut().map(|family| family.sweep(now));
+        [memory, stage, deadline, sweep].into_iter().flatten().min()
+    }
+
+    /// Reads memory, or takes what was read in this look; returns when it was read.
+    fn sample_memory(&mut self, clock: &dyn Clock, readings: &mut Readings) -> Option<Instant> {
+        let source = self.memory.as_ref()?;
+        let read = readings.read(source, clock);
+        let reading: Option<&MemoryReading> = read.reading.as_ref().ok();
+        let known = reading.is_some_and(|reading| reading.sample.ratio().is_some());
+        // A warning once, not one per reading.
+        if self.memory_known.replace(known) != Some(known) {
+            let (breaker, source) = (self.breaker.name().as_str(), source.name());
+            match &read.reading {
+                Ok(reading) if known => {
+                    tracing::info!(breaker, source, level = reading.level.as_deref(), "memory is known");
+                }
+                Ok(_) => tracing::warn!(breaker, source, "memory has no limit; the memory rule cannot trip"),
+                Err(error) => tracing::warn!(breaker, source, %error, "memory is unknown; the memory rule cannot trip"),
+            }
+        }
+        self.breaker.handle_memory_reading(read.at, reading.cloned());
+        if let Some(family) = &self.family {
+            family.handle_memory(read.at, reading);
+        }
+        Some(read.at)
+    }
+
+    fn log_events(&mut self) {
+        while let Some(event) = self.breaker.poll_event() {
+            self.log(&event);
+        }
+        let dropped = self.breaker.read(tripline_core::Breaker::events_dropped);
+        if dropped != self.events_dropped {
+            let lost = dropped.wrapping_sub(self.events_dropped);
+            tracing::warn!(
+                breaker = self.breaker.name().as_str(),
+                lost,
+                "events were lost: they came faster than they were read"
+            );
+            self.events_dropped = dropped;
+        }
+    }
+
+    fn log(&mut self, event: &Event) {
+        let breaker = self.breaker.name().as_str();
+        match event.kind {
+            EventKind::Transition { from, to, .. } if from == to => tracing::info!(breaker, "reset"),
+            EventKind::Transition { from, to, cause } => {
+                if to == StateKind::Open {
+                    self.breaker.incident().tripped();
+                }
+                tracing::info!(
+                    breaker,
+                    from = from.as_str(),
+                    to = to.as_str(),
+                    cause = cause.as_str(),
+                    "state changed"
+                );
+            }
+            EventKind::Memory(state) => {
+                let before = self.memory_state.replace(state);
+                match state {
+                    MemoryState::Exhausted => {
+                        let sample = self.breaker.read(tripline_core::Breaker::memory_sample);
+                        let (used, limit) = (sample.map(|s| s.used), sample.and_then(|s| s.limit));
+                        let level = self.breaker.memory_level();
+                        tracing::warn!(breaker, level = level.as_deref(), used, limit, "memory is exhausted");
+                    }
+                    MemoryState::Ok if before == Some(MemoryState::Exhausted) => {
+                        tracing::info!(breaker, "memory is below its threshold again");
+                    }
+                    // A reading that failed was logged when it was read; only one that went stale is logged here.
+                    MemoryState::Unknown if self.memory_known == Some(true) => {
+                        tracing::warn!(breaker, "the last memory reading is too old; the memory rule cannot trip");
+                    }
+                    _ => {}
+                }
+            }
+            EventKind::MemoryForecast { runs_out: true } => {
+                let seconds = self.breaker.memory_exhausted_in().map(|left| left.as_secs());
+                tracing::warn!(breaker, seconds, "memory is forecast to run out");
+            }
+            // It also ends where memory is exhausted or unknown, which was logged, and where the horizon is 0 now.
+            EventKind::MemoryForecast { runs_out: false } if self.is_memory_forecast() => {
+                tracing::info!(breaker, "memory is no longer forecast to run out");
+            }
+            EventKind::FalseTrip => {
+                let trip = self.breaker.read(tripline_core::Breaker::last_trip);
+                let after = trip.map_or(Duration::ZERO, |trip| event.at.since(trip.at));
+                self.breaker.incident().false_trip(event.at, after);
+                let seconds = after.as_secs_f64();
+                tracing::info!(breaker, seconds, "the trip was a false one: its first probes were all good");
+            }
+            EventKind::ClockJumpedBack => tracing::warn!(breaker, "the clock was set back; time goes on"),
+            _ => {}
+        }
+    }
+
+    fn is_memory_forecast(&self) -> bool {
+        self.breaker.read(|core| core.memory_state() == MemoryState::Ok && !core.memory_horizon().is_zero())
+    }
+
+    /// Hands over alerts that are due; returns when to look again, even if nothing happens.
+    fn stage_alerts(&mut self, clock: &dyn Clock) -> Option<Duration> {
+        let policy = self.staging.policy();
+        // Before the stager is locked: a family reads its members.
+        let together = self.family.as_mut().map(WatchedFamily::observe);
+        let (observation, worst) = together.map_or((None, None), |(seen, worst)| (Some(seen), Some(worst)));
+        let worst = worst.unwrap_or_else(|| self.breaker.clone());
+        let is_drill = worst.read(|core| worst.is_last_trip_a_drill(core));
+        let (record, poll, local) = {
+            let mut stager = self.breaker.incident();
+            let (seen, operator, learned_tolerance_ms, local) = self.breaker.read(|core| {
+                let seen = Observed {
+                    breaker: self.breaker.name(),
+                    observation: observation.unwrap_or_else(|| Observation::of(core)),
+                    sample_interval: core.policy().sample_interval,
+                    is_drill,
+                };
+                let local = fleet_place::local(core, &seen.observation, policy);
+                (seen, self.breaker.operator_record(core), learned_ms(core), local)
+            });
+            let poll = stager.poll(&seen, policy, clock.system_time());
+            (BreakerRecord { staging: poll.record.clone(), operator, learned_tolerance_ms }, poll, local)
+        };
+        let family = self.family.as_ref().map(|family| family.summary(&worst));
+        let alert = |due: &DueAlert| alert(self.breaker.name(), due, &policy, clock, &worst, family.clone());
+        let alerts: Vec<Alert> = match &mut self.fleet {
+            None => poll.due.iter().map(alert).collect(),
+            Some(place) => place.alerts(local, &poll.due, poll.current, alert),
+        };
+        self.outbox.record(&alerts, record);
+        self.staging.set_pending(self.breaker.name(), poll.pending);
+        poll.again_in
+    }
+}
+
+fn alert(
+    breaker: &BreakerName,
+    due: &DueAlert,
+    policy: &EscalationPolicy,
+    clock: &dyn Clock,
+    worst: &Breaker,
+    family: Option<FamilySummary>,
+) -> Alert {
+    let is_over = matches!(due.stage, Stage::Resolved(_));
+    Alert {
+        breaker: breaker.clone(),
+        incident: due.incident.number,
+        kind: due.kind,
+        stage: due.stage,
+        announce_reset: is_over && policy.triggers.breaker_reset && due.incident.trip.is_some(),
+        cause: due.incident.cause,
+        started_at: due.incident.started_at,
+        at: clock.system_time(),
+        snapshot: snapshot(worst),
+        earlier: DeliveryHistory::default(),
+        alias: None,
+        is_drill: due.incident.is_drill,
+        passed_after: due.passed_after.filter(|_| is_over),
+        fleet: None,
+        family,
+        is_test: false,
+        page: None,
+    }
+}
+
+/// Goes on with the incident of an earlier process, with what its operators did and what it learned, unless this breaker's alerts are staged already.
+fn resume(breaker: &Breaker, kept: &DurableState, clock: &dyn Clock) {
+    let record = &kept.staging;
+    let mut stager = breaker.incident();
+    if !stager.start_use() {
+        return;
+    }
+    if let Some(open) = &record.open {
+        breaker.resume_incident(open.cause, open.trip);
+        tracing::info!(
+            breaker = breaker.name().as_str(),
+            incident = record.last_incident,
+            cause = open.cause.as_str(),
+            "an incident from before the restart goes on"
+        );
+    }
+    let (latest, incident) = breaker.read(|core| (core.latest(), core.incident()));
+    stager.resume(record, latest, incident, clock.system_time());
+    drop(stager);
+    if let Some(millis) = kept.learned_tolerance_ms {
+        breaker.restore_tolerance(Duration::from_millis(millis.into()));
+    }
+    breaker.restore_operations(kept.operator);
+}
