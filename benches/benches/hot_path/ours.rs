@@ -44,6 +44,9 @@ pub(crate) struct Call<'a> {
 }
 
 const FIRST_NANOS: u64 = 2_000_000_000;
+/// Between the ends of a thread's calls: about as long as a call takes. Two threads have a time of their own each, which passes at
+/// the pace of real time so that they stay as close as two readings of one clock: with a microsecond for each call, a thread that is
+/// descheduled for 10 ms would be a second behind, which is a clock that was set back.
 const APART_NANOS: u64 = 16;
 const SLOW_NANOS: u64 = 400_000_000;
 
