@@ -74,7 +74,7 @@ impl BreakerInner {
     #[inline(never)] // keeps the inlined part small, and its result fits into registers
     fn admit_on_stripe(&self, admission: Admission, start: Option<Instant>) -> Option<CallToken> {
         let shared = self.shared();
-        let stripe = shared.stripes.as_ref()?.claims.of_this_thread()?;
+        let stripe = shared.gate.stripes()?.claims.of_this_thread()?;
         if !admission.is_tracked() || start.is_some_and(|start| shared.epochs.is_due(start)) {
             return None;
         }
@@ -113,7 +113,7 @@ impl BreakerInner {
         {
             self.begin_epoch(start);
         }
-        let stripe = self.shared().stripes.as_ref().and_then(|stripes| stripes.claims.of_this_thread());
+        let stripe = self.shared().gate.stripes().and_then(|stripes| stripes.claims.of_this_thread());
         let (epoch, wake) = self.shared().epochs.increment(stripe, start);
         if wake {
             self.shared().wake();

@@ -20,6 +20,7 @@ use crate::hot_path::owned::ExclusiveState;
 use crate::hot_path::samples::{HeapSamples, SharedCore};
 use crate::hot_path::shared::Shared;
 use crate::hot_path::stripe_claims::{CLAIMS_AFTER, StripeCount};
+use crate::hot_path::stripes::Stripes;
 use crate::sync::{Arc, AtomicU64, Mutex};
 
 /// Builds a [`Breaker`]; created by [`Breaker::builder`].
@@ -158,7 +159,10 @@ impl Builder {
             core.warm_up_since(began_at, self.clock.now());
         }
         let stripes = if self.size == BreakerSize::FULL { self.stripes } else { StripeCount::ONE };
-        let shared = Shared::new(Gate::new(&core, self.stall_detection), self.size, stripes, self.claims_after);
+        // Good calls wait in the stripes instead.
+        let waiting_reports = self.size.waiting_reports / if stripes == StripeCount::ONE { 1 } else { 2 };
+        let gate = Gate::new(&core, self.stall_detection, Stripes::new(stripes, self.claims_after));
+        let shared = Shared::new(gate, self.size, stripes);
         let stalls = self.stall_detection.then_some(self.size.epochs);
         let exclusive = ExclusiveState::new(core, stalls, self.latency_histogram);
         let rare = OnceLock::new();
@@ -172,7 +176,7 @@ impl Builder {
                 key: self.key,
                 clock: self.clock,
                 stall_detection: self.stall_detection,
-                cell: HandoffCell::new(exclusive, shared, self.size.waiting_reports),
+                cell: HandoffCell::new(exclusive, shared, waiting_reports),
                 mode: CurrentMode::new(self.mode),
                 rare,
                 reports_dropped: AtomicU64::new(0),

@@ -14,7 +14,7 @@ impl Breaker {
     /// Reports how a call ended.
     #[inline]
     pub(crate) fn finish(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
-        match self.inner.shared().stripes.as_deref() {
+        match self.inner.shared().gate.stripes() {
             None => self.inner.finish_without_stripes(token, end, latency, outcome),
             Some(stripes) => self.inner.finish_in_stripe(stripes, token, end, latency, outcome),
         }

@@ -6,6 +6,7 @@ use event_listener::Event as Notification;
 use tripline_core::{Generation, Instant, Latency, Rejection as CoreRejection, RejectionReason, State, TripReason};
 
 use crate::hot_path::samples::SharedCore;
+use crate::hot_path::stripes::Stripes;
 use crate::supervisor::agenda::Watchers;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
@@ -23,6 +24,8 @@ pub(crate) struct Gate {
 #[repr(align(64))]
 struct Word {
     word: AtomicU64,
+    /// `None` where each call goes to the core.
+    stripes: Option<Box<Stripes>>,
     is_tracking: bool,
 }
 
@@ -89,7 +92,7 @@ impl Admission {
 pub(crate) const JUMP: Duration = Duration::from_secs(1);
 
 impl Gate {
-    pub(crate) fn new(core: &SharedCore, is_tracking: bool) -> Self {
+    pub(crate) fn new(core: &SharedCore, is_tracking: bool, stripes: Option<Box<Stripes>>) -> Self {
         let details = Details {
             until_nanos: AtomicU64::new(0),
             slow_after_micros: AtomicU64::new(u64::from(core.slow_after().as_micros())),
@@ -100,10 +103,16 @@ impl Gate {
         // The first notification allocates; after this none does.
         notification.notify(0);
         Self {
-            word: Word { word: AtomicU64::new(word(core, is_tracking)), is_tracking },
+            word: Word { word: AtomicU64::new(word(core, is_tracking)), stripes, is_tracking },
             details,
             changes: Changes { is_dirty: AtomicBool::new(false), notification, watchers: Watchers::default() },
         }
+    }
+
+    /// The stripes in which good calls wait; `None` where each call goes to the core.
+    #[inline]
+    pub(crate) fn stripes(&self) -> Option<&Stripes> {
+        self.word.stripes.as_deref()
     }
 
     /// Whether a call is admitted without asking the core. One load.

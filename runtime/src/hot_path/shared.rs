@@ -19,8 +19,6 @@ use crate::sync::Ordering;
 pub(crate) struct Shared {
     pub(crate) gate: Gate,
     pub(crate) epochs: InFlightEpochs,
-    /// None where each call goes to the core.
-    pub(crate) stripes: Option<Box<Stripes>>,
 }
 
 /// The owner of a breaker's core.
@@ -68,19 +66,15 @@ impl Shared {
     #[cfg(all(test, not(tripline_loom)))]
     pub(crate) const STRIPE_BYTES: usize = Stripes::STRIPE_BYTES + InFlightEpochs::STRIPE_BYTES;
 
-    pub(crate) fn new(gate: Gate, size: BreakerSize, stripes: StripeCount, claims_after: u8) -> Self {
-        Self {
-            gate,
-            epochs: InFlightEpochs::new(size.cancelled_epochs, stripes),
-            stripes: Stripes::new(stripes, claims_after),
-        }
+    pub(crate) fn new(gate: Gate, size: BreakerSize, stripes: StripeCount) -> Self {
+        Self { gate, epochs: InFlightEpochs::new(size.cancelled_epochs, stripes) }
     }
 
     /// Handles the good calls that wait, in the order in which they ended. First of all for each owner of the core, which
     /// publishes afterwards.
     #[inline]
     pub(crate) fn flush(&self, exclusive: &mut ExclusiveState) {
-        if let Some(stripes) = self.stripes.as_deref().filter(|stripes| stripes.any_waits()) {
+        if let Some(stripes) = self.gate.stripes().filter(|stripes| stripes.any_waits()) {
             self.flush_waiting(stripes, exclusive);
         }
     }
@@ -138,7 +132,7 @@ impl Shared {
     /// Publishes until when good calls may wait, if that has changed.
     #[inline]
     fn publish_waiting(&self, exclusive: &ExclusiveState) {
-        if let Some(stripes) = &self.stripes {
+        if let Some(stripes) = self.gate.stripes() {
             stripes.publish(exclusive.waiting_rule());
         }
     }

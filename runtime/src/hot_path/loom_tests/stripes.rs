@@ -299,12 +299,12 @@ fn the_supervisor_parks_only_where_no_stripe_counts_a_call() {
 fn canary_a_record_waits_for_this_reader() {
     check(3, || {
         let breaker = waiting(2);
-        assert_eq!(breaker.inner.shared().stripes.as_ref().unwrap().waiting(), 0);
+        assert_eq!(breaker.inner.shared().gate.stripes().unwrap().waiting(), 0);
         let other = breaker.clone();
         let thread = thread::spawn(move || call(&other, FAST));
         let seen = counted(&breaker);
         thread.join().unwrap();
-        let waits = breaker.inner.shared().stripes.as_ref().unwrap().waiting();
+        let waits = breaker.inner.shared().gate.stripes().unwrap().waiting();
         assert_eq!(seen + waits, 1, "neither seen nor waiting");
         assert_eq!(waits, 0, "the canary");
     });

@@ -58,7 +58,7 @@ pub(crate) const MAX_WINDOW_OF_SUPERSEDED: usize = PLACES - 1;
 pub(crate) struct Stripes {
     rule: PublishedRule,
     pub(crate) claims: StripeClaims,
-    stripes: Box<[Stripe]>,
+    rings: Box<[Stripe]>,
 }
 
 /// The ring of one thread.
@@ -102,7 +102,7 @@ impl Stripes {
             Box::new(Self {
                 rule: PublishedRule::new(),
                 claims: StripeClaims::new(count, claims_after),
-                stripes: std::iter::repeat_with(Stripe::new).take(count.get()).collect(),
+                rings: std::iter::repeat_with(Stripe::new).take(count.get()).collect(),
             })
         })
     }
@@ -116,7 +116,7 @@ impl Stripes {
     #[inline]
     #[must_use]
     pub(crate) fn record(&self, index: usize, call: GoodCall) -> bool {
-        let Some(stripe) = self.stripes.get(index) else { return false };
+        let Some(stripe) = self.rings.get(index) else { return false };
         match self.rule.kind(call.token, call.end, call.latency) {
             Some(Kind::Plain) => stripe.supersede(call) || stripe.push(call, Kind::Plain),
             Some(Kind::Other) => stripe.push(call, Kind::Other),
@@ -133,21 +133,21 @@ impl Stripes {
     /// Whether records wait.
     #[inline]
     pub(crate) fn any_waits(&self) -> bool {
-        self.stripes.iter().any(|stripe| stripe.waiting().is_some())
+        self.rings.iter().any(|stripe| stripe.waiting().is_some())
     }
 
     /// As [`Stripes::record`], whatever the rule says.
     #[cfg(test)]
     #[must_use]
     pub(crate) fn push(&self, index: usize, call: GoodCall, kind: Kind) -> bool {
-        let stripe = &self.stripes[index];
+        let stripe = &self.rings[index];
         kind == Kind::Plain && stripe.supersede(call) || stripe.push(call, kind)
     }
 
     /// How many records wait, superseded ones too.
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> u64 {
-        self.stripes.iter().filter_map(Stripe::waiting).map(|(head, tail)| tail - head).sum()
+        self.rings.iter().filter_map(Stripe::waiting).map(|(head, tail)| tail - head).sum()
     }
 
     /// Takes all records that were published before this, in the order in which the calls ended, and those that were superseded
@@ -156,7 +156,7 @@ impl Stripes {
     pub(crate) fn flush(&self, current: Generation, mut handle: impl FnMut(Flushed)) {
         self.rule.keep_records();
         let mut pending = Vec::<Pending<'_>, MAX_STRIPES>::new();
-        for stripe in &self.stripes {
+        for stripe in &self.rings {
             if let Some(records) = Pending::new(stripe, &mut handle) {
                 // There are at most so many stripes.
                 let _ = pending.push(records);
@@ -332,6 +332,6 @@ fn epoch_of(call: GoodCall) -> u32 {
 
 impl fmt::Debug for Stripes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stripes").field("count", &self.stripes.len()).finish_non_exhaustive()
+        f.debug_struct("Stripes").field("count", &self.rings.len()).finish_non_exhaustive()
     }
 }

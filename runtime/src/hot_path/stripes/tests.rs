@@ -1,4 +1,4 @@
-//! A breaker whose good calls wait decides what one decides that handles each at once.
+//! A breaker with stripes decides what one without them decides.
 
 use std::fmt::Write as _;
 use std::num::NonZeroU16;
@@ -58,20 +58,20 @@ enum Permit {
 /// A breaker and its calls in flight.
 struct Side {
     breaker: Breaker,
-    waits: bool,
     calls: Vec<Option<Permit>>,
     log: String,
 }
 
 impl Side {
-    fn new(clock: &Arc<TestClock>, policy: &Policy, stripes: usize, stalls: bool, waits: bool) -> Self {
+    fn new(clock: &Arc<TestClock>, policy: &Policy, stripes: usize, stalls: bool) -> Self {
         let builder = Breaker::builder(clock.clone()).policy(policy.clone()).stall_detection(stalls);
         let breaker = builder.exact_stripes(stripes).build().unwrap();
-        Self { breaker, waits, calls: Vec::new(), log: String::new() }
+        Self { breaker, calls: Vec::new(), log: String::new() }
     }
 
-    fn stripes(&self) -> &Stripes {
-        self.breaker.inner.shared().stripes.as_ref().unwrap()
+    /// How many records wait.
+    fn waiting(&self) -> u64 {
+        self.breaker.inner.shared().gate.stripes().map_or(0, Stripes::waiting)
     }
 
     fn start(&mut self, timed: bool) {
@@ -91,23 +91,14 @@ impl Side {
 
     /// Ends a call; true if its record waits.
     fn end(&mut self, index: usize, outcome: Option<Outcome>) -> bool {
-        if !self.waits {
-            // As if there were no stripes.
-            self.stripes().publish(WaitingRule {
-                until: Instant::ZERO,
-                good_up_to: Latency::ZERO,
-                plain_until: Instant::ZERO,
-                plain_token: CallToken::untracked(Generation::new(0)),
-            });
-        }
-        let before = self.stripes().waiting();
+        let before = self.waiting();
         let end = self.breaker.clock().now();
         match (self.calls.swap_remove(index), outcome) {
             (Some(Permit::WithClock(permit)), Some(outcome)) => permit.finish(outcome),
             (Some(Permit::WithoutClock(permit, start)), Some(outcome)) => permit.finish(start, end, outcome),
             (permit, _) => drop(permit),
         }
-        self.stripes().waiting() > before
+        self.waiting() > before
     }
 
     fn act(&mut self, act: impl Fn(&Breaker)) {
@@ -167,7 +158,7 @@ fn run(seed: u64) -> u64 {
     let clock = Arc::new(TestClock(AtomicU64::new(5_000_000_000)));
     let (policy_at_first, stalls, timed) = (policy(&mut rng), !rng.one_in(3), !rng.one_in(3));
     let stripes = 2 << rng.below(3);
-    let mut sides = [true, false].map(|waits| Side::new(&clock, &policy_at_first, stripes, stalls, waits));
+    let mut sides = [stripes, 1].map(|stripes| Side::new(&clock, &policy_at_first, stripes, stalls));
     let mut waited = 0;
     // Long stretches of good calls, in which records are superseded.
     let calm = rng.one_in(3);
