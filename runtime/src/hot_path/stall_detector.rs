@@ -74,7 +74,7 @@ pub(crate) struct StallDetector {
     /// Closed epochs that calls may still be in flight of, oldest first.
     closed: Box<DequeView<Closed>>,
     /// The number of oldest entries whose calls hang.
-    counted: usize,
+    counted: u16,
     stalled: u16,
 }
 
@@ -185,7 +185,7 @@ impl StallDetector {
         let Some(closed) = self.closed.get_mut(index) else { return };
         let left = calls.min(closed.out);
         closed.out = closed.out.saturating_sub(left);
-        if index < self.counted {
+        if index < usize::from(self.counted) {
             self.stalled = self.stalled.saturating_sub(u16::try_from(left).unwrap_or(u16::MAX));
         }
     }
@@ -340,9 +340,11 @@ impl StallDetector {
             self.first = oldest.epoch.next();
             let _ = self.closed.pop_front();
         }
-        self.counted = self.closed.iter().take_while(|closed| now >= closed.started_by + rule.after).count();
+        let counted = self.closed.iter().take_while(|closed| now >= closed.started_by + rule.after).count();
+        // At most 48 are kept.
+        self.counted = counted as u16;
         let (mut stalled, mut next_of_counted) = (0_u32, Instant::MAX);
-        for closed in self.closed.iter().take(self.counted) {
+        for closed in self.closed.iter().take(self.counted.into()) {
             let of_this = closed.stalled(now, rule);
             stalled = stalled.saturating_add(of_this);
             if of_this < closed.out {
@@ -350,7 +352,7 @@ impl StallDetector {
             }
         }
         self.stalled = u16::try_from(stalled).unwrap_or(u16::MAX);
-        let next = self.closed.get(self.counted).map_or(Instant::MAX, |closed| closed.started_by + rule.after);
+        let next = self.closed.get(self.counted.into()).map_or(Instant::MAX, |closed| closed.started_by + rule.after);
         self.look_at = self.closes_at.min(next).min(next_of_counted);
     }
 }
