@@ -13,7 +13,7 @@ use crate::sync::{AtomicBool, AtomicU64, Ordering};
 /// The state as far as admission goes, published by the owner of the core after each change.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    word: Word,
+    line: Line,
     details: Details,
     /// Whether and how listeners are notified of a change.
     pub(crate) changes: Changes,
@@ -22,7 +22,7 @@ pub(crate) struct Gate {
 /// On a cache line of its own, which every call reads.
 #[derive(Debug)]
 #[repr(align(64))]
-struct Word {
+struct Line {
     word: AtomicU64,
     /// `None` where each call goes to the core.
     stripes: Option<Box<Stripes>>,
@@ -103,7 +103,7 @@ impl Gate {
         // The first notification allocates; after this none does.
         notification.notify(0);
         Self {
-            word: Word { word: AtomicU64::new(word(core, is_tracking)), stripes, is_tracking },
+            line: Line { word: AtomicU64::new(word(core, is_tracking)), stripes, is_tracking },
             details,
             changes: Changes { is_dirty: AtomicBool::new(false), notification, watchers: Watchers::default() },
         }
@@ -112,7 +112,7 @@ impl Gate {
     /// The stripes in which good calls wait; `None` where each call goes to the core.
     #[inline]
     pub(crate) fn stripes(&self) -> Option<&Stripes> {
-        self.word.stripes.as_deref()
+        self.line.stripes.as_deref()
     }
 
     /// Whether a call is admitted without asking the core. One load.
@@ -120,7 +120,7 @@ impl Gate {
     pub(crate) fn admission(&self) -> Admission {
         // Acquire pairs with the Release store in `publish`: a thread that reads a generation sees what the
         // owner did before.
-        Admission(self.word.word.load(Ordering::Acquire))
+        Admission(self.line.word.load(Ordering::Acquire))
     }
 
     /// The rejection that needs no core: while open and the wait is not over, or forced open.
@@ -194,7 +194,7 @@ impl Gate {
             return;
         }
         // Release pairs with the Acquire loads in `admission` and `rejection`.
-        self.word.word.store(word(core, self.word.is_tracking), Ordering::Release);
+        self.line.word.store(word(core, self.line.is_tracking), Ordering::Release);
     }
 
     /// Publishes the figures that change without the state.
