@@ -135,6 +135,7 @@ def main():
             "nginx 1": nginx_proxy(service.port, 1),
             "haproxy": haproxy_proxy(service.port, CORES),
         }
+        sys.stdout.reconfigure(line_buffering=True)
         print(f"{ROUNDS} shuffled rounds of {SECONDS} s, {CORES} cores, median (least to most); upstream: nginx, 1 worker")
         for proxy in proxies.values():
             load.wrk(proxy.port, "1 KiB", 64)

@@ -1,5 +1,5 @@
-//! An axum server on tokio with two named breakers from one file, and the management API, metrics, alerts and dashboard on a
-//! second port. A client then makes one route slow and sees that the other one is still served.
+//! An axum server on tokio with two named breakers from one file, and the management API, metrics, alerts and dashboard
+//! on a second port. A client then makes one route slow and checks that the other one is still served.
 //!
 //! `cargo run -p tripline-backends --example axum_two_breakers --features app,tower`
 

@@ -1,19 +1,24 @@
-//! What a fleet costs its server: beats and reports of 1,000 and 10,000 replicas, bytes stored, and the delay from the first trip
-//! to the claim of the page. Needs `redis-server` in the path; it is started on a port of its own and measured by its own figures.
+//! What a fleet costs its server: beats and reports of 1,000 and 10,000 replicas, and bytes stored; what it costs a replica that is
+//! idle, and the delay from the first trip to the page. Needs Linux and `redis-server` in the path; it is started on a port of its own
+//! and measured by its own figures.
 //!
-//! `cargo run --release -p tripline-backends --example fleet_load --features fleet-redis`
+//! `cargo run -p tripline-backends --example fleet_load --features app,fleet-redis`
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use smol::Timer;
 use tripline_backends::fleet::RedisFleet;
 use tripline_runtime::core::fleet::{Known, Report, Terms, text};
-use tripline_runtime::{AlertKind, BreakerName, FleetEngine as _};
+use tripline_runtime::{
+    Alert, AlertKind, AlertSink, Beat, Breaker, BreakerName, DeliveryError, Fleet, FleetEngine as _, FleetRunner,
+    FleetSettings, SupervisedBreaker, SystemClock, supervise,
+};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -30,8 +35,17 @@ fn main() -> Result<(), Failure> {
         let server = Server::start()?;
         smol::block_on(measure(&server, replicas))?;
     }
-    let server = Server::start()?;
-    smol::block_on(saturate(&server))
+    smol::block_on(saturate(&Server::start()?))?;
+    let without = smol::block_on(replicas(None))?;
+    let with = smol::block_on(replicas(Some(&Server::start()?)))?;
+    println!("an idle replica: {:.4} % of a core without a fleet, {:.4} % in one", without.idle, with.idle);
+    println!(
+        "resident memory: {:.0} kB each without a fleet, {:.0} kB in one",
+        without.memory / 1e3,
+        with.memory / 1e3
+    );
+    println!("from the first trip to the page: {:.2} s", with.delay.as_secs_f64());
+    Ok(())
 }
 
 /// What replicas do while a phase lasts.
@@ -74,8 +88,8 @@ async fn measure(server: &Server, replicas: usize) -> Result<(), Failure> {
         let stored = server.figure("used_memory")? - empty;
         // Relaxed: the tasks have ended.
         let rate = shared.calls.load(Ordering::Relaxed) as f64 / seconds;
-        let unwell = shared.first_unwell.lock().map_err(|_| "poisoned")?.to_owned();
-        let claimed = shared.claimed.lock().map_err(|_| "poisoned")?.to_owned();
+        let unwell = lock(&shared.first_unwell).to_owned();
+        let claimed = lock(&shared.claimed).to_owned();
         let delay = unwell
             .zip(claimed)
             .map_or("-".to_owned(), |(from, to)| format!("{:.1} s", to.duration_since(from).as_secs_f64()));
@@ -99,11 +113,11 @@ async fn replica(
     let mut known = Known::default();
     Timer::after(BEAT.mul_f64(number as f64 / replicas as f64)).await;
     while Instant::now() < end {
-        engine.beat(&name).await?;
+        engine.beat(&Beat::of(&name)).await?;
         shared.calls.fetch_add(1, Ordering::Relaxed);
         if phase == Phase::Incident {
             if is_unwell {
-                shared.first_unwell.lock().map_err(|_| "poisoned")?.get_or_insert_with(Instant::now);
+                lock(&shared.first_unwell).get_or_insert_with(Instant::now);
             }
             let mut report = Report::of(&name);
             (report.open, report.unwell) = (is_unwell, is_unwell.then_some(AlertKind::CircuitOpen));
@@ -112,7 +126,7 @@ async fn replica(
             known = view.known;
             shared.calls.fetch_add(1, Ordering::Relaxed);
             if let Some(claim) = view.claim {
-                shared.claimed.lock().map_err(|_| "poisoned")?.get_or_insert_with(Instant::now);
+                lock(&shared.claimed).get_or_insert_with(Instant::now);
                 engine.acknowledge(&breaker, &name, &claim).await?;
             }
         }
@@ -135,7 +149,7 @@ async fn saturate(server: &Server) -> Result<(), Failure> {
                 (report.open, report.unwell) = (true, Some(AlertKind::CircuitOpen));
                 while Instant::now() < end {
                     match name {
-                        "beats" => drop(engine.beat(&replica).await?),
+                        "beats" => drop(engine.beat(&Beat::of(&replica)).await?),
                         _ => drop(engine.sync(&BreakerName::default(), &report, &Terms::default()).await?),
                     }
                     calls.fetch_add(1, Ordering::Relaxed);
@@ -151,6 +165,117 @@ async fn saturate(server: &Server) -> Result<(), Failure> {
         println!("saturated: {rate:.0} {name}/s on {share:.2} cores, {:.0} us of the server each", share / rate * 1e6);
     }
     Ok(())
+}
+
+/// So many whole replicas run in this process.
+const WHOLE: usize = 100;
+/// Of them so many trip.
+const TRIPPED: usize = 37;
+
+/// What a whole replica costs.
+struct Cost {
+    /// Of a core, in percent.
+    idle: f64,
+    /// In bytes.
+    memory: f64,
+    /// From the first trip until the page is delivered; without a fleet it pages at once.
+    delay: Duration,
+}
+
+/// Delivers to nowhere, and notes when the first page came.
+#[derive(Debug, Default)]
+struct Pager(Mutex<Option<Instant>>);
+
+#[async_trait]
+impl AlertSink for Pager {
+    fn name(&self) -> &'static str {
+        "pager"
+    }
+
+    async fn deliver(&self, _: &Alert) -> Result<(), DeliveryError> {
+        lock(&self.0).get_or_insert_with(Instant::now);
+        Ok(())
+    }
+}
+
+/// Whole replicas with breaker, supervisor, dispatcher and runner, each with a connection of its own.
+async fn replicas(server: Option<&Server>) -> Result<Cost, Failure> {
+    let (clock, pager) = (Arc::new(SystemClock::new()), Arc::new(Pager::default()));
+    let before = resident()?;
+    let (mut breakers, mut tasks, mut stops) = (Vec::new(), Vec::new(), Vec::new());
+    for number in 0..WHOLE {
+        let seed = number as u64;
+        let breaker = Breaker::builder(clock.clone()).build()?;
+        let mut target = SupervisedBreaker::new(breaker.clone()).sink(pager.clone());
+        let fleet = match server {
+            Some(server) => {
+                let settings = FleetSettings::new(text(&format!("web-{number}-abcd")), seed);
+                Some(Fleet::new(server.engine()?, settings, clock.clone()))
+            }
+            None => None,
+        };
+        target = match &fleet {
+            Some(fleet) => target.fleet(fleet.clone()),
+            None => target,
+        };
+        let (supervisor, dispatcher, stop) = supervise(clock.clone(), [target], seed);
+        tasks.push(smol::spawn(supervisor.run()));
+        tasks.push(smol::spawn(async move {
+            dispatcher.run().await;
+        }));
+        tasks.extend(fleet.map(|fleet| smol::spawn(FleetRunner::new(fleet, stop.clone()).run())));
+        breakers.push(breaker);
+        stops.push(stop);
+    }
+    // What happens at the start is not measured.
+    Timer::after(GRACE).await;
+    let (from, cpu) = (Instant::now(), own_cpu()?);
+    Timer::after(PHASE).await;
+    let idle = (own_cpu()? - cpu) / from.elapsed().as_secs_f64() / WHOLE as f64 * 100.0;
+    let memory = (resident()? - before) / WHOLE as f64;
+    let tripped = Instant::now();
+    for breaker in breakers.iter().take(TRIPPED) {
+        breaker.simulate_memory();
+    }
+    let deadline = tripped + PHASE;
+    let paged = loop {
+        if let Some(at) = *lock(&pager.0) {
+            break at;
+        }
+        if Instant::now() > deadline {
+            return Err("it did not page".into());
+        }
+        Timer::after(Duration::from_millis(5)).await;
+    };
+    for stop in &stops {
+        stop.stop(Duration::from_secs(1));
+    }
+    for task in tasks {
+        task.await;
+    }
+    Ok(Cost { idle, memory, delay: paged.duration_since(tripped) })
+}
+
+/// Seconds of processor time that the threads of this process have used.
+fn own_cpu() -> Result<f64, Failure> {
+    let mut nanos = 0_u64;
+    for thread in std::fs::read_dir("/proc/self/task")? {
+        let text = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+        nanos += text.split_whitespace().next().ok_or("no such figure")?.parse::<u64>()?;
+    }
+    Ok(nanos as f64 / 1e9)
+}
+
+/// Resident memory of this process, in bytes.
+fn resident() -> Result<f64, Failure> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no such figure")?;
+    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kilobytes * 1_024.0)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Server {

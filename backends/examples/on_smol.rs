@@ -1,5 +1,5 @@
-//! On smol: an app from a configuration, a slow route behind its breaker beside the management API, and a client that sees the
-//! breaker open.
+//! An app on smol, from a configuration: a slow route behind its breaker beside the management API, and a client that
+//! sees the breaker open.
 //!
 //! `cargo run -p tripline-backends --features app,tower --example on_smol`
 

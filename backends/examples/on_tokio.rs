@@ -1,5 +1,5 @@
-//! On tokio: an axum server with one slow route behind a breaker, supervisor and dispatcher as tokio tasks, and a client that
-//! sees the breaker open.
+//! An axum server on tokio with one slow route behind a breaker, supervisor and dispatcher as tokio tasks, and a client
+//! that sees the breaker open.
 //!
 //! `cargo run -p tripline-backends --example on_tokio --features cgroup,sysinfo,tower`
 

@@ -1,5 +1,5 @@
-//! Everything of Tripline that touches the world: memory sources, configuration, alert sinks, durable state, the tower layer, the
-//! management API, metrics, and replay of recorded traffic.
+//! Adapters of Tripline to its environment: memory sources, configuration, alert sinks, durable state, the tower layer,
+//! the management API, metrics, and replay of recorded traffic.
 //!
 //! The breaker itself is [`tripline_runtime::Breaker`]. This crate adds parts to it, each behind a feature; none is on by default.
 //!
@@ -29,14 +29,14 @@
 //! | protect a service | `tower::BreakerLayer`, `tower::Classify`, `tower::service_unavailable` | `tower` |
 //! | measure memory | `memory::open`, `memory::Cgroup`, `memory::Sysinfo` | `cgroup`, `sysinfo` |
 //! | read `breakers.toml` | `config::parse`, `config::load`, `config::Config`, `config::BreakerConfig` | `config` |
-//! | change settings while running | `reload::LoadedConfig`, `reload::LiveConfig`, `config::Change` | `reload` |
+//! | change settings at run time | `reload::LoadedConfig`, `reload::LiveConfig`, `config::Change` | `reload` |
 //! | page people | `alerts::Alerting`, `alerts::opsgenie::OpsGenieSink`, `alerts::webhook::WebhookSink`, [`log_sink::LogSink`] | `opsgenie`, `webhook` |
 //! | survive a restart | `state_dir::StateDir` | `state_dir` |
-//! | one named breaker with what belongs to it | `circuit::Circuit`, `circuit::Circuits` | `api` |
+//! | hold a named breaker with its configuration, alerts and events | `circuit::Circuit`, `circuit::Circuits` | `api` |
 //! | operate over HTTP | `api::router`, `api::ApiState`, `api::serve` | `api` |
 //! | show metrics | `metrics::render` | `metrics` |
 //! | share incidents with other replicas | `fleet::RedisFleet` | `fleet-redis` |
-//! | all of it from a configuration | `app::App`, `app::Platform` | `app` |
+//! | run a complete configuration | `app::App`, `app::Platform` | `app` |
 //! | protect a service in any language | `proxy::Proxy` | `proxy` |
 //! | try settings on recorded traffic | `replay::run` | `replay` |
 //!

@@ -1,4 +1,4 @@
-//! The key, in everything that can be seen: alone in its process, because it reads the log of all threads.
+//! The key must not be visible anywhere. In its own process, because it reads the log of all threads.
 #![cfg(feature = "opsgenie")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

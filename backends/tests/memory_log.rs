@@ -1,4 +1,4 @@
-//! Memory in the log: alone in its process, because it reads the log of all threads.
+//! Memory in the log. In its own process, because it reads the log of all threads.
 #![allow(clippy::unwrap_used)]
 
 mod log_capture;

@@ -1,5 +1,5 @@
-//! A process that is killed while it saves. In a file of its own: for a moment the processes that it starts hold all files
-//! that are open here, and so the locks of other tests.
+//! A process that is killed while it saves. In its own file: for a moment the processes that it starts hold all files
+//! that are open here, and thus the locks of other tests.
 #![cfg(feature = "state_dir")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,1 +1,1 @@
-//! Benches of the hot path, in `benches/hot_path`; this library is empty.
+//! Benchmarks of the hot path, in `benches/hot_path`; this library is empty.

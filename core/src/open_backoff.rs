@@ -1,7 +1,14 @@
-//! How long the breaker stays open. The wait grows with failed probing and with a trip soon after closing; jitter keeps
-//! replicas from probing in step.
+//! How long the breaker stays open. The wait grows with failed probing and with a trip soon after closing, and is at least as long as
+//! the service asked for; jitter keeps replicas from probing in step.
 
+#[cfg(target_pointer_width = "64")]
+use core::time::Duration;
+
+#[cfg(target_pointer_width = "64")]
+use crate::monotonic::MonotonicInstant;
 use crate::packed_policy::PackedPolicy;
+#[cfg(target_pointer_width = "64")]
+use crate::time::saturating_nanos;
 
 /// A trip within this time after closing shows that the service is unhealthy although its probes were good.
 pub(crate) const SOON_NANOS: u64 = 60_000_000_000;
@@ -12,16 +19,42 @@ pub(crate) struct OpenBackoff {
     /// How often probing failed, or the breaker opened again soon after closing, in this incident.
     failures: u32,
     random: u32,
+    /// Until when the service asked for no calls.
+    #[cfg(target_pointer_width = "64")]
+    asked_until: MonotonicInstant,
 }
 
 impl OpenBackoff {
     pub(crate) const fn new(seed: u64) -> Self {
-        Self { failures: 0, random: (seed ^ seed >> 32) as u32 }
+        Self {
+            failures: 0,
+            random: (seed ^ seed >> 32) as u32,
+            #[cfg(target_pointer_width = "64")]
+            asked_until: MonotonicInstant::ZERO,
+        }
     }
 
     /// Resets the wait to `wait_time` at the end of an incident.
     pub(crate) fn fall_back(&mut self) {
         self.failures = 0;
+    }
+
+    /// Records that the service asks for no calls for `wait`.
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) fn ask(&mut self, now: MonotonicInstant, wait: Duration) {
+        self.asked_until = self.asked_until.max(now.plus_nanos(saturating_nanos(wait)));
+    }
+
+    /// Forgets what the service asked for.
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) fn forget_asked(&mut self) {
+        self.asked_until = MonotonicInstant::ZERO;
+    }
+
+    /// Returns `wait`, or what is left of the time that the service asked for, up to the longest wait.
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) fn at_least_asked(&self, now: MonotonicInstant, wait: u64, settings: &PackedPolicy) -> u64 {
+        wait.max(self.asked_until.nanos_since(now).min(settings.longest_wait_nanos()))
     }
 
     /// Returns the wait after a trip from Closed, as grown in this incident, without jitter.
@@ -81,7 +114,7 @@ mod tests {
     fn the_wait_doubles_up_to_the_longest_and_falls_back() {
         let mut policy = Policy::default();
         policy.wait_jitter = Ratio::ZERO;
-        policy.max_wait_time = core::time::Duration::from_secs(300);
+        policy.max_wait_time = Duration::from_secs(300);
         let settings = PackedPolicy::new(&policy);
         let mut wait = OpenBackoff::new(1);
         assert_eq!(wait.after_trip(&settings), 10 * SECOND);
@@ -105,6 +138,25 @@ mod tests {
         }
         assert!((18.0e9..18.2e9).contains(&low), "{low}");
         assert!((21.8e9..=22.0e9).contains(&high), "{high}");
+    }
+
+    #[test]
+    fn what_the_service_asks_for_is_the_shortest_wait_up_to_the_longest() {
+        let mut policy = Policy::default();
+        policy.max_wait_time = Duration::from_secs(300);
+        let settings = PackedPolicy::new(&policy);
+        let mut wait = OpenBackoff::new(1);
+        let at = |seconds| MonotonicInstant::from_nanos(seconds * SECOND);
+        wait.ask(at(100), Duration::from_secs(30));
+        // A shorter one that comes later takes nothing back.
+        wait.ask(at(101), Duration::from_secs(1));
+        for (now, own, expected) in [(100, 10, 30), (105, 10, 25), (125, 10, 10), (100, 40, 40), (500, 10, 10)] {
+            assert_eq!(wait.at_least_asked(at(now), own * SECOND, &settings), expected * SECOND, "at {now}");
+        }
+        wait.ask(at(100), Duration::MAX);
+        assert_eq!(wait.at_least_asked(at(100), 10 * SECOND, &settings), 300 * SECOND);
+        wait.forget_asked();
+        assert_eq!(wait.at_least_asked(at(100), 10 * SECOND, &settings), 10 * SECOND);
     }
 
     #[test]

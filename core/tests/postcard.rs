@@ -1,4 +1,4 @@
-//! A firmware keeps its policy in a format of its own: here postcard, into a buffer and without an allocator.
+//! Firmware stores its policy in its own format: here postcard, into a buffer and without an allocator.
 #![allow(clippy::unwrap_used)]
 
 use core::num::NonZeroU16;

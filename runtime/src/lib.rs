@@ -95,7 +95,8 @@ pub use dispatch::durable::{DurableState, IncidentRecord, LaneRecord, StateStore
 pub use dispatch::{DeliveryCount, DeliveryStats, Dispatcher, DrainReport, SinkRejection, StoreCount};
 pub use family::key::InvalidKey;
 pub use family::{Family, FamilyLimits, MAX_FAMILY_WINDOW};
-pub use fleet::engine::{EngineError, FleetEngine, Heartbeat};
+pub use fleet::commands::CommandError;
+pub use fleet::engine::{Beat, CommandProgress, EngineError, FleetEngine, Heartbeat};
 pub use fleet::part::FleetPart;
 pub use fleet::runner::FleetRunner;
 pub use fleet::settings::FleetSettings;
@@ -111,6 +112,7 @@ pub use incidents::records::{CreatedAlert, OpenAlert, OpenIncident, StagingRecor
 pub use incidents::staging_control::{PendingAlert, StagingControl};
 pub use memory::mock::MockMemory;
 pub use memory::{MemoryError, MemoryReading, MemorySource};
+pub use supervisor::arrivals::SupervisionHandle;
 #[cfg(feature = "smol")]
 pub use supervisor::background::Background;
 pub use supervisor::shutdown::ShutdownHandle;

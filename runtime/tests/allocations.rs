@@ -1,4 +1,4 @@
-//! Asking, finishing, refusing and dropping allocate nothing.
+//! Admission, finishing, rejection and dropping allocate nothing.
 #![cfg(feature = "test-util")]
 #![allow(unsafe_code, clippy::unwrap_used)]
 

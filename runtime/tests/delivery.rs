@@ -1,4 +1,4 @@
-//! How alerts reach a sink that is slow, rejects, is dead or comes back.
+//! Delivery of alerts to a sink that is slow, rejects, is down or recovers.
 #![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! What survives a kill, a full disk, and a change of the sinks.
+//! State that survives a kill, a full disk, and a change of the sinks.
 #![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

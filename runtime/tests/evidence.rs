@@ -1,4 +1,4 @@
-//! What is shown of a trip, a false trip and a drill, and what of operators and of the tolerance survives a restart.
+//! The evidence of trips, false trips and drills, and the operator actions and tolerance that survive a restart.
 #![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! The histogram of finished calls: what counts in it, and that it adds up.
+//! The histogram of finished calls: which calls it counts, and its sums.
 #![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! What the lock-free hot path once got wrong, and must not again.
+//! Regression tests of the lock-free hot path.
 #![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

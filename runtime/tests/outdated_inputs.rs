@@ -1,5 +1,4 @@
-//! Decisions on outdated inputs: a count of stalled calls that no longer holds, an old reading of the clock, a report that was
-//! lost.
+//! Decisions on outdated inputs: a stale count of stalled calls, an old clock reading, a lost report.
 #![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

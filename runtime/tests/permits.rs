@@ -1,4 +1,4 @@
-//! Permits of all kinds, calls made for you, and the interface of the original.
+//! Permits of all kinds, `Breaker::call`, and the interface of go-breaker.
 #![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! Sinks that reject, sinks and stores that panic, and names that outlive a change of the configuration.
+//! Sinks that reject, sinks and stores that panic, and aliases that outlive a change of the configuration.
 #![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! What must not disturb a breaker: permits that are dropped, readings that come late, a clock read twice, sinks that panic.
+//! Disturbances that must not affect a breaker: dropped permits, late readings, a clock read twice, sinks that panic.
 #![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

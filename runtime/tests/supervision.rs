@@ -1,4 +1,4 @@
-//! The supervisor: that it keeps up with changed settings, and that one that is stuck shows.
+//! The supervisor: it follows changed settings, and a stuck one is visible.
 #![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

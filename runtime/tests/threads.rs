@@ -1,4 +1,4 @@
-//! Real threads: nothing that was admitted is lost, and the background thread starts, works, stops and drains.
+//! Real threads: no admitted call is lost, and the background thread starts, works, stops and drains.
 #![cfg(all(feature = "test-util", feature = "smol"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

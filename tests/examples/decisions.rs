@@ -1,12 +1,13 @@
-//! Judges the trip decision, and those of peers, on services by mechanism: `cargo run --release -p tripline-tests --example decisions`.
+//! Scores the trip decision, and those of peers, on services by mechanism: `cargo run --release -p tripline-tests
+//! --example decisions`.
 //!
-//! Arguments: the number of services of each kind and rate (default 6), the first seed (default 0), and the share of the full length
-//! that healthy services are watched for (default 1).
+//! Arguments: the number of services of each kind and rate (default 6), the first seed (default 0), and the share of
+//! the full observation time of healthy services (default 1).
 
 use tripline_tests::services::judge::{Result, judge};
 use tripline_tests::services::{Kind, Service, methods, report};
 
-/// Calls a second, and for how many seconds a healthy service is watched.
+/// Calls per second, and observation time of a healthy service in seconds.
 const RATES: [(f64, f64); 4] = [(5.0, 5_400.0), (50.0, 3_600.0), (200.0, 1_800.0), (1_000.0, 600.0)];
 
 fn main() {

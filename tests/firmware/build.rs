@@ -1,4 +1,4 @@
-//! Puts the memory layout where the linker looks, and the golden vectors into tables of Rust.
+//! Writes the memory layout for the linker, and the golden vectors as Rust tables.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! Shared parts of Tripline's tests: naive models of the core and of escalation, seeded traffic and noise, statistics, and golden vectors.
 //!
-//! The models are written from the design, not from the code under test, and prefer the obvious over the fast.
+//! The models are written from the design, not from the code under test, and prefer clarity over speed.
 
 pub mod contest;
 pub mod model;

@@ -1,4 +1,4 @@
-//! Seeded noise that is the same on every machine.
+//! Seeded noise that is reproducible on every machine.
 
 /// A splitmix64 generator.
 #[derive(Debug, Clone)]

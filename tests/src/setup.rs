@@ -1,4 +1,4 @@
-//! Short ways to build what the tests need.
+//! Helpers to build breakers and policies.
 
 use std::num::NonZeroU16;
 use std::time::Duration;
@@ -7,7 +7,8 @@ use tripline_core::{
     Breaker, Confidence, Generation, Instant, Latency, MonotonicInstant, Outcome, Percentile, Policy, Ratio,
 };
 
-/// The defaults of the original: above is enough, failures do not trip, and waits grow to 300 s.
+/// The defaults of the original: a percentile above the threshold is a breach, failures do not trip, and waits grow to
+/// 300 s.
 pub fn original_policy() -> Policy {
     let mut policy = Policy::default();
     policy.trip_confidence = Confidence::ZERO;
@@ -16,8 +17,8 @@ pub fn original_policy() -> Policy {
     policy
 }
 
-/// A policy that trips at the first breach, by the rule of the original: this threshold, this window and percentile, a minimum of
-/// one sample, no evidence asked for, failures that do not trip, an age that expires nothing, waits up to 300 s, and no jitter.
+/// A policy that trips at the first breach by the rule of the original: this threshold, window and percentile, a
+/// minimum of one sample, no evidence, failures that do not trip, no expiry, waits up to 300 s, and no jitter.
 ///
 /// # Panics
 /// For a window of 0 or a percentile out of range.
@@ -33,7 +34,7 @@ pub fn quick_policy(threshold_ms: u32, window: u16, percentile: f64) -> Policy {
     policy
 }
 
-/// A breaker, the clock that drives it, and the ways tests use it.
+/// A breaker with its time, and helpers for tests.
 #[derive(Debug, Clone)]
 pub struct Bench<const N: usize> {
     /// The breaker.
@@ -46,7 +47,7 @@ impl<const N: usize> Bench<N> {
     /// A breaker with this policy, at 0 ms.
     ///
     /// # Panics
-    /// Where the window does not fit into `N`.
+    /// If the window does not fit into `N`.
     #[expect(clippy::expect_used, reason = "a wrong literal in a test should stop it")]
     pub fn new(policy: Policy) -> Self {
         Self { breaker: Breaker::new(policy, 1).expect("the window fits"), now_ms: 0 }
@@ -57,18 +58,18 @@ impl<const N: usize> Bench<N> {
         Instant::from_millis(self.now_ms)
     }
 
-    /// Lets time pass and reports it to the breaker.
+    /// Advances time and reports it to the breaker.
     pub fn pass(&mut self, millis: u64) {
         self.now_ms += millis;
         self.breaker.handle_timeout(self.now());
     }
 
-    /// Asks, and where admitted makes a good call that takes so long. Returns whether it was admitted.
+    /// Asks, and if admitted makes a good call with this latency. Returns whether it was admitted.
     pub fn call(&mut self, latency_ms: u32) -> bool {
         self.call_with(latency_ms, Outcome::Ok)
     }
 
-    /// Asks, and where admitted makes a call with this end. Returns whether it was admitted.
+    /// Asks, and if admitted makes a call with this outcome. Returns whether it was admitted.
     pub fn call_with(&mut self, latency_ms: u32, outcome: Outcome) -> bool {
         let Ok(generation) = self.breaker.try_admit(self.now()) else { return false };
         self.now_ms += u64::from(latency_ms);
@@ -81,13 +82,13 @@ impl<const N: usize> Bench<N> {
         self.breaker.handle_finished(self.now(), generation, Latency::from_millis(latency_ms), outcome);
     }
 
-    /// Records a good call that ends now, whatever the breaker would have answered.
+    /// Records a good call that ends now, whatever the breaker would have decided.
     pub fn record(&mut self, latency_ms: u32) {
         self.finish(self.breaker.generation(), latency_ms, Outcome::Ok);
     }
 }
 
-/// A reading of the clock in the breaker's own time, as long as the clock was not set back.
+/// Converts a clock reading to the breaker's own time, as long as the clock was not set back.
 pub const fn own_time(reading: Instant) -> MonotonicInstant {
     MonotonicInstant::from_nanos(reading.as_nanos())
 }

@@ -1,4 +1,4 @@
-//! What the tests in a `World` share: a policy that trips quickly, calls that take no time to make, and a log of states.
+//! Shared parts of the tests in a `World`: a policy that trips quickly, instantaneous calls, and a log of states.
 
 use std::cell::RefCell;
 use std::num::NonZeroU16;
@@ -9,12 +9,12 @@ use tripline_core::{Cause, EventKind, Instant, Latency, Outcome, Policy, Ratio, 
 use tripline_runtime::test_util::{Subject, World};
 use tripline_runtime::{Alert, Breaker, EscalationPolicy, Stage};
 
-/// So many milliseconds.
+/// Returns a duration in milliseconds.
 pub const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// So many seconds.
+/// Returns a duration in seconds.
 pub const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
@@ -24,8 +24,8 @@ pub const SLOW: Duration = ms(150);
 /// Faster than the threshold of [`quick`].
 pub const FAST: Duration = ms(10);
 
-/// Trips at the fifth slow call: threshold 100 ms, window 10, minimum 5; then waits 10 s, without jitter, and asks for three
-/// good probes. An incident is over after 30 s.
+/// A policy that trips at the fifth slow call (threshold 100 ms, window 10, minimum 5), waits 10 s without jitter, and
+/// requires three good probes. An incident ends after 30 s.
 pub fn quick() -> Policy {
     let mut policy = crate::setup::original_policy();
     policy.latency_threshold = Latency::from_millis(100);
@@ -38,19 +38,19 @@ pub fn quick() -> Policy {
     policy
 }
 
-/// [`quick`], with something changed.
+/// [`quick`] with a change.
 pub fn quick_but(change: impl FnOnce(&mut Policy)) -> Policy {
     let mut policy = quick();
     change(&mut policy);
     policy
 }
 
-/// One alert at once, also for the next incident.
+/// A single alert at once, also for the next incident.
 pub fn no_cooldown() -> EscalationPolicy {
     staging(Duration::ZERO, Duration::ZERO)
 }
 
-/// Alerts in stages.
+/// Staged alerts.
 pub fn staging(escalate_after: Duration, cooldown: Duration) -> EscalationPolicy {
     let mut staging = EscalationPolicy::default();
     staging.escalate_after = escalate_after;
@@ -58,7 +58,7 @@ pub fn staging(escalate_after: Duration, cooldown: Duration) -> EscalationPolicy
     staging
 }
 
-/// The state with its figures, without letting time pass.
+/// Returns the state with its data, without advancing time.
 pub fn state(breaker: &Breaker) -> State {
     breaker.read(tripline_core::Breaker::state)
 }
@@ -68,7 +68,7 @@ pub fn kind(breaker: &Breaker) -> StateKind {
     state(breaker).kind()
 }
 
-/// Makes a call that ends now and began `latency` ago; false if it was rejected.
+/// Makes a call that ends now and began `latency` ago. Returns false if it was rejected.
 pub fn report(breaker: &Breaker, latency: Duration, outcome: Outcome) -> bool {
     let Ok(permit) = breaker.try_acquire() else { return false };
     let end = breaker.clock().now();
@@ -76,7 +76,7 @@ pub fn report(breaker: &Breaker, latency: Duration, outcome: Outcome) -> bool {
     true
 }
 
-/// As many calls as [`report`] makes, all at this instant; how many were admitted.
+/// Makes `count` calls with [`report`], all at this instant. Returns how many were admitted.
 pub fn report_many(breaker: &Breaker, count: usize, latency: Duration, outcome: Outcome) -> usize {
     (0..count).filter(|_| report(breaker, latency, outcome)).count()
 }
@@ -87,13 +87,13 @@ pub fn before(instant: Instant, span: Duration) -> Instant {
     Instant::from_nanos(instant.as_nanos().saturating_sub(nanos))
 }
 
-/// Five slow calls: a closed breaker with the policy [`quick`] opens, and an alert is sent.
+/// Trips a closed breaker with the policy [`quick`] by five slow calls; an alert is sent.
 pub fn trip(world: &World, breaker: &Breaker) {
     report_many(breaker, 5, SLOW, Outcome::Ok);
     world.run_until_idle();
 }
 
-/// Waits as long as an open breaker says, then makes good probes until it closes.
+/// Waits until an open breaker admits probes, then makes good probes until it closes.
 pub fn recover(world: &World, breaker: &Breaker) {
     if let State::Open { until } = state(breaker) {
         let until = breaker.read(|core| core.on_clock(until));
@@ -108,7 +108,7 @@ pub fn recover(world: &World, breaker: &Breaker) {
     world.run_until_idle();
 }
 
-/// The transitions that wait to be polled, oldest first. Takes all events from any other reader that would have polled them.
+/// Returns the transitions that wait to be polled, oldest first. Takes all events from any other reader.
 pub fn transitions(breaker: &Breaker) -> Vec<(StateKind, Cause, StateKind)> {
     std::iter::from_fn(|| breaker.poll_event())
         .filter_map(|event| match event.kind {
@@ -135,18 +135,18 @@ pub struct Entry {
     pub at: Instant,
     /// The state.
     pub state: StateKind,
-    /// The number of the generation: neighbours differ by one where nothing was missed.
+    /// The number of the generation: successive entries differ by one if none was missed.
     pub generation: u32,
 }
 
-/// Every state that a breaker was in, and since when.
+/// Every state of a breaker, with its start.
 #[derive(Debug, Clone, Default)]
 pub struct StateLog {
     entries: Rc<RefCell<Vec<Entry>>>,
 }
 
 impl StateLog {
-    /// Writes down each new generation of `breaker` from now on.
+    /// Records each new generation of `breaker` from now on.
     pub fn watch(world: &World, breaker: &Breaker) -> Self {
         let log = Self::default();
         let entries = log.entries.clone();
@@ -162,7 +162,7 @@ impl StateLog {
                 if is_new {
                     entries.borrow_mut().push(entry);
                 }
-                // Not before reading: what waits to be polled would wake this task at once, for ever.
+                // Not before reading: events that wait to be polled would wake this task at once, for ever.
                 breaker.changed().await;
             }
         });
@@ -170,7 +170,7 @@ impl StateLog {
         log
     }
 
-    /// What was written down so far.
+    /// Returns the entries so far.
     pub fn entries(&self) -> Vec<Entry> {
         self.entries.borrow().clone()
     }

@@ -7,9 +7,9 @@ use tripline_core::{AlertKind, EscalationPolicy, IncidentCause, IncidentEnd, Sta
 /// One incident of the breaker.
 #[derive(Debug, Clone, Copy)]
 pub struct ModelIncident {
-    /// Since the beginning of the world.
+    /// When it began, since the start of the world.
     pub began: Duration,
-    /// What it began with.
+    /// Its cause.
     pub cause: IncidentCause,
     /// The first trip in it.
     pub trip: Option<TripReason>,
@@ -20,13 +20,13 @@ pub struct ModelIncident {
 /// A transition of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoggedAlert {
-    /// When.
+    /// The time.
     pub at: Duration,
-    /// Of which incident, from 1.
+    /// The number of the incident, from 1.
     pub incident: u32,
-    /// As which alert.
+    /// The kind of alert.
     pub kind: AlertKind,
-    /// How far it had come.
+    /// The stage.
     pub stage: Stage,
 }
 
@@ -40,7 +40,7 @@ pub struct StagingModel {
 }
 
 impl StagingModel {
-    /// Looks at all incidents, and logs the transitions that are due.
+    /// Observes all incidents, and logs the transitions that are due.
     pub fn look(&mut self, at: Duration, incidents: &[ModelIncident], is_unhealthy: bool, policy: &EscalationPolicy) {
         for (incident, number) in incidents.iter().zip(1..) {
             match incident.end {
@@ -87,27 +87,27 @@ impl StagingModel {
         self.log.extend(kind.map(|kind| LoggedAlert { at, incident, kind, stage }));
     }
 
-    /// The kind of the incident's alert that was created and not closed.
+    /// Returns the kind of the incident's alert that was created and not closed.
     fn open_kind(&self, number: u32) -> Option<AlertKind> {
         let of = || self.log.iter().filter(|entry| entry.incident == number);
         let is_closed = |kind| of().any(|entry| entry.kind == kind && entry.stage.is_end());
         of().map(|entry| entry.kind).find(|&kind| !is_closed(kind))
     }
 
-    /// The last stage of the incident in the log.
+    /// Returns the last stage of the incident in the log.
     fn reached(&self, number: u32) -> Option<Stage> {
         let mut of = self.log.iter().rev().filter(|entry| entry.incident == number && !entry.stage.is_end());
         of.next().map(|entry| entry.stage)
     }
 
-    /// When the last incident with an alert of this kind first logged it.
+    /// Returns when the last incident with an alert of this kind first logged it.
     fn last_created(&self, kind: AlertKind) -> Option<Duration> {
         let last = self.log.iter().rev().find(|entry| entry.kind == kind)?;
         self.log.iter().find(|entry| entry.kind == kind && entry.incident == last.incident).map(|entry| entry.at)
     }
 }
 
-/// The kind of alert for an incident.
+/// Returns the kind of alert for an incident.
 fn kind(incident: &ModelIncident, triggers: &Triggers) -> Option<AlertKind> {
     let by_cause = |reason| match reason {
         TripReason::Memory | TripReason::MemoryAndLatency | TripReason::MemoryForecast => {

@@ -1,9 +1,9 @@
-//! The exact Mann-Kendall test, and the slack that a measured rate is allowed.
+//! The exact Mann-Kendall test, and the tolerance of a measured rate.
 
-/// The most falling pairs among `n` values without ties at which the one-sided Mann-Kendall test still finds a rise:
-/// P(falls ≤ it) < `level` under independence, exactly. `None` where even no fall at all is no proof.
+/// Returns the maximum number of falling pairs among `n` values without ties at which the one-sided Mann-Kendall test
+/// still finds a rise: P(falls ≤ it) < `level` under independence, exactly. `None` if even no fall is no evidence.
 pub fn mann_kendall_most_falls(n: usize, level: f64) -> Option<usize> {
-    // The share of the orders of n values with k falls, built up value by value (Kendall, 1938).
+    // The share of the orders of n values with k falls, computed value by value (Kendall, 1938).
     let mut shares = vec![1.0];
     for i in 2..=n {
         let mut next = vec![0.0; shares.len() + i - 1];
@@ -22,12 +22,12 @@ pub fn mann_kendall_most_falls(n: usize, level: f64) -> Option<usize> {
     significant.count().checked_sub(1)
 }
 
-/// The pairs of values of which the later one is lower.
+/// Returns the number of pairs of which the later value is lower.
 pub fn falls(values: &[f64]) -> usize {
     values.iter().enumerate().map(|(i, a)| values[i + 1..].iter().filter(|&b| b < a).count()).sum()
 }
 
-/// The rise of the least-squares line from the first value to the last, as a share of the mean.
+/// Returns the rise of the least-squares line from the first value to the last, as a share of the mean.
 pub fn relative_fitted_rise(values: &[f64]) -> f64 {
     let n = values.len() as f64;
     let mean_x = (n - 1.0) / 2.0;
@@ -37,7 +37,7 @@ pub fn relative_fitted_rise(values: &[f64]) -> f64 {
     sxy / sxx * (n - 1.0) / mean_y
 }
 
-/// What a rate measured over `trials` may lie off `rate` by chance: four standard errors.
+/// Returns the difference to `rate` that a rate measured over `trials` may have by chance: four standard errors.
 pub fn sampling_slack(rate: f64, trials: usize) -> f64 {
     4.0 * (rate * (1.0 - rate) / trials as f64).sqrt()
 }

@@ -1,4 +1,4 @@
-//! The slope of a window by two passes over it, in the textbook's formulas.
+//! The slope of a window by two passes over it, with textbook formulas.
 
 use tripline_core::Latency;
 
@@ -21,14 +21,14 @@ const T_95: [f64; 30] = [
     1.795_885, 1.782_288, 1.770_933, 1.761_310, 1.753_050, 1.745_884, 1.739_607, 1.734_064, 1.729_133, 1.724_718,
     1.720_743, 1.717_144, 1.713_872, 1.710_882, 1.708_141, 1.705_618, 1.703_288, 1.701_131, 1.699_127, 1.697_261,
 ];
-/// The fitted rise over the window that matters, as a share of the mean.
+/// The smallest relevant fitted rise over the window, as a share of the mean.
 const MIN_RISE: f64 = 0.04;
-/// From so many samples on, the slope must also be there without the newest one, with half of the critical t².
+/// From this many samples on, the slope must also be present without the newest one, with half of the critical t².
 const MIN_FOR_ONE_OUTLIER: usize = 21;
-/// Nearer to a bound than this, relatively, rounding decides.
+/// Relative distance to a bound within which rounding decides.
 const MARGIN: f64 = 1e-4;
 
-/// The slope of up to 32 latencies, oldest first, or `None` where it is too near to a bound to decide.
+/// Returns the slope of up to 32 latencies, oldest first; `None` if it is too close to a bound to decide.
 pub fn slope(latencies: &[Latency], minimum: usize) -> Option<Slope> {
     let n = latencies.len();
     if n < minimum.max(3) {
@@ -77,7 +77,7 @@ impl Fit {
     }
 }
 
-/// How far `value` lies over `bound`, relative to the larger of them.
+/// Returns how far `value` is above `bound`, relative to the larger of them.
 fn margin_over(value: f64, bound: f64) -> f64 {
     let larger = value.abs().max(bound);
     if larger > 0.0 { (value - bound) / larger } else { 0.0 }

@@ -1,4 +1,4 @@
-//! The golden vectors: what the original breaker did, recorded by running it.
+//! The golden vectors: the behaviour of the original breaker, recorded by running it.
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -55,13 +55,13 @@ pub struct Config {
     pub trend_min_samples: u16,
 }
 
-/// A named shape and what is expected of it.
+/// A named shape and its expected result.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pattern {
     /// Its name.
     pub name: String,
-    /// What it is about.
+    /// The kind of check.
     pub kind: PatternKind,
     /// The breaker's settings; only `trip` has them.
     pub config: Option<Config>,
@@ -69,28 +69,28 @@ pub struct Pattern {
     pub latencies_ms: Vec<u32>,
     /// Seconds between two calls.
     pub spacing_s: u64,
-    /// What must come of it.
+    /// The expected result.
     pub expected: Expected,
     /// Holds the window, age or minimum of the kinds that have no `config`.
     #[serde(default)]
     pub note: String,
 }
 
-/// What a pattern is about.
+/// The kind of check of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PatternKind {
-    /// Feed the calls and see whether it trips.
+    /// Feed the calls and check whether it trips.
     Trip,
     /// Classify the whole series.
     Trend,
-    /// Ask the window.
+    /// Query the window.
     Window,
-    /// Ask the window for what has not expired.
+    /// Query the window for samples that have not expired.
     Expiry,
 }
 
-/// What must come of a pattern; what is absent is not asked.
+/// The expected result of a pattern; absent fields are not checked.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Expected {
@@ -108,7 +108,7 @@ pub struct Expected {
     pub below_500: Option<bool>,
     /// The latencies of the window above 500 ms.
     pub latencies_above_500: Option<Vec<u32>>,
-    /// How many samples have not expired.
+    /// Number of samples that have not expired.
     pub recent_count: Option<usize>,
 }
 

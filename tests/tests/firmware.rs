@@ -1,4 +1,4 @@
-//! The scenarios and the bad input of the firmware, on the host: both targets must decide the same.
+//! The scenarios and the invalid inputs of the firmware, on the host: both targets must decide the same.
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "the firmware shares these files")]
 
 #[path = "../firmware/src/bad_input.rs"]

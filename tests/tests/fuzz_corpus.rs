@@ -1,4 +1,4 @@
-//! What the fuzz targets have stored: their corpus and all inputs that once failed, through the same functions without a fuzzer.
+//! The stored inputs of the fuzz targets: their corpus and all inputs that once failed, run without a fuzzer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;

@@ -64,7 +64,7 @@ impl Alerting {
         };
         let before = enabled(old);
         for sink in enabled(new).iter().filter(|name| !before.contains(name) && !self.has_sink(name)) {
-            tracing::warn!(sink, "this sink was not configured at the start; its alerts need a restart");
+            tracing::warn!(sink, "this sink was not configured at start; restart the process to send its alerts");
         }
     }
 

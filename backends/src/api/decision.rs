@@ -24,7 +24,7 @@ pub struct DecisionStatus {
     /// for.
     #[schema(required)]
     pub tolerance_ms: Option<u32>,
-    /// Why so long: `start`, `learned`, `warm_up` or `fixed` (by `trip_after`); null where no evidence is asked for.
+    /// Where it comes from: `start`, `learned`, `warm_up` or `fixed` (by `trip_after`); null where no evidence is asked for.
     #[schema(required)]
     pub tolerance_source: Option<&'static str>,
     /// The test whose evidence is the oldest: `quick`, `patient` or `failures`; null where there is none.

@@ -96,7 +96,8 @@ fn check(method: &Method, uri: &Uri, headers: &HeaderMap, rules: &AccessRules) -
     if is_limited && !is_ours(&host, listen) && !is_allowed(&host, &rules.hosts) {
         let named = rules.hosts.iter().fold(String::new(), |text, host| format!("{text}, {host}"));
         let allowed = format!("localhost, a loopback address, {listen}{named}; more by http.allowed_hosts");
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "the request is for a foreign host").field("Host", allowed));
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "the Host header names a host that is not allowed")
+            .field("Host", allowed));
     }
     if reads {
         return Ok(());

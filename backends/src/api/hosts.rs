@@ -9,7 +9,7 @@ use http::uri::Authority;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedHost(String);
 
-/// A text is no [`AllowedHost`].
+/// A text is not an [`AllowedHost`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidHost {
     /// The text.

@@ -8,8 +8,8 @@
 //! | 400 | a bad value, or no JSON |
 //! | 401 | the bearer token is missing or another one, where there is one |
 //! | 403 | a foreign `Host`, or a POST from a foreign page, see below |
-//! | 404, 405 | no such route, or no breaker; another method (`Allow` names the right ones) |
-//! | 408 | the body came too slowly |
+//! | 404, 405 | no such route or breaker; another method (`Allow` names the right ones) |
+//! | 408 | the request body arrived too slowly |
 //! | 409 | the breaker's state, the other settings or the configuration file do not allow it |
 //! | 413, 415 | a body of more than 64 KiB; a body that is not `application/json` |
 //! | 422 | no JSON object; a field that is missing or of another type; a field that is not known is ignored |

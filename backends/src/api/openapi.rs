@@ -150,6 +150,18 @@ impl IntoResponses for FleetErrors {
     }
 }
 
+/// Further answers of a GET about a command to the fleet.
+pub(crate) struct CommandErrors;
+
+impl IntoResponses for CommandErrors {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        errors(&[
+            ("400", "A number that is none."),
+            ("409", "This process is in no fleet, or takes no commands to all replicas."),
+        ])
+    }
+}
+
 /// Further answers of a GET with a query.
 pub(crate) struct QueryErrors;
 

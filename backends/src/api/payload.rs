@@ -19,7 +19,7 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 /// The JSON object in the body of a POST, as a handler takes it: at most 64 KiB of `application/json`; no body counts as an
 /// object without fields. Fields that the handler does not read are ignored, so that what GET gives can be sent back.
 ///
-/// Whatever else is sent is answered with an [`ApiError`]: 400 where it is no JSON, 408 where it comes too slowly, 413, 415,
+/// Any other body is answered with an [`ApiError`]: 400 where it is not JSON, 408 where it arrives too slowly, 413, 415,
 /// and 422 where it is JSON but no object.
 #[derive(Debug, Default)]
 pub struct Payload(Map<String, Value>);
@@ -30,7 +30,7 @@ impl Payload {
         &self.0
     }
 
-    /// The first of the names under which there is a field, with its value; the first name where there is none.
+    /// The first of these names that the object has, with its value; without any, the first name.
     pub(super) fn first_of(&self, names: &[&'static str]) -> (&'static str, Option<&Value>) {
         let found = names.iter().find_map(|name| Some((*name, self.0.get(*name)?)));
         found.map_or((names.first().copied().unwrap_or_default(), None), |(name, value)| (name, Some(value)))

@@ -17,7 +17,7 @@ use crate::reload::{Applied, ChangeError, LiveConfig};
 /// The parts of the process that a circuit's routes report on beside the circuit.
 #[derive(Debug, Clone)]
 pub(super) struct LiveHandle {
-    /// The configuration that changes go through; `None` where there is none and changes are saved nowhere.
+    /// The configuration that changes go through; `None` where no configuration file is used and changes are not saved.
     pub(super) config: Option<LiveConfig>,
     /// The statistics of alert deliveries.
     pub(super) deliveries: Option<DeliveryStats>,
@@ -31,7 +31,7 @@ impl LiveHandle {
         self.config.as_ref()?.config_error()
     }
 
-    /// The incident of this circuit in the fleet, in words; `None` where the process is in none.
+    /// The incident of this circuit in the fleet, as text; `None` where the process belongs to no fleet.
     pub(super) fn fleet_summary(&self, circuit: &Circuit) -> Option<String> {
         let status = self.fleet.as_ref()?.status();
         let breaker = status.breakers.iter().find(|breaker| breaker.name == *circuit.name())?;

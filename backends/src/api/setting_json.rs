@@ -18,7 +18,7 @@ pub(super) fn to_json(value: SettingValue) -> Value {
     }
 }
 
-/// Why a JSON value is no value of a key.
+/// Why a JSON value is not a value of a key.
 pub(super) enum BadSetting {
     /// It is of another type.
     Type,

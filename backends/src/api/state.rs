@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::FromRef;
-use tripline_runtime::{Clock, DeliveryStats, Fleet, FleetStatus};
+use tripline_runtime::{Clock, DeliveryStats, Fleet};
 
 use super::events::Publishers;
 use super::guard::AccessRules;
@@ -134,18 +134,17 @@ impl ApiState {
         Self { publishers: Publishers::new(clock, spawner), ..self }
     }
 
-    /// Records the events of every circuit from the making of the router on, so that readers of
+    /// Records the events of every circuit from the making of the router on, also of those that come later, so that readers of
     /// `/breaker/events` get what happened before they came. Without this recording begins with the first reader.
     #[must_use]
     pub fn record_events(self) -> Self {
         Self { is_recorded: true, ..self }
     }
 
-    /// Begins to record, where that was asked for.
+    /// Starts recording, where that is configured.
     pub(super) fn start_recording(&self) {
         if self.is_recorded {
-            let live = LiveHandle::from_ref(self);
-            self.circuits.iter().for_each(|circuit| self.publishers.record(&circuit, &live));
+            self.publishers.record_all(&self.circuits, &LiveHandle::from_ref(self));
         }
     }
 
@@ -185,8 +184,8 @@ impl ApiState {
         self.deliveries.as_ref()
     }
 
-    pub(super) fn fleet_status(&self) -> Option<FleetStatus> {
-        self.fleet.as_ref().map(Fleet::status)
+    pub(super) const fn fleet_handle(&self) -> Option<&Fleet> {
+        self.fleet.as_ref()
     }
 
     pub(super) fn resident_bytes(&self) -> Option<u64> {

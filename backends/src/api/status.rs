@@ -64,7 +64,7 @@ pub struct Status {
     /// Memory in use, in percent of what may be used, with at most two decimals.
     #[schema(value_type = Option<f64>, required)]
     pub memory_usage_percent: Option<Number>,
-    /// In how many seconds memory reaches its limit if it goes on as it does; null where not within `memory_horizon`.
+    /// Seconds until memory reaches its limit at the current trend; null where that is beyond `memory_horizon`.
     #[schema(value_type = Option<f64>, required)]
     pub memory_exhausted_in_seconds: Option<Number>,
     /// Whether the percentile is at or below the threshold, and nothing else is simulated.
@@ -79,7 +79,7 @@ pub struct Status {
     /// The percentile in percent of the threshold.
     #[schema(value_type = Option<f64>, required)]
     pub latency_percent_of_threshold: Option<Number>,
-    /// Which percentile is looked at, as a ratio.
+    /// The percentile that is evaluated, as a ratio.
     #[schema(value_type = f64)]
     pub percentile_value: Option<Number>,
     /// How many samples the window holds at most.

@@ -19,12 +19,17 @@ use crate::state_dir::StateDirError;
 pub enum AppError {
     /// The bearer token cannot be used, or is missing where one is needed.
     Token(TokenError),
-    /// A name among `http.allowed_hosts` is no host.
+    /// A name in `http.allowed_hosts` is not a host.
     Host(InvalidHost),
     /// The window of a breaker is larger than allowed.
     Window(CapacityError),
     /// Two breakers have the same name.
     Name(DuplicateName),
+    /// A single breaker has become a family under its name, or the other way round, while the process runs.
+    NameInUse {
+        /// The name.
+        name: BreakerName,
+    },
     /// A memory source cannot be read.
     Memory {
         /// The source that the configuration names.
@@ -36,7 +41,7 @@ pub enum AppError {
     StateDir(StateDirError),
     /// The fleet of the configuration cannot be used.
     Fleet(FleetError),
-    /// The system gives no thread.
+    /// The system cannot start a thread.
     Thread(io::Error),
     /// The configuration has no breaker of this name.
     UnknownBreaker {
@@ -63,10 +68,18 @@ impl fmt::Display for AppError {
             Self::Host(error) => write!(f, "http.allowed_hosts: {error}"),
             Self::Window(error) => error.fmt(f),
             Self::Name(error) => error.fmt(f),
+            Self::NameInUse { name } => {
+                write!(
+                    f,
+                    "{name} was another kind of breaker in this process (with or without key): start again to change that"
+                )
+            }
             Self::Memory { kind, error } => write!(f, "memory_source = \"{}\": {error}", kind.as_str()),
             Self::StateDir(error) => error.fmt(f),
             Self::Fleet(error) => error.fmt(f),
-            Self::Thread(error) => write!(f, "starting a thread: {error}"),
+            Self::Thread(error) => {
+                write!(f, "cannot start a thread: {error}; check the limit of processes (`ulimit -u`)")
+            }
             Self::UnknownBreaker { name, known } => {
                 let known: Vec<&str> = known.iter().map(BreakerName::as_str).collect();
                 write!(f, "the configuration has no [breakers.{name}]; its breakers: {}", known.join(", "))
@@ -89,7 +102,7 @@ impl std::error::Error for AppError {
             Self::Fleet(error) => error,
             Self::Thread(error) | Self::Listen { error, .. } => error,
             Self::Api(error) => error,
-            Self::UnknownBreaker { .. } => return None,
+            Self::UnknownBreaker { .. } | Self::NameInUse { .. } => return None,
         })
     }
 }

@@ -17,7 +17,7 @@ use crate::config::{Config, process_variable, shared_alert_warning};
 /// The file in `state_dir` that keeps the random part of a replica's name.
 const NAME_FILE: &str = "fleet-replica";
 const RANDOM_CHARS: usize = 4;
-/// Of a host in the name of a replica, at most, in bytes: the whole has 64.
+/// Maximum length of the host in the name of a replica, in bytes; the whole name has 64.
 const HOST_BYTES: usize = 64 - 1 - RANDOM_CHARS;
 
 /// The fleet that `config` asks for, if any. Nothing is connected yet.
@@ -39,6 +39,8 @@ pub(super) fn fleet(
     of_replica.page_at = settings.page_at;
     of_replica.fallback_after = settings.fallback_after;
     of_replica.fallback_close = settings.fallback_close;
+    of_replica.probe_millionths = (settings.probe_share * 1e6).ceil() as u32;
+    of_replica.takes_commands = settings.commands;
     Ok(Some(Fleet::new(engine, of_replica, clock.clone())))
 }
 

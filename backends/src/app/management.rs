@@ -47,7 +47,7 @@ impl ManagementServer {
         Ok(address)
     }
 
-    /// Takes no new connections, and waits for the requests in flight.
+    /// Accepts no new connections, and waits for the requests in flight.
     pub(super) async fn stop(&self) {
         self.stop.close();
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));

@@ -9,8 +9,8 @@ use super::platform::Platform;
 use crate::memory::{MemorySourceKind, MemoryUsed};
 
 /// The sources that were opened.
-pub(super) struct MemorySources<'p> {
-    platform: &'p dyn Platform,
+pub(super) struct MemorySources {
+    platform: Arc<dyn Platform>,
     opened: Mutex<Vec<Opened>>,
 }
 
@@ -20,9 +20,9 @@ struct Opened {
     source: Arc<dyn MemorySource>,
 }
 
-impl<'p> MemorySources<'p> {
-    /// None is open yet.
-    pub(super) fn new(platform: &'p dyn Platform) -> Self {
+impl MemorySources {
+    /// No source is open yet.
+    pub(super) fn new(platform: Arc<dyn Platform>) -> Self {
         Self { platform, opened: Mutex::default() }
     }
 

@@ -24,6 +24,7 @@
 //! Clock, memory, storage and executor come from a [`Platform`]: [`SystemPlatform`] is the machine, and a test gives one of its
 //! own with virtual time, see [`AppBuilder::platform`].
 
+mod circuit_set;
 mod error;
 mod fleet;
 mod management;
@@ -32,26 +33,26 @@ mod platform;
 mod token;
 mod token_file;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use smol::channel::{Receiver, bounded};
 use smol::future::zip;
 use tripline_runtime::{
-    Breaker, Builder, DeliveryStats, Dispatcher, DrainReport, Family, Fleet, FleetRunner, Mode, ShutdownHandle,
-    SupervisedBreaker, Supervisor, supervise,
+    DeliveryStats, Dispatcher, DrainReport, FleetRunner, Mode, ShutdownHandle, SupervisedBreaker, Supervisor, supervise,
 };
 
-use crate::alerts::Alerting;
 use crate::api::{self, AllowedHost, ApiState, TokenMissing};
 use crate::circuit::{Circuit, Circuits};
-use crate::config::{BreakerConfig, Config};
 use crate::metrics;
 use crate::reload::{Applier, LiveConfig, LoadedConfig};
 
+use circuit_set::{CircuitMaker, CircuitSet, target};
 use management::ManagementServer;
 use memory_sources::MemorySources;
 
@@ -76,7 +77,7 @@ pub struct App {
 #[must_use = "a builder does nothing until `start`"]
 pub struct AppBuilder<'p> {
     config: LoadedConfig,
-    platform: Option<&'p dyn Platform>,
+    platform: Option<Arc<dyn Platform>>,
     listen: Option<SocketAddr>,
     mode: Mode,
     counts_stalls: bool,
@@ -84,7 +85,7 @@ pub struct AppBuilder<'p> {
     appliers: Vec<Box<dyn Applier>>,
 }
 
-/// Works on the circuits before anything runs.
+/// Prepares the circuits before anything runs.
 type Prepare<'p> = Box<dyn FnOnce(&Circuits) + 'p>;
 
 impl App {
@@ -181,8 +182,8 @@ impl fmt::Debug for App {
 }
 
 impl<'p> AppBuilder<'p> {
-    /// Takes clock, memory, storage and executor from `platform`. Default: [`SystemPlatform`].
-    pub fn platform(self, platform: &'p dyn Platform) -> Self {
+    /// Takes clock, memory, storage and executor from `platform`, also for breakers that come later. Default: [`SystemPlatform`].
+    pub fn platform(self, platform: Arc<dyn Platform>) -> Self {
         Self { platform: Some(platform), ..self }
     }
 
@@ -196,7 +197,7 @@ impl<'p> AppBuilder<'p> {
         Self { mode, ..self }
     }
 
-    /// Leaves it to the program to count calls that hang, with [`Breaker::handle_stalled`]. Default: each breaker counts its own.
+    /// Leaves it to the program to count calls that hang, with [`Breaker::handle_stalled`](tripline_runtime::Breaker::handle_stalled). Default: each breaker counts its own.
     pub fn without_stall_detection(self) -> Self {
         Self { counts_stalls: false, ..self }
     }
@@ -206,7 +207,8 @@ impl<'p> AppBuilder<'p> {
         Self { prepare: Some(Box::new(prepare)), ..self }
     }
 
-    /// Calls `applier` for each change of the configuration, after the circuits.
+    /// Calls `applier` for each change of the configuration, after [`App::circuits`] have changed: those that the configuration adds are
+    /// there, and those that it no longer has are not.
     pub fn applier(mut self, applier: Box<dyn Applier>) -> Self {
         self.appliers.push(applier);
         self
@@ -215,11 +217,10 @@ impl<'p> AppBuilder<'p> {
     /// Starts everything.
     ///
     /// # Errors
-    /// [`AppError`] where the bearer token, a memory source or the state directory cannot be used, or the system gives no
-    /// thread. Nothing runs then.
+    /// [`AppError`] where the bearer token, a memory source or the state directory cannot be used, or the system
+    /// cannot start a thread. Nothing runs then.
     pub fn start(self) -> Result<App, AppError> {
-        let system = SystemPlatform::new();
-        let platform = self.platform.unwrap_or(&system);
+        let platform = self.platform.unwrap_or_else(|| Arc::new(SystemPlatform::new()));
         let mut config = self.config.config().clone();
         if let Some(listen) = self.listen {
             config.http.listen = listen;
@@ -231,30 +232,42 @@ impl<'p> AppBuilder<'p> {
         let hosts = config.http.allowed_hosts.iter().map(|host| host.parse::<AllowedHost>());
         let hosts: Vec<_> = hosts.collect::<Result<_, _>>()?;
         let clock = platform.clock();
-        let file = self.config.path();
-
         let circuits = Circuits::new();
-        let memories = MemorySources::new(platform);
+        let mut maker = CircuitMaker {
+            platform: platform.clone(),
+            clock: clock.clone(),
+            file: self.config.path().map(Path::to_owned),
+            mode: self.mode,
+            counts_stalls: self.counts_stalls,
+            memories: MemorySources::new(platform.clone()),
+            alert_client: platform.alert_client(),
+            began_at: None,
+        };
         for breaker in config.all_breakers() {
-            let builder = Breaker::builder(clock.clone())
-                .stall_detection(breaker.stall_detection && self.counts_stalls)
-                .mode(self.mode);
-            circuits.insert(circuit(builder, breaker, &config, file, platform, &memories)?)?;
+            circuits.insert(maker.make(breaker, &config)?)?;
         }
+        maker.began_at = Some(clock.now());
         if let Some(prepare) = self.prepare {
             prepare(&circuits);
         }
-        let fleet = fleet::fleet(&config, platform, &clock)?;
+        let fleet = fleet::fleet(&config, &*platform, &clock)?;
         let targets: Vec<SupervisedBreaker> = circuits.iter().map(|circuit| target(&circuit, fleet.as_ref())).collect();
         let (supervisor, dispatcher, shutdown) = supervise(clock.clone(), targets, platform.seed());
         let deliveries = dispatcher.stats();
+        let supervision = supervisor.handle();
         let runner = fleet.clone().map(|fleet| FleetRunner::new(fleet, shutdown.clone()));
-        let report = spawn_supervision(supervisor, dispatcher, runner, platform)?;
+        let report = spawn_supervision(supervisor, dispatcher, runner, &*platform)?;
         for alerting in circuits.iter().filter_map(|circuit| circuit.alerting().cloned()) {
             platform.spawner().spawn(alerting.run(clock.clone()));
         }
-        let of_circuits = circuits.iter().map(|circuit| Box::new(circuit) as Box<dyn Applier>);
-        let appliers = of_circuits.chain(self.appliers).collect();
+        let set = CircuitSet {
+            maker,
+            circuits: circuits.clone(),
+            supervision,
+            fleet: fleet.clone(),
+            removed: BTreeMap::new(),
+        };
+        let appliers = std::iter::once(Box::new(set) as Box<dyn Applier>).chain(self.appliers).collect();
         let (live, config_task) = self.config.start_by(clock.clone(), appliers);
         platform.spawn_dedicated("tripline-config", Box::pin(config_task)).map_err(|error| {
             shutdown.stop(Duration::ZERO);
@@ -282,46 +295,6 @@ impl fmt::Debug for AppBuilder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AppBuilder").field("config", &self.config).field("listen", &self.listen).finish_non_exhaustive()
     }
-}
-
-/// The breaker of a circuit with all that belongs to it.
-fn target(circuit: &Circuit, fleet: Option<&Fleet>) -> SupervisedBreaker {
-    let target = circuit.supervised();
-    match fleet {
-        Some(fleet) => target.fleet(fleet.clone()),
-        None => target,
-    }
-}
-
-/// Makes the circuit of one breaker. Nothing runs yet.
-fn circuit(
-    builder: Builder,
-    settings: &BreakerConfig,
-    config: &Config,
-    file: Option<&Path>,
-    platform: &dyn Platform,
-    memories: &MemorySources<'_>,
-) -> Result<Circuit, AppError> {
-    let mut builder = builder.name(settings.name.clone()).policy(settings.policy.clone()).seed(platform.seed());
-    if let Some(path) = file {
-        builder = builder.config_file(path);
-    }
-    let circuit = if settings.is_family() {
-        Circuit::of_family(Family::new(builder, settings.family.limits()).map_err(AppError::Window)?)
-    } else {
-        Circuit::builder(builder.latency_histogram(true).build().map_err(AppError::Window)?)
-    };
-    let memory = memories.open(settings.memory_source, settings.memory_used)?;
-    let alerting = Alerting::new(settings, &platform.alert_client());
-    let mut circuit = circuit.config(settings.clone()).memory(memory).alerting(alerting);
-    if let Some(root) = &config.state_dir {
-        let DurableStore { store, left } = platform.durable_store(root, &settings.name)?;
-        tracing::info!(
-            breaker = settings.name.as_str(), state_dir = %root.display(), "incidents and alerts survive a restart"
-        );
-        circuit = circuit.store(store, left);
-    }
-    Ok(circuit.build())
 }
 
 /// Runs supervisor, dispatcher and fleet until they are stopped; the receiver gets the dispatcher's report.

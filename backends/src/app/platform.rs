@@ -22,7 +22,7 @@ use crate::state_dir::{StateDir, StateDirError};
 pub struct DurableStore {
     /// Keeps the state from now on.
     pub store: Arc<dyn StateStore>,
-    /// The saved state; `None` if there is none, or none that can be used.
+    /// The saved state; `None` if there is none that can be used.
     pub left: Option<DurableState>,
 }
 
@@ -45,7 +45,7 @@ pub trait Platform: Send + Sync {
     /// Runs `task`, which must not wait for others, on a thread called `name` or in its place.
     ///
     /// # Errors
-    /// Where there is no thread for it.
+    /// Where the system cannot start the thread.
     fn spawn_dedicated(&self, name: &str, task: BoxFuture) -> io::Result<()>;
 
     /// Feeds the jitter of probes and retries. Default: the number of the process.
@@ -100,7 +100,7 @@ pub trait Platform: Send + Sync {
         }
         if let Some(problem) = HyperClient::certificate_problem() {
             tracing::error!(
-                "environment: {problem}; no alert is delivered over https until that is mended and this restarted"
+                "environment: {problem}; no alert is delivered over https until this is corrected and the process restarted"
             );
         }
         HyperClient::default().proxies(proxies)

@@ -29,7 +29,7 @@ pub enum TokenError {
         /// Why not.
         error: TokenFileError,
     },
-    /// There is none, and the API listens beyond loopback.
+    /// There is no token, and the API listens beyond loopback.
     Missing {
         /// The configured address.
         listen: SocketAddr,

@@ -8,7 +8,7 @@ use std::path::Path;
 /// A token file may not be larger than this.
 const MAX_BYTES: u64 = 4 * 1_024;
 
-/// Why a token file cannot be used. Nothing of its content is shown.
+/// Why a token file cannot be used. Its content is not shown.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TokenFileError {
@@ -18,7 +18,7 @@ pub enum TokenFileError {
     NotRegular,
     /// It is larger than 4 KiB.
     TooLarge,
-    /// It is no text.
+    /// It is not text.
     NotUtf8,
 }
 

@@ -139,7 +139,7 @@ struct Numbered<'a> {
 }
 
 impl EventLog {
-    /// An empty log that was made at this time of day.
+    /// An empty log, created at this time of day.
     pub fn new(made_at: SystemTime) -> Self {
         Self::with(CAPACITY, unix_millis(made_at))
     }
@@ -202,7 +202,7 @@ impl EventLog {
         self.shared.changed.listen()
     }
 
-    /// Appends all after number `after`, as server-sent events; the number of the last event.
+    /// Appends all events after number `after` as server-sent events; returns the number of the last one.
     pub(crate) fn write_after(&self, after: u64, text: &mut String) -> u64 {
         let kept = self.lock();
         for Entry { number, event, json } in kept.entries.iter().filter(|entry| entry.number > after) {
@@ -213,7 +213,7 @@ impl EventLog {
         kept.count
     }
 
-    /// The number in an id that this log has given; 0 for any other text.
+    /// The number in an event id of this log; 0 for any other text.
     pub(crate) fn number_of(&self, id: &str) -> u64 {
         let kept = self.lock();
         let number = id.split_once('-').filter(|(epoch, _)| epoch.parse() == Ok(kept.epoch));

@@ -29,10 +29,11 @@ use tripline_runtime::{Breaker, BreakerName, DurableState, Family, MemorySource,
 use crate::alerts::Alerting;
 use crate::alerts::AlertsView;
 use crate::config::BreakerConfig;
-use crate::metrics::FollowedLog;
+use crate::metrics::{FollowedLog, KeySeries};
 
 pub use event_log::EventLog;
 pub(crate) use observer::Observer;
+pub(crate) use registry::CircuitChange;
 pub use registry::Circuits;
 
 /// One named breaker with everything that belongs to it. Clones share the same circuit.
@@ -52,6 +53,7 @@ struct Parts {
     alerting: Option<Alerting>,
     events: EventLog,
     followed_log: Mutex<Option<FollowedLog>>,
+    key_series: KeySeries,
     store: Option<Arc<dyn StateStore>>,
     /// The state of an earlier process, until the breaker is supervised.
     left: Mutex<Option<DurableState>>,
@@ -95,6 +97,7 @@ impl Circuit {
                 alerting: None,
                 events,
                 followed_log: Mutex::new(None),
+                key_series: KeySeries::default(),
                 store: None,
                 left: Mutex::new(None),
             },
@@ -119,6 +122,11 @@ impl Circuit {
     /// Its breaker; of a family every member, the shared one first.
     pub(crate) fn breakers(&self) -> Vec<Breaker> {
         self.parts.family.as_ref().map_or_else(|| vec![self.parts.breaker.clone()], Family::members)
+    }
+
+    /// The series of single members in the metrics.
+    pub(crate) fn key_series(&self) -> &KeySeries {
+        &self.parts.key_series
     }
 
     /// The family, where it is one.
@@ -163,7 +171,7 @@ impl Circuit {
         self.parts.alerting.as_ref()
     }
 
-    /// The last 200 things that happened to it.
+    /// Its last 200 events.
     pub fn events(&self) -> &EventLog {
         &self.parts.events
     }
@@ -221,13 +229,27 @@ impl Circuit {
             None => new.apply_policy(old, breaker),
         };
         if let Err(error) = applied {
-            tracing::error!(breaker = breaker.name().as_str(), %error, "the changed settings could not be applied");
+            tracing::error!(breaker = breaker.name().as_str(), %error, "the changed settings cannot be applied; the previous ones stay in force");
         }
         #[cfg(all(feature = "opsgenie", feature = "webhook"))]
         if let Some(alerting) = &self.parts.alerting {
             alerting.apply(old, new);
         }
         *self.parts.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(new.clone());
+    }
+}
+
+#[cfg(feature = "app")]
+impl Circuit {
+    /// It guards nothing from now on: every call is admitted, none is recorded, and its incident ends, by the operator. Settings that are
+    /// applied later undo it.
+    pub(crate) fn retire(&self) {
+        let on = self.config();
+        let mut off = BreakerConfig::clone(&on);
+        off.policy.enabled = false;
+        self.apply(&on, &off);
+        // Also where it is forced open.
+        self.breakers().iter().for_each(Breaker::reset);
     }
 }
 
@@ -257,7 +279,7 @@ impl CircuitBuilder {
         self
     }
 
-    /// Shows the state of alerts that are sent by a program of your own. Default: none.
+    /// Shows the state of alerts that your own program sends. Default: none.
     pub fn alerts(mut self, alerts: Arc<dyn AlertsView>) -> Self {
         self.parts.alerts = Some(alerts);
         self

@@ -1,11 +1,13 @@
 //! The circuits of a process, by name.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tripline_runtime::{Breaker, BreakerName, DuplicateName, Family};
 
 use super::{Circuit, EventLog};
+use crate::metrics::KeySeries;
 
 /// The circuits of a process, by name and in the order in which they were inserted. Clones share the same circuits.
 ///
@@ -14,6 +16,35 @@ use super::{Circuit, EventLog};
 pub struct Circuits {
     inner: Arc<RwLock<Inner>>,
     events: EventLog,
+    followers: Followers,
+}
+
+/// What happened to the circuits of a process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum CircuitChange<'c> {
+    /// It came.
+    Inserted(&'c Circuit),
+    /// It went.
+    Removed(&'c Circuit),
+}
+
+type Follower = Box<dyn Fn(CircuitChange<'_>) + Send + Sync>;
+
+/// What is called with every change.
+#[derive(Clone, Default)]
+struct Followers(Arc<RwLock<Vec<Follower>>>);
+
+impl Followers {
+    fn call(&self, change: CircuitChange<'_>) {
+        // Nothing can panic while it holds the lock for writing.
+        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().for_each(|follower| follower(change));
+    }
+}
+
+impl fmt::Debug for Followers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Followers").finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -25,7 +56,7 @@ struct Inner {
 impl Circuits {
     /// No circuits.
     pub fn new() -> Self {
-        Self { inner: Arc::default(), events: EventLog::combined() }
+        Self { inner: Arc::default(), events: EventLog::combined(), followers: Followers::default() }
     }
 
     /// The circuit of this name.
@@ -52,9 +83,12 @@ impl Circuits {
         self.read().by_name.get(name).and_then(|circuit| circuit.family().cloned())
     }
 
-    /// The families of this moment, each with its `metrics_keys`.
-    pub(crate) fn families(&self) -> Vec<(Family, usize)> {
-        let family = |circuit: Circuit| Some((circuit.family()?.clone(), circuit.config().family.metrics_keys.into()));
+    /// The families of this moment, each with its `metrics_keys` and the series of its members.
+    pub(crate) fn families(&self) -> Vec<(Family, usize, KeySeries)> {
+        let family = |circuit: Circuit| {
+            let limit = circuit.config().family.metrics_keys.into();
+            Some((circuit.family()?.clone(), limit, circuit.key_series().clone()))
+        };
         self.iter().filter_map(family).collect()
     }
 
@@ -64,38 +98,59 @@ impl Circuits {
     /// [`DuplicateName`] where there is one of that name; it stays.
     pub fn insert(&self, circuit: Circuit) -> Result<(), DuplicateName> {
         let name = circuit.name().clone();
-        let mut inner = self.write();
-        if inner.by_name.contains_key(&name) {
-            return Err(DuplicateName { name });
+        {
+            let mut inner = self.write();
+            if inner.by_name.contains_key(&name) {
+                return Err(DuplicateName { name });
+            }
+            circuit.events().forward_to(&name, &self.events);
+            inner.order.push(name.clone());
+            inner.by_name.insert(name.clone(), circuit);
         }
-        circuit.events().forward_to(&name, &self.events);
-        inner.order.push(name.clone());
-        inner.by_name.insert(name, circuit);
+        if let Some(circuit) = self.get(name.as_str()) {
+            self.followers.call(CircuitChange::Inserted(&circuit));
+        }
         Ok(())
     }
 
-    /// Takes the circuit of this name out. Those who hold a clone can go on using it. O(n).
+    /// Removes the circuit of this name. Clones of it remain usable. O(n).
     pub fn remove(&self, name: &str) -> Option<Circuit> {
-        let mut inner = self.write();
-        let removed = inner.by_name.remove(name)?;
-        inner.order.retain(|other| other.as_str() != name);
+        let removed = {
+            let mut inner = self.write();
+            let removed = inner.by_name.remove(name)?;
+            inner.order.retain(|other| other.as_str() != name);
+            removed
+        };
+        self.followers.call(CircuitChange::Removed(&removed));
         Some(removed)
     }
 
-    /// The circuit that was inserted first: the one that routes and commands without a name are about.
+    /// Calls `follower` for every circuit that is inserted or removed from now on.
+    pub(crate) fn follow(&self, follower: impl Fn(CircuitChange<'_>) + Send + Sync + 'static) {
+        self.followers.0.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(follower));
+    }
+
+    /// Sorts the circuits into this order; those without a place in it follow. O(n log n).
+    #[cfg(feature = "app")]
+    pub(crate) fn arrange<'n>(&self, order: impl Iterator<Item = &'n BreakerName>) {
+        let places: BTreeMap<&BreakerName, usize> = order.enumerate().map(|(place, name)| (name, place)).collect();
+        self.write().order.sort_by_key(|name| places.get(name).copied().unwrap_or(usize::MAX));
+    }
+
+    /// The circuit that was inserted first, to which routes and commands without a name apply.
     pub fn first(&self) -> Option<Circuit> {
         let inner = self.read();
         inner.order.first().and_then(|name| inner.by_name.get(name)).cloned()
     }
 
-    /// The circuits of this moment, in the order in which they were inserted.
+    /// The current circuits, in the order in which they were inserted.
     pub fn iter(&self) -> impl Iterator<Item = Circuit> + use<> {
         let inner = self.read();
         let all: Vec<Circuit> = inner.order.iter().filter_map(|name| inner.by_name.get(name)).cloned().collect();
         all.into_iter()
     }
 
-    /// The breakers of this moment, sorted by name.
+    /// The current breakers, sorted by name.
     pub fn breakers(&self) -> Vec<Breaker> {
         self.read().by_name.values().map(|circuit| circuit.breaker().clone()).collect()
     }

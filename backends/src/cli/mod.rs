@@ -26,7 +26,7 @@ use crate::process::log::print_bounded;
 pub(crate) use output::{CliError, eprint_line, print_line, print_styled};
 pub(crate) use replay_args::ReplayArgs;
 
-/// A circuit breaker that opens when a service is about to fall over.
+/// A circuit breaker that opens before a service fails.
 #[derive(Debug, Parser)]
 #[command(name = "tripline", version, arg_required_else_help = true)]
 struct Cli {
@@ -39,23 +39,23 @@ enum Command {
     /// Run a server with a demo endpoint behind each breaker, the management API and the dashboard.
     #[command(after_long_help = serve::HELP)]
     Serve(serve::ServeArgs),
-    /// Follow an access log: what a breaker in front of the service would do, without touching a request.
+    /// Follow an access log and show what a breaker in front of the service would do, without touching a request.
     #[command(after_long_help = observe::HELP)]
     Observe(observe::ObserveArgs),
-    /// Forward requests to a service in any language, guarded by breakers.
+    /// Forward requests to a service in any language, protected by breakers.
     #[command(after_long_help = proxy::HELP)]
     Proxy(proxy::ProxyArgs),
     /// Check a configuration file: all problems at once, exit code 1 if there are any.
     ///
     /// Exit codes: 0 valid, 1 a problem or an unknown key (with --lenient unknown keys are warnings), 2 bad arguments.
     ///
-    /// Warnings do not change the exit code. They name settings that are valid and probably not intended, and
-    /// obstacles to the start of `tripline serve`. Variables of the environment are not read.
+    /// Warnings do not change the exit code. They report settings that are valid but probably not intended, and
+    /// obstacles to the start of `tripline serve`. Environment variables are not read.
     Check {
         /// Report unknown keys as warnings, as `tripline serve` does.
         #[arg(long)]
         lenient: bool,
-        /// Print every setting of every breaker with the line that it comes from.
+        /// Print every setting of every breaker with the line that sets it.
         #[arg(long)]
         resolved: bool,
         /// The file to check.
@@ -75,7 +75,7 @@ enum Command {
     Ctl(ctl::CtlArgs),
 }
 
-/// Parses the command line and does what it says.
+/// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -15,7 +15,7 @@ use super::serve::{ALERT_DRAIN, address, configuration, listen};
 use crate::api::{self, ServerLimits};
 use crate::app::App;
 use crate::circuit::Circuits;
-use crate::config::{Config, Guard, LogFormat, ProxyMode, Route, ServerUrl, Upstream};
+use crate::config::{AccessLog, Config, Guard, LogFormat, ProxyMode, Route, ServerUrl, Upstream};
 use crate::process::descriptors;
 use crate::process::log::{self, print_bounded};
 use crate::process::signals::SignalRequests;
@@ -28,22 +28,20 @@ const MAX_API_CONNECTIONS: usize = 256;
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct ProxyArgs {
-    /// The service to forward to, such as <http://127.0.0.1:3000>. It gets every request that no route of the configuration
-    /// takes, guarded by the first breaker.
+    /// The service to forward to, such as <http://127.0.0.1:3000>. It gets every request that matches no
+    /// route of the configuration, protected by the first breaker.
     #[arg(long, value_name = "URL", value_parser = server)]
     upstream: Option<ServerUrl>,
-    /// The address for requests, in place of proxy.listen in the configuration, which is 127.0.0.1:8000 where it is not set.
+    /// The address for requests. Default: proxy.listen of the configuration, else 127.0.0.1:8000.
     #[arg(long, value_name = "IP:PORT", value_parser = address)]
     listen: Option<SocketAddr>,
-    /// The configuration file; without it breakers.toml in the working directory, and if there is none the recommended
-    /// configuration.
+    /// The configuration file. Default: breakers.toml in the working directory, else the recommended configuration.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Decide, count and alert, and reject no request.
+    /// Decide, count and alert, but reject no request.
     #[arg(long)]
     observe: bool,
-    /// The address of the management API and the dashboard, in place of http.listen in the configuration, which is
-    /// 127.0.0.1:8080 where it is not set.
+    /// The address of the management API and the dashboard. Default: http.listen of the configuration, else 127.0.0.1:8080.
     #[arg(long, value_name = "IP:PORT", value_parser = address)]
     api: Option<SocketAddr>,
 }
@@ -53,9 +51,12 @@ pub(super) const HELP: &str = "\
 The bearer token of the API is the value of TRIPLINE_TOKEN in the environment, else the content of http.token_file. The port for \
 requests needs none.
 
-SIGTERM and SIGINT stop the proxy: /ready answers 503 at once, accepting ends after proxy.drain_delay, and requests in flight are \
-waited for, proxy.drain_timeout at most. A second signal ends it at once. SIGHUP reads the configuration \
-again.
+SIGTERM and SIGINT stop the proxy: /ready answers 503 at once and each response ends its connection, accepting ends after \
+proxy.drain_delay, and requests in flight are waited for, proxy.drain_timeout at most. A second signal ends it at once. SIGHUP reads \
+the configuration and the certificates again.
+
+The access log goes to standard output, logs to standard error. Where it listens stands on standard output, with an access log on \
+standard error.
 
 Exit codes: 0 stopped, and no connection was cut; 1 it could not start, or connections were cut; 2 bad arguments.";
 
@@ -134,7 +135,7 @@ impl Running {
     /// Follows a change of the configuration.
     fn apply(&self, config: &Config) {
         if let Err(error) = self.proxy.apply(config, &self.circuits) {
-            tracing::error!(%error, "the changed routes are not used; those in force stay");
+            tracing::error!(%error, "the changed routes and certificates are not used; those in force stay");
         }
     }
 }
@@ -165,7 +166,7 @@ async fn serve_until_signalled(
     api: api::ApiState,
     mut signals: SignalRequests,
 ) -> Result<(), CliError> {
-    let listener = listen(config.http.listen)?;
+    let listener = listen(config.http.listen, "--api")?;
     let dashboard = listener.get_ref().local_addr().map_err(CliError::new)?;
     announce(config, proxy.local_addr(), dashboard);
     let trusted = api.trusted_requests();
@@ -177,6 +178,7 @@ async fn serve_until_signalled(
     let signalled_twice = async {
         signals.stop_requested(|| live.reload()).await;
         draining.set();
+        proxy.leave();
         let _ = signalled.send(()).await;
         signals.stop_requested(|| ()).await;
         Err(CliError::new("a second signal: ended at once, whatever was in flight"))
@@ -204,7 +206,7 @@ async fn serve_until_signalled(
             smol::future::zip(api::serve_with(listener.into(), router, stop_api, limits, trusted), drained).await;
         let left = app.stop(ALERT_DRAIN).await.undelivered;
         if left > 0 {
-            tracing::warn!(left, "stopped with alerts that were not delivered");
+            tracing::warn!(left, "stopped before all alerts were delivered");
         }
         match cut_off {
             0 => Ok(()),
@@ -216,19 +218,24 @@ async fn serve_until_signalled(
     or(signalled_twice, served).await
 }
 
-/// Says on standard output where it listens and what it does, so that a script can read the ports it was given.
+/// Says where it listens and what it does, so that a script can read the ports it was given: on standard output, and where that is the
+/// access log, on standard error.
 fn announce(config: &Config, address: SocketAddr, dashboard: SocketAddr) {
     let scheme = if config.proxy.tls.certificate.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{address}");
     let dashboard = format!("http://{dashboard}");
     let observes = config.proxy.mode == ProxyMode::Observe;
+    let print = |line: String| match config.proxy.access_log {
+        AccessLog::Off => print_bounded(io::stdout(), line),
+        _ => print_bounded(io::stderr(), line),
+    };
     match config.log.format {
         LogFormat::Json => {
             let routes: Vec<String> = config.routes.iter().map(|route| what_it_does(config, route)).collect();
             let line = serde_json::json!({
                 "message": "listening", "url": url, "dashboard": dashboard, "observe": observes, "routes": routes
             });
-            print_bounded(io::stdout(), line);
+            print(line.to_string());
         }
         LogFormat::Text => {
             let mut lines = vec![format!("listening on {url}"), format!("dashboard on {dashboard}")];
@@ -237,7 +244,7 @@ fn announce(config: &Config, address: SocketAddr, dashboard: SocketAddr) {
                 lines.push("observe mode: no request is rejected".to_owned());
             }
             for line in lines {
-                print_bounded(io::stdout(), line);
+                print(line);
             }
         }
     }

@@ -78,9 +78,9 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), CliError> {
     } else {
         tracing::info!("no configuration file; the recommended configuration is used (see `tripline init`)");
     }
-    let platform = ServePlatform { system: SystemPlatform::new(), mock: MockMemory::default() };
+    let platform = Arc::new(ServePlatform { system: SystemPlatform::new(), mock: MockMemory::default() });
     let listen = config.http.listen;
-    let app = App::builder(opened).platform(&platform).listen(listen).start().map_err(CliError::new)?;
+    let app = App::builder(opened).platform(platform.clone()).listen(listen).start().map_err(CliError::new)?;
     let circuit = app.circuits().first().ok_or_else(|| CliError::new("the configuration has no breaker"))?;
     let mock = (circuit.config().memory_source == MemorySourceKind::Mock).then(|| platform.mock.clone());
     let api = app.api().dropped_log_lines(Arc::new(log.dropped_lines()));
@@ -133,7 +133,7 @@ pub(super) async fn serve_until_signalled(
     mut signals: SignalRequests,
     trusted: TrustedRequests,
 ) -> Result<(), CliError> {
-    let listener = listen(address)?;
+    let listener = listen(address, "--listen")?;
     let local = listener.get_ref().local_addr().map_err(CliError::new)?;
     // To standard output, so that a script can read the port it was given.
     match format {
@@ -168,7 +168,7 @@ pub(super) async fn serve_until_signalled(
         let served = api::serve_with(listener.into(), router, stopped, limits, trusted).await;
         let left = app.stop(ALERT_DRAIN).await.undelivered;
         if left > 0 {
-            tracing::warn!(left, "stopped with alerts that were not delivered");
+            tracing::warn!(left, "stopped before all alerts were delivered");
         }
         match served.cut_off {
             0 => Ok(()),
@@ -178,12 +178,12 @@ pub(super) async fn serve_until_signalled(
     or(signalled_twice, served).await
 }
 
-/// Listens on the address of the API.
-pub(super) fn listen(address: SocketAddr) -> Result<smol::Async<TcpListener>, CliError> {
+/// Listens on the address of the API, which the argument `option` overrides.
+pub(super) fn listen(address: SocketAddr, option: &str) -> Result<smol::Async<TcpListener>, CliError> {
     let listener = api::listen(address).map_err(|error| {
         let failure = CliError::during(format!("http.listen = {address}"), &error);
         match error.kind() {
-            ErrorKind::AddrInUse => CliError::new(format!("{failure}; --listen gives another address")),
+            ErrorKind::AddrInUse => CliError::new(format!("{failure}; {option} gives another address")),
             _ => failure,
         }
     })?;

@@ -51,7 +51,7 @@ fn of_breakers(old: &Config, new: &Config, found: &mut Vec<Difference>) {
         key: join(BREAKERS, name),
         old: was.into(),
         new: is.into(),
-        restart_required: true,
+        restart_required: false,
     };
     for breaker in &new.breakers {
         let name = breaker.name.as_str();

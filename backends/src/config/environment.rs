@@ -1,4 +1,4 @@
-//! The environment, which is laid over a configuration file.
+//! Environment variables, which override a configuration file.
 
 use super::error::{ConfigErrors, Problem, Reason, Warning, WarningKind};
 use super::keys::{Key, WEBHOOKS, section};
@@ -63,7 +63,7 @@ pub fn process_variable(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-/// Lays the environment over `config`: `variable` looks one up, as [`process_variable`] does. An empty variable counts as
+/// Overrides `config` by environment variables: `variable` looks one up, as [`process_variable`] does. An empty variable counts as
 /// not set, except for `TRIPLINE_TOKEN`, where it is an error.
 ///
 /// `OPSGENIE_API_KEY`, `OPSGENIE_REGION`, `OPSGENIE_API_URL` and `Environment` win over the file; `TRIPLINE_TOKEN` sets

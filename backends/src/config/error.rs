@@ -55,7 +55,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Something that does not keep a configuration from being used, but is hardly meant.
+/// A setting that is allowed and probably a mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Warning {
@@ -77,7 +77,7 @@ pub struct Warning {
 pub enum WarningKind {
     /// A key that does not exist, and is ignored.
     UnknownKey,
-    /// A setting that is allowed and unlikely to be meant, or one that is missing.
+    /// A setting that is allowed and probably a mistake, or one that is missing.
     Unlikely,
     /// A breaker that a route names and the file does not describe; it has the settings of the top of the file.
     Created,

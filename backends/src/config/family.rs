@@ -84,12 +84,10 @@ pub struct FamilyConfig {
     pub key: Option<KeySource>,
     /// Members at most. Default: 1,000.
     pub max_keys: u32,
-    /// A member that was not used for so long goes. Default: 10 minutes.
+    /// A member that was unused for this long is removed. Default: 10 minutes.
     pub idle_time: Duration,
     /// Members that have metrics of their own. Default: 20.
     pub metrics_keys: u16,
-    /// Whether each member has incidents of its own, `alerts.per_key`. Default: false, one for the family.
-    pub alerts_per_key: bool,
 }
 
 impl Default for FamilyConfig {
@@ -100,7 +98,6 @@ impl Default for FamilyConfig {
             max_keys: u32::try_from(limits.max_keys).unwrap_or(u32::MAX),
             idle_time: limits.idle_time,
             metrics_keys: 20,
-            alerts_per_key: false,
         }
     }
 }

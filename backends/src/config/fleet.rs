@@ -25,6 +25,10 @@ pub struct Fleet {
     pub fallback_after: Duration,
     /// A replica that paged alone also closes alone. Default: false.
     pub fallback_close: bool,
+    /// At most this share of the replicas probes at once, and at least one; 0: each probes when its own wait is over. Default: 0.
+    pub probe_share: f64,
+    /// The replicas carry out what an operator commands all of them (`ctl --fleet`). Default: false.
+    pub commands: bool,
 }
 
 impl Default for Fleet {
@@ -37,6 +41,8 @@ impl Default for Fleet {
             page_at: PageAt::Count(1),
             fallback_after: Duration::from_secs(15),
             fallback_close: false,
+            probe_share: 0.0,
+            commands: false,
         }
     }
 }

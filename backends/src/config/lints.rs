@@ -1,4 +1,4 @@
-//! Settings that are allowed and hardly mean what they say.
+//! Settings that are allowed and probably mistakes.
 
 use tripline_runtime::core::{Policy, TripAfter};
 
@@ -63,7 +63,7 @@ fn of_samples(config: &Config, given: &dyn Fn(&str) -> bool, found: &mut Vec<(&'
         found.push(("trend_analysis_min_sample_count", format!("counts as {counts_as}{bound}")));
     }
     if policy.memory_hysteresis.get() > policy.memory_threshold.get() / 2.0 {
-        found.push(("memory_hysteresis", "counts as half of memory_threshold".into()));
+        found.push(("memory_hysteresis", "counts as half of memory_threshold, the maximum".into()));
     }
 }
 
@@ -141,11 +141,14 @@ fn of_delivery(config: &Config, found: &mut Vec<(&'static str, String)>) {
 
 fn of_opsgenie(opsgenie: &OpsGenie, given: &dyn Fn(&str) -> bool, found: &mut Vec<(&'static str, String)>) {
     if opsgenie.api_key.is_some() {
-        found.push(("opsgenie.api_key", "a secret in a file; better set OPSGENIE_API_KEY in the environment".into()));
+        found.push(("opsgenie.api_key", "a secret in a file; set OPSGENIE_API_KEY in the environment instead".into()));
     }
     let triggers = opsgenie.triggers;
     if opsgenie.enabled && !(triggers.breaker_open || triggers.memory_threshold || triggers.latency_threshold) {
-        found.push(("opsgenie.enabled", "every trigger is off, so no alert will ever be created".into()));
+        found.push((
+            "opsgenie.enabled",
+            "every trigger is off, so no alert is ever created; turn one of opsgenie.triggers on".into(),
+        ));
     }
     let staged = opsgenie.time_before_send_alert > 0;
     if staged && opsgenie.initial_alert_priority.rank() < opsgenie.escalated_alert_priority.rank() {
@@ -153,7 +156,7 @@ fn of_opsgenie(opsgenie: &OpsGenie, given: &dyn Fn(&str) -> bool, found: &mut Ve
         found.push(("opsgenie.escalated_alert_priority", words.into()));
     }
     if opsgenie.provider == Provider::Jsm && given("opsgenie.region") {
-        found.push(("opsgenie.region", "has no meaning for the provider jsm".into()));
+        found.push(("opsgenie.region", "has no effect with provider = \"jsm\"; remove it".into()));
     }
     if opsgenie.tags.len() > TAGS_LEFT {
         found.push(("opsgenie.tags", format!("the service keeps 20 tags of an alert, {TAGS_LEFT} of them from here")));

@@ -13,7 +13,7 @@ use crate::text::shown;
 /// A configuration file may not be larger than this.
 pub const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// Reads the configuration file `path`. It is only read, never written; the environment is not looked at.
+/// Reads the configuration file `path`. It is only read, never written; environment variables are ignored.
 ///
 /// # Errors
 /// [`ConfigErrors`] with every problem of the text, or with the one that kept it from being read: there is no such
@@ -42,7 +42,7 @@ fn text_of(path: &Path) -> Result<(String, String), ConfigErrors> {
     Ok((text, file))
 }
 
-/// What is wrong with a file without any text. It is more likely lost than meant; a comment shows that it is meant.
+/// The problem of a file without any text, which was probably lost. A comment marks an empty file as intended.
 pub(crate) const EMPTY: &str = "is empty; a configuration without keys holds at least a comment (see `tripline init`)";
 
 /// Whether a text has neither a key nor a comment.

@@ -20,7 +20,7 @@ pub struct Config {
     /// The breakers of `[breakers.NAME]`, in the order of the file, each with what it inherits filled in.
     pub breakers: Vec<BreakerConfig>,
     /// Folder for what must survive a restart, with a subfolder for each breaker; `None` keeps nothing. A relative path is
-    /// meant from the working directory.
+    /// relative to the working directory.
     pub state_dir: Option<PathBuf>,
     /// The management API.
     pub http: Http,
@@ -75,7 +75,7 @@ pub struct Http {
     pub listen: SocketAddr,
     /// Host names under which clients reach the API beside loopback names and the listen address. Default: none.
     pub allowed_hosts: Vec<String>,
-    /// File that holds the bearer token; a relative path is meant from the working directory. It is not read here.
+    /// File that holds the bearer token; a relative path starts at the working directory. It is not read here.
     pub token_file: Option<PathBuf>,
     /// The bearer token from `TRIPLINE_TOKEN`; a file cannot set it.
     pub token: Option<Secret>,

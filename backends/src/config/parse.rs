@@ -283,7 +283,7 @@ fn is_table_name(name: &str) -> bool {
     !name.is_empty() && !name.contains('.')
 }
 
-/// The known key or table that is most likely meant by an unknown `name` in `section`.
+/// The known key or table that is closest to an unknown `name` in `section`.
 fn suggestion(section: &Section<Config>, name: &str) -> Option<String> {
     elsewhere(section, name).or_else(|| {
         let tables = SECTIONS.iter().filter_map(|other| match other.path.rsplit_once('.') {

@@ -29,7 +29,7 @@ configuration. `tripline init` writes the recommended file, `tripline check FILE
 - A secret is never shown: not in the API, the log, `ctl` or debug output.
 - `[breakers.NAME]` makes a breaker of its own; see [Many named breakers](breakers.md). Its keys are those of the top of the file but
   `name` and `state_dir`, and `inherit`, the name of a `[templates.NAME]`. What it does not set it inherits. `[breakers.NAME.alerts]` has
-  `enabled`, `per_key` (an incident for each member of a family) and these keys of `[opsgenie]`: ALERT_KEYS.
+  `enabled` and these keys of `[opsgenie]`: ALERT_KEYS.
   `tripline check --resolved FILE` prints every breaker's settings and where each comes from.
 
 ";
@@ -38,7 +38,7 @@ const FAMILY_HEAD: &str = "\
 ## `[breakers.NAME]` with a `key`: a family
 
 A breaker for each key; see [Many named breakers](breakers.md). These keys stand only here and in `[templates.NAME]`, and are changed in
-the file. The largest `latency_window_size` is 128.
+the file. The largest `latency_window_size` is 64: a member takes 2.5 KiB at most.
 
 | key | allowed | default | flags | meaning |
 |---|---|---|---|---|

@@ -12,7 +12,7 @@ const MIN_PLAUSIBLE_THRESHOLD_MS: f64 = 10.0;
 const MAX_PLAUSIBLE_THRESHOLD_MS: f64 = 300_000.0;
 /// Up to this, an interval in milliseconds looks like seconds.
 const MAX_IMPLAUSIBLE_INTERVAL_MS: f64 = 60.0;
-/// Up to this, an escalation after so many seconds looks like minutes.
+/// Up to this many seconds, an escalation time looks as if it were in minutes.
 const MAX_IMPLAUSIBLE_ESCALATION_SECONDS: f64 = 15.0;
 /// Over this, a factor looks like percent.
 const MAX_PLAUSIBLE_FACTOR: f64 = 10.0;
@@ -63,7 +63,7 @@ fn threshold(ms: f64) -> Option<String> {
     (ms > MAX_PLAUSIBLE_THRESHOLD_MS).then(micros)
 }
 
-/// A long time that is no usual number of hours or days, but a usual number of milliseconds.
+/// A long time that is unusual as seconds but usual as milliseconds.
 fn in_seconds(seconds: f64) -> Option<String> {
     let is_usual = |unit: f64| seconds % unit == 0.0;
     let looks_like_millis = match seconds {

@@ -223,7 +223,7 @@ impl Shape {
     }
 }
 
-/// The allowed values, in words.
+/// The allowed values as text.
 impl<T> fmt::Display for Field<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -270,7 +270,7 @@ fn entries<'t>(table: &'t DeTable<'_>) -> impl Iterator<Item = (String, &'t Span
     table.iter().map(|(key, value)| (key.get_ref().to_string(), value))
 }
 
-/// The texts of a list or map with their names, or every entry that is none.
+/// The texts of a list or map with their names, or every entry that is not a text.
 fn all_texts<'t>(
     entries: impl Iterator<Item = (String, &'t Spanned<DeValue<'t>>)>,
 ) -> Result<Vec<(String, String)>, Vec<RejectedPart>> {

@@ -1,6 +1,6 @@
-//! Engines of a fleet: the store that all replicas of a service reach.
+//! Engines of a fleet: the stores that all replicas of a service share.
 //!
-//! The guide is `docs/fleet.md`; the rule stands in [`tripline_runtime::core::fleet`].
+//! The guide is `docs/fleet.md`; the rule is in [`tripline_runtime::core::fleet`].
 
 #[cfg(feature = "fleet-redis")]
 mod redis;
@@ -15,13 +15,13 @@ use crate::config::{Fleet, FleetEngineKind};
 #[cfg(feature = "fleet-redis")]
 pub use self::redis::{RedisFleet, RedisUrlError};
 
-/// Why the fleet of a configuration cannot be used.
+/// The error of a fleet's configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FleetError {
-    /// There is no address.
+    /// No address is set.
     NoUrl,
-    /// The address is none, or names what is not supported.
+    /// The address is invalid or not supported.
     #[cfg(feature = "fleet-redis")]
     Url(RedisUrlError),
     /// This program was built without the engine.
@@ -41,10 +41,10 @@ impl fmt::Display for FleetError {
 
 impl std::error::Error for FleetError {}
 
-/// The engine that `config` asks for, for the replicas of `service`; `None` where it is off. Nothing is connected yet.
+/// Returns the engine of `config` for the replicas of `service`; `None` if it is off. Does not connect yet.
 ///
 /// # Errors
-/// [`FleetError`] where it has no address, or one that cannot be used.
+/// [`FleetError`] if the address is missing or cannot be used.
 pub fn open(config: &Fleet, service: &str) -> Result<Option<Arc<dyn FleetEngine>>, FleetError> {
     match config.engine {
         FleetEngineKind::Off => Ok(None),

@@ -9,6 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::HeaderValue;
 use url::{Host, Url};
 
+use crate::text::percent_decoded;
+
 /// The proxies of a client. Cloning shares them.
 ///
 /// ```
@@ -147,23 +149,6 @@ impl Proxy {
     fn shown(&self) -> String {
         crate::text::redact_url(self.url.as_str())
     }
-}
-
-/// The bytes of a part of an address.
-fn percent_decoded(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let hex = tail.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
-        if let Some(byte) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            bytes.push(byte);
-            rest = tail.get(2..).unwrap_or_default();
-        } else {
-            bytes.push(*first);
-            rest = tail;
-        }
-    }
-    bytes
 }
 
 impl Exception {

@@ -1,4 +1,4 @@
-//! Accepting connections, also while the system has none to give.
+//! Accepts connections, also while the system is out of descriptors.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ impl<'a> Acceptor<'a> {
         Self { listener, places, failures: Failures::default() }
     }
 
-    /// The next connection. When the system gives none (no descriptors, say), an idle connection is closed and it tries again.
+    /// The next connection. Where accepting fails, for instance without free descriptors, an idle connection is closed and accepting is retried.
     pub(super) async fn accept(&mut self) -> (TcpStream, ClientAddr) {
         loop {
             match self.listener.accept().await {
@@ -54,7 +54,7 @@ struct Failures {
 }
 
 impl Failures {
-    /// Counts one; the number to warn of, where a warning is due.
+    /// Counts one failure; returns the number to report where a warning is due.
     fn count(&mut self, now: Instant) -> Option<u64> {
         self.count += 1;
         let is_due = self.last_warning.is_none_or(|last| now.saturating_duration_since(last) >= WARNING_INTERVAL);

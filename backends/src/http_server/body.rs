@@ -10,13 +10,13 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use smol::Timer;
 
-/// The body of a request came too slowly.
+/// The body of a request arrived too slowly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BodyTooSlow;
 
 impl fmt::Display for BodyTooSlow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the body came too slowly")
+        f.write_str("the request body arrived too slowly")
     }
 }
 

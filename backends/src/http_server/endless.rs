@@ -1,4 +1,4 @@
-//! A response that does not end by itself: it ends when the server drains, or when its client closes the connection.
+//! A response without an end of its own: it ends when the server drains, or when its client closes the connection.
 
 use std::convert::Infallible;
 use std::future::Future;

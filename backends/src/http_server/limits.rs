@@ -9,7 +9,7 @@ pub(super) const MIN_HEAD_BYTES: usize = 8_192;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerLimits {
-    /// Connections at a time; an idle one gives way to the next, and where none is idle the next waits. Default: 1,024; with 0
+    /// Connections at a time; an idle one is closed to admit the next, and where none is idle the next waits. Default: 1,024; with 0
     /// no connection is served. It should leave descriptors for everything else that the process opens.
     pub max_connections: usize,
     /// Bytes in the head of a request; more is answered with 431. Default: 16 KiB; less than 8 KiB counts as 8 KiB.
@@ -20,12 +20,12 @@ pub struct ServerLimits {
     pub header_timeout: Duration,
     /// How long the body of a request may take, from its first reading. Default: 10 s.
     pub body_timeout: Duration,
-    /// How long a client may take nothing of an answer. Default: 10 s.
+    /// How long a client may read nothing of a response. Default: 10 s.
     pub write_timeout: Duration,
     /// How long a handler may go on after the client has closed its sending half, which a client that has gone does too. Default:
     /// 5 s.
     pub half_close_timeout: Duration,
-    /// How long requests in flight are waited for at the end. Default: 10 s.
+    /// How long requests in flight may take after the stop. Default: 10 s.
     pub drain_timeout: Duration,
 }
 

@@ -1,15 +1,15 @@
-//! A listening socket with a longer queue than the standard library's.
+//! A listening socket with a longer backlog than the standard library's.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-/// Connections that the system holds until they are accepted; the system may have a lower limit of its own.
+/// The backlog: connections that the system holds until they are accepted. The system may have a lower limit.
 const BACKLOG: i32 = 1_024;
 
-/// Listens on `address` with a queue of 1,024 connections.
+/// Listens on `address` with a backlog of 1,024 connections.
 ///
 /// # Errors
-/// Those of the system: the address is in use, is not of this machine, or needs a privilege.
+/// The system's errors: the address is in use, does not belong to this machine, or needs a privilege.
 #[cfg(unix)]
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     use rustix::io::{FdFlags, fcntl_setfd};

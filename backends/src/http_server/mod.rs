@@ -50,7 +50,7 @@ pub use listen::listen;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Served {
-    /// Connections that were still busy at the end of `drain_timeout`, and were cut off.
+    /// Connections that were still busy after `drain_timeout` and were closed.
     pub cut_off: usize,
 }
 
@@ -88,7 +88,7 @@ impl fmt::Debug for TrustedRequests {
 /// The HTTP library itself answers what is not a request (400), or a head that is too large (431), with an empty body; these
 /// do not reach `router`. A head that does not come in time closes the connection.
 ///
-/// When `max_connections` are open, an idle one gives way to a new one. When seven eighths of them are busy, further requests
+/// When `max_connections` are open, an idle one is closed to admit a new one. When seven eighths of them are busy, further requests
 /// are answered with 503, except those from loopback and those of [`serve_with`]'s `trusted`.
 pub async fn serve(
     listener: TcpListener,
@@ -182,7 +182,7 @@ where
     };
     let gives_way = async {
         let _ = evicted.recv().await;
-        tracing::debug!("an idle connection gives way to a new one");
+        tracing::debug!("an idle connection was closed to admit a new one");
         Ok(())
     };
     if let Err(error) = or(connection, or(ended, gives_way)).await {
@@ -226,7 +226,7 @@ impl Handler {
         let answer = AssertUnwindSafe(async move { router.call(request).await }).catch_unwind().await;
         match answer {
             Ok(Ok(response)) => endless::end_at(response, self.drain, self.stream),
-            Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "the request ended with a fault of the server"),
+            Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "the request failed because of a fault in this program"),
         }
     }
 }
@@ -247,7 +247,7 @@ fn full() -> Response {
     response
 }
 
-/// `text` must need no escape in JSON.
+/// `text` must not need escaping in JSON.
 fn error(status: StatusCode, text: &'static str) -> Response {
     let body = format!("{{\"error\":\"{text}\"}}");
     (status, [(CONTENT_TYPE, "application/json")], body).into_response()

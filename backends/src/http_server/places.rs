@@ -1,4 +1,4 @@
-//! Which connections the server holds, and which of them give way when there are too many.
+//! Which connections the server holds, and which of them are closed first when there are too many.
 //!
 //! A connection is idle while no request of it is handled: between two requests, and before a head is complete. When the server
 //! is full, a new connection takes the place of the idle one that is trusted least and idle for longest, at least half a second. Requests of clients
@@ -18,7 +18,7 @@ use smol::future::or;
 /// A connection keeps its place for so long after it became idle: its request may be on the way.
 const MIN_IDLE: Duration = Duration::from_millis(500);
 
-/// How far a client is trusted, the least first.
+/// How far a client is trusted, in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Trust {
     /// Any client.
@@ -53,7 +53,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Table {
     connections: HashMap<u64, Connection>,
-    /// Idle connections and since when they are, the first to give way first.
+    /// Idle connections with the time since which they are idle; the one to close first comes first.
     idle: BTreeMap<(Trust, u64), (u64, Instant)>,
     busy: usize,
     evicting: usize,
@@ -64,7 +64,7 @@ struct Table {
 struct Connection {
     trust: Trust,
     activity: Activity,
-    /// Closed when the connection gives way.
+    /// Closed when the connection must close to admit another.
     evict: Option<Sender<()>>,
 }
 
@@ -74,7 +74,7 @@ enum Activity {
     Idle(u64),
     /// With this many requests whose responses are not dropped yet.
     Busy(u32),
-    /// It has given way and is about to close.
+    /// It is about to close to admit another.
     Evicted,
 }
 
@@ -94,9 +94,9 @@ pub(super) struct Busy {
 /// Why a request is not handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoPlace {
-    /// Too many requests of clients that are trusted no more than this one.
+    /// Clients that are trusted as far as this one, or less, have too many requests in flight.
     Full,
-    /// The connection has given way.
+    /// The connection is being closed to admit another.
     Evicted,
 }
 
@@ -105,7 +105,7 @@ impl Places {
         Self { shared: Arc::new(Shared { max, table: Mutex::default(), changed: Event::new() }) }
     }
 
-    /// A place for a new connection, and what resolves (with an error) when it has to give way. Waits while every connection is
+    /// A place for a new connection, and a future that resolves (with an error) when the connection must close to admit another. Waits while every connection is
     /// busy.
     pub(super) async fn enter(&self, trust: Trust) -> (Arc<Place>, Receiver<()>) {
         loop {
@@ -135,7 +135,7 @@ impl Places {
         Some((Arc::new(Place { shared: self.shared.clone(), id }), evicted))
     }
 
-    /// Closes the connection that gives way first; without effect where none is idle.
+    /// Closes the idle connection that is first in order; without effect where none is idle.
     pub(super) fn evict_one(&self) {
         self.shared.lock().evict(Some(Instant::now()));
     }

@@ -1,4 +1,4 @@
-//! A connection whose client must read what it is sent.
+//! A connection that is closed when its client stops reading.
 
 use std::future::Future as _;
 use std::io::{self, IoSlice};

@@ -1,40 +1,46 @@
-//! Families: how many members there are and how many are open, and which ones, up to a number.
+//! Metrics of families: how many members there are, how many are open, and the calls of some of them by key.
 
-use tripline_runtime::{Breaker, Family};
+use tripline_runtime::Family;
 
 use super::encoder::Encoder;
+use super::key_series::{KeyFigures, KeySeries, Selected};
 
-/// The key of the series for all members without one of their own.
+/// The key of the series for all members without a series of their own.
 const OTHER: &str = "_other";
 
-/// The families of a process, each with the number of members that have a series of their own, in the Prometheus text format 0.0.4.
-/// O(members).
-pub fn render_families(families: &[(Family, usize)]) -> String {
+/// Renders the families of a process in the Prometheus text format 0.0.4, each with the maximum number of members that have series of
+/// their own. O(n log n) in the number of members.
+pub fn render_families(families: &[(Family, usize, KeySeries)]) -> String {
     let mut text = Encoder::default();
     if families.is_empty() {
         return text.into_string();
     }
     let name = |family: &Family| family.name().to_string();
     let mut keys = text.gauge("tripline_keys", "Members of a family, the shared one not counted.");
-    for (family, _) in families {
+    for (family, ..) in families {
         keys.sample(&[("breaker", &name(family))], family.len());
     }
     let mut overflow =
         text.counter("tripline_keys_overflow_total", "Calls that went to the shared member for want of room.");
-    for (family, _) in families {
+    for (family, ..) in families {
         overflow.sample(&[("breaker", &name(family))], family.overflows());
     }
-    let mut open =
-        text.gauge("tripline_key_open", "Members that are not closed, by key; those beyond a number together.");
-    for (family, shown) in families {
-        let breaker = name(family);
-        let open_members: Vec<Breaker> =
-            family.members().into_iter().filter(|member| member.state().is_triggered()).collect();
-        for member in open_members.iter().take(*shown) {
-            open.sample(&[("breaker", &breaker), ("key", member.key().unwrap_or(OTHER))], 1_u8);
+    let scrape = |(family, limit, series): &(Family, usize, KeySeries)| (name(family), series.scrape(family, *limit));
+    let scraped: Vec<(String, Selected)> = families.iter().map(scrape).collect();
+    let each = |mut metric: super::encoder::Family<'_>, value: fn(&KeyFigures) -> u64| {
+        for (breaker, selected) in &scraped {
+            for (key, figures) in &selected.shown {
+                metric.sample(&[("breaker", breaker), ("key", key)], value(figures));
+            }
+            metric.sample(&[("breaker", breaker), ("key", OTHER)], value(&selected.other));
         }
-        open.sample(&[("breaker", &breaker), ("key", OTHER)], open_members.len().saturating_sub(*shown));
-    }
+    };
+    let help = "Members that are not closed, by key.";
+    each(text.gauge("tripline_key_open", help), |figures| figures.open as u64);
+    let help = "Calls that were made, by key.";
+    each(text.counter("tripline_key_calls_total", help), |figures| figures.totals.calls);
+    let help = "Calls that were rejected, by key.";
+    each(text.counter("tripline_key_rejected_calls_total", help), |figures| figures.totals.rejected);
     text.into_string()
 }
 
@@ -43,8 +49,8 @@ pub fn render_families(families: &[(Family, usize)]) -> String {
 mod tests {
     use super::*;
     use std::sync::Arc;
-    use tripline_runtime::FamilyLimits;
     use tripline_runtime::test_util::ManualClock;
+    use tripline_runtime::{Breaker, FamilyLimits};
 
     #[test]
     fn only_so_many_open_members_have_a_series_whatever_the_keys_are() {
@@ -53,8 +59,10 @@ mod tests {
         for number in 0..200 {
             family.get(&format!("t\"{number:03}")).unwrap().force_open();
         }
-        let text = render_families(&[(family, 20)]);
-        assert_eq!(text.lines().filter(|line| line.starts_with("tripline_key_open{")).count(), 21);
+        let text = render_families(&[(family, 20, KeySeries::default())]);
+        for name in ["tripline_key_open{", "tripline_key_calls_total{", "tripline_key_rejected_calls_total{"] {
+            assert_eq!(text.lines().filter(|line| line.starts_with(name)).count(), 21, "{name}");
+        }
         assert!(text.contains("tripline_keys{breaker=\"tenants\"} 200\n"), "{text}");
         assert!(text.contains("tripline_key_open{breaker=\"tenants\",key=\"t\\\"000\"} 1\n"), "{text}");
         assert!(text.contains("tripline_key_open{breaker=\"tenants\",key=\"_other\"} 180\n"), "{text}");

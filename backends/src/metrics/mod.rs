@@ -10,6 +10,7 @@ mod encoder;
 mod families;
 mod fleet;
 mod followed_log;
+mod key_series;
 mod reading;
 
 use tripline_runtime::core::{MemoryState, StateKind, TripAfter, TripReason};
@@ -20,6 +21,7 @@ pub use followed_log::{FollowedLog, render_followed_logs};
 pub(crate) use encoder::Encoder;
 pub use families::render_families;
 pub use fleet::render_fleet;
+pub use key_series::KeySeries;
 use reading::{Reading, seconds};
 
 /// The media type of [`render`]'s text.

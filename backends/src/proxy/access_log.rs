@@ -1,4 +1,4 @@
-//! The access log: a line for each request, which `tripline replay` reads.
+//! The access log: one line per request, readable by `tripline replay`.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -13,20 +13,20 @@ use crate::process::output::write_all;
 use crate::process::queue::LineQueue;
 use crate::text::rfc3339;
 
-/// Lines in memory, at most; more are dropped and counted.
+/// Maximum size of queued lines in bytes; further lines are dropped and counted.
 const MAX_QUEUED_BYTES: usize = 1 << 20;
-/// Seconds of a day.
+/// Seconds per day.
 const DAY: u64 = 86_400;
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// Writes lines to standard output, on a thread of its own.
+/// Writes lines to standard output on its own thread.
 #[derive(Debug)]
 pub(super) struct AccessLog {
     queue: Arc<LineQueue>,
     is_json: bool,
 }
 
-/// What a line says.
+/// The fields of a line.
 #[derive(Debug)]
 pub(super) struct Line<'a> {
     /// The end of the response.
@@ -41,21 +41,21 @@ pub(super) struct Line<'a> {
     pub(super) user_agent: &'a [u8],
     /// The latency of the upstream, as the breaker measures it.
     pub(super) upstream: Duration,
-    /// Waiting for a place in the pool.
+    /// Time spent waiting for a slot in the pool.
     pub(super) waited: Duration,
-    /// From the request's head to the end of the response.
+    /// Time from the request's head to the end of the response.
     pub(super) total: Duration,
-    /// `-` where no breaker guards the route.
+    /// `-` if no breaker protects the route.
     pub(super) breaker: &'a str,
     pub(super) state: &'a str,
     pub(super) flag: &'a str,
 }
 
 impl AccessLog {
-    /// A log in this format; `None` where it is off.
+    /// Starts a log in this format; `None` if it is off.
     ///
     /// # Errors
-    /// Where standard output is closed, or the system gives no thread.
+    /// An error if standard output is closed, or the system starts no thread.
     pub(super) fn start(format: Format) -> io::Result<Option<Self>> {
         if format == Format::Off {
             return Ok(None);
@@ -76,21 +76,21 @@ impl AccessLog {
         self.queue.push(text.into_bytes().into_boxed_slice());
     }
 
-    /// Lines that were dropped since the start.
+    /// Number of lines dropped since the start.
     pub(super) fn dropped(&self) -> u64 {
         self.queue.dropped()
     }
 
-    /// Waits until every line is written, at most for `limit`.
+    /// Waits until every line is written, for at most `limit`.
     pub(super) fn flush(&self, limit: Duration) {
         self.queue.wait_until_written(limit);
     }
 }
 
-/// The combined format, with the times and a flag behind it.
+/// Formats a line in the combined format, followed by the times and the flag.
 fn text(line: &Line<'_>) -> String {
     let mut out = String::with_capacity(256);
-    // Writing into a String cannot fail, as everywhere here.
+    // Writing into a String cannot fail, here and below.
     let _ = write!(out, "{} - - [{}] \"{} ", line.client, clf_time(line.at), line.method);
     escape(&mut out, line.target.as_bytes());
     let _ = write!(out, " {}\" {} {} \"", line.protocol, line.status, line.bytes);
@@ -110,7 +110,7 @@ fn text(line: &Line<'_>) -> String {
     out
 }
 
-/// The names of nginx's variables where there is one.
+/// Formats a line as JSON, with nginx's variable names where they exist.
 fn json(line: &Line<'_>) -> String {
     let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let object = serde_json::json!({
@@ -131,7 +131,7 @@ fn json(line: &Line<'_>) -> String {
     format!("{object}\n")
 }
 
-/// To the microsecond.
+/// Returns seconds, rounded to microseconds.
 fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e6
 }
@@ -140,7 +140,7 @@ fn or_dash(bytes: &[u8]) -> &[u8] {
     if bytes.is_empty() { b"-" } else { bytes }
 }
 
-/// What could end a field or a line, and everything beyond ASCII, as `\xHH`.
+/// Escapes every character that could end a field or a line, and everything beyond ASCII, as `\xHH`.
 fn escape(out: &mut String, bytes: &[u8]) {
     for &byte in bytes {
         if matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\') {
@@ -160,7 +160,7 @@ fn clf_time(at: SystemTime) -> String {
     format!("{day:02}/{name}/{year:04}:{:02}:{:02}:{:02} +0000", second / 3_600, second / 60 % 60, second % 60)
 }
 
-/// Year, month from 0, and day of a number of days since 1970-01-01: Howard Hinnant's `civil_from_days`.
+/// Returns year, month from 0, and day of a number of days since 1970-01-01, by Howard Hinnant's `civil_from_days`.
 fn civil(days: u64) -> (u64, usize, u64) {
     let shifted = days + 719_468;
     let (era, of_era) = (shifted / 146_097, shifted % 146_097);

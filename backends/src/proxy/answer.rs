@@ -1,4 +1,4 @@
-//! The proxy's own answers.
+//! Responses that the proxy generates itself.
 
 use bytes::Bytes;
 use http::header::{
@@ -17,11 +17,11 @@ const X_TRIPLINE: HeaderName = HeaderName::from_static("x-tripline");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const GRPC_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
-/// Deadline exceeded, and unavailable.
+/// gRPC status codes: deadline exceeded, and unavailable.
 const GRPC_TIMEOUT: u16 = 4;
 const GRPC_UNAVAILABLE: u16 = 14;
 
-/// What an answer depends on beside its reason.
+/// The properties of a request that determine the response, besides its reason.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asker {
     wants_json: bool,
@@ -39,7 +39,7 @@ impl Asker {
         }
     }
 
-    /// The answer to a request that cannot be forwarded, or was not answered by the upstream.
+    /// Returns the response to a request that cannot be forwarded, or that the upstream did not answer.
     pub(super) fn fault(self, fault: Fault) -> Response<ResponseBody> {
         let status = fault.status();
         if self.is_grpc && status.is_server_error() {
@@ -60,7 +60,7 @@ impl Asker {
         response
     }
 
-    /// The answer to a request that the breaker rejects. `configured` replaces what is usual, except for gRPC.
+    /// Returns the response to a request that the breaker rejects. `configured` replaces the default, except for gRPC.
     pub(super) fn rejection(
         self,
         rejection: &Rejection,
@@ -103,7 +103,7 @@ impl Asker {
         whole(status, kind.unwrap_or(HeaderValue::from_static("text/plain")), body.clone())
     }
 
-    /// A short body as JSON or text, which is not cached.
+    /// Returns a short body as JSON or text, without caching.
     fn short(self, status: StatusCode, words: &str) -> Response<ResponseBody> {
         if self.wants_json {
             // Nothing here needs escaping: names and reasons are plain words.
@@ -113,7 +113,7 @@ impl Asker {
         }
     }
 
-    /// Closes the connection after `response`: the request's body was not read to its end.
+    /// Closes the connection after `response`.
     pub(super) fn close(self, response: &mut Response<ResponseBody>) {
         if self.version < Version::HTTP_2 {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

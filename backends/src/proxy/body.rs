@@ -1,4 +1,4 @@
-//! The body of a request on its way to the upstream, and what is known about the upload.
+//! The body of a request on its way to the upstream, and the progress of the upload.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-/// How far the upload of a request is. Shared between the body, which the upstream connection reads, and the call.
+/// The progress of an upload. Shared between the body, which the upstream connection reads, and the call.
 #[derive(Debug)]
 pub(super) struct Upload {
     state: AtomicU8,
-    /// Frames that the client has sent, as a sign of progress.
+    /// Number of frames received from the client, as a sign of progress.
     frames: AtomicU32,
-    /// The next frame is not there yet.
+    /// Whether the next frame has not arrived yet.
     waits_for_client: AtomicBool,
 }
 
@@ -25,27 +25,27 @@ const CLIENT_FAILED: u8 = 2;
 const TOO_LARGE: u8 = 3;
 
 impl Upload {
-    /// The body was read to its end.
+    /// Whether the body was read to its end.
     pub(super) fn is_done(&self) -> bool {
         self.is(DONE)
     }
 
-    /// The client ended or broke its body.
+    /// Whether the client ended or broke its body.
     pub(super) fn has_client_failed(&self) -> bool {
         self.is(CLIENT_FAILED)
     }
 
-    /// The body is larger than allowed.
+    /// Whether the body is larger than allowed.
     pub(super) fn is_too_large(&self) -> bool {
         self.is(TOO_LARGE)
     }
 
-    /// Frames that were sent so far.
+    /// Number of frames received so far.
     pub(super) fn frames(&self) -> u32 {
         self.frames.load(Ordering::Relaxed)
     }
 
-    /// Whether it is the client that the upload waits for.
+    /// Whether the upload waits for the client.
     pub(super) fn waits_for_client(&self) -> bool {
         self.is(RUNNING) && self.waits_for_client.load(Ordering::Relaxed)
     }
@@ -63,14 +63,14 @@ impl Upload {
 /// The body of a request.
 #[derive(Debug)]
 pub(super) struct RequestBody {
-    /// `None` where there is none.
+    /// `None` without a body.
     incoming: Option<Incoming>,
-    /// Bytes that may come yet.
+    /// Number of bytes that may still arrive.
     left: u64,
     upload: Arc<Upload>,
 }
 
-/// Why a body cannot be sent on.
+/// The error of a body that cannot be sent on.
 #[derive(Debug)]
 pub(super) enum UploadError {
     Client(hyper::Error),
@@ -89,7 +89,7 @@ impl std::fmt::Display for UploadError {
 impl std::error::Error for UploadError {}
 
 impl RequestBody {
-    /// The body of a client's request, of at most `max` bytes; 0 is no limit.
+    /// Creates the body of a client's request with at most `max` bytes; 0 is no limit.
     pub(super) fn new(incoming: Incoming, max: u64) -> (Self, Arc<Upload>) {
         let is_empty = incoming.is_end_stream();
         let upload = Arc::new(Upload {

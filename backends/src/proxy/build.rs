@@ -1,37 +1,40 @@
-//! From the configuration to the table of routes.
+//! Builds the table of routes from the configuration.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
 use http::Method;
-use tripline_runtime::{Breaker, Mode};
+use tripline_runtime::Mode;
 
+use super::guard::{Guard, Key};
 use super::routes::{Route, Table};
 use super::upstream::Upstream;
 use crate::circuit::Circuits;
-use crate::config::{self, Config, Guard, ProxyMode};
+use crate::config::{self, Config, ProxyMode};
 
-/// Why a configuration cannot be forwarded by.
+/// The error of a configuration that the proxy cannot use.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ProxyError {
     /// There is no route.
     NoRoutes,
-    /// A route names an upstream that is not there.
+    /// A route names an undefined upstream.
     NoUpstream(String),
-    /// A route names a breaker that is not there.
+    /// A route names an undefined breaker.
     NoBreaker(String),
+    /// The breaker of a route is a family whose key no request has.
+    CallerKey(String),
     /// A certificate or key of an upstream cannot be used.
     UpstreamTls {
         /// The upstream.
         upstream: String,
-        /// Why.
+        /// The cause.
         error: io::Error,
     },
     /// The certificate or key of the data port cannot be used.
     Tls(io::Error),
-    /// The system gives no socket or no thread.
+    /// The system provides no socket or no thread.
     Io(io::Error),
 }
 
@@ -43,8 +46,12 @@ impl fmt::Display for ProxyError {
             ),
             Self::NoUpstream(name) => write!(f, "a route leads to the upstream {name}, which is not there"),
             Self::NoBreaker(name) => {
-                write!(f, "a route is guarded by the breaker {name}, which is not there; a new breaker needs a restart")
+                write!(f, "a route is guarded by the breaker {name}, which is not there")
             }
+            Self::CallerKey(name) => write!(
+                f,
+                "breakers.{name}.key = \"caller\": a route takes the key from the request; allowed: \"header:NAME\", \"host\" or \"path:N\""
+            ),
             Self::UpstreamTls { upstream, error } => write!(f, "upstreams.{upstream}.tls: {error}"),
             Self::Tls(error) => write!(f, "proxy.tls: {error}"),
             Self::Io(error) => error.fmt(f),
@@ -54,7 +61,8 @@ impl fmt::Display for ProxyError {
 
 impl std::error::Error for ProxyError {}
 
-/// The table of `config`. Upstreams whose settings are those of `previous` keep their connections and places.
+/// Builds the table of `config`. Upstreams with the same settings and certificates as in `previous` keep their
+/// connections and slots.
 pub(super) fn table(
     config: &Config,
     circuits: &Circuits,
@@ -64,17 +72,12 @@ pub(super) fn table(
     if config.routes.is_empty() {
         return Err(ProxyError::NoRoutes);
     }
-    let kept = |settings: &config::Upstream| previous.and_then(|table| table.upstream(settings));
     let mut upstreams: Vec<Arc<Upstream>> = Vec::new();
     for settings in &config.upstreams {
-        let upstream = if let Some(upstream) = kept(settings) {
-            upstream
-        } else {
-            let made = Upstream::new(settings.clone(), threads);
-            let made = made.map_err(|error| ProxyError::UpstreamTls { upstream: settings.name.clone(), error })?;
-            Arc::new(made)
-        };
-        upstreams.push(upstream);
+        let kept = previous.map_or(Ok(None), |table| table.upstream(settings));
+        let upstream =
+            kept.and_then(|kept| kept.map_or_else(|| Upstream::new(settings.clone(), threads).map(Arc::new), Ok));
+        upstreams.push(upstream.map_err(|error| ProxyError::UpstreamTls { upstream: settings.name.clone(), error })?);
     }
     let upstream = |name: &str| {
         let found = upstreams.iter().find(|upstream| upstream.settings.name == name);
@@ -86,7 +89,7 @@ pub(super) fn table(
             path: route.path.clone(),
             methods: route.methods.iter().filter_map(|name| Method::from_bytes(name.as_bytes()).ok()).collect(),
             upstream: upstream(&route.upstream)?,
-            breaker: breaker(route, circuits, config.proxy.mode)?,
+            guard: guard(route, circuits, config.proxy.mode)?,
             measure: route.measure,
             rejected: route.rejected.clone(),
             fallback: route.fallback.as_deref().map(upstream).transpose()?,
@@ -96,18 +99,22 @@ pub(super) fn table(
     Ok(Table { routes, upstreams })
 }
 
-/// The breaker of a route, which learns whether its rejections are carried out.
-fn breaker(route: &config::Route, circuits: &Circuits, mode: ProxyMode) -> Result<Option<Breaker>, ProxyError> {
+/// What guards a route. Its breakers learn whether their rejections are carried out.
+fn guard(route: &config::Route, circuits: &Circuits, mode: ProxyMode) -> Result<Guard, ProxyError> {
     let (name, circuit) = match &route.guard {
-        Guard::Off => return Ok(None),
-        Guard::First => ("default", circuits.first()),
-        Guard::Breaker(name) => (name.as_str(), circuits.get(name.as_str())),
-        Guard::Upstream => (route.upstream.as_str(), circuits.get(&route.upstream)),
+        config::Guard::Off => return Ok(Guard::Off),
+        config::Guard::First => ("default", circuits.first()),
+        config::Guard::Breaker(name) => (name.as_str(), circuits.get(name.as_str())),
+        config::Guard::Upstream => (route.upstream.as_str(), circuits.get(&route.upstream)),
     };
-    let breaker = circuit.ok_or_else(|| ProxyError::NoBreaker(name.to_owned()))?.breaker().clone();
-    breaker.set_mode(match mode {
+    let circuit = circuit.ok_or_else(|| ProxyError::NoBreaker(name.to_owned()))?;
+    let mode = match mode {
         ProxyMode::Enforce => Mode::Enforce,
         ProxyMode::Observe => Mode::Observe,
-    });
-    Ok(Some(breaker))
+    };
+    circuit.breaker().set_mode(mode);
+    let Some(family) = circuit.family() else { return Ok(Guard::Breaker(circuit.breaker().clone())) };
+    let key = circuit.config().family.key.as_ref().and_then(Key::of);
+    let key = key.ok_or_else(|| ProxyError::CallerKey(circuit.name().to_string()))?;
+    Ok(Guard::Family { members: family.clone(), key, mode })
 }

@@ -1,4 +1,4 @@
-//! One request from its head to the end of its response: permit, place, and what is written about it.
+//! One request from its head to the end of its response: permit, slot, and access log entry.
 
 use tripline_runtime::core::{Instant, Outcome};
 use tripline_runtime::{Breaker, OwnedTimedPermit};
@@ -8,15 +8,15 @@ use super::record::Record;
 use super::upstream::Place;
 use crate::config::Measure;
 
-/// A request that is being forwarded. Dropped before its end, the client is gone: the call is neutral while it is younger than
-/// the threshold, and slow afterwards.
+/// A request that is being forwarded. If it is dropped before its end, the client has disconnected: the call is neutral
+/// while it is younger than the threshold, and slow afterwards.
 #[derive(Debug)]
 pub(super) struct Call {
     permit: Option<OwnedTimedPermit>,
-    /// Where the latency ends, when the outcome is not known yet.
+    /// The end of the latency while the outcome is unknown.
     measured: Option<Instant>,
     measure: Measure,
-    /// The breaker of a call whose outcome was reported with the head.
+    /// The breaker of a call whose outcome was reported at the head.
     reported: Option<Breaker>,
     place: Option<Place>,
     record: Record,
@@ -24,7 +24,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// `permit` is `None` for a call that no breaker guards, or that it would reject in observe mode.
+    /// `permit` is `None` for a call that no breaker protects, or that the breaker would reject in observe mode.
     pub(super) fn new(
         permit: Option<OwnedTimedPermit>,
         measure: Measure,
@@ -38,7 +38,7 @@ impl Call {
         &mut self.record
     }
 
-    /// The head of the response is there. `outcome` is `None` where trailers decide.
+    /// Records the head of the response. `outcome` is `None` if trailers decide.
     pub(super) fn head(&mut self, outcome: Option<Outcome>, breaker: Option<&Breaker>) {
         if self.measure == Measure::Body {
             return;
@@ -56,7 +56,7 @@ impl Call {
         }
     }
 
-    /// The response is over.
+    /// Records the end of the response.
     pub(super) fn end(&mut self, outcome: Outcome) {
         if let Some(permit) = self.permit.take() {
             match self.measured {
@@ -67,7 +67,8 @@ impl Call {
         self.close();
     }
 
-    /// The body of the response broke off. A call that was reported as ok with its head gets a failed one beside it.
+    /// Records that the body of the response broke off. A call that was reported as ok at its head gets an additional
+    /// failed one.
     pub(super) fn broken(&mut self, flag: Flag) {
         self.record.flag(flag);
         if let Some(permit) = self.reported.take().and_then(|breaker| breaker.try_start_owned().ok()) {
@@ -76,7 +77,7 @@ impl Call {
         self.end(Outcome::Failed);
     }
 
-    /// The call becomes a tunnel, which is no sample. It keeps its place.
+    /// Turns the call into a tunnel, which is no sample. It keeps its slot.
     pub(super) fn upgraded(&mut self) {
         self.record.flag(Flag::Upgraded);
         if let Some(permit) = self.permit.take() {
@@ -84,7 +85,7 @@ impl Call {
         }
     }
 
-    /// The tunnel has ended.
+    /// Records the end of the tunnel.
     pub(super) fn end_upgraded(&mut self) {
         self.close();
     }
@@ -102,7 +103,7 @@ impl Drop for Call {
     fn drop(&mut self) {
         if !self.is_over {
             self.record.flag(Flag::ClientGone);
-            // The permit, dropped, decides by its age.
+            // Dropping the permit decides by its age.
             self.permit = None;
             self.close();
         }

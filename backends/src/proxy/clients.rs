@@ -1,29 +1,29 @@
-//! Connections of each client address.
+//! Connections per client address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Counts the connections of each client address, where they are limited.
+/// Counts the connections per client address if they are limited.
 #[derive(Debug)]
 pub(super) struct Clients {
     max: u32,
     by_address: Mutex<HashMap<IpAddr, u32>>,
 }
 
-/// One connection of a client. Dropped, it is no longer counted.
+/// One connection of a client, counted until it is dropped.
 #[derive(Debug)]
 pub(super) struct Counted {
     of: Option<(Arc<Clients>, IpAddr)>,
 }
 
 impl Clients {
-    /// At most `max` connections of one address; 0 is no limit.
+    /// Allows at most `max` connections per address; 0 is no limit.
     pub(super) fn new(max: u32) -> Self {
         Self { max, by_address: Mutex::default() }
     }
 
-    /// Counts a connection; `None` where there are too many of this address.
+    /// Counts a connection; `None` if this address has too many.
     pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Counted> {
         if self.max == 0 {
             return Some(Counted { of: None });

@@ -13,31 +13,34 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use smol::future::or;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use super::forward::handle;
+use super::heads::HasFragment;
+use super::http1_io::Http1Io;
 use super::phase::{Phase, PhaseWatch};
 use super::rewind::Rewind;
 use super::stream::Stream;
 use super::worker::{Client, Worker};
 
-/// Largest head of a request, in bytes.
+/// Maximum size of a request's head, in bytes.
 const MAX_HEAD: usize = 32 << 10;
-/// Bytes that one connection buffers, at most, in each direction.
+/// Maximum buffer of one connection in each direction, in bytes.
 const MAX_BUFFER: usize = 128 << 10;
-/// Requests of one HTTP/2 connection at a time.
+/// Maximum concurrent requests of one HTTP/2 connection.
 const MAX_STREAMS: u32 = 128;
-/// Streams that a client may have reset before they were looked at (CVE-2023-44487).
+/// Maximum number of streams that a client may have reset before they were handled (CVE-2023-44487).
 const MAX_PENDING_RESETS: usize = 20;
-/// Streams that may be reset because of a client's errors (CVE-2025-8671).
+/// Maximum number of streams reset because of a client's errors (CVE-2025-8671).
 const MAX_LOCAL_RESETS: usize = 128;
-/// An HTTP/2 connection that does not answer a ping for so long is closed.
+/// An HTTP/2 connection that does not answer a ping for this long is closed.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long the last answer may take to be sent.
+/// Maximum time to send the last response.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// The answer to a head that did not come in time.
+/// The response to a head that did not arrive in time.
 const TIMED_OUT: &[u8] =
     b"HTTP/1.1 408 Request Timeout\r\ncontent-type: text/plain; charset=utf-8\r\ncache-control: no-store\r\n\
     content-length: 34\r\nconnection: close\r\n\r\nthe request did not come in time\r\n";
@@ -52,7 +55,8 @@ pub(super) async fn serve(worker: Arc<Worker>, stream: TcpStream, mut client: Cl
         None => (Stream::Plain(stream), None),
         Some(config) => {
             client.is_tls = true;
-            let Ok(Ok(stream)) = timeout(patience, TlsAcceptor::from(config).accept(stream)).await else { return };
+            let accepting = Box::pin(TlsAcceptor::from(config).accept(stream));
+            let Ok(Ok(stream)) = timeout(patience, accepting).await else { return };
             let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             (Stream::Tls(Box::new(TlsStream::Server(stream))), Some(is_h2))
         }
@@ -62,7 +66,7 @@ pub(super) async fn serve(worker: Arc<Worker>, stream: TcpStream, mut client: Cl
         is_h2
     } else {
         let detected = or(async { Some(timeout(patience, stream.detect_h2()).await) }, async {
-            phase.reached(Phase::Draining).await;
+            phase.idle_ends().await;
             None
         });
         match detected.await {
@@ -71,7 +75,12 @@ pub(super) async fn serve(worker: Arc<Worker>, stream: TcpStream, mut client: Cl
             _ => return,
         }
     };
-    if is_h2 { serve_h2(worker, stream, client, phase).await } else { serve_h1(worker, stream, client, phase).await }
+    // Each in a box of its own, so that a connection takes the memory of its own protocol.
+    if is_h2 {
+        Box::pin(serve_h2(worker, stream, client, phase)).await;
+    } else {
+        Box::pin(serve_h1(worker, stream, client, phase)).await;
+    }
 }
 
 async fn serve_h1(worker: Arc<Worker>, stream: Rewind, client: Client, mut phase: PhaseWatch) {
@@ -81,13 +90,19 @@ async fn serve_h1(worker: Arc<Worker>, stream: Rewind, client: Client, mut phase
         .header_read_timeout(worker.shared.settings.header_timeout)
         .max_header_size(MAX_HEAD)
         .max_buf_size(MAX_BUFFER);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let stream = Http1Io::new(stream);
+    let requests = stream.requests();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        if requests.take() {
+            request.extensions_mut().insert(HasFragment);
+        }
         let (worker, client) = (worker.clone(), client.clone());
-        async move { Ok::<_, Infallible>(handle(worker, client, request).await) }
+        // In a box of its own, so that an idle connection does not hold the memory of a request.
+        async move { Ok::<_, Infallible>(Box::pin(handle(worker, client, request)).await) }
     });
     let mut connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
     let ended = or(async { Some(Pin::new(&mut connection).await) }, async {
-        phase.reached(Phase::Draining).await;
+        phase.idle_ends().await;
         None
     });
     let result = if let Some(result) = ended.await {
@@ -100,7 +115,7 @@ async fn serve_h1(worker: Arc<Worker>, stream: Rewind, client: Client, mut phase
     if let (true, Some(parts)) = (error.is_timeout(), connection.into_parts())
         && !parts.read_buf.is_empty()
     {
-        time_out(parts.io.into_inner()).await;
+        time_out(parts.io.into_inner().into_inner()).await;
     }
 }
 
@@ -115,13 +130,22 @@ async fn serve_h2(worker: Arc<Worker>, stream: Rewind, client: Client, mut phase
         .max_send_buf_size(MAX_BUFFER)
         .keep_alive_interval(PING_TIMEOUT)
         .keep_alive_timeout(PING_TIMEOUT);
+    let begun = Arc::new(Notify::new());
+    let asked = begun.clone();
     let service = service_fn(move |request: Request<Incoming>| {
+        asked.notify_one();
         let (worker, client) = (worker.clone(), client.clone());
         async move { Ok::<_, Infallible>(handle(worker, client, request).await) }
     });
     let mut connection = builder.serve_connection(TokioIo::new(stream), service);
+    let mut leaving = phase.clone();
+    // GOAWAY as soon as the data plane leaves; before the first request it would end the connection without an answer.
+    let leave = async {
+        leaving.reached(Phase::Leaving).await;
+        begun.notified().await;
+    };
     let ended = or(async { Some(Pin::new(&mut connection).await) }, async {
-        phase.reached(Phase::Draining).await;
+        or(leave, phase.idle_ends()).await;
         None
     });
     if ended.await.is_none() {
@@ -131,10 +155,10 @@ async fn serve_h2(worker: Arc<Worker>, stream: Rewind, client: Client, mut phase
     }
 }
 
-/// Answers a head that did not come in time.
+/// Responds to a head that did not arrive in time.
 async fn time_out(mut stream: Rewind) {
     let answer = async {
-        // The client may be gone.
+        // The client may have disconnected.
         let _ = stream.write_all(TIMED_OUT).await;
         let _ = stream.shutdown().await;
     };

@@ -16,7 +16,7 @@ use super::request::Target;
 use super::rewrite::aim;
 use super::upstream::{ConnectError, Link, SendFailure, SharedLink, Slot, Upstream, connect};
 
-/// Why there is no response of the upstream.
+/// The error of a request without a response from the upstream.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Failure {
     pub(super) fault: Fault,
@@ -27,8 +27,8 @@ const fn failure(fault: Fault, flag: Flag) -> Failure {
     Failure { fault, flag }
 }
 
-/// Sends a request and waits for the head of the response. A request of which nothing was written goes out once more, on a
-/// fresh connection; no other request is ever sent twice.
+/// Sends a request and waits for the head of the response. A request of which nothing was written is sent once more on
+/// a new connection; no other request is sent twice.
 pub(super) async fn exchange(
     upstream: &Arc<Upstream>,
     thread: usize,
@@ -77,7 +77,7 @@ pub(super) async fn exchange(
     }
 }
 
-/// Sends a request for a WebSocket, on a connection of its own.
+/// Sends a request for a WebSocket, on its own connection.
 pub(super) async fn exchange_upgradable(
     upstream: &Upstream,
     mut request: Request<RequestBody>,
@@ -96,16 +96,17 @@ pub(super) async fn exchange_upgradable(
     sent.map(|response| (response, driver)).map_err(|error| broken(&error, upload))
 }
 
-/// A connection to send one request on.
+/// A connection for one request.
 enum Connection {
     Own(Link),
-    /// And whether it was there before.
+    /// And whether it existed before.
     Shared(SharedLink, bool),
 }
 
 const CLOSED: &str = "the upstream closed the connection";
 
-/// A new connection of HTTP/1.1, or the thread's of HTTP/2. A retry takes no connection of HTTP/2 that was there before.
+/// Opens a new HTTP/1.1 connection, or takes the thread's HTTP/2 connection. A retry does not reuse an HTTP/2
+/// connection.
 async fn open(upstream: &Upstream, thread: usize, index: usize, is_retry: bool) -> Result<Connection, Failure> {
     let server = upstream.servers.get(index);
     let mut slot: Option<Slot<'_>> = None;
@@ -146,7 +147,7 @@ fn unconnected(upstream: &Upstream, error: &ConnectError) -> Failure {
     failure(Fault::BadGateway(words), Flag::UpstreamConnect)
 }
 
-/// Waits for `head_timeout`, and on for as long as the upload goes on.
+/// Waits for `head_timeout`, and longer while the upload proceeds.
 async fn in_time<T>(upstream: &Upstream, upload: &Upload, sending: impl Future<Output = T>) -> Result<T, Failure> {
     let mut sending = pin!(sending);
     loop {
@@ -163,7 +164,7 @@ async fn in_time<T>(upstream: &Upstream, upload: &Upload, sending: impl Future<O
     }
 }
 
-/// The connection moves by itself, because the response may be read more slowly than the request is uploaded.
+/// The connection runs in its own task, because the response may be read more slowly than the request is uploaded.
 fn spawned(link: Link) -> Driver {
     match link.into_driver() {
         Some(driver) => Driver::Task(AbortOnDrop::new(tokio::spawn(driver).abort_handle())),
@@ -171,7 +172,7 @@ fn spawned(link: Link) -> Driver {
     }
 }
 
-/// Whose fault it is that a request or its response broke off.
+/// Determines which side broke off a request or its response.
 fn broken(error: &hyper::Error, upload: &Upload) -> Failure {
     if upload.is_too_large() {
         failure(Fault::BodyTooLarge, Flag::BadRequest)

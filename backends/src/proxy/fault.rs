@@ -1,11 +1,11 @@
-//! Why the proxy answers a request itself.
+//! The reasons for which the proxy responds itself.
 
 use http::StatusCode;
 
-/// Why the proxy answers a request itself, other than by a rejection of the breaker.
+/// The reason for which the proxy responds itself, apart from a rejection by the breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// The request is no valid message; the text says what is wrong with it.
+    /// The request is invalid; the text states the reason.
     BadRequest(&'static str),
     /// No route matches.
     NoRoute,
@@ -21,9 +21,9 @@ pub(super) enum Fault {
     Expectation,
     /// A transfer coding other than exactly chunked.
     TransferCoding,
-    /// No place in the pool in time.
+    /// No slot in the pool became free in time.
     Busy,
-    /// The upstream cannot be reached, or does not answer with a valid response.
+    /// The upstream cannot be reached, or its response is invalid.
     BadGateway(&'static str),
     /// The upstream did not answer in time.
     GatewayTimeout(&'static str),
@@ -49,7 +49,7 @@ impl Fault {
         }
     }
 
-    /// What the client reads.
+    /// The text for the client.
     pub(super) const fn words(self) -> &'static str {
         match self {
             Self::BadRequest(words) | Self::BadGateway(words) | Self::GatewayTimeout(words) => words,

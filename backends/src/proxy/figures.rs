@@ -1,10 +1,10 @@
-//! Figures of the data plane, for the metrics.
+//! Counters of the data plane, for the metrics.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::flag::Flag;
 
-/// Counters of the data plane. Every access is relaxed: they are statistics and order nothing.
+/// Counters of the data plane. All access is Relaxed, because they are independent statistics.
 #[derive(Debug, Default)]
 pub(super) struct Figures {
     by_flag: [AtomicU64; Flag::ALL.len()],
@@ -13,14 +13,14 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    /// A request with this flag is over.
+    /// Counts a finished request with this flag.
     pub(super) fn count(&self, flag: Flag) {
         if let Some(counter) = self.by_flag.get(flag as usize) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Requests that are over, by flag.
+    /// Number of finished requests with this flag.
     pub(super) fn requests(&self, flag: Flag) -> u64 {
         self.by_flag.get(flag as usize).map_or(0, |counter| counter.load(Ordering::Relaxed))
     }

@@ -1,27 +1,27 @@
-//! What was special about a request, in one word.
+//! Flags of requests, one word each.
 
-/// What was special about a request. It stands in the access log and in the metrics.
+/// The flag of a request in the access log and in the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Flag {
-    /// Nothing: the upstream has answered.
+    /// None: the upstream responded.
     None,
     /// The breaker rejected it.
     Rejected,
     /// The breaker would have rejected it, in observe mode.
     WouldReject,
-    /// The breaker rejected it, and the fallback upstream answered.
+    /// The breaker rejected it, and the fallback upstream responded.
     Fallback,
-    /// There was no place in the pool in time.
+    /// No slot in the pool became free in time.
     Busy,
     /// No connection to the upstream.
     UpstreamConnect,
-    /// No head in time.
+    /// The head of the response did not arrive in time.
     UpstreamTimeout,
-    /// The upstream broke off, or its response is not valid.
+    /// The upstream broke off, or its response is invalid.
     UpstreamReset,
-    /// The client went away.
+    /// The client disconnected.
     ClientGone,
-    /// The request is not valid, or too large.
+    /// The request is invalid or too large.
     BadRequest,
     /// No route matches.
     NoRoute,

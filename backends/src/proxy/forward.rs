@@ -1,7 +1,8 @@
-//! From a request to its response.
+//! Forwards a request and returns its response.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -16,30 +17,42 @@ use super::body::RequestBody;
 use super::call::Call;
 use super::exchange::{Failure, exchange, exchange_upgradable};
 use super::fault::Fault;
+use super::figures::Figures;
 use super::flag::Flag;
+use super::heads::HasFragment;
 use super::outcome;
 use super::record::Record;
 use super::relay::{Relay, ResponseBody};
 use super::request::Target;
 use super::rewrite;
-use super::routes::Route;
 use super::upgrade::{self, Tunnel};
 use super::upstream::{Place, Upstream};
 use super::worker::{Client, Worker};
 use crate::config::ProxyMode;
 
-/// Answers a request. A panic in it is a 500 and affects no other request.
+/// Handles a request. A panic gives a 500 and affects no other request.
 pub(super) async fn handle(worker: Arc<Worker>, client: Client, request: Request<Incoming>) -> Response<ResponseBody> {
     let asker = Asker::new(request.headers(), request.version());
-    let forwarding = AssertUnwindSafe(forward(&worker, client, request, asker));
-    if let Ok(response) = forwarding.catch_unwind().await {
-        response
-    } else {
-        worker.shared.figures.count(Flag::Internal);
-        let mut response = asker.fault(Fault::Internal);
+    let mut response = contain(&worker.shared.figures, asker, forward(&worker, client, request, asker)).await;
+    if worker.shared.is_leaving() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         asker.close(&mut response);
-        response
     }
+    response
+}
+
+/// Makes a 500 of a panic.
+async fn contain(
+    figures: &Figures,
+    asker: Asker,
+    answer: impl Future<Output = Response<ResponseBody>>,
+) -> Response<ResponseBody> {
+    if let Ok(response) = AssertUnwindSafe(answer).catch_unwind().await {
+        return response;
+    }
+    figures.count(Flag::Internal);
+    let mut response = asker.fault(Fault::Internal);
+    asker.close(&mut response);
+    response
 }
 
 async fn forward(
@@ -52,7 +65,10 @@ async fn forward(
     let is_read = request.body().is_end_stream();
     let target = match Target::of(&request) {
         Ok(target) => target,
-        Err(fault) => return own(asker, record, fault, Flag::BadRequest, is_read),
+        Err(fault) => {
+            let ends = request.extensions().get::<HasFragment>().is_some();
+            return own(asker, record, fault, Flag::BadRequest, is_read && !ends);
+        }
     };
     let table = worker.shared.table();
     let Some(route) = table.find(&target.host(), target.route_path(), request.method()).cloned() else {
@@ -63,17 +79,21 @@ async fn forward(
     if is_too_large {
         return own(asker, record, Fault::BodyTooLarge, Flag::BadRequest, is_read);
     }
-    if let Some(breaker) = &route.breaker {
+    let breaker = match route.guard.breaker(&request, &target) {
+        Ok(breaker) => breaker,
+        Err(fault) => return own(asker, record, fault, Flag::BadRequest, is_read),
+    };
+    if let Some(breaker) = &breaker {
         record.guarded_by(breaker);
     }
-    match admit(&route.upstream, route.breaker.as_ref(), worker.shared.settings.mode).await {
+    match admit(&route.upstream, breaker.as_ref(), worker.shared.settings.mode).await {
         Admission::Admitted { permit, place, would_reject } => {
             if would_reject {
                 record.flag(Flag::WouldReject);
             }
             record.placed();
             let call = Call::new(permit, route.measure, Some(place), record);
-            send(worker, client, request, &target, (&route, &route.upstream), call, asker).await
+            send(worker, client, request, &target, (&route.upstream, breaker.as_ref()), call, asker).await
         }
         Admission::Busy => own(asker, record, Fault::Busy, Flag::Busy, is_read),
         Admission::Rejected(rejection) => {
@@ -84,7 +104,7 @@ async fn forward(
                 };
                 record.placed();
                 let call = Call::new(None, route.measure, Some(place), record);
-                send(worker, client, request, &target, (&route, fallback), call, asker).await
+                send(worker, client, request, &target, (fallback, None), call, asker).await
             } else {
                 let with_header = worker.shared.settings.response_header;
                 let mut response = asker.rejection(&rejection, route.rejected.as_ref(), with_header);
@@ -98,7 +118,7 @@ async fn forward(
     }
 }
 
-/// An answer of the proxy's own to a request that no upstream gets.
+/// Responds to a request that no upstream receives.
 fn own(asker: Asker, mut record: Record, fault: Fault, flag: Flag, is_read: bool) -> Response<ResponseBody> {
     let mut response = asker.fault(fault);
     finish_own(&mut record, flag, &response);
@@ -108,7 +128,7 @@ fn own(asker: Asker, mut record: Record, fault: Fault, flag: Flag, is_read: bool
     response
 }
 
-/// Counts and writes a request that the proxy answers itself.
+/// Counts and logs a request to which the proxy responds itself.
 fn finish_own(record: &mut Record, flag: Flag, response: &Response<ResponseBody>) {
     record.flag(flag);
     record.status(response.status());
@@ -116,21 +136,21 @@ fn finish_own(record: &mut Record, flag: Flag, response: &Response<ResponseBody>
     record.write();
 }
 
-/// What the bulkhead and the breaker say.
+/// The decision of the bulkhead and the breaker.
 enum Admission {
     Admitted { permit: Option<OwnedTimedPermit>, place: Place, would_reject: bool },
     Rejected(Rejection),
     Busy,
 }
 
-/// Takes a place and asks the breaker, in this order, so that waiting for the place is no latency of the upstream. A request that
-/// has to wait asks before as well: while the breaker is open nothing queues.
+/// Takes a slot, then asks the breaker. In this order, waiting for the slot is not part of the upstream's latency. A
+/// request that must wait also asks before, so nothing queues while the breaker is open.
 async fn admit(upstream: &Upstream, breaker: Option<&Breaker>, mode: ProxyMode) -> Admission {
     let place = if let Some(place) = upstream.places.try_take() {
         place
     } else {
         if let (Some(breaker), ProxyMode::Enforce) = (breaker, mode) {
-            // The permit is given back at once: it is no call.
+            // The permit is dropped at once: no call is made.
             if let Err(rejection) = breaker.try_start().map(drop) {
                 return Admission::Rejected(rejection);
             }
@@ -148,13 +168,13 @@ async fn admit(upstream: &Upstream, breaker: Option<&Breaker>, mode: ProxyMode) 
     }
 }
 
-/// Sends a request to `upstream`, which is that of the route or its fallback.
+/// Sends a request to `upstream`, which is that of the route, guarded by `guard`, or its fallback.
 async fn send(
     worker: &Arc<Worker>,
     client: Client,
     mut request: Request<Incoming>,
     target: &Target,
-    (route, upstream): (&Route, &Arc<Upstream>),
+    (upstream, guard): (&Arc<Upstream>, Option<&Breaker>),
     mut call: Call,
     asker: Asker,
 ) -> Response<ResponseBody> {
@@ -199,7 +219,12 @@ async fn send(
             let (parts, incoming) = response.into_parts();
             let by_head = outcome::of_head(parts.status, &parts.headers, &upstream.settings.failure_statuses);
             call.record().status(parts.status);
-            call.head(by_head, route.breaker.as_ref());
+            if let (Some(wait), Some(breaker)) =
+                (outcome::retry_after(parts.status, &parts.headers, SystemTime::now()), guard)
+            {
+                breaker.handle_retry_after(wait);
+            }
+            call.head(by_head, guard);
             let outcome = by_head.unwrap_or(Outcome::Ok);
             let of_thread = (upstream.clone(), worker.thread);
             let relay = Relay::new(incoming, driver, upload, of_thread, outcome, call);
@@ -213,7 +238,7 @@ async fn send(
             if fault.status() == StatusCode::BAD_GATEWAY || fault.status() == StatusCode::GATEWAY_TIMEOUT {
                 call.end(Outcome::Failed);
             } else {
-                // Of the client: neutral while it is young.
+                // The client's fault: neutral while it is young.
                 drop(call);
             }
             if !upload.is_done() {
@@ -221,5 +246,21 @@ async fn send(
             }
             response
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::panic)]
+mod tests {
+    use super::*;
+    use http::{HeaderMap, Version};
+
+    #[test]
+    fn a_panic_in_a_request_is_a_500_that_ends_its_connection() {
+        let (figures, asker) = (Figures::default(), Asker::new(&HeaderMap::new(), Version::HTTP_11));
+        let answered = smol::block_on(contain(&figures, asker, async { panic!("in a request") }));
+        assert_eq!(answered.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(answered.headers().get("connection").map(http::HeaderValue::as_bytes), Some(&b"close"[..]));
+        assert_eq!(figures.requests(Flag::Internal), 1);
     }
 }

@@ -22,24 +22,24 @@ use super::worker::{Shared, Worker};
 use crate::circuit::Circuits;
 use crate::config::Config;
 
-/// For the last lines of the access log.
+/// Maximum time for the last lines of the access log.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A running data plane. Dropped, it ends at once.
+/// A running data plane. It ends at once when it is dropped.
 pub struct Proxy {
     address: SocketAddr,
     threads: usize,
     shared: Arc<Shared>,
     phase: watch::Sender<Phase>,
-    /// Nothing is ever sent: it ends when all threads have.
+    /// Nothing is ever sent: the channel closes when all threads have ended.
     ended: Receiver<()>,
 }
 
 impl Proxy {
-    /// Serves `listener` by `config`, whose routes are guarded by `circuits`.
+    /// Serves `listener` by `config`, with the breakers of `circuits`.
     ///
     /// # Errors
-    /// [`ProxyError`]; then nothing runs.
+    /// [`ProxyError`]; nothing runs then.
     #[expect(clippy::needless_pass_by_value, reason = "it is served until the end")]
     pub fn start(config: &Config, circuits: &Circuits, listener: TcpListener) -> Result<Self, ProxyError> {
         let settings = &config.proxy;
@@ -73,16 +73,16 @@ impl Proxy {
         Ok(Self { address, threads, shared, phase, ended })
     }
 
-    /// Where it listens.
+    /// Returns the address that it listens on.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Puts the routes, upstreams and certificates of `config` into force. Requests in flight finish on the earlier ones;
-    /// upstreams that stay the same keep their connections. The other keys of `[proxy]` need a restart.
+    /// Applies the routes, upstreams and certificates of `config`. Requests in flight finish on the former ones;
+    /// unchanged upstreams keep their connections. The other keys of `[proxy]` need a restart.
     ///
     /// # Errors
-    /// [`ProxyError`]; then everything stays as it was.
+    /// [`ProxyError`]; nothing changes then.
     pub fn apply(&self, config: &Config, circuits: &Circuits) -> Result<(), ProxyError> {
         let before = self.shared.table();
         let table = build::table(config, circuits, self.threads, Some(&before))?;
@@ -92,18 +92,36 @@ impl Proxy {
         Ok(())
     }
 
-    /// Renders the metrics of the data plane as Prometheus text, also when the proxy has ended.
+    /// Renders the metrics of the data plane as Prometheus text, also after the proxy has ended.
     pub fn metrics(&self) -> impl Fn() -> String + Send + Sync + 'static {
         let shared = self.shared.clone();
         move || metrics::render(&shared)
     }
 
-    /// Accepts no more, lets requests in flight go on for `patience` at most, and then cuts what is left. Returns how many
-    /// connections were cut.
+    /// Makes each response the last one of its connection, so that clients go elsewhere before [`Proxy::drain`]: `Connection: close` in
+    /// HTTP/1.1, GOAWAY in HTTP/2. Accepting goes on.
+    pub fn leave(&self) {
+        self.shared.leave();
+        self.advance(Phase::Leaving);
+    }
+
+    /// Goes on to `phase`, unless that is over.
+    fn advance(&self, phase: Phase) {
+        self.phase.send_if_modified(|now| {
+            let is_later = *now < phase;
+            *now = phase.max(*now);
+            is_later
+        });
+    }
+
+    /// Stops accepting, lets requests in flight continue for at most `patience`, then closes the rest. A connection
+    /// without a request ends a second after [`Proxy::leave`] at the earliest, because its client may be about to send
+    /// one. Returns how many connections were closed.
     pub async fn drain(&self, patience: Duration) -> usize {
-        self.phase.send_replace(Phase::Draining);
+        self.leave();
+        self.advance(Phase::Draining);
         let all_ended = async {
-            // An error: all threads have ended.
+            // An error means that all threads have ended.
             let _ = self.ended.recv().await;
         };
         or(all_ended, async {
@@ -112,7 +130,7 @@ impl Proxy {
         .await;
         // Relaxed: a statistic.
         let left = self.shared.figures.connections.load(Ordering::Relaxed);
-        self.phase.send_replace(Phase::Cut);
+        self.advance(Phase::Cut);
         let _ = self.ended.recv().await;
         if let Some(log) = &self.shared.access_log {
             log.flush(FLUSH_TIMEOUT);
@@ -123,7 +141,7 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.phase.send_replace(Phase::Cut);
+        self.advance(Phase::Cut);
     }
 }
 

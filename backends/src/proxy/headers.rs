@@ -1,4 +1,4 @@
-//! Fields that belong to one connection, and those that say who the client is.
+//! Hop-by-hop fields, and fields that identify the client.
 
 use std::net::IpAddr;
 
@@ -15,7 +15,7 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Removes every field that is meant for this connection only: those that any `Connection` line names, and the usual ones.
+/// Removes every hop-by-hop field: those that any `Connection` line names, and the standard ones.
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
         let named: Vec<HeaderName> = headers
@@ -23,7 +23,7 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
             .iter()
             .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
             .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-            // The length of a body is not what a connection's field may decide.
+            // A `Connection` field must not decide the length of a body.
             .filter(|name| *name != CONTENT_LENGTH && *name != HOST)
             .collect();
         for name in named {
@@ -49,7 +49,7 @@ pub(super) fn accepts_trailers(headers: &HeaderMap) -> bool {
     has_token(headers, &TE, "trailers")
 }
 
-/// Whether a field that is a list has `token` as a member, whatever the case.
+/// Whether a list field has `token` as a member, ignoring case.
 pub(super) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     headers
         .get_all(name)
@@ -58,7 +58,7 @@ pub(super) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> 
         .any(|member| member.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
 }
 
-/// Whether a request or a response is one of gRPC.
+/// Whether a request or a response is gRPC.
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     kind.starts_with(b"application/grpc") && !kind.starts_with(b"application/grpc-web")
@@ -75,18 +75,18 @@ pub(super) fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// The client of a request, as the upstream learns it.
+/// The client of a request, as reported to the upstream.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ClientFacts<'a> {
     pub(super) peer: IpAddr,
     pub(super) is_tls: bool,
-    /// What it asked for.
+    /// The requested host.
     pub(super) host: &'a str,
     /// Whether its own fields are kept.
     pub(super) is_trusted: bool,
 }
 
-/// Says who the client is, by the fields that `mode` chooses.
+/// Sets the fields that identify the client, as selected by `mode`.
 pub(super) fn forward_client(headers: &mut HeaderMap, mode: Forwarded, client: &ClientFacts<'_>) {
     if !client.is_trusted {
         let names: Vec<HeaderName> = headers.keys().filter(|name| is_about_client(name)).cloned().collect();
@@ -108,17 +108,17 @@ pub(super) fn forward_client(headers: &mut HeaderMap, mode: Forwarded, client: &
             IpAddr::V6(address) => format!("\"[{address}]\""),
         };
         let proto = if client.is_tls { "https" } else { "http" };
-        // A host has no quotes and no backslashes.
+        // A host contains no quotes and no backslashes.
         append_to_list(headers, &FORWARDED, &format!("for={node};host=\"{}\";proto={proto}", client.host));
     }
 }
 
-/// Every field by which a proxy says who its client is.
+/// Whether a proxy identifies its client by this field.
 fn is_about_client(name: &HeaderName) -> bool {
     *name == FORWARDED || name.as_str().starts_with("x-forwarded-")
 }
 
-/// Adds a member to a field that is a list, in one line.
+/// Appends a member to a list field, in one line.
 fn append_to_list(headers: &mut HeaderMap, name: &HeaderName, member: &str) {
     let mut lines: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
     lines.push(member.as_bytes());

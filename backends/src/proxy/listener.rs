@@ -9,8 +9,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use smol::future::or;
+use tokio::net::TcpStream;
 use tokio::runtime::Builder;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::clients::Clients;
@@ -18,12 +19,12 @@ use super::connection::serve;
 use super::phase::Phase;
 use super::worker::{Client, Held, Worker};
 
-/// How often idle connections to upstreams are looked at.
+/// Interval between checks of idle upstream connections.
 const SWEEP: Duration = Duration::from_secs(1);
-/// After an error of accepting, such as no descriptor left.
+/// Pause after an error of accepting, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What the threads share about connections.
+/// The limits on connections that all threads share.
 #[derive(Debug)]
 pub(super) struct Limits {
     pub(super) places: Arc<Semaphore>,
@@ -33,7 +34,7 @@ pub(super) struct Limits {
 /// Runs one thread until the data plane has drained, or is cut.
 ///
 /// # Errors
-/// Where the system gives no event queue, or the listener cannot be used.
+/// An error if the system provides no event queue, or the listener cannot be used.
 pub(super) fn run(worker: Worker, listener: TcpListener, limits: &Limits) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     let mut phase = worker.phase.clone();
@@ -41,13 +42,22 @@ pub(super) fn run(worker: Worker, listener: TcpListener, limits: &Limits) -> io:
     runtime.block_on(async {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        // Every connection holds a sender: when the last one is gone, the thread has drained.
+        // Every connection holds a sender: the thread has drained when the last one is dropped.
         let (alive, mut drained) = mpsc::channel::<()>(1);
         let sweeper = tokio::spawn(sweep(worker.clone()));
-        // Names are resolved by one thread for all.
+        // One thread resolves names for all.
         let resolver = (worker.thread == 0).then(|| tokio::spawn(resolve(worker.clone())));
         let mut until = phase.clone();
-        or(accept(&worker, listener, limits, alive), until.reached(Phase::Draining)).await;
+        or(accept(&worker, &listener, limits, &alive), until.reached(Phase::Draining)).await;
+        // Clients whose connections wait in the queue believe that they are connected.
+        let listener = listener.into_std()?;
+        while let Ok((stream, peer)) = listener.accept() {
+            stream.set_nonblocking(true)?;
+            let stream = TcpStream::from_std(stream)?;
+            let Ok(place) = limits.places.clone().try_acquire_owned() else { break };
+            begin(&worker, stream, peer, limits, place, &alive);
+        }
+        drop((listener, alive));
         or(
             async {
                 drained.recv().await;
@@ -63,18 +73,13 @@ pub(super) fn run(worker: Worker, listener: TcpListener, limits: &Limits) -> io:
     })
 }
 
-async fn accept(worker: &Arc<Worker>, listener: tokio::net::TcpListener, limits: &Limits, alive: mpsc::Sender<()>) {
+async fn accept(worker: &Arc<Worker>, listener: &tokio::net::TcpListener, limits: &Limits, alive: &mpsc::Sender<()>) {
     // The semaphore is never closed.
     while let Ok(place) = limits.places.clone().acquire_owned().await {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let Some(counted) = limits.clients.enter(peer.ip()) else { continue };
-                let figures = worker.shared.figures.clone();
-                // Relaxed: a statistic.
-                figures.connections.fetch_add(1, Ordering::Relaxed);
-                let held = Held { figures, _place: place, _counted: counted, _alive: alive.clone() };
-                tokio::spawn(serve(worker.clone(), stream, client(worker, peer, held)));
-                // Other threads get their share of a burst.
+                begin(worker, stream, peer, limits, place, alive);
+                // Lets other threads accept a part of a burst.
                 tokio::task::yield_now().await;
             }
             Err(error) => {
@@ -85,13 +90,30 @@ async fn accept(worker: &Arc<Worker>, listener: tokio::net::TcpListener, limits:
     }
 }
 
+/// Serves an accepted connection, unless its client has too many.
+fn begin(
+    worker: &Arc<Worker>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    limits: &Limits,
+    place: OwnedSemaphorePermit,
+    alive: &mpsc::Sender<()>,
+) {
+    let Some(counted) = limits.clients.enter(peer.ip()) else { return };
+    let figures = worker.shared.figures.clone();
+    // Relaxed: a statistic.
+    figures.connections.fetch_add(1, Ordering::Relaxed);
+    let held = Held { figures, _place: place, _counted: counted, _alive: alive.clone() };
+    tokio::spawn(serve(worker.clone(), stream, client(worker, peer, held)));
+}
+
 fn client(worker: &Worker, peer: SocketAddr, held: Held) -> Client {
     let address: IpAddr = peer.ip().to_canonical();
     let is_trusted = worker.shared.settings.trusted_proxies.iter().any(|network| network.contains(address));
     Client::new(address, is_trusted, held)
 }
 
-/// Closes idle connections that upstreams have closed, as soon as they have, and those that were idle for too long.
+/// Closes connections that upstreams have closed, as soon as they have, and those that were idle for too long.
 async fn sweep(worker: Arc<Worker>) {
     let mut ticks = interval(SWEEP);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -105,7 +127,7 @@ async fn sweep(worker: Arc<Worker>) {
     .await;
 }
 
-/// Resolves the names of upstreams again, each when its time has come.
+/// Resolves the names of upstreams again when that is due.
 async fn resolve(worker: Arc<Worker>) {
     let mut ticks = interval(SWEEP);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,4 +1,4 @@
-//! The data plane as Prometheus text.
+//! The metrics of the data plane as Prometheus text.
 
 use std::sync::atomic::Ordering;
 
@@ -6,7 +6,7 @@ use super::flag::Flag;
 use super::worker::Shared;
 use crate::metrics::Encoder;
 
-/// The metrics of the data plane.
+/// Renders the metrics of the data plane.
 pub(super) fn render(shared: &Shared) -> String {
     let mut text = Encoder::default();
     let figures = &shared.figures;

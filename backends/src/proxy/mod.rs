@@ -1,7 +1,7 @@
-//! A reverse proxy that guards a service in any language.
+//! A reverse proxy that protects a service in any language.
 //!
-//! Requests are matched against the routes of a [`Config`](crate::config::Config), admitted by the breaker of the route and a
-//! bulkhead of the upstream, and forwarded over connections that are kept. `tripline proxy` is a thin user of it:
+//! Requests are matched against the routes of a [`Config`](crate::config::Config), admitted by the breaker of the route
+//! and the bulkhead of the upstream, and forwarded over persistent connections. `tripline proxy` is a thin user of it:
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -21,7 +21,7 @@
 //! # }
 //! ```
 //!
-//! The data plane runs on tokio, one runtime for each thread; everything else of the process stays on smol.
+//! The data plane runs on tokio, with one runtime per thread; the rest of the process stays on smol.
 
 mod access_log;
 mod answer;
@@ -35,8 +35,11 @@ mod fault;
 mod figures;
 mod flag;
 mod forward;
+mod guard;
 mod handle;
 mod headers;
+mod heads;
+mod http1_io;
 mod listener;
 mod metrics;
 mod outcome;

@@ -1,4 +1,4 @@
-//! What is written about one request.
+//! The record of one request.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -11,19 +11,19 @@ use super::access_log::Line;
 use super::flag::Flag;
 use super::worker::{Client, Shared};
 
-/// The status of a request whose client went away, as nginx writes it.
+/// The status of a request whose client disconnected, as in nginx.
 const CLIENT_CLOSED: u16 = 499;
 
-/// What is known about a request so far. It is counted and written once, at the end.
+/// The state of a request so far. It is counted and logged once, at the end.
 #[derive(Debug)]
 pub(super) struct Record {
     shared: Arc<Shared>,
     flag: Flag,
-    /// `None` where there is no access log.
+    /// `None` without an access log.
     entry: Option<Box<Entry>>,
 }
 
-/// What the line of a request says.
+/// The fields of a request's line.
 #[derive(Debug)]
 struct Entry {
     client: String,
@@ -34,9 +34,9 @@ struct Entry {
     user_agent: Vec<u8>,
     begun: Instant,
     waited: Duration,
-    /// When the upstream's latency begins.
+    /// The start of the upstream's latency.
     placed: Instant,
-    /// Where it ends, if that is before the end of the response.
+    /// Its end, if that is before the end of the response.
     measured: Option<Instant>,
     status: u16,
     bytes: u64,
@@ -45,20 +45,20 @@ struct Entry {
 }
 
 impl Record {
-    /// The record of a request whose head has arrived.
+    /// Creates the record of a request whose head has arrived.
     pub(super) fn new<B>(shared: &Arc<Shared>, client: &Client, request: &Request<B>) -> Self {
         let entry = shared.access_log.is_some().then(|| Box::new(Entry::new(client, request)));
         Self { shared: shared.clone(), flag: Flag::None, entry }
     }
 
-    /// What was special; the first counts.
+    /// Sets the flag; the first one counts.
     pub(super) fn flag(&mut self, flag: Flag) {
         if self.flag == Flag::None {
             self.flag = flag;
         }
     }
 
-    /// The breaker that the request is admitted or rejected by.
+    /// Sets the breaker that admits or rejects the request.
     pub(super) fn guarded_by(&mut self, breaker: &Breaker) {
         if let Some(entry) = &mut self.entry {
             entry.breaker = breaker.name().to_string();
@@ -66,7 +66,7 @@ impl Record {
         }
     }
 
-    /// The request has a place in the pool: now the upstream's latency begins.
+    /// Records that the request has a slot in the pool: the upstream's latency begins.
     pub(super) fn placed(&mut self) {
         if let Some(entry) = &mut self.entry {
             entry.placed = Instant::now();
@@ -74,28 +74,28 @@ impl Record {
         }
     }
 
-    /// The latency ends here, and not with the body.
+    /// Ends the latency now, and not with the body.
     pub(super) fn measured(&mut self) {
         if let Some(entry) = &mut self.entry {
             entry.measured = Some(Instant::now());
         }
     }
 
-    /// The status that the client gets.
+    /// Sets the status for the client.
     pub(super) fn status(&mut self, status: StatusCode) {
         if let Some(entry) = &mut self.entry {
             entry.status = status.as_u16();
         }
     }
 
-    /// So many bytes of the body were sent.
+    /// Adds to the number of bytes of the body that were sent.
     pub(super) fn sent(&mut self, bytes: u64) {
         if let Some(entry) = &mut self.entry {
             entry.bytes += bytes;
         }
     }
 
-    /// Counts the request, and writes its line.
+    /// Counts the request and writes its line.
     pub(super) fn write(&mut self) {
         self.shared.figures.count(self.flag);
         if let (Some(log), Some(entry)) = (&self.shared.access_log, self.entry.take()) {

@@ -31,15 +31,15 @@ impl ResponseBody {
     }
 }
 
-/// What moves the connection that a response comes from.
+/// Drives the connection of a response.
 pub(super) enum Driver {
     /// The reader of the body.
     Reader(Link),
     /// A task, which ends with the body.
     Task(#[expect(dead_code, reason = "held until the end")] AbortOnDrop),
-    /// Nothing: the connection is shared with other requests.
+    /// Other requests: the connection is shared.
     Shared,
-    /// Nothing any more.
+    /// None any more.
     Done,
 }
 
@@ -78,13 +78,13 @@ pub(super) struct Relay {
     upload: Arc<Upload>,
     upstream: Arc<Upstream>,
     thread: usize,
-    /// What the call is if no trailers say otherwise.
+    /// The outcome of the call unless trailers change it.
     outcome: Outcome,
     call: Call,
 }
 
 impl Relay {
-    /// A body of which nothing was read. One without a byte is over at once.
+    /// Creates a body of which nothing was read. An empty one ends at once.
     pub(super) fn new(
         incoming: Incoming,
         driver: Driver,
@@ -100,7 +100,8 @@ impl Relay {
         relay
     }
 
-    /// The response was read to its end: its connection can be used again, if the request was as well.
+    /// Ends a response that was read completely: its connection can be reused if the request was sent completely as
+    /// well.
     fn finish(&mut self) {
         if let Driver::Reader(link) = std::mem::replace(&mut self.driver, Driver::Done)
             && self.upload.is_done()
@@ -122,7 +123,7 @@ impl Body for Relay {
             && let Driver::Reader(link) = &mut this.driver
         {
             link.poll_drive(cx);
-            // What arrived just now would wake no task.
+            // A frame that has just arrived would wake no task.
             polled = Pin::new(&mut this.incoming).poll_frame(cx);
         }
         let Poll::Ready(frame) = polled else { return Poll::Pending };

@@ -1,37 +1,41 @@
-//! The head of a request: what is no request that can be sent on.
+//! The head of a request: validation before forwarding.
 
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderMap, TRANSFER_ENCODING};
 use http::uri::Authority;
 use http::{Method, Request, Uri, Version};
 
 use super::fault::Fault;
+use super::heads::HasFragment;
 
-/// Longest target, in bytes.
+/// Maximum length of a target, in bytes.
 const MAX_TARGET: usize = 16 << 10;
 
-/// What a valid request asks for.
+/// The target of a valid request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
-    /// As the client wrote it, with the port if there is one.
+    /// As the client sent it, with the port if there is one.
     pub(super) authority: String,
     /// Path and query, or `*`.
     pub(super) path: String,
 }
 
 impl Target {
-    /// Takes the target of a request whose head is valid.
+    /// Parses the target of a request and validates its head.
     ///
     /// # Errors
-    /// [`Fault`] for a request that two readers might understand differently, and for one that cannot be sent on.
+    /// [`Fault`] for a request that two parsers might understand differently, and for one that cannot be forwarded.
     pub(super) fn of<B>(request: &Request<B>) -> Result<Self, Fault> {
         let (method, uri, headers) = (request.method(), request.uri(), request.headers());
         if method == Method::CONNECT || method == Method::TRACE {
             return Err(Fault::Method);
         }
+        if request.extensions().get::<HasFragment>().is_some() {
+            return Err(Fault::BadRequest("invalid target"));
+        }
         let authority = authority(uri, headers, request.version())?;
         let path = path(uri, method)?;
         transfer_coding(headers)?;
-        // One that hyper has accepted is a number; a list of equal ones it passes on in HTTP/2.
+        // A value that hyper has accepted is a number; in HTTP/2 it passes on a list of equal ones.
         if headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
             return Err(Fault::BadRequest("more than one content-length"));
         }
@@ -41,18 +45,18 @@ impl Target {
         Ok(Self { authority, path })
     }
 
-    /// The host without the port, in lower case.
+    /// Returns the host without the port, in lower case.
     pub(super) fn host(&self) -> String {
         without_port(&self.authority).to_ascii_lowercase()
     }
 
-    /// The path without the query.
+    /// Returns the path without the query.
     pub(super) fn route_path(&self) -> &str {
         self.path.split('?').next().unwrap_or_default()
     }
 }
 
-/// The authority of the target wins over `Host`; in HTTP/2 they must agree.
+/// Returns the authority: that of the target has precedence over `Host`; in HTTP/2 they must agree.
 fn authority(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<String, Fault> {
     let mut hosts = headers.get_all(HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
@@ -76,7 +80,7 @@ fn authority(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<String,
     }
 }
 
-/// A host with an optional port, without user and password.
+/// Validates a host with an optional port, without user and password.
 fn valid_authority(text: &str) -> Result<&str, Fault> {
     const INVALID: Fault = Fault::BadRequest("invalid host");
     if text.contains('@') {
@@ -109,7 +113,7 @@ fn path(uri: &Uri, method: &Method) -> Result<String, Fault> {
     if path == "*" {
         return if method == Method::OPTIONS { Ok(path.to_owned()) } else { Err(Fault::BadRequest("invalid target")) };
     }
-    if !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+    if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Fault::BadRequest("invalid target"));
     }
     match path.as_bytes().first() {
@@ -120,7 +124,7 @@ fn path(uri: &Uri, method: &Method) -> Result<String, Fault> {
     }
 }
 
-/// Only exactly one `chunked` is known.
+/// Accepts only exactly one `chunked`.
 fn transfer_coding(headers: &HeaderMap) -> Result<(), Fault> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {

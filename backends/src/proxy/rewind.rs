@@ -1,4 +1,4 @@
-//! A connection whose first bytes were read already.
+//! A connection whose first bytes were already read.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -8,10 +8,10 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 
 use super::stream::Stream;
 
-/// What a client of HTTP/2 sends first.
+/// The connection preface of HTTP/2.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A connection that gives `first` before what it reads.
+/// A connection that returns `first` before further bytes.
 #[derive(Debug)]
 pub(super) struct Rewind {
     first: [u8; PREFACE.len()],
@@ -21,12 +21,13 @@ pub(super) struct Rewind {
 }
 
 impl Rewind {
-    /// A connection of which nothing was read.
+    /// Creates a connection of which nothing was read.
     pub(super) fn new(stream: Stream) -> Self {
         Self { first: [0; PREFACE.len()], from: 0, to: 0, stream }
     }
 
-    /// Reads until it is known whether the client speaks HTTP/2. `None` where it closed the connection before it sent anything.
+    /// Reads until it is known whether the client speaks HTTP/2. `None` if it closed the connection before it sent
+    /// anything.
     pub(super) async fn detect_h2(&mut self) -> io::Result<Option<bool>> {
         loop {
             let (read, space) = self.first.split_at_mut(self.to);

@@ -1,4 +1,4 @@
-//! From the client's request to the upstream's, and from the upstream's response to the client's.
+//! Rewrites the heads of requests to the upstream and of responses to the client.
 
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderValue, TE, TRANSFER_ENCODING};
 use http::uri::{PathAndQuery, Scheme};
@@ -12,7 +12,7 @@ use super::upstream::Server;
 use super::worker::Client;
 use crate::config::{Forwarded, HostHeader};
 
-/// Turns the head of a client's request into the one that the upstream gets. Address and `Host` are set by [`aim`].
+/// Rewrites the head of a client's request for the upstream. [`aim`] sets address and `Host`.
 pub(super) fn request(request: &mut Request<RequestBody>, target: &Target, client: &Client, forwarded: Forwarded) {
     let wants_trailers = accepts_trailers(request.headers());
     let has_length = request.body().size_hint().exact().is_some();
@@ -50,7 +50,7 @@ pub(super) fn aim(
         HostHeader::Preserve | HostHeader::Upstream => server.url.authority(),
         HostHeader::Literal(host) => host.as_str(),
     };
-    // The path was checked.
+    // The path was validated.
     let path = target.path.parse().unwrap_or(PathAndQuery::from_static("/"));
     if is_h2 {
         request.headers_mut().remove(HOST);
@@ -68,10 +68,10 @@ pub(super) fn aim(
     }
 }
 
-/// Turns the head of an upstream's response into the one that the client gets. `is_upgrade`: it agrees to a WebSocket.
+/// Rewrites the head of an upstream's response for the client. `is_upgrade`: the upstream agrees to a WebSocket.
 ///
 /// # Errors
-/// What makes the response invalid.
+/// The reason for which the response is invalid.
 pub(super) fn response<B>(response: &mut Response<B>, is_upgrade: bool) -> Result<(), &'static str> {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS && !is_upgrade {
         return Err("the upstream switched protocols unasked");
@@ -85,7 +85,7 @@ pub(super) fn response<B>(response: &mut Response<B>, is_upgrade: bool) -> Resul
         if !is_chunked_only(headers) {
             return Err("the upstream answered with an unknown transfer coding");
         }
-        // hyper would keep the length, and the client would read something else than we do.
+        // hyper would keep the length, and the client would parse another body than the proxy.
         headers.remove(CONTENT_LENGTH);
     }
     strip_hop_by_hop(headers);

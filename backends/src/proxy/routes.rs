@@ -1,14 +1,15 @@
-//! Which upstream a request goes to.
+//! The upstream of a request.
 
+use std::io;
 use std::sync::Arc;
 
 use http::Method;
-use tripline_runtime::Breaker;
 
+use super::guard::Guard;
 use super::upstream::Upstream;
 use crate::config::{self, Measure, RejectedAnswer};
 
-/// What requests are matched against; replaced as a whole when the configuration changes.
+/// The routing table; replaced as a whole when the configuration changes.
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) routes: Vec<Arc<Route>>,
@@ -22,25 +23,30 @@ pub(super) struct Route {
     pub(super) path: Option<String>,
     pub(super) methods: Vec<Method>,
     pub(super) upstream: Arc<Upstream>,
-    /// `None`: the route is not guarded.
-    pub(super) breaker: Option<Breaker>,
+    pub(super) guard: Guard,
     pub(super) measure: Measure,
     pub(super) rejected: Option<RejectedAnswer>,
     pub(super) fallback: Option<Arc<Upstream>>,
 }
 
 impl Table {
-    /// Every upstream.
+    /// Iterates over all upstreams.
     pub(super) fn upstreams(&self) -> &[Arc<Upstream>] {
         &self.upstreams
     }
 
-    /// The upstream with exactly these settings.
-    pub(super) fn upstream(&self, settings: &config::Upstream) -> Option<Arc<Upstream>> {
-        self.upstreams.iter().find(|upstream| upstream.settings == *settings).cloned()
+    /// Returns the upstream with exactly these settings and certificates.
+    ///
+    /// # Errors
+    /// An error if a certificate cannot be read.
+    pub(super) fn upstream(&self, settings: &config::Upstream) -> io::Result<Option<Arc<Upstream>>> {
+        match self.upstreams.iter().find(|upstream| upstream.settings.name == settings.name) {
+            Some(upstream) if upstream.is_still(settings)? => Ok(Some(upstream.clone())),
+            _ => Ok(None),
+        }
     }
 
-    /// The first route that matches. O(n).
+    /// Returns the first matching route. O(n).
     pub(super) fn find(&self, host: &str, path: &str, method: &Method) -> Option<&Arc<Route>> {
         self.routes.iter().find(|route| {
             route.host.as_ref().is_none_or(|wanted| wanted == host)
@@ -50,7 +56,7 @@ impl Table {
     }
 }
 
-/// Whether `path` begins with `prefix`, which ends at a border between segments.
+/// Whether `path` begins with `prefix`, ending at a segment boundary.
 fn is_below(path: &str, prefix: &str) -> bool {
     let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

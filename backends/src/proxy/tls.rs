@@ -11,7 +11,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::config::TlsFiles;
 
-/// Every certificate of a PEM file; at least one.
+/// Returns every certificate of a PEM file; at least one.
 pub(super) fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
     let named = |words: String| io::Error::other(format!("{}: {words}", path.display()));
     let read = CertificateDer::pem_file_iter(path).map_err(|error| named(error.to_string()))?;
@@ -19,15 +19,15 @@ pub(super) fn certificates(path: &Path) -> io::Result<Vec<CertificateDer<'static
     if certificates.is_empty() { Err(named("holds no certificate".to_owned())) } else { Ok(certificates) }
 }
 
-/// The first private key of a PEM file.
+/// Returns the first private key of a PEM file.
 pub(super) fn private_key(path: &Path) -> io::Result<PrivateKeyDer<'static>> {
     PrivateKeyDer::from_pem_file(path).map_err(|error| io::Error::other(format!("{}: {error}", path.display())))
 }
 
-/// What the data port is secured with; `None` for cleartext.
+/// Returns the TLS settings of the data port; `None` for cleartext.
 ///
 /// # Errors
-/// Where a file cannot be read, or certificate and key do not belong together.
+/// An error if a file cannot be read, or certificate and key do not match.
 pub(super) fn server_config(files: &TlsFiles) -> io::Result<Option<Arc<ServerConfig>>> {
     let (Some(certificate), Some(key)) = (&files.certificate, &files.key) else { return Ok(None) };
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))

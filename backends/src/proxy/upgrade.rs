@@ -1,4 +1,4 @@
-//! WebSocket: a request that becomes a tunnel when the upstream agrees.
+//! WebSocket: a request that becomes a tunnel if the upstream agrees.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,13 +18,13 @@ use super::headers::has_token;
 use super::phase::{Phase, PhaseWatch};
 use super::worker::Client;
 
-/// What one direction of a tunnel holds, in bytes.
+/// Buffer of one direction of a tunnel, in bytes.
 const BUFFER: usize = 8 << 10;
 
-/// The word of the only protocol that is switched to.
+/// The token of the only supported upgrade.
 const WEBSOCKET: &str = "websocket";
 
-/// Takes the client's side of a WebSocket out of a request that asks for one; `None` for every other request, which is forwarded
+/// Takes the client's side of a WebSocket out of an upgrade request; `None` for every other request, which is forwarded
 /// without its `Upgrade`.
 pub(super) fn asked_for(request: &mut Request<Incoming>) -> Option<OnUpgrade> {
     let is_asked = request.version() == Version::HTTP_11
@@ -35,7 +35,7 @@ pub(super) fn asked_for(request: &mut Request<Incoming>) -> Option<OnUpgrade> {
     is_asked.then(|| on(request))
 }
 
-/// Asks for, or agrees to, a WebSocket.
+/// Sets the fields that request, or agree to, a WebSocket.
 pub(super) fn set_fields(headers: &mut HeaderMap) {
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static(WEBSOCKET));
@@ -46,7 +46,7 @@ pub(super) fn is_agreed<B>(response: &Response<B>) -> bool {
     response.status() == StatusCode::SWITCHING_PROTOCOLS && has_token(response.headers(), &UPGRADE, WEBSOCKET)
 }
 
-/// What a tunnel connects, and when it ends.
+/// The two sides of a tunnel, and its end.
 pub(super) struct Tunnel {
     pub(super) client: OnUpgrade,
     pub(super) upstream: OnUpgrade,
@@ -57,7 +57,7 @@ pub(super) struct Tunnel {
 }
 
 impl Tunnel {
-    /// Runs until both sides have closed, nothing moves for the idle time-out, or the data plane is cut.
+    /// Runs until both sides have closed, no byte moves for the idle timeout, or the data plane is cut.
     pub(super) async fn run(self, mut call: Call) {
         let Self { client, upstream, idle_timeout, mut phase, connection } = self;
         let run = async {
@@ -102,6 +102,6 @@ async fn pump(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin,
         // Relaxed: all of this is one task.
         moved.fetch_add(1, Ordering::Relaxed);
     }
-    // The other side may be gone.
+    // The other side may be closed.
     let _ = to.shutdown().await;
 }

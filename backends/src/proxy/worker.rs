@@ -1,7 +1,7 @@
-//! What the requests of a thread share.
+//! State shared by the requests of a thread.
 
 use std::net::IpAddr;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -14,13 +14,15 @@ use super::phase::PhaseWatch;
 use super::routes::Table;
 use crate::config;
 
-/// What all threads share.
+/// State shared by all threads.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) settings: config::Proxy,
     pub(super) figures: Arc<Figures>,
-    /// `None` where there is none.
+    /// `None` without an access log.
     pub(super) access_log: Option<AccessLog>,
+    /// Each response is the last one of its connection.
+    is_leaving: AtomicBool,
     table: RwLock<Arc<Table>>,
     tls: RwLock<Option<Arc<ServerConfig>>>,
 }
@@ -36,28 +38,40 @@ impl Shared {
             settings,
             figures: Arc::default(),
             access_log,
+            is_leaving: AtomicBool::new(false),
             table: RwLock::new(Arc::new(table)),
             tls: RwLock::new(tls),
         }
     }
 
-    /// The routes in force.
+    /// Each response is the last one of its connection from now on.
+    pub(super) fn leave(&self) {
+        // Relaxed, as below: a response that is sent at the same moment may miss it.
+        self.is_leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether each response is the last one of its connection.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Relaxed)
+    }
+
+    /// Returns the routes in force.
     pub(super) fn table(&self) -> Arc<Table> {
         // No code panics while it holds the lock, as below.
         self.table.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts other routes into force. Requests in flight finish with those that they began with.
+    /// Applies other routes. Requests in flight finish with the former ones.
     pub(super) fn set_table(&self, table: Table) {
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
     }
 
-    /// The certificate in force; `None` is cleartext.
+    /// Returns the certificate in force; `None` is cleartext.
     pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
         self.tls.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts another certificate into force, for new connections.
+    /// Applies another certificate, for new connections.
     pub(super) fn set_tls(&self, tls: Option<Arc<ServerConfig>>) {
         *self.tls.write().unwrap_or_else(PoisonError::into_inner) = tls;
     }
@@ -71,12 +85,12 @@ pub(super) struct Worker {
     pub(super) phase: PhaseWatch,
 }
 
-/// The client of a connection. While a clone of it lives, the connection counts as open.
+/// The client of a connection. The connection counts as open while a clone of it exists.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     pub(super) address: IpAddr,
     pub(super) is_tls: bool,
-    /// It is one of `trusted_proxies`.
+    /// Whether it is one of `trusted_proxies`.
     pub(super) is_trusted: bool,
     #[expect(dead_code, reason = "held until the end")]
     held: Arc<Held>,
@@ -88,15 +102,15 @@ impl Client {
     }
 }
 
-/// What a connection takes.
+/// The resources of a connection.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) figures: Arc<Figures>,
-    /// One of `max_connections`.
+    /// A slot of `max_connections`.
     pub(super) _place: OwnedSemaphorePermit,
-    /// One of `max_connections_per_client`.
+    /// A slot of `max_connections_per_client`.
     pub(super) _counted: Counted,
-    /// The thread has drained when all of these are gone.
+    /// The thread has drained when all of these are dropped.
     pub(super) _alive: mpsc::Sender<()>,
 }
 

@@ -1,4 +1,4 @@
-//! The parts of the program that follow a change of the configuration.
+//! The parts of the program that apply a change of the configuration.
 
 use tripline_runtime::{Breaker, BreakerName};
 
@@ -12,15 +12,23 @@ use crate::config::{BreakerConfig, Config};
 pub trait Applier: Send {
     /// `old` was in force, `new` is from now on. They may be equal in everything that this applier is about.
     fn apply(&mut self, old: &Config, new: &Config);
+
+    /// An operator asked for a reload, and the configuration is the same: reads the files that it names again, where there are any.
+    /// Default: nothing.
+    fn refresh(&mut self, _config: &Config) {}
 }
 
 impl<F: FnMut(&Config, &Config) + Send> Applier for F {
     fn apply(&mut self, old: &Config, new: &Config) {
         self(old, new);
     }
+
+    fn refresh(&mut self, config: &Config) {
+        self(config, config);
+    }
 }
 
-/// The settings of a breaker before and after; `None` for one that is not in both: it needs a restart, which the log says.
+/// The settings of a breaker before and after; `None` for one that is not in both.
 fn settings_of<'c>(
     name: &BreakerName,
     old: &'c Config,
@@ -37,7 +45,7 @@ impl Applier for Breaker {
     fn apply(&mut self, old: &Config, new: &Config) {
         let Some((old, new)) = settings_of(self.name(), old, new) else { return };
         if let Err(error) = new.apply_policy(old, self) {
-            tracing::error!(breaker = self.name().as_str(), %error, "the changed settings could not be applied");
+            tracing::error!(breaker = self.name().as_str(), %error, "the changed settings cannot be applied; the previous ones stay in force");
         }
     }
 }

@@ -69,18 +69,33 @@ impl ConfigActor {
         }
     }
 
-    /// Reads the file, and applies its text where that is another one.
-    pub(super) fn check(&mut self) {
-        let Some(store) = &self.store else { return };
-        let text = match store.read() {
-            Ok(text) if text == self.text || planted("reload: an edit is not seen") => return self.clear_error(),
+    /// Reads the file, and applies its text where that is another one. Whether one came into force.
+    pub(super) fn check(&mut self) -> bool {
+        let Some(store) = &self.store else { return false };
+        let problems = match store.read() {
+            Ok(text) if text == self.text || planted("reload: an edit is not seen") => {
+                self.clear_error();
+                return false;
+            }
             // The first step of writing a file in place, and hardly ever intended.
-            Ok(text) if is_blank(&text) => return self.report_invalid(&self.problem(EMPTY)),
-            Ok(text) => text,
-            Err(words) => return self.report_invalid(&self.problem(&words)),
+            Ok(text) if is_blank(&text) => self.problem(EMPTY),
+            Ok(text) => match self.reload(text) {
+                Ok(()) => return true,
+                Err(errors) => errors,
+            },
+            Err(words) => self.problem(&words),
         };
-        if let Err(errors) = self.reload(text) {
-            self.report_invalid(&errors);
+        self.report_invalid(&problems);
+        false
+    }
+
+    /// Lets all read again what the configuration in force names.
+    pub(super) fn refresh(&mut self) {
+        let config = self.shared.config();
+        for applier in &mut self.appliers {
+            if catch_unwind(AssertUnwindSafe(|| applier.refresh(&config))).is_err() {
+                tracing::error!("not everything was read again: an applier panicked");
+            }
         }
     }
 
@@ -146,7 +161,7 @@ impl ConfigActor {
             let key = difference.key.as_str();
             let is_new = differences(&old, &config).iter().any(|now| now.key == key);
             if difference.restart_required && is_new {
-                tracing::warn!(key, old = %difference.old, new = %difference.new, "takes effect after a restart");
+                tracing::warn!(key, old = %difference.old, new = %difference.new, "the changed setting takes effect after a restart");
             }
         }
         let left_out = usize::from(planted("reload: the last breaker keeps its settings"));
@@ -154,7 +169,9 @@ impl ConfigActor {
         for applier in self.appliers.iter_mut().take(count) {
             // A panic must not end the other appliers and the thread.
             if catch_unwind(AssertUnwindSafe(|| applier.apply(&old, &config))).is_err() {
-                tracing::error!("the changed configuration was not applied everywhere: an applier panicked");
+                tracing::error!(
+                    "the changed configuration was not applied everywhere because an applier panicked; restart the process to apply it"
+                );
             }
         }
         self.shared.set_config(config);

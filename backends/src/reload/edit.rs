@@ -7,7 +7,7 @@ use crate::config::{Change, Setting, TOP_ALIAS};
 /// `text` with the values of `change`.
 ///
 /// # Errors
-/// Where `text` is no TOML.
+/// Where `text` is not valid TOML.
 pub(super) fn edit(text: &str, change: &Change) -> Result<String, TomlError> {
     let text = &without_unset(text, change)?;
     let mut document: DocumentMut = text.parse()?;

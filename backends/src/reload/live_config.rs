@@ -35,13 +35,14 @@ impl LiveConfig {
         answer.recv().await.unwrap_or(Err(ChangeError::Ended))
     }
 
-    /// Reads the file again soon, as after a change of it. A file with the same text changes nothing.
+    /// Requests a reload of the file, as after an edit of it, and of the files that it names, such as certificates. A file with the same
+    /// text changes no setting.
     pub fn reload(&self) {
         // Where the task has ended, there is nothing to reload.
-        let _ = self.inner.sender.try_send(Message::Touched);
+        let _ = self.inner.sender.try_send(Message::Reload);
     }
 
-    /// The configuration in force, with the environment laid over it.
+    /// The configuration in force, with the overrides of the environment.
     pub fn config(&self) -> Arc<Config> {
         self.inner.shared.config()
     }
@@ -53,13 +54,13 @@ impl LiveConfig {
         (!all.is_empty()).then(|| all.join("\n"))
     }
 
-    /// Changed files that came into force since the start.
+    /// Number of edited files that took effect since the start.
     pub fn reloads(&self) -> u64 {
         // Relaxed: a statistic; it orders nothing, as the next.
         self.inner.shared.reloads.load(Ordering::Relaxed)
     }
 
-    /// Changed files that had problems, each text counted once.
+    /// Number of edited files that had problems; each text counts once.
     pub fn reload_errors(&self) -> u64 {
         self.inner.shared.reload_errors.load(Ordering::Relaxed)
     }

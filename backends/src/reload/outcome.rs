@@ -39,9 +39,9 @@ impl fmt::Display for ChangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(errors) => write!(f, "the configuration file has problems and is left as it is: {errors}"),
-            Self::Conflict(errors) => write!(f, "the other settings do not allow it: {errors}"),
-            Self::Busy => f.write_str("others keep changing the configuration file; try again"),
-            Self::Ended => f.write_str("the thread that owns the configuration has ended"),
+            Self::Conflict(errors) => write!(f, "the new value conflicts with other settings: {errors}"),
+            Self::Busy => f.write_str("another process keeps changing the configuration file; try again"),
+            Self::Ended => f.write_str("the thread that owns the configuration has ended; restart the process"),
         }
     }
 }

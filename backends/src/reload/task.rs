@@ -22,6 +22,8 @@ pub(super) enum Message {
     },
     /// The file may have another text.
     Touched,
+    /// An operator asks for it: what the file names may have changed as well.
+    Reload,
     Stop,
 }
 
@@ -46,6 +48,7 @@ pub(super) async fn run(
     let watches_file = actor.store.is_some();
     let mut next_check = clock.now();
     let mut first_touch: Option<Instant> = None;
+    let mut is_asked = false;
     if watches_file {
         follow();
     }
@@ -65,7 +68,9 @@ pub(super) async fn run(
                 // The caller may be gone; the change holds all the same.
                 let _ = reply.try_send(actor.change(change, &who));
             }
-            Some(Message::Touched) => {
+            Some(Message::Reload) if !watches_file => actor.refresh(),
+            Some(message @ (Message::Touched | Message::Reload)) => {
+                is_asked |= matches!(message, Message::Reload);
                 let now = clock.now();
                 let first = *first_touch.get_or_insert(now);
                 next_check = (now + QUIET).min(first + MAX_QUIET);
@@ -76,8 +81,11 @@ pub(super) async fn run(
         if watches_file && clock.now() >= next_check {
             // First the path, then the text: a change in between is seen.
             let has_events = follow();
-            actor.check();
-            first_touch = None;
+            let is_changed = actor.check();
+            if is_asked && !is_changed {
+                actor.refresh();
+            }
+            (first_touch, is_asked) = (None, false);
             next_check = clock.now() + if has_events { SLOW_CHECK } else { QUICK_CHECK };
         }
     }

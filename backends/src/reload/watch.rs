@@ -33,7 +33,7 @@ impl Watch {
             }
         });
         if let Err(error) = &watcher {
-            tracing::warn!(file = %path.display(), %error, "the file cannot be watched; it is looked at every second instead");
+            tracing::warn!(file = %path.display(), %error, "the file cannot be watched for changes; it is polled every second instead");
         }
         Self { path, watcher: watcher.ok(), points }
     }

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// More digits than this of one number are not looked at; nanoseconds of any accepted time need 22.
+/// More digits than this of one number are ignored; nanoseconds of any accepted time need 22.
 const MAX_DIGITS: u32 = 36;
 const NANO_DIGITS_PER_MILLI: i64 = 6;
 
 /// Reads `text` as milliseconds: nanoseconds, rounded to the nearest (half away from zero), saturating far beyond any
-/// time. `None` where it is no decimal number such as `12`, `-0.5` or `1.7e12`.
+/// time. `None` where it is not a decimal number such as `12`, `-0.5` or `1.7e12`.
 pub(super) fn nanos(text: &str) -> Option<i128> {
     scaled(text, NANO_DIGITS_PER_MILLI)
 }

@@ -23,9 +23,9 @@ pub(super) struct Driver<O> {
     read_to: Option<i64>,
     all_read: bool,
     longest: i64,
-    /// No more records are held than this; beyond, time goes on to the end of the oldest one.
+    /// The maximum number of records held; beyond it, time advances to the end of the oldest one.
     max_held: usize,
-    /// Time goes on to here although earlier calls may still come.
+    /// Time advances to here although earlier calls may still come.
     forced_to: i64,
     /// How long a call that is stalled counts; `None` where stalls are not looked for.
     stalls_count_for: Option<i64>,
@@ -128,7 +128,7 @@ impl<O: Observer> Driver<O> {
         Ok(())
     }
 
-    /// There are no more records: lives to the end.
+    /// There are no more records: runs to the end.
     pub(super) fn finish(self) -> Result<(O, Totals), ReplayError> {
         self.finish_with_breaker().map(|(observer, totals, _)| (observer, totals))
     }
@@ -311,7 +311,7 @@ impl<O: Observer> Driver<O> {
         None
     }
 
-    /// One more thing has happened to a record; after the last one the breaker is looked at.
+    /// Counts one more event of a record; after its last one the breaker is observed.
     fn part_done(&mut self, index: u64) {
         let Some(held) = self.held_mut(index) else { return };
         held.parts_left = held.parts_left.saturating_sub(1);

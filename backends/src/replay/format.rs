@@ -44,7 +44,7 @@ const HOST_NAMES: [&str; 9] =
     ["host", "http_host", "request.host", "RequestHost", "authority", ":authority", "cs-host", "vhost", "server_name"];
 
 impl Input {
-    /// All fields that are asked for. Where calls are grouped by host, the host is read in place of the path.
+    /// All fields given by `--field`. Where calls are grouped by host, the host is read in place of the path.
     pub(super) fn fields(&self) -> Vec<FieldMapping> {
         let from_end = self.latency_field.map(|field| FieldMapping::new(Role::Latency, format!("-{field}")));
         let unwanted = if self.paths.is_by_host() { Role::Path } else { Role::Host };

@@ -95,7 +95,7 @@ fn middle_of(bin: usize, bits: u32) -> u32 {
     least_of(bin, bits).saturating_add(half as u32)
 }
 
-/// The latencies of a bin share all but so many of their lowest bits.
+/// The latencies of a bin share all but this many of their lowest bits.
 fn shift_of(bin: usize, bits: u32) -> u64 {
     (bin as u64 >> bits).saturating_sub(1).min(32)
 }

@@ -26,7 +26,7 @@ pub(super) struct InFlight {
     next_id: u64,
     out: BTreeMap<CallId, Call>,
     rule: Option<StallRule>,
-    /// The number of the first call that was not looked at yet, and of the first that was not found to be too old.
+    /// The number of the first call that was not examined yet, and of the first that was not found to be too old.
     unseen: u64,
     unaged: u64,
     stalled: u16,

@@ -22,7 +22,7 @@ pub struct InputReport {
     pub warnings: Vec<Warning>,
     /// How many lines were used, and why others were not.
     pub usage: Usage,
-    /// The report on an access log; `None` where the input is none.
+    /// The report on an access log; `None` where the input is not one.
     pub log: Option<LogReport>,
 }
 

@@ -47,6 +47,11 @@ impl Line {
         bytes.trim_ascii()
     }
 
+    /// All of the line.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The number of the line, counted from 1.
     pub(super) fn number(&self) -> u64 {
         self.number

@@ -114,7 +114,7 @@ impl<R: BufRead> Records<R> {
         usage
     }
 
-    /// The report on an access log; `None` where the input is none.
+    /// The report on an access log; `None` where the input is not one.
     pub(super) fn log_report(&self) -> Option<LogReport> {
         match &self.source {
             Source::Log(log) => Some(log.report()),

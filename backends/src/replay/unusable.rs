@@ -63,18 +63,18 @@ pub struct Usage {
     pub unusable: Unusable,
     /// Calls that were left out by their path.
     pub excluded: u64,
-    /// Calls whose line has no path; counted only where paths are asked for.
+    /// Calls whose line has no path; counted only while paths are filtered.
     pub without_path: u64,
     /// NUL bytes, which were passed over; they separate lines.
     pub nul_bytes: u64,
-    /// How often the clock was set back for the whole rest of the input, which then goes on from where it was.
+    /// How often the clock was set back for the whole rest of the input, whose times are shifted to continue.
     pub origin_changes: u64,
     /// Calls that were replayed although their order was not certain yet, because too many were held.
     pub released_early: u64,
 }
 
 impl Usage {
-    /// Reasons for lines that are no calls by their nature: they say nothing against the input.
+    /// Reasons for lines that are not calls by their nature: they do not make the input less trustworthy.
     const NO_CALLS: [&'static str; 3] = ["no_call", "rejected", "busy"];
 
     /// The share of the lines, 0 to 1, that should be calls and could not be used.
@@ -83,7 +83,7 @@ impl Usage {
         (self.unusable.total() - no_calls) as f64 / self.lines.max(1) as f64
     }
 
-    /// What was not used and how the clock was, in words; nothing where every line was used.
+    /// The unused lines and the clock changes as text; empty where every line was used.
     pub(crate) fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         if let Some((line, problem)) = self.unusable.first() {

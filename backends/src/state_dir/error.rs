@@ -61,7 +61,7 @@ impl fmt::Display for StateDirError {
             ),
             Self::NotSetAside { path, why, error } => write!(
                 f,
-                "state_dir: {} is no state to go on with ({why}), and it cannot be renamed: {error}; move it away",
+                "state_dir: {} is not a usable state file ({why}), and it cannot be renamed: {error}; move it away",
                 path.display()
             ),
         }
@@ -79,7 +79,7 @@ impl std::error::Error for StateDirError {
     }
 }
 
-/// A file was found in the place of the state, and it is none to go on with. It was renamed, and nothing of it is lost.
+/// The state file was not usable. It was renamed, and nothing of it is lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quarantined {
@@ -95,7 +95,7 @@ impl fmt::Display for Quarantined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} is no state to go on with ({}); it was set aside as {}, and this start knows of no earlier incident: alerts \
+            "{} is not a usable state file ({}); it was set aside as {}, and this start knows of no earlier incident: alerts \
              that were open may have to be closed by hand",
             self.was.display(),
             self.why,
@@ -104,11 +104,11 @@ impl fmt::Display for Quarantined {
     }
 }
 
-/// Why a file is no state to go on with.
+/// Why a file is not a usable state file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ForeignState {
-    /// It is torn, or no such JSON.
+    /// It is incomplete, or not JSON of this form.
     Unreadable {
         /// The problem, and its place.
         reason: String,
@@ -118,7 +118,7 @@ pub enum ForeignState {
         /// The limit, in bytes.
         allowed: u64,
     },
-    /// It is no file.
+    /// It is not a file.
     NoFile,
     /// It was written by something else.
     Foreign {
@@ -142,14 +142,14 @@ pub enum ForeignState {
 impl fmt::Display for ForeignState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreadable { reason } => write!(f, "torn, or no state at all: {reason}"),
+            Self::Unreadable { reason } => write!(f, "incomplete, or not a state file: {reason}"),
             Self::TooLarge { allowed } => write!(f, "larger than {allowed} bytes"),
             Self::NoFile => f.write_str("no file"),
             Self::Foreign { format } => write!(f, "its format is {format:?}"),
             Self::OtherVersion { version } => {
                 write!(f, "version {version} of the format; this program reads {}", DurableState::VERSION)
             }
-            Self::Changed => f.write_str("its checksum is wrong"),
+            Self::Changed => f.write_str("its checksum does not match its content"),
             Self::OtherBreaker { breaker } => write!(f, "it belongs to the breaker {breaker}"),
         }
     }

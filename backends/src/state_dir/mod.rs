@@ -55,7 +55,7 @@ struct Shared {
 pub struct Opened {
     /// Keeps the state from now on.
     pub store: StateDir,
-    /// The saved state; `None` if there is none, or none that can be used.
+    /// The saved state; `None` if there is none that can be used.
     pub state: Option<DurableState>,
     /// Files in the place of the state that hold none. They are kept under another name for inspection.
     pub problems: Vec<Quarantined>,

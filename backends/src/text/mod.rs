@@ -2,10 +2,12 @@
 
 #[cfg(feature = "cli")]
 pub(crate) mod escape;
-#[cfg(feature = "api")]
+#[cfg(any(feature = "api", feature = "replay"))]
 mod glob;
 #[cfg(feature = "api")]
 mod number;
+#[cfg(feature = "http-client")]
+mod percent;
 mod redact;
 #[cfg(any(feature = "api", feature = "opsgenie", feature = "webhook"))]
 mod rfc3339;
@@ -14,8 +16,12 @@ mod template;
 
 #[cfg(feature = "api")]
 pub(crate) use glob::matches_glob;
+#[cfg(feature = "replay")]
+pub(crate) use glob::matches_glob_bytes;
 #[cfg(feature = "api")]
 pub(crate) use number::{percent, rough_percent, tidy};
+#[cfg(feature = "http-client")]
+pub(crate) use percent::percent_decoded;
 pub(crate) use redact::{HIDDEN, redact, redact_url};
 #[cfg(any(feature = "api", feature = "opsgenie", feature = "webhook"))]
 pub(crate) use rfc3339::{rfc3339, rfc3339_checked};

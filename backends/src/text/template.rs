@@ -12,7 +12,7 @@ enum Part {
     Field(String),
 }
 
-/// Why a text is no template.
+/// Why a text is not a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TemplateError {
     /// There is no such field.

@@ -1,4 +1,4 @@
-//! A response body that ends the call.
+//! A response body whose end is the end of the call.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,8 +16,8 @@ use super::classify::Classify;
 pin_project! {
     /// A response body whose last frame ends the call.
     ///
-    /// A body that fails makes the call failed. Dropped before its end, the call is neutral while it is younger than the
-    /// threshold, and slow afterwards.
+    /// If the body fails, the call is failed. If it is dropped before its end, the call is neutral while it is younger
+    /// than the threshold, and slow afterwards.
     pub struct MeasuredBody<B, E, C> {
         #[pin]
         inner: B,
@@ -26,7 +26,7 @@ pin_project! {
     }
 }
 
-/// The parts that are needed when the call ends.
+/// The parts that are needed at the end of the call.
 struct Running<C> {
     permit: OwnedTimedPermit,
     head: Outcome,
@@ -45,7 +45,7 @@ impl<C> Running<C> {
 impl<B: Body, E, C: Classify<Response<B>, E>> MeasuredBody<B, E, C> {
     pub(super) fn measured(inner: B, permit: OwnedTimedPermit, head: Outcome, classify: C) -> Self {
         let running = Running { permit, head, classify };
-        // A body that is at its end from the start is not polled.
+        // A body that is empty from the start is not polled.
         let running = if inner.is_end_stream() {
             running.end(None);
             None
@@ -69,7 +69,7 @@ impl<B: Body, E, C: Classify<Response<B>, E>> Body for MeasuredBody<B, E, C> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let mut this = self.project();
-        // Taken out while the inner body runs, so that its panic drops the permit at once, as a failed call.
+        // Removed while the inner body runs, so that a panic drops the permit at once, as a failed call.
         let running = this.running.take();
         let polled = this.inner.as_mut().poll_frame(context);
         let Some(running) = running else { return polled };

@@ -1,13 +1,13 @@
-//! Which classifier and which breaker a request gets.
+//! Selects the classifier and the breaker of a request.
 
 use tripline_runtime::{Breaker, OwnedTimedPermit, Rejection};
 
-/// Gives each request its classifier, a [`Classify`](super::Classify): [`EveryRequest`] or [`ByRequest`].
+/// Selects the classifier of a request, a [`Classify`](super::Classify): [`EveryRequest`] or [`ByRequest`].
 pub trait ClassifyRequest<Req> {
     /// The classifier.
     type Classify;
 
-    /// The classifier of this request, which is about to be sent.
+    /// Returns the classifier of this request, which is about to be sent.
     fn classifier(&self, request: &Req) -> Self::Classify;
 }
 
@@ -50,13 +50,13 @@ impl<F> std::fmt::Debug for ByRequest<F> {
     }
 }
 
-/// Asks a breaker for each request: a [`Breaker`] itself, or the one that a function gives, see
+/// Selects the breaker of a request: a [`Breaker`] itself, or the one that a function returns, see
 /// [`by_request`](super::BreakerLayer::by_request).
 pub trait ChooseBreaker<Req> {
-    /// Asks to make the call of `request` now.
+    /// Admits or rejects the call of `request`, which starts now.
     ///
     /// # Errors
-    /// [`Rejection`] where it is not admitted.
+    /// [`Rejection`] if it is not admitted.
     fn start(&self, request: &Req) -> Result<OwnedTimedPermit, Rejection>;
 }
 
@@ -66,7 +66,7 @@ impl<Req> ChooseBreaker<Req> for Breaker {
     }
 }
 
-/// The breaker that a function gives for a request, from [`by_request`](super::BreakerLayer::by_request).
+/// The breaker that a function returns for a request, from [`by_request`](super::BreakerLayer::by_request).
 #[derive(Clone, Copy)]
 pub struct BreakerByRequest<F>(F);
 

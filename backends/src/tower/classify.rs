@@ -22,12 +22,12 @@ use tripline_runtime::core::Outcome;
 /// assert_eq!(Classify::<_, ()>::classify(&too_many_is_failed, Ok(&response)), Outcome::Ok);
 /// ```
 pub trait Classify<Res, E> {
-    /// The outcome by the head of the response, or by the error.
+    /// Returns the outcome for the head of the response, or for the error.
     fn classify(&self, result: Result<&Res, &E>) -> Outcome;
 
-    /// The outcome at the end of the body, where the body is measured: `head` is what [`classify`](Classify::classify) said, the
-    /// trailers are `None` where there were none. By default it stays `head`. A body that ends with an error is failed without
-    /// asking.
+    /// Returns the outcome at the end of the body, if the body is measured. `head` is the result of
+    /// [`classify`](Classify::classify); the trailers are `None` if there were none. By default it is `head`. A body
+    /// that ends with an error is failed without this call.
     fn classify_end(&self, head: Outcome, trailers: Option<&HeaderMap>) -> Outcome {
         let _ = trailers;
         head
@@ -43,7 +43,7 @@ where
     }
 }
 
-/// An error or a status of 500 and above is failed, everything else is ok. The default.
+/// Classifies an error or a status of 500 and above as failed, everything else as ok. The default.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HttpClassify;
 
@@ -56,7 +56,8 @@ impl<B, E> Classify<Response<B>, E> for HttpClassify {
     }
 }
 
-/// By `grpc-status`, in the headers or, with [`measure_body`](super::BreakerLayer::measure_body), in the trailers.
+/// Classifies by `grpc-status`, in the headers or, with [`measure_body`](super::BreakerLayer::measure_body), in the
+/// trailers.
 ///
 /// | status | outcome |
 /// |---|---|
@@ -64,7 +65,7 @@ impl<B, E> Classify<Response<B>, E> for HttpClassify {
 /// | cancelled (1) | ignored |
 /// | ok (0) and errors of the caller (all others) | ok |
 ///
-/// An error or an HTTP status other than 200 is failed. Where there is no `grpc-status` at all, the call is ok.
+/// An error or an HTTP status other than 200 is failed. Without any `grpc-status` the call is ok.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GrpcClassify;
 
@@ -83,7 +84,7 @@ impl<B, E> Classify<Response<B>, E> for GrpcClassify {
     }
 }
 
-/// The outcome that `grpc-status` means; `None` where there is none.
+/// Returns the outcome of `grpc-status`; `None` without it.
 pub(crate) fn grpc_outcome(headers: &HeaderMap) -> Option<Outcome> {
     let status = headers.get("grpc-status")?;
     Some(match status.to_str().ok().and_then(|text| text.parse::<u32>().ok()) {

@@ -15,7 +15,7 @@ use super::rejected::OnRejection;
 pin_project! {
     /// The future of one call through [`BreakerService`](super::BreakerService).
     ///
-    /// Dropped before it is done, the call is neutral while it is younger than the threshold, and slow afterwards.
+    /// If it is dropped early, the call is neutral while it is younger than the threshold, and slow afterwards.
     pub struct ResponseFuture<F, Res, E, C, J, M>
     where
         J: OnRejection<Res, E>,
@@ -35,7 +35,7 @@ pin_project! {
     }
 }
 
-/// The parts that are needed when the call ends.
+/// The parts that are needed at the end of the call.
 struct Running<C> {
     permit: OwnedTimedPermit,
     classify: C,
@@ -63,13 +63,13 @@ where
 {
     type Output = Result<M::Response, J::Error>;
 
-    /// Once done it stays pending for ever.
+    /// Stays pending for ever after its completion.
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().call.project() {
             CallProjection::Rejected { answer } => answer.take().map_or(Poll::Pending, Poll::Ready),
             CallProjection::Called { inner, running } => {
-                // Taken out while the inner future runs, so that its panic drops the permit at once, as a failed call, wherever
-                // it is caught.
+                // Removed while the inner future runs, so that a panic drops the permit at once, as a failed call,
+                // wherever it is caught.
                 let Some(taken) = running.take() else { return Poll::Pending };
                 match inner.poll(context) {
                     Poll::Pending => {

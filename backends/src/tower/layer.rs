@@ -1,4 +1,4 @@
-//! The layer, and how it is set up.
+//! The layer and its configuration.
 
 use std::marker::PhantomData;
 
@@ -11,7 +11,7 @@ use super::measure::{ToEndOfBody, ToHead};
 use super::rejected::{FailWithError, RespondWith};
 use super::service::BreakerService;
 
-/// Puts a breaker around services. Cheap to clone; all services that it makes share the breaker.
+/// Puts a breaker around services. Cheap to clone; all its services share the breaker.
 #[derive(Debug, Clone)]
 #[must_use = "a layer does nothing until a service is put into it"]
 pub struct BreakerLayer<C = EveryRequest<HttpClassify>, J = FailWithError, M = ToHead, B = Breaker> {
@@ -23,7 +23,8 @@ pub struct BreakerLayer<C = EveryRequest<HttpClassify>, J = FailWithError, M = T
 
 impl BreakerLayer {
     /// Measures to the head of the response, classifies by [`HttpClassify`] and fails with
-    /// [`CallError::Rejected`](super::CallError::Rejected). Takes a [`Breaker`], or what has one, as a circuit.
+    /// [`CallError::Rejected`](super::CallError::Rejected). Takes a [`Breaker`], or a type that contains one, such as a
+    /// circuit.
     pub fn new(breaker: impl Into<Breaker>) -> Self {
         let breaker = breaker.into();
         Self { breaker, classify: EveryRequest(HttpClassify), on_rejection: FailWithError, measure: PhantomData }
@@ -31,8 +32,8 @@ impl BreakerLayer {
 }
 
 impl<F> BreakerLayer<EveryRequest<HttpClassify>, FailWithError, ToHead, BreakerByRequest<F>> {
-    /// As [`BreakerLayer::new`], with the breaker that `choose` gives for each request: a circuit by name, or a member of a
-    /// family by its key.
+    /// Does the same as [`BreakerLayer::new`], with the breaker that `choose` returns for each request: a circuit by
+    /// name, or a member of a family by its key.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -61,10 +62,10 @@ impl<F> BreakerLayer<EveryRequest<HttpClassify>, FailWithError, ToHead, BreakerB
 }
 
 impl<C, J, M, B> BreakerLayer<C, J, M, B> {
-    /// Measures to the last frame of the body; the inner service must then give [`http::Response`]s.
+    /// Measures to the last frame of the body; the inner service must then return [`http::Response`]s.
     ///
-    /// A body that is dropped before its end counts like a call that is dropped: nothing while it is younger than the
-    /// threshold, slow afterwards. A server does not read the body of its answer to `HEAD`.
+    /// A body that is dropped before its end counts like a dropped call: neutral while it is younger than the
+    /// threshold, slow afterwards. A server does not read the body of its response to `HEAD`.
     pub fn measure_body(self) -> BreakerLayer<C, J, ToEndOfBody, B> {
         let Self { breaker, classify, on_rejection, .. } = self;
         BreakerLayer { breaker, classify, on_rejection, measure: PhantomData }
@@ -76,8 +77,8 @@ impl<C, J, M, B> BreakerLayer<C, J, M, B> {
         BreakerLayer { breaker, classify: EveryRequest(classify), on_rejection, measure }
     }
 
-    /// Decides the outcome of a call with the [`Classify`](super::Classify) that `make` gives for its request. It is called
-    /// before the request is sent.
+    /// Decides the outcome of a call with the [`Classify`](super::Classify) that `make` returns for its request. It is
+    /// called before the request is sent.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -107,7 +108,7 @@ impl<C, J, M, B> BreakerLayer<C, J, M, B> {
         BreakerLayer { breaker, classify: ByRequest::new(make), on_rejection, measure }
     }
 
-    /// Answers a call that is not admitted with a response; the errors are then those of the inner service.
+    /// Responds to a rejected call with a response; the errors are then those of the inner service.
     /// [`service_unavailable`](super::service_unavailable) makes a plain one.
     pub fn respond_with<F, Res>(self, respond: F) -> BreakerLayer<C, RespondWith<F>, M, B>
     where

@@ -1,4 +1,4 @@
-//! Up to where a call is measured.
+//! The end of a measured call.
 
 use http::Response;
 use http_body::Body;
@@ -7,22 +7,22 @@ use tripline_runtime::OwnedTimedPermit;
 use super::body::MeasuredBody;
 use super::classify::Classify;
 
-/// Up to where a call is measured: [`ToHead`] or [`ToEndOfBody`].
+/// The end of a measured call: [`ToHead`] or [`ToEndOfBody`].
 pub trait Measure<Res, E, C>: sealed::Sealed {
-    /// The response that the caller gets for that of the inner service.
+    /// The response for the caller, given the inner service's response.
     type Response;
 
-    /// The inner service has answered.
+    /// Handles the result of the inner service.
     ///
     /// # Errors
-    /// The inner service's.
+    /// The inner service's error.
     fn answered(permit: OwnedTimedPermit, classify: C, result: Result<Res, E>) -> Result<Self::Response, E>;
 
-    /// A response to a call that was not made.
+    /// Wraps the response to a call that was not made.
     fn unmeasured(response: Res) -> Self::Response;
 }
 
-/// A call is over when the head of the response is there.
+/// A call ends when the head of the response has arrived.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ToHead;
 
@@ -39,7 +39,7 @@ impl<Res, E, C: Classify<Res, E>> Measure<Res, E, C> for ToHead {
     }
 }
 
-/// A call is over when the last frame of the body has been read.
+/// A call ends when the last frame of the body has been read.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ToEndOfBody;
 

@@ -1,16 +1,16 @@
 //! A circuit breaker around any tower service.
 //!
-//! [`BreakerLayer`] asks the breaker when a call is made, never in `poll_ready`, and records how the call went. By default a call
-//! is measured to the head of the response; with [`measure_body`](BreakerLayer::measure_body) to the last frame of its body.
-//! A [`Classify`] decides what counts as failed; it can depend on the request, see
-//! [`classify_by_request`](BreakerLayer::classify_by_request). A call that is not admitted ends with [`CallError::Rejected`], or with a
-//! response of your own, see [`respond_with`](BreakerLayer::respond_with).
+//! [`BreakerLayer`] asks the breaker when a call is made, never in `poll_ready`, and records the outcome of the call.
+//! By default a call is measured to the head of the response; with [`measure_body`](BreakerLayer::measure_body) to the
+//! last frame of its body. A [`Classify`] decides which calls are failed; it can depend on the request, see
+//! [`classify_by_request`](BreakerLayer::classify_by_request). A rejected call ends with [`CallError::Rejected`], or
+//! with a custom response, see [`respond_with`](BreakerLayer::respond_with).
 //!
 //! | the call | counts as |
 //! |---|---|
-//! | gave a response or an error | what the classifier says |
+//! | returned a response or an error | the classifier's outcome |
 //! | panicked | failed |
-//! | was dropped younger than the threshold | nothing |
+//! | was dropped younger than the threshold | neutral |
 //! | was dropped older than the threshold | slow |
 //!
 //! ```
@@ -33,7 +33,7 @@
 //! # Ok::<(), tripline_runtime::core::CapacityError>(())
 //! ```
 //!
-//! Where the errors must stay those of the inner service, as in an axum router, answer with a response:
+//! If the errors must stay those of the inner service, as in an axum router, respond with a response:
 //!
 //! ```
 //! # use std::sync::Arc;

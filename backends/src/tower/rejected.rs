@@ -1,4 +1,4 @@
-//! The answer to a call that is not admitted.
+//! The result of a rejected call.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,24 +7,24 @@ use http::{Response, StatusCode, header};
 use tripline_runtime::core::Instant;
 use tripline_runtime::{Breaker, CallError, Rejection, TripExplanation};
 
-/// The answer to a call that is not admitted: an error, or a response of the inner service's type.
+/// The result of a rejected call: an error, or a response of the inner service's type.
 ///
 /// [`FailWithError`] is the default, [`RespondWith`] comes from [`respond_with`](super::BreakerLayer::respond_with).
 pub trait OnRejection<Res, E> {
     /// The error of the whole service.
     type Error;
 
-    /// The answer to a call that was not made.
+    /// Returns the result of a call that was not made.
     ///
     /// # Errors
-    /// Where a rejection is an error.
+    /// An error if a rejection is an error.
     fn reject(&self, rejection: Rejection) -> Result<Res, Self::Error>;
 
-    /// The inner service's error, as one of the whole service.
+    /// Converts the inner service's error to one of the whole service.
     fn inner(error: E) -> Self::Error;
 }
 
-/// A rejection is [`CallError::Rejected`], the inner service's errors are [`CallError::Failed`].
+/// A rejection is [`CallError::Rejected`], errors of the inner service are [`CallError::Failed`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FailWithError;
 
@@ -40,7 +40,7 @@ impl<Res, E> OnRejection<Res, E> for FailWithError {
     }
 }
 
-/// A rejection is a response, errors are the inner service's.
+/// A rejection is a response, errors are those of the inner service.
 #[derive(Clone, Copy)]
 pub struct RespondWith<F> {
     respond: F,
@@ -70,9 +70,9 @@ impl<Res, E, F: Fn(&Rejection) -> Res> OnRejection<Res, E> for RespondWith<F> {
     }
 }
 
-/// As [`service_unavailable`], with the evidence that `breaker` opened on: `"why"` is one line of text (null while it is not open
-/// by itself) and `"drill"` says whether an operator simulates it. The evidence is read at most ten times a second, so that
-/// rejections stay cheap.
+/// Does the same as [`service_unavailable`], with the evidence of the trip of `breaker`: `"why"` is one line of text
+/// (null while it is not open by itself), and `"drill"` is whether an operator simulates it. The evidence is read at
+/// most ten times a second, so that rejections stay cheap.
 pub fn service_unavailable_because<B: From<String>>(
     breaker: Breaker,
 ) -> impl Fn(&Rejection) -> Response<B> + Clone + Send + Sync + 'static {
@@ -104,8 +104,8 @@ fn evidence(why: Option<TripExplanation>) -> String {
     }
 }
 
-/// `503 Service Unavailable` with `{"error", "breaker", "reason", "retry_after_ms"}` and `Retry-After` in whole seconds, rounded
-/// up. Where the time is unknown, `retry_after_ms` is null and the header says 1.
+/// Returns `503 Service Unavailable` with `{"error", "breaker", "reason", "retry_after_ms"}` and `Retry-After` in whole
+/// seconds, rounded up. If the time is unknown, `retry_after_ms` is null and the header is 1.
 pub fn service_unavailable<B: From<String>>(rejection: &Rejection) -> Response<B> {
     unavailable(rejection, "")
 }

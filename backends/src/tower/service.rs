@@ -1,4 +1,4 @@
-//! The service that asks.
+//! The service around an inner one.
 
 use std::marker::PhantomData;
 use std::task::{Context, Poll};
@@ -14,7 +14,7 @@ use super::rejected::OnRejection;
 
 /// A service with a breaker around it, made by [`BreakerLayer`](super::BreakerLayer).
 ///
-/// It is ready when the inner service is; the breaker is asked in `call`, so that being ready takes no place among the probes.
+/// It is ready when the inner service is. The breaker is asked in `call`, so that readiness takes no probe slot.
 #[derive(Debug, Clone)]
 pub struct BreakerService<S, C, J, M, B = Breaker> {
     pub(super) inner: S,
@@ -43,7 +43,7 @@ where
 
     fn call(&mut self, request: Req) -> Self::Future {
         match self.breaker.start(&request) {
-            // The permit lives while the inner service is called: should that panic, the call is failed.
+            // The permit exists while the inner service is called: a panic of that service makes the call failed.
             Ok(permit) => {
                 let classify = self.classify.classifier(&request);
                 ResponseFuture::called(self.inner.call(request), permit, classify)

@@ -1,4 +1,4 @@
-//! Alerts of a configuration around a breaker in this process: a burst, and settings that change.
+//! Alerts of a configuration around a breaker in this process: a burst, and changed settings.
 #![cfg(all(feature = "opsgenie", feature = "webhook"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

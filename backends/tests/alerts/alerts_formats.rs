@@ -1,4 +1,4 @@
-//! Webhooks in each format, against receivers that check what they document; and body templates.
+//! Webhooks in each format, against receivers that validate their documented schema; and body templates.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use crate::alert_service::{Fault, Reply, Server, alert, deliver, patient, stage};

@@ -1,4 +1,4 @@
-//! The guide of webhooks shows for each format the very body that is sent.
+//! The webhook guide shows the exact body of each format.
 #![cfg(feature = "webhook")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

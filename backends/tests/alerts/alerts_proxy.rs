@@ -1,4 +1,4 @@
-//! Alerts through a proxy: a tunnel for https, whole addresses for http, exceptions, passwords, and proxies that say no.
+//! Alerts through a proxy: a tunnel for https, absolute URLs for http, exceptions, passwords, and proxies that reject.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,4 +1,4 @@
-//! A service that is slow, down, throttling or strange; settings that change; and secrets.
+//! A service that is slow, down, throttling or invalid; changed settings; and secrets.
 #![cfg(feature = "opsgenie")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! The page at `/`, as it is served. What it does is tested in a browser: `.ci/browser`.
+//! The page at `/` as it is served. `.ci/browser` tests its behaviour in a browser.
 #![cfg(feature = "api")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! The document that describes the API.
+//! The `OpenAPI` document.
 #![cfg(feature = "api")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

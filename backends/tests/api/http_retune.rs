@@ -1,4 +1,4 @@
-//! Settings of a breaker that has no configuration file, and alerts that somebody else sends.
+//! Settings of a breaker without a configuration file, and alerts that the process does not send.
 #![cfg(feature = "api")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

@@ -188,7 +188,7 @@ fn a_body_that_does_not_come_is_answered_with_a_timeout() {
                     Content-Length: 16\r\nConnection: close\r\n\r\n{";
         let answer = server.talk(head).await;
         assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer}");
-        assert!(answer.ends_with(r#"{"error":"the body came too slowly"}"#), "{answer}");
+        assert!(answer.ends_with(r#"{"error":"the request body arrived too slowly"}"#), "{answer}");
     });
 }
 
@@ -287,7 +287,7 @@ fn a_handler_that_panics_is_answered_and_the_server_goes_on() {
         let request = "POST /faulty HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         let answer = server.talk(request).await;
         assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
-        assert!(answer.ends_with(r#"{"error":"the request ended with a fault of the server"}"#), "{answer}");
+        assert!(answer.ends_with(r#"{"error":"the request failed because of a fault in this program"}"#), "{answer}");
         let health = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         assert!(server.talk(health).await.starts_with("HTTP/1.1 200 "));
     });

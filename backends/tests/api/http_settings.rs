@@ -1,4 +1,4 @@
-//! All live settings at once: what GET gives POST accepts, all or nothing.
+//! All live settings at once: POST accepts the output of GET, all or nothing.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use crate::http_support::Api;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tripline_backends::config::key_names;
 
 /// Keys that cannot be read or set while the process runs: they need a restart, or are secrets.
-const NOT_LIVE: [&str; 39] = [
+const NOT_LIVE: [&str; 41] = [
     "proxy.listen",
     "proxy.mode",
     "proxy.threads",
@@ -30,6 +30,8 @@ const NOT_LIVE: [&str; 39] = [
     "fleet.page_at",
     "fleet.fallback_after",
     "fleet.fallback_close",
+    "fleet.probe_share",
+    "fleet.commands",
     "name",
     "stall_detection",
     "memory_source",

@@ -1,4 +1,4 @@
-//! With a token, nothing but the page, the health and the demo endpoint is open.
+//! With a token, only the page, the health routes and the demo endpoint are accessible without it.
 #![cfg(feature = "api")]
 #![allow(clippy::unwrap_used)]
 

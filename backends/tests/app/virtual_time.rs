@@ -1,4 +1,4 @@
-//! An app whose clock, memory, storage and executor are the test's.
+//! An app with the test's clock, memory, storage and executor.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::io;
@@ -11,12 +11,13 @@ use futures_lite::future::block_on;
 use tower::ServiceExt as _;
 use tripline_backends::app::{App, AppError, BoxFuture, DurableStore, Platform, Spawner};
 use tripline_backends::memory::{MemorySourceKind, MemoryUsed, MockMemory};
-use tripline_backends::reload::LoadedConfig;
+use tripline_backends::reload::{ConfigStore, LoadedConfig, Unsaved};
 use tripline_backends::state_dir::StateDirError;
 use tripline_runtime::core::{Outcome, StateKind};
 use tripline_runtime::test_util::{ManualClock, MemoryStore, World};
 use tripline_runtime::{Breaker, BreakerName, Clock, DrainReport, DurableState, MemoryError, MemorySource};
 
+#[derive(Clone)]
 struct TestPlatform {
     clock: Arc<ManualClock>,
     memory: MockMemory,
@@ -35,7 +36,7 @@ impl TestPlatform {
     /// Starts an app, whose tasks run in `world`.
     fn start(&self, world: &World, config: &str) -> Result<App, AppError> {
         let config = LoadedConfig::text(config, "settings", Box::new(|_| None)).unwrap();
-        let app = App::builder(config).platform(self).start()?;
+        let app = App::builder(config).platform(Arc::new(self.clone())).start()?;
         self.tasks.lock().unwrap().drain(..).for_each(|task| world.spawn(task));
         world.run_until_idle();
         Ok(app)
@@ -155,4 +156,60 @@ fn an_app_that_is_dropped_ends_its_tasks() {
     drop(app);
     world.run_until_idle();
     assert!(!breaker.is_supervised());
+}
+
+/// A configuration whose text the test changes.
+#[derive(Debug, Clone)]
+struct Text(Arc<Mutex<String>>);
+
+impl ConfigStore for Text {
+    fn name(&self) -> String {
+        "settings".to_owned()
+    }
+
+    fn read(&self) -> Result<String, String> {
+        Ok(self.0.lock().unwrap().clone())
+    }
+
+    fn rewrite(&self, _: &str, _: &dyn Fn(&str) -> Result<String, Unsaved>) -> Result<String, Unsaved> {
+        Err(Unsaved::NotWritable("not in this test".to_owned()))
+    }
+}
+
+#[test]
+fn a_breaker_that_is_removed_admits_every_call_and_guards_again_when_its_name_comes_back() {
+    let world = World::new(1);
+    let platform = TestPlatform::new(&world, None);
+    let text = Text(Arc::new(Mutex::new("[breakers.a]\n[breakers.b]\n".to_owned())));
+    let config = LoadedConfig::open(Box::new(text.clone()), Box::new(|_| None)).unwrap();
+    let app = App::builder(config).platform(Arc::new(platform.clone())).start().unwrap();
+    let edit = |new: &str| {
+        new.clone_into(&mut text.0.lock().unwrap());
+        app.config().reload();
+        for _ in 0..20 {
+            platform.tasks.lock().unwrap().drain(..).for_each(|task| world.spawn(task));
+            world.advance(Duration::from_millis(100));
+        }
+    };
+    edit("[breakers.a]\n[breakers.b]\n");
+    // A program holds it for ever, as a layer around a route does.
+    let held = app.circuit("b").unwrap().breaker().clone();
+    assert!(held.force_open());
+
+    edit("[breakers.a]\n[breakers.c]\nlatency_threshold = 77\n");
+    assert!(app.circuits().get("b").is_none());
+    assert_eq!(held.state(), StateKind::Disabled);
+    assert!(held.try_start().is_ok());
+    let added = app.circuit("c").unwrap();
+    assert!(added.breaker().is_supervised());
+    assert_eq!(added.config().policy.latency_threshold.as_millis(), 77);
+    assert!(app.metrics().contains("tripline_state{breaker=\"c\",state=\"closed\"} 1\n"));
+
+    edit("[breakers.b]\n[breakers.a]\n");
+    let again = app.circuit("b").unwrap();
+    assert_eq!(app.circuits().first().unwrap().name(), again.name());
+    assert_eq!(held.state(), StateKind::Closed);
+    assert!(again.breaker().force_open() && held.try_start().is_err());
+    assert!(app.circuit("c").is_err());
+    stop(&world, app);
 }

@@ -242,7 +242,10 @@ fn settings_that_hardly_mean_what_they_say_are_warnings() {
     one("memory_horizon = 60", "breakers.toml:1: memory_horizon: no alert will be sent");
     one("latency_max_age = 1", "breakers.toml:1: latency_max_age: not longer than latency_threshold");
     one("[opsgenie]\napi_key = \"k\"", "breakers.toml:2: opsgenie.api_key: a secret in a file");
-    one("[opsgenie]\nprovider = \"jsm\"\nregion = \"eu\"", "breakers.toml:3: opsgenie.region: has no meaning");
+    one(
+        "[opsgenie]\nprovider = \"jsm\"\nregion = \"eu\"",
+        "breakers.toml:3: opsgenie.region: has no effect with provider",
+    );
     one(
         "[opsgenie]\ntime_before_send_alert = 60\ninitial_alert_priority = \"P1\"\nescalated_alert_priority = \"P2\"",
         "breakers.toml:4: opsgenie.escalated_alert_priority: less urgent",

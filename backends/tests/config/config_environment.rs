@@ -1,4 +1,4 @@
-//! What the environment says on top of a file.
+//! Environment variables on top of a file.
 #![cfg(feature = "config")]
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! Families: `key` and its company.
+//! Families: `key` and the related keys.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use tripline_backends::config::{KeySource, configuration_reference, parse, resol
 #[test]
 fn a_breaker_with_a_key_is_a_family_and_templates_can_hold_its_keys() {
     let text = "[templates.many]\nmax_keys = 50\nidle_time = 60\n\n[breakers.tenants]\ninherit = \"many\"\nkey = \"header:X-Tenant\"\n\
-                metrics_keys = 5\n[breakers.tenants.alerts]\nper_key = true\n\n[breakers.default]\n";
+                metrics_keys = 5\n[breakers.default]\n";
     let (config, warnings) = parse(text, "f").unwrap();
     let family = &config.settings_of("tenants").unwrap().family;
     assert_eq!(family.key, Some(KeySource::Header("x-tenant".into())));
-    assert_eq!((family.max_keys, family.metrics_keys, family.alerts_per_key), (50, 5, true));
+    assert_eq!((family.max_keys, family.metrics_keys), (50, 5));
     assert_eq!(family.limits().idle_time, Duration::from_secs(60));
     assert!(config.settings_of("tenants").unwrap().is_family() && !config.settings_of("default").unwrap().is_family());
     assert!(warnings.is_empty(), "{warnings:?}");
@@ -28,7 +28,7 @@ fn bad_keys_of_a_family_are_reported_with_line_and_remedy() {
     for part in [
         "f:3: breakers.a.key = \"cookie:x\": allowed: \"header:NAME\", \"host\", \"path:N\"",
         "f:6: breakers.b.max_keys = 0: allowed: 1 to 100000",
-        "f:1: latency_window_size = 256: allowed: at most 128 in a family; set latency_window_size in [breakers.c]",
+        "f:1: latency_window_size = 256: allowed: at most 64 in a family; set latency_window_size in [breakers.c]",
     ] {
         assert!(errors.contains(part), "{part} in\n{errors}");
     }
@@ -49,7 +49,7 @@ fn keys_of_a_family_without_one_are_pointed_out() {
 #[test]
 fn the_reference_has_the_keys_of_a_family() {
     let text = configuration_reference();
-    for key in ["| `key` |", "| `max_keys` |", "| `idle_time` |", "| `metrics_keys` |", "per_key"] {
+    for key in ["| `key` |", "| `max_keys` |", "| `idle_time` |", "| `metrics_keys` |"] {
         assert!(text.contains(key), "{key}");
     }
 }

@@ -1,4 +1,5 @@
-//! Inheritance against a naive model: the settings of a breaker are its own, else those of its template, else the root's.
+//! Inheritance against a naive model: a breaker has its own settings, else those of its template, else those of the
+//! root.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! The keys of `[proxy]`, with values that they take and values that they reject.
+//! The keys of `[proxy]`, with values that they accept and values that they reject.
 
 use crate::config_keys::{Case, case, flag};
 

@@ -1,4 +1,4 @@
-//! `[upstreams.NAME]` and `[[routes]]`: what is read, and every problem with its line.
+//! `[upstreams.NAME]` and `[[routes]]`: their parsing, and every problem with its line.
 
 use std::time::Duration;
 

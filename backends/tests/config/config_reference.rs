@@ -1,4 +1,4 @@
-//! The configuration reference follows from the key table.
+//! The configuration reference matches the key table.
 
 use tripline_backends::config::{configuration_reference, key_names};
 

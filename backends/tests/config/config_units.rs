@@ -1,4 +1,4 @@
-//! Values that look as if they were written in another unit: each gets a warning with the value that is probably meant.
+//! Values that seem to be in another unit: each gets a warning with the value that is probably intended.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use tripline_backends::config::{key_names, parse};

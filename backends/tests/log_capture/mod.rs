@@ -1,4 +1,4 @@
-//! The log of a whole process, for tests that are alone in theirs.
+//! The log of a whole process, for tests in their own process.
 #![allow(clippy::unwrap_used)]
 
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! The control group source on trees of files, as they look in the field.
+//! The control group source on trees of files, as they occur in the field.
 #![cfg(feature = "cgroup")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

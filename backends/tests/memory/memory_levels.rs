@@ -1,4 +1,4 @@
-//! Which level of the hierarchy is the worst, and what counts as used there: on trees as they occur in the field.
+//! The worst level of the hierarchy and its used memory, on trees as they occur in the field.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fmt::Write as _;

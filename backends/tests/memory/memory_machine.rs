@@ -1,4 +1,4 @@
-//! The memory sources on the machine that runs the tests, beside what the machine says itself.
+//! The memory sources on the machine that runs the tests, compared with the machine's own values.
 #![cfg(any(feature = "cgroup", feature = "sysinfo"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

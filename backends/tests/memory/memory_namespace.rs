@@ -1,7 +1,7 @@
-//! The memory source in real namespaces: the process finds its group through the paths that a container has.
+//! The memory source in real namespaces: the process finds its group through the paths of a container.
 //!
-//! Each test starts this program again below `unshare`. Where the system does not allow that, it is skipped loudly; with
-//! `TRIPLINE_REQUIRE_NAMESPACES` set, that is a failure.
+//! Each test starts this program again below `unshare`. If the system does not allow that, the test prints that it is
+//! skipped; with `TRIPLINE_REQUIRE_NAMESPACES` set, it fails.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::process::{Command, Output};

@@ -1,4 +1,4 @@
-//! A client that sends bytes as they are.
+//! A client that sends raw bytes.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

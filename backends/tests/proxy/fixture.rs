@@ -10,7 +10,7 @@ use tripline_backends::config::{Config, parse};
 use tripline_backends::proxy::Proxy;
 use tripline_runtime::core::Counts;
 use tripline_runtime::test_util::ManualClock;
-use tripline_runtime::{Breaker, Clock, SystemClock};
+use tripline_runtime::{Breaker, Clock, Family, SystemClock};
 
 /// A running proxy with its breakers.
 pub(crate) struct Fixture {
@@ -97,8 +97,13 @@ fn circuits(config: &Config, clock: &Arc<dyn Clock>) -> Circuits {
     let circuits = Circuits::new();
     for settings in config.all_breakers() {
         let builder = Breaker::builder(clock.clone()).name(settings.name.clone()).policy(settings.policy.clone());
-        let breaker = builder.stall_detection(settings.stall_detection).build().unwrap();
-        circuits.insert(Circuit::builder(breaker).config(settings.clone()).build()).unwrap();
+        let builder = builder.stall_detection(settings.stall_detection);
+        let circuit = if settings.is_family() {
+            Circuit::of_family(Family::new(builder, settings.family.limits()).unwrap())
+        } else {
+            Circuit::builder(builder.build().unwrap())
+        };
+        circuits.insert(circuit.config(settings.clone()).build()).unwrap();
     }
     circuits
 }

@@ -1,5 +1,6 @@
 //! The table of raw bytes, `hostile.toml`, against the proxy alone.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -80,7 +81,7 @@ fn problems(row: &Row, upstream: &Recorder, proxy: &Fixture, send: impl Fn(&mut 
     if lines != row.upstream {
         problems.push(format!("upstream {lines:?}"));
     }
-    let all: String = seen.iter().map(crate::upstream::Seen::text).collect();
+    let all: String = seen.iter().map(crate::upstream::Seen::joined_text).collect();
     for has in row.has.iter().filter(|has| !all.contains(*has)) {
         problems.push(format!("the upstream lacks {has:?} in {all:?}"));
     }
@@ -114,21 +115,36 @@ fn a_split_into_segments_changes_nothing() {
     for (number, row) in
         rows().iter().enumerate().filter(|(_, row)| row.bytes.len() < 1_000 && row.bytes.contains(&b'\n'))
     {
-        let at = 1 + (number * 7_919) % row.bytes.len().max(2);
-        let split = |client: &mut Client, bytes: &[u8]| {
-            let (first, second) = bytes.split_at(at.min(bytes.len()));
-            client.send(first);
-            pause();
-            client.send(second);
-        };
-        for problem in problems(row, &upstream, &proxy, split) {
-            wrong.push(format!("{} at {at}: {problem}", row.name));
+        for seed in [number, number + 1_000] {
+            let cuts = cuts(row.bytes.len(), seed);
+            let split = |client: &mut Client, bytes: &[u8]| {
+                let mut from = 0;
+                for to in cuts.iter().copied().chain([bytes.len()]) {
+                    client.send(&bytes[from..to]);
+                    pause();
+                    from = to;
+                }
+            };
+            for problem in problems(row, &upstream, &proxy, split) {
+                wrong.push(format!("{} at {cuts:?}: {problem}", row.name));
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// So that the two parts are two segments. Where they are not, the test tries less and still holds.
+/// Up to six random places within `length` bytes, in order; the same for the same seed.
+fn cuts(length: usize, seed: usize) -> BTreeSet<usize> {
+    let mut random = seed as u64;
+    let places = (0..=seed % 6).map(|_| {
+        // Knuth's MMIX.
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        1 + (random >> 33) as usize % length.saturating_sub(1).max(1)
+    });
+    places.filter(|place| *place < length).collect()
+}
+
+/// So that the parts are segments of their own. Where they are not, the test tries less and still holds.
 fn pause() {
     let (_keep, never) = mpsc::channel::<()>();
     let _ = never.recv_timeout(Duration::from_millis(2));

@@ -1,8 +1,8 @@
-//! Drain, reload, limits of connections, and what is left over.
+//! Drain, reload, connection limits, and released resources.
 
 use std::sync::{Condvar, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::client::{Client, TOO_LONG, get};
 use crate::fixture::{Fixture, one_upstream};
@@ -55,7 +55,7 @@ fn a_drain_loses_no_request_in_flight() {
     proxy.wait_for_metric("tripline_proxy_connections", 41.0);
     thread::scope(|scope| {
         let draining = scope.spawn(|| proxy.drain(TOO_LONG));
-        assert!(idle.is_closed(), "an idle connection ends at once");
+        assert!(idle.is_closed(), "an idle connection ends");
         gate.open();
         for client in &mut clients {
             assert_eq!(client.response().map(|response| response.status), Some(200));
@@ -64,6 +64,81 @@ fn a_drain_loses_no_request_in_flight() {
         assert_eq!(draining.join().unwrap(), 0);
     });
     assert!(std::net::TcpStream::connect(proxy.address).is_err());
+}
+
+#[test]
+fn while_it_leaves_each_response_ends_its_connection_and_accepting_goes_on() {
+    let gate = gate();
+    let upstream = gated(gate);
+    let proxy = Fixture::to(&upstream.url(), "");
+    let mut in_flight = Client::connect(proxy.address);
+    in_flight.send(GET);
+    upstream.wait_for(1);
+    let mut kept = Client::connect(proxy.address);
+    kept.send("GET / HTTP/1.1\r\n\r\n".replace("GET", "TRACE"));
+    assert_eq!(kept.response().and_then(|response| response.field("connection")), None);
+    proxy.proxy.leave();
+    gate.open();
+    let mut late = Client::connect(proxy.address);
+    for client in [&mut kept, &mut late] {
+        client.send(GET);
+    }
+    for client in [&mut in_flight, &mut kept, &mut late] {
+        let response = client.response().unwrap();
+        assert_eq!((response.status, response.field("connection").as_deref()), (200, Some("close")));
+        assert!(client.is_closed());
+    }
+    assert_eq!(get(proxy.address, "/").status, 200, "accepting goes on");
+}
+
+#[test]
+fn a_drain_without_a_delay_loses_no_request_of_a_busy_client() {
+    let upstream = Recorder::start();
+    let proxy = Fixture::new(&format!("[proxy]\nthreads = 2\n{}", one_upstream(&upstream.url(), "")));
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..16)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut client = Client::connect(proxy.address);
+                    for requests in 1.. {
+                        client.send(GET);
+                        let response = client.response().expect("no request is lost");
+                        assert_eq!(response.status, 200);
+                        if response.field("connection").as_deref() == Some("close") {
+                            assert!(client.is_closed());
+                            return requests;
+                        }
+                    }
+                    0
+                })
+            })
+            .collect();
+        upstream.wait_for(100);
+        assert_eq!(proxy.drain(TOO_LONG), 0);
+        let requests: usize = clients.into_iter().map(|client| client.join().unwrap()).sum();
+        assert_eq!(requests, upstream.seen().len());
+    });
+}
+
+#[test]
+fn a_connection_without_a_request_may_send_one_for_a_second() {
+    let upstream = Recorder::start();
+    let proxy = Fixture::to(&upstream.url(), "");
+    let mut new = Client::connect(proxy.address);
+    proxy.wait_for_metric("tripline_proxy_connections", 1.0);
+    let began = Instant::now();
+    thread::scope(|scope| {
+        let draining = scope.spawn(|| proxy.drain(TOO_LONG));
+        while std::net::TcpStream::connect(proxy.address).is_ok() {
+            thread::yield_now();
+        }
+        if began.elapsed() < Duration::from_millis(500) {
+            new.send(GET);
+            assert_eq!(new.response().map(|response| response.status), Some(200));
+        }
+        assert!(new.is_closed());
+        assert_eq!(draining.join().unwrap(), 0);
+    });
 }
 
 #[test]

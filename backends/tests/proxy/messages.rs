@@ -1,4 +1,4 @@
-//! Messages: what passes, and how.
+//! Messages: which parts are forwarded, and how.
 
 use crate::client::{Client, exchange, get};
 use crate::fixture::{Fixture, one_upstream};
@@ -224,5 +224,45 @@ fn the_host_that_an_upstream_gets_is_as_configured() {
         let proxy = Fixture::to(&upstream.url(), setting);
         get(proxy.address, "/");
         assert!(upstream.seen()[0].text().contains(host), "{setting}");
+    }
+}
+
+#[test]
+fn what_is_no_request_is_answered_in_words() {
+    let upstream = Recorder::start();
+    let proxy = Fixture::to(&upstream.url(), "");
+    let long = format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "a".repeat(40 << 10));
+    let target = format!("GET /{} HTTP/1.1\r\nhost: a\r\n\r\n", "a".repeat(17 << 10));
+    for (request, status, words) in [
+        ("nonsense\r\n\r\n", 400, "invalid request\n"),
+        ("GET / HTTP/1.1\r\nhost : a\r\n\r\n", 400, "invalid request\n"),
+        (long.as_str(), 431, "request head too large\n"),
+        (target.as_str(), 414, "request target too long\n"),
+        ("GET /a#b HTTP/1.1\r\nhost: a\r\n\r\n", 400, "invalid target\n"),
+    ] {
+        let mut client = Client::connect(proxy.address);
+        // On a connection that has answered a request before, and on a new one.
+        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+        assert_eq!(client.response().unwrap().text(), "ok");
+        client.send(request);
+        for response in [client.response().unwrap(), exchange(proxy.address, request)] {
+            assert_eq!((response.status, response.text().as_str()), (status, words));
+            assert_eq!(response.field("cache-control").as_deref(), Some("no-store"));
+            // A target that is only too long is read to its end.
+            assert!(status == 414 || response.field("connection").as_deref() == Some("close"));
+        }
+        assert!(status == 414 || client.is_closed());
+    }
+}
+
+#[test]
+fn an_empty_400_of_the_upstream_stays_empty() {
+    let upstream = Recorder::answering(|_, exchange| {
+        exchange.send(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");
+    });
+    let proxy = Fixture::to(&upstream.url(), "");
+    for _ in 0..3 {
+        let response = get(proxy.address, "/");
+        assert_eq!((response.status, response.text().as_str()), (400, ""));
     }
 }

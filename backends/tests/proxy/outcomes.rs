@@ -1,4 +1,4 @@
-//! What counts as which call, and what a rejected caller gets.
+//! The outcomes of calls, and the responses to rejected callers.
 
 use std::time::Duration;
 
@@ -221,4 +221,23 @@ fn a_grpc_caller_gets_a_grpc_status() {
     assert_eq!(rejected.field("grpc-status").as_deref(), Some("14"));
     assert_eq!(rejected.field("grpc-message").as_deref(), Some("breaker up is open: forced_open"));
     assert_eq!(rejected.field("grpc-retry-pushback-ms").as_deref(), Some("1000"));
+}
+
+#[test]
+fn the_retry_after_of_an_overloaded_service_is_the_shortest_wait_of_the_next_trip() {
+    let upstream = Recorder::answering(|seen, exchange| {
+        let wait = seen.path().trim_start_matches('/').to_owned();
+        let wait = if wait.is_empty() { String::new() } else { format!("retry-after: {wait}\r\n") };
+        exchange.send(format!("HTTP/1.1 503 x\r\n{wait}content-length: 0\r\n\r\n"));
+    });
+    for (wait, expected) in [("", 10), ("3", 10), ("45", 45), ("9999", 60)] {
+        let config = format!("max_wait_time = 60\n{}", one_upstream(&upstream.url(), ""));
+        let (proxy, _clock) = Fixture::with_clock(&config);
+        let response = get(proxy.address, &format!("/{wait}"));
+        assert_eq!(response.status, 503);
+        proxy.breaker("up").simulate_latency();
+        let rejected = get(proxy.address, "/");
+        assert_eq!(rejected.field("retry-after"), Some(expected.to_string()), "{wait}");
+        assert!(rejected.field("x-tripline").is_some());
+    }
 }

@@ -17,7 +17,14 @@ struct Certificates {
 
 impl Certificates {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let certificates = Self { folder: tempfile::tempdir().unwrap() };
+        certificates.write();
+        certificates
+    }
+
+    /// Replaces all of them.
+    fn write(&self) {
+        let folder = &self.folder;
         let mut authority = CertificateParams::new(Vec::new()).unwrap();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
@@ -27,7 +34,6 @@ impl Certificates {
         fs::write(folder.path().join("ca.pem"), authority.pem()).unwrap();
         fs::write(folder.path().join("tls.crt"), certificate.pem()).unwrap();
         fs::write(folder.path().join("tls.key"), key.serialize_pem()).unwrap();
-        Self { folder }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -41,18 +47,26 @@ fn quoted(path: &Path) -> String {
 
 /// A proxy with TLS before the upstream.
 fn inner(certificates: &Certificates, upstream: &Recorder) -> Fixture {
-    Fixture::new(&format!(
+    Fixture::new(&inner_config(certificates, upstream))
+}
+
+fn inner_config(certificates: &Certificates, upstream: &Recorder) -> String {
+    format!(
         "[proxy]\nforwarded = \"off\"\ntls.certificate = {}\ntls.key = {}\n{}",
         quoted(&certificates.path("tls.crt")),
         quoted(&certificates.path("tls.key")),
         one_upstream(&upstream.url(), "")
-    ))
+    )
 }
 
 fn outer(certificates: &Certificates, inner: &Fixture, more: &str) -> Fixture {
+    Fixture::new(&outer_config(certificates, inner, more))
+}
+
+fn outer_config(certificates: &Certificates, inner: &Fixture, more: &str) -> String {
     let url = format!("https://localhost:{}", inner.address.port());
     let ca = format!("tls.ca = {}\n{more}", quoted(&certificates.path("ca.pem")));
-    Fixture::new(&one_upstream(&url, &ca))
+    one_upstream(&url, &ca)
 }
 
 #[test]
@@ -103,4 +117,48 @@ fn cleartext_http_2_by_prior_knowledge() {
     let rejected = get(outer.address, "/x");
     assert_eq!(rejected.status, 503);
     assert!(rejected.field("x-tripline").is_some_and(|why| why.contains("forced_open")), "{}", rejected.head);
+}
+
+#[test]
+fn a_reload_reads_certificates_again_and_open_connections_go_on_with_the_old_ones() {
+    for protocol in ["h1", "h2"] {
+        let certificates = Certificates::new();
+        let upstream = Recorder::start();
+        let inner_config = inner_config(&certificates, &upstream);
+        let inner = Fixture::new(&inner_config);
+        let outer_config = outer_config(&certificates, &inner, &format!("protocol = \"{protocol}\""));
+        let (outer, unused) = (Fixture::new(&outer_config), Fixture::new(&outer_config));
+        assert_eq!(get(outer.address, "/").status, 200);
+        certificates.write();
+        inner.apply(&inner_config);
+        assert_eq!(get(outer.address, "/").status, 200, "its connection is there");
+        assert_eq!(get(unused.address, "/").status, 502, "it knows the old authority only");
+        inner.wait_for_metric("tripline_proxy_connections", 1.0);
+        for proxy in [&outer, &unused] {
+            proxy.apply(&outer_config);
+            assert_eq!(get(proxy.address, "/").status, 200, "{protocol}");
+        }
+        // What is not there, or not whole, changes nothing.
+        fs::write(certificates.path("tls.key"), "").unwrap();
+        assert!(inner.rejects(&inner_config));
+        fs::remove_file(certificates.path("ca.pem")).unwrap();
+        assert!(outer.rejects(&outer_config));
+        assert_eq!(get(outer.address, "/").status, 200);
+    }
+}
+
+#[test]
+fn while_it_leaves_a_connection_of_http_2_goes_away_after_its_requests() {
+    let upstream = Recorder::start();
+    let inner = Fixture::to(&upstream.url(), "");
+    let outer = Fixture::to(&format!("http://{}", inner.address), "protocol = \"h2\"");
+    assert_eq!(get(outer.address, "/").status, 200);
+    assert!((inner.metric("tripline_proxy_connections") - 1.0).abs() < f64::EPSILON);
+    inner.proxy.leave();
+    inner.wait_for_metric("tripline_proxy_connections", 0.0);
+    for _ in 0..5 {
+        assert_eq!(get(outer.address, "/").status, 200, "accepting goes on");
+    }
+    inner.wait_for_metric("tripline_proxy_connections", 0.0);
+    assert_eq!(upstream.seen().len(), 6);
 }

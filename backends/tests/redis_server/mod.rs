@@ -1,4 +1,4 @@
-//! A real `redis-server` on a port of its own, in a folder of its own.
+//! A real `redis-server` on its own port and in its own folder.
 // Each test file uses its part of this.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -25,7 +25,24 @@ impl RedisServer {
         Self::start_with(test, &[])
     }
 
-    /// With these arguments too. `{dir}` in one is its folder.
+    /// For a test that takes longer: only where the variable asks for it, as `.ci/fleet` does.
+    pub(crate) fn start_in_ci(test: &str) -> Option<Self> {
+        if std::env::var(REQUIRED).is_err() {
+            eprintln!("SKIPPED: {test}: it takes long; {REQUIRED}=1 or .ci/fleet runs it");
+            return None;
+        }
+        Self::start(test)
+    }
+
+    /// Another server, with what this one holds now.
+    pub(crate) fn copy(&self) -> Self {
+        assert_eq!(self.command("SAVE"), "+OK");
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::copy(self.folder.path().join("dump.rdb"), folder.path().join("dump.rdb")).unwrap();
+        Self::start_in(folder, Vec::new())
+    }
+
+    /// With these arguments too. `{port}` in one is its port.
     pub(crate) fn start_with(test: &str, arguments: &[&str]) -> Option<Self> {
         if Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_err() {
             assert!(std::env::var(REQUIRED).is_err(), "{REQUIRED} is set, and there is no redis-server");
@@ -34,11 +51,15 @@ impl RedisServer {
         }
         let folder = tempfile::tempdir().unwrap();
         let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        Some(Self::start_in(folder, arguments))
+    }
+
+    fn start_in(folder: TempDir, arguments: Vec<String>) -> Self {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let child = spawn(&folder, port, &arguments);
         let server = Self { child, folder, port, arguments };
         server.is_there();
-        Some(server)
+        server
     }
 
     /// A file in its folder, which exists before it starts.

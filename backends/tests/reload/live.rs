@@ -1,4 +1,4 @@
-//! The configuration that changes while the process runs: saved whole, reloaded, and never lost.
+//! Configuration changes at run time: saved completely, reloaded, and never lost.
 #![cfg(all(feature = "reload", unix))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! A configuration file that is mounted alone, as containers do it: it cannot be replaced, only written.
+//! A configuration file mounted by itself, as in containers: it cannot be replaced, only written.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 use std::fs;

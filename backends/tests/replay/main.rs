@@ -5,6 +5,7 @@
 mod replay;
 mod replay_access_logs;
 mod replay_bytes;
+mod replay_collectors;
 mod replay_compare;
 mod replay_formats;
 mod replay_input;

@@ -1,4 +1,4 @@
-//! Recorded calls in, exact bytes out.
+//! Recorded calls and the exact bytes of the output.
 #![cfg(feature = "replay")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::format_push_string)]
 

@@ -1,4 +1,4 @@
-//! Access logs in, the same as from the calls that they tell of.
+//! Access logs give the same result as the calls that they record.
 #![cfg(feature = "replay")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::format_push_string)]
 

@@ -1,4 +1,4 @@
-//! Whatever comes in, a replay ends with a result.
+//! For any input, a replay ends with a result.
 #![cfg(feature = "replay")]
 #![allow(clippy::format_push_string)]
 

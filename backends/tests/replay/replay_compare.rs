@@ -1,4 +1,4 @@
-//! What settings would have done, counted by hand.
+//! Results of other settings, counted by hand.
 #![cfg(feature = "replay")]
 #![allow(clippy::unwrap_used)]
 

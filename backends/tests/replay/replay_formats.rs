@@ -1,4 +1,5 @@
-//! Every format of the table: read without being named, in any variation, and never more than its lines hold.
+//! Every format of the table: detected without its name, in any variation, and never with more data than its lines
+//! contain.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
@@ -9,11 +10,11 @@ use tripline_backends::replay::{
 };
 use tripline_runtime::core::{Latency, Percentile, Policy};
 
-fn fixture(name: &str) -> String {
+pub(crate) fn fixture(name: &str) -> String {
     fs::read_to_string(format!("{}/tests/fixtures/formats/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-fn options(mode: Mode) -> Options {
+pub(crate) fn options(mode: Mode) -> Options {
     let mut policy = Policy::default();
     policy.trip_confidence = tripline_runtime::core::Confidence::ZERO;
     policy.percentile = Percentile::new(1.0).unwrap();
@@ -29,13 +30,13 @@ fn replay(options: &Options, input: &[u8]) -> (Result<InputReport, ReplayError>,
 }
 
 #[track_caller]
-fn reported(options: &Options, input: &str) -> (InputReport, String) {
+pub(crate) fn reported(options: &Options, input: &str) -> (InputReport, String) {
     let (report, output) = replay(options, input.as_bytes());
     (report.unwrap_or_else(|error| panic!("{error}\n{input}")), output)
 }
 
 /// Formats whose lines need no further word, with their fixtures.
-fn formats() -> impl Iterator<Item = (LogFormat, String)> {
+pub(crate) fn formats() -> impl Iterator<Item = (LogFormat, String)> {
     LogFormat::all()
         .filter(|format| format.name() != "text")
         .map(|format| (format, fixture(&format!("{}.log", format.name()))))
@@ -43,7 +44,7 @@ fn formats() -> impl Iterator<Item = (LogFormat, String)> {
 
 /// Latency in milliseconds and status of a line, replayed alone with these fields.
 #[track_caller]
-fn latency_of(fields: &[&str], unit: Option<LatencyUnit>, line: &str) -> f64 {
+pub(crate) fn latency_of(fields: &[&str], unit: Option<LatencyUnit>, line: &str) -> f64 {
     let mut options = options(Mode::Summary);
     options.reading.input.field_mappings = fields.iter().map(|field| field.parse().unwrap()).collect();
     options.reading.input.latency_unit = unit;
@@ -199,6 +200,16 @@ fn variations_of_what_servers_write_are_read() {
         r#"{"level":30,"time":1791640536310,"req":{"method":"GET","url":"/"},"res":{"statusCode":200},"responseTime":50}"#,
         r#"{"timestamp":"2026-10-10T13:00:00.5Z","httpRequest":{"status":200,"latency":"0.050s","requestUrl":"https://a/"}}"#,
         r#"{"@timestamp":"2026-10-10T13:00:00.5Z","event":{"duration":50000000},"http":{"response":{"status_code":200}}}"#,
+        // logrus, slog and zap, with durations of Go.
+        r#"time="2026-10-10T13:00:00Z" level=info msg="request done" method=GET path=/a status=200 duration=50ms"#,
+        r"time=2026-10-10T13:00:00.5Z level=INFO msg=request method=GET path=/a status=200 latency=0.05s",
+        r#"time="2026-10-10T13:00:00Z" level=info msg=done status=200 elapsed=50000µs"#,
+        r#"{"level":"info","time":"2026-10-10T13:00:00Z","path":"/a","status":200,"latency":"50ms"}"#,
+        r#"{"level":"info","ts":1791640536.31,"path":"/a","status":200,"duration":"50000µs"}"#,
+        // Lograge behind Rails' logger, behind docker, and with a tag; a fraction of milliseconds is not one of seconds.
+        r"I, [2026-10-10T13:00:00.123456 #7]  INFO -- : method=GET path=/ controller=A action=b status=200 duration=50.0",
+        r"2026-10-10T13:00:00Z [7f3] method=GET path=/ controller=A action=b status=200 duration=50.00 view=1.0",
+        r#"{"controller":"A","action":"b","path":"/","status":200,"duration":50.0,"time":"2026-10-10T13:00:00Z"}"#,
         // Heroku's router, whose time stands in the prefix only.
         r#"2026-10-10T13:00:00.123456+00:00 heroku[router]: at=info method=GET path="/" connect=1ms service=50ms status=200"#,
         // HAProxy without syslog, and as written before the response is complete.

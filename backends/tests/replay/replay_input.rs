@@ -1,4 +1,4 @@
-//! What is told of inputs that cannot be used, or are hardly meant so.
+//! Messages on inputs that cannot be used, or are probably not intended.
 #![cfg(feature = "replay")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

@@ -1,4 +1,5 @@
-//! A replay against the core alone, driven by the plainest loop there is: all events in a list, the first one searched for each time.
+//! A replay against the core alone, driven by the simplest loop: all events in a list, searched for the first one each
+//! time.
 #![cfg(feature = "replay")]
 #![allow(clippy::unwrap_used)]
 
@@ -146,7 +147,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Whoever looks at a breaker counts the stalled calls first.
+    /// Counts the stalled calls before the breaker is read.
     fn let_time_pass(&mut self, now: Instant) {
         self.tell_stalled(now);
         self.core.handle_timeout(now);

@@ -1,4 +1,4 @@
-//! Outputs without the text on why a breaker is open, for tests of everything else.
+//! Outputs without the explanation of an open breaker, for all other tests.
 
 /// `output` without its members `why`, each of which is null where the reason beside it is, and else begins with that.
 pub(crate) fn without_why(output: &str) -> String {

@@ -1,4 +1,4 @@
-//! What is kept on disk: whole after a kill at any moment, never another's, and never lost silently.
+//! State on disk: complete after a kill at any time, never that of another breaker, and never lost silently.
 #![cfg(feature = "state_dir")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,8 +1,9 @@
-//! The hot path beside floors and peers in one run. Compare ratios within a run; absolute times vary between machines.
+//! Benchmarks of the hot path, with floors and peers in one run. Compare ratios within a run; absolute times vary
+//! between machines.
 //!
 //! `cargo bench -p tripline-benches --bench hot_path`, or `bash benches/rounds.sh 10` for medians and ratios.
 //!
-//! In the groups `…_2t` two threads share one breaker, and the time of an operation is as the slower one sees it.
+//! In the groups `…_2t` two threads share one breaker, and the time of an operation is that of the slower thread.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod ours;

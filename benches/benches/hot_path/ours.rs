@@ -1,4 +1,4 @@
-//! Tripline's side of the benches.
+//! Benchmarks of Tripline.
 
 use std::num::NonZeroU16;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Other circuit breakers, and a naive one.
+//! Benchmarks of other circuit breakers, and of a naive one.
 
 use std::collections::VecDeque;
 use std::hint::black_box;

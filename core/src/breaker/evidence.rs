@@ -31,11 +31,18 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
     /// Sets the number of stalled calls. Returns the rules that may trip on the change.
     pub(super) fn count_stalled(&mut self, now: MonotonicInstant, count: u16) -> Trigger {
         let before = core::mem::replace(&mut self.stalled, count);
-        let dropped = core::mem::take(&mut self.dropped).min(before.saturating_sub(count));
+        let gone = before.saturating_sub(count);
+        let dropped = core::mem::take(&mut self.dropped).min(gone);
+        if gone > dropped {
+            // They hang for longer than the window is long.
+            self.evidence.keep_stalled();
+        }
         if dropped > 0 {
             self.withdraw_stalled(dropped);
         }
         let more = count.saturating_sub(before);
+        #[cfg(feature = "trend")]
+        self.stall_run.calls_stalled(more, dropped);
         if more == 0 {
             return Trigger::NONE;
         }
@@ -46,10 +53,10 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         Trigger::STALL
     }
 
-    /// Removes `calls` stalled calls, which ended ignored or were dropped, from the evidence.
+    /// Removes `calls` stalled calls, which ended ignored or were dropped, from the evidence. They are no longer counted as stalled.
     pub(super) fn withdraw_stalled(&mut self, calls: u16) {
         if let Some(rule) = self.limits.evidence() {
-            self.evidence.withdraw_stalled(rule, calls);
+            self.evidence.withdraw_stalled(rule, calls, self.stalled);
         }
     }
 

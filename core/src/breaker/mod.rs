@@ -5,6 +5,7 @@ mod evidence;
 mod fast_path;
 mod operator;
 mod rejection;
+mod stall_run;
 mod transitions;
 mod trip;
 mod view;
@@ -30,6 +31,7 @@ use crate::units::Latency;
 use crate::window::{Sample, SampleStore, Window};
 
 pub use rejection::{Rejection, RejectionReason};
+use stall_run::StallRun;
 use trip::TripLog;
 pub use trip::{Trip, TripEvidence};
 
@@ -97,7 +99,7 @@ pub struct Breaker<const N: usize, S = [Sample; N]> {
     /// Calls of this generation in flight for longer than the threshold.
     stalled: u16,
     /// Whether stalled calls are reported. If so, a call that outlived `latency_max_age` was counted when it stalled.
-    stalls_reported: bool,
+    stall_run: StallRun,
     /// Closed: the breaker closed by itself after a trip. Open or half-open: it opened on evidence, and its first
     /// probes are not decided yet.
     is_on_trial: bool,
@@ -162,7 +164,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
             evidence: Evidence::new(limits.evidence()),
             limits,
             stalled: 0,
-            stalls_reported: false,
+            stall_run: StallRun::NONE,
             is_on_trial: false,
             dropped: 0,
             breaches_in_a_row: 0,
@@ -274,7 +276,9 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         match self.state {
             State::Closed => {
                 self.expire_samples(now);
-                self.stalls_reported |= count > 0;
+                if count > 0 {
+                    self.stall_run.report();
+                }
                 let trigger = self.count_stalled(now, count);
                 self.evaluate(now, self.verdict(), trigger);
             }
@@ -314,6 +318,26 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
             _ => {}
         }
         self.catch_up(now);
+    }
+
+    /// Records that the service asks for no calls for `wait`, as by a `Retry-After`. The state stays. A breaker that opens meanwhile stays open
+    /// until that time is over, or for the policy's `max_wait_time`. On 64-bit targets only: a bus has no such header.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use tripline_core::{Breaker, Instant, Policy, State};
+    ///
+    /// let mut breaker = Breaker::<64>::new(Policy::default(), 7)?;
+    /// breaker.handle_retry_after(Instant::from_millis(0), Duration::from_secs(45));
+    /// breaker.simulate_latency(Instant::from_millis(5_000));
+    /// let State::Open { until } = breaker.state() else { panic!("it has opened") };
+    /// assert_eq!(breaker.on_clock(until), Instant::from_millis(45_000));
+    /// # Ok::<(), tripline_core::CapacityError>(())
+    /// ```
+    #[cfg(target_pointer_width = "64")]
+    pub fn handle_retry_after(&mut self, now: Instant, wait: Duration) {
+        let now = self.read_clock(now);
+        self.wait.ask(now, wait);
     }
 
     /// Advances time: samples expire, a memory reading becomes stale, a lost probe is given up, an incident ends.

@@ -5,12 +5,16 @@ use core::time::Duration;
 use super::{Breaker, CapacityError, check_capacity};
 use crate::event::{EventKind, IncidentCause};
 use crate::evidence::{EvidenceRule, FinishedCall, Look, Slowness};
+#[cfg(feature = "fleet")]
+use crate::generation::Generation;
 use crate::monotonic::MonotonicInstant;
 use crate::packed_policy::PackedPolicy;
 use crate::policy::Policy;
 use crate::rules::{DerivedPolicy, Trigger, Verdict};
 use crate::state::{Cause, State, TripReason};
 use crate::time::Instant;
+#[cfg(feature = "fleet")]
+use crate::time::saturating_nanos;
 use crate::units::Latency;
 use crate::window::SampleStore;
 
@@ -59,6 +63,8 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.clear_simulations();
         let to = if self.settings.enabled { State::Closed } else { State::Disabled };
         self.change_state(now, to, Cause::Reset);
+        #[cfg(target_pointer_width = "64")]
+        self.wait.forget_asked();
         self.evidence.forget_tolerance();
         self.end_incident_by_operator(now);
     }
@@ -82,6 +88,26 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
             self.change_state(now, State::Disabled, Cause::Disable);
             self.end_incident_by_operator(now);
         }
+    }
+
+    /// Delays the first probe of an open breaker until `hold` after `now`, or ends the delay if `hold` is `None`. The probe is
+    /// never earlier than `until`, the end of its original wait. Returns false, without effect, if the breaker is not open in
+    /// `generation`. Fleets use it so that their replicas do not all probe at once.
+    #[cfg(feature = "fleet")]
+    pub fn hold_wait(
+        &mut self,
+        now: Instant,
+        generation: Generation,
+        until: MonotonicInstant,
+        hold: Option<Duration>,
+    ) -> bool {
+        let now = self.read_clock(now);
+        let is_open = matches!(self.state, State::Open { .. }) && generation == self.generation();
+        if is_open {
+            self.state =
+                State::Open { until: hold.map_or(until, |hold| until.max(now.plus_nanos(saturating_nanos(hold)))) };
+        }
+        is_open
     }
 
     /// Continues an incident that was active when the previous process ended. For a breaker that was just created.

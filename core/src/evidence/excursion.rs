@@ -79,6 +79,13 @@ impl Excursion {
         reached_ms
     }
 
+    /// Counts a good call, as [`Excursion::count`] does.
+    #[cfg(target_pointer_width = "64")]
+    #[must_use]
+    pub(super) fn count_good(&mut self, test: Cusum, now_ms: u32) -> u16 {
+        if self.is_at_rest() { 0 } else { self.count(test, 0, now_ms) }
+    }
+
     /// Removes the amount that a stalled call added in excess of its latency. It ends no excursion; the next good call
     /// does.
     pub(super) fn correct(&mut self, excess: i32) {

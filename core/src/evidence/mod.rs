@@ -24,6 +24,8 @@ mod logarithm;
 mod rule;
 mod test;
 mod tolerance;
+#[cfg(target_pointer_width = "64")]
+mod without_stalled;
 
 use excursion::{Excursion, HEAD_START_STEP};
 pub(crate) use rule::EvidenceRule;
@@ -31,6 +33,8 @@ pub use test::EvidenceTest;
 pub(crate) use tolerance::ToleranceRule;
 use tolerance::ToleranceState;
 pub use tolerance::{Tolerance, ToleranceSource};
+#[cfg(target_pointer_width = "64")]
+use without_stalled::WithoutStalled;
 
 /// Number of slow calls that a fresh test tolerates, because a cold start is slow for good reasons. Fast calls use it
 /// up.
@@ -77,6 +81,9 @@ pub(crate) struct Evidence {
     peak_stalled: u16,
     /// Fast calls since the sums started; each uses up a part of the head start.
     fast_calls: u16,
+    /// While all calls that stalled since none was may yet end ignored or dropped.
+    #[cfg(target_pointer_width = "64")]
+    without_stalled: Option<WithoutStalled>,
 }
 
 /// A rule at an instant, in wrapping milliseconds.
@@ -100,8 +107,14 @@ pub(crate) struct FinishedCall {
 impl Evidence {
     /// Creates evidence without calls and with the initial tolerance.
     pub(crate) fn new(rule: Option<&EvidenceRule>) -> Self {
-        let mut evidence =
-            Self { sums: [Excursion::default(); 3], tolerance: ToleranceState::new(), peak_stalled: 0, fast_calls: 0 };
+        let mut evidence = Self {
+            sums: [Excursion::default(); 3],
+            tolerance: ToleranceState::new(),
+            peak_stalled: 0,
+            fast_calls: 0,
+            #[cfg(target_pointer_width = "64")]
+            without_stalled: None,
+        };
         evidence.restart(rule);
         evidence
     }
@@ -115,6 +128,7 @@ impl Evidence {
         });
         self.peak_stalled = 0;
         self.fast_calls = 0;
+        self.keep_stalled();
     }
 
     /// Records that a call was decided, whatever its outcome. The first call begins the warm-up.
@@ -145,6 +159,10 @@ impl Evidence {
         if self.has_head_start(look.rule) {
             self.fast_calls = self.fast_calls.saturating_add(1);
         }
+        #[cfg(target_pointer_width = "64")]
+        if let Some(without) = &mut self.without_stalled {
+            without.fast_call(look.rule, look.now_ms);
+        }
         self.move_sum(look, EvidenceTest::Quick, 0);
         self.move_sum(look, EvidenceTest::Patient, 0);
         if !self.sum(EvidenceTest::Quick).is_up() {
@@ -155,6 +173,7 @@ impl Evidence {
     fn slow_call(&mut self, look: Look<'_>, slowness: Slowness, counted: bool) {
         let quick = look.rule.cusum(EvidenceTest::Quick).step();
         let due = slowness.part_of(quick);
+        self.keep_stalled();
         if counted {
             self.sum_mut(EvidenceTest::Quick).correct(quick.wrapping_sub(due));
         } else {
@@ -166,16 +185,43 @@ impl Evidence {
     /// Counts `more` calls that have just stalled; `stalled` is the total after it.
     pub(crate) fn stalled(&mut self, look: Look<'_>, more: u16, stalled: u16) {
         let calls = i32::from(more.min(MAX_AT_ONCE));
+        #[cfg(target_pointer_width = "64")]
+        if more > 0 && stalled == more {
+            let [quick, patient, _] = self.sums;
+            self.without_stalled = Some(WithoutStalled::new([quick, patient], self.tolerance, self.peak_stalled));
+        }
         for test in EvidenceTest::OF_LATENCY {
             self.move_sum(look, test, look.rule.cusum(test).step().wrapping_mul(calls));
         }
         self.peak_stalled = self.peak_stalled.max(stalled);
     }
 
-    /// Removes the amounts of `calls` calls that were counted when they stalled and ended ignored or dropped. A sum is
-    /// then at most its value without them, since it was limited at zero and above its bound meanwhile.
+    /// Keeps the amounts of the stalled calls for good, because one of them finished slow or outlived the window.
+    #[cfg_attr(target_pointer_width = "32", expect(clippy::unused_self, reason = "nothing is kept there"))]
+    pub(crate) const fn keep_stalled(&mut self) {
+        #[cfg(target_pointer_width = "64")]
+        {
+            self.without_stalled = None;
+        }
+    }
+
+    /// Removes the amounts of `calls` calls that were counted when they stalled and ended ignored or dropped; `left` are still stalled.
+    /// Once none is left, and none was kept, the sums are what they would be without them. Otherwise a sum is at most that, since it was
+    /// limited at zero and above its bound meanwhile.
     #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
-    pub(crate) fn withdraw_stalled(&mut self, rule: &EvidenceRule, calls: u16) {
+    pub(crate) fn withdraw_stalled(&mut self, rule: &EvidenceRule, calls: u16, left: u16) {
+        #[cfg(target_pointer_width = "64")]
+        if left == 0
+            && let Some(without) = self.without_stalled.take()
+        {
+            let ([quick, patient], [_, _, failures]) = (without.sums(), self.sums);
+            self.sums = [quick, patient, failures];
+            self.tolerance.set_learned_ms(without.learned_ms());
+            self.peak_stalled = without.peak_stalled();
+            return;
+        }
+        #[cfg(target_pointer_width = "32")]
+        let _ = left;
         let at_once = i32::from(calls.min(MAX_AT_ONCE));
         for test in EvidenceTest::OF_LATENCY {
             let cusum = rule.cusum(test);
@@ -193,6 +239,12 @@ impl Evidence {
             return;
         }
         let reached_ms = sum.count(look.rule.cusum(test), step, look.now_ms);
+        #[cfg(target_pointer_width = "64")]
+        if test == EvidenceTest::Failures
+            && let Some(without) = &mut self.without_stalled
+        {
+            without.failures_passed(look.rule, reached_ms);
+        }
         self.tolerance.passed(look.rule.tolerance, reached_ms, test);
     }
 
@@ -286,6 +338,10 @@ impl Evidence {
 
     pub(crate) const fn set_learned_tolerance_ms(&mut self, learned_ms: u16) {
         self.tolerance.set_learned_ms(learned_ms);
+        #[cfg(target_pointer_width = "64")]
+        if let Some(without) = &mut self.without_stalled {
+            without.set_learned_ms(learned_ms);
+        }
     }
 
     pub(crate) fn forget_tolerance(&mut self) {

@@ -153,7 +153,7 @@ fn no_sum_leaves_its_range() {
                 evidence.stalled(look(&rule, 0), more, more);
                 (0..70_000).for_each(|_| finish(&mut evidence, look(&rule, 0), slow(101), false));
                 (0..10).for_each(|_| finish(&mut evidence, look(&rule, 0), FAST_CALL, true));
-                evidence.withdraw_stalled(&rule, more);
+                evidence.withdraw_stalled(&rule, more, 0);
             }
             assert!(evidence.sum(EvidenceTest::Quick).sum() <= ceiling(&rule, EvidenceTest::Quick), "{evidence:?}");
             assert!(evidence.sum(EvidenceTest::Patient).sum() <= ceiling(&rule, EvidenceTest::Patient), "{evidence:?}");

@@ -8,6 +8,8 @@ use crate::escalation::AlertKind;
 
 /// An epoch is at least the engine's time in units of this many milliseconds, so no epoch repeats.
 const EPOCH_MS: u64 = 1_000;
+/// Corrections of the engine's clock up to this are ignored, in milliseconds.
+const MAX_STEP_MS: u64 = 1_000;
 
 /// The state that an engine holds for one breaker.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub struct FleetState<S> {
     pub open: S,
     /// Replicas with an active incident of their own.
     pub unwell: S,
+    /// Replicas that probe, or have permission to.
+    pub probing: S,
     /// The incident of the fleet.
     pub incident: FleetIncident,
 }
@@ -59,12 +63,29 @@ pub struct FleetIncident {
     pub claimed_until_ms: u64,
     /// Number of the last claim.
     pub fence: u64,
+    /// Time of the last report, in milliseconds.
+    pub latest_ms: u64,
 }
 
 impl FleetIncident {
     /// Whether replicas must report on it.
     pub const fn is_running(&self) -> bool {
         self.active || matches!(self.stage, FleetStage::Resolved)
+    }
+
+    /// Records the time. Returns true if the engine's clock was set back, and replaces every time ahead of it.
+    pub(super) fn set_clock(&mut self, now_ms: u64, terms: &Terms) -> bool {
+        let is_set_back = now_ms.saturating_add(MAX_STEP_MS) < self.latest_ms;
+        self.latest_ms = now_ms;
+        if is_set_back {
+            for at in [&mut self.started_ms, &mut self.resolved_ms, &mut self.noted_ms] {
+                *at = now_ms.min(*at);
+            }
+            self.created = self.created.map(|(kind, at)| (kind, now_ms.min(at)));
+            self.empty_since_ms = self.empty_since_ms.map(|at| now_ms.min(at));
+            self.claimed_until_ms = self.claimed_until_ms.min(now_ms.saturating_add(terms.lease_ms));
+        }
+        is_set_back
     }
 
     /// The part of the incident that replicas receive and repeat.

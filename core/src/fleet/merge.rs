@@ -1,7 +1,7 @@
 //! Merges a report into the state of a fleet.
 
 use super::incident::{FleetIncident, FleetState};
-use super::report::{Claim, FleetView, Paged, Report};
+use super::report::{Claim, FleetView, Paged, Probe, Report};
 use super::stage::{DueStage, FleetStage};
 use super::terms::{FleetContext, Terms};
 use super::{ReplicaSet, ReplicaText, rank};
@@ -18,10 +18,16 @@ pub fn merge<S: ReplicaSet>(
     context: FleetContext,
 ) -> FleetView {
     let now = context.now_ms;
-    let FleetState { open, unwell, incident } = state;
+    let FleetState { open, unwell, probing, incident } = state;
+    if incident.set_clock(now, terms) {
+        for set in [&mut *open, &mut *unwell, &mut *probing] {
+            set.prune_after(now);
+        }
+    }
     incident.adopt(&report.known, now);
     count(open, report.replica, report.open, now, terms.ttl_ms);
     count(unwell, report.replica, report.unwell.is_some(), now, terms.hold_ms);
+    let may_probe = terms.probe_millionths > 0 && may_probe(probing, report, terms, context);
     let (open, unwell) = (open.count(), unwell.count());
     if let Some(paged) = report.paged {
         take_over(incident, paged, now);
@@ -42,6 +48,7 @@ pub fn merge<S: ReplicaSet>(
         cause: incident.cause.clone(),
         due_in_ms: incident.next_due_ms(terms, context, open, unwell).map(|at| at.saturating_sub(now)),
         claim,
+        may_probe,
     }
 }
 
@@ -52,6 +59,25 @@ fn count<S: ReplicaSet>(set: &mut S, replica: &ReplicaText, is_member: bool, now
         set.remove(replica);
     }
     set.prune(now.saturating_sub(lasts_ms));
+}
+
+/// Grants permission to probe while fewer replicas than the budget hold it. Asking again does not extend a permission, so that a
+/// replica without calls does not keep it. A half-open replica counts with or without permission.
+fn may_probe<S: ReplicaSet>(probing: &mut S, report: &Report<'_>, terms: &Terms, context: FleetContext) -> bool {
+    let (now, replica) = (context.now_ms, report.replica);
+    probing.prune(now.saturating_sub(terms.probe_lease_ms));
+    match report.probe {
+        Probe::None => probing.remove(replica),
+        Probe::Probing => probing.insert(replica, now),
+        Probe::Asks if probing.contains(replica) => return true,
+        Probe::Asks if probing.count() < terms.probes(context.members) => {
+            // Recorded earlier than now, so that it expires before the record of a half-open replica.
+            probing.insert(replica, now.saturating_sub(terms.probe_lease_ms.saturating_sub(terms.probe_grant_ms)));
+            return true;
+        }
+        Probe::Asks => {}
+    }
+    false
 }
 
 /// Adds the alerts that a replica paged alone to the incident, which closes them.

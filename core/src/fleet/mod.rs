@@ -15,7 +15,8 @@
 //! - Replicas repeat their knowledge of the incident. A greater epoch wins, and within an epoch the further progress.
 //!   An engine that lost its state recovers it from the next reports.
 //!
-//! All times are milliseconds of the engine's clock. Nothing here allocates; the engine owns the sets of replicas.
+//! All times are milliseconds of the engine's clock. If that clock is set back, by an operator or by a failover, every time
+//! ahead of it is replaced by the current time. Nothing here allocates; the engine owns the sets of replicas.
 //!
 //! ```
 //! use tripline_core::AlertKind;
@@ -27,7 +28,9 @@
 //! impl ReplicaSet for One {
 //!     fn insert(&mut self, _: &ReplicaText, at_ms: u64) { self.0 = Some(at_ms) }
 //!     fn remove(&mut self, _: &ReplicaText) { self.0 = None }
+//!     fn contains(&self, _: &ReplicaText) -> bool { self.0.is_some() }
 //!     fn prune(&mut self, before_ms: u64) { self.0 = self.0.filter(|&at| at >= before_ms) }
+//!     fn prune_after(&mut self, after_ms: u64) { self.0 = self.0.filter(|&at| at <= after_ms) }
 //!     fn count(&self) -> u32 { self.0.is_some().into() }
 //! }
 //!
@@ -44,6 +47,7 @@
 //! ```
 
 mod acknowledge;
+mod commands;
 mod incident;
 mod merge;
 mod report;
@@ -53,9 +57,10 @@ mod terms;
 use crate::escalation::AlertKind;
 
 pub use acknowledge::acknowledge;
+pub use commands::{Action, COMMAND_LASTS_MS, Command, Commands, MAX_COMMANDS};
 pub use incident::{FleetIncident, FleetState};
 pub use merge::merge;
-pub use report::{Claim, FleetView, Known, Paged, Report};
+pub use report::{Claim, FleetView, Known, Paged, Probe, Report};
 pub use stage::{DueStage, FleetStage};
 pub use terms::{FleetContext, PageAt, Terms};
 
@@ -79,8 +84,12 @@ pub trait ReplicaSet {
     fn insert(&mut self, replica: &ReplicaText, at_ms: u64);
     /// Removes `replica`.
     fn remove(&mut self, replica: &ReplicaText);
+    /// Whether `replica` is recorded.
+    fn contains(&self, replica: &ReplicaText) -> bool;
     /// Removes every replica recorded before `before_ms`.
     fn prune(&mut self, before_ms: u64);
+    /// Removes every replica recorded after `after_ms`, because the engine's clock was set back.
+    fn prune_after(&mut self, after_ms: u64);
     /// Number of replicas.
     fn count(&self) -> u32;
 }

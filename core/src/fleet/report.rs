@@ -22,6 +22,27 @@ pub struct Report<'a> {
     pub known: Known,
     /// The alerts that it paged alone while it could not reach the engine.
     pub paged: Option<Paged>,
+    /// Its part in the probe budget. Ignored if [`Terms::probe_millionths`](super::Terms) is 0.
+    pub probe: Probe,
+}
+
+/// A replica's part in the probe budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum Probe {
+    /// The replica does not probe: it is closed, or its wait is not over.
+    #[default]
+    None,
+    /// The wait of the replica is over: it asks for permission to probe.
+    Asks,
+    /// The replica is half-open.
+    Probing,
+}
+
+impl Probe {
+    /// The number that engines receive.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
 }
 
 impl<'a> Report<'a> {
@@ -35,6 +56,7 @@ impl<'a> Report<'a> {
             can_deliver: false,
             known: Known::default(),
             paged: None,
+            probe: Probe::None,
         }
     }
 }
@@ -85,6 +107,9 @@ pub struct FleetView {
     pub due_in_ms: Option<u64>,
     /// The right to send a stage.
     pub claim: Option<Claim>,
+    /// Whether the replica asked for permission to probe and has it, for [`Terms::probe_grant_ms`](super::Terms) from the first
+    /// such response.
+    pub may_probe: bool,
 }
 
 impl FleetView {
@@ -99,6 +124,7 @@ impl FleetView {
             cause: ReplicaText::new(),
             due_in_ms: None,
             claim: None,
+            may_probe: false,
         }
     }
 }

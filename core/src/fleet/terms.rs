@@ -1,5 +1,7 @@
 //! The durations and thresholds of the rule.
 
+const MILLION: u64 = 1_000_000;
+
 /// The durations of a fleet, in milliseconds, and the number of unwell replicas for a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -24,6 +26,24 @@ pub struct Terms {
     pub cooldown_ms: u64,
     /// Unwell replicas required for a page. Default: one.
     pub page_at: PageAt,
+    /// Share of the members that may probe at once, in millionths; at least one member may. 0 (the default): no limit.
+    pub probe_millionths: u32,
+    /// Duration of a permission to probe for a replica that does not begin to probe. Default: 5 s.
+    pub probe_grant_ms: u64,
+    /// A probing replica that does not report for this long is no longer counted; at least `probe_grant_ms`. Default: 20 s.
+    pub probe_lease_ms: u64,
+}
+
+impl Terms {
+    /// Number of replicas that may probe at once in a fleet of `members`: the share rounded down, at least one.
+    pub const fn probes(&self, members: u32) -> u32 {
+        let share = (members as u64).saturating_mul(self.probe_millionths as u64) / MILLION;
+        match share {
+            0 => 1,
+            share if share > u32::MAX as u64 => u32::MAX,
+            share => share as u32,
+        }
+    }
 }
 
 impl Default for Terms {
@@ -38,6 +58,9 @@ impl Default for Terms {
             escalate_after_ms: 0,
             cooldown_ms: 0,
             page_at: PageAt::Count(1),
+            probe_millionths: 0,
+            probe_grant_ms: 5_000,
+            probe_lease_ms: 20_000,
         }
     }
 }
@@ -54,7 +77,6 @@ pub enum PageAt {
 impl PageAt {
     /// Returns the number for a fleet with this many members.
     pub const fn needed(self, members: u32) -> u32 {
-        const MILLION: u64 = 1_000_000;
         let needed = match self {
             Self::Count(count) => count as u64,
             Self::Millionths(share) => (members as u64).saturating_mul(share as u64).div_ceil(MILLION),

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::vec::Vec;
 
 use super::*;
 use crate::escalation::AlertKind::{CircuitOpen, LatencyThreshold};
@@ -13,8 +14,14 @@ impl ReplicaSet for Times {
     fn remove(&mut self, replica: &ReplicaText) {
         self.0.remove(replica);
     }
+    fn contains(&self, replica: &ReplicaText) -> bool {
+        self.0.contains_key(replica)
+    }
     fn prune(&mut self, before_ms: u64) {
         self.0.retain(|_, at| *at >= before_ms);
+    }
+    fn prune_after(&mut self, after_ms: u64) {
+        self.0.retain(|_, at| *at <= after_ms);
     }
     fn count(&self) -> u32 {
         u32::try_from(self.0.len()).unwrap()
@@ -148,4 +155,116 @@ fn a_share_of_the_members_is_rounded_up() {
     assert_eq!([0, 1, 20, 21, 1_000].map(|members| share.needed(members)), [1, 1, 1, 2, 50]);
     assert_eq!(PageAt::Count(0).needed(10), 1);
     assert_eq!(PageAt::Millionths(u32::MAX).needed(u32::MAX), u32::MAX);
+}
+
+#[test]
+fn no_more_replicas_probe_at_once_than_the_budget() {
+    let mut engine = Engine::new();
+    engine.terms.probe_millionths = 200_000;
+    let mut probe = |now_ms, replica: &str, probe| {
+        let view = engine.sync(now_ms, replica, |report| (report.open, report.probe) = (true, probe));
+        view.may_probe
+    };
+    // Two of ten.
+    assert!(probe(T, "a", Probe::Asks) && probe(T, "b", Probe::Asks));
+    assert!(!probe(T, "c", Probe::Asks));
+    assert!(probe(T + 5_000, "a", Probe::Asks), "it has permission already");
+    probe(T + 5_000, "b", Probe::Probing);
+    // Asking does not extend the permission of a; b probes.
+    assert!(probe(T + 5_001, "c", Probe::Asks));
+    assert!(!probe(T + 5_001, "a", Probe::Asks));
+    probe(T + 10_000, "c", Probe::None);
+    assert!(probe(T + 10_001, "a", Probe::Asks));
+    assert!(!probe(T + 15_001, "d", Probe::Asks) || !probe(T + 15_001, "c", Probe::Asks), "b probes still");
+    assert!(probe(T + 25_001, "c", Probe::Asks), "b has said nothing for too long");
+}
+
+#[test]
+fn a_budget_is_rounded_down_and_lets_one_replica_probe_at_least() {
+    let of = |probe_millionths| Terms { probe_millionths, ..Terms::default() };
+    assert_eq!([0, 1, 99, 199, 1_000].map(|members| of(10_000).probes(members)), [1, 1, 1, 1, 10]);
+    assert_eq!(of(1_000_000).probes(37), 37);
+}
+
+#[test]
+fn every_replica_gets_every_command_once_and_in_order() {
+    let mut commands = Commands::default();
+    let breaker = text("default");
+    let newer = |commands: &mut Commands, done, now| commands.newer(done, now).cloned().collect::<Vec<_>>();
+    assert_eq!(newer(&mut commands, 0, T), []);
+    let first = commands.place(Action::Disable, &breaker, T);
+    let second = commands.place(Action::Enable, &breaker, T);
+    assert!(second > first);
+    let seen = newer(&mut commands, 0, T + COMMAND_LASTS_MS);
+    assert_eq!(
+        seen.iter().map(|it| (it.number, it.action)).collect::<Vec<_>>(),
+        [(first, Action::Disable), (second, Action::Enable)]
+    );
+    assert_eq!(newer(&mut commands, first, T).len(), 1);
+    assert_eq!(newer(&mut commands, second, T), []);
+    assert_eq!(newer(&mut commands, 0, T + COMMAND_LASTS_MS + 1), [], "it is too old");
+}
+
+#[test]
+fn numbers_of_commands_go_on_where_the_engine_forgot_and_its_clock_is_hours_behind() {
+    let mut commands = Commands::default();
+    let first = commands.place(Action::Reset, &text("a"), 10 * T);
+    commands = Commands::default();
+    assert_eq!(commands.newer(first, T).count(), 0);
+    let second = commands.place(Action::Disable, &text("a"), T);
+    assert!(second > first);
+    assert_eq!(commands.newer(first, T + 5_000).map(|it| it.number).collect::<Vec<_>>(), [second]);
+}
+
+#[test]
+fn the_oldest_command_makes_room() {
+    let mut commands = Commands::default();
+    let numbers: Vec<u64> = (0..20).map(|at| commands.place(Action::Reset, &text("a"), T + at)).collect();
+    let kept: Vec<u64> = commands.newer(0, T + 20).map(|it| it.number).collect();
+    let newest: Vec<u64> = numbers.into_iter().skip(20 - MAX_COMMANDS).collect();
+    assert_eq!(kept, newest);
+    assert_eq!(Action::ALL.map(|action| Action::from_name(action.as_str())), Action::ALL.map(Some));
+}
+
+#[test]
+fn an_engine_whose_clock_is_set_back_by_hours_goes_on() {
+    const BACK: u64 = 900_000;
+    let mut engine = Engine::new();
+    engine.unwell(T, "a");
+    let claim = engine.unwell(T + 5_000, "b").claim.unwrap();
+    // Its claimant dies, and the clock is set back before the lease ends.
+    let at = T + 6_000 - BACK;
+    assert_eq!(engine.unwell(at, "a").claim, None);
+    assert_eq!((engine.well(at, "c").open, engine.state.incident.started_ms), (1, at), "b has not said it again");
+    let second = engine.unwell(at + 20_000, "a").claim.unwrap();
+    assert!(second.fence > claim.fence);
+    assert!(engine.acknowledge(at + 20_001, "a", &second));
+    engine.well(at + 21_000, "a");
+    assert_eq!(engine.well(at + 31_000, "a").claim.unwrap().due, DueStage::Resolved);
+}
+
+#[test]
+fn an_earlier_claim_of_the_same_replica_is_not_acknowledged() {
+    let mut engine = Engine::new();
+    engine.unwell(T, "a");
+    let first = engine.unwell(T + 5_000, "a").claim.unwrap();
+    let second = engine.unwell(T + 25_000, "a").claim.unwrap();
+    assert!(!engine.acknowledge(T + 25_001, "a", &first), "its lease is over");
+    assert!(engine.acknowledge(T + 25_001, "a", &second));
+}
+
+#[test]
+fn a_close_is_sent_once_more_a_lease_later() {
+    let mut engine = Engine::new();
+    engine.unwell(T, "a");
+    let page = engine.unwell(T + 5_000, "a").claim.unwrap();
+    engine.acknowledge(T + 5_001, "a", &page);
+    engine.well(T + 6_000, "a");
+    let close = engine.well(T + 16_000, "a").claim.unwrap();
+    engine.acknowledge(T + 16_001, "a", &close);
+    assert_eq!(engine.well(T + 36_000, "a").claim, None);
+    let again = engine.well(T + 36_001, "b").claim.unwrap();
+    assert_eq!((again.due, again.epoch), (DueStage::ResolvedAgain, close.epoch));
+    assert!(engine.acknowledge(T + 36_002, "b", &again));
+    assert_eq!(engine.well(T + 90_000, "a").known.stage, FleetStage::Settled);
 }

@@ -1,9 +1,12 @@
 //! Operation: policy, simulations, reset, and forced opening.
 
+use std::time::Duration;
+
 use tripline_core::{CapacityError, Instant, Policy};
 
 use crate::breaker::Breaker;
 use crate::breaker::mode::Mode;
+use crate::fleet::local::Opening;
 use crate::hot_path::samples::SharedCore;
 use crate::hot_path::stall_detector::Now;
 use crate::sync::lock;
@@ -58,6 +61,12 @@ impl Breaker {
         self.inner.operate(SharedCore::force_open)
     }
 
+    /// Records that the service asks for no calls for `wait`, as by a `Retry-After`. A breaker that opens meanwhile stays open until that
+    /// time is over, or for the policy's `max_wait_time`.
+    pub fn handle_retry_after(&self, wait: Duration) {
+        self.inner.operate(|core, now| core.handle_retry_after(now, wait));
+    }
+
     /// Sets whether the caller enforces rejections from now on. This affects only how they are counted.
     pub fn set_mode(&self, mode: Mode) {
         self.inner.mode.set(mode);
@@ -77,6 +86,18 @@ impl Breaker {
     /// Removes both simulations. A trip that they caused stays a drill as long as it lasts.
     pub fn undo_simulations(&self) {
         self.inner.operate(SharedCore::undo_simulations);
+    }
+
+    /// Delays the first probe of an open breaker, as [`tripline_core::Breaker::hold_wait`] does.
+    pub(crate) fn hold_wait(&self, opening: Opening, hold: Option<Duration>) {
+        let now = self.inner.clock.now();
+        self.inner.with_exclusive(|exclusive, _| {
+            let now = self.inner.confirm(exclusive, now);
+            if exclusive.core.hold_wait(now, opening.generation, opening.until, hold) {
+                // The core emits no event for it.
+                self.inner.shared().gate.publish(&exclusive.core);
+            }
+        });
     }
 
     /// Records that no operator keeps the breaker disabled.

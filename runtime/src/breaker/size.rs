@@ -8,7 +8,7 @@ pub(crate) struct BreakerSize {
     /// Epochs of calls in flight that are stored separately; older ones are merged.
     pub(crate) epochs: StallEpochs,
     /// Number of counters of calls that left without a report, indexed by the low bits of their epoch; a power of two.
-    pub(crate) cancelled_epochs: usize,
+    pub(crate) cancelled_epochs: u32,
 }
 
 /// Number of epochs of calls in flight that are stored separately.

@@ -14,7 +14,6 @@ use crate::clock::Clock;
 /// Its creation calibrates the counter, which takes some milliseconds once per process. The clock then runs at that
 /// rate. Over days it may drift from the system's clock by some parts in a million, which does not affect latencies or
 /// waits.
-/// over days it may drift from the system's clock by some parts in a million; latencies and waits do not notice.
 #[derive(Debug, Clone)]
 pub struct TscClock {
     counter: quanta::Clock,

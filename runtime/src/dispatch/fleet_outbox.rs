@@ -8,7 +8,7 @@ use tripline_core::Instant;
 use tripline_core::fleet::{KindSet, Paged};
 
 use crate::clock::Clock;
-use crate::dispatch::jobs::{Job, all};
+use crate::dispatch::jobs::Jobs;
 use crate::dispatch::mailbox::Mailbox;
 use crate::dispatch::queue::Queue;
 use crate::fleet::part::FleetPart;
@@ -79,10 +79,11 @@ impl FleetOutbox {
         deadline: Instant,
     ) -> Result<(), String> {
         let failure: Arc<Mutex<Option<String>>> = Arc::default();
-        let jobs = (0..self.mailbox.sinks().len()).map(|index| {
+        let jobs = Jobs::default();
+        for index in 0..self.mailbox.sinks().len() {
             let (mailbox, bundle, clock, failure) =
                 (self.mailbox.clone(), bundle.clone(), clock.clone(), failure.clone());
-            Box::pin(async move {
+            jobs.push(Box::pin(async move {
                 let timeout = async {
                     clock.sleep_until(deadline).await;
                     Err("it takes too long".to_owned())
@@ -92,9 +93,10 @@ impl FleetOutbox {
                     let sink = mailbox.sinks().get(index).map_or("", |(label, _)| label.as_str());
                     lock(&failure).get_or_insert_with(|| format!("{sink}: {reason}"));
                 }
-            }) as Job
-        });
-        all(jobs.collect()).await;
+            }));
+        }
+        jobs.close();
+        jobs.run().await;
         let failed = lock(&failure).take();
         failed.map_or(Ok(()), Err)
     }

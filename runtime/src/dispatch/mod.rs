@@ -6,6 +6,7 @@ pub(crate) mod retry_backoff;
 
 mod counters;
 mod fleet_outbox;
+mod intake;
 mod jobs;
 mod lane;
 mod mailbox;
@@ -19,17 +20,12 @@ use std::time::Duration;
 use futures_lite::future;
 
 pub(crate) use self::fleet_outbox::{Bundle, FleetOutbox};
+pub(crate) use self::intake::Intake;
 pub(crate) use self::outbox::Outbox;
 pub use self::stats::{DeliveryCount, DeliveryStats, SinkRejection, StoreCount};
 
-use self::jobs::{Job, all};
-use self::lane::Lane;
-use self::mailbox::Mailbox;
-use self::persister::StatePersister;
-use crate::breaker::name::BreakerName;
+use self::jobs::Jobs;
 use crate::clock::Clock;
-use crate::dispatch::durable::{DurableState, StateStore};
-use crate::incidents::alert::AlertSink;
 use crate::supervisor::shutdown::ShutdownHandle;
 use crate::sync::Arc;
 
@@ -45,17 +41,14 @@ use crate::sync::Arc;
 ///   first after 5 seconds and then less often, up to every 5 minutes, until its incident ends. Its close is repeated
 ///   for a day, for 10 minutes if no response ever confirmed that the alert was opened, or for 2 minutes while the next
 ///   incident waits.
-/// - If a breaker has a [`StateStore`], an attempt waits until a state is saved that records the alert as possibly
+/// - If a breaker has a [`StateStore`](crate::StateStore), an attempt waits until a state is saved that records the alert as possibly
 ///   delivered. It waits for at most 5 seconds, and is made even if saving fails.
 #[derive(Debug)]
 #[must_use = "a dispatcher does nothing until `run`"]
 pub struct Dispatcher {
     clock: Arc<dyn Clock>,
     stop: ShutdownHandle,
-    seed: u64,
-    mailboxes: Vec<Arc<Mailbox>>,
-    lanes: Vec<Lane>,
-    persisters: Vec<StatePersister>,
+    intake: Arc<Intake>,
 }
 
 /// The alerts that were still pending at the end of the drain.
@@ -70,66 +63,38 @@ const LAST_SAVE: Duration = Duration::from_secs(5);
 
 impl Dispatcher {
     pub(crate) fn new(clock: Arc<dyn Clock>, stop: ShutdownHandle, seed: u64) -> Self {
-        Self { clock, stop, seed, mailboxes: Vec::new(), lanes: Vec::new(), persisters: Vec::new() }
+        let intake = Arc::new(Intake::new(clock.clone(), seed));
+        Self { clock, stop, intake }
     }
 
-    /// Creates the lanes of a breaker from its stored state.
-    pub(crate) fn outbox(
-        &mut self,
-        breaker: &BreakerName,
-        sinks: &[Arc<dyn AlertSink>],
-        store: Option<Arc<dyn StateStore>>,
-        kept: Option<&DurableState>,
-    ) -> Outbox {
-        let kept = kept.filter(|state| {
-            let is_ours = state.breaker == *breaker;
-            if !is_ours {
-                tracing::error!(
-                    breaker = breaker.as_str(),
-                    of = state.breaker.as_str(),
-                    "the saved state belongs to another breaker"
-                );
-            }
-            is_ours
-        });
-        let mailbox = Arc::new(Mailbox::new(breaker.clone(), sinks, store.is_some(), kept));
-        self.mailboxes.push(mailbox.clone());
-        self.lanes.extend(Lane::all(&mailbox, sinks, &self.clock));
-        self.persisters.extend(store.map(|store| StatePersister::new(mailbox.clone(), store, self.clock.clone())));
-        Outbox::new(mailbox)
+    /// Returns the intake, which creates the lanes of breakers, also while the dispatcher runs.
+    pub(crate) fn intake(&self) -> &Arc<Intake> {
+        &self.intake
     }
 
     /// Returns the counters of this dispatcher.
     pub fn stats(&self) -> DeliveryStats {
-        DeliveryStats::new(&self.mailboxes)
+        DeliveryStats::new(self.intake.clone())
     }
 
     /// Delivers until it is stopped and every alert is delivered, or until the drain time is over. Returns the
     /// remaining alerts. If there is a store, they are saved once more.
     pub async fn run(self) -> DrainReport {
-        let seeds = (0..).map(|index| self.seed.wrapping_add(index));
-        let lanes = self.lanes.into_iter().zip(seeds).map(|(lane, seed)| Box::pin(lane.run(seed)) as Job);
-        // A breaker without sinks has no lane; its state is saved until its supervisor ends.
-        let mailboxes =
-            self.mailboxes.iter().cloned().map(|mailbox| Box::pin(async move { mailbox.closed().await }) as Job);
-        let lanes = lanes.chain(mailboxes).collect();
-        let delivered = future::or(all(lanes), time_to_drain_is_over(&self.stop, &*self.clock));
-        let persisters =
-            self.persisters.iter().cloned().map(|persister| Box::pin(persister.run(self.seed)) as Job).collect();
-        let written_down = async {
-            all(persisters).await;
-            // There may be no store, which must not end the dispatcher.
-            future::pending::<()>().await;
-        };
-        // The lanes are polled first, so that one save covers an alert and its possible delivery.
-        future::or(delivered, written_down).await;
-        let last =
-            self.persisters.into_iter().map(|persister| Box::pin(persister.save_for_the_last_time()) as Job).collect();
-        future::or(all(last), self.clock.sleep_until(self.clock.now() + LAST_SAVE)).await;
-        for mailbox in &self.mailboxes {
+        let intake = &self.intake;
+        let delivered = future::or(intake.deliveries.run(), time_to_drain_is_over(&self.stop, &*self.clock));
+        // The lanes are polled first, so that one save covers an alert and its possible delivery. Saving never ends.
+        future::or(delivered, intake.saves.run()).await;
+        let last = Jobs::default();
+        for persister in intake.persisters() {
+            last.push(Box::pin(persister.save_for_the_last_time()));
+        }
+        last.close();
+        future::or(last.run(), self.clock.sleep_until(self.clock.now() + LAST_SAVE)).await;
+        let mailboxes = intake.mailboxes();
+        for mailbox in &mailboxes {
             mailbox.log_open();
         }
-        DrainReport { undelivered: self.mailboxes.iter().map(|mailbox| mailbox.undelivered()).sum() }
+        DrainReport { undelivered: mailboxes.iter().map(|mailbox| mailbox.undelivered()).sum() }
     }
 }
 

@@ -6,7 +6,8 @@ use tripline_core::AlertKind;
 
 use crate::breaker::name::BreakerName;
 use crate::dispatch::counters::Counters;
-use crate::dispatch::mailbox::{LaneState, Mailbox};
+use crate::dispatch::intake::Intake;
+use crate::dispatch::mailbox::LaneState;
 use crate::sync::Arc;
 
 /// The counters of a dispatcher, readable from any thread at any time, also after it has ended. Cheap to clone.
@@ -14,7 +15,7 @@ use crate::sync::Arc;
 /// Reading takes a short lock per breaker, and time and memory in proportion to its sinks.
 #[derive(Debug, Clone)]
 pub struct DeliveryStats {
-    mailboxes: Arc<[Arc<Mailbox>]>,
+    intake: Arc<Intake>,
 }
 
 /// The deliveries of one breaker, sink, kind and stage since the dispatcher was created.
@@ -82,13 +83,14 @@ pub struct StoreCount {
 }
 
 impl DeliveryStats {
-    pub(super) fn new(mailboxes: &[Arc<Mailbox>]) -> Self {
-        Self { mailboxes: mailboxes.into() }
+    pub(super) const fn new(intake: Arc<Intake>) -> Self {
+        Self { intake }
     }
 
     /// Returns the counts of all stages, kinds, sinks and breakers, always in this order, zero counts included.
     pub fn deliveries(&self) -> Vec<DeliveryCount> {
-        self.mailboxes
+        self.intake
+            .mailboxes()
             .iter()
             .flat_map(|mailbox| {
                 let state = mailbox.state();
@@ -100,7 +102,7 @@ impl DeliveryStats {
     /// Returns the current rejections of the sinks; empty if there are none.
     pub fn rejections(&self) -> Vec<SinkRejection> {
         let mut found = Vec::new();
-        for mailbox in self.mailboxes.iter() {
+        for mailbox in &self.intake.mailboxes() {
             for lane in &mailbox.state().lanes {
                 found.extend(lane.rejection.clone().map(|rejection| SinkRejection {
                     breaker: mailbox.breaker.clone(),
@@ -117,7 +119,7 @@ impl DeliveryStats {
     /// Returns whether each sink of each breaker rejects an alert now, always in this order.
     pub fn sinks(&self) -> Vec<(BreakerName, String, bool)> {
         let mut sinks: Vec<(BreakerName, String, bool)> = Vec::new();
-        for mailbox in self.mailboxes.iter() {
+        for mailbox in &self.intake.mailboxes() {
             for lane in &mailbox.state().lanes {
                 let rejects = lane.rejection.is_some();
                 match sinks.last_mut().filter(|(breaker, sink, _)| (breaker, sink) == (&mailbox.breaker, &lane.sink)) {
@@ -131,7 +133,8 @@ impl DeliveryStats {
 
     /// Returns the statistics of each breaker whose state is saved.
     pub fn stores(&self) -> Vec<StoreCount> {
-        let durable = self.mailboxes.iter().filter(|mailbox| mailbox.is_durable);
+        let mailboxes = self.intake.mailboxes();
+        let durable = mailboxes.iter().filter(|mailbox| mailbox.is_durable);
         durable
             .map(|mailbox| {
                 let state = mailbox.state();

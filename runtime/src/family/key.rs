@@ -1,4 +1,4 @@
-//! The keys of a family's members.
+//! Keys of a family's members.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,12 +6,12 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// The key of the shared member.
 pub(crate) const SHARED: &str = "*";
-/// Longer keys are hashed.
+/// Maximum length of a key in bytes; longer keys are shortened and hashed.
 const MAX_BYTES: usize = 64;
-/// What is kept of a longer key, before its hash.
+/// Number of bytes that are kept of a longer key, before its hash.
 const KEPT_BYTES: usize = 40;
 
-/// A text that is no key.
+/// Returned for a text that is not a valid key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidKey {
     key: String,
@@ -25,8 +25,8 @@ impl fmt::Display for InvalidKey {
 
 impl std::error::Error for InvalidKey {}
 
-/// What `text` is known by: itself where it has at most 64 bytes, else its first 40 bytes or fewer and a hash; without a text
-/// the key of the shared member.
+/// Returns the key of `text`: `text` itself if it has at most 64 bytes, otherwise its first 40 bytes or fewer and a
+/// hash; the key of the shared member for an empty text.
 pub(crate) fn known_by(text: &str) -> Cow<'_, str> {
     match text.len() {
         0 => Cow::Borrowed(SHARED),
@@ -40,7 +40,7 @@ pub(crate) fn known_by(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Rejects control characters, which would break lines and labels.
+/// Rejects control characters, which would break log lines and labels.
 pub(crate) fn check(text: &str) -> Result<(), InvalidKey> {
     if text.chars().any(char::is_control) {
         return Err(InvalidKey { key: text.chars().take(MAX_BYTES).collect() });

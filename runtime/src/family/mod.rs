@@ -1,4 +1,4 @@
-//! A breaker for each key: one per tenant, host or route.
+//! Families: one breaker per key, for example per tenant, host or route.
 
 pub(crate) mod key;
 mod map;
@@ -6,7 +6,7 @@ mod map;
 use std::fmt;
 use std::time::Duration;
 
-use tripline_core::{CapacityError, Instant, Policy, StateKind};
+use tripline_core::{CapacityError, Incident, Instant, Policy, StateKind};
 
 use crate::breaker::Breaker;
 use crate::breaker::builder::Builder;
@@ -17,16 +17,16 @@ use crate::family::map::{Found, Member, ShardedMap};
 use crate::supervisor::agenda::{Agenda, Task};
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, RwLock, lock, read, write};
 
-/// The largest window of a family's members, in samples.
-pub const MAX_FAMILY_WINDOW: u16 = 128;
+/// The largest window of a family's members, in samples: with it a member takes less than 2.5 KiB.
+pub const MAX_FAMILY_WINDOW: u16 = 64;
 
-/// How many members a family has, and for how long.
+/// The limits of a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FamilyLimits {
-    /// Members at most, the shared one not counted; at least 1. Default: 1,000.
+    /// Maximum number of members, without the shared one; at least 1. Default: 1,000.
     pub max_keys: usize,
-    /// A member that was not used for so long goes, if it may. Default: 10 minutes.
+    /// A member that was not used for this long is removed if possible. Default: 10 minutes.
     pub idle_time: Duration,
 }
 
@@ -37,31 +37,32 @@ impl Default for FamilyLimits {
 }
 
 impl FamilyLimits {
-    /// So many members at most.
+    /// Sets the maximum number of members.
     #[must_use]
     pub const fn max_keys(self, max_keys: usize) -> Self {
         Self { max_keys, ..self }
     }
 
-    /// A member that was not used for so long goes.
+    /// Sets the time after which an unused member is removed.
     #[must_use]
     pub const fn idle_time(self, idle_time: Duration) -> Self {
         Self { idle_time, ..self }
     }
 }
 
-/// Breakers of one kind by key, each made by the first call for its key. Clones share the same members.
+/// Breakers of one kind by key, each created by the first call for its key. Clones share the same members.
 ///
-/// - A call without a key goes to the shared member `*`, which is a breaker like any other.
-/// - At [`max_keys`](FamilyLimits::max_keys) the member that was not used for longest makes room for a new one, if it is closed, has
-///   no incident and no evidence, and nothing holds a handle of it. Where there is none, the call goes to the shared member,
-///   and [`Family::overflows`] counts it. So memory is bounded, every call is guarded, and no open breaker is lost.
-/// - A key has at most 64 bytes; a longer one is known by its first 40 and a hash.
-/// - `warm_up` runs from the start of the family, or from the builder's [`warm_up_since`](Builder::warm_up_since), and not anew for each
-///   member.
+/// - A call without a key goes to the shared member `*`, a breaker like any other.
+/// - At [`max_keys`](FamilyLimits::max_keys) a new member replaces the least recently used one that is closed, has no
+///   incident and no evidence, and of which no handle exists. If there is none, the call goes to the shared member, and
+///   [`Family::overflows`] counts it. Memory is therefore bounded, every call is protected, and no open breaker is
+///   lost.
+/// - A key has at most 64 bytes; a longer one is identified by its first 40 bytes and a hash.
+/// - `warm_up` runs once, from the start of the family or from the builder's [`warm_up_since`](Builder::warm_up_since),
+///   not for each member.
 ///
-/// A known key costs one read lock of a shard and one reading of the clock beyond the breaker itself. A member takes about 2.4 KiB
-/// with a window of 64.
+/// A known key costs one read lock of a shard and one reading of the clock beyond the breaker itself. A member takes at
+/// most 2.5 KiB, with its key and its place in the map.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -85,12 +86,14 @@ pub struct Family {
 struct Inner {
     name: BreakerName,
     clock: Arc<dyn Clock>,
-    /// What members are made of.
+    /// The settings of new members.
     settings: RwLock<Settings>,
     members: ShardedMap<Breaker>,
     shared: Breaker,
     overflows: AtomicU64,
     supervisor: Mutex<Option<(usize, Arc<Agenda>)>>,
+    /// The incident that the members have together; the last one, where none is on. Here, so that a new supervisor goes on from it.
+    incident: Mutex<Option<Incident>>,
 }
 
 #[derive(Clone)]
@@ -100,10 +103,11 @@ struct Settings {
 }
 
 impl Family {
-    /// A family without members but the shared one. `members` describes each; it is made [compact](Builder::compact).
+    /// Creates a family with only the shared member. `members` configures each member, which is
+    /// [compact](Builder::compact).
     ///
     /// # Errors
-    /// [`CapacityError`] where the policy's window is larger than [`MAX_FAMILY_WINDOW`].
+    /// [`CapacityError`] if the policy's window is larger than [`MAX_FAMILY_WINDOW`].
     pub fn new(members: Builder, limits: FamilyLimits) -> Result<Self, CapacityError> {
         let builder = members.compact(true).warming_up();
         check_window(builder.policy_in_force())?;
@@ -117,21 +121,22 @@ impl Family {
                 shared,
                 overflows: AtomicU64::new(0),
                 supervisor: Mutex::new(None),
+                incident: Mutex::new(None),
             }),
         })
     }
 
-    /// The name, which every member has.
+    /// Returns the name, which all members have.
     pub fn name(&self) -> &BreakerName {
         &self.inner.name
     }
 
-    /// The breaker of `key`, made where there is none; the shared one where the key is empty, and where there is no room.
+    /// Returns the breaker of `key`, created if necessary; the shared one if the key is empty or there is no room.
     ///
-    /// Drop the handle after the call: a member of which there is a handle stays.
+    /// Drop the handle after the call: a member with a handle is not removed.
     ///
     /// # Errors
-    /// [`InvalidKey`] where the key has control characters.
+    /// [`InvalidKey`] if the key contains control characters.
     #[inline]
     pub fn get(&self, key: &str) -> Result<Breaker, InvalidKey> {
         let now = self.inner.clock.now();
@@ -177,49 +182,49 @@ impl Family {
         &self.inner.shared
     }
 
-    /// The member of `key`, if there is one. It does not count as used.
+    /// Returns the member of `key`, if there is one, without recording a use.
     pub fn member(&self, key: &str) -> Option<Breaker> {
         let known = known_by(key);
         if known == SHARED { Some(self.inner.shared.clone()) } else { self.inner.members.peek(&known) }
     }
 
-    /// The members of this moment, sorted by key, and the shared one first. O(n log n).
+    /// Returns the present members, sorted by key, the shared one first. O(n log n).
     pub fn members(&self) -> Vec<Breaker> {
         let members = self.inner.members.members().into_iter().map(|(_, member)| member);
         std::iter::once(self.inner.shared.clone()).chain(members).collect()
     }
 
-    /// How many members there are, the shared one not counted.
+    /// Number of members, without the shared one.
     pub fn len(&self) -> usize {
         self.inner.members.len()
     }
 
-    /// Whether there is no member but the shared one.
+    /// Whether the shared member is the only one.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Calls that went to the shared member because there was no room.
+    /// Number of calls that went to the shared member because there was no room.
     pub fn overflows(&self) -> u64 {
         // Relaxed: a statistic.
         self.inner.overflows.load(Ordering::Relaxed)
     }
 
-    /// The limits in force.
+    /// Returns the limits in force.
     pub fn limits(&self) -> FamilyLimits {
         read(&self.inner.settings).limits
     }
 
-    /// Applies other limits. Where there are more members than allowed, new ones take the place of old ones until there are not.
+    /// Applies other limits. Above the new maximum, new members replace old ones until it is reached.
     pub fn set_limits(&self, limits: FamilyLimits) {
         write(&self.inner.settings).limits = limits;
     }
 
-    /// Applies new settings to every member and to those to come; windows are kept. O(n). A member that an operator has switched on or
-    /// off stays so, unless `policy` changes whether the family is enabled.
+    /// Applies a new policy to all present and future members; windows are kept. O(n). A member that an operator has
+    /// enabled or disabled stays so, unless `policy` changes whether the family is enabled.
     ///
     /// # Errors
-    /// As [`Family::new`]; then nothing changes.
+    /// [`CapacityError`] as for [`Family::new`]. Nothing changes then.
     pub fn set_policy(&self, policy: &Policy) -> Result<(), CapacityError> {
         check_window(policy)?;
         let before = {
@@ -238,7 +243,7 @@ impl Family {
         Ok(())
     }
 
-    /// A supervisor looks after the members from now on, and after those to come.
+    /// Adds all present and future members to a supervisor.
     pub(crate) fn supervise(&self, place: usize, agenda: &Arc<Agenda>) {
         let mut supervisor = lock(&self.inner.supervisor);
         *supervisor = Some((place, agenda.clone()));
@@ -247,14 +252,24 @@ impl Family {
         }
     }
 
-    /// The supervisor of this agenda has ended.
+    /// Removes the supervisor of this agenda.
     pub(crate) fn leave(&self, agenda: &Arc<Agenda>) {
         let mut supervisor = lock(&self.inner.supervisor);
         supervisor.take_if(|(_, other)| Arc::ptr_eq(other, agenda));
         self.members().iter().for_each(|member| member.watchers().remove(agenda));
     }
 
-    /// Removes the members that were not used for [`idle_time`](FamilyLimits::idle_time) and may go. A supervisor does this.
+    /// The incident that the members have together, or had last.
+    pub(crate) fn incident(&self) -> Option<Incident> {
+        *lock(&self.inner.incident)
+    }
+
+    pub(crate) fn set_incident(&self, incident: Option<Incident>) {
+        *lock(&self.inner.incident) = incident;
+    }
+
+    /// Removes the members that were not used for [`idle_time`](FamilyLimits::idle_time) and may be removed. A
+    /// supervisor calls this.
     pub fn remove_idle(&self) {
         let now = self.inner.clock.now();
         let idle_nanos = u64::try_from(self.limits().idle_time.as_nanos()).unwrap_or(u64::MAX);

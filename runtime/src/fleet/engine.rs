@@ -3,7 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use tripline_core::fleet::{Claim, FleetView, ReplicaText, Report, Terms};
+use tripline_core::fleet::{Action, Claim, Command, FleetView, ReplicaText, Report, Terms};
 
 use crate::breaker::name::BreakerName;
 
@@ -15,11 +15,11 @@ use crate::breaker::name::BreakerName;
 /// replicas report them again.
 #[async_trait]
 pub trait FleetEngine: fmt::Debug + Send + Sync {
-    /// Records that `replica` is alive. Returns the breakers to report on.
+    /// Records that a replica is alive. Returns the breakers to report on and the commands to execute.
     ///
     /// # Errors
     /// [`EngineError`] if the beat may not be recorded.
-    async fn beat(&self, replica: &ReplicaText) -> Result<Heartbeat, EngineError>;
+    async fn beat(&self, beat: &Beat<'_>) -> Result<Heartbeat, EngineError>;
 
     /// Merges a report on `breaker`, as [`tripline_core::fleet::merge`] does.
     ///
@@ -39,11 +39,40 @@ pub trait FleetEngine: fmt::Debug + Send + Sync {
         claim: &Claim,
     ) -> Result<bool, EngineError>;
 
+    /// Records a command to all replicas, as [`tripline_core::fleet::Commands::place`] does. Returns its number.
+    ///
+    /// # Errors
+    /// [`EngineError`] if the command may not be recorded.
+    async fn command(&self, action: Action, breaker: &BreakerName) -> Result<u64, EngineError>;
+
+    /// Number of replicas that have executed the command of this number, or a later one.
+    ///
+    /// # Errors
+    /// [`EngineError`] if it cannot be read.
+    async fn command_progress(&self, number: u64) -> Result<CommandProgress, EngineError>;
+
     /// Removes `replica`, which stops: its silence has no meaning.
     ///
     /// # Errors
     /// [`EngineError`] if it may not be removed.
     async fn leave(&self, replica: &ReplicaText) -> Result<(), EngineError>;
+}
+
+/// A report that a replica is alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Beat<'a> {
+    /// The replica.
+    pub replica: &'a ReplicaText,
+    /// Number of the last command that the replica executed, 0 for none; `None` if commands are off for it.
+    pub commands_done: Option<u64>,
+}
+
+impl<'a> Beat<'a> {
+    /// Creates the beat of a replica with commands off.
+    pub const fn of(replica: &'a ReplicaText) -> Self {
+        Self { replica, commands_done: None }
+    }
 }
 
 /// The response to a beat.
@@ -54,12 +83,31 @@ pub struct Heartbeat {
     pub members: u32,
     /// The breakers with an active incident.
     pub in_incident: Vec<BreakerName>,
+    /// The commands to execute, in order.
+    pub commands: Vec<Command>,
 }
 
 impl Heartbeat {
     /// Creates the response for a fleet with this many members and these breakers with an active incident.
     pub const fn new(members: u32, in_incident: Vec<BreakerName>) -> Self {
-        Self { members, in_incident }
+        Self { members, in_incident, commands: Vec::new() }
+    }
+}
+
+/// The progress of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct CommandProgress {
+    /// Replicas that have reported its execution.
+    pub done: u32,
+    /// The members of the fleet.
+    pub members: u32,
+}
+
+impl CommandProgress {
+    /// Creates a progress of `done` of `members` replicas.
+    pub const fn new(done: u32, members: u32) -> Self {
+        Self { done, members }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tripline_core::fleet::{Claim, DueStage, FleetStage, FleetView, Known};
-use tripline_core::{AlertKind, IncidentCause, Instant};
+use tripline_core::{AlertKind, Generation, IncidentCause, Instant, MonotonicInstant};
 
 use crate::breaker::Breaker;
 use crate::dispatch::FleetOutbox;
@@ -14,12 +14,37 @@ use crate::incidents::staging_control::StagingControl;
 pub(crate) struct Local {
     /// Whether it is not closed.
     pub(crate) is_open: bool,
+    /// Its current opening, if it is open.
+    pub(crate) opening: Option<Opening>,
+    /// Whether it is half-open.
+    pub(crate) is_probing: bool,
     /// The kind and cause of the alert for its active incident.
     pub(crate) unwell: Option<(AlertKind, IncidentCause)>,
     /// Its recovery time.
     pub(crate) recovery_time: Duration,
     pub(crate) escalate_after: Duration,
     pub(crate) cooldown: Duration,
+}
+
+/// One opening of a breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Opening {
+    pub(crate) generation: Generation,
+    /// End of its wait.
+    pub(crate) until: MonotonicInstant,
+    /// End of its wait, on the clock.
+    pub(crate) until_on_clock: Instant,
+}
+
+/// An open breaker whose probes need permission.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    /// The opening with its original end of the wait, which holding delays.
+    pub(super) opening: Opening,
+    /// When it asks for permission.
+    pub(super) asks_at: Instant,
+    /// When its permission expires.
+    pub(super) grant_ends: Option<Instant>,
 }
 
 /// One breaker of this process.
@@ -42,6 +67,8 @@ pub(super) struct Entry {
     pub(super) cannot_until: Option<Instant>,
     /// Since when an unclaimed stage is due.
     pub(super) unclaimed_since: Option<Instant>,
+    /// Its opening, whose probes need permission.
+    pub(super) held: Option<Held>,
 }
 
 /// How long a healthy replica leaves the first page, which shows the fault, to an unwell one.
@@ -64,7 +91,13 @@ impl Entry {
             is_sending: false,
             cannot_until: None,
             unclaimed_since: None,
+            held: None,
         }
+    }
+
+    /// Schedules a report at `at` or earlier.
+    pub(super) fn report_by(&mut self, at: Instant) {
+        self.sync_at = Some(self.sync_at.map_or(at, |earlier| earlier.min(at)));
     }
 
     /// Whether it may claim a stage at `now`.

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use futures_lite::future;
 use tripline_core::Instant;
-use tripline_core::fleet::{FleetView, ReplicaText, Report, Terms, text};
+use tripline_core::fleet::{FleetView, Probe, ReplicaText, Report, Terms, text};
 
 use crate::breaker::name::BreakerName;
-use crate::fleet::engine::{EngineError, Heartbeat};
+use crate::fleet::engine::{Beat, EngineError, Heartbeat};
 use crate::fleet::send::Sending;
 use crate::fleet::shared::{Fleet, Inner, State};
 use crate::supervisor::shutdown::ShutdownHandle;
@@ -19,6 +19,8 @@ use crate::sync::Arc;
 /// Interval between two beats, varied by [`BEAT_JITTER`].
 const BEAT: Duration = Duration::from_secs(5);
 const BEAT_JITTER: f64 = 0.1;
+/// Maximum time from the execution of a command to the next beat.
+const SAY_DONE: Duration = Duration::from_secs(1);
 /// Minimum interval between reports on a breaker whose stage is due.
 const MIN_SYNC: Duration = Duration::from_millis(200);
 /// Spread of the reports on a due stage, so that replicas do not report at the same instant: the unwell ones first.
@@ -51,11 +53,14 @@ impl FleetRunner {
                 break;
             }
             let now = inner.clock.now();
+            if inner.take_beat_now() {
+                beat_at = now;
+            }
             // A clock that was set back must not delay the next beat.
             beat_at = beat_at.min(now + BEAT.mul_f64(1.0 + BEAT_JITTER));
             if now >= beat_at {
-                sending.beside(beat(&inner)).await;
-                beat_at = inner.clock.now() + jittered(&inner);
+                let wait = sending.beside(beat(&inner)).await;
+                beat_at = inner.clock.now() + wait;
             }
             sending.beside(report_all(&inner)).await.into_iter().for_each(|send| sending.start(send));
             let now = inner.clock.now();
@@ -73,15 +78,16 @@ impl FleetRunner {
     }
 }
 
-fn jittered(inner: &Inner) -> Duration {
-    BEAT.mul_f64(1.0 + BEAT_JITTER * (2.0 * inner.state().random.f64() - 1.0))
-}
-
-/// Reports that this replica is alive, and marks the breakers to report on.
-async fn beat(inner: &Arc<Inner>) {
-    match inner.within(inner.engine.beat(&inner.settings.replica)).await {
-        Ok(Heartbeat { members, in_incident }) => {
+/// Reports that this replica is alive, marks the breakers to report on, and executes commands. Returns the time until the next
+/// beat.
+async fn beat(inner: &Arc<Inner>) -> Duration {
+    let mut beat = Beat::of(&inner.settings.replica);
+    beat.commands_done = inner.settings.takes_commands.then(|| inner.state().done);
+    let mut has_commands = false;
+    match inner.within(inner.engine.beat(&beat)).await {
+        Ok(Heartbeat { members, in_incident, commands }) => {
             inner.reached();
+            has_commands = inner.settings.takes_commands && inner.carry_out(&commands);
             let mut state = inner.state();
             state.members = members;
             for (name, entry) in &mut state.breakers {
@@ -92,6 +98,9 @@ async fn beat(inner: &Arc<Inner>) {
         }
         Err(error) => inner.failed(&error),
     }
+    let random = inner.state().random.f64();
+    // The next beat reports the execution.
+    if has_commands { SAY_DONE.mul_f64(random) } else { BEAT.mul_f64(1.0 + BEAT_JITTER * (2.0 * random - 1.0)) }
 }
 
 /// Sends the due reports. Returns the stages to send.
@@ -115,10 +124,13 @@ async fn report(inner: &Arc<Inner>, name: &BreakerName) -> Result<Option<Sending
     let replica = &inner.settings.replica;
     let began = inner.clock.now();
     let Some((report, terms)) = inner.prepare(name, replica, began) else { return Ok(None) };
-    let has_paged = report.paged.is_some();
     let view = inner.within(inner.engine.sync(name, &report, &terms)).await?;
     inner.reached();
-    Ok(inner.answered(name, view, has_paged, began))
+    let send = inner.answered(name, view, &report, began);
+    if inner.settings.probe_millionths > 0 {
+        inner.hold_probes_of(name);
+    }
+    Ok(send)
 }
 
 impl Inner {
@@ -154,28 +166,30 @@ impl Inner {
         report.can_deliver = entry.can_deliver(now);
         report.known = entry.known;
         report.paged = entry.outbox.paged();
+        report.probe = entry.probe(now);
         let mut terms = Terms::default();
         let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX / 4);
         terms.hold_ms = millis(entry.local.recovery_time).max(terms.ttl_ms);
         terms.escalate_after_ms = millis(entry.local.escalate_after);
         terms.cooldown_ms = millis(entry.local.cooldown);
         terms.page_at = self.settings.page_at;
+        terms.probe_millionths = self.settings.probe_millionths;
         Some((report, terms))
     }
 
-    /// Takes a response and returns the stages to send. `began` is when the report was sent; leases count from there.
+    /// Takes the response to `report` and returns the stages to send. `began` is when the report was sent; leases count from there.
     fn answered(
         self: &Arc<Self>,
         name: &BreakerName,
         view: FleetView,
-        has_paged: bool,
+        report: &Report<'_>,
         began: Instant,
     ) -> Option<Sending> {
         let mut state = self.state();
         let State { breakers, random, members, claims, .. } = &mut *state;
         let entry = breakers.get_mut(name)?;
         *members = view.members;
-        if has_paged {
+        if report.paged.is_some() {
             entry.outbox.release();
         }
         if entry.is_gone {
@@ -188,8 +202,10 @@ impl Inner {
         if let Some(due_in) = view.due_in_ms {
             let spread = if entry.local.unwell.is_some() { UNWELL_SPREAD } else { HEALTHY_SPREAD };
             let wait = Duration::from_millis(due_in).max(MIN_SYNC) + spread.mul_f64(random.f64());
-            let at = began + wait;
-            entry.sync_at = Some(entry.sync_at.map_or(at, |earlier| earlier.min(at)));
+            entry.report_by(began + wait);
+        }
+        if let Some(at) = entry.take_permission(report.probe == Probe::Asks, view.may_probe, began, random.f64()) {
+            entry.report_by(at);
         }
         let claim = view.claim.filter(|_| !entry.is_sending);
         let send = claim.map(|claim| Sending::new(self.clone(), name, entry, claim, &view, began));

@@ -18,6 +18,11 @@ pub struct FleetSettings {
     /// Whether this replica also closes alone the alerts that it paged alone. Default: false, since others may still be
     /// unwell.
     pub fallback_close: bool,
+    /// Maximum share of the replicas that probe at once, in millionths; at least one replica probes. 0 (the default), or no
+    /// engine within reach: each replica probes when its own wait is over.
+    pub probe_millionths: u32,
+    /// Whether this replica executes commands to all replicas. Default: false.
+    pub takes_commands: bool,
     /// The seed of the jitter.
     pub seed: u64,
 }
@@ -30,6 +35,8 @@ impl FleetSettings {
             page_at: PageAt::Count(1),
             fallback_after: Duration::from_secs(15),
             fallback_close: false,
+            probe_millionths: 0,
+            takes_commands: false,
             seed,
         }
     }

@@ -51,6 +51,10 @@ pub(super) struct State {
     pub(super) members: u32,
     pub(super) claims: u64,
     pub(super) fallbacks: u64,
+    /// Number of the last command that was executed.
+    pub(super) done: u64,
+    /// Whether the next beat is due at once.
+    beat_now: bool,
     pub(super) random: fastrand::Rng,
 }
 
@@ -83,6 +87,8 @@ impl Fleet {
             members: 0,
             claims: 0,
             fallbacks: 0,
+            done: 0,
+            beat_now: false,
             random,
         };
         let inner = Inner { engine, settings, clock, state: Mutex::new(state), changed: Notification::new() };
@@ -160,14 +166,25 @@ impl FleetMember {
         let inner = &self.fleet.inner;
         let mut state = inner.state();
         let is_alone = state.reach.is_alone();
-        if let Some(entry) = state.breakers.get_mut(&self.name).filter(|entry| entry.local != local) {
-            let is_change = (entry.local.is_open, entry.local.unwell) != (local.is_open, local.unwell);
-            entry.local = local;
-            if is_change {
-                entry.sync_at = Some(Instant::ZERO);
-                drop(state);
-                inner.notify();
-            }
+        let Some(entry) = state.breakers.get_mut(&self.name).filter(|entry| entry.local != local) else {
+            return is_alone;
+        };
+        let before = std::mem::replace(&mut entry.local, local);
+        let mut is_change = (before.is_open, before.unwell) != (local.is_open, local.unwell);
+        let has_budget = inner.settings.probe_millionths > 0;
+        if has_budget {
+            is_change |= entry.note_probing(before);
+        }
+        if is_change {
+            entry.sync_at = Some(Instant::ZERO);
+        }
+        drop(state);
+        if has_budget {
+            // Immediately, since its wait may be short.
+            inner.hold_probes_of(&self.name);
+        }
+        if is_change {
+            inner.notify();
         }
         is_alone
     }
@@ -202,6 +219,17 @@ impl Inner {
 
     pub(super) fn notify(&self) {
         self.changed.notify(usize::MAX);
+    }
+
+    /// Makes the next beat due at once.
+    pub(super) fn beat_now(&self) {
+        self.state().beat_now = true;
+        self.notify();
+    }
+
+    /// Whether the next beat is due at once; clears the mark.
+    pub(super) fn take_beat_now(&self) -> bool {
+        std::mem::take(&mut self.state().beat_now)
     }
 
     /// Records a successful call. The next reports hand over the alerts that were paged alone.
@@ -242,6 +270,7 @@ impl Inner {
                 Reach::Down { since: now, alone_from, is_alone: false, is_logged: true, error: error.clone() };
         }
         drop(state);
+        self.let_all_probe();
         let replica = self.settings.replica.as_str();
         tracing::warn!(replica, %error, "the fleet's engine does not answer; without it each replica pages alone");
     }

@@ -1,4 +1,4 @@
-//! The state as far as admission goes, in one word that every thread can read.
+//! The admission state, in one word that every thread can read.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use crate::hot_path::stripes::Stripes;
 use crate::supervisor::agenda::Watchers;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
-/// The state as far as admission goes, published by the owner of the core after each change.
+/// The admission state, published by the owner of the core after each change.
 #[derive(Debug)]
 pub(crate) struct Gate {
     line: Line,
     details: Details,
-    /// Whether and how listeners are notified of a change.
+    /// Notification of listeners.
     pub(crate) changes: Changes,
 }
 
-/// On a cache line of its own, which every call reads.
+/// On its own cache line, which every call reads.
 #[derive(Debug)]
 #[repr(align(64))]
 struct Line {
@@ -29,54 +29,55 @@ struct Line {
     is_tracking: bool,
 }
 
-/// How listeners are notified of a change.
+/// Notification of listeners about changes.
 #[derive(Debug)]
 pub(crate) struct Changes {
-    /// An event was emitted of which listeners were not notified yet.
+    /// Whether an event was emitted of which listeners were not notified yet.
     pub(crate) is_dirty: AtomicBool,
     pub(crate) notification: Notification,
     pub(crate) watchers: Watchers,
 }
 
-/// Read only when the word says so.
+/// Read only if the word requires it.
 #[derive(Debug)]
 struct Details {
-    /// While open: when the wait is over, on the clock.
+    /// While open: the end of the wait, on the clock.
     until_nanos: AtomicU64,
     slow_after_micros: AtomicU64,
     latest_nanos: AtomicU64,
-    /// While open: the latest reading that was rejected without the core, and at first the one at which it opened.
+    /// While open: the latest reading that was rejected without the core, initially that of the opening.
     rejected_nanos: AtomicU64,
 }
 
-/// The word: from below, three bits of mode, 32 of generation, and while open the index of the reason in [`TripReason::ALL`].
+/// The word. From the lowest bit: three bits of mode, 32 of generation, and while open the index of the reason in
+/// [`TripReason::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Admission(pub(crate) u64);
 
 const MODE_BITS: u32 = 3;
 const MODE_MASK: u64 = (1 << MODE_BITS) - 1;
-/// Closed, calls in flight are not tracked.
+/// Closed, without tracking of calls in flight.
 const CLOSED: u64 = 0;
 const DISABLED: u64 = 1;
-/// The modes below this one admit without more to do.
+/// Modes below this one admit a call without further work.
 const FIRST_WITH_MORE: u64 = 2;
-/// Closed, calls in flight are tracked.
+/// Closed, with tracking of calls in flight.
 const CLOSED_TRACKED: u64 = 2;
 const HALF_OPEN: u64 = 3;
 const FORCED_OPEN: u64 = 4;
 const OPEN: u64 = 5;
-/// Memory or a simulation keeps it open, whatever its wait.
+/// Memory or a simulation keeps it open after its wait.
 const HELD_OPEN: u64 = 1 << 36;
 const REASON_SHIFT: u32 = 40;
 
 impl Admission {
-    /// Admitted, with nothing more to do.
+    /// Whether the call is admitted without further work.
     #[inline]
     pub(crate) const fn is_free(self) -> bool {
         self.0 & MODE_MASK < FIRST_WITH_MORE
     }
 
-    /// Admitted, and to be tracked.
+    /// Whether the call is admitted and must be tracked.
     #[inline]
     pub(crate) const fn is_tracked(self) -> bool {
         self.0 & MODE_MASK == CLOSED_TRACKED
@@ -88,7 +89,7 @@ impl Admission {
     }
 }
 
-/// A reading that lies this far behind means that the clock was set back, or is an old one; the core must see it.
+/// A reading that lags this far behind is old, or the clock was set back; the core must process it.
 pub(crate) const JUMP: Duration = Duration::from_secs(1);
 
 impl Gate {
@@ -100,7 +101,7 @@ impl Gate {
             rejected_nanos: AtomicU64::new(0),
         };
         let notification = Notification::new();
-        // The first notification allocates; after this none does.
+        // The first notification allocates; later ones do not.
         notification.notify(0);
         Self {
             line: Line { word: AtomicU64::new(word(core, is_tracking)), stripes, is_tracking },
@@ -115,27 +116,27 @@ impl Gate {
         self.line.stripes.as_deref()
     }
 
-    /// Whether a call is admitted without asking the core. One load.
+    /// Returns whether a call is admitted without the core. One load.
     #[inline]
     pub(crate) fn admission(&self) -> Admission {
-        // Acquire pairs with the Release store in `publish`: a thread that reads a generation sees what the
-        // owner did before.
+        // Acquire pairs with the Release store in `publish`: a thread that reads a generation observes what the owner
+        // did before.
         Admission(self.line.word.load(Ordering::Acquire))
     }
 
-    /// The rejection that needs no core: while open and the wait is not over, or forced open.
+    /// Returns a rejection that does not need the core: during the wait of an open breaker, or while forced open.
     pub(crate) fn rejection(&self, now: Instant) -> Option<CoreRejection> {
         let Admission(word) = self.admission();
         match word & MODE_MASK {
             FORCED_OPEN => Some(CoreRejection { reason: RejectionReason::ForcedOpen, retry_after: None }),
             OPEN => {
-                // Relaxed: stored before the word that was acquired above. If the breaker has opened once more meanwhile, they are
-                // of that opening, and as good an answer.
+                // Relaxed: stored before the word that was acquired above. If the breaker has opened again since, the
+                // values are of that opening and equally valid.
                 let until = Instant::from_nanos(self.details.until_nanos.load(Ordering::Relaxed));
                 if now >= until || self.rejected_later_than(now).is_some() {
                     return None;
                 }
-                // Relaxed: an estimate; a thread that is overtaken here sets it back a little.
+                // Relaxed: an estimate; a thread that is overtaken here sets it back slightly.
                 self.details.rejected_nanos.store(now.as_nanos(), Ordering::Relaxed);
                 Some(CoreRejection {
                     reason: RejectionReason::Open(reason(word)?),
@@ -146,15 +147,15 @@ impl Gate {
         }
     }
 
-    /// The latest reading that was rejected without the core, or at which the breaker opened, if it lies so far ahead of `now` that
-    /// the clock was set back.
+    /// Returns the latest reading that was rejected without the core, or that of the opening, if it is so far ahead of
+    /// `now` that the clock was set back.
     pub(crate) fn rejected_later_than(&self, now: Instant) -> Option<Instant> {
         // Relaxed: an estimate.
         let latest = Instant::from_nanos(self.details.rejected_nanos.load(Ordering::Relaxed));
         (latest.since(now) >= JUMP).then_some(latest)
     }
 
-    /// The answer while other threads own the core all the time.
+    /// Returns the rejection while other threads keep owning the core.
     pub(crate) fn rejection_while_busy(&self) -> CoreRejection {
         let Admission(word) = self.admission();
         match reason(word) {
@@ -166,15 +167,15 @@ impl Gate {
         }
     }
 
-    /// The age from which a call in flight is slow.
+    /// The age from which a call in flight counts as slow.
     pub(crate) fn slow_after(&self) -> Latency {
-        // Relaxed: read for itself.
+        // Relaxed: read independently.
         Latency::from_micros(self.details.slow_after_micros.load(Ordering::Relaxed) as u32)
     }
 
-    /// An instant that is not later than now, for callers without a reading of the clock.
+    /// Returns an instant that is not later than now, for callers without a clock reading.
     pub(crate) fn latest(&self) -> Instant {
-        // Relaxed: read for itself.
+        // Relaxed: read independently.
         Instant::from_nanos(self.details.latest_nanos.load(Ordering::Relaxed))
     }
 
@@ -197,9 +198,9 @@ impl Gate {
         self.line.word.store(word(core, self.line.is_tracking), Ordering::Release);
     }
 
-    /// Publishes the figures that change without the state.
+    /// Publishes the values that change without the state.
     pub(crate) fn publish_figures(&self, core: &SharedCore) {
-        // Relaxed: each is read for itself.
+        // Relaxed: each is read independently.
         self.details.slow_after_micros.store(u64::from(core.slow_after().as_micros()), Ordering::Relaxed);
         self.details.latest_nanos.store(core.latest_reading().as_nanos(), Ordering::Relaxed);
     }

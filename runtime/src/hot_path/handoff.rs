@@ -1,29 +1,30 @@
-//! A ticket lock with flat combining: lends the core to one owner at a time, and no thread waits for a descheduled owner to leave
-//! its record.
+//! A ticket lock with flat combining: gives the core to one owner at a time. A thread that leaves a record never waits
+//! for a descheduled owner.
 //!
-//! A thread that wants the core takes a *ticket*. One word holds how many tickets were issued and how many are served; equal
-//! halves mean that the core is free. The thread that takes a ticket while it is free is the owner. Every other thread has, by
-//! the number of its ticket, a slot in a ring: a recorder publishes its record there and goes. The owner does its own work,
-//! counts it as served, and serves the next ticket until the halves are equal. That same addition is the release, so there is
-//! no moment between the last look and the release in which a record could be missed.
+//! A thread that wants the core takes a *ticket*. One word counts the tickets issued and the tickets served; equal
+//! halves mean that the core is free. The thread that takes a ticket while it is free is the owner. Every other thread
+//! has a slot in a ring, selected by its ticket number: a recorder publishes its record there and returns. The owner
+//! does its own work, counts its ticket as served, and serves the next ticket until the halves are equal. The addition
+//! that counts the last ticket as served is also the release, so no record can be missed between the last check and the
+//! release.
 //!
-//! An owner that meets a ticket whose record is not published yet does not wait either: it puts `HANDOFF` into the slot and
-//! goes. The late recorder finds `HANDOFF` when it publishes its record, and is the owner from then on. A thread that needs the
-//! core itself (configuration, status) leaves the slot empty on purpose, and waits for `HANDOFF`.
+//! An owner that finds a ticket whose record is not published yet does not wait either: it puts `HANDOFF` into the slot
+//! and returns. The late recorder finds `HANDOFF` when it publishes its record, and becomes the owner. A thread that
+//! needs the core itself (configuration, status) leaves its slot empty on purpose, and waits for `HANDOFF`.
 //!
 //! # Why the `unsafe` is sound
 //!
-//! `&mut T` is made in one place, [`OwnerGuard::value`] (and `apply`, which is the same), and an [`OwnerGuard`] exists for exactly
-//! one ticket at a time:
+//! `&mut T` is created only in [`OwnerGuard::value`] (and in `apply`, in the same way), and an [`OwnerGuard`] exists
+//! for exactly one ticket at a time:
 //!
 //! 1. A ticket is issued to one thread, by a compare-exchange.
 //! 2. Its owner is made either by that same compare-exchange, which succeeds with equal halves, so that every earlier ticket is
 //!    served, or by finding `HANDOFF`, which only the owner of the ticket before it leaves, and which touches nothing after it.
 //! 3. An owner ends with the addition that makes its ticket served.
 //!
-//! So owners follow each other in the order of tickets. All of these are acquire and release operations on the word or on the
-//! slot, so the work of one owner happens before the work of the next. The loom models in this file run this very code, and
-//! loom's cell checks (1) to (3) and the ordering.
+//! Owners therefore follow each other in the order of tickets. All of these are acquire and release operations on the
+//! word or on the slot, so the work of one owner happens before the work of the next. The loom models in this file run
+//! this very code, and loom's cell checks (1) to (3) and the ordering.
 #![allow(unsafe_code)]
 
 use std::fmt;
@@ -39,32 +40,32 @@ pub(crate) struct Record {
     pub(crate) meta: u64,
 }
 
-/// How the owner applies the records of other threads.
+/// Applies the records of other threads.
 pub(crate) trait Apply<T> {
     /// Applies a record.
     fn apply(&self, value: &mut T, record: Record);
 
-    /// The value was released after records of other threads were applied to it.
+    /// Called after the value was released, if records of other threads were applied to it.
     fn released(&self) {}
 }
 
 const EMPTY: u64 = 0;
 const HANDOFF: u64 = 2;
 
-/// Tickets served are counted in the high half, where an overflow falls off; issued ones in the low half.
+/// The high half counts the tickets served, where an overflow is lost; the low half counts the tickets issued.
 const ONE_SERVED: u64 = 1 << 32;
 
-/// How often a recorder looks for room in a full ring before its record is dropped.
+/// Attempts of a recorder to find room in a full ring before its record is dropped.
 const LOOKS: u32 = if cfg!(tripline_loom) { 2 } else { 64 };
-/// The last of these looks yield: the owner may be descheduled.
+/// The last attempts yield, because the owner may be descheduled.
 const YIELDS: u32 = 16;
-/// How often a thread that waits for the core looks before it yields the processor.
+/// Attempts of a thread that waits for the core before it yields the processor.
 const SPINS: u32 = 64;
 
-/// A value with one owner at a time, room for records that wait, and how they are applied.
+/// A value with one owner at a time, with slots for waiting records and their applier.
 pub(crate) struct HandoffCell<T, A> {
     word: AtomicU64,
-    /// A power of two, at least 4: a ticket's slot is a rotation of its low bits.
+    /// The number of slots is a power of two, at least 4: a ticket's slot is a rotation of its low bits.
     ring: Box<[Slot]>,
     value: UnsafeCell<T>,
     applier: A,
@@ -80,7 +81,8 @@ struct Slot {
 unsafe impl<T: Send, A: Sync> Sync for HandoffCell<T, A> {}
 
 impl<T, A: Apply<T>> HandoffCell<T, A> {
-    /// `room` records can wait while the value is owned; it is made a power of two of at least 4.
+    /// Creates a cell in which `room` records can wait while the value is owned; rounded up to a power of two of at
+    /// least 4.
     pub(crate) fn new(value: T, applier: A, room: usize) -> Self {
         let slot = |_| Slot { extra: AtomicU64::new(0), meta: AtomicU64::new(EMPTY) };
         Self {
@@ -91,14 +93,14 @@ impl<T, A: Apply<T>> HandoffCell<T, A> {
         }
     }
 
-    /// How records are applied.
+    /// Returns the applier of records.
     #[inline]
     pub(crate) fn applier(&self) -> &A {
         &self.applier
     }
 
-    /// Has `record` applied: at once if the core is free, otherwise by its owner. Never waits for the owner; false if the record was
-    /// dropped because the ring stayed full.
+    /// Submits `record`: applied at once if the core is free, otherwise by its owner. Never waits for the owner.
+    /// Returns false if the record was dropped because the ring stayed full.
     #[must_use]
     pub(crate) fn submit(&self, record: Record) -> bool {
         let Some(ticket) = self.take_ticket(LOOKS) else { return false };
@@ -109,8 +111,8 @@ impl<T, A: Apply<T>> HandoffCell<T, A> {
         true
     }
 
-    /// Publishes a record in the ticket's slot. True if the core was handed over meanwhile: then the caller is the owner and
-    /// applies the record itself.
+    /// Publishes a record in the ticket's slot. Returns true if the core was handed over meanwhile: the caller is then
+    /// the owner and applies the record itself.
     fn publish(&self, ticket: u32, record: Record) -> bool {
         debug_assert!(record.meta & 1 == 1, "an even value is no record");
         let slot = self.slot(ticket);
@@ -125,7 +127,7 @@ impl<T, A: Apply<T>> HandoffCell<T, A> {
         true
     }
 
-    /// Owns the core for the length of `act`. Waits for the tickets before.
+    /// Owns the core while `act` runs. Waits for the tickets before.
     pub(crate) fn with<R>(&self, act: impl FnOnce(&mut T) -> R) -> R {
         let ticket = loop {
             match self.take_ticket(SPINS) {
@@ -140,16 +142,16 @@ impl<T, A: Apply<T>> HandoffCell<T, A> {
         owner.value(act)
     }
 
-    /// Owns the core for the length of `act`, if it is free. Never waits.
+    /// Owns the core while `act` runs, if it is free. Never waits.
     pub(crate) fn try_with<R>(&self, act: impl FnOnce(&mut T) -> R) -> Option<R> {
         let mut owner = self.try_own()?;
         Some(owner.value(act))
     }
 
-    /// Owns the core, if it is free, until the guard is dropped. Never waits.
+    /// Owns the core until the guard is dropped, if it is free. Never waits.
     #[inline]
     pub(crate) fn try_own(&self) -> Option<OwnerGuard<'_, T, A>> {
-        // Relaxed: the compare-exchange looks again.
+        // Relaxed: the compare-exchange checks again.
         let word = self.word.load(Ordering::Relaxed);
         if issued(word) != served(word) {
             return None;
@@ -159,7 +161,7 @@ impl<T, A: Apply<T>> HandoffCell<T, A> {
         Some(OwnerGuard { cell: self })
     }
 
-    /// Takes the next ticket; `None` if the ring is still full after so many looks.
+    /// Takes the next ticket; `None` if the ring is still full after this many attempts.
     fn take_ticket(&self, looks: u32) -> Option<Ticket> {
         let mut left = looks;
         let mut word = self.word.load(Ordering::Relaxed);
@@ -174,8 +176,8 @@ impl<T, A: Apply<T>> HandoffCell<T, A> {
                 word = self.word.load(Ordering::Relaxed);
                 continue;
             }
-            // Acquire pairs with the Release addition that made the last ticket served: its owner's work, and the slot that this
-            // ticket has from an earlier one, empty again, are seen.
+            // Acquire pairs with the Release addition that made the last ticket served: it makes visible the work of
+            // its owner, and that the slot, used by an earlier ticket, is empty again.
             match self.word.compare_exchange_weak(word, with_one_issued(word), Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => return Some(Ticket { number: issued(word), is_free: issued(word) == served(word) }),
                 Err(now) => word = now,
@@ -200,7 +202,7 @@ impl<T, A: Apply<T>> HandoffCell<T, A> {
         slot.meta.store(EMPTY, Ordering::Relaxed);
     }
 
-    /// Neighbouring tickets lie four slots apart, so that their recorders do not share a cache line.
+    /// Neighbouring tickets are four slots apart, so that their recorders do not share a cache line.
     #[inline]
     fn slot(&self, ticket: u32) -> &Slot {
         let bits = self.ring.len().trailing_zeros();
@@ -213,11 +215,12 @@ impl<T, A: Apply<T>> HandoffCell<T, A> {
 
 struct Ticket {
     number: u32,
-    /// Every earlier ticket is served: the thread with this one is the owner.
+    /// Whether every earlier ticket is served: the thread with this one is then the owner.
     is_free: bool,
 }
 
-/// The right to the value, for one ticket. When it ends, also by a panic, it serves the tickets that were issued meanwhile.
+/// The right to access the value, for one ticket. Its end, also by a panic, serves the tickets that were issued
+/// meanwhile.
 pub(crate) struct OwnerGuard<'a, T, A: Apply<T>> {
     cell: &'a HandoffCell<T, A>,
 }
@@ -230,7 +233,7 @@ impl<'a, T, A: Apply<T>> OwnerGuard<'a, T, A> {
     #[inline]
     pub(crate) fn value<R>(&mut self, act: impl FnOnce(&mut T) -> R) -> R {
         self.cell.value.with_mut(|value| {
-            // SAFETY: `self` is the only owner (see the module's documentation), and it is borrowed for the length of `act`.
+            // SAFETY: `self` is the only owner (see the module's documentation), and it is borrowed while `act` runs.
             act(unsafe { &mut *value })
         })
     }
@@ -242,11 +245,11 @@ impl<'a, T, A: Apply<T>> OwnerGuard<'a, T, A> {
         });
     }
 
-    /// Makes the ticket served. Returns the next one, if it was issued meanwhile: this owner serves it.
+    /// Counts the ticket as served. Returns the next one if it was issued meanwhile: this owner serves it.
     #[inline]
     fn finish_ticket(&self) -> Option<u32> {
-        // Release: what this owner did is seen by the next one (Acquire in `take_ticket` and `try_own`). Acquire: the slots of tickets
-        // that were issued meanwhile are read.
+        // Release: the next owner observes what this owner did (Acquire in `take_ticket` and `try_own`). Acquire: the
+        // slots of tickets that were issued meanwhile are read.
         let word = self.cell.word.fetch_add(ONE_SERVED, Ordering::AcqRel).wrapping_add(ONE_SERVED);
         (issued(word) != served(word)).then_some(served(word))
     }
@@ -262,8 +265,8 @@ impl<T, A: Apply<T>> Drop for OwnerGuard<'_, T, A> {
     }
 }
 
-/// Serves the tickets that were issued meanwhile, from this one on, until none is left or a record is not published yet: then the
-/// core is handed over.
+/// Serves the tickets that were issued meanwhile, from this one on, until none is left or a record is not published
+/// yet; the core is then handed over.
 #[cold]
 #[inline(never)]
 fn drain<T, A: Apply<T>>(cell: &HandoffCell<T, A>, mut ticket: u32) {
@@ -296,7 +299,7 @@ const fn served(word: u64) -> u32 {
     (word >> 32) as u32
 }
 
-/// One more issued; an overflow of the low half must not reach the high one.
+/// Counts one more ticket as issued; an overflow of the low half must not reach the high one.
 const fn with_one_issued(word: u64) -> u64 {
     (word & !0xFFFF_FFFF) | issued(word).wrapping_add(1) as u64
 }
@@ -349,7 +352,7 @@ mod loom_tests {
         builder.check(model);
     }
 
-    /// Two threads submit two values each, and every value is seen once.
+    /// Two threads submit two values each, and every value is applied once.
     fn two_record_two_each(cell: Arc<Cell>) {
         let other = cell.clone();
         let thread = thread::spawn(move || {
@@ -415,7 +418,7 @@ mod loom_tests {
         check(Some(2), || {
             let cell = Arc::new(Cell::new(Vec::new(), Push, 4));
             let other = cell.clone();
-            // The owner is inside while the others come: three find room, the rest looks in vain.
+            // The owner is inside while the others arrive: three find room, the rest do not.
             let thread = thread::spawn(move || {
                 other.with(|seen| seen.push(100));
             });

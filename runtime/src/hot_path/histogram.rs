@@ -1,22 +1,22 @@
-//! The histogram of latencies since the breaker was made.
+//! The histogram of latencies since the breaker was created.
 
 use std::time::Duration;
 
 use tripline_core::Latency;
 
-/// Latencies of the calls that finished since the breaker was made, well or not, those of an earlier generation included. Ignored and
-/// dropped calls, and those that finish while the breaker is disabled, are not in it.
+/// Latencies of the calls that finished since the breaker was created, good or failed, including those of an earlier
+/// generation. Ignored and dropped calls, and those that finish while the breaker is disabled, are not included.
 ///
 /// The totals wrap at 2^64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LatencyHistogram {
-    /// Calls by the first bound that they do not exceed; the last one is for those above all bounds.
+    /// Calls by the first bound that they do not exceed; the last entry counts those above all bounds.
     calls: [u64; Self::BOUNDS.len() + 1],
     sum_micros: u64,
 }
 
 impl LatencyHistogram {
-    /// The inclusive upper bounds of the buckets but the last, which has none.
+    /// The inclusive upper bounds of the buckets, except the last, which has none.
     pub const BOUNDS: [Latency; 15] = [
         Latency::from_micros(1_000),
         Latency::from_micros(2_500),
@@ -35,7 +35,7 @@ impl LatencyHistogram {
         Latency::from_micros(60_000_000),
     ];
 
-    /// How many calls took at most as long as each bound, in ascending order; at last, without a bound, all of them.
+    /// Iterates over the number of calls up to each bound, in ascending order; last, without a bound, over all calls.
     pub fn cumulative(&self) -> impl Iterator<Item = (Option<Latency>, u64)> + '_ {
         let bounds = Self::BOUNDS.into_iter().map(Some).chain([None]);
         bounds.zip(self.calls.iter().scan(0_u64, |total, &calls| {
@@ -44,12 +44,12 @@ impl LatencyHistogram {
         }))
     }
 
-    /// How many calls there were.
+    /// Number of calls.
     pub fn count(&self) -> u64 {
         self.calls.iter().fold(0, |total, &calls| total.wrapping_add(calls))
     }
 
-    /// How long they took together, in whole microseconds.
+    /// Sum of the latencies, in whole microseconds.
     pub fn sum(&self) -> Duration {
         Duration::from_micros(self.sum_micros)
     }

@@ -1,4 +1,4 @@
-//! The window's places on the heap: as many as its policy asks for.
+//! The window's samples on the heap: as many as its policy sets.
 
 use tripline_core::{Breaker as Core, Sample, SampleStore};
 
@@ -6,10 +6,11 @@ use tripline_core::{Breaker as Core, Sample, SampleStore};
 // The threads of a model checker have small stacks.
 pub const MAX_WINDOW: usize = if cfg!(tripline_loom) { 8 } else { 1_024 };
 
-/// The core of a shared breaker: room for up to [`MAX_WINDOW`](crate::MAX_WINDOW) samples, of which it takes what its policy asks for.
+/// The core of a shared breaker: up to [`MAX_WINDOW`](crate::MAX_WINDOW) samples, of which it allocates as many as its
+/// policy sets.
 pub type SharedCore = Core<MAX_WINDOW, HeapSamples>;
 
-/// The places of a window on the heap: 8 bytes for each sample of the largest window that its policies asked for.
+/// The samples of a window on the heap: 8 bytes for each sample of the largest window that its policies have set.
 #[derive(Debug, Clone, Default)]
 pub struct HeapSamples(Box<[Sample]>);
 

@@ -67,7 +67,9 @@ impl Shared {
     pub(crate) const STRIPE_BYTES: usize = Stripes::STRIPE_BYTES + InFlightEpochs::STRIPE_BYTES;
 
     pub(crate) fn new(gate: Gate, size: BreakerSize, stripes: StripeCount) -> Self {
-        Self { gate, epochs: InFlightEpochs::new(size.cancelled_epochs, stripes) }
+        let is_small = size == BreakerSize::COMPACT;
+        let epochs = if is_small { InFlightEpochs::small } else { InFlightEpochs::new };
+        Self { gate, epochs: epochs(size.cancelled_epochs, stripes) }
     }
 
     /// Handles the good calls that wait, in the order in which they ended. First of all for each owner of the core, which

@@ -1,4 +1,4 @@
-//! What a supervisor is to look after next, shared with the breakers that it looks after.
+//! The tasks of a supervisor, shared with the breakers that it supervises.
 
 use std::collections::BTreeSet;
 
@@ -8,19 +8,19 @@ use tripline_core::Instant;
 use crate::breaker::supervision::Supervision;
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
 
-/// What can be looked after by itself: a target of the supervisor by its place, or a member of the family at that place.
+/// A task: a target of the supervisor by its index, or a member of the family at that index.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Task {
     Target(usize),
     Member(usize, Arc<str>),
 }
 
-/// What asked to be looked after since the last look, and when that was.
+/// The tasks that were called since the last poll, and the time of that poll.
 #[derive(Debug)]
 pub(crate) struct Agenda {
     called: Mutex<BTreeSet<Task>>,
     notification: Notification,
-    /// When the last look began, and until when the next one is to begin, or this one to be over.
+    /// When the last poll began, and when the next one must begin or this one must end.
     looked_nanos: AtomicU64,
     due_nanos: AtomicU64,
 }
@@ -35,29 +35,29 @@ impl Agenda {
         }
     }
 
-    /// Something has happened to `task`: it is looked after at once.
+    /// Calls `task`: it is polled at once.
     pub(crate) fn call(&self, task: Task) {
         lock(&self.called).insert(task);
         self.notification.notify(usize::MAX);
     }
 
-    /// What was called since the last time.
+    /// Takes the tasks that were called since the last time.
     pub(crate) fn take_called(&self) -> BTreeSet<Task> {
         std::mem::take(&mut lock(&self.called))
     }
 
-    /// Resolves when something is called after this call.
+    /// Resolves when a task is called after this call.
     pub(crate) fn listen(&self) -> EventListener {
         self.notification.listen()
     }
 
     pub(crate) fn look_begins(&self, now: Instant) {
-        // Relaxed, as below: estimates, each for itself.
+        // Relaxed, as below: independent estimates.
         self.looked_nanos.store(now.as_nanos(), Ordering::Relaxed);
         self.due_nanos.store(now.as_nanos(), Ordering::Relaxed);
     }
 
-    /// The look is over; `None` = the next one waits for a call.
+    /// Records the end of a poll; `None` = the next one waits for a call.
     pub(crate) fn look_ends(&self, next: Option<Instant>) {
         self.due_nanos.store(next.unwrap_or(Instant::MAX).as_nanos(), Ordering::Relaxed);
     }
@@ -69,7 +69,7 @@ impl Agenda {
     }
 }
 
-/// The agendas of the supervisors that look after a breaker, or after settings of it: one at most, as a rule.
+/// The agendas of the supervisors of a breaker or of its settings: usually at most one.
 #[derive(Debug, Default)]
 pub(crate) struct Watchers(Mutex<Vec<(Task, Arc<Agenda>)>>);
 
@@ -84,7 +84,7 @@ impl Watchers {
         lock(&self.0).retain(|(_, other)| !Arc::ptr_eq(other, agenda));
     }
 
-    /// Something has happened.
+    /// Calls the tasks of all agendas.
     pub(crate) fn call(&self) {
         for (task, agenda) in lock(&self.0).iter() {
             agenda.call(task.clone());
@@ -95,7 +95,7 @@ impl Watchers {
         lock(&self.0).is_empty()
     }
 
-    /// Of the supervisor that looked last.
+    /// Returns the state of the supervisor that polled last.
     pub(crate) fn supervision(&self, now: Instant) -> Supervision {
         let all = lock(&self.0);
         let looks = all.iter().map(|(_, agenda)| agenda.supervision(now));

@@ -1,10 +1,10 @@
-//! What a supervisor logs of a family's member.
+//! The log of a family's members.
 
 use tripline_core::{Event, EventKind};
 
 use crate::breaker::Breaker;
 
-/// Logs a change of state of a member; what else happens to members is in their status and metrics.
+/// Logs a state change of a member; its status and metrics show all other events.
 pub(crate) fn log_transition(member: &Breaker, event: &Event) {
     let EventKind::Transition { from, to, cause } = event.kind else { return };
     tracing::info!(

@@ -1,12 +1,13 @@
-//! What a supervisor does for the members of a family, and the one incident that they have together.
+//! Supervision of the members of a family, and their common incident.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tripline_core::{Incident, IncidentEnd, Instant, Observation};
+use tripline_core::{Incident, IncidentCause, IncidentEnd, Instant, MonotonicInstant, Observation, TripReason};
 
 use crate::breaker::Breaker;
 use crate::family::Family;
+use crate::family::key::SHARED;
 use crate::incidents::alert::FamilySummary;
 use crate::memory::MemoryReading;
 use crate::supervisor::agenda::Agenda;
@@ -14,7 +15,9 @@ use crate::supervisor::event_log::log_transition;
 use crate::supervisor::timers::MIN_SLEEP;
 use crate::sync::Arc;
 
-/// Idle members are looked for so often at most.
+/// An incident that a restart went on with is held at least so long.
+const MIN_HOLD: Duration = Duration::from_secs(60);
+/// Minimum interval between sweeps for idle members.
 const MIN_SWEEP: Duration = Duration::from_secs(1);
 
 /// A family under supervision.
@@ -22,44 +25,71 @@ const MIN_SWEEP: Duration = Duration::from_secs(1);
 pub(crate) struct WatchedFamily {
     family: Family,
     sweep_at: Instant,
-    /// The keys of members that are in an incident; the shared one included.
+    /// The keys of members in an incident, including the shared one.
     in_incident: BTreeSet<Arc<str>>,
-    /// The incident that they have together; the last one, where none is on.
-    incident: Option<Incident>,
+    /// How the incident of the member ended that was in one last.
+    last_end: IncidentEnd,
+    /// An incident that a restart went on with does not end before: its members are not known, and come back with their calls.
+    held_until: MonotonicInstant,
 }
 
 impl WatchedFamily {
     pub(crate) fn new(family: Family) -> Self {
-        // One of an earlier process goes on under its number.
-        let incident = family.shared().read(tripline_core::Breaker::incident);
-        Self { family, sweep_at: Instant::ZERO, in_incident: BTreeSet::new(), incident }
+        Self {
+            family,
+            sweep_at: Instant::ZERO,
+            in_incident: BTreeSet::new(),
+            last_end: IncidentEnd::Healthy,
+            held_until: MonotonicInstant::ZERO,
+        }
     }
 
-    /// The supervisor of this agenda no longer looks after the members.
+    /// An incident of an earlier process goes on. No member is known to be in it, so none is made half-open.
+    pub(crate) fn resume_incident(&mut self, cause: IncidentCause, trip: Option<TripReason>) {
+        let shared = self.family.shared();
+        let (now, recovery_time) = shared.read(|core| (core.latest(), core.policy().recovery_time));
+        self.held_until = now + recovery_time.max(MIN_HOLD);
+        let incident = Incident { number: 1, began_at: now, cause, trip, end: None, end_before: None };
+        self.family.set_incident(Some(incident));
+    }
+
+    /// The incident that its members have together, as [`WatchedFamily::observe`] saw it last.
+    pub(crate) fn incident(&self) -> Option<Incident> {
+        self.family.incident()
+    }
+
+    /// The supervisor of this agenda looks after the members from now on.
+    pub(crate) fn begin(&self, place: usize, agenda: &Arc<Agenda>) {
+        self.family.supervise(place, agenda);
+    }
+
+    /// Removes the supervisor of this agenda from the members.
     pub(crate) fn leave(&self, agenda: &Arc<Agenda>) {
         self.family.leave(agenda);
     }
 
-    /// Removes idle members, where that is due; returns when it is next.
+    /// Removes idle members, where that is due; returns when to look again.
     pub(crate) fn sweep(&mut self, now: Instant) -> Instant {
         let every = (self.family.limits().idle_time / 4).max(MIN_SWEEP);
         if now >= self.sweep_at || self.sweep_at > now + every {
             self.family.remove_idle();
             self.sweep_at = now + every;
         }
-        self.sweep_at
+        let held_until = self.family.shared().read(|core| core.on_clock(self.held_until));
+        if held_until > now { held_until.min(self.sweep_at) } else { self.sweep_at }
     }
 
-    /// Gives every member a reading that the shared one has had.
+    /// Passes a reading of the shared member to all members.
     pub(crate) fn handle_memory(&self, now: Instant, reading: Option<&MemoryReading>) {
         for member in self.family.members().iter().skip(1) {
             member.handle_memory_reading(now, reading.cloned());
         }
     }
 
-    /// Does what is due for one member; returns when to look again, and whether the incident may have changed.
+    /// Polls one member. Returns when to poll again, and whether the incident may have changed.
     pub(crate) fn look_after_member(&mut self, key: &Arc<str>, now: Instant) -> (Option<Instant>, bool) {
         let Some(member) = self.family.member(key) else {
+            self.last_end = IncidentEnd::Healthy;
             return (None, self.in_incident.remove(key));
         };
         member.handle_timeout(now);
@@ -73,40 +103,52 @@ impl WatchedFamily {
         (next, has_changed)
     }
 
-    /// Notes whether a member is in an incident; true where that is new.
+    /// Records whether a member is in an incident. Returns true if that changed.
     fn note(&mut self, key: &Arc<str>, member: &Breaker) -> bool {
         if member.read(tripline_core::Breaker::is_in_incident) {
-            self.in_incident.insert(key.clone())
-        } else {
-            self.in_incident.remove(key)
+            return self.in_incident.insert(key.clone());
         }
+        let is_over = self.in_incident.remove(key);
+        if is_over {
+            let end = member.read(tripline_core::Breaker::incident).and_then(|incident| incident.end);
+            self.last_end = end.unwrap_or(IncidentEnd::Healthy);
+        }
+        is_over
     }
 
-    /// The family as one breaker: in an incident while a member is.
+    /// The family as one breaker, in the own time of the shared member: in an incident while a member is. And the worst member.
     pub(crate) fn observe(&mut self) -> (Observation, Breaker) {
         let shared = self.family.shared().clone();
-        self.note(&crate::family::key::SHARED.into(), &shared);
+        self.note(&SHARED.into(), &shared);
         let worst = self.worst().unwrap_or_else(|| shared.clone());
         let (at, of_worst) = (shared.read(tripline_core::Breaker::latest), worst.read(Observation::of));
-        let before = self.incident;
-        self.incident = match (before, self.in_incident.is_empty()) {
+        let before = self.family.incident();
+        let incident = match (before, self.in_incident.is_empty()) {
             (Some(open), false) if open.end.is_none() => {
                 Some(Incident { trip: open.trip.or(of_worst.incident.and_then(|incident| incident.trip)), ..open })
             }
-            (before, false) => of_worst.incident.map(|incident| Incident {
-                number: before.map_or(1, |before| before.number.wrapping_add(1)),
-                end: None,
-                end_before: before.and_then(|before| before.end),
-                ..incident
+            (before, false) => of_worst.incident.map(|incident| {
+                let age = of_worst.at.since(incident.began_at);
+                Incident {
+                    number: before.map_or(1, |before| before.number.wrapping_add(1)),
+                    // Each breaker has a time of its own once a clock was set back.
+                    began_at: MonotonicInstant::from_nanos(at.as_nanos().saturating_sub(nanos(age))),
+                    end: None,
+                    end_before: before.and_then(|before| before.end),
+                    ..incident
+                }
             }),
-            (Some(open), true) if open.end.is_none() => Some(Incident { end: Some(IncidentEnd::Healthy), ..open }),
+            (Some(open), true) if open.end.is_none() && at >= self.held_until => {
+                Some(Incident { end: Some(self.last_end), ..open })
+            }
             (before, true) => before,
         };
+        self.family.set_incident(incident);
         let is_unhealthy = !self.in_incident.is_empty() && of_worst.is_unhealthy;
-        (Observation { at: at.max(of_worst.at), incident: self.incident, is_unhealthy }, worst)
+        (Observation { at, incident, is_unhealthy }, worst)
     }
 
-    /// Of the members in an incident, the one that is not closed for longest.
+    /// Returns the member in an incident that has not been closed for longest.
     fn worst(&self) -> Option<Breaker> {
         let members = self.in_incident.iter().filter_map(|key| self.family.member(key));
         members.min_by_key(|member| {
@@ -117,10 +159,14 @@ impl WatchedFamily {
         })
     }
 
-    /// What an alert says of the family.
+    /// Returns the family's part of an alert.
     pub(crate) fn summary(&self, worst: &Breaker) -> FamilySummary {
         let members = self.in_incident.iter().filter_map(|key| self.family.member(key));
         let open = members.filter(|member| member.state().is_triggered()).count();
         FamilySummary { open, keys: self.family.len(), worst: worst.key().unwrap_or_default().to_owned() }
     }
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }

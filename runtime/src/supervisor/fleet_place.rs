@@ -1,28 +1,37 @@
-//! A supervised breaker's part in a fleet: which of its alerts it sends itself.
+//! A supervised breaker's part in a fleet: the alerts that it sends itself.
 
-use tripline_core::{AlertKind, EscalationPolicy, Observation, Stage, StateKind};
+use tripline_core::{AlertKind, EscalationPolicy, Observation, Stage, State, StateKind};
 
-use crate::fleet::local::Local;
+use crate::fleet::local::{Local, Opening};
 use crate::fleet::part::FleetPart;
 use crate::fleet::shared::FleetMember;
 use crate::hot_path::samples::SharedCore;
 use crate::incidents::alert::Alert;
 use crate::incidents::alert_stager::DueAlert;
 
-/// Reports how a breaker fares, and picks the alerts that its own replica sends: none while the fleet is reached.
+/// Reports the health of a breaker, and selects the alerts that its own replica sends: none while the fleet is
+/// reachable.
 #[derive(Debug)]
 pub(super) struct FleetPlace {
     member: FleetMember,
-    /// The alert that was handed over last while paging alone: incident, kind and stage.
+    /// The alert that was last handed over while paging alone: incident, kind and stage.
     alone: Option<(u64, AlertKind, Stage)>,
 }
 
-/// How the breaker fares, for the fleet.
+/// Returns the health of the breaker for the fleet.
 pub(super) fn local(core: &SharedCore, seen: &Observation, policy: EscalationPolicy) -> Local {
     let incident = seen.incident.filter(|incident| incident.end.is_none());
     let unwell = incident.and_then(|incident| Some((policy.triggers.kind_for(&incident)?, incident.cause)));
+    let state = core.state();
     Local {
-        is_open: matches!(core.state().kind(), StateKind::Open | StateKind::HalfOpen | StateKind::ForcedOpen),
+        opening: match state {
+            State::Open { until } => {
+                Some(Opening { generation: core.generation(), until, until_on_clock: core.on_clock(until) })
+            }
+            _ => None,
+        },
+        is_probing: state.kind() == StateKind::HalfOpen,
+        is_open: matches!(state.kind(), StateKind::Open | StateKind::HalfOpen | StateKind::ForcedOpen),
         unwell,
         recovery_time: core.policy().recovery_time,
         escalate_after: policy.escalate_after,
@@ -35,7 +44,8 @@ impl FleetPlace {
         Self { member, alone: None }
     }
 
-    /// The alerts that go out from here. `current` is the alert of the incident that is on, at the stage that it has reached.
+    /// Returns the alerts to send from here. `current` is the alert of the active incident, at the stage that it has
+    /// reached.
     pub(super) fn alerts(
         &mut self,
         local: Local,
@@ -48,7 +58,7 @@ impl FleetPlace {
         let of_fleet = |due: &DueAlert| Alert { fleet: Some(FleetPart::Alone), ..alert(due) };
         let mut alerts = Vec::new();
         for end in due.iter().filter(|due| due.stage.is_end()) {
-            // What this replica opened before it was in the fleet, it closes itself.
+            // An alert that this replica opened before it joined the fleet is closed by itself.
             alerts.push(alert(end));
             if closes_alone {
                 alerts.push(of_fleet(end));

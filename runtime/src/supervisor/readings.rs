@@ -1,4 +1,4 @@
-//! The memory readings of one look: each source is read once.
+//! The memory readings of one poll: each source is read once.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,24 +9,24 @@ use crate::clock::Clock;
 use crate::memory::{MemoryError, MemoryReading, MemorySource};
 use crate::sync::Arc;
 
-/// What a source gave, and when.
+/// The result of a source, and its time.
 #[derive(Debug)]
 pub(crate) struct SourceReading {
     pub(crate) reading: Result<MemoryReading, MemoryError>,
     pub(crate) at: Instant,
 }
 
-/// The sources that were read in this look.
+/// The sources read in this poll.
 #[derive(Debug, Default)]
 pub(crate) struct Readings(Vec<(Arc<dyn MemorySource>, Arc<SourceReading>)>);
 
 impl Readings {
-    /// The reading of `source`, made where there is none.
+    /// Returns the reading of `source`, which is read on first use.
     pub(crate) fn read(&mut self, source: &Arc<dyn MemorySource>, clock: &dyn Clock) -> Arc<SourceReading> {
         if let Some((_, known)) = self.0.iter().find(|(other, _)| Arc::ptr_eq(other, source)) {
             return known.clone();
         }
-        // A source that panics must not take the supervisor with it.
+        // A source that panics must not stop the supervisor.
         let reading = catch_unwind(AssertUnwindSafe(|| source.read())).unwrap_or_else(|_| {
             Err(MemoryError::Unreadable {
                 what: source.name().to_owned(),

@@ -1,4 +1,4 @@
-//! How supervisor and dispatcher are stopped.
+//! Stops supervisor and dispatcher.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use event_listener::{Event as Notification, EventListener};
 
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 
-/// Stops a supervisor and its dispatcher. Clones stop the same two.
+/// Stops a supervisor and its dispatcher. All clones stop the same pair.
 #[derive(Debug, Clone, Default)]
 pub struct ShutdownHandle {
     inner: Arc<StopInner>,
@@ -20,7 +20,7 @@ struct StopInner {
 }
 
 impl ShutdownHandle {
-    /// Stops the supervisor now; the dispatcher delivers the alerts that wait, for at most `drain`.
+    /// Stops the supervisor now; the dispatcher delivers the pending alerts for at most `drain`.
     pub fn stop(&self, drain: Duration) {
         let millis = u64::try_from(drain.as_millis()).unwrap_or(u64::MAX);
         // Relaxed: published by the Release store below.

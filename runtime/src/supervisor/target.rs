@@ -1,4 +1,4 @@
-//! A breaker with what its supervisor does for it.
+//! A breaker with the settings of its supervision.
 
 use crate::breaker::Breaker;
 use crate::dispatch::durable::{DurableState, StateStore};
@@ -9,7 +9,7 @@ use crate::incidents::staging_control::StagingControl;
 use crate::memory::MemorySource;
 use crate::sync::Arc;
 
-/// A breaker with what its supervisor does for it: samples memory, sends alerts, keeps state.
+/// A breaker with the settings of its supervision: memory source, alert sinks, state store.
 #[derive(Debug)]
 pub struct SupervisedBreaker {
     pub(crate) breaker: Breaker,
@@ -23,7 +23,7 @@ pub struct SupervisedBreaker {
 }
 
 impl SupervisedBreaker {
-    /// Supervises `breaker`: samples age, and calls that hang are found.
+    /// Supervises `breaker`: samples expire, and hanging calls are found.
     pub fn new(breaker: Breaker) -> Self {
         Self {
             breaker,
@@ -37,51 +37,53 @@ impl SupervisedBreaker {
         }
     }
 
-    /// Supervises a family: its members, idle ones included, which are removed. It has one incident, while any of its members is in
-    /// one; its alerts say how many are open, and show the figures of the one that is for longest.
+    /// Supervises a family: its members, and the removal of idle ones. The family has one incident while any of its
+    /// members is in one; its alerts state how many are open, and show the values of the one that has been open for
+    /// longest.
     pub fn family(family: &Family) -> Self {
         Self { family: Some(family.clone()), ..Self::new(family.shared().clone()) }
     }
 
-    /// Samples memory for it, every `sample_interval` of its policy.
+    /// Samples memory from `source`, every `sample_interval` of the policy.
     #[must_use]
     pub fn memory(mut self, source: Arc<dyn MemorySource>) -> Self {
         self.memory = Some(source);
         self
     }
 
-    /// Sends its alerts to `sink` too.
+    /// Sends alerts also to `sink`.
     #[must_use]
     pub fn sink(mut self, sink: Arc<dyn AlertSink>) -> Self {
         self.sinks.push(sink);
         self
     }
 
-    /// Stages its alerts by these settings, which can be changed while it runs. Default: [`EscalationPolicy::default`](tripline_core::EscalationPolicy).
+    /// Stages alerts by this policy, which can change at run time. Default:
+    /// [`EscalationPolicy::default`](tripline_core::EscalationPolicy).
     #[must_use]
     pub fn staging(mut self, staging: StagingControl) -> Self {
         self.staging = staging;
         self
     }
 
-    /// Shares its incidents with the other replicas of `fleet`: one of them pages for all. Its [`FleetRunner`](crate::FleetRunner) must
-    /// run too.
+    /// Shares incidents with the other replicas of `fleet`: one of them pages for all. The
+    /// [`FleetRunner`](crate::FleetRunner) must run too.
     #[must_use]
     pub fn fleet(mut self, fleet: Fleet) -> Self {
         self.fleet = Some(fleet);
         self
     }
 
-    /// Keeps its incident and its alerts in `store`, so that they survive the end of the process.
+    /// Saves the incident and the alerts in `store`, so that they survive the end of the process.
     #[must_use]
     pub fn store(mut self, store: Arc<dyn StateStore>) -> Self {
         self.store = Some(store);
         self
     }
 
-    /// Goes on from the state that an earlier process saved for the breaker of this name. An open incident goes on under its number
-    /// (see [`resume_incident`](tripline_core::Breaker::resume_incident) for the breaker's state), a stage that fell due
-    /// meanwhile fires once, cooldowns last as long as they would have, and undelivered alerts are delivered.
+    /// Continues from the state that a previous process saved for the breaker of this name. An open incident continues
+    /// under its number (see [`resume_incident`](tripline_core::Breaker::resume_incident) for the breaker's state), a
+    /// stage that became due meanwhile is sent once, cooldowns keep their end, and undelivered alerts are delivered.
     #[must_use]
     pub fn resume(mut self, state: DurableState) -> Self {
         self.kept = Some(state);

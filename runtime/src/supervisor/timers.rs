@@ -1,4 +1,4 @@
-//! When each task is due: a wake costs as much as what is due, however many tasks there are.
+//! The due times of all tasks. A wake costs as much as the due tasks, however many tasks there are.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use tripline_core::Instant;
 
 use crate::supervisor::agenda::Task;
 
-/// Nothing is looked after more often than this.
+/// Minimum interval between two polls of a task.
 pub(super) const MIN_SLEEP: Duration = Duration::from_millis(1);
 
 /// Tasks by the instant at which they are due.
@@ -18,7 +18,7 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
-    /// `task` is due then, in place of what was set before; `None` = it waits for a call.
+    /// Sets when `task` is due, replacing the former time; `None` = it waits for a call.
     pub(crate) fn set(&mut self, task: &Task, due: Option<Instant>) {
         let before = match due {
             Some(due) => self.due_at.insert(task.clone(), due),
@@ -35,7 +35,16 @@ impl Timers {
         }
     }
 
-    /// Takes the task that is due first, if it is due at `now`.
+    /// Everything is due at `now`, or before: the clock was set back.
+    pub(crate) fn set_back(&mut self, now: Instant) {
+        let late = |(_, due): &(&Task, &Instant)| **due > now;
+        let tasks: Vec<Task> = self.due_at.iter().filter(late).map(|(task, _)| task.clone()).collect();
+        for task in tasks {
+            self.set(&task, Some(now));
+        }
+    }
+
+    /// Removes the task that is due first, if it is due at `now`.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<Task> {
         if self.next()? > now {
             return None;
@@ -45,7 +54,7 @@ impl Timers {
         Some(task)
     }
 
-    /// When something is due.
+    /// Returns when the next task is due.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.by_time.first().map(|&(at, _)| at)
     }

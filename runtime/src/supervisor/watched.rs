@@ -1,4 +1,4 @@
-//! One target of a supervisor: a breaker, or a family, whose shared member stands for it.
+//! One target of a supervisor: a breaker, or a family represented by its shared member.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::breaker::name::BreakerName;
 use crate::breaker::operations::learned_ms;
 use crate::clock::Clock;
 use crate::dispatch::durable::DurableState;
-use crate::dispatch::{Dispatcher, Outbox};
+use crate::dispatch::{Intake, Outbox};
 use crate::incidents::alert::{Alert, DeliveryHistory, FamilySummary};
 use crate::incidents::alert_stager::{DueAlert, Observed};
 use crate::incidents::records::BreakerRecord;
@@ -44,21 +44,21 @@ impl Watched {
         place: usize,
         target: SupervisedBreaker,
         clock: &dyn Clock,
-        dispatcher: &mut Dispatcher,
+        intake: &Intake,
         agenda: &Arc<Agenda>,
     ) -> Self {
         let SupervisedBreaker { breaker, family, memory, sinks, staging, store, kept, fleet } = target;
-        let outbox = dispatcher.outbox(breaker.name(), &sinks, store, kept.as_ref());
+        let outbox = intake.outbox(breaker.name(), &sinks, store, kept.as_ref());
+        let mut family = family.map(WatchedFamily::new);
         if let Some(kept) = kept.filter(|kept| kept.breaker == *breaker.name()) {
-            resume(&breaker, &kept, clock);
+            resume(&breaker, family.as_mut(), &kept, clock);
         }
         let fleet = fleet.map(|fleet| FleetPlace::new(fleet.join(&breaker, outbox.of_fleet(), staging.clone())));
         breaker.watchers().add(Task::Target(place), agenda);
         staging.watchers().add(Task::Target(place), agenda);
-        let family = family.map(|family| {
-            family.supervise(place, agenda);
-            WatchedFamily::new(family)
-        });
+        if let Some(family) = &family {
+            family.begin(place, agenda);
+        }
         Self {
             fleet,
             family,
@@ -74,7 +74,7 @@ impl Watched {
         }
     }
 
-    /// The supervisor of this agenda no longer looks after it.
+    /// Removes the supervisor of this agenda.
     pub(crate) fn leave(&self, agenda: &Arc<Agenda>) {
         self.breaker.watchers().remove(agenda);
         self.staging.watchers().remove(agenda);
@@ -83,35 +83,35 @@ impl Watched {
         }
     }
 
-    /// The supervisor ends: what has happened is logged and staged.
+    /// Logs and stages the remaining events at the end of the supervisor.
     pub(crate) fn end(&mut self, clock: &dyn Clock) {
         self.log_events();
         self.stage_alerts(clock);
         self.outbox.close();
     }
 
-    /// Does what is due for a member of the family; returns when to look again.
+    /// Polls a member of the family. Returns when to poll again.
     pub(crate) fn look_after_member(&mut self, key: &Arc<str>, clock: &dyn Clock) -> Option<Instant> {
         let family = self.family.as_mut()?;
         let (next, has_changed) = family.look_after_member(key, clock.now());
         if has_changed {
-            // The family is looked after next, and stages its alerts.
+            // The family is polled next, and stages its alerts.
             self.breaker.watchers().call();
         }
         next
     }
 
-    /// Does what is due at `now`; returns when to look again.
+    /// Handles everything that is due at `now`. Returns when to poll again.
     pub(crate) fn look_after(&mut self, now: Instant, clock: &dyn Clock, readings: &mut Readings) -> Option<Instant> {
-        // A clock that was set back must not put off the next reading.
+        // A clock that was set back must not delay the next reading.
         let interval = self.breaker.read(|core| core.policy().sample_interval).max(MIN_SLEEP);
         self.memory_due = self.memory_due.min(now + interval);
         if std::mem::replace(&mut self.memory_interval, interval) != interval {
-            // The last reading is believed for a time that depends on the interval: reads at once.
+            // The last reading is fresh for a time that depends on the interval, so memory is read at once.
             self.memory_due = now;
         }
         if now >= self.memory_due {
-            // Reading may have taken a while. Those that share a reading are due together again.
+            // Reading may have taken a while. Targets that share a reading are due together again.
             self.memory_due = self.sample_memory(clock, readings).unwrap_or(now) + interval;
         }
         let now = clock.now();
@@ -119,13 +119,13 @@ impl Watched {
         self.log_events();
         let stage = self.stage_alerts(clock).map(|span| now + span.max(MIN_SLEEP));
         let memory = self.memory.is_some().then_some(self.memory_due);
-        // A deadline that has passed already waits for something else; looking again at once would spin.
+        // A deadline that has already passed waits for something else; polling again at once would spin.
         let deadline = self.breaker.next_deadline(now).map(|at| if at > now { at } else { now + MIN_SLEEP });
         let sweep = self.family.as_mut().map(|family| family.sweep(now));
         [memory, stage, deadline, sweep].into_iter().flatten().min()
     }
 
-    /// Reads memory, or takes what was read in this look; returns when it was read.
+    /// Reads memory, or takes the reading of this poll. Returns when it was read.
     fn sample_memory(&mut self, clock: &dyn Clock, readings: &mut Readings) -> Option<Instant> {
         let source = self.memory.as_ref()?;
         let read = readings.read(source, clock);
@@ -193,7 +193,7 @@ impl Watched {
                     MemoryState::Ok if before == Some(MemoryState::Exhausted) => {
                         tracing::info!(breaker, "memory is below its threshold again");
                     }
-                    // A reading that failed was logged when it was read; only one that went stale is logged here.
+                    // A failed reading was logged when it was read; only a stale one is logged here.
                     MemoryState::Unknown if self.memory_known == Some(true) => {
                         tracing::warn!(breaker, "the last memory reading is too old; the memory rule cannot trip");
                     }
@@ -204,7 +204,7 @@ impl Watched {
                 let seconds = self.breaker.memory_exhausted_in().map(|left| left.as_secs());
                 tracing::warn!(breaker, seconds, "memory is forecast to run out");
             }
-            // It also ends where memory is exhausted or unknown, which was logged, and where the horizon is 0 now.
+            // It also ends if memory is exhausted or unknown, which was logged, and if the horizon is 0 now.
             EventKind::MemoryForecast { runs_out: false } if self.is_memory_forecast() => {
                 tracing::info!(breaker, "memory is no longer forecast to run out");
             }
@@ -224,7 +224,7 @@ impl Watched {
         self.breaker.read(|core| core.memory_state() == MemoryState::Ok && !core.memory_horizon().is_zero())
     }
 
-    /// Hands over alerts that are due; returns when to look again, even if nothing happens.
+    /// Hands over due alerts. Returns when to poll again, even if nothing happens.
     fn stage_alerts(&mut self, clock: &dyn Clock) -> Option<Duration> {
         let policy = self.staging.policy();
         // Before the stager is locked: a family reads its members.
@@ -289,15 +289,20 @@ fn alert(
     }
 }
 
-/// Goes on with the incident of an earlier process, with what its operators did and what it learned, unless this breaker's alerts are staged already.
-fn resume(breaker: &Breaker, kept: &DurableState, clock: &dyn Clock) {
+/// Continues the incident of the previous process, with its operator actions and learned tolerance, unless this
+/// breaker's alerts are staged already.
+fn resume(breaker: &Breaker, mut family: Option<&mut WatchedFamily>, kept: &DurableState, clock: &dyn Clock) {
     let record = &kept.staging;
     let mut stager = breaker.incident();
     if !stager.start_use() {
         return;
     }
-    if let Some(open) = &record.open {
-        breaker.resume_incident(open.cause, open.trip);
+    let is_planted = tripline_core::planted::planted("durable: an open incident is forgotten");
+    if let Some(open) = record.open.as_ref().filter(|_| !is_planted) {
+        match &mut family {
+            Some(family) => family.resume_incident(open.cause, open.trip),
+            None => breaker.resume_incident(open.cause, open.trip),
+        }
         tracing::info!(
             breaker = breaker.name().as_str(),
             incident = record.last_incident,
@@ -306,6 +311,7 @@ fn resume(breaker: &Breaker, kept: &DurableState, clock: &dyn Clock) {
         );
     }
     let (latest, incident) = breaker.read(|core| (core.latest(), core.incident()));
+    let incident = family.map_or(incident, |family| family.incident());
     stager.resume(record, latest, incident, clock.system_time());
     drop(stager);
     if let Some(millis) = kept.learned_tolerance_ms {

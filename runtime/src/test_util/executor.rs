@@ -13,10 +13,16 @@ type Task = Pin<Box<dyn Future<Output = ()>>>;
 type Ready = Arc<Mutex<Vec<u64>>>;
 
 pub(super) struct Executor {
-    tasks: RefCell<BTreeMap<u64, Option<Task>>>,
+    tasks: RefCell<BTreeMap<u64, Place>>,
     next: RefCell<u64>,
     ready: Ready,
     random: RefCell<fastrand::Rng>,
+}
+
+/// A task, which is out of its place while it runs, and what wakes it.
+struct Place {
+    task: Option<Task>,
+    waker: Waker,
 }
 
 impl Executor {
@@ -31,7 +37,9 @@ impl Executor {
 
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
         let id = self.next.replace_with(|&mut id| id.wrapping_add(1));
-        self.tasks.borrow_mut().insert(id, Some(Box::pin(task)));
+        let waker = Arc::new(WakeTask { id, ready: self.ready.clone() }).into();
+        let place = Place { task: Some(Box::pin(task)), waker };
+        self.tasks.borrow_mut().insert(id, place);
         lock(&self.ready).push(id);
     }
 
@@ -53,14 +61,18 @@ impl Executor {
 
     /// The task is removed from the table while it runs, so that it can spawn others.
     fn poll(&self, id: u64) {
-        let Some(mut task) = self.tasks.borrow_mut().get_mut(&id).and_then(Option::take) else { return };
-        let waker = Waker::from(Arc::new(WakeTask { id, ready: self.ready.clone() }));
+        let (mut task, waker) = {
+            let mut tasks = self.tasks.borrow_mut();
+            let Some(place) = tasks.get_mut(&id) else { return };
+            let Some(task) = place.task.take() else { return };
+            (task, place.waker.clone())
+        };
         let done = task.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
         let mut tasks = self.tasks.borrow_mut();
         if done {
             tasks.remove(&id);
         } else if let Some(place) = tasks.get_mut(&id) {
-            *place = Some(task);
+            place.task = Some(task);
         }
     }
 }
@@ -72,6 +84,10 @@ struct WakeTask {
 
 impl Wake for WakeTask {
     fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
         let mut ready = lock(&self.ready);
         if !ready.contains(&self.id) {
             ready.push(self.id);

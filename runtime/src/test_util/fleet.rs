@@ -5,11 +5,13 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tripline_core::fleet::{self, Claim, FleetContext, FleetState, FleetView, ReplicaSet, ReplicaText, Report, Terms};
+use tripline_core::fleet::{
+    self, Action, Claim, Commands, FleetContext, FleetState, FleetView, ReplicaSet, ReplicaText, Report, Terms,
+};
 
 use crate::breaker::name::BreakerName;
 use crate::clock::Clock;
-use crate::fleet::engine::{EngineError, FleetEngine, Heartbeat};
+use crate::fleet::engine::{Beat, CommandProgress, EngineError, FleetEngine, Heartbeat};
 use crate::sync::{Arc, Mutex, lock};
 
 /// A replica without a call for this long is no longer a member.
@@ -26,20 +28,45 @@ pub struct MemoryFleet {
     inner: Arc<Mutex<Inner>>,
 }
 
+/// A step of a call of a [`MemoryFleet`], at which the calling process may end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FleetStep {
+    /// The caller.
+    pub replica: ReplicaText,
+    /// The call: `beat`, `sync`, `leave`, or `claim` or `acknowledge` with the stage, as in `claim initial`.
+    pub call: String,
+    /// Whether the call has taken effect, and only its response is outstanding.
+    pub is_done: bool,
+}
+
+/// Called at each step. If it returns true, the caller never continues.
+pub type StepHook = Arc<dyn Fn(&FleetStep) -> bool + Send + Sync>;
+
 #[derive(Default)]
 struct Inner {
     store: Store,
+    /// The contents of the second primary, and the replicas that reach it.
+    second: Option<(Store, Vec<String>)>,
+    hook: Option<StepHook>,
     faults: Faults,
     random: fastrand::Rng,
     calls: u64,
 }
 
+/// The contents of a [`MemoryFleet`] at one time.
+#[derive(Debug, Clone)]
+pub struct SavedFleet(Store);
+
 /// The contents of the engine, which `forget` clears.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Store {
     born_ms: Option<u64>,
     members: ReplicaTimes,
     breakers: BTreeMap<BreakerName, FleetState<ReplicaTimes>>,
+    commands: Commands,
+    /// The last command that each replica executed.
+    done: BTreeMap<ReplicaText, u64>,
 }
 
 #[derive(Debug, Default)]
@@ -49,6 +76,7 @@ struct Faults {
     cut_off: Vec<String>,
     lost: f64,
     delay: Duration,
+    ahead: Duration,
 }
 
 /// Replicas, each with a time: the [`ReplicaSet`] of the engine in memory, and of tests of the rule.
@@ -64,8 +92,16 @@ impl ReplicaSet for ReplicaTimes {
         self.0.remove(replica);
     }
 
+    fn contains(&self, replica: &ReplicaText) -> bool {
+        self.0.contains_key(replica)
+    }
+
     fn prune(&mut self, before_ms: u64) {
         self.0.retain(|_, at| *at >= before_ms);
+    }
+
+    fn prune_after(&mut self, after_ms: u64) {
+        self.0.retain(|_, at| *at <= after_ms);
     }
 
     fn count(&self) -> u32 {
@@ -109,9 +145,51 @@ impl MemoryFleet {
         lock(&self.inner).faults.delay = delay;
     }
 
+    /// Sets its clock ahead by this from now on, which may be a jump forward or back.
+    pub fn set_clock_ahead(&self, ahead: Duration) {
+        lock(&self.inner).faults.ahead = ahead;
+    }
+
     /// Clears the contents.
     pub fn forget(&self) {
         lock(&self.inner).store = Store::default();
+    }
+
+    /// Makes these replicas reach a second primary from now on, which begins with a copy of the first.
+    pub fn split(&self, replicas: &[&str]) {
+        let mut inner = lock(&self.inner);
+        let second = (inner.store.clone(), replicas.iter().map(|&replica| replica.to_owned()).collect());
+        inner.second = Some(second);
+    }
+
+    /// Clears the second primary.
+    pub fn forget_second(&self) {
+        if let Some((store, _)) = &mut lock(&self.inner).second {
+            *store = Store::default();
+        }
+    }
+
+    /// Makes all replicas reach one primary again: the second if `keeps_second`, else the first. The other's contents are lost.
+    pub fn unite(&self, keeps_second: bool) {
+        let mut inner = lock(&self.inner);
+        if let Some((second, _)) = inner.second.take().filter(|_| keeps_second) {
+            inner.store = second;
+        }
+    }
+
+    /// The current contents, for a failover to a replica of the engine that is behind.
+    pub fn save(&self) -> SavedFleet {
+        SavedFleet(lock(&self.inner).store.clone())
+    }
+
+    /// Replaces the contents, as after a failover.
+    pub fn restore(&self, saved: &SavedFleet) {
+        lock(&self.inner).store = saved.0.clone();
+    }
+
+    /// Calls `hook` before and after the effect of each call.
+    pub fn on_step(&self, hook: StepHook) {
+        lock(&self.inner).hook = Some(hook);
     }
 
     /// Number of calls received.
@@ -119,11 +197,13 @@ impl MemoryFleet {
         lock(&self.inner).calls
     }
 
-    /// Makes one call: applies its faults, and runs `act` in one step.
+    /// Makes one call: applies its faults, and runs `act` in one step. `named` renames the call by its result, for the hook.
     async fn call<T>(
         &self,
         replica: &ReplicaText,
+        call: &str,
         act: impl FnOnce(&mut Store, u64) -> T + Send,
+        named: impl FnOnce(&T) -> Option<String> + Send,
     ) -> Result<T, EngineError> {
         let (before, after, is_lost, hangs, is_down) = {
             let mut inner = lock(&self.inner);
@@ -143,12 +223,26 @@ impl MemoryFleet {
         if is_down || is_lost == Some(true) {
             return unreachable("it is down");
         }
+        self.step(replica, call, false).await;
         let result = {
-            let now_ms = self.clock.now().as_nanos() / 1_000_000;
-            act(&mut lock(&self.inner).store, now_ms)
+            let mut inner = lock(&self.inner);
+            let now_ms = (self.clock.now() + inner.faults.ahead).as_nanos() / 1_000_000;
+            let Inner { store, second, .. } = &mut *inner;
+            let second = second.as_mut().filter(|(_, replicas)| replicas.iter().any(|other| other == replica.as_str()));
+            act(second.map_or(store, |(store, _)| store), now_ms)
         };
+        let done = named(&result);
+        self.step(replica, done.as_deref().unwrap_or(call), true).await;
         self.pass(after).await;
         if is_lost == Some(false) { unreachable("the answer was lost") } else { Ok(result) }
+    }
+
+    /// Waits forever if the hook ends the caller here.
+    async fn step(&self, replica: &ReplicaText, call: &str, is_done: bool) {
+        let Some(hook) = lock(&self.inner).hook.clone() else { return };
+        if hook(&FleetStep { replica: replica.clone(), call: call.to_owned(), is_done }) {
+            std::future::pending::<()>().await;
+        }
     }
 
     async fn pass(&self, span: Duration) {
@@ -160,35 +254,44 @@ impl MemoryFleet {
 
 impl Store {
     fn born_ms(&mut self, now_ms: u64) -> u64 {
-        *self.born_ms.get_or_insert(now_ms)
+        let born_ms = self.born_ms.get_or_insert(now_ms);
+        *born_ms = now_ms.min(*born_ms);
+        *born_ms
     }
 
     fn members(&mut self, now_ms: u64) -> u32 {
         self.members.prune(now_ms.saturating_sub(FORGET_MS));
+        self.members.prune_after(now_ms);
         self.members.count()
     }
 }
 
 #[async_trait]
 impl FleetEngine for MemoryFleet {
-    async fn beat(&self, replica: &ReplicaText) -> Result<Heartbeat, EngineError> {
-        self.call(replica, |store, now_ms| {
+    async fn beat(&self, beat: &Beat<'_>) -> Result<Heartbeat, EngineError> {
+        let act = |store: &mut Store, now_ms| {
             store.born_ms(now_ms);
-            store.members.insert(replica, now_ms);
+            store.members.insert(beat.replica, now_ms);
             let running = store.breakers.iter().filter(|(_, state)| state.incident.is_running());
             let in_incident = running.map(|(name, _)| name.clone()).collect();
-            Heartbeat::new(store.members(now_ms), in_incident)
-        })
-        .await
+            let mut heartbeat = Heartbeat::new(store.members(now_ms), in_incident);
+            if let Some(done) = beat.commands_done {
+                store.done.insert(beat.replica.clone(), done);
+                heartbeat.commands = store.commands.newer(done, now_ms).cloned().collect();
+            }
+            heartbeat
+        };
+        self.call(beat.replica, "beat", act, |_| None).await
     }
 
     async fn sync(&self, breaker: &BreakerName, report: &Report<'_>, terms: &Terms) -> Result<FleetView, EngineError> {
-        self.call(report.replica, |store, now_ms| {
+        let act = |store: &mut Store, now_ms| {
             store.members.insert(report.replica, now_ms);
             let context = FleetContext { now_ms, born_ms: store.born_ms(now_ms), members: store.members(now_ms) };
             fleet::merge(store.breakers.entry(breaker.clone()).or_default(), report, terms, context)
-        })
-        .await
+        };
+        let named = |view: &FleetView| view.claim.map(|claim| format!("claim {}", claim.due.as_str()));
+        self.call(report.replica, "sync", act, named).await
     }
 
     async fn acknowledge(
@@ -197,22 +300,38 @@ impl FleetEngine for MemoryFleet {
         replica: &ReplicaText,
         claim: &Claim,
     ) -> Result<bool, EngineError> {
-        self.call(replica, |store, now_ms| {
+        let act = |store: &mut Store, now_ms| {
             let state = store.breakers.get_mut(breaker);
             state.is_some_and(|state| fleet::acknowledge(&mut state.incident, replica, claim, now_ms))
-        })
-        .await
+        };
+        self.call(replica, &format!("acknowledge {}", claim.due.as_str()), act, |_| None).await
+    }
+
+    async fn command(&self, action: Action, breaker: &BreakerName) -> Result<u64, EngineError> {
+        let breaker = fleet::text(breaker.as_str());
+        let act = |store: &mut Store, now_ms| store.commands.place(action, &breaker, now_ms);
+        self.call(&ReplicaText::new(), "command", act, |_| None).await
+    }
+
+    async fn command_progress(&self, number: u64) -> Result<CommandProgress, EngineError> {
+        let act = |store: &mut Store, now_ms| {
+            let done = store.done.values().filter(|&&done| done >= number).count();
+            CommandProgress::new(u32::try_from(done).unwrap_or(u32::MAX), store.members(now_ms))
+        };
+        self.call(&ReplicaText::new(), "progress", act, |_| None).await
     }
 
     async fn leave(&self, replica: &ReplicaText) -> Result<(), EngineError> {
-        self.call(replica, |store, _| {
+        let act = |store: &mut Store, _| {
             store.members.remove(replica);
+            store.done.remove(replica);
             for state in store.breakers.values_mut() {
                 state.open.remove(replica);
                 state.unwell.remove(replica);
+                state.probing.remove(replica);
             }
-        })
-        .await
+        };
+        self.call(replica, "leave", act, |()| None).await
     }
 }
 

@@ -30,7 +30,7 @@ mod world;
 
 pub use crate::clock::manual::ManualClock;
 pub use crate::clock::schedule::{Place, Schedule};
-pub use fleet::{MemoryFleet, ReplicaTimes};
+pub use fleet::{FleetStep, MemoryFleet, ReplicaTimes, SavedFleet, StepHook};
 pub use sink::RecordingSink;
 pub use store::MemoryStore;
 pub use traffic::{Traffic, TrafficCall};

@@ -1,4 +1,4 @@
-//! What the tests of delivery share: a breaker whose incidents begin and end when they are told to.
+//! Shared parts of the delivery tests: a breaker whose incidents begin and end on command.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file uses some of it")]
 
 use std::cell::Cell;

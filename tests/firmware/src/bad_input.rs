@@ -1,4 +1,4 @@
-//! What no sane caller does, and what comes of it. The host's tests run this file too (`tests/tests/firmware.rs`).
+//! Invalid uses of the core, and their defined results. The host's tests run this file too (`tests/tests/firmware.rs`).
 
 use core::num::{NonZeroU16, NonZeroU32};
 use core::time::Duration;

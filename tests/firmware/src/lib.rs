@@ -1,4 +1,4 @@
-//! What the binaries of this firmware share.
+//! Shared parts of the firmware's binaries.
 #![no_std]
 
 pub mod bad_input;

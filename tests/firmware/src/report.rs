@@ -1,4 +1,4 @@
-//! Lines on the host's console, through semihosting. Without `core::fmt`, whose code can panic.
+//! Prints lines on the host's console, through semihosting. Without `core::fmt`, whose code can panic.
 
 use cortex_m_semihosting::{debug, hio};
 

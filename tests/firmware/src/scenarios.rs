@@ -1,4 +1,4 @@
-//! What a breaker must do, step by step. The host's tests run this file too (`tests/tests/firmware.rs`).
+//! Required behaviour of a breaker, step by step. The host's tests run this file too (`tests/tests/firmware.rs`).
 
 use core::num::NonZeroU16;
 use core::time::Duration;

@@ -1,6 +1,7 @@
-//! Every public entry point of the core, with inputs that the compiler cannot see through, so that all of it is linked.
+//! Calls every public entry point of the core, with inputs that the compiler cannot predict, so that all of it is
+//! linked.
 //!
-//! `Debug` and serde are left out; `replay` uses serde by itself.
+//! `Debug` and serde are excluded; `replay` uses serde itself.
 
 use core::hint::black_box;
 use core::num::{NonZeroU16, NonZeroU32};

@@ -1,4 +1,5 @@
-//! Answers of alert services, whole or torn, over a socket: the first byte chooses the receiver, the rest is what comes back.
+//! Responses of alert services, complete or cut off, over a socket: the first byte selects the receiver, the rest is
+//! the response.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};

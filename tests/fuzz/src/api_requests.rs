@@ -1,4 +1,4 @@
-//! Bytes of a connection to the API: heads and bodies of requests, as clients and attackers send them.
+//! Bytes of a connection to the API: heads and bodies of requests, valid or hostile.
 
 use std::io;
 use std::pin::{Pin, pin};

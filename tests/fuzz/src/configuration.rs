@@ -1,4 +1,4 @@
-//! Text of a configuration: it is read or rejected with problems that name a place, twice the same.
+//! Text of a configuration: it is accepted, or rejected with problems that name a line, with the same result twice.
 
 use tripline_backends::config::{key_names, parse, resolved};
 

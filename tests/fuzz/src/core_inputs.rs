@@ -1,4 +1,4 @@
-//! Inputs of the core, read from the bytes: core and naive model agree after each.
+//! Inputs of the core, decoded from the bytes: core and naive model agree after each.
 
 use std::num::NonZeroU16;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Files of the kernel: control groups of both versions, mounts, `meminfo`. An input has files as the fixtures of memory have:
-//! a line `=== path`, and then its text.
+//! Kernel files: control groups of both versions, mounts, `meminfo`. An input contains files in the format of the
+//! memory fixtures: a line `=== path`, then the text.
 
 use std::fs;
 use std::path::{Component, Path};

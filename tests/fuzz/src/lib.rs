@@ -1,5 +1,5 @@
-//! What the fuzz targets do with an input, without the fuzzer: each module has `run`, which panics where the code under test is
-//! wrong. The tests of the workspace replay the corpus and all earlier crashes through the same functions.
+//! The bodies of the fuzz targets, without the fuzzer. Each module has `run`, which panics if the code under test is
+//! wrong. The workspace's tests replay the corpus and all earlier crashes through the same functions.
 //!
 //! The rewriting of headers and the chunked framing of the proxy get a module each beside these.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]

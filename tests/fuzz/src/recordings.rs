@@ -1,4 +1,4 @@
-//! Recordings in every format. The first byte chooses the format, the second how it is read; the rest is the recording.
+//! Recordings in every format. The first byte selects the format, the second the options; the rest is the recording.
 
 use serde_json::Value;
 use tripline_backends::replay::{

@@ -1,5 +1,5 @@
-//! `state.json`: whatever stands in it, the breaker starts, and what cannot be used is set aside. An input that begins with `=`
-//! is the state itself, under a checksum that fits; any other is the whole file.
+//! `state.json`: for any content the breaker starts, and unusable content is quarantined. An input that begins with `=`
+//! is the state itself, with a valid checksum; any other is the whole file.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
-//! Runs methods of deciding over the lives of services, and scores them.
+//! Runs decision methods on simulated services, and scores them.
 //!
-//! A method sees what a breaker sees: a call that finishes, and, if it can, a call that becomes older than the threshold. After a trip
-//! it starts afresh, and what was in flight belongs to the time before.
+//! A method sees the same as a breaker: a call that finishes, and, if it supports that, a call that becomes older than
+//! the threshold. After a trip it is reset, and calls in flight belong to the time before.
 
 use tripline_core::{Breaker, Generation, Instant, Latency, Outcome, Policy, State};
 
@@ -9,13 +9,14 @@ use crate::traffic::{Service, Shape};
 
 pub mod peers;
 
-/// A way of deciding when to trip.
+/// A method that decides when to trip.
 pub trait Method {
-    /// A call finishes, after so many microseconds; `stalled` if it had been reported as hanging. True if it trips now.
+    /// Records a call that finishes after `latency_us`; `stalled` if it had been reported as hanging. Returns true if
+    /// it trips now.
     fn finished(&mut self, now_us: u64, latency_us: u32, stalled: bool) -> bool;
-    /// A call becomes older than the threshold; so many are by now. True if it trips now.
+    /// Records that a call becomes older than the threshold; `count` calls are so by now. Returns true if it trips now.
     fn stalled(&mut self, now_us: u64, count: u16) -> bool;
-    /// Begins afresh, closed.
+    /// Resets the method to closed.
     fn reset(&mut self, now_us: u64);
 }
 
@@ -27,10 +28,10 @@ pub struct Tripline {
 }
 
 impl Tripline {
-    /// A breaker with this policy.
+    /// Creates a breaker with this policy.
     ///
     /// # Panics
-    /// Where the window does not fit.
+    /// If the window does not fit.
     #[expect(clippy::expect_used, reason = "a wrong literal in a test should stop it")]
     pub fn new(policy: &Policy) -> Self {
         Self { breaker: Breaker::new(policy.clone(), 1).expect("the window fits"), policy: policy.clone() }
@@ -60,7 +61,7 @@ impl Method for Tripline {
 
     fn reset(&mut self, now_us: u64) {
         if now_us == 0 {
-            // Another life: for the same breaker the clock would have been set back.
+            // Another service: for the same breaker the clock would have been set back.
             *self = Self::new(&self.policy);
         } else {
             self.breaker.reset(micros(now_us));
@@ -72,14 +73,14 @@ fn micros(micros: u64) -> Instant {
     Instant::from_nanos(micros * 1_000)
 }
 
-/// What happens to a call, in the order in which it counts at one instant.
+/// An event of a call, in the order of evaluation at one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Finished,
     Stalled,
 }
 
-/// The service's life in order, for a threshold in microseconds.
+/// The events of a service in order, for a threshold in microseconds.
 #[derive(Debug)]
 pub struct Life {
     shape: Shape,
@@ -91,7 +92,7 @@ pub struct Life {
 }
 
 impl Life {
-    /// All that happens in the life of a service, in the order in which it happens.
+    /// Returns all events of a service, in order.
     pub fn new(service: &Service, threshold_us: u32) -> Self {
         let mut events = Vec::with_capacity(service.calls.len());
         for (index, call) in service.calls.iter().enumerate() {
@@ -111,8 +112,8 @@ impl Life {
         }
     }
 
-    /// The number of calls that had started when the method tripped from the crossing on (or at all, for a healthy service), and how
-    /// many times it had tripped before.
+    /// Returns the number of calls that had started when the method tripped after the crossing (or at all, for a
+    /// healthy service), and how many times it had tripped before.
     fn first_trip(&self, method: &mut dyn Method) -> (Option<usize>, usize) {
         method.reset(0);
         let (mut since_us, mut stalled, mut early) = (0, 0_u16, 0);
@@ -145,7 +146,7 @@ impl Life {
     }
 }
 
-/// What a method made of all services.
+/// The result of a method over all services.
 #[derive(Debug, Clone, Default)]
 pub struct Score {
     /// Healthy services that tripped.
@@ -159,7 +160,7 @@ pub struct Score {
 }
 
 impl Score {
-    /// Lets a method live through all of them.
+    /// Runs a method on all of them.
     pub fn of<'l>(method: &mut dyn Method, lives: impl IntoIterator<Item = &'l Life>) -> Self {
         let mut score = Self::default();
         for life in lives {

@@ -1,4 +1,4 @@
-//! Other ways of deciding, as plainly as they can be written.
+//! Other decision methods, in the simplest form.
 
 use super::Method;
 
@@ -62,7 +62,7 @@ const P0: f64 = 0.05;
 const MINIMUM: usize = 21;
 
 impl Peer {
-    /// This statistic is enough at `bound`.
+    /// Creates a peer that trips when the statistic reaches `bound`.
     pub fn new(statistic: Statistic, bound: f64, threshold_us: u32) -> Self {
         let sees_stalls = !matches!(statistic, Statistic::Percentile | Statistic::Original);
         Self { statistic, bound, threshold_us, window: Window::new(WINDOW), sum: 0.0, stalled: 0, sees_stalls }

@@ -1,17 +1,17 @@
-//! When an incident starts and when it is over.
+//! The beginning and end of an incident.
 
 use tripline_core::{IncidentCause, IncidentEnd, MonotonicInstant, State};
 
 use super::{Happened, Model};
 
-/// The incident, and since when things are bad before it or good in it.
+/// The incident, and since when a condition holds or the breaker is healthy.
 #[derive(Debug, Clone, Default)]
 pub struct Incident {
-    /// It is on.
+    /// Whether it is active.
     pub open: bool,
-    /// What every incident so far began with.
+    /// The cause of every incident so far.
     pub causes: Vec<IncidentCause>,
-    /// How every incident so far ended.
+    /// The end of every incident so far.
     pub ends: Vec<IncidentEnd>,
     pub(super) bad_since: Option<MonotonicInstant>,
     pub(super) good_since: Option<MonotonicInstant>,
@@ -19,7 +19,7 @@ pub struct Incident {
 }
 
 impl Model {
-    /// Looks at a closed breaker that did not trip.
+    /// Evaluates a closed breaker that did not trip.
     pub(super) fn look_at_incident(&mut self) {
         let verdict = self.verdict();
         let recovery = self.policy.recovery_time;
@@ -56,7 +56,7 @@ impl Model {
         }
     }
 
-    /// Nothing happens with it, and recovery counts from here.
+    /// Resumes an incident: no event is emitted, and recovery counts from now.
     pub(super) fn resume(&mut self, cause: IncidentCause) {
         self.incident_sees_new_state();
         self.incident.good_since = None;

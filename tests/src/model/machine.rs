@@ -50,7 +50,7 @@ impl Model {
         }
     }
 
-    /// The last `latency_window_size` samples that are not too old.
+    /// Keeps the last `latency_window_size` samples that have not expired.
     pub(super) fn keep_what_counts(&mut self) {
         let (latest, max_age) = (self.latest, self.policy.latency_max_age);
         self.samples.retain(|sample| latest.since(sample.at) <= max_age);
@@ -74,7 +74,7 @@ impl Model {
         }
     }
 
-    /// Nothing is forecast without a horizon, or of unknown memory.
+    /// Records a forecast; it is false without a horizon or if memory is unknown.
     pub(super) fn forecast(&mut self, runs_out: bool) {
         let next = runs_out && !self.policy.memory_horizon.is_zero() && self.memory != MemoryState::Unknown;
         if next != self.runs_out {
@@ -106,7 +106,7 @@ impl Model {
             Outcome::Failed => self.totals.failed += 1,
             Outcome::Ignored => self.totals.ignored += 1,
         }
-        // A call that outlived the window had stopped counting as stalled before.
+        // A call that outlived the window had already stopped counting as stalled.
         let outlived = Duration::from(latency) > self.policy.latency_max_age;
         if latency > self.policy.latency_threshold && !outlived {
             self.stalled = self.stalled.saturating_sub(1);

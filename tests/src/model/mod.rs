@@ -1,4 +1,4 @@
-//! A breaker that keeps everything and recomputes everything: the design as plainly as it can be written.
+//! A breaker that stores everything and recomputes everything: the design in its simplest form.
 //!
 //! It covers `trip_confidence` 0 (a breach is "above") and `wait_jitter` 0; both have tests of their own.
 
@@ -21,7 +21,7 @@ pub use incident::Incident;
 pub struct Sample {
     /// When it ended, in the breaker's own time.
     pub at: MonotonicInstant,
-    /// How long it took.
+    /// The latency of the call.
     pub latency: Latency,
     /// Whether it failed.
     pub failed: bool,
@@ -40,20 +40,20 @@ pub struct Totals {
     pub slow: u64,
     /// Results of an earlier generation.
     pub stale: u64,
-    /// Calls given up.
+    /// Dropped calls.
     pub dropped: u64,
     /// Every trip's reason, in order.
     pub trips: Vec<TripReason>,
 }
 
-/// What the model says has happened, in order.
+/// The events that the model expects, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Happened {
     /// A transition or a reset.
     Transition(StateKind, StateKind, Cause),
-    /// What is known of memory changed.
+    /// The memory state changed.
     Memory(MemoryState),
-    /// Memory is forecast to run out, or no longer.
+    /// The memory forecast began or ended.
     MemoryForecast(bool),
     /// An incident began.
     IncidentStarted(IncidentCause),
@@ -89,13 +89,13 @@ pub struct Model {
     pub generation: u32,
     /// The window, oldest first.
     pub samples: Vec<Sample>,
-    /// Calls in flight for too long, as last reported.
+    /// Stalled calls, as last reported.
     pub stalled: u16,
     breaches_in_a_row: u32,
-    /// What is known of memory.
+    /// The memory state.
     pub memory: MemoryState,
     memory_reading: Option<(MonotonicInstant, MemorySample)>,
-    /// Memory is forecast to run out.
+    /// Whether memory is forecast to run out.
     pub runs_out: bool,
     /// Exhausted memory is simulated.
     pub simulated_memory: bool,
@@ -111,17 +111,17 @@ pub struct Model {
     pub incident: Incident,
     /// Totals.
     pub totals: Totals,
-    /// What has happened and was not taken yet.
+    /// Events that were not taken yet.
     pub happened: Vec<Happened>,
-    /// A trend lay so near its bound that rounding decides; from here on the model may differ.
+    /// Whether a trend was so close to its bound that rounding decides; from here on the model may differ.
     pub undecided: bool,
 }
 
-/// A clock behind by so much, twice, was set back.
+/// A clock that lags by this much, twice, was set back.
 const JUMP: Duration = Duration::from_secs(1);
 
 impl Model {
-    /// A closed breaker, or a disabled one.
+    /// Creates a closed breaker, or a disabled one.
     pub fn new(policy: Policy) -> Self {
         Self {
             state: if policy.enabled { State::Closed } else { State::Disabled },
@@ -150,7 +150,7 @@ impl Model {
         }
     }
 
-    /// Asks to make a call; the generation, or nothing.
+    /// Admits a call, or returns `None`.
     pub fn try_admit(&mut self, now: Instant) -> Option<Generation> {
         self.reading(now);
         self.catch_up();
@@ -176,7 +176,7 @@ impl Model {
         Some(Generation::new(self.generation))
     }
 
-    /// A call has finished.
+    /// Records a finished call.
     pub fn finish(&mut self, end: Instant, generation: Generation, latency: Latency, outcome: Outcome) {
         self.end_of_call(end);
         let counts = outcome != Outcome::Ignored && self.state != State::Disabled;
@@ -192,7 +192,7 @@ impl Model {
         }
     }
 
-    /// A call was given up.
+    /// Records a dropped call.
     pub fn drop_call(&mut self, generation: Generation) {
         self.totals.dropped += 1;
         if generation.get() == self.generation {
@@ -200,7 +200,7 @@ impl Model {
         }
     }
 
-    /// So many calls are in flight for too long.
+    /// Sets the number of stalled calls.
     pub fn stall(&mut self, now: Instant, generation: Generation, count: u16) {
         self.end_of_call(now);
         if generation.get() != self.generation || (count == 0 && self.stalled == 0) {
@@ -216,7 +216,7 @@ impl Model {
         }
     }
 
-    /// Memory was read (`Some`), or could not be read.
+    /// Records a memory reading, or that memory could not be read.
     pub fn read_memory(&mut self, now: Instant, sample: Option<MemorySample>) {
         self.reading(now);
         self.memory_reading = sample.map(|sample| (self.latest, sample));
@@ -231,7 +231,7 @@ impl Model {
         self.catch_up();
     }
 
-    /// Memory is forecast to run out, or no longer.
+    /// Sets whether memory is forecast to run out.
     pub fn read_forecast(&mut self, now: Instant, runs_out: bool) {
         self.reading(now);
         self.forecast(runs_out);
@@ -245,17 +245,17 @@ impl Model {
         self.catch_up();
     }
 
-    /// Time passes.
+    /// Advances time.
     pub fn pass_time(&mut self, now: Instant) {
         self.reading(now);
         self.catch_up();
     }
 
-    /// New settings.
+    /// Applies a new policy.
     pub fn set_policy(&mut self, now: Instant, policy: &Policy) {
         let was_enabled = self.policy.enabled;
         if policy.latency_threshold > self.policy.latency_threshold {
-            // Calls that were slow may yet be fast.
+            // A slow call may not be slow under the new policy.
             self.stalled = 0;
         }
         self.policy = policy.clone();
@@ -269,7 +269,7 @@ impl Model {
         if policy.enabled { self.enable(now) } else { self.disable(now) }
     }
 
-    /// The operator closes it.
+    /// Resets it as an operator.
     pub fn reset(&mut self, now: Instant) {
         self.reading(now);
         (self.simulated_memory, self.simulated_latency) = (false, false);
@@ -277,7 +277,7 @@ impl Model {
         self.end_by_operator();
     }
 
-    /// An incident of an earlier life goes on.
+    /// Resumes an incident of the previous process.
     pub fn resume_incident(&mut self, now: Instant, cause: IncidentCause, trip: Option<TripReason>) {
         self.reading(now);
         self.resume(cause);
@@ -293,7 +293,7 @@ impl Model {
         }
     }
 
-    /// The operator switches it on.
+    /// Enables it as an operator.
     pub fn enable(&mut self, now: Instant) {
         self.reading(now);
         self.policy.enabled = true;
@@ -302,7 +302,7 @@ impl Model {
         }
     }
 
-    /// The operator switches it off.
+    /// Disables it as an operator.
     pub fn disable(&mut self, now: Instant) {
         self.reading(now);
         self.policy.enabled = false;
@@ -313,7 +313,7 @@ impl Model {
         }
     }
 
-    /// The operator forces it open.
+    /// Forces it open as an operator.
     pub fn force_open(&mut self, now: Instant) {
         self.reading(now);
         if !matches!(self.state, State::Disabled | State::ForcedOpen) {
@@ -321,7 +321,7 @@ impl Model {
         }
     }
 
-    /// The operator simulates exhausted memory, or a breach.
+    /// Simulates exhausted memory, or a breach.
     pub fn simulate(&mut self, now: Instant, memory: bool) {
         self.reading(now);
         if matches!(self.state, State::Disabled | State::ForcedOpen) {
@@ -343,7 +343,7 @@ impl Model {
         }
     }
 
-    /// The operator undoes both.
+    /// Removes both simulations.
     pub fn undo_simulations(&mut self, now: Instant) {
         self.reading(now);
         (self.simulated_memory, self.simulated_latency) = (false, false);
@@ -363,7 +363,7 @@ impl Model {
         sorted.get(self.index(sorted.len())).copied()
     }
 
-    /// The direction of the latencies; `None` where rounding decides.
+    /// Returns the direction of the latencies; `None` if rounding decides.
     pub fn slope(&self) -> Option<Slope> {
         trend_model::slope(&self.latencies(), usize::from(self.policy.effective_trend_minimum()))
     }

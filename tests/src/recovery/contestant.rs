@@ -5,38 +5,38 @@ use std::time::Duration;
 
 use tripline_core::{Breaker, CapacityError, Generation, Instant, Latency, Outcome, Policy, StateKind};
 
-/// The next look at calls in flight comes no sooner than this after the last.
+/// Minimum interval between two polls of calls in flight.
 const MIN_REFRESH: Duration = Duration::from_millis(10);
 
-/// A call that was let through.
+/// An admitted call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Admitted {
-    /// Rises with every call.
+    /// Increases with every call.
     pub number: u64,
-    /// When it was let through.
+    /// When it was admitted.
     pub start: Instant,
-    /// Which stretch between two states it belongs to.
+    /// The generation that it belongs to.
     pub generation: Generation,
 }
 
 /// A breaker in a simulation.
 pub trait Contestant {
-    /// May the `number`th call be made?
+    /// Admits or rejects the call with this number.
     ///
     /// # Errors
-    /// No, and how long to wait before asking again.
+    /// The time to wait before asking again.
     fn ask(&mut self, now: Instant, number: u64) -> Result<Admitted, Duration>;
 
-    /// A call came back.
+    /// Records a finished call.
     fn finished(&mut self, now: Instant, call: Admitted, latency: Latency);
 
-    /// Time has passed.
+    /// Polls the contestant.
     fn look(&mut self, now: Instant);
 
-    /// When to look, if nothing else happens.
+    /// Returns when to poll, if nothing else happens.
     fn next_look(&self) -> Option<Instant>;
 
-    /// What it is doing.
+    /// Returns its state.
     fn state(&self) -> StateKind;
 }
 
@@ -67,7 +67,7 @@ impl Contestant for NoBreaker {
 #[derive(Debug, Clone)]
 pub struct Tripline {
     breaker: Breaker<64>,
-    /// Calls in flight of this generation, by number and so by start; those that hang are apart.
+    /// Calls in flight of this generation, by number and thus by start; hanging ones are stored separately.
     generation: Generation,
     young: BTreeMap<u64, Instant>,
     hanging: BTreeMap<u64, Instant>,
@@ -76,10 +76,10 @@ pub struct Tripline {
 }
 
 impl Tripline {
-    /// A breaker with this policy; its jitter is drawn from `seed`.
+    /// Creates a breaker with this policy; its jitter is drawn from `seed`.
     ///
     /// # Errors
-    /// Where the window is larger than 64.
+    /// [`CapacityError`] if the window is larger than 64.
     pub fn new(policy: Policy, seed: u64) -> Result<Self, CapacityError> {
         let refresh = (Duration::from(policy.latency_threshold) / 8).max(MIN_REFRESH);
         let breaker = Breaker::new(policy, seed)?;
@@ -129,7 +129,7 @@ impl Contestant for Tripline {
         self.forget_earlier_generations();
         let generation = answer.map_err(|rejection| rejection.retry_after.unwrap_or(self.refresh))?;
         if self.young.is_empty() && self.hanging.is_empty() {
-            // No call was in flight, so there was no earlier look.
+            // No call was in flight, so there was no earlier poll.
             self.looked_at = now;
         }
         self.young.insert(number, now);

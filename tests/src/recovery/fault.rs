@@ -4,55 +4,55 @@ use std::time::Duration;
 
 use tripline_core::Instant;
 
-/// Every simulation begins with this much of a healthy service.
+/// Duration of healthy service at the start of every simulation.
 pub(super) const WELL_BEFORE_S: f64 = 60.0;
 
-/// What goes wrong.
+/// A fault of a service.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fault {
     /// Every call is slow.
     Slow,
     /// Every call is slow for a while, then none, and so on.
     Flapping {
-        /// How long it is slow, in seconds.
+        /// Duration of a slow period, in seconds.
         slow_s: f64,
-        /// How long it is well between, in seconds.
+        /// Duration of a healthy period, in seconds.
         fine_s: f64,
     },
-    /// No call comes back before its caller gives up.
+    /// No call returns before its caller gives up.
     Hang,
-    /// Calls take so many thresholds longer at first, and less and less so.
+    /// Calls take this many thresholds longer at first, then gradually less.
     Fading {
         /// How much longer at first.
         thresholds: f64,
-        /// In how many seconds this falls to 1/e.
+        /// The time in which this falls to 1/e, in seconds.
         fades_by_e_in_s: f64,
     },
     /// 10 to 20 % of the calls are slow.
     Some,
-    /// The service has this share of its capacity. Calls take longer the more are in flight, so that it does not come
-    /// back by itself when the fault is over.
+    /// The service has this share of its capacity. Calls take longer the more are in flight, so it does not recover by
+    /// itself at the end of the fault.
     Overload {
-        /// What is left, as a ratio.
+        /// The remaining capacity, as a ratio.
         capacity: f64,
     },
 }
 
-/// What a rejected caller does.
+/// The behaviour of rejected callers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Callers {
-    /// It goes away.
+    /// The caller leaves.
     Leave,
-    /// It retries after the announced wait, until its patience is over.
+    /// The caller retries after the announced wait, until its patience ends.
     ComeBack {
-        /// From when it first asked, in seconds.
+        /// Patience since the first attempt, in seconds.
         patience_s: f64,
-        /// It retries up to this much later than announced, in seconds.
+        /// Maximum additional delay of a retry, in seconds.
         spread_s: f64,
     },
 }
 
-/// How it goes at one moment.
+/// The condition of the service at one instant.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Condition {
     Well,
@@ -68,15 +68,16 @@ pub(super) enum Condition {
 pub struct Scenario {
     /// Its name in the table.
     pub name: &'static str,
-    /// What goes wrong.
+    /// The fault.
     pub fault: Fault,
-    /// For how long, in seconds.
+    /// Duration of the fault, in seconds.
     pub fault_s: f64,
-    /// It lasts up to 30 % longer or shorter with some services, so that no wait is over just before or after it for all.
+    /// Whether the duration varies by up to 30 % between services, so that waits do not end just before or after the
+    /// fault for all.
     pub varies: bool,
-    /// How long the simulation goes on then, in seconds.
+    /// Duration of the simulation after the fault, in seconds.
     pub after_s: f64,
-    /// What rejected callers do.
+    /// The behaviour of rejected callers.
     pub callers: Callers,
 }
 
@@ -105,12 +106,12 @@ pub fn scenarios() -> [Scenario; 13] {
 }
 
 impl Scenario {
-    /// A scenario whose rejected callers go away. A fault of a minute and more varies.
+    /// Creates a scenario whose rejected callers leave. A fault of a minute or more varies.
     pub const fn new(name: &'static str, fault: Fault, fault_s: f64, after_s: f64) -> Self {
         Self { name, fault, fault_s, varies: fault_s >= 60.0, after_s, callers: Callers::Leave }
     }
 
-    /// When the simulation ends.
+    /// Returns the end of the simulation.
     pub(super) fn ends(&self) -> Instant {
         at(WELL_BEFORE_S + self.fault_s + self.after_s)
     }
@@ -124,7 +125,7 @@ impl Scenario {
         let is_on = (0.0..self.fault_s).contains(&since_s);
         match self.fault {
             Fault::Overload { capacity } => Condition::Loaded { capacity: if is_on { capacity } else { 1.0 } },
-            // It fades; it does not end.
+            // The fault fades; it does not end.
             Fault::Fading { thresholds, fades_by_e_in_s } if since_s >= 0.0 => {
                 Condition::Fading(thresholds * (-since_s / fades_by_e_in_s).exp())
             }

@@ -10,10 +10,10 @@ use super::contestant::{Admitted, Contestant};
 const WAIT: Duration = Duration::from_secs(10);
 
 /// A plain percentile and a fixed wait: opens when the 95th percentile of the last 64 calls is above the threshold, and
-/// closes for everybody 10 s later, with an empty window.
+/// closes for all callers 10 s later, with an empty window.
 ///
-/// It is given what the original lacks: a minimum of 21 calls, so that one slow call after a clearing does not open it,
-/// and results of calls from before it opened are not held against it.
+/// It has two improvements over the original: a minimum of 21 calls, so that one slow call after a close does not open
+/// it; and results of calls that started before it opened are ignored.
 #[derive(Debug, Clone)]
 pub struct FixedWait {
     threshold: Latency,
@@ -75,7 +75,7 @@ impl Contestant for FixedWait {
     }
 }
 
-/// Opens after five slow calls in a row, and lets one probe through every 10 s: what many libraries do.
+/// Opens after five slow calls in a row, and admits one probe every 10 s, as many libraries do.
 #[derive(Debug, Clone)]
 pub struct Consecutive {
     threshold: Latency,

@@ -10,36 +10,37 @@ use super::contestant::Admitted;
 /// The result of one contestant in one scenario.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Score {
-    /// Every time that it opened, from closed or after probing.
+    /// Every opening, from closed or after probing.
     pub openings: Vec<Opening>,
-    /// Callers that were rejected though their call would not have been slow.
+    /// Rejected callers whose call would not have been slow.
     pub rejected_good: usize,
     /// Callers that were rejected.
     pub rejected: usize,
-    /// Calls that were let through and were slow.
+    /// Admitted calls that were slow.
     pub admitted_slow: usize,
-    /// The most slow calls in flight at once of those let through after the first trip.
+    /// Maximum number of admitted slow calls in flight at once after the first trip.
     pub most_slow_at_once: usize,
-    /// The most calls in flight at once that were let through as probes of the same half-open stretch.
+    /// Maximum number of probes in flight at once in one half-open phase.
     pub most_probes: usize,
-    /// From the service being well to the breaker closed for good, in seconds; `None` where it was not by the end.
+    /// Time from the recovery of the service until the breaker is closed permanently, in seconds; `None` if that did
+    /// not happen.
     pub back_after_s: Option<f64>,
-    /// The time that it was not closed, as a share of the whole.
+    /// Share of the time during which it was not closed.
     pub open_share: f64,
 }
 
-/// One stretch of time in which a breaker was open.
+/// One period in which a breaker was open.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Opening {
     /// When it began, in seconds.
     pub at_s: f64,
-    /// Whether it was closed before; else it had been probing.
+    /// Whether it was closed before; otherwise it was probing.
     pub from_closed: bool,
-    /// How long it lasted, in seconds: until a caller asked after the wait. Infinite where that was not by the end.
+    /// Duration in seconds: until a call after the wait. Infinite if none came.
     pub span_s: f64,
 }
 
-/// Records what happens during a simulation.
+/// Records the events of a simulation.
 #[derive(Debug)]
 pub(super) struct Observer {
     well_at: Instant,
@@ -149,7 +150,7 @@ pub struct Medians {
     pub admitted_slow: f64,
     /// Of [`Score::most_slow_at_once`].
     pub most_slow_at_once: f64,
-    /// Of [`Score::back_after_s`]; one that was not back counts as infinitely long.
+    /// Of [`Score::back_after_s`]; `None` counts as infinite.
     pub back_after_s: f64,
     /// Of [`Score::open_share`].
     pub open_share: f64,

@@ -1,4 +1,4 @@
-//! A service that is well most of the time, and how long one call of it takes.
+//! A service that is healthy most of the time, with the latency of its calls.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use tripline_core::{Instant, Latency};
 use super::fault::{Condition, Fault, Scenario, WELL_BEFORE_S, at};
 use crate::noise::Noise;
 
-/// No caller waits longer than this for an answer.
+/// Maximum time that a caller waits for a response.
 const MAX_CALL_S: f64 = 30.0;
-/// A busy service has so many calls in flight at a time.
+/// Number of concurrent calls of a busy service.
 const BUSY: f64 = 6.0;
-/// The share of its capacity at which a busy service works; from a half on it could not come back by itself at all.
+/// The share of its capacity that a busy service uses; from a half on it could not recover by itself.
 const LOAD: f64 = 0.25;
 
-/// What a service is like while it is well.
+/// The properties of a healthy service.
 #[derive(Debug, Clone)]
 pub struct Service {
-    /// Everything is drawn from this.
+    /// The seed of all its properties.
     pub seed: u64,
-    /// What its users call slow.
+    /// The threshold of its users.
     pub threshold: Latency,
-    /// How much slower than the threshold its slow calls are.
+    /// Latency of its slow calls, as a multiple of the threshold.
     pub slow_factor: f64,
     /// The share of slow calls where only some are.
     pub partial_share: f64,
@@ -31,12 +31,13 @@ pub struct Service {
     /// The deviation of the logarithm of a latency.
     spread: f64,
     interval_s: f64,
-    /// Whether calls come at random, or evenly.
+    /// Whether calls arrive at random, or evenly.
     poisson: bool,
 }
 
 impl Service {
-    /// A service: threshold 100 ms to 1 s, 12 to 50 calls a second, and when it is well less than 1 % of them slow.
+    /// Draws a service: threshold 100 ms to 1 s, 12 to 50 calls a second, and less than 1 % slow calls while it is
+    /// healthy.
     pub fn draw(seed: u64) -> Self {
         let mut noise = Noise::new(seed ^ 0x5EED_0F5E_41CE);
         let mut between = |low: f64, high: f64| low + (high - low) * noise.unit();
@@ -54,26 +55,26 @@ impl Service {
         }
     }
 
-    /// The same service with calls coming this far apart.
+    /// Sets the interval between calls.
     #[must_use]
     pub fn with_interval(mut self, interval: Duration) -> Self {
         self.interval_s = interval.as_secs_f64();
         self
     }
 
-    /// From one call to the next on average.
+    /// Returns the mean interval between calls.
     pub fn interval(&self, scenario: &Scenario) -> Duration {
         let busy = scenario.is_load_dependent();
         Duration::from_secs_f64(if busy { self.median_s / BUSY } else { self.interval_s })
     }
 
-    /// From this call to the next.
+    /// Returns the time from this call to the next.
     pub(super) fn until_next(&self, scenario: &Scenario, noise: &mut Noise) -> Duration {
         let factor = if self.poisson { -noise.unit().ln() } else { 1.0 };
         self.interval(scenario).mul_f64(factor)
     }
 
-    /// The scenario with the length of fault that this service has.
+    /// Returns the scenario with this service's length of fault.
     pub(super) fn stretched(&self, mut scenario: Scenario) -> Scenario {
         if scenario.varies {
             scenario.fault_s *= self.stretch;
@@ -81,7 +82,7 @@ impl Service {
         scenario
     }
 
-    /// When the service is well again.
+    /// Returns when the service is healthy again.
     pub(super) fn well_at(&self, scenario: &Scenario) -> Instant {
         let fault_s = match scenario.fault {
             Fault::Fading { thresholds, fades_by_e_in_s } => self.faded_after_s(thresholds, fades_by_e_in_s),
@@ -96,14 +97,14 @@ impl Service {
         at(WELL_BEFORE_S + fault_s)
     }
 
-    /// When a fault that fades has faded: 95 % of the calls are below the threshold again.
+    /// Returns when a fading fault has faded: 95 % of the calls are below the threshold again.
     fn faded_after_s(&self, peak: f64, fades_by_e_in_s: f64) -> f64 {
         let threshold_s = self.threshold.as_millis_f64() / 1e3;
         let usual = self.median_s * (1.645 * self.spread).exp();
         fades_by_e_in_s * (peak * threshold_s / (threshold_s - usual)).ln()
     }
 
-    /// How long the `number`th call takes (or would take) if it starts now, beside so many others.
+    /// Returns the latency of the `number`th call if it starts now, with this many calls in flight.
     pub(super) fn latency(&self, scenario: &Scenario, number: u64, start: Instant, in_flight: usize) -> Latency {
         let mut noise = Noise::new(self.seed ^ number.wrapping_mul(0xD6E8_FEB8_6659_FD93));
         let (share, gauss) = (noise.unit(), noise.gauss());

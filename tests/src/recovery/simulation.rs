@@ -52,7 +52,7 @@ impl Simulation<'_> {
         self.schedule(Instant::ZERO, Event::Arrive);
         let mut now = Instant::ZERO;
         while let Some(next_at) = self.events.next_at() {
-            // What stays due at one instant must not stop time.
+            // A contestant that stays due at one instant must not stop time.
             let look = contestant.next_look().filter(|&look| now < look && look < next_at);
             now = look.unwrap_or(next_at);
             if now >= self.scenario.ends() {
@@ -68,7 +68,7 @@ impl Simulation<'_> {
     }
 
     fn schedule(&mut self, at: Instant, event: Event) {
-        // Ends of calls come before what asks at the same instant.
+        // Ends of calls precede new calls at the same instant.
         let is_call_to_come = !matches!(event, Event::Finish { .. });
         self.events.add(at, u8::from(is_call_to_come), event);
     }
@@ -111,7 +111,7 @@ impl Simulation<'_> {
                     Callers::Leave => 0.0,
                     Callers::ComeBack { spread_s, .. } => spread_s * self.delays.unit(),
                 };
-                // No caller asks again at the very instant of its rejection.
+                // No caller retries at the very instant of its rejection.
                 let back = now + wait.max(Duration::from_millis(1)) + Duration::from_secs_f64(spread);
                 if back <= patient_until {
                     self.schedule(back, Event::ComeBack { patient_until });

@@ -6,7 +6,7 @@ use super::score::Medians;
 pub const HEADER: &str = "| fault | breaker | opened | rejected but fine | admitted but slow | most slow at once after the first trip | back after | not closed |\n\
     |---|---|---|---|---|---|---|---|";
 
-/// One row of it. A breaker that did not open is not back either: –.
+/// One row of the table. A breaker that did not open has no recovery time either: –.
 pub fn row(fault: &str, breaker: &str, medians: &Medians) -> String {
     let back = match medians.back_after_s {
         _ if medians.openings == 0.0 => "–".to_owned(),

@@ -5,10 +5,10 @@ use super::{Failing, Kind, Life, SECOND_US, Service};
 
 /// Thresholds, as multiples of the 95th percentile of the service while it is well.
 pub const MULTIPLES: [f64; 2] = [1.4, 2.0];
-/// Fewer bad calls than this after the onset are no detectable failure.
+/// Minimum share of bad calls after the onset that is a detectable failure.
 const MIN_BAD_SHARE: f64 = 0.08;
 
-/// How one method fared with one service at one threshold.
+/// The result of one method with one service at one threshold.
 #[derive(Debug, Clone)]
 pub struct Result {
     /// The service.
@@ -17,15 +17,15 @@ pub struct Result {
     pub rate: f64,
     /// Its threshold, in microseconds.
     pub threshold_us: u32,
-    /// The method, by its place in the list.
+    /// The index of the method in the list.
     pub method: usize,
-    /// How long it was healthy, in hours.
+    /// Healthy time in hours.
     pub healthy_hours: f64,
     /// Calls while it was healthy.
     pub healthy_calls: f64,
     /// Trips while it was healthy.
     pub false_trips: usize,
-    /// Good calls rejected while it was healthy; of failing services those are not counted.
+    /// Good calls rejected while it was healthy; not counted for failing services.
     pub rejected: u64,
     /// Seconds from the onset to the trip; infinite where it was missed. `None` for healthy services.
     pub delay_s: Option<f64>,
@@ -33,7 +33,7 @@ pub struct Result {
     pub failure_cost_s: f64,
 }
 
-/// Lets each method live through a service at both thresholds.
+/// Runs each method on a service at both thresholds.
 pub fn judge(service: &Service, methods: &mut [(&'static str, Box<dyn Method>)]) -> Vec<Result> {
     let p95_us = f64::from(service.p95_us());
     let mut results = Vec::new();
@@ -66,7 +66,8 @@ pub fn judge(service: &Service, methods: &mut [(&'static str, Box<dyn Method>)])
     results
 }
 
-/// Bad calls admitted in 600 s: those until the trip as they were, those after it (probes, false closings) in proportion.
+/// Returns the bad calls admitted in 600 s: those until the trip as counted, those after it (probes, false closings) in
+/// proportion.
 fn failure_cost(outcome: &super::life::Outcome, delay_s: Option<f64>, after_s: f64) -> f64 {
     let admitted = outcome.bad_admitted as f64;
     match delay_s {
@@ -75,7 +76,7 @@ fn failure_cost(outcome: &super::life::Outcome, delay_s: Option<f64>, after_s: f
     }
 }
 
-/// Several results of one method together.
+/// A summary of several results of one method.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Summary {
     /// Pairs of a service and a threshold.
@@ -90,7 +91,7 @@ pub struct Summary {
     pub rejected_s_a_day: f64,
 }
 
-/// Of the healthy services that the filter takes.
+/// Summarises the healthy services that the filter selects.
 pub fn healthy(results: &[Result], method: usize, takes: impl Fn(&Result) -> bool) -> Summary {
     let mut summary = Summary::default();
     let (mut hours, mut calls, mut trips, mut rejected, mut cost_s) = (0.0, 0.0, 0.0, 0.0, 0.0);
@@ -109,7 +110,7 @@ pub fn healthy(results: &[Result], method: usize, takes: impl Fn(&Result) -> boo
     summary
 }
 
-/// The failing services that the filter takes.
+/// A summary of failing services.
 #[derive(Debug, Clone, Default)]
 pub struct Failures {
     /// Pairs of a service and a threshold.
@@ -131,7 +132,7 @@ impl Failures {
     }
 }
 
-/// Of the failing services that the filter takes.
+/// Summarises the failing services that the filter selects.
 pub fn failures(results: &[Result], method: usize, takes: impl Fn(&Result) -> bool) -> Failures {
     let mut failures = Failures::default();
     for result in results.iter().filter(|r| r.method == method && takes(r)) {

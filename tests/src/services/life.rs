@@ -1,12 +1,12 @@
-//! A service's life in the order in which things happen, for one threshold, and a method living through it.
+//! The events of a service in order, for one threshold, and a method run on them.
 
 use super::methods::Method;
 use super::{SECOND_US, Service};
 
-/// A call that is in flight for longer no longer counts as one that hangs: `latency_max_age`.
+/// Age beyond which a call in flight no longer counts as hanging: `latency_max_age`.
 const MAX_AGE_US: u32 = 60 * SECOND_US as u32;
 
-/// What happens to a call, in the order in which it counts at one instant.
+/// An event of a call, in the order of evaluation at one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum What {
     Finishes,
@@ -15,7 +15,7 @@ enum What {
     Starts,
 }
 
-/// All that happens in the life of a service.
+/// All events of a service.
 #[derive(Debug)]
 pub struct Life<'s> {
     service: &'s Service,
@@ -23,10 +23,10 @@ pub struct Life<'s> {
     events: Vec<(u64, What, u32)>,
 }
 
-/// What a method did in a life.
+/// The result of a method on one service.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
-    /// When it opened without having been open or half-open, in microseconds.
+    /// When it opened from closed, in microseconds.
     pub trips_us: Vec<u64>,
     /// Good calls that it rejected.
     pub good_rejected: u64,
@@ -35,7 +35,7 @@ pub struct Outcome {
 }
 
 impl<'s> Life<'s> {
-    /// The life of a service of which calls above the threshold are slow.
+    /// Returns the events of a service of which calls above the threshold are slow.
     pub fn new(service: &'s Service, threshold_us: u32) -> Self {
         let mut events = Vec::with_capacity(service.calls.len() * 2 + service.calls.len() / 8);
         for (index, call) in (0_u32..).zip(&service.calls) {
@@ -74,7 +74,7 @@ impl<'s> Life<'s> {
         f64::from(bad) / f64::from(all.max(1))
     }
 
-    /// Lets a method live through it.
+    /// Runs a method on them.
     pub fn live(&self, method: &mut dyn Method) -> Outcome {
         let mut outcome = Outcome::default();
         let onset_us = self.service.onset_us.unwrap_or(u64::MAX);

@@ -1,4 +1,4 @@
-//! Ways of deciding: Tripline's, and those of peers, each with the same waits and probes.
+//! Decision methods: Tripline's, and those of peers, each with the same waits and probes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,19 +7,19 @@ use tripline_core::{Breaker, Generation, Instant, Latency, Outcome, Policy, Rati
 
 use super::{Call, SECOND_US};
 
-/// A breaker that sees what a real one sees. Calls are identified by their index.
+/// A breaker that sees the same events as a real one. Calls are identified by their index.
 pub trait Method {
-    /// Begins anew, with so many calls to come.
+    /// Resets the method, for this many calls.
     fn begin(&mut self, calls: usize, threshold_us: u32);
-    /// A call asks; true if it is admitted.
+    /// Asks for a call. Returns true if it is admitted.
     fn ask(&mut self, now_us: u64, index: u32) -> bool;
-    /// It becomes older than the threshold.
+    /// Records that a call becomes older than the threshold.
     fn stalled(&mut self, now_us: u64, index: u32);
-    /// It no longer counts as one that hangs.
+    /// Records that a call no longer counts as hanging.
     fn outlived(&mut self, _: u64, _: u32) {}
-    /// It finishes.
+    /// Records a finished call.
     fn finished(&mut self, now_us: u64, index: u32, call: Call);
-    /// Neither open nor half-open.
+    /// Whether it is neither open nor half-open.
     fn is_closed(&self) -> bool;
 }
 
@@ -38,23 +38,23 @@ pub struct Tripline {
 }
 
 impl Tripline {
-    /// With this policy, but for the threshold and the jitter.
+    /// Creates a method with this policy, except for the threshold and the jitter.
     ///
     /// # Panics
-    /// Where the window does not fit.
+    /// If the window does not fit.
     #[expect(clippy::expect_used, reason = "a wrong literal in a test should stop it")]
     pub fn new(policy: Policy) -> Self {
         let breaker = Breaker::new(policy.clone(), 1).expect("the window fits");
         Self { policy, start: None, breaker, generations: Vec::new(), stalled: 0, stalled_in: Generation::new(0) }
     }
 
-    /// Starts with this tolerance in place of 1.5 s.
+    /// Sets the initial tolerance, instead of 1.5 s.
     #[must_use]
     pub fn with_start(self, tolerance: Duration) -> Self {
         Self { start: Some(tolerance), ..self }
     }
 
-    /// The breaker as it is now.
+    /// Returns the breaker in its present state.
     pub fn breaker(&self) -> &Breaker<64> {
         &self.breaker
     }
@@ -120,14 +120,14 @@ impl Method for Tripline {
     }
 }
 
-/// When a peer opens.
+/// The rule of a peer.
 #[derive(Debug, Clone, Copy)]
 pub enum Rule {
     /// resilience4j: this share of the last 100 calls slow, or failed.
     ShareOfHundred(f64),
-    /// Traefik: this quantile of the last 10 s above the threshold, or half of its calls failed; looked at each 100 ms.
+    /// Traefik: this quantile of the last 10 s above the threshold, or half of its calls failed; evaluated each 100 ms.
     Quantile(f64),
-    /// So many slow or failed calls in a row.
+    /// This many slow or failed calls in a row.
     Consecutive(u32),
 }
 
@@ -159,7 +159,7 @@ const WAIT_US: u64 = 10 * SECOND_US;
 const MAX_WAIT_US: u64 = 60 * SECOND_US;
 
 impl Peer {
-    /// With this rule.
+    /// Creates a peer with this rule.
     pub fn new(rule: Rule) -> Self {
         Self {
             rule,
@@ -260,7 +260,7 @@ impl Method for Peer {
     }
 
     fn stalled(&mut self, now_us: u64, index: u32) {
-        // A probe that hangs has failed; nothing else is seen before it is back.
+        // A probe that hangs has failed; nothing else is evaluated before it returns.
         if matches!(self.state, PeerState::HalfOpen { .. }) && self.generations[index as usize] == self.generation {
             self.waits_failed += 1;
             self.open(now_us);
@@ -305,7 +305,7 @@ pub fn original(trend_analysis: bool) -> Policy {
     policy
 }
 
-/// Everything that is compared, with its name: Tripline first.
+/// Returns all compared methods with their names, Tripline first.
 pub fn all() -> Vec<(&'static str, Box<dyn Method>)> {
     let mut quick_wait = Policy::default();
     quick_wait.wait_time = Duration::from_secs(3);

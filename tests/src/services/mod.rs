@@ -1,7 +1,8 @@
-//! Services by mechanism: queues, pauses, bursts and failures, from which the latencies follow. What the trip decision is judged on.
+//! Services by mechanism: queues, pauses, bursts and failures, from which the latencies follow. The trip decision is
+//! scored on them.
 //!
-//! Every service is drawn from its seed: within a kind no two are alike. A service is a fixed trace: rejecting its calls relieves
-//! nothing, which is pessimistic for every breaker.
+//! Every service is drawn from its seed: within a kind no two are alike. A service is a fixed trace: rejecting its
+//! calls does not relieve it, which is pessimistic for every breaker.
 
 mod failing;
 mod harsh;
@@ -23,11 +24,11 @@ pub use trace::{Call, SECOND_US};
 /// A kind of service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// No page is wanted for it.
+    /// Must not cause a page.
     Healthy(Healthy),
     /// Healthy, but with hiccups that resemble a failure.
     Harsh(Harsh),
-    /// It fails from its onset on.
+    /// Fails from its onset on.
     Failing(Failing),
 }
 
@@ -43,21 +44,21 @@ impl Kind {
 /// A service's calls in the order of their starts.
 #[derive(Debug, Clone)]
 pub struct Service {
-    /// What it is.
+    /// The kind of service.
     pub kind: Kind,
-    /// Calls a second while nothing is going on.
+    /// Calls per second in normal operation.
     pub rate: f64,
     /// All of its calls.
     pub calls: Vec<Call>,
-    /// How long it was watched.
+    /// Observation time.
     pub length_us: u64,
-    /// From when on it fails.
+    /// The onset of its failure.
     pub onset_us: Option<u64>,
 }
 
 impl Service {
-    /// The service of this kind, rate and seed. A healthy one is watched for `length_s` seconds, a failing one until three minutes
-    /// (at low rates longer) after its onset.
+    /// Draws the service of this kind, rate and seed. A healthy one is observed for `length_s` seconds, a failing one
+    /// until three minutes (longer at low rates) after its onset.
     pub fn new(kind: Kind, rate: f64, seed: u64, length_s: f64) -> Self {
         let seed = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ rate.to_bits().rotate_left(17);
         let trace = match kind {
@@ -68,7 +69,7 @@ impl Service {
         Self { kind, rate, calls: trace.calls, length_us: trace.length_us, onset_us: trace.onset_us }
     }
 
-    /// The 95th percentile of its calls before it fails, in microseconds; the first tenth is left out.
+    /// Returns the 95th percentile of its calls before it fails, in microseconds, without the first tenth.
     pub fn p95_us(&self) -> u32 {
         let until = self.onset_us.unwrap_or(self.length_us);
         let healthy = self.calls.iter().filter(|call| (until / 10..until).contains(&call.start_us));

@@ -1,11 +1,11 @@
-//! What services are put together from.
+//! Building blocks of services.
 
 use super::pool::{Job, Slowdown};
 use super::trace::SECOND_US;
 use crate::noise::Noise;
 
-/// The smallest pool. With one or two workers a single long call blocks all others for many service times: such a service is an
-/// example of its own ([`Harsh::OneWorker`](super::Harsh)), not a healthy pool.
+/// Minimum number of workers. With one or two workers a single long call blocks all others for many service times: such
+/// a service is a kind of its own ([`Harsh::OneWorker`](super::Harsh)), not a healthy pool.
 const MIN_WORKERS: f64 = 4.0;
 
 /// The service in its ordinary state.
@@ -21,8 +21,8 @@ pub(super) struct Base {
 }
 
 impl Base {
-    /// A pool that is busy for about this share of the time, and less where the rate is too low for the smallest pool. The service time,
-    /// 10 to 150 ms on average, does not depend on the rate.
+    /// Creates a pool that is busy for about this share of the time, or less if the rate is too low for the smallest
+    /// pool. The mean service time, 10 to 150 ms, does not depend on the rate.
     pub(super) fn new(noise: &mut Noise, rate: f64, busy: f64) -> Self {
         let mean_s = between_log(noise, 0.01, 0.15);
         let workers = (rate * mean_s / busy).round().max(MIN_WORKERS);
@@ -31,12 +31,12 @@ impl Base {
         Self { rate, workers: workers as usize, busy, mean_us: mean_s * SECOND_US as f64, sigma }
     }
 
-    /// Calls that take so long that the pool is busy for this share of the time.
+    /// Lengthens calls until the pool is busy for this share of the time.
     pub(super) fn as_busy_as(self, busy: f64) -> Self {
         Self { mean_us: self.mean_us * busy / self.busy, busy, ..self }
     }
 
-    /// The same load on one worker.
+    /// Puts the same load on one worker.
     pub(super) fn one_worker(self) -> Self {
         Self { mean_us: self.mean_us / self.workers as f64, workers: 1, ..self }
     }
@@ -87,7 +87,8 @@ pub(super) fn micros(seconds: f64) -> u64 {
     (seconds * SECOND_US as f64) as u64
 }
 
-/// Moments with exponential gaps of this mean, each with a length from the range, in seconds; they do not overlap.
+/// Returns instants with exponential gaps of this mean, each with a length from the range, in seconds; they do not
+/// overlap.
 pub(super) fn spells(noise: &mut Noise, length_s: f64, gap_s: f64, shortest_s: f64, longest_s: f64) -> Vec<(f64, f64)> {
     let mut spells = Vec::new();
     let mut now_s = exponential(noise, gap_s);

@@ -9,12 +9,12 @@ use super::trace::{Call, SECOND_US};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Job {
     pub(super) arrives_us: u64,
-    /// How long a worker at full speed takes.
+    /// Time that a worker at full speed takes.
     pub(super) work_us: f64,
-    /// How much longer the caller waits, without a worker.
+    /// Additional wait of the caller, without a worker.
     pub(super) extra_us: f64,
     pub(super) needs_worker: bool,
-    /// A caller waits for it; else it only takes a worker.
+    /// Whether a caller waits for it; otherwise it only occupies a worker.
     pub(super) is_call: bool,
     pub(super) failed: bool,
 }
@@ -24,13 +24,13 @@ impl Job {
         Self { arrives_us, work_us, extra_us: 0.0, needs_worker: true, is_call: true, failed: false }
     }
 
-    /// Waits for something that has room for everybody.
+    /// Waits for a resource of unlimited capacity.
     pub(super) const fn without_worker(self) -> Self {
         Self { needs_worker: false, ..self }
     }
 }
 
-/// All workers are slower for a while, or stand still.
+/// A period in which all workers are slower or stopped.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slowdown {
     pub(super) from_us: u64,
@@ -38,10 +38,10 @@ pub(super) struct Slowdown {
     pub(super) speed: f64,
 }
 
-/// No caller waits longer.
+/// Maximum time that a caller waits.
 const PATIENCE_US: f64 = 60.0 * SECOND_US as f64;
 
-/// Lets `workers` work off the jobs; the slowdowns do not overlap and are in order.
+/// Runs the jobs on `workers` workers; the slowdowns do not overlap and are in order.
 pub(super) fn run(mut jobs: Vec<Job>, workers: usize, slowdowns: &[Slowdown]) -> Vec<Call> {
     jobs.sort_by_key(|job| job.arrives_us);
     let mut free: BinaryHeap<Reverse<u64>> = (0..workers.max(1)).map(|_| Reverse(0)).collect();
@@ -63,7 +63,7 @@ pub(super) fn run(mut jobs: Vec<Job>, workers: usize, slowdowns: &[Slowdown]) ->
     calls
 }
 
-/// When a worker that begins at `start_us` is done.
+/// Returns when a worker that begins at `start_us` is done.
 fn finish(start_us: u64, work_us: f64, slowdowns: &[Slowdown]) -> u64 {
     let (mut now, mut left) = (start_us as f64, work_us);
     let first = slowdowns.partition_point(|slow| slow.until_us <= start_us);

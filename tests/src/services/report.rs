@@ -1,11 +1,11 @@
-//! The tables, and the targets beside what was measured.
+//! The tables, with the targets beside the measured values.
 
 use std::fmt::Write as _;
 
 use super::judge::{self, Result};
 use super::{Failing, Harsh, Healthy, Kind};
 
-/// From this rate on a window passes within about a second.
+/// Rate from which on a window covers about a second.
 pub const BUSY: f64 = 50.0;
 
 /// The table of methods over the healthy services that the filter takes.
@@ -65,7 +65,7 @@ pub fn kinds(results: &[Result], names: &[&str], takes: impl Fn(&Result) -> bool
     text
 }
 
-/// What one failure of ten minutes a day costs, beside what is rejected of a healthy day.
+/// Cost of one failure of ten minutes a day, and of the calls rejected on a healthy day.
 pub fn costs(results: &[Result], names: &[&str]) -> String {
     let mut text = String::from("| method | failure | healthy | a day | missed |\n|---|---|---|---|---|\n");
     for (method, name) in names.iter().enumerate() {
@@ -82,19 +82,19 @@ fn cost(results: &[Result], method: usize) -> (f64, f64, usize) {
     (failures.cost_s, healthy.rejected_s_a_day, failures.missed)
 }
 
-/// A target and whether it is reached.
+/// A target and the measured value.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// What is measured.
+    /// The measured quantity.
     pub what: String,
-    /// What was measured.
+    /// The measured value.
     pub measured: f64,
-    /// It may not be more.
+    /// The maximum.
     pub at_most: f64,
 }
 
 impl Target {
-    /// The measured value is allowed.
+    /// Whether the measured value is allowed.
     pub fn is_reached(&self) -> bool {
         self.measured <= self.at_most
     }

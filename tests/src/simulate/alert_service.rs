@@ -9,13 +9,13 @@ use tripline_core::Instant;
 
 use super::settings::API_KEY;
 
-/// What the services hold.
+/// The contents of the services.
 #[derive(Debug, Default)]
 pub(super) struct AlertService {
     alerts: Vec<PagerAlert>,
     requests: BTreeMap<String, (bool, &'static str)>,
     taken: u64,
-    /// Messages to the webhook that were not looked at yet.
+    /// Messages to the webhook that were not checked yet.
     pub(super) new_hooks: Vec<Hook>,
 }
 
@@ -40,11 +40,11 @@ pub(super) struct Hook {
     pub(super) delivery: String,
 }
 
-/// Alerts and outcomes of requests that are remembered.
+/// Maximum number of stored alerts and request outcomes.
 const MAX_REMEMBERED: usize = 400;
 
 impl AlertService {
-    /// What the services do with a request, and answer.
+    /// Handles a request and returns the response.
     pub(super) fn answer(&mut self, now: Instant, request: &ClientRequest) -> ClientResponse {
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         if request.url.host_str() == Some("hook.sim") {
@@ -87,7 +87,7 @@ impl AlertService {
         self.alerts.iter().filter(|alert| alert.is_open)
     }
 
-    /// How often the alert of this incident and kind was opened, as far as it is remembered.
+    /// Returns how often the alert of this incident and kind was opened, as far as it is stored.
     pub(super) fn opened(&self, breaker: &str, incident: u64, kind: &str) -> usize {
         let same = |alert: &&PagerAlert| alert.breaker == breaker && alert.incident == incident && alert.kind == kind;
         self.alerts.iter().filter(same).count()
@@ -158,7 +158,7 @@ fn answer(status: u16, body: &Value) -> ClientResponse {
     ClientResponse::new(status, body.to_string().into_bytes())
 }
 
-/// Aliases have nothing but slashes and colons to escape.
+/// Decodes an alias, in which only slashes and colons are escaped.
 fn decoded(part: &str) -> String {
     part.replace("%2F", "/").replace("%3A", ":").replace("%20", " ")
 }

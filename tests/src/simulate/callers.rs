@@ -1,4 +1,4 @@
-//! Those who call the services: how often, and how long a call takes.
+//! The callers of the services: the rate and the latency of their calls.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::random::Random;
 use super::script::Mood;
 use super::settings::{HEALTHY_MS, SLOW_MS};
 
-/// A call to come.
+/// A planned call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PlannedCall {
     pub(super) latency: Duration,
@@ -16,8 +16,8 @@ pub(super) struct PlannedCall {
     pub(super) is_bad: bool,
 }
 
-/// The time to the next calls, and how many come together: a quiet service is called seldom, so that a day passes quickly; callers
-/// of a bad one come back, now and then all at once.
+/// Returns the time to the next calls, and their number. A quiet service is called rarely, so that a day passes
+/// quickly; callers of an unhealthy one return, sometimes all at once.
 pub(super) fn next(mood: Mood, random: &mut Random) -> (Duration, u32) {
     let mean = match mood {
         Mood::Healthy => Duration::from_secs(12),

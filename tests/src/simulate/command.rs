@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::search::{Failure, Progress, first_failure};
 use super::{Script, run, shrink};
 
-/// What to run.
+/// The arguments of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Arguments {
     first: u64,
@@ -51,7 +51,7 @@ impl Arguments {
     }
 }
 
-/// Runs what the arguments say.
+/// Runs the command with these arguments.
 pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
     match Arguments::parse(arguments) {
         Ok(arguments) if arguments.planted_bugs => super::planted::main(),

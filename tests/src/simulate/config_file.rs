@@ -1,4 +1,4 @@
-//! The configuration file, and those who edit it by hand.
+//! The configuration file, and its manual edits.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use tripline_backends::reload::{ConfigStore, Unsaved, WatchedPath};
 use super::random::Random;
 use super::settings::Edit;
 
-/// The configuration file. It outlives the process. Clones are the same.
+/// The configuration file. It outlives the process. Clones share it.
 #[derive(Clone)]
 pub(super) struct SimFile {
     state: Arc<Mutex<State>>,
@@ -32,7 +32,7 @@ impl SimFile {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An operator edits the file. The event is lost now and then.
+    /// Edits the file as an operator. The event is sometimes lost.
     pub(super) fn edit(&self, edit: Edit) {
         let mut state = self.state();
         state.edits += 1;
@@ -40,7 +40,7 @@ impl SimFile {
         state.announce();
     }
 
-    /// An operator writes a whole file.
+    /// Writes the whole file as an operator.
     pub(super) fn write(&self, text: String) {
         let mut state = self.state();
         state.text = text;
@@ -79,12 +79,12 @@ impl ConfigStore for SimFile {
             return Err(Unsaved::NotWritable("breakers.toml is read-only".to_owned()));
         }
         if state.text.trim().is_empty() {
-            // As a file that others are writing.
+            // Like a file that others are writing.
             return Err(Unsaved::Busy);
         }
         let mut text = edit(&state.text)?;
         if state.random.chance(0.2) {
-            // Another writer was quicker: ours goes on top of theirs.
+            // Another writer was faster: this edit goes on top of that one.
             state.edits += 1;
             text = edit(&Edit::Comment.of(&state.text, state.edits))?;
         }

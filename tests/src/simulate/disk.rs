@@ -1,4 +1,4 @@
-//! The disk that durable states are kept on.
+//! The disk with the durable states.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,13 +13,13 @@ use tripline_runtime::{BreakerName, Clock, DurableState, StateStore};
 
 use super::script::DiskFault;
 
-/// The disk. It outlives the process. Clones are the same.
+/// The disk. It outlives the process. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Disk {
     files: Arc<Mutex<BTreeMap<BreakerName, StateFile>>>,
 }
 
-/// The state of one breaker on disk, and what is known of it.
+/// The state of one breaker on disk, with the expected contents.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StateFile {
     bytes: Option<Vec<u8>>,
@@ -31,9 +31,9 @@ pub(super) struct StateFile {
     pub(super) failures: u64,
 }
 
-/// A write takes so long.
+/// Duration of a write.
 const WRITE_TIME: Duration = Duration::from_millis(3);
-/// Attempts that are remembered.
+/// Maximum number of stored attempts.
 const MAX_ATTEMPTS: usize = 64;
 
 impl Disk {
@@ -41,14 +41,24 @@ impl Disk {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a process that starts finds.
+    /// A process that starts has to save nothing yet: what is left is what it goes on with.
+    pub(super) fn restarted(&self) {
+        for (name, file) in &mut *self.files() {
+            if let Some(Ok(left)) = file.bytes.as_ref().map(|bytes| decode(bytes, name)) {
+                file.acknowledged = Some(left);
+            }
+            file.attempted.clear();
+        }
+    }
+
+    /// Returns the state that a starting process finds.
     pub(super) fn left(&self, breaker: &BreakerName) -> Result<Option<DurableState>, String> {
         let files = self.files();
         let bytes = files.get(breaker).and_then(|file| file.bytes.as_ref());
         bytes.map(|bytes| decode(bytes, breaker)).transpose().map_err(|error| error.to_string())
     }
 
-    /// The store of a breaker, with its faults.
+    /// Returns the store of a breaker, with its faults.
     pub(super) fn store(&self, breaker: &BreakerName, clock: &Arc<dyn Clock>, fault: Option<DiskFault>) -> SimStore {
         let plain = DiskStore { disk: self.clone(), breaker: breaker.clone(), clock: clock.clone() };
         let faulty = FaultyStore::new(Arc::new(plain), clock.clone(), plan(fault));
@@ -60,7 +70,7 @@ impl Disk {
     }
 }
 
-/// The faults of the library that a fault of the script is.
+/// Converts a fault of the script to a plan of the library.
 fn plan(fault: Option<DiskFault>) -> FaultPlan {
     let plan = FaultPlan::new(4);
     let Some(fault) = fault else { return plan };

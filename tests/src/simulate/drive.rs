@@ -1,9 +1,10 @@
-//! One run: time passes from event to event, and after each the invariants are checked.
+//! Runs a script: time passes from event to event, and the invariants are checked after each.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tripline_core::Instant;
@@ -16,25 +17,25 @@ use super::operator::{self, Command};
 use super::process::Process;
 use super::random::Random;
 use super::reader;
-use super::script::{Mood, Script, What};
+use super::script::{MemoryFault, Mood, Script, What};
 use super::settings::{self, BREAKERS};
 use super::state::{MINUTE, Sent, Simulation};
 use super::violation::{Check, Violation, hold};
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Outcome {
     /// The first invariant that did not hold.
     pub violation: Option<Violation>,
-    /// What happened, line by line, where that was asked for.
+    /// The trace, line by line, if it was requested.
     pub trace: Vec<String>,
     /// Virtual time that passed.
     pub passed: Duration,
-    /// Steps after each of which the invariants were checked.
+    /// Number of steps, after each of which the invariants were checked.
     pub events: u64,
 }
 
-/// What the simulation itself has planned.
+/// A planned event of the simulation.
 #[derive(Debug, Clone, Copy)]
 enum Event {
     Ask(usize),
@@ -48,17 +49,17 @@ enum Event {
     Settled,
 }
 
-/// How everything is put in order towards the end of an hour.
+/// The repairs towards the end of an hour.
 #[derive(Debug, Clone, Copy)]
 enum Repair {
     File,
     Operators,
 }
 
-/// More events in a minute are a task that does not sleep.
+/// Maximum number of events per minute; more indicate a task that does not sleep.
 const MAX_EVENTS: u32 = 20_000;
 
-/// What moves a run.
+/// Drives a run.
 struct Driver<'s> {
     script: &'s Script,
     run: Simulation,
@@ -73,10 +74,15 @@ struct Driver<'s> {
 
 /// Runs a script, and stops at the first invariant that does not hold.
 pub fn run(script: &Script, with_trace: bool) -> Outcome {
+    run_counted(script, with_trace, &AtomicU64::new(0))
+}
+
+/// As [`run`], adding to `counted` with every event, so that others see that the run goes on.
+pub(super) fn run_counted(script: &Script, with_trace: bool, counted: &AtomicU64) -> Outcome {
     let mut driver = Driver::new(script, with_trace);
     let start = driver.run.world.now();
     let mut events = 0;
-    let ended = catch_unwind(AssertUnwindSafe(|| driver.live(&mut events)));
+    let ended = catch_unwind(AssertUnwindSafe(|| driver.live(&mut events, counted)));
     let at = driver.run.world.now();
     let found = match ended {
         Ok(found) => found,
@@ -112,7 +118,7 @@ impl<'s> Driver<'s> {
         }
     }
 
-    fn live(&mut self, events: &mut u64) -> Check {
+    fn live(&mut self, events: &mut u64, counted: &AtomicU64) -> Check {
         let start = self.run.world.now();
         let end = start + self.script.end;
         for (index, step) in self.script.steps.iter().enumerate() {
@@ -140,6 +146,8 @@ impl<'s> Driver<'s> {
                 self.run.adopt();
             }
             *events += 1;
+            // Relaxed: a counter.
+            counted.fetch_add(1, Ordering::Relaxed);
             self.in_minute += 1;
             hold(self.in_minute < MAX_EVENTS, "it does not spin", || format!("{MAX_EVENTS} events in a minute"))?;
             self.check()?;
@@ -147,7 +155,7 @@ impl<'s> Driver<'s> {
         Ok(())
     }
 
-    /// After every event.
+    /// Checks the invariants after an event.
     fn check(&mut self) -> Check {
         if let Some(found) = self.findings.borrow_mut().pop() {
             return Err(found);
@@ -157,6 +165,9 @@ impl<'s> Driver<'s> {
 
     fn handle(&mut self, event: Event) -> Check {
         let now = self.run.world.now();
+        if !matches!(event, Event::Ask(_) | Event::Finish(..) | Event::Minute) {
+            self.run.seen.changed = now;
+        }
         match event {
             Event::Ask(breaker) => self.ask(breaker, now)?,
             Event::Finish(breaker, number) => {
@@ -202,7 +213,8 @@ impl<'s> Driver<'s> {
             let planned = callers::plan(mood, &mut self.random);
             let Some(process) = &self.run.process else { return Ok(()) };
             self.calls += 1;
-            if self.run.truths[breaker].ask(&process.breakers[breaker], self.calls, &planned, now)? {
+            let (truth, is_supervised) = (&mut self.run.truths[breaker], !self.run.seen.is_stopping);
+            if truth.ask(&process.breakers[breaker], self.calls, &planned, now, is_supervised)? {
                 self.schedule.add(now + planned.latency, 0, Event::Finish(breaker, self.calls));
             }
         }
@@ -238,6 +250,7 @@ impl<'s> Driver<'s> {
                         *drained.borrow_mut() = Some(report);
                     });
                     self.run.seen.is_stopping = true;
+                    self.run.seen.ended = Some(now);
                     self.schedule.add(now + Duration::from_secs(17), 2, Event::Stopped);
                 }
             }
@@ -249,7 +262,7 @@ impl<'s> Driver<'s> {
         }
     }
 
-    /// What holds now, of everything that lasts: of several of a kind the one that began last.
+    /// Applies the lasting faults: of several of one kind the one that began last.
     fn apply_faults(&mut self) {
         let now = self.run.world.now();
         let active: Vec<What> = self.active.values().copied().collect();
@@ -268,7 +281,7 @@ impl<'s> Driver<'s> {
             Some(What::Memory { percent }) => percent,
             _ => 50,
         };
-        if percent > 50 || self.run.seen.memory_percent > 50 {
+        if percent > 50 || self.run.seen.memory_percent > 50 || self.run.seen.is_memory_stale {
             self.run.seen.memory_bad_at = Some(now);
         }
         self.run.seen.memory_percent = percent;
@@ -277,6 +290,7 @@ impl<'s> Driver<'s> {
             Some(What::MemoryFault(fault)) => Some(fault),
             _ => None,
         };
+        self.run.seen.is_memory_stale = memory_fault == Some(MemoryFault::Stale);
         self.run.platform.set_memory_fault(memory_fault);
         let net_fault = match last(&|what| matches!(what, What::Alerts(_))) {
             Some(What::Alerts(fault)) => Some(fault),
@@ -339,11 +353,13 @@ impl<'s> Driver<'s> {
         checks::stopped(&mut self.run, report)
     }
 
-    /// The process is gone.
+    /// Takes the process down.
     fn down(&mut self, pause: Duration) {
         let now = self.run.world.now();
         self.run.note(|| "the process is gone".to_owned());
-        self.run.seen.is_stopping = false;
+        if !std::mem::take(&mut self.run.seen.is_stopping) {
+            self.run.seen.ended = Some(now);
+        }
         self.run.seen.restarted = Some(now);
         self.run.sent.borrow_mut().clear();
         self.run.truths.iter_mut().for_each(|truth| truth.restarted(now));
@@ -357,6 +373,7 @@ impl<'s> Driver<'s> {
         }
         checks::before_start(&mut self.run)?;
         self.run.platform.restarted();
+        self.run.platform.disk.restarted();
         match Process::start(&self.run.world, &self.run.platform, &self.run.file) {
             Ok(process) => {
                 self.run.note(|| "the process starts".to_owned());
@@ -367,7 +384,7 @@ impl<'s> Driver<'s> {
                 checks::started(&mut self.run)
             }
             Err(why) => {
-                // As a service manager that starts it again and again.
+                // Like a service manager that restarts it repeatedly.
                 self.run.note(|| format!("the process does not start: {why}"));
                 let now = self.run.world.now();
                 self.schedule.add(now + Duration::from_secs(10), 2, Event::Start);

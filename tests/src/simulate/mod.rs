@@ -1,9 +1,9 @@
 //! The whole process under one seed, on virtual time, against a simulated world that fails.
 //!
-//! [`run`] runs one seed: a [`Script`] of faults, edits and commands is drawn from it, an [`App`](tripline_backends::app::App) is
-//! started from a configuration on a simulated [`Platform`](tripline_backends::app::Platform), callers call, and after every event
-//! the invariants are checked. The same seed gives the same trace, to the byte. [`shrink`] looks for the shortest script that
-//! still fails.
+//! [`run`] runs one seed: it draws a [`Script`] of faults, edits and commands, starts an
+//! [`App`](tripline_backends::app::App) from a configuration on a simulated
+//! [`Platform`](tripline_backends::app::Platform), makes calls, and checks the invariants after every event. The same
+//! seed gives the same trace, byte for byte. [`shrink`] searches for the shortest script that still fails.
 
 mod alert_service;
 mod callers;
@@ -27,6 +27,7 @@ mod shrink;
 mod state;
 mod truth;
 mod violation;
+mod watchdog;
 
 pub use drive::{Outcome, run};
 pub use script::Script;

@@ -14,19 +14,19 @@ use super::alert_service::AlertService;
 use super::random::Random;
 use super::script::NetFault;
 
-/// The network. Clones are the same.
+/// The network. Clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct SimNetwork {
     clock: Arc<dyn Clock>,
     state: Arc<Mutex<State>>,
 }
 
-/// The services and what goes wrong on the way.
+/// The services, and the faults of the network.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) service: AlertService,
     pub(super) fault: Option<NetFault>,
-    /// When a request had a fault last.
+    /// When a request last had a fault.
     pub(super) faulty_at: Option<Instant>,
     pub(super) exchanges: u64,
     random: Random,

@@ -1,4 +1,4 @@
-//! What operators send to the API.
+//! Requests of operators to the API.
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -39,6 +39,9 @@ impl Command {
         Self::TestPage,
     ];
 
+    /// Those that change settings.
+    pub(super) const CHANGES: [Self; 4] = [Self::SetThreshold, Self::SetWait, Self::SetWindow, Self::SetSettings];
+
     /// Path behind `/breakers/NAME`, and body.
     fn request(self) -> (&'static str, Value) {
         match self {
@@ -58,7 +61,7 @@ impl Command {
     }
 }
 
-/// An answer of the API.
+/// A response of the API.
 #[derive(Debug, Clone)]
 pub(super) struct Answer {
     pub(super) status: u16,

@@ -1,25 +1,31 @@
-//! Finds the bugs that are planted in the code, each in a build that has all of them.
+//! Finds the planted bugs, in a build that contains all of them.
 #![allow(clippy::print_stdout)]
 
 use std::process::ExitCode;
 
-/// Builds with the planted bugs in a target folder of its own, and finds each there.
+/// Builds with the planted bugs, and finds each there.
+///
+/// The compiler that `.ci/rustc-planted` wraps builds the crates of the workspace only, under names of their own: dependencies are those
+/// of `cargo test --workspace`.
 #[cfg(not(tripline_planted_bugs))]
 pub(super) fn main() -> ExitCode {
-    // The flags would make every other build start over.
-    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    let target = std::path::Path::new(&target).join("planted");
-    let status = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["run", "--release", "-p", "tripline-tests", "--bin", "simulate", "--", "--planted-bugs"])
-        .env("CARGO_TARGET_DIR", target)
-        .env("RUSTFLAGS", "--cfg tripline_planted_bugs")
-        .env("CARGO_PROFILE_RELEASE_LTO", "off")
-        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+    let wrapper = concat!(env!("CARGO_MANIFEST_DIR"), "/../.ci/rustc-planted");
+    let built = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["test", "--workspace", "--no-run", "--test", "simulate"])
+        .env("RUSTC_WORKSPACE_WRAPPER", wrapper)
         .status();
-    if status.is_ok_and(|status| status.success()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if !built.is_ok_and(|status| status.success()) {
+        println!("the build with planted bugs failed");
+        return ExitCode::FAILURE;
+    }
+    // This is TARGET/release/simulate, or TARGET/debug/simulate before that build.
+    let target = std::env::current_exe().unwrap_or_default();
+    let binary = target.parent().and_then(|folder| folder.parent()).map(|target| target.join("debug/simulate"));
+    let found = std::process::Command::new(binary.unwrap_or_default()).arg("--planted-bugs").status();
+    if found.is_ok_and(|status| status.success()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Finds each planted bug, and nothing where none is switched on.
+/// Finds each planted bug, and nothing if none is enabled.
 #[cfg(tripline_planted_bugs)]
 pub(super) fn main() -> ExitCode {
     use std::time::{Duration, Instant};
@@ -28,7 +34,7 @@ pub(super) fn main() -> ExitCode {
 
     use super::search::{Progress, first_failure};
 
-    /// A bug that is not found within this time is missed.
+    /// Time limit for finding one bug.
     const AT_MOST: Duration = Duration::from_secs(25);
     const HOURS: u32 = 6;
     let find = |bug: usize, seeds: u64| {
@@ -38,6 +44,7 @@ pub(super) fn main() -> ExitCode {
         (failure, started.elapsed().as_secs_f64())
     };
     std::panic::set_hook(Box::new(|_| ()));
+    let began = Instant::now();
     let (none, seconds) = find(usize::MAX, 10);
     if let Some(failure) = none {
         println!("without a planted bug seed {} violates: {}", failure.script.seed, failure.violation);
@@ -56,6 +63,7 @@ pub(super) fn main() -> ExitCode {
             }
         }
     }
-    println!("{} of {} planted bugs found", BUGS.len() - missed, BUGS.len());
+    let (found, seconds) = (BUGS.len() - missed, began.elapsed().as_secs_f64());
+    println!("{found} of {} planted bugs found in {seconds:.0} s", BUGS.len());
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,4 +1,4 @@
-//! The machine that the process runs on.
+//! The simulated machine of the process.
 
 use std::io;
 use std::path::Path;
@@ -18,6 +18,7 @@ use super::disk::{Disk, SimStore};
 use super::network::SimNetwork;
 use super::random::Random;
 use super::script::{DiskFault, MemoryFault};
+use super::watchdog::WatchedClock;
 
 /// The machine. It outlives the process.
 pub(super) struct SimPlatform {
@@ -36,10 +37,11 @@ impl SimPlatform {
     pub(super) fn new(clock: Arc<ManualClock>, seed: u64) -> Self {
         let mut random = Random::new(seed, 6);
         let minutes = |minutes: u64| std::time::Duration::from_secs(minutes * 60);
-        // The time of day of most machines is right to a second, and that of some is not.
+        // The time of day of most machines is correct to a second, that of some is not.
         let off = random.one_of(&[1, 1, 30, 600]);
         let clock: Arc<dyn Clock> =
             Arc::new(SkewedClock::new(clock, seed, minutes(20)).time_of_day(std::time::Duration::from_secs(off)));
+        let clock: Arc<dyn Clock> = Arc::new(WatchedClock::new(clock));
         let memory = MockMemory::default();
         Self {
             network: SimNetwork::new(clock.clone(), seed),
@@ -54,12 +56,12 @@ impl SimPlatform {
         }
     }
 
-    /// The tasks that were spawned since the last call.
+    /// Returns the tasks spawned since the last call.
     pub(super) fn take_tasks(&self) -> Vec<BoxFuture> {
         std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The stores of the process that is gone are not used any more.
+    /// Discards the stores of the previous process.
     pub(super) fn restarted(&self) {
         self.stores.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.take_tasks();
@@ -70,7 +72,7 @@ impl SimPlatform {
         self.stores.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|store| store.set_fault(fault));
     }
 
-    /// Whether the disk is slow, and loses nothing.
+    /// Whether the disk is only slow, without losing data.
     pub(super) fn is_disk_only_slow(&self) -> bool {
         *self.disk_fault.lock().unwrap_or_else(PoisonError::into_inner) == Some(DiskFault::Slow)
     }

@@ -1,6 +1,7 @@
 //! The process: started from the configuration file, stopped or killed.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -15,7 +16,7 @@ use super::config_file::SimFile;
 use super::platform::SimPlatform;
 use super::settings::{BREAKERS, environment};
 
-/// A running process. Everything of it ends with [`Process::kill`].
+/// A running process. [`Process::kill`] ends all parts of it.
 #[derive(Debug)]
 pub(super) struct Process {
     app: Option<App>,
@@ -29,10 +30,10 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts it.
-    pub(super) fn start(world: &World, platform: &SimPlatform, file: &SimFile) -> Result<Self, String> {
+    pub(super) fn start(world: &World, platform: &Arc<SimPlatform>, file: &SimFile) -> Result<Self, String> {
         let config = LoadedConfig::open(Box::new(file.clone()), Box::new(environment));
         let config = config.map_err(|errors| errors.to_string())?;
-        let app = App::builder(config).platform(platform).start().map_err(|error| error.to_string())?;
+        let app = App::builder(config).platform(platform.clone()).start().map_err(|error| error.to_string())?;
         let router = app.router().map_err(|error| error.to_string())?;
         let breakers = BREAKERS.iter().filter_map(|name| app.circuits().get(name));
         let breakers: Vec<Breaker> = breakers.map(|circuit| circuit.breaker().clone()).collect();
@@ -45,7 +46,7 @@ impl Process {
         Ok(process)
     }
 
-    /// Runs the tasks that the process has spawned, as long as it lives.
+    /// Runs the tasks that the process has spawned, until it ends.
     pub(super) fn adopt(&self, world: &World, platform: &SimPlatform) {
         loop {
             let tasks = platform.take_tasks();
@@ -59,7 +60,7 @@ impl Process {
         }
     }
 
-    /// Runs a task of the process, as long as it lives.
+    /// Runs a task of the process, until the process ends.
     pub(super) fn spawn(&self, world: &World, task: impl Future<Output = ()> + 'static) {
         let killed = self.killed.clone();
         let ended = async move {
@@ -68,14 +69,14 @@ impl Process {
         world.spawn(or(ended, task));
     }
 
-    /// Asks it to stop; the task gives what was left.
+    /// Asks it to stop. The task returns the remaining alerts.
     pub(super) fn stop(&mut self, drain: Duration) -> Option<impl Future<Output = DrainReport> + use<>> {
         self.app.take().map(|app| app.stop(drain))
     }
 
     /// Ends everything at once.
     pub(super) fn kill(self) {
-        // First the tasks: what the app does when it is dropped must not reach them.
+        // The tasks end first: the drop of the app must not reach them.
         self.alive.close();
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub(super) struct Random(fastrand::Rng);
 
 impl Random {
-    /// `salt` separates what is drawn for different purposes from one seed.
+    /// `salt` separates draws for different purposes from one seed.
     pub(super) fn new(seed: u64, salt: u64) -> Self {
         Self(fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ salt))
     }

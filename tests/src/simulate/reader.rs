@@ -8,7 +8,7 @@ use tower::ServiceExt as _;
 
 use super::violation::{Check, hold};
 
-/// Follows the events until the process ends or something is wrong with them: numbers follow each other.
+/// Follows the events until the process ends or an event number is missing.
 pub(super) async fn follow(router: Router, breaker: &str) -> Check {
     let request = Request::get(format!("/breakers/{breaker}/events")).header("host", "localhost:8080");
     let Ok(request) = request.body(Body::empty()) else { return Ok(()) };
@@ -24,7 +24,7 @@ pub(super) async fn follow(router: Router, breaker: &str) -> Check {
         let text = String::from_utf8_lossy(&piece);
         for number in text.lines().filter_map(|line| line.strip_prefix("id: ")?.rsplit('-').next()?.parse::<u64>().ok())
         {
-            // More than the log keeps may be lost before the first, and none after it.
+            // More events than the log keeps may be lost before the first, none after it.
             let follows = last.is_none_or(|last| number == last + 1);
             hold(follows, "events", || format!("number {number} after {last:?}"))?;
             last = Some(number);

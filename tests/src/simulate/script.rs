@@ -1,4 +1,4 @@
-//! What happens to the world in a run, drawn from its seed before it begins.
+//! The script of a run: faults, edits and commands, drawn from its seed before it begins.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::operator::Command;
 use super::random::Random;
 use super::settings::{BREAKERS, Edit};
 
-/// What happens to the world in a run.
+/// The script of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
     /// The seed that it was drawn from; everything else in the run is drawn from it too.
@@ -17,7 +17,7 @@ pub struct Script {
     pub(super) steps: Vec<Step>,
 }
 
-/// One thing that happens, for a while or at once.
+/// One step of a script, at an instant or over a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) at: Duration,
@@ -25,10 +25,10 @@ pub(super) struct Step {
     pub(super) what: What,
 }
 
-/// What happens.
+/// The action of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
-    /// A service behind a breaker gets bad.
+    /// The service behind a breaker becomes unhealthy.
     Service { breaker: usize, mood: Mood },
     /// Memory is used up to this percentage.
     Memory { percent: u64 },
@@ -52,7 +52,7 @@ pub(super) enum What {
     Restart,
 }
 
-/// How a service behind a breaker does.
+/// The health of the service behind a breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mood {
     Healthy,
@@ -60,7 +60,7 @@ pub(super) enum Mood {
     Slow,
     /// Every call fails.
     Failing,
-    /// No call comes back for minutes.
+    /// No call returns for minutes.
     Hanging,
     /// Some calls are slow, some fail.
     Shaky,
@@ -77,7 +77,7 @@ pub(super) enum MemoryFault {
 pub(super) enum NetFault {
     /// No connection.
     Unreachable,
-    /// Connected, and no answer.
+    /// Connected, without a response.
     Silent,
     /// 503.
     Unavailable,
@@ -85,11 +85,11 @@ pub(super) enum NetFault {
     Rejecting,
     /// 429 with Retry-After.
     Limiting,
-    /// Half of the answers are lost.
+    /// Half of the responses are lost.
     AnswerLost,
     /// Every request arrives twice.
     Twice,
-    /// Answers are late.
+    /// Responses are late.
     Late,
 }
 
@@ -104,8 +104,8 @@ pub(super) enum DiskFault {
 }
 
 impl Script {
-    /// The script of a seed, for so many hours. Each hour has its faults in the first 40 minutes; then everything works again, so
-    /// that what must be true of a quiet system can be checked at its end.
+    /// Draws the script of a seed for this many hours. Each hour has its faults in the first 40 minutes; then
+    /// everything works again, so that the invariants of a quiet system can be checked at its end.
     pub fn new(seed: u64, hours: u32) -> Self {
         let mut random = Random::new(seed, 2);
         let mut steps = Vec::new();
@@ -117,7 +117,26 @@ impl Script {
                 let mut extend = |what, at, lasts| steps.push(Step { at, lasts, what });
                 let what = draw(&mut random);
                 extend(what, at, lasts);
-                // Faults hurt most where there is something to page about.
+                // Commands and incidents must outlive the process, and a change must not be lost where it cannot be saved.
+                let within = |random: &mut Random| at + random.millis(2_000, 40_000);
+                match what {
+                    What::Operate { .. } | What::Service { .. } if random.chance(0.25) => {
+                        let at = within(&mut random);
+                        extend(random.one_of(&[What::Kill, What::Restart]), at, Duration::ZERO);
+                    }
+                    What::Kill | What::Restart if random.chance(0.5) => {
+                        let command = random.one_of(&[Command::ForceOpen, Command::Disable, Command::SimulateMemory]);
+                        let at = at.saturating_sub(random.millis(1_000, 25_000));
+                        extend(What::Operate { breaker: random.below(BREAKERS.len()), command }, at, Duration::ZERO);
+                    }
+                    What::ReadOnlyFile if random.chance(0.7) => {
+                        let (breaker, command) = (random.below(BREAKERS.len()), random.one_of(&Command::CHANGES));
+                        let at = at + random.millis(2_000, 18_000);
+                        extend(What::Operate { breaker, command }, at, Duration::ZERO);
+                    }
+                    _ => {}
+                }
+                // Faults matter most while there is something to page about.
                 if !matches!(what, What::Service { .. } | What::Memory { .. }) && random.chance(0.6) {
                     let breaker = random.below(BREAKERS.len());
                     let mood = random.one_of(&[Mood::Slow, Mood::Failing, Mood::Hanging]);
@@ -130,12 +149,12 @@ impl Script {
         Self { seed, end: Duration::from_secs(u64::from(hours) * 3_600), steps }
     }
 
-    /// How much happens.
+    /// Number of steps.
     pub fn len(&self) -> usize {
         self.steps.len()
     }
 
-    /// Whether nothing happens.
+    /// Whether there are no steps.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }

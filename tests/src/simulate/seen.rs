@@ -1,23 +1,29 @@
-//! What the checks remember.
+//! The memory of the checks.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tripline_core::Instant;
 
-/// What the checks remember.
+/// The memory of the checks.
 #[derive(Debug)]
 pub(super) struct Seen {
+    /// When anything changed last: faults, commands, states, alerts.
+    pub(super) changed: Instant,
     pub(super) file_changed: Instant,
     pub(super) restarted: Option<Instant>,
+    /// When the last process was killed, or asked to stop: from then on nothing is saved.
+    pub(super) ended: Option<Instant>,
     pub(super) is_stopping: bool,
     pub(super) memory_percent: u64,
+    /// Readings repeat the last one.
+    pub(super) is_memory_stale: bool,
     pub(super) memory_bad_at: Option<Instant>,
     pub(super) is_disk_faulty: bool,
     pub(super) disk_faulty_at: Option<Instant>,
-    /// The newest incident of each breaker and kind of alert that the webhook was sent.
+    /// The newest incident of each breaker and kind of alert at the webhook.
     pub(super) newest: BTreeMap<(String, String), u64>,
-    /// Deliveries that the webhook was sent.
+    /// Deliveries to the webhook.
     pub(super) deliveries: BTreeMap<String, Instant>,
     /// The first delivery of each breaker, incident and kind.
     pub(super) pages: BTreeMap<(String, u64, String), String>,
@@ -26,10 +32,13 @@ pub(super) struct Seen {
 impl Seen {
     pub(super) fn new(now: Instant) -> Self {
         Self {
+            changed: now,
             file_changed: now,
             restarted: None,
+            ended: None,
             is_stopping: false,
             memory_percent: 50,
+            is_memory_stale: false,
             memory_bad_at: None,
             is_disk_faulty: false,
             disk_faulty_at: None,

@@ -7,11 +7,11 @@ use super::random::Random;
 /// The breakers of every run.
 pub(super) const BREAKERS: [&str; 2] = ["checkout", "search"];
 
-/// A healthy call takes less, a slow one more than all of these.
+/// A healthy call takes less than all of these, a slow one more.
 const THRESHOLDS: [u32; 3] = [200, 300, 500];
-/// How long a healthy call takes, in milliseconds.
+/// Latency of a healthy call, in milliseconds.
 pub(super) const HEALTHY_MS: (u64, u64) = (5, 60);
-/// How long a slow call takes, in milliseconds.
+/// Latency of a slow call, in milliseconds.
 pub(super) const SLOW_MS: (u64, u64) = (900, 2_500);
 
 /// The key of the alert service.
@@ -26,7 +26,7 @@ pub(super) fn environment(name: &str) -> Option<String> {
     }
 }
 
-/// The text of the configuration file.
+/// Returns the text of the configuration file.
 pub(super) fn text(seed: u64) -> String {
     let mut random = Random::new(seed, 1);
     let mut text = String::from("# as agreed\nmemory_source = \"mock\"\nstate_dir = \"/state\"\n");
@@ -59,7 +59,7 @@ pub(super) fn text(seed: u64) -> String {
     text
 }
 
-/// An edit of the file by hand.
+/// A manual edit of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Edit {
     /// Another threshold for all breakers.
@@ -68,7 +68,7 @@ pub(super) enum Edit {
     Wait,
     /// A comment more.
     Comment,
-    /// A text that is no TOML.
+    /// A text that is not TOML.
     Broken,
     /// A value that is out of range.
     OutOfRange,
@@ -80,7 +80,7 @@ impl Edit {
     pub(super) const ALL: [Self; 6] =
         [Self::Threshold, Self::Wait, Self::Comment, Self::Broken, Self::OutOfRange, Self::Emptied];
 
-    /// The text after the edit.
+    /// Returns the text after the edit.
     pub(super) fn of(self, text: &str, number: u64) -> String {
         let replace = |key: &str, value: String| {
             let lines = text.lines().map(|line| match line.strip_prefix(key) {
@@ -94,6 +94,8 @@ impl Edit {
                 replace("latency_threshold", THRESHOLDS[(number as usize) % THRESHOLDS.len()].to_string())
             }
             Self::Wait => replace("wait_time", (3 + number % 9).to_string()),
+            // A file of comments alone would mean a single breaker.
+            Self::Comment if text.trim().is_empty() => String::new(),
             Self::Comment => format!("# edit {number}\n{text}"),
             Self::Broken => format!("{text}\nthis is = = no TOML\n"),
             Self::OutOfRange => replace("latency_threshold", "0".to_owned()),

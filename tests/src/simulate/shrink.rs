@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::drive::run;
 use super::script::Script;
 
-/// Runs that are tried, at most.
+/// Maximum number of runs.
 const MAX_RUNS: usize = 150;
 
-/// A script with fewer steps and an earlier end that violates the same invariant as `script` does; `script` where it does not fail.
+/// Returns a script with fewer steps and an earlier end that violates the same invariant as `script`; `script` itself
+/// if it does not fail.
 pub fn shrink(script: &Script) -> Script {
     let Some(first) = run(script, false).violation else { return script.clone() };
     let fails =
@@ -39,7 +40,7 @@ pub fn shrink(script: &Script) -> Script {
     }
 }
 
-/// Nothing after the violation matters.
+/// Removes everything after the violation.
 fn cut(script: &mut Script, at: tripline_core::Instant) {
     let passed = at.since(tripline_core::Instant::ZERO);
     script.end = script.end.min(passed + Duration::from_secs(1));

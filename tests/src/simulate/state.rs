@@ -1,7 +1,8 @@
-//! A run as it stands: the world, the process, and what is known of both.
+//! The state of a run: the world, the process, and the knowledge about both.
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tripline_core::Instant;
@@ -18,7 +19,7 @@ use super::violation::clock_time;
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
-/// A command whose answer did not come yet, or was not looked at.
+/// A command whose response has not arrived or was not checked.
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) at: Instant,
@@ -28,10 +29,10 @@ pub(super) struct Sent {
     pub(super) answer: Option<Answer>,
 }
 
-/// A run as it stands.
+/// The state of a run.
 pub(super) struct Simulation {
     pub(super) world: World,
-    pub(super) platform: SimPlatform,
+    pub(super) platform: Arc<SimPlatform>,
     pub(super) file: SimFile,
     pub(super) process: Option<Process>,
     pub(super) truths: Vec<Truth>,
@@ -45,7 +46,7 @@ impl Simulation {
         let world = World::new(seed);
         let now = world.now();
         Self {
-            platform: SimPlatform::new(world.clock(), seed),
+            platform: Arc::new(SimPlatform::new(world.clock(), seed)),
             file: SimFile::new(settings::text(seed), seed),
             process: None,
             truths: BREAKERS.iter().map(|_| Truth::new(now)).collect(),
@@ -56,7 +57,7 @@ impl Simulation {
         }
     }
 
-    /// Adds a line to the trace, where there is one.
+    /// Adds a line to the trace, if there is one.
     pub(super) fn note(&mut self, line: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
             trace.push(format!("{} {}", clock_time(self.world.now()), line()));
@@ -70,7 +71,7 @@ impl Simulation {
         }
     }
 
-    /// Something else than their services touches all breakers.
+    /// Records that all breakers are affected by something other than their services.
     pub(super) fn touch_all(&mut self) {
         let now = self.world.now();
         self.truths.iter_mut().for_each(|truth| truth.touched = now);

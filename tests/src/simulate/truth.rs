@@ -1,4 +1,4 @@
-//! What is known of a breaker from outside, to hold against what it says of itself.
+//! The externally known state of a breaker, to compare with its own.
 
 use std::collections::BTreeMap;
 
@@ -15,14 +15,14 @@ pub(super) struct Call {
     pub(super) permit: OwnedTimedPermit,
     pub(super) generation: u32,
     pub(super) was_half_open: bool,
-    /// A disabled breaker does not follow its calls.
+    /// A disabled breaker does not track its calls.
     pub(super) is_tracked: bool,
     pub(super) started: Instant,
     pub(super) is_bad: bool,
     pub(super) outcome: Outcome,
 }
 
-/// What a breaker should have counted since the process started.
+/// The counts that a breaker should have since the start of the process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Expected {
     pub(super) ok: u64,
@@ -32,24 +32,42 @@ pub(super) struct Expected {
     pub(super) rejected: u64,
 }
 
-/// What is known of one breaker.
+/// What must survive the process: whether an operator holds the breaker open, whether a tripped incident is on, and since when both are
+/// as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LeftOff {
+    pub(super) is_forced: bool,
+    pub(super) in_incident: bool,
+    pub(super) since: Instant,
+}
+
+impl LeftOff {
+    pub(super) fn see(&mut self, now: Instant, is_forced: bool, in_incident: bool) {
+        if (self.is_forced, self.in_incident) != (is_forced, in_incident) {
+            *self = Self { is_forced, in_incident, since: now };
+        }
+    }
+}
+
+/// The knowledge about one breaker.
 #[derive(Debug)]
 pub(super) struct Truth {
     pub(super) mood: Mood,
     pub(super) calls: BTreeMap<u64, Call>,
     pub(super) expected: Expected,
-    /// When a call was slow, failed or hung last.
+    /// When a call was last slow, failed or hung.
     pub(super) bad_at: Option<Instant>,
     /// Since when every call is bad.
     pub(super) all_bad_since: Option<Instant>,
-    /// When something else than its service touched it last: operators, edits, restarts.
+    /// When it was last affected by something other than its service: operators, edits, restarts.
     pub(super) touched: Instant,
-    /// The state that was seen last, with its generation, and since when it is the same kind.
+    /// The last observed state with its generation, and since when it is of the same kind.
     pub(super) seen: Option<(StateKind, u32)>,
     pub(super) closed_since: Option<Instant>,
-    /// Since when an incident with a trip is on.
+    /// Since when an incident with a trip is active.
     pub(super) tripped_since: Option<Instant>,
-    /// An operator simulates something.
+    pub(super) left_off: LeftOff,
+    /// Whether an operator simulates anything.
     pub(super) is_simulated: bool,
 }
 
@@ -65,11 +83,12 @@ impl Truth {
             seen: None,
             closed_since: None,
             tripped_since: None,
+            left_off: LeftOff { is_forced: false, in_incident: false, since: now },
             is_simulated: false,
         }
     }
 
-    /// The process has started: it has counted nothing, and no call is in flight.
+    /// Records a start of the process: it has counted nothing, and no call is in flight.
     pub(super) fn restarted(&mut self, now: Instant) {
         self.calls.clear();
         self.expected = Expected::default();
@@ -77,21 +96,25 @@ impl Truth {
         (self.seen, self.closed_since, self.tripped_since) = (None, None, None);
     }
 
-    /// A call asks; true if it is admitted.
+    /// A call asks; true if it is admitted. `is_supervised` where a supervisor looks after the breaker.
     pub(super) fn ask(
         &mut self,
         breaker: &Breaker,
         number: u64,
         planned: &PlannedCall,
         now: Instant,
+        is_supervised: bool,
     ) -> Result<bool, (&'static str, String)> {
         let Ok(permit) = breaker.try_start_owned() else {
             self.expected.rejected += 1;
             return Ok(false);
         };
         let (generation, kind) = breaker.read(|core| (core.generation().get(), core.state().kind()));
+        // Without a supervisor, as while the process stops, the look above may be the first that sees calls hanging.
         let is_open = matches!(kind, StateKind::Open | StateKind::ForcedOpen);
-        hold(!is_open, "an open breaker admits nothing", || format!("{} is {kind} and admits a call", breaker.name()))?;
+        hold(!(is_open && is_supervised), "an open breaker admits nothing", || {
+            format!("{} is {kind} and admits a call", breaker.name())
+        })?;
         let (was_half_open, is_tracked) = (kind == StateKind::HalfOpen, kind != StateKind::Disabled);
         let PlannedCall { outcome, is_bad, .. } = *planned;
         self.calls
@@ -99,7 +122,7 @@ impl Truth {
         Ok(true)
     }
 
-    /// A call finishes.
+    /// Finishes a call.
     pub(super) fn finish(&mut self, breaker: &Breaker, number: u64, now: Instant) {
         let Some(call) = self.calls.remove(&number) else { return };
         let (generation, kind) = breaker.read(|core| (core.generation().get(), core.state().kind()));

@@ -1,21 +1,21 @@
-//! An invariant that does not hold.
+//! Violations of invariants.
 
 use std::fmt;
 
 use tripline_core::Instant;
 
-/// An invariant that does not hold.
+/// A violated invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Which invariant.
+    /// The invariant.
     pub invariant: &'static str,
-    /// When it was seen.
+    /// When it was found.
     pub at: Instant,
-    /// What was seen.
+    /// The observation.
     pub detail: String,
 }
 
-/// What was seen, where an invariant does not hold.
+/// `Err` if an invariant is violated, with the observation.
 pub(super) type Check = Result<(), (&'static str, String)>;
 
 /// Fails with the invariant's name unless it holds.
@@ -23,7 +23,7 @@ pub(super) fn hold(holds: bool, invariant: &'static str, detail: impl FnOnce() -
     if holds { Ok(()) } else { Err((invariant, detail())) }
 }
 
-/// An instant as a time since the start: `02:05:07.250`.
+/// Formats an instant as a time since the start: `02:05:07.250`.
 pub(super) fn clock_time(at: Instant) -> String {
     let millis = at.as_nanos() / 1_000_000;
     let (seconds, minutes, hours) = (millis / 1_000 % 60, millis / 60_000 % 60, millis / 3_600_000);

@@ -3,7 +3,7 @@
 use super::healthy::log_normal;
 use super::shape::{Draw, NORMAL_95, Shape};
 
-/// The latencies, and the first call from which on the true percentile is above the threshold.
+/// Returns the latencies, and the first call from which on the true percentile is above the threshold.
 pub(super) fn latencies(shape: Shape, draw: &mut Draw<'_>) -> (Vec<f64>, usize) {
     let threshold = draw.threshold();
     let percentile = draw.between(0.3, 0.8) * threshold;
@@ -34,12 +34,12 @@ pub(super) fn latencies(shape: Shape, draw: &mut Draw<'_>) -> (Vec<f64>, usize) 
     (latencies, crossing)
 }
 
-/// 12 % of the calls hang,
+/// Share of the calls that hang.
 const HANGING_SHARE: f64 = 0.12;
-/// for so many thresholds: 5 s at 300 ms.
+/// Latency of a hanging call in thresholds: 5 s at 300 ms.
 const HANGING_FOR: f64 = 50.0 / 3.0;
 
-/// The level of log-normal latencies rises to a multiple of the threshold within so many calls. Returns the first
+/// Raises the level of log-normal latencies to a multiple of the threshold within a number of calls. Returns the first
 /// call at which their percentile is above the threshold.
 fn ramp(draw: &mut Draw<'_>, latencies: &mut [f64], percentile: f64, begin: usize, calls: (f64, f64)) -> usize {
     let sigma = draw.between(0.2, 0.6);

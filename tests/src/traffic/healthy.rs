@@ -2,7 +2,7 @@
 
 use super::shape::{Draw, NORMAL_95, Shape};
 
-/// How far below the threshold the percentile of a healthy service lies, as a share of the threshold.
+/// Range of the percentile of a healthy service, as a share of the threshold.
 const PERCENTILE_FROM: f64 = 0.4;
 const PERCENTILE_TO: f64 = 0.9;
 
@@ -46,7 +46,7 @@ pub(super) fn log_normal(draw: &mut Draw<'_>, percentile: f64) -> Vec<f64> {
     each(draw, |draw, _| draw.log_normal(median, sigma))
 }
 
-/// While the service pauses, calls that start wait for its end: three in a row are slow.
+/// Calls that start during a pause of the service wait for its end: three in a row are slow.
 fn pauses(draw: &mut Draw<'_>, percentile: f64) -> Vec<f64> {
     const CALLS_IN_A_PAUSE: usize = 3;
     let threshold = draw.threshold();
@@ -63,7 +63,7 @@ fn pauses(draw: &mut Draw<'_>, percentile: f64) -> Vec<f64> {
     latencies
 }
 
-/// Caches are cold: up to eight calls are slow, and some more nearly so.
+/// Caches are cold: up to eight calls are slow, and some more are almost slow.
 fn cold_start(draw: &mut Draw<'_>, percentile: f64) -> Vec<f64> {
     let threshold = draw.threshold();
     let mut latencies = log_normal(draw, percentile);

@@ -1,7 +1,7 @@
-//! Synthetic services, healthy and failing, seeded: the traffic on which the trip decision is judged.
+//! Synthetic services, healthy and failing, from a seed: the traffic on which the trip decision is scored.
 //!
-//! A [`Setting`] is the rate of calls and the threshold; a [`Shape`] is how the latencies behave. Every service draws
-//! its own parameters within the ranges of its shape, so that no two are alike.
+//! A [`Setting`] is the rate of calls and the threshold; a [`Shape`] is the behaviour of the latencies. Every service
+//! draws its own parameters within the ranges of its shape, so no two are alike.
 
 use crate::noise::Noise;
 

@@ -2,7 +2,7 @@
 
 use crate::noise::Noise;
 
-/// The percentile that all services are held against.
+/// The percentile of all services.
 pub const PERCENTILE: f64 = 0.95;
 /// The normal quantile of [`PERCENTILE`].
 pub const NORMAL_95: f64 = 1.644_853_627;
@@ -14,9 +14,9 @@ pub struct Setting {
     pub calls: usize,
     /// Mean time between two starts, in milliseconds.
     pub interval_ms: f64,
-    /// Starts are a Poisson process, not a metronome.
+    /// Whether starts are a Poisson process or evenly spaced.
     pub poisson: bool,
-    /// A call that takes longer is slow, in milliseconds.
+    /// Threshold of a slow call, in milliseconds.
     pub threshold_ms: f64,
 }
 
@@ -55,10 +55,10 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// Those that are not to trip.
+    /// Shapes that must not trip.
     pub const HEALTHY: [Self; 6] =
         [Self::LogNormal, Self::HeavyTail, Self::Pauses, Self::ColdStart, Self::JustBelow, Self::Swing];
-    /// Those that are.
+    /// Shapes that must trip.
     pub const FAILING: [Self; 6] =
         [Self::Step, Self::FastRamp, Self::SlowRamp, Self::Hanging, Self::Alternating, Self::JustAbove];
 }

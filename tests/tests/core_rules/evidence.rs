@@ -23,33 +23,52 @@ enum End {
     Dropped,
 }
 
-/// A stream of calls with shares of slow and failed ones that come in runs; when it tripped. Beside them calls hang, and end as given.
-fn trips(seed: u64, beside: Option<End>) -> Vec<MonotonicInstant> {
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    at: Instant,
+    latency: Latency,
+    outcome: Outcome,
+    /// Beside it another call begins to hang, which ends after so many calls.
+    hangs_beside: Option<usize>,
+}
+
+/// Calls with shares of slow and failed ones that come in runs.
+fn stream(seed: u64) -> Vec<Call> {
     let mut noise = Noise::new(seed);
-    let mut core = Core::new(policy(), 1).unwrap();
-    let mut trips = Vec::new();
     let mut now = Instant::from_millis(1_000);
     let (slow, failed, stay) = (noise.unit() * 0.4, noise.unit() * 0.6, 0.5 + noise.unit() * 0.49);
     let mut is_unhealthy = false;
-    for _ in 0..4_000 {
+    let mut call = || {
         now = now + Duration::from_millis(5 + (noise.unit() * 30.0) as u64);
         is_unhealthy = if noise.chance(stay) { is_unhealthy } else { noise.chance(0.3) };
         let is_slow = is_unhealthy && noise.chance(slow);
         let outcome = if is_unhealthy && noise.chance(failed) { Outcome::Failed } else { Outcome::Ok };
-        let hangs = noise.chance(0.3);
-        if let Some(end) = beside.filter(|_| hangs && can_hang(&core, now)) {
-            core.handle_stalled(now, core.generation(), 1);
-            match end {
-                End::Ignored => {
-                    core.handle_finished(now, core.generation(), Latency::from_millis(500), Outcome::Ignored);
-                }
-                End::Dropped => core.handle_dropped(core.generation()),
-            }
-            core.handle_stalled(now, core.generation(), 0);
+        let latency = Latency::from_millis(if is_slow { 110 + (noise.unit() * 300.0) as u32 } else { 10 });
+        let hangs_beside = noise.chance(0.3).then(|| (noise.unit() * 20.0) as usize);
+        Call { at: now, latency, outcome, hangs_beside }
+    };
+    (0..4_000).map(|_| call()).collect()
+}
+
+fn make(core: &mut Core, call: Call) {
+    if let Ok(generation) = core.try_admit(call.at) {
+        core.handle_finished(call.at, generation, call.latency, call.outcome);
+    }
+}
+
+/// When these calls trip the breaker. Beside them calls hang, and end as given.
+fn trips(calls: &[Call], beside: Option<End>) -> (Vec<MonotonicInstant>, usize) {
+    let mut core = Core::new(policy(), 1).unwrap();
+    let (mut trips, mut hung) = (Vec::new(), 0);
+    let mut rest = calls;
+    while !rest.is_empty() {
+        if let Some((after, made)) = beside.and_then(|end| with_a_hanging_call(&core, rest, end)) {
+            (core, rest) = (after, &rest[made..]);
+            hung += 1;
         }
-        if let Ok(generation) = core.try_admit(now) {
-            let latency = if is_slow { 110 + (noise.unit() * 300.0) as u32 } else { 10 };
-            core.handle_finished(now, generation, Latency::from_millis(latency), outcome);
+        if let [call, later @ ..] = rest {
+            make(&mut core, *call);
+            rest = later;
         }
         while let Some(event) = core.poll_event() {
             if format!("{:?}", event.kind).contains("to: Open") {
@@ -57,30 +76,53 @@ fn trips(seed: u64, beside: Option<End>) -> Vec<MonotonicInstant> {
             }
         }
     }
-    trips
+    (trips, hung)
 }
 
-/// While a call hangs it counts, and may be the one that trips or completes the evidence. Those are left out.
-fn can_hang(core: &Core, now: Instant) -> bool {
-    let mut copy = core.clone();
-    copy.handle_stalled(now, copy.generation(), 1);
-    core.state().kind() == StateKind::Closed && copy.state().kind() == StateKind::Closed
+/// The core after a call hung beside the first of these calls, and after so many of them. `None` where none hangs, and where the core
+/// opens meanwhile, with or without it: while it hangs it counts. A slow call ends it first, since a call that finishes slow is taken
+/// for the one that hung.
+fn with_a_hanging_call(core: &Core, calls: &[Call], end: End) -> Option<(Core, usize)> {
+    let first = calls.first()?;
+    let (mut with, mut without) = (core.clone(), core.clone());
+    let are_closed =
+        |with: &Core, without: &Core| [with, without].into_iter().all(|core| core.state().kind() == StateKind::Closed);
+    if !are_closed(&with, &without) {
+        return None;
+    }
+    let (hung, mut now) = (with.generation(), first.at);
+    with.handle_stalled(now, hung, 1);
+    let mut made = 0;
+    for call in calls.iter().take(first.hangs_beside?).take_while(|call| call.latency <= policy().latency_threshold) {
+        make(&mut with, *call);
+        make(&mut without, *call);
+        (now, made) = (call.at, made + 1);
+        if !are_closed(&with, &without) {
+            return None;
+        }
+    }
+    match end {
+        End::Ignored => with.handle_finished(now, hung, Latency::from_millis(500), Outcome::Ignored),
+        End::Dropped => with.handle_dropped(hung),
+    }
+    with.handle_stalled(now, hung, 0);
+    are_closed(&with, &without).then_some((with, made))
 }
 
 #[test]
 fn calls_that_hang_and_end_ignored_or_dropped_count_nowhere() {
-    let (mut tripped, mut differ) = (0, 0);
+    let (mut tripped, mut calls_hung) = (0, 0);
     for seed in 0..150 {
-        let without = trips(seed, None);
+        let calls = stream(seed);
+        let (without, _) = trips(&calls, None);
         tripped += without.len();
         for end in [End::Ignored, End::Dropped] {
-            let with = trips(seed, Some(end));
-            differ += usize::from(with.is_empty() != without.is_empty());
+            let (with, hung) = trips(&calls, Some(end));
+            assert_eq!(with, without, "seed {seed}, {end:?}");
+            calls_hung += hung;
         }
     }
-    // The age that evidence had reached while one hung may be learned from; nothing else of it is left.
-    assert!(differ <= 6, "{differ} of 300 streams");
-    assert!(tripped > 30, "too few trips to show anything: {tripped}");
+    assert!(tripped > 100 && calls_hung > 10_000, "too few to show anything: {tripped} trips, {calls_hung} calls hung");
 }
 
 /// The same service, with or without the same policy applied over and over.

@@ -1,4 +1,4 @@
-//! The rule of a fleet against a naive model that keeps every report and looks through all of them.
+//! The rule of a fleet against a naive model that stores and scans every report.
 
 use proptest::prelude::*;
 use tripline_core::AlertKind;

@@ -1,4 +1,5 @@
-//! Random incidents, looks, settings and restarts: staging logs what the naive model logs, and keeps its promises.
+//! Random incidents, observations, policies and restarts: staging logs the same as the naive model, and keeps its
+//! guarantees.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

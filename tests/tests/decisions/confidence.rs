@@ -1,4 +1,4 @@
-//! The contract of `trip_confidence`: false breaches are rare, true ones come soon, and no call counts twice.
+//! The contract of `trip_confidence`: false breaches are rare, true ones are found soon, and no call counts twice.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The trip decision on independent calls, beside other methods; `services.rs` has calls that depend on each other.
+//! The trip decision on independent calls, compared with other methods; `services.rs` has dependent calls.
 //!
 //! `cargo test -p tripline-tests --test decisions independent_calls -- --nocapture` prints the tables.
 

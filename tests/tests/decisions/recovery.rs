@@ -1,4 +1,4 @@
-//! Rejected calls, admitted slow calls and time to recover: Tripline beside breakers of the usual kinds.
+//! Rejected calls, admitted slow calls and time to recover: Tripline compared with common kinds of breakers.
 //!
 //! `cargo test -p tripline-tests --test decisions recovery -- --nocapture` prints the tables.
 

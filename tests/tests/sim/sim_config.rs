@@ -1,4 +1,4 @@
-//! New settings reach the running breaker and lose no state (fault 1: they are saved and never applied).
+//! New settings reach the running breaker and lose no state (fault 1 of go-breaker: they are saved and never applied).
 
 use std::num::NonZeroU16;
 

@@ -168,12 +168,49 @@ fn unwell_replicas_that_vanish_hold_the_incident_as_long_as_recovery_would_take(
 }
 
 #[test]
-fn clocks_that_are_off_by_hours_have_no_effect() {
-    // The engine's clock is the world's; a replica's time of day appears in no report, and the views have ages only.
-    let mut fleet = fleet(9, 3);
+fn clocks_of_replicas_that_are_off_by_hours_have_no_effect() {
+    let mut fleet = FleetWorld::new(9, staging(s(60), s(0)));
+    fleet.skew = s(9 * 3_600);
+    fleet.start(10);
+    fleet.advance(s(20));
     fleet.trip(0);
+    fleet.trip(1);
     fleet.advance(s(10));
+    assert_eq!(fleet.pager.seen(), [Paged]);
     let seen = fleet.replicas[2].fleet.breaker("default").unwrap();
-    assert_eq!((seen.open, seen.unwell, seen.first.as_deref()), (1, 1, Some("web-0")));
+    assert_eq!((seen.open, seen.unwell, seen.first.as_deref()), (2, 2, Some("web-0")));
     assert!(seen.age.unwrap() <= s(10));
+    fleet.advance(s(60));
+    assert_eq!(fleet.pager.seen(), [Paged, Escalated]);
+    fleet.heal(0);
+    fleet.heal(1);
+    fleet.advance(s(60));
+    assert_eq!(fleet.pager.seen(), [Paged, Escalated, Closed, ClosedNone]);
+}
+
+#[test]
+fn an_engine_whose_clock_jumps_by_hours_pages_once_and_closes_once() {
+    for seed in 0..20 {
+        // Before the page, and after it; forth and back.
+        for (jumps_at, ahead, then) in [(2, 0, 9_000), (2, 9_000, 0), (15, 0, 9_000), (15, 9_000, 0)] {
+            let mut fleet = FleetWorld::new(seed, staging(s(0), s(0)));
+            fleet.engine.set_clock_ahead(s(ahead));
+            fleet.start(10);
+            fleet.advance(s(20));
+            fleet.trip(0);
+            fleet.trip(1);
+            fleet.advance(s(jumps_at));
+            fleet.engine.set_clock_ahead(s(then));
+            fleet.advance(s(40));
+            // One replica may have been counted before the other said it again: a note.
+            let seen =
+                |fleet: &FleetWorld| fleet.pager.seen().into_iter().filter(|it| *it != Noted).collect::<Vec<_>>();
+            assert_eq!(seen(&fleet), [Paged], "seed {seed}, {jumps_at}, {ahead} to {then}");
+            fleet.heal(0);
+            fleet.heal(1);
+            fleet.advance(s(60));
+            assert_eq!(seen(&fleet)[..2], [Paged, Closed], "seed {seed}, {jumps_at}, {ahead} to {then}");
+            assert!(!fleet.pager.is_open());
+        }
+    }
 }

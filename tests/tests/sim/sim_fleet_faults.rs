@@ -1,4 +1,4 @@
-//! A fleet over hours of virtual time with seeded faults, and what must hold all the time.
+//! A fleet over hours of virtual time with seeded faults, with its invariants:
 //!
 //! - No two alerts are open at once.
 //! - No alert is open 60 s after all replicas have been healthy, the engine reachable and nothing failing.

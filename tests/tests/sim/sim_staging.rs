@@ -1,4 +1,4 @@
-//! Staged alerts: each stage once and on time, whatever else happens.
+//! Staged alerts: each stage once and on time, regardless of other events.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -222,7 +222,11 @@ impl OpsGenieSink {
             match api.send(step, context).await {
                 // The delivery itself is done by then.
                 Err(DeliveryError::Rejected { reason, .. }) if matches!(step, Step::Note { .. }) => {
-                    tracing::warn!(alias = delivery.alias.as_str(), reason, "the alert service rejects a note");
+                    tracing::warn!(
+                        alias = delivery.alias.as_str(),
+                        reason,
+                        "the alert service rejected a note; the alert stays as it is"
+                    );
                     delivery.plan.settle(Outcome::Done)?;
                 }
                 Err(error) => return Err(error),
@@ -242,17 +246,20 @@ impl OpsGenieSink {
     }
 }
 
-/// Looks once. A request whose outcome the service never shows counts as done: it was taken.
+/// Asks once for the outcome. A request whose outcome the service never reports counts as done, because it was accepted.
 async fn look(api: &Api<'_>, unconfirmed: &mut Unconfirmed) -> Result<Outcome, DeliveryError> {
     let reason = match api.look(&unconfirmed.request).await? {
         Seen::Settled(outcome) => return Ok(outcome),
         Seen::NotYet(wait) => match unconfirmed.next_look() {
             Some(after) => return Err(DeliveryError::Pending { after: after.max(wait.unwrap_or_default()) }),
-            None => "it was looked for often enough".to_owned(),
+            None => "no outcome was found within the allowed number of attempts".to_owned(),
         },
         Seen::Never(reason) => reason,
     };
-    tracing::warn!(reason, "the alert service accepted a request and did not report its outcome; it counts as done");
+    tracing::warn!(
+        reason,
+        "the alert service accepted a request but did not report its outcome; the request counts as delivered"
+    );
     Ok(Outcome::Done)
 }
 

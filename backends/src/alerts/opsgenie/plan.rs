@@ -124,7 +124,7 @@ impl Plan {
                 tracing::warn!(
                     alias = alias.as_str(),
                     reason,
-                    "the alert service does not close an alert; it may still be open"
+                    "the alert service did not close an alert, which may still be open; close it by hand"
                 );
             }
             _ => {}

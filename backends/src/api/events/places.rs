@@ -58,7 +58,7 @@ impl Places {
         Some(SubscriberSlot { places: self.clone(), id, given_up })
     }
 
-    /// The number of the time without a break in which there are readers; `None` while there is no reader.
+    /// The number of the uninterrupted period with readers; `None` while there is no reader.
     pub(super) fn session(&self) -> Option<u64> {
         let inner = self.lock();
         (!inner.readers.is_empty()).then_some(inner.sessions)

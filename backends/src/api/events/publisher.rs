@@ -76,16 +76,21 @@ impl Publisher {
     pub(super) fn start(&self, spawner: &Spawner) {
         let record = || {
             let (alive, ended) = bounded(1);
-            let recorder = Recorder {
+            let mut recorder = Recorder {
+                observer: Observer::default(),
                 circuit: self.circuit.clone(),
                 live: self.live.clone(),
                 clock: self.clock.clone(),
                 history: self.history.clone(),
                 shared: self.shared.clone(),
             };
-            spawner.spawn(or(recorder.run(), async move {
-                let _ = ended.recv().await;
-            }));
+            spawner.spawn(async move {
+                let ended = async {
+                    let _ = ended.recv().await;
+                };
+                or(recorder.run(), ended).await;
+                recorder.observe();
+            });
             alive
         };
         self.recorder.get_or_init(record);
@@ -174,6 +179,7 @@ pub(super) fn event(name: &str, figures: &impl Serialize) -> String {
 
 /// The task that observes the circuit.
 struct Recorder {
+    observer: Observer,
     circuit: Circuit,
     live: LiveHandle,
     clock: Arc<dyn Clock>,
@@ -182,10 +188,14 @@ struct Recorder {
 }
 
 impl Recorder {
-    async fn run(self) {
-        let Self { circuit, live, clock, history, shared } = self;
+    /// Logs what is new; returns whether anything is.
+    fn observe(&mut self) -> bool {
+        self.observer.observe(self.circuit.breaker(), &self.shared.timeline)
+    }
+
+    async fn run(&mut self) {
+        let Self { observer, circuit, live, clock, history, shared } = self;
         let breaker = circuit.breaker();
-        let mut observer = Observer::default();
         let mut drawn: Option<Instant> = None;
         let mut is_stale = true;
         let mut next_reading = clock.now();
@@ -205,7 +215,7 @@ impl Recorder {
             is_stale |= is_empty;
             let gap = if is_stale { MIN_GAP } else { TICK };
             if is_read && drawn.is_none_or(|drawn| now.since(drawn) >= gap) {
-                shared.draw(&circuit, &live);
+                shared.draw(circuit, live);
                 drawn = Some(now);
                 is_stale = false;
             }

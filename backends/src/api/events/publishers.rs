@@ -1,7 +1,7 @@
 //! One publisher for each circuit that is read or recorded.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tripline_runtime::{BreakerName, Clock, SystemClock};
 
@@ -9,7 +9,7 @@ use super::publisher::Publisher;
 use super::rows::RowCache;
 use crate::api::scope::LiveHandle;
 use crate::api::spawner::Spawner;
-use crate::circuit::Circuit;
+use crate::circuit::{Circuit, CircuitChange, Circuits};
 
 /// The publishers by name of the circuit, and the figures of all circuits. Clones share the same.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub(in crate::api) struct Publishers {
     spawner: Spawner,
     by_name: Arc<Mutex<BTreeMap<BreakerName, Entry>>>,
     rows: Arc<RowCache>,
+    /// That recording of circuits that come and go was begun.
+    following: Arc<OnceLock<LiveHandle>>,
 }
 
 #[derive(Debug)]
@@ -30,7 +32,7 @@ impl Publishers {
     /// Those that record on `spawner`, by `clock`.
     pub(in crate::api) fn new(clock: Arc<dyn Clock>, spawner: Spawner) -> Self {
         let rows = Arc::new(RowCache::new(clock.clone()));
-        Self { clock, spawner, by_name: Arc::default(), rows }
+        Self { clock, spawner, by_name: Arc::default(), rows, following: Arc::default() }
     }
 
     /// The clock of everything that is published.
@@ -43,6 +45,42 @@ impl Publishers {
         self.of(circuit, live);
     }
 
+    /// Records the events of all circuits from now on, also of those that come later, until they go.
+    pub(in crate::api) fn record_all(&self, circuits: &Circuits, live: &LiveHandle) {
+        if self.following.set(live.clone()).is_ok() {
+            let (clock, spawner) = (self.clock.clone(), self.spawner.clone());
+            let parts = (Arc::downgrade(&self.by_name), Arc::downgrade(&self.rows), Arc::downgrade(&self.following));
+            circuits.follow(move |change| {
+                // Until the API is dropped.
+                let (Some(by_name), Some(rows), Some(following)) =
+                    (parts.0.upgrade(), parts.1.upgrade(), parts.2.upgrade())
+                else {
+                    return;
+                };
+                let all = Self { clock: clock.clone(), spawner: spawner.clone(), by_name, rows, following };
+                all.circuit_changed(change);
+            });
+        }
+        circuits.iter().for_each(|circuit| self.record(&circuit, live));
+    }
+
+    fn circuit_changed(&self, change: CircuitChange<'_>) {
+        match (change, self.following.get()) {
+            (CircuitChange::Inserted(circuit), Some(live)) => self.record(circuit, live),
+            (CircuitChange::Removed(circuit), _) => {
+                let gone = self.lock().remove(circuit.name());
+                // Without the lock: it may end a task.
+                drop(gone);
+            }
+            (CircuitChange::Inserted(_), None) => {}
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<BreakerName, Entry>> {
+        // Nothing can panic while it holds the lock.
+        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The figures of all circuits.
     pub(super) fn rows(&self) -> &RowCache {
         &self.rows
@@ -50,7 +88,7 @@ impl Publishers {
 
     /// The publisher of `circuit`, which records from now on. Another circuit of the same name replaces the earlier one.
     pub(super) fn of(&self, circuit: &Circuit, live: &LiveHandle) -> Arc<Publisher> {
-        let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_name = self.lock();
         let known = by_name.get(circuit.name()).filter(|entry| entry.circuit.is_same(circuit));
         let publisher = known.map(|entry| entry.publisher.clone());
         let publisher = publisher.unwrap_or_else(|| {

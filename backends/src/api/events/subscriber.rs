@@ -35,7 +35,7 @@ pub(super) trait Source: Send + Sync + 'static {
     /// Resolves when there may be something new since this call.
     fn news(&self) -> impl Future<Output = ()> + Send;
 
-    /// Appends the figures that are newer than `seen`; false while there are none yet.
+    /// Appends the figures that are newer than `seen`; false while there are no figures.
     fn write_newer(&self, seen: &mut Self::Seen, text: &mut String) -> bool;
 }
 

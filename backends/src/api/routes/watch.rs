@@ -43,7 +43,7 @@ struct Health {
     status: &'static str,
 }
 
-/// The process lives, whatever the breakers do.
+/// The process is alive, regardless of the breakers.
 #[utoipa::path(get, path = "/health", tag = "process",
     responses((status = 200, description = "It lives.", body = Health)))]
 async fn health() -> ApiJson<Health> {
@@ -56,7 +56,7 @@ struct Ready {
     status: &'static str,
 }
 
-/// Whether the process takes new requests, whatever the breakers do. 503 while it drains.
+/// Whether the process accepts new requests, regardless of the breakers. 503 while it drains.
 #[utoipa::path(get, path = "/ready", tag = "process",
     responses(
         (status = 200, description = "It takes requests.", body = Ready),
@@ -78,7 +78,7 @@ async fn prometheus(State(api): State<ApiState>) -> Response {
     if let Some(lines) = api.dropped_lines() {
         text.push_str(&metrics::render_log(lines));
     }
-    if let Some(fleet) = api.fleet_status() {
+    if let Some(fleet) = api.fleet_handle().map(tripline_runtime::Fleet::status) {
         text.push_str(&metrics::render_fleet(&fleet));
     }
     let followed = api.circuits().iter().filter_map(|one| Some((one.name().to_string(), one.followed_log()?)));

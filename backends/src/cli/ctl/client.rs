@@ -84,7 +84,7 @@ impl fmt::Display for CtlError {
                 write!(f, "{url}: {why} (is `tripline serve` running there? --url gives another address)")
             }
             Self::Rejected { status, why, .. } => write!(f, "{why} ({status})"),
-            Self::Unexpected { path } => write!(f, "{path}: the answer is none of Tripline's API; is --url right?"),
+            Self::Unexpected { path } => write!(f, "{path}: the response is not from Tripline's API; check --url"),
         }
     }
 }

@@ -20,6 +20,9 @@ pub(in crate::cli) struct CtlArgs {
     /// A member of a family is NAME/KEY.
     #[arg(long, global = true, value_name = "NAME[/KEY]")]
     pub(super) breaker: Option<String>,
+    /// Apply enable, disable or reset to this breaker in all replicas of the server's fleet, and wait until they have done it.
+    #[arg(long, global = true)]
+    pub(super) fleet: bool,
     /// Print the body of the response as received.
     #[arg(long, global = true)]
     pub(super) json: bool,
@@ -52,7 +55,7 @@ pub(super) enum CtlCommand {
     Watch,
     /// Print one parameter or configuration key, or all of them.
     Get {
-        /// A parameter, as in `latency`, or a configuration key, as in `trip_confidence`; all if left out.
+        /// A parameter, as in `latency`, or a configuration key, as in `trip_confidence`. Default: all of them.
         #[arg(value_parser = parser(), hide_possible_values = true)]
         name: Option<Parameter>,
     },
@@ -72,23 +75,23 @@ pub(super) enum CtlCommand {
     Disable,
     /// Close the breaker; forget its window, its simulations and its incident.
     Reset {
-        /// Do not ask.
+        /// Reset without asking for confirmation.
         #[arg(long, short)]
         yes: bool,
     },
     /// Print the latencies in the window above a threshold, in milliseconds, one a line.
     Latencies {
-        /// The threshold in milliseconds; the configured one if left out.
+        /// The threshold in milliseconds. Default: the configured one.
         #[arg(long, value_name = "MS")]
         above: Option<u32>,
     },
     /// Show memory in use and its limit.
     Memory,
-    /// Show the fleet: whether its engine is reached, its members, and how many replicas of each breaker are open.
+    /// Show the fleet: whether its engine is reachable, its members, and how many replicas of each breaker are open.
     Fleet,
     /// Open the breaker as if a limit were exceeded, until restore or reset.
     Trigger {
-        /// Which limit.
+        /// The limit.
         what: Trigger,
     },
     /// End a simulation of trigger; the breaker then recovers by itself.
@@ -102,7 +105,7 @@ pub(super) enum CtlCommand {
         #[command(subcommand)]
         command: AlertCommand,
     },
-    /// Show or change how alerts are sent.
+    /// Show or change the settings of alerts.
     Opsgenie {
         #[command(subcommand)]
         command: OpsgenieCommand,
@@ -113,17 +116,17 @@ pub(super) enum CtlCommand {
     Request,
     /// Set how long the demo endpoint takes, behind all breakers or the named one.
     Delay {
-        /// As in 500ms or 2s.
+        /// The delay, such as 500ms or 2s.
         delay: String,
     },
     /// Start a scenario of the demo endpoint, behind all breakers or the named one; or list the scenarios.
     Scenario {
-        /// Which one; a list if left out.
+        /// The scenario. Default: list all scenarios.
         name: Option<String>,
     },
     /// Print a completion script for the whole of tripline.
     Completions {
-        /// For which shell.
+        /// The shell.
         shell: Shell,
     },
 }
@@ -144,7 +147,7 @@ pub(super) enum AlertCommand {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum OpsgenieCommand {
-    /// Show how alerts are sent, and which required fields are missing.
+    /// Show the settings of alerts, and which required fields are missing.
     Status,
     /// Switch sending alerts on or off; show it if no value is given.
     Toggle {
@@ -156,9 +159,9 @@ pub(super) enum OpsgenieCommand {
         /// P1 to P5.
         value: Option<String>,
     },
-    /// Set what alerts are sent for, as in open=on memory=off; show it if no value is given.
+    /// Set which events send alerts, as in open=on memory=off; show it if no value is given.
     Triggers {
-        /// open, reset, memory or latency, with on or off; what is left out stays.
+        /// open, reset, memory or latency, with on or off; other events keep their setting.
         value: Vec<String>,
     },
     /// Replace the tags of every alert; show them if no value is given.

@@ -1,8 +1,58 @@
-//! The fleet of a server.
+//! The fleet of a server, and commands to all its replicas.
 
-use serde_json::Value;
+use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+use smol::Timer;
+use tripline_runtime::core::fleet::Action;
+
+use super::client::{Answer, Client, CtlError};
+use super::command::CtlCommand;
 use super::show::{aligned, plain, scalar};
+use crate::cli::output::CliError;
+
+/// Replicas carry a command out within about 6 s.
+const MAX_WAIT: Duration = Duration::from_secs(20);
+/// Between two questions how many have done it.
+const BETWEEN: Duration = Duration::from_millis(500);
+
+/// What a command means for all replicas; `None` for one that is for one process only.
+pub(super) const fn command_to_all(command: &CtlCommand) -> Option<Action> {
+    match command {
+        CtlCommand::Disable => Some(Action::Disable),
+        CtlCommand::Enable => Some(Action::Enable),
+        CtlCommand::Reset { .. } => Some(Action::Reset),
+        _ => None,
+    }
+}
+
+/// Commands all replicas, and waits until they have done it; the last answer, and a line for people.
+pub(super) async fn command_all(client: &Client, action: Action) -> Result<(Answer, String), CliError> {
+    const COMMAND: &str = "/breaker/fleet-command";
+    let unexpected = |path: &str| CliError::from(CtlError::Unexpected { path: path.to_owned() });
+    let body = json!({"action": action.as_str(), "confirm": true});
+    let answer = client.post(COMMAND, Some(&body)).await?.body;
+    let number = answer.get("number").and_then(Value::as_u64).ok_or_else(|| unexpected(COMMAND))?;
+    let path = format!("/fleet/command?number={number}");
+    let asked_at = Instant::now();
+    loop {
+        let answer = client.get(&path).await?;
+        let count = |name: &str| answer.body.get(name).and_then(Value::as_u64);
+        let (done, members) = count("done").zip(count("members")).ok_or_else(|| unexpected(&path))?;
+        let text = format!("{}: done by {done} of {members} replicas", action.as_str());
+        if done >= members {
+            return Ok((answer, text));
+        }
+        if asked_at.elapsed() > MAX_WAIT {
+            let seconds = MAX_WAIT.as_secs();
+            return Err(CliError::new(format!(
+                "{text} within {seconds} s; one that takes no commands (fleet.commands) or does not reach the engine within a \
+                 minute does not carry it out"
+            )));
+        }
+        Timer::after(BETWEEN).await;
+    }
+}
 
 /// For people: the replica and its engine, then a line for each breaker.
 pub(super) fn text(body: &Value) -> Option<String> {

@@ -52,6 +52,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
+use tripline_runtime::core::fleet::Action;
 
 use super::{CliError, eprint_line, print_line, print_styled};
 use crate::config::Entry;
@@ -74,11 +75,16 @@ pub(super) fn ctl(args: &CtlArgs, whole: fn() -> clap::Command) -> Result<ExitCo
         let _ = io::stdout().write_all(&script);
         return Ok(ExitCode::SUCCESS);
     }
-    let session = Session { client: Client::new(args)?, json: args.json };
+    if args.fleet && fleet::command_to_all(&args.command).is_none() {
+        return Err(CliError::new("--fleet applies to enable, disable and reset only"));
+    }
+    let session = Session { is_for_all: args.fleet, client: Client::new(args)?, json: args.json };
     smol::block_on(session.run(&args.command))
 }
 
 struct Session {
+    /// Commands are for all replicas of the fleet.
+    is_for_all: bool,
     client: Client,
     /// Bodies are printed as they come.
     json: bool,
@@ -86,6 +92,9 @@ struct Session {
 
 impl Session {
     async fn run(&self, command: &CtlCommand) -> Result<ExitCode, CliError> {
+        if let Some(action) = fleet::command_to_all(command).filter(|_| self.is_for_all) {
+            return self.command_all(action, command).await;
+        }
         match command {
             CtlCommand::Status => return self.status().await,
             CtlCommand::List { open } => return self.list(*open).await,
@@ -240,17 +249,21 @@ impl Session {
 
     async fn reset(&self, yes: bool) -> Result<(), CliError> {
         if !yes {
-            if !io::stdin().is_terminal() {
-                return Err(CliError::new(
-                    "reset: standard input is no terminal to ask on; --yes resets without asking",
-                ));
-            }
-            let (seen, _) = feed::status(&self.client).await?;
-            if !confirmed(&format!("Reset {}, which is {}? It then admits every call.", seen.name, seen.state)) {
-                return Err(CliError::new("not reset"));
-            }
+            self.confirm_reset("").await?;
         }
         self.operate("/breaker/reset", Some(json!({"confirm": true}))).await
+    }
+
+    /// Asks whether to reset; `of` says in which processes beside this one.
+    async fn confirm_reset(&self, of: &str) -> Result<(), CliError> {
+        if !io::stdin().is_terminal() {
+            return Err(CliError::new("reset: standard input is no terminal to ask on; --yes resets without asking"));
+        }
+        let (seen, _) = feed::status(&self.client).await?;
+        if !confirmed(&format!("Reset {}{of}, which is {}? It then admits every call.", seen.name, seen.state)) {
+            return Err(CliError::new("not reset: the question was not answered with yes; --yes confirms it"));
+        }
+        Ok(())
     }
 
     async fn operate(&self, path: &str, body: Option<Value>) -> Result<(), CliError> {
@@ -273,7 +286,7 @@ impl Session {
         match (sinks.is_empty(), answer.body.get("delivered").and_then(Value::as_bool)) {
             (true, _) => Err(CliError::new("alert test: no pager is on; see [opsgenie] and [[webhooks]]")),
             (false, Some(true)) => Ok(()),
-            _ => Err(CliError::new("alert test: not every pager took the test page")),
+            _ => Err(CliError::new("alert test: a pager did not accept the test page")),
         }
     }
 
@@ -318,6 +331,15 @@ impl Session {
         let text = fleet::text(&answer.body).ok_or_else(|| unexpected_response(path))?;
         self.print(&answer, || text);
         Ok(())
+    }
+
+    async fn command_all(&self, action: Action, command: &CtlCommand) -> Result<ExitCode, CliError> {
+        if matches!(command, CtlCommand::Reset { yes: false }) {
+            self.confirm_reset(" of all replicas").await?;
+        }
+        let (answer, text) = fleet::command_all(&self.client, action).await?;
+        self.print(&answer, || text);
+        Ok(ExitCode::SUCCESS)
     }
 
     async fn opsgenie(&self, command: &OpsgenieCommand) -> Result<ExitCode, CliError> {

@@ -122,7 +122,7 @@ impl EventStream {
             match self.chunk().await {
                 Ok(Some(bytes)) => self.events.put(&bytes),
                 Ok(None) => return Err("the server ended the events".to_owned()),
-                Err(error) => return Err(format!("the events broke off: {error}")),
+                Err(error) => return Err(format!("the event stream ended early: {error}")),
             }
         }
     }

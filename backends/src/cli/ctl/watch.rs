@@ -75,7 +75,7 @@ pub(super) async fn events(client: &Client, all: bool) -> Result<ExitCode, CliEr
                 }
             }
             Some(Ok(None)) => return Err(client.no_answer("the server ended the events").into()),
-            Some(Err(error)) => return Err(client.no_answer(format!("the events broke off: {error}")).into()),
+            Some(Err(error)) => return Err(client.no_answer(format!("the event stream ended early: {error}")).into()),
         }
     }
 }

@@ -11,7 +11,7 @@ use axum::routing::{MethodRouter, get};
 use http::StatusCode;
 use serde::Serialize;
 use tower_service::Service as _;
-use tripline_runtime::BreakerName;
+use tripline_runtime::{Breaker, BreakerName, InvalidKey};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
@@ -20,6 +20,7 @@ use utoipa_axum::routes;
 
 use crate::api::{ApiError, ApiJson, FromPayload, Payload, PostErrors, ValidJson};
 use crate::circuit::{Circuit, Circuits};
+use crate::config::KeySource;
 use crate::memory::MockMemory;
 use crate::tower::{BreakerLayer, service_unavailable_because};
 use load::{Load, MAX_DELAY, Scenario};
@@ -50,7 +51,9 @@ impl Demo {
 
     /// The answer to `request`, which `circuit` protects.
     async fn answer(self, circuit: &Circuit, request: Request) -> Response {
-        let breaker = circuit.breaker().clone();
+        let Ok(breaker) = guard(circuit, &request) else {
+            return ApiError::new(StatusCode::BAD_REQUEST, "the key has control characters").into_response();
+        };
         let protection = BreakerLayer::new(breaker.clone()).respond_with(service_unavailable_because(breaker.clone()));
         let load = self.load;
         let endpoint = async move || {
@@ -70,6 +73,20 @@ impl Demo {
         let circuit = circuit.ok_or_else(|| ApiError::bad_value("breaker", shown(name), "a name of GET /breakers"))?;
         Ok((Some(circuit.name().clone()), vec![circuit]))
     }
+}
+
+/// The breaker of `circuit` for `request`: of a family, the member of the request's key.
+fn guard(circuit: &Circuit, request: &Request) -> Result<Breaker, InvalidKey> {
+    let Some(family) = circuit.family() else { return Ok(circuit.breaker().clone()) };
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let key = match &circuit.config().family.key {
+        Some(KeySource::Header(name)) => header(name).map(str::to_owned),
+        Some(KeySource::Host) => header("host").map(str::to_owned),
+        // The path is /test/NAME, which has nothing to decode.
+        Some(KeySource::PathSegment(place)) => request.uri().path().split('/').nth((*place).into()).map(str::to_owned),
+        _ => None,
+    };
+    family.get(&key.unwrap_or_default())
 }
 
 /// The answer of the endpoint behind the breaker.

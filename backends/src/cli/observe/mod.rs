@@ -29,20 +29,19 @@ use worker::Source;
 
 #[derive(Debug, Args)]
 pub(super) struct ObserveArgs {
-    /// The access log that a server or proxy writes: it is read as it grows, through rotation and truncation. It may still be missing.
+    /// The access log of a server or proxy. It is read as it grows, through rotation and truncation; it need not exist yet.
     #[arg(long, value_name = "FILE", required = true)]
     follow: PathBuf,
-    /// The configuration file; without it breakers.toml in the working directory, and if there is none the recommended
-    /// configuration.
+    /// The configuration file. Default: breakers.toml in the working directory, else the recommended configuration.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The breaker of the configuration that follows the log; needed where it has several.
+    /// The breaker of the configuration that follows the log; required if there are several.
     #[arg(long, value_name = "NAME")]
     breaker: Option<String>,
-    /// The address of API, dashboard and metrics, in place of http.listen in the configuration.
+    /// The address of API, dashboard and metrics. Default: http.listen of the configuration.
     #[arg(long, value_name = "IP:PORT", value_parser = address)]
     listen: Option<SocketAddr>,
-    /// How many rotated files beside the log (FILE.1, FILE.2.gz, FILE-20261128.gz …) are read as history.
+    /// Number of rotated files beside the log (FILE.1, FILE.2.gz, FILE-20261128.gz …) to read as history.
     #[arg(long, value_name = "COUNT", default_value_t = 2)]
     history: usize,
     #[command(flatten)]
@@ -79,10 +78,10 @@ pub(super) fn observe(args: &ObserveArgs) -> Result<(), CliError> {
         tracing::warn!("{warning}");
     }
     let clock = Arc::new(FollowClock::new(Arc::new(SystemClock::new())));
-    let platform = ObservePlatform { system: SystemPlatform::new(), clock: clock.clone() };
+    let platform = Arc::new(ObservePlatform { system: SystemPlatform::new(), clock: clock.clone() });
     let mut source = None;
     let app = App::builder(opened)
-        .platform(&platform)
+        .platform(platform)
         .listen(config.http.listen)
         .mode(Mode::Observe)
         .without_stall_detection()

@@ -187,7 +187,7 @@ impl Source {
                     taken.is_another = true;
                 }
                 Found::Truncated => {
-                    tracing::info!(file = %self.path.display(), "the log was cut off and is read from its beginning");
+                    tracing::info!(file = %self.path.display(), "the log was truncated and is read from its beginning");
                     self.follower.drop_line();
                 }
                 Found::Nothing => break,

@@ -157,7 +157,7 @@ impl Members for Gzip {
         if GZIP.first() == Some(&first) {
             Ok(Begun::Data(GzDecoder::new(input)))
         } else {
-            Err(invalid("something that is no gzip follows the gzip data; allowed: zeros"))
+            Err(invalid("data that is not gzip follows the gzip data; allowed: zeros"))
         }
     }
 
@@ -247,7 +247,7 @@ mod tests {
             assert!(unpacked(&one[..one.len() - 6]).is_err());
         }
         let garbage = [gzipped("a"), b"garbage".to_vec()].concat();
-        assert!(unpacked(&garbage).unwrap_err().to_string().contains("no gzip follows"));
+        assert!(unpacked(&garbage).unwrap_err().to_string().contains("not gzip follows"));
     }
 
     #[test]

@@ -41,14 +41,16 @@ Input as an access log; the first 20 lines decide the format:
   caddy         JSON
   iis           W3C extended format with #Fields:, also of CloudFront
   ltsv, logfmt  label:value with tabs, key=value
+  lograge, lograge-json
+                Lograge of Ruby on Rails
   json-fields, csv-fields
                 JSON and CSV of any application, under common names
   text          any other text, by the positions of --field
   Any other     --field time=FIELD --field latency=FIELD --field status=FIELD
                 with names in JSON (a.b), CSV, LTSV and key=value, and with
                 positions in other text (1 is the first field, -1 the last)
-  Prefixes      of kubectl, docker, syslog and JSON of collectors are passed
-                over
+  Prefixes      of kubectl, docker, syslog, Rails and records of collectors
+                are passed over
   Outcome       status 500 and above: error; 499, 408, 0: ignored; else ok; with
                 Envoy's flags UF UO UH URX UT UC UR LR UPE UMSDR SI DF OM: error,
                 with DC: ignored
@@ -115,5 +117,5 @@ The recording is read once, whatever the number of settings. The page of
 else is ever written over.
 
 Exit codes: 0 a result; 1 no result, or one from JSON lines or CSV of which lines
-cannot be used; 2 bad arguments; 3 a result that hardly can be trusted: more than
+cannot be used; 2 bad arguments; 3 a result that cannot be trusted: more than
 half of a log's lines cannot be used, or no line has the path that is asked for."#;

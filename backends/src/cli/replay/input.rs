@@ -46,7 +46,7 @@ pub(in crate::cli) struct InputArgs {
     /// Skip calls whose path matches, such as long polls; may be repeated.
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
-    /// Do not show the progress bar that a long input has on a terminal.
+    /// Do not show the progress bar of a long input on a terminal.
     #[arg(long)]
     no_progress: bool,
 }

@@ -81,7 +81,7 @@ pub(in crate::cli) fn print_notes(report: &InputReport, name: &str, args: &Input
         ));
     }
     if report.records == 0 {
-        eprint_line(format!("{name}: there are no records in it"));
+        eprint_line(format!("{name}: there are no records in the input"));
     }
     let (calls, count) = if report.shortened == 1 { ("call", "it counts") } else { ("calls", "they count") };
     if report.shortened > 0 {
@@ -96,7 +96,7 @@ pub(in crate::cli) fn print_notes(report: &InputReport, name: &str, args: &Input
     }
     if Trust::of(report) == Trust::Doubtful {
         eprint_line(format!(
-            "{name}: the result hardly can be trusted, as too little of the input could be used (exit code 3)"
+            "{name}: the result cannot be trusted, because too few lines of the input could be used (exit code 3)"
         ));
     }
 }

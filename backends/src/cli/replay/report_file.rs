@@ -24,13 +24,13 @@ impl<'a> ReportFile<'a> {
     pub(super) fn new(path: &'a Path, recording: &Path, configurations: &[PathBuf]) -> Result<Self, CliError> {
         let rejection = |why: &str| CliError::during(format!("--report {}", shown(path)), why);
         if is_standard_input(path) {
-            return Err(rejection("a page is written to a file; name one"));
+            return Err(rejection("a page cannot be written to standard output; name a file"));
         }
         let target = match fs::canonicalize(path) {
             Ok(target) => {
                 let old = stat(&target).map_err(|error| rejection(&error.to_string()))?;
                 if FileType::from_raw_mode(old.st_mode) != FileType::RegularFile {
-                    return Err(rejection("is no regular file; name a file to write"));
+                    return Err(rejection("is not a regular file; name a file to write"));
                 }
                 let is_it = |other: rustix::io::Result<Stat>| {
                     other.is_ok_and(|other| (other.st_dev, other.st_ino) == (old.st_dev, old.st_ino))
@@ -42,7 +42,7 @@ impl<'a> ReportFile<'a> {
                     return Err(rejection("is one of the configurations; name another file"));
                 }
                 if !is_page(&target).map_err(|error| rejection(&error.to_string()))? {
-                    return Err(rejection("is there and is no page of tripline; name another file"));
+                    return Err(rejection("exists and is not a page that tripline wrote; name another file"));
                 }
                 target
             }
@@ -50,7 +50,7 @@ impl<'a> ReportFile<'a> {
             Err(error) => return Err(rejection(&error.to_string())),
         };
         if target.file_name().is_none() || !folder_of(&target).is_dir() {
-            return Err(rejection("is in no folder that exists"));
+            return Err(rejection("its folder does not exist; create it or name another file"));
         }
         Ok(Self { named: path, target })
     }

@@ -157,7 +157,7 @@ impl<'a> Setting<'a> {
         if setting.key.contains('.') {
             // Its value may be a secret.
             let key = on_one_line(setting.key);
-            return Err(format!("--set {key}: no key of the breaker; allowed: keys at the top of the file"));
+            return Err(format!("--set {key}: not a key of a breaker; allowed: keys at the top of the file"));
         }
         let mut keys = names.iter().map(String::as_str).filter(|name| !name.contains('.'));
         if keys.clone().any(|name| name == setting.key) {

@@ -76,7 +76,7 @@ impl Named {
         self.breakers.iter().map(|breaker| breaker.config.clone()).collect()
     }
 
-    /// Warns of what is hardly meant, each line and message once, however many breakers inherit it.
+    /// Warns of settings that are probably mistakes, each line and message once, however many breakers inherit it.
     pub(crate) fn warn(&self, report: &mut Report<'_>, root: &Root<'_>) {
         let Some(first) = self.breakers.first() else { return };
         let name = &root.config.breaker.name;
@@ -183,7 +183,7 @@ impl NamedBreaker {
             return None;
         }
         let mut keys = self.set.keys().filter(|key| family_key(key).is_some());
-        let place = keys.next().and_then(|key| self.set.get(key)).or_else(|| self.set.get("alerts.per_key"))?;
+        let place = keys.next().and_then(|key| self.set.get(key))?;
         Some((place, "has no effect without key: only a family has members; set key, or remove it"))
     }
 

@@ -51,13 +51,6 @@ pub(crate) static FAMILY: [Key<Target>; 4] = [
     ),
 ];
 
-/// `alerts.per_key`.
-pub(super) static PER_KEY: Key<Target> = key(
-    "per_key",
-    "On: an incident for each member of a family. Off: one for the family, which names the worst.",
-    Field::Flag(access!(same breaker.family.alerts_per_key)),
-);
-
 /// The key of a family called `name`.
 pub(crate) fn family_key(name: &str) -> Option<&'static Key<Target>> {
     FAMILY.iter().find(|key| key.name == name)

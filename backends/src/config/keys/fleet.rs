@@ -64,4 +64,16 @@ const KEYS: &[Key<Target>] = &[
         Field::Flag(access!(same fleet.fallback_close)),
     )
     .restart_required(),
+    key(
+        "probe_share",
+        "At most this share of the replicas probes at once, and at least one. 0: each when its own wait is over.",
+        Field::Number(Range::new(0.0, 1.0, "a ratio"), access!(same fleet.probe_share)),
+    )
+    .restart_required(),
+    key(
+        "commands",
+        "The replicas carry out what an operator commands all of them (ctl --fleet).",
+        Field::Flag(access!(same fleet.commands)),
+    )
+    .restart_required(),
 ];

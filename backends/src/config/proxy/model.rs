@@ -27,7 +27,7 @@ pub struct Proxy {
     pub drain_delay: Duration,
     /// For requests in flight after that. Default: 30 s.
     pub drain_timeout: Duration,
-    /// Largest body of a request, in bytes; 0 is no limit. Default: 0.
+    /// Largest body of a request, in bytes; 0 = unlimited. Default: 0.
     pub max_body: u64,
     /// For the head of a request, and between two requests. Default: 10 s.
     pub header_timeout: Duration,
@@ -35,7 +35,7 @@ pub struct Proxy {
     pub tunnel_idle_timeout: Duration,
     /// Connections of clients at a time. Default: 10,000.
     pub max_connections: u32,
-    /// Connections of one client address at a time; 0 is no limit. Default: 0.
+    /// Connections of one client address at a time; 0 = unlimited. Default: 0.
     pub max_connections_per_client: u32,
     /// Whether the proxy's own answers carry `x-tripline`. Default: true.
     pub response_header: bool,

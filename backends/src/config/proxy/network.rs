@@ -15,7 +15,7 @@ impl Network {
     /// What is allowed, for messages.
     pub const ALLOWED: &'static str = "an IP address, or a network such as 10.0.0.0/8 or fd00::/8";
 
-    /// Whether `address` is in it. An IPv4 address in IPv6 form is meant as IPv4.
+    /// Whether `address` is in it. An IPv4 address in IPv6 form counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(network), IpAddr::V4(address)) => {
@@ -31,7 +31,7 @@ impl Network {
     }
 }
 
-/// A text that is no network.
+/// A text that is not a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotANetwork;
 

@@ -20,7 +20,7 @@ pub struct Upstream {
     pub connect_timeout: Duration,
     /// For the head of a response, from when the request is sent. Default: 30 s.
     pub head_timeout: Duration,
-    /// An idle connection is used for so long. It must be shorter than the upstream's own. Default: 4 s.
+    /// How long an idle connection may be reused. It must be shorter than the upstream's own limit. Default: 4 s.
     pub idle_timeout: Duration,
     /// Requests at a time, over all threads. Default: 256.
     pub max_connections: u32,
@@ -72,7 +72,7 @@ impl Upstream {
 pub struct UpstreamTls {
     /// PEM file of the authorities that sign the upstream's certificate; `None` is those of the system.
     pub ca: Option<PathBuf>,
-    /// PEM file of a certificate that is shown to the upstream.
+    /// PEM file of the client certificate that is presented to the upstream.
     pub certificate: Option<PathBuf>,
     /// Its key.
     pub key: Option<PathBuf>,
@@ -121,7 +121,7 @@ impl fmt::Display for ServerUrl {
     }
 }
 
-/// A text that is no address of a server.
+/// A text that is not the address of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAServer;
 

@@ -1,11 +1,11 @@
 -- One report on one breaker: the rule of `tripline_core::fleet::merge`, in one atomic step.
--- KEYS: members, incidents, born, open, unwell, incident. ARGV: see below. Answers the fields of a view.
-local TYPES = {'zset', 'set', 'string', 'zset', 'zset', 'hash'}
+-- KEYS: members, incidents, born, open, unwell, incident, probing. ARGV: see below. Answers the fields of a view.
+local TYPES = {'zset', 'set', 'string', 'zset', 'zset', 'hash', 'zset'}
 for i, key in ipairs(KEYS) do
   local kind = redis.call('TYPE', key).ok
   if kind ~= 'none' and kind ~= TYPES[i] then return redis.error_reply('FOREIGN ' .. key) end
 end
-local MEMBERS, INCIDENTS, BORN, OPEN, UNWELL, INCIDENT = unpack(KEYS)
+local MEMBERS, INCIDENTS, BORN, OPEN, UNWELL, INCIDENT, PROBING = unpack(KEYS)
 local breaker, replica, cause = ARGV[2], ARGV[3], ARGV[4]
 local n = {}
 for i = 5, #ARGV do n[i - 4] = tonumber(ARGV[i]) end
@@ -14,7 +14,8 @@ local k_epoch, k_active, k_kind, k_stage, k_sent, k_age = n[4], n[5] == 1, n[6],
 local paged, paged_escalated = n[10], n[11] == 1
 local ttl, gather, grace, settle, hold, lease = n[12], n[13], n[14], n[15], n[16], n[17]
 local escalate_after, cooldown, millionths, page_at = n[18], n[19], n[20] == 1, n[21]
-local forget, expire = n[22], n[23]
+local probe, probe_millionths, probe_grant, probe_lease = n[22], n[23], n[24], n[25]
+local forget, expire = n[26], n[27]
 
 local now = tonumber(ARGV[1])
 if not now then
@@ -33,10 +34,11 @@ end
 -- The members.
 redis.call('ZADD', MEMBERS, now, replica)
 redis.call('ZREMRANGEBYSCORE', MEMBERS, '-inf', '(' .. before(now, forget))
+redis.call('ZREMRANGEBYSCORE', MEMBERS, '(' .. now, '+inf')
 redis.call('EXPIRE', MEMBERS, expire)
 local members = redis.call('ZCARD', MEMBERS)
 local born = tonumber(redis.call('GET', BORN) or '')
-if not born then
+if not born or born > now then
   born = now
   redis.call('SET', BORN, now)
 end
@@ -44,13 +46,21 @@ redis.call('EXPIRE', BORN, expire)
 
 -- The incident. Numbers of 0 stand for what is not set.
 local NAMES = {'epoch', 'before', 'active', 'closing', 'kind', 'stage', 'sent', 'started', 'created_kind', 'created',
-  'empty', 'resolved', 'noted', 'noted_at', 'till', 'fence'}
+  'empty', 'resolved', 'noted', 'noted_at', 'till', 'fence', 'latest'}
 local TEXTS = {'first', 'cause', 'by'}
 local s = {}
 local kept = redis.call('HMGET', INCIDENT, unpack(NAMES))
 for i, name in ipairs(NAMES) do s[name] = tonumber(kept[i] or '0') or 0 end
 kept = redis.call('HMGET', INCIDENT, unpack(TEXTS))
 for i, name in ipairs(TEXTS) do s[name] = kept[i] or '' end
+
+-- A clock that was set back: nothing lies ahead of it any more.
+if now + 1000 < s.latest then
+  for _, name in ipairs({'started', 'resolved', 'noted_at', 'created', 'empty'}) do s[name] = math.min(s[name], now) end
+  s.till = math.min(s.till, now + lease)
+  for _, key in ipairs({OPEN, UNWELL, PROBING}) do redis.call('ZREMRANGEBYSCORE', key, '(' .. now, '+inf') end
+end
+s.latest = now
 
 local function begin()
   s.before = s.epoch
@@ -92,6 +102,23 @@ local function count(key, is_member, lasts)
   return redis.call('ZCARD', key)
 end
 local open, unwell = count(OPEN, r_open, ttl), count(UNWELL, r_unwell > 0, hold)
+
+-- Permission to probe, if there is a budget.
+local may_probe = 0
+if probe_millionths > 0 then
+  redis.call('ZREMRANGEBYSCORE', PROBING, '-inf', '(' .. before(now, probe_lease))
+  if probe == 0 then
+    redis.call('ZREM', PROBING, replica)
+  elseif probe == 2 then
+    redis.call('ZADD', PROBING, now, replica)
+  elseif redis.call('ZSCORE', PROBING, replica) then
+    may_probe = 1
+  elseif redis.call('ZCARD', PROBING) < math.max(math.floor(members * probe_millionths / 1000000), 1) then
+    redis.call('ZADD', PROBING, before(now, math.max(probe_lease - probe_grant, 0)), replica)
+    may_probe = 1
+  end
+  redis.call('EXPIRE', PROBING, expire)
+end
 
 -- What was paged alone, and what is unwell.
 if gravest(paged) > 0 then
@@ -171,4 +198,5 @@ else
   redis.call('SREM', INCIDENTS, breaker)
 end
 return {s.epoch, s.active, s.kind, s.stage, s.sent, before(now, s.started), open, unwell, members,
-  next_due < 0 and -1 or before(next_due, now), claim, s.fence, kind, s.first, s.cause}
+  next_due < 0 and -1 or before(next_due, now), claim, s.fence, kind, s.first, s.cause,
+  may_probe}

@@ -1,4 +1,4 @@
-//! One connection, made when it is needed and made anew after it failed.
+//! One connection, opened on first use and reopened after a failure.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use tripline_runtime::EngineError;
 
 use crate::text::{escape_controls, redact, shorten};
 
-/// A connection or an answer that takes longer fails. Together they are shorter than the patience of a fleet's runner.
+/// Timeouts of a connection and of a response. Their sum is below the timeout of a fleet's runner.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(1_400);
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(1_400);
-/// Of a server's own words, at most, in characters.
+/// Maximum length of a quoted error of the server, in characters.
 const REASON_CHARS: usize = 300;
 
 #[derive(Debug)]
 pub(super) struct Connection {
     client: Client,
-    /// Hidden in reasons.
+    /// The password, which is removed from reasons.
     password: String,
     open: Mutex<Option<MultiplexedConnection>>,
 }
@@ -28,7 +28,7 @@ impl Connection {
         Self { client, password, open: Mutex::new(None) }
     }
 
-    /// The server's answer to a script.
+    /// Returns the server's response to a script.
     pub(super) async fn call(&self, script: &ScriptInvocation<'_>) -> Result<Value, EngineError> {
         let mut connection = self.connected().await.map_err(|error| self.failure(&error))?;
         match script.invoke_async(&mut connection).await {
@@ -36,7 +36,7 @@ impl Connection {
             Err(error) => {
                 let failure = self.failure(&error);
                 if !matches!(failure, EngineError::ForeignKey { .. }) {
-                    // It may be half dead, or lead to a server that is not the primary any more.
+                    // The connection may be half dead, or lead to a server that is no longer the primary.
                     *self.open.lock().await = None;
                 }
                 Err(failure)
@@ -65,6 +65,9 @@ impl Connection {
         if matches!(error.code(), Some("MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN")) {
             let reason = format!("the server is a node of a Redis Cluster, which is not supported: {words}");
             return EngineError::Rejected { reason };
+        }
+        if words.contains("non deterministic") {
+            return EngineError::Rejected { reason: format!("Redis 5 or newer is needed: {words}") };
         }
         match error.kind() {
             ErrorKind::Server(_) | ErrorKind::AuthenticationFailed | ErrorKind::Extension => {

@@ -1,7 +1,7 @@
 //! A fleet over Redis 5 or newer, or Valkey: one server, with TLS, password and ACL user.
 //!
-//! Each call is one Lua script, by the server's clock. All keys of a service have one hash tag and last 24 h. What is lost is
-//! said again by the replicas, so neither persistence nor replication is needed.
+//! Each call is one Lua script that uses the server's clock. All keys of a service have one hash tag and last 24 h.
+//! Replicas repeat lost state, so neither persistence nor replication is needed.
 
 mod connection;
 mod scripts;
@@ -12,37 +12,40 @@ mod url;
 use async_trait::async_trait;
 use redis::Value;
 use tripline_runtime::core::fleet::{
-    Claim, DueStage, FleetStage, FleetView, KindSet, Known, PageAt, ReplicaText, Report, Terms, kind_of_rank, rank,
-    text,
+    Action, COMMAND_LASTS_MS, Claim, Command, DueStage, FleetStage, FleetView, KindSet, Known, MAX_COMMANDS, PageAt,
+    ReplicaText, Report, Terms, kind_of_rank, rank, text,
 };
-use tripline_runtime::{BreakerName, EngineError, FleetEngine, Heartbeat};
+use tripline_runtime::{Beat, BreakerName, CommandProgress, EngineError, FleetEngine, Heartbeat};
 
 use connection::Connection;
 use scripts::Scripts;
 
 pub use self::url::RedisUrlError;
 
-/// A replica that says nothing for so long is no member any more.
+/// A replica without a call for this long is no longer a member.
 const FORGET_MS: u64 = 600_000;
-/// Every key lasts so long after it was last written.
+/// Lifetime of a key after its last write.
 const EXPIRE_SECONDS: u64 = 86_400;
+
+/// The keys of commands to all replicas.
+const COMMAND_KEYS: [&str; 3] = ["commands", "last-command", "done"];
 
 /// The engine of a fleet on a Redis or Valkey server.
 #[derive(Debug)]
 pub struct RedisFleet {
     connection: Connection,
     scripts: Scripts,
-    /// The beginning of all keys.
+    /// The prefix of all keys.
     prefix: String,
 }
 
 impl RedisFleet {
-    /// The engine at `address` (`redis://[user:password@]host[:port][/number]`, or `rediss://` for TLS) for the replicas of `service`
-    /// in `namespace`. Nothing is connected yet.
+    /// Creates the engine at `address` (`redis://[user:password@]host[:port][/number]`, or `rediss://` for TLS) for the
+    /// replicas of `service` in `namespace`. Does not connect yet.
     ///
     /// # Errors
-    /// [`RedisUrlError`] where the address cannot be read, or names what is not supported. It does not quote the address, which
-    /// may hold a password.
+    /// [`RedisUrlError`] if the address cannot be read or is not supported. It does not quote the address, which may
+    /// contain a password.
     pub fn new(address: &str, namespace: &str, service: &str) -> Result<Self, RedisUrlError> {
         let connection = Connection::new(url::client(address)?, url::password(address));
         Ok(Self { connection, scripts: Scripts::new(), prefix: prefix(namespace, service) })
@@ -50,6 +53,44 @@ impl RedisFleet {
 
     fn key(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
+    }
+
+    async fn beat_at(&self, now_ms: Option<u64>, beat: &Beat<'_>) -> Result<Heartbeat, EngineError> {
+        let mut call = self.scripts.beat.prepare_invoke();
+        for key in ["members", "incidents", "born"] {
+            call.key(self.key(key));
+        }
+        if beat.commands_done.is_some() {
+            for key in COMMAND_KEYS {
+                call.key(self.key(key));
+            }
+        }
+        call.arg(now(now_ms)).arg(beat.replica.as_str()).arg(FORGET_MS).arg(EXPIRE_SECONDS);
+        // Nothing where it takes none.
+        call.arg(now(beat.commands_done)).arg(COMMAND_LASTS_MS);
+        let parts = array(self.connection.call(&call).await?)?;
+        let [Value::Int(members), Value::Array(names) | Value::Set(names), Value::Array(commands)] = &*parts else {
+            return Err(unexpected());
+        };
+        let name = |value: &Value| match value {
+            Value::BulkString(bytes) => BreakerName::new(&String::from_utf8_lossy(bytes)).ok(),
+            _ => None,
+        };
+        let mut heartbeat = Heartbeat::new(count(*members), names.iter().filter_map(name).collect());
+        heartbeat.commands = commands.iter().filter_map(command).collect();
+        Ok(heartbeat)
+    }
+
+    async fn command_at(&self, now_ms: Option<u64>, action: Action, breaker: &BreakerName) -> Result<u64, EngineError> {
+        let mut call = self.scripts.command.prepare_invoke();
+        for key in COMMAND_KEYS {
+            call.key(self.key(key));
+        }
+        call.arg(now(now_ms)).arg(action.as_str()).arg(breaker.as_str()).arg(MAX_COMMANDS).arg(EXPIRE_SECONDS);
+        match self.connection.call(&call).await? {
+            Value::BulkString(number) => String::from_utf8_lossy(&number).parse().map_err(|_| unexpected()),
+            _ => Err(unexpected()),
+        }
     }
 
     async fn sync_at(
@@ -63,7 +104,7 @@ impl RedisFleet {
         for key in ["members", "incidents", "born"] {
             call.key(self.key(key));
         }
-        for set in ["open", "unwell", "incident"] {
+        for set in ["open", "unwell", "incident", "probing"] {
             call.key(self.key(&format!("{set}:{breaker}")));
         }
         call.arg(now(now_ms)).arg(breaker.as_str()).arg(report.replica.as_str()).arg(report.cause.as_str());
@@ -89,13 +130,33 @@ impl RedisFleet {
     }
 }
 
-/// `namespace:{service}:`: the hash tag keeps the keys of a service together, and braces in a name would break it.
+/// Returns `namespace:{service}:`. The hash tag keeps the keys of a service together; braces in a name would break it.
 fn prefix(namespace: &str, service: &str) -> String {
     let plain = |text: &str| text.replace(['{', '}'], "_");
     format!("{}:{{{}}}:", plain(namespace), plain(service))
 }
 
-/// Nothing: the server's clock counts.
+fn array(answer: Value) -> Result<Vec<Value>, EngineError> {
+    match answer {
+        Value::Array(parts) => Ok(parts),
+        _ => Err(unexpected()),
+    }
+}
+
+fn count(number: i64) -> u32 {
+    u32::try_from(number).unwrap_or(0)
+}
+
+/// A command as the script keeps it: its number, when it was given, the action and the breaker.
+fn command(kept: &Value) -> Option<Command> {
+    let Value::BulkString(bytes) = kept else { return None };
+    let kept = String::from_utf8_lossy(bytes);
+    let mut parts = kept.splitn(4, ' ');
+    let (number, _, action, breaker) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    Some(Command { number: number.parse().ok()?, action: Action::from_name(action)?, breaker: text(breaker) })
+}
+
+/// Returns an empty text: the server's clock is used.
 fn now(now_ms: Option<u64>) -> String {
     now_ms.map_or_else(String::new, |now| now.to_string())
 }
@@ -104,8 +165,8 @@ fn unexpected() -> EngineError {
     EngineError::Rejected { reason: "the server's answer is not that of the script".to_owned() }
 }
 
-/// The numbers of a report and its terms, in the order of the script.
-fn numbers(report: &Report<'_>, terms: &Terms) -> [u64; 23] {
+/// Returns the numbers of a report and its terms, in the order of the script.
+fn numbers(report: &Report<'_>, terms: &Terms) -> [u64; 27] {
     let Known { epoch, active, kind, stage, sent, age_ms } = report.known;
     let (paged, escalated) = report.paged.map_or((KindSet::default(), false), |paged| (paged.kinds, paged.escalated));
     let (is_share, page_at) = match terms.page_at {
@@ -134,12 +195,16 @@ fn numbers(report: &Report<'_>, terms: &Terms) -> [u64; 23] {
         terms.cooldown_ms,
         is_share,
         page_at.into(),
+        report.probe.code().into(),
+        terms.probe_millionths.into(),
+        terms.probe_grant_ms,
+        terms.probe_lease_ms,
         FORGET_MS,
         EXPIRE_SECONDS,
     ]
 }
 
-/// The view that the script answers.
+/// Parses the view in the script's response.
 fn view(answer: &Value) -> Option<FleetView> {
     let Value::Array(fields) = answer else { return None };
     let number = |at: usize| match fields.get(at) {
@@ -169,28 +234,14 @@ fn view(answer: &Value) -> Option<FleetView> {
         view.claim = Some(Claim { due, epoch: known.epoch, fence, kind, sent: known.sent, open: view.open });
     }
     (view.first, view.cause) = (words(13)?, words(14)?);
+    view.may_probe = number(15)? == 1;
     Some(view)
 }
 
 #[async_trait]
 impl FleetEngine for RedisFleet {
-    async fn beat(&self, replica: &ReplicaText) -> Result<Heartbeat, EngineError> {
-        let mut call = self.scripts.beat.prepare_invoke();
-        for key in ["members", "incidents", "born"] {
-            call.key(self.key(key));
-        }
-        call.arg(now(None)).arg(replica.as_str()).arg(FORGET_MS).arg(EXPIRE_SECONDS);
-        let answer = self.connection.call(&call).await?;
-        let Value::Array(parts) = answer else { return Err(unexpected()) };
-        let (Some(Value::Int(members)), Some(Value::Array(names) | Value::Set(names))) = (parts.first(), parts.get(1))
-        else {
-            return Err(unexpected());
-        };
-        let name = |value: &Value| match value {
-            Value::BulkString(bytes) => BreakerName::new(&String::from_utf8_lossy(bytes)).ok(),
-            _ => None,
-        };
-        Ok(Heartbeat::new(u32::try_from(*members).unwrap_or(0), names.iter().filter_map(name).collect()))
+    async fn beat(&self, beat: &Beat<'_>) -> Result<Heartbeat, EngineError> {
+        self.beat_at(None, beat).await
     }
 
     async fn sync(&self, breaker: &BreakerName, report: &Report<'_>, terms: &Terms) -> Result<FleetView, EngineError> {
@@ -206,9 +257,23 @@ impl FleetEngine for RedisFleet {
         self.acknowledge_at(None, breaker, replica, claim).await
     }
 
+    async fn command(&self, action: Action, breaker: &BreakerName) -> Result<u64, EngineError> {
+        self.command_at(None, action, breaker).await
+    }
+
+    async fn command_progress(&self, number: u64) -> Result<CommandProgress, EngineError> {
+        let mut call = self.scripts.progress.prepare_invoke();
+        call.key(self.key("members")).key(self.key("done"));
+        call.arg(now(None)).arg(number).arg(FORGET_MS);
+        match &*array(self.connection.call(&call).await?)? {
+            [Value::Int(done), Value::Int(members)] => Ok(CommandProgress::new(count(*done), count(*members))),
+            _ => Err(unexpected()),
+        }
+    }
+
     async fn leave(&self, replica: &ReplicaText) -> Result<(), EngineError> {
         let mut call = self.scripts.leave.prepare_invoke();
-        call.key(self.key("members")).key(self.key("incidents"));
+        call.key(self.key("members")).key(self.key("incidents")).key(self.key("done"));
         call.arg(replica.as_str()).arg(self.prefix.as_str());
         self.connection.call(&call).await.map(|_| ())
     }

@@ -5,18 +5,18 @@ use std::fmt;
 use redis::Client;
 use url::Url;
 
-/// Why an address is none of a server that a fleet can use. It never quotes the address.
+/// The error of an address that a fleet cannot use. It never quotes the address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RedisUrlError {
-    /// It cannot be read.
+    /// The address cannot be read.
     Unreadable {
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// It names several servers.
+    /// The address names several servers.
     Unsupported {
-        /// What it names.
+        /// The unsupported kind of address.
         what: &'static str,
     },
 }
@@ -38,7 +38,7 @@ impl fmt::Display for RedisUrlError {
 
 impl std::error::Error for RedisUrlError {}
 
-/// A client for the address. Nothing is connected yet.
+/// Creates a client for the address. Does not connect yet.
 pub(super) fn client(address: &str) -> Result<Client, RedisUrlError> {
     let unreadable = |reason: &str| RedisUrlError::Unreadable { reason: reason.to_owned() };
     let (scheme, rest) = address.split_once("://").ok_or_else(|| unreadable("it has no scheme"))?;
@@ -59,11 +59,11 @@ pub(super) fn client(address: &str) -> Result<Client, RedisUrlError> {
     if url.host_str().is_none_or(str::is_empty) {
         return Err(unreadable("it has no host"));
     }
-    // The words of the client may quote the address.
+    // The error text of the client may quote the address.
     Client::open(url).map_err(|error| unreadable(error.detail().unwrap_or("the number of the database, or the host")))
 }
 
-/// The password in the address; empty where there is none.
+/// Returns the password in the address; empty if there is none.
 pub(super) fn password(address: &str) -> String {
     Url::parse(address).ok().and_then(|url| url.password().map(str::to_owned)).unwrap_or_default()
 }

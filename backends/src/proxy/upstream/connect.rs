@@ -15,16 +15,16 @@ use super::{Server, Upstream};
 use crate::config::UpstreamProtocol;
 use crate::proxy::stream::Stream;
 
-/// A connection that nothing was sent on yet.
+/// A connection on which nothing was sent yet.
 #[derive(Debug)]
 pub(crate) struct Connected {
     pub(crate) stream: Stream,
     pub(crate) address: SocketAddr,
-    /// What is spoken on it.
+    /// Whether it speaks HTTP/2.
     pub(crate) is_h2: bool,
 }
 
-/// Why there is no connection.
+/// The error of a connection.
 #[derive(Debug)]
 pub(crate) enum ConnectError {
     Timeout,
@@ -44,7 +44,7 @@ impl fmt::Display for ConnectError {
     }
 }
 
-/// Connects to the server of this index, within `connect_timeout`. With `h1_only` the connection is one of HTTP/1.1.
+/// Connects to the server with this index within `connect_timeout`. With `h1_only` the connection is HTTP/1.1.
 pub(crate) async fn connect(upstream: &Upstream, server: usize, h1_only: bool) -> Result<Connected, ConnectError> {
     let Some(server) = upstream.servers.get(server) else {
         return Err(ConnectError::Connect(io::ErrorKind::NotFound.into()));

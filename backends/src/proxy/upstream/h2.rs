@@ -1,4 +1,4 @@
-//! HTTP/2 to an upstream: one connection of each thread to each server, which all requests of the thread share.
+//! HTTP/2 to an upstream: one connection per thread and server, shared by all requests of the thread.
 
 use std::net::SocketAddr;
 
@@ -10,11 +10,11 @@ use super::addresses::Addresses;
 use crate::proxy::body::RequestBody;
 use crate::proxy::stream::Stream;
 
-/// Largest list of fields in a response, in bytes.
+/// Maximum size of the fields of a response, in bytes.
 const MAX_FIELDS: u32 = 64 << 10;
-/// What is buffered of one request, at most, in bytes.
+/// Maximum buffer of one request, in bytes.
 const MAX_BUFFER: usize = 128 << 10;
-/// What an upstream may send of one response, and of all, before it is read.
+/// Maximum number of bytes that an upstream may send before they are read: of one response, and of all.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 2 << 20;
 
@@ -22,14 +22,14 @@ const CONNECTION_WINDOW: u32 = 2 << 20;
 #[derive(Debug)]
 pub(crate) struct SharedLinks(Vec<Vec<Mutex<Option<SharedLink>>>>);
 
-/// One connection that many requests share. It ends with the last of its clones.
+/// One connection that many requests share. It ends when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub(crate) struct SharedLink {
     pub(crate) sender: SendRequest<RequestBody>,
     address: SocketAddr,
 }
 
-/// The place of one connection. While it is locked, requests wait for the connection that is being made.
+/// The slot of one connection. While it is locked, requests wait for the connection being opened.
 pub(crate) type Slot<'a> = MutexGuard<'a, Option<SharedLink>>;
 
 impl SharedLinks {
@@ -38,14 +38,14 @@ impl SharedLinks {
         Self(std::iter::repeat_with(of_thread).take(threads).collect())
     }
 
-    /// The place of the connection from `thread` to a server.
+    /// Returns the slot of the connection from `thread` to a server.
     pub(crate) async fn lock(&self, thread: usize, server: usize) -> Option<Slot<'_>> {
         Some(self.0.get(thread)?.get(server)?.lock().await)
     }
 }
 
 impl SharedLink {
-    /// Speaks HTTP/2 on a new connection, which a task of its own moves.
+    /// Opens HTTP/2 on a new connection, which its own task drives.
     pub(crate) async fn open(stream: Stream, address: SocketAddr) -> hyper::Result<Self> {
         let mut builder = Builder::new(TokioExecutor::new());
         builder
@@ -56,7 +56,7 @@ impl SharedLink {
             .initial_connection_window_size(CONNECTION_WINDOW);
         let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
         tokio::spawn(async move {
-            // Each request sees the error.
+            // Each request receives the error.
             let _ = connection.await;
         });
         Ok(Self { sender, address })

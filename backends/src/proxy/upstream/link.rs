@@ -15,35 +15,35 @@ use tokio::task::AbortHandle;
 use crate::proxy::body::RequestBody;
 use crate::proxy::stream::Stream;
 
-/// Largest head of a response, in bytes.
+/// Maximum size of a response's head, in bytes.
 const MAX_HEAD: usize = 64 << 10;
-/// Bytes that a connection buffers, at most, in each direction.
+/// Maximum buffer of a connection in each direction, in bytes.
 const MAX_BUFFER: usize = 128 << 10;
 
-/// One connection. Nothing runs in the background: it moves while [`Link::send`] or [`Link::poll_drive`] is polled.
+/// One connection. It has no background task: it advances while [`Link::send`] or [`Link::poll_drive`] is polled.
 #[derive(Debug)]
 pub(crate) struct Link {
     sender: SendRequest<RequestBody>,
-    /// `None` when it has ended.
+    /// `None` after it has ended.
     connection: Option<Box<Connection<TokioIo<Stream>, RequestBody>>>,
     pub(crate) server: usize,
     pub(crate) address: SocketAddr,
-    /// It has answered a request before.
+    /// Whether it has served a request before.
     pub(crate) is_reused: bool,
     pub(super) idle_since: Instant,
 }
 
-/// Why there is no head of a response.
+/// The error of a request without a response head.
 #[derive(Debug)]
 pub(crate) enum SendFailure {
-    /// Not a byte of the request was written: it may go out on another connection.
+    /// No byte of the request was written: it may be sent on another connection.
     NotSent(Box<Request<RequestBody>>),
-    /// It was, at least in part.
+    /// At least a part of it was written.
     Broken(hyper::Error),
 }
 
 impl Link {
-    /// Speaks HTTP/1.1 on a new connection.
+    /// Opens HTTP/1.1 on a new connection.
     pub(crate) async fn open(stream: Stream, server: usize, address: SocketAddr) -> hyper::Result<Self> {
         let handshake =
             Builder::new().max_buf_size(MAX_BUFFER).max_header_size(MAX_HEAD).handshake(TokioIo::new(stream));
@@ -72,7 +72,7 @@ impl Link {
         })
     }
 
-    /// Sends a request that may turn the connection into a tunnel; a task moves the connection.
+    /// Sends a request that may turn the connection into a tunnel; a task drives the connection.
     pub(crate) async fn send_upgradable(
         self,
         request: Request<RequestBody>,
@@ -81,7 +81,7 @@ impl Link {
         let task = connection.map(|connection| {
             let moved = connection.with_upgrades();
             tokio::spawn(async move {
-                // The error is seen by the request.
+                // The request receives the error.
                 let _ = moved.await;
             })
             .abort_handle()
@@ -89,23 +89,23 @@ impl Link {
         (sender.send_request(request).await, task)
     }
 
-    /// Moves the connection, for the body of a response.
+    /// Drives the connection, for the body of a response.
     pub(crate) fn poll_drive(&mut self, cx: &mut Context<'_>) {
         self.poll_connection(cx);
     }
 
-    /// Whether another request can be sent now. Polls the connection, which notices that the upstream has closed it.
+    /// Whether another request can be sent now. Polls the connection, which detects that the upstream has closed it.
     pub(crate) fn poll_is_ready(&mut self, cx: &mut Context<'_>) -> bool {
         self.poll_connection(cx);
         self.connection.is_some() && matches!(self.sender.poll_ready(cx), Poll::Ready(Ok(())))
     }
 
-    /// The connection as a task of its own, for an upload that goes on beside the response.
+    /// Returns the connection as a task, for an upload that continues beside the response.
     pub(crate) fn into_driver(self) -> Option<impl Future<Output = ()> + Send + 'static> {
         let Self { sender, connection, .. } = self;
         let connection = connection?;
         Some(async move {
-            // An error is seen by those who read the body.
+            // The readers of the body receive an error.
             let _ = connection.await;
             drop(sender);
         })

@@ -1,4 +1,4 @@
-//! A service that requests are forwarded to: its servers, its places and its connections.
+//! An upstream service: its servers, its slots and its connections.
 
 mod addresses;
 mod connect;
@@ -24,7 +24,7 @@ pub(super) use link::{Link, SendFailure};
 pub(super) use places::{Place, Places};
 use pool::Pools;
 
-/// A service, with the connections to it.
+/// A service with its connections.
 #[derive(Debug)]
 pub(super) struct Upstream {
     pub(super) settings: config::Upstream,
@@ -34,10 +34,12 @@ pub(super) struct Upstream {
     pub(super) pools: Pools,
     pub(super) shared: SharedLinks,
     tls: Option<Tls>,
+    /// Of the files that `tls` was read from.
+    fingerprint: u64,
     resolved: Mutex<Resolved>,
 }
 
-/// TLS with the protocols that are allowed.
+/// TLS with the allowed protocols.
 #[derive(Debug)]
 struct Tls {
     any: Arc<ClientConfig>,
@@ -45,7 +47,7 @@ struct Tls {
     h1: Arc<ClientConfig>,
 }
 
-/// When the names of an upstream were resolved last, and whether that worked.
+/// When the names of an upstream were last resolved, and whether that succeeded.
 #[derive(Debug, Default)]
 struct Resolved {
     at: Option<Instant>,
@@ -60,13 +62,15 @@ pub(super) struct Server {
 }
 
 impl Upstream {
-    /// Reads what TLS needs. Nothing is connected or resolved yet.
+    /// Reads the files for TLS. Does not connect or resolve yet.
     ///
     /// # Errors
-    /// Where a certificate or a key cannot be used.
+    /// An error if a certificate or a key cannot be used.
     pub(super) fn new(settings: config::Upstream, threads: usize) -> io::Result<Self> {
         let servers: Vec<Server> =
             settings.servers.iter().map(|url| Server { url: url.clone(), addresses: Addresses::new(url) }).collect();
+        // Before the files are read for use: what changes meanwhile is seen the next time.
+        let fingerprint = tls::fingerprint(&settings.tls)?;
         let is_https = settings.servers.iter().any(ServerUrl::is_https);
         let tls = |protocol| tls::client_config(&settings.tls, protocol).map(Arc::new);
         let tls =
@@ -82,11 +86,20 @@ impl Upstream {
             pools,
             shared,
             tls,
+            fingerprint,
             resolved: Mutex::default(),
         })
     }
 
-    /// Resolves the names of the servers where `resolve_interval` is over. The first failure in a row is logged.
+    /// Whether an upstream of these settings, made now, would be the same: also the certificates are.
+    ///
+    /// # Errors
+    /// Where a file cannot be read.
+    pub(super) fn is_still(&self, settings: &config::Upstream) -> io::Result<bool> {
+        Ok(self.settings == *settings && self.fingerprint == tls::fingerprint(&settings.tls)?)
+    }
+
+    /// Resolves the names of the servers once `resolve_interval` has passed. The first failure in a row is logged.
     pub(super) async fn resolve_if_due(&self) {
         // No code panics while it holds the lock, as below.
         let last = self.resolved.lock().unwrap_or_else(PoisonError::into_inner).at;
@@ -108,7 +121,7 @@ impl Upstream {
         }
     }
 
-    /// Whether HTTP/2 may be spoken to it.
+    /// Whether HTTP/2 may be used.
     pub(super) fn may_be_h2(&self, server: &Server) -> bool {
         match self.settings.protocol {
             UpstreamProtocol::Auto => server.url.is_https(),
@@ -117,7 +130,7 @@ impl Upstream {
         }
     }
 
-    /// The server of the next request: one after the other.
+    /// Returns the server of the next request, round-robin.
     pub(super) fn next_server(&self) -> usize {
         // Relaxed: it orders nothing.
         self.next.fetch_add(1, Ordering::Relaxed) % self.servers.len().max(1)

@@ -1,4 +1,4 @@
-//! Idle connections: those of a thread are used by that thread, the last one first.
+//! Idle connections, used by their own thread, last used first.
 
 use std::future::poll_fn;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::addresses::Addresses;
 use super::link::Link;
 
-/// The idle connections of an upstream, for each thread.
+/// The idle connections of an upstream, per thread.
 #[derive(Debug)]
 pub(crate) struct Pools {
     by_thread: Vec<Mutex<Pool>>,
@@ -16,7 +16,7 @@ pub(crate) struct Pools {
     idle_timeout: Duration,
 }
 
-/// The idle connections of one thread, for each server. The lock is never contended.
+/// The idle connections of one thread, per server. The lock is never contended.
 #[derive(Debug, Default)]
 struct Pool {
     by_server: Vec<Vec<Link>>,
@@ -33,7 +33,7 @@ impl Pools {
         Self { by_thread, max_idle: max_idle.div_ceil(threads.max(1)), idle_timeout }
     }
 
-    /// The connection to the server of this index that was used last, if one is alive.
+    /// Takes the last used live connection to the server with this index, if there is one.
     pub(crate) async fn take(&self, thread: usize, index: usize, addresses: &Addresses) -> Option<Link> {
         loop {
             let mut link = self.pop(thread, index)?;
@@ -53,7 +53,7 @@ impl Pools {
         Some(link)
     }
 
-    /// Gives a connection back whose response was read to the end. Above `max_idle` it is closed.
+    /// Returns a connection whose response was read completely. Above `max_idle` it is closed.
     pub(crate) fn put(&self, thread: usize, mut link: Link) {
         let Some(mut pool) = self.lock(thread) else { return };
         if pool.idle >= self.max_idle {
@@ -67,7 +67,8 @@ impl Pools {
         }
     }
 
-    /// Closes connections that the upstream has closed, or that were idle for too long. Call it from a task of that thread.
+    /// Closes connections that the upstream has closed, or that were idle for too long. Must be called from a task of
+    /// that thread.
     pub(crate) fn sweep(&self, thread: usize, cx: &mut Context<'_>) {
         let Some(mut pool) = self.lock(thread) else { return };
         let mut left = 0;
@@ -78,7 +79,7 @@ impl Pools {
         pool.idle = left;
     }
 
-    /// Idle connections of all threads.
+    /// Number of idle connections of all threads.
     pub(crate) fn idle(&self) -> usize {
         (0..self.by_thread.len()).filter_map(|thread| self.lock(thread)).map(|pool| pool.idle).sum()
     }

@@ -1,5 +1,7 @@
 //! TLS towards an upstream: roots, client certificate and protocols.
 
+use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,10 +12,10 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use crate::config::{UpstreamProtocol, UpstreamTls};
 use crate::proxy::tls::{certificates, private_key};
 
-/// What an upstream's connections are secured with.
+/// Returns the TLS settings of an upstream's connections.
 ///
 /// # Errors
-/// Where a file cannot be read, or holds no certificate or key.
+/// An error if a file cannot be read, or contains no certificate or key.
 pub(super) fn client_config(settings: &UpstreamTls, protocol: UpstreamProtocol) -> io::Result<ClientConfig> {
     let roots = match &settings.ca {
         Some(path) => roots_of(path)?,
@@ -37,6 +39,19 @@ pub(super) fn client_config(settings: &UpstreamTls, protocol: UpstreamProtocol) 
     Ok(config)
 }
 
+/// What the files hold, as a number; another one where any of them has changed.
+///
+/// # Errors
+/// Where a file cannot be read.
+pub(super) fn fingerprint(settings: &UpstreamTls) -> io::Result<u64> {
+    let mut hasher = DefaultHasher::new();
+    for path in [&settings.ca, &settings.certificate, &settings.key].into_iter().flatten() {
+        let content = fs::read(path).map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
+        content.hash(&mut hasher);
+    }
+    Ok(hasher.finish())
+}
+
 fn roots_of(path: &Path) -> io::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(path)? {
@@ -45,7 +60,7 @@ fn roots_of(path: &Path) -> io::Result<RootCertStore> {
     Ok(roots)
 }
 
-/// The system's roots; where there are none, those that Mozilla trusts.
+/// Returns the system's roots or, without any, those that Mozilla trusts.
 fn roots_of_system() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

@@ -1,9 +1,9 @@
-//! One file in the place of another, in one step.
+//! Replaces one file by another in one step.
 
 use std::io;
 use std::path::Path;
 
-/// The file that was there before.
+/// What became of the file that was replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Swapped {
     /// It now has the new one's name.

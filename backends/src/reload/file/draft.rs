@@ -1,11 +1,11 @@
-//! The next text of a file, beside it.
+//! A draft: the next content of a file, in a file beside it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The next text of a file, beside it; removed when it is dropped, whatever it holds then.
+/// The next content of a file, in a file beside it. Dropping it removes that file.
 pub(super) struct Draft {
     pub(super) path: PathBuf,
 }

@@ -17,17 +17,17 @@ use crate::config::{ConfigErrors, MAX_FILE_BYTES, read};
 use atomic_exchange::{Swapped, swap};
 use draft::{Draft, sync_folder};
 
-/// Between two looks at a file that another process may be writing.
+/// The interval between two reads of a file that another process may be writing.
 const LOOK_INTERVAL: Duration = Duration::from_millis(30);
-/// A text that is not known is whole when it has been the same for so many looks, 240 ms: a writer may pause.
+/// A new text counts as complete when this many reads in a row gave the same, 240 ms: a writer may pause.
 const SETTLED_LOOKS: u32 = 8;
-/// A file that is unreadable or empty for so many looks is not being written.
+/// A file that this many reads in a row found unreadable or empty is not being written.
 const MAX_UNUSABLE_LOOKS: u32 = 10;
-/// A file that has not settled after so many looks, 1.5 s, is busy.
+/// A file that still changes after this many reads, 1.5 s, is busy.
 const MAX_LOOKS: u32 = 50;
-/// The lock of the folder is tried so often.
+/// Attempts to lock the folder.
 const MAX_LOCK_TRIES: u32 = 10;
-/// A change starts over so often because another process wrote the file meanwhile.
+/// Attempts at a change, each ended by another process that wrote the file meanwhile.
 const MAX_TRIES: u32 = 6;
 /// A draft of a process that was killed is removed when it is older than this.
 const LEFT_BEHIND: Duration = Duration::from_secs(60);
@@ -45,14 +45,14 @@ type Swap = dyn Fn(&Path, &Path) -> io::Result<Swapped> + Send;
 struct System {
     pause: Box<dyn Fn(Duration) + Send>,
     swap: Box<Swap>,
-    /// Is called at each [`Moment`] of a change.
+    /// Called at each [`Moment`] of a change.
     reached: Box<dyn Fn(Moment) + Send>,
 }
 
 /// A moment at which others can still write the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moment {
-    /// The next text is on disk; the file has not been compared since.
+    /// The draft is on disk; the file has not been compared since.
     Drafted,
     /// The file was compared, and is replaced next.
     BeforeSwap,

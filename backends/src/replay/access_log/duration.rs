@@ -8,7 +8,7 @@ const MAX_NANOS: i128 = 366 * 24 * 3_600 * 1_000_000_000;
 /// Numbers are kept in units of 10⁻¹², so that seconds keep their nanoseconds.
 const DIGITS: i64 = 12;
 const SCALE: i128 = 1_000_000_000_000;
-/// More bytes than this are no request time.
+/// A longer text is not a request time.
 const MAX_BYTES: usize = 64;
 /// Units as they are written after a number, and their nanoseconds.
 const UNITS: [(&str, i128); 13] = [
@@ -71,7 +71,7 @@ impl Written {
     }
 }
 
-/// Reads `0.05`, `50`, `5e-2`, `50ms`, `50 ms` or `1m2.5s`; negative numbers are none.
+/// Reads `0.05`, `50`, `5e-2`, `50ms`, `50 ms` or `1m2.5s`; negative numbers are rejected.
 pub(super) fn parse(text: &str) -> Option<Written> {
     if text.len() > MAX_BYTES || !text.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
         return None;

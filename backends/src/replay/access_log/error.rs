@@ -20,11 +20,11 @@ pub enum LogProblem {
     Latency,
     /// The unit of the request times is not clear.
     Unit,
-    /// The line belongs to something that is no call.
+    /// The line describes something other than a call.
     NoCall,
-    /// A proxy of ours rejected the call.
+    /// Tripline's own proxy rejected the call.
     Rejected,
-    /// A proxy of ours had no connection free for the call.
+    /// Tripline's own proxy had no connection free for the call.
     Busy,
     /// A quote or a bracket is not closed.
     NotClosed,
@@ -71,7 +71,7 @@ impl LogProblem {
         }
     }
 
-    /// Whether the line was understood and is no call.
+    /// Whether the line was understood and is not a call.
     pub(super) const fn is_no_call(self) -> bool {
         matches!(self, Self::NoCall | Self::Rejected | Self::Busy)
     }
@@ -101,18 +101,18 @@ impl fmt::Display for LogProblem {
                  --latency-unit s, ms or us (or ns)"
             }
             Self::NoCall => {
-                "this is no call: the connection was closed before a request came, became another one (101), or is not HTTP"
+                "this is no call: the connection was closed before a request arrived, was upgraded (101), or is not HTTP"
             }
             Self::Rejected => "this is no call: the proxy rejected it",
             Self::Busy => "this is no call: the proxy had no connection free for it",
-            Self::NotClosed => "a quote or a bracket is not closed",
+            Self::NotClosed => "a quote or a bracket is not closed, or the last part of the line is missing; allowed: whole lines",
             Self::Glued => "a second line begins inside this one, so one of them is cut off; allowed: one call per line",
             Self::Duplicate => "a field that is read stands in the line twice; allowed: once",
             Self::Json => "not one JSON object; allowed: one per line",
-            Self::Columns => "not as many values as the header has columns",
-            Self::NotUtf8 => "is not UTF-8",
-            Self::StrayTime => "its time is far ahead of the lines before and after it",
-            Self::CutOff => "the input ends within this line",
+            Self::Columns => "not as many values as the header has columns; allowed: one for each column",
+            Self::NotUtf8 => "is not UTF-8; allowed: UTF-8, as iconv -t UTF-8 makes it",
+            Self::StrayTime => "its time is far ahead of the lines before and after it; allowed: the order of time",
+            Self::CutOff => "the input ends within this line, so its request time may be incomplete",
             Self::TooLong => return write!(f, "is too long; allowed: {MAX_LINE_BYTES} bytes"),
         })
     }

@@ -6,7 +6,7 @@ use super::entry::{Columns, LogCall};
 use super::error::LogProblem;
 use super::row::Context;
 
-/// More columns than this are no header.
+/// A line with more columns is not a header.
 const MAX_COLUMNS: usize = 1_024;
 
 impl Columns {

@@ -47,11 +47,22 @@ pub(super) fn top_level<'a>(text: &'a [u8], names: &[&str]) -> Option<Vec<Option
     let mut values = vec![None; names.len()];
     let mut keep = |name: &str, value: &'a str| {
         for (slot, _) in values.iter_mut().zip(names).filter(|(_, wanted)| **wanted == name) {
-            *slot = scalar(value).filter(|_| value.starts_with('"') || name != "log");
+            *slot = match value.as_bytes().first() {
+                Some(b'"') => scalar(value),
+                // As journald writes a message that is not printable.
+                Some(b'[') => bytes(value).map(Cow::Owned),
+                _ => scalar(value).filter(|_| name != "log"),
+            };
         }
     };
     each_member(text, &mut keep).ok()?;
     Some(values)
+}
+
+/// Text as a list of its bytes.
+fn bytes(value: &str) -> Option<String> {
+    let bytes: Vec<u8> = serde_json::from_str(value).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Text without its quotes, a number as it is written; objects, lists, `null`, true and false are none.

@@ -6,6 +6,7 @@ use std::io::BufRead;
 use super::entry::{Columns, Entry, Stamped};
 use super::error::LogProblem;
 use super::log_limits::LATE_BY_NANOS;
+use super::partial_lines::{Part, PartialLines};
 use super::plan::Plan;
 use super::prefix;
 use super::reorder_buffer::{ReorderBuffer, TimedPermit};
@@ -31,7 +32,7 @@ pub struct LogReport {
     /// The unit of request times without a unit of their own; `None`: fractions were seconds, and whole numbers
     /// microseconds.
     pub latency_unit: Option<LatencyUnit>,
-    /// Calls whose lines came more than a minute too late for their place, and were put where the input had got to.
+    /// Calls whose lines came more than a minute late, and were placed at the current position of the input.
     pub late: u64,
     /// The most calls that were held at once to put them in order.
     pub peak_held: usize,
@@ -43,6 +44,8 @@ pub(super) enum Understood {
     Call(TimedPermit),
     Excluded,
     Header,
+    /// The beginning of a line that goes on later.
+    Beginning,
 }
 
 /// Reads the lines of one format.
@@ -51,8 +54,9 @@ pub(super) struct LineReader {
     pub(super) rules: Rules,
     plan: Plan,
     columns: Columns,
+    partial: PartialLines,
     filter: PathFilter,
-    /// Calls without a path where paths are asked for.
+    /// Calls without a path while paths are filtered.
     without_path: u64,
 }
 
@@ -60,7 +64,7 @@ impl LineReader {
     pub(super) fn new(rules: Rules, filter: PathFilter) -> Self {
         let row = rules.format.0;
         let plan = Plan::new(&row.schema, row.stamped, row.unit, rules.unit, &rules.fields);
-        Self { rules, plan, columns: Columns::default(), filter, without_path: 0 }
+        Self { rules, plan, columns: Columns::default(), partial: PartialLines::default(), filter, without_path: 0 }
     }
 
     /// Reads a line as it is, or without the prefixes of collectors: the shortest text that can be read counts.
@@ -68,8 +72,14 @@ impl LineReader {
         if line.is_too_long() {
             return Err(LogProblem::TooLong);
         }
+        let joined = match self.partial.take(line)? {
+            Part::Whole => None,
+            Part::Beginning => return Ok(Understood::Beginning),
+            Part::Joined(text) => Some(text),
+        };
+        let text = joined.as_deref().map_or_else(|| line.text(), <[u8]>::trim_ascii);
         let mut problem = None;
-        for stripped in prefix::strip(line.text()).iter().rev() {
+        for stripped in prefix::strip(text).iter().rev() {
             let mut context = Context { plan: &self.plan, columns: &mut self.columns, outer: stripped.outer };
             match (self.rules.format.0.read)(&stripped.text, &mut context) {
                 Ok(Entry::Header) => return Ok(Understood::Header),
@@ -137,6 +147,10 @@ impl Log {
             if !lines.advance()? {
                 self.origin.end(&mut self.placed);
                 self.place(usage);
+                for line in self.reader.partial.end() {
+                    usage.lines += 1;
+                    usage.unusable.add(line, LogProblem::NotClosed.as_str(), LogProblem::NotClosed);
+                }
                 self.buffer.end_input();
                 self.report_to(usage);
                 return Ok(self.buffer.give());
@@ -199,7 +213,7 @@ impl Log {
 
     fn take(&mut self, line: &Line, usage: &mut Usage) {
         let understood = self.reader.read(line);
-        usage.lines += u64::from(!matches!(understood, Ok(Understood::Header)));
+        usage.lines += u64::from(!matches!(understood, Ok(Understood::Header | Understood::Beginning)));
         match understood {
             Ok(Understood::Call(call)) if line.is_cut_off() && call.places < self.places => {
                 usage.unusable.add(line.number(), LogProblem::CutOff.as_str(), LogProblem::CutOff);
@@ -209,7 +223,7 @@ impl Log {
                 self.origin.take(call.end(), (line.number(), call), &mut self.placed);
             }
             Ok(Understood::Excluded) => usage.excluded += 1,
-            Ok(Understood::Header) => {}
+            Ok(Understood::Header | Understood::Beginning) => {}
             Err(problem) => usage.unusable.add(line.number(), problem.as_str(), problem),
         }
     }

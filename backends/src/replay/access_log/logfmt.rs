@@ -19,7 +19,7 @@ pub(super) const ROW: Row = Row {
     reads_fields: true,
 };
 
-fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<LogCall<'a>, LogProblem> {
+pub(super) fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<LogCall<'a>, LogProblem> {
     if !line.contains(&b'=') || line.first() == Some(&b'{') {
         return Err(LogProblem::Numbers);
     }

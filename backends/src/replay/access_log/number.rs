@@ -4,7 +4,7 @@ use crate::replay::latency_unit::LatencyUnit;
 
 /// Longer than any call: a year.
 const MAX_NANOS: u128 = 366 * 24 * 3_600 * 1_000_000_000;
-/// More digits than this are no request time.
+/// A number with more digits is not a request time.
 const MAX_DIGITS: usize = 18;
 
 /// A number with as many digits as it was written with.
@@ -17,7 +17,7 @@ pub(super) struct Decimal {
 }
 
 impl Decimal {
-    /// `None` where the text is no such number, or one with more digits than a request time has.
+    /// `None` where the text is not such a number, or has more digits than a request time.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let (mut digits, mut places, mut point) = (0_u64, 0_u8, false);
         if text.len() > MAX_DIGITS {

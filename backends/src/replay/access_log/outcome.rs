@@ -7,18 +7,18 @@ use super::number::Decimal;
 
 /// The client took too long to send its request.
 const REQUEST_TIMEOUT: u16 = 408;
-/// The connection became another one: what took long is no call.
+/// The connection was upgraded: its duration is not that of a call.
 pub(super) const SWITCHING_PROTOCOLS: u16 = 101;
 /// nginx: the client went away before the answer.
 const CLIENT_CLOSED: u16 = 499;
 
-/// Envoy's flags of a call that failed behind it, whatever status was sent before.
+/// Envoy's flags of a call whose upstream failed, regardless of the status.
 const FAILED_FLAGS: [&[u8]; 13] =
     [b"UF", b"UO", b"UH", b"URX", b"UT", b"UC", b"UR", b"LR", b"UPE", b"UMSDR", b"SI", b"DF", b"OM"];
 /// Envoy's flag of a client that went away.
 const CLIENT_GONE_FLAG: &[u8] = b"DC";
 
-/// Flags of a proxy of ours that a line is of no call that was made; they are separated by commas.
+/// Flags of Tripline's own proxy, separated by commas, by which a line belongs to no call that was made.
 pub(super) fn check_flags(flags: &[u8]) -> Result<(), LogProblem> {
     for flag in flags.split(|&byte| matches!(byte, b',' | b' ')) {
         match flag {

@@ -1,4 +1,4 @@
-//! Which fields of a line are read, and what a call is made of their values.
+//! Which fields of a line are read, and how their values become a call.
 
 use std::borrow::Cow;
 
@@ -20,11 +20,11 @@ pub(super) struct Plan {
     slots: Vec<Slot>,
     /// Fields by their position in a line of text.
     positions: Vec<(Role, i32)>,
-    /// The unit that was asked for.
+    /// The unit given by `--latency-unit`.
     pub(super) unit: Option<LatencyUnit>,
     /// The unit of the format.
     own_unit: Option<LatencyUnit>,
-    /// Which end of a call the time that is asked for is; else that of the format.
+    /// Which end of a call the time named by `--field` is; else that of the format.
     stamped: Option<Stamped>,
     /// Whether the status is left out on purpose: only named fields are read, and it is not among them.
     is_status_optional: bool,
@@ -102,7 +102,7 @@ impl Plan {
         Values(vec![None; self.slots.len()])
     }
 
-    /// The position that is asked for: 1 is the first field, -1 the last.
+    /// The position given by `--field`: 1 is the first field, -1 the last.
     pub(super) fn position(&self, role: Role) -> Option<i32> {
         self.positions.iter().find(|(mapped, _)| *mapped == role).map(|(_, position)| *position)
     }

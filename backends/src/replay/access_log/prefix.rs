@@ -1,11 +1,11 @@
-//! What collectors put around a line: prefixes of kubectl, docker and syslog, and JSON with the line in it.
+//! What collectors put around a line: prefixes of kubectl, docker, syslog and Rails, and records of collectors with the line in it.
 
 use std::borrow::Cow;
 
 use memchr::memmem;
 
-use super::json_object;
 use super::time::{self, Stamp};
+use super::{fluent_bit, json_object};
 
 /// So many prefixes are taken off, one after the other.
 const MAX_DEPTH: usize = 5;
@@ -34,20 +34,32 @@ pub(super) fn strip(line: &[u8]) -> Vec<Stripped<'_>> {
 fn next<'a>(from: &Stripped<'a>) -> Option<Stripped<'a>> {
     match &from.text {
         Cow::Borrowed(text) => {
-            if text.first() == Some(&b'{') {
-                let (text, outer) = unwrapped(text)?;
+            if let Some((text, outer)) = inside_record(text) {
                 return Some(Stripped { text: Cow::Owned(text), outer: outer.or(from.outer) });
+            }
+            if text.first() == Some(&b'{') {
+                return None;
             }
             let (rest, outer) = without_prefix(text, from.outer.is_some())?;
             Some(Stripped { text: Cow::Borrowed(rest), outer: outer.or(from.outer) })
         }
         Cow::Owned(text) => {
-            let (rest, outer) = match text.first() {
-                Some(b'{') => unwrapped(text)?,
+            let (rest, outer) = match (inside_record(text), text.first()) {
+                (Some(inside), _) => inside,
+                (None, Some(b'{')) => return None,
                 _ => without_prefix(text, from.outer.is_some()).map(|(rest, outer)| (rest.to_vec(), outer))?,
             };
             Some(Stripped { text: Cow::Owned(rest), outer: outer.or(from.outer) })
         }
+    }
+}
+
+/// The text inside of a collector's record, and its time.
+fn inside_record(text: &[u8]) -> Option<(Vec<u8>, Option<Stamp>)> {
+    match text.first()? {
+        b'{' => unwrapped(text),
+        b'[' => fluent_bit::record(text).map(|(object, stamp)| (object, Some(stamp))),
+        _ => None,
     }
 }
 
@@ -73,6 +85,9 @@ fn without_prefix(text: &[u8], after_time: bool) -> Option<(&[u8], Option<Stamp>
             Some((inside.get(end + 1..)?.trim_ascii_start(), None))
         }
         [b'<', rest @ ..] => priority(rest).map(|rest| (rest, None)),
+        [severity, b',', b' ', b'[', rest @ ..] if severity.is_ascii_uppercase() => {
+            rails(rest).map(|(rest, stamp)| (rest, Some(stamp)))
+        }
         _ => iso_time(text)
             .map(|(rest, stamp)| (rest, Some(stamp)))
             .or_else(|| bsd_time(text).map(|rest| (rest, None)))
@@ -106,6 +121,19 @@ fn iso_time(text: &[u8]) -> Option<(&[u8], Stamp)> {
     }
     let (word, rest) = word(text)?;
     Some((rest, time::parse(word)?))
+}
+
+/// Ruby's logger: `I, [2026-10-10T13:00:00.123456 #12]  INFO -- program: rest`
+fn rails(inside: &[u8]) -> Option<(&[u8], Stamp)> {
+    let (time, rest) = word(inside)?;
+    let (process, rest) = word(rest)?;
+    let (severity, rest) = word(rest)?;
+    let (program, rest) = rest.strip_prefix(b"-- ")?.split_at_checked(memmem::find(rest, b": ")?.checked_sub(3)?)?;
+    // Another line begins inside this one: one of them was cut off.
+    let is_glued = memmem::find_iter(rest, b", [").any(|at| rest.get(at + 3..).is_some_and(time::is_date));
+    let is_process = process.strip_prefix(b"#")?.strip_suffix(b"]")?.iter().all(u8::is_ascii_digit);
+    let is_logger = !is_glued && is_process && severity.iter().all(u8::is_ascii_uppercase) && !program.contains(&b'[');
+    Some((rest.get(1..)?.trim_ascii_start(), time::parse(time)?)).filter(|_| is_logger)
 }
 
 /// RFC 3164: `Oct 10 13:00:00 host program[12]: rest`
@@ -180,6 +208,9 @@ mod tests {
             "<134>1 2026-10-10T13:00:00Z lb nginx 12 ID7 [a@1 b=\"c\"] ",
             "2026-10-10T13:00:00.123456+00:00 lb nginx[12]: ",
             "web-1  | ",
+            "I, [2026-10-10T13:00:00.123456 #12]  INFO -- : ",
+            "W, [2026-10-10T13:00:00.123456 #12]  WARN -- web: ",
+            "Oct 10 13:00:00 lb rails[12]: I, [2026-10-10T13:00:00.123456 #12]  INFO -- : ",
             "web_1 | 2026-10-10T13:00:00Z ",
         ] {
             for rest in [r#"10.0.0.1 - - "GET / HTTP/1.1""#, r#"{"a":1}"#] {

@@ -30,7 +30,7 @@ pub(super) struct Row {
     pub(super) read: for<'a> fn(&'a [u8], &mut Context<'_>) -> Result<Entry<'a>, LogProblem>,
     /// An example line that is read without a problem, for the help and the tests. Formats with a header have two lines.
     pub(super) example: &'static str,
-    /// Whether times and latencies can be read from fields that are asked for; else it is not guessed where they are.
+    /// Whether `--field` can name its times and latencies.
     pub(super) reads_fields: bool,
 }
 

@@ -2,12 +2,12 @@
 
 use super::row::{LogFormat, Row};
 use super::{
-    alb, apache, caddy, csv_fields, envoy, envoy_json, haproxy, json_fields, logfmt, ltsv, nginx, nginx_json,
+    alb, apache, caddy, csv_fields, envoy, envoy_json, haproxy, json_fields, logfmt, lograge, ltsv, nginx, nginx_json,
     positions, traefik, traefik_json, w3c,
 };
 
 /// Of formats that understand as many of the first lines, the one that comes first is taken.
-static FORMATS: [&Row; 16] = [
+static FORMATS: [&Row; 18] = [
     &envoy::ROW,
     &traefik::ROW,
     &nginx::ROW,
@@ -18,9 +18,11 @@ static FORMATS: [&Row; 16] = [
     &traefik_json::ROW,
     &envoy_json::ROW,
     &nginx_json::ROW,
+    &lograge::JSON,
     &json_fields::ROW,
     &ltsv::ROW,
     &w3c::ROW,
+    &lograge::TEXT,
     &logfmt::ROW,
     &csv_fields::ROW,
     &positions::ROW,

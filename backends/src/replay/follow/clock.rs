@@ -13,7 +13,7 @@ use crate::replay::clock::ReplayClock;
 /// How long a task sleeps at most that should not run before the clock does.
 const NOT_LIVE: Duration = Duration::from_millis(10);
 
-/// A clock that is set by hand until [`FollowClock::go_live`], and goes on by itself from there.
+/// A clock that is set manually until [`FollowClock::go_live`], and runs by itself afterwards.
 #[derive(Debug)]
 pub(crate) struct FollowClock {
     system: Arc<dyn Clock>,
@@ -31,12 +31,12 @@ struct Live {
 }
 
 impl FollowClock {
-    /// A clock that goes on with `system`.
+    /// A clock that runs with `system`.
     pub(crate) fn new(system: Arc<dyn Clock>) -> Self {
         Self { system, shown: AtomicU64::new(0), live: OnceLock::new() }
     }
 
-    /// Jumps by `gap`, and goes on by itself. Has no effect the second time.
+    /// Jumps by `gap`, and runs by itself afterwards. Has no effect the second time.
     pub(super) fn go_live(&self, gap: Duration) {
         // Relaxed: the thread that set it calls this.
         let shown = Instant::from_nanos(self.shown.load(Ordering::Relaxed)) + gap;

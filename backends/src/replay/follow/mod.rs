@@ -34,7 +34,7 @@ use feed::Feed;
 use pace::{LOOK_AHEAD, Pace};
 use playout::Playout;
 
-/// The first lines are waited for so long before the format is found out from fewer than [`SAMPLE_LINES`].
+/// How long to wait for the first lines before the format is detected from fewer than [`SAMPLE_LINES`].
 const SAMPLE_WAIT: i64 = 1_000_000_000;
 /// The reason under which lines count that were read before the format was known, and are of none.
 const UNKNOWN_FORMAT: &str = "format";
@@ -242,7 +242,7 @@ impl Follower {
         Ok(())
     }
 
-    /// Counts lines that were looked at in vain.
+    /// Counts lines that no format could read.
     fn pass_over(&mut self, count: usize, line: u64, problem: LineProblem) {
         for _ in 0..count {
             self.usage.lines += 1;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 const SECOND: i64 = 1_000_000_000;
-/// Lines are remembered for so long.
+/// How long lines are remembered.
 const MEMORY: i64 = 300 * SECOND;
 /// In parts of this.
 const PART: i64 = 10 * SECOND;

@@ -21,12 +21,12 @@ const MIN_CALLS: u64 = 20;
 const MIN_INTERVALS: usize = 100;
 /// So many changes of state are drawn where they were; beyond, the states of the stretches are.
 const MAX_CHANGES: usize = 1_000;
-/// The breaker's percentile is looked at so often in a stretch.
+/// How often the breaker's percentile is read in an interval.
 const VIEWS_PER_INTERVAL: i64 = 8;
 
 /// A recording, and what each setting would have done with it, ready to be drawn.
 ///
-/// It holds at most 1,024 stretches of time, whatever the length of the recording: a few megabytes.
+/// It holds at most 1,024 intervals, regardless of the length of the recording: a few megabytes.
 #[derive(Debug)]
 pub struct Report {
     pub(super) settings: Vec<Setting>,

@@ -1,4 +1,4 @@
-//! The doubts about a recording, in words.
+//! The doubts about a recording, as text.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use crate::replay::human_format::{Clock, count, counted, latency, number, share,
 const FEW_SEGMENTS: u64 = 10;
 /// From this share of the calls on, failures are an incident of their own.
 const MANY_FAILURES: f64 = 0.05;
-/// So many slow segments, and more than this share of all, are no longer hiccups.
+/// This many slow segments, and more than this share of all, are more than hiccups.
 const MANY_HICCUPS: u64 = 3;
 const MANY_HICCUPS_SHARE: f64 = 0.05;
 /// From this share of the calls on, late lines make the order of a log doubtful.
 const MANY_LATE: f64 = 0.05;
-/// A shorter recording can hardly hold a whole cycle of the load.
+/// A shorter recording is unlikely to hold a whole cycle of the load.
 const SHORT: Duration = Duration::from_secs(3_600);
-pub(super) const NOTHING_RECORDED: &str = "there are no records in it";
+pub(super) const NOTHING_RECORDED: &str = "there are no records in the input";
 /// Incidents that are listed one by one.
 const INCIDENTS_TOLD: usize = 5;
 

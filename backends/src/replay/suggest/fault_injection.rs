@@ -14,7 +14,7 @@ use crate::replay::record::Record;
 
 /// Records that are kept to put faults into.
 const MAX_KEPT: usize = 32_768;
-/// A fault is put in at so many places.
+/// A fault is injected at this many places.
 const PLACES: usize = 8;
 /// So many windows of records come before a fault, to fill it although some calls do not count, and so that the evidence is at
 /// rest; but not more than this.
@@ -22,7 +22,7 @@ const WINDOWS_BEFORE: usize = 8;
 const MAX_BEFORE: usize = 1_024;
 /// Records from the fault on, within which it must be found.
 const AFTER: usize = 8_192;
-/// A call that hangs takes so long.
+/// How long a call that hangs takes.
 const HANG: Duration = Duration::from_secs(60);
 
 /// The fault of the service.
@@ -33,7 +33,7 @@ pub enum Fault {
     AllHang,
     /// Every eighth call does not come back for a minute.
     EighthHangs,
-    /// Every call takes so many times as long.
+    /// Every call takes this many times as long.
     Slower(u32),
 }
 

@@ -11,16 +11,16 @@ use crate::replay::histogram::LogHistogram;
 use crate::replay::reading::{Findings, Reading};
 use crate::replay::record::Record;
 
-/// A segment has so many calls that about this many of them lie above the percentile.
+/// The number of calls of a segment that should lie above the percentile; it gives the size of a segment.
 const CALLS_ABOVE: f64 = 12.0;
 /// A segment is slow when its percentile is above that of the typical one by this factor. Daily swings stay below it.
 const SLOW_FACTOR: u32 = 3;
-/// The window holds about so many seconds of calls: long enough to outlast a pause, short enough to forget it.
+/// The window holds about this many seconds of calls: long enough to outlast a pause, short enough to forget it.
 const WINDOW_SECONDS: f64 = 2.0;
-/// A proposal needs so many windows of calls.
+/// A proposal needs this many windows of calls.
 pub(super) const MIN_WINDOWS: u64 = 3;
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
-/// If so many latencies are whole seconds, that is how they are written.
+/// If this many latencies are whole seconds, they were written as whole seconds.
 const WHOLE_SECONDS_SHARE: f64 = 0.999;
 const MIN_WINDOW: u16 = 32;
 const MAX_WINDOW: u16 = 1_024;

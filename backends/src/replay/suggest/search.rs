@@ -23,7 +23,7 @@ const AGE_MARGIN: f64 = 1.5;
 const MAX_AGE: Duration = Duration::from_secs(3_600);
 /// Candidates that are tried at first, each a quarter above the one before.
 const FIRST_RUNGS: i32 = 4;
-/// And those that are tried where none of these will do.
+/// The candidates that are tried where none of these passes.
 const ALL_RUNGS: i32 = 10;
 /// The service may get slower by this factor without a false trip.
 const HEADROOM: f64 = 1.25;
@@ -224,7 +224,7 @@ impl<R: BufRead, F: FnMut() -> io::Result<R>> Search<'_, F> {
         Ok(costs)
     }
 
-    /// Nothing holds: the highest threshold with the most confidence, whatever it costs.
+    /// No candidate passes: the highest threshold with the most confidence, at any cost.
     fn last_resort(&mut self, usual: Confidence) -> Result<Found, ReplayError> {
         let confidence = Confidence::new(MORE_CONFIDENCE.into_iter().fold(usual.get(), f64::max)).unwrap_or(usual);
         let mut candidate = self.ladder(ALL_RUNGS - 1..ALL_RUNGS, confidence).pop();

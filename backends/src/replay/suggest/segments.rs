@@ -10,7 +10,7 @@ const LEVEL_BITS: u32 = LogHistogram::COARSE;
 const MIN_IN_A_ROW: u32 = 3;
 /// So many incidents are kept apart; the last takes in all that follow.
 const MAX_INCIDENTS: usize = 64;
-/// A last segment shorter than this is no basis for a percentile.
+/// A last segment shorter than this is too short for a percentile.
 const MIN_CALLS: usize = 32;
 /// An incident begins with the slow calls of its first segments; what is longer than that segment's percentile by this factor
 /// is a lone long call, of which there are some on any day.

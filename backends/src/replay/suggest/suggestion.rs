@@ -39,7 +39,7 @@ pub struct Suggestion {
     pub recording: Recording,
     /// Whether it shows no incident, and neither many slow segments nor many failures.
     pub is_healthy: bool,
-    /// The reasons why it is no healthy recording of good length; empty where it is one.
+    /// Why it is not a healthy recording of sufficient length; empty where it is one.
     pub doubts: Vec<String>,
     /// The settings to use: those of the base with latency threshold, window and confidence in their place. `None` where
     /// the recording is too short, as the doubts say.
@@ -64,7 +64,7 @@ pub struct Recording {
     pub to_nanos: i64,
     /// Calls a second, usually, and in the quietest tenth of the time.
     pub calls_per_second: (f64, f64),
-    /// Which percentile is looked at.
+    /// The percentile that is evaluated.
     pub percentile_of: Percentile,
     /// That of all calls, within 1 %.
     pub percentile: Option<Latency>,

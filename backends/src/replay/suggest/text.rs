@@ -1,4 +1,4 @@
-//! A suggestion as TOML that can be pasted as it is: all that is said is said in comments.
+//! A suggestion as TOML that can be pasted as it is; everything else is a comment.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! The API's closed shapes: which requests there are, with which fields, of which types and lengths.
+//! The schema of the API: the allowed requests with their fields, types and lengths.
 
 use serde_json::Value;
 

@@ -1,5 +1,5 @@
-//! An alert service to test against: real sockets, alerts with counts, answers before effects, and every kind of trouble.
-//! Each request is checked against the API's closed shapes and lengths.
+//! An alert service for tests: real sockets, alerts with counts, responses before effects, and every kind of fault.
+//! Each request is validated against the schema and the lengths of the API.
 // Each test file uses its part of this.
 #![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! What the service holds, and what it does about requests.
+//! The contents of the service, and its handling of requests.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! The same against the API's own description, where it is at hand, closed against fields that it does not name.
+//! Validates against the API's own description, if it is available, and rejects fields that it does not define.
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -80,7 +80,7 @@ fn check(description: &Value, schema: &Value, value: &Value, place: &str, found:
         if let Some(schema) = properties.get(name).or_else(|| schema.get("additionalProperties")) {
             check(description, schema, value, &place, found);
         } else if schema["discriminator"].is_null() || name != "name" {
-            // Whoever is told apart by a type has fields by type that the description leaves out; a team has a name.
+            // A responder has a type, and fields by type that the description omits; a team has a name.
             found.push(format!("{place} is not described"));
         }
     }

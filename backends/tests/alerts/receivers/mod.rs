@@ -1,4 +1,4 @@
-//! Receivers of webhooks, which check the schema that each documents, and answer as it does.
+//! Receivers of webhooks that validate their documented schema, and respond as documented.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! An API on virtual time, and what it answers.
+//! An API on virtual time, and its responses.
 #![allow(dead_code, missing_docs, missing_debug_implementations, unreachable_pub)]
 
 use std::time::Duration;

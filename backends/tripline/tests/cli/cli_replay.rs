@@ -309,7 +309,11 @@ fn an_input_without_calls_is_a_summary_of_none() {
     let folder = tempdir().unwrap();
     for input in ["", "\n\n", "at_ms,latency_ms\n"] {
         let mut finished = run_with_input(folder.path(), &["replay", "-"], input);
-        assert_eq!(std::mem::take(&mut finished.stderr), "standard input: there are no records in it\n", "{input:?}");
+        assert_eq!(
+            std::mem::take(&mut finished.stderr),
+            "standard input: there are no records in the input\n",
+            "{input:?}"
+        );
         let found = summary(&finished);
         let none = json!({
             "calls": 0, "admitted": 0, "rejected": 0, "percentile_ms": null, "trips": [], "recoveries": [],

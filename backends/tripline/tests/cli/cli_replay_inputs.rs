@@ -1,4 +1,4 @@
-//! `tripline replay` and `suggest` of inputs as they come: containers, pipes, bad lines; what is printed, and the exit codes.
+//! `tripline replay` and `suggest` on containers, pipes and bad lines: their output and exit codes.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fmt::Write as _;

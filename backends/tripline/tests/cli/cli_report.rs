@@ -141,13 +141,13 @@ fn a_page_is_written_over_an_older_one_and_over_nothing_else() {
         ("calls.csv", "is the recording itself"),
         ("same.csv", "is the recording itself"),
         ("link.csv", "is the recording itself"),
-        ("notes.txt", "is there and is no page of tripline; name another file"),
-        ("other.html", "is there and is no page of tripline; name another file"),
-        ("-", "a page is written to a file; name one"),
-        ("folder", "is no regular file"),
-        ("/dev/null", "is no regular file"),
+        ("notes.txt", "exists and is not a page that tripline wrote; name another file"),
+        ("other.html", "exists and is not a page that tripline wrote; name another file"),
+        ("-", "a page cannot be written to standard output; name a file"),
+        ("folder", "is not a regular file"),
+        ("/dev/null", "is not a regular file"),
         ("missing/out.html", "folder"),
-        ("..", "is no regular file"),
+        ("..", "is not a regular file"),
     ] {
         let finished = run(folder.path(), &["replay", "--report", out, "calls.csv"]);
         assert_eq!(finished.code, Some(1), "{out}");

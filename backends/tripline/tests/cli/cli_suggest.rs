@@ -205,7 +205,7 @@ fn too_short_a_recording_is_no_basis() {
         text
     };
     for (input, words) in [
-        (String::new(), "there are no records in it"),
+        (String::new(), "there are no records in the input"),
         (calls(1), "too short: 1 call that counts, and a proposal needs at least 96"),
         (calls(95), "too short: 95 calls that count, and a proposal needs at least 96, three windows of 32"),
         ("at_ms,memory_percent\n1,50\n2,99\n".into(), "too short: 0 calls"),

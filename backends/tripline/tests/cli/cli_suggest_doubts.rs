@@ -1,4 +1,4 @@
-//! What `tripline suggest` says of recordings that are no good basis, and of incidents in them, through the binary.
+//! The warnings of `tripline suggest` on unsuitable recordings, and on incidents in them, through the binary.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use crate::support;

@@ -99,7 +99,10 @@ fn a_test_page_that_a_pager_does_not_take_is_a_failure() {
     }));
     let finished = fake.ctl(&["alert", "test"]);
     assert_eq!(finished.stdout, "opsgenie: delivered\nwebhook-chat: pager rejects: status 404\n");
-    assert!(finished.code != Some(0) && finished.stderr.contains("not every pager took the test page"), "{finished:?}");
+    assert!(
+        finished.code != Some(0) && finished.stderr.contains("a pager did not accept the test page"),
+        "{finished:?}"
+    );
     let fake = Fake::always(json!({"delivered": false, "sinks": []}));
     assert!(fake.ctl(&["alert", "test"]).stderr.contains("no pager is on"));
 }

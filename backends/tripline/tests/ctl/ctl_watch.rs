@@ -1,4 +1,4 @@
-//! `tripline ctl watch` and `tripline ctl events`, and what asks on a terminal.
+//! `tripline ctl watch` and `tripline ctl events`, and questions on a terminal.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use crate::fake_server;

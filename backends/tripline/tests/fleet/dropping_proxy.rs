@@ -1,26 +1,37 @@
-//! A TCP proxy that can drop everything and still accept, as a network partition does.
+//! A TCP proxy that can drop everything and still accept, as a network partition does, and lead to another server.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 pub(crate) struct DroppingProxy {
     port: u16,
     drops: Arc<AtomicBool>,
+    target: Arc<AtomicU16>,
+    streams: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl DroppingProxy {
     /// In front of this port. It ends with the process.
     pub(crate) fn to(port: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let proxy = Self { port: listener.local_addr().unwrap().port(), drops: Arc::default() };
-        let drops = proxy.drops.clone();
+        let proxy = Self {
+            port: listener.local_addr().unwrap().port(),
+            drops: Arc::default(),
+            target: Arc::new(port.into()),
+            streams: Arc::default(),
+        };
+        let (drops, target, streams) = (proxy.drops.clone(), proxy.target.clone(), proxy.streams.clone());
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { continue };
+                // Relaxed, as all here: it orders nothing else.
+                let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, target.load(Ordering::Relaxed))) else {
+                    continue;
+                };
                 let (to_server, to_client) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+                streams.lock().unwrap().extend([server.try_clone().unwrap(), client.try_clone().unwrap()]);
                 pass(client, to_server, drops.clone());
                 pass(server, to_client, drops.clone());
             }
@@ -34,8 +45,15 @@ impl DroppingProxy {
 
     /// From now on every byte is lost, or no more.
     pub(crate) fn drop_all(&self, drops: bool) {
-        // Relaxed: it orders nothing else.
         self.drops.store(drops, Ordering::Relaxed);
+    }
+
+    /// A failover: all connections end, and new ones lead to this port.
+    pub(crate) fn switch_to(&self, port: u16) {
+        self.target.store(port, Ordering::Relaxed);
+        for stream in self.streams.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
     }
 }
 

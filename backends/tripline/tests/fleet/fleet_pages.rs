@@ -1,12 +1,11 @@
-//! One page, one escalation, one close; and what becomes of claimants.
+//! One page, one escalation, one close; and claimants that die or hang.
 
-use crate::alert_service::Fault;
 use crate::redis_server::RedisServer;
 use crate::replicas::Replicas;
 
 #[test]
 fn five_processes_page_once_escalate_once_and_close_once() {
-    let Some(redis) = RedisServer::start("five processes") else { return };
+    let Some(redis) = RedisServer::start_in_ci("five processes") else { return };
     let replicas = Replicas::start(&redis, 5, 25);
     for number in [3, 1, 4] {
         replicas.trip(number);
@@ -30,49 +29,22 @@ fn five_processes_page_once_escalate_once_and_close_once() {
 }
 
 #[test]
-fn a_claimant_that_is_killed_before_it_sends_is_replaced() {
-    let Some(redis) = RedisServer::start("a claimant that is killed") else { return };
-    let mut replicas = Replicas::start(&redis, 3, 0);
-    replicas.service.standing_trouble(Fault::Silent);
-    replicas.trip(0);
-    let claimant = replicas.claimant();
-    replicas.until(20, "its request is on the way", |it| it.service.hanging() > 0);
-    replicas.kill(claimant);
-    replicas.service.standing_trouble(Fault::None);
-    if claimant == 0 {
-        // The incident goes on at another replica.
-        replicas.trip(1);
-    }
-    replicas.until(60, "another pages", Replicas::is_open);
-    assert_eq!(replicas.alerts().len(), 1);
-    let open = usize::from(claimant == 0);
-    replicas.all_recover([open]);
-    assert_eq!(replicas.alerts().len(), 1);
-}
-
-#[test]
-fn a_claimant_that_is_killed_before_it_closes_is_replaced() {
-    let Some(redis) = RedisServer::start("a claimant that is killed") else { return };
-    let mut replicas = Replicas::start(&redis, 3, 0);
+fn two_processes_page_once_and_close_once() {
+    let Some(redis) = RedisServer::start("two processes") else { return };
+    let replicas = Replicas::start(&redis, 2, 0);
+    replicas.trip(1);
     replicas.trip(0);
     replicas.until(30, "it pages", Replicas::is_open);
-    replicas.service.standing_trouble(Fault::Silent);
-    replicas.recover(0);
-    replicas.until(40, "a close is on the way", |it| it.service.hanging() > 0);
-    let closing = |it: &Replicas| {
-        let sends = |at: usize| it.of(at).metric("tripline_fleet_claims_total");
-        (0..3).max_by(|&a, &b| sends(a).total_cmp(&sends(b))).unwrap()
-    };
-    let claimant = closing(&replicas);
-    replicas.kill(claimant);
-    replicas.service.standing_trouble(Fault::None);
-    replicas.until(90, "another closes", |it| !it.is_open());
-    assert_eq!(replicas.alerts().len(), 1);
+    replicas.recover(1);
+    assert!(replicas.is_open(), "one is still open");
+    replicas.all_recover([0]);
+    let alerts = replicas.alerts();
+    assert_eq!((alerts.len(), alerts[0].count), (1, 1));
 }
 
 #[test]
 fn an_unwell_process_that_is_paused_holds_the_incident_and_then_it_is_closed() {
-    let Some(redis) = RedisServer::start("a process that is paused") else { return };
+    let Some(redis) = RedisServer::start_in_ci("a process that is paused") else { return };
     let replicas = Replicas::start(&redis, 3, 0);
     replicas.trip(0);
     replicas.until(30, "it pages", Replicas::is_open);
@@ -91,4 +63,42 @@ fn a_process_that_stops_leaves_and_does_not_count_as_silent() {
     let mut stopped = replicas.servers[2].take().unwrap();
     assert!(stopped.ended().success());
     replicas.until(20, "two are left", |it| it.all_count(2));
+}
+
+#[test]
+fn unwell_processes_that_vanish_hold_the_incident_and_then_it_is_closed() {
+    let Some(redis) = RedisServer::start_in_ci("unwell processes that vanish") else { return };
+    let mut replicas = Replicas::start(&redis, 4, 0);
+    replicas.trip(0);
+    replicas.trip(1);
+    replicas.until(30, "it pages", Replicas::is_open);
+    let from = std::time::Instant::now();
+    replicas.kill(0);
+    replicas.kill(1);
+    replicas.until(60, "the others close it", |it| !it.is_open());
+    assert!(from.elapsed() > std::time::Duration::from_secs(15), "not before it could have recovered");
+    assert_eq!(replicas.alerts().len(), 1);
+}
+
+#[test]
+fn a_claimant_that_is_paused_with_a_page_on_its_way_is_replaced() {
+    let Some(redis) = RedisServer::start_in_ci("a claimant that is paused") else { return };
+    let replicas = Replicas::start(&redis, 3, 0);
+    replicas.service.standing_trouble(crate::alert_service::Fault::Silent);
+    replicas.trip(0);
+    replicas.trip(1);
+    replicas.until(30, "a request is on the way", |it| it.service.hanging() > 0);
+    let claimant = replicas.claimant();
+    replicas.of(claimant).signal("STOP");
+    replicas.service.standing_trouble(crate::alert_service::Fault::None);
+    let before = replicas.service.alerts().len();
+    assert_eq!(before, 0);
+    std::thread::park_timeout(std::time::Duration::from_secs(30));
+    assert!(replicas.is_open(), "another has paged");
+    replicas.of(claimant).signal("CONT");
+    // Its lease is over: it must not page a second time after the close.
+    replicas.all_recover([0, 1]);
+    std::thread::park_timeout(std::time::Duration::from_secs(25));
+    assert!(!replicas.is_open());
+    assert_eq!(replicas.alerts().len(), 1);
 }

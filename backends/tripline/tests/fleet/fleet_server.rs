@@ -1,4 +1,4 @@
-//! What becomes of a fleet whose server fails.
+//! A fleet whose server fails.
 
 use crate::dropping_proxy::DroppingProxy;
 use crate::redis_server::RedisServer;
@@ -6,7 +6,7 @@ use crate::replicas::Replicas;
 
 #[test]
 fn a_server_that_is_killed_and_comes_back_empty_pages_no_second_time() {
-    let Some(mut redis) = RedisServer::start("a server that is killed") else { return };
+    let Some(mut redis) = RedisServer::start_in_ci("a server that is killed") else { return };
     let replicas = Replicas::start(&redis, 3, 0);
     replicas.trip(0);
     replicas.until(30, "it pages", Replicas::is_open);
@@ -20,7 +20,7 @@ fn a_server_that_is_killed_and_comes_back_empty_pages_no_second_time() {
 
 #[test]
 fn a_server_that_forgets_everything_in_mid_incident_pages_no_second_time() {
-    let Some(redis) = RedisServer::start("a server that forgets") else { return };
+    let Some(redis) = RedisServer::start_in_ci("a server that forgets") else { return };
     let replicas = Replicas::start(&redis, 3, 0);
     replicas.trip(0);
     replicas.until(30, "it pages", Replicas::is_open);
@@ -34,7 +34,7 @@ fn a_server_that_forgets_everything_in_mid_incident_pages_no_second_time() {
 
 #[test]
 fn a_server_that_pauses_delays_the_page_and_nothing_else() {
-    let Some(redis) = RedisServer::start("a server that pauses") else { return };
+    let Some(redis) = RedisServer::start_in_ci("a server that pauses") else { return };
     let replicas = Replicas::start(&redis, 3, 0);
     assert_eq!(redis.command("CLIENT PAUSE 4000 ALL"), "+OK");
     replicas.trip(0);
@@ -46,7 +46,7 @@ fn a_server_that_pauses_delays_the_page_and_nothing_else() {
 
 #[test]
 fn a_server_out_of_reach_has_each_process_page_alone_and_close_nothing_until_it_is_back() {
-    let Some(mut redis) = RedisServer::start("a server out of reach") else { return };
+    let Some(mut redis) = RedisServer::start_in_ci("a server out of reach") else { return };
     let replicas = Replicas::start(&redis, 2, 0);
     redis.kill();
     replicas.trip(0);
@@ -66,7 +66,7 @@ fn a_server_out_of_reach_has_each_process_page_alone_and_close_nothing_until_it_
 
 #[test]
 fn a_process_behind_a_partition_pages_alone_and_the_fleet_closes_it() {
-    let Some(redis) = RedisServer::start("a partition") else { return };
+    let Some(redis) = RedisServer::start_in_ci("a partition") else { return };
     let proxy = DroppingProxy::to(redis.port);
     let mut replicas = Replicas::none(&redis.url(), 0);
     for number in 0..3 {

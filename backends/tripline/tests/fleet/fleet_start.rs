@@ -1,6 +1,8 @@
-//! Wrong addresses and passwords, TLS, and what `ctl fleet` shows.
+//! Invalid addresses and passwords, TLS, and the output of `ctl fleet`.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
 
 use rcgen::generate_simple_self_signed;
 
@@ -27,6 +29,9 @@ fn an_address_that_cannot_be_read_is_an_error_at_the_start_that_does_not_quote_i
 
 #[test]
 fn a_wrong_password_is_a_warning_and_the_process_pages_alone() {
+    if RedisServer::start_in_ci("a wrong password").is_none() {
+        return;
+    }
     let Some(redis) = RedisServer::start_with("a wrong password", &["--requirepass", "the-right-one"]) else { return };
     let mut replicas = Replicas::none(&format!("redis://:hush-hush@127.0.0.1:{}", redis.port), 0);
     let server = replicas.launch(0).start();
@@ -75,4 +80,49 @@ fn a_password_of_a_user_and_tls_work_and_ctl_shows_the_fleet() {
     assert_eq!(shown.code, Some(0), "{shown:?}");
     assert!(shown.stdout.contains("web-0-") && shown.stdout.contains("reached"), "{shown:?}");
     assert!(shown.stdout.contains("no incident; 1 replicas"), "{shown:?}");
+}
+
+#[test]
+fn a_key_of_another_type_under_our_prefix_is_named_and_left_alone() {
+    let Some(redis) = RedisServer::start("a foreign key") else { return };
+    let key = "tripline:{checkout}:members";
+    assert_eq!(redis.command(&format!("SET {key} mine")), "+OK");
+    let mut replicas = Replicas::none(&redis.url(), 0);
+    let server = replicas.launch(0).start();
+    replicas.servers.push(Some(server));
+    eventually("it names the key", || replicas.of(0).log().contains(key).then_some(()));
+    let url = format!("http://{}", replicas.of(0).address);
+    let shown = run(RedisServer::folder().path(), &["ctl", "--url", &url, "fleet"]);
+    assert!(shown.stdout.contains(key) && shown.stdout.contains("fleet.namespace"), "{shown:?}");
+    assert_eq!(redis.command(&format!("STRLEN {key}")), ":4");
+    assert_eq!(redis.command("DBSIZE"), ":1", "nothing else was written");
+}
+
+#[test]
+fn a_server_of_an_earlier_version_is_a_warning_that_says_which_is_needed() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || {
+                let mut bytes = vec![0; 65_536];
+                // As Redis 4 answers the scripts.
+                let answer =
+                    b"-ERR Error running script: Write commands not allowed after non deterministic commands\r\n";
+                while let Ok(1..) = client.read(&mut bytes) {
+                    // The client introduces itself with two commands at once, whose answers it does not look at.
+                    let is_script = bytes.windows(4).any(|word| word == b"EVAL");
+                    let answer = if is_script { &answer[..] } else { b"+OK\r\n+OK\r\n" };
+                    if client.write_all(answer).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    let mut replicas = Replicas::none(&format!("redis://127.0.0.1:{port}"), 0);
+    let server = replicas.launch(0).start();
+    replicas.servers.push(Some(server));
+    eventually("it warns", || replicas.of(0).log().contains("Redis 5 or newer").then_some(()));
+    assert!(replicas.shows(0, "tripline_fleet_up", 0));
 }

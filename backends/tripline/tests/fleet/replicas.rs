@@ -14,22 +14,41 @@ pub(crate) struct Replicas {
     pub(crate) servers: Vec<Option<Server>>,
     url: String,
     escalates_after: u32,
+    /// More keys of `[fleet]`.
+    pub(crate) fleet_lines: String,
 }
 
 impl Replicas {
     /// So many processes, each a member of the fleet. They have been there for long enough that a page need not wait for others.
     pub(crate) fn start(redis: &RedisServer, count: usize, escalates_after: u32) -> Self {
         let mut replicas = Self::none(&redis.url(), escalates_after);
-        for number in 0..count {
-            let server = replicas.launch(number).start();
-            replicas.servers.push(Some(server));
-        }
-        replicas.until(20, "all are members", |it| it.member_count() == count);
+        replicas.start_more(count);
         replicas
     }
 
+    /// Starts so many more, and waits until all are members.
+    pub(crate) fn start_more(&mut self, count: usize) {
+        self.start_processes(count);
+        let count = self.servers.len();
+        self.until(30, "all are members", |it| it.member_count() == count);
+    }
+
+    /// Starts so many more.
+    pub(crate) fn start_processes(&mut self, count: usize) {
+        for number in self.servers.len()..self.servers.len() + count {
+            let server = self.launch(number).start();
+            self.servers.push(Some(server));
+        }
+    }
+
     pub(crate) fn none(url: &str, escalates_after: u32) -> Self {
-        Self { service: AlertService::opsgenie(), servers: Vec::new(), url: url.to_owned(), escalates_after }
+        Self {
+            service: AlertService::opsgenie(),
+            servers: Vec::new(),
+            url: url.to_owned(),
+            escalates_after,
+            fleet_lines: String::new(),
+        }
     }
 
     pub(crate) fn launch(&self, number: usize) -> Launch {
@@ -40,10 +59,11 @@ impl Replicas {
     pub(crate) fn launch_at(&self, number: usize, url: &str) -> Launch {
         let config = format!(
             "{QUICK}recovery_time = 1\n[fleet]\nengine = \"redis\"\nservice = \"checkout\"\nfallback_after = 5\n\
-             [opsgenie]\nenabled = true\napi_url = \"{}\"\nalert_scope = \"host\"\n\
+             {}[opsgenie]\nenabled = true\napi_url = \"{}\"\nalert_scope = \"host\"\n\
              team = \"payments\"\nenvironment = \"production\"\nbookmaker_id = \"b-1\"\nhostname = \"h-{number}\"\n\
              api_namespace = \"shop\"\napi_name = \"checkout\"\npriority = \"P2\"\n\
              alert_cooldown_seconds = 0\ntime_before_send_alert = {}\n",
+            self.fleet_lines,
             self.service.url(),
             self.escalates_after,
         );
@@ -124,6 +144,23 @@ impl Replicas {
     pub(crate) fn all_recover(&self, numbers: impl IntoIterator<Item = usize>) {
         numbers.into_iter().for_each(|number| self.recover(number));
         self.until(60, "the alert is closed", |it| !it.is_open());
+    }
+
+    /// How many stages each replica has claimed; 0 for one that was killed.
+    pub(crate) fn claims(&self) -> Vec<f64> {
+        let of = |server: &Option<Server>| server.as_ref().map_or(0.0, |it| it.metric("tripline_fleet_claims_total"));
+        self.servers.iter().map(of).collect()
+    }
+
+    /// How far the incident has come, as this replica knows; empty where there is none or it was killed.
+    pub(crate) fn stage(&self, number: usize) -> String {
+        let Some(server) = &self.servers[number] else { return String::new() };
+        server.get("/fleet").json()["breakers"][0]["stage"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// How many requests to close an alert came.
+    pub(crate) fn closes(&self) -> usize {
+        self.service.changes().iter().filter(|line| line.contains("/close")).count()
     }
 
     /// The number of the replica that has claimed a stage.

@@ -180,7 +180,7 @@ fn a_service_that_is_not_there_delays_no_request() {
     server.signal("TERM");
     assert_eq!(server.ended().code(), Some(0), "{}", server.log());
     let log = server.log();
-    assert!(log.contains("stopped with alerts that were not delivered"), "{log}");
+    assert!(log.contains("stopped before all alerts were delivered"), "{log}");
 }
 
 #[test]

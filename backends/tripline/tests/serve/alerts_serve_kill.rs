@@ -1,4 +1,4 @@
-//! SIGKILL at each step of an incident, a restart, and what the alert service holds at the end.
+//! SIGKILL at each step of an incident, a restart, and the final contents of the alert service.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

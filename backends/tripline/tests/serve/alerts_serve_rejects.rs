@@ -1,4 +1,4 @@
-//! The binary and a pager that rejects: what is shown, when it is tried again, and under which name what is open is closed.
+//! The binary and a pager that rejects: the reported problem, the retries, and the alias of the close.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::thread;

@@ -1,5 +1,5 @@
-//! Stages fall due at their time of day, also where the process was killed meanwhile. In a file of its own, and one test: for
-//! a moment a process that is started holds all files that are open here, and so the lock of the folder.
+//! Stages become due at their time of day, even if the process was killed meanwhile. In its own file, as one test: for
+//! a moment a process that is started holds all files that are open here, and thus the lock of the folder.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

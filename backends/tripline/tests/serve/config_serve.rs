@@ -1,4 +1,4 @@
-//! What `tripline serve` makes of configurations and tokens that were hardly meant, and of JSON logs.
+//! `tripline serve` with configurations and tokens that are probably not intended, and with JSON logs.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::ffi::{OsStr, OsString};

@@ -22,6 +22,8 @@ mod metrics;
 mod metrics_page;
 #[cfg(unix)]
 mod observe;
+#[cfg(unix)]
+mod reload_breakers;
 mod serve_api;
 mod serve_breaker;
 #[cfg(unix)]

@@ -1,4 +1,5 @@
-//! The page of metrics keeps Prometheus' conventions, and the dashboard and alert rules ask for nothing that is not on it.
+//! The metrics page follows Prometheus' conventions, and contains every metric that the dashboard and the alert rules
+//! use.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::http_support;

@@ -1,4 +1,4 @@
-//! Every route of the API of the running server, with good and with bad requests.
+//! Every route of the API of the running server, with valid and invalid requests.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use crate::support;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use support::{Launch, QUICK, Response, Server, at_once, eventually, exchange, get, post};
 
 /// Each route, with the methods that it takes.
-const ROUTES: [(&str, &[&str]); 35] = [
+const ROUTES: [(&str, &[&str]); 36] = [
     ("/breaker/status", &["GET"]),
     ("/breaker/enabled", &["GET", "POST"]),
     ("/breaker/disabled", &["POST"]),
@@ -18,6 +18,7 @@ const ROUTES: [(&str, &[&str]); 35] = [
     ("/breaker/percentile", &["GET", "POST"]),
     ("/breaker/wait", &["GET", "POST"]),
     ("/breaker/trend-analysis", &["GET", "POST"]),
+    ("/breaker/fleet-command", &["POST"]),
     ("/breaker/force-open", &["POST"]),
     ("/breaker/trigger-by-memory", &["POST"]),
     ("/breaker/trigger-by-latency", &["POST"]),
@@ -228,13 +229,15 @@ fn the_document_describes_every_route_and_no_other() {
     let of_first = routes.iter().filter_map(|(path, methods)| Some((path.strip_prefix("/breaker/")?, methods.clone())));
     let named: Vec<_> = of_first.map(|(rest, methods)| (format!("/breakers/{{name}}/{rest}"), methods)).collect();
     routes.extend(named);
-    let of_many: [(&str, &str); 7] = [
+    let of_many: [(&str, &str); 9] = [
         ("/breakers", "GET"),
         ("/breakers/disable", "POST"),
         ("/breakers/enable", "POST"),
         ("/breakers/events", "GET"),
         ("/breakers/reset", "POST"),
+        ("/breakers/{name}/keys", "GET"),
         ("/fleet", "GET"),
+        ("/fleet/command", "GET"),
         ("/test/{name}", "GET"),
     ];
     routes.extend(of_many.map(|(path, method)| (path.to_owned(), vec![method.to_owned()])));

@@ -1,4 +1,4 @@
-//! The breaker in the running server: it opens, says why, and closes again.
+//! The breaker in the running server: it opens, explains why, and closes again.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use crate::support;

@@ -1,4 +1,4 @@
-//! Many connections of clients that have nothing to say do not take what the server needs itself.
+//! Many idle client connections do not exhaust the server's own resources.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;

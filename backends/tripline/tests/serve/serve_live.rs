@@ -1,4 +1,4 @@
-//! The running server whose configuration changes under load, under an editor, and under fire.
+//! Configuration changes of the running server: under load, by an editor, and with faults.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

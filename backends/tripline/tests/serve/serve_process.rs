@@ -1,4 +1,4 @@
-//! The server as a process: how it starts, what it writes, how it stops.
+//! The server as a process: its start, its output, its stop.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! Every setting of the running server: read, changed and refused over HTTP, and still there after a restart.
+//! Every setting of the running server: read, changed and rejected over HTTP, and kept over a restart.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use crate::support;

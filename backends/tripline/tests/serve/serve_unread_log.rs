@@ -1,4 +1,4 @@
-//! A log that is not read: the server goes on, drops lines, counts them and says so once.
+//! A log that is not read: the server continues, drops lines, counts them and reports that once.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;

@@ -1,9 +1,9 @@
-//! A sharded map from keys to members, which makes room for new ones.
+//! A sharded map from keys to members, which evicts members to make room for new ones.
 //!
-//! A known key costs one read lock of one shard. Members are made and removed under one lock, that of the *order*, which holds them in the
-//! order of their last use as far as it is known: using a member only stores the instant beside it. A member whose entry in
-//! the order is outdated goes back to its right place when it comes to the front, so the front whose entry is not outdated is the one
-//! that was not used for longest.
+//! A lookup of a known key takes one read lock of one shard. Members are added and removed under one lock, that of the
+//! *order*, which holds them approximately in the order of their last use: a use only stores the instant beside the
+//! member. A member with an outdated entry moves to its correct position when it reaches the front, so the first entry
+//! that is not outdated is the least recently used member.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -12,16 +12,17 @@ use tripline_core::Instant;
 
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, RwLock, lock, read, write};
 
-/// Shards. Threads that use members of different shards do not meet.
+/// Number of shards. Threads that use members of different shards do not contend.
 const SHARDS: usize = if cfg!(tripline_loom) { 1 } else { 32 };
-/// A member that could not go is looked at again after so long.
+/// Delay after which a member that could not be removed is checked again.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// For one new member so many others are looked at, at most.
+/// Maximum number of other members that are checked for one new member.
 const MAX_LOOKS: usize = 256;
 
-/// What a map holds.
+/// A value of the map.
 pub(crate) trait Member: Clone {
-    /// Whether it may be removed now: it is not in use, and nothing would be lost. Called while no other thread can get it.
+    /// Whether it may be removed now: it is not in use, and no state would be lost. Called while no other thread can get
+    /// it.
     fn may_go(&self) -> bool;
 }
 
@@ -49,18 +50,18 @@ struct Used<V> {
 struct UseOrder {
     len: usize,
     by_use: BTreeSet<(Instant, Arc<str>)>,
-    /// Those that could not go, by the instant at which they are looked at again; with their last use.
+    /// Members that could not be removed, by the instant at which they are checked again, with their last use.
     staying: BTreeSet<(Instant, Instant, Arc<str>)>,
 }
 
-/// What came of asking for a member.
+/// The result of a lookup.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found<V> {
-    /// It was there.
+    /// The member existed.
     Known(V),
-    /// It was made; the keys are of those that made room for it.
+    /// The member was added; the keys are those of members that were removed for it.
     Added(V, Vec<Arc<str>>),
-    /// There is no room, and no member may go.
+    /// The map is full, and no member may be removed.
     Full,
 }
 
@@ -70,7 +71,7 @@ impl<V: Member> ShardedMap<V> {
         Self { shards: (0..SHARDS).map(shard).collect(), order: Mutex::default() }
     }
 
-    /// The member of `key`, which is used at `now`.
+    /// Returns the member of `key` and records its use at `now`.
     #[inline]
     pub(crate) fn get(&self, key: &str, now: Instant) -> Option<V> {
         let members = read(&self.shard(key).members);
@@ -80,12 +81,13 @@ impl<V: Member> ShardedMap<V> {
         Some(used.member.clone())
     }
 
-    /// As [`ShardedMap::get`], and does not count as a use.
+    /// Does the same as [`ShardedMap::get`] without recording a use.
     pub(crate) fn peek(&self, key: &str) -> Option<V> {
         read(&self.shard(key).members).get(key).map(|used| used.member.clone())
     }
 
-    /// The member of `key`, made where there is none and fewer than `limit` members are there, or one of them may go.
+    /// Returns the member of `key`. If there is none, adds it if there are fewer than `limit` members or one of them
+    /// may be removed.
     pub(crate) fn get_or_add(
         &self,
         key: &str,
@@ -94,7 +96,7 @@ impl<V: Member> ShardedMap<V> {
         make: impl FnOnce(Arc<str>) -> V,
     ) -> Found<V> {
         let mut order = lock(&self.order);
-        // Another thread may have made it meanwhile.
+        // Another thread may have added it since.
         if let Some(member) = self.get(key, now) {
             return Found::Known(member);
         }
@@ -114,7 +116,7 @@ impl<V: Member> ShardedMap<V> {
         Found::Added(member, gone)
     }
 
-    /// Removes the member that was not used for longest of those that may go.
+    /// Removes the least recently used member that may be removed.
     fn make_room(&self, order: &mut UseOrder, now: Instant) -> Option<Arc<str>> {
         order.look_again(now);
         for _ in 0..MAX_LOOKS {
@@ -126,7 +128,7 @@ impl<V: Member> ShardedMap<V> {
         None
     }
 
-    /// Removes the members that were not used since `before` and may go.
+    /// Removes the members that were not used since `before` and may be removed.
     pub(crate) fn remove_unused(&self, now: Instant, before: Instant) -> Vec<Arc<str>> {
         let order = &mut *lock(&self.order);
         order.look_again(now);
@@ -137,7 +139,7 @@ impl<V: Member> ShardedMap<V> {
         gone
     }
 
-    /// Takes the member that was not used for longest out of the order, if that was before `before`.
+    /// Removes the least recently used member from the order if it was last used before `before`.
     fn oldest(&self, order: &mut UseOrder, before: Instant) -> Option<(Instant, Arc<str>)> {
         loop {
             let (noted, _) = order.by_use.first()?;
@@ -155,11 +157,11 @@ impl<V: Member> ShardedMap<V> {
 
     fn last_use(&self, key: &str) -> Option<Instant> {
         let members = read(&self.shard(key).members);
-        // Relaxed: one that is stored meanwhile is seen under the lock for writing.
+        // Relaxed: a later store is read under the write lock.
         members.get(key).map(|used| Instant::from_nanos(used.at_nanos.load(Ordering::Relaxed)))
     }
 
-    /// Removes a member that is out of the order, or puts it back.
+    /// Removes a member that is no longer in the order, or puts it back.
     fn remove_or_keep(
         &self,
         order: &mut UseOrder,
@@ -178,7 +180,7 @@ impl<V: Member> ShardedMap<V> {
         if used.member.may_go() {
             let gone = members.remove(&key);
             drop(members);
-            // A member's end may take a while, and does so without the lock.
+            // Dropping a member may take a while, so it is done without the lock.
             drop(gone);
             order.len = order.len.saturating_sub(1);
             return Some(key);
@@ -188,12 +190,12 @@ impl<V: Member> ShardedMap<V> {
         None
     }
 
-    /// How many members there are.
+    /// Number of members.
     pub(crate) fn len(&self) -> usize {
         lock(&self.order).len
     }
 
-    /// The members of this moment, sorted by key. O(n log n).
+    /// Returns the present members, sorted by key. O(n log n).
     pub(crate) fn members(&self) -> Vec<(Arc<str>, V)> {
         let mut all: Vec<_> = self
             .shards
@@ -209,14 +211,14 @@ impl<V: Member> ShardedMap<V> {
 
     #[inline]
     fn shard(&self, key: &str) -> &Shard<V> {
-        // Who chooses keys of one shard slows that shard down, and no more; inside, the map's hash is secret.
+        // Keys chosen for one shard slow down that shard only; the hash of the map inside is secret.
         let mixed = key.bytes().fold(0_u32, |mixed, byte| mixed.wrapping_mul(31).wrapping_add(byte.into()));
         &self.shards[(mixed.wrapping_mul(0x9E37_79B9) >> 16) as usize % SHARDS]
     }
 }
 
 impl UseOrder {
-    /// Those that could not go some time ago may go now.
+    /// Moves members that could not be removed back into the order once they are due.
     fn look_again(&mut self, now: Instant) {
         while let Some((due, _, _)) = self.staying.first()
             && *due <= now

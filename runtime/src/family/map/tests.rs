@@ -1,4 +1,4 @@
-//! The map against a vector of members.
+//! Checks the map against a vector of members.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -15,13 +15,13 @@ impl Member for Fake {
     }
 }
 
-/// A member as the naive model knows it.
+/// A member of the naive model.
 #[derive(Debug)]
 struct Model {
     key: String,
     used: Instant,
     may_go: Arc<AtomicBool>,
-    /// It could not go when it was to, and is looked at again then.
+    /// When it is checked again after it could not be removed.
     again_at: Option<Instant>,
 }
 
@@ -31,7 +31,7 @@ impl Model {
     }
 }
 
-/// Those that were not used since `before`, from the one that was not used for longest, until `enough` are gone.
+/// Removes members that were not used since `before`, least recently used first, until `enough` are removed.
 fn remove(model: &mut Vec<Model>, now: Instant, before: Instant, enough: usize) -> Vec<String> {
     model.sort_by(|one, other| (one.used, &one.key).cmp(&(other.used, &other.key)));
     let mut gone = Vec::new();

@@ -1,6 +1,8 @@
 //! Counts calls as they come in: in one word, whose value before the addition holds the call's epoch, or on the stripe of the thread.
 //! See [`crate::hot_path::stall_detector`].
 
+use std::sync::OnceLock;
+
 use tripline_core::Instant;
 
 use crate::hot_path::stripe_claims::StripeCount;
@@ -24,7 +26,8 @@ pub(crate) struct InFlightEpochs {
     striped: Option<Box<StripedCounts>>,
     /// Whether a call left without a report, and how many did, by the low bits of their epoch.
     is_any_cancelled: AtomicBool,
-    cancelled: Box<[AtomicU32]>,
+    cancelled_epochs: u32,
+    cancelled: OnceLock<Box<[AtomicU32]>>,
 }
 
 /// When the epoch began, and from when on it is long enough.
@@ -93,25 +96,38 @@ impl InFlightEpochs {
     pub(crate) const STRIPE_BYTES: usize = StripedCounts::STRIPE_BYTES;
 
     /// Calls that leave without a report are counted in `cancelled_epochs` places, a power of two.
-    pub(crate) fn new(cancelled_epochs: usize, stripes: StripeCount) -> Self {
+    pub(crate) fn new(cancelled_epochs: u32, stripes: StripeCount) -> Self {
+        let epochs = Self::small(cancelled_epochs, stripes);
+        // Now, so that no call allocates.
+        epochs.cancelled();
+        epochs
+    }
+
+    /// As [`InFlightEpochs::new`], with places that are made for the first call that leaves without a report.
+    pub(crate) fn small(cancelled_epochs: u32, stripes: StripeCount) -> Self {
         Self {
             word: AtomicU64::new(0),
             last_start: AtomicU64::new(UNKNOWN),
             times: Times::new(),
             striped: (stripes != StripeCount::ONE).then(|| Box::new(StripedCounts::new(stripes.get()))),
             is_any_cancelled: AtomicBool::new(false),
-            cancelled: (0..cancelled_epochs).map(|_| AtomicU32::new(0)).collect(),
+            cancelled_epochs,
+            cancelled: OnceLock::new(),
         }
     }
 
-    pub(crate) fn cancelled_epochs(&self) -> usize {
-        self.cancelled.len()
+    pub(crate) const fn cancelled_epochs(&self) -> usize {
+        self.cancelled_epochs as usize
+    }
+
+    fn cancelled(&self) -> &[AtomicU32] {
+        self.cancelled.get_or_init(|| (0..self.cancelled_epochs).map(|_| AtomicU32::new(0)).collect())
     }
 
     /// A call that came in leaves without a report.
     #[cold]
     pub(crate) fn cancel(&self, mark: EpochMark) {
-        if let Some(count) = self.cancelled.get(mark.0 as usize % self.cancelled.len()) {
+        if let Some(count) = self.cancelled().get(mark.0 as usize % self.cancelled_epochs()) {
             // Relaxed: published by the store below.
             count.fetch_add(1, Ordering::Relaxed);
         }
@@ -126,7 +142,7 @@ impl InFlightEpochs {
         }
         // Acquire pairs with the Release store in `cancel`.
         self.is_any_cancelled.swap(false, Ordering::Acquire);
-        for (low, count) in (0_u64..).zip(&self.cancelled) {
+        for (low, count) in (0_u64..).zip(self.cancelled()) {
             // Relaxed: acquired above; a later one sets it again.
             match count.swap(0, Ordering::Relaxed) {
                 0 => {}

@@ -1,4 +1,4 @@
-//! Models of the gate: its details, and the places of probes.
+//! Models of the gate: its details, and the slots of probes.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use tripline_core::{Outcome, RejectionReason, TripReason};
 
 use super::{breaker, check, now, tracked, waited};
 
-/// A caller that is rejected after the breaker has opened sees this opening: its reason and its wait. The details of the gate
-/// are stored before its word, which is released.
+/// A caller that is rejected after the breaker has opened observes this opening: its reason and its wait. The details
+/// of the gate are stored before its word, which is released.
 #[test]
 fn a_rejected_caller_sees_the_reason_and_the_wait_of_this_opening() {
     for make in [breaker, tracked] {
@@ -26,7 +26,7 @@ fn a_rejected_caller_sees_the_reason_and_the_wait_of_this_opening() {
     }
 }
 
-/// A probe that fails while another caller asks: never more than one probe at a time, and no place is lost.
+/// A probe fails during another admission: never more than one probe at a time, and no slot is lost.
 #[test]
 fn a_failed_probe_gives_its_place_back_once() {
     check(3, || {

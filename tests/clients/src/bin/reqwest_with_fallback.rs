@@ -1,4 +1,4 @@
-//! reqwest behind a named breaker; while the breaker is open, the last known answer is the fallback.
+//! reqwest behind a named breaker; while the breaker is open, the last known response is the fallback.
 
 use std::error::Error;
 use std::sync::Arc;

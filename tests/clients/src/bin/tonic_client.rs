@@ -1,4 +1,4 @@
-//! A tonic client behind a named breaker: the status in the trailers decides what counts as failed.
+//! A tonic client behind a named breaker: the status in the trailers decides whether a call failed.
 
 use std::error::Error;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! What the core costs: instructions, RAM and stack, each held against its budget. Run it under qemu with `-icount`, where
-//! every figure is the same on every run.
+//! Checks the cost of the core: instructions, RAM and stack, each against its budget. Run it under qemu with `-icount`,
+//! which makes every number reproducible.
 #![no_std]
 #![no_main]
 
@@ -21,9 +21,9 @@ const STACK: u32 = 768;
 /// Budgets: instructions.
 const ASK_MEAN: u32 = 620;
 const ASK_WORST: u32 = 860;
-const RECORD_MEAN: u32 = if TREND { 1_320 } else { 1_100 };
+const RECORD_MEAN: u32 = if TREND { 1_320 } else { 1_110 };
 /// The worst case of recording before there was evidence that lasts, and 10 %; without the trend evidence is the larger part of it.
-const RECORD_WORST: u32 = if TREND { 5_350 } else { 1_600 };
+const RECORD_WORST: u32 = if TREND { 5_350 } else { 1_610 };
 /// A call that trips, once in an incident.
 const TRIP_WORST: u32 = if TREND { 7_200 } else { 3_200 };
 /// The ask that ends the wait, and a slow probe, which makes the wait grow.

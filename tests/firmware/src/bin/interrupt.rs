@@ -1,9 +1,9 @@
-//! How an interrupt and a breaker work together: the main loop asks and decides, the SysTick handler does the work.
+//! An interrupt and a breaker working together: the main loop decides, the SysTick handler does the transfers.
 //!
-//! Two `heapless::spsc` queues join them, so neither waits for the other and nothing is shared but 32-bit words. The main
+//! Two `heapless::spsc` queues connect them, so neither waits for the other and they share only 32-bit words. The main
 //! loop asks the breaker for each transfer and orders it; the handler makes one ordered transfer each millisecond and
-//! says how long it took. The alarm shows the state on an output pin. The bus is slow for 100 ms, and the program exits
-//! with 0 where the alarm told that story.
+//! reports its duration. The alarm shows the state on an output pin. The bus is slow for 100 ms, and the program exits
+//! with 0 if the alarm showed exactly that.
 #![no_std]
 #![no_main]
 

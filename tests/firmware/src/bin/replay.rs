@@ -1,7 +1,8 @@
-//! Replays the golden vectors and scenarios, calls every public entry point and exits with 0 where all of it is right.
+//! Replays the golden vectors and scenarios, calls every public entry point and exits with 0 if all results are
+//! correct.
 //!
-//! There is no allocator, and a panic that could be reached would not link. The seeds show that both, and a wrong answer,
-//! are noticed.
+//! There is no allocator, and a reachable panic would not link. The seeded faults show that both, and a wrong result,
+//! are detected.
 #![no_std]
 #![no_main]
 

@@ -1,7 +1,7 @@
-//! The image whose size tells what the core costs in flash. It is measured, not run.
+//! The image whose size is the flash cost of the core. It is measured, not run.
 //!
-//! With the feature `core` it holds a pointer to every public function that decides or tells something, so that all
-//! of them are linked and none is merged into a caller; without, it is the floor that is subtracted.
+//! With the feature `core` it contains a pointer to every public function of the core, so that all of them are linked
+//! and none is merged into a caller; without it, it is the floor that is subtracted.
 #![no_std]
 #![no_main]
 

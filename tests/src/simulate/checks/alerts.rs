@@ -1,4 +1,4 @@
-//! What must be true of alerts.
+//! Invariants of alerts.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use super::super::settings::BREAKERS;
 use super::super::state::Simulation;
 use super::super::violation::{Check, hold};
 
-/// After this long without a fault nothing waits any more.
+/// Time without a fault after which no alert may wait.
 const CALM: Duration = Duration::from_secs(900);
-/// An incident is paged within this time, cooldown included.
+/// Time within which an incident must be paged, cooldown included.
 const PAGED_WITHIN: Duration = Duration::from_secs(180);
 
 pub(super) fn after_event(simulation: &mut Simulation) -> Check {
@@ -24,6 +24,7 @@ fn take(simulation: &mut Simulation, hook: &Hook) -> Check {
     let Hook { breaker, incident, kind, stage, delivery, .. } = hook;
     simulation.note(|| format!("webhook: {breaker} incident {incident} {kind} {stage}"));
     let now = simulation.world.now();
+    simulation.seen.changed = now;
     let faulty_at = simulation.platform.network.state().faulty_at;
     let seen = &mut simulation.seen;
     let is_durable = !Seen::is_recent(seen.disk_faulty_at, now, 2 * CALM) && !seen.is_disk_faulty;
@@ -89,7 +90,7 @@ pub(super) fn every_minute(simulation: &mut Simulation) -> Check {
     Ok(())
 }
 
-/// Nothing is open after health.
+/// Checks that no alert is open after recovery.
 pub(super) fn settled(simulation: &mut Simulation) -> Check {
     let network = simulation.platform.network.state();
     let open: Vec<String> = network.service.open().map(|alert| format!("{} {}", alert.alias, alert.incident)).collect();

@@ -1,4 +1,4 @@
-//! What must be true of a breaker.
+//! Invariants of a breaker.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use super::super::state::Simulation;
 use super::super::truth::{Expected, Truth};
 use super::super::violation::{Check, hold};
 
-/// A service of which every call is bad is found within this time.
+/// Time within which a service with only bad calls must be found.
 const DETECTED_WITHIN: Duration = Duration::from_secs(120);
-/// A call comes at least this often.
+/// Maximum time between calls.
 const MAX_GAP: Duration = Duration::from_secs(45);
-/// A probe that takes longer than the threshold is a bad one; the supervisor sees it within this time.
+/// Time within which the supervisor must fail a probe that takes longer than the threshold.
 const PROBE_DECIDED_WITHIN: Duration = Duration::from_secs(10);
-/// A bad call counts this long: the newest few count for an hour.
+/// Time for which a bad call counts: the newest few count for an hour.
 const REMEMBERED: Duration = Duration::from_secs(3_700);
-/// A memory reading is believed this long.
+/// Time for which a memory reading is fresh.
 const READING_VALID: Duration = Duration::from_secs(45);
 
 pub(super) fn after_event(simulation: &mut Simulation) -> Check {
@@ -44,6 +44,7 @@ fn look(simulation: &mut Simulation, index: usize, breaker: &Breaker) -> Check {
     let before = simulation.truths[index].seen.replace((kind, generation));
     if let Some((was, earlier)) = before.filter(|before| *before != (kind, generation)) {
         simulation.note(|| format!("{name}: {was} to {kind}, generation {generation}, {trip:?}"));
+        simulation.seen.changed = now;
         let steps = generation.wrapping_sub(earlier);
         hold(steps > 0 && steps < 1_000, "generations", || {
             format!("{name}: {earlier} to {generation}, {was} to {kind}")
@@ -66,7 +67,11 @@ fn look(simulation: &mut Simulation, index: usize, breaker: &Breaker) -> Check {
     let truth = &mut simulation.truths[index];
     truth.closed_since = (kind == StateKind::Closed).then(|| truth.closed_since.unwrap_or(now));
     truth.tripped_since = tripped.then(|| truth.tripped_since.unwrap_or(now));
-    counts(breaker, truth, name)?;
+    // Where no supervisor looks, as while the process stops, a call that finishes may be the first to see that others hang.
+    if !simulation.seen.is_stopping {
+        truth.left_off.see(now, kind == StateKind::ForcedOpen, tripped && kind != StateKind::Disabled);
+        counts(breaker, truth, name)?;
+    }
     if let State::HalfOpen { admitted, good } = state {
         hold(admitted <= limit && good <= admitted, "probes", || format!("{name}: {state:?}, limit {limit}"))?;
         let is_probe = |call: &&super::super::truth::Call| call.was_half_open && call.generation == generation;
@@ -76,9 +81,7 @@ fn look(simulation: &mut Simulation, index: usize, breaker: &Breaker) -> Check {
         let is_wedged = oldest.is_some_and(|started| now > started + PROBE_DECIDED_WITHIN);
         hold(!is_wedged, "probes", || format!("{name} waits for a probe since {oldest:?}"))?;
     }
-    // With trend analysis, calls that hang are no plateau while the window holds good ones.
-    let sees_hanging = breaker.detects_stalls() && !breaker.read(|core| core.policy().trend_analysis);
-    let is_visible = truth.mood != Mood::Hanging || sees_hanging;
+    let is_visible = truth.mood != Mood::Hanging || breaker.detects_stalls();
     let quiet = |since: Instant| now.since(since) > DETECTED_WITHIN;
     let undetected = truth.all_bad_since.is_some_and(quiet) && truth.closed_since.is_some_and(quiet);
     hold(!(undetected && enabled && is_visible && quiet(truth.touched)), "detection", || {
@@ -87,10 +90,11 @@ fn look(simulation: &mut Simulation, index: usize, breaker: &Breaker) -> Check {
     if let State::Open { until } = state {
         let is_held = truth.is_simulated
             || Seen::is_recent(simulation.seen.memory_bad_at, now, 2 * MAX_GAP)
-            || simulation.seen.memory_percent > 50;
+            || simulation.seen.memory_percent > 50
+            || simulation.seen.is_memory_stale;
         // Callers ask at least every MAX_GAP, and the first of them ends the wait.
         let until = breaker.read(|core| core.on_clock(until));
-        let is_stuck = now > until + 2 * MAX_GAP && !is_held;
+        let is_stuck = now > until.max(truth.touched) + 2 * MAX_GAP && !is_held;
         hold(!is_stuck, "wedged", || format!("{name} is open, and its wait was over at {until:?}"))?;
     }
     Ok(())
@@ -127,13 +131,14 @@ fn is_legal(from: StateKind, to: StateKind) -> bool {
     }
 }
 
-/// A breaker that opens has seen something bad, or an operator simulates it.
+/// Checks that a trip had a cause: a bad observation, or an operator's simulation.
 fn trip_has_reason(now: Instant, seen: &Seen, truth: &Truth, trip: Option<TripReason>) -> Check {
     if truth.is_simulated || now.since(truth.touched) < Duration::from_secs(1) {
         return Ok(());
     }
     let Some(reason) = trip else { return Err(("trips", "it is open without a trip".to_owned())) };
-    let memory = seen.memory_percent > 50 || Seen::is_recent(seen.memory_bad_at, now, READING_VALID);
+    let memory =
+        seen.memory_percent > 50 || seen.is_memory_stale || Seen::is_recent(seen.memory_bad_at, now, READING_VALID);
     let calls = truth.calls.values().any(|call| call.is_bad) || Seen::is_recent(truth.bad_at, now, REMEMBERED);
     let holds = match reason {
         TripReason::Memory | TripReason::MemoryForecast => memory,
@@ -145,7 +150,7 @@ fn trip_has_reason(now: Instant, seen: &Seen, truth: &Truth, trip: Option<TripRe
     })
 }
 
-/// After a quiet quarter of an hour.
+/// Checks the breaker after a quiet quarter of an hour.
 pub(super) fn settled(simulation: &mut Simulation) -> Check {
     let Some(process) = &simulation.process else { return Ok(()) };
     for (breaker, name) in process.breakers.iter().zip(BREAKERS) {

@@ -1,4 +1,6 @@
-//! What must be true of the state that survives.
+//! Invariants of the durable state.
+
+use std::time::Duration;
 
 use tripline_core::StateKind;
 use tripline_runtime::DurableState;
@@ -7,10 +9,10 @@ use super::super::settings::BREAKERS;
 use super::super::state::Simulation;
 use super::super::violation::{Check, hold};
 
-/// A state takes less, in bytes.
+/// Maximum size of a state, in bytes.
 const MAX_STATE: usize = 64 * 1_024;
 
-/// What is on disk is what was acknowledged, or what was to be saved after it.
+/// Checks that the state on disk is the acknowledged one, or one that was to be saved after it.
 pub(super) fn before_start(simulation: &mut Simulation) -> Check {
     let names: Vec<_> = simulation.platform.disk.files().keys().cloned().collect();
     for name in names {
@@ -44,9 +46,32 @@ fn same(one: &DurableState, other: &DurableState) -> bool {
     one.operator == other.operator && staging(one) == staging(other) && lanes(one) == lanes(other)
 }
 
-/// A process goes on with what was left.
+/// What lasts for so long is on disk, where that works.
+const SAVED_WITHIN: Duration = Duration::from_secs(6);
+
+/// Checks that a process continues from the stored state.
 pub(super) fn started(simulation: &mut Simulation) -> Check {
     let Some(process) = &simulation.process else { return Ok(()) };
+    let seen = &simulation.seen;
+    for ((breaker, name), truth) in process.breakers.iter().zip(BREAKERS).zip(&simulation.truths) {
+        let before = truth.left_off;
+        let Some(ended) = seen.ended else { continue };
+        if seen.is_disk_faulty
+            || seen.disk_faulty_at.is_some_and(|at| at >= before.since)
+            || ended < before.since + SAVED_WITHIN
+        {
+            continue;
+        }
+        let (kind, incident) = breaker.read(|core| (core.state().kind(), core.is_in_incident()));
+        let is_off = kind == StateKind::Disabled;
+        let is_forced = kind == StateKind::ForcedOpen;
+        hold(is_off || is_forced == before.is_forced, "operators' commands survive", || {
+            format!("{name}: {kind}, before: {before:?}")
+        })?;
+        hold(is_off || incident || !before.in_incident, "incidents survive", || {
+            format!("{name}: in an incident: {incident}, before: {before:?}")
+        })?;
+    }
     for (breaker, name) in process.breakers.iter().zip(BREAKERS) {
         let Ok(Some(left)) = simulation.platform.disk.left(breaker.name()) else { continue };
         let (kind, incident) = breaker.read(|core| (core.state().kind(), core.is_in_incident()));
@@ -60,13 +85,16 @@ pub(super) fn started(simulation: &mut Simulation) -> Check {
             format!("{name}: {kind}, {:?}", left.operator)
         })?;
         let was_on = left.staging.open.is_some();
-        let goes_on = is_off || incident == was_on || left.operator.simulates_latency || left.operator.simulates_memory;
+        // Memory is read at once.
+        let is_new = simulation.seen.memory_percent > 50 || simulation.seen.is_memory_stale;
+        let is_simulated = left.operator.simulates_latency || left.operator.simulates_memory;
+        let goes_on = is_off || incident == was_on || is_simulated || (incident && is_new);
         hold(goes_on, "incidents survive", || format!("{name}: in an incident: {incident}, before: {was_on}"))?;
     }
     Ok(())
 }
 
-/// After a quiet quarter of an hour nothing waits, and it is written down.
+/// Checks after a quiet quarter of an hour that nothing waits, and that this is saved.
 pub(super) fn settled(simulation: &mut Simulation) -> Check {
     for (name, file) in &*simulation.platform.disk.files() {
         let Some(state) = &file.acknowledged else { continue };

@@ -10,7 +10,7 @@ use tripline_runtime::DrainReport;
 use super::state::Simulation;
 use super::violation::{Check, hold};
 
-/// After every event.
+/// Checks the invariants after every event.
 pub(super) fn after_event(simulation: &mut Simulation) -> Check {
     breaker::after_event(simulation)?;
     alerts::after_event(simulation)?;
@@ -22,7 +22,7 @@ pub(super) fn every_minute(simulation: &mut Simulation) -> Check {
     alerts::every_minute(simulation)
 }
 
-/// Everything has worked for more than a quarter of an hour.
+/// Checks the invariants once everything has worked for more than a quarter of an hour.
 pub(super) fn settled(simulation: &mut Simulation) -> Check {
     hold(simulation.process.is_some(), "settled", || "the process does not run".to_owned())?;
     breaker::settled(simulation)?;
@@ -31,7 +31,7 @@ pub(super) fn settled(simulation: &mut Simulation) -> Check {
     durable::settled(simulation)
 }
 
-/// The process was stopped, and not killed.
+/// Checks the invariants after the process was stopped, not killed.
 pub(super) fn stopped(simulation: &mut Simulation, report: Option<DrainReport>) -> Check {
     process::stopped(simulation, report)
 }
@@ -44,7 +44,7 @@ pub(super) fn started(simulation: &mut Simulation) -> Check {
     durable::started(simulation)
 }
 
-/// It must not start with a bad file, and with a good one it must.
+/// Checks a failed start: it must fail with a bad file, and only then.
 pub(super) fn not_started(simulation: &mut Simulation, why: &str) -> Check {
     process::not_started(simulation, why)
 }

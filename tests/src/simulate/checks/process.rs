@@ -1,4 +1,4 @@
-//! What must be true of the process: its answers, its configuration, its figures.
+//! Invariants of the process: its responses, its configuration, its metrics.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -13,10 +13,15 @@ use super::super::settings::{BREAKERS, environment};
 use super::super::state::{MINUTE, Sent, Simulation};
 use super::super::violation::{Check, hold};
 
-/// An edit of the file is in force within this time.
+/// Time within which an edit of the file must be in force.
 const RELOADED_WITHIN: Duration = Duration::from_secs(12);
 
-/// Answers of the API that have come, and those that have not.
+/// So long after the last change what the process says of itself is still read every minute.
+const QUIET: Duration = Duration::from_secs(150);
+/// And in every tenth minute all the time.
+const LOOK_EVERY: u64 = 10;
+
+/// Checks the responses of the API, received and missing ones.
 pub(super) fn answers(simulation: &mut Simulation) -> Check {
     let now = simulation.world.now();
     let is_idle = simulation.sent.borrow().iter().all(|sent| sent.answer.is_none());
@@ -69,7 +74,7 @@ fn answer(simulation: &mut Simulation, sent: &Sent) -> Check {
     Ok(())
 }
 
-/// The configuration that the file means.
+/// Parses the configuration in the file.
 fn meant(text: &str) -> Option<Config> {
     let (mut config, _) = parse(text, "file").ok()?;
     apply_environment(&mut config, &environment).ok()?;
@@ -77,8 +82,13 @@ fn meant(text: &str) -> Option<Config> {
 }
 
 pub(super) fn every_minute(simulation: &mut Simulation) -> Check {
-    let Some(process) = &simulation.process else { return Ok(()) };
     let now = simulation.world.now();
+    let minute = now.as_nanos() / MINUTE.as_nanos() as u64;
+    // To read everything takes longer than all else that happens in a quiet minute.
+    if now.since(simulation.seen.changed) > QUIET && !minute.is_multiple_of(LOOK_EVERY) {
+        return Ok(());
+    }
+    let Some(process) = &simulation.process else { return Ok(()) };
     let live = process.live.config();
     if now.since(simulation.seen.file_changed) > RELOADED_WITHIN
         && !Seen::is_recent(simulation.seen.restarted, now, RELOADED_WITHIN)
@@ -118,7 +128,7 @@ pub(super) fn every_minute(simulation: &mut Simulation) -> Check {
     Ok(())
 }
 
-/// After a quiet quarter of an hour.
+/// Checks the process after a quiet quarter of an hour.
 pub(super) fn settled(simulation: &mut Simulation) -> Check {
     let Some(process) = &simulation.process else { return Ok(()) };
     let error = process.live.config_error();
@@ -133,7 +143,7 @@ pub(super) fn settled(simulation: &mut Simulation) -> Check {
     Ok(())
 }
 
-/// It stopped in time, and where alerts could be sent nothing is left.
+/// Checks that it stopped in time, and that nothing is left if alerts could be sent.
 pub(super) fn stopped(simulation: &mut Simulation, report: Option<DrainReport>) -> Check {
     let now = simulation.world.now();
     let faulty_at = simulation.platform.network.state().faulty_at;
@@ -144,7 +154,7 @@ pub(super) fn stopped(simulation: &mut Simulation, report: Option<DrainReport>) 
     hold(!is_calm || report.undelivered == 0, "drained", || format!("{} alerts are left", report.undelivered))
 }
 
-/// It must start where the file is right.
+/// Checks that it starts if the file is valid.
 pub(super) fn not_started(simulation: &mut Simulation, why: &str) -> Check {
     let text = simulation.file.state().text.clone();
     hold(meant(&text).is_none(), "it starts", || why.to_owned())

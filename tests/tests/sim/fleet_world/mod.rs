@@ -1,6 +1,7 @@
-//! Replicas of one service in a `World`, each with a breaker, a supervisor, a dispatcher and a fleet runner, and the pager that
-//! they share.
+//! Replicas of one service in a `World`, each with a breaker, a supervisor, a dispatcher and a fleet runner, and their
+//! shared pager.
 
+pub(super) mod kill_plan;
 pub(super) mod pager;
 
 use std::cell::Cell;
@@ -13,10 +14,11 @@ use std::time::Duration;
 
 use tripline_core::Instant;
 use tripline_core::fleet::{PageAt, text};
+use tripline_runtime::test_util::faults::SkewedClock;
 use tripline_runtime::test_util::{MemoryFleet, World};
 use tripline_runtime::{
-    Breaker, EscalationPolicy, Fleet, FleetRunner, FleetSettings, ShutdownHandle, StagingControl, SupervisedBreaker,
-    supervise,
+    Breaker, Clock, EscalationPolicy, Fleet, FleetRunner, FleetSettings, ShutdownHandle, StagingControl,
+    SupervisedBreaker, supervise,
 };
 use tripline_tests::sim_support::{SLOW, quick, report_many};
 
@@ -30,6 +32,10 @@ pub(super) struct FleetWorld {
     pub(super) replicas: Vec<Replica>,
     pub(super) staging: EscalationPolicy,
     pub(super) page_at: PageAt,
+    pub(super) probe_millionths: u32,
+    pub(super) takes_commands: bool,
+    /// The time of day of every replica is off by up to so much, and jumps.
+    pub(super) skew: Duration,
 }
 
 /// One process.
@@ -77,7 +83,17 @@ impl FleetWorld {
         let world = World::new(seed);
         let engine = MemoryFleet::new(world.clock(), seed);
         let pager = Arc::new(Pager::new(world.clock(), seed));
-        Self { engine, pager, replicas: Vec::new(), staging, page_at: PageAt::Count(1), world }
+        Self {
+            engine,
+            pager,
+            replicas: Vec::new(),
+            staging,
+            page_at: PageAt::Count(1),
+            probe_millionths: 0,
+            takes_commands: false,
+            skew: Duration::ZERO,
+            world,
+        }
     }
 
     /// Starts so many more replicas.
@@ -96,15 +112,18 @@ impl FleetWorld {
     }
 
     fn process(&self, number: usize, life: u32) -> Replica {
-        let clock = self.world.clock();
         let name = format!("web-{number}-{life:04}");
         let seed = u64::try_from(number).unwrap() << 16 | u64::from(life);
+        let clock: Arc<dyn Clock> =
+            Arc::new(SkewedClock::new(self.world.clock(), seed, Duration::from_secs(30)).time_of_day(self.skew));
         let mut settings = FleetSettings::new(text(&name), seed);
         settings.page_at = self.page_at;
+        settings.probe_millionths = self.probe_millionths;
+        settings.takes_commands = self.takes_commands;
         let fleet = Fleet::new(Arc::new(self.engine.clone()), settings, clock.clone());
         let breaker = Breaker::builder(clock.clone()).policy(quick()).seed(seed).build().unwrap();
         let target = SupervisedBreaker::new(breaker.clone())
-            .sink(self.pager.clone())
+            .sink(Arc::new(self.pager.of(&name)))
             .staging(StagingControl::new(self.staging))
             .fleet(fleet.clone());
         let (supervisor, dispatcher, stop) = supervise(clock, [target], seed);
@@ -137,6 +156,15 @@ impl FleetWorld {
     pub(super) fn kill(&mut self, number: usize) {
         self.replicas[number].kill.kill();
         self.world.run_until_idle();
+    }
+
+    /// What comes of `call` without time passing.
+    pub(super) fn run<T: 'static>(&self, call: impl Future<Output = T> + 'static) -> T {
+        let answer = Rc::new(Cell::new(None));
+        let to = answer.clone();
+        self.world.spawn(async move { to.set(Some(call.await)) });
+        self.world.run_until_idle();
+        answer.take().expect("it waits for time to pass")
     }
 
     pub(super) fn advance(&self, span: Duration) {

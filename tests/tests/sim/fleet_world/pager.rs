@@ -1,4 +1,4 @@
-//! An alert service that folds by alias, as `OpsGenie` does: slow, failing and late on demand.
+//! An alert service that deduplicates by alias, as `OpsGenie` does: slow, failing and late on demand.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -9,13 +9,19 @@ use tripline_core::Instant;
 use tripline_runtime::test_util::ManualClock;
 use tripline_runtime::{Alert, AlertKind, AlertSink, Clock as _, DeliveryError, FleetPart, Stage};
 
-#[derive(Debug)]
 pub(crate) struct Pager {
     clock: Arc<ManualClock>,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+/// The way of one replica to the pager.
+#[derive(Debug)]
+pub(crate) struct PagerOf {
+    pager: Arc<Pager>,
+    replica: String,
+}
+
+#[derive(Default)]
 struct State {
     open: BTreeMap<AlertKind, Instant>,
     log: Vec<(Instant, Seen)>,
@@ -23,10 +29,16 @@ struct State {
     texts: Vec<String>,
     slow: Duration,
     lateness: Duration,
+    /// Of the requests that are given up, how many take effect late: one in so many.
+    late_one_in: f64,
+    hook: Option<StepHook>,
     is_down: bool,
     random: Option<fastrand::Rng>,
     attempts: u64,
 }
+
+/// Looks at a step of a replica: what it sends, and whether it is done; true where the replica never gets any further.
+pub(crate) type StepHook = Arc<dyn Fn(&str, &str, bool) -> bool + Send + Sync>;
 
 /// What the service did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +56,24 @@ pub(crate) enum Seen {
 
 impl Pager {
     pub(crate) fn new(clock: Arc<ManualClock>, seed: u64) -> Self {
-        let state = State { random: Some(fastrand::Rng::with_seed(seed)), ..State::default() };
+        let state = State { random: Some(fastrand::Rng::with_seed(seed)), late_one_in: 10.0, ..State::default() };
         Self { clock, state: Mutex::new(state) }
+    }
+
+    /// What replica of this name sends to.
+    pub(crate) fn of(self: &Arc<Self>, replica: &str) -> PagerOf {
+        PagerOf { pager: self.clone(), replica: replica.to_owned() }
+    }
+
+    /// Calls `hook` before and after each request takes effect.
+    pub(crate) fn on_step(&self, hook: StepHook) {
+        self.state.lock().unwrap().hook = Some(hook);
+    }
+
+    /// Every request that is given up takes effect so long after it was sent, at the latest.
+    pub(crate) fn set_all_late(&self, lateness: Duration) {
+        let mut state = self.state.lock().unwrap();
+        (state.lateness, state.late_one_in) = (lateness, 1.0);
     }
 
     /// Each request takes up to so long.
@@ -132,38 +160,68 @@ impl Drop for InFlight<'_> {
         let Some(alert) = self.alert.take() else { return };
         let now = self.pager.clock.now();
         let mut state = self.pager.state.lock().unwrap();
-        let lateness = state.lateness;
+        let (lateness, late_one_in) = (state.lateness, state.late_one_in);
         let random = state.random.as_mut().unwrap();
-        if !lateness.is_zero() && random.f64() < 0.1 {
+        if !lateness.is_zero() && random.f64() * late_one_in < 1.0 {
             let at = now + lateness.mul_f64(random.f64());
             state.late.push((at, alert));
         }
     }
 }
 
+impl std::fmt::Debug for Pager {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pager").finish_non_exhaustive()
+    }
+}
+
+impl PagerOf {
+    /// A place at which the replica may end: it then waits for ever.
+    async fn step(&self, alert: &Alert, is_done: bool) {
+        let Some(hook) = self.pager.state.lock().unwrap().hook.clone() else { return };
+        let call = format!("send {}", call_of(alert));
+        if hook(&self.replica, &call, is_done) {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn call_of(alert: &Alert) -> &'static str {
+    match (&alert.fleet, alert.stage) {
+        (Some(part), _) if part.is_note() => "note",
+        (Some(part), _) if part.is_repeated() => "resolved_again",
+        (_, Stage::Escalated) => "escalated",
+        (_, stage) if stage.is_end() => "resolved",
+        _ => "initial",
+    }
+}
+
 #[async_trait]
-impl AlertSink for Pager {
+impl AlertSink for PagerOf {
     fn name(&self) -> &'static str {
         "pager"
     }
 
     async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {
-        let mut in_flight = InFlight { pager: self, alert: Some(alert.clone()) };
+        let pager = &*self.pager;
+        let mut in_flight = InFlight { pager, alert: Some(alert.clone()) };
         let (before, after, is_down) = {
-            let mut state = self.state.lock().unwrap();
+            let mut state = pager.state.lock().unwrap();
             state.attempts += 1;
             let (slow, is_down) = (state.slow, state.is_down);
             let random = state.random.as_mut().unwrap();
             (slow.mul_f64(random.f64() / 2.0), slow.mul_f64(random.f64() / 2.0), is_down)
         };
-        self.clock.sleep_until(self.clock.now() + before).await;
+        pager.clock.sleep_until(pager.clock.now() + before).await;
         if is_down {
             in_flight.alert = None;
             return Err(DeliveryError::Retryable { after: None, reason: "it failed".to_owned() });
         }
+        self.step(alert, false).await;
         in_flight.alert = None;
-        self.state.lock().unwrap().take(self.clock.now(), alert);
-        self.clock.sleep_until(self.clock.now() + after).await;
+        pager.state.lock().unwrap().take(pager.clock.now(), alert);
+        self.step(alert, true).await;
+        pager.clock.sleep_until(pager.clock.now() + after).await;
         Ok(())
     }
 }

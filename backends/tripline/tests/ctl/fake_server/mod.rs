@@ -1,4 +1,4 @@
-//! A server that records what it is asked, and answers what a test wants.
+//! A server that records its requests, and responds as a test configures.
 // Each test file uses its part of this.
 #![allow(dead_code)]
 

@@ -1,4 +1,4 @@
-//! The real binary, and the alert service that it pages.
+//! The real binary with the alert service that it pages.
 // Each test file uses its part of this.
 #![allow(dead_code, clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! A page of metrics, parsed as Prometheus does, and held against its conventions.
+//! A metrics page, parsed as Prometheus does, and checked against its conventions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
