@@ -15,7 +15,7 @@ impl Breaker {
     #[inline]
     pub(crate) fn finish(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
         match self.inner.shared().gate.stripes() {
-            None => self.inner.finish_without_stripes(token, end, latency, outcome),
+            None => self.inner.finish_at_core(token, end, latency, outcome),
             Some(stripes) => self.inner.finish_in_stripe(stripes, token, end, latency, outcome),
         }
     }
@@ -31,8 +31,8 @@ impl Breaker {
 
 impl BreakerInner {
     /// The fast path, for an uncontended core and a good call, is inlined; the rest is called.
-    #[inline]
-    fn finish_without_stripes(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
+    #[inline(never)] // keeps its saved registers out of `finish`
+    fn finish_at_core(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
         let Some(mut owner) = self.cell.try_own() else {
             return self.report(token, end, Ending::Finished(outcome, latency));
         };
@@ -41,19 +41,31 @@ impl BreakerInner {
         }
     }
 
-    /// Appends a good call to the stripe of this thread.
-    #[inline(never)] // it calls nothing but at its end, so it saves no registers
+    /// Records a good call in the stripe of this thread, in place of the oldest record there.
+    #[inline(never)] // its only calls are tail calls, so it saves no registers
     fn finish_in_stripe(&self, stripes: &Stripes, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
         if outcome == Outcome::Ok
             && let Some(stripe) = stripes.claims.of_this_thread()
-            && stripes.record(stripe, GoodCall { token, end, latency })
+            && stripes.supersede(stripe, GoodCall { token, end, latency })
+        {
+            return;
+        }
+        self.append_to_stripe(stripes, token, end, latency, outcome);
+    }
+
+    /// Appends a good call to the stripe of this thread.
+    #[inline(never)]
+    fn append_to_stripe(&self, stripes: &Stripes, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
+        if outcome == Outcome::Ok
+            && let Some(stripe) = stripes.claims.of_this_thread()
+            && stripes.append(stripe, GoodCall { token, end, latency })
         {
             return;
         }
         self.finish_outside_stripe(stripes, token, end, latency, outcome);
     }
 
-    /// A bad call, one of a thread without a stripe, or one for which there is no room.
+    /// Records a bad call, one of a thread without a stripe, or one for which there is no room.
     #[inline(never)]
     fn finish_outside_stripe(
         &self,
@@ -63,17 +75,19 @@ impl BreakerInner {
         latency: Latency,
         outcome: Outcome,
     ) {
-        if outcome == Outcome::Ok
-            && stripes.may_wait(token, end, latency)
-            && let Some(stripe) = stripes.claims.claim_for_call()
-            && stripes.record(stripe, GoodCall { token, end, latency })
-        {
+        let may_wait = outcome == Outcome::Ok && stripes.may_wait(token, end, latency);
+        let append = |stripe| stripes.append(stripe, GoodCall { token, end, latency });
+        if may_wait && stripes.claims.claim_for_call().is_some_and(append) {
             return;
         }
-        match self.cell.try_own() {
-            Some(owner) => finish_slow_path(owner, token, end, latency, outcome),
-            None => self.report(token, end, Ending::Finished(outcome, latency)),
+        if let Some(owner) = self.cell.try_own() {
+            return finish_slow_path(owner, token, end, latency, outcome);
         }
+        // Another thread records too: a stripe is worth its memory now.
+        if may_wait && stripes.claims.claim_at_once().is_some_and(append) {
+            return;
+        }
+        self.report(token, end, Ending::Finished(outcome, latency));
     }
 
     #[inline(never)]

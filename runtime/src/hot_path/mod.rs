@@ -1,4 +1,4 @@
-//! The lock-free path of a call: the gate that admits it, the stripes in which good calls wait, the handoff that lends the core
+//! The lock-free path of a call: the gate that admits it, the stripes in which good calls wait, the handoff that gives the core
 //! to one owner at a time, and the count of calls in flight.
 
 pub(crate) mod call_token;

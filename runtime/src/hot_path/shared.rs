@@ -1,4 +1,4 @@
-//! State that is readable without owning the core, and how the owner publishes it.
+//! State that is readable without owning the core, and its publication by the owner.
 
 use event_listener::EventListener;
 use tripline_core::{Generation, Instant, Latency, Outcome, Rejection as CoreRejection};
@@ -92,18 +92,18 @@ impl Shared {
         });
     }
 
-    /// Whether a clock that shows `now` was set back, or this reading is an old one.
+    /// Whether the clock that shows `now` was set back, or this reading is old.
     pub(crate) fn is_far_behind(&self, exclusive: &ExclusiveState, now: Instant) -> bool {
         let latest = exclusive.core.latest_reading();
         latest.since(now) >= JUMP || self.gate.rejected_later_than(now).is_some()
     }
 
-    /// Asks the core.
+    /// Asks the core for an admission.
     pub(crate) fn admit(&self, exclusive: &mut ExclusiveState, now: Instant) -> Result<Generation, CoreRejection> {
         if let Some(latest) = self.gate.rejected_later_than(now)
             && latest > exclusive.core.latest_reading()
         {
-            // The clock was set back. The core has not seen its latest reading yet.
+            // The clock was set back. The core has not processed its latest reading yet.
             exclusive.core.handle_timeout(latest);
         }
         exclusive.count_stalled(Now::Clock(now), &self.epochs);
@@ -112,7 +112,7 @@ impl Shared {
         answer
     }
 
-    /// Begins an epoch for a call that starts `now`: the last one is long enough, or the clock was set back.
+    /// Begins an epoch for a call that starts `now`, because the last one is long enough or the clock was set back.
     pub(crate) fn begin_epoch(&self, exclusive: &mut ExclusiveState, now: Instant) {
         if self.epochs.is_set_back(now) {
             exclusive.core.handle_timeout(now);
@@ -142,7 +142,8 @@ impl Shared {
     #[cold]
     fn publish_changes(&self, exclusive: &mut ExclusiveState) {
         exclusive.mark_published();
-        // A new epoch first, so that calls of the new generation are not counted among those of the one before.
+        // The new epoch begins first, so that calls of the new generation are not counted among those of the one
+        // before.
         let now = exclusive.core.latest_reading();
         let _ = exclusive.look(Now::EndOfCall(now), &self.epochs);
         // Before the word: a thread that sees the new generation sees whether its good calls may wait.
@@ -152,11 +153,11 @@ impl Shared {
         self.gate.changes.is_dirty.store(true, Ordering::Release);
     }
 
-    /// Notifies listeners of a change, if there was one. Called after the core is released: a waker is foreign code, which may read
-    /// the breaker.
+    /// Notifies listeners of a change, if there was one. Called after the core is released: a waker is foreign code,
+    /// which may read the breaker.
     #[inline]
     pub(crate) fn notify_if_changed(&self) {
-        // Relaxed: the thread that published looks itself, here or in `released`.
+        // Relaxed: the thread that published checks itself, here or in `released`.
         if self.gate.changes.is_dirty.load(Ordering::Relaxed) {
             self.notify_changed();
         }

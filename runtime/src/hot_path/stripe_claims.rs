@@ -79,6 +79,17 @@ impl StripeClaims {
         index(claimed?)
     }
 
+    /// Claims a stripe that no thread had before for a thread that finds the core in use. `None` if it has one already.
+    pub(crate) fn claim_at_once(&self) -> Option<usize> {
+        let claim = self.by_thread.get(thread_number::current()?)?;
+        if index(claim.load(Ordering::Relaxed)).is_some() {
+            return None;
+        }
+        let claimed = self.next()?;
+        claim.store(claimed, Ordering::Relaxed);
+        index(claimed)
+    }
+
     /// A stripe that no thread had before.
     fn next(&self) -> Option<u8> {
         // Relaxed: a number for itself.

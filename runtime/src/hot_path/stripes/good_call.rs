@@ -3,7 +3,6 @@
 use tripline_core::{Generation, Instant, Latency};
 
 use crate::hot_path::call_token::CallToken;
-use crate::hot_path::in_flight::EpochMark;
 
 /// A good call that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +14,7 @@ pub(crate) struct GoodCall {
 }
 
 /// Its first word: 56 bits of the end in nanoseconds, the lowest 8 of the generation. Its second: 32 bits of latency in
-/// microseconds, 24 of the epoch, whether the call is tracked, 7 more of the generation.
+/// microseconds, 25 of the [tracking](CallToken::tracking), 7 more of the generation.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct PackedCall(pub(super) [u64; 2]);
 
@@ -23,8 +22,7 @@ const GENERATION_LOW_BITS: u32 = 8;
 const GENERATION_LOW_MASK: u32 = 0xFF;
 const GENERATION_HIGH_MASK: u32 = 0x7F;
 const GENERATION_MASK: u32 = GENERATION_HIGH_MASK << GENERATION_LOW_BITS | GENERATION_LOW_MASK;
-const TRACKED: u64 = 1 << 7;
-const EPOCH_SHIFT: u32 = 8;
+const TRACKING_SHIFT: u32 = 7;
 const LATENCY_SHIFT: u32 = 32;
 
 impl GoodCall {
@@ -35,10 +33,10 @@ impl GoodCall {
     pub(super) fn pack(self) -> PackedCall {
         let generation = self.token.generation().get();
         let high = generation >> GENERATION_LOW_BITS & GENERATION_HIGH_MASK;
-        let epoch = self.token.epoch().map_or(0, |epoch| TRACKED | epoch.get() << EPOCH_SHIFT);
+        let tracking = self.token.tracking() << TRACKING_SHIFT;
         PackedCall([
             self.end.as_nanos() << GENERATION_LOW_BITS | u64::from(generation & GENERATION_LOW_MASK),
-            u64::from(self.latency.as_micros()) << LATENCY_SHIFT | epoch | u64::from(high),
+            u64::from(self.latency.as_micros()) << LATENCY_SHIFT | u64::from(tracking | high),
         ])
     }
 }
@@ -58,11 +56,7 @@ impl PackedCall {
         let is_current = bits == current.get() & GENERATION_MASK;
         let generation = if is_current { current } else { Generation::new(current.get().wrapping_sub(1)) };
         GoodCall {
-            token: if second & TRACKED == 0 {
-                CallToken::untracked(generation)
-            } else {
-                CallToken::tracked(generation, EpochMark::new(second >> EPOCH_SHIFT))
-            },
+            token: CallToken::with_tracking(generation, second as u32 >> TRACKING_SHIFT),
             end: self.end(),
             latency: Latency::from_micros((second >> LATENCY_SHIFT) as u32),
         }

@@ -68,9 +68,9 @@ struct Stripe {
     tail: AtomicU64,
     /// The position of the oldest record that was not flushed. Written by readers.
     head: AtomicU64,
-    /// All records from this position on are plain, and of the epoch below. Written by the writer, as the rest.
+    /// All records from this position on are plain, with the [tracking](CallToken::tracking) below. Written by the writer, as the rest.
     plain_from: AtomicU64,
-    plain_epoch: AtomicU32,
+    plain_tracking: AtomicU32,
     /// The place of the next record: its position modulo [`PLACES`].
     next_place: AtomicU32,
     places: [Place; PLACES],
@@ -112,16 +112,21 @@ impl Stripes {
         self.rule.kind(token, end, latency).is_some()
     }
 
-    /// Appends a successful call to the stripe that this thread claimed; false, without effect, if it may not wait or there is no room.
+    /// Writes a successful call in place of the oldest record of the stripe that this thread claimed. Returns false, without effect,
+    /// if the call is not plain or the ring is not full of plain records.
     #[inline]
     #[must_use]
-    pub(crate) fn record(&self, index: usize, call: GoodCall) -> bool {
-        let Some(stripe) = self.rings.get(index) else { return false };
-        match self.rule.kind(call.token, call.end, call.latency) {
-            Some(Kind::Plain) => stripe.supersede(call) || stripe.push(call, Kind::Plain),
-            Some(Kind::Other) => stripe.push(call, Kind::Other),
-            None => false,
-        }
+    pub(crate) fn supersede(&self, index: usize, call: GoodCall) -> bool {
+        self.rule.is_plain(call.token, call.end, call.latency)
+            && self.rings.get(index).is_some_and(|stripe| stripe.supersede(call))
+    }
+
+    /// Appends a successful call to the stripe that this thread claimed. Returns false, without effect, if it may not wait or there
+    /// is no room.
+    #[must_use]
+    pub(crate) fn append(&self, index: usize, call: GoodCall) -> bool {
+        let Some(kind) = self.rule.kind(call.token, call.end, call.latency) else { return false };
+        self.rings.get(index).is_some_and(|stripe| stripe.push(call, kind))
     }
 
     /// Publishes which calls may wait. For the owner of the core only.
@@ -136,7 +141,7 @@ impl Stripes {
         self.rings.iter().any(|stripe| stripe.waiting().is_some())
     }
 
-    /// As [`Stripes::record`], whatever the rule says.
+    /// Records a call, whatever the rule says.
     #[cfg(test)]
     #[must_use]
     pub(crate) fn push(&self, index: usize, call: GoodCall, kind: Kind) -> bool {
@@ -229,7 +234,7 @@ impl<'a> Pending<'a> {
             handle(Flushed::Superseded(Superseded {
                 calls: oldest.wrapping_sub(self.head),
                 // Relaxed: acquired with the position; it stays while superseded records are not counted.
-                epoch: EpochMark::new(self.stripe.plain_epoch.load(Ordering::Relaxed).into()),
+                epoch: CallToken::epoch_of_tracking(self.stripe.plain_tracking.load(Ordering::Relaxed)),
             }));
             (self.head, self.tail) = (oldest, tail / 2);
         }
@@ -245,7 +250,7 @@ impl Stripe {
             tail: AtomicU64::new(0),
             head: AtomicU64::new(0),
             plain_from: AtomicU64::new(0),
-            plain_epoch: AtomicU32::new(0),
+            plain_tracking: AtomicU32::new(0),
             next_place: AtomicU32::new(0),
             places: std::array::from_fn(|_| Place([AtomicU64::new(0), AtomicU64::new(0)])),
         }
@@ -259,7 +264,7 @@ impl Stripe {
     fn supersede(&self, call: GoodCall) -> bool {
         let tail = self.tail.load(Ordering::Relaxed);
         let plain = (tail / 2).wrapping_sub(self.plain_from.load(Ordering::Relaxed)).cast_signed();
-        if plain < PLACES_U64.cast_signed() || self.plain_epoch.load(Ordering::Relaxed) != epoch_of(call) {
+        if plain < PLACES_U64.cast_signed() || self.plain_tracking.load(Ordering::Relaxed) != call.token.tracking() {
             return false;
         }
         // Release, as for the records before: `Pending::read` goes on to them when it finds this. The Release fence pairs with the
@@ -271,17 +276,16 @@ impl Stripe {
     }
 
     /// Appends a record, if there is room.
-    #[inline(never)] // most calls need it seldom
     fn push(&self, call: GoodCall, kind: Kind) -> bool {
         let tail = self.tail.load(Ordering::Relaxed);
         // Acquire pairs with the Release in `Pending::read`: the places before it were read.
         if (tail / 2).wrapping_sub(self.head.load(Ordering::Acquire)) >= PLACES_U64 {
             return false;
         }
-        let epoch = epoch_of(call);
-        if kind != Kind::Plain || self.plain_epoch.load(Ordering::Relaxed) != epoch {
+        let tracking = call.token.tracking();
+        if kind != Kind::Plain || self.plain_tracking.load(Ordering::Relaxed) != tracking {
             // No superseded record is uncounted, so the epoch may change.
-            self.plain_epoch.store(epoch, Ordering::Relaxed);
+            self.plain_tracking.store(tracking, Ordering::Relaxed);
             let from = if kind == Kind::Plain { tail / 2 } else { (tail / 2).wrapping_add(1) };
             self.plain_from.store(from, Ordering::Relaxed);
         }
@@ -322,12 +326,6 @@ impl Stripe {
             PackedCall([words[0].load(Ordering::Relaxed), words[1].load(Ordering::Relaxed)])
         })
     }
-}
-
-/// The epoch of a call as a stripe keeps it; 0 where calls are not tracked.
-#[inline]
-fn epoch_of(call: GoodCall) -> u32 {
-    call.token.epoch().map_or(0, EpochMark::get) as u32
 }
 
 impl fmt::Debug for Stripes {

@@ -46,22 +46,28 @@ impl PublishedRule {
         }
     }
 
-    /// How a successful call may wait; `None` if it may not.
-    #[inline]
+    /// Returns how a successful call may wait; `None` if it may not.
     pub(super) fn kind(&self, token: CallToken, end: Instant, latency: Latency) -> Option<Kind> {
-        let end = end.as_nanos();
-        // Relaxed, here and below: stored before the gate's word that was acquired when the call was admitted. An outdated one lets a
-        // call wait that ends while the owner makes the change, as if it had ended before.
-        if u64::from(latency.as_micros()) > self.good_up_to_micros.load(Ordering::Relaxed) {
-            return None;
-        }
-        // A call that is plain may wait.
-        let is_plain = end < self.plain_until_nanos.load(Ordering::Relaxed)
-            && token.call() == self.plain_token.load(Ordering::Relaxed);
-        if is_plain {
+        if self.is_plain(token, end, latency) {
             return Some(Kind::Plain);
         }
-        (end < self.until_nanos.load(Ordering::Relaxed)).then_some(Kind::Other)
+        let may_wait = self.is_good(latency) && end.as_nanos() < self.until_nanos.load(Ordering::Relaxed);
+        may_wait.then_some(Kind::Other)
+    }
+
+    /// Whether a successful call may wait and is plain.
+    #[inline]
+    pub(super) fn is_plain(&self, token: CallToken, end: Instant, latency: Latency) -> bool {
+        self.is_good(latency)
+            && end.as_nanos() < self.plain_until_nanos.load(Ordering::Relaxed)
+            && token.call() == self.plain_token.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn is_good(&self, latency: Latency) -> bool {
+        // Relaxed, as for the rest of the rule: stored before the gate's word that was acquired when the call was admitted. An
+        // outdated value lets a call wait that ends while the owner makes the change, as if it had ended before.
+        u64::from(latency.as_micros()) <= self.good_up_to_micros.load(Ordering::Relaxed)
     }
 
     /// Publishes the rule, as far as it has changed.
