@@ -382,4 +382,6 @@ impl Evidence {
 // 2²⁶.
 
 #[cfg(test)]
+mod history_tests;
+#[cfg(test)]
 mod tests;
