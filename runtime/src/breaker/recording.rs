@@ -7,7 +7,7 @@ use crate::breaker::inner::BreakerInner;
 use crate::hot_path::call_token::CallToken;
 use crate::hot_path::owned::{Ending, Report};
 use crate::hot_path::shared::{finish_slow_path, handle_report};
-use crate::hot_path::stripes::{GoodCall, Stripes};
+use crate::hot_path::stripes::{GoodCall, Kind, Stripes};
 use crate::sync::Ordering;
 
 impl Breaker {
@@ -75,16 +75,21 @@ impl BreakerInner {
         latency: Latency,
         outcome: Outcome,
     ) {
-        let may_wait = outcome == Outcome::Ok && stripes.may_wait(token, end, latency);
+        let kind = if outcome == Outcome::Ok { stripes.kind(token, end, latency) } else { None };
         let append = |stripe| stripes.append(stripe, GoodCall { token, end, latency });
-        if may_wait && stripes.claims.claim_for_call().is_some_and(append) {
+        // A record that must be flushed costs a thread alone more than the core does.
+        if kind == Some(Kind::Plain) && stripes.claims.claim_for_call().is_some_and(append) {
             return;
         }
-        if let Some(owner) = self.cell.try_own() {
-            return finish_slow_path(owner, token, end, latency, outcome);
+        if let Some(mut owner) = self.cell.try_own() {
+            let is_done = !stripes.any_waits()
+                && owner.value(|exclusive| exclusive.try_finish_fast(token, end, latency, outcome));
+            if !is_done {
+                finish_slow_path(owner, token, end, latency, outcome);
+            }
+            return;
         }
-        // Another thread records too: a stripe is worth its memory now.
-        if may_wait && stripes.claims.claim_at_once().is_some_and(append) {
+        if kind.is_some() && stripes.claims.claim_at_contention().is_some_and(append) {
             return;
         }
         self.report(token, end, Ending::Finished(outcome, latency));

@@ -79,13 +79,14 @@ impl StripeClaims {
         index(claimed?)
     }
 
-    /// Claims a stripe that no thread had before for a thread that finds the core in use. `None` if it has one already.
-    pub(crate) fn claim_at_once(&self) -> Option<usize> {
+    /// Claims a stripe for a thread that finds the core in use: at once if no thread had it before, otherwise as
+    /// [`StripeClaims::claim_for_call`]. `None` if it has one already.
+    pub(crate) fn claim_at_contention(&self) -> Option<usize> {
         let claim = self.by_thread.get(thread_number::current()?)?;
         if index(claim.load(Ordering::Relaxed)).is_some() {
             return None;
         }
-        let claimed = self.next()?;
+        let Some(claimed) = self.next() else { return self.claim_for_call() };
         claim.store(claimed, Ordering::Relaxed);
         index(claimed)
     }

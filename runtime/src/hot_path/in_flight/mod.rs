@@ -27,8 +27,12 @@ pub(crate) struct InFlightEpochs {
     /// Whether any call left without a report, and the number of such calls by the low bits of their epoch.
     is_any_cancelled: AtomicBool,
     cancelled_epochs: u32,
-    cancelled: OnceLock<Box<[AtomicU32]>>,
+    /// Behind a thin pointer, so that all of this fits into one cache line.
+    cancelled: OnceLock<Box<CancelledCounts>>,
 }
+
+#[derive(Debug)]
+struct CancelledCounts(Box<[AtomicU32]>);
 
 /// When the epoch began, and when it is long enough.
 #[derive(Debug)]
@@ -121,7 +125,8 @@ impl InFlightEpochs {
     }
 
     fn cancelled(&self) -> &[AtomicU32] {
-        self.cancelled.get_or_init(|| (0..self.cancelled_epochs).map(|_| AtomicU32::new(0)).collect())
+        let counts = || (0..self.cancelled_epochs).map(|_| AtomicU32::new(0)).collect();
+        &self.cancelled.get_or_init(|| Box::new(CancelledCounts(counts()))).0
     }
 
     /// Records that an admitted call leaves without a report.

@@ -107,9 +107,10 @@ impl Stripes {
         })
     }
 
-    /// Whether a successful call may wait; if so, the breaker is closed. One of an earlier generation may wait too.
-    pub(crate) fn may_wait(&self, token: CallToken, end: Instant, latency: Latency) -> bool {
-        self.rule.kind(token, end, latency).is_some()
+    /// Returns how a successful call may wait; `None` if it may not. If it may, the breaker is closed. A call of an earlier generation
+    /// may wait too.
+    pub(crate) fn kind(&self, token: CallToken, end: Instant, latency: Latency) -> Option<Kind> {
+        self.rule.kind(token, end, latency)
     }
 
     /// Writes a successful call in place of the oldest record of the stripe that this thread claimed. Returns false, without effect,
