@@ -141,7 +141,7 @@ impl Builder {
     }
 
     /// Sets whether the breaker is small: about 2.3 KiB with a window of 64, for one of very many breakers. Its
-    /// decisions are the same. Fewer reports can wait while another thread owns its core (8, not 64), and a hanging
+    /// decisions are the same. Fewer reports can wait while another thread owns its core (8, not 32 to 64), and a hanging
     /// call may count up to an eighth of the threshold later. Rarely used parts, such as the counters of rejections,
     /// take 0.7 KiB on first use. Default: false.
     pub fn compact(mut self, on: bool) -> Self {
@@ -159,7 +159,7 @@ impl Builder {
             core.warm_up_since(began_at, self.clock.now());
         }
         let stripes = if self.size == BreakerSize::FULL { self.stripes } else { StripeCount::ONE };
-        // Good calls wait in the stripes instead.
+        // Half as many, for the bound of memory: good calls wait in the stripes.
         let waiting_reports = self.size.waiting_reports / if stripes == StripeCount::ONE { 1 } else { 2 };
         let gate = Gate::new(&core, self.stall_detection, Stripes::new(stripes, self.claims_after));
         let shared = Shared::new(gate, self.size, stripes);

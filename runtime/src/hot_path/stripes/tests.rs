@@ -338,3 +338,35 @@ fn a_record_keeps_its_call_and_another_generation_is_not_taken_for_the_one_in_fo
         }
     }
 }
+
+/// Without a reader or a bad call, the records of a quiet breaker reach the window when the supervisor polls next.
+#[cfg(feature = "test-util")]
+#[test]
+fn records_of_a_quiet_breaker_reach_the_window_within_one_poll_of_the_supervisor() {
+    use crate::supervisor::target::SupervisedBreaker;
+    use crate::test_util::World;
+
+    let world = World::new(1);
+    let clock = world.clock();
+    let mut policy = Policy::default();
+    policy.latency_window_size = NonZeroU16::new(8).unwrap();
+    // An epoch, the time between two polls while calls come in, is a sixteenth.
+    policy.latency_threshold = Latency::from_millis(160);
+    let breaker = Breaker::builder(clock.clone()).policy(policy).exact_stripes(2).build().unwrap();
+    let stop = world.supervise([SupervisedBreaker::new(breaker.clone())]);
+    let stripes = breaker.inner.shared().gate.stripes().unwrap();
+    let make_calls = || {
+        for _ in 0..200 {
+            let permit = breaker.try_start().unwrap();
+            clock.advance(Duration::from_micros(1));
+            permit.finish(Outcome::Ok);
+        }
+    };
+    make_calls();
+    world.run_until_idle();
+    make_calls();
+    assert!(stripes.waiting() >= 20, "{} wait", stripes.waiting());
+    world.advance(Duration::from_millis(11));
+    assert_eq!(stripes.waiting(), 0);
+    drop(stop);
+}
