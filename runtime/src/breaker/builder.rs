@@ -69,9 +69,9 @@ impl Builder {
         self
     }
 
-    /// Over how many stripes the threads are spread that record calls: the largest power of two that is at most `stripes`, 64 and
-    /// the number of cores. Threads on different stripes make good calls without touching the same cache lines; each stripe takes
-    /// 1.25 KiB. One is right for a breaker that few calls pass. Default: as many as possible.
+    /// Sets the number of stripes: the largest power of two that is at most `stripes`, 64 and the number of cores. Threads
+    /// on different stripes record good calls without sharing cache lines. Each stripe takes 1.25 KiB; set 1 for a breaker
+    /// that handles few calls. Default: as many as possible. A [compact](Builder::compact) breaker has one.
     ///
     /// ```
     /// # use std::sync::Arc;

@@ -41,23 +41,24 @@ impl BreakerInner {
         }
     }
 
-    /// Records a good call in the stripe of this thread, in place of the oldest record there.
+    /// Records a successful call in the stripe of this thread, in place of the oldest record there.
     #[inline(never)] // its only calls are tail calls, so it saves no registers
     fn finish_in_stripe(&self, stripes: &Stripes, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
         if outcome == Outcome::Ok
             && let Some(stripe) = stripes.claims.of_this_thread()
-            && stripes.supersede(stripe, GoodCall { token, end, latency })
         {
-            return;
+            if !stripes.supersede(stripe, GoodCall { token, end, latency }) {
+                self.append_to_stripe(stripes, token, end, latency, outcome);
+            }
+        } else {
+            self.finish_outside_stripe(stripes, token, end, latency, outcome);
         }
-        self.append_to_stripe(stripes, token, end, latency, outcome);
     }
 
-    /// Appends a good call to the stripe of this thread.
+    /// Appends a successful call to the stripe of this thread.
     #[inline(never)]
     fn append_to_stripe(&self, stripes: &Stripes, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
-        if outcome == Outcome::Ok
-            && let Some(stripe) = stripes.claims.of_this_thread()
+        if let Some(stripe) = stripes.claims.of_this_thread()
             && stripes.append(stripe, GoodCall { token, end, latency })
         {
             return;
