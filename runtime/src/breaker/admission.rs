@@ -8,7 +8,7 @@ use crate::breaker::mode::Mode;
 use crate::breaker::permit::{OwnedPermit, OwnedTimedPermit, Permit, TimedPermit};
 use crate::breaker::rejection::Rejection;
 use crate::hot_path::call_token::CallToken;
-use crate::hot_path::gate::Admission;
+use crate::hot_path::gate_word::Admission;
 use crate::hot_path::in_flight::EpochMark;
 use crate::sync::spin_loop;
 

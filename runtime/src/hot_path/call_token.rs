@@ -2,7 +2,7 @@
 
 use tripline_core::Generation;
 
-use crate::hot_path::gate::Admission;
+use crate::hot_path::gate_word::Admission;
 use crate::hot_path::in_flight::EpochMark;
 
 /// The call of a permit, in one word so that it is passed in a register. From the lowest bit: 3 bits of the mode that

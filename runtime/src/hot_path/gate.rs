@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use event_listener::Event as Notification;
-use tripline_core::{Generation, Instant, Latency, Rejection as CoreRejection, RejectionReason, State, TripReason};
+use tripline_core::{Instant, Latency, Rejection as CoreRejection, RejectionReason, State, TripReason};
 
+use crate::hot_path::gate_word::{
+    Admission, CLOSED, CLOSED_TRACKED, DISABLED, FORCED_OPEN, HALF_OPEN, HELD_OPEN, MODE_BITS, MODE_MASK, OPEN,
+    REASON_SHIFT,
+};
 use crate::hot_path::samples::SharedCore;
 use crate::hot_path::stripes::Stripes;
 use crate::supervisor::agenda::Watchers;
@@ -47,46 +51,6 @@ struct Details {
     latest_nanos: AtomicU64,
     /// While open: the latest reading that was rejected without the core, initially that of the opening.
     rejected_nanos: AtomicU64,
-}
-
-/// The word. From the lowest bit: three bits of mode, 32 of generation, and while open the index of the reason in
-/// [`TripReason::ALL`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Admission(pub(crate) u64);
-
-const MODE_BITS: u32 = 3;
-const MODE_MASK: u64 = (1 << MODE_BITS) - 1;
-/// Closed, without tracking of calls in flight.
-const CLOSED: u64 = 0;
-const DISABLED: u64 = 1;
-/// Modes below this one admit a call without further work.
-const FIRST_WITH_MORE: u64 = 2;
-/// Closed, with tracking of calls in flight.
-const CLOSED_TRACKED: u64 = 2;
-const HALF_OPEN: u64 = 3;
-const FORCED_OPEN: u64 = 4;
-const OPEN: u64 = 5;
-/// Memory or a simulation keeps it open after its wait.
-const HELD_OPEN: u64 = 1 << 36;
-const REASON_SHIFT: u32 = 40;
-
-impl Admission {
-    /// Whether the call is admitted without further work.
-    #[inline]
-    pub(crate) const fn is_free(self) -> bool {
-        self.0 & MODE_MASK < FIRST_WITH_MORE
-    }
-
-    /// Whether the call is admitted and must be tracked.
-    #[inline]
-    pub(crate) const fn is_tracked(self) -> bool {
-        self.0 & MODE_MASK == CLOSED_TRACKED
-    }
-
-    #[inline]
-    pub(crate) const fn generation(self) -> Generation {
-        Generation::new((self.0 >> MODE_BITS) as u32)
-    }
 }
 
 /// A reading that lags this far behind is old, or the clock was set back; the core must process it.

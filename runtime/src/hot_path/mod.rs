@@ -3,6 +3,7 @@
 
 pub(crate) mod call_token;
 pub(crate) mod gate;
+pub(crate) mod gate_word;
 pub(crate) mod handoff;
 pub(crate) mod histogram;
 pub(crate) mod in_flight;

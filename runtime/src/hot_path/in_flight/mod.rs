@@ -8,8 +8,11 @@ use tripline_core::Instant;
 use crate::hot_path::stripe_claims::StripeCount;
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+mod epoch;
 mod striped;
 
+pub(crate) use epoch::{Epoch, EpochMark};
+use epoch::{Times, UNKNOWN, UNWATCHED};
 use striped::StripedCounts;
 
 /// Counts admitted calls by epoch.
@@ -34,66 +37,8 @@ pub(crate) struct InFlightEpochs {
 #[derive(Debug)]
 struct CancelledCounts(Box<[AtomicU32]>);
 
-/// When the epoch began, and when it is long enough.
-#[derive(Debug)]
-struct Times {
-    opened_at: AtomicU64,
-    closes_at: AtomicU64,
-}
-
-impl Times {
-    fn new() -> Self {
-        Self { opened_at: AtomicU64::new(0), closes_at: AtomicU64::new(0) }
-    }
-}
-
-const UNKNOWN: u64 = u64::MAX;
 /// A clock that lags by this much may have been set back; the core decides.
 const JUMP_NANOS: u64 = 1_000_000_000;
-
-/// The supervisor is parked because no calls are in flight; the next call wakes it.
-const UNWATCHED: u64 = 1 << 63;
-const EPOCH_MASK: u32 = u32::MAX >> 1;
-
-/// The number of an epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Epoch(pub(crate) u32);
-
-/// The low bits of the number of an epoch, which a call stores.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct EpochMark(pub(crate) u32);
-
-impl EpochMark {
-    pub(crate) const BITS: u32 = 24;
-
-    /// The lowest bits of `bits`.
-    pub(crate) const fn new(bits: u64) -> Self {
-        Self(bits as u32 & ((1 << Self::BITS) - 1))
-    }
-
-    pub(crate) const fn get(self) -> u64 {
-        self.0 as u64
-    }
-}
-
-impl Epoch {
-    /// Number of epochs since the one with this mark.
-    pub(crate) fn since(self, mark: EpochMark) -> u32 {
-        self.0.wrapping_sub(mark.0) & ((1 << EpochMark::BITS) - 1)
-    }
-
-    pub(crate) fn next(self) -> Self {
-        Self(self.0.wrapping_add(1) & EPOCH_MASK)
-    }
-
-    pub(crate) fn before(self, epochs: u32) -> Self {
-        Self(self.0.wrapping_sub(epochs) & EPOCH_MASK)
-    }
-
-    pub(crate) fn is_at_or_after(self, other: Self) -> bool {
-        self.0.wrapping_sub(other.0) & EPOCH_MASK <= EPOCH_MASK / 2
-    }
-}
 
 impl InFlightEpochs {
     #[cfg(all(test, not(tripline_loom)))]

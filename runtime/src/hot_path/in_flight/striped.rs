@@ -9,7 +9,7 @@
 //! in the owner's new epoch. So the owner finds calls of at most two epochs that it has not seen: that of the last call and the one
 //! before it.
 
-use super::{EPOCH_MASK, Epoch, EpochMark, Times, UNKNOWN, UNWATCHED};
+use super::epoch::{EPOCH_MASK, Epoch, EpochMark, Times, UNKNOWN, UNWATCHED};
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// The counts of all stripes.
