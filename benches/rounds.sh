@@ -21,16 +21,23 @@ for ((round = 1; round <= rounds; round++)); do
   "${bench[@]}" "${short[@]}" ${filter:+"$filter"} >>"$times"
 done
 
-# Limits of the ratios: name | group | numerator - less this | denominator | at most.
+# Limits of the ratios: name | group | numerator | less this | denominator, of this group unless it names its own | at most.
 limits='
 tripline / floor_relaxed_load|admit_closed|tripline||floor_relaxed_load|4
 tripline / failsafe|admit_closed|tripline||failsafe|0.1
 tripline / floor_relaxed_load|admit_closed_2t|tripline||floor_relaxed_load|4
-tripline / recloser|admit_record|tripline||recloser|0.9
+tripline / recloser|admit_record|tripline||recloser|0.85
 tripline_trend / tripline|admit_record|tripline_trend||tripline|1.2
-(tripline_stall_detection − tripline) / floor_fetch_add|admit_record|tripline_stall_detection|tripline|floor_fetch_add|2.4
+tripline_default / failsafe|admit_record|tripline_default||failsafe|1.0
 tripline / recloser|admit_record_2t|tripline||recloser|0.8
-tripline_tsc_clock / floor_instant_now|admit_record_timed|tripline_tsc_clock||floor_instant_now|1.2
+tripline_default / failsafe|admit_record_2t|tripline_default||failsafe|1.0
+tripline_default_1_percent_slow / tripline_default|admit_record|tripline_default_1_percent_slow||tripline_default|1.5
+tripline_default / its own row of one thread|admit_record_2t|tripline_default||admit_record/tripline_default|1.3
+tripline_default / failsafe|admit_record_4t|tripline_default||failsafe|1.0
+tripline_default / failsafe|admit_record_8t|tripline_default||failsafe|1.0
+tripline_system_clock / floor_system_clock|admit_record_timed|tripline_system_clock||floor_system_clock|1.25
+tripline_tsc_clock / floor_tsc_clock|admit_record_timed|tripline_tsc_clock||floor_tsc_clock|1.25
+tripline / floor|tower_layer|tripline||floor|1.25
 1024 / 64|window_growth|1024||64|1.1
 '
 
@@ -66,7 +73,7 @@ awk -v limits="$limits" -v rounds="$rounds" '
     n = split(limits, line, "\n")
     for (i = 1; i <= n; i++) {
       if (split(line[i], field, "|") < 6) continue
-      over = field[2] "/" field[3]; less = field[2] "/" field[4]; under = field[2] "/" field[5]
+      over = field[2] "/" field[3]; less = field[2] "/" field[4]; under = field[5] ~ "/" ? field[5] : field[2] "/" field[5]
       if (!(over in middle) || !(under in middle) || (field[4] != "" && !(less in middle))) {
         printf "| `%s` | %s | not run | %s | |\n", field[2], field[1], field[6]
         continue
