@@ -8,9 +8,9 @@ use tripline_runtime::{Alert, AlertKind, BreakerName, FleetPart, Stage};
 
 use super::plan::Plan;
 
-/// Alerts that are remembered. The oldest is forgotten first; its requests would be sent again, which the alias makes
+/// Alerts that are remembered, enough for a family whose members all have incidents of their own at once. The oldest is forgotten first; its requests would be sent again, which the alias makes
 /// harmless.
-const MAX_RECORDS: usize = 64;
+const MAX_RECORDS: usize = 4_096;
 /// How often a request is looked after, in all some 40 s.
 const MAX_LOOKS: u32 = 8;
 const FIRST_LOOK_AFTER: Duration = Duration::from_millis(500);
@@ -20,13 +20,15 @@ const MAX_LOOK_PAUSE: Duration = Duration::from_secs(8);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AlertId {
     breaker: BreakerName,
+    /// Of a member with incidents of its own.
+    key: Option<String>,
     incident: u64,
     kind: AlertKind,
 }
 
 impl AlertId {
     pub(super) fn of(alert: &Alert) -> Self {
-        Self { breaker: alert.breaker.clone(), incident: alert.incident, kind: alert.kind }
+        Self { breaker: alert.breaker.clone(), key: alert.key.clone(), incident: alert.incident, kind: alert.kind }
     }
 }
 

@@ -32,9 +32,9 @@ fn of_alias<'a>(alerts: &'a [Held], alias: &str) -> &'a Held {
 
 #[test]
 fn team_priority_name_and_tags_of_one_breaker_reach_the_service_and_no_other_breaker() {
-    let own = "team = \"search team\"\npriority = \"P4\"\napi_name = \"search api\"\ntags = [\"blue\", \"edge\"]\n";
+    let own = "team = \"search team\"\npriority = \"P4\"\napi_name = \"search api\"\ntags = [\"colour:blue\", \"place:edge\"]\n";
     let more = format!(
-        "tags = [\"all\"]\n[breakers.checkout]\n[breakers.search]\n[breakers.search.alerts]\n{own}\
+        "tags = [\"of:all\"]\n[breakers.checkout]\n[breakers.search]\n[breakers.search.alerts]\n{own}\
          [breakers.quiet]\n[breakers.quiet.alerts]\nenabled = false\n"
     );
     let scene = Scene::of(Manner::OpsGenie).more(&more);
@@ -50,8 +50,8 @@ fn team_priority_name_and_tags_of_one_breaker_reach_the_service_and_no_other_bre
     assert_eq!(search.created["responders"], json!([{"type": "team", "name": "search team"}]));
     assert_eq!(checkout.created["responders"], json!([{"type": "team", "name": "payments"}]));
     let has = |alert: &Held, tag: &str| alert.created["tags"].as_array().unwrap().contains(&json!(tag));
-    assert!(has(search, "blue") && has(search, "edge") && !has(search, "all"), "{search:#?}");
-    assert!(has(checkout, "all") && !has(checkout, "blue"), "{checkout:#?}");
+    assert!(has(search, "colour:blue") && has(search, "place:edge") && !has(search, "of:all"), "{search:#?}");
+    assert!(has(checkout, "of:all") && !has(checkout, "colour:blue"), "{checkout:#?}");
     assert_eq!(search.created["details"]["API Name"], "search api");
 }
 
@@ -93,7 +93,7 @@ fn members_have_alerts_of_their_own_which_survive_a_kill_and_end_with_the_family
     let keys = server.get("/breakers/tenants/keys").json();
     let keys: Vec<&str> = keys["keys"].as_array().unwrap().iter().map(|row| row["key"].as_str().unwrap()).collect();
     assert_eq!(keys, ["*", "acme", "globex"], "members in an incident are there again");
-    assert_eq!(server.post("/breakers/tenants/keys/acme/reset", "").status, 200);
+    assert_eq!(server.post("/breakers/tenants/keys/acme/reset", "{\"confirm\": true}").status, 200);
     scene.settles_at(&server, &[(GLOBEX, "P2")]);
     assert_eq!(call(&server, "acme"), 200);
 
@@ -122,7 +122,7 @@ fn a_family_has_one_alert_that_names_the_worst_member_if_it_is_not_told_otherwis
     assert!(description.contains("1 of 3 keys open; worst: globex."), "{description}");
     for key in ["globex", "acme"] {
         scene.settles_at(&server, &[(alias, "P2")]);
-        assert_eq!(server.post(&format!("/breakers/tenants/keys/{key}/reset"), "").status, 200);
+        assert_eq!(server.post(&format!("/breakers/tenants/keys/{key}/reset"), "{\"confirm\": true}").status, 200);
     }
     scene.settles_at(&server, &[]);
     assert_eq!(scene.service.alerts().len(), 1);
