@@ -1,13 +1,10 @@
 //! Families whose members have incidents and alerts of their own.
-#![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use support::{RESOLVED, s, staging};
+use crate::support::{RESOLVED, busy, s, staging};
 use tripline_runtime::core::{Policy, StateKind, TripAfter};
 use tripline_runtime::test_util::{MemoryStore, RecordingSink, World};
 use tripline_runtime::{
@@ -201,7 +198,7 @@ fn a_sink_that_is_down_keeps_the_member_until_its_alert_is_closed() {
     let outside = Outside::new();
     let running = outside.start(1, true);
     running.trip("a");
-    outside.sink.set_down(Some(support::busy(None)));
+    outside.sink.set_down(Some(busy(None)));
     running.reset("a");
     running.world.advance(s(600));
     assert!(running.family.member("a").is_some());
@@ -268,7 +265,7 @@ fn a_stop_delivers_what_the_members_have_pending() {
     let outside = Outside::new();
     let running = outside.start(1, true);
     running.trip("a");
-    outside.sink.set_down(Some(support::busy(Some(s(5)))));
+    outside.sink.set_down(Some(busy(Some(s(5)))));
     running.reset("a");
     outside.sink.set_down(None);
     running.stop.stop(s(30));
