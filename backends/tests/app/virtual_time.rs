@@ -239,12 +239,12 @@ fn a_breaker_that_is_removed_admits_every_call_and_guards_again_when_its_name_co
 #[test]
 fn breakers_that_come_and_go_leave_nothing_behind() {
     let names = |round: usize| {
-        let mut text = "state_dir = \"state\"\nopsgenie.alert_cooldown_seconds = 0\n[breakers.kept]\n".to_owned();
-        for number in 0..100 {
-            let key = if number % 4 == 0 { "key = \"caller\"\nalerts.per_key = true\n" } else { "" };
-            text.push_str(&format!("[breakers.round-{round}-{number}]\n{key}"));
-        }
-        text
+        let breaker = |number: usize| {
+            let key = if number.is_multiple_of(4) { "key = \"caller\"\nalerts.per_key = true\n" } else { "" };
+            format!("[breakers.round-{round}-{number}]\n{key}")
+        };
+        let breakers: String = (0..100).map(breaker).collect();
+        format!("state_dir = \"state\"\nopsgenie.alert_cooldown_seconds = 0\n[breakers.kept]\n{breakers}")
     };
     let edited = Edited::start(&names(0));
     let mut counts = Vec::new();

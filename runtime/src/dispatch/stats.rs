@@ -96,13 +96,12 @@ impl DeliveryStats {
         for mailbox in &self.intake.mailboxes() {
             let state = mailbox.state();
             let counts = state.lanes.iter().flat_map(|lane| lane.counts(&mailbox.breaker));
-            match first_of.get(&mailbox.breaker).filter(|_| mailbox.key.is_some()) {
+            if let Some(&first) = first_of.get(&mailbox.breaker).filter(|_| mailbox.key.is_some()) {
                 // A member has the lanes of its family.
-                Some(&first) => rows.iter_mut().skip(first).zip(counts).for_each(|(row, count)| row.add(&count)),
-                None => {
-                    first_of.entry(mailbox.breaker.clone()).or_insert(rows.len());
-                    rows.extend(counts);
-                }
+                rows.iter_mut().skip(first).zip(counts).for_each(|(row, count)| row.add(&count));
+            } else {
+                first_of.entry(mailbox.breaker.clone()).or_insert(rows.len());
+                rows.extend(counts);
             }
         }
         rows
@@ -154,12 +153,11 @@ impl DeliveryStats {
                 (state.store_failures, state.store_is_failing)
             };
             let place = place_of.entry(mailbox.breaker.clone()).or_insert(stores.len());
-            match stores.get_mut(*place) {
-                Some(store) => {
-                    store.failures += failures;
-                    store.is_failing |= is_failing;
-                }
-                None => stores.push(StoreCount { breaker: mailbox.breaker.clone(), failures, is_failing }),
+            if let Some(store) = stores.get_mut(*place) {
+                store.failures += failures;
+                store.is_failing |= is_failing;
+            } else {
+                stores.push(StoreCount { breaker: mailbox.breaker.clone(), failures, is_failing });
             }
         }
         stores

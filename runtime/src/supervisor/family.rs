@@ -178,7 +178,7 @@ impl WatchedFamily {
 fn note_trips(member: &Breaker, event: &Event) {
     match event.kind {
         EventKind::Transition { from, to: StateKind::Open, .. } if from != StateKind::Open => {
-            member.incident().tripped()
+            member.incident().tripped();
         }
         EventKind::FalseTrip => {
             let trip = member.read(tripline_core::Breaker::last_trip);

@@ -55,7 +55,9 @@ impl Outside {
         let (supervisor, dispatcher, stop) = supervise(world.clock(), [target], 1);
         let stats = dispatcher.stats();
         world.spawn(supervisor.run());
-        world.spawn(async move { drop(dispatcher.run().await) });
+        world.spawn(async move {
+            dispatcher.run().await;
+        });
         world.run_until_idle();
         Running { world, family, staging, stats, stop }
     }
