@@ -3,12 +3,12 @@
 //! With `--cfg tripline_loom` they are loom's. (Plain `--cfg loom` would also affect crates that are not modelled.)
 
 #[cfg(not(tripline_loom))]
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 #[cfg(not(tripline_loom))]
 pub(crate) use std::{hint::spin_loop, thread::yield_now};
 
 #[cfg(tripline_loom)]
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 #[cfg(tripline_loom)]
 pub(crate) use loom::{hint::spin_loop, thread::yield_now};
 

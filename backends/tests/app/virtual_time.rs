@@ -33,7 +33,7 @@ impl TestPlatform {
         Self { clock: world.clock(), memory, memory_works: true, store, left, tasks }
     }
 
-    /// Starts an app, whose tasks run in `world`.
+    /// Starts an app whose tasks run in `world`.
     fn start(&self, world: &World, config: &str) -> Result<App, AppError> {
         let config = LoadedConfig::text(config, "settings", Box::new(|_| None)).unwrap();
         let app = App::builder(config).platform(Arc::new(self.clone())).start()?;
@@ -158,7 +158,7 @@ fn an_app_that_is_dropped_ends_its_tasks() {
     assert!(!breaker.is_supervised());
 }
 
-/// A configuration whose text the test changes.
+/// A configuration whose text the test can change.
 #[derive(Debug, Clone)]
 struct Text(Arc<Mutex<String>>);
 
@@ -214,7 +214,7 @@ impl Edited {
 fn a_breaker_that_is_removed_admits_every_call_and_guards_again_when_its_name_comes_back() {
     let edited = Edited::start("[breakers.a]\n[breakers.b]\n");
     let (app, edit) = (&edited.app, |new: &str| edited.edit(new));
-    // A program holds it for ever, as a layer around a route does.
+    // A program keeps the breaker, as a layer around a route does.
     let held = app.circuit("b").unwrap().breaker().clone();
     assert!(held.force_open());
 

@@ -1,4 +1,4 @@
-//! Families: `key` and the related keys.
+//! Families: `key` and the keys that belong to it.
 
 use std::time::Duration;
 

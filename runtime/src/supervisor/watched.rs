@@ -7,6 +7,7 @@ use tripline_core::{Event, EventKind, Instant, MemoryState, Observation, StateKi
 use crate::breaker::Breaker;
 use crate::clock::Clock;
 use crate::dispatch::{FamilyStore, Intake, Outbox};
+use crate::fleet::local::Members;
 use crate::hot_path::samples::SharedCore;
 use crate::incidents::alert::Alert;
 use crate::incidents::alert_stager::DueAlert;
@@ -63,12 +64,14 @@ impl Watched {
             pages.resume(&members, clock);
             pages
         });
+        let of_fleet = family.clone().filter(|_| !is_per_key);
         let mut family = family.map(WatchedFamily::new);
         if let Some(kept) = kept.filter(|kept| kept.breaker == *breaker.name()) {
             let together = family.as_mut().filter(|_| !is_per_key);
             alert_poll::resume(&breaker, together, &kept, clock);
         }
-        let fleet = fleet.map(|fleet| FleetPlace::new(fleet.join(&breaker, outbox.of_fleet(), staging.clone())));
+        let fleet =
+            fleet.map(|fleet| FleetPlace::new(fleet.join(&breaker, of_fleet, outbox.of_fleet(), staging.clone())));
         breaker.watchers().add(Task::Target(place), agenda);
         staging.watchers().add(Task::Target(place), agenda);
         if let Some(family) = &family {
@@ -286,7 +289,11 @@ impl Watched {
         let alert = |due: &DueAlert| alert_poll::alert(subject, due, &policy, clock, &worst, family.clone());
         let alerts: Vec<Alert> = match &mut self.fleet {
             None => poll.due.iter().map(alert).collect(),
-            Some(place) => place.alerts(local, &poll.due, poll.current, alert),
+            Some(place) => {
+                let local = family.as_ref().map_or(local, |summary| local.of_family(summary.open));
+                let members = family.clone().map(|summary| Members { worst: worst.clone(), summary });
+                place.alerts(local, members, &poll.due, poll.current, alert)
+            }
         };
         self.outbox.record(&alerts, record);
         self.staging.set_pending(self.breaker.name(), key, poll.pending);

@@ -1,4 +1,4 @@
-//! The context of the texts of an alert.
+//! The input of the texts of an alert.
 
 use tripline_runtime::Alert;
 
@@ -9,7 +9,7 @@ use crate::alerts::alias::AliasNames;
 use crate::config::OpsGenie;
 use crate::text::shorten;
 
-/// An alert with all that its texts are made of.
+/// An alert with everything that its texts use.
 #[derive(Debug)]
 pub(super) struct AlertContext<'a> {
     pub(super) alert: &'a Alert,
@@ -37,7 +37,7 @@ impl<'a> AlertContext<'a> {
         shorten(&self.config.source, SOURCE)
     }
 
-    /// The evidence that the breaker opened on, as far as the configuration includes such figures.
+    /// The evidence on which the breaker opened, if the configuration includes such figures.
     pub(super) fn evidence(&self) -> Option<String> {
         let why = self.alert.snapshot.explanation?;
         let reason = why.reason.as_str();

@@ -1,4 +1,4 @@
-//! The fields of body templates, with their values.
+//! The fields of body templates and their values.
 
 use tripline_runtime::Alert;
 
@@ -6,12 +6,12 @@ use super::message::Message;
 use super::summary::Summary;
 use crate::alerts::format::lasted_seconds;
 
-/// A value as a template writes it.
+/// A value in the form that a template inserts.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum FieldValue {
-    /// Empty where there is none.
+    /// Empty if there is no value.
     Text(String),
-    /// `null` where there is none.
+    /// `null` if there is no value.
     Number(Option<f64>),
 }
 

@@ -1,4 +1,4 @@
-//! An alert in a few words, for people.
+//! A short summary of an alert, for people.
 
 use tripline_runtime::core::{IncidentEnd, Latency};
 use tripline_runtime::{Alert, AlertKind, FleetPart, Stage};
@@ -6,10 +6,10 @@ use tripline_runtime::{Alert, AlertKind, FleetPart, Stage};
 use super::message::Message;
 use crate::alerts::format::{lasted_seconds, passed, two_decimals};
 
-/// An alert in a few words.
+/// A short summary of an alert.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Summary {
-    /// One line: what happened, to which breaker.
+    /// One line: the event and the breaker.
     pub(super) headline: String,
     /// One sentence with the evidence.
     pub(super) sentence: String,
@@ -18,7 +18,7 @@ pub(super) struct Summary {
     pub(super) severity: Severity,
 }
 
-/// How an alert is coloured.
+/// The colour of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Severity {
     Critical,

@@ -11,12 +11,12 @@ use super::command::CtlCommand;
 use super::show::{aligned, plain, scalar};
 use crate::cli::output::CliError;
 
-/// Replicas carry a command out within about 6 s.
+/// Time limit for all replicas. They execute a command within about 6 s.
 const MAX_WAIT: Duration = Duration::from_secs(20);
-/// Between two questions how many have done it.
+/// Interval between two queries of the progress.
 const BETWEEN: Duration = Duration::from_millis(500);
 
-/// What a command means for all replicas; `None` for one that is for one process only.
+/// Returns the action for all replicas; `None` for a command that is for one process only.
 pub(super) const fn command_to_all(command: &CtlCommand) -> Option<Action> {
     match command {
         CtlCommand::Disable => Some(Action::Disable),
@@ -26,7 +26,7 @@ pub(super) const fn command_to_all(command: &CtlCommand) -> Option<Action> {
     }
 }
 
-/// Commands all replicas, and waits until they have done it; the last answer, and a line for people.
+/// Sends a command to all replicas and waits until they have executed it. Returns the last response, and a line for people.
 pub(super) async fn command_all(client: &Client, action: Action) -> Result<(Answer, String), CliError> {
     const COMMAND: &str = "/breaker/fleet-command";
     let unexpected = |path: &str| CliError::from(CtlError::Unexpected { path: path.to_owned() });
@@ -46,15 +46,15 @@ pub(super) async fn command_all(client: &Client, action: Action) -> Result<(Answ
         if asked_at.elapsed() > MAX_WAIT {
             let seconds = MAX_WAIT.as_secs();
             return Err(CliError::new(format!(
-                "{text} within {seconds} s; one that takes no commands (fleet.commands) or does not reach the engine within a \
-                 minute does not carry it out"
+                "{text} within {seconds} s; a replica with fleet.commands off, or that does not reach the engine within a \
+                 minute, does not execute it"
             )));
         }
         Timer::after(BETWEEN).await;
     }
 }
 
-/// For people: the replica and its engine, then a line for each breaker.
+/// The fleet for people: the replica and its engine, followed by a line for each breaker.
 pub(super) fn text(body: &Value) -> Option<String> {
     let word = |name: &str| body.get(name).and_then(scalar).map(|text| plain(&text));
     let engine = match (body.get("up")?.as_bool()?, body.get("alone")?.as_bool()?) {

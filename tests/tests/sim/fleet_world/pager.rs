@@ -27,6 +27,7 @@ struct State {
     log: Vec<(Instant, Seen)>,
     late: Vec<(Instant, Alert)>,
     texts: Vec<String>,
+    families: Vec<String>,
     slow: Duration,
     lateness: Duration,
     /// Of the requests that are given up, how many take effect late: one in so many.
@@ -115,6 +116,11 @@ impl Pager {
         self.state.lock().unwrap().texts.clone()
     }
 
+    /// What the alerts stated about the family.
+    pub(crate) fn families(&self) -> Vec<String> {
+        self.state.lock().unwrap().families.clone()
+    }
+
     /// Late requests take effect.
     pub(crate) fn settle_late(&self) {
         let now = self.clock.now();
@@ -146,6 +152,7 @@ impl State {
         };
         self.log.push((now, seen));
         self.texts.extend(alert.fleet.as_ref().map(ToString::to_string));
+        self.families.extend(alert.family.as_ref().map(ToString::to_string));
     }
 }
 
