@@ -27,19 +27,26 @@ impl AliasNames {
         alert_subject(&self.namespace, &self.api, breaker)
     }
 
+    /// The subject of `alert`, which names the member of a family whose own incident it is: `[namespace/]api[-breaker][/key]`.
+    pub fn subject_of(&self, alert: &Alert) -> String {
+        let subject = self.subject(&alert.breaker);
+        alert.key.as_ref().map_or_else(|| subject.clone(), |key| format!("{subject}/{key}"))
+    }
+
     /// The alias of `alert`. An alert about a fleet has the same alias on all hosts.
     pub fn alias_of(&self, alert: &Alert) -> String {
-        if alert.fleet.is_none() {
-            return self.alias(&alert.breaker, alert.kind);
-        }
-        Self { host: String::new(), ..self.clone() }.alias(&alert.breaker, alert.kind)
+        Self::whole(&self.subject_of(alert), alert.kind, if alert.fleet.is_none() { &self.host } else { "" })
     }
 
     /// `[namespace/]api[-breaker]-kind[@host]`, at most [`ALIAS_CHARS`] characters including the suffix of a second
     /// alert. A longer one keeps its beginning and ends in a hash of the whole name.
     pub fn alias(&self, breaker: &BreakerName, kind: AlertKind) -> String {
-        let host = if self.host.is_empty() { String::new() } else { format!("@{}", self.host) };
-        let whole = format!("{}-{}{host}", self.subject(breaker), kind.as_str());
+        Self::whole(&self.subject(breaker), kind, &self.host)
+    }
+
+    fn whole(subject: &str, kind: AlertKind, host: &str) -> String {
+        let host = if host.is_empty() { String::new() } else { format!("@{host}") };
+        let whole = format!("{subject}-{}{host}", kind.as_str());
         // URLs lose control characters in transit.
         fit(&whole.replace(char::is_control, " "), ALIAS_CHARS - ESCALATED.len())
     }
@@ -51,9 +58,14 @@ pub(crate) fn fit(name: &str, max: usize) -> String {
     if name.chars().count() <= max {
         return name.to_owned();
     }
-    let mark = format!("~{:016x}", fnv1a(name));
+    let mark = format!("~{}", digits(name));
     let kept: String = name.chars().take(max.saturating_sub(mark.len())).collect();
     kept + &mark
+}
+
+/// Returns the hash of a text with any characters, as 16 hexadecimal digits.
+pub(crate) fn digits(text: &str) -> String {
+    format!("{:016x}", fnv1a(text))
 }
 
 /// FNV-1a hash of 64 bits: stable over versions of this program and of the compiler.

@@ -46,6 +46,9 @@ pub struct TestedSink {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 pub struct PendingAlert {
+    /// The key of the member of a family whose own incident it is; left out where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// The number of the incident, from 1.
     pub incident: u64,
     /// The kind of the alert, as in its alias: `circuit-open`, `memory-threshold` or `latency-threshold`.
@@ -65,6 +68,7 @@ pub struct PendingAlert {
 impl From<&tripline_runtime::PendingAlert> for PendingAlert {
     fn from(pending: &tripline_runtime::PendingAlert) -> Self {
         Self {
+            key: pending.key.clone(),
             incident: pending.incident,
             kind: pending.kind.as_str().to_owned(),
             cause: pending.cause.as_str().to_owned(),

@@ -63,6 +63,7 @@ impl AlertsView for Pending {
 
     fn pending(&self) -> Vec<PendingAlert> {
         vec![PendingAlert {
+            key: None,
             incident: 3,
             kind: "circuit-open".into(),
             cause: "latency".into(),

@@ -16,7 +16,7 @@ pub(super) struct AlertContext<'a> {
     pub(super) config: &'a OpsGenie,
     pub(super) system: &'a System,
     pub(super) required: RequiredFields,
-    /// `[namespace/]api[-breaker]`.
+    /// `[namespace/]api[-breaker][/key]`.
     pub(super) subject: String,
 }
 
@@ -28,7 +28,7 @@ impl<'a> AlertContext<'a> {
         system: &'a System,
         host: &str,
     ) -> Self {
-        let subject = names.subject(&alert.breaker);
+        let subject = names.subject_of(alert);
         let required = RequiredFields::of(config, &subject, host);
         Self { alert, config, system, required, subject }
     }

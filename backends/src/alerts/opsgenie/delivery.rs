@@ -8,9 +8,9 @@ use tripline_runtime::{Alert, AlertKind, BreakerName, FleetPart, Stage};
 
 use super::plan::Plan;
 
-/// Maximum number of alerts in progress. Beyond it the oldest record is dropped and its requests are sent again, which
+/// Maximum number of alerts in progress, for a family whose members all have incidents of their own. Beyond it the oldest record is dropped and its requests are sent again, which
 /// the alias makes harmless.
-const MAX_RECORDS: usize = 64;
+const MAX_RECORDS: usize = 4_096;
 /// Maximum number of status queries for a request, over some 40 s.
 const MAX_LOOKS: u32 = 8;
 const FIRST_LOOK_AFTER: Duration = Duration::from_millis(500);
@@ -20,13 +20,15 @@ const MAX_LOOK_PAUSE: Duration = Duration::from_secs(8);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AlertId {
     breaker: BreakerName,
+    /// Of a member with incidents of its own.
+    key: Option<String>,
     incident: u64,
     kind: AlertKind,
 }
 
 impl AlertId {
     pub(super) fn of(alert: &Alert) -> Self {
-        Self { breaker: alert.breaker.clone(), incident: alert.incident, kind: alert.kind }
+        Self { breaker: alert.breaker.clone(), key: alert.key.clone(), incident: alert.incident, kind: alert.kind }
     }
 }
 

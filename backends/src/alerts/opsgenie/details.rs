@@ -76,6 +76,7 @@ fn what(content: &AlertContext<'_>, details: &mut Details) {
     let alert = content.alert;
     details.add("Alert Type", alert.kind.as_str());
     details.add("Breaker", alert.breaker.as_str());
+    details.add("Key", alert.key.as_deref().unwrap_or_default());
     details.add("Incident", &alert.incident.to_string());
     details.add("Stage", alert.stage.as_str());
     details.add("Fleet", &alert.fleet.as_ref().map(ToString::to_string).unwrap_or_default());

@@ -24,6 +24,7 @@ pub(super) fn value_of(name: &str, alert: &Alert, message: &Message, summary: &S
         "headline" => text(&summary.headline),
         "summary" => text(&summary.sentence),
         "breaker" => text(&message.breaker),
+        "key" => optional(message.key.as_deref()),
         "incident" => number(message.incident as f64),
         "kind" => text(message.kind),
         "stage" => text(message.stage),

@@ -6,6 +6,7 @@ use serde::Serialize;
 use tripline_runtime::core::TripReason;
 use tripline_runtime::{Alert, FleetPart, PageAction};
 
+use crate::alerts::alias::digits;
 use crate::alerts::format::{ended_by, memory_percent, percentile_ms, two_decimals};
 use crate::text::rfc3339;
 
@@ -25,6 +26,9 @@ pub struct Message {
     pub fleet: Option<String>,
     /// Name of the breaker.
     pub breaker: String,
+    /// Key of the member of a family whose own incident it is; left out in every other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// Number of the incident, from 1.
     pub incident: u64,
     /// `circuit-open`, `memory-threshold` or `latency-threshold`.
@@ -95,6 +99,7 @@ impl Message {
             test: alert.is_test,
             fleet: alert.fleet.as_ref().map(ToString::to_string),
             breaker: alert.breaker.as_str().to_owned(),
+            key: alert.key.clone(),
             incident: alert.incident,
             kind: alert.kind.as_str(),
             stage: alert.stage.as_str(),
@@ -137,6 +142,8 @@ fn delivery_id(alert: &Alert) -> String {
         Some(FleetPart::All { epoch, .. }) => return format!("{breaker}:fleet:{epoch}:{kind}:{stage}"),
         _ => {}
     }
+    // A key may have any characters.
+    let breaker = alert.key.as_deref().map_or_else(|| breaker.to_owned(), |key| format!("{breaker}:{}", digits(key)));
     format!("{breaker}:{}:{}:{kind}:{stage}", alert.incident, since.as_millis())
 }
 
