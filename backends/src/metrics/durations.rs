@@ -1,15 +1,15 @@
-//! How long calls took, as a histogram.
+//! Call durations as a histogram.
 
 use super::encoder::Encoder;
 use super::reading::{Reading, seconds};
 
-/// Nothing where no breaker keeps a histogram.
+/// Writes nothing if no breaker keeps a histogram.
 pub(super) fn write(text: &mut Encoder, readings: &[Reading]) {
     let kept = || readings.iter().filter_map(|reading| Some((reading.name.as_str(), reading.durations.as_ref()?)));
     if kept().next().is_none() {
         return;
     }
-    let help = "How long calls took that ended well or not, those of an earlier generation too.";
+    let help = "Duration of successful and failed calls, including those of earlier generations.";
     let mut family = text.histogram("tripline_call_duration_seconds", help);
     for (breaker, durations) in kept() {
         for (bound, calls) in durations.cumulative() {

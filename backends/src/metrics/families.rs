@@ -1,11 +1,11 @@
-//! Metrics of families: how many members there are, how many are open, and the calls of some of them by key.
+//! Metrics of families: the number of members, the number that are open, and the calls of some members by key.
 
 use tripline_runtime::Family;
 
 use super::encoder::Encoder;
 use super::key_series::{KeyFigures, KeySeries, Selected};
 
-/// The key of the series for all members without a series of their own.
+/// The key of the series that covers all members without a series of their own.
 const OTHER: &str = "_other";
 
 /// Renders the families of a process in the Prometheus text format 0.0.4, each with the maximum number of members that have series of
@@ -16,12 +16,12 @@ pub fn render_families(families: &[(Family, usize, KeySeries)]) -> String {
         return text.into_string();
     }
     let name = |family: &Family| family.name().to_string();
-    let mut keys = text.gauge("tripline_keys", "Members of a family, the shared one not counted.");
+    let mut keys = text.gauge("tripline_keys", "Members of a family, without the shared one.");
     for (family, ..) in families {
         keys.sample(&[("breaker", &name(family))], family.len());
     }
-    let mut overflow =
-        text.counter("tripline_keys_overflow_total", "Calls that went to the shared member for want of room.");
+    let mut overflow = text
+        .counter("tripline_keys_overflow_total", "Calls assigned to the shared member because the family was full.");
     for (family, ..) in families {
         overflow.sample(&[("breaker", &name(family))], family.overflows());
     }

@@ -1,4 +1,4 @@
-//! The problems of a folder, with their remedies.
+//! Errors of a state folder, with their remedies.
 
 use std::fmt;
 use std::io;
@@ -10,30 +10,30 @@ use tripline_runtime::{BreakerName, DurableState};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StateDirError {
-    /// Another process has it, or another breaker of this one.
+    /// Another process, or another breaker of this process, holds the folder.
     InUse {
         /// The folder.
         folder: PathBuf,
     },
-    /// It cannot be made, locked or written to.
+    /// The folder cannot be created, locked or written to.
     NotWritable {
-        /// The path that could not be made, locked or written.
+        /// The path that cannot be created, locked or written to.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: io::Error,
     },
-    /// There is a state, and it cannot be read.
+    /// The state file exists but cannot be read.
     NotReadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: io::Error,
     },
-    /// There is something in the place of the state which is none, and it cannot be renamed.
+    /// A file that is not a state of this breaker has the name of the state file, and cannot be renamed.
     NotSetAside {
         /// The file.
         path: PathBuf,
-        /// Why it is no state.
+        /// Why it is not a state.
         why: ForeignState,
         /// Why it cannot be renamed.
         error: io::Error,
@@ -45,13 +45,13 @@ impl fmt::Display for StateDirError {
         match self {
             Self::InUse { folder } => write!(
                 f,
-                "state_dir: {} is in use by another process (or by another breaker of this name); stop that one, or give \
-                 this one a state_dir or a name of its own",
+                "state_dir: {} is in use by another process, or by another breaker of this name; stop that one, or give \
+                 this one its own state_dir or name",
                 folder.display()
             ),
             Self::NotWritable { path, error } => write!(
                 f,
-                "state_dir: {} cannot be made or written: {error}; state_dir must be a folder that this user may write to",
+                "state_dir: {} cannot be created or written: {error}; state_dir must be a folder that this user may write to",
                 path.display()
             ),
             Self::NotReadable { path, error } => write!(
@@ -79,15 +79,15 @@ impl std::error::Error for StateDirError {
     }
 }
 
-/// The state file was not usable. It was renamed, and nothing of it is lost.
+/// The state file was not usable and was renamed. Its content is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quarantined {
-    /// Where it was.
+    /// The path of the state file.
     pub was: PathBuf,
-    /// Where it is now.
+    /// The path that it was renamed to.
     pub now: PathBuf,
-    /// Why.
+    /// Why it was not usable.
     pub why: ForeignState,
 }
 
@@ -95,8 +95,8 @@ impl fmt::Display for Quarantined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} is not a usable state file ({}); it was set aside as {}, and this start knows of no earlier incident: alerts \
-             that were open may have to be closed by hand",
+            "{} is not a usable state file ({}); it was set aside as {}, and this process starts without earlier incidents: \
+             open alerts may have to be closed by hand",
             self.was.display(),
             self.why,
             self.now.display()
@@ -108,33 +108,33 @@ impl fmt::Display for Quarantined {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ForeignState {
-    /// It is incomplete, or not JSON of this form.
+    /// It is incomplete, or not JSON in this format.
     Unreadable {
-        /// The problem, and its place.
+        /// The problem and its position.
         reason: String,
     },
-    /// It is larger than any state.
+    /// It exceeds the size limit.
     TooLarge {
         /// The limit, in bytes.
         allowed: u64,
     },
-    /// It is not a file.
+    /// It is not a regular file.
     NoFile,
-    /// It was written by something else.
+    /// Another program wrote it.
     Foreign {
-        /// The format that it names.
+        /// The format named in the file.
         format: String,
     },
-    /// It was written by another version.
+    /// Another version of this program wrote it.
     OtherVersion {
-        /// The version of its form.
+        /// The format version of the file.
         version: u64,
     },
-    /// Its checksum is wrong: it was changed, or the disk is faulty.
+    /// Its checksum is wrong: the file was changed, or the disk is faulty.
     Changed,
     /// It is the state of another breaker.
     OtherBreaker {
-        /// Whose state.
+        /// The other breaker.
         breaker: BreakerName,
     },
 }
@@ -144,7 +144,7 @@ impl fmt::Display for ForeignState {
         match self {
             Self::Unreadable { reason } => write!(f, "incomplete, or not a state file: {reason}"),
             Self::TooLarge { allowed } => write!(f, "larger than {allowed} bytes"),
-            Self::NoFile => f.write_str("no file"),
+            Self::NoFile => f.write_str("not a regular file"),
             Self::Foreign { format } => write!(f, "its format is {format:?}"),
             Self::OtherVersion { version } => {
                 write!(f, "version {version} of the format; this program reads {}", DurableState::VERSION)
