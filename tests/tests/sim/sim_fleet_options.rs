@@ -57,7 +57,7 @@ fn with_a_budget_no_more_than_its_share_probe_at_once_and_all_recover() {
 
 #[test]
 fn an_engine_that_goes_out_of_reach_holds_no_probe_beyond_the_next_beat() {
-    let mut fleet = tripped(8, 40, 25_000);
+    let fleet = tripped(8, 40, 25_000);
     fleet.advance(s(6));
     fleet.engine.set_down(true);
     // The wait of all is over after 10 s, and each has noticed within one beat.
