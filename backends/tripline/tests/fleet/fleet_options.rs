@@ -77,7 +77,9 @@ fn no_more_processes_probe_at_once_than_the_budget() {
     replicas.of(first).recovers();
     // Both have calls: one without any would let its permission expire, and ask again only after 20 to 40 s.
     replicas.until(60, "the others close", |it| {
-        others.iter().for_each(|&number| drop(it.of(number).get("/test")));
+        for &number in &others {
+            it.of(number).get("/test");
+        }
         states(it) == ["closed"; 3]
     });
 }
