@@ -374,6 +374,7 @@ impl<'s> Driver<'s> {
         checks::before_start(&mut self.run)?;
         self.run.platform.restarted();
         self.run.platform.disk.restarted();
+        self.run.forget_unsaved();
         match Process::start(&self.run.world, &self.run.platform, &self.run.file) {
             Ok(process) => {
                 self.run.note(|| "the process starts".to_owned());

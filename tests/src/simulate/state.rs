@@ -64,6 +64,19 @@ impl Simulation {
         }
     }
 
+    /// Numbers of incidents that were never saved are given again after a restart.
+    pub(super) fn forget_unsaved(&mut self) {
+        let files = self.platform.disk.files();
+        let last = |breaker: &str| {
+            let file = files.iter().find(|(name, _)| name.as_str() == breaker).map(|(_, file)| file);
+            file.and_then(|file| file.acknowledged.as_ref()).map_or(0, |state| state.staging.last_incident)
+        };
+        self.seen.pages.retain(|(breaker, incident, _), _| *incident <= last(breaker));
+        for ((breaker, _), newest) in &mut self.seen.newest {
+            *newest = (*newest).min(last(breaker));
+        }
+    }
+
     /// Runs the tasks that the process has spawned.
     pub(super) fn adopt(&self) {
         if let Some(process) = &self.process {
