@@ -87,6 +87,14 @@ impl AlertService {
         self.alerts.iter().filter(|alert| alert.is_open)
     }
 
+    /// Takes their numbers from the alerts of incidents after `last`: the numbers are given again.
+    pub(super) fn forget_after(&mut self, last: impl Fn(&str) -> u64) {
+        self.alerts
+            .iter_mut()
+            .filter(|alert| alert.incident > last(&alert.breaker))
+            .for_each(|alert| alert.incident = 0);
+    }
+
     /// Returns how often the alert of this incident and kind was opened, as far as it is stored.
     pub(super) fn opened(&self, breaker: &str, incident: u64, kind: &str) -> usize {
         let same = |alert: &&PagerAlert| alert.breaker == breaker && alert.incident == incident && alert.kind == kind;

@@ -71,6 +71,7 @@ impl Simulation {
             let file = files.iter().find(|(name, _)| name.as_str() == breaker).map(|(_, file)| file);
             file.and_then(|file| file.acknowledged.as_ref()).map_or(0, |state| state.staging.last_incident)
         };
+        self.platform.network.state().service.forget_after(last);
         self.seen.pages.retain(|(breaker, incident, _), _| *incident <= last(breaker));
         for ((breaker, _), newest) in &mut self.seen.newest {
             *newest = (*newest).min(last(breaker));
