@@ -1,10 +1,13 @@
 //! How long the breaker stays open. The wait grows with failed probing and with a trip soon after closing, and is at least as long as
 //! the service asked for; jitter keeps replicas from probing in step.
 
+#[cfg(target_pointer_width = "64")]
 use core::time::Duration;
 
+#[cfg(target_pointer_width = "64")]
 use crate::monotonic::MonotonicInstant;
 use crate::packed_policy::PackedPolicy;
+#[cfg(target_pointer_width = "64")]
 use crate::time::saturating_nanos;
 
 /// A trip within this time after closing shows that the service is unhealthy although its probes were good.
@@ -17,12 +20,18 @@ pub(crate) struct OpenBackoff {
     failures: u32,
     random: u32,
     /// Until when the service asked for no calls.
+    #[cfg(target_pointer_width = "64")]
     asked_until: MonotonicInstant,
 }
 
 impl OpenBackoff {
     pub(crate) const fn new(seed: u64) -> Self {
-        Self { failures: 0, random: (seed ^ seed >> 32) as u32, asked_until: MonotonicInstant::ZERO }
+        Self {
+            failures: 0,
+            random: (seed ^ seed >> 32) as u32,
+            #[cfg(target_pointer_width = "64")]
+            asked_until: MonotonicInstant::ZERO,
+        }
     }
 
     /// Resets the wait to `wait_time` at the end of an incident.
@@ -31,16 +40,19 @@ impl OpenBackoff {
     }
 
     /// Records that the service asks for no calls for `wait`.
+    #[cfg(target_pointer_width = "64")]
     pub(crate) fn ask(&mut self, now: MonotonicInstant, wait: Duration) {
         self.asked_until = self.asked_until.max(now.plus_nanos(saturating_nanos(wait)));
     }
 
     /// Forgets what the service asked for.
+    #[cfg(target_pointer_width = "64")]
     pub(crate) fn forget_asked(&mut self) {
         self.asked_until = MonotonicInstant::ZERO;
     }
 
     /// Returns `wait`, or what is left of the time that the service asked for, up to the longest wait.
+    #[cfg(target_pointer_width = "64")]
     pub(crate) fn at_least_asked(&self, now: MonotonicInstant, wait: u64, settings: &PackedPolicy) -> u64 {
         wait.max(self.asked_until.nanos_since(now).min(settings.longest_wait_nanos()))
     }

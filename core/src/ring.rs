@@ -69,11 +69,18 @@ impl<T: Copy, P: AsRef<[T]> + AsMut<[T]>> Ring<T, P> {
     #[cfg(target_pointer_width = "64")]
     #[inline]
     pub(crate) fn rotate(&mut self, value: T) -> T {
-        let oldest = usize::from(self.oldest);
-        let behind_newest = self.wrap(oldest.saturating_add(usize::from(self.len)));
-        self.oldest = self.wrap(oldest.saturating_add(1)) as u16;
-        let taken = self.places.as_ref().get(oldest).copied().unwrap_or(value);
-        if let Some(place) = self.places.as_mut().get_mut(behind_newest) {
+        let (oldest, len) = (usize::from(self.oldest), usize::from(self.len));
+        let places = self.places.as_mut();
+        let next = oldest.saturating_add(1);
+        self.oldest = if next >= places.len() { 0 } else { next as u16 };
+        if len >= places.len() {
+            // The new value takes the slot of the oldest.
+            return places.get_mut(oldest).map_or(value, |place| core::mem::replace(place, value));
+        }
+        let taken = places.get(oldest).copied().unwrap_or(value);
+        let behind_newest = oldest.saturating_add(len);
+        let behind_newest = behind_newest.checked_sub(places.len()).unwrap_or(behind_newest);
+        if let Some(place) = places.get_mut(behind_newest) {
             *place = value;
         }
         taken
@@ -121,6 +128,25 @@ mod tests {
             assert_eq!(ring.get(ring.len()), None);
             assert_eq!(held, Vec::from(queue.clone()));
             assert_eq!((ring.front(), usize::from(ring.len())), (queue.front(), queue.len()));
+        }
+    }
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn rotation_is_a_pop_and_a_push_however_full_the_ring_is() {
+        for len in 1..=5 {
+            let mut ring = Ring::<u32, _>::new([0; 5]);
+            let mut queue = VecDeque::new();
+            for value in 0..len {
+                ring.push_back(value);
+                queue.push_back(value);
+            }
+            for value in 10..30 {
+                queue.push_back(value);
+                assert_eq!(Some(ring.rotate(value)), queue.pop_front());
+                let held: Vec<u32> = (0..ring.len()).filter_map(|index| ring.get(index)).collect();
+                assert_eq!(held, Vec::from(queue.clone()));
+            }
         }
     }
 

@@ -320,6 +320,7 @@ impl<S: SampleStore> Window<S> {
         }
     }
 
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     fn reset_counts(&mut self) {
         self.above = 0;
         self.failed = 0;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use tripline_core::{Breaker, Instant, Latency, Outcome, Policy, StateKind};
+use tripline_core::{Breaker, Instant, Latency, Outcome, Policy, StateKind, TripReason};
 use tripline_tests::services::judge::{Result, failures, healthy, judge, median_s};
 use tripline_tests::services::methods::{Method, Peer, Rule, Tripline};
 use tripline_tests::services::{Failing, Harsh, Healthy, Kind, Service};
@@ -96,6 +96,43 @@ fn a_total_outage_is_found_within_eight_calls_at_any_low_rate() {
         println!("a call each {seconds} s: {hang:?} slow or {fail:?} failed ones");
         assert!(hang.is_some_and(|calls| calls <= 8), "{hang:?}");
         assert!(fail.is_some_and(|calls| calls <= 8), "{fail:?}");
+    }
+}
+
+/// When it opens, in milliseconds after the onset, if calls at this interval never come back from then on.
+fn opens_after_ms(interval: Duration, trend_analysis: bool) -> (u128, TripReason) {
+    let mut policy = Policy::default();
+    policy.trend_analysis = trend_analysis;
+    let mut breaker = Breaker::<64>::new(policy, 1).unwrap();
+    let mut now = Instant::from_millis(1);
+    for call in 0..20_000 / interval.as_millis().min(1_000) {
+        now = now + interval;
+        // Times that neither rise nor fall.
+        let latency = Latency::from_millis(20 + (call % 7) as u32);
+        breaker.handle_finished(now, breaker.generation(), latency, Outcome::Ok);
+    }
+    let onset = now;
+    let counted_at_once = u16::try_from(58_500 / interval.as_millis() + 1).unwrap();
+    for started in 1..u16::MAX {
+        now = now + interval;
+        breaker.handle_stalled(now, breaker.generation(), started.min(counted_at_once) - 1);
+        breaker.handle_stalled(now, breaker.generation(), started.min(counted_at_once));
+        if let Some(trip) = breaker.last_trip() {
+            return (now.since(onset).as_millis(), trip.reason);
+        }
+    }
+    unreachable!("it never opens");
+}
+
+/// Calls that hang do not move the latencies of the window, so no trend is seen there.
+#[test]
+fn with_trend_analysis_a_service_of_which_all_calls_hang_is_found_as_soon() {
+    for millis in [1, 20, 200, 5_000, 60_000] {
+        let interval = Duration::from_millis(millis);
+        let (without, with) = (opens_after_ms(interval, false), opens_after_ms(interval, true));
+        assert_eq!((without.1, with.1), (TripReason::Latency, TripReason::LatencyPlateau), "a call each {millis} ms");
+        assert_eq!(without.0, with.0, "a call each {millis} ms");
+        assert!(with.0 <= u128::from((1_500 + 4 * millis).max(8 * millis)), "a call each {millis} ms: {} ms", with.0);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Calls that are left out by the path of their request.
 
 use super::grouping::{GroupBy, GroupCounts};
+use crate::text::matches_glob_bytes;
 
 /// Which paths are replayed: those that match one of `include` (all, if there is none) and none of `exclude`.
 ///
@@ -72,7 +73,7 @@ impl PathFilter {
 
     fn matches_patterns(&self, path: &[u8]) -> bool {
         let path = path.split(|&byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
-        let matches = |patterns: &[Box<[u8]>]| patterns.iter().any(|pattern| matches(pattern, path));
+        let matches = |patterns: &[Box<[u8]>]| patterns.iter().any(|pattern| matches_glob_bytes(pattern, path));
         (self.include.is_empty() || matches(&self.include)) && !matches(&self.exclude)
     }
 
@@ -97,32 +98,6 @@ pub(super) fn path_of(request: &[u8]) -> &[u8] {
         Some(slash) => after_scheme.get(slash..).unwrap_or_default(),
         None => b"/",
     }
-}
-
-/// Compares from left to right; after a mismatch the last `*` takes one byte more. O(pattern × text).
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut at, mut read) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while read < text.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                star = Some((at, read));
-                at += 1;
-            }
-            Some(&byte) if byte == b'?' || Some(&byte) == text.get(read) => {
-                at += 1;
-                read += 1;
-            }
-            _ => match star {
-                Some((star_at, taken)) => {
-                    star = Some((star_at, taken + 1));
-                    (at, read) = (star_at + 1, taken + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern.get(at..).unwrap_or_default().iter().all(|&byte| byte == b'*')
 }
 
 #[cfg(test)]
@@ -157,7 +132,7 @@ mod tests {
     proptest! {
         #[test]
         fn patterns_match_as_by_definition(pattern in "[ab*?/]{0,8}", text in "[ab/]{0,8}") {
-            prop_assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), model(pattern.as_bytes(), text.as_bytes()));
+            prop_assert_eq!(matches_glob_bytes(pattern.as_bytes(), text.as_bytes()), model(pattern.as_bytes(), text.as_bytes()));
         }
     }
 }

@@ -1,22 +1,34 @@
 //! Patterns of names.
 
 /// Whether all of `text` matches `pattern`, in which `*` stands for any characters and `?` for one. O(text × pattern).
+#[cfg(feature = "api")]
 pub(crate) fn matches_glob(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    matches(&pattern, &text, '*', '?')
+}
+
+/// As [`matches_glob`], of bytes that may be no text: `?` stands for one byte.
+#[cfg(feature = "replay")]
+pub(crate) fn matches_glob_bytes(pattern: &[u8], text: &[u8]) -> bool {
+    matches(pattern, text, b'*', b'?')
+}
+
+/// Compares from left to right; after a mismatch the last `any` takes one unit more.
+fn matches<T: Copy + PartialEq>(pattern: &[T], text: &[T], any: T, one: T) -> bool {
     let (mut p, mut t) = (0, 0);
-    // The last star, and where its text ended so far.
-    let mut star: Option<(usize, usize)> = None;
+    // The last `any`, and where its text ended so far.
+    let mut last: Option<(usize, usize)> = None;
     while t < text.len() {
         match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, t));
+            Some(&unit) if unit == any => {
+                last = Some((p, t));
                 p += 1;
             }
-            Some(&c) if c == '?' || text.get(t) == Some(&c) => {
+            Some(&unit) if unit == one || text.get(t) == Some(&unit) => {
                 p += 1;
                 t += 1;
             }
-            _ => match &mut star {
+            _ => match &mut last {
                 Some((at, end)) => {
                     *end += 1;
                     (p, t) = (*at + 1, *end);
@@ -25,10 +37,10 @@ pub(crate) fn matches_glob(pattern: &str, text: &str) -> bool {
             },
         }
     }
-    pattern.get(p..).unwrap_or_default().iter().all(|c| *c == '*')
+    pattern.get(p..).unwrap_or_default().iter().all(|unit| *unit == any)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "api"))]
 mod tests {
     use super::*;
     use proptest::prelude::*;

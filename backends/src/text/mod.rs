@@ -2,7 +2,7 @@
 
 #[cfg(feature = "cli")]
 pub(crate) mod escape;
-#[cfg(feature = "api")]
+#[cfg(any(feature = "api", feature = "replay"))]
 mod glob;
 #[cfg(feature = "api")]
 mod number;
@@ -16,6 +16,8 @@ mod template;
 
 #[cfg(feature = "api")]
 pub(crate) use glob::matches_glob;
+#[cfg(feature = "replay")]
+pub(crate) use glob::matches_glob_bytes;
 #[cfg(feature = "api")]
 pub(crate) use number::{percent, rough_percent, tidy};
 #[cfg(feature = "http-client")]

@@ -179,6 +179,8 @@ const CASES: &[Case] = &[
     ),
     case("fleet.fallback_after", &["5", "15", "3600"], &["4", "3601"], "5 to 3600 (seconds)"),
     flag("fleet.fallback_close"),
+    case("fleet.probe_share", &["0", "0.01", "1"], &["-0.1", "1.1", "\"1%\""], "0 to 1 (a ratio)"),
+    flag("fleet.commands"),
     short("http.token_file", &["\"\"", "\"token\""], &["true"], "a path"),
     case(
         "log.level",

@@ -81,7 +81,7 @@ fn problems(row: &Row, upstream: &Recorder, proxy: &Fixture, send: impl Fn(&mut 
     if lines != row.upstream {
         problems.push(format!("upstream {lines:?}"));
     }
-    let all: String = seen.iter().map(crate::upstream::Seen::text).collect();
+    let all: String = seen.iter().map(crate::upstream::Seen::joined_text).collect();
     for has in row.has.iter().filter(|has| !all.contains(*has)) {
         problems.push(format!("the upstream lacks {has:?} in {all:?}"));
     }

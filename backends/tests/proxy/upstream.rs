@@ -31,8 +31,34 @@ impl Seen {
         latin1(&self.head) + &latin1(&self.body)
     }
 
+    /// The text with the chunks of the body joined into one, since the sender decides where a chunk ends. A chunked body
+    /// with anything but plain sizes is left as it was sent.
+    pub(crate) fn joined_text(&self) -> String {
+        let head = latin1(&self.head);
+        let joined = if head.contains("transfer-encoding: chunked") { join_chunks(&self.body) } else { None };
+        head + &latin1(joined.as_deref().unwrap_or(&self.body))
+    }
+
     pub(crate) fn path(&self) -> String {
         self.line().split(' ').nth(1).unwrap_or_default().to_owned()
+    }
+}
+
+fn join_chunks(mut body: &[u8]) -> Option<Vec<u8>> {
+    let mut content = Vec::new();
+    loop {
+        let end = body.windows(2).position(|bytes| bytes == b"\r\n")?;
+        let digits = std::str::from_utf8(&body[..end]).ok()?;
+        let is_plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let size = usize::from_str_radix(digits, 16).ok().filter(|_| is_plain)?;
+        body = &body[end + 2..];
+        if size == 0 {
+            let chunk = [format!("{:X}\r\n", content.len()).as_bytes(), &content, b"\r\n"].concat();
+            let chunk = if content.is_empty() { Vec::new() } else { chunk };
+            return Some([&chunk, b"0\r\n".as_slice(), body].concat());
+        }
+        content.extend(body.get(..size)?);
+        body = body.get(size..)?.strip_prefix(b"\r\n")?;
     }
 }
 

@@ -147,7 +147,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Whoever looks at a breaker counts the stalled calls first.
+    /// Counts the stalled calls before the breaker is read.
     fn let_time_pass(&mut self, now: Instant) {
         self.tell_stalled(now);
         self.core.handle_timeout(now);

@@ -41,6 +41,8 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
             self.withdraw_stalled(dropped);
         }
         let more = count.saturating_sub(before);
+        #[cfg(feature = "trend")]
+        self.stall_run.calls_stalled(more, dropped);
         if more == 0 {
             return Trigger::NONE;
         }

@@ -5,6 +5,7 @@ mod evidence;
 mod fast_path;
 mod operator;
 mod rejection;
+mod stall_run;
 mod transitions;
 mod trip;
 mod view;
@@ -30,6 +31,7 @@ use crate::units::Latency;
 use crate::window::{Sample, SampleStore, Window};
 
 pub use rejection::{Rejection, RejectionReason};
+use stall_run::StallRun;
 use trip::TripLog;
 pub use trip::{Trip, TripEvidence};
 
@@ -97,7 +99,7 @@ pub struct Breaker<const N: usize, S = [Sample; N]> {
     /// Calls of this generation in flight for longer than the threshold.
     stalled: u16,
     /// Whether stalled calls are reported. If so, a call that outlived `latency_max_age` was counted when it stalled.
-    stalls_reported: bool,
+    stall_run: StallRun,
     /// Closed: the breaker closed by itself after a trip. Open or half-open: it opened on evidence, and its first
     /// probes are not decided yet.
     is_on_trial: bool,
@@ -160,7 +162,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
             evidence: Evidence::new(limits.evidence()),
             limits,
             stalled: 0,
-            stalls_reported: false,
+            stall_run: StallRun::NONE,
             is_on_trial: false,
             dropped: 0,
             breaches_in_a_row: 0,
@@ -268,7 +270,9 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         match self.state {
             State::Closed => {
                 self.expire_samples(now);
-                self.stalls_reported |= count > 0;
+                if count > 0 {
+                    self.stall_run.report();
+                }
                 let trigger = self.count_stalled(now, count);
                 self.evaluate(now, self.verdict(), trigger);
             }
@@ -311,7 +315,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
     }
 
     /// Records that the service asks for no calls for `wait`, as by a `Retry-After`. The state stays. A breaker that opens meanwhile stays open
-    /// until that time is over, or for the policy's `max_wait_time`.
+    /// until that time is over, or for the policy's `max_wait_time`. On 64-bit targets only: a bus has no such header.
     ///
     /// ```
     /// use core::time::Duration;
@@ -324,6 +328,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
     /// assert_eq!(breaker.on_clock(until), Instant::from_millis(45_000));
     /// # Ok::<(), tripline_core::CapacityError>(())
     /// ```
+    #[cfg(target_pointer_width = "64")]
     pub fn handle_retry_after(&mut self, now: Instant, wait: Duration) {
         let now = self.read_clock(now);
         self.wait.ask(now, wait);

@@ -63,6 +63,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.clear_simulations();
         let to = if self.settings.enabled { State::Closed } else { State::Disabled };
         self.change_state(now, to, Cause::Reset);
+        #[cfg(target_pointer_width = "64")]
         self.wait.forget_asked();
         self.evidence.forget_tolerance();
         self.end_incident_by_operator(now);

@@ -1,12 +1,14 @@
 //! The state machine: how a finished call, a memory reading and the passing of time change the state.
 
-use super::{Breaker, Rejection, Trip};
+use super::{Breaker, Rejection, StallRun, Trip};
 use crate::event::{Event, EventKind, IncidentCause};
 use crate::evidence::Slowness;
 use crate::generation::Generation;
 use crate::monotonic::MonotonicInstant;
 use crate::outcome::Outcome;
 use crate::planted::planted;
+#[cfg(feature = "trend")]
+use crate::rules::Runs;
 use crate::rules::{MemoryRule, Trigger, Verdict};
 use crate::state::{Cause, State, TripReason, is_legal};
 use crate::time::Instant;
@@ -47,7 +49,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         let slow = slowness.is_some();
         // A call that outlived the window is no longer counted as stalled.
         let outlived = slow && latency.as_nanos() > self.settings.latency_max_age_nanos;
-        let counted = slow && if outlived { self.stalls_reported } else { self.stalled > 0 };
+        let counted = slow && if outlived { self.stall_run.is_reported() } else { self.stalled > 0 };
         self.stalled = self.stalled.saturating_sub((counted && !outlived).into());
         if outcome == Outcome::Ignored {
             if counted {
@@ -61,6 +63,8 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
         self.expire_samples(now);
         self.window.record(now, latency, outcome);
+        #[cfg(feature = "trend")]
+        self.stall_run.call_finished();
         let trigger = self.count_evidence(now, slowness, outcome, counted);
         if planted("core: a call counts twice") && self.incident.is_open() {
             self.counts.finished(outcome);
@@ -98,7 +102,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         let latency = if self.simulated_latency {
             Some(TripReason::Latency)
         } else if verdict.breach {
-            self.limits.trend(&self.settings, &self.window, verdict, self.breaches_in_a_row)
+            self.trend_reason(verdict)
         } else {
             None
         };
@@ -122,6 +126,20 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
                 failures.then_some(TripReason::Failures)
             }
         }
+    }
+
+    /// Why a breach trips; `None` where it does not.
+    #[cfg(feature = "trend")]
+    fn trend_reason(&self, verdict: Verdict) -> Option<TripReason> {
+        let runs = Runs { breaches: self.breaches_in_a_row, stalls: self.stall_run.calls() };
+        self.limits.trend(&self.settings, &self.window, verdict, runs)
+    }
+
+    /// Without trend analysis every breach trips.
+    #[cfg(not(feature = "trend"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "with the trend it needs both")]
+    fn trend_reason(&self, _: Verdict) -> Option<TripReason> {
+        Some(TripReason::Latency)
     }
 
     pub(super) fn probe_finished(
@@ -190,6 +208,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         } else {
             self.wait.after_trip(&self.settings)
         };
+        #[cfg(target_pointer_width = "64")]
         let wait = self.wait.at_least_asked(now, wait, &self.settings);
         if closed {
             self.trips.record_evidence(self.evidence_of(now, self.test_behind(reason)));
@@ -211,7 +230,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.generation = self.generation.wrapping_add(1);
         self.generation_since = now;
         self.stalled = 0;
-        self.stalls_reported = false;
+        self.stall_run = StallRun::NONE;
         self.dropped = 0;
         self.evidence.restart(self.limits.evidence());
         self.breaches_in_a_row = 0;

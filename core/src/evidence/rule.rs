@@ -46,6 +46,7 @@ impl EvidenceRule {
     }
 
     /// Returns `None` if the policy asks for no evidence.
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     fn with_tests(policy: &Policy, tolerance: ToleranceRule) -> Option<Self> {
         let confidence = policy.trip_confidence.get();
         if confidence <= 0.0 {
@@ -88,6 +89,7 @@ impl EvidenceRule {
     }
 
     /// Whether both rules have the same tests.
+    #[cfg_attr(target_pointer_width = "32", inline(never))] // one copy is enough there
     pub(crate) fn has_tests_of(&self, other: &Self) -> bool {
         self.quick == other.quick && self.patient == other.patient && self.failures == other.failures
     }

@@ -8,7 +8,7 @@ use crate::window::{SampleStore, Window};
 
 /// Minimum number of consecutive slow calls that is a plateau.
 #[cfg(feature = "trend")]
-const MIN_PLATEAU: u32 = 5;
+pub(super) const MIN_PLATEAU: u32 = 5;
 
 /// The evaluation of the window's latencies and of the stalled calls.
 #[derive(Debug, Clone, Copy, Default)]

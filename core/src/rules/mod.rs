@@ -3,6 +3,7 @@
 mod failures;
 mod latency;
 mod memory;
+#[cfg(feature = "trend")]
 mod trend;
 
 use crate::evidence::{EvidenceRule, Look, ToleranceRule};
@@ -11,6 +12,8 @@ use crate::policy::Policy;
 
 pub(crate) use latency::Verdict;
 pub(crate) use memory::MemoryRule;
+#[cfg(feature = "trend")]
+pub(crate) use trend::Runs;
 
 /// Number of calls behind evidence at its bound, at ordinary percentiles.
 const CALLS_OF_EVIDENCE: u16 = 5;

@@ -133,6 +133,10 @@ impl BreakerInner {
             });
             if let Some(answer) = answer {
                 self.shared().notify_if_changed();
+                if answer.is_ok() && !self.stall_detection {
+                    // A probe has a deadline, also where calls that hang are not looked for.
+                    self.shared().wake();
+                }
                 return answer;
             }
             spin_loop();

@@ -3,6 +3,7 @@
 //! `cargo test -p tripline-tests --test decisions -- --nocapture` prints the tables.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod alike;
 mod confidence;
 mod hanging;
 mod high_rates;

@@ -195,7 +195,7 @@ fn stop_delivers_what_waits_and_is_then_done_at_once() {
     let sinks: [Arc<dyn AlertSink>; 1] = [sink.clone()];
     let (breaker, watch) = watched(&world, "payments", &sinks);
     let (stop, report) = run(&world, watch);
-    // Nobody has looked yet at what has just happened.
+    // What has just happened was not polled yet.
     report_many(&breaker, 5, SLOW, Outcome::Ok);
     stop.stop(s(5));
     world.run_until_idle();

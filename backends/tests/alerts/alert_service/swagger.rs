@@ -80,7 +80,7 @@ fn check(description: &Value, schema: &Value, value: &Value, place: &str, found:
         if let Some(schema) = properties.get(name).or_else(|| schema.get("additionalProperties")) {
             check(description, schema, value, &place, found);
         } else if schema["discriminator"].is_null() || name != "name" {
-            // Whoever is told apart by a type has fields by type that the description leaves out; a team has a name.
+            // A responder has a type, and fields by type that the description omits; a team has a name.
             found.push(format!("{place} is not described"));
         }
     }

@@ -18,7 +18,7 @@ use tempfile::tempdir;
 /// What the bar is taken away with.
 const CLEAR: &str = "\r\u{1b}[K";
 
-/// Whoever has not drawn a bar by then does not.
+/// A command that has drawn no bar by then draws none.
 const LONG_ENOUGH: Duration = Duration::from_secs(30);
 
 /// Calls of nginx, one a second; from the 41st on each takes 900 ms.

@@ -71,7 +71,7 @@ struct Running {
     api: SocketAddr,
     lines: mpsc::Receiver<String>,
     errors: mpsc::Receiver<String>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Running {
@@ -88,7 +88,7 @@ impl Running {
         let announced = if has_access_log { &errors } else { &lines };
         let address = printed(announced, "listening on http://");
         let api = printed(announced, "dashboard on http://");
-        Self { child, address, api, lines, errors, _folder: folder }
+        Self { child, address, api, lines, errors, folder }
     }
 
     /// One whose access log is a pipe that nothing reads.
@@ -101,7 +101,7 @@ impl Running {
         let errors = lines(child.stderr.take().unwrap());
         let address = printed(&errors, "listening on http://");
         let api = printed(&errors, "dashboard on http://");
-        Self { child, address, api, lines: mpsc::channel().1, errors, _folder: folder }
+        Self { child, address, api, lines: mpsc::channel().1, errors, folder }
     }
 
     fn signal(&self, signal: &str) {
@@ -247,6 +247,23 @@ fn sighup_reads_certificates_again_though_the_configuration_is_the_same() {
     let error = following_with(&proxy.errors, "certificates are not used");
     assert!(error.contains("upstreams.secure.tls") && error.contains("ca.pem"), "{error}");
     assert_eq!(get(proxy.address, "/").status, 200);
+}
+
+#[test]
+fn a_breaker_that_a_reload_adds_guards_a_route_that_it_adds() {
+    let service = Service::start();
+    let config = format!("{QUICK}[breakers.default]\n");
+    let proxy = Running::start(service.address, &config, &[]);
+    let more = format!(
+        "[breakers.extra]\n[upstreams.up]\nurl = \"http://{}\"\n[[routes]]\npath = \"/extra\"\nupstream = \"up\"\nbreaker = \"extra\"\n",
+        service.address
+    );
+    fs::write(proxy.folder.path().join("breakers.toml"), config + &more).unwrap();
+    proxy.signal("-HUP");
+    eventually("the breaker", || (get(proxy.api, "/breakers/extra/status").status == 200).then_some(()));
+    service.status.store(500, Ordering::SeqCst);
+    eventually("a rejection", || get(proxy.address, "/extra").body.contains("breaker extra is open").then_some(()));
+    assert_eq!(get(proxy.address, "/other").status, 500, "the other breaker is closed");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `tripline observe` on real files.
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -81,26 +82,29 @@ fn a_log_that_is_written_now_trips_recovers_rotates_and_is_cut_off() {
     let log = launch.file().parent().unwrap().join("access.log");
     let mut server = launch.start();
     assert_eq!(server.status()["state"], "closed", "the log may be missing");
-    let write = |path: &Path, latency: u128| {
-        append(path, &(0..10).map(|_| line(now_ms(), latency)).collect::<String>());
+    let written = Cell::new(0);
+    let write = |lines: u64, latency: u128| {
+        append(&log, &(0..lines).map(|_| line(now_ms(), latency)).collect::<String>());
+        written.set(written.get() + lines);
     };
 
     let state = |server: &Server, wanted: &str, latency: u128| {
         eventually(wanted, || {
-            write(&log, latency);
+            write(10, latency);
             (server.status()["state"] == wanted).then_some(())
         });
     };
     state(&server, "open", 700);
     assert!(server.log().contains("state changed"), "{}", server.log());
     eventually("a call would have been rejected", || {
-        append(&log, &line(now_ms(), 700));
+        write(1, 700);
         (would_reject(&server) > 0).then_some(())
     });
     state(&server, "closed", 5);
 
     let lines = |server: &Server| server.status()["followed_log"]["lines"].as_u64().unwrap_or(0);
-    let before = lines(&server);
+    let before = written.get();
+    eventually("every line is read", || (lines(&server) == before).then_some(()));
     fs::rename(&log, log.with_extension("log.1")).unwrap();
     append(&log.with_extension("log.1"), &line(now_ms(), 5));
     append(&log, &line(now_ms(), 5));

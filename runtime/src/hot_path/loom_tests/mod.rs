@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use loom::thread;
-use tripline_core::{Breaker as Core, Confidence, Instant, Latency, Outcome, Policy, RejectionReason, StateKind};
+use tripline_core::{Confidence, Instant, Latency, Outcome, Policy, RejectionReason, StateKind};
 
 use crate::breaker::Breaker;
 use crate::breaker::permit::OwnedPermit;

@@ -81,9 +81,7 @@ fn look(simulation: &mut Simulation, index: usize, breaker: &Breaker) -> Check {
         let is_wedged = oldest.is_some_and(|started| now > started + PROBE_DECIDED_WITHIN);
         hold(!is_wedged, "probes", || format!("{name} waits for a probe since {oldest:?}"))?;
     }
-    // With trend analysis, hanging calls are no plateau while the window contains good ones.
-    let sees_hanging = breaker.detects_stalls() && !breaker.read(|core| core.policy().trend_analysis);
-    let is_visible = truth.mood != Mood::Hanging || sees_hanging;
+    let is_visible = truth.mood != Mood::Hanging || breaker.detects_stalls();
     let quiet = |since: Instant| now.since(since) > DETECTED_WITHIN;
     let undetected = truth.all_bad_since.is_some_and(quiet) && truth.closed_since.is_some_and(quiet);
     hold(!(undetected && enabled && is_visible && quiet(truth.touched)), "detection", || {
