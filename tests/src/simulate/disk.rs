@@ -41,6 +41,16 @@ impl Disk {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A process that starts has to save nothing yet: what is left is what it goes on with.
+    pub(super) fn restarted(&self) {
+        for (name, file) in &mut *self.files() {
+            if let Some(Ok(left)) = file.bytes.as_ref().map(|bytes| decode(bytes, name)) {
+                file.acknowledged = Some(left);
+            }
+            file.attempted.clear();
+        }
+    }
+
     /// What a process that starts finds.
     pub(super) fn left(&self, breaker: &BreakerName) -> Result<Option<DurableState>, String> {
         let files = self.files();

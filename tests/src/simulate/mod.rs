@@ -4,6 +4,9 @@
 //! started from a configuration on a simulated [`Platform`](tripline_backends::app::Platform), callers call, and after every event
 //! the invariants are checked. The same seed gives the same trace, to the byte. [`shrink`] looks for the shortest script that
 //! still fails.
+//!
+//! Of eight seeds six are about such a process, one about a fleet of replicas that share their incidents, and one about a family of
+//! breakers with more keys than there is room for.
 
 mod alert_service;
 mod callers;
@@ -12,6 +15,8 @@ pub mod command;
 mod config_file;
 mod disk;
 mod drive;
+mod family;
+mod fleet;
 mod network;
 mod operator;
 mod planted;
@@ -19,17 +24,19 @@ mod platform;
 mod process;
 mod random;
 mod reader;
+mod run;
 mod script;
 mod search;
 mod seen;
 mod settings;
 mod shrink;
 mod state;
+mod trace;
 mod truth;
 mod violation;
 mod watchdog;
 
-pub use drive::{Outcome, run};
+pub use run::{Outcome, run};
 pub use script::Script;
 pub use shrink::shrink;
 pub use violation::Violation;

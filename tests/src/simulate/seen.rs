@@ -16,6 +16,8 @@ pub(super) struct Seen {
     pub(super) ended: Option<Instant>,
     pub(super) is_stopping: bool,
     pub(super) memory_percent: u64,
+    /// Readings repeat the last one.
+    pub(super) is_memory_stale: bool,
     pub(super) memory_bad_at: Option<Instant>,
     pub(super) is_disk_faulty: bool,
     pub(super) disk_faulty_at: Option<Instant>,
@@ -36,6 +38,7 @@ impl Seen {
             ended: None,
             is_stopping: false,
             memory_percent: 50,
+            is_memory_stale: false,
             memory_bad_at: None,
             is_disk_faulty: false,
             disk_faulty_at: None,

@@ -94,6 +94,8 @@ impl Edit {
                 replace("latency_threshold", THRESHOLDS[(number as usize) % THRESHOLDS.len()].to_string())
             }
             Self::Wait => replace("wait_time", (3 + number % 9).to_string()),
+            // A file of comments alone would mean a single breaker.
+            Self::Comment if text.trim().is_empty() => String::new(),
             Self::Comment => format!("# edit {number}\n{text}"),
             Self::Broken => format!("{text}\nthis is = = no TOML\n"),
             Self::OutOfRange => replace("latency_threshold", "0".to_owned()),

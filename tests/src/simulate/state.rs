@@ -13,8 +13,8 @@ use super::platform::SimPlatform;
 use super::process::Process;
 use super::seen::Seen;
 use super::settings::{self, BREAKERS};
+use super::trace::Trace;
 use super::truth::Truth;
-use super::violation::clock_time;
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
@@ -37,7 +37,7 @@ pub(super) struct Simulation {
     pub(super) truths: Vec<Truth>,
     pub(super) sent: Rc<RefCell<Vec<Sent>>>,
     pub(super) seen: Seen,
-    pub(super) trace: Option<Vec<String>>,
+    pub(super) trace: Trace,
 }
 
 impl Simulation {
@@ -51,16 +51,14 @@ impl Simulation {
             truths: BREAKERS.iter().map(|_| Truth::new(now)).collect(),
             sent: Rc::default(),
             seen: Seen::new(now),
-            trace: with_trace.then(Vec::new),
+            trace: Trace::new(with_trace),
             world,
         }
     }
 
     /// Adds a line to the trace, where there is one.
     pub(super) fn note(&mut self, line: impl FnOnce() -> String) {
-        if let Some(trace) = &mut self.trace {
-            trace.push(format!("{} {}", clock_time(self.world.now()), line()));
-        }
+        self.trace.note(self.world.now(), line);
     }
 
     /// Runs the tasks that the process has spawned.

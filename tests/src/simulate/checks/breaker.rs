@@ -92,7 +92,8 @@ fn look(simulation: &mut Simulation, index: usize, breaker: &Breaker) -> Check {
     if let State::Open { until } = state {
         let is_held = truth.is_simulated
             || Seen::is_recent(simulation.seen.memory_bad_at, now, 2 * MAX_GAP)
-            || simulation.seen.memory_percent > 50;
+            || simulation.seen.memory_percent > 50
+            || simulation.seen.is_memory_stale;
         // Callers ask at least every MAX_GAP, and the first of them ends the wait.
         let until = breaker.read(|core| core.on_clock(until));
         let is_stuck = now > until.max(truth.touched) + 2 * MAX_GAP && !is_held;
@@ -138,7 +139,8 @@ fn trip_has_reason(now: Instant, seen: &Seen, truth: &Truth, trip: Option<TripRe
         return Ok(());
     }
     let Some(reason) = trip else { return Err(("trips", "it is open without a trip".to_owned())) };
-    let memory = seen.memory_percent > 50 || Seen::is_recent(seen.memory_bad_at, now, READING_VALID);
+    let memory =
+        seen.memory_percent > 50 || seen.is_memory_stale || Seen::is_recent(seen.memory_bad_at, now, READING_VALID);
     let calls = truth.calls.values().any(|call| call.is_bad) || Seen::is_recent(truth.bad_at, now, REMEMBERED);
     let holds = match reason {
         TripReason::Memory | TripReason::MemoryForecast => memory,

@@ -86,7 +86,7 @@ pub(super) fn started(simulation: &mut Simulation) -> Check {
         })?;
         let was_on = left.staging.open.is_some();
         // Memory is read at once.
-        let is_new = simulation.seen.memory_percent > 50;
+        let is_new = simulation.seen.memory_percent > 50 || simulation.seen.is_memory_stale;
         let is_simulated = left.operator.simulates_latency || left.operator.simulates_memory;
         let goes_on = is_off || incident == was_on || is_simulated || (incident && is_new);
         hold(goes_on, "incidents survive", || format!("{name}: in an incident: {incident}, before: {was_on}"))?;
