@@ -13,7 +13,7 @@ use super::random::Random;
 use super::script::{Mood, Script, Step, What};
 use super::trace::Trace;
 use super::violation::{Check, hold};
-use crate::sim_support::{ms, quick, s};
+use crate::sim_support::{ms, quick_but, s};
 
 /// What goes wrong in a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub(super) enum Trouble {
     Alerts,
 }
 
+/// The key of the member that guards the keys without room.
+const SHARED: &str = "*";
 /// Tenants who call all the time.
 const TENANTS: usize = 6;
 /// A tenant of which every call is bad is found within this time.
@@ -42,6 +44,8 @@ const DETECTED_WITHIN: Duration = s(60);
 const GONE_WITHIN: Duration = s(120);
 /// In the last part of an hour nobody calls.
 const CALLS_END: Duration = s(45 * 60);
+/// Before that every member that is not closed is called.
+const ALL_CALL: Duration = s(38 * 60);
 const SETTLED: Duration = s(59 * 60);
 const IDLE: Duration = s(180);
 
@@ -115,7 +119,7 @@ impl<'s> FamilyRun<'s> {
     pub(super) fn new(script: &'s Script, with_trace: bool) -> Option<Self> {
         let world = World::new(script.seed);
         let mut random = Random::new(script.seed, 12);
-        let policy = quick();
+        let policy = quick_but(|policy| policy.failure_rate_threshold = share(0.5));
         let room = 3 + random.below(6);
         let members = Breaker::builder(world.clock()).name("tenants".parse().ok()?).policy(policy.clone());
         let limits = FamilyLimits::default().max_keys(room).idle_time(IDLE);
@@ -226,6 +230,8 @@ impl<'s> FamilyRun<'s> {
                         member.force_open();
                     } else {
                         member.reset();
+                        // It is closed, and may make room at once.
+                        self.known.remove(&name(tenant));
                     }
                 }
             }
@@ -253,6 +259,9 @@ impl<'s> FamilyRun<'s> {
         if in_hour > CALLS_END {
             return Ok(());
         }
+        if in_hour > ALL_CALL {
+            self.probes()?;
+        }
         for tenant in 0..TENANTS {
             let mood = self.mood(tenant);
             if mood == Mood::Healthy && self.random.chance(0.6) {
@@ -268,6 +277,19 @@ impl<'s> FamilyRun<'s> {
             if mood != Mood::Healthy {
                 // A call that hangs is bad until it ends.
                 self.bad_at[tenant] = Some(self.now() + latency);
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls each member that is not closed: an open breaker waits for a call, and a key may not come back by itself.
+    fn probes(&mut self) -> Check {
+        for member in self.family.members() {
+            let Some(key) = member.key().filter(|_| member.state() != StateKind::Closed) else { continue };
+            if key == SHARED {
+                self.world.request(&member, ms(10), Outcome::Ok);
+            } else {
+                self.call(key, None, ms(10), Outcome::Ok)?;
             }
         }
         Ok(())
@@ -328,7 +350,11 @@ impl<'s> FamilyRun<'s> {
                     format!("{key} is {kind}, generation {generation}, and was {before:?}")
                 })?;
             }
-            self.alone(&key, kind)?;
+            let is_new = before.is_none_or(|before| before.generation != generation);
+            if is_new && kind == StateKind::Open {
+                self.trip_has_reason(&key)?;
+            }
+            self.is_found(&key, kind)?;
             let (must_stay, is_open) = (kind != StateKind::Closed || in_incident, kind == StateKind::Open);
             seen.insert(key, Known { generation, must_stay, is_open });
         }
@@ -340,20 +366,23 @@ impl<'s> FamilyRun<'s> {
         hold(open <= 1, "one alert per family", || format!("{open} alerts are open"))
     }
 
-    /// A tenant is judged by its own calls: a bad one is found, a good one is let alone.
-    fn alone(&self, key: &str, kind: StateKind) -> Check {
+    /// Checks that a member is judged by its own calls: it opens only after one of them was bad, or by memory.
+    fn trip_has_reason(&self, key: &str) -> Check {
         let now = self.now();
         let is_recent = |at: Option<Instant>, span: Duration| at.is_some_and(|at| now < at + span);
-        let is_calm = !is_recent(self.memory_bad_at, s(300)) && !is_recent(Some(self.touched), s(300));
-        let Some(tenant) = (0..TENANTS).find(|tenant| name(*tenant) == key) else {
-            let is_wrong = kind == StateKind::Open && is_calm && !is_recent(self.shared_bad_at, s(3_600));
-            return hold(!is_wrong, "trips", || format!("{key} is open, and none of its calls was bad"));
-        };
-        let is_wrong = kind == StateKind::Open && is_calm && !is_recent(self.bad_at[tenant], s(3_600));
-        hold(!is_wrong, "trips", || format!("{key} is open, and none of its calls was bad"))?;
+        let of_tenant = (0..TENANTS).find(|tenant| name(*tenant) == key);
+        let bad_at = of_tenant.map_or(self.shared_bad_at, |tenant| self.bad_at[tenant]);
+        let has_reason = is_recent(self.memory_bad_at, s(60)) || is_recent(bad_at, s(3_600));
+        hold(has_reason, "trips", || format!("{key} opened, and none of its calls was bad"))
+    }
+
+    /// Checks that a tenant with only bad calls is found.
+    fn is_found(&self, key: &str, kind: StateKind) -> Check {
+        let now = self.now();
+        let Some(tenant) = (0..TENANTS).find(|tenant| name(*tenant) == key) else { return Ok(()) };
         let is_missed = kind == StateKind::Closed
             && self.bad_since[tenant].is_some_and(|since| now > since + DETECTED_WITHIN)
-            && !is_recent(Some(self.touched), DETECTED_WITHIN);
+            && now > self.touched + DETECTED_WITHIN;
         hold(!is_missed, "detection", || {
             format!("{key} is closed, and all calls are bad since {:?}", self.bad_since[tenant])
         })
