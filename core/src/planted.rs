@@ -47,7 +47,7 @@ mod active {
         "reload: the last breaker keeps its settings",
         "events: a number is left out",
         "fleet: a lease is not waited for",
-        "fleet: one well replica ends the incident",
+        "fleet: replicas that are unwell are not counted",
         "family: an open member makes room",
         "family: new members are not supervised",
         "family: idle members stay",

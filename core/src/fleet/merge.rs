@@ -30,7 +30,7 @@ pub fn merge<S: ReplicaSet>(
     count(unwell, report.replica, report.unwell.is_some(), now, terms.hold_ms);
     let may_probe = terms.probe_millionths > 0 && may_probe(probing, report, terms, context);
     let (open, mut unwell) = (open.count(), unwell.count());
-    if planted("fleet: one well replica ends the incident") && report.unwell.is_none() {
+    if planted("fleet: replicas that are unwell are not counted") {
         unwell = 0;
     }
     if let Some(paged) = report.paged {

@@ -31,6 +31,13 @@ pub(super) struct PagerAlert {
     pub(super) is_lost: bool,
 }
 
+impl PagerAlert {
+    /// Whether an operator opened it to test the path to the pager.
+    pub(super) fn is_test(&self) -> bool {
+        self.alias.ends_with("/test")
+    }
+}
+
 /// A message to the webhook.
 #[derive(Debug, Clone)]
 pub(super) struct Hook {
