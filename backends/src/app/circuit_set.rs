@@ -95,6 +95,7 @@ impl CircuitSet {
                 return Err(AppError::NameInUse { name: name.clone() });
             }
             circuit.apply(&off, settings);
+            self.set_retired(&circuit, false);
             self.circuits.insert(circuit)?;
             return Ok(());
         }
@@ -107,11 +108,18 @@ impl CircuitSet {
         Ok(())
     }
 
+    fn set_retired(&self, circuit: &Circuit, is_retired: bool) {
+        if let Some(fleet) = &self.fleet {
+            fleet.set_retired(circuit.name().as_str(), is_retired);
+        }
+    }
+
     /// Removes a breaker: it admits every call from now on, and its incident is resolved.
     fn remove(&mut self, circuit: Circuit) {
         let breakers = circuit.breakers();
         let was_open = breakers.iter().any(|breaker| breaker.state().is_triggered());
         circuit.retire();
+        self.set_retired(&circuit, true);
         self.circuits.remove(circuit.name().as_str());
         tracing::info!(
             breaker = circuit.name().as_str(),

@@ -11,23 +11,23 @@ use super::string_enum::words;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Fleet {
-    /// Over what they share them. Default: off.
+    /// The store through which they share them. Default: off.
     pub engine: FleetEngineKind,
-    /// Address of the server. It may hold a password.
+    /// Address of the server, which may contain a password.
     pub url: Option<Secret>,
-    /// What the names of the keys begin with. Default: `tripline`.
+    /// Prefix of the keys on the server. Default: `tripline`.
     pub namespace: String,
-    /// The service whose replicas these are; empty: `opsgenie.api_name`, else `default`.
+    /// Name of the service whose replicas these are; empty: `opsgenie.api_name`, else `default`.
     pub service: String,
-    /// How many replicas must be unwell before they page. Default: one.
+    /// Unwell replicas required for a page. Default: one.
     pub page_at: PageAt,
-    /// So long the server must be out of reach before a replica pages alone; up to 30 s are added at random. Default: 15 s.
+    /// How long the server must be unreachable before a replica pages alone; up to 30 s are added at random. Default: 15 s.
     pub fallback_after: Duration,
-    /// A replica that paged alone also closes alone. Default: false.
+    /// Whether a replica that paged alone also closes its alert alone. Default: false.
     pub fallback_close: bool,
-    /// At most this share of the replicas probes at once, and at least one; 0: each probes when its own wait is over. Default: 0.
+    /// Maximum share of the replicas that probe at once; at least one may. 0 (the default): no limit.
     pub probe_share: f64,
-    /// The replicas carry out what an operator commands all of them (`ctl --fleet`). Default: false.
+    /// Whether this replica executes commands to all replicas (`ctl --fleet`). Default: false.
     pub commands: bool,
 }
 
@@ -48,12 +48,12 @@ impl Default for Fleet {
 }
 
 words! {
-    /// Over what replicas share their incidents.
+    /// The store through which replicas share their incidents.
     pub enum FleetEngineKind {
-        /// They do not.
+        /// None: each replica pages for itself.
         #[default]
         Off = "off",
-        /// Over Redis or Valkey.
+        /// Redis or Valkey.
         Redis = "redis",
     }
 }

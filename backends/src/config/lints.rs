@@ -2,6 +2,7 @@
 
 use tripline_runtime::core::{Policy, TripAfter};
 
+use super::fleet::FleetEngineKind;
 use super::model::Config;
 use super::opsgenie::{OpsGenie, Provider};
 use super::text::is_open_to_readers;
@@ -132,7 +133,9 @@ fn of_delivery(config: &Config, found: &mut Vec<(&'static str, String)>) {
     } else {
         config.breaker.webhooks.iter().any(|webhook| webhook.enabled).then_some("webhooks")
     };
-    if let Some(key) = pager.filter(|_| config.state_dir.is_none()) {
+    // In a fleet another replica closes it.
+    let is_alone = config.fleet.engine == FleetEngineKind::Off;
+    if let Some(key) = pager.filter(|_| is_alone && config.state_dir.is_none()) {
         let words = "a pager is on and state_dir is not set: an alert that is open when the process ends stays open for ever; set \
                      state_dir";
         found.push((key, words.into()));

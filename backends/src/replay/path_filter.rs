@@ -1,7 +1,7 @@
 //! Calls that are left out by the path of their request.
 
 use super::grouping::{GroupBy, GroupCounts};
-use crate::text::matches_glob_bytes;
+use crate::text::PathPatterns;
 
 /// Which paths are replayed: those that match one of `include` (all, if there is none) and none of `exclude`.
 ///
@@ -17,8 +17,7 @@ use crate::text::matches_glob_bytes;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PathFilter {
-    include: Vec<Box<[u8]>>,
-    exclude: Vec<Box<[u8]>>,
+    patterns: PathPatterns,
     /// Only the calls of this group.
     group: Option<(GroupBy, Box<[u8]>)>,
     /// Counts the calls of each group.
@@ -31,12 +30,7 @@ impl PathFilter {
         include: impl IntoIterator<Item = I>,
         exclude: impl IntoIterator<Item = E>,
     ) -> Self {
-        Self {
-            include: include.into_iter().map(|pattern| pattern.into().into_bytes().into()).collect(),
-            exclude: exclude.into_iter().map(|pattern| pattern.into().into_bytes().into()).collect(),
-            group: None,
-            counts: None,
-        }
+        Self { patterns: PathPatterns::new(include, exclude), group: None, counts: None }
     }
 
     /// Only the calls of the group with this key.
@@ -58,28 +52,22 @@ impl PathFilter {
 
     /// Whether every path is replayed.
     pub fn is_empty(&self) -> bool {
-        self.include.is_empty() && self.exclude.is_empty() && self.group.is_none() && self.counts.is_none()
+        self.patterns.is_empty() && self.group.is_none() && self.counts.is_none()
     }
 
     /// Whether calls of this path are replayed.
     pub fn admits(&self, path: &[u8]) -> bool {
         let is_admitted =
-            self.matches_patterns(path) && self.group.as_ref().is_none_or(|(by, key)| by.key(path) == key.as_ref());
+            self.patterns.select(path) && self.group.as_ref().is_none_or(|(by, key)| by.key(path) == key.as_ref());
         if let Some((by, counts)) = self.counts.as_ref().filter(|_| is_admitted) {
             counts.count(by.key(path));
         }
         is_admitted
     }
 
-    fn matches_patterns(&self, path: &[u8]) -> bool {
-        let path = path.split(|&byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
-        let matches = |patterns: &[Box<[u8]>]| patterns.iter().any(|pattern| matches_glob_bytes(pattern, path));
-        (self.include.is_empty() || matches(&self.include)) && !matches(&self.exclude)
-    }
-
     /// Whether calls without a path are replayed: unless only some paths are.
     pub fn admits_no_path(&self) -> bool {
-        self.include.is_empty() && self.group.is_none()
+        self.patterns.select_no_path() && self.group.is_none()
     }
 }
 
@@ -105,6 +93,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::text::matches_glob_bytes;
 
     /// By recursion, in exponential time.
     fn model(pattern: &[u8], text: &[u8]) -> bool {

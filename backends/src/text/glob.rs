@@ -8,7 +8,7 @@ pub(crate) fn matches_glob(pattern: &str, text: &str) -> bool {
 }
 
 /// As [`matches_glob`], of bytes that may be no text: `?` stands for one byte.
-#[cfg(feature = "replay")]
+#[cfg(any(feature = "replay", feature = "tower"))]
 pub(crate) fn matches_glob_bytes(pattern: &[u8], text: &[u8]) -> bool {
     matches(pattern, text, b'*', b'?')
 }

@@ -2,10 +2,12 @@
 
 #[cfg(feature = "cli")]
 pub(crate) mod escape;
-#[cfg(any(feature = "api", feature = "replay"))]
+#[cfg(any(feature = "api", feature = "replay", feature = "tower"))]
 mod glob;
 #[cfg(feature = "api")]
 mod number;
+#[cfg(any(feature = "replay", feature = "tower"))]
+mod path_patterns;
 #[cfg(feature = "http-client")]
 mod percent;
 mod redact;
@@ -16,10 +18,12 @@ mod template;
 
 #[cfg(feature = "api")]
 pub(crate) use glob::matches_glob;
-#[cfg(feature = "replay")]
+#[cfg(any(feature = "replay", feature = "tower"))]
 pub(crate) use glob::matches_glob_bytes;
 #[cfg(feature = "api")]
 pub(crate) use number::{percent, rough_percent, tidy};
+#[cfg(any(feature = "replay", feature = "tower"))]
+pub use path_patterns::PathPatterns;
 #[cfg(feature = "http-client")]
 pub(crate) use percent::percent_decoded;
 pub(crate) use redact::{HIDDEN, redact, redact_url};

@@ -1,6 +1,11 @@
 //! Selects the classifier and the breaker of a request.
 
+use std::sync::Arc;
+
+use http::Request;
 use tripline_runtime::{Breaker, OwnedTimedPermit, Rejection};
+
+use crate::text::PathPatterns;
 
 /// Selects the classifier of a request, a [`Classify`](super::Classify): [`EveryRequest`] or [`ByRequest`].
 pub trait ClassifyRequest<Req> {
@@ -53,16 +58,16 @@ impl<F> std::fmt::Debug for ByRequest<F> {
 /// Selects the breaker of a request: a [`Breaker`] itself, or the one that a function returns, see
 /// [`by_request`](super::BreakerLayer::by_request).
 pub trait ChooseBreaker<Req> {
-    /// Admits or rejects the call of `request`, which starts now.
+    /// Admits or rejects the call of `request`, which starts now; `None` if no breaker guards it.
     ///
     /// # Errors
     /// [`Rejection`] if it is not admitted.
-    fn start(&self, request: &Req) -> Result<OwnedTimedPermit, Rejection>;
+    fn start(&self, request: &Req) -> Result<Option<OwnedTimedPermit>, Rejection>;
 }
 
 impl<Req> ChooseBreaker<Req> for Breaker {
-    fn start(&self, _: &Req) -> Result<OwnedTimedPermit, Rejection> {
-        self.try_start_owned()
+    fn start(&self, _: &Req) -> Result<Option<OwnedTimedPermit>, Rejection> {
+        self.try_start_owned().map(Some)
     }
 }
 
@@ -77,13 +82,36 @@ impl<F> BreakerByRequest<F> {
 }
 
 impl<Req, B: Into<Breaker>, F: Fn(&Req) -> B> ChooseBreaker<Req> for BreakerByRequest<F> {
-    fn start(&self, request: &Req) -> Result<OwnedTimedPermit, Rejection> {
-        (self.0)(request).into().try_start_owned()
+    fn start(&self, request: &Req) -> Result<Option<OwnedTimedPermit>, Rejection> {
+        (self.0)(request).into().try_start_owned().map(Some)
     }
 }
 
 impl<F> std::fmt::Debug for BreakerByRequest<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("BreakerByRequest").finish_non_exhaustive()
+    }
+}
+
+/// The breaker `B` for the requests that the patterns select, none for all others, from
+/// [`guard_paths`](super::BreakerLayer::guard_paths).
+#[derive(Debug, Clone)]
+pub struct GuardedPaths<B> {
+    breaker: B,
+    patterns: Arc<PathPatterns>,
+}
+
+impl<B> GuardedPaths<B> {
+    pub(super) fn new(breaker: B, patterns: PathPatterns) -> Self {
+        Self { breaker, patterns: Arc::new(patterns) }
+    }
+}
+
+impl<T, B: ChooseBreaker<Request<T>>> ChooseBreaker<Request<T>> for GuardedPaths<B> {
+    fn start(&self, request: &Request<T>) -> Result<Option<OwnedTimedPermit>, Rejection> {
+        if !self.patterns.select(request.uri().path().as_bytes()) {
+            return Ok(None);
+        }
+        self.breaker.start(request)
     }
 }

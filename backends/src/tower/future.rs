@@ -31,6 +31,7 @@ pin_project! {
     #[project = CallProjection]
     enum Call<F, C, A> {
         Called { #[pin] inner: F, running: Option<Running<C>> },
+        Unguarded { #[pin] inner: F },
         Rejected { answer: Option<A> },
     }
 }
@@ -50,6 +51,10 @@ where
         Self { call: Call::Called { inner, running: Some(Running { permit, classify }) }, types: PhantomData }
     }
 
+    pub(super) fn unguarded(inner: F) -> Self {
+        Self { call: Call::Unguarded { inner }, types: PhantomData }
+    }
+
     pub(super) fn rejected(answer: Result<M::Response, J::Error>) -> Self {
         Self { call: Call::Rejected { answer: Some(answer) }, types: PhantomData }
     }
@@ -67,6 +72,9 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().call.project() {
             CallProjection::Rejected { answer } => answer.take().map_or(Poll::Pending, Poll::Ready),
+            CallProjection::Unguarded { inner } => {
+                inner.poll(context).map(|result| result.map(M::unmeasured).map_err(J::inner))
+            }
             CallProjection::Called { inner, running } => {
                 // Removed while the inner future runs, so that a panic drops the permit at once, as a failed call,
                 // wherever it is caught.
@@ -93,7 +101,7 @@ where
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let permit = match &self.call {
             Call::Called { running, .. } => running.as_ref().map(|running| &running.permit),
-            Call::Rejected { .. } => None,
+            Call::Unguarded { .. } | Call::Rejected { .. } => None,
         };
         f.debug_struct("ResponseFuture").field("permit", &permit).finish_non_exhaustive()
     }

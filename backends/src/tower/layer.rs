@@ -5,11 +5,12 @@ use std::marker::PhantomData;
 use tower_layer::Layer;
 use tripline_runtime::{Breaker, Rejection};
 
-use super::by_request::{BreakerByRequest, ByRequest, EveryRequest};
+use super::by_request::{BreakerByRequest, ByRequest, EveryRequest, GuardedPaths};
 use super::classify::HttpClassify;
 use super::measure::{ToEndOfBody, ToHead};
 use super::rejected::{FailWithError, RespondWith};
 use super::service::BreakerService;
+use crate::text::PathPatterns;
 
 /// Puts a breaker around services. Cheap to clone; all its services share the breaker.
 #[derive(Debug, Clone)]
@@ -106,6 +107,23 @@ impl<C, J, M, B> BreakerLayer<C, J, M, B> {
     {
         let Self { breaker, on_rejection, measure, .. } = self;
         BreakerLayer { breaker, classify: ByRequest::new(make), on_rejection, measure }
+    }
+
+    /// Guards only the requests whose path the patterns select. All others pass: they are neither rejected nor measured, as long polls,
+    /// streams and health checks should be. The inner service must take [`http::Request`]s.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use tripline_backends::tower::{BreakerLayer, PathPatterns};
+    /// # use tripline_runtime::{Breaker, test_util::ManualClock};
+    /// # let breaker = Breaker::builder(Arc::new(ManualClock::default())).build()?;
+    /// let layer = BreakerLayer::new(breaker).guard_paths(PathPatterns::new(["/api/*"], ["*/poll", "/api/stream/*"]));
+    /// # let _ = layer;
+    /// # Ok::<(), tripline_runtime::core::CapacityError>(())
+    /// ```
+    pub fn guard_paths(self, patterns: PathPatterns) -> BreakerLayer<C, J, M, GuardedPaths<B>> {
+        let Self { breaker, classify, on_rejection, measure } = self;
+        BreakerLayer { breaker: GuardedPaths::new(breaker, patterns), classify, on_rejection, measure }
     }
 
     /// Responds to a rejected call with a response; the errors are then those of the inner service.

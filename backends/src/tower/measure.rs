@@ -18,7 +18,7 @@ pub trait Measure<Res, E, C>: sealed::Sealed {
     /// The inner service's error.
     fn answered(permit: OwnedTimedPermit, classify: C, result: Result<Res, E>) -> Result<Self::Response, E>;
 
-    /// Wraps the response to a call that was not made.
+    /// Wraps the response to a call that is not measured: it was rejected, or no breaker guards it.
     fn unmeasured(response: Res) -> Self::Response;
 }
 

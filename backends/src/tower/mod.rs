@@ -4,7 +4,8 @@
 //! By default a call is measured to the head of the response; with [`measure_body`](BreakerLayer::measure_body) to the
 //! last frame of its body. A [`Classify`] decides which calls are failed; it can depend on the request, see
 //! [`classify_by_request`](BreakerLayer::classify_by_request). A rejected call ends with [`CallError::Rejected`], or
-//! with a custom response, see [`respond_with`](BreakerLayer::respond_with).
+//! with a custom response, see [`respond_with`](BreakerLayer::respond_with). Requests of some paths pass unguarded with
+//! [`guard_paths`](BreakerLayer::guard_paths).
 //!
 //! | the call | counts as |
 //! |---|---|
@@ -54,7 +55,7 @@ mod rejected;
 mod service;
 
 pub use body::MeasuredBody;
-pub use by_request::{BreakerByRequest, ByRequest, ChooseBreaker, ClassifyRequest, EveryRequest};
+pub use by_request::{BreakerByRequest, ByRequest, ChooseBreaker, ClassifyRequest, EveryRequest, GuardedPaths};
 #[cfg(feature = "proxy")]
 pub(crate) use classify::grpc_outcome;
 pub use classify::{Classify, GrpcClassify, HttpClassify};
@@ -63,4 +64,6 @@ pub use layer::BreakerLayer;
 pub use measure::{Measure, ToEndOfBody, ToHead};
 pub use rejected::{FailWithError, OnRejection, RespondWith, service_unavailable, service_unavailable_because};
 pub use service::BreakerService;
+
+pub use crate::text::PathPatterns;
 pub use tripline_runtime::CallError;

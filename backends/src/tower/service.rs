@@ -44,10 +44,11 @@ where
     fn call(&mut self, request: Req) -> Self::Future {
         match self.breaker.start(&request) {
             // The permit exists while the inner service is called: a panic of that service makes the call failed.
-            Ok(permit) => {
+            Ok(Some(permit)) => {
                 let classify = self.classify.classifier(&request);
                 ResponseFuture::called(self.inner.call(request), permit, classify)
             }
+            Ok(None) => ResponseFuture::unguarded(self.inner.call(request)),
             Err(rejection) => ResponseFuture::rejected(self.on_rejection.reject(rejection).map(M::unmeasured)),
         }
     }

@@ -261,6 +261,8 @@ fn settings_that_hardly_mean_what_they_say_are_warnings() {
         "breakers.toml:2: webhook.enabled: a pager is on and state_dir is not set",
     );
     one("[[webhooks]]\nurl = \"https://h\"", "breakers.toml: webhooks: a pager is on and state_dir is not set");
+    let in_a_fleet = "[[webhooks]]\nurl = \"https://h\"\n[fleet]\nengine = \"redis\"";
+    assert_eq!(warnings(in_a_fleet), [""; 0]);
     one("state_dir = \"s\"\n[[webhooks]]\nurl = \"http://h\"", "breakers.toml: webhooks: plain http");
     one("[webhook]\nurl = \"http://h/\"", "breakers.toml:2: webhook.url: plain http");
     one(

@@ -93,6 +93,13 @@ impl RedisServer {
         line.trim().to_owned()
     }
 
+    /// The second line of the response to a command, which is a text.
+    pub(crate) fn bulk(&self, command: &str) -> String {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
+        stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+        BufReader::new(stream).lines().nth(1).unwrap().unwrap()
+    }
+
     fn is_there(&self) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {

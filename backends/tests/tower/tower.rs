@@ -15,7 +15,7 @@ use futures_lite::future::block_on;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame};
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tripline_backends::tower::{BreakerLayer, CallError, GrpcClassify, service_unavailable};
+use tripline_backends::tower::{BreakerLayer, CallError, GrpcClassify, PathPatterns, service_unavailable};
 use tripline_runtime::Breaker;
 use tripline_runtime::core::{Counts, Latency, Outcome, Policy, StateKind};
 use tripline_runtime::test_util::{ManualClock, World};
@@ -407,4 +407,37 @@ fn a_classifier_can_depend_on_the_request() {
         }
     }
     assert_eq!((counts(&breaker).failed, counts(&breaker).ok, breaker.in_flight()), (2, 2, 0));
+}
+
+#[test]
+fn paths_that_are_not_guarded_pass_an_open_breaker_and_are_not_measured() {
+    let (breaker, clock) = breaker();
+    let patterns = PathPatterns::new(["/api/*"], ["*/poll"]);
+    let layer = BreakerLayer::new(breaker.clone()).guard_paths(patterns).respond_with(service_unavailable::<String>);
+    let sleeper = clock.clone();
+    let service = layer.clone().layer(service_fn(move |request: http::Request<()>| {
+        sleeper.advance(Duration::from_millis(if request.uri().path().ends_with("/poll") { 5_000 } else { 20 }));
+        ready(Ok::<_, Infallible>(Response::new("done".to_owned())))
+    }));
+    let status_of = |uri: &str| {
+        let request = http::Request::builder().uri(uri).body(()).unwrap();
+        block_on(service.clone().oneshot(request)).unwrap().status()
+    };
+    for uri in ["/health", "/api/poll", "/api/chat/poll?since=3", "/apiary", "https://a.example/"] {
+        assert_eq!((status_of(uri), breaker.in_flight()), (StatusCode::OK, 0), "{uri}");
+    }
+    assert_eq!(counts(&breaker).ok, 0);
+    assert_eq!(status_of("/api/users?q=/poll"), StatusCode::OK);
+    assert_eq!((counts(&breaker).ok, latencies_ms(&breaker)), (1, vec![20]));
+
+    breaker.force_open();
+    assert_eq!(status_of("/api/users"), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(status_of("/api/users/poll"), StatusCode::OK);
+
+    // The body of a call that is not guarded is not measured either.
+    let body = layer
+        .measure_body()
+        .layer(service_fn(|_: http::Request<()>| ready(Ok::<_, Infallible>(Response::new(String::new())))));
+    assert_eq!(block_on(body.oneshot(http::Request::new(()))).unwrap().status(), StatusCode::OK);
+    assert_eq!(counts(&breaker).ok, 1);
 }

@@ -376,4 +376,6 @@ impl Evidence {
 // 2²⁶.
 
 #[cfg(test)]
+mod history_tests;
+#[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use crate::units::{Confidence, Percentile, Ratio};
 
 const FAST_CALL: Option<Slowness> = None;
 
-fn rule(percentile: f64, size: u16, confidence: f64) -> EvidenceRule {
+pub(super) fn rule(percentile: f64, size: u16, confidence: f64) -> EvidenceRule {
     let mut policy = Policy::default();
     policy.percentile = Percentile::new(percentile).unwrap();
     policy.latency_window_size = NonZeroU16::new(size).unwrap();
@@ -17,7 +17,7 @@ fn rule(percentile: f64, size: u16, confidence: f64) -> EvidenceRule {
     EvidenceRule::new(&policy).with_tolerance(AUTO)
 }
 
-fn default_rule() -> EvidenceRule {
+pub(super) fn default_rule() -> EvidenceRule {
     rule(0.95, 64, 0.995)
 }
 
@@ -25,10 +25,10 @@ fn ceiling(rule: &EvidenceRule, test: EvidenceTest) -> i32 {
     rule.cusum(test).bound() + rule.cusum(test).step()
 }
 
-const AUTO: ToleranceRule = ToleranceRule { trip_after: TripAfter::Auto, warm_up_ms: 0 };
+pub(super) const AUTO: ToleranceRule = ToleranceRule { trip_after: TripAfter::Auto, warm_up_ms: 0 };
 const AT_ONCE: ToleranceRule = ToleranceRule { trip_after: TripAfter::Millis(0), warm_up_ms: 0 };
 
-fn look(rule: &EvidenceRule, millis: u64) -> Look<'_> {
+pub(super) fn look(rule: &EvidenceRule, millis: u64) -> Look<'_> {
     Look { rule, now_ms: MonotonicInstant::from_millis(millis).as_wrapping_millis() }
 }
 

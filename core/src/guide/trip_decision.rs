@@ -75,12 +75,12 @@
 //! 2. *Isolated disturbances, without any assumption.* Consider a disturbance whose slow (failed) calls are all decided
 //!    within less than the tolerance of each other, while the sum begins below half of its bound and no age is left. It
 //!    does not open the breaker, however many calls it affects, if no other such call arrives before the sums are back.
-//!    Ages are whole milliseconds. `tests/tests/services.rs` checks this.
+//!    Ages are whole milliseconds. `tests/tests/decisions/services.rs` checks this.
 //! 3. *Detection.* If every call is slow (fails) from some instant on, the breaker opens at the first such call after
 //!    both the 6th slow (8th failed) call and the tolerance since the 3rd (5th); the hold can at most double that time.
 //!    After a start or a close it takes one call more. That is at most 7 slow or 8 failed calls at a low rate, from one
 //!    call a minute on. At a high rate it is 1.5 s and the threshold, and never more than 12 s and the threshold. A
-//!    failure limit above 0.5 requires more failed calls: 12 at 0.9. `tests/tests/services.rs` checks this.
+//!    failure limit above 0.5 requires more failed calls: 12 at 0.9. `tests/tests/decisions/services.rs` checks this.
 //!
 //! Proof of the first. Read backwards in time, a sum at a given call is the maximum of a random walk, and e to the
 //! power of that walk is a supermartingale that starts at 1; the steps are chosen for that. By Ville's inequality (J.
@@ -111,7 +111,7 @@
 //! `cargo run --release -p tripline-tests --example decisions` simulates services by mechanism (a FIFO pool, log-normal
 //! service times, Poisson arrivals; `tests/src/services`). It runs Tripline's rules and those of its peers on them, at
 //! thresholds of 1.4 and 2.0 times the service's own 95th percentile, and prints the tables with the targets.
-//! `tests/tests/services.rs` checks a smaller version.
+//! `tests/tests/decisions/services.rs` checks a smaller version.
 //!
 //! Six services of each kind, at 5, 50, 200 and 1,000 calls a second, two thresholds each (without arguments; 437 h of
 //! healthy time):

@@ -4,6 +4,7 @@ use std::fmt;
 
 use tripline_core::fleet::{Action, Command};
 
+use crate::breaker::Breaker;
 use crate::breaker::name::BreakerName;
 use crate::fleet::engine::{CommandProgress, EngineError};
 use crate::fleet::shared::{Fleet, Inner};
@@ -71,19 +72,24 @@ impl Inner {
                     continue;
                 }
                 state.done = command.number;
-                state.breakers.get(command.breaker.as_str()).map(|entry| entry.breaker.clone())
+                let entry = state.breakers.get(command.breaker.as_str()).filter(|entry| !entry.is_retired);
+                entry.map(|entry| (entry.breaker.clone(), entry.family.clone()))
             };
             let (number, action) = (command.number, command.action.as_str());
             // Replicas of different versions may have different breakers.
-            let Some(breaker) = breaker else {
+            let Some((breaker, family)) = breaker else {
                 let breaker = command.breaker.as_str();
                 tracing::warn!(number, action, breaker, "a command to all replicas names a breaker that is not here");
                 continue;
             };
-            match command.action {
-                Action::Disable => breaker.disable(),
-                Action::Enable => breaker.enable(),
-                Action::Reset => breaker.reset(),
+            let operate = match command.action {
+                Action::Disable => Breaker::disable,
+                Action::Enable => Breaker::enable,
+                Action::Reset => Breaker::reset,
+            };
+            match &family {
+                Some(family) => family.members().iter().for_each(operate),
+                None => operate(&breaker),
             }
             let breaker = breaker.name().as_str();
             tracing::warn!(number, action, breaker, "executed a command to all replicas");

@@ -7,6 +7,8 @@ use tripline_core::{AlertKind, Generation, IncidentCause, Instant, MonotonicInst
 
 use crate::breaker::Breaker;
 use crate::dispatch::FleetOutbox;
+use crate::family::Family;
+use crate::incidents::alert::FamilySummary;
 use crate::incidents::staging_control::StagingControl;
 
 /// The health of a breaker of this process, as its supervisor reports it.
@@ -24,6 +26,14 @@ pub(crate) struct Local {
     pub(crate) recovery_time: Duration,
     pub(crate) escalate_after: Duration,
     pub(crate) cooldown: Duration,
+}
+
+/// The members of a family at the moment of a report.
+#[derive(Debug)]
+pub(crate) struct Members {
+    /// The one that alerts describe.
+    pub(crate) worst: Breaker,
+    pub(crate) summary: FamilySummary,
 }
 
 /// One opening of a breaker.
@@ -51,16 +61,23 @@ pub(super) struct Held {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) id: u64,
+    /// The breaker, or the shared member of the family.
     pub(super) breaker: Breaker,
+    /// The family, if it is one: it takes part as one breaker.
+    pub(super) family: Option<Family>,
     pub(super) outbox: FleetOutbox,
     pub(super) staging: StagingControl,
     pub(super) local: Local,
+    /// The members of the family, as of the last report.
+    pub(super) members: Option<Members>,
     pub(super) known: Known,
     pub(super) view: Option<FleetView>,
     /// When the next report is due.
     pub(super) sync_at: Option<Instant>,
     /// Whether it has left this process; one last report announces that.
     pub(super) is_gone: bool,
+    /// Whether it was removed from the configuration; it may be added again.
+    pub(super) is_retired: bool,
     /// Whether a stage is being sent.
     pub(super) is_sending: bool,
     /// Until when it does not claim a stage, because deliveries failed.
@@ -77,22 +94,44 @@ const HEALTHY_WAITS: Duration = Duration::from_secs(6);
 const PAGERLESS_WAITS: Duration = Duration::from_secs(15);
 
 impl Entry {
-    pub(super) fn new(id: u64, breaker: Breaker, outbox: FleetOutbox, staging: StagingControl) -> Self {
+    pub(super) fn new(
+        id: u64,
+        breaker: Breaker,
+        family: Option<Family>,
+        outbox: FleetOutbox,
+        staging: StagingControl,
+    ) -> Self {
         Self {
             id,
             breaker,
+            family,
             outbox,
             staging,
             local: Local::default(),
+            members: None,
             known: Known::default(),
             view: None,
             sync_at: None,
             is_gone: false,
+            is_retired: false,
             is_sending: false,
             cannot_until: None,
             unclaimed_since: None,
             held: None,
         }
+    }
+
+    /// The breaker whose figures an alert contains, and the members of the family in an incident.
+    pub(super) fn described(&self) -> (&Breaker, Option<FamilySummary>) {
+        match &self.members {
+            Some(members) if self.local.unwell.is_some() => (&members.worst, Some(members.summary.clone())),
+            _ => (&self.breaker, None),
+        }
+    }
+
+    /// Whether it is visible in the status: a removed one only until its incident has ended.
+    pub(super) fn is_shown(&self) -> bool {
+        !self.is_retired || self.is_running()
     }
 
     /// Schedules a report at `at` or earlier.

@@ -128,6 +128,7 @@ fn alerts(inner: &Inner, entry: &Entry, claim: &Claim, view: &FleetView) -> Vec<
 fn alert(inner: &Inner, entry: &Entry, claim: &Claim, view: &FleetView, kind: AlertKind, stage: Stage) -> Alert {
     let wall = inner.clock.system_time();
     let own_cause = entry.local.unwell.map(|(_, cause)| cause);
+    let (described, family) = entry.described();
     Alert {
         breaker: entry.breaker.name().clone(),
         incident: claim.epoch,
@@ -137,7 +138,7 @@ fn alert(inner: &Inner, entry: &Entry, claim: &Claim, view: &FleetView, kind: Al
         cause: own_cause.or_else(|| cause_of(&view.cause)).unwrap_or_else(|| usual_cause(kind)),
         started_at: wall.checked_sub(Duration::from_millis(view.known.age_ms)).unwrap_or(SystemTime::UNIX_EPOCH),
         at: wall,
-        snapshot: snapshot(&entry.breaker),
+        snapshot: snapshot(described),
         earlier: earlier(claim, view.known.stage, !entry.local.escalate_after.is_zero()),
         alias: None,
         is_drill: false,
@@ -150,7 +151,7 @@ fn alert(inner: &Inner, entry: &Entry, claim: &Claim, view: &FleetView, kind: Al
             has_doubled: claim.due == DueStage::Note,
             is_repeated: claim.due == DueStage::ResolvedAgain,
         }),
-        family: None,
+        family,
         is_test: false,
         page: None,
     }

@@ -13,8 +13,9 @@ use crate::breaker::Breaker;
 use crate::breaker::name::BreakerName;
 use crate::clock::Clock;
 use crate::dispatch::FleetOutbox;
+use crate::family::Family;
 use crate::fleet::engine::{EngineError, FleetEngine};
-use crate::fleet::local::{Entry, Local};
+use crate::fleet::local::{Entry, Local, Members};
 use crate::fleet::settings::{FleetSettings, host_of};
 use crate::fleet::status::{FleetBreaker, FleetStatus};
 use crate::incidents::staging_control::StagingControl;
@@ -117,22 +118,40 @@ impl Fleet {
             members: state.members,
             claims: state.claims,
             fallbacks: state.fallbacks,
-            breakers: state.breakers.iter().map(|(name, entry)| of_breaker(name, entry)).collect(),
+            breakers: {
+                let shown = state.breakers.iter().filter(|(_, entry)| entry.is_shown());
+                shown.map(|(name, entry)| of_breaker(name, entry)).collect()
+            },
         }
     }
 
     /// Returns the view of one breaker's incident in the fleet; `None` for a breaker that does not take part.
     pub fn breaker(&self, name: &str) -> Option<FleetBreaker> {
         let state = self.inner.state();
-        state.breakers.get_key_value(name).map(|(name, entry)| of_breaker(name, entry))
+        let found = state.breakers.get_key_value(name).filter(|(_, entry)| entry.is_shown());
+        found.map(|(name, entry)| of_breaker(name, entry))
     }
 
-    /// Adds `breaker` to the fleet.
-    pub(crate) fn join(&self, breaker: &Breaker, outbox: FleetOutbox, staging: StagingControl) -> FleetMember {
+    /// Sets whether the breaker of this name was removed from the configuration. A removed one executes no commands, and leaves the
+    /// status when its incident has ended; its supervisor reports it as healthy once it is closed or disabled.
+    pub fn set_retired(&self, name: &str, is_retired: bool) {
+        if let Some(entry) = self.inner.state().breakers.get_mut(name) {
+            entry.is_retired = is_retired;
+        }
+    }
+
+    /// Adds `breaker` to the fleet, or the family whose shared member it is.
+    pub(crate) fn join(
+        &self,
+        breaker: &Breaker,
+        family: Option<Family>,
+        outbox: FleetOutbox,
+        staging: StagingControl,
+    ) -> FleetMember {
         let mut state = self.inner.state();
         state.joined += 1;
         let id = state.joined;
-        let entry = Entry::new(id, breaker.clone(), outbox, staging);
+        let entry = Entry::new(id, breaker.clone(), family, outbox, staging);
         state.breakers.insert(breaker.name().clone(), entry);
         drop(state);
         FleetMember { fleet: self.clone(), name: breaker.name().clone(), id }
@@ -161,14 +180,16 @@ pub(crate) struct FleetMember {
 }
 
 impl FleetMember {
-    /// Reports the health of the breaker. Returns true if this replica pages alone now.
-    pub(crate) fn report(&self, local: Local) -> bool {
+    /// Reports the health of the breaker; `members` if it is a family. Returns true if this replica pages alone now.
+    pub(crate) fn report(&self, local: Local, members: Option<Members>) -> bool {
         let inner = &self.fleet.inner;
         let mut state = inner.state();
         let is_alone = state.reach.is_alone();
-        let Some(entry) = state.breakers.get_mut(&self.name).filter(|entry| entry.local != local) else {
+        let Some(entry) = state.breakers.get_mut(&self.name) else { return is_alone };
+        entry.members = members;
+        if entry.local == local {
             return is_alone;
-        };
+        }
         let before = std::mem::replace(&mut entry.local, local);
         let mut is_change = (before.is_open, before.unwell) != (local.is_open, local.unwell);
         let has_budget = inner.settings.probe_millionths > 0;

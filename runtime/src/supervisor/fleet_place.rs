@@ -2,7 +2,7 @@
 
 use tripline_core::{AlertKind, EscalationPolicy, Observation, Stage, State, StateKind};
 
-use crate::fleet::local::{Local, Opening};
+use crate::fleet::local::{Local, Members, Opening};
 use crate::fleet::part::FleetPart;
 use crate::fleet::shared::FleetMember;
 use crate::hot_path::samples::SharedCore;
@@ -39,6 +39,13 @@ pub(super) fn local(core: &SharedCore, seen: &Observation, policy: EscalationPol
     }
 }
 
+impl Local {
+    /// The health of a family with this many open members, from that of its shared member. The probe budget does not apply to members.
+    pub(super) const fn of_family(self, open: usize) -> Self {
+        Self { is_open: open > 0, opening: None, is_probing: false, ..self }
+    }
+}
+
 impl FleetPlace {
     pub(super) const fn new(member: FleetMember) -> Self {
         Self { member, alone: None }
@@ -49,11 +56,12 @@ impl FleetPlace {
     pub(super) fn alerts(
         &mut self,
         local: Local,
+        members: Option<Members>,
         due: &[DueAlert],
         current: Option<DueAlert>,
         alert: impl Fn(&DueAlert) -> Alert,
     ) -> Vec<Alert> {
-        let is_alone = self.member.report(local);
+        let is_alone = self.member.report(local, members);
         let closes_alone = is_alone && self.member.closes_alone();
         let of_fleet = |due: &DueAlert| Alert { fleet: Some(FleetPart::Alone), ..alert(due) };
         let mut alerts = Vec::new();

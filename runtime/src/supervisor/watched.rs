@@ -10,6 +10,7 @@ use crate::breaker::operations::learned_ms;
 use crate::clock::Clock;
 use crate::dispatch::durable::DurableState;
 use crate::dispatch::{Intake, Outbox};
+use crate::fleet::local::Members;
 use crate::incidents::alert::{Alert, DeliveryHistory, FamilySummary};
 use crate::incidents::alert_stager::{DueAlert, Observed};
 use crate::incidents::records::BreakerRecord;
@@ -49,11 +50,13 @@ impl Watched {
     ) -> Self {
         let SupervisedBreaker { breaker, family, memory, sinks, staging, store, kept, fleet } = target;
         let outbox = intake.outbox(breaker.name(), &sinks, store, kept.as_ref());
+        let of_fleet = family.clone();
         let mut family = family.map(WatchedFamily::new);
         if let Some(kept) = kept.filter(|kept| kept.breaker == *breaker.name()) {
             resume(&breaker, family.as_mut(), &kept, clock);
         }
-        let fleet = fleet.map(|fleet| FleetPlace::new(fleet.join(&breaker, outbox.of_fleet(), staging.clone())));
+        let fleet =
+            fleet.map(|fleet| FleetPlace::new(fleet.join(&breaker, of_fleet, outbox.of_fleet(), staging.clone())));
         breaker.watchers().add(Task::Target(place), agenda);
         staging.watchers().add(Task::Target(place), agenda);
         if let Some(family) = &family {
@@ -251,7 +254,11 @@ impl Watched {
         let alert = |due: &DueAlert| alert(self.breaker.name(), due, &policy, clock, &worst, family.clone());
         let alerts: Vec<Alert> = match &mut self.fleet {
             None => poll.due.iter().map(alert).collect(),
-            Some(place) => place.alerts(local, &poll.due, poll.current, alert),
+            Some(place) => {
+                let local = family.as_ref().map_or(local, |summary| local.of_family(summary.open));
+                let members = family.clone().map(|summary| Members { worst: worst.clone(), summary });
+                place.alerts(local, members, &poll.due, poll.current, alert)
+            }
         };
         self.outbox.record(&alerts, record);
         self.staging.set_pending(self.breaker.name(), poll.pending);

@@ -19,8 +19,8 @@ use tripline_core::fleet::{PageAt, text};
 use tripline_runtime::test_util::faults::{FaultPlan, FaultyEngine, SkewedClock};
 use tripline_runtime::test_util::{MemoryFleet, World};
 use tripline_runtime::{
-    Breaker, Clock, EscalationPolicy, Fleet, FleetRunner, FleetSettings, ShutdownHandle, StagingControl,
-    SupervisedBreaker, supervise,
+    Breaker, Clock, EscalationPolicy, Family, FamilyLimits, Fleet, FleetRunner, FleetSettings, ShutdownHandle,
+    StagingControl, SupervisedBreaker, SupervisionHandle, supervise,
 };
 
 use pager::Pager;
@@ -43,6 +43,8 @@ pub struct FleetWorld {
     pub probe_millionths: u32,
     /// Whether operators' commands apply to all replicas.
     pub takes_commands: bool,
+    /// The breaker of each replica is a member of a family, of the key `acme`.
+    pub is_family: bool,
     /// The time of day of every replica is off by up to this span, and jumps.
     pub skew: Duration,
 }
@@ -59,6 +61,7 @@ pub struct Replica {
     pub link: Arc<FaultyEngine>,
     /// Stops it.
     pub stop: ShutdownHandle,
+    supervision: SupervisionHandle,
     kill: Rc<Kill>,
     /// Since when its incident runs.
     pub unwell_since: Option<Instant>,
@@ -107,6 +110,7 @@ impl FleetWorld {
             page_at: PageAt::Count(1),
             probe_millionths: 0,
             takes_commands: false,
+            is_family: false,
             skew: Duration::ZERO,
             world,
         }
@@ -138,19 +142,39 @@ impl FleetWorld {
         settings.takes_commands = self.takes_commands;
         let link = Arc::new(FaultyEngine::new(Arc::new(self.engine.clone()), clock.clone(), FaultPlan::new(seed)));
         let fleet = Fleet::new(link.clone(), settings, clock.clone());
-        let breaker = Breaker::builder(clock.clone()).policy(quick()).seed(seed).build().unwrap();
-        let target = SupervisedBreaker::new(breaker.clone())
-            .sink(Arc::new(self.pager.of(&name)))
-            .staging(StagingControl::new(self.staging))
-            .fleet(fleet.clone());
+        let builder = Breaker::builder(clock.clone()).policy(quick()).seed(seed);
+        let (breaker, target) = if self.is_family {
+            let family = Family::new(builder, FamilyLimits::default()).unwrap();
+            (family.get("acme").unwrap(), SupervisedBreaker::family(&family))
+        } else {
+            let breaker = builder.build().unwrap();
+            (breaker.clone(), SupervisedBreaker::new(breaker))
+        };
+        let target =
+            target.sink(Arc::new(self.pager.of(&name))).staging(StagingControl::new(self.staging)).fleet(fleet.clone());
         let (supervisor, dispatcher, stop) = supervise(clock, [target], seed);
-        let kill = Rc::new(Kill::default());
+        let (kill, supervision) = (Rc::new(Kill::default()), supervisor.handle());
         self.world.spawn(kill.clone().until_killed(supervisor.run()));
         self.world.spawn(kill.clone().until_killed(async {
             dispatcher.run().await;
         }));
         self.world.spawn(kill.clone().until_killed(FleetRunner::new(fleet.clone(), stop.clone()).run()));
-        Replica { name, breaker, fleet, link, stop, kill, unwell_since: None }
+        Replica { name, breaker, fleet, link, stop, supervision, kill, unwell_since: None }
+    }
+
+    /// Every replica gets another breaker while it runs, whose alerts go to `pager`.
+    pub fn add_breaker(&self, name: &str, pager: &Arc<Pager>) -> Vec<Breaker> {
+        let add = |replica: &Replica| {
+            let builder = Breaker::builder(self.world.clock()).policy(quick()).name(name.parse().unwrap());
+            let breaker = builder.build().unwrap();
+            let target = SupervisedBreaker::new(breaker.clone()).sink(Arc::new(pager.of(&replica.name)));
+            let target = target.staging(StagingControl::new(self.staging)).fleet(replica.fleet.clone());
+            assert!(replica.supervision.add(target));
+            breaker
+        };
+        let breakers = self.replicas.iter().map(add).collect();
+        self.world.run_until_idle();
+        breakers
     }
 
     /// The breaker of a replica opens.

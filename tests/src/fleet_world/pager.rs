@@ -30,6 +30,7 @@ struct State {
     deliveries: Vec<Delivery>,
     late: Vec<(Instant, Alert)>,
     texts: Vec<String>,
+    families: Vec<String>,
     slow: Duration,
     lateness: Duration,
     /// Of the requests that are given up, how many take effect late: one in so many.
@@ -146,6 +147,11 @@ impl Pager {
         self.state.lock().unwrap().texts.clone()
     }
 
+    /// What the alerts stated about the family.
+    pub fn families(&self) -> Vec<String> {
+        self.state.lock().unwrap().families.clone()
+    }
+
     /// Late requests take effect.
     pub fn settle_late(&self) {
         let now = self.clock.now();
@@ -179,6 +185,7 @@ impl State {
         let (stage, is_end) = (alert.stage.as_str(), alert.stage.is_end());
         self.deliveries.push(Delivery { kind: alert.kind, stage, is_end, part: alert.fleet.clone() });
         self.texts.extend(alert.fleet.as_ref().map(ToString::to_string));
+        self.families.extend(alert.family.as_ref().map(ToString::to_string));
     }
 }
 

@@ -119,6 +119,9 @@ pub(super) struct FleetRun<'s> {
     /// Until then something was out of order.
     faulty_until: Instant,
     healed_at: Instant,
+    /// The last page was sent without the engine. If its sender ended before it reaches the engine, nothing would
+    /// know of the alert: the replicas here have no `state_dir`. None is ended meanwhile.
+    is_paged_alone: bool,
     /// The stages that were sent: by incident, kind and stage.
     sent: BTreeMap<(u64, AlertKind, &'static str), Instant>,
     pub(super) trace: Trace,
@@ -149,6 +152,7 @@ impl<'s> FleetRun<'s> {
             is_dead: vec![false; count],
             faulty_until: start,
             healed_at: start,
+            is_paged_alone: false,
             sent: BTreeMap::new(),
             trace: Trace::new(with_trace),
             fleet,
@@ -206,11 +210,11 @@ impl<'s> FleetRun<'s> {
     fn begin(&mut self, trouble: Trouble) {
         match trouble {
             Trouble::Unwell { first, count } => self.those(first, count).for_each(|number| self.trip(number)),
-            Trouble::Kill(number) if !self.is_dead[number] => {
+            Trouble::Kill(number) if !self.is_dead[number] && !self.is_paged_alone => {
                 self.fleet.kill(number);
                 self.gone(number);
             }
-            Trouble::Stop(number) if !self.is_dead[number] => {
+            Trouble::Stop(number) if !self.is_dead[number] && !self.is_paged_alone => {
                 self.fleet.replicas[number].stop.stop(s(10));
                 self.fleet.world.run_until_idle();
                 self.gone(number);
@@ -310,6 +314,7 @@ impl<'s> FleetRun<'s> {
             self.take(now, &delivery, was_faulty(HEALED_WITHIN))?;
         }
         let (open, pager) = (self.fleet.pager.open_alerts(), &self.fleet.pager);
+        self.is_paged_alone &= open > 0;
         hold(open <= 1, "one alert per incident", || format!("{open} alerts are open; {:?}", pager.log().last()))?;
         let since = self.fleet.replicas.iter().filter_map(|replica| replica.unwell_since).min();
         let is_over = since.is_none() && now > self.healed_at + MAX_OPEN && !was_faulty(MAX_OPEN + HOLD);
@@ -328,6 +333,7 @@ impl<'s> FleetRun<'s> {
         self.trace.note(now, || format!("pager: {} {} {:?}", delivery.kind.as_str(), delivery.stage, delivery.part));
         let Some(FleetPart::All { epoch, has_doubled: false, is_repeated: false, .. }) = &delivery.part else {
             let is_alone = delivery.part == Some(FleetPart::Alone);
+            self.is_paged_alone |= is_alone;
             return hold(!is_alone || was_faulty, "pages alone", || format!("{delivery:?}, and the engine works"));
         };
         let before = self.sent.insert((*epoch, delivery.kind, delivery.stage), now);

@@ -9,3 +9,4 @@ mod hanging;
 mod high_rates;
 mod independent_calls;
 mod recovery;
+mod services;

@@ -5,6 +5,7 @@ mod sim_alerts;
 mod sim_config;
 mod sim_day;
 mod sim_fleet;
+mod sim_fleet_breakers;
 mod sim_fleet_faults;
 mod sim_fleet_kills;
 mod sim_fleet_options;

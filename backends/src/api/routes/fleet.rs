@@ -139,10 +139,10 @@ async fn command(scope: CircuitScope, who: Actor, ValidJson(Order(action)): Vali
     Ok(ApiJson(CommandBody { number, action, breaker }))
 }
 
-/// How far a command has come.
+/// The progress of a command.
 #[derive(Serialize, ToSchema)]
 struct ProgressBody {
-    /// Replicas that have carried it out.
+    /// Replicas that have executed it.
     done: u32,
     /// The replicas of the fleet.
     members: u32,
@@ -157,7 +157,7 @@ struct ProgressQuery {
     number: u64,
 }
 
-/// How many replicas have carried out a command, or a later one.
+/// How many replicas have executed a command, or a later one.
 #[utoipa::path(get, path = "/fleet/command", tag = "process", params(ProgressQuery),
     responses((status = 200, description = "So many of so many.", body = ProgressBody),
         (status = 503, description = "The fleet's engine is not reached.", body = ApiError), CommandErrors))]

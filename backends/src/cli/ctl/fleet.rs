@@ -11,12 +11,12 @@ use super::command::CtlCommand;
 use super::show::{aligned, plain, scalar};
 use crate::cli::output::CliError;
 
-/// Replicas carry a command out within about 6 s.
+/// Replicas execute a command within about 6 s.
 const MAX_WAIT: Duration = Duration::from_secs(20);
-/// Between two questions how many have done it.
+/// Interval between two queries of the progress.
 const BETWEEN: Duration = Duration::from_millis(500);
 
-/// What a command means for all replicas; `None` for one that is for one process only.
+/// Returns the action for all replicas; `None` for a command that is for one process only.
 pub(super) const fn command_to_all(command: &CtlCommand) -> Option<Action> {
     match command {
         CtlCommand::Disable => Some(Action::Disable),
@@ -26,7 +26,7 @@ pub(super) const fn command_to_all(command: &CtlCommand) -> Option<Action> {
     }
 }
 
-/// Commands all replicas, and waits until they have done it; the last answer, and a line for people.
+/// Commands all replicas, and waits until they have executed it. Returns the last response, and a line for people.
 pub(super) async fn command_all(client: &Client, action: Action) -> Result<(Answer, String), CliError> {
     const COMMAND: &str = "/breaker/fleet-command";
     let unexpected = |path: &str| CliError::from(CtlError::Unexpected { path: path.to_owned() });
@@ -46,8 +46,8 @@ pub(super) async fn command_all(client: &Client, action: Action) -> Result<(Answ
         if asked_at.elapsed() > MAX_WAIT {
             let seconds = MAX_WAIT.as_secs();
             return Err(CliError::new(format!(
-                "{text} within {seconds} s; one that takes no commands (fleet.commands) or does not reach the engine within a \
-                 minute does not carry it out"
+                "{text} within {seconds} s; a replica with fleet.commands off, or that does not reach the engine within a \
+                 minute, does not execute it"
             )));
         }
         Timer::after(BETWEEN).await;

@@ -1,10 +1,5 @@
 -- One report on one breaker: the rule of `tripline_core::fleet::merge`, in one atomic step.
--- KEYS: members, incidents, born, open, unwell, incident, probing. ARGV: see below. Answers the fields of a view.
-local TYPES = {'zset', 'set', 'string', 'zset', 'zset', 'hash', 'zset'}
-for i, key in ipairs(KEYS) do
-  local kind = redis.call('TYPE', key).ok
-  if kind ~= 'none' and kind ~= TYPES[i] then return redis.error_reply('FOREIGN ' .. key) end
-end
+-- KEYS: members, incidents, born, open, unwell, incident, probing. ARGV: see below. Returns the fields of a view.
 local MEMBERS, INCIDENTS, BORN, OPEN, UNWELL, INCIDENT, PROBING = unpack(KEYS)
 local breaker, replica, cause = ARGV[2], ARGV[3], ARGV[4]
 local n = {}
@@ -17,11 +12,6 @@ local escalate_after, cooldown, millionths, page_at = n[18], n[19], n[20] == 1, 
 local probe, probe_millionths, probe_grant, probe_lease = n[22], n[23], n[24], n[25]
 local forget, expire = n[26], n[27]
 
-local now = tonumber(ARGV[1])
-if not now then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-end
 local function before(at, span) return math.max(at - span, 0) end
 local function union(a, b) return bit.bor(a, b) end
 local function gravest(kinds)
@@ -31,28 +21,37 @@ local function gravest(kinds)
   return 0
 end
 
+-- One call of twelve extends the lifetime of the keys, as the call does that creates one.
+local extends = now % 12 == 0
+local function keep(key, is_new)
+  if is_new or extends then redis.call('EXPIRE', key, expire) end
+end
+
 -- The members.
-redis.call('ZADD', MEMBERS, now, replica)
+keep(MEMBERS, redis.call('ZADD', MEMBERS, now, replica) == 1)
 redis.call('ZREMRANGEBYSCORE', MEMBERS, '-inf', '(' .. before(now, forget))
 redis.call('ZREMRANGEBYSCORE', MEMBERS, '(' .. now, '+inf')
-redis.call('EXPIRE', MEMBERS, expire)
 local members = redis.call('ZCARD', MEMBERS)
 local born = tonumber(redis.call('GET', BORN) or '')
 if not born or born > now then
   born = now
   redis.call('SET', BORN, now)
+  keep(BORN, true)
 end
-redis.call('EXPIRE', BORN, expire)
+keep(BORN, false)
 
 -- The incident. Numbers of 0 stand for what is not set.
 local NAMES = {'epoch', 'before', 'active', 'closing', 'kind', 'stage', 'sent', 'started', 'created_kind', 'created',
-  'empty', 'resolved', 'noted', 'noted_at', 'till', 'fence', 'latest'}
-local TEXTS = {'first', 'cause', 'by'}
-local s = {}
-local kept = redis.call('HMGET', INCIDENT, unpack(NAMES))
-for i, name in ipairs(NAMES) do s[name] = tonumber(kept[i] or '0') or 0 end
-kept = redis.call('HMGET', INCIDENT, unpack(TEXTS))
-for i, name in ipairs(TEXTS) do s[name] = kept[i] or '' end
+  'empty', 'resolved', 'noted', 'noted_at', 'till', 'fence', 'latest',
+  -- Texts from here on.
+  'first', 'cause', 'by'}
+local NUMBERS = #NAMES - 3
+local s, stored = {}, {}
+for i, text in ipairs(redis.call('HMGET', INCIDENT, unpack(NAMES))) do
+  local value = text or ''
+  if i <= NUMBERS then value = tonumber(value) or 0 end
+  s[NAMES[i]], stored[NAMES[i]] = value, value
+end
 
 -- A clock that was set back: nothing lies ahead of it any more.
 if now + 1000 < s.latest then
@@ -96,9 +95,8 @@ end
 
 -- How many are open and unwell.
 local function count(key, is_member, lasts)
-  if is_member then redis.call('ZADD', key, now, replica) else redis.call('ZREM', key, replica) end
+  if is_member then keep(key, redis.call('ZADD', key, now, replica) == 1) else redis.call('ZREM', key, replica) end
   redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. before(now, lasts))
-  redis.call('EXPIRE', key, expire)
   return redis.call('ZCARD', key)
 end
 local open, unwell = count(OPEN, r_open, ttl), count(UNWELL, r_unwell > 0, hold)
@@ -117,7 +115,7 @@ if probe_millionths > 0 then
     redis.call('ZADD', PROBING, before(now, math.max(probe_lease - probe_grant, 0)), replica)
     may_probe = 1
   end
-  redis.call('EXPIRE', PROBING, expire)
+  keep(PROBING, true)
 end
 
 -- What was paged alone, and what is unwell.
@@ -180,20 +178,17 @@ elseif s.stage == 1 and escalates then
   next_due = s.started + escalate_after
 end
 
-local fields = {}
-for _, name in ipairs(NAMES) do
-  fields[#fields + 1] = name
-  fields[#fields + 1] = string.format('%.0f', s[name])
+local changed = {}
+for i, name in ipairs(NAMES) do
+  local value = s[name]
+  if value ~= stored[name] then
+    changed[#changed + 1] = name
+    changed[#changed + 1] = i <= NUMBERS and string.format('%.0f', value) or value
+  end
 end
-for _, name in ipairs(TEXTS) do
-  fields[#fields + 1] = name
-  fields[#fields + 1] = s[name]
-end
-redis.call('HSET', INCIDENT, unpack(fields))
-redis.call('EXPIRE', INCIDENT, expire)
+if #changed > 0 then keep(INCIDENT, redis.call('HSET', INCIDENT, unpack(changed)) > 0) end
 if s.active == 1 or s.stage == 3 then
-  redis.call('SADD', INCIDENTS, breaker)
-  redis.call('EXPIRE', INCIDENTS, expire)
+  keep(INCIDENTS, redis.call('SADD', INCIDENTS, breaker) == 1)
 else
   redis.call('SREM', INCIDENTS, breaker)
 end

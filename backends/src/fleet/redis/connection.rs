@@ -62,12 +62,8 @@ impl Connection {
             return EngineError::ForeignKey { key: error.detail().unwrap_or_default().to_owned() };
         }
         let words = shorten(&escape_controls(&redact(&error.to_string(), &[&self.password])), REASON_CHARS);
-        if matches!(error.code(), Some("MOVED" | "ASK" | "CROSSSLOT" | "CLUSTERDOWN")) {
-            let reason = format!("the server is a node of a Redis Cluster, which is not supported: {words}");
-            return EngineError::Rejected { reason };
-        }
-        if words.contains("non deterministic") {
-            return EngineError::Rejected { reason: format!("Redis 5 or newer is needed: {words}") };
+        if let Some(cause) = cause(error.code().unwrap_or_default(), &words) {
+            return EngineError::Rejected { reason: format!("{cause}: {words}") };
         }
         match error.kind() {
             ErrorKind::Server(_) | ErrorKind::AuthenticationFailed | ErrorKind::Extension => {
@@ -75,5 +71,26 @@ impl Connection {
             }
             _ => EngineError::Unreachable { reason: words },
         }
+    }
+}
+
+/// Returns the cause of an error of the server where its own text does not state what to change. An error inside a script has its code
+/// in the text in Redis 5 and 6.
+fn cause(code: &str, text: &str) -> Option<&'static str> {
+    let is = |word: &str| code == word || text.contains(&format!("-{word} "));
+    if ["MOVED", "ASK", "TRYAGAIN", "CROSSSLOT", "CLUSTERDOWN"].into_iter().any(is) {
+        Some("the server is a node of a Redis Cluster, which is not supported")
+    } else if is("READONLY") {
+        Some("the server is a read-only replica; name the primary")
+    } else if is("OOM") {
+        Some("the server has reached its maxmemory")
+    } else if is("NOAUTH") || text.contains("unauthenticated") {
+        Some("the server requires a password, and the address has none")
+    } else if text.contains("unknown command") {
+        Some("the server executes no scripts; Redis Sentinel is not supported")
+    } else if text.contains("non deterministic") {
+        Some("Redis 5 or newer is needed")
+    } else {
+        None
     }
 }

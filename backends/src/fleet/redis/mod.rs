@@ -4,7 +4,12 @@
 //! Replicas repeat lost state, so neither persistence nor replication is needed.
 
 mod connection;
+#[cfg(test)]
+#[path = "../../../tests/redis_server/mod.rs"]
+mod redis_server;
 mod scripts;
+#[cfg(test)]
+mod server_errors;
 #[cfg(test)]
 mod tests;
 mod url;
@@ -66,7 +71,7 @@ impl RedisFleet {
             }
         }
         call.arg(now(now_ms)).arg(beat.replica.as_str()).arg(FORGET_MS).arg(EXPIRE_SECONDS);
-        // Nothing where it takes none.
+        // Empty if it takes none.
         call.arg(now(beat.commands_done)).arg(COMMAND_LASTS_MS);
         let parts = array(self.connection.call(&call).await?)?;
         let [Value::Int(members), Value::Array(names) | Value::Set(names), Value::Array(commands)] = &*parts else {
@@ -125,7 +130,7 @@ impl RedisFleet {
         let mut call = self.scripts.acknowledge.prepare_invoke();
         call.key(self.key("incidents")).key(self.key(&format!("incident:{breaker}")));
         call.arg(now(now_ms)).arg(breaker.as_str()).arg(replica.as_str()).arg(claim.epoch).arg(claim.fence);
-        call.arg(claim.due.code()).arg(rank(Some(claim.kind))).arg(claim.open).arg(EXPIRE_SECONDS);
+        call.arg(claim.due.code()).arg(rank(Some(claim.kind))).arg(claim.open);
         Ok(self.connection.call(&call).await? == Value::Int(1))
     }
 }
@@ -147,7 +152,7 @@ fn count(number: i64) -> u32 {
     u32::try_from(number).unwrap_or(0)
 }
 
-/// A command as the script keeps it: its number, when it was given, the action and the breaker.
+/// Parses a command as the script stores it: its number, when it was given, the action and the breaker.
 fn command(kept: &Value) -> Option<Command> {
     let Value::BulkString(bytes) = kept else { return None };
     let kept = String::from_utf8_lossy(bytes);
@@ -162,7 +167,7 @@ fn now(now_ms: Option<u64>) -> String {
 }
 
 fn unexpected() -> EngineError {
-    EngineError::Rejected { reason: "the server's answer is not that of the script".to_owned() }
+    EngineError::Rejected { reason: "the server's response is not that of the script".to_owned() }
 }
 
 /// Returns the numbers of a report and its terms, in the order of the script.
@@ -274,7 +279,7 @@ impl FleetEngine for RedisFleet {
     async fn leave(&self, replica: &ReplicaText) -> Result<(), EngineError> {
         let mut call = self.scripts.leave.prepare_invoke();
         call.key(self.key("members")).key(self.key("incidents")).key(self.key("done"));
-        call.arg(replica.as_str()).arg(self.prefix.as_str());
+        call.arg(now(None)).arg(replica.as_str()).arg(self.prefix.as_str());
         self.connection.call(&call).await.map(|_| ())
     }
 }

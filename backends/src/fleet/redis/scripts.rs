@@ -16,12 +16,18 @@ pub(super) struct Scripts {
 impl Scripts {
     pub(super) fn new() -> Self {
         Self {
-            beat: Script::new(include_str!("../lua/beat.lua")),
-            sync: Script::new(include_str!("../lua/sync.lua")),
-            acknowledge: Script::new(include_str!("../lua/acknowledge.lua")),
-            command: Script::new(include_str!("../lua/command.lua")),
-            progress: Script::new(include_str!("../lua/progress.lua")),
-            leave: Script::new(include_str!("../lua/leave.lua")),
+            beat: script("'zset', 'set', 'string', 'zset', 'string', 'zset'", include_str!("../lua/beat.lua")),
+            sync: script("'zset', 'set', 'string', 'zset', 'zset', 'hash', 'zset'", include_str!("../lua/sync.lua")),
+            acknowledge: script("'set', 'hash'", include_str!("../lua/acknowledge.lua")),
+            command: script("'zset', 'string', 'zset'", include_str!("../lua/command.lua")),
+            progress: script("'zset', 'zset'", include_str!("../lua/progress.lua")),
+            leave: script("'zset', 'set', 'zset'", include_str!("../lua/leave.lua")),
         }
     }
+}
+
+/// A script whose keys have these types.
+fn script(types: &str, body: &str) -> Script {
+    let around = include_str!("../lua/around.lua");
+    Script::new(&format!("local TYPES = {{{types}}}\nlocal function body(now)\n{body}end\n{around}"))
 }

@@ -30,6 +30,7 @@ mod redis_server;
 mod support;
 
 mod dropping_proxy;
+mod fleet_breakers;
 mod fleet_kills;
 mod fleet_many;
 mod fleet_options;

@@ -16,6 +16,8 @@ pub(crate) struct Replicas {
     escalates_after: u32,
     /// More keys of `[fleet]`.
     pub(crate) fleet_lines: String,
+    /// Tables of breakers.
+    pub(crate) tables: String,
 }
 
 impl Replicas {
@@ -48,6 +50,7 @@ impl Replicas {
             url: url.to_owned(),
             escalates_after,
             fleet_lines: String::new(),
+            tables: String::new(),
         }
     }
 
@@ -62,10 +65,11 @@ impl Replicas {
              {}[opsgenie]\nenabled = true\napi_url = \"{}\"\nalert_scope = \"host\"\n\
              team = \"payments\"\nenvironment = \"production\"\nbookmaker_id = \"b-1\"\nhostname = \"h-{number}\"\n\
              api_namespace = \"shop\"\napi_name = \"checkout\"\npriority = \"P2\"\n\
-             alert_cooldown_seconds = 0\ntime_before_send_alert = {}\n",
+             alert_cooldown_seconds = 0\ntime_before_send_alert = {}\n{}",
             self.fleet_lines,
             self.service.url(),
             self.escalates_after,
+            self.tables,
         );
         let launch = Launch::new(&config).variable("OPSGENIE_API_KEY", KEY).variable("TRIPLINE_FLEET_URL", url);
         launch.variable("POD_NAME", format!("web-{number}"))

@@ -15,14 +15,22 @@ for (const [name, style, path, body, title, text] of ACTS) {
   });
   $('acts').append(button);
 }
+/** Resolves the confirmation that is asked for, if one is. */
+let answer = null;
 function confirmed({ title, text, yes }) {
-  const dialog = $('confirm');
   write($('confirm-title'), title);
   write($('confirm-text'), text);
   write($('confirm-yes'), yes);
-  dialog.returnValue = '';
-  dialog.showModal();
-  return new Promise(resolve => dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), { once: true }));
+  $('confirm').showModal();
+  return new Promise(resolve => { answer = resolve; });
 }
-$('confirm-yes').addEventListener('click', () => $('confirm').close('yes'));
-$('confirm-no').addEventListener('click', () => $('confirm').close('no'));
+function decide(yes) {
+  answer?.(yes);
+  answer = null;
+  $('confirm').close();
+}
+$('confirm-yes').addEventListener('click', () => decide(true));
+$('confirm-no').addEventListener('click', () => decide(false));
+$('confirm').addEventListener('cancel', () => decide(false));
+// A browser may close the dialog without `cancel`. `close` is queued: the dialog may be open again by then, with another question.
+$('confirm').addEventListener('close', () => { if (!$('confirm').open) decide(false); });

@@ -61,8 +61,12 @@ for (const [key, name, [on, off], send, warning] of SWITCHES) {
   form.addEventListener('submit', event => event.preventDefault());
   input.addEventListener('change', async () => {
     const wanted = input.checked;
-    const agreed = !warning || wanted || await confirmed(warning);
-    if (!agreed) { input.checked = !wanted; return; }
+    if (warning && !wanted) {
+      // Shows what is in force until the change is confirmed.
+      input.checked = true;
+      if (!await confirmed(warning)) return;
+      input.checked = false;
+    }
     const result = await send(wanted);
     if (result.reply) input.checked = !wanted;
     write(means, rows[key].words[input.checked ? 0 : 1]);

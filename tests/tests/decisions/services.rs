@@ -1,6 +1,5 @@
 //! The trip decision on services by mechanism, with the default policy: a smaller version of the example `decisions`, against the same
 //! targets.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
 //! Decorators with faults.
-#![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::sync::Arc;

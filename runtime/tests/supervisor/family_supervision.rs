@@ -1,5 +1,4 @@
 //! Families and many breakers under one supervisor.
-#![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::sync::Arc;

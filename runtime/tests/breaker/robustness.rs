@@ -1,5 +1,4 @@
 //! Disturbances that must not affect a breaker: dropped permits, late readings, a clock read twice, sinks that panic.
-#![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::sync::Arc;

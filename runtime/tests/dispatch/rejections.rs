@@ -1,8 +1,5 @@
 //! Sinks that reject, sinks and stores that panic, and aliases that outlive a change of the configuration.
-#![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
 
 use std::future::Future;
 use std::io;
@@ -10,8 +7,8 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::{RESOLVED, run, run_two, run_watch, s, stages};
 use async_trait::async_trait;
-use support::{RESOLVED, run, run_two, run_watch, s, stages};
 use tripline_runtime::test_util::{MemoryStore, RecordingSink, World};
 use tripline_runtime::{
     Alert, AlertSink, DeliveryError, DeliveryStatus, DurableState, Stage, StateStore, SupervisedBreaker,

@@ -1,16 +1,13 @@
 //! State that survives a kill, a full disk, and a change of the sinks.
-#![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::{RESOLVED, Running, breaker, busy, run_breaker, run_watch, s, stages};
 use async_trait::async_trait;
-use support::{RESOLVED, Running, breaker, busy, run_breaker, run_watch, s, stages};
 use tripline_runtime::core::Instant;
 use tripline_runtime::test_util::{ManualClock, MemoryStore, RecordingSink, World};
 use tripline_runtime::{

@@ -1,5 +1,4 @@
 //! The registry of breakers, and seeded traffic.
-#![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::num::NonZeroU16;

@@ -1,5 +1,4 @@
 //! The evidence of trips, false trips and drills, and the operator actions and tolerance that survive a restart.
-#![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::sync::Arc;

@@ -1,5 +1,4 @@
 //! Regression tests of the lock-free hot path.
-#![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::num::NonZeroU16;

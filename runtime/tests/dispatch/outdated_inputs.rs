@@ -1,5 +1,4 @@
 //! Decisions on outdated inputs: a stale count of stalled calls, an old clock reading, a lost report.
-#![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::sync::Arc;

@@ -1,5 +1,4 @@
 //! Permits of all kinds, `Breaker::call`, and the interface of go-breaker.
-#![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::error::Error as _;

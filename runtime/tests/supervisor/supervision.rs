@@ -1,5 +1,4 @@
 //! The supervisor: it follows changed settings, and a stuck one is visible.
-#![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::sync::Arc;

@@ -1,5 +1,4 @@
 //! The histogram of finished calls: which calls it counts, and its sums.
-#![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;

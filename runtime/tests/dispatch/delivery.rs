@@ -1,15 +1,12 @@
 //! Delivery of alerts to a sink that is slow, rejects, is down or recovers.
-#![cfg(feature = "test-util")]
 #![allow(clippy::unwrap_used, clippy::panic)]
-
-mod support;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::support::{RESOLVED, busy, run, run_two, s, stages, staging};
 use async_trait::async_trait;
-use support::{RESOLVED, busy, run, run_two, s, stages, staging};
 use tripline_runtime::test_util::{RecordingSink, World};
 use tripline_runtime::{
     Alert, AlertKind, AlertSink, DeliveryError, DeliveryHistory, DeliveryStatus, DrainReport, Stage,

@@ -1,0 +1,54 @@
+//! Patterns that select calls by the path of their request.
+
+use super::matches_glob_bytes;
+
+/// Which paths are selected: those that match one of `include` (all, if there is none) and none of `exclude`.
+///
+/// In a pattern `*` is any text, also with slashes in it, and `?` one byte. A path is compared without its query, as it is sent: it is
+/// not percent-decoded.
+///
+/// ```
+/// # #[cfg(feature = "tower")] {
+/// use tripline_backends::tower::PathPatterns;
+///
+/// let patterns = PathPatterns::new(["/api/*"], ["*/poll"]);
+/// assert!(patterns.select(b"/api/users?page=2"));
+/// assert!(!patterns.select(b"/api/users/poll"));
+/// assert!(!patterns.select(b"/health"));
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PathPatterns {
+    include: Box<[Box<[u8]>]>,
+    exclude: Box<[Box<[u8]>]>,
+}
+
+impl PathPatterns {
+    /// These patterns.
+    pub fn new<I: Into<String>, E: Into<String>>(
+        include: impl IntoIterator<Item = I>,
+        exclude: impl IntoIterator<Item = E>,
+    ) -> Self {
+        Self {
+            include: include.into_iter().map(|pattern| pattern.into().into_bytes().into()).collect(),
+            exclude: exclude.into_iter().map(|pattern| pattern.into().into_bytes().into()).collect(),
+        }
+    }
+
+    /// Whether there is no pattern, so that every path is selected.
+    pub fn is_empty(&self) -> bool {
+        self.include.is_empty() && self.exclude.is_empty()
+    }
+
+    /// Whether calls of this path are selected. O(length × patterns).
+    pub fn select(&self, path: &[u8]) -> bool {
+        let path = path.split(|&byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
+        let matches = |patterns: &[Box<[u8]>]| patterns.iter().any(|pattern| matches_glob_bytes(pattern, path));
+        (self.include.is_empty() || matches(&self.include)) && !matches(&self.exclude)
+    }
+
+    /// Whether calls without a path are selected: unless only some paths are.
+    pub fn select_no_path(&self) -> bool {
+        self.include.is_empty()
+    }
+}
