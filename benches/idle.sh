@@ -1,11 +1,11 @@
 #!/bin/bash
-# What many breakers cost a process that has nothing to do:
+# Measures the cost of many breakers in an idle process:
 #
 #   bash benches/idle.sh          # 1,000 breakers for 20 s
 #   bash benches/idle.sh 100 60   # 100 breakers for 60 s
 #
-# Prints the share of a core that `tripline serve` takes without a request, and its memory for each breaker beyond the first. Fails
-# if the share is 1 % or more. Linux only.
+# Prints the share of a core that `tripline serve` uses without requests, and its memory per breaker beyond the first. Fails if the
+# share is 1 % or more. Linux only.
 set -eu
 cd "$(dirname "$0")/.."
 count=${1:-1000} seconds=${2:-20}
@@ -14,7 +14,7 @@ folder=$(mktemp -d)
 server=
 trap 'kill $server 2>/dev/null || true; rm -rf "$folder"' EXIT
 
-# Starts a server with so many breakers in the background, and waits until it listens.
+# Starts a server with $1 breakers in the background, and waits until it listens.
 start() {
   {
     echo 'sample_interval_ms = 1000'
@@ -32,7 +32,7 @@ start() {
   sleep 3
 }
 memory() { awk '/^VmRSS/ { print $2 }' "/proc/$server/status"; }
-# Clock ticks of processor time so far; the name in field 2 has no blank.
+# CPU time used so far, in clock ticks. The name in field 2 contains no space.
 ticks() { awk '{ print $14 + $15 }' "/proc/$server/stat"; }
 
 start 1

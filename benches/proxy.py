@@ -1,4 +1,4 @@
-"""Measures the proxy beside nginx and haproxy. Started by proxy.sh."""
+"""Compares the proxy with nginx and haproxy. Started by proxy.sh."""
 import os
 import pathlib
 import random
@@ -38,7 +38,7 @@ def cpu(pid):
 
 
 def pss(pid):
-    """Bytes of memory of a process and its children, shared ones by their share."""
+    """Memory of a process and its children in bytes; shared memory counts proportionally."""
     rollups = [pathlib.Path(f"/proc/{one}/smaps_rollup").read_text() for one in children(pid)]
     return sum(int(re.search(r"^Pss:\s+(\d+)", text, re.M)[1]) for text in rollups) * 1024
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The proxy beside nginx and haproxy in one run: requests per CPU second, CPU per request at a moderate rate, added latency, memory of
-# idle connections, and what the breaker costs. Usage: benches/proxy.sh [ROUNDS [SECONDS]]; default 5 rounds of 2 s for each figure.
+# Compares the proxy with nginx and haproxy in one run: requests per CPU second, CPU per request at a moderate rate, added latency, memory
+# of idle connections, and the cost of the breaker. Usage: benches/proxy.sh [ROUNDS [SECONDS]]; default: 5 rounds of 2 s for each figure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,4 +1,4 @@
-"""Checks each document of a Kubernetes file against the schemas of its version, and that its parts fit each other.
+"""Checks each document of a Kubernetes file against the schemas of its version, and checks that the documents match.
 
 Usage: check_kubernetes.py FILE FOLDER; writes the configuration of each ConfigMap to FOLDER.
 """
@@ -9,7 +9,7 @@ import kubernetes_validate
 import yaml
 
 VERSION = "1.33"
-# What the Prometheus Operator's definition requires of the part that is used here.
+# Fields that the definition of the Prometheus Operator requires.
 SERVICE_MONITOR = {"selector": dict, "endpoints": list}
 
 

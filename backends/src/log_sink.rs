@@ -19,6 +19,7 @@ macro_rules! log_alert {
         tracing::$level!(
             target: "tripline::alert",
             breaker = $alert.breaker.as_str(),
+            key = $alert.key.as_deref(),
             fleet = $alert.fleet.as_ref().map(tracing::field::display),
             incident = $alert.incident,
             kind = $alert.kind.as_str(),

@@ -1,4 +1,4 @@
-//! Alerts in the log. In its own process, because it reads the log of all threads.
+//! Alerts in the log. A separate process, because the test reads the log of all threads.
 #![cfg(feature = "opsgenie")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! The key must not be visible anywhere. In its own process, because it reads the log of all threads.
+//! The key must not be visible anywhere. A separate process, because the test reads the log of all threads.
 #![cfg(feature = "opsgenie")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -23,12 +23,12 @@ fn the_key_is_seen_by_the_service_alone() {
     let mut shown: Vec<String> = Vec::new();
     let mut try_once = |stage: Stage| {
         let delivered = deliver(&sink, &alert(stage));
-        // What a panic would show is what `Debug` shows.
+        // A panic would show the `Debug` form.
         shown.push(format!("{delivered:?} {:?} {sink:?} {:?}", sink.status(), sink.config()));
         shown.extend(delivered.err().map(|error| error.to_string()));
         shown.push(serde_json::to_string(&sink.status()).unwrap());
     };
-    // The service quotes what it was given, in every way it can.
+    // The service quotes its input in every possible way.
     let quoting = format!("{{\"message\": \"GenieKey {KEY} {}\"}}", "ü".repeat(300));
     for status in [400, 401, 429, 503] {
         service.trouble(Fault::Reply(Reply::new(status, &quoting)));

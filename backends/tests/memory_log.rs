@@ -1,4 +1,4 @@
-//! Memory in the log. In its own process, because it reads the log of all threads.
+//! Memory in the log. A separate process, because the test reads the log of all threads.
 #![allow(clippy::unwrap_used)]
 
 mod log_capture;
@@ -10,7 +10,7 @@ use tripline_runtime::EscalationPolicy;
 use tripline_runtime::core::{MemorySample, Policy};
 use tripline_runtime::test_util::{Subject, World};
 
-/// 150 s at 40 %, then half a percent a second up to `percent`.
+/// 150 s at 40 %, then half a percentage point per second up to `percent`.
 fn leak(world: &World, subject: &Subject, percent: u64) {
     stay(world, subject, 400, 300);
     (400..=percent * 10).step_by(5).for_each(|used| stay(world, subject, used, 2));

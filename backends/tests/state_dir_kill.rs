@@ -1,5 +1,5 @@
-//! A process that is killed while it saves. In its own file: for a moment the processes that it starts hold all files
-//! that are open here, and thus the locks of other tests.
+//! A process that is killed during a save. A separate file: for a moment child processes hold all files that are open
+//! here, and thus the locks of other tests.
 #![cfg(feature = "state_dir")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -15,7 +15,7 @@ use tripline_runtime::core::Policy;
 use tripline_runtime::test_util::{MemoryStore, RecordingSink, World};
 use tripline_runtime::{Breaker, BreakerName, DurableState, StateStore as _, SupervisedBreaker};
 
-/// A state with an incident that is on.
+/// A state with an ongoing incident.
 fn state() -> DurableState {
     let world = World::new(1);
     let store = Arc::new(MemoryStore::default());
@@ -32,10 +32,10 @@ fn open(root: &Path) -> Opened {
     StateDir::open(root, &BreakerName::default()).unwrap()
 }
 
-/// Names the folder for the process that is to be killed.
+/// Passes the folder to the process that is killed.
 const FOLDER: &str = "TRIPLINE_TEST_STATE_DIR";
 
-/// Not a test by itself: what [`a_kill_while_saving_leaves_a_whole_state`] kills.
+/// Not a test on its own: the process that [`a_kill_while_saving_leaves_a_whole_state`] kills.
 #[test]
 #[ignore = "another test starts it as a process of its own"]
 fn saves_until_it_is_killed() {
@@ -49,7 +49,7 @@ fn saves_until_it_is_killed() {
     }
 }
 
-/// Kills the process when it goes.
+/// Kills the process when it is dropped.
 struct Killed(Child);
 
 impl Drop for Killed {
@@ -72,7 +72,7 @@ fn a_kill_while_saving_leaves_a_whole_state() {
             .spawn()
             .unwrap();
         let child = Killed(child);
-        // Another number of saves each time, and whoever reads meanwhile sees a whole file too.
+        // A different number of saves each time. A concurrent reader sees a complete file too.
         let enough = last + 1 + round % 5;
         let seen = eventually(|| number_on_disk(root.path()).filter(|&number| number >= enough));
         drop(child);

@@ -121,6 +121,12 @@ impl<S: SampleStore> Window<S> {
         self.len() >= self.size && self.above == 0 && self.failed == 0
     }
 
+    /// Nothing but successful calls, as many as there is room for.
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) fn is_full_of_successes(&self) -> bool {
+        self.len() >= self.size && self.failed == 0
+    }
+
     /// Replaces the oldest sample with a good call, in a window that [is full of good calls](Window::is_full_of_good)
     /// of which none has expired. O(1).
     #[cfg(target_pointer_width = "64")]

@@ -3,12 +3,12 @@
 //! With `--cfg tripline_loom` they are loom's. (Plain `--cfg loom` would also affect crates that are not modelled.)
 
 #[cfg(not(tripline_loom))]
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 #[cfg(not(tripline_loom))]
 pub(crate) use std::{hint::spin_loop, thread::yield_now};
 
 #[cfg(tripline_loom)]
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 #[cfg(tripline_loom)]
 pub(crate) use loom::{hint::spin_loop, thread::yield_now};
 
@@ -27,6 +27,35 @@ pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
 /// Locks for writing, as [`lock`] does.
 pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Locks that loom models too. The other locks are not part of a model.
+pub(crate) mod modelled {
+    #[cfg(not(tripline_loom))]
+    pub(crate) use super::{Mutex, RwLock, lock, read, write};
+
+    #[cfg(tripline_loom)]
+    pub(crate) use loom::sync::{Mutex, RwLock};
+    #[cfg(tripline_loom)]
+    use {
+        super::PoisonError,
+        loom::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard},
+    };
+
+    #[cfg(tripline_loom)]
+    pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(tripline_loom)]
+    pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+        lock.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(tripline_loom)]
+    pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+        lock.write().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A cell without checks; loom's checks that access is exclusive.

@@ -44,25 +44,28 @@ fn bytes<T>(make: impl FnOnce() -> T) -> (u64, T) {
     (BYTES.with(Cell::get).wrapping_sub(before), made)
 }
 
-fn breaker(window: u16, is_compact: bool) -> u64 {
+fn breaker(window: u16, is_compact: bool, stripes: usize) -> u64 {
     let clock = Arc::new(ManualClock::default());
     let mut policy = Policy::default();
     policy.latency_window_size = NonZeroU16::new(window).unwrap();
-    let (bytes, breaker) = bytes(|| Breaker::builder(clock).policy(policy).compact(is_compact).build().unwrap());
+    let (bytes, breaker) =
+        bytes(|| Breaker::builder(clock).policy(policy).compact(is_compact).stripes(stripes).build().unwrap());
     assert!(breaker.try_acquire().is_ok());
-    println!("a breaker with a window of {window}, compact {is_compact}: {bytes} bytes");
+    println!("a breaker with a window of {window}, compact {is_compact}, {stripes} stripes: {bytes} bytes");
     bytes
 }
 
 #[test]
 fn a_breaker_takes_memory_for_the_window_that_its_policy_asks_for() {
-    assert!(breaker(64, false) <= 6 * 1_024);
-    assert!(breaker(1_024, false) <= 12 * 1_024 + 512);
+    assert!(breaker(64, false, 1) <= 6 * 1_024);
+    for stripes in [1, 2, 4] {
+        assert!(breaker(1_024, false, stripes) <= 12 * 1_024 + 1_280 * stripes as u64);
+    }
 }
 
 #[test]
 fn a_compact_breaker_takes_two_and_a_half_kibibytes_at_most() {
-    assert!(breaker(MAX_FAMILY_WINDOW, true) <= 2_560);
+    assert!(breaker(MAX_FAMILY_WINDOW, true, 1) <= 2_560);
 }
 
 const CAP: usize = 1_000;

@@ -1,4 +1,4 @@
-//! From a configuration to everything that pages people about one breaker.
+//! Creates the alerting of one breaker from its configuration.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,11 +14,11 @@ use super::view::{AlertsView, PendingAlert, TestedSink};
 use crate::config::{BreakerConfig, OpsGenie};
 use crate::http_client::HyperClient;
 
-/// The alerts of one breaker: when they are sent, and where they go. Cloning shares them.
+/// The alerts of one breaker: when they are sent, and to which sinks. Clones share them.
 ///
-/// The order of use: [`connect`](Self::connect) before the breaker is supervised, [`run`](Self::run) beside it,
-/// [`apply`](Self::apply) whenever the configuration has changed, [`AlertsView`] for its state. What survives a restart is the
-/// business of the feature `state_dir`, which is connected in the same way.
+/// Order of use: [`connect`](Self::connect) before the breaker is supervised, [`run`](Self::run) beside it,
+/// [`apply`](Self::apply) after every change of the configuration, [`AlertsView`] for the current state. The feature
+/// `state_dir` keeps alerts over a restart; it is connected in the same way.
 #[derive(Debug, Clone)]
 pub struct Alerting {
     staging: StagingControl,
@@ -28,25 +28,25 @@ pub struct Alerting {
 }
 
 impl Alerting {
-    /// By `config`, with the environment applied to it. Nothing is sent, and nothing is waited for.
+    /// Creates the alerting of `config`, to which the environment has been applied. Sends nothing and never blocks.
     pub fn new(config: &BreakerConfig, client: &HyperClient) -> Self {
         let AlertSinks { sinks, control } = sinks(config, client);
         let staging = StagingControl::new(staging_policy(&config.opsgenie));
         Self { staging, sinks, control, clock: client.clock() }
     }
 
-    /// Has the breaker of `watch` page people.
+    /// Connects the sinks and stages to the breaker of `watch`.
     #[must_use]
     pub fn connect(&self, watch: SupervisedBreaker) -> SupervisedBreaker {
         let watch = watch.staging(self.staging.clone());
         self.sinks.iter().fold(watch, |watch, sink| watch.sink(sink.clone()))
     }
 
-    /// Changes stages and sinks while they run: stages at once, also those of an incident that is on, and sinks with their
-    /// next attempt. What has not changed is left alone.
+    /// Changes stages and sinks while they run. New stages apply at once, also to an ongoing incident. A changed sink applies
+    /// from its next attempt. Unchanged parts are left alone.
     ///
-    /// A sink that was not configured at the start (no key, no address, a new entry of `[[webhooks]]`) needs a restart, and the
-    /// log says so.
+    /// A sink that was not configured at the start (no key, no address, a new entry of `[[webhooks]]`) needs a restart; the log
+    /// reports this.
     pub fn apply(&self, old: &BreakerConfig, new: &BreakerConfig) {
         if (&old.opsgenie, &old.webhook, &old.webhooks) == (&new.opsgenie, &new.webhook, &new.webhooks) {
             return;
@@ -68,13 +68,14 @@ impl Alerting {
         }
     }
 
-    /// Work for the background, which never ends: making sure that the alert service knows the key. Alerts do not wait for
-    /// it. `clock` must be able to sleep.
+    /// Background task that never ends: checks that the alert service knows the key. Alerts do not wait for it. `clock`
+    /// must be able to sleep.
     pub async fn run(self, clock: Arc<dyn Clock>) {
         self.control.run(clock).await;
     }
 
-    /// The state of `[opsgenie]`: its configuration without secrets, whether the service was reached, and what lacks.
+    /// The state of `[opsgenie]`: its configuration without secrets, whether the service was reached, and which
+    /// required fields are missing.
     pub fn opsgenie_status(&self) -> OpsGenieStatus {
         self.control.opsgenie().status()
     }
@@ -105,7 +106,7 @@ impl AlertsView for Alerting {
     }
 }
 
-/// When alerts are sent, by the keys of `[opsgenie]`. They hold for every sink.
+/// When alerts are sent, from the keys of `[opsgenie]`. The policy applies to every sink.
 pub fn staging_policy(config: &OpsGenie) -> EscalationPolicy {
     let mut policy = EscalationPolicy::default();
     policy.triggers = config.triggers;

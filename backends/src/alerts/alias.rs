@@ -6,56 +6,69 @@ use crate::alert_subject::alert_subject;
 
 /// Maximum length of an alias, in characters.
 pub const ALIAS_CHARS: usize = 512;
-/// What the second alert of a provider without priority updates has behind its alias.
+/// Suffix of the alias of the second alert, for a provider without priority updates.
 pub(crate) const ESCALATED: &str = "/escalated";
 
-/// The parts of aliases. An empty text counts as not set.
+/// The parts of an alias. An empty text counts as not set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AliasNames {
-    /// The namespace within which the API's name is unique.
+    /// The namespace within which the name of the API is unique.
     pub namespace: String,
-    /// Name of the protected API. Not set: the breaker's name.
+    /// Name of the protected API. If not set: the name of the breaker.
     pub api: String,
-    /// The host, where each host has an alert of its own.
+    /// The host, if each host has an alert of its own.
     pub host: String,
 }
 
 impl AliasNames {
-    /// What the alert is about, as people read it: `[namespace/]api[-breaker]`. The breaker is left out where it is
-    /// called `default`, or gives the API its name.
+    /// The subject of an alert, for people: `[namespace/]api[-breaker]`. The breaker is left out if it is called
+    /// `default`, or if the API is named after it.
     pub fn subject(&self, breaker: &BreakerName) -> String {
         alert_subject(&self.namespace, &self.api, breaker)
     }
 
-    /// The alias of `alert`. What is about a fleet has the same for all hosts.
-    pub fn alias_of(&self, alert: &Alert) -> String {
-        if alert.fleet.is_none() {
-            return self.alias(&alert.breaker, alert.kind);
-        }
-        Self { host: String::new(), ..self.clone() }.alias(&alert.breaker, alert.kind)
+    /// The subject of `alert`, which names the member of a family whose own incident it is: `[namespace/]api[-breaker][/key]`.
+    pub fn subject_of(&self, alert: &Alert) -> String {
+        let subject = self.subject(&alert.breaker);
+        alert.key.as_ref().map_or_else(|| subject.clone(), |key| format!("{subject}/{key}"))
     }
 
-    /// `[namespace/]api[-breaker]-kind[@host]`, at most [`ALIAS_CHARS`] long, with room for what a second alert has
-    /// behind it. One that would be longer keeps its beginning and gets a number of its own.
+    /// The alias of `alert`. An alert about a fleet has the same alias on all hosts.
+    pub fn alias_of(&self, alert: &Alert) -> String {
+        Self::whole(&self.subject_of(alert), alert.kind, if alert.fleet.is_none() { &self.host } else { "" })
+    }
+
+    /// `[namespace/]api[-breaker]-kind[@host]`, at most [`ALIAS_CHARS`] characters including the suffix of a second
+    /// alert. A longer one keeps its beginning and ends in a hash of the whole name.
     pub fn alias(&self, breaker: &BreakerName, kind: AlertKind) -> String {
-        let host = if self.host.is_empty() { String::new() } else { format!("@{}", self.host) };
-        let whole = format!("{}-{}{host}", self.subject(breaker), kind.as_str());
-        // Addresses lose control characters on the way.
+        Self::whole(&self.subject(breaker), kind, &self.host)
+    }
+
+    fn whole(subject: &str, kind: AlertKind, host: &str) -> String {
+        let host = if host.is_empty() { String::new() } else { format!("@{host}") };
+        let whole = format!("{subject}-{}{host}", kind.as_str());
+        // URLs lose control characters in transit.
         fit(&whole.replace(char::is_control, " "), ALIAS_CHARS - ESCALATED.len())
     }
 }
 
-/// A name of at most `max` characters, at least 17: a longer one keeps its beginning and gets a number of its own.
+/// Limits a name to `max` characters, at least 17. A longer name keeps its beginning and ends in a hash of the whole
+/// name.
 pub(crate) fn fit(name: &str, max: usize) -> String {
     if name.chars().count() <= max {
         return name.to_owned();
     }
-    let mark = format!("~{:016x}", fnv1a(name));
+    let mark = format!("~{}", digits(name));
     let kept: String = name.chars().take(max.saturating_sub(mark.len())).collect();
     kept + &mark
 }
 
-/// A number that stays the same over versions of this program and of the compiler (FNV-1a, 64 bits).
+/// Returns the hash of a text with any characters, as 16 hexadecimal digits.
+pub(crate) fn digits(text: &str) -> String {
+    format!("{:016x}", fnv1a(text))
+}
+
+/// FNV-1a hash of 64 bits: stable over versions of this program and of the compiler.
 fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

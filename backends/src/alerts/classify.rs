@@ -1,4 +1,4 @@
-//! The meaning of an answer for the delivery: done, retry soon, or retry slowly.
+//! Classifies a response for the delivery: done, retry soon, or retry slowly.
 
 use serde_json::Value;
 use tripline_runtime::DeliveryError;
@@ -7,18 +7,18 @@ use super::transport::Response;
 use crate::http_client::TransportError;
 use crate::text::{escape_controls, redact, shorten};
 
-/// Of a service's own words, at most, in characters.
+/// Maximum length of a quoted service message, in characters.
 const REASON_CHARS: usize = 300;
-/// Of a body that is looked at for words, in bytes.
+/// Maximum length of the part of a body that is searched for a message, in bytes.
 const MAX_EXCERPT_BYTES: usize = 4 * 1_024;
 
-/// A success, or what to do about the answer. `secrets` are hidden in the reason.
+/// Returns the response of a success, and otherwise how to retry. `secrets` are hidden in the reason.
 ///
-/// | status | |
+/// | status | result |
 /// |---|---|
 /// | 2xx | success |
-/// | 408, 425, 429, 5xx but 501 | again soon, after the time that the server asks for |
-/// | 1xx, 3xx, other 4xx, 501 | rejected: again at a slow pace until the incident ends |
+/// | 408, 425, 429, 5xx except 501 | retried soon, after the time that the server asks for |
+/// | 1xx, 3xx, other 4xx, 501 | rejected: retried at a slow pace until the incident ends |
 pub(super) fn classify_response(response: Response, secrets: &[&str]) -> Result<Response, DeliveryError> {
     let status = response.status;
     match status {
@@ -32,22 +32,22 @@ pub(super) fn classify_response(response: Response, secrets: &[&str]) -> Result<
     }
 }
 
-/// An answer that is rejected by what it is.
+/// The error for a response that rejects the request.
 pub(super) fn rejected(response: &Response, secrets: &[&str]) -> DeliveryError {
     DeliveryError::Rejected { status: Some(response.status), reason: reason_of(response, secrets) }
 }
 
-/// There was no answer.
+/// The error for a request without a response.
 pub(super) fn classify_failure(error: &TransportError, secrets: &[&str]) -> DeliveryError {
     DeliveryError::Retryable { after: None, reason: shown(&error.to_string(), secrets) }
 }
 
-/// The configuration keeps the alert from being sent.
+/// The error for an alert that cannot be sent with this configuration.
 pub(super) fn misconfigured(reason: &str) -> DeliveryError {
     DeliveryError::Rejected { status: None, reason: reason.to_owned() }
 }
 
-/// `status 401: words`, on one line and without secrets.
+/// `status 401: message`, on one line and without secrets.
 fn reason_of(response: &Response, secrets: &[&str]) -> String {
     let status = response.status;
     match words(&response.body) {
@@ -56,12 +56,12 @@ fn reason_of(response: &Response, secrets: &[&str]) -> String {
     }
 }
 
-/// `text` as it may be logged and shown.
+/// `text` for logs and the API: on one line, shortened, without secrets.
 pub(super) fn shown(text: &str, secrets: &[&str]) -> String {
     shorten(&escape_controls(&redact(text, secrets)), REASON_CHARS)
 }
 
-/// The message of the service: the usual members of a JSON object, else the text itself.
+/// The message of the service: the usual members of a JSON object, otherwise the text itself.
 fn words(body: &[u8]) -> Option<String> {
     let said = match serde_json::from_slice::<Value>(body) {
         Ok(json) => json_words(&json)?,

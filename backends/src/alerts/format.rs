@@ -1,4 +1,4 @@
-//! The figures of an alert in the units and words that people read.
+//! Formats the figures of an alert in units and words for people.
 
 use tripline_runtime::core::{IncidentEnd, Latency, MemorySample};
 use tripline_runtime::{Alert, Snapshot, Stage};
@@ -16,7 +16,7 @@ pub(crate) fn memory_percent(sample: MemorySample) -> Option<f64> {
     sample.ratio().map(|ratio| two_decimals(ratio * 100.0))
 }
 
-/// The end of the incident.
+/// How the incident ended; `None` while it goes on.
 pub(crate) fn ended_by(stage: Stage) -> Option<&'static str> {
     match stage {
         Stage::Resolved(IncidentEnd::Healthy) => Some("healthy"),
@@ -25,14 +25,14 @@ pub(crate) fn ended_by(stage: Stage) -> Option<&'static str> {
     }
 }
 
-/// The sentence about a false trip in the close of its alert.
+/// The sentence about a false trip in the closing message.
 #[cfg(any(feature = "opsgenie", feature = "webhook"))]
 pub(crate) fn passed(alert: &Alert) -> Option<String> {
     let seconds = two_decimals(alert.passed_after?.as_secs_f64());
     Some(format!("A false trip: its first probes were all good, it passed after {seconds} s."))
 }
 
-/// Since the incident began, in whole seconds.
+/// Time since the incident began, in whole seconds.
 pub(crate) fn lasted_seconds(alert: &Alert) -> u64 {
     alert.at.duration_since(alert.started_at).unwrap_or_default().as_secs()
 }

@@ -1,7 +1,7 @@
-//! Alert sinks: `OpsGenie` and its successor, webhooks in several formats, and how stages become pages.
+//! Alert sinks: `OpsGenie` and its successor, webhooks in several formats, and the conversion of stages into pages.
 //!
-//! The path of an alert: the dispatcher hands it to [`Staged`], which fills in how people are paged; the sink inside delivers
-//! it in one attempt and reports the result. Retries, order and waiting are the dispatcher's: no sink sleeps.
+//! Path of an alert: the dispatcher hands it to [`Staged`], which fills in its [`Page`](tripline_runtime::Page). The sink
+//! inside delivers it in one attempt and returns the result. The dispatcher owns retries, order and pauses: no sink sleeps.
 //!
 #![cfg_attr(all(feature = "opsgenie", feature = "webhook"), doc = "```")]
 #![cfg_attr(not(all(feature = "opsgenie", feature = "webhook")), doc = "```ignore")]

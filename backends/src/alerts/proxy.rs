@@ -1,9 +1,10 @@
-//! The proxy that a sink's configuration names.
+//! Applies the proxy setting of a sink.
 
 use crate::config::Secret;
 use crate::http_client::{HyperClient, Proxies, ProxyError};
 
-/// The client for a sink: with `none` it connects directly, with an address through that proxy, else as it does anyway.
+/// The client for a sink: `none` connects directly, a URL selects that proxy, and no setting keeps the proxies of
+/// `client`.
 pub(super) fn client_of(client: &HyperClient, setting: Option<&Secret>) -> Result<HyperClient, ProxyError> {
     Ok(match setting.map(Secret::expose) {
         None | Some("") => client.clone(),

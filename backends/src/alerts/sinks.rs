@@ -1,4 +1,4 @@
-//! All sinks of a configuration, and how they are changed while they run.
+//! All sinks of a configuration, and changes to them while they run.
 
 use std::sync::Arc;
 
@@ -15,27 +15,27 @@ use crate::log_sink::LogSink;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct AlertSinks {
-    /// For the breaker's `Watch`.
+    /// The sinks, for the breaker's `SupervisedBreaker`.
     pub sinks: Vec<Arc<dyn AlertSink>>,
-    /// Changes them.
+    /// Changes the sinks.
     pub control: AlertControl,
 }
 
-/// Changes the sinks of one breaker while they run. Cloning shares them.
+/// Changes the sinks of one breaker while they run. Clones share them.
 #[derive(Debug, Clone)]
 pub struct AlertControl {
     rules: SharedRules,
     opsgenie: OpsGenieSink,
     webhook: WebhookSink,
-    /// Those of `[[webhooks]]`.
+    /// The sinks of `[[webhooks]]`.
     webhooks: Vec<WebhookSink>,
     host: String,
 }
 
-/// The sinks of `config` (with the environment applied to it), all of which page people by the same rules: the log always,
-/// `[opsgenie]` where it is enabled or has a key, `[webhook]` where it is enabled or has an address, so that both can be
-/// switched on and off later, and each entry of `[[webhooks]]`. A key, an address or an entry that comes later needs a restart.
-/// Nothing is sent, and nothing is waited for.
+/// Creates the sinks of `config`, to which the environment has been applied. All follow the same page rules. The log is always
+/// a sink. `[opsgenie]` is one if it is enabled or has a key, and `[webhook]` if it is enabled or has a URL, so that both can
+/// be switched on and off later. Each entry of `[[webhooks]]` is one. A key, a URL or an entry that is added later needs a
+/// restart. Sends nothing and never blocks.
 pub fn sinks(config: &BreakerConfig, client: &HyperClient) -> AlertSinks {
     let host = system::host_name();
     let rules = SharedRules::new(PageRules::of(&config.opsgenie, &host));
@@ -56,7 +56,8 @@ pub fn sinks(config: &BreakerConfig, client: &HyperClient) -> AlertSinks {
     AlertSinks { sinks, control: AlertControl { rules, opsgenie, webhook, webhooks, host } }
 }
 
-/// The entries of `[[webhooks]]`, each with the name of its sink: `webhook-` and its name, or its number from 1.
+/// The entries of `[[webhooks]]`, each with the name of its sink: `webhook-` followed by its name, or by its number
+/// from 1.
 pub(super) fn listed(config: &BreakerConfig) -> Vec<(String, Webhook)> {
     let entries = config.webhooks.iter().zip(1_usize..);
     let named = entries.map(|(webhook, number)| match webhook.name.as_str() {
@@ -67,7 +68,8 @@ pub(super) fn listed(config: &BreakerConfig) -> Vec<(String, Webhook)> {
 }
 
 impl AlertControl {
-    /// Every sink's next attempt goes by `config`. An entry of `[[webhooks]]` that is gone is switched off.
+    /// Applies `config` from the next attempt of every sink on. Switches off the entries of `[[webhooks]]` that were
+    /// removed.
     pub fn set_config(&self, config: &BreakerConfig) {
         self.rules.set(PageRules::of(&config.opsgenie, &self.host));
         self.opsgenie.set_config(config.opsgenie.clone());
@@ -79,7 +81,7 @@ impl AlertControl {
         }
     }
 
-    /// The rules in force.
+    /// The current page rules.
     pub fn rules(&self) -> PageRules {
         self.rules.get()
     }
@@ -99,14 +101,14 @@ impl AlertControl {
         &self.webhooks
     }
 
-    /// The names of the pagers that are switched on.
+    /// The names of the sinks that are switched on and page people.
     pub(super) fn enabled(&self) -> Vec<String> {
         let opsgenie = self.opsgenie.config().enabled.then(|| self.opsgenie.name().to_owned());
         let webhooks = std::iter::once(&self.webhook).chain(&self.webhooks).filter(|sink| sink.config().enabled);
         opsgenie.into_iter().chain(webhooks.map(|sink| sink.name().to_owned())).collect()
     }
 
-    /// Work for the background, which never ends: see [`OpsGenieSink::keep_checking`].
+    /// Background task that never ends: see [`OpsGenieSink::keep_checking`].
     pub async fn run(self, clock: Arc<dyn Clock>) {
         self.opsgenie.keep_checking(clock).await;
     }

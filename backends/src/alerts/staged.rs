@@ -1,4 +1,4 @@
-//! From an alert's stage to what the people on call get: priority, alias, and open, escalate or close.
+//! Converts the stage of an alert into a page: priority, alias, and open, escalate or close.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -7,13 +7,13 @@ use tripline_runtime::{Alert, AlertSink, DeliveryError, DeliveryStatus, FleetPar
 
 use super::alias::AliasNames;
 
-/// How pages are made.
+/// The rules for pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PageRules {
     /// The parts of an alias.
     pub names: AliasNames,
-    /// Priority of an alert that is not staged. Default: P3.
+    /// Priority of an alert without stages. Default: P3.
     pub single: Priority,
     /// Priority of the first stage. Default: P3.
     pub initial: Priority,
@@ -28,8 +28,7 @@ impl Default for PageRules {
 }
 
 impl PageRules {
-    /// How people are paged for `alert`. A close has the priority that the alert has by then. An alert that has an alias keeps
-    /// it.
+    /// The page for `alert`. A close has the current priority of the alert. An alert that already has an alias keeps it.
     pub fn page(&self, alert: &Alert) -> Page {
         let is_note = alert.fleet.as_ref().is_some_and(FleetPart::is_note);
         let (priority, action) = match alert.stage {
@@ -47,7 +46,7 @@ impl PageRules {
         };
         let mut alias = alert.alias.clone().unwrap_or_else(|| self.names.alias_of(alert));
         if alert.is_test {
-            // It must not close an alert that is open.
+            // This must not close an open alert.
             alias.push_str("/test");
         }
         Page::new(alias, priority, action)
@@ -56,7 +55,8 @@ impl PageRules {
 
 #[cfg(feature = "config")]
 impl PageRules {
-    /// The rules of a configuration. `host` stands in for the host that it does not name, where each has its own alert.
+    /// The rules of a configuration. `host` is the fallback for a host that is not configured, if each host has its own
+    /// alert.
     pub fn of(config: &crate::config::OpsGenie, host: &str) -> Self {
         use crate::config::AlertScope;
         let host = match (config.alert_scope, config.host()) {
@@ -71,28 +71,28 @@ impl PageRules {
     }
 }
 
-/// [`PageRules`] that several sinks share, and that can be exchanged while they run.
+/// [`PageRules`] that several sinks share and that can be replaced while they run.
 #[derive(Debug, Clone, Default)]
 pub struct SharedRules(Arc<RwLock<PageRules>>);
 
 impl SharedRules {
-    /// Shares these.
+    /// Shares `rules`.
     pub fn new(rules: PageRules) -> Self {
         Self(Arc::new(RwLock::new(rules)))
     }
 
-    /// The rules in force.
+    /// The current rules.
     pub fn get(&self) -> PageRules {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The next attempt of every sink goes by these.
+    /// Replaces the rules from the next attempt of every sink on.
     pub fn set(&self, rules: PageRules) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = rules;
     }
 }
 
-/// A sink that gets every alert with its [`Page`] filled in. It keeps nothing of its own.
+/// A sink that receives every alert with its [`Page`] filled in. It keeps no state of its own.
 #[derive(Debug, Clone)]
 pub struct Staged<S> {
     sink: S,
@@ -100,7 +100,7 @@ pub struct Staged<S> {
 }
 
 impl<S> Staged<S> {
-    /// Fills in pages by `rules` for `sink`.
+    /// Creates a sink that fills in pages by `rules` for `sink`.
     pub const fn new(sink: S, rules: SharedRules) -> Self {
         Self { sink, rules }
     }

@@ -1,4 +1,4 @@
-//! The state of `[opsgenie]`: its configuration without secrets, and whether the service is reached.
+//! The state of `[opsgenie]`: its configuration without secrets, and whether the service was reached.
 
 use std::collections::BTreeMap;
 
@@ -7,28 +7,28 @@ use tripline_runtime::Triggers;
 
 use crate::config::OpsGenie;
 
-/// How alerts are sent to `OpsGenie` or its successor. An empty text is one that is not set.
+/// How alerts are sent to `OpsGenie` or its successor. An empty text means not set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct OpsGenieStatus {
     /// Whether alerts are sent.
     pub enabled: bool,
-    /// Whether the service has taken a request with this key.
+    /// Whether the service has accepted a request with this key.
     pub initialized: bool,
-    /// Why the last request failed; null where it did not.
+    /// Why the last request failed; null if it succeeded.
     #[cfg_attr(feature = "api", schema(required))]
     pub last_error: Option<String>,
     /// The required fields that are missing.
     pub validation: Validation,
-    /// `***` where there is a key; null where there is none.
+    /// `***` if a key is set; null if none is.
     #[cfg_attr(feature = "api", schema(required))]
     pub api_key: Option<&'static str>,
     /// `opsgenie` or `jsm`.
     pub provider: &'static str,
     /// `us` or `eu`.
     pub region: &'static str,
-    /// The base address in use.
+    /// The base URL in use.
     pub api_url: String,
     /// `P1` to `P5`.
     pub priority: &'static str,
@@ -52,7 +52,7 @@ pub struct OpsGenieStatus {
     pub additional_context: String,
     /// The key of this name in `[opsgenie]`.
     pub service_tier: String,
-    /// What alerts are sent for.
+    /// The events that alerts are sent for.
     #[serde(flatten)]
     pub triggers: TriggerFlags,
     /// The key of this name in `[opsgenie]`.
@@ -61,9 +61,9 @@ pub struct OpsGenieStatus {
     pub include_memory_metrics: bool,
     /// The key of this name in `[opsgenie]`.
     pub include_system_info: bool,
-    /// So long after an incident a new one of the same kind waits for its first alert.
+    /// Minimum time from an alert to the first alert of a later incident of the same kind, in seconds; 0 = no cooldown.
     pub cooldown_seconds: u32,
-    /// 0 = alerts have one stage.
+    /// Time from the start of an incident to its escalated alert, in seconds; 0 = one alert at once.
     pub time_before_send_alert: u32,
     /// `P1` to `P5`.
     pub initial_alert_priority: &'static str,
@@ -93,14 +93,14 @@ pub struct OpsGenieStatus {
     pub contact_details: ContactsStatus,
 }
 
-/// Whether the configuration has all that alerts need. Alerts go out all the same.
+/// Whether the configuration has everything that alerts need. Alerts are sent even if required fields are missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct Validation {
-    /// Nothing is missing.
+    /// Whether nothing is missing.
     pub valid: bool,
-    /// Keys of `[opsgenie]` that are not set, `api_key` included; nothing goes out without that one.
+    /// Keys of `[opsgenie]` that are not set, `api_key` included. Without `api_key` nothing is sent.
     pub missing: Vec<&'static str>,
 }
 
@@ -122,7 +122,7 @@ pub struct ContactsStatus {
 }
 
 impl Validation {
-    /// Looks at a configuration with the environment applied to it.
+    /// Checks a configuration to which the environment has been applied.
     pub fn of(config: &OpsGenie) -> Self {
         let key = config.api_key.is_none().then_some("api_key");
         let missing: Vec<_> = key.into_iter().chain(config.missing_fields()).collect();
@@ -135,13 +135,13 @@ impl Validation {
 #[cfg_attr(feature = "api", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct TriggerFlags {
-    /// When the breaker opens.
+    /// An alert when the breaker opens.
     pub trigger_on_breaker_open: bool,
-    /// Say in the close that the breaker was reset.
+    /// A note in the closing message that the breaker was reset.
     pub trigger_on_breaker_reset: bool,
-    /// When memory runs out, where `trigger_on_breaker_open` does not cover it.
+    /// An alert when memory is short, unless `trigger_on_breaker_open` covers it.
     pub trigger_on_memory_threshold: bool,
-    /// When latency is too high, where `trigger_on_breaker_open` does not cover it.
+    /// An alert when latency is too high, unless `trigger_on_breaker_open` covers it.
     pub trigger_on_latency_threshold: bool,
 }
 
@@ -167,7 +167,7 @@ impl From<Triggers> for TriggerFlags {
 }
 
 impl OpsGenieStatus {
-    /// The status of a configuration, of which `initialized` and `last_error` are what the sink knows.
+    /// The status of a configuration. `initialized` and `last_error` come from the sink.
     pub fn of(opsgenie: &OpsGenie, initialized: bool, last_error: Option<String>) -> Self {
         let contacts = opsgenie.contact_details.clone();
         let given = opsgenie.clone();

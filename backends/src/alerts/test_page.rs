@@ -1,4 +1,4 @@
-//! A test page: opened at every pager that is on, and closed at once.
+//! A test page: opened at every pager that is switched on, and closed at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use tripline_runtime::{Alert, AlertSink, Breaker, Clock, DeliveryError, Delivery
 
 use super::view::TestedSink;
 
-/// So long one pager may take to open and close the page.
+/// Time limit for one pager to open and close the page.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// Between two looks at a request that was taken, at most.
+/// Maximum pause between two status queries of an accepted request.
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 
-/// Opens and closes a test page at each of `sinks`, all at the same time, in one attempt each.
+/// Opens and closes a test page at each of `sinks`, all concurrently, in one attempt each.
 pub(super) async fn test_page(sinks: &[Arc<dyn AlertSink>], breaker: &Breaker, clock: &dyn Clock) -> Vec<TestedSink> {
-    // The caller that polls runs them all.
+    // Runs all sinks on the task of the caller.
     let executor = Executor::new();
     let tests: Vec<_> = sinks.iter().map(|sink| executor.spawn(tested(&**sink, breaker, clock))).collect();
     let all = async {

@@ -1,4 +1,4 @@
-//! A request to an alert service, and its answer.
+//! A request to an alert service, and its response.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,30 +9,30 @@ use url::Url;
 #[cfg(feature = "webhook")]
 use crate::http_client::{BodyNeed, ClientRequest, HyperClient, TransportError};
 
-/// No server is waited for longer than this, whatever it says: the alert is worth more.
+/// Maximum time to wait at the request of a server: a late alert is worse than an early retry.
 const MAX_WAIT: Duration = Duration::from_secs(3_600);
 
-/// The request.
+/// A request.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
-    /// Empty for none.
+    /// The body; empty for none.
     pub(super) body: Vec<u8>,
 }
 
-/// The response.
+/// A response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Response {
     pub(super) status: u16,
-    /// How long the server asks to be left alone.
+    /// The pause that the server asks for.
     pub(super) retry_after: Option<Duration>,
     pub(super) body: Vec<u8>,
 }
 
 impl Request {
-    /// With JSON, or without a body.
+    /// Creates a request with a JSON body, or without a body.
     pub(super) fn json(method: Method, url: Url, body: Vec<u8>) -> Self {
         let mut headers = HeaderMap::new();
         if !body.is_empty() {
@@ -48,14 +48,14 @@ impl Request {
 }
 
 impl Response {
-    /// An answer at this time of day whose headers `text` looks up.
+    /// Creates a response that arrived at `now`; `text` looks up its headers.
     pub(super) fn new<'a>(status: u16, body: Vec<u8>, now: SystemTime, text: impl Fn(&str) -> Option<&'a str>) -> Self {
         let retry_after = retry_after(text("X-RateLimit-Period-In-Sec"), text("Retry-After"), now);
         Self { status, retry_after, body }
     }
 }
 
-/// Sends requests of which only the head of the answer counts.
+/// Sends requests of which only the status and the headers matter.
 #[cfg(feature = "webhook")]
 #[derive(Debug, Clone)]
 pub(super) struct Transport {
@@ -68,7 +68,7 @@ impl Transport {
         Self { client }
     }
 
-    /// The answer, whatever it says.
+    /// Returns the response, whatever its status.
     pub(super) async fn send(&self, request: Request) -> Result<Response, TransportError> {
         let mut outgoing = ClientRequest::new(request.method, request.url);
         (outgoing.headers, outgoing.body, outgoing.body_need) = (request.headers, request.body, BodyNeed::Excerpt);
@@ -78,11 +78,11 @@ impl Transport {
     }
 }
 
-/// How long the server asks to be left alone: the longer of the rate limit's period and `Retry-After`, which is in seconds or
+/// The pause that the server asks for: the longer of the rate-limit period and `Retry-After`, which is given in seconds or as
 /// a date.
 fn retry_after(period: Option<&str>, retry_after: Option<&str>, now: SystemTime) -> Option<Duration> {
     let seconds = |text: &str| {
-        // Some services send fractions.
+        // Some services send fractions of a second.
         let whole = text.trim().split('.').next()?;
         whole.parse().ok().map(Duration::from_secs)
     };

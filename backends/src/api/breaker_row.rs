@@ -2,15 +2,16 @@
 
 use serde::Serialize;
 use serde_json::Number;
+use tripline_runtime::Breaker;
 use utoipa::ToSchema;
 
 use super::status::Status;
 use crate::circuit::Circuit;
+use crate::text::tidy;
 
-/// One breaker in a list.
+/// What a list says of a breaker, and of a member of a family.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Row {
-    pub(super) name: String,
+pub(super) struct Health {
     /// `closed`, `open`, `half_open`, `disabled` or `forced_open`.
     state: &'static str,
     /// Open, half-open or forced open; of a family, also where one of its keys is.
@@ -21,6 +22,29 @@ pub(super) struct Row {
     /// The percentile of the window, in milliseconds; null while it is empty.
     #[schema(value_type = Option<f64>, required)]
     current_percentile_ms: Option<Number>,
+}
+
+impl Health {
+    /// The health of this moment.
+    pub(super) fn of(breaker: &Breaker) -> Self {
+        breaker.read(|core| {
+            let state = core.state().kind();
+            Self {
+                state: state.as_str(),
+                triggered: state.is_triggered(),
+                trip_reason: core.last_trip().filter(|_| state.is_triggered()).map(|trip| trip.reason.as_str()),
+                current_percentile_ms: core.percentile().and_then(|latency| tidy(latency.as_millis_f64())),
+            }
+        })
+    }
+}
+
+/// One breaker in a list.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Row {
+    pub(super) name: String,
+    #[serde(flatten)]
+    health: Health,
     /// The latency threshold, in whole milliseconds.
     latency_threshold_ms: u32,
     /// When it opened, RFC 3339 in UTC; null while it is not open, half-open or forced open.
@@ -46,10 +70,12 @@ impl Row {
         });
         Self {
             name: status.name,
-            state: status.state,
-            triggered: status.triggered || open_keys.is_some_and(|open| open > 0),
-            trip_reason: status.trip_reason,
-            current_percentile_ms: status.current_percentile_ms,
+            health: Health {
+                state: status.state,
+                triggered: status.triggered || open_keys.is_some_and(|open| open > 0),
+                trip_reason: status.trip_reason,
+                current_percentile_ms: status.current_percentile_ms,
+            },
             latency_threshold_ms: status.latency_threshold_ms,
             since: status.last_trip_time.filter(|_| status.triggered),
             keys: family.map(|family| u32::try_from(family.len()).unwrap_or(u32::MAX)),

@@ -124,7 +124,8 @@ pub struct Status {
     /// in no fleet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fleet: Option<String>,
-    /// Why the configuration file is not what is in force: its problems, or what is changed and not saved; null while it is.
+    /// Why the configuration file is not what is in force: its problems, what is changed and not saved, or what takes
+    /// effect after a restart; null while it is.
     #[schema(required)]
     pub config_error: Option<String>,
 }

@@ -1,8 +1,12 @@
 //! Creates the circuits of a configuration at the start, and updates them when it changes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use smol::channel::{Sender, bounded};
+use smol::future::or;
 
 use tripline_runtime::core::Instant;
 use tripline_runtime::{Breaker, BreakerName, Clock, Family, Fleet, Mode, SupervisedBreaker, SupervisionHandle};
@@ -62,6 +66,18 @@ impl CircuitMaker {
         }
         Ok(circuit.build())
     }
+
+    /// Starts what runs in the background for a circuit, until the returned sender is dropped.
+    pub(super) fn spawn_background(&self, circuit: &Circuit) -> Option<(BreakerName, Sender<()>)> {
+        let alerting = circuit.alerting()?.clone();
+        let (stop, stopped) = bounded::<()>(1);
+        let until = async move {
+            // It ends with its sender.
+            let _ = stopped.recv().await;
+        };
+        self.platform.spawner().spawn(or(alerting.run(self.clock.clone()), until));
+        Some((circuit.name().clone(), stop))
+    }
 }
 
 /// Applies changes of the configuration to the circuits of a process.
@@ -70,9 +86,11 @@ pub(super) struct CircuitSet {
     pub(super) circuits: Circuits,
     pub(super) supervision: SupervisionHandle,
     pub(super) fleet: Option<Fleet>,
-    /// The circuits that were removed, by name. A program may hold their breakers, and their last alerts may be pending: a name that is
-    /// added again gets the same circuit.
+    /// The circuits that were removed and are still in use, by name: a program holds their breakers, or their last alerts are pending. A
+    /// name that is added again gets the same circuit.
     pub(super) removed: BTreeMap<BreakerName, Circuit>,
+    /// The background work of each circuit, which ends when its sender is dropped.
+    pub(super) background: BTreeMap<BreakerName, Sender<()>>,
 }
 
 /// Returns the supervised breaker of a circuit.
@@ -82,6 +100,21 @@ pub(super) fn target(circuit: &Circuit, fleet: Option<&Fleet>) -> SupervisedBrea
         Some(fleet) => target.fleet(fleet.clone()),
         None => target,
     }
+}
+
+/// `settings` for a circuit that stays a family, or a single breaker, until a restart.
+fn of_kind<'s>(circuit: &Circuit, settings: &'s BreakerConfig) -> Cow<'s, BreakerConfig> {
+    if circuit.family().is_some() == settings.is_family() {
+        return Cow::Borrowed(settings);
+    }
+    let (is, becomes) = if settings.is_family() { ("a breaker", "a family") } else { ("a family", "a breaker") };
+    tracing::error!(
+        breaker = settings.name.as_str(),
+        "{is} becomes {becomes} only by a restart; restart the process, or give it another name, which takes effect at once"
+    );
+    let mut settings = settings.clone();
+    settings.family = circuit.config().family.clone();
+    Cow::Owned(settings)
 }
 
 impl CircuitSet {
@@ -95,15 +128,16 @@ impl CircuitSet {
                 return Err(AppError::NameInUse { name: name.clone() });
             }
             circuit.apply(&off, settings);
+            if !self.supervision.keep(circuit.breaker()) {
+                self.supervision.add(target(&circuit, self.fleet.as_ref()));
+            }
             self.set_retired(&circuit, false);
             self.circuits.insert(circuit)?;
             return Ok(());
         }
         let circuit = self.maker.make(settings, config)?;
         self.supervision.add(target(&circuit, self.fleet.as_ref()));
-        if let Some(alerting) = circuit.alerting() {
-            self.maker.platform.spawner().spawn(alerting.clone().run(self.maker.clock.clone()));
-        }
+        self.background.extend(self.maker.spawn_background(&circuit));
         self.circuits.insert(circuit)?;
         Ok(())
     }
@@ -126,13 +160,27 @@ impl CircuitSet {
             was_open,
             "the breaker is no longer in the configuration; it admits every call, and its incident is resolved"
         );
+        self.supervision.remove(circuit.breaker());
         self.removed.insert(circuit.name().clone(), circuit);
+    }
+
+    /// Frees the removed circuits that are no longer in use.
+    fn free_removed(&mut self) {
+        let Self { removed, background, supervision, .. } = self;
+        removed.retain(|name, circuit| {
+            let is_in_use = supervision.is_leaving(circuit.breaker()) || circuit.is_held();
+            if !is_in_use {
+                background.remove(name);
+            }
+            is_in_use
+        });
     }
 }
 
 /// Changes settings, adds circuits and removes them. A circuit whose name stays keeps its window.
 impl Applier for CircuitSet {
     fn apply(&mut self, old: &Config, new: &Config) {
+        self.free_removed();
         if old.breakers.is_empty() && new.breakers.is_empty() {
             // A root of another name needs a restart.
             return self.circuits.iter().for_each(|circuit| circuit.apply(&old.breaker, &new.breaker));
@@ -148,7 +196,7 @@ impl Applier for CircuitSet {
             let name = settings.name.as_str();
             if let Some(circuit) = self.circuits.get(name) {
                 let before = old.settings_of(name).cloned().unwrap_or_else(|| BreakerConfig::clone(&circuit.config()));
-                circuit.apply(&before, settings);
+                circuit.apply(&before, &of_kind(&circuit, settings));
                 continue;
             }
             match self.add(settings, new) {

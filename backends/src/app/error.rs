@@ -71,7 +71,8 @@ impl fmt::Display for AppError {
             Self::NameInUse { name } => {
                 write!(
                     f,
-                    "{name} was another kind of breaker in this process (with or without key): start again to change that"
+                    "{name} was another kind of breaker in this process (with or without key) and is still in use: restart the process, or \
+                     save the file again once its last alert is delivered"
                 )
             }
             Self::Memory { kind, error } => write!(f, "memory_source = \"{}\": {error}", kind.as_str()),

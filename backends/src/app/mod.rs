@@ -257,15 +257,14 @@ impl<'p> AppBuilder<'p> {
         let supervision = supervisor.handle();
         let runner = fleet.clone().map(|fleet| FleetRunner::new(fleet, shutdown.clone()));
         let report = spawn_supervision(supervisor, dispatcher, runner, &*platform)?;
-        for alerting in circuits.iter().filter_map(|circuit| circuit.alerting().cloned()) {
-            platform.spawner().spawn(alerting.run(clock.clone()));
-        }
+        let background = circuits.iter().filter_map(|circuit| maker.spawn_background(&circuit)).collect();
         let set = CircuitSet {
             maker,
             circuits: circuits.clone(),
             supervision,
             fleet: fleet.clone(),
             removed: BTreeMap::new(),
+            background,
         };
         let appliers = std::iter::once(Box::new(set) as Box<dyn Applier>).chain(self.appliers).collect();
         let (live, config_task) = self.config.start_by(clock.clone(), appliers);

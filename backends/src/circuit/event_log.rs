@@ -88,6 +88,9 @@ pub(crate) enum EventBody {
         usage_percent: Option<serde_json::Number>,
     },
     Alert {
+        /// The key of the member of a family whose own incident it is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
         incident: u64,
         alert: &'static str,
         stage: &'static str,
@@ -254,6 +257,7 @@ impl AlertSink for EventLog {
 
     async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {
         let body = EventBody::Alert {
+            key: alert.key.clone(),
             incident: alert.incident,
             alert: alert.kind.as_str(),
             stage: alert.stage.as_str(),

@@ -197,7 +197,7 @@ impl Circuit {
     pub fn supervised(&self) -> SupervisedBreaker {
         let parts = &*self.parts;
         let target = match &parts.family {
-            Some(family) => SupervisedBreaker::family(family),
+            Some(family) => SupervisedBreaker::family(family).per_key(self.config().family.alerts_per_key),
             None => SupervisedBreaker::new(parts.breaker.clone()),
         };
         let mut target = target.sink(Arc::new(parts.events.clone()));
@@ -241,6 +241,17 @@ impl Circuit {
 
 #[cfg(feature = "app")]
 impl Circuit {
+    /// Whether something else has a handle of it, of its breaker or of its family.
+    pub(crate) fn is_held(&self) -> bool {
+        let parts = &self.parts;
+        let (own, of_family) = match &parts.family {
+            // Its shared member.
+            Some(family) => (2, family.handles() > 1),
+            None => (1, false),
+        };
+        Arc::strong_count(parts) > 1 || of_family || parts.breaker.handles() > own
+    }
+
     /// It guards nothing from now on: every call is admitted, none is recorded, and its incident ends, by the operator. Settings that are
     /// applied later undo it.
     pub(crate) fn retire(&self) {

@@ -8,7 +8,7 @@ use super::output::{CliError, print_line};
 use crate::config::recommended;
 use crate::text::shown;
 
-/// Writes the recommended configuration; an existing file is not overwritten.
+/// Writes the recommended configuration. An existing file is not overwritten.
 pub(super) fn init(path: &Path) -> Result<(), CliError> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => {
@@ -18,7 +18,7 @@ pub(super) fn init(path: &Path) -> Result<(), CliError> {
         _ => CliError::during(shown(path), error),
     })?;
     if let Err(error) = file.write_all(recommended().as_bytes()).and_then(|()| file.sync_all()) {
-        // Half a configuration is worse than none, and would be in the way of the next attempt.
+        // A partial configuration is worse than none, and would block the next attempt.
         let _ = fs::remove_file(path);
         return Err(CliError::during(shown(path), error));
     }

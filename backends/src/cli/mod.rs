@@ -1,8 +1,8 @@
-//! The command line: what each command of `tripline` does.
+//! The command line: the commands of `tripline`.
 
 mod check;
 mod ctl;
-// What utoipa's macros write names types by longer paths than they need.
+// utoipa's macros emit longer paths than needed.
 #[allow(unused_qualifications)]
 mod demo;
 mod init;
@@ -39,7 +39,7 @@ enum Command {
     /// Run a server with a demo endpoint behind each breaker, the management API and the dashboard.
     #[command(after_long_help = serve::HELP)]
     Serve(serve::ServeArgs),
-    /// Follow an access log and show what a breaker in front of the service would do, without touching a request.
+    /// Follow an access log and show what a breaker in front of the service would do, without affecting requests.
     #[command(after_long_help = observe::HELP)]
     Observe(observe::ObserveArgs),
     /// Forward requests to a service in any language, protected by breakers.
@@ -95,18 +95,19 @@ pub fn main() -> ExitCode {
 }
 
 fn failed(failure: CliError) -> ExitCode {
-    // A server that ends may have a standard error that is full and not read.
+    // A server that shuts down may have a standard error that is full and has no reader.
     print_bounded(io::stderr(), failure);
     ExitCode::FAILURE
 }
 
-/// Help, the version, or what is wrong with the arguments. For `ctl` that is 1 too: there 2 says that a breaker is open.
+/// Prints help, the version, or the error in the arguments. For `ctl` an error exits with 1: its exit code 2 means an
+/// open breaker.
 fn unparsed(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
-        // It repeats the arguments, which may hold anything.
+        // The message repeats the arguments, which may contain control characters.
         eprint_line(error.render().to_string().trim_end());
     } else {
-        // A reader that is gone is no reason to fail.
+        // A closed output is not a failure.
         let _ = error.print();
     }
     match error.exit_code() {

@@ -1,4 +1,4 @@
-//! The output of the commands, and the error that ends one.
+//! The output of the commands, and the error that ends a command.
 
 use std::fmt::{self, Display};
 use std::io::{self, Write as _};
@@ -6,17 +6,17 @@ use std::io::{self, Write as _};
 use crate::config::ConfigErrors;
 use crate::text::escape;
 
-/// Writes a line to standard output, its control characters escaped. That its reader has gone is not a failure.
+/// Writes a line to standard output with its control characters escaped. A closed output is not a failure.
 pub(crate) fn print_line(line: impl Display) {
     let _ = writeln!(io::stdout(), "{}", escape::lines(&line.to_string()));
 }
 
-/// Writes a line with colours of our own, whose other text has no control characters.
+/// Writes a line with colour sequences; its text must already be escaped.
 pub(crate) fn print_styled(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// Writes a line to standard error, its control characters escaped.
+/// Writes a line to standard error with its control characters escaped.
 pub(crate) fn eprint_line(line: impl Display) {
     let _ = writeln!(io::stderr(), "{}", escape::lines(&line.to_string()));
 }
@@ -43,7 +43,7 @@ impl CliError {
         Self(problems.chain(warnings).collect::<Vec<_>>().join("\n"))
     }
 
-    /// Something failed while `what` was being done.
+    /// Creates the error for a failure of `what`.
     pub(crate) fn during(what: impl Display, error: impl Display) -> Self {
         Self(format!("{what}: {error}"))
     }

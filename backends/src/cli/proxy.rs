@@ -21,9 +21,9 @@ use crate::process::log::{self, print_bounded};
 use crate::process::signals::SignalRequests;
 use crate::proxy::{Proxy, ProxyError};
 
-/// The upstream of `--upstream`.
+/// The name of the upstream of `--upstream`.
 const DEFAULT: &str = "default";
-/// Connections to the management API, at most.
+/// Maximum number of connections to the management API.
 const MAX_API_CONNECTIONS: usize = 256;
 
 #[derive(Debug, Clone, Args)]
@@ -46,16 +46,16 @@ pub(super) struct ProxyArgs {
     api: Option<SocketAddr>,
 }
 
-/// The end of its long help.
+/// The last part of the long help.
 pub(super) const HELP: &str = "\
 The bearer token of the API is the value of TRIPLINE_TOKEN in the environment, else the content of http.token_file. The port for \
 requests needs none.
 
 SIGTERM and SIGINT stop the proxy: /ready answers 503 at once and each response ends its connection, accepting ends after \
-proxy.drain_delay, and requests in flight are waited for, proxy.drain_timeout at most. A second signal ends it at once. SIGHUP reads \
+proxy.drain_delay, and requests in flight have proxy.drain_timeout to end. A second signal ends the process at once. SIGHUP reads \
 the configuration and the certificates again.
 
-The access log goes to standard output, logs to standard error. Where it listens stands on standard output, with an access log on \
+The access log goes to standard output, logs to standard error. The addresses are printed to standard output, or with an access log to \
 standard error.
 
 Exit codes: 0 stopped, and no connection was cut; 1 it could not start, or connections were cut; 2 bad arguments.";
@@ -65,7 +65,7 @@ fn server(text: &str) -> Result<ServerUrl, String> {
 }
 
 impl ProxyArgs {
-    /// `config` with what the command line says on top.
+    /// `config` with the arguments of the command line applied.
     fn on_top_of(&self, config: &Config) -> Config {
         let mut config = config.clone();
         if let Some(listen) = self.listen {
@@ -86,7 +86,7 @@ impl ProxyArgs {
     }
 }
 
-/// Forwards until SIGTERM or SIGINT, then drains. A second signal ends it at once.
+/// Forwards until SIGTERM or SIGINT, then drains. A second signal ends the process at once.
 pub(super) fn proxy(args: &ProxyArgs) -> Result<(), CliError> {
     let signals = SignalRequests::install().map_err(|error| CliError::during("signals", error))?;
     let loaded = configuration(args.config.as_deref())?;
@@ -132,15 +132,15 @@ struct Running {
 }
 
 impl Running {
-    /// Follows a change of the configuration.
+    /// Applies a change of the configuration.
     fn apply(&self, config: &Config) {
         if let Err(error) = self.proxy.apply(config, &self.circuits) {
-            tracing::error!(%error, "the changed routes and certificates are not used; those in force stay");
+            tracing::error!(%error, "the changed routes and certificates are not used; the previous ones stay in force");
         }
     }
 }
 
-/// Each connection of a client may need one to an upstream.
+/// Limits the connections to the available descriptors: each connection of a client may need one to an upstream.
 fn limit_connections(config: &mut Config) {
     let wanted = config.proxy.max_connections;
     let possible = descriptors::connections(descriptors::limit(), 2 * wanted as usize) / 2;
@@ -181,7 +181,7 @@ async fn serve_until_signalled(
         proxy.leave();
         let _ = signalled.send(()).await;
         signals.stop_requested(|| ()).await;
-        Err(CliError::new("a second signal: ended at once, whatever was in flight"))
+        Err(CliError::new("ended by a second signal, without waiting for the requests in flight"))
     };
     let drained = async {
         let _ = first_signal.recv().await;
@@ -210,16 +210,14 @@ async fn serve_until_signalled(
         }
         match cut_off {
             0 => Ok(()),
-            cut_off => {
-                Err(CliError::new(format!("stopped with connections that were still busy: {cut_off} were cut off")))
-            }
+            cut_off => Err(CliError::new(format!("stopped while connections were busy: {cut_off} were cut off"))),
         }
     };
     or(signalled_twice, served).await
 }
 
-/// Says where it listens and what it does, so that a script can read the ports it was given: on standard output, and where that is the
-/// access log, on standard error.
+/// Prints the addresses and the effect of each route, so that a script can read the assigned ports: to standard output, or to
+/// standard error if standard output is the access log.
 fn announce(config: &Config, address: SocketAddr, dashboard: SocketAddr) {
     let scheme = if config.proxy.tls.certificate.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{address}");
@@ -251,7 +249,7 @@ fn announce(config: &Config, address: SocketAddr, dashboard: SocketAddr) {
     tracing::info!(%address, %dashboard, observes, "listening");
 }
 
-/// One route in words.
+/// Describes one route.
 fn what_it_does(config: &Config, route: &Route) -> String {
     let methods = if route.methods.is_empty() { "every request".to_owned() } else { route.methods.join(", ") };
     let host = route.host.as_ref().map(|host| format!(" for {host}")).unwrap_or_default();

@@ -22,15 +22,15 @@ use crate::process::log::{self, print_bounded};
 use crate::process::signals::SignalRequests;
 use crate::reload::LoadedConfig;
 
-/// Where the configuration is read from when none is named.
+/// The default configuration file.
 pub(super) const DEFAULT_CONFIG: &str = "breakers.toml";
-/// How long requests in flight may take after a signal: longer than usual requests do.
+/// Time limit for requests in flight after a signal: longer than usual requests take.
 const DRAIN: Duration = Duration::from_secs(30);
-/// How long waiting alerts may take after those.
+/// Time limit for waiting alerts after that.
 pub(super) const ALERT_DRAIN: Duration = Duration::from_secs(10);
-/// Connections at a time, where there are descriptors for them.
+/// Maximum number of concurrent connections, if there are enough descriptors.
 const MAX_CONNECTIONS: usize = 4_096;
-/// The name of the configuration in messages where there is no file.
+/// The name of the configuration in messages if there is no file.
 const RECOMMENDED: &str = "recommended configuration";
 
 #[derive(Debug, Args)]
@@ -43,22 +43,22 @@ pub(super) struct ServeArgs {
     pub(super) listen: Option<SocketAddr>,
 }
 
-/// The end of its long help.
+/// The last part of the long help.
 pub(super) const HELP: &str = "\
 The bearer token of the API is the value of TRIPLINE_TOKEN in the environment, else the content of http.token_file, and has \
-at least 16 bytes. It is required on every address but loopback.
+at least 16 bytes. It is required on every address except loopback.
 
 SIGTERM and SIGINT stop the server: it answers the requests in flight for at most 30 seconds, then delivers the pending \
-alerts for at most 10 seconds. A second signal ends it at once.
+alerts for at most 10 seconds. A second signal ends the process at once.
 
 Exit codes: 0 stopped, and every request was answered; 1 it could not start, or requests were cut off; 2 bad arguments.";
 
-/// An address to listen on.
+/// Parses an address to listen on.
 pub(super) fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "an IP address with a port is needed, such as 127.0.0.1:8080 or [::1]:8080")
 }
 
-/// Serves until SIGTERM or SIGINT, then answers what is in flight. A second signal ends it at once.
+/// Serves until SIGTERM or SIGINT, then completes requests in flight. A second signal ends the process at once.
 pub(super) fn serve(args: &ServeArgs) -> Result<(), CliError> {
     let signals = SignalRequests::install().map_err(|error| CliError::during("signals", error))?;
     let opened = configuration(args.config.as_deref())?;
@@ -90,7 +90,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), CliError> {
     smol::block_on(serve_until_signalled(listen, config.log.format, router, app, signals, trusted))
 }
 
-/// This machine, with a mock memory that the demo can set.
+/// The system platform, with a mock memory that the demo can set.
 struct ServePlatform {
     system: SystemPlatform,
     mock: MockMemory,
@@ -114,7 +114,8 @@ impl Platform for ServePlatform {
     }
 }
 
-/// The configuration that the user names, else `breakers.toml`, else the recommended one; the environment on top.
+/// Loads the configuration that the user names, otherwise `breakers.toml`, otherwise the recommended one, and applies
+/// the environment.
 pub(super) fn configuration(named: Option<&Path>) -> Result<LoadedConfig, CliError> {
     let environment = Box::new(process_variable);
     let usual = Some(Path::new(DEFAULT_CONFIG)).filter(|path| path.exists());
@@ -135,7 +136,7 @@ pub(super) async fn serve_until_signalled(
 ) -> Result<(), CliError> {
     let listener = listen(address, "--listen")?;
     let local = listener.get_ref().local_addr().map_err(CliError::new)?;
-    // To standard output, so that a script can read the port it was given.
+    // Standard output, so that a script can read the assigned port.
     match format {
         LogFormat::Text => print_bounded(io::stdout(), format_args!("listening on http://{local}")),
         LogFormat::Json => {

@@ -30,7 +30,7 @@ pub(super) struct SuggestArgs {
     /// their host. The twenty groups with the most calls are proposed.
     #[arg(long, value_name = "path:N|host", conflicts_with = "breaker")]
     by: Option<GroupBy>,
-    /// Print one JSON object; with --by one a line.
+    /// Print one JSON object; with --by one per line.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -62,7 +62,7 @@ Exit codes: 0 a proposal, perhaps with doubts (lines with # !); 1 no proposal, o
 the places or more, or the input or a line of JSON or CSV cannot be read; 2 bad arguments; 3 a proposal that is not trustworthy, \
 because more than half of the lines of a log cannot be used.";
 
-/// Keys that are proposed themselves, and the one that the proposal is made without.
+/// Keys that are proposed, and the key that the proposal ignores.
 const NOT_KEPT: [&str; 5] = ["percentile", "latency_threshold", "latency_window_size", "trip_confidence", "enabled"];
 
 /// Proposes settings from the recording and prints them.
@@ -75,14 +75,14 @@ pub(super) fn suggest(args: &SuggestArgs) -> Result<Trust, CliError> {
         return suggest_by(by, args.json, &options, &name, &input);
     }
     let found = find(&options, || input.open()).map_err(|error| unreadable(&name, &error))?;
-    // An empty recording is reported below, as the reason why there is no proposal.
+    // An empty recording is reported below, as the reason for the missing proposal.
     if found.recording.records > 0 {
         print_notes(&found.report, &name, &args.input);
     }
     let mut output = io::stdout().lock();
     let written = if args.json { found.write_json(&mut output) } else { found.write_text(&name, &mut output) };
     match written.and_then(|()| output.flush()) {
-        // The reader has closed the pipe.
+        // The reader closed the pipe.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             return Err(CliError::during("standard output", error));
         }
@@ -102,7 +102,7 @@ pub(super) fn suggest(args: &SuggestArgs) -> Result<Trust, CliError> {
     Ok(Trust::of(&found.report))
 }
 
-/// The settings that the proposal changes, those that are kept, and those that it is compared with.
+/// The settings that the proposal changes, those that it keeps, and those that it is compared with.
 fn options(args: &SuggestArgs) -> Result<SuggestOptions, CliError> {
     let defaults = setting("the defaults", &Config::default());
     let Some(path) = &args.config else {
@@ -122,7 +122,7 @@ fn options(args: &SuggestArgs) -> Result<SuggestOptions, CliError> {
     Ok(with_kept(SuggestOptions::new(configured.clone(), vec![configured, defaults]), &config))
 }
 
-/// With the keys of the breaker that are not proposed and are not as by default.
+/// Adds the keys of the breaker that are not proposed and differ from their defaults.
 fn with_kept(mut options: SuggestOptions, config: &Config) -> SuggestOptions {
     options.kept = breaker_values(config)
         .zip(breaker_values(&Config::default()))

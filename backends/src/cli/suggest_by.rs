@@ -11,11 +11,11 @@ use crate::config::RESERVED_NAMES;
 use crate::replay::suggest::{Groups, SuggestOptions, Suggestion, groups, suggest as find};
 use crate::replay::{GroupBy, human_format::counted};
 
-/// Groups that get a proposal.
+/// Maximum number of groups with a proposal.
 const MAX_PROPOSED: usize = 20;
-/// Calls without a key in their path, and keys that no name can be made of.
+/// The name for calls without a key in their path, and for keys without any character that a name allows.
 const UNNAMED: &str = "root";
-/// The longest name of a breaker.
+/// Maximum length of the name of a breaker, in characters.
 const MAX_NAME: usize = 64;
 
 /// Proposes settings for each group of the recording and prints them.
@@ -53,7 +53,7 @@ pub(super) fn suggest_by(
     trust.ok_or_else(|| CliError::during(name, "no group has enough calls for a proposal"))
 }
 
-/// Prints one proposal; false where the reader has closed the pipe.
+/// Prints one proposal; false if the reader closed the pipe.
 fn print(
     json: bool,
     found: &Suggestion,
@@ -73,16 +73,16 @@ fn print(
     }
 }
 
-/// Reports the calls that no proposal is for.
+/// Reports the calls without a proposal.
 fn report_rest(groups: &Groups) {
     let further = groups.found.iter().skip(MAX_PROPOSED);
     let calls = further.clone().map(|(_, calls)| calls).sum::<u64>() + groups.beyond;
     if calls > 0 {
         let calls = counted(calls, "call", "calls");
-        eprint_line(format!("{calls} of {} smaller groups or more have no proposal of their own", further.count()));
+        eprint_line(format!("{calls} of at least {} smaller groups have no proposal of their own", further.count()));
     }
     if groups.without > 0 {
-        eprint_line(format!("{} without a path or host are in no group", counted(groups.without, "call", "calls")));
+        eprint_line(format!("{} without a path or host belong to no group", counted(groups.without, "call", "calls")));
     }
 }
 
@@ -93,7 +93,7 @@ fn nothing_to_group(by: GroupBy) -> String {
     }
 }
 
-/// A name for the breaker of the group `key`: allowed, not reserved, and other than those taken, whatever the case.
+/// A name for the breaker of the group `key`: valid, not reserved, and different from those in `taken`, ignoring case.
 fn breaker_name(key: &str, taken: &mut HashSet<String>) -> BreakerName {
     let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' };
     let name: String = key.chars().map(plain).take(MAX_NAME).collect();
@@ -108,7 +108,7 @@ fn breaker_name(key: &str, taken: &mut HashSet<String>) -> BreakerName {
         let suffix = format!("-{number}");
         candidate = base.chars().take(MAX_NAME - suffix.len()).chain(suffix.chars()).collect();
     }
-    // A name with one of four thousand million numbers is free.
+    // Not reached: one of 2³² numbered names is free.
     BreakerName::default()
 }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::breaker::BreakerConfig;
 use super::breakers::BREAKERS;
-use super::keys::{Entry, FAMILY, Key, entries, join};
+use super::keys::{ALERTS, Entry, FAMILY, Key, alert_key, entries, family_key, join};
 use super::model::Config;
 use super::secret::HIDDEN;
 
@@ -57,6 +57,7 @@ fn of_breakers(old: &Config, new: &Config, found: &mut Vec<Difference>) {
         let name = breaker.name.as_str();
         let Some(earlier) = before.get(name) else {
             found.push(presence(name, NOT_SET, SET));
+            found.extend(of_kind(old, new, breaker, old.settings_of(name)));
             continue;
         };
         if **earlier == *breaker {
@@ -64,9 +65,11 @@ fn of_breakers(old: &Config, new: &Config, found: &mut Vec<Difference>) {
         }
         let (was, is) = (old.view_of(earlier), new.view_of(breaker));
         let of_breaker = changed_keys(&was, &is).filter_map(|entry| Some((entry, entry.path_in(name)?)));
-        let of_family = FAMILY.iter().filter(|key| key.field.value(&was) != key.field.value(&is));
-        found.extend(of_family.map(|key| Difference {
-            key: join(BREAKERS, &join(name, key.name)),
+        let of_family = FAMILY.iter().map(|key| (key, key.name.to_owned()));
+        let of_family = of_family.chain(alert_key("per_key").map(|alert| (alert.key, join(ALERTS, alert.key.name))));
+        let of_family = of_family.filter(|(key, _)| key.field.value(&was) != key.field.value(&is));
+        found.extend(of_family.map(|(key, path)| Difference {
+            key: join(BREAKERS, &join(name, &path)),
             old: shown(key, &was),
             new: shown(key, &is),
             restart_required: key.restart_required,
@@ -79,7 +82,25 @@ fn of_breakers(old: &Config, new: &Config, found: &mut Vec<Difference>) {
         }));
     }
     let removed = old.breakers.iter().filter(|breaker| !is_kept.contains(breaker.name.as_str()));
-    found.extend(removed.map(|breaker| presence(breaker.name.as_str(), SET, NOT_SET)));
+    for breaker in removed {
+        found.push(presence(breaker.name.as_str(), SET, NOT_SET));
+        if let Some(root) = new.settings_of(breaker.name.as_str()) {
+            found.extend(of_kind(old, new, root, Some(breaker)));
+        }
+    }
+}
+
+/// The `key` of a breaker that is the root in one of the two, if it is a family in the other.
+fn of_kind(old: &Config, new: &Config, is: &BreakerConfig, was: Option<&BreakerConfig>) -> Option<Difference> {
+    // A root has one name.
+    let was = was.filter(|was| was.name == is.name)?;
+    let key = family_key("key").filter(|_| was.is_family() != is.is_family())?;
+    Some(Difference {
+        key: join(BREAKERS, &join(is.name.as_str(), key.name)),
+        old: shown(key, &old.view_of(was)),
+        new: shown(key, &new.view_of(is)),
+        restart_required: true,
+    })
 }
 
 fn changed_keys<'c>(old: &'c Config, new: &'c Config) -> impl Iterator<Item = Entry> + use<'c> {

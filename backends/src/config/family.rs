@@ -88,6 +88,8 @@ pub struct FamilyConfig {
     pub idle_time: Duration,
     /// Members that have metrics of their own. Default: 20.
     pub metrics_keys: u16,
+    /// Whether each member has incidents and alerts of its own, `alerts.per_key`. Default: false, one incident for all.
+    pub alerts_per_key: bool,
 }
 
 impl Default for FamilyConfig {
@@ -98,6 +100,7 @@ impl Default for FamilyConfig {
             max_keys: u32::try_from(limits.max_keys).unwrap_or(u32::MAX),
             idle_time: limits.idle_time,
             metrics_keys: 20,
+            alerts_per_key: false,
         }
     }
 }

@@ -29,7 +29,7 @@ configuration. `tripline init` writes the recommended file, `tripline check FILE
 - A secret is never shown: not in the API, the log, `ctl` or debug output.
 - `[breakers.NAME]` makes a breaker of its own; see [Many named breakers](breakers.md). Its keys are those of the top of the file but
   `name` and `state_dir`, and `inherit`, the name of a `[templates.NAME]`. What it does not set it inherits. `[breakers.NAME.alerts]` has
-  `enabled` and these keys of `[opsgenie]`: ALERT_KEYS.
+  `enabled`, `per_key` (incidents and alerts for each member of a family; *restart*) and these keys of `[opsgenie]`: ALERT_KEYS.
   `tripline check --resolved FILE` prints every breaker's settings and where each comes from.
 
 ";

@@ -64,6 +64,7 @@ pub const WEBHOOK_FIELDS: &[WebhookField] = &[
     text("headline", "One line: what happened, to which breaker"),
     text("summary", "One sentence with the evidence: percentile, threshold, memory"),
     text("breaker", "Name of the breaker"),
+    text("key", "Key of the member of a family, where each has incidents of its own"),
     number("incident", "Number of the incident, from 1"),
     text("kind", "circuit-open, memory-threshold or latency-threshold"),
     text("stage", "single, initial, escalated, resolved or taken_over"),

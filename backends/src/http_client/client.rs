@@ -1,4 +1,4 @@
-//! The client.
+//! The HTTP client.
 
 use std::sync::Arc;
 
@@ -14,46 +14,47 @@ use super::request::{ClientLimits, ClientRequest, ClientResponse};
 use super::tls::{self, Tls};
 use super::tunnel;
 
-/// The client. Cloning shares the certificates.
+/// The HTTP client. Clones share the certificates.
 ///
-/// Redirects are returned as they are.
+/// Redirects are not followed.
 #[derive(Debug, Clone)]
 pub struct HyperClient {
     limits: ClientLimits,
     tls: Tls,
     proxies: Proxies,
-    /// In place of sockets and the system's clock.
+    /// Replaces sockets and the system clock.
     network: Option<Arc<dyn Network>>,
 }
 
 impl HyperClient {
-    /// A client that trusts the certificates of the system, and where there are none those that Mozilla trusts. `SSL_CERT_FILE`
-    /// and `SSL_CERT_DIR` name others; where they give none, every request over TLS is an error. They are read with the first
-    /// such request. It uses no proxy.
+    /// Creates a client that trusts the certificates of the system or, if there are none, those of Mozilla. `SSL_CERT_FILE` and
+    /// `SSL_CERT_DIR` replace them; if they yield no certificate, every request over TLS is an error. The certificates are read
+    /// with the first such request. The client uses no proxy.
     pub fn new(limits: ClientLimits) -> Self {
         Self { limits, tls: Tls::default(), proxies: Proxies::none(), network: None }
     }
 
-    /// Exchanges through `network` in place of sockets, by its clock: for simulations. Certificates and proxies are not used.
+    /// Sends requests through `network` instead of sockets, on its clock: for simulations. Certificates and proxies are not
+    /// used.
     #[must_use]
     pub fn through(self, network: Arc<dyn Network>) -> Self {
         Self { network: Some(network), ..self }
     }
 
-    /// The clock of the network: the system's, unless it is simulated.
+    /// The clock of the network: the system clock, unless the network is simulated.
     pub fn clock(&self) -> Arc<dyn Clock> {
         self.network.as_ref().map_or_else(|| Arc::new(SystemClock::new()) as _, |network| network.clock())
     }
 
-    /// Trusts this certificate too, in DER; a server that shows just this one is then who it says.
+    /// Also trusts this certificate, in DER. A server that presents exactly this certificate is accepted.
     #[must_use]
     pub fn trust(mut self, certificate: Vec<u8>) -> Self {
         self.tls = self.tls.with(certificate);
         self
     }
 
-    /// What is wrong with the certificates that `SSL_CERT_FILE` and `SSL_CERT_DIR` name; `None` where neither is set. Reads the
-    /// files, so that a process can find out as it starts.
+    /// The problem with the certificates that `SSL_CERT_FILE` and `SSL_CERT_DIR` name; `None` if neither is set. Reads the
+    /// files, so that a process can check them at its start.
     pub fn certificate_problem() -> Option<TransportError> {
         tls::environment_problem()
     }
@@ -64,10 +65,10 @@ impl HyperClient {
         Self { proxies, ..self }
     }
 
-    /// One request and its answer.
+    /// Sends one request and returns the response.
     ///
     /// # Errors
-    /// [`TransportError`] where there is no answer.
+    /// [`TransportError`] if there is no response.
     pub async fn send(&self, request: ClientRequest) -> Result<ClientResponse, TransportError> {
         match &self.network {
             None => within(self.limits.whole, Phase::Whole, self.exchange(request)).await,
@@ -86,7 +87,7 @@ impl HyperClient {
             Some(proxy) => self.to_proxy(proxy, url, is_tls).await?,
         };
         let stream = if is_tls { self.encrypted(url, stream).await? } else { stream };
-        // Without a tunnel the proxy has to see where the request goes.
+        // Without a tunnel the proxy needs the whole URL.
         let target = match proxy.filter(|_| !is_tls) {
             Some(proxy) => Target::Absolute(proxy.authorization()),
             None => Target::Origin,
@@ -95,7 +96,7 @@ impl HyperClient {
         exchange::exchange(stream, outgoing, limits, need).await
     }
 
-    /// A connection to the proxy; for https a tunnel through it.
+    /// Connects to the proxy, and for https opens a tunnel through it.
     async fn to_proxy(&self, proxy: &Proxy, url: &Url, is_tls: bool) -> Result<connect::Stream, TransportError> {
         let stream = connect::tcp(proxy.url(), self.limits.connect).await.map_err(TransportError::of_proxy)?;
         let stream = if proxy.url().scheme() == "https" {

@@ -1,4 +1,4 @@
-//! A TCP connection to the host of an address.
+//! A TCP connection to the host of a URL.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
 pub(super) type Stream = Box<dyn Io>;
 
-/// Connects to the first address of the name that answers.
+/// Connects to the first address of the host name that answers.
 pub(super) async fn tcp(url: &Url, limit: Duration) -> Result<Stream, TransportError> {
     within(limit, Phase::Connect, async {
         let addresses = addresses(url.clone()).await?;

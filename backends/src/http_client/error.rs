@@ -1,4 +1,4 @@
-//! Why there is no answer.
+//! Errors of a request without a response.
 
 use std::fmt;
 use std::future::Future;
@@ -8,19 +8,19 @@ use std::time::Duration;
 use smol::Timer;
 use smol::future::or;
 
-/// A part of a request that has a time of its own.
+/// A phase of a request with its own time limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Phase {
-    /// Looking the name up and connecting.
+    /// Name resolution and connecting.
     Connect,
     /// The TLS handshake.
     Tls,
-    /// Waiting for the proxy's tunnel.
+    /// Waiting for the tunnel of the proxy.
     Proxy,
-    /// Waiting for the head of the answer.
+    /// Waiting for the head of the response.
     Head,
-    /// Everything together.
+    /// The whole request.
     Whole,
 }
 
@@ -36,30 +36,30 @@ impl Phase {
     }
 }
 
-/// There is no answer. No text names the address or anything that was sent.
+/// A request without a response. No message contains the URL or anything that was sent.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// The request cannot be sent as it is.
+    /// The request is invalid and cannot be sent.
     Request(String),
-    /// The name is unknown, or no process listens.
+    /// The name is unknown, or nothing listens at the address.
     Connect(io::Error),
-    /// The proxy cannot be reached, or makes no tunnel.
+    /// The proxy is unreachable, or opens no tunnel.
     Proxy(String),
-    /// There is no way to speak TLS with the server, or it is not who it should be.
+    /// The TLS handshake failed, or the server's certificate is not trusted.
     Tls(String),
-    /// The connection broke off, or what came back is no HTTP.
+    /// The connection broke, or the response is not HTTP.
     Broken(hyper::Error),
-    /// The body of the answer is larger than this.
+    /// The response body exceeds the limit.
     TooLarge {
-        /// In bytes.
+        /// The limit, in bytes.
         limit: usize,
     },
-    /// It took too long.
+    /// A time limit expired.
     TimedOut {
-        /// Which part did.
+        /// The phase that took too long.
         phase: Phase,
-        /// The time it had.
+        /// The time limit of the phase.
         limit: Duration,
     },
 }
@@ -98,13 +98,13 @@ impl From<hyper::Error> for TransportError {
 }
 
 impl TransportError {
-    /// The same, of the connection to the proxy.
+    /// The same error for the connection to the proxy.
     pub(super) fn of_proxy(self) -> Self {
         Self::Proxy(self.to_string())
     }
 }
 
-/// The result of `work`, or an error when it takes longer than `limit`.
+/// The result of `work`, or an error if it takes longer than `limit`.
 pub(super) async fn within<T>(
     limit: Duration,
     phase: Phase,

@@ -1,4 +1,4 @@
-//! One request and its answer on one connection.
+//! One request and its response on one connection.
 
 use std::future::Future;
 use std::time::Duration;
@@ -18,23 +18,23 @@ use super::connect::Stream;
 use super::error::{Phase, TransportError, within};
 use super::request::{BodyNeed, ClientLimits, ClientRequest, ClientResponse};
 
-/// Head of an answer, at most: an alert service has a few lines there.
+/// Maximum length of a response head, in bytes. An alert service sends a few lines.
 const HEAD_BYTES: usize = 64 * 1_024;
-/// Its lines.
+/// Maximum number of headers.
 const HEADERS: usize = 100;
-/// So long a body is read of which no more than an excerpt is needed.
+/// Time limit for a body of which only an excerpt is needed.
 const MAX_EXCERPT_TIME: Duration = Duration::from_secs(1);
 
-/// How the request names where it goes.
+/// The form of the request target.
 #[derive(Clone, Copy)]
 pub(super) enum Target<'a> {
-    /// By path and query.
+    /// Path and query.
     Origin,
-    /// By its whole address, as a proxy needs it, which may want a password.
+    /// The absolute URL, as a proxy needs it, with the proxy's password if it has one.
     Absolute(Option<&'a HeaderValue>),
 }
 
-/// The request as hyper's.
+/// Converts the request to hyper's type.
 pub(super) fn outgoing(request: ClientRequest, target: Target<'_>) -> Result<Request<Full<Bytes>>, TransportError> {
     let invalid = |error: http::Error| TransportError::Request(error.to_string());
     let ClientRequest { method, url, headers, body, .. } = request;
@@ -44,7 +44,7 @@ pub(super) fn outgoing(request: ClientRequest, target: Target<'_>) -> Result<Req
     };
     let mut builder = Request::builder().method(method).uri(uri);
     for (name, value) in &headers {
-        // These are about the connection, which is not the caller's.
+        // These headers belong to the connection, which the client controls.
         if [HOST, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING].contains(name) {
             continue;
         }
@@ -87,7 +87,7 @@ pub(super) async fn exchange(
     or(answer, driven(connection)).await
 }
 
-/// Drives a connection. How it ends is reported where the answer is awaited.
+/// Drives a connection. Its errors are reported to the task that awaits the response.
 async fn driven<T>(connection: impl Future<Output = Result<(), hyper::Error>>) -> T {
     let _ = connection.await;
     pending().await
@@ -106,7 +106,7 @@ async fn whole(mut body: Incoming, limit: usize) -> Result<Vec<u8>, TransportErr
     Ok(bytes)
 }
 
-/// The part of the body that arrives within a second, up to the limit.
+/// Reads the part of the body that arrives within [`MAX_EXCERPT_TIME`], up to the size limit.
 async fn excerpt(mut body: Incoming, limits: &ClientLimits) -> Vec<u8> {
     let mut bytes = Vec::new();
     let read = async {
@@ -121,7 +121,7 @@ async fn excerpt(mut body: Incoming, limits: &ClientLimits) -> Vec<u8> {
         }
         Ok(())
     };
-    // A body that does not come is no error: the head has said it all.
+    // A missing body is not an error: the head is the response.
     let _ = within(MAX_EXCERPT_TIME.min(limits.whole), Phase::Whole, read).await;
     bytes
 }

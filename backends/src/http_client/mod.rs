@@ -1,11 +1,11 @@
 //! An HTTP client for alerts: hyper on smol's I/O, rustls for TLS, no system library.
 //!
-//! Every request has a connection of its own. Alerts are few and far apart, so that a kept connection would mostly be
-//! found dead, and a second attempt on a new one is what a client with a pool has to hide. A request needs no executor:
-//! the caller that polls the future drives the connection, and dropping the future closes it. I/O and timers wake through
-//! smol's reactor, which has a thread of its own; names are looked up on its pool of blocking threads.
+//! Every request has a connection of its own. Alerts are rare, so a kept connection would usually be dead at its next
+//! use, and a client with a pool has to hide that by a second attempt. A request needs no executor: the caller that polls
+//! the future drives the connection, and dropping the future closes it. I/O and timers wake through smol's reactor, which
+//! has a thread of its own. Names are resolved on its pool of blocking threads.
 //!
-//! [`HyperClient::send`] is the client itself. With the feature `opsgenie` it is also a client for surf, see [`SurfClient`].
+//! [`HyperClient::send`] sends a request. With the feature `opsgenie` the client also works with surf, see [`SurfClient`].
 
 mod client;
 mod connect;

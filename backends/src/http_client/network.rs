@@ -1,4 +1,4 @@
-//! A network in place of sockets.
+//! A network that replaces sockets.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,20 +11,22 @@ use tripline_runtime::Clock;
 use super::error::{Phase, TransportError};
 use super::request::{ClientRequest, ClientResponse};
 
-/// A network and its time, in place of sockets and the system's clock; see [`HyperClient::through`](super::HyperClient::through).
+/// A network and its clock, which replace sockets and the system clock; see
+/// [`HyperClient::through`](super::HyperClient::through).
 #[async_trait]
 pub trait Network: fmt::Debug + Send + Sync {
-    /// The clock by which requests time out.
+    /// The clock of the request timeouts.
     fn clock(&self) -> Arc<dyn Clock>;
 
-    /// Brings the request to its server and the answer back. It need not end: the client gives up after its time.
+    /// Delivers the request to its server and returns the response. It need not end: the client gives up at its time
+    /// limit.
     ///
     /// # Errors
-    /// [`TransportError`] where there is no answer.
+    /// [`TransportError`] if there is no response.
     async fn exchange(&self, request: ClientRequest) -> Result<ClientResponse, TransportError>;
 }
 
-/// One exchange within `limit`.
+/// Sends one request within `limit`.
 pub(super) async fn exchange(
     network: &dyn Network,
     request: ClientRequest,

@@ -1,4 +1,5 @@
-//! Which proxy a request goes through: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, or one that is configured.
+//! Selects the proxy of a request: from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, or from the
+//! configuration.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -38,10 +39,10 @@ pub(super) struct Proxy {
     authorization: Option<HeaderValue>,
 }
 
-/// An address that is no proxy's. It is not shown: it may hold a password.
+/// The URL of a proxy is invalid. It is not shown, because it may contain a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxyError {
-    /// The variable or key that holds it.
+    /// The variable or key that contains it.
     pub place: String,
 }
 
@@ -58,36 +59,36 @@ impl fmt::Display for ProxyError {
 
 impl std::error::Error for ProxyError {}
 
-/// One entry of `NO_PROXY`.
+/// An entry of `NO_PROXY`.
 enum Exception {
     /// `*`
     All,
-    /// `example.org` or `.example.org`: the name and all below it.
+    /// `example.org` or `.example.org`: the name and its subdomains.
     Name(String, Option<u16>),
     /// `10.0.0.1` or `10.0.0.0/8`.
     Network(IpAddr, u8, Option<u16>),
 }
 
 impl Proxies {
-    /// Every request goes to its host directly.
+    /// No proxy: every request goes directly to its host.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Every request goes through this proxy.
+    /// Sends every request through this proxy.
     ///
     /// # Errors
-    /// [`ProxyError`] where it is no address of a proxy.
+    /// [`ProxyError`] if `address` is not the URL of a proxy.
     pub fn one(address: &str) -> Result<Self, ProxyError> {
         let proxy = Proxy::parse(address, "proxy")?;
         Ok(Self(Arc::new(Choice { https: Some(proxy.clone()), http: Some(proxy), except: Vec::new() })))
     }
 
-    /// As the environment says, in capitals or small letters (which win), as curl reads it: `HTTPS_PROXY` for https, `HTTP_PROXY`
-    /// for http, `ALL_PROXY` for both, none for the hosts of `NO_PROXY` (names with all below them, addresses, networks such
-    /// as `10.0.0.0/8`, each with an optional port; `*` = all). An address without a scheme is an http proxy.
+    /// Reads the environment as curl does, in lower or upper case (lower case wins): `HTTPS_PROXY` for https, `HTTP_PROXY` for
+    /// http, `ALL_PROXY` for both. The hosts of `NO_PROXY` are reached directly: names with their subdomains, addresses, networks
+    /// such as `10.0.0.0/8`, each with an optional port; `*` = all. A URL without a scheme is an http proxy.
     ///
-    /// A variable that is no address of a proxy is left out, and returned.
+    /// A variable that is not the URL of a proxy is ignored and returned as an error.
     pub fn of_environment(variable: &dyn Fn(&str) -> Option<String>) -> (Self, Vec<ProxyError>) {
         let mut problems = Vec::new();
         let mut find = |names: [&'static str; 4]| {
@@ -103,7 +104,7 @@ impl Proxies {
         (Self(Arc::new(Choice { https, http, except })), problems)
     }
 
-    /// The proxy for an address.
+    /// The proxy for a URL.
     pub(super) fn of(&self, url: &Url) -> Option<&Proxy> {
         let proxy = if url.scheme() == "https" { self.0.https.as_ref() } else { self.0.http.as_ref() };
         proxy.filter(|_| !self.0.except.iter().any(|exception| exception.holds(url)))

@@ -1,4 +1,4 @@
-//! A request, its answer, and the limits of both.
+//! A request, its response, and the limits of both.
 
 use std::time::Duration;
 
@@ -6,19 +6,19 @@ use http::Method;
 use http::header::HeaderMap;
 use url::Url;
 
-/// How long each part of a request may take, and how much may come back.
+/// Time limits of the phases of a request, and the size limit of the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientLimits {
-    /// Looking the name up and connecting, all addresses of the name together. Default: 5 s.
+    /// Name resolution and connecting, for all addresses of the name together. Default: 5 s.
     pub connect: Duration,
-    /// The TLS handshake, and the answer of a proxy to `CONNECT`. Default: 5 s.
+    /// The TLS handshake, and a proxy's response to `CONNECT`. Default: 5 s.
     pub tls: Duration,
-    /// From the request to the head of its answer. Default: 10 s.
+    /// From the request to the head of its response. Default: 10 s.
     pub head: Duration,
-    /// All of it, from the name to the last byte of the answer. Default: 20 s.
+    /// The whole request, from name resolution to the last byte of the response. Default: 20 s.
     pub whole: Duration,
-    /// Body of an answer, in bytes. Default: 64 KiB.
+    /// Maximum length of a response body, in bytes. Default: 64 KiB.
     pub body_bytes: usize,
 }
 
@@ -40,31 +40,31 @@ impl Default for ClientLimits {
 pub struct ClientRequest {
     /// The method.
     pub method: Method,
-    /// An http or https address.
+    /// An http or https URL.
     pub url: Url,
-    /// Without those of the connection, which the client sets.
+    /// The headers, without those of the connection, which the client sets.
     pub headers: HeaderMap,
     /// The body; empty for none.
     pub body: Vec<u8>,
-    /// How much of the answer's body is read.
+    /// How much of the response body is read.
     pub body_need: BodyNeed,
 }
 
-/// How much of an answer's body is needed.
+/// How much of a response body is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BodyNeed {
-    /// All of it: one that breaks off, does not end or is larger than [`ClientLimits::body_bytes`] is an error.
+    /// The whole body. A body that breaks off, does not end or exceeds [`ClientLimits::body_bytes`] is an error.
     #[default]
     Whole,
-    /// As much as comes. The head is the answer.
+    /// As much as arrives. The head is the response.
     Excerpt,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ClientResponse {
-    /// The status, as it came.
+    /// The status code as received.
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
@@ -73,14 +73,14 @@ pub struct ClientResponse {
 }
 
 impl ClientResponse {
-    /// An answer without headers.
+    /// Creates a response without headers.
     pub fn new(status: u16, body: Vec<u8>) -> Self {
         Self { status, headers: HeaderMap::new(), body }
     }
 }
 
 impl ClientRequest {
-    /// A request without headers and body.
+    /// Creates a request without headers and body.
     pub fn new(method: Method, url: Url) -> Self {
         Self { method, url, headers: HeaderMap::new(), body: Vec::new(), body_need: BodyNeed::default() }
     }

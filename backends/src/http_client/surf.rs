@@ -1,4 +1,4 @@
-//! The client as surf needs one.
+//! Adapts the client to surf.
 
 use ::http_client::http_types::{self, StatusCode, headers::HeaderName as SurfName};
 use ::http_client::{Config, Error, HttpClient, Request, Response};
@@ -11,20 +11,20 @@ use super::request::{BodyNeed, ClientRequest, ClientResponse};
 
 /// [`HyperClient`] as a client for surf.
 ///
-/// What goes wrong before there is an answer is an [`Error`] that holds a [`TransportError`], with the status 502, or 504 where
-/// the time was over; never one of the 4xx, which blame the request.
+/// A failure before the response is an [`Error`] that holds a [`TransportError`], with the status 504 for a timeout and 502
+/// otherwise. It never has a 4xx status, which would blame the request.
 #[derive(Debug, Clone)]
 pub struct SurfClient {
     client: HyperClient,
     config: Config,
 }
 
-/// The status as it came, among the extensions of an answer: surf knows registered codes only.
+/// The status code as received, in the extensions of a response: surf knows registered codes only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExactStatus(pub u16);
 
 impl SurfClient {
-    /// Sends what surf gives it by `client`.
+    /// Creates a client that sends surf's requests through `client`.
     pub fn new(client: HyperClient) -> Self {
         let config =
             Config::new().set_http_keep_alive(false).set_tcp_no_delay(true).set_timeout(Some(client.limits().whole));
@@ -39,7 +39,7 @@ impl HttpClient for SurfClient {
         sent.await.map(|response| incoming(&response)).map_err(into_surf)
     }
 
-    /// Takes the timeout of the whole request. Connections are never kept nor shared, whatever the configuration says of that.
+    /// Takes over the timeout of the whole request. Connections are never kept or shared, whatever `config` says.
     fn set_config(&mut self, config: Config) -> http_types::Result<()> {
         if let Some(timeout) = config.timeout {
             self.client.set_whole(timeout);
@@ -73,7 +73,7 @@ fn incoming(answer: &ClientResponse) -> Response {
     let mut response = Response::new(status(answer.status));
     response.set_body(answer.body.as_slice());
     for (name, value) in &answer.headers {
-        // A value that is no text is none that anything here asks for.
+        // A header that is not text is dropped: no caller reads one.
         if let (Ok(name), Ok(value)) = (SurfName::from_bytes(name.as_str().into()), value.to_str()) {
             response.append_header(name, value);
         }
@@ -82,7 +82,7 @@ fn incoming(answer: &ClientResponse) -> Response {
     response
 }
 
-/// A code that surf does not know counts as the first of its class.
+/// A status code that surf does not know becomes the first one of its class.
 fn status(code: u16) -> StatusCode {
     StatusCode::try_from(code).unwrap_or(match code {
         ..=299 => StatusCode::Ok,
@@ -92,7 +92,7 @@ fn status(code: u16) -> StatusCode {
     })
 }
 
-/// As surf knows errors. (The blanket conversion would give it the status 500.)
+/// Converts an error for surf. (The blanket conversion would give it the status 500.)
 fn into_surf(error: TransportError) -> Error {
     let status = match error {
         TransportError::TimedOut { .. } => StatusCode::GatewayTimeout,

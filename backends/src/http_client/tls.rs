@@ -1,4 +1,4 @@
-//! Which certificates are trusted, and the handshake.
+//! Trusted certificates, and the TLS handshake.
 
 use std::fmt;
 use std::path::Path;
@@ -15,7 +15,7 @@ use super::connect::Stream;
 use super::error::TransportError;
 use crate::text::shown;
 
-/// Speaks TLS with servers that it trusts. The certificates are read once, when they are needed first.
+/// Speaks TLS with trusted servers. The certificates are read once, at the first handshake.
 #[derive(Clone, Default)]
 pub(super) struct Tls {
     extra: Vec<CertificateDer<'static>>,
@@ -36,7 +36,7 @@ impl Tls {
     }
 
     pub(super) async fn handshake(&self, host: &str, stream: Stream) -> Result<TlsStream<Stream>, TransportError> {
-        // An address of version 6 stands in brackets in a URL.
+        // An IPv6 address in a URL is in brackets.
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(host).map_err(|error| TransportError::Tls(error.to_string()))?;
         let extra = &self.extra;
@@ -47,7 +47,7 @@ impl Tls {
 
 async fn connector(extra: Vec<CertificateDer<'static>>) -> Result<TlsConnector, TransportError> {
     let invalid = |error: futures_rustls::rustls::Error| TransportError::Tls(error.to_string());
-    // They are files.
+    // The certificates are files.
     let mut roots = smol::unblock(trusted_roots).await?;
     for certificate in extra {
         roots.add(certificate).map_err(invalid)?;
@@ -60,8 +60,8 @@ async fn connector(extra: Vec<CertificateDer<'static>>) -> Result<TlsConnector, 
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// What the environment's certificates are, where it names some; else what the system trusts; where it has nothing (as in an empty
-/// container), what Mozilla does.
+/// The certificates that the environment names, otherwise those that the system trusts. If the system has none (as in an empty
+/// container): those that Mozilla trusts.
 fn trusted_roots() -> Result<RootCertStore, TransportError> {
     let named = named_in_environment();
     let mut roots = RootCertStore::empty();
@@ -69,31 +69,31 @@ fn trusted_roots() -> Result<RootCertStore, TransportError> {
     roots.add_parsable_certificates(found.certs);
     if !named.is_empty() && roots.is_empty() {
         let reasons: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
-        let reason = if reasons.is_empty() { "there is none in it".to_owned() } else { reasons.join("; ") };
+        let reason = if reasons.is_empty() { "it contains none".to_owned() } else { reasons.join("; ") };
         return Err(TransportError::Tls(format!("{named} gives no certificate to trust: {reason}; allowed: PEM")));
     }
     for error in &found.errors {
         if named.is_empty() {
-            tracing::debug!(%error, "a certificate of the system cannot be read");
+            tracing::debug!(%error, "a system certificate cannot be read");
         } else {
-            tracing::warn!(%error, "a certificate that {named} names cannot be read");
+            tracing::warn!(%error, "a certificate of {named} cannot be read");
         }
     }
     if roots.is_empty() {
-        tracing::info!("the system has no certificates to trust; those that Mozilla trusts are used");
+        tracing::info!("the system has no trusted certificates; using those of Mozilla");
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
     Ok(roots)
 }
 
-/// The variables that name certificates, as `SSL_CERT_FILE = /etc/ca.pem`; empty where none is set.
+/// The variables that name certificates, such as `SSL_CERT_FILE = /etc/ca.pem`; empty if none is set.
 fn named_in_environment() -> String {
     let set = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     let named: Vec<String> = set.map(|(name, value)| format!("{name} = {}", shown(Path::new(&value)))).collect();
     named.join(", ")
 }
 
-/// What is wrong with the certificates that the environment names; `None` where it names none. Reads files.
+/// The problem with the certificates that the environment names; `None` if it names none. Reads files.
 pub(super) fn environment_problem() -> Option<TransportError> {
     (!named_in_environment().is_empty()).then(trusted_roots)?.err()
 }

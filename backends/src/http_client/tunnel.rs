@@ -7,10 +7,10 @@ use url::Url;
 use super::connect::Stream;
 use super::error::TransportError;
 
-/// Head of the proxy's answer, at most.
+/// Maximum length of the head of the proxy's response, in bytes.
 const HEAD_BYTES: usize = 8 * 1_024;
 
-/// Has the proxy behind `stream` connect to the host of `url`.
+/// Asks the proxy behind `stream` to connect to the host of `url`.
 pub(super) async fn connect(
     mut stream: Stream,
     url: &Url,
@@ -29,7 +29,7 @@ pub(super) async fn connect(
     stream.write_all(&head).await.map_err(failed)?;
     stream.flush().await.map_err(failed)?;
 
-    // The other side of the tunnel speaks only after this one, so that nothing follows the head.
+    // The other side of the tunnel speaks only after this one, so nothing follows the head.
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -48,7 +48,7 @@ pub(super) async fn connect(
     }
 }
 
-/// Of `HTTP/1.1 200 Connection established`.
+/// The status code of a line such as `HTTP/1.1 200 Connection established`.
 fn status(answer: &[u8]) -> Option<u16> {
     let line = answer.split(|byte| *byte == b'\r').next()?;
     let line = std::str::from_utf8(line).ok()?.strip_prefix("HTTP/1.")?;

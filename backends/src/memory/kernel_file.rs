@@ -1,4 +1,4 @@
-//! A file of the kernel that stays open and is read repeatedly.
+//! A kernel file that stays open and is read repeatedly.
 
 use std::fs::File;
 use std::io;
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use tripline_runtime::MemoryError;
 
-/// Several times the longest file that is read here (`memory.stat`: 2 to 3 KiB).
+/// Several times the length of the longest file that is read (`memory.stat`: 2 to 3 KiB).
 pub(super) const BUFFER_LEN: usize = 16 * 1024;
 
-/// An open file of the kernel. Each read starts at the beginning of the file.
+/// An open kernel file. Each read starts at the beginning of the file.
 #[derive(Debug)]
 pub(super) struct KernelFile {
     file: File,
@@ -24,7 +24,7 @@ impl KernelFile {
         }
     }
 
-    /// `None` where the file does not exist.
+    /// `None` if the file does not exist.
     #[cfg(feature = "cgroup")]
     pub(super) fn open_if_there(path: PathBuf) -> Result<Option<Self>, MemoryError> {
         match Self::open(path) {
@@ -34,15 +34,15 @@ impl KernelFile {
         }
     }
 
-    /// Reads the file with one system call: right for files that the kernel writes as one record. Where the buffer is
-    /// too small, returns as many whole lines as it holds.
+    /// Reads the file with one system call, for files that the kernel writes as one record. If the buffer is too small,
+    /// returns as many whole lines as it holds.
     pub(super) fn read<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], MemoryError> {
         let len = self.read_at(buffer, 0)?;
         Ok(whole_lines(buffer, len))
     }
 
-    /// Reads until the end of the file or of the buffer: right for files of many records, of which the kernel returns
-    /// one page per call.
+    /// Reads until the end of the file or of the buffer, for files of many records, of which the kernel returns one
+    /// page per call.
     #[cfg(feature = "sysinfo")]
     pub(super) fn read_all<'b>(&self, buffer: &'b mut [u8]) -> Result<&'b [u8], MemoryError> {
         let mut len = 0;
@@ -55,7 +55,7 @@ impl KernelFile {
         Ok(whole_lines(buffer, len))
     }
 
-    /// Reads the file and takes one value out of it; `expected` names the value for the error.
+    /// Reads the file and parses one value from it. `expected` describes the value in the error.
     pub(super) fn parse<T>(
         &self,
         buffer: &mut [u8],
@@ -77,7 +77,7 @@ impl KernelFile {
     }
 }
 
-/// The first `len` bytes of the buffer; without the last, incomplete line where they fill it.
+/// The first `len` bytes of the buffer; without the last, incomplete line if they fill it.
 fn whole_lines(buffer: &[u8], len: usize) -> &[u8] {
     let text = buffer.get(..len).unwrap_or_default();
     if len < buffer.len() {
@@ -92,7 +92,7 @@ pub(super) fn unreadable(path: &Path, error: io::Error) -> MemoryError {
     MemoryError::Unreadable { what: path.display().to_string(), error }
 }
 
-/// The error for a file with unexpected content; it shows the beginning of the content.
+/// The error for a file with unexpected content. It quotes the beginning of the content.
 pub(super) fn malformed(path: &Path, text: &[u8], expected: &'static str) -> MemoryError {
     let found = String::from_utf8_lossy(text).chars().take(60).collect();
     MemoryError::Malformed { what: path.display().to_string(), found, expected }
@@ -103,7 +103,7 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buffer, offset)
 }
 
-/// Two calls where there is no `pread`; only tests on other systems use it.
+/// Two calls on systems without `pread`; only tests use them.
 #[cfg(not(unix))]
 fn read_at(mut file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     use std::io::{Read, Seek};

@@ -7,19 +7,19 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum MemorySourceKind {
-    /// `cgroup` where a limit exists, else `sysinfo`.
+    /// `cgroup` if a limit exists, otherwise `sysinfo`.
     #[default]
     Auto,
     /// The control group of this process.
     Cgroup,
     /// The whole machine.
     Sysinfo,
-    /// Settable, for tests and demonstrations.
+    /// A value that can be set, for tests and demonstrations.
     Mock,
 }
 
 impl MemorySourceKind {
-    /// All of them, in the order in which they are documented.
+    /// All sources, in the order of the documentation.
     pub const ALL: [Self; 4] = [Self::Auto, Self::Cgroup, Self::Sysinfo, Self::Mock];
 
     /// The name in configuration and status.
@@ -50,10 +50,10 @@ impl FromStr for MemorySourceKind {
     }
 }
 
-/// No memory source has this name.
+/// Error: no memory source has this name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownMemorySource {
-    /// The name that was found.
+    /// The unknown name.
     pub found: String,
 }
 

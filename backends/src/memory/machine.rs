@@ -1,4 +1,4 @@
-//! The figures of the whole machine: pure.
+//! The memory of the whole machine. Pure.
 
 use tripline_runtime::core::MemorySample;
 
@@ -10,14 +10,14 @@ use super::parse::{kib_line, kstat, number};
 pub(super) struct Machine {
     total: u64,
     available: u64,
-    /// Set aside for huge pages: no program gets it as ordinary memory, whether the huge pages are in use or not.
+    /// Reserved for huge pages. No program gets it as ordinary memory, whether the huge pages are in use or not.
     huge_pages: u64,
-    /// The ZFS cache above its minimum, which ZFS gives back under pressure; Linux does not count it as available.
+    /// The ZFS cache above its minimum, which ZFS releases under pressure. Linux does not count it as available.
     zfs_cache: u64,
 }
 
 impl Machine {
-    /// The expected content of a file, for errors.
+    /// The expected content of the file, for errors.
     pub(super) const EXPECTED: &'static str = "lines \"MemTotal: <number> kB\" and \"MemAvailable: <number> kB\"";
 
     /// Parses `/proc/meminfo`.
@@ -27,17 +27,17 @@ impl Machine {
         Some(Self { total, available, huge_pages: huge_pages(meminfo).unwrap_or(0), zfs_cache: 0 })
     }
 
-    /// Adds the cache of ZFS from `arcstats`.
+    /// Adds the ZFS cache from `arcstats`.
     pub(super) fn with_zfs(self, arcstats: &[u8]) -> Self {
         let (size, minimum) = (kstat(arcstats, "size"), kstat(arcstats, "c_min"));
         let above_minimum = size.zip(minimum).map_or(0, |(size, minimum)| size.saturating_sub(minimum));
-        // More than is used at all cannot be part of it: the two files are about different machines.
+        // A cache larger than the used memory cannot be part of it: the two files describe different machines.
         let zfs_cache = if size <= Some(self.unavailable()) { above_minimum } else { 0 };
         Self { zfs_cache, ..self }
     }
 
-    /// Used memory and its limit. Where the kernel confirms a shortage, the ZFS cache counts as used: it was not given
-    /// back in time.
+    /// Used memory and its limit. While the kernel confirms a shortage, the ZFS cache counts as used, because it was
+    /// not released in time.
     pub(super) fn sample(&self, figure: MemoryUsed, shortage_is_confirmed: bool) -> MemorySample {
         let counted_zfs_cache = match figure {
             MemoryUsed::WorkingSet => return MemorySample { used: self.unavailable(), limit: Some(self.total) },
@@ -61,13 +61,13 @@ impl Machine {
         self.total.saturating_sub(self.available)
     }
 
-    /// All but the huge pages; all where those would be everything.
+    /// The memory without huge pages, or all of it if huge pages would take everything.
     fn ordinary(&self) -> u64 {
         Some(self.total.saturating_sub(self.huge_pages)).filter(|&bytes| bytes > 0).unwrap_or(self.total)
     }
 }
 
-/// What Linux before 3.14 does not report: free memory, and caches without those of tmpfs.
+/// Estimates what Linux before 3.14 does not report: free memory, and caches except those of tmpfs.
 fn estimate_available(meminfo: &[u8]) -> Option<u64> {
     let free = kib_line(meminfo, "MemFree")?;
     let caches = ["Buffers", "Cached", "SReclaimable"].map(|key| kib_line(meminfo, key).unwrap_or(0));
@@ -76,7 +76,7 @@ fn estimate_available(meminfo: &[u8]) -> Option<u64> {
     Some(free.saturating_add(caches))
 }
 
-/// Huge pages of all sizes; of the default size where Linux is older than 4.16.
+/// Huge pages of all sizes, or only of the default size on Linux before 4.16.
 fn huge_pages(meminfo: &[u8]) -> Option<u64> {
     kib_line(meminfo, "Hugetlb").or_else(|| {
         let mut lines = meminfo.split(|&byte| byte == b'\n');
@@ -141,7 +141,7 @@ mod tests {
             assert_eq!(machine.sample(MemoryUsed::WorkingSet, false), gib(40, 64), "{lines}");
             assert_eq!(machine.level(MemoryUsed::Unreclaimable), "MemTotal of the machine without its huge pages");
         }
-        // Little ordinary memory is left, however many huge pages are free.
+        // Little ordinary memory is left, whatever the number of free huge pages.
         let machine = Machine::parse(&meminfo(64, 1, "Hugetlb: 33554432 kB\n")).unwrap();
         assert_eq!(machine.sample(MemoryUsed::Unreclaimable, false), gib(31, 32));
         let machine = Machine::parse(&meminfo(64, 1, "Hugetlb: 67108864 kB\n")).unwrap();

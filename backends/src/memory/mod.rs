@@ -1,4 +1,4 @@
-//! Where memory readings come from.
+//! Sources of memory readings.
 //!
 //! | source | used | limit |
 //! |---|---|---|
@@ -6,11 +6,11 @@
 //! | [`Sysinfo`] | the machine's memory less what is available and the ZFS cache above its minimum | the machine's memory less huge pages set aside |
 //! | [`MockMemory`] | the value that was set | the value that was set |
 //!
-//! [`open`] opens the one that a [`MemorySourceKind`] names; [`MemoryUsed`] selects the figure. [`ResidentMemory`] is no
+//! [`open`] opens the source of a [`MemorySourceKind`]; [`MemoryUsed`] selects the figure. [`ResidentMemory`] is not a
 //! source: it shows how much of the memory belongs to this process.
 //!
-//! `Cgroup` needs the feature `cgroup`, `Sysinfo` the feature `sysinfo`, and everything else but [`MemorySourceKind`] and
-//! [`MemoryUsed`] either of them.
+//! `Cgroup` requires the feature `cgroup`, `Sysinfo` the feature `sysinfo`, and everything else except
+//! [`MemorySourceKind`] and [`MemoryUsed`] either of them.
 //!
 #![doc = include_str!("../../docs/memory.md")]
 

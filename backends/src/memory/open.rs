@@ -1,4 +1,4 @@
-//! Opens a memory source by its name.
+//! Opens a memory source by its kind.
 
 use std::sync::Arc;
 
@@ -12,18 +12,18 @@ use super::{MemorySourceKind, MemoryUsed, MockMemory};
 
 /// Opens the source of this kind, with the default [`MemoryUsed`].
 ///
-/// [`Auto`](MemorySourceKind::Auto) is `cgroup` where a limit exists at this moment, else `sysinfo`; it does not choose
-/// again later. Built without the feature `sysinfo` it is `cgroup` in any case. The source's name shows the choice.
+/// [`Auto`](MemorySourceKind::Auto) is `cgroup` if a limit exists now, otherwise `sysinfo`; the choice is made once.
+/// Built without the feature `sysinfo` it is always `cgroup`. The name of the source shows the choice.
 ///
 /// To set a [`MockMemory`] later, create it directly and keep a clone.
 ///
 /// # Errors
-/// [`MemoryError`] where the source cannot be read here, or where this program was built without it.
+/// [`MemoryError`] if the source cannot be read here, or if this program was built without it.
 pub fn open(kind: MemorySourceKind) -> Result<Arc<dyn MemorySource>, MemoryError> {
     open_counting(kind, MemoryUsed::default())
 }
 
-/// As [`open`], with a figure of used memory. It has no meaning for [`Mock`](MemorySourceKind::Mock).
+/// Like [`open`], with a choice of [`MemoryUsed`], which does not apply to [`Mock`](MemorySourceKind::Mock).
 ///
 /// ```
 /// use tripline_backends::memory::{MemorySourceKind, MemoryUsed, open_counting};

@@ -1,6 +1,6 @@
-//! Parsers for the kernel's text files: pure, and total over all bytes.
+//! Parsers for the kernel's text files. Pure; they accept any bytes.
 
-/// The text as one decimal number; white space around it is allowed.
+/// Parses the text as one decimal number, with optional surrounding white space.
 pub(super) fn number(text: &[u8]) -> Option<u64> {
     str::from_utf8(text.trim_ascii()).ok().filter(|text| text.starts_with(|c: char| c.is_ascii_digit()))?.parse().ok()
 }
@@ -10,22 +10,23 @@ pub(super) fn keyed(text: &[u8], key: &str) -> Option<u64> {
     number(after_key(text, key).find(|rest| rest.first() == Some(&b' '))?)
 }
 
-/// The line `key:   number kB` of `/proc/meminfo` and `/proc/self/status`, in bytes: "kB" there means 1024 bytes.
+/// The line `key:   number kB` of `/proc/meminfo` and `/proc/self/status`, in bytes. There "kB" means 1024 bytes.
 pub(super) fn kib_line(text: &[u8], key: &str) -> Option<u64> {
     let value = after_key(text, key).find_map(|rest| rest.strip_prefix(b":"))?;
     let kib = str::from_utf8(value).ok()?.trim().strip_suffix("kB")?.trim_end();
     kib.bytes().all(|digit| digit.is_ascii_digit()).then(|| kib.parse::<u64>().ok())??.checked_mul(1024)
 }
 
-/// The share of the last 10 s in which all tasks waited, in percent, from the line `full avg10=12.34 …` of a PSI file.
+/// The share of the last 10 s in which all tasks were stalled, in percent, from the line `full avg10=12.34 …` of a PSI
+/// file.
 pub(super) fn stall_percent(text: &[u8]) -> Option<f64> {
     let value = after_key(text, "full ").find_map(|rest| rest.strip_prefix(b"avg10="))?;
     let value = str::from_utf8(value.split(|&byte| byte == b' ').next()?).ok()?;
-    // No sign, exponent, infinity or NaN.
+    // Accepts no sign, exponent, infinity or NaN.
     value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.').then(|| value.parse().ok())?
 }
 
-/// The number in the line `key type number` of a kernel statistic of ZFS.
+/// The number in the line `key type number` of a ZFS kernel statistic.
 #[cfg(feature = "sysinfo")]
 pub(super) fn kstat(text: &[u8], key: &str) -> Option<u64> {
     let fields = after_key(text, key).find(|rest| rest.first() == Some(&b' '))?;

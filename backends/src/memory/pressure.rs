@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use super::kernel_file::KernelFile;
 use super::parse::{keyed, stall_percent};
 
-/// From this share of the last 10 s on, in percent, in which no task of the level ran because all waited for memory, a
-/// shortage is confirmed. By default `systemd-oomd` kills where it stays above 60 % for 30 s.
+/// Minimum share of the last 10 s in which all tasks of the level were stalled on memory that confirms a shortage, in
+/// percent. By default `systemd-oomd` kills above 60 % for 30 s.
 const CONFIRMING_STALL_PERCENT: f64 = 10.0;
 
-/// A failed allocation confirms a shortage for so many readings: 10 s at the default `sample_interval_ms`, as long as
-/// the average of PSI looks back.
+/// Number of readings for which a failed allocation confirms a shortage: 10 s at the default `sample_interval_ms`, the
+/// period of the PSI average.
 const READINGS_AFTER_OOM: u32 = 20;
 
-/// The kernel's own view of a level's shortage. It can only confirm: a file that is missing or unreadable confirms
-/// nothing and is no error.
+/// The kernel's own view of a level's shortage. It can only confirm one: a missing or unreadable file confirms nothing
+/// and is not an error.
 #[derive(Debug, Default)]
 pub(super) struct Confirmation {
     pressure: Option<KernelFile>,
@@ -30,7 +30,7 @@ impl Confirmation {
         Self { pressure: open(pressure), events: open(events), ..Self::default() }
     }
 
-    /// Reads the files and returns whether a shortage is confirmed now.
+    /// Reads the files and returns whether they confirm a shortage now.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> bool {
         let text = self.events.as_ref().and_then(|events| events.read(buffer).ok());
         let ooms = text.and_then(ooms);
@@ -46,7 +46,7 @@ impl Confirmation {
     }
 }
 
-/// Allocations that failed and processes that were killed for it, together; `None` where neither is counted.
+/// Number of failed allocations plus processes killed for lack of memory; `None` if neither is counted.
 fn ooms(text: &[u8]) -> Option<u64> {
     let (failed, killed) = (keyed(text, "oom"), keyed(text, "oom_kill"));
     (failed.is_some() || killed.is_some()).then(|| failed.unwrap_or(0).saturating_add(killed.unwrap_or(0)))

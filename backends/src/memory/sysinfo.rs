@@ -1,4 +1,4 @@
-//! The whole machine's memory.
+//! The memory of the whole machine.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,14 +13,14 @@ use super::kernel_file::{BUFFER_LEN, KernelFile};
 use super::machine::Machine;
 use super::pressure::Confirmation;
 
-/// The machine's memory: used is what new programs cannot get without swapping, the limit is the total without huge
-/// pages that are set aside. On Linux the ZFS cache above its minimum does not count as used.
+/// The memory of the machine. Used is what new programs cannot get without swapping; the limit is the total without
+/// reserved huge pages. On Linux the ZFS cache above its minimum does not count as used.
 ///
-/// It measures all programs of the machine together, and no limit of a container: there `cgroup` is the better source.
+/// It covers all programs of the machine and ignores the limit of a container; there `cgroup` is the better source.
 ///
 /// # Cost
-/// On Linux one `pread` of `/proc/meminfo` and `/proc/pressure/memory`, and of `/proc/spl/kstat/zfs/arcstats` where ZFS
-/// is loaded; tens of microseconds together.
+/// On Linux one `pread` of `/proc/meminfo` and `/proc/pressure/memory`, and of `/proc/spl/kstat/zfs/arcstats` if ZFS is
+/// loaded; tens of microseconds in total.
 #[derive(Debug)]
 pub struct Sysinfo {
     figure: MemoryUsed,
@@ -33,12 +33,12 @@ enum Reader {
     Other(Box<System>),
 }
 
-/// The files of Linux.
+/// The files on Linux.
 #[derive(Debug)]
 struct Linux {
     meminfo: KernelFile,
     confirmation: Confirmation,
-    /// `None` where `/proc/meminfo` shows a container, of which the ZFS cache is no part.
+    /// `None` if `/proc/meminfo` describes a container, which does not own the ZFS cache.
     arcstats: Option<PathBuf>,
 }
 
@@ -46,7 +46,7 @@ impl Sysinfo {
     /// Opens the source and reads it once.
     ///
     /// # Errors
-    /// [`MemoryError`] where the system does not report its memory.
+    /// [`MemoryError`] if the system does not report its memory.
     pub fn new() -> Result<Self, MemoryError> {
         if cfg!(target_os = "linux") {
             return Self::at(Path::new("/"));
@@ -55,11 +55,11 @@ impl Sysinfo {
         Self::with(Reader::Other(Box::new(system)))
     }
 
-    /// The memory of a Linux machine whose files (`/proc/meminfo`, `/proc/pressure/memory`,
-    /// `/proc/spl/kstat/zfs/arcstats`) are below `root`: for tests, and for a machine's `/` that is mounted elsewhere.
+    /// Opens the memory of a Linux machine whose files (`/proc/meminfo`, `/proc/pressure/memory`,
+    /// `/proc/spl/kstat/zfs/arcstats`) are below `root`: for tests, and for a machine whose `/` is mounted elsewhere.
     ///
     /// # Errors
-    /// [`MemoryError`] where `/proc/meminfo` cannot be read or lacks the total or the available memory.
+    /// [`MemoryError`] if `/proc/meminfo` cannot be read or lacks the total or the available memory.
     pub fn at(root: &Path) -> Result<Self, MemoryError> {
         let mountinfo = std::fs::read(root.join("proc/self/mountinfo")).unwrap_or_default();
         let arcstats = (!shows_a_container(&mountinfo)).then(|| root.join("proc/spl/kstat/zfs/arcstats"));
@@ -76,7 +76,7 @@ impl Sysinfo {
         Ok(source)
     }
 
-    /// Sets what counts as used; [`MemoryUsed::Unreclaimable`] otherwise.
+    /// Selects what counts as used. Default: [`MemoryUsed::Unreclaimable`].
     #[must_use]
     pub fn counting(self, figure: MemoryUsed) -> Self {
         Self { figure, ..self }
@@ -104,7 +104,7 @@ impl Linux {
     fn read(&mut self, figure: MemoryUsed) -> Result<MemoryReading, MemoryError> {
         let mut buffer = [0; BUFFER_LEN];
         let mut machine = self.meminfo.parse(&mut buffer, Machine::EXPECTED, Machine::parse)?;
-        // Opened with each reading, because ZFS may be loaded and unloaded at any time.
+        // The file is opened for each reading, because ZFS may be loaded and unloaded at any time.
         if let Some(path) = &self.arcstats
             && let Ok(file) = KernelFile::open(path.clone())
             && let Ok(arcstats) = file.read_all(&mut buffer)
@@ -116,7 +116,7 @@ impl Linux {
     }
 }
 
-/// Whether `/proc/meminfo` is made by lxcfs and shows the limits of a container.
+/// Whether lxcfs provides `/proc/meminfo`, which then shows the limits of a container.
 fn shows_a_container(mountinfo: &[u8]) -> bool {
     let mut lines = mountinfo.split(|&byte| byte == b'\n');
     lines.any(|line| {

@@ -7,8 +7,8 @@ use std::str::FromStr;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum MemoryUsed {
-    /// Memory that the kernel cannot take back: usage without clean file pages, reclaimable slab and, on the machine,
-    /// the ZFS cache above its minimum. What is left out counts again while the kernel confirms a shortage.
+    /// Memory that the kernel cannot reclaim: usage without clean file pages, reclaimable slab and, for the machine,
+    /// the ZFS cache above its minimum. These parts count again while the kernel confirms a shortage.
     #[default]
     Unreclaimable,
     /// Usage without inactive file pages, as `kubectl top` and most container graphs show it.
@@ -16,7 +16,7 @@ pub enum MemoryUsed {
 }
 
 impl MemoryUsed {
-    /// All of them, in the order in which they are documented.
+    /// All figures, in the order of the documentation.
     pub const ALL: [Self; 2] = [Self::Unreclaimable, Self::WorkingSet];
 
     /// The name in the configuration.
@@ -45,10 +45,10 @@ impl FromStr for MemoryUsed {
     }
 }
 
-/// No figure of used memory has this name.
+/// Error: no figure of used memory has this name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownMemoryUsed {
-    /// The name that was found.
+    /// The unknown name.
     pub found: String,
 }
 

@@ -1,4 +1,4 @@
-//! Metrics of the delivery of alerts.
+//! Metrics of alert delivery.
 
 use tripline_runtime::{DeliveryCount, DeliveryStats};
 

@@ -1,9 +1,9 @@
-//! How long calls took, as a histogram.
+//! Call durations as a histogram.
 
 use super::encoder::Encoder;
 use super::reading::{Reading, seconds};
 
-/// Nothing where no breaker keeps a histogram.
+/// Writes nothing if no breaker keeps a histogram.
 pub(super) fn write(text: &mut Encoder, readings: &[Reading]) {
     let kept = || readings.iter().filter_map(|reading| Some((reading.name.as_str(), reading.durations.as_ref()?)));
     if kept().next().is_none() {

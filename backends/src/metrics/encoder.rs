@@ -22,13 +22,13 @@ impl Encoder {
         self.family(name, help, "counter")
     }
 
-    /// Its series are [`Family::part`]s.
+    /// Starts a histogram, whose series are written by [`Family::part`].
     pub(super) fn histogram(&mut self, name: &'static str, help: &'static str) -> Family<'_> {
         self.family(name, help, "histogram")
     }
 
     fn family(&mut self, name: &'static str, help: &'static str, kind: &'static str) -> Family<'_> {
-        // Writing into a String cannot fail.
+        // Writing into a `String` cannot fail.
         let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
         Family { text: &mut self.text, name }
     }
@@ -38,19 +38,19 @@ impl Encoder {
     }
 }
 
-/// All series of one metric: they must stand together.
+/// All series of one metric, which must be consecutive.
 pub(crate) struct Family<'t> {
     text: &'t mut String,
     name: &'static str,
 }
 
 impl Family<'_> {
-    /// One series. What a sink calls itself may be anything.
+    /// Writes one series. Label values are escaped: the name of a sink may contain any character.
     pub(crate) fn sample(&mut self, labels: &[(&str, &str)], value: impl Display) {
         self.part("", labels, value);
     }
 
-    /// As [`Family::sample`], of the series whose name goes on with `suffix`.
+    /// Like [`Family::sample`], for the series whose name ends in `suffix`.
     pub(super) fn part(&mut self, suffix: &str, labels: &[(&str, &str)], value: impl Display) {
         self.text.push_str(self.name);
         self.text.push_str(suffix);
@@ -62,14 +62,14 @@ impl Family<'_> {
         let _ = writeln!(self.text, "{close} {value}");
     }
 
-    /// One series per reason.
+    /// Writes one series per reason.
     pub(super) fn by_reason(&mut self, breaker: &BreakerName, counts: &[(RejectionReason, u64)]) {
         for (reason, count) in counts {
             self.sample(&[("breaker", breaker.as_str()), ("reason", reason.as_str())], count);
         }
     }
 
-    /// One series per breaker, but for those that have no value.
+    /// Writes one series per breaker, except for those without a value.
     pub(super) fn each<V: Display>(&mut self, readings: &[Reading], value: impl Fn(&Reading) -> Option<V>) {
         for reading in readings {
             if let Some(value) = value(reading) {

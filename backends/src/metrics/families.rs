@@ -1,11 +1,11 @@
-//! Metrics of families: how many members there are, how many are open, and the calls of some of them by key.
+//! Metrics of families: the number of members, the number that are open, and the calls of some members by key.
 
 use tripline_runtime::Family;
 
 use super::encoder::Encoder;
 use super::key_series::{KeyFigures, KeySeries, Selected};
 
-/// The key of the series for all members without a series of their own.
+/// The key of the series that covers all members without a series of their own.
 const OTHER: &str = "_other";
 
 /// Renders the families of a process in the Prometheus text format 0.0.4, each with the maximum number of members that have series of

@@ -1,10 +1,10 @@
-//! The fleet.
+//! Metrics of the fleet.
 
 use tripline_runtime::FleetStatus;
 
 use super::encoder::Encoder;
 
-/// The fleet as this replica sees it, in the same format as [`render`](super::render).
+/// Renders the fleet as this replica sees it, in the format of [`render`](super::render).
 pub fn render_fleet(status: &FleetStatus) -> String {
     let mut text = Encoder::default();
     text.gauge("tripline_fleet_up", "Whether the fleet's engine answered the last call.")

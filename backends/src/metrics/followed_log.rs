@@ -1,4 +1,4 @@
-//! A log that a breaker follows, as its reader publishes it.
+//! Metrics of a log that a breaker follows.
 
 use std::time::Duration;
 
@@ -8,25 +8,25 @@ use super::encoder::Encoder;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct FollowedLog {
-    /// The path of the file.
+    /// The path of the log file.
     pub file: String,
     /// The format; `None` until it is known.
     pub format: Option<&'static str>,
-    /// Lines that were read.
+    /// Number of lines read.
     pub lines: u64,
-    /// Lines that were not used, by reason.
+    /// Number of unusable lines, by reason.
     pub unusable: Vec<(&'static str, u64)>,
-    /// Calls that were left out by their path.
+    /// Number of calls excluded by their path.
     pub excluded: u64,
-    /// Calls that were known too late to say whether they would have been rejected.
+    /// Number of calls that arrived too late to decide whether they would have been rejected.
     pub unplaced: u64,
-    /// How far behind the log the breaker is; `None` before the first line.
+    /// The breaker's lag behind the log; `None` before the first line.
     pub delay: Option<Duration>,
-    /// Why the log is not read now; `None` while it is.
+    /// Why the log cannot be read now; `None` while it is read.
     pub problem: Option<String>,
 }
 
-/// The logs that breakers follow, each with the name of its breaker, in the Prometheus text format 0.0.4.
+/// Renders the logs that breakers follow, each with the name of its breaker, in the Prometheus text format 0.0.4.
 pub fn render_followed_logs(logs: &[(String, FollowedLog)]) -> String {
     let mut text = Encoder::default();
     let mut family = text.gauge("tripline_log_readable", "Whether the log that is followed can be read.");

@@ -1,7 +1,7 @@
-//! The breakers of a process as Prometheus text.
+//! Renders the breakers of a process as Prometheus text.
 //!
-//! [`render`] collects on demand; nothing is kept. Each series carries the label `breaker`, but for the process's own. What
-//! [`render_log`] gives is part of the page of `serve`.
+//! [`render`] collects on demand and keeps nothing. Each series has the label `breaker`, except those of the process
+//! itself. `serve` adds the text of [`render_log`] to its page.
 #![doc = include_str!("../../docs/metrics.md")]
 
 mod delivery;
@@ -24,13 +24,13 @@ pub use fleet::render_fleet;
 pub use key_series::KeySeries;
 use reading::{Reading, seconds};
 
-/// The media type of [`render`]'s text.
+/// The media type of the text that [`render`] returns.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// All of `breakers`, sorted by name, in the Prometheus text format 0.0.4. `deliveries` are the counters of their
-/// dispatcher, `resident_bytes` is the process's own resident memory.
+/// Renders all of `breakers`, sorted by name, in the Prometheus text format 0.0.4. `deliveries` are the counters of
+/// their dispatcher, `resident_bytes` is the resident memory of the process.
 ///
-/// It owns each breaker's core a few times, for microseconds, and takes the lock of its alerts.
+/// It owns the core of each breaker a few times, for microseconds, and takes the lock of its alerts.
 pub fn render(breakers: &[Breaker], deliveries: Option<&DeliveryStats>, resident_bytes: Option<u64>) -> String {
     let mut readings: Vec<Reading> = breakers.iter().map(Reading::take).collect();
     readings.sort_by(|a, b| a.name.cmp(&b.name));
@@ -50,7 +50,7 @@ pub fn render(breakers: &[Breaker], deliveries: Option<&DeliveryStats>, resident
     text.into_string()
 }
 
-/// The lost log lines of this process, in the same format.
+/// Renders the number of lost log lines of this process, in the same format.
 pub fn render_log(dropped_lines: u64) -> String {
     let mut text = Encoder::default();
     text.counter("tripline_log_lines_dropped_total", "Log lines that were dropped because the output was not read.")

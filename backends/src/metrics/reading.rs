@@ -17,9 +17,9 @@ pub(super) struct Reading {
     pub(super) rejected: Vec<(RejectionReason, u64)>,
     pub(super) would_reject: Vec<(RejectionReason, u64)>,
     pub(super) reports_dropped: u64,
-    /// Probes admitted, and of those the good ones; none but while half-open.
+    /// Admitted probes, and how many of them were good; both 0 unless half-open.
     pub(super) probes: (u16, u16),
-    /// `None` where it is not kept.
+    /// `None` if no histogram is kept.
     pub(super) durations: Option<LatencyHistogram>,
     pub(super) percentile: Option<Latency>,
     pub(super) threshold: Latency,
@@ -27,11 +27,11 @@ pub(super) struct Reading {
     pub(super) memory_state: MemoryState,
     pub(super) memory_threshold: MemoryThreshold,
     pub(super) memory: Option<MemorySample>,
-    /// `None` where the source names none.
+    /// `None` if the source does not name a level.
     pub(super) memory_level: Option<Arc<str>>,
-    /// `None` where it is not forecast.
+    /// `None` if exhaustion is not forecast.
     pub(super) memory_exhausted_in: Option<Duration>,
-    /// `None` where calls in flight are not tracked.
+    /// `None` if calls in flight are not tracked.
     pub(super) in_flight: Option<usize>,
     pub(super) stalled: Option<u16>,
     pub(super) supervised: bool,

@@ -223,7 +223,7 @@ fn what_became_of_alerts_is_counted_by_breaker_sink_kind_and_stage() {
     assert_ne!(line(&text, r#"tripline_alert_state_failures_total{breaker="default"}"#), Some("0"));
 }
 
-/// Every family that this crate writes is in the guide with its type, and no other.
+/// The guide lists every metric family of this crate with its type, and no other.
 #[test]
 fn the_guide_lists_every_metric() {
     let mut written = BTreeSet::new();
@@ -251,7 +251,7 @@ fn the_guide_lists_every_metric() {
     assert_eq!(written, documented);
 }
 
-/// Names and types of the families that a source file begins.
+/// Names and types of the families that a source file writes.
 fn families(source: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for kind in ["counter", "gauge", "histogram"] {

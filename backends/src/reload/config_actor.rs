@@ -11,7 +11,9 @@ use super::edit::edit;
 use super::outcome::{Applied, ChangeError};
 use super::shared::Shared;
 use super::store::{ConfigStore, Unsaved};
-use crate::config::{Change, Config, ConfigErrors, EMPTY, Warning, apply_environment, differences, is_blank, parse};
+use crate::config::{
+    Change, Config, ConfigErrors, Difference, EMPTY, Warning, apply_environment, differences, is_blank, parse,
+};
 
 /// Looks up a variable of the environment, as [`process_variable`](crate::config::process_variable) does.
 pub type Environment = Box<dyn Fn(&str) -> Option<String> + Send>;
@@ -157,13 +159,7 @@ impl ConfigActor {
             let (key, old, new) = (difference.key.as_str(), &difference.old, &difference.new);
             tracing::info!(key, %old, %new, by = by(key), saved, "setting changed");
         }
-        for difference in differences(&self.started, &config) {
-            let key = difference.key.as_str();
-            let is_new = differences(&old, &config).iter().any(|now| now.key == key);
-            if difference.restart_required && is_new {
-                tracing::warn!(key, old = %difference.old, new = %difference.new, "the changed setting takes effect after a restart");
-            }
-        }
+        self.note_restart(&old, &config);
         let left_out = usize::from(planted("reload: the last breaker keeps its settings"));
         let count = self.appliers.len().saturating_sub(left_out);
         for applier in self.appliers.iter_mut().take(count) {
@@ -202,6 +198,21 @@ impl ConfigActor {
             tracing::info!(file = %self.name, "the configuration file is valid again");
         }
         self.shared.note(|notes| notes.file = None);
+    }
+
+    /// Reports what the process must be restarted for: in the log when it changes, and in the status until it is as at the start.
+    fn note_restart(&self, old: &Config, config: &Config) {
+        let changed = differences(old, config);
+        let mut pending = Vec::new();
+        for difference in differences(&self.started, config).into_iter().filter(|now| now.restart_required) {
+            let Difference { key, old, new, .. } = difference;
+            if changed.iter().any(|now| now.key == key) {
+                tracing::warn!(key, %old, %new, "the changed setting takes effect after a restart");
+            }
+            pending.push(format!("{key} = {new} (in force: {old})"));
+        }
+        let words = format!("takes effect after a restart of the process: {}", pending.join(", "));
+        self.shared.note(|notes| notes.restart = (!pending.is_empty()).then_some(words));
     }
 
     fn note_unsaved(&self, reason: &str) {

@@ -47,10 +47,11 @@ impl LiveConfig {
         self.inner.shared.config()
     }
 
-    /// Why the file is not the configuration in force: its problems, or what is changed and not saved.
+    /// Why the file is not the configuration in force: its problems, what is changed and not saved, or what takes effect after a restart.
     pub fn config_error(&self) -> Option<String> {
         let notes = self.inner.shared.notes.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: Vec<&str> = [&notes.file, &notes.unsaved].into_iter().flatten().map(String::as_str).collect();
+        let all: Vec<&str> =
+            [&notes.file, &notes.unsaved, &notes.restart].into_iter().flatten().map(String::as_str).collect();
         (!all.is_empty()).then(|| all.join("\n"))
     }
 

@@ -20,6 +20,8 @@ pub(super) struct Notes {
     pub(super) file: Option<String>,
     /// The keys that are changed and not saved.
     pub(super) unsaved: Option<String>,
+    /// The keys whose values in the file take effect after a restart.
+    pub(super) restart: Option<String>,
 }
 
 impl Shared {

@@ -17,8 +17,8 @@ pub const MAX_TRIPS_LISTED: usize = 200;
 
 /// The outcome of one setting with a recording.
 ///
-/// A recording only says how calls went as they were made. What it says of a call that the setting would have rejected is
-/// how it would have gone had it been made; and that fewer calls can make a service faster is not seen.
+/// A recording contains calls as they were made. The figures of a call that the setting would have rejected show its
+/// outcome had it been made. They do not show that fewer calls can make a service faster.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Figures {

@@ -36,8 +36,8 @@
 //! such a stretch of time, and one entry per trip and recovery.
 //!
 //! **Several settings.** [`compare`] reports what each of several settings would have done with a recording that is read once,
-//! [`draw`] makes a page of it as well, and [`suggest`](mod@suggest) proposes settings. A recording only says how calls went as
-//! they were made: what is said of a rejected call is how it would have gone had it been made.
+//! [`draw`] makes a page of it as well, and [`suggest`](mod@suggest) proposes settings. A recording contains calls as they
+//! were made: the figures of a rejected call show its outcome had it been made.
 //!
 //! A reading of memory is valid for three times `sample_interval` (1.5 s by default): set that to the distance of
 //! the recorded ones. The wait of an open breaker has no jitter here.

@@ -1,4 +1,4 @@
-//! The problems of a folder, with their remedies.
+//! Errors of a state folder, with their remedies.
 
 use std::fmt;
 use std::io;
@@ -10,30 +10,30 @@ use tripline_runtime::{BreakerName, DurableState};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StateDirError {
-    /// Another process has it, or another breaker of this one.
+    /// Another process, or another breaker of this process, holds the folder.
     InUse {
         /// The folder.
         folder: PathBuf,
     },
-    /// It cannot be made, locked or written to.
+    /// The folder cannot be created, locked or written to.
     NotWritable {
-        /// The path that could not be made, locked or written.
+        /// The path that cannot be created, locked or written to.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: io::Error,
     },
-    /// There is a state, and it cannot be read.
+    /// The state file exists but cannot be read.
     NotReadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         error: io::Error,
     },
-    /// There is something in the place of the state which is none, and it cannot be renamed.
+    /// A file that is not a state of this breaker has the name of the state file, and cannot be renamed.
     NotSetAside {
         /// The file.
         path: PathBuf,
-        /// Why it is no state.
+        /// Why it is not a state.
         why: ForeignState,
         /// Why it cannot be renamed.
         error: io::Error,
@@ -79,15 +79,15 @@ impl std::error::Error for StateDirError {
     }
 }
 
-/// The state file was not usable. It was renamed, and nothing of it is lost.
+/// The state file was not usable and was renamed. Its content is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quarantined {
-    /// Where it was.
+    /// The path of the state file.
     pub was: PathBuf,
-    /// Where it is now.
+    /// The path that it was renamed to.
     pub now: PathBuf,
-    /// Why.
+    /// Why it was not usable.
     pub why: ForeignState,
 }
 
@@ -108,33 +108,33 @@ impl fmt::Display for Quarantined {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ForeignState {
-    /// It is incomplete, or not JSON of this form.
+    /// It is incomplete, or not JSON in this format.
     Unreadable {
-        /// The problem, and its place.
+        /// The problem and its position.
         reason: String,
     },
-    /// It is larger than any state.
+    /// It exceeds the size limit.
     TooLarge {
         /// The limit, in bytes.
         allowed: u64,
     },
-    /// It is not a file.
+    /// It is not a regular file.
     NoFile,
-    /// It was written by something else.
+    /// Another program wrote it.
     Foreign {
-        /// The format that it names.
+        /// The format named in the file.
         format: String,
     },
-    /// It was written by another version.
+    /// Another version of this program wrote it.
     OtherVersion {
-        /// The version of its form.
+        /// The format version of the file.
         version: u64,
     },
-    /// Its checksum is wrong: it was changed, or the disk is faulty.
+    /// Its checksum is wrong: the file was changed, or the disk is faulty.
     Changed,
     /// It is the state of another breaker.
     OtherBreaker {
-        /// Whose state.
+        /// The other breaker.
         breaker: BreakerName,
     },
 }

@@ -1,4 +1,4 @@
-//! One folder on disk, held by one process: the state is read once, and then only ever replaced as a whole.
+//! A folder on disk, held by one process. The state is read once and then replaced only as a whole.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -9,17 +9,17 @@ use tripline_runtime::BreakerName;
 use super::error::{ForeignState, Quarantined, StateDirError};
 
 const STATE: &str = "state.json";
-/// What will be the state, while it is written. One that a kill left behind means nothing.
+/// The next state while it is written. A file left behind by a kill is ignored.
 const NEXT: &str = "state.json.next";
 const LOCK: &str = "lock";
-/// Some hundred times what a state with every queue full needs.
+/// Maximum length of the state, in bytes: some hundred times what a state with full queues needs.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
-    /// Locked as long as they are open; the system unlocks them when the process ends, however it does. The folder itself is
-    /// locked too where the file system can: the file may be removed.
+    /// Locks held while the files are open. The system releases them when the process ends, for any reason. The folder
+    /// itself is locked too if the file system supports that, because the lock file may be removed.
     _locks: (File, Option<File>),
 }
 
@@ -41,7 +41,7 @@ impl Folder {
         let folder_lock = lock_folder(&path)?;
         let folder = Self { path, _locks: (lock, folder_lock) };
         match folder.check_writable() {
-            // Alerts go out with a full disk too, and saving is tried again.
+            // Alerts are sent even if the disk is full, and saving is retried.
             Err(error) if !matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
                 return Err(StateDirError::NotWritable { path: folder.path.join(NEXT), error });
             }
@@ -51,7 +51,7 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Makes and removes an empty file, so that missing permissions show at the start.
+    /// Creates and removes an empty file, so that missing permissions are found at the start.
     fn check_writable(&self) -> io::Result<()> {
         let next = self.path.join(NEXT);
         remove_if_there(&next)?;
@@ -59,7 +59,7 @@ impl Folder {
         fs::remove_file(&next)
     }
 
-    /// The bytes of the state, or why they cannot be one; `None` where there is nothing.
+    /// The bytes of the state file, or why it cannot be a state; `None` if there is no file.
     pub(super) fn read(&self) -> Result<Option<Result<Vec<u8>, ForeignState>>, StateDirError> {
         let path = self.path.join(STATE);
         match fs::metadata(&path) {
@@ -77,11 +77,11 @@ impl Folder {
         }
     }
 
-    /// Renames what is in the place of the state to a name that is free.
+    /// Renames the unusable state file to a free name.
     pub(super) fn set_aside(&self, why: ForeignState) -> Result<Quarantined, StateDirError> {
         let was = self.path.join(STATE);
         let names = (1_u32..).map(|number| self.path.join(format!("{STATE}.set-aside-{number}")));
-        // No other process makes such names: the folder is locked.
+        // No other process creates such names: the folder is locked.
         let free = names.into_iter().find(|name| fs::symlink_metadata(name).is_err());
         let now = free.unwrap_or_else(|| self.path.join(format!("{STATE}.set-aside")));
         match fs::rename(&was, &now).and_then(|()| sync_folder(&self.path)) {
@@ -90,7 +90,7 @@ impl Folder {
         }
     }
 
-    /// Puts `text` in the place of the state, or leaves that as it was. Afterwards it survives a loss of power.
+    /// Replaces the state by `text`, atomically. On return the new state survives a power loss.
     pub(super) fn replace(&self, text: &[u8]) -> io::Result<()> {
         self.replace_with(|file| file.write_all(text))
     }
@@ -101,7 +101,7 @@ impl Folder {
         let mut file = private_file().create_new(true).open(&next)?;
         let written = write(&mut file).and_then(|()| file.sync_all());
         if let Err(error) = written.and_then(|()| fs::rename(&next, self.path.join(STATE))) {
-            // On a full disk half a file would be in the way of the next try.
+            // On a full disk a partial file would block the next attempt.
             let _ = fs::remove_file(&next);
             return Err(error);
         }
@@ -109,7 +109,7 @@ impl Folder {
     }
 }
 
-/// Locks a folder; `None` where the file system has no locks for folders.
+/// Locks a folder; `None` if the file system does not support locks on folders.
 fn lock_folder(path: &Path) -> Result<Option<File>, StateDirError> {
     let Ok(folder) = File::open(path) else { return Ok(None) };
     match folder.try_lock() {
@@ -119,7 +119,7 @@ fn lock_folder(path: &Path) -> Result<Option<File>, StateDirError> {
     }
 }
 
-/// The name as a folder's: the same on file systems that know no capitals, never hidden, and no two are alike.
+/// The folder name of a breaker: unique also on file systems that ignore case, and never hidden.
 fn folder_name(breaker: &BreakerName) -> String {
     let name = breaker.as_str();
     let mut encoded = String::new();
@@ -161,7 +161,7 @@ fn private_file() -> OpenOptions {
     options
 }
 
-/// Makes what was renamed in a folder survive a loss of power.
+/// Makes renames in a folder survive a power loss.
 fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }

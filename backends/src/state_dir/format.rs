@@ -1,4 +1,4 @@
-//! The file: one JSON object with a format name, the state, and a checksum that shows a torn or changed file.
+//! The file format: one JSON object with a format name, the state, and a checksum that detects a torn or changed file.
 
 use std::io;
 
@@ -18,7 +18,7 @@ struct Written<'a> {
     state: &'a RawValue,
 }
 
-/// The fields that every version of the file has.
+/// The fields that are common to all versions of the file.
 #[derive(Deserialize)]
 struct Read<'a> {
     format: String,
@@ -28,10 +28,10 @@ struct Read<'a> {
     state: &'a RawValue,
 }
 
-/// The text of `state.json`: what a store of your own can write, too.
+/// Encodes the text of `state.json`. A custom store can use the same format.
 ///
 /// # Errors
-/// Where the state cannot be written as JSON.
+/// If the state cannot be written as JSON.
 pub fn encode(state: &DurableState) -> io::Result<Vec<u8>> {
     let state = to_raw_value(state)?;
     let checksum = checksum(state.get());
@@ -41,10 +41,10 @@ pub fn encode(state: &DurableState) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// The state in the text of a `state.json` of this breaker.
+/// Decodes the text of a `state.json` of this breaker.
 ///
 /// # Errors
-/// [`ForeignState`] where it is torn, changed, or not of this breaker, format or version.
+/// [`ForeignState`] if it is torn, changed, or belongs to another breaker, format or version.
 pub fn decode(bytes: &[u8], breaker: &BreakerName) -> Result<DurableState, ForeignState> {
     let file: Read<'_> =
         serde_json::from_slice(bytes).map_err(|error| ForeignState::Unreadable { reason: error.to_string() })?;
@@ -65,7 +65,7 @@ pub fn decode(bytes: &[u8], breaker: &BreakerName) -> Result<DurableState, Forei
     Ok(state)
 }
 
-/// FNV-1a of 64 bits, in hexadecimal: enough against accidents; it is no protection against tampering.
+/// FNV-1a of 64 bits, in hexadecimal. It detects accidents; it does not protect against tampering.
 fn checksum(text: &str) -> String {
     let sum = text
         .bytes()

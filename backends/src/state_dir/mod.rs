@@ -1,7 +1,7 @@
-//! Incidents and alerts that survive a kill: a folder on disk for each breaker.
+//! Incidents and alerts that survive a kill, in one folder on disk per breaker.
 //!
-//! In the folder of a breaker are `state.json`, which is only ever replaced as a whole, and `lock`, which a process holds
-//! while it uses the folder. Nothing in it is secret, and yet only its owner can read it.
+//! The folder of a breaker contains `state.json`, which is only replaced as a whole, and `lock`, which a process holds
+//! while it uses the folder. The files contain no secrets, but only their owner can read them.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -32,7 +32,7 @@ pub use self::error::{ForeignState, Quarantined, StateDirError};
 use self::folder::Folder;
 pub use self::format::{decode, encode};
 
-/// Keeps the state of one breaker in a folder of its own. Clones keep it in the same folder.
+/// Stores the state of one breaker in a folder of its own. Clones share the folder.
 ///
 /// A save costs two `fsync`s (of the file and of its folder), on a thread of the `blocking` pool.
 #[derive(Debug, Clone)]
@@ -43,26 +43,26 @@ pub struct StateDir {
 #[derive(Debug)]
 struct Shared {
     folder: Folder,
-    /// Saves that were begun.
+    /// Number of saves that were started.
     begun: AtomicU64,
-    /// The newest of them that is on disk. Locked while one is written: a save whose future was dropped still ends.
+    /// Number of the newest save on disk. Locked during a write: a save whose future was dropped still completes.
     on_disk: Mutex<u64>,
 }
 
-/// A folder that was opened.
+/// An opened folder.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Opened {
-    /// Keeps the state from now on.
+    /// Stores the state from now on.
     pub store: StateDir,
-    /// The saved state; `None` if there is none that can be used.
+    /// The saved state; `None` if there is no usable one.
     pub state: Option<DurableState>,
-    /// Files in the place of the state that hold none. They are kept under another name for inspection.
+    /// State files that were not usable. They are kept under another name for inspection.
     pub problems: Vec<Quarantined>,
 }
 
 impl Opened {
-    /// Logs the problems as errors; `watch` goes on with what was kept, and keeps its state here from now on.
+    /// Logs the problems as errors. `watch` resumes from the saved state and stores its state here from now on.
     #[must_use]
     pub fn connect(self, watch: SupervisedBreaker) -> SupervisedBreaker {
         for problem in &self.problems {
@@ -77,11 +77,11 @@ impl Opened {
 }
 
 impl StateDir {
-    /// Opens the folder of `breaker` in `root`, and makes both where they are missing. It blocks for a few accesses to the
-    /// disk. The folder is ours until the last clone of the store is dropped.
+    /// Opens the folder of `breaker` in `root`, and creates both if they are missing. Blocks for a few disk accesses. The
+    /// folder stays locked until the last clone of the store is dropped.
     ///
     /// # Errors
-    /// [`StateDirError`] where the folder cannot be made, written to or read, or another process has it.
+    /// [`StateDirError`] if the folder cannot be created, written to or read, or if another process holds it.
     pub fn open(root: &Path, breaker: &BreakerName) -> Result<Opened, StateDirError> {
         let folder = Folder::open(root, breaker)?;
         let mut problems = Vec::new();
@@ -114,7 +114,7 @@ impl StateStore for StateDir {
 impl Shared {
     fn write(&self, number: u64, text: &[u8]) -> io::Result<()> {
         let mut on_disk = self.on_disk.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that was given up must not replace what came after it.
+        // An abandoned save must not replace a later one.
         if number > *on_disk {
             self.folder.replace(text)?;
             *on_disk = number;

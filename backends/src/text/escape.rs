@@ -1,31 +1,31 @@
-//! Control characters, made visible before they reach a terminal or a log.
+//! Escapes control characters before they reach a terminal or a log.
 //!
-//! A name that comes from a file, a server or a recorded log may contain escape sequences that move the cursor, change the
-//! title of a window or forge a line. Everything below U+0020, U+007F, the C1 range U+0080 to U+009F, and what separates lines
-//! or changes their direction is replaced.
+//! A name from a file, a server or a recorded log may contain escape sequences that move the cursor, change the title of a
+//! window or forge a line. Everything below U+0020, U+007F, the C1 range U+0080 to U+009F, line and paragraph separators, and
+//! the characters that change the direction of a line are replaced.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::shorten::is_control;
 
-/// `text` on one line: control characters as `\n`, `\t`, `\u{1b}`.
+/// `text` on one line, with control characters as `\n`, `\t`, `\u{1b}`.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
     escaped(text, |_| false, |character, out| out.extend(character.escape_default()))
 }
 
-/// `text` as it is laid out: line ends and tabs stay, every other control character is escaped.
+/// `text` with its layout: line ends and tabs stay, every other control character is escaped.
 pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     escaped(text, |character| matches!(character, '\n' | '\t'), |character, out| out.extend(character.escape_default()))
 }
 
-/// A JSON document on one line, in which control characters can only stand within strings: as `\u001b`.
+/// A JSON document on one line. Its control characters can only be in strings and become `\u001b` and the like.
 pub(crate) fn json(text: &str) -> Cow<'_, str> {
     escaped(
         text,
         |_| false,
         |character, out| {
-            // Writing into a String cannot fail.
+            // Writing into a `String` cannot fail.
             let _ = write!(out, "\\u{:04x}", u32::from(character));
         },
     )

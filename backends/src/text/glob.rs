@@ -1,22 +1,22 @@
-//! Patterns of names.
+//! Glob patterns for names.
 
-/// Whether all of `text` matches `pattern`, in which `*` stands for any characters and `?` for one. O(text × pattern).
+/// Whether `pattern` matches all of `text`: `*` matches any characters and `?` one character. O(text × pattern).
 #[cfg(feature = "api")]
 pub(crate) fn matches_glob(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
     matches(&pattern, &text, '*', '?')
 }
 
-/// As [`matches_glob`], of bytes that may be no text: `?` stands for one byte.
+/// Like [`matches_glob`], for bytes that need not be UTF-8: `?` matches one byte.
 #[cfg(any(feature = "replay", feature = "tower"))]
 pub(crate) fn matches_glob_bytes(pattern: &[u8], text: &[u8]) -> bool {
     matches(pattern, text, b'*', b'?')
 }
 
-/// Compares from left to right; after a mismatch the last `any` takes one unit more.
+/// Compares from left to right. After a mismatch the last `any` takes one more unit.
 fn matches<T: Copy + PartialEq>(pattern: &[T], text: &[T], any: T, one: T) -> bool {
     let (mut p, mut t) = (0, 0);
-    // The last `any`, and where its text ended so far.
+    // The last `any`, and where its match ends so far.
     let mut last: Option<(usize, usize)> = None;
     while t < text.len() {
         match pattern.get(p) {
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The naive model: recursion.
+    /// The naive model, by recursion.
     fn model(pattern: &[char], text: &[char]) -> bool {
         match (pattern, text) {
             ([], rest) => rest.is_empty(),

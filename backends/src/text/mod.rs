@@ -1,4 +1,4 @@
-//! Text for people and other programs: shortened, with control characters escaped, without secrets; times of day and numbers.
+//! Text for people and other programs: shortening, escaping, redaction, times of day and numbers.
 
 #[cfg(feature = "cli")]
 pub(crate) mod escape;

@@ -1,8 +1,8 @@
-//! Numbers as JSON has them.
+//! Numbers for JSON.
 
 use serde_json::Number;
 
-/// A number without the traces of binary arithmetic: at most nine decimals, whole where it is whole.
+/// A number without the artefacts of binary arithmetic: at most nine decimals, an integer if it is whole.
 pub(crate) fn tidy(x: f64) -> Option<Number> {
     let x = (x * 1e9).round() / 1e9;
     if x.fract() == 0.0 && x.abs() < 1e15 { Some(Number::from(x as i64)) } else { Number::from_f64(x) }

@@ -2,10 +2,10 @@
 
 use super::matches_glob_bytes;
 
-/// Which paths are selected: those that match one of `include` (all, if there is none) and none of `exclude`.
+/// Selects paths that match one of `include` (all, if it is empty) and none of `exclude`.
 ///
-/// In a pattern `*` is any text, also with slashes in it, and `?` one byte. A path is compared without its query, as it is sent: it is
-/// not percent-decoded.
+/// In a pattern `*` matches any text, including slashes, and `?` one byte. A path is compared without its query and as sent: it
+/// is not percent-decoded.
 ///
 /// ```
 /// # #[cfg(feature = "tower")] {
@@ -24,7 +24,7 @@ pub struct PathPatterns {
 }
 
 impl PathPatterns {
-    /// These patterns.
+    /// Creates the selection of these patterns.
     pub fn new<I: Into<String>, E: Into<String>>(
         include: impl IntoIterator<Item = I>,
         exclude: impl IntoIterator<Item = E>,
@@ -35,19 +35,19 @@ impl PathPatterns {
         }
     }
 
-    /// Whether there is no pattern, so that every path is selected.
+    /// Whether there are no patterns, so that every path is selected.
     pub fn is_empty(&self) -> bool {
         self.include.is_empty() && self.exclude.is_empty()
     }
 
-    /// Whether calls of this path are selected. O(length × patterns).
+    /// Whether calls with this path are selected. O(length × patterns).
     pub fn select(&self, path: &[u8]) -> bool {
         let path = path.split(|&byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
         let matches = |patterns: &[Box<[u8]>]| patterns.iter().any(|pattern| matches_glob_bytes(pattern, path));
         (self.include.is_empty() || matches(&self.include)) && !matches(&self.exclude)
     }
 
-    /// Whether calls without a path are selected: unless only some paths are.
+    /// Whether calls without a path are selected: yes, unless `include` has a pattern.
     pub fn select_no_path(&self) -> bool {
         self.include.is_empty()
     }

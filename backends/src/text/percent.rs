@@ -1,6 +1,6 @@
-//! Percent-encoded text.
+//! Percent-decoding.
 
-/// The bytes of a part of an address. A `%` without two digits behind it stands for itself.
+/// Decodes a part of a URL into bytes. A `%` without two following hexadecimal digits stands for itself.
 pub(crate) fn percent_decoded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();

@@ -1,15 +1,16 @@
-//! Texts without the secrets in them.
+//! Removes secrets from texts.
 
-/// Stands in place of a secret.
+/// The replacement of a secret.
 pub(crate) const HIDDEN: &str = "***";
 
-/// `text` without the secrets. A secret of one or two characters hides nothing and would hide everything.
+/// `text` without the secrets. Secrets of one or two bytes are not replaced: they would mask unrelated text and protect
+/// nothing.
 pub(crate) fn redact(text: &str, secrets: &[&str]) -> String {
     let worth_it = secrets.iter().filter(|secret| secret.len() > 2);
     worth_it.fold(text.to_owned(), |text, secret| text.replace(*secret, HIDDEN))
 }
 
-/// Scheme and host of an address; user, path, query and fragment may hold a secret and are hidden. A text that is no address
+/// Scheme and host of a URL. User, path, query and fragment may contain a secret and are hidden. A text that is not a URL
 /// may be a secret as a whole.
 pub(crate) fn redact_url(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return HIDDEN.to_owned() };

@@ -1,19 +1,19 @@
-//! Times of day as RFC 3339 has them, in UTC and to the millisecond.
+//! Times of day in RFC 3339, in UTC with milliseconds.
 
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
-/// The last second that the format holds: 9999-12-31T23:59:59Z.
+/// The last second that the format can represent: 9999-12-31T23:59:59Z.
 const LAST_SECOND: Duration = Duration::from_secs(253_402_300_799);
 
-/// `time`; one that the format cannot hold is shown as the nearest that it can.
+/// Formats `time`. A time that the format cannot represent becomes the nearest one that it can.
 pub(crate) fn rfc3339(time: SystemTime) -> String {
     let epoch = SystemTime::UNIX_EPOCH;
     let last = epoch.checked_add(LAST_SECOND).unwrap_or(epoch);
     humantime::format_rfc3339_millis(time.clamp(epoch, last)).to_string()
 }
 
-/// `time`; `None` where the format cannot hold it.
+/// Formats `time`; `None` if the format cannot represent it.
 pub(crate) fn rfc3339_checked(time: SystemTime) -> Option<String> {
     // Formatting an earlier time would panic.
     let time = Some(time).filter(|time| *time >= SystemTime::UNIX_EPOCH)?;

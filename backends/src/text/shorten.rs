@@ -1,9 +1,9 @@
-//! Texts that fit, and that change nothing in a terminal.
+//! Shortens texts and escapes what would affect a terminal.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// The first `max` characters of `text`; where some are left out, the last one kept is an ellipsis.
+/// The first `max` characters of `text`. If some are cut off, the last one kept is replaced by an ellipsis.
 pub(crate) fn shorten(text: &str, max: usize) -> String {
     match text.char_indices().nth(max) {
         None => text.to_owned(),
@@ -12,18 +12,18 @@ pub(crate) fn shorten(text: &str, max: usize) -> String {
     }
 }
 
-/// `text` on one line of at most `max` characters: control characters are spaces.
+/// `text` on one line of at most `max` characters, with control characters as spaces.
 pub(crate) fn shorten_line(text: &str, max: usize) -> String {
     let line: String = text.chars().take(max.saturating_add(1)).map(|c| if is_control(c) { ' ' } else { c }).collect();
     shorten(&line, max)
 }
 
-/// `text` with control characters and those that reorder a line as `\n`, `\u{1b}` and so on.
+/// `text` with control characters and those that reorder a line escaped as `\n`, `\u{1b}` and so on.
 pub(crate) fn escape_controls(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         if is_control(c) {
-            // Writing into a `String` does not fail.
+            // Writing into a `String` cannot fail.
             let _ = write!(escaped, "{}", c.escape_default());
         } else {
             escaped.push(c);
@@ -32,12 +32,12 @@ pub(crate) fn escape_controls(text: &str) -> String {
     escaped
 }
 
-/// A path as it is shown: on one line, with control characters escaped.
+/// A path for people: on one line, with control characters escaped.
 pub(crate) fn shown(path: &Path) -> String {
     escape_controls(&path.display().to_string())
 }
 
-/// Control characters of Unicode, line and paragraph separators, and the characters that change a line's direction.
+/// Unicode control characters, line and paragraph separators, and the characters that change the direction of a line.
 pub(super) fn is_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

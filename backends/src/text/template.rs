@@ -1,8 +1,8 @@
-//! Texts with fields in double braces.
+//! Templates with fields in double braces.
 
 use std::fmt;
 
-/// A text with fields: `{"text": "{{headline}}"}`.
+/// A template such as `{"text": "{{headline}}"}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Template(Vec<Part>);
 
@@ -12,12 +12,12 @@ enum Part {
     Field(String),
 }
 
-/// Why a text is not a template.
+/// Why a text is not a valid template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TemplateError {
-    /// There is no such field.
+    /// The field does not exist.
     UnknownField { name: String },
-    /// Braces that are opened and not closed.
+    /// Opening braces without closing ones.
     Unclosed { after: String },
 }
 
@@ -31,7 +31,7 @@ impl fmt::Display for TemplateError {
 }
 
 impl Template {
-    /// Reads a template whose fields are all among `known`.
+    /// Parses a template. Every field must be one of `known`.
     pub(crate) fn parse(text: &str, known: &dyn Fn(&str) -> bool) -> Result<Self, TemplateError> {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -50,7 +50,7 @@ impl Template {
         Ok(Self(parts))
     }
 
-    /// The text with `value` in place of each field.
+    /// Renders the text with `value` in place of each field.
     pub(crate) fn render(&self, value: &dyn Fn(&str) -> String) -> String {
         let part = |part: &Part| match part {
             Part::Text(text) => text.clone(),

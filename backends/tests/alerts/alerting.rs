@@ -93,7 +93,7 @@ fn what_is_changed_counts_for_the_incident_that_is_on() {
     let time = |text: &str| humantime::parse_rfc3339(text).unwrap();
     let due = time(pending.due_at.as_ref().unwrap());
     let wait = due.duration_since(time(&pending.started_at)).unwrap();
-    // To the millisecond, each of them.
+    // The wait is exact to 2 ms.
     assert!(wait.abs_diff(Duration::from_secs(3_600)) <= Duration::from_millis(2), "{wait:?}");
 
     let mut second = first.clone();
@@ -119,7 +119,7 @@ fn what_is_changed_counts_for_the_incident_that_is_on() {
             .map(|count| count.sent)
             .sum::<u64>()
     };
-    // The log tells of it when the cooldown is over, which can be changed too.
+    // The log alert is sent when the cooldown is over, which can be changed too.
     let mut fourth = third.clone();
     (fourth.opsgenie.alert_cooldown_seconds, fourth.opsgenie.time_before_send_alert) = (0, 0);
     paged.alerting.apply(&third, &fourth);

@@ -37,7 +37,7 @@ fn bodies(settings: &str, alert: &Alert) -> Vec<Value> {
     receiver.requests().iter().map(crate::alert_service::Request::json).collect()
 }
 
-/// Where people look first, and what it says.
+/// The headlines of a body, where people look first.
 fn headlines(format: &str, body: &Value) -> Vec<String> {
     let pointers: &[&str] = match format {
         "slack" => &["/text", "/blocks/0/text/text"],
@@ -102,7 +102,7 @@ fn an_alert_of_opsgenie_and_jsm_says_so_in_message_description_and_details() {
         config.provider = provider;
         for (alert, is_drill) in [(drill(), true), (alert(Stage::Single), false)] {
             let before = service.requests().len();
-            // One that has sent the incident's alert does not send it again.
+            // A sink that has sent the alert of the incident does not send it again.
             let _ = deliver(&OpsGenieSink::new(config.clone(), patient()), &alert);
             let request = service.requests().into_iter().nth(before).unwrap();
             let body = request.json();

@@ -23,7 +23,7 @@ fn staged(text: &str) -> Staged<WebhookSink> {
     Staged::new(WebhookSink::new(webhook(text), patient()), SharedRules::new(PageRules::default()))
 }
 
-/// Every kind at every stage, with and without figures, with a long and an odd name.
+/// Every kind at every stage, with and without figures, with a long name and an unusual one.
 fn all_alerts() -> Vec<Alert> {
     let mut alerts = Vec::new();
     for kind in AlertKind::ALL {
@@ -74,7 +74,7 @@ fn pagerduty_opens_raises_and_resolves_one_incident_by_its_key() {
     deliver(&sink, &stage(&first, ENDS[0], DeliveryStatus::Confirmed, DeliveryStatus::Confirmed)).unwrap();
     assert!(receiver.open().is_empty());
 
-    // An alias of 500 characters is longer than a key may be, and two that begin alike stay apart.
+    // An alias of 500 characters exceeds the maximum length of a key. Two with the same beginning stay distinct.
     for end in ["a", "b"] {
         let mut long = first.clone();
         long.alias = Some("x".repeat(499) + end);
@@ -208,7 +208,7 @@ fn several_webhooks_have_names_of_their_own() {
         deliver(sink.as_ref(), &alert(Stage::Single)).unwrap();
     }
     assert_eq!((one.server.requests().len(), two.server.requests().len()), (1, 1));
-    // An entry that is gone is switched off; the other goes on.
+    // A removed entry is switched off; the other one continues.
     made.control.set_config(&config(&format!(
         "[[webhooks]]\nname = \"chat\"\nformat = \"slack\"\nurl = \"{}/d\"",
         one.server.url()

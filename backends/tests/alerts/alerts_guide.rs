@@ -27,7 +27,7 @@ fn sent(settings: &str) -> Value {
     receiver.requests()[0].json()
 }
 
-/// The block of this language under a heading.
+/// The code block of this language under a heading.
 fn block(heading: &str, language: &str) -> String {
     let section = GUIDE.split(&format!("\n{heading}\n")).nth(1).unwrap_or_else(|| panic!("no {heading}"));
     let block = section.split(&format!("```{language}\n")).nth(1).unwrap_or_else(|| panic!("no block: {heading}"));
@@ -63,7 +63,7 @@ fn the_guide_names_every_field_of_templates_and_no_other() {
     assert_eq!(named, fields);
 }
 
-/// The template of the guide is taken, and its body is JSON with the fields filled in.
+/// The template of the guide is valid, and its body is JSON with the fields filled in.
 #[test]
 fn the_template_of_the_guide_works() {
     let text = block("## Body templates", "toml");

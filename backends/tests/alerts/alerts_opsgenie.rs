@@ -23,7 +23,7 @@ use DeliveryStatus::{Confirmed, NotSent, Unconfirmed};
 
 const ALIAS: &str = "shop/check out-circuit-open";
 const OVER: Stage = Stage::Resolved(IncidentEnd::Healthy);
-/// The alias as it stands in a path.
+/// The alias as encoded in a path.
 const PATH: &str = "/v2/alerts/shop%2Fcheck%20out-circuit-open";
 
 fn sink(service: &AlertService) -> OpsGenieSink {
@@ -77,7 +77,7 @@ fn an_escalation_without_an_alert_opens_one_at_its_priority() {
     let sink = sink(&service);
     deliver(&sink, &alert(Stage::Escalated)).unwrap();
     assert_eq!(service.open(), open(&[(ALIAS, "P1")]));
-    // The same where somebody has closed it.
+    // The same after an alert was closed by hand.
     let mut other = alert(Stage::Initial);
     other.kind = AlertKind::MemoryThreshold;
     deliver(&sink, &other).unwrap();
@@ -95,7 +95,7 @@ fn the_end_of_what_does_not_exist_is_no_trouble_and_of_what_was_never_sent_no_re
     assert_eq!(service.log(), [""; 0]);
     assert_eq!(deliver(&sink, &stage(&first, OVER, Confirmed, NotSent)), Ok(1));
     assert_eq!(service.changes().len(), 1);
-    // Words that nobody foresaw end too.
+    // A status with unknown words ends too.
     for _ in 0..11 {
         service.reject_next("Computer says no");
     }
@@ -125,11 +125,11 @@ fn newer_state_waits_for_the_request_before_it() {
     service.done_after_looks(3);
     let pending = block_on(sink.deliver(&first));
     assert!(matches!(pending, Err(DeliveryError::Pending { .. })));
-    // The end comes before the alert exists; closing it now would leave it open for ever.
+    // The close arrives before the alert exists. Closing it now would leave it open forever.
     deliver(&sink, &stage(&first, OVER, Unconfirmed, NotSent)).unwrap();
     assert_eq!((service.alerts().len(), service.open()), (1, open(&[])));
     assert_eq!(service.changes().len(), 2);
-    // What came of the older request does not matter any more.
+    // The outcome of the older request no longer matters.
     let mut other = first.clone();
     other.incident += 1;
     service.reject_next("Not now");
@@ -142,7 +142,7 @@ fn newer_state_waits_for_the_request_before_it() {
 fn a_repeat_is_counted_by_the_service_and_opens_nothing_more() {
     let service = AlertService::opsgenie();
     for _ in 0..10 {
-        // As after a restart: nothing is remembered.
+        // As after a restart, without any records.
         deliver(&sink(&service), &alert(Stage::Single)).unwrap();
     }
     assert_eq!(service.alerts().len(), 1);
@@ -167,7 +167,7 @@ fn a_request_that_is_never_confirmed_counts_as_done_after_some_looks() {
     service.done_after_looks(u32::MAX);
     assert_eq!(deliver(&sink(&service), &alert(Stage::Single)), Ok(8));
     assert_eq!(service.log().len(), 9);
-    // A look that fails is no failure of the alert.
+    // A failed status query is not a failure of the alert.
     let service = AlertService::opsgenie();
     service.trouble(Fault::None);
     service.trouble(Fault::Reply(Reply::new(503, "")));
@@ -180,7 +180,7 @@ fn a_repeat_goes_on_where_the_last_attempt_stopped() {
     let service = AlertService::opsgenie();
     let (sink, first) = (sink(&service), alert(Stage::Initial));
     deliver(&sink, &first).unwrap();
-    // The priority and the look after it go well, the note does not.
+    // The priority and its status query succeed, the note fails.
     for fault in [Fault::None, Fault::None, Fault::Reply(Reply::new(503, ""))] {
         service.trouble(fault);
     }
@@ -250,7 +250,7 @@ fn at_the_successor_the_second_alert_comes_also_where_the_first_is_gone() {
     deliver(&sink, &stage(&first, Stage::Escalated, Confirmed, NotSent)).unwrap();
     let second = format!("{ALIAS}/escalated");
     assert_eq!(service.open(), open(&[(&second, "P1")]));
-    // Nor does a note that is not taken spoil it.
+    // A rejected note does not spoil the delivery either.
     let mut other = first.clone();
     other.kind = AlertKind::MemoryThreshold;
     for fault in [Fault::None, Fault::Reply(Reply::new(422, ""))] {
@@ -304,7 +304,7 @@ fn ten_thousand_slow_replies_in_one_burst_are_one_alert() {
         call.finish(start, clock.now(), Outcome::Ok);
     }
     eventually("the alert is open", || {
-        // The dispatcher waits on this clock before it looks again.
+        // The dispatcher waits on this clock before the next status query.
         clock.advance(Duration::from_millis(50));
         !service.open().is_empty()
     });

@@ -13,14 +13,14 @@ use tripline_backends::config::{Secret, Webhook};
 use tripline_backends::http_client::{HyperClient, Proxies};
 use tripline_runtime::{DeliveryError, Stage};
 
-/// A proxy that connects every `CONNECT` to one address, and remembers the heads that it was sent.
+/// A proxy that connects every `CONNECT` to one address and records the heads that it receives.
 struct Proxy {
     address: SocketAddr,
     heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Proxy {
-    /// Every tunnel leads to `to`; with another answer than 200 there is none.
+    /// Connects every tunnel to `to`. With any `answer` other than 200 there is no tunnel.
     fn tunnels_to(to: &str, answer: &'static str) -> Self {
         let to = to.split("://").last().unwrap().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

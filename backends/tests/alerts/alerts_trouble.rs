@@ -25,7 +25,7 @@ fn sink(service: &AlertService) -> OpsGenieSink {
     OpsGenieSink::new(config(&service.url()), patient())
 }
 
-/// The reason of an error that is worth another attempt, with the wait that the service asked for.
+/// The reason of a retryable error, with the pause that the service asked for.
 #[track_caller]
 fn retryable(result: Result<usize, DeliveryError>) -> (String, Option<Duration>) {
     match result {
@@ -107,7 +107,7 @@ fn a_certificate_counts_only_where_it_is_trusted() {
     let friend = OpsGenieSink::new(config(&service.url()), patient().trust(tls.certificate.clone()));
     assert_eq!(deliver(&friend, &alert(Stage::Single)), Ok(1));
     assert_eq!(service.open().len(), 1);
-    // It is for 127.0.0.1 and for nobody else.
+    // The certificate is valid for 127.0.0.1 only.
     let elsewhere = service.url().replace("127.0.0.1", "localhost");
     let sink = OpsGenieSink::new(config(&elsewhere), patient().trust(tls.certificate.clone()));
     assert!(retryable(deliver(&sink, &alert(Stage::Single))).0.starts_with("no TLS connection"));
@@ -120,7 +120,7 @@ fn what_the_system_trusts_can_be_named_in_the_environment() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("trusted.pem");
     std::fs::write(&file, &tls.pem).unwrap();
-    // The environment of a process is its own only before it starts.
+    // The environment of a process can be set only before it starts.
     let child = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "--ignored", "alerts_trouble::as_the_environment_says"])
         .env_remove("SSL_CERT_DIR")
@@ -130,7 +130,7 @@ fn what_the_system_trusts_can_be_named_in_the_environment() {
         .unwrap();
     assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout));
     assert_eq!(service.open().len(), 1);
-    // A file that is missing or holds nothing is no reason to trust others.
+    // A file that is missing or empty does not make the client trust other certificates.
     let empty = folder.path().join("empty.pem");
     std::fs::write(&empty, "").unwrap();
     for (variable, value) in [
@@ -206,13 +206,13 @@ fn switched_off_it_opens_nothing_and_still_closes_what_is_open() {
         config.enabled = on;
         sink.set_config(config);
     };
-    // Off before it begins: not a word, to the end.
+    // Switched off before the incident: nothing is sent at all.
     switch(false);
     deliver(&sink, &first).unwrap();
     switch(true);
     deliver(&sink, &stage(&first, OVER, DeliveryStatus::Confirmed, DeliveryStatus::NotSent)).unwrap();
     assert_eq!(service.log(), [""; 0]);
-    // Off in the middle: what is open is closed.
+    // Switched off during the incident: open alerts are closed.
     let mut second = first.clone();
     second.incident += 1;
     deliver(&sink, &second).unwrap();
@@ -221,7 +221,7 @@ fn switched_off_it_opens_nothing_and_still_closes_what_is_open() {
     assert_eq!(service.open(), [(ALIAS.to_owned(), "P3".to_owned())]);
     deliver(&sink, &stage(&second, OVER, DeliveryStatus::Confirmed, DeliveryStatus::Confirmed)).unwrap();
     assert_eq!(service.open(), []);
-    // On in the middle: the second stage opens it.
+    // Switched on during the incident: the second stage opens the alert.
     let mut third = first.clone();
     third.incident += 2;
     deliver(&sink, &third).unwrap();
@@ -273,7 +273,7 @@ fn the_key_is_checked_in_the_background_until_the_service_is_reached() {
     eventually("the service is reached", || sink.status().initialized);
     assert_eq!(sink.status().last_error, None);
     assert_eq!(service.log(), ["GET /v2/alerts?limit=1"; 3]);
-    // Another key is checked again.
+    // A changed key is checked again.
     let mut other = config(&service.url());
     other.api_key = Some(Secret::new("another-key"));
     sink.set_config(other);
@@ -283,7 +283,7 @@ fn the_key_is_checked_in_the_background_until_the_service_is_reached() {
     checking.join().unwrap();
 }
 
-/// Something to end a task with.
+/// An event that ends a task.
 fn something_to_end_with() -> (Arc<event_listener::Event>, impl Future<Output = ()>) {
     let event = Arc::new(event_listener::Event::new());
     let listener = event.listen();
@@ -334,7 +334,7 @@ fn only_the_documented_answer_is_a_delivery() {
             assert!(reason.starts_with("not the answer of the alert API"), "{reply:?}: {reason}");
             assert!(!sink.status().initialized);
         }
-        // A page of somebody else with 404 does not close what is open.
+        // A 404 page of another server does not close the open alert.
         let sink = OpsGenieSink::new(configured, patient());
         let first = alert(Stage::Single);
         deliver(&sink, &first).unwrap();

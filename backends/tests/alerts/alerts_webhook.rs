@@ -1,4 +1,4 @@
-//! Alerts as JSON to any address, over real sockets; and all sinks of a configuration together.
+//! Alerts as JSON to any URL, over real sockets; and all sinks of a configuration together.
 #![cfg(all(feature = "webhook", feature = "opsgenie"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -120,7 +120,7 @@ fn the_address_is_shown_nowhere() {
     assert!(refused.contains("***"), "{refused}");
     let unreachable = WebhookSink::new(webhook("https://s3cr3t.invalid/t0k3n"), patient());
     let unreachable = format!("{:?} {unreachable:?}", deliver(&unreachable, &alert(Stage::Single)));
-    // An error that names the host, because the certificate is for another one.
+    // An error that names the host: the certificate is for another one.
     let tls = Tls::new();
     let elsewhere = Server::start(|_| Reply::new(204, ""), Some(&tls));
     let url = elsewhere.url().replace("127.0.0.1", "localhost");

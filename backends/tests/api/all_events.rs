@@ -46,7 +46,7 @@ fn a_reader_gets_the_rows_of_all_breakers_and_then_what_changes() {
 
         let search = circuits.get("search").unwrap();
         assert!(search.breaker().force_open());
-        // The row and the event come in either order.
+        // The row and the event arrive in either order.
         let (mut row, mut event) = (None, None);
         while row.is_none() || event.is_none() {
             let next = reader.next().await.unwrap();
@@ -76,7 +76,7 @@ fn a_reader_that_comes_back_gets_what_it_missed_of_every_breaker() {
         circuits.get("search").unwrap().breaker().disable();
         let last = transition(&mut reader, "search", "disabled").await.id.unwrap();
         drop(reader);
-        // Recorded also while there is no reader.
+        // Events are recorded even without a reader.
         circuits.get("checkout").unwrap().breaker().disable();
         let mut reader = server.request(PATH, &format!("Last-Event-ID: {last}\r\n")).await;
         loop {

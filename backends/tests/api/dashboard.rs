@@ -1,4 +1,4 @@
-//! The page at `/` as it is served. `.ci/browser` tests its behaviour in a browser.
+//! The page at `/` as served. `.ci/browser` tests its behaviour in a browser.
 #![cfg(feature = "api")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -36,7 +36,7 @@ fn the_page_comes_with_a_strict_policy_over_a_socket() {
 
 #[test]
 fn nothing_is_loaded_from_elsewhere() {
-    // The name of SVG is no address.
+    // The namespace of SVG is not a URL to load.
     let page = page().text.replace("http://www.w3.org/2000/svg", "");
     for foreign in ["http:", "https:", "ws:", "wss:", "src=\"//", "href=\"//", "@import", "url(http", "import("] {
         assert!(!page.contains(foreign), "{foreign}");

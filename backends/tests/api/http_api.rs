@@ -13,7 +13,7 @@ use tripline_runtime::core::{MemorySample, StateKind};
 
 use crate::http_support::{Api, assert_rejection, send};
 
-// ----- operating
+// ----- operations
 
 #[test]
 fn disabling_and_enabling_answer_with_what_get_gives() {
@@ -151,7 +151,7 @@ fn metrics_are_prometheus_text() {
     assert!(!api.get("/metrics").text.contains("process_resident_memory_bytes"));
 }
 
-// ----- what every route has in common
+// ----- common to all routes
 
 #[test]
 fn unknown_routes_and_methods_are_answered_in_json() {

@@ -35,7 +35,7 @@ fn server(api: &Api) -> Server {
     Server::start(api.router.clone())
 }
 
-/// Reads until all that a newcomer gets has come.
+/// Reads all initial events of a new reader.
 async fn settled(reader: &mut Reader) -> [Value; 3] {
     let status = reader.find("status", |_| true).await.data;
     let settings = reader.find("settings", |_| true).await.data;
@@ -120,7 +120,7 @@ fn memory_that_is_forecast_to_run_out_is_reported() {
         policy.memory_horizon = Duration::from_secs(60);
         api.breaker().set_policy(&policy).unwrap();
         for reading in 0..440_u64 {
-            // Half a percent a second, after 150 s of quiet.
+            // After 150 s at a constant level, half a percentage point per second.
             let used = 4_000 + 25 * reading.saturating_sub(300);
             api.subject.memory.set(Some(MemorySample { used, limit: Some(10_000) }));
             api.world.advance(Duration::from_millis(500));
@@ -190,7 +190,7 @@ fn a_reader_that_comes_back_gets_what_it_missed() {
         let mut back = server.reader(&format!("Last-Event-ID: {last}\r\n")).await;
         let missed = back.find("transition", |_| true).await;
         assert_eq!((&missed.data["from"], &missed.data["to"]), (&json!("forced_open"), &json!("closed")));
-        // An id of another process stands for nothing.
+        // An id of another process is ignored.
         let mut other = server.reader("Last-Event-ID: 1-2\r\n").await;
         assert_eq!(other.find("transition", |_| true).await.data["from"], Value::Null);
     });
@@ -210,7 +210,7 @@ fn whatever_happens_a_reader_is_sent_at_most_ten_pieces_a_second() {
             reader.transition("closed").await;
         }
         let most = started.elapsed().as_millis() / 100 + 1;
-        // A timer that comes late makes it fewer, never more.
+        // A late timer makes fewer chunks, never more.
         assert!(reader.chunks as u128 <= most, "{} pieces in {most} tenths of a second", reader.chunks);
     });
 }

@@ -41,15 +41,15 @@ fn every_route_of_the_api_is_described() {
     let found = operations(&document(&Api::new()));
     let found: BTreeSet<_> = found.iter().map(|(method, path)| (method.as_str(), path.as_str())).collect();
     assert_eq!(expected.difference(&found).next(), None, "is not described");
-    // And what is described is there.
+    // Every described route exists.
     let api = Api::new();
-    // The events are an answer without an end, which has tests of its own.
+    // Event streams never end and have their own tests.
     for (method, path) in found.into_iter().filter(|&(_, path)| !path.ends_with("/events")) {
         let request =
             Request::builder().method(method).uri(path.replace("{name}", "default")).header("host", "localhost");
         let answer = api.send(request.body(Body::empty()).unwrap());
         let status = answer.status.as_u16();
-        // This breaker is no family, which the route itself answers.
+        // This breaker is not a family, which the route itself reports.
         let is_there = path == "/breakers/{name}/keys" && answer.text.contains("there is no family");
         assert!(is_there || ![404, 405].contains(&status), "{method} {path}: {status}");
     }

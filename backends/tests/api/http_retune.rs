@@ -1,4 +1,4 @@
-//! Settings of a breaker without a configuration file, and alerts that the process does not send.
+//! Settings of a breaker without a configuration file, and alert settings in a process that sends no alerts.
 #![cfg(feature = "api")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -22,7 +22,7 @@ fn without_a_configuration_changes_apply_and_are_said_not_to_be_saved() {
     let answer = api.post("/breaker/latency", &json!({"threshold": 220})).json();
     assert_eq!(answer, json!({"latency": 220, "saved": false, "reason": "there is no configuration file"}));
     assert_eq!(api.get("/breaker/latencies-above-threshold").json(), json!({"latencies": [250]}), "the window is kept");
-    // A later change takes none of the earlier back, and neither does what others set.
+    // A later change reverts neither earlier changes nor those of others.
     api.post("/breaker/opsgenie/priority", &json!({"priority": "P1"}));
     let mut policy = api.breaker().read(|core| core.policy().clone());
     policy.recovery_time = Duration::from_secs(7);
@@ -63,6 +63,7 @@ impl AlertsView for Pending {
 
     fn pending(&self) -> Vec<PendingAlert> {
         vec![PendingAlert {
+            key: None,
             incident: 3,
             kind: "circuit-open".into(),
             cause: "latency".into(),

@@ -21,10 +21,10 @@ use tripline_backends::circuit::Circuit;
 use tripline_runtime::Breaker;
 use tripline_runtime::test_util::World;
 
-/// No test waits for longer than this; none waits for it where everything is right.
+/// Time limit of a test. No test comes near it unless something is wrong.
 const TOO_LONG: Duration = Duration::from_secs(20);
 
-/// What a test that must not wait for a limit of the server sets it to.
+/// A server limit that a test must not reach.
 const NEVER: Duration = Duration::from_secs(3_600);
 
 fn patient() -> ServerLimits {
@@ -57,7 +57,7 @@ impl Server {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    /// Sends, and reads until the server closes.
+    /// Sends a request and reads until the server closes.
     async fn talk(&self, request: &str) -> String {
         let mut stream = self.connect().await;
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -95,7 +95,7 @@ fn api() -> Router {
     router(ApiState::new(circuit, ([127, 0, 0, 1], 0).into())).unwrap()
 }
 
-/// A route that tells when it is entered and answers when it is let go.
+/// A route that signals when it is entered and responds when it is released.
 fn gate() -> (Router, Receiver<()>, Sender<()>) {
     let (entered, has_entered) = unbounded();
     let (let_go, go) = unbounded();
@@ -139,7 +139,7 @@ fn a_request_in_flight_is_answered_before_the_server_ends() {
         busy.write_all(GET_GATE.as_bytes()).await.unwrap();
         entered.recv().await.unwrap();
         server.stop.send(()).await.unwrap();
-        // An idle connection is closed at once; the busy one still has its answer to come.
+        // An idle connection is closed at once; the busy one still gets its response.
         assert_eq!(read_to_end(&mut idle).await, "");
         let_go.send(()).await.unwrap();
         assert!(read_to_end(&mut busy).await.ends_with("done"));
@@ -293,7 +293,7 @@ fn a_handler_that_panics_is_answered_and_the_server_goes_on() {
     });
 }
 
-/// The answer to a request after which the client closes its sending half, as `nc -N` does.
+/// The response to a request after which the client closes its sending half, as `nc -N` does.
 #[test]
 fn a_client_that_closes_its_sending_half_is_answered() {
     run(async {
@@ -346,7 +346,7 @@ fn idle_connections_give_way_to_new_ones_the_longest_idle_first() {
             read_until(&mut stream, "{\"status\":\"ok\"}").await;
             idle.push(stream);
         }
-        // In use again, so the second one is idle for the longest time.
+        // It is in use again, so the second one has been idle for the longest time.
         idle[0].write_all(HEALTH.as_bytes()).await.unwrap();
         read_until(&mut idle[0], "{\"status\":\"ok\"}").await;
         let mut new = server.connect().await;
@@ -369,7 +369,7 @@ fn many_silent_connections_lock_no_client_out() {
         let mut silent = Vec::new();
         for _ in 0..40 {
             let mut stream = server.connect().await;
-            // Half of them begin a head and do not finish it.
+            // Half of them send an incomplete head.
             if silent.len() % 2 == 0 {
                 stream.write_all(b"GET /health HTTP/1.1\r\nX-Slow: ").await.unwrap();
             }
@@ -399,7 +399,7 @@ fn places_are_kept_for_trusted_requests() {
             stream
         };
         let mut busy = Vec::new();
-        // Clients on this machine may use all but one of sixteen.
+        // Clients on this machine may use all but one of sixteen connections.
         for _ in 0..15 {
             busy.push(ask("").await);
             entered.recv().await.unwrap();

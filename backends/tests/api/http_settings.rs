@@ -5,7 +5,7 @@ use crate::http_support::Api;
 use serde_json::{Value, json};
 use tripline_backends::config::key_names;
 
-/// Keys that cannot be read or set while the process runs: they need a restart, or are secrets.
+/// Keys that cannot be read or set at run time: they need a restart, or are secrets.
 const NOT_LIVE: [&str; 41] = [
     "proxy.listen",
     "proxy.mode",
@@ -66,7 +66,7 @@ fn settings(api: &Api) -> Value {
     answer.json()
 }
 
-/// The answer without what says whether it is saved.
+/// The response without the members that report whether the change is saved.
 fn set(api: &Api, body: &Value) -> Value {
     let answer = api.post("/breaker/settings", body);
     assert_eq!(answer.status, 200, "{body}: {}", answer.text);
@@ -102,7 +102,7 @@ fn what_get_gives_post_accepts_and_changes_nothing() {
         (&json!(7), &json!({"a": "b"}))
     );
     assert_eq!(set(&api, &before), before);
-    // And so is what POST answers.
+    // POST returns the same as GET.
     let answer = api.post("/breaker/settings", &before).json();
     assert_eq!(set(&api, &answer), before);
 }
@@ -204,7 +204,7 @@ fn each_old_route_accepts_what_its_get_gives() {
         assert_eq!(answer.status, 200, "{path} {given}: {}", answer.text);
         assert_eq!(api.get(&path).json(), given, "{path}");
     }
-    // The name that POST has always read comes first.
+    // The original name of the field takes precedence.
     assert_eq!(api.post("/breaker/latency", &json!({"threshold": 220, "latency": 500})).json()["latency"], 220);
     assert_eq!(api.post("/breaker/latency", &json!({"latency": 0})).json()["field"], "latency");
     let status = api.get("/breaker/opsgenie/status").json();

@@ -100,7 +100,7 @@ fn the_status_of_an_open_breaker_says_why_since_when_and_for_how_long() {
     assert_eq!((&body["trip"]["hanging"], &body["trip"]["percentile_ms"]), (&json!(1), &json!(400)));
     assert_eq!(body["retry_after_ms"], 8_400);
     assert_eq!(body["latency_ok"], false);
-    // The world starts at 1 s; after 20 calls of 400 ms another one was out for longer than 300 ms.
+    // The world starts at 1 s. After 20 calls of 400 ms another one had been in flight for longer than 300 ms.
     assert_eq!(body["last_trip_time"], "2026-01-01T00:00:09.300Z");
 
     api.world.advance(Duration::from_secs(9));
@@ -146,7 +146,7 @@ fn the_seconds_until_memory_is_exhausted_are_given_while_there_is_a_forecast() {
         api.get("/breaker/status").json()["memory_exhausted_in_seconds"].clone()
     };
     assert!((0..300).all(|_| read(400).is_null()));
-    // Full after 120 s: forecast when 60 s are left.
+    // Memory is full after 120 s; the forecast starts when 60 s are left.
     let told: Vec<Value> = (1..240).map(|reading| read(400 + reading * 5 / 2)).collect();
     let began = told.iter().position(|seconds| !seconds.is_null()).unwrap();
     assert!((118..124).contains(&began), "{began}: {}", told[began]);

@@ -106,7 +106,7 @@ fn behind_a_proxy_a_valid_token_is_enough_and_an_allowed_host_replaces_it_withou
     };
 
     let guarded = router(state.clone().token(Token::new(TOKEN).unwrap())).unwrap();
-    // The proxy may change the Host, so that no Origin equals it.
+    // A proxy may change the Host, so that no Origin equals it.
     for (method, path) in [("POST", "/breaker/enabled"), ("POST", "/breaker/force-open"), ("GET", "/breaker/status")] {
         assert_eq!(ask(&guarded, method, path, TOKEN, "https://public.example.org"), StatusCode::OK, "{path}");
         assert_eq!(ask(&guarded, method, path, "another-token-entirely", "https://ops.example.org"), 401, "{path}");

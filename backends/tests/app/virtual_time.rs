@@ -33,7 +33,7 @@ impl TestPlatform {
         Self { clock: world.clock(), memory, memory_works: true, store, left, tasks }
     }
 
-    /// Starts an app, whose tasks run in `world`.
+    /// Starts an app whose tasks run in `world`.
     fn start(&self, world: &World, config: &str) -> Result<App, AppError> {
         let config = LoadedConfig::text(config, "settings", Box::new(|_| None)).unwrap();
         let app = App::builder(config).platform(Arc::new(self.clone())).start()?;
@@ -158,7 +158,7 @@ fn an_app_that_is_dropped_ends_its_tasks() {
     assert!(!breaker.is_supervised());
 }
 
-/// A configuration whose text the test changes.
+/// A configuration whose text the test can change.
 #[derive(Debug, Clone)]
 struct Text(Arc<Mutex<String>>);
 
@@ -176,23 +176,45 @@ impl ConfigStore for Text {
     }
 }
 
+/// An app whose configuration the test edits.
+struct Edited {
+    world: World,
+    platform: TestPlatform,
+    text: Text,
+    app: App,
+}
+
+impl Edited {
+    fn start(text: &str) -> Self {
+        let world = World::new(1);
+        let platform = TestPlatform::new(&world, None);
+        let text = Text(Arc::new(Mutex::new(text.to_owned())));
+        let config = LoadedConfig::open(Box::new(text.clone()), Box::new(|_| None)).unwrap();
+        let app = App::builder(config).platform(Arc::new(platform.clone())).start().unwrap();
+        let edited = Self { world, platform, text, app };
+        edited.advance(Duration::from_secs(2));
+        edited
+    }
+
+    fn advance(&self, span: Duration) {
+        for _ in 0..span.as_millis() / 500 {
+            self.platform.tasks.lock().unwrap().drain(..).for_each(|task| self.world.spawn(task));
+            self.world.advance(Duration::from_millis(500));
+        }
+    }
+
+    fn edit(&self, new: &str) {
+        new.clone_into(&mut self.text.0.lock().unwrap());
+        self.app.config().reload();
+        self.advance(Duration::from_secs(2));
+    }
+}
+
 #[test]
 fn a_breaker_that_is_removed_admits_every_call_and_guards_again_when_its_name_comes_back() {
-    let world = World::new(1);
-    let platform = TestPlatform::new(&world, None);
-    let text = Text(Arc::new(Mutex::new("[breakers.a]\n[breakers.b]\n".to_owned())));
-    let config = LoadedConfig::open(Box::new(text.clone()), Box::new(|_| None)).unwrap();
-    let app = App::builder(config).platform(Arc::new(platform.clone())).start().unwrap();
-    let edit = |new: &str| {
-        new.clone_into(&mut text.0.lock().unwrap());
-        app.config().reload();
-        for _ in 0..20 {
-            platform.tasks.lock().unwrap().drain(..).for_each(|task| world.spawn(task));
-            world.advance(Duration::from_millis(100));
-        }
-    };
-    edit("[breakers.a]\n[breakers.b]\n");
-    // A program holds it for ever, as a layer around a route does.
+    let edited = Edited::start("[breakers.a]\n[breakers.b]\n");
+    let (app, edit) = (&edited.app, |new: &str| edited.edit(new));
+    // A program keeps the breaker, as a layer around a route does.
     let held = app.circuit("b").unwrap().breaker().clone();
     assert!(held.force_open());
 
@@ -211,5 +233,85 @@ fn a_breaker_that_is_removed_admits_every_call_and_guards_again_when_its_name_co
     assert_eq!(held.state(), StateKind::Closed);
     assert!(again.breaker().force_open() && held.try_start().is_err());
     assert!(app.circuit("c").is_err());
-    stop(&world, app);
+    stop(&edited.world, edited.app);
+}
+
+#[test]
+fn breakers_that_come_and_go_leave_nothing_behind() {
+    let names = |round: usize| {
+        let breaker = |number: usize| {
+            let key = if number.is_multiple_of(4) { "key = \"caller\"\nalerts.per_key = true\n" } else { "" };
+            format!("[breakers.round-{round}-{number}]\n{key}")
+        };
+        let breakers: String = (0..100).map(breaker).collect();
+        format!("state_dir = \"state\"\nopsgenie.alert_cooldown_seconds = 0\n[breakers.kept]\n{breakers}")
+    };
+    let edited = Edited::start(&names(0));
+    let mut counts = Vec::new();
+    for round in 1..=10 {
+        let family = edited.app.circuits().family(&format!("round-{}-0", round - 1)).unwrap();
+        let name = format!("round-{}-1", round - 1);
+        // In an incident when they are removed: their alerts are resolved first.
+        edited.app.circuit(&name).unwrap().breaker().simulate_latency();
+        family.get("acme").unwrap().simulate_latency();
+        drop(family);
+        edited.advance(Duration::from_secs(1));
+        edited.edit(&names(round));
+        edited.advance(Duration::from_secs(20));
+        assert_eq!(edited.app.circuits().iter().count(), 101);
+        // What was removed before is freed with the next change.
+        edited.edit(&(names(round) + "# again\n"));
+        edited.edit(&names(round));
+        counts.push((Arc::strong_count(&edited.platform.clock), Arc::strong_count(&edited.platform.store)));
+    }
+    // Every breaker, lane and saver has the clock, and every breaker its store.
+    assert_eq!(counts.first(), counts.last(), "{counts:?}");
+    assert!(!edited.app.metrics().contains("round-9-"), "{}", edited.app.metrics());
+    assert!(edited.app.metrics().contains("round-10-1\""));
+}
+
+#[test]
+fn a_root_becomes_named_breakers_and_the_other_way_without_a_restart() {
+    let edited = Edited::start("name = \"shop\"\n");
+    let (app, edit) = (&edited.app, |new: &str| edited.edit(new));
+    let names = || app.circuits().iter().map(|circuit| circuit.name().to_string()).collect::<Vec<_>>();
+    let kept = app.circuit("shop").unwrap().breaker().clone();
+    assert!(kept.force_open());
+
+    edit("name = \"shop\"\n[breakers.checkout]\n[breakers.shop]\n[breakers.tenants]\nkey = \"host\"\n");
+    assert_eq!(names(), ["checkout", "shop", "tenants"]);
+    assert_eq!(kept.state(), StateKind::ForcedOpen, "the breaker of the root's name is the same");
+    assert!(app.circuits().family("tenants").is_some());
+    assert_eq!(app.config().config_error(), None);
+
+    edit("name = \"shop\"\n[breakers.checkout]\n");
+    assert_eq!((names(), kept.state()), (vec!["checkout".to_owned()], StateKind::Disabled));
+    edit("name = \"shop\"\n");
+    assert_eq!((names(), kept.state()), (vec!["shop".to_owned()], StateKind::Closed));
+    assert!(app.circuit("shop").unwrap().breaker().force_open() && kept.try_start().is_err());
+}
+
+#[test]
+fn a_breaker_becomes_a_family_by_a_restart_which_the_status_asks_for() {
+    let edited = Edited::start("name = \"a\"\n");
+    let (app, edit) = (&edited.app, |new: &str| edited.edit(new));
+    for text in ["name = \"a\"\n", "name = \"a\"\n[breakers.a]\nlatency_threshold = 250\n"] {
+        edit(text);
+        assert_eq!(app.config().config_error(), None);
+        edit("name = \"a\"\n[breakers.a]\nkey = \"host\"\nlatency_threshold = 77\n[breakers.b]\n");
+        let error = app.config().config_error().unwrap();
+        let expected = "takes effect after a restart of the process: breakers.a.key = \"host\" (in force: not set)";
+        assert_eq!(error, expected);
+        assert!(get(app, "/breakers/a/status").contains("takes effect after a restart"));
+        let circuit = app.circuit("a").unwrap();
+        assert!(circuit.family().is_none() && !circuit.config().is_family());
+        assert_eq!(circuit.config().policy.latency_threshold.as_millis(), 77, "all other keys are in force");
+        assert!(app.circuit("b").is_ok());
+    }
+    // By another name it takes effect at once; by the same one too, once the former breaker is gone.
+    edit("name = \"a\"\n[breakers.tenants]\nkey = \"host\"\n");
+    assert!(app.circuits().family("tenants").is_some() && app.config().config_error().is_none());
+    edited.advance(Duration::from_secs(20));
+    edit("name = \"a\"\n[breakers.a]\nkey = \"host\"\n");
+    assert!(app.circuits().family("a").is_some(), "{:?}", app.config().config_error());
 }

@@ -57,7 +57,7 @@ await step('full memory opens the gauge and the breaker', async () => {
   await server.hammer(2, () => shows(page, 'closed'));
 });
 
-/** By Tab alone. */
+/** Moves the focus with the Tab key only. */
 async function tabTo(page, id) {
   await page.evaluate(() => document.activeElement.blur());
   for (let i = 0; i < 60; i++) {
@@ -124,7 +124,7 @@ await step('disabling and a reset happen only after a confirmation', async () =>
   await page.keyboard.press('Escape');
   await page.waitForSelector('#confirm[open]', { state: 'detached' });
   assert.ok(await page.isChecked('#set-enabled') && (await server.status()).enabled);
-  // At once after the first: a late event of the first dialog does not answer the second.
+  // Immediately after the first: a late event of the first dialog must not answer the second.
   for (let i = 0; i < 20; i += 1) {
     await page.keyboard.press('Space');
     await page.keyboard.press('Escape');
@@ -328,7 +328,7 @@ await step('under a prefix behind a proxy each page shows and edits its own brea
   const locked = await start({ token: TOKEN });
   const proxy = await Proxy.start({ '/ops/shop': server, '/ops/locked': locked });
   try {
-    // Without a slash at its end too.
+    // Also without a trailing slash.
     for (const path of ['/ops/shop/', '/ops/shop']) {
       const page = await open(server, proxy.url + path);
       await page.waitForSelector('#state[data-state]');

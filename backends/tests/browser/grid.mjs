@@ -13,7 +13,7 @@ const fits = page => page.evaluate(() => {
   const all = [...document.querySelectorAll('body *:not(svg *)')].filter(element => element.offsetParent && !element.matches('.unseen, .skip'));
   return scrollWidth <= clientWidth && all.every(element => element.getBoundingClientRect().right <= clientWidth + 1);
 });
-/** How far what was there has moved without a click, as the browser measures it. */
+/** The layout shift without user input, as measured by the browser. */
 const watchShifts = page => page.evaluate(() => {
   window.shifted = 0;
   new PerformanceObserver(list => { for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value; })
@@ -39,7 +39,7 @@ for (const many of [2, 40, 500]) {
     await server.hammer(4, async () => {
       await page.waitForFunction(() => / ms$/.test(document.querySelector('.card .at').textContent));
     }, '/test/checkout');
-    // A figure at the right edge grows to the left by a character.
+    // A figure aligned to the right edge may grow by one character to the left.
     assert.ok(await shifted(page) < 0.001, `figures move others: ${await shifted(page)}`);
     await server.post('/breakers/search/trigger-by-latency');
     await summary(page, new RegExp(`^1 of ${many} breakers is open$`));

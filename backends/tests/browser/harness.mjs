@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Server } from './server.mjs';
 
 const { chromium } = createRequire(join(process.env.MODULES, 'package.json'))('playwright-core');
-/** Nothing comes near it where everything is right. */
+/** Time limit of a step. No step comes near it unless something is wrong. */
 const TOO_LONG = 30_000;
 export const TOKEN = 'a token of a test'.replaceAll(' ', '-');
 
@@ -29,14 +29,14 @@ export const start = async options => {
   return server;
 };
 
-/** A page with what went wrong on it. */
+/** A page and the errors that occurred on it. */
 export async function open(server, url = server.url) {
   const page = await browser.newPage();
   page.faults = [];
   page.requests = [];
   page.on('pageerror', error => page.faults.push(String(error)));
   page.on('console', message => {
-    // The browser itself logs every answer that is an error, and every lost connection.
+    // The browser logs every error response and every lost connection by itself.
     if (message.type() === 'error' && !/^Failed to load resource/.test(message.text())) page.faults.push(message.text());
   });
   page.on('request', request => page.requests.push(request.url()));
@@ -69,7 +69,7 @@ export async function step(name, run) {
   }
 }
 
-/** Closes everything; exits with 1 where a step failed. */
+/** Closes everything and exits, with 1 if a step failed. */
 export async function end() {
   await browser.close();
   await Promise.all(servers.map(server => server.close()));

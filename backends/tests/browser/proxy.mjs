@@ -1,8 +1,8 @@
-// A reverse proxy as many put before a dashboard: it takes a prefix away, and changes the Host.
+// A typical reverse proxy in front of a dashboard: it strips a path prefix and changes the Host.
 import { createServer, request } from 'node:http';
 
 export class Proxy {
-  /** `routes` are servers by prefix. */
+  /** `routes` maps a prefix to a server. */
   static async start(routes) {
     const server = createServer((incoming, outgoing) => {
       const prefix = Object.keys(routes).find(prefix => incoming.url.startsWith(prefix) && ['', '/', '?'].includes(incoming.url.charAt(prefix.length)));

@@ -1,4 +1,4 @@
-// Opens a page of `tripline replay --report` from its file in a real browser.
+// Opens the file of a `tripline replay --report` in a real browser.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -48,7 +48,7 @@ try {
   await page.mouse.move(x + width * 0.5, y - 20);
   await tip.waitFor({ state: 'hidden' });
 
-  // Dragged across, it shows a part; Escape brings all back.
+  // Dragging zooms in; Escape shows everything again.
   await page.mouse.move(x + width * 0.3, y + height * 0.3);
   await page.mouse.down();
   await page.mouse.move(x + width * 0.6, y + height * 0.3, { steps: 4 });

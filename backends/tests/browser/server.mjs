@@ -1,4 +1,4 @@
-// The binary as a server, with a folder of its own, and requests to it.
+// Runs the binary as a server in a folder of its own, and sends requests to it.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,7 @@ half_open_max_calls = 3
 `;
 
 export class Server {
-  /** Starts the binary with these breakers, or one; all but the public routes need `token` where there is one. */
+  /** Starts the binary with these breakers (default: one). If `token` is given, all routes but the public ones require it. */
   static async start({ port = 0, token, breakers = [], folder = mkdtempSync(join(tmpdir(), 'tripline-browser-')) } = {}) {
     const file = join(folder, 'breakers.toml');
     const tables = breakers.map(name => `[breakers.${name}]\n`).join('');
@@ -44,7 +44,7 @@ export class Server {
     Object.assign(this, { child, folder, log: '' });
   }
 
-  /** Asks it to end, and waits until it has; its exit code. */
+  /** Stops the server, waits for its end and returns its exit code. */
   stop() {
     this.child.kill('SIGTERM');
     return this.ended;
@@ -69,14 +69,14 @@ export class Server {
     return (await this.get('/breaker/status')).json();
   }
 
-  /** Real requests, this many at a time, until `done` says so. */
+  /** Sends this many concurrent requests until `done` returns true. */
   async hammer(atOnce, done, path = '/test') {
     let over = false;
     const caller = async () => {
       while (!over) {
         const response = await this.get(path);
         await response.text();
-        // What is rejected comes back at once; a client would wait.
+        // A rejection arrives at once; a real client would wait before a retry.
         if (response.status === 503) await new Promise(resolve => setTimeout(resolve, 40));
       }
     };

@@ -71,7 +71,7 @@ fn alerts_of_one_breaker_can_be_off() {
     let batch = config.settings_of("batch").unwrap();
     assert!(!batch.opsgenie.enabled && !batch.webhook.enabled && !batch.alerts_enabled);
     assert!(config.breaker.opsgenie.enabled && config.breaker.webhook.enabled);
-    // A nearer table wins.
+    // The nearer table wins.
     let text = "[opsgenie]\nenabled = true\n[templates.quiet.alerts]\nenabled = false\n[breakers.a]\ninherit = \"quiet\"\n\
                 [breakers.b]\ninherit = \"quiet\"\nalerts.enabled = true\n";
     let (config, _) = parse(text, "f").unwrap();
@@ -128,7 +128,7 @@ fn an_inherited_doubt_is_said_once_and_where_it_was_set() {
     );
 }
 
-/// Each bad input gets one error with its line and a remedy, all at once.
+/// Each bad input yields one error with its line and a remedy, all at once.
 #[test]
 fn all_problems_of_breakers_come_together() {
     let text = "\

@@ -1,4 +1,4 @@
-//! Environment variables on top of a file.
+//! Environment variables override a file.
 #![cfg(feature = "config")]
 #![allow(clippy::unwrap_used)]
 

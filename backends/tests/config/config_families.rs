@@ -1,17 +1,17 @@
-//! Families: `key` and the related keys.
+//! Families: `key` and the keys that belong to it.
 
 use std::time::Duration;
 
-use tripline_backends::config::{KeySource, configuration_reference, parse, resolved};
+use tripline_backends::config::{KeySource, configuration_reference, differences, parse, resolved};
 
 #[test]
 fn a_breaker_with_a_key_is_a_family_and_templates_can_hold_its_keys() {
     let text = "[templates.many]\nmax_keys = 50\nidle_time = 60\n\n[breakers.tenants]\ninherit = \"many\"\nkey = \"header:X-Tenant\"\n\
-                metrics_keys = 5\n[breakers.default]\n";
+                metrics_keys = 5\n[breakers.tenants.alerts]\nper_key = true\n\n[breakers.default]\n";
     let (config, warnings) = parse(text, "f").unwrap();
     let family = &config.settings_of("tenants").unwrap().family;
     assert_eq!(family.key, Some(KeySource::Header("x-tenant".into())));
-    assert_eq!((family.max_keys, family.metrics_keys), (50, 5));
+    assert_eq!((family.max_keys, family.metrics_keys, family.alerts_per_key), (50, 5, true));
     assert_eq!(family.limits().idle_time, Duration::from_secs(60));
     assert!(config.settings_of("tenants").unwrap().is_family() && !config.settings_of("default").unwrap().is_family());
     assert!(warnings.is_empty(), "{warnings:?}");
@@ -47,9 +47,48 @@ fn keys_of_a_family_without_one_are_pointed_out() {
 }
 
 #[test]
+fn incidents_of_members_are_pointed_out_where_they_have_no_effect_or_share_an_alias() {
+    let words = |text: &str| parse(text, "f").unwrap().1.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let found = words("name = \"a\"\n[breakers.a.alerts]\nper_key = true\n");
+    assert!(
+        found.len() == 1 && found[0].contains("f:3: breakers.a.alerts.per_key: has no effect without key"),
+        "{found:?}"
+    );
+    let found = words(
+        "name = \"a\"\n[fleet]\nengine = \"redis\"\nurl = \"redis://127.0.0.1\"\n[breakers.a]\nkey = \"host\"\n\
+         [breakers.a.alerts]\nper_key = true\n",
+    );
+    assert!(
+        found.iter().any(|word| word.contains("f:8: breakers.a.alerts.per_key: a fleet does not share")),
+        "{found:?}"
+    );
+
+    let text = "[breakers.a]\nkey = \"host\"\nalerts.per_key = true\nalerts.api_name = \"shop\"\n\
+                [breakers.b]\nalerts.api_name = \"shop-a/x\"\n";
+    let errors = parse(text, "f").unwrap_err().to_string();
+    assert!(
+        errors.contains(
+            "f:5: breakers.b: its alerts would have the alias of those of a member of breakers.a on line 1, shop-a/x-b"
+        ),
+        "{errors}"
+    );
+    let (config, _) = parse(&text.replace("alerts.per_key = true\n", ""), "f").unwrap();
+    assert_eq!(config.breakers.len(), 2);
+}
+
+#[test]
+fn a_change_of_per_key_needs_a_restart() {
+    let text = |on: bool| format!("[breakers.default]\nkey = \"host\"\n[breakers.default.alerts]\nper_key = {on}\n");
+    let config = |on| parse(&text(on), "f").unwrap().0;
+    let found = differences(&config(false), &config(true));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].key.as_str(), found[0].restart_required), ("breakers.default.alerts.per_key", true));
+}
+
+#[test]
 fn the_reference_has_the_keys_of_a_family() {
     let text = configuration_reference();
-    for key in ["| `key` |", "| `max_keys` |", "| `idle_time` |", "| `metrics_keys` |"] {
+    for key in ["| `key` |", "| `max_keys` |", "| `idle_time` |", "| `metrics_keys` |", "`per_key`"] {
         assert!(text.contains(key), "{key}");
     }
 }

@@ -1,4 +1,4 @@
-//! Reading configuration files, and texts of any kind.
+//! Reading configuration files, and arbitrary texts.
 #![cfg(feature = "config")]
 #![allow(clippy::unwrap_used)]
 
@@ -86,7 +86,7 @@ fn many_entries(count: usize) -> String {
     })
 }
 
-/// Lines that look like a configuration more often than not.
+/// Lines that mostly resemble a configuration.
 fn nearly_a_file() -> impl Strategy<Value = String> {
     let key = prop_oneof![
         proptest::sample::select(tripline_backends::config::key_names()),

@@ -1,4 +1,4 @@
-//! Inheritance against a naive model: a breaker has its own settings, else those of its template, else those of the
+//! Inheritance against a naive model: a breaker uses its own settings, then those of its template, then those of the
 //! root.
 #![allow(clippy::unwrap_used)]
 
@@ -16,7 +16,7 @@ type Values = BTreeMap<usize, u32>;
 #[derive(Debug, Clone)]
 struct Table {
     values: Values,
-    /// A template among those before it, so that there is no circle.
+    /// An earlier template, so that there is no cycle.
     inherit: Option<prop::sample::Index>,
 }
 
@@ -34,12 +34,12 @@ fn write(text: &mut String, values: &Values) {
     }
 }
 
-/// The template of a table, where it has one at hand.
+/// The template of a table, if there is an earlier one.
 fn parent(table: &Table, templates_before: usize) -> Option<usize> {
     table.inherit.filter(|_| templates_before > 0).map(|index| index.index(templates_before))
 }
 
-/// The naive model: recursion.
+/// The naive model, by recursion.
 fn expected(table: &Table, before: usize, templates: &[Table], root: &Values, key: usize) -> Option<u32> {
     table.values.get(&key).copied().or_else(|| match parent(table, before) {
         Some(at) => expected(&templates[at], at, templates, root, key),
@@ -56,7 +56,7 @@ proptest! {
         templates in prop::collection::vec(table(), 0..4),
         breakers in prop::collection::vec(table(), 1..5),
     ) {
-        // Three templates at most, so that no chain is too long.
+        // At most three templates, so that no chain is too long.
         let templates = &templates[..templates.len().min(3)];
         let mut text = String::from("trip_confidence = 0.95\n");
         write(&mut text, &root);
@@ -104,7 +104,7 @@ proptest! {
         }
     }
 
-    /// No text panics, and what is valid resolves.
+    /// No text causes a panic, and every valid text resolves.
     #[test]
     fn no_text_panics(
         tables in prop::collection::vec(

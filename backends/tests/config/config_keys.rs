@@ -30,7 +30,7 @@ const TEXTS: (&[&str], &[&str], &str) = (
     &["\"a\"", "[1]", "[\"\"]", "[[\"a\"]]", "[\"a\", true]"],
     "up to 100 texts, each 1 to 1000 characters",
 );
-/// What no number takes.
+/// Values that no number accepts.
 const NO_NUMBER: &[&str] = &[
     "\"10\"",
     "true",
@@ -63,7 +63,7 @@ const fn text(key: &'static str) -> Case {
     case(key, LINE.0, LINE.1, "text of at most 1000 characters")
 }
 
-/// A text with another limit; `@n` stands for n characters.
+/// A text with its own maximum length; `@n` stands for n characters.
 const fn short(
     key: &'static str,
     good: &'static [&'static str],
@@ -284,7 +284,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
     CASES.iter().chain(PROXY_CASES)
 }
 
-/// The value as TOML: `@n` is a text of n characters that are more than one byte each.
+/// The value as TOML: `@n` is a text of n characters of more than one byte each.
 fn value(written: &str) -> String {
     match written.strip_prefix('@') {
         Some(length) => format!("\"{}\"", "é".repeat(length.parse().unwrap())),
@@ -342,7 +342,7 @@ fn every_key_at_the_top_is_also_read_in_circuit_breaker_but_not_in_both() {
     }
 }
 
-/// The lines of a configuration's `Debug` form that are not those of the defaults.
+/// The lines of a configuration's `Debug` form that differ from the defaults.
 fn changed_lines(text: &str) -> Vec<String> {
     let default = format!("{:#?}", Config::default());
     let config = format!("{:#?}", parse(text, "f").unwrap_or_else(|errors| panic!("{errors}")).0);
@@ -352,7 +352,7 @@ fn changed_lines(text: &str) -> Vec<String> {
 
 #[test]
 fn every_key_of_a_table_sets_the_field_of_its_name() {
-    // A certificate needs its key.
+    // A certificate requires its key.
     let alone = |case: &&Case| !case.key.starts_with("proxy.tls.");
     for case in cases().filter(|case| case.key.contains('.') && case.allowed != FLAG.2).filter(alone) {
         let field = format!("{}: ", case.key.rsplit('.').next().unwrap());
@@ -367,7 +367,7 @@ fn every_key_of_a_table_sets_the_field_of_its_name() {
 #[test]
 fn every_flag_sets_its_own_field() {
     for case in cases().filter(|case| case.key.starts_with("opsgenie.") && case.allowed == FLAG.2) {
-        // The triggers are a group of their own.
+        // The triggers form a group of their own.
         let name = case.key.trim_start_matches("opsgenie.").trim_start_matches("trigger_on_");
         for flag in ["true", "false"] {
             let opsgenie = parse(&format!("{} = {flag}", case.key), "f").unwrap().0.breaker.opsgenie;

@@ -3,7 +3,7 @@
 
 use tripline_backends::config::{key_names, parse};
 
-/// The warnings about this key, when it has this value.
+/// The warnings about this key with this value.
 fn warnings(key: &str, value: &str) -> Vec<String> {
     let warnings = parse(&format!("{key} = {value}\n"), "f").unwrap().1;
     let found = warnings.iter().filter(|warning| warning.key == key);
@@ -72,11 +72,11 @@ fn usual_values_get_no_warning() {
     }
 }
 
-/// A key that joins the table and takes a time or a share must be looked at too.
+/// Every key of a time or a share is covered, including new ones.
 #[test]
 fn every_time_and_share_has_a_suspicious_value() {
     for key in key_names() {
-        // The error for a value that no key takes names the unit.
+        // The error for an invalid value names the unit.
         let errors = parse(&format!("{key} = -1e300\n"), "f").map(|_| ()).unwrap_err().to_string();
         let suspicious: &[&str] = if errors.contains("seconds") {
             &["1.5", "15", "60000", "2500"]
@@ -85,7 +85,7 @@ fn every_time_and_share_has_a_suspicious_value() {
         } else {
             continue;
         };
-        // Full jitter, and a percentile, which takes both units.
+        // Full jitter, and a percentile, which accepts both units.
         if ["wait_jitter", "percentile"].contains(&key.as_str()) {
             continue;
         }

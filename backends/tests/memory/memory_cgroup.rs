@@ -1,4 +1,4 @@
-//! The control group source on trees of files, as they occur in the field.
+//! The control group source on file trees from real systems.
 #![cfg(feature = "cgroup")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -58,7 +58,7 @@ fn v2_in_a_container_without_its_own_namespace_starts_at_the_root_of_the_mount()
     assert_eq!(tree.sample(), mib(180, Some(256)));
 }
 
-/// The machine's whole hierarchy, seen from a container two levels below its root.
+/// The whole hierarchy of the machine, seen from a container two levels below its root.
 fn nested(own_id: &str) -> Tree {
     let mount = "30 23 0:26 /../.. /sys/fs/cgroup rw - cgroup2 cgroup rw\n";
     let tree = Tree::new("0::/inner\n", mount);
@@ -140,7 +140,7 @@ fn a_hybrid_machine_is_read_where_the_memory_controller_is() {
     tree.v1("sys/fs/cgroup/memory/app", &(512 * MIB).to_string(), &(512 * MIB).to_string(), 300, 100);
     assert_eq!(tree.sample(), mib(200, Some(512)));
 
-    // And the other way round: version 1 is mounted, without memory.
+    // The reverse: version 1 is mounted, but without memory.
     let v1_mount = "36 31 0:33 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n";
     let tree = Tree::new("5:cpu:/x\n0::/app\n", &format!("{v1_mount}{v2_mount}"));
     tree.v2("sys/fs/cgroup/unified/app", Some(256), 200, 20);
@@ -152,7 +152,7 @@ fn a_change_is_seen_without_opening_the_file_again() {
     let tree = Tree::app(Some(512), 100, 0);
     tree.v2("sys/fs/cgroup", None, 100, 0);
     let source = tree.open().unwrap();
-    // Nothing can be found again from here on.
+    // From here on the group cannot be found again.
     tree.remove("proc/self/mountinfo");
     assert_eq!(source.sample().unwrap(), mib(100, Some(512)));
     tree.v2("sys/fs/cgroup/app", Some(256), 200, 50);

@@ -1,4 +1,4 @@
-//! The worst level of the hierarchy and its used memory, on trees as they occur in the field.
+//! The worst level of the hierarchy and its used memory, on file trees from real systems.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ fn is_exhausted(reading: &MemoryReading) -> bool {
     reading.sample.ratio().unwrap() >= 0.8
 }
 
-/// Reads a fixture of groups, by both figures.
+/// Reads a group fixture with both figures.
 fn read(name: &str) -> [MemoryReading; 2] {
     let tree = Tree::fixture(name);
     [MemoryUsed::Unreclaimable, MemoryUsed::WorkingSet]
@@ -146,7 +146,7 @@ fn a_level_that_counts_nothing_holds_at_least_what_is_below_it() {
     assert_reading(&tree.read(), "memory.max of /", 600 * MIB, 800 * MIB);
 }
 
-/// Reads a fixture of a machine, by both figures.
+/// Reads a machine fixture with both figures.
 fn machine(name: &str) -> [MemoryReading; 2] {
     let tree = Tree::fixture(name);
     [MemoryUsed::Unreclaimable, MemoryUsed::WorkingSet]
@@ -189,7 +189,7 @@ struct RandomLevel {
     /// `memory.max` and `memory.high`.
     limits: [Option<u64>; 2],
     usage: u64,
-    /// Inactive, active, dirty, slab.
+    /// Inactive, active, dirty and slab memory.
     stat: [u64; 4],
     stalls: bool,
 }
@@ -244,7 +244,7 @@ fn write_tree(levels: &[RandomLevel], is_v2: bool) -> Tree {
     tree
 }
 
-/// All limits of all levels, the own one first: name, used, limit.
+/// All limits of all levels, the group's own first: name, used, limit.
 fn naive(levels: &[RandomLevel], is_v2: bool, figure: MemoryUsed) -> Vec<(String, u64, u64)> {
     let files = if is_v2 { ["memory.max", "memory.high"] } else { ["memory.limit_in_bytes", ""] };
     let mut all = Vec::new();
@@ -276,7 +276,7 @@ proptest! {
         let tree = write_tree(&levels, is_v2);
         let reading = Cgroup::discover_at(tree.root()).unwrap().counting(figure).read().unwrap();
         let all = naive(&levels, is_v2, figure);
-        // All limits are below 50, so that the smallest difference of two shares is far above the error of floats.
+        // All limits are below 50, so the smallest difference of two shares is far above the rounding error.
         let share = |used: u64, limit: u64| used as f64 / limit as f64;
         let worst = all.iter().map(|(_, used, limit)| share(*used, *limit)).fold(f64::NEG_INFINITY, f64::max);
         let Some(limit) = reading.sample.limit else {
@@ -286,7 +286,7 @@ proptest! {
         let found = (reading.level.as_deref().unwrap().to_owned(), reading.sample.used, limit);
         prop_assert!((share(found.1, found.2) - worst).abs() < 1e-9, "{:?} {:?}", found, all);
         let first = all.iter().find(|(_, used, limit)| (share(*used, *limit) - worst).abs() < 1e-9);
-        // A level without any use has the same share of all of its limits.
+        // A level without usage has the same share of all its limits.
         prop_assert!(all.contains(&found) && (worst == 0.0 || first == Some(&found)), "{:?} {:?}", found, all);
     }
 }

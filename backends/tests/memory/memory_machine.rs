@@ -1,10 +1,10 @@
-//! The memory sources on the machine that runs the tests, compared with the machine's own values.
+//! The memory sources on the machine that runs the tests, compared with its own values.
 #![cfg(any(feature = "cgroup", feature = "sysinfo"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use tripline_backends::memory::{MemorySourceKind, ResidentMemory, open};
 
-/// Says so where a test has nothing to compare with.
+/// Reports that a test has nothing to compare with.
 fn skip(why: &str) {
     eprintln!("SKIPPED: {why}");
 }
@@ -38,7 +38,7 @@ fn cgroup_agrees_with_what_the_sysinfo_crate_finds_for_this_process() {
         return skip("the sysinfo crate finds no limits");
     };
     let sample = group.sample().unwrap();
-    // It reports the machine's memory where there is no limit.
+    // Without a limit it reports the memory of the machine.
     assert_eq!(sample.limit.unwrap_or_else(|| mem_total().unwrap()), oracle.total_memory);
     assert!(sample.used > 0, "{sample:?}");
 }

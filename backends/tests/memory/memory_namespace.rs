@@ -1,7 +1,7 @@
 //! The memory source in real namespaces: the process finds its group through the paths of a container.
 //!
-//! Each test starts this program again below `unshare`. If the system does not allow that, the test prints that it is
-//! skipped; with `TRIPLINE_REQUIRE_NAMESPACES` set, it fails.
+//! Each test restarts this program with `unshare`. If the system does not allow that, the test reports that it is
+//! skipped, or fails if `TRIPLINE_REQUIRE_NAMESPACES` is set.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::process::{Command, Output};
@@ -9,13 +9,13 @@ use std::process::{Command, Output};
 use crate::memory_tree::Tree;
 use tripline_backends::memory::{MemorySourceKind, open};
 
-/// Set in the child: the memory source to read.
+/// Set in the child process: the memory source to read.
 const SOURCE: &str = "TRIPLINE_TEST_MEMORY_SOURCE";
-/// What the child prints before its reading.
+/// Prefix of the reading that the child prints.
 const MARK: &str = "reading: ";
 
-/// Mounts the files of the tree `$1` over those of this process, then becomes the rest of the arguments. `exec` keeps the
-/// process's number, and so the files.
+/// Mounts the files of the tree `$1` over those of this process, then executes the other arguments. `exec` keeps the
+/// process ID, and thus the files.
 const MOUNT_AND_RUN: &str = r#"
 set -e
 tree=$1; shift
@@ -26,7 +26,7 @@ if [ -d "$tree/sys/fs/cgroup" ]; then mount --bind "$tree/sys/fs/cgroup" /sys/fs
 exec "$@"
 "#;
 
-/// Not a test of its own: the part of the others that runs in their namespace.
+/// Not a test on its own: the part of the other tests that runs in their namespace.
 #[test]
 #[ignore = "started by the other tests in a namespace"]
 fn child() {
@@ -48,7 +48,7 @@ fn unshare(options: &[&str], script: &str, arguments: &[&str], kind: &str) -> st
         .output()
 }
 
-/// Whether such namespaces can be made here; says so where they cannot.
+/// Whether such namespaces are available; reports it if not.
 fn is_possible(options: &[&str], probe: &str) -> bool {
     let output = Command::new("unshare").args(options).args(["sh", "-c", probe]).output();
     let why = match output {
@@ -103,7 +103,7 @@ fn in_a_real_control_group_namespace_the_group_of_the_process_is_found() {
     if !is_possible(&options, "true") {
         return;
     }
-    // The kernel writes "/" for the own group now, and the mounts lie as many levels above it ("/../..").
+    // The kernel now shows the own group as "/", with the mounts the same number of levels above it ("/../..").
     let found = reading(&unshare(&options, r#"exec "$@""#, &[], "cgroup").unwrap());
     let expected = group.read().unwrap();
     assert!(found.starts_with("cgroup ") && found.ends_with(&format!("{:?}", expected.sample.limit)), "{found}");

@@ -1,4 +1,4 @@
-"""The proxy among real clients, services and their faults. Each check prints what it saw; the first that fails ends the run.
+"""Tests the proxy with real clients, services and their faults. Each check prints its results; the first failure ends the run.
 
 Usage: behaviour.py [NAME …]; without a name all. TRIPLINE names the binary; SCALE (default 1) multiplies the number of requests.
 """
@@ -22,7 +22,7 @@ import time
 from harness import TRIPLINE, Proxy, Recorder, can_connect, eventually, exchange, response
 
 SCALE = float(os.environ.get("SCALE", "1"))
-# Opens on slow calls within a second, without evidence that has to last, so that the checks are short.
+# Opens on slow calls within a second, without waiting for lasting evidence, so that the checks are short.
 QUICK = """
 latency_threshold = 250
 percentile = 0.5
@@ -126,7 +126,7 @@ def a_random_split_of_bytes_changes_nothing():
 
 @check
 def a_client_that_goes_away_at_any_moment_leaves_nothing():
-    """The client goes away: before the head, in it, in the upload, waiting, in the download, after it."""
+    """The client disconnects: before the head, in it, during the upload, while waiting, during the download, after it."""
     release = threading.Event()
 
     def answer(request):
@@ -197,7 +197,7 @@ def the_service_dies_in_the_middle_of_bodies_and_comes_back():
             dying.kill()
             dying.wait()
             outcomes = [one.result(15) for one in running]
-        # Those whose head had not come yet are answered.
+        # Requests whose response head had not arrived yet get a response.
         assert set(outcomes) <= {"broken", 502} and "broken" in outcomes, outcomes
         assert proxy.metric("tripline_proxy_upstream_requests") == 0
         statuses = [get(proxy.port)[0] for _ in range(30)]
@@ -250,7 +250,7 @@ def a_drain_under_load_loses_no_request():
                         connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=20)
                         connection.connect()
                 except OSError:
-                    # Only before the drain would that be a loss.
+                    # It would be a lost request only before the drain.
                     (late if stopping.is_set() else lost).append("connect")
                     return
                 try:
@@ -286,7 +286,7 @@ def a_drain_under_load_loses_no_request():
 
 @check
 def a_name_is_resolved_again():
-    """The hosts of the system change, in a mount namespace of the proxy's own."""
+    """The hosts file changes, in a mount namespace of the proxy."""
     def answering(address, port, text):
         service = http.server.ThreadingHTTPServer((address, port), type("Handler", (http.server.BaseHTTPRequestHandler,), {
             "protocol_version": "HTTP/1.1",
@@ -314,7 +314,7 @@ def a_name_is_resolved_again():
             assert get(proxy.port)[2] == b"first"
             hosts.write_text("127.0.0.2 service.test\n", encoding="utf-8")
             eventually("the new address", lambda: get(proxy.port)[2] == b"second", 10)
-            # What is known stays where the name is gone.
+            # Known addresses are kept if the name no longer exists.
             hosts.write_text("127.0.0.3 other.test\n", encoding="utf-8")
             time.sleep(2.5)
             assert get(proxy.port)[2] == b"second"
@@ -373,7 +373,7 @@ def a_thousand_clients_that_read_a_byte_a_second():
         per_client = (held["resident_kib"] - before["resident_kib"]) / count
         assert took < 2, took
         assert held["threads"] == before["threads"]
-        # Nothing is buffered but what is on its way.
+        # Only data in transit is buffered.
         assert per_client < 600, per_client
         for client in clients:
             client.close()

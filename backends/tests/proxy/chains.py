@@ -1,4 +1,4 @@
-"""The table of hostile bytes through the proxy alone, in front of and behind nginx and haproxy: what both see is one request.
+"""Sends the table of hostile bytes through the proxy alone, in front of and behind nginx and haproxy: both must see the same requests.
 
 In each chain the service behind it must get no request that the first proxy alone would not have forwarded, none whose length
 two readers could disagree on, and not more requests than the client gets answers.
@@ -18,7 +18,7 @@ SILENCE = 0.4
 
 
 class Strict(Recorder):
-    """Keeps requests that are not well framed apart."""
+    """Records badly framed requests separately."""
 
     def __init__(self):
         super().__init__(lambda request: response(b"ok"))
@@ -54,7 +54,7 @@ def target(line):
 
 
 def answers(data):
-    """How many final answers there are."""
+    """The number of final responses."""
     statuses = re.findall(rb"(?:^|\n|ok)HTTP/1\.[01] (\d{3})", data)
     return sum(1 for status in statuses if not status.startswith(b"1"))
 
@@ -65,7 +65,7 @@ def bytes_of(row):
 
 
 class Chain:
-    """Proxies one behind the other, the first one first, and a service at the end."""
+    """A chain of proxies, in the order of the request, with a service at the end."""
 
     def __init__(self, names):
         self.name = " → ".join(names)

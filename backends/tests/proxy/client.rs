@@ -4,13 +4,13 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// No test waits for longer; none comes near it where everything is right.
+/// Time limit of a test. No test comes near it unless something is wrong.
 pub(crate) const TOO_LONG: Duration = Duration::from_secs(20);
 
 /// One connection to the proxy.
 pub(crate) struct Client {
     stream: TcpStream,
-    /// Bytes that are read and not yet used.
+    /// Bytes received but not consumed yet.
     read: Vec<u8>,
 }
 
@@ -18,7 +18,7 @@ pub(crate) struct Client {
 #[derive(Debug, Clone)]
 pub(crate) struct Response {
     pub(crate) status: u16,
-    /// Status line and fields, as they were sent.
+    /// Status line and fields as received.
     pub(crate) head: String,
     pub(crate) body: Vec<u8>,
 }
@@ -43,12 +43,12 @@ impl Client {
         Self { stream, read: Vec::new() }
     }
 
-    /// Sends bytes. The proxy may have closed the connection in the middle of them.
+    /// Sends bytes. The proxy may close the connection before it has read all of them.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref());
     }
 
-    /// The next response; `None` where the connection is closed instead.
+    /// The next response; `None` if the connection is closed instead.
     pub(crate) fn response(&mut self) -> Option<Response> {
         self.response_to("GET")
     }
@@ -106,7 +106,7 @@ impl Client {
         Some(String::from_utf8_lossy(&self.take(end)).into_owned())
     }
 
-    /// Exactly so many bytes; `None` where the connection is closed before.
+    /// Reads exactly `length` bytes; `None` if the connection is closed before.
     pub(crate) fn bytes(&mut self, length: usize) -> Option<Vec<u8>> {
         while self.read.len() < length {
             if !self.fill() {

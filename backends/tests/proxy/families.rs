@@ -1,4 +1,4 @@
-//! A breaker for each tenant, host or segment of the path.
+//! One breaker per tenant, host or path segment.
 
 use crate::client::exchange;
 use crate::fixture::Fixture;

@@ -20,12 +20,12 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// A proxy by this configuration, which sets no address, on the system's clock.
+    /// Starts a proxy with this configuration, which sets no address, on the system clock.
     pub(crate) fn new(config: &str) -> Self {
         Self::on(&(Arc::new(SystemClock::new()) as Arc<dyn Clock>), config)
     }
 
-    /// A proxy whose breakers have a clock that stands still.
+    /// Starts a proxy whose breakers use a clock that stands still.
     pub(crate) fn with_clock(config: &str) -> (Self, Arc<ManualClock>) {
         let clock = Arc::new(ManualClock::default());
         (Self::on(&(clock.clone() as Arc<dyn Clock>), config), clock)
@@ -42,7 +42,7 @@ impl Fixture {
         Self { address: proxy.local_addr(), proxy, circuits }
     }
 
-    /// Everything goes to one upstream, guarded by the breaker `up`; `more` is put into the table of the upstream.
+    /// Forwards everything to one upstream, guarded by the breaker `up`; `more` is added to the table of the upstream.
     pub(crate) fn to(url: &str, more: &str) -> Self {
         Self::new(&one_upstream(url, more))
     }
@@ -62,13 +62,13 @@ impl Fixture {
         line.unwrap_or_else(|| panic!("{series} is not in {text}")).trim().parse().unwrap()
     }
 
-    /// Puts another configuration into force.
+    /// Applies another configuration.
     pub(crate) fn apply(&self, config: &str) {
         let (config, _) = parse(config, "test").unwrap();
         self.proxy.apply(&config, &self.circuits).unwrap();
     }
 
-    /// Whether another configuration cannot be put into force.
+    /// Whether another configuration is rejected.
     pub(crate) fn rejects(&self, config: &str) -> bool {
         let (config, _) = parse(config, "test").unwrap();
         self.proxy.apply(&config, &self.circuits).is_err()
@@ -88,7 +88,7 @@ impl Fixture {
     }
 }
 
-/// A configuration in which everything goes to one upstream.
+/// A configuration that forwards everything to one upstream.
 pub(crate) fn one_upstream(url: &str, more: &str) -> String {
     format!("[upstreams.up]\nurl = \"{url}\"\n{more}\n[[routes]]\nupstream = \"up\"\n")
 }

@@ -1,4 +1,4 @@
-"""Starts the proxy, services and other proxies for the judging scripts, and reads what the system says of a process."""
+"""Starts the proxy, services and other proxies for the test scripts, and reads process figures of the system."""
 import contextlib
 import http.client
 import json
@@ -23,7 +23,7 @@ def free_port():
 
 
 def eventually(what, ask, seconds=30):
-    """Asks until there is an answer that counts as true."""
+    """Polls until the result is true."""
     end = time.monotonic() + seconds
     while True:
         answer = ask()
@@ -78,7 +78,7 @@ class Proxy:
         return json.loads(self.get_api("/breaker/status")[1])
 
     def metric(self, series):
-        """The sum of all series that begin so."""
+        """The sum of all series with this prefix."""
         found = [float(line.rsplit(" ", 1)[1]) for line in self.get_api("/metrics")[1].splitlines() if line.startswith(series)]
         return sum(found)
 
@@ -86,7 +86,7 @@ class Proxy:
         return usage(self.process.pid)
 
     def stop(self):
-        """Ends it as an operator does; returns its exit code."""
+        """Stops it with SIGTERM, as an operator does; returns its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -165,7 +165,7 @@ class Recorder:
 
 
 def read_request(stream):
-    """(request line, fields in lower case, body); None at the end, and where a body breaks off. Strict: a service that would see two requests raises ValueError."""
+    """(request line, fields in lower case, body); None at the end, or if a body breaks off. Strict: raises ValueError if a service could see two requests."""
     line = stream.readline(65536)
     if not line:
         return None
@@ -210,7 +210,7 @@ def response(body, status=b"200 OK", fields=()):
 
 
 def exchange(port, data, seconds=5, pieces=None):
-    """Sends raw bytes, at once or in `pieces`, and reads until the other side ends or is silent for so long."""
+    """Sends raw bytes, at once or in `pieces`, and reads until the other side closes or is silent for the given time."""
     with socket.create_connection(("127.0.0.1", port), seconds) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -227,7 +227,7 @@ def exchange(port, data, seconds=5, pieces=None):
 
 
 class Server:
-    """nginx or haproxy in the foreground, with a configuration of ours."""
+    """nginx or haproxy in the foreground, with its own configuration."""
 
     def __init__(self, command, config, port):
         self.folder = tempfile.TemporaryDirectory()

@@ -1,4 +1,4 @@
-//! The table of raw bytes, `hostile.toml`, against the proxy alone.
+//! The table of raw bytes, `hostile.toml`, against the proxy without other proxies.
 
 use std::collections::BTreeSet;
 use std::sync::mpsc;
@@ -47,7 +47,7 @@ fn rows() -> Vec<Row> {
 
 const PROBE: &str = "GET /probe HTTP/1.1\r\nhost: probe\r\nconnection: close\r\n\r\n";
 
-/// What is wrong with a row; empty where nothing is.
+/// The problems of a row; empty if it passes.
 fn problems(row: &Row, upstream: &Recorder, proxy: &Fixture, send: impl Fn(&mut Client, &[u8])) -> Vec<String> {
     let mut problems = Vec::new();
     upstream.forget();
@@ -106,7 +106,8 @@ fn every_row_of_the_table_holds() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// However the bytes are split into segments, the result is the same. A head without any line end is the exception: it is waited for.
+/// The result does not depend on how the bytes are split into segments. A head without any line end is the exception: the proxy
+/// waits for it.
 #[test]
 fn a_split_into_segments_changes_nothing() {
     let upstream = Recorder::start();
@@ -133,18 +134,18 @@ fn a_split_into_segments_changes_nothing() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Up to six random places within `length` bytes, in order; the same for the same seed.
+/// Up to six random positions within `length` bytes, in order, derived from the seed.
 fn cuts(length: usize, seed: usize) -> BTreeSet<usize> {
     let mut random = seed as u64;
     let places = (0..=seed % 6).map(|_| {
-        // Knuth's MMIX.
+        // The constants of Knuth's MMIX generator.
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         1 + (random >> 33) as usize % length.saturating_sub(1).max(1)
     });
     places.filter(|place| *place < length).collect()
 }
 
-/// So that the parts are segments of their own. Where they are not, the test tries less and still holds.
+/// Makes separate segments of the parts. If they are merged, the test covers less but still holds.
 fn pause() {
     let (_keep, never) = mpsc::channel::<()>();
     let _ = never.recv_timeout(Duration::from_millis(2));

@@ -8,7 +8,7 @@ use crate::client::{Client, TOO_LONG, get};
 use crate::fixture::{Fixture, one_upstream};
 use crate::upstream::{OK, Recorder};
 
-/// Holds requests back until it is opened.
+/// Holds requests until it is opened.
 #[derive(Default)]
 struct Gate {
     is_open: Mutex<bool>,
@@ -27,7 +27,7 @@ impl Gate {
     }
 }
 
-/// An upstream that answers when the gate is open.
+/// An upstream that responds when the gate is open.
 fn gated(gate: &'static Gate) -> Recorder {
     Recorder::answering(move |_, exchange| {
         gate.wait();
@@ -168,11 +168,11 @@ fn a_reload_swaps_routes_and_requests_in_flight_finish_on_the_old_ones() {
     gate.open();
     assert_eq!(in_flight.response().map(|response| response.status), Some(200));
     assert_eq!(proxy.counts("up").ok, 2, "the breaker is the same");
-    // An upstream that stays the same keeps its connections.
+    // An unchanged upstream keeps its connections.
     proxy.apply(&format!("{}path = \"/\"\n", one_upstream(&new.url(), "")));
     assert_eq!(get(proxy.address, "/").status, 200);
     assert_eq!(new.connections(), 1);
-    // What cannot be applied changes nothing.
+    // A configuration that cannot be applied changes nothing.
     assert!(proxy.rejects(&one_upstream(&new.url(), "").replace("[[routes]]", "[[routes]]\nbreaker = \"other\"")));
     assert_eq!(get(proxy.address, "/").status, 200);
 }

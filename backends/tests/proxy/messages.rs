@@ -1,4 +1,4 @@
-//! Messages: which parts are forwarded, and how.
+//! Messages: which parts are forwarded, and in which form.
 
 use crate::client::{Client, exchange, get};
 use crate::fixture::{Fixture, one_upstream};
@@ -241,14 +241,14 @@ fn what_is_no_request_is_answered_in_words() {
         ("GET /a#b HTTP/1.1\r\nhost: a\r\n\r\n", 400, "invalid target\n"),
     ] {
         let mut client = Client::connect(proxy.address);
-        // On a connection that has answered a request before, and on a new one.
+        // On a reused connection, and on a new one.
         client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
         assert_eq!(client.response().unwrap().text(), "ok");
         client.send(request);
         for response in [client.response().unwrap(), exchange(proxy.address, request)] {
             assert_eq!((response.status, response.text().as_str()), (status, words));
             assert_eq!(response.field("cache-control").as_deref(), Some("no-store"));
-            // A target that is only too long is read to its end.
+            // A target that is merely too long is read to its end.
             assert!(status == 414 || response.field("connection").as_deref() == Some("close"));
         }
         assert!(status == 414 || client.is_closed());

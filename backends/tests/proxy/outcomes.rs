@@ -6,7 +6,7 @@ use crate::client::{Client, exchange, get};
 use crate::fixture::{Fixture, one_upstream};
 use crate::upstream::{OK, Recorder};
 
-/// A status as the path says, `/503` and so on.
+/// An upstream that responds with the status in the path, such as `/503`.
 fn by_path() -> Recorder {
     Recorder::answering(|seen, exchange| {
         let status = seen.path().trim_start_matches('/').to_owned();
@@ -43,7 +43,7 @@ fn a_rejection_says_why_and_when_to_come_again_and_reaches_no_upstream() {
     assert_eq!(response.field("x-tripline").as_deref(), Some("forced_open; reason=forced_open; breaker=up"));
     assert_eq!(response.field("cache-control").as_deref(), Some("no-store"));
     assert_eq!(response.text(), "{\"error\":\"breaker up is open: forced_open\"}");
-    // The connection goes on.
+    // The connection stays open.
     proxy.breaker("up").reset();
     client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
     assert_eq!(client.response().map(|response| response.status), Some(200));

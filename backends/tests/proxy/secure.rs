@@ -10,7 +10,7 @@ use crate::client::{exchange, get};
 use crate::fixture::{Fixture, one_upstream};
 use crate::upstream::Recorder;
 
-/// An authority, and a certificate for localhost.
+/// A certificate authority, and a certificate for localhost.
 struct Certificates {
     folder: TempDir,
 }
@@ -45,7 +45,7 @@ fn quoted(path: &Path) -> String {
     format!("'{}'", path.display())
 }
 
-/// A proxy with TLS before the upstream.
+/// A proxy with TLS in front of the upstream.
 fn inner(certificates: &Certificates, upstream: &Recorder) -> Fixture {
     Fixture::new(&inner_config(certificates, upstream))
 }
@@ -86,7 +86,7 @@ fn https_between_two_proxies_with_both_protocols() {
         assert!(seen.starts_with("POST /a?b HTTP/1.1\r\n") && seen.contains("host: shop.example\r\n"), "{seen}");
         assert!(seen.contains("3\r\nabc\r\n"), "{seen}");
         assert_eq!((outer.counts("up").ok, inner.counts("up").ok), (3, 3));
-        // All requests of one thread share a connection of either kind.
+        // All requests of one thread share a connection, with either protocol.
         assert!(inner.metric("tripline_proxy_connections") <= 1.0, "{protocol}");
     }
 }
@@ -138,7 +138,7 @@ fn a_reload_reads_certificates_again_and_open_connections_go_on_with_the_old_one
             proxy.apply(&outer_config);
             assert_eq!(get(proxy.address, "/").status, 200, "{protocol}");
         }
-        // What is not there, or not whole, changes nothing.
+        // A missing or incomplete file changes nothing.
         fs::write(certificates.path("tls.key"), "").unwrap();
         assert!(inner.rejects(&inner_config));
         fs::remove_file(certificates.path("ca.pem")).unwrap();

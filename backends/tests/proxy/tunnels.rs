@@ -8,7 +8,7 @@ use std::io::{Read as _, Write as _};
 const ASK: &str = "GET /chat HTTP/1.1\r\nhost: a\r\nconnection: keep-alive, Upgrade\r\nupgrade: WebSocket\r\nsec-websocket-key: x\r\n\
                    sec-websocket-version: 13\r\n\r\n";
 
-/// Agrees, and sends every byte back.
+/// Accepts the upgrade and echoes every byte.
 fn echo() -> Recorder {
     Recorder::answering(|_, exchange| {
         exchange.send(

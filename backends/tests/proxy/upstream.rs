@@ -1,4 +1,4 @@
-//! An upstream that records its input, byte for byte.
+//! An upstream that records its input byte for byte.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,17 +8,17 @@ use std::thread;
 
 use crate::client::TOO_LONG;
 
-/// The answer of an upstream that has nothing special to say.
+/// The default response of an upstream.
 pub(crate) const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-/// What an upstream does with a request.
+/// The action of an upstream for a request.
 pub(crate) type Answer = dyn Fn(&Seen, &mut Exchange) + Send + Sync;
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) head: Vec<u8>,
-    /// As it was sent, chunk sizes included.
+    /// The body as received, including chunk sizes.
     pub(crate) body: Vec<u8>,
 }
 
@@ -31,8 +31,8 @@ impl Seen {
         latin1(&self.head) + &latin1(&self.body)
     }
 
-    /// The text with the chunks of the body joined into one, since the sender decides where a chunk ends. A chunked body
-    /// with anything but plain sizes is left as it was sent.
+    /// The text with the chunks of the body joined, since the sender decides where a chunk ends. A chunked body whose
+    /// sizes are not plain hexadecimal digits is left as received.
     pub(crate) fn joined_text(&self) -> String {
         let head = latin1(&self.head);
         let joined = if head.contains("transfer-encoding: chunked") { join_chunks(&self.body) } else { None };
@@ -67,7 +67,7 @@ pub(crate) fn latin1(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| char::from(*byte)).collect()
 }
 
-/// The connection that a request came on.
+/// The connection of a request.
 pub(crate) struct Exchange {
     pub(crate) stream: TcpStream,
     pub(crate) is_over: bool,
@@ -138,7 +138,7 @@ impl Recorder {
         format!("http://{}", self.address)
     }
 
-    /// Every request so far.
+    /// All requests so far.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.shared.seen.lock().unwrap().clone()
     }
@@ -156,7 +156,7 @@ impl Recorder {
         self.shared.seen.lock().unwrap().clear();
     }
 
-    /// Connections so far.
+    /// Number of connections so far.
     pub(crate) fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
@@ -207,7 +207,7 @@ fn position(read: &[u8], wanted: &[u8]) -> Option<usize> {
     read.windows(wanted.len()).position(|window| window == wanted)
 }
 
-/// Where a body in chunks ends, its trailers included.
+/// The end of a chunked body, including its trailers.
 fn end_of_chunks(read: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -215,7 +215,7 @@ fn end_of_chunks(read: &[u8]) -> Option<usize> {
         let size = usize::from_str_radix(&latin1(&read[at..at + line]), 16).ok()?;
         at += line + 2;
         if size == 0 {
-            // Trailers, and an empty line.
+            // Trailers, followed by an empty line.
             loop {
                 let line = position(read.get(at..)?, b"\r\n")?;
                 at += line + 2;

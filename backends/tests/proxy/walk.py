@@ -1,4 +1,4 @@
-"""Walks through the guide: writes its files, runs its commands in order, and checks what they lead to. Started by .ci/proxy-walk."""
+"""Follows the guide: writes its files, runs its commands in order, and checks the results. Started by .ci/proxy-walk."""
 import http.server
 import json
 import os

@@ -1,5 +1,5 @@
 //! A real `redis-server` on its own port and in its own folder.
-// Each test file uses its part of this.
+// Each test file uses a part of this module.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// Where it is set, a machine without `redis-server` fails the tests.
+/// If it is set, the tests fail on a machine without `redis-server`.
 const REQUIRED: &str = "TRIPLINE_REQUIRE_REDIS";
 
 pub(crate) struct RedisServer {
@@ -20,12 +20,12 @@ pub(crate) struct RedisServer {
 }
 
 impl RedisServer {
-    /// `None` where there is no such program; then the test says that it was skipped.
+    /// Returns `None` if the program is missing, and reports the test as skipped.
     pub(crate) fn start(test: &str) -> Option<Self> {
         Self::start_with(test, &[])
     }
 
-    /// For a test that takes longer: only where the variable asks for it, as `.ci/fleet` does.
+    /// For slow tests: starts only if the variable requires it, as `.ci/fleet` does.
     pub(crate) fn start_in_ci(test: &str) -> Option<Self> {
         if std::env::var(REQUIRED).is_err() {
             eprintln!("SKIPPED: {test}: it takes long; {REQUIRED}=1 or .ci/fleet runs it");
@@ -34,7 +34,7 @@ impl RedisServer {
         Self::start(test)
     }
 
-    /// Another server, with what this one holds now.
+    /// Starts another server with the current content of this one.
     pub(crate) fn copy(&self) -> Self {
         assert_eq!(self.command("SAVE"), "+OK");
         let folder = tempfile::tempdir().unwrap();
@@ -42,7 +42,7 @@ impl RedisServer {
         Self::start_in(folder, Vec::new())
     }
 
-    /// With these arguments too. `{port}` in one is its port.
+    /// Starts a server with additional arguments. `{port}` in an argument is replaced by its port.
     pub(crate) fn start_with(test: &str, arguments: &[&str]) -> Option<Self> {
         if Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_err() {
             assert!(std::env::var(REQUIRED).is_err(), "{REQUIRED} is set, and there is no redis-server");
@@ -62,7 +62,7 @@ impl RedisServer {
         server
     }
 
-    /// A file in its folder, which exists before it starts.
+    /// A folder for the server, created before it starts.
     pub(crate) fn folder() -> TempDir {
         tempfile::tempdir().unwrap()
     }
@@ -71,20 +71,20 @@ impl RedisServer {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
 
-    /// SIGKILL. Nothing was saved.
+    /// Kills the server with SIGKILL. Its content is lost.
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
-    /// On the same port, and empty.
+    /// Starts it again on the same port, empty.
     pub(crate) fn restart(&mut self) {
         self.kill();
         self.child = spawn(&self.folder, self.port, &self.arguments);
         self.is_there();
     }
 
-    /// The first line of the answer to a command.
+    /// The first line of the response to a command.
     pub(crate) fn command(&self, command: &str) -> String {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).unwrap();
         stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();

@@ -19,7 +19,7 @@ use tripline_runtime::core::{Breaker as Core, Outcome};
 use tripline_runtime::test_util::ManualClock;
 use tripline_runtime::{Breaker, BreakerName};
 
-/// No test waits for longer than this; none comes near it where everything is right.
+/// Time limit of a test. No test comes near it unless something is wrong.
 const TOO_LONG: Duration = Duration::from_secs(30);
 
 struct Subject {
@@ -63,7 +63,7 @@ impl Subject {
         replace(&self.path, text);
     }
 
-    /// What else stands in the folder.
+    /// The other files in the folder.
     fn litter(&self) -> Vec<String> {
         let names = fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
         names.map(|name| name.into_string().unwrap()).filter(|name| name != "breakers.toml").collect()
@@ -192,10 +192,10 @@ fn an_editor_that_replaces_the_file_meanwhile_loses_nothing() {
             let (_keep, never) = mpsc::channel::<()>();
             while !done.load(Ordering::Relaxed) && seconds < 3_000 {
                 seconds += 1;
-                // A person is slower still.
+                // A person types more slowly than this.
                 let _ = never.recv_timeout(Duration::from_millis(100));
                 subject.replace(&format!("# edited\nwait_time = {seconds}\nmax_wait_time = 4000\n"));
-                // What the editor wrote last is never taken back by a change of another key.
+                // A change of another key never reverts the last edit.
                 eventually("the file is whole", || load(&subject.path).is_ok());
                 let (config, _) = load(&subject.path).unwrap();
                 assert_eq!(config.breaker.policy.wait_time, Duration::from_secs(seconds), "{}", subject.text());
@@ -203,7 +203,7 @@ fn an_editor_that_replaces_the_file_meanwhile_loses_nothing() {
             seconds
         });
         for x in 1..=15 {
-            // An editor that never rests may keep us from it, which is told.
+            // An editor that never pauses may prevent the save, which is reported.
             match subject.set("latency_threshold", f64::from(x)) {
                 Ok(applied) => assert!(applied.saved),
                 Err(error) => assert!(matches!(error, ChangeError::Busy), "{error}"),
@@ -230,7 +230,7 @@ fn a_change_whose_caller_is_gone_is_made_all_the_same() {
     eventually("it is in force", || subject.threshold() == 9);
 }
 
-// ----- what cannot be saved
+// ----- changes that cannot be saved
 
 #[test]
 fn a_read_only_file_is_left_alone_and_the_change_holds_until_the_file_says_otherwise() {
@@ -244,13 +244,13 @@ fn a_read_only_file_is_left_alone_and_the_change_holds_until_the_file_says_other
     let told = subject.live.config_error().unwrap();
     assert!(told.contains("not saved") && told.contains("latency_threshold"), "{told}");
 
-    // Another key in the file: ours still holds.
+    // Another key changed in the file: the API's change stays in force.
     subject.replace("latency_threshold = 300\nwait_time = 9\n");
     let wait = || subject.breaker.read(|core| core.policy().wait_time);
     eventually("the file is read", || wait() == Duration::from_secs(9));
     assert_eq!(subject.threshold(), 250);
     assert!(subject.live.config_error().is_some());
-    // The same key: the file is the later.
+    // The same key changed in the file: the file is the later change.
     subject.replace("latency_threshold = 200\nwait_time = 9\n");
     eventually("the file is read", || subject.threshold() == 200);
     eventually("all is well", || subject.live.config_error().is_none());
@@ -310,7 +310,7 @@ fn an_edited_file_comes_into_force_and_the_window_is_kept() {
     subject.replace("latency_threshold = 200\nlatency_window_size = 3\n");
     eventually("the file is read", || subject.threshold() == 200);
     assert_eq!(subject.breaker.read(Core::samples), 3, "the newest");
-    // Also where it is written in place.
+    // The same for a file that is written in place.
     fs::write(&subject.path, "latency_threshold = 100\n").unwrap();
     eventually("the file is read", || subject.threshold() == 100);
     eventually("both are counted", || subject.live.reloads() == 2);
@@ -420,11 +420,11 @@ fn each_named_breaker_follows_its_own_settings() {
     assert_eq!(thresholds(), [100, 250]);
     assert_eq!(fs::read_to_string(&path).unwrap(), format!("{text}latency_threshold = 250\n"));
 
-    // The root is the base of those that do not say otherwise.
+    // The root is the base of breakers without their own value.
     replace(&path, &text.replace("= 100", "= 120"));
     live.reload();
     eventually("the new base", || thresholds() == [120, 900]);
-    // A breaker that is no longer there keeps what it had, also where the root is the only one again.
+    // A removed breaker keeps its last settings, even if only the root is left.
     replace(&path, "latency_threshold = 130\n[breakers.a]\n");
     live.reload();
     eventually("the shorter file", || thresholds() == [130, 900]);

@@ -1,4 +1,4 @@
-//! What a configuration names, such as certificates, is read again where an operator asks for a reload.
+//! Files that a configuration names, such as certificates, are read again when an operator requests a reload.
 #![cfg(all(feature = "reload", unix))]
 
 use std::fs;
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use tripline_backends::config::Config;
 use tripline_backends::reload::{Applier, LoadedConfig};
 
-/// No test waits for longer than this; none comes near it where everything is right.
+/// Time limit of a test. No test comes near it unless something is wrong.
 const TOO_LONG: Duration = Duration::from_secs(30);
 
-/// Counts how often it is asked to read again what the configuration names.
+/// Counts the requests to read the named files again.
 #[derive(Default)]
 struct Refreshed(Arc<AtomicUsize>);
 

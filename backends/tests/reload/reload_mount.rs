@@ -1,4 +1,4 @@
-//! A configuration file mounted by itself, as in containers: it cannot be replaced, only written.
+//! A configuration file mounted on its own, as in containers: it can be written, but not replaced.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
 use std::fs;
@@ -14,11 +14,11 @@ use tripline_backends::reload::LoadedConfig;
 use tripline_runtime::Breaker;
 use tripline_runtime::test_util::ManualClock;
 
-/// Names the folder to the test inside the mount namespace.
+/// Passes the folder to the test inside the mount namespace.
 const FOLDER: &str = "TRIPLINE_TEST_MOUNTED_FOLDER";
 const TEXT: &str = "# as agreed\nlatency_threshold = 300 # ms\n";
 
-/// The file outside of the container, and where it is mounted.
+/// The file outside the container, and its mount point.
 fn paths(folder: &Path) -> (PathBuf, PathBuf) {
     (folder.join("outside/breakers.toml"), folder.join("inside/breakers.toml"))
 }
@@ -72,7 +72,7 @@ fn inside_of_the_namespace() {
     let names = fs::read_dir(inside.parent().unwrap()).unwrap();
     assert_eq!(names.count(), 1, "nothing is left beside it");
 
-    // An edit outside, in place: nothing happens in the folder inside.
+    // An edit outside, in place, causes no event in the folder inside.
     fs::write(&outside, TEXT.replace("300", "200")).unwrap();
     let start = Instant::now();
     let (_keep, never) = mpsc::channel::<()>();

@@ -9,7 +9,7 @@ use tripline_runtime::core::{Latency, Percentile, Policy, Ratio};
 
 use crate::without_why::without_why;
 
-/// Slow above 100 ms, trips at the median of three calls, waits 1 s, probes twice.
+/// Slow above 100 ms; trips at the median of three calls; waits 1 s; two probes.
 fn policy() -> Policy {
     let mut policy = Policy::default();
     policy.trip_confidence = tripline_runtime::core::Confidence::ZERO;
@@ -53,7 +53,7 @@ fn assert_lines(options: &Options, input: &str, expected: &[&str]) {
 const EMPTY: &str = "{\"calls\":0,\"admitted\":0,\"rejected\":0,\"percentile_ms\":null,\"trips\":[],\"recoveries\":[],\
          \"unusable\":{},\"excluded\":0,\"nul_bytes\":0,\"origin_changes\":0}\n";
 
-/// Three slow calls trip it as the third finishes; the wait is over at 2020; two good probes close it.
+/// Three slow calls trip it when the third ends; the wait ends at 2020; two good probes close it.
 const STORY: &str = "\
 at_ms,latency_ms
 1000,200
@@ -162,7 +162,7 @@ fn a_time_since_1970_keeps_its_nanoseconds() {
 
 #[test]
 fn exhausted_memory_trips_without_calls_and_holds_the_breaker_open() {
-    // The reading at 2000 is believed until 3500, so the call from 3499.999999 on is rejected; that from 3510 on is a probe.
+    // The reading at 2000 is valid until 3500, so the call from 3499.999999 on is rejected. The one from 3510 on is a probe.
     let input = "\
 {\"at_ms\":0,\"memory_percent\":79.9}
 {\"at_ms\":1000,\"memory_percent\":80}
@@ -217,9 +217,9 @@ mod the_same_instant {
 
     #[test]
     fn calls_finish_before_others_become_stalled() {
-        // All three last exactly as long as the threshold, and none is slow.
+        // All three take exactly the threshold, so none is slow.
         assert!(summary_of("at_ms,latency_ms\n100,100\n100,100\n100,100\n").contains("\"trips\":[]"));
-        // The fast ones that finish as the slow ones become stalled hold the percentile down.
+        // The fast calls that end as the slow ones become stalled keep the percentile low.
         let fast = "100,1\n".repeat(4);
         let slow = "300,300\n".repeat(3);
         assert!(summary_of(&format!("at_ms,latency_ms\n{fast}{slow}")).contains("\"trips\":[]"));
@@ -261,7 +261,7 @@ mod the_same_instant {
     }
 }
 
-/// Trips at 1020, one probe from 2020 on that hangs.
+/// Trips at 1020; one probe, from 2020 on, hangs.
 const LOST_PROBE: &str = "at_ms,latency_ms\n1000,200\n1010,200\n1020,200\n2520,500\n4129.999999,10\n4130.000001,10\n";
 
 #[test]
@@ -269,7 +269,7 @@ fn a_probe_that_hangs_is_seen_at_the_threshold_and_doubles_the_wait() {
     let input = LOST_PROBE.replace("2520", "2420");
     // 2020 + 2 × 1 s.
     assert!(summary_of(&input).contains("\"admitted\":6"), "{}", summary_of(&input));
-    // A reading that says nothing shows the state: the probe hangs from 2020 on.
+    // A reading without a value shows the state: the probe hangs from 2020 on.
     for (at, state, reason) in [("2019.999999", "half_open", "latency"), ("2020", "open", "probe_slow")] {
         let lines = output_of(&lines_options(), &with_reading(&input, at));
         let seen = format!("\"at_ms\":{at},\"admitted\":null,\"state\":\"{state}\"");
@@ -303,7 +303,7 @@ fn without_stall_detection_the_breakers_own_deadline_sees_a_lost_probe() {
     let lines = output_of(&options, LOST_PROBE);
     let admitted: Vec<_> = lines.lines().map(|line| line.contains("\"admitted\":true")).collect();
     assert_eq!(admitted, [true, true, true, true, false, true], "{lines}");
-    // The breaker's own deadline is 100 ms and a microsecond after the probe's start at 2020.
+    // The breaker's own deadline is 100 ms and 1 µs after the start of the probe at 2020.
     for (at, state) in [("2120", "half_open"), ("2120.000001", "open")] {
         let lines = output_of(&options, &with_reading(LOST_PROBE, at));
         assert!(lines.contains(&format!("\"at_ms\":{at},\"admitted\":null,\"state\":\"{state}\"")), "{lines}");
@@ -312,7 +312,8 @@ fn without_stall_detection_the_breakers_own_deadline_sees_a_lost_probe() {
 
 #[test]
 fn a_call_that_hangs_for_longer_than_samples_count_is_forgotten() {
-    // Three hang, but the first two no longer count when the third becomes stalled; so it takes their ends.
+    // Three calls hang, but the first two no longer count when the third becomes stalled. The breaker trips only when
+    // they end.
     let input = "at_ms,latency_ms\n5000,5000\n5000,5000\n5000,4400\n";
     let mut options = summary_options();
     options.policy.latency_max_age = Duration::from_millis(500);
@@ -396,6 +397,6 @@ fn no_more_records_are_held_than_the_lookahead_covers() {
     }
     let report = run(&options, input.as_bytes(), &mut std::io::sink()).unwrap();
     assert_eq!(report.records, 200_000);
-    // One second at a record every 10 ms, the calls that are in flight, and the one that is read to see that it is later.
+    // One second with a record every 10 ms, the calls in flight, and one record of lookahead.
     assert!((100..=117).contains(&report.peak_held), "{}", report.peak_held);
 }

@@ -14,7 +14,7 @@ use tripline_backends::replay::{
 };
 use tripline_runtime::core::{Latency, Percentile, Policy, Ratio};
 
-/// Formats that existed first.
+/// The three original formats.
 fn all() -> [LogFormat; 3] {
     [nginx_format(), apache_format(), envoy_format()]
 }
@@ -59,7 +59,7 @@ fn reported(options: &Options, input: &[u8]) -> (LogReport, Usage, String) {
     (report.log.unwrap(), report.usage, output)
 }
 
-/// The times at which calls end, in milliseconds.
+/// The end times of calls, in milliseconds.
 #[track_caller]
 fn ends(options: &Options, input: &str) -> Vec<f64> {
     let (_, _, output) = reported(options, input.as_bytes());
@@ -75,7 +75,7 @@ fn problem(options: &Options, input: &[u8]) -> (u64, LineProblem) {
     }
 }
 
-/// A line of nginx that ends `second` seconds into an hour, after `millis`.
+/// An nginx line that ends `second` seconds into an hour, after `millis`.
 fn nginx(second: u64, millis: u64) -> String {
     let (minute, second) = (second / 60, second % 60);
     format!(
@@ -190,7 +190,7 @@ fn lines_out_of_order_are_put_in_order_and_those_too_late_are_counted() {
     let log: String = [100, 70, 101, 41, 250, 251, 60, 120, 252].map(|second| nginx(second, 10)).concat();
     let seconds = |ends: &[f64]| ends.iter().map(|end| (end - start) / 1_000.0).collect::<Vec<_>>();
     let auto = options(Format::Auto);
-    // Before 60 came, 101 had been given.
+    // 101 had already been emitted before 60 arrived.
     assert_eq!(seconds(&ends(&auto, &log)), [41.0, 70.0, 100.0, 101.0, 101.0, 120.0, 250.0, 251.0, 252.0]);
     assert_eq!(reported(&auto, log.as_bytes()).0.late, 1);
 }
@@ -251,7 +251,7 @@ fn a_line_without_an_end_is_read_no_further_than_it_must() {
     assert!(matches!(result, Err(ReplayError::Line { line: 1, problem: LineProblem::TooLong, .. })), "{result:?}");
 }
 
-/// Lines that are made while they are read.
+/// Lines that are generated while they are read.
 struct Made<F> {
     line: F,
     lines: std::ops::Range<u64>,
@@ -303,13 +303,13 @@ fn a_log_five_times_as_long_holds_no_more_calls() {
             assert_eq!((log.late, report.records), (0, count));
             (log.peak_held, report.peak_held)
         });
-        // Fifty calls a second: a minute, and the longest call twice.
+        // Fifty calls per second, for a minute and twice the longest call.
         assert_eq!(held[0], held[1], "{format}");
         assert!(held[0].0 <= 50 * 72 && held[0].1 <= 50 * 7, "{format}: {held:?}");
     }
 }
 
-/// Lines of the fixtures with bytes changed, taken out and put in.
+/// Lines of the fixtures with bytes changed, removed and inserted.
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let lines: Vec<Vec<u8>> = ["nginx.log", "nginx_named.log", "apache.log", "envoy.log", "envoy_istio.log"]
         .iter()

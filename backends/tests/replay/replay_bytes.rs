@@ -19,7 +19,7 @@ fn options(mode: Mode, stall_detection: bool, max_latency_ms: u64) -> Options {
     options
 }
 
-/// Lines that are nearly right, so that more than the first one is looked at.
+/// Lines that are nearly valid, so that more than the first one is parsed.
 fn line() -> impl Strategy<Value = String> {
     let number = prop_oneof![
         "-?[0-9]{1,3}(\\.[0-9]{1,7})?",

@@ -1,11 +1,11 @@
-//! Lines in the records of collectors, and lines that were written in parts.
+//! Lines inside the records of log collectors, and lines that were written in parts.
 #![allow(clippy::unwrap_used)]
 
 use tripline_backends::replay::Mode;
 
 use crate::replay_formats::{fixture, formats, options, reported};
 
-/// The calls of the fixtures, from lines that a collector has changed.
+/// The calls of the fixtures, from lines as a collector writes them.
 #[track_caller]
 fn assert_same_calls(change: impl Fn(&str) -> String, is_changed: impl Fn(&str) -> bool) {
     let (_, expected) = reported(&options(Mode::JsonLines), &fixture("calls.csv"));

@@ -1,4 +1,4 @@
-//! Results of other settings, counted by hand.
+//! Results of other settings, calculated by hand.
 #![cfg(feature = "replay")]
 #![allow(clippy::unwrap_used)]
 
@@ -19,9 +19,9 @@ fn of(settings: &[Setting], input: &str) -> Vec<Figures> {
     compare(settings, &Reading::default(), input.as_bytes()).unwrap().0
 }
 
-/// One call ends every 100 ms, and from the 41st on each takes 900 ms instead of 50. At 300 ms the breaker opens at 3,600,
-/// with the second call that hangs; calls 1 to 36 and 41 to 44 were admitted. So 37 to 40, of 50 ms, are rejected and would have
-/// been fine, and 45 to 100 are rejected and slow. The wait of 10 s does not pass any more: the recording ends at 10,000.
+/// One call ends every 100 ms; from the 41st on each takes 900 ms instead of 50. With a threshold of 300 ms the breaker opens at
+/// 3,600, with the second call that hangs. Calls 1 to 36 and 41 to 44 were admitted. Calls 37 to 40, of 50 ms, are rejected and
+/// would have been fine; calls 45 to 100 are rejected and slow. The wait of 10 s does not end: the recording ends at 10,000.
 #[test]
 fn rejected_calls_are_distinguished_by_how_they_would_have_gone() {
     let mut input = "at_ms,latency_ms\n".to_owned();
@@ -38,15 +38,15 @@ fn rejected_calls_are_distinguished_by_how_they_would_have_gone() {
     assert_eq!((trip.index, trip.at_nanos, trip.reason), (41, 3_600_000_000, TripReason::Latency));
     assert_eq!((figures.open, figures.half_open), (Duration::from_millis(6_400), Duration::ZERO));
     assert_eq!(figures.longest_outage, figures.open);
-    // From the start of the first call.
+    // Measured from the start of the first call.
     assert_eq!((figures.began_nanos, figures.span), (50_000_000, Duration::from_millis(9_950)));
     assert!((figures.open_share() - 6.4 / 9.95).abs() < 1e-12);
     let patient = &found[1];
     assert_eq!((patient.admitted, patient.admitted_bad, patient.trips, patient.open), (100, 0, 0, Duration::ZERO));
 }
 
-/// Memory runs out at 20 s and is fine again at 30 s: open for the wait of 10 s, and half-open while five calls that take 40 ms
-/// and start every second, at 30.96 s and so on, come back, the last at 35 s.
+/// Memory runs out at 20 s and is fine again at 30 s. The breaker is open for the wait of 10 s, and half-open until five calls
+/// have ended: they take 40 ms and start every second from 30.96 s on, so the last ends at 35 s.
 #[test]
 fn an_outage_lasts_until_the_breaker_has_closed() {
     let mut input = "at_ms,latency_ms,memory_percent,outcome\n".to_owned();
@@ -61,9 +61,9 @@ fn an_outage_lasts_until_the_breaker_has_closed() {
     let figures = &of(&[setting(300)], &input)[0];
     assert_eq!((figures.trips, figures.recoveries), (1, 1));
     assert_eq!(figures.reasons, [(TripReason::Memory, 1)]);
-    // Calls 21 to 29 and that which starts at 29.96: it ends at 30, before memory is read there.
+    // Calls 21 to 29 and the one that starts at 29.96 s: it ends at 30 s, before memory is read there.
     assert_eq!(figures.rejected, 10);
-    // Of these one failed, one was ok, and the ignored ones are neither.
+    // One of these failed and one was ok; the ignored ones count as neither.
     assert_eq!((figures.rejected_bad, figures.rejected_fine), (1, 1));
     assert_eq!((figures.open, figures.longest_outage), (Duration::from_secs(15), Duration::from_secs(15)));
     assert_eq!(figures.half_open, Duration::from_millis(4_040));
@@ -71,7 +71,7 @@ fn an_outage_lasts_until_the_breaker_has_closed() {
 
 #[test]
 fn trips_beyond_those_that_are_listed_are_counted() {
-    // Memory runs out and is back every other second, with a wait of a second.
+    // Memory runs out and recovers every other second, with a wait of one second.
     let mut policy = Policy::default();
     policy.trip_confidence = tripline_runtime::core::Confidence::ZERO;
     policy.wait_time = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! Every format of the table: detected without its name, in any variation, and never with more data than its lines
+//! Every format of the table: detected without its name, in every variation, and never with more data than its lines
 //! contain.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -35,14 +35,14 @@ pub(crate) fn reported(options: &Options, input: &str) -> (InputReport, String) 
     (report.unwrap_or_else(|error| panic!("{error}\n{input}")), output)
 }
 
-/// Formats whose lines need no further word, with their fixtures.
+/// Formats that need no further options, with their fixtures.
 pub(crate) fn formats() -> impl Iterator<Item = (LogFormat, String)> {
     LogFormat::all()
         .filter(|format| format.name() != "text")
         .map(|format| (format, fixture(&format!("{}.log", format.name()))))
 }
 
-/// Latency in milliseconds and status of a line, replayed alone with these fields.
+/// Latency in milliseconds and status of a line that is replayed alone with these fields.
 #[track_caller]
 pub(crate) fn latency_of(fields: &[&str], unit: Option<LatencyUnit>, line: &str) -> f64 {
     let mut options = options(Mode::Summary);
@@ -131,7 +131,7 @@ fn two_lines_that_are_glued_are_counted_and_not_merged() {
         let alone = reported(&options(Mode::JsonLines), &format!("{header}{second}\n")).1;
         for cut in 1..=first.len() {
             let text = format!("{header}{}{second}\n", &first[..cut]);
-            // Nothing, or the second call alone: its time and its latency, with nothing of the first.
+            // The result is nothing, or the second call alone with its own time and latency.
             if let (Ok(report), output) = replay(&options(Mode::JsonLines), text.as_bytes()) {
                 assert_eq!(report.records + report.usage.unusable.total(), report.usage.lines, "{format} {text}");
                 assert!(output.is_empty() || output == alone, "{format} cut at {cut}: {output}{text}");
@@ -210,9 +210,9 @@ fn variations_of_what_servers_write_are_read() {
         r"I, [2026-10-10T13:00:00.123456 #7]  INFO -- : method=GET path=/ controller=A action=b status=200 duration=50.0",
         r"2026-10-10T13:00:00Z [7f3] method=GET path=/ controller=A action=b status=200 duration=50.00 view=1.0",
         r#"{"controller":"A","action":"b","path":"/","status":200,"duration":50.0,"time":"2026-10-10T13:00:00Z"}"#,
-        // Heroku's router, whose time stands in the prefix only.
+        // Heroku's router, whose time is only in the prefix.
         r#"2026-10-10T13:00:00.123456+00:00 heroku[router]: at=info method=GET path="/" connect=1ms service=50ms status=200"#,
-        // HAProxy without syslog, and as written before the response is complete.
+        // HAProxy without syslog, and as logged before the response is complete.
         r#"10.0.0.6:4000 [10/Oct/2026:13:00:00.123] fe be/s1 0/0/1/2/+50 200 +512 - - ---- 1/1/0/0/0 0/0 "GET /a HTTP/1.1""#,
         // A classic load balancer of AWS.
         r#"2026-10-10T13:00:00.186641Z elb 10.0.0.7:2817 10.0.0.1:80 0.001 0.048 0.001 200 200 0 29 "GET http://a:80/ HTTP/1.1" "curl" - -"#,
@@ -273,7 +273,7 @@ fn what_is_held_is_bounded_by_number() {
     assert!(report.usage.released_early > 0);
 }
 
-/// Bytes of the fixtures, cut, changed and put one behind the other.
+/// Bytes of the fixtures, cut, changed and concatenated.
 fn mangled() -> impl Strategy<Value = Vec<u8>> {
     let texts: Vec<Vec<u8>> =
         formats().map(|(_, log)| log.into_bytes()).chain([fixture("calls.csv").into_bytes()]).collect();

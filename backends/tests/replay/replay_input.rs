@@ -1,4 +1,4 @@
-//! Messages on inputs that cannot be used, or are probably not intended.
+//! Messages about inputs that are unusable or probably not intended.
 #![cfg(feature = "replay")]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -11,7 +11,7 @@ fn replay(input: &str) -> Result<InputReport, ReplayError> {
     run(&Options::new(Policy::default(), Mode::Summary), input.as_bytes(), &mut std::io::sink())
 }
 
-/// The first line that was not used, and why.
+/// The first unusable line, and why.
 #[track_caller]
 fn unused(input: &str) -> (u64, String) {
     let report = replay(input).unwrap();

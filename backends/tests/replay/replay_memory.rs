@@ -1,4 +1,4 @@
-//! Recorded memory readings forecast as live ones do.
+//! Recorded memory readings are forecast like live ones.
 #![cfg(feature = "replay")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::format_push_string)]
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tripline_backends::replay::{Mode, Options, run};
 use tripline_runtime::core::Policy;
 
-/// A reading each second: 150 s at 40 %, then half a percent a second for 75 s.
+/// One reading per second: 150 s at 40 %, then half a percentage point per second for 75 s.
 fn leak() -> String {
     let mut input = String::from("at_ms,memory_percent\n");
     for second in 0..225_u32 {
@@ -34,7 +34,7 @@ fn a_recorded_leak_trips_when_the_horizon_reaches_its_end() {
     policy.memory_horizon = Duration::from_secs(60);
     policy.memory_horizon_trips = true;
     let output = replay(&policy);
-    // At 210 s the end is exactly 60 s away, but for rounding.
+    // At 210 s exhaustion is exactly 60 s away, except for rounding.
     assert!(output.contains("\"at_ms\":211000,\"reason\":\"memory_forecast\",\"why\":\"memory forecast: 70.5 % in use, at this pace exhausted within "), "{output}");
 }
 

@@ -1,5 +1,5 @@
-//! A replay against the core alone, driven by the simplest loop: all events in a list, searched for the first one each
-//! time.
+//! A replay against the core alone, driven by the simplest possible loop: all events in a list that is searched for the
+//! first one each time.
 #![cfg(feature = "replay")]
 #![allow(clippy::unwrap_used)]
 
@@ -153,7 +153,7 @@ impl<'a> Model<'a> {
         self.core.handle_timeout(now);
     }
 
-    /// All that are stalled are counted anew each time.
+    /// Counts all stalled calls anew each time.
     fn tell_stalled(&mut self, now: Instant) {
         if !self.stall_detection {
             return;
@@ -251,7 +251,7 @@ impl Random {
     }
 }
 
-/// Traffic on a coarse grid, so that much falls on the same instants, in good and bad stretches.
+/// Traffic on a coarse grid, so that many events coincide, with good and bad phases.
 fn traffic(random: &mut Random, grid: u64) -> Vec<Line> {
     let mut at = 0;
     let mut bad = false;

@@ -1,6 +1,7 @@
-//! Outputs without the explanation of an open breaker, for all other tests.
+//! Removes the explanation of an open breaker from an output, for all other tests.
 
-/// `output` without its members `why`, each of which is null where the reason beside it is, and else begins with that.
+/// `output` without its members `why`. Each must be null if the reason next to it is null, and otherwise begin with the
+/// reason.
 pub(crate) fn without_why(output: &str) -> String {
     let mut parts = output.split(",\"why\":");
     let mut kept = parts.next().unwrap_or_default().to_owned();

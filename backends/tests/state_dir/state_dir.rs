@@ -1,4 +1,4 @@
-//! State on disk: complete after a kill at any time, never that of another breaker, and never lost silently.
+//! State on disk: complete after a kill at any time, never the state of another breaker, and never lost silently.
 #![cfg(feature = "state_dir")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -17,7 +17,7 @@ use tripline_runtime::{
     Breaker, BreakerName, DeliveryError, DurableState, StateStore as _, SupervisedBreaker, supervise,
 };
 
-/// A state with an incident that is on, and an alert that waits.
+/// A state with an ongoing incident and a waiting alert.
 fn state() -> DurableState {
     let world = World::new(1);
     let (store, sink) = (Arc::new(MemoryStore::default()), Arc::new(RecordingSink::default()));
@@ -49,7 +49,7 @@ fn file(root: &Path) -> PathBuf {
     root.join("payments").join("state.json")
 }
 
-/// Saves a state and lets go of the folder; gives the bytes.
+/// Saves a state and releases the folder. Returns the bytes of the file.
 fn saved(root: &Path, state: &DurableState) -> Vec<u8> {
     block_on(open(root).store.save(state)).unwrap();
     fs::read(file(root)).unwrap()
@@ -75,7 +75,7 @@ fn a_breaker_that_is_connected_goes_on_where_the_process_before_ended() {
         let world = World::new(1);
         let sink = Arc::new(RecordingSink::default());
         let breaker = Breaker::builder(world.clock()).name(name()).policy(Policy::default()).build().unwrap();
-        // The thread of the last save may hold the folder for a moment longer than the world.
+        // The thread of the last save may hold the folder slightly longer than the world.
         let opened = eventually(|| StateDir::open(root.path(), &name()).ok());
         let watch = opened.connect(SupervisedBreaker::new(breaker.clone()).sink(sink.clone()));
         let (supervisor, dispatcher, stop) = supervise(world.clock(), [watch], 1);
@@ -149,7 +149,7 @@ fn only_the_owner_can_read_it() {
     assert_eq!(mode(&root.path().join("payments")), 0o700);
 }
 
-/// Puts `bytes` in the place of the state: they must be set aside, as they are, and the store must work.
+/// Writes `bytes` to the state file: it must be set aside unchanged, and the store must work.
 fn assert_set_aside(root: &Path, bytes: &[u8]) -> ForeignState {
     fs::write(file(root), bytes).unwrap();
     let opened = open(root);
@@ -172,7 +172,7 @@ fn a_torn_file_is_set_aside_wherever_it_is_torn() {
         let why = assert_set_aside(root.path(), &whole[..length]);
         assert!(matches!(why, ForeignState::Unreadable { .. }), "{length}: {why}");
     }
-    // Only the line's end is missing, which says nothing.
+    // Only the line end is missing, which is harmless.
     fs::write(file(root.path()), &whole[..whole.len() - 1]).unwrap();
     assert_eq!(open(root.path()).problems, []);
 }
@@ -263,7 +263,7 @@ fn a_save_that_fails_says_so_and_keeps_what_was_kept() {
     let root = tempfile::tempdir().unwrap();
     let opened = open(root.path());
     block_on(opened.store.save(&numbered(1))).unwrap();
-    // Nothing can be written to a folder.
+    // A folder cannot be written like a file.
     let in_the_way = root.path().join("payments/state.json.next");
     fs::create_dir(&in_the_way).unwrap();
     block_on(opened.store.save(&numbered(2))).unwrap_err();

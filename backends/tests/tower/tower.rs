@@ -46,7 +46,7 @@ fn status(code: StatusCode) -> Response<Frames> {
     response
 }
 
-/// A body of these frames; `None` = it waits there for ever.
+/// A body of these frames; at `None` it waits forever.
 #[derive(Debug, Default)]
 struct Frames(std::collections::VecDeque<Option<Result<Frame<&'static [u8]>, &'static str>>>);
 
@@ -76,7 +76,7 @@ impl Body for Frames {
     }
 }
 
-/// Answers after `latency_ms` of manual time.
+/// A service that responds after `latency_ms` of manual time.
 fn slow(
     clock: &Arc<ManualClock>,
     latency_ms: u64,
@@ -170,7 +170,7 @@ fn being_ready_asks_nothing_and_takes_no_place() {
     assert_eq!(breaker.read(|core| core.state().kind()), StateKind::Closed);
 }
 
-/// A service whose clones are not ready, as one behind a limit: only what was polled may be called.
+/// A service whose clones are not ready, like one behind a limit: only a polled instance may be called.
 #[derive(Debug, Default)]
 struct OnlyOnceReady {
     ready: bool,
@@ -295,7 +295,7 @@ fn a_measured_body_ends_the_call_with_the_last_frame() {
     assert_eq!(breaker.in_flight(), 1);
     clock.advance(Duration::from_millis(50));
     assert!(next(&mut body).is_ready());
-    // The last frame is known to be the last: servers do not ask for another one.
+    // The last frame is known to be the last: servers do not poll again.
     assert_eq!((latencies_ms(&breaker), breaker.in_flight()), (vec![100], 0));
 }
 
@@ -434,7 +434,7 @@ fn paths_that_are_not_guarded_pass_an_open_breaker_and_are_not_measured() {
     assert_eq!(status_of("/api/users"), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(status_of("/api/users/poll"), StatusCode::OK);
 
-    // The body of a call that is not guarded is not measured either.
+    // The body of an unguarded call is not measured either.
     let body = layer
         .measure_body()
         .layer(service_fn(|_: http::Request<()>| ready(Ok::<_, Infallible>(Response::new(String::new())))));

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tripline_backends::memory::Cgroup;
-use tripline_runtime::core::{Instant, Latency, Outcome, Policy};
+use tripline_runtime::core::{Instant, Latency, Outcome, Percentile, Policy};
 use tripline_runtime::test_util::ManualClock;
 use tripline_runtime::{Breaker, Clock};
 
@@ -15,6 +15,8 @@ pub(crate) fn breaker(window: u16, trend: bool, stall_detection: bool) -> Breake
     policy.latency_window_size = NonZeroU16::new(window).unwrap();
     policy.latency_threshold = Latency::from_millis(300);
     policy.trend_analysis = trend;
+    // A row with slow calls stays closed, however the two threads' calls mix.
+    policy.percentile = Percentile::new(0.5).unwrap();
     let clock = Arc::new(ManualClock::default());
     let breaker = Breaker::builder(clock).policy(policy).stall_detection(stall_detection).build().unwrap();
     let mut call = Call::new(&breaker);
@@ -36,21 +38,40 @@ pub(crate) fn on_clock(clock: impl Clock + 'static) -> Breaker {
 pub(crate) struct Call<'a> {
     breaker: &'a Breaker,
     now_nanos: u64,
+    /// After each of so many calls one is slow.
+    slow_every: u64,
+    until_slow: u64,
 }
 
 const FIRST_NANOS: u64 = 2_000_000_000;
-const APART_NANOS: u64 = 1_000;
+/// Between the ends of a thread's calls: about as long as a call takes. Two threads have a time of their own each, which passes at
+/// the pace of real time so that they stay as close as two readings of one clock: with a microsecond for each call, a thread that is
+/// descheduled for 10 ms would be a second behind, which is a clock that was set back.
+const APART_NANOS: u64 = 16;
+const SLOW_NANOS: u64 = 400_000_000;
 
 impl<'a> Call<'a> {
     pub(crate) fn new(breaker: &'a Breaker) -> Self {
-        Self { breaker, now_nanos: FIRST_NANOS }
+        Self { breaker, now_nanos: FIRST_NANOS, slow_every: u64::MAX, until_slow: u64::MAX }
+    }
+
+    /// One in so many calls takes longer than the threshold.
+    pub(crate) fn with_one_slow_in(mut self, calls: Option<u64>) -> Self {
+        self.slow_every = calls.unwrap_or(u64::MAX);
+        self.until_slow = self.slow_every;
+        self
     }
 
     #[inline]
     pub(crate) fn make(&mut self) {
         self.now_nanos += APART_NANOS;
         let end = Instant::from_nanos(self.now_nanos);
-        let start = Instant::from_nanos(self.now_nanos - 5_000_000 - (self.now_nanos & 0xFF_FFFF));
+        let mut start = Instant::from_nanos(self.now_nanos - 5_000_000 - (self.now_nanos & 0xFF_FFFF));
+        self.until_slow -= 1;
+        if self.until_slow == 0 {
+            self.until_slow = self.slow_every;
+            start = Instant::from_nanos(self.now_nanos - SLOW_NANOS);
+        }
         if let Ok(permit) = std::hint::black_box(self.breaker).try_acquire() {
             permit.finish(start, end, Outcome::Ok);
         }

@@ -1,4 +1,4 @@
-//! Measurement with two threads.
+//! Measurement with several threads.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -9,22 +9,24 @@ use criterion::Bencher;
 #[repr(align(128))]
 pub(crate) struct Alone<T>(pub(crate) T);
 
-/// The time of one operation as the slower of two concurrent threads sees it.
-pub(crate) fn two_threads(bencher: &mut Bencher<'_>, mut operations: [impl FnMut() + Send; 2]) {
+/// The time of one operation as the slowest of concurrent threads sees it, one thread for each operation.
+pub(crate) fn at_once<const THREADS: usize>(bencher: &mut Bencher<'_>, mut operations: [impl FnMut() + Send; THREADS]) {
     bencher.iter_custom(|iterations| {
         let here = Alone(AtomicU32::new(0));
-        let [mine, its] = &mut operations;
+        let timed = |operation| time(operation, iterations, &here.0, THREADS as u32);
         std::thread::scope(|scope| {
-            let other = scope.spawn(|| time(its, iterations, &here.0));
-            time(mine, iterations, &here.0).max(other.join().unwrap())
+            let [mine, others @ ..] = operations.as_mut_slice() else { return Duration::ZERO };
+            let others: Vec<_> = others.iter_mut().map(|other| scope.spawn(move || timed(other))).collect();
+            let mine = timed(mine);
+            others.into_iter().map(|other| other.join().unwrap()).fold(mine, Duration::max)
         })
     });
 }
 
-fn time(operation: &mut impl FnMut(), iterations: u64, here: &AtomicU32) -> Duration {
-    // Spinning, because a thread that is woken up may come when the other one is nearly done.
+fn time(operation: &mut impl FnMut(), iterations: u64, here: &AtomicU32, threads: u32) -> Duration {
+    // Spinning, because a thread that is woken up may come when the others are nearly done.
     here.fetch_add(1, Ordering::AcqRel);
-    while here.load(Ordering::Acquire) < 2 {
+    while here.load(Ordering::Acquire) < threads {
         std::hint::spin_loop();
     }
     let start = Instant::now();

@@ -121,6 +121,8 @@ pub struct Breaker<const N: usize, S = [Sample; N]> {
     counts: Counts,
     #[cfg(target_pointer_width = "64")]
     fast_path_until: Instant,
+    #[cfg(target_pointer_width = "64")]
+    steady_until: Instant,
     #[cfg(all(test, target_pointer_width = "64"))]
     fast_path_probe: fast_path::FastPathProbe,
 }
@@ -179,6 +181,8 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
             counts: Counts::default(),
             #[cfg(target_pointer_width = "64")]
             fast_path_until: Instant::ZERO,
+            #[cfg(target_pointer_width = "64")]
+            steady_until: Instant::ZERO,
             #[cfg(all(test, target_pointer_width = "64"))]
             fast_path_probe: fast_path::FastPathProbe::default(),
         })
@@ -242,7 +246,9 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
     #[inline]
     pub fn handle_finished(&mut self, end: Instant, generation: Generation, latency: Latency, outcome: Outcome) {
         #[cfg(target_pointer_width = "64")]
-        if self.try_record_fast(end, generation, latency, outcome) {
+        if self.try_record_fast(end, generation, latency, outcome)
+            || self.try_record_steady(end, generation, latency, outcome)
+        {
             return;
         }
         self.record_slow_path(end, generation, latency, outcome);

@@ -317,6 +317,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         #[cfg(target_pointer_width = "64")]
         {
             self.fast_path_until = Instant::ZERO;
+            self.steady_until = Instant::ZERO;
         }
     }
 

@@ -361,6 +361,12 @@ impl Evidence {
             && !self.has_head_start(rule)
     }
 
+    /// No test has seen enough bad calls; another good call leaves it so.
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) fn is_below_bounds(&self, rule: &EvidenceRule) -> bool {
+        !EvidenceTest::ALL.into_iter().any(|test| self.sum(test).is_at_bound(rule.cusum(test)))
+    }
+
     fn has_head_start(&self, rule: &EvidenceRule) -> bool {
         self.head_start(rule.max_latency_step()) > 0
     }

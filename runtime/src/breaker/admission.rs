@@ -8,7 +8,7 @@ use crate::breaker::mode::Mode;
 use crate::breaker::permit::{OwnedPermit, OwnedTimedPermit, Permit, TimedPermit};
 use crate::breaker::rejection::Rejection;
 use crate::hot_path::call_token::CallToken;
-use crate::hot_path::gate::Admission;
+use crate::hot_path::gate_word::Admission;
 use crate::hot_path::in_flight::EpochMark;
 use crate::sync::spin_loop;
 
@@ -62,11 +62,31 @@ impl Breaker {
         if admission.is_free() {
             return Ok(CallToken::free(admission));
         }
+        if let Some(token) = self.inner.admit_on_stripe(admission, start) {
+            return Ok(token);
+        }
         self.inner.admit_tracked(admission, start)
     }
 }
 
 impl BreakerInner {
+    /// Admits a call while closed and counts it on the stripe of this thread; `None` where more is to be done.
+    #[inline(never)] // keeps the inlined part small, and its result fits into registers
+    fn admit_on_stripe(&self, admission: Admission, start: Option<Instant>) -> Option<CallToken> {
+        let shared = self.shared();
+        let stripe = shared.gate.stripes()?.claims.of_this_thread()?;
+        if !admission.is_tracked() || start.is_some_and(|start| shared.epochs.is_due(start)) {
+            return None;
+        }
+        let epoch = shared.epochs.try_increment(stripe, start)?;
+        // As in `admit_tracked`.
+        if shared.gate.admission() != admission {
+            shared.epochs.cancel(epoch);
+            return None;
+        }
+        Some(CallToken::tracked(admission.generation(), epoch))
+    }
+
     #[inline(never)] // keeps the inlined part small
     fn admit_tracked(&self, mut admission: Admission, start: Option<Instant>) -> Result<CallToken, Rejection> {
         loop {
@@ -93,7 +113,8 @@ impl BreakerInner {
         {
             self.begin_epoch(start);
         }
-        let (epoch, wake) = self.shared().epochs.increment(start);
+        let stripe = self.shared().gate.stripes().and_then(|stripes| stripes.claims.of_this_thread());
+        let (epoch, wake) = self.shared().epochs.increment(stripe, start);
         if wake {
             self.shared().wake();
         }
@@ -104,6 +125,7 @@ impl BreakerInner {
     fn begin_epoch(&self, now: Instant) {
         // If another thread owns the core, that thread may do it; a slightly longer epoch has no effect on decisions.
         let _ = self.cell.try_with(|exclusive| {
+            self.shared().flush(exclusive);
             let now = self.confirm(exclusive, now);
             self.shared().begin_epoch(exclusive, now);
         });
@@ -128,6 +150,7 @@ impl BreakerInner {
     fn ask_core(&self, now: Instant) -> Result<Generation, CoreRejection> {
         for _ in 0..TRIES {
             let answer = self.cell.try_with(|exclusive| {
+                self.shared().flush(exclusive);
                 let now = self.confirm(exclusive, now);
                 self.shared().admit(exclusive, now)
             });

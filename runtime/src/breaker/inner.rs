@@ -55,6 +55,7 @@ impl BreakerInner {
     /// Runs `act` as the owner of the core, after the threads that came first; then publishes the changes.
     pub(crate) fn with_exclusive<R>(&self, act: impl FnOnce(&mut ExclusiveState, &InFlightEpochs) -> R) -> R {
         let result = self.cell.with(|exclusive| {
+            self.shared().flush(exclusive);
             let result = act(exclusive, &self.shared().epochs);
             self.shared().publish(exclusive);
             self.shared().gate.publish_figures(&exclusive.core);

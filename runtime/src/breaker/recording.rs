@@ -6,18 +6,17 @@ use crate::breaker::Breaker;
 use crate::breaker::inner::BreakerInner;
 use crate::hot_path::call_token::CallToken;
 use crate::hot_path::owned::{Ending, Report};
-use crate::hot_path::shared::finish_slow_path;
+use crate::hot_path::shared::{finish_slow_path, handle_report};
+use crate::hot_path::stripes::{GoodCall, Kind, Stripes};
 use crate::sync::Ordering;
 
 impl Breaker {
-    /// The fast path, a good call on an uncontended core, is inlined; the rest is called out of line.
+    /// Reports how a call ended.
     #[inline]
     pub(crate) fn finish(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
-        let Some(mut owner) = self.inner.cell.try_own() else {
-            return self.inner.report(token, end, Ending::Finished(outcome, latency));
-        };
-        if !owner.value(|exclusive| exclusive.try_finish_fast(token, end, latency, outcome)) {
-            finish_slow_path(owner, token, end, latency, outcome);
+        match self.inner.shared().gate.stripes() {
+            None => self.inner.finish_at_core(token, end, latency, outcome),
+            Some(stripes) => self.inner.finish_in_stripe(stripes, token, end, latency, outcome),
         }
     }
 
@@ -25,12 +24,88 @@ impl Breaker {
     #[inline]
     pub(crate) fn give_up(&self, token: CallToken) {
         if !token.is_still(self.inner.shared().gate.admission()) {
-            self.inner.report(token, self.inner.shared().gate.latest(), Ending::Dropped);
+            self.inner.give_up(token);
         }
     }
 }
 
 impl BreakerInner {
+    /// The fast path, for an uncontended core and a good call, is inlined; the rest is called.
+    #[inline(never)] // keeps its saved registers out of `finish`
+    fn finish_at_core(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
+        let Some(mut owner) = self.cell.try_own() else {
+            return self.report(token, end, Ending::Finished(outcome, latency));
+        };
+        if !owner.value(|exclusive| exclusive.try_finish_fast(token, end, latency, outcome)) {
+            finish_slow_path(owner, token, end, latency, outcome);
+        }
+    }
+
+    /// Records a successful call in the stripe of this thread, in place of the oldest record there.
+    #[inline(never)] // its only calls are tail calls, so it saves no registers
+    fn finish_in_stripe(&self, stripes: &Stripes, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
+        if outcome == Outcome::Ok
+            && let Some(stripe) = stripes.claims.of_this_thread()
+        {
+            if !stripes.supersede(stripe, GoodCall { token, end, latency }) {
+                self.append_to_stripe(stripes, token, end, latency, outcome);
+            }
+        } else {
+            self.finish_outside_stripe(stripes, token, end, latency, outcome);
+        }
+    }
+
+    /// Appends a successful call to the stripe of this thread.
+    #[inline(never)]
+    fn append_to_stripe(&self, stripes: &Stripes, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
+        if let Some(stripe) = stripes.claims.of_this_thread()
+            && stripes.append(stripe, GoodCall { token, end, latency })
+        {
+            return;
+        }
+        self.finish_outside_stripe(stripes, token, end, latency, outcome);
+    }
+
+    /// Records a bad call, one of a thread without a stripe, or one for which there is no room.
+    #[inline(never)]
+    fn finish_outside_stripe(
+        &self,
+        stripes: &Stripes,
+        token: CallToken,
+        end: Instant,
+        latency: Latency,
+        outcome: Outcome,
+    ) {
+        let kind = if outcome == Outcome::Ok { stripes.kind(token, end, latency) } else { None };
+        let append = |stripe| stripes.append(stripe, GoodCall { token, end, latency });
+        // A record that must be flushed costs a thread alone more than the core does.
+        if kind == Some(Kind::Plain) && stripes.claims.claim_for_call().is_some_and(append) {
+            return;
+        }
+        if let Some(mut owner) = self.cell.try_own() {
+            let is_done = !stripes.any_waits()
+                && owner.value(|exclusive| exclusive.try_finish_fast(token, end, latency, outcome));
+            if !is_done {
+                finish_slow_path(owner, token, end, latency, outcome);
+            }
+            return;
+        }
+        if kind.is_some() && stripes.claims.claim_at_contention().is_some_and(append) {
+            return;
+        }
+        self.report(token, end, Ending::Finished(outcome, latency));
+    }
+
+    #[inline(never)]
+    fn give_up(&self, token: CallToken) {
+        let end = self.shared().gate.latest();
+        match self.cell.try_own() {
+            Some(owner) => handle_report(owner, Report { token, end, ending: Ending::Dropped }),
+            None => self.report(token, end, Ending::Dropped),
+        }
+    }
+
+    /// Another thread owns the core.
     #[inline(never)]
     fn report(&self, token: CallToken, end: Instant, ending: Ending) {
         let record = Report { token, end, ending }.pack();

@@ -26,6 +26,16 @@ impl Breaker {
     }
 
     /// Whether this is the only handle of its breaker.
+    /// Number of handles of this breaker, this one included.
+    pub fn handles(&self) -> usize {
+        Arc::strong_count(&self.inner)
+    }
+
+    /// What distinguishes it from every other breaker that there is.
+    pub(crate) fn id(&self) -> usize {
+        Arc::as_ptr(&self.inner).addr()
+    }
+
     pub(crate) fn is_only_handle(&self) -> bool {
         Arc::strong_count(&self.inner) == 1
     }

@@ -33,6 +33,17 @@ impl LaneCounters {
         }
     }
 
+    /// Adds other counts.
+    pub(super) fn add(&mut self, other: &Self) {
+        let own = [&mut self.single, &mut self.initial, &mut self.escalated, &mut self.resolved, &mut self.taken_over];
+        for (own, (_, other)) in own.into_iter().zip(other.rows()) {
+            own.sent += other.sent;
+            own.retried += other.retried;
+            own.rejected += other.rejected;
+            own.failed += other.failed;
+        }
+    }
+
     pub(super) fn rows(&self) -> [(&'static str, Counters); 5] {
         [
             ("single", self.single),

@@ -37,6 +37,9 @@ pub trait StateStore: fmt::Debug + Send + Sync {
 pub struct DurableState {
     /// The breaker of this state.
     pub breaker: BreakerName,
+    /// The key of the member whose own state it is, in [`members`](Self::members) of its family; otherwise `None`.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub key: Option<String>,
     /// The time of day of this state.
     #[cfg_attr(feature = "serde", serde(with = "crate::clock::serde_time"))]
     pub saved_at: SystemTime,
@@ -50,11 +53,29 @@ pub struct DurableState {
     /// The learned tolerance in milliseconds; `None` if nothing was learned.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub learned_tolerance_ms: Option<u32>,
+    /// The states of the members of a family that have incidents of their own, sorted by key; see
+    /// [`SupervisedBreaker::per_key`](crate::SupervisedBreaker::per_key).
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
+    pub members: Vec<Self>,
 }
 
 impl DurableState {
     /// The version of this format. A store writes it beside the state, and reads no other version.
     pub const VERSION: u32 = 1;
+
+    /// The state of a breaker of which nothing is known.
+    pub(crate) fn empty(breaker: BreakerName, saved_at: SystemTime) -> Self {
+        Self {
+            breaker,
+            key: None,
+            saved_at,
+            staging: StagingRecord::default(),
+            lanes: Vec::new(),
+            operator: OperatorRecord::default(),
+            learned_tolerance_ms: None,
+            members: Vec::new(),
+        }
+    }
 }
 
 /// The alerts of one kind at one sink, sent and pending.

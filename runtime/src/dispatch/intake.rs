@@ -36,10 +36,11 @@ impl Intake {
         Self { clock, seed, taken: Mutex::default(), deliveries: Jobs::default(), saves: Jobs::default() }
     }
 
-    /// Creates the lanes of a breaker from its stored state.
+    /// Creates the lanes of a breaker, or of the member `key` of a family, from its stored state.
     pub(crate) fn outbox(
         &self,
         breaker: &BreakerName,
+        key: Option<Arc<str>>,
         sinks: &[Arc<dyn AlertSink>],
         store: Option<Arc<dyn StateStore>>,
         kept: Option<&DurableState>,
@@ -55,7 +56,7 @@ impl Intake {
             }
             is_ours
         });
-        let mailbox = Arc::new(Mailbox::new(breaker.clone(), sinks, store.is_some(), kept));
+        let mailbox = Arc::new(Mailbox::new(breaker.clone(), key, sinks, store.is_some(), kept));
         let mut taken = lock(&self.taken);
         taken.mailboxes.push(mailbox.clone());
         for lane in Lane::all(&mailbox, sinks, &self.clock) {
@@ -72,6 +73,27 @@ impl Intake {
         }
         drop(taken);
         Outbox::new(mailbox)
+    }
+
+    /// Ends the lanes of a member, whose counts go on in those of its family, and frees them. They must be idle.
+    pub(crate) fn retire(&self, outbox: &Outbox, family: &BreakerName) {
+        let mailbox = outbox.mailbox();
+        let taken = lock(&self.taken);
+        let of_family = |other: &&Arc<Mailbox>| other.breaker == *family && other.key.is_none();
+        if let Some(family) = taken.mailboxes.iter().find(of_family) {
+            family.absorb(mailbox);
+        }
+        drop(taken);
+        self.remove(outbox);
+    }
+
+    /// Ends lanes, which must be idle, and frees them.
+    pub(crate) fn remove(&self, outbox: &Outbox) {
+        let mailbox = outbox.mailbox();
+        mailbox.retire();
+        let mut taken = lock(&self.taken);
+        taken.mailboxes.retain(|other| !Arc::ptr_eq(other, mailbox));
+        taken.persisters.retain(|persister| !persister.is_of(mailbox));
     }
 
     /// Declares that no more breakers will be added.

@@ -210,6 +210,7 @@ impl Lane {
         progress.in_trouble = true;
         tracing::error!(
             breaker = self.mailbox.breaker.as_str(),
+            key = self.mailbox.key.as_deref(),
             sink = self.label.as_str(),
             kind = self.kind.as_str(),
             incident = alert.incident,
@@ -230,6 +231,7 @@ impl Lane {
         let (breaker, sink, alert) = (self.mailbox.breaker.as_str(), self.label.as_str(), &attempt.alert);
         tracing::error!(
             breaker,
+            key = self.mailbox.key.as_deref(),
             sink,
             kind = self.kind.as_str(),
             incident = alert.incident,
@@ -255,6 +257,7 @@ impl Lane {
         } else {
             tracing::warn!(
                 breaker,
+                key = self.mailbox.key.as_deref(),
                 sink,
                 kind,
                 incident,

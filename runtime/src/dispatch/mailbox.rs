@@ -18,6 +18,8 @@ use crate::sync::{Arc, Mutex, MutexGuard, lock};
 #[derive(Debug)]
 pub(super) struct Mailbox {
     pub(super) breaker: BreakerName,
+    /// The key of a member with incidents of its own.
+    pub(super) key: Option<Arc<str>>,
     /// Whether the state is saved.
     pub(super) is_durable: bool,
     /// The sinks by name.
@@ -35,6 +37,8 @@ pub(super) struct MailboxState {
     is_fresh: bool,
     /// Whether no more alerts will arrive.
     closed: bool,
+    /// Whether nothing will be saved any more.
+    retired: bool,
     /// Increases with every change that must be saved.
     revision: u64,
     /// The last revision for which saving was tried; attempts that wait for it continue.
@@ -70,6 +74,7 @@ impl Mailbox {
     /// Creates a mailbox for these sinks from its stored state.
     pub(super) fn new(
         breaker: BreakerName,
+        key: Option<Arc<str>>,
         sinks: &[Arc<dyn AlertSink>],
         is_durable: bool,
         kept: Option<&DurableState>,
@@ -101,6 +106,7 @@ impl Mailbox {
             }),
             is_fresh: kept.is_none(),
             closed: false,
+            retired: false,
             revision: 0,
             settled: 0,
             saved: 0,
@@ -108,7 +114,7 @@ impl Mailbox {
             store_is_failing: false,
         };
         let sinks = labels(sinks).into_iter().zip(sinks.iter().cloned()).collect();
-        Self { breaker, is_durable, sinks, state: Mutex::new(state), changed: Notification::new() }
+        Self { breaker, key, is_durable, sinks, state: Mutex::new(state), changed: Notification::new() }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, MailboxState> {
@@ -192,6 +198,32 @@ impl Mailbox {
     pub(super) fn close(&self) {
         self.state().closed = true;
         self.notify();
+    }
+
+    /// Closes the mailbox for good: its state is saved, and will not change.
+    pub(super) fn retire(&self) {
+        self.state().retired = true;
+        self.close();
+    }
+
+    pub(super) fn is_retired(&self) -> bool {
+        self.state().retired
+    }
+
+    /// Whether no alert waits or is open at a sink, and everything is saved.
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.state();
+        let is_saved = !self.is_durable || state.saved >= state.revision;
+        is_saved && state.lanes.iter().all(|lane| lane.queue.is_empty())
+    }
+
+    /// Adds the counts of a mailbox with the same sinks, which ends.
+    pub(super) fn absorb(&self, ended: &Self) {
+        let ended = std::mem::take(&mut ended.state().lanes);
+        let mut state = self.state();
+        for (lane, ended) in state.lanes.iter_mut().zip(ended) {
+            lane.counters.add(&ended.counters);
+        }
     }
 
     /// Starts an attempt for the next alert of a lane, if one waits.
@@ -345,6 +377,8 @@ impl Mailbox {
         });
         let durable = DurableState {
             breaker: self.breaker.clone(),
+            key: self.key.as_deref().map(str::to_owned),
+            members: Vec::new(),
             saved_at,
             staging: state.record.staging.clone(),
             operator: state.record.operator,

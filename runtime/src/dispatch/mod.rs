@@ -5,6 +5,7 @@ pub(crate) mod durable;
 pub(crate) mod retry_backoff;
 
 mod counters;
+mod family_store;
 mod fleet_outbox;
 mod intake;
 mod jobs;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use futures_lite::future;
 
+pub(crate) use self::family_store::FamilyStore;
 pub(crate) use self::fleet_outbox::{Bundle, FleetOutbox};
 pub(crate) use self::intake::Intake;
 pub(crate) use self::outbox::Outbox;

@@ -29,6 +29,15 @@ impl Outbox {
         FleetOutbox::new(self.mailbox.clone())
     }
 
+    pub(super) fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
+    }
+
+    /// Whether no alert waits or is open at a sink, and everything is saved.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.mailbox.is_idle()
+    }
+
     /// Closes the lanes: no more alerts will arrive.
     pub(crate) fn close(&self) {
         self.mailbox.close();

@@ -24,12 +24,19 @@ impl StatePersister {
         Self { mailbox, store, clock }
     }
 
-    /// Saves every change, without end. After a failure it tries again with the next change, or after a wait.
+    pub(super) fn is_of(&self, mailbox: &Arc<Mailbox>) -> bool {
+        Arc::ptr_eq(&self.mailbox, mailbox)
+    }
+
+    /// Saves every change, until the mailbox is retired. After a failure it tries again with the next change, or after a wait.
     pub(super) async fn run(self, seed: u64) {
         let mut backoff = Backoff::new(seed);
         let mut again_at = None;
         loop {
             let changed = self.mailbox.listen();
+            if self.mailbox.is_retired() {
+                return;
+            }
             let now = self.clock.now();
             if self.mailbox.has_unsettled() || again_at.is_some_and(|at| now >= at) {
                 if self.save().await {

@@ -1,5 +1,6 @@
 //! Delivery statistics.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use tripline_core::AlertKind;
@@ -87,30 +88,39 @@ impl DeliveryStats {
         Self { intake }
     }
 
-    /// Returns the counts of all stages, kinds, sinks and breakers, always in this order, zero counts included.
+    /// Returns the counts of all stages, kinds, sinks and breakers, always in this order, zero counts included. A family's contain those
+    /// of members with incidents of their own.
     pub fn deliveries(&self) -> Vec<DeliveryCount> {
-        self.intake
-            .mailboxes()
-            .iter()
-            .flat_map(|mailbox| {
-                let state = mailbox.state();
-                state.lanes.iter().flat_map(|lane| lane.counts(&mailbox.breaker)).collect::<Vec<_>>()
-            })
-            .collect()
+        let mut rows: Vec<DeliveryCount> = Vec::new();
+        let mut first_of: HashMap<BreakerName, usize> = HashMap::new();
+        for mailbox in &self.intake.mailboxes() {
+            let state = mailbox.state();
+            let counts = state.lanes.iter().flat_map(|lane| lane.counts(&mailbox.breaker));
+            if let Some(&first) = first_of.get(&mailbox.breaker).filter(|_| mailbox.key.is_some()) {
+                // A member has the lanes of its family.
+                rows.iter_mut().skip(first).zip(counts).for_each(|(row, count)| row.add(&count));
+            } else {
+                first_of.entry(mailbox.breaker.clone()).or_insert(rows.len());
+                rows.extend(counts);
+            }
+        }
+        rows
     }
 
     /// Returns the current rejections of the sinks; empty if there are none.
     pub fn rejections(&self) -> Vec<SinkRejection> {
-        let mut found = Vec::new();
+        let mut found: Vec<SinkRejection> = Vec::new();
         for mailbox in &self.intake.mailboxes() {
             for lane in &mailbox.state().lanes {
-                found.extend(lane.rejection.clone().map(|rejection| SinkRejection {
+                let rejection = lane.rejection.clone().map(|rejection| SinkRejection {
                     breaker: mailbox.breaker.clone(),
                     sink: lane.sink.clone(),
                     kind: lane.kind,
                     status: rejection.status,
                     reason: rejection.reason,
-                }));
+                });
+                // The members of a family share their sinks.
+                found.extend(rejection.filter(|rejection| mailbox.key.is_none() || !found.contains(rejection)));
             }
         }
         found
@@ -119,10 +129,12 @@ impl DeliveryStats {
     /// Returns whether each sink of each breaker rejects an alert now, always in this order.
     pub fn sinks(&self) -> Vec<(BreakerName, String, bool)> {
         let mut sinks: Vec<(BreakerName, String, bool)> = Vec::new();
+        let mut place_of: HashMap<(BreakerName, String), usize> = HashMap::new();
         for mailbox in &self.intake.mailboxes() {
             for lane in &mailbox.state().lanes {
                 let rejects = lane.rejection.is_some();
-                match sinks.last_mut().filter(|(breaker, sink, _)| (breaker, sink) == (&mailbox.breaker, &lane.sink)) {
+                let place = place_of.entry((mailbox.breaker.clone(), lane.sink.clone())).or_insert(sinks.len());
+                match sinks.get_mut(*place) {
                     Some((_, _, other)) => *other |= rejects,
                     None => sinks.push((mailbox.breaker.clone(), lane.sink.clone(), rejects)),
                 }
@@ -133,18 +145,33 @@ impl DeliveryStats {
 
     /// Returns the statistics of each breaker whose state is saved.
     pub fn stores(&self) -> Vec<StoreCount> {
-        let mailboxes = self.intake.mailboxes();
-        let durable = mailboxes.iter().filter(|mailbox| mailbox.is_durable);
-        durable
-            .map(|mailbox| {
+        let mut stores: Vec<StoreCount> = Vec::new();
+        let mut place_of: HashMap<BreakerName, usize> = HashMap::new();
+        for mailbox in self.intake.mailboxes().iter().filter(|mailbox| mailbox.is_durable) {
+            let (failures, is_failing) = {
                 let state = mailbox.state();
-                StoreCount {
-                    breaker: mailbox.breaker.clone(),
-                    failures: state.store_failures,
-                    is_failing: state.store_is_failing,
-                }
-            })
-            .collect()
+                (state.store_failures, state.store_is_failing)
+            };
+            let place = place_of.entry(mailbox.breaker.clone()).or_insert(stores.len());
+            if let Some(store) = stores.get_mut(*place) {
+                store.failures += failures;
+                store.is_failing |= is_failing;
+            } else {
+                stores.push(StoreCount { breaker: mailbox.breaker.clone(), failures, is_failing });
+            }
+        }
+        stores
+    }
+}
+
+impl DeliveryCount {
+    /// Adds the counts of the same sink, kind and stage.
+    fn add(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.retried += other.retried;
+        self.rejected += other.rejected;
+        self.failed += other.failed;
+        self.waiting += other.waiting;
     }
 }
 

@@ -155,12 +155,22 @@ impl Family {
         if known_by == SHARED {
             return Ok(inner.shared.clone());
         }
-        let now = inner.clock.now();
-        let Settings { builder, limits } = read(&inner.settings).clone();
+        let max_keys = self.limits().max_keys.max(1);
+        Ok(self.get_or_add(known_by, max_keys).unwrap_or_else(|| {
+            // Relaxed: a statistic.
+            inner.overflows.fetch_add(1, Ordering::Relaxed);
+            inner.shared.clone()
+        }))
+    }
+
+    /// Returns the member of this key, created if necessary; `None` if there is no room within `limit`.
+    fn get_or_add(&self, known_by: &str, limit: usize) -> Option<Breaker> {
+        let inner = &*self.inner;
+        let builder = read(&inner.settings).builder.clone();
         // A window that does not fit was rejected before.
         let make = |key: Arc<str>| builder.member(key).build().unwrap_or_else(|_| inner.shared.clone());
-        match inner.members.get_or_add(known_by, now, limits.max_keys.max(1), make) {
-            Found::Known(member) => Ok(member),
+        match inner.members.get_or_add(known_by, inner.clock.now(), limit, make) {
+            Found::Known(member) => Some(member),
             Found::Added(member, gone) => {
                 let is_planted = planted("family: new members are not supervised");
                 if let Some((place, agenda)) = lock(&inner.supervisor).as_ref().filter(|_| !is_planted) {
@@ -169,14 +179,15 @@ impl Family {
                         agenda.call(Task::Member(*place, key));
                     }
                 }
-                Ok(member)
+                Some(member)
             }
-            Found::Full => {
-                // Relaxed: a statistic.
-                inner.overflows.fetch_add(1, Ordering::Relaxed);
-                Ok(inner.shared.clone())
-            }
+            Found::Full => None,
         }
+    }
+
+    /// Number of handles of this family, this one included.
+    pub fn handles(&self) -> usize {
+        Arc::strong_count(&self.inner)
     }
 
     /// The shared member `*`, for calls without a key.
@@ -188,6 +199,16 @@ impl Family {
     pub fn member(&self, key: &str) -> Option<Breaker> {
         let known = known_by(key);
         if known == SHARED { Some(self.inner.shared.clone()) } else { self.inner.members.peek(&known) }
+    }
+
+    /// Returns the member of `key`, created if necessary even above the maximum; `None` if `key` is not valid.
+    pub(crate) fn restore(&self, key: &str) -> Option<Breaker> {
+        check(key).ok()?;
+        let known = known_by(key);
+        if known == SHARED {
+            return Some(self.inner.shared.clone());
+        }
+        self.get_or_add(&known, usize::MAX)
     }
 
     /// Returns the present members, sorted by key, the shared one first. O(n log n).

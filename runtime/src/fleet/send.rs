@@ -152,6 +152,7 @@ fn alert(inner: &Inner, entry: &Entry, claim: &Claim, view: &FleetView, kind: Al
             is_repeated: claim.due == DueStage::ResolvedAgain,
         }),
         family,
+        key: None,
         is_test: false,
         page: None,
     }

@@ -1,31 +1,33 @@
-//! Which call a permit is for, in one word.
+//! The call of a permit, in one word.
 
 use tripline_core::Generation;
 
-use crate::hot_path::gate::Admission;
+use crate::hot_path::gate_word::Admission;
 use crate::hot_path::in_flight::EpochMark;
 
-/// The call that a permit is for. One word, so that it is passed in a register: from below, 3 bits of the mode that admitted it, 32
-/// of generation, whether it is tracked and then 24 bits of its epoch, and whether the thread was panicking.
+/// The call of a permit, in one word so that it is passed in a register. From the lowest bit: 3 bits of the mode that
+/// admitted it, 32 of generation, whether it is tracked with 24 bits of its epoch, and whether the thread was
+/// panicking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CallToken(u64);
 
 const GENERATION_SHIFT: u32 = 3;
-const TRACKED: u64 = 1 << 35;
-const EPOCH_SHIFT: u32 = 36;
+const TRACKED_SHIFT: u32 = 35;
+const TRACKED: u64 = 1 << TRACKED_SHIFT;
+const EPOCH_SHIFT: u32 = TRACKED_SHIFT + 1;
 const PANICKING: u64 = 1 << 60;
 
 impl CallToken {
     /// The value once the permit has reported.
     const SPENT: Self = Self(u64::MAX);
 
-    /// A call that is admitted without more to do.
+    /// A call that is admitted without further work.
     #[inline]
     pub(crate) const fn free(admission: Admission) -> Self {
         Self(admission.0)
     }
 
-    /// It was [free](CallToken::free), and would be now.
+    /// Whether it was [free](CallToken::free) and would still be.
     #[inline]
     pub(crate) const fn is_still(self, admission: Admission) -> bool {
         self.0 & !PANICKING == admission.0
@@ -47,13 +49,40 @@ impl CallToken {
         Generation::new((self.0 >> GENERATION_SHIFT) as u32)
     }
 
-    /// `None` where calls in flight are not tracked.
+    /// The generation and the epoch in one word, whatever admitted the call.
+    #[inline]
+    pub(crate) const fn call(self) -> u64 {
+        self.0 & !PANICKING & !((1 << GENERATION_SHIFT) - 1)
+    }
+
+    /// Returns the epoch; `None` if calls in flight are not tracked.
     #[inline]
     pub(crate) const fn epoch(self) -> Option<EpochMark> {
         if self.0 & TRACKED == 0 { None } else { Some(EpochMark::new(self.0 >> EPOCH_SHIFT)) }
     }
 
-    /// The same call in another generation.
+    /// Whether the call is tracked (the lowest bit), and its epoch.
+    #[inline]
+    pub(crate) const fn tracking(self) -> u32 {
+        (self.0 >> TRACKED_SHIFT) as u32 & Self::TRACKING_MASK
+    }
+
+    /// All bits of [`CallToken::tracking`].
+    pub(crate) const TRACKING_MASK: u32 = (1 << (EpochMark::BITS + 1)) - 1;
+
+    /// Returns the epoch of a [`CallToken::tracking`].
+    pub(crate) const fn epoch_of_tracking(tracking: u32) -> EpochMark {
+        EpochMark::new((tracking >> 1) as u64)
+    }
+
+    /// Returns a call with this [`CallToken::tracking`].
+    #[inline]
+    pub(crate) const fn with_tracking(generation: Generation, tracking: u32) -> Self {
+        let tracking = (tracking & Self::TRACKING_MASK) as u64;
+        Self(tracking << TRACKED_SHIFT | (generation.get() as u64) << GENERATION_SHIFT)
+    }
+
+    /// Returns the same call in another generation.
     pub(crate) const fn moved_to(self, generation: Generation) -> Self {
         match self.epoch() {
             Some(epoch) => Self::tracked(generation, epoch),
@@ -61,7 +90,7 @@ impl CallToken {
         }
     }
 
-    /// The thread was panicking already when the call was admitted.
+    /// Records whether the thread was already panicking at admission.
     #[inline]
     pub(crate) const fn while_panicking(self, is_panicking: bool) -> Self {
         if is_panicking { Self(self.0 | PANICKING) } else { self }

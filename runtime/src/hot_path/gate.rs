@@ -3,16 +3,21 @@
 use std::time::Duration;
 
 use event_listener::Event as Notification;
-use tripline_core::{Generation, Instant, Latency, Rejection as CoreRejection, RejectionReason, State, TripReason};
+use tripline_core::{Instant, Latency, Rejection as CoreRejection, RejectionReason, State, TripReason};
 
+use crate::hot_path::gate_word::{
+    Admission, CLOSED, CLOSED_TRACKED, DISABLED, FORCED_OPEN, HALF_OPEN, HELD_OPEN, MODE_BITS, MODE_MASK, OPEN,
+    REASON_SHIFT,
+};
 use crate::hot_path::samples::SharedCore;
+use crate::hot_path::stripes::Stripes;
 use crate::supervisor::agenda::Watchers;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 /// The admission state, published by the owner of the core after each change.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    word: Word,
+    line: Line,
     details: Details,
     /// Notification of listeners.
     pub(crate) changes: Changes,
@@ -21,8 +26,10 @@ pub(crate) struct Gate {
 /// On its own cache line, which every call reads.
 #[derive(Debug)]
 #[repr(align(64))]
-struct Word {
+struct Line {
     word: AtomicU64,
+    /// `None` where each call goes to the core.
+    stripes: Option<Box<Stripes>>,
     is_tracking: bool,
 }
 
@@ -46,51 +53,11 @@ struct Details {
     rejected_nanos: AtomicU64,
 }
 
-/// The word. From the lowest bit: three bits of mode, 32 of generation, and while open the index of the reason in
-/// [`TripReason::ALL`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Admission(pub(crate) u64);
-
-const MODE_BITS: u32 = 3;
-const MODE_MASK: u64 = (1 << MODE_BITS) - 1;
-/// Closed, without tracking of calls in flight.
-const CLOSED: u64 = 0;
-const DISABLED: u64 = 1;
-/// Modes below this one admit a call without further work.
-const FIRST_WITH_MORE: u64 = 2;
-/// Closed, with tracking of calls in flight.
-const CLOSED_TRACKED: u64 = 2;
-const HALF_OPEN: u64 = 3;
-const FORCED_OPEN: u64 = 4;
-const OPEN: u64 = 5;
-/// Memory or a simulation keeps it open after its wait.
-const HELD_OPEN: u64 = 1 << 36;
-const REASON_SHIFT: u32 = 40;
-
-impl Admission {
-    /// Whether the call is admitted without further work.
-    #[inline]
-    pub(crate) const fn is_free(self) -> bool {
-        self.0 & MODE_MASK < FIRST_WITH_MORE
-    }
-
-    /// Whether the call is admitted and must be tracked.
-    #[inline]
-    pub(crate) const fn is_tracked(self) -> bool {
-        self.0 & MODE_MASK == CLOSED_TRACKED
-    }
-
-    #[inline]
-    pub(crate) const fn generation(self) -> Generation {
-        Generation::new((self.0 >> MODE_BITS) as u32)
-    }
-}
-
 /// A reading that lags this far behind is old, or the clock was set back; the core must process it.
 pub(crate) const JUMP: Duration = Duration::from_secs(1);
 
 impl Gate {
-    pub(crate) fn new(core: &SharedCore, is_tracking: bool) -> Self {
+    pub(crate) fn new(core: &SharedCore, is_tracking: bool, stripes: Option<Box<Stripes>>) -> Self {
         let details = Details {
             until_nanos: AtomicU64::new(0),
             slow_after_micros: AtomicU64::new(u64::from(core.slow_after().as_micros())),
@@ -101,10 +68,16 @@ impl Gate {
         // The first notification allocates; later ones do not.
         notification.notify(0);
         Self {
-            word: Word { word: AtomicU64::new(word(core, is_tracking)), is_tracking },
+            line: Line { word: AtomicU64::new(word(core, is_tracking)), stripes, is_tracking },
             details,
             changes: Changes { is_dirty: AtomicBool::new(false), notification, watchers: Watchers::default() },
         }
+    }
+
+    /// The stripes in which good calls wait; `None` where each call goes to the core.
+    #[inline]
+    pub(crate) fn stripes(&self) -> Option<&Stripes> {
+        self.line.stripes.as_deref()
     }
 
     /// Returns whether a call is admitted without the core. One load.
@@ -112,7 +85,7 @@ impl Gate {
     pub(crate) fn admission(&self) -> Admission {
         // Acquire pairs with the Release store in `publish`: a thread that reads a generation observes what the owner
         // did before.
-        Admission(self.word.word.load(Ordering::Acquire))
+        Admission(self.line.word.load(Ordering::Acquire))
     }
 
     /// Returns a rejection that does not need the core: during the wait of an open breaker, or while forced open.
@@ -186,7 +159,7 @@ impl Gate {
             return;
         }
         // Release pairs with the Acquire loads in `admission` and `rejection`.
-        self.word.word.store(word(core, self.word.is_tracking), Ordering::Release);
+        self.line.word.store(word(core, self.line.is_tracking), Ordering::Release);
     }
 
     /// Publishes the values that change without the state.

@@ -1,4 +1,4 @@
-//! The core with the calls in flight: the value that the cell lends to one owner at a time.
+//! The core with the calls in flight: the value that the cell gives to one owner at a time.
 
 use std::time::Duration;
 
@@ -11,25 +11,26 @@ use crate::hot_path::histogram::LatencyHistogram;
 use crate::hot_path::in_flight::{EpochMark, InFlightEpochs};
 use crate::hot_path::samples::SharedCore;
 use crate::hot_path::stall_detector::{Now, StallDetector, StallRule};
+use crate::hot_path::stripes::{GoodCall, MAX_WINDOW_OF_SUPERSEDED, Superseded, WaitingRule};
 
 /// The core and the calls in flight.
 #[derive(Debug)]
 pub(crate) struct ExclusiveState {
     pub(crate) core: SharedCore,
     stalls: Option<StallDetector>,
-    /// Boxed, so that a breaker without one stays small.
+    /// Boxed, so that a breaker without a histogram stays small.
     pub(crate) histogram: Option<Box<LatencyHistogram>>,
     events_published: u32,
 }
 
-/// How a call ended, or that it was given up.
+/// How a call ended: with an outcome, or dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
     Finished(Outcome, Latency),
     Dropped,
 }
 
-/// The report of a permit when its call is over.
+/// The report of a permit at the end of its call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Report {
     pub(crate) token: CallToken,
@@ -47,8 +48,8 @@ impl ExclusiveState {
         }
     }
 
-    /// As [`ExclusiveState::handle`], for a good call that can change nothing but the window. False, without effect, if it may change
-    /// more.
+    /// Does the same as [`ExclusiveState::handle`] for a good call that changes only the window. Returns false, without
+    /// effect, if it may change more. Called with empty stripes.
     #[inline]
     pub(crate) fn try_finish_fast(
         &mut self,
@@ -72,7 +73,24 @@ impl ExclusiveState {
         done
     }
 
-    /// Takes a finished call into the histogram, where there is one: elsewhere it is one branch.
+    /// Does the same as [`ExclusiveState::try_finish_fast`], also while slow calls are in the window.
+    fn try_finish_steady(&mut self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) -> bool {
+        let done = match (token.epoch(), &mut self.stalls) {
+            (None, _) => self.core.try_record_steady(end, token.generation(), latency, outcome),
+            (Some(mark), Some(stalls)) => {
+                stalls.is_fast(mark, end)
+                    && self.core.try_record_steady(end, token.generation(), latency, outcome)
+                    && stalls.leave_fast()
+            }
+            (Some(_), None) => false,
+        };
+        if done {
+            self.observe(latency, outcome);
+        }
+        done
+    }
+
+    /// Adds a finished call to the histogram, if there is one; otherwise it costs one branch.
     #[inline]
     fn observe(&mut self, latency: Latency, outcome: Outcome) {
         if self.histogram.is_some() {
@@ -88,7 +106,22 @@ impl ExclusiveState {
         }
     }
 
-    /// Takes a report, and with it the decision. O(1), as the core's.
+    /// Does the same as [`ExclusiveState::handle`], on the fast path if that is armed. Called with empty stripes.
+    pub(crate) fn record(&mut self, report: Report, epochs: &InFlightEpochs) {
+        let Report { token, end, ending } = report;
+        let is_done = match ending {
+            Ending::Finished(outcome, latency) if end < self.core.fast_path_until() => {
+                self.try_finish_fast(token, end, latency, outcome)
+            }
+            Ending::Finished(outcome, latency) => self.try_finish_steady(token, end, latency, outcome),
+            Ending::Dropped => false,
+        };
+        if !is_done {
+            self.handle(report, epochs);
+        }
+    }
+
+    /// Handles a report, and takes the decision that follows. O(1), as the core's.
     pub(crate) fn handle(&mut self, report: Report, epochs: &InFlightEpochs) {
         self.lower_stalled(Now::EndOfCall(report.end), epochs);
         match report.ending {
@@ -105,14 +138,14 @@ impl ExclusiveState {
 
     fn leave(&mut self, epoch: EpochMark, end: Instant, epochs: &InFlightEpochs) {
         if let Some(stalls) = &mut self.stalls {
-            stalls.leave(epoch);
+            stalls.leave(epoch, epochs);
         }
         self.count_stalled(Now::EndOfCall(end), epochs);
     }
 
-    /// Takes off the core's count of stalled calls those that are no longer stalled: too old, or slow no more under a raised
-    /// threshold. Before anything that evaluates the rules, so that none is evaluated on an outdated count. Newly stalled calls
-    /// are not added: they may be finishing with the very report that comes next.
+    /// Removes calls that are no longer stalled from the core's count: too old, or no longer slow under a raised
+    /// threshold. Called before every evaluation of the rules, so that none uses an outdated count. Newly stalled calls
+    /// are not added: the next report may finish them.
     pub(crate) fn lower_stalled(&mut self, now: Now, epochs: &InFlightEpochs) {
         if self.core.stalled() > 0
             && let Some((rule, count)) = self.look(now, epochs)
@@ -122,7 +155,7 @@ impl ExclusiveState {
         }
     }
 
-    /// Gives the core the number of stalled calls at `now`.
+    /// Sets the core's number of stalled calls at `now`.
     pub(crate) fn count_stalled(&mut self, now: Now, epochs: &InFlightEpochs) {
         let is_planted = tripline_core::planted::planted("hot path: calls that hang are not seen");
         if !is_planted
@@ -133,11 +166,45 @@ impl ExclusiveState {
         }
     }
 
-    /// Brings the calls in flight up to date; the core does not see the count yet.
+    /// Updates the calls in flight, without passing the count to the core.
     pub(crate) fn look(&mut self, now: Now, epochs: &InFlightEpochs) -> Option<(StallRule, u16)> {
         let stalls = self.stalls.as_mut()?;
         let rule = stall_rule(&self.core);
         Some((rule, stalls.stalled(now, rule, epochs)))
+    }
+
+    /// Returns which good calls may be handled later, in the order of their ends and before anything else: they change nothing that
+    /// is observable meanwhile.
+    pub(crate) fn waiting_rule(&self) -> WaitingRule {
+        let (stalls, generation) = (self.stalls.as_ref(), self.core.generation());
+        let unchanged_until = match stalls {
+            None => Instant::MAX,
+            // The next call that ends gives the core another count.
+            Some(stalls) if stalls.counted_stalled() != self.core.stalled() => Instant::ZERO,
+            Some(stalls) => stalls.look_at(),
+        };
+        // A histogram counts each call, and a large window keeps more of them than a stripe has slots. (The window is full while the
+        // core's fast path is armed.)
+        let may_be_superseded =
+            self.histogram.is_none() && usize::from(self.core.samples()) <= MAX_WINDOW_OF_SUPERSEDED;
+        let plain_until =
+            if may_be_superseded { self.core.fast_path_until().min(unchanged_until) } else { Instant::ZERO };
+        WaitingRule {
+            until: self.core.good_calls_wait_until().min(unchanged_until).min(GoodCall::END_LIMIT),
+            good_up_to: self.core.slow_after(),
+            plain_until: plain_until.min(GoodCall::END_LIMIT),
+            plain_token: stalls.map_or(CallToken::untracked(generation), |stalls| {
+                CallToken::tracked(generation, stalls.current_mark())
+            }),
+        }
+    }
+
+    /// Counts calls that the fast path would have recorded, and that the window has dropped since.
+    pub(crate) fn count_superseded(&mut self, Superseded { calls, epoch }: Superseded, epochs: &InFlightEpochs) {
+        self.core.count_superseded(calls);
+        if let Some(stalls) = &mut self.stalls {
+            stalls.leave_many(epoch, calls, epochs);
+        }
     }
 
     /// Whether an event was emitted since the last [`ExclusiveState::mark_published`].
@@ -150,12 +217,12 @@ impl ExclusiveState {
         self.events_published = self.core.events_emitted();
     }
 
-    /// Calls in flight; 0 where they are not tracked.
+    /// Number of calls in flight; 0 if they are not tracked.
     pub(crate) fn in_flight(&mut self, epochs: &InFlightEpochs) -> u64 {
         self.stalls.as_mut().map_or(0, |stalls| stalls.in_flight(epochs))
     }
 
-    /// When the supervisor should look again, if nothing else happens.
+    /// Returns when the supervisor should poll again, if nothing else happens.
     pub(crate) fn next_deadline(&self, now: Instant, epochs: &InFlightEpochs) -> Option<Instant> {
         let counts = matches!(self.core.state().kind(), StateKind::Closed | StateKind::HalfOpen);
         let stalls = self.stalls.as_ref().filter(|_| counts);
@@ -163,8 +230,8 @@ impl ExclusiveState {
         [self.core.poll_timeout(), look].into_iter().flatten().min()
     }
 
-    /// Makes a short report whole again: its end is within 104 days of the latest instant known, and its generation is this one
-    /// or a past one. The end is rounded down to 16 µs; the latency is exact.
+    /// Unpacks a short report: its end is within 104 days of the latest instant, and its generation is the current or a
+    /// past one. The end is rounded down to 16 µs; the latency is exact.
     pub(crate) fn unpack(&self, record: Record) -> Report {
         let latest = self.core.latest_reading().as_nanos() >> TICK_SHIFT;
         let ahead = ((record.extra >> EpochMark::BITS).wrapping_sub(latest) << EpochMark::BITS).cast_signed();
@@ -194,7 +261,7 @@ fn stall_rule(core: &SharedCore) -> StallRule {
     }
 }
 
-/// A record's second word: 1, two bits of how it ended, whether it is tracked, 28 bits of generation, 32 of latency.
+/// A record's second word: 1, two bits of its ending, whether it is tracked, 28 bits of generation, 32 of latency.
 const ENDING_SHIFT: u32 = 1;
 const TRACKED_BIT: u64 = 1 << 3;
 const GENERATION_SHIFT: u32 = 4;

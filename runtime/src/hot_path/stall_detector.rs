@@ -1,13 +1,14 @@
-//! Counts the calls in flight that hang, without knowing the calls.
+//! Counts the hanging calls in flight without storing the calls.
 //!
-//! Time is cut into short epochs. A call that starts adds one to the epochs' word, whose old value holds its epoch: that is its
-//! whole cost, and the number of calls is not limited. The owner of the core closes an epoch from time to time and takes over
-//! its count; a call that ends is subtracted from its epoch. The calls left of an epoch that is older than the threshold hang.
+//! Time is divided into short epochs. A call that starts adds one to the epochs' word, whose old value contains its
+//! epoch, or to the count of its thread's stripe: that is its whole cost, and the number of calls is not limited. The
+//! owner of the core closes an epoch from time to time and takes over its count; a call that ends is subtracted from its
+//! epoch. The remaining calls of an epoch that is older than the threshold hang.
 //!
-//! All calls of an epoch are taken to have started with its last one or later, spread over another epoch. (Counted at once, a
-//! few slow calls of many would come in a row and look like the beginning of a step.) So no call is taken to be older than it
-//! is. Each counts at the latest an eighth of the threshold (or 10 ms) after it has become older than the threshold, if the
-//! detector is asked as often as [`StallDetector::next_look`] says.
+//! All calls of an epoch are treated as having started with its last one or later, spread over another epoch. (Counted
+//! at once, a few slow calls of many would come in a row and look like the beginning of a step.) No call is therefore
+//! taken to be older than it is. Each counts at the latest an eighth of the threshold (or 10 ms) after it has become
+//! older than the threshold, if the detector is polled as often as [`StallDetector::next_look`] requires.
 
 use std::time::Duration;
 
@@ -18,10 +19,10 @@ use tripline_core::{Generation, Instant};
 use crate::breaker::size::StallEpochs;
 use crate::hot_path::in_flight::{Epoch, EpochMark, InFlightEpochs};
 
-/// A threshold has so many epochs. A call's start is known to within two of them.
+/// Epochs per threshold. A call's start is known to within two of them.
 const EPOCHS_PER_THRESHOLD: u32 = 16;
 const MIN_EPOCH: Duration = Duration::from_millis(5);
-/// The calls of one epoch become stalled in so many steps at most.
+/// Maximum number of steps in which the calls of one epoch become stalled.
 const STEPS_OF_AN_EPOCH: u32 = 8;
 
 /// When a call is stalled.
@@ -29,15 +30,15 @@ const STEPS_OF_AN_EPOCH: u32 = 8;
 pub(crate) struct StallRule {
     /// Only calls of this generation count.
     pub(crate) generation: Generation,
-    /// A call counts from this age on.
+    /// Age from which a call counts.
     pub(crate) after: Duration,
-    /// It no longer counts beyond this age.
+    /// Age beyond which it no longer counts.
     pub(crate) until: Duration,
     /// How often the clock was set back.
     pub(crate) clock_jumps: u32,
 }
 
-/// Where the time of a look comes from.
+/// The source of the time of a poll.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Now {
     /// A clock that was read just now.
@@ -54,39 +55,42 @@ impl Now {
     }
 }
 
-/// The calls in flight by epoch; part of what the owner of the core owns.
+/// The calls in flight by epoch; part of the owner's state.
 #[derive(Debug)]
 pub(crate) struct StallDetector {
     rule: Option<StallRule>,
     current: Epoch,
     opened_at: Instant,
     closes_at: Instant,
-    /// When an epoch is to be closed, or the calls of one become stalled.
+    /// When an epoch must be closed, or the calls of one become stalled.
     look_at: Instant,
+    /// Calls of the current epoch: those taken over from stripes so far, and those that left.
+    came_current: u32,
     left_current: u32,
-    /// Totals of calls that came in before the current epoch began, and of calls that left.
+    /// Totals of calls admitted, without those of the current epoch on threads without a stripe, and of calls that left.
     came: u64,
     left: u64,
     /// Calls of epochs before this one are no longer tracked.
     first: Epoch,
-    /// Closed epochs that calls may still be in flight of, oldest first.
+    /// Closed epochs that may still have calls in flight, oldest first.
     closed: Box<DequeView<Closed>>,
-    /// The number of oldest entries whose calls hang.
-    counted: usize,
+    /// Number of oldest entries whose calls hang.
+    counted: u16,
     stalled: u16,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Closed {
-    /// The newest epoch that is counted here; those between it and the entry before it were merged into this.
+    /// The newest epoch that is counted here; those between it and the entry before it were merged into this one.
     epoch: Epoch,
     out: u32,
-    /// No call of it started later than this. Where the last one read no clock it is [`NOT_KNOWN`] before one more epoch is
-    /// closed: the end of a call may have been read before other calls came in. Never before that of the entry before it.
+    /// No call of it started later than this. If the last call read no clock, it is [`NOT_KNOWN`] until one more epoch is
+    /// closed, because the end of a call may have been read before other calls were admitted. Never before that of the
+    /// previous entry.
     started_by: Instant,
 }
 
-/// Later than any look: unknown as yet.
+/// Later than any poll: not known yet.
 const NOT_KNOWN: Instant = Instant::MAX;
 
 impl StallDetector {
@@ -101,6 +105,7 @@ impl StallDetector {
             opened_at: Instant::ZERO,
             closes_at: Instant::ZERO,
             look_at: Instant::ZERO,
+            came_current: 0,
             left_current: 0,
             came: 0,
             left: 0,
@@ -111,13 +116,26 @@ impl StallDetector {
         }
     }
 
-    /// A call with this mark that ends at `end` came in during the current epoch, no call hangs, and no look is due.
+    /// Number of calls that were stalled at the last poll, less those that have left since.
+    #[inline]
+    pub(crate) fn counted_stalled(&self) -> u16 {
+        self.stalled
+    }
+
+    /// Until this instant a call that ends changes the number of stalled calls only by leaving.
+    #[inline]
+    pub(crate) fn look_at(&self) -> Instant {
+        self.look_at
+    }
+
+    /// Whether a call with this mark that ends at `end` was admitted during the current epoch, no call hangs, and no
+    /// poll is due.
     #[inline]
     pub(crate) fn is_fast(&self, mark: EpochMark, end: Instant) -> bool {
         self.current.since(mark) == 0 && end < self.look_at && self.stalled == 0
     }
 
-    /// Such a call ended. Always true.
+    /// Records the end of such a call. Always returns true.
     #[inline]
     pub(crate) fn leave_fast(&mut self) -> bool {
         self.left = self.left.wrapping_add(1);
@@ -125,68 +143,119 @@ impl StallDetector {
         true
     }
 
-    /// A call of this epoch ended. O(epochs since it started).
-    pub(crate) fn leave(&mut self, mark: EpochMark) {
-        self.left = self.left.wrapping_add(1);
+    /// The mark of calls that are admitted now.
+    #[inline]
+    pub(crate) fn current_mark(&self) -> EpochMark {
+        EpochMark::new(self.current.0.into())
+    }
+
+    /// Records the end of a call of this epoch. O(epochs since it started).
+    pub(crate) fn leave(&mut self, mark: EpochMark, epochs: &InFlightEpochs) {
+        self.leave_many(mark, 1, epochs);
+    }
+
+    /// This many calls of this epoch ended. O(epochs since they started).
+    pub(crate) fn leave_many(&mut self, mark: EpochMark, calls: u64, epochs: &InFlightEpochs) {
+        self.left = self.left.wrapping_add(calls);
         let behind = self.current.since(mark);
+        // More than 2^32 calls do not come in within an epoch.
+        let calls = calls as u32;
         if behind == 0 {
-            self.left_current = self.left_current.wrapping_add(1);
+            self.left_current = self.left_current.wrapping_add(calls);
         } else {
-            self.leave_closed(self.current.before(behind));
+            self.leave_closed(self.current.before(behind), calls, epochs);
         }
     }
 
-    /// Takes off the calls that left without a report: from the newest epoch with these low bits, as no more is known.
+    /// Removes the calls that left without a report, from the newest epoch with these low bits, because no more is
+    /// known.
     fn take_cancelled(&mut self, epochs: &InFlightEpochs) {
         epochs.take_cancelled(|low, count| {
             let behind = self.current.0.wrapping_sub(low.0) as usize % epochs.cancelled_epochs();
             let mark = EpochMark::new(u64::from(self.current.before(behind as u32).0));
-            for _ in 0..count {
-                self.leave(mark);
-            }
+            self.leave_many(mark, count.into(), epochs);
         });
     }
 
-    fn leave_closed(&mut self, epoch: Epoch) {
+    fn leave_closed(&mut self, epoch: Epoch, calls: u32, epochs: &InFlightEpochs) {
         if !epoch.is_at_or_after(self.first) {
             return;
         }
-        let newer = self.closed.iter().rev().take_while(|closed| closed.epoch.is_at_or_after(epoch)).count();
-        let index = self.closed.iter().len().saturating_sub(newer);
-        let Some(closed) = self.closed.get_mut(index).filter(|closed| closed.out > 0) else { return };
-        closed.out = closed.out.saturating_sub(1);
-        if index < self.counted {
-            self.stalled = self.stalled.saturating_sub(1);
+        if self.closed.get(self.index_of(epoch)).is_none_or(|closed| closed.out < calls) {
+            // They were admitted on a stripe, and counted there after the last poll.
+            self.take_arrivals(epochs);
+        }
+        let index = self.index_of(epoch);
+        let Some(closed) = self.closed.get_mut(index) else { return };
+        let left = calls.min(closed.out);
+        closed.out = closed.out.saturating_sub(left);
+        if index < usize::from(self.counted) {
+            self.stalled = self.stalled.saturating_sub(u16::try_from(left).unwrap_or(u16::MAX));
         }
     }
 
-    /// How many calls are stalled at `now`. O(1), but for once an epoch.
+    /// Index of the entry that counts calls of this epoch; beyond the last entry if there is none yet.
+    fn index_of(&self, epoch: Epoch) -> usize {
+        let newer = self.closed.iter().rev().take_while(|closed| closed.epoch.is_at_or_after(epoch)).count();
+        self.closed.iter().len().saturating_sub(newer)
+    }
+
+    /// Takes over the calls that were admitted on stripes.
+    fn take_arrivals(&mut self, epochs: &InFlightEpochs) {
+        epochs.take(|epoch, calls| self.arrived(epoch, calls));
+    }
+
+    fn arrived(&mut self, epoch: Epoch, calls: u32) {
+        self.came = self.came.wrapping_add(calls.into());
+        if epoch == self.current {
+            self.came_current = self.came_current.saturating_add(calls);
+        } else if epoch.is_at_or_after(self.first) {
+            self.arrived_late(epoch, calls);
+        }
+    }
+
+    /// Calls whose count was stored while their epoch was closed, or right after.
+    fn arrived_late(&mut self, epoch: Epoch, calls: u32) {
+        let index = self.index_of(epoch);
+        if let Some(closed) = self.closed.get_mut(index) {
+            closed.out = closed.out.saturating_add(calls);
+        } else {
+            self.make_room();
+            // There is room now.
+            let _ = self.closed.push_back(Closed { epoch, out: calls, started_by: NOT_KNOWN });
+        }
+    }
+
+    /// Returns the number of calls stalled at `now`. O(1), except once per epoch.
     pub(crate) fn stalled(&mut self, now: Now, rule: StallRule, epochs: &InFlightEpochs) -> u16 {
         if self.rule != Some(rule) {
             self.change_rule(now, rule, epochs);
         } else if now.instant() >= self.closes_at {
             self.close(now, rule, epochs);
         } else if now.instant() >= self.look_at {
+            self.take_arrivals(epochs);
             self.count(now.instant(), rule);
         }
         self.stalled
     }
 
-    /// Calls that are in flight, those of earlier generations too.
+    /// Number of calls in flight, including those of earlier generations.
     pub(crate) fn in_flight(&mut self, epochs: &InFlightEpochs) -> u64 {
+        self.take_arrivals(epochs);
         self.take_cancelled(epochs);
         self.came.wrapping_add(u64::from(epochs.count())).saturating_sub(self.left)
     }
 
-    /// When to look again; `None` = not before [`InFlightEpochs::increment`] asks for it.
+    /// Returns when to poll again; `None` = not before [`InFlightEpochs::increment`] requests it.
     pub(crate) fn next_look(&self, now: Instant, rule: StallRule, epochs: &InFlightEpochs) -> Option<Instant> {
-        if self.closed.is_empty() && epochs.unwatch() {
+        if self.closed.is_empty() && self.came_current == 0 && epochs.unwatch() {
             return None;
         }
         Some(self.look_at.max(now).min(now + epoch_length(rule)))
     }
 
-    /// Calls of an earlier generation are no longer tracked; with other times all are looked at again.
+    /// Applies a new rule. Calls of an earlier generation are no longer tracked; if the ages change, all calls are
+    /// evaluated again.
     fn change_rule(&mut self, now: Now, rule: StallRule, epochs: &InFlightEpochs) {
         let before = self.rule.replace(rule);
         if before.is_some_and(|before| before.generation == rule.generation) {
@@ -204,7 +273,7 @@ impl StallDetector {
         self.stalled = 0;
     }
 
-    /// The clock was set back: an epoch that started later than now, on that clock, starts now.
+    /// Corrects for a clock that was set back: an epoch that started later than now starts now.
     fn date_back(&mut self, now: Instant) {
         for closed in self.closed.iter_mut() {
             closed.started_by = closed.started_by.min(now);
@@ -236,19 +305,29 @@ impl StallDetector {
         self.count(now.instant(), rule);
     }
 
-    /// Begins the next epoch; returns how many calls came in in the last one, and when the last of them started.
+    /// Begins the next epoch. Returns the number of calls admitted in the last one, and the start of the last of them.
     fn begin(&mut self, now: Instant, rule: StallRule, epochs: &InFlightEpochs) -> (u32, Option<Instant>) {
-        self.current = self.current.next();
+        let ended = self.current;
+        self.current = ended.next();
         self.opened_at = now;
         self.left_current = 0;
         self.closes_at = now + epoch_length(rule);
         self.look_at = self.closes_at;
-        let (came, last_start) = epochs.begin(self.current, now, self.closes_at);
-        self.came = self.came.wrapping_add(u64::from(came));
-        (came, last_start)
+        let unstriped = epochs.begin(self.current, now, self.closes_at);
+        self.came = self.came.wrapping_add(u64::from(unstriped));
+        let mut came = std::mem::take(&mut self.came_current).saturating_add(unstriped);
+        epochs.take(|epoch, calls| {
+            if epoch == ended {
+                self.came = self.came.wrapping_add(calls.into());
+                came = came.saturating_add(calls);
+            } else {
+                self.arrived(epoch, calls);
+            }
+        });
+        (came, epochs.last_start(ended, unstriped))
     }
 
-    /// Merges the two oldest epochs: most likely they count already, and only become too old a little later.
+    /// Merges the two oldest epochs: most likely they count already, and only become too old slightly later.
     fn make_room(&mut self) {
         if self.closed.is_full()
             && let Some(oldest) = self.closed.pop_front()
@@ -266,9 +345,11 @@ impl StallDetector {
             self.first = oldest.epoch.next();
             let _ = self.closed.pop_front();
         }
-        self.counted = self.closed.iter().take_while(|closed| now >= closed.started_by + rule.after).count();
+        let counted = self.closed.iter().take_while(|closed| now >= closed.started_by + rule.after).count();
+        // At most 48 are kept.
+        self.counted = counted as u16;
         let (mut stalled, mut next_of_counted) = (0_u32, Instant::MAX);
-        for closed in self.closed.iter().take(self.counted) {
+        for closed in self.closed.iter().take(self.counted.into()) {
             let of_this = closed.stalled(now, rule);
             stalled = stalled.saturating_add(of_this);
             if of_this < closed.out {
@@ -276,7 +357,7 @@ impl StallDetector {
             }
         }
         self.stalled = u16::try_from(stalled).unwrap_or(u16::MAX);
-        let next = self.closed.get(self.counted).map_or(Instant::MAX, |closed| closed.started_by + rule.after);
+        let next = self.closed.get(self.counted.into()).map_or(Instant::MAX, |closed| closed.started_by + rule.after);
         self.look_at = self.closes_at.min(next).min(next_of_counted);
     }
 }
@@ -286,7 +367,7 @@ impl Closed {
         now.since(self.started_by)
     }
 
-    /// How many of its calls hang: one at once, the others over the length of an epoch.
+    /// Returns how many of its calls hang: one at once, the others spread over the length of an epoch.
     fn stalled(&self, now: Instant, rule: StallRule) -> u32 {
         let (since, length) = (now.since(self.started_by + rule.after), epoch_length(rule));
         if since >= length {

@@ -58,6 +58,10 @@ pub struct Alert {
     /// Of a family's incident: how many of its members are open.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub family: Option<FamilySummary>,
+    /// The key of the member of a family whose own incident it is; `None` outside of families, and for the incident that the members have
+    /// together. See [`SupervisedBreaker::per_key`](crate::SupervisedBreaker::per_key).
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub key: Option<String>,
     /// How to page people. `None` until an adapter sets it; never saved.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub page: Option<Page>,

@@ -62,6 +62,8 @@ pub(crate) struct DueAlert {
 #[derive(Debug)]
 pub(crate) struct Observed<'a> {
     pub(crate) breaker: &'a BreakerName,
+    /// The key of a member that has incidents of its own.
+    pub(crate) key: Option<&'a str>,
     pub(crate) observation: Observation,
     pub(crate) sample_interval: Duration,
     /// Whether an operator simulated the last trip; `None` before the first trip.
@@ -132,6 +134,11 @@ impl AlertStager {
         self.record = record.clone();
     }
 
+    /// Returns when an alert was created last.
+    pub(crate) fn last_created(&self) -> Option<SystemTime> {
+        self.record.created.iter().map(|created| created.at).max()
+    }
+
     /// Records a trip: an earlier false trip does not describe its incident.
     pub(crate) fn tripped(&mut self) {
         self.passed = None;
@@ -181,13 +188,7 @@ impl AlertStager {
             .and_then(|open| open.alert)
             .zip(self.current)
             .map(|(alert, incident)| DueAlert { incident, kind: alert.kind, stage: alert.stage, passed_after: None });
-        Poll {
-            due,
-            current,
-            record: self.record.clone(),
-            pending: self.pending(seen.breaker, observation.at, wall),
-            again_in,
-        }
+        Poll { due, current, record: self.record.clone(), pending: self.pending(seen, wall), again_in }
     }
 
     /// Tracks the breaker's present incident, if any.
@@ -243,10 +244,12 @@ impl AlertStager {
         }
     }
 
-    fn pending(&self, breaker: &BreakerName, now: MonotonicInstant, wall: SystemTime) -> Option<PendingAlert> {
+    fn pending(&self, seen: &Observed<'_>, wall: SystemTime) -> Option<PendingAlert> {
+        let now = seen.observation.at;
         let (pending, staged) = self.staging.pending().zip(self.current)?;
         Some(PendingAlert {
-            breaker: breaker.clone(),
+            breaker: seen.breaker.clone(),
+            key: seen.key.map(str::to_owned),
             incident: staged.number,
             kind: pending.kind,
             cause: staged.cause,

@@ -26,7 +26,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     policy: EscalationPolicy,
-    pending: BTreeMap<BreakerName, PendingAlert>,
+    pending: BTreeMap<(BreakerName, Option<String>), PendingAlert>,
 }
 
 /// The next stage of an active incident.
@@ -35,6 +35,8 @@ struct State {
 pub struct PendingAlert {
     /// The breaker.
     pub breaker: BreakerName,
+    /// The key of the member whose own incident it is, as in [`Alert::key`](crate::Alert::key).
+    pub key: Option<String>,
     /// The number of its incident.
     pub incident: u64,
     /// The kind of the alert.
@@ -68,7 +70,7 @@ impl StagingControl {
         self.shared.watchers.call();
     }
 
-    /// Returns the pending stages by breaker name, as of the supervisor's last poll.
+    /// Returns the pending stages by breaker name and key, as of the supervisor's last poll.
     pub fn pending(&self) -> Vec<PendingAlert> {
         lock(&self.shared.state).pending.values().cloned().collect()
     }
@@ -83,11 +85,12 @@ impl StagingControl {
         &self.shared.watchers
     }
 
-    pub(crate) fn set_pending(&self, breaker: &BreakerName, pending: Option<PendingAlert>) {
+    pub(crate) fn set_pending(&self, breaker: &BreakerName, key: Option<&str>, pending: Option<PendingAlert>) {
+        let place = (breaker.clone(), key.map(str::to_owned));
         let mut state = lock(&self.shared.state);
         match pending {
-            Some(pending) => state.pending.insert(breaker.clone(), pending),
-            None => state.pending.remove(breaker),
+            Some(pending) => state.pending.insert(place, pending),
+            None => state.pending.remove(&place),
         };
     }
 }

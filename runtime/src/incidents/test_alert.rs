@@ -29,6 +29,7 @@ impl Alert {
             fleet: None,
             is_test: true,
             family: None,
+            key: None,
             page: None,
         }
     }

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tripline_core::{Incident, IncidentCause, IncidentEnd, Instant, MonotonicInstant, Observation, TripReason};
+use tripline_core::{
+    Event, EventKind, Incident, IncidentCause, IncidentEnd, Instant, MonotonicInstant, Observation, StateKind,
+    TripReason,
+};
 
 use crate::breaker::Breaker;
 use crate::family::Family;
@@ -86,8 +89,9 @@ impl WatchedFamily {
         }
     }
 
-    /// Polls one member. Returns when to poll again, and whether the incident may have changed.
-    pub(crate) fn look_after_member(&mut self, key: &Arc<str>, now: Instant) -> (Option<Instant>, bool) {
+    /// Polls one member. Returns when to poll again, and whether the incident may have changed, of which a member with `own` incidents is
+    /// no part.
+    pub(crate) fn look_after_member(&mut self, key: &Arc<str>, own: bool, now: Instant) -> (Option<Instant>, bool) {
         let Some(member) = self.family.member(key) else {
             self.last_end = IncidentEnd::Healthy;
             return (None, self.in_incident.remove(key));
@@ -97,8 +101,11 @@ impl WatchedFamily {
         while let Some(event) = member.poll_event() {
             has_changed = true;
             log_transition(&member, &event);
+            note_trips(&member, &event);
         }
-        has_changed |= self.note(key, &member);
+        if !own {
+            has_changed |= self.note(key, &member);
+        }
         let next = member.next_deadline(now).map(|at| if at > now { at } else { now + MIN_SLEEP });
         (next, has_changed)
     }
@@ -164,6 +171,21 @@ impl WatchedFamily {
         let members = self.in_incident.iter().filter_map(|key| self.family.member(key));
         let open = members.filter(|member| member.state().is_triggered()).count();
         FamilySummary { open, keys: self.family.len(), worst: worst.key().unwrap_or_default().to_owned() }
+    }
+}
+
+/// Records trips and false trips for the alerts of the member's own incident.
+fn note_trips(member: &Breaker, event: &Event) {
+    match event.kind {
+        EventKind::Transition { from, to: StateKind::Open, .. } if from != StateKind::Open => {
+            member.incident().tripped();
+        }
+        EventKind::FalseTrip => {
+            let trip = member.read(tripline_core::Breaker::last_trip);
+            let after = trip.map_or(Duration::ZERO, |trip| event.at.since(trip.at));
+            member.incident().false_trip(event.at, after);
+        }
+        _ => {}
     }
 }
 

@@ -1,12 +1,14 @@
 //! The supervisor: samples memory, advances time, logs events and stages alerts.
 
 pub(crate) mod agenda;
+mod alert_poll;
 pub(crate) mod arrivals;
 #[cfg(feature = "smol")]
 pub(crate) mod background;
 mod event_log;
 mod family;
 mod fleet_place;
+mod member_pages;
 mod readings;
 pub(crate) mod shutdown;
 pub(crate) mod target;
@@ -25,7 +27,7 @@ use crate::supervisor::arrivals::SupervisionHandle;
 use crate::supervisor::readings::Readings;
 use crate::supervisor::shutdown::ShutdownHandle;
 use crate::supervisor::target::SupervisedBreaker;
-use crate::supervisor::timers::Timers;
+use crate::supervisor::timers::{SETTLE_CHECK, Timers};
 use crate::supervisor::watched::Watched;
 use crate::sync::Arc;
 
@@ -121,7 +123,16 @@ impl Supervisor {
                 Task::Target(_) => watched.look_after(now, &*self.clock, &mut readings),
                 Task::Member(_, key) => watched.look_after_member(key, &*self.clock),
             };
-            self.timers.set(&task, next);
+            let is_leaving = matches!(task, Task::Target(_)) && self.handle.is_leaving(watched.breaker());
+            if is_leaving && watched.is_settled() && self.handle.leave(watched.breaker()) {
+                watched.leave(&self.agenda);
+                watched.retire(self.handle.intake());
+                self.watched.remove(place);
+                self.timers.set(&task, None);
+                continue;
+            }
+            let check = is_leaving.then(|| now + SETTLE_CHECK);
+            self.timers.set(&task, [next, check].into_iter().flatten().min());
         }
         let next = self.timers.next();
         self.agenda.look_ends(next);

@@ -20,6 +20,7 @@ pub struct SupervisedBreaker {
     pub(crate) store: Option<Arc<dyn StateStore>>,
     pub(crate) kept: Option<DurableState>,
     pub(crate) fleet: Option<Fleet>,
+    pub(crate) is_per_key: bool,
 }
 
 impl SupervisedBreaker {
@@ -34,6 +35,7 @@ impl SupervisedBreaker {
             store: None,
             kept: None,
             fleet: None,
+            is_per_key: false,
         }
     }
 
@@ -71,6 +73,18 @@ impl SupervisedBreaker {
     #[must_use]
     pub fn fleet(mut self, fleet: Fleet) -> Self {
         self.fleet = Some(fleet);
+        self
+    }
+
+    /// Gives each member of a family, the shared one included, incidents, stages and alerts of its own, which
+    /// [`Alert::key`](crate::Alert::key) names. With a [`store`](Self::store) they survive a restart. Default: one incident for all
+    /// members. Without effect on a single breaker.
+    ///
+    /// A member with an incident is not removed from its family until its alerts are settled, so the number of members limits that of
+    /// incidents. A fleet does not share them.
+    #[must_use]
+    pub fn per_key(mut self, on: bool) -> Self {
+        self.is_per_key = on;
         self
     }
 

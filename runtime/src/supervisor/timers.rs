@@ -10,6 +10,9 @@ use crate::supervisor::agenda::Task;
 /// Minimum interval between two polls of a task.
 pub(super) const MIN_SLEEP: Duration = Duration::from_millis(1);
 
+/// Interval of the checks whether the alerts of an ended incident are settled.
+pub(super) const SETTLE_CHECK: Duration = Duration::from_secs(5);
+
 /// Tasks by the instant at which they are due.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {

@@ -2,24 +2,22 @@
 
 use std::time::Duration;
 
-use tripline_core::{EscalationPolicy, Event, EventKind, Instant, MemoryState, Observation, Stage, StateKind};
+use tripline_core::{Event, EventKind, Instant, MemoryState, Observation, StateKind};
 
 use crate::breaker::Breaker;
-use crate::breaker::name::BreakerName;
-use crate::breaker::operations::learned_ms;
 use crate::clock::Clock;
-use crate::dispatch::durable::DurableState;
-use crate::dispatch::{Intake, Outbox};
+use crate::dispatch::{FamilyStore, Intake, Outbox};
 use crate::fleet::local::Members;
-use crate::incidents::alert::{Alert, DeliveryHistory, FamilySummary};
-use crate::incidents::alert_stager::{DueAlert, Observed};
-use crate::incidents::records::BreakerRecord;
+use crate::hot_path::samples::SharedCore;
+use crate::incidents::alert::Alert;
+use crate::incidents::alert_stager::DueAlert;
 use crate::incidents::staging_control::StagingControl;
-use crate::incidents::test_alert::snapshot;
 use crate::memory::{MemoryReading, MemorySource};
 use crate::supervisor::agenda::{Agenda, Task};
+use crate::supervisor::alert_poll::{self, Subject};
 use crate::supervisor::family::WatchedFamily;
 use crate::supervisor::fleet_place::{self, FleetPlace};
+use crate::supervisor::member_pages::{FamilyPlace, MemberPages};
 use crate::supervisor::readings::Readings;
 use crate::supervisor::target::SupervisedBreaker;
 use crate::supervisor::timers::MIN_SLEEP;
@@ -29,6 +27,10 @@ use crate::sync::Arc;
 pub(crate) struct Watched {
     breaker: Breaker,
     family: Option<WatchedFamily>,
+    /// The members with incidents of their own.
+    pages: Option<MemberPages>,
+    /// Whether every incident of a member is its own; otherwise the members have one together.
+    is_per_key: bool,
     memory: Option<Arc<dyn MemorySource>>,
     memory_due: Instant,
     memory_interval: Duration,
@@ -45,15 +47,28 @@ impl Watched {
         place: usize,
         target: SupervisedBreaker,
         clock: &dyn Clock,
-        intake: &Intake,
+        intake: &Arc<Intake>,
         agenda: &Arc<Agenda>,
     ) -> Self {
-        let SupervisedBreaker { breaker, family, memory, sinks, staging, store, kept, fleet } = target;
-        let outbox = intake.outbox(breaker.name(), &sinks, store, kept.as_ref());
-        let of_fleet = family.clone();
+        let SupervisedBreaker { breaker, family, memory, sinks, staging, store, kept, fleet, is_per_key } = target;
+        let is_per_key = is_per_key && family.is_some();
+        let members = kept.as_ref().map(|kept| kept.members.clone()).unwrap_or_default();
+        let has_pages = is_per_key || (family.is_some() && !members.is_empty());
+        let together = store.clone().filter(|_| has_pages).map(|store| FamilyStore::new(store, kept.as_ref()));
+        let store = together.as_ref().map(|together| together.part(None)).or(store);
+        let outbox = intake.outbox(breaker.name(), None, &sinks, store, kept.as_ref());
+        let pages = family.clone().filter(|_| has_pages).map(|family| {
+            let (agenda, intake, staging) = (agenda.clone(), intake.clone(), staging.clone());
+            let at = FamilyPlace { place, agenda, intake, sinks, staging, store: together };
+            let mut pages = MemberPages::new(family, is_per_key, at);
+            pages.resume(&members, clock);
+            pages
+        });
+        let of_fleet = family.clone().filter(|_| !is_per_key);
         let mut family = family.map(WatchedFamily::new);
         if let Some(kept) = kept.filter(|kept| kept.breaker == *breaker.name()) {
-            resume(&breaker, family.as_mut(), &kept, clock);
+            let together = family.as_mut().filter(|_| !is_per_key);
+            alert_poll::resume(&breaker, together, &kept, clock);
         }
         let fleet =
             fleet.map(|fleet| FleetPlace::new(fleet.join(&breaker, of_fleet, outbox.of_fleet(), staging.clone())));
@@ -65,6 +80,8 @@ impl Watched {
         Self {
             fleet,
             family,
+            pages,
+            is_per_key,
             memory,
             memory_due: Instant::ZERO,
             memory_interval: Duration::ZERO,
@@ -86,22 +103,49 @@ impl Watched {
         }
     }
 
+    pub(crate) fn breaker(&self) -> &Breaker {
+        &self.breaker
+    }
+
+    /// Whether no incident is on, no alert is pending or open, and everything is saved. Never in a fleet, which ends incidents later.
+    pub(crate) fn is_settled(&self) -> bool {
+        let is_over = match &self.family {
+            Some(family) => family.incident().is_none_or(|incident| incident.end.is_some()),
+            None => true,
+        };
+        is_over
+            && self.fleet.is_none()
+            && !self.breaker.read(tripline_core::Breaker::is_in_incident)
+            && self.pages.as_ref().is_none_or(MemberPages::is_empty)
+            && self.outbox.is_idle()
+    }
+
+    /// Frees the lanes, which are settled.
+    pub(crate) fn retire(&self, intake: &Intake) {
+        intake.remove(&self.outbox);
+    }
+
     /// Logs and stages the remaining events at the end of the supervisor.
     pub(crate) fn end(&mut self, clock: &dyn Clock) {
         self.log_events();
         self.stage_alerts(clock);
+        if let Some(pages) = &mut self.pages {
+            pages.close(clock);
+        }
         self.outbox.close();
     }
 
     /// Polls a member of the family. Returns when to poll again.
     pub(crate) fn look_after_member(&mut self, key: &Arc<str>, clock: &dyn Clock) -> Option<Instant> {
         let family = self.family.as_mut()?;
-        let (next, has_changed) = family.look_after_member(key, clock.now());
-        if has_changed {
+        let own = self.is_per_key || self.pages.as_ref().is_some_and(|pages| pages.contains(key));
+        let (next, has_changed) = family.look_after_member(key, own, clock.now());
+        if has_changed && !self.is_per_key {
             // The family is polled next, and stages its alerts.
             self.breaker.watchers().call();
         }
-        next
+        let staged = self.pages.as_mut().and_then(|pages| pages.look_after(key, clock));
+        [next, staged].into_iter().flatten().min()
     }
 
     /// Handles everything that is due at `now`. Returns when to poll again.
@@ -230,28 +274,19 @@ impl Watched {
     /// Hands over due alerts. Returns when to poll again, even if nothing happens.
     fn stage_alerts(&mut self, clock: &dyn Clock) -> Option<Duration> {
         let policy = self.staging.policy();
+        if let Some(pages) = &mut self.pages {
+            pages.apply(policy);
+        }
         // Before the stager is locked: a family reads its members.
-        let together = self.family.as_mut().map(WatchedFamily::observe);
+        let together = self.family.as_mut().filter(|_| !self.is_per_key).map(WatchedFamily::observe);
         let (observation, worst) = together.map_or((None, None), |(seen, worst)| (Some(seen), Some(worst)));
         let worst = worst.unwrap_or_else(|| self.breaker.clone());
-        let is_drill = worst.read(|core| worst.is_last_trip_a_drill(core));
-        let (record, poll, local) = {
-            let mut stager = self.breaker.incident();
-            let (seen, operator, learned_tolerance_ms, local) = self.breaker.read(|core| {
-                let seen = Observed {
-                    breaker: self.breaker.name(),
-                    observation: observation.unwrap_or_else(|| Observation::of(core)),
-                    sample_interval: core.policy().sample_interval,
-                    is_drill,
-                };
-                let local = fleet_place::local(core, &seen.observation, policy);
-                (seen, self.breaker.operator_record(core), learned_ms(core), local)
-            });
-            let poll = stager.poll(&seen, policy, clock.system_time());
-            (BreakerRecord { staging: poll.record.clone(), operator, learned_tolerance_ms }, poll, local)
-        };
-        let family = self.family.as_ref().map(|family| family.summary(&worst));
-        let alert = |due: &DueAlert| alert(self.breaker.name(), due, &policy, clock, &worst, family.clone());
+        let key = self.breaker.key().filter(|_| self.is_per_key);
+        let subject = Subject { breaker: self.breaker.name(), key };
+        let local = |core: &SharedCore, seen: &Observation| fleet_place::local(core, seen, policy);
+        let (record, poll, local) = alert_poll::poll(subject, &self.breaker, observation, &worst, policy, clock, local);
+        let family = self.family.as_ref().filter(|_| !self.is_per_key).map(|family| family.summary(&worst));
+        let alert = |due: &DueAlert| alert_poll::alert(subject, due, &policy, clock, &worst, family.clone());
         let alerts: Vec<Alert> = match &mut self.fleet {
             None => poll.due.iter().map(alert).collect(),
             Some(place) => {
@@ -261,68 +296,7 @@ impl Watched {
             }
         };
         self.outbox.record(&alerts, record);
-        self.staging.set_pending(self.breaker.name(), poll.pending);
+        self.staging.set_pending(self.breaker.name(), key, poll.pending);
         poll.again_in
     }
-}
-
-fn alert(
-    breaker: &BreakerName,
-    due: &DueAlert,
-    policy: &EscalationPolicy,
-    clock: &dyn Clock,
-    worst: &Breaker,
-    family: Option<FamilySummary>,
-) -> Alert {
-    let is_over = matches!(due.stage, Stage::Resolved(_));
-    Alert {
-        breaker: breaker.clone(),
-        incident: due.incident.number,
-        kind: due.kind,
-        stage: due.stage,
-        announce_reset: is_over && policy.triggers.breaker_reset && due.incident.trip.is_some(),
-        cause: due.incident.cause,
-        started_at: due.incident.started_at,
-        at: clock.system_time(),
-        snapshot: snapshot(worst),
-        earlier: DeliveryHistory::default(),
-        alias: None,
-        is_drill: due.incident.is_drill,
-        passed_after: due.passed_after.filter(|_| is_over),
-        fleet: None,
-        family,
-        is_test: false,
-        page: None,
-    }
-}
-
-/// Continues the incident of the previous process, with its operator actions and learned tolerance, unless this
-/// breaker's alerts are staged already.
-fn resume(breaker: &Breaker, mut family: Option<&mut WatchedFamily>, kept: &DurableState, clock: &dyn Clock) {
-    let record = &kept.staging;
-    let mut stager = breaker.incident();
-    if !stager.start_use() {
-        return;
-    }
-    let is_planted = tripline_core::planted::planted("durable: an open incident is forgotten");
-    if let Some(open) = record.open.as_ref().filter(|_| !is_planted) {
-        match &mut family {
-            Some(family) => family.resume_incident(open.cause, open.trip),
-            None => breaker.resume_incident(open.cause, open.trip),
-        }
-        tracing::info!(
-            breaker = breaker.name().as_str(),
-            incident = record.last_incident,
-            cause = open.cause.as_str(),
-            "an incident from before the restart goes on"
-        );
-    }
-    let (latest, incident) = breaker.read(|core| (core.latest(), core.incident()));
-    let incident = family.map_or(incident, |family| family.incident());
-    stager.resume(record, latest, incident, clock.system_time());
-    drop(stager);
-    if let Some(millis) = kept.learned_tolerance_ms {
-        breaker.restore_tolerance(Duration::from_millis(millis.into()));
-    }
-    breaker.restore_operations(kept.operator);
 }

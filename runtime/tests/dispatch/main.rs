@@ -3,6 +3,7 @@
 
 mod delivery;
 mod durable;
+mod family_per_key;
 mod outdated_inputs;
 mod rejections;
 mod support;

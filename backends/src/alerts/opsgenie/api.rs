@@ -1,4 +1,4 @@
-//! Requests to the alert API, and what their answers say.
+//! Requests to the alert API, and the meaning of its responses.
 
 use http::Method;
 use http::header::{AUTHORIZATION, HeaderValue};
@@ -13,10 +13,10 @@ use crate::alerts::classify::{classify_failure, classify_response, misconfigured
 use crate::alerts::transport::{Request, Response};
 use crate::config::{OpsGenie, Provider};
 
-/// Longer ones are none of the service's.
+/// Maximum length of a request identifier, in characters. The service issues none that is longer.
 const MAX_REQUEST_ID: usize = 128;
 
-/// The service with its address and key.
+/// The service with its URL and key.
 #[derive(Debug)]
 pub(super) struct Api<'a> {
     transport: SurfTransport,
@@ -27,35 +27,35 @@ pub(super) struct Api<'a> {
 
 /// The result of sending a request.
 pub(super) enum Sent {
-    /// It has its outcome.
+    /// The outcome is known.
     Settled(Outcome),
-    /// The service has taken it, and shows its status under this name.
+    /// The service accepted the request and reports its status under this identifier.
     Accepted { request: String },
 }
 
-/// The status of a request.
+/// The status of an accepted request.
 pub(super) enum Seen {
-    /// It has its outcome.
+    /// The outcome is known.
     Settled(Outcome),
-    /// Not yet, or the service does not answer now; it may ask to be left alone for a while.
+    /// Not processed yet, or no answer from the service now. The service may ask for a pause.
     NotYet(Option<std::time::Duration>),
-    /// It will never be known.
+    /// The outcome will never be known.
     Never(String),
 }
 
 impl<'a> Api<'a> {
-    /// The service of `config`.
+    /// Creates the client of the service in `config`.
     ///
     /// # Errors
-    /// [`DeliveryError::Rejected`] where the configuration has no key, or something that is none, or no address.
+    /// [`DeliveryError::Rejected`] if the configuration has no key, an invalid key, or no URL.
     pub(super) fn of(config: &'a OpsGenie, transport: SurfTransport) -> Result<Self, DeliveryError> {
         let key = config.api_key.as_ref().ok_or_else(|| misconfigured("no API key: set OPSGENIE_API_KEY"))?.expose();
         if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(misconfigured("the API key has characters that no key has"));
+            return Err(misconfigured("the API key contains characters that are not allowed in a key"));
         }
-        let base = Url::parse(config.base_url()).map_err(|_| misconfigured("opsgenie.api_url is not an address"))?;
+        let base = Url::parse(config.base_url()).map_err(|_| misconfigured("opsgenie.api_url is not a URL"))?;
         if base.cannot_be_a_base() {
-            return Err(misconfigured("opsgenie.api_url is not an address"));
+            return Err(misconfigured("opsgenie.api_url is not a URL"));
         }
         Ok(Self { transport, config, base, key })
     }
@@ -82,7 +82,7 @@ impl<'a> Api<'a> {
             return Ok(Sent::Settled(Outcome::Missing));
         }
         let response = classify_response(response, &[self.key])?;
-        // Only the documented answer counts: a page of a proxy or of a sign-in with the status 200 is no delivery.
+        // Only the documented response counts. A page of a proxy or of a sign-in with the status 200 is no delivery.
         let Some(request) = request_id(&response) else {
             let why = "not the answer of the alert API, which is 202 with result and requestId";
             return Err(match rejected(&response, &[self.key]) {
@@ -98,7 +98,7 @@ impl<'a> Api<'a> {
         })
     }
 
-    /// Looks at a request's status.
+    /// Queries the status of a request.
     pub(super) async fn look(&self, request: &str) -> Result<Seen, DeliveryError> {
         let request = self.request(Method::GET, self.url(&["requests", request]), None::<&()>)?;
         let response = match self.exchange(request).await {
@@ -131,7 +131,7 @@ impl<'a> Api<'a> {
         self.transport.send(request).await.map_err(|error| classify_failure(&error, &[self.key]))
     }
 
-    /// Whether the service knows the key. One that may not list alerts is a valid key all the same.
+    /// Checks that the service knows the key. A key without the permission to list alerts is valid too.
     pub(super) async fn check(&self) -> Result<(), DeliveryError> {
         let mut url = self.url(&[]);
         url.query_pairs_mut().append_pair("limit", "1");
@@ -146,7 +146,7 @@ impl<'a> Api<'a> {
     fn request(&self, method: Method, url: Url, body: Option<&impl Serialize>) -> Result<Request, DeliveryError> {
         let body = body.map(serde_json::to_vec).transpose().map_err(|error| misconfigured(&error.to_string()))?;
         let mut key = HeaderValue::try_from(format!("GenieKey {}", self.key))
-            .map_err(|_| misconfigured("the API key has characters that no key has"))?;
+            .map_err(|_| misconfigured("the API key contains characters that are not allowed in a key"))?;
         key.set_sensitive(true);
         Ok(Request::json(method, url, body.unwrap_or_default()).header(AUTHORIZATION, key))
     }
@@ -171,7 +171,7 @@ struct PriorityUpdate {
     priority: &'static str,
 }
 
-/// The documented answer to a request that was taken.
+/// The documented response to an accepted request.
 #[derive(Deserialize)]
 struct Accepted {
     #[serde(rename = "result")]
@@ -198,13 +198,13 @@ fn request_id(response: &Response) -> Option<String> {
     Some(accepted.request_id).filter(|id| !id.is_empty() && id.len() <= MAX_REQUEST_ID)
 }
 
-/// Whether it is an answer of the alert API, which are JSON objects with a request's identifier or a message.
+/// Whether a response comes from the alert API: a JSON object with a request identifier or a message.
 fn is_from_the_api(response: &Response) -> bool {
     let json = serde_json::from_slice::<serde_json::Value>(&response.body).unwrap_or_default();
     ["requestId", "message", "data"].iter().any(|member| json.get(member).is_some())
 }
 
-/// The service says it in words only.
+/// The service reports a missing alert in words only.
 fn says_missing(status: &str) -> bool {
     let status = status.to_lowercase();
     ["not exist", "not found", "be found", "no alert", "no such", "already closed"]

@@ -41,7 +41,7 @@ pub(super) struct Noted {
 }
 
 impl AlertContext<'_> {
-    /// Opens an alert.
+    /// Creates the body that opens an alert.
     pub(super) fn create(&self, alias: &str, priority: Priority) -> CreateAlert {
         let team = (!self.config.team.is_empty()).then(|| Responder { r#type: "team", name: self.config.team.clone() });
         CreateAlert {
@@ -57,13 +57,13 @@ impl AlertContext<'_> {
         }
     }
 
-    /// The headline, with what the fleet says.
+    /// The headline, with the state of the fleet.
     fn headline_of_fleet(&self) -> String {
         let headline = self.headline(what(self.alert));
         self.alert.fleet.as_ref().map_or_else(|| headline.clone(), |fleet| format!("{headline} - {fleet}"))
     }
 
-    /// Says that the incident stays, or that it has grown.
+    /// The note that the incident goes on, or that it has grown.
     pub(super) fn escalation_note(&self, priority: Priority) -> Noted {
         self.noted(&format!(
             "{}\nStill on after {} s. Priority is now {}.\n{}",
@@ -74,7 +74,7 @@ impl AlertContext<'_> {
         ))
     }
 
-    /// Says why the alert is closed.
+    /// The note with the reason for the close.
     pub(super) fn closing_note(&self) -> Noted {
         let lasted = lasted_seconds(self.alert);
         let why = match self.alert.stage {

@@ -1,4 +1,4 @@
-//! The context of the texts of an alert.
+//! The input of the texts of an alert.
 
 use tripline_runtime::Alert;
 
@@ -9,14 +9,14 @@ use crate::alerts::alias::AliasNames;
 use crate::config::OpsGenie;
 use crate::text::shorten;
 
-/// An alert with all that its texts are made of.
+/// An alert with everything that its texts use.
 #[derive(Debug)]
 pub(super) struct AlertContext<'a> {
     pub(super) alert: &'a Alert,
     pub(super) config: &'a OpsGenie,
     pub(super) system: &'a System,
     pub(super) required: RequiredFields,
-    /// `[namespace/]api[-breaker]`.
+    /// `[namespace/]api[-breaker][/key]`.
     pub(super) subject: String,
 }
 
@@ -28,7 +28,7 @@ impl<'a> AlertContext<'a> {
         system: &'a System,
         host: &str,
     ) -> Self {
-        let subject = names.subject(&alert.breaker);
+        let subject = names.subject_of(alert);
         let required = RequiredFields::of(config, &subject, host);
         Self { alert, config, system, required, subject }
     }
@@ -37,7 +37,7 @@ impl<'a> AlertContext<'a> {
         shorten(&self.config.source, SOURCE)
     }
 
-    /// The evidence that the breaker opened on, as far as the configuration includes such figures.
+    /// The evidence on which the breaker opened, if the configuration includes such figures.
     pub(super) fn evidence(&self) -> Option<String> {
         let why = self.alert.snapshot.explanation?;
         let reason = why.reason.as_str();

@@ -1,4 +1,4 @@
-//! The progress of each alert's requests, so that the next attempt goes on there.
+//! The progress of each alert's requests, so that the next attempt continues there.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -8,10 +8,10 @@ use tripline_runtime::{Alert, AlertKind, BreakerName, FleetPart, Stage};
 
 use super::plan::Plan;
 
-/// Alerts that are remembered. The oldest is forgotten first; its requests would be sent again, which the alias makes
-/// harmless.
-const MAX_RECORDS: usize = 64;
-/// How often a request is looked after, in all some 40 s.
+/// Maximum number of alerts in progress, for a family whose members all have incidents of their own. Beyond it the oldest record is dropped and its requests are sent again, which
+/// the alias makes harmless.
+const MAX_RECORDS: usize = 4_096;
+/// Maximum number of status queries for a request, over some 40 s.
 const MAX_LOOKS: u32 = 8;
 const FIRST_LOOK_AFTER: Duration = Duration::from_millis(500);
 const MAX_LOOK_PAUSE: Duration = Duration::from_secs(8);
@@ -20,17 +20,19 @@ const MAX_LOOK_PAUSE: Duration = Duration::from_secs(8);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AlertId {
     breaker: BreakerName,
+    /// Of a member with incidents of its own.
+    key: Option<String>,
     incident: u64,
     kind: AlertKind,
 }
 
 impl AlertId {
     pub(super) fn of(alert: &Alert) -> Self {
-        Self { breaker: alert.breaker.clone(), incident: alert.incident, kind: alert.kind }
+        Self { breaker: alert.breaker.clone(), key: alert.key.clone(), incident: alert.incident, kind: alert.kind }
     }
 }
 
-/// How far an alert has come: its stage, and the number of replicas of its last note.
+/// The last stage of an alert that was sent, and the number of replicas in its last note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reached(Stage, u32);
 
@@ -47,18 +49,18 @@ impl Reached {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Delivery {
     id: AlertId,
-    /// Its alias from the first request to the last, whatever the configuration says by then.
+    /// The alias from the first request to the last, even if the configuration changes.
     pub(super) alias: String,
-    /// The purpose of the plan.
+    /// The stage that the plan delivers.
     pub(super) stage: Option<Reached>,
     pub(super) plan: Plan,
-    /// The condition that the next step of the plan waits for.
+    /// The request whose outcome the next step of the plan waits for.
     pub(super) unconfirmed: Option<Unconfirmed>,
-    /// Nothing was sent, because alerts were switched off.
+    /// Nothing was sent because alerts were switched off.
     pub(super) withheld: bool,
 }
 
-/// A request that the service has taken, and perhaps not done yet.
+/// A request that the service accepted and may not have processed yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unconfirmed {
     pub(super) request: String,
@@ -70,7 +72,7 @@ impl Unconfirmed {
         Self { request, looks: 0 }
     }
 
-    /// How long to wait for the next look; `None` when there were enough.
+    /// Pause before the next status query; `None` after the last one.
     pub(super) fn next_look(&mut self) -> Option<Duration> {
         let wait = (FIRST_LOOK_AFTER * 2_u32.saturating_pow(self.looks)).min(MAX_LOOK_PAUSE);
         self.looks += 1;
@@ -83,7 +85,7 @@ impl Unconfirmed {
 pub(super) struct Deliveries(Mutex<VecDeque<Delivery>>);
 
 impl Deliveries {
-    /// The record of an alert; a new one is called `alias`.
+    /// The record of an alert. A new record gets the alias `alias`.
     pub(super) fn get(&self, id: AlertId, alias: &str) -> Delivery {
         let records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         records.iter().find(|record| record.id == id).cloned().unwrap_or_else(|| Delivery {
@@ -96,7 +98,7 @@ impl Deliveries {
         })
     }
 
-    /// Keeps a record.
+    /// Stores a record.
     pub(super) fn put(&self, record: Delivery) {
         let mut records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         records.retain(|other| other.id != record.id);
@@ -106,13 +108,13 @@ impl Deliveries {
         }
     }
 
-    /// The alert is closed.
+    /// Removes the record of a closed alert.
     pub(super) fn forget(&self, record: &Delivery) {
         let mut records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         records.retain(|other| other.id != record.id);
     }
 
-    /// What was asked of another service, or with another key, says nothing any more.
+    /// Discards the pending requests of all records. Requests to another service, or with another key, prove nothing.
     pub(super) fn start_over(&self) {
         let mut records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for record in records.iter_mut() {

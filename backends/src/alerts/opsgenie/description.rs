@@ -34,7 +34,7 @@ pub(super) fn description(content: &AlertContext<'_>) -> String {
     lines.join("\n")
 }
 
-/// The figures that the configuration includes, one a line.
+/// The figures that the configuration includes, one per line.
 pub(super) fn figures(content: &AlertContext<'_>) -> Vec<String> {
     let (seen, config) = (&content.alert.snapshot, content.config);
     let mut lines = Vec::new();

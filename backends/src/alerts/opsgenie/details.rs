@@ -1,4 +1,4 @@
-//! Details: names and values, most important first, because the service keeps only so many characters.
+//! Details: names and values, most important first, because the service limits their total length.
 
 use serde::{Serialize, Serializer};
 use tripline_runtime::core::{MemorySample, TripReason};
@@ -8,7 +8,7 @@ use super::limits::DETAILS;
 use crate::alerts::format::{memory_percent, percentile_ms, two_decimals};
 use crate::text::{rfc3339, shorten};
 
-/// No single value takes more, so that one long text leaves room for the others.
+/// Maximum length of one value, in characters, so that one long text leaves room for the others.
 const VALUE: usize = 1_000;
 
 /// Names and values in order; a JSON object on the wire.
@@ -22,7 +22,7 @@ impl Serialize for Details {
 }
 
 impl Details {
-    /// Adds what has a value, as far as there is room. A name that is taken gets a mark.
+    /// Appends the fields that have a value, up to the size limit. A name that is already taken gets a suffix.
     fn add(&mut self, name: &str, value: &str) {
         let mut name = name.to_owned();
         while self.0.iter().any(|(taken, _)| *taken == name) {
@@ -76,6 +76,7 @@ fn what(content: &AlertContext<'_>, details: &mut Details) {
     let alert = content.alert;
     details.add("Alert Type", alert.kind.as_str());
     details.add("Breaker", alert.breaker.as_str());
+    details.add("Key", alert.key.as_deref().unwrap_or_default());
     details.add("Incident", &alert.incident.to_string());
     details.add("Stage", alert.stage.as_str());
     details.add("Fleet", &alert.fleet.as_ref().map(ToString::to_string).unwrap_or_default());
@@ -116,7 +117,7 @@ fn system(content: &AlertContext<'_>, details: &mut Details) {
     details.add("Tripline Version", env!("CARGO_PKG_VERSION"));
 }
 
-/// Of 1,048,576 bytes, as in the breaker's status.
+/// Megabytes of 1,048,576 bytes, as in the breaker's status.
 pub(super) fn megabytes(bytes: u64) -> String {
     two_decimals(bytes as f64 / f64::from(1 << 20)).to_string()
 }

@@ -1,9 +1,9 @@
 //! Alerts to `OpsGenie` and to its successor, Jira Service Management.
 //!
-//! An alert is one or a few requests: see [`OpsGenieSink`]. The text of an alert is made apart from how it is sent, and is
-//! shortened to the API's lengths. The service answers before it acts; where it documents a way to ask for the outcome of a
-//! request, the alert counts as delivered only then, and the dispatcher comes back for that ([`DeliveryError::Pending`]). An
-//! answer that the API does not document is no delivery.
+//! An alert takes one or a few requests: see [`OpsGenieSink`]. Its texts are created apart from the requests and are
+//! shortened to the limits of the API. The service responds before it acts. If it documents a way to query the outcome of a
+//! request, the alert counts as delivered only after that query, for which the dispatcher calls again
+//! ([`DeliveryError::Pending`]). A response that the API does not document is no delivery.
 
 mod api;
 mod content;
@@ -40,13 +40,13 @@ use plan::{Outcome, Plan, Step};
 use surf_transport::SurfTransport;
 use system::System;
 
-/// Opens, escalates and closes alerts. Cloning shares everything.
+/// Opens, escalates and closes alerts. Clones share everything.
 ///
-/// An alert that lacks a [`Page`] gets the one that the configuration means, so that the sink works with and without
-/// [`Staged`](super::Staged). At `OpsGenie` the escalation raises the alert's priority and adds a note; at its successor
-/// it opens a second alert, with `/escalated` behind the alias, and adds a note to the first. What is closed is what was,
-/// or may have been, sent, under the alias that it was opened with. While alerts are switched off (`enabled`), nothing is
-/// opened or escalated, and what was opened before is still closed.
+/// An alert without a [`Page`] gets the one of the configuration, so that the sink works with and without
+/// [`Staged`](super::Staged). An escalation raises the priority of the alert at `OpsGenie` and adds a note. At its
+/// successor it opens a second alert, with `/escalated` after the alias, and adds a note to the first. A close covers
+/// every alert that was sent or may have been sent, under the alias with which it was opened. While alerts are switched
+/// off (`enabled`), nothing is opened or escalated, but alerts that are open are still closed.
 #[derive(Debug, Clone)]
 pub struct OpsGenieSink {
     shared: Arc<Shared>,
@@ -69,7 +69,7 @@ struct State {
 }
 
 impl OpsGenieSink {
-    /// A sink for `config`, with the environment applied to it. Nothing is sent, and nothing is waited for.
+    /// Creates a sink for `config`, to which the environment has been applied. Sends nothing and never blocks.
     pub fn new(config: OpsGenie, client: HyperClient) -> Self {
         let shared = Shared {
             client,
@@ -81,12 +81,12 @@ impl OpsGenieSink {
         Self { shared: Arc::new(shared) }
     }
 
-    /// The configuration in force.
+    /// The current configuration.
     pub fn config(&self) -> Arc<OpsGenie> {
         self.state().config.clone()
     }
 
-    /// The next attempt goes by `config`. An alert that is open keeps its alias.
+    /// Replaces the configuration from the next attempt on. An open alert keeps its alias.
     pub fn set_config(&self, config: OpsGenie) {
         let mut state = self.state();
         let known = |config: &OpsGenie| (config.provider, config.base_url().to_owned(), config.api_key.clone());
@@ -99,23 +99,24 @@ impl OpsGenieSink {
         self.shared.changed.notify(usize::MAX);
     }
 
-    /// Configuration without secrets, whether the service was reached, and what the configuration lacks.
+    /// The configuration without secrets, whether the service was reached, and which required fields are missing.
     pub fn status(&self) -> OpsGenieStatus {
         let state = self.state();
         OpsGenieStatus::of(&state.config, state.initialized, state.last_error.clone())
     }
 
-    /// Whether the service has taken a request with the key, and why the last request failed, if it did.
+    /// Whether the service has accepted a request with the key, and why the last request failed, if it did.
     pub fn reachability(&self) -> (bool, Option<String>) {
         let state = self.state();
         (state.initialized, state.last_error.clone())
     }
 
-    /// Makes sure in the background that the service knows the key, and again after each change of address or key, for
-    /// [`status`](Self::status) and the log. Alerts do not wait for it. It never ends; drop it to stop it.
+    /// Checks in the background that the service knows the key, and again after each change of URL or key. The result
+    /// appears in [`status`](Self::status) and in the log. Alerts do not wait for it. The future never ends; drop it to
+    /// stop it.
     ///
-    /// It is one `GET /v2/alerts?limit=1`, repeated with growing pauses until it is answered. The successor documents no
-    /// request that changes nothing: there the first alert shows it.
+    /// Each check is one `GET /v2/alerts?limit=1`, repeated with growing pauses until it is answered. The successor
+    /// documents no request without side effects; there the first alert serves as the check.
     pub async fn keep_checking(self, clock: Arc<dyn Clock>) {
         const FIRST_PAUSE: Duration = Duration::from_secs(1);
         const MAX_PAUSE: Duration = Duration::from_secs(300);
@@ -138,7 +139,7 @@ impl OpsGenieSink {
         }
     }
 
-    /// One check, if there is something to check.
+    /// Runs one check if one is due.
     async fn check(&self) -> Option<Result<(), DeliveryError>> {
         let (config, initialized) = {
             let state = self.state();
@@ -164,10 +165,10 @@ impl OpsGenieSink {
         Api::of(config, SurfTransport::new(client))
     }
 
-    /// The service has taken a request.
+    /// Records that the service accepted a request.
     fn reached(&self, config: &Arc<OpsGenie>) {
         let mut state = self.state();
-        // The answer to an older configuration says nothing of this one.
+        // A response to an older configuration proves nothing about the current one.
         if Arc::ptr_eq(&state.config, config) {
             state.last_error = None;
             if !std::mem::replace(&mut state.initialized, true) {
@@ -176,7 +177,7 @@ impl OpsGenieSink {
         }
     }
 
-    /// A request failed; the dispatcher logs those of alerts.
+    /// Records that a request failed. The dispatcher logs failed alerts.
     fn failed(&self, config: &Arc<OpsGenie>, error: &DeliveryError) {
         let (DeliveryError::Retryable { reason, .. } | DeliveryError::Rejected { reason, .. }) = error else { return };
         let mut state = self.state();
@@ -192,7 +193,7 @@ impl OpsGenieSink {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Goes on with an alert where the last attempt stopped.
+    /// Resumes the delivery of an alert after the last completed step.
     async fn go_on(
         &self,
         config: &Arc<OpsGenie>,
@@ -207,7 +208,7 @@ impl OpsGenieSink {
             if let Some(unconfirmed) = &mut delivery.unconfirmed {
                 let outcome = look(&api, unconfirmed).await?;
                 delivery.unconfirmed = None;
-                // Where newer state has come meanwhile, it only matters that the older request is out of the way.
+                // If newer state has arrived since, only the end of the older request matters.
                 if delivery.stage == Some(reached) {
                     delivery.plan.settle(outcome)?;
                 }
@@ -220,7 +221,7 @@ impl OpsGenieSink {
             }
             let Some(step) = delivery.plan.next() else { return Ok(()) };
             match api.send(step, context).await {
-                // The delivery itself is done by then.
+                // The delivery itself is complete by then.
                 Err(DeliveryError::Rejected { reason, .. }) if matches!(step, Step::Note { .. }) => {
                     tracing::warn!(
                         alias = delivery.alias.as_str(),
@@ -246,7 +247,7 @@ impl OpsGenieSink {
     }
 }
 
-/// Asks once for the outcome. A request whose outcome the service never reports counts as done, because it was accepted.
+/// Queries the outcome once. A request whose outcome the service never reports counts as done, because it was accepted.
 async fn look(api: &Api<'_>, unconfirmed: &mut Unconfirmed) -> Result<Outcome, DeliveryError> {
     let reason = match api.look(&unconfirmed.request).await? {
         Seen::Settled(outcome) => return Ok(outcome),

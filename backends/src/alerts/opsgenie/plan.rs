@@ -8,29 +8,30 @@ use tripline_runtime::{DeliveryError, DeliveryHistory, DeliveryStatus, Page, Pag
 use crate::alerts::alias::ESCALATED;
 use crate::config::Provider;
 
-/// One request that changes something.
+/// One request that changes an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Opens an alert; where it is open already, the service only counts.
+    /// Opens an alert. If it is already open, the service only increments its count.
     Create { alias: String, priority: Priority },
-    /// Changes the priority of an open one.
+    /// Changes the priority of an open alert.
     Raise { alias: String, priority: Priority },
-    /// Says that it stays. `or_create`: where there is none, it is opened.
+    /// Adds a note that the incident goes on. `or_create`: opens the alert if there is none.
     Note { alias: String, priority: Priority, or_create: bool },
-    /// Closes it.
+    /// Closes an alert.
     Close { alias: String, tries: Tries },
 }
 
-/// The rest of a close that the service rejects.
+/// Remaining attempts of a close that the service rejects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tries {
-    /// How often more it is closed though there was none: one that was sent without an answer may still appear.
+    /// Number of repeated closes after the service reports that no alert exists: a create without a response may still
+    /// take effect.
     missing: u8,
-    /// How often more it is tried after it failed.
+    /// Number of repeated closes after a failure.
     failed: u8,
 }
 
-/// Time for an alert without an answer to appear.
+/// Time within which a create without a response takes effect.
 const APPEARS_WITHIN: Duration = Duration::from_secs(2);
 
 impl Tries {
@@ -42,11 +43,11 @@ impl Tries {
 /// The outcome of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It has had its effect.
+    /// The request took effect.
     Done,
-    /// There is no such alert.
+    /// The alert does not exist.
     Missing,
-    /// It was taken, and then it failed.
+    /// The request was accepted and then failed.
     Failed(String),
 }
 
@@ -55,10 +56,10 @@ pub(super) enum Outcome {
 pub(super) struct Plan(VecDeque<Step>);
 
 impl Plan {
-    /// For a page, after what was sent before.
+    /// Plans the requests for a page, given the requests that were sent before.
     ///
-    /// `OpsGenie` has one alert, whose priority is raised. Its successor documents no such request: the second stage is
-    /// an alert of its own there, and both are closed at the end.
+    /// `OpsGenie` has one alert, whose priority is raised. Its successor documents no such request: there the second
+    /// stage is an alert of its own, and both are closed at the end.
     pub(super) fn new(provider: Provider, page: &Page, alias: &str, earlier: DeliveryHistory) -> Self {
         let (alias, second, priority) = (alias.to_owned(), format!("{alias}{ESCALATED}"), page.priority);
         let created = earlier.created != DeliveryStatus::NotSent;
@@ -94,10 +95,10 @@ impl Plan {
         self.0.front()
     }
 
-    /// Goes on after the outcome of the next step.
+    /// Applies the outcome of the next step.
     ///
     /// # Errors
-    /// Where the step is to be done again: when, and why.
+    /// The error says when and why the step is repeated.
     pub(super) fn settle(&mut self, outcome: Outcome) -> Result<(), DeliveryError> {
         let again = |reason| Err(DeliveryError::Retryable { after: None, reason });
         match (self.0.front_mut(), outcome) {
@@ -107,7 +108,7 @@ impl Plan {
                 Some(Step::Raise { alias, priority } | Step::Note { alias, priority, or_create: true }),
                 Outcome::Missing | Outcome::Failed(_),
             ) => {
-                // It was closed by hand, or never arrived; and the incident goes on.
+                // The alert was closed by hand or never arrived, and the incident goes on.
                 let create = Step::Create { alias: std::mem::take(alias), priority: *priority };
                 self.0 = VecDeque::from([create]);
                 return Ok(());
@@ -134,7 +135,7 @@ impl Plan {
     }
 }
 
-/// The state of an alert that both stages share.
+/// The delivery status of an alert that both stages share.
 const fn certain(earlier: DeliveryHistory) -> DeliveryStatus {
     match (earlier.created, earlier.escalated) {
         (DeliveryStatus::Confirmed, _) | (_, DeliveryStatus::Confirmed) => DeliveryStatus::Confirmed,

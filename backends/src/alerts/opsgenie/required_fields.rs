@@ -1,4 +1,4 @@
-//! The fields that every alert must have, and their fallbacks.
+//! The required fields of an alert, and their fallbacks.
 
 use crate::config::OpsGenie;
 
@@ -16,7 +16,8 @@ pub(super) struct RequiredFields {
 }
 
 impl RequiredFields {
-    /// From the configuration; `subject` stands in for the identifier of the service, `host` for the host.
+    /// Reads the fields from the configuration. `subject` is the fallback of the service identifier, `host` that of the
+    /// host.
     pub(super) fn of(config: &OpsGenie, subject: &str, host: &str) -> Self {
         Self {
             team: first(&[&config.team, UNKNOWN]),

@@ -1,4 +1,4 @@
-//! The one place that knows surf: a request out, an answer back.
+//! The only file that uses surf: sends a request and reads its response.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -12,7 +12,7 @@ use surf::{Client, Config};
 use crate::alerts::transport::{Request, Response};
 use crate::http_client::{ExactStatus, HyperClient, SurfClient, TransportError};
 
-/// Sends requests of which the whole answer is needed.
+/// Sends requests whose whole response is needed.
 #[derive(Clone)]
 pub(super) struct SurfTransport {
     client: Client,
@@ -34,7 +34,7 @@ impl SurfTransport {
         }
     }
 
-    /// The answer, whatever it says.
+    /// Returns the response, whatever its status.
     pub(super) async fn send(&self, request: Request) -> Result<Response, TransportError> {
         self.exchange(request).await.map_err(|error| match error.downcast::<TransportError>() {
             Ok(error) => error,

@@ -1,4 +1,4 @@
-//! The process and its machine, for the reader of an alert.
+//! The process and its machine, as shown in an alert.
 
 use std::thread::available_parallelism;
 
@@ -11,7 +11,7 @@ pub(super) struct System {
 }
 
 impl System {
-    /// As it is now. Reads a small file.
+    /// Returns the current state. Reads a small file.
     pub(super) fn now() -> Self {
         Self {
             process_id: std::process::id(),
@@ -26,13 +26,13 @@ fn resident_bytes() -> Option<u64> {
     crate::memory::ResidentMemory::new().bytes()
 }
 
-/// Without a memory source there is nothing that reads it.
+/// Without a memory source this is not read.
 #[cfg(not(any(feature = "cgroup", feature = "sysinfo")))]
 const fn resident_bytes() -> Option<u64> {
     None
 }
 
-/// The machine's own name; empty where it is unknown.
+/// The host name of the machine; empty if unknown.
 pub(crate) fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }

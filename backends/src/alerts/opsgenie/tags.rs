@@ -1,11 +1,11 @@
-//! Tags: those of the configuration, and those that every alert has.
+//! Tags: those of the configuration, and those of every alert.
 
 use super::context::AlertContext;
 use super::limits::{TAG, TAGS};
 use crate::text::shorten;
 
-/// At most as many as the API keeps. When there are too many, the last ones of the configuration go: people route by
-/// the others.
+/// The tags of an alert, at most as many as the API keeps. If there are too many, the last ones of the configuration
+/// are dropped, because people route by the others.
 pub(super) fn tags(content: &AlertContext<'_>) -> Vec<String> {
     let (config, required) = (content.config, &content.required);
     let own = [
@@ -32,7 +32,7 @@ pub(super) fn tags(content: &AlertContext<'_>) -> Vec<String> {
     tags
 }
 
-/// A tag without a key is marked, so that it is found and put right.
+/// Marks a tag without a key, so that it is noticed and corrected.
 fn with_key(tag: &str) -> String {
     match tag.split_once(':') {
         Some((key, value)) if !key.is_empty() && !value.is_empty() => tag.to_owned(),

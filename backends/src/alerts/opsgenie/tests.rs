@@ -21,7 +21,7 @@ fn alert() -> Alert {
     alert
 }
 
-/// As the service gets it.
+/// The body as the service receives it.
 fn created(alert: &Alert, config: &OpsGenie) -> Value {
     let system = System { process_id: 4_711, cpus: Some(3), resident_bytes: Some(5 << 20) };
     let rules = PageRules::of(config, "machine");

@@ -1,4 +1,4 @@
-//! The body of a webhook's request.
+//! The request body of a webhook.
 
 use serde_json::Value;
 use tripline_runtime::{Alert, DeliveryError};
@@ -11,7 +11,7 @@ use crate::alerts::classify::misconfigured;
 use crate::config::{BodyEscaping, Secret, Webhook, WebhookFormat};
 use crate::text::Template;
 
-/// The body for an alert, by the template or the format of `config`.
+/// The body for an alert, from the template or the format of `config`.
 pub(super) fn of(config: &Webhook, alert: &Alert, message: &Message) -> Result<Vec<u8>, DeliveryError> {
     let summary = Summary::of(alert, message);
     if !config.body.is_empty() {

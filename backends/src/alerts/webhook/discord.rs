@@ -1,4 +1,4 @@
-//! A webhook of Discord: one embed, whose parts have lengths of their own. No one is mentioned.
+//! A Discord webhook: one embed, each part with its own maximum length. It mentions no one.
 
 use serde_json::{Value, json};
 

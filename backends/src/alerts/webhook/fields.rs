@@ -1,4 +1,4 @@
-//! The fields of body templates, with their values.
+//! The fields of body templates and their values.
 
 use tripline_runtime::Alert;
 
@@ -6,12 +6,12 @@ use super::message::Message;
 use super::summary::Summary;
 use crate::alerts::format::lasted_seconds;
 
-/// A value as a template writes it.
+/// A value in the form that a template inserts.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum FieldValue {
-    /// Empty where there is none.
+    /// Empty if there is no value.
     Text(String),
-    /// `null` where there is none.
+    /// `null` if there is no value.
     Number(Option<f64>),
 }
 
@@ -24,6 +24,7 @@ pub(super) fn value_of(name: &str, alert: &Alert, message: &Message, summary: &S
         "headline" => text(&summary.headline),
         "summary" => text(&summary.sentence),
         "breaker" => text(&message.breaker),
+        "key" => optional(message.key.as_deref()),
         "incident" => number(message.incident as f64),
         "kind" => text(message.kind),
         "stage" => text(message.stage),

@@ -6,6 +6,7 @@ use serde::Serialize;
 use tripline_runtime::core::TripReason;
 use tripline_runtime::{Alert, FleetPart, PageAction};
 
+use crate::alerts::alias::digits;
 use crate::alerts::format::{ended_by, memory_percent, percentile_ms, two_decimals};
 use crate::text::rfc3339;
 
@@ -13,35 +14,39 @@ use crate::text::rfc3339;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Message {
-    /// 1.
+    /// Version of the format: 1.
     pub version: u32,
-    /// The same for all attempts of one alert, and for no other; letters, digits and `. _ - :`.
+    /// Identifier of the alert's stage: the same for all attempts, and never reused. Letters, digits and `. _ - :`.
     pub delivery_id: String,
-    /// True in a page that tests the path of alerts; left out in every other.
+    /// True in a test page; left out in every other alert.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub test: bool,
-    /// Which replicas it is about, where the process is in a fleet: `37 of 1,000 replicas open, first: web-17`.
+    /// The affected replicas, if the process is in a fleet: `37 of 1,000 replicas open, first: web-17`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fleet: Option<String>,
     /// Name of the breaker.
     pub breaker: String,
-    /// Number of its incident, from 1.
+    /// Key of the member of a family whose own incident it is; left out in every other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Number of the incident, from 1.
     pub incident: u64,
     /// `circuit-open`, `memory-threshold` or `latency-threshold`.
     pub kind: &'static str,
-    /// `single`, `initial`, `escalated`, `resolved`, or `taken_over` where an alert of another kind goes on.
+    /// `single`, `initial`, `escalated`, `resolved`, or `taken_over` if the incident goes on under an alert of another
+    /// kind.
     pub stage: &'static str,
     /// On `resolved`: `healthy` or `operator`.
     pub ended_by: Option<&'static str>,
-    /// The reset is to be announced.
+    /// Whether receivers should announce the reset of the breaker.
     pub announce_reset: bool,
     /// The cause of the incident, as in the breaker's status.
     pub cause: &'static str,
-    /// When it began: RFC 3339, UTC.
+    /// When the incident began: RFC 3339, UTC.
     pub started_at: String,
-    /// When it reached this stage.
+    /// When the incident reached this stage.
     pub at: String,
-    /// The same for all stages of one alert.
+    /// The alias, which is the same for all stages of one alert.
     pub alias: Option<String>,
     /// `P1` (most urgent) to `P5`.
     pub priority: Option<&'static str>,
@@ -49,17 +54,17 @@ pub struct Message {
     pub action: Option<&'static str>,
     /// State of the breaker, as in its status.
     pub state: &'static str,
-    /// Why it opened last.
+    /// Why the breaker opened last.
     pub trip_reason: Option<&'static str>,
-    /// Why it is open, with the evidence, as one line; `null` while it is not open.
+    /// Why the breaker is open, with the evidence, on one line; `null` while it is not open.
     pub why: Option<String>,
-    /// Operators simulated everything that opened the breaker: nothing was wrong with the service.
+    /// Whether operators simulated everything that opened the breaker. The service was healthy then.
     pub drill: bool,
-    /// On `resolved`, where the trip was a false one: how long it lasted, in seconds.
+    /// On `resolved` after a false trip: how long the trip lasted, in seconds.
     pub passed_after_seconds: Option<f64>,
-    /// Calls that hung when it opened last.
+    /// Number of stalled calls when the breaker opened last.
     pub stalled_at_trip: u16,
-    /// The exact percentile of the window, in milliseconds.
+    /// The exact latency percentile of the window, in milliseconds.
     pub percentile_ms: Option<f64>,
     /// The latency threshold, in milliseconds.
     pub threshold_ms: f64,
@@ -73,13 +78,13 @@ pub struct Message {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Memory {
-    /// In bytes.
+    /// Used memory, in bytes.
     pub used_bytes: u64,
-    /// In bytes; `null` where nothing limits it.
+    /// The limit, in bytes; `null` without a limit.
     pub limit_bytes: Option<u64>,
-    /// Used part of the limit, in percent.
+    /// Used share of the limit, in percent.
     pub percent: Option<f64>,
-    /// Which limit it is, e.g. `memory.max of /kubepods/pod1`; left out where the source names none.
+    /// Name of the limit, e.g. `memory.max of /kubepods/pod1`; left out if the source gives none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub level: Option<String>,
 }
@@ -94,6 +99,7 @@ impl Message {
             test: alert.is_test,
             fleet: alert.fleet.as_ref().map(ToString::to_string),
             breaker: alert.breaker.as_str().to_owned(),
+            key: alert.key.clone(),
             incident: alert.incident,
             kind: alert.kind.as_str(),
             stage: alert.stage.as_str(),
@@ -124,11 +130,11 @@ impl Message {
     }
 }
 
-/// Numbers of incidents begin again where nothing is kept over a restart; the time distinguishes those.
+/// Includes the start time, because incident numbers restart from 1 if no state is kept over a restart.
 fn delivery_id(alert: &Alert) -> String {
     let since = alert.started_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let (breaker, kind, stage) = (alert.breaker.as_str(), alert.kind.as_str(), alert.stage.as_str());
-    // The same from whichever replica: no time of one's own clock.
+    // The identifier is the same on every replica, so it contains no local time.
     match alert.fleet {
         Some(FleetPart::All { epoch, has_doubled: true, open, .. }) => {
             return format!("{breaker}:fleet:{epoch}:{kind}:note-{open}");
@@ -136,6 +142,8 @@ fn delivery_id(alert: &Alert) -> String {
         Some(FleetPart::All { epoch, .. }) => return format!("{breaker}:fleet:{epoch}:{kind}:{stage}"),
         _ => {}
     }
+    // A key may have any characters.
+    let breaker = alert.key.as_deref().map_or_else(|| breaker.to_owned(), |key| format!("{breaker}:{}", digits(key)));
     format!("{breaker}:{}:{}:{kind}:{stage}", alert.incident, since.as_millis())
 }
 

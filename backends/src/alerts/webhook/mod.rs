@@ -1,8 +1,9 @@
-//! Alerts to any address: as JSON, to a chat, to `PagerDuty`, or by a template.
+//! Alerts to any URL: as JSON, to a chat, to `PagerDuty`, or through a template.
 //!
-//! Each attempt is one `POST` with the header `Idempotency-Key`: the same for all attempts of one stage, and for no
-//! other, so that the receiver can recognise a repeat. Any 2xx is success, whatever the body. The body of the format `json`
-//! is one [`Message`]; its fields stay as they are, new ones may come, and `version` counts what would break a receiver.
+//! Each attempt is one `POST` with the header `Idempotency-Key`, which is the same for all attempts of one stage and
+//! differs between stages, so that the receiver can recognise a repeat. Any 2xx is a success, whatever the body. The body
+//! of the format `json` is one [`Message`]. Its fields are stable and new ones may be added; a change that breaks receivers
+//! increments `version`.
 
 mod body;
 mod discord;
@@ -30,10 +31,11 @@ use crate::config::{Secret, Webhook};
 use crate::http_client::HyperClient;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// Shorter parts of an address are words that a reason may need.
+/// Minimum length of a part of the URL that counts as a secret, in characters. Shorter parts are words that a reason
+/// may need.
 const MIN_SECRET_PART: usize = 8;
 
-/// Posts alerts to an address, which is a secret. Cloning shares it.
+/// Posts alerts to a URL, which is a secret. Clones share it.
 #[derive(Debug, Clone)]
 pub struct WebhookSink {
     name: Arc<str>,
@@ -42,22 +44,22 @@ pub struct WebhookSink {
 }
 
 impl WebhookSink {
-    /// Posts to where `config` says, with the environment applied to it.
+    /// Creates a sink that posts to the URL of `config`, to which the environment has been applied.
     pub fn new(config: Webhook, client: HyperClient) -> Self {
         Self::named("webhook", config, client)
     }
 
-    /// The same, under another name in logs, metrics and kept state.
+    /// Creates the same sink under another name in logs, metrics and kept state.
     pub fn named(name: &str, config: Webhook, client: HyperClient) -> Self {
         Self { name: name.into(), client, config: Arc::new(RwLock::new(config)) }
     }
 
-    /// The configuration in force.
+    /// The current configuration.
     pub fn config(&self) -> Webhook {
         self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The next attempt goes by this one.
+    /// Replaces the configuration from the next attempt on.
     pub fn set_config(&self, config: Webhook) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
     }
@@ -73,7 +75,7 @@ impl AlertSink for WebhookSink {
         self.config().enabled
     }
 
-    /// Where the webhook is not enabled, the alert counts as delivered and goes nowhere.
+    /// If the webhook is not enabled, the alert counts as delivered and nothing is sent.
     async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {
         let config = self.config();
         // A chat has no alert that a second close could end.
@@ -82,7 +84,7 @@ impl AlertSink for WebhookSink {
             return Ok(());
         }
         let address = config.address().ok_or_else(|| misconfigured("webhook.url is not set"))?;
-        let url = Url::parse(address).map_err(|_| misconfigured("webhook.url is not an address"))?;
+        let url = Url::parse(address).map_err(|_| misconfigured("webhook.url is not a URL"))?;
         let message = Message::of(alert);
         let body = body::of(&config, alert, &message)?;
         let secrets = secrets(&config, address, &url);
@@ -102,7 +104,7 @@ fn request(config: &Webhook, url: Url, message: &Message, body: Vec<u8>) -> Resu
         request = request.header(IDEMPOTENCY_KEY, id);
     }
     for (name, value) in &config.headers {
-        let invalid = || misconfigured("webhook.headers has a name or value that no header takes");
+        let invalid = || misconfigured("webhook.headers has a name or value that is not allowed in a header");
         let name = HeaderName::try_from(name.as_str()).map_err(|_| invalid())?;
         let mut value = HeaderValue::try_from(value.expose()).map_err(|_| invalid())?;
         value.set_sensitive(true);
@@ -111,7 +113,8 @@ fn request(config: &Webhook, url: Url, message: &Message, body: Vec<u8>) -> Resu
     Ok(request)
 }
 
-/// What an answer or an error may quote and must not be shown: the address and its parts, the key, the headers' values.
+/// Everything that must not appear in a quoted response or error: the URL and its parts, the key, the values of the
+/// headers.
 fn secrets(config: &Webhook, address: &str, url: &Url) -> Vec<String> {
     let mut secrets = vec![address.to_owned(), url.as_str().to_owned()];
     let query = url.query().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! The Events API v2 of `PagerDuty`: `trigger` and `resolve` by `dedup_key`.
 //!
-//! A repeat with the same key is added to the alert that is open. An escalation is such a repeat, with a higher severity.
+//! A repeat with the same key is added to the open alert. An escalation is such a repeat, with a higher severity.
 
 use serde_json::{Value, json};
 
@@ -9,9 +9,9 @@ use super::summary::{Severity, Summary};
 use crate::alerts::alias::fit;
 use crate::text::shorten;
 
-/// Of `dedup_key`, in characters.
+/// Maximum length of `dedup_key`, in characters.
 const DEDUP_KEY_CHARS: usize = 255;
-/// Of `payload.summary`, in characters.
+/// Maximum length of `payload.summary`, in characters.
 const SUMMARY_CHARS: usize = 1_024;
 
 pub(super) fn body(summary: &Summary, message: &Message, routing_key: &str) -> Value {

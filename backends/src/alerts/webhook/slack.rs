@@ -1,15 +1,15 @@
-//! An incoming webhook of Slack: `text`, and blocks of at most 3,000 characters each. Mattermost and Rocket.Chat read `text`.
+//! A Slack incoming webhook: `text`, and blocks of at most 3,000 characters each. Mattermost and Rocket.Chat read `text`.
 
 use serde_json::{Value, json};
 
 use super::summary::{Severity, Summary};
 use crate::text::shorten;
 
-/// Of a section's text, in characters.
+/// Maximum length of the text of a section, in characters.
 const TEXT_CHARS: usize = 3_000;
-/// Of a field of a section, in characters.
+/// Maximum length of a field of a section, in characters.
 const FIELD_CHARS: usize = 2_000;
-/// Fields of a section.
+/// Maximum number of fields of a section.
 const MAX_FIELDS: usize = 10;
 
 pub(super) fn body(summary: &Summary) -> Value {
@@ -31,7 +31,7 @@ pub(super) fn body(summary: &Summary) -> Value {
     })
 }
 
-/// `&`, `<` and `>` begin commands, such as one that notifies a whole channel.
+/// Escapes `&`, `<` and `>`, which begin commands, such as one that notifies a whole channel.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

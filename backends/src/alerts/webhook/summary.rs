@@ -1,4 +1,4 @@
-//! An alert in a few words, for people.
+//! A short summary of an alert, for people.
 
 use tripline_runtime::core::{IncidentEnd, Latency};
 use tripline_runtime::{Alert, AlertKind, FleetPart, Stage};
@@ -6,10 +6,10 @@ use tripline_runtime::{Alert, AlertKind, FleetPart, Stage};
 use super::message::Message;
 use crate::alerts::format::{lasted_seconds, passed, two_decimals};
 
-/// An alert in a few words.
+/// A short summary of an alert.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Summary {
-    /// One line: what happened, to which breaker.
+    /// One line: the event and the breaker.
     pub(super) headline: String,
     /// One sentence with the evidence.
     pub(super) sentence: String,
@@ -18,7 +18,7 @@ pub(super) struct Summary {
     pub(super) severity: Severity,
 }
 
-/// How an alert is coloured.
+/// The colour of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Severity {
     Critical,
@@ -44,22 +44,28 @@ impl Summary {
             AlertKind::LatencyThreshold => "high latency",
             _ => "circuit breaker open",
         };
+        let subject = subject(message);
         let is_note = alert.fleet.as_ref().is_some_and(FleetPart::is_note);
         let headline = match alert.stage {
-            _ if is_note => format!("More replicas: {what} - {}", message.breaker),
-            Stage::Resolved(_) => format!("Resolved: {what} - {}", message.breaker),
-            Stage::Superseded => format!("Continued under another alert: {what} - {}", message.breaker),
-            Stage::Escalated => format!("Still on: {what} - {}", message.breaker),
+            _ if is_note => format!("More replicas: {what} - {subject}"),
+            Stage::Resolved(_) => format!("Resolved: {what} - {subject}"),
+            Stage::Superseded => format!("Continued under another alert: {what} - {subject}"),
+            Stage::Escalated => format!("Still on: {what} - {subject}"),
             _ => format!(
                 "{}{} - {}",
                 what.get(..1).unwrap_or_default().to_uppercase(),
                 what.get(1..).unwrap_or_default(),
-                message.breaker
+                subject
             ),
         };
         let headline = if message.drill { format!("Drill: {headline}") } else { headline };
         Self { headline, sentence: sentence(alert, message), facts: facts(alert, message), severity: severity(message) }
     }
+}
+
+/// The breaker, with the key of a member that has incidents of its own.
+fn subject(message: &Message) -> String {
+    message.key.as_ref().map_or_else(|| message.breaker.clone(), |key| format!("{}/{key}", message.breaker))
 }
 
 fn sentence(alert: &Alert, message: &Message) -> String {
@@ -92,7 +98,7 @@ fn sentence(alert: &Alert, message: &Message) -> String {
 
 fn facts(alert: &Alert, message: &Message) -> Vec<(&'static str, String)> {
     let mut facts = vec![
-        ("Breaker", message.breaker.clone()),
+        ("Breaker", subject(message)),
         ("State", message.state.to_owned()),
         ("Cause", message.cause.to_owned()),
         ("Priority", message.priority.unwrap_or("none").to_owned()),

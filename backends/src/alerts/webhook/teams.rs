@@ -1,11 +1,11 @@
-//! A workflow of Microsoft Teams: a message with one adaptive card.
+//! A Microsoft Teams workflow: a message with one adaptive card.
 
 use serde_json::{Value, json};
 
 use super::summary::{Severity, Summary};
 use crate::text::shorten;
 
-/// Far below the 28 KB that a message may have.
+/// Maximum length of a text, in characters: far below the 28 KB limit of a message.
 const TEXT_CHARS: usize = 2_000;
 
 pub(super) fn body(summary: &Summary) -> Value {

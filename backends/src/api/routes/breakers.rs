@@ -1,16 +1,14 @@
 //! All breakers at once: the list, and what operators do with many.
 
-use std::collections::BTreeMap;
-
-use axum::extract::{Query, State};
+use axum::extract::State;
 use serde::Serialize;
 use tripline_runtime::Breaker;
-use tripline_runtime::core::StateKind;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answer::Answer;
+use super::page::{PageOf, PageQuery, shown};
 use crate::api::breaker_row::Row;
 use crate::api::change::Changed;
 use crate::api::error::ApiError;
@@ -24,33 +22,12 @@ use crate::circuit::{Circuit, Circuits};
 use crate::config::Change;
 use crate::text::matches_glob;
 
-/// Breakers of one page, where the query does not say it.
-pub(super) const USUAL_PAGE: usize = 100;
-/// Breakers of one page, at most.
-const MAX_PAGE: usize = 1_000;
-
 pub(super) fn routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(breakers))
         .routes(routes!(reset_breakers))
         .routes(routes!(enable_breakers))
         .routes(routes!(disable_breakers))
-}
-
-/// Which breakers, and how many.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "only described here; the handler reads the query itself")]
-struct ListQuery {
-    /// Only those in this state: `closed`, `open`, `half_open`, `disabled` or `forced_open`.
-    state: Option<String>,
-    /// Only those whose name matches; `*` stands for any characters, `?` for one.
-    r#match: Option<String>,
-    /// How many at most, 1 to 1000. Default: 100.
-    #[param(minimum = 1, maximum = 1_000)]
-    limit: Option<u16>,
-    /// Only those behind the breaker of this name: the `next` of the page before.
-    after: Option<String>,
 }
 
 /// A page of breakers.
@@ -64,51 +41,24 @@ struct Breakers {
 }
 
 /// All breakers, page by page.
-#[utoipa::path(get, path = "/breakers", tag = "figures", params(ListQuery),
+#[utoipa::path(get, path = "/breakers", tag = "figures", params(PageQuery),
     responses((status = 200, description = "A page of breakers.", body = Breakers), QueryErrors))]
-async fn breakers(State(circuits): State<Circuits>, Query(query): Query<BTreeMap<String, String>>) -> Answer<Breakers> {
-    let state = query.get("state").map(|word| state_of(word)).transpose()?;
-    let limit = query.get("limit").map_or(Ok(USUAL_PAGE), |text| limit_of(text))?;
-    let pattern = query.get("match").map_or("*", String::as_str);
+async fn breakers(State(circuits): State<Circuits>, page: PageOf) -> Answer<Breakers> {
     let mut all: Vec<Circuit> = circuits.iter().collect();
-    if let Some(after) = query.get("after") {
+    if let Some(after) = &page.after {
         let place = all.iter().position(|circuit| circuit.name().as_str() == after);
         let place = place.ok_or_else(|| ApiError::bad_value("after", shown(after), "the name of a breaker"))?;
         all.drain(..=place);
     }
-    let is_wanted = |circuit: &&Circuit| {
+    let wanted = all.iter().filter(|circuit| {
         // A family is in every state that one of its members is in.
-        let is_in = |wanted: StateKind| match circuit.family() {
-            Some(family) => family.members().iter().any(|member| member.state() == wanted),
-            None => circuit.breaker().state() == wanted,
-        };
-        matches_glob(pattern, circuit.name().as_str()) && state.is_none_or(is_in)
-    };
-    let mut rows = Vec::new();
-    let mut next = None;
-    for circuit in all.iter().filter(is_wanted) {
-        if rows.len() == limit {
-            next = rows.last().map(|row: &Row| row.name.clone());
-            break;
-        }
-        rows.push(Row::of(circuit));
-    }
-    Ok(ApiJson(Breakers { breakers: rows, next }))
-}
-
-pub(super) fn state_of(word: &str) -> Result<StateKind, ApiError> {
-    let known = StateKind::ALL.into_iter().find(|state| state.as_str() == word);
-    known.ok_or_else(|| ApiError::bad_value("state", shown(word), StateKind::ALL.map(StateKind::as_str).join(", ")))
-}
-
-pub(super) fn limit_of(text: &str) -> Result<usize, ApiError> {
-    let limit = text.parse().ok().filter(|limit| (1..=MAX_PAGE).contains(limit));
-    limit.ok_or_else(|| ApiError::bad_value("limit", shown(text), format!("1 to {MAX_PAGE}")))
-}
-
-/// The beginning of a rejected text, for a message.
-pub(super) fn shown(text: &str) -> String {
-    format!("{:?}", text.chars().take(40).collect::<String>())
+        page.wants(circuit.name().as_str(), |state| match circuit.family() {
+            Some(family) => family.members().iter().any(|member| member.state() == state),
+            None => circuit.breaker().state() == state,
+        })
+    });
+    let (breakers, next) = page.rows(wanted, |circuit| Row::of(circuit), |circuit| circuit.name().to_string());
+    Ok(ApiJson(Breakers { breakers, next }))
 }
 
 /// Which breakers an operation is about.

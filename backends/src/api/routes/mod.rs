@@ -9,6 +9,7 @@ mod latency;
 mod memory;
 mod operate;
 mod opsgenie;
+mod page;
 mod settings;
 mod single_settings;
 mod watch;

@@ -30,7 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(cooldown))
 }
 
-/// Makes the change, and answers what `read` then gives.
+/// Applies the change and returns the result of `read`.
 async fn change<T>(
     scope: &CircuitScope,
     who: &Actor,
@@ -41,7 +41,7 @@ async fn change<T>(
     Ok(ApiJson(Changed::new(read(&scope.config().opsgenie), applied)))
 }
 
-/// How alerts are sent to `OpsGenie` or its successor, and what still lacks.
+/// How alerts are sent to `OpsGenie` or its successor, and which required fields are missing.
 #[utoipa::path(get, path = "/breaker/opsgenie/status", tag = "alerts",
     responses((status = 200, description = "The configuration.", body = OpsGenieStatus), ReadErrors))]
 async fn opsgenie_status(scope: CircuitScope) -> Answer<OpsGenieStatus> {
@@ -69,7 +69,7 @@ async fn toggle(
     change(&scope, &who, set, |opsgenie| Toggle { enabled: opsgenie.enabled }).await
 }
 
-/// The priority of alerts that are not staged.
+/// The priority of alerts without stages.
 #[derive(Serialize, ToSchema)]
 struct AlertPriority {
     priority: String,
@@ -77,7 +77,7 @@ struct AlertPriority {
 
 body!(NewPriority, "opsgenie.priority", ["priority"]);
 
-/// Sets the priority of alerts that are not staged.
+/// Sets the priority of alerts without stages.
 #[utoipa::path(post, path = "/breaker/opsgenie/priority", tag = "alerts", request_body = NewPriority,
     responses((status = 200, description = "It is in force.", body = Changed<AlertPriority>), PostErrors))]
 async fn priority(
@@ -123,7 +123,7 @@ impl PartialSchema for SomeTriggers {
     }
 }
 
-/// Sets what alerts are sent for. What is left out stays as it is.
+/// Sets the events that alerts are sent for. Fields that are left out keep their value.
 #[utoipa::path(post, path = "/breaker/opsgenie/triggers", tag = "alerts", request_body = SomeTriggers,
     responses((status = 200, description = "It is in force.", body = Changed<TriggerFlags>), PostErrors))]
 async fn triggers(
@@ -153,16 +153,16 @@ async fn tags(scope: CircuitScope, who: Actor, ValidJson(NewTags(set)): ValidJso
     change(&scope, &who, set, |opsgenie| Tags { tags: opsgenie.tags.clone() }).await
 }
 
-/// So long after an incident a new one of the same kind waits for its first alert.
+/// Minimum time from an alert to the first alert of a later incident of the same kind.
 #[derive(Serialize, ToSchema)]
 struct Cooldown {
-    /// In seconds; 0 = it does not wait.
+    /// In seconds; 0 = no cooldown.
     cooldown_seconds: u32,
 }
 
 body!(NewCooldown, "opsgenie.alert_cooldown_seconds", ["cooldown_seconds"]);
 
-/// Sets by how much the next incident's first alert is delayed.
+/// Sets the cooldown of alerts.
 #[utoipa::path(post, path = "/breaker/opsgenie/cooldown", tag = "alerts", request_body = NewCooldown,
     responses((status = 200, description = "It is in force.", body = Changed<Cooldown>), PostErrors))]
 async fn cooldown(

@@ -16,63 +16,63 @@ use crate::config::Secret;
 use crate::http_client::{ClientLimits, HyperClient, SurfClient, TransportError};
 use crate::text::shown;
 
-/// Longest body of an answer; metrics of many breakers are the longest.
+/// Maximum length of a response body, in bytes. Metrics of many breakers are the longest.
 const MAX_ANSWER_BYTES: usize = 4 * 1_024 * 1_024;
-/// Names the breaker where `--breaker` does not.
+/// The environment variable that names the breaker if `--breaker` does not.
 const VARIABLE: &str = "TRIPLINE_BREAKER";
-/// How much is shown of an answer that is not one of ours.
+/// Maximum length of a quoted response that does not come from this API, in characters.
 const SHOWN_CHARACTERS: usize = 200;
-/// The server's demo endpoint takes a minute at most; everything else is quick.
+/// Time limit of a request. The demo endpoint of the server takes up to a minute; everything else is fast.
 const MAX_REQUEST: Duration = Duration::from_secs(70);
 
-/// Asks one server.
+/// Sends requests to one server.
 #[derive(Debug)]
 pub(super) struct Client {
     base: Url,
     token: Option<Secret>,
-    /// The breaker that is asked about; `None` for the first.
+    /// The breaker that requests are about; `None` for the first.
     breaker: Option<Target>,
     http: SurfClient,
 }
 
-/// A breaker by its name, or a member of a family by its key.
+/// A breaker by name, or a member of a family by key.
 #[derive(Debug)]
 struct Target {
     name: BreakerName,
     key: Option<String>,
 }
 
-/// An answer with a status of 200 to 299.
+/// A response with a status of 200 to 299.
 #[derive(Debug)]
 pub(super) struct Answer {
-    /// As it came.
+    /// The body as received.
     pub(super) text: String,
-    /// Null where it is not JSON.
+    /// The body as JSON; null if it is not JSON.
     pub(super) body: Value,
 }
 
-/// Why there is no usable answer.
+/// Why there is no usable response.
 #[derive(Debug)]
 pub(super) enum CtlError {
-    /// Nothing came back.
+    /// No response arrived.
     NoAnswer {
-        /// Of the server.
+        /// The URL of the server.
         url: String,
-        /// In words.
+        /// The cause, for people.
         why: String,
     },
-    /// The server rejects the request.
+    /// The server rejected the request.
     Rejected {
-        /// Of HTTP.
+        /// The HTTP status.
         status: u16,
-        /// In words: what is wrong, where, and what is allowed.
+        /// What is wrong, where, and what is allowed, for people.
         why: String,
-        /// The body of the answer.
+        /// The body of the response.
         body: Value,
     },
-    /// The answer is none of this API.
+    /// The response does not come from this API.
     Unexpected {
-        /// Where.
+        /// The path of the request.
         path: String,
     },
 }
@@ -108,12 +108,12 @@ impl Client {
         Ok(Self { base: base(&args.url)?, token: token(args)?, breaker: breaker(args)?, http })
     }
 
-    /// The breaker that is asked about by its name; `None` for the first, or for all.
+    /// The name of the breaker that requests are about; `None` for the first, or for all.
     pub(super) fn breaker(&self) -> Option<&str> {
         self.breaker.as_ref().map(|target| target.name.as_str())
     }
 
-    /// Of the server, without the path.
+    /// The URL of the server without the path.
     pub(super) fn server(&self) -> String {
         self.base.as_str().trim_end_matches('/').to_owned()
     }
@@ -121,7 +121,7 @@ impl Client {
     pub(super) fn url(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-        // A URL with a host has segments. They are percent-encoded here: a key may have any character.
+        // A URL with a host has path segments. They are percent-encoded here, because a key may contain any character.
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(self.segments(path));
         }
@@ -129,7 +129,7 @@ impl Client {
         url
     }
 
-    /// The path for the breaker that was named, segment by segment.
+    /// The segments of `path` for the selected breaker.
     fn segments<'a>(&'a self, path: &'a str) -> Vec<&'a str> {
         let segments = path.trim_start_matches('/').split('/');
         let Some(Target { name, key }) = &self.breaker else { return segments.collect() };
@@ -143,7 +143,7 @@ impl Client {
         }
     }
 
-    /// For the header `Authorization`.
+    /// The value of the header `Authorization`.
     pub(super) fn authorization(&self) -> Option<String> {
         self.token.as_ref().map(|token| format!("Bearer {}", token.expose()))
     }
@@ -152,7 +152,7 @@ impl Client {
         self.exchange(Request::new(Method::Get, self.url(path))).await
     }
 
-    /// With JSON, or without a body.
+    /// Sends a POST with a JSON body, or without a body.
     pub(super) async fn post(&self, path: &str, body: Option<&Value>) -> Result<Answer, CtlError> {
         let mut request = Request::new(Method::Post, self.url(path));
         if let Some(body) = body {
@@ -187,7 +187,7 @@ impl Client {
         CtlError::NoAnswer { url: self.server(), why: why.to_string() }
     }
 
-    /// The error in an answer that is no success.
+    /// The error in a response without success.
     pub(super) fn rejection(&self, status: u16, path: &str, text: &str) -> CtlError {
         let body: Value = serde_json::from_str(text).unwrap_or_default();
         let said = |field: &str| body.get(field).and_then(Value::as_str).map(plain);
@@ -203,7 +203,7 @@ impl Client {
             why = format!("{why}; allowed: {allowed}");
         }
         match (status, &self.token) {
-            (300..=399, _) => why = format!("{path}: the server redirects, which is not followed; is --url right?"),
+            (300..=399, _) => why = format!("{path}: the server redirects, which is not followed; check --url"),
             (401, None) => why.push_str("; give it with --token-file FILE or in TRIPLINE_TOKEN"),
             (401, Some(_)) => why.push_str(", and the one that was given is another one"),
             _ => {}
@@ -214,18 +214,19 @@ impl Client {
 
 fn base(text: &str) -> Result<Url, CliError> {
     const ALLOWED: &str = "allowed: http or https with a host, as in http://127.0.0.1:8080";
-    // What it holds may be a secret.
+    // The URL may contain a secret, so it is not quoted.
     let url = Url::parse(text).map_err(|error| CliError::new(format!("--url: {error}; {ALLOWED}")))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-        return Err(CliError::new(format!("--url: the scheme {:?} is not served; {ALLOWED}", url.scheme())));
+        return Err(CliError::new(format!("--url: the scheme {:?} is not supported; {ALLOWED}", url.scheme())));
     }
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
-        return Err(CliError::new(format!("--url: there is a user, a query or a fragment in it; {ALLOWED}")));
+        return Err(CliError::new(format!("--url: contains a user, a query or a fragment; {ALLOWED}")));
     }
     Ok(url)
 }
 
-/// That of `--breaker`, else of the environment: `NAME`, or `NAME/KEY`. An empty variable counts as not set.
+/// The breaker of `--breaker`, otherwise that of the environment: `NAME`, or `NAME/KEY`. An empty variable counts as
+/// not set.
 fn breaker(args: &CtlArgs) -> Result<Option<Target>, CliError> {
     let variable = || std::env::var_os(VARIABLE).filter(|name| !name.is_empty());
     let (place, text) = match &args.breaker {
@@ -251,7 +252,7 @@ fn token(args: &CtlArgs) -> Result<Option<Secret>, CliError> {
             (place, text)
         }
         None => match std::env::var_os("TRIPLINE_TOKEN") {
-            // What is not UTF-8 is rejected below.
+            // A value that is not UTF-8 is rejected below.
             Some(text) => ("environment: TRIPLINE_TOKEN".to_owned(), text.to_string_lossy().into_owned()),
             None => return Ok(None),
         },

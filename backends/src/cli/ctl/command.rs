@@ -44,14 +44,14 @@ pub(super) enum CtlCommand {
     Status,
     /// List the breakers; exit code 2 if any is open, half-open or forced open.
     List {
-        /// Only those that are open, half-open or forced open.
+        /// List only breakers that are open, half-open or forced open.
         #[arg(long)]
         open: bool,
     },
-    /// Show the same live until Ctrl-C; without a terminal print a line for each change.
+    /// Show the status live until Ctrl-C; without a terminal print a line for each change.
     ///
-    /// Changes are those of state, reason, breach, trend, memory, hanging calls, settings and the
-    /// configuration's problems; of several breakers those of state and reason. Figures alone make no line.
+    /// A change is a new state, reason, breach, trend, memory condition, setting or configuration problem, or the first
+    /// or last stalled call; for several breakers a new state or reason. Changing figures alone print no line.
     Watch,
     /// Print one parameter or configuration key, or all of them.
     Get {
@@ -79,7 +79,7 @@ pub(super) enum CtlCommand {
         #[arg(long, short)]
         yes: bool,
     },
-    /// Print the latencies in the window above a threshold, in milliseconds, one a line.
+    /// Print the latencies in the window above a threshold, in milliseconds, one per line.
     Latencies {
         /// The threshold in milliseconds. Default: the configured one.
         #[arg(long, value_name = "MS")]
@@ -110,11 +110,11 @@ pub(super) enum CtlCommand {
         #[command(subcommand)]
         command: OpsgenieCommand,
     },
-    /// Print the server's events as they come, until Ctrl-C: those of all breakers, or of the named one.
+    /// Print the server's events as they arrive, until Ctrl-C: those of all breakers, or of the named one.
     Events,
     /// Make one request to the protected demo endpoint; exit code 2 if the breaker rejects it.
     Request,
-    /// Set how long the demo endpoint takes, behind all breakers or the named one.
+    /// Set the delay of the demo endpoint, behind all breakers or the named one.
     Delay {
         /// The delay, such as 500ms or 2s.
         delay: String,
@@ -133,9 +133,9 @@ pub(super) enum CtlCommand {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum Trigger {
-    /// As if memory were exhausted.
+    /// Simulate exhausted memory.
     Memory,
-    /// As if calls were slow.
+    /// Simulate slow calls.
     Latency,
 }
 
@@ -154,7 +154,7 @@ pub(super) enum OpsgenieCommand {
         /// on or off.
         value: Option<String>,
     },
-    /// Set the priority of alerts that are not staged; show it if no value is given.
+    /// Set the priority of alerts without stages; show it if no value is given.
     Priority {
         /// P1 to P5.
         value: Option<String>,
@@ -169,7 +169,7 @@ pub(super) enum OpsgenieCommand {
         /// The tags; one empty text for none.
         value: Vec<String>,
     },
-    /// Set the delay of the next incident's first alert; show it if no value is given.
+    /// Set the delay of the first alert of the next incident; show it if no value is given.
     Cooldown {
         /// In seconds; 0 for no delay.
         #[arg(allow_negative_numbers = true)]

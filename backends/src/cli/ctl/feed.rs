@@ -1,4 +1,4 @@
-//! Follows a server by its events, or by polling it where it has none.
+//! Follows a server by its events, or by polling if it has none.
 
 use std::time::{Duration, Instant};
 
@@ -10,9 +10,9 @@ use super::client::{Client, CtlError};
 use super::status::StatusView;
 use super::stream::{EVENTS, EventStream, Opened};
 
-/// Between two polls of a server without events, and between two attempts to reach one that is lost.
+/// Interval between polls of a server without events, and between attempts to reconnect.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// A server without an event for so long is polled.
+/// Time without an event after which a server is polled.
 const QUIET: Duration = Duration::from_secs(5);
 
 /// A change at the server.
@@ -21,9 +21,9 @@ pub(super) enum FeedEvent {
     StatusView(Box<Update>),
     /// Calls rejected since the server started.
     Rejected(u64),
-    /// Nothing that is shown.
+    /// An event that is not shown.
     Other,
-    /// The server does not answer; the feed goes on trying.
+    /// The server does not answer. The feed keeps trying.
     Lost(String),
 }
 
@@ -36,7 +36,7 @@ impl FeedEvent {
 #[derive(Debug)]
 pub(super) struct Update {
     pub(super) seen: StatusView,
-    /// Calls rejected since the server started; `None` where the server does not say.
+    /// Number of calls rejected since the server started; `None` if the server does not report it.
     pub(super) rejected: Option<u64>,
 }
 
@@ -44,15 +44,15 @@ pub(super) struct Update {
 pub(super) struct Feed<'c> {
     client: &'c Client,
     source: Source,
-    /// When the server is polled next.
+    /// Time of the next poll.
     poll_at: Instant,
     rejected: Option<u64>,
-    /// When the metrics were read for that count.
+    /// When the metrics with that count were read.
     metrics_read_at: Option<Instant>,
     in_events: InEvents,
 }
 
-/// The figures that the events of this server contain, which are not polled.
+/// Which figures the events of this server contain; these are not polled.
 #[derive(Default)]
 struct InEvents {
     status: bool,
@@ -61,14 +61,16 @@ struct InEvents {
 
 enum Source {
     Events(Box<EventStream>),
-    /// There are none, for this reason; the server is polled.
+    /// The server has no events, for this reason, and is polled.
     Polling(&'static str),
     Lost,
 }
 
 impl<'c> Feed<'c> {
+    /// Connects to a server.
+    ///
     /// # Errors
-    /// Where there is no server, or it does not let us in.
+    /// If no server answers, or it rejects the credentials.
     pub(super) async fn open(client: &'c Client) -> Result<(Self, Update), CtlError> {
         let now = Instant::now();
         let mut feed = Self {
@@ -83,7 +85,7 @@ impl<'c> Feed<'c> {
         Ok((feed, update))
     }
 
-    /// How it is followed, for people.
+    /// How the server is followed, for people.
     pub(super) fn how(&self) -> String {
         match &self.source {
             Source::Events(_) => "its events are read".to_owned(),
@@ -92,7 +94,7 @@ impl<'c> Feed<'c> {
         }
     }
 
-    /// The next event; it may take long. Dropping this future loses nothing that is not polled again.
+    /// Waits for the next event. Dropping this future loses nothing that is not polled again.
     pub(super) async fn next(&mut self) -> FeedEvent {
         match self.advance().await {
             Ok(event) => event,
@@ -120,7 +122,7 @@ impl<'c> Feed<'c> {
                         self.poll_at = Instant::now() + QUIET;
                         self.poll().await
                     }
-                    // Servers and proxies end streams; that alone is no error.
+                    // Servers and proxies may end a stream at any time; that is not an error.
                     Err(_) => {
                         self.source = Source::Lost;
                         self.poll_at = Instant::now() + POLL_INTERVAL;
@@ -143,7 +145,7 @@ impl<'c> Feed<'c> {
         update.map(FeedEvent::of).map_err(|error| error.to_string())
     }
 
-    /// Takes the data of an event.
+    /// Applies the data of an event.
     async fn take(&mut self, data: &str) -> Result<FeedEvent, CtlError> {
         if let Some(rejected) = rejected_in_event(data) {
             (self.in_events.rejections, self.rejected) = (true, Some(rejected));
@@ -154,7 +156,7 @@ impl<'c> Feed<'c> {
             self.poll_at = Instant::now() + QUIET;
             return Ok(FeedEvent::of(self.update(seen).await));
         }
-        // A change whose event does not hold the status.
+        // The event reports a change without the status.
         if !self.in_events.status {
             self.poll_at = Instant::now() + QUIET;
             return self.poll().await.map(FeedEvent::of);
@@ -178,11 +180,11 @@ impl<'c> Feed<'c> {
         Ok(self.update(seen).await)
     }
 
-    /// Where the events do not count rejections, the metrics do; they are read once a second at most.
+    /// If the events do not count rejections, reads them from the metrics, at most once a second.
     async fn update(&mut self, seen: StatusView) -> Update {
         if !self.in_events.rejections && self.metrics_read_at.is_none_or(|at| at.elapsed() >= POLL_INTERVAL) {
             self.metrics_read_at = Some(Instant::now());
-            // A server without metrics is watched all the same.
+            // A server without metrics can still be watched.
             let answer = self.client.get("/metrics").await.ok();
             self.rejected = answer.and_then(|answer| rejected_in_metrics(&answer.text, &seen.name));
         }
@@ -190,7 +192,7 @@ impl<'c> Feed<'c> {
     }
 }
 
-/// The status, and the body that it was read from.
+/// Reads the status; returns it with the body that contains it.
 pub(super) async fn status(client: &Client) -> Result<(StatusView, String), CtlError> {
     const PATH: &str = "/breaker/status";
     let answer = client.get(PATH).await?;
@@ -198,12 +200,12 @@ pub(super) async fn status(client: &Client) -> Result<(StatusView, String), CtlE
     Ok((seen, answer.text))
 }
 
-/// The rejections that the data of an event counts.
+/// The number of rejections in the data of an event.
 fn rejected_in_event(data: &str) -> Option<u64> {
     serde_json::from_str::<Value>(data).ok()?.get("refused")?.as_u64()
 }
 
-/// All rejections of the breaker `name` in the metrics.
+/// The number of all rejections of the breaker `name` in the metrics.
 fn rejected_in_metrics(metrics: &str, name: &str) -> Option<u64> {
     let label = format!("breaker=\"{name}\"");
     metrics

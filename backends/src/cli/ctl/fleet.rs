@@ -11,7 +11,7 @@ use super::command::CtlCommand;
 use super::show::{aligned, plain, scalar};
 use crate::cli::output::CliError;
 
-/// Replicas execute a command within about 6 s.
+/// Time limit for all replicas. They execute a command within about 6 s.
 const MAX_WAIT: Duration = Duration::from_secs(20);
 /// Interval between two queries of the progress.
 const BETWEEN: Duration = Duration::from_millis(500);
@@ -26,7 +26,7 @@ pub(super) const fn command_to_all(command: &CtlCommand) -> Option<Action> {
     }
 }
 
-/// Commands all replicas, and waits until they have executed it. Returns the last response, and a line for people.
+/// Sends a command to all replicas and waits until they have executed it. Returns the last response, and a line for people.
 pub(super) async fn command_all(client: &Client, action: Action) -> Result<(Answer, String), CliError> {
     const COMMAND: &str = "/breaker/fleet-command";
     let unexpected = |path: &str| CliError::from(CtlError::Unexpected { path: path.to_owned() });
@@ -54,7 +54,7 @@ pub(super) async fn command_all(client: &Client, action: Action) -> Result<(Answ
     }
 }
 
-/// For people: the replica and its engine, then a line for each breaker.
+/// The fleet for people: the replica and its engine, followed by a line for each breaker.
 pub(super) fn text(body: &Value) -> Option<String> {
     let word = |name: &str| body.get(name).and_then(scalar).map(|text| plain(&text));
     let engine = match (body.get("up")?.as_bool()?, body.get("alone")?.as_bool()?) {

@@ -9,9 +9,9 @@ use super::client::{Client, CtlError};
 use super::show::{number, plain};
 use super::style::{Line, Style};
 
-/// Breakers of one request.
+/// Number of breakers per request.
 const PAGE: usize = 1_000;
-/// Pages that are read; a server that always has a next one is none of ours.
+/// Maximum number of pages. A server that always has another one does not serve this API.
 const MAX_PAGES: usize = 100;
 
 /// All breakers of a server.
@@ -20,7 +20,7 @@ pub(super) struct List {
     rows: Vec<Value>,
 }
 
-/// One breaker, as the list says it. What a server leaves out is unknown.
+/// One breaker of the list. A field that the server leaves out is unknown.
 #[derive(Deserialize)]
 struct Row {
     name: String,
@@ -34,7 +34,7 @@ struct Row {
     open_keys: Option<u64>,
 }
 
-/// The columns of the table; the last one is there where a breaker is a family.
+/// Number of columns of the table. The last one is shown only if a breaker is a family.
 const COLUMNS: usize = 7;
 const HEAD: [&str; COLUMNS] = ["NAME", "STATE", "REASON", "PERCENTILE", "THRESHOLD", "SINCE", "OPEN KEYS"];
 
@@ -51,7 +51,7 @@ pub(super) async fn read(client: &Client) -> Result<List, CtlError> {
             _ => return Err(unexpected()),
         }
         match body.get("next").and_then(Value::as_str) {
-            // A name's characters need no encoding in a query.
+            // The characters of a name need no encoding in a query.
             Some(next) => path = format!("{PATH}?limit={PAGE}&after={next}"),
             None => return Ok(List { rows }),
         }
@@ -68,23 +68,23 @@ impl List {
         self.rows.iter().any(is_open)
     }
 
-    /// As the server gave it, all pages in one.
+    /// The list as received from the server, with all pages in one.
     pub(super) fn json(&self, only_open: bool) -> String {
         let rows: Vec<&Value> = self.rows.iter().filter(|row| !only_open || is_open(row)).collect();
         json!({ "breakers": rows }).to_string()
     }
 
-    /// For people.
+    /// The table as text.
     pub(super) fn table(&self, only_open: bool) -> String {
         let rows = self.rows().filter(|row| !only_open || row.triggered);
         let lines = table(rows).into_iter().map(|(_, line)| line);
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// The table for a terminal with room for `height` lines, those that are not closed first.
+    /// The table for a terminal with room for `height` lines, breakers that are not closed first.
     pub(super) fn lines(&self, height: usize) -> Vec<Line> {
         let mut rows: Vec<Row> = self.rows().collect();
-        // Stable: within a state the order of the configuration.
+        // The sort is stable: breakers with the same state keep the order of the configuration.
         rows.sort_by_key(|row| rank(&row.state));
         let hidden = if rows.len() + 1 > height { rows.len() + 2 - height.max(2) } else { 0 };
         rows.truncate(rows.len() - hidden);
@@ -93,7 +93,7 @@ impl List {
         lines.chain(rest).collect()
     }
 
-    /// In one line, for logs.
+    /// The list on one line, for logs.
     pub(super) fn short(&self) -> String {
         let (count, mut open) = (self.rows.len(), self.rows().filter(|row| row.triggered).peekable());
         if open.peek().is_none() {
@@ -103,7 +103,7 @@ impl List {
         format!("{count} breakers, {} open: {}", open.len(), open.join(", "))
     }
 
-    /// One line for each breaker whose state or reason differs from `before`, or that came or went.
+    /// One line for each breaker whose state or reason differs from `before`, or that was added or removed.
     pub(super) fn changes(&self, before: &Self) -> Vec<String> {
         let old: BTreeMap<String, Row> = before.rows().map(|row| (row.name.clone(), row)).collect();
         let new: BTreeMap<String, Row> = self.rows().map(|row| (row.name.clone(), row)).collect();
@@ -117,7 +117,7 @@ impl List {
     }
 }
 
-/// The head and a line for each of `rows`, in columns.
+/// The header and a line for each of `rows`, in columns.
 fn table(rows: impl Iterator<Item = Row>) -> Vec<(Style, String)> {
     let head = (Style::Quiet, HEAD.map(str::to_owned));
     let all: Vec<(Style, [String; COLUMNS])> =
@@ -135,10 +135,10 @@ fn table(rows: impl Iterator<Item = Row>) -> Vec<(Style, String)> {
     lines.collect()
 }
 
-/// Stands for an unknown value, and for one that does not apply.
+/// The text for an unknown value, and for one that does not apply.
 const UNKNOWN: &str = "-";
 
-/// The worst state first.
+/// The rank of a state; the worst one comes first.
 fn rank(state: &str) -> usize {
     ["open", "forced_open", "half_open", "disabled"].iter().position(|worst| *worst == state).unwrap_or(4)
 }

@@ -1,6 +1,7 @@
-//! `tripline ctl`: everything under `/breaker`, and the demo endpoint, from a shell.
+//! `tripline ctl`: all routes under `/breaker`, and the demo endpoint, from a shell.
 //!
-//! The commands of go-breaker's clients, and what replaces them. `set.sh` chooses the server by `-e`; here it is `--url`.
+//! The table lists the commands of go-breaker's clients and their replacements. `set.sh` selects the server by `-e`,
+//! `ctl` by `--url`.
 //!
 //! | go-breaker | here |
 //! |---|---|
@@ -66,12 +67,12 @@ use show::{aligned, fields, plain, scalar};
 /// The route of all live configuration keys.
 const SETTINGS: &str = "/breaker/settings";
 
-/// Runs the command in `args`; the exit code is for scripts. `whole` describes the whole command line, for completions.
+/// Runs the command in `args` and returns its exit code. `whole` describes the whole command line, for completions.
 pub(super) fn ctl(args: &CtlArgs, whole: fn() -> clap::Command) -> Result<ExitCode, CliError> {
     if let CtlCommand::Completions { shell } = args.command {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut whole(), "tripline", &mut script);
-        // A reader that is gone is no reason to fail.
+        // A closed output is not a failure.
         let _ = io::stdout().write_all(&script);
         return Ok(ExitCode::SUCCESS);
     }
@@ -83,10 +84,10 @@ pub(super) fn ctl(args: &CtlArgs, whole: fn() -> clap::Command) -> Result<ExitCo
 }
 
 struct Session {
-    /// Commands are for all replicas of the fleet.
+    /// Whether commands apply to all replicas of the fleet.
     is_for_all: bool,
     client: Client,
-    /// Bodies are printed as they come.
+    /// Whether response bodies are printed as received.
     json: bool,
 }
 
@@ -122,7 +123,7 @@ impl Session {
             CtlCommand::Delay { delay } => self.demo("/test/delay", json!({"delay": delay})).await?,
             CtlCommand::Scenario { name: None } => self.show("/test/scenarios").await?,
             CtlCommand::Scenario { name: Some(name) } => self.demo("/test/trigger", json!({"scenario": name})).await?,
-            // Done before there is a server to talk to.
+            // Completions are handled before a client exists.
             CtlCommand::Completions { .. } => {}
         }
         Ok(ExitCode::SUCCESS)
@@ -134,8 +135,8 @@ impl Session {
         Ok(exit::of_state(all.any_open()))
     }
 
-    /// All breakers, where there are several and none is named. A server of an earlier version has no list; whatever else is
-    /// wrong, the status says it too.
+    /// All breakers, if there are several and none is named; otherwise `None`. A server of an earlier version has no list.
+    /// Other errors are left to the status request, which reports them too.
     async fn several(&self) -> Option<list::List> {
         if self.client.breaker().is_some() {
             return None;
@@ -161,7 +162,7 @@ impl Session {
         } else {
             let (columns, colours) = (screen::size().0, screen::wants_colours());
             for line in seen.lines(columns, false) {
-                // Nothing is cut off but the oldest latencies.
+                // The line is printed in full, except for the oldest latencies.
                 print_styled(line.render(usize::MAX, colours));
             }
         }
@@ -182,7 +183,7 @@ impl Session {
         }
     }
 
-    /// As `set` takes it, without a unit.
+    /// Prints a parameter in the form that `set` accepts, without a unit.
     async fn get(&self, setting: Setting) -> Result<(), CliError> {
         let path = setting.read_path();
         let answer = self.client.get(path).await?;
@@ -191,7 +192,7 @@ impl Session {
         Ok(())
     }
 
-    /// A configuration key, as `set` takes it, without a unit.
+    /// Prints a configuration key in the form that `set` accepts, without a unit.
     async fn get_key(&self, entry: &Entry) -> Result<(), CliError> {
         let answer = self.client.get(SETTINGS).await?;
         let value = answer.body.get(entry.path()).ok_or_else(|| unexpected_response(SETTINGS))?;
@@ -209,8 +210,8 @@ impl Session {
         Ok(exit::of_change(&answer.body))
     }
 
-    /// The parameters with a short name, then the other live keys where the server has them. A parameter that this server
-    /// does not have is reported among the others.
+    /// Prints the parameters with a short name, followed by the other live keys if the server has them. A parameter that
+    /// the server does not have is listed as such.
     async fn get_all(&self) -> Result<(), CliError> {
         let (mut rows, mut bodies) = (Vec::new(), Map::new());
         let mut missing = None;
@@ -254,14 +255,14 @@ impl Session {
         self.operate("/breaker/reset", Some(json!({"confirm": true}))).await
     }
 
-    /// Asks whether to reset; `of` says in which processes beside this one.
+    /// Asks for confirmation of a reset. `of` names the other processes that are reset.
     async fn confirm_reset(&self, of: &str) -> Result<(), CliError> {
         if !io::stdin().is_terminal() {
-            return Err(CliError::new("reset: standard input is no terminal to ask on; --yes resets without asking"));
+            return Err(CliError::new("reset: standard input is not a terminal; --yes resets without a confirmation"));
         }
         let (seen, _) = feed::status(&self.client).await?;
         if !confirmed(&format!("Reset {}{of}, which is {}? It then admits every call.", seen.name, seen.state)) {
-            return Err(CliError::new("not reset: the question was not answered with yes; --yes confirms it"));
+            return Err(CliError::new("not reset: it was not confirmed with yes; --yes confirms it"));
         }
         Ok(())
     }
@@ -298,7 +299,7 @@ impl Session {
             answer.body.get("latencies").and_then(Value::as_array).ok_or_else(|| unexpected_response(PATH))?;
         let lines: Vec<_> = latencies.iter().filter_map(scalar).collect();
         if lines.is_empty() && !self.json {
-            // For people; what reads the output sees no line.
+            // The message is for people, so it goes to standard error; a program that reads the output sees no line.
             eprint_line("no latency in the window is above the threshold");
         } else {
             self.print(&answer, || lines.join("\n"));
@@ -387,7 +388,7 @@ fn unexpected_response(path: &str) -> CliError {
     CtlError::Unexpected { path: path.to_owned() }.into()
 }
 
-/// The live keys in the body of [`SETTINGS`] that no short name stands for.
+/// The live keys in the body of [`SETTINGS`] without a short name.
 fn keys_without_short_name(body: &Value) -> Vec<(String, String)> {
     let has_short = |path: &str| {
         path.starts_with("opsgenie.trigger_on_") || Setting::ALL.iter().any(|setting| setting.key() == Some(path))
@@ -396,7 +397,7 @@ fn keys_without_short_name(body: &Value) -> Vec<(String, String)> {
     keys.filter_map(|entry| Some((entry.path(), value::shown(&entry, body.get(entry.path())?)?))).collect()
 }
 
-/// Whether a change stands in the file, where the answer says so.
+/// Whether the change is saved in the file, if the response reports it.
 fn saved(body: &Value) -> String {
     let reason = body.get("reason").and_then(scalar).map_or_else(String::new, |reason| format!(": {reason}"));
     match body.get("saved").and_then(Value::as_bool) {

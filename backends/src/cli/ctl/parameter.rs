@@ -1,4 +1,4 @@
-//! What `get` and `set` can be about: a parameter of go-breaker's clients by its short name, or any live configuration
+//! The argument of `get` and `set`: a parameter of go-breaker's clients by its short name, or any live configuration
 //! key.
 
 use std::fmt::Write as _;
@@ -26,7 +26,8 @@ impl std::fmt::Debug for Parameter {
     }
 }
 
-/// Reads one; a short name comes before a key of the same name, which means the same.
+/// Parses a parameter. A short name takes precedence over a configuration key of the same name, which has the same
+/// meaning.
 pub(super) fn parser() -> impl TypedValueParser<Value = Parameter> {
     PossibleValuesParser::new(names().iter().map(String::as_str)).try_map(|name| {
         let short = Setting::from_str(&name, false).ok().map(Parameter::Short);
@@ -34,7 +35,7 @@ pub(super) fn parser() -> impl TypedValueParser<Value = Parameter> {
     })
 }
 
-/// Every name, without repetition.
+/// Every name, without duplicates.
 fn names() -> &'static [String] {
     static NAMES: OnceLock<Vec<String>> = OnceLock::new();
     NAMES.get_or_init(|| {
@@ -55,7 +56,7 @@ pub(super) fn help() -> String {
         "Exit codes: 0 in force and saved; 3 in force, and not saved in a configuration file; 1 an error.\n\nParameters:\n",
     );
     for setting in Setting::ALL {
-        // Writing to a string does not fail.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(text, "  {:<20} {}", setting.name(), setting.values());
     }
     text.push_str("\nConfiguration keys (a key that can be without a value takes `unset`):\n");

@@ -1,4 +1,4 @@
-//! The terminal: how large it is, and taking it over for a while.
+//! The terminal: its size, and full-screen drawing.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -6,12 +6,12 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwins
 
 use super::style::Line;
 
-/// Where the size is unknown.
+/// Columns and rows if the size is unknown.
 const USUAL_SIZE: (usize, usize) = (80, 24);
 const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l\u{1b}[2J";
 const LEAVE: &str = "\u{1b}[?25h\u{1b}[?1049l";
 
-/// Whether standard output is a terminal that can be drawn on.
+/// Whether standard output is a terminal with cursor control.
 pub(super) fn can_draw() -> bool {
     io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
@@ -21,7 +21,7 @@ pub(super) fn wants_colours() -> bool {
     can_draw() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Columns and rows.
+/// Number of columns and rows.
 pub(super) fn size() -> (usize, usize) {
     match tcgetwinsize(io::stdout()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),
@@ -29,17 +29,17 @@ pub(super) fn size() -> (usize, usize) {
     }
 }
 
-/// The terminal while it is drawn on. Dropping it gives back what was there.
+/// The terminal in full-screen mode. Dropping it restores the terminal.
 pub(super) struct Screen {
     colours: bool,
-    /// How the keyboard was; what is typed meanwhile is not shown, and thrown away.
+    /// The original keyboard mode. In full-screen mode input is not echoed, and it is discarded.
     keyboard: Option<Termios>,
 }
 
 impl Screen {
     pub(super) fn take() -> io::Result<Self> {
         let keyboard = tcgetattr(io::stdin()).ok();
-        // From here on the terminal is given back, whatever fails.
+        // From here on dropping `screen` restores the terminal after any failure.
         let screen = Self { colours: wants_colours(), keyboard };
         if let Some(before) = &screen.keyboard {
             let mut quiet = before.clone();
@@ -50,7 +50,7 @@ impl Screen {
         Ok(screen)
     }
 
-    /// Draws what fits, over what was there.
+    /// Draws the lines that fit, over the previous frame.
     pub(super) fn draw(&self, lines: &[Line]) -> io::Result<()> {
         let (columns, rows) = size();
         let mut frame = String::from("\u{1b}[H");
@@ -68,7 +68,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // A terminal that is gone needs nothing.
+        // A closed terminal needs no restoring.
         let _ = put(LEAVE);
         if let Some(before) = &self.keyboard {
             let _ = tcsetattr(io::stdin(), OptionalActions::Flush, before);

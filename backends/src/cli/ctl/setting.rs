@@ -1,4 +1,4 @@
-//! The parameters of go-breaker's clients: where each is read and changed, and how its values are written.
+//! The parameters of go-breaker's clients: their routes, and the format of their values.
 
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
@@ -17,7 +17,7 @@ pub(super) enum Setting {
     Memory,
     /// The latency above which a call is slow.
     Latency,
-    /// Number of last calls that are evaluated.
+    /// The number of last calls that are evaluated.
     LatencyWindowSize,
     /// The quantile of the latencies that is compared with the threshold.
     Percentile,
@@ -27,24 +27,24 @@ pub(super) enum Setting {
     TrendAnalysis,
     /// Whether alerts are sent.
     OpsgenieToggle,
-    /// The priority of alerts that are not staged.
+    /// The priority of alerts without stages.
     OpsgeniePriority,
     /// The events that alerts are sent for.
     OpsgenieTriggers,
     /// Tags of every alert.
     OpsgenieTags,
-    /// By how much the next incident's first alert is delayed.
+    /// The delay of the first alert of the next incident.
     OpsgenieCooldown,
 }
 
-/// The body of a POST, and its route.
+/// The body of a POST and its route.
 #[derive(Debug, PartialEq)]
 pub(super) struct Change {
     pub(super) path: &'static str,
     pub(super) body: Option<Value>,
 }
 
-/// The triggers as they are written here, and as the API names them.
+/// The names of the triggers on the command line and in the API.
 const TRIGGERS: [(&str, &str); 4] = [
     ("open", "trigger_on_breaker_open"),
     ("reset", "trigger_on_breaker_reset"),
@@ -85,7 +85,7 @@ impl Setting {
         }
     }
 
-    /// Where it is read.
+    /// The route that reads the parameter.
     pub(super) const fn read_path(self) -> &'static str {
         match self {
             Self::Enabled => "/breaker/enabled",
@@ -103,7 +103,8 @@ impl Setting {
         }
     }
 
-    /// What GET or POST answered, as [`Setting::change`] takes it; `None` where it is not in there. Tags are one a line.
+    /// The value in the body of a GET or POST, in the form that [`Setting::change`] accepts; `None` if the body lacks
+    /// it. Tags are one per line.
     pub(super) fn value(self, body: &Value) -> Option<String> {
         let field = |name: &str| body.get(name);
         match self {
@@ -127,7 +128,7 @@ impl Setting {
         }
     }
 
-    /// The same for people, with the unit.
+    /// The value for people, with its unit.
     pub(super) fn shown(self, body: &Value) -> Option<String> {
         let value = self.value(body)?;
         Some(match self {
@@ -141,7 +142,7 @@ impl Setting {
         })
     }
 
-    /// What to post so that it has this value. The range is for the server to check.
+    /// The request that sets the parameter to `given`. The server checks the range.
     pub(super) fn change(self, given: &[String]) -> Result<Change, CliError> {
         let to = |path, body| Ok(Change { path, body: Some(body) });
         match self {
@@ -200,7 +201,7 @@ impl Setting {
         self.key().and_then(entry).map_or_else(String::new, |entry| entry.key.field.to_string())
     }
 
-    /// The values that `set` takes, for its help.
+    /// The values that `set` accepts, for its help.
     pub(super) fn values(self) -> String {
         match self {
             Self::Enabled | Self::TrendAnalysis | Self::OpsgenieToggle => "on or off".into(),
@@ -210,7 +211,7 @@ impl Setting {
         }
     }
 
-    /// The configuration key; `None` where there are several.
+    /// The configuration key; `None` if there are several.
     pub(super) const fn key(self) -> Option<&'static str> {
         Some(match self {
             Self::Enabled => "enabled",

@@ -1,8 +1,8 @@
-//! JSON for people.
+//! Formats JSON for people.
 
 use serde_json::Value;
 
-/// Text of a server, without what would steer the terminal.
+/// Escapes a text of the server so that it cannot control the terminal.
 pub(super) fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
@@ -11,7 +11,7 @@ pub(super) const fn on_off(on: bool) -> &'static str {
     if on { "on" } else { "off" }
 }
 
-/// A text, number or truth value as one word; `None` for anything else.
+/// A string, number or boolean as one word; `None` for anything else.
 pub(super) fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(plain(text)),
@@ -21,13 +21,14 @@ pub(super) fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// With at most one digit after the point.
+/// A number with at most one decimal.
 pub(super) fn number(value: f64) -> String {
     let text = format!("{value:.1}");
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
-/// The fields of an object, one a line, their values in one column. What is in an object or a list of objects is indented.
+/// The fields of an object, one per line, with their values in one column. Nested objects and lists of objects are
+/// indented.
 pub(super) fn fields(body: &Value) -> String {
     let mut rows = Vec::new();
     collect(body, 0, &mut rows);
@@ -88,7 +89,7 @@ mod tests {
                         empty      -";
         let mut lines: Vec<_> = text.lines().collect();
         let mut wanted: Vec<_> = expected.lines().collect();
-        // The order of the fields is the parser's.
+        // The order of the fields depends on the JSON parser, so they are sorted.
         lines.sort_unstable();
         wanted.sort_unstable();
         assert_eq!(lines, wanted);

@@ -1,4 +1,4 @@
-//! The status, read from the server and shown.
+//! The status: parsed from the server's response and formatted.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::show::{number, plain};
 use super::style::{Line, Style, bar, sparkline};
 
-/// Of the labels.
+/// Width of the labels, in characters.
 const LABELS: usize = 11;
 const BAR: usize = 14;
 
@@ -59,13 +59,13 @@ pub(super) struct StatusView {
     config_error: Option<String>,
 }
 
-/// Why it is open. A server of an earlier version does not say it.
+/// Why the breaker is open. A server of an earlier version does not send it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 struct TripView {
     text: String,
 }
 
-/// The basis of its decisions. A server of an earlier version does not send it.
+/// The basis of the breaker's decisions. A server of an earlier version does not send it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 struct DecisionView {
     tolerance_ms: Option<u32>,
@@ -129,19 +129,19 @@ impl DecisionView {
 }
 
 impl StatusView {
-    /// `None` for what is no status.
+    /// Parses a status; `None` if `body` is not one.
     pub(super) fn read(body: &Value) -> Option<Self> {
         Self::deserialize(body).ok()
     }
 
-    /// The data of an event, where that is a whole status or has one in `status`.
+    /// The status in the data of an event: the data itself or its field `status`.
     pub(super) fn of_event(data: &str) -> Option<Self> {
         let data: Value = serde_json::from_str(data).ok()?;
         let whole = |body: &Value| body.get("recent_latencies_ms").and_then(|_| Self::read(body));
         whole(&data).or_else(|| whole(data.get("status")?))
     }
 
-    /// For people. What moves has a bar if `bars`.
+    /// The lines for people. Changing figures have a bar if `bars`.
     pub(super) fn lines(&self, columns: usize, bars: bool) -> Vec<Line> {
         let mut lines = vec![self.headline(), Line::default(), self.latency(bars), self.trend(), self.window()];
         lines.extend([self.memory(bars), self.calls(), self.wait()]);
@@ -210,7 +210,7 @@ impl StatusView {
         let mut line = labelled("latency");
         if let (true, Some(threshold)) = (bars, self.latency_threshold_ms) {
             let threshold = f64::from(threshold);
-            // The threshold stands at two thirds.
+            // The threshold is at two thirds of the bar.
             let gauge = bar(self.current_percentile_ms.unwrap_or(0.0), threshold, threshold * 1.5, BAR);
             line = line.with(Style::Quiet, gauge + " ");
         }
@@ -293,7 +293,7 @@ impl StatusView {
         sparkline(labelled("recent"), latencies, threshold, width).with(Style::Plain, range)
     }
 
-    /// In one line, for logs.
+    /// The status on one line, for logs.
     pub(super) fn short(&self) -> String {
         let unknown = || "unknown".to_owned();
         let reason = self.trip_reason.as_ref().map_or_else(String::new, |reason| {
@@ -316,13 +316,13 @@ impl StatusView {
         parts.join("; ")
     }
 
-    /// Whether something differs that matters; figures that only move do not.
+    /// Whether the status differs from `before` in more than figures that change all the time.
     pub(super) fn matters_beside(&self, before: &Self) -> bool {
         let moving = |seen: &Self| Self {
             retry_after_ms: None,
             current_memory_usage_mb: None,
             memory_usage_percent: None,
-            // That it does matters, not when.
+            // Whether memory runs out matters, not when.
             memory_exhausted_in_seconds: seen.memory_exhausted_in_seconds.map(|_| 0.0),
             incident_ends_in_seconds: seen.incident_ends_in_seconds.map(|_| 0.0),
             current_percentile_ms: None,
@@ -348,12 +348,12 @@ pub(super) fn labelled(label: &str) -> Line {
     Line::default().with(Style::Quiet, format!("{label:LABELS$}"))
 }
 
-/// A word of the API as people write it.
+/// A word of the API for people.
 fn words(word: &str) -> String {
     plain(word).replace('_', " ")
 }
 
-/// A setting, which has as many digits as it was given.
+/// A setting, with as many digits as it was set with.
 fn figure(value: f64) -> String {
     ((value * 1e6).round() / 1e6).to_string()
 }

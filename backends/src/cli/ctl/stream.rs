@@ -1,4 +1,4 @@
-//! The server's events, as they come.
+//! Reads the events of the server.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,35 +16,35 @@ use smol_hyper::rt::FuturesIo;
 
 use super::client::{Client, CtlError};
 
-/// Where the events of one breaker are.
+/// The route of the events of one breaker.
 pub(super) const EVENTS: &str = "/breaker/events";
-/// Where those of all breakers are.
+/// The route of the events of all breakers.
 pub(super) const ALL_EVENTS: &str = "/breakers/events";
-/// How long connecting may take, and how long the head of the answer.
+/// Time limit for connecting and for the head of the response.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest event; one with a status of a full window has some ten thousand.
+/// Maximum length of an event, in bytes. One with the status of a full window has some ten thousand.
 const MAX_EVENT_BYTES: usize = 1_024 * 1_024;
-/// Longest body of a rejection that is read.
+/// Maximum length of the body of a rejection, in bytes.
 const MAX_REJECTION_BYTES: usize = 64 * 1_024;
 
-/// A connection on which events come.
+/// A connection that receives events.
 pub(super) struct EventStream {
     body: Incoming,
-    /// Never ends; it must be polled for the body to come.
+    /// Never completes. It must be polled for the body to arrive.
     connection: Pin<Box<dyn Future<Output = ()>>>,
     events: Events,
 }
 
-/// Whether there are events.
+/// The result of a request for events.
 pub(super) enum Opened {
-    /// Here they come.
+    /// The server sends events.
     Stream(Box<EventStream>),
-    /// There are none, for this reason.
+    /// The server has no events, for this reason.
     Absent(&'static str),
 }
 
 impl EventStream {
-    /// Asks for the events at `path`. A server without them is no error.
+    /// Requests the events at `path`. A server without events is not an error.
     pub(super) async fn open(client: &Client, path: &str) -> Result<Opened, CtlError> {
         let url = client.url(path);
         if url.scheme() != "http" {
@@ -66,7 +66,7 @@ impl EventStream {
         let stream = stream.map_err(|error| client.no_answer(format!("no connection: {error}")))?;
         let (mut sender, connection) = http1::Builder::new().handshake(FuturesIo::new(stream)).await.map_err(lost)?;
         let mut connection: Pin<Box<dyn Future<Output = ()>>> = Box::pin(async {
-            // The reader of the body learns how it ends.
+            // The reader of the body receives the error.
             let _ = connection.await;
             pending::<()>().await;
         });
@@ -83,9 +83,9 @@ impl EventStream {
             head.headers.get(CONTENT_TYPE).is_some_and(|media| media.as_bytes().starts_with(b"text/event-stream"));
         match head.status.as_u16() {
             200 if is_stream => Ok(Opened::Stream(Box::new(stream))),
-            429 | 503 => Ok(Opened::Absent("this server has no events to spare")),
+            429 | 503 => Ok(Opened::Absent("this server has no events left for another reader")),
             404..=406 => Ok(Opened::Absent("this server has no events")),
-            200..=299 => Ok(Opened::Absent("this server's answer there is no stream of events")),
+            200..=299 => Ok(Opened::Absent("the response of this server is not an event stream")),
             status => {
                 let text = stream.rest(MAX_REJECTION_BYTES).await;
                 Err(client.rejection(status, url.path(), &text))
@@ -93,7 +93,7 @@ impl EventStream {
         }
     }
 
-    /// The next bytes; `None` at the end. Dropping this future loses nothing.
+    /// Waits for the next bytes; `None` at the end. Dropping this future loses nothing.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, hyper::Error> {
         loop {
             let frame = async { Some(self.body.frame().await) };
@@ -113,7 +113,7 @@ impl EventStream {
         }
     }
 
-    /// The data of the next event. Dropping this future loses nothing.
+    /// Waits for the data of the next event. Dropping this future loses nothing.
     pub(super) async fn next(&mut self) -> Result<String, String> {
         loop {
             if let Some(data) = self.events.take()? {
@@ -152,11 +152,11 @@ fn request(client: &Client, url: &Url) -> Result<http::Request<Empty<Bytes>>, ht
     Ok(request)
 }
 
-/// Bytes of a stream of events, whose lines end with LF or CR LF.
+/// Parses the bytes of an event stream, whose lines end in LF or CR LF.
 #[derive(Debug, Default)]
 struct Events {
     bytes: Vec<u8>,
-    /// Of the event that has begun.
+    /// Data of the current, incomplete event.
     data: Vec<u8>,
 }
 
@@ -165,7 +165,7 @@ impl Events {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// The data of the next event that is complete and has any.
+    /// The data of the next complete event that has any.
     fn take(&mut self) -> Result<Option<String>, String> {
         while let Some(end) = self.bytes.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.bytes.drain(..=end).collect();

@@ -1,8 +1,8 @@
-//! Lines with colours, for terminals that are wide enough and for those that are not.
+//! Coloured lines that are cut to the width of the terminal.
 
 use crate::text::escape;
 
-/// The meaning of a piece of a line.
+/// The style of a piece of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Style {
     Plain,
@@ -26,18 +26,18 @@ impl Style {
     }
 }
 
-/// A line in pieces.
+/// A line as a list of styled pieces.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Line(Vec<(Style, String)>);
 
 impl Line {
     pub(super) fn with(mut self, style: Style, text: impl Into<String>) -> Self {
-        // Names and reasons come from the server.
+        // Names and reasons come from the server, so they are escaped.
         self.0.push((style, escape::one_line(&text.into()).into_owned()));
         self
     }
 
-    /// At most `width` characters of it.
+    /// Renders at most `width` characters of the line.
     pub(super) fn render(&self, width: usize, colours: bool) -> String {
         let mut left = width;
         let mut text = String::new();
@@ -57,10 +57,10 @@ impl Line {
     }
 }
 
-/// Eight heights, the greatest of the values at the top.
+/// Eight heights; the largest value has the highest block.
 const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// The last `width` values, scaled to the greatest of them. Those above `threshold` are bad.
+/// The last `width` values, scaled to the largest of them. Values above `threshold` are marked as bad.
 pub(super) fn sparkline(line: Line, values: &[u32], threshold: u32, width: usize) -> Line {
     let shown = values.get(values.len().saturating_sub(width)..).unwrap_or(values);
     let most = u64::from(shown.iter().copied().max().unwrap_or(0).max(1));
@@ -74,7 +74,7 @@ pub(super) fn sparkline(line: Line, values: &[u32], threshold: u32, width: usize
     })
 }
 
-/// A bar of `width` characters that is full at `full`, with a mark where `mark` is.
+/// A bar of `width` characters that is full at `full`, with a marker at `mark`.
 pub(super) fn bar(value: f64, mark: f64, full: f64, width: usize) -> String {
     let place =
         |at: f64| if full > 0.0 { (at / full * width as f64).round().clamp(0.0, width as f64) as usize } else { 0 };

@@ -7,7 +7,7 @@ use super::super::Cli;
 use super::setting::{Change, Setting};
 use super::status::StatusView;
 
-/// Rows of the table in the documentation: what the original says, and what is said here.
+/// Rows of the table in the documentation: the command of go-breaker's client, and its replacement.
 fn table() -> Vec<(&'static str, &'static str)> {
     let rows = include_str!("mod.rs").lines().filter_map(|line| line.strip_prefix("//! | `")?.strip_suffix("` |"));
     rows.filter_map(|row| row.rsplit_once(" | `")).collect()

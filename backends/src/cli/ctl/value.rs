@@ -6,10 +6,10 @@ use super::show::{on_off, plain, scalar};
 use crate::cli::output::CliError;
 use crate::config::{Entry, Shape};
 
-/// Takes away the value of a key that can be without one.
+/// Removes the value of an optional key.
 pub(super) const UNSET: &str = "unset";
 
-/// The only one of the values that were given for `name`.
+/// The single value given for `name`.
 pub(super) fn one<'a>(name: &str, given: &'a [String], allowed: &str) -> Result<&'a str, CliError> {
     match given {
         [one] => Ok(one),
@@ -22,7 +22,7 @@ pub(super) fn flag(name: &str, given: &[String]) -> Result<bool, CliError> {
     parse_flag(text).ok_or_else(|| rejected(name, text, "on or off"))
 }
 
-/// A number with or without its unit; a percentile of `95%` is 95.
+/// Parses a number with or without its unit; a percentile of `95%` is 95.
 pub(super) fn number(name: &str, given: &[String], unit: &str, allowed: &str) -> Result<Number, CliError> {
     let text = one(name, given, allowed)?;
     let bare = text.strip_suffix(unit).unwrap_or(text).trim_end();
@@ -42,7 +42,7 @@ pub(super) fn parse_flag(text: &str) -> Option<bool> {
     }
 }
 
-/// The JSON value of a key, from the command line. The server checks the range.
+/// Parses the JSON value of a key from the command line. The server checks the range.
 pub(super) fn of_key(entry: &Entry, given: &[String]) -> Result<Value, CliError> {
     let (name, allowed) = (entry.path(), entry.key.field.to_string());
     if entry.key.unset.is_some() && given == [UNSET] {
@@ -70,7 +70,8 @@ pub(super) fn of_key(entry: &Entry, given: &[String]) -> Result<Value, CliError>
     }
 }
 
-/// The value of a key as [`of_key`] reads it; entries of lists and maps one a line. `None` for what is no value.
+/// The value of a key in the form that [`of_key`] accepts, with entries of lists and maps one per line. `None` if it is
+/// not a value.
 pub(super) fn to_text(value: &Value) -> Option<String> {
     match value {
         Value::Null => Some(UNSET.to_owned()),
@@ -87,7 +88,7 @@ pub(super) fn to_text(value: &Value) -> Option<String> {
     }
 }
 
-/// The same for people: on one line and with the unit.
+/// The value for people: on one line, with its unit.
 pub(super) fn shown(entry: &Entry, value: &Value) -> Option<String> {
     let text = to_text(value)?;
     Some(match (value, short_unit(entry)) {
@@ -100,7 +101,7 @@ pub(super) fn shown(entry: &Entry, value: &Value) -> Option<String> {
     })
 }
 
-/// The unit of a number as it is written behind it.
+/// The suffix for the unit of a number.
 fn short_unit(entry: &Entry) -> &'static str {
     match entry.key.field.unit() {
         Some("milliseconds") => "ms",

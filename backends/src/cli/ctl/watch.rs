@@ -17,7 +17,7 @@ use super::stream::{ALL_EVENTS, EVENTS, EventStream, Opened};
 use super::style::{Line, Style};
 use crate::cli::output::{CliError, eprint_line};
 
-/// Shows the breaker until a signal or, where standard output is no terminal, until its reader is gone.
+/// Shows the breaker until a signal or, if standard output is not a terminal, until its reader closes it.
 pub(super) async fn watch(client: &Client) -> Result<ExitCode, CliError> {
     let mut signals = signals()?;
     let (mut feed, update) = Feed::open(client).await?;
@@ -36,7 +36,7 @@ pub(super) async fn watch(client: &Client) -> Result<ExitCode, CliError> {
         let signal = async { Err(signals.next().await) };
         match or(signal, async { Ok(feed.next().await) }).await {
             Ok(event) => watched.take(event),
-            // The size of the terminal has changed.
+            // The terminal was resized.
             Err(Some(Ok(Signal::Winch))) => {}
             Err(_) => break,
         }
@@ -53,13 +53,13 @@ pub(super) async fn watch(client: &Client) -> Result<ExitCode, CliError> {
     }
 }
 
-/// Prints the events as they come, of one breaker or of `all`, until a signal or until the reader is gone.
+/// Prints the events of one breaker or of `all` as they arrive, until a signal or until the reader closes the output.
 pub(super) async fn events(client: &Client, all: bool) -> Result<ExitCode, CliError> {
     let mut signals = signals()?;
     let path = if all { ALL_EVENTS } else { EVENTS };
     let mut stream = match EventStream::open(client, path).await? {
         Opened::Stream(stream) => stream,
-        Opened::Absent(why) => return Err(CliError::new(format!("{}: {why}; `watch` does without", client.server()))),
+        Opened::Absent(why) => return Err(CliError::new(format!("{}: {why}; `watch` polls instead", client.server()))),
     };
     loop {
         let signal = async {
@@ -87,7 +87,7 @@ pub(super) fn signals() -> Result<Signals, CliError> {
 
 struct Watched {
     latest: Update,
-    /// Why there is no answer, while there is none.
+    /// Why the server does not answer; `None` while it does.
     lost: Option<String>,
 }
 
@@ -104,7 +104,7 @@ impl Watched {
 
 enum View {
     Screen(Screen),
-    /// One line for each change, with the content of the last line.
+    /// Prints one line per change. Holds the content of the last line.
     Lines {
         last: Option<LastLine>,
     },
@@ -139,12 +139,12 @@ impl View {
 fn frame(client: &Client, feed: &Feed<'_>, watched: &Watched) -> Vec<Line> {
     let how = format!("{}, Ctrl-C ends; {}", client.server(), feed.how());
     let mut lines = vec![Line::default().with(Style::Quiet, how)];
-    let lost = watched.lost.as_ref().map(|why| format!("no answer; below is what was seen last. {why}"));
+    let lost = watched.lost.as_ref().map(|why| format!("no answer; the last state is below. {why}"));
     lines.push(lost.map_or_else(Line::default, |text| Line::default().with(Style::Bad, text)));
     lines.extend(watched.latest.seen.lines(size().0, true));
     let rejected = watched.latest.rejected.map_or_else(|| "unknown".to_owned(), |calls| format!("{calls} calls"));
     let rejected = labelled("rejected").with(Style::Plain, rejected);
-    // Beside the calls.
+    // Beside the line of the calls.
     let place = lines.len().min(9);
     lines.insert(place, rejected);
     lines

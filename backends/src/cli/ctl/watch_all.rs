@@ -1,4 +1,4 @@
-//! `tripline ctl watch` of several breakers: a table that is read once a second.
+//! `tripline ctl watch` for several breakers: a table that is refreshed once a second.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -17,12 +17,12 @@ use super::style::{Line, Style};
 use super::watch::signals;
 use crate::cli::output::{CliError, eprint_line};
 
-/// Between two readings.
+/// Interval between readings.
 const INTERVAL: Duration = Duration::from_secs(1);
-/// Lines above the table.
+/// Number of lines above the table.
 const HEAD_LINES: usize = 2;
 
-/// Shows all breakers until a signal or, where standard output is no terminal, until its reader is gone.
+/// Shows all breakers until a signal or, if standard output is not a terminal, until its reader closes it.
 pub(super) async fn watch(client: &Client, first: List) -> Result<ExitCode, CliError> {
     let mut signals = signals()?;
     let screen = can_draw().then(Screen::take).transpose().map_err(|error| CliError::during("the terminal", error))?;
@@ -51,7 +51,7 @@ pub(super) async fn watch(client: &Client, first: List) -> Result<ExitCode, CliE
                     break;
                 }
             }
-            // The size of the terminal has changed.
+            // The terminal was resized.
             Err(Some(Ok(Signal::Winch))) => {}
             Err(_) => break,
         }
@@ -70,12 +70,12 @@ pub(super) async fn watch(client: &Client, first: List) -> Result<ExitCode, CliE
 
 struct Watched {
     latest: List,
-    /// Why there is no answer, while there is none.
+    /// Why the server does not answer; `None` while it does.
     lost: Option<String>,
 }
 
 impl Watched {
-    /// Takes what was read; the lines that report it to a log.
+    /// Applies a reading. Returns the lines that report the changes to a log.
     fn take(&mut self, read: Result<List, String>) -> Vec<String> {
         match read {
             Ok(now) => {
@@ -95,7 +95,7 @@ impl Watched {
 
     fn frame(&self, client: &Client) -> Vec<Line> {
         let head = format!("{}, Ctrl-C ends; --breaker NAME shows one", client.server());
-        let lost = self.lost.as_ref().map(|why| format!("no answer; below is what was seen last. {why}"));
+        let lost = self.lost.as_ref().map(|why| format!("no answer; the last state is below. {why}"));
         let mut lines = vec![Line::default().with(Style::Quiet, head)];
         lines.push(lost.map_or_else(Line::default, |text| Line::default().with(Style::Bad, text)));
         lines.extend(self.latest.lines(size().1.saturating_sub(HEAD_LINES)));

@@ -1,4 +1,4 @@
-//! How slow the demo endpoint is behind each breaker, and the scenarios that make it slow.
+//! The delay of the demo endpoint behind each breaker, and the scenarios that slow it down.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,14 +10,14 @@ use crate::api::ApiError;
 use crate::circuit::Circuit;
 use crate::memory::MockMemory;
 
-/// The delay of the endpoint when nothing is wrong.
+/// The delay of the endpoint in normal operation.
 const NORMAL_DELAY: Duration = Duration::from_millis(20);
-/// How many requests a latency spike makes slow.
+/// Number of requests that a latency spike slows down.
 const SPIKE_REQUESTS: u64 = 100;
-/// The longest delay that can be set.
+/// The maximum delay that can be set.
 pub(super) const MAX_DELAY: Duration = Duration::from_secs(60);
 
-/// Something that can be wrong with the endpoint.
+/// A disturbance of the endpoint.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Scenario {
     HighLatency,
@@ -30,23 +30,23 @@ pub(super) enum Scenario {
 #[derive(Debug, Clone)]
 pub(super) struct Load {
     paces: Arc<Mutex<Paces>>,
-    /// The mock memory, where the configuration asks for it.
+    /// The mock memory, if the configuration selects it.
     memory: Option<MockMemory>,
 }
 
-/// How slow the endpoint is.
+/// The delays of the endpoint.
 #[derive(Debug, Default)]
 struct Paces {
-    /// Behind every breaker that is not among the others.
+    /// The delay behind breakers without an entry in `named`.
     usual: Pace,
-    /// Behind the breakers of these names.
+    /// The delays behind single breakers, by name.
     named: BTreeMap<BreakerName, Pace>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Pace {
     delay: Delay,
-    /// Requests that are still to take twice the threshold.
+    /// Number of next requests that take twice the threshold.
     spike_left: u64,
 }
 
@@ -67,7 +67,7 @@ impl Load {
         Self { paces: Arc::default(), memory }
     }
 
-    /// How long the request that is made now takes behind `breaker`.
+    /// The delay of a request that starts now behind `breaker`.
     pub(super) fn next_delay(&self, breaker: &Breaker) -> Duration {
         let mut paces = self.lock();
         let Paces { usual, named } = &mut *paces;
@@ -80,7 +80,7 @@ impl Load {
         }
     }
 
-    /// Sets how long a request takes behind the breaker of this name, or behind all.
+    /// Sets the delay of a request behind the breaker of this name, or behind all.
     pub(super) fn set_delay(&self, name: Option<&BreakerName>, delay: Duration) {
         self.change(name, |pace| *pace = Pace { delay: Delay::Fixed(delay), spike_left: 0 });
     }
@@ -88,14 +88,14 @@ impl Load {
     /// Starts `scenario` behind the breaker of this name, or behind all of `circuits`.
     ///
     /// # Errors
-    /// 409 where memory cannot be simulated, because every breaker is disabled or forced open.
+    /// 409 if memory cannot be simulated because every breaker is disabled or forced open.
     pub(super) fn start(
         &self,
         scenario: Scenario,
         name: Option<&BreakerName>,
         circuits: &[Circuit],
     ) -> Result<(), ApiError> {
-        // The mock memory is one for all breakers.
+        // All breakers share one mock memory.
         let memory = self.memory.as_ref().filter(|_| name.is_none());
         match scenario {
             Scenario::HighLatency => {
@@ -126,7 +126,7 @@ impl Load {
         Ok(())
     }
 
-    /// Changes the pace of one breaker, or the pace of all, after which they go alike.
+    /// Changes the delay of one breaker. Without a name, changes the common delay and removes the others.
     fn change(&self, name: Option<&BreakerName>, change: impl FnOnce(&mut Pace)) {
         let mut paces = self.lock();
         let Paces { usual, named } = &mut *paces;
@@ -139,7 +139,7 @@ impl Load {
     }
 
     fn lock(&self) -> MutexGuard<'_, Paces> {
-        // Nothing can panic while it holds the lock.
+        // No code panics while it holds the lock.
         self.paces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! The demo endpoint behind each breaker, and the scenarios that make it slow.
+//! The demo endpoint behind each breaker, and the scenarios that slow it down.
 
 mod load;
 
@@ -25,7 +25,7 @@ use crate::memory::MockMemory;
 use crate::tower::{BreakerLayer, service_unavailable_because};
 use load::{Load, MAX_DELAY, Scenario};
 
-/// The service behind the breakers.
+/// The demo service behind the breakers.
 #[derive(Debug, Clone)]
 pub(super) struct Demo {
     circuits: Circuits,
@@ -33,8 +33,8 @@ pub(super) struct Demo {
 }
 
 impl Demo {
-    /// Behind the first of `circuits`, and under their names behind each of them. `memory` is the mock memory, where the
-    /// configuration asks for it.
+    /// Creates the service: behind the first of `circuits`, and behind each of them under its name. `memory` is the mock
+    /// memory, if the configuration selects it.
     pub(super) fn new(circuits: Circuits, memory: Option<MockMemory>) -> Self {
         Self { circuits, load: Load::new(memory) }
     }
@@ -49,7 +49,7 @@ impl Demo {
             .with_state(self)
     }
 
-    /// The answer to `request`, which `circuit` protects.
+    /// Answers `request`, which `circuit` protects.
     async fn answer(self, circuit: &Circuit, request: Request) -> Response {
         let Ok(breaker) = guard(circuit, &request) else {
             return ApiError::new(StatusCode::BAD_REQUEST, "the key has control characters").into_response();
@@ -66,7 +66,7 @@ impl Demo {
         endpoint.call(request).await.unwrap_or_else(|never| match never {})
     }
 
-    /// The breaker that a body names, or all.
+    /// The breaker that a request body names, or all.
     fn named(&self, name: Option<&str>) -> Result<(Option<BreakerName>, Vec<Circuit>), ApiError> {
         let Some(name) = name else { return Ok((None, self.circuits.iter().collect())) };
         let circuit = self.circuits.get(name);
@@ -75,26 +75,26 @@ impl Demo {
     }
 }
 
-/// The breaker of `circuit` for `request`: of a family, the member of the request's key.
+/// The breaker of `circuit` for `request`; for a family, the member of the request's key.
 fn guard(circuit: &Circuit, request: &Request) -> Result<Breaker, InvalidKey> {
     let Some(family) = circuit.family() else { return Ok(circuit.breaker().clone()) };
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let key = match &circuit.config().family.key {
         Some(KeySource::Header(name)) => header(name).map(str::to_owned),
         Some(KeySource::Host) => header("host").map(str::to_owned),
-        // The path is /test/NAME, which has nothing to decode.
+        // The path is /test/NAME, which contains nothing to decode.
         Some(KeySource::PathSegment(place)) => request.uri().path().split('/').nth((*place).into()).map(str::to_owned),
         _ => None,
     };
     family.get(&key.unwrap_or_default())
 }
 
-/// The answer of the endpoint behind the breaker.
+/// The response of the endpoint behind the breaker.
 #[derive(Serialize, ToSchema)]
 struct Tested {
     /// `ok`.
     status: &'static str,
-    /// How long it was made to take.
+    /// The delay of the request, in milliseconds.
     delay_ms: u64,
 }
 
@@ -105,17 +105,17 @@ struct Rejection {
     error: String,
     breaker: String,
     reason: String,
-    /// Null where the time is unknown.
+    /// Time until a retry is worthwhile, in milliseconds; null if it is unknown.
     #[schema(required)]
     retry_after_ms: Option<u64>,
-    /// The evidence that the breaker opened on, as one line; null while it is not open by itself.
+    /// The evidence on which the breaker opened, on one line; null unless the breaker opened by itself.
     #[schema(required)]
     why: Option<String>,
-    /// An operator simulates it.
+    /// Whether an operator simulates the condition.
     drill: bool,
 }
 
-/// An endpoint behind the first breaker.
+/// The demo endpoint behind the first breaker.
 #[utoipa::path(get, path = "/test", tag = "demo", responses(
     (status = 200, description = "It was called.", body = Tested),
     (status = 503, description = "The breaker rejects it.", body = Rejection)))]
@@ -126,7 +126,7 @@ async fn test(State(demo): State<Demo>, request: Request) -> Response {
     demo.answer(&circuit, request).await
 }
 
-/// The same endpoint behind the breaker of this name.
+/// The demo endpoint behind the breaker of this name.
 #[utoipa::path(get, path = "/test/{name}", tag = "demo", params(("name" = String, Path, description = "The name of the breaker.")),
     responses(
         (status = 200, description = "It was called.", body = Tested),
@@ -140,18 +140,18 @@ async fn test_named(State(demo): State<Demo>, Path(name): Path<String>, request:
     demo.answer(&circuit, request).await
 }
 
-/// How long the endpoint takes.
+/// The delay of the endpoint.
 #[derive(Serialize, ToSchema)]
 struct Delay {
     /// A duration like `500ms` or `2s`, at most `60s`.
     #[schema(example = "500ms")]
     delay: String,
-    /// Behind which breaker; behind all where it is null or left out.
+    /// The breaker; null or left out for all breakers.
     #[serde(skip_serializing_if = "Option::is_none")]
     breaker: Option<String>,
 }
 
-/// The name in the field `breaker`, which may be left out.
+/// The name in the optional field `breaker`.
 fn breaker_in(payload: &Payload) -> Result<Option<String>, ApiError> {
     Ok(payload.optional_text("breaker", "a name of GET /breakers")?.map(str::to_owned))
 }
@@ -164,7 +164,7 @@ impl FromPayload for Delay {
     }
 }
 
-/// Sets how long the endpoint takes.
+/// Sets the delay of the endpoint.
 #[utoipa::path(post, path = "/test/delay", tag = "demo", request_body = Delay, responses(
     (status = 200, description = "It takes so long now.", body = Delay), PostErrors))]
 async fn set_delay(State(demo): State<Demo>, ValidJson(new): ValidJson<Delay>) -> Result<ApiJson<Delay>, ApiError> {
@@ -177,12 +177,12 @@ async fn set_delay(State(demo): State<Demo>, ValidJson(new): ValidJson<Delay>) -
     Ok(ApiJson(Delay { delay: humantime::format_duration(delay).to_string(), breaker: new.breaker }))
 }
 
-/// Which scenario, and where.
+/// A scenario and the breaker that it applies to.
 #[derive(ToSchema)]
 struct Start {
     #[schema(inline)]
     scenario: Scenario,
-    /// Behind which breaker; behind all where it is null or left out.
+    /// The breaker; null or left out for all breakers.
     breaker: Option<String>,
 }
 
@@ -204,18 +204,18 @@ impl PartialSchema for Scenario {
     }
 }
 
-/// A scenario has begun.
+/// A scenario that was started.
 #[derive(Serialize, ToSchema)]
 struct Begun {
     scenario: &'static str,
-    /// Its purpose.
+    /// The effect of the scenario.
     effect: &'static str,
-    /// Behind which breaker; behind all where it is null or left out.
+    /// The breaker; null or left out for all breakers.
     #[serde(skip_serializing_if = "Option::is_none")]
     breaker: Option<String>,
 }
 
-/// Begins a scenario.
+/// Starts a scenario.
 #[utoipa::path(post, path = "/test/trigger", tag = "demo", request_body = Start, responses(
     (status = 200, description = "It has begun.", body = Begun), PostErrors))]
 async fn trigger(State(demo): State<Demo>, ValidJson(start): ValidJson<Start>) -> Result<ApiJson<Begun>, ApiError> {
@@ -225,14 +225,14 @@ async fn trigger(State(demo): State<Demo>, ValidJson(start): ValidJson<Start>) -
     Ok(ApiJson(Begun { scenario: scenario.as_str(), effect: scenario.effect(), breaker }))
 }
 
-/// The scenarios that there are.
+/// The available scenarios.
 #[derive(Serialize, ToSchema)]
 struct Scenarios {
-    /// The effect of each.
+    /// The effect of each scenario.
     scenarios: BTreeMap<&'static str, &'static str>,
 }
 
-/// The scenarios that there are.
+/// Lists the available scenarios.
 #[utoipa::path(get, path = "/test/scenarios", tag = "demo",
     responses((status = 200, description = "The scenarios.", body = Scenarios)))]
 async fn scenarios() -> ApiJson<Scenarios> {
@@ -240,7 +240,7 @@ async fn scenarios() -> ApiJson<Scenarios> {
     ApiJson(Scenarios { scenarios })
 }
 
-/// The beginning of a rejected text, for a message.
+/// The beginning of a rejected text, for an error message.
 fn shown(text: &str) -> String {
     format!("{:?}", text.chars().take(40).collect::<String>())
 }

@@ -1,13 +1,13 @@
-//! The rotated files beside a log, oldest first.
+//! The rotated files of a log, oldest first.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Endings of packed files that are read.
+/// File name endings of rotated files that are read.
 const PACKED: [&str; 3] = [".gz", ".zst", ""];
 
-/// The last `count` files that `log` was rotated to, oldest first: `access.log.2.gz`, `access.log.1`, or with dates,
+/// The last `count` rotated files of `log`, oldest first: `access.log.2.gz`, `access.log.1`, or with dates,
 /// `access.log-20261128.gz`.
 pub(super) fn rotated(log: &Path, count: usize) -> Vec<PathBuf> {
     let Some(name) = log.file_name().and_then(OsStr::to_str) else { return Vec::new() };
@@ -19,24 +19,24 @@ pub(super) fn rotated(log: &Path, count: usize) -> Vec<PathBuf> {
         .filter(|(_, path)| path.is_file())
         .collect();
     found.sort();
-    // A file that is being packed is there twice.
+    // A file that is being compressed exists twice.
     found.dedup_by(|(later, _), (earlier, _)| later == earlier);
     let newest = found.len().saturating_sub(count);
     found.drain(..newest);
     found.into_iter().map(|(_, path)| path).collect()
 }
 
-/// How old a rotated file is by its name; the oldest is the least.
+/// The age of a rotated file by its name, ordered from the oldest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Age {
-    /// By its date.
+    /// The date in the name.
     Dated(String),
-    /// By how many rotations it is old: the more, the older.
+    /// The number of rotations in the name; a larger number is older.
     Numbered(std::cmp::Reverse<u32>),
 }
 
 impl Age {
-    /// `None` where `name` is no rotated `log`.
+    /// `None` if `name` is not a rotated file of `log`.
     fn of(log: &str, name: &str) -> Option<Self> {
         let rest = name.strip_prefix(log)?;
         let rest = PACKED.iter().find_map(|ending| rest.strip_suffix(ending))?;

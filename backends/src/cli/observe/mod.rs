@@ -49,16 +49,16 @@ pub(super) struct ObserveArgs {
 }
 
 pub(super) const HELP: &str = "\
-No call passes through this process, and none is rejected: what the breaker would reject is counted \
+No call passes through this process, and none is rejected: calls that the breaker would reject are counted \
 (tripline_would_reject_total). Trips, alerts, API, dashboard and metrics are those of a breaker in front of the service.
 
-What the log holds at the start, after the rotated files, is its history: it warms the window and what the breaker has learned, \
-and decides exactly as `tripline replay` does. What began and ended in it raises no alert. From then on calls are played to the \
-breaker about three seconds after their own time, more where lines come late or in batches: up to a minute. Their distances are \
-those of the log.
+The rotated files and the content of the log at the start are the history: it fills the window and the learned state of the \
+breaker, with the same decisions as `tripline replay`. Incidents that end within it raise no alert. From then on calls are \
+replayed to the breaker about three seconds after their own time, or up to a minute if lines arrive late or in batches. The \
+intervals between them are those of the log.
 
-The formats are those of `tripline replay`, see there. Memory is measured only where memory_source names a source: that of this \
-process says nothing of the service.
+The formats are those of `tripline replay`, see there. Memory is measured only if memory_source names a source: the memory of \
+this process says nothing about the service.
 
 SIGHUP reads the configuration again; SIGTERM and SIGINT stop, as for `tripline serve`.
 
@@ -114,7 +114,7 @@ fn prepare(
 ) -> Result<Source, CliError> {
     let circuit = meant(circuits, args.breaker.as_deref())?;
     let breaker = circuit.breaker().clone();
-    // Waits are those of a replay: there are no other replicas to keep apart from.
+    // Waits are exact, as in a replay: there are no other replicas whose probes must not coincide.
     let mut policy = breaker.read(|core| core.policy().clone());
     policy.wait_jitter = Ratio::ZERO;
     breaker.set_policy(&policy).map_err(CliError::new)?;
@@ -142,7 +142,7 @@ fn meant(circuits: &Circuits, name: Option<&str>) -> Result<Circuit, CliError> {
     }
 }
 
-/// This machine, with the clock of the log.
+/// The system platform with the clock of the log.
 struct ObservePlatform {
     system: SystemPlatform,
     clock: Arc<FollowClock>,
@@ -169,7 +169,7 @@ impl Platform for ObservePlatform {
     }
 }
 
-/// The memory of a service that runs elsewhere.
+/// The memory of a service on another machine: unknown.
 #[derive(Debug)]
 struct NotMeasured;
 

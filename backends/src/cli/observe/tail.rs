@@ -1,4 +1,4 @@
-//! A file that others write: its bytes as they come, through rotation and truncation.
+//! Follows a growing file: yields its bytes as they are appended, through rotation and truncation.
 
 use std::fmt;
 use std::fs::{self, File, FileType, Metadata};
@@ -6,34 +6,34 @@ use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// What is read at once.
+/// Size of one read, in bytes.
 const BUFFER_BYTES: usize = 1 << 16;
-/// After the name leads to a new file, the old one is read until it got no byte in so many looks: its writers reopen one after the other.
+/// Number of reads without a byte after which a rotated file is left: its writers reopen one after the other.
 const LOOKS_AT_OLD: u32 = 3;
 
-/// What is found of a file.
+/// What a read of the file finds.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found<'b> {
-    /// These bytes follow.
+    /// The next bytes.
     Bytes(&'b [u8]),
-    /// The file was renamed or removed, and its name leads to another one, which follows from its beginning.
+    /// The file was renamed or removed. The next bytes are the beginning of the file that now has its name.
     Rotated,
-    /// The file was cut off, and follows from its beginning.
+    /// The file was truncated. The next bytes are its beginning.
     Truncated,
-    /// There is nothing more for now.
+    /// No new bytes for now.
     Nothing,
 }
 
 /// Why a file cannot be followed.
 #[derive(Debug)]
 pub(super) enum TailError {
-    /// It is none.
+    /// It is not a regular file.
     Kind(&'static str),
     Io(io::Error),
 }
 
 impl TailError {
-    /// Whether there is no such file yet.
+    /// Whether the file does not exist yet.
     pub(super) fn is_missing(&self) -> bool {
         matches!(self, Self::Io(error) if error.kind() == ErrorKind::NotFound)
     }
@@ -53,7 +53,7 @@ impl fmt::Display for TailError {
     }
 }
 
-/// Follows the file that a path leads to.
+/// Follows the file at a path.
 #[derive(Debug)]
 pub(super) struct Tail {
     path: PathBuf,
@@ -66,7 +66,7 @@ struct Opened {
     file: File,
     identity: Identity,
     read_to: u64,
-    /// Looks without a byte since the path has led elsewhere.
+    /// Number of reads without a byte since the path names another file.
     looks: u32,
 }
 
@@ -75,12 +75,12 @@ impl Tail {
         Self { path: path.to_owned(), opened: None, buffer: vec![0; BUFFER_BYTES] }
     }
 
-    /// The time of the last byte; `None` where no file is open.
+    /// The modification time of the open file; `None` if no file is open.
     pub(super) fn modified(&self) -> Option<SystemTime> {
         self.opened.as_ref()?.file.metadata().ok()?.modified().ok()
     }
 
-    /// Opens the file, and begins at most `last` bytes before its end; returns how many are left out.
+    /// Opens the file and starts at most `last` bytes before its end. Returns the number of skipped bytes.
     pub(super) fn open_at_end(&mut self, last: u64) -> Result<u64, TailError> {
         let mut opened = Opened::new(&self.path)?;
         let length = opened.file.metadata().map_err(TailError::Io)?.len();
@@ -91,15 +91,15 @@ impl Tail {
         Ok(left_out)
     }
 
-    /// Whether the name leads to a file that is open.
+    /// Whether a file is open.
     pub(super) fn is_open(&self) -> bool {
         self.opened.is_some()
     }
 
-    /// Looks for more.
+    /// Reads what follows.
     ///
     /// # Errors
-    /// Where the file is missing or cannot be read; the next look tries again.
+    /// If the file is missing or cannot be read. The next call tries again.
     pub(super) fn look(&mut self) -> Result<Found<'_>, TailError> {
         let opened = match &mut self.opened {
             Some(opened) => opened,
@@ -117,7 +117,8 @@ impl Tail {
             opened.looks = 0;
             return Ok(Found::Bytes(self.buffer.get(..count).unwrap_or_default()));
         }
-        // A name that is gone for now may lead to the next file soon; the old one is still written meanwhile.
+        // The name may be missing for a moment until the next file is created. The old file is still written until
+        // then.
         let Ok(now) = fs::metadata(&self.path) else { return Ok(Found::Nothing) };
         if Identity::of(&now) == opened.identity {
             opened.looks = 0;
@@ -134,7 +135,7 @@ impl Tail {
 
 impl Opened {
     fn new(path: &Path) -> Result<Self, TailError> {
-        // Opening a pipe would wait for its writer, so what it is comes first.
+        // Opening a pipe would block until it has a writer, so the file type is checked first.
         check(&fs::metadata(path).map_err(TailError::Io)?)?;
         let file = File::open(path).map_err(TailError::Io)?;
         let data = file.metadata().map_err(TailError::Io)?;
@@ -172,7 +173,7 @@ fn kind(kind: FileType) -> &'static str {
     if kind.is_dir() { "a directory" } else { "no regular file" }
 }
 
-/// What distinguishes a file from another one that gets its name.
+/// Distinguishes a file from another one with the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Identity(u64, u64);
 
@@ -183,7 +184,7 @@ impl Identity {
         Self(data.dev(), data.ino())
     }
 
-    /// Files are distinguished by when they were made.
+    /// On other systems the creation time distinguishes files.
     #[cfg(not(unix))]
     fn of(data: &Metadata) -> Self {
         let made = data.created().ok().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
@@ -198,7 +199,7 @@ mod tests {
 
     use super::*;
 
-    /// Everything that is found until nothing is, in words; bytes as text.
+    /// Everything found until three reads in a row find nothing; bytes as text.
     fn found(tail: &mut Tail) -> Vec<String> {
         let mut found = Vec::new();
         let mut nothing = 0;

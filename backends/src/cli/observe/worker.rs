@@ -1,4 +1,4 @@
-//! The thread that follows the log: bytes in, calls to the breaker, figures out.
+//! The thread that follows the log: reads bytes, replays calls into the breaker, and publishes figures.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -20,20 +20,20 @@ use crate::reload::{Watch, WatchedPath as _};
 use crate::replay::ReplayError;
 use crate::replay::follow::Follower;
 
-/// Of the file itself no more than this is read as history.
+/// Maximum length of the history in the log file itself, in bytes.
 const MAX_HISTORY_BYTES: u64 = 1 << 30;
-/// The file is looked at so often where the system does not report that it was written.
+/// Interval between reads if the system does not report writes to the file.
 const IDLE: Duration = Duration::from_secs(1);
-/// How often calls are played while there are any.
+/// Interval between replays of calls while there are any.
 const TICK: Duration = Duration::from_millis(50);
-/// No more often than this, however often the file is written.
+/// Minimum time between reads, however often the file is written.
 const MIN_PAUSE: Duration = Duration::from_millis(20);
-/// So many bytes are read before calls are played again.
+/// Maximum number of bytes that are read before calls are replayed.
 const MAX_BATCH: usize = 4 << 20;
-/// How often the figures are published.
+/// Interval between publications of the figures.
 const PUBLISH: Duration = Duration::from_millis(500);
 
-/// A log and the breaker that follows it, before the worker runs.
+/// A log and the breaker that follows it, before the thread starts.
 pub(super) struct Source {
     path: PathBuf,
     tail: Tail,
@@ -52,7 +52,7 @@ impl Source {
     /// Opens the log, which may be missing.
     ///
     /// # Errors
-    /// Where something is there that cannot be followed.
+    /// If the path exists but cannot be followed.
     pub(super) fn open(path: &Path, follower: Follower, circuit: Circuit) -> Result<Self, CliError> {
         let mut tail = Tail::new(path);
         match tail.open_at_end(MAX_HISTORY_BYTES) {
@@ -66,10 +66,11 @@ impl Source {
         Ok(Self { path: path.to_owned(), tail, follower, circuit })
     }
 
-    /// Drives the breaker through the last `count` rotated files and what the log holds now. Returns what a replay prints of it.
+    /// Drives the breaker through the last `count` rotated files and the current content of the log. Returns the summary of a
+    /// replay.
     ///
     /// # Errors
-    /// Where none of the lines can be used, or the log cannot be read. Rotated files that cannot be read are passed over.
+    /// If no line is usable, or the log cannot be read. Rotated files that cannot be read are skipped.
     pub(super) fn read_history(mut self, count: usize) -> Result<(Self, String), CliError> {
         for file in rotated(&self.path, count) {
             if let Err(error) = self.read_rotated(&file) {
@@ -114,7 +115,7 @@ impl Source {
     /// Follows the log on a thread of its own.
     ///
     /// # Errors
-    /// Where the system gives no thread.
+    /// If the system cannot create a thread.
     pub(super) fn follow(self) -> io::Result<Worker> {
         let (wake, woken) = sync_channel(1);
         let is_stopped = Arc::new(AtomicBool::new(false));
@@ -126,13 +127,13 @@ impl Source {
 
     fn run(mut self, is_stopped: &AtomicBool, touched: SyncSender<()>, woken: &Receiver<()>) {
         let mut watch = Watch::new(self.path.clone(), move || {
-            // Full: it is woken already.
+            // A full channel has already woken the thread.
             let _ = touched.try_send(());
         });
         watch.follow();
         let mut problem: Option<String> = None;
         let mut published: Option<Instant> = None;
-        // Relaxed: the channel's wake-up orders it.
+        // Relaxed: the wake-up through the channel orders it.
         while !is_stopped.load(Ordering::Relaxed) {
             let looked_at = Instant::now();
             let found = self.take_bytes();
@@ -166,7 +167,7 @@ impl Source {
         self.publish(problem.as_deref());
     }
 
-    /// Takes what the file has, up to a limit.
+    /// Reads the new bytes of the file, up to [`MAX_BATCH`].
     fn take_bytes(&mut self) -> Result<Taken, TailError> {
         let mut taken = Taken { has_more: false, is_another: false };
         let was_open = self.tail.is_open();
@@ -213,17 +214,17 @@ impl Source {
     }
 }
 
-/// What a look at the file came to.
+/// The result of a read of the file.
 struct Taken {
     has_more: bool,
-    /// It is not the file of the look before.
+    /// Whether the file is not the one of the previous read.
     is_another: bool,
 }
 
 impl Worker {
-    /// Stops following, and waits for the thread.
+    /// Stops following, and waits for the thread to end.
     pub(super) fn stop(mut self) {
-        // Relaxed: the wake-up orders it.
+        // Relaxed: the wake-up through the channel orders it.
         self.is_stopped.store(true, Ordering::Relaxed);
         let _ = self.wake.try_send(());
         if let Some(thread) = self.thread.take() {
@@ -234,7 +235,7 @@ impl Worker {
 
 fn report(path: &Path, problem: Option<&str>) {
     if let Some(error) = problem {
-        tracing::warn!(file = %path.display(), %error, "the log cannot be read; it is tried again every second");
+        tracing::warn!(file = %path.display(), %error, "the log cannot be read; retrying every second");
     } else {
         tracing::info!(file = %path.display(), "the log is read");
     }

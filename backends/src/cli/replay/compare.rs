@@ -1,4 +1,4 @@
-//! `tripline replay --compare` and `--report`: what each setting would have done.
+//! `tripline replay --compare` and `--report`: the effect of each setting.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -16,15 +16,15 @@ use crate::text::shown;
 
 use super::report_file::ReportFile;
 
-/// Keys of the breaker that mean nothing in a replay.
+/// Keys of the breaker without effect in a replay.
 const NOT_REPLAYED: [&str; 5] = ["name", "memory_source", "memory_used", "state_dir", "wait_jitter"];
 /// The notes below the table.
-const CAVEAT: &str = "A recording says how calls went as they were made: what is said of a rejected call is how it would have gone had\n\
+const CAVEAT: &str = "A recording contains calls as they were made: the figures of a rejected call show its outcome had\n\
                       it been made. Slow means longer than the setting's own latency_threshold; half-open counts as open.";
-/// A name of a setting is shortened to so many characters in the table.
+/// Maximum length of the name of a setting in the table, in characters.
 const NAME_CHARACTERS: usize = 28;
 
-/// Replays to all settings at once, prints what each would have done and writes the page, if one is asked for.
+/// Replays to all settings at once, prints the effect of each and writes the report, if one is requested.
 pub(super) fn compare(args: &ReplayArgs) -> Result<Trust, CliError> {
     let file = recording(args)?;
     let settings = settings(args)?;
@@ -57,7 +57,7 @@ pub(super) fn compare(args: &ReplayArgs) -> Result<Trust, CliError> {
     Ok(Trust::of(&report))
 }
 
-/// The settings of every file, or what is wrong with all of them.
+/// The settings of every file, or the problems of all of them.
 fn settings(args: &ReplayArgs) -> Result<Vec<Setting>, CliError> {
     if args.compare.is_empty() {
         let config = configuration(args.config.as_deref(), &args.set, args.breaker.as_deref())?;
@@ -71,7 +71,7 @@ fn settings(args: &ReplayArgs) -> Result<Vec<Setting>, CliError> {
             Ok(config) => settings.push(setting(shown(path), &config)),
             Err(failure) => {
                 let lines: Vec<String> = failure.to_string().lines().map(str::to_owned).collect();
-                // What is wrong with --set is so with every file.
+                // A problem with --set occurs with every file and is reported once.
                 wrong.extend(lines.into_iter().filter(|line| !wrong.contains(line)).collect::<Vec<_>>());
             }
         }
@@ -99,7 +99,7 @@ fn print_json(settings: &[Setting], figures: &[Figures], report: &InputReport) -
     let mut output = io::stdout().lock();
     for (setting, figures) in settings.iter().zip(figures) {
         match figures.write_json(&setting.name, &report.usage, &mut output).and_then(|()| output.flush()) {
-            // The reader has closed the pipe.
+            // The reader closed the pipe.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
             written => written.map_err(|error| CliError::during("standard output", error))?,
         }
@@ -123,13 +123,13 @@ fn print_table(settings: &[Setting], figures: &[Figures]) {
     print_line(format!("{}\n{whys}{CAVEAT}", aligned(&table).join("\n")));
 }
 
-/// The line on a setting's first trip; `None` where there was none.
+/// The line about the first trip of a setting; `None` if there was none.
 fn first_why(setting: &Setting, figures: &Figures) -> Option<String> {
     let why = figures.first_trips.first()?.why?;
     Some(format!("first trip with {}: {why}\n", on_one_line(&setting.name)))
 }
 
-/// The keys whose values are not the same everywhere, with these.
+/// The keys whose values differ between the settings, with these values.
 fn differing(settings: &[Setting]) -> Vec<(String, Vec<String>)> {
     let Some(first) = settings.first() else { return Vec::new() };
     let of_all = |key: &str| -> Vec<String> {

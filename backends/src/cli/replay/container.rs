@@ -1,22 +1,23 @@
-//! The compression of an input: gzip and zstd are read, others are named.
+//! The compression of an input: gzip and zstd are read, other formats are reported by name.
 
 use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::GzDecoder;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
-/// The size of one read: hundreds of lines.
+/// Size of one read, in bytes: hundreds of lines.
 pub(super) const BUFFER_BYTES: usize = 1 << 16;
-/// So many bytes are looked at.
+/// Number of leading bytes that identify a format.
 pub(super) const MAGIC_BYTES: usize = 16;
-/// The window of a zstd frame is held in memory; this is the largest that `zstd` makes and reads without being asked to.
+/// Maximum window of a zstd frame, in bytes. The window is held in memory; this is the largest that `zstd` writes and
+/// reads by default.
 const MAX_WINDOW_BYTES: u64 = 128 << 20;
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-/// How a zstd frame without data begins.
+/// The first byte of a zstd frame without data.
 const SKIPPABLE: std::ops::RangeInclusive<u8> = 0x50..=0x5f;
 
-/// Packed inputs that are not read: how they begin, what they are, and how they are unpacked.
+/// Compressed formats that are not read: their first bytes, their name, and how to decompress them.
 const OTHERS: [(&[u8], &str, &str); 13] = [
     (&[0xfd, b'7', b'z', b'X', b'Z', 0], "xz", "xz -dc FILE | tripline replay -"),
     (b"BZh", "bzip2", "bzip2 -dc FILE | tripline replay -"),
@@ -33,7 +34,7 @@ const OTHERS: [(&[u8], &str, &str); 13] = [
     (&[0xfe, 0xff], "UTF-16", "iconv -f UTF-16 -t UTF-8 FILE | tripline replay -"),
 ];
 
-/// How an input is packed.
+/// The compression of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Container {
     Plain,
@@ -42,10 +43,10 @@ pub(super) enum Container {
 }
 
 impl Container {
-    /// Looks at the first bytes of an input.
+    /// Identifies the compression by the first bytes of an input.
     ///
     /// # Errors
-    /// For an input that is packed in another way, what it is and how to unpack it.
+    /// For an unsupported compression: its name and how to decompress it.
     pub(super) fn of(beginning: &[u8]) -> io::Result<Self> {
         if beginning.starts_with(GZIP) {
             return Ok(Self::Gzip);
@@ -62,7 +63,7 @@ impl Container {
         Ok(Self::Plain)
     }
 
-    /// The text inside.
+    /// The decompressed input.
     pub(super) fn unpacked(self, input: impl Read + 'static) -> Box<dyn Read> {
         match self {
             Self::Plain => Box::new(input),
@@ -72,7 +73,7 @@ impl Container {
     }
 }
 
-/// UTF-16 without a mark: every second byte of ASCII text is 0.
+/// Detects UTF-16 without a byte order mark: every second byte of ASCII text is 0.
 fn utf_16(beginning: &[u8]) -> Option<&'static (&'static [u8], &'static str, &'static str)> {
     const LITTLE: (&[u8], &str, &str) = (&[], "UTF-16", "iconv -f UTF-16LE -t UTF-8 FILE | tripline replay -");
     const BIG: (&[u8], &str, &str) = (&[], "UTF-16", "iconv -f UTF-16BE -t UTF-8 FILE | tripline replay -");
@@ -93,26 +94,26 @@ fn invalid(text: impl Into<String>) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text.into())
 }
 
-/// How the members of a container begin and are unpacked.
+/// The format of the members of a container.
 trait Members {
-    /// Unpacks one member.
+    /// Decompresses one member.
     type Decoder<R: Read>: Read;
 
-    /// Begins the next member, whose first byte is `first`.
+    /// Starts the next member, whose first byte is `first`.
     fn begin<R: Read>(first: u8, input: BufReader<R>) -> io::Result<Begun<Self::Decoder<R>, R>>;
 
-    /// The input behind a member that has ended.
+    /// The input after the end of a member.
     fn rest<R: Read>(decoder: Self::Decoder<R>) -> BufReader<R>;
 }
 
-/// What a member turns out to be.
+/// The kind of a member.
 enum Begun<D, R> {
     Data(D),
-    /// It holds no data and has been passed over.
+    /// It contains no data and was skipped.
     Skipped(BufReader<R>),
 }
 
-/// One member after the other; zeros after the last one are passed over, as tapes and copies leave them.
+/// Reads one member after the other. Skips zeros after the last one, which tapes and copies leave.
 enum Unpacked<M: Members, R: Read> {
     Between(BufReader<R>),
     Inside(Box<M::Decoder<R>>),
@@ -147,7 +148,7 @@ impl<M: Members, R: Read> Read for Unpacked<M, R> {
     }
 }
 
-/// Members of gzip.
+/// The members of a gzip file.
 struct Gzip;
 
 impl Members for Gzip {
@@ -166,7 +167,7 @@ impl Members for Gzip {
     }
 }
 
-/// Frames of zstd.
+/// The frames of a zstd file.
 struct Zstd;
 
 impl Members for Zstd {
@@ -186,7 +187,7 @@ impl Members for Zstd {
     }
 }
 
-/// The first byte of what follows, zeros passed over; `None` at the end.
+/// The first byte of the next member, after any zeros; `None` at the end.
 fn next_member(input: &mut impl BufRead) -> io::Result<Option<u8>> {
     loop {
         let buffer = input.fill_buf()?;
@@ -203,7 +204,7 @@ fn next_member(input: &mut impl BufRead) -> io::Result<Option<u8>> {
     }
 }
 
-/// A frame that holds no data: four bytes of magic, four of its length.
+/// Skips a frame without data: four bytes of magic, four of its length.
 fn skip_frame(input: &mut impl Read) -> io::Result<()> {
     let mut head = [0; 8];
     input.read_exact(&mut head)?;

@@ -8,7 +8,7 @@ pub(in crate::cli) const FORMATS: &str = r#"Input as JSON lines or CSV, in the o
   outcome         ok (also when left out), error or ignored
   memory_percent  memory in use, as a percentage of its limit
   path            optional, for --include and --exclude
-  Other fields are passed over. JSON lines:
+  Other fields are ignored. JSON lines:
     {"at_ms": 1200, "latency_ms": 85.5, "outcome": "ok"}
     {"at_ms": 1500, "memory_percent": 71}
   CSV with a header, its columns in any order:
@@ -16,7 +16,7 @@ pub(in crate::cli) const FORMATS: &str = r#"Input as JSON lines or CSV, in the o
     1200,85.5,ok,
     1500,,,71
 
-Input as an access log; the first 20 lines decide the format:
+Input as an access log; the format is detected from the first 20 lines:
   nginx         The common or combined format with the request time in
                 seconds, last or with a name: rt=, request_time=, duration=,
                 latency= or time_taken=, also with _s, _ms or _us. The time of
@@ -50,17 +50,17 @@ Input as an access log; the first 20 lines decide the format:
                 with names in JSON (a.b), CSV, LTSV and key=value, and with
                 positions in other text (1 is the first field, -1 the last)
   Prefixes      of kubectl, docker, syslog, Rails and records of collectors
-                are passed over
+                are skipped
   Outcome       status 500 and above: error; 499, 408, 0: ignored; else ok; with
                 Envoy's flags UF UO UH URX UT UC UR LR UPE UMSDR SI DF OM: error,
                 with DC: ignored
-  Order         lines may be out of order by a minute; a call that comes later
-                is put where the log had got to, and counted. A clock that is
-                set back for the whole rest is a new origin, and counted. Calls
-                of the same whole second are spread evenly over it
-  Lines that cannot be used are passed over and counted by reason, and so are
-  lines of no call: without a request, of an upgrade (101), or flagged rejected
-  or busy by a proxy of ours.
+  Order         lines may be out of order by a minute; a later call is placed
+                at the current end of the order, and counted. A clock that is
+                set back for the rest of the log starts a new origin, which is
+                counted. Calls of the same second are spread evenly over it
+  Unusable lines are skipped and counted by reason, and so are lines that are
+  not calls: without a request, of an upgrade (101), or flagged rejected or
+  busy by `tripline proxy`.
 
 Any input may be compressed with gzip or zstd. Several recordings, in the order
 of time:
@@ -68,29 +68,29 @@ of time:
 
 Settings:
   Without --config the defaults are used: neither breakers.toml nor the
-  recommended configuration is looked at. --set changes one key on top.
+  recommended configuration is read. --set overrides one key.
   A memory reading is valid for 3 x sample_interval_ms (1.5 s by default);
-  after that memory is unknown. Set it to the distance of the recorded readings.
+  after that memory is unknown. Set it to the interval of the recorded readings.
 
 Output of --summary, one object:
-  calls, admitted, rejected  how many calls; admitted + rejected = calls
+  calls, admitted, rejected  number of calls; admitted + rejected = calls
   percentile_ms              of the window at the end; null if it is empty
   trips                      each time the breaker went from closed to open:
                              index, at_ms, reason
   recoveries                 each time it closed again: at_ms
-  unusable                   lines that were not used, by reason
-  excluded                   calls left out by --include and --exclude
-  nul_bytes                  NUL bytes that were passed over
-  origin_changes             how often the clock was set back for the whole rest
-  index is the input record that was being finished, was seen to hang or was
-  read when it tripped, counted from 0, without CSV header and blank lines; of
-  an access log, the call in the order of the ends.
+  unusable                   unusable lines, by reason
+  excluded                   calls excluded by --include and --exclude
+  nul_bytes                  NUL bytes that were skipped
+  origin_changes             how often the clock was set back for the rest
+  index is the input record that ended, stalled or was read when the breaker
+  tripped, counted from 0, without CSV header and blank lines; in an access
+  log, the call in the order of the ends.
 
 Output of --jsonl, one object for each record, in the order of the input:
-  at_ms          as in the input; of an access log, since 1970
-  admitted       whether the call was let through, asked at its start
+  at_ms          as in the input; for an access log, since 1970
+  admitted       whether the call was admitted at its start
                  (at_ms - latency_ms); null for a memory reading
-  and just after the record:
+  and immediately after the record:
   state          closed, open, half_open or disabled
   percentile_ms  of the window; null if it is empty
   trend          too_few, rising, falling, oscillating or steady
@@ -109,12 +109,11 @@ object for each setting:
   open_seconds             from each trip until it closed again, half-open
                            included; open_share of duration_seconds;
                            half_open_seconds of it; longest_outage_seconds
-  A recording says how calls went as they were made: the figures for a
-  rejected call say how it would have gone had it been made.
+  A recording contains calls as they were made: the figures of a rejected
+  call show its outcome had it been made.
 
-The recording is read once, whatever the number of settings. The page of
---report has a bounded size; a page that is there is replaced, and nothing
-else is ever written over.
+The recording is read once, whatever the number of settings. The report has a
+bounded size. An existing report is replaced; no other file is overwritten.
 
 Exit codes: 0 a result; 1 no result, or one from JSON lines or CSV of which lines
 cannot be used; 2 bad arguments; 3 a result that cannot be trusted: more than

@@ -1,4 +1,4 @@
-//! The recorded calls: a file or the standard input, compressed with gzip or zstd or not.
+//! The recorded calls: a file or standard input, compressed with gzip or zstd or not compressed.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek as _};
@@ -17,7 +17,7 @@ use super::spool::spooled;
 use crate::replay::{FieldMapping, Format, Input, LatencyUnit, LogFormat, PathFilter, Reading};
 use crate::text::shown;
 
-/// How the input is read, and whether it is shown how far.
+/// How the input is read, and whether its progress is shown.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct InputArgs {
     /// How far to look ahead for the end of a call, more than 0; a longer call counts as started that long before its end.
@@ -70,12 +70,12 @@ fn units() -> impl TypedValueParser<Value = LatencyUnit> {
 }
 
 impl InputArgs {
-    /// Whether it is said of an access log how its request times are written.
+    /// Whether the arguments describe how an access log writes its request times.
     pub(super) fn describes_a_log(&self) -> bool {
         self.latency_unit.is_some() || self.latency_field.is_some() || !self.fields.is_empty()
     }
 
-    /// How the input is read.
+    /// The options for reading the input.
     pub(in crate::cli) fn reading(&self) -> Result<Reading, CliError> {
         let longest = Duration::from(Latency::MAX);
         let max_latency = Duration::try_from_secs_f64(self.max_latency).ok();
@@ -94,8 +94,8 @@ impl InputArgs {
         Ok(reading)
     }
 
-    /// Opens a file, or for `-` the standard input. A bar shows how far it has been read, unless the output goes to the
-    /// same terminal meanwhile (`is_output_shown`).
+    /// Opens a file, or standard input for `-`. A bar shows the progress, unless the output goes to the same terminal
+    /// (`is_output_shown`).
     pub(in crate::cli) fn open(&self, path: &Path, is_output_shown: bool) -> Result<Box<dyn BufRead>, CliError> {
         let with_progress = !is_output_shown && self.with_progress();
         let opened = if is_standard_input(path) {
@@ -106,7 +106,7 @@ impl InputArgs {
         opened.map_err(|error| CliError::during(name_of(path), error))
     }
 
-    /// Opens a file, or for `-` the standard input, to be read several times, with a bar for each time.
+    /// Opens a file, or standard input for `-`, for several readings, with a bar for each.
     pub(in crate::cli) fn open_repeatable(&self, path: &Path) -> Result<Repeatable, CliError> {
         let opened = if is_standard_input(path) { Ok(None) } else { File::open(path).map(Some) };
         let with_progress = self.with_progress();
@@ -136,7 +136,7 @@ pub(in crate::cli) struct Repeatable {
 }
 
 impl Repeatable {
-    /// From its start, decompressed anew where it is compressed. An earlier reader has read enough.
+    /// Starts a reading from the beginning, decompressing again if necessary. Ends the previous reading.
     pub(in crate::cli) fn open(&self) -> io::Result<Box<dyn BufRead>> {
         let mut file = self.file.try_clone()?;
         file.rewind()?;
@@ -157,7 +157,7 @@ pub(super) fn is_standard_input(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// Opens a file, unpacked where it is packed.
+/// Opens a file, decompressing it if necessary.
 pub(in crate::cli) fn open_unpacked(path: &Path) -> io::Result<Box<dyn BufRead>> {
     prepared_file(File::open(path)?, false)
 }

@@ -1,4 +1,4 @@
-//! Notes beside the output: how the input was read, and which lines were not used.
+//! Notes beside the output: how the input was read, and which lines were not usable.
 
 use tripline_runtime::core::Latency;
 
@@ -6,10 +6,10 @@ use super::super::{CliError, eprint_line};
 use super::input::InputArgs;
 use crate::replay::{InputReport, LogReport, ReplayError, Warning};
 
-/// A log of which a larger share of the lines could not be used is no basis for a result.
+/// Maximum share of unusable lines in a log, from 0 to 1. Above it the result cannot be trusted.
 const MAX_UNREADABLE_SHARE: f64 = 0.5;
 
-/// Warns where `--max-latency` keeps every call from being slow.
+/// Warns if no call can be slow because of `--max-latency`.
 pub(super) fn warn_of_limit(args: &InputArgs, setting: &str, threshold: Latency) {
     if args.max_latency < f64::from(threshold.as_micros()) / 1e6 {
         let (limit, millis) = (args.max_latency, threshold.as_millis_f64());
@@ -19,7 +19,7 @@ pub(super) fn warn_of_limit(args: &InputArgs, setting: &str, threshold: Latency)
     }
 }
 
-/// The input ended early.
+/// The error for an input that ended early.
 pub(in crate::cli) fn unreadable(name: &str, error: &ReplayError) -> CliError {
     if let ReplayError::Line { warnings, .. } = error {
         note_each(name, warnings);
@@ -27,14 +27,14 @@ pub(in crate::cli) fn unreadable(name: &str, error: &ReplayError) -> CliError {
     CliError::during(name, error)
 }
 
-/// Whether a result can be trusted, by what was read.
+/// Whether the result can be trusted, given the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::cli) enum Trust {
-    /// The input was read.
+    /// The input was readable.
     Trusted,
-    /// A recording in JSON lines or CSV has lines that cannot be used: exit code 1, as where there is no result.
+    /// A recording in JSON lines or CSV has unusable lines: exit code 1, as without a result.
     BadLines,
-    /// Too many lines of a log cannot be used, or paths that are asked for stand in none: exit code 3.
+    /// Too many lines of a log are unusable, or none contains the paths that the arguments ask for: exit code 3.
     Doubtful,
 }
 
@@ -52,7 +52,7 @@ impl Trust {
         }
     }
 
-    /// Of two results the one that can be trusted less.
+    /// The less trusted of two results.
     pub(in crate::cli) fn and(self, other: Self) -> Self {
         if self.exit_code() < other.exit_code() { other } else { self }
     }
@@ -66,7 +66,7 @@ impl Trust {
     }
 }
 
-/// Prints what the output does not say.
+/// Prints notes about the input that the output does not contain.
 pub(in crate::cli) fn print_notes(report: &InputReport, name: &str, args: &InputArgs) {
     note_each(name, &report.warnings);
     if let Some(log) = &report.log {
@@ -107,7 +107,7 @@ fn note_each(name: &str, warnings: &[Warning]) {
     }
 }
 
-/// The guesses about an access log, and the order of its lines.
+/// Prints the guesses about an access log, and the order of its lines.
 fn note_log(name: &str, log: &LogReport, with_unit: bool) {
     if log.is_guessed || !with_unit && log.latency_unit.is_none() {
         let unit = match log.latency_unit {

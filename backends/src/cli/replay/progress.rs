@@ -1,4 +1,4 @@
-//! How far a long input has been read, on a line of the terminal that is gone afterwards.
+//! A progress bar for a long input, on a line of the terminal that is cleared afterwards.
 
 use std::cell::Cell;
 use std::fmt::Write as _;
@@ -8,39 +8,39 @@ use std::time::{Duration, Instant};
 
 use rustix::termios::tcgetwinsize;
 
-/// A shorter read needs no bar.
+/// Minimum duration of a read that shows a bar.
 const FIRST_AFTER: Duration = Duration::from_secs(1);
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
 const BAR_WIDTH: u64 = 24;
 const USUAL_COLUMNS: usize = 80;
-/// To the beginning of the line, which is then empty.
+/// Returns to the beginning of the line and clears it.
 const CLEAR: &str = "\r\u{1b}[K";
 
-/// Whether standard error is a terminal that can be drawn on.
+/// Whether standard error is a terminal with cursor control.
 pub(in crate::cli) fn can_draw() -> bool {
     io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// What has been read, and the bar that shows it. The clock is looked at once for each part that is read, which is many
-/// lines long.
+/// The bytes and lines read so far, and the bar that shows them. The clock is read once per chunk, which contains many
+/// lines.
 #[derive(Debug)]
 pub(super) struct Progress {
     seen: Cell<Position>,
     started: Instant,
-    /// When it was drawn last; `None` while there is nothing on the terminal.
+    /// When the bar was drawn last; `None` while nothing is on the terminal.
     drawn: Cell<Option<Instant>>,
 }
 
-/// How much has been read.
+/// How much of the input has been read.
 #[derive(Debug, Clone, Copy, Default)]
 struct Position {
     bytes: u64,
     lines: u64,
-    /// Of all bytes; `None` where that is not known.
+    /// Size of the input, in bytes; `None` if unknown.
     size: Option<u64>,
 }
 
-/// Reports to the bar what is read through it.
+/// A reader that reports its progress to the bar.
 #[derive(Debug)]
 pub(super) struct Counted<R> {
     input: R,
@@ -48,7 +48,7 @@ pub(super) struct Counted<R> {
     counts: Counts,
 }
 
-/// The unit that is counted: a compressed input is counted in two places.
+/// The unit that is counted. A compressed input is counted in two places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Counts {
     Bytes,
@@ -80,7 +80,7 @@ impl Progress {
         if is_due(elapsed, since_drawn) {
             let columns = tcgetwinsize(io::stderr()).map_or(0, |size| usize::from(size.ws_col));
             let columns = if columns == 0 { USUAL_COLUMNS } else { columns };
-            // The last column would wrap on some terminals.
+            // Some terminals wrap after the last column, so it stays empty.
             let text: String = text(self.seen.get(), elapsed).chars().take(columns - 1).collect();
             // Standard error may be closed.
             let _ = write!(io::stderr(), "{CLEAR}{text}");
@@ -125,7 +125,8 @@ fn is_due(elapsed: Duration, since_drawn: Option<Duration>) -> bool {
     since_drawn.map_or(elapsed >= FIRST_AFTER, |since| since >= AGAIN_AFTER)
 }
 
-/// `[######------------------]  25 %  500000 lines, 250000/s, 6 s left`, or what can be said where the size is not known.
+/// `[######------------------]  25 %  500000 lines, 250000/s, 6 s left`, or the known part of it for an input of unknown
+/// size.
 fn text(Position { bytes, lines, size }: Position, elapsed: Duration) -> String {
     let seconds = elapsed.as_secs_f64();
     let per_second = (lines as f64 / seconds).round() as u64;
@@ -138,7 +139,7 @@ fn text(Position { bytes, lines, size }: Position, elapsed: Duration) -> String 
         if bytes > 0 && bytes < size {
             let left = (seconds / share * (1.0 - share)).ceil() as u64;
             let (minutes, seconds) = (left / 60, left % 60);
-            // Writing to a text does not fail.
+            // Writing to a `String` cannot fail.
             let _ = match minutes {
                 0 => write!(text, ", {seconds} s left"),
                 _ => write!(text, ", {minutes}:{seconds:02} min left"),

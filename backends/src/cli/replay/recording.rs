@@ -1,4 +1,4 @@
-//! Which file is the recording.
+//! Finds the recording among the arguments.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use super::super::{CliError, ReplayArgs};
 use crate::config::MAX_FILE_BYTES;
 use crate::text::shown;
 
-/// The file to replay: the last one that is named, though `--compare` may have taken it for a configuration.
+/// The file to replay: the last argument, even if `--compare` parsed it as a configuration.
 pub(super) fn recording(args: &ReplayArgs) -> Result<&Path, CliError> {
     let last = args.file.as_ref().or_else(|| args.compare.last().filter(|_| args.compare.len() > 1));
     let last = last.map(PathBuf::as_path).ok_or_else(|| {
@@ -22,7 +22,7 @@ pub(super) fn recording(args: &ReplayArgs) -> Result<&Path, CliError> {
     Ok(last)
 }
 
-/// Whether a file is named and written as a configuration is.
+/// Whether a file has the name of a configuration and parses as one.
 fn is_configuration(path: &Path) -> bool {
     let is_named_so = path.extension().is_some_and(|extension| extension == "toml");
     let is_small = || fs::metadata(path).is_ok_and(|data| data.is_file() && data.len() <= MAX_FILE_BYTES);

@@ -1,4 +1,4 @@
-//! The file that a page is written to: whole or not at all.
+//! The file of a report, which is written as a whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read as _, Write};
@@ -11,16 +11,16 @@ use crate::cli::CliError;
 use crate::replay::PAGE_BEGINNING;
 use crate::text::shown;
 
-/// A place where a page can be written.
+/// A path where a report can be written.
 pub(super) struct ReportFile<'a> {
     named: &'a Path,
-    /// Where the name leads, if it is a link.
+    /// The target of the path, if it is a link.
     target: PathBuf,
 }
 
 impl<'a> ReportFile<'a> {
-    /// Looks whether a page can be written to `path`, before the work is done: an existing page is written over; what is no
-    /// page of ours is not.
+    /// Checks before the replay that a report can be written to `path`. An existing report is overwritten; any other file
+    /// is not.
     pub(super) fn new(path: &'a Path, recording: &Path, configurations: &[PathBuf]) -> Result<Self, CliError> {
         let rejection = |why: &str| CliError::during(format!("--report {}", shown(path)), why);
         if is_standard_input(path) {
@@ -59,7 +59,7 @@ impl<'a> ReportFile<'a> {
         self.named
     }
 
-    /// Writes the page beside its place, and puts it there when it is complete.
+    /// Writes the report to a temporary file beside the target, and renames it when it is complete.
     pub(super) fn write(&self, page: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<(), CliError> {
         let (temporary, file) = self.temporary().map_err(|error| self.failed(&error))?;
         let mut output = BufWriter::new(file);

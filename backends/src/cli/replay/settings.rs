@@ -1,4 +1,4 @@
-//! The configuration of a replay: that of a file, with the settings of `--set` in their place.
+//! The configuration of a replay: that of a file, overridden by `--set`.
 
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use crate::config::{Config, Problem, Reason, Warning, key_names, load, parse, re
 use crate::suggest::closest;
 use crate::text::shown;
 
-/// The settings to replay with: those of a file, or the defaults, with those of `--set` in their place. All that is wrong with
-/// these is reported together. `breaker` is the one that is meant of several; its settings stand at the top of the result.
+/// The settings of a replay: those of a file, or the defaults, overridden by `set`. All problems of `set` are reported
+/// together. `breaker` selects one of several; its settings are at the top of the result.
 pub(in crate::cli) fn configuration(
     file: Option<&Path>,
     set: &[String],
@@ -16,7 +16,7 @@ pub(in crate::cli) fn configuration(
 ) -> Result<Config, CliError> {
     let mut base = Base::default();
     if let Some(path) = file {
-        // As it is first, so that its own problems name its own lines.
+        // The unchanged file comes first, so that its own problems name its own lines.
         let (config, warnings) = load(path).map_err(|errors| CliError::with_config(&errors))?;
         for warning in &warnings {
             eprint_line(warning);
@@ -37,7 +37,7 @@ pub(in crate::cli) fn configuration(
     Ok(of_breaker(&changed(base, set)?, name.as_deref()))
 }
 
-/// The named breaker that is meant; `None` where the file has none and the root is the breaker.
+/// The selected named breaker; `None` if the file has none and the root is the breaker.
 fn meant(config: &Config, given: Option<&str>, path: &Path) -> Result<Option<String>, CliError> {
     let names: Vec<&str> = config.breakers.iter().map(|breaker| breaker.name.as_str()).collect();
     let listed = || names.join(", ");
@@ -65,7 +65,7 @@ fn of_breaker(config: &Config, name: Option<&str>) -> Config {
     named.map_or_else(|| config.clone(), |breaker| config.view_of(breaker))
 }
 
-/// The recommended configuration with the settings of `--set` in their place.
+/// The recommended configuration, overridden by `--set`.
 pub(in crate::cli) fn recommended_with(set: &[String]) -> Result<Config, CliError> {
     let table = recommended().parse().map_err(|error| CliError::during("the recommended configuration", error))?;
     changed(Base { table, ..Base::default() }, set)
@@ -92,7 +92,7 @@ fn changed(mut base: Base, set: &[String]) -> Result<Config, CliError> {
         }
     }
     let setting_of = |key: &str| settings.iter().flatten().rfind(|setting| setting.key == plain(key));
-    // The file alone is right; it is together with a setting that it is not.
+    // The file alone is valid; a setting makes it invalid.
     for problem in problems.iter().filter(|problem| setting_of(&problem.key).is_none()) {
         let value = problem.value.as_ref().map(|value| format!(" = {value}")).unwrap_or_default();
         reported.push(format!("with --set: {}{value}: {}", problem.key, words(problem)));
@@ -114,19 +114,19 @@ fn changed(mut base: Base, set: &[String]) -> Result<Config, CliError> {
 struct Base {
     table: toml::Table,
     warnings: Vec<Warning>,
-    /// The named breaker whose table the settings go into; `None` for the top of the file.
+    /// The named breaker whose table is changed; `None` for the top of the file.
     breaker: Option<String>,
 }
 
 impl Base {
-    /// Reads a file that is right, and of which these warnings were reported.
+    /// Reads a valid file whose warnings were already reported.
     fn read(path: &Path, warnings: Vec<Warning>) -> Result<Self, CliError> {
         let text = std::fs::read_to_string(path).map_err(|error| CliError::during(shown(path), error))?;
         let table = text.parse().map_err(|error| CliError::during(shown(path), error))?;
         Ok(Self { table, warnings, breaker: None })
     }
 
-    /// The table that the settings go into; `None` where something else has its place, which reading the file has rejected.
+    /// The table that is changed; `None` if something else has its name, which loading the file has already rejected.
     fn target(&mut self) -> Option<&mut toml::Table> {
         let Some(name) = &self.breaker else { return Some(&mut self.table) };
         let empty = || toml::Value::Table(toml::Table::new());
@@ -139,7 +139,7 @@ impl Base {
     }
 }
 
-/// One `--set key=value`, of a key that there is.
+/// One `--set key=value` with a known key.
 struct Setting<'a> {
     text: &'a str,
     key: &'a str,
@@ -147,7 +147,7 @@ struct Setting<'a> {
 }
 
 impl<'a> Setting<'a> {
-    /// Fails with what is wrong with it. With a typo, something else would be replayed than was asked for.
+    /// Fails if the key is unknown: after a typo, the replay would not use the requested settings.
     fn parse(text: &'a str) -> Result<Self, String> {
         let Some((key, value)) = text.split_once('=') else {
             return Err(format!("--set {}: allowed: KEY=VALUE", on_one_line(text)));
@@ -155,7 +155,7 @@ impl<'a> Setting<'a> {
         let setting = Self { text, key: key.trim(), value: value.trim() };
         let names = key_names();
         if setting.key.contains('.') {
-            // Its value may be a secret.
+            // The value may be a secret.
             let key = on_one_line(setting.key);
             return Err(format!("--set {key}: not a key of a breaker; allowed: keys at the top of the file"));
         }
@@ -167,7 +167,7 @@ impl<'a> Setting<'a> {
         Err(format!("{setting}: there is no such key{}", meant.unwrap_or_default()))
     }
 
-    /// Sets the key, wherever the table has it; a value that is no TOML value is taken as text.
+    /// Sets the key where the table has it. A value that is not TOML is taken as text.
     fn put_into(&self, table: &mut toml::Table) {
         let value = format!("x = {}", self.value)
             .parse::<toml::Table>()
@@ -182,7 +182,7 @@ impl<'a> Setting<'a> {
     }
 }
 
-/// As it was given.
+/// The argument as given.
 impl std::fmt::Display for Setting<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "--set {}", on_one_line(self.text))
@@ -193,7 +193,7 @@ fn is_last_of_its_key(setting: &Setting<'_>, later: &[Result<Setting<'_>, String
     !later.iter().flatten().any(|other| other.key == setting.key)
 }
 
-/// A key without the table that it stands in: that of a breaker, or the one that the original's files have.
+/// A key without its table: `breakers.NAME`, or the table `circuit_breaker` of go-breaker's files.
 fn plain(key: &str) -> &str {
     let of_breaker = key.strip_prefix("breakers.").and_then(|rest| rest.split_once('.')).map(|(_, key)| key);
     of_breaker.or_else(|| key.strip_prefix("circuit_breaker.")).unwrap_or(key)

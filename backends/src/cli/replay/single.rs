@@ -11,7 +11,7 @@ use super::settings::configuration;
 use crate::replay::{Mode, Options, ReplayError, run};
 use crate::text::shown;
 
-/// Feeds the file through the breaker and prints what came of it.
+/// Replays the file through the breaker and prints the result.
 pub(in crate::cli) fn replay(args: &ReplayArgs) -> Result<Trust, CliError> {
     if !args.compare.is_empty() || args.report.is_some() {
         return compare::compare(args);
@@ -30,7 +30,7 @@ pub(in crate::cli) fn replay(args: &ReplayArgs) -> Result<Trust, CliError> {
             print_notes(&report, &name, &args.input);
             Ok(Trust::of(&report))
         }
-        // The reader has closed the pipe.
+        // The reader closed the pipe.
         Err(ReplayError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Trust::Trusted),
         Err(ReplayError::Write(error)) => Err(CliError::during("standard output", error)),
         Err(error) => Err(unreadable(&name, &error)),

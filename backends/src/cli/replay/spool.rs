@@ -1,4 +1,4 @@
-//! A pipe that has to be read several times is copied to a file, once its first lines are judged.
+//! Copies a pipe that has to be read several times to a file, after a check of its first lines.
 
 use std::fs::File;
 use std::io::{self, BufRead, Read, Seek as _, SeekFrom, Write as _};
@@ -7,19 +7,19 @@ use super::super::CliError;
 use crate::replay::Reading;
 use crate::replay::nul_bytes::leading_nul_bytes;
 
-/// So much of a pipe is looked at before it is copied.
+/// Maximum number of bytes that are checked before a pipe is copied.
 const MAX_BEGINNING_BYTES: usize = 1 << 20;
-/// Lines that are enough to judge an input.
+/// Number of lines that are enough for the check.
 const ENOUGH_LINES: usize = 64;
-/// No more than this is copied.
+/// Maximum length of the copy, in bytes.
 const MAX_COPY_BYTES: u64 = 16 << 30;
-/// The size of one read.
+/// Size of one read, in bytes.
 const CHUNK_BYTES: usize = 1 << 16;
-/// A pipe that begins with more NUL bytes than this is no recording.
+/// Maximum number of leading NUL bytes. A pipe with more is not a recording.
 const MAX_NUL_BYTES: u64 = 4 << 30;
 
-/// All of `input`, decompressed, in a file without a name, which goes with the last that has it open. Runs of NUL bytes take no
-/// space in it.
+/// Copies `input`, decompressed, to an unnamed file, which is removed when its last handle is closed. Runs of NUL bytes take no
+/// disk space.
 pub(super) fn spooled(mut input: Box<dyn BufRead>, name: &str, reading: &Reading) -> Result<File, CliError> {
     let failed = |error: io::Error| CliError::during(name, error);
     let (nul_bytes, beginning) = beginning(&mut input).map_err(failed)?;
@@ -53,7 +53,7 @@ pub(super) fn spooled(mut input: Box<dyn BufRead>, name: &str, reading: &Reading
     copy().map_err(failed)
 }
 
-/// How many NUL bytes come first, and then enough of the input to judge it.
+/// The number of leading NUL bytes, and enough of the following input for the check.
 fn beginning(input: &mut impl BufRead) -> io::Result<(u64, Vec<u8>)> {
     let (mut nul_bytes, mut beginning) = (0_u64, Vec::new());
     let mut lines = 0;
@@ -83,7 +83,7 @@ fn beginning(input: &mut impl BufRead) -> io::Result<(u64, Vec<u8>)> {
     Ok((nul_bytes, beginning))
 }
 
-/// The last line may be cut off here, and is left out where there are others.
+/// Checks the beginning of an input. The last line may be cut off, and is left out if there are others.
 fn judge(beginning: &[u8], reading: &Reading) -> Result<(), crate::replay::ReplayError> {
     let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
     let end = beginning.iter().rposition(is_end).map_or(beginning.len(), |end| end + 1);

@@ -26,4 +26,22 @@ pub(super) fn report_aliases(report: &mut Report<'_>, breakers: &[NamedBreaker])
             by_subject.insert(subject, breaker);
         }
     }
+    // The alias of a member is that of its family, a slash and the key.
+    for family in breakers.iter().filter(|breaker| breaker.config.is_family() && breaker.config.family.alerts_per_key) {
+        let opsgenie = &family.config.opsgenie;
+        let subject = alert_subject(&opsgenie.api_namespace, &opsgenie.api_name, &family.config.name);
+        let inside = |(other, _): &(&String, &&NamedBreaker)| {
+            other.strip_prefix(subject.as_str()).is_some_and(|rest| rest.starts_with('/'))
+        };
+        let mut others: Vec<_> = by_subject.iter().filter(inside).collect();
+        others.sort_by_key(|(_, other)| other.place.key.start);
+        for (other, breaker) in others {
+            let line = report.line(&family.place);
+            let words = format!(
+                "its alerts would have the alias of those of a member of {} on line {line}, {other}; give it another alerts.api_name",
+                family.place.written
+            );
+            report.because(&breaker.place, words);
+        }
+    }
 }

@@ -9,6 +9,7 @@ use super::layer::Layer;
 use super::root::{MAX_LEVELS, Root};
 use crate::config::breaker::BreakerConfig;
 use crate::config::error::{Reason, WarningKind};
+use crate::config::fleet::FleetEngineKind;
 use crate::config::keys::{ALERTS, FAMILY, Key, alert_keys, family_key, is_own_key, join, section};
 use crate::config::lints::advice;
 use crate::config::model::Config;
@@ -18,6 +19,8 @@ use crate::config::source::shorten;
 use crate::config::value::DAY_SECONDS;
 use crate::suggest::closest;
 
+/// By what `per_key` is known.
+const PER_KEY_PATH: &str = "alerts.per_key";
 /// A chain of templates is followed so far; one of half the length is too long already.
 const MAX_CHAIN: usize = 64;
 
@@ -90,6 +93,16 @@ impl Named {
             if let Some((place, words)) = breaker.useless_family_key()
                 && known.insert((place.key.start, words.to_owned()))
             {
+                report.warn(Some(report.line(place)), &place.written, words.to_owned(), WarningKind::Unlikely);
+            }
+            if let Some(place) = breaker
+                .set
+                .get(PER_KEY_PATH)
+                .filter(|_| breaker.config.family.alerts_per_key && root.config.fleet.engine != FleetEngineKind::Off)
+                && known.insert((place.key.start, String::new()))
+            {
+                let words = "a fleet does not share incidents of single members: each replica pages for its own; set it to false, or \
+                             remove [fleet]";
                 report.warn(Some(report.line(place)), &place.written, words.to_owned(), WarningKind::Unlikely);
             }
             let place = |key: &str| breaker.set.get(key).or_else(|| root.seen.get(key));
@@ -183,7 +196,7 @@ impl NamedBreaker {
             return None;
         }
         let mut keys = self.set.keys().filter(|key| family_key(key).is_some());
-        let place = keys.next().and_then(|key| self.set.get(key))?;
+        let place = keys.next().and_then(|key| self.set.get(key)).or_else(|| self.set.get(PER_KEY_PATH))?;
         Some((place, "has no effect without key: only a family has members; set key, or remove it"))
     }
 

@@ -1,5 +1,6 @@
 //! `[breakers.NAME.alerts]`: what the alerts of one breaker may have of their own.
 
+use super::family::PER_KEY;
 use super::key::{Key, access, key};
 use super::section;
 use crate::config::model::Config;
@@ -45,11 +46,14 @@ pub(crate) fn alert_key(name: &str) -> Option<AlertKey> {
     if name == ENABLED.name {
         return Some(AlertKey { key: &ENABLED, is_inherited: false });
     }
+    if name == PER_KEY.name {
+        return Some(AlertKey { key: &PER_KEY, is_inherited: false });
+    }
     let name = SHARED.into_iter().find(|shared| *shared == name)?;
     Some(AlertKey { key: section("opsgenie")?.key(name)?, is_inherited: true })
 }
 
 /// All of them.
 pub(crate) fn alert_keys() -> impl Iterator<Item = AlertKey> {
-    std::iter::once(ENABLED.name).chain(SHARED).filter_map(alert_key)
+    [ENABLED.name, PER_KEY.name].into_iter().chain(SHARED).filter_map(alert_key)
 }

@@ -51,6 +51,14 @@ pub(crate) static FAMILY: [Key<Target>; 4] = [
     ),
 ];
 
+/// `alerts.per_key`.
+pub(crate) static PER_KEY: Key<Target> = key(
+    "per_key",
+    "On: each member of a family has incidents and alerts of its own. Off: one incident for the family, which names the worst.",
+    Field::Flag(access!(same breaker.family.alerts_per_key)),
+)
+.restart_required();
+
 /// The key of a family called `name`.
 pub(crate) fn family_key(name: &str) -> Option<&'static Key<Target>> {
     FAMILY.iter().find(|key| key.name == name)

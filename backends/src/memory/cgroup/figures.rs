@@ -1,4 +1,4 @@
-//! The memory of one level at one moment, and its limits: pure.
+//! The memory of one level at one moment, and its limits. Pure.
 
 use tripline_runtime::core::MemorySample;
 
@@ -6,7 +6,7 @@ use super::super::MemoryUsed;
 use super::super::parse::{keyed, number};
 use super::tables::Version;
 
-/// From here on a limit of version 1 means "no limit": the kernel writes the largest signed number, rounded down to a
+/// Values from here on mean "no limit" in version 1: the kernel writes the largest signed number, rounded down to a
 /// page of at most 64 KiB.
 const V1_NO_LIMIT: u64 = i64::MAX as u64 & !0xffff;
 
@@ -14,12 +14,12 @@ const V1_NO_LIMIT: u64 = i64::MAX as u64 & !0xffff;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Limit {
     Bytes(u64),
-    /// No limit, or 0, of which no share can be used.
+    /// No limit, or 0, which has no used share.
     Unlimited,
 }
 
 impl Limit {
-    /// `None` where the text is neither a number nor, in version 2, `max`.
+    /// Returns `None` if the text is neither a number nor, in version 2, `max`.
     pub(super) fn parse(version: Version, text: &[u8]) -> Option<Self> {
         match version {
             Version::V2 if text.trim_ascii() == b"max" => Some(Self::Unlimited),
@@ -47,7 +47,7 @@ impl Limit {
     }
 }
 
-/// The memory of one level at one moment, in bytes, everything below it included.
+/// The memory of one level and everything below it at one moment, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Snapshot {
     /// All memory that is charged to the level.
@@ -58,14 +58,14 @@ pub(super) struct Snapshot {
 /// The figures of `memory.stat` for a level, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Stat {
-    /// File pages that were not used lately.
+    /// File pages that were not used recently.
     pub(super) inactive_file: u64,
-    /// File pages in use, without those of tmpfs and those locked in memory.
+    /// File pages in use, except those of tmpfs and those locked in memory.
     pub(super) active_file: u64,
-    /// File pages that must be written, or are being written, before they can be taken back.
+    /// File pages that are dirty or under writeback: they must be written before the kernel can reclaim them.
     pub(super) unwritten: u64,
     pub(super) slab_reclaimable: u64,
-    /// Version 1 only: the smallest limit of this level and all above it, also of those that a container cannot see.
+    /// Version 1 only: the smallest limit of this level and all above it, including those that a container cannot see.
     pub(super) hierarchical_limit: Option<u64>,
 }
 
@@ -77,7 +77,7 @@ impl Stat {
         }
     }
 
-    /// Lines that older kernels do not write count as 0: nothing is taken off for them.
+    /// Lines that older kernels do not write count as 0: nothing is subtracted for them.
     pub(super) fn parse(version: Version, text: &[u8]) -> Option<Self> {
         let or_zero = |key| keyed(text, key).unwrap_or(0);
         Some(match version {
@@ -100,8 +100,8 @@ impl Stat {
 }
 
 impl Snapshot {
-    /// The used memory of the level. Where the kernel confirms a shortage, what it could not take back in time counts
-    /// too: active file pages and slab. A confirmation never makes the figure smaller.
+    /// The used memory of the level. While the kernel confirms a shortage, memory that it failed to reclaim in time
+    /// counts too: active file pages and slab. A confirmation never makes the figure smaller.
     pub(super) fn used(&self, figure: MemoryUsed, shortage_is_confirmed: bool) -> u64 {
         let Stat { inactive_file, active_file, unwritten, slab_reclaimable, .. } = self.stat;
         let working_set = self.usage.saturating_sub(inactive_file);
@@ -115,7 +115,7 @@ impl Snapshot {
     }
 }
 
-/// Whether more of `limit` is used at `a` than at `b`; anything with a limit counts more than nothing.
+/// Whether a larger share of the limit is used at `a` than at `b`. A sample with a limit is worse than one without.
 pub(super) fn is_worse(a: MemorySample, b: MemorySample) -> bool {
     match (a.limit, b.limit) {
         (Some(a_limit), Some(b_limit)) => {

@@ -13,14 +13,14 @@ use super::figures::is_worse;
 use super::level::{Level, NamedLimit};
 use super::location::{Location, locate};
 
-/// The files to ask for the memory of one group and of all above it.
+/// The files with the memory of one group and of all groups above it.
 #[derive(Debug)]
 pub(super) struct Group {
     /// `/proc/self/cgroup`, and its text when this group was found.
     membership: KernelFile,
     found_by: Vec<u8>,
     meminfo: KernelFile,
-    /// The group itself, then those above it.
+    /// The group itself, then the groups above it.
     levels: Vec<Level>,
 }
 
@@ -30,7 +30,8 @@ impl Group {
         let found_by = membership.read(&mut [0; BUFFER_LEN])?.to_vec();
         let meminfo = KernelFile::open(root.join("proc/meminfo"))?;
         let Location { version, groups } = locate(root, &found_by)?;
-        // A group without the memory controller is counted by the first one above it that has the controller.
+        // The memory of a group without the memory controller is counted by the first group above it that has the
+        // controller.
         let mut levels: Vec<Level> = Vec::new();
         for (folder, path) in groups {
             let mut level = Level::open(version, &folder, path)?;
@@ -50,15 +51,15 @@ impl Group {
         self.membership.read(&mut [0; BUFFER_LEN]).is_ok_and(|now| now == self.found_by)
     }
 
-    /// The level of which the largest share of its limit is used; of equal ones the lowest. Without any limit: the
-    /// group's own memory.
+    /// Reads the level that uses the largest share of its limit; among equal ones the lowest. Without any limit, reads
+    /// the memory of the group itself.
     pub(super) fn read(&mut self, figure: MemoryUsed) -> Result<MemoryReading, MemoryError> {
         let mut buffer = [0; BUFFER_LEN];
         let machine =
             self.meminfo.parse(&mut buffer, "a line \"MemTotal: <number> kB\"", |t| kib_line(t, "MemTotal"))?;
         let mut worst: Option<MemoryReading> = None;
         let mut smallest_limit = None;
-        // The last one that was read: a level holds at least as much as any below it.
+        // Usage of the last level that was read. A level holds at least as much as any below it.
         let mut used = 0;
         let mut last_read = 0;
         let mut hierarchical_limit = None;
@@ -79,13 +80,13 @@ impl Group {
                 take_worse(&mut worst, limited(used, &limit, machine));
             }
         }
-        // Version 1 reports the smallest limit of all levels, also of those that a container cannot see. Such a level
-        // holds at least what the topmost visible one holds.
+        // Version 1 reports the smallest limit of all levels, including those that a container cannot see. Such a level
+        // holds at least as much as the topmost visible one.
         let topmost = self.levels.len().saturating_sub(1);
         if let Some(bytes) = hierarchical_limit.filter(|&bytes| smallest_limit.is_none_or(|visible| bytes < visible))
             && let Some(top) = self.levels.last_mut()
         {
-            // Read once in a reading, because the confirmation counts readings.
+            // Each level is read once per reading, because the confirmation counts readings.
             if last_read < topmost
                 && let Some((snapshot, is_confirmed)) = top.snapshot(&mut buffer)?
             {
@@ -101,7 +102,7 @@ impl Group {
     }
 }
 
-/// A level with its limit, which cannot be larger than the machine's memory.
+/// A level with its limit, capped at the memory of the machine.
 fn limited(used: u64, limit: &NamedLimit, machine: u64) -> MemoryReading {
     let reading = MemoryReading::from(MemorySample { used, limit: Some(limit.bytes.min(machine)) });
     if limit.bytes <= machine {

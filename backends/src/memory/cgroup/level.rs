@@ -11,15 +11,15 @@ use super::super::pressure::Confirmation;
 use super::figures::{Limit, Snapshot, Stat};
 use super::tables::Version;
 
-/// One group, own or above.
+/// A group: that of the process or one above it.
 #[derive(Debug)]
 pub(super) struct Level {
     version: Version,
     folder: PathBuf,
-    /// The group's path, for people.
+    /// The path of the group, for people.
     path: String,
     limits: Vec<LimitFile>,
-    /// Opened when the level first has a limit; `None` where the group does not count its usage.
+    /// Opened when the level first has a limit; `None` if the group does not count its usage.
     counters: Option<Counters>,
 }
 
@@ -30,7 +30,7 @@ struct LimitFile {
     name: Arc<str>,
 }
 
-/// The limit of a level that holds now.
+/// The limit of a level that is currently in force.
 #[derive(Debug, Clone)]
 pub(super) struct NamedLimit {
     pub(super) bytes: u64,
@@ -49,7 +49,7 @@ impl Level {
     pub(super) fn open(version: Version, folder: &Path, path: String) -> Result<Self, MemoryError> {
         let mut limits = Vec::new();
         for &name in limit_names(version) {
-            // The topmost group of version 2 has no such files: no limit.
+            // The topmost group of version 2 has no such files, which means no limit.
             if let Some(file) = KernelFile::open_if_there(folder.join(name))? {
                 limits.push(LimitFile { file, name: format!("{name} of {path}").into() });
             }
@@ -57,7 +57,7 @@ impl Level {
         Ok(Self { version, folder: folder.to_owned(), path, limits, counters: None })
     }
 
-    /// Whether the group counts its memory, that is, has the memory controller.
+    /// Whether the group counts its memory, i.e. has the memory controller.
     pub(super) fn has_usage(&mut self) -> Result<bool, MemoryError> {
         if self.counters.is_none() {
             self.counters = Counters::open(self.version, &self.folder)?;
@@ -65,12 +65,12 @@ impl Level {
         Ok(self.counters.is_some())
     }
 
-    /// The group's path, for people.
+    /// The path of the group, for people.
     pub(super) fn path(&self) -> &str {
         &self.path
     }
 
-    /// The smallest limit of the level now; `None` without one.
+    /// The smallest current limit of the level; `None` without one.
     pub(super) fn limit(&self, buffer: &mut [u8]) -> Result<Option<NamedLimit>, MemoryError> {
         let mut smallest: Option<NamedLimit> = None;
         for LimitFile { file, name } in &self.limits {
@@ -84,7 +84,7 @@ impl Level {
         Ok(smallest)
     }
 
-    /// The memory of the level now, and whether the kernel confirms a shortage there; `None` where the group does not
+    /// The current memory of the level, and whether the kernel confirms a shortage there; `None` if the group does not
     /// count its memory.
     pub(super) fn snapshot(&mut self, buffer: &mut [u8]) -> Result<Option<(Snapshot, bool)>, MemoryError> {
         if !self.has_usage()? {
@@ -109,7 +109,8 @@ impl Counters {
     }
 }
 
-/// The limits of a group. `memory.soft_limit_in_bytes` of version 1 is none: the kernel throttles nothing there.
+/// The limit files of a group. `memory.soft_limit_in_bytes` of version 1 is not one: the kernel does not throttle
+/// there.
 const fn limit_names(version: Version) -> &'static [&'static str] {
     match version {
         Version::V1 => &["memory.limit_in_bytes"],
@@ -121,7 +122,7 @@ const fn limit_names(version: Version) -> &'static [&'static str] {
 struct Names {
     usage: &'static str,
     events: &'static str,
-    /// Version 1 has no such file for each group.
+    /// Version 1 has no such file per group.
     pressure: Option<&'static str>,
 }
 

@@ -8,10 +8,10 @@ use tripline_runtime::MemoryError;
 use super::super::kernel_file::{malformed, unreadable};
 use super::tables::{self, Mount, Place, Version};
 
-/// At most so many folders are searched for the group that lists this process.
+/// Maximum number of folders that are searched for the group that lists this process.
 const MAX_SEARCHED: usize = 10_000;
 
-/// A group and all groups above it that are visible, its own first.
+/// A group and all visible groups above it, its own first.
 #[derive(Debug)]
 pub(super) struct Location {
     pub(super) version: Version,
@@ -19,7 +19,7 @@ pub(super) struct Location {
     pub(super) groups: Vec<(PathBuf, String)>,
 }
 
-/// Finds the group that `cgroup`, the text of `/proc/self/cgroup`, names. All paths are below `root`.
+/// Finds the group named in `cgroup`, the text of `/proc/self/cgroup`. All paths are below `root`.
 pub(super) fn locate(root: &Path, cgroup: &[u8]) -> Result<Location, MemoryError> {
     let Some((version, place)) = tables::own_place(cgroup) else {
         let expected = "a hierarchy with the memory controller, or of version 2";
@@ -32,8 +32,8 @@ pub(super) fn locate(root: &Path, cgroup: &[u8]) -> Result<Location, MemoryError
     // The mount that shows the most levels shows the most limits.
     mounts.sort_by_key(|mount| (std::cmp::Reverse(mount.root.ups), mount.root.names.len()));
     let found = mounts.iter().find_map(|mount| groups(root, mount, &place));
-    // What cannot be found below a mount that shows levels outside of this process's namespace is at least somewhere
-    // below it, and the limits of what is mounted hold for it.
+    // If the group is not found below a mount that shows levels outside this process's namespace, it is still somewhere
+    // below that mount, and the limits of the mounted group apply to it.
     let Some(groups) = found.or_else(|| mounts.iter().find_map(|mount| top_if_above(root, mount, &place))) else {
         let why = "no mounted hierarchy with the memory controller shows the group of this process";
         return Err(unreadable(&table, io::Error::new(io::ErrorKind::NotFound, why)));
@@ -41,7 +41,7 @@ pub(super) fn locate(root: &Path, cgroup: &[u8]) -> Result<Location, MemoryError
     Ok(Location { version, groups })
 }
 
-/// The groups from the own one up to the mount point; `None` where it is not found below this mount.
+/// The groups from that of the process up to the mount point; `None` if it is not found below this mount.
 fn groups(root: &Path, mount: &Mount, place: &Place) -> Option<Vec<(PathBuf, String)>> {
     let top = folder(root, mount);
     let below = below(&mount.root, place)?;
@@ -50,14 +50,14 @@ fn groups(root: &Path, mount: &Mount, place: &Place) -> Option<Vec<(PathBuf, Str
     own.is_dir().then(|| path.ancestors().map(|path| (top.join(path), shown(mount, path))).collect())
 }
 
-/// The mount point, where the group is somewhere below it.
+/// The mount point, if the group is somewhere below it.
 fn top_if_above(root: &Path, mount: &Mount, place: &Place) -> Option<Vec<(PathBuf, String)>> {
     let is_above = below(&mount.root, place).is_some_and(|below| below.unnamed > 0);
     is_above.then(|| vec![(folder(root, mount), shown(mount, Path::new("")))])
 }
 
-/// The path of a group in its hierarchy, for people: that of the mount's root, as far as this process can name it, and
-/// that below the mount. Control characters are escaped.
+/// The path of a group in its hierarchy, for people: the path of the mount's root, as far as this process can name it,
+/// followed by the path below the mount. Control characters are escaped.
 fn shown(mount: &Mount, below: &Path) -> String {
     let names = mount.root.names.iter().map(std::ffi::OsString::as_os_str).chain(below.iter());
     let mut path = String::new();
@@ -74,10 +74,10 @@ fn folder(root: &Path, mount: &Mount) -> PathBuf {
     root.join(mount.point.strip_prefix("/").unwrap_or(&mount.point))
 }
 
-/// The way from a mount point down to a group.
+/// The path from a mount point down to a group.
 #[derive(Debug, PartialEq, Eq)]
 struct Below {
-    /// First so many levels whose names this process cannot know, as they are outside of its namespace, then the path.
+    /// Number of leading levels outside the namespace of this process, whose names it cannot know. `path` follows them.
     unnamed: usize,
     path: PathBuf,
 }
@@ -87,12 +87,12 @@ fn below(mount_root: &Place, place: &Place) -> Option<Below> {
         let names = place.names.strip_prefix(mount_root.names.as_slice())?;
         return Some(Below { unnamed: 0, path: names.iter().collect() });
     }
-    // A mount of a group beside the namespace's root (`/../name`) cannot hold what is below that root.
+    // A mount of a group beside the namespace's root (`/../name`) cannot contain what is below that root.
     let unnamed = mount_root.ups.checked_sub(place.ups)?;
     mount_root.names.is_empty().then(|| Below { unnamed, path: place.names.iter().collect() })
 }
 
-/// The folder that is so many levels below `top` and lists this process.
+/// The folder `below.unnamed` levels below `top` that lists this process.
 fn find_by_process(top: &Path, below: &Below) -> Option<PathBuf> {
     let own_id = std::process::id().to_string();
     let mut open = vec![(top.to_owned(), below.unnamed)];

@@ -16,21 +16,20 @@ use tripline_runtime::{MemoryError, MemoryReading, MemorySource};
 use self::group::Group;
 use super::MemoryUsed;
 
-/// The memory of the control group this process is in: version 2, version 1, or version 1 with version 2 mounted beside
-/// it.
+/// The memory of this process's control group: version 2, version 1, or version 1 with version 2 mounted beside it.
 ///
-/// Each level that has a limit, from the group itself up to the mount point, is judged by its own usage: `memory.max`,
-/// `memory.high` and `memory.limit_in_bytes`, never more than the machine's memory. The sample is that of the level of
-/// which the largest share is used, and the reading names it. [`MemoryUsed`] says what counts as used. Where no level
-/// has a limit the sample has none, and the breaker treats memory as unknown:
-/// [`Sysinfo`](super::MemorySourceKind::Sysinfo) or [`Auto`](super::MemorySourceKind::Auto) suit such a place.
+/// Each level with a limit, from the group itself up to the mount point, is evaluated by its own usage: `memory.max`,
+/// `memory.high` and `memory.limit_in_bytes`, capped at the memory of the machine. The sample is that of the level
+/// which uses the largest share of its limit; the reading names it. [`MemoryUsed`] selects what counts as used. If no
+/// level has a limit, neither has the sample, and the breaker treats memory as unknown; use
+/// [`Sysinfo`](super::MemorySourceKind::Sysinfo) or [`Auto`](super::MemorySourceKind::Auto) there.
 ///
-/// Limits are read with every sample, as they can change while the process runs; so is the group's name. When the
-/// process was moved, or a file becomes unreadable, the source looks for its group again.
+/// Limits and the name of the group are read with every sample, because they can change while the process runs. When
+/// the process is moved, or a file becomes unreadable, the source searches for its group again.
 ///
 /// # Cost
 /// One open descriptor and one `pread` per file and sample: two files of the process, one or two of each level, and
-/// four more of each level with a limit; tens of microseconds together. With version 2 the kernel may have to add up
+/// four more of each level with a limit; tens of microseconds in total. With version 2 the kernel may have to add up
 /// its counters for `memory.stat`, which takes longer on machines with many processors.
 #[derive(Debug)]
 pub struct Cgroup {
@@ -43,9 +42,8 @@ impl Cgroup {
     /// Finds the group of this process.
     ///
     /// # Errors
-    /// [`MemoryError`] where there are no control groups (systems other than Linux), where none with the memory
-    /// controller is visible, or where its files cannot be read. The root of version 2 has no files to read: that is
-    /// an error too.
+    /// [`MemoryError`] if there are no control groups (systems other than Linux), if none with the memory controller is
+    /// visible, or if its files cannot be read. The root of version 2 has no files to read, which is an error too.
     pub fn discover() -> Result<Self, MemoryError> {
         if cfg!(target_os = "linux") {
             return Self::discover_at(Path::new("/"));
@@ -54,8 +52,8 @@ impl Cgroup {
         Err(MemoryError::Unreadable { what: "memory source cgroup".to_owned(), error })
     }
 
-    /// The same with all files (`/proc/self/cgroup`, `/proc/self/mountinfo`, `/proc/meminfo`, and whatever the mounts
-    /// name) looked for below `root`: for tests, and for a machine's `/` that is mounted elsewhere.
+    /// Finds the group of this process with all files (`/proc/self/cgroup`, `/proc/self/mountinfo`, `/proc/meminfo`,
+    /// and those of the mounts) below `root`: for tests, and for a machine whose `/` is mounted elsewhere.
     ///
     /// # Errors
     /// As [`discover`](Self::discover).
@@ -66,7 +64,7 @@ impl Cgroup {
         Ok(Self { root: root.to_owned(), figure, group: Mutex::new(group) })
     }
 
-    /// Sets what counts as used; [`MemoryUsed::Unreclaimable`] otherwise.
+    /// Selects what counts as used. Default: [`MemoryUsed::Unreclaimable`].
     #[must_use]
     pub fn counting(self, figure: MemoryUsed) -> Self {
         Self { figure, ..self }

@@ -1,4 +1,4 @@
-//! The two tables in which a process finds its control group: `/proc/self/cgroup` and `/proc/self/mountinfo`. Pure.
+//! The two tables that lead a process to its control group: `/proc/self/cgroup` and `/proc/self/mountinfo`. Pure.
 
 use std::ffi::OsString;
 use std::path::{Component, PathBuf};
@@ -10,12 +10,12 @@ pub(super) enum Version {
     V2,
 }
 
-/// Where a group is in its hierarchy, as seen from this process's namespace.
+/// The position of a group in its hierarchy, as seen from this process's namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Place {
-    /// So many levels above the namespace's own root: its leading `..`.
+    /// Number of levels above the root of the namespace: the leading `..`.
     pub(super) ups: usize,
-    /// The names from there on.
+    /// The names below that level.
     pub(super) names: Vec<OsString>,
 }
 
@@ -23,19 +23,19 @@ pub(super) struct Place {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Mount {
     pub(super) version: Version,
-    /// The group that is seen at the mount point.
+    /// The group that the mount point shows.
     pub(super) root: Place,
     pub(super) point: PathBuf,
 }
 
-/// The group whose memory this process's memory counts as.
+/// The group that this process's memory is charged to.
 ///
-/// A hierarchy of version 1 that has the memory controller owns it, whatever else is mounted; else it can only be
-/// version 2.
+/// A hierarchy of version 1 with the memory controller owns it, whatever else is mounted; without one, only version 2
+/// can.
 pub(super) fn own_place(cgroup: &[u8]) -> Option<(Version, Place)> {
     let mut v2 = None;
     for line in cgroup.split(|&byte| byte == b'\n') {
-        // hierarchy:controllers:path, where only the path may hold more colons.
+        // hierarchy:controllers:path; only the path may contain more colons.
         let mut fields = line.splitn(3, |&byte| byte == b':');
         let (Some(hierarchy), Some(controllers), Some(path)) = (fields.next(), fields.next(), fields.next()) else {
             continue;
@@ -50,7 +50,7 @@ pub(super) fn own_place(cgroup: &[u8]) -> Option<(Version, Place)> {
     v2
 }
 
-/// All mounts of version 2, and those of version 1 that have the memory controller.
+/// All mounts of version 2, and the mounts of version 1 with the memory controller.
 pub(super) fn mounts(mountinfo: &[u8]) -> Vec<Mount> {
     mountinfo.split(|&byte| byte == b'\n').filter_map(mount).collect()
 }
@@ -60,7 +60,7 @@ fn mount(line: &[u8]) -> Option<Mount> {
     let mut fields = line.split(|&byte| byte == b' ');
     let root = fields.nth(3)?;
     let point = fields.next()?;
-    fields.next()?; // The mount's own options; after them any number of optional fields.
+    fields.next()?; // The options of the mount itself, followed by any number of optional fields.
     fields.find(|&field| field == b"-")?;
     let version = match fields.next()? {
         b"cgroup2" => Version::V2,
@@ -70,7 +70,7 @@ fn mount(line: &[u8]) -> Option<Mount> {
     Some(Mount { version, root: place(unescape(root)), point: path_from(unescape(point)) })
 }
 
-/// Undoes the escapes of mountinfo: a backslash and three octal digits for white space and the backslash itself.
+/// Decodes the escapes of mountinfo: a backslash and three octal digits for white space and the backslash itself.
 fn unescape(field: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(field.len());
     let mut rest = field;

@@ -1,4 +1,4 @@
-//! The schema of the API: the allowed requests with their fields, types and lengths.
+//! The schema of the API: allowed requests with their fields, types and lengths.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::http::Request;
 use super::store::decoded;
 use super::swagger;
 
-/// What a request has against the API.
+/// The violations of the API in a request.
 pub(super) fn violations(request: &Request) -> Vec<String> {
     let mut found = Vec::new();
     let mut must = |holds: bool, what: &str| {

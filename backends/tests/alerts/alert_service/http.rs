@@ -11,7 +11,7 @@ use futures_rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use futures_rustls::rustls::crypto::ring;
 use futures_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// What was asked.
+/// A received request.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) method: String,
@@ -30,7 +30,7 @@ impl Request {
     }
 }
 
-/// What is answered.
+/// A response to send.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -61,30 +61,30 @@ impl Reply {
     }
 }
 
-/// What goes wrong with a request.
+/// A fault in the handling of a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
-    /// Nothing does; the fault after this one is for the next request.
+    /// No fault; the next request gets the following fault.
     None,
-    /// This is answered, and nothing done.
+    /// Sends this response and does not process the request.
     Reply(Reply),
-    /// It is done, and never answered.
+    /// Processes the request and never responds.
     DoneAndSilent,
-    /// Nothing is done, and nothing answered, until the other side goes.
+    /// Neither processes the request nor responds, until the client closes the connection.
     Silent,
-    /// The head comes and half of the body; it is done.
+    /// Processes the request, and closes the connection after half of the body.
     CutInBody,
-    /// The head comes, and then nothing more.
+    /// Sends the head and then nothing more.
     StuckInBody,
-    /// The connection is closed without an answer.
+    /// Closes the connection without a response.
     Closed,
-    /// What comes back is no HTTP.
+    /// Sends a response that is not HTTP.
     Garbage,
-    /// The body never ends.
+    /// Sends a body that never ends.
     Endless,
 }
 
-/// A certificate for 127.0.0.1 that nobody has signed but its own key, and that may sign nothing.
+/// A self-signed certificate for 127.0.0.1 that is not a certificate authority.
 pub(crate) struct Tls {
     pub(crate) certificate: Vec<u8>,
     pub(crate) pem: String,
@@ -117,7 +117,7 @@ struct Shared {
     stopped: AtomicBool,
 }
 
-/// A server that stops with the value.
+/// A server that stops when it is dropped.
 pub(crate) struct Server {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -153,12 +153,12 @@ impl Server {
         self.shared.faults.lock().unwrap().push_back(fault);
     }
 
-    /// What happens from now on to every request that nothing else is told of.
+    /// Sets the fault of all requests without one of their own.
     pub(crate) fn standing_trouble(&self, fault: Fault) {
         *self.shared.standing.lock().unwrap() = fault;
     }
 
-    /// Requests that wait for an answer which never comes.
+    /// Number of requests that will never get a response.
     pub(crate) fn hanging(&self) -> usize {
         self.shared.hanging.load(Ordering::SeqCst)
     }
@@ -186,7 +186,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         let Ok(stream) = stream else { continue };
         let shared = shared.clone();
         thread::spawn(move || {
-            // A client that goes away is what some tests are about.
+            // Some tests close the connection on purpose.
             let _ = match &shared.tls {
                 None => serve(stream, &shared),
                 Some(config) => {

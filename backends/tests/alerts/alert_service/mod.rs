@@ -1,6 +1,6 @@
 //! An alert service for tests: real sockets, alerts with counts, responses before effects, and every kind of fault.
 //! Each request is validated against the schema and the lengths of the API.
-// Each test file uses its part of this.
+// Each test file uses a part of this module.
 #![allow(dead_code, unused_imports, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod check;
@@ -18,19 +18,19 @@ pub(crate) use store::{Held, Manner};
 
 use store::Store;
 
-/// The service. It stops with the value.
+/// The service. It stops when it is dropped.
 pub(crate) struct AlertService {
     server: Server,
     store: Arc<Mutex<Store>>,
 }
 
 impl AlertService {
-    /// As `OpsGenie`: it takes a request, and does it later.
+    /// Behaves like `OpsGenie`: accepts a request and processes it later.
     pub(crate) fn opsgenie() -> Self {
         Self::start(Manner::OpsGenie, None)
     }
 
-    /// As its successor: it knows the documented requests only.
+    /// Behaves like its successor: knows only the documented requests.
     pub(crate) fn jsm() -> Self {
         Self::start(Manner::Jsm, None)
     }
@@ -52,47 +52,47 @@ impl AlertService {
         Self { server: Server::start(handler, tls), store }
     }
 
-    /// Base address, with a path where the service has one.
+    /// The base URL, including the path of the service if it has one.
     pub(crate) fn url(&self) -> String {
         format!("{}{}", self.server.url(), lock(&self.store).base_path())
     }
 
-    /// What happens to the next request, and the ones after it in order.
+    /// Sets the fault of the next request; further calls apply to the following requests in order.
     pub(crate) fn trouble(&self, fault: Fault) {
         self.server.trouble(fault);
     }
 
-    /// What happens from now on to every request that nothing else is told of; [`Fault::None`] = nothing again.
+    /// Sets the fault of all requests without one of their own; [`Fault::None`] removes it.
     pub(crate) fn standing_trouble(&self, fault: Fault) {
         self.server.standing_trouble(fault);
     }
 
-    /// Requests that wait for an answer which never comes.
+    /// Number of requests that will never get a response.
     pub(crate) fn hanging(&self) -> usize {
         self.server.hanging()
     }
 
-    /// Does all that was taken and is not done yet.
+    /// Processes all accepted requests.
     pub(crate) fn catch_up(&self) {
         lock(&self.store).catch_up();
     }
 
-    /// The status of every request from now on is "not there yet" for so many looks, and then its effect comes.
+    /// Reports each request as pending for `looks` status queries and then processes it.
     pub(crate) fn done_after_looks(&self, looks: u32) {
         lock(&self.store).looks = looks;
     }
 
-    /// The next request is taken, and then fails with these words.
+    /// Accepts the next request and then fails it with this message.
     pub(crate) fn reject_next(&self, words: &str) {
         lock(&self.store).refusals.push_back(words.to_owned());
     }
 
-    /// Somebody closes an alert by hand.
+    /// Closes an alert, as a user would.
     pub(crate) fn close_by_hand(&self, alias: &str) {
         lock(&self.store).close(alias);
     }
 
-    /// All that was ever opened, in order.
+    /// All alerts that were ever opened, in order.
     pub(crate) fn alerts(&self) -> Vec<Held> {
         lock(&self.store).alerts.clone()
     }
@@ -108,7 +108,7 @@ impl AlertService {
         self.server.requests().iter().map(|request| format!("{} {}", request.method, request.target)).collect()
     }
 
-    /// The log without looks at requests.
+    /// The log without status queries.
     pub(crate) fn changes(&self) -> Vec<String> {
         self.log().into_iter().filter(|line| !line.starts_with("GET ")).collect()
     }
@@ -119,7 +119,7 @@ impl AlertService {
 }
 
 impl Drop for AlertService {
-    /// No test may send what the API does not take.
+    /// Fails the test if a request violated the API.
     fn drop(&mut self) {
         let violations: Vec<String> = self.server.requests().iter().flat_map(check::violations).collect();
         assert!(violations.is_empty() || std::thread::panicking(), "against the API: {violations:#?}");
@@ -130,7 +130,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap()
 }
 
-/// Asks again and again until it holds; no test waits for longer than half a minute.
+/// Polls until the condition holds, for at most 30 s.
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);

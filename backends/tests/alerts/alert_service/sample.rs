@@ -7,10 +7,10 @@ use tripline_backends::http_client::{ClientLimits, HyperClient};
 use tripline_runtime::test_util::World;
 use tripline_runtime::{Alert, AlertSink, DeliveryError, DeliveryStatus, Stage};
 
-/// What must be seen nowhere but by the service.
+/// A secret that only the service may receive.
 pub(crate) const KEY: &str = "k3y-0f-4ll-k3y5";
 
-/// The alert of a breaker that really opened, at this stage, with nothing sent before.
+/// An alert of a breaker that has actually opened, at this stage, with nothing sent before.
 pub(crate) fn alert(stage: Stage) -> Alert {
     let mut alert = World::sample_alert(Duration::from_millis(400)).unwrap();
     alert.at = alert.started_at + Duration::from_secs(60);
@@ -25,8 +25,8 @@ pub(crate) fn stage(alert: &Alert, stage: Stage, created: DeliveryStatus, escala
     alert
 }
 
-/// Delivers as the dispatcher does where everything goes well: it comes back as often as the sink asks for it. Gives how
-/// often that was.
+/// Delivers like the dispatcher when nothing fails: repeats as long as the sink asks for it. Returns the number of
+/// repetitions.
 pub(crate) fn deliver(sink: &dyn AlertSink, alert: &Alert) -> Result<usize, DeliveryError> {
     for pending in 0..100 {
         match futures_lite::future::block_on(sink.deliver(alert)) {
@@ -38,19 +38,19 @@ pub(crate) fn deliver(sink: &dyn AlertSink, alert: &Alert) -> Result<usize, Deli
     panic!("it never ends")
 }
 
-/// A client that waits long enough, also on a machine that is busy.
+/// A client with time limits that are long enough on a busy machine.
 pub(crate) fn patient() -> HyperClient {
     HyperClient::default()
 }
 
-/// A client that soon gives up waiting for an answer to begin.
+/// A client with a short time limit for the head of a response.
 pub(crate) fn impatient() -> HyperClient {
     let mut limits = ClientLimits::default();
     limits.head = Duration::from_millis(200);
     HyperClient::new(limits)
 }
 
-/// A configuration with everything mandatory in it.
+/// A configuration with all required fields.
 pub(crate) fn config(url: &str) -> OpsGenie {
     let mut config = OpsGenie::default();
     config.enabled = true;

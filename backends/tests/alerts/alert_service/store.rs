@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use super::http::{Reply, Request};
 use super::sample::KEY;
 
-/// Which service it is.
+/// The emulated service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Manner {
     OpsGenie,
     Jsm,
 }
 
-/// An alert as the service holds it.
+/// An alert as the service stores it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Held {
     pub(crate) alias: String,
@@ -25,13 +25,13 @@ pub(crate) struct Held {
     pub(crate) created: Value,
 }
 
-/// A request that was taken.
+/// An accepted request.
 struct Taken {
     id: String,
     looks_left: u32,
     refusal: Option<String>,
     request: Request,
-    /// Once it is done: whether it succeeded, and the words for it.
+    /// Once it is processed: whether it succeeded, and the message.
     done: Option<(bool, String)>,
 }
 
@@ -117,7 +117,7 @@ impl Store {
         }
     }
 
-    /// Requests take effect in the order in which they came.
+    /// Processes requests in the order of their arrival.
     fn do_up_to(&mut self, last: usize) {
         for index in 0..=last {
             if self.taken[index].done.is_none() {
@@ -185,7 +185,7 @@ fn failure(status: u16, message: &str) -> Reply {
     Reply::new(status, &json!({"message": message, "took": 0.1, "requestId": "failed"}).to_string())
 }
 
-/// A part of a path as it was before it went into one.
+/// Decodes a part of a path.
 pub(super) fn decoded(part: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = part.as_bytes();

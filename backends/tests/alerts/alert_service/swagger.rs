@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value};
 
-/// What a body has against the description; nothing where that is absent.
+/// The violations of the API description in a body; empty without a description.
 pub(super) fn violations(method: &str, path: &str, body: &Value) -> Vec<String> {
     let Some(description) = description() else { return Vec::new() };
     let Some(operation) = operation(description, method, path) else {
@@ -41,7 +41,7 @@ fn description() -> Option<&'static Value> {
         .as_ref()
 }
 
-/// The described path that fits best: one with fewer places for anything.
+/// The described path that matches best: the one with the fewest parameters.
 fn operation<'a>(description: &'a Value, method: &str, path: &str) -> Option<&'a Value> {
     let fits = |template: &str| {
         let (template, path): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
@@ -80,7 +80,7 @@ fn check(description: &Value, schema: &Value, value: &Value, place: &str, found:
         if let Some(schema) = properties.get(name).or_else(|| schema.get("additionalProperties")) {
             check(description, schema, value, &place, found);
         } else if schema["discriminator"].is_null() || name != "name" {
-            // A responder has a type, and fields by type that the description omits; a team has a name.
+            // A responder has a type, and fields per type that the description omits; a team has a name.
             found.push(format!("{place} is not described"));
         }
     }

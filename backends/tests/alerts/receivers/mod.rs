@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::alert_service::{Reply, Request, Server};
 
-/// One of the services.
+/// The emulated service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
     Slack,
@@ -17,10 +17,10 @@ pub(crate) enum Service {
     PagerDuty,
 }
 
-/// The routing key that `PagerDuty` knows.
+/// The routing key of the emulated `PagerDuty`.
 pub(crate) const ROUTING_KEY: &str = "0123456789abcdef0123456789abcdef";
 
-/// A receiver; it stops with the value.
+/// A receiver. It stops when it is dropped.
 pub(crate) struct Receiver {
     pub(crate) server: Server,
     open: Arc<Mutex<BTreeMap<String, String>>>,
@@ -52,7 +52,7 @@ impl Receiver {
         Self { server, open }
     }
 
-    /// Severity of each incident that is open, by key.
+    /// Severity of each open incident, by key.
     pub(crate) fn open(&self) -> Vec<(String, String)> {
         self.open.lock().unwrap().clone().into_iter().collect()
     }
@@ -92,7 +92,7 @@ fn rejection(service: Service, problems: &[String]) -> Reply {
     }
 }
 
-/// What is wrong with an object: members that are not known, and texts that are missing, empty or too long.
+/// The violations in an object: unknown members, and texts that are missing, empty or too long.
 fn members(place: &str, object: &Value, known: &[&str], texts: &[(&str, usize)], found: &mut Vec<String>) {
     let Some(object) = object.as_object() else {
         found.push(format!("{place} is no object"));
@@ -130,7 +130,7 @@ pub(crate) fn slack(body: &Value) -> Vec<String> {
             }
         }
     }
-    // `<` begins a command; those of a text are escaped.
+    // `<` begins a command, so texts must escape it.
     let text = body.to_string();
     found.extend(["<!", "<@"].iter().filter(|command| text.contains(**command)).map(|command| (*command).to_owned()));
     found

@@ -14,10 +14,10 @@ use smol::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufR
 use smol::net::{TcpListener, TcpStream};
 use tripline_backends::api::{Served, ServerLimits, serve};
 
-/// No test waits for longer than this; none waits for it where everything is right.
+/// Time limit of a test. No test comes near it unless something is wrong.
 const TOO_LONG: Duration = Duration::from_secs(30);
 
-/// What a test that must not wait for a limit of the server sets it to.
+/// A server limit that a test must not reach.
 const NEVER: Duration = Duration::from_secs(3_600);
 
 pub struct Server {
@@ -40,7 +40,7 @@ impl Server {
         Self { address, stop, task: smol::spawn(serve(listener, router, stopped, limits)) }
     }
 
-    /// A reader whose request has these headers besides: lines that end with CR LF.
+    /// A reader whose request has additional headers: lines that end in CR LF.
     pub async fn reader(&self, headers: &str) -> Reader {
         let reader = self.request("/breaker/events", headers).await;
         assert!(reader.head.starts_with("HTTP/1.1 200 OK\r\n"), "{}", reader.head);
@@ -61,7 +61,7 @@ impl Server {
         Reader { stream, head, text: String::new(), chunks: 0 }
     }
 
-    /// The body of an answer that has a length.
+    /// The body of a response with a length.
     pub async fn get(&self, path: &str) -> String {
         let mut answer = self.request(path, "Connection: close\r\n").await;
         let mut body = String::new();
@@ -75,7 +75,7 @@ pub struct Reader {
     stream: BufReader<TcpStream>,
     pub head: String,
     text: String,
-    /// How many pieces came, each written at once.
+    /// Number of chunks received; the server writes each at once.
     pub chunks: usize,
 }
 
@@ -87,7 +87,7 @@ pub struct Event {
 }
 
 impl Reader {
-    /// The next event; `None` where the stream ends as it should. Comments are passed over.
+    /// The next event; `None` at a regular end of the stream. Skips comments.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
             while let Some(end) = self.text.find("\n\n") {
@@ -103,7 +103,7 @@ impl Reader {
         }
     }
 
-    /// The next event of this name that is as wanted.
+    /// The next event of this name that matches `wanted`.
     pub async fn find(&mut self, name: &str, wanted: impl Fn(&Value) -> bool) -> Event {
         loop {
             let event = self.next().await.unwrap_or_else(|| panic!("the stream ended before a {name}"));
@@ -144,7 +144,7 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
     block_on(test.or(too_long))
 }
 
-/// Asks again and again until it is so.
+/// Polls until the condition holds.
 pub async fn eventually(mut is_so: impl AsyncFnMut() -> bool) {
     while !is_so().await {
         Timer::after(Duration::from_millis(10)).await;

@@ -59,7 +59,7 @@ impl Api {
         self.breaker().read(|core| core.state().kind())
     }
 
-    /// Calls that end one after the other.
+    /// Consecutive calls.
     pub fn calls(&self, latencies_ms: impl IntoIterator<Item = u64>) {
         for latency in latencies_ms.into_iter().map(Duration::from_millis) {
             self.world.request(self.breaker(), latency, Outcome::Ok);
@@ -97,7 +97,7 @@ pub fn send(router: &Router, request: Request<Body>) -> Answer {
     })
 }
 
-/// A refusal: its status, and a body that says what is wrong, and where.
+/// Checks a rejection: its status, and a body with the problem and its place.
 pub fn assert_rejection(answer: &Answer, status: u16, field: Option<&str>) {
     assert_eq!(answer.status.as_u16(), status, "{}", answer.text);
     assert_eq!(answer.headers["content-type"], "application/json");

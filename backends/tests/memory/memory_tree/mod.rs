@@ -18,7 +18,7 @@ pub(crate) const V1_MOUNT: &str = "35 31 0:32 / /sys/fs/cgroup/memory rw,relatim
 pub(crate) struct Tree(TempDir);
 
 impl Tree {
-    /// A machine with 16 GiB and no groups yet.
+    /// A machine with 16 GiB and no groups.
     pub(crate) fn new(cgroup: &str, mountinfo: &str) -> Self {
         let tree = Self(TempDir::new().unwrap());
         tree.write("proc/self/cgroup", cgroup);
@@ -27,7 +27,7 @@ impl Tree {
         tree
     }
 
-    /// The fixture of this name: after a comment, each file is a line `=== path` and its text.
+    /// The fixture of this name: a comment, and for each file a line `=== path` followed by its text.
     pub(crate) fn fixture(name: &str) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/memory").join(format!("{name}.tree"));
         let text = fs::read_to_string(path).unwrap();
@@ -57,7 +57,7 @@ impl Tree {
         fs::remove_file(self.path(path)).unwrap();
     }
 
-    /// A group of version 2, in MiB.
+    /// Creates a group of version 2; values in MiB.
     pub(crate) fn v2(&self, folder: &str, max: Option<u64>, current: u64, inactive: u64) {
         self.write(&format!("{folder}/memory.max"), max.map_or("max\n".to_owned(), |mib| format!("{}\n", mib * MIB)));
         self.write(&format!("{folder}/memory.current"), format!("{}\n", current * MIB));
@@ -65,7 +65,7 @@ impl Tree {
         self.write(&format!("{folder}/memory.stat"), stat);
     }
 
-    /// A group of version 1; use in MiB.
+    /// Creates a group of version 1; usage in MiB.
     pub(crate) fn v1(&self, folder: &str, limit: &str, hierarchical: &str, usage: u64, inactive: u64) {
         self.write(&format!("{folder}/memory.limit_in_bytes"), limit);
         self.write(&format!("{folder}/memory.usage_in_bytes"), format!("{}\n", usage * MIB));

@@ -11,6 +11,8 @@ mod support;
 
 #[cfg(unix)]
 mod alert_e2e;
+#[cfg(unix)]
+mod alerts_breakers;
 mod alerts_serve;
 mod alerts_serve_kill;
 #[cfg(unix)]

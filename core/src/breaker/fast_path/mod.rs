@@ -3,8 +3,12 @@
 //! A breaker is *quiet* while it is closed, its window is full of good calls, no call is stalled, no test has evidence,
 //! nothing is simulated and no incident waits for a call. Until the next sample expires, another good call then changes
 //! only the window and one counter, so nothing else is checked. Any other input disarms the fast path. The next call on
-//! the slow path checks whether it can be armed again. Targets with 32-bit pointers have no fast path: it would not fit
-//! their flash beside the slow one.
+//! the slow path checks whether it can be armed again.
+//!
+//! A breaker is *steady* if there are slow calls in its window too, or evidence of them below its bound. Another good call
+//! then takes part of both away, so no rule is evaluated.
+//!
+//! Targets with 32-bit pointers have no fast path: it would not fit their flash beside the slow one.
 
 use super::Breaker;
 use crate::generation::Generation;
@@ -20,6 +24,7 @@ use crate::window::SampleStore;
 pub(super) struct FastPathProbe {
     never: bool,
     hits: u64,
+    steady_hits: u64,
 }
 
 impl<const N: usize, S: SampleStore> Breaker<N, S> {
@@ -48,23 +53,85 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         true
     }
 
-    /// Arms the fast path until the next expiry if the breaker is quiet; disarms it otherwise.
+    /// Same as [`Breaker::try_record_fast`], also while slow calls are in the window and evidence of them is below its bound.
+    #[inline(never)] // keeps the slow path small
+    pub fn try_record_steady(
+        &mut self,
+        end: Instant,
+        generation: Generation,
+        latency: Latency,
+        outcome: Outcome,
+    ) -> bool {
+        let is_good = latency <= self.settings.latency_threshold && outcome == Outcome::Ok;
+        if end >= self.steady_until || generation != self.generation() || !is_good {
+            return false;
+        }
+        #[cfg(test)]
+        {
+            self.fast_path_probe.steady_hits += 1;
+        }
+        let now = self.time.go_on_to(end);
+        self.counts.ok = self.counts.ok.wrapping_add(1);
+        self.window.record(now, latency, outcome);
+        let _ = self.count_evidence(now, None, outcome, false);
+        self.incident.call_recorded();
+        if self.window.is_full_of_good() {
+            self.rearm_fast_path();
+        }
+        true
+    }
+
+    /// Returns the instant, on the clock that gives the readings, before which good calls of this generation may be handed in later: in
+    /// the order of their ends, and before any other input. [`Instant::ZERO`] = none may.
+    ///
+    /// Until then they emit no event and open nothing: the breaker is closed with a full window and no breach, neither a simulation nor
+    /// an incident is on or about to begin, and no sample expires. Slow or failed samples may be in the window, but not both: a good
+    /// call in place of a fast failure adds to the calls that the percentile is taken of.
+    pub fn good_calls_wait_until(&self) -> Instant {
+        let may_wait = self.state == State::Closed
+            && self.window.len() >= self.settings.latency_window_size.get()
+            && (self.window.failed() == 0 || self.window.above() == 0)
+            && self.breaches_in_a_row == 0
+            && !self.is_held_open()
+            && !self.incident.has_news_of_calls()
+            && !self.time.is_suspect();
+        let until = self.window.next_expiry().min(self.memory.fresh_until(&self.settings));
+        if may_wait && self.time.latest() < until { self.time.clock_reading(until) } else { Instant::ZERO }
+    }
+
+    /// Returns the instant, on the clock that gives the readings, before which good calls of this generation change only the window and
+    /// one counter. [`Instant::ZERO`] = none do.
+    #[inline]
+    pub fn fast_path_until(&self) -> Instant {
+        self.fast_path_until
+    }
+
+    /// Counts good calls that [`Breaker::try_record_fast`] would have taken, and that as many calls followed as the window has
+    /// places.
+    pub fn count_superseded(&mut self, calls: u64) {
+        self.counts.ok = self.counts.ok.wrapping_add(calls);
+    }
+
+    /// Arms the fast paths until the next expiry if the breaker is quiet or steady; disarms them otherwise.
     pub(super) fn rearm_fast_path(&mut self) {
         #[cfg(test)]
         if self.fast_path_probe.never {
             return;
         }
-        let is_quiet = self.state == State::Closed
-            && self.window.is_full_of_good()
+        let is_calm = self.state == State::Closed
+            && self.window.is_full_of_successes()
             && self.stalled == 0
             && self.breaches_in_a_row == 0
             && !self.is_held_open()
             && !self.incident.has_news_of_calls()
-            && !self.time.is_suspect()
-            && self.limits.evidence().is_none_or(|rule| self.evidence.is_at_rest(rule));
+            && !self.time.is_suspect();
         let until = self.window.next_expiry().min(self.memory.fresh_until(&self.settings));
-        self.fast_path_until =
-            if is_quiet && self.time.latest() < until { self.time.clock_reading(until) } else { Instant::ZERO };
+        let until = if is_calm && self.time.latest() < until { self.time.clock_reading(until) } else { Instant::ZERO };
+        let evidence = self.limits.evidence();
+        let is_quiet = self.window.above() == 0 && evidence.is_none_or(|rule| self.evidence.is_at_rest(rule));
+        let is_steady = evidence.is_none_or(|rule| self.evidence.is_below_bounds(rule));
+        self.fast_path_until = if is_quiet { until } else { Instant::ZERO };
+        self.steady_until = if is_steady { until } else { Instant::ZERO };
     }
 }
 

@@ -65,6 +65,7 @@ fn policy(rng: &mut Rng) -> Policy {
 fn view(core: &Core) -> String {
     let mut copy = core.clone();
     copy.fast_path_until = Instant::ZERO;
+    copy.steady_until = Instant::ZERO;
     copy.fast_path_probe = FastPathProbe::default();
     let mut text = format!("{copy:?} {:?}", core.poll_timeout());
     // The fast path does not count it. It affects no decision while the window is full.
@@ -84,7 +85,7 @@ struct Kinds {
     resume: bool,
 }
 
-fn run(seed: u64, kinds: Kinds) -> Result<(u64, u64), String> {
+fn run(seed: u64, kinds: Kinds) -> Result<[u64; 3], String> {
     let mut rng = Rng(seed);
     let first = policy(&mut rng);
     let mut short = Core::new(first.clone(), 1).unwrap();
@@ -174,15 +175,16 @@ fn run(seed: u64, kinds: Kinds) -> Result<(u64, u64), String> {
             return Err(format!("seed {seed} step {step}\n{tail}\nFAST, SLOW: {differ:?}"));
         }
     }
-    Ok((short.fast_path_probe.hits, finishes))
+    Ok([short.fast_path_probe.hits, short.fast_path_probe.steady_hits, finishes])
 }
 
 fn all(kinds: Kinds) {
-    let (mut hits, mut finishes, mut bad, mut first) = (0, 0, 0, None);
+    let (mut hits, mut steady_hits, mut finishes, mut bad, mut first) = (0, 0, 0, 0, None);
     for seed in 0..150 {
         match run(seed, kinds) {
-            Ok((h, f)) => {
+            Ok([h, s, f]) => {
                 hits += h;
+                steady_hits += s;
                 finishes += f;
             }
             Err(text) => {
@@ -191,9 +193,9 @@ fn all(kinds: Kinds) {
             }
         }
     }
-    std::println!("{hits} of {finishes} finishes took the fast path; {bad} runs differ");
+    std::println!("{hits} of {finishes} finishes took the fast path, {steady_hits} the steady one; {bad} runs differ");
     assert!(first.is_none(), "{}", first.unwrap());
-    assert!(hits * 50 > finishes, "too few took the fast path to show anything");
+    assert!(hits * 50 > finishes && steady_hits * 50 > finishes, "too few took the fast path to show anything");
 }
 
 #[test]

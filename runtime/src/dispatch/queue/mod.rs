@@ -131,6 +131,11 @@ impl Queue {
         });
     }
 
+    /// Whether no alert waits or is open at the sink.
+    pub(super) fn is_empty(&self) -> bool {
+        self.incidents.is_empty()
+    }
+
     /// Whether an alert waits.
     pub(super) fn is_waiting(&self) -> bool {
         self.incidents.iter().any(|entry| entry.waiting.is_some())

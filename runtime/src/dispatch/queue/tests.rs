@@ -38,6 +38,7 @@ fn alert(incident: u64, stage: Stage) -> Alert {
         fleet: None,
         is_test: false,
         family: None,
+        key: None,
         page: None,
     }
 }

@@ -6,11 +6,14 @@
 //! that is not outdated is the least recently used member.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::BuildHasher as _;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use tripline_core::Instant;
 
-use crate::sync::{Arc, AtomicU64, Mutex, Ordering, RwLock, lock, read, write};
+use crate::sync::modelled::{Mutex, RwLock, lock, read, write};
+use crate::sync::{Arc, AtomicU64, Ordering};
 
 /// Number of shards. Threads that use members of different shards do not contend.
 const SHARDS: usize = if cfg!(tripline_loom) { 1 } else { 32 };
@@ -31,11 +34,14 @@ pub(crate) trait Member: Clone {
 pub(crate) struct ShardedMap<V> {
     shards: Box<[Shard<V>]>,
     order: Mutex<UseOrder>,
+    /// Chooses the shard. Seeded at random, as the hash inside the shards is, so a client cannot choose keys of one shard or bucket
+    /// without knowing the seed. The number of members bounds what a collision can cost.
+    hash: RandomState,
 }
 
 #[derive(Debug)]
 struct Shard<V> {
-    members: RwLock<HashMap<Arc<str>, Used<V>>>,
+    members: RwLock<HashMap<Arc<str>, Used<V>, RandomState>>,
 }
 
 /// A member with the instant of its last use.
@@ -67,8 +73,12 @@ pub(crate) enum Found<V> {
 
 impl<V: Member> ShardedMap<V> {
     pub(crate) fn new() -> Self {
-        let shard = |_| Shard { members: RwLock::new(HashMap::new()) };
-        Self { shards: (0..SHARDS).map(shard).collect(), order: Mutex::default() }
+        let shard = |_| Shard { members: RwLock::new(HashMap::default()) };
+        Self {
+            shards: (0..SHARDS).map(shard).collect(),
+            order: Mutex::new(UseOrder::default()),
+            hash: RandomState::default(),
+        }
     }
 
     /// Returns the member of `key` and records its use at `now`.
@@ -211,9 +221,8 @@ impl<V: Member> ShardedMap<V> {
 
     #[inline]
     fn shard(&self, key: &str) -> &Shard<V> {
-        // Keys chosen for one shard slow down that shard only; the hash of the map inside is secret.
-        let mixed = key.bytes().fold(0_u32, |mixed, byte| mixed.wrapping_mul(31).wrapping_add(byte.into()));
-        &self.shards[(mixed.wrapping_mul(0x9E37_79B9) >> 16) as usize % SHARDS]
+        // The upper half: the lower one is where the map inside begins to look.
+        &self.shards[(self.hash.hash_one(key) >> 32) as usize % SHARDS]
     }
 }
 
@@ -229,5 +238,7 @@ impl UseOrder {
     }
 }
 
+#[cfg(all(test, tripline_loom))]
+mod loom_tests;
 #[cfg(all(test, not(tripline_loom)))]
 mod tests;

@@ -1,4 +1,4 @@
-//! Models of calls in flight: together with every transition, with the supervisor that parks, and with reports that are lost.
+//! Models of calls in flight: with every transition, with a supervisor that parks, and with lost reports.
 
 use std::future::Future as _;
 use std::pin::pin;
@@ -12,20 +12,21 @@ use tripline_core::{Instant, Outcome, StateKind};
 use super::{check, now, tracked};
 use crate::breaker::Breaker;
 use crate::hot_path::in_flight::{Epoch, InFlightEpochs};
+use crate::hot_path::stripe_claims::StripeCount;
 
 fn later(seconds: u64) -> Instant {
     now() + Duration::from_secs(seconds)
 }
 
-/// One look closes the epoch, the next finds what hangs.
+/// One poll closes the epoch, the next finds the hanging calls.
 fn look_three_times(breaker: &Breaker) {
     for seconds in 1..4 {
         breaker.handle_timeout(later(seconds));
     }
 }
 
-/// A call is admitted while the breaker changes its state: it is in flight once, it is stalled if it is of the generation in
-/// force, and it leaves once.
+/// A call is admitted while the breaker changes its state: it is in flight once, it is stalled if it belongs to the
+/// current generation, and it leaves once.
 fn admitted_during(transition: impl Fn(&Breaker) + Copy + Send + Sync + 'static) {
     check(3, move || {
         let breaker = tracked();
@@ -70,7 +71,7 @@ fn a_call_admitted_during_a_trip_is_in_flight_once() {
     admitted_during(|breaker| assert!(breaker.simulate_latency()));
 }
 
-/// As above, and it is rejected unless it was admitted before.
+/// The same, and it is rejected unless it was admitted before.
 #[test]
 fn a_call_admitted_during_a_trip_is_rejected_or_of_the_old_generation() {
     check(3, || {
@@ -85,8 +86,8 @@ fn a_call_admitted_during_a_trip_is_rejected_or_of_the_old_generation() {
     });
 }
 
-/// A call that was admitted before the breaker opened, by a thread that was slow to enter, is no probe: it must not be counted
-/// among those of the half-open state. Needs the Acquire in `increment` and the Release in `begin`.
+/// A call that was admitted before the breaker opened, by a thread that was slow to be counted, is no probe: it must not
+/// count in the half-open state. Needs the Acquire in `increment` and the Release in `begin`.
 #[test]
 fn a_call_of_the_closed_breaker_is_never_taken_for_a_probe() {
     check(3, || {
@@ -97,7 +98,7 @@ fn a_call_of_the_closed_breaker_is_never_taken_for_a_probe() {
         for permit in slow {
             permit.finish(Instant::ZERO, Instant::from_millis(1_000), Outcome::Ok);
         }
-        // The wait was over long ago: this is the first probe, and it is given up.
+        // The wait ended long ago: this is the first probe, and it is dropped.
         drop(breaker.try_acquire_owned().ok());
         let permit = thread.join().unwrap();
         let (generation, kind) = breaker.inner.with_core(|core| (core.generation(), core.state().kind()));
@@ -113,21 +114,22 @@ fn a_call_of_the_closed_breaker_is_never_taken_for_a_probe() {
     });
 }
 
-/// The supervisor parks when nothing is in flight. A call that is admitted meanwhile is seen by it, or wakes it.
+/// The supervisor parks when nothing is in flight. It observes a call that is admitted meanwhile, or that call wakes
+/// it.
 #[test]
 fn a_call_that_is_admitted_while_the_supervisor_parks_wakes_it() {
     check(3, || {
         let breaker = tracked();
         breaker.handle_timeout(now());
         let other = breaker.clone();
-        // As the supervisor: listens first, then looks.
+        // Like the supervisor: listens first, then checks.
         let mut changed = pin!(breaker.changed());
         let thread = thread::spawn(move || other.try_acquire_owned().unwrap());
         let deadline = breaker.next_deadline(now());
         let permit = thread.join().unwrap();
         let is_woken = changed.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
         assert!(deadline.is_some() || is_woken, "the call hangs unseen");
-        // Unparked, it sees the call.
+        // Unparked, it observes the call.
         assert!(breaker.next_deadline(now()).is_some());
         drop(permit);
     });
@@ -171,15 +173,16 @@ fn lost_reports_leave_no_call_in_flight() {
     });
 }
 
-/// The start of every call that an epoch counts is known when the epoch ends. Needs the Release in `increment` and the Acquire in
-/// `begin`, and that the start is read after the exchange.
+/// The start of every call that an epoch counts is known when the epoch ends. Needs the Release in `increment` and the
+/// Acquire in `begin`, and that the start is read after the exchange.
 #[test]
 fn the_start_of_a_call_is_known_where_the_call_is_counted() {
     check(3, || {
-        let epochs = Arc::new(InFlightEpochs::new(64));
+        let epochs = Arc::new(InFlightEpochs::new(64, StripeCount::ONE));
         let other = epochs.clone();
-        let thread = thread::spawn(move || other.increment(Some(later(1))));
-        let (came, last_start) = epochs.begin(Epoch(1), later(2), later(3));
+        let thread = thread::spawn(move || other.increment(None, Some(later(1))));
+        let came = epochs.begin(Epoch(1), later(2), later(3));
+        let last_start = epochs.last_start(Epoch(0), came);
         let (mark, _) = thread.join().unwrap();
         assert_eq!(came, u32::from(mark.0 == 0));
         if came == 1 {

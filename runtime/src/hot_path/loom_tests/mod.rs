@@ -4,6 +4,7 @@
 
 mod gate;
 mod in_flight;
+mod stripes;
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ const FAST: Duration = Duration::from_millis(1);
 const SLOW: Duration = Duration::from_millis(500);
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// A clock that shows one instant, so that a model has no more threads than it says.
+/// A clock that shows one instant, so that a model has no hidden threads.
 #[derive(Debug)]
 struct StoppedClock(Instant);
 
@@ -44,7 +45,7 @@ fn now() -> Instant {
     Instant::from_millis(100_000)
 }
 
-/// Two slow calls trip it.
+/// A policy under which two slow calls trip.
 fn policy() -> Policy {
     let mut policy = Policy::default();
     policy.latency_threshold = Latency::from_millis(100);
@@ -55,7 +56,7 @@ fn policy() -> Policy {
     policy
 }
 
-/// A breaker that tracks calls in flight.
+/// Returns a breaker that tracks calls in flight.
 fn tracked() -> Breaker {
     Breaker::builder(Arc::new(StoppedClock(now()))).policy(policy()).build().unwrap()
 }
@@ -75,7 +76,7 @@ fn call(breaker: &Breaker, latency: Duration) {
     }
 }
 
-/// A breaker that waits in Open, with the wait over.
+/// Returns an open breaker whose wait has ended.
 fn waited() -> Breaker {
     let breaker = breaker();
     let long_ago = Instant::from_millis(1_000);
