@@ -11,11 +11,12 @@ use tripline_runtime::test_util::Schedule;
 
 use super::callers;
 use super::checks;
+use super::mood::Mood;
 use super::operator::{self, Command};
 use super::process::Process;
 use super::random::Random;
 use super::reader;
-use super::script::{MemoryFault, Mood, Script, What};
+use super::script::{MemoryFault, Script, What};
 use super::settings::{self, BREAKERS};
 use super::state::{MINUTE, Sent, Simulation};
 use super::trace::Trace;

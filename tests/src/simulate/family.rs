@@ -9,69 +9,26 @@ use tripline_runtime::test_util::faults::{Fault, FaultPlan, FaultySink};
 use tripline_runtime::test_util::{RecordingSink, Schedule, World};
 use tripline_runtime::{Breaker, Family, FamilyLimits, MockMemory, ShutdownHandle, SupervisedBreaker, Supervision};
 
+use super::family_script::{TENANTS, Trouble};
+use super::mood::Mood;
 use super::random::Random;
-use super::script::{Mood, Script, Step, What};
+use super::script::{Script, Step, What};
 use super::trace::Trace;
 use super::violation::{Check, hold};
 use crate::sim_support::{ms, quick_but, s};
 
-/// What goes wrong in a family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trouble {
-    /// Calls of a tenant are bad.
-    Bad {
-        tenant: usize,
-        mood: Mood,
-    },
-    /// So many keys that nobody has seen before.
-    Flood(u32),
-    Memory,
-    /// Room for so many members.
-    Room(usize),
-    Wait(u64),
-    /// An operator holds a tenant's breaker open for a while.
-    ForceOpen(usize),
-    Alerts,
-}
-
 /// The key of the member that guards the keys without room.
 const SHARED: &str = "*";
-/// Tenants who call all the time.
-const TENANTS: usize = 6;
 /// A tenant of which every call is bad is found within this time.
 const DETECTED_WITHIN: Duration = s(60);
 /// Unused members are gone this much later than they may.
 const GONE_WITHIN: Duration = s(120);
-/// In the last part of an hour nobody calls.
+/// There are no calls in the last part of an hour.
 const CALLS_END: Duration = s(45 * 60);
 /// Before that every member that is not closed is called.
 const ALL_CALL: Duration = s(38 * 60);
 const SETTLED: Duration = s(59 * 60);
 const IDLE: Duration = s(180);
-
-pub(super) fn draw(random: &mut Random, hour: Duration, steps: &mut Vec<Step>) {
-    for _ in 0..3 + random.below(8) {
-        let at = hour + random.millis(30_000, 30 * 60_000);
-        let lasts = random.millis(10_000, 5 * 60_000);
-        let tenant = random.below(TENANTS);
-        let what = match random.below(12) {
-            0..=4 => Trouble::Bad { tenant, mood: random.one_of(&[Mood::Slow, Mood::Failing, Mood::Hanging]) },
-            5 | 6 => Trouble::Flood(1 + u32::try_from(random.below(40)).unwrap_or(0)),
-            7 => Trouble::Memory,
-            8 => Trouble::Room(2 + random.below(10)),
-            9 => Trouble::Wait(3 + random.below(9) as u64),
-            10 => Trouble::ForceOpen(tenant),
-            _ => Trouble::Alerts,
-        };
-        steps.push(Step { at, lasts, what: What::Family(what) });
-        // New keys and little room hurt most where something is open.
-        if matches!(what, Trouble::Flood(_) | Trouble::Room(_) | Trouble::Memory) {
-            let mood = random.one_of(&[Mood::Slow, Mood::Failing]);
-            let at = at.saturating_sub(random.millis(20_000, 60_000)).max(hour);
-            steps.push(Step { at, lasts: lasts + s(60), what: What::Family(Trouble::Bad { tenant, mood }) });
-        }
-    }
-}
 
 /// What is known of a tenant's breaker.
 #[derive(Debug, Clone, Copy)]
@@ -388,7 +345,7 @@ impl<'s> FamilyRun<'s> {
         })
     }
 
-    /// At the end of an hour: nobody has called for a while.
+    /// Checks the end of an hour, after some time without calls.
     fn settled(&mut self) -> Check {
         let open = self.pager.open();
         hold(open.is_empty(), "open after health", || format!("{:?}", open.keys().collect::<Vec<_>>()))?;

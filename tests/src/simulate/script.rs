@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::mood::Mood;
 use super::operator::Command;
 use super::random::Random;
 use super::settings::{BREAKERS, Edit};
-use super::{family, fleet};
+use super::{family_script, fleet_script};
 
 /// The script of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,23 +75,9 @@ pub(super) enum What {
     /// The process is stopped and started again.
     Restart,
     /// In a fleet.
-    Fleet(fleet::Trouble),
+    Fleet(fleet_script::Trouble),
     /// In a family.
-    Family(family::Trouble),
-}
-
-/// The health of the service behind a breaker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mood {
-    Healthy,
-    /// Every call is slow.
-    Slow,
-    /// Every call fails.
-    Failing,
-    /// No call returns for minutes.
-    Hanging,
-    /// Some calls are slow, some fail.
-    Shaky,
+    Family(family_script::Trouble),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,8 +126,12 @@ impl Script {
         for hour in (0..u64::from(hours)).map(|hour| Duration::from_secs(hour * 3_600)) {
             match subject {
                 Subject::Process => draw_hour(&mut random, hour, &mut steps),
-                Subject::Fleet => fleet::draw(&mut random, seed, hour, &mut steps),
-                Subject::Family => family::draw(&mut random, hour, &mut steps),
+                Subject::Fleet => fleet_script::draw(&mut random, seed, hour, &mut |at, lasts, trouble| {
+                    steps.push(Step { at, lasts, what: What::Fleet(trouble) });
+                }),
+                Subject::Family => family_script::draw(&mut random, hour, &mut |at, lasts, trouble| {
+                    steps.push(Step { at, lasts, what: What::Family(trouble) });
+                }),
             }
         }
         steps.sort_by_key(|step| step.at);
