@@ -2,7 +2,7 @@
 //! idle, and the delay from the first trip to the page. Needs Linux and `redis-server` in the path; it is started on a port of its own
 //! and measured by its own figures.
 //!
-//! `cargo run -p tripline-backends --example fleet_load --features app,fleet-redis`
+//! `cargo run --release -p tripline-backends --example fleet_load --features app,fleet-redis`
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -39,11 +39,6 @@ fn main() -> Result<(), Failure> {
     let without = smol::block_on(replicas(None))?;
     let with = smol::block_on(replicas(Some(&Server::start()?)))?;
     println!("an idle replica: {:.4} % of a core without a fleet, {:.4} % in one", without.idle, with.idle);
-    println!(
-        "resident memory: {:.0} kB each without a fleet, {:.0} kB in one",
-        without.memory / 1e3,
-        with.memory / 1e3
-    );
     println!("from the first trip to the page: {:.2} s", with.delay.as_secs_f64());
     Ok(())
 }
@@ -176,8 +171,6 @@ const TRIPPED: usize = 37;
 struct Cost {
     /// Of a core, in percent.
     idle: f64,
-    /// In bytes.
-    memory: f64,
     /// From the first trip until the page is delivered; without a fleet it pages at once.
     delay: Duration,
 }
@@ -201,7 +194,6 @@ impl AlertSink for Pager {
 /// Whole replicas with breaker, supervisor, dispatcher and runner, each with a connection of its own.
 async fn replicas(server: Option<&Server>) -> Result<Cost, Failure> {
     let (clock, pager) = (Arc::new(SystemClock::new()), Arc::new(Pager::default()));
-    let before = resident()?;
     let (mut breakers, mut tasks, mut stops) = (Vec::new(), Vec::new(), Vec::new());
     for number in 0..WHOLE {
         let seed = number as u64;
@@ -232,7 +224,6 @@ async fn replicas(server: Option<&Server>) -> Result<Cost, Failure> {
     let (from, cpu) = (Instant::now(), own_cpu()?);
     Timer::after(PHASE).await;
     let idle = (own_cpu()? - cpu) / from.elapsed().as_secs_f64() / WHOLE as f64 * 100.0;
-    let memory = (resident()? - before) / WHOLE as f64;
     let tripped = Instant::now();
     for breaker in breakers.iter().take(TRIPPED) {
         breaker.simulate_memory();
@@ -253,7 +244,7 @@ async fn replicas(server: Option<&Server>) -> Result<Cost, Failure> {
     for task in tasks {
         task.await;
     }
-    Ok(Cost { idle, memory, delay: paged.duration_since(tripped) })
+    Ok(Cost { idle, delay: paged.duration_since(tripped) })
 }
 
 /// Seconds of processor time that the threads of this process have used.
@@ -264,14 +255,6 @@ fn own_cpu() -> Result<f64, Failure> {
         nanos += text.split_whitespace().next().ok_or("no such figure")?.parse::<u64>()?;
     }
     Ok(nanos as f64 / 1e9)
-}
-
-/// Resident memory of this process, in bytes.
-fn resident() -> Result<f64, Failure> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no such figure")?;
-    let kilobytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kilobytes * 1_024.0)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

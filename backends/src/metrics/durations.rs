@@ -9,7 +9,7 @@ pub(super) fn write(text: &mut Encoder, readings: &[Reading]) {
     if kept().next().is_none() {
         return;
     }
-    let help = "How long calls took that ended well or not, those of an earlier generation too.";
+    let help = "Duration of successful and failed calls, including those of earlier generations.";
     let mut family = text.histogram("tripline_call_duration_seconds", help);
     for (breaker, durations) in kept() {
         for (bound, calls) in durations.cumulative() {

@@ -16,12 +16,12 @@ pub fn render_families(families: &[(Family, usize, KeySeries)]) -> String {
         return text.into_string();
     }
     let name = |family: &Family| family.name().to_string();
-    let mut keys = text.gauge("tripline_keys", "Members of a family, the shared one not counted.");
+    let mut keys = text.gauge("tripline_keys", "Members of a family, without the shared one.");
     for (family, ..) in families {
         keys.sample(&[("breaker", &name(family))], family.len());
     }
-    let mut overflow =
-        text.counter("tripline_keys_overflow_total", "Calls that went to the shared member for want of room.");
+    let mut overflow = text
+        .counter("tripline_keys_overflow_total", "Calls assigned to the shared member because the family was full.");
     for (family, ..) in families {
         overflow.sample(&[("breaker", &name(family))], family.overflows());
     }

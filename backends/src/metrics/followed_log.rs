@@ -29,32 +29,30 @@ pub struct FollowedLog {
 /// Renders the logs that breakers follow, each with the name of its breaker, in the Prometheus text format 0.0.4.
 pub fn render_followed_logs(logs: &[(String, FollowedLog)]) -> String {
     let mut text = Encoder::default();
-    let mut family = text.gauge("tripline_log_readable", "Whether the log that is followed can be read.");
+    let mut family = text.gauge("tripline_log_readable", "Whether the followed log can be read.");
     for (breaker, log) in logs {
         family.sample(&[("breaker", breaker)], u8::from(log.problem.is_none()));
     }
-    let mut family = text.counter("tripline_log_lines_total", "Lines of the log that is followed.");
+    let mut family = text.counter("tripline_log_lines_total", "Lines of the followed log.");
     for (breaker, log) in logs {
         family.sample(&[("breaker", breaker)], log.lines);
     }
-    let mut family = text.counter("tripline_log_unusable_lines_total", "Lines that were not used, by reason.");
+    let mut family = text.counter("tripline_log_unusable_lines_total", "Unusable lines, by reason.");
     for (breaker, log) in logs {
         for (reason, count) in &log.unusable {
             family.sample(&[("breaker", breaker), ("reason", reason)], count);
         }
     }
-    let mut family = text.counter("tripline_log_excluded_calls_total", "Calls that were left out by their path.");
+    let mut family = text.counter("tripline_log_excluded_calls_total", "Calls excluded by their path.");
     for (breaker, log) in logs {
         family.sample(&[("breaker", breaker)], log.excluded);
     }
-    let mut family = text.counter(
-        "tripline_log_unplaced_calls_total",
-        "Calls that were known too late to say whether they would be rejected.",
-    );
+    let mut family = text
+        .counter("tripline_log_unplaced_calls_total", "Calls read too late to decide whether they would be rejected.");
     for (breaker, log) in logs {
         family.sample(&[("breaker", breaker)], log.unplaced);
     }
-    let mut family = text.gauge("tripline_log_delay_seconds", "How far behind the log the breaker is.");
+    let mut family = text.gauge("tripline_log_delay_seconds", "Lag of the breaker behind the log.");
     for (breaker, log) in logs {
         if let Some(delay) = log.delay {
             family.sample(&[("breaker", breaker)], delay.as_secs_f64());

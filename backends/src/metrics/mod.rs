@@ -66,27 +66,30 @@ fn states(text: &mut Encoder, readings: &[Reading]) {
             family.sample(&[("breaker", reading.name.as_str()), ("state", state.as_str())], holds);
         }
     }
-    let mut family = text.counter("tripline_trips_total", "How often the breaker opened, by reason.");
+    let mut family = text.counter("tripline_trips_total", "Number of trips, by reason.");
     for reading in readings {
         for reason in TripReason::ALL {
             let labels = [("breaker", reading.name.as_str()), ("reason", reason.as_str())];
             family.sample(&labels, reading.counts.trips(reason));
         }
     }
-    text.gauge("tripline_probes_admitted", "Probes in flight or done while half-open.")
+    text.gauge("tripline_probes_admitted", "Probes admitted while half-open, in flight or ended.")
         .each(readings, |reading| Some(reading.probes.0));
-    text.gauge("tripline_probes_good", "Probes that came back fast and well while half-open.")
+    text.gauge("tripline_probes_good", "Successful probes while half-open.")
         .each(readings, |reading| Some(reading.probes.1));
-    text.gauge("tripline_supervised", "Whether memory and alerts work.")
-        .each(readings, |reading| Some(u8::from(reading.supervised)));
+    text.gauge(
+        "tripline_supervised",
+        "Whether the breaker is supervised; if not, its memory rule and alerts do not work.",
+    )
+    .each(readings, |reading| Some(u8::from(reading.supervised)));
 }
 
 fn decisions(text: &mut Encoder, readings: &[Reading]) {
-    text.counter("tripline_false_trips_total", "Trips that their first probes contradicted.")
+    text.counter("tripline_false_trips_total", "Trips that the first probes contradicted.")
         .each(readings, |reading| Some(reading.counts.false_trips));
     text.gauge("tripline_trip_tolerance_seconds", "How long evidence must last before the breaker opens.")
         .each(readings, |reading| reading.evidence.tolerance.map(|tolerance| millis(tolerance.millis)));
-    text.gauge("tripline_trip_evidence_seconds", "How old the oldest evidence of slow or failed calls is.")
+    text.gauge("tripline_trip_evidence_seconds", "Age of the oldest evidence of slow or failed calls.")
         .each(readings, |reading| Some(millis(reading.evidence.age_ms)));
     text.gauge("tripline_trip_after_seconds", "The time that replaces the learned tolerance.").each(
         readings,
@@ -95,11 +98,17 @@ fn decisions(text: &mut Encoder, readings: &[Reading]) {
             TripAfter::Millis(after) => Some(millis(after.into())),
         },
     );
-    text.gauge("tripline_warm_up_seconds", "How long after the first call evidence must last at least half of it.")
-        .each(readings, |reading| Some(reading.warm_up.as_secs_f64()));
-    text.gauge("tripline_trip_confidence_ratio", "How sure the breaker must be; 0: being above is enough.")
-        .each(readings, |reading| Some(reading.trip_confidence));
-    text.gauge("tripline_failed_ratio", "Failed calls of those in the window.")
+    text.gauge(
+        "tripline_warm_up_seconds",
+        "Time after the first call during which evidence must last at least half of this time.",
+    )
+    .each(readings, |reading| Some(reading.warm_up.as_secs_f64()));
+    text.gauge(
+        "tripline_trip_confidence_ratio",
+        "Confidence that a trip requires; 0: exceeding a threshold is enough.",
+    )
+    .each(readings, |reading| Some(reading.trip_confidence));
+    text.gauge("tripline_failed_ratio", "Share of failed calls in the window.")
         .each(readings, |reading| (reading.evidence.calls > 0).then(|| reading.evidence.failure_rate()));
     text.gauge("tripline_failure_threshold_ratio", "The share of failed calls at which the breaker opens; 0: never.")
         .each(readings, |reading| Some(reading.failure_threshold));
@@ -110,7 +119,7 @@ fn millis(millis: u32) -> f64 {
 }
 
 fn calls(text: &mut Encoder, readings: &[Reading]) {
-    let mut family = text.counter("tripline_calls_total", "Calls that ended, by outcome.");
+    let mut family = text.counter("tripline_calls_total", "Completed calls, by outcome.");
     for Reading { name, counts, .. } in readings {
         let outcomes = [
             ("ok", counts.ok),
@@ -125,20 +134,22 @@ fn calls(text: &mut Encoder, readings: &[Reading]) {
     }
     text.counter("tripline_slow_calls_total", "Calls that took longer than the threshold.")
         .each(readings, |reading| Some(reading.counts.slow));
-    let mut family = text.counter("tripline_refused_calls_total", "Calls that were not admitted, by reason.");
+    let mut family = text.counter("tripline_refused_calls_total", "Rejected calls, by reason.");
     for reading in readings {
         family.by_reason(&reading.name, &reading.rejected);
     }
-    let mut family = text
-        .counter("tripline_would_reject_total", "Calls that were made although the breaker rejects them, by reason.");
+    let mut family = text.counter(
+        "tripline_would_reject_total",
+        "Calls that were made although the breaker would reject them, by reason.",
+    );
     for reading in readings {
         family.by_reason(&reading.name, &reading.would_reject);
     }
     text.gauge("tripline_observing", "1: observe mode, no call is rejected.")
         .each(readings, |reading| Some(u8::from(reading.mode == Mode::Observe)));
-    text.counter("tripline_dropped_reports_total", "Ends of calls that came too many at once to be recorded.")
+    text.counter("tripline_dropped_reports_total", "Ends of calls that were lost because too many came at once.")
         .each(readings, |reading| Some(reading.reports_dropped));
-    text.gauge("tripline_calls_in_flight", "Calls that were admitted and have not ended.")
+    text.gauge("tripline_calls_in_flight", "Admitted calls that have not ended.")
         .each(readings, |reading| reading.in_flight);
     text.gauge("tripline_calls_stalled", "Calls in flight for longer than the threshold.")
         .each(readings, |reading| reading.stalled);
@@ -155,19 +166,19 @@ fn latency(text: &mut Encoder, readings: &[Reading]) {
 fn memory(text: &mut Encoder, readings: &[Reading]) {
     text.gauge("tripline_memory_known", "Whether memory is known; if not, its rule cannot trip.")
         .each(readings, |reading| Some(u8::from(reading.memory_state != MemoryState::Unknown)));
-    text.gauge("tripline_memory_threshold_ratio", "The share of the limit from which on memory is exhausted.")
+    text.gauge("tripline_memory_threshold_ratio", "The share of the limit at which memory counts as exhausted.")
         .each(readings, |reading| Some(reading.memory_threshold.get()));
     text.gauge("tripline_memory_used_bytes", "Memory in use.")
         .each(readings, |reading| reading.memory.map(|memory| memory.used));
-    text.gauge("tripline_memory_limit_bytes", "Memory that may be used.")
+    text.gauge("tripline_memory_limit_bytes", "The memory limit.")
         .each(readings, |reading| reading.memory.and_then(|memory| memory.limit));
-    let mut family = text.gauge("tripline_memory_level", "The limit that the memory figures are about.");
+    let mut family = text.gauge("tripline_memory_level", "The limit that the memory figures refer to.");
     for Reading { name, memory_level, .. } in readings {
         if let Some(level) = memory_level {
             family.sample(&[("breaker", name.as_str()), ("level", level)], 1_u8);
         }
     }
-    text.gauge("tripline_memory_exhausted_in_seconds", "When memory reaches its limit, if it goes on as it does.")
+    text.gauge("tripline_memory_exhausted_in_seconds", "Time until memory reaches its limit at the current rate.")
         .each(readings, |reading| reading.memory_exhausted_in.map(|left| left.as_secs_f64()));
 }
 

@@ -1,10 +1,11 @@
 //! One request from its head to the end of its response: permit, slot, and access log entry.
 
+use tripline_runtime::OwnedTimedPermit;
 use tripline_runtime::core::{Instant, Outcome};
-use tripline_runtime::{Breaker, OwnedTimedPermit};
 
 use super::flag::Flag;
 use super::record::Record;
+use super::routes::Matched;
 use super::upstream::Place;
 use crate::config::Measure;
 
@@ -16,8 +17,8 @@ pub(super) struct Call {
     /// The end of the latency while the outcome is unknown.
     measured: Option<Instant>,
     measure: Measure,
-    /// The breaker of a call whose outcome was reported at the head.
-    reported: Option<Breaker>,
+    /// The guard of a call that was reported as ok at the head.
+    reported: Option<Matched>,
     place: Option<Place>,
     record: Record,
     is_over: bool,
@@ -39,17 +40,17 @@ impl Call {
     }
 
     /// Records the head of the response. `outcome` is `None` if trailers decide.
-    pub(super) fn head(&mut self, outcome: Option<Outcome>, breaker: Option<&Breaker>) {
+    pub(super) fn head(&mut self, outcome: Option<Outcome>, matched: &Matched) {
         if self.measure == Measure::Body {
             return;
         }
         self.record.measured();
-        let Some(breaker) = breaker else { return };
+        let Some(breaker) = matched.breaker() else { return };
         match outcome {
             Some(outcome) => {
                 if let Some(permit) = self.permit.take() {
                     permit.finish(outcome);
-                    self.reported = (outcome == Outcome::Ok).then(|| breaker.clone());
+                    self.reported = (outcome == Outcome::Ok).then(|| matched.clone());
                 }
             }
             None => self.measured = Some(breaker.clock().now()),
@@ -71,7 +72,9 @@ impl Call {
     /// failed one.
     pub(super) fn broken(&mut self, flag: Flag) {
         self.record.flag(flag);
-        if let Some(permit) = self.reported.take().and_then(|breaker| breaker.try_start_owned().ok()) {
+        if let Some(permit) =
+            self.reported.take().as_ref().and_then(Matched::breaker).and_then(|breaker| breaker.try_start().ok())
+        {
             permit.finish(Outcome::Failed);
         }
         self.end(Outcome::Failed);

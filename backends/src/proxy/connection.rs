@@ -1,8 +1,10 @@
 //! One connection of a client, from its first byte to its end.
 
 use std::convert::Infallible;
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::Request;
@@ -23,7 +25,7 @@ use super::http1_io::Http1Io;
 use super::phase::{Phase, PhaseWatch};
 use super::rewind::Rewind;
 use super::stream::Stream;
-use super::worker::{Client, Worker};
+use super::worker::{Client, Shared, Worker};
 
 /// Maximum size of a request's head, in bytes.
 const MAX_HEAD: usize = 32 << 10;
@@ -71,7 +73,7 @@ pub(super) async fn serve(worker: Arc<Worker>, stream: TcpStream, mut client: Cl
         });
         match detected.await {
             Some(Ok(Ok(Some(is_h2)))) => is_h2,
-            Some(Err(_)) if stream.has_begun() => return time_out(stream).await,
+            Some(Err(_)) if stream.has_begun() => return Box::pin(time_out(stream)).await,
             _ => return,
         }
     };
@@ -92,20 +94,18 @@ async fn serve_h1(worker: Arc<Worker>, stream: Rewind, client: Client, mut phase
         .max_buf_size(MAX_BUFFER);
     let stream = Http1Io::new(stream);
     let requests = stream.requests();
+    let of_connection = worker.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         if requests.take() {
             request.extensions_mut().insert(HasFragment);
         }
-        let (worker, client) = (worker.clone(), client.clone());
+        let (worker, client) = (of_connection.clone(), client.clone());
         // In a box of its own, so that an idle connection does not hold the memory of a request.
         async move { Ok::<_, Infallible>(Box::pin(handle(worker, client, request)).await) }
     });
     let mut connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
-    let ended = or(async { Some(Pin::new(&mut connection).await) }, async {
-        phase.idle_ends().await;
-        None
-    });
-    let result = if let Some(result) = ended.await {
+    let ended = serve_until(&worker.shared, &mut connection, phase.idle_ends()).await;
+    let result = if let Some(result) = ended {
         result
     } else {
         Pin::new(&mut connection).graceful_shutdown();
@@ -115,8 +115,29 @@ async fn serve_h1(worker: Arc<Worker>, stream: Rewind, client: Client, mut phase
     if let (true, Some(parts)) = (error.is_timeout(), connection.into_parts())
         && !parts.read_buf.is_empty()
     {
-        time_out(parts.io.into_inner().into_inner()).await;
+        Box::pin(time_out(parts.io.into_inner().into_inner())).await;
     }
+}
+
+/// Serves a connection until it ends, or `idle_ends` does, which gives `None`. That one changes only once the data plane leaves, so it is
+/// polled then, and at first to be woken by it.
+async fn serve_until<T>(
+    shared: &Shared,
+    connection: impl Future<Output = T>,
+    idle_ends: impl Future<Output = ()>,
+) -> Option<T> {
+    let (mut connection, mut idle_ends) = (pin!(connection), pin!(idle_ends));
+    let mut is_watched = false;
+    poll_fn(|cx| {
+        if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+            return Poll::Ready(Some(ended));
+        }
+        if !std::mem::replace(&mut is_watched, true) || shared.is_leaving() {
+            return idle_ends.as_mut().poll(cx).map(|()| None);
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 async fn serve_h2(worker: Arc<Worker>, stream: Rewind, client: Client, mut phase: PhaseWatch) {

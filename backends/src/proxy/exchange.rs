@@ -1,8 +1,7 @@
 //! One request to an upstream, up to the head of its response.
 
 use std::future::Future;
-use std::pin::pin;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -30,7 +29,7 @@ const fn failure(fault: Fault, flag: Flag) -> Failure {
 /// Sends a request and waits for the head of the response. A request of which nothing was written is sent once more on
 /// a new connection; no other request is sent twice.
 pub(super) async fn exchange(
-    upstream: &Arc<Upstream>,
+    upstream: &Upstream,
     thread: usize,
     mut request: Request<RequestBody>,
     target: &Target,
@@ -45,17 +44,18 @@ pub(super) async fn exchange(
     loop {
         let link = match idle.take() {
             Some(link) => Connection::Own(link),
-            None => open(upstream, thread, index, is_retry).await?,
+            // In a box, because most requests find a connection.
+            None => Box::pin(open(upstream, thread, index, is_retry)).await?,
         };
         let (sent, is_reused, driver) = match link {
             Connection::Own(mut link) => {
                 aim(&mut request, target, server, &upstream.settings.host, false);
-                let sent = in_time(upstream, upload, link.send(request)).await?;
+                let sent = in_time(upstream, upload, pin!(link.send(request))).await?;
                 (sent, link.is_reused, if upload.is_done() { Driver::Reader(link) } else { spawned(link) })
             }
             Connection::Shared(mut link, is_reused) => {
                 aim(&mut request, target, server, &upstream.settings.host, true);
-                let sent = in_time(upstream, upload, link.sender.try_send_request(request)).await?;
+                let sent = in_time(upstream, upload, pin!(link.sender.try_send_request(request))).await?;
                 let sent = sent.map_err(|mut error| match error.take_message() {
                     Some(request) => SendFailure::NotSent(Box::new(request)),
                     None => SendFailure::Broken(error.into_error()),
@@ -91,7 +91,7 @@ pub(super) async fn exchange_upgradable(
     let connected = connect(upstream, index, true).await.map_err(|error| unconnected(upstream, &error))?;
     let link = Link::open(connected.stream, index, connected.address).await.map_err(|_| closed_at_once())?;
     aim(&mut request, target, server, &upstream.settings.host, false);
-    let (sent, task) = in_time(upstream, upload, link.send_upgradable(request)).await?;
+    let (sent, task) = in_time(upstream, upload, pin!(link.send_upgradable(request))).await?;
     let driver = task.map_or(Driver::Done, |task| Driver::Task(AbortOnDrop::new(task)));
     sent.map(|response| (response, driver)).map_err(|error| broken(&error, upload))
 }
@@ -148,8 +148,11 @@ fn unconnected(upstream: &Upstream, error: &ConnectError) -> Failure {
 }
 
 /// Waits for `head_timeout`, and longer while the upload proceeds.
-async fn in_time<T>(upstream: &Upstream, upload: &Upload, sending: impl Future<Output = T>) -> Result<T, Failure> {
-    let mut sending = pin!(sending);
+async fn in_time<T>(
+    upstream: &Upstream,
+    upload: &Upload,
+    mut sending: Pin<&mut impl Future<Output = T>>,
+) -> Result<T, Failure> {
     loop {
         let frames = upload.frames();
         if let Ok(result) = timeout(upstream.settings.head_timeout, sending.as_mut()).await {

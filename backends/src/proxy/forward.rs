@@ -1,6 +1,7 @@
 //! Forwards a request and returns its response.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -25,15 +26,17 @@ use super::record::Record;
 use super::relay::{Relay, ResponseBody};
 use super::request::Target;
 use super::rewrite;
+use super::routes::Matched;
 use super::upgrade::{self, Tunnel};
-use super::upstream::{Place, Upstream};
+use super::upstream::Place;
 use super::worker::{Client, Worker};
 use crate::config::ProxyMode;
 
 /// Handles a request. A panic gives a 500 and affects no other request.
 pub(super) async fn handle(worker: Arc<Worker>, client: Client, request: Request<Incoming>) -> Response<ResponseBody> {
     let asker = Asker::new(request.headers(), request.version());
-    let mut response = contain(&worker.shared.figures, asker, forward(&worker, client, request, asker)).await;
+    let answer = pin!(forward(&worker, client, request, asker));
+    let mut response = contain(&worker.shared.figures, asker, answer).await;
     if worker.shared.is_leaving() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         asker.close(&mut response);
     }
@@ -44,7 +47,7 @@ pub(super) async fn handle(worker: Arc<Worker>, client: Client, request: Request
 async fn contain(
     figures: &Figures,
     asker: Asker,
-    answer: impl Future<Output = Response<ResponseBody>>,
+    answer: Pin<&mut impl Future<Output = Response<ResponseBody>>>,
 ) -> Response<ResponseBody> {
     if let Ok(response) = AssertUnwindSafe(answer).catch_unwind().await {
         return response;
@@ -61,7 +64,7 @@ async fn forward(
     request: Request<Incoming>,
     asker: Asker,
 ) -> Response<ResponseBody> {
-    let mut record = Record::new(&worker.shared, &client, &request);
+    let mut record = Record::new(worker, &client, &request);
     let is_read = request.body().is_end_stream();
     let target = match Target::of(&request) {
         Ok(target) => target,
@@ -70,8 +73,8 @@ async fn forward(
             return own(asker, record, fault, Flag::BadRequest, is_read && !ends);
         }
     };
-    let table = worker.shared.table();
-    let Some(route) = table.find(&target.host(), target.route_path(), request.method()).cloned() else {
+    let table = worker.table.get();
+    let Some(route) = table.find(target.host(), target.route_path(), request.method()).cloned() else {
         return own(asker, record, Fault::NoRoute, Flag::NoRoute, is_read);
     };
     let max_body = worker.shared.settings.max_body;
@@ -79,35 +82,38 @@ async fn forward(
     if is_too_large {
         return own(asker, record, Fault::BodyTooLarge, Flag::BadRequest, is_read);
     }
-    let breaker = match route.guard.breaker(&request, &target) {
-        Ok(breaker) => breaker,
+    drop(table);
+    let matched = match Matched::new(route, &request, &target) {
+        Ok(matched) => matched,
         Err(fault) => return own(asker, record, fault, Flag::BadRequest, is_read),
     };
-    if let Some(breaker) = &breaker {
+    if let Some(breaker) = matched.breaker() {
         record.guarded_by(breaker);
     }
-    match admit(&route.upstream, breaker.as_ref(), worker.shared.settings.mode).await {
+    let measure = matched.route.measure;
+    match admit(&matched, worker.shared.settings.mode).await {
         Admission::Admitted { permit, place, would_reject } => {
             if would_reject {
                 record.flag(Flag::WouldReject);
             }
             record.placed();
-            let call = Call::new(permit, route.measure, Some(place), record);
-            send(worker, client, request, &target, (&route.upstream, breaker.as_ref()), call, asker).await
+            let call = Call::new(permit, measure, Some(place), record);
+            send(worker, client, request, &target, &matched, call, asker).await
         }
         Admission::Busy => own(asker, record, Fault::Busy, Flag::Busy, is_read),
         Admission::Rejected(rejection) => {
-            if let Some(fallback) = &route.fallback {
+            if matched.route.fallback.is_some() {
                 record.flag(Flag::Fallback);
-                let Some(place) = fallback.places.take().await else {
+                let matched = matched.into_fallback();
+                let Some(place) = matched.upstream().places.take().await else {
                     return own(asker, record, Fault::Busy, Flag::Busy, is_read);
                 };
                 record.placed();
-                let call = Call::new(None, route.measure, Some(place), record);
-                send(worker, client, request, &target, (fallback, None), call, asker).await
+                let call = Call::new(None, measure, Some(place), record);
+                send(worker, client, request, &target, &matched, call, asker).await
             } else {
                 let with_header = worker.shared.settings.response_header;
-                let mut response = asker.rejection(&rejection, route.rejected.as_ref(), with_header);
+                let mut response = asker.rejection(&rejection, matched.route.rejected.as_ref(), with_header);
                 finish_own(&mut record, Flag::Rejected, &response);
                 if !is_read {
                     asker.close(&mut response);
@@ -145,7 +151,8 @@ enum Admission {
 
 /// Takes a slot, then asks the breaker. In this order, waiting for the slot is not part of the upstream's latency. A
 /// request that must wait also asks before, so nothing queues while the breaker is open.
-async fn admit(upstream: &Upstream, breaker: Option<&Breaker>, mode: ProxyMode) -> Admission {
+async fn admit(matched: &Matched, mode: ProxyMode) -> Admission {
+    let (upstream, breaker) = (matched.upstream(), matched.breaker());
     let place = if let Some(place) = upstream.places.try_take() {
         place
     } else {
@@ -168,17 +175,17 @@ async fn admit(upstream: &Upstream, breaker: Option<&Breaker>, mode: ProxyMode) 
     }
 }
 
-/// Sends a request to `upstream`, which is that of the route, guarded by `guard`, or its fallback.
+/// Sends a request to the upstream.
 async fn send(
     worker: &Arc<Worker>,
     client: Client,
     mut request: Request<Incoming>,
     target: &Target,
-    (upstream, guard): (&Arc<Upstream>, Option<&Breaker>),
+    matched: &Matched,
     mut call: Call,
     asker: Asker,
 ) -> Response<ResponseBody> {
-    let settings = &worker.shared.settings;
+    let (settings, upstream) = (&worker.shared.settings, matched.upstream());
     let on_upgrade = upgrade::asked_for(&mut request);
     let (parts, incoming) = request.into_parts();
     let (body, upload) = RequestBody::new(incoming, settings.max_body);
@@ -187,7 +194,8 @@ async fn send(
     rewrite::request(&mut request, target, &client, settings.forwarded);
     let answered = if on_upgrade.is_some() {
         upgrade::set_fields(request.headers_mut());
-        exchange_upgradable(upstream, request, target, &upload).await
+        // In a box, because it is seldom.
+        Box::pin(exchange_upgradable(upstream, request, target, &upload)).await
     } else {
         exchange(upstream, worker.thread, request, target, &upload).await
     };
@@ -220,13 +228,13 @@ async fn send(
             let by_head = outcome::of_head(parts.status, &parts.headers, &upstream.settings.failure_statuses);
             call.record().status(parts.status);
             if let (Some(wait), Some(breaker)) =
-                (outcome::retry_after(parts.status, &parts.headers, SystemTime::now()), guard)
+                (outcome::retry_after(parts.status, &parts.headers, SystemTime::now), matched.breaker())
             {
                 breaker.handle_retry_after(wait);
             }
-            call.head(by_head, guard);
+            call.head(by_head, matched);
             let outcome = by_head.unwrap_or(Outcome::Ok);
-            let of_thread = (upstream.clone(), worker.thread);
+            let of_thread = (matched.clone(), worker.thread);
             let relay = Relay::new(incoming, driver, upload, of_thread, outcome, call);
             Response::from_parts(parts, ResponseBody::Relay(Box::new(relay)))
         }
@@ -258,7 +266,7 @@ mod tests {
     #[test]
     fn a_panic_in_a_request_is_a_500_that_ends_its_connection() {
         let (figures, asker) = (Figures::default(), Asker::new(&HeaderMap::new(), Version::HTTP_11));
-        let answered = smol::block_on(contain(&figures, asker, async { panic!("in a request") }));
+        let answered = smol::block_on(contain(&figures, asker, pin!(async { panic!("in a request") })));
         assert_eq!(answered.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(answered.headers().get("connection").map(http::HeaderValue::as_bytes), Some(&b"close"[..]));
         assert_eq!(figures.requests(Flag::Internal), 1);

@@ -50,7 +50,7 @@ impl Key {
                 Some(value) => str::from_utf8(value.as_bytes()).map(Cow::Borrowed).map_err(|_| INVALID_KEY),
                 None => Ok(Cow::Borrowed("")),
             },
-            Self::Host => Ok(Cow::Owned(target.host())),
+            Self::Host => Ok(Cow::Owned(target.host().to_ascii_lowercase())),
             Self::PathSegment(segment) => {
                 let segment = target.route_path().split('/').nth(usize::from(*segment)).unwrap_or_default();
                 if segment.contains('%') {
@@ -64,14 +64,21 @@ impl Key {
 }
 
 impl Guard {
-    /// The breaker that decides on a request; `None` where none does.
+    /// The breaker of all requests; `None` where there is none, or one for each key.
+    pub(super) fn breaker(&self) -> Option<&Breaker> {
+        match self {
+            Self::Breaker(breaker) => Some(breaker),
+            Self::Off | Self::Family { .. } => None,
+        }
+    }
+
+    /// The breaker of the key of a request; `None` where keys do not matter.
     ///
     /// # Errors
     /// [`Fault`] where the key of the request is no text, or has control characters.
-    pub(super) fn breaker<B>(&self, request: &Request<B>, target: &Target) -> Result<Option<Breaker>, Fault> {
+    pub(super) fn member<B>(&self, request: &Request<B>, target: &Target) -> Result<Option<Breaker>, Fault> {
         match self {
-            Self::Off => Ok(None),
-            Self::Breaker(breaker) => Ok(Some(breaker.clone())),
+            Self::Off | Self::Breaker(_) => Ok(None),
             Self::Family { members, key, mode } => {
                 let member = members.get(&key.text(request, target)?).map_err(|_| INVALID_KEY)?;
                 if member.mode() != *mode {
@@ -87,13 +94,14 @@ impl Guard {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use http::HeaderValue;
 
     fn text(key: &str, path: &str, tenant: Option<&[u8]>) -> Result<String, Fault> {
         let mut request = Request::get(path);
         if let Some(tenant) = tenant {
             request = request.header("x-tenant", tenant);
         }
-        let target = Target { authority: "Shop.Example:80".to_owned(), path: path.to_owned() };
+        let target = Target { authority: HeaderValue::from_static("Shop.Example:80"), path: path.parse().unwrap() };
         let key = Key::of(&key.parse().unwrap()).unwrap();
         key.text(&request.body(()).unwrap(), &target).map(Cow::into_owned)
     }

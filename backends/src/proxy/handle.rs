@@ -17,6 +17,7 @@ use super::clients::Clients;
 use super::listener::{self, Limits};
 use super::metrics;
 use super::phase::{Phase, PhaseWatch};
+use super::routes::InForce;
 use super::tls::server_config;
 use super::worker::{Shared, Worker};
 use crate::circuit::Circuits;
@@ -51,16 +52,17 @@ impl Proxy {
         let table = build::table(config, circuits, threads, None)?;
         let tls = server_config(&settings.tls).map_err(ProxyError::Tls)?;
         let access_log = AccessLog::start(settings.access_log).map_err(ProxyError::Io)?;
-        let shared = Arc::new(Shared::new(settings.clone(), table, tls, access_log));
+        let tables: Vec<Arc<InForce>> = (0..threads).map(|_| Arc::new(InForce::new(&table))).collect();
+        let shared = Arc::new(Shared::new(settings.clone(), tables.clone(), tls, access_log));
         let limits = Arc::new(Limits {
             places: Arc::new(Semaphore::new(settings.max_connections as usize)),
             clients: Arc::new(Clients::new(settings.max_connections_per_client)),
         });
         let (phase, watch) = watch::channel(Phase::Serving);
         let (running, ended) = bounded(1);
-        for thread in 0..threads {
+        for (thread, table) in tables.into_iter().enumerate() {
             let listener = listener.try_clone().map_err(ProxyError::Io)?;
-            let worker = Worker { shared: shared.clone(), thread, phase: PhaseWatch(watch.clone()) };
+            let worker = Worker { shared: shared.clone(), thread, phase: PhaseWatch(watch.clone()), table };
             let (limits, running) = (limits.clone(), running.clone());
             let run = move || {
                 if let Err(error) = listener::run(worker, listener, &limits) {
@@ -85,9 +87,9 @@ impl Proxy {
     /// [`ProxyError`]; nothing changes then.
     pub fn apply(&self, config: &Config, circuits: &Circuits) -> Result<(), ProxyError> {
         let before = self.shared.table();
-        let table = build::table(config, circuits, self.threads, Some(&before))?;
+        let table = build::table(config, circuits, self.threads, before.as_deref())?;
         let tls = server_config(&self.shared.settings.tls).map_err(ProxyError::Tls)?;
-        self.shared.set_table(table);
+        self.shared.set_table(&table);
         self.shared.set_tls(tls);
         Ok(())
     }

@@ -7,6 +7,8 @@ use http::header::{
     PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 
+use super::request::Target;
+use super::worker::Client;
 use crate::config::Forwarded;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -15,32 +17,31 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
+/// The standard hop-by-hop fields.
+static HOP_BY_HOP: [HeaderName; 8] =
+    [CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TE, TRANSFER_ENCODING, UPGRADE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION];
+
 /// Removes every hop-by-hop field: those that any `Connection` line names, and the standard ones.
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        let named: Vec<HeaderName> = headers
-            .get_all(CONNECTION)
-            .iter()
-            .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-            // A `Connection` field must not decide the length of a body.
-            .filter(|name| *name != CONTENT_LENGTH && *name != HOST)
-            .collect();
-        for name in named {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        // Removed in any case.
+        .filter(|name| !name.eq_ignore_ascii_case(b"keep-alive") && !name.eq_ignore_ascii_case(b"close"))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        // A `Connection` field must not decide the length of a body.
+        .filter(|name| *name != CONTENT_LENGTH && *name != HOST)
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    // Most heads have one of them at most: looking is quicker than removing.
+    let found = headers.keys().filter(|name| HOP_BY_HOP.contains(name)).count();
+    if found > 0 {
+        for name in &HOP_BY_HOP {
             headers.remove(name);
         }
-    }
-    for name in [
-        CONNECTION,
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-        TE,
-        TRANSFER_ENCODING,
-        UPGRADE,
-        PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION,
-    ] {
-        headers.remove(name);
     }
 }
 
@@ -75,19 +76,8 @@ pub(super) fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// The client of a request, as reported to the upstream.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ClientFacts<'a> {
-    pub(super) peer: IpAddr,
-    pub(super) is_tls: bool,
-    /// The requested host.
-    pub(super) host: &'a str,
-    /// Whether its own fields are kept.
-    pub(super) is_trusted: bool,
-}
-
-/// Sets the fields that identify the client, as selected by `mode`.
-pub(super) fn forward_client(headers: &mut HeaderMap, mode: Forwarded, client: &ClientFacts<'_>) {
+/// Sets the fields that identify the client, as selected by `mode`. Those of a trusted client are kept.
+pub(super) fn forward_client(headers: &mut HeaderMap, mode: Forwarded, client: &Client, target: &Target) {
     if !client.is_trusted {
         let names: Vec<HeaderName> = headers.keys().filter(|name| is_about_client(name)).cloned().collect();
         for name in names {
@@ -95,21 +85,21 @@ pub(super) fn forward_client(headers: &mut HeaderMap, mode: Forwarded, client: &
         }
     }
     if matches!(mode, Forwarded::XForwarded | Forwarded::Both) {
-        append_to_list(headers, &X_FORWARDED_FOR, &client.peer.to_canonical().to_string());
+        append_to_list(headers, &X_FORWARDED_FOR, client.node.clone());
         let proto = if client.is_tls { "https" } else { "http" };
         headers.entry(X_FORWARDED_PROTO).or_insert(HeaderValue::from_static(proto));
-        if let Ok(host) = HeaderValue::from_str(client.host) {
-            headers.entry(X_FORWARDED_HOST).or_insert(host);
-        }
+        headers.entry(X_FORWARDED_HOST).or_insert_with(|| target.authority.clone());
     }
     if matches!(mode, Forwarded::Standard | Forwarded::Both) {
-        let node = match client.peer.to_canonical() {
+        let node = match client.address {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("\"[{address}]\""),
         };
         let proto = if client.is_tls { "https" } else { "http" };
         // A host contains no quotes and no backslashes.
-        append_to_list(headers, &FORWARDED, &format!("for={node};host=\"{}\";proto={proto}", client.host));
+        if let Ok(member) = format!("for={node};host=\"{}\";proto={proto}", target.authority()).try_into() {
+            append_to_list(headers, &FORWARDED, member);
+        }
     }
 }
 
@@ -119,7 +109,11 @@ fn is_about_client(name: &HeaderName) -> bool {
 }
 
 /// Appends a member to a list field, in one line.
-fn append_to_list(headers: &mut HeaderMap, name: &HeaderName, member: &str) {
+fn append_to_list(headers: &mut HeaderMap, name: &HeaderName, member: HeaderValue) {
+    if !headers.contains_key(name) {
+        headers.insert(name, member);
+        return;
+    }
     let mut lines: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
     lines.push(member.as_bytes());
     if let Ok(value) = HeaderValue::from_bytes(&lines.join(&b", "[..])) {

@@ -119,7 +119,7 @@ async fn sweep(worker: Arc<Worker>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     poll_fn(|cx| {
         while ticks.poll_tick(cx).is_ready() {}
-        for upstream in worker.shared.table().upstreams() {
+        for upstream in worker.table.get().upstreams() {
             upstream.pools.sweep(worker.thread, cx);
         }
         Poll::<()>::Pending
@@ -133,7 +133,7 @@ async fn resolve(worker: Arc<Worker>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        for upstream in worker.shared.table().upstreams() {
+        for upstream in worker.table.get().upstreams() {
             upstream.resolve_if_due().await;
         }
     }

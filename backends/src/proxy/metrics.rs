@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::flag::Flag;
+use super::routes::Table;
 use super::worker::Shared;
 use crate::metrics::Encoder;
 
@@ -21,18 +22,19 @@ pub(super) fn render(shared: &Shared) -> String {
         // Relaxed: a statistic.
         .sample(&[], figures.connections.load(Ordering::Relaxed));
     let table = shared.table();
+    let upstreams = table.as_deref().map_or(&[][..], Table::upstreams);
     let mut taken =
         text.gauge("tripline_proxy_upstream_requests", "Requests that have a place in the pool of an upstream.");
-    for upstream in table.upstreams() {
+    for upstream in upstreams {
         taken.sample(&[("upstream", &upstream.settings.name)], upstream.places.taken());
     }
     let mut places = text.gauge("tripline_proxy_upstream_places", "Places in the pool of an upstream.");
-    for upstream in table.upstreams() {
+    for upstream in upstreams {
         places.sample(&[("upstream", &upstream.settings.name)], upstream.settings.max_connections);
     }
     let mut idle =
         text.gauge("tripline_proxy_upstream_idle_connections", "Connections to an upstream that wait for a request.");
-    for upstream in table.upstreams() {
+    for upstream in upstreams {
         idle.sample(&[("upstream", &upstream.settings.name)], upstream.pools.idle());
     }
     if let Some(log) = &shared.access_log {

@@ -19,7 +19,11 @@ pub(super) fn of_head(status: StatusCode, headers: &HeaderMap, failures: &Status
 }
 
 /// How long a service that is overloaded asks for no calls: the `Retry-After` of a 429 or 503, in seconds or as a date.
-pub(super) fn retry_after(status: StatusCode, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub(super) fn retry_after(
+    status: StatusCode,
+    headers: &HeaderMap,
+    now: impl FnOnce() -> SystemTime,
+) -> Option<Duration> {
     if status != StatusCode::TOO_MANY_REQUESTS && status != StatusCode::SERVICE_UNAVAILABLE {
         return None;
     }
@@ -27,7 +31,7 @@ pub(super) fn retry_after(status: StatusCode, headers: &HeaderMap, now: SystemTi
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return (!text.is_empty()).then(|| Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
-    httpdate::parse_http_date(text).ok()?.duration_since(now).ok()
+    httpdate::parse_http_date(text).ok()?.duration_since(now()).ok()
 }
 
 /// Returns the outcome from the trailers, if the head shows none.
@@ -45,7 +49,7 @@ mod tests {
         let now = httpdate::parse_http_date("Sun, 29 Nov 2026 18:00:00 GMT").unwrap();
         let asked = |status: u16, value: &str| {
             let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
-            retry_after(StatusCode::from_u16(status).unwrap(), &headers, now).map(|wait| wait.as_secs())
+            retry_after(StatusCode::from_u16(status).unwrap(), &headers, || now).map(|wait| wait.as_secs())
         };
         assert_eq!(asked(503, "120"), Some(120));
         assert_eq!(asked(429, " 7 "), Some(7));

@@ -9,7 +9,7 @@ use tripline_runtime::Breaker;
 
 use super::access_log::Line;
 use super::flag::Flag;
-use super::worker::{Client, Shared};
+use super::worker::{Client, Worker};
 
 /// The status of a request whose client disconnected, as in nginx.
 const CLIENT_CLOSED: u16 = 499;
@@ -17,7 +17,7 @@ const CLIENT_CLOSED: u16 = 499;
 /// The state of a request so far. It is counted and logged once, at the end.
 #[derive(Debug)]
 pub(super) struct Record {
-    shared: Arc<Shared>,
+    worker: Arc<Worker>,
     flag: Flag,
     /// `None` without an access log.
     entry: Option<Box<Entry>>,
@@ -46,9 +46,9 @@ struct Entry {
 
 impl Record {
     /// Creates the record of a request whose head has arrived.
-    pub(super) fn new<B>(shared: &Arc<Shared>, client: &Client, request: &Request<B>) -> Self {
-        let entry = shared.access_log.is_some().then(|| Box::new(Entry::new(client, request)));
-        Self { shared: shared.clone(), flag: Flag::None, entry }
+    pub(super) fn new<B>(worker: &Arc<Worker>, client: &Client, request: &Request<B>) -> Self {
+        let entry = worker.shared.access_log.is_some().then(|| Box::new(Entry::new(client, request)));
+        Self { worker: worker.clone(), flag: Flag::None, entry }
     }
 
     /// Sets the flag; the first one counts.
@@ -97,8 +97,9 @@ impl Record {
 
     /// Counts the request and writes its line.
     pub(super) fn write(&mut self) {
-        self.shared.figures.count(self.flag);
-        if let (Some(log), Some(entry)) = (&self.shared.access_log, self.entry.take()) {
+        let shared = &self.worker.shared;
+        shared.figures.count(self.flag);
+        if let (Some(log), Some(entry)) = (&shared.access_log, self.entry.take()) {
             log.write(&entry.line(self.flag));
         }
     }

@@ -16,7 +16,8 @@ use super::body::Upload;
 use super::call::Call;
 use super::flag::Flag;
 use super::outcome;
-use super::upstream::{Link, Upstream};
+use super::routes::Matched;
+use super::upstream::Link;
 
 /// The body of a response.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ pub(super) struct Relay {
     incoming: Incoming,
     driver: Driver,
     upload: Arc<Upload>,
-    upstream: Arc<Upstream>,
+    matched: Matched,
     thread: usize,
     /// The outcome of the call unless trailers change it.
     outcome: Outcome,
@@ -89,11 +90,11 @@ impl Relay {
         incoming: Incoming,
         driver: Driver,
         upload: Arc<Upload>,
-        (upstream, thread): (Arc<Upstream>, usize),
+        (matched, thread): (Matched, usize),
         outcome: Outcome,
         call: Call,
     ) -> Self {
-        let mut relay = Self { incoming, driver, upload, upstream, thread, outcome, call };
+        let mut relay = Self { incoming, driver, upload, matched, thread, outcome, call };
         if relay.incoming.is_end_stream() {
             relay.finish();
         }
@@ -106,7 +107,7 @@ impl Relay {
         if let Driver::Reader(link) = std::mem::replace(&mut self.driver, Driver::Done)
             && self.upload.is_done()
         {
-            self.upstream.pools.put(self.thread, link);
+            self.matched.upstream().pools.put(self.thread, link);
         }
         self.call.end(self.outcome);
     }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use http::HeaderValue;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_rustls::rustls::ServerConfig;
 
@@ -11,7 +12,7 @@ use super::access_log::AccessLog;
 use super::clients::Counted;
 use super::figures::Figures;
 use super::phase::PhaseWatch;
-use super::routes::Table;
+use super::routes::{InForce, Table};
 use crate::config;
 
 /// State shared by all threads.
@@ -23,14 +24,15 @@ pub(super) struct Shared {
     pub(super) access_log: Option<AccessLog>,
     /// Each response is the last one of its connection.
     is_leaving: AtomicBool,
-    table: RwLock<Arc<Table>>,
+    /// One for each thread.
+    tables: Vec<Arc<InForce>>,
     tls: RwLock<Option<Arc<ServerConfig>>>,
 }
 
 impl Shared {
     pub(super) fn new(
         settings: config::Proxy,
-        table: Table,
+        tables: Vec<Arc<InForce>>,
         tls: Option<Arc<ServerConfig>>,
         access_log: Option<AccessLog>,
     ) -> Self {
@@ -39,7 +41,7 @@ impl Shared {
             figures: Arc::default(),
             access_log,
             is_leaving: AtomicBool::new(false),
-            table: RwLock::new(Arc::new(table)),
+            tables,
             tls: RwLock::new(tls),
         }
     }
@@ -55,19 +57,21 @@ impl Shared {
         self.is_leaving.load(Ordering::Relaxed)
     }
 
-    /// Returns the routes in force.
-    pub(super) fn table(&self) -> Arc<Table> {
-        // No code panics while it holds the lock, as below.
-        self.table.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Returns the routes in force; `None` without a thread.
+    pub(super) fn table(&self) -> Option<Arc<Table>> {
+        self.tables.first().map(|table| table.get())
     }
 
     /// Applies other routes. Requests in flight finish with the former ones.
-    pub(super) fn set_table(&self, table: Table) {
-        *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+    pub(super) fn set_table(&self, table: &Table) {
+        for of_thread in &self.tables {
+            of_thread.set(table);
+        }
     }
 
     /// Returns the certificate in force; `None` is cleartext.
     pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
+        // No code panics while it holds the lock, as below.
         self.tls.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -83,12 +87,15 @@ pub(super) struct Worker {
     pub(super) shared: Arc<Shared>,
     pub(super) thread: usize,
     pub(super) phase: PhaseWatch,
+    pub(super) table: Arc<InForce>,
 }
 
 /// The client of a connection. The connection counts as open while a clone of it exists.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     pub(super) address: IpAddr,
+    /// The address as the value of a field; its clones share their bytes.
+    pub(super) node: HeaderValue,
     pub(super) is_tls: bool,
     /// Whether it is one of `trusted_proxies`.
     pub(super) is_trusted: bool,
@@ -98,7 +105,9 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(address: IpAddr, is_trusted: bool, held: Held) -> Self {
-        Self { address, is_tls: false, is_trusted, held: Arc::new(held) }
+        // An address has no character that a field cannot have.
+        let node = HeaderValue::try_from(address.to_string()).unwrap_or(HeaderValue::from_static("unknown"));
+        Self { address, node, is_tls: false, is_trusted, held: Arc::new(held) }
     }
 }
 

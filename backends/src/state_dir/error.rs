@@ -45,13 +45,13 @@ impl fmt::Display for StateDirError {
         match self {
             Self::InUse { folder } => write!(
                 f,
-                "state_dir: {} is in use by another process (or by another breaker of this name); stop that one, or give \
-                 this one a state_dir or a name of its own",
+                "state_dir: {} is in use by another process, or by another breaker of this name; stop that one, or give \
+                 this one its own state_dir or name",
                 folder.display()
             ),
             Self::NotWritable { path, error } => write!(
                 f,
-                "state_dir: {} cannot be made or written: {error}; state_dir must be a folder that this user may write to",
+                "state_dir: {} cannot be created or written: {error}; state_dir must be a folder that this user may write to",
                 path.display()
             ),
             Self::NotReadable { path, error } => write!(
@@ -95,8 +95,8 @@ impl fmt::Display for Quarantined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} is not a usable state file ({}); it was set aside as {}, and this start knows of no earlier incident: alerts \
-             that were open may have to be closed by hand",
+            "{} is not a usable state file ({}); it was set aside as {}, and this process starts without earlier incidents: \
+             open alerts may have to be closed by hand",
             self.was.display(),
             self.why,
             self.now.display()
@@ -144,7 +144,7 @@ impl fmt::Display for ForeignState {
         match self {
             Self::Unreadable { reason } => write!(f, "incomplete, or not a state file: {reason}"),
             Self::TooLarge { allowed } => write!(f, "larger than {allowed} bytes"),
-            Self::NoFile => f.write_str("no file"),
+            Self::NoFile => f.write_str("not a regular file"),
             Self::Foreign { format } => write!(f, "its format is {format:?}"),
             Self::OtherVersion { version } => {
                 write!(f, "version {version} of the format; this program reads {}", DurableState::VERSION)

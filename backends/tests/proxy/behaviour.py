@@ -342,7 +342,7 @@ def an_idle_connection_takes_little_memory():
         each = (proxy.usage()["resident_kib"] - before["resident_kib"]) / 1000
         for client in clients:
             client.close()
-        assert each <= 24, each
+        assert each <= 18, each
     recorder.close()
     return f"{each:.1f} KiB each"
 
@@ -397,19 +397,29 @@ def many_requests_and_connections_leave_memory_descriptors_and_threads_flat():
             eventually("clients are gone", lambda: proxy.metric("tripline_proxy_connections") == 0)
             eventually("the pool is empty", lambda: proxy.metric("tripline_proxy_upstream_idle_connections") == 0)
 
-        load(5_000)
+        load(1_000)
         idle()
         before = proxy.usage()
         load(requests)
-        for _ in range(connections // 200):
-            batch = [socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(200)]
+        for wave in range(3):
+            batch = [socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(connections)]
             for client in batch:
                 client.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
             for client in batch:
                 client.recv(1000)
+            opened = proxy.usage()
+            for client in batch:
                 client.close()
-        eventually("clients are gone", lambda: proxy.metric("tripline_proxy_connections") == 0)
-        load(1_000)
+            eventually("clients are gone", lambda: proxy.metric("tripline_proxy_connections") == 0)
+            if wave == 0:
+                # The allocator gives memory back about a second after it was freed.
+                time.sleep(1.5)
+                first = proxy.usage()["resident_kib"]
+        eventually(
+            f"later waves leave no more memory than the first ({first} KiB)",
+            lambda: proxy.usage()["resident_kib"] <= first + 4_096 + first // 10,
+        )
+        load(500)
         idle()
         after = proxy.usage()
         assert after["threads"] == before["threads"], (before, after)
@@ -417,7 +427,7 @@ def many_requests_and_connections_leave_memory_descriptors_and_threads_flat():
         growth = after["resident_kib"] - before["resident_kib"]
         assert growth < 8_192 + before["resident_kib"] // 4, (before, after)
     recorder.close()
-    return f"{requests} requests, {connections} connections: {growth:+} KiB"
+    return f"{requests} requests, 3 waves of {connections} connections ({opened['resident_kib']} KiB while open): {growth:+} KiB"
 
 
 @check

@@ -241,3 +241,15 @@ fn the_retry_after_of_an_overloaded_service_is_the_shortest_wait_of_the_next_tri
         assert!(rejected.field("x-tripline").is_some());
     }
 }
+
+#[test]
+fn a_route_without_a_breaker_is_never_rejected_and_counts_no_call() {
+    let upstream = Recorder::start();
+    let routes =
+        "[[routes]]\npath = \"/health\"\nupstream = \"up\"\nbreaker = \"off\"\n[[routes]]\nupstream = \"up\"\n";
+    let proxy = Fixture::new(&format!("[upstreams.up]\nurl = \"{}\"\n{routes}", upstream.url()));
+    proxy.breaker("up").force_open();
+    let statuses = ["/health", "/health/deep", "/healthy", "/"].map(|path| get(proxy.address, path).status);
+    assert_eq!(statuses, [200, 200, 503, 503]);
+    assert_eq!(proxy.counts("up").ok, 0);
+}

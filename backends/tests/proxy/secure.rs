@@ -11,12 +11,12 @@ use crate::fixture::{Fixture, one_upstream};
 use crate::upstream::Recorder;
 
 /// A certificate authority, and a certificate for localhost.
-struct Certificates {
+pub(crate) struct Certificates {
     folder: TempDir,
 }
 
 impl Certificates {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let certificates = Self { folder: tempfile::tempdir().unwrap() };
         certificates.write();
         certificates
@@ -36,12 +36,12 @@ impl Certificates {
         fs::write(folder.path().join("tls.key"), key.serialize_pem()).unwrap();
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }
 
-fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     format!("'{}'", path.display())
 }
 

@@ -7,6 +7,7 @@ mod sim_config;
 mod sim_day;
 mod sim_fleet;
 mod sim_fleet_breakers;
+mod sim_fleet_claims;
 mod sim_fleet_faults;
 mod sim_fleet_kills;
 mod sim_fleet_options;

@@ -56,6 +56,17 @@ fn with_a_budget_no_more_than_its_share_probe_at_once_and_all_recover() {
 }
 
 #[test]
+fn an_engine_that_goes_out_of_reach_holds_no_probe_beyond_the_next_beat() {
+    let fleet = tripped(8, 40, 25_000);
+    fleet.advance(s(6));
+    fleet.engine.set_down(true);
+    // The wait of all is over after 10 s, and each has noticed within one beat.
+    fleet.advance(ms(5_600));
+    let admitted = fleet.replicas.iter().filter(|replica| report(&replica.breaker, FAST, Outcome::Ok)).count();
+    assert_eq!(admitted, 40);
+}
+
+#[test]
 fn without_the_engine_the_local_rule_decides_whatever_the_budget() {
     let mut fleet = tripped(3, 40, 25_000);
     fleet.advance(s(2));

@@ -99,13 +99,13 @@ fn of_configuration(text: &mut String, live: &LiveConfig) {
     // Writing into a String cannot fail.
     let _ = write!(
         text,
-        "# HELP tripline_config_in_force Whether the configuration file is what is in force.\n\
+        "# HELP tripline_config_in_force Whether the configuration file is in force.\n\
          # TYPE tripline_config_in_force gauge\n\
          tripline_config_in_force {in_force}\n\
-         # HELP tripline_config_reloads_total How often a changed configuration file came into force.\n\
+         # HELP tripline_config_reloads_total Number of changed configuration files that were applied.\n\
          # TYPE tripline_config_reloads_total counter\n\
          tripline_config_reloads_total {reloads}\n\
-         # HELP tripline_config_reload_errors_total How often a changed configuration file had problems.\n\
+         # HELP tripline_config_reload_errors_total Number of changed configuration files with problems.\n\
          # TYPE tripline_config_reload_errors_total counter\n\
          tripline_config_reload_errors_total {errors}\n"
     );

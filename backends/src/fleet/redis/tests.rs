@@ -189,6 +189,60 @@ fn members_come_and_go_and_every_key_expires() {
 }
 
 #[test]
+fn only_the_holder_acknowledges_a_claim_and_only_the_last_one() {
+    let Some(server) = RedisServer::start("acknowledgements of claims") else { return };
+    let engine = RedisFleet::new(&server.url(), "test", "checkout").unwrap();
+    let (breaker, replica, terms) = (BreakerName::default(), text("a-1111"), Terms::default());
+    let mut report = Report::of(&replica);
+    (report.unwell, report.can_deliver) = (Some(AlertKind::CircuitOpen), true);
+    let claim = |now| block_on(engine.sync_at(Some(now), &breaker, &report, &terms)).unwrap().claim;
+    let acknowledge = |replica: &ReplicaText, claim: Claim| {
+        block_on(engine.acknowledge_at(Some(1_052_000), &breaker, replica, &claim)).unwrap()
+    };
+    assert_eq!(claim(1_000_000), None);
+    let first = claim(1_031_000).unwrap();
+    assert_eq!(claim(1_050_000), None, "it is held");
+    let second = claim(1_051_000).unwrap();
+    assert_eq!((first.epoch, first.fence + 1), (second.epoch, second.fence));
+    assert!(!acknowledge(&replica, first), "its lease is over");
+    let other = text("b-2222");
+    assert!(!acknowledge(&other, second), "another holds it");
+    assert!(!acknowledge(&replica, Claim { epoch: second.epoch + 1, ..second }));
+    assert!(acknowledge(&replica, Claim { open: 7, ..second }) && !acknowledge(&replica, second));
+    assert_eq!(server.bulk("HGET test:{checkout}:incident:default noted"), "7");
+}
+
+#[test]
+fn the_next_incident_of_a_kind_waits_for_the_cooldown() {
+    let Some(server) = RedisServer::start("the cooldown of a fleet") else { return };
+    let engine = RedisFleet::new(&server.url(), "test", "checkout").unwrap();
+    let (breaker, replica, mut terms) = (BreakerName::default(), text("a-1111"), Terms::default());
+    (terms.cooldown_ms, terms.hold_ms) = (300_000, 15_000);
+    let sync = |now, is_unwell: bool| {
+        let mut report = Report::of(&replica);
+        (report.unwell, report.can_deliver) = (is_unwell.then_some(AlertKind::CircuitOpen), true);
+        block_on(engine.sync_at(Some(now), &breaker, &report, &terms)).unwrap()
+    };
+    let acknowledge =
+        |now, claim: &Claim| block_on(engine.acknowledge_at(Some(now), &breaker, &replica, claim)).unwrap();
+    sync(1_000_000, true);
+    let page = sync(1_020_000, true).claim.unwrap();
+    assert!(acknowledge(1_020_000, &page));
+    sync(1_030_000, false);
+    let close = sync(1_040_000, false).claim.unwrap();
+    assert!(close.due == DueStage::Resolved && acknowledge(1_040_000, &close));
+    assert_eq!(sync(1_050_000, true).due_in_ms, Some(270_000), "300 s after the page");
+    let page = sync(1_320_000, true).claim.unwrap();
+    assert!(page.due == DueStage::Initial && acknowledge(1_320_000, &page));
+    sync(1_330_000, false);
+    let close = sync(1_340_000, false).claim.unwrap();
+    assert!(acknowledge(1_340_000, &close));
+    let again = sync(1_360_000, false).claim.unwrap();
+    assert!(again.due == DueStage::ResolvedAgain && acknowledge(1_360_000, &again));
+    assert_eq!(server.bulk("HGET test:{checkout}:incident:default sent"), "0", "no alert is open");
+}
+
+#[test]
 fn a_beat_counts_who_was_heard_within_ten_minutes_and_now_and_then_tidies_up() {
     let Some(server) = RedisServer::start("beats") else { return };
     let engine = RedisFleet::new(&server.url(), "test", "checkout").unwrap();

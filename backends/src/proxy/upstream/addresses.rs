@@ -40,7 +40,8 @@ impl Addresses {
 
     /// Whether a connection to `address` may still be used.
     pub(super) fn contains(&self, address: SocketAddr) -> bool {
-        self.get().contains(&address)
+        // That of a server without a name never changes.
+        !self.is_name || self.known.read().unwrap_or_else(PoisonError::into_inner).contains(&address)
     }
 
     /// Resolves the addresses.
@@ -56,6 +57,7 @@ impl Addresses {
         Ok(found)
     }
 
+    // No code panics while it holds the lock, here, above and below.
     fn set(&self, found: Arc<[SocketAddr]>) {
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = found;
     }
@@ -70,7 +72,6 @@ impl Addresses {
     }
 
     fn get(&self) -> Arc<[SocketAddr]> {
-        // No code panics while it holds the lock.
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

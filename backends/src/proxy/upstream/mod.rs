@@ -132,6 +132,9 @@ impl Upstream {
 
     /// Returns the server of the next request, round-robin.
     pub(super) fn next_server(&self) -> usize {
+        if self.servers.len() <= 1 {
+            return 0;
+        }
         // Relaxed: it orders nothing.
         self.next.fetch_add(1, Ordering::Relaxed) % self.servers.len().max(1)
     }

@@ -11,12 +11,17 @@ use super::link::Link;
 /// The idle connections of an upstream, per thread.
 #[derive(Debug)]
 pub(crate) struct Pools {
-    by_thread: Vec<Mutex<Pool>>,
+    by_thread: Vec<OfThread>,
     max_idle: usize,
     idle_timeout: Duration,
 }
 
-/// The idle connections of one thread, per server. The lock is never contended.
+/// The idle connections of one thread, per server, on cache lines of its own.
+#[derive(Debug)]
+#[repr(align(128))]
+struct OfThread(Mutex<Pool>);
+
+/// The lock is contended by [`Pools::idle`] only.
 #[derive(Debug, Default)]
 struct Pool {
     by_server: Vec<Vec<Link>>,
@@ -27,7 +32,7 @@ impl Pools {
     pub(super) fn new(threads: usize, servers: usize, max_idle: usize, idle_timeout: Duration) -> Self {
         let pool = || {
             let by_server = std::iter::repeat_with(Vec::new).take(servers).collect();
-            Mutex::new(Pool { by_server, idle: 0 })
+            OfThread(Mutex::new(Pool { by_server, idle: 0 }))
         };
         let by_thread: Vec<_> = std::iter::repeat_with(pool).take(threads).collect();
         Self { by_thread, max_idle: max_idle.div_ceil(threads.max(1)), idle_timeout }
@@ -86,6 +91,6 @@ impl Pools {
 
     fn lock(&self, thread: usize) -> Option<MutexGuard<'_, Pool>> {
         // No code panics while it holds the lock.
-        self.by_thread.get(thread).map(|pool| pool.lock().unwrap_or_else(PoisonError::into_inner))
+        self.by_thread.get(thread).map(|pool| pool.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -38,7 +38,7 @@ fn a_replay_uses_the_breaker_that_is_named() {
     let named = |name: &str| replay(folder.path(), &["--config", "many.toml", "--breaker", name]);
     assert_eq!(trips(&named("default")), 0);
     assert!(trips(&named("quick")) > 0);
-    // Its own settings give way to those of --set.
+    // --set overrides the breaker's own settings.
     let set = ["--config", "many.toml", "--breaker", "quick", "--set", "latency_threshold=900"];
     assert_eq!(trips(&replay(folder.path(), &set)), 0);
     let finished = replay(folder.path(), &["--config", "many.toml", "--breaker", "quick", "--set", "wait_time=0"]);
@@ -59,7 +59,7 @@ fn of_several_one_must_be_named() {
         let finished = replay(folder.path(), arguments);
         assert!(finished.code == Some(1) && finished.stderr.contains(expected), "{finished:?}");
     }
-    // One alone need not be.
+    // A single breaker need not be named.
     fs::write(folder.path().join("many.toml"), "[breakers.quick]\nlatency_threshold = 50\nminimum_samples = 5\n")
         .unwrap();
     assert!(trips(&replay(folder.path(), &["--config", "many.toml"])) > 0);

@@ -11,14 +11,14 @@ use serde_json::Value;
 use support::{Finished, gzipped, log_fixture, run, run_with_input};
 use tempfile::{TempDir, tempdir};
 
-/// A call in the words of the input.
+/// A call with the fields of the input.
 struct Call {
     at_ms: u64,
     latency_ms: u64,
     outcome: &'static str,
 }
 
-/// Calls every 50 ms with two bad times, one slow and one failing, and some ignored ones; memory now and then.
+/// A call every 50 ms, with one slow and one failing phase, some ignored calls, and occasional memory readings.
 fn calls() -> Vec<Call> {
     let mut state = 42_u64;
     let mut calls: Vec<Call> = (0..4_000_u64)
@@ -64,7 +64,7 @@ fn lines(finished: &Finished) -> Vec<Value> {
     finished.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The figures of one setting, counted from what single replays tell.
+/// The figures of one setting, counted from the output of single replays.
 #[derive(Debug, PartialEq)]
 struct Naive {
     rejected: u64,
@@ -126,7 +126,7 @@ fn told(line: &Value) -> Naive {
 fn the_figures_are_those_of_single_replays_counted_in_another_way() {
     let folder = folder();
     let all = lines(&run(folder.path(), &["replay", "--compare", "a.toml", "b.toml", "c.toml", "calls.csv", "--json"]));
-    // The recording is named last, but --json may follow it.
+    // The recording is the last file, but --json may follow it.
     let calls = calls();
     assert_eq!(all.len(), 3);
     for ((line, (name, _)), threshold_ms) in all.iter().zip(SETTINGS).zip([300, 500, 90]) {
@@ -255,7 +255,7 @@ fn any_recording_has_figures() {
 fn a_compressed_access_log_gives_what_its_calls_as_csv_give() {
     let folder = tempdir().unwrap();
     let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
-    // As the first call ends, that of 1.5 s hangs. That so few calls are enough to trip is warned of.
+    // As the first call ends, the one of 1.5 s stalls. A warning reports that so few calls are enough for a trip.
     write("a.toml", b"latency_threshold = 100\nminimum_samples = 2\ntrip_confidence = 0\n");
     write("b.toml", b"latency_threshold = 5000\n");
     write("calls.csv", log_fixture("nginx.csv").as_bytes());
@@ -273,7 +273,7 @@ fn a_compressed_access_log_gives_what_its_calls_as_csv_give() {
     );
     assert!(told[1].starts_with("access.log.gz: 1 of 7 lines were not used, the first is line 5: "), "{told:?}");
     assert_eq!(told.len(), 2, "{told:?}");
-    // What is said is not guessed, and wrong where it is.
+    // An explicit format is not guessed, and is an error if it is wrong.
     let said = ["replay", "--format", "envoy", "--compare", "a.toml", "b.toml", "access.log.gz"];
     assert_eq!(run(folder.path(), &said).code, Some(1));
 }

@@ -10,14 +10,14 @@ use std::path::Path;
 use support::{Finished, run, tripline_unread, wait};
 use tempfile::{TempDir, tempdir};
 
-/// A folder with `text` as a configuration.
+/// A folder that contains `text` as its configuration.
 fn with_file(text: &str) -> TempDir {
     let folder = tempdir().unwrap();
     fs::write(folder.path().join("breakers.toml"), text).unwrap();
     folder
 }
 
-/// Checks it; the file must be what it was.
+/// Checks the configuration, which must stay unchanged.
 fn check(folder: &Path) -> Finished {
     let file = folder.join("breakers.toml");
     let before = fs::read(&file).unwrap();
@@ -137,7 +137,7 @@ fn warnings(text: &str, files: &[(&str, &str)]) -> Vec<String> {
 fn what_alerts_need_and_only_the_environment_may_set_is_warned_about() {
     let found = warnings("state_dir = \"s\"\n[opsgenie]\nenabled = true\nteam = \"payments\"\n", &[]);
     let keys = ["api_key", "environment", "service_id", "hostname"];
-    // The last one is about replicas that share an alert.
+    // The last warning is about replicas that share an alert.
     assert_eq!(found.len(), keys.len() + 1, "{found:#?}");
     assert!(found[keys.len()].contains("opsgenie.alert_scope = \"service\" without [fleet]"), "{found:#?}");
     for (line, key) in found.iter().zip(keys) {

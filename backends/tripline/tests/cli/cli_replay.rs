@@ -23,10 +23,10 @@ fn readme_calls() -> String {
 /// The settings of [`readme_summary`]: the rule of the original, so that the calls can be counted by hand.
 const COUNTED: [&str; 4] = ["--set", "latency_threshold=300", "--set", "trip_confidence=0"];
 
-/// The result for them at a threshold of 300 ms without evidence, counted by hand. Call 41 starts at 3,200 and hangs from 3,500 on: one slow
-/// call among 36, of which two must be slow. Call 42 hangs from 3,600 on: two among 38, and the breaker opens. Until then
-/// calls 1 to 36 and 41 to 44 have started; the wait of 10 s does not pass any more. Calls that end later belong to an
-/// earlier generation, so the window keeps the 36 fast ones.
+/// The result for these settings, counted by hand. Call 41 starts at 3,200 and is stalled from 3,500 on: one slow call among 36,
+/// of which two must be slow. Call 42 is stalled from 3,600 on: two among 38, and the breaker opens. Calls 1 to 36 and 41 to 44
+/// have started by then; the wait of 10 s does not end before the recording. Calls that end later belong to an earlier
+/// generation, so the window keeps the 36 fast ones.
 fn readme_summary() -> Value {
     json!({
         "calls": 100, "admitted": 40, "rejected": 60, "percentile_ms": 50,
@@ -42,7 +42,7 @@ fn folder_with_calls() -> TempDir {
     folder
 }
 
-/// The warning that [`COUNTED`] causes.
+/// Whether a line is the warning that [`COUNTED`] causes.
 fn warns_of_no_evidence(line: &str) -> bool {
     line.contains("trip_confidence") && line.contains(" are enough to trip; set ")
 }
@@ -123,7 +123,8 @@ fn json_lines_and_memory_readings_are_read_too() {
     }
     let folder = tempdir().unwrap();
     let found = summary(&run_with_input(folder.path(), &["replay", "-"], &input));
-    // Record 39 is the reading at 20 s. At 30 s memory is fine and the wait is over; five probes, one a second, close it.
+    // Record 39 is the reading at 20 s. At 30 s memory is fine and the wait is over; five probes, one per second, close
+    // the breaker.
     let why = "memory: 95 % in use, threshold 80 %";
     assert_eq!(found["trips"], json!([{ "index": 39, "at_ms": 20_000, "reason": "memory", "why": why }]));
     assert_eq!(found["calls"], 60);
@@ -158,7 +159,7 @@ fn a_breaker_with_a_shorter_wait_probes_again() {
     let folder = folder_with_calls();
     let arguments = [&["replay"], &COUNTED[..], &["--set", "wait_time=1"]].concat();
     let found = summary(&run(folder.path(), &[&arguments[..], &["calls.csv"]].concat()));
-    // A slow probe opens it again, which is no trip.
+    // A slow probe reopens it, which is not a trip.
     assert_eq!(found["trips"], readme_summary()["trips"]);
     assert!(found["admitted"].as_u64() > readme_summary()["admitted"].as_u64(), "{found}");
     let lines = run(folder.path(), &[&arguments[..], &["--jsonl", "calls.csv"]].concat()).stdout;
@@ -244,7 +245,7 @@ fn the_long_help_describes_input_and_output() {
     for word in words {
         assert!(finished.stdout.contains(word), "no {word:?} in {}", finished.stdout);
     }
-    // The examples are right.
+    // The examples of the help are valid.
     let from = |first: &str, count| -> String {
         let lines = finished.stdout.lines().map(str::trim).skip_while(|line| !line.starts_with(first)).take(count);
         lines.collect::<Vec<_>>().join("\n")

@@ -10,7 +10,7 @@ use crate::support::{Finished, gzipped, run, run_with_input};
 use serde_json::Value;
 use tempfile::tempdir;
 
-/// Calls of nginx, one a second from `from` on.
+/// nginx lines, one call per second from `from` on.
 fn nginx(from: u64, count: u64) -> String {
     (from..from + count).fold(String::new(), |mut text, second| {
         let (minute, second) = (second / 60, second % 60);
@@ -124,7 +124,7 @@ fn a_pipe_is_judged_before_it_is_copied() {
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let started = Instant::now();
-    // Endless, until the pipe is closed.
+    // Writes without end, until the pipe is closed.
     let mut written = 0_u64;
     while let Ok(count) = std::io::Write::write(&mut stdin, b"no recording at all\n".repeat(1_000).as_slice()) {
         written += count as u64;
@@ -136,7 +136,7 @@ fn a_pipe_is_judged_before_it_is_copied() {
     assert!(written < 16 << 20, "{written} bytes were read");
 }
 
-/// Names of files, contents of logs and arguments may hold sequences that move the cursor or forge a line.
+/// File names, log contents and arguments may contain sequences that move the cursor or forge a line.
 #[test]
 fn what_comes_from_outside_reaches_the_terminal_escaped() {
     let folder = tempdir().unwrap();
@@ -176,7 +176,7 @@ fn what_comes_from_outside_reaches_the_terminal_escaped() {
     assert!(!page.contains('\u{1b}'), "the page holds no escape sequences either");
 }
 
-/// Packed twice, or in a way that has no mark at its beginning.
+/// Compressed twice, or in a format without magic bytes.
 #[test]
 fn binary_input_is_named_as_such_and_not_taken_for_csv() {
     let folder = tempdir().unwrap();
@@ -191,7 +191,7 @@ fn binary_input_is_named_as_such_and_not_taken_for_csv() {
             assert!(finished.stderr.contains(&format!("{name}: line 1: is binary; allowed: text")), "{finished:?}");
         }
     }
-    // Colours of a terminal are text.
+    // Terminal colours are part of the text.
     let coloured = log.replace("10.0.0.1", "\u{1b}[36mweb-1  |\u{1b}[0m 10.0.0.1");
     assert_eq!(json(&run_with_input(folder.path(), &["replay", "-"], &coloured), 0)["calls"], 100);
 }

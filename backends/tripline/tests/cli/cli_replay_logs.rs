@@ -15,13 +15,13 @@ use serde_json::Value;
 use support::{Finished, gzipped, run, run_with_input, wait};
 use tempfile::tempdir;
 
-/// What the bar is taken away with.
+/// The sequence that clears the bar.
 const CLEAR: &str = "\r\u{1b}[K";
 
-/// A command that has drawn no bar by then draws none.
+/// A command that has not drawn a bar by then never does.
 const LONG_ENOUGH: Duration = Duration::from_secs(30);
 
-/// Calls of nginx, one a second; from the 41st on each takes 900 ms.
+/// nginx lines, one call per second; from the 41st on each takes 900 ms.
 fn nginx() -> String {
     let mut text = String::new();
     for call in 0..100 {
@@ -90,7 +90,7 @@ fn unused_lines_and_a_new_origin_are_reported_once() {
 fn a_compressed_input_is_the_same_as_what_is_in_it() {
     let folder = tempdir().unwrap();
     let log = nginx();
-    // Rotated logs are often put one behind the other.
+    // Rotated logs are often concatenated.
     let packed: Vec<u8> =
         [log.split_at(1_000).0, log.split_at(1_000).1].iter().flat_map(|part| gzipped(part)).collect();
     fs::write(folder.path().join("access.log"), &log).unwrap();
@@ -115,7 +115,7 @@ fn the_long_help_describes_logs_and_its_example_is_right() {
     assert_eq!((summary(&finished)["percentile_ms"].as_u64(), finished.stderr.as_str()), (Some(26), ""));
 }
 
-/// Runs `tripline replay` on a terminal of its own, of a pipe in the folder that it makes.
+/// Runs `tripline replay` on a pseudo-terminal. Creates the pipe in the folder.
 fn on_terminal(folder: &Path, pipe: &str, option: &str) -> Child {
     assert!(Command::new("mkfifo").arg(folder.join(pipe)).status().unwrap().success());
     let command = format!("'{}' replay {option} {pipe}", env!("CARGO_BIN_EXE_tripline"));
@@ -131,7 +131,7 @@ fn on_a_terminal_a_bar_shows_how_far_it_is_and_is_gone_at_the_end() {
         return;
     }
     let folder = tempdir().unwrap();
-    // The one without a bar runs for longer.
+    // The command without a bar runs for longer.
     let mut children = [("quiet", "--no-progress"), ("shown", "")].map(|(pipe, option)| {
         let child = on_terminal(folder.path(), pipe, option);
         (pipe, child)
@@ -144,7 +144,7 @@ fn on_a_terminal_a_bar_shows_how_far_it_is_and_is_gone_at_the_end() {
             .map(|(pipe, child)| {
                 let path = folder.path().join(*pipe);
                 let (log, is_shown) = (&log, &is_shown);
-                // Both are fed until the bar is there; never is a failure further down.
+                // Both are fed until the bar appears. A missing bar fails the test further down.
                 scope.spawn(move || {
                     let mut pipe = fs::OpenOptions::new().write(true).open(path).unwrap();
                     let started = Instant::now();

@@ -65,7 +65,7 @@ fn the_page_needs_nothing_beside_itself() {
         assert!(!page.contains(word), "{word}");
     }
     assert_eq!(page.matches("url(").count(), page.matches("url(#inside)").count());
-    // The name of the SVG namespace is no address that is looked up.
+    // The SVG namespace is not a URL that a browser loads.
     assert_eq!(page.matches("http:").count(), page.matches("http://www.w3.org/2000/svg").count());
 }
 
@@ -111,10 +111,10 @@ fn the_page_says_what_happened() {
 #[test]
 fn names_of_files_are_text_and_never_markup() {
     let folder = tempdir().unwrap();
-    // As a path this is the end of a script.
+    // As a path this forms the end of a script element.
     fs::create_dir(folder.path().join("<")).unwrap();
     let (config, calls) = ("</script><img src=x onerror=alert(1)>.toml", "</script>\"'&.csv");
-    // A further slash cannot be part of a name, and there is none.
+    // The slash in these names separates the folder `<` from the file name, which cannot contain another one.
     fs::write(folder.path().join(config), "latency_threshold = 300\n").unwrap();
     fs::write(folder.path().join(calls), recording(1_000, 0)).unwrap();
     let arguments = ["replay", "--report", "out.html", "--compare", config, config, calls];
@@ -164,7 +164,7 @@ fn a_page_is_written_over_an_older_one_and_over_nothing_else() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("is the recording itself"), "{output:?}");
     assert_eq!(fs::read(path("calls.csv")).unwrap(), before);
     assert!(fs::read(path("notes.txt")).unwrap() == b"mine" && !path("-").exists());
-    // Through a link the file that it leads to is replaced.
+    // Through a link, its target is replaced.
     std::os::unix::fs::symlink("out.html", path("latest.html")).unwrap();
     let old = fs::read(path("out.html")).unwrap();
     assert_eq!(run(folder.path(), &["replay", "--report", "latest.html", "calls.csv"]).code, Some(0));
@@ -187,7 +187,7 @@ fn a_recording_that_cannot_be_read_leaves_the_old_page() {
 #[test]
 fn a_trip_with_hanging_calls_says_so_and_rejected_calls_add_up() {
     let folder = tempdir().unwrap();
-    // Every call from the second second on hangs for 10 s; one in three is given up by its client.
+    // Every call from second 2 on hangs for 10 s; clients give up one in three.
     let mut ends: Vec<(u64, u64, &str)> = (0..400)
         .map(|nth| (nth * 20, if nth < 100 { 50 } else { 10_000 }, if nth % 3 == 0 { "ignored" } else { "ok" }))
         .map(|(start, latency, outcome)| (start + latency, latency, outcome))

@@ -15,11 +15,11 @@ use tempfile::tempdir;
 const CALLS: u64 = 3_000;
 const EVERY_MS: f64 = 20.0;
 
-/// Random numbers from a seed.
+/// A random number generator with a seed.
 struct Random(u64);
 
 impl Random {
-    /// More than 0 and less than 1.
+    /// A number above 0 and below 1.
     fn share(&mut self) -> f64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
@@ -30,7 +30,7 @@ impl Random {
     }
 }
 
-/// The latency in milliseconds of the `nth` call of a service that is well.
+/// The latency in milliseconds of the `nth` call of a healthy service.
 fn healthy(kind: &str, nth: u64, random: &mut Random) -> f64 {
     let usual = 100.0 * (0.35 * random.normal()).exp();
     match kind {
@@ -43,7 +43,7 @@ fn healthy(kind: &str, nth: u64, random: &mut Random) -> f64 {
     }
 }
 
-/// What goes wrong in the second half.
+/// The latency with the fault of the second half.
 fn faulty(fault: &str, latency: f64, random: &mut Random) -> f64 {
     match fault {
         "all hang" => 5_000.0,
@@ -96,7 +96,7 @@ fn holds_and_finds_faults(kinds: &[&str]) {
     let folder = tempdir().unwrap();
     for kind in kinds {
         let finished = run_with_input(folder.path(), &["suggest", "-"], &recording(kind, "none", 1));
-        // A fault that is not found is named, and is no success.
+        // A fault that is not found is named, with the exit code of a failure.
         if finished.code == Some(1) {
             assert!(finished.stderr.contains("the proposal does not find: "), "{kind}: {finished:?}");
             assert!(finished.stdout.contains("# ! a fault is not found: "), "{kind}: {finished:?}");
@@ -107,7 +107,7 @@ fn holds_and_finds_faults(kinds: &[&str]) {
         assert_eq!(doubts.len(), 1, "{kind}: {}", finished.stdout);
         assert!(doubts[0].starts_with("# ! short: ") && doubts[0].ends_with("at least one whole cycle of your load"));
         assert!(finished.stdout.contains("# It looks healthy: no incident in "), "{kind}: {}", finished.stdout);
-        // All that is printed is a configuration.
+        // The whole output is a valid configuration.
         fs::write(folder.path().join("suggested.toml"), &finished.stdout).unwrap();
         let checked = run(folder.path(), &["check", "suggested.toml"]);
         assert_eq!(
@@ -151,12 +151,12 @@ fn what_it_says_of_cost_and_faults_is_what_a_replay_says() {
     assert_eq!((&proposed["setting"], &proposed["false_trips"]), (&"proposed".into(), &0.into()));
     let same = setting("latency_threshold");
     assert_eq!(replayed(&same, &input), proposed["trips"].as_u64().unwrap());
-    // With a quarter of headroom, and no more than needed: at half the threshold it would trip.
+    // A quarter of headroom, and no more than needed: at half the threshold there would be a trip.
     let of_threshold =
         |factor: f64| format!("latency_threshold={}", proposal["latency_threshold"].as_f64().unwrap() * factor);
     assert_eq!((&proposal["headroom"], replayed(&of_threshold(0.81), &input)), (&true.into(), 0));
     assert!(replayed(&of_threshold(0.5), &input) > 0);
-    // The threshold lies above the worst stretch.
+    // The threshold is above the worst segment.
     assert!(proposal["latency_threshold"].as_f64() > found["worst_calm_stretch_ms"].as_f64());
     let hang = &proposed["faults"][0];
     assert_eq!((&hang["fault"], &hang["tried"], &hang["tripped"]), (&"all calls hang".into(), &8.into(), &8.into()));
@@ -241,7 +241,7 @@ fn the_percentile_and_the_rest_stay_as_configured() {
     let found = json(folder.path(), &["--config", "b.toml"], &recording("log-normal", "none", 4));
     let proposal = &found["proposal"];
     assert_eq!((&proposal["percentile"], &proposal["trip_confidence"]), (&0.99.into(), &0.5.into()));
-    // Two seconds of calls; with evidence no single slow call trips.
+    // Two seconds of calls. With evidence required, no single slow call causes a trip.
     assert_eq!(proposal["latency_window_size"], 64);
     assert_eq!(found["sides"][1]["setting"], "b.toml");
     assert!(found["sides"][1]["false_trips"].as_u64().unwrap() > 0, "{found}");

@@ -11,7 +11,7 @@ use crate::support::run;
 
 const CALLS: u64 = 2_000;
 
-/// Every 10 ms one call, of three routes in turn: two take some 50 ms, and one takes some 900 ms.
+/// One call every 10 ms, of three routes in turn: two take some 50 ms, one takes some 900 ms.
 fn by_path() -> String {
     let mut text = "at_ms,latency_ms,path\n".to_owned();
     for nth in 0..3 * CALLS {
@@ -26,7 +26,7 @@ fn by_path() -> String {
     text
 }
 
-/// As an access log in JSON, of two hosts in turn.
+/// The same calls as an access log in JSON, of two hosts in turn.
 fn by_host() -> String {
     let mut text = String::new();
     for nth in 0..2 * CALLS {
@@ -50,7 +50,7 @@ fn each_route_gets_a_table_of_its_own_which_the_check_takes() {
     let finished = run(folder.path(), &["suggest", "--by", "path:1", "calls.csv"]);
     assert_eq!(finished.code, Some(0), "{finished:?}");
     let tables: Vec<&str> = finished.stdout.lines().filter(|line| line.starts_with('[')).collect();
-    // The same number of calls, so in the order of their keys; names must not differ by case only.
+    // All have the same number of calls, so they are in the order of their keys. Names must differ in more than case.
     assert_eq!(tables, ["[breakers.\"Search\"]", "[breakers.\"reports\"]", "[breakers.\"search-2\"]"]);
     let threshold = |table: &str| {
         let after = finished.stdout.split_once(table).unwrap().1;

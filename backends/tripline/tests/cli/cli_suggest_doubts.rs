@@ -10,7 +10,7 @@ use serde_json::Value;
 use support::{run, run_with_input};
 use tempfile::tempdir;
 
-/// A call every 10 ms, with a latency of 50 to 80 ms unless `slow` says something else; in the order of the ends.
+/// A call every 10 ms, with a latency of 50 to 80 ms unless `slow` returns another one; in the order of the ends.
 fn recording(calls: u64, slow: impl Fn(u64) -> Option<u64>) -> String {
     let mut ends: Vec<(u64, u64)> = (0..calls)
         .map(|nth| (nth * 10, slow(nth).unwrap_or(50 + nth * 7 % 31)))
@@ -28,7 +28,7 @@ fn recording(calls: u64, slow: impl Fn(u64) -> Option<u64>) -> String {
 fn a_trip_while_calls_hang_that_end_only_later_is_not_called_false() {
     let folder = tempdir().unwrap();
     for (what, every) in [("half", 2), ("an eighth", 8)] {
-        // From the minute on that many calls take 10 s, for half a minute.
+        // From minute 1 on this number of calls takes 10 s, for half a minute.
         let input =
             recording(12_000, |nth| ((6_000..9_000).contains(&nth) && nth.is_multiple_of(every)).then_some(10_000));
         let finished = run_with_input(folder.path(), &["suggest", "--json", "-"], &input);
@@ -71,7 +71,7 @@ fn what_is_printed_keeps_every_key_that_is_not_as_by_default() {
     assert!(!own.contains("recovery_time"), "{own}");
 }
 
-/// nginx lines of these seconds of an hour, with these request times.
+/// nginx lines at these seconds of an hour, with these request times.
 fn log(lines: impl Iterator<Item = (u64, String)>) -> String {
     let mut text = String::new();
     for (second, latency) in lines {

@@ -39,7 +39,7 @@ fn each_breaker_has_its_routes_and_opens_alone() {
     let query = "/breakers/shop/settings?describe=1";
     assert_eq!(server.get(query).json()["wait_time"]["value"], 7);
 
-    // One opens, and the others go on.
+    // One opens, and the others continue.
     assert_eq!(server.post("/breakers/checkout/force-open", "").status, 200);
     assert_eq!(server.get("/test/checkout").status, 503);
     assert_eq!(server.get("/test/checkout").json()["breaker"], "checkout");
@@ -51,13 +51,13 @@ fn each_breaker_has_its_routes_and_opens_alone() {
     assert_eq!(names(&server.get("/breakers?state=forced_open").json()), ["checkout"]);
     assert_eq!(names(&server.get("/breakers?match=s*").json()), ["search", "shop"]);
 
-    // Page by page.
+    // One page after the other.
     let page = server.get("/breakers?limit=2").json();
     assert_eq!((names(&page), &page["next"]), (vec!["search", "checkout"], &json!("checkout")));
     let page = server.get("/breakers?limit=2&after=checkout").json();
     assert_eq!((names(&page), &page["next"]), (vec!["shop"], &Value::Null));
 
-    // What is wrong says what is allowed.
+    // Errors list the allowed values.
     for (path, status, field) in [
         ("/breakers?state=shut", 400, Some("state")),
         ("/breakers?limit=0", 400, Some("limit")),
@@ -103,18 +103,18 @@ fn a_change_goes_into_the_table_of_its_breaker() {
     assert_eq!((&answer["saved"], &answer["latency_threshold"]), (&json!(true), &json!(2500)), "{answer}");
     assert_eq!(answer["opsgenie.team"], "pay");
     assert_eq!(server.get("/breakers/search/latency").json()["latency"], 250);
-    // Without a name: of the first.
+    // Without a name: the first breaker.
     assert_eq!(server.post("/breaker/wait", "{\"wait_time\": 4}").json()["wait"], 4);
     let text = fs::read_to_string(server.folder().join("settings.toml")).unwrap();
     assert!(text.contains("latency_threshold = 3000 # slow\n"), "the template stays: {text}");
     assert!(text.contains("[breakers.checkout] # money\ninherit = \"slow\"\nlatency_threshold = 2500\n"), "{text}");
     assert!(text.contains("[breakers.checkout.alerts]\nteam = \"pay\"\n"), "{text}");
     assert!(text.contains("[breakers.search]\nwait_time = 4\n"), "{text}");
-    // What is one for all breakers is not set for one.
+    // A setting shared by all breakers cannot be set for one.
     let shared = server.post("/breakers/checkout/settings", "{\"opsgenie.api_owner\": \"x\"}");
     assert_eq!(shared.status, 409, "{shared:?}");
     assert!(server.log().contains("breakers.checkout.latency_threshold"), "{}", server.log());
-    // And the file is what a restart reads.
+    // A restart reads the saved file.
     let finished = run(server.folder(), &["check", "--resolved", "settings.toml"]);
     let origin = "latency_threshold = 2500";
     let line = finished.stdout.lines().find(|line| line.starts_with(origin)).unwrap();
@@ -149,7 +149,7 @@ fn the_shell_lists_names_and_operates_breakers() {
 
     assert_eq!(ctl_of(&server, &["set", "latency", "2000", "--breaker", "shop"]).code, Some(0));
     assert_eq!(server.get("/breakers/shop/latency").json()["latency"], 2000);
-    // The variable of the environment does the same.
+    // The environment variable has the same effect.
     let output = tripline(server.folder())
         .env("TRIPLINE_BREAKER", "shop")
         .args(["ctl", "--url", &format!("http://{}", server.address), "get", "latency"])

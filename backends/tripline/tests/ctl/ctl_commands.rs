@@ -10,7 +10,7 @@ use fake_server::{Answer, Fake, ctl, status};
 use serde_json::{Value, json};
 use support::{run_with_input, tripline, wait};
 
-/// A command, and the request that it must make: method, path, JSON or nothing.
+/// A command and the request that it must send: method, path, JSON or no body.
 type Case<'a> = (&'a [&'a str], &'a str, &'a str, Option<Value>);
 
 #[test]
@@ -341,7 +341,7 @@ fn the_token_is_sent_in_its_header_and_nowhere_else() {
         assert!(text.contains("the one that was given is another one") && !text.contains(TOKEN), "{text}");
     }
     let requests = fake.requests();
-    // Status and events ask for the list first.
+    // Status and events request the list first.
     assert_eq!(requests.len(), 5);
     for mut request in requests {
         assert_eq!(request.header("authorization"), Some(format!("Bearer {TOKEN}").as_str()));

@@ -1,4 +1,4 @@
-//! `tripline ctl watch` and `tripline ctl events`, and questions on a terminal.
+//! `tripline ctl watch` and `tripline ctl events`, and confirmations on a terminal.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use crate::fake_server;
@@ -13,7 +13,7 @@ use fake_server::{Answer, Fake, status};
 use serde_json::{Value, json};
 use support::{QUICK, Server, eventually, tripline, wait};
 
-/// `tripline ctl` while it runs; it is killed when it is dropped.
+/// A running `tripline ctl`, which is killed when it is dropped.
 pub(crate) struct Running {
     child: Child,
     pub(crate) stdout: BufReader<ChildStdout>,
@@ -27,7 +27,7 @@ impl Running {
         Self { child, stdout }
     }
 
-    /// The next line, without the time.
+    /// The next line without the time.
     #[track_caller]
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
@@ -37,7 +37,7 @@ impl Running {
         text.to_owned()
     }
 
-    /// Sends what Ctrl-C sends, and gives the exit code and standard error.
+    /// Sends SIGINT, and returns the exit code and standard error.
     #[track_caller]
     pub(crate) fn interrupt(mut self) -> (Option<i32>, String) {
         let id = self.child.id().to_string();
@@ -61,10 +61,10 @@ impl Drop for Running {
     }
 }
 
-/// A server whose status can be changed, and which has events while there is a receiver of them.
+/// A server whose status can be changed. It serves `events` once, if there are any.
 struct Stage {
     fake: Fake,
-    /// Null: it says nothing at all.
+    /// Null: the server does not respond at all.
     status: Arc<Mutex<Value>>,
 }
 
@@ -116,7 +116,7 @@ fn events_of_the_server_are_lines_where_something_matters() {
         "default closed; latency 20.2 ms of 1500 ms; trend steady; memory 50 %; 1 in flight, 0 stalled"
     );
     events.send(": alive\n\n".to_owned()).unwrap();
-    // This one is no line.
+    // This change prints no line.
     events.send(format!("event: status\ndata: {}\n\n", changed("current_percentile_ms", json!(30)))).unwrap();
     events.send(format!("data: {}\n\n", changed("trend", json!("rising")))).unwrap();
     assert!(watch.line().contains("trend rising"));
@@ -202,7 +202,7 @@ fn watch_ends_when_its_reader_is_gone() {
     let mut watch = Running::start(&stage.fake.url(), "watch");
     watch.line();
     let Running { child, stdout } = &mut watch;
-    // As `tripline ctl watch | head -1` does.
+    // Closes the output, like `tripline ctl watch | head -1`.
     let unread = std::mem::replace(stdout, BufReader::new(silent()));
     drop(unread);
     events.send(format!("data: {}\n\n", status("open"))).unwrap();
@@ -254,7 +254,7 @@ fn a_trip_of_the_real_server_is_seen() {
 
 // ----- on a terminal
 
-/// Runs `tripline ctl` on a terminal of its own; `None` where `script` is absent, which lends one.
+/// Runs `tripline ctl` on a pseudo-terminal; `None` if `script`, which provides it, is missing.
 pub(crate) fn on_terminal(url: &str, arguments: &str, no_colour: bool) -> Option<Child> {
     if Command::new("script").arg("--version").output().is_err() {
         eprintln!("SKIPPED: `script` (util-linux) is absent, so there is no terminal to test on");
@@ -281,7 +281,7 @@ fn on_a_terminal_it_is_drawn_until_ctrl_c_which_gives_the_terminal_back() {
         let Some(mut child) = on_terminal(&stage.fake.url(), "watch", no_colour) else { return };
         let mut stdin = child.stdin.take().unwrap();
         let mut stdout = child.stdout.take().unwrap();
-        // A character may come in two parts.
+        // A character may arrive in two parts.
         let mut bytes = Vec::new();
         let mut read = |bytes: &mut Vec<u8>| {
             let mut part = [0; 4_096];
@@ -310,7 +310,7 @@ fn on_a_terminal_reset_asks_first() {
     for (answer, code) in [("n\n", 1), ("\n", 1), ("y\n", 0)] {
         let fake = Fake::always(status("open"));
         let Some(mut child) = on_terminal(&fake.url(), "reset", false) else { return };
-        // Kept open: its end would be one more answer.
+        // Kept open: its end would count as another answer.
         let mut stdin = child.stdin.take().unwrap();
         stdin.write_all(answer.as_bytes()).unwrap();
         stdin.flush().unwrap();

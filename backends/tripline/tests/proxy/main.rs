@@ -17,7 +17,7 @@ use std::thread;
 use support::{TOO_LONG, eventually, get, run, tripline, wait};
 use tempfile::TempDir;
 
-/// An upstream that answers with the status that is set.
+/// An upstream that responds with a configurable status.
 struct Service {
     address: SocketAddr,
     status: Arc<AtomicU16>,
@@ -53,7 +53,7 @@ impl Service {
     }
 }
 
-/// The next line that holds `part`.
+/// The next line that contains `part`.
 #[track_caller]
 fn following_with(lines: &mpsc::Receiver<String>, part: &str) -> String {
     loop {
@@ -64,7 +64,7 @@ fn following_with(lines: &mpsc::Receiver<String>, part: &str) -> String {
     }
 }
 
-/// A running proxy; it is killed when it is dropped.
+/// A running proxy, which is killed when it is dropped.
 struct Running {
     child: Child,
     address: SocketAddr,
@@ -83,7 +83,7 @@ impl Running {
         command.arg(format!("http://{upstream}")).args(more);
         let mut child = command.spawn().unwrap();
         let (lines, errors) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
-        // Where standard output is the access log, nothing else stands there.
+        // With the access log on standard output, no other line is printed there.
         let has_access_log = config.contains("access_log = \"text\"");
         let announced = if has_access_log { &errors } else { &lines };
         let address = printed(announced, "listening on http://");
@@ -91,7 +91,7 @@ impl Running {
         Self { child, address, api, lines, errors, folder }
     }
 
-    /// One whose access log is a pipe that nothing reads.
+    /// A proxy whose access log is a pipe without a reader.
     fn start_unread(upstream: SocketAddr, config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("breakers.toml"), config).unwrap();
@@ -109,7 +109,7 @@ impl Running {
         assert!(status.success());
     }
 
-    /// What was printed until the process ended.
+    /// Everything that was printed until the process ended.
     fn rest(&self) -> Vec<String> {
         self.lines.iter().collect()
     }
@@ -137,7 +137,7 @@ fn printed(lines: &mpsc::Receiver<String>, start: &str) -> SocketAddr {
     following(lines, start).parse().unwrap()
 }
 
-/// The rest of the next line that begins so; lines of the log may stand before it.
+/// The rest of the next line with this prefix; log lines may precede it.
 #[track_caller]
 fn following(lines: &mpsc::Receiver<String>, start: &str) -> String {
     loop {
@@ -175,7 +175,7 @@ fn a_failing_service_is_protected_and_recovers_and_the_access_log_is_a_recording
     let replayed = run(folder.path(), &["replay", "access.log"]);
     assert!(replayed.stdout.contains("rejected") || replayed.stderr.contains("rejected"), "{replayed:?}");
     assert_ne!(replayed.code, Some(2), "{replayed:?}");
-    // Every line is one of a request.
+    // Every line belongs to a request.
     let summary: serde_json::Value = serde_json::from_str(replayed.stdout.lines().next().unwrap()).unwrap();
     let unusable = summary["unusable"].as_object().unwrap();
     assert_eq!(unusable.keys().collect::<Vec<_>>(), ["rejected"], "{replayed:?}");
@@ -216,7 +216,7 @@ fn ctrl_c_stops_it_and_a_second_signal_ends_it_at_once() {
     let mut proxy = Running::start(service.address, QUICK, &[]);
     proxy.signal("-INT");
     assert_eq!(wait(&mut proxy.child).code(), Some(0));
-    // A request that hangs would keep it for as long as drain_timeout.
+    // A request that hangs would keep the process for drain_timeout.
     let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut proxy = Running::start(hanging.local_addr().unwrap(), QUICK, &[]);
     let mut client = TcpStream::connect(proxy.address).unwrap();

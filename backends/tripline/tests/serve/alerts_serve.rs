@@ -1,4 +1,4 @@
-//! The binary pages people: an incident from its beginning to its end, as the alert service sees it.
+//! The binary pages people: an incident from beginning to end, as received by the alert service.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -44,7 +44,7 @@ fn an_incident_is_opened_raised_with_a_note_and_closed() {
     }
 }
 
-/// What a line of the service's log is about.
+/// The subject of a line of the service's log.
 fn action(line: &str) -> String {
     line.split('?').next().unwrap().rsplit('/').next().unwrap().to_owned()
 }
@@ -83,7 +83,7 @@ fn a_certificate_that_the_environment_names_is_trusted_and_no_other() {
     trip(&server);
     scene.settles_at(&server, &[(ALIAS, "P2")]);
     drop(server);
-    // It goes on with an incident that it can tell nobody of.
+    // It continues with an incident that it cannot report.
     let stranger = scene.launch().variable("SSL_CERT_FILE", "/dev/null").start();
     recover(&stranger);
     eventually("an attempt fails", || (sum(&stranger, "tripline_alert_retries_total") >= 1.0).then_some(()));
@@ -97,7 +97,7 @@ fn a_certificate_that_the_environment_names_is_trusted_and_no_other() {
 fn a_burst_of_slow_calls_is_one_alert() {
     const CALLS: usize = 900;
     let mut scene = Scene::of(Manner::OpsGenie);
-    // All are let in before the first comes back, and then all of them are slow.
+    // All are admitted before the first one ends, and then all of them are slow.
     scene.breaker =
         QUICK.replace("wait_time = 1", "wait_time = 3600").replace("latency_threshold = 250", "latency_threshold = 1")
             + "stall_detection = false\n";
@@ -110,7 +110,7 @@ fn a_burst_of_slow_calls_is_one_alert() {
     let slow =
         clients.iter_mut().filter_map(|client| client.receive().ok()).filter(|answer| answer.status == 200).count();
     assert_eq!(slow, CALLS, "every call was let in");
-    // And ten times as many that are refused.
+    // Ten times as many calls are rejected.
     for client in &mut clients {
         let refused = (0..10).filter(|_| client.exchange("GET", "/test", "", "").unwrap().status == 503).count();
         assert_eq!(refused, 10);
@@ -130,7 +130,7 @@ fn a_service_that_hangs_at_the_start_delays_no_request() {
     scene.service.standing_trouble(Fault::Silent);
     let server = scene.start();
     eventually("the service is asked, and hangs", || (scene.service.hanging() == 1).then_some(()));
-    // All of this happens while it hangs, and nobody asks it a second time.
+    // All of this happens while it hangs, and no second request is sent.
     assert_eq!(server.get("/test").status, 200);
     trip(&server);
     assert_eq!(server.rejected().status, 503);
@@ -215,7 +215,7 @@ fn a_webhook_gets_every_stage_once() {
     assert!(!server.log().contains("a-secret-path"), "{}", server.log());
 }
 
-// ----- what is kept
+// ----- durable state
 
 #[test]
 fn a_folder_that_cannot_be_made_or_is_in_use_is_an_error_at_the_start() {
@@ -271,7 +271,7 @@ fn a_state_that_is_none_is_set_aside_with_an_error_and_alerts_go_on() {
         let log = eventually("the error", || Some(server.log()).filter(|log| log.contains("set aside as")));
         assert!(log.lines().any(|line| line.contains("ERROR") && line.contains(&aside.display().to_string())), "{log}");
         assert_eq!((server.get("/test").status, server.state().as_str()), (200, "closed"));
-        // The alias makes one alert of both.
+        // The alias makes both one alert.
         trip(&server);
         nothing_waits(&server);
         scene.settles_at(&server, &[(ALIAS, "P2")]);
@@ -343,7 +343,7 @@ fn the_key_is_seen_by_the_service_alone() {
     assert!(!shown.contains(KEY), "{}", around(&shown));
 }
 
-/// Where the key is.
+/// The text around the key.
 fn around(shown: &str) -> String {
     shown.lines().filter(|line| line.contains(KEY)).collect::<Vec<_>>().join("\n")
 }

@@ -15,7 +15,7 @@ use alert_service::{Fault, Manner};
 use serde_json::Value;
 use support::{Server, eventually};
 
-/// When the process was killed, as its incident goes.
+/// The point of the incident at which the process was killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Killed {
     Before,
@@ -23,8 +23,8 @@ enum Killed {
     After,
 }
 
-/// An incident from its beginning to its end; `fault` befalls the request of this number, and while that hangs, the process
-/// is killed. `None` where there are fewer requests.
+/// Runs an incident from beginning to end. The request of this number gets `fault`, and while it hangs, the process is
+/// killed. `None` if there are fewer requests.
 fn kill_at_request(scene: &Scene, number: usize, fault: Fault) -> Option<Killed> {
     for _ in 0..number {
         scene.service.trouble(Fault::None);
@@ -48,7 +48,7 @@ fn kill_at_request(scene: &Scene, number: usize, fault: Fault) -> Option<Killed>
         return Some(Killed::During);
     }
     recover(&server);
-    // Killed before it is over, it would go on.
+    // If it is killed before the end, the incident goes on.
     eventually("it is closed, or a request hangs", || {
         (hangs() || (scene.service.open().is_empty() && is_quiet(&server))).then_some(())
     });
@@ -60,7 +60,7 @@ fn is_quiet(server: &Server) -> bool {
     sum(server, "tripline_alerts_waiting") == 0.0
 }
 
-/// What is open when an incident has reached its second stage.
+/// The open alerts when an incident has reached its second stage.
 fn open_at_the_end(scene: &Scene) -> Vec<(String, String)> {
     expected(scene).iter().map(|&(alias, priority)| (alias.to_owned(), priority.to_owned())).collect()
 }
@@ -72,7 +72,7 @@ fn expected(scene: &Scene) -> &'static [(&'static str, &'static str)] {
     }
 }
 
-/// Kills at this request, restarts, and compares. False where there is no such request.
+/// Kills at this request, restarts and compares. False if there is no such request.
 fn survives(manner: Manner, number: usize, fault: &Fault) -> bool {
     let scene = Scene::of(manner).escalates_after(1);
     let Some(killed) = kill_at_request(&scene, number, fault.clone()) else { return false };
@@ -102,7 +102,7 @@ fn survives(manner: Manner, number: usize, fault: &Fault) -> bool {
     true
 }
 
-/// Every request of an incident, four processes at a time.
+/// Kills at every request of an incident, four processes at a time.
 fn survives_everywhere(manner: Manner, fault: &Fault, at_least: usize) {
     const MOST: usize = 14;
     let next = AtomicUsize::new(0);
@@ -140,7 +140,7 @@ fn a_kill_just_after_the_trip_leaves_what_the_state_knows_of() {
         let scene = Scene::of(Manner::OpsGenie);
         let server = scene.start();
         server.trigger("memory_overload");
-        // Until it has opened, and then a little later each time.
+        // Until it has opened, and then a little later in each round.
         eventually("it opens", || (server.state() == "open").then_some(()));
         (0..round).for_each(|_| assert_eq!(server.get("/health").status, 200));
         drop(server);
@@ -167,7 +167,7 @@ fn a_kill_while_the_service_is_down_loses_nothing_and_sends_nothing_twice() {
     trip(&server);
     tried(&server);
     drop(server);
-    // Down all through a second life.
+    // The service is down during the whole second life.
     let server = scene.start();
     tried(&server);
     drop(server);
@@ -213,7 +213,7 @@ fn a_kill_after_the_end_was_written_down_closes_after_the_restart() {
     scene.service.standing_trouble(Fault::None);
     let server = scene.start();
     scene.settles_at(&server, &[]);
-    // A new incident is a new alert with a number of its own.
+    // A new incident is a new alert with its own number.
     trip(&server);
     scene.settles_at(&server, &[(ALIAS, "P2")]);
     assert_eq!(scene.service.alerts().len(), 2);

@@ -1,4 +1,4 @@
-//! The binary and a pager that rejects: the reported problem, the retries, and the alias of the close.
+//! The binary with a pager that rejects: the reported problem, the retries, and the alias of the close.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::thread;

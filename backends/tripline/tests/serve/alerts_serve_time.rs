@@ -1,5 +1,5 @@
-//! Stages become due at their time of day, even if the process was killed meanwhile. In its own file, as one test: for
-//! a moment a process that is started holds all files that are open here, and thus the lock of the folder.
+//! Stages become due at their time of day, even if the process was killed meanwhile. A separate file with one test: for
+//! a moment a child process holds all files that are open here, and thus the lock of the folder.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -16,11 +16,11 @@ use tripline_runtime::{BreakerName, StateStore as _};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Lets the incident that is kept have begun so long ago.
+/// Moves the start of the saved incident back by `ago`.
 fn began(scene: &Scene, ago: Duration) -> SystemTime {
     let opened = StateDir::open(&scene.folder.path().join("state"), &BreakerName::default()).unwrap();
     let mut state = opened.state.unwrap();
-    // Whole milliseconds are what is kept and told.
+    // State and API have millisecond precision.
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis() as u64;
     let started_at = SystemTime::UNIX_EPOCH + Duration::from_millis(now) - ago;
     state.staging.open.as_mut().unwrap().started_at = started_at;
@@ -30,7 +30,7 @@ fn began(scene: &Scene, ago: Duration) -> SystemTime {
 
 #[test]
 fn an_escalation_fires_at_its_time_of_day_after_a_restart_and_an_overdue_one_fires_once() {
-    // Whether the second stage comes, where the incident began so many seconds before the restart.
+    // Whether the second stage is sent, by the seconds between the start of the incident and the restart.
     for (ago, comes) in [(3_000, false), (3_598, true), (18_000, true)] {
         let receiver = Receiver::start(|_| Reply::new(200, ""), None);
         let more = format!("[webhook]\nenabled = true\nurl = \"{}/\"\n", receiver.url());
@@ -41,7 +41,7 @@ fn an_escalation_fires_at_its_time_of_day_after_a_restart_and_an_overdue_one_fir
         scene.is_written_down();
         drop(server);
         let started_at = began(&scene, Duration::from_secs(ago));
-        // Twice, so that one that fires again would be seen.
+        // Twice, to detect a stage that is sent again.
         for _ in 0..2 {
             let server = scene.start();
             scene.settles_at(&server, &[(ALIAS, if comes { "P1" } else { "P3" })]);

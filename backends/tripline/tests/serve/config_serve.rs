@@ -26,7 +26,7 @@ fn a_token_of_the_environment_that_is_empty_or_no_text_is_an_error() {
     }
 }
 
-/// Fails with the table `[http]` naming the token file, which `make` makes.
+/// Fails with `[http]` naming the token file that `make` creates.
 fn with_token_file(make: impl FnOnce(&std::path::Path)) -> Finished {
     let launch = Launch::without_file();
     fs::write(launch.file(), "[http]\ntoken_file = \"token\"\nlisten = \"127.0.0.1:0\"\n").unwrap();

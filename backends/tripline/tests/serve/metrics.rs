@@ -24,7 +24,7 @@ use tripline_runtime::{Breaker, BreakerName};
 const DASHBOARD: &str = include_str!("../../../observability/grafana-dashboard.json");
 const ALERT_RULES: &str = include_str!("../../../observability/alert-rules.yml");
 
-/// A supervised breaker, and one that has a histogram.
+/// A supervised breaker, and one with a histogram.
 struct Page {
     world: World,
     supervised: Subject,
@@ -191,7 +191,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-/// Everything in a dashboard that is a query.
+/// Collects all queries of a dashboard.
 fn collect_expressions(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
@@ -207,7 +207,7 @@ fn collect_expressions(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// The metrics of an expression, each with what stands in its braces.
+/// The metrics of an expression, each with its label matchers.
 fn selectors(expression: &str) -> Vec<(&str, &str)> {
     let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let mut found = Vec::new();
@@ -222,10 +222,10 @@ fn selectors(expression: &str) -> Vec<(&str, &str)> {
     found
 }
 
-/// Alerts are counted where a server has a dispatcher whose counters it shows.
+/// Prefix of the alert metrics, which exist only with a dispatcher.
 const OF_ALERTS: &str = "tripline_alert";
-/// Without a series while memory is not about to run out, where the memory source names no level, where `trip_confidence` is 0, and where
-/// `trip_after` is "auto".
+/// Metrics without a series while memory is not forecast to run out, if the memory source names no level, if `trip_confidence` is
+/// 0, or if `trip_after` is "auto".
 const MAY_BE_EMPTY: [&str; 4] = [
     "tripline_memory_exhausted_in_seconds",
     "tripline_memory_level",
@@ -233,7 +233,7 @@ const MAY_BE_EMPTY: [&str; 4] = [
     "tripline_trip_after_seconds",
 ];
 
-/// Labels that Prometheus adds to all that it reads.
+/// Labels that Prometheus adds to every series.
 const OF_PROMETHEUS: [&str; 2] = ["instance", "job"];
 
 #[track_caller]

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::support::{Launch, QUICK, Server, eventually, gzipped, run};
 
-/// No jitter, and room for slow machines: half of the calls must be slow.
+/// No jitter, and tolerant of slow machines: half of the calls must be slow.
 fn config() -> String {
     QUICK.replace("memory_source = \"mock\"\n", "").replace("wait_backoff = 1\n", "wait_backoff = 1\nwait_jitter = 0\n")
 }
@@ -36,7 +36,7 @@ fn now_ms() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()
 }
 
-/// A recording of a minute with ten slow seconds, in parts of 20 seconds.
+/// A recording of one minute with ten slow seconds, in parts of 20 seconds.
 fn parts(begin_ms: u128) -> [String; 3] {
     let mut parts = [String::new(), String::new(), String::new()];
     for n in 0..1_200_u128 {
@@ -109,7 +109,7 @@ fn a_log_that_is_written_now_trips_recovers_rotates_and_is_cut_off() {
     append(&log.with_extension("log.1"), &line(now_ms(), 5));
     append(&log, &line(now_ms(), 5));
     append(&log, "not a call\n");
-    // Half of a line is no line.
+    // An incomplete line is not read.
     let half = line(now_ms(), 5);
     append(&log, &half[..30]);
     eventually("both files are read", || (lines(&server) >= before + 3).then_some(()));

@@ -42,7 +42,7 @@ fn window(server: &Server, breaker: &str) -> String {
     metrics.lines().find_map(|line| line.strip_prefix(&start)).unwrap_or("none").to_owned()
 }
 
-/// Calls these breakers in turn until `done`; an answer that no caller should see is noted.
+/// Calls these breakers in turn until `done`, and records unexpected responses.
 fn call(address: SocketAddr, paths: &[&str], done: &AtomicBool, calls: &AtomicU64, wrong: &Mutex<Vec<String>>) {
     let mut client = Client::connect(address).unwrap();
     for path in paths.iter().cycle() {
@@ -54,7 +54,7 @@ fn call(address: SocketAddr, paths: &[&str], done: &AtomicBool, calls: &AtomicU6
         let problem = match &answer {
             Ok(answer) if answer.status == 200 => None,
             Ok(answer) if answer.status == 503 && answer.body.contains("\"reason\":") => None,
-            // Its breaker is not in the file at this moment.
+            // The file does not contain the breaker at this moment.
             Ok(answer) if answer.status == 404 && *path != "/test/kept" && *path != "/test" => None,
             other => Some(format!("{path}: {other:?}")),
         };
@@ -83,7 +83,7 @@ fn breakers_come_change_and_go_under_load_and_only_a_breaker_rejects() {
     let (done, calls, wrong) = (AtomicBool::new(false), AtomicU64::new(0), Mutex::new(Vec::new()));
     post_json(server.address, "/test/delay", r#"{"delay":"1s"}"#);
     thread::scope(|scope| {
-        // Also where an assertion fails.
+        // Also stops if an assertion fails.
         let _stop = StopAtEnd(&done);
         for _ in 0..CONNECTIONS {
             scope.spawn(|| {
@@ -107,19 +107,19 @@ fn breakers_come_change_and_go_under_load_and_only_a_breaker_rejects() {
             fs::read_to_string(&state).unwrap_or_default().contains("\"open\":null").then_some(())
         });
 
-        // The new one is a breaker like any other.
+        // The new breaker works like any other.
         assert_eq!(post(server.address, "/breakers/new/force-open").status, 200);
         assert_eq!(get(server.address, "/test/new").status, 503);
         assert!(get(server.address, "/breakers/new/status").body.contains("\"supervisor\":\"running\""));
 
-        // A rename, and a file with problems, which changes nothing.
+        // A rename, followed by an invalid file, which changes nothing.
         replace(&path, "[breakers.kept]\n[breakers.renamed]\nlatency_threshold = 4000\n[breakers.quiet]\n");
         wait_for_names(&server, &["kept", "renamed", "quiet"]);
         replace(&path, "[breakers.kept]\ninherit = \"nothing\"\n");
         eventually("the problem", || server.log().contains("the running configuration stays").then_some(()));
         assert_eq!(names(&server), ["kept", "renamed", "quiet"]);
 
-        // A removed breaker that comes back guards again, and is not open.
+        // A removed breaker that is added again guards again, and is not open.
         replace(&path, "[breakers.gone]\n[breakers.kept]\n[breakers.quiet]\n");
         wait_for_names(&server, &["gone", "kept", "quiet"]);
         assert_eq!(get(server.address, "/test/gone").status, 200);

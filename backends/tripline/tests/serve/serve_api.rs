@@ -6,7 +6,7 @@ use crate::support;
 use serde_json::{Value, json};
 use support::{Launch, QUICK, Response, Server, at_once, eventually, exchange, get, post};
 
-/// Each route, with the methods that it takes.
+/// Each route with its methods.
 const ROUTES: [(&str, &[&str]); 36] = [
     ("/breaker/status", &["GET"]),
     ("/breaker/enabled", &["GET", "POST"]),
@@ -52,7 +52,7 @@ fn posts() -> impl Iterator<Item = &'static str> {
     ROUTES.iter().filter(|(_, methods)| methods.contains(&"POST")).map(|(path, _)| *path)
 }
 
-/// An error of this status whose body says what is wrong, and with a field also what is allowed.
+/// Checks an error of this status: its body names the problem, and for a field also the allowed values.
 #[track_caller]
 fn assert_error(answer: &Response, status: u16, field: Option<&str>) {
     assert_eq!(answer.status, status, "{answer:?}");
@@ -124,12 +124,12 @@ fn a_breaker_can_be_disabled_and_enabled_again() {
     assert_eq!((&answer.json()["enabled"], &answer.json()["saved"]), (&json!(false), &json!(true)));
     assert_eq!(enabled(), json!({ "enabled": false }));
     assert_eq!(server.state(), "disabled");
-    // It records nothing, and refuses nothing.
+    // It records nothing and rejects nothing.
     server.trigger("high_latency");
     let answers = at_once(12, || get(server.address, "/test").status);
     assert_eq!(answers, [200; 12]);
     assert_eq!((server.state().as_str(), &server.status()["samples"]), ("disabled", &json!(0)));
-    // What GET gave can be sent back.
+    // The output of GET can be posted.
     assert_eq!(server.post("/breaker/enabled", &enabled().to_string()).json()["enabled"], false);
 
     server.trigger("reset_normal");
@@ -218,14 +218,14 @@ fn the_document_describes_every_route_and_no_other() {
         .iter()
         .map(|(path, item)| (path.clone(), item.as_object().unwrap().keys().map(|key| key.to_uppercase()).collect()))
         .collect();
-    // Neither answers with JSON, so they are not in the table.
+    // These do not respond with JSON, so they are not in the table.
     let others: [(&str, &[&str]); 2] = [("/", &["GET"]), ("/breaker/events", &["GET"])];
     let mut routes: Vec<(String, Vec<String>)> = ROUTES
         .iter()
         .chain(&others)
         .map(|(path, methods)| ((*path).to_owned(), methods.iter().map(ToString::to_string).collect()))
         .collect();
-    // Every route of the first breaker is there for each by its name.
+    // Every route of the first breaker exists for each breaker by name.
     let of_first = routes.iter().filter_map(|(path, methods)| Some((path.strip_prefix("/breaker/")?, methods.clone())));
     let named: Vec<_> = of_first.map(|(rest, methods)| (format!("/breakers/{{name}}/{rest}"), methods)).collect();
     routes.extend(named);

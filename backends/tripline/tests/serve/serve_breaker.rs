@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::json;
 use support::{Client, QUICK, Response, Server, all_the_while, at_once, eventually, get};
 
-/// A 503 that tells its reader everything.
+/// Checks a 503 with a complete explanation.
 #[track_caller]
 fn assert_rejection(answer: &Response, reason: &str) {
     assert_eq!(answer.status, 503, "{answer:?}");
@@ -34,7 +34,7 @@ fn assert_rejection(answer: &Response, reason: &str) {
     }
 }
 
-/// A refusal that names the field and says what is allowed in it.
+/// Checks a rejection that names the field and the allowed values.
 #[track_caller]
 fn assert_field_rejected(answer: &Response, status: u16, field: &str, allowed: &str) {
     assert_eq!(answer.status, status, "{answer:?}");
@@ -62,7 +62,7 @@ fn the_breaker_opens_when_the_endpoint_becomes_slow_and_closes_when_it_is_well()
     assert!(status["last_trip_time"].as_str().is_some_and(|time| time.ends_with('Z')), "{status}");
     let refusal = server.rejected();
     let reason = refusal.json()["reason"].as_str().unwrap().to_owned();
-    // A machine that was very busy has let the wait pass, and the first probe was slow.
+    // On a very busy machine the wait has passed, and the first probe was slow.
     assert!(["latency", "probe_slow"].contains(&reason.as_str()), "{reason}");
     assert_rejection(&refusal, &reason);
     assert!(rejected_calls(&server) >= 1.0);
@@ -74,7 +74,7 @@ fn the_breaker_opens_when_the_endpoint_becomes_slow_and_closes_when_it_is_well()
     assert_eq!((&status["triggered"], &status["retry_after_ms"]), (&json!(false), &json!(null)));
     assert_eq!(status["trip_reason"], json!(null), "{status}");
     assert!(status["last_trip_time"].is_string(), "{status}");
-    // What was slow before the trip is forgotten.
+    // Slow calls before the trip no longer count.
     assert_eq!(status["latency_ok"], true, "{status}");
 }
 
@@ -167,7 +167,7 @@ fn a_delay_that_is_set_is_the_delay_of_the_endpoint() {
         assert_field_rejected(&server.post("/test/delay", body), status, "delay", "at most 60s");
     }
     assert_eq!(server.post("/test/delay", "30ms").status, 400);
-    // As everywhere: what is not known is ignored.
+    // Unknown fields are ignored, as everywhere.
     assert_eq!(server.post("/test/delay", r#"{"delay":"30ms","for":1}"#).status, 200);
     assert_eq!(server.get("/test").json()["delay_ms"], 30);
 }
@@ -194,7 +194,7 @@ fn every_scenario_that_is_listed_can_be_started_and_no_other() {
     }
 }
 
-/// What 50 connections saw.
+/// The results of 50 connections.
 #[derive(Default)]
 struct Seen {
     answered: AtomicU64,
@@ -216,8 +216,7 @@ impl Seen {
     }
 }
 
-/// Sets its flag also when the test fails, so that no thread goes on.
-/// Of all reasons together.
+/// The number of rejected calls, over all reasons.
 fn rejected_calls(server: &Server) -> f64 {
     let text = server.get("/metrics").body;
     let series = text.lines().filter(|line| line.starts_with("tripline_refused_calls_total{"));

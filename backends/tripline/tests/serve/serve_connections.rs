@@ -8,7 +8,7 @@ use crate::alert_e2e::{ALIAS, Scene, trip};
 use crate::alert_service::Manner;
 use crate::support::{Server, eventually};
 
-/// More connections than the server has descriptors; some wait in the queue of the system.
+/// Opens more connections than the server has descriptors; some wait in the listen queue.
 fn silent(server: &Server, count: usize) -> Vec<TcpStream> {
     (0..count).map(|_| TcpStream::connect(server.address).unwrap()).collect()
 }

@@ -16,7 +16,7 @@ use tripline_backends::config::load;
 
 const JSON: &str = "content-type: application/json\r\n";
 
-/// A server with this file, wherever it is.
+/// A server with this file, at any path.
 fn start_with(path: &Path) -> Server {
     Launch::without_file().argument("--config").argument(path.to_str().unwrap()).start()
 }
@@ -58,7 +58,7 @@ fn killed_during_saves_the_file_is_always_whole_and_holds_what_was_answered() {
                     answered.store(ms, Ordering::SeqCst);
                 }
             });
-            // At another moment in each round, and while the next change is on its way.
+            // At a different moment in each round, while the next change is in progress.
             eventually("some changes", || (answered.load(Ordering::SeqCst) >= last + round % 5).then_some(()));
             server.signal("KILL");
         });
@@ -85,7 +85,7 @@ fn under_load_no_change_is_lost_and_nothing_but_the_breaker_rejects() {
         ("/breaker/memory", "threshold", "memory", 20),
     ];
     let calls = AtomicU32::new(0);
-    // So that two processors have time for the changes too.
+    // Leaves CPU time for the changes on two processors.
     assert_eq!(server.post("/test/delay", r#"{"delay":"100ms"}"#).status, 200);
     thread::scope(|scope| {
         for _ in 0..200 {
@@ -175,7 +175,7 @@ fn a_bad_edit_is_reported_in_status_metrics_and_log_and_changes_nothing() {
         eventually("it is logged", || Some(server.log()).filter(|log| log.contains("the running configuration stays")));
     assert_eq!(log.matches("latency_threshold = -5").count(), 1, "{log}");
 
-    // It can neither be changed nor covered up.
+    // The file can be neither changed nor replaced.
     let answer = server.post("/breaker/latency", r#"{"threshold":250}"#);
     assert_eq!(answer.status, 409, "{answer:?}");
     assert!(answer.json()["error"].as_str().unwrap().contains(":2: latency_threshold"), "{answer:?}");

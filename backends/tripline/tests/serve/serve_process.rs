@@ -11,7 +11,7 @@ use std::net::{TcpListener, TcpStream};
 use serde_json::Value;
 use support::{Finished, Launch, QUICK, Server, at_once, eventually, exchange, get, post, run, tripline_unread, wait};
 
-/// An end with an error, and not with a panic.
+/// Checks that the process ends with an error and without a panic.
 #[track_caller]
 fn assert_failed(finished: &Finished, code: i32, words: &[&str]) {
     assert_eq!(finished.code, Some(code), "{finished:?}");
@@ -114,7 +114,7 @@ fn a_bad_configuration_is_reported_with_all_its_problems_and_left_alone() {
     let launch = Launch::new(BAD);
     let file = launch.file().to_owned();
     let before = (fs::read(&file).unwrap(), fs::metadata(&file).unwrap().modified().unwrap());
-    // Looked at while the folder is there.
+    // Checked while the folder exists.
     let (finished, after) =
         launch.fail_and(|| (fs::read(&file).unwrap(), fs::metadata(&file).unwrap().modified().unwrap()));
     let place = file.display();
@@ -219,7 +219,7 @@ fn healthy_requests_and_rejections_log_nothing_and_a_trip_a_few_lines() {
     server.rejected();
     let refused = at_once(4, || (0..25).filter(|_| get(server.address, "/test").status == 503).count());
     assert_eq!(refused.iter().sum::<usize>(), 100);
-    // What comes last in the log, so that all before it has been read.
+    // The last line of the log, after which all earlier ones have been read.
     assert_eq!(post(server.address, "/breaker/disabled").status, 200);
     let log = eventually("the log of the end", || Some(server.log()).filter(|log| log.contains("disabled")));
     let new: Vec<&str> = log[start.len()..].lines().collect();
@@ -339,7 +339,7 @@ fn the_server_runs_on_when_its_log_is_no_longer_read() {
     while !(start.contains("memory is known") && start.contains("listening")) {
         assert_ne!(log.read_line(&mut start).unwrap(), 0, "{start}");
     }
-    // As `tripline serve 2>&1 | head` does.
+    // Closes the log, like `tripline serve 2>&1 | head`.
     drop(log);
     server.trigger("memory_overload");
     server.rejected();

@@ -17,7 +17,7 @@ fn assert_rejection(answer: &Response, status: u16, field: &str) {
     assert!(body["allowed"].as_str().is_some_and(|allowed| !allowed.is_empty()), "{body}");
 }
 
-/// Posts, and gives the answer without what says that it is saved.
+/// Posts, and returns the response without the members that report the save.
 #[track_caller]
 fn set(server: &Server, path: &str, body: &Value) -> Value {
     let answer = server.post(path, &body.to_string());

@@ -10,10 +10,10 @@ use crate::alert_service::Manner;
 use crate::support::{Launch, QUICK, Server, eventually};
 
 const DROPPED: &str = "tripline_log_lines_dropped_total";
-/// A request takes a few milliseconds; a busy machine gets a hundred times as much.
+/// Time limit of a request. It usually takes a few milliseconds; a busy machine gets a hundred times as much.
 const USUAL: Duration = Duration::from_secs(5);
 
-/// Does something that the server logs, at debug level several lines.
+/// Changes a setting, which logs several lines at debug level.
 fn change_a_setting(server: &Server, threshold: u32) {
     let answer = server.post("/breaker/latency", &format!(r#"{{"threshold":{threshold}}}"#));
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -26,7 +26,7 @@ fn requests_alerts_settings_memory_reload_and_sigterm_go_on_while_the_log_is_a_f
     let file = launch.file().to_owned();
     let (mut server, _unread) = launch.start_with_full_stderr();
 
-    // A trip by memory needs a sample; the alert needs supervisor, dispatcher and the network; all of them log.
+    // A memory trip needs a sample; the alert needs supervisor, dispatcher and network. All of them log.
     trip(&server);
     scene.open_is(&[(ALIAS, "P2")]);
     recover(&server);
@@ -55,7 +55,7 @@ fn dropped_lines_are_counted_and_reported_once_when_the_log_is_read_again() {
     let file = launch.file().to_owned();
     let (server, unread) = launch.start_with_full_stderr();
     assert!(server.metric(DROPPED).abs() < f64::EPSILON);
-    // Fifty unknown keys are fifty warnings each time the file is read.
+    // Fifty unknown keys cause fifty warnings each time the file is read.
     let unknown: String =
         (0..50).fold(String::new(), |text, key| text + &format!("unknown_{key}_{} = 1\n", "x".repeat(80)));
     for threshold in 300.. {
@@ -75,7 +75,7 @@ fn dropped_lines_are_counted_and_reported_once_when_the_log_is_read_again() {
         if line.contains("log lines were dropped: standard error was not read fast enough") {
             assert!(line.contains(" WARN "), "{line}");
             reported.push(line);
-            // What comes after it is not dropped.
+            // Later lines are not dropped.
             change_a_setting(&server, 999);
         } else if line.contains("new=999") {
             break;
@@ -95,7 +95,7 @@ fn a_second_signal_ends_a_server_whose_log_is_a_full_pipe() {
     waiting.send("GET", "/test", "", "").unwrap();
     eventually("the call is in flight", || (server.status()["in_flight"] == 1).then_some(()));
     server.signal("TERM");
-    // Two signals in one moment count as one.
+    // Two signals at the same moment count as one.
     eventually("it drains", || std::net::TcpStream::connect(server.address).is_err().then_some(()));
     server.signal("TERM");
     assert_eq!(server.ended().code(), Some(1));

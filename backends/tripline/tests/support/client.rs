@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::TOO_LONG;
 
-/// One connection, kept for many requests.
+/// A connection that is kept for many requests.
 pub(crate) struct Client {
     stream: BufReader<TcpStream>,
 }
@@ -15,7 +15,7 @@ pub(crate) struct Client {
 #[derive(Debug, Clone)]
 pub(crate) struct Response {
     pub(crate) status: u16,
-    /// Names in lower case.
+    /// Headers with names in lower case.
     headers: Vec<(String, String)>,
     pub(crate) body: String,
 }
@@ -29,7 +29,7 @@ impl Client {
         Ok(Self { stream: BufReader::new(stream) })
     }
 
-    /// Sends a request and does not wait for the answer. `headers` are lines that end with CR LF.
+    /// Sends a request without waiting for the response. `headers` are lines that end in CR LF.
     pub(crate) fn send(&mut self, method: &str, path: &str, headers: &str, body: &str) -> io::Result<()> {
         let length = body.len();
         let host = self.stream.get_ref().peer_addr()?;
@@ -38,12 +38,12 @@ impl Client {
         let head = format!("{method} {path} HTTP/1.1\r\n{own_host}content-length: {length}\r\n{headers}\r\n");
         let stream = self.stream.get_mut();
         stream.write_all(head.as_bytes())?;
-        // A server that refuses a body may close before it has read all of it; its answer is read all the same.
+        // A server that rejects a body may close before it has read all of it. Its response is read nevertheless.
         let _ = stream.write_all(body.as_bytes());
         Ok(())
     }
 
-    /// The answer to the request sent before.
+    /// Reads the response to the previous request.
     pub(crate) fn receive(&mut self) -> io::Result<Response> {
         let start = self.line()?;
         let status = start.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| bad(&start))?;
@@ -92,7 +92,7 @@ impl Response {
         self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
     }
 
-    /// The body as JSON; what is not said to be JSON, or is none, fails the test.
+    /// The body as JSON. A body that is not declared as JSON, or is invalid, fails the test.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         assert_eq!(self.header("content-type"), Some("application/json"), "{self:?}");
@@ -100,7 +100,7 @@ impl Response {
     }
 }
 
-/// A request on a connection of its own.
+/// Sends a request on a connection of its own.
 #[track_caller]
 pub(crate) fn exchange(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> Response {
     Client::connect(address)
@@ -113,7 +113,7 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> Response {
     exchange(address, "GET", path, "", "")
 }
 
-/// Without a body.
+/// Sends a request without a body.
 #[track_caller]
 pub(crate) fn post(address: SocketAddr, path: &str) -> Response {
     exchange(address, "POST", path, "", "")

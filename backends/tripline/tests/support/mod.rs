@@ -1,5 +1,5 @@
 //! Runs the real binary, and speaks HTTP to it over loopback.
-// Each test file uses its part of this.
+// Each test file uses a part of this module.
 #![allow(dead_code, unused_imports)]
 
 mod client;
@@ -16,10 +16,10 @@ pub(crate) use log::{gzipped, log_fixture};
 pub(crate) use process::{Finished, run, run_with_input, tripline, tripline_unread, wait};
 pub(crate) use server::{Launch, QUICK, Server};
 
-/// No test waits for longer than this; none comes near it where everything is right.
+/// Time limit of a test. No test comes near it unless something is wrong.
 pub(crate) const TOO_LONG: Duration = Duration::from_secs(30);
 
-/// Asks again and again until there is an answer; `what` is waited for is told where it never comes.
+/// Polls until there is a result; a timeout reports `what`.
 #[track_caller]
 pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + TOO_LONG;
@@ -32,7 +32,7 @@ pub(crate) fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T
     }
 }
 
-/// That something stays as it is can only be watched for a while.
+/// Checks for a while that a condition holds.
 #[track_caller]
 pub(crate) fn all_the_while(what: &str, span: Duration, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + span;
@@ -42,13 +42,13 @@ pub(crate) fn all_the_while(what: &str, span: Duration, mut holds: impl FnMut() 
     }
 }
 
-/// Between two questions, so that asking takes no processor from what is waited for.
+/// The pause between two polls, so that polling takes no CPU time from the process under test.
 fn pause() {
     let (_keep, never) = mpsc::channel::<()>();
     let _ = never.recv_timeout(Duration::from_millis(10));
 }
 
-/// Runs `work` on this many threads at once, and gives what they gave.
+/// Runs `work` on this many threads at once, and returns the results.
 pub(crate) fn at_once<T: Send>(threads: usize, work: impl Fn() -> T + Sync) -> Vec<T> {
     thread::scope(|scope| {
         let running: Vec<_> = (0..threads).map(|_| scope.spawn(&work)).collect();

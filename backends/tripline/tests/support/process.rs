@@ -1,4 +1,4 @@
-//! The binary as a command that ends by itself.
+//! The binary as a command that ends on its own.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use super::eventually;
 
-/// What the environment of whoever runs the tests must not change.
+/// Environment variables that must not affect the tests.
 const VARIABLES: [&str; 21] = [
     "OPSGENIE_API_KEY",
     "OPSGENIE_REGION",
@@ -31,16 +31,16 @@ const VARIABLES: [&str; 21] = [
     "SSL_CERT_DIR",
 ];
 
-/// What a command gave.
+/// The result of a command.
 #[derive(Debug)]
 pub(crate) struct Finished {
-    /// `None` where a signal ended it.
+    /// `None` if a signal ended it.
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-/// The binary, to be run in `folder`, with nothing of the environment that it looks at.
+/// The binary, to be run in `folder`, without the environment variables that it reads.
 pub(crate) fn tripline(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tripline"));
     command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -50,7 +50,7 @@ pub(crate) fn tripline(folder: &Path) -> Command {
     command
 }
 
-/// The binary as [`tripline`], with a standard output that nobody reads any more.
+/// The binary as in [`tripline`], with a closed standard output.
 pub(crate) fn tripline_unread(folder: &Path) -> Command {
     let (_, writer) = std::io::pipe().unwrap();
     let mut command = tripline(folder);
@@ -69,7 +69,7 @@ pub(crate) fn run_with_input(folder: &Path, arguments: &[&str], input: &str) -> 
 fn finish(command: &mut Command, arguments: &[&str], input: Option<&str>) -> Finished {
     let mut child = command.args(arguments).spawn().unwrap();
     let writer = child.stdin.take().zip(input.map(str::to_owned)).map(|(mut stdin, input)| {
-        // On a thread, because the child may write before it has read all; it may also end before.
+        // On a thread, because the child may write before it has read everything, and may end earlier.
         std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())))
     });
     let output = child.wait_with_output().unwrap();
@@ -83,7 +83,7 @@ fn finish(command: &mut Command, arguments: &[&str], input: Option<&str>) -> Fin
     }
 }
 
-/// The end of a child, which must come.
+/// Waits for the end of a child; a timeout fails the test.
 #[track_caller]
 pub(crate) fn wait(child: &mut Child) -> ExitStatus {
     eventually("the process ends", || child.try_wait().unwrap())

@@ -31,14 +31,14 @@ wait_backoff = 1
 half_open_max_calls = 3
 "#;
 
-/// How a server is started.
+/// The options for starting a server.
 pub(crate) struct Launch {
     folder: TempDir,
     command: Command,
     file: PathBuf,
 }
 
-/// A running server with a folder of its own; it is killed when it is dropped.
+/// A running server with its own folder, which is killed when it is dropped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     child: Child,
@@ -47,12 +47,12 @@ pub(crate) struct Server {
     stderr: Collected,
 }
 
-/// What a stream of the child has given.
+/// The output of a child so far.
 #[derive(Clone, Default)]
 struct Collected(Arc<Mutex<String>>);
 
 impl Launch {
-    /// With this configuration, which has no table `http`, on a port that is free.
+    /// Starts with this configuration, which has no table `http`, on a free port.
     pub(crate) fn new(config: &str) -> Self {
         let mut launch = Self::without_file();
         launch.file = launch.folder.path().join("settings.toml");
@@ -61,7 +61,7 @@ impl Launch {
         launch
     }
 
-    /// In a folder without any file.
+    /// Starts in an empty folder.
     pub(crate) fn without_file() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = tripline(folder.path());
@@ -69,7 +69,7 @@ impl Launch {
         Self { file: folder.path().join("breakers.toml"), folder, command }
     }
 
-    /// As [`Launch::new`], of a process that follows `access.log` in the same folder.
+    /// Like [`Launch::new`], for a process that follows `access.log` in the same folder.
     pub(crate) fn observe(config: &str) -> Self {
         let mut launch = Self::new(config);
         let mut command = tripline(launch.folder.path());
@@ -88,7 +88,7 @@ impl Launch {
         self
     }
 
-    /// With this limit of open files, which it cannot raise.
+    /// Sets the limit of open files, which the server cannot raise.
     pub(crate) fn open_files(mut self, limit: u32) -> Self {
         let mut limited = Command::new("sh");
         limited.args(["-c", "ulimit -n \"$0\"; exec \"$@\"", &limit.to_string()]);
@@ -116,14 +116,14 @@ impl Launch {
         server
     }
 
-    /// Only the caller reads what the server writes to its standard error.
+    /// Starts a server whose standard error only the caller reads.
     #[track_caller]
     pub(crate) fn start_unread(self) -> (Server, ChildStderr) {
         let (server, stderr) = self.spawn();
         (server, stderr.unwrap())
     }
 
-    /// With a standard error that is a full pipe, and the end that can be read.
+    /// Starts a server whose standard error is a full pipe. Returns the reading end.
     #[track_caller]
     pub(crate) fn start_with_full_stderr(mut self) -> (Server, PipeReader) {
         let (reader, writer) = full_pipe();
@@ -134,13 +134,13 @@ impl Launch {
     #[track_caller]
     fn spawn(mut self) -> (Server, Option<ChildStderr>) {
         let mut child = self.command.spawn().unwrap();
-        // Else this process would keep the writing end of a pipe that it reads.
+        // Otherwise this process would keep the writing end of a pipe that it reads.
         self.command.stderr(Stdio::null());
         let mut pipe = BufReader::new(child.stdout.take().unwrap());
         let mut stderr = child.stderr.take();
         let mut line = String::new();
         pipe.read_line(&mut line).unwrap();
-        // A line of text, or one JSON object.
+        // The line is text or one JSON object.
         let url = line.split_once("listening").and_then(|(_, rest)| rest.split_once("http://"));
         let Some(address) = url.and_then(|(_, at)| at.trim_end().trim_end_matches(['"', '}']).parse().ok()) else {
             let _ = child.kill();
@@ -156,18 +156,18 @@ impl Launch {
         (Server { address, child, folder: self.folder, stdout, stderr: Collected::default() }, stderr)
     }
 
-    /// For a server that must not start.
+    /// Runs a server that must not start.
     pub(crate) fn fail(self) -> process::Finished {
         self.fail_and(|| ()).0
     }
 
-    /// As [`Launch::fail`], and what `look` sees in the folder afterwards.
+    /// Like [`Launch::fail`]; also returns the result of `look` in the folder afterwards.
     pub(crate) fn fail_and<T>(mut self, look: impl FnOnce() -> T) -> (process::Finished, T) {
         let mut child = self.command.spawn().unwrap();
         let (stdout, stderr) = (Collected::default(), Collected::default());
         let readers = [stdout.collect(child.stdout.take().unwrap()), stderr.collect(child.stderr.take().unwrap())];
         let code = {
-            // Killed also where it runs on.
+            // Killed even if it keeps running.
             let guard = Killed(&mut child);
             wait(guard.0).code()
         };
@@ -178,16 +178,16 @@ impl Launch {
     }
 }
 
-/// What a pipe holds on Linux where nothing else is set.
+/// Capacity of a pipe on Linux by default, in bytes.
 const PIPE_BYTES: usize = 65_536;
 
-/// A pipe into which nothing more can be written before something is read.
+/// A pipe that accepts no further bytes until it is read.
 fn full_pipe() -> (PipeReader, PipeWriter) {
     let (reader, writer) = std::io::pipe().unwrap();
     let mut filler = writer.try_clone().unwrap();
     let (full, is_full) = mpsc::channel();
     thread::spawn(move || {
-        // Line by line: where the pipe is smaller, this blocks, and the pipe is full all the same.
+        // Line by line: if the pipe is smaller, this blocks, and the pipe is full nevertheless.
         for _ in 0..PIPE_BYTES / 64 {
             let _ = filler.write_all(&[[b' '; 63].as_slice(), b"\n"].concat());
         }
@@ -247,7 +247,7 @@ impl Server {
         response.json()
     }
 
-    /// Calls the endpoint until it is refused; what the refusal says.
+    /// Calls the endpoint until it is rejected. Returns the rejection.
     #[track_caller]
     pub(crate) fn rejected(&self) -> Response {
         eventually("a call is refused", || Some(self.get("/test")).filter(|answer| answer.status == 503))
@@ -275,7 +275,7 @@ impl Server {
         self.stdout.text()
     }
 
-    /// What the server has logged.
+    /// The log of the server so far.
     pub(crate) fn log(&self) -> String {
         self.stderr.text()
     }
@@ -284,7 +284,7 @@ impl Server {
         self.folder.path()
     }
 
-    /// Sends the process a signal, named as `kill` names it.
+    /// Sends the process a signal, by the name that `kill` uses.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let status = Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap();

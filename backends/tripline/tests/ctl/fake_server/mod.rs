@@ -1,5 +1,5 @@
 //! A server that records its requests, and responds as a test configures.
-// Each test file uses its part of this.
+// Each test file uses a part of this module.
 #![allow(dead_code)]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Request {
     pub(crate) method: String,
-    /// With the query.
+    /// The path with the query.
     pub(crate) path: String,
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
@@ -26,12 +26,12 @@ impl Request {
     }
 }
 
-/// What is answered.
+/// A response.
 pub(crate) enum Answer {
     Json(u16, Value),
-    /// As it stands, and then the end of the connection.
+    /// This text unchanged, then the end of the connection.
     Raw(String),
-    /// Events, for as long as there are some to come.
+    /// Events, until the sender is dropped.
     Events(std::sync::mpsc::Receiver<String>),
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Fake {
 }
 
 impl Fake {
-    /// The threads end with the test.
+    /// Starts the server. Its threads end with the test.
     pub(crate) fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -56,7 +56,7 @@ impl Fake {
         Self { address, seen }
     }
 
-    /// Answers everything by `body` and 200.
+    /// Responds to every request with `body` and 200.
     pub(crate) fn always(body: Value) -> Self {
         Self::start(move |_| Answer::Json(200, body.clone()))
     }
@@ -65,7 +65,7 @@ impl Fake {
         format!("http://{}", self.address)
     }
 
-    /// What it was asked so far.
+    /// All requests so far.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.seen.lock().unwrap().clone()
     }
@@ -132,7 +132,7 @@ fn read(stream: &TcpStream) -> Option<Request> {
     Some(request)
 }
 
-/// A status in this state, as the API gives it.
+/// A status in this state, in the format of the API.
 pub(crate) fn status(state: &str) -> Value {
     let triggered = matches!(state, "open" | "half_open" | "forced_open");
     json!({

@@ -1,5 +1,5 @@
-//! The real binary with the alert service that it pages.
-// Each test file uses its part of this.
+//! The real binary with its alert service.
+// Each test file uses a part of this module.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::fs;
@@ -10,21 +10,21 @@ use tempfile::TempDir;
 use crate::alert_service::{AlertService, KEY, Manner};
 use crate::support::{Launch, QUICK, Server, eventually};
 
-/// What the alert of a breaker that opened is called.
+/// The alias of the alert of an open breaker.
 pub(crate) const ALIAS: &str = "shop/check out-circuit-open";
-/// And the second one, of a service that cannot change an alert's priority.
+/// The alias of the second alert, for a service that cannot change the priority of an alert.
 pub(crate) const SECOND: &str = "shop/check out-circuit-open/escalated";
 
-/// A service, a folder that outlives the process, and the configuration that goes with them.
+/// A service, a folder that outlives the process, and the matching configuration.
 pub(crate) struct Scene {
     pub(crate) service: AlertService,
     pub(crate) folder: TempDir,
     pub(crate) manner: Manner,
-    /// Seconds to the second stage; 0 = there is none.
+    /// Seconds to the second stage; 0 = one stage.
     pub(crate) escalates_after: u32,
-    /// More keys of `[opsgenie]`, and what comes after it.
+    /// Additional keys of `[opsgenie]`, and further tables.
     pub(crate) more: String,
-    /// More keys of the breaker.
+    /// Additional keys of the breaker.
     pub(crate) breaker: String,
 }
 
@@ -49,7 +49,7 @@ impl Scene {
         Self { escalates_after: seconds, ..self }
     }
 
-    /// More keys of `[opsgenie]`, and what comes after it.
+    /// Adds keys to `[opsgenie]`, or further tables.
     pub(crate) fn more(self, more: &str) -> Self {
         Self { more: more.to_owned(), ..self }
     }
@@ -83,7 +83,7 @@ impl Scene {
         self.launch().start()
     }
 
-    /// What is open, when it is this: aliases with their priorities.
+    /// Waits until exactly these alerts are open: aliases with their priorities.
     #[track_caller]
     pub(crate) fn open_is(&self, expected: &[(&str, &str)]) {
         let mut open = Vec::new();
@@ -96,7 +96,8 @@ impl Scene {
         });
     }
 
-    /// Waits until the state on disk has nothing to send: a kill before that sends once more what was confirmed just now.
+    /// Waits until the state on disk has nothing left to send. After an earlier kill a confirmed request would be sent
+    /// again.
     #[track_caller]
     pub(crate) fn is_written_down(&self) {
         eventually("it is written down that everything was delivered", || {
@@ -107,7 +108,7 @@ impl Scene {
         });
     }
 
-    /// As [`Scene::open_is`], and nothing that is under way changes it.
+    /// Like [`Scene::open_is`], and no request in progress changes it.
     #[track_caller]
     pub(crate) fn settles_at(&self, server: &Server, expected: &[(&str, &str)]) {
         self.open_is(expected);
@@ -117,13 +118,13 @@ impl Scene {
     }
 }
 
-/// Everything was delivered.
+/// Checks that everything was delivered.
 #[track_caller]
 pub(crate) fn nothing_waits(server: &Server) {
     eventually("nothing waits", || (sum(server, "tripline_alerts_waiting") == 0.0).then_some(()));
 }
 
-/// All series of a metric together.
+/// The sum of all series of a metric.
 #[track_caller]
 pub(crate) fn sum(server: &Server, metric: &str) -> f64 {
     let text = server.get("/metrics").body;
@@ -131,14 +132,14 @@ pub(crate) fn sum(server: &Server, metric: &str) -> f64 {
     values.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
 }
 
-/// Memory runs out, and the breaker opens.
+/// Exhausts memory, so that the breaker opens.
 #[track_caller]
 pub(crate) fn trip(server: &Server) {
     server.trigger("memory_overload");
     eventually("the breaker opens", || (server.state() == "open").then_some(()));
 }
 
-/// Memory is there again, the breaker closes, and calls show that the incident is over: a little later it ends.
+/// Restores memory: the breaker closes, calls show that the service is healthy, and a little later the incident ends.
 #[track_caller]
 pub(crate) fn recover(server: &Server) {
     server.trigger("reset_normal");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a line gives.
+/// The content of a line.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Series {
     pub(crate) name: String,
@@ -19,7 +19,7 @@ pub(crate) struct Family {
     pub(crate) series: Vec<Series>,
 }
 
-/// The families in their order, or the line that is wrong.
+/// The families in their order, or the first invalid line.
 pub(crate) fn parse(page: &str) -> Result<Vec<Family>, String> {
     let mut families: Vec<Family> = Vec::new();
     for line in page.lines() {
@@ -76,7 +76,7 @@ fn parse_labels(mut text: &str) -> Option<BTreeMap<String, String>> {
     Some(labels)
 }
 
-/// What is wrong with a page by the conventions; nothing where it is fine.
+/// The violations of the conventions in a page; empty if there are none.
 pub(crate) fn lint(page: &str) -> Vec<String> {
     let families = match parse(page) {
         Ok(families) => families,
@@ -101,7 +101,7 @@ pub(crate) fn lint(page: &str) -> Vec<String> {
     problems
 }
 
-/// Units that are not base units, and abbreviations of those that are.
+/// Units that are not base units, and abbreviations of base units.
 const NO_BASE_UNITS: [&str; 14] = [
     "ms",
     "millis",
