@@ -57,7 +57,7 @@ impl<'s> FleetRun<'s> {
     pub(super) fn new(script: &'s Script, with_trace: bool) -> Self {
         let count = replicas(script.seed);
         let mut fleet = FleetWorld::new(script.seed, staging(s(90), s(0)));
-        if script.seed % 3 == 0 {
+        if script.seed.is_multiple_of(3) {
             fleet.page_at = PageAt::Count(2.min(u32::try_from(count).unwrap_or(1)));
         }
         fleet.start(count);
@@ -241,7 +241,7 @@ impl<'s> FleetRun<'s> {
         let unwell = self.fleet.replicas.iter().filter(|replica| replica.unwell_since.is_some()).count();
         let pages = match self.fleet.page_at {
             PageAt::Count(least) => unwell >= least as usize,
-            _ => true,
+            PageAt::Millionths(_) => true,
         };
         let newest = self.fleet.replicas.iter().filter_map(|replica| replica.unwell_since).max();
         let is_due = pages && newest.is_some_and(|since| now > since + MAX_SILENT) && !was_faulty(MAX_SILENT);

@@ -54,17 +54,16 @@ pub(super) fn run_counted(script: &Script, with_trace: bool, counted: &AtomicU64
             let found = caught(|| fleet.live(&mut count));
             (found, start, fleet.now(), fleet.trace)
         }
-        Subject::Family => match FamilyRun::new(script, with_trace) {
-            Some(mut family) => {
+        Subject::Family => {
+            if let Some(mut family) = FamilyRun::new(script, with_trace) {
                 let start = family.now();
                 let found = caught(|| family.live(&mut count));
                 (found, start, family.now(), family.trace)
-            }
-            None => {
+            } else {
                 let start = Instant::ZERO;
                 (Err(("it starts", "the family is not made".to_owned())), start, start, Trace::new(false))
             }
-        },
+        }
     };
     let violation = found.err().map(|(invariant, detail)| Violation { invariant, at, detail });
     if let Some(violation) = &violation {
