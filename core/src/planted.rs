@@ -19,7 +19,7 @@ mod active {
     use core::sync::atomic::{AtomicUsize, Ordering};
 
     /// All planted bugs.
-    pub const BUGS: [&str; 26] = [
+    pub const BUGS: [&str; 31] = [
         "core: half-open admits without a limit",
         "core: results of an earlier generation count",
         "core: a failed probe counts as a good one",
@@ -46,6 +46,11 @@ mod active {
         "reload: comments are lost",
         "reload: the last breaker keeps its settings",
         "events: a number is left out",
+        "fleet: a lease is not waited for",
+        "fleet: replicas that are unwell are not counted",
+        "family: an open member makes room",
+        "family: new members are not supervised",
+        "family: idle members stay",
     ];
 
     static ACTIVE: AtomicUsize = AtomicUsize::new(usize::MAX);

@@ -3,6 +3,7 @@
 //! The models are written from the design, not from the code under test, and prefer clarity over speed.
 
 pub mod contest;
+pub mod fleet_world;
 pub mod model;
 pub mod noise;
 pub mod recovery;

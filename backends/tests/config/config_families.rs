@@ -18,6 +18,8 @@ fn a_breaker_with_a_key_is_a_family_and_templates_can_hold_its_keys() {
     let all = resolved(text, "f").unwrap();
     let keys = |at: usize| all[at].settings.iter().filter(|setting| setting.key == "max_keys").count();
     assert_eq!((keys(0), keys(1)), (1, 0), "only a family shows the keys of one");
+    let per_key = |at: usize| all[at].settings.iter().filter(|setting| setting.key == "alerts.per_key").count();
+    assert_eq!((per_key(0), per_key(1)), (1, 0));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::report::{Claim, FleetView, Paged, Probe, Report};
 use super::stage::{DueStage, FleetStage};
 use super::terms::{FleetContext, Terms};
 use super::{ReplicaSet, ReplicaText, rank};
+use crate::planted::planted;
 
 /// Merges a report into `state`: counts replicas, merges the replica's knowledge, finds the stage that is due and
 /// grants a claim.
@@ -28,7 +29,10 @@ pub fn merge<S: ReplicaSet>(
     count(open, report.replica, report.open, now, terms.ttl_ms);
     count(unwell, report.replica, report.unwell.is_some(), now, terms.hold_ms);
     let may_probe = terms.probe_millionths > 0 && may_probe(probing, report, terms, context);
-    let (open, unwell) = (open.count(), unwell.count());
+    let (open, mut unwell) = (open.count(), unwell.count());
+    if planted("fleet: replicas that are unwell are not counted") {
+        unwell = 0;
+    }
     if let Some(paged) = report.paged {
         take_over(incident, paged, now);
     }
@@ -127,7 +131,8 @@ fn grant(
     }
     let due = incident.due_stage(terms, context, open, unwell)?;
     let kind = incident.kind.or_else(|| incident.sent.iter().next())?;
-    if !report.can_deliver || !incident.claimed_by.is_empty() && now < incident.claimed_until_ms {
+    let is_claimed = !incident.claimed_by.is_empty() && now < incident.claimed_until_ms;
+    if !report.can_deliver || is_claimed && !planted("fleet: a lease is not waited for") {
         return None;
     }
     incident.claimed_by.clone_from(report.replica);

@@ -6,6 +6,7 @@ mod map;
 use std::fmt;
 use std::time::Duration;
 
+use tripline_core::planted::planted;
 use tripline_core::{CapacityError, Incident, Instant, Policy, StateKind};
 
 use crate::breaker::Breaker;
@@ -171,7 +172,8 @@ impl Family {
         match inner.members.get_or_add(known_by, inner.clock.now(), limit, make) {
             Found::Known(member) => Some(member),
             Found::Added(member, gone) => {
-                if let Some((place, agenda)) = &*lock(&inner.supervisor) {
+                let is_planted = planted("family: new members are not supervised");
+                if let Some((place, agenda)) = lock(&inner.supervisor).as_ref().filter(|_| !is_planted) {
                     watch(*place, agenda, &member);
                     for key in gone {
                         agenda.call(Task::Member(*place, key));
@@ -292,6 +294,9 @@ impl Family {
     /// Removes the members that were not used for [`idle_time`](FamilyLimits::idle_time) and may be removed. A
     /// supervisor calls this.
     pub fn remove_idle(&self) {
+        if planted("family: idle members stay") {
+            return;
+        }
         let now = self.inner.clock.now();
         let idle_nanos = u64::try_from(self.limits().idle_time.as_nanos()).unwrap_or(u64::MAX);
         let before = Instant::from_nanos(now.as_nanos().saturating_sub(idle_nanos));
@@ -310,6 +315,9 @@ impl Member for Breaker {
         self.is_only_handle()
             && self.read(|core| {
                 let is_off = core.state().kind() == StateKind::Disabled && !self.operator_record(core).disabled;
+                if planted("family: an open member makes room") {
+                    return true;
+                }
                 (core.state().kind() == StateKind::Closed || is_off)
                     && core.stalled() == 0
                     && !core.is_held_open()

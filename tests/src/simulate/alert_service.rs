@@ -27,6 +27,15 @@ pub(super) struct PagerAlert {
     pub(super) incident: u64,
     pub(super) kind: String,
     pub(super) is_open: bool,
+    /// The process that opened it could not save that before it ended, so that no process knows of it.
+    pub(super) is_lost: bool,
+}
+
+impl PagerAlert {
+    /// Whether an operator opened it to test the path to the pager.
+    pub(super) fn is_test(&self) -> bool {
+        self.alias.ends_with("/test")
+    }
 }
 
 /// A message to the webhook.
@@ -87,6 +96,16 @@ impl AlertService {
         self.alerts.iter().filter(|alert| alert.is_open)
     }
 
+    /// Takes their numbers from the alerts of incidents after the last one that is on disk: the numbers are given
+    /// again. `is_excused` are those of incidents that the process tried to save, and could not.
+    pub(super) fn forget_after(&mut self, last: impl Fn(&str) -> u64, is_excused: impl Fn(&PagerAlert) -> bool) {
+        let unknown = |alert: &&mut PagerAlert| alert.incident > last(&alert.breaker);
+        for alert in self.alerts.iter_mut().filter(unknown) {
+            alert.is_lost = is_excused(alert);
+            alert.incident = 0;
+        }
+    }
+
     /// Returns how often the alert of this incident and kind was opened, as far as it is stored.
     pub(super) fn opened(&self, breaker: &str, incident: u64, kind: &str) -> usize {
         let same = |alert: &&PagerAlert| alert.breaker == breaker && alert.incident == incident && alert.kind == kind;
@@ -99,10 +118,14 @@ impl AlertService {
 
     fn create(&mut self, body: &Value) -> (bool, &'static str) {
         let alias = body["alias"].as_str().unwrap_or_default().to_owned();
-        if self.find(&alias).is_some() {
+        let detail = |name: &str| body["details"][name].as_str().unwrap_or_default().to_owned();
+        if let Some(alert) = self.find(&alias) {
+            // A process that opens it again knows of it.
+            if std::mem::take(&mut alert.is_lost) {
+                alert.incident = detail("Incident").parse().unwrap_or_default();
+            }
             return (true, "Counted");
         }
-        let detail = |name: &str| body["details"][name].as_str().unwrap_or_default().to_owned();
         if self.alerts.len() >= MAX_REMEMBERED {
             self.alerts.remove(0);
         }
@@ -112,6 +135,7 @@ impl AlertService {
             incident: detail("Incident").parse().unwrap_or_default(),
             kind: detail("Alert Type"),
             is_open: true,
+            is_lost: false,
         });
         (true, "Created alert")
     }

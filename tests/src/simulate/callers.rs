@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tripline_core::Outcome;
 
+use super::mood::Mood;
 use super::random::Random;
-use super::script::Mood;
 use super::settings::{HEALTHY_MS, SLOW_MS};
 
 /// A planned call.

@@ -17,7 +17,11 @@ struct Arguments {
     /// Ends after this time, however many seeds were run.
     at_most: Option<Duration>,
     planted_bugs: bool,
+    help: bool,
 }
+
+/// A year.
+const MAX_HOURS: u32 = 8_784;
 
 const USAGE: &str = "\
 Runs the whole process on virtual time under many seeds.
@@ -30,30 +34,55 @@ A seed that fails is printed with the shortest script that still fails. Exit cod
 
 impl Arguments {
     fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut parsed = Self { first: 1, seeds: 100, hours: 24, trace: false, at_most: None, planted_bugs: false };
+        let mut parsed =
+            Self { first: 1, seeds: 100, hours: 24, trace: false, at_most: None, planted_bugs: false, help: false };
+        let mut has_seed = false;
         while let Some(name) = arguments.next() {
             let mut number = || {
-                let text = arguments.next().unwrap_or_default();
-                text.parse::<u64>().map_err(|_| format!("{name} {text}: a whole number is needed"))
+                let text = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
+                text.parse::<u64>()
+                    .map_err(|_| format!("{name} {text}: a whole number from 0 to {} is needed", u64::MAX))
             };
             match name.as_str() {
-                "--seeds" => parsed.seeds = number()?,
-                "--hours" => parsed.hours = u32::try_from(number()?).map_err(|_| "--hours: too many".to_owned())?,
+                "--seeds" => parsed.seeds = at_least_one(&name, number()?)?,
+                "--hours" => {
+                    let hours = at_least_one(&name, number()?)?;
+                    let fits = u32::try_from(hours).ok().filter(|hours| *hours <= MAX_HOURS);
+                    parsed.hours = fits.ok_or_else(|| format!("--hours {hours}: at most {MAX_HOURS}"))?;
+                }
                 "--first" => parsed.first = number()?,
-                "--seed" => (parsed.first, parsed.seeds) = (number()?, 1),
+                "--seed" => {
+                    (parsed.first, parsed.seeds) = (number()?, 1);
+                    has_seed = true;
+                }
                 "--at-most" => parsed.at_most = Some(Duration::from_secs(number()?)),
                 "--trace" => parsed.trace = true,
                 "--planted-bugs" => parsed.planted_bugs = true,
+                "--help" | "-h" => parsed.help = true,
                 _ => return Err(format!("{name} is no argument")),
             }
+        }
+        if parsed.trace && !has_seed {
+            return Err("--trace needs --seed".to_owned());
+        }
+        if parsed.first.checked_add(parsed.seeds).is_none() {
+            return Err(format!("--first {}: no {} seeds follow it", parsed.first, parsed.seeds));
         }
         Ok(parsed)
     }
 }
 
+fn at_least_one(name: &str, number: u64) -> Result<u64, String> {
+    if number > 0 { Ok(number) } else { Err(format!("{name} 0: at least 1 is needed")) }
+}
+
 /// Runs the command with these arguments.
 pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
     match Arguments::parse(arguments) {
+        Ok(arguments) if arguments.help => {
+            println!("{USAGE}");
+            ExitCode::SUCCESS
+        }
         Ok(arguments) if arguments.planted_bugs => super::planted::main(),
         Ok(arguments) => {
             if many(&arguments) {
@@ -130,9 +159,23 @@ mod tests {
     #[test]
     fn arguments_are_read_or_rejected() {
         let parse = |text: &str| Arguments::parse(text.split_whitespace().map(str::to_owned));
-        let expected = Arguments { first: 7, seeds: 1, hours: 3, trace: true, at_most: None, planted_bugs: false };
+        let expected =
+            Arguments { first: 7, seeds: 1, hours: 3, trace: true, at_most: None, planted_bugs: false, help: false };
         assert_eq!(parse("--seed 7 --hours 3 --trace").unwrap(), expected);
         assert_eq!(parse("--seeds 9 --first 4").unwrap().first, 4);
-        assert!(parse("--seeds many").is_err() && parse("--sed 1").is_err());
+        let most = format!("--seed {}", u64::MAX);
+        for wrong in [
+            "--seeds many",
+            "--sed 1",
+            "--seeds",
+            "--seeds 0",
+            "--seeds -1",
+            "--hours 0",
+            "--hours 8785",
+            "--trace",
+            &most,
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -137,6 +137,11 @@ impl StateStore for DiskStore {
 }
 
 impl StateFile {
+    /// Whether a state with this incident was to be saved since the last one that was.
+    pub(super) fn has_tried(&self, incident: u64) -> bool {
+        self.attempted.iter().any(|state| state.staging.last_incident >= incident)
+    }
+
     /// Its size in bytes.
     pub(super) fn size(&self) -> usize {
         self.bytes.as_ref().map_or(0, Vec::len)

@@ -2,9 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tripline_core::Instant;
@@ -13,27 +11,16 @@ use tripline_runtime::test_util::Schedule;
 
 use super::callers;
 use super::checks;
+use super::mood::Mood;
 use super::operator::{self, Command};
 use super::process::Process;
 use super::random::Random;
 use super::reader;
-use super::script::{MemoryFault, Mood, Script, What};
+use super::script::{MemoryFault, Script, What};
 use super::settings::{self, BREAKERS};
 use super::state::{MINUTE, Sent, Simulation};
-use super::violation::{Check, Violation, hold};
-
-/// The result of a run.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The first invariant that did not hold.
-    pub violation: Option<Violation>,
-    /// The trace, line by line, if it was requested.
-    pub trace: Vec<String>,
-    /// Virtual time that passed.
-    pub passed: Duration,
-    /// Number of steps, after each of which the invariants were checked.
-    pub events: u64,
-}
+use super::trace::Trace;
+use super::violation::{Check, hold};
 
 /// A planned event of the simulation.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +47,7 @@ enum Repair {
 const MAX_EVENTS: u32 = 20_000;
 
 /// Drives a run.
-struct Driver<'s> {
+pub(super) struct Driver<'s> {
     script: &'s Script,
     run: Simulation,
     findings: Rc<RefCell<Vec<(&'static str, String)>>>,
@@ -72,39 +59,8 @@ struct Driver<'s> {
     in_minute: u32,
 }
 
-/// Runs a script, and stops at the first invariant that does not hold.
-pub fn run(script: &Script, with_trace: bool) -> Outcome {
-    run_counted(script, with_trace, &AtomicU64::new(0))
-}
-
-/// As [`run`], adding to `counted` with every event, so that others see that the run goes on.
-pub(super) fn run_counted(script: &Script, with_trace: bool, counted: &AtomicU64) -> Outcome {
-    let mut driver = Driver::new(script, with_trace);
-    let start = driver.run.world.now();
-    let mut events = 0;
-    let ended = catch_unwind(AssertUnwindSafe(|| driver.live(&mut events, counted)));
-    let at = driver.run.world.now();
-    let found = match ended {
-        Ok(found) => found,
-        Err(payload) => {
-            let text = payload.downcast_ref::<String>().cloned();
-            let text = text.or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-            Err(("panic", text.unwrap_or_default()))
-        }
-    };
-    let violation = found.err().map(|(invariant, detail)| Violation { invariant, at, detail });
-    if let Some(violation) = &violation {
-        driver.run.note(|| format!("VIOLATION {violation}"));
-    }
-    let trace = driver.run.trace.take().unwrap_or_default();
-    if let Some(process) = driver.run.process.take() {
-        process.kill();
-    }
-    Outcome { violation, trace, passed: at.since(start), events }
-}
-
 impl<'s> Driver<'s> {
-    fn new(script: &'s Script, with_trace: bool) -> Self {
+    pub(super) fn new(script: &'s Script, with_trace: bool) -> Self {
         Self {
             script,
             run: Simulation::new(script.seed, with_trace),
@@ -118,7 +74,23 @@ impl<'s> Driver<'s> {
         }
     }
 
-    fn live(&mut self, events: &mut u64, counted: &AtomicU64) -> Check {
+    pub(super) fn now(&self) -> Instant {
+        self.run.world.now()
+    }
+
+    pub(super) fn take_trace(&mut self) -> Trace {
+        std::mem::replace(&mut self.run.trace, Trace::new(false))
+    }
+
+    /// Ends the process, where one runs.
+    pub(super) fn kill(&mut self) {
+        if let Some(process) = self.run.process.take() {
+            process.kill();
+        }
+    }
+
+    /// Runs to the end of the script, calling `count` with every event.
+    pub(super) fn live(&mut self, count: &mut dyn FnMut()) -> Check {
         let start = self.run.world.now();
         let end = start + self.script.end;
         for (index, step) in self.script.steps.iter().enumerate() {
@@ -145,9 +117,7 @@ impl<'s> Driver<'s> {
                 self.run.world.run_until_idle();
                 self.run.adopt();
             }
-            *events += 1;
-            // Relaxed: a counter.
-            counted.fetch_add(1, Ordering::Relaxed);
+            count();
             self.in_minute += 1;
             hold(self.in_minute < MAX_EVENTS, "it does not spin", || format!("{MAX_EVENTS} events in a minute"))?;
             self.check()?;
@@ -364,6 +334,7 @@ impl<'s> Driver<'s> {
         self.run.sent.borrow_mut().clear();
         self.run.truths.iter_mut().for_each(|truth| truth.restarted(now));
         self.run.world.run_until_idle();
+        self.run.forget_unsaved(now);
         self.schedule.add(now + pause, 2, Event::Start);
     }
 

@@ -4,6 +4,9 @@
 //! [`App`](tripline_backends::app::App) from a configuration on a simulated
 //! [`Platform`](tripline_backends::app::Platform), makes calls, and checks the invariants after every event. The same
 //! seed gives the same trace, byte for byte. [`shrink`] searches for the shortest script that still fails.
+//!
+//! Of eight seeds six run such a process, one a fleet of replicas that share their incidents, and one a family of
+//! breakers with more keys than it may have members.
 
 mod alert_service;
 mod callers;
@@ -12,6 +15,11 @@ pub mod command;
 mod config_file;
 mod disk;
 mod drive;
+mod family;
+mod family_script;
+mod fleet;
+mod fleet_script;
+mod mood;
 mod network;
 mod operator;
 mod planted;
@@ -19,17 +27,19 @@ mod platform;
 mod process;
 mod random;
 mod reader;
+mod run;
 mod script;
 mod search;
 mod seen;
 mod settings;
 mod shrink;
 mod state;
+mod trace;
 mod truth;
 mod violation;
 mod watchdog;
 
-pub use drive::{Outcome, run};
+pub use run::{Outcome, run};
 pub use script::Script;
 pub use shrink::shrink;
 pub use violation::Violation;

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::mood::Mood;
 use super::operator::Command;
 use super::random::Random;
 use super::settings::{BREAKERS, Edit};
+use super::{family_script, fleet_script};
 
 /// The script of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,10 +16,32 @@ pub struct Script {
     pub seed: u64,
     /// When the run ends.
     pub end: Duration,
+    pub(super) subject: Subject,
     pub(super) steps: Vec<Step>,
 }
 
-/// One step of a script, at an instant or over a period.
+/// What a seed is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// The whole process.
+    Process,
+    /// Replicas that share their incidents.
+    Fleet,
+    /// A breaker for each of many keys.
+    Family,
+}
+
+impl Subject {
+    const fn of(seed: u64) -> Self {
+        match seed % 8 {
+            6 => Self::Fleet,
+            7 => Self::Family,
+            _ => Self::Process,
+        }
+    }
+}
+
+/// One thing that happens, for a while or at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) at: Duration,
@@ -50,20 +74,10 @@ pub(super) enum What {
     Kill,
     /// The process is stopped and started again.
     Restart,
-}
-
-/// The health of the service behind a breaker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mood {
-    Healthy,
-    /// Every call is slow.
-    Slow,
-    /// Every call fails.
-    Failing,
-    /// No call returns for minutes.
-    Hanging,
-    /// Some calls are slow, some fail.
-    Shaky,
+    /// In a fleet.
+    Fleet(fleet_script::Trouble),
+    /// In a family.
+    Family(family_script::Trouble),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,45 +122,20 @@ impl Script {
     /// everything works again, so that the invariants of a quiet system can be checked at its end.
     pub fn new(seed: u64, hours: u32) -> Self {
         let mut random = Random::new(seed, 2);
-        let mut steps = Vec::new();
-        for hour in 0..u64::from(hours) {
-            let count = 2 + random.below(6);
-            for _ in 0..count {
-                let at = Duration::from_secs(hour * 3_600) + random.millis(30_000, 35 * 60_000);
-                let lasts = random.millis(20_000, 5 * 60_000);
-                let mut extend = |what, at, lasts| steps.push(Step { at, lasts, what });
-                let what = draw(&mut random);
-                extend(what, at, lasts);
-                // Commands and incidents must outlive the process, and a change must not be lost where it cannot be saved.
-                let within = |random: &mut Random| at + random.millis(2_000, 40_000);
-                match what {
-                    What::Operate { .. } | What::Service { .. } if random.chance(0.25) => {
-                        let at = within(&mut random);
-                        extend(random.one_of(&[What::Kill, What::Restart]), at, Duration::ZERO);
-                    }
-                    What::Kill | What::Restart if random.chance(0.5) => {
-                        let command = random.one_of(&[Command::ForceOpen, Command::Disable, Command::SimulateMemory]);
-                        let at = at.saturating_sub(random.millis(1_000, 25_000));
-                        extend(What::Operate { breaker: random.below(BREAKERS.len()), command }, at, Duration::ZERO);
-                    }
-                    What::ReadOnlyFile if random.chance(0.7) => {
-                        let (breaker, command) = (random.below(BREAKERS.len()), random.one_of(&Command::CHANGES));
-                        let at = at + random.millis(2_000, 18_000);
-                        extend(What::Operate { breaker, command }, at, Duration::ZERO);
-                    }
-                    _ => {}
-                }
-                // Faults matter most while there is something to page about.
-                if !matches!(what, What::Service { .. } | What::Memory { .. }) && random.chance(0.6) {
-                    let breaker = random.below(BREAKERS.len());
-                    let mood = random.one_of(&[Mood::Slow, Mood::Failing, Mood::Hanging]);
-                    let before = at.saturating_sub(random.millis(0, 60_000)).max(Duration::from_secs(hour * 3_600));
-                    extend(What::Service { breaker, mood }, before, lasts);
-                }
+        let (subject, mut steps) = (Subject::of(seed), Vec::new());
+        for hour in (0..u64::from(hours)).map(|hour| Duration::from_secs(hour * 3_600)) {
+            match subject {
+                Subject::Process => draw_hour(&mut random, hour, &mut steps),
+                Subject::Fleet => fleet_script::draw(&mut random, seed, hour, &mut |at, lasts, trouble| {
+                    steps.push(Step { at, lasts, what: What::Fleet(trouble) });
+                }),
+                Subject::Family => family_script::draw(&mut random, hour, &mut |at, lasts, trouble| {
+                    steps.push(Step { at, lasts, what: What::Family(trouble) });
+                }),
             }
         }
         steps.sort_by_key(|step| step.at);
-        Self { seed, end: Duration::from_secs(u64::from(hours) * 3_600), steps }
+        Self { seed, end: Duration::from_secs(u64::from(hours) * 3_600), subject, steps }
     }
 
     /// Number of steps.
@@ -157,6 +146,44 @@ impl Script {
     /// Whether there are no steps.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+}
+
+/// What happens to a process in an hour.
+fn draw_hour(random: &mut Random, hour: Duration, steps: &mut Vec<Step>) {
+    let count = 2 + random.below(6);
+    for _ in 0..count {
+        let at = hour + random.millis(30_000, 35 * 60_000);
+        let lasts = random.millis(20_000, 5 * 60_000);
+        let mut extend = |what, at, lasts| steps.push(Step { at, lasts, what });
+        let what = draw(random);
+        extend(what, at, lasts);
+        // Commands and incidents must outlive the process, and a change must not be lost where it cannot be saved.
+        let within = |random: &mut Random| at + random.millis(2_000, 40_000);
+        match what {
+            What::Operate { .. } | What::Service { .. } if random.chance(0.25) => {
+                let at = within(random);
+                extend(random.one_of(&[What::Kill, What::Restart]), at, Duration::ZERO);
+            }
+            What::Kill | What::Restart if random.chance(0.5) => {
+                let command = random.one_of(&[Command::ForceOpen, Command::Disable, Command::SimulateMemory]);
+                let at = at.saturating_sub(random.millis(1_000, 25_000));
+                extend(What::Operate { breaker: random.below(BREAKERS.len()), command }, at, Duration::ZERO);
+            }
+            What::ReadOnlyFile if random.chance(0.7) => {
+                let (breaker, command) = (random.below(BREAKERS.len()), random.one_of(&Command::CHANGES));
+                let at = at + random.millis(2_000, 18_000);
+                extend(What::Operate { breaker, command }, at, Duration::ZERO);
+            }
+            _ => {}
+        }
+        // Faults hurt most where there is something to page about.
+        if !matches!(what, What::Service { .. } | What::Memory { .. }) && random.chance(0.6) {
+            let breaker = random.below(BREAKERS.len());
+            let mood = random.one_of(&[Mood::Slow, Mood::Failing, Mood::Hanging]);
+            let before = at.saturating_sub(random.millis(0, 60_000)).max(hour);
+            extend(What::Service { breaker, mood }, before, lasts);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::drive::run_counted;
+use super::run::run_counted;
 use super::{Script, Violation};
 
 /// A seed that fails.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::drive::run;
+use super::run::run;
 use super::script::Script;
 
 /// Maximum number of runs.

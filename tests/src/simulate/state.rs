@@ -8,14 +8,18 @@ use std::time::Duration;
 use tripline_core::Instant;
 use tripline_runtime::test_util::World;
 
+use super::alert_service::PagerAlert;
 use super::config_file::SimFile;
 use super::operator::{Answer, Command};
 use super::platform::SimPlatform;
 use super::process::Process;
 use super::seen::Seen;
 use super::settings::{self, BREAKERS};
+use super::trace::Trace;
 use super::truth::Truth;
-use super::violation::clock_time;
+
+/// After the last failure, a state that could not be saved is saved within this time.
+const RETRIED_WITHIN: Duration = Duration::from_secs(40);
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
@@ -38,7 +42,7 @@ pub(super) struct Simulation {
     pub(super) truths: Vec<Truth>,
     pub(super) sent: Rc<RefCell<Vec<Sent>>>,
     pub(super) seen: Seen,
-    pub(super) trace: Option<Vec<String>>,
+    pub(super) trace: Trace,
 }
 
 impl Simulation {
@@ -52,15 +56,35 @@ impl Simulation {
             truths: BREAKERS.iter().map(|_| Truth::new(now)).collect(),
             sent: Rc::default(),
             seen: Seen::new(now),
-            trace: with_trace.then(Vec::new),
+            trace: Trace::new(with_trace),
             world,
         }
     }
 
     /// Adds a line to the trace, if there is one.
     pub(super) fn note(&mut self, line: impl FnOnce() -> String) {
-        if let Some(trace) = &mut self.trace {
-            trace.push(format!("{} {}", clock_time(self.world.now()), line()));
+        self.trace.note(self.world.now(), line);
+    }
+
+    /// Records what the process could not save before it ended. Numbers of incidents that were never saved are given
+    /// again. An alert of such an incident stays open at the pager if the disk failed from before it was sent until
+    /// the process ended: a page does not wait for a disk that fails, and no later process can know of it.
+    pub(super) fn forget_unsaved(&mut self, now: Instant) {
+        let is_failing = !self.platform.is_disk_only_slow()
+            && (self.seen.is_disk_faulty || Seen::is_recent(self.seen.disk_faulty_at, now, RETRIED_WITHIN));
+        let last = |breaker: &str| {
+            let left = breaker.parse().ok().and_then(|name| self.platform.disk.left(&name).ok().flatten());
+            left.map_or(0, |state| state.staging.last_incident)
+        };
+        let is_excused = |alert: &PagerAlert| {
+            let files = self.platform.disk.files();
+            let file = files.iter().find(|(name, _)| name.as_str() == alert.breaker).map(|(_, file)| file);
+            is_failing && file.is_some_and(|file| file.has_tried(alert.incident))
+        };
+        self.platform.network.state().service.forget_after(last, is_excused);
+        self.seen.pages.retain(|(breaker, incident, _), _| *incident <= last(breaker));
+        for ((breaker, _), newest) in &mut self.seen.newest {
+            *newest = (*newest).min(last(breaker));
         }
     }
 

@@ -6,7 +6,7 @@ use tripline_core::{Instant, Outcome, StateKind};
 use tripline_runtime::{Breaker, OwnedTimedPermit};
 
 use super::callers::PlannedCall;
-use super::script::Mood;
+use super::mood::Mood;
 use super::violation::hold;
 
 /// A call in flight.

@@ -1,7 +1,6 @@
 //! Whole breakers with supervisor, alerts and storage on a manual clock.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod fleet_world;
 mod sim_alerts;
 mod sim_config;
 mod sim_day;

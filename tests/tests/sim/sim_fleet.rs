@@ -3,8 +3,8 @@
 use tripline_core::fleet::PageAt;
 use tripline_tests::sim_support::{ms, no_cooldown, s, staging};
 
-use crate::fleet_world::FleetWorld;
-use crate::fleet_world::pager::Seen;
+use tripline_tests::fleet_world::FleetWorld;
+use tripline_tests::fleet_world::pager::Seen;
 
 use Seen::{Closed, ClosedNone, Escalated, Folded, Noted, Paged};
 

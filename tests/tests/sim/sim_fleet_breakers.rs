@@ -7,8 +7,8 @@ use tripline_core::{Outcome, StateKind};
 use tripline_runtime::Breaker;
 use tripline_tests::sim_support::{SLOW, quick, quick_but, report_many, s, staging};
 
-use crate::fleet_world::FleetWorld;
-use crate::fleet_world::pager::{Pager, Seen};
+use tripline_tests::fleet_world::FleetWorld;
+use tripline_tests::fleet_world::pager::{Pager, Seen};
 
 use Seen::{Closed, ClosedNone, Escalated, Paged};
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tripline_tests::sim_support::{ms, s, staging};
 
-use crate::fleet_world::FleetWorld;
-use crate::fleet_world::pager::Seen;
+use tripline_tests::fleet_world::FleetWorld;
+use tripline_tests::fleet_world::pager::Seen;
 
 use Seen::{Closed, Paged};
 

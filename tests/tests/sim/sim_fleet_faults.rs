@@ -9,7 +9,7 @@ use std::time::Duration;
 use tripline_core::Instant;
 use tripline_tests::sim_support::{s, staging};
 
-use crate::fleet_world::FleetWorld;
+use tripline_tests::fleet_world::FleetWorld;
 
 /// After the last fault and the last unwell replica, an alert may stay open for so long.
 const MAX_OPEN: Duration = s(60);

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tripline_tests::sim_support::{ms, s, staging};
 
-use crate::fleet_world::FleetWorld;
-use crate::fleet_world::kill_plan::KillPlan;
-use crate::fleet_world::pager::Seen;
+use tripline_tests::fleet_world::FleetWorld;
+use tripline_tests::fleet_world::kill_plan::KillPlan;
+use tripline_tests::fleet_world::pager::Seen;
 
 /// An alert must be open when an unwell replica is left after gather, a lease, an attempt and the wait of a healthy replica; and it
 /// must be closed so long after the last is well: hold, settle, two leases and an attempt.

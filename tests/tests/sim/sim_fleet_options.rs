@@ -6,7 +6,7 @@ use tripline_core::fleet::Action;
 use tripline_core::{Outcome, StateKind};
 use tripline_tests::sim_support::{FAST, ms, report, s, staging};
 
-use crate::fleet_world::FleetWorld;
+use tripline_tests::fleet_world::FleetWorld;
 
 /// Of so many replicas all are open, and each has calls all the time. Gives the largest number that was half-open at once, and how
 /// long it took until all were closed.

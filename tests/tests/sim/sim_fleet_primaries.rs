@@ -2,8 +2,8 @@
 
 use tripline_tests::sim_support::{s, staging};
 
-use crate::fleet_world::FleetWorld;
-use crate::fleet_world::pager::Seen::{Closed, Folded, Paged};
+use tripline_tests::fleet_world::FleetWorld;
+use tripline_tests::fleet_world::pager::Seen::{Closed, Folded, Paged};
 
 fn fleet(seed: u64, replicas: usize) -> FleetWorld {
     let mut fleet = FleetWorld::new(seed, staging(s(0), s(0)));

@@ -131,7 +131,10 @@ impl Named {
             };
             let own = section("").into_iter().flat_map(|section| section.keys).filter(|key| is_own_key(key.name));
             let own = own.map(|key| setting(key.name.to_owned(), key.name, key));
-            let alerts = alert_keys().map(|alert| {
+            // A key of families, as those of `family` below.
+            let alerts =
+                alert_keys().filter(|alert| config.is_family() || join(ALERTS, alert.key.name) != PER_KEY_PATH);
+            let alerts = alerts.map(|alert| {
                 let table = if alert.is_inherited { "opsgenie" } else { ALERTS };
                 setting(join(ALERTS, alert.key.name), &join(table, alert.key.name), alert.key)
             });

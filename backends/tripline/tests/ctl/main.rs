@@ -6,6 +6,7 @@ mod support;
 
 mod ctl_breakers;
 mod ctl_commands;
+mod ctl_families;
 mod ctl_server;
 mod ctl_watch;
 mod ctl_watch_all;

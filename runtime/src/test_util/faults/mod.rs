@@ -1,4 +1,4 @@
-//! Fault injection: decorators that make a sink, a store, a memory source or a clock fail according to a [`FaultPlan`].
+//! Fault injection: decorators that make a sink, a store, a memory source, a fleet engine or a clock fail according to a [`FaultPlan`].
 //!
 //! A plan is drawn from a seed: the same seed and the same order of operations give the same faults, so a failed test
 //! is reproducible. Time is virtual, see [`World`](super::World).
@@ -13,6 +13,9 @@
 //! | [`Corrupt`](Fault::Corrupt) | delivers, and the answer is lost; retryable | invalid data | a malformed file |
 //! | [`TornWrite`](Fault::TornWrite) | as `Corrupt` | saves, and reports an I/O error | a malformed file |
 //! | [`FullDisk`](Fault::FullDisk) | delivers | the disk is full | reads |
+//!
+//! [`FaultyEngine`]: `Drop` loses the call, `Delay` passes it on later, `Duplicate` makes it twice, `Fail` and `FullDisk` reject it, `Hang`
+//! gives no answer, and `Corrupt` and `TornWrite` lose the answer of a call that took effect.
 //!
 //! A sink that loses alerts, rejects them and delivers them late, and its state after it has recovered:
 //!
@@ -51,12 +54,14 @@
 //! ```
 
 mod clock;
+mod engine;
 mod memory;
 mod plan;
 mod sink;
 mod store;
 
 pub use clock::SkewedClock;
+pub use engine::FaultyEngine;
 pub use memory::FaultyMemory;
 pub use plan::{Fault, FaultPlan};
 pub use sink::FaultySink;

@@ -74,13 +74,13 @@ pub(super) fn every_minute(simulation: &mut Simulation) -> Check {
         && !simulation.seen.is_disk_faulty;
     for (truth, name) in simulation.truths.iter().zip(BREAKERS) {
         let is_due = truth.tripped_since.is_some_and(|since| now.since(since) > PAGED_WITHIN);
-        let is_paged = network.service.open().any(|alert| alert.breaker == name && !alert.alias.ends_with("/test"));
+        let is_paged = network.service.open().any(|alert| alert.breaker == name && !alert.is_test());
         hold(!(is_calm && is_due) || is_paged, "paged", || {
             format!("{name} is in an incident since {:?}, and the pager has no alert", truth.tripped_since)
         })?;
     }
     if !Seen::is_recent(simulation.seen.disk_faulty_at, now, 2 * CALM) && !simulation.seen.is_disk_faulty {
-        for alert in network.service.open().filter(|alert| !alert.alias.ends_with("/test")) {
+        for alert in network.service.open().filter(|alert| !alert.is_test()) {
             let times = network.service.opened(&alert.breaker, alert.incident, &alert.kind);
             hold(times <= 1, "one page per incident", || {
                 format!("{} incident {} {} was opened {times} times", alert.breaker, alert.incident, alert.kind)
@@ -93,6 +93,7 @@ pub(super) fn every_minute(simulation: &mut Simulation) -> Check {
 /// Checks that no alert is open after recovery.
 pub(super) fn settled(simulation: &mut Simulation) -> Check {
     let network = simulation.platform.network.state();
-    let open: Vec<String> = network.service.open().map(|alert| format!("{} {}", alert.alias, alert.incident)).collect();
+    let known = network.service.open().filter(|alert| !alert.is_lost && !alert.is_test());
+    let open: Vec<String> = known.map(|alert| format!("{} {}", alert.alias, alert.incident)).collect();
     hold(open.is_empty(), "open after health", || open.join(", "))
 }

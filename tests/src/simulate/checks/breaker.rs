@@ -5,7 +5,7 @@ use std::time::Duration;
 use tripline_core::{Instant, MemoryState, State, StateKind, TripReason};
 use tripline_runtime::Breaker;
 
-use super::super::script::Mood;
+use super::super::mood::Mood;
 use super::super::seen::Seen;
 use super::super::settings::BREAKERS;
 use super::super::state::Simulation;

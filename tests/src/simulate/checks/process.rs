@@ -36,7 +36,24 @@ pub(super) fn answers(simulation: &mut Simulation) -> Check {
         return Ok(());
     }
     let all: Vec<Sent> = std::mem::take(&mut *simulation.sent.borrow_mut());
-    all.iter().try_for_each(|sent| answer(simulation, sent))
+    all.iter().try_for_each(|sent| answer(simulation, sent))?;
+    test_pages(simulation, &all)
+}
+
+/// Checks that a test page that was delivered is closed. One that was not may be open: it is tried once, and its
+/// response reports the error.
+fn test_pages(simulation: &Simulation, all: &[Sent]) -> Check {
+    for (index, name) in BREAKERS.iter().enumerate() {
+        let tests = || all.iter().filter(|sent| sent.breaker == index && sent.command == Command::TestPage);
+        let is_delivered = |sent: &Sent| sent.answer.as_ref().is_some_and(|answer| answer.json()["delivered"] == true);
+        if tests().next().is_none() || !tests().all(is_delivered) {
+            continue;
+        }
+        let network = simulation.platform.network.state();
+        let is_open = network.service.open().any(|alert| alert.breaker == *name && alert.is_test());
+        hold(!is_open, "a test page is closed", || format!("{name}: it was delivered, and is open"))?;
+    }
+    Ok(())
 }
 
 fn answer(simulation: &mut Simulation, sent: &Sent) -> Check {

@@ -1,4 +1,5 @@
 //! Kills the replica that makes the step of a given number.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, missing_debug_implementations)]
 
 use std::sync::{Arc, Mutex};
 
@@ -6,7 +7,7 @@ use super::FleetWorld;
 
 /// Counts the steps of all replicas; the one that makes step `kill_at` gets no further.
 #[derive(Clone, Default)]
-pub(crate) struct KillPlan(Arc<Mutex<State>>);
+pub struct KillPlan(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -17,7 +18,7 @@ struct State {
 
 impl KillPlan {
     /// Kills at this step, counted from 0 from now on; at none where it is left out.
-    pub(crate) fn of(fleet: &FleetWorld, kill_at: Option<usize>) -> Self {
+    pub fn of(fleet: &FleetWorld, kill_at: Option<usize>) -> Self {
         let plan = Self::default();
         plan.0.lock().unwrap().kill_at = kill_at;
         let of_engine = plan.clone();
@@ -43,12 +44,12 @@ impl KillPlan {
     }
 
     /// The steps that were made, by name.
-    pub(crate) fn steps(&self) -> Vec<String> {
+    pub fn steps(&self) -> Vec<String> {
         self.0.lock().unwrap().steps.clone()
     }
 
     /// The number of the replica that was to be killed, once.
-    pub(crate) fn take_killed(&self, fleet: &FleetWorld) -> Option<usize> {
+    pub fn take_killed(&self, fleet: &FleetWorld) -> Option<usize> {
         let killed = self.0.lock().unwrap().killed.clone()?;
         fleet.replicas.iter().position(|replica| replica.name == killed)
     }

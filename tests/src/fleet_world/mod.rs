@@ -1,8 +1,9 @@
 //! Replicas of one service in a `World`, each with a breaker, a supervisor, a dispatcher and a fleet runner, and their
 //! shared pager.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, missing_debug_implementations)]
 
-pub(super) mod kill_plan;
-pub(super) mod pager;
+pub mod kill_plan;
+pub mod pager;
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -12,44 +13,58 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use crate::sim_support::{SLOW, quick, report_many};
 use tripline_core::Instant;
 use tripline_core::fleet::{PageAt, text};
-use tripline_runtime::test_util::faults::SkewedClock;
+use tripline_runtime::test_util::faults::{FaultPlan, FaultyEngine, SkewedClock};
 use tripline_runtime::test_util::{MemoryFleet, World};
 use tripline_runtime::{
     Breaker, Clock, EscalationPolicy, Family, FamilyLimits, Fleet, FleetRunner, FleetSettings, ShutdownHandle,
     StagingControl, SupervisedBreaker, SupervisionHandle, supervise,
 };
-use tripline_tests::sim_support::{SLOW, quick, report_many};
 
 use pager::Pager;
 
 /// A fleet and its pager.
-pub(super) struct FleetWorld {
-    pub(super) world: World,
-    pub(super) engine: MemoryFleet,
-    pub(super) pager: Arc<Pager>,
-    pub(super) replicas: Vec<Replica>,
-    pub(super) staging: EscalationPolicy,
-    pub(super) page_at: PageAt,
-    pub(super) probe_millionths: u32,
-    pub(super) takes_commands: bool,
+pub struct FleetWorld {
+    /// Time, and the executor.
+    pub world: World,
+    /// The engine that all replicas reach, unless their links have faults.
+    pub engine: MemoryFleet,
+    /// The alert service.
+    pub pager: Arc<Pager>,
+    /// The processes, those that were killed included.
+    pub replicas: Vec<Replica>,
+    /// How alerts are staged.
+    pub staging: EscalationPolicy,
+    /// How many must be unwell before they page.
+    pub page_at: PageAt,
+    /// The share of probes that the fleet allows, in millionths; 0 where it does not limit them.
+    pub probe_millionths: u32,
+    /// Whether operators' commands apply to all replicas.
+    pub takes_commands: bool,
     /// The breaker of each replica is a member of a family, of the key `acme`.
-    pub(super) is_family: bool,
-    /// The time of day of every replica is off by up to so much, and jumps.
-    pub(super) skew: Duration,
+    pub is_family: bool,
+    /// The time of day of every replica is off by up to this span, and jumps.
+    pub skew: Duration,
 }
 
 /// One process.
-pub(super) struct Replica {
-    pub(super) name: String,
-    pub(super) breaker: Breaker,
-    pub(super) fleet: Fleet,
-    pub(super) stop: ShutdownHandle,
+pub struct Replica {
+    /// Its name in the fleet.
+    pub name: String,
+    /// Its breaker.
+    pub breaker: Breaker,
+    /// Its part in the fleet.
+    pub fleet: Fleet,
+    /// Its way to the engine, without faults to start with.
+    pub link: Arc<FaultyEngine>,
+    /// Stops it.
+    pub stop: ShutdownHandle,
     supervision: SupervisionHandle,
     kill: Rc<Kill>,
     /// Since when its incident runs.
-    pub(super) unwell_since: Option<Instant>,
+    pub unwell_since: Option<Instant>,
 }
 
 /// Ends tasks as SIGKILL ends a process.
@@ -82,7 +97,8 @@ impl Kill {
 }
 
 impl FleetWorld {
-    pub(super) fn new(seed: u64, staging: EscalationPolicy) -> Self {
+    /// A fleet without replicas.
+    pub fn new(seed: u64, staging: EscalationPolicy) -> Self {
         let world = World::new(seed);
         let engine = MemoryFleet::new(world.clock(), seed);
         let pager = Arc::new(Pager::new(world.clock(), seed));
@@ -101,7 +117,7 @@ impl FleetWorld {
     }
 
     /// Starts so many more replicas.
-    pub(super) fn start(&mut self, count: usize) {
+    pub fn start(&mut self, count: usize) {
         for _ in 0..count {
             let number = self.replicas.len();
             let replica = self.process(number, 0);
@@ -111,7 +127,7 @@ impl FleetWorld {
     }
 
     /// A new process in the place of one that was killed or stopped.
-    pub(super) fn restart(&mut self, number: usize, life: u32) {
+    pub fn restart(&mut self, number: usize, life: u32) {
         self.replicas[number] = self.process(number, life);
     }
 
@@ -124,7 +140,8 @@ impl FleetWorld {
         settings.page_at = self.page_at;
         settings.probe_millionths = self.probe_millionths;
         settings.takes_commands = self.takes_commands;
-        let fleet = Fleet::new(Arc::new(self.engine.clone()), settings, clock.clone());
+        let link = Arc::new(FaultyEngine::new(Arc::new(self.engine.clone()), clock.clone(), FaultPlan::new(seed)));
+        let fleet = Fleet::new(link.clone(), settings, clock.clone());
         let builder = Breaker::builder(clock.clone()).policy(quick()).seed(seed);
         let (breaker, target) = if self.is_family {
             let family = Family::new(builder, FamilyLimits::default()).unwrap();
@@ -142,11 +159,11 @@ impl FleetWorld {
             dispatcher.run().await;
         }));
         self.world.spawn(kill.clone().until_killed(FleetRunner::new(fleet.clone(), stop.clone()).run()));
-        Replica { name, breaker, fleet, stop, supervision, kill, unwell_since: None }
+        Replica { name, breaker, fleet, link, stop, supervision, kill, unwell_since: None }
     }
 
     /// Every replica gets another breaker while it runs, whose alerts go to `pager`.
-    pub(super) fn add_breaker(&self, name: &str, pager: &Arc<Pager>) -> Vec<Breaker> {
+    pub fn add_breaker(&self, name: &str, pager: &Arc<Pager>) -> Vec<Breaker> {
         let add = |replica: &Replica| {
             let builder = Breaker::builder(self.world.clock()).policy(quick()).name(name.parse().unwrap());
             let breaker = builder.build().unwrap();
@@ -161,7 +178,7 @@ impl FleetWorld {
     }
 
     /// The breaker of a replica opens.
-    pub(super) fn trip(&mut self, number: usize) {
+    pub fn trip(&mut self, number: usize) {
         let replica = &mut self.replicas[number];
         report_many(&replica.breaker, 5, SLOW, tripline_core::Outcome::Ok);
         replica.unwell_since.get_or_insert(self.world.now());
@@ -169,7 +186,7 @@ impl FleetWorld {
     }
 
     /// Its incident is over.
-    pub(super) fn heal(&mut self, number: usize) {
+    pub fn heal(&mut self, number: usize) {
         let replica = &mut self.replicas[number];
         replica.breaker.reset();
         replica.unwell_since = None;
@@ -177,13 +194,13 @@ impl FleetWorld {
     }
 
     /// SIGKILL. Its breaker is not looked at any more.
-    pub(super) fn kill(&mut self, number: usize) {
+    pub fn kill(&mut self, number: usize) {
         self.replicas[number].kill.kill();
         self.world.run_until_idle();
     }
 
-    /// What comes of `call` without time passing.
-    pub(super) fn run<T: 'static>(&self, call: impl Future<Output = T> + 'static) -> T {
+    /// The result of `call`, which must not wait for time to pass.
+    pub fn run<T: 'static>(&self, call: impl Future<Output = T> + 'static) -> T {
         let answer = Rc::new(Cell::new(None));
         let to = answer.clone();
         self.world.spawn(async move { to.set(Some(call.await)) });
@@ -191,7 +208,8 @@ impl FleetWorld {
         answer.take().expect("it waits for time to pass")
     }
 
-    pub(super) fn advance(&self, span: Duration) {
+    /// Lets time pass.
+    pub fn advance(&self, span: Duration) {
         self.world.advance(span);
     }
 }

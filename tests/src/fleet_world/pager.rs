@@ -1,4 +1,5 @@
 //! An alert service that deduplicates by alias, as `OpsGenie` does: slow, failing and late on demand.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -9,14 +10,15 @@ use tripline_core::Instant;
 use tripline_runtime::test_util::ManualClock;
 use tripline_runtime::{Alert, AlertKind, AlertSink, Clock as _, DeliveryError, FleetPart, Stage};
 
-pub(crate) struct Pager {
+/// An alert service that deduplicates by kind.
+pub struct Pager {
     clock: Arc<ManualClock>,
     state: Mutex<State>,
 }
 
-/// The way of one replica to the pager.
+/// The path of one replica to the pager.
 #[derive(Debug)]
-pub(crate) struct PagerOf {
+pub struct PagerOf {
     pager: Arc<Pager>,
     replica: String,
 }
@@ -25,6 +27,7 @@ pub(crate) struct PagerOf {
 struct State {
     open: BTreeMap<AlertKind, Instant>,
     log: Vec<(Instant, Seen)>,
+    deliveries: Vec<Delivery>,
     late: Vec<(Instant, Alert)>,
     texts: Vec<String>,
     families: Vec<String>,
@@ -39,90 +42,118 @@ struct State {
 }
 
 /// Looks at a step of a replica: what it sends, and whether it is done; true where the replica never gets any further.
-pub(crate) type StepHook = Arc<dyn Fn(&str, &str, bool) -> bool + Send + Sync>;
+pub type StepHook = Arc<dyn Fn(&str, &str, bool) -> bool + Send + Sync>;
+
+/// A request that took effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// What the alert is about.
+    pub kind: AlertKind,
+    /// Its stage, by name.
+    pub stage: &'static str,
+    /// It closes the alert.
+    pub is_end: bool,
+    /// Who sent it.
+    pub part: Option<FleetPart>,
+}
 
 /// What the service did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub enum Seen {
     /// An alert was opened: people are paged.
     Paged,
     /// One that was open already was opened again.
     Folded,
+    /// The alert was raised.
     Escalated,
+    /// A note was added.
     Noted,
+    /// The alert was closed.
     Closed,
     /// There was none to close.
     ClosedNone,
 }
 
 impl Pager {
-    pub(crate) fn new(clock: Arc<ManualClock>, seed: u64) -> Self {
-        let state = State { random: Some(fastrand::Rng::with_seed(seed)), late_one_in: 10.0, ..State::default() };
+    /// A service without alerts.
+    pub fn new(clock: Arc<ManualClock>, seed: u64) -> Self {
+        let state = State { random: Some(fastrand::Rng::with_seed(seed)), ..State::default() };
         Self { clock, state: Mutex::new(state) }
     }
 
     /// What replica of this name sends to.
-    pub(crate) fn of(self: &Arc<Self>, replica: &str) -> PagerOf {
+    pub fn of(self: &Arc<Self>, replica: &str) -> PagerOf {
         PagerOf { pager: self.clone(), replica: replica.to_owned() }
     }
 
     /// Calls `hook` before and after each request takes effect.
-    pub(crate) fn on_step(&self, hook: StepHook) {
+    pub fn on_step(&self, hook: StepHook) {
         self.state.lock().unwrap().hook = Some(hook);
     }
 
     /// Every request that is given up takes effect so long after it was sent, at the latest.
-    pub(crate) fn set_all_late(&self, lateness: Duration) {
+    pub fn set_all_late(&self, lateness: Duration) {
         let mut state = self.state.lock().unwrap();
         (state.lateness, state.late_one_in) = (lateness, 1.0);
     }
 
     /// Each request takes up to so long.
-    pub(crate) fn set_slow(&self, slow: Duration) {
+    pub fn set_slow(&self, slow: Duration) {
         self.state.lock().unwrap().slow = slow;
     }
 
     /// A tenth of the requests that are given up takes effect up to so long after they were sent.
-    pub(crate) fn set_late(&self, lateness: Duration) {
+    pub fn set_late(&self, lateness: Duration) {
         self.state.lock().unwrap().lateness = lateness;
     }
 
-    pub(crate) fn set_down(&self, is_down: bool) {
+    /// Every request fails, or no more.
+    pub fn set_down(&self, is_down: bool) {
         self.state.lock().unwrap().is_down = is_down;
     }
 
-    pub(crate) fn attempts(&self) -> u64 {
+    /// Requests that came.
+    pub fn attempts(&self) -> u64 {
         self.state.lock().unwrap().attempts
     }
 
-    pub(crate) fn is_open(&self) -> bool {
+    /// Whether an alert is open.
+    pub fn is_open(&self) -> bool {
         !self.state.lock().unwrap().open.is_empty()
     }
 
-    pub(crate) fn open_alerts(&self) -> usize {
+    /// How many alerts are open.
+    pub fn open_alerts(&self) -> usize {
         self.state.lock().unwrap().open.len()
     }
 
-    pub(crate) fn seen(&self) -> Vec<Seen> {
+    /// What it did, in order.
+    pub fn seen(&self) -> Vec<Seen> {
         self.state.lock().unwrap().log.iter().map(|(_, seen)| *seen).collect()
     }
 
-    pub(crate) fn log(&self) -> Vec<(Instant, Seen)> {
+    /// What it did, and when.
+    pub fn log(&self) -> Vec<(Instant, Seen)> {
         self.state.lock().unwrap().log.clone()
     }
 
+    /// The requests that took effect since the last call.
+    pub fn take_deliveries(&self) -> Vec<Delivery> {
+        std::mem::take(&mut self.state.lock().unwrap().deliveries)
+    }
+
     /// What the alerts said of the fleet.
-    pub(crate) fn texts(&self) -> Vec<String> {
+    pub fn texts(&self) -> Vec<String> {
         self.state.lock().unwrap().texts.clone()
     }
 
     /// What the alerts stated about the family.
-    pub(crate) fn families(&self) -> Vec<String> {
+    pub fn families(&self) -> Vec<String> {
         self.state.lock().unwrap().families.clone()
     }
 
     /// Late requests take effect.
-    pub(crate) fn settle_late(&self) {
+    pub fn settle_late(&self) {
         let now = self.clock.now();
         let mut state = self.state.lock().unwrap();
         let (due, late) = std::mem::take(&mut state.late).into_iter().partition(|(at, _)| *at <= now);
@@ -151,6 +182,8 @@ impl State {
             }
         };
         self.log.push((now, seen));
+        let (stage, is_end) = (alert.stage.as_str(), alert.stage.is_end());
+        self.deliveries.push(Delivery { kind: alert.kind, stage, is_end, part: alert.fleet.clone() });
         self.texts.extend(alert.fleet.as_ref().map(ToString::to_string));
         self.families.extend(alert.family.as_ref().map(ToString::to_string));
     }

@@ -1,0 +1,289 @@
+//! Replicas of one service that share their incidents, on virtual time: partitions, lost answers, kills, a late pager.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tripline_core::fleet::PageAt;
+use tripline_core::{AlertKind, Instant, Ratio, StateKind};
+use tripline_runtime::FleetPart;
+use tripline_runtime::test_util::Schedule;
+use tripline_runtime::test_util::faults::{Fault, FaultPlan};
+
+use super::fleet_script::{EngineFault, PagerFault, Trouble, replicas};
+use super::script::{Script, Step, What};
+use super::trace::Trace;
+use super::violation::{Check, hold};
+use crate::fleet_world::FleetWorld;
+use crate::fleet_world::pager::Delivery;
+use crate::sim_support::{s, staging};
+
+/// After the last fault and the last unwell replica, an alert may stay open for so long.
+const MAX_OPEN: Duration = s(60);
+/// gather 5 s, grace 11 s, lease 20 s, fallback 15 s + 30 s, and one attempt of 10 s.
+const MAX_SILENT: Duration = s(5 + 11 + 20 + 45 + 10);
+/// A replica that was killed counts as unwell for so long.
+const HOLD: Duration = s(30);
+/// So long after a fault a stage may be sent twice: leases, fallback and the second close are over then.
+const HEALED_WITHIN: Duration = s(240);
+
+/// Runs a script of a fleet.
+pub(super) struct FleetRun<'s> {
+    script: &'s Script,
+    fleet: FleetWorld,
+    start: Instant,
+    schedule: Schedule<Event>,
+    active: BTreeMap<usize, Trouble>,
+    lives: Vec<u32>,
+    is_dead: Vec<bool>,
+    /// Until then something was out of order.
+    faulty_until: Instant,
+    healed_at: Instant,
+    /// The last page was sent without the engine. If its sender ended before it reaches the engine, nothing would
+    /// know of the alert: the replicas here have no `state_dir`. None is ended meanwhile.
+    is_paged_alone: bool,
+    /// The stages that were sent: by incident, kind and stage.
+    sent: BTreeMap<(u64, AlertKind, &'static str), Instant>,
+    pub(super) trace: Trace,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    Begin(usize),
+    End(usize),
+    Settled,
+}
+
+impl<'s> FleetRun<'s> {
+    pub(super) fn new(script: &'s Script, with_trace: bool) -> Self {
+        let count = replicas(script.seed);
+        let mut fleet = FleetWorld::new(script.seed, staging(s(90), s(0)));
+        if script.seed.is_multiple_of(3) {
+            fleet.page_at = PageAt::Count(2.min(u32::try_from(count).unwrap_or(1)));
+        }
+        fleet.start(count);
+        let start = fleet.world.now();
+        Self {
+            script,
+            start,
+            schedule: Schedule::default(),
+            active: BTreeMap::new(),
+            lives: vec![0; count],
+            is_dead: vec![false; count],
+            faulty_until: start,
+            healed_at: start,
+            is_paged_alone: false,
+            sent: BTreeMap::new(),
+            trace: Trace::new(with_trace),
+            fleet,
+        }
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.fleet.world.now()
+    }
+
+    pub(super) fn live(&mut self, count: &mut dyn FnMut()) -> Check {
+        for (index, step) in self.script.steps.iter().enumerate() {
+            self.schedule.add(self.start + step.at, 1, Event::Begin(index));
+        }
+        for hour in 0..self.script.end.as_secs().div_ceil(3_600) {
+            self.schedule.add(self.start + s(hour * 3_600 + 59 * 60), 2, Event::Settled);
+        }
+        self.apply();
+        let end = self.start + self.script.end;
+        while self.now() < end {
+            while let Some(event) = self.schedule.pop_due(self.now()) {
+                self.handle(event)?;
+            }
+            self.fleet.advance(s(1));
+            self.fleet.pager.settle_late();
+            count();
+            self.check()?;
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, event: Event) -> Check {
+        let now = self.now();
+        match event {
+            Event::Begin(index) => {
+                let Some(Step { lasts, what: What::Fleet(trouble), .. }) = self.script.steps.get(index).copied() else {
+                    return Ok(());
+                };
+                self.trace.note(now, || format!("{trouble:?} for {lasts:?}"));
+                self.schedule.add(now + lasts, 1, Event::End(index));
+                self.active.insert(index, trouble);
+                self.begin(trouble);
+            }
+            Event::End(index) => {
+                if let Some(trouble) = self.active.remove(&index) {
+                    self.end(trouble);
+                }
+            }
+            Event::Settled => return self.settled(),
+        }
+        self.apply();
+        Ok(())
+    }
+
+    fn begin(&mut self, trouble: Trouble) {
+        match trouble {
+            Trouble::Unwell { first, count } => self.those(first, count).for_each(|number| self.trip(number)),
+            Trouble::Kill(number) if !self.is_dead[number] && !self.is_paged_alone => {
+                self.fleet.kill(number);
+                self.gone(number);
+            }
+            Trouble::Stop(number) if !self.is_dead[number] && !self.is_paged_alone => {
+                self.fleet.replicas[number].stop.stop(s(10));
+                self.fleet.world.run_until_idle();
+                self.gone(number);
+            }
+            Trouble::Forget => {
+                self.fleet.engine.forget();
+                self.sent.clear();
+            }
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, trouble: Trouble) {
+        match trouble {
+            Trouble::Unwell { first, count } => self.those(first, count).for_each(|number| {
+                if !self.is_meant_unwell(number) && self.fleet.replicas[number].unwell_since.is_some() {
+                    self.fleet.heal(number);
+                    self.healed_at = self.now();
+                }
+            }),
+            Trouble::Kill(number) | Trouble::Stop(number) if self.is_dead[number] => {
+                self.fleet.kill(number);
+                self.lives[number] += 1;
+                self.fleet.restart(number, self.lives[number]);
+                self.is_dead[number] = false;
+                if self.is_meant_unwell(number) {
+                    self.trip(number);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The numbers of `count` replicas, from `first` on and round.
+    fn those(&self, first: usize, count: usize) -> impl Iterator<Item = usize> + use<> {
+        let all = self.lives.len();
+        (0..count.min(all)).map(move |offset| (first + offset) % all)
+    }
+
+    fn is_meant_unwell(&self, number: usize) -> bool {
+        self.active.values().any(|trouble| match *trouble {
+            Trouble::Unwell { first, count } => self.those(first, count).any(|other| other == number),
+            _ => false,
+        })
+    }
+
+    fn trip(&mut self, number: usize) {
+        if !self.is_dead[number] && self.fleet.replicas[number].unwell_since.is_none() {
+            self.fleet.trip(number);
+        }
+    }
+
+    fn gone(&mut self, number: usize) {
+        self.is_dead[number] = true;
+        self.fleet.replicas[number].unwell_since = None;
+        self.healed_at = self.now() + HOLD;
+    }
+
+    /// The faults of the links and of the pager.
+    fn apply(&self) {
+        let engine = self.active.values().rev().find_map(|trouble| match trouble {
+            Trouble::Engine(fault) => Some(*fault),
+            _ => None,
+        });
+        for (number, replica) in self.fleet.replicas.iter().enumerate() {
+            let is_cut_off = self.active.values().any(|trouble| match *trouble {
+                Trouble::Partition { first, count } => self.those(first, count).any(|other| other == number),
+                _ => false,
+            });
+            let plan = FaultPlan::new(self.script.seed ^ number as u64);
+            let hang = Fault::Hang(s(30));
+            replica.link.set_plan(match (is_cut_off, engine) {
+                (true, _) | (_, Some(EngineFault::Hanging)) => plan.with(hang, Ratio::ONE),
+                (_, Some(EngineFault::Down)) => plan.with(Fault::Drop, Ratio::ONE),
+                (_, Some(EngineFault::Lossy)) => plan.with(Fault::Drop, share(0.3)).with(Fault::Corrupt, share(0.3)),
+                (_, Some(EngineFault::Slow)) => plan.with(Fault::Delay(s(4)), Ratio::ONE),
+                (_, Some(EngineFault::Twice)) => plan.with(Fault::Duplicate, share(0.5)),
+                (_, Some(EngineFault::Full)) => plan.with(Fault::FullDisk, Ratio::ONE),
+                (_, None) => plan,
+            });
+        }
+        let has = |fault| self.active.values().any(|trouble| *trouble == Trouble::Pager(fault));
+        let pager = &self.fleet.pager;
+        pager.set_down(has(PagerFault::Down));
+        pager.set_slow(if has(PagerFault::Slow) || has(PagerFault::Late) { s(12) } else { s(1) });
+        pager.set_late(if has(PagerFault::Late) { s(15) } else { Duration::ZERO });
+    }
+
+    fn check(&mut self) -> Check {
+        let now = self.now();
+        if self.active.values().any(|trouble| !matches!(trouble, Trouble::Unwell { .. })) {
+            self.faulty_until = now;
+        }
+        let faulty_until = self.faulty_until;
+        let was_faulty = |within: Duration| now < faulty_until + within;
+        for delivery in self.fleet.pager.take_deliveries() {
+            self.take(now, &delivery, was_faulty(HEALED_WITHIN))?;
+        }
+        let (open, pager) = (self.fleet.pager.open_alerts(), &self.fleet.pager);
+        self.is_paged_alone &= open > 0;
+        hold(open <= 1, "one alert per incident", || format!("{open} alerts are open; {:?}", pager.log().last()))?;
+        let since = self.fleet.replicas.iter().filter_map(|replica| replica.unwell_since).min();
+        let is_over = since.is_none() && now > self.healed_at + MAX_OPEN && !was_faulty(MAX_OPEN + HOLD);
+        hold(!is_over || open == 0, "open after health", || format!("all are well since {:?}", self.healed_at))?;
+        let unwell = self.fleet.replicas.iter().filter(|replica| replica.unwell_since.is_some()).count();
+        let pages = match self.fleet.page_at {
+            PageAt::Count(least) => unwell >= least as usize,
+            PageAt::Millionths(_) => true,
+        };
+        let newest = self.fleet.replicas.iter().filter_map(|replica| replica.unwell_since).max();
+        let is_due = pages && newest.is_some_and(|since| now > since + MAX_SILENT) && !was_faulty(MAX_SILENT);
+        hold(!is_due || open == 1, "paged", || format!("{unwell} are unwell since {since:?}, and there is no alert"))
+    }
+
+    fn take(&mut self, now: Instant, delivery: &Delivery, was_faulty: bool) -> Check {
+        self.trace.note(now, || format!("pager: {} {} {:?}", delivery.kind.as_str(), delivery.stage, delivery.part));
+        let Some(FleetPart::All { epoch, has_doubled: false, is_repeated: false, .. }) = &delivery.part else {
+            let is_alone = delivery.part == Some(FleetPart::Alone);
+            self.is_paged_alone |= is_alone;
+            return hold(!is_alone || was_faulty, "pages alone", || format!("{delivery:?}, and the engine works"));
+        };
+        let before = self.sent.insert((*epoch, delivery.kind, delivery.stage), now);
+        hold(before.is_none() || was_faulty, "one page per incident and stage", || {
+            format!("incident {epoch}: {} {} came again, first {before:?}", delivery.kind.as_str(), delivery.stage)
+        })?;
+        if delivery.is_end {
+            let oldest = self.fleet.replicas.iter().filter_map(|replica| replica.unwell_since).min();
+            let is_on = oldest.is_some_and(|since| now > since + s(30));
+            hold(!is_on || was_faulty, "closed while unwell", || {
+                format!("incident {epoch} is closed, and a replica is unwell since {oldest:?}")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// At the end of an hour, of which the last quarter had no fault.
+    fn settled(&mut self) -> Check {
+        let open = self.fleet.pager.open_alerts();
+        hold(open == 0, "settled", || format!("{open} alerts are open"))?;
+        for replica in &self.fleet.replicas {
+            let (kind, status) = (replica.breaker.state(), replica.fleet.status());
+            hold(kind == StateKind::Closed, "settled", || format!("{} is {kind}", replica.name))?;
+            hold(status.is_up && !status.is_alone, "settled", || format!("{}: {status:?}", replica.name))?;
+            let all = u32::try_from(self.fleet.replicas.len()).unwrap_or(u32::MAX);
+            hold(status.members == all, "settled", || format!("{} of {all} members", status.members))?;
+        }
+        Ok(())
+    }
+}
+
+fn share(share: f64) -> Ratio {
+    Ratio::new(share).unwrap_or(Ratio::ONE)
+}
