@@ -11,7 +11,7 @@ use crate::text::tidy;
 
 /// What a list says of a breaker, and of a member of a family.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Health {
+pub(super) struct BreakerHealth {
     /// `closed`, `open`, `half_open`, `disabled` or `forced_open`.
     state: &'static str,
     /// Open, half-open or forced open; of a family, also where one of its keys is.
@@ -24,7 +24,7 @@ pub(super) struct Health {
     current_percentile_ms: Option<Number>,
 }
 
-impl Health {
+impl BreakerHealth {
     /// The health of this moment.
     pub(super) fn of(breaker: &Breaker) -> Self {
         breaker.read(|core| {
@@ -44,7 +44,7 @@ impl Health {
 pub(super) struct Row {
     pub(super) name: String,
     #[serde(flatten)]
-    health: Health,
+    health: BreakerHealth,
     /// The latency threshold, in whole milliseconds.
     latency_threshold_ms: u32,
     /// When it opened, RFC 3339 in UTC; null while it is not open, half-open or forced open.
@@ -70,7 +70,7 @@ impl Row {
         });
         Self {
             name: status.name,
-            health: Health {
+            health: BreakerHealth {
                 state: status.state,
                 triggered: status.triggered || open_keys.is_some_and(|open| open > 0),
                 trip_reason: status.trip_reason,

@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 
 use super::answer::Answer;
 use super::page::{PageOf, PageQuery, shown};
-use crate::api::breaker_row::Health;
+use crate::api::breaker_row::BreakerHealth;
 use crate::api::error::ApiError;
 use crate::api::json::ApiJson;
 use crate::api::openapi::QueryErrors;
@@ -37,12 +37,12 @@ struct KeyRow {
     /// `*` is the shared member, for calls without a key and where there is no room.
     key: String,
     #[serde(flatten)]
-    health: Health,
+    health: BreakerHealth,
 }
 
 impl KeyRow {
     fn of(member: &Breaker) -> Self {
-        Self { key: key(member).to_owned(), health: Health::of(member) }
+        Self { key: key(member).to_owned(), health: BreakerHealth::of(member) }
     }
 }
 

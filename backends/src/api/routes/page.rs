@@ -19,6 +19,7 @@ const MAX_PAGE: usize = 1_000;
 #[into_params(parameter_in = Query)]
 pub(super) struct PageQuery {
     /// Only those in this state: `closed`, `open`, `half_open`, `disabled` or `forced_open`.
+    #[param(pattern = "^(closed|open|half_open|disabled|forced_open)$")]
     state: Option<String>,
     /// Only those whose name or key matches; `*` stands for any characters, `?` for one.
     r#match: Option<String>,

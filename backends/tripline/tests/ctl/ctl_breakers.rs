@@ -113,7 +113,7 @@ fn a_change_goes_into_the_table_of_its_breaker() {
     // A setting shared by all breakers cannot be set for one.
     let shared = server.post("/breakers/checkout/settings", "{\"opsgenie.api_owner\": \"x\"}");
     assert_eq!(shared.status, 409, "{shared:?}");
-    assert!(server.log().contains("breakers.checkout.latency_threshold"), "{}", server.log());
+    server.log_with("breakers.checkout.latency_threshold");
     // A restart reads the saved file.
     let finished = run(server.folder(), &["check", "--resolved", "settings.toml"]);
     let origin = "latency_threshold = 2500";

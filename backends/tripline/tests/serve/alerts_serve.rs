@@ -38,7 +38,7 @@ fn an_incident_is_opened_raised_with_a_note_and_closed() {
     }
     assert_eq!(sum(&server, "tripline_alerts_failed_total") as u32, 0);
     assert_eq!(sum(&server, "tripline_alert_state_failures_total") as u32, 0);
-    let log = server.log();
+    let log = server.log_with("incident is over breaker=");
     for told in ["incident breaker=", "incident stays breaker=", "incident is over breaker="] {
         assert_eq!(log.matches(&format!("tripline::alert: {told}")).count(), 1, "{told}: {log}");
     }
@@ -87,9 +87,9 @@ fn a_certificate_that_the_environment_names_is_trusted_and_no_other() {
     let stranger = scene.launch().variable("SSL_CERT_FILE", "/dev/null").start();
     recover(&stranger);
     eventually("an attempt fails", || (sum(&stranger, "tripline_alert_retries_total") >= 1.0).then_some(()));
-    assert!(stranger.log().contains("certificate"), "{}", stranger.log());
+    stranger.log_with("certificate");
     let at_start = "environment: no TLS connection: SSL_CERT_FILE = /dev/null gives no certificate to trust: ";
-    assert!(stranger.log().contains(at_start), "{}", stranger.log());
+    stranger.log_with(at_start);
     scene.open_is(&[(ALIAS, "P2")]);
 }
 
@@ -179,8 +179,7 @@ fn a_service_that_is_not_there_delays_no_request() {
     assert!(!server.get("/metrics").body.contains("tripline_alert_state_fail"), "nothing is kept");
     server.signal("TERM");
     assert_eq!(server.ended().code(), Some(0), "{}", server.log());
-    let log = server.log();
-    assert!(log.contains("stopped before all alerts were delivered"), "{log}");
+    server.log_with("stopped before all alerts were delivered");
 }
 
 #[test]
@@ -249,7 +248,7 @@ fn a_state_that_cannot_be_saved_keeps_no_alert_back() {
     fs::create_dir(&folder).unwrap();
     eventually("it is saved again", || (server.metric(failing) == 0.0).then_some(()));
     scene.is_written_down();
-    let log = server.log();
+    let log = server.log_with("cannot be saved");
     let told = log.lines().filter(|line| line.contains("ERROR") && line.contains("cannot be saved")).count();
     assert_eq!(told, 1, "{log}");
 }

@@ -134,11 +134,10 @@ fn breakers_come_change_and_go_under_load_and_only_a_breaker_rejects() {
         assert_eq!(window(&server, "quiet"), "7", "a window stays with its name");
     });
     assert_eq!(*wrong.lock().unwrap(), Vec::<String>::new());
-    let log = server.log();
     for words in
         ["breaker=\"gone\" was_open=true", "ended_by=\"operator\"", "guards from now on", "if this renames a breaker"]
     {
-        assert!(log.contains(words), "{words:?} is not in the log: {log}");
+        server.log_with(words);
     }
     server.signal("TERM");
     assert!(server.ended().success());

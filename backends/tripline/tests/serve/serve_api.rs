@@ -386,5 +386,5 @@ fn real_memory_is_that_of_this_machine_or_less() {
     );
     assert_eq!(status["memory_ok"], true, "{status}");
     assert_eq!(status["total_memory_mb"], limit >> 20);
-    assert!(server.log().contains("memory is sampled"), "{}", server.log());
+    server.log_with("memory is sampled");
 }

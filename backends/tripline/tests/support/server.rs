@@ -280,6 +280,12 @@ impl Server {
         self.stderr.text()
     }
 
+    /// Waits until the log contains `text`, and returns the log: a thread writes it, some time after what it reports.
+    pub(crate) fn log_with(&self, text: &str) -> String {
+        let what = format!("the log contains {text:?}");
+        eventually(&what, || Some(self.log()).filter(|log| log.contains(text)))
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
