@@ -37,8 +37,7 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
         headers.remove(name);
     }
     // Most heads have one of them at most: looking is quicker than removing.
-    let found = headers.keys().filter(|name| HOP_BY_HOP.contains(name)).count();
-    if found > 0 {
+    if headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
         for name in &HOP_BY_HOP {
             headers.remove(name);
         }

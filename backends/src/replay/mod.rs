@@ -117,6 +117,8 @@ pub use latency_unit::LatencyUnit;
 pub use limits::MAX_LINE_BYTES;
 pub use names::Warning;
 pub use path_filter::PathFilter;
+
+pub use crate::text::PathPatterns;
 pub use reading::Reading;
 pub use report::{BEGINNING as PAGE_BEGINNING, Report, draw};
 pub use run::{Mode, Options, run};

@@ -40,17 +40,21 @@ fn matches<T: Copy + PartialEq>(pattern: &[T], text: &[T], any: T, one: T) -> bo
     pattern.get(p..).unwrap_or_default().iter().all(|unit| *unit == any)
 }
 
-#[cfg(all(test, feature = "api"))]
+#[cfg(all(test, feature = "api", feature = "replay"))]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     /// The naive model, by recursion.
-    fn model(pattern: &[char], text: &[char]) -> bool {
+    fn model<T: Copy + PartialEq>(pattern: &[T], text: &[T], any: T, one: T) -> bool {
         match (pattern, text) {
             ([], rest) => rest.is_empty(),
-            (['*', pattern @ ..], text) => (0..=text.len()).any(|skipped| model(pattern, &text[skipped..])),
-            ([first, pattern @ ..], [c, text @ ..]) if *first == '?' || first == c => model(pattern, text),
+            ([first, rest @ ..], text) if *first == any => {
+                (0..=text.len()).any(|skipped| model(rest, &text[skipped..], any, one))
+            }
+            ([first, pattern @ ..], [unit, text @ ..]) if *first == one || first == unit => {
+                model(pattern, text, any, one)
+            }
             _ => false,
         }
     }
@@ -59,7 +63,13 @@ mod tests {
         #[test]
         fn a_pattern_matches_what_the_model_matches(pattern in "[ab*?]{0,8}", text in "[ab]{0,10}") {
             let characters = |text: &str| text.chars().collect::<Vec<_>>();
-            prop_assert_eq!(matches_glob(&pattern, &text), model(&characters(&pattern), &characters(&text)));
+            prop_assert_eq!(matches_glob(&pattern, &text), model(&characters(&pattern), &characters(&text), '*', '?'));
+        }
+
+        #[test]
+        fn a_pattern_of_bytes_matches_what_the_model_matches(pattern in "[ab*?/]{0,8}", text in "[ab/]{0,8}") {
+            let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+            prop_assert_eq!(matches_glob_bytes(pattern, text), model(pattern, text, b'*', b'?'));
         }
     }
 }

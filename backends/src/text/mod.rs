@@ -7,7 +7,6 @@ mod glob;
 #[cfg(feature = "api")]
 mod number;
 #[cfg(any(feature = "replay", feature = "tower"))]
-#[cfg_attr(not(feature = "tower"), allow(unreachable_pub, reason = "the tower layer publishes it"))]
 mod path_patterns;
 #[cfg(feature = "http-client")]
 mod percent;
@@ -24,7 +23,6 @@ pub(crate) use glob::matches_glob_bytes;
 #[cfg(feature = "api")]
 pub(crate) use number::{percent, rough_percent, tidy};
 #[cfg(any(feature = "replay", feature = "tower"))]
-#[cfg_attr(not(feature = "tower"), allow(unreachable_pub, reason = "the tower layer publishes it"))]
 pub use path_patterns::PathPatterns;
 #[cfg(feature = "http-client")]
 pub(crate) use percent::percent_decoded;

@@ -6,7 +6,8 @@ use std::fs;
 
 use proptest::prelude::*;
 use tripline_backends::replay::{
-    FieldMapping, Format, InputReport, LatencyUnit, LogFormat, Mode, Options, PathFilter, ReplayError, run,
+    FieldMapping, Format, InputReport, LatencyUnit, LogFormat, Mode, Options, PathFilter, PathPatterns, ReplayError,
+    run,
 };
 use tripline_runtime::core::{Latency, Percentile, Policy};
 
@@ -113,7 +114,8 @@ fn calls_are_left_out_by_their_path_and_counted() {
         for (include, exclude, records) in [(&[][..], &["/poll"][..], 5), (&["/a", "/b"], &[], 4), (&["/*"], &["*"], 0)]
         {
             let mut options = options(Mode::Summary);
-            options.reading.input.paths = PathFilter::new(include.iter().copied(), exclude.iter().copied());
+            options.reading.input.paths =
+                PathFilter::new(PathPatterns::new(include.iter().copied(), exclude.iter().copied()));
             let (report, output) = reported(&options, &log);
             assert_eq!((report.records, report.usage.excluded), (records, 6 - records), "{format}");
             assert!(output.contains(&format!("\"excluded\":{}", 6 - records)), "{output}");
@@ -326,7 +328,7 @@ proptest! {
                 ["time=ts", "latency=5", "status=status"].iter().map(|field| field.parse().unwrap()).collect();
         }
         if filtered {
-            options.reading.input.paths = PathFilter::new(["/*"], ["/poll"]);
+            options.reading.input.paths = PathFilter::new(PathPatterns::new(["/*"], ["/poll"]));
         }
         if let (Ok(report), output) = replay(&options, &bytes) {
             let usage = &report.usage;

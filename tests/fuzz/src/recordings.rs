@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use tripline_backends::replay::{
-    FieldMapping, Format, LatencyUnit, LogFormat, Mode, Options, PathFilter, Role, run as replay,
+    FieldMapping, Format, LatencyUnit, LogFormat, Mode, Options, PathFilter, PathPatterns, Role, run as replay,
 };
 use tripline_core::Policy;
 
@@ -49,7 +49,7 @@ fn options(format: u8, manner: u8) -> Options {
     let units = [None, Some(LatencyUnit::Seconds), Some(LatencyUnit::Millis), Some(LatencyUnit::Micros)];
     input.latency_unit = units[usize::from(manner & 3)];
     if manner & 4 != 0 {
-        input.paths = PathFilter::new(["/a*".to_owned()], ["*poll".to_owned()]);
+        input.paths = PathFilter::new(PathPatterns::new(["/a*"], ["*poll"]));
     }
     let fields: &[(Role, &str)] = match manner >> 3 & 3 {
         0 => &[],

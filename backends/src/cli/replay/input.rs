@@ -14,7 +14,7 @@ use super::super::CliError;
 use super::container::{BUFFER_BYTES, Container, MAGIC_BYTES};
 use super::progress::{Counted, Counts, Progress, can_draw};
 use super::spool::spooled;
-use crate::replay::{FieldMapping, Format, Input, LatencyUnit, LogFormat, PathFilter, Reading};
+use crate::replay::{FieldMapping, Format, Input, LatencyUnit, LogFormat, PathFilter, PathPatterns, Reading};
 use crate::text::shown;
 
 /// How the input is read, and whether its progress is shown.
@@ -89,7 +89,7 @@ impl InputArgs {
             latency_unit: self.latency_unit,
             latency_field: self.latency_field,
             field_mappings: self.fields.clone(),
-            paths: PathFilter::new(self.include.iter().cloned(), self.exclude.iter().cloned()),
+            paths: PathFilter::new(PathPatterns::new(self.include.iter().cloned(), self.exclude.iter().cloned())),
         };
         Ok(reading)
     }
