@@ -71,7 +71,7 @@ fn a_connection_whose_upload_was_not_finished_is_not_used_again() {
             thread::spawn(move || {
                 let mut stream = stream;
                 let mut read = Vec::new();
-                // The head of each request is answered; nobody waits for a body.
+                // The head of each request is answered; no client waits for a body.
                 while let Ok(1..) = std::io::Read::read(&mut stream, {
                     read.resize(1 << 12, 0);
                     &mut read

@@ -117,16 +117,19 @@ fn calls_that_end_the_wait_without_probes_are_looked_after() {
     drop(calls);
 }
 
-#[test]
-fn the_first_probe_that_hangs_is_seen_after_a_threshold_and_an_eighth() {
+/// A breaker that has opened and whose wait is over.
+fn after_the_wait() -> (Arc<ManualClock>, Breaker) {
     let (clock, breaker) = breaker(policy());
     for _ in 0..5 {
         let end = clock.now();
         breaker.try_acquire().unwrap().finish(Instant::ZERO, end, Outcome::Ok);
     }
     clock.advance(Duration::from_secs(11));
-    let began = clock.now();
-    let hanging = breaker.try_start_owned().unwrap();
+    (clock, breaker)
+}
+
+/// Polls for a threshold and an eighth from `began` on, when a probe that hangs began. Another one comes at 90 ms.
+fn opens_in_time(clock: &ManualClock, breaker: &Breaker, began: Instant) {
     let mut second = None;
     while clock.now().since(began) < ms(113) {
         clock.advance(ms(1));
@@ -136,30 +139,25 @@ fn the_first_probe_that_hangs_is_seen_after_a_threshold_and_an_eighth() {
         }
     }
     assert_eq!(breaker.read(|core| core.state().kind()), StateKind::Open, "{second:?}");
+}
+
+#[test]
+fn the_first_probe_that_hangs_is_seen_after_a_threshold_and_an_eighth() {
+    let (clock, breaker) = after_the_wait();
+    let began = clock.now();
+    let hanging = breaker.try_start_owned().unwrap();
+    opens_in_time(&clock, &breaker, began);
     drop(hanging);
 }
 
 #[test]
 fn the_second_probe_that_hangs_is_seen_in_time_though_a_third_comes() {
-    let (clock, breaker) = breaker(policy());
-    for _ in 0..5 {
-        let end = clock.now();
-        breaker.try_acquire().unwrap().finish(Instant::ZERO, end, Outcome::Ok);
-    }
-    clock.advance(Duration::from_secs(11));
+    let (clock, breaker) = after_the_wait();
     let first = breaker.try_start_owned().unwrap();
     let began = clock.now();
     let hanging = breaker.try_start_owned().unwrap();
     first.finish(Outcome::Ok);
-    let mut second = None;
-    while clock.now().since(began) < ms(113) {
-        clock.advance(ms(1));
-        breaker.handle_timeout(clock.now());
-        if clock.now().since(began) == ms(90) {
-            second = breaker.try_start_owned().ok();
-        }
-    }
-    assert_eq!(breaker.read(|core| core.state().kind()), StateKind::Open, "{second:?}");
+    opens_in_time(&clock, &breaker, began);
     drop(hanging);
 }
 

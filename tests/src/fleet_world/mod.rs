@@ -116,6 +116,14 @@ impl FleetWorld {
         }
     }
 
+    /// Returns a fleet of `replicas` that have run for 20 s.
+    pub fn running(seed: u64, staging: EscalationPolicy, replicas: usize) -> Self {
+        let mut fleet = Self::new(seed, staging);
+        fleet.start(replicas);
+        fleet.advance(Duration::from_secs(20));
+        fleet
+    }
+
     /// Starts so many more replicas.
     pub fn start(&mut self, count: usize) {
         for _ in 0..count {

@@ -10,10 +10,7 @@ use tripline_tests::fleet_world::pager::Seen;
 use Seen::{Closed, Paged};
 
 fn fleet(seed: u64, replicas: usize) -> FleetWorld {
-    let mut fleet = FleetWorld::new(seed, staging(s(60), s(0)));
-    fleet.start(replicas);
-    fleet.advance(s(20));
-    fleet
+    FleetWorld::running(seed, staging(s(60), s(0)), replicas)
 }
 
 #[test]
