@@ -67,6 +67,8 @@ pub(crate) struct StallDetector {
     /// Calls of the current epoch: those taken over from stripes so far, and those that left.
     came_current: u32,
     left_current: u32,
+    /// No call came in during the last epoch.
+    was_quiet: bool,
     /// Totals of calls admitted, without those of the current epoch on threads without a stripe, and of calls that left.
     came: u64,
     left: u64,
@@ -107,6 +109,7 @@ impl StallDetector {
             look_at: Instant::ZERO,
             came_current: 0,
             left_current: 0,
+            was_quiet: false,
             came: 0,
             left: 0,
             first: Epoch(0),
@@ -248,7 +251,8 @@ impl StallDetector {
 
     /// Returns when to poll again; `None` = not before [`InFlightEpochs::increment`] requests it.
     pub(crate) fn next_look(&self, now: Instant, rule: StallRule, epochs: &InFlightEpochs) -> Option<Instant> {
-        if self.closed.is_empty() && self.came_current == 0 && epochs.unwatch() {
+        // Where calls came in a moment ago, the next one would wake the supervisor at once.
+        if self.was_quiet && self.closed.is_empty() && self.came_current == 0 && epochs.unwatch() {
             return None;
         }
         Some(self.look_at.max(now).min(now + epoch_length(rule)))
@@ -324,6 +328,7 @@ impl StallDetector {
                 self.arrived(epoch, calls);
             }
         });
+        self.was_quiet = came == 0;
         (came, epochs.last_start(ended, unstriped))
     }
 

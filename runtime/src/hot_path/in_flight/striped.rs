@@ -128,6 +128,9 @@ impl StripedCounts {
     /// was set and store its count right now. By the next look, milliseconds later, that store is seen, or the thread was descheduled in
     /// between and then finds the mark by [`StripedCounts::is_still`].
     pub(super) fn unwatch(&self) -> bool {
+        if self.stripes.iter().any(Count::is_any_left) {
+            return false;
+        }
         // Release and Acquire pair with the exchange in `increment`: a thread that came first has set `is_used`.
         let is_marked = self.epoch.fetch_or(UNWATCHED, Ordering::AcqRel) & UNWATCHED != 0;
         // Relaxed: acquired above.

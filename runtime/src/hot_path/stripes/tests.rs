@@ -370,3 +370,33 @@ fn records_of_a_quiet_breaker_reach_the_window_within_one_poll_of_the_supervisor
     assert_eq!(stripes.waiting(), 0);
     drop(stop);
 }
+
+/// Each call ends before the next one starts, so that no call is in flight when the supervisor polls: it polls again all the same, and
+/// only the first call of a thread wakes it, and its first on a stripe.
+#[cfg(feature = "test-util")]
+#[test]
+fn steady_calls_do_not_wake_the_supervisor_again_and_again() {
+    use crate::supervisor::target::SupervisedBreaker;
+    use crate::test_util::World;
+    use event_listener::Listener;
+
+    for (stripes, gap_us) in [(1, 250), (1, 40_000), (2, 250), (2, 40_000)] {
+        let world = World::new(1);
+        let clock = world.clock();
+        let mut policy = Policy::default();
+        // The supervisor polls every 100 ms while calls come in.
+        policy.latency_threshold = Latency::from_millis(1_600);
+        let breaker = Breaker::builder(clock.clone()).policy(policy).exact_stripes(stripes).build().unwrap();
+        let stop = world.supervise([SupervisedBreaker::new(breaker.clone())]);
+        world.advance(Duration::from_secs(1));
+        let mut wakes = 0;
+        for _ in 0..2_000 {
+            let woken = breaker.changed();
+            breaker.try_start().unwrap().finish(Outcome::Ok);
+            wakes += usize::from(woken.discard());
+            world.advance(Duration::from_micros(gap_us));
+        }
+        assert!((1..=stripes).contains(&wakes), "{wakes} wakes: {stripes} stripes, a call every {gap_us} µs");
+        drop(stop);
+    }
+}
