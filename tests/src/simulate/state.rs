@@ -10,6 +10,7 @@ use tripline_runtime::test_util::World;
 
 use super::alert_service::PagerAlert;
 use super::config_file::SimFile;
+use super::disk::StateFile;
 use super::operator::{Answer, Command};
 use super::platform::SimPlatform;
 use super::process::Process;
@@ -82,6 +83,13 @@ impl Simulation {
             is_failing && file.is_some_and(|file| file.has_tried(alert.incident))
         };
         self.platform.network.state().service.forget_after(last, is_excused);
+        for (truth, name) in self.truths.iter_mut().zip(BREAKERS) {
+            let Ok(name) = name.parse() else { continue };
+            let left = self.platform.disk.left(&name).ok().flatten().and_then(|state| state.staging.open);
+            let files = self.platform.disk.files();
+            let has_ended = |file: &StateFile| file.attempted.iter().any(|state| state.staging.open != left);
+            truth.is_end_lost = is_failing && left.is_some() && files.get(&name).is_some_and(has_ended);
+        }
         self.seen.pages.retain(|(breaker, incident, _), _| *incident <= last(breaker));
         for ((breaker, _), newest) in &mut self.seen.newest {
             *newest = (*newest).min(last(breaker));

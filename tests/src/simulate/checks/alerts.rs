@@ -73,7 +73,7 @@ pub(super) fn every_minute(simulation: &mut Simulation) -> Check {
         && simulation.process.is_some()
         && !simulation.seen.is_disk_faulty;
     for (truth, name) in simulation.truths.iter().zip(BREAKERS) {
-        let is_due = truth.tripped_since.is_some_and(|since| now.since(since) > PAGED_WITHIN);
+        let is_due = !truth.is_end_lost && truth.tripped_since.is_some_and(|since| now.since(since) > PAGED_WITHIN);
         let is_paged = network.service.open().any(|alert| alert.breaker == name && !alert.is_test());
         hold(!(is_calm && is_due) || is_paged, "paged", || {
             format!("{name} is in an incident since {:?}, and the pager has no alert", truth.tripped_since)
