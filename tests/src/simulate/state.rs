@@ -19,9 +19,6 @@ use super::settings::{self, BREAKERS};
 use super::trace::Trace;
 use super::truth::Truth;
 
-/// After the last failure, a state that could not be saved is saved within this time.
-const RETRIED_WITHIN: Duration = Duration::from_secs(40);
-
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
 /// A command whose response has not arrived or was not checked.
@@ -71,8 +68,7 @@ impl Simulation {
     /// again. An alert of such an incident stays open at the pager if the disk failed from before it was sent until
     /// the process ended: a page does not wait for a disk that fails, and no later process can know of it.
     pub(super) fn forget_unsaved(&mut self, now: Instant) {
-        let is_failing = !self.platform.is_disk_only_slow()
-            && (self.seen.is_disk_faulty || Seen::is_recent(self.seen.disk_faulty_at, now, RETRIED_WITHIN));
+        let is_failing = self.seen.is_unsaved_excused(now);
         let last = |breaker: &str| {
             let left = breaker.parse().ok().and_then(|name| self.platform.disk.left(&name).ok().flatten());
             left.map_or(0, |state| state.staging.last_incident)

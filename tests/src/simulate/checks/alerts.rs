@@ -44,7 +44,7 @@ fn take(simulation: &mut Simulation, hook: &Hook) -> Check {
         let first = seen.pages.entry((breaker.clone(), *incident, kind.clone())).or_insert_with(|| delivery.clone());
         hold(!is_durable || first == delivery, "one page per incident", || format!("{delivery} after {first}"))?;
     }
-    let is_slow = simulation.platform.is_disk_only_slow();
+    let is_slow = simulation.platform.is_disk_only_slow() && !simulation.seen.is_unsaved_excused(now);
     if is_durable || is_slow && !Seen::is_recent(simulation.seen.restarted, now, CALM) {
         let files = simulation.platform.disk.files();
         let file = files.iter().find(|(name, _)| name.as_str() == breaker).map(|(_, file)| file);
