@@ -14,8 +14,9 @@ use tripline_runtime::{
     Background, Breaker, Clock, DeliveryError, DrainReport, Stage, SupervisedBreaker, SystemClock, supervise,
 };
 
-const THREADS: u64 = 8;
-const CALLS: u64 = 4_000;
+// Miri interprets: fewer calls.
+const THREADS: u64 = if cfg!(miri) { 3 } else { 8 };
+const CALLS: u64 = if cfg!(miri) { 60 } else { 4_000 };
 
 fn quick() -> Policy {
     let mut policy = Policy::default();

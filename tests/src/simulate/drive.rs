@@ -16,7 +16,7 @@ use super::operator::{self, Command};
 use super::process::Process;
 use super::random::Random;
 use super::reader;
-use super::script::{MemoryFault, Script, What};
+use super::script::{DiskFault, MemoryFault, Script, What};
 use super::settings::{self, BREAKERS};
 use super::state::{MINUTE, Sent, Simulation};
 use super::trace::Trace;
@@ -275,6 +275,11 @@ impl<'s> Driver<'s> {
             self.run.seen.disk_faulty_at = Some(now);
         }
         self.run.seen.is_disk_faulty = disk_fault.is_some();
+        let is_failing = disk_fault.is_some_and(|fault| fault != DiskFault::Slow);
+        if is_failing || self.run.seen.is_disk_failing {
+            self.run.seen.disk_failing_at = Some(now);
+        }
+        self.run.seen.is_disk_failing = is_failing;
         self.run.platform.set_disk_fault(disk_fault);
         self.run.file.state().is_read_only = last(&|what| matches!(what, What::ReadOnlyFile)).is_some();
     }

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use tripline_core::Instant;
 
+/// After the last failure, a state that could not be saved is saved within this time.
+const RETRIED_WITHIN: Duration = Duration::from_secs(40);
+
 /// The memory of the checks.
 #[derive(Debug)]
 pub(super) struct Seen {
@@ -21,6 +24,9 @@ pub(super) struct Seen {
     pub(super) memory_bad_at: Option<Instant>,
     pub(super) is_disk_faulty: bool,
     pub(super) disk_faulty_at: Option<Instant>,
+    /// Whether the disk fails, and is not only slow, and when that last began or ended.
+    pub(super) is_disk_failing: bool,
+    pub(super) disk_failing_at: Option<Instant>,
     /// The newest incident of each breaker and kind of alert at the webhook.
     pub(super) newest: BTreeMap<(String, String), u64>,
     /// Deliveries to the webhook.
@@ -42,10 +48,17 @@ impl Seen {
             memory_bad_at: None,
             is_disk_faulty: false,
             disk_faulty_at: None,
+            is_disk_failing: false,
+            disk_failing_at: None,
             newest: BTreeMap::new(),
             deliveries: BTreeMap::new(),
             pages: BTreeMap::new(),
         }
+    }
+
+    /// Whether a state may be unsaved because the disk fails, or failed a moment ago.
+    pub(super) fn is_unsaved_excused(&self, now: Instant) -> bool {
+        self.is_disk_failing || Self::is_recent(self.disk_failing_at, now, RETRIED_WITHIN)
     }
 
     /// Whether `at` is less than `span` ago.

@@ -10,6 +10,7 @@ use tripline_runtime::test_util::World;
 
 use super::alert_service::PagerAlert;
 use super::config_file::SimFile;
+use super::disk::StateFile;
 use super::operator::{Answer, Command};
 use super::platform::SimPlatform;
 use super::process::Process;
@@ -17,9 +18,6 @@ use super::seen::Seen;
 use super::settings::{self, BREAKERS};
 use super::trace::Trace;
 use super::truth::Truth;
-
-/// After the last failure, a state that could not be saved is saved within this time.
-const RETRIED_WITHIN: Duration = Duration::from_secs(40);
 
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
@@ -70,8 +68,7 @@ impl Simulation {
     /// again. An alert of such an incident stays open at the pager if the disk failed from before it was sent until
     /// the process ended: a page does not wait for a disk that fails, and no later process can know of it.
     pub(super) fn forget_unsaved(&mut self, now: Instant) {
-        let is_failing = !self.platform.is_disk_only_slow()
-            && (self.seen.is_disk_faulty || Seen::is_recent(self.seen.disk_faulty_at, now, RETRIED_WITHIN));
+        let is_failing = self.seen.is_unsaved_excused(now);
         let last = |breaker: &str| {
             let left = breaker.parse().ok().and_then(|name| self.platform.disk.left(&name).ok().flatten());
             left.map_or(0, |state| state.staging.last_incident)
@@ -82,6 +79,13 @@ impl Simulation {
             is_failing && file.is_some_and(|file| file.has_tried(alert.incident))
         };
         self.platform.network.state().service.forget_after(last, is_excused);
+        for (truth, name) in self.truths.iter_mut().zip(BREAKERS) {
+            let Ok(name) = name.parse() else { continue };
+            let left = self.platform.disk.left(&name).ok().flatten().and_then(|state| state.staging.open);
+            let files = self.platform.disk.files();
+            let has_ended = |file: &StateFile| file.attempted.iter().any(|state| state.staging.open != left);
+            truth.is_end_lost = is_failing && left.is_some() && files.get(&name).is_some_and(has_ended);
+        }
         self.seen.pages.retain(|(breaker, incident, _), _| *incident <= last(breaker));
         for ((breaker, _), newest) in &mut self.seen.newest {
             *newest = (*newest).min(last(breaker));

@@ -69,6 +69,9 @@ pub(super) struct Truth {
     pub(super) left_off: LeftOff,
     /// Whether an operator simulates anything.
     pub(super) is_simulated: bool,
+    /// The last process could not save the end of an incident whose alert it had closed. To this one the incident is
+    /// still on, and paged.
+    pub(super) is_end_lost: bool,
 }
 
 impl Truth {
@@ -85,6 +88,7 @@ impl Truth {
             tripped_since: None,
             left_off: LeftOff { is_forced: false, in_incident: false, since: now },
             is_simulated: false,
+            is_end_lost: false,
         }
     }
 

@@ -44,7 +44,7 @@ fn take(simulation: &mut Simulation, hook: &Hook) -> Check {
         let first = seen.pages.entry((breaker.clone(), *incident, kind.clone())).or_insert_with(|| delivery.clone());
         hold(!is_durable || first == delivery, "one page per incident", || format!("{delivery} after {first}"))?;
     }
-    let is_slow = simulation.platform.is_disk_only_slow();
+    let is_slow = simulation.platform.is_disk_only_slow() && !simulation.seen.is_unsaved_excused(now);
     if is_durable || is_slow && !Seen::is_recent(simulation.seen.restarted, now, CALM) {
         let files = simulation.platform.disk.files();
         let file = files.iter().find(|(name, _)| name.as_str() == breaker).map(|(_, file)| file);
@@ -73,7 +73,7 @@ pub(super) fn every_minute(simulation: &mut Simulation) -> Check {
         && simulation.process.is_some()
         && !simulation.seen.is_disk_faulty;
     for (truth, name) in simulation.truths.iter().zip(BREAKERS) {
-        let is_due = truth.tripped_since.is_some_and(|since| now.since(since) > PAGED_WITHIN);
+        let is_due = !truth.is_end_lost && truth.tripped_since.is_some_and(|since| now.since(since) > PAGED_WITHIN);
         let is_paged = network.service.open().any(|alert| alert.breaker == name && !alert.is_test());
         hold(!(is_calm && is_due) || is_paged, "paged", || {
             format!("{name} is in an incident since {:?}, and the pager has no alert", truth.tripped_since)

@@ -66,6 +66,7 @@ fn look(simulation: &mut Simulation, index: usize, breaker: &Breaker) -> Check {
     }
     let truth = &mut simulation.truths[index];
     truth.closed_since = (kind == StateKind::Closed).then(|| truth.closed_since.unwrap_or(now));
+    truth.is_end_lost &= tripped;
     truth.tripped_since = tripped.then(|| truth.tripped_since.unwrap_or(now));
     // Where no supervisor looks, as while the process stops, a call that finishes may be the first to see that others hang.
     if !simulation.seen.is_stopping {
