@@ -145,6 +145,18 @@ impl FleetIncident {
         (self.first, self.cause) = (ReplicaText::new(), ReplicaText::new());
     }
 
+    /// Whether no close was sent since a replica learned this.
+    pub(super) fn is_unclosed_since(&self, known: &Known) -> bool {
+        let was_over = known.epoch == 0 || known.stage == FleetStage::Settled;
+        match (known.active, self.active) {
+            (true, true) => !self.closing && known.epoch == self.epoch,
+            (true, false) => false,
+            // The next incident has begun.
+            (false, true) => !self.closing && was_over && known.epoch == self.before,
+            (false, false) => was_over && known.epoch == self.epoch,
+        }
+    }
+
     /// Advances to a more severe kind, or to a later stage of the same kind.
     pub(super) fn advance(&mut self, kind: Option<AlertKind>, stage: FleetStage, sent: KindSet) {
         if (rank(kind), stage) > (rank(self.kind), self.stage) {

@@ -1,7 +1,7 @@
 //! Merges a report into the state of a fleet.
 
 use super::incident::{FleetIncident, FleetState};
-use super::report::{Claim, FleetView, Paged, Probe, Report};
+use super::report::{Claim, FleetView, Known, Paged, Probe, Report};
 use super::stage::{DueStage, FleetStage};
 use super::terms::{FleetContext, Terms};
 use super::{ReplicaSet, ReplicaText, rank};
@@ -34,7 +34,7 @@ pub fn merge<S: ReplicaSet>(
         unwell = 0;
     }
     if let Some(paged) = report.paged {
-        take_over(incident, paged, now);
+        take_over(incident, paged, &report.known, now);
     }
     take_unwell(incident, report, now);
     incident.empty_since_ms = (unwell == 0).then(|| incident.empty_since_ms.unwrap_or(now));
@@ -84,13 +84,14 @@ fn may_probe<S: ReplicaSet>(probing: &mut S, report: &Report<'_>, terms: &Terms,
     false
 }
 
-/// Adds the alerts that a replica paged alone to the incident, which closes them.
-fn take_over(incident: &mut FleetIncident, paged: Paged, now: u64) {
+/// Adds the alerts that a replica paged alone to the incident, which closes them. They take the place of the incident's own pages
+/// only where the receiver confirmed them and no close may have ended them; otherwise the page is due, under the same alias.
+fn take_over(incident: &mut FleetIncident, paged: Paged, known: &Known, now: u64) {
     let Some(gravest) = paged.kinds.iter().next() else { return };
+    let stage = if incident.is_unclosed_since(known) { paged.confirmed } else { FleetStage::Pending };
     if !incident.active || incident.closing {
         incident.begin(now);
     }
-    let stage = if paged.escalated { FleetStage::Escalated } else { FleetStage::Initial };
     incident.advance(Some(gravest), stage, paged.kinds);
 }
 

@@ -83,8 +83,8 @@ pub struct Known {
 pub struct Paged {
     /// The kinds of alerts that may be open.
     pub kinds: KindSet,
-    /// Whether one of them was escalated.
-    pub escalated: bool,
+    /// The stage of the most severe kind that the receiver confirmed; [`FleetStage::Pending`] if it confirmed none.
+    pub confirmed: FleetStage,
 }
 
 /// The response to a report.

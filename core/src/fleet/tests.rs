@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::format;
 use std::vec::Vec;
 
 use super::*;
@@ -123,11 +124,99 @@ fn an_engine_that_forgot_takes_what_replicas_know() {
 fn what_was_paged_alone_is_closed_by_the_fleet() {
     let mut engine = Engine::new();
     let kinds = KindSet::default().with(LatencyThreshold).with(CircuitOpen);
-    let paged = Paged { kinds, escalated: false };
+    let paged = Paged { kinds, confirmed: FleetStage::Initial };
     let view = engine.sync(T, "a", |report| report.paged = Some(paged));
     assert!(view.known.active && view.known.stage == FleetStage::Initial);
     let claim = engine.well(T + 10_000, "b").claim.unwrap();
     assert_eq!((claim.due, claim.sent), (DueStage::Resolved, kinds));
+}
+
+/// What an engine's incident may be when a replica returns that paged alone.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+enum Before {
+    Nothing,
+    Paged,
+    Closing,
+    Closed,
+    Settled,
+    /// The next incident began after the close.
+    Next,
+}
+
+/// A replica pages alone after its last response, comes back unwell, and is unwell for long: either its page stands, or the fleet sends
+/// it, under the same alias.
+#[test]
+fn who_paged_alone_and_is_still_unwell_has_a_page_that_is_open() {
+    use Before::*;
+    for left_at in [Nothing, Paged, Closing, Closed, Settled] {
+        for came_back_at in [Nothing, Paged, Closing, Closed, Settled, Next].into_iter().filter(|at| *at >= left_at) {
+            for confirmed in [FleetStage::Pending, FleetStage::Initial] {
+                let mut engine = Engine::new();
+                let (mut known, mut claim) = (Known::default(), None);
+                let (mut has_left, mut closes_since) = (left_at == Nothing, 0);
+                for (step, now) in [Paged, Closing, Closed, Settled, Next].into_iter().zip((T..).step_by(100_000)) {
+                    if has_left && came_back_at == Nothing {
+                        break;
+                    }
+                    match step {
+                        Paged => {
+                            engine.unwell(now, "b");
+                            claim = engine.unwell(now + 5_000, "b").claim;
+                            engine.acknowledge(now + 5_001, "b", &claim.unwrap());
+                        }
+                        Closing => {
+                            engine.well(now, "b");
+                            claim = engine.well(now + 10_000, "b").claim;
+                            assert_eq!(claim.unwrap().due, DueStage::Resolved);
+                        }
+                        Closed => assert!(engine.acknowledge(now - 88_000, "b", &claim.unwrap())),
+                        Settled => {
+                            claim = engine.well(now, "b").claim;
+                            assert_eq!(claim.unwrap().due, DueStage::ResolvedAgain);
+                            assert!(engine.acknowledge(now + 1, "b", &claim.unwrap()));
+                        }
+                        _ => {
+                            engine.unwell(now, "b");
+                            claim = engine.unwell(now + 5_000, "b").claim;
+                            engine.acknowledge(now + 5_001, "b", &claim.unwrap());
+                        }
+                    }
+                    if has_left {
+                        closes_since += u32::from([Closing, Settled].contains(&step));
+                    }
+                    if step == left_at {
+                        known = engine.sync(now + 11_000, "a", |report| report.can_deliver = false).known;
+                        has_left = true;
+                    }
+                    if step == came_back_at {
+                        break;
+                    }
+                }
+                let case =
+                    format!("left at {left_at:?}, back at {came_back_at:?}, {confirmed:?}, {closes_since} closes");
+                let paged = self::Paged { kinds: KindSet::default().with(CircuitOpen), confirmed };
+                let back = T + 600_000;
+                let is_fleets = engine.state.incident.active
+                    && !engine.state.incident.closing
+                    && engine.state.incident.stage == FleetStage::Initial;
+                let view = engine.sync(back, "a", |report| {
+                    (report.open, report.unwell) = (true, Some(CircuitOpen));
+                    (report.known, report.paged) = (known, Some(paged));
+                });
+                let mut pages = u32::from(view.claim.is_some_and(|claim| claim.due == DueStage::Initial));
+                let later = engine.unwell(back + 60_000, "a");
+                pages += u32::from(later.claim.is_some_and(|claim| claim.due == DueStage::Initial));
+                // The close of the last step may also have been sent just before the replica left.
+                let may_be_closed = closes_since > 0 || [Closing, Closed].contains(&left_at);
+                let stands = confirmed == FleetStage::Initial && !may_be_closed || is_fleets;
+                assert!(stands || pages > 0, "{case}: the page may be closed, and no other is sent");
+                if confirmed == FleetStage::Initial && closes_since == 0 && [Nothing, Paged, Settled].contains(&left_at)
+                {
+                    assert_eq!(pages, 0, "{case}: a second page");
+                }
+            }
+        }
+    }
 }
 
 #[test]

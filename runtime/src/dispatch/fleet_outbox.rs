@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use futures_lite::{FutureExt as _, future};
-use tripline_core::Instant;
-use tripline_core::fleet::{KindSet, Paged};
+use tripline_core::fleet::{FleetStage, KindSet, Paged};
+use tripline_core::{AlertKind, Instant};
 
 use crate::clock::Clock;
 use crate::dispatch::jobs::Jobs;
@@ -45,11 +45,20 @@ impl FleetOutbox {
     /// Returns the alerts that this replica paged alone and that the fleet does not know of yet.
     pub(crate) fn paged(&self) -> Option<Paged> {
         let state = self.mailbox.state();
-        let sent = state.lanes.iter().map(|lane| (lane.kind, lane.queue.sent_of_fleet()));
-        sent.filter(|(_, (any, _))| *any).fold(None, |paged: Option<Paged>, (kind, (_, escalated))| {
-            let (kinds, before) = paged.map_or((KindSet::default(), false), |paged| (paged.kinds, paged.escalated));
-            Some(Paged { kinds: kinds.with(kind), escalated: before || escalated })
-        })
+        let sent = state.lanes.iter().filter(|lane| lane.queue.sent_of_fleet().is_some());
+        let kinds = sent.fold(KindSet::default(), |kinds, lane| kinds.with(lane.kind));
+        drop(state);
+        Some(Paged { kinds, confirmed: self.confirmed(kinds.iter().next()?) })
+    }
+
+    /// The stage that every sink that pages people has confirmed; of the other sinks where there is none.
+    fn confirmed(&self, kind: AlertKind) -> FleetStage {
+        let pagers = self.mailbox.sinks().iter().filter(|(_, sink)| keeps_open(sink));
+        let pagers: Vec<&str> = pagers.map(|(label, _)| label.as_str()).collect();
+        let state = self.mailbox.state();
+        let lanes = state.lanes.iter().filter(|lane| lane.kind == kind);
+        let lanes = lanes.filter(|lane| pagers.is_empty() || pagers.contains(&lane.sink.as_str()));
+        lanes.map(|lane| lane.queue.sent_of_fleet().unwrap_or_default()).min().unwrap_or_default()
     }
 
     /// Stops sending alerts alone.

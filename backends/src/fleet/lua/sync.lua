@@ -6,7 +6,7 @@ local n = {}
 for i = 5, #ARGV do n[i - 4] = tonumber(ARGV[i]) end
 local r_open, r_unwell, can_deliver = n[1] == 1, n[2], n[3] == 1
 local k_epoch, k_active, k_kind, k_stage, k_sent, k_age = n[4], n[5] == 1, n[6], n[7], n[8], n[9]
-local paged, paged_escalated = n[10], n[11] == 1
+local paged, paged_confirmed = n[10], n[11]
 local ttl, gather, grace, settle, hold, lease = n[12], n[13], n[14], n[15], n[16], n[17]
 local escalate_after, cooldown, millionths, page_at = n[18], n[19], n[20] == 1, n[21]
 local probe, probe_millionths, probe_grant, probe_lease = n[22], n[23], n[24], n[25]
@@ -120,8 +120,17 @@ end
 
 -- What was paged alone, and what is unwell.
 if gravest(paged) > 0 then
+  -- Whether no close was sent since the replica learned what it knows.
+  local was_over = k_epoch == 0 or k_stage == 4
+  local unclosed
+  if s.active == 1 then
+    local followed = k_active and s.epoch or s.before
+    unclosed = s.closing == 0 and (k_active or was_over) and k_epoch == followed
+  else
+    unclosed = not k_active and was_over and k_epoch == s.epoch
+  end
   if s.active == 0 or s.closing == 1 then begin() end
-  advance(gravest(paged), paged_escalated and 2 or 1, paged)
+  advance(gravest(paged), unclosed and paged_confirmed or 0, paged)
 end
 if r_unwell > 0 then
   if s.active == 0 or s.closing == 1 then begin() end

@@ -173,7 +173,7 @@ fn unexpected() -> EngineError {
 /// Returns the numbers of a report and its terms, in the order of the script.
 fn numbers(report: &Report<'_>, terms: &Terms) -> [u64; 27] {
     let Known { epoch, active, kind, stage, sent, age_ms } = report.known;
-    let (paged, escalated) = report.paged.map_or((KindSet::default(), false), |paged| (paged.kinds, paged.escalated));
+    let (paged, confirmed) = report.paged.map_or_else(Default::default, |paged| (paged.kinds, paged.confirmed));
     let (is_share, page_at) = match terms.page_at {
         PageAt::Count(count) => (0, count),
         PageAt::Millionths(share) => (1, share),
@@ -189,7 +189,7 @@ fn numbers(report: &Report<'_>, terms: &Terms) -> [u64; 27] {
         sent.bits().into(),
         age_ms,
         paged.bits().into(),
-        escalated.into(),
+        confirmed.code().into(),
         terms.ttl_ms,
         terms.gather_ms,
         terms.grace_ms,

@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 use smol::block_on;
 use tripline_runtime::AlertKind;
-use tripline_runtime::core::fleet::{Commands, FleetContext, FleetState, Paged, Probe, ReplicaSet, acknowledge, merge};
+use tripline_runtime::core::fleet::{
+    Commands, FleetContext, FleetStage, FleetState, Paged, Probe, ReplicaSet, acknowledge, merge,
+};
 use tripline_runtime::test_util::ReplicaTimes;
 
 use super::redis_server::RedisServer;
@@ -54,7 +56,7 @@ enum Step {
         can_deliver: bool,
         knows: u8,
         paged: u8,
-        escalated: bool,
+        confirmed: FleetStage,
         probe: Probe,
     },
     Beat {
@@ -71,17 +73,18 @@ enum Step {
 
 fn step() -> impl Strategy<Value = (i64, Step)> {
     let probe = prop_oneof![1 => Just(Probe::None), 3 => Just(Probe::Asks), 1 => Just(Probe::Probing)];
+    let confirmed = prop_oneof![Just(FleetStage::Pending), Just(FleetStage::Initial), Just(FleetStage::Escalated)];
     // Rarely unwell, so that incidents end.
     let kind = prop_oneof![3 => Just(0), 2 => 0..6_u8];
-    let sync = (0..4_usize, any::<bool>(), kind, any::<bool>(), 0..5_u8, 0..40_u8, any::<bool>(), probe).prop_map(
-        |(replica, open, kind, can_deliver, knows, paged, escalated, probe)| Step::Sync {
+    let sync = (0..4_usize, any::<bool>(), kind, any::<bool>(), 0..5_u8, 0..40_u8, confirmed, probe).prop_map(
+        |(replica, open, kind, can_deliver, knows, paged, confirmed, probe)| Step::Sync {
             replica,
             open,
             kind,
             can_deliver,
             knows,
             paged,
-            escalated,
+            confirmed,
             probe,
         },
     );
@@ -129,7 +132,7 @@ fn the_scripts_follow_the_rule_of_the_core() {
         for (passes, step) in steps {
             now = now.saturating_add_signed(passes);
             match step {
-                Step::Sync { replica, open, kind, can_deliver, knows, paged, escalated, probe } => {
+                Step::Sync { replica, open, kind, can_deliver, knows, paged, confirmed, probe } => {
                     let mut report = Report::of(&replicas[replica]);
                     (report.open, report.unwell, report.can_deliver) = (open, kind_of_rank(kind), can_deliver);
                     (report.cause, report.probe) = (text("latency"), probe);
@@ -140,7 +143,7 @@ fn the_scripts_follow_the_rule_of_the_core() {
                         _ => known[replica],
                     };
                     let kinds = KindSet::from_bits(paged);
-                    report.paged = (paged < 16).then_some(Paged { kinds, escalated });
+                    report.paged = (paged < 16).then_some(Paged { kinds, confirmed });
                     let expected = model.sync(now, &report, &terms);
                     let seen = block_on(engine.sync_at(Some(now), &breaker, &report, &terms)).unwrap();
                     prop_assert_eq!(&seen, &expected, "{:?}", report);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use tripline_core::Stage;
+use tripline_core::fleet::FleetStage;
 
 use crate::breaker::name::BreakerName;
 use crate::dispatch::durable::{IncidentRecord, LaneRecord};
@@ -185,13 +186,16 @@ impl Queue {
         })
     }
 
-    /// Returns whether anything of a fleet's incident was, or may have been, sent, and whether it was escalated.
-    pub(super) fn sent_of_fleet(&self) -> (bool, bool) {
-        let sent = self.incidents.iter().filter(|entry| entry.is_of_fleet);
-        sent.fold((false, false), |(any, escalated), entry| {
-            let was_escalated = entry.earlier.escalated != DeliveryStatus::NotSent;
-            (any || entry.earlier != DeliveryHistory::default(), escalated || was_escalated)
+    /// Returns the stage of a fleet's incident that the sink confirmed; `None` if nothing of it was sent.
+    pub(super) fn sent_of_fleet(&self) -> Option<FleetStage> {
+        let sent =
+            self.incidents.iter().filter(|entry| entry.is_of_fleet && entry.earlier != DeliveryHistory::default());
+        sent.map(|entry| match entry.earlier {
+            DeliveryHistory { escalated: DeliveryStatus::Confirmed, .. } => FleetStage::Escalated,
+            DeliveryHistory { created: DeliveryStatus::Confirmed, .. } => FleetStage::Initial,
+            _ => FleetStage::Pending,
         })
+        .max()
     }
 
     /// Removes all parts of a fleet's incident, sent or not; the fleet continues it. Returns true if there were any.
