@@ -164,3 +164,86 @@ async fn deliver_one(
 fn keeps_open(sink: &Arc<dyn AlertSink>) -> bool {
     catch_unwind(AssertUnwindSafe(|| sink.keeps_open())).unwrap_or(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::breaker::name::BreakerName;
+    use crate::incidents::alert::{DeliveryHistory, DeliveryStatus};
+
+    #[derive(Debug)]
+    struct Receiver {
+        is_pager: bool,
+    }
+
+    #[async_trait::async_trait]
+    impl AlertSink for Receiver {
+        fn name(&self) -> &str {
+            if self.is_pager { "pager" } else { "log" }
+        }
+
+        fn keeps_open(&self) -> bool {
+            self.is_pager
+        }
+
+        async fn deliver(&self, _: &Alert) -> Result<(), DeliveryError> {
+            Ok(())
+        }
+    }
+
+    const STATUSES: [DeliveryStatus; 3] =
+        [DeliveryStatus::NotSent, DeliveryStatus::Unconfirmed, DeliveryStatus::Confirmed];
+
+    /// Each history that a sink may have of an alert.
+    fn histories() -> impl Iterator<Item = DeliveryHistory> {
+        STATUSES.into_iter().flat_map(|created| STATUSES.map(|escalated| DeliveryHistory { created, escalated }))
+    }
+
+    fn stage_of(earlier: DeliveryHistory) -> FleetStage {
+        if earlier.escalated == DeliveryStatus::Confirmed {
+            FleetStage::Escalated
+        } else if earlier.created == DeliveryStatus::Confirmed {
+            FleetStage::Initial
+        } else {
+            FleetStage::Pending
+        }
+    }
+
+    /// Returns what is handed over of an alert of each kind, with these histories at two pagers and a log.
+    fn paged(alerts: &[(AlertKind, [DeliveryHistory; 3])], has_pagers: bool) -> Option<Paged> {
+        let pager = Arc::new(Receiver { is_pager: has_pagers }) as Arc<dyn AlertSink>;
+        let log = Arc::new(Receiver { is_pager: false }) as Arc<dyn AlertSink>;
+        let sinks = [pager.clone(), pager, log];
+        let mailbox = Mailbox::new(BreakerName::default(), None, &sinks, false, None);
+        let labels: Vec<String> = mailbox.sinks().iter().map(|(label, _)| label.clone()).collect();
+        let mut state = mailbox.state();
+        for lane in &mut state.lanes {
+            let Some((_, histories)) = alerts.iter().find(|(kind, _)| *kind == lane.kind) else { continue };
+            let earlier = histories[labels.iter().position(|label| *label == lane.sink).unwrap()];
+            lane.queue.assume_of_fleet(1, earlier);
+        }
+        drop(state);
+        FleetOutbox::new(Arc::new(mailbox)).paged()
+    }
+
+    #[test]
+    fn a_stage_is_confirmed_where_every_pager_confirmed_it() {
+        for one in histories() {
+            for other in histories() {
+                let log = DeliveryHistory { created: DeliveryStatus::Confirmed, escalated: DeliveryStatus::NotSent };
+                let kinds = KindSet::default().with(AlertKind::CircuitOpen);
+                let confirmed = stage_of(one).min(stage_of(other));
+                let alerts = [(AlertKind::CircuitOpen, [one, other, log])];
+                assert_eq!(paged(&alerts, true), Some(Paged { kinds, confirmed }), "{one:?} and {other:?}");
+                // An alert that is less severe changes nothing but the kinds.
+                let kinds = kinds.with(AlertKind::LatencyThreshold);
+                let both = [alerts[0], (AlertKind::LatencyThreshold, [log; 3])];
+                assert_eq!(paged(&both, true), Some(Paged { kinds, confirmed }), "{one:?} and {other:?}");
+            }
+        }
+        assert_eq!(paged(&[(AlertKind::CircuitOpen, [DeliveryHistory::default(); 3])], true), None, "nothing was sent");
+        let logged = DeliveryHistory { created: DeliveryStatus::Confirmed, escalated: DeliveryStatus::NotSent };
+        let written = paged(&[(AlertKind::CircuitOpen, [logged; 3])], false).unwrap();
+        assert_eq!(written.confirmed, FleetStage::Initial, "a log that is the only sink confirms");
+    }
+}
