@@ -6,7 +6,7 @@ use crate::support;
 
 use fake_server::ctl;
 use serde_json::{Value, json};
-use support::{Finished, QUICK, Server, tripline};
+use support::{Finished, QUICK, Server, eventually, tripline};
 
 fn server() -> Server {
     let server = Server::start(&format!("{QUICK}\n[breakers.search]\n[breakers.tenants]\nkey = \"header:x-tenant\"\n"));
@@ -49,6 +49,12 @@ fn every_command_that_shows_something_takes_a_member_by_option_and_by_variable()
         &["staged-alerts"],
         &["opsgenie", "status"],
     ];
+    for breaker in ["tenants/acme", "search"] {
+        // A new member reads memory within a second.
+        eventually("a reading of memory", || {
+            with_option(&server, breaker, &["memory"]).stdout.contains("MiB").then_some(())
+        });
+    }
     for arguments in shown {
         for breaker in ["tenants/acme", "search"] {
             let finished = with_option(&server, breaker, arguments);

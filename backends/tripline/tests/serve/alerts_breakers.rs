@@ -107,7 +107,7 @@ fn members_have_alerts_of_their_own_which_survive_a_kill_and_end_with_the_family
 }
 
 #[test]
-fn a_family_has_one_alert_that_names_the_worst_member_if_it_is_not_told_otherwise() {
+fn a_family_has_one_alert_that_names_the_worst_member_unless_set_otherwise() {
     let scene = Scene::of(Manner::OpsGenie).more(&format!("{FAMILY}[breakers.other]\n"));
     let server = scene.start();
     for tenant in ["acme", "globex", "initech"] {
