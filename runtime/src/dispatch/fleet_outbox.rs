@@ -39,7 +39,12 @@ impl FleetOutbox {
 
     /// Whether a sink pages people.
     pub(crate) fn has_pager(&self) -> bool {
-        self.mailbox.sinks().iter().any(|(_, sink)| keeps_open(sink))
+        self.pagers().next().is_some()
+    }
+
+    /// The labels of the sinks that page people.
+    fn pagers(&self) -> impl Iterator<Item = &str> {
+        self.mailbox.sinks().iter().filter(|(_, sink)| keeps_open(sink)).map(|(label, _)| label.as_str())
     }
 
     /// Returns the alerts that this replica paged alone and that the fleet does not know of yet.
@@ -53,8 +58,7 @@ impl FleetOutbox {
 
     /// The stage that every sink that pages people has confirmed; of the other sinks where there is none.
     fn confirmed(&self, kind: AlertKind) -> FleetStage {
-        let pagers = self.mailbox.sinks().iter().filter(|(_, sink)| keeps_open(sink));
-        let pagers: Vec<&str> = pagers.map(|(label, _)| label.as_str()).collect();
+        let pagers: Vec<&str> = self.pagers().collect();
         let state = self.mailbox.state();
         let lanes = state.lanes.iter().filter(|lane| lane.kind == kind);
         let lanes = lanes.filter(|lane| pagers.is_empty() || pagers.contains(&lane.sink.as_str()));
@@ -169,6 +173,7 @@ fn keeps_open(sink: &Arc<dyn AlertSink>) -> bool {
 mod tests {
     use super::*;
     use crate::breaker::name::BreakerName;
+    use crate::dispatch::durable::{IncidentRecord, LaneRecord};
     use crate::incidents::alert::{DeliveryHistory, DeliveryStatus};
 
     #[derive(Debug)]
@@ -220,7 +225,9 @@ mod tests {
         for lane in &mut state.lanes {
             let Some((_, histories)) = alerts.iter().find(|(kind, _)| *kind == lane.kind) else { continue };
             let earlier = histories[labels.iter().position(|label| *label == lane.sink).unwrap()];
-            lane.queue.assume_of_fleet(1, earlier);
+            let part = IncidentRecord { incident: 1, earlier, waiting: None, alias: None, is_of_fleet: true };
+            let record = LaneRecord { sink: lane.sink.clone(), kind: lane.kind, incidents: vec![part] };
+            lane.queue = Queue::restore(&BreakerName::default(), &record);
         }
         drop(state);
         FleetOutbox::new(Arc::new(mailbox)).paged()

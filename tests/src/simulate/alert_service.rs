@@ -36,6 +36,11 @@ impl PagerAlert {
     pub(super) fn is_test(&self) -> bool {
         self.alias.ends_with("/test")
     }
+
+    /// Whether the number of its incident is known; several incidents may have lost theirs.
+    pub(super) fn is_numbered(&self) -> bool {
+        self.incident != 0
+    }
 }
 
 /// A message to the webhook.
@@ -109,8 +114,7 @@ impl AlertService {
     /// Returns how often the alert of this incident and kind was opened, as far as it is stored.
     pub(super) fn opened(&self, breaker: &str, incident: u64, kind: &str) -> usize {
         let same = |alert: &&PagerAlert| alert.breaker == breaker && alert.incident == incident && alert.kind == kind;
-        // Several incidents may have lost their number.
-        if incident == 0 { 1 } else { self.alerts.iter().filter(same).count() }
+        self.alerts.iter().filter(same).count()
     }
 
     fn find(&mut self, alias: &str) -> Option<&mut PagerAlert> {

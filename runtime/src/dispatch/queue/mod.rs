@@ -198,13 +198,6 @@ impl Queue {
         .max()
     }
 
-    /// Adds a part of a fleet's incident with this history.
-    #[cfg(test)]
-    pub(super) fn assume_of_fleet(&mut self, incident: u64, earlier: DeliveryHistory) {
-        let entry = IncidentEntry { incident, earlier, waiting: None, alias: None, is_of_fleet: true, revision: 0 };
-        self.incidents.push_back(entry);
-    }
-
     /// Removes all parts of a fleet's incident, sent or not; the fleet continues it. Returns true if there were any.
     pub(super) fn release_to_fleet(&mut self) -> bool {
         let before = self.incidents.len();
