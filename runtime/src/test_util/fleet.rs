@@ -74,6 +74,7 @@ struct Faults {
     is_down: bool,
     hangs: bool,
     cut_off: Vec<String>,
+    foreign: Vec<BreakerName>,
     lost: f64,
     delay: Duration,
     ahead: Duration,
@@ -132,6 +133,15 @@ impl MemoryFleet {
         inner.faults.cut_off.retain(|other| other != replica);
         if is_cut_off {
             inner.faults.cut_off.push(replica.to_owned());
+        }
+    }
+
+    /// Sets whether a key of this breaker holds a value of another type: beats succeed, and reports on the breaker do not.
+    pub fn set_foreign(&self, breaker: &BreakerName, is_foreign: bool) {
+        let foreign = &mut lock(&self.inner).faults.foreign;
+        foreign.retain(|other| other != breaker);
+        if is_foreign {
+            foreign.push(breaker.clone());
         }
     }
 
@@ -285,13 +295,19 @@ impl FleetEngine for MemoryFleet {
     }
 
     async fn sync(&self, breaker: &BreakerName, report: &Report<'_>, terms: &Terms) -> Result<FleetView, EngineError> {
+        let is_foreign = lock(&self.inner).faults.foreign.contains(breaker);
         let act = |store: &mut Store, now_ms| {
+            if is_foreign {
+                return Err(EngineError::ForeignKey { key: format!("incident:{breaker}") });
+            }
             store.members.insert(report.replica, now_ms);
             let context = FleetContext { now_ms, born_ms: store.born_ms(now_ms), members: store.members(now_ms) };
-            fleet::merge(store.breakers.entry(breaker.clone()).or_default(), report, terms, context)
+            Ok(fleet::merge(store.breakers.entry(breaker.clone()).or_default(), report, terms, context))
         };
-        let named = |view: &FleetView| view.claim.map(|claim| format!("claim {}", claim.due.as_str()));
-        self.call(report.replica, "sync", act, named).await
+        let named = |view: &Result<FleetView, EngineError>| {
+            view.as_ref().ok()?.claim.map(|claim| format!("claim {}", claim.due.as_str()))
+        };
+        self.call(report.replica, "sync", act, named).await?
     }
 
     async fn acknowledge(
