@@ -144,10 +144,9 @@ impl Entry {
 
     /// Takes a clock that was set back to `now`.
     pub(super) fn set_back(&mut self, now: Instant) {
-        self.sync_at = self.sync_at.map(|at| at.min(now));
         (self.cannot_until, self.unclaimed_since) = (None, None);
         if let Some(held) = &mut self.held {
-            (held.asks_at, held.grant_ends) = (held.asks_at.min(now), None);
+            held.asks_at = held.asks_at.min(now);
         }
     }
 
