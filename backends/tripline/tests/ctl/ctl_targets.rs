@@ -138,7 +138,9 @@ fn each<T: Send>(targets: impl Iterator<Item = T>, test: impl Fn(T) + Sync) {
     let test = &test;
     thread::scope(|scope| {
         let threads: Vec<_> = targets.map(|target| scope.spawn(move || test(target))).collect();
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
     });
 }
 
