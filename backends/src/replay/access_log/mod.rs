@@ -38,6 +38,7 @@ mod positions;
 mod prefix;
 mod reorder_buffer;
 mod request;
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the command line chooses breakers"))]
 mod routing;
 mod row;
 mod schema;
