@@ -1,5 +1,6 @@
 //! `tripline observe`
 
+mod changes;
 mod history;
 mod routing;
 #[cfg(test)]
@@ -11,7 +12,7 @@ mod worker;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use clap::Args;
 use tripline_runtime::core::MemorySample;
@@ -30,6 +31,7 @@ use crate::process::signals::SignalRequests;
 use crate::replay::follow::{FollowClock, Follower};
 use crate::replay::{Reading, Role};
 
+use changes::{Changes, Followed};
 use routing::{Choice, LogRouting};
 use worker::Source;
 
@@ -140,7 +142,7 @@ fn prepare(
 ) -> Result<Source, CliError> {
     let routing = Arc::new(LogRouting::new(&choice, config, circuits, None).map_err(CliError::new)?);
     let follower = Follower::new(clock, routing.clone(), reading);
-    let changes = Changes(Arc::new(Mutex::new(routing.clone())));
+    let changes = Changes::new(routing.clone());
     let source = Source::open(&args.follow, follower, changes.clone())?;
     let (source, summaries) = source.read_history(args.history)?;
     for (breaker, history) in summaries {
@@ -148,40 +150,8 @@ fn prepare(
             breaker = breaker.as_str(), file = %args.follow.display(), history, "observing: no call is rejected"
         );
     }
-    followed.get_or_init(|| Followed { choice, circuits: circuits.clone(), changes });
+    followed.get_or_init(|| Followed::new(choice, circuits.clone(), changes));
     Ok(source)
-}
-
-/// The routing in force, which a change of the configuration replaces.
-#[derive(Debug, Clone)]
-struct Changes(Arc<Mutex<Arc<LogRouting>>>);
-
-impl Changes {
-    fn current(&self) -> Arc<LogRouting> {
-        // No code panics while it holds the lock, as below.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, routing: LogRouting) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(routing);
-    }
-}
-
-/// What follows changes of the configuration.
-struct Followed {
-    choice: Choice,
-    circuits: Circuits,
-    changes: Changes,
-}
-
-impl Followed {
-    /// Applies a change of the configuration.
-    fn apply(&self, config: &Config) {
-        match LogRouting::new(&self.choice, config, &self.circuits, Some(&self.changes.current())) {
-            Ok(routing) => self.changes.set(routing),
-            Err(error) => tracing::error!(%error, "the changed routes are not used; the previous ones stay in force"),
-        }
-    }
 }
 
 /// The system platform with the clock of the log.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tripline_runtime::BreakerName;
 
-use super::Changes;
+use super::changes::Changes;
 use super::history::rotated;
 use super::routing::LogRouting;
 use super::tail::{Found, Tail, TailError};

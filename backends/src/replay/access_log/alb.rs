@@ -72,7 +72,7 @@ fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<LogCall<'a>, Lo
         _ => return Err(LogProblem::Numbers),
     };
     let mut parts = LogRequest::of(request.text);
-    parts.set_positioned(context.plan, line)?;
+    context.plan.set_parts(&mut parts, line)?;
     Ok(LogCall {
         stamp,
         stamped: Stamped::AtEnd,

@@ -88,7 +88,7 @@ pub(super) fn read<'a>(
     for (role, value) in tail.parts.drain(..) {
         request.set(role, Cow::Borrowed(value));
     }
-    request.set_positioned(plan, line)?;
+    plan.set_parts(&mut request, line)?;
     Ok(LogCall {
         stamp,
         stamped,

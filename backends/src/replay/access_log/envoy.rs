@@ -54,7 +54,7 @@ fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<LogCall<'a>, Lo
     {
         parts.set(Role::Host, Cow::Borrowed(host));
     }
-    parts.set_positioned(context.plan, line)?;
+    context.plan.set_parts(&mut parts, line)?;
     Ok(LogCall {
         stamp,
         stamped: Stamped::AtStart,

@@ -78,7 +78,7 @@ fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<LogCall<'a>, Lo
         _ => by_status,
     };
     let mut parts = LogRequest::of(request);
-    parts.set_positioned(context.plan, line)?;
+    context.plan.set_parts(&mut parts, line)?;
     Ok(LogCall {
         stamp,
         stamped: Stamped::AtStart,

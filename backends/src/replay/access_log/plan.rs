@@ -7,6 +7,7 @@ use tripline_runtime::core::Outcome;
 use super::duration::{self, split_name};
 use super::entry::{LogCall, Stamped};
 use super::error::LogProblem;
+use super::fields;
 use super::outcome;
 use super::request::{LogRequest, Wanted};
 use super::schema::Schema;
@@ -118,9 +119,16 @@ impl Plan {
         self.positions.iter().find(|(mapped, _)| *mapped == role).map(|(_, position)| *position)
     }
 
-    /// The positions given for parts of the request beside the path.
-    pub(super) fn positions_of_parts(&self) -> impl Iterator<Item = (Role, i32)> {
-        self.positions.iter().filter(|(role, _)| matches!(role, Role::Host | Role::Method | Role::Key)).copied()
+    /// Sets the parts of a request whose positions in `line` are given by `--field`.
+    pub(super) fn set_parts<'a>(&self, request: &mut LogRequest<'a>, line: &'a [u8]) -> Result<(), LogProblem> {
+        for (role, position) in &self.positions {
+            if matches!(role, Role::Host | Role::Method | Role::Key)
+                && let Some(field) = fields::at(line, *position)?
+            {
+                request.set(*role, Cow::Borrowed(field.part()));
+            }
+        }
+        Ok(())
     }
 
     /// The part of the request that stands under this name.

@@ -2,9 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::error::LogProblem;
-use super::fields;
-use super::plan::Plan;
 use crate::replay::field_map::Role;
 use crate::replay::path_filter::{host_of, path_of};
 
@@ -73,16 +70,6 @@ impl<'a> LogRequest<'a> {
         if !matches!(value.trim_ascii(), b"" | b"-") {
             *part = Some(value);
         }
-    }
-
-    /// Takes the parts whose positions in `line` the plan has.
-    pub(super) fn set_positioned(&mut self, plan: &Plan, line: &'a [u8]) -> Result<(), LogProblem> {
-        for (role, position) in plan.positions_of_parts() {
-            if let Some(field) = fields::at(line, position)? {
-                self.set(role, Cow::Borrowed(field.part()));
-            }
-        }
-        Ok(())
     }
 
     fn into_owned<'o>(self) -> LogRequest<'o> {
