@@ -129,7 +129,7 @@ fn run(followed: &mut Followed, calls: &[Call]) -> Vec<String> {
 
 /// What can be seen of a breaker.
 fn seen(breaker: &Breaker) -> String {
-    let (state, counts) = breaker.read(|core| (core.state().kind(), core.counts().clone()));
+    let (state, counts) = breaker.read(|core| (core.state().kind(), *core.counts()));
     let latencies: Vec<_> = breaker.read(|core| core.latencies().collect());
     format!("{state:?} {counts:?} {latencies:?} would reject {}", breaker.would_reject())
 }
@@ -240,7 +240,7 @@ fn keys_beyond_the_maximum_at_the_same_time_share_a_member() {
     followed.follower.go_live(Duration::ZERO).unwrap();
     let family = followed.circuits.family("tenants").unwrap();
     assert_eq!(family.len(), 3);
-    let calls: u64 = family.members().iter().map(|member| member.read(|core| u64::from(core.counts().ok))).sum();
+    let calls: u64 = family.members().iter().map(|member| member.read(|core| core.counts().ok)).sum();
     assert_eq!(calls, 200);
     assert_eq!(family.shared().state(), StateKind::Closed);
 }

@@ -99,7 +99,9 @@ impl Plan {
         }
         for (role, names) in [(Role::Host, schema.host), (Role::Method, schema.method)] {
             if wanted.has(role) && !is_mapped(&[role]) {
-                names.iter().for_each(|name| add(name, Kind::Part(role)));
+                for name in names {
+                    add(name, Kind::Part(role));
+                }
             }
         }
         schema.flags.iter().for_each(|name| add(name, Kind::Flags));
@@ -205,9 +207,8 @@ impl Plan {
                 Kind::Status => status = status.or(Some(value)),
                 Kind::Path => path = path.or(Some(value)),
                 Kind::Part(role) if parts.iter().all(|(known, _)| *known != role) => parts.push((role, value)),
-                Kind::Part(_) => {}
                 Kind::Flags => flags = flags.or(Some(value)),
-                Kind::Required => {}
+                Kind::Part(_) | Kind::Required => {}
             }
         }
         if let Some(problem) = problem {

@@ -94,7 +94,7 @@ impl Lanes {
     }
 
     /// Takes a call of the history, and drives its breaker.
-    pub(super) fn drive(&mut self, record: Record) -> Result<(), ReplayError> {
+    pub(super) fn drive(&mut self, record: &Record) -> Result<(), ReplayError> {
         let Some(history) = &mut self.history else { return Ok(()) };
         let latency = record.call.map_or(0, |call| call.latency);
         let start = record.at.saturating_sub(latency.min(self.longest));
@@ -102,18 +102,18 @@ impl Lanes {
         let (origin, newest) = (origin.min(start), newest.max(record.at));
         history.extent = Some((origin, newest));
         self.sweep(record.at)?;
-        match self.lane_of(&record)? {
+        match self.lane_of(record)? {
             Some(Lane::History(driver)) => {
                 driver.share_origin(origin);
-                driver.take(&record)
+                driver.take(record)
             }
             _ => Ok(()),
         }
     }
 
     /// Takes a call that is played `distance` after its own time.
-    pub(super) fn take(&mut self, record: Record, distance: i64) -> Result<(), ReplayError> {
-        if let Some(Lane::Live(playout)) = self.lane_of(&record)? {
+    pub(super) fn take(&mut self, record: &Record, distance: i64) -> Result<(), ReplayError> {
+        if let Some(Lane::Live(playout)) = self.lane_of(record)? {
             playout.take(record, distance);
         }
         Ok(())

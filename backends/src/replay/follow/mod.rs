@@ -137,7 +137,7 @@ impl Follower {
     pub(crate) fn drive_history(&mut self) -> Result<(), ReplayError> {
         self.find_format(false)?;
         let Some(log) = &mut self.log else { return Ok(()) };
-        log.take_available(&mut self.lines, &mut self.usage, |record| self.lanes.drive(record))
+        log.take_available(&mut self.lines, &mut self.usage, |record| self.lanes.drive(&record))
     }
 
     /// Ends the history: nothing was written for `silence`. Returns what a replay prints of it, in JSON, for each breaker.
@@ -153,7 +153,7 @@ impl Follower {
         if let Some(log) = &mut self.log {
             log.release_all(&mut self.usage);
             while let Some(record) = log.give() {
-                self.lanes.drive(record)?;
+                self.lanes.drive(&record)?;
             }
         }
         self.is_live = true;
@@ -190,7 +190,7 @@ impl Follower {
         log.release_to(now.saturating_sub(distance).saturating_add(LOOK_AHEAD));
         records.extend(std::iter::from_fn(|| log.give()));
         for record in records {
-            self.lanes.take(record, distance)?;
+            self.lanes.take(&record, distance)?;
         }
         Ok(self.lanes.play(now)? || log.holds_calls())
     }

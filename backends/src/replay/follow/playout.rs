@@ -60,7 +60,7 @@ impl Playout {
     }
 
     /// Takes a call that is played `distance` after its own time.
-    pub(super) fn take(&mut self, record: Record, distance: i64) {
+    pub(super) fn take(&mut self, record: &Record, distance: i64) {
         let Some(call) = record.call else { return };
         let end = record.at.saturating_add(distance).max(self.played_to);
         let start = end.saturating_sub(call.latency.min(self.longest));
