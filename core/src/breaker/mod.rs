@@ -264,6 +264,11 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.counts.dropped = self.counts.dropped.wrapping_add(1);
     }
 
+    /// Counts calls that were dropped while they did not hang: no more depends on them while the breaker is closed.
+    pub fn count_dropped(&mut self, calls: u64) {
+        self.counts.dropped = self.counts.dropped.wrapping_add(calls);
+    }
+
     /// Sets the number of calls of `generation` in flight for longer than [`Breaker::slow_after`] and not longer than
     /// `latency_max_age`. Each counts as a slow call while it lasts. Call this after `handle_finished`, not before.
     pub fn handle_stalled(&mut self, now: Instant, generation: Generation, count: u16) {
