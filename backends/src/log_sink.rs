@@ -59,7 +59,7 @@ impl AlertSink for LogSink {
     async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {
         match alert.stage {
             Stage::Resolved(_) => log_alert!(info, alert, "incident is over"),
-            Stage::Superseded => log_alert!(info, alert, "incident goes on under another alert"),
+            Stage::Superseded => log_alert!(info, alert, "incident continues under another alert"),
             Stage::Escalated => log_alert!(warn, alert, "incident stays"),
             _ => log_alert!(warn, alert, "incident"),
         }

@@ -29,7 +29,21 @@ pub(crate) fn ended_by(stage: Stage) -> Option<&'static str> {
 #[cfg(any(feature = "opsgenie", feature = "webhook"))]
 pub(crate) fn passed(alert: &Alert) -> Option<String> {
     let seconds = two_decimals(alert.passed_after?.as_secs_f64());
-    Some(format!("A false trip: its first probes were all good, it passed after {seconds} s."))
+    Some(format!("False trip: its first probes all succeeded; it lasted {seconds} s."))
+}
+
+/// A value of the API, such as `half_open`, as words.
+#[cfg(any(feature = "opsgenie", feature = "webhook"))]
+pub(crate) fn words(value: &str) -> String {
+    value.replace('_', " ")
+}
+
+/// The state of the breaker and the cause of the incident as one sentence each. The breaker may be closed: an alert about a
+/// condition comes before it opens.
+#[cfg(any(feature = "opsgenie", feature = "webhook"))]
+pub(crate) fn state_and_cause(alert: &Alert) -> String {
+    let (state, cause) = (alert.snapshot.state.as_str(), alert.cause.as_str());
+    format!("The breaker is {}. Cause: {}.", words(state), words(cause))
 }
 
 /// Time since the incident began, in whole seconds.

@@ -19,7 +19,7 @@ use super::error::ApiError;
 /// The name of the scheme of the bearer token.
 const SCHEME: &str = "bearer_token";
 /// Routes that need no token.
-const PUBLIC: [&str; 5] = ["/", "/health", "/ready", "/test", "/test/{name}"];
+const PUBLIC: [&str; 6] = ["/", "/health", "/ready", "/test", "/test/{name}", "/test/{name}/keys/{key}"];
 
 /// The document as JSON.
 #[derive(Clone)]

@@ -114,10 +114,12 @@ fn no_such_breaker(name: &str) -> ApiError {
 fn no_such_key(circuit: &Circuit, key: &str) -> ApiError {
     let shown: String = key.chars().take(SHOWN_CHARACTERS).collect();
     let name = circuit.name();
-    ApiError::new(
-        StatusCode::NOT_FOUND,
-        format!("{name} has no key {shown:?} now; GET /breakers/{name}/keys lists them"),
-    )
+    let words = if circuit.family().is_some() {
+        format!("{name} has no key {shown:?} now; GET /breakers/{name}/keys lists them")
+    } else {
+        format!("{name} is not a family and has no key {shown:?}; GET /breakers lists breakers")
+    };
+    ApiError::new(StatusCode::NOT_FOUND, words)
 }
 
 impl CircuitScope {
@@ -209,7 +211,8 @@ pub(super) async fn change_all(scopes: &[CircuitScope], change: &Change, actor: 
 }
 
 fn not_of_breaker(rejected: RejectedValue) -> ApiError {
-    ApiError::new(StatusCode::CONFLICT, rejected.to_string()).field(rejected.key, rejected.allowed)
+    let words = format!("{} applies to all breakers and cannot be set for one; change it in the file", rejected.key);
+    ApiError::new(StatusCode::CONFLICT, words).field(rejected.key, rejected.allowed)
 }
 
 fn rejected(error: &ChangeError) -> ApiError {

@@ -134,12 +134,13 @@ impl Circuit {
         self.parts.family.as_ref()
     }
 
-    /// A circuit of the family's member `key`, with the settings and the memory source of the family; `None` where there is no such
-    /// member. It has an empty event log, and no alerts and no store.
+    /// A circuit of the family's member `key`, with the settings, the memory source and the view of alerts of the family; `None` where
+    /// there is no such member. It has an empty event log, sends no alerts and has no store.
     pub fn member(&self, key: &str) -> Option<Self> {
         let member = self.parts.family.as_ref()?.member(key)?;
         let mut builder = Self::builder(member).config(BreakerConfig::clone(&self.config()));
         builder.parts.memory.clone_from(&self.parts.memory);
+        builder.parts.alerts.clone_from(&self.parts.alerts);
         Some(builder.build())
     }
 

@@ -91,7 +91,7 @@ impl Change {
     pub fn of_breaker(mut self, name: &BreakerName) -> Result<Self, RejectedValue> {
         for setting in &mut self.settings {
             if setting.entry.table_in_breaker().is_none() {
-                let allowed = "the keys of a breaker; this one is one for all breakers: change it in the file".into();
+                let allowed = "the keys of a breaker".into();
                 let value = setting.toml.as_deref().map_or("not set", |toml| setting.shown(toml)).to_owned();
                 return Err(RejectedValue { key: setting.entry.path(), value, allowed });
             }

@@ -56,7 +56,7 @@ impl Family<'_> {
         self.text.push_str(suffix);
         for (i, (label, word)) in labels.iter().enumerate() {
             let open = if i == 0 { '{' } else { ',' };
-            let _ = write!(self.text, "{open}{label}=\"{}\"", escaped(word));
+            let _ = write!(self.text, "{open}{label}=\"{}\"", label_value(word));
         }
         let close = if labels.is_empty() { "" } else { "}" };
         let _ = writeln!(self.text, "{close} {value}");
@@ -79,7 +79,8 @@ impl Family<'_> {
     }
 }
 
-fn escaped(word: &str) -> Cow<'_, str> {
+/// Escapes the value of a label.
+pub(crate) fn label_value(word: &str) -> Cow<'_, str> {
     if word.contains(['\\', '"', '\n']) {
         word.replace('\\', r"\\").replace('"', r#"\""#).replace('\n', r"\n").into()
     } else {

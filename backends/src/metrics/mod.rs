@@ -19,6 +19,8 @@ use tripline_runtime::{Breaker, DeliveryStats, Mode};
 pub use followed_log::{FollowedLog, render_followed_logs};
 
 pub(crate) use encoder::Encoder;
+#[cfg(feature = "cli")]
+pub(crate) use encoder::label_value;
 pub use families::render_families;
 pub use fleet::render_fleet;
 pub use key_series::KeySeries;

@@ -58,7 +58,10 @@ fn an_escalation_raises_the_priority_with_a_note_and_the_end_closes_the_one_aler
     deliver(&sink, &stage(&first, Stage::Escalated, Confirmed, NotSent)).unwrap();
     assert_eq!(service.open(), open(&[(ALIAS, "P1")]));
     let note = service.alerts()[0].notes[0].clone();
-    assert!(note.starts_with("[production] Circuit Breaker OPEN - shop/check out\nStill on after 60 s."), "{note}");
+    assert!(
+        note.starts_with("[production] Circuit Breaker OPEN - shop/check out\nStill ongoing after 60 s."),
+        "{note}"
+    );
     deliver(&sink, &stage(&first, OVER, Confirmed, Confirmed)).unwrap();
     assert_eq!(service.open(), open(&[]));
     let put = |action: &str| format!("{PATH}/{action}?identifierType=alias");
@@ -206,7 +209,7 @@ fn breakers_and_kinds_have_alerts_of_their_own() {
     assert_eq!(service.open(), open(&[("shop/check out-memory-threshold", "P2"), (ALIAS, "P2")]));
     let closed = &service.alerts()[0];
     assert_eq!(closed.alias, "shop/check out-payments-circuit-open");
-    assert_eq!(closed.notes, ["The incident goes on under another alert."]);
+    assert_eq!(closed.notes, ["The incident continues under another alert."]);
 }
 
 #[test]

@@ -78,8 +78,9 @@ fn what_moves_the_page_are_events_and_not_questions() {
     let page = page().text;
     assert_eq!(
         page.matches("fetch(").count(),
-        5,
-        "for the events, the history, what is changed, the list of settings, and whether there are several breakers"
+        7,
+        "for the events, the history, what is changed, the list of settings, whether there are several breakers, and \
+         what has no events: the keys of a family and the status of a member"
     );
     assert!(!page.contains("EventSource") && !page.contains("?token"), "it cannot send a header");
 }

@@ -100,12 +100,45 @@ await step('the page of one breaker shows, edits and operates that one', async (
   await text(page, '#reply-latency', /^✓ In force and saved/);
   const threshold = async name => (await (await server.get(`/breakers/${name}/latency`)).json()).latency;
   assert.deepEqual([await threshold('mail'), await threshold('checkout')], [123, 300]);
+  await page.click('#all-settings summary');
+  await page.waitForFunction(() => document.querySelectorAll('#all-rows form').length > 20);
   await page.click('#acts button:has-text("Force open")');
   await page.click('#confirm-yes');
   await shows(page, 'forced_open');
   const rows = (await (await server.get('/breakers?state=forced_open')).json()).breakers;
   assert.deepEqual(rows.map(row => row.name), ['mail']);
   await server.post('/breakers/mail/reset', { confirm: true });
+  await page.close();
+});
+
+await step('a family is open while a key is, its page lists the keys, and the page of a key operates that member', async () => {
+  const family = await start({ breakers: ['search'], more: '[breakers.tenants]\nkey = "header:x-tenant"\n' });
+  for (const key of ['acme', 'a/b & c']) await family.get(`/test/tenants/keys/${encodeURIComponent(key)}`);
+  const page = await open(family);
+  await summary(page, /^All 2 breakers are closed$/);
+  await family.post('/breakers/tenants/keys/acme/force-open');
+  await summary(page, /^1 of 2 breakers is open$/);
+  await text(page, '.group[data-state=open] .card small', /^1 of 2 keys open/);
+  await page.click('a.card:has-text("tenants")');
+  await text(page, '#keys-open', /^1 of 2 keys open$/);
+  assert.deepEqual(await page.$$eval('#keys b', found => found.map(key => key.textContent)), ['acme', 'a/b & c'], 'the worst first');
+  for (const viewport of [PHONE, DESK]) {
+    await page.setViewportSize(viewport);
+    assert.ok(await fits(page));
+    await shot(page, `family-${viewport.width}`);
+  }
+  await page.click('#keys a:has-text("acme")');
+  await shows(page, 'forced_open');
+  assert.equal(await page.textContent('#name'), 'tenants/acme');
+  await page.click('#acts button:has-text("Reset")');
+  await page.click('#confirm-yes');
+  await shows(page, 'closed');
+  assert.ok(await page.isHidden('#settings') && await fits(page));
+  await page.click('#back');
+  await text(page, '#keys-open', /^0 of 2 keys open$/);
+  await page.click('#keys a:has-text("a/b & c")');
+  await shows(page, 'closed');
+  assert.deepEqual(page.faults, []);
   await page.close();
 });
 

@@ -20,10 +20,10 @@ half_open_max_calls = 3
 `;
 
 export class Server {
-  /** Starts the binary with these breakers (default: one). If `token` is given, all routes but the public ones require it. */
-  static async start({ port = 0, token, breakers = [], folder = mkdtempSync(join(tmpdir(), 'tripline-browser-')) } = {}) {
+  /** Starts the binary with these breakers (default: one) and `more` of its configuration file. If `token` is given, all routes but the public ones require it. */
+  static async start({ port = 0, token, breakers = [], more = '', folder = mkdtempSync(join(tmpdir(), 'tripline-browser-')) } = {}) {
     const file = join(folder, 'breakers.toml');
-    const tables = breakers.map(name => `[breakers.${name}]\n`).join('');
+    const tables = breakers.map(name => `[breakers.${name}]\n`).join('') + more;
     writeFileSync(file, `${CONFIG}\n[http]\nlisten = "127.0.0.1:${port}"\n${tables}`);
     const env = token ? { ...process.env, TRIPLINE_TOKEN: token } : process.env;
     const child = spawn(process.env.TRIPLINE, ['serve', '--config', file], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });

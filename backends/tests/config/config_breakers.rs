@@ -281,5 +281,5 @@ fn differences_and_changes_name_the_breaker() {
     assert_eq!(changed.breakers[0].policy.wait_time.as_secs(), 9);
     assert_eq!((&changed.breaker, &changed.breakers[1..]), (&old.breaker, &old.breakers[1..]));
     let shared = Change::set("opsgenie.api_owner", "x").unwrap().of_breaker(&name).unwrap_err();
-    assert!(shared.to_string().contains("one for all breakers"), "{shared}");
+    assert!(shared.to_string().contains("the keys of a breaker"), "{shared}");
 }

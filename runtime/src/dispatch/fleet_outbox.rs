@@ -10,7 +10,6 @@ use tripline_core::{AlertKind, Instant};
 use crate::clock::Clock;
 use crate::dispatch::jobs::Jobs;
 use crate::dispatch::mailbox::Mailbox;
-use crate::dispatch::queue::Queue;
 use crate::fleet::part::FleetPart;
 use crate::incidents::alert::{Alert, AlertSink, DeliveryError};
 use crate::sync::{Arc, Mutex, lock};
@@ -67,12 +66,12 @@ impl FleetOutbox {
 
     /// Stops sending alerts alone.
     pub(crate) fn stop_alone(&self) {
-        self.mailbox.change_queues(Queue::stop_alone);
+        self.mailbox.change_queues(|_, queue| queue.stop_alone());
     }
 
-    /// Releases the alerts that were paged alone to the fleet.
-    pub(crate) fn release(&self) {
-        self.mailbox.change_queues(Queue::release_to_fleet);
+    /// Releases the alerts of these kinds, of which the fleet knows now.
+    pub(crate) fn release(&self, kinds: KindSet) {
+        self.mailbox.change_queues(|kind, queue| kinds.contains(kind) && queue.release_to_fleet());
     }
 
     /// Bundles the alerts of a stage, none of which was sent yet.
@@ -174,6 +173,7 @@ mod tests {
     use super::*;
     use crate::breaker::name::BreakerName;
     use crate::dispatch::durable::{IncidentRecord, LaneRecord};
+    use crate::dispatch::queue::Queue;
     use crate::incidents::alert::{DeliveryHistory, DeliveryStatus};
 
     #[derive(Debug)]
@@ -214,8 +214,8 @@ mod tests {
         }
     }
 
-    /// Returns what is handed over of an alert of each kind, with these histories at two pagers and a log.
-    fn paged(alerts: &[(AlertKind, [DeliveryHistory; 3])], has_pagers: bool) -> Option<Paged> {
+    /// The outbox of alerts that were paged alone, with these histories at two pagers and a log.
+    fn outbox(alerts: &[(AlertKind, [DeliveryHistory; 3])], has_pagers: bool) -> FleetOutbox {
         let pager = Arc::new(Receiver { is_pager: has_pagers }) as Arc<dyn AlertSink>;
         let log = Arc::new(Receiver { is_pager: false }) as Arc<dyn AlertSink>;
         let sinks = [pager.clone(), pager, log];
@@ -230,7 +230,23 @@ mod tests {
             lane.queue = Queue::restore(&BreakerName::default(), &record);
         }
         drop(state);
-        FleetOutbox::new(Arc::new(mailbox)).paged()
+        FleetOutbox::new(Arc::new(mailbox))
+    }
+
+    /// Returns what is handed over of them.
+    fn paged(alerts: &[(AlertKind, [DeliveryHistory; 3])], has_pagers: bool) -> Option<Paged> {
+        outbox(alerts, has_pagers).paged()
+    }
+
+    #[test]
+    fn what_is_sent_alone_during_a_report_is_handed_over_with_the_next() {
+        let sent = DeliveryHistory { created: DeliveryStatus::Confirmed, escalated: DeliveryStatus::NotSent };
+        let outbox = outbox(&[(AlertKind::CircuitOpen, [sent; 3]), (AlertKind::LatencyThreshold, [sent; 3])], true);
+        outbox.release(KindSet::default().with(AlertKind::LatencyThreshold));
+        let kinds = KindSet::default().with(AlertKind::CircuitOpen);
+        assert_eq!(outbox.paged(), Some(Paged { kinds, confirmed: FleetStage::Initial }));
+        outbox.release(kinds);
+        assert_eq!(outbox.paged(), None);
     }
 
     #[test]

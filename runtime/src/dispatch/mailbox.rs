@@ -137,11 +137,11 @@ impl Mailbox {
     }
 
     /// Changes every queue; `change` returns whether it had an effect.
-    pub(super) fn change_queues(&self, change: impl Fn(&mut Queue) -> bool) {
+    pub(super) fn change_queues(&self, change: impl Fn(AlertKind, &mut Queue) -> bool) {
         let mut state = self.state();
         let mut changed = false;
         for lane in &mut state.lanes {
-            changed |= change(&mut lane.queue);
+            changed |= change(lane.kind, &mut lane.queue);
         }
         if changed {
             state.change();

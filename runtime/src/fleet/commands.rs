@@ -68,9 +68,6 @@ impl Inner {
         for command in commands {
             let breaker = {
                 let mut state = self.state();
-                if command.number <= state.done {
-                    continue;
-                }
                 state.done = command.number;
                 let entry = state.breakers.get(command.breaker.as_str()).filter(|entry| !entry.is_retired);
                 entry.map(|entry| (entry.breaker.clone(), entry.family.clone()))

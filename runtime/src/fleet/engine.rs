@@ -15,7 +15,8 @@ use crate::breaker::name::BreakerName;
 /// replicas report them again.
 #[async_trait]
 pub trait FleetEngine: fmt::Debug + Send + Sync {
-    /// Records that a replica is alive. Returns the breakers to report on and the commands to execute.
+    /// Records that a replica is alive. Returns the breakers to report on and the commands to execute, each once: see
+    /// [`tripline_core::fleet::Commands::newer`].
     ///
     /// # Errors
     /// [`EngineError`] if the beat may not be recorded.
@@ -83,7 +84,7 @@ pub struct Heartbeat {
     pub members: u32,
     /// The breakers with an active incident.
     pub in_incident: Vec<BreakerName>,
-    /// The commands to execute, in order.
+    /// The commands to execute, in order: those with a number above [`Beat::commands_done`].
     pub commands: Vec<Command>,
 }
 

@@ -74,6 +74,8 @@ pub(super) struct Entry {
     pub(super) view: Option<FleetView>,
     /// When the next report is due.
     pub(super) sync_at: Option<Instant>,
+    /// Whether its last report failed.
+    pub(super) has_failed: bool,
     /// Whether it has left this process; one last report announces that.
     pub(super) is_gone: bool,
     /// Whether it was removed from the configuration; it may be added again.
@@ -112,6 +114,7 @@ impl Entry {
             known: Known::default(),
             view: None,
             sync_at: None,
+            has_failed: false,
             is_gone: false,
             is_retired: false,
             is_sending: false,
@@ -137,6 +140,14 @@ impl Entry {
     /// Schedules a report at `at` or earlier.
     pub(super) fn report_by(&mut self, at: Instant) {
         self.sync_at = Some(self.sync_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    /// Takes a clock that was set back to `now`.
+    pub(super) fn set_back(&mut self, now: Instant) {
+        (self.cannot_until, self.unclaimed_since) = (None, None);
+        if let Some(held) = &mut self.held {
+            held.asks_at = held.asks_at.min(now);
+        }
     }
 
     /// Whether it may claim a stage at `now`.

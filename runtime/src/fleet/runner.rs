@@ -45,7 +45,7 @@ impl FleetRunner {
     pub async fn run(self) {
         let inner = self.fleet.inner.clone();
         let mut sending = Sends::default();
-        let mut beat_at = Instant::ZERO;
+        let (mut beat_at, mut looked_at) = (Instant::ZERO, Instant::ZERO);
         loop {
             // Listens first, then checks, so that no change in between is missed.
             let (stopped, changed) = (self.stop.listen(), inner.listen());
@@ -53,11 +53,14 @@ impl FleetRunner {
                 break;
             }
             let now = inner.clock.now();
-            if inner.take_beat_now() {
+            let is_set_back = now < looked_at;
+            looked_at = now;
+            if is_set_back {
+                inner.set_back(now);
+            }
+            if inner.take_beat_now() || is_set_back {
                 beat_at = now;
             }
-            // A clock that was set back must not delay the next beat.
-            beat_at = beat_at.min(now + BEAT.mul_f64(1.0 + BEAT_JITTER));
             if now >= beat_at {
                 let wait = sending.beside(beat(&inner)).await;
                 beat_at = inner.clock.now() + wait;
@@ -86,7 +89,7 @@ async fn beat(inner: &Arc<Inner>) -> Duration {
     let mut has_commands = false;
     match inner.within(inner.engine.beat(&beat)).await {
         Ok(Heartbeat { members, in_incident, commands }) => {
-            inner.reached();
+            inner.reached(None);
             has_commands = inner.settings.takes_commands && inner.carry_out(&commands);
             let mut state = inner.state();
             state.members = members;
@@ -112,7 +115,7 @@ async fn report_all(inner: &Arc<Inner>) -> Vec<Sending> {
             Err(error) => {
                 // The other reports would fail too; the next beat tries again.
                 inner.failed(&error);
-                inner.put_off_reports();
+                inner.put_off_reports(&name);
                 break;
             }
         }
@@ -125,7 +128,7 @@ async fn report(inner: &Arc<Inner>, name: &BreakerName) -> Result<Option<Sending
     let began = inner.clock.now();
     let Some((report, terms)) = inner.prepare(name, replica, began) else { return Ok(None) };
     let view = inner.within(inner.engine.sync(name, &report, &terms)).await?;
-    inner.reached();
+    inner.reached(Some(name));
     let send = inner.answered(name, view, &report, began);
     if inner.settings.probe_millionths > 0 {
         inner.hold_probes_of(name);
@@ -147,10 +150,11 @@ impl Inner {
         self.state().breakers.values().filter_map(|entry| entry.sync_at).min()
     }
 
-    /// Delays all reports until the next successful beat.
-    fn put_off_reports(&self) {
-        for entry in self.state().breakers.values_mut() {
+    /// Delays all reports until the next successful beat, since the one on `failed` failed.
+    fn put_off_reports(&self, failed: &BreakerName) {
+        for (name, entry) in &mut self.state().breakers {
             entry.sync_at = None;
+            entry.has_failed |= name == failed;
         }
     }
 
@@ -189,8 +193,8 @@ impl Inner {
         let State { breakers, random, members, claims, .. } = &mut *state;
         let entry = breakers.get_mut(name)?;
         *members = view.members;
-        if report.paged.is_some() {
-            entry.outbox.release();
+        if let Some(paged) = report.paged {
+            entry.outbox.release(paged.kinds);
         }
         if entry.is_gone {
             breakers.remove(name);

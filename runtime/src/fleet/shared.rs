@@ -253,9 +253,16 @@ impl Inner {
         std::mem::take(&mut self.state().beat_now)
     }
 
-    /// Records a successful call. The next reports hand over the alerts that were paged alone.
-    pub(super) fn reached(&self) {
+    /// Records a successful call; `reported` is the breaker of a report. The engine counts as reached once no breaker's report fails:
+    /// a beat succeeds also where reports do not. The next reports hand over the alerts that were paged alone.
+    pub(super) fn reached(&self, reported: Option<&BreakerName>) {
         let mut state = self.state();
+        if let Some(entry) = reported.and_then(|name| state.breakers.get_mut(name)) {
+            entry.has_failed = false;
+        }
+        if state.breakers.values().any(|entry| entry.has_failed && entry.needs_report()) {
+            return;
+        }
         let before = std::mem::replace(&mut state.reach, Reach::Up);
         let Reach::Down { since, is_alone, .. } = before else { return };
         for entry in state.breakers.values_mut() {
@@ -270,6 +277,16 @@ impl Inner {
         drop(state);
         let seconds = self.clock.now().since(since).as_secs();
         tracing::info!(replica = self.settings.replica.as_str(), seconds, "the fleet's engine is reached");
+    }
+
+    /// Takes a clock that was set back to `now`: a deadline on it may now be far in the future.
+    pub(super) fn set_back(&self, now: Instant) {
+        let mut state = self.state();
+        if let Reach::Down { since, alone_from, .. } = &mut state.reach {
+            *since = now.min(*since);
+            *alone_from = (*alone_from).min(now + self.settings.fallback_after + FALLBACK_SPREAD);
+        }
+        state.breakers.values_mut().for_each(|entry| entry.set_back(now));
     }
 
     /// Records a failed call.

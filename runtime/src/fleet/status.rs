@@ -36,6 +36,7 @@ impl FleetStatus {
         match (self.is_up, self.is_alone, breaker.stage) {
             (false, true, _) => "engine unreachable; this replica pages alone".to_owned(),
             (false, false, _) => "engine unreachable".to_owned(),
+            (true, _, None) if self.members == 1 => "no incident; 1 replica".to_owned(),
             (true, _, None) => format!("no incident; {} replicas", grouped(self.members)),
             (true, _, Some(_)) => FleetPart::All {
                 epoch: 0,

@@ -74,38 +74,74 @@ struct Faults {
     is_down: bool,
     hangs: bool,
     cut_off: Vec<String>,
+    foreign: Vec<BreakerName>,
     lost: f64,
     delay: Duration,
     ahead: Duration,
 }
 
 /// Replicas, each with a time: the [`ReplicaSet`] of the engine in memory, and of tests of the rule.
-#[derive(Debug, Default, Clone, PartialEq)]
-pub struct ReplicaTimes(BTreeMap<ReplicaText, u64>);
+#[derive(Debug, Clone)]
+pub struct ReplicaTimes {
+    times: BTreeMap<ReplicaText, u64>,
+    /// Bounds of all times. Only if they pass a limit is there anything to prune.
+    bounds: (u64, u64),
+}
+
+impl Default for ReplicaTimes {
+    fn default() -> Self {
+        Self { times: BTreeMap::new(), bounds: (u64::MAX, 0) }
+    }
+}
+
+impl PartialEq for ReplicaTimes {
+    fn eq(&self, other: &Self) -> bool {
+        self.times == other.times
+    }
+}
+
+impl ReplicaTimes {
+    fn retain(&mut self, is_kept: impl Fn(u64) -> bool) {
+        self.bounds = (u64::MAX, 0);
+        let Self { times, bounds: (oldest, newest) } = self;
+        times.retain(|_, &mut at| {
+            let is_kept = is_kept(at);
+            if is_kept {
+                (*oldest, *newest) = (at.min(*oldest), at.max(*newest));
+            }
+            is_kept
+        });
+    }
+}
 
 impl ReplicaSet for ReplicaTimes {
     fn insert(&mut self, replica: &ReplicaText, at_ms: u64) {
-        self.0.insert(replica.clone(), at_ms);
+        self.bounds = (self.bounds.0.min(at_ms), self.bounds.1.max(at_ms));
+        self.times.insert(replica.clone(), at_ms);
     }
 
     fn remove(&mut self, replica: &ReplicaText) {
-        self.0.remove(replica);
+        self.times.remove(replica);
     }
 
     fn contains(&self, replica: &ReplicaText) -> bool {
-        self.0.contains_key(replica)
+        self.times.contains_key(replica)
     }
 
     fn prune(&mut self, before_ms: u64) {
-        self.0.retain(|_, at| *at >= before_ms);
+        if before_ms > self.bounds.0 {
+            self.retain(|at| at >= before_ms);
+        }
     }
 
     fn prune_after(&mut self, after_ms: u64) {
-        self.0.retain(|_, at| *at <= after_ms);
+        if after_ms < self.bounds.1 {
+            self.retain(|at| at <= after_ms);
+        }
     }
 
     fn count(&self) -> u32 {
-        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.times.len()).unwrap_or(u32::MAX)
     }
 }
 
@@ -132,6 +168,15 @@ impl MemoryFleet {
         inner.faults.cut_off.retain(|other| other != replica);
         if is_cut_off {
             inner.faults.cut_off.push(replica.to_owned());
+        }
+    }
+
+    /// Sets whether a key of this breaker holds a value of another type: beats succeed, and reports on the breaker do not.
+    pub fn set_foreign(&self, breaker: &BreakerName, is_foreign: bool) {
+        let foreign = &mut lock(&self.inner).faults.foreign;
+        foreign.retain(|other| other != breaker);
+        if is_foreign {
+            foreign.push(breaker.clone());
         }
     }
 
@@ -285,13 +330,19 @@ impl FleetEngine for MemoryFleet {
     }
 
     async fn sync(&self, breaker: &BreakerName, report: &Report<'_>, terms: &Terms) -> Result<FleetView, EngineError> {
+        let is_foreign = lock(&self.inner).faults.foreign.contains(breaker);
         let act = |store: &mut Store, now_ms| {
+            if is_foreign {
+                return Err(EngineError::ForeignKey { key: format!("incident:{breaker}") });
+            }
             store.members.insert(report.replica, now_ms);
             let context = FleetContext { now_ms, born_ms: store.born_ms(now_ms), members: store.members(now_ms) };
-            fleet::merge(store.breakers.entry(breaker.clone()).or_default(), report, terms, context)
+            Ok(fleet::merge(store.breakers.entry(breaker.clone()).or_default(), report, terms, context))
         };
-        let named = |view: &FleetView| view.claim.map(|claim| format!("claim {}", claim.due.as_str()));
-        self.call(report.replica, "sync", act, named).await
+        let named = |view: &Result<FleetView, EngineError>| {
+            view.as_ref().ok()?.claim.map(|claim| format!("claim {}", claim.due.as_str()))
+        };
+        self.call(report.replica, "sync", act, named).await?
     }
 
     async fn acknowledge(

@@ -10,6 +10,7 @@ use tripline_core::Instant;
 use tripline_tests::sim_support::{s, staging};
 
 use tripline_tests::fleet_world::FleetWorld;
+use tripline_tests::fleet_world::pager::Seen;
 
 /// After the last fault and the last unwell replica, an alert may stay open for so long.
 const MAX_OPEN: Duration = s(60);
@@ -32,6 +33,7 @@ struct Run {
     faults: Faults,
     lives: Vec<u32>,
     dead: Vec<bool>,
+    kills: u32,
     seed: u64,
 }
 
@@ -42,7 +44,7 @@ impl Run {
         fleet.advance(s(60));
         let faults = Faults { ends: fleet.world.now(), down: false, calm_since: fleet.world.now() };
         let random = fastrand::Rng::with_seed(seed);
-        Self { random, faults, lives: vec![0; replicas], dead: vec![false; replicas], fleet, seed }
+        Self { random, faults, lives: vec![0; replicas], dead: vec![false; replicas], kills: 0, fleet, seed }
     }
 
     fn chance(&mut self, one_in: u32) -> bool {
@@ -93,6 +95,7 @@ impl Run {
             20..1_000 if is_unwell && !self.dead[number] => self.heal(number),
             1_000..1_030 if !self.dead[number] => {
                 self.fleet.kill(number);
+                self.kills += 1;
                 self.dead[number] = true;
                 self.fleet.replicas[number].unwell_since = None;
                 // It counts as unwell for as long as its recovery would have taken.
@@ -172,9 +175,9 @@ impl Run {
             );
         }
         if let Some(since) = unwell.filter(|&since| now > since + MAX_SILENT) {
-            let last = self.fleet.pager.log().into_iter().rev().take(5).collect::<Vec<_>>();
+            let last = || self.fleet.pager.log().into_iter().rev().take(5).collect::<Vec<_>>();
             let is_open = open == 1 || self.faults.down;
-            assert!(is_open, "seed {seed}, {now:?}: unwell since {since:?}, and no alert; {last:?}");
+            assert!(is_open, "seed {seed}, {now:?}: unwell since {since:?}, and no alert; {:?}", last());
         }
     }
 }
@@ -185,6 +188,19 @@ fn run(seed: u64, replicas: usize, length: Duration) {
     while run.fleet.world.now() < end {
         run.step();
     }
+    let log = run.fleet.pager.log();
+    let count = |seen| log.iter().filter(|(_, it)| *it == seen).count();
+    println!(
+        "seed {seed}: {replicas} replicas for {length:?}, {} killed: {} pages, {} more under an open alert, {} escalations, {} notes, \
+         {} closes, {} more without an open alert",
+        run.kills,
+        count(Seen::Paged),
+        count(Seen::Folded),
+        count(Seen::Escalated),
+        count(Seen::Noted),
+        count(Seen::Closed),
+        count(Seen::ClosedNone),
+    );
 }
 
 #[test]

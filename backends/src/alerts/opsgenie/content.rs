@@ -66,7 +66,7 @@ impl AlertContext<'_> {
     /// The note that the incident goes on, or that it has grown.
     pub(super) fn escalation_note(&self, priority: Priority) -> Noted {
         self.noted(&format!(
-            "{}\nStill on after {} s. Priority is now {}.\n{}",
+            "{}\nStill ongoing after {} s. The priority is now {}.\n{}",
             self.headline_of_fleet(),
             lasted_seconds(self.alert),
             priority.as_str(),
@@ -78,10 +78,10 @@ impl AlertContext<'_> {
     pub(super) fn closing_note(&self) -> Noted {
         let lasted = lasted_seconds(self.alert);
         let why = match self.alert.stage {
-            Stage::Superseded => "The incident goes on under another alert.".to_owned(),
+            Stage::Superseded => "The incident continues under another alert.".to_owned(),
             Stage::Resolved(IncidentEnd::Operator) => format!("Ended by an operator after {lasted} s."),
-            _ if self.alert.fleet.is_some() => format!("Over: all replicas are healthy again after {lasted} s."),
-            _ => format!("Over: healthy again. The incident lasted {lasted} s."),
+            _ if self.alert.fleet.is_some() => format!("Resolved: all replicas are healthy again after {lasted} s."),
+            _ => format!("Resolved: healthy again. The incident lasted {lasted} s."),
         };
         let headline = if self.alert.announce_reset && self.alert.stage != Stage::Superseded {
             self.headline("Circuit Breaker RESET") + "\n"

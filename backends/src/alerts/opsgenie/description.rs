@@ -2,26 +2,22 @@
 
 use super::context::AlertContext;
 use super::details::megabytes;
-use crate::alerts::format::{lasted_seconds, memory_percent, percentile_ms, two_decimals};
+use crate::alerts::format::{lasted_seconds, memory_percent, percentile_ms, state_and_cause, two_decimals, words};
 
 pub(super) fn description(content: &AlertContext<'_>) -> String {
     let (alert, config) = (content.alert, content.config);
-    let mut lines = vec![format!(
-        "{} of {}: the breaker is {}, because of {}.",
-        alert.kind.as_str(),
-        content.subject,
-        alert.snapshot.state.as_str(),
-        alert.cause.as_str()
-    )];
+    let mut lines = vec![format!("{} of {}. {}", alert.kind.as_str(), content.subject, state_and_cause(alert))];
     if alert.is_test {
-        lines = vec!["This page tests the path of alerts. There is no incident; it is closed at once.".to_owned()];
+        lines = vec!["This page tests the delivery of alerts. There is no incident; it is closed at once.".to_owned()];
     }
     lines.extend(alert.fleet.as_ref().map(|fleet| format!("Fleet: {fleet}.")));
     if lasted_seconds(alert) > 0 {
         lines.push(format!("The incident has lasted for {} s.", lasted_seconds(alert)));
     }
     if alert.is_drill {
-        lines.push("This is a drill: an operator simulated it, nothing is wrong with the service.".to_owned());
+        lines.push(
+            "This is a drill: an operator simulated the condition. Nothing is wrong with the service.".to_owned(),
+        );
     }
     lines.extend(alert.family.as_ref().map(|family| format!("{family}.")));
     lines.extend(content.evidence().map(|why| format!("It opened on {why}.")));
@@ -42,9 +38,10 @@ pub(super) fn figures(content: &AlertContext<'_>) -> Vec<String> {
         let threshold = two_decimals(seen.threshold.as_millis_f64());
         let percentile = percentile_ms(seen)
             .map_or_else(|| "unknown".to_owned(), |percentile| format!("{} ms", two_decimals(percentile)));
-        lines.push(format!("Latency: percentile {percentile}, threshold {threshold} ms, {}.", seen.trend.as_str()));
+        let trend = words(seen.trend.as_str());
+        lines.push(format!("Latency: percentile {percentile}, threshold {threshold} ms, trend {trend}."));
         if seen.stalled_at_trip > 0 {
-            lines.push(format!("Calls that hung: {}.", seen.stalled_at_trip));
+            lines.push(format!("Stalled calls: {}.", seen.stalled_at_trip));
         }
     }
     if let Some(memory) = seen.memory.filter(|_| config.include_memory_metrics) {

@@ -83,7 +83,7 @@ fn what(content: &AlertContext<'_>, details: &mut Details) {
     details.add("Cause", alert.cause.as_str());
     details.add("State", alert.snapshot.state.as_str());
     details.add("Trip Reason", alert.snapshot.trip_reason.map_or("", TripReason::as_str));
-    details.add("Drill", if alert.is_drill { "an operator simulated it" } else { "" });
+    details.add("Drill", if alert.is_drill { "simulated by an operator" } else { "" });
     details.add("Evidence", &content.evidence().unwrap_or_default());
     details.add("Wait Time (s)", &two_decimals(alert.snapshot.wait_time.as_secs_f64()).to_string());
     details.add("Source", &content.source());

@@ -153,8 +153,8 @@ fn the_description_names_dependencies_endpoints_and_contacts() {
     let created = created(&alert(), &config);
     let description = created["description"].as_str().unwrap();
     for part in [
-        "circuit-open of default: the breaker is open, because of latency.",
-        "Latency: percentile 412 ms, threshold 300 ms,",
+        "circuit-open of default. The breaker is open. Cause: latency.",
+        "Latency: percentile 412 ms, threshold 300 ms, trend ",
         "Memory: 3 MB used, 37.5 % of its limit.",
         "About:\n- Pays.",
         "Dependencies:\n- database\n- auth",

@@ -4,7 +4,7 @@ use tripline_runtime::core::{IncidentEnd, Latency};
 use tripline_runtime::{Alert, AlertKind, FleetPart, Stage};
 
 use super::message::Message;
-use crate::alerts::format::{lasted_seconds, passed, two_decimals};
+use crate::alerts::format::{lasted_seconds, passed, state_and_cause, two_decimals, words};
 
 /// A short summary of an alert.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +34,7 @@ impl Summary {
             let what = if alert.stage.is_end() { "Test page closed" } else { "Test page" };
             return Self {
                 headline: format!("{what}, no incident - {}", message.breaker),
-                sentence: "This page tests the path of alerts; it is closed at once.".to_owned(),
+                sentence: "This page tests the delivery of alerts. It is closed at once.".to_owned(),
                 facts: vec![("Breaker", message.breaker.clone())],
                 severity: severity(message),
             };
@@ -47,10 +47,10 @@ impl Summary {
         let subject = subject(message);
         let is_note = alert.fleet.as_ref().is_some_and(FleetPart::is_note);
         let headline = match alert.stage {
-            _ if is_note => format!("More replicas: {what} - {subject}"),
+            _ if is_note => format!("More replicas affected: {what} - {subject}"),
             Stage::Resolved(_) => format!("Resolved: {what} - {subject}"),
             Stage::Superseded => format!("Continued under another alert: {what} - {subject}"),
-            Stage::Escalated => format!("Still on: {what} - {subject}"),
+            Stage::Escalated => format!("Ongoing: {what} - {subject}"),
             _ => format!(
                 "{}{} - {}",
                 what.get(..1).unwrap_or_default().to_uppercase(),
@@ -74,24 +74,24 @@ fn sentence(alert: &Alert, message: &Message) -> String {
     parts.push(match alert.stage {
         Stage::Resolved(IncidentEnd::Operator) => format!("Ended by an operator after {lasted} s."),
         Stage::Resolved(_) => format!("Healthy again; the incident lasted {lasted} s."),
-        _ => format!("The breaker is {}, because of {}.", message.state, message.cause),
+        _ => state_and_cause(alert),
     });
     parts.extend(passed(alert));
     parts.extend(alert.family.as_ref().map(|family| format!("{family}.")));
     parts.extend(message.why.as_ref().map(|why| format!("It opened on {why}.")));
     if let Some(percentile) = alert.snapshot.percentile.map(Latency::as_millis_f64) {
         parts.push(format!(
-            "Latency percentile {} ms, threshold {} ms, {}.",
+            "Latency percentile {} ms, threshold {} ms, trend {}.",
             two_decimals(percentile),
             two_decimals(message.threshold_ms),
-            message.trend
+            words(message.trend)
         ));
     }
     if message.stalled_at_trip > 0 {
-        parts.push(format!("Calls that hung: {}.", message.stalled_at_trip));
+        parts.push(format!("Stalled calls: {}.", message.stalled_at_trip));
     }
     if let Some(percent) = message.memory.as_ref().and_then(|memory| memory.percent) {
-        parts.push(format!("Memory {percent} % of its limit."));
+        parts.push(format!("Memory at {percent} % of its limit."));
     }
     parts.join(" ")
 }
@@ -106,7 +106,7 @@ fn facts(alert: &Alert, message: &Message) -> Vec<(&'static str, String)> {
         ("Started", message.started_at.clone()),
     ];
     if message.drill {
-        facts.push(("Drill", "an operator simulated it".to_owned()));
+        facts.push(("Drill", "simulated by an operator".to_owned()));
     }
     let lasted = lasted_seconds(alert);
     if lasted > 0 {

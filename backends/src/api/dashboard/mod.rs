@@ -31,6 +31,7 @@ const SCRIPT: &str = concat!(
     include_str!("script/token.js"),
     include_str!("script/view.js"),
     include_str!("script/grid.js"),
+    include_str!("script/keys.js"),
     include_str!("script/stream.js"),
     "})();\n",
 );

@@ -43,7 +43,12 @@ struct StagedAlerts {
 async fn staged_alerts(scope: CircuitScope) -> Answer<StagedAlerts> {
     let config = scope.config();
     let opsgenie = &config.opsgenie;
-    let pending_alerts = scope.alerts().map(AlertsView::pending).unwrap_or_default();
+    let mut pending_alerts = scope.alerts().map(AlertsView::pending).unwrap_or_default();
+    if scope.is_member() {
+        // Those of its own incident, and of the one that the family has together.
+        let own = scope.breaker().key();
+        pending_alerts.retain(|pending| pending.key.is_none() || pending.key.as_deref() == own);
+    }
     let rejections = scope.live().rejections();
     Ok(ApiJson(StagedAlerts {
         enabled: opsgenie.time_before_send_alert > 0,

@@ -132,6 +132,10 @@ struct CommandBody {
     responses((status = 200, description = "The engine has it.", body = CommandBody),
         (status = 503, description = "The fleet's engine is not reached.", body = ApiError), PostErrors))]
 async fn command(scope: CircuitScope, who: Actor, ValidJson(Order(action)): ValidJson<Order>) -> Answer<CommandBody> {
+    if scope.is_member() {
+        let words = "a command to all replicas is for the whole family; without the fleet it is for this key";
+        return Err(ApiError::conflict(words));
+    }
     let fleet = scope.live().fleet.clone().ok_or_else(no_fleet)?;
     let number = fleet.command(action, scope.name()).await.map_err(|error| command_error(&error))?;
     let (action, breaker) = (action.as_str(), scope.name().to_string());

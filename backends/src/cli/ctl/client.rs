@@ -113,6 +113,11 @@ impl Client {
         self.breaker.as_ref().map(|target| target.name.as_str())
     }
 
+    /// The key of the family's member that requests are about.
+    pub(super) fn key(&self) -> Option<&str> {
+        self.breaker.as_ref()?.key.as_deref()
+    }
+
     /// The URL of the server without the path.
     pub(super) fn server(&self) -> String {
         self.base.as_str().trim_end_matches('/').to_owned()
@@ -133,12 +138,10 @@ impl Client {
     fn segments<'a>(&'a self, path: &'a str) -> Vec<&'a str> {
         let segments = path.trim_start_matches('/').split('/');
         let Some(Target { name, key }) = &self.breaker else { return segments.collect() };
+        let target = std::iter::once(name.as_str()).chain(key.iter().flat_map(|key| ["keys", key.as_str()]));
         match path.strip_prefix("/breaker/") {
-            Some(_) => {
-                let key = key.iter().flat_map(|key| ["keys", key.as_str()]);
-                ["breakers", name.as_str()].into_iter().chain(key).chain(segments.skip(1)).collect()
-            }
-            None if path == "/test" => vec!["test", name.as_str()],
+            Some(_) => std::iter::once("breakers").chain(target).chain(segments.skip(1)).collect(),
+            None if path == "/test" => std::iter::once("test").chain(target).collect(),
             None => segments.collect(),
         }
     }
@@ -287,6 +290,7 @@ mod tests {
             ("http://h:1/ops", Some("a.b"), "/breaker/opsgenie/status", "http://h:1/ops/breakers/a.b/opsgenie/status"),
             ("http://h:1", Some("a"), "/breakers?limit=2", "http://h:1/breakers?limit=2"),
             ("http://h:1", Some("a"), "/test", "http://h:1/test/a"),
+            ("http://h:1", Some("t/x/y"), "/test", "http://h:1/test/t/keys/x%2Fy"),
             ("http://h:1", Some("a"), "/test/delay", "http://h:1/test/delay"),
             (
                 "http://h:1",

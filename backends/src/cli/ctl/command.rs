@@ -17,7 +17,7 @@ pub(in crate::cli) struct CtlArgs {
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) token_file: Option<PathBuf>,
     /// The breaker that the command applies to. Default: the value of `TRIPLINE_BREAKER`, else the first of the configuration.
-    /// A member of a family is NAME/KEY.
+    /// A member of a family is NAME/KEY. Commands about the whole server ignore it: fleet, and scenario without a name.
     #[arg(long, global = true, value_name = "NAME[/KEY]")]
     pub(super) breaker: Option<String>,
     /// Apply enable, disable or reset to this breaker in all replicas of the server's fleet, and wait until they have done it.
@@ -42,9 +42,9 @@ pub(super) enum CtlCommand {
     /// Show the state and the figures of the breaker, or a table of several; exit code 2 if one is open, half-open or
     /// forced open.
     Status,
-    /// List the breakers; exit code 2 if any is open, half-open or forced open.
+    /// List the breakers, or with --breaker the keys of this family; exit code 2 if any is open, half-open or forced open.
     List {
-        /// List only breakers that are open, half-open or forced open.
+        /// List only breakers or keys that are open, half-open or forced open.
         #[arg(long)]
         open: bool,
     },
@@ -114,12 +114,12 @@ pub(super) enum CtlCommand {
     Events,
     /// Make one request to the protected demo endpoint; exit code 2 if the breaker rejects it.
     Request,
-    /// Set the delay of the demo endpoint, behind all breakers or the named one.
+    /// Set the delay of the demo endpoint, behind all breakers, the named one, or a member of a family.
     Delay {
         /// The delay, such as 500ms or 2s.
         delay: String,
     },
-    /// Start a scenario of the demo endpoint, behind all breakers or the named one; or list the scenarios.
+    /// Start a scenario of the demo endpoint, behind all breakers, the named one, or a member of a family; or list the scenarios.
     Scenario {
         /// The scenario. Default: list all scenarios.
         name: Option<String>,

@@ -9,6 +9,7 @@ use smol::future::or;
 use super::client::{Client, CtlError};
 use super::status::StatusView;
 use super::stream::{EVENTS, EventStream, Opened};
+use crate::metrics::label_value;
 
 /// Interval between polls of a server without events, and between attempts to reconnect.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -186,7 +187,10 @@ impl<'c> Feed<'c> {
             self.metrics_read_at = Some(Instant::now());
             // A server without metrics can still be watched.
             let answer = self.client.get("/metrics").await.ok();
-            self.rejected = answer.and_then(|answer| rejected_in_metrics(&answer.text, &seen.name));
+            self.rejected = answer.and_then(|answer| match self.client.key() {
+                Some(key) => rejected_by_member(&answer.text, &seen.name, key),
+                None => rejected_in_metrics(&answer.text, &seen.name),
+            });
         }
         Update { seen, rejected: self.rejected }
     }
@@ -216,9 +220,27 @@ fn rejected_in_metrics(metrics: &str, name: &str) -> Option<u64> {
         .reduce(u64::saturating_add)
 }
 
+/// The number of rejections of a family's member in the metrics; `None` if it has no series of its own.
+fn rejected_by_member(metrics: &str, name: &str, key: &str) -> Option<u64> {
+    let labels = format!("{{breaker=\"{name}\",key=\"{}\"}} ", label_value(key));
+    let value = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("tripline_key_rejected_calls_total")?.strip_prefix(labels.as_str()));
+    value?.trim().parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rejections_of_a_member_are_those_of_its_key() {
+        let metrics = "tripline_refused_calls_total{breaker=\"t\",reason=\"memory\"} 3\n\
+                       tripline_key_rejected_calls_total{breaker=\"t\",key=\"a\\\"b\"} 4\n\
+                       tripline_key_rejected_calls_total{breaker=\"t\",key=\"_other\"} 5\n";
+        assert_eq!(rejected_by_member(metrics, "t", "a\"b"), Some(4));
+        assert_eq!(rejected_by_member(metrics, "t", "c"), None);
+    }
 
     #[test]
     fn rejections_of_one_breaker_are_summed_over_all_reasons() {

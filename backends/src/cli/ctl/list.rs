@@ -4,25 +4,34 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use url::form_urlencoded::byte_serialize;
 
 use super::client::{Client, CtlError};
+use super::feed;
 use super::show::{number, plain};
 use super::style::{Line, Style};
 
-/// Number of breakers per request.
+/// The field with the rows of breakers.
+const BREAKERS: &str = "breakers";
+/// The field with the rows of a family's members.
+const KEYS: &str = "keys";
+/// Number of rows per request.
 const PAGE: usize = 1_000;
 /// Maximum number of pages. A server that always has another one does not serve this API.
 const MAX_PAGES: usize = 100;
 
-/// All breakers of a server.
+/// All breakers of a server, or all members of a family.
 #[derive(Debug, Default)]
 pub(super) struct List {
     rows: Vec<Value>,
+    /// The rows are members.
+    is_of_keys: bool,
 }
 
 /// One breaker of the list. A field that the server leaves out is unknown.
 #[derive(Deserialize)]
 struct Row {
+    #[serde(alias = "key")]
     name: String,
     state: String,
     triggered: bool,
@@ -36,24 +45,48 @@ struct Row {
 
 /// Number of columns of the table. The last one is shown only if a breaker is a family.
 const COLUMNS: usize = 7;
+/// Number of columns of members, which share the threshold of their family.
+const KEY_COLUMNS: usize = 4;
 const HEAD: [&str; COLUMNS] = ["NAME", "STATE", "REASON", "PERCENTILE", "THRESHOLD", "SINCE", "OPEN KEYS"];
 
-/// Reads all pages.
+/// Reads all breakers.
 pub(super) async fn read(client: &Client) -> Result<List, CtlError> {
-    const PATH: &str = "/breakers";
-    let unexpected = || CtlError::Unexpected { path: PATH.to_owned() };
+    Ok(List { rows: pages(client, "/breakers", BREAKERS).await?, is_of_keys: false })
+}
+
+/// Reads the selected breaker, or if it is a family its members, or the selected one of these. Without a selection reads all
+/// breakers.
+pub(super) async fn read_selected(client: &Client) -> Result<List, CtlError> {
+    let mut list = read(client).await?;
+    let Some(name) = client.breaker() else { return Ok(list) };
+    // Reports a name or a key that does not exist.
+    feed::status(client).await?;
+    list.rows.retain(|row| row.get("name").is_some_and(|other| other == name));
+    if list.rows.iter().any(|row| row.get("keys").is_some_and(Value::is_number)) {
+        list = List { rows: pages(client, &format!("/breakers/{name}/keys"), KEYS).await?, is_of_keys: true };
+        list.rows.retain(|row| client.key().is_none_or(|key| row.get("key").is_some_and(|other| other == key)));
+    }
+    Ok(list)
+}
+
+/// Reads the rows of all pages at `path`, which are in `field`.
+async fn pages(client: &Client, path: &str, field: &str) -> Result<Vec<Value>, CtlError> {
+    let unexpected = || CtlError::Unexpected { path: path.to_owned() };
     let mut rows = Vec::new();
-    let mut path = format!("{PATH}?limit={PAGE}");
+    let mut page = format!("{path}?limit={PAGE}");
     for _ in 0..MAX_PAGES {
-        let mut body = client.get(&path).await?.body;
-        match body.get_mut("breakers").map(Value::take) {
-            Some(Value::Array(page)) => rows.extend(page),
+        let mut body = client.get(&page).await?.body;
+        match body.get_mut(field).map(Value::take) {
+            Some(Value::Array(more)) => rows.extend(more),
             _ => return Err(unexpected()),
         }
         match body.get("next").and_then(Value::as_str) {
-            // The characters of a name need no encoding in a query.
-            Some(next) => path = format!("{PATH}?limit={PAGE}&after={next}"),
-            None => return Ok(List { rows }),
+            // A key may have any characters.
+            Some(next) => {
+                let next: String = byte_serialize(next.as_bytes()).collect();
+                page = format!("{path}?limit={PAGE}&after={next}");
+            }
+            None => return Ok(rows),
         }
     }
     Err(unexpected())
@@ -71,13 +104,13 @@ impl List {
     /// The list as received from the server, with all pages in one.
     pub(super) fn json(&self, only_open: bool) -> String {
         let rows: Vec<&Value> = self.rows.iter().filter(|row| !only_open || is_open(row)).collect();
-        json!({ "breakers": rows }).to_string()
+        json!({ (if self.is_of_keys { KEYS } else { BREAKERS }): rows }).to_string()
     }
 
     /// The table as text.
     pub(super) fn table(&self, only_open: bool) -> String {
         let rows = self.rows().filter(|row| !only_open || row.triggered);
-        let lines = table(rows).into_iter().map(|(_, line)| line);
+        let lines = self.lines_of(rows).into_iter().map(|(_, line)| line);
         lines.collect::<Vec<_>>().join("\n")
     }
 
@@ -88,7 +121,7 @@ impl List {
         rows.sort_by_key(|row| rank(&row.state));
         let hidden = if rows.len() + 1 > height { rows.len() + 2 - height.max(2) } else { 0 };
         rows.truncate(rows.len() - hidden);
-        let lines = table(rows.into_iter()).into_iter().map(|(style, line)| Line::default().with(style, line));
+        let lines = self.lines_of(rows.into_iter()).into_iter().map(|(style, line)| Line::default().with(style, line));
         let rest = (hidden > 0).then(|| Line::default().with(Style::Quiet, format!("and {hidden} more")));
         lines.chain(rest).collect()
     }
@@ -115,24 +148,33 @@ impl List {
     fn rows(&self) -> impl Iterator<Item = Row> {
         self.rows.iter().filter_map(|row| Row::deserialize(row).ok())
     }
-}
 
-/// The header and a line for each of `rows`, in columns.
-fn table(rows: impl Iterator<Item = Row>) -> Vec<(Style, String)> {
-    let head = (Style::Quiet, HEAD.map(str::to_owned));
-    let all: Vec<(Style, [String; COLUMNS])> =
-        std::iter::once(head).chain(rows.map(|row| (row.style(), row.cells()))).collect();
-    let cells = |column: usize| all.iter().skip(1).filter_map(move |(_, cells)| cells.get(column));
-    let has_keys = cells(COLUMNS - 1).any(|cell| cell != UNKNOWN);
-    let width =
-        |column: usize| all.iter().filter_map(|(_, cells)| cells.get(column)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<usize> = (0..COLUMNS).map(|column| width(column).unwrap_or(0)).collect();
-    let columns = if has_keys { COLUMNS } else { COLUMNS - 1 };
-    let lines = all.iter().map(|(style, cells)| {
-        let cells = cells.iter().zip(&widths).take(columns).map(|(cell, width)| format!("{cell:width$}"));
-        (*style, cells.collect::<Vec<_>>().join("  ").trim_end().to_owned())
-    });
-    lines.collect()
+    /// The header and a line for each of `rows`, in columns.
+    fn lines_of(&self, rows: impl Iterator<Item = Row>) -> Vec<(Style, String)> {
+        let mut head = HEAD;
+        let [first, ..] = &mut head;
+        if self.is_of_keys {
+            *first = "KEY";
+        }
+        let head = (Style::Quiet, head.map(str::to_owned));
+        let all: Vec<(Style, [String; COLUMNS])> =
+            std::iter::once(head).chain(rows.map(|row| (row.style(), row.cells()))).collect();
+        let cells = |column: usize| all.iter().skip(1).filter_map(move |(_, cells)| cells.get(column));
+        let columns = match cells(COLUMNS - 1).any(|cell| cell != UNKNOWN) {
+            _ if self.is_of_keys => KEY_COLUMNS,
+            true => COLUMNS,
+            false => COLUMNS - 1,
+        };
+        let width = |column: usize| {
+            all.iter().filter_map(|(_, cells)| cells.get(column)).map(|cell| cell.chars().count()).max()
+        };
+        let widths: Vec<usize> = (0..COLUMNS).map(|column| width(column).unwrap_or(0)).collect();
+        let lines = all.iter().map(|(style, cells)| {
+            let cells = cells.iter().zip(&widths).take(columns).map(|(cell, width)| format!("{cell:width$}"));
+            (*style, cells.collect::<Vec<_>>().join("  ").trim_end().to_owned())
+        });
+        lines.collect()
+    }
 }
 
 /// The text for an unknown value, and for one that does not apply.
@@ -192,7 +234,7 @@ mod tests {
 
     fn list(rows: &[(&str, &str)]) -> List {
         let row = |(name, state): &(&str, &str)| json!({"name": name, "state": state, "triggered": state.contains("open"), "trip_reason": "latency"});
-        List { rows: rows.iter().map(row).collect() }
+        List { rows: rows.iter().map(row).collect(), is_of_keys: false }
     }
 
     fn lines(list: &List, height: usize) -> Vec<String> {
@@ -222,6 +264,15 @@ mod tests {
         all.rows[1]["keys"] = json!(430);
         all.rows[1]["open_keys"] = json!(3);
         assert!(all.table(false).lines().last().unwrap().ends_with("3 of 430"), "{}", all.table(false));
+    }
+
+    #[test]
+    fn keys_of_a_family_are_a_table_without_what_they_share() {
+        let row = |key: &str| json!({"key": key, "state": "open", "triggered": true, "trip_reason": "latency"});
+        let list = List { rows: vec![row("*"), row("a,b")], is_of_keys: true };
+        let lines: Vec<String> = list.table(true).lines().map(str::to_owned).collect();
+        assert_eq!(lines, ["KEY  STATE  REASON   PERCENTILE", "*    open   latency  -", "a,b  open   latency  -"]);
+        assert!(list.json(true).starts_with("{\"keys\":["), "{}", list.json(true));
     }
 
     #[test]

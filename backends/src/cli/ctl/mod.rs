@@ -130,7 +130,7 @@ impl Session {
     }
 
     async fn list(&self, only_open: bool) -> Result<ExitCode, CliError> {
-        let all = list::read(&self.client).await?;
+        let all = list::read_selected(&self.client).await?;
         print_line(if self.json { all.json(only_open) } else { all.table(only_open) });
         Ok(exit::of_state(all.any_open()))
     }
@@ -364,6 +364,7 @@ impl Session {
     async fn demo(&self, path: &str, mut body: Value) -> Result<(), CliError> {
         if let (Some(name), Some(fields)) = (self.client.breaker(), body.as_object_mut()) {
             fields.insert("breaker".to_owned(), name.into());
+            fields.extend(self.client.key().map(|key| ("key".to_owned(), key.into())));
         }
         let answer = self.client.post(path, Some(&body)).await?;
         self.print(&answer, || fields(&answer.body));

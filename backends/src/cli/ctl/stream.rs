@@ -84,6 +84,7 @@ impl EventStream {
         match head.status.as_u16() {
             200 if is_stream => Ok(Opened::Stream(Box::new(stream))),
             429 | 503 => Ok(Opened::Absent("this server has no events left for another reader")),
+            404 if client.key().is_some() => Ok(Opened::Absent("a member of a family has no events of its own")),
             404..=406 => Ok(Opened::Absent("this server has no events")),
             200..=299 => Ok(Opened::Absent("the response of this server is not an event stream")),
             status => {

@@ -10,7 +10,7 @@ use smol::stream::StreamExt as _;
 
 use super::client::Client;
 use super::exit;
-use super::feed::{Feed, FeedEvent, Update};
+use super::feed::{self, Feed, FeedEvent, Update};
 use super::screen::{Screen, can_draw, size};
 use super::status::{StatusView, labelled};
 use super::stream::{ALL_EVENTS, EVENTS, EventStream, Opened};
@@ -59,7 +59,11 @@ pub(super) async fn events(client: &Client, all: bool) -> Result<ExitCode, CliEr
     let path = if all { ALL_EVENTS } else { EVENTS };
     let mut stream = match EventStream::open(client, path).await? {
         Opened::Stream(stream) => stream,
-        Opened::Absent(why) => return Err(CliError::new(format!("{}: {why}; `watch` polls instead", client.server()))),
+        Opened::Absent(why) => {
+            // Reports a name or a key that does not exist.
+            feed::status(client).await?;
+            return Err(CliError::new(format!("{}: {why}; `watch` polls instead", client.server())));
+        }
     };
     loop {
         let signal = async {

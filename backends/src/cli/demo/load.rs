@@ -7,7 +7,6 @@ use std::time::Duration;
 use tripline_runtime::{Breaker, BreakerName};
 
 use crate::api::ApiError;
-use crate::circuit::Circuit;
 use crate::memory::MockMemory;
 
 /// The delay of the endpoint in normal operation.
@@ -37,10 +36,34 @@ pub(super) struct Load {
 /// The delays of the endpoint.
 #[derive(Debug, Default)]
 struct Paces {
-    /// The delay behind breakers without an entry in `named`.
+    /// The delay behind breakers without an entry in `own`.
     usual: Pace,
-    /// The delays behind single breakers, by name.
-    named: BTreeMap<BreakerName, Pace>,
+    /// The delays behind single breakers, families and members.
+    own: BTreeMap<Target, Pace>,
+}
+
+/// A breaker, a family, or with a key a member of one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Target {
+    name: BreakerName,
+    key: Option<String>,
+}
+
+impl Target {
+    /// The breaker or the family of this name.
+    pub(super) fn named(name: &BreakerName) -> Self {
+        Self { name: name.clone(), key: None }
+    }
+
+    /// This breaker, which may be a member.
+    pub(super) fn of(breaker: &Breaker) -> Self {
+        Self { name: breaker.name().clone(), key: breaker.key().map(str::to_owned) }
+    }
+
+    /// The family of a member.
+    fn family(&self) -> Option<Self> {
+        self.key.as_ref().map(|_| Self::named(&self.name))
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -70,8 +93,7 @@ impl Load {
     /// The delay of a request that starts now behind `breaker`.
     pub(super) fn next_delay(&self, breaker: &Breaker) -> Duration {
         let mut paces = self.lock();
-        let Paces { usual, named } = &mut *paces;
-        let pace = named.get_mut(breaker.name()).unwrap_or(usual);
+        let pace = paces.of(&Target::of(breaker));
         let is_spike = pace.spike_left > 0;
         pace.spike_left = pace.spike_left.saturating_sub(1);
         match pace.delay {
@@ -80,33 +102,33 @@ impl Load {
         }
     }
 
-    /// Sets the delay of a request behind the breaker of this name, or behind all.
-    pub(super) fn set_delay(&self, name: Option<&BreakerName>, delay: Duration) {
-        self.change(name, |pace| *pace = Pace { delay: Delay::Fixed(delay), spike_left: 0 });
+    /// Sets the delay of a request behind `target`, or behind all.
+    pub(super) fn set_delay(&self, target: Option<&Target>, delay: Duration) {
+        self.change(target, |pace| *pace = Pace { delay: Delay::Fixed(delay), spike_left: 0 });
     }
 
-    /// Starts `scenario` behind the breaker of this name, or behind all of `circuits`.
+    /// Starts `scenario` behind `target`, whose breakers are `breakers`, or behind all.
     ///
     /// # Errors
     /// 409 if memory cannot be simulated because every breaker is disabled or forced open.
     pub(super) fn start(
         &self,
         scenario: Scenario,
-        name: Option<&BreakerName>,
-        circuits: &[Circuit],
+        target: Option<&Target>,
+        breakers: &[Breaker],
     ) -> Result<(), ApiError> {
         // All breakers share one mock memory.
-        let memory = self.memory.as_ref().filter(|_| name.is_none());
+        let memory = self.memory.as_ref().filter(|_| target.is_none());
         match scenario {
             Scenario::HighLatency => {
-                self.change(name, |pace| *pace = Pace { delay: Delay::TwiceTheThreshold, spike_left: 0 });
+                self.change(target, |pace| *pace = Pace { delay: Delay::TwiceTheThreshold, spike_left: 0 });
             }
-            Scenario::LatencySpike => self.change(name, |pace| pace.spike_left = SPIKE_REQUESTS),
+            Scenario::LatencySpike => self.change(target, |pace| pace.spike_left = SPIKE_REQUESTS),
             Scenario::MemoryOverload => {
                 if let Some(memory) = memory {
                     memory.set_percent(99);
                 } else {
-                    let simulated = circuits.iter().filter(|circuit| circuit.breaker().simulate_memory()).count();
+                    let simulated = breakers.iter().filter(|breaker| breaker.simulate_memory()).count();
                     if simulated == 0 {
                         let words = "the breaker is disabled or forced open; enable or reset it first";
                         return Err(ApiError::conflict(words));
@@ -114,33 +136,41 @@ impl Load {
                 }
             }
             Scenario::ResetNormal => {
-                self.set_delay(name, NORMAL_DELAY);
+                self.set_delay(target, NORMAL_DELAY);
                 if let Some(memory) = memory {
                     memory.set_percent(50);
                 }
-                for circuit in circuits {
-                    circuit.breaker().undo_simulations();
-                }
+                breakers.iter().for_each(Breaker::undo_simulations);
             }
         }
         Ok(())
     }
 
-    /// Changes the delay of one breaker. Without a name, changes the common delay and removes the others.
-    fn change(&self, name: Option<&BreakerName>, change: impl FnOnce(&mut Pace)) {
+    /// Changes the delay of one target; of a family, also that of its members. Without a target, changes the common delay and
+    /// removes the others.
+    fn change(&self, target: Option<&Target>, change: impl FnOnce(&mut Pace)) {
         let mut paces = self.lock();
-        let Paces { usual, named } = &mut *paces;
-        if let Some(name) = name {
-            change(named.entry(name.clone()).or_insert(*usual));
-        } else {
-            named.clear();
-            change(usual);
-        }
+        let Some(target) = target else {
+            paces.own.clear();
+            return change(&mut paces.usual);
+        };
+        let mut pace = *paces.of(target);
+        change(&mut pace);
+        paces.own.retain(|other, _| other.family().as_ref() != Some(target));
+        paces.own.insert(target.clone(), pace);
     }
 
     fn lock(&self) -> MutexGuard<'_, Paces> {
         // No code panics while it holds the lock.
         self.paces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Paces {
+    /// The pace of `target`: its own, else that of its family, else the common one.
+    fn of(&mut self, target: &Target) -> &mut Pace {
+        let family = target.family().filter(|_| !self.own.contains_key(target));
+        self.own.get_mut(family.as_ref().unwrap_or(target)).unwrap_or(&mut self.usual)
     }
 }
 
@@ -171,39 +201,58 @@ impl Scenario {
 mod tests {
     use super::*;
     use tripline_runtime::test_util::ManualClock;
+    use tripline_runtime::{Family, FamilyLimits};
 
-    fn circuit(name: &str) -> Circuit {
+    fn breaker(name: &str) -> Breaker {
         let builder = Breaker::builder(Arc::new(ManualClock::default())).name(BreakerName::new(name).unwrap());
-        Circuit::new(builder.build().unwrap())
+        builder.build().unwrap()
     }
 
     #[test]
     fn a_named_breaker_goes_its_own_way_until_all_are_set() {
-        let (load, circuits) = (Load::new(None), ["a", "b"].map(circuit));
-        let delays = |load: &Load| circuits.each_ref().map(|circuit| load.next_delay(circuit.breaker()));
-        let [a, _] = circuits.each_ref().map(|circuit| circuit.name().clone());
-        let (second, twice) = (Duration::from_secs(1), Duration::from(circuits[0].breaker().slow_after()) * 2);
+        let (load, breakers) = (Load::new(None), ["a", "b"].map(breaker));
+        let delays = |load: &Load| breakers.each_ref().map(|breaker| load.next_delay(breaker));
+        let a = Target::of(&breakers[0]);
+        let (second, twice) = (Duration::from_secs(1), Duration::from(breakers[0].slow_after()) * 2);
         load.set_delay(Some(&a), second);
         assert_eq!(delays(&load), [second, NORMAL_DELAY]);
-        load.start(Scenario::HighLatency, Some(&a), &circuits[..1]).unwrap();
+        load.start(Scenario::HighLatency, Some(&a), &breakers[..1]).unwrap();
         assert_eq!(delays(&load), [twice, NORMAL_DELAY]);
-        load.start(Scenario::LatencySpike, None, &circuits).unwrap();
+        load.start(Scenario::LatencySpike, None, &breakers).unwrap();
         assert_eq!(delays(&load), [twice, twice]);
-        load.start(Scenario::ResetNormal, None, &circuits).unwrap();
+        load.start(Scenario::ResetNormal, None, &breakers).unwrap();
         assert_eq!(delays(&load), [NORMAL_DELAY; 2]);
+    }
+
+    #[test]
+    fn a_member_goes_its_own_way_until_its_family_is_set() {
+        let members = Breaker::builder(Arc::new(ManualClock::default())).name("tenants".parse().unwrap());
+        let family = Family::new(members, FamilyLimits::default()).unwrap();
+        // The keys contain a separator.
+        let [one, other] = ["a", "a/b"].map(|key| family.get(key).unwrap());
+        let load = Load::new(None);
+        let delays = |load: &Load| [&one, &other].map(|member| load.next_delay(member).as_secs());
+        let set = |target: &Target, seconds| load.set_delay(Some(target), Duration::from_secs(seconds));
+        set(&Target::named(family.name()), 3);
+        assert_eq!(delays(&load), [3, 3]);
+        set(&Target::of(&one), 5);
+        set(&Target::of(&other), 7);
+        assert_eq!(delays(&load), [5, 7]);
+        set(&Target::named(family.name()), 9);
+        assert_eq!(delays(&load), [9, 9]);
     }
 
     #[test]
     fn memory_of_a_named_breaker_is_simulated_and_mock_memory_is_that_of_all() {
         let memory = MockMemory::default();
-        let (load, circuits) = (Load::new(Some(memory)), ["a", "b"].map(circuit));
-        let a = circuits[0].name().clone();
-        load.start(Scenario::MemoryOverload, Some(&a), &circuits[..1]).unwrap();
-        let is_drill = circuits.each_ref().map(|circuit| {
-            circuit.breaker().read(|core| circuit.breaker().explain(core)).is_some_and(|why| why.is_drill)
-        });
+        let (load, breakers) = (Load::new(Some(memory)), ["a", "b"].map(breaker));
+        let a = Target::of(&breakers[0]);
+        load.start(Scenario::MemoryOverload, Some(&a), &breakers[..1]).unwrap();
+        let is_drill = breakers
+            .each_ref()
+            .map(|breaker| breaker.read(|core| breaker.explain(core)).is_some_and(|why| why.is_drill));
         assert_eq!(is_drill, [true, false]);
-        circuits[0].breaker().disable();
-        assert!(load.start(Scenario::MemoryOverload, Some(&a), &circuits[..1]).is_err());
+        breakers[0].disable();
+        assert!(load.start(Scenario::MemoryOverload, Some(&a), &breakers[..1]).is_err());
     }
 }

@@ -9,9 +9,9 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get};
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tower_service::Service as _;
-use tripline_runtime::{Breaker, BreakerName, InvalidKey};
+use tripline_runtime::{Breaker, InvalidKey};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
@@ -23,7 +23,7 @@ use crate::circuit::{Circuit, Circuits};
 use crate::config::KeySource;
 use crate::memory::MockMemory;
 use crate::tower::{BreakerLayer, service_unavailable_because};
-use load::{Load, MAX_DELAY, Scenario};
+use load::{Load, MAX_DELAY, Scenario, Target};
 
 /// The demo service behind the breakers.
 #[derive(Debug, Clone)]
@@ -43,15 +43,16 @@ impl Demo {
         OpenApiRouter::new()
             .routes(routes!(test))
             .routes(routes!(test_named))
+            .routes(routes!(test_member))
             .routes(routes!(set_delay))
             .routes(routes!(trigger))
             .routes(routes!(scenarios))
             .with_state(self)
     }
 
-    /// Answers `request`, which `circuit` protects.
-    async fn answer(self, circuit: &Circuit, request: Request) -> Response {
-        let Ok(breaker) = guard(circuit, &request) else {
+    /// Answers `request`, which `breaker` protects.
+    async fn answer(self, breaker: Result<Breaker, InvalidKey>, request: Request) -> Response {
+        let Ok(breaker) = breaker else {
             return ApiError::new(StatusCode::BAD_REQUEST, "the key has control characters").into_response();
         };
         let protection = BreakerLayer::new(breaker.clone()).respond_with(service_unavailable_because(breaker.clone()));
@@ -66,12 +67,27 @@ impl Demo {
         endpoint.call(request).await.unwrap_or_else(|never| match never {})
     }
 
-    /// The breaker that a request body names, or all.
-    fn named(&self, name: Option<&str>) -> Result<(Option<BreakerName>, Vec<Circuit>), ApiError> {
-        let Some(name) = name else { return Ok((None, self.circuits.iter().collect())) };
+    /// The breakers that a request body selects: a breaker, or of a family all members or that of a key; otherwise all.
+    fn selected(
+        &self,
+        DemoSelection { breaker, key }: &DemoSelection,
+    ) -> Result<(Option<Target>, Vec<Breaker>), ApiError> {
+        let Some(name) = breaker else {
+            return match key {
+                Some(_) => Err(ApiError::missing("breaker", "the family of the key")),
+                None => Ok((None, self.circuits.iter().flat_map(|circuit| circuit.breakers()).collect())),
+            };
+        };
         let circuit = self.circuits.get(name);
         let circuit = circuit.ok_or_else(|| ApiError::bad_value("breaker", shown(name), "a name of GET /breakers"))?;
-        Ok((Some(circuit.name().clone()), vec![circuit]))
+        let Some(key) = key else { return Ok((Some(Target::named(circuit.name())), circuit.breakers())) };
+        let family = circuit
+            .family()
+            .ok_or_else(|| ApiError::bad_value("key", shown(key), format!("none, because {name} is not a family")))?;
+        let member = family
+            .member(key)
+            .ok_or_else(|| ApiError::bad_value("key", shown(key), format!("a key of GET /breakers/{name}/keys")))?;
+        Ok((Some(Target::of(&member)), vec![member]))
     }
 }
 
@@ -123,21 +139,66 @@ async fn test(State(demo): State<Demo>, request: Request) -> Response {
     let Some(circuit) = demo.circuits.first() else {
         return ApiError::new(StatusCode::NOT_FOUND, "there is no breaker").into_response();
     };
-    demo.answer(&circuit, request).await
+    demo.answer(guard(&circuit, &request), request).await
 }
 
-/// The demo endpoint behind the breaker of this name.
+/// The demo endpoint behind the breaker of this name; of a family, behind the member of the request's key.
 #[utoipa::path(get, path = "/test/{name}", tag = "demo", params(("name" = String, Path, description = "The name of the breaker.")),
     responses(
         (status = 200, description = "It was called.", body = Tested),
         (status = 404, description = "There is no breaker of this name.", body = ApiError),
         (status = 503, description = "The breaker rejects it.", body = Rejection)))]
 async fn test_named(State(demo): State<Demo>, Path(name): Path<String>, request: Request) -> Response {
-    let Some(circuit) = demo.circuits.get(&name) else {
-        let words = format!("there is no breaker {}; GET /breakers lists them", shown(&name));
+    let Some(circuit) = demo.circuits.get(&name) else { return no_such_breaker(&name) };
+    demo.answer(guard(&circuit, &request), request).await
+}
+
+/// The demo endpoint behind the member of this key, which the first call creates.
+#[utoipa::path(get, path = "/test/{name}/keys/{key}", tag = "demo",
+    params(("name" = String, Path, description = "The name of the family, percent-encoded."),
+        ("key" = String, Path, description = "The key of the member, percent-encoded.")),
+    responses(
+        (status = 200, description = "It was called.", body = Tested),
+        (status = 400, description = "The key has control characters.", body = ApiError),
+        (status = 404, description = "There is no family of this name.", body = ApiError),
+        (status = 503, description = "The breaker rejects it.", body = Rejection)))]
+async fn test_member(
+    State(demo): State<Demo>,
+    Path((name, key)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    let Some(circuit) = demo.circuits.get(&name) else { return no_such_breaker(&name) };
+    let Some(family) = circuit.family() else {
+        let words = format!("{name} is not a family and has no keys; GET /breakers lists breakers");
         return ApiError::new(StatusCode::NOT_FOUND, words).into_response();
     };
-    demo.answer(&circuit, request).await
+    demo.answer(family.get(&key), request).await
+}
+
+fn no_such_breaker(name: &str) -> Response {
+    let words = format!("there is no breaker {}; GET /breakers lists them", shown(name));
+    ApiError::new(StatusCode::NOT_FOUND, words).into_response()
+}
+
+/// The breakers that a request body is about.
+#[derive(Serialize, ToSchema)]
+struct DemoSelection {
+    /// The breaker; null or left out for all breakers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    breaker: Option<String>,
+    /// The key of a member, if the breaker is a family; null or left out for all members.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+impl FromPayload for DemoSelection {
+    fn read(payload: &Payload) -> Result<Self, ApiError> {
+        let text = |field, allowed| Ok(payload.optional_text(field, allowed)?.map(str::to_owned));
+        Ok(Self {
+            breaker: text("breaker", "a name of GET /breakers")?,
+            key: text("key", "a key of GET /breakers/{name}/keys")?,
+        })
+    }
 }
 
 /// The delay of the endpoint.
@@ -146,21 +207,15 @@ struct Delay {
     /// A duration like `500ms` or `2s`, at most `60s`.
     #[schema(example = "500ms")]
     delay: String,
-    /// The breaker; null or left out for all breakers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    breaker: Option<String>,
-}
-
-/// The name in the optional field `breaker`.
-fn breaker_in(payload: &Payload) -> Result<Option<String>, ApiError> {
-    Ok(payload.optional_text("breaker", "a name of GET /breakers")?.map(str::to_owned))
+    #[serde(flatten)]
+    selection: DemoSelection,
 }
 
 const DELAYS: &str = "a duration like \"500ms\" or \"2s\", at most 60s";
 
 impl FromPayload for Delay {
     fn read(payload: &Payload) -> Result<Self, ApiError> {
-        Ok(Self { delay: payload.text("delay", DELAYS)?.to_owned(), breaker: breaker_in(payload)? })
+        Ok(Self { delay: payload.text("delay", DELAYS)?.to_owned(), selection: DemoSelection::read(payload)? })
     }
 }
 
@@ -172,18 +227,18 @@ async fn set_delay(State(demo): State<Demo>, ValidJson(new): ValidJson<Delay>) -
         .ok()
         .filter(|&delay| delay <= MAX_DELAY)
         .ok_or_else(|| ApiError::bad_value("delay", shown(&new.delay), DELAYS))?;
-    let (name, _) = demo.named(new.breaker.as_deref())?;
-    demo.load.set_delay(name.as_ref(), delay);
-    Ok(ApiJson(Delay { delay: humantime::format_duration(delay).to_string(), breaker: new.breaker }))
+    let (target, _) = demo.selected(&new.selection)?;
+    demo.load.set_delay(target.as_ref(), delay);
+    Ok(ApiJson(Delay { delay: humantime::format_duration(delay).to_string(), selection: new.selection }))
 }
 
-/// A scenario and the breaker that it applies to.
-#[derive(ToSchema)]
+/// A scenario and the breakers that it applies to.
+#[derive(Serialize, ToSchema)]
 struct Start {
     #[schema(inline)]
     scenario: Scenario,
-    /// The breaker; null or left out for all breakers.
-    breaker: Option<String>,
+    #[serde(flatten)]
+    selection: DemoSelection,
 }
 
 impl FromPayload for Start {
@@ -192,7 +247,13 @@ impl FromPayload for Start {
         let text = payload.text("scenario", &allowed)?;
         let scenario = Scenario::ALL.into_iter().find(|scenario| scenario.as_str() == text);
         let scenario = scenario.ok_or_else(|| ApiError::bad_value("scenario", shown(text), allowed))?;
-        Ok(Self { scenario, breaker: breaker_in(payload)? })
+        Ok(Self { scenario, selection: DemoSelection::read(payload)? })
+    }
+}
+
+impl Serialize for Scenario {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -207,22 +268,22 @@ impl PartialSchema for Scenario {
 /// A scenario that was started.
 #[derive(Serialize, ToSchema)]
 struct Begun {
-    scenario: &'static str,
+    #[schema(inline)]
+    scenario: Scenario,
     /// The effect of the scenario.
     effect: &'static str,
-    /// The breaker; null or left out for all breakers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    breaker: Option<String>,
+    #[serde(flatten)]
+    selection: DemoSelection,
 }
 
 /// Starts a scenario.
 #[utoipa::path(post, path = "/test/trigger", tag = "demo", request_body = Start, responses(
     (status = 200, description = "It has begun.", body = Begun), PostErrors))]
 async fn trigger(State(demo): State<Demo>, ValidJson(start): ValidJson<Start>) -> Result<ApiJson<Begun>, ApiError> {
-    let Start { scenario, breaker } = start;
-    let (name, circuits) = demo.named(breaker.as_deref())?;
-    demo.load.start(scenario, name.as_ref(), &circuits)?;
-    Ok(ApiJson(Begun { scenario: scenario.as_str(), effect: scenario.effect(), breaker }))
+    let Start { scenario, selection } = start;
+    let (target, breakers) = demo.selected(&selection)?;
+    demo.load.start(scenario, target.as_ref(), &breakers)?;
+    Ok(ApiJson(Begun { scenario, effect: scenario.effect(), selection }))
 }
 
 /// The available scenarios.

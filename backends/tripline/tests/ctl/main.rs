@@ -8,6 +8,7 @@ mod ctl_breakers;
 mod ctl_commands;
 mod ctl_families;
 mod ctl_server;
+mod ctl_targets;
 mod ctl_watch;
 mod ctl_watch_all;
 mod fake_server;

@@ -1,4 +1,4 @@
-//! A TCP proxy that can drop everything and still accept, as a network partition does, and lead to another server.
+//! A TCP proxy that can drop all data while it still accepts connections, as in a network partition, and can switch to another server.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -14,7 +14,7 @@ pub(crate) struct DroppingProxy {
 }
 
 impl DroppingProxy {
-    /// In front of this port. It ends with the process.
+    /// Starts a proxy in front of this port. It ends with the test process.
     pub(crate) fn to(port: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let proxy = Self {
@@ -26,7 +26,7 @@ impl DroppingProxy {
         let (drops, target, streams) = (proxy.drops.clone(), proxy.target.clone(), proxy.streams.clone());
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                // Relaxed, as all here: it orders nothing else.
+                // Relaxed, like every access in this file: it orders no other memory.
                 let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, target.load(Ordering::Relaxed))) else {
                     continue;
                 };
@@ -43,12 +43,12 @@ impl DroppingProxy {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
 
-    /// From now on every byte is lost, or no more.
+    /// Starts or stops dropping every byte.
     pub(crate) fn drop_all(&self, drops: bool) {
         self.drops.store(drops, Ordering::Relaxed);
     }
 
-    /// A failover: all connections end, and new ones lead to this port.
+    /// Simulates a failover: ends all connections; new ones go to this port.
     pub(crate) fn switch_to(&self, port: u16) {
         self.target.store(port, Ordering::Relaxed);
         for stream in self.streams.lock().unwrap().drain(..) {

@@ -1,4 +1,4 @@
-//! A family in a fleet, and breakers that a reload of the configuration adds and removes.
+//! A family in a fleet, and breakers that a configuration reload adds and removes.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::support::{eventually, exchange};
 const TENANTS: &str = "[breakers.tenants]\nkey = \"header:x-tenant\"\n";
 const LATE: &str = "[breakers.late]\n";
 
-/// Whether an alert of this breaker was opened, and whether it is open.
+/// Whether the alert of this breaker is open; `None` if it was never opened.
 fn alert_of(replicas: &Replicas, breaker: &str) -> Option<bool> {
     replicas.service.catch_up();
     let alias = format!("shop/checkout-{breaker}-circuit-open");
@@ -22,13 +22,13 @@ fn post(replicas: &Replicas, number: usize, path: &str) {
     assert_eq!(response.status, 200, "{path}: {response:?}");
 }
 
-/// The breakers of this replica, in the fleet if `path` is `/fleet`.
+/// The breakers of this replica: those in the fleet if `path` is `/fleet`.
 fn names(replicas: &Replicas, number: usize, path: &str) -> Vec<String> {
     let body = replicas.of(number).get(path).json();
     body["breakers"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Replaces one table of the configuration of this replica, and waits until it has these breakers.
+/// Replaces one table in this replica's configuration, and waits until it has the `expected` breakers.
 fn reload(replicas: &Replicas, number: usize, from: &str, to: &str, expected: &[&str]) {
     let file = replicas.of(number).folder().join("settings.toml");
     let text = fs::read_to_string(&file).unwrap();

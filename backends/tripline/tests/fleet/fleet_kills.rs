@@ -1,4 +1,4 @@
-//! A process that is killed at each step that can be held from outside: the alert service keeps its answer until the process is gone.
+//! Kills a process at each step that a test can hold from outside: the alert service withholds its response until the process is gone.
 //!
 //! `tests/tests/sim/sim_fleet_kills.rs` kills at every step, on the in-memory engine.
 
@@ -6,7 +6,8 @@ use crate::alert_service::Fault;
 use crate::redis_server::RedisServer;
 use crate::replicas::Replicas;
 
-/// Three processes; the alert service has this fault from when `act` begins until the process that sends then is killed.
+/// Gives the alert service this fault, runs `act`, and kills the process that sends the alert. Then the fault ends. Returns the
+/// number of the killed process.
 fn kill_the_sender(replicas: &mut Replicas, fault: Fault, act: impl FnOnce(&Replicas)) -> usize {
     let before = replicas.claims();
     replicas.service.standing_trouble(fault);
@@ -19,7 +20,7 @@ fn kill_the_sender(replicas: &mut Replicas, fault: Fault, act: impl FnOnce(&Repl
     sender
 }
 
-/// After `killed` is gone: one that runs is unwell.
+/// Ensures that a running process is unwell after `killed` is gone: trips another one if necessary. Returns its number.
 fn keep_it_going(replicas: &Replicas, unwell: usize, killed: usize) -> usize {
     if unwell == killed {
         let other = (killed + 1) % 3;
@@ -58,7 +59,7 @@ fn after_it_has_sent_the_page_and_before_it_acknowledges() {
     let mut replicas = Replicas::start(&redis, 3, 0);
     let killed = kill_the_sender(&mut replicas, Fault::DoneAndSilent, |it| it.trip(0));
     let unwell = keep_it_going(&replicas, 0, killed);
-    // Another sends it again when the lease ends: the alias folds it.
+    // Another replica sends it again when the lease ends; the alert service deduplicates it by its alias.
     replicas.until(60, "another acknowledges it", |it| it.stage(unwell) == "initial");
     replicas.all_recover([unwell]);
     is_one_alert(&replicas);

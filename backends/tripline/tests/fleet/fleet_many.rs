@@ -1,4 +1,4 @@
-//! Twenty light replicas in this process beside three processes of their own.
+//! Twenty lightweight replicas in the test process beside three separate processes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use tripline_runtime::{
 use crate::redis_server::RedisServer;
 use crate::replicas::Replicas;
 
-/// Counts alerts that are opened, and closed for the first time.
+/// Counts alerts that are opened, and alerts that are closed; repeated closes do not count.
 #[derive(Debug, Default)]
 struct Counts {
     pages: AtomicUsize,
@@ -31,7 +31,7 @@ impl AlertSink for Counts {
 
     async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {
         let fleet = alert.fleet.as_ref().unwrap();
-        // Relaxed, as all here: each counts for itself.
+        // Relaxed, like every access in this file: the counters are independent.
         if alert.stage.is_end() {
             self.closes.fetch_add(usize::from(!fleet.is_repeated()), Ordering::Relaxed);
         } else {

@@ -1,4 +1,4 @@
-//! What is off by default: a budget of probes, and commands to all replicas.
+//! Options that are off by default: the probe budget, and commands to all replicas.
 
 use crate::redis_server::RedisServer;
 use crate::replicas::Replicas;
@@ -63,7 +63,7 @@ fn commands_to_all_are_off_by_default_and_for_three_commands_only() {
 fn no_more_processes_probe_at_once_than_the_budget() {
     let Some(redis) = RedisServer::start_in_ci("a budget of probes") else { return };
     let mut replicas = Replicas::none(&redis.url(), 0);
-    // Less than one of three: one.
+    // The share is below one of three replicas, so the budget is one.
     replicas.fleet_lines = "probe_share = 0.3\n".to_owned();
     replicas.start_more(3);
     (0..3).for_each(|number| replicas.trip(number));
@@ -72,10 +72,10 @@ fn no_more_processes_probe_at_once_than_the_budget() {
     let first = eventually("one has leave to probe", || (0..3).find(|&number| probes(number)));
     assert_eq!(replicas.of(first).state(), "half_open");
     let others: Vec<usize> = (0..3).filter(|&number| number != first).collect();
-    // The waits of all are over after a second; the first keeps its place as long as it is half-open.
+    // All wait times are over after a second; the first replica keeps its permission while it is half-open.
     all_the_while("no other probes", Duration::from_secs(4), || !others.iter().any(|&number| probes(number)));
     replicas.of(first).recovers();
-    // Both have calls: one without any would let its permission expire, and ask again only after 20 to 40 s.
+    // Both receive calls: without calls a replica lets its permission expire, and asks again only after 20 to 40 s.
     replicas.until(60, "the others close", |it| {
         for &number in &others {
             it.of(number).get("/test");

@@ -1,4 +1,4 @@
-//! One page, one escalation, one close; and claimants that die or hang.
+//! One page, one escalation and one close, also if a claimant dies or hangs.
 
 use crate::redis_server::RedisServer;
 use crate::replicas::Replicas;
@@ -96,7 +96,7 @@ fn a_claimant_that_is_paused_with_a_page_on_its_way_is_replaced() {
     std::thread::park_timeout(std::time::Duration::from_secs(30));
     assert!(replicas.is_open(), "another has paged");
     replicas.of(claimant).signal("CONT");
-    // Its lease is over: it must not page a second time after the close.
+    // Its lease has expired: it must not page again after the close.
     replicas.all_recover([0, 1]);
     std::thread::park_timeout(std::time::Duration::from_secs(25));
     assert!(!replicas.is_open());

@@ -4,7 +4,7 @@ use crate::dropping_proxy::DroppingProxy;
 use crate::redis_server::RedisServer;
 use crate::replicas::Replicas;
 
-/// So many processes, each with a way of its own to `redis`.
+/// Starts `count` processes, each with its own proxy to `redis`.
 fn start(redis: &RedisServer, count: usize) -> (Replicas, Vec<DroppingProxy>) {
     let proxies: Vec<DroppingProxy> = (0..count).map(|_| DroppingProxy::to(redis.port)).collect();
     let mut replicas = Replicas::none("", 0);
@@ -16,7 +16,7 @@ fn start(redis: &RedisServer, count: usize) -> (Replicas, Vec<DroppingProxy>) {
     (replicas, proxies)
 }
 
-/// These ways lead to `redis` from now on.
+/// Switches these proxies to `redis`.
 fn switch(proxies: &[DroppingProxy], redis: &RedisServer) {
     for proxy in proxies {
         proxy.switch_to(redis.port);
@@ -29,7 +29,7 @@ fn a_failover_to_a_server_that_is_behind_pages_no_second_time() {
     let (replicas, proxies) = start(&redis, 3);
     replicas.trip(0);
     replicas.until(20, "the server knows of it", |it| it.stage(0) == "pending");
-    // It knows of the incident, and not of the page.
+    // It has the incident, but not the page.
     let behind = redis.copy();
     replicas.until(30, "it pages", Replicas::is_open);
     replicas.until(20, "all know of it", |it| (0..3).all(|number| it.stage(number) == "initial"));

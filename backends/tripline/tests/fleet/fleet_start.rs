@@ -79,7 +79,7 @@ fn a_password_of_a_user_and_tls_work_and_ctl_shows_the_fleet() {
     let shown = run(folder.path(), &["ctl", "--url", &url, "fleet"]);
     assert_eq!(shown.code, Some(0), "{shown:?}");
     assert!(shown.stdout.contains("web-0-") && shown.stdout.contains("reached"), "{shown:?}");
-    assert!(shown.stdout.contains("no incident; 1 replicas"), "{shown:?}");
+    assert!(shown.stdout.contains("no incident; 1 replica\n"), "{shown:?}");
 }
 
 #[test]
@@ -106,11 +106,11 @@ fn a_server_of_an_earlier_version_is_a_warning_that_says_which_is_needed() {
         for mut client in listener.incoming().map_while(Result::ok) {
             std::thread::spawn(move || {
                 let mut bytes = vec![0; 65_536];
-                // As Redis 4 answers the scripts.
+                // The response of Redis 4 to the scripts.
                 let answer =
                     b"-ERR Error running script: Write commands not allowed after non deterministic commands\r\n";
                 while let Ok(1..) = client.read(&mut bytes) {
-                    // The client introduces itself with two commands at once, whose answers it does not look at.
+                    // The client begins with two pipelined commands and ignores their responses.
                     let is_script = bytes.windows(4).any(|word| word == b"EVAL");
                     let answer = if is_script { &answer[..] } else { b"+OK\r\n+OK\r\n" };
                     if client.write_all(answer).is_err() {

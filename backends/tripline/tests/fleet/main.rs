@@ -1,6 +1,6 @@
-//! Real processes on a real `redis-server` page once, escalate once and close once, whatever fails.
+//! Real processes with a real `redis-server` page once, escalate once and close once, whichever part fails.
 //!
-//! Every row of the guide's table of failures, and its tests (simulation: `tests/tests/sim/`):
+//! The rows of the table of failures in the guide, with their tests (simulation: `tests/tests/sim/`):
 //!
 //! | failure | tests |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! The processes of a fleet, their server and their alert service.
+//! The processes of a fleet, their Redis server and their alert service.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use crate::alert_service::{AlertService, Held, KEY};
 use crate::redis_server::RedisServer;
 use crate::support::{Launch, QUICK, Server, eventually};
 
-/// What the alert of the fleet is called: without a host.
+/// The alias of the fleet's alert, which contains no host.
 pub(crate) const ALIAS: &str = "shop/checkout-circuit-open";
 
 pub(crate) struct Replicas {
@@ -14,28 +14,28 @@ pub(crate) struct Replicas {
     pub(crate) servers: Vec<Option<Server>>,
     url: String,
     escalates_after: u32,
-    /// More keys of `[fleet]`.
+    /// Additional lines for `[fleet]`.
     pub(crate) fleet_lines: String,
-    /// Tables of breakers.
+    /// Tables of named breakers.
     pub(crate) tables: String,
 }
 
 impl Replicas {
-    /// So many processes, each a member of the fleet. They have been there for long enough that a page need not wait for others.
+    /// Starts `count` processes and waits until all are members of the fleet, so that a page need not wait for others.
     pub(crate) fn start(redis: &RedisServer, count: usize, escalates_after: u32) -> Self {
         let mut replicas = Self::none(&redis.url(), escalates_after);
         replicas.start_more(count);
         replicas
     }
 
-    /// Starts so many more, and waits until all are members.
+    /// Starts `count` more processes, and waits until all are members.
     pub(crate) fn start_more(&mut self, count: usize) {
         self.start_processes(count);
         let count = self.servers.len();
         self.until(30, "all are members", |it| it.member_count() == count);
     }
 
-    /// Starts so many more.
+    /// Starts `count` more processes.
     pub(crate) fn start_processes(&mut self, count: usize) {
         for number in self.servers.len()..self.servers.len() + count {
             let server = self.launch(number).start();
@@ -58,7 +58,7 @@ impl Replicas {
         self.launch_at(number, &self.url)
     }
 
-    /// `alert_scope` is `host`: the fleet's alias has none all the same.
+    /// Prepares a process whose `alert_scope` is `host`; the fleet's alias contains no host nevertheless.
     pub(crate) fn launch_at(&self, number: usize, url: &str) -> Launch {
         let config = format!(
             "{QUICK}recovery_time = 1\n[fleet]\nengine = \"redis\"\nservice = \"checkout\"\nfallback_after = 5\n\
@@ -79,7 +79,7 @@ impl Replicas {
         self.servers[number].as_ref().unwrap()
     }
 
-    /// SIGKILL.
+    /// Kills a process with SIGKILL.
     pub(crate) fn kill(&mut self, number: usize) {
         self.servers[number] = None;
     }
@@ -93,7 +93,7 @@ impl Replicas {
         (self.of(number).metric(metric) - f64::from(value)).abs() < 0.5
     }
 
-    /// Whether all that run count so many members.
+    /// Whether every running process counts this many members.
     pub(crate) fn all_count(&self, members: usize) -> bool {
         self.member_count() == members
     }
@@ -110,7 +110,7 @@ impl Replicas {
         eventually("the breaker opens", || (server.state() == "open").then_some(()));
     }
 
-    /// The breaker closes, and calls show that the incident is over.
+    /// Ends the overload, waits until the breaker closes, and makes calls that end the incident.
     #[track_caller]
     pub(crate) fn recover(&self, number: usize) {
         let server = self.of(number);
@@ -121,7 +121,7 @@ impl Replicas {
         }
     }
 
-    /// The alerts that were ever opened under the fleet's alias.
+    /// All alerts that were opened so far, which must have the fleet's alias.
     pub(crate) fn alerts(&self) -> Vec<Held> {
         let alerts = self.service.alerts();
         assert!(alerts.iter().all(|alert| alert.alias == ALIAS), "{alerts:?}");
@@ -133,7 +133,7 @@ impl Replicas {
         self.alerts().iter().any(|alert| alert.open)
     }
 
-    /// Waits until it holds, for so many seconds at the longest.
+    /// Waits until `holds` is true, for at most this many seconds.
     #[track_caller]
     pub(crate) fn until(&self, seconds: u64, what: &str, mut holds: impl FnMut(&Self) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(seconds);
@@ -143,31 +143,31 @@ impl Replicas {
         }
     }
 
-    /// All recover, and the one alert is closed.
+    /// Lets these processes recover, and waits until the alert is closed.
     #[track_caller]
     pub(crate) fn all_recover(&self, numbers: impl IntoIterator<Item = usize>) {
         numbers.into_iter().for_each(|number| self.recover(number));
         self.until(60, "the alert is closed", |it| !it.is_open());
     }
 
-    /// How many stages each replica has claimed; 0 for one that was killed.
+    /// Number of stages that each replica has claimed; 0 for a killed one.
     pub(crate) fn claims(&self) -> Vec<f64> {
         let of = |server: &Option<Server>| server.as_ref().map_or(0.0, |it| it.metric("tripline_fleet_claims_total"));
         self.servers.iter().map(of).collect()
     }
 
-    /// How far the incident has come, as this replica knows; empty where there is none or it was killed.
+    /// The stage of the incident as this replica knows it; empty without an incident, or if the replica was killed.
     pub(crate) fn stage(&self, number: usize) -> String {
         let Some(server) = &self.servers[number] else { return String::new() };
         server.get("/fleet").json()["breakers"][0]["stage"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// How many requests to close an alert came.
+    /// Number of close requests that the alert service received.
     pub(crate) fn closes(&self) -> usize {
         self.service.changes().iter().filter(|line| line.contains("/close")).count()
     }
 
-    /// The number of the replica that has claimed a stage.
+    /// Waits until a replica has claimed a stage, and returns its number.
     #[track_caller]
     pub(crate) fn claimant(&self) -> usize {
         let claims = |server: &Server| server.metric("tripline_fleet_claims_total") > 0.0;

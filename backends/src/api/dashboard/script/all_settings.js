@@ -34,8 +34,8 @@ function settingRow(key, { value, about, allowed, unit, type, restart_required: 
   form.addEventListener('submit', event => { event.preventDefault(); send(typed(input.value.trim(), type)); });
   return form;
 }
-$('all').addEventListener('toggle', async () => {
-  if (!$('all').open) return;
+$('all-settings').addEventListener('toggle', async () => {
+  if (!$('all-settings').open) return;
   try {
     const response = await fetch(at('breaker/settings?describe=1'), { headers: headers({}), cache: 'no-store' });
     if (response.status === 401) { askToken(); return; }

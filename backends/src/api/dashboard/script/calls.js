@@ -1,6 +1,7 @@
 // ---- Calls and memory
+/** Only the first two are known of a member of a family. */
 const tiles = {};
-for (const [key, name] of [['in_flight', 'In flight'], ['stalled', 'Stalled'], ['refused', 'Rejected'], ['trips', 'Trips'], ['ok', 'Good'], ['slow', 'Slow'], ['failed', 'Failed'], ['dropped', 'Given up']]) {
+for (const [key, name] of [['in_flight', 'In flight'], ['stalled', 'Stalled'], ['refused', 'Rejected'], ['trips', 'Trips'], ['ok', 'Good'], ['slow', 'Slow'], ['failed', 'Failed'], ['dropped', 'Given up']].slice(0, KEY === null ? 8 : 2)) {
   tiles[key] = make('dd', {}, '–');
   $('tiles').append(make('div', {}, make('dt', {}, name), tiles[key]));
 }

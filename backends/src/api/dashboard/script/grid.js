@@ -40,10 +40,12 @@ function refine() {
   showAll();
 }
 
-function card(name) {
+/** A family is open while one of its keys is. */
+const worst = row => row.open_keys > 0 && row.state !== 'forced_open' ? { ...row, state: 'open' } : row;
+function card(name, address = addressOf(name)) {
   const title = make('b', { title: name }, name), figure = make('span', { class: 'at' }), bar = make('i'), more = make('small');
   const level = make('span', { class: 'level', 'aria-hidden': 'true' }, bar, make('u'));
-  const link = make('a', { class: 'card', href: addressOf(name) }, title, figure, level, more);
+  const link = make('a', { class: 'card', href: address }, title, figure, level, more);
   return { item: make('li', {}, link), link, figure, level, bar, more, state: null };
 }
 const keysOf = ({ keys, open_keys: open }) => keys === null || keys === undefined ? '' : `${whole.format(open ?? 0)} of ${whole.format(keys)} ${keys === 1 ? 'key' : 'keys'} open`;

@@ -1,17 +1,20 @@
 // ---- State
 function showState() {
   if (!status) return;
-  write($('name'), status.name);
-  shape($('now').firstElementChild, status.state);
+  const name = KEY === null ? status.name : `${status.name}/${KEY}`;
+  write($('name'), name);
+  // A family with open keys is not shown as closed because its shared member is.
+  const isOpen = family?.open_keys > 0, seen = isOpen ? worst({ ...family, state: status.state }).state : status.state;
+  shape($('now').firstElementChild, seen);
   const state = $('state');
-  state.className = `c-${status.state}`;
+  state.className = `c-${seen}`;
+  write(state, isOpen ? keysOf(family) : STATES[status.state]);
   if (state.dataset.state !== status.state) {
     state.dataset.state = status.state;
-    write(state, STATES[status.state]);
     const reason = status.trip_reason ? `: ${status.drill ? 'drill, ' : ''}${said(status.trip_reason)}` : '';
     write($('said'), `The breaker is ${STATES[status.state].toLowerCase()}${reason}.`);
   }
-  document.title = `${status.drill ? 'Drill: ' : ''}${STATES[status.state]} – ${status.name} – Tripline`;
+  document.title = `${status.drill ? 'Drill: ' : ''}${STATES[status.state]} – ${name} – Tripline`;
   write($('why'), why());
   const evidence = status.trip?.text ?? '';
   $('evidence').hidden = evidence === '';
@@ -22,8 +25,9 @@ function showState() {
   $('drill').hidden = !status.drill;
   write($('drill').firstElementChild, status.drill ? 'Drill: an operator simulated a fault. Nothing is wrong with the service itself. “Undo simulations” ends it.' : '');
   const observing = status.mode === 'observe', would = status.would_reject ?? 0;
+  const unrouted = Object.values(status.followed_log?.unrouted ?? {}).reduce((sum, calls) => sum + calls, 0);
   $('observing').hidden = !observing;
-  write($('observing').firstElementChild, observing ? `Observe mode: no call is rejected. ${whole.format(would)} ${would === 1 ? 'call' : 'calls'} would have been rejected so far.${status.followed_log ? ` Follows ${status.followed_log.file}${status.followed_log.delay_seconds == null ? '' : `, ${span(status.followed_log.delay_seconds)} behind`}.` : ''}` : '');
+  write($('observing').firstElementChild, observing ? `Observe mode: no call is rejected. ${whole.format(would)} ${would === 1 ? 'call' : 'calls'} would have been rejected so far.${status.followed_log ? ` Follows ${status.followed_log.file}${status.followed_log.delay_seconds == null ? '' : `, ${span(status.followed_log.delay_seconds)} behind`}${unrouted > 0 ? `; ${whole.format(unrouted)} of its calls are for no breaker` : ''}.` : ''}` : '');
   const problems = [], log = status.followed_log;
   if (log?.problem) problems.push(`Log ${log.file}: ${log.problem}`);
   if (status.config_error) problems.push(`Configuration: ${status.config_error}`);
@@ -47,7 +51,7 @@ function decides(decision) {
 }
 const OBSERVED = { open: 'calls would be rejected', half_open: 'a few calls would be tried', forced_open: 'calls would be rejected until a reset' };
 function why() {
-  const parts = [status.mode === 'observe' ? OBSERVED[status.state] ?? EFFECTS[status.state] : EFFECTS[status.state]];
+  const parts = [...(family === null ? [] : [`shared member ${STATES[status.state].toLowerCase()}`]), status.mode === 'observe' ? OBSERVED[status.state] ?? EFFECTS[status.state] : EFFECTS[status.state]];
   if (status.trip_reason && status.state !== 'forced_open') parts.push(`reason: ${status.trip?.drill ? 'drill, simulated by an operator' : said(status.trip_reason)}`);
   if (status.incident_ends_in_seconds !== null && status.incident_ends_in_seconds !== undefined) parts.push(`the incident ends in ${span(status.incident_ends_in_seconds)} if all stays well`);
   if (status.state === 'open') {

@@ -23,6 +23,7 @@ async function connect() {
   let trouble = 'The server ended the stream.';
   try {
     await choose(abort.signal);
+    if (KEY !== null) await poll(abort.signal);
     const more = lastId === null ? {} : { 'Last-Event-ID': lastId };
     const response = await fetch(at(view === 'all' ? 'breakers/events' : 'breaker/events'), { headers: headers(more), signal: abort.signal, cache: 'no-store' });
     await accepted(response);
@@ -41,6 +42,17 @@ async function connect() {
   lose(trouble);
   retryIn(Math.min(10000, 500 * 2 ** Math.min(attempts - 1, 5)) * (.75 + Math.random() * .5));
 }
+/** A member of a family has no events: its status is polled until the request fails. */
+async function poll(signal) {
+  for (;;) {
+    const response = await fetch(at('breaker/status'), { headers: headers({}), signal, cache: 'no-store' });
+    await accepted(response);
+    takeStatus(await response.json());
+    heard();
+    if (!connected) win();
+    await new Promise(resolve => setTimeout(resolve, 1000));
+  }
+}
 async function read(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let buffer = '';
@@ -55,6 +67,12 @@ async function read(body) {
     if (!connected) win();
   }
 }
+function takeStatus(data) {
+  status = data;
+  heardAt = Date.now();
+  remember(now(), data.current_percentile_ms, data.latency_threshold_ms);
+  for (const show of [showState, showHistory, showChart, showFlow]) later(show);
+}
 function take(text) {
   let event = 'message', id = null, data = '';
   for (const line of text.split('\n')) {
@@ -64,9 +82,9 @@ function take(text) {
   }
   if (data === '') return;
   data = JSON.parse(data);
-  if (event === 'status') { status = data; heardAt = Date.now(); remember(now(), data.current_percentile_ms, data.latency_threshold_ms); later(showState); later(showHistory); later(showChart); later(showFlow); }
+  if (event === 'status') takeStatus(data);
   else if (event === 'breakers') { names = data.breakers; later(showAll); }
-  else if (event === 'breaker') { cards.set(data.name, data); later(showAll); }
+  else if (event === 'breaker') { cards.set(data.name, worst(data)); later(showAll); }
   else if (event === 'counts') { counts = data; later(showFlow); }
   else if (event === 'settings') { settings = data; showSettings(); }
   else happened(event, id, data);
@@ -82,6 +100,7 @@ function win() {
   if (view === 'all') return;
   later(showRibbon);
   fetchHistory();
+  fetchKeys();
 }
 let lossText = '';
 function lose(trouble) {
@@ -125,4 +144,5 @@ setInterval(() => {
   showRate();
   if (connected) showState(); else if (retryAt) showLoss();
 }, 1000);
+setInterval(() => { if (connected && !document.hidden) fetchKeys(); }, 2000);
 connect();

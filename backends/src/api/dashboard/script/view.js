@@ -17,6 +17,10 @@ function show(chosen) {
   view = chosen;
   document.body.dataset.view = chosen;
   $('back').hidden = NAMED === null;
-  $('back').setAttribute('href', location.pathname);
+  $('back').setAttribute('href', KEY === null ? location.pathname : addressOf(NAMED));
+  if (KEY === null) return;
+  document.body.dataset.member = '';
+  $('back').setAttribute('aria-label', 'All keys');
+  write($('back').firstElementChild, ' keys');
 }
 if (NAMED !== null) show('one');

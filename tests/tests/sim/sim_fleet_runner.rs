@@ -1,0 +1,130 @@
+//! The safeguards of a replica's runner: what it sends alone and when it stops, what it keeps of answers that overlap, and how often it
+//! asks an engine that fails.
+
+use std::sync::Arc;
+
+use tripline_core::Outcome;
+use tripline_core::fleet::text;
+use tripline_runtime::test_util::{MemoryFleet, World};
+use tripline_runtime::{Breaker, BreakerName, Fleet, FleetRunner, FleetSettings, SupervisedBreaker, supervise};
+use tripline_tests::sim_support::{SLOW, ms, quick, report_many, s, staging};
+
+use tripline_tests::fleet_world::FleetWorld;
+use tripline_tests::fleet_world::pager::{Pager, Seen};
+
+use Seen::{Closed, ClosedNone, Paged};
+
+fn fleet(seed: u64, replicas: usize) -> FleetWorld {
+    FleetWorld::running(seed, staging(s(0), s(0)), replicas)
+}
+
+#[test]
+fn an_alert_that_waits_to_be_sent_alone_is_dropped_when_the_engine_is_reached() {
+    let world = World::new(1);
+    let engine = MemoryFleet::new(world.clock(), 1);
+    let pager = Arc::new(Pager::new(world.clock(), 1));
+    let fleet = Fleet::new(Arc::new(engine.clone()), FleetSettings::new(text("web-0-0000"), 1), world.clock());
+    let breaker = Breaker::builder(world.clock()).policy(quick()).build().unwrap();
+    let target = SupervisedBreaker::new(breaker.clone()).sink(Arc::new(pager.of("web-0-0000"))).fleet(fleet.clone());
+    let (supervisor, dispatcher, stop) = supervise(world.clock(), [target], 1);
+    world.spawn(supervisor.run());
+    world.spawn(FleetRunner::new(fleet.clone(), stop).run());
+    engine.set_down(true);
+    world.run_until_idle();
+    report_many(&breaker, 5, SLOW, Outcome::Ok);
+    world.advance(s(60));
+    assert!(fleet.status().is_alone);
+    engine.set_down(false);
+    world.advance(s(6));
+    // The dispatcher had no time for it so far.
+    world.spawn(async {
+        dispatcher.run().await;
+    });
+    world.advance(s(60));
+    assert_eq!(pager.texts(), ["1 of 1 replicas open, first: web-0"]);
+}
+
+#[test]
+fn a_breaker_whose_reports_fail_is_paged_alone_although_beats_succeed() {
+    let mut fleet = fleet(2, 3);
+    let (default, other) = (BreakerName::default(), Arc::new(Pager::new(fleet.world.clock(), 2)));
+    let others = fleet.add_breaker("another", &other);
+    fleet.engine.set_foreign(&default, true);
+    fleet.trip(0);
+    // The reports on the other breaker succeed, which must not begin the wait anew.
+    for _ in 0..10 {
+        report_many(&others[0], 5, SLOW, Outcome::Ok);
+        fleet.advance(s(3));
+        others[0].reset();
+        fleet.advance(s(3));
+    }
+    assert_eq!(fleet.pager.seen(), [Paged]);
+    assert!(fleet.pager.texts().iter().all(|text| text.contains("engine unreachable")));
+    let status = fleet.replicas[0].fleet.status();
+    assert!(status.is_alone && status.fallbacks == 1 && status.error.unwrap().contains("another type of value"));
+    fleet.heal(0);
+    fleet.advance(s(300));
+    assert_eq!(fleet.pager.seen(), [Paged], "no replica closes alone, and none pages again");
+    fleet.engine.set_foreign(&default, false);
+    fleet.advance(s(60));
+    assert_eq!(fleet.pager.seen(), [Paged, Closed, ClosedNone]);
+    assert!(fleet.replicas[0].fleet.status().is_up);
+}
+
+#[test]
+fn an_answer_that_was_on_its_way_while_a_stage_was_sent_does_not_undo_the_stage() {
+    for seed in 0..60 {
+        let mut fleet = fleet(seed, 1);
+        fleet.pager.set_slow(s(8));
+        fleet.engine.set_delay(ms(2_800));
+        let engine = fleet.engine.clone();
+        fleet.engine.on_step(Arc::new(move |step| {
+            if step.call == "acknowledge initial" && !step.is_done {
+                engine.forget();
+            }
+            false
+        }));
+        fleet.trip(0);
+        fleet.advance(s(90));
+        assert_eq!(fleet.pager.seen(), [Paged], "seed {seed}");
+    }
+}
+
+#[test]
+fn a_replica_sends_no_second_claim_while_it_sends_the_first() {
+    for seed in 0..150 {
+        let mut fleet = fleet(seed, 1);
+        fleet.pager.set_slow(ms(9_800));
+        fleet.pager.set_down(true);
+        fleet.trip(0);
+        while fleet.pager.attempts() < 1 {
+            fleet.advance(ms(100));
+        }
+        // The engine forgets the claim, and grants another one 11 s later, while the third attempt of the first is on its way.
+        fleet.engine.forget();
+        while fleet.pager.attempts() < 2 {
+            fleet.advance(ms(100));
+        }
+        fleet.pager.set_down(false);
+        fleet.advance(s(120));
+        assert_eq!(fleet.pager.seen(), [Paged], "seed {seed}");
+    }
+}
+
+#[test]
+fn an_engine_that_fails_is_asked_for_one_breaker_and_not_for_all() {
+    let mut fleet = fleet(3, 1);
+    let pager = Arc::new(Pager::new(fleet.world.clock(), 3));
+    let breakers: Vec<Breaker> =
+        (0..20).flat_map(|number| fleet.add_breaker(&format!("more-{number}"), &pager)).collect();
+    fleet.advance(s(10));
+    fleet.engine.set_down(true);
+    let before = fleet.engine.calls();
+    fleet.trip(0);
+    for breaker in &breakers {
+        report_many(breaker, 5, SLOW, Outcome::Ok);
+    }
+    fleet.advance(ms(100));
+    let calls = fleet.engine.calls() - before;
+    assert!(calls <= 3, "{calls} calls for 21 breakers");
+}
