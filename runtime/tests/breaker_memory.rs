@@ -185,26 +185,3 @@ fn settings_apply_to_members_and_to_those_to_come() {
     policy.latency_window_size = NonZeroU16::new(MAX_FAMILY_WINDOW + 1).unwrap();
     assert_eq!(family.set_policy(&policy).unwrap_err().capacity, MAX_FAMILY_WINDOW.into());
 }
-
-#[test]
-fn sizes_of_members() {
-    use tripline_runtime::{SupervisedBreaker, supervise};
-    let clock = Arc::new(ManualClock::default());
-    for (length, supervised, calls) in [(8, false, 0), (8, false, 1), (64, false, 1), (8, true, 1), (64, true, 1), (64, true, 200)] {
-        let family = family(&clock);
-        let handles = supervised.then(|| supervise(clock.clone(), [SupervisedBreaker::family(&family)], 1));
-        let (supervisor, rest) = match handles { Some((a, b, c)) => (Some(a), Some((b, c))), None => (None, None) };
-        let mut run = supervisor.map(|s| Box::pin(s.run()));
-        if let Some(run) = &mut run { futures_lite::future::block_on(futures_lite::future::poll_once(run.as_mut())); }
-        let (taken, ()) = bytes(|| {
-            for number in 0..CAP {
-                let key = format!("{number:0length$}");
-                let member = family.get(&key).unwrap();
-                for _ in 0..calls { member.try_start().unwrap().finish(Outcome::Ok); clock.advance(Duration::from_micros(100)); }
-            }
-            if let Some(run) = &mut run { for _ in 0..3 { futures_lite::future::block_on(futures_lite::future::poll_once(run.as_mut())); clock.advance(Duration::from_millis(500)); } }
-        });
-        println!("key {length}, supervised {supervised}, calls {calls}: {} bytes", taken / CAP as u64);
-        drop((run, rest));
-    }
-}
