@@ -40,8 +40,7 @@ fn seen(format: &str, text: &str, fields: &[&str]) -> String {
     while lines.advance().unwrap() {
         reader.read(lines.line()).unwrap_or_else(|problem| panic!("{format}: {problem}"));
     }
-    let found = seen.0.lock().unwrap().clone();
-    found
+    seen.0.lock().unwrap().clone()
 }
 
 #[test]
