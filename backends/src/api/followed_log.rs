@@ -24,6 +24,8 @@ pub struct FollowedLogStatus {
     pub unusable: BTreeMap<&'static str, u64>,
     /// Calls that were left out by their path.
     pub excluded: u64,
+    /// Calls for no breaker, by reason.
+    pub unrouted: BTreeMap<&'static str, u64>,
     /// Calls that were known too late to say whether they would have been rejected.
     pub unplaced: u64,
     /// How far behind the log the breaker is; null before the first line.
@@ -42,6 +44,7 @@ impl From<FollowedLog> for FollowedLogStatus {
             lines: log.lines,
             unusable: log.unusable.into_iter().collect(),
             excluded: log.excluded,
+            unrouted: log.unrouted.into_iter().collect(),
             unplaced: log.unplaced,
             delay_seconds: log.delay.and_then(|delay| tidy((delay.as_secs_f64() * 10.0).round() / 10.0)),
             problem: log.problem,

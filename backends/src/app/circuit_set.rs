@@ -8,7 +8,7 @@ use std::sync::Arc;
 use smol::channel::{Sender, bounded};
 use smol::future::or;
 
-use tripline_runtime::core::Instant;
+use tripline_runtime::core::{Instant, Ratio};
 use tripline_runtime::{Breaker, BreakerName, Clock, Family, Fleet, Mode, SupervisedBreaker, SupervisionHandle};
 
 use super::error::AppError;
@@ -27,6 +27,7 @@ pub(super) struct CircuitMaker {
     pub(super) file: Option<PathBuf>,
     pub(super) mode: Mode,
     pub(super) counts_stalls: bool,
+    pub(super) has_jitter: bool,
     pub(super) memories: MemorySources,
     /// One for all circuits: loading the certificates of the system takes a while.
     pub(super) alert_client: HyperClient,
@@ -37,6 +38,7 @@ pub(super) struct CircuitMaker {
 impl CircuitMaker {
     /// Creates the circuit of one breaker, without starting anything.
     pub(super) fn make(&self, settings: &BreakerConfig, config: &Config) -> Result<Circuit, AppError> {
+        let settings = &*self.adapted(settings);
         let mut builder = Breaker::builder(self.clock.clone())
             .stall_detection(settings.stall_detection && self.counts_stalls)
             .mode(self.mode)
@@ -65,6 +67,20 @@ impl CircuitMaker {
             circuit = circuit.store(store, left);
         }
         Ok(circuit.build())
+    }
+
+    /// `settings` as this process takes them.
+    fn adapted<'s>(&self, settings: &'s BreakerConfig) -> Cow<'s, BreakerConfig> {
+        let mut settings = Cow::Borrowed(settings);
+        if !self.has_jitter {
+            settings.to_mut().policy.wait_jitter = Ratio::ZERO;
+        }
+        settings
+    }
+
+    /// Applies changed settings to a circuit.
+    fn apply(&self, circuit: &Circuit, old: &BreakerConfig, new: &BreakerConfig) {
+        circuit.apply(old, &self.adapted(new));
     }
 
     /// Starts what runs in the background for a circuit, until the returned sender is dropped.
@@ -127,7 +143,7 @@ impl CircuitSet {
                 self.removed.insert(name.clone(), circuit);
                 return Err(AppError::NameInUse { name: name.clone() });
             }
-            circuit.apply(&off, settings);
+            self.maker.apply(&circuit, &off, settings);
             if !self.supervision.keep(circuit.breaker()) {
                 self.supervision.add(target(&circuit, self.fleet.as_ref()));
             }
@@ -183,7 +199,7 @@ impl Applier for CircuitSet {
         self.free_removed();
         if old.breakers.is_empty() && new.breakers.is_empty() {
             // A root of another name needs a restart.
-            return self.circuits.iter().for_each(|circuit| circuit.apply(&old.breaker, &new.breaker));
+            return self.circuits.iter().for_each(|circuit| self.maker.apply(&circuit, &old.breaker, &new.breaker));
         }
         let breakers = new.all_breakers();
         let gone: Vec<Circuit> = self
@@ -196,7 +212,7 @@ impl Applier for CircuitSet {
             let name = settings.name.as_str();
             if let Some(circuit) = self.circuits.get(name) {
                 let before = old.settings_of(name).cloned().unwrap_or_else(|| BreakerConfig::clone(&circuit.config()));
-                circuit.apply(&before, &of_kind(&circuit, settings));
+                self.maker.apply(&circuit, &before, &of_kind(&circuit, settings));
                 continue;
             }
             match self.add(settings, new) {

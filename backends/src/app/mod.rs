@@ -81,6 +81,7 @@ pub struct AppBuilder<'p> {
     listen: Option<SocketAddr>,
     mode: Mode,
     counts_stalls: bool,
+    has_jitter: bool,
     prepare: Option<Prepare<'p>>,
     appliers: Vec<Box<dyn Applier>>,
 }
@@ -105,6 +106,7 @@ impl App {
             listen: None,
             mode: Mode::Enforce,
             counts_stalls: true,
+            has_jitter: true,
             prepare: None,
             appliers: Vec::new(),
         }
@@ -202,6 +204,11 @@ impl<'p> AppBuilder<'p> {
         Self { counts_stalls: false, ..self }
     }
 
+    /// Takes `wait_jitter` as 0 for each breaker, as a replay does, also when the configuration changes.
+    pub fn without_wait_jitter(self) -> Self {
+        Self { has_jitter: false, ..self }
+    }
+
     /// Calls `prepare` with the circuits before their supervision begins: incidents that begin and end in it raise no alert.
     pub fn prepare(self, prepare: impl FnOnce(&Circuits) + 'p) -> Self {
         Self { prepare: Some(Box::new(prepare)), ..self }
@@ -239,6 +246,7 @@ impl<'p> AppBuilder<'p> {
             file: self.config.path().map(Path::to_owned),
             mode: self.mode,
             counts_stalls: self.counts_stalls,
+            has_jitter: self.has_jitter,
             memories: MemorySources::new(platform.clone()),
             alert_client: platform.alert_client(),
             began_at: None,

@@ -7,6 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tripline_runtime::{Breaker, BreakerName, DuplicateName, Family};
 
 use super::{Circuit, EventLog};
+#[cfg(feature = "proxy")]
+use crate::config::{Guard, Route};
 use crate::metrics::KeySeries;
 
 /// The circuits of a process, by name and in the order in which they were inserted. Clones share the same circuits.
@@ -141,6 +143,21 @@ impl Circuits {
     pub fn first(&self) -> Option<Circuit> {
         let inner = self.read();
         inner.order.first().and_then(|name| inner.by_name.get(name)).cloned()
+    }
+
+    /// The circuit that guards `route`; `None` where none does.
+    ///
+    /// # Errors
+    /// The name of the breaker that is not there.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn guarding(&self, route: &Route) -> Result<Option<Circuit>, String> {
+        let (name, circuit) = match &route.guard {
+            Guard::Off => return Ok(None),
+            Guard::First => ("default", self.first()),
+            Guard::Breaker(name) => (name.as_str(), self.get(name.as_str())),
+            Guard::Upstream => (route.upstream.as_str(), self.get(&route.upstream)),
+        };
+        circuit.map(Some).ok_or_else(|| name.to_owned())
     }
 
     /// The current circuits, in the order in which they were inserted.

@@ -82,8 +82,8 @@ pub use model::{Config, Http, Log, LogFormat, LogLevel};
 pub use opsgenie::{AlertScope, Contacts, OpsGenie, Priority, Provider, Region};
 pub use parse::{parse, resolved};
 pub use proxy::{
-    AccessLog, Forwarded, Guard, HostHeader, Measure, Network, Proxy, ProxyMode, RejectedAnswer, Route, ServerUrl,
-    Statuses, TlsFiles, Upstream, UpstreamProtocol, UpstreamTls,
+    AccessLog, Forwarded, Guard, HostHeader, Measure, Network, Proxy, ProxyMode, RejectedAnswer, RequestPart,
+    RequestParts, Route, ServerUrl, Statuses, TlsFiles, Upstream, UpstreamProtocol, UpstreamTls,
 };
 #[cfg(feature = "api")]
 pub(crate) use range::Range;

@@ -18,6 +18,8 @@ pub struct FollowedLog {
     pub unusable: Vec<(&'static str, u64)>,
     /// Number of calls excluded by their path.
     pub excluded: u64,
+    /// Number of calls for no breaker, by reason.
+    pub unrouted: Vec<(&'static str, u64)>,
     /// Number of calls that arrived too late to decide whether they would have been rejected.
     pub unplaced: u64,
     /// The breaker's lag behind the log; `None` before the first line.
@@ -46,6 +48,12 @@ pub fn render_followed_logs(logs: &[(String, FollowedLog)]) -> String {
     let mut family = text.counter("tripline_log_excluded_calls_total", "Calls excluded by their path.");
     for (breaker, log) in logs {
         family.sample(&[("breaker", breaker)], log.excluded);
+    }
+    let mut family = text.counter("tripline_log_unrouted_calls_total", "Calls for no breaker, by reason.");
+    for (breaker, log) in logs {
+        for (reason, count) in &log.unrouted {
+            family.sample(&[("breaker", breaker), ("reason", reason)], count);
+        }
     }
     let mut family = text
         .counter("tripline_log_unplaced_calls_total", "Calls read too late to decide whether they would be rejected.");

@@ -4,7 +4,6 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use http::Method;
 use tripline_runtime::Mode;
 
 use super::guard::{Guard, Key};
@@ -85,13 +84,9 @@ pub(super) fn table(
     };
     let routes = config.routes.iter().map(|route| {
         Ok(Arc::new(Route {
-            host: route.host.clone(),
-            path: route.path.clone(),
-            methods: route.methods.iter().filter_map(|name| Method::from_bytes(name.as_bytes()).ok()).collect(),
+            settings: route.clone(),
             upstream: upstream(&route.upstream)?,
             guard: guard(route, circuits, config.proxy.mode)?,
-            measure: route.measure,
-            rejected: route.rejected.clone(),
             fallback: route.fallback.as_deref().map(upstream).transpose()?,
         }))
     });
@@ -101,13 +96,7 @@ pub(super) fn table(
 
 /// What guards a route. Its breakers learn whether their rejections are carried out.
 fn guard(route: &config::Route, circuits: &Circuits, mode: ProxyMode) -> Result<Guard, ProxyError> {
-    let (name, circuit) = match &route.guard {
-        config::Guard::Off => return Ok(Guard::Off),
-        config::Guard::First => ("default", circuits.first()),
-        config::Guard::Breaker(name) => (name.as_str(), circuits.get(name.as_str())),
-        config::Guard::Upstream => (route.upstream.as_str(), circuits.get(&route.upstream)),
-    };
-    let circuit = circuit.ok_or_else(|| ProxyError::NoBreaker(name.to_owned()))?;
+    let Some(circuit) = circuits.guarding(route).map_err(ProxyError::NoBreaker)? else { return Ok(Guard::Off) };
     let mode = match mode {
         ProxyMode::Enforce => Mode::Enforce,
         ProxyMode::Observe => Mode::Observe,

@@ -90,7 +90,7 @@ async fn forward(
     if let Some(breaker) = matched.breaker() {
         record.guarded_by(breaker);
     }
-    let measure = matched.route.measure;
+    let measure = matched.route.settings.measure;
     match admit(&matched, worker.shared.settings.mode).await {
         Admission::Admitted { permit, place, would_reject } => {
             if would_reject {
@@ -113,7 +113,7 @@ async fn forward(
                 send(worker, client, request, &target, &matched, call, asker).await
             } else {
                 let with_header = worker.shared.settings.response_header;
-                let mut response = asker.rejection(&rejection, matched.route.rejected.as_ref(), with_header);
+                let mut response = asker.rejection(&rejection, matched.route.settings.rejected.as_ref(), with_header);
                 finish_own(&mut record, Flag::Rejected, &response);
                 if !is_read {
                     asker.close(&mut response);

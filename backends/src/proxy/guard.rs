@@ -8,7 +8,7 @@ use tripline_runtime::{Breaker, Family, Mode};
 use super::fault::Fault;
 use super::request::Target;
 use crate::config::KeySource;
-use crate::text::percent_decoded;
+use crate::text::decoded_segment;
 
 const INVALID_KEY: Fault = Fault::BadRequest("invalid key");
 
@@ -51,14 +51,7 @@ impl Key {
                 None => Ok(Cow::Borrowed("")),
             },
             Self::Host => Ok(Cow::Owned(target.host().to_ascii_lowercase())),
-            Self::PathSegment(segment) => {
-                let segment = target.route_path().split('/').nth(usize::from(*segment)).unwrap_or_default();
-                if segment.contains('%') {
-                    String::from_utf8(percent_decoded(segment)).map(Cow::Owned).map_err(|_| INVALID_KEY)
-                } else {
-                    Ok(Cow::Borrowed(segment))
-                }
-            }
+            Self::PathSegment(segment) => decoded_segment(target.route_path(), *segment).ok_or(INVALID_KEY),
         }
     }
 }

@@ -6,6 +6,7 @@ use http::{Method, Request, Uri, Version};
 
 use super::fault::Fault;
 use super::heads::HasFragment;
+use crate::text::without_port;
 
 /// Maximum length of a target, in bytes.
 const MAX_TARGET: usize = 16 << 10;
@@ -119,13 +120,6 @@ fn is_name_or_v4(text: &str) -> bool {
 
 fn is_port(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
-}
-
-fn without_port(authority: &str) -> &str {
-    let end = authority.rfind(']').map_or(0, |at| at + 1);
-    let port = authority.get(end..).and_then(|rest| rest.find(':')).map(|at| at + end);
-    let host = authority.get(..port.unwrap_or(authority.len())).unwrap_or_default();
-    host.trim_start_matches('[').trim_end_matches(']')
 }
 
 fn path(uri: &Uri, method: &Method) -> Result<PathAndQuery, Fault> {

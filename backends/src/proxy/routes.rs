@@ -11,7 +11,7 @@ use super::fault::Fault;
 use super::guard::Guard;
 use super::request::Target;
 use super::upstream::Upstream;
-use crate::config::{self, Measure, RejectedAnswer};
+use crate::config::{self, RequestParts};
 
 /// The routing table; replaced as a whole when the configuration changes. Each thread has a copy on cache lines of its own, because
 /// each request counts handles of it.
@@ -25,13 +25,9 @@ pub(super) struct Table {
 /// An entry of the table.
 #[derive(Debug, Clone)]
 pub(super) struct Route {
-    pub(super) host: Option<String>,
-    pub(super) path: Option<String>,
-    pub(super) methods: Vec<Method>,
+    pub(super) settings: config::Route,
     pub(super) upstream: Arc<Upstream>,
     pub(super) guard: Guard,
-    pub(super) measure: Measure,
-    pub(super) rejected: Option<RejectedAnswer>,
     pub(super) fallback: Option<Arc<Upstream>>,
 }
 
@@ -116,50 +112,7 @@ impl Table {
 
     /// Returns the first matching route; `host` in any case. O(n).
     pub(super) fn find(&self, host: &str, path: &str, method: &Method) -> Option<&Arc<Route>> {
-        self.routes.iter().find(|route| {
-            route.host.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(host))
-                && route.path.as_ref().is_none_or(|prefix| is_below(path, prefix))
-                && (route.methods.is_empty() || route.methods.contains(method))
-        })
-    }
-}
-
-/// Whether `path` begins with `prefix`, ending at a segment boundary.
-fn is_below(path: &str, prefix: &str) -> bool {
-    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn a_prefix_ends_at_a_border_between_segments() {
-        for (path, prefix, is) in [
-            ("/a", "/a", true),
-            ("/a/", "/a", true),
-            ("/a/b", "/a", true),
-            ("/ab", "/a", false),
-            ("/a", "/a/", true),
-            ("/", "/", true),
-            ("/x", "/", true),
-            ("/A", "/a", false),
-            ("/%61", "/a", false),
-            ("*", "/a", false),
-        ] {
-            assert_eq!(is_below(path, prefix), is, "{path} {prefix}");
-        }
-    }
-
-    proptest! {
-        /// Against a comparison of segments.
-        #[test]
-        fn a_prefix_is_compared_by_segments(path in "(/[ab]{0,2}){1,4}", prefix in "(/[ab]{1,2}){1,3}") {
-            let segments = |text: &str| text.split('/').map(str::to_owned).collect::<Vec<_>>();
-            let model = segments(&path).starts_with(&segments(&prefix));
-            prop_assert_eq!(is_below(&path, &prefix), model);
-        }
+        let request = RequestParts { host: Some(host), path: Some(path), method: Some(method.as_str()) };
+        self.routes.iter().find(|route| route.settings.matches(&request) == Ok(true))
     }
 }

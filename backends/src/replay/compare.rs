@@ -72,7 +72,7 @@ pub(super) fn replay_to_all<O: Observer>(
 ) -> Result<(Vec<O>, InputReport), ReplayError> {
     let findings = reading.read_all(input, |record| {
         see(&record);
-        drivers.iter_mut().try_for_each(|driver| driver.take(record))
+        drivers.iter_mut().try_for_each(|driver| driver.take(&record))
     })?;
     let mut observers = Vec::with_capacity(drivers.len());
     let mut last = Totals::default();

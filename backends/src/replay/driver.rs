@@ -37,6 +37,8 @@ pub(super) struct Driver<O> {
     now: Option<i64>,
     last_deadline: Option<i64>,
     breaker: ReplayedBreaker,
+    /// Time begins here at the latest; `None`: with the first event.
+    origin: Option<i64>,
     generation: Generation,
     totals: Totals,
     observer: O,
@@ -109,6 +111,7 @@ impl<O: Observer> Driver<O> {
             now: None,
             last_deadline: None,
             breaker,
+            origin: None,
             generation: Generation::default(),
             totals: Totals::default(),
             observer,
@@ -116,7 +119,7 @@ impl<O: Observer> Driver<O> {
     }
 
     /// Takes the next record and lives as far as it can.
-    pub(super) fn take(&mut self, record: Record) -> Result<(), ReplayError> {
+    pub(super) fn take(&mut self, record: &Record) -> Result<(), ReplayError> {
         self.read_to = Some(record.at);
         self.hold(record);
         self.live()?;
@@ -126,6 +129,22 @@ impl<O: Observer> Driver<O> {
             self.live()?;
         }
         Ok(())
+    }
+
+    /// Time begins at `origin`, as for other breakers on the same clock. Has no effect on a driver that has begun.
+    pub(super) fn share_origin(&mut self, origin: i64) {
+        self.origin = Some(origin);
+    }
+
+    /// No record that is still to come ends before `at`: lives as far as that allows.
+    pub(super) fn pass_to(&mut self, at: i64) -> Result<(), ReplayError> {
+        self.read_to = self.read_to.max(Some(at));
+        self.live()
+    }
+
+    /// Whether every record that was taken has been dealt with.
+    pub(super) fn is_idle(&self) -> bool {
+        self.held.is_empty()
     }
 
     /// There are no more records: runs to the end.
@@ -155,7 +174,7 @@ impl<O: Observer> Driver<O> {
     fn live(&mut self) -> Result<(), ReplayError> {
         while let Some(event) = self.next_event() {
             if self.now.is_none() {
-                self.breaker.begin(event.at);
+                self.breaker.begin(self.origin.map_or(event.at, |origin| origin.min(event.at)));
                 self.observer.begins(event.at);
             }
             self.now = Some(event.at);
@@ -191,7 +210,7 @@ impl<O: Observer> Driver<O> {
             || self.read_to.is_some_and(|read_to| read_to.saturating_sub(self.longest) > at)
     }
 
-    fn hold(&mut self, Record { at, call, memory }: Record) {
+    fn hold(&mut self, &Record { at, call, memory, .. }: &Record) {
         let index = self.totals.records;
         let mut held = Held {
             at,

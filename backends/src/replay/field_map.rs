@@ -18,18 +18,24 @@ pub enum Role {
     Status,
     /// The path of the request, or the whole request line.
     Path,
-    /// The host of the request, for proposals by host.
+    /// The host of the request.
     Host,
+    /// The method of the request.
+    Method,
+    /// The key of a family.
+    Key,
 }
 
 impl Role {
-    const ALL: [(&'static str, Self); 6] = [
+    const ALL: [(&'static str, Self); 8] = [
         ("time", Self::Time),
         ("start", Self::Start),
         ("latency", Self::Latency),
         ("status", Self::Status),
         ("path", Self::Path),
         ("host", Self::Host),
+        ("method", Self::Method),
+        ("key", Self::Key),
     ];
 }
 
@@ -62,7 +68,9 @@ pub struct FieldMappingError(());
 /// `allowed: time=FIELD, …`
 impl fmt::Display for FieldMappingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("allowed: time=FIELD, start=FIELD, latency=FIELD, status=FIELD, path=FIELD or host=FIELD")
+        f.write_str(
+            "allowed: time=FIELD, start=FIELD, latency=FIELD, status=FIELD, path=FIELD, host=FIELD, method=FIELD or key=FIELD",
+        )
     }
 }
 

@@ -39,19 +39,10 @@ pub enum Format {
     Log(LogFormat),
 }
 
-/// Names under which logs have the host of a request, the best first.
-const HOST_NAMES: [&str; 9] =
-    ["host", "http_host", "request.host", "RequestHost", "authority", ":authority", "cs-host", "vhost", "server_name"];
-
 impl Input {
-    /// All fields given by `--field`. Where calls are grouped by host, the host is read in place of the path.
+    /// All fields given by `--field`.
     pub(super) fn fields(&self) -> Vec<FieldMapping> {
         let from_end = self.latency_field.map(|field| FieldMapping::new(Role::Latency, format!("-{field}")));
-        let unwanted = if self.paths.is_by_host() { Role::Path } else { Role::Host };
-        let mapped = self.field_mappings.iter().filter(|mapping| mapping.role != unwanted).cloned();
-        let fields: Vec<FieldMapping> = mapped.chain(from_end).collect();
-        let has_host = fields.iter().any(|mapping| mapping.role == Role::Host);
-        let hosts = HOST_NAMES.iter().filter(|_| self.paths.is_by_host() && !has_host);
-        fields.into_iter().chain(hosts.map(|name| FieldMapping::new(Role::Host, *name))).collect()
+        self.field_mappings.iter().cloned().chain(from_end).collect()
     }
 }

@@ -5,7 +5,7 @@ pub const MAX_LINE_BYTES: usize = 1 << 20;
 /// More NUL bytes than this without a line between them end the reading: the input is a device or a hole.
 pub(super) const MAX_NUL_RUN: u64 = 4 << 30;
 /// Records that all breakers of a replay hold together at most, about 200 bytes each. Beyond that, calls count as started later.
-const MAX_RECORDS_HELD: usize = 1 << 18;
+pub(super) const MAX_RECORDS_HELD: usize = 1 << 18;
 /// Each breaker may hold so many, however many breakers there are.
 const MIN_RECORDS_HELD: usize = 1 << 13;
 

@@ -76,7 +76,7 @@ mod driver;
 mod error;
 mod field_map;
 mod figures;
-#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the command line follows logs"))]
+#[cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports, reason = "the command line follows logs"))]
 pub(crate) mod follow;
 mod format;
 mod grouping;

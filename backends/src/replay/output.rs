@@ -77,6 +77,21 @@ impl Observer for Summary {
 }
 
 impl Summary {
+    /// Adds the totals of another breaker; the percentile of several is none.
+    pub(super) fn add(&mut self, other: Self) {
+        if other.admitted + other.rejected == 0 {
+            return;
+        }
+        let is_first = self.admitted + self.rejected == 0;
+        self.percentile = other.percentile.filter(|_| is_first);
+        self.admitted += other.admitted;
+        self.rejected += other.rejected;
+        self.trips.extend(other.trips);
+        self.trips.sort_by_key(|trip| trip.at);
+        self.recoveries.extend(other.recoveries);
+        self.recoveries.sort_unstable();
+    }
+
     pub(super) fn write(&self, usage: &Usage, output: &mut impl Write) -> io::Result<()> {
         let Self { admitted, rejected, percentile, trips, recoveries } = self;
         let calls = admitted.saturating_add(*rejected);

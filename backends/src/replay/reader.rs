@@ -140,7 +140,7 @@ impl<R: BufRead> Records<R> {
                 return Ok(Source::NewCsv);
             }
         }
-        match access_log::choose(sample, forced, &self.input, self.longest) {
+        match access_log::choose(sample, forced, &self.input, self.longest, None) {
             Choice::Log(log) => Ok(Source::Log(log)),
             Choice::Problem { problem, .. }
                 if forced.is_none() && is_json && !is_about_unit(&problem) && has_known_name(first) =>

@@ -1,10 +1,13 @@
 //! The content of one line of the input, checked.
 
+use std::sync::Arc;
+
 use tripline_runtime::core::{MemorySample, Outcome};
 
+use super::access_log::Destination;
 use super::decimal::{Millis, nanos};
 use super::error::LineProblem;
-use super::path_filter::{PathFilter, path_of};
+use super::path_filter::{PathFilter, host_of, path_of};
 
 /// Times of this many milliseconds, before or after 0, are accepted: as milliseconds since 1970 they reach to 2096.
 const MAX_AT_MS: i128 = 4_000_000_000_000;
@@ -25,7 +28,7 @@ pub(super) struct Fields<'a> {
 }
 
 /// The result of a line.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Parsed {
     Record(Record),
     /// A call that is left out by its path.
@@ -33,11 +36,13 @@ pub(super) enum Parsed {
 }
 
 /// A finished call, a memory reading, or both at the same instant. Times are nanoseconds on the input's own line.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Record {
     pub(super) at: i64,
     pub(super) call: Option<Call>,
     pub(super) memory: Option<MemorySample>,
+    /// The breaker of the call, where a log is followed by several.
+    pub(super) to: Option<Arc<Destination>>,
 }
 
 /// A finished call; it ended at the time of its record.
@@ -58,13 +63,13 @@ impl Record {
             return Err(LineProblem::NothingToReplay);
         }
         let is_admitted = match fields.path {
-            Some(path) => paths.admits(path_of(path.as_bytes())),
+            Some(path) => paths.selects(Some(path_of(path.as_bytes())), host_of(path.as_bytes())),
             None => latency.is_none() || paths.admits_no_path(),
         };
         if !is_admitted {
             return Ok(Parsed::Excluded);
         }
-        Ok(Parsed::Record(Self { at, call: latency.map(|latency| Call { latency, outcome }), memory }))
+        Ok(Parsed::Record(Self { at, call: latency.map(|latency| Call { latency, outcome }), memory, to: None }))
     }
 
     /// The problem of a record that is earlier than the one before it.

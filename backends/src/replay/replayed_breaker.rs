@@ -125,8 +125,14 @@ impl ReplayedBreaker {
     }
 
     /// Whether calls that hang count.
-    pub(super) fn counts_stalls(&self) -> bool {
+    fn counts_stalls(&self) -> bool {
         self.in_flight.is_some()
+    }
+
+    /// How long a call that hangs counts; `None` where such calls do not count.
+    pub(super) fn stalls_count_for(&self) -> Option<i64> {
+        let max_age = || self.breaker.read(|core| core.policy().latency_max_age);
+        self.counts_stalls().then(|| i64::try_from(max_age().as_nanos()).unwrap_or(i64::MAX))
     }
 
     /// The generation that is current.
@@ -179,7 +185,12 @@ impl ReplayedBreaker {
     }
 
     fn instant(&self, at: i64) -> Instant {
-        Instant::from_nanos(BEGINNING.saturating_add(at.saturating_sub(self.origin).unsigned_abs()))
+        Self::instant_since(self.origin, at)
+    }
+
+    /// The instant `at` on the virtual clock of breakers whose time begins at `origin`; what lies before it is at its beginning.
+    pub(super) fn instant_since(origin: i64, at: i64) -> Instant {
+        Instant::from_nanos(BEGINNING.saturating_add(u64::try_from(at.saturating_sub(origin)).unwrap_or(0)))
     }
 
     fn just_before_now(&self) -> Instant {

@@ -78,7 +78,7 @@ fn summarise(options: &Options, input: impl BufRead, output: &mut impl Write) ->
 /// Replays to one breaker.
 fn drive<O: Observer>(options: &Options, input: impl BufRead, observer: O) -> Result<(O, InputReport), ReplayError> {
     let mut driver = Driver::new(&options.policy, options.stall_detection, options.reading.longest(), observer)?;
-    let findings = options.reading.read_all(input, |record| driver.take(record))?;
+    let findings = options.reading.read_all(input, |record| driver.take(&record))?;
     let (observer, totals) = driver.finish()?;
     Ok((observer, InputReport::new(totals, findings)))
 }

@@ -53,7 +53,7 @@ impl fmt::Display for Unusable {
     }
 }
 
-/// What was read of an input, line by line: `lines` = records + [`Unusable::total`] + `excluded`.
+/// What was read of an input, line by line: `lines` = records + [`Unusable::total`] of `unusable` and of `unrouted` + `excluded`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Usage {
@@ -63,7 +63,9 @@ pub struct Usage {
     pub unusable: Unusable,
     /// Calls that were left out by their path.
     pub excluded: u64,
-    /// Calls whose line has no path; counted only while paths are filtered.
+    /// Calls for no breaker, by reason; only where several breakers follow a log.
+    pub unrouted: Unusable,
+    /// Calls whose line lacks the path or host by which calls are selected.
     pub without_path: u64,
     /// NUL bytes, which were passed over; they separate lines.
     pub nul_bytes: u64,
@@ -101,6 +103,13 @@ impl Usage {
                 counted(self.excluded, "call is", "calls are")
             ));
         }
+        if let Some((line, reason)) = self.unrouted.first() {
+            let calls = counted(self.unrouted.total(), "call is", "calls are");
+            notes.push(format!(
+                "{calls} for no breaker, the first is line {line}: {reason} (by reason: {})",
+                self.unrouted
+            ));
+        }
         if self.without_path > 0 {
             let calls = counted(self.without_path, "call has", "calls have");
             notes.push(format!("{calls} no path that --include and --exclude could match"));
@@ -125,8 +134,11 @@ impl Usage {
 
     /// The fields of a JSON object, beginning with a comma.
     pub(super) fn write_json(&self, output: &mut impl std::io::Write) -> std::io::Result<()> {
-        let Self { unusable, excluded, nul_bytes, origin_changes, .. } = self;
+        let Self { unusable, excluded, unrouted, nul_bytes, origin_changes, .. } = self;
         write!(output, ",\"unusable\":{unusable},\"excluded\":{excluded},")?;
+        if unrouted.total() > 0 {
+            write!(output, "\"unrouted\":{unrouted},")?;
+        }
         write!(output, "\"nul_bytes\":{nul_bytes},\"origin_changes\":{origin_changes}")
     }
 }

@@ -8,12 +8,12 @@ mod glob;
 mod number;
 #[cfg(any(feature = "replay", feature = "tower"))]
 mod path_patterns;
-#[cfg(feature = "http-client")]
 mod percent;
 mod redact;
 #[cfg(any(feature = "api", feature = "opsgenie", feature = "webhook"))]
 mod rfc3339;
 mod shorten;
+mod target;
 mod template;
 
 #[cfg(feature = "api")]
@@ -24,10 +24,10 @@ pub(crate) use glob::matches_glob_bytes;
 pub(crate) use number::{percent, rough_percent, tidy};
 #[cfg(any(feature = "replay", feature = "tower"))]
 pub use path_patterns::PathPatterns;
-#[cfg(feature = "http-client")]
 pub(crate) use percent::percent_decoded;
 pub(crate) use redact::{HIDDEN, redact, redact_url};
 #[cfg(any(feature = "api", feature = "opsgenie", feature = "webhook"))]
 pub(crate) use rfc3339::{rfc3339, rfc3339_checked};
 pub(crate) use shorten::{escape_controls, shorten, shorten_line, shown};
+pub(crate) use target::{decoded_segment, path_segment, without_port, without_query};
 pub(crate) use template::{Template, TemplateError};

@@ -1,6 +1,6 @@
 //! Patterns that select calls by the path of their request.
 
-use super::matches_glob_bytes;
+use super::{matches_glob_bytes, without_query};
 
 /// Selects paths that match one of `include` (all, if it is empty) and none of `exclude`.
 ///
@@ -42,7 +42,7 @@ impl PathPatterns {
 
     /// Whether calls with this path are selected. O(length × patterns).
     pub fn select(&self, path: &[u8]) -> bool {
-        let path = path.split(|&byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
+        let path = without_query(path);
         let matches = |patterns: &[Box<[u8]>]| patterns.iter().any(|pattern| matches_glob_bytes(pattern, path));
         (self.include.is_empty() || matches(&self.include)) && !matches(&self.exclude)
     }

@@ -1,9 +1,9 @@
 //! Percent-decoding.
 
 /// Decodes a part of a URL into bytes. A `%` without two following hexadecimal digits stands for itself.
-pub(crate) fn percent_decoded(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
+pub(crate) fn percent_decoded(text: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut rest = text.as_ref();
+    let mut bytes = Vec::with_capacity(rest.len());
     while let [first, tail @ ..] = rest {
         let hex = tail.get(..2).filter(|hex| *first == b'%' && hex.iter().all(u8::is_ascii_hexdigit));
         let hex = hex.and_then(|hex| str::from_utf8(hex).ok());

@@ -103,7 +103,7 @@ pub struct Breaker<const N: usize, S = [Sample; N]> {
     /// Closed: the breaker closed by itself after a trip. Open or half-open: it opened on evidence, and its first
     /// probes are not decided yet.
     is_on_trial: bool,
-    /// Calls dropped since stalled calls were last counted.
+    /// Calls dropped while some hung, since stalled calls were last counted.
     dropped: u16,
     /// Consecutive samples that each left a breach.
     breaches_in_a_row: u16,
@@ -259,7 +259,9 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
     pub fn handle_dropped(&mut self, generation: Generation) {
         if generation == self.generation() {
             self.release_probe();
-            self.dropped = self.dropped.saturating_add(1);
+            if self.stalled > 0 {
+                self.dropped = self.dropped.saturating_add(1);
+            }
         }
         self.counts.dropped = self.counts.dropped.wrapping_add(1);
     }

@@ -56,6 +56,7 @@ impl BreakerInner {
     pub(crate) fn with_exclusive<R>(&self, act: impl FnOnce(&mut ExclusiveState, &InFlightEpochs) -> R) -> R {
         let result = self.cell.with(|exclusive| {
             self.shared().flush(exclusive);
+            exclusive.count_dropped(&self.shared().epochs);
             let result = act(exclusive, &self.shared().epochs);
             self.shared().publish(exclusive);
             self.shared().gate.publish_figures(&exclusive.core);

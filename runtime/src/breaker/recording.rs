@@ -20,7 +20,7 @@ impl Breaker {
         }
     }
 
-    /// If calls are not tracked, a dropped call leaves no trace while nothing has changed.
+    /// A dropped call that is not tracked leaves no trace while nothing has changed.
     #[inline]
     pub(crate) fn give_up(&self, token: CallToken) {
         if !token.is_still(self.inner.shared().gate.admission()) {
@@ -96,9 +96,19 @@ impl BreakerInner {
         self.report(token, end, Ending::Finished(outcome, latency));
     }
 
+    /// A call that is dropped soon after a closed breaker admitted it leaves by a count, without the core.
     #[inline(never)]
     fn give_up(&self, token: CallToken) {
-        let end = self.shared().gate.latest();
+        let gate = &self.shared().gate;
+        let admission = gate.admission();
+        if gate.stripes().is_some()
+            && admission.is_tracked()
+            && admission.generation() == token.generation()
+            && token.epoch().is_some_and(|epoch| self.shared().epochs.try_drop(epoch))
+        {
+            return;
+        }
+        let end = gate.latest();
         match self.cell.try_own() {
             Some(owner) => handle_report(owner, Report { token, end, ending: Ending::Dropped }),
             None => self.report(token, end, Ending::Dropped),

@@ -207,6 +207,13 @@ impl ExclusiveState {
         }
     }
 
+    /// Counts the calls that were dropped without a report.
+    pub(crate) fn count_dropped(&mut self, epochs: &InFlightEpochs) {
+        if let Some(stalls) = &mut self.stalls {
+            self.core.count_dropped(stalls.take_dropped(epochs));
+        }
+    }
+
     /// Whether an event was emitted since the last [`ExclusiveState::mark_published`].
     #[inline]
     pub(crate) fn is_dirty(&self) -> bool {

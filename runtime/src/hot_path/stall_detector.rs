@@ -72,6 +72,8 @@ pub(crate) struct StallDetector {
     /// Totals of calls admitted, without those of the current epoch on threads without a stripe, and of calls that left.
     came: u64,
     left: u64,
+    /// Calls that were dropped without a report and are not counted by the core yet.
+    dropped: u64,
     /// Calls of epochs before this one are no longer tracked.
     first: Epoch,
     /// Closed epochs that may still have calls in flight, oldest first.
@@ -112,6 +114,7 @@ impl StallDetector {
             was_quiet: false,
             came: 0,
             left: 0,
+            dropped: 0,
             first: Epoch(0),
             closed,
             counted: 0,
@@ -173,11 +176,18 @@ impl StallDetector {
     /// Removes the calls that left without a report, from the newest epoch with these low bits, because no more is
     /// known.
     fn take_cancelled(&mut self, epochs: &InFlightEpochs) {
-        epochs.take_cancelled(|low, count| {
+        let dropped = epochs.take_cancelled(|low, count| {
             let behind = self.current.0.wrapping_sub(low.0) as usize % epochs.cancelled_epochs();
             let mark = EpochMark::new(u64::from(self.current.before(behind as u32).0));
             self.leave_many(mark, count.into(), epochs);
         });
+        self.dropped = self.dropped.wrapping_add(dropped);
+    }
+
+    /// Returns how many calls were dropped without a report since this was last called.
+    pub(crate) fn take_dropped(&mut self, epochs: &InFlightEpochs) -> u64 {
+        self.take_cancelled(epochs);
+        std::mem::take(&mut self.dropped)
     }
 
     fn leave_closed(&mut self, epoch: Epoch, calls: u32, epochs: &InFlightEpochs) {

@@ -87,6 +87,8 @@ struct FollowedLogView {
     lines: u64,
     #[serde(default)]
     unusable: BTreeMap<String, u64>,
+    #[serde(default)]
+    unrouted: BTreeMap<String, u64>,
     problem: Option<String>,
 }
 
@@ -94,6 +96,10 @@ impl FollowedLogView {
     fn line(&self) -> Line {
         let (file, unused) = (plain(&self.file), self.unusable.values().sum::<u64>());
         let line = labelled("log").with(Style::Plain, format!("{file}, {} lines, {unused} not used", self.lines));
+        let line = match self.unrouted.values().sum::<u64>() {
+            0 => line,
+            calls => line.with(Style::Plain, format!(", {calls} for no breaker")),
+        };
         match &self.problem {
             Some(problem) => line.with(Style::Bad, format!("; {}", plain(problem))),
             None => line,

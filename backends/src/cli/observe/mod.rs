@@ -1,16 +1,21 @@
 //! `tripline observe`
 
+mod changes;
 mod history;
+mod routing;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
+mod routing_tests;
 mod tail;
 mod worker;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use clap::Args;
-use tripline_runtime::core::{MemorySample, Ratio};
+use tripline_runtime::core::MemorySample;
 use tripline_runtime::{Clock, MemoryError, MemorySource, Mode, SystemClock};
 
 use super::CliError;
@@ -19,12 +24,15 @@ use super::serve::{self, address, configuration};
 use crate::api::router;
 use crate::app::{App, BoxFuture, Platform, Spawner, SystemPlatform};
 use crate::circuit::{Circuit, Circuits};
+use crate::config::Config;
 use crate::memory::{MemorySourceKind, MemoryUsed};
 use crate::process::log;
 use crate::process::signals::SignalRequests;
-use crate::replay::Reading;
 use crate::replay::follow::{FollowClock, Follower};
+use crate::replay::{Reading, Role};
 
+use changes::{Changes, Followed};
+use routing::{Choice, LogRouting};
 use worker::Source;
 
 #[derive(Debug, Args)]
@@ -35,7 +43,8 @@ pub(super) struct ObserveArgs {
     /// The configuration file. Default: breakers.toml in the working directory, else the recommended configuration.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The breaker of the configuration that follows the log; required if there are several.
+    /// The only breaker that follows the log, for every call. Default: those of [[routes]]; required if there are several breakers and
+    /// no [[routes]].
     #[arg(long, value_name = "NAME")]
     breaker: Option<String>,
     /// The address of API, dashboard and metrics. Default: http.listen of the configuration.
@@ -49,12 +58,16 @@ pub(super) struct ObserveArgs {
 }
 
 pub(super) const HELP: &str = "\
-No call passes through this process, and none is rejected: calls that the breaker would reject are counted \
-(tripline_would_reject_total). Trips, alerts, API, dashboard and metrics are those of a breaker in front of the service.
+No call passes through this process, and none is rejected: calls that a breaker would reject are counted \
+(tripline_would_reject_total). Trips, alerts, API, dashboard and metrics are those of breakers in front of the service.
 
-The rotated files and the content of the log at the start are the history: it fills the window and the learned state of the \
+With [[routes]] in the configuration each call goes to the breaker that guards it in `tripline proxy` with the same file, and of a \
+family to the member of its key. Calls without a breaker are counted. A route by host needs a log with the host; a key that is a \
+header needs --field key=FIELD.
+
+The rotated files and the content of the log at the start are the history: it fills the window and the learned state of each \
 breaker, with the same decisions as `tripline replay`. Incidents that end within it raise no alert. From then on calls are \
-replayed to the breaker about three seconds after their own time, or up to a minute if lines arrive late or in batches. The \
+replayed to the breakers about three seconds after their own time, or up to a minute if lines arrive late or in batches. The \
 intervals between them are those of the log.
 
 The formats are those of `tripline replay`, see there. Memory is measured only if memory_source names a source: the memory of \
@@ -79,13 +92,25 @@ pub(super) fn observe(args: &ObserveArgs) -> Result<(), CliError> {
     }
     let clock = Arc::new(FollowClock::new(Arc::new(SystemClock::new())));
     let platform = Arc::new(ObservePlatform { system: SystemPlatform::new(), clock: clock.clone() });
+    let choice = Choice {
+        breaker: args.breaker.clone(),
+        has_key_field: reading.input.field_mappings.iter().any(|mapping| mapping.role == Role::Key),
+    };
+    let followed: Arc<OnceLock<Followed>> = Arc::default();
     let mut source = None;
+    let changed = followed.clone();
     let app = App::builder(opened)
         .platform(platform)
         .listen(config.http.listen)
         .mode(Mode::Observe)
         .without_stall_detection()
-        .prepare(|circuits| source = Some(prepare(circuits, args, &reading, clock)))
+        .without_wait_jitter()
+        .prepare(|circuits| source = Some(prepare(circuits, &config, choice, args, &reading, clock, &followed)))
+        .applier(Box::new(move |_: &Config, new: &Config| {
+            if let Some(followed) = changed.get() {
+                followed.apply(new);
+            }
+        }))
         .start()
         .map_err(CliError::new)?;
     let source = source.ok_or_else(|| CliError::new("the configuration has no breaker"))??;
@@ -105,41 +130,32 @@ pub(super) fn observe(args: &ObserveArgs) -> Result<(), CliError> {
     served
 }
 
-/// Drives the breaker through the history.
+/// Drives the breakers through the history.
 fn prepare(
     circuits: &Circuits,
+    config: &Config,
+    choice: Choice,
     args: &ObserveArgs,
     reading: &Reading,
     clock: Arc<FollowClock>,
+    followed: &Arc<OnceLock<Followed>>,
 ) -> Result<Source, CliError> {
-    let circuit = meant(circuits, args.breaker.as_deref())?;
-    let breaker = circuit.breaker().clone();
-    // Waits are exact, as in a replay: there are no other replicas whose probes must not coincide.
-    let mut policy = breaker.read(|core| core.policy().clone());
-    policy.wait_jitter = Ratio::ZERO;
-    breaker.set_policy(&policy).map_err(CliError::new)?;
-    let follower = Follower::new(clock, breaker, circuit.config().stall_detection, reading);
-    let source = Source::open(&args.follow, follower, circuit)?;
-    let (source, summary) = source.read_history(args.history)?;
-    tracing::info!(
-        breaker = source.breaker().as_str(), file = %args.follow.display(), history = summary,
-        "observing: no call is rejected"
-    );
-    Ok(source)
-}
-
-/// The circuit that follows the log.
-fn meant(circuits: &Circuits, name: Option<&str>) -> Result<Circuit, CliError> {
-    let names: Vec<String> = circuits.iter().map(|circuit| circuit.name().to_string()).collect();
-    match name {
-        Some(name) => circuits.get(name).ok_or_else(|| {
-            CliError::new(format!("--breaker {name}: there is no such breaker; allowed: {}", names.join(", ")))
-        }),
-        None if names.len() > 1 => {
-            Err(CliError::new(format!("there are several breakers; --breaker NAME picks one of {}", names.join(", "))))
-        }
-        None => circuits.first().ok_or_else(|| CliError::new("the configuration has no breaker")),
+    let routing = Arc::new(LogRouting::new(&choice, config, circuits, None).map_err(CliError::new)?);
+    let is_followed = |circuit: &Circuit| routing.circuits().any(|other| other.is_same(circuit));
+    for circuit in circuits.iter().filter(|circuit| choice.breaker.is_none() && !is_followed(circuit)) {
+        tracing::warn!(breaker = circuit.name().as_str(), "no route leads to the breaker: it gets no calls of the log");
     }
+    let follower = Follower::new(clock, routing.clone(), reading);
+    let changes = Changes::new(routing.clone());
+    let source = Source::open(&args.follow, follower, changes.clone())?;
+    let (source, summaries) = source.read_history(args.history)?;
+    for (breaker, history) in summaries {
+        tracing::info!(
+            breaker = breaker.as_str(), file = %args.follow.display(), history, "observing: no call is rejected"
+        );
+    }
+    followed.get_or_init(|| Followed::new(choice, circuits.clone(), changes));
+    Ok(source)
 }
 
 /// The system platform with the clock of the log.

@@ -10,15 +10,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tripline_runtime::BreakerName;
 
+use super::changes::Changes;
 use super::history::rotated;
+use super::routing::LogRouting;
 use super::tail::{Found, Tail, TailError};
-use crate::circuit::Circuit;
 use crate::cli::CliError;
 use crate::cli::replay::open_unpacked;
 use crate::metrics::FollowedLog;
 use crate::reload::{Watch, WatchedPath as _};
 use crate::replay::ReplayError;
-use crate::replay::follow::Follower;
+use crate::replay::follow::{Follower, Unrouted};
 
 /// Maximum length of the history in the log file itself, in bytes.
 const MAX_HISTORY_BYTES: u64 = 1 << 30;
@@ -33,12 +34,15 @@ const MAX_BATCH: usize = 4 << 20;
 /// Interval between publications of the figures.
 const PUBLISH: Duration = Duration::from_millis(500);
 
-/// A log and the breaker that follows it, before the thread starts.
+/// A log and the breakers that follow it, before the thread starts.
 pub(super) struct Source {
     path: PathBuf,
     tail: Tail,
     follower: Follower,
-    circuit: Circuit,
+    changes: Changes,
+    routing: Arc<LogRouting>,
+    /// The reasons of [`Usage::unrouted`](crate::replay::Usage::unrouted) that were reported.
+    reported: Vec<&'static str>,
 }
 
 /// The running thread.
@@ -53,7 +57,7 @@ impl Source {
     ///
     /// # Errors
     /// If the path exists but cannot be followed.
-    pub(super) fn open(path: &Path, follower: Follower, circuit: Circuit) -> Result<Self, CliError> {
+    pub(super) fn open(path: &Path, follower: Follower, changes: Changes) -> Result<Self, CliError> {
         let mut tail = Tail::new(path);
         match tail.open_at_end(MAX_HISTORY_BYTES) {
             Ok(0) => {}
@@ -63,15 +67,16 @@ impl Source {
             Err(error) if error.is_missing() => {}
             Err(error) => return Err(unusable(path, &error)),
         }
-        Ok(Self { path: path.to_owned(), tail, follower, circuit })
+        let routing = changes.current();
+        Ok(Self { path: path.to_owned(), tail, follower, changes, routing, reported: Vec::new() })
     }
 
-    /// Drives the breaker through the last `count` rotated files and the current content of the log. Returns the summary of a
-    /// replay.
+    /// Drives the breakers through the last `count` rotated files and the current content of the log. Returns the summary of a
+    /// replay for each breaker.
     ///
     /// # Errors
     /// If no line is usable, or the log cannot be read. Rotated files that cannot be read are skipped.
-    pub(super) fn read_history(mut self, count: usize) -> Result<(Self, String), CliError> {
+    pub(super) fn read_history(mut self, count: usize) -> Result<(Self, Vec<(BreakerName, String)>), CliError> {
         for file in rotated(&self.path, count) {
             if let Err(error) = self.read_rotated(&file) {
                 tracing::warn!(file = %file.display(), %error, "a rotated log is left out of the history");
@@ -89,8 +94,9 @@ impl Source {
             self.follower.drive_history().map_err(|error| unreadable(&self.path, &error))?;
         }
         let silence = self.tail.modified().and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or_default();
-        let (follower, summary) = self.follower.go_live(silence).map_err(|error| unreadable(&self.path, &error))?;
-        Ok((Self { follower, ..self }, summary))
+        let summaries = self.follower.go_live(silence).map_err(|error| unreadable(&self.path, &error))?;
+        self.report_unrouted();
+        Ok((self, summaries))
     }
 
     fn read_rotated(&mut self, file: &Path) -> Result<(), io::Error> {
@@ -105,11 +111,6 @@ impl Source {
             self.follower.feed(buffer.get(..count).unwrap_or_default());
             self.follower.drive_history().map_err(io::Error::other)?;
         }
-    }
-
-    /// The name of the breaker.
-    pub(super) fn breaker(&self) -> &BreakerName {
-        self.circuit.name()
     }
 
     /// Follows the log on a thread of its own.
@@ -136,6 +137,7 @@ impl Source {
         // Relaxed: the wake-up through the channel orders it.
         while !is_stopped.load(Ordering::Relaxed) {
             let looked_at = Instant::now();
+            self.follow_changes();
             let found = self.take_bytes();
             if let Ok(Taken { is_another: true, .. }) = found {
                 watch.follow();
@@ -198,19 +200,45 @@ impl Source {
         Ok(taken)
     }
 
-    fn publish(&self, problem: Option<&str>) {
+    /// Takes over a changed routing.
+    fn follow_changes(&mut self) {
+        let routing = self.changes.current();
+        if !Arc::ptr_eq(&routing, &self.routing) {
+            self.follower.set_routing(routing.clone());
+            self.routing = routing;
+        }
+    }
+
+    /// Warns once of each field that the log lacks.
+    fn report_unrouted(&mut self) {
+        let usage = self.follower.usage();
+        for (reason, calls) in usage.unrouted.reasons() {
+            let Some(problem) = Unrouted::lacking(reason) else { continue };
+            if !self.reported.contains(&reason) {
+                self.reported.push(reason);
+                tracing::warn!(file = %self.path.display(), calls, "calls of the log are for no breaker: {problem}");
+            }
+        }
+    }
+
+    fn publish(&mut self, problem: Option<&str>) {
+        self.report_unrouted();
         let usage = self.follower.usage();
         let unknown = self.follower.problem().map(|(line, problem)| format!("line {line}: {problem}"));
-        self.circuit.set_followed_log(FollowedLog {
+        let log = FollowedLog {
             file: self.path.display().to_string(),
             format: self.follower.log_report().map(|report| report.format.name()),
             lines: usage.lines,
             unusable: usage.unusable.reasons().collect(),
             excluded: usage.excluded,
-            unplaced: self.follower.unplaced(),
+            unrouted: usage.unrouted.reasons().collect(),
+            unplaced: 0,
             delay: self.follower.delay(),
             problem: problem.map(str::to_owned).or(unknown),
-        });
+        };
+        for circuit in self.routing.circuits() {
+            circuit.set_followed_log(FollowedLog { unplaced: self.follower.unplaced(circuit.name()), ..log.clone() });
+        }
     }
 }
 

@@ -33,11 +33,11 @@ pub(in crate::cli) struct InputArgs {
     /// The request time is the N-th field from the end of the line (nginx and Apache); the same as --field latency=-N.
     #[arg(long, value_name = "N")]
     latency_field: Option<NonZeroU8>,
-    /// Read a field as time, start, latency, status, path or host, as in `--field latency=took`; may be repeated.
+    /// Read a field as time, start, latency, status, path, host, method or key, as in `--field latency=took`; may be repeated.
     ///
     /// A field is a name: of JSON (a.b for one inside of another), of a column of CSV, of LTSV or of key=value; in any other
     /// text a position: 1 is the first field of the line, -1 the last. time is the end of a call, start its start;
-    /// host is read for `tripline suggest --by host` only.
+    /// host is read for `tripline suggest --by host`, and host, method and key (of a family) for the routes of `tripline observe`.
     #[arg(long = "field", value_name = "ROLE=FIELD", allow_hyphen_values = true)]
     fields: Vec<FieldMapping>,
     /// Read only calls whose path matches (* matches any text, ? one character); may be repeated.

@@ -10,6 +10,6 @@ mod upstream;
 pub use model::{AccessLog, Forwarded, Measure, Proxy, ProxyMode, RejectedAnswer, TlsFiles};
 pub use network::Network;
 pub(crate) use read::{ROUTES, UPSTREAMS, read};
-pub use route::{Guard, Route};
+pub use route::{Guard, RequestPart, RequestParts, Route};
 pub use statuses::Statuses;
 pub use upstream::{HostHeader, ServerUrl, Upstream, UpstreamProtocol, UpstreamTls};

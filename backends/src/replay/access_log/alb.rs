@@ -3,8 +3,6 @@
 //! `TYPE TIME ELB CLIENT TARGET REQUEST TARGET RESPONSE STATUS …`: the request time is the sum of the three times in seconds.
 //! Where one is -1 (no answer came) it is the time since the request was created, which an application load balancer writes too.
 
-use std::borrow::Cow;
-
 use tripline_runtime::core::Outcome;
 
 use super::entry::{Entry, LogCall, Stamped};
@@ -12,11 +10,11 @@ use super::error::LogProblem;
 use super::fields::{Field, Fields, Kind};
 use super::number::Decimal;
 use super::outcome;
+use super::request::LogRequest;
 use super::row::{Context, Row};
 use super::schema::Schema;
 use super::time;
 use crate::replay::latency_unit::LatencyUnit;
-use crate::replay::path_filter::path_of;
 
 pub(super) const ROW: Row = Row {
     name: "alb",
@@ -38,7 +36,7 @@ const CLIENT_CLOSED: u16 = 460;
 /// Fields after the request, before the time at which the request was created.
 const FIELDS_TO_CREATION: usize = 8;
 
-fn read<'a>(line: &'a [u8], _context: &mut Context<'_>) -> Result<LogCall<'a>, LogProblem> {
+fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<LogCall<'a>, LogProblem> {
     let mut rest = Fields::new(line);
     let first = rest.next()?.ok_or(LogProblem::Time)?;
     let (kind, stamp) = if let Some(stamp) = time::parse(first.text) {
@@ -73,12 +71,15 @@ fn read<'a>(line: &'a [u8], _context: &mut Context<'_>) -> Result<LogCall<'a>, L
         }
         _ => return Err(LogProblem::Numbers),
     };
+    let mut parts = LogRequest::of(request.text, context.plan.wanted);
+    context.plan.set_parts(&mut parts, line)?;
     Ok(LogCall {
         stamp,
         stamped: Stamped::AtEnd,
         latency,
         outcome: if status == CLIENT_CLOSED { Outcome::Ignored } else { outcome::of_status(status) },
-        path: Some(Cow::Borrowed(path_of(request.text))),
+        status: Some(status).filter(|status| *status != CLIENT_CLOSED),
+        request: parts,
         is_unit_unclear: false,
         places: 3,
     })

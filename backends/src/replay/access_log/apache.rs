@@ -6,14 +6,13 @@
 use super::combined::{self, Style};
 use super::entry::{Entry, Stamped};
 use super::row::Row;
-use super::schema::Schema;
 
 pub(super) const ROW: Row = Row {
     name: "apache",
     title: "Apache",
     stamped: Stamped::AtStart,
     unit: None,
-    schema: Schema::NONE,
+    schema: combined::SCHEMA,
     read: |line, context| combined::read(line, Style::Apache, Stamped::AtStart, context).map(Entry::Call),
     example: r#"10.0.0.1 - - [10/Oct/2026:13:55:36 +0000] "GET /a HTTP/1.1" 200 512 "-" "curl/8.4" 50000"#,
     reads_fields: true,

@@ -16,6 +16,8 @@ pub(super) const ROW: Row = Row {
         latency: &[("duration", None)],
         status: &["status"],
         path: &["request.uri"],
+        host: &["request.host"],
+        method: &["request.method"],
         flags: &[],
         required: &["request.method"],
     },

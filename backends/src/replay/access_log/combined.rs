@@ -7,17 +7,20 @@ use super::entry::{LogCall, Stamped};
 use super::error::LogProblem;
 use super::fields::{self, Field, Fields, Kind};
 use super::outcome;
+use super::request::LogRequest;
 use super::row::Context;
+use super::schema::Schema;
 use super::time::{self, Stamp};
 use crate::replay::field_map::Role;
 use crate::replay::latency_unit::LatencyUnit;
-use crate::replay::path_filter::path_of;
 
 /// Names under which a request time stands; a unit may follow (`_ms`). Not among them: those of the time that a
 /// server behind took, such as `urt`.
 const NAMES: [&[u8]; 5] = [b"rt", b"request_time", b"duration", b"latency", b"time_taken"];
 /// Names under which a proxy of ours says what became of a call.
 const FLAG_NAMES: [&[u8]; 2] = [b"flag", b"flags"];
+/// Names under which the host of a request stands.
+pub(super) const SCHEMA: Schema = Schema { host: &["host", "http_host", "vhost"], ..Schema::NONE };
 /// nginx writes its times with this many places.
 const NGINX_PLACES: u8 = 3;
 /// Where no whole number is as large, it is hardly microseconds: that is less than a millisecond.
@@ -54,7 +57,7 @@ pub(super) fn read<'a>(
     }
     // The bytes sent; only what follows may be a request time.
     rest.next()?;
-    let tail = Tail::read(rest, style, context)?;
+    let mut tail = Tail::read(rest, style, context)?;
     if let Some(problem) = tail.no_call {
         return Err(problem);
     }
@@ -81,12 +84,18 @@ pub(super) fn read<'a>(
         }
         None => (head.stamp, stamped),
     };
+    let mut request = LogRequest::of(head.request.text, plan.wanted);
+    for (role, value) in tail.parts.drain(..) {
+        request.set(role, Cow::Borrowed(value));
+    }
+    plan.set_parts(&mut request, line)?;
     Ok(LogCall {
         stamp,
         stamped,
         latency,
         outcome: outcome::of_status(status),
-        path: Some(Cow::Borrowed(path_of(head.request.text))),
+        status: Some(status),
+        request,
         is_unit_unclear,
         places: if style == Style::Nginx { written.places } else { 0 },
     })
@@ -157,21 +166,25 @@ impl Found {
 }
 
 /// The part after the bytes sent.
-struct Tail {
+struct Tail<'a> {
     found: Option<Found>,
+    /// Parts of the request that have a name.
+    parts: Vec<(Role, &'a [u8])>,
     /// The mark of a proxy of ours on a call that it did not make.
     no_call: Option<LogProblem>,
 }
 
-impl Tail {
+impl<'a> Tail<'a> {
     /// The request time: the one that is asked for, else a named one; else, of nginx, the greatest of those that look like
     /// its times, because the request time includes all others; else the last number of the line.
-    fn read(mut fields: Fields<'_>, style: Style, context: &Context<'_>) -> Result<Self, LogProblem> {
+    fn read(mut fields: Fields<'a>, style: Style, context: &Context<'_>) -> Result<Self, LogProblem> {
         let (mut named, mut greatest, mut last) = (None, None::<(i64, Written)>, None);
         let (mut asked, mut no_call) = (None, None);
+        let mut parts = Vec::new();
         while let Some(field) = fields.next()? {
             if let Some((name, value)) = field.named() {
                 let (stem, unit) = split_name(name);
+                parts.extend(context.plan.part(name).map(|role| (role, value)));
                 if context.plan.is_latency(name) {
                     asked = asked.or(Some(last_number(value).map(|written| Found { written, unit })));
                 } else if FLAG_NAMES.contains(&name) {
@@ -204,7 +217,7 @@ impl Tail {
             None => greatest.or(last).map(Found::plain),
         };
         let found = found.filter(|found| style != Style::Traefik || found.written.unit.is_some());
-        Ok(Self { found, no_call })
+        Ok(Self { found, parts, no_call })
     }
 }
 

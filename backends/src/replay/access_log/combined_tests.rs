@@ -4,6 +4,7 @@ use super::combined::{Style, read};
 use super::entry::{Columns, LogCall, Stamped};
 use super::error::LogProblem;
 use super::plan::Plan;
+use super::request::Wanted;
 use super::row::Context;
 use super::schema::Schema;
 use crate::replay::field_map::{FieldMapping, Role};
@@ -12,7 +13,7 @@ use crate::replay::latency_unit::LatencyUnit;
 const HEAD: &str = r#"10.0.0.1 - - [10/Oct/2026:13:55:36 +0000] "GET /a HTTP/1.1" 200 2326"#;
 
 fn plan(unit: Option<LatencyUnit>, fields: &[FieldMapping]) -> Plan {
-    Plan::new(&Schema::NONE, Stamped::AtEnd, None, unit, fields)
+    Plan::new(&Schema::NONE, Stamped::AtEnd, None, unit, fields, Wanted::default())
 }
 
 fn call<'a>(line: &'a str, style: Style, plan: &Plan) -> Result<LogCall<'a>, LogProblem> {

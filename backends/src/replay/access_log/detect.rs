@@ -1,7 +1,10 @@
 //! Which format an input has, by its first lines.
 
+use std::sync::Arc;
+
 use super::error::LogProblem;
 use super::log::{LineReader, Log, Understood};
+use super::routing::Routing;
 use super::row::{LogFormat, Rules};
 use crate::replay::error::LineProblem;
 use crate::replay::field_map::Role;
@@ -27,7 +30,14 @@ pub(in crate::replay) enum Choice {
 
 /// Chooses the format that understands most of the sample, of those that are allowed; `longest` is the longest call in
 /// nanoseconds.
-pub(in crate::replay) fn choose(sample: &[Line], forced: Option<LogFormat>, input: &Input, longest: i64) -> Choice {
+pub(in crate::replay) fn choose(
+    sample: &[Line],
+    forced: Option<LogFormat>,
+    input: &Input,
+    longest: i64,
+    routing: Option<&Arc<dyn Routing>>,
+) -> Choice {
+    let log = |rules: &Rules| log(rules, input, longest, routing);
     let fields = input.fields();
     let is_mapped = fields.iter().any(|field| matches!(field.role, Role::Time | Role::Start | Role::Latency));
     let is_tried = |format: &LogFormat| match forced {
@@ -44,10 +54,10 @@ pub(in crate::replay) fn choose(sample: &[Line], forced: Option<LogFormat>, inpu
             let is_unclear = forced.is_none() && input.latency_unit.is_none();
             match best.line_with_unclear_unit.filter(|_| is_unclear) {
                 Some(line) => Choice::Problem { line, problem: no_log(Some(format), LogProblem::Unit) },
-                None => log(&best.rules, input, longest),
+                None => log(&best.rules),
             }
         }
-        _ => nothing_understood(sample, forced, input, &trials, longest),
+        _ => nothing_understood(sample, forced, input, &trials, log),
     }
 }
 
@@ -62,9 +72,9 @@ fn rules(format: LogFormat, forced: Option<LogFormat>, input: &Input) -> Rules {
     }
 }
 
-fn log(rules: &Rules, input: &Input, longest: i64) -> Choice {
+fn log(rules: &Rules, input: &Input, longest: i64, routing: Option<&Arc<dyn Routing>>) -> Choice {
     let rules = Rules { unit: input.latency_unit, ..rules.clone() };
-    Choice::Log(Box::new(Log::new(LineReader::new(rules, input.paths.clone()), longest)))
+    Choice::Log(Box::new(Log::new(LineReader::new(rules, input.paths.clone(), routing.cloned()), longest)))
 }
 
 /// The sample as it is read by one format.
@@ -80,7 +90,7 @@ struct Trial {
 
 impl Trial {
     fn new(sample: &[Line], rules: Rules) -> Self {
-        let mut reader = LineReader::new(rules.clone(), PathFilter::default());
+        let mut reader = LineReader::new(rules.clone(), PathFilter::default(), None);
         let mut trial = Self { rules, understood: 0, first: None, line_with_unclear_unit: None };
         let mut is_clear = false;
         for line in sample {
@@ -104,13 +114,10 @@ fn nothing_understood(
     forced: Option<LogFormat>,
     input: &Input,
     trials: &[Trial],
-    longest: i64,
+    log: impl Fn(&Rules) -> Choice,
 ) -> Choice {
     let Some(first) = sample.first() else {
-        return trials
-            .first()
-            .filter(|_| forced.is_some())
-            .map_or(Choice::NoLog, |trial| log(&trial.rules, input, longest));
+        return trials.first().filter(|_| forced.is_some()).map_or(Choice::NoLog, |trial| log(&trial.rules));
     };
     let of = |name: &str| trials.iter().find(|trial| trial.rules.format.name() == name).and_then(|trial| trial.first);
     let text = first.text();

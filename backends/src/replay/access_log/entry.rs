@@ -1,9 +1,8 @@
 //! The content of a line of a log.
 
-use std::borrow::Cow;
-
 use tripline_runtime::core::Outcome;
 
+use super::request::LogRequest;
 use super::time::Stamp;
 
 /// Which end of a call the time of its line is.
@@ -36,7 +35,9 @@ pub(super) struct LogCall<'a> {
     /// In nanoseconds.
     pub(super) latency: i64,
     pub(super) outcome: Outcome,
-    pub(super) path: Option<Cow<'a, [u8]>>,
+    /// The status, where nothing else decides the outcome.
+    pub(super) status: Option<u16>,
+    pub(super) request: LogRequest<'a>,
     /// Whether nothing but a guess says the unit of the request time.
     pub(super) is_unit_unclear: bool,
     /// Digits after the point of the request time, where every line has as many; else 0.

@@ -10,11 +10,12 @@ use super::entry::{Entry, LogCall, Stamped};
 use super::error::LogProblem;
 use super::fields::{self, Fields, Kind};
 use super::number::Decimal;
+use super::request::LogRequest;
 use super::row::{Context, Row};
 use super::schema::Schema;
 use super::{outcome, time};
+use crate::replay::field_map::Role;
 use crate::replay::latency_unit::LatencyUnit;
-use crate::replay::path_filter::path_of;
 
 pub(super) const ROW: Row = Row {
     name: "envoy",
@@ -41,18 +42,26 @@ fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<LogCall<'a>, Lo
     let status = fields.next()?.and_then(|field| outcome::status(field.text)).ok_or(LogProblem::Status)?;
     let flags = fields.next()?.filter(|field| field.kind == Kind::Word && is_flags(field.text));
     let flags = flags.ok_or(LogProblem::Numbers)?;
-    let number = duration(fields)?;
+    let number = duration(&mut fields)?;
     // A TCP connection has no method, and neither has what could not be read as HTTP.
     if request.text.starts_with(b"- ") || status == outcome::SWITCHING_PROTOCOLS {
         return Err(LogProblem::NoCall);
     }
     let unit = context.plan.unit.unwrap_or(LatencyUnit::Millis);
+    let mut parts = LogRequest::of(request.text, context.plan.wanted);
+    if context.plan.wanted.host
+        && let Some(host) = authority(&mut fields)?
+    {
+        parts.set(Role::Host, Cow::Borrowed(host));
+    }
+    context.plan.set_parts(&mut parts, line)?;
     Ok(LogCall {
         stamp,
         stamped: Stamped::AtStart,
         latency: number.nanos(unit).ok_or(LogProblem::Latency)?,
         outcome: outcome::of_flags(status, flags.text),
-        path: Some(Cow::Borrowed(path_of(request.text))),
+        status: outcome::without_failure(flags.text).then_some(status),
+        request: parts,
         is_unit_unclear: false,
         places: 0,
     })
@@ -63,7 +72,7 @@ fn is_flags(text: &[u8]) -> bool {
 }
 
 /// The third of the four numbers right before a quoted field, or before the end; the last of the four may be absent.
-fn duration(mut fields: Fields<'_>) -> Result<Decimal, LogProblem> {
+fn duration(fields: &mut Fields<'_>) -> Result<Decimal, LogProblem> {
     let mut last_four: [Option<Word>; 4] = [None; 4];
     loop {
         let field = fields.next()?;
@@ -88,6 +97,13 @@ fn duration(mut fields: Fields<'_>) -> Result<Decimal, LogProblem> {
             },
         }
     }
+}
+
+/// The authority, in both default formats the fourth quoted field after the numbers; the first was read with them.
+fn authority<'a>(fields: &mut Fields<'a>) -> Result<Option<&'a [u8]>, LogProblem> {
+    let mut quoted = || Ok::<_, LogProblem>(fields.next()?.filter(|field| field.kind == Kind::Quoted));
+    let (_agent, _id) = (quoted()?, quoted()?);
+    Ok(quoted()?.map(|field| field.text))
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -16,6 +16,8 @@ pub(super) const ROW: Row = Row {
         latency: &[("duration", None), ("duration_ms", None)],
         status: &["response_code"],
         path: &["path", "x-envoy-original-path", "x_envoy_original_path"],
+        host: &["authority", ":authority"],
+        method: &["method", ":method"],
         flags: &["response_flags"],
         required: &[],
     },

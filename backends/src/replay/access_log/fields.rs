@@ -69,6 +69,19 @@ impl<'a> Field<'a> {
         self.named().map_or(self.text, |(_, value)| value)
     }
 
+    /// The value of `host=shop.example`, else the field as it is; of `HAProxy`'s captures (`{shop.example|curl}`) the first.
+    pub(super) fn part(self) -> &'a [u8] {
+        let is_name = |name: &[u8]| name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        let sign = self.text.iter().position(|&byte| byte == b'=').filter(|_| self.kind == Kind::Word);
+        let named = sign.and_then(|sign| self.text.split_at_checked(sign)).filter(|(name, _)| is_name(name));
+        let value = named.and_then(|(_, value)| value.get(1..)).unwrap_or(self.text);
+        let unquoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
+        match unquoted.strip_prefix(b"{").and_then(|captures| captures.strip_suffix(b"}")) {
+            Some(captures) => captures.split(|&byte| byte == b'|').next().unwrap_or_default(),
+            None => unquoted,
+        }
+    }
+
     /// Name and value of a field such as `rt=0.5`, `rt="0.5"` or `rt:0.5`.
     pub(super) fn named(self) -> Option<(&'a [u8], &'a [u8])> {
         if self.kind != Kind::Word {
@@ -204,6 +217,20 @@ mod tests {
         assert_eq!(named("rt="), pair("rt", ""));
         assert_eq!(named("0.5"), None);
         assert_eq!(Field { text: b"rt=0.5", kind: Kind::Quoted }.named(), None);
+    }
+
+    #[test]
+    fn a_part_of_a_request_keeps_its_colon() {
+        for (text, part) in [
+            ("shop.example:443", "shop.example:443"),
+            ("host=shop.example:443", "shop.example:443"),
+            ("host=\"shop.example\"", "shop.example"),
+            ("{shop.example|curl}", "shop.example"),
+            ("{}", ""),
+            ("/a?x=1", "/a?x=1"),
+        ] {
+            assert_eq!(Field { text: text.as_bytes(), kind: Kind::Word }.part(), part.as_bytes(), "{text}");
+        }
     }
 
     proptest! {

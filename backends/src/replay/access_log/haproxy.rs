@@ -3,8 +3,6 @@
 //! `CLIENT [ACCEPT DATE] FRONTEND BACKEND/SERVER TR/Tw/Tc/Tr/Ta STATUS BYTES - - STATE … "REQUEST"`: the request time is Ta, in
 //! milliseconds. A state that begins with C or c is a client that went away; S, s, P, R and others are failures.
 
-use std::borrow::Cow;
-
 use tripline_runtime::core::Outcome;
 
 use super::duration;
@@ -12,11 +10,11 @@ use super::entry::{Entry, LogCall, Stamped};
 use super::error::LogProblem;
 use super::fields::{self, Fields, Kind};
 use super::outcome;
+use super::request::LogRequest;
 use super::row::{Context, Row};
 use super::schema::Schema;
 use super::time;
 use crate::replay::latency_unit::LatencyUnit;
-use crate::replay::path_filter::path_of;
 
 pub(super) const ROW: Row = Row {
     name: "haproxy",
@@ -79,12 +77,15 @@ fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<LogCall<'a>, Lo
         _ if status.is_none() => Outcome::Failed,
         _ => by_status,
     };
+    let mut parts = LogRequest::of(request, context.plan.wanted);
+    context.plan.set_parts(&mut parts, line)?;
     Ok(LogCall {
         stamp,
         stamped: Stamped::AtStart,
         latency: written.nanos(unit).ok_or(LogProblem::Latency)?,
         outcome,
-        path: Some(Cow::Borrowed(path_of(request))),
+        status: status.filter(|_| outcome == by_status),
+        request: parts,
         is_unit_unclear: false,
         places: 0,
     })

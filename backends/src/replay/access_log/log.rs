@@ -2,14 +2,17 @@
 
 use std::collections::VecDeque;
 use std::io::BufRead;
+use std::sync::Arc;
 
 use super::entry::{Columns, Entry, Stamped};
 use super::error::LogProblem;
 use super::log_limits::LATE_BY_NANOS;
+use super::outcome;
 use super::partial_lines::{Part, PartialLines};
 use super::plan::Plan;
 use super::prefix;
 use super::reorder_buffer::{ReorderBuffer, TimedPermit};
+use super::routing::{Routing, Unrouted};
 use super::row::{Context, LogFormat, Rules};
 use crate::replay::error::ReplayError;
 use crate::replay::latency_unit::LatencyUnit;
@@ -39,10 +42,12 @@ pub struct LogReport {
 }
 
 /// One line, understood.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Understood {
     Call(TimedPermit),
     Excluded,
+    /// A call for no breaker.
+    Unrouted(Unrouted),
     Header,
     /// The beginning of a line that goes on later.
     Beginning,
@@ -56,15 +61,17 @@ pub(super) struct LineReader {
     columns: Columns,
     partial: PartialLines,
     filter: PathFilter,
-    /// Calls without a path while paths are filtered.
+    /// `None` where there is one breaker for all calls.
+    routing: Option<Arc<dyn Routing>>,
+    /// Calls without the path or host by which calls are selected.
     without_path: u64,
 }
 
 impl LineReader {
-    pub(super) fn new(rules: Rules, filter: PathFilter) -> Self {
-        let row = rules.format.0;
-        let plan = Plan::new(&row.schema, row.stamped, row.unit, rules.unit, &rules.fields);
-        Self { rules, plan, columns: Columns::default(), partial: PartialLines::default(), filter, without_path: 0 }
+    pub(super) fn new(rules: Rules, filter: PathFilter, routing: Option<Arc<dyn Routing>>) -> Self {
+        let plan = plan(&rules, &filter, routing.as_deref());
+        let (columns, partial) = (Columns::default(), PartialLines::default());
+        Self { rules, plan, columns, partial, filter, routing, without_path: 0 }
     }
 
     /// Reads a line as it is, or without the prefixes of collectors: the shortest text that can be read counts.
@@ -83,17 +90,23 @@ impl LineReader {
             let mut context = Context { plan: &self.plan, columns: &mut self.columns, outer: stripped.outer };
             match (self.rules.format.0.read)(&stripped.text, &mut context) {
                 Ok(Entry::Header) => return Ok(Understood::Header),
-                Ok(Entry::Call(call)) => {
-                    let path = call.path.as_deref().filter(|_| !self.filter.is_empty());
-                    self.without_path += u64::from(call.path.is_none() && !self.filter.is_empty());
-                    let is_admitted = path.map_or_else(
-                        || self.filter.is_empty() || self.filter.admits_no_path(),
-                        |path| self.filter.admits(path),
-                    );
-                    return Ok(if is_admitted {
-                        Understood::Call(TimedPermit::of(&call))
-                    } else {
-                        Understood::Excluded
+                Ok(Entry::Call(mut call)) => {
+                    let (path, host) = (call.request.path.as_deref(), call.request.host.as_deref());
+                    self.without_path += u64::from(self.filter.lacks_part(path, host));
+                    if !self.filter.is_empty() && !self.filter.selects(path, host) {
+                        return Ok(Understood::Excluded);
+                    }
+                    let Some(routing) = &self.routing else {
+                        return Ok(Understood::Call(TimedPermit::of(&call, None)));
+                    };
+                    return Ok(match routing.destination(&call.request, call.status) {
+                        Ok((to, is_failure)) => {
+                            if let (Some(status), Some(is_failure)) = (call.status, is_failure) {
+                                call.outcome = outcome::of_own_statuses(status, is_failure);
+                            }
+                            Understood::Call(TimedPermit::of(&call, Some(to)))
+                        }
+                        Err(reason) => Understood::Unrouted(reason),
                     });
                 }
                 Err(found) if found.is_no_call() => return Err(found),
@@ -103,6 +116,14 @@ impl LineReader {
         }
         Err(problem.unwrap_or(LogProblem::Time))
     }
+}
+
+/// The fields that are read for these rules, and for what selects and routes the calls.
+fn plan(rules: &Rules, filter: &PathFilter, routing: Option<&dyn Routing>) -> Plan {
+    let mut wanted = routing.map(Routing::wanted).unwrap_or_default();
+    wanted.host |= filter.is_by_host();
+    let row = rules.format.0;
+    Plan::new(&row.schema, row.stamped, row.unit, rules.unit, &rules.fields, wanted)
 }
 
 /// A log that is being read.
@@ -211,6 +232,13 @@ impl Log {
         self.ends.take()
     }
 
+    /// Chooses the breakers of later lines by `routing`.
+    pub(in crate::replay) fn set_routing(&mut self, routing: Arc<dyn Routing>) {
+        let reader = &mut self.reader;
+        reader.plan = plan(&reader.rules, &reader.filter, Some(&*routing));
+        reader.routing = Some(routing);
+    }
+
     fn take(&mut self, line: &Line, usage: &mut Usage) {
         let understood = self.reader.read(line);
         usage.lines += u64::from(!matches!(understood, Ok(Understood::Header | Understood::Beginning)));
@@ -223,6 +251,7 @@ impl Log {
                 self.origin.take(call.end(), (line.number(), call), &mut self.placed);
             }
             Ok(Understood::Excluded) => usage.excluded += 1,
+            Ok(Understood::Unrouted(reason)) => usage.unrouted.add(line.number(), reason.as_str(), reason),
             Ok(Understood::Header | Understood::Beginning) => {}
             Err(problem) => usage.unusable.add(line.number(), problem.as_str(), problem),
         }

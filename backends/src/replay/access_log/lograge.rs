@@ -13,6 +13,8 @@ const SCHEMA: Schema = Schema {
     latency: &[("duration", None)],
     status: &["status"],
     path: &["path"],
+    host: &["host"],
+    method: &["method"],
     flags: &[],
     required: &["controller", "action"],
 };

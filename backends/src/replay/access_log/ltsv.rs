@@ -6,13 +6,15 @@ use super::common_names;
 use super::entry::{Entry, LogCall, Stamped};
 use super::error::LogProblem;
 use super::row::{Context, Row};
+use super::schema::Schema;
 
 pub(super) const ROW: Row = Row {
     name: "ltsv",
     title: "LTSV",
     stamped: Stamped::AtEnd,
     unit: None,
-    schema: common_names::SCHEMA,
+    // By LTSV's convention `host` is the client.
+    schema: Schema { host: &["vhost", "http_host", "server_name"], ..common_names::SCHEMA },
     read: |line, context| read(line, context).map(Entry::Call),
     example: "time:[10/Oct/2026:13:55:36 +0000]\thost:10.0.0.1\treq:GET /a HTTP/1.1\tstatus:200\treqtime:0.050",
     reads_fields: true,

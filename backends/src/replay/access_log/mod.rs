@@ -37,6 +37,12 @@ mod plan;
 mod positions;
 mod prefix;
 mod reorder_buffer;
+mod request;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod request_tests;
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the command line chooses breakers"))]
+mod routing;
 mod row;
 mod schema;
 mod table;
@@ -49,4 +55,6 @@ pub(super) use detect::{Choice, SAMPLE_LINES, choose};
 pub use error::LogProblem;
 pub(super) use log::Log;
 pub use log::LogReport;
+pub(crate) use request::{LogRequest, Wanted};
+pub(crate) use routing::{Destination, Routing, Target, Unrouted};
 pub use row::LogFormat;

@@ -6,7 +6,6 @@
 use super::combined::{self, Style};
 use super::entry::{Entry, Stamped};
 use super::row::Row;
-use super::schema::Schema;
 use crate::replay::latency_unit::LatencyUnit;
 
 pub(super) const ROW: Row = Row {
@@ -14,7 +13,7 @@ pub(super) const ROW: Row = Row {
     title: "nginx",
     stamped: Stamped::AtEnd,
     unit: Some(LatencyUnit::Seconds),
-    schema: Schema::NONE,
+    schema: combined::SCHEMA,
     read: |line, context| combined::read(line, Style::Nginx, Stamped::AtEnd, context).map(Entry::Call),
     example: r#"10.0.0.1 - - [10/Oct/2026:13:55:36 +0000] "GET /a HTTP/1.1" 200 512 "-" "curl/8.4" rt=0.050"#,
     reads_fields: true,

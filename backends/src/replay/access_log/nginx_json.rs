@@ -26,6 +26,8 @@ pub(super) const ROW: Row = Row {
         latency: &[("request_time", None), ("rt", None), ("request_time_ms", Some(LatencyUnit::Millis))],
         status: &["status"],
         path: &["request_uri", "uri", "request", "path"],
+        host: &["host", "http_host", "server_name"],
+        method: &["request_method", "method"],
         flags: &["flag"],
         required: &[],
     },

@@ -7,12 +7,13 @@ use tripline_runtime::core::Outcome;
 use super::duration::{self, split_name};
 use super::entry::{LogCall, Stamped};
 use super::error::LogProblem;
+use super::fields;
 use super::outcome;
+use super::request::{LogRequest, Wanted};
 use super::schema::Schema;
 use super::time::{self, Stamp};
 use crate::replay::field_map::{FieldMapping, Role};
 use crate::replay::latency_unit::LatencyUnit;
-use crate::replay::path_filter::path_of;
 
 /// The fields that are read: those that were asked for, and for the rest the names of the format.
 #[derive(Debug, Default)]
@@ -26,6 +27,8 @@ pub(super) struct Plan {
     own_unit: Option<LatencyUnit>,
     /// Which end of a call the time named by `--field` is; else that of the format.
     stamped: Option<Stamped>,
+    /// The parts of the request that are asked for beside the path.
+    pub(super) wanted: Wanted,
     /// Whether the status is left out on purpose: only named fields are read, and it is not among them.
     is_status_optional: bool,
 }
@@ -43,6 +46,8 @@ enum Kind {
     Latency(Option<LatencyUnit>),
     Status,
     Path,
+    /// Another part of the request.
+    Part(Role),
     Flags,
     Required,
 }
@@ -58,15 +63,17 @@ impl Plan {
         own_unit: Option<LatencyUnit>,
         unit: Option<LatencyUnit>,
         fields: &[FieldMapping],
+        wanted: Wanted,
     ) -> Self {
-        let mut plan = Self { unit, own_unit, stamped: Some(stamped), ..Self::default() };
-        for mapping in fields {
+        let mut plan = Self { unit, own_unit, stamped: Some(stamped), wanted, ..Self::default() };
+        for mapping in fields.iter().filter(|mapping| wanted.has(mapping.role)) {
             let kind = match mapping.role {
                 Role::Time => Kind::Time(Stamped::AtEnd),
                 Role::Start => Kind::Time(Stamped::AtStart),
                 Role::Latency => Kind::Latency(split_name(mapping.source.as_bytes()).1),
                 Role::Status => Kind::Status,
-                Role::Path | Role::Host => Kind::Path,
+                Role::Path => Kind::Path,
+                part @ (Role::Host | Role::Method | Role::Key) => Kind::Part(part),
             };
             if let Kind::Time(stamped) = kind {
                 plan.stamped = Some(stamped);
@@ -90,6 +97,13 @@ impl Plan {
         if !is_mapped(&[Role::Path]) {
             schema.path.iter().for_each(|name| add(name, Kind::Path));
         }
+        for (role, names) in [(Role::Host, schema.host), (Role::Method, schema.method)] {
+            if wanted.has(role) && !is_mapped(&[role]) {
+                for name in names {
+                    add(name, Kind::Part(role));
+                }
+            }
+        }
         schema.flags.iter().for_each(|name| add(name, Kind::Flags));
         if fields.is_empty() {
             schema.required.iter().for_each(|name| add(name, Kind::Required));
@@ -105,6 +119,26 @@ impl Plan {
     /// The position given by `--field`: 1 is the first field, -1 the last.
     pub(super) fn position(&self, role: Role) -> Option<i32> {
         self.positions.iter().find(|(mapped, _)| *mapped == role).map(|(_, position)| *position)
+    }
+
+    /// Sets the parts of a request whose positions in `line` are given by `--field`.
+    pub(super) fn set_parts<'a>(&self, request: &mut LogRequest<'a>, line: &'a [u8]) -> Result<(), LogProblem> {
+        for (role, position) in &self.positions {
+            if matches!(role, Role::Host | Role::Method | Role::Key)
+                && let Some(field) = fields::at(line, *position)?
+            {
+                request.set(*role, Cow::Borrowed(field.part()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The part of the request that stands under this name.
+    pub(super) fn part(&self, name: &[u8]) -> Option<Role> {
+        self.slots.iter().find_map(|slot| match slot.kind {
+            Kind::Part(role) if slot.name.as_bytes() == name => Some(role),
+            _ => None,
+        })
     }
 
     /// Whether the latency stands under this name.
@@ -156,6 +190,7 @@ impl Plan {
     /// Makes a call of the values; `outer` is the time that a collector put before the line.
     pub(super) fn call<'a>(&self, values: Values<'a>, outer: Option<Stamp>) -> Result<LogCall<'a>, LogProblem> {
         let (mut stamp, mut latency, mut status, mut path, mut flags) = (None, None, None, None, None);
+        let mut parts: Vec<(Role, Cow<'a, str>)> = Vec::new();
         let mut problem = None;
         for (slot, value) in self.slots.iter().zip(values.0) {
             let Some(value) = value.filter(|value| !matches!(value.trim(), "" | "-")) else {
@@ -171,8 +206,9 @@ impl Plan {
                 Kind::Latency(unit) => latency = latency.or(Some((value, unit))),
                 Kind::Status => status = status.or(Some(value)),
                 Kind::Path => path = path.or(Some(value)),
+                Kind::Part(role) if parts.iter().all(|(known, _)| *known != role) => parts.push((role, value)),
                 Kind::Flags => flags = flags.or(Some(value)),
-                Kind::Required => {}
+                Kind::Part(_) | Kind::Required => {}
             }
         }
         if let Some(problem) = problem {
@@ -199,17 +235,18 @@ impl Plan {
         };
         let latency = written.nanos(unit).ok_or(LogProblem::Latency)?;
         let outcome = status.map_or(Outcome::Ok, |status| outcome::of_flags(status, flags.as_bytes()));
-        Ok(LogCall {
-            stamp,
-            stamped,
-            latency,
-            outcome,
-            path: path.map(|path| match path {
-                Cow::Borrowed(path) => Cow::Borrowed(path_of(path.as_bytes())),
-                Cow::Owned(path) => Cow::Owned(path_of(path.as_bytes()).to_vec()),
-            }),
-            is_unit_unclear: false,
-            places: 0,
-        })
+        let mut request = path.map(|path| LogRequest::of_text(path, self.wanted)).unwrap_or_default();
+        for (role, value) in parts {
+            request.set(role, bytes_of(value));
+        }
+        let status = status.filter(|_| outcome::without_failure(flags.as_bytes()));
+        Ok(LogCall { stamp, stamped, latency, outcome, status, request, is_unit_unclear: false, places: 0 })
+    }
+}
+
+fn bytes_of(text: Cow<'_, str>) -> Cow<'_, [u8]> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
     }
 }

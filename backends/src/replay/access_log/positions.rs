@@ -1,7 +1,5 @@
 //! Any other log of text, its fields by their positions: `--field time=4 --field latency=-1`.
 
-use std::borrow::Cow;
-
 use tripline_runtime::core::Outcome;
 
 use super::duration;
@@ -9,11 +7,11 @@ use super::entry::{Entry, LogCall, Stamped};
 use super::error::LogProblem;
 use super::fields::{self, Field, time_of};
 use super::outcome;
+use super::request::LogRequest;
 use super::row::{Context, Row};
 use super::schema::Schema;
 use crate::replay::field_map::Role;
 use crate::replay::latency_unit::LatencyUnit;
-use crate::replay::path_filter::path_of;
 
 pub(super) const ROW: Row = Row {
     name: "text",
@@ -47,19 +45,22 @@ fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<LogCall<'a>, Lo
         None if written.places > 0 => LatencyUnit::Seconds,
         None => return Err(LogProblem::Unit),
     };
-    let outcome = match plan.position(Role::Status) {
+    let (outcome, status) = match plan.position(Role::Status) {
         Some(_) => {
             let status = value(Role::Status)?.and_then(outcome::status).ok_or(LogProblem::Status)?;
-            outcome::of_status(status)
+            (outcome::of_status(status), Some(status))
         }
-        None => Outcome::Ok,
+        None => (Outcome::Ok, None),
     };
+    let mut request = field(Role::Path)?.map(|field| LogRequest::of(field.part(), plan.wanted)).unwrap_or_default();
+    plan.set_parts(&mut request, line)?;
     Ok(LogCall {
         stamp,
         stamped,
         latency: written.nanos(unit).ok_or(LogProblem::Latency)?,
         outcome,
-        path: value(Role::Path)?.map(|path| Cow::Borrowed(path_of(path))),
+        status,
+        request,
         is_unit_unclear: false,
         places: 0,
     })

@@ -2,18 +2,20 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::Arc;
 
 use tripline_runtime::core::Outcome;
 
 use super::entry::{LogCall, Stamped};
 use super::log_limits::{LATE_BY_NANOS as LATE_BY, MAX_HELD};
+use super::routing::Destination;
 use super::time::Stamp;
 use crate::replay::record::{Call, Record};
 
 const SECOND: i64 = 1_000_000_000;
 
 /// A call with the time of its line.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct TimedPermit {
     pub(super) stamp: Stamp,
     pub(super) stamped: Stamped,
@@ -24,10 +26,12 @@ pub(super) struct TimedPermit {
     pub(super) is_unit_unclear: bool,
     /// Digits after the point of the latency, where every line has as many; else 0.
     pub(super) places: u8,
+    /// Its breaker; `None` where there is one for all calls.
+    pub(super) to: Option<Arc<Destination>>,
 }
 
 impl TimedPermit {
-    pub(super) fn of(call: &LogCall<'_>) -> Self {
+    pub(super) fn of(call: &LogCall<'_>, to: Option<Arc<Destination>>) -> Self {
         Self {
             stamp: call.stamp,
             stamped: call.stamped,
@@ -35,6 +39,7 @@ impl TimedPermit {
             outcome: call.outcome,
             is_unit_unclear: call.is_unit_unclear,
             places: call.places,
+            to,
         }
     }
 
@@ -85,16 +90,17 @@ pub(super) struct ReorderBuffer {
 }
 
 /// A call whose place in its second is not known yet.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Gathered {
     number: u64,
     latency: i64,
     outcome: Outcome,
     stamped: Stamped,
+    to: Option<Arc<Destination>>,
 }
 
 /// A call at its end.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Ready {
     at: i64,
     call: Gathered,
@@ -121,19 +127,19 @@ impl ReorderBuffer {
     }
 
     pub(super) fn take(&mut self, call: TimedPermit) {
-        let TimedPermit { stamp, stamped, latency, outcome, .. } = call;
+        let end = call.end();
+        let TimedPermit { stamp, stamped, latency, outcome, to, .. } = call;
         let number = self.taken;
         self.taken += 1;
         self.held += 1;
         self.peak_held = self.peak_held.max(self.held);
         let second = stamp.at.div_euclid(SECOND);
-        let gathered = Gathered { number, latency, outcome, stamped };
+        let gathered = Gathered { number, latency, outcome, stamped, to };
         if stamp.is_whole_second && second >= self.open_from {
             self.open.entry(second).or_default().push(gathered);
         } else {
             self.make_ready(stamp.at, gathered);
         }
-        let end = call.end();
         if self.newest.is_none_or(|newest| newest < end) {
             self.newest = Some(end);
             self.close_seconds();
@@ -144,7 +150,7 @@ impl ReorderBuffer {
     pub(super) fn end_input(&mut self) {
         self.has_ended = true;
         while let Some((second, calls)) = self.open.pop_first() {
-            self.spread(second, &calls);
+            self.spread(second, calls);
         }
     }
 
@@ -172,7 +178,7 @@ impl ReorderBuffer {
         while let Some(first) = self.open.first_entry().filter(|first| *first.key() < second) {
             let (second, calls) = first.remove_entry();
             self.open_from = self.open_from.max(second.saturating_add(1));
-            self.spread(second, &calls);
+            self.spread(second, calls);
         }
     }
 
@@ -187,14 +193,15 @@ impl ReorderBuffer {
             if self.ready.is_empty() || self.first_open_is_first() {
                 let (second, calls) = self.open.pop_first()?;
                 self.open_from = self.open_from.max(second.saturating_add(1));
-                self.spread(second, &calls);
+                self.spread(second, calls);
             }
             self.released_early += 1;
         }
         let Reverse(Ready { at, call }) = self.ready.pop()?;
         self.given_to = at;
         self.held -= 1;
-        Some(Record { at, call: Some(Call { latency: call.latency, outcome: call.outcome }), memory: None })
+        let Gathered { latency, outcome, to, .. } = call;
+        Some(Record { at, call: Some(Call { latency, outcome }), memory: None, to })
     }
 
     /// Every call that ends before this is known.
@@ -216,9 +223,9 @@ impl ReorderBuffer {
         self.spread_before(newest.saturating_sub(LATE_BY).saturating_sub(longest).div_euclid(SECOND));
     }
 
-    fn spread(&mut self, second: i64, calls: &[Gathered]) {
+    fn spread(&mut self, second: i64, calls: Vec<Gathered>) {
         let count = i64::try_from(calls.len()).unwrap_or(i64::MAX);
-        for (nth, &call) in (0..count).zip(calls) {
+        for (nth, call) in (0..count).zip(calls) {
             let offset = nth.saturating_mul(SECOND) / count;
             self.make_ready(second.saturating_mul(SECOND).saturating_add(offset), call);
         }
@@ -270,7 +277,7 @@ mod tests {
         let stamp = Stamp { at: at_ms * MILLI, is_whole_second };
         let stamped = Stamped::AtEnd;
         let latency = latency_ms * MILLI;
-        TimedPermit { stamp, stamped, latency, outcome: Outcome::Ok, is_unit_unclear: false, places: 0 }
+        TimedPermit { stamp, stamped, latency, outcome: Outcome::Ok, is_unit_unclear: false, places: 0, to: None }
     }
 
     fn whole(second: i64, latency_ms: i64) -> TimedPermit {

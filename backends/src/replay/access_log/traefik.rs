@@ -3,7 +3,6 @@
 use super::combined::{self, Style};
 use super::entry::{Entry, Stamped};
 use super::row::Row;
-use super::schema::Schema;
 use crate::replay::latency_unit::LatencyUnit;
 
 pub(super) const ROW: Row = Row {
@@ -11,7 +10,7 @@ pub(super) const ROW: Row = Row {
     title: "Traefik",
     stamped: Stamped::AtStart,
     unit: Some(LatencyUnit::Millis),
-    schema: Schema::NONE,
+    schema: combined::SCHEMA,
     read: |line, context| combined::read(line, Style::Traefik, Stamped::AtStart, context).map(Entry::Call),
     example: concat!(
         r#"192.0.2.1 - - [10/Oct/2026:13:55:36 +0000] "GET /a HTTP/1.1" 200 512 "-" "curl/8" 7 "web@docker" "#,

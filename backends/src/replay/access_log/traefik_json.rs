@@ -16,6 +16,8 @@ pub(super) const ROW: Row = Row {
         latency: &[("Duration", None)],
         status: &["DownstreamStatus", "OriginStatus"],
         path: &["RequestPath"],
+        host: &["RequestHost", "RequestAddr"],
+        method: &["RequestMethod"],
         flags: &[],
         required: &[],
     },

@@ -20,6 +20,8 @@ pub(super) const ROW: Row = Row {
         latency: &[("time-taken", None)],
         status: &["sc-status"],
         path: &["cs-uri-stem", "cs-uri"],
+        host: &["x-host-header", "cs-host", "cs(Host)"],
+        method: &["cs-method"],
         flags: &[],
         required: &[],
     },

@@ -7,6 +7,7 @@
 
 mod clock;
 mod feed;
+mod lanes;
 mod pace;
 mod playout;
 #[cfg(test)]
@@ -15,37 +16,35 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tripline_runtime::{Breaker, Clock as _};
+use tripline_runtime::{BreakerName, Clock as _};
 
 use super::access_log::{self, Choice, Log, LogProblem, LogReport, SAMPLE_LINES};
-use super::driver::{Driver, nanos};
 use super::error::{LineProblem, ReplayError};
 use super::format::{Format, Input};
-use super::limits::max_records_held;
 use super::lines::{Line, Lines};
 use super::output::Summary;
 use super::reading::Reading;
 use super::record::Record;
-use super::replayed_breaker::ReplayedBreaker;
 use super::unusable::Usage;
 
+pub(crate) use super::access_log::{Destination, LogRequest, Routing, Target, Unrouted, Wanted};
 pub(crate) use clock::FollowClock;
 use feed::Feed;
+use lanes::{Lanes, nanos_of};
 use pace::{LOOK_AHEAD, Pace};
-use playout::Playout;
 
 /// How long to wait for the first lines before the format is detected from fewer than [`SAMPLE_LINES`].
 const SAMPLE_WAIT: i64 = 1_000_000_000;
 /// The reason under which lines count that were read before the format was known, and are of none.
 const UNKNOWN_FORMAT: &str = "format";
-/// A log whose last line is older than this says nothing of how its service is now.
-const MAX_SILENCE: Duration = Duration::from_secs(600);
 
-/// Follows one log for one breaker, which was made on `clock` and without stall detection of its own.
+/// Follows one log for the breakers that a [`Routing`] chooses. They were made on `clock` and without stall detection of their own.
 #[derive(Debug)]
 pub(crate) struct Follower {
     clock: Arc<FollowClock>,
-    breaker: Breaker,
+    routing: Arc<dyn Routing>,
+    lanes: Lanes,
+    is_live: bool,
     input: Input,
     longest: i64,
     lines: Lines<Feed>,
@@ -55,27 +54,20 @@ pub(crate) struct Follower {
     sampled_since: Option<i64>,
     problem: Option<(u64, LineProblem)>,
     usage: Usage,
-    phase: Phase,
     pace: Pace,
     distance: Option<i64>,
 }
 
-#[derive(Debug)]
-enum Phase {
-    History(Box<Driver<Summary>>),
-    Live(Box<Playout>),
-}
-
 impl Follower {
-    /// Begins with the history. `stall_detection` says whether calls that hang count before they end.
-    pub(crate) fn new(clock: Arc<FollowClock>, breaker: Breaker, stall_detection: bool, reading: &Reading) -> Self {
+    /// Begins with the history.
+    pub(crate) fn new(clock: Arc<FollowClock>, routing: Arc<dyn Routing>, reading: &Reading) -> Self {
         let longest = reading.longest();
-        let replayed = ReplayedBreaker::on(breaker.clone(), clock.clone(), stall_detection);
-        let counts_for = stall_detection.then(|| stalls_count_for(&breaker));
-        let driver = Driver::of(replayed, max_records_held(1), counts_for, longest, Summary::default());
+        let lanes = Lanes::new(clock.clone(), longest, &routing.targets());
         Self {
             clock,
-            breaker,
+            routing,
+            lanes,
+            is_live: false,
             input: reading.input.clone(),
             longest,
             lines: Lines::new(Feed::default()),
@@ -83,10 +75,18 @@ impl Follower {
             sampled_since: None,
             problem: None,
             usage: Usage::default(),
-            phase: Phase::History(Box::new(driver)),
             pace: Pace::default(),
             distance: None,
         }
+    }
+
+    /// Chooses the breakers of what is read from now on by `routing`. A breaker that it no longer has gets no more calls.
+    pub(crate) fn set_routing(&mut self, routing: Arc<dyn Routing>) {
+        self.lanes.set_targets(&routing.targets());
+        if let Some(log) = &mut self.log {
+            log.set_routing(routing.clone());
+        }
+        self.routing = routing;
     }
 
     /// Adds bytes to the log.
@@ -125,12 +125,9 @@ impl Follower {
         Some(Duration::from_nanos(spread.unsigned_abs()))
     }
 
-    /// Calls whose start was known too late to say whether they would have been rejected.
-    pub(crate) fn unplaced(&self) -> u64 {
-        match &self.phase {
-            Phase::History(_) => 0,
-            Phase::Live(playout) => playout.unplaced,
-        }
+    /// Calls of a breaker whose start was known too late to say whether they would have been rejected.
+    pub(crate) fn unplaced(&self, breaker: &BreakerName) -> u64 {
+        self.lanes.unplaced(breaker.as_str())
     }
 
     /// Drives what was fed of the history.
@@ -139,39 +136,34 @@ impl Follower {
     /// Where the input has a hole of more NUL bytes than a log has.
     pub(crate) fn drive_history(&mut self) -> Result<(), ReplayError> {
         self.find_format(false)?;
-        let (Some(log), Phase::History(driver)) = (&mut self.log, &mut self.phase) else { return Ok(()) };
-        log.take_available(&mut self.lines, &mut self.usage, |record| driver.take(record))
+        let Some(log) = &mut self.log else { return Ok(()) };
+        log.take_available(&mut self.lines, &mut self.usage, |record| self.lanes.drive(&record))
     }
 
-    /// Ends the history: nothing was written for `silence`. Returns what a replay prints of it, in JSON.
+    /// Ends the history: nothing was written for `silence`. Returns what a replay prints of it, in JSON, for each breaker.
     ///
     /// # Errors
     /// Where no line of the history can be used.
-    pub(crate) fn go_live(mut self, silence: Duration) -> Result<(Self, String), ReplayError> {
+    pub(crate) fn go_live(&mut self, silence: Duration) -> Result<Vec<(BreakerName, String)>, ReplayError> {
         self.find_format(true)?;
         self.drive_history()?;
         if let Some((line, problem)) = self.problem().cloned() {
             return Err(ReplayError::Line { line, problem, warnings: Vec::new() });
         }
-        let Phase::History(mut driver) = self.phase else { return Ok((self, String::new())) };
         if let Some(log) = &mut self.log {
             log.release_all(&mut self.usage);
             while let Some(record) = log.give() {
-                driver.take(record)?;
+                self.lanes.drive(&record)?;
             }
         }
-        let (summary, totals, replayed) = driver.finish_with_breaker()?;
-        let mut text = Vec::new();
-        summary.write(&self.usage, &mut text).map_err(ReplayError::Write)?;
-        self.clock.go_live(if totals.records > 0 { silence } else { Duration::ZERO });
-        self.breaker.handle_timeout(self.clock.now());
-        if silence > MAX_SILENCE && self.breaker.state().is_triggered() {
-            self.breaker.reset();
-        }
-        let counts_for = replayed.counts_stalls().then(|| stalls_count_for(&self.breaker));
-        let playout = Playout::new(replayed, counts_for, self.longest, nanos_of(&self.clock));
-        self.phase = Phase::Live(Box::new(playout));
-        Ok((self, String::from_utf8_lossy(&text).trim_end().to_owned()))
+        self.is_live = true;
+        let totals = self.lanes.go_live(silence)?;
+        let text = |(name, summary): (BreakerName, Summary)| {
+            let mut text = Vec::new();
+            summary.write(&self.usage, &mut text).map_err(ReplayError::Write)?;
+            Ok((name, String::from_utf8_lossy(&text).trim_end().to_owned()))
+        };
+        totals.into_iter().map(text).collect()
     }
 
     /// Takes what was fed and plays what is due; returns whether calls are waiting for their turn.
@@ -181,7 +173,6 @@ impl Follower {
     pub(crate) fn play(&mut self) -> Result<bool, ReplayError> {
         self.find_format(false)?;
         let now = self.now();
-        let Phase::Live(playout) = &mut self.phase else { return Ok(false) };
         let Some(log) = &mut self.log else { return Ok(self.sampled_since.is_some()) };
         if let Some(distance) = self.pace.distance(now) {
             log.expect(now.saturating_sub(distance));
@@ -199,14 +190,13 @@ impl Follower {
         log.release_to(now.saturating_sub(distance).saturating_add(LOOK_AHEAD));
         records.extend(std::iter::from_fn(|| log.give()));
         for record in records {
-            playout.take(record, distance);
+            self.lanes.take(&record, distance)?;
         }
-        playout.play(now);
-        Ok(playout.next_due().is_some() || log.holds_calls())
+        Ok(self.lanes.play(now)? || log.holds_calls())
     }
 
     fn now(&self) -> i64 {
-        nanos_of(&self.clock)
+        nanos_of(self.clock.now())
     }
 
     /// Finds out how the log is written, as soon as there are enough lines, or no more come (`at_once`). Lines of no known format are counted.
@@ -219,9 +209,8 @@ impl Follower {
                 return Ok(());
             }
             let since = *self.sampled_since.get_or_insert(now);
-            let is_live = matches!(self.phase, Phase::Live(_));
             let is_enough = sample.len() >= SAMPLE_LINES || sample.iter().any(Line::is_too_long);
-            if !(at_once || is_enough || is_live && now.saturating_sub(since) >= SAMPLE_WAIT) {
+            if !(at_once || is_enough || self.is_live && now.saturating_sub(since) >= SAMPLE_WAIT) {
                 return Ok(());
             }
             self.sampled_since = None;
@@ -231,7 +220,7 @@ impl Follower {
             };
             let count = sample.len();
             let first = sample.first().map_or(0, Line::number);
-            match access_log::choose(sample, forced, &self.input, self.longest) {
+            match access_log::choose(sample, forced, &self.input, self.longest, Some(&self.routing)) {
                 Choice::Log(log) => self.log = Some(log),
                 Choice::Problem { line, problem } => self.pass_over(count, line, problem),
                 Choice::NoLog => {
@@ -251,13 +240,4 @@ impl Follower {
         self.lines.drop_ahead();
         self.problem.get_or_insert((line, problem));
     }
-}
-
-fn nanos_of(clock: &FollowClock) -> i64 {
-    i64::try_from(clock.now().as_nanos()).unwrap_or(i64::MAX)
-}
-
-/// How long a call that is stalled counts.
-fn stalls_count_for(breaker: &Breaker) -> i64 {
-    breaker.read(|core| nanos(core.policy().latency_max_age))
 }

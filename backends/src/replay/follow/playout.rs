@@ -25,6 +25,8 @@ pub(super) struct Playout {
     calls: BTreeMap<u64, Held>,
     next: u64,
     played_to: i64,
+    /// When a call was last played.
+    last_call: i64,
     /// Since when which generation was current, as far back as a call may have started.
     generations: VecDeque<(i64, Generation)>,
     /// Calls whose place was not known in time, and that are not counted as asked.
@@ -40,29 +42,25 @@ struct Held {
 }
 
 impl Playout {
-    pub(super) fn new(
-        mut breaker: ReplayedBreaker,
-        stalls_count_for: Option<i64>,
-        longest: i64,
-        played_to: i64,
-    ) -> Self {
+    pub(super) fn new(mut breaker: ReplayedBreaker, longest: i64, played_to: i64) -> Self {
         breaker.use_own_time();
         let generation = breaker.generation();
         Self {
+            stalls_count_for: breaker.stalls_count_for(),
             breaker,
-            stalls_count_for,
             longest,
             schedule: Schedule::default(),
             calls: BTreeMap::new(),
             next: 0,
             played_to,
+            last_call: played_to,
             generations: VecDeque::from([(i64::MIN, generation)]),
             unplaced: 0,
         }
     }
 
     /// Takes a call that is played `distance` after its own time.
-    pub(super) fn take(&mut self, record: Record, distance: i64) {
+    pub(super) fn take(&mut self, record: &Record, distance: i64) {
         let Some(call) = record.call else { return };
         let end = record.at.saturating_add(distance).max(self.played_to);
         let start = end.saturating_sub(call.latency.min(self.longest));
@@ -83,6 +81,7 @@ impl Playout {
     pub(super) fn play(&mut self, now: i64) {
         while let Some(event) = self.schedule.first().filter(|event| event.at <= now) {
             self.schedule.take_first();
+            self.last_call = now;
             self.breaker.go_to(event.at);
             match event.kind {
                 Kind::Start => self.start(event),
@@ -92,6 +91,11 @@ impl Playout {
         }
         self.played_to = self.played_to.max(now);
         self.note_generation(self.played_to);
+    }
+
+    /// Whether no call is held, and none was played for `patience`.
+    pub(super) fn is_idle(&self, patience: i64) -> bool {
+        self.calls.is_empty() && self.played_to.saturating_sub(self.last_call) >= patience
     }
 
     /// When the next call is due; `None` where none is held.

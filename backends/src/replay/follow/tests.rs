@@ -50,6 +50,28 @@ fn log() -> String {
     calls().into_iter().map(|(end, latency)| line(end, latency)).collect()
 }
 
+/// Every call is for one breaker.
+#[derive(Debug)]
+struct Only(Arc<Destination>);
+
+impl Routing for Only {
+    fn wanted(&self) -> Wanted {
+        Wanted::default()
+    }
+
+    fn targets(&self) -> Vec<Arc<Target>> {
+        vec![self.0.target.clone()]
+    }
+
+    fn destination(
+        &self,
+        _request: &LogRequest<'_>,
+        _status: Option<u16>,
+    ) -> Result<(Arc<Destination>, Option<bool>), Unrouted> {
+        Ok((self.0.clone(), None))
+    }
+}
+
 struct Followed {
     system: Arc<ManualClock>,
     breaker: Breaker,
@@ -61,7 +83,9 @@ fn follow(stall_detection: bool) -> Followed {
     let clock = Arc::new(FollowClock::new(system.clone()));
     let builder = Breaker::builder(clock.clone()).policy(policy()).mode(Mode::Observe).stall_detection(false);
     let breaker = builder.build().unwrap();
-    let follower = Follower::new(clock, breaker.clone(), stall_detection, &Reading::default());
+    let target = Arc::new(Target { breaker: breaker.clone(), family: None, stall_detection });
+    let only = Only(Arc::new(Destination { target, key: Box::default() }));
+    let follower = Follower::new(clock, Arc::new(only), &Reading::default());
     Followed { system, breaker, follower }
 }
 
@@ -84,13 +108,13 @@ fn a_finished_log_decides_exactly_as_its_replay() {
             followed.follower.feed(part);
             followed.follower.drive_history().unwrap();
         }
-        let (follower, summary) = followed.follower.go_live(Duration::ZERO).unwrap();
+        let summaries = followed.follower.go_live(Duration::ZERO).unwrap();
         let (expected, json) = replayed(&log, true);
-        assert_eq!(summary, expected);
+        assert_eq!(summaries, [(BreakerName::default(), expected.clone())]);
         assert_eq!(json["trips"].as_array().map(Vec::len), Some(1), "{expected}");
         assert_eq!(Some(followed.breaker.would_reject()), json["rejected"].as_u64());
         assert_eq!(followed.breaker.rejected(), 0);
-        assert_eq!(follower.usage().lines, 6_000);
+        assert_eq!(followed.follower.usage().lines, 6_000);
         assert!(followed.breaker.poll_event().is_none(), "what happened in the history is no news");
     }
 }
@@ -98,8 +122,9 @@ fn a_finished_log_decides_exactly_as_its_replay() {
 /// Feeds the lines of [`calls`] to a live follower, each `late` milliseconds after its end and then at the next multiple of
 /// `batch`. Returns would-be rejections, trips and the milliseconds between the trip and the first recovery.
 fn live(stall_detection: bool, late: u64, batch: u64) -> (u64, u32, u64) {
-    let followed = follow(stall_detection);
-    let (mut follower, _) = followed.follower.go_live(Duration::ZERO).unwrap();
+    let mut followed = follow(stall_detection);
+    followed.follower.go_live(Duration::ZERO).unwrap();
+    let follower = &mut followed.follower;
     let calls = calls();
     let mut next = 0;
     let mut open_for = 0;
@@ -155,8 +180,9 @@ fn calls_that_hang_count_before_they_end() {
 
 #[test]
 fn lines_of_no_known_format_are_counted_and_what_follows_is_read() {
-    let followed = follow(false);
-    let (mut follower, _) = followed.follower.go_live(Duration::ZERO).unwrap();
+    let mut followed = follow(false);
+    followed.follower.go_live(Duration::ZERO).unwrap();
+    let follower = &mut followed.follower;
     follower.feed(b"what is this\n");
     assert!(follower.play().unwrap(), "more lines are waited for");
     followed.system.advance(Duration::from_secs(2));

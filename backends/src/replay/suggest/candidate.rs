@@ -54,7 +54,7 @@ pub(super) fn try_all(
         see(&record);
         for slot in &mut drivers {
             if let Some(driver) = slot {
-                driver.take(record)?;
+                driver.take(&record)?;
                 if driver.observer().is_over() {
                     *slot = None;
                 }

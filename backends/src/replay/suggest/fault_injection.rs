@@ -94,7 +94,7 @@ impl Kept {
         if self.records.len() >= MAX_KEPT {
             self.records.pop_front();
         }
-        self.records.push_back(*record);
+        self.records.push_back(record.clone());
     }
 
     fn calls(self) -> Vec<Record> {
@@ -167,7 +167,7 @@ impl Traffic {
         policy.warm_up = Duration::ZERO;
         let mut driver = Driver::new(&policy, candidate.stall_detection, longest, watch)?;
         for record in records {
-            driver.take(record)?;
+            driver.take(&record)?;
             if driver.observer().tripped.is_some() {
                 break;
             }

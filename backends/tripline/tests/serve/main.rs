@@ -25,6 +25,8 @@ mod metrics_page;
 #[cfg(unix)]
 mod observe;
 #[cfg(unix)]
+mod observe_several;
+#[cfg(unix)]
 mod reload_breakers;
 mod serve_api;
 mod serve_breaker;

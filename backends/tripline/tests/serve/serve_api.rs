@@ -229,7 +229,7 @@ fn the_document_describes_every_route_and_no_other() {
     let of_first = routes.iter().filter_map(|(path, methods)| Some((path.strip_prefix("/breaker/")?, methods.clone())));
     let named: Vec<_> = of_first.map(|(rest, methods)| (format!("/breakers/{{name}}/{rest}"), methods)).collect();
     routes.extend(named);
-    let of_many: [(&str, &str); 9] = [
+    let of_many: [(&str, &str); 10] = [
         ("/breakers", "GET"),
         ("/breakers/disable", "POST"),
         ("/breakers/enable", "POST"),
@@ -239,6 +239,7 @@ fn the_document_describes_every_route_and_no_other() {
         ("/fleet", "GET"),
         ("/fleet/command", "GET"),
         ("/test/{name}", "GET"),
+        ("/test/{name}/keys/{key}", "GET"),
     ];
     routes.extend(of_many.map(|(path, method)| (path.to_owned(), vec![method.to_owned()])));
     routes.sort_unstable();

@@ -112,6 +112,11 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.counts.ok = self.counts.ok.wrapping_add(calls);
     }
 
+    /// Counts calls that were dropped, while the breaker was closed, before they could hang: they change nothing else.
+    pub fn count_dropped(&mut self, calls: u64) {
+        self.counts.dropped = self.counts.dropped.wrapping_add(calls);
+    }
+
     /// Arms the fast paths until the next expiry if the breaker is quiet or steady; disarms them otherwise.
     pub(super) fn rearm_fast_path(&mut self) {
         #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use tripline_core::Instant;
 
 use crate::hot_path::stripe_claims::StripeCount;
-use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Ordering};
 
 mod epoch;
 mod striped;
@@ -34,8 +34,11 @@ pub(crate) struct InFlightEpochs {
     cancelled: OnceLock<Box<CancelledCounts>>,
 }
 
+/// Calls that left without a report in the low half, those of them whose permit was dropped in the high half.
 #[derive(Debug)]
-struct CancelledCounts(Box<[AtomicU32]>);
+struct CancelledCounts(Box<[AtomicU64]>);
+
+const DROPPED_SHIFT: u32 = 32;
 
 /// A clock that lags by this much may have been set back; the core decides.
 const JUMP_NANOS: u64 = 1_000_000_000;
@@ -69,36 +72,64 @@ impl InFlightEpochs {
         self.cancelled_epochs as usize
     }
 
-    fn cancelled(&self) -> &[AtomicU32] {
-        let counts = || (0..self.cancelled_epochs).map(|_| AtomicU32::new(0)).collect();
+    fn cancelled(&self) -> &[AtomicU64] {
+        let counts = || (0..self.cancelled_epochs).map(|_| AtomicU64::new(0)).collect();
         &self.cancelled.get_or_init(|| Box::new(CancelledCounts(counts()))).0
     }
 
     /// Records that an admitted call leaves without a report.
     #[cold]
     pub(crate) fn cancel(&self, mark: EpochMark) {
+        self.leave(mark, 1);
+    }
+
+    /// Records that the permit of a call was dropped, if the call came in during the current epoch: then it does not hang, and when
+    /// it leaves the count is of no importance. Returns false, without effect, if it did not.
+    pub(crate) fn try_drop(&self, mark: EpochMark) -> bool {
+        let is_current = self.current() == mark;
+        if is_current {
+            self.leave(mark, 1 << DROPPED_SHIFT | 1);
+        }
+        is_current
+    }
+
+    #[inline]
+    fn leave(&self, mark: EpochMark, calls: u64) {
         if let Some(count) = self.cancelled().get(mark.0 as usize % self.cancelled_epochs()) {
             // Relaxed: published by the store below.
-            count.fetch_add(1, Ordering::Relaxed);
+            count.fetch_add(calls, Ordering::Relaxed);
         }
         // Release pairs with the Acquire swap in `take_cancelled`.
         self.is_any_cancelled.store(true, Ordering::Release);
     }
 
-    pub(crate) fn take_cancelled(&self, mut leave: impl FnMut(EpochMark, u32)) {
+    /// The epoch in force, or one that has just ended.
+    fn current(&self) -> EpochMark {
+        // Relaxed: a hint. A call whose epoch ends meanwhile is younger than an epoch.
+        match &self.striped {
+            Some(striped) => striped.current(),
+            None => EpochMark::new(self.word.load(Ordering::Relaxed) >> 32),
+        }
+    }
+
+    /// Passes the calls that left without a report to `leave`, by epoch. Returns how many of them were dropped.
+    pub(crate) fn take_cancelled(&self, mut leave: impl FnMut(EpochMark, u32)) -> u64 {
         // Relaxed: a hint; the next check observes what this one misses.
         if !self.is_any_cancelled.load(Ordering::Relaxed) {
-            return;
+            return 0;
         }
-        // Acquire pairs with the Release store in `cancel`.
+        // Acquire pairs with the Release store in `leave`.
         self.is_any_cancelled.swap(false, Ordering::Acquire);
+        let mut dropped = 0;
         for (low, count) in (0_u64..).zip(self.cancelled()) {
             // Relaxed: acquired above; a later one sets it again.
-            match count.swap(0, Ordering::Relaxed) {
-                0 => {}
-                left => leave(EpochMark::new(low), left),
+            let calls = count.swap(0, Ordering::Relaxed);
+            if calls != 0 {
+                dropped += calls >> DROPPED_SHIFT;
+                leave(EpochMark::new(low), calls as u32);
             }
         }
+        dropped
     }
 
     /// Counts an admitted call on the stripe that its thread claimed. Returns `None` if it was not counted: it may be the first in

@@ -72,6 +72,13 @@ impl StripedCounts {
         Some(mark)
     }
 
+    /// The epoch in force.
+    #[inline]
+    pub(super) fn current(&self) -> EpochMark {
+        // Relaxed: a hint.
+        EpochMark::new(self.epoch.load(Ordering::Relaxed))
+    }
+
     /// Whether the epoch is the same after the call was counted. A thread that was descheduled in between finds out here that the
     /// supervisor may have parked without having seen the call; see also [`StripedCounts::unwatch`].
     #[inline]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use loom::thread;
 use tripline_core::{Instant, Outcome, StateKind};
 
-use super::{check, now, tracked};
+use super::{check, now, tracked, tracked_with_stripes};
 use crate::breaker::Breaker;
 use crate::hot_path::in_flight::{Epoch, InFlightEpochs};
 use crate::hot_path::stripe_claims::StripeCount;
@@ -152,6 +152,24 @@ fn one_of_two_calls_unparks_the_supervisor() {
         second.finish(now(), now(), Outcome::Ok);
         look_three_times(&breaker);
         assert!(breaker.next_deadline(later(3)).is_none(), "nothing is in flight");
+    });
+}
+
+/// Permits are dropped while the epoch of their calls ends: each call leaves once, and counts as dropped once.
+#[test]
+fn a_call_that_is_dropped_while_its_epoch_ends_leaves_once() {
+    check(3, || {
+        let breaker = tracked_with_stripes();
+        let permits = [breaker.try_acquire_owned().unwrap(), breaker.try_acquire_owned().unwrap()];
+        let [first, second] = permits;
+        let thread = thread::spawn(move || drop(first));
+        breaker.handle_timeout(later(1));
+        drop(second);
+        breaker.handle_timeout(later(2));
+        thread.join().unwrap();
+        look_three_times(&breaker);
+        assert_eq!(breaker.in_flight(), 0);
+        assert_eq!(breaker.inner.with_core(|core| (core.stalled(), core.counts().dropped)), (0, 2));
     });
 }
 

@@ -61,6 +61,11 @@ fn tracked() -> Breaker {
     Breaker::builder(Arc::new(StoppedClock(now()))).policy(policy()).build().unwrap()
 }
 
+/// The same, with two stripes.
+fn tracked_with_stripes() -> Breaker {
+    Breaker::builder(Arc::new(StoppedClock(now()))).policy(policy()).exact_stripes(2).build().unwrap()
+}
+
 fn breaker() -> Breaker {
     Breaker::builder(Arc::new(StoppedClock(now()))).policy(policy()).stall_detection(false).build().unwrap()
 }

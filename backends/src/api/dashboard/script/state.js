@@ -25,8 +25,9 @@ function showState() {
   $('drill').hidden = !status.drill;
   write($('drill').firstElementChild, status.drill ? 'Drill: an operator simulated a fault. Nothing is wrong with the service itself. “Undo simulations” ends it.' : '');
   const observing = status.mode === 'observe', would = status.would_reject ?? 0;
+  const unrouted = Object.values(status.followed_log?.unrouted ?? {}).reduce((sum, calls) => sum + calls, 0);
   $('observing').hidden = !observing;
-  write($('observing').firstElementChild, observing ? `Observe mode: no call is rejected. ${whole.format(would)} ${would === 1 ? 'call' : 'calls'} would have been rejected so far.${status.followed_log ? ` Follows ${status.followed_log.file}${status.followed_log.delay_seconds == null ? '' : `, ${span(status.followed_log.delay_seconds)} behind`}.` : ''}` : '');
+  write($('observing').firstElementChild, observing ? `Observe mode: no call is rejected. ${whole.format(would)} ${would === 1 ? 'call' : 'calls'} would have been rejected so far.${status.followed_log ? ` Follows ${status.followed_log.file}${status.followed_log.delay_seconds == null ? '' : `, ${span(status.followed_log.delay_seconds)} behind`}${unrouted > 0 ? `; ${whole.format(unrouted)} of its calls are for no breaker` : ''}.` : ''}` : '');
   const problems = [], log = status.followed_log;
   if (log?.problem) problems.push(`Log ${log.file}: ${log.problem}`);
   if (status.config_error) problems.push(`Configuration: ${status.config_error}`);
