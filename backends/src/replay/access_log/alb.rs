@@ -71,13 +71,14 @@ fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<LogCall<'a>, Lo
         }
         _ => return Err(LogProblem::Numbers),
     };
-    let mut parts = LogRequest::of(request.text);
+    let mut parts = LogRequest::of(request.text, context.plan.wanted);
     context.plan.set_parts(&mut parts, line)?;
     Ok(LogCall {
         stamp,
         stamped: Stamped::AtEnd,
         latency,
         outcome: if status == CLIENT_CLOSED { Outcome::Ignored } else { outcome::of_status(status) },
+        status: Some(status).filter(|status| *status != CLIENT_CLOSED),
         request: parts,
         is_unit_unclear: false,
         places: 3,

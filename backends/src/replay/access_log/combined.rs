@@ -84,7 +84,7 @@ pub(super) fn read<'a>(
         }
         None => (head.stamp, stamped),
     };
-    let mut request = LogRequest::of(head.request.text);
+    let mut request = LogRequest::of(head.request.text, plan.wanted);
     for (role, value) in tail.parts.drain(..) {
         request.set(role, Cow::Borrowed(value));
     }
@@ -94,6 +94,7 @@ pub(super) fn read<'a>(
         stamped,
         latency,
         outcome: outcome::of_status(status),
+        status: Some(status),
         request,
         is_unit_unclear,
         places: if style == Style::Nginx { written.places } else { 0 },

@@ -77,13 +77,14 @@ fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<LogCall<'a>, Lo
         _ if status.is_none() => Outcome::Failed,
         _ => by_status,
     };
-    let mut parts = LogRequest::of(request);
+    let mut parts = LogRequest::of(request, context.plan.wanted);
     context.plan.set_parts(&mut parts, line)?;
     Ok(LogCall {
         stamp,
         stamped: Stamped::AtStart,
         latency: written.nanos(unit).ok_or(LogProblem::Latency)?,
         outcome,
+        status: status.filter(|_| outcome == by_status),
         request: parts,
         is_unit_unclear: false,
         places: 0,
