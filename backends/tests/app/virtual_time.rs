@@ -1,5 +1,5 @@
 //! An app with the test's clock, memory, storage and executor.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp)]
 
 use std::io;
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use futures_lite::future::block_on;
 use tower::ServiceExt as _;
-use tripline_backends::app::{App, AppError, BoxFuture, DurableStore, Platform, Spawner};
+use tripline_backends::app::{App, AppBuilder, AppError, BoxFuture, DurableStore, Platform, Spawner};
 use tripline_backends::memory::{MemorySourceKind, MemoryUsed, MockMemory};
 use tripline_backends::reload::{ConfigStore, LoadedConfig, Unsaved};
 use tripline_backends::state_dir::StateDirError;
@@ -186,11 +186,15 @@ struct Edited {
 
 impl Edited {
     fn start(text: &str) -> Self {
+        Self::start_with(text, |builder| builder)
+    }
+
+    fn start_with(text: &str, set: impl Fn(AppBuilder<'_>) -> AppBuilder<'_>) -> Self {
         let world = World::new(1);
         let platform = TestPlatform::new(&world, None);
         let text = Text(Arc::new(Mutex::new(text.to_owned())));
         let config = LoadedConfig::open(Box::new(text.clone()), Box::new(|_| None)).unwrap();
-        let app = App::builder(config).platform(Arc::new(platform.clone())).start().unwrap();
+        let app = set(App::builder(config).platform(Arc::new(platform.clone()))).start().unwrap();
         let edited = Self { world, platform, text, app };
         edited.advance(Duration::from_secs(2));
         edited
@@ -289,6 +293,30 @@ fn a_root_becomes_named_breakers_and_the_other_way_without_a_restart() {
     edit("name = \"shop\"\n");
     assert_eq!((names(), kept.state()), (vec!["shop".to_owned()], StateKind::Closed));
     assert!(app.circuit("shop").unwrap().breaker().force_open() && kept.try_start().is_err());
+}
+
+#[test]
+fn waits_without_jitter_stay_so_whatever_the_configuration_changes() {
+    let edited =
+        Edited::start_with("wait_jitter = 0.3\n[breakers.a]\n[breakers.tenants]\nkey = \"host\"\n", |builder| {
+            builder.without_wait_jitter()
+        });
+    let jitter = |breaker: &Breaker| breaker.read(|core| core.policy().wait_jitter.get());
+    let check = || {
+        let family = edited.app.circuits().family("tenants").unwrap();
+        let jitters: Vec<f64> = edited.app.circuits().breakers().iter().map(jitter).collect();
+        assert!(jitters.iter().all(|jitter| *jitter == 0.0), "{jitters:?}");
+        assert!(jitter(&family.get("acme").unwrap()) == 0.0, "a member of a family");
+    };
+    check();
+    edited.edit(
+        "wait_jitter = 0.4\n[breakers.a]\nlatency_threshold = 77\n[breakers.b]\n[breakers.tenants]\nkey = \"host\"\n",
+    );
+    assert_eq!(edited.app.circuit("a").unwrap().config().policy.latency_threshold.as_millis(), 77);
+    assert_eq!(edited.app.circuits().iter().count(), 3);
+    check();
+    let with = Edited::start("wait_jitter = 0.3\n");
+    assert!(jitter(with.app.circuits().first().unwrap().breaker()) > 0.2, "by default the setting counts");
 }
 
 #[test]

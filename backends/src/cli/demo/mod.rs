@@ -74,7 +74,7 @@ impl Demo {
     ) -> Result<(Option<Target>, Vec<Breaker>), ApiError> {
         let Some(name) = breaker else {
             return match key {
-                Some(_) => Err(ApiError::missing("breaker", "the family of the key")),
+                Some(key) => Err(ApiError::bad_value("key", shown(key), "none without the breaker, its family")),
                 None => Ok((None, self.circuits.iter().flat_map(|circuit| circuit.breakers()).collect())),
             };
         };

@@ -188,6 +188,34 @@ fn one_of_several_opens_and_what_is_slow_in_the_test_trips() {
     assert_eq!((would_reject("b"), would_reject("c")), (0, 0));
 }
 
+#[test]
+fn the_time_of_a_breaker_whose_calls_begin_late_goes_on_where_the_log_ends() {
+    let routes = ROUTES.replace("[breakers.a]", "[breakers.a]\nwait_time = 60\nmax_wait_time = 600");
+    let mut all = follow(&routes, &ALL);
+    let fast = (0..1_000).map(|n| Call { end: n * 100, latency: 20, of: 1 });
+    let slow = (0..200).map(|n| Call { end: 200_600 + n * 40, latency: 600, of: 0 });
+    let mut calls: Vec<Call> = fast.chain(slow).collect();
+    calls.sort_by_key(|call| call.end);
+    for call in &calls {
+        all.follower.feed(call.line().as_bytes());
+    }
+    all.follower.drive_history().unwrap();
+    all.follower.go_live(Duration::ZERO).unwrap();
+    let breaker = all.circuits.get("a").unwrap().breaker().clone();
+    assert_eq!(breaker.state(), StateKind::Open);
+    // It opened a few seconds before the end of the log, and its wait is not over.
+    let before = breaker.would_reject();
+    drop(breaker.try_start());
+    assert_eq!(breaker.would_reject(), before + 1);
+    all.system.advance(Duration::from_secs(60));
+    drop(breaker.try_start());
+    assert_eq!(
+        (breaker.state(), breaker.would_reject()),
+        (StateKind::HalfOpen, before + 1),
+        "the next call is a probe"
+    );
+}
+
 /// A line of a call of tenant `key`, which ended at `end` milliseconds.
 fn tenant(key: &str, end: u64) -> String {
     let at = BEGINNING + end;
@@ -227,6 +255,30 @@ fn a_family_stays_within_its_keys_and_an_idle_member_makes_room() {
         assert!(family.len() <= 3 && family.member("t39").is_some(), "{is_history} {:?}", family.members());
         assert_eq!(family.overflows(), 0, "{is_history}");
         assert_eq!(family.shared().read(|core| core.counts().ok), 0, "{is_history}");
+    }
+}
+
+#[test]
+fn a_member_without_calls_makes_room_at_once() {
+    for is_history in [true, false] {
+        let mut followed = follow("[breakers.tenants]\nkey = \"path:1\"\nmax_keys = 2\n", &ALL);
+        if !is_history {
+            followed.follower.go_live(Duration::ZERO).unwrap();
+        }
+        for second in 0..910_u64 {
+            followed.follower.feed(tenant("busy", second * 1_000).as_bytes());
+            if second % 91 < 20 {
+                followed.follower.feed(tenant(&format!("t{}", second / 91), second * 1_000 + 500).as_bytes());
+            }
+            if is_history {
+                followed.follower.drive_history().unwrap();
+            } else {
+                followed.system.advance(Duration::from_secs(1));
+                followed.follower.play().unwrap();
+            }
+        }
+        let family = followed.circuits.family("tenants").unwrap();
+        assert_eq!((family.len(), family.overflows()), (2, 0), "{is_history}");
     }
 }
 

@@ -71,7 +71,7 @@ fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<LogCall<'a>, Lo
         }
         _ => return Err(LogProblem::Numbers),
     };
-    let mut parts = LogRequest::of(request.text);
+    let mut parts = LogRequest::of(request.text, context.plan.wanted);
     context.plan.set_parts(&mut parts, line)?;
     Ok(LogCall {
         stamp,

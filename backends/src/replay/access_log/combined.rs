@@ -84,7 +84,7 @@ pub(super) fn read<'a>(
         }
         None => (head.stamp, stamped),
     };
-    let mut request = LogRequest::of(head.request.text);
+    let mut request = LogRequest::of(head.request.text, plan.wanted);
     for (role, value) in tail.parts.drain(..) {
         request.set(role, Cow::Borrowed(value));
     }

@@ -48,7 +48,7 @@ fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<LogCall<'a>, Lo
         return Err(LogProblem::NoCall);
     }
     let unit = context.plan.unit.unwrap_or(LatencyUnit::Millis);
-    let mut parts = LogRequest::of(request.text);
+    let mut parts = LogRequest::of(request.text, context.plan.wanted);
     if context.plan.wanted.host
         && let Some(host) = authority(&mut fields)?
     {

@@ -77,7 +77,7 @@ fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<LogCall<'a>, Lo
         _ if status.is_none() => Outcome::Failed,
         _ => by_status,
     };
-    let mut parts = LogRequest::of(request);
+    let mut parts = LogRequest::of(request, context.plan.wanted);
     context.plan.set_parts(&mut parts, line)?;
     Ok(LogCall {
         stamp,

@@ -38,6 +38,9 @@ mod positions;
 mod prefix;
 mod reorder_buffer;
 mod request;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod request_tests;
 #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the command line chooses breakers"))]
 mod routing;
 mod row;

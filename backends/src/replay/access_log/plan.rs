@@ -235,7 +235,7 @@ impl Plan {
         };
         let latency = written.nanos(unit).ok_or(LogProblem::Latency)?;
         let outcome = status.map_or(Outcome::Ok, |status| outcome::of_flags(status, flags.as_bytes()));
-        let mut request = path.map(LogRequest::of_text).unwrap_or_default();
+        let mut request = path.map(|path| LogRequest::of_text(path, self.wanted)).unwrap_or_default();
         for (role, value) in parts {
             request.set(role, bytes_of(value));
         }

@@ -52,7 +52,7 @@ fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<LogCall<'a>, Lo
         }
         None => Outcome::Ok,
     };
-    let mut request = field(Role::Path)?.map(|field| LogRequest::of(field.part())).unwrap_or_default();
+    let mut request = field(Role::Path)?.map(|field| LogRequest::of(field.part(), plan.wanted)).unwrap_or_default();
     plan.set_parts(&mut request, line)?;
     Ok(LogCall {
         stamp,

@@ -38,24 +38,21 @@ impl Wanted {
 }
 
 impl<'a> LogRequest<'a> {
-    /// Reads a request line (`GET /a?b HTTP/1.1`), a URL or a path.
-    pub(super) fn of(line: &'a [u8]) -> Self {
-        let mut words = line.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
-        let (first, second) = (words.next(), words.next());
-        let method = first.filter(|word| second.is_some() && word.iter().all(u8::is_ascii_alphabetic));
+    /// Reads the path, and what else is wanted, of a request line (`GET /a?b HTTP/1.1`), a URL or a path.
+    pub(super) fn of(line: &'a [u8], wanted: Wanted) -> Self {
         Self {
-            host: host_of(line).map(Cow::Borrowed),
+            host: wanted.host.then(|| host_of(line)).flatten().map(Cow::Borrowed),
             path: Some(Cow::Borrowed(path_of(line))),
-            method: method.map(Cow::Borrowed),
+            method: wanted.method.then(|| method_of(line)).flatten().map(Cow::Borrowed),
             key: None,
         }
     }
 
     /// As [`LogRequest::of`], for text that is owned or borrowed.
-    pub(super) fn of_text(text: Cow<'a, str>) -> Self {
+    pub(super) fn of_text(text: Cow<'a, str>, wanted: Wanted) -> Self {
         match text {
-            Cow::Borrowed(text) => Self::of(text.as_bytes()),
-            Cow::Owned(text) => LogRequest::of(text.as_bytes()).into_owned(),
+            Cow::Borrowed(text) => Self::of(text.as_bytes(), wanted),
+            Cow::Owned(text) => LogRequest::of(text.as_bytes(), wanted).into_owned(),
         }
     }
 
@@ -78,6 +75,14 @@ impl<'a> LogRequest<'a> {
     }
 }
 
+/// The method of a request line.
+fn method_of(line: &[u8]) -> Option<&[u8]> {
+    let mut words = line.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+    let method = words.next()?;
+    let is_method = words.next().is_some() && method.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'-');
+    is_method.then_some(method)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,7 +99,7 @@ mod tests {
             ("OPTIONS * HTTP/1.1", Some("OPTIONS"), None, "*"),
             ("", None, None, ""),
         ] {
-            let request = LogRequest::of(line.as_bytes());
+            let request = LogRequest::of(line.as_bytes(), Wanted { host: true, method: true, key: false });
             assert_eq!(text(request.method).as_deref(), method, "{line}");
             assert_eq!(text(request.host).as_deref(), host, "{line}");
             assert_eq!(text(request.path).as_deref(), Some(path), "{line}");
