@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::circuit::{Circuit, Circuits};
-use crate::config::{Config, KeySource, RequestPart, RequestParts, Route};
+use crate::config::{Config, KeySource, RequestPart, RequestParts, Route, Statuses};
 use crate::replay::follow::{Destination, LogRequest, Routing, Target, Unrouted, Wanted};
 use crate::text::{decoded_segment, without_port, without_query};
 
@@ -29,6 +29,8 @@ pub(super) struct LogRouting {
 #[derive(Debug)]
 struct Entry {
     route: Route,
+    /// The statuses that are failures; `None` where the format of the log decides.
+    failures: Option<Statuses>,
     guard: Guard,
 }
 
@@ -108,11 +110,15 @@ impl LogRouting {
         let mut key_of_field: Option<String> = None;
         if choice.breaker.is_some() || config.routes.is_empty() {
             let circuit = only(circuits, choice.breaker.as_deref())?;
-            routing.add(Route::default(), Some(circuit), choice, previous, &mut key_of_field)?;
+            let guard = routing.guard(Some(circuit), choice, previous, &mut key_of_field)?;
+            routing.add(Entry { route: Route::default(), failures: None, guard });
         } else {
             for route in &config.routes {
                 let circuit = circuits.guarding(route).map_err(RoutingError::NoBreaker)?;
-                routing.add(route.clone(), circuit, choice, previous, &mut key_of_field)?;
+                let guard = routing.guard(circuit, choice, previous, &mut key_of_field)?;
+                let upstream = config.upstreams.iter().find(|upstream| upstream.name == route.upstream);
+                let failures = upstream.map(|upstream| upstream.failure_statuses.clone());
+                routing.add(Entry { route: route.clone(), failures, guard });
             }
         }
         Ok(routing)
@@ -123,32 +129,30 @@ impl LogRouting {
         self.followers.iter().map(|(circuit, _)| circuit)
     }
 
-    fn add(
+    fn guard(
         &mut self,
-        route: Route,
         circuit: Option<Circuit>,
         choice: &Choice,
         previous: Option<&Self>,
         key_of_field: &mut Option<String>,
-    ) -> Result<(), RoutingError> {
-        let guard = match circuit {
-            None => Guard::Off,
-            Some(circuit) => {
-                let target = self.target(&circuit, previous);
-                match circuit.config().family.key.as_ref().filter(|_| target.family.is_some()) {
-                    None => Guard::Breaker(Arc::new(Destination { target, key: Box::default() })),
-                    Some(source) => {
-                        let key = key(source, circuit.name().as_str(), choice, key_of_field)?;
-                        Guard::Family { target, key }
-                    }
-                }
+    ) -> Result<Guard, RoutingError> {
+        let Some(circuit) = circuit else { return Ok(Guard::Off) };
+        let target = self.target(&circuit, previous);
+        match circuit.config().family.key.as_ref().filter(|_| target.family.is_some()) {
+            None => Ok(Guard::Breaker(Arc::new(Destination { target, key: Box::default() }))),
+            Some(source) => {
+                let key = key(source, circuit.name().as_str(), choice, key_of_field)?;
+                Ok(Guard::Family { target, key })
             }
-        };
+        }
+    }
+
+    fn add(&mut self, entry: Entry) {
+        let Entry { route, guard, .. } = &entry;
         self.wanted.host |= route.host.is_some() || matches!(guard, Guard::Family { key: Key::Host, .. });
         self.wanted.method |= !route.methods.is_empty();
         self.wanted.key |= matches!(guard, Guard::Family { key: Key::Field, .. });
-        self.entries.push(Entry { route, guard });
-        Ok(())
+        self.entries.push(entry);
     }
 
     /// The target of a circuit, the same one for the same circuit.
@@ -211,24 +215,30 @@ impl Routing for LogRouting {
         self.followers.iter().map(|(_, target)| target.clone()).collect()
     }
 
-    fn destination(&self, request: &LogRequest<'_>) -> Result<Arc<Destination>, Unrouted> {
+    fn destination(
+        &self,
+        request: &LogRequest<'_>,
+        status: Option<u16>,
+    ) -> Result<(Arc<Destination>, Option<bool>), Unrouted> {
         let host = request.host.as_deref().map(String::from_utf8_lossy);
         let path = request.path.as_deref().map(|path| String::from_utf8_lossy(without_query(path)));
         let method = request.method.as_deref().map(String::from_utf8_lossy);
         let parts =
             RequestParts { host: host.as_deref().map(without_port), path: path.as_deref(), method: method.as_deref() };
-        for Entry { route, guard } in &self.entries {
+        for Entry { route, failures, guard } in &self.entries {
             if !route.matches(&parts).map_err(unknown)? {
                 continue;
             }
-            return match guard {
-                Guard::Off => Err(Unrouted::NotGuarded),
-                Guard::Breaker(destination) => Ok(destination.clone()),
+            let destination = match guard {
+                Guard::Off => return Err(Unrouted::NotGuarded),
+                Guard::Breaker(destination) => destination.clone(),
                 Guard::Family { target, key } => {
                     let key = key.of(&parts, request)?;
-                    Ok(Arc::new(Destination { target: target.clone(), key }))
+                    Arc::new(Destination { target: target.clone(), key })
                 }
             };
+            let is_failure = failures.as_ref().zip(status).map(|(failures, status)| failures.contains(status));
+            return Ok((destination, is_failure));
         }
         Err(Unrouted::NoRoute)
     }

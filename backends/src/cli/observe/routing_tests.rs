@@ -309,8 +309,8 @@ fn a_part_that_the_log_lacks_is_not_guessed() {
     let routing = LogRouting::new(&ALL, &config, &circuits(&config, &clock), None).unwrap();
     let wanted = routing.wanted();
     assert!(wanted.host && wanted.method && !wanted.key);
-    let chosen = |request: LogRequest<'_>| match routing.destination(&request) {
-        Ok(destination) => destination.target.breaker.name().to_string(),
+    let chosen = |request: LogRequest<'_>| match routing.destination(&request, None) {
+        Ok((destination, _)) => destination.target.breaker.name().to_string(),
         Err(reason) => reason.as_str().to_owned(),
     };
     for (host, path, method, expected) in [
@@ -323,6 +323,26 @@ fn a_part_that_the_log_lacks_is_not_guessed() {
     ] {
         assert_eq!(chosen(request(host, path, method)), expected, "{host:?} {path} {method:?}");
     }
+}
+
+#[test]
+fn failed_is_what_the_upstream_of_a_route_says() {
+    let routes = ROUTES.replace(
+        "[[routes]]\npath = \"/a\"\nupstream = \"up\"",
+        "[upstreams.strict]\nurl = \"http://127.0.0.1:9\"\nfailure_statuses = [\"429\"]\n[[routes]]\npath = \"/a\"\nupstream = \"strict\"",
+    );
+    let mut followed = follow(&routes, &ALL);
+    for (n, status) in [200_u64, 429, 500, 501, 504, 499].into_iter().enumerate() {
+        for of in [0, 1] {
+            let line = Call { end: n as u64 * 100, latency: 10, of }.line();
+            followed.follower.feed(line.replace("\"status\":200", &format!("\"status\":{status}")).as_bytes());
+        }
+    }
+    followed.follower.drive_history().unwrap();
+    followed.follower.go_live(Duration::ZERO).unwrap();
+    let counts = |name: &str| followed.circuits.get(name).unwrap().breaker().read(|core| *core.counts());
+    assert_eq!((counts("a").ok, counts("a").failed), (3, 2), "429 and 504");
+    assert_eq!((counts("b").ok, counts("b").failed), (3, 2), "500 and 504, but not 501");
 }
 
 #[test]

@@ -78,6 +78,7 @@ fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<LogCall<'a>, Lo
         stamped: Stamped::AtEnd,
         latency,
         outcome: if status == CLIENT_CLOSED { Outcome::Ignored } else { outcome::of_status(status) },
+        status: Some(status).filter(|status| *status != CLIENT_CLOSED),
         request: parts,
         is_unit_unclear: false,
         places: 3,

@@ -94,6 +94,7 @@ pub(super) fn read<'a>(
         stamped,
         latency,
         outcome: outcome::of_status(status),
+        status: Some(status),
         request,
         is_unit_unclear,
         places: if style == Style::Nginx { written.places } else { 0 },

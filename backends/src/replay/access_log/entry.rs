@@ -35,6 +35,8 @@ pub(super) struct LogCall<'a> {
     /// In nanoseconds.
     pub(super) latency: i64,
     pub(super) outcome: Outcome,
+    /// The status, where nothing else decides the outcome.
+    pub(super) status: Option<u16>,
     pub(super) request: LogRequest<'a>,
     /// Whether nothing but a guess says the unit of the request time.
     pub(super) is_unit_unclear: bool,

@@ -60,6 +60,7 @@ fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<LogCall<'a>, Lo
         stamped: Stamped::AtStart,
         latency: number.nanos(unit).ok_or(LogProblem::Latency)?,
         outcome: outcome::of_flags(status, flags.text),
+        status: outcome::without_failure(flags.text).then_some(status),
         request: parts,
         is_unit_unclear: false,
         places: 0,

@@ -84,6 +84,7 @@ fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<LogCall<'a>, Lo
         stamped: Stamped::AtStart,
         latency: written.nanos(unit).ok_or(LogProblem::Latency)?,
         outcome,
+        status: status.filter(|_| outcome == by_status),
         request: parts,
         is_unit_unclear: false,
         places: 0,

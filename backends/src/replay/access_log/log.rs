@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::entry::{Columns, Entry, Stamped};
 use super::error::LogProblem;
 use super::log_limits::LATE_BY_NANOS;
+use super::outcome;
 use super::partial_lines::{Part, PartialLines};
 use super::plan::Plan;
 use super::prefix;
@@ -89,15 +90,22 @@ impl LineReader {
             let mut context = Context { plan: &self.plan, columns: &mut self.columns, outer: stripped.outer };
             match (self.rules.format.0.read)(&stripped.text, &mut context) {
                 Ok(Entry::Header) => return Ok(Understood::Header),
-                Ok(Entry::Call(call)) => {
+                Ok(Entry::Call(mut call)) => {
                     let (path, host) = (call.request.path.as_deref(), call.request.host.as_deref());
                     self.without_path += u64::from(self.filter.lacks_part(path, host));
                     if !self.filter.is_empty() && !self.filter.selects(path, host) {
                         return Ok(Understood::Excluded);
                     }
-                    let to = self.routing.as_ref().map(|routing| routing.destination(&call.request)).transpose();
-                    return Ok(match to {
-                        Ok(to) => Understood::Call(TimedPermit::of(&call, to)),
+                    let Some(routing) = &self.routing else {
+                        return Ok(Understood::Call(TimedPermit::of(&call, None)));
+                    };
+                    return Ok(match routing.destination(&call.request, call.status) {
+                        Ok((to, is_failure)) => {
+                            if let (Some(status), Some(is_failure)) = (call.status, is_failure) {
+                                call.outcome = outcome::of_own_statuses(status, is_failure);
+                            }
+                            Understood::Call(TimedPermit::of(&call, Some(to)))
+                        }
                         Err(reason) => Understood::Unrouted(reason),
                     });
                 }

@@ -9,6 +9,9 @@ use super::number::Decimal;
 const REQUEST_TIMEOUT: u16 = 408;
 /// The connection was upgraded: its duration is not that of a call.
 pub(super) const SWITCHING_PROTOCOLS: u16 = 101;
+/// The upstream was not reached, or did not answer in time.
+const BAD_GATEWAY: u16 = 502;
+const GATEWAY_TIMEOUT: u16 = 504;
 /// nginx: the client went away before the answer.
 const CLIENT_CLOSED: u16 = 499;
 
@@ -48,6 +51,21 @@ pub(super) fn of_status(status: u16) -> Outcome {
     }
 }
 
+/// The outcome of a call whose upstream has statuses of its own that are failures, and `status` is one of these or not; that of a client
+/// that gave up stays as it is. 502 and 504 are failed anyway: they are what a proxy answers for an upstream that it does not reach.
+pub(super) fn of_own_statuses(status: u16, is_failure: bool) -> Outcome {
+    match of_status(status) {
+        Outcome::Ignored => Outcome::Ignored,
+        _ if is_failure || matches!(status, BAD_GATEWAY | GATEWAY_TIMEOUT) => Outcome::Failed,
+        _ => Outcome::Ok,
+    }
+}
+
+/// Whether no flag of Envoy says that the upstream failed.
+pub(super) fn without_failure(flags: &[u8]) -> bool {
+    flags.split(|&byte| byte == b',').all(|flag| !FAILED_FLAGS.contains(&flag) && flag != CLIENT_GONE_FLAG)
+}
+
 /// As [`of_status`], and by what Envoy says in its flags, which are separated by commas.
 pub(super) fn of_flags(status: u16, flags: &[u8]) -> Outcome {
     let mut each = flags.split(|&byte| byte == b',');
@@ -80,6 +98,23 @@ mod tests {
             assert_eq!(of_status(status), outcome, "{status}");
             assert_eq!(of_flags(status, b"-"), outcome, "{status}");
         }
+    }
+
+    #[test]
+    fn an_upstream_may_have_statuses_of_its_own_that_are_failures() {
+        for (status, is_failure, outcome) in [
+            (501, false, Outcome::Ok),
+            (500, true, Outcome::Failed),
+            (429, true, Outcome::Failed),
+            (200, false, Outcome::Ok),
+            (504, false, Outcome::Failed),
+            (499, true, Outcome::Ignored),
+        ] {
+            assert_eq!(of_own_statuses(status, is_failure), outcome, "{status}");
+        }
+        assert!(
+            without_failure(b"-") && without_failure(b"NR") && !without_failure(b"UF,URX") && !without_failure(b"DC")
+        );
     }
 
     #[test]

@@ -239,7 +239,8 @@ impl Plan {
         for (role, value) in parts {
             request.set(role, bytes_of(value));
         }
-        Ok(LogCall { stamp, stamped, latency, outcome, request, is_unit_unclear: false, places: 0 })
+        let status = status.filter(|_| outcome::without_failure(flags.as_bytes()));
+        Ok(LogCall { stamp, stamped, latency, outcome, status, request, is_unit_unclear: false, places: 0 })
     }
 }
 

@@ -45,12 +45,12 @@ fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<LogCall<'a>, Lo
         None if written.places > 0 => LatencyUnit::Seconds,
         None => return Err(LogProblem::Unit),
     };
-    let outcome = match plan.position(Role::Status) {
+    let (outcome, status) = match plan.position(Role::Status) {
         Some(_) => {
             let status = value(Role::Status)?.and_then(outcome::status).ok_or(LogProblem::Status)?;
-            outcome::of_status(status)
+            (outcome::of_status(status), Some(status))
         }
-        None => Outcome::Ok,
+        None => (Outcome::Ok, None),
     };
     let mut request = field(Role::Path)?.map(|field| LogRequest::of(field.part(), plan.wanted)).unwrap_or_default();
     plan.set_parts(&mut request, line)?;
@@ -59,6 +59,7 @@ fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<LogCall<'a>, Lo
         stamped,
         latency: written.nanos(unit).ok_or(LogProblem::Latency)?,
         outcome,
+        status,
         request,
         is_unit_unclear: false,
         places: 0,

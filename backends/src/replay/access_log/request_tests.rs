@@ -22,7 +22,11 @@ impl Routing for Seen {
         Vec::new()
     }
 
-    fn destination(&self, request: &LogRequest<'_>) -> Result<Arc<Destination>, Unrouted> {
+    fn destination(
+        &self,
+        request: &LogRequest<'_>,
+        _status: Option<u16>,
+    ) -> Result<(Arc<Destination>, Option<bool>), Unrouted> {
         let parts = [&request.method, &request.host, &request.path, &request.key];
         let parts = parts.map(|part| part.as_deref().map_or("-".into(), String::from_utf8_lossy));
         *self.0.lock().unwrap() = parts.join(" ");

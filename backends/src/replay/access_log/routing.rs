@@ -15,11 +15,15 @@ pub(crate) trait Routing: fmt::Debug + Send + Sync {
     /// All breakers that it can choose.
     fn targets(&self) -> Vec<Arc<Target>>;
 
-    /// The breaker of a call with this request.
+    /// The breaker of a call with this request, and whether `status` is a failure; `None` where the format decides.
     ///
     /// # Errors
     /// Why the call is for no breaker.
-    fn destination(&self, request: &LogRequest<'_>) -> Result<Arc<Destination>, Unrouted>;
+    fn destination(
+        &self,
+        request: &LogRequest<'_>,
+        status: Option<u16>,
+    ) -> Result<(Arc<Destination>, Option<bool>), Unrouted>;
 }
 
 /// A breaker that follows a log, or a family of them. It was made without stall detection of its own.

@@ -63,8 +63,12 @@ impl Routing for Only {
         vec![self.0.target.clone()]
     }
 
-    fn destination(&self, _request: &LogRequest<'_>) -> Result<Arc<Destination>, Unrouted> {
-        Ok(self.0.clone())
+    fn destination(
+        &self,
+        _request: &LogRequest<'_>,
+        _status: Option<u16>,
+    ) -> Result<(Arc<Destination>, Option<bool>), Unrouted> {
+        Ok((self.0.clone(), None))
     }
 }
 
