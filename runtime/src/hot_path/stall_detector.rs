@@ -290,7 +290,7 @@ impl StallDetector {
 
     /// Corrects for a clock that was set back: an epoch that started later than now starts now.
     fn date_back(&mut self, now: Instant) {
-        for closed in self.closed.iter_mut() {
+        for closed in &mut self.closed {
             closed.started_by = closed.started_by.min(now);
         }
     }
