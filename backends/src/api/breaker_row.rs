@@ -56,11 +56,14 @@ pub(super) struct Row {
     /// How many of these are open; null for a single breaker.
     #[schema(required)]
     open_keys: Option<u32>,
+    /// Its incident in the fleet, as in the status; left out where the process is in no fleet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fleet: Option<String>,
 }
 
 impl Row {
-    /// The row of this moment.
-    pub(super) fn of(circuit: &Circuit) -> Self {
+    /// The row of this moment, with the breaker's incident in the fleet.
+    pub(super) fn of(circuit: &Circuit, fleet: Option<String>) -> Self {
         let status = Status::of(circuit, None, None);
         let family = circuit.family();
         let open_keys = family.map(|family| {
@@ -80,6 +83,7 @@ impl Row {
             since: status.last_trip_time.filter(|_| status.triggered),
             keys: family.map(|family| u32::try_from(family.len()).unwrap_or(u32::MAX)),
             open_keys,
+            fleet,
         }
     }
 }

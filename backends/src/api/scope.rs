@@ -1,12 +1,13 @@
 //! The circuit that a request is about, as handlers take it.
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequestParts};
 use http::StatusCode;
 use http::request::Parts;
-use tripline_runtime::{DeliveryStats, Fleet, SinkRejection};
+use tripline_runtime::{BreakerName, DeliveryStats, Fleet, SinkRejection};
 
 use super::error::ApiError;
 use super::input::Actor;
@@ -36,6 +37,12 @@ impl LiveHandle {
         let status = self.fleet.as_ref()?.status();
         let breaker = status.breakers.iter().find(|breaker| breaker.name == *circuit.name())?;
         Some(status.summary(breaker))
+    }
+
+    /// The incident of each breaker in the fleet, as text; empty where the process belongs to no fleet.
+    pub(super) fn fleet_summaries(&self) -> BTreeMap<BreakerName, String> {
+        let Some(status) = self.fleet.as_ref().map(Fleet::status) else { return BTreeMap::new() };
+        status.breakers.iter().map(|breaker| (breaker.name.clone(), status.summary(breaker))).collect()
     }
 
     /// The current rejections of the alert sinks.

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use event_listener::{Event as Notification, EventListener};
 use serde::Serialize;
 use tripline_runtime::core::{StateKind, TripReason};
-use tripline_runtime::{Alert, AlertSink, BreakerName, DeliveryError};
+use tripline_runtime::{Alert, AlertSink, BreakerName, DeliveryError, FleetPart};
 
 use crate::text::{rfc3339_checked, tidy};
 
@@ -91,6 +91,12 @@ pub(crate) enum EventBody {
         /// The key of the member of a family whose own incident it is.
         #[serde(skip_serializing_if = "Option::is_none")]
         key: Option<String>,
+        /// What it covers of a fleet, such as `37 of 1,000 replicas open, first: web-17`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        fleet: Option<String>,
+        /// It is a note: the number of open replicas of the fleet has doubled.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        note: bool,
         incident: u64,
         alert: &'static str,
         stage: &'static str,
@@ -258,6 +264,8 @@ impl AlertSink for EventLog {
     async fn deliver(&self, alert: &Alert) -> Result<(), DeliveryError> {
         let body = EventBody::Alert {
             key: alert.key.clone(),
+            fleet: alert.fleet.as_ref().map(ToString::to_string),
+            note: alert.fleet.as_ref().is_some_and(FleetPart::is_note),
             incident: alert.incident,
             alert: alert.kind.as_str(),
             stage: alert.stage.as_str(),

@@ -71,6 +71,8 @@ pub(super) struct Entry {
     /// The members of the family, as of the last report.
     pub(super) members: Option<Members>,
     pub(super) known: Known,
+    /// When it was learned.
+    pub(super) learned_at: Instant,
     pub(super) view: Option<FleetView>,
     /// When the next report is due.
     pub(super) sync_at: Option<Instant>,
@@ -112,6 +114,7 @@ impl Entry {
             local: Local::default(),
             members: None,
             known: Known::default(),
+            learned_at: Instant::ZERO,
             view: None,
             sync_at: None,
             has_failed: false,
@@ -145,6 +148,7 @@ impl Entry {
     /// Takes a clock that was set back to `now`.
     pub(super) fn set_back(&mut self, now: Instant) {
         (self.cannot_until, self.unclaimed_since) = (None, None);
+        self.learned_at = now.min(self.learned_at);
         if let Some(held) = &mut self.held {
             held.asks_at = held.asks_at.min(now);
         }
@@ -186,11 +190,17 @@ impl Entry {
         }
     }
 
-    /// Takes the engine's knowledge, except for a stage that was sent while the response was on its way.
-    pub(super) fn learn(&mut self, known: Known) {
+    /// The knowledge to report at `now`: an incident grows older while the engine is out of reach.
+    pub(super) fn knowledge(&self, now: Instant) -> Known {
+        let millis = u64::try_from(now.since(self.learned_at).as_millis()).unwrap_or(u64::MAX);
+        Known { age_ms: self.known.age_ms.saturating_add(millis), ..self.known }
+    }
+
+    /// Takes the engine's knowledge at `now`, except for a stage that was sent while the response was on its way.
+    pub(super) fn learn(&mut self, known: Known, now: Instant) {
         let is_same = (known.epoch, known.kind, known.active) == (self.known.epoch, self.known.kind, self.known.active);
         let stage = if is_same { known.stage.max(self.known.stage) } else { known.stage };
-        self.known = Known { stage, ..known };
+        (self.known, self.learned_at) = (Known { stage, ..known }, now);
     }
 
     /// Whether the fleet's incident is not settled yet.

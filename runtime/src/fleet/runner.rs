@@ -168,7 +168,7 @@ impl Inner {
         report.unwell = entry.local.unwell.map(|(kind, _)| kind);
         report.cause = entry.local.unwell.map(|(_, cause)| text(cause.as_str())).unwrap_or_default();
         report.can_deliver = entry.can_deliver(now);
-        report.known = entry.known;
+        report.known = entry.knowledge(now);
         report.paged = entry.outbox.paged();
         report.probe = entry.probe(now);
         let mut terms = Terms::default();
@@ -202,7 +202,7 @@ impl Inner {
         }
         let is_unclaimed = view.due_in_ms == Some(0) && view.claim.is_none();
         entry.unclaimed_since = is_unclaimed.then(|| entry.unclaimed_since.unwrap_or(began));
-        entry.learn(view.known);
+        entry.learn(view.known, began);
         if let Some(due_in) = view.due_in_ms {
             let spread = if entry.local.unwell.is_some() { UNWELL_SPREAD } else { HEALTHY_SPREAD };
             let wait = Duration::from_millis(due_in).max(MIN_SYNC) + spread.mul_f64(random.f64());

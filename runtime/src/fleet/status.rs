@@ -30,14 +30,15 @@ pub struct FleetStatus {
 }
 
 impl FleetStatus {
-    /// Describes the incident of one of its breakers: `37 of 1,000 replicas open, first: web-17`, no incident, or an
-    /// unreachable engine.
+    /// Describes the incident of one of its breakers: `37 of 1,000 replicas open, first: web-17`, no incident, one that was
+    /// just closed, or an unreachable engine.
     pub fn summary(&self, breaker: &FleetBreaker) -> String {
+        let replicas = if self.members == 1 { "1 replica" } else { &format!("{} replicas", grouped(self.members)) };
         match (self.is_up, self.is_alone, breaker.stage) {
             (false, true, _) => "engine unreachable; this replica pages alone".to_owned(),
             (false, false, _) => "engine unreachable".to_owned(),
-            (true, _, None) if self.members == 1 => "no incident; 1 replica".to_owned(),
-            (true, _, None) => format!("no incident; {} replicas", grouped(self.members)),
+            (true, _, Some("resolved")) => format!("incident closed; {replicas}"),
+            (true, _, None) => format!("no incident; {replicas}"),
             (true, _, Some(_)) => FleetPart::All {
                 epoch: 0,
                 open: breaker.open,

@@ -4,9 +4,11 @@
 //! - No alert is open 60 s after all replicas have been healthy, the engine reachable and nothing failing.
 //! - There is an alert whenever a replica has been unwell for longer than gather, lease and fallback.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tripline_core::Instant;
+use tripline_runtime::FleetPart;
 use tripline_tests::sim_support::{s, staging};
 
 use tripline_tests::fleet_world::FleetWorld;
@@ -188,18 +190,25 @@ fn run(seed: u64, replicas: usize, length: Duration) {
     while run.fleet.world.now() < end {
         run.step();
     }
-    let log = run.fleet.pager.log();
-    let count = |seen| log.iter().filter(|(_, it)| *it == seen).count();
+    // What the fleet sent a second time, under the same key and alias.
+    let (mut alone, mut stages, mut repeated) = (0, BTreeMap::new(), 0);
+    for delivery in run.fleet.pager.take_deliveries() {
+        match delivery.part {
+            Some(FleetPart::All { epoch, has_doubled, is_repeated, open, .. }) => {
+                let key = (epoch, delivery.kind, delivery.stage, is_repeated, has_doubled.then_some(open));
+                let sent = stages.entry(key).or_insert(0);
+                *sent += 1;
+                repeated += u32::from(*sent > 1);
+            }
+            _ => alone += 1,
+        }
+    }
+    let pages = run.fleet.pager.seen().into_iter().filter(|seen| *seen == Seen::Paged).count();
     println!(
-        "seed {seed}: {replicas} replicas for {length:?}, {} killed: {} pages, {} more under an open alert, {} escalations, {} notes, \
-         {} closes, {} more without an open alert",
+        "seed {seed}: {replicas} replicas for {length:?}, {} killed: {pages} alerts opened, {} stages sent by the fleet and {repeated} of \
+         them again, {alone} sent alone",
         run.kills,
-        count(Seen::Paged),
-        count(Seen::Folded),
-        count(Seen::Escalated),
-        count(Seen::Noted),
-        count(Seen::Closed),
-        count(Seen::ClosedNone),
+        stages.len(),
     );
 }
 

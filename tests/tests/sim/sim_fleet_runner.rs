@@ -12,7 +12,7 @@ use tripline_tests::sim_support::{SLOW, ms, quick, report_many, s, staging};
 use tripline_tests::fleet_world::FleetWorld;
 use tripline_tests::fleet_world::pager::{Pager, Seen};
 
-use Seen::{Closed, ClosedNone, Paged};
+use Seen::{Closed, ClosedNone, Escalated, Paged};
 
 fn fleet(seed: u64, replicas: usize) -> FleetWorld {
     FleetWorld::running(seed, staging(s(0), s(0)), replicas)
@@ -127,4 +127,17 @@ fn an_engine_that_fails_is_asked_for_one_breaker_and_not_for_all() {
     fleet.advance(ms(100));
     let calls = fleet.engine.calls() - before;
     assert!(calls <= 3, "{calls} calls for 21 breakers");
+}
+
+#[test]
+fn an_incident_grows_older_while_the_engine_is_out_of_reach() {
+    let mut fleet = FleetWorld::running(4, staging(s(60), s(0)), 3);
+    fleet.trip(0);
+    fleet.advance(s(10));
+    fleet.engine.set_down(true);
+    fleet.engine.forget();
+    fleet.advance(s(9));
+    fleet.engine.set_down(false);
+    fleet.advance(s(44));
+    assert_eq!(fleet.pager.seen(), [Paged, Escalated], "a minute after the trip");
 }

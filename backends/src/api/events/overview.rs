@@ -27,9 +27,10 @@ impl Overview {
 
     /// The row of each circuit. A circuit that came since is recorded from now on.
     fn draw(&self) -> Vec<(String, Row)> {
+        let fleet = self.live.fleet_summaries();
         let rows = self.circuits.iter().map(|circuit| {
             self.publishers.record(&circuit, &self.live);
-            (circuit.name().to_string(), Row::of(&circuit))
+            (circuit.name().to_string(), Row::of(&circuit, fleet.get(circuit.name()).cloned()))
         });
         rows.collect()
     }

@@ -43,7 +43,7 @@ struct Breakers {
 /// All breakers, page by page.
 #[utoipa::path(get, path = "/breakers", tag = "figures", params(PageQuery),
     responses((status = 200, description = "A page of breakers.", body = Breakers), QueryErrors))]
-async fn breakers(State(circuits): State<Circuits>, page: PageOf) -> Answer<Breakers> {
+async fn breakers(State(circuits): State<Circuits>, State(live): State<LiveHandle>, page: PageOf) -> Answer<Breakers> {
     let mut all: Vec<Circuit> = circuits.iter().collect();
     if let Some(after) = &page.after {
         let place = all.iter().position(|circuit| circuit.name().as_str() == after);
@@ -57,7 +57,9 @@ async fn breakers(State(circuits): State<Circuits>, page: PageOf) -> Answer<Brea
             None => circuit.breaker().state() == state,
         })
     });
-    let (breakers, next) = page.rows(wanted, |circuit| Row::of(circuit), |circuit| circuit.name().to_string());
+    let fleet = live.fleet_summaries();
+    let row = |circuit: &Circuit| Row::of(circuit, fleet.get(circuit.name()).cloned());
+    let (breakers, next) = page.rows(wanted, |circuit| row(circuit), |circuit| circuit.name().to_string());
     Ok(ApiJson(Breakers { breakers, next }))
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisError, ScriptInvocation, Value};
+use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, RedisError, ScriptInvocation, Value};
 use smol::lock::Mutex;
 use tripline_runtime::EngineError;
 
@@ -18,6 +18,8 @@ const REASON_CHARS: usize = 300;
 #[derive(Debug)]
 pub(super) struct Connection {
     client: Client,
+    /// Scheme, host and port, for reasons.
+    server: String,
     /// The password, which is removed from reasons.
     password: String,
     open: Mutex<Option<MultiplexedConnection>>,
@@ -25,7 +27,9 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(client: Client, password: String) -> Self {
-        Self { client, password, open: Mutex::new(None) }
+        let address = client.get_connection_info().addr();
+        let scheme = if matches!(address, ConnectionAddr::TcpTls { .. }) { "rediss" } else { "redis" };
+        Self { server: format!("{scheme}://{address}"), client, password, open: Mutex::new(None) }
     }
 
     /// Returns the server's response to a script.
@@ -69,7 +73,10 @@ impl Connection {
             ErrorKind::Server(_) | ErrorKind::AuthenticationFailed | ErrorKind::Extension => {
                 EngineError::Rejected { reason: words }
             }
-            _ => EngineError::Unreachable { reason: words },
+            _ if words.contains("Parse error") => {
+                EngineError::Rejected { reason: format!("{} does not speak the protocol of Redis", self.server) }
+            }
+            _ => EngineError::Unreachable { reason: format!("{}: {words}", self.server) },
         }
     }
 }

@@ -65,6 +65,22 @@ fn an_error_of_a_server_that_cannot_serve_names_the_cause() {
 }
 
 #[test]
+fn a_server_of_another_protocol_and_one_that_cannot_be_reached_are_named() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let _ = client.read(&mut [0; 1_024]);
+        client.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+    });
+    let engine = engine(&format!("redis://user:its-secret@{address}"));
+    assert_eq!(rejected(&engine), format!("redis://{address} does not speak the protocol of Redis"));
+    serving.join().unwrap();
+    let error = block_on(engine.beat(&Beat::of(&text("a-1111")))).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("not reached: redis://{address}: ")), "{error}");
+}
+
+#[test]
 fn a_missing_or_wrong_password_and_a_user_without_rights_are_named_and_not_quoted() {
     let arguments = ["--requirepass", "right-secret", "--user", "reader", "on", ">its-secret", "~*", "+@read"];
     let Some(server) = RedisServer::start_with("passwords", &arguments) else { return };

@@ -35,6 +35,8 @@ fn two_processes_page_once_and_close_once() {
     replicas.trip(1);
     replicas.trip(0);
     replicas.until(30, "it pages", Replicas::is_open);
+    let row = |it: &Replicas| it.of(0).get("/breakers").json()["breakers"][0]["fleet"].clone();
+    replicas.until(20, "the list shows it", |it| row(it) == "2 of 2 replicas open, first: web-1");
     replicas.recover(1);
     assert!(replicas.is_open(), "one is still open");
     replicas.all_recover([0]);

@@ -57,7 +57,8 @@ function showCard(shown, row) {
   const since = row.since === null ? '' : `since ${(now() - Date.parse(row.since) < 20 * 60 * MINUTE ? clock : dated).format(new Date(row.since))}`;
   const parts = row.state === 'closed' ? [`threshold ${ms(limit)}`]
     : row.state === 'open' || row.state === 'half_open' ? [row.trip_reason && said(row.trip_reason), since] : [EFFECTS[row.state]];
-  const text = [keysOf(row), ...parts].filter(Boolean).join(' · ');
+  const fleet = /open/.test(row.fleet ?? '') ? row.fleet : '';
+  const text = [fleet, keysOf(row), ...parts].filter(Boolean).join(' · ');
   write(shown.more, text);
   shown.more.title = text;
   shown.link.className = `card c-${row.state}`;
@@ -110,6 +111,8 @@ function showSummary(rows, total) {
   $('summary').dataset.state = worst;
   write($('summary'), text);
   const others = GROUPS.filter(state => state !== worst && total[state] > 0).map(state => `${whole.format(total[state])} ${STATES[state].toLowerCase()}`);
+  const alone = rows.find(row => /unreachable/.test(row.fleet ?? ''));
+  if (alone) others.push(`fleet ${alone.fleet}`);
   write($('summary-why'), many === 0 ? 'the configuration has none' : others.join(' · ') || EFFECTS[worst]);
   document.title = `${many > 0 && worst !== 'closed' ? `${total[worst]} ${STATES[worst].toLowerCase()}` : 'All closed'} – ${many} breakers – Tripline`;
   if (!$('all').dataset.isShown) {

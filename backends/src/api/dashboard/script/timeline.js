@@ -11,7 +11,7 @@ function described({ event, data }) {
   if (event === 'incident') return ['note', data.phase === 'began' ? 'open' : 'closed', `Incident ${data.incident} ${PHASES[data.phase] ?? data.phase}`, said(data.cause)];
   if (event === 'alert') {
     const over = data.stage === 'resolved' || data.stage === 'taken_over';
-    return ['alert', over ? 'closed' : 'half_open', drilled(data, `Alert ${data.alert}: ${STAGES[data.stage] ?? data.stage}`), [data.priority, `incident ${data.incident}`, data.why ?? said(data.cause), data.passed_after_seconds == null ? '' : `false trip, passed after ${fine.format(data.passed_after_seconds)} s`].filter(Boolean).join(' · ')];
+    return ['alert', over ? 'closed' : 'half_open', drilled(data, `Alert ${data.alert}: ${data.note ? 'note, twice as many replicas open' : STAGES[data.stage] ?? data.stage}`), [data.fleet, data.priority, `incident ${data.incident}`, data.why ?? said(data.cause), data.passed_after_seconds == null ? '' : `false trip, passed after ${fine.format(data.passed_after_seconds)} s`].filter(Boolean).join(' · ')];
   }
   if (event === 'false_trip') {
     const passed = data.passed_after_seconds === null ? '' : `passed after ${fine.format(data.passed_after_seconds)} s`;
