@@ -248,6 +248,7 @@ impl StallDetector {
             self.close(now, rule, epochs);
         } else if now.instant() >= self.look_at {
             self.take_arrivals(epochs);
+            self.take_cancelled(epochs);
             self.count(now.instant(), rule);
         }
         self.stalled

@@ -103,31 +103,26 @@ mod tests {
         held: Option<(u64, u64)>,
         /// When it gave up waiting.
         gave_up: Option<u64>,
-        hung_up: bool,
+        hung_up: Option<u64>,
     }
 
-    /// Runs one request and pushes it onto the list in the order of arrival; the index of those that got a slot onto `served`.
-    async fn request(places: &Places, start: Instant, at: u64, plan: Plan, seen: &Mutex<(Vec<Seen>, Vec<usize>)>) {
+    /// Runs one request and pushes it onto the list in the order of arrival.
+    async fn request(places: &Places, start: Instant, at: u64, plan: Plan, seen: &Mutex<Vec<Seen>>) {
         let now = || start.elapsed().as_millis() as u64;
         sleep_until(start + Duration::from_millis(at)).await;
         let index = {
-            let requests = &mut seen.lock().unwrap().0;
-            requests.push(Seen { arrived: now(), held: None, gave_up: None, hung_up: false });
+            let mut requests = seen.lock().unwrap();
+            requests.push(Seen { arrived: now(), held: None, gave_up: None, hung_up: None });
             requests.len() - 1
         };
         let exchange = async {
             let Some(place) = places.take().await else {
-                seen.lock().unwrap().0[index].gave_up = Some(now());
+                seen.lock().unwrap()[index].gave_up = Some(now());
                 return;
             };
-            assert!(places.taken() <= places.max);
             let took = now();
             let released = took + plan.1.min(plan.2.map_or(u64::MAX, |after| at + after - took));
-            {
-                let (requests, served) = &mut *seen.lock().unwrap();
-                requests[index].held = Some((took, released));
-                served.push(index);
-            }
+            seen.lock().unwrap()[index].held = Some((took, released));
             sleep(Duration::from_millis(plan.1)).await;
             drop(place);
         };
@@ -136,12 +131,12 @@ mod tests {
             Some(after) => tokio::select! {
                 biased;
                 () = exchange => {}
-                () = sleep_until(start + Duration::from_millis(at + after)) => seen.lock().unwrap().0[index].hung_up = true,
+                () = sleep_until(start + Duration::from_millis(at + after)) => seen.lock().unwrap()[index].hung_up = Some(now()),
             },
         }
     }
 
-    fn simulate(max: usize, patience: u64, plans: &[Plan]) -> (Vec<Seen>, Vec<usize>) {
+    fn simulate(max: usize, patience: u64, plans: &[Plan]) -> Vec<Seen> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let places = Arc::new(Places::new(max, Duration::from_millis(patience)));
@@ -171,19 +166,23 @@ mod tests {
             patience in 1_u64..40,
             plans in prop::collection::vec((0_u64..12, 1_u64..40, prop::option::of(1_u64..60)), 1..60),
         ) {
-            let (seen, served) = simulate(max, patience, &plans);
+            let seen = simulate(max, patience, &plans);
             prop_assert_eq!(seen.len(), plans.len());
-            prop_assert!(served.is_sorted(), "served {:?}", served);
+            let took = seen.iter().filter_map(|request| request.held).map(|(took, _)| took);
+            prop_assert!(took.is_sorted(), "not in the order of arrival: {:?}", seen);
             for (index, request) in seen.iter().enumerate() {
-                prop_assert!(request.held.is_some() || request.gave_up.is_some() || request.hung_up);
+                prop_assert!(request.held.is_some() || request.gave_up.is_some() || request.hung_up.is_some());
                 if let Some(at) = request.gave_up {
                     prop_assert_eq!(at, request.arrived + patience);
                 }
-                let until = request.held.map_or(request.gave_up, |(took, _)| Some(took));
-                for at in request.arrived..until.unwrap_or(request.arrived) {
+                let busy = |at| {
                     let holders = seen.iter().filter_map(|other| other.held);
-                    let busy = holders.filter(|&(took, released)| took <= at && at < released).count();
-                    prop_assert_eq!(busy, max, "request {} waits at {} ms: {:?}", index, at, seen);
+                    holders.filter(|&(took, released)| took <= at && at < released).count()
+                };
+                let took = request.held.map(|(took, _)| took);
+                prop_assert!(took.is_none_or(|took| busy(took) <= max), "more than {} slots are held: {:?}", max, seen);
+                for at in request.arrived..took.or(request.gave_up).or(request.hung_up).unwrap_or(0) {
+                    prop_assert_eq!(busy(at), max, "request {} waits at {} ms: {:?}", index, at, seen);
                 }
             }
         }
