@@ -158,15 +158,16 @@ impl Builder {
         if let Some(began_at) = self.warm_up_since {
             core.warm_up_since(began_at, self.clock.now());
         }
-        let stripes = if self.size == BreakerSize::FULL { self.stripes } else { StripeCount::ONE };
+        let is_full = self.size == BreakerSize::FULL;
+        let stripes = if is_full { self.stripes } else { StripeCount::ONE };
         // Half as many, for the bound of memory: good calls wait in the stripes.
         let waiting_reports = self.size.waiting_reports / if stripes == StripeCount::ONE { 1 } else { 2 };
-        let gate = Gate::new(&core, self.stall_detection, Stripes::new(stripes, self.claims_after));
+        let gate = Gate::new(&core, self.stall_detection, Stripes::new(stripes, self.claims_after), is_full);
         let shared = Shared::new(gate, self.size, stripes);
         let stalls = self.stall_detection.then_some(self.size.epochs);
         let exclusive = ExclusiveState::new(core, stalls, self.latency_histogram);
         let rare = OnceLock::new();
-        if self.size == BreakerSize::FULL {
+        if is_full {
             // Allocated now, so that no call allocates.
             let _ = rare.set(Box::new(Rare { config_file: self.config_file, ..Rare::default() }));
         }

@@ -25,6 +25,11 @@ impl Breaker {
         self.inner.key.as_deref()
     }
 
+    /// Does the same as [`Breaker::key`], for a holder that keeps the key.
+    pub(crate) fn shared_key(&self) -> Option<Arc<str>> {
+        self.inner.key.clone()
+    }
+
     /// Whether this is the only handle of its breaker.
     /// Number of handles of this breaker, this one included.
     pub fn handles(&self) -> usize {

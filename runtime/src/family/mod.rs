@@ -329,8 +329,8 @@ impl Member for Breaker {
 }
 
 fn watch(place: usize, agenda: &Arc<Agenda>, member: &Breaker) {
-    let Some(key) = member.key() else { return };
-    let task = Task::Member(place, key.into());
+    let Some(key) = member.shared_key() else { return };
+    let task = Task::Member(place, key);
     member.watchers().add(task.clone(), agenda);
     agenda.call(task);
 }

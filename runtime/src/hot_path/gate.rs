@@ -31,13 +31,13 @@ struct Line {
     /// `None` where each call goes to the core.
     stripes: Option<Box<Stripes>>,
     is_tracking: bool,
+    /// Whether an event was emitted of which listeners were not notified yet. Here, where there is room.
+    is_dirty: AtomicBool,
 }
 
 /// Notification of listeners about changes.
 #[derive(Debug)]
 pub(crate) struct Changes {
-    /// Whether an event was emitted of which listeners were not notified yet.
-    pub(crate) is_dirty: AtomicBool,
     pub(crate) notification: Notification,
     pub(crate) watchers: Watchers,
 }
@@ -57,7 +57,13 @@ struct Details {
 pub(crate) const JUMP: Duration = Duration::from_secs(1);
 
 impl Gate {
-    pub(crate) fn new(core: &SharedCore, is_tracking: bool, stripes: Option<Box<Stripes>>) -> Self {
+    /// The gate of `core`. With `notifies_without_allocation`, the place for listeners is allocated now, otherwise with the first change.
+    pub(crate) fn new(
+        core: &SharedCore,
+        is_tracking: bool,
+        stripes: Option<Box<Stripes>>,
+        notifies_without_allocation: bool,
+    ) -> Self {
         let details = Details {
             until_nanos: AtomicU64::new(0),
             slow_after_micros: AtomicU64::new(u64::from(core.slow_after().as_micros())),
@@ -65,12 +71,19 @@ impl Gate {
             rejected_nanos: AtomicU64::new(0),
         };
         let notification = Notification::new();
-        // The first notification allocates; later ones do not.
-        notification.notify(0);
+        if notifies_without_allocation {
+            // The first notification allocates; later ones do not.
+            notification.notify(0);
+        }
         Self {
-            line: Line { word: AtomicU64::new(word(core, is_tracking)), stripes, is_tracking },
+            line: Line {
+                word: AtomicU64::new(word(core, is_tracking)),
+                stripes,
+                is_tracking,
+                is_dirty: AtomicBool::new(false),
+            },
             details,
-            changes: Changes { is_dirty: AtomicBool::new(false), notification, watchers: Watchers::default() },
+            changes: Changes { notification, watchers: Watchers::default() },
         }
     }
 
@@ -78,6 +91,12 @@ impl Gate {
     #[inline]
     pub(crate) fn stripes(&self) -> Option<&Stripes> {
         self.line.stripes.as_deref()
+    }
+
+    /// Whether an event was emitted of which listeners were not notified yet.
+    #[inline]
+    pub(crate) fn is_dirty(&self) -> &AtomicBool {
+        &self.line.is_dirty
     }
 
     /// Returns whether a call is admitted without the core. One load.

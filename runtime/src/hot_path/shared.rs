@@ -150,7 +150,7 @@ impl Shared {
         self.publish_waiting(exclusive);
         self.gate.publish(&exclusive.core);
         // Release pairs with the Acquire swap in `notify_if_changed`.
-        self.gate.changes.is_dirty.store(true, Ordering::Release);
+        self.gate.is_dirty().store(true, Ordering::Release);
     }
 
     /// Notifies listeners of a change, if there was one. Called after the core is released: a waker is foreign code,
@@ -158,7 +158,7 @@ impl Shared {
     #[inline]
     pub(crate) fn notify_if_changed(&self) {
         // Relaxed: the thread that published checks itself, here or in `released`.
-        if self.gate.changes.is_dirty.load(Ordering::Relaxed) {
+        if self.gate.is_dirty().load(Ordering::Relaxed) {
             self.notify_changed();
         }
     }
@@ -166,7 +166,7 @@ impl Shared {
     #[cold]
     fn notify_changed(&self) {
         // Acquire pairs with the Release store in `publish_changes`.
-        if self.gate.changes.is_dirty.swap(false, Ordering::Acquire) {
+        if self.gate.is_dirty().swap(false, Ordering::Acquire) {
             self.wake();
         }
     }

@@ -12,8 +12,6 @@
 
 use std::time::Duration;
 
-use heapless::Deque;
-use heapless::deque::DequeView;
 use tripline_core::{Generation, Instant};
 
 use crate::breaker::size::StallEpochs;
@@ -24,6 +22,8 @@ const EPOCHS_PER_THRESHOLD: u32 = 16;
 const MIN_EPOCH: Duration = Duration::from_millis(5);
 /// Maximum number of steps in which the calls of one epoch become stalled.
 const STEPS_OF_AN_EPOCH: u32 = 8;
+/// Number of closed epochs for which memory is added at once.
+const CLOSED_STEP: usize = 4;
 
 /// When a call is stalled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +77,8 @@ pub(crate) struct StallDetector {
     /// Calls of epochs before this one are no longer tracked.
     first: Epoch,
     /// Closed epochs that may still have calls in flight, oldest first.
-    closed: Box<DequeView<Closed>>,
+    closed: Vec<Closed>,
+    max_closed: u8,
     /// Number of oldest entries whose calls hang.
     counted: u16,
     stalled: u16,
@@ -99,9 +100,10 @@ const NOT_KNOWN: Instant = Instant::MAX;
 
 impl StallDetector {
     pub(crate) fn new(epochs: StallEpochs) -> Self {
-        let closed: Box<DequeView<Closed>> = match epochs {
-            StallEpochs::Many => Box::new(Deque::<Closed, 48>::new()),
-            StallEpochs::Few => Box::new(Deque::<Closed, 16>::new()),
+        let (max_closed, closed) = match epochs {
+            // Allocated now, so that no call allocates.
+            StallEpochs::Many => (48, Vec::with_capacity(48)),
+            StallEpochs::Few => (16, Vec::new()),
         };
         Self {
             rule: None,
@@ -117,6 +119,7 @@ impl StallDetector {
             dropped: 0,
             first: Epoch(0),
             closed,
+            max_closed,
             counted: 0,
             stalled: 0,
         }
@@ -233,9 +236,7 @@ impl StallDetector {
         if let Some(closed) = self.closed.get_mut(index) {
             closed.out = closed.out.saturating_add(calls);
         } else {
-            self.make_room();
-            // There is room now.
-            let _ = self.closed.push_back(Closed { epoch, out: calls, started_by: NOT_KNOWN });
+            self.add(Closed { epoch, out: calls, started_by: NOT_KNOWN });
         }
     }
 
@@ -247,6 +248,7 @@ impl StallDetector {
             self.close(now, rule, epochs);
         } else if now.instant() >= self.look_at {
             self.take_arrivals(epochs);
+            self.take_cancelled(epochs);
             self.count(now.instant(), rule);
         }
         self.stalled
@@ -289,7 +291,7 @@ impl StallDetector {
 
     /// Corrects for a clock that was set back: an epoch that started later than now starts now.
     fn date_back(&mut self, now: Instant) {
-        for closed in self.closed.iter_mut() {
+        for closed in &mut self.closed {
             closed.started_by = closed.started_by.min(now);
         }
     }
@@ -306,15 +308,13 @@ impl StallDetector {
         let (came, last_start) = self.begin(now.instant(), rule, epochs);
         let out = came.saturating_sub(left);
         if out > 0 {
-            self.make_room();
             let started_by = match (last_start, now) {
                 (Some(last_start), _) => last_start.max(opened_at),
                 (None, Now::Clock(now)) => now,
                 (None, Now::EndOfCall(_)) => NOT_KNOWN,
             };
-            let started_by = self.closed.back().map_or(started_by, |before| before.started_by.max(started_by));
-            // There is room now.
-            let _ = self.closed.push_back(Closed { epoch, out, started_by });
+            let started_by = self.closed.last().map_or(started_by, |before| before.started_by.max(started_by));
+            self.add(Closed { epoch, out, started_by });
         }
         self.count(now.instant(), rule);
     }
@@ -342,23 +342,27 @@ impl StallDetector {
         (came, epochs.last_start(ended, unstriped))
     }
 
-    /// Merges the two oldest epochs: most likely they count already, and only become too old slightly later.
-    fn make_room(&mut self) {
-        if self.closed.is_full()
-            && let Some(oldest) = self.closed.pop_front()
-            && let Some(next) = self.closed.front_mut()
-        {
-            next.out = next.out.saturating_add(oldest.out);
-            self.counted = self.counted.saturating_sub(1);
+    /// Adds an epoch. At the maximum the two oldest are merged first: most likely they count already, and only become too old
+    /// slightly later.
+    fn add(&mut self, closed: Closed) {
+        if self.closed.len() >= usize::from(self.max_closed) {
+            let oldest = self.closed.remove(0);
+            if let Some(next) = self.closed.first_mut() {
+                next.out = next.out.saturating_add(oldest.out);
+                self.counted = self.counted.saturating_sub(1);
+            }
         }
+        if self.closed.len() == self.closed.capacity() {
+            // Few epochs have calls in flight, unless calls hang.
+            self.closed.reserve_exact(CLOSED_STEP);
+        }
+        self.closed.push(closed);
     }
 
     fn count(&mut self, now: Instant, rule: StallRule) {
-        while let Some(oldest) = self.closed.front()
-            && (oldest.out == 0 || oldest.age(now) > rule.until)
-        {
-            self.first = oldest.epoch.next();
-            let _ = self.closed.pop_front();
+        let over = self.closed.iter().take_while(|oldest| oldest.out == 0 || oldest.age(now) > rule.until).count();
+        if let Some(last) = self.closed.drain(..over).next_back() {
+            self.first = last.epoch.next();
         }
         let counted = self.closed.iter().take_while(|closed| now >= closed.started_by + rule.after).count();
         // At most 48 are kept.
@@ -372,7 +376,8 @@ impl StallDetector {
             }
         }
         self.stalled = u16::try_from(stalled).unwrap_or(u16::MAX);
-        let next = self.closed.get(self.counted.into()).map_or(Instant::MAX, |closed| closed.started_by + rule.after);
+        let next =
+            self.closed.get(usize::from(self.counted)).map_or(Instant::MAX, |closed| closed.started_by + rule.after);
         self.look_at = self.closes_at.min(next).min(next_of_counted);
     }
 }

@@ -71,17 +71,26 @@ impl Agenda {
 
 /// The agendas of the supervisors of a breaker or of its settings: usually at most one.
 #[derive(Debug, Default)]
-pub(crate) struct Watchers(Mutex<Vec<(Task, Arc<Agenda>)>>);
+pub(crate) struct Watchers(Mutex<Box<[Watcher]>>);
+
+type Watcher = (Task, Arc<Agenda>);
 
 impl Watchers {
     pub(crate) fn add(&self, task: Task, agenda: &Arc<Agenda>) {
-        let mut watchers = lock(&self.0);
-        watchers.reserve_exact(1);
-        watchers.push((task, agenda.clone()));
+        self.replace(|watchers| watchers.push((task, agenda.clone())));
     }
 
     pub(crate) fn remove(&self, agenda: &Arc<Agenda>) {
-        lock(&self.0).retain(|(_, other)| !Arc::ptr_eq(other, agenda));
+        self.replace(|watchers| watchers.retain(|(_, other)| !Arc::ptr_eq(other, agenda)));
+    }
+
+    /// Changes the list, which takes no more memory than it needs.
+    fn replace(&self, change: impl FnOnce(&mut Vec<Watcher>)) {
+        let mut watchers = lock(&self.0);
+        let mut list = std::mem::take(&mut *watchers).into_vec();
+        list.reserve_exact(1);
+        change(&mut list);
+        *watchers = list.into_boxed_slice();
     }
 
     /// Calls the tasks of all agendas.

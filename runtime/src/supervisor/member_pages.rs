@@ -112,7 +112,7 @@ impl MemberPages {
     }
 
     fn add(&mut self, member: Breaker, kept: Option<&DurableState>) {
-        let Some(key) = member.key().map(Arc::<str>::from) else { return };
+        let Some(key) = member.shared_key() else { return };
         let store: Option<Arc<dyn StateStore>> = self.at.store.as_ref().map(|store| store.part(Some(key.clone())));
         let outbox = self.at.intake.outbox(member.name(), Some(key.clone()), &self.at.sinks, store, kept);
         self.pages.insert(key.clone(), Page { member, outbox });

@@ -196,7 +196,7 @@ fn a_few_probes_see_more_than_one_and_cost_less_than_many() {
     println!();
     let slow = |index: usize| all[index].admitted_slow;
     assert!(slow(2) < slow(3), "10 probes let more slow calls through than 5 where all are slow");
-    assert!(slow(6) < slow(4) * 0.75, "5 probes let fewer slow calls through than 1 where some are slow");
+    assert!(slow(6) < slow(4) * 0.65, "5 probes let fewer slow calls through than 1 where some are slow");
     let opened = |index: usize| all[index].openings;
     assert!(opened(4) <= opened(6) * 1.5, "the waits grow with one probe too");
 }

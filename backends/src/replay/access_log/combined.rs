@@ -192,7 +192,10 @@ impl<'a> Tail<'a> {
                 } else if NAMES.contains(&stem) {
                     named = named.or(Some(last_number(value).map(|written| Found { written, unit })));
                 }
-                last = None;
+                // A host may stand behind the request time.
+                if !SCHEMA.host.iter().any(|host| host.as_bytes() == name) {
+                    last = None;
+                }
                 continue;
             }
             if field.kind == Kind::Word {

@@ -227,9 +227,8 @@ impl Group {
     /// `patience`.
     fn let_go(&mut self, at: i64, patience: i64) -> Result<(), ReplayError> {
         for (key, mut lane) in std::mem::take(&mut self.lanes) {
-            match &mut lane {
-                Lane::History(driver) => driver.pass_to(at)?,
-                Lane::Live(_) => {}
+            if let Lane::History(driver) = &mut lane {
+                driver.pass_to(at)?;
             }
             match lane {
                 Lane::History(driver) if driver.is_idle() => self.summary.add(driver.finish()?.0),

@@ -83,8 +83,8 @@ impl InFlightEpochs {
         self.leave(mark, 1);
     }
 
-    /// Records that the permit of a call was dropped, if the call came in during the current epoch: then it does not hang, and when
-    /// it leaves the count is of no importance. Returns false, without effect, if it did not.
+    /// Records that the permit of a call was dropped, if the call came in during the current epoch: it does not hang then, so it may
+    /// leave the counts later. Returns false, without effect, if it did not.
     pub(crate) fn try_drop(&self, mark: EpochMark) -> bool {
         let is_current = self.current() == mark;
         if is_current {
@@ -96,11 +96,16 @@ impl InFlightEpochs {
     #[inline]
     fn leave(&self, mark: EpochMark, calls: u64) {
         if let Some(count) = self.cancelled().get(mark.0 as usize % self.cancelled_epochs()) {
-            // Relaxed: published by the store below.
-            count.fetch_add(calls, Ordering::Relaxed);
+            // Release pairs with the Acquire swap of the count in `take_cancelled`, which then sees the admission of this call. Acquire
+            // pairs with the Release of that swap: an addition after it sees the flag that was cleared before it.
+            count.fetch_add(calls, Ordering::AcqRel);
         }
-        // Release pairs with the Acquire swap in `take_cancelled`.
-        self.is_any_cancelled.store(true, Ordering::Release);
+        // Relaxed: where it is set already, the owner takes this addition with those before it. A store only where it changes something
+        // leaves the cache line with the threads that read it.
+        if !self.is_any_cancelled.load(Ordering::Relaxed) {
+            // Release pairs with the Acquire swap in `take_cancelled`.
+            self.is_any_cancelled.store(true, Ordering::Release);
+        }
     }
 
     /// The epoch in force, or one that has just ended.
@@ -122,8 +127,8 @@ impl InFlightEpochs {
         self.is_any_cancelled.swap(false, Ordering::Acquire);
         let mut dropped = 0;
         for (low, count) in (0_u64..).zip(self.cancelled()) {
-            // Relaxed: acquired above; a later one sets it again.
-            let calls = count.swap(0, Ordering::Relaxed);
+            // Acquire and Release pair with those of the addition in `leave`.
+            let calls = count.swap(0, Ordering::AcqRel);
             if calls != 0 {
                 dropped += calls >> DROPPED_SHIFT;
                 leave(EpochMark::new(low), calls as u32);

@@ -160,16 +160,40 @@ fn one_of_two_calls_unparks_the_supervisor() {
 fn a_call_that_is_dropped_while_its_epoch_ends_leaves_once() {
     check(3, || {
         let breaker = tracked_with_stripes();
-        let permits = [breaker.try_acquire_owned().unwrap(), breaker.try_acquire_owned().unwrap()];
-        let [first, second] = permits;
-        let thread = thread::spawn(move || drop(first));
+        breaker.handle_timeout(now());
+        let permit = breaker.try_acquire_owned().unwrap();
+        let other = breaker.clone();
+        let thread = thread::spawn(move || drop(other.try_acquire_owned().unwrap()));
         breaker.handle_timeout(later(1));
-        drop(second);
+        drop(permit);
         breaker.handle_timeout(later(2));
         thread.join().unwrap();
         look_three_times(&breaker);
         assert_eq!(breaker.in_flight(), 0);
         assert_eq!(breaker.inner.with_core(|core| (core.stalled(), core.counts().dropped)), (0, 2));
+    });
+}
+
+/// Two threads drop permits while the owner of the core takes those that were dropped. Needs the Acquire and Release of the counts.
+#[test]
+fn calls_that_are_dropped_while_others_are_taken_are_taken_later() {
+    check(3, || {
+        let epochs = Arc::new(InFlightEpochs::new(64, StripeCount::ONE));
+        let threads = [(); 2].map(|()| {
+            let epochs = epochs.clone();
+            thread::spawn(move || {
+                let (mark, _) = epochs.increment(None, None);
+                assert!(epochs.try_drop(mark));
+            })
+        });
+        let mut left = 0;
+        let mut dropped = epochs.take_cancelled(|_, calls| left += calls);
+        assert!(left <= epochs.count(), "a call leaves before it has come in");
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        dropped += epochs.take_cancelled(|_, calls| left += calls);
+        assert_eq!((left, dropped), (2, 2));
     });
 }
 

@@ -1,4 +1,6 @@
 //! reqwest behind a named breaker; while the breaker is open, the last known response is the fallback.
+//!
+//! `cargo run --manifest-path tests/clients/Cargo.toml --bin reqwest_with_fallback`
 
 use std::error::Error;
 use std::sync::Arc;

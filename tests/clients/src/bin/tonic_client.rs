@@ -1,4 +1,6 @@
 //! A tonic client behind a named breaker: the status in the trailers decides whether a call failed.
+//!
+//! `cargo run --manifest-path tests/clients/Cargo.toml --bin tonic_client`
 
 use std::error::Error;
 use std::sync::Arc;
