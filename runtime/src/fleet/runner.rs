@@ -113,10 +113,13 @@ async fn report_all(inner: &Arc<Inner>) -> Vec<Sending> {
         match report(inner, &name).await {
             Ok(send) => sends.extend(send),
             Err(error) => {
-                // The other reports would fail too; the next beat tries again.
                 inner.failed(&error);
-                inner.put_off_reports(&name);
-                break;
+                inner.report_failed(&name);
+                // Any other error would meet the other reports too; the next beat tries again.
+                if !matches!(error, EngineError::ForeignKey { .. }) {
+                    inner.put_off_reports();
+                    break;
+                }
             }
         }
     }
@@ -150,12 +153,17 @@ impl Inner {
         self.state().breakers.values().filter_map(|entry| entry.sync_at).min()
     }
 
-    /// Delays all reports until the next successful beat, since the one on `failed` failed.
-    fn put_off_reports(&self, failed: &BreakerName) {
-        for (name, entry) in &mut self.state().breakers {
+    /// Records that the report on a breaker failed; it is due again after the next successful beat.
+    fn report_failed(&self, name: &BreakerName) {
+        if let Some(entry) = self.state().breakers.get_mut(name) {
             entry.sync_at = None;
-            entry.has_failed |= name == failed;
+            entry.has_failed = true;
         }
+    }
+
+    /// Delays all reports until the next successful beat.
+    fn put_off_reports(&self) {
+        self.state().breakers.values_mut().for_each(|entry| entry.sync_at = None);
     }
 
     /// Returns the report on a breaker, and its terms.
