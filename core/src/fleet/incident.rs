@@ -111,13 +111,15 @@ impl FleetIncident {
             (self.empty_since_ms, self.resolved_ms, self.noted) = (None, now_ms, 0);
             (self.first, self.cause) = (ReplicaText::new(), ReplicaText::new());
         } else if known.epoch == self.epoch {
+            // An alert that may be open, of which that replica need not know, is closed once more.
+            let ended = if self.sent.is_empty() { known.stage } else { FleetStage::Resolved };
             match (self.active, known.active) {
                 (true, false) => {
-                    (self.active, self.closing, self.stage) = (false, false, known.stage);
+                    (self.active, self.closing, self.stage) = (false, false, ended);
                     self.resolved_ms = now_ms;
                 }
                 (true, true) => self.advance(known.kind, known.stage, known.sent),
-                (false, false) => self.stage = self.stage.max(known.stage),
+                (false, false) => self.stage = self.stage.max(ended),
                 (false, true) => {}
             }
             if self.stage == FleetStage::Settled {

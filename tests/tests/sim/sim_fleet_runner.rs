@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tripline_core::Outcome;
-use tripline_core::fleet::text;
+use tripline_core::fleet::{PageAt, text};
 use tripline_runtime::test_util::{MemoryFleet, World};
 use tripline_runtime::{Breaker, BreakerName, Fleet, FleetRunner, FleetSettings, SupervisedBreaker, supervise};
 use tripline_tests::sim_support::{SLOW, ms, quick, report_many, s, staging};
@@ -148,4 +148,25 @@ fn an_incident_grows_older_while_the_engine_is_out_of_reach() {
     fleet.engine.set_down(false);
     fleet.advance(s(44));
     assert_eq!(fleet.pager.seen(), [Paged, Escalated], "a minute after the trip");
+}
+
+#[test]
+fn an_alert_that_was_paged_alone_is_closed_also_where_others_know_the_incident_as_over() {
+    for seed in 0..20 {
+        let mut fleet = FleetWorld::new(seed, staging(s(0), s(0)));
+        fleet.page_at = PageAt::Count(2);
+        fleet.start(3);
+        fleet.advance(s(20));
+        fleet.trip(0);
+        fleet.advance(s(3));
+        // It pages alone, and for the others the incident ends without an alert.
+        fleet.engine.set_cut_off(&fleet.replicas[0].name, true);
+        fleet.advance(s(60));
+        assert_eq!(fleet.pager.seen(), [Paged], "seed {seed}");
+        fleet.heal(0);
+        fleet.engine.forget();
+        fleet.engine.set_cut_off(&fleet.replicas[0].name, false);
+        fleet.advance(s(90));
+        assert!(!fleet.pager.is_open(), "seed {seed}: {:?}", fleet.pager.log());
+    }
 }

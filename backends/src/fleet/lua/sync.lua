@@ -78,12 +78,14 @@ if k_epoch > s.epoch then
   s.kind, s.stage, s.sent, s.started = k_kind, k_stage, k_sent, before(now, k_age)
   s.empty, s.resolved, s.noted, s.first, s.cause = 0, now, 0, '', ''
 elseif k_epoch == s.epoch then
+  -- An alert that may be open, of which that replica need not know, is closed once more.
+  local ended = s.sent == 0 and k_stage or 3
   if s.active == 1 and not k_active then
-    s.active, s.closing, s.stage, s.resolved = 0, 0, k_stage, now
+    s.active, s.closing, s.stage, s.resolved = 0, 0, ended, now
   elseif s.active == 1 then
     advance(k_kind, k_stage, k_sent)
   elseif not k_active then
-    s.stage = math.max(s.stage, k_stage)
+    s.stage = math.max(s.stage, ended)
   end
   if s.stage == 4 then s.sent = 0 end
 elseif k_active and k_epoch > s.before then
