@@ -24,7 +24,7 @@ pub struct FollowedLog {
     pub unplaced: u64,
     /// The breaker's lag behind the log; `None` before the first line.
     pub delay: Option<Duration>,
-    /// Why the log cannot be read now; `None` while it is read.
+    /// Why the log cannot be read now, or is read for other breakers than those of the configuration; `None` while all is well.
     pub problem: Option<String>,
 }
 
