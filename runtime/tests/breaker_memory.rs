@@ -61,7 +61,7 @@ fn breaker(window: u16, is_compact: bool, stripes: usize) -> u64 {
 fn a_breaker_takes_memory_for_the_window_that_its_policy_asks_for() {
     assert!(breaker(64, false, 1) <= 6 * 1_024);
     for stripes in [1, 2, 4] {
-        assert!(breaker(1_024, false, stripes) <= 12 * 1_024 + 1_344 * stripes as u64);
+        assert!(breaker(1_024, false, stripes) <= 12 * 1_024 + 1_280 * stripes as u64);
     }
 }
 

@@ -7,8 +7,6 @@ pub(crate) struct BreakerSize {
     pub(crate) waiting_reports: usize,
     /// Epochs of calls in flight that are stored separately; older ones are merged.
     pub(crate) epochs: StallEpochs,
-    /// Number of counters of calls that left without a report, indexed by the low bits of their epoch; a power of two.
-    pub(crate) cancelled_epochs: u32,
 }
 
 /// Number of epochs of calls in flight that are stored separately.
@@ -22,16 +20,10 @@ pub(crate) enum StallEpochs {
 
 impl BreakerSize {
     /// For a breaker that many threads use.
-    pub(crate) const FULL: Self = Self {
-        waiting_reports: if cfg!(tripline_loom) { 4 } else { 64 },
-        epochs: StallEpochs::Many,
-        cancelled_epochs: 64,
-    };
+    pub(crate) const FULL: Self =
+        Self { waiting_reports: if cfg!(tripline_loom) { 4 } else { 64 }, epochs: StallEpochs::Many };
 
     /// For one of very many breakers.
-    pub(crate) const COMPACT: Self = Self {
-        waiting_reports: if cfg!(tripline_loom) { 4 } else { 8 },
-        epochs: StallEpochs::Few,
-        cancelled_epochs: 32,
-    };
+    pub(crate) const COMPACT: Self =
+        Self { waiting_reports: if cfg!(tripline_loom) { 4 } else { 8 }, epochs: StallEpochs::Few };
 }

@@ -69,7 +69,7 @@ impl Shared {
     pub(crate) fn new(gate: Gate, size: BreakerSize, stripes: StripeCount) -> Self {
         let is_small = size == BreakerSize::COMPACT;
         let epochs = if is_small { InFlightEpochs::small } else { InFlightEpochs::new };
-        Self { gate, epochs: epochs(size.cancelled_epochs, stripes) }
+        Self { gate, epochs: epochs(stripes) }
     }
 
     /// Handles the good calls that wait, in the order in which they ended. First of all for each owner of the core, which

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tripline_core::{Generation, Instant};
 
 use crate::breaker::size::StallEpochs;
-use crate::hot_path::in_flight::{Epoch, EpochMark, InFlightEpochs};
+use crate::hot_path::in_flight::{CANCELLED_EPOCHS, Epoch, EpochMark, InFlightEpochs};
 
 /// Epochs per threshold. A call's start is known to within two of them.
 const EPOCHS_PER_THRESHOLD: u32 = 16;
@@ -73,7 +73,7 @@ pub(crate) struct StallDetector {
     came: u64,
     left: u64,
     /// Calls that were dropped without a report and are not counted by the core yet.
-    dropped: u64,
+    dropped: u32,
     /// Calls of epochs before this one are no longer tracked.
     first: Epoch,
     /// Closed epochs that may still have calls in flight, oldest first.
@@ -180,17 +180,17 @@ impl StallDetector {
     /// known.
     fn take_cancelled(&mut self, epochs: &InFlightEpochs) {
         let dropped = epochs.take_cancelled(|low, count| {
-            let behind = self.current.0.wrapping_sub(low.0) as usize % epochs.cancelled_epochs();
+            let behind = self.current.0.wrapping_sub(low.0) as usize % CANCELLED_EPOCHS;
             let mark = EpochMark::new(u64::from(self.current.before(behind as u32).0));
             self.leave_many(mark, count.into(), epochs);
         });
-        self.dropped = self.dropped.wrapping_add(dropped);
+        self.dropped = self.dropped.saturating_add(dropped);
     }
 
     /// Returns how many calls were dropped without a report since this was last called.
     pub(crate) fn take_dropped(&mut self, epochs: &InFlightEpochs) -> u64 {
         self.take_cancelled(epochs);
-        std::mem::take(&mut self.dropped)
+        std::mem::take(&mut self.dropped).into()
     }
 
     fn leave_closed(&mut self, epoch: Epoch, calls: u32, epochs: &InFlightEpochs) {

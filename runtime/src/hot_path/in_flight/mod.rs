@@ -29,14 +29,16 @@ pub(crate) struct InFlightEpochs {
     striped: Option<Box<StripedCounts>>,
     /// Whether any call left without a report, and the number of such calls by the low bits of their epoch.
     is_any_cancelled: AtomicBool,
-    cancelled_epochs: u32,
-    /// Behind a thin pointer, so that all of this fits into one cache line.
+    /// Behind a pointer, so that all of this fits into one cache line.
     cancelled: OnceLock<Box<CancelledCounts>>,
 }
 
 /// Calls that left without a report in the low half, those of them whose permit was dropped in the high half.
 #[derive(Debug)]
-struct CancelledCounts(Box<[AtomicU64]>);
+struct CancelledCounts([AtomicU64; CANCELLED_EPOCHS]);
+
+/// Number of epochs with a count of their own; a power of two.
+pub(crate) const CANCELLED_EPOCHS: usize = 64;
 
 const DROPPED_SHIFT: u32 = 32;
 
@@ -47,34 +49,28 @@ impl InFlightEpochs {
     #[cfg(all(test, not(tripline_loom)))]
     pub(crate) const STRIPE_BYTES: usize = StripedCounts::STRIPE_BYTES;
 
-    /// Calls that leave without a report are counted in `cancelled_epochs` slots, a power of two.
-    pub(crate) fn new(cancelled_epochs: u32, stripes: StripeCount) -> Self {
-        let epochs = Self::small(cancelled_epochs, stripes);
+    pub(crate) fn new(stripes: StripeCount) -> Self {
+        let epochs = Self::small(stripes);
         // Now, so that no call allocates.
         epochs.cancelled();
         epochs
     }
 
-    /// As [`InFlightEpochs::new`], with places that are made for the first call that leaves without a report.
-    pub(crate) fn small(cancelled_epochs: u32, stripes: StripeCount) -> Self {
+    /// Makes the counts of calls that leave without a report only for the first of them.
+    pub(crate) fn small(stripes: StripeCount) -> Self {
         Self {
             word: AtomicU64::new(0),
             last_start: AtomicU64::new(UNKNOWN),
             times: Times::new(),
             striped: (stripes != StripeCount::ONE).then(|| Box::new(StripedCounts::new(stripes.get()))),
             is_any_cancelled: AtomicBool::new(false),
-            cancelled_epochs,
             cancelled: OnceLock::new(),
         }
     }
 
-    pub(crate) const fn cancelled_epochs(&self) -> usize {
-        self.cancelled_epochs as usize
-    }
-
     fn cancelled(&self) -> &[AtomicU64] {
-        let counts = || (0..self.cancelled_epochs).map(|_| AtomicU64::new(0)).collect();
-        &self.cancelled.get_or_init(|| Box::new(CancelledCounts(counts()))).0
+        let counts = || CancelledCounts(std::array::from_fn(|_| AtomicU64::new(0)));
+        &self.cancelled.get_or_init(|| Box::new(counts())).0
     }
 
     /// Records that an admitted call leaves without a report.
@@ -95,7 +91,7 @@ impl InFlightEpochs {
 
     #[inline]
     fn leave(&self, mark: EpochMark, calls: u64) {
-        if let Some(count) = self.cancelled().get(mark.0 as usize % self.cancelled_epochs()) {
+        if let Some(count) = self.cancelled().get(mark.0 as usize % CANCELLED_EPOCHS) {
             // Release pairs with the Acquire swap of the count in `take_cancelled`, which then sees the admission of this call. Acquire
             // pairs with the Release of that swap: an addition after it sees the flag that was cleared before it.
             count.fetch_add(calls, Ordering::AcqRel);
@@ -118,19 +114,19 @@ impl InFlightEpochs {
     }
 
     /// Passes the calls that left without a report to `leave`, by epoch. Returns how many of them were dropped.
-    pub(crate) fn take_cancelled(&self, mut leave: impl FnMut(EpochMark, u32)) -> u64 {
+    pub(crate) fn take_cancelled(&self, mut leave: impl FnMut(EpochMark, u32)) -> u32 {
         // Relaxed: a hint; the next check observes what this one misses.
         if !self.is_any_cancelled.load(Ordering::Relaxed) {
             return 0;
         }
         // Acquire pairs with the Release store in `leave`.
         self.is_any_cancelled.swap(false, Ordering::Acquire);
-        let mut dropped = 0;
+        let mut dropped = 0_u32;
         for (low, count) in (0_u64..).zip(self.cancelled()) {
             // Acquire and Release pair with those of the addition in `leave`.
             let calls = count.swap(0, Ordering::AcqRel);
             if calls != 0 {
-                dropped += calls >> DROPPED_SHIFT;
+                dropped = dropped.saturating_add((calls >> DROPPED_SHIFT) as u32);
                 leave(EpochMark::new(low), calls as u32);
             }
         }

@@ -178,7 +178,7 @@ fn a_call_that_is_dropped_while_its_epoch_ends_leaves_once() {
 #[test]
 fn calls_that_are_dropped_while_others_are_taken_are_taken_later() {
     check(3, || {
-        let epochs = Arc::new(InFlightEpochs::new(64, StripeCount::ONE));
+        let epochs = Arc::new(InFlightEpochs::new(StripeCount::ONE));
         let threads = [(); 2].map(|()| {
             let epochs = epochs.clone();
             thread::spawn(move || {
@@ -220,7 +220,7 @@ fn lost_reports_leave_no_call_in_flight() {
 #[test]
 fn the_start_of_a_call_is_known_where_the_call_is_counted() {
     check(3, || {
-        let epochs = Arc::new(InFlightEpochs::new(64, StripeCount::ONE));
+        let epochs = Arc::new(InFlightEpochs::new(StripeCount::ONE));
         let other = epochs.clone();
         let thread = thread::spawn(move || other.increment(None, Some(later(1))));
         let came = epochs.begin(Epoch(1), later(2), later(3));

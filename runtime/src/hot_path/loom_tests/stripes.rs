@@ -231,7 +231,7 @@ fn the_last_handle_is_dropped_while_records_wait() {
 #[test]
 fn calls_of_two_stripes_are_counted_in_their_epochs() {
     check(3, || {
-        let epochs = Arc::new(InFlightEpochs::new(64, StripeCount::at_most(2)));
+        let epochs = Arc::new(InFlightEpochs::new(StripeCount::at_most(2)));
         let threads = [Some(0), None].map(|stripe| {
             let epochs = epochs.clone();
             thread::spawn(move || epochs.increment(stripe, Some(now())).0)
@@ -251,7 +251,7 @@ fn calls_of_two_stripes_are_counted_in_their_epochs() {
 #[test]
 fn calls_of_one_stripe_are_counted_in_the_epochs_that_are_begun_meanwhile() {
     check(4, || {
-        let epochs = Arc::new(InFlightEpochs::new(64, StripeCount::at_most(2)));
+        let epochs = Arc::new(InFlightEpochs::new(StripeCount::at_most(2)));
         let other = epochs.clone();
         let thread = thread::spawn(move || [(); 3].map(|()| other.increment(Some(1), Some(now())).0));
         let mut came = [0; 3];
@@ -272,7 +272,7 @@ fn calls_of_one_stripe_are_counted_in_the_epochs_that_are_begun_meanwhile() {
 fn the_supervisor_parks_only_where_no_stripe_counts_a_call() {
     for has_counted_before in [false, true] {
         check(3, move || {
-            let epochs = Arc::new(InFlightEpochs::new(64, StripeCount::at_most(2)));
+            let epochs = Arc::new(InFlightEpochs::new(StripeCount::at_most(2)));
             let mut before = 0;
             if has_counted_before {
                 epochs.increment(Some(0), None);
