@@ -31,7 +31,7 @@ pub struct FollowedLog {
 /// Renders the logs that breakers follow, each with the name of its breaker, in the Prometheus text format 0.0.4.
 pub fn render_followed_logs(logs: &[(String, FollowedLog)]) -> String {
     let mut text = Encoder::default();
-    let mut family = text.gauge("tripline_log_readable", "Whether the followed log can be read.");
+    let mut family = text.gauge("tripline_log_readable", "Whether the log is read, as configured.");
     for (breaker, log) in logs {
         family.sample(&[("breaker", breaker)], u8::from(log.problem.is_none()));
     }
