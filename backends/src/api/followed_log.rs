@@ -31,7 +31,7 @@ pub struct FollowedLogStatus {
     /// How far behind the log the breaker is; null before the first line.
     #[schema(value_type = Option<f64>, required)]
     pub delay_seconds: Option<Number>,
-    /// Why the log is not read now; null while it is.
+    /// Why the log is not read now, or why changed routes are not used; null while it is read as configured.
     #[schema(required)]
     pub problem: Option<String>,
 }

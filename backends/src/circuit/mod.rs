@@ -182,9 +182,9 @@ impl Circuit {
         self.parts.followed_log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Shows the log that its breaker follows.
-    pub fn set_followed_log(&self, log: FollowedLog) {
-        *self.parts.followed_log.lock().unwrap_or_else(PoisonError::into_inner) = Some(log);
+    /// Shows the log that its breaker follows, or that it follows none.
+    pub fn set_followed_log(&self, log: Option<FollowedLog>) {
+        *self.parts.followed_log.lock().unwrap_or_else(PoisonError::into_inner) = log;
     }
 
     /// The store that keeps its incidents and alerts across restarts.

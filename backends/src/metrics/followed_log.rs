@@ -24,14 +24,14 @@ pub struct FollowedLog {
     pub unplaced: u64,
     /// The breaker's lag behind the log; `None` before the first line.
     pub delay: Option<Duration>,
-    /// Why the log cannot be read now; `None` while it is read.
+    /// Why the log cannot be read now, or is read for other breakers than those of the configuration; `None` while all is well.
     pub problem: Option<String>,
 }
 
 /// Renders the logs that breakers follow, each with the name of its breaker, in the Prometheus text format 0.0.4.
 pub fn render_followed_logs(logs: &[(String, FollowedLog)]) -> String {
     let mut text = Encoder::default();
-    let mut family = text.gauge("tripline_log_readable", "Whether the followed log can be read.");
+    let mut family = text.gauge("tripline_log_readable", "Whether the log is read, as configured.");
     for (breaker, log) in logs {
         family.sample(&[("breaker", breaker)], u8::from(log.problem.is_none()));
     }

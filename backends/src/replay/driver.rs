@@ -142,9 +142,20 @@ impl<O: Observer> Driver<O> {
         self.live()
     }
 
-    /// Whether every record that was taken has been dealt with.
-    pub(super) fn is_idle(&self) -> bool {
-        self.held.is_empty()
+    /// Lives up to `at`, although earlier calls may still come: these count as started later.
+    pub(super) fn force_to(&mut self, at: i64) -> Result<(), ReplayError> {
+        self.forced_to = self.forced_to.max(at);
+        self.live()
+    }
+
+    /// Number of records that were taken and not yet dealt with.
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// The time of the first of these.
+    pub(super) fn oldest(&self) -> Option<i64> {
+        self.held.front().map(|held| held.at)
     }
 
     /// There are no more records: runs to the end.

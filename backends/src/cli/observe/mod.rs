@@ -23,7 +23,7 @@ use super::replay::InputArgs;
 use super::serve::{self, address, configuration};
 use crate::api::router;
 use crate::app::{App, BoxFuture, Platform, Spawner, SystemPlatform};
-use crate::circuit::{Circuit, Circuits};
+use crate::circuit::Circuits;
 use crate::config::Config;
 use crate::memory::{MemorySourceKind, MemoryUsed};
 use crate::process::log;
@@ -141,13 +141,10 @@ fn prepare(
     followed: &Arc<OnceLock<Followed>>,
 ) -> Result<Source, CliError> {
     let routing = Arc::new(LogRouting::new(&choice, config, circuits, None).map_err(CliError::new)?);
-    let is_followed = |circuit: &Circuit| routing.circuits().any(|other| other.is_same(circuit));
-    for circuit in circuits.iter().filter(|circuit| choice.breaker.is_none() && !is_followed(circuit)) {
-        tracing::warn!(breaker = circuit.name().as_str(), "no route leads to the breaker: it gets no calls of the log");
-    }
+    routing.warn_of_unused(&choice, circuits);
     let follower = Follower::new(clock, routing.clone(), reading);
     let changes = Changes::new(routing.clone());
-    let source = Source::open(&args.follow, follower, changes.clone())?;
+    let source = Source::open(&args.follow, follower, changes.clone(), circuits.clone())?;
     let (source, summaries) = source.read_history(args.history)?;
     for (breaker, history) in summaries {
         tracing::info!(

@@ -129,6 +129,20 @@ impl LogRouting {
         self.followers.iter().map(|(circuit, _)| circuit)
     }
 
+    pub(super) fn follows(&self, circuit: &Circuit) -> bool {
+        self.circuits().any(|other| other.is_same(circuit))
+    }
+
+    /// Warns of each breaker that gets no calls; one that `choice` picks is the only one that is meant to.
+    pub(super) fn warn_of_unused(&self, choice: &Choice, circuits: &Circuits) {
+        for circuit in circuits.iter().filter(|circuit| choice.breaker.is_none() && !self.follows(circuit)) {
+            tracing::warn!(
+                breaker = circuit.name().as_str(),
+                "no route leads to the breaker: it gets no calls of the log"
+            );
+        }
+    }
+
     fn guard(
         &mut self,
         circuit: Option<Circuit>,
@@ -164,7 +178,7 @@ impl LogRouting {
             let (breaker, family) = (circuit.breaker().clone(), circuit.family().cloned());
             Arc::new(Target { breaker, family, stall_detection })
         });
-        if self.circuits().all(|other| !other.is_same(circuit)) {
+        if !self.follows(circuit) {
             self.followers.push((circuit.clone(), target.clone()));
         }
         target

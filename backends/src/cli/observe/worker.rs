@@ -14,6 +14,7 @@ use super::changes::Changes;
 use super::history::rotated;
 use super::routing::LogRouting;
 use super::tail::{Found, Tail, TailError};
+use crate::circuit::Circuits;
 use crate::cli::CliError;
 use crate::cli::replay::open_unpacked;
 use crate::metrics::FollowedLog;
@@ -40,6 +41,7 @@ pub(super) struct Source {
     tail: Tail,
     follower: Follower,
     changes: Changes,
+    circuits: Circuits,
     routing: Arc<LogRouting>,
     /// The reasons of [`Usage::unrouted`](crate::replay::Usage::unrouted) that were reported.
     reported: Vec<&'static str>,
@@ -57,7 +59,12 @@ impl Source {
     ///
     /// # Errors
     /// If the path exists but cannot be followed.
-    pub(super) fn open(path: &Path, follower: Follower, changes: Changes) -> Result<Self, CliError> {
+    pub(super) fn open(
+        path: &Path,
+        follower: Follower,
+        changes: Changes,
+        circuits: Circuits,
+    ) -> Result<Self, CliError> {
         let mut tail = Tail::new(path);
         match tail.open_at_end(MAX_HISTORY_BYTES) {
             Ok(0) => {}
@@ -67,8 +74,8 @@ impl Source {
             Err(error) if error.is_missing() => {}
             Err(error) => return Err(unusable(path, &error)),
         }
-        let routing = changes.current();
-        Ok(Self { path: path.to_owned(), tail, follower, changes, routing, reported: Vec::new() })
+        let routing = changes.current().routing;
+        Ok(Self { path: path.to_owned(), tail, follower, changes, circuits, routing, reported: Vec::new() })
     }
 
     /// Drives the breakers through the last `count` rotated files and the current content of the log. Returns the summary of a
@@ -202,7 +209,7 @@ impl Source {
 
     /// Takes over a changed routing.
     fn follow_changes(&mut self) {
-        let routing = self.changes.current();
+        let routing = self.changes.current().routing;
         if !Arc::ptr_eq(&routing, &self.routing) {
             self.follower.set_routing(routing.clone());
             self.routing = routing;
@@ -216,14 +223,18 @@ impl Source {
             let Some(problem) = Unrouted::lacking(reason) else { continue };
             if !self.reported.contains(&reason) {
                 self.reported.push(reason);
-                tracing::warn!(file = %self.path.display(), calls, "calls of the log are for no breaker: {problem}");
+                let (file, lines) = (self.path.display(), usage.lines);
+                tracing::warn!(%file, "{calls} of {lines} lines of the log are for no breaker: {problem}");
             }
         }
     }
 
+    /// Shows the figures for each breaker that follows the log; while changed routes are not used, for all others too.
     fn publish(&mut self, problem: Option<&str>) {
         self.report_unrouted();
         let usage = self.follower.usage();
+        let routes_problem = self.changes.current().problem;
+        let is_wanted = routes_problem.is_some();
         let unknown = self.follower.problem().map(|(line, problem)| format!("line {line}: {problem}"));
         let log = FollowedLog {
             file: self.path.display().to_string(),
@@ -234,10 +245,12 @@ impl Source {
             unrouted: usage.unrouted.reasons().collect(),
             unplaced: 0,
             delay: self.follower.delay(),
-            problem: problem.map(str::to_owned).or(unknown),
+            problem: problem.map(str::to_owned).or(unknown).or(routes_problem),
         };
-        for circuit in self.routing.circuits() {
-            circuit.set_followed_log(FollowedLog { unplaced: self.follower.unplaced(circuit.name()), ..log.clone() });
+        for circuit in self.circuits.iter() {
+            let unplaced = self.follower.unplaced(circuit.name());
+            let is_shown = is_wanted || self.routing.follows(&circuit);
+            circuit.set_followed_log(is_shown.then(|| FollowedLog { unplaced, ..log.clone() }));
         }
     }
 }

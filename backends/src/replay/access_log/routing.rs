@@ -107,8 +107,8 @@ impl fmt::Display for Unrouted {
                 let part = self.lacks().unwrap_or_default();
                 write!(
                     f,
-                    "the choice of the breaker depends on the {part}, and the line has none; --field {part}=FIELD names \
-                     the field that has it"
+                    "the choice of the breaker depends on the {part}, and the line has none; where every line lacks it, \
+                     --field {part}=FIELD names the field that has it"
                 )
             }
         }

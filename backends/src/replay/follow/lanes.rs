@@ -17,7 +17,7 @@ use crate::replay::access_log::{Destination, Target};
 use crate::replay::clock::ReplayClock as _;
 use crate::replay::driver::Driver;
 use crate::replay::error::ReplayError;
-use crate::replay::limits::MAX_RECORDS_HELD as MAX_HELD;
+use crate::replay::limits::MAX_RECORDS_HELD;
 use crate::replay::output::Summary;
 use crate::replay::record::Record;
 use crate::replay::replayed_breaker::ReplayedBreaker;
@@ -38,6 +38,10 @@ pub(super) struct Lanes {
     history: Option<History>,
     /// When idle members were last let go of, in the time of the calls.
     swept_at: i64,
+    /// Calls that all lanes hold together at most; beyond that, time goes faster.
+    pub(super) max_held: usize,
+    /// So many calls may come before those that are held are counted.
+    counted_after: usize,
 }
 
 /// The extent of the history so far, in the time of the log.
@@ -72,7 +76,15 @@ impl Lanes {
     /// Begins with the history.
     pub(super) fn new(clock: Arc<FollowClock>, longest: i64, targets: &[Arc<Target>]) -> Self {
         let history = Some(History::default());
-        let mut lanes = Self { clock, longest, groups: BTreeMap::new(), history, swept_at: i64::MIN };
+        let mut lanes = Self {
+            clock,
+            longest,
+            groups: BTreeMap::new(),
+            history,
+            swept_at: i64::MIN,
+            max_held: MAX_RECORDS_HELD,
+            counted_after: 0,
+        };
         lanes.set_targets(targets);
         lanes
     }
@@ -105,7 +117,8 @@ impl Lanes {
         match self.lane_of(record)? {
             Some(Lane::History(driver)) => {
                 driver.share_origin(origin);
-                driver.take(record)
+                driver.take(record)?;
+                self.bound_held(record.at)
             }
             _ => Ok(()),
         }
@@ -116,6 +129,32 @@ impl Lanes {
         if let Some(Lane::Live(playout)) = self.lane_of(record)? {
             playout.take(record, distance);
         }
+        self.bound_held(record.at.saturating_add(distance))
+    }
+
+    /// Calls that all lanes hold.
+    pub(super) fn held(&self) -> usize {
+        self.groups.values().flat_map(|group| group.lanes.values()).map(Lane::held).sum()
+    }
+
+    /// Lets all lanes live through the older part of the calls that they hold where these are too many, of which `newest` is the
+    /// last. They are counted now and then only, because there may be thousands of lanes.
+    fn bound_held(&mut self, newest: i64) -> Result<(), ReplayError> {
+        if self.counted_after > 0 {
+            self.counted_after -= 1;
+            return Ok(());
+        }
+        let mut held = self.held();
+        while held > self.max_held {
+            let lanes = || self.groups.values().flat_map(|group| group.lanes.values());
+            let Some(oldest) = lanes().filter_map(Lane::oldest).min() else { break };
+            let middle = oldest.saturating_add(newest.saturating_sub(oldest).max(0) / 2);
+            for lane in self.groups.values_mut().flat_map(|group| group.lanes.values_mut()) {
+                lane.force_to(middle)?;
+            }
+            held = self.held();
+        }
+        self.counted_after = self.max_held.saturating_sub(held).max(self.max_held / 64);
         Ok(())
     }
 
@@ -231,12 +270,39 @@ impl Group {
                 driver.pass_to(at)?;
             }
             match lane {
-                Lane::History(driver) if driver.is_idle() => self.summary.add(driver.finish()?.0),
+                Lane::History(driver) if driver.held() == 0 => self.summary.add(driver.finish()?.0),
                 Lane::Live(playout) if playout.is_idle(patience) => self.unplaced += playout.unplaced,
                 lane => {
                     self.lanes.insert(key, lane);
                 }
             }
+        }
+        Ok(())
+    }
+}
+
+impl Lane {
+    /// Calls that are held.
+    fn held(&self) -> usize {
+        match self {
+            Self::History(driver) => driver.held(),
+            Self::Live(playout) => playout.held(),
+        }
+    }
+
+    /// When the first of these is dealt with.
+    fn oldest(&self) -> Option<i64> {
+        match self {
+            Self::History(driver) => driver.oldest(),
+            Self::Live(playout) => playout.next_due(),
+        }
+    }
+
+    /// Deals with what is held up to `at` now.
+    fn force_to(&mut self, at: i64) -> Result<(), ReplayError> {
+        match self {
+            Self::History(driver) => driver.force_to(at)?,
+            Self::Live(playout) => playout.play(at),
         }
         Ok(())
     }
@@ -253,7 +319,7 @@ fn new_lane(clock: &Arc<FollowClock>, longest: i64, is_history: bool, target: &T
     let replayed = ReplayedBreaker::on(breaker.clone(), clock.clone(), target.stall_detection);
     if is_history {
         let counts_for = replayed.stalls_count_for();
-        Lane::History(Box::new(Driver::of(replayed, MAX_HELD, counts_for, longest, Summary::default())))
+        Lane::History(Box::new(Driver::of(replayed, MAX_RECORDS_HELD, counts_for, longest, Summary::default())))
     } else {
         Lane::Live(Box::new(Playout::new(replayed, longest, nanos_of(clock.now()))))
     }

@@ -8,8 +8,8 @@ use crate::replay::record::Record;
 use crate::replay::replayed_breaker::{Call, ReplayedBreaker};
 use crate::replay::schedule::{Event, Kind, Schedule};
 
-/// So many calls are held at most, about 200 bytes each; beyond that time is played faster.
-const MAX_HELD: usize = 1 << 18;
+/// How often the generation is looked at while no calls are held.
+const LOOK_EVERY: i64 = 1_000_000_000;
 
 /// Plays calls to a breaker whose clock goes by itself. Instants are those of this clock, in nanoseconds.
 ///
@@ -27,8 +27,10 @@ pub(super) struct Playout {
     played_to: i64,
     /// When a call was last played.
     last_call: i64,
+    /// When the generation was last looked at.
+    looked_at: i64,
     /// Since when which generation was current, as far back as a call may have started.
-    generations: VecDeque<(i64, Generation)>,
+    pub(super) generations: VecDeque<(i64, Generation)>,
     /// Calls whose place was not known in time, and that are not counted as asked.
     pub(super) unplaced: u64,
 }
@@ -54,6 +56,7 @@ impl Playout {
             next: 0,
             played_to,
             last_call: played_to,
+            looked_at: played_to,
             generations: VecDeque::from([(i64::MIN, generation)]),
             unplaced: 0,
         }
@@ -71,14 +74,16 @@ impl Playout {
         self.calls.insert(self.next, Held { end, latency: call.latency, outcome: call.outcome, call: None });
         self.schedule.add(start.max(self.played_to), Kind::Start, self.next);
         self.next += 1;
-        while self.calls.len() > MAX_HELD {
-            let Some(event) = self.schedule.first() else { break };
-            self.play(event.at);
-        }
+    }
+
+    /// Number of calls that were taken and have not ended.
+    pub(super) fn held(&self) -> usize {
+        self.calls.len()
     }
 
     /// Plays what is due at `now`.
     pub(super) fn play(&mut self, now: i64) {
+        let had_calls = self.next_due().is_some();
         while let Some(event) = self.schedule.first().filter(|event| event.at <= now) {
             self.schedule.take_first();
             self.last_call = now;
@@ -90,7 +95,10 @@ impl Playout {
             }
         }
         self.played_to = self.played_to.max(now);
-        self.note_generation(self.played_to);
+        // Of thousands of members most have no calls at a time.
+        if had_calls || self.played_to.saturating_sub(self.looked_at) >= LOOK_EVERY {
+            self.note_generation(self.played_to);
+        }
     }
 
     /// Whether no call is held, and none was played for `patience`.
@@ -133,6 +141,7 @@ impl Playout {
     }
 
     fn note_generation(&mut self, at: i64) {
+        self.looked_at = at;
         let generation = self.breaker.generation();
         if self.generations.back().is_none_or(|(_, last)| *last != generation) {
             self.generations.push_back((at, generation));

@@ -5,11 +5,15 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tripline_runtime::core::{Latency, Policy, Ratio, StateKind};
+use tripline_runtime::core::{Latency, Outcome, Policy, Ratio, StateKind};
 use tripline_runtime::test_util::ManualClock;
-use tripline_runtime::{Breaker, Mode};
+use tripline_runtime::{Breaker, Family, FamilyLimits, Mode};
 
+use super::lanes::Lanes;
+use super::playout::Playout;
 use super::*;
+use crate::replay::record::Call;
+use crate::replay::replayed_breaker::ReplayedBreaker;
 use crate::replay::{Mode as OutputMode, Options, run};
 
 /// Where the logs begin, in seconds since 1970.
@@ -216,4 +220,62 @@ fn a_log_that_ended_open_long_ago_begins_closed() {
         followed.follower.go_live(silence).unwrap();
         assert_eq!(followed.breaker.state(), state);
     }
+}
+
+/// Calls of 400 members in turn, a millisecond apart.
+fn calls_of_members(target: &Arc<Target>) -> impl Iterator<Item = Record> + use<> {
+    let target = target.clone();
+    (0..8_000_i64).map(move |n| {
+        let to = Some(Arc::new(Destination { target: target.clone(), key: (n % 400).to_string().into() }));
+        let call = Call { latency: 3_000_000, outcome: Outcome::Ok };
+        Record { at: n * 1_000_000, call: Some(call), memory: None, to }
+    })
+}
+
+#[test]
+fn the_members_of_a_family_hold_a_bounded_number_of_calls_together_and_lose_none() {
+    for is_history in [true, false] {
+        let clock = Arc::new(FollowClock::new(Arc::new(ManualClock::default())));
+        let builder = Breaker::builder(clock.clone()).policy(policy()).mode(Mode::Observe).stall_detection(false);
+        let family = Family::new(builder, FamilyLimits::default()).unwrap();
+        let breaker = family.shared().clone();
+        let target = Arc::new(Target { breaker, family: Some(family.clone()), stall_detection: false });
+        let mut lanes = Lanes::new(clock, 60_000_000_000, std::slice::from_ref(&target));
+        lanes.max_held = 1_000;
+        if !is_history {
+            lanes.go_live(Duration::ZERO).unwrap();
+        }
+        let mut peak = 0;
+        for record in calls_of_members(&target) {
+            if is_history {
+                lanes.drive(&record).unwrap();
+            } else {
+                lanes.take(&record, 3_000_000_000).unwrap();
+            }
+            peak = peak.max(lanes.held());
+        }
+        // Counted every 1,000 / 64 calls near the bound.
+        assert!((900..1_020).contains(&peak), "{is_history}: {peak}");
+        lanes.go_live(Duration::ZERO).unwrap();
+        lanes.play(20_000_000_000).unwrap();
+        let finished: u64 = family.members().iter().map(|member| member.read(|core| core.counts().ok)).sum();
+        assert_eq!((lanes.held(), finished), (0, 8_000), "{is_history}");
+    }
+}
+
+#[test]
+fn the_generation_of_a_breaker_without_calls_is_looked_at_once_a_second() {
+    let clock = Arc::new(FollowClock::new(Arc::new(ManualClock::default())));
+    let breaker = Breaker::builder(clock.clone()).policy(policy()).stall_detection(false).build().unwrap();
+    let mut playout = Playout::new(ReplayedBreaker::on(breaker.clone(), clock, false), 60_000_000_000, 0);
+    breaker.force_open();
+    let changes_at = |playout: &mut Playout, now: i64| {
+        playout.play(now);
+        playout.generations.len()
+    };
+    assert_eq!([50_000_000, 999_000_000, 1_000_000_000].map(|now| changes_at(&mut playout, now)), [1, 1, 2]);
+    breaker.reset();
+    let call = Call { latency: 1_000_000, outcome: Outcome::Ok };
+    playout.take(&Record { at: 1_100_000_000, call: Some(call), memory: None, to: None }, 0);
+    assert_eq!(changes_at(&mut playout, 1_050_000_000), 3, "it has a call");
 }

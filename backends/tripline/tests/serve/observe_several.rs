@@ -203,6 +203,20 @@ fn a_reload_changes_routes_and_breakers() {
         write(&log, "GET /search", 1_000);
         (slow() > before).then_some(())
     });
+    let problem = |breaker: &str| status(&server, breaker)["followed_log"]["problem"].clone();
+    for breaker in ["search", "more"] {
+        let shown = eventually("why the routes are not used", || problem(breaker).as_str().map(str::to_owned));
+        assert!(shown.starts_with("the changed routes are not used: breakers.more.key"), "{breaker}: {shown}");
+    }
+    // Routes that leave a breaker out, which stays.
+    let (kept, rest) = text.split_once("[[routes]]\npath = \"/search\"").unwrap();
+    let (_, breakers) = rest.split_once("breaker = \"search\"\n").unwrap();
+    assert!(!server.log().contains("no route leads to the breaker"));
+    fs::write(&file, format!("{kept}{breakers}")).unwrap();
+    server.signal("HUP");
+    server.log_with("no route leads to the breaker");
+    eventually("it follows no log", || status(&server, "search")["followed_log"].is_null().then_some(()));
+    assert_eq!(problem("slow"), Value::Null);
 }
 
 #[test]
@@ -217,6 +231,7 @@ fn what_the_log_lacks_is_warned_of_once_and_what_no_log_has_is_an_error() {
     });
     let text = server.log_with("--field host=FIELD names the field that has it");
     assert_eq!(text.matches("--field host=FIELD").count(), 1, "{text}");
+    assert!(text.contains("30 of 30 lines of the log are for no breaker"), "{text}");
     drop(server);
 
     let launch = Launch::observe(&config(host)).argument("--field").argument("host=1");
