@@ -1,7 +1,5 @@
 //! The bodies of the fuzz targets, without the fuzzer. Each module has `run`, which panics if the code under test is
 //! wrong. The workspace's tests replay the corpus and all earlier crashes through the same functions.
-//!
-//! The rewriting of headers and the chunked framing of the proxy get a module each beside these.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, unreachable_pub)]
 
 pub mod alert_answers;
@@ -9,6 +7,7 @@ pub mod api_requests;
 pub mod configuration;
 pub mod core_inputs;
 pub mod kernel_files;
+pub mod proxy_bytes;
 pub mod recordings;
 pub mod state_file;
 
