@@ -31,12 +31,15 @@ const SETTLED: Duration = Duration::from_millis(100);
 /// Method, target and body of a request.
 type Compared = (String, String, Vec<u8>);
 
+/// Names in lower case, and values without spaces around them.
+type Fields = Vec<(String, Vec<u8>)>;
+
 /// A request with its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Request {
     method: String,
     target: String,
-    fields: Vec<(String, Vec<u8>)>,
+    fields: Fields,
     body: Vec<u8>,
 }
 
@@ -218,8 +221,8 @@ fn read_request(from: &mut impl BufRead) -> Result<Option<Request>, String> {
     Ok(body.map(|body| Request { method, target, fields, body }))
 }
 
-/// Names in lower case, values without spaces around them; `None` where the connection ends in between.
-fn read_fields(from: &mut impl BufRead) -> Result<Option<Vec<(String, Vec<u8>)>>, String> {
+/// `None` where the connection ends in between.
+fn read_fields(from: &mut impl BufRead) -> Result<Option<Fields>, String> {
     let mut fields = Vec::new();
     loop {
         let Some(line) = read_line(from)? else { return Ok(None) };
