@@ -111,6 +111,13 @@ impl AlertService {
         }
     }
 
+    /// Marks open alerts that no process knows of.
+    pub(super) fn lose(&mut self, is_unknown: impl Fn(&PagerAlert) -> bool) {
+        for alert in self.alerts.iter_mut().filter(|alert| alert.is_open) {
+            alert.is_lost |= is_unknown(alert);
+        }
+    }
+
     /// Returns how often the alert of this incident and kind was opened, as far as it is stored.
     pub(super) fn opened(&self, breaker: &str, incident: u64, kind: &str) -> usize {
         let same = |alert: &&PagerAlert| alert.breaker == breaker && alert.incident == incident && alert.kind == kind;

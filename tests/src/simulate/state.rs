@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tripline_core::Instant;
 use tripline_runtime::test_util::World;
+use tripline_runtime::{DurableState, LaneRecord};
 
 use super::alert_service::PagerAlert;
 use super::config_file::SimFile;
@@ -79,6 +80,7 @@ impl Simulation {
             is_failing && file.is_some_and(|file| file.has_tried(alert.incident))
         };
         self.platform.network.state().service.forget_after(last, is_excused);
+        self.platform.network.state().service.lose(|alert| is_failing && self.is_only_tried(alert));
         for (truth, name) in self.truths.iter_mut().zip(BREAKERS) {
             let Ok(name) = name.parse() else { continue };
             let left = self.platform.disk.left(&name).ok().flatten().and_then(|state| state.staging.open);
@@ -90,6 +92,19 @@ impl Simulation {
         for ((breaker, _), newest) in &mut self.seen.newest {
             *newest = (*newest).min(last(breaker));
         }
+    }
+
+    /// Whether the process tried to save that this alert of a saved incident is sent, and could not.
+    fn is_only_tried(&self, alert: &PagerAlert) -> bool {
+        let knows = |state: &DurableState| {
+            let of_kind = |lane: &&LaneRecord| lane.sink != "webhook" && lane.kind.as_str() == alert.kind;
+            let mut incidents = state.lanes.iter().filter(of_kind).flat_map(|lane| &lane.incidents);
+            incidents.any(|record| record.incident == alert.incident)
+        };
+        let Ok(name) = alert.breaker.parse() else { return false };
+        let is_saved = self.platform.disk.left(&name).ok().flatten().is_some_and(|state| knows(&state));
+        let files = self.platform.disk.files();
+        !is_saved && files.get(&name).is_some_and(|file| file.attempted.iter().any(knows))
     }
 
     /// Runs the tasks that the process has spawned.
