@@ -316,6 +316,8 @@ impl StallDetector {
             let started_by = self.closed.last().map_or(started_by, |before| before.started_by.max(started_by));
             self.add(Closed { epoch, out, started_by });
         }
+        // Those that left while the epoch was closed.
+        self.take_cancelled(epochs);
         self.count(now.instant(), rule);
     }
 
