@@ -30,7 +30,6 @@ impl Breaker {
         self.inner.key.clone()
     }
 
-    /// Whether this is the only handle of its breaker.
     /// Number of handles of this breaker, this one included.
     pub fn handles(&self) -> usize {
         Arc::strong_count(&self.inner)

@@ -189,6 +189,17 @@ impl FleetWorld {
         breakers
     }
 
+    /// The engine loses its state whenever an initial stage is about to be acknowledged.
+    pub fn forget_before_acknowledgements(&self) {
+        let engine = self.engine.clone();
+        self.engine.on_step(Arc::new(move |step| {
+            if step.call == "acknowledge initial" && !step.is_done {
+                engine.forget();
+            }
+            false
+        }));
+    }
+
     /// The breaker of a replica opens.
     pub fn trip(&mut self, number: usize) {
         let replica = &mut self.replicas[number];

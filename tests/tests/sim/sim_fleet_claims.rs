@@ -1,7 +1,5 @@
 //! Who sends for the fleet, for how long, and what a claimant repeats to an engine that lost it.
 
-use std::sync::Arc;
-
 use tripline_tests::sim_support::{ms, s, staging};
 
 use tripline_tests::fleet_world::FleetWorld;
@@ -45,13 +43,7 @@ fn healthy_replicas_leave_the_first_page_to_an_unwell_one_for_a_while() {
 fn an_engine_that_forgets_before_the_acknowledgement_pages_no_second_time() {
     for seed in 0..10 {
         let mut fleet = fleet(seed, 10);
-        let engine = fleet.engine.clone();
-        fleet.engine.on_step(Arc::new(move |step| {
-            if step.call == "acknowledge initial" && !step.is_done {
-                engine.forget();
-            }
-            false
-        }));
+        fleet.forget_before_acknowledgements();
         fleet.trip(0);
         fleet.advance(s(50));
         assert_eq!(fleet.pager.seen(), [Paged], "seed {seed}");

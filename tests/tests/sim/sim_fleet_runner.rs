@@ -85,13 +85,7 @@ fn an_answer_that_was_on_its_way_while_a_stage_was_sent_does_not_undo_the_stage(
         let mut fleet = fleet(seed, 1);
         fleet.pager.set_slow(s(8));
         fleet.engine.set_delay(ms(2_800));
-        let engine = fleet.engine.clone();
-        fleet.engine.on_step(Arc::new(move |step| {
-            if step.call == "acknowledge initial" && !step.is_done {
-                engine.forget();
-            }
-            false
-        }));
+        fleet.forget_before_acknowledgements();
         fleet.trip(0);
         fleet.advance(s(90));
         assert_eq!(fleet.pager.seen(), [Paged], "seed {seed}");

@@ -50,15 +50,20 @@ fn would_reject(server: &Server) -> u64 {
     server.status()["would_reject"].as_u64().unwrap()
 }
 
+/// Writes the log with its rotated files, and all of it into one file.
+pub(super) fn write_rotated(folder: &Path, parts: &[String; 3]) {
+    let [oldest, old, newest] = parts;
+    fs::write(folder.join("access.log.2.gz"), gzipped(oldest)).unwrap();
+    fs::write(folder.join("access.log.1"), old).unwrap();
+    fs::write(folder.join("access.log"), newest).unwrap();
+    fs::write(folder.join("whole.log"), parts.concat()).unwrap();
+}
+
 #[test]
 fn a_finished_log_and_its_rotated_files_decide_as_their_replay_and_raise_no_alert() {
     let launch = Launch::observe(&config());
     let folder = launch.file().parent().unwrap().to_owned();
-    let [oldest, old, newest] = parts(now_ms() - 120_000);
-    fs::write(folder.join("access.log.2.gz"), gzipped(&oldest)).unwrap();
-    fs::write(folder.join("access.log.1"), &old).unwrap();
-    fs::write(folder.join("access.log"), &newest).unwrap();
-    fs::write(folder.join("whole.log"), [oldest, old, newest].concat()).unwrap();
+    write_rotated(&folder, &parts(now_ms() - 120_000));
     let replayed = run(&folder, &["replay", "--config", "settings.toml", "whole.log"]);
     let replayed: Value = serde_json::from_str(&replayed.stdout).unwrap_or_else(|_| panic!("{replayed:?}"));
     assert!(replayed["rejected"].as_u64() > Some(0), "{replayed}");

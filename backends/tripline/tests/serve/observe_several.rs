@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::observe::{append, now_ms};
-use super::support::{Launch, QUICK, Server, eventually, gzipped, run};
+use super::observe::{append, now_ms, write_rotated};
+use super::support::{Launch, QUICK, Server, eventually, run};
 
 /// Two breakers with routes, and a route without one.
 const ROUTES: &str = "
@@ -102,11 +102,7 @@ fn parts(begin_ms: u128) -> [String; 3] {
 fn the_history_of_each_breaker_is_what_its_replay_decides_and_all_are_listed() {
     let launch = Launch::observe(&config(ROUTES));
     let folder = launch.file().parent().unwrap().to_owned();
-    let [oldest, old, newest] = parts(now_ms() - 120_000);
-    fs::write(folder.join("access.log.2.gz"), gzipped(&oldest)).unwrap();
-    fs::write(folder.join("access.log.1"), &old).unwrap();
-    fs::write(folder.join("access.log"), &newest).unwrap();
-    fs::write(folder.join("whole.log"), [oldest, old, newest].concat()).unwrap();
+    write_rotated(&folder, &parts(now_ms() - 120_000));
     let server = launch.start();
     for (breaker, path) in [("checkout", "/checkout*"), ("search", "/search*")] {
         let arguments = ["replay", "--config", "settings.toml", "--breaker", breaker, "--include", path, "whole.log"];
