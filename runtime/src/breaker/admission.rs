@@ -78,13 +78,20 @@ impl BreakerInner {
         if !admission.is_tracked() || start.is_some_and(|start| shared.epochs.is_due(start)) {
             return None;
         }
-        let epoch = shared.epochs.try_increment(stripe, start)?;
+        let (epoch, is_over) = shared.epochs.try_increment(stripe, start)?;
         // As in `admit_tracked`.
-        if shared.gate.admission() != admission {
-            shared.epochs.cancel(epoch);
-            return None;
+        if is_over || shared.gate.admission() != admission {
+            return self.cancel(epoch);
         }
         Some(CallToken::tracked(admission.generation(), epoch))
+    }
+
+    /// Cancels a call that was counted in an epoch that is over, or of another generation.
+    #[cold]
+    #[inline(never)] // a tail call, so `admit_on_stripe` saves no registers
+    fn cancel(&self, epoch: EpochMark) -> Option<CallToken> {
+        self.shared().epochs.cancel(epoch);
+        None
     }
 
     #[inline(never)] // keeps the inlined part small

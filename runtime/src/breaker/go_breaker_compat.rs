@@ -14,7 +14,7 @@ impl Breaker {
         let start = self.clock().now();
         let Ok(token) = self.admit(Some(start)) else { return false };
         if let Some(forgotten) = self.inner.rare().allowed_calls.insert(start, token) {
-            self.give_up(forgotten);
+            self.inner.give_up(forgotten);
         }
         true
     }
@@ -30,7 +30,7 @@ impl Breaker {
             (None, Some(generation)) => CallToken::untracked(generation),
             (None, None) => return,
         };
-        self.finish(token, end, Latency::between(start, end), Outcome::Ok);
+        self.inner.finish(token, end, Latency::between(start, end), Outcome::Ok);
     }
 
     /// Whether the breaker is open, by its rules or by an operator.

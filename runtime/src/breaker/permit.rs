@@ -6,6 +6,8 @@ use std::fmt;
 use tripline_core::{Generation, Instant, Latency, Outcome};
 
 use crate::breaker::Breaker;
+use crate::breaker::inner::BreakerInner;
+use crate::breaker::name::BreakerName;
 use crate::hot_path::call_token::CallToken;
 
 /// An untimed permit that borrows its breaker: the caller passes both instants.
@@ -21,22 +23,23 @@ pub type OwnedTimedPermit = TimedPermitOn<Breaker>;
 /// slot.
 #[must_use = "a permit that is dropped at once is a call that was never made"]
 pub struct PermitOn<B: Borrow<Breaker>> {
-    breaker: B,
+    /// Taken when the call ends.
+    breaker: Option<B>,
     token: CallToken,
 }
 
 impl<B: Borrow<Breaker>> PermitOn<B> {
     #[inline]
     pub(crate) fn new(breaker: B, token: CallToken) -> Self {
-        Self { breaker, token }
+        Self { breaker: Some(breaker), token }
     }
 
     /// Reports a call from `start` to `end`, both on the breaker's clock. If `end` is before `start`, the latency is
     /// zero. `end` is the time of the decision: no other clock is read.
     #[inline]
     pub fn finish(mut self, start: Instant, end: Instant, outcome: Outcome) {
-        if let Some(token) = self.token.spend() {
-            self.breaker.borrow().finish(token, end, Latency::between(start, end), outcome);
+        if let Some(breaker) = self.breaker.take() {
+            breaker.borrow().inner.finish(self.token, end, Latency::between(start, end), outcome);
         }
     }
 
@@ -50,15 +53,15 @@ impl<B: Borrow<Breaker>> PermitOn<B> {
 impl<B: Borrow<Breaker>> Drop for PermitOn<B> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(token) = self.token.spend() {
-            self.breaker.borrow().give_up(token);
+        if let Some(breaker) = self.breaker.take() {
+            breaker.borrow().inner.give_up(self.token);
         }
     }
 }
 
 impl<B: Borrow<Breaker>> fmt::Debug for PermitOn<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Permit").field("breaker", self.breaker.borrow().name()).field("token", &self.token).finish()
+        f.debug_struct("Permit").field("breaker", &name(self.breaker.as_ref())).field("token", &self.token).finish()
     }
 }
 
@@ -68,7 +71,8 @@ impl<B: Borrow<Breaker>> fmt::Debug for PermitOn<B> {
 /// threshold, and counts as a slow call if it is older. If a panic drops it, it counts as a failed call.
 #[must_use = "a permit that is dropped at once is a call that was never made"]
 pub struct TimedPermitOn<B: Borrow<Breaker>> {
-    breaker: B,
+    /// Taken when the call ends.
+    breaker: Option<B>,
     token: CallToken,
     start: Instant,
 }
@@ -76,7 +80,7 @@ pub struct TimedPermitOn<B: Borrow<Breaker>> {
 impl<B: Borrow<Breaker>> TimedPermitOn<B> {
     #[inline]
     pub(crate) fn new(breaker: B, token: CallToken, start: Instant) -> Self {
-        Self { breaker, token: token.while_panicking(std::thread::panicking()), start }
+        Self { breaker: Some(breaker), token: token.while_panicking(std::thread::panicking()), start }
     }
 
     /// Returns the start of the call.
@@ -88,20 +92,18 @@ impl<B: Borrow<Breaker>> TimedPermitOn<B> {
     /// Reports the call as finished now.
     #[inline]
     pub fn finish(mut self, outcome: Outcome) {
-        let end = self.breaker.borrow().clock().now();
-        self.end(end, outcome);
+        if let Some(breaker) = self.breaker.take() {
+            let breaker = &breaker.borrow().inner;
+            let end = breaker.clock.now();
+            breaker.finish(self.token, end, Latency::between(self.start, end), outcome);
+        }
     }
 
     /// Reports the call as finished at `end` on the breaker's clock.
     #[inline]
     pub fn finish_at(mut self, end: Instant, outcome: Outcome) {
-        self.end(end, outcome);
-    }
-
-    #[inline]
-    fn end(&mut self, end: Instant, outcome: Outcome) {
-        if let Some(token) = self.token.spend() {
-            self.breaker.borrow().finish(token, end, Latency::between(self.start, end), outcome);
+        if let Some(breaker) = self.breaker.take() {
+            breaker.borrow().inner.finish(self.token, end, Latency::between(self.start, end), outcome);
         }
     }
 }
@@ -109,26 +111,37 @@ impl<B: Borrow<Breaker>> TimedPermitOn<B> {
 impl<B: Borrow<Breaker>> Drop for TimedPermitOn<B> {
     #[inline]
     fn drop(&mut self) {
-        let Some(token) = self.token.spend() else { return };
-        let breaker = self.breaker.borrow();
-        let end = breaker.clock().now();
-        let latency = Latency::between(self.start, end);
-        if std::thread::panicking() && !token.was_panicking() {
-            breaker.finish(token, end, latency, Outcome::Failed);
-        } else if latency > breaker.slow_after() {
-            breaker.finish(token, end, latency, Outcome::Ok);
-        } else {
-            breaker.give_up(token);
+        if let Some(breaker) = self.breaker.take() {
+            drop_timed(&breaker.borrow().inner, self.token, self.start);
         }
+    }
+}
+
+/// Ends the call of a permit that is dropped without an outcome. Takes values, so that a permit which reports an outcome stays in
+/// registers.
+#[inline(never)]
+fn drop_timed(breaker: &BreakerInner, token: CallToken, start: Instant) {
+    let end = breaker.clock.now();
+    let latency = Latency::between(start, end);
+    if std::thread::panicking() && !token.was_panicking() {
+        breaker.finish(token, end, latency, Outcome::Failed);
+    } else if latency > breaker.shared().gate.slow_after() {
+        breaker.finish(token, end, latency, Outcome::Ok);
+    } else {
+        breaker.give_up(token);
     }
 }
 
 impl<B: Borrow<Breaker>> fmt::Debug for TimedPermitOn<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TimedPermit")
-            .field("breaker", self.breaker.borrow().name())
+            .field("breaker", &name(self.breaker.as_ref()))
             .field("token", &self.token)
             .field("start", &self.start)
             .finish_non_exhaustive()
     }
+}
+
+fn name<B: Borrow<Breaker>>(breaker: Option<&B>) -> Option<&BreakerName> {
+    breaker.map(|breaker| breaker.borrow().name())
 }

@@ -2,7 +2,6 @@
 
 use tripline_core::{Instant, Latency, Outcome};
 
-use crate::breaker::Breaker;
 use crate::breaker::inner::BreakerInner;
 use crate::hot_path::call_token::CallToken;
 use crate::hot_path::owned::{Ending, Report};
@@ -10,28 +9,49 @@ use crate::hot_path::shared::{finish_slow_path, handle_report};
 use crate::hot_path::stripes::{GoodCall, Kind, Stripes};
 use crate::sync::Ordering;
 
-impl Breaker {
+impl BreakerInner {
     /// Reports how a call ended.
     #[inline]
     pub(crate) fn finish(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
-        match self.inner.shared().gate.stripes() {
-            None => self.inner.finish_at_core(token, end, latency, outcome),
-            Some(stripes) => self.inner.finish_in_stripe(stripes, token, end, latency, outcome),
+        if outcome == Outcome::Ok {
+            self.finish_successful(token, end, latency);
+        } else {
+            self.finish_unsuccessful(token, end, latency, outcome);
         }
     }
 
     /// A dropped call that is not tracked leaves no trace while nothing has changed.
     #[inline]
     pub(crate) fn give_up(&self, token: CallToken) {
-        if !token.is_still(self.inner.shared().gate.admission()) {
-            self.inner.give_up(token);
+        if !token.is_still(self.shared().gate.admission()) {
+            self.give_up_tracked(token);
         }
     }
-}
 
-impl BreakerInner {
+    /// Records a successful call in the stripe of this thread, in place of the oldest record there.
+    #[inline(never)] // its only calls are tail calls, so it saves no registers
+    fn finish_successful(&self, token: CallToken, end: Instant, latency: Latency) {
+        let Some(stripes) = self.shared().gate.stripes() else {
+            return self.finish_at_core(token, end, latency, Outcome::Ok);
+        };
+        if let Some(stripe) = stripes.claims.of_this_thread()
+            && stripes.supersede(stripe, GoodCall { token, end, latency })
+        {
+            return;
+        }
+        self.append_to_stripe(token, end, latency);
+    }
+
+    #[inline(never)]
+    fn finish_unsuccessful(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
+        match self.shared().gate.stripes() {
+            None => self.finish_at_core(token, end, latency, outcome),
+            Some(stripes) => self.finish_outside_stripe(stripes, token, end, latency, outcome),
+        }
+    }
+
     /// The fast path, for an uncontended core and a good call, is inlined; the rest is called.
-    #[inline(never)] // keeps its saved registers out of `finish`
+    #[inline(never)] // keeps its saved registers out of `finish_successful`
     fn finish_at_core(&self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
         let Some(mut owner) = self.cell.try_own() else {
             return self.report(token, end, Ending::Finished(outcome, latency));
@@ -41,29 +61,16 @@ impl BreakerInner {
         }
     }
 
-    /// Records a successful call in the stripe of this thread, in place of the oldest record there.
-    #[inline(never)] // its only calls are tail calls, so it saves no registers
-    fn finish_in_stripe(&self, stripes: &Stripes, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
-        if outcome == Outcome::Ok
-            && let Some(stripe) = stripes.claims.of_this_thread()
-        {
-            if !stripes.supersede(stripe, GoodCall { token, end, latency }) {
-                self.append_to_stripe(stripes, token, end, latency, outcome);
-            }
-        } else {
-            self.finish_outside_stripe(stripes, token, end, latency, outcome);
-        }
-    }
-
     /// Appends a successful call to the stripe of this thread.
     #[inline(never)]
-    fn append_to_stripe(&self, stripes: &Stripes, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) {
+    fn append_to_stripe(&self, token: CallToken, end: Instant, latency: Latency) {
+        let Some(stripes) = self.shared().gate.stripes() else { return };
         if let Some(stripe) = stripes.claims.of_this_thread()
             && stripes.append(stripe, GoodCall { token, end, latency })
         {
             return;
         }
-        self.finish_outside_stripe(stripes, token, end, latency, outcome);
+        self.finish_outside_stripe(stripes, token, end, latency, Outcome::Ok);
     }
 
     /// Records a bad call, one of a thread without a stripe, or one for which there is no room.
@@ -98,7 +105,7 @@ impl BreakerInner {
 
     /// A call that is dropped soon after a closed breaker admitted it leaves by a count, without the core.
     #[inline(never)]
-    fn give_up(&self, token: CallToken) {
+    fn give_up_tracked(&self, token: CallToken) {
         let gate = &self.shared().gate;
         let admission = gate.admission();
         if gate.stripes().is_some()

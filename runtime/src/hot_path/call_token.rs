@@ -18,9 +18,6 @@ const EPOCH_SHIFT: u32 = TRACKED_SHIFT + 1;
 const PANICKING: u64 = 1 << 60;
 
 impl CallToken {
-    /// The value once the permit has reported.
-    const SPENT: Self = Self(u64::MAX);
-
     /// A call that is admitted without further work.
     #[inline]
     pub(crate) const fn free(admission: Admission) -> Self {
@@ -49,10 +46,10 @@ impl CallToken {
         Generation::new((self.0 >> GENERATION_SHIFT) as u32)
     }
 
-    /// The generation and the epoch in one word, whatever admitted the call.
+    /// All of it. Different from that of another call of the same generation and epoch only if the thread was panicking.
     #[inline]
-    pub(crate) const fn call(self) -> u64 {
-        self.0 & !PANICKING & !((1 << GENERATION_SHIFT) - 1)
+    pub(crate) const fn word(self) -> u64 {
+        self.0
     }
 
     /// Returns the epoch; `None` if calls in flight are not tracked.
@@ -100,13 +97,6 @@ impl CallToken {
     pub(crate) const fn was_panicking(self) -> bool {
         self.0 & PANICKING != 0
     }
-
-    /// Takes the token, once.
-    #[inline]
-    pub(crate) fn spend(&mut self) -> Option<Self> {
-        let token = std::mem::replace(self, Self::SPENT);
-        (token != Self::SPENT).then_some(token)
-    }
 }
 
 #[cfg(test)]
@@ -114,15 +104,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_keeps_what_it_was_made_of_and_is_spent_once() {
+    fn a_token_keeps_what_it_was_made_of() {
         let generation = Generation::new(u32::MAX);
         let mark = EpochMark::new(0x00FF_FFFF);
-        let mut token = CallToken::tracked(generation, mark);
+        let token = CallToken::tracked(generation, mark);
         assert_eq!((token.generation(), token.epoch()), (generation, Some(mark)));
         assert_eq!(token.moved_to(Generation::new(7)).generation(), Generation::new(7));
         assert_eq!(token.moved_to(Generation::new(7)).epoch(), Some(mark));
-        assert_ne!(token, CallToken::SPENT);
-        assert_eq!((token.spend(), token.spend()), (Some(CallToken::tracked(generation, mark)), None));
         assert_eq!(CallToken::untracked(generation).epoch(), None);
     }
 }

@@ -134,11 +134,11 @@ impl InFlightEpochs {
     }
 
     /// Counts an admitted call on the stripe that its thread claimed. Returns `None` if it was not counted: it may be the first in
-    /// its epoch. No locked instruction.
+    /// its epoch. Also returns whether the epoch was over by then: the caller cancels the call. No locked instruction.
     #[inline]
-    pub(crate) fn try_increment(&self, stripe: usize, start: Option<Instant>) -> Option<EpochMark> {
+    pub(crate) fn try_increment(&self, stripe: usize, start: Option<Instant>) -> Option<(EpochMark, bool)> {
         let start = start.map_or(UNKNOWN, Instant::as_nanos);
-        self.striped.as_ref()?.try_increment(stripe, start, |mark| self.cancel(mark))
+        self.striped.as_ref()?.try_increment(stripe, start)
     }
 
     /// Counts an admitted call, on the stripe that its thread claimed if there is one. Also returns whether the caller must wake

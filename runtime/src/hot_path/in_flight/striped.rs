@@ -28,7 +28,7 @@ pub(super) struct StripedCounts {
 #[derive(Debug)]
 #[repr(align(128))]
 struct Count {
-    /// The epoch of the last call in the high half, how many calls came in so far in the low one, which wraps.
+    /// The epoch of the last call in the low half, how many calls came in so far in the high one, which wraps.
     latest: AtomicU64,
     /// The same as of the last call in the epoch before.
     before: AtomicU64,
@@ -38,9 +38,10 @@ struct Count {
     taken: AtomicU32,
 }
 
-const EPOCH_SHIFT: u32 = 32;
+const EPOCH_BITS: u64 = u32::MAX as u64;
+const ONE_CALL: u64 = 1 << 32;
 /// No epoch.
-const NO_CALL: u64 = (u32::MAX as u64) << EPOCH_SHIFT;
+const NO_CALL: u64 = EPOCH_BITS;
 
 impl StripedCounts {
     #[cfg(all(test, not(tripline_loom)))]
@@ -55,21 +56,16 @@ impl StripedCounts {
         }
     }
 
-    /// Counts a call that is admitted on the thread that claimed this stripe; `None` if it is its first in an epoch. `cancel` is called
-    /// if the call was counted in an epoch that was over by then.
+    /// Counts a call that is admitted on the thread that claimed this stripe; `None` if it is its first in an epoch. Also returns
+    /// whether the epoch was over by then: the caller cancels the call.
     #[inline]
-    pub(super) fn try_increment(&self, index: usize, start: u64, cancel: impl Fn(EpochMark)) -> Option<EpochMark> {
+    pub(super) fn try_increment(&self, index: usize, start: u64) -> Option<(EpochMark, bool)> {
         // Acquire pairs with the Release in `begin`: a call that is counted in an epoch sees the transitions before it.
         let epoch = self.epoch.load(Ordering::Acquire);
         if !self.stripes.get(index)?.increment(epoch, start) {
             return None;
         }
-        let mark = EpochMark::new(epoch);
-        if !self.is_still(epoch) {
-            cancel(mark);
-            return None;
-        }
-        Some(mark)
+        Some((EpochMark::new(epoch), !self.is_still(epoch)))
     }
 
     /// The epoch in force.
@@ -163,24 +159,24 @@ impl Count {
     #[inline]
     fn increment(&self, epoch: u64, start: u64) -> bool {
         let latest = self.latest.load(Ordering::Relaxed);
-        if latest >> EPOCH_SHIFT != epoch {
+        if epoch_of(latest) != epoch {
             return false;
         }
         self.last_start.store(start, Ordering::Relaxed);
         // Release pairs with the Acquire in `take`: the start above is seen.
-        self.latest.store(one_more(latest, epoch), Ordering::Release);
+        self.latest.store(latest.wrapping_add(ONE_CALL), Ordering::Release);
         true
     }
 
     fn increment_in(&self, epoch: u64, start: u64) {
         let latest = self.latest.load(Ordering::Relaxed);
-        if latest >> EPOCH_SHIFT != epoch {
+        if epoch_of(latest) != epoch {
             // Relaxed: published by the store of the latest.
             self.before.store(latest, Ordering::Relaxed);
         }
         self.last_start.store(start, Ordering::Relaxed);
         // Release pairs with the Acquire in `take`.
-        self.latest.store(one_more(latest, epoch), Ordering::Release);
+        self.latest.store((latest.wrapping_add(ONE_CALL) & !EPOCH_BITS) | epoch, Ordering::Release);
     }
 
     fn take(&self, came: &mut impl FnMut(Epoch, u32)) {
@@ -191,10 +187,10 @@ impl Count {
         // Relaxed: owners of the core write it one after the other.
         let mut taken = self.taken.load(Ordering::Relaxed);
         for word in [before, latest] {
-            let more = (word as u32).wrapping_sub(taken);
+            let more = calls_of(word).wrapping_sub(taken);
             if more.cast_signed() > 0 {
-                taken = word as u32;
-                came(Epoch((word >> EPOCH_SHIFT) as u32 & EPOCH_MASK), more);
+                taken = calls_of(word);
+                came(Epoch(word as u32 & EPOCH_MASK), more);
             }
         }
         self.taken.store(taken, Ordering::Relaxed);
@@ -202,14 +198,14 @@ impl Count {
 
     fn is_any_left(&self) -> bool {
         // Relaxed: a hint, as far as it is not acquired by the exchange in `unwatch`.
-        self.latest.load(Ordering::Relaxed) as u32 != self.taken.load(Ordering::Relaxed)
+        calls_of(self.latest.load(Ordering::Relaxed)) != self.taken.load(Ordering::Relaxed)
     }
 
     fn has_calls_of(&self, epoch: Epoch) -> bool {
         // Acquire pairs with the Release of the thread: the start that it stored before is seen.
         [self.latest.load(Ordering::Acquire), self.before.load(Ordering::Relaxed)]
             .iter()
-            .any(|word| word >> EPOCH_SHIFT == u64::from(epoch.0))
+            .any(|&word| epoch_of(word) == epoch.0.into())
     }
 
     fn last_start(&self) -> u64 {
@@ -218,6 +214,10 @@ impl Count {
     }
 }
 
-const fn one_more(word: u64, epoch: u64) -> u64 {
-    epoch << EPOCH_SHIFT | (word as u32).wrapping_add(1) as u64
+const fn epoch_of(word: u64) -> u64 {
+    word & EPOCH_BITS
+}
+
+const fn calls_of(word: u64) -> u32 {
+    (word >> 32) as u32
 }

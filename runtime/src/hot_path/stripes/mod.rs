@@ -50,6 +50,7 @@ pub(crate) use waiting_rule::{Kind, WaitingRule};
 /// Records that one stripe holds.
 const PLACES: usize = if cfg!(tripline_loom) { 3 } else { 70 };
 const PLACES_U64: u64 = PLACES as u64;
+const PLACES_U32: u32 = PLACES as u32;
 
 /// A window of at most so many calls forgets a record before its place is needed.
 pub(crate) const MAX_WINDOW_OF_SUPERSEDED: usize = PLACES - 1;
@@ -68,15 +69,20 @@ struct Stripe {
     tail: AtomicU64,
     /// The position of the oldest record that was not flushed. Written by readers.
     head: AtomicU64,
-    /// All records from this position on are plain, with the [tracking](CallToken::tracking) below. Written by the writer, as the rest.
-    plain_from: AtomicU64,
+    /// So many of the last records are plain, all with the [tracking](CallToken::tracking) below. Written by the writer, as the rest.
+    plain: AtomicU32,
     plain_tracking: AtomicU32,
-    /// The place of the next record: its position modulo [`PLACES`].
+    /// The tracking of the records if the ring is full of plain ones, otherwise [`NOT_FULL`].
+    full_tracking: AtomicU32,
+    /// The place of the next record: its position modulo [`PLACES`], or [`PLACES`] for the first place.
     next_place: AtomicU32,
     places: [Place; PLACES],
 }
 
 struct Place([AtomicU64; 2]);
+
+/// No [tracking](CallToken::tracking).
+const NOT_FULL: u32 = u32::MAX;
 
 /// Calls that were superseded: good ones, of the epoch with this mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -250,8 +256,9 @@ impl Stripe {
         Self {
             tail: AtomicU64::new(0),
             head: AtomicU64::new(0),
-            plain_from: AtomicU64::new(0),
+            plain: AtomicU32::new(0),
             plain_tracking: AtomicU32::new(0),
+            full_tracking: AtomicU32::new(NOT_FULL),
             next_place: AtomicU32::new(0),
             places: std::array::from_fn(|_| Place([AtomicU64::new(0), AtomicU64::new(0)])),
         }
@@ -263,11 +270,10 @@ impl Stripe {
     // writes this one acquired.
     #[inline]
     fn supersede(&self, call: GoodCall) -> bool {
-        let tail = self.tail.load(Ordering::Relaxed);
-        let plain = (tail / 2).wrapping_sub(self.plain_from.load(Ordering::Relaxed)).cast_signed();
-        if plain < PLACES_U64.cast_signed() || self.plain_tracking.load(Ordering::Relaxed) != call.token.tracking() {
+        if self.full_tracking.load(Ordering::Relaxed) != call.token.tracking() {
             return false;
         }
+        let tail = self.tail.load(Ordering::Relaxed);
         // Release, as for the records before: `Pending::read` goes on to them when it finds this. The Release fence pairs with the
         // Acquire fence there.
         self.tail.store(tail | 1, Ordering::Release);
@@ -283,29 +289,34 @@ impl Stripe {
         if (tail / 2).wrapping_sub(self.head.load(Ordering::Acquire)) >= PLACES_U64 {
             return false;
         }
-        let tracking = call.token.tracking();
-        if kind != Kind::Plain || self.plain_tracking.load(Ordering::Relaxed) != tracking {
-            // No superseded record is uncounted, so the epoch may change.
-            self.plain_tracking.store(tracking, Ordering::Relaxed);
-            let from = if kind == Kind::Plain { tail / 2 } else { (tail / 2).wrapping_add(1) };
-            self.plain_from.store(from, Ordering::Relaxed);
-        }
+        self.count_plain(call.token.tracking(), kind);
         self.write(tail, call);
         true
+    }
+
+    /// Counts the plain records at the end of the ring, before one is appended.
+    fn count_plain(&self, tracking: u32, kind: Kind) {
+        let continues = kind == Kind::Plain && self.plain_tracking.load(Ordering::Relaxed) == tracking;
+        let before = if continues { self.plain.load(Ordering::Relaxed) } else { 0 };
+        let plain = if kind == Kind::Plain { before.saturating_add(1).min(PLACES_U32) } else { 0 };
+        self.plain.store(plain, Ordering::Relaxed);
+        // No superseded record is uncounted, so the epoch may change.
+        self.plain_tracking.store(tracking, Ordering::Relaxed);
+        self.full_tracking.store(if plain == PLACES_U32 { tracking } else { NOT_FULL }, Ordering::Relaxed);
     }
 
     /// Writes the next record; `tail` is twice its position.
     #[inline]
     fn write(&self, tail: u64, call: GoodCall) {
-        let place = self.next_place.load(Ordering::Relaxed);
+        let next = self.next_place.load(Ordering::Relaxed);
+        let place = if next < PLACES_U32 { next } else { 0 };
         if let Some(Place(words)) = self.places.get(place as usize) {
             let PackedCall([first, second]) = call.pack();
             // Relaxed: published by the store of the position.
             words[0].store(first, Ordering::Relaxed);
             words[1].store(second, Ordering::Relaxed);
         }
-        let next = if place as usize == PLACES - 1 { 0 } else { place.wrapping_add(1) };
-        self.next_place.store(next, Ordering::Relaxed);
+        self.next_place.store(place.wrapping_add(1), Ordering::Relaxed);
         // Release pairs with the Acquire in `waiting` and `Pending::read`.
         self.tail.store(tail.wrapping_add(2), Ordering::Release);
     }

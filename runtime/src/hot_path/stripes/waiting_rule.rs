@@ -60,7 +60,7 @@ impl PublishedRule {
     pub(super) fn is_plain(&self, token: CallToken, end: Instant, latency: Latency) -> bool {
         self.is_good(latency)
             && end.as_nanos() < self.plain_until_nanos.load(Ordering::Relaxed)
-            && token.call() == self.plain_token.load(Ordering::Relaxed)
+            && token.word() == self.plain_token.load(Ordering::Relaxed)
     }
 
     #[inline]
@@ -75,7 +75,7 @@ impl PublishedRule {
     pub(super) fn publish(&self, rule: WaitingRule) {
         if rule.until > Instant::ZERO {
             store_if_changed(&self.good_up_to_micros, rule.good_up_to.as_micros().into());
-            store_if_changed(&self.plain_token, rule.plain_token.call());
+            store_if_changed(&self.plain_token, rule.plain_token.word());
         }
         store_if_changed(&self.plain_until_nanos, rule.plain_until.as_nanos());
         store_if_changed(&self.until_nanos, rule.until.as_nanos());
