@@ -115,27 +115,20 @@ impl<S: SampleStore> Window<S> {
         }
     }
 
-    /// Whether the window is full and contains only good calls that are not slow.
-    #[cfg(target_pointer_width = "64")]
-    pub(crate) fn is_full_of_good(&self) -> bool {
-        self.len() >= self.size && self.above == 0 && self.failed == 0
-    }
-
     /// Nothing but successful calls, as many as there is room for.
     #[cfg(target_pointer_width = "64")]
     pub(crate) fn is_full_of_successes(&self) -> bool {
         self.len() >= self.size && self.failed == 0
     }
 
-    /// Replaces the oldest sample with a good call, in a window that [is full of good calls](Window::is_full_of_good)
+    /// Replaces the oldest sample with a good call, in a window that [is full of successes](Window::is_full_of_successes)
     /// of which none has expired. O(1).
     #[cfg(target_pointer_width = "64")]
     #[inline]
     pub(crate) fn replace_oldest(&mut self, now: MonotonicInstant, latency: Latency) {
         let oldest = self.samples.rotate(Sample::new(latency, false, now)).latency;
         self.newest_at = now;
-        #[cfg(not(feature = "trend"))]
-        let _ = oldest;
+        self.above = self.above.saturating_sub(u16::from(oldest > self.threshold));
         #[cfg(feature = "trend")]
         if self.keeps_sums {
             self.sums.pop_oldest(oldest);

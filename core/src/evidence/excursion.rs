@@ -46,7 +46,7 @@ impl Excursion {
 
     /// Whether a good call changes nothing: the sum is zero and no age is left.
     pub(super) const fn is_at_rest(&self) -> bool {
-        self.sum == 0 && self.age_at_turn_ms == 0 && self.reached_ms == 0
+        self.sum == 0 && self.is_ageless()
     }
 
     /// Counts a call. A bad call raises the sum by `step`; a good one (`step` = 0) moves it towards zero. Returns the
@@ -84,6 +84,26 @@ impl Excursion {
     #[must_use]
     pub(super) fn count_good(&mut self, test: Cusum, now_ms: u32) -> u16 {
         if self.is_at_rest() { 0 } else { self.count(test, 0, now_ms) }
+    }
+
+    /// Whether the times of good calls have no effect: the sum is not high, and no age is left.
+    #[cfg(target_pointer_width = "64")]
+    pub(super) const fn is_ageless(&self) -> bool {
+        self.age_at_turn_ms == 0 && self.reached_ms == 0
+    }
+
+    /// Counts good calls, as [`Excursion::count`] does, while the sum [is ageless](Excursion::is_ageless).
+    #[cfg(target_pointer_width = "64")]
+    pub(super) fn count_ageless(&mut self, test: Cusum, calls: u64) {
+        let calls = i64::try_from(calls).unwrap_or(i64::MAX);
+        let towards_zero = |step: i32| calls.saturating_mul(step.into());
+        let sum = i64::from(self.sum);
+        let moved = if sum > 0 {
+            sum.saturating_sub(towards_zero(test.down())).max(0)
+        } else {
+            sum.saturating_add(towards_zero(HEAD_START_STEP)).min(0)
+        };
+        self.sum = moved as i32;
     }
 
     /// Removes the amount that a stalled call added in excess of its latency. It ends no excursion; the next good call

@@ -361,6 +361,28 @@ impl Evidence {
             && !self.has_head_start(rule)
     }
 
+    /// Whether the times of good calls have no effect: no sum has been high lately.
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) fn is_ageless(&self) -> bool {
+        self.without_stalled.is_none() && self.sums.iter().all(Excursion::is_ageless)
+    }
+
+    /// Counts `calls` fast calls that did not fail, while no call is stalled and the evidence [is ageless](Evidence::is_ageless).
+    /// O(1).
+    #[cfg(target_pointer_width = "64")]
+    pub(crate) fn count_good(&mut self, rule: &EvidenceRule, calls: u64) {
+        if calls == 0 {
+            return;
+        }
+        let head_start = rule.max_latency_step().unsigned_abs().div_ceil(HEAD_START_STEP.unsigned_abs());
+        let fast_calls = u64::from(self.fast_calls).saturating_add(calls).min(head_start.into());
+        self.fast_calls = self.fast_calls.max(fast_calls as u16);
+        for test in EvidenceTest::ALL {
+            self.sum_mut(test).count_ageless(rule.cusum(test), calls);
+        }
+        self.peak_stalled = 0;
+    }
+
     /// No test has seen enough bad calls; another good call leaves it so.
     #[cfg(target_pointer_width = "64")]
     pub(crate) fn is_below_bounds(&self, rule: &EvidenceRule) -> bool {

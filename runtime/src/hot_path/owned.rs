@@ -183,12 +183,12 @@ impl ExclusiveState {
             Some(stalls) if stalls.counted_stalled() != self.core.stalled() => Instant::ZERO,
             Some(stalls) => stalls.look_at(),
         };
-        // A histogram counts each call, and a large window keeps more of them than a stripe has slots. (The window is full while the
-        // core's fast path is armed.)
+        // A histogram counts each call, and a large window keeps more of them than a stripe has slots. (The window is full while calls
+        // may be superseded.)
         let may_be_superseded =
             self.histogram.is_none() && usize::from(self.core.samples()) <= MAX_WINDOW_OF_SUPERSEDED;
         let plain_until =
-            if may_be_superseded { self.core.fast_path_until().min(unchanged_until) } else { Instant::ZERO };
+            if may_be_superseded { self.core.superseded_until().min(unchanged_until) } else { Instant::ZERO };
         WaitingRule {
             until: self.core.good_calls_wait_until().min(unchanged_until).min(GoodCall::END_LIMIT),
             good_up_to: self.core.slow_after(),

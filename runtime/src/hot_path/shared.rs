@@ -86,7 +86,11 @@ impl Shared {
         let current = exclusive.core.generation();
         stripes.flush(current, |flushed| match flushed {
             Flushed::Call(GoodCall { token, end, latency }) => {
-                exclusive.record(Report { token, end, ending: Ending::Finished(Outcome::Ok, latency) }, &self.epochs);
+                // Inlined into the loop, as opposed to `record`.
+                if !exclusive.try_finish_fast(token, end, latency, Outcome::Ok) {
+                    let ending = Ending::Finished(Outcome::Ok, latency);
+                    exclusive.record(Report { token, end, ending }, &self.epochs);
+                }
             }
             Flushed::Superseded(calls) => exclusive.count_superseded(calls, &self.epochs),
         });

@@ -1,12 +1,12 @@
 //! The fast path: records a good call of a healthy breaker with few instructions.
 //!
-//! A breaker is *quiet* while it is closed, its window is full of good calls, no call is stalled, no test has evidence,
+//! A breaker is *quiet* while it is closed, its window is full of successful calls, no call is stalled, no test has evidence,
 //! nothing is simulated and no incident waits for a call. Until the next sample expires, another good call then changes
 //! only the window and one counter, so nothing else is checked. Any other input disarms the fast path. The next call on
 //! the slow path checks whether it can be armed again.
 //!
-//! A breaker is *steady* if there are slow calls in its window too, or evidence of them below its bound. Another good call
-//! then takes part of both away, so no rule is evaluated.
+//! A breaker is *steady* if there is evidence of slow calls below its bound too. Another good call then takes part of it away,
+//! so no rule is evaluated.
 //!
 //! Targets with 32-bit pointers have no fast path: it would not fit their flash beside the slow one.
 
@@ -53,7 +53,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         true
     }
 
-    /// Same as [`Breaker::try_record_fast`], also while slow calls are in the window and evidence of them is below its bound.
+    /// Same as [`Breaker::try_record_fast`], also while evidence of slow calls is below its bound.
     #[inline(never)] // keeps the slow path small
     pub fn try_record_steady(
         &mut self,
@@ -75,7 +75,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.window.record(now, latency, outcome);
         let _ = self.count_evidence(now, None, outcome, false);
         self.incident.call_recorded();
-        if self.window.is_full_of_good() {
+        if self.limits.evidence().is_none_or(|rule| self.evidence.is_at_rest(rule)) {
             self.rearm_fast_path();
         }
         true
@@ -106,10 +106,21 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.fast_path_until
     }
 
-    /// Counts good calls that [`Breaker::try_record_fast`] would have taken, and that as many calls followed as the window has
-    /// places.
+    /// Returns the instant, on the clock that gives the readings, before which good calls of this generation need not be handed in
+    /// if as many calls follow as the window has places: [`Breaker::count_superseded`] counts them. [`Instant::ZERO`] = all are
+    /// handed in.
+    #[inline]
+    pub fn superseded_until(&self) -> Instant {
+        if self.evidence.is_ageless() { self.steady_until } else { Instant::ZERO }
+    }
+
+    /// Counts good calls that ended before [`Breaker::superseded_until`], after those that were handed in, and that as many calls
+    /// follow as the window has places. The times and the latencies of these calls have no effect. O(1).
     pub fn count_superseded(&mut self, calls: u64) {
         self.counts.ok = self.counts.ok.wrapping_add(calls);
+        if let Some(rule) = self.limits.evidence() {
+            self.evidence.count_good(rule, calls);
+        }
     }
 
     /// Counts calls that were dropped, while the breaker was closed, before they could hang: they change nothing else.
@@ -133,7 +144,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         let until = self.window.next_expiry().min(self.memory.fresh_until(&self.settings));
         let until = if is_calm && self.time.latest() < until { self.time.clock_reading(until) } else { Instant::ZERO };
         let evidence = self.limits.evidence();
-        let is_quiet = self.window.above() == 0 && evidence.is_none_or(|rule| self.evidence.is_at_rest(rule));
+        let is_quiet = evidence.is_none_or(|rule| self.evidence.is_at_rest(rule));
         let is_steady = evidence.is_none_or(|rule| self.evidence.is_below_bounds(rule));
         self.fast_path_until = if is_quiet { until } else { Instant::ZERO };
         self.steady_until = if is_steady { until } else { Instant::ZERO };
