@@ -85,9 +85,9 @@ impl IncidentTracker {
         self.calls_since_closed = 0;
     }
 
-    /// Records a call in a closed breaker.
-    pub(crate) fn call_recorded(&mut self) {
-        self.calls_since_closed = self.calls_since_closed.saturating_add(1);
+    /// Records calls in a closed breaker.
+    pub(crate) fn calls_recorded(&mut self, calls: u64) {
+        self.calls_since_closed = u64::from(self.calls_since_closed).saturating_add(calls).min(u16::MAX.into()) as u16;
     }
 
     /// Records a trip. Returns the incident's cause if the trip begins an incident.

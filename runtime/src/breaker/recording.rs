@@ -34,12 +34,11 @@ impl BreakerInner {
         let Some(stripes) = self.shared().gate.stripes() else {
             return self.finish_at_core(token, end, latency, Outcome::Ok);
         };
-        if let Some(stripe) = stripes.claims.of_this_thread()
-            && stripes.supersede(stripe, GoodCall { token, end, latency })
-        {
-            return;
+        match stripes.claims.of_this_thread() {
+            None => self.finish_outside_stripe(stripes, token, end, latency, Outcome::Ok),
+            Some(stripe) if stripes.supersede(stripe, GoodCall { token, end, latency }) => {}
+            Some(_) => self.append_to_stripe(token, end, latency),
         }
-        self.append_to_stripe(token, end, latency);
     }
 
     #[inline(never)]

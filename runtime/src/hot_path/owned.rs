@@ -11,7 +11,7 @@ use crate::hot_path::histogram::LatencyHistogram;
 use crate::hot_path::in_flight::{EpochMark, InFlightEpochs};
 use crate::hot_path::samples::SharedCore;
 use crate::hot_path::stall_detector::{Now, StallDetector, StallRule};
-use crate::hot_path::stripes::{GoodCall, MAX_WINDOW_OF_SUPERSEDED, Superseded, WaitingRule};
+use crate::hot_path::stripes::{GoodCall, MAX_WINDOW_OF_SUPERSEDED, PackedToken, Run, Superseded, WaitingRule};
 
 /// The core and the calls in flight.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl ExclusiveState {
             (Some(mark), Some(stalls)) => {
                 stalls.is_fast(mark, end)
                     && self.core.try_record_fast(end, token.generation(), latency, outcome)
-                    && stalls.leave_fast()
+                    && stalls.leave_fast(1)
             }
             (Some(_), None) => false,
         };
@@ -73,14 +73,36 @@ impl ExclusiveState {
         done
     }
 
-    /// Does the same as [`ExclusiveState::try_finish_fast`], also while slow calls are in the window.
+    /// Does the same as [`ExclusiveState::try_finish_fast`] for the calls of the run up to the first that may change more.
+    #[inline]
+    pub(crate) fn finish_fast_run(&mut self, run: &mut Run<'_, '_>) {
+        if self.histogram.is_some() {
+            return;
+        }
+        let generation = self.core.generation();
+        match &mut self.stalls {
+            None => {
+                let token = PackedToken::new(CallToken::untracked(generation));
+                self.core.record_fast_run(|end, latency| run.next_call_if(token, end, latency));
+            }
+            Some(stalls) if stalls.counted_stalled() == 0 => {
+                let token = PackedToken::new(CallToken::tracked(generation, stalls.current_mark()));
+                let until = stalls.look_at();
+                let next = |end: Instant, latency| run.next_call_if(token, end.min(until), latency);
+                stalls.leave_fast(self.core.record_fast_run(next));
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Does the same as [`ExclusiveState::try_finish_fast`], also while there is evidence of slow calls.
     fn try_finish_steady(&mut self, token: CallToken, end: Instant, latency: Latency, outcome: Outcome) -> bool {
         let done = match (token.epoch(), &mut self.stalls) {
             (None, _) => self.core.try_record_steady(end, token.generation(), latency, outcome),
             (Some(mark), Some(stalls)) => {
                 stalls.is_fast(mark, end)
                     && self.core.try_record_steady(end, token.generation(), latency, outcome)
-                    && stalls.leave_fast()
+                    && stalls.leave_fast(1)
             }
             (Some(_), None) => false,
         };
@@ -106,13 +128,10 @@ impl ExclusiveState {
         }
     }
 
-    /// Does the same as [`ExclusiveState::handle`], on the fast path if that is armed. Called with empty stripes.
+    /// Does the same as [`ExclusiveState::handle`], on a fast path if one is armed. Called with empty stripes.
     pub(crate) fn record(&mut self, report: Report, epochs: &InFlightEpochs) {
         let Report { token, end, ending } = report;
         let is_done = match ending {
-            Ending::Finished(outcome, latency) if end < self.core.fast_path_until() => {
-                self.try_finish_fast(token, end, latency, outcome)
-            }
             Ending::Finished(outcome, latency) => self.try_finish_steady(token, end, latency, outcome),
             Ending::Dropped => false,
         };
@@ -123,6 +142,9 @@ impl ExclusiveState {
 
     /// Handles a report, and takes the decision that follows. O(1), as the core's.
     pub(crate) fn handle(&mut self, report: Report, epochs: &InFlightEpochs) {
+        if report.ending == Ending::Dropped && self.try_drop(report.token) {
+            return;
+        }
         self.lower_stalled(Now::EndOfCall(report.end), epochs);
         match report.ending {
             Ending::Finished(outcome, latency) => {
@@ -133,6 +155,19 @@ impl ExclusiveState {
         }
         if let Some(epoch) = report.token.epoch() {
             self.leave(epoch, report.end, epochs);
+        }
+    }
+
+    /// Removes a call that was dropped during the epoch in which a closed breaker admitted it: it did not hang, so only its count
+    /// changes. On a breaker with stripes such a call leaves by [`InFlightEpochs::try_drop`].
+    fn try_drop(&mut self, token: CallToken) -> bool {
+        let is_young = token.generation() == self.core.generation() && self.core.state().kind() == StateKind::Closed;
+        match (token.epoch(), &mut self.stalls) {
+            (Some(epoch), Some(stalls)) if is_young && epoch == stalls.current_mark() => {
+                self.core.count_dropped(1);
+                stalls.leave_fast(1)
+            }
+            _ => false,
         }
     }
 

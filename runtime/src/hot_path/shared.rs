@@ -84,15 +84,18 @@ impl Shared {
     #[inline(never)] // keeps the look at empty stripes small
     fn flush_waiting(&self, stripes: &Stripes, exclusive: &mut ExclusiveState) {
         let current = exclusive.core.generation();
-        stripes.flush(current, |flushed| match flushed {
-            Flushed::Call(GoodCall { token, end, latency }) => {
-                // Inlined into the loop, as opposed to `record`.
-                if !exclusive.try_finish_fast(token, end, latency, Outcome::Ok) {
-                    let ending = Ending::Finished(Outcome::Ok, latency);
-                    exclusive.record(Report { token, end, ending }, &self.epochs);
+        stripes.flush(current, |mut run| {
+            loop {
+                exclusive.finish_fast_run(&mut run);
+                match run.next() {
+                    Some(Flushed::Call(GoodCall { token, end, latency })) => {
+                        let ending = Ending::Finished(Outcome::Ok, latency);
+                        exclusive.record(Report { token, end, ending }, &self.epochs);
+                    }
+                    Some(Flushed::Superseded(calls)) => exclusive.count_superseded(calls, &self.epochs),
+                    None => return,
                 }
             }
-            Flushed::Superseded(calls) => exclusive.count_superseded(calls, &self.epochs),
         });
     }
 

@@ -144,11 +144,12 @@ impl StallDetector {
         self.current.since(mark) == 0 && end < self.look_at && self.stalled == 0
     }
 
-    /// Records the end of such a call. Always returns true.
+    /// Records the end of this many such calls. Always returns true.
     #[inline]
-    pub(crate) fn leave_fast(&mut self) -> bool {
-        self.left = self.left.wrapping_add(1);
-        self.left_current = self.left_current.wrapping_add(1);
+    pub(crate) fn leave_fast(&mut self, calls: u64) -> bool {
+        self.left = self.left.wrapping_add(calls);
+        // More than 2^32 calls do not come in within an epoch.
+        self.left_current = self.left_current.wrapping_add(calls as u32);
         true
     }
 

@@ -1,6 +1,6 @@
 //! The fast path: records a good call of a healthy breaker with few instructions.
 //!
-//! A breaker is *quiet* while it is closed, its window is full of successful calls, no call is stalled, no test has evidence,
+//! A breaker is *quiet* while it is closed, its window is full of successful calls, its percentile is low, no call is stalled, no test has evidence,
 //! nothing is simulated and no incident waits for a call. Until the next sample expires, another good call then changes
 //! only the window and one counter, so nothing else is checked. Any other input disarms the fast path. The next call on
 //! the slow path checks whether it can be armed again.
@@ -31,7 +31,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
     /// Records a finished call as [`Breaker::handle_finished`] does, if the call changes only the window and a counter.
     /// Returns false, and changes nothing, if the call may change more. A caller can inline this fast path and keep the
     /// slow path out of line.
-    #[inline]
+    #[inline(always)]
     pub fn try_record_fast(
         &mut self,
         end: Instant,
@@ -50,7 +50,27 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         let now = self.time.go_on_to(end);
         self.counts.ok = self.counts.ok.wrapping_add(1);
         self.window.replace_oldest(now, latency);
+        self.incident.calls_recorded(1);
         true
+    }
+
+    /// Does the same as [`Breaker::try_record_fast`] for all calls that `next` returns. It is passed the limits of a good call: it ended
+    /// before the instant, and took at most the latency. The calls are successful, of this generation. Returns their number.
+    #[inline]
+    pub fn record_fast_run(&mut self, mut next: impl FnMut(Instant, Latency) -> Option<(Instant, Latency)>) -> u64 {
+        let mut calls = 0_u64;
+        while let Some((end, latency)) = next(self.fast_path_until, self.settings.latency_threshold) {
+            let now = self.time.go_on_to(end);
+            self.window.replace_oldest(now, latency);
+            calls = calls.wrapping_add(1);
+        }
+        self.counts.ok = self.counts.ok.wrapping_add(calls);
+        self.incident.calls_recorded(calls);
+        #[cfg(test)]
+        {
+            self.fast_path_probe.hits += calls;
+        }
+        calls
     }
 
     /// Same as [`Breaker::try_record_fast`], also while evidence of slow calls is below its bound.
@@ -74,7 +94,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.counts.ok = self.counts.ok.wrapping_add(1);
         self.window.record(now, latency, outcome);
         let _ = self.count_evidence(now, None, outcome, false);
-        self.incident.call_recorded();
+        self.incident.calls_recorded(1);
         if self.limits.evidence().is_none_or(|rule| self.evidence.is_at_rest(rule)) {
             self.rearm_fast_path();
         }
@@ -86,24 +106,18 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
     ///
     /// Until then they emit no event and open nothing: the breaker is closed with a full window and no breach, neither a simulation nor
     /// an incident is on or about to begin, and no sample expires. Slow or failed samples may be in the window, but not both: a good
-    /// call in place of a fast failure adds to the calls that the percentile is taken of.
+    /// call in place of a fast failure adds to the calls that the percentile is taken of. Slow ones only while the percentile is low:
+    /// after a change of the policy, a good call may be the first that finds it high.
     pub fn good_calls_wait_until(&self) -> Instant {
         let may_wait = self.state == State::Closed
             && self.window.len() >= self.settings.latency_window_size.get()
-            && (self.window.failed() == 0 || self.window.above() == 0)
+            && (self.window.above() == 0 || self.window.failed() == 0 && !self.verdict().above)
             && self.breaches_in_a_row == 0
             && !self.is_held_open()
             && !self.incident.has_news_of_calls()
             && !self.time.is_suspect();
         let until = self.window.next_expiry().min(self.memory.fresh_until(&self.settings));
         if may_wait && self.time.latest() < until { self.time.clock_reading(until) } else { Instant::ZERO }
-    }
-
-    /// Returns the instant, on the clock that gives the readings, before which good calls of this generation change only the window and
-    /// one counter. [`Instant::ZERO`] = none do.
-    #[inline]
-    pub fn fast_path_until(&self) -> Instant {
-        self.fast_path_until
     }
 
     /// Returns the instant, on the clock that gives the readings, before which good calls of this generation need not be handed in
@@ -118,6 +132,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
     /// follow as the window has places. The times and the latencies of these calls have no effect. O(1).
     pub fn count_superseded(&mut self, calls: u64) {
         self.counts.ok = self.counts.ok.wrapping_add(calls);
+        self.incident.calls_recorded(calls);
         if let Some(rule) = self.limits.evidence() {
             self.evidence.count_good(rule, calls);
         }
@@ -136,6 +151,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
         let is_calm = self.state == State::Closed
             && self.window.is_full_of_successes()
+            && (self.window.above() == 0 || !self.verdict().above)
             && self.stalled == 0
             && self.breaches_in_a_row == 0
             && !self.is_held_open()

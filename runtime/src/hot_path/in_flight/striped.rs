@@ -205,7 +205,7 @@ impl Count {
         // Acquire pairs with the Release of the thread: the start that it stored before is seen.
         [self.latest.load(Ordering::Acquire), self.before.load(Ordering::Relaxed)]
             .iter()
-            .any(|&word| epoch_of(word) == epoch.0.into())
+            .any(|&word| epoch_of(word) == u64::from(epoch.0))
     }
 
     fn last_start(&self) -> u64 {

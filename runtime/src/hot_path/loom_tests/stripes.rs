@@ -169,13 +169,15 @@ fn records_that_are_overwritten_while_they_are_read_are_counted() {
         let thread = thread::spawn(move || (4..6).for_each(|value| push(&writer, value)));
         let (mut last, mut accounted, mut read) = (0, 0, 0);
         let mut flush = || {
-            stripes.flush(Generation::new(0), |flushed| match flushed {
-                Flushed::Call(call) => {
-                    assert_eq!(call.end.as_nanos(), u64::from(call.latency.as_micros()), "torn");
-                    assert!(call.end.as_nanos() > last, "in order");
-                    (last, accounted, read) = (call.end.as_nanos(), accounted + 1, read + 1);
-                }
-                Flushed::Superseded(superseded) => accounted += superseded.calls,
+            stripes.flush(Generation::new(0), |run| {
+                run.for_each(|flushed| match flushed {
+                    Flushed::Call(call) => {
+                        assert_eq!(call.end.as_nanos(), u64::from(call.latency.as_micros()), "torn");
+                        assert!(call.end.as_nanos() > last, "in order");
+                        (last, accounted, read) = (call.end.as_nanos(), accounted + 1, read + 1);
+                    }
+                    Flushed::Superseded(superseded) => accounted += superseded.calls,
+                });
             });
             assert!(read >= MAX_WINDOW_OF_SUPERSEDED, "as many as the window may have places");
             (last, accounted)
@@ -203,11 +205,11 @@ fn a_stripe_passes_from_a_thread_that_ends_to_one_that_begins() {
             })
         });
         let mut seen = Vec::new();
-        stripes.flush(Generation::new(0), |flushed| seen.extend(end(flushed)));
+        stripes.flush(Generation::new(0), |run| seen.extend(run.filter_map(end)));
         for thread in threads {
             thread.join().unwrap();
         }
-        stripes.flush(Generation::new(0), |flushed| seen.extend(end(flushed)));
+        stripes.flush(Generation::new(0), |run| seen.extend(run.filter_map(end)));
         seen.sort_unstable();
         assert_eq!(seen, [1, 2]);
     });

@@ -41,7 +41,32 @@ impl GoodCall {
     }
 }
 
+/// A token as a record stores it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PackedToken {
+    generation_low: u8,
+    rest: u32,
+}
+
+impl PackedToken {
+    pub(crate) fn new(token: CallToken) -> Self {
+        let PackedCall([first, second]) = GoodCall { token, end: Instant::ZERO, latency: Latency::ZERO }.pack();
+        Self { generation_low: first as u8, rest: second as u32 }
+    }
+}
+
 impl PackedCall {
+    #[inline]
+    pub(super) fn has(self, token: PackedToken) -> bool {
+        let Self([first, second]) = self;
+        first as u8 == token.generation_low && second as u32 == token.rest
+    }
+
+    #[inline]
+    pub(super) fn latency(self) -> Latency {
+        Latency::from_micros((self.0[1] >> LATENCY_SHIFT) as u32)
+    }
+
     #[inline]
     pub(super) fn end(self) -> Instant {
         Instant::from_nanos(self.0[0] >> GENERATION_LOW_BITS)
@@ -58,7 +83,7 @@ impl PackedCall {
         GoodCall {
             token: CallToken::with_tracking(generation, second as u32 >> TRACKING_SHIFT),
             end: self.end(),
-            latency: Latency::from_micros((second >> LATENCY_SHIFT) as u32),
+            latency: self.latency(),
         }
     }
 }

@@ -29,22 +29,22 @@
 
 use std::fmt;
 
-use heapless::Vec;
 use tripline_core::{Generation, Instant, Latency};
 
 use crate::hot_path::call_token::CallToken;
-use crate::hot_path::in_flight::EpochMark;
-use crate::hot_path::stripe_claims::{MAX_STRIPES, StripeClaims, StripeCount};
+use crate::hot_path::stripe_claims::{StripeClaims, StripeCount};
 use crate::hot_path::stripes::good_call::PackedCall;
 use crate::hot_path::stripes::waiting_rule::PublishedRule;
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 
+mod flush;
 mod good_call;
 #[cfg(all(test, not(tripline_loom)))]
 mod tests;
 mod waiting_rule;
 
-pub(crate) use good_call::GoodCall;
+pub(crate) use flush::{Flushed, Run, Superseded};
+pub(crate) use good_call::{GoodCall, PackedToken};
 pub(crate) use waiting_rule::{Kind, WaitingRule};
 
 /// Records that one stripe holds.
@@ -83,20 +83,6 @@ struct Place([AtomicU64; 2]);
 
 /// No [tracking](CallToken::tracking).
 const NOT_FULL: u32 = u32::MAX;
-
-/// Calls that were superseded: good ones, of the epoch with this mark.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Superseded {
-    pub(crate) calls: u64,
-    pub(crate) epoch: EpochMark,
-}
-
-/// What a flush finds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Flushed {
-    Call(GoodCall),
-    Superseded(Superseded),
-}
 
 impl Stripes {
     #[cfg(all(test, not(tripline_loom)))]
@@ -165,89 +151,9 @@ impl Stripes {
     /// Takes all records that were published before this, in the order in which the calls ended, and those that were superseded
     /// before them. For the owner of the core only. `current` is the generation in force.
     #[inline(never)]
-    pub(crate) fn flush(&self, current: Generation, mut handle: impl FnMut(Flushed)) {
+    pub(crate) fn flush(&self, current: Generation, handle: impl FnMut(Run<'_, '_>)) {
         self.rule.keep_records();
-        let mut pending = Vec::<Pending<'_>, MAX_STRIPES>::new();
-        for stripe in &self.rings {
-            if let Some(records) = Pending::new(stripe, &mut handle) {
-                // There are at most so many stripes.
-                let _ = pending.push(records);
-            }
-        }
-        while !pending.is_empty() {
-            flush_earliest(&mut pending, current, &mut handle);
-        }
-    }
-}
-
-/// Flushes the stripe whose oldest record is the earliest, as long as it is.
-fn flush_earliest(pending: &mut Vec<Pending<'_>, MAX_STRIPES>, current: Generation, handle: &mut impl FnMut(Flushed)) {
-    let (mut earliest, mut first, mut second) = (0, Instant::MAX, Instant::MAX);
-    for (index, end) in pending.iter().map(|records| records.next.end()).enumerate() {
-        if end < first {
-            (earliest, second, first) = (index, first, end);
-        } else {
-            second = second.min(end);
-        }
-    }
-    let Some(records) = pending.get_mut(earliest) else { return };
-    while records.next.end() <= second {
-        handle(Flushed::Call(records.next.unpack(current)));
-        if !records.advance(handle) {
-            // The order of the rest decides which of two calls that ended at the same nanosecond comes first.
-            let _ = pending.remove(earliest);
-            return;
-        }
-    }
-}
-
-/// The records of one stripe that are not flushed yet.
-struct Pending<'a> {
-    stripe: &'a Stripe,
-    /// The oldest of them.
-    next: PackedCall,
-    /// Its position, and the one after the last.
-    head: u64,
-    tail: u64,
-}
-
-impl<'a> Pending<'a> {
-    fn new(stripe: &'a Stripe, handle: &mut impl FnMut(Flushed)) -> Option<Self> {
-        let (head, tail) = stripe.waiting()?;
-        let mut records = Self { stripe, next: PackedCall::default(), head, tail };
-        records.read(handle).then_some(records)
-    }
-
-    /// Goes on to the next record; false if there is none.
-    fn advance(&mut self, handle: &mut impl FnMut(Flushed)) -> bool {
-        self.head = self.head.wrapping_add(1);
-        self.read(handle)
-    }
-
-    /// Reads the record at the head, or the oldest one after it that was not superseded.
-    fn read(&mut self, handle: &mut impl FnMut(Flushed)) -> bool {
-        while self.head != self.tail {
-            self.next = self.stripe.read(self.head);
-            // Acquire pairs with the Release fence in `push`: where the record was overwritten before it was read, the position that
-            // announced it is seen.
-            fence(Ordering::Acquire);
-            // Acquire pairs with the Release of the writer, as in `waiting`.
-            let tail = self.stripe.tail.load(Ordering::Acquire);
-            let oldest = tail.div_ceil(2).wrapping_sub(PLACES_U64);
-            if oldest.wrapping_sub(self.head).cast_signed() <= 0 {
-                return true;
-            }
-            // Overtaken: the later records that superseded those belong to this flush too.
-            handle(Flushed::Superseded(Superseded {
-                calls: oldest.wrapping_sub(self.head),
-                // Relaxed: acquired with the position; it stays while superseded records are not counted.
-                epoch: CallToken::epoch_of_tracking(self.stripe.plain_tracking.load(Ordering::Relaxed)),
-            }));
-            (self.head, self.tail) = (oldest, tail / 2);
-        }
-        // Release pairs with the Acquire in `push`.
-        self.stripe.head.store(self.tail, Ordering::Release);
-        false
+        flush::merge(&self.rings, current, handle);
     }
 }
 
@@ -274,7 +180,7 @@ impl Stripe {
             return false;
         }
         let tail = self.tail.load(Ordering::Relaxed);
-        // Release, as for the records before: `Pending::read` goes on to them when it finds this. The Release fence pairs with the
+        // Release, as for the records before: `Pending::read_head` goes on to them when it finds this. The Release fence pairs with the
         // Acquire fence there.
         self.tail.store(tail | 1, Ordering::Release);
         fence(Ordering::Release);
@@ -285,7 +191,7 @@ impl Stripe {
     /// Appends a record, if there is room.
     fn push(&self, call: GoodCall, kind: Kind) -> bool {
         let tail = self.tail.load(Ordering::Relaxed);
-        // Acquire pairs with the Release in `Pending::read`: the places before it were read.
+        // Acquire pairs with the Release in `Pending::read_head`: the places before it were read.
         if (tail / 2).wrapping_sub(self.head.load(Ordering::Acquire)) >= PLACES_U64 {
             return false;
         }
@@ -317,7 +223,7 @@ impl Stripe {
             words[1].store(second, Ordering::Relaxed);
         }
         self.next_place.store(place.wrapping_add(1), Ordering::Relaxed);
-        // Release pairs with the Acquire in `waiting` and `Pending::read`.
+        // Release pairs with the Acquire in `waiting` and `Pending::read_head`.
         self.tail.store(tail.wrapping_add(2), Ordering::Release);
     }
 
@@ -329,14 +235,6 @@ impl Stripe {
         // Relaxed: only owners of the core write it, one after the other.
         let head = self.head.load(Ordering::Relaxed);
         (head != tail).then_some((head, tail))
-    }
-
-    fn read(&self, position: u64) -> PackedCall {
-        let place = (position % PLACES_U64) as usize;
-        // There is a place at each remainder. Relaxed: acquired in `waiting`, or found out to be overwritten.
-        self.places.get(place).map_or_else(PackedCall::default, |Place(words)| {
-            PackedCall([words[0].load(Ordering::Relaxed), words[1].load(Ordering::Relaxed)])
-        })
     }
 }
 
