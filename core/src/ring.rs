@@ -67,7 +67,7 @@ impl<T: Copy, P: AsRef<[T]> + AsMut<[T]>> Ring<T, P> {
 
     /// Removes the oldest value of a non-empty ring and appends `value`.
     #[cfg(target_pointer_width = "64")]
-    #[inline(always)]
+    #[inline]
     pub(crate) fn rotate(&mut self, value: T) -> T {
         let (oldest, len) = (usize::from(self.oldest), usize::from(self.len));
         let places = self.places.as_mut();

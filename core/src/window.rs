@@ -124,7 +124,7 @@ impl<S: SampleStore> Window<S> {
     /// Replaces the oldest sample with a good call, in a window that [is full of successes](Window::is_full_of_successes)
     /// of which none has expired. O(1).
     #[cfg(target_pointer_width = "64")]
-    #[inline(always)]
+    #[inline]
     pub(crate) fn replace_oldest(&mut self, now: MonotonicInstant, latency: Latency) {
         let oldest = self.samples.rotate(Sample::new(latency, false, now)).latency;
         self.newest_at = now;

@@ -31,7 +31,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
     /// Records a finished call as [`Breaker::handle_finished`] does, if the call changes only the window and a counter.
     /// Returns false, and changes nothing, if the call may change more. A caller can inline this fast path and keep the
     /// slow path out of line.
-    #[inline(always)]
+    #[inline]
     pub fn try_record_fast(
         &mut self,
         end: Instant,

@@ -251,7 +251,11 @@ fn superseded_calls_change_the_same_whether_they_are_handed_in_or_counted() {
                     counted.count_superseded(calls);
                     ends.clone().skip(calls as usize).for_each(|end| good(&mut counted, end));
                     ends.for_each(|end| good(&mut core, end));
-                    assert_eq!(in_order(&counted), in_order(&core), "seed {seed}: {calls} calls counted, after {before}");
+                    assert_eq!(
+                        in_order(&counted),
+                        in_order(&core),
+                        "seed {seed}: {calls} calls counted, after {before}"
+                    );
                     now = last;
                     checked += 1;
                     with_evidence += u64::from(!before.contains("sums: [Excursion { sum: 0,"));

@@ -69,7 +69,12 @@ pub(crate) struct Run<'p, 'a> {
 impl Run<'_, '_> {
     /// Takes the next call if it has this token, ended before `end` and took at most `latency`.
     #[inline]
-    pub(crate) fn next_call_if(&mut self, token: PackedToken, end: Instant, latency: Latency) -> Option<(Instant, Latency)> {
+    pub(crate) fn next_call_if(
+        &mut self,
+        token: PackedToken,
+        end: Instant,
+        latency: Latency,
+    ) -> Option<(Instant, Latency)> {
         let records = &mut *self.records;
         let call = records.next;
         let is_wanted = records.superseded == 0
