@@ -12,7 +12,7 @@ filter=${2:-}
 [[ $rounds =~ ^[1-9][0-9]*$ ]] || { echo "ROUNDS is \"$rounds\"; allowed: a whole number from 1" >&2; exit 2; }
 
 bench=(cargo bench --quiet --locked -p tripline-benches --bench hot_path --)
-short=(--noplot --discard-baseline --warm-up-time 0.2 --measurement-time 0.5 --sample-size 20 --nresamples 1000)
+short=(--noplot --discard-baseline --warm-up-time 0.2 --measurement-time 0.5 --sample-size 10 --nresamples 1000)
 
 times=$(mktemp)
 trap 'rm -f "$times"' EXIT
