@@ -4,7 +4,7 @@ use heapless::Vec;
 use tripline_core::{Generation, Instant, Latency};
 
 use super::good_call::{GoodCall, PackedCall, PackedToken};
-use super::{PLACES, PLACES_U64, Place, Stripe};
+use super::ring::{PLACES, PLACES_U64, Stripe};
 use crate::hot_path::call_token::CallToken;
 use crate::hot_path::in_flight::EpochMark;
 use crate::hot_path::stripe_claims::MAX_STRIPES;
@@ -184,16 +184,6 @@ impl<'a> Pending<'a> {
     fn end_flush(&self) {
         // Release pairs with the Acquire in `push`.
         self.stripe.head.store(self.tail, Ordering::Release);
-    }
-}
-
-impl Stripe {
-    #[inline]
-    fn read(&self, place: usize) -> PackedCall {
-        // Relaxed: acquired in `waiting`, or found out to be overwritten.
-        self.places.get(place).map_or_else(PackedCall::default, |Place(words)| {
-            PackedCall([words[0].load(Ordering::Relaxed), words[1].load(Ordering::Relaxed)])
-        })
     }
 }
 

@@ -13,10 +13,10 @@
 //!
 //! # Superseded records
 //!
-//! While the core's fast path is open, a good call changes the window and a count, nothing else, and the window forgets it as
-//! soon as as many calls came after it as it has places. A ring has more places than that, so a full ring whose records are all of
-//! this kind (*plain*) takes the next one in place of its oldest: that one is *superseded*, and a flush counts it without having
-//! read it. So a thread that makes good calls does not meet the core at all, until something else flushes. An owner that
+//! While no test has had much evidence lately, a good call changes the window and some counts, nothing else (see
+//! `Breaker::superseded_until` of the core), and the window forgets it as soon as as many calls came after it as it has places. A ring
+//! has more places than that, so a full ring whose records are all of this kind (*plain*) takes the next one in place of its oldest:
+//! that one is *superseded*, and a flush counts it without having read it. So a thread that makes good calls does not meet the core at all, until something else flushes. An owner that
 //! flushes closes this first, so that the records stay while it reads them; one that is overwritten nevertheless, by a thread
 //! that was just writing, is found by the position of the writer, and counts as superseded.
 //!
@@ -33,12 +33,12 @@ use tripline_core::{Generation, Instant, Latency};
 
 use crate::hot_path::call_token::CallToken;
 use crate::hot_path::stripe_claims::{StripeClaims, StripeCount};
-use crate::hot_path::stripes::good_call::PackedCall;
+use crate::hot_path::stripes::ring::{PLACES, Stripe};
 use crate::hot_path::stripes::waiting_rule::PublishedRule;
-use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 
 mod flush;
 mod good_call;
+mod ring;
 #[cfg(all(test, not(tripline_loom)))]
 mod tests;
 mod waiting_rule;
@@ -46,11 +46,6 @@ mod waiting_rule;
 pub(crate) use flush::{Flushed, Run, Superseded};
 pub(crate) use good_call::{GoodCall, PackedToken};
 pub(crate) use waiting_rule::{Kind, WaitingRule};
-
-/// Records that one stripe holds.
-const PLACES: usize = if cfg!(tripline_loom) { 3 } else { 70 };
-const PLACES_U64: u64 = PLACES as u64;
-const PLACES_U32: u32 = PLACES as u32;
 
 /// A window of at most so many calls forgets a record before its place is needed.
 pub(crate) const MAX_WINDOW_OF_SUPERSEDED: usize = PLACES - 1;
@@ -61,28 +56,6 @@ pub(crate) struct Stripes {
     pub(crate) claims: StripeClaims,
     rings: Box<[Stripe]>,
 }
-
-/// The ring of one thread.
-#[repr(align(128))]
-struct Stripe {
-    /// Twice the position of the next record; one more while a record is overwritten.
-    tail: AtomicU64,
-    /// The position of the oldest record that was not flushed. Written by readers.
-    head: AtomicU64,
-    /// So many of the last records are plain, all with the [tracking](CallToken::tracking) below. Written by the writer, as the rest.
-    plain: AtomicU32,
-    plain_tracking: AtomicU32,
-    /// The tracking of the records if the ring is full of plain ones, otherwise [`NOT_FULL`].
-    full_tracking: AtomicU32,
-    /// The place of the next record: its position modulo [`PLACES`], or [`PLACES`] for the first place.
-    next_place: AtomicU32,
-    places: [Place; PLACES],
-}
-
-struct Place([AtomicU64; 2]);
-
-/// No [tracking](CallToken::tracking).
-const NOT_FULL: u32 = u32::MAX;
 
 impl Stripes {
     #[cfg(all(test, not(tripline_loom)))]
@@ -154,87 +127,6 @@ impl Stripes {
     pub(crate) fn flush(&self, current: Generation, handle: impl FnMut(Run<'_, '_>)) {
         self.rule.keep_records();
         flush::merge(&self.rings, current, handle);
-    }
-}
-
-impl Stripe {
-    fn new() -> Self {
-        Self {
-            tail: AtomicU64::new(0),
-            head: AtomicU64::new(0),
-            plain: AtomicU32::new(0),
-            plain_tracking: AtomicU32::new(0),
-            full_tracking: AtomicU32::new(NOT_FULL),
-            next_place: AtomicU32::new(0),
-            places: std::array::from_fn(|_| Place([AtomicU64::new(0), AtomicU64::new(0)])),
-        }
-    }
-
-    /// Writes a plain record in place of the oldest one, if the ring is full of plain records of its epoch, whether they were flushed
-    /// or not.
-    // Relaxed, here and below, for what the writer alone writes: written by this thread, or by one before it with the same number, whose
-    // writes this one acquired.
-    #[inline]
-    fn supersede(&self, call: GoodCall) -> bool {
-        if self.full_tracking.load(Ordering::Relaxed) != call.token.tracking() {
-            return false;
-        }
-        let tail = self.tail.load(Ordering::Relaxed);
-        // Release, as for the records before: `Pending::read_head` goes on to them when it finds this. The Release fence pairs with the
-        // Acquire fence there.
-        self.tail.store(tail | 1, Ordering::Release);
-        fence(Ordering::Release);
-        self.write(tail, call);
-        true
-    }
-
-    /// Appends a record, if there is room.
-    fn push(&self, call: GoodCall, kind: Kind) -> bool {
-        let tail = self.tail.load(Ordering::Relaxed);
-        // Acquire pairs with the Release in `Pending::read_head`: the places before it were read.
-        if (tail / 2).wrapping_sub(self.head.load(Ordering::Acquire)) >= PLACES_U64 {
-            return false;
-        }
-        self.count_plain(call.token.tracking(), kind);
-        self.write(tail, call);
-        true
-    }
-
-    /// Counts the plain records at the end of the ring, before one is appended.
-    fn count_plain(&self, tracking: u32, kind: Kind) {
-        let continues = kind == Kind::Plain && self.plain_tracking.load(Ordering::Relaxed) == tracking;
-        let before = if continues { self.plain.load(Ordering::Relaxed) } else { 0 };
-        let plain = if kind == Kind::Plain { before.saturating_add(1).min(PLACES_U32) } else { 0 };
-        self.plain.store(plain, Ordering::Relaxed);
-        // No superseded record is uncounted, so the epoch may change.
-        self.plain_tracking.store(tracking, Ordering::Relaxed);
-        self.full_tracking.store(if plain == PLACES_U32 { tracking } else { NOT_FULL }, Ordering::Relaxed);
-    }
-
-    /// Writes the next record; `tail` is twice its position.
-    #[inline]
-    fn write(&self, tail: u64, call: GoodCall) {
-        let next = self.next_place.load(Ordering::Relaxed);
-        let place = if next < PLACES_U32 { next } else { 0 };
-        if let Some(Place(words)) = self.places.get(place as usize) {
-            let PackedCall([first, second]) = call.pack();
-            // Relaxed: published by the store of the position.
-            words[0].store(first, Ordering::Relaxed);
-            words[1].store(second, Ordering::Relaxed);
-        }
-        self.next_place.store(place.wrapping_add(1), Ordering::Relaxed);
-        // Release pairs with the Acquire in `waiting` and `Pending::read_head`.
-        self.tail.store(tail.wrapping_add(2), Ordering::Release);
-    }
-
-    /// The positions of the oldest record that waits, and the one after the last.
-    #[inline]
-    fn waiting(&self) -> Option<(u64, u64)> {
-        // Acquire pairs with the Release of the writer in `push`.
-        let tail = self.tail.load(Ordering::Acquire) / 2;
-        // Relaxed: only owners of the core write it, one after the other.
-        let head = self.head.load(Ordering::Relaxed);
-        (head != tail).then_some((head, tail))
     }
 }
 

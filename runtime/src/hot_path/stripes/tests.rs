@@ -15,6 +15,7 @@ use crate::hot_path::call_token::CallToken;
 use crate::hot_path::in_flight::EpochMark;
 use crate::hot_path::shared::Shared;
 use crate::hot_path::thread_number;
+use crate::sync::{AtomicU64, Ordering};
 use std::vec::Vec;
 
 /// Splitmix64.

@@ -12,7 +12,7 @@ pub(crate) struct WaitingRule {
     pub(crate) until: Instant,
     /// A call that took longer is slow.
     pub(crate) good_up_to: Latency,
-    /// Good calls that end before this instant and have this token change the window and a count only.
+    /// Good calls that end before this instant and have this token change the window and counts only.
     pub(crate) plain_until: Instant,
     pub(crate) plain_token: CallToken,
 }
@@ -20,7 +20,7 @@ pub(crate) struct WaitingRule {
 /// How a good call may be recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// It changes the window and a count, nothing else.
+    /// It changes the window and counts, nothing else.
     Plain,
     Other,
 }
