@@ -16,7 +16,8 @@ use std::hint::black_box;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
 use tower::Layer as _;
 use tripline_backends::memory::Sysinfo;
 use tripline_backends::tower::BreakerLayer;
@@ -25,13 +26,9 @@ use tripline_runtime::{Breaker, Clock, MemorySource as _, SystemClock, TscClock}
 
 use crate::threads::{Alone, at_once};
 
-/// The rows of ours that record: name, trend analysis, stall detection, and every how many calls one is slow.
-const RECORDING: [(&str, bool, bool, Option<u64>); 4] = [
-    ("tripline", false, false, None),
-    ("tripline_trend", true, false, None),
-    ("tripline_default", false, true, None),
-    ("tripline_default_1_percent_slow", false, true, Some(100)),
-];
+/// The rows of ours that record good calls: name, trend analysis, stall detection.
+const RECORDING: [(&str, bool, bool); 3] =
+    [("tripline", false, false), ("tripline_trend", true, false), ("tripline_default", false, true)];
 
 /// Admission. With stall detection a permit must be returned, which is part of that row.
 fn admit_closed(c: &mut Criterion) {
@@ -64,11 +61,14 @@ fn admit_record(c: &mut Criterion) {
     group.bench_function("floor_fetch_add", |b| b.iter(|| black_box(&word).fetch_add(1, Ordering::Relaxed)));
     let mutex = Mutex::new(0_u64);
     group.bench_function("floor_mutex", |b| b.iter(|| *black_box(&mutex).lock().unwrap() += 1));
-    for (name, trend, stalls, slow) in RECORDING {
+    for (name, trend, stalls) in RECORDING {
         let breaker = ours::breaker(64, trend, stalls);
-        let mut call = ours::Call::new(&breaker).with_one_slow_in(slow);
+        let mut call = ours::Call::<0>::new(&breaker);
         group.bench_function(name, |b| b.iter(|| call.make()));
     }
+    let breaker = ours::breaker(64, false, true);
+    let mut call = ours::Call::<100>::new(&breaker);
+    group.bench_function("tripline_default_1_percent_slow", |b| b.iter(|| call.make()));
     let failsafe = peers::Failsafe::new();
     group.bench_function("failsafe", |b| b.iter(|| black_box(&failsafe).call()));
     let recloser = peers::recloser();
@@ -90,13 +90,14 @@ fn admit_record_2t(c: &mut Criterion) {
     let mutex = Alone(Mutex::new(0_u64));
     let lock = || *black_box(&mutex.0).lock().unwrap() += 1;
     group.bench_function("floor_mutex", |b| at_once(b, [lock; 2]));
-    for (name, trend, stalls, slow) in RECORDING {
+    for (name, trend, stalls) in RECORDING {
         let breaker = ours::breaker(64, trend, stalls);
-        let mut calls = [(); 2].map(|()| ours::Call::new(&breaker).with_one_slow_in(slow));
-        group.bench_function(name, |b| at_once(b, calls.each_mut().map(|call| || call.make())));
-        let made = calls.iter().map(ours::Call::made).sum();
-        ours::check_accounts(&format!("admit_record_2t/{name}"), &breaker, made);
+        let calls = [(); 2].map(|()| ours::Call::<0>::new(&breaker));
+        record_at_once(&mut group, "admit_record_2t", name, &breaker, calls);
     }
+    let breaker = ours::breaker(64, false, true);
+    let calls = [(); 2].map(|()| ours::Call::<100>::new(&breaker));
+    record_at_once(&mut group, "admit_record_2t", "tripline_default_1_percent_slow", &breaker, calls);
     let failsafe = peers::Failsafe::new();
     group.bench_function("failsafe", |b| at_once(b, [|| black_box(&failsafe).call(); 2]));
     let recloser = Alone(peers::recloser());
@@ -109,6 +110,19 @@ fn admit_record_2t(c: &mut Criterion) {
     let mut calls = [(); 2].map(|()| peers::SortedCall::new(&sorting.0));
     group.bench_function("mutex_sort_p95", |b| at_once(b, calls.each_mut().map(|call| || call.make())));
     group.finish();
+}
+
+/// A row of calls on threads that share a breaker.
+fn record_at_once<const THREADS: usize, const SLOW_EVERY: u64>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    group_name: &str,
+    row: &str,
+    breaker: &Breaker,
+    mut calls: [ours::Call<'_, SLOW_EVERY>; THREADS],
+) {
+    group.bench_function(row, |b| at_once(b, calls.each_mut().map(|call| || call.make())));
+    let made = calls.iter().map(ours::Call::made).sum();
+    ours::check_accounts(&format!("{group_name}/{row}"), breaker, made);
 }
 
 /// The default configuration beside peers from four and eight threads, on machines with that many cores.
@@ -129,10 +143,8 @@ fn admit_record_at_once<const THREADS: usize>(c: &mut Criterion) {
     let name = format!("admit_record_{THREADS}t");
     let mut group = c.benchmark_group(&name);
     let breaker = ours::breaker(64, false, true);
-    let mut calls = [(); THREADS].map(|()| ours::Call::new(&breaker));
-    group.bench_function("tripline_default", |b| at_once(b, calls.each_mut().map(|call| || call.make())));
-    let made = calls.iter().map(ours::Call::made).sum();
-    ours::check_accounts(&format!("{name}/tripline_default"), &breaker, made);
+    let calls = [(); THREADS].map(|()| ours::Call::<0>::new(&breaker));
+    record_at_once(&mut group, &name, "tripline_default", &breaker, calls);
     let failsafe = peers::Failsafe::new();
     group.bench_function("failsafe", |b| at_once(b, [|| black_box(&failsafe).call(); THREADS]));
     let recloser = Alone(peers::recloser());
@@ -179,7 +191,7 @@ fn window_growth(c: &mut Criterion) {
     let mut group = c.benchmark_group("window_growth");
     for size in [64, 256, 1_024] {
         let breaker = ours::breaker(size, true, false);
-        let mut call = ours::Call::new(&breaker);
+        let mut call = ours::Call::<0>::new(&breaker);
         group.bench_function(size.to_string(), |b| b.iter(|| call.make()));
     }
     group.finish();

@@ -19,7 +19,7 @@ pub(crate) fn breaker(window: u16, trend: bool, stall_detection: bool) -> Breake
     policy.percentile = Percentile::new(0.5).unwrap();
     let clock = Arc::new(ManualClock::default());
     let breaker = Breaker::builder(clock).policy(policy).stall_detection(stall_detection).build().unwrap();
-    let mut call = Call::new(&breaker);
+    let mut call = Call::<0>::new(&breaker);
     for _ in 0..window {
         call.make();
     }
@@ -35,11 +35,10 @@ pub(crate) fn on_clock(clock: impl Clock + 'static) -> Breaker {
 /// instants given.
 // Alone on its cache lines: the time is written with every call.
 #[repr(align(128))]
-pub(crate) struct Call<'a> {
+pub(crate) struct Call<'a, const SLOW_EVERY: u64 = 0> {
     breaker: &'a Breaker,
     now_nanos: u64,
-    /// After each of so many calls one is slow.
-    slow_every: u64,
+    /// Calls up to the next slow one: each of `SLOW_EVERY`, or none for 0.
     until_slow: u64,
 }
 
@@ -50,27 +49,23 @@ const FIRST_NANOS: u64 = 2_000_000_000;
 const APART_NANOS: u64 = 16;
 const SLOW_NANOS: u64 = 400_000_000;
 
-impl<'a> Call<'a> {
+impl<'a, const SLOW_EVERY: u64> Call<'a, SLOW_EVERY> {
     pub(crate) fn new(breaker: &'a Breaker) -> Self {
-        Self { breaker, now_nanos: FIRST_NANOS, slow_every: u64::MAX, until_slow: u64::MAX }
+        Self { breaker, now_nanos: FIRST_NANOS, until_slow: SLOW_EVERY }
     }
 
-    /// One in so many calls takes longer than the threshold.
-    pub(crate) fn with_one_slow_in(mut self, calls: Option<u64>) -> Self {
-        self.slow_every = calls.unwrap_or(u64::MAX);
-        self.until_slow = self.slow_every;
-        self
-    }
-
-    #[inline]
+    // Inlined into the loop of a row, as the calls of the peers are.
+    #[inline(always)]
     pub(crate) fn make(&mut self) {
         self.now_nanos += APART_NANOS;
         let end = Instant::from_nanos(self.now_nanos);
         let mut start = Instant::from_nanos(self.now_nanos - 5_000_000 - (self.now_nanos & 0xFF_FFFF));
-        self.until_slow -= 1;
-        if self.until_slow == 0 {
-            self.until_slow = self.slow_every;
-            start = Instant::from_nanos(self.now_nanos - SLOW_NANOS);
+        if SLOW_EVERY > 0 {
+            self.until_slow -= 1;
+            if self.until_slow == 0 {
+                self.until_slow = SLOW_EVERY;
+                start = Instant::from_nanos(self.now_nanos - SLOW_NANOS);
+            }
         }
         if let Ok(permit) = std::hint::black_box(self.breaker).try_acquire() {
             permit.finish(start, end, Outcome::Ok);

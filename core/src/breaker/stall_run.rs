@@ -16,6 +16,12 @@ impl StallRun {
         self.0 = self.0.max(1);
     }
 
+    /// Whether no call has stalled since the last one that finished.
+    #[cfg(target_pointer_width = "64")]
+    pub(super) const fn is_over(self) -> bool {
+        self.0 <= 1
+    }
+
     /// Calls that stalled since the last one that finished, of which it counts 254.
     #[cfg(feature = "trend")]
     pub(super) const fn calls(self) -> u8 {

@@ -20,6 +20,8 @@ use crate::units::Latency;
 mod cusum;
 mod excursion;
 mod failures;
+#[cfg(target_pointer_width = "64")]
+mod good_calls;
 mod logarithm;
 mod rule;
 mod test;
@@ -351,42 +353,6 @@ impl Evidence {
     /// Raises the tolerance after a trip whose first probes were all good.
     pub(crate) fn false_trip(&mut self, rule: &EvidenceRule) {
         self.tolerance.false_trip(rule.tolerance);
-    }
-
-    /// Whether another good call changes nothing.
-    #[cfg(target_pointer_width = "64")]
-    pub(crate) fn is_at_rest(&self, rule: &EvidenceRule) -> bool {
-        EvidenceTest::ALL.into_iter().all(|test| self.sum(test).is_at_rest())
-            && self.peak_stalled == 0
-            && !self.has_head_start(rule)
-    }
-
-    /// Whether the times of good calls have no effect: no sum has been high lately.
-    #[cfg(target_pointer_width = "64")]
-    pub(crate) fn is_ageless(&self) -> bool {
-        self.without_stalled.is_none() && self.sums.iter().all(Excursion::is_ageless)
-    }
-
-    /// Counts `calls` fast calls that did not fail, while no call is stalled and the evidence [is ageless](Evidence::is_ageless).
-    /// O(1).
-    #[cfg(target_pointer_width = "64")]
-    pub(crate) fn count_good(&mut self, rule: &EvidenceRule, calls: u64) {
-        if calls == 0 {
-            return;
-        }
-        let head_start = rule.max_latency_step().unsigned_abs().div_ceil(HEAD_START_STEP.unsigned_abs());
-        let fast_calls = u64::from(self.fast_calls).saturating_add(calls).min(head_start.into());
-        self.fast_calls = self.fast_calls.max(fast_calls as u16);
-        for test in EvidenceTest::ALL {
-            self.sum_mut(test).count_ageless(rule.cusum(test), calls);
-        }
-        self.peak_stalled = 0;
-    }
-
-    /// No test has seen enough bad calls; another good call leaves it so.
-    #[cfg(target_pointer_width = "64")]
-    pub(crate) fn is_below_bounds(&self, rule: &EvidenceRule) -> bool {
-        !EvidenceTest::ALL.into_iter().any(|test| self.sum(test).is_at_bound(rule.cusum(test)))
     }
 
     fn has_head_start(&self, rule: &EvidenceRule) -> bool {

@@ -95,6 +95,11 @@ impl ToleranceState {
         Self { learned_ms: START_TOLERANCE_MS, life: Life::NoCall, first_call_ms: 0 }
     }
 
+    #[cfg(target_pointer_width = "64")]
+    pub(super) fn has_seen_call(&self) -> bool {
+        self.life != Life::NoCall
+    }
+
     pub(super) const fn learned_ms(&self) -> u16 {
         self.learned_ms
     }

@@ -234,7 +234,7 @@ impl ExclusiveState {
         }
     }
 
-    /// Counts calls that the fast path would have recorded, and that the window has dropped since.
+    /// Counts good calls that no rule looks at, and that the window has dropped since.
     pub(crate) fn count_superseded(&mut self, Superseded { calls, epoch }: Superseded, epochs: &InFlightEpochs) {
         self.core.count_superseded(calls);
         if let Some(stalls) = &mut self.stalls {

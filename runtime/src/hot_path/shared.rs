@@ -84,9 +84,9 @@ impl Shared {
     #[inline(never)] // keeps the look at empty stripes small
     fn flush_waiting(&self, stripes: &Stripes, exclusive: &mut ExclusiveState) {
         let current = exclusive.core.generation();
-        stripes.flush(current, |mut run| {
+        stripes.flush(current, |run| {
             loop {
-                exclusive.finish_fast_run(&mut run);
+                exclusive.finish_fast_run(run);
                 match run.next() {
                     Some(Flushed::Call(GoodCall { token, end, latency })) => {
                         let ending = Ending::Finished(Outcome::Ok, latency);

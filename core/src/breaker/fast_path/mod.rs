@@ -1,18 +1,19 @@
 //! The fast path: records a good call of a healthy breaker with few instructions.
 //!
-//! A breaker is *quiet* while it is closed, its window is full of successful calls, its percentile is low, no call is stalled, no test has evidence,
-//! nothing is simulated and no incident waits for a call. Until the next sample expires, another good call then changes
-//! only the window and one counter, so nothing else is checked. Any other input disarms the fast path. The next call on
-//! the slow path checks whether it can be armed again.
+//! A breaker is *quiet* while it is closed, its window is full of successful calls, its percentile is low, no call is stalled,
+//! no test has evidence, nothing is simulated and no incident waits for a call. Until the next sample expires, another good
+//! call then changes only the window and counts, so nothing else is checked. Any other input disarms the fast path. The next
+//! call on the slow path checks whether it can be armed again.
 //!
-//! A breaker is *steady* if there is evidence of slow calls below its bound too. Another good call then takes part of it away,
-//! so no rule is evaluated.
+//! A breaker is *steady* if there is evidence below its bound too. Another good call then takes part of it away, so no rule is
+//! evaluated.
 //!
 //! Targets with 32-bit pointers have no fast path: it would not fit their flash beside the slow one.
 
 use super::Breaker;
 use crate::generation::Generation;
 use crate::outcome::Outcome;
+use crate::rules::Trigger;
 use crate::state::State;
 use crate::time::Instant;
 use crate::units::Latency;
@@ -54,8 +55,9 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         true
     }
 
-    /// Does the same as [`Breaker::try_record_fast`] for all calls that `next` returns. It is passed the limits of a good call: it ended
-    /// before the instant, and took at most the latency. The calls are successful, of this generation. Returns their number.
+    /// Does the same as [`Breaker::try_record_fast`] for all calls that `next` returns: successful ones of this generation, each with its
+    /// end and its latency. `next` is passed an instant, before which the call ended, and a latency, which it did not exceed. Returns
+    /// the number of calls.
     #[inline]
     pub fn record_fast_run(&mut self, mut next: impl FnMut(Instant, Latency) -> Option<(Instant, Latency)>) -> u64 {
         let mut calls = 0_u64;
@@ -104,14 +106,15 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
     /// Returns the instant, on the clock that gives the readings, before which good calls of this generation may be handed in later: in
     /// the order of their ends, and before any other input. [`Instant::ZERO`] = none may.
     ///
-    /// Until then they emit no event and open nothing: the breaker is closed with a full window and no breach, neither a simulation nor
+    /// Until then they emit no event and open nothing: the breaker is closed with a full window, no rule holds, neither a simulation nor
     /// an incident is on or about to begin, and no sample expires. Slow or failed samples may be in the window, but not both: a good
-    /// call in place of a fast failure adds to the calls that the percentile is taken of. Slow ones only while the percentile is low:
-    /// after a change of the policy, a good call may be the first that finds it high.
+    /// call in place of a fast failure adds to the calls that the percentile is taken of. The rules are asked, because after a change of
+    /// the policy a good call may be the first that finds one to hold.
     pub fn good_calls_wait_until(&self) -> Instant {
         let may_wait = self.state == State::Closed
             && self.window.len() >= self.settings.latency_window_size.get()
-            && (self.window.above() == 0 || self.window.failed() == 0 && !self.verdict().above)
+            && (self.window.above() == 0 || self.window.failed() == 0)
+            && self.holds_no_rule()
             && self.breaches_in_a_row == 0
             && !self.is_held_open()
             && !self.incident.has_news_of_calls()
@@ -143,6 +146,12 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.counts.dropped = self.counts.dropped.wrapping_add(calls);
     }
 
+    /// Whether the percentile is low, and no rule would open the breaker.
+    fn holds_no_rule(&self) -> bool {
+        let verdict = self.verdict();
+        !verdict.above && self.trip_rule(verdict, Trigger::NONE).is_none()
+    }
+
     /// Arms the fast paths until the next expiry if the breaker is quiet or steady; disarms them otherwise.
     pub(super) fn rearm_fast_path(&mut self) {
         #[cfg(test)]
@@ -151,8 +160,10 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
         let is_calm = self.state == State::Closed
             && self.window.is_full_of_successes()
-            && (self.window.above() == 0 || !self.verdict().above)
+            && self.holds_no_rule()
             && self.stalled == 0
+            && self.stall_run.is_over()
+            && self.limits.evidence().is_none_or(|_| self.evidence.has_seen_call())
             && self.breaches_in_a_row == 0
             && !self.is_held_open()
             && !self.incident.has_news_of_calls()

@@ -115,7 +115,11 @@ fn run(seed: u64, kinds: Kinds) -> Result<[u64; 3], String> {
                 let latency = Latency::from_millis(ms);
                 let end = late;
                 both(format!("finish {end:?} {ms} {outcome:?}"), &|c| {
-                    c.handle_finished(end, c.generation(), latency, outcome)
+                    let before = c.clone();
+                    c.handle_finished(end, c.generation(), latency, outcome);
+                    if outcome == Outcome::Ok && !bad && end < before.good_calls_wait_until() {
+                        check_that_it_may_wait(&before, c, &format!("seed {seed} step {step}"));
+                    }
                 });
             }
             80..=82 if kinds.late_after_stale => {
@@ -172,10 +176,18 @@ fn run(seed: u64, kinds: Kinds) -> Result<[u64; 3], String> {
     Ok([short.fast_path_probe.hits, short.fast_path_probe.steady_hits, finishes])
 }
 
+/// A good call that may wait changes neither the state nor a deadline, and emits nothing.
+fn check_that_it_may_wait(before: &Core, after: &Core, at: &str) {
+    let seen = |core: &Core| (core.state(), core.events_emitted());
+    let deadline = |core: &Core| core.poll_timeout().unwrap_or(Instant::MAX);
+    let may_wait = seen(after) == seen(before) && deadline(after) >= deadline(before);
+    assert!(may_wait, "{at}: {:?}, then {:?}, {}", seen(before), seen(after), view(before));
+}
+
 fn all(kinds: Kinds) {
     let (mut hits, mut steady_hits, mut finishes, mut bad, mut first) = (0, 0, 0, 0, None);
-    // Policies that change while slow calls are in the window.
-    for seed in (0..150).chain([220, 2_270]) {
+    // And seeds whose policy changes while slow or failed calls are in the window, calls hang or no call was seen.
+    for seed in (0..150).chain([220, 2_270, 3_048, 3_077, 3_699, 3_941]) {
         match run(seed, kinds) {
             Ok([h, s, f]) => {
                 hits += h;
@@ -223,7 +235,7 @@ fn superseded_calls_change_the_same_whether_they_are_handed_in_or_counted() {
     let (mut checked, mut with_evidence) = (0, 0);
     for seed in 0..600 {
         let mut rng = Rng(seed);
-        let policy = policy(&mut rng);
+        let policy = self::policy(&mut rng);
         let window = u64::from(policy.latency_window_size.get());
         let mut core = Core::new(policy, 1).unwrap();
         let mut now: u64 = 5_000_000_000;
@@ -239,6 +251,18 @@ fn superseded_calls_change_the_same_whether_they_are_handed_in_or_counted() {
                 0..=2 => core.handle_finished(at, core.generation(), Latency::from_millis(150), Outcome::Ok),
                 3 => core.handle_stalled(at, core.generation(), rng.below(2) as u16),
                 4 if rng.one_in(4) => core.reset(at),
+                4 => {
+                    let mut policy = self::policy(&mut rng);
+                    policy.latency_window_size = core.policy().latency_window_size;
+                    core.handle_policy(at, &policy).unwrap();
+                }
+                11 => core.handle_memory(at, MemorySample { used: rng.below(85), limit: Some(100) }),
+                12 => core.handle_dropped(core.generation()),
+                13..=14 => {
+                    let latency = Latency::from_millis(if rng.one_in(2) { 10 } else { 150 });
+                    let outcome = if rng.one_in(2) { Outcome::Failed } else { Outcome::Ignored };
+                    core.handle_finished(at, core.generation(), latency, outcome);
+                }
                 5..=10 => {
                     let most = if rng.one_in(3) { 100 } else { 4 };
                     let calls = rng.below(most);

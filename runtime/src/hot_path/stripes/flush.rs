@@ -25,23 +25,25 @@ pub(crate) enum Flushed {
     Superseded(Superseded),
 }
 
-/// Passes the records of all rings to `handle`, in runs of one ring.
-pub(super) fn merge(rings: &[Stripe], current: Generation, mut handle: impl FnMut(Run<'_, '_>)) {
+/// Passes the records of all rings to `handle`, in runs of one ring. What it leaves of a run is discarded.
+pub(super) fn merge(rings: &[Stripe], current: Generation, mut handle: impl FnMut(&mut Run<'_, '_>)) {
     let mut pending = Vec::<Pending<'_>, MAX_STRIPES>::new();
     for records in rings.iter().filter_map(Pending::new) {
         // There are at most so many stripes.
         let _ = pending.push(records);
     }
     while let Some((earliest, until)) = earliest(&pending) {
-        let Some(place) = pending.get_mut(earliest) else { return };
+        let Some(ring) = pending.get_mut(earliest) else { return };
         // A copy stays in registers during the run.
-        let mut records = *place;
-        handle(Run { records: &mut records, until, current });
+        let mut records = *ring;
+        let mut run = Run { records: &mut records, until, current };
+        handle(&mut run);
+        run.for_each(drop);
         if records.is_empty() {
             // The order of the rest decides which of two calls that ended at the same nanosecond comes first.
             let _ = pending.remove(earliest);
         } else {
-            *place = records;
+            *ring = records;
         }
     }
 }

@@ -72,7 +72,7 @@ impl PackedCall {
         Instant::from_nanos(self.0[0] >> GENERATION_LOW_BITS)
     }
 
-    /// The generation is the current one or a past one. A thread would have to be descheduled in the middle of `push` for 32,768
+    /// The generation is the current one or a past one. A thread would have to be descheduled in the middle of `push` or `supersede` for 32,768
     /// transitions to be taken for one of this generation.
     #[inline]
     pub(super) fn unpack(self, current: Generation) -> GoodCall {

@@ -6,19 +6,20 @@
 //! or failed, a reader, an operator, the supervisor's look, and a good call that finds its ring full. So the core takes the same
 //! inputs in the same order as if each call had been handled at once, and decides the same.
 //!
-//! When good calls may wait is for the owner to say (`Shared::publish`): while the breaker is closed, until the instant at which
+//! The owner publishes when good calls may wait (`Shared::publish`): while the breaker is closed, until the instant at which
 //! time itself could change something (the next look for stalled calls, the age of a sample or of a memory reading). Until that
 //! instant the number of stalled calls changes by an owner only, which flushes first. So the number that the core holds when a
 //! record is flushed is that of the time of the call, and the record need not carry it.
 //!
 //! # Superseded records
 //!
-//! While no test has had much evidence lately, a good call changes the window and some counts, nothing else (see
-//! `Breaker::superseded_until` of the core), and the window forgets it as soon as as many calls came after it as it has places. A ring
-//! has more places than that, so a full ring whose records are all of this kind (*plain*) takes the next one in place of its oldest:
-//! that one is *superseded*, and a flush counts it without having read it. So a thread that makes good calls does not meet the core at all, until something else flushes. An owner that
-//! flushes closes this first, so that the records stay while it reads them; one that is overwritten nevertheless, by a thread
-//! that was just writing, is found by the position of the writer, and counts as superseded.
+//! While no sum of evidence has been high lately, a good call changes the window and counts, nothing else (see
+//! `Breaker::superseded_until` of the core). The window forgets the call when as many calls have followed as it has places. A
+//! ring has more places than that. So a full ring whose records are all of this kind (*plain*) takes the next one in place of
+//! its oldest: that one is *superseded*, and a flush counts it without having read it. A thread that makes good calls does not
+//! meet the core at all, until something else flushes. An owner that flushes closes this first, so that the records stay while
+//! it reads them; one that is overwritten nevertheless, by a thread that was just writing, is found by the position of the
+//! writer, and counts as superseded.
 //!
 //! # Concurrency
 //!
@@ -122,9 +123,9 @@ impl Stripes {
     }
 
     /// Takes all records that were published before this, in the order in which the calls ended, and those that were superseded
-    /// before them. For the owner of the core only. `current` is the generation in force.
+    /// before them. What `handle` leaves of a run is discarded. For the owner of the core only. `current` is the generation in force.
     #[inline(never)]
-    pub(crate) fn flush(&self, current: Generation, handle: impl FnMut(Run<'_, '_>)) {
+    pub(crate) fn flush(&self, current: Generation, handle: impl FnMut(&mut Run<'_, '_>)) {
         self.rule.keep_records();
         flush::merge(&self.rings, current, handle);
     }

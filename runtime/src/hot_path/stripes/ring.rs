@@ -66,7 +66,7 @@ impl Stripe {
     /// Appends a record, if there is room.
     pub(super) fn push(&self, call: GoodCall, kind: Kind) -> bool {
         let tail = self.tail.load(Ordering::Relaxed);
-        // Acquire pairs with the Release in `Pending::read_head`: the places before it were read.
+        // Acquire pairs with the Release in `Pending::end_flush`: the places before it were read.
         if (tail / 2).wrapping_sub(self.head.load(Ordering::Acquire)) >= PLACES_U64 {
             return false;
         }
@@ -105,7 +105,7 @@ impl Stripe {
     /// The positions of the oldest record that waits, and the one after the last.
     #[inline]
     pub(super) fn waiting(&self) -> Option<(u64, u64)> {
-        // Acquire pairs with the Release of the writer in `push`.
+        // Acquire pairs with the Release of the writer in `write` and `supersede`.
         let tail = self.tail.load(Ordering::Acquire) / 2;
         // Relaxed: only owners of the core write it, one after the other.
         let head = self.head.load(Ordering::Relaxed);

@@ -239,7 +239,7 @@ fn a_stripe_takes_1_280_bytes() {
 
 #[test]
 fn good_calls_that_wait_change_no_decision() {
-    let waited: u64 = (0..500).chain([1_026, 1_503]).map(run).sum();
+    let waited: u64 = (0..500).chain([1_026, 1_503, 36_407]).map(run).sum();
     println!("{waited} records waited");
     assert!(waited > 4_000, "{waited} waited: too few to show anything");
 }
@@ -321,10 +321,10 @@ fn a_full_stripe_takes_no_more_until_it_is_flushed_but_for_plain_records() {
     let push = |kind| stripes.push(1, call(0, 0, 1, 1), kind);
     assert!(push(Kind::Other));
     assert_eq!((0..1_000).take_while(|_| push(Kind::Plain)).count(), PLACES - 1, "the oldest is not plain");
-    stripes.flush(Generation::new(0), |run| run.for_each(drop));
+    stripes.flush(Generation::new(0), |_| ());
     assert!((0..1_000).all(|_| push(Kind::Plain)));
     assert!(!push(Kind::Other));
-    stripes.flush(Generation::new(0), |run| run.for_each(drop));
+    stripes.flush(Generation::new(0), |_| ());
     assert!(push(Kind::Other));
 }
 
