@@ -18,7 +18,7 @@ use crate::memory::MemorySample;
 use crate::outcome::Outcome;
 use crate::policy::Policy;
 use crate::units::{Confidence, Latency, Percentile, Ratio};
-use crate::{Breaker, Generation, Instant};
+use crate::{Breaker, Generation, Instant, State};
 
 use super::FastPathProbe;
 
@@ -291,4 +291,53 @@ fn superseded_calls_change_the_same_whether_they_are_handed_in_or_counted() {
     }
     std::println!("{checked} checked, {with_evidence} with evidence");
     assert!(checked > 2_000 && with_evidence > 200, "{checked} {with_evidence}: too few to show anything");
+}
+
+/// Without evidence, a good call after a change of the policy may be the first that finds too many failures.
+#[test]
+fn a_good_call_does_not_wait_while_a_rule_holds() {
+    let mut policy = Policy::default();
+    policy.latency_window_size = NonZeroU16::new(4).unwrap();
+    policy.minimum_samples = Some(4);
+    policy.trip_confidence = Confidence::new(0.0).unwrap();
+    policy.failure_rate_threshold = Ratio::new(0.0).unwrap();
+    let mut core = Core::new(policy.clone(), 1).unwrap();
+    let finish = |core: &mut Core, millis: u64, outcome| {
+        core.handle_finished(Instant::from_millis(millis), core.generation(), Latency::from_millis(1), outcome);
+    };
+    for (millis, outcome) in (0..4).zip([Outcome::Ok, Outcome::Failed, Outcome::Failed, Outcome::Ok]) {
+        finish(&mut core, millis, outcome);
+    }
+    assert!(core.good_calls_wait_until() > Instant::ZERO, "no rule looks at failures");
+    policy.failure_rate_threshold = Ratio::new(0.3).unwrap();
+    core.handle_policy(Instant::from_millis(5), &policy).unwrap();
+    assert_eq!(core.good_calls_wait_until(), Instant::ZERO);
+    finish(&mut core, 6, Outcome::Ok);
+    assert!(matches!(core.state(), State::Open { .. }), "{:?}", core.state());
+}
+
+/// A good call ends a run of stalled calls, also where all of them ended ignored.
+#[test]
+#[cfg(feature = "trend")]
+fn a_good_call_after_stalled_ones_that_are_ignored_ends_their_run() {
+    let mut policy = Policy::default();
+    policy.latency_threshold = Latency::from_millis(100);
+    policy.latency_window_size = NonZeroU16::new(8).unwrap();
+    policy.percentile = Percentile::new(0.5).unwrap();
+    policy.trend_analysis = true;
+    let mut short = Core::new(policy, 1).unwrap();
+    let mut long = short.clone();
+    long.fast_path_probe.never = true;
+    for core in [&mut short, &mut long] {
+        let finish = |core: &mut Core, millis: u64, latency_millis, outcome| {
+            let latency = Latency::from_millis(latency_millis);
+            core.handle_finished(Instant::from_millis(millis), core.generation(), latency, outcome);
+        };
+        (0..2_000).for_each(|millis| finish(core, millis, 10, Outcome::Ok));
+        core.handle_stalled(Instant::from_millis(2_000), core.generation(), 4);
+        (0..4).for_each(|_| finish(core, 2_000, 150, Outcome::Ignored));
+        (2_001..2_020).for_each(|millis| finish(core, millis, 10, Outcome::Ok));
+    }
+    assert!(short.fast_path_probe.hits > 1_900);
+    assert_eq!(view(&short), view(&long));
 }
