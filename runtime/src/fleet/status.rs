@@ -69,3 +69,40 @@ pub struct FleetBreaker {
     /// The age of the incident, on the engine's clock.
     pub age: Option<Duration>,
 }
+
+#[cfg(all(test, not(tripline_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_states_the_engine_and_the_incident() {
+        let breaker = FleetBreaker {
+            name: BreakerName::default(),
+            open: 37,
+            unwell: 37,
+            first: Some("web-17".to_owned()),
+            stage: Some("initial"),
+            age: None,
+        };
+        let status = |is_up, is_alone, members| FleetStatus {
+            replica: "web-1".to_owned(),
+            is_up,
+            error: None,
+            down_for: None,
+            is_alone,
+            members,
+            claims: 0,
+            fallbacks: 0,
+            breakers: Vec::new(),
+        };
+        let at = |stage| FleetBreaker { stage, ..breaker.clone() };
+        let up = status(true, false, 1_000);
+        assert_eq!(up.summary(&breaker), "37 of 1,000 replicas open, first: web-17");
+        assert_eq!(up.summary(&at(Some("resolved"))), "incident closed; 1,000 replicas");
+        assert_eq!(up.summary(&at(None)), "no incident; 1,000 replicas");
+        assert_eq!(status(true, false, 1).summary(&at(None)), "no incident; 1 replica");
+        // What the engine answered last is no longer known to be so.
+        assert_eq!(status(false, false, 1_000).summary(&breaker), "engine unreachable");
+        assert_eq!(status(false, true, 1_000).summary(&breaker), "engine unreachable; this replica pages alone");
+    }
+}

@@ -263,6 +263,30 @@ fn a_restart_without_it_ends_the_members_incidents_and_with_it_the_familys() {
 }
 
 #[test]
+fn the_incident_of_a_family_goes_on_after_a_restart_until_its_members_had_time_to_trip() {
+    let outside = Outside::new();
+    let first = outside.start(1, false);
+    first.trip("a");
+    assert_eq!(outside.alerts(0), [alert("", 1, Stage::Initial)]);
+    drop(first);
+
+    let second = outside.start(100, false);
+    second.world.advance(s(1));
+    second.trip("b");
+    assert_eq!(outside.alerts(1), [], "it is the same incident, and not over");
+    drop(second);
+
+    let third = outside.start(200, false);
+    third.world.advance(s(1));
+    assert_eq!(outside.alerts(1), [], "no member is open, but it is held");
+    third.world.advance(s(90));
+    let ended = outside.alerts(1);
+    assert!(matches!(ended[..], [(_, 1, Stage::Resolved(_))]), "{ended:?}");
+    third.trip("c");
+    assert_eq!(outside.alerts(2), [alert("", 2, Stage::Initial)], "numbers go on");
+}
+
+#[test]
 fn a_stop_delivers_what_the_members_have_pending() {
     let outside = Outside::new();
     let running = outside.start(1, true);
