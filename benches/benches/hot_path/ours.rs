@@ -54,7 +54,7 @@ impl<'a, const SLOW_EVERY: u64> Call<'a, SLOW_EVERY> {
         Self { breaker, now_nanos: FIRST_NANOS, until_slow: SLOW_EVERY }
     }
 
-    // Inlined into the loop of a row, as the calls of the peers are.
+    #[expect(clippy::inline_always, reason = "part of the loop of a row, as the calls of the peers are")]
     #[inline(always)]
     pub(crate) fn make(&mut self) {
         self.now_nanos += APART_NANOS;

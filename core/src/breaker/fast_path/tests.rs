@@ -235,9 +235,9 @@ fn superseded_calls_change_the_same_whether_they_are_handed_in_or_counted() {
     let (mut checked, mut with_evidence) = (0, 0);
     for seed in 0..600 {
         let mut rng = Rng(seed);
-        let policy = self::policy(&mut rng);
-        let window = u64::from(policy.latency_window_size.get());
-        let mut core = Core::new(policy, 1).unwrap();
+        let first = policy(&mut rng);
+        let window = u64::from(first.latency_window_size.get());
+        let mut core = Core::new(first, 1).unwrap();
         let mut now: u64 = 5_000_000_000;
         for _ in 0..200 {
             let longest = if rng.one_in(20) { 3_000_000_000 } else { 1_000_000 };
@@ -252,9 +252,9 @@ fn superseded_calls_change_the_same_whether_they_are_handed_in_or_counted() {
                 3 => core.handle_stalled(at, core.generation(), rng.below(2) as u16),
                 4 if rng.one_in(4) => core.reset(at),
                 4 => {
-                    let mut policy = self::policy(&mut rng);
-                    policy.latency_window_size = core.policy().latency_window_size;
-                    core.handle_policy(at, &policy).unwrap();
+                    let mut next = policy(&mut rng);
+                    next.latency_window_size = core.policy().latency_window_size;
+                    core.handle_policy(at, &next).unwrap();
                 }
                 11 => core.handle_memory(at, MemorySample { used: rng.below(85), limit: Some(100) }),
                 12 => core.handle_dropped(core.generation()),
