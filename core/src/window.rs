@@ -128,12 +128,21 @@ impl<S: SampleStore> Window<S> {
     pub(crate) fn replace_oldest(&mut self, now: MonotonicInstant, latency: Latency) {
         let oldest = self.samples.rotate(Sample::new(latency, false, now)).latency;
         self.newest_at = now;
-        self.above = self.above.saturating_sub(u16::from(oldest > self.threshold));
+        if oldest > self.threshold {
+            self.drop_slow();
+        }
         #[cfg(feature = "trend")]
         if self.keeps_sums {
             self.sums.pop_oldest(oldest);
             self.sums.push(latency);
         }
+    }
+
+    /// A branch, so that the count of each call does not wait for that of the one before.
+    #[cfg(target_pointer_width = "64")]
+    #[cold]
+    fn drop_slow(&mut self) {
+        self.above = self.above.saturating_sub(1);
     }
 
     /// Removes the samples that have expired at `now`. Returns true if there were any. O(1) amortised.

@@ -111,6 +111,10 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
     /// call in place of a fast failure adds to the calls that the percentile is taken of. The rules are asked, because after a change of
     /// the policy a good call may be the first that finds one to hold.
     pub fn good_calls_wait_until(&self) -> Instant {
+        if self.steady_until > Instant::ZERO {
+            // A steady breaker meets all of these conditions.
+            return self.steady_until;
+        }
         let may_wait = self.state == State::Closed
             && self.window.len() >= self.settings.latency_window_size.get()
             && (self.window.above() == 0 || self.window.failed() == 0)
@@ -160,14 +164,14 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         }
         let is_calm = self.state == State::Closed
             && self.window.is_full_of_successes()
-            && self.holds_no_rule()
             && self.stalled == 0
             && self.stall_run.is_over()
             && self.limits.evidence().is_none_or(|_| self.evidence.has_seen_call())
             && self.breaches_in_a_row == 0
             && !self.is_held_open()
             && !self.incident.has_news_of_calls()
-            && !self.time.is_suspect();
+            && !self.time.is_suspect()
+            && self.holds_no_rule();
         let until = self.window.next_expiry().min(self.memory.fresh_until(&self.settings));
         let until = if is_calm && self.time.latest() < until { self.time.clock_reading(until) } else { Instant::ZERO };
         let evidence = self.limits.evidence();
