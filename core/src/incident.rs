@@ -85,7 +85,13 @@ impl IncidentTracker {
         self.calls_since_closed = 0;
     }
 
+    /// Records a call in a closed breaker.
+    pub(crate) fn call_recorded(&mut self) {
+        self.calls_since_closed = self.calls_since_closed.saturating_add(1);
+    }
+
     /// Records calls in a closed breaker.
+    #[cfg(target_pointer_width = "64")]
     pub(crate) fn calls_recorded(&mut self, calls: u64) {
         self.calls_since_closed = u64::from(self.calls_since_closed).saturating_add(calls).min(u16::MAX.into()) as u16;
     }

@@ -72,7 +72,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         if planted("core: a good call opens the breaker") && !slow && self.counts.ok % 500 == 499 {
             return self.trip(now, TripReason::Latency);
         }
-        self.incident.calls_recorded(1);
+        self.incident.call_recorded();
         let verdict = self.verdict();
         self.breaches_in_a_row = if verdict.proven { self.breaches_in_a_row.saturating_add(1) } else { 0 };
         self.evaluate(now, verdict, trigger);

@@ -87,7 +87,6 @@ impl Excursion {
     }
 
     /// Whether the times of good calls have no effect: the sum is not high, and no age is left.
-    #[cfg(target_pointer_width = "64")]
     pub(super) const fn is_ageless(&self) -> bool {
         self.age_at_turn_ms == 0 && self.reached_ms == 0
     }

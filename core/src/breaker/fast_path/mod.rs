@@ -51,7 +51,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         let now = self.time.go_on_to(end);
         self.counts.ok = self.counts.ok.wrapping_add(1);
         self.window.replace_oldest(now, latency);
-        self.incident.calls_recorded(1);
+        self.incident.call_recorded();
         true
     }
 
@@ -75,7 +75,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         calls
     }
 
-    /// Same as [`Breaker::try_record_fast`], also while evidence of slow calls is below its bound.
+    /// Same as [`Breaker::try_record_fast`], also while evidence is below its bound.
     #[inline(never)] // keeps the slow path small
     pub fn try_record_steady(
         &mut self,
@@ -96,7 +96,7 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         self.counts.ok = self.counts.ok.wrapping_add(1);
         self.window.record(now, latency, outcome);
         let _ = self.count_evidence(now, None, outcome, false);
-        self.incident.calls_recorded(1);
+        self.incident.call_recorded();
         if self.limits.evidence().is_none_or(|rule| self.evidence.is_at_rest(rule)) {
             self.rearm_fast_path();
         }
