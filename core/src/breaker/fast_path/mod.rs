@@ -115,16 +115,9 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
             // A steady breaker meets all of these conditions.
             return self.steady_until;
         }
-        let may_wait = self.state == State::Closed
-            && self.window.len() >= self.settings.latency_window_size.get()
-            && (self.window.above() == 0 || self.window.failed() == 0)
-            && self.holds_no_rule()
-            && self.breaches_in_a_row == 0
-            && !self.is_held_open()
-            && !self.incident.has_news_of_calls()
-            && !self.time.is_suspect();
-        let until = self.window.next_expiry().min(self.memory.fresh_until(&self.settings));
-        if may_wait && self.time.latest() < until { self.time.clock_reading(until) } else { Instant::ZERO }
+        let may_wait = self.window.len() >= self.settings.latency_window_size.get()
+            && (self.window.above() == 0 || self.window.failed() == 0);
+        if may_wait { self.undisturbed_until() } else { Instant::ZERO }
     }
 
     /// Returns the instant, on the clock that gives the readings, before which good calls of this generation need not be handed in
@@ -156,24 +149,30 @@ impl<const N: usize, S: SampleStore> Breaker<N, S> {
         !verdict.above && self.trip_rule(verdict, Trigger::NONE).is_none()
     }
 
-    /// Arms the fast paths until the next expiry if the breaker is quiet or steady; disarms them otherwise.
-    pub(super) fn rearm_fast_path(&mut self) {
-        #[cfg(test)]
-        if self.fast_path_probe.never {
-            return;
-        }
-        let is_calm = self.state == State::Closed
-            && self.window.is_full_of_successes()
-            && self.stalled == 0
-            && self.stall_run.is_over()
-            && self.limits.evidence().is_none_or(|_| self.evidence.has_seen_call())
+    /// Until when, on the clock that gives the readings, time changes nothing of a closed breaker of which no rule holds and in which
+    /// nothing is simulated or about to change; otherwise [`Instant::ZERO`].
+    fn undisturbed_until(&self) -> Instant {
+        let is_undisturbed = self.state == State::Closed
             && self.breaches_in_a_row == 0
             && !self.is_held_open()
             && !self.incident.has_news_of_calls()
             && !self.time.is_suspect()
             && self.holds_no_rule();
         let until = self.window.next_expiry().min(self.memory.fresh_until(&self.settings));
-        let until = if is_calm && self.time.latest() < until { self.time.clock_reading(until) } else { Instant::ZERO };
+        if is_undisturbed && self.time.latest() < until { self.time.clock_reading(until) } else { Instant::ZERO }
+    }
+
+    /// Arms the fast paths until the next expiry if the breaker is quiet or steady; disarms them otherwise.
+    pub(super) fn rearm_fast_path(&mut self) {
+        #[cfg(test)]
+        if self.fast_path_probe.never {
+            return;
+        }
+        let is_calm = self.window.is_full_of_successes()
+            && self.stalled == 0
+            && self.stall_run.is_over()
+            && self.limits.evidence().is_none_or(|_| self.evidence.has_seen_call());
+        let until = if is_calm { self.undisturbed_until() } else { Instant::ZERO };
         let evidence = self.limits.evidence();
         let is_quiet = evidence.is_none_or(|rule| self.evidence.is_at_rest(rule));
         let is_steady = evidence.is_none_or(|rule| self.evidence.is_below_bounds(rule));
