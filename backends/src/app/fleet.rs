@@ -1,9 +1,5 @@
 //! The fleet of a configuration.
 
-use std::collections::hash_map::RandomState;
-use std::fs;
-use std::hash::{BuildHasher as _, Hasher as _};
-use std::path::Path;
 use std::sync::Arc;
 
 use tripline_runtime::core::fleet::text;
@@ -11,14 +7,7 @@ use tripline_runtime::{Clock, Fleet, FleetSettings};
 
 use super::error::AppError;
 use super::platform::Platform;
-use crate::alerts::opsgenie::system::host_name;
-use crate::config::{Config, process_variable, shared_alert_warning};
-
-/// The file in `state_dir` that keeps the random part of a replica's name.
-const NAME_FILE: &str = "fleet-replica";
-const RANDOM_CHARS: usize = 4;
-/// Maximum length of the host in the name of a replica, in bytes; the whole name has 64.
-const HOST_BYTES: usize = 64 - 1 - RANDOM_CHARS;
+use crate::config::{Config, shared_alert_warning};
 
 /// The fleet that `config` asks for, if any. Nothing is connected yet.
 pub(super) fn fleet(
@@ -33,59 +22,13 @@ pub(super) fn fleet(
     let service = [&settings.service, &config.breaker.opsgenie.api_name].into_iter().find(|name| !name.is_empty());
     let service = service.map_or("default", String::as_str);
     let Some(engine) = platform.fleet_engine(settings, service)? else { return Ok(None) };
-    let name = replica_name(config.state_dir.as_deref());
+    let name = platform.replica_name(config.state_dir.as_deref());
     tracing::info!(replica = name, service, namespace = settings.namespace, "one replica of the fleet pages for all");
-    let mut of_replica = FleetSettings::new(text(&name), RandomState::new().build_hasher().finish());
+    let mut of_replica = FleetSettings::new(text(&name), platform.seed());
     of_replica.page_at = settings.page_at;
     of_replica.fallback_after = settings.fallback_after;
     of_replica.fallback_close = settings.fallback_close;
     of_replica.probe_millionths = (settings.probe_share * 1e6).ceil() as u32;
     of_replica.takes_commands = settings.commands;
     Ok(Some(Fleet::new(engine, of_replica, clock.clone())))
-}
-
-/// `host-x4f2`: `POD_NAME` or the name of the host, and four characters that are drawn once for each `state_dir`, else once for
-/// each start.
-fn replica_name(state_dir: Option<&Path>) -> String {
-    let pod = process_variable("POD_NAME").filter(|name| !name.is_empty());
-    let host: String = pod.unwrap_or_else(host_name).chars().filter(char::is_ascii_graphic).take(HOST_BYTES).collect();
-    let host = if host.is_empty() { "replica" } else { &host };
-    format!("{host}-{}", kept(state_dir).unwrap_or_else(random))
-}
-
-/// The characters of this `state_dir`, which are drawn the first time.
-fn kept(state_dir: Option<&Path>) -> Option<String> {
-    let file = state_dir?.join(NAME_FILE);
-    let is_valid = |name: &String| name.len() == RANDOM_CHARS && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if let Some(name) = fs::read_to_string(&file).ok().map(|name| name.trim().to_owned()).filter(is_valid) {
-        return Some(name);
-    }
-    let name = random();
-    if let Err(error) = fs::create_dir_all(state_dir?).and_then(|()| fs::write(&file, &name)) {
-        tracing::warn!(file = %file.display(), %error, "the name of this replica is not kept; the next start has another");
-    }
-    Some(name)
-}
-
-fn random() -> String {
-    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    let drawn = RandomState::new().build_hasher().finish();
-    let letter =
-        |at: usize| LETTERS.get((drawn >> (5 * at)) as usize % LETTERS.len()).map_or('a', |&letter| letter.into());
-    (0..RANDOM_CHARS).map(letter).collect()
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_random_part_of_a_name_is_kept_in_the_state_dir() {
-        let folder = tempfile::tempdir().unwrap();
-        let name = replica_name(Some(folder.path()));
-        assert_eq!(replica_name(Some(folder.path())), name);
-        assert!(name.len() <= 64 && name.rsplit_once('-').unwrap().1.len() == RANDOM_CHARS, "{name}");
-        assert_ne!([random(), random(), random()], [random(), random(), random()]);
-    }
 }

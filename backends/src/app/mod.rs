@@ -30,6 +30,7 @@ mod fleet;
 mod management;
 mod memory_sources;
 mod platform;
+mod replica_name;
 mod token;
 mod token_file;
 

@@ -9,6 +9,7 @@ use tripline_runtime::{
     BreakerName, Clock, DurableState, FleetEngine, MemoryError, MemorySource, StateStore, SystemClock,
 };
 
+use super::replica_name;
 use crate::api::{BoxFuture, ResidentReader, Spawner};
 use crate::config;
 use crate::fleet::{self, FleetError};
@@ -48,9 +49,15 @@ pub trait Platform: Send + Sync {
     /// Where the system cannot start the thread.
     fn spawn_dedicated(&self, name: &str, task: BoxFuture) -> io::Result<()>;
 
-    /// Feeds the jitter of probes and retries. Default: the number of the process.
+    /// Feeds the jitter of probes, retries and the fleet. Default: drawn at random, since the processes of containers have equal numbers.
     fn seed(&self) -> u64 {
-        u64::from(std::process::id())
+        replica_name::drawn()
+    }
+
+    /// The unique name of this process in a fleet: its host and a random part, joined by a hyphen; at most 64 bytes. Default:
+    /// `POD_NAME` or the host name, and four characters that `state_dir` keeps.
+    fn replica_name(&self, state_dir: Option<&Path>) -> String {
+        replica_name::replica_name(state_dir)
     }
 
     /// Opens a memory source. Default: that of the machine.
@@ -138,5 +145,17 @@ impl Platform for SystemPlatform {
     fn spawn_dedicated(&self, name: &str, task: BoxFuture) -> io::Result<()> {
         thread::Builder::new().name(name.to_owned()).spawn(move || smol::block_on(task))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The first process of every container has the number 1.
+    #[test]
+    fn the_jitter_of_replicas_differs() {
+        let platform = SystemPlatform::new();
+        assert_ne!([platform.seed(), platform.seed()], [platform.seed(), platform.seed()]);
     }
 }
