@@ -3,12 +3,14 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_lite::future::block_on;
 use tripline_backends::state_dir::StateDir;
-use tripline_core::Policy;
-use tripline_runtime::test_util::World;
-use tripline_runtime::{Breaker, BreakerName, DurableState, SupervisedBreaker};
+use tripline_core::{AlertKind, Outcome, Policy};
+use tripline_runtime::test_util::{RecordingSink, World};
+use tripline_runtime::{Breaker, BreakerName, DurableState, Family, FamilyLimits, StateStore as _, SupervisedBreaker};
 
 use super::memory_folder;
 
@@ -26,23 +28,47 @@ pub fn run(data: &[u8]) {
     assert!(opened.state.is_some() == opened.problems.is_empty(), "used or set aside: {opened:?}");
     let is_aside = !folder.join("state.json").exists();
     assert_eq!(is_aside, opened.state.is_none(), "what is of no use does not stay in its place");
-    if let Some(state) = opened.state {
-        assert_eq!(state.breaker, name);
-        live(state);
-    }
+    let Some(state) = opened.state else { return };
+    assert_eq!(state.breaker, name);
+    block_on(opened.store.save(&state)).unwrap();
+    // The folder is locked as long as the store is there.
+    drop(opened.store);
+    assert_eq!(
+        StateDir::open(root.path(), &name).unwrap().state.as_ref(),
+        Some(&state),
+        "a saved state is read as it was"
+    );
+    resume(&state, false);
+    resume(&state, true);
 }
 
-/// A breaker goes on with this state: an hour of virtual time.
-fn live(state: DurableState) {
+/// Resumes the state in a breaker or in a family with incidents per key, for an hour of virtual time without a bad call.
+fn resume(state: &DurableState, is_family: bool) {
     let world = World::new(1);
     let mut policy = Policy::default();
     policy.recovery_time = Duration::from_secs(10);
-    let breaker = Breaker::builder(world.clock()).policy(policy).build().unwrap();
-    let stop = world.supervise([SupervisedBreaker::new(breaker.clone()).resume(state)]);
+    let builder = Breaker::builder(world.clock()).policy(policy);
+    let pager = Arc::new(RecordingSink::named("opsgenie"));
+    let family = is_family.then(|| Family::new(builder.clone(), FamilyLimits::default()).unwrap());
+    let breaker = builder.build().unwrap();
+    let target = match &family {
+        Some(family) => SupervisedBreaker::family(family).per_key(true),
+        None => SupervisedBreaker::new(breaker.clone()),
+    };
+    let stop = world.supervise([target.resume(state.clone()).sink(pager.clone())]);
     for _ in 0..60 {
         world.advance(Duration::from_secs(60));
-        world.request(&breaker, Duration::from_millis(10), tripline_core::Outcome::Ok);
+        // A half-open breaker closes after good calls only.
+        let members = family.as_ref().map(Family::members);
+        for breaker in members.iter().flatten().chain([&breaker]) {
+            world.request(breaker, Duration::from_millis(10), Outcome::Ok);
+        }
     }
+    // What waits is sent once, and each incident has few stages of each kind.
+    let waits = |state: &DurableState| state.lanes.iter().map(|lane| lane.incidents.len()).sum::<usize>();
+    let waiting: usize = waits(state) + state.members.iter().map(waits).sum::<usize>();
+    let most = waiting + (1 + state.members.len()) * AlertKind::ALL.len() * 3;
+    assert!(pager.all().len() <= most, "{} pages", pager.all().len());
     drop(stop);
 }
 
