@@ -43,4 +43,14 @@ macro_rules! targets {
     };
 }
 
-targets!(alert_answers, api_requests, configuration, core_inputs, kernel_files, proxy_bytes, recordings, state_file);
+targets!(
+    alert_answers,
+    api_requests,
+    configuration,
+    core_inputs,
+    kernel_files,
+    proxy_bytes,
+    recordings,
+    service_bytes,
+    state_file
+);

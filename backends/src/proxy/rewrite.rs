@@ -87,7 +87,26 @@ pub(super) fn response<B>(response: &mut Response<B>, is_upgrade: bool) -> Resul
         // hyper would keep the length, and the client would parse another body than the proxy.
         headers.remove(CONTENT_LENGTH);
     }
+    unify_lengths(headers)?;
     strip_hop_by_hop(headers);
+    Ok(())
+}
+
+/// Replaces a `Content-Length` that states the same number several times by one number, as RFC 9110 (section 8.6) asks of those who forward it.
+fn unify_lengths(headers: &mut HeaderMap) -> Result<(), &'static str> {
+    let mut lines = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(first) = lines.next() else { return Ok(()) };
+    if lines.next().is_none() && !first.is_empty() && first.as_bytes().iter().all(u8::is_ascii_digit) {
+        return Ok(());
+    }
+    let lines = headers.get_all(CONTENT_LENGTH).iter();
+    let numbers: Vec<&[u8]> =
+        lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii).collect();
+    let number = numbers.first().filter(|first| {
+        !first.is_empty() && first.iter().all(u8::is_ascii_digit) && numbers.iter().all(|number| number == *first)
+    });
+    let number = number.and_then(|number| HeaderValue::from_bytes(number).ok());
+    headers.insert(CONTENT_LENGTH, number.ok_or("the upstream answered with an ambiguous length")?);
     Ok(())
 }
 
@@ -95,4 +114,30 @@ fn is_chunked_only(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let (first, second) = (codings.next(), codings.next());
     first.is_some_and(|coding| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked")) && second.is_none()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_is_forwarded_with_one_length() {
+        let length = |lines: &[&'static str]| {
+            let mut answer = Response::new(());
+            for line in lines {
+                answer.headers_mut().append(CONTENT_LENGTH, HeaderValue::from_static(line));
+            }
+            response(&mut answer, false).ok()?;
+            let lengths: Vec<_> = answer.headers().get_all(CONTENT_LENGTH).iter().cloned().collect();
+            Some(lengths.iter().map(|length| length.to_str().unwrap().to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(length(&[]), Some(vec![]));
+        for lines in [&["5"][..], &["5, 5"], &["5,5,5"], &["5", "5"], &["5 , 5", "5"], &[" 5"]] {
+            assert_eq!(length(lines), Some(vec!["5".to_owned()]), "{lines:?}");
+        }
+        for lines in [&["5, 6"][..], &["5", "6"], &["5,"], &[""], &[","], &["+5"], &["-5"], &["5 5"], &["05, 5"]] {
+            assert_eq!(length(lines), None, "{lines:?}");
+        }
+    }
 }

@@ -9,7 +9,9 @@ pub mod core_inputs;
 pub mod kernel_files;
 pub mod proxy_bytes;
 pub mod recordings;
+pub mod service_bytes;
 pub mod state_file;
+pub mod strict_http;
 
 /// A folder that is gone with its guard, in memory where the machine has such a file system.
 pub fn memory_folder() -> tempfile::TempDir {

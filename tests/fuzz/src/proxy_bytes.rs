@@ -1,7 +1,7 @@
 //! Bytes of a client's connection to the proxy, whole or in pieces: heads, chunks and trailers, valid or hostile. What the service gets is
 //! framed in one way, has no hop-by-hop fields, and of a valid connection is what the client sent.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -10,6 +10,8 @@ use tripline_backends::circuit::{Circuit, Circuits};
 use tripline_backends::config::parse;
 use tripline_backends::proxy::Proxy;
 use tripline_runtime::{Breaker, SystemClock};
+
+use super::strict_http::{Fields, is_token, read_body, read_fields, read_line};
 
 /// The last request of each connection: the proxy closes the connection after its response.
 const LAST: &[u8] = b"GET /last HTTP/1.1\r\nhost: last\r\nconnection: close\r\n\r\n";
@@ -30,9 +32,6 @@ const SETTLED: Duration = Duration::from_millis(100);
 
 /// Method, target and body of a request.
 type Compared = (String, String, Vec<u8>);
-
-/// Names in lower case, and values without spaces around them.
-type Fields = Vec<(String, Vec<u8>)>;
 
 /// A request with its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,11 +114,11 @@ impl Setting {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn proxy(service: SocketAddr) -> Proxy {
+pub fn proxy(service: SocketAddr) -> Proxy {
     let text = format!(
         "[proxy]\nthreads = 1\n[upstreams.service]\nurl = \"http://{service}\"\n[[routes]]\nupstream = \"service\"\n"
     );
@@ -209,83 +208,7 @@ fn read_request(from: &mut impl BufRead) -> Result<Option<Request>, String> {
         return Err(format!("the request line {line:?}"));
     }
     let Some(fields) = read_fields(from)? else { return Ok(None) };
-    let all =
-        |name: &str| fields.iter().filter(|(other, _)| other == name).map(|(_, value)| &value[..]).collect::<Vec<_>>();
-    let body = match (&all("content-length")[..], &all("transfer-encoding")[..]) {
-        ([], []) => Some(Vec::new()),
-        ([length], []) => read_exactly(from, number(length, 10)?)?,
-        ([], [coding]) if coding.eq_ignore_ascii_case(b"chunked") => read_chunks(from)?,
-        _ => return Err(format!("a body framed by {fields:?}")),
-    };
+    let body = read_body(from, &fields)?;
     let (method, target) = (method.to_owned(), target.to_owned());
     Ok(body.map(|body| Request { method, target, fields, body }))
-}
-
-/// `None` where the connection ends in between.
-fn read_fields(from: &mut impl BufRead) -> Result<Option<Fields>, String> {
-    let mut fields = Vec::new();
-    loop {
-        let Some(line) = read_line(from)? else { return Ok(None) };
-        if line.is_empty() {
-            return Ok(Some(fields));
-        }
-        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(0);
-        let (name, value) = (&line[..colon], line.get(colon + 1..).unwrap_or_default().trim_ascii());
-        let is_text = value.iter().all(|byte| *byte == b'\t' || !byte.is_ascii_control());
-        if name.is_empty() || !name.iter().copied().all(is_token) || !is_text {
-            return Err(format!("the field {:?}", String::from_utf8_lossy(&line)));
-        }
-        fields.push((String::from_utf8_lossy(name).to_ascii_lowercase(), value.to_vec()));
-    }
-}
-
-fn read_chunks(from: &mut impl BufRead) -> Result<Option<Vec<u8>>, String> {
-    let mut body = Vec::new();
-    loop {
-        let Some(size) = read_line(from)? else { return Ok(None) };
-        let size = number(&size, 16)?;
-        if size == 0 {
-            return Ok(read_fields(from)?.map(|_| body));
-        }
-        let (Some(chunk), Some(end)) = (read_exactly(from, size)?, read_exactly(from, 2)?) else { return Ok(None) };
-        if end != b"\r\n" {
-            return Err(format!("{end:?} behind a chunk"));
-        }
-        body.extend(chunk);
-    }
-}
-
-fn number(digits: &[u8], radix: u32) -> Result<usize, String> {
-    let text =
-        str::from_utf8(digits).ok().filter(|text| !text.is_empty() && text.chars().all(|digit| digit.is_digit(radix)));
-    let number = text.and_then(|text| usize::from_str_radix(text, radix).ok());
-    number.ok_or_else(|| format!("the number {:?}", String::from_utf8_lossy(digits)))
-}
-
-/// A line without its CR LF; `None` where the connection ends before it does.
-fn read_line(from: &mut impl BufRead) -> Result<Option<Vec<u8>>, String> {
-    let mut line = Vec::new();
-    // A connection that is reset ends too.
-    let _ = from.read_until(b'\n', &mut line);
-    if line.pop() != Some(b'\n') {
-        return Ok(None);
-    }
-    if line.pop() != Some(b'\r') || line.contains(&b'\r') {
-        return Err(format!("the line end of {:?}", String::from_utf8_lossy(&line)));
-    }
-    Ok(Some(line))
-}
-
-/// `None` where the connection ends before.
-fn read_exactly(from: &mut impl Read, length: usize) -> Result<Option<Vec<u8>>, String> {
-    let mut bytes = Vec::new();
-    match from.take(length as u64).read_to_end(&mut bytes) {
-        Ok(read) => Ok((read == length).then_some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(None),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
