@@ -122,6 +122,10 @@ impl Setting {
 
 /// The status and the body, where the bytes are one valid response that the proxy forwards unchanged, and nothing more.
 fn valid_response(mut bytes: &[u8]) -> Option<Response> {
+    let mut line = bytes.iter().take_while(|byte| **byte != b'\r');
+    if !line.all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
+        return None;
+    }
     let (response, fields) = read_response(&mut bytes).ok()??;
     let is_plain = fields.len() < 50
         && fields.iter().all(|(name, value)| {
