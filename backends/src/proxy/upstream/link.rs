@@ -4,13 +4,13 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use crate::proxy::body::RequestBody;
 use crate::proxy::stream::Stream;

@@ -11,8 +11,8 @@ mod tls;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
+use tokio::time::Instant;
 use tokio_rustls::rustls::ClientConfig;
 
 use crate::config::{self, ServerUrl, UpstreamProtocol};
