@@ -19,7 +19,7 @@ mod active {
     use core::sync::atomic::{AtomicUsize, Ordering};
 
     /// All planted bugs.
-    pub const BUGS: [&str; 31] = [
+    pub const BUGS: [&str; 34] = [
         "core: half-open admits without a limit",
         "core: results of an earlier generation count",
         "core: a failed probe counts as a good one",
@@ -27,6 +27,7 @@ mod active {
         "core: a healthy incident does not end",
         "core: failures do not trip",
         "core: a probe that hangs is waited for",
+        "core: a dropped probe keeps its slot",
         "core: memory stays exhausted",
         "core: a call counts twice",
         "core: a good call opens the breaker",
@@ -40,6 +41,8 @@ mod active {
         "escalation: incidents are numbered anew after a restart",
         "durable: what operators did is forgotten",
         "durable: an open incident is forgotten",
+        "durable: damaged state is taken as valid",
+        "durable: damaged state is not reported",
         "reload: an edit is not seen",
         "reload: a bad edit is not reported",
         "reload: a change that is not saved is not reported",

@@ -1,12 +1,14 @@
 //! The externally known state of a breaker, to compare with its own.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tripline_core::{Instant, Outcome, StateKind};
 use tripline_runtime::{Breaker, OwnedTimedPermit};
 
 use super::callers::PlannedCall;
 use super::mood::Mood;
+use super::settings::SLOW_MS;
 use super::violation::hold;
 
 /// A call in flight.
@@ -17,9 +19,12 @@ pub(super) struct Call {
     pub(super) was_half_open: bool,
     /// A disabled breaker does not track its calls.
     pub(super) is_tracked: bool,
+    /// Admitted without a record: while the generation lasts, a drop of its permit leaves no trace.
+    is_free: bool,
     pub(super) started: Instant,
     pub(super) is_bad: bool,
     pub(super) outcome: Outcome,
+    pub(super) is_dropped: bool,
 }
 
 /// The counts that a breaker should have since the start of the process.
@@ -29,6 +34,7 @@ pub(super) struct Expected {
     pub(super) failed: u64,
     pub(super) ignored: u64,
     pub(super) stale: u64,
+    pub(super) dropped: u64,
     pub(super) rejected: u64,
 }
 
@@ -120,9 +126,12 @@ impl Truth {
             format!("{} is {kind} and admits a call", breaker.name())
         })?;
         let (was_half_open, is_tracked) = (kind == StateKind::HalfOpen, kind != StateKind::Disabled);
-        let PlannedCall { outcome, is_bad, .. } = *planned;
-        self.calls
-            .insert(number, Call { permit, generation, was_half_open, is_tracked, started: now, is_bad, outcome });
+        let is_free = !is_tracked || !breaker.detects_stalls() && kind == StateKind::Closed;
+        let PlannedCall { outcome, is_bad, is_dropped, .. } = *planned;
+        let started = now;
+        let call =
+            Call { permit, generation, was_half_open, is_tracked, is_free, started, is_bad, outcome, is_dropped };
+        self.calls.insert(number, call);
         Ok(true)
     }
 
@@ -130,10 +139,15 @@ impl Truth {
     pub(super) fn finish(&mut self, breaker: &Breaker, number: u64, now: Instant) {
         let Some(call) = self.calls.remove(&number) else { return };
         let (generation, kind) = breaker.read(|core| (core.generation().get(), core.state().kind()));
-        if call.generation != generation {
+        // A call that is dropped when it is slow counts as slow.
+        let is_slow = now.since(call.started) >= Duration::from_millis(SLOW_MS.0);
+        let outcome = if call.is_dropped { Outcome::Ok } else { call.outcome };
+        if call.is_dropped && !is_slow {
+            self.expected.dropped += u64::from(!call.is_free || call.generation != generation);
+        } else if call.generation != generation {
             self.expected.stale += 1;
         } else if matches!(kind, StateKind::Closed | StateKind::HalfOpen) {
-            match call.outcome {
+            match outcome {
                 Outcome::Ok => self.expected.ok += 1,
                 Outcome::Failed => self.expected.failed += 1,
                 Outcome::Ignored => self.expected.ignored += 1,
@@ -142,6 +156,10 @@ impl Truth {
         if call.is_bad {
             self.bad_at = Some(now);
         }
-        call.permit.finish(call.outcome);
+        if call.is_dropped {
+            drop(call.permit);
+        } else {
+            call.permit.finish(outcome);
+        }
     }
 }
