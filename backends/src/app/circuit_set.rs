@@ -8,6 +8,7 @@ use std::sync::Arc;
 use smol::channel::{Sender, bounded};
 use smol::future::or;
 
+use tripline_runtime::core::planted::planted;
 use tripline_runtime::core::{Instant, Ratio};
 use tripline_runtime::{Breaker, BreakerName, Clock, Family, Fleet, Mode, SupervisedBreaker, SupervisionHandle};
 
@@ -60,7 +61,10 @@ impl CircuitMaker {
         let alerting = Alerting::new(settings, &self.alert_client);
         let mut circuit = circuit.config(settings.clone()).memory(memory).alerting(alerting);
         if let Some(root) = &config.state_dir {
-            let DurableStore { store, left } = self.platform.durable_store(root, &settings.name)?;
+            let DurableStore { store, left, problems } = self.platform.durable_store(root, &settings.name)?;
+            for problem in problems.iter().filter(|_| !planted("durable: damaged state is not reported")) {
+                tracing::error!("{problem}");
+            }
             tracing::info!(
                 breaker = settings.name.as_str(), state_dir = %root.display(), "incidents and alerts survive a restart"
             );

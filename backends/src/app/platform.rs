@@ -15,7 +15,7 @@ use crate::config;
 use crate::fleet::{self, FleetError};
 use crate::http_client::{HyperClient, Proxies};
 use crate::memory::{self, MemorySourceKind, MemoryUsed, ResidentMemory};
-use crate::state_dir::{StateDir, StateDirError};
+use crate::state_dir::{Quarantined, StateDir, StateDirError};
 
 /// A store, and what an earlier process left in it.
 #[derive(Debug)]
@@ -25,12 +25,20 @@ pub struct DurableStore {
     pub store: Arc<dyn StateStore>,
     /// The saved state; `None` if there is none that can be used.
     pub left: Option<DurableState>,
+    /// State files that were not usable and were set aside. The app logs them as errors.
+    pub problems: Vec<Quarantined>,
 }
 
 impl DurableStore {
     /// This store, with what an earlier process left in it.
     pub fn new(store: Arc<dyn StateStore>, left: Option<DurableState>) -> Self {
-        Self { store, left }
+        Self { store, left, problems: Vec::new() }
+    }
+
+    /// Sets the files that were not usable.
+    #[must_use]
+    pub fn problems(self, problems: Vec<Quarantined>) -> Self {
+        Self { problems, ..self }
     }
 }
 
@@ -84,10 +92,7 @@ pub trait Platform: Send + Sync {
     /// Where it cannot be used.
     fn durable_store(&self, root: &Path, breaker: &BreakerName) -> Result<DurableStore, StateDirError> {
         let opened = StateDir::open(root, breaker)?;
-        for problem in &opened.problems {
-            tracing::error!("{problem}");
-        }
-        Ok(DurableStore { store: Arc::new(opened.store), left: opened.state })
+        Ok(DurableStore::new(Arc::new(opened.store), opened.state).problems(opened.problems))
     }
 
     /// The engine of the fleet that `config` asks for, for the replicas of `service`; `None` where it is off. Default: see

@@ -91,6 +91,13 @@ pub struct Quarantined {
     pub why: ForeignState,
 }
 
+impl Quarantined {
+    /// The state file `was`, which was renamed to `now` because of `why`.
+    pub fn new(was: PathBuf, now: PathBuf, why: ForeignState) -> Self {
+        Self { was, now, why }
+    }
+}
+
 impl fmt::Display for Quarantined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

@@ -4,6 +4,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
+use tripline_runtime::core::planted::planted;
 use tripline_runtime::{BreakerName, DurableState};
 
 use super::error::ForeignState;
@@ -54,7 +55,7 @@ pub fn decode(bytes: &[u8], breaker: &BreakerName) -> Result<DurableState, Forei
     if file.version != u64::from(DurableState::VERSION) {
         return Err(ForeignState::OtherVersion { version: file.version });
     }
-    if file.checksum != checksum(file.state.get()) {
+    if file.checksum != checksum(file.state.get()) && !planted("durable: damaged state is taken as valid") {
         return Err(ForeignState::Changed);
     }
     let state: DurableState = serde_json::from_str(file.state.get())

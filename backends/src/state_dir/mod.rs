@@ -84,19 +84,26 @@ impl StateDir {
     /// [`StateDirError`] if the folder cannot be created, written to or read, or if another process holds it.
     pub fn open(root: &Path, breaker: &BreakerName) -> Result<Opened, StateDirError> {
         let folder = Folder::open(root, breaker)?;
-        let mut problems = Vec::new();
-        let state = match folder.read()? {
-            None => None,
-            Some(found) => match found.and_then(|bytes| decode(&bytes, breaker)) {
-                Ok(state) => Some(state),
-                Err(why) => {
-                    problems.push(folder.set_aside(why)?);
-                    None
-                }
-            },
-        };
+        let (state, problem) = recover(folder.read()?, breaker, |why| folder.set_aside(why))?;
         let shared = Shared { folder, begun: AtomicU64::new(0), on_disk: Mutex::new(0) };
-        Ok(Opened { store: Self { shared: Arc::new(shared) }, state, problems })
+        Ok(Opened { store: Self { shared: Arc::new(shared) }, state, problems: problem.into_iter().collect() })
+    }
+}
+
+/// Decodes what was found in the place of the state, or sets it aside where it is not a state of this breaker. A custom store that uses
+/// [`encode`] can start the same way.
+///
+/// # Errors
+/// Those of `set_aside`.
+pub fn recover(
+    found: Option<Result<Vec<u8>, ForeignState>>,
+    breaker: &BreakerName,
+    set_aside: impl FnOnce(ForeignState) -> Result<Quarantined, StateDirError>,
+) -> Result<(Option<DurableState>, Option<Quarantined>), StateDirError> {
+    match found.map(|found| found.and_then(|bytes| decode(&bytes, breaker))) {
+        None => Ok((None, None)),
+        Some(Ok(state)) => Ok((Some(state), None)),
+        Some(Err(why)) => Ok((None, Some(set_aside(why)?))),
     }
 }
 

@@ -11,6 +11,7 @@ use tripline_runtime::test_util::Schedule;
 
 use super::callers;
 use super::checks;
+use super::error_log::ErrorLog;
 use super::mood::Mood;
 use super::operator::{self, Command};
 use super::process::Process;
@@ -348,16 +349,19 @@ impl<'s> Driver<'s> {
             return Ok(());
         }
         checks::before_start(&mut self.run)?;
+        let damaged = self.run.forget_damaged();
         self.run.platform.restarted();
         self.run.platform.disk.restarted();
-        match Process::start(&self.run.world, &self.run.platform, &self.run.file) {
+        let errors = ErrorLog::default();
+        match errors.during(|| Process::start(&self.run.world, &self.run.platform, &self.run.file)) {
             Ok(process) => {
                 self.run.note(|| "the process starts".to_owned());
                 self.run.process = Some(process);
                 let now = self.run.world.now();
                 self.run.truths.iter_mut().for_each(|truth| truth.restarted(now));
                 self.run.seen.restarted = Some(now);
-                checks::started(&mut self.run)
+                checks::started(&mut self.run)?;
+                checks::started_without(&mut self.run, &damaged, &errors)
             }
             Err(why) => {
                 // Like a service manager that restarts it repeatedly.

@@ -30,7 +30,6 @@ pub(super) struct SimPlatform {
     pub(super) memory: MockMemory,
     faulty_memory: Arc<FaultyMemory>,
     stores: Mutex<Vec<SimStore>>,
-    disk_fault: Mutex<Option<DiskFault>>,
 }
 
 impl SimPlatform {
@@ -50,9 +49,8 @@ impl SimPlatform {
             clock,
             seed,
             tasks: Arc::default(),
-            disk: Disk::default(),
+            disk: Disk::new(seed),
             stores: Mutex::default(),
-            disk_fault: Mutex::default(),
         }
     }
 
@@ -68,13 +66,19 @@ impl SimPlatform {
     }
 
     pub(super) fn set_disk_fault(&self, fault: Option<DiskFault>) {
-        *self.disk_fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
-        self.stores.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(|store| store.set_fault(fault));
+        self.disk.set_fault(fault);
+        let stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        stores.iter().enumerate().for_each(|(number, store)| store.set_fault(fault, self.seed_of_faults(number)));
+    }
+
+    /// The seed of the faults of a store from now on.
+    fn seed_of_faults(&self, store: usize) -> u64 {
+        self.seed ^ self.clock.now().as_nanos().rotate_left(20) ^ store as u64
     }
 
     /// Whether the disk is only slow, without losing data.
     pub(super) fn is_disk_only_slow(&self) -> bool {
-        *self.disk_fault.lock().unwrap_or_else(PoisonError::into_inner) == Some(DiskFault::Slow)
+        self.disk.fault() == Some(DiskFault::Slow)
     }
 
     pub(super) fn set_memory_fault(&self, fault: Option<MemoryFault>) {
@@ -115,12 +119,12 @@ impl Platform for SimPlatform {
         Arc::new(|| Some(1 << 24))
     }
 
-    fn durable_store(&self, _: &Path, breaker: &BreakerName) -> Result<DurableStore, StateDirError> {
-        let fault = *self.disk_fault.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = self.disk.left(breaker).unwrap_or_default();
-        let store = self.disk.store(breaker, &self.clock, fault);
-        self.stores.lock().unwrap_or_else(PoisonError::into_inner).push(store.clone());
-        Ok(DurableStore::new(Arc::new(store), left))
+    fn durable_store(&self, root: &Path, breaker: &BreakerName) -> Result<DurableStore, StateDirError> {
+        let (left, problem) = self.disk.open(root, breaker)?;
+        let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        let store = self.disk.store(breaker, &self.clock, self.seed_of_faults(stores.len()));
+        stores.push(store.clone());
+        Ok(DurableStore::new(Arc::new(store), left).problems(problem.into_iter().collect()))
     }
 
     fn alert_client(&self) -> HyperClient {

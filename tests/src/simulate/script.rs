@@ -113,8 +113,11 @@ pub(super) enum DiskFault {
     Failing,
     Slow,
     Hanging,
-    /// A write that is cut off leaves half of the next state beside the old one.
+    /// Writes fail in the middle, which leaves the old state, or at their end, which leaves the new one. A kill during a write leaves a
+    /// part of the next state beside the old one.
     Torn,
+    /// Writes succeed, and what is stored is damaged: a disk that lies or ages.
+    Corrupt,
 }
 
 impl Script {
@@ -122,10 +125,15 @@ impl Script {
     /// everything works again, so that the invariants of a quiet system can be checked at its end.
     pub fn new(seed: u64, hours: u32) -> Self {
         let mut random = Random::new(seed, 2);
+        // Draws of their own, so that the other steps of a seed do not depend on them.
+        let mut of_damage = Random::new(seed, 9);
         let (subject, mut steps) = (Subject::of(seed), Vec::new());
         for hour in (0..u64::from(hours)).map(|hour| Duration::from_secs(hour * 3_600)) {
             match subject {
-                Subject::Process => draw_hour(&mut random, hour, &mut steps),
+                Subject::Process => {
+                    draw_hour(&mut random, hour, &mut steps);
+                    draw_damage(&mut of_damage, hour, &mut steps);
+                }
                 Subject::Fleet => fleet_script::draw(&mut random, seed, hour, &mut |at, lasts, trouble| {
                     steps.push(Step { at, lasts, what: What::Fleet(trouble) });
                 }),
@@ -184,6 +192,26 @@ fn draw_hour(random: &mut Random, hour: Duration, steps: &mut Vec<Step>) {
             let before = at.saturating_sub(random.millis(0, 60_000)).max(hour);
             extend(What::Service { breaker, mood }, before, lasts);
         }
+    }
+}
+
+/// In a third of the hours the disk damages what it stores. Most times the process ends meanwhile, because the next save repairs it, and a
+/// service is unhealthy, so that there is something to forget.
+fn draw_damage(random: &mut Random, hour: Duration, steps: &mut Vec<Step>) {
+    if !random.chance(0.33) {
+        return;
+    }
+    let at = hour + random.millis(120_000, 35 * 60_000);
+    let lasts = random.millis(20_000, 3 * 60_000);
+    steps.push(Step { at, lasts, what: What::Disk(DiskFault::Corrupt) });
+    if random.chance(0.85) {
+        let what = random.one_of(&[What::Kill, What::Restart]);
+        steps.push(Step { at: at + random.millis(1_000, 60_000), lasts: Duration::ZERO, what });
+    }
+    if random.chance(0.7) {
+        let (breaker, mood) = (random.below(BREAKERS.len()), random.one_of(&[Mood::Slow, Mood::Failing]));
+        let at = at.saturating_sub(random.millis(0, 100_000));
+        steps.push(Step { at, lasts: lasts + random.millis(0, 60_000), what: What::Service { breaker, mood } });
     }
 }
 

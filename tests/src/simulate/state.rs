@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tripline_core::Instant;
 use tripline_runtime::test_util::World;
-use tripline_runtime::{DurableState, LaneRecord};
+use tripline_runtime::{BreakerName, DurableState, LaneRecord};
 
 use super::alert_service::PagerAlert;
 use super::config_file::SimFile;
@@ -92,6 +92,20 @@ impl Simulation {
         for ((breaker, _), newest) in &mut self.seen.newest {
             *newest = (*newest).min(last(breaker));
         }
+    }
+
+    /// Records that a start finds damaged states, and returns their breakers. It starts without them: no process knows of their alerts any
+    /// more, which stay open until they are opened again, and their incidents are numbered anew.
+    pub(super) fn forget_damaged(&mut self) -> Vec<BreakerName> {
+        let damaged = self.platform.disk.damaged();
+        let is_forgotten = |breaker: &str| damaged.iter().any(|name| name.as_str() == breaker);
+        let last = |breaker: &str| if is_forgotten(breaker) { 0 } else { u64::MAX };
+        let service = &mut self.platform.network.state().service;
+        service.forget_after(last, |_| true);
+        service.lose(|alert| is_forgotten(&alert.breaker));
+        self.seen.pages.retain(|(breaker, _, _), _| !is_forgotten(breaker));
+        self.seen.newest.retain(|(breaker, _), _| !is_forgotten(breaker));
+        damaged
     }
 
     /// Whether the process tried to save that this alert of a saved incident is sent, and could not.

@@ -3,19 +3,20 @@
 //! A plan is drawn from a seed: the same seed and the same order of operations give the same faults, so a failed test
 //! is reproducible. Time is virtual, see [`World`](super::World).
 //!
-//! | fault | [`FaultySink`] | [`FaultyStore`] | [`FaultyMemory`] |
-//! |---|---|---|---|
-//! | [`Drop`](Fault::Drop) | the alert is lost on its way; retryable | reports success, stores nothing | repeats the last reading |
-//! | [`Delay`](Fault::Delay) | delivers later | saves later | repeats the last reading |
-//! | [`Duplicate`](Fault::Duplicate) | delivers twice | saves twice | reads twice |
-//! | [`Fail`](Fault::Fail) | rejects | an I/O error | cannot be read |
-//! | [`Hang`](Fault::Hang) | no answer, then retryable | no result, then an I/O error | cannot be read |
-//! | [`Corrupt`](Fault::Corrupt) | delivers, and the answer is lost; retryable | invalid data | a malformed file |
-//! | [`TornWrite`](Fault::TornWrite) | as `Corrupt` | saves, and reports an I/O error | a malformed file |
-//! | [`FullDisk`](Fault::FullDisk) | delivers | the disk is full | reads |
+//! | fault | [`FaultySink`] | [`FaultyStore`] | [`FaultyMemory`] | [`FaultyEngine`] |
+//! |---|---|---|---|---|
+//! | [`Drop`](Fault::Drop) | the alert is lost on its way; retryable | reports success, stores nothing | repeats the last reading | the call is lost; unreachable |
+//! | [`Delay`](Fault::Delay) | delivers later | saves later | repeats the last reading | calls later |
+//! | [`Duplicate`](Fault::Duplicate) | delivers twice | saves twice | reads twice | calls twice |
+//! | [`Fail`](Fault::Fail) | rejects | an I/O error, stores nothing | cannot be read | rejects |
+//! | [`Hang`](Fault::Hang) | no answer, then retryable | no result, then an I/O error; stores nothing | cannot be read | no answer, then unreachable |
+//! | [`Corrupt`](Fault::Corrupt) | delivers, and the answer is lost; retryable | an I/O error (`InvalidData`), stores nothing | a malformed file | calls, and the answer is lost |
+//! | [`TornWrite`](Fault::TornWrite) | as `Corrupt` | stores the new state, and reports an I/O error | as `Corrupt` | as `Corrupt` |
+//! | [`FullDisk`](Fault::FullDisk) | no fault: delivers | an I/O error (`StorageFull`), stores nothing | no fault: reads | rejects |
 //!
-//! [`FaultyEngine`]: `Drop` loses the call, `Delay` passes it on later, `Duplicate` makes it twice, `Fail` and `FullDisk` reject it, `Hang`
-//! gives no answer, and `Corrupt` and `TornWrite` lose the answer of a call that took effect.
+//! [`FaultyStore`] damages no bytes: it sees states, not files, and a [`StateStore`](crate::StateStore) replaces a state as a whole. A
+//! write that is cut off leaves the old state ([`Fail`](Fault::Fail)) or the new one ([`TornWrite`](Fault::TornWrite)). To test a start
+//! from damaged bytes, damage them where your store keeps them, and decode them as the process does.
 //!
 //! A sink that loses alerts, rejects them and delivers them late, and its state after it has recovered:
 //!

@@ -19,9 +19,11 @@ pub enum Fault {
     Fail,
     /// The operation does not respond for this time, then fails.
     Hang(Duration),
-    /// The response is unreadable.
+    /// The response is unreadable: of a reading its content, of a call or delivery that took effect its answer, of a save its result, and
+    /// nothing is stored. No stored bytes are damaged.
     Corrupt,
-    /// The write is cut off in the middle.
+    /// The write is cut off after it took effect: the new state is stored whole, and an error is reported. Where nothing is written, as
+    /// [`Corrupt`](Fault::Corrupt).
     TornWrite,
     /// The disk is full.
     FullDisk,

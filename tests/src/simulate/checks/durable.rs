@@ -1,10 +1,13 @@
 //! Invariants of the durable state.
 
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use tripline_core::StateKind;
-use tripline_runtime::DurableState;
+use tripline_runtime::{BreakerName, DurableState};
 
+use super::super::disk::{Disk, StateFile};
+use super::super::error_log::ErrorLog;
 use super::super::settings::BREAKERS;
 use super::super::state::Simulation;
 use super::super::violation::{Check, hold};
@@ -19,8 +22,7 @@ pub(super) fn before_start(simulation: &mut Simulation) -> Check {
         let left =
             simulation.platform.disk.left(&name).map_err(|error| ("durable state", format!("{name}: {error}")))?;
         let files = simulation.platform.disk.files();
-        let Some(file) = files.get(&name) else { continue };
-        // Times are written to the millisecond.
+        let Some(file) = files.get(&name).filter(|file| !file.is_damaged()) else { continue };
         let is = |state: &DurableState| left.as_ref().is_some_and(|left| same(left, state));
         let is_known =
             file.acknowledged.iter().chain(&file.attempted).any(is) || left.is_none() && file.acknowledged.is_none();
@@ -31,19 +33,34 @@ pub(super) fn before_start(simulation: &mut Simulation) -> Check {
     Ok(())
 }
 
-fn same(one: &DurableState, other: &DurableState) -> bool {
-    let staging = |state: &DurableState| {
-        (state.staging.last_incident, state.staging.open.map(|open| (open.cause, open.trip, open.alert, open.is_drill)))
-    };
-    let lanes = |state: &DurableState| -> Vec<_> {
-        let of_lane = |lane: &tripline_runtime::LaneRecord| {
-            let incidents: Vec<_> =
-                lane.incidents.iter().map(|it| (it.incident, it.earlier, it.alias.clone())).collect();
-            (lane.sink.clone(), lane.kind, incidents)
-        };
-        state.lanes.iter().map(of_lane).collect()
-    };
-    one.operator == other.operator && staging(one) == staging(other) && lanes(one) == lanes(other)
+/// Whether all that a state contains is the same, except for what it does not keep.
+fn same(left: &DurableState, saved: &DurableState) -> bool {
+    *left == kept(saved.clone())
+}
+
+/// A state without what is not kept: fractions of a millisecond, and of a pending alert what the dispatcher and the sink set before each
+/// attempt (the alias has a field of its own in the record of its incident).
+fn kept(mut state: DurableState) -> DurableState {
+    state.saved_at = in_millis(state.saved_at);
+    if let Some(open) = &mut state.staging.open {
+        open.started_at = in_millis(open.started_at);
+    }
+    for created in &mut state.staging.created {
+        created.at = in_millis(created.at);
+    }
+    let incidents = state.lanes.iter_mut().flat_map(|lane| &mut lane.incidents);
+    for alert in incidents.filter_map(|incident| incident.waiting.as_mut()) {
+        alert.started_at = in_millis(alert.started_at);
+        alert.at = in_millis(alert.at);
+        (alert.alias, alert.page) = (None, None);
+    }
+    state.members = state.members.into_iter().map(kept).collect();
+    state
+}
+
+fn in_millis(at: SystemTime) -> SystemTime {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    SystemTime::UNIX_EPOCH + Duration::from_millis(since.as_millis() as u64)
 }
 
 /// What lasts for so long is on disk, where that works.
@@ -90,6 +107,29 @@ pub(super) fn started(simulation: &mut Simulation) -> Check {
         let is_simulated = left.operator.simulates_latency || left.operator.simulates_memory;
         let goes_on = is_off || incident == was_on || is_simulated || (incident && is_new);
         hold(goes_on, "incidents survive", || format!("{name}: in an incident: {incident}, before: {was_on}"))?;
+    }
+    Ok(())
+}
+
+/// Checks that damaged states are set aside and reported, and that the process starts without them.
+pub(super) fn started_without(simulation: &mut Simulation, damaged: &[BreakerName], errors: &ErrorLog) -> Check {
+    let now = simulation.world.now();
+    for name in damaged {
+        simulation.note(|| format!("{name}: its state is damaged"));
+        // From here on as after any other loss of the disk.
+        simulation.seen.disk_faulty_at = Some(now);
+        let is_set_aside = !simulation.platform.disk.files().get(name).is_some_and(StateFile::is_damaged);
+        hold(is_set_aside, "damage is found", || format!("{name} goes on from a damaged state"))?;
+        let path = Disk::path(Path::new("/state"), name);
+        hold(errors.has(&path.display().to_string()), "damage is reported", || path.display().to_string())?;
+        let breakers = simulation.process.iter().flat_map(|process| &process.breakers);
+        for breaker in breakers.filter(|breaker| breaker.name() == name) {
+            let (kind, incident) = breaker.read(|core| (core.state().kind(), core.is_in_incident()));
+            // Memory is read at once.
+            let is_new = simulation.seen.memory_percent > 50 || simulation.seen.is_memory_stale;
+            let is_fresh = kind != StateKind::ForcedOpen && (!incident || is_new);
+            hold(is_fresh, "damage is found", || format!("{name} is {kind}, in an incident: {incident}"))?;
+        }
     }
     Ok(())
 }

@@ -5,8 +5,9 @@ mod breaker;
 mod durable;
 mod process;
 
-use tripline_runtime::DrainReport;
+use tripline_runtime::{BreakerName, DrainReport};
 
+use super::error_log::ErrorLog;
 use super::state::Simulation;
 use super::violation::{Check, hold};
 
@@ -42,6 +43,11 @@ pub(super) fn before_start(simulation: &mut Simulation) -> Check {
 
 pub(super) fn started(simulation: &mut Simulation) -> Check {
     durable::started(simulation)
+}
+
+/// Checks a start that found damaged states.
+pub(super) fn started_without(simulation: &mut Simulation, damaged: &[BreakerName], errors: &ErrorLog) -> Check {
+    durable::started_without(simulation, damaged, errors)
 }
 
 /// Checks a failed start: it must fail with a bad file, and only then.
