@@ -40,6 +40,8 @@ impl Service {
     }
 
     /// Lives for so long behind the shared breaker, which finds its stalled calls itself.
+    ///
+    /// Not in a `World`, whose tasks, one for each call, make this file take 8.5 s of processor time in place of 4.5 s.
     fn live(&self, seconds: f64, seed: u64) -> Fate {
         let mut noise = Noise::new(seed);
         let clock = Arc::new(ManualClock::new(Instant::ZERO));
