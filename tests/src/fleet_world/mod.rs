@@ -47,6 +47,8 @@ pub struct FleetWorld {
     pub is_family: bool,
     /// The time of day of every replica is off by up to this span, and jumps.
     pub skew: Duration,
+    /// The monotonic time of every replica lags by up to this span, and jumps.
+    pub lag: Duration,
     /// The clock of the replicas that start from now on, in place of one with that time of day.
     pub clock: Option<Arc<dyn Clock>>,
 }
@@ -114,6 +116,7 @@ impl FleetWorld {
             takes_commands: false,
             is_family: false,
             skew: Duration::ZERO,
+            lag: Duration::ZERO,
             clock: None,
             world,
         }
@@ -146,7 +149,8 @@ impl FleetWorld {
         let name = format!("web-{number}-{life:04}");
         let seed = u64::try_from(number).unwrap() << 16 | u64::from(life);
         let clock = self.clock.clone().unwrap_or_else(|| {
-            Arc::new(SkewedClock::new(self.world.clock(), seed, Duration::from_secs(30)).time_of_day(self.skew))
+            let clock = SkewedClock::new(self.world.clock(), seed, Duration::from_secs(30));
+            Arc::new(clock.time_of_day(self.skew).monotonic(self.lag))
         });
         let mut settings = FleetSettings::new(text(&name), seed);
         settings.page_at = self.page_at;

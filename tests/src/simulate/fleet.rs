@@ -10,6 +10,7 @@ use tripline_runtime::test_util::Schedule;
 use tripline_runtime::test_util::faults::{Fault, FaultPlan};
 
 use super::fleet_script::{EngineFault, PagerFault, Trouble, replicas};
+use super::random::Random;
 use super::script::{Script, Step, What};
 use super::trace::Trace;
 use super::violation::{Check, hold};
@@ -60,6 +61,10 @@ impl<'s> FleetRun<'s> {
         if script.seed.is_multiple_of(3) {
             fleet.page_at = PageAt::Count(2.min(u32::try_from(count).unwrap_or(1)));
         }
+        // Each replica has a clock of its own; the rule of the fleet depends on none.
+        let mut random = Random::new(script.seed, 10);
+        fleet.skew = random.one_of(&[Duration::ZERO, s(30), s(9 * 3_600)]);
+        fleet.lag = Duration::from_millis(random.one_of(&[0, 20, 500]));
         fleet.start(count);
         let start = fleet.world.now();
         Self {
