@@ -144,6 +144,29 @@ fn a_bad_call_sees_every_good_call_that_finished_before_it() {
     }
 }
 
+/// The threshold becomes lower while a call is recorded that was good before: the next such call finds the rule to hold, wherever the first
+/// one was counted.
+#[test]
+fn no_call_passes_the_rules_of_a_policy_that_is_in_force() {
+    for stripes in [1, 2] {
+        check(3, move || {
+            let breaker = waiting(stripes);
+            let other = breaker.clone();
+            let thread = thread::spawn(move || {
+                let mut policy = policy();
+                policy.latency_window_size = NonZeroU16::new(2).unwrap();
+                policy.latency_threshold = Latency::from_millis(10);
+                other.set_policy(&policy).unwrap();
+            });
+            call(&breaker, Duration::from_millis(50));
+            thread.join().unwrap();
+            call(&breaker, Duration::from_millis(50));
+            // A reader would hand in the calls that wait: a caller does not.
+            assert!(breaker.try_acquire_owned().is_err());
+        });
+    }
+}
+
 fn end(flushed: Flushed) -> Option<u64> {
     match flushed {
         Flushed::Call(call) => Some(call.end.as_nanos()),
