@@ -19,7 +19,7 @@ mod active {
     use core::sync::atomic::{AtomicUsize, Ordering};
 
     /// All planted bugs.
-    pub const BUGS: [&str; 34] = [
+    pub const BUGS: [&str; 36] = [
         "core: half-open admits without a limit",
         "core: results of an earlier generation count",
         "core: a failed probe counts as a good one",
@@ -51,6 +51,8 @@ mod active {
         "events: a number is left out",
         "fleet: a lease is not waited for",
         "fleet: replicas that are unwell are not counted",
+        "fleet: a report is not sent",
+        "fleet: an alert that was paged alone is not handed over",
         "family: an open member makes room",
         "family: new members are not supervised",
         "family: idle members stay",

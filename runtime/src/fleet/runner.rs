@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_lite::future;
 use tripline_core::Instant;
 use tripline_core::fleet::{FleetView, Probe, ReplicaText, Report, Terms, text};
+use tripline_core::planted::planted;
 
 use crate::breaker::name::BreakerName;
 use crate::fleet::engine::{Beat, EngineError, Heartbeat};
@@ -130,6 +131,9 @@ async fn report(inner: &Arc<Inner>, name: &BreakerName) -> Result<Option<Sending
     let replica = &inner.settings.replica;
     let began = inner.clock.now();
     let Some((report, terms)) = inner.prepare(name, replica, began) else { return Ok(None) };
+    if planted("fleet: a report is not sent") {
+        return Ok(None);
+    }
     let view = inner.within(inner.engine.sync(name, &report, &terms)).await?;
     inner.reached(Some(name));
     let send = inner.answered(name, view, &report, began);

@@ -19,6 +19,28 @@ pub(super) struct AlertService {
     pub(super) new_hooks: Vec<Hook>,
 }
 
+/// On whose behalf an alert is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Scope {
+    /// Of a process that is in no fleet.
+    Own,
+    /// Of one replica that does not reach the engine.
+    Alone,
+    /// Of all replicas. The engine numbers its incidents.
+    Fleet,
+}
+
+impl Scope {
+    /// `text` says which part of the fleet an alert is about.
+    fn of(text: &str) -> Self {
+        match text {
+            "" => Self::Own,
+            "fleet engine unreachable; seen by this replica" => Self::Alone,
+            _ => Self::Fleet,
+        }
+    }
+}
+
 /// An alert of the pager.
 #[derive(Debug, Clone)]
 pub(super) struct PagerAlert {
@@ -26,6 +48,7 @@ pub(super) struct PagerAlert {
     pub(super) breaker: String,
     pub(super) incident: u64,
     pub(super) kind: String,
+    pub(super) scope: Scope,
     pub(super) is_open: bool,
     /// The process that opened it could not save that before it ended, so that no process knows of it.
     pub(super) is_lost: bool,
@@ -52,6 +75,19 @@ pub(super) struct Hook {
     pub(super) kind: String,
     pub(super) stage: String,
     pub(super) delivery: String,
+    pub(super) scope: Scope,
+}
+
+impl Hook {
+    /// Whether it is about an alert that was sent before, and pages nobody.
+    pub(super) fn is_note(&self) -> bool {
+        self.delivery.contains(":note-")
+    }
+
+    /// The breaker, or that of the fleet, whose incidents have numbers of their own.
+    pub(super) fn numbered_by(&self) -> String {
+        if self.scope == Scope::Fleet { format!("{} of the fleet", self.breaker) } else { self.breaker.clone() }
+    }
 }
 
 /// Maximum number of stored alerts and request outcomes.
@@ -104,7 +140,7 @@ impl AlertService {
     /// Takes their numbers from the alerts of incidents after the last one that is on disk: the numbers are given
     /// again. `is_excused` are those of incidents that the process tried to save, and could not.
     pub(super) fn forget_after(&mut self, last: impl Fn(&str) -> u64, is_excused: impl Fn(&PagerAlert) -> bool) {
-        let unknown = |alert: &&mut PagerAlert| alert.incident > last(&alert.breaker);
+        let unknown = |alert: &&mut PagerAlert| alert.scope != Scope::Fleet && alert.incident > last(&alert.breaker);
         for alert in self.alerts.iter_mut().filter(unknown) {
             alert.is_lost = is_excused(alert);
             alert.incident = 0;
@@ -113,14 +149,17 @@ impl AlertService {
 
     /// Marks open alerts that no process knows of.
     pub(super) fn lose(&mut self, is_unknown: impl Fn(&PagerAlert) -> bool) {
-        for alert in self.alerts.iter_mut().filter(|alert| alert.is_open) {
+        for alert in self.alerts.iter_mut().filter(|alert| alert.is_open && alert.scope != Scope::Fleet) {
             alert.is_lost |= is_unknown(alert);
         }
     }
 
-    /// Returns how often the alert of this incident and kind was opened, as far as it is stored.
-    pub(super) fn opened(&self, breaker: &str, incident: u64, kind: &str) -> usize {
-        let same = |alert: &&PagerAlert| alert.breaker == breaker && alert.incident == incident && alert.kind == kind;
+    /// Returns how often an alert was opened, as far as it is stored.
+    pub(super) fn opened(&self, alert: &PagerAlert) -> usize {
+        let same = |other: &&PagerAlert| {
+            (&other.breaker, other.incident, &other.kind, other.scope)
+                == (&alert.breaker, alert.incident, &alert.kind, alert.scope)
+        };
         self.alerts.iter().filter(same).count()
     }
 
@@ -135,6 +174,7 @@ impl AlertService {
             // A process that opens it again knows of it.
             if std::mem::take(&mut alert.is_lost) {
                 alert.incident = detail("Incident").parse().unwrap_or_default();
+                alert.scope = Scope::of(&detail("Fleet"));
             }
             return (true, "Counted");
         }
@@ -146,6 +186,7 @@ impl AlertService {
             breaker: detail("Breaker"),
             incident: detail("Incident").parse().unwrap_or_default(),
             kind: detail("Alert Type"),
+            scope: Scope::of(&detail("Fleet")),
             is_open: true,
             is_lost: false,
         });
@@ -184,6 +225,7 @@ impl AlertService {
             kind: text("kind"),
             stage: text("stage"),
             delivery: text("delivery_id"),
+            scope: Scope::of(&text("fleet")),
         });
     }
 }

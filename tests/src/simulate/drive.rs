@@ -12,6 +12,7 @@ use tripline_runtime::test_util::Schedule;
 use super::callers;
 use super::checks;
 use super::error_log::ErrorLog;
+use super::fleet_script::Trouble;
 use super::mood::Mood;
 use super::operator::{self, Command};
 use super::process::Process;
@@ -203,6 +204,7 @@ impl<'s> Driver<'s> {
                 self.run.touch_all();
             }
             What::Operate { breaker, command } => self.operate(breaker, command, false),
+            What::Fleet(Trouble::Forget) => self.run.forget_fleet(),
             What::Read { breaker } => self.read(breaker),
             What::Kill => {
                 if let Some(process) = self.run.process.take() {
@@ -283,6 +285,7 @@ impl<'s> Driver<'s> {
         self.run.seen.is_disk_failing = is_failing;
         self.run.platform.set_disk_fault(disk_fault);
         self.run.file.state().is_read_only = last(&|what| matches!(what, What::ReadOnlyFile)).is_some();
+        self.run.apply_fleet(&active);
     }
 
     fn operate(&mut self, breaker: usize, command: Command, must_work: bool) {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tripline_core::fleet::PageAt;
-use tripline_core::{AlertKind, Instant, Ratio, StateKind};
+use tripline_core::{AlertKind, Instant, StateKind};
 use tripline_runtime::FleetPart;
 use tripline_runtime::test_util::Schedule;
-use tripline_runtime::test_util::faults::{Fault, FaultPlan};
+use tripline_runtime::test_util::faults::FaultPlan;
 
 use super::fleet_script::{EngineFault, PagerFault, Trouble, replicas};
 use super::random::Random;
@@ -208,17 +208,9 @@ impl<'s> FleetRun<'s> {
                 Trouble::Partition { first, count } => self.those(first, count).any(|other| other == number),
                 _ => false,
             });
-            let plan = FaultPlan::new(self.script.seed ^ number as u64);
-            let hang = Fault::Hang(s(30));
-            replica.link.set_plan(match (is_cut_off, engine) {
-                (true, _) | (_, Some(EngineFault::Hanging)) => plan.with(hang, Ratio::ONE),
-                (_, Some(EngineFault::Down)) => plan.with(Fault::Drop, Ratio::ONE),
-                (_, Some(EngineFault::Lossy)) => plan.with(Fault::Drop, share(0.3)).with(Fault::Corrupt, share(0.3)),
-                (_, Some(EngineFault::Slow)) => plan.with(Fault::Delay(s(4)), Ratio::ONE),
-                (_, Some(EngineFault::Twice)) => plan.with(Fault::Duplicate, share(0.5)),
-                (_, Some(EngineFault::Full)) => plan.with(Fault::FullDisk, Ratio::ONE),
-                (_, None) => plan,
-            });
+            let fault = if is_cut_off { Some(EngineFault::Hanging) } else { engine };
+            let seed = self.script.seed ^ number as u64;
+            replica.link.set_plan(fault.map_or_else(|| FaultPlan::new(seed), |fault| fault.plan(seed)));
         }
         let has = |fault| self.active.values().any(|trouble| *trouble == Trouble::Pager(fault));
         let pager = &self.fleet.pager;
@@ -287,8 +279,4 @@ impl<'s> FleetRun<'s> {
         }
         Ok(())
     }
-}
-
-fn share(share: f64) -> Ratio {
-    Ratio::new(share).unwrap_or(Ratio::ONE)
 }

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
+use tripline_core::Ratio;
+use tripline_runtime::test_util::faults::{Fault, FaultPlan};
+
+use super::mood::Mood;
 use super::random::Random;
+use super::settings::BREAKERS;
 
 /// What goes wrong in a fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +50,27 @@ pub(super) enum PagerFault {
     Late,
 }
 
+impl EngineFault {
+    const ALL: [Self; 6] = [Self::Down, Self::Hanging, Self::Lossy, Self::Slow, Self::Twice, Self::Full];
+
+    /// Converts it to a plan of the library.
+    pub(super) fn plan(self, seed: u64) -> FaultPlan {
+        let plan = FaultPlan::new(seed);
+        match self {
+            Self::Down => plan.with(Fault::Drop, Ratio::ONE),
+            Self::Hanging => plan.with(Fault::Hang(Duration::from_secs(30)), Ratio::ONE),
+            Self::Lossy => plan.with(Fault::Drop, share(0.3)).with(Fault::Corrupt, share(0.3)),
+            Self::Slow => plan.with(Fault::Delay(Duration::from_secs(4)), Ratio::ONE),
+            Self::Twice => plan.with(Fault::Duplicate, share(0.5)),
+            Self::Full => plan.with(Fault::FullDisk, Ratio::ONE),
+        }
+    }
+}
+
+fn share(share: f64) -> Ratio {
+    Ratio::new(share).unwrap_or(Ratio::ONE)
+}
+
 /// Draws the troubles of an hour.
 pub(super) fn draw(random: &mut Random, seed: u64, hour: Duration, add: &mut dyn FnMut(Duration, Duration, Trouble)) {
     let replicas = replicas(seed);
@@ -62,14 +88,7 @@ pub(super) fn draw(random: &mut Random, seed: u64, hour: Duration, add: &mut dyn
             5 => Trouble::Stop(first),
             6 => Trouble::Partition { first, count: count.max(replicas / 3) },
             7 => Trouble::Forget,
-            8..=10 => Trouble::Engine(random.one_of(&[
-                EngineFault::Down,
-                EngineFault::Hanging,
-                EngineFault::Lossy,
-                EngineFault::Slow,
-                EngineFault::Twice,
-                EngineFault::Full,
-            ])),
+            8..=10 => Trouble::Engine(random.one_of(&EngineFault::ALL)),
             _ => Trouble::Pager(random.one_of(&[PagerFault::Down, PagerFault::Slow, PagerFault::Late])),
         };
         add(at, lasts, what);
@@ -77,6 +96,37 @@ pub(super) fn draw(random: &mut Random, seed: u64, hour: Duration, add: &mut dyn
             let at = at.saturating_sub(random.millis(0, 60_000)).max(hour);
             let (first, count) = some(random);
             add(at, lasts, Trouble::Unwell { first, count });
+        }
+    }
+}
+
+/// What goes wrong in the fleet of a process.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum OfProcess {
+    /// With the engine.
+    Fleet(Trouble),
+    /// The other replica is unwell.
+    Peer { breaker: usize },
+    /// The service behind a breaker is unhealthy, so that there is something to page about.
+    Service { breaker: usize, mood: Mood },
+}
+
+/// Draws the troubles of an hour in the fleet of a process.
+pub(super) fn draw_of_process(random: &mut Random, hour: Duration, add: &mut dyn FnMut(Duration, Duration, OfProcess)) {
+    for _ in 0..2 + random.below(4) {
+        let at = hour + random.millis(30_000, 35 * 60_000);
+        let lasts = random.millis(10_000, 5 * 60_000);
+        let breaker = random.below(BREAKERS.len());
+        let what = match random.below(6) {
+            0 => OfProcess::Fleet(Trouble::Forget),
+            1..=3 => OfProcess::Fleet(Trouble::Engine(random.one_of(&EngineFault::ALL))),
+            _ => OfProcess::Peer { breaker },
+        };
+        add(at, lasts, what);
+        if random.chance(0.6) {
+            let mood = random.one_of(&[Mood::Slow, Mood::Failing, Mood::Hanging]);
+            let before = at.saturating_sub(random.millis(0, 60_000)).max(hour);
+            add(before, lasts, OfProcess::Service { breaker, mood });
         }
     }
 }

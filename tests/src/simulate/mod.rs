@@ -5,7 +5,7 @@
 //! [`Platform`](tripline_backends::app::Platform), makes calls, and checks the invariants after every event. The same
 //! seed gives the same trace, byte for byte. [`shrink`] searches for the shortest script that still fails.
 //!
-//! Of eight seeds six run such a process, one a fleet of replicas that share their incidents, and one a family of
+//! Of eight seeds six run such a process, in a third of them as one replica of a fleet, one a fleet of replicas that share their incidents, and one a family of
 //! breakers with more keys than it may have members.
 
 mod alert_service;
@@ -20,10 +20,12 @@ mod error_log;
 mod family;
 mod family_script;
 mod fleet;
+mod fleet_faults;
 mod fleet_script;
 mod mood;
 mod network;
 mod operator;
+mod peer;
 mod planted;
 mod platform;
 mod process;

@@ -6,15 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tripline_backends::api::ResidentReader;
 use tripline_backends::app::{BoxFuture, DurableStore, Platform, Spawner};
+use tripline_backends::config::{Fleet, FleetEngineKind};
+use tripline_backends::fleet::FleetError;
 use tripline_backends::http_client::HyperClient;
 use tripline_backends::memory::{MemorySourceKind, MemoryUsed};
 use tripline_backends::state_dir::StateDirError;
 use tripline_core::Ratio;
-use tripline_runtime::test_util::ManualClock;
-use tripline_runtime::test_util::faults::{Fault, FaultPlan, FaultyMemory, SkewedClock};
-use tripline_runtime::{BreakerName, Clock, MemoryError, MemorySource, MockMemory};
+use tripline_runtime::test_util::faults::{Fault, FaultPlan, FaultyEngine, FaultyMemory, SkewedClock};
+use tripline_runtime::test_util::{ManualClock, MemoryFleet};
+use tripline_runtime::{BreakerName, Clock, FleetEngine, MemoryError, MemorySource, MockMemory};
 
 use super::disk::{Disk, SimStore};
+use super::fleet_script::EngineFault;
 use super::network::SimNetwork;
 use super::random::Random;
 use super::script::{DiskFault, MemoryFault};
@@ -28,12 +31,16 @@ pub(super) struct SimPlatform {
     pub(super) network: SimNetwork,
     pub(super) disk: Disk,
     pub(super) memory: MockMemory,
+    pub(super) engine: MemoryFleet,
+    /// The way of the process to the engine.
+    link: Arc<FaultyEngine>,
     faulty_memory: Arc<FaultyMemory>,
     stores: Mutex<Vec<SimStore>>,
 }
 
 impl SimPlatform {
     pub(super) fn new(clock: Arc<ManualClock>, seed: u64) -> Self {
+        let engine = MemoryFleet::new(clock.clone(), seed);
         let mut random = Random::new(seed, 6);
         let minutes = |minutes: u64| std::time::Duration::from_secs(minutes * 60);
         // The time of day of most machines is correct to a second, that of some is not.
@@ -49,6 +56,8 @@ impl SimPlatform {
             network: SimNetwork::new(clock.clone(), seed),
             faulty_memory: Arc::new(FaultyMemory::new(Arc::new(memory.clone()), clock.clone(), FaultPlan::new(seed))),
             memory,
+            link: Arc::new(FaultyEngine::new(Arc::new(engine.clone()), clock.clone(), FaultPlan::new(seed))),
+            engine,
             clock,
             seed,
             tasks: Arc::default(),
@@ -82,6 +91,10 @@ impl SimPlatform {
     /// Whether the disk is only slow, without losing data.
     pub(super) fn is_disk_only_slow(&self) -> bool {
         self.disk.fault() == Some(DiskFault::Slow)
+    }
+
+    pub(super) fn set_engine_fault(&self, fault: Option<EngineFault>) {
+        self.link.set_plan(fault.map_or_else(|| FaultPlan::new(self.seed), |fault| fault.plan(self.seed)));
     }
 
     pub(super) fn set_memory_fault(&self, fault: Option<MemoryFault>) {
@@ -128,6 +141,15 @@ impl Platform for SimPlatform {
         let store = self.disk.store(breaker, &self.clock, self.seed_of_faults(stores.len()));
         stores.push(store.clone());
         Ok(DurableStore::new(Arc::new(store), left).problems(problem.into_iter().collect()))
+    }
+
+    fn fleet_engine(&self, config: &Fleet, _: &str) -> Result<Option<Arc<dyn FleetEngine>>, FleetError> {
+        let link: Arc<dyn FleetEngine> = self.link.clone();
+        Ok((config.engine != FleetEngineKind::Off).then_some(link))
+    }
+
+    fn replica_name(&self, _: Option<&Path>) -> String {
+        "sim-a2b3".to_owned()
     }
 
     fn alert_client(&self) -> HyperClient {

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::fleet_script::OfProcess;
 use super::mood::Mood;
 use super::operator::Command;
 use super::random::Random;
-use super::settings::{BREAKERS, Edit};
+use super::settings::{BREAKERS, Edit, has_fleet};
 use super::{family_script, fleet_script};
 
 /// The script of a run.
@@ -74,10 +75,22 @@ pub(super) enum What {
     Kill,
     /// The process is stopped and started again.
     Restart,
+    /// The other replica of a process in a fleet is unwell.
+    Peer { breaker: usize },
     /// In a fleet.
     Fleet(fleet_script::Trouble),
     /// In a family.
     Family(family_script::Trouble),
+}
+
+impl From<OfProcess> for What {
+    fn from(trouble: OfProcess) -> Self {
+        match trouble {
+            OfProcess::Fleet(trouble) => Self::Fleet(trouble),
+            OfProcess::Peer { breaker } => Self::Peer { breaker },
+            OfProcess::Service { breaker, mood } => Self::Service { breaker, mood },
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,12 +140,18 @@ impl Script {
         let mut random = Random::new(seed, 2);
         // Draws of their own, so that the other steps of a seed do not depend on them.
         let mut of_damage = Random::new(seed, 9);
+        let mut of_fleet = Random::new(seed, 15);
         let (subject, mut steps) = (Subject::of(seed), Vec::new());
         for hour in (0..u64::from(hours)).map(|hour| Duration::from_secs(hour * 3_600)) {
             match subject {
                 Subject::Process => {
                     draw_hour(&mut random, hour, &mut steps);
                     draw_damage(&mut of_damage, hour, &mut steps);
+                    if has_fleet(seed) {
+                        fleet_script::draw_of_process(&mut of_fleet, hour, &mut |at, lasts, trouble| {
+                            steps.push(Step { at, lasts, what: trouble.into() });
+                        });
+                    }
                 }
                 Subject::Fleet => fleet_script::draw(&mut random, seed, hour, &mut |at, lasts, trouble| {
                     steps.push(Step { at, lasts, what: What::Fleet(trouble) });

@@ -27,6 +27,8 @@ pub(super) struct Seen {
     /// Whether the disk fails, and is not only slow, and when that last began or ended.
     pub(super) is_disk_failing: bool,
     pub(super) disk_failing_at: Option<Instant>,
+    pub(super) is_engine_faulty: bool,
+    pub(super) engine_faulty_at: Option<Instant>,
     /// The newest incident of each breaker and kind of alert at the webhook.
     pub(super) newest: BTreeMap<(String, String), u64>,
     /// Deliveries to the webhook.
@@ -50,6 +52,8 @@ impl Seen {
             disk_faulty_at: None,
             is_disk_failing: false,
             disk_failing_at: None,
+            is_engine_faulty: false,
+            engine_faulty_at: None,
             newest: BTreeMap::new(),
             deliveries: BTreeMap::new(),
             pages: BTreeMap::new(),

@@ -21,9 +21,15 @@ pub(super) const API_KEY: &str = "simulated-key-0123456789";
 pub(super) fn environment(name: &str) -> Option<String> {
     match name {
         "OPSGENIE_API_KEY" => Some(API_KEY.to_owned()),
+        "TRIPLINE_FLEET_URL" => Some("redis://fleet.sim".to_owned()),
         "OPSGENIE_API_URL" => Some("https://alerts.sim".to_owned()),
         _ => None,
     }
+}
+
+/// Whether the process of this seed is one replica of a fleet.
+pub(super) fn has_fleet(seed: u64) -> bool {
+    Random::new(seed, 23).below(3) == 0
 }
 
 /// Returns the text of the configuration file.
@@ -53,6 +59,9 @@ pub(super) fn text(seed: u64) -> String {
          trigger_on_breaker_reset = {reset}\ninclude_system_info = false\n\n\
          [webhook]\nenabled = true\nurl = \"https://hook.sim/in\"\n\n"
     );
+    if has_fleet(seed) {
+        text.push_str("[fleet]\nengine = \"redis\"\n\n");
+    }
     for name in BREAKERS {
         let _ = writeln!(text, "[breakers.{name}] # a dependency\n");
     }

@@ -13,6 +13,7 @@ use super::alert_service::PagerAlert;
 use super::config_file::SimFile;
 use super::disk::StateFile;
 use super::operator::{Answer, Command};
+use super::peer::Peer;
 use super::platform::SimPlatform;
 use super::process::Process;
 use super::seen::Seen;
@@ -37,6 +38,8 @@ pub(super) struct Simulation {
     pub(super) world: World,
     pub(super) platform: Arc<SimPlatform>,
     pub(super) file: SimFile,
+    /// The other replica, if the process is in a fleet.
+    pub(super) peer: Option<Peer>,
     pub(super) process: Option<Process>,
     pub(super) truths: Vec<Truth>,
     pub(super) sent: Rc<RefCell<Vec<Sent>>>,
@@ -48,8 +51,10 @@ impl Simulation {
     pub(super) fn new(seed: u64, with_trace: bool) -> Self {
         let world = World::new(seed);
         let now = world.now();
+        let platform = Arc::new(SimPlatform::new(world.clock(), seed));
         Self {
-            platform: Arc::new(SimPlatform::new(world.clock(), seed)),
+            peer: Peer::join(&world, &platform.engine, seed),
+            platform,
             file: SimFile::new(settings::text(seed), seed),
             process: None,
             truths: BREAKERS.iter().map(|_| Truth::new(now)).collect(),
@@ -71,7 +76,9 @@ impl Simulation {
     pub(super) fn forget_unsaved(&mut self, now: Instant) {
         let is_failing = self.seen.is_unsaved_excused(now);
         let last = |breaker: &str| {
-            let left = breaker.parse().ok().and_then(|name| self.platform.disk.left(&name).ok().flatten());
+            // The incidents of a fleet are not on disk.
+            let Ok(name) = breaker.parse() else { return u64::MAX };
+            let left = self.platform.disk.left(&name).ok().flatten();
             left.map_or(0, |state| state.staging.last_incident)
         };
         let is_excused = |alert: &PagerAlert| {

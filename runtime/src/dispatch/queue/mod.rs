@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use tripline_core::Stage;
 use tripline_core::fleet::FleetStage;
+use tripline_core::planted::planted;
 
 use crate::breaker::name::BreakerName;
 use crate::dispatch::durable::{IncidentRecord, LaneRecord};
@@ -200,6 +201,9 @@ impl Queue {
 
     /// Removes all parts of a fleet's incident, sent or not; the fleet continues it. Returns true if there were any.
     pub(super) fn release_to_fleet(&mut self) -> bool {
+        if planted("fleet: an alert that was paged alone is not handed over") {
+            return false;
+        }
         let before = self.incidents.len();
         self.incidents.retain(|entry| !entry.is_of_fleet);
         self.incidents.len() != before

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tripline_runtime::LaneRecord;
 
-use super::super::alert_service::Hook;
+use super::super::alert_service::{Hook, PagerAlert, Scope};
 use super::super::seen::Seen;
 use super::super::settings::BREAKERS;
 use super::super::state::Simulation;
@@ -22,27 +22,38 @@ pub(super) fn after_event(simulation: &mut Simulation) -> Check {
 
 fn take(simulation: &mut Simulation, hook: &Hook) -> Check {
     let Hook { breaker, incident, kind, stage, delivery, .. } = hook;
-    simulation.note(|| format!("webhook: {breaker} incident {incident} {kind} {stage}"));
+    simulation.note(|| format!("webhook: {breaker} incident {incident} {kind} {stage} ({:?})", hook.scope));
+    super::fleet::take(simulation, hook)?;
     let now = simulation.world.now();
     simulation.seen.changed = now;
     let faulty_at = simulation.platform.network.state().faulty_at;
+    let is_engine_calm = simulation.is_engine_calm(CALM);
     let seen = &mut simulation.seen;
     let is_durable = !Seen::is_recent(seen.disk_faulty_at, now, 2 * CALM) && !seen.is_disk_faulty;
     let is_calm = !Seen::is_recent(faulty_at, now, CALM) && !Seen::is_recent(seen.restarted, now, CALM);
-    let again = seen.deliveries.insert(delivery.clone(), hook.at);
-    hold(!(is_calm && is_durable && again.is_some()), "delivered once", || {
+    let mut id = delivery.clone();
+    if hook.scope == Scope::Fleet && stage == "resolved" && seen.deliveries.contains_key(&id) {
+        // A fleet closes an alert a second time, in case it was created after the first close.
+        id.push_str(" again");
+    }
+    let again = seen.deliveries.insert(id, hook.at);
+    hold(!(is_calm && is_durable && is_engine_calm && again.is_some()), "delivered once", || {
         format!("{delivery} came again, first {again:?}")
     })?;
     if is_durable {
-        let newest = seen.newest.entry((breaker.clone(), kind.clone())).or_default();
+        let newest = seen.newest.entry((hook.numbered_by(), kind.clone())).or_default();
         hold(incident >= newest, "order of alerts", || {
             format!("{breaker}: incident {incident} {kind} after {newest}")
         })?;
         *newest = *incident;
     }
-    if matches!(stage.as_str(), "single" | "initial") {
-        let first = seen.pages.entry((breaker.clone(), *incident, kind.clone())).or_insert_with(|| delivery.clone());
+    if matches!(stage.as_str(), "single" | "initial") && !hook.is_note() {
+        let first = seen.pages.entry((hook.numbered_by(), *incident, kind.clone())).or_insert_with(|| delivery.clone());
         hold(!is_durable || first == delivery, "one page per incident", || format!("{delivery} after {first}"))?;
+    }
+    if hook.scope == Scope::Fleet {
+        // The engine and the replicas know of its incidents.
+        return Ok(());
     }
     let is_slow = simulation.platform.is_disk_only_slow() && !simulation.seen.is_unsaved_excused(now);
     if is_durable || is_slow && !Seen::is_recent(simulation.seen.restarted, now, CALM) {
@@ -52,7 +63,10 @@ fn take(simulation: &mut Simulation, hook: &Hook) -> Check {
         let of_hook = |lane: &&LaneRecord| lane.sink == "webhook" && lane.kind.as_str() == kind;
         let lane = state.and_then(|state| state.lanes.iter().find(of_hook));
         let is_known = lane.is_some_and(|lane| lane.incidents.iter().any(|it| it.incident == *incident));
-        hold(is_known, "written down before it is sent", || format!("{breaker}: incident {incident} {kind} {stage}"))?;
+        let is_handed_over = hook.scope == Scope::Alone && super::fleet::has_incident(simulation, breaker);
+        hold(is_known || is_handed_over, "written down before it is sent", || {
+            format!("{breaker}: incident {incident} {kind} {stage}")
+        })?;
     }
     if stage == "resolved" && is_durable {
         let files = simulation.platform.disk.files();
@@ -71,7 +85,8 @@ pub(super) fn every_minute(simulation: &mut Simulation) -> Check {
         && !Seen::is_recent(simulation.seen.restarted, now, PAGED_WITHIN)
         && !Seen::is_recent(simulation.seen.disk_faulty_at, now, PAGED_WITHIN)
         && simulation.process.is_some()
-        && !simulation.seen.is_disk_faulty;
+        && !simulation.seen.is_disk_faulty
+        && simulation.is_engine_calm(PAGED_WITHIN);
     for (truth, name) in simulation.truths.iter().zip(BREAKERS) {
         let is_due = !truth.is_end_lost && truth.tripped_since.is_some_and(|since| now.since(since) > PAGED_WITHIN);
         let is_paged = network.service.open().any(|alert| alert.breaker == name && !alert.is_test());
@@ -80,8 +95,13 @@ pub(super) fn every_minute(simulation: &mut Simulation) -> Check {
         })?;
     }
     if !Seen::is_recent(simulation.seen.disk_faulty_at, now, 2 * CALM) && !simulation.seen.is_disk_faulty {
-        for alert in network.service.open().filter(|alert| !alert.is_test() && alert.is_numbered()) {
-            let times = network.service.opened(&alert.breaker, alert.incident, &alert.kind);
+        let is_engine_calm = simulation.is_engine_calm(CALM);
+        let is_counted = |alert: &&PagerAlert| !alert.is_test() && alert.is_numbered();
+        for alert in network.service.open().filter(is_counted) {
+            if alert.scope != Scope::Own && !is_engine_calm {
+                continue;
+            }
+            let times = network.service.opened(alert);
             hold(times <= 1, "one page per incident", || {
                 format!("{} incident {} {} was opened {times} times", alert.breaker, alert.incident, alert.kind)
             })?;

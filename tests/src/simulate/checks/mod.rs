@@ -3,6 +3,7 @@
 mod alerts;
 mod breaker;
 mod durable;
+mod fleet;
 mod process;
 
 use tripline_runtime::{BreakerName, DrainReport};
@@ -20,7 +21,8 @@ pub(super) fn after_event(simulation: &mut Simulation) -> Check {
 
 pub(super) fn every_minute(simulation: &mut Simulation) -> Check {
     process::every_minute(simulation)?;
-    alerts::every_minute(simulation)
+    alerts::every_minute(simulation)?;
+    fleet::every_minute(simulation)
 }
 
 /// Checks the invariants once everything has worked for more than a quarter of an hour.
@@ -29,6 +31,7 @@ pub(super) fn settled(simulation: &mut Simulation) -> Check {
     breaker::settled(simulation)?;
     alerts::settled(simulation)?;
     process::settled(simulation)?;
+    fleet::settled(simulation)?;
     durable::settled(simulation)
 }
 

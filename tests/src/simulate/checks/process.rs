@@ -167,7 +167,8 @@ pub(super) fn stopped(simulation: &mut Simulation, report: Option<DrainReport>) 
     let Some(report) = report else { return Err(("nothing waits for ever", "it does not stop".to_owned())) };
     let is_calm = !Seen::is_recent(faulty_at, now, Duration::from_secs(900))
         && !Seen::is_recent(simulation.seen.disk_faulty_at, now, Duration::from_secs(900))
-        && !simulation.seen.is_disk_faulty;
+        && !simulation.seen.is_disk_faulty
+        && simulation.is_engine_calm(Duration::from_secs(900));
     hold(!is_calm || report.undelivered == 0, "drained", || format!("{} alerts are left", report.undelivered))
 }
 
