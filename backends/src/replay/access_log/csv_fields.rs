@@ -1,8 +1,9 @@
 //! CSV of any application: a header with common names or those that are asked for, then one call per line.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
-use csv_core::{ReadRecordResult, ReaderBuilder};
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 use super::common_names;
 use super::entry::{Entry, Stamped};
@@ -23,6 +24,12 @@ pub(super) const ROW: Row = Row {
 
 /// Characters between values, in the order in which they are tried.
 const DELIMITERS: [u8; 4] = *b",;\t|";
+
+thread_local! {
+    /// A reader for each delimiter, because building one takes longer than reading a line. A clone of a `csv_core` reader does not work.
+    static READERS: RefCell<[(u8, Reader); DELIMITERS.len()]> =
+        RefCell::new(DELIMITERS.map(|delimiter| (delimiter, ReaderBuilder::new().delimiter(delimiter).build())));
+}
 
 fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<Entry<'a>, LogProblem> {
     if context.columns.names.is_empty() {
@@ -45,7 +52,15 @@ fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<Entry<'a>, LogP
 
 /// The values of a line; a value may stand in quotes, but not go on in the next line.
 fn split(line: &[u8], delimiter: u8) -> Result<Vec<String>, LogProblem> {
-    let mut reader = ReaderBuilder::new().delimiter(delimiter).build();
+    READERS.with_borrow_mut(|readers| {
+        let reader = readers.iter_mut().find(|(of, _)| *of == delimiter);
+        let (_, reader) = reader.ok_or(LogProblem::Columns)?;
+        reader.reset();
+        split_with(reader, line)
+    })
+}
+
+fn split_with(reader: &mut Reader, line: &[u8]) -> Result<Vec<String>, LogProblem> {
     let (mut bytes, mut ends) = (vec![0; line.len() + 1], vec![0; line.len() + 1]);
     let (mut rest, mut written, mut count) = (line, 0, 0);
     loop {
