@@ -149,3 +149,27 @@ fn a_skewed_clock_jumps_within_its_bounds_and_wakes_those_who_sleep() {
     world.advance(3 * MINUTE);
     assert!(woken.lock().unwrap().is_some_and(|now| now >= deadline));
 }
+
+/// Whatever the drift: a sleep ends when the clock shows its deadline, to the nanosecond, and not later.
+#[test]
+fn a_sleep_on_a_clock_that_drifts_ends_at_its_deadline() {
+    for ppm in [-999_999, -10_000, -200, 0, 1, 200, 10_000, 3_000_000] {
+        let world = World::new(1);
+        let drifting = Arc::new(SkewedClock::new(world.clock(), 5, MINUTE).drift(ppm));
+        let (begin, deadline) = (world.now(), drifting.now() + MINUTE / 2);
+        let (sleeper, woken) = (drifting.clone(), Arc::new(std::sync::Mutex::new(None)));
+        let seen = woken.clone();
+        world.spawn(async move {
+            sleeper.sleep_until(deadline).await;
+            *seen.lock().unwrap() = Some(sleeper.now());
+        });
+        while woken.lock().unwrap().is_none() {
+            world.step(begin + 100 * MINUTE);
+        }
+        let late = woken.lock().unwrap().unwrap().since(deadline);
+        assert!(late <= Duration::from_nanos(4), "{ppm} ppm: {late:?}");
+        let took = world.now().since(begin).as_secs_f64();
+        let rate = 1.0 + f64::from(ppm.max(-900_000)) / 1e6;
+        assert!((took * rate - 30.0).abs() < 1e-6, "{ppm} ppm: {took} s");
+    }
+}

@@ -49,6 +49,8 @@ pub struct FleetWorld {
     pub skew: Duration,
     /// The monotonic time of every replica lags by up to this span, and jumps.
     pub lag: Duration,
+    /// It runs faster or slower by up to this, in millionths.
+    pub drift_ppm: i32,
     /// The clock of the replicas that start from now on, in place of one with that time of day.
     pub clock: Option<Arc<dyn Clock>>,
 }
@@ -117,6 +119,7 @@ impl FleetWorld {
             is_family: false,
             skew: Duration::ZERO,
             lag: Duration::ZERO,
+            drift_ppm: 0,
             clock: None,
             world,
         }
@@ -150,7 +153,9 @@ impl FleetWorld {
         let seed = u64::try_from(number).unwrap() << 16 | u64::from(life);
         let clock = self.clock.clone().unwrap_or_else(|| {
             let clock = SkewedClock::new(self.world.clock(), seed, Duration::from_secs(30));
-            Arc::new(clock.time_of_day(self.skew).monotonic(self.lag))
+            // Fast and slow ones by turns.
+            let drift = self.drift_ppm * (i32::try_from(number % 5).unwrap() - 2) / 2;
+            Arc::new(clock.time_of_day(self.skew).monotonic(self.lag).drift(drift))
         });
         let mut settings = FleetSettings::new(text(&name), seed);
         settings.page_at = self.page_at;

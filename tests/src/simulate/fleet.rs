@@ -65,6 +65,7 @@ impl<'s> FleetRun<'s> {
         let mut random = Random::new(script.seed, 10);
         fleet.skew = random.one_of(&[Duration::ZERO, s(30), s(9 * 3_600)]);
         fleet.lag = Duration::from_millis(random.one_of(&[0, 20, 500]));
+        fleet.drift_ppm = random.one_of(&[0, 200, 10_000]);
         fleet.start(count);
         let start = fleet.world.now();
         Self {

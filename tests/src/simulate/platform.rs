@@ -47,9 +47,11 @@ impl SimPlatform {
         let off = random.one_of(&[1, 1, 30, 600]);
         let clock: Arc<dyn Clock> =
             Arc::new(SkewedClock::new(clock, seed, minutes(20)).time_of_day(std::time::Duration::from_secs(off)));
-        // The monotonic time of a virtual machine that is moved jumps by a little, also backwards.
+        // The monotonic time of a virtual machine that is moved jumps by a little, also backwards. Every clock drifts: 200 millionths
+        // are 9 s in 12 h, which no check notices.
         let lag = std::time::Duration::from_millis(random.one_of(&[0, 0, 5, 100]));
-        let clock: Arc<dyn Clock> = Arc::new(SkewedClock::new(clock, seed, minutes(1)).monotonic(lag));
+        let drift = random.one_of(&[0, 0, 100, -100, 200, -200]);
+        let clock: Arc<dyn Clock> = Arc::new(SkewedClock::new(clock, seed, minutes(1)).monotonic(lag).drift(drift));
         let clock: Arc<dyn Clock> = Arc::new(WatchedClock::new(clock));
         let memory = MockMemory::default();
         Self {

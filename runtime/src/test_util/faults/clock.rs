@@ -9,7 +9,8 @@ use crate::clock::Clock;
 use crate::sync::Arc;
 
 /// A clock that jumps forwards and backwards by random amounts from a seed. The time of day jumps as after a correction
-/// or a manual change; on request the monotonic time jumps too, as on a virtual machine that is moved.
+/// or a manual change; on request the monotonic time jumps too, as on a virtual machine that is moved, or runs at
+/// another rate.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -32,13 +33,14 @@ pub struct SkewedClock {
     every: Duration,
     time_of_day: Duration,
     monotonic: Duration,
+    drift_ppm: i32,
 }
 
 impl SkewedClock {
     /// Wraps `inner`, which may jump after each `every` (at least 1 s). The amounts are zero at first.
     pub fn new(inner: Arc<dyn Clock>, seed: u64, every: Duration) -> Self {
         let every = every.max(Duration::from_secs(1));
-        Self { inner, seed, every, time_of_day: Duration::ZERO, monotonic: Duration::ZERO }
+        Self { inner, seed, every, time_of_day: Duration::ZERO, monotonic: Duration::ZERO, drift_ppm: 0 }
     }
 
     /// Sets the maximum error of the time of day, in both directions.
@@ -51,6 +53,41 @@ impl SkewedClock {
     #[must_use]
     pub fn monotonic(self, up_to: Duration) -> Self {
         Self { monotonic: up_to, ..self }
+    }
+
+    /// Sets by how much the monotonic time runs faster than the inner one, in millionths; slower if negative. A quartz
+    /// is off by up to about 100. Below -900,000 it counts as that.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use tripline_runtime::Clock;
+    /// use tripline_runtime::core::Instant;
+    /// use tripline_runtime::test_util::ManualClock;
+    /// use tripline_runtime::test_util::faults::SkewedClock;
+    ///
+    /// let straight = Arc::new(ManualClock::new(Instant::ZERO));
+    /// let slow = SkewedClock::new(straight.clone(), 1, Duration::from_secs(60)).drift(-200);
+    /// straight.advance(Duration::from_secs(10_000));
+    /// assert_eq!(slow.now(), Instant::ZERO + Duration::from_secs(9_998));
+    /// ```
+    #[must_use]
+    pub fn drift(self, ppm: i32) -> Self {
+        Self { drift_ppm: ppm.max(-900_000), ..self }
+    }
+
+    /// Returns the reading of a clock with this drift when the inner one shows `now`.
+    fn drifted(&self, now: Instant) -> Instant {
+        let nanos = i128::from(now.as_nanos());
+        let drifted = nanos + nanos * i128::from(self.drift_ppm) / 1_000_000;
+        Instant::from_nanos(u64::try_from(drifted).unwrap_or(u64::MAX))
+    }
+
+    /// Returns how long `span` of this clock takes on the inner one, rounded up.
+    fn undrifted(&self, span: Duration) -> Duration {
+        let rate = u128::try_from(1_000_000 + i128::from(self.drift_ppm)).unwrap_or(1);
+        let nanos = span.as_nanos().saturating_mul(1_000_000).div_ceil(rate);
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
     /// Returns a number from 0 to 1, constant within each interval.
@@ -74,7 +111,9 @@ impl Clock for SkewedClock {
     fn now(&self) -> Instant {
         let now = self.inner.now();
         let behind = self.monotonic.mul_f64(self.drawn(now, 1));
-        Instant::from_nanos(now.as_nanos().saturating_sub(u64::try_from(behind.as_nanos()).unwrap_or(u64::MAX)))
+        Instant::from_nanos(
+            self.drifted(now).as_nanos().saturating_sub(u64::try_from(behind.as_nanos()).unwrap_or(u64::MAX)),
+        )
     }
 
     fn system_time(&self) -> SystemTime {
@@ -91,8 +130,8 @@ impl Clock for SkewedClock {
             if skewed >= deadline {
                 return;
             }
-            // A jump changes the rest of the sleep.
-            let woken = (now + deadline.since(skewed)).min(self.next_jump(now));
+            // A jump changes the rest of the sleep, and so does drift.
+            let woken = (now + self.undrifted(deadline.since(skewed))).min(self.next_jump(now));
             self.inner.sleep_until(woken).await;
         }
     }
