@@ -19,7 +19,7 @@ mod active {
     use core::sync::atomic::{AtomicUsize, Ordering};
 
     /// All planted bugs.
-    pub const BUGS: [&str; 36] = [
+    pub const BUGS: [&str; 37] = [
         "core: half-open admits without a limit",
         "core: results of an earlier generation count",
         "core: a failed probe counts as a good one",
@@ -41,6 +41,7 @@ mod active {
         "escalation: incidents are numbered anew after a restart",
         "durable: what operators did is forgotten",
         "durable: an open incident is forgotten",
+        "durable: a time is not kept",
         "durable: damaged state is taken as valid",
         "durable: damaged state is not reported",
         "reload: an edit is not seen",

@@ -58,8 +58,11 @@ pub fn decode(bytes: &[u8], breaker: &BreakerName) -> Result<DurableState, Forei
     if file.checksum != checksum(file.state.get()) && !planted("durable: damaged state is taken as valid") {
         return Err(ForeignState::Changed);
     }
-    let state: DurableState = serde_json::from_str(file.state.get())
+    let mut state: DurableState = serde_json::from_str(file.state.get())
         .map_err(|error| ForeignState::Unreadable { reason: error.to_string() })?;
+    if planted("durable: a time is not kept") {
+        state.saved_at += std::time::Duration::from_secs(1);
+    }
     if state.breaker != *breaker {
         return Err(ForeignState::OtherBreaker { breaker: state.breaker });
     }
