@@ -198,7 +198,9 @@ impl Machine {
         loop {
             let tasks = std::mem::take(&mut *self.tasks.0.lock().unwrap());
             let is_last = tasks.is_empty();
-            tasks.into_iter().for_each(|task| world.spawn(task));
+            for task in tasks {
+                world.spawn(task);
+            }
             world.run_until_idle();
             if is_last {
                 return;

@@ -17,7 +17,7 @@ pub fn values<'f>(fields: &'f Fields, name: &str) -> Vec<&'f [u8]> {
 pub fn read_body(from: &mut impl BufRead, fields: &Fields) -> Result<Option<Vec<u8>>, String> {
     match (&values(fields, "content-length")[..], &values(fields, "transfer-encoding")[..]) {
         ([], []) => Ok(Some(Vec::new())),
-        ([length], []) => read_exactly(from, number(length, 10)?),
+        ([length], []) => Ok(read_exactly(from, number(length, 10)?)),
         ([], [coding]) if coding.eq_ignore_ascii_case(b"chunked") => read_chunks(from),
         _ => Err(format!("a body framed by {fields:?}")),
     }
@@ -49,7 +49,7 @@ fn read_chunks(from: &mut impl BufRead) -> Result<Option<Vec<u8>>, String> {
         if size == 0 {
             return Ok(read_fields(from)?.map(|_| body));
         }
-        let (Some(chunk), Some(end)) = (read_exactly(from, size)?, read_exactly(from, 2)?) else { return Ok(None) };
+        let (Some(chunk), Some(end)) = (read_exactly(from, size), read_exactly(from, 2)) else { return Ok(None) };
         if end != b"\r\n" {
             return Err(format!("{end:?} behind a chunk"));
         }
@@ -79,12 +79,12 @@ pub fn read_line(from: &mut impl BufRead) -> Result<Option<Vec<u8>>, String> {
 }
 
 /// `None` where the connection ends before.
-fn read_exactly(from: &mut impl Read, length: usize) -> Result<Option<Vec<u8>>, String> {
+fn read_exactly(from: &mut impl Read, length: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     match from.take(length as u64).read_to_end(&mut bytes) {
-        Ok(read) => Ok((read == length).then_some(bytes)),
+        Ok(read) => (read == length).then_some(bytes),
         // It is reset, or silent for too long.
-        Err(_) => Ok(None),
+        Err(_) => None,
     }
 }
 
