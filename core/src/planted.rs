@@ -19,7 +19,7 @@ mod active {
     use core::sync::atomic::{AtomicUsize, Ordering};
 
     /// All planted bugs.
-    pub const BUGS: [&str; 37] = [
+    pub const BUGS: [&str; 39] = [
         "core: half-open admits without a limit",
         "core: results of an earlier generation count",
         "core: a failed probe counts as a good one",
@@ -49,6 +49,8 @@ mod active {
         "reload: a change that is not saved is not reported",
         "reload: comments are lost",
         "reload: the last breaker keeps its settings",
+        "reload: a removed breaker's alert stays open",
+        "reload: an added breaker is not supervised",
         "events: a number is left out",
         "fleet: a lease is not waited for",
         "fleet: replicas that are unwell are not counted",

@@ -149,7 +149,7 @@ impl AlertService {
 
     /// Marks open alerts that no process knows of.
     pub(super) fn lose(&mut self, is_unknown: impl Fn(&PagerAlert) -> bool) {
-        for alert in self.alerts.iter_mut().filter(|alert| alert.is_open && alert.scope != Scope::Fleet) {
+        for alert in self.alerts.iter_mut().filter(|alert| alert.is_open) {
             alert.is_lost |= is_unknown(alert);
         }
     }

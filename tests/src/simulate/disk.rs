@@ -13,6 +13,7 @@ use tripline_runtime::test_util::faults::{Fault, FaultPlan, FaultyStore};
 use tripline_runtime::{BreakerName, Clock, DurableState, StateStore};
 
 use super::damage::damage;
+use super::extras::OPTIONAL;
 use super::random::Random;
 use super::script::DiskFault;
 
@@ -78,8 +79,8 @@ impl Disk {
         let mut medium = self.medium();
         let before = std::mem::replace(&mut medium.fault, fault);
         if fault == Some(DiskFault::Corrupt) && before != fault {
-            for file in self.files().values_mut() {
-                if medium.random.chance(0.5) {
+            for (name, file) in &mut *self.files() {
+                if medium.random.chance(0.5) && may_be_damaged(name) {
                     file.damage(&mut medium.random);
                 }
             }
@@ -220,12 +221,17 @@ impl StateStore for DiskStore {
         let mut medium = self.disk.medium();
         self.disk.change(&self.breaker, |file| {
             (file.bytes, file.is_damaged) = (Some(bytes), false);
-            if medium.fault == Some(DiskFault::Corrupt) && medium.random.chance(0.5) {
+            if medium.fault == Some(DiskFault::Corrupt) && medium.random.chance(0.5) && may_be_damaged(&self.breaker) {
                 file.damage(&mut medium.random);
             }
         });
         Ok(())
     }
+}
+
+/// A state that is damaged is one that the next start finds. That of a breaker which the file adds later would be found then.
+fn may_be_damaged(breaker: &BreakerName) -> bool {
+    breaker.as_str() != OPTIONAL
 }
 
 impl StateFile {

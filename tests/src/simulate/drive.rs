@@ -12,6 +12,7 @@ use tripline_runtime::test_util::Schedule;
 use super::callers;
 use super::checks;
 use super::error_log::ErrorLog;
+use super::extras::ExtraStep;
 use super::fleet_script::Trouble;
 use super::mood::Mood;
 use super::operator::{self, Command};
@@ -19,7 +20,7 @@ use super::process::Process;
 use super::random::Random;
 use super::reader;
 use super::script::{DiskFault, MemoryFault, Script, What};
-use super::settings::{self, BREAKERS};
+use super::settings::{self, BREAKERS, Edit, has_extras};
 use super::state::{MINUTE, Sent, Simulation};
 use super::trace::Trace;
 use super::violation::{Check, hold};
@@ -34,6 +35,7 @@ enum Event {
     Start,
     Stopped,
     Minute,
+    Extras,
     Repair(Repair),
     Settled,
 }
@@ -108,6 +110,9 @@ impl<'s> Driver<'s> {
             self.schedule.add(minutes(43), 2, Event::Repair(Repair::Operators));
             self.schedule.add(minutes(59), 4, Event::Settled);
         }
+        if has_extras(self.script.seed) {
+            self.schedule.add(start + Duration::from_secs(2), 3, Event::Extras);
+        }
         self.schedule.add(start, 0, Event::Start);
         self.schedule.add(start + MINUTE, 4, Event::Minute);
         while self.run.world.now() < end {
@@ -137,7 +142,7 @@ impl<'s> Driver<'s> {
 
     fn handle(&mut self, event: Event) -> Check {
         let now = self.run.world.now();
-        if !matches!(event, Event::Ask(_) | Event::Finish(..) | Event::Minute) {
+        if !matches!(event, Event::Ask(_) | Event::Finish(..) | Event::Extras | Event::Minute) {
             self.run.seen.changed = now;
         }
         match event {
@@ -159,6 +164,10 @@ impl<'s> Driver<'s> {
                 self.schedule.add(now + MINUTE, 4, Event::Minute);
                 return checks::every_minute(&mut self.run);
             }
+            Event::Extras => {
+                let gap = self.run.call_extras();
+                self.schedule.add(now + gap, 3, Event::Extras);
+            }
             Event::Repair(Repair::File) => {
                 self.run.file.state().is_read_only = false;
                 self.run.file.write(settings::text(self.script.seed));
@@ -169,6 +178,11 @@ impl<'s> Driver<'s> {
                 for breaker in 0..BREAKERS.len() {
                     for command in [Command::Enable, Command::EndSimulations, Command::Reset] {
                         self.operate(breaker, command, true);
+                    }
+                }
+                if has_extras(self.script.seed) {
+                    for command in [Command::Enable, Command::EndSimulations, Command::Reset] {
+                        self.run.operate_family(false, command, &self.findings);
                     }
                 }
             }
@@ -198,10 +212,10 @@ impl<'s> Driver<'s> {
         self.run.note(|| format!("{step}"));
         let now = self.run.world.now();
         match step.what {
-            What::Edit(edit) => {
-                self.run.file.edit(edit);
-                self.run.seen.file_changed = now;
-                self.run.touch_all();
+            What::Edit(edit) => self.edit(edit),
+            What::Extra(ExtraStep::Toggle) => self.edit(Edit::Optional),
+            What::Extra(ExtraStep::Operate { is_member, command }) => {
+                self.run.operate_family(is_member, command, &self.findings);
             }
             What::Operate { breaker, command } => self.operate(breaker, command, false),
             What::Fleet(Trouble::Forget) => self.run.forget_fleet(),
@@ -233,6 +247,12 @@ impl<'s> Driver<'s> {
                 self.apply_faults();
             }
         }
+    }
+
+    fn edit(&mut self, edit: Edit) {
+        self.run.file.edit(edit);
+        self.run.seen.file_changed = self.run.world.now();
+        self.run.touch_all();
     }
 
     /// Applies the lasting faults: of several of one kind the one that began last.
@@ -286,6 +306,7 @@ impl<'s> Driver<'s> {
         self.run.platform.set_disk_fault(disk_fault);
         self.run.file.state().is_read_only = last(&|what| matches!(what, What::ReadOnlyFile)).is_some();
         self.run.apply_fleet(&active);
+        self.run.apply_extras(&active);
     }
 
     fn operate(&mut self, breaker: usize, command: Command, must_work: bool) {
@@ -363,6 +384,7 @@ impl<'s> Driver<'s> {
                 let now = self.run.world.now();
                 self.run.truths.iter_mut().for_each(|truth| truth.restarted(now));
                 self.run.seen.restarted = Some(now);
+                self.run.lose_removed();
                 checks::started(&mut self.run)?;
                 checks::started_without(&mut self.run, &damaged, &errors)
             }

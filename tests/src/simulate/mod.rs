@@ -17,6 +17,8 @@ mod damage;
 mod disk;
 mod drive;
 mod error_log;
+mod extras;
+mod extras_drive;
 mod family;
 mod family_script;
 mod fleet;

@@ -8,6 +8,7 @@ use axum::Router;
 use smol::channel::{Receiver, Sender, bounded};
 use smol::future::or;
 use tripline_backends::app::App;
+use tripline_backends::circuit::Circuits;
 use tripline_backends::reload::{LiveConfig, LoadedConfig};
 use tripline_runtime::test_util::World;
 use tripline_runtime::{Breaker, DrainReport};
@@ -22,6 +23,7 @@ pub(super) struct Process {
     app: Option<App>,
     pub(super) router: Router,
     pub(super) live: LiveConfig,
+    pub(super) circuits: Circuits,
     /// In the order of [`BREAKERS`].
     pub(super) breakers: Vec<Breaker>,
     alive: Sender<()>,
@@ -41,7 +43,8 @@ impl Process {
             return Err("a breaker is missing".to_owned());
         }
         let (alive, killed) = bounded(1);
-        let process = Self { live: app.config().clone(), app: Some(app), router, breakers, alive, killed };
+        let (live, circuits) = (app.config().clone(), app.circuits().clone());
+        let process = Self { live, circuits, app: Some(app), router, breakers, alive, killed };
         process.adopt(world, platform);
         Ok(process)
     }

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::extras::{self, ExtraStep};
 use super::fleet_script::OfProcess;
 use super::mood::Mood;
 use super::operator::Command;
 use super::random::Random;
-use super::settings::{BREAKERS, Edit, has_fleet};
+use super::settings::{BREAKERS, Edit, has_extras, has_fleet};
 use super::{family_script, fleet_script};
 
 /// The script of a run.
@@ -77,6 +78,8 @@ pub(super) enum What {
     Restart,
     /// The other replica of a process in a fleet is unwell.
     Peer { breaker: usize },
+    /// To the family, or to the breaker that operators add and remove.
+    Extra(ExtraStep),
     /// In a fleet.
     Fleet(fleet_script::Trouble),
     /// In a family.
@@ -141,12 +144,18 @@ impl Script {
         // Draws of their own, so that the other steps of a seed do not depend on them.
         let mut of_damage = Random::new(seed, 9);
         let mut of_fleet = Random::new(seed, 15);
+        let mut of_extras = Random::new(seed, 17);
         let (subject, mut steps) = (Subject::of(seed), Vec::new());
         for hour in (0..u64::from(hours)).map(|hour| Duration::from_secs(hour * 3_600)) {
             match subject {
                 Subject::Process => {
                     draw_hour(&mut random, hour, &mut steps);
                     draw_damage(&mut of_damage, hour, &mut steps);
+                    if has_extras(seed) {
+                        extras::draw(&mut of_extras, hour, &mut |at, lasts, step| {
+                            steps.push(Step { at, lasts, what: What::Extra(step) });
+                        });
+                    }
                     if has_fleet(seed) {
                         fleet_script::draw_of_process(&mut of_fleet, hour, &mut |at, lasts, trouble| {
                             steps.push(Step { at, lasts, what: trouble.into() });

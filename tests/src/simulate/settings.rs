@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::extras::{FAMILY, MAX_KEYS, OPTIONAL};
 use super::random::Random;
 
 /// The breakers of every run.
@@ -25,6 +26,11 @@ pub(super) fn environment(name: &str) -> Option<String> {
         "OPSGENIE_API_URL" => Some("https://alerts.sim".to_owned()),
         _ => None,
     }
+}
+
+/// Whether the process of this seed has a family, and a breaker that operators add and remove.
+pub(super) fn has_extras(seed: u64) -> bool {
+    Random::new(seed, 59).below(3) == 0
 }
 
 /// Whether the process of this seed is one replica of a fleet.
@@ -65,6 +71,9 @@ pub(super) fn text(seed: u64) -> String {
     for name in BREAKERS {
         let _ = writeln!(text, "[breakers.{name}] # a dependency\n");
     }
+    if has_extras(seed) {
+        let _ = writeln!(text, "[breakers.{FAMILY}]\nkey = \"caller\"\nmax_keys = {MAX_KEYS}\n");
+    }
     text
 }
 
@@ -83,6 +92,8 @@ pub(super) enum Edit {
     OutOfRange,
     /// An empty file, as while it is written.
     Emptied,
+    /// The optional breaker, added or removed.
+    Optional,
 }
 
 impl Edit {
@@ -109,6 +120,16 @@ impl Edit {
             Self::Broken => format!("{text}\nthis is = = no TOML\n"),
             Self::OutOfRange => replace("latency_threshold", "0".to_owned()),
             Self::Emptied => String::new(),
+            Self::Optional => toggled(text, &format!("[breakers.{OPTIONAL}]\n")),
         }
+    }
+}
+
+/// The text without `table`, or with it.
+fn toggled(text: &str, table: &str) -> String {
+    match text.split_once(table) {
+        _ if text.trim().is_empty() => String::new(),
+        Some((before, after)) => format!("{before}{after}"),
+        None => format!("{text}\n{table}"),
     }
 }

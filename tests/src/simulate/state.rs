@@ -9,9 +9,10 @@ use tripline_core::Instant;
 use tripline_runtime::test_util::World;
 use tripline_runtime::{BreakerName, DurableState, LaneRecord};
 
-use super::alert_service::PagerAlert;
+use super::alert_service::{PagerAlert, Scope};
 use super::config_file::SimFile;
 use super::disk::StateFile;
+use super::extras::Extras;
 use super::operator::{Answer, Command};
 use super::peer::Peer;
 use super::platform::SimPlatform;
@@ -44,6 +45,7 @@ pub(super) struct Simulation {
     pub(super) truths: Vec<Truth>,
     pub(super) sent: Rc<RefCell<Vec<Sent>>>,
     pub(super) seen: Seen,
+    pub(super) extras: Extras,
     pub(super) trace: Trace,
 }
 
@@ -60,6 +62,7 @@ impl Simulation {
             truths: BREAKERS.iter().map(|_| Truth::new(now)).collect(),
             sent: Rc::default(),
             seen: Seen::new(now),
+            extras: Extras::new(seed),
             trace: Trace::new(with_trace),
             world,
         }
@@ -87,7 +90,11 @@ impl Simulation {
             is_failing && file.is_some_and(|file| file.has_tried(alert.incident))
         };
         self.platform.network.state().service.forget_after(last, is_excused);
-        self.platform.network.state().service.lose(|alert| is_failing && self.is_only_tried(alert));
+        self.platform
+            .network
+            .state()
+            .service
+            .lose(|alert| alert.scope != Scope::Fleet && is_failing && self.is_only_tried(alert));
         for (truth, name) in self.truths.iter_mut().zip(BREAKERS) {
             let Ok(name) = name.parse() else { continue };
             let left = self.platform.disk.left(&name).ok().flatten().and_then(|state| state.staging.open);

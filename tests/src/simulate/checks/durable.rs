@@ -8,6 +8,7 @@ use tripline_runtime::{BreakerName, DurableState};
 
 use super::super::disk::{Disk, StateFile};
 use super::super::error_log::ErrorLog;
+use super::super::process::Process;
 use super::super::settings::BREAKERS;
 use super::super::state::Simulation;
 use super::super::violation::{Check, hold};
@@ -137,7 +138,12 @@ pub(super) fn started_without(simulation: &mut Simulation, damaged: &[BreakerNam
 /// Checks after a quiet quarter of an hour that nothing waits, and that this is saved.
 pub(super) fn settled(simulation: &mut Simulation) -> Check {
     for (name, file) in &*simulation.platform.disk.files() {
-        let Some(state) = &file.acknowledged else { continue };
+        // That of a breaker that was removed is not read.
+        let is_there = |process: &Process| process.circuits.get(name.as_str()).is_some();
+        let Some(state) = file.acknowledged.as_ref().filter(|_| simulation.process.as_ref().is_some_and(is_there))
+        else {
+            continue;
+        };
         hold(state.staging.open.is_none(), "durable state", || format!("{name}: the incident is still open on disk"))?;
         let waiting: Vec<_> = state.lanes.iter().filter(|lane| !lane.incidents.is_empty()).collect();
         hold(waiting.is_empty(), "durable state", || format!("{name}: {waiting:?}"))?;

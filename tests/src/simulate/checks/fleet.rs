@@ -70,6 +70,7 @@ pub(super) fn settled(simulation: &Simulation) -> Check {
     let fleet = block_on(get(process.router.clone(), "/fleet"));
     let body = fleet.json();
     let breakers = body["breakers"].as_array().cloned().unwrap_or_default();
-    let is_over = breakers.len() == BREAKERS.len() && breakers.iter().all(|breaker| breaker["stage"].is_null());
+    let is_over = breakers.len() == process.live.config().all_breakers().len()
+        && breakers.iter().all(|breaker| breaker["stage"].is_null());
     hold(is_over, "settled", || format!("the fleet: {}", fleet.text))
 }

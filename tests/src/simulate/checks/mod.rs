@@ -3,6 +3,7 @@
 mod alerts;
 mod breaker;
 mod durable;
+mod extras;
 mod fleet;
 mod process;
 
@@ -22,7 +23,8 @@ pub(super) fn after_event(simulation: &mut Simulation) -> Check {
 pub(super) fn every_minute(simulation: &mut Simulation) -> Check {
     process::every_minute(simulation)?;
     alerts::every_minute(simulation)?;
-    fleet::every_minute(simulation)
+    fleet::every_minute(simulation)?;
+    extras::every_minute(simulation)
 }
 
 /// Checks the invariants once everything has worked for more than a quarter of an hour.
