@@ -79,7 +79,7 @@ pub(super) struct Hook {
 }
 
 impl Hook {
-    /// Whether it is about an alert that was sent before, and pages nobody.
+    /// Whether it is about an alert that was sent before, without a page.
     pub(super) fn is_note(&self) -> bool {
         self.delivery.contains(":note-")
     }
