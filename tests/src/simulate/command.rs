@@ -83,7 +83,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
             println!("{USAGE}");
             ExitCode::SUCCESS
         }
-        Ok(arguments) if arguments.planted_bugs => super::planted::main(),
+        Ok(arguments) if arguments.planted_bugs => super::planted::main(arguments.at_most),
         Ok(arguments) => {
             if many(&arguments) {
                 ExitCode::SUCCESS
