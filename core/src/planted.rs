@@ -19,7 +19,7 @@ mod active {
     use core::sync::atomic::{AtomicUsize, Ordering};
 
     /// All planted bugs.
-    pub const BUGS: [&str; 39] = [
+    pub const BUGS: [&str; 46] = [
         "core: half-open admits without a limit",
         "core: results of an earlier generation count",
         "core: a failed probe counts as a good one",
@@ -52,6 +52,13 @@ mod active {
         "reload: a removed breaker's alert stays open",
         "reload: an added breaker is not supervised",
         "events: a number is left out",
+        "events: readers are not woken",
+        "events: a reader that returns misses events",
+        "events: a task of each reader stays",
+        "api: a command is never answered",
+        "supervisor: exhausted memory is not sampled",
+        "escalation: the second stage is not sent",
+        "escalation: the cooldown is ignored",
         "fleet: a lease is not waited for",
         "fleet: replicas that are unwell are not counted",
         "fleet: a report is not sent",

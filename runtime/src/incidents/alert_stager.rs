@@ -154,14 +154,20 @@ impl AlertStager {
     }
 
     /// Takes an observation of the breaker. Returns the alerts that are due.
-    pub(crate) fn poll(&mut self, seen: &Observed<'_>, policy: EscalationPolicy, wall: SystemTime) -> Poll {
+    pub(crate) fn poll(&mut self, seen: &Observed<'_>, mut policy: EscalationPolicy, wall: SystemTime) -> Poll {
         self.is_in_use = true;
+        if planted("escalation: the cooldown is ignored") {
+            policy.cooldown = Duration::ZERO;
+        }
         let observation = &seen.observation;
         self.staging.handle_policy(policy);
         self.staging.handle(*observation);
         let mut due = Vec::new();
         while let Some(transition) = self.staging.poll_transition() {
             if planted("escalation: an incident that ended is not reported") && transition.stage.is_end() {
+                continue;
+            }
+            if planted("escalation: the second stage is not sent") && transition.stage == Stage::Escalated {
                 continue;
             }
             // The closed incident may precede the breaker's present one.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tripline_core::planted::planted;
 use tripline_core::{Event, EventKind, Instant, MemoryState, Observation, StateKind};
 
 use crate::breaker::Breaker;
@@ -188,6 +189,10 @@ impl Watched {
                 Ok(_) => tracing::warn!(breaker, source, "memory has no limit; the memory rule cannot trip"),
                 Err(error) => tracing::warn!(breaker, source, %error, "memory is unknown; the memory rule cannot trip"),
             }
+        }
+        let is_above = |reading: &&MemoryReading| reading.sample.ratio().is_some_and(|ratio| ratio > 0.8);
+        if planted("supervisor: exhausted memory is not sampled") && reading.as_ref().is_some_and(is_above) {
+            return Some(read.at);
         }
         self.breaker.handle_memory_reading(read.at, reading.cloned());
         if let Some(family) = &self.family {

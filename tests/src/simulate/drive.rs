@@ -283,6 +283,8 @@ impl<'s> Driver<'s> {
             Some(What::MemoryFault(fault)) => Some(fault),
             _ => None,
         };
+        let above_since = self.run.seen.memory_above_since.unwrap_or(now);
+        self.run.seen.memory_above_since = (percent >= 80 && memory_fault.is_none()).then_some(above_since);
         self.run.seen.is_memory_stale = memory_fault == Some(MemoryFault::Stale);
         self.run.platform.set_memory_fault(memory_fault);
         let net_fault = match last(&|what| matches!(what, What::Alerts(_))) {
@@ -322,15 +324,12 @@ impl<'s> Driver<'s> {
             Command::EndSimulations | Command::Reset => truth.is_simulated = false,
             _ => {}
         }
-        let sent = self.run.sent.clone();
-        let number = sent.borrow().len();
-        sent.borrow_mut().push(Sent { at: now, breaker, command, must_work, answer: None });
+        let answer = Rc::default();
+        self.run.sent.push(Sent { at: now, breaker, command, must_work, answer: Rc::clone(&answer) });
         let router = process.router.clone();
         let task = async move {
-            let answer = operator::command(router, BREAKERS[breaker], command).await;
-            if let Some(sent) = sent.borrow_mut().get_mut(number) {
-                sent.answer = Some(answer);
-            }
+            // It is set once.
+            let _ = answer.set(operator::command(router, BREAKERS[breaker], command).await);
         };
         process.spawn(&self.run.world, task);
     }
@@ -361,7 +360,8 @@ impl<'s> Driver<'s> {
             self.run.seen.ended = Some(now);
         }
         self.run.seen.restarted = Some(now);
-        self.run.sent.borrow_mut().clear();
+        self.run.sent.clear();
+        self.run.seen.stages = checks::Stages::default();
         self.run.truths.iter_mut().for_each(|truth| truth.restarted(now));
         self.run.world.run_until_idle();
         self.run.forget_unsaved(now);

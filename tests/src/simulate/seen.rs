@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tripline_core::Instant;
 
+use super::checks::Stages;
+
 /// After the last failure, a state that could not be saved is saved within this time.
 const RETRIED_WITHIN: Duration = Duration::from_secs(40);
 
@@ -19,6 +21,8 @@ pub(super) struct Seen {
     pub(super) ended: Option<Instant>,
     pub(super) is_stopping: bool,
     pub(super) memory_percent: u64,
+    /// Since when memory is above the threshold and can be read.
+    pub(super) memory_above_since: Option<Instant>,
     /// Readings repeat the last one.
     pub(super) is_memory_stale: bool,
     pub(super) memory_bad_at: Option<Instant>,
@@ -31,6 +35,8 @@ pub(super) struct Seen {
     pub(super) engine_faulty_at: Option<Instant>,
     /// The newest incident of each breaker and kind of alert at the webhook.
     pub(super) newest: BTreeMap<(String, String), u64>,
+    /// The stages at the webhook.
+    pub(super) stages: Stages,
     /// Deliveries to the webhook.
     pub(super) deliveries: BTreeMap<String, Instant>,
     /// The first delivery of each breaker, incident and kind.
@@ -46,6 +52,7 @@ impl Seen {
             ended: None,
             is_stopping: false,
             memory_percent: 50,
+            memory_above_since: None,
             is_memory_stale: false,
             memory_bad_at: None,
             is_disk_faulty: false,
@@ -55,6 +62,7 @@ impl Seen {
             is_engine_faulty: false,
             engine_faulty_at: None,
             newest: BTreeMap::new(),
+            stages: Stages::default(),
             deliveries: BTreeMap::new(),
             pages: BTreeMap::new(),
         }

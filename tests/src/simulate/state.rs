@@ -1,6 +1,6 @@
 //! The state of a run: the world, the process, and the knowledge about both.
 
-use std::cell::RefCell;
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,8 @@ pub(super) struct Sent {
     pub(super) breaker: usize,
     pub(super) command: Command,
     pub(super) must_work: bool,
-    pub(super) answer: Option<Answer>,
+    /// Set by the task that sent it.
+    pub(super) answer: Rc<OnceCell<Answer>>,
 }
 
 /// The state of a run.
@@ -43,7 +44,7 @@ pub(super) struct Simulation {
     pub(super) peer: Option<Peer>,
     pub(super) process: Option<Process>,
     pub(super) truths: Vec<Truth>,
-    pub(super) sent: Rc<RefCell<Vec<Sent>>>,
+    pub(super) sent: Vec<Sent>,
     pub(super) seen: Seen,
     pub(super) extras: Extras,
     pub(super) trace: Trace,
@@ -60,7 +61,7 @@ impl Simulation {
             file: SimFile::new(settings::text(seed), seed),
             process: None,
             truths: BREAKERS.iter().map(|_| Truth::new(now)).collect(),
-            sent: Rc::default(),
+            sent: Vec::new(),
             seen: Seen::new(now),
             extras: Extras::new(seed),
             trace: Trace::new(with_trace),

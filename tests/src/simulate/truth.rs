@@ -70,6 +70,12 @@ pub(super) struct Truth {
     /// The last observed state with its generation, and since when it is of the same kind.
     pub(super) seen: Option<(StateKind, u32)>,
     pub(super) closed_since: Option<Instant>,
+    /// When its state or generation changed last.
+    pub(super) changed: Instant,
+    /// Since when it is open, half-open or held open.
+    pub(super) not_closed_since: Option<Instant>,
+    /// The active incident, and since when it is on.
+    pub(super) incident: Option<(u32, Instant)>,
     /// Since when an incident with a trip is active.
     pub(super) tripped_since: Option<Instant>,
     pub(super) left_off: LeftOff,
@@ -91,6 +97,9 @@ impl Truth {
             touched: now,
             seen: None,
             closed_since: None,
+            changed: now,
+            not_closed_since: None,
+            incident: None,
             tripped_since: None,
             left_off: LeftOff { is_forced: false, in_incident: false, since: now },
             is_simulated: false,
@@ -104,6 +113,7 @@ impl Truth {
         self.expected = Expected::default();
         self.touched = now;
         (self.seen, self.closed_since, self.tripped_since) = (None, None, None);
+        (self.changed, self.not_closed_since, self.incident) = (now, None, None);
     }
 
     /// A call asks; true if it is admitted. `is_supervised` where a supervisor looks after the breaker.

@@ -9,6 +9,7 @@ use super::super::seen::Seen;
 use super::super::settings::BREAKERS;
 use super::super::state::Simulation;
 use super::super::violation::{Check, hold};
+use super::escalation;
 
 /// Time without a fault after which no alert may wait.
 const CALM: Duration = Duration::from_secs(900);
@@ -40,6 +41,10 @@ fn take(simulation: &mut Simulation, hook: &Hook) -> Check {
     hold(!(is_calm && is_durable && is_engine_calm && again.is_some()), "delivered once", || {
         format!("{delivery} came again, first {again:?}")
     })?;
+    if again.is_none() {
+        escalation::take(simulation, hook)?;
+    }
+    let seen = &mut simulation.seen;
     if is_durable {
         let newest = seen.newest.entry((hook.numbered_by(), kind.clone())).or_default();
         hold(incident >= newest, "order of alerts", || {

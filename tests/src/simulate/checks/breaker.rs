@@ -20,6 +20,8 @@ const MAX_GAP: Duration = Duration::from_secs(45);
 const PROBE_DECIDED_WITHIN: Duration = Duration::from_secs(10);
 /// Time for which a bad call counts: the newest few count for an hour.
 const REMEMBERED: Duration = Duration::from_secs(3_700);
+/// Time within which exhausted memory must open a breaker: several sampling intervals.
+const MEMORY_SEEN_WITHIN: Duration = Duration::from_secs(60);
 /// Time for which a memory reading is fresh.
 const READING_VALID: Duration = Duration::from_secs(45);
 
@@ -34,12 +36,13 @@ pub(super) fn after_event(simulation: &mut Simulation) -> Check {
 
 fn look(simulation: &mut Simulation, index: usize, breaker: &Breaker) -> Check {
     let (now, name) = (simulation.world.now(), BREAKERS[index]);
-    let (state, generation, trip, tripped, limit, enabled) = breaker.read(|core| {
-        let tripped = core.incident().is_some_and(|incident| incident.end.is_none() && incident.trip.is_some());
+    let (state, generation, trip, incident, limit, enabled) = breaker.read(|core| {
+        let incident = core.incident().filter(|incident| incident.end.is_none());
         let policy = core.policy();
         let trip = core.last_trip().map(|trip| trip.reason);
-        (core.state(), core.generation().get(), trip, tripped, policy.half_open_max_calls, policy.enabled)
+        (core.state(), core.generation().get(), trip, incident, policy.half_open_max_calls, policy.enabled)
     });
+    let tripped = incident.is_some_and(|incident| incident.trip.is_some());
     let kind = state.kind();
     let before = simulation.truths[index].seen.replace((kind, generation));
     if let Some((was, earlier)) = before.filter(|before| *before != (kind, generation)) {
@@ -65,6 +68,16 @@ fn look(simulation: &mut Simulation, index: usize, breaker: &Breaker) -> Check {
         }
     }
     let truth = &mut simulation.truths[index];
+    if before != Some((kind, generation)) {
+        truth.changed = now;
+    }
+    let known = truth.incident;
+    truth.incident = incident.map(|incident| {
+        let same = known.filter(|(number, _)| *number == incident.number);
+        same.unwrap_or((incident.number, now))
+    });
+    let is_closed = matches!(kind, StateKind::Closed | StateKind::Disabled);
+    truth.not_closed_since = (!is_closed).then(|| truth.not_closed_since.unwrap_or(now));
     truth.closed_since = (kind == StateKind::Closed).then(|| truth.closed_since.unwrap_or(now));
     truth.is_end_lost &= tripped;
     truth.tripped_since = tripped.then(|| truth.tripped_since.unwrap_or(now));
@@ -72,6 +85,16 @@ fn look(simulation: &mut Simulation, index: usize, breaker: &Breaker) -> Check {
     if !simulation.seen.is_stopping {
         truth.left_off.see(now, kind == StateKind::ForcedOpen, tripped && kind != StateKind::Disabled);
         counts(breaker, truth, name)?;
+    }
+    let quiet = |since: Instant| now.since(since) > MEMORY_SEEN_WITHIN;
+    let is_due = simulation.seen.memory_above_since.is_some_and(quiet) && quiet(truth.touched) && enabled;
+    if is_due && !simulation.seen.is_stopping {
+        let memory = breaker.read(|core| core.memory_state());
+        let is_seen = memory == MemoryState::Exhausted && kind != StateKind::Closed;
+        hold(is_seen, "memory is sampled", || {
+            let percent = simulation.seen.memory_percent;
+            format!("{name} is {kind}, its memory is {memory:?}, and {percent} % are used")
+        })?;
     }
     if let State::HalfOpen { admitted, good } = state {
         hold(admitted <= limit && good <= admitted, "probes", || format!("{name}: {state:?}, limit {limit}"))?;

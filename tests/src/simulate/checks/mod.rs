@@ -5,6 +5,7 @@ mod breaker;
 mod durable;
 mod extras;
 mod fleet;
+mod escalation;
 mod process;
 
 use tripline_runtime::{BreakerName, DrainReport};
@@ -12,6 +13,8 @@ use tripline_runtime::{BreakerName, DrainReport};
 use super::error_log::ErrorLog;
 use super::state::Simulation;
 use super::violation::{Check, hold};
+
+pub(super) use escalation::Stages;
 
 /// Checks the invariants after every event.
 pub(super) fn after_event(simulation: &mut Simulation) -> Check {
@@ -24,7 +27,8 @@ pub(super) fn every_minute(simulation: &mut Simulation) -> Check {
     process::every_minute(simulation)?;
     alerts::every_minute(simulation)?;
     fleet::every_minute(simulation)?;
-    extras::every_minute(simulation)
+    extras::every_minute(simulation)?;
+    escalation::every_minute(simulation)
 }
 
 /// Checks the invariants once everything has worked for more than a quarter of an hour.

@@ -11,10 +11,13 @@ use super::super::operator::{Command, get};
 use super::super::seen::Seen;
 use super::super::settings::{BREAKERS, environment};
 use super::super::state::{MINUTE, Sent, Simulation};
-use super::super::violation::{Check, hold};
+use super::super::violation::{Check, clock_time, hold};
 
 /// Time within which an edit of the file must be in force.
 const RELOADED_WITHIN: Duration = Duration::from_secs(12);
+
+/// Time within which a command must be answered: a test page waits for the alert services.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(120);
 
 /// So long after the last change what the process says of itself is still read every minute.
 const QUIET: Duration = Duration::from_secs(150);
@@ -23,30 +26,31 @@ const LOOK_EVERY: u64 = 10;
 
 /// Checks the responses of the API, received and missing ones.
 pub(super) fn answers(simulation: &mut Simulation) -> Check {
-    let now = simulation.world.now();
-    let is_idle = simulation.sent.borrow().iter().all(|sent| sent.answer.is_none());
-    if is_idle {
-        let oldest = simulation.sent.borrow().first().map(|sent| (sent.at, sent.command));
-        let Some((at, command)) = oldest else { return Ok(()) };
-        return hold(now.since(at) < 2 * MINUTE, "nothing waits for ever", || {
-            format!("{command:?} was sent at {at:?}")
-        });
-    }
-    if simulation.sent.borrow().iter().any(|sent| sent.answer.is_none()) {
+    if simulation.sent.is_empty() {
         return Ok(());
     }
-    let all: Vec<Sent> = std::mem::take(&mut *simulation.sent.borrow_mut());
-    all.iter().try_for_each(|sent| answer(simulation, sent))?;
-    test_pages(simulation, &all)
+    let now = simulation.world.now();
+    let all = std::mem::take(&mut simulation.sent);
+    let (answered, waiting): (Vec<Sent>, Vec<Sent>) = all.into_iter().partition(|sent| sent.answer.get().is_some());
+    for Sent { at, breaker, command, .. } in &waiting {
+        hold(now.since(*at) < ANSWERED_WITHIN, "nothing waits for ever", || {
+            format!("{}: {command:?} was sent at {}", BREAKERS[*breaker], clock_time(*at))
+        })?;
+    }
+    simulation.sent = waiting;
+    answered.iter().try_for_each(|sent| answer(simulation, sent))?;
+    test_pages(simulation, &answered)
 }
 
 /// Checks that a test page that was delivered is closed. One that was not may be open: it is tried once, and its
-/// response reports the error.
-fn test_pages(simulation: &Simulation, all: &[Sent]) -> Check {
+/// response reports the error. One that waits for its response may be open too.
+fn test_pages(simulation: &Simulation, answered: &[Sent]) -> Check {
     for (index, name) in BREAKERS.iter().enumerate() {
-        let tests = || all.iter().filter(|sent| sent.breaker == index && sent.command == Command::TestPage);
-        let is_delivered = |sent: &Sent| sent.answer.as_ref().is_some_and(|answer| answer.json()["delivered"] == true);
-        if tests().next().is_none() || !tests().all(is_delivered) {
+        let is_test = |sent: &&Sent| sent.breaker == index && sent.command == Command::TestPage;
+        let is_delivered = |sent: &Sent| sent.answer.get().is_some_and(|answer| answer.json()["delivered"] == true);
+        let mut tests = answered.iter().filter(is_test).peekable();
+        let is_waiting = simulation.sent.iter().any(|sent| is_test(&sent));
+        if is_waiting || tests.peek().is_none() || !tests.all(is_delivered) {
             continue;
         }
         let network = simulation.platform.network.state();
@@ -57,7 +61,7 @@ fn test_pages(simulation: &Simulation, all: &[Sent]) -> Check {
 }
 
 fn answer(simulation: &mut Simulation, sent: &Sent) -> Check {
-    let Some(answer) = &sent.answer else { return Ok(()) };
+    let Some(answer) = sent.answer.get() else { return Ok(()) };
     let name = BREAKERS[sent.breaker];
     simulation.note(|| format!("{name}: {:?} is answered with {} {}", sent.command, answer.status, answer.text));
     let is_expected = answer.status == 200 || (answer.status == 409 && !sent.must_work);
