@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use event_listener::{Event as Notification, EventListener};
 use serde::Serialize;
+use tripline_runtime::core::planted::planted;
 use tripline_runtime::core::{StateKind, TripReason};
 use tripline_runtime::{Alert, AlertSink, BreakerName, DeliveryError, FleetPart};
 
@@ -186,8 +187,7 @@ impl EventLog {
                 kept.epoch = unix_millis(at);
             }
             kept.count += 1;
-            if tripline_runtime::core::planted::planted("events: a number is left out") && kept.count.is_multiple_of(20)
-            {
+            if planted("events: a number is left out") && kept.count.is_multiple_of(20) {
                 kept.count += 1;
             }
             let number = kept.count;
@@ -225,6 +225,9 @@ impl EventLog {
     /// The number in an event id of this log; 0 for any other text.
     pub(crate) fn number_of(&self, id: &str) -> u64 {
         let kept = self.lock();
+        if planted("events: a reader that returns misses events") {
+            return kept.count;
+        }
         let number = id.split_once('-').filter(|(epoch, _)| epoch.parse() == Ok(kept.epoch));
         let number = number.and_then(|(_, number)| number.parse().ok());
         number.filter(|number| *number <= kept.count).unwrap_or(0)

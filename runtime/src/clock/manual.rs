@@ -71,6 +71,11 @@ impl ManualClock {
     pub fn next_wake(&self) -> Option<Instant> {
         lock(&self.state).sleepers.next_at()
     }
+
+    /// Returns the number of sleeps that have not ended.
+    pub fn sleepers(&self) -> usize {
+        lock(&self.state).sleepers.len()
+    }
 }
 
 impl Default for ManualClock {

@@ -54,6 +54,16 @@ impl<T> Schedule<T> {
         self.due.remove(&place)
     }
 
+    /// Returns the number of entries.
+    pub fn len(&self) -> usize {
+        self.due.len()
+    }
+
+    /// Whether there are no entries.
+    pub fn is_empty(&self) -> bool {
+        self.due.is_empty()
+    }
+
     /// Returns the instant of the next entry.
     pub fn next_at(&self) -> Option<Instant> {
         self.due.keys().next().map(|place| place.at)

@@ -43,6 +43,11 @@ impl Executor {
         lock(&self.ready).push(id);
     }
 
+    /// Returns the number of tasks that have not ended.
+    pub(super) fn tasks(&self) -> usize {
+        self.tasks.borrow().len()
+    }
+
     /// Polls until no task is ready.
     pub(super) fn run_until_idle(&self) {
         while let Some(id) = self.draw() {

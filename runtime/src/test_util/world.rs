@@ -216,6 +216,11 @@ impl World {
         answers
     }
 
+    /// Returns the number of tasks that have not ended.
+    pub fn tasks(&self) -> usize {
+        self.executor.tasks()
+    }
+
     /// Runs every task that can run without time passing.
     pub fn run_until_idle(&self) {
         self.executor.run_until_idle();

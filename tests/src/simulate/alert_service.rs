@@ -110,9 +110,9 @@ impl AlertService {
         match (request.method.clone(), parts.as_slice()) {
             (Method::GET, ["v2", "alerts"]) => answer(200, &json!({"data": [], "took": 0.1, "requestId": "list"})),
             (Method::GET, ["v2", "alerts", "requests", id]) => match self.requests.get(*id) {
-                Some((done, words)) => answer(
+                Some((done, status)) => answer(
                     200,
-                    &json!({"data": {"isSuccess": done, "status": words, "alertId": "x"}, "took": 0.1, "requestId": id}),
+                    &json!({"data": {"isSuccess": done, "status": status, "alertId": "x"}, "took": 0.1, "requestId": id}),
                 ),
                 None => answer(404, &json!({"message": "Request not found", "requestId": "x"})),
             },
@@ -137,8 +137,8 @@ impl AlertService {
         self.alerts.iter().filter(|alert| alert.is_open)
     }
 
-    /// Takes their numbers from the alerts of incidents after the last one that is on disk: the numbers are given
-    /// again. `is_excused` are those of incidents that the process tried to save, and could not.
+    /// Clears the number of each alert whose incident is newer than the last one on disk: the next process uses these
+    /// numbers again. `is_excused` selects the alerts of incidents that the process could not save.
     pub(super) fn forget_after(&mut self, last: impl Fn(&str) -> u64, is_excused: impl Fn(&PagerAlert) -> bool) {
         let unknown = |alert: &&mut PagerAlert| alert.scope != Scope::Fleet && alert.incident > last(&alert.breaker);
         for alert in self.alerts.iter_mut().filter(unknown) {

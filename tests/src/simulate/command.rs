@@ -59,7 +59,7 @@ impl Arguments {
                 "--trace" => parsed.trace = true,
                 "--planted-bugs" => parsed.planted_bugs = true,
                 "--help" | "-h" => parsed.help = true,
-                _ => return Err(format!("{name} is no argument")),
+                _ => return Err(format!("unknown argument {name}")),
             }
         }
         if parsed.trace && !has_seed {

@@ -87,7 +87,7 @@ impl Disk {
         }
     }
 
-    /// A process that starts has to save nothing yet: what is left is what it goes on with.
+    /// A starting process has nothing to save: it continues from the stored state.
     pub(super) fn restarted(&self) {
         for (name, file) in &mut *self.files() {
             if file.is_damaged {

@@ -13,14 +13,15 @@ use super::callers;
 use super::checks;
 use super::error_log::ErrorLog;
 use super::extras::ExtraStep;
-use super::fleet_script::Trouble;
+use super::fleet_script::FleetFault;
 use super::mood::Mood;
 use super::operator::{self, Command};
 use super::process::Process;
 use super::random::Random;
-use super::reader;
+use super::reader::{self, Received};
 use super::script::{DiskFault, MemoryFault, Script, What};
 use super::settings::{self, BREAKERS, Edit, has_extras};
+use super::stages::Stages;
 use super::state::{MINUTE, Sent, Simulation};
 use super::trace::Trace;
 use super::violation::{Check, hold};
@@ -218,7 +219,7 @@ impl<'s> Driver<'s> {
                 self.run.operate_family(is_member, command, &self.findings);
             }
             What::Operate { breaker, command } => self.operate(breaker, command, false),
-            What::Fleet(Trouble::Forget) => self.run.forget_fleet(),
+            What::Fleet(FleetFault::Forget) => self.run.forget_fleet(),
             What::Read { breaker } => self.read(breaker),
             What::Kill => {
                 if let Some(process) = self.run.process.take() {
@@ -337,8 +338,11 @@ impl<'s> Driver<'s> {
     fn read(&mut self, breaker: usize) {
         let Some(process) = &self.run.process else { return };
         let (router, findings) = (process.router.clone(), self.findings.clone());
+        let random = Random::new(self.script.seed ^ self.run.world.now().as_nanos(), 14);
+        let (clock, received) = (self.run.world.clock(), Rc::new(RefCell::new(Received::new(breaker))));
+        self.run.readers.push(received.clone());
         process.spawn(&self.run.world, async move {
-            if let Err(found) = reader::follow(router, BREAKERS[breaker]).await {
+            if let Err(found) = reader::follow(router, clock, random, received).await {
                 findings.borrow_mut().push(found);
             }
         });
@@ -361,7 +365,8 @@ impl<'s> Driver<'s> {
         }
         self.run.seen.restarted = Some(now);
         self.run.sent.clear();
-        self.run.seen.stages = checks::Stages::default();
+        self.run.readers.clear();
+        self.run.seen.stages = Stages::default();
         self.run.truths.iter_mut().for_each(|truth| truth.restarted(now));
         self.run.world.run_until_idle();
         self.run.forget_unsaved(now);

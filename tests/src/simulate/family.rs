@@ -9,7 +9,7 @@ use tripline_runtime::test_util::faults::{Fault, FaultPlan, FaultySink};
 use tripline_runtime::test_util::{RecordingSink, Schedule, World};
 use tripline_runtime::{Breaker, Family, FamilyLimits, MockMemory, ShutdownHandle, SupervisedBreaker, Supervision};
 
-use super::family_script::{TENANTS, Trouble};
+use super::family_script::{FamilyFault, TENANTS};
 use super::mood::Mood;
 use super::random::Random;
 use super::script::{Script, Step, What};
@@ -51,7 +51,7 @@ pub(super) struct FamilyRun<'s> {
     _stop: ShutdownHandle,
     start: Instant,
     schedule: Schedule<Event>,
-    active: BTreeMap<usize, Trouble>,
+    active: BTreeMap<usize, FamilyFault>,
     random: Random,
     keys: u64,
     known: BTreeMap<String, Known>,
@@ -139,48 +139,47 @@ impl<'s> FamilyRun<'s> {
         let now = self.now();
         match event {
             Event::Begin(index) => {
-                let Some(Step { lasts, what: What::Family(trouble), .. }) = self.script.steps.get(index).copied()
-                else {
+                let Some(Step { lasts, what: What::Family(fault), .. }) = self.script.steps.get(index).copied() else {
                     return Ok(());
                 };
-                self.trace.note(now, || format!("{trouble:?} for {lasts:?}"));
+                self.trace.note(now, || format!("{fault:?} for {lasts:?}"));
                 self.schedule.add(now + lasts, 1, Event::End(index));
-                self.active.insert(index, trouble);
-                self.change(trouble, true)
+                self.active.insert(index, fault);
+                self.change(fault, true)
             }
             Event::End(index) => match self.active.remove(&index) {
-                Some(trouble) => self.change(trouble, false),
+                Some(fault) => self.change(fault, false),
                 None => Ok(()),
             },
             Event::Settled => self.settled(),
         }
     }
 
-    fn change(&mut self, trouble: Trouble, begins: bool) -> Check {
+    fn change(&mut self, fault: FamilyFault, begins: bool) -> Check {
         let now = self.now();
-        match trouble {
-            Trouble::Bad { tenant, .. } => {
+        match fault {
+            FamilyFault::Bad { tenant, .. } => {
                 let is_bad = self.mood(tenant) != Mood::Healthy;
                 self.bad_since[tenant] = self.bad_since[tenant].filter(|_| is_bad).or(is_bad.then_some(now));
             }
-            Trouble::Flood(count) if begins => {
+            FamilyFault::Flood(count) if begins => {
                 for _ in 0..count {
                     self.keys += 1;
                     let key = format!("new-{}", self.keys);
                     self.call(&key, None, ms(10), Outcome::Ok)?;
                 }
             }
-            Trouble::Memory => {
-                let is_full = self.active.values().any(|trouble| *trouble == Trouble::Memory);
+            FamilyFault::Memory => {
+                let is_full = self.active.values().any(|fault| *fault == FamilyFault::Memory);
                 self.memory.set_percent(if is_full { 97 } else { 50 });
             }
-            Trouble::Room(room) if begins => self.family.set_limits(self.family.limits().max_keys(room)),
-            Trouble::Wait(wait) if begins => {
+            FamilyFault::Room(room) if begins => self.family.set_limits(self.family.limits().max_keys(room)),
+            FamilyFault::Wait(wait) if begins => {
                 self.policy.wait_time = s(wait);
                 let changed = self.family.set_policy(&self.policy);
                 hold(changed.is_ok(), "settings", || format!("{changed:?}"))?;
             }
-            Trouble::ForceOpen(tenant) => {
+            FamilyFault::ForceOpen(tenant) => {
                 self.touched = now;
                 if let Some(member) = self.family.member(&name(tenant)) {
                     if begins {
@@ -192,7 +191,7 @@ impl<'s> FamilyRun<'s> {
                     }
                 }
             }
-            Trouble::Alerts => {
+            FamilyFault::Alerts => {
                 let plan = FaultPlan::new(self.script.seed);
                 let plan = plan.with(Fault::Hang(s(20)), share(0.3)).with(Fault::Drop, share(0.5));
                 self.link.set_plan(if begins { plan } else { FaultPlan::new(self.script.seed) });
@@ -203,8 +202,8 @@ impl<'s> FamilyRun<'s> {
     }
 
     fn mood(&self, tenant: usize) -> Mood {
-        let moods = self.active.values().rev().filter_map(|trouble| match trouble {
-            Trouble::Bad { tenant: other, mood } if *other == tenant => Some(*mood),
+        let moods = self.active.values().rev().filter_map(|fault| match fault {
+            FamilyFault::Bad { tenant: other, mood } if *other == tenant => Some(*mood),
             _ => None,
         });
         moods.into_iter().next().unwrap_or(Mood::Healthy)
@@ -287,7 +286,7 @@ impl<'s> FamilyRun<'s> {
 
     fn check(&mut self) -> Check {
         let now = self.now();
-        if self.active.values().any(|trouble| *trouble == Trouble::Memory) {
+        if self.active.values().any(|fault| *fault == FamilyFault::Memory) {
             self.memory_bad_at = Some(now);
         }
         let mut seen = BTreeMap::new();

@@ -9,7 +9,7 @@ use tripline_runtime::FleetPart;
 use tripline_runtime::test_util::Schedule;
 use tripline_runtime::test_util::faults::FaultPlan;
 
-use super::fleet_script::{EngineFault, PagerFault, Trouble, replicas};
+use super::fleet_script::{EngineFault, FleetFault, PagerFault, replicas};
 use super::random::Random;
 use super::script::{Script, Step, What};
 use super::trace::Trace;
@@ -33,7 +33,7 @@ pub(super) struct FleetRun<'s> {
     fleet: FleetWorld,
     start: Instant,
     schedule: Schedule<Event>,
-    active: BTreeMap<usize, Trouble>,
+    active: BTreeMap<usize, FleetFault>,
     lives: Vec<u32>,
     is_dead: Vec<bool>,
     /// Until then something was out of order.
@@ -113,17 +113,17 @@ impl<'s> FleetRun<'s> {
         let now = self.now();
         match event {
             Event::Begin(index) => {
-                let Some(Step { lasts, what: What::Fleet(trouble), .. }) = self.script.steps.get(index).copied() else {
+                let Some(Step { lasts, what: What::Fleet(fault), .. }) = self.script.steps.get(index).copied() else {
                     return Ok(());
                 };
-                self.trace.note(now, || format!("{trouble:?} for {lasts:?}"));
+                self.trace.note(now, || format!("{fault:?} for {lasts:?}"));
                 self.schedule.add(now + lasts, 1, Event::End(index));
-                self.active.insert(index, trouble);
-                self.begin(trouble);
+                self.active.insert(index, fault);
+                self.begin(fault);
             }
             Event::End(index) => {
-                if let Some(trouble) = self.active.remove(&index) {
-                    self.end(trouble);
+                if let Some(fault) = self.active.remove(&index) {
+                    self.end(fault);
                 }
             }
             Event::Settled => return self.settled(),
@@ -132,19 +132,21 @@ impl<'s> FleetRun<'s> {
         Ok(())
     }
 
-    fn begin(&mut self, trouble: Trouble) {
-        match trouble {
-            Trouble::Unwell { first, count } => self.those(first, count).for_each(|number| self.trip(number)),
-            Trouble::Kill(number) if !self.is_dead[number] && !self.is_paged_alone => {
-                self.fleet.kill(number);
-                self.gone(number);
+    fn begin(&mut self, fault: FleetFault) {
+        match fault {
+            FleetFault::Unwell { first, count } => {
+                self.replicas_from(first, count).for_each(|number| self.trip(number));
             }
-            Trouble::Stop(number) if !self.is_dead[number] && !self.is_paged_alone => {
+            FleetFault::Kill(number) if !self.is_dead[number] && !self.is_paged_alone => {
+                self.fleet.kill(number);
+                self.mark_dead(number);
+            }
+            FleetFault::Stop(number) if !self.is_dead[number] && !self.is_paged_alone => {
                 self.fleet.replicas[number].stop.stop(s(10));
                 self.fleet.world.run_until_idle();
-                self.gone(number);
+                self.mark_dead(number);
             }
-            Trouble::Forget => {
+            FleetFault::Forget => {
                 self.fleet.engine.forget();
                 self.sent.clear();
             }
@@ -152,15 +154,15 @@ impl<'s> FleetRun<'s> {
         }
     }
 
-    fn end(&mut self, trouble: Trouble) {
-        match trouble {
-            Trouble::Unwell { first, count } => self.those(first, count).for_each(|number| {
+    fn end(&mut self, fault: FleetFault) {
+        match fault {
+            FleetFault::Unwell { first, count } => self.replicas_from(first, count).for_each(|number| {
                 if !self.is_meant_unwell(number) && self.fleet.replicas[number].unwell_since.is_some() {
                     self.fleet.heal(number);
                     self.healed_at = self.now();
                 }
             }),
-            Trouble::Kill(number) | Trouble::Stop(number) if self.is_dead[number] => {
+            FleetFault::Kill(number) | FleetFault::Stop(number) if self.is_dead[number] => {
                 self.fleet.kill(number);
                 self.lives[number] += 1;
                 self.fleet.restart(number, self.lives[number]);
@@ -173,15 +175,15 @@ impl<'s> FleetRun<'s> {
         }
     }
 
-    /// The numbers of `count` replicas, from `first` on and round.
-    fn those(&self, first: usize, count: usize) -> impl Iterator<Item = usize> + use<> {
+    /// The numbers of `count` replicas from `first` on; after the last one comes the first.
+    fn replicas_from(&self, first: usize, count: usize) -> impl Iterator<Item = usize> + use<> {
         let all = self.lives.len();
         (0..count.min(all)).map(move |offset| (first + offset) % all)
     }
 
     fn is_meant_unwell(&self, number: usize) -> bool {
-        self.active.values().any(|trouble| match *trouble {
-            Trouble::Unwell { first, count } => self.those(first, count).any(|other| other == number),
+        self.active.values().any(|fault| match *fault {
+            FleetFault::Unwell { first, count } => self.replicas_from(first, count).any(|other| other == number),
             _ => false,
         })
     }
@@ -192,7 +194,7 @@ impl<'s> FleetRun<'s> {
         }
     }
 
-    fn gone(&mut self, number: usize) {
+    fn mark_dead(&mut self, number: usize) {
         self.is_dead[number] = true;
         self.fleet.replicas[number].unwell_since = None;
         self.healed_at = self.now() + HOLD;
@@ -200,20 +202,20 @@ impl<'s> FleetRun<'s> {
 
     /// The faults of the links and of the pager.
     fn apply(&self) {
-        let engine = self.active.values().rev().find_map(|trouble| match trouble {
-            Trouble::Engine(fault) => Some(*fault),
+        let engine = self.active.values().rev().find_map(|fault| match fault {
+            FleetFault::Engine(fault) => Some(*fault),
             _ => None,
         });
         for (number, replica) in self.fleet.replicas.iter().enumerate() {
-            let is_cut_off = self.active.values().any(|trouble| match *trouble {
-                Trouble::Partition { first, count } => self.those(first, count).any(|other| other == number),
+            let is_cut_off = self.active.values().any(|fault| match *fault {
+                FleetFault::Partition { first, count } => self.replicas_from(first, count).any(|other| other == number),
                 _ => false,
             });
             let fault = if is_cut_off { Some(EngineFault::Hanging) } else { engine };
             let seed = self.script.seed ^ number as u64;
             replica.link.set_plan(fault.map_or_else(|| FaultPlan::new(seed), |fault| fault.plan(seed)));
         }
-        let has = |fault| self.active.values().any(|trouble| *trouble == Trouble::Pager(fault));
+        let has = |fault| self.active.values().any(|active| *active == FleetFault::Pager(fault));
         let pager = &self.fleet.pager;
         pager.set_down(has(PagerFault::Down));
         pager.set_slow(if has(PagerFault::Slow) || has(PagerFault::Late) { s(12) } else { s(1) });
@@ -222,13 +224,13 @@ impl<'s> FleetRun<'s> {
 
     fn check(&mut self) -> Check {
         let now = self.now();
-        if self.active.values().any(|trouble| !matches!(trouble, Trouble::Unwell { .. })) {
+        if self.active.values().any(|fault| !matches!(fault, FleetFault::Unwell { .. })) {
             self.faulty_until = now;
         }
         let faulty_until = self.faulty_until;
         let was_faulty = |within: Duration| now < faulty_until + within;
         for delivery in self.fleet.pager.take_deliveries() {
-            self.take(now, &delivery, was_faulty(HEALED_WITHIN))?;
+            self.check_delivery(now, &delivery, was_faulty(HEALED_WITHIN))?;
         }
         let (open, pager) = (self.fleet.pager.open_alerts(), &self.fleet.pager);
         self.is_paged_alone &= open > 0;
@@ -246,7 +248,7 @@ impl<'s> FleetRun<'s> {
         hold(!is_due || open == 1, "paged", || format!("{unwell} are unwell since {since:?}, and there is no alert"))
     }
 
-    fn take(&mut self, now: Instant, delivery: &Delivery, was_faulty: bool) -> Check {
+    fn check_delivery(&mut self, now: Instant, delivery: &Delivery, was_faulty: bool) -> Check {
         self.trace.note(now, || format!("pager: {} {} {:?}", delivery.kind.as_str(), delivery.stage, delivery.part));
         let Some(FleetPart::All { epoch, has_doubled: false, is_repeated: false, .. }) = &delivery.part else {
             let is_alone = delivery.part == Some(FleetPart::Alone);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::fleet_script::Trouble;
+use super::fleet_script::FleetFault;
 use super::script::What;
 use super::seen::Seen;
 use super::settings::BREAKERS;
@@ -16,7 +16,7 @@ impl Simulation {
             peer.set_unwell(breaker, active.contains(&What::Peer { breaker }), now);
         }
         let fault = active.iter().rev().find_map(|what| match what {
-            What::Fleet(Trouble::Engine(fault)) => Some(*fault),
+            What::Fleet(FleetFault::Engine(fault)) => Some(*fault),
             _ => None,
         });
         if fault.is_some() || self.seen.is_engine_faulty {

@@ -1,4 +1,4 @@
-//! What happens in a fleet.
+//! The faults of a fleet.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use super::mood::Mood;
 use super::random::Random;
 use super::settings::BREAKERS;
 
-/// What goes wrong in a fleet.
+/// A fault in a fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum FleetFault {
     /// These replicas are unwell.
     Unwell {
         first: usize,
@@ -71,8 +71,13 @@ fn share(share: f64) -> Ratio {
     Ratio::new(share).unwrap_or(Ratio::ONE)
 }
 
-/// Draws the troubles of an hour.
-pub(super) fn draw(random: &mut Random, seed: u64, hour: Duration, add: &mut dyn FnMut(Duration, Duration, Trouble)) {
+/// Draws the faults of an hour.
+pub(super) fn draw(
+    random: &mut Random,
+    seed: u64,
+    hour: Duration,
+    add: &mut dyn FnMut(Duration, Duration, FleetFault),
+) {
     let replicas = replicas(seed);
     let some = |random: &mut Random| {
         let count = if random.chance(0.3) { 1 + random.below(replicas) } else { 1 };
@@ -83,19 +88,19 @@ pub(super) fn draw(random: &mut Random, seed: u64, hour: Duration, add: &mut dyn
         let lasts = random.millis(10_000, 5 * 60_000);
         let (first, count) = some(random);
         let what = match random.below(12) {
-            0..=3 => Trouble::Unwell { first, count },
-            4 => Trouble::Kill(first),
-            5 => Trouble::Stop(first),
-            6 => Trouble::Partition { first, count: count.max(replicas / 3) },
-            7 => Trouble::Forget,
-            8..=10 => Trouble::Engine(random.one_of(&EngineFault::ALL)),
-            _ => Trouble::Pager(random.one_of(&[PagerFault::Down, PagerFault::Slow, PagerFault::Late])),
+            0..=3 => FleetFault::Unwell { first, count },
+            4 => FleetFault::Kill(first),
+            5 => FleetFault::Stop(first),
+            6 => FleetFault::Partition { first, count: count.max(replicas / 3) },
+            7 => FleetFault::Forget,
+            8..=10 => FleetFault::Engine(random.one_of(&EngineFault::ALL)),
+            _ => FleetFault::Pager(random.one_of(&[PagerFault::Down, PagerFault::Slow, PagerFault::Late])),
         };
         add(at, lasts, what);
-        if !matches!(what, Trouble::Unwell { .. }) && random.chance(0.7) {
+        if !matches!(what, FleetFault::Unwell { .. }) && random.chance(0.7) {
             let at = at.saturating_sub(random.millis(0, 60_000)).max(hour);
             let (first, count) = some(random);
-            add(at, lasts, Trouble::Unwell { first, count });
+            add(at, lasts, FleetFault::Unwell { first, count });
         }
     }
 }
@@ -104,22 +109,22 @@ pub(super) fn draw(random: &mut Random, seed: u64, hour: Duration, add: &mut dyn
 #[derive(Debug, Clone, Copy)]
 pub(super) enum OfProcess {
     /// With the engine.
-    Fleet(Trouble),
+    Fleet(FleetFault),
     /// The other replica is unwell.
     Peer { breaker: usize },
     /// The service behind a breaker is unhealthy, so that there is something to page about.
     Service { breaker: usize, mood: Mood },
 }
 
-/// Draws the troubles of an hour in the fleet of a process.
+/// Draws the faults of an hour in the fleet of a process.
 pub(super) fn draw_of_process(random: &mut Random, hour: Duration, add: &mut dyn FnMut(Duration, Duration, OfProcess)) {
     for _ in 0..2 + random.below(4) {
         let at = hour + random.millis(30_000, 35 * 60_000);
         let lasts = random.millis(10_000, 5 * 60_000);
         let breaker = random.below(BREAKERS.len());
         let what = match random.below(6) {
-            0 => OfProcess::Fleet(Trouble::Forget),
-            1..=3 => OfProcess::Fleet(Trouble::Engine(random.one_of(&EngineFault::ALL))),
+            0 => OfProcess::Fleet(FleetFault::Forget),
+            1..=3 => OfProcess::Fleet(FleetFault::Engine(random.one_of(&EngineFault::ALL))),
             _ => OfProcess::Peer { breaker },
         };
         add(at, lasts, what);

@@ -31,7 +31,7 @@ pub fn run(script: &Script, with_trace: bool) -> Outcome {
     run_counted(script, with_trace, &AtomicU64::new(0))
 }
 
-/// As [`run`], adding to `counted` with every event, so that others see that the run goes on.
+/// Does the same as [`run`], and adds 1 to `counted` with every event, so that another thread can detect a run that is stuck.
 pub(super) fn run_counted(script: &Script, with_trace: bool, counted: &AtomicU64) -> Outcome {
     let mut events = 0;
     let mut count = || {

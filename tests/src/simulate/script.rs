@@ -81,15 +81,15 @@ pub(super) enum What {
     /// To the family, or to the breaker that operators add and remove.
     Extra(ExtraStep),
     /// In a fleet.
-    Fleet(fleet_script::Trouble),
+    Fleet(fleet_script::FleetFault),
     /// In a family.
-    Family(family_script::Trouble),
+    Family(family_script::FamilyFault),
 }
 
 impl From<OfProcess> for What {
-    fn from(trouble: OfProcess) -> Self {
-        match trouble {
-            OfProcess::Fleet(trouble) => Self::Fleet(trouble),
+    fn from(fault: OfProcess) -> Self {
+        match fault {
+            OfProcess::Fleet(fault) => Self::Fleet(fault),
             OfProcess::Peer { breaker } => Self::Peer { breaker },
             OfProcess::Service { breaker, mood } => Self::Service { breaker, mood },
         }
@@ -157,18 +157,21 @@ impl Script {
                         });
                     }
                     if has_fleet(seed) {
-                        fleet_script::draw_of_process(&mut of_fleet, hour, &mut |at, lasts, trouble| {
-                            steps.push(Step { at, lasts, what: trouble.into() });
+                        fleet_script::draw_of_process(&mut of_fleet, hour, &mut |at, lasts, fault| {
+                            steps.push(Step { at, lasts, what: fault.into() });
                         });
                     }
                 }
-                Subject::Fleet => fleet_script::draw(&mut random, seed, hour, &mut |at, lasts, trouble| {
-                    steps.push(Step { at, lasts, what: What::Fleet(trouble) });
+                Subject::Fleet => fleet_script::draw(&mut random, seed, hour, &mut |at, lasts, fault| {
+                    steps.push(Step { at, lasts, what: What::Fleet(fault) });
                 }),
-                Subject::Family => family_script::draw(&mut random, hour, &mut |at, lasts, trouble| {
-                    steps.push(Step { at, lasts, what: What::Family(trouble) });
+                Subject::Family => family_script::draw(&mut random, hour, &mut |at, lasts, fault| {
+                    steps.push(Step { at, lasts, what: What::Family(fault) });
                 }),
             }
+        }
+        if subject == Subject::Process {
+            add_resets(&mut Random::new(seed, 13), &mut steps);
         }
         steps.sort_by_key(|step| step.at);
         Self { seed, end: Duration::from_secs(u64::from(hours) * 3_600), subject, steps }
@@ -213,7 +216,7 @@ fn draw_hour(random: &mut Random, hour: Duration, steps: &mut Vec<Step>) {
             }
             _ => {}
         }
-        // Faults hurt most where there is something to page about.
+        // A fault of the alert path shows only while there is an alert to send.
         if !matches!(what, What::Service { .. } | What::Memory { .. }) && random.chance(0.6) {
             let breaker = random.below(BREAKERS.len());
             let mood = random.one_of(&[Mood::Slow, Mood::Failing, Mood::Hanging]);
@@ -241,6 +244,19 @@ fn draw_damage(random: &mut Random, hour: Duration, steps: &mut Vec<Step>) {
         let at = at.saturating_sub(random.millis(0, 100_000));
         steps.push(Step { at, lasts: lasts + random.millis(0, 60_000), what: What::Service { breaker, mood } });
     }
+}
+
+/// Adds resets while a service is unhealthy: each ends an incident, and the next one begins within the cooldown.
+fn add_resets(random: &mut Random, steps: &mut Vec<Step>) {
+    let mut resets = Vec::new();
+    for step in steps.iter() {
+        let What::Service { breaker, .. } = step.what else { continue };
+        if random.chance(0.15) {
+            let at = step.at + random.millis(5_000, 50_000);
+            resets.push(Step { at, lasts: Duration::ZERO, what: What::Operate { breaker, command: Command::Reset } });
+        }
+    }
+    steps.append(&mut resets);
 }
 
 fn draw(random: &mut Random) -> What {

@@ -14,7 +14,7 @@ pub(super) struct Failure {
     pub(super) violation: Violation,
 }
 
-/// How far a search has come.
+/// The progress of a search.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     pub(super) seeds: AtomicU64,
@@ -31,9 +31,9 @@ struct Worker {
     is_done: AtomicBool,
 }
 
-/// A run that has no event for so many looks of [`watch`] does not go on.
-const MAX_QUIET_LOOKS: u32 = 60;
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A run is stuck if this many checks of [`watch`] find no new event.
+const MAX_IDLE_CHECKS: u32 = 60;
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs seeds in parallel until one fails, or time is over.
 pub(super) fn first_failure(
@@ -78,18 +78,18 @@ pub(super) fn first_failure(
     failure.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Ends the process, naming the seed, where a run does not go on: a loop that does not even read the clock cannot be ended alone.
+/// Prints the seed of a run that is stuck, and ends the process: a loop that does not read the clock cannot be ended alone.
 #[allow(clippy::print_stdout)]
 fn watch(workers: &[Worker]) {
     let mut seen: Vec<(u64, u32)> = workers.iter().map(|_| (0, 0)).collect();
     while !workers.iter().all(|worker| worker.is_done.load(Ordering::Relaxed)) {
-        std::thread::park_timeout(LOOK_EVERY);
+        std::thread::park_timeout(CHECK_EVERY);
         for (worker, (events, quiet)) in workers.iter().zip(&mut seen) {
             let now = worker.events.load(Ordering::Relaxed);
             *quiet = if *events == now && !worker.is_done.load(Ordering::Relaxed) { *quiet + 1 } else { 0 };
             *events = now;
-            if *quiet > MAX_QUIET_LOOKS {
-                println!("seed {} does not go on", worker.seed.load(Ordering::Relaxed));
+            if *quiet > MAX_IDLE_CHECKS {
+                println!("seed {} is stuck: it has had no event for a minute", worker.seed.load(Ordering::Relaxed));
                 std::process::exit(1);
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tripline_core::Instant;
 
-use super::checks::Stages;
+use super::stages::Stages;
 
 /// After the last failure, a state that could not be saved is saved within this time.
 const RETRIED_WITHIN: Duration = Duration::from_secs(40);
@@ -20,6 +20,8 @@ pub(super) struct Seen {
     /// When the last process was killed, or asked to stop: from then on nothing is saved.
     pub(super) ended: Option<Instant>,
     pub(super) is_stopping: bool,
+    /// Tasks after the last start.
+    pub(super) tasks_at_start: usize,
     pub(super) memory_percent: u64,
     /// Since when memory is above the threshold and can be read.
     pub(super) memory_above_since: Option<Instant>,
@@ -51,6 +53,7 @@ impl Seen {
             restarted: None,
             ended: None,
             is_stopping: false,
+            tasks_at_start: 0,
             memory_percent: 50,
             memory_above_since: None,
             is_memory_stale: false,

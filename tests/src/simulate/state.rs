@@ -1,6 +1,6 @@
 //! The state of a run: the world, the process, and the knowledge about both.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use super::operator::{Answer, Command};
 use super::peer::Peer;
 use super::platform::SimPlatform;
 use super::process::Process;
+use super::reader::Received;
 use super::seen::Seen;
 use super::settings::{self, BREAKERS};
 use super::trace::Trace;
@@ -45,6 +46,7 @@ pub(super) struct Simulation {
     pub(super) process: Option<Process>,
     pub(super) truths: Vec<Truth>,
     pub(super) sent: Vec<Sent>,
+    pub(super) readers: Vec<Rc<RefCell<Received>>>,
     pub(super) seen: Seen,
     pub(super) extras: Extras,
     pub(super) trace: Trace,
@@ -62,6 +64,7 @@ impl Simulation {
             process: None,
             truths: BREAKERS.iter().map(|_| Truth::new(now)).collect(),
             sent: Vec::new(),
+            readers: Vec::new(),
             seen: Seen::new(now),
             extras: Extras::new(seed),
             trace: Trace::new(with_trace),

@@ -1,4 +1,4 @@
-//! A process that goes on without time passing is stopped.
+//! Stops a run in which the process loops without waiting.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -98,6 +98,9 @@ impl Publishers {
             publisher
         });
         publisher.start(&self.spawner);
+        if tripline_runtime::core::planted::planted("events: a task of each reader stays") {
+            self.spawner.spawn(std::future::pending());
+        }
         publisher
     }
 }

@@ -81,7 +81,7 @@ fn look(simulation: &mut Simulation, index: usize, breaker: &Breaker) -> Check {
     truth.closed_since = (kind == StateKind::Closed).then(|| truth.closed_since.unwrap_or(now));
     truth.is_end_lost &= tripped;
     truth.tripped_since = tripped.then(|| truth.tripped_since.unwrap_or(now));
-    // Where no supervisor looks, as while the process stops, a call that finishes may be the first to see that others hang.
+    // Without a supervisor, as while the process stops, the first call that finishes may be the one that detects hanging calls.
     if !simulation.seen.is_stopping {
         truth.left_off.see(now, kind == StateKind::ForcedOpen, tripped && kind != StateKind::Disabled);
         counts(breaker, truth, name)?;
@@ -89,7 +89,7 @@ fn look(simulation: &mut Simulation, index: usize, breaker: &Breaker) -> Check {
     let quiet = |since: Instant| now.since(since) > MEMORY_SEEN_WITHIN;
     let is_due = simulation.seen.memory_above_since.is_some_and(quiet) && quiet(truth.touched) && enabled;
     if is_due && !simulation.seen.is_stopping {
-        let memory = breaker.read(|core| core.memory_state());
+        let memory = breaker.read(tripline_core::Breaker::memory_state);
         let is_seen = memory == MemoryState::Exhausted && kind != StateKind::Closed;
         hold(is_seen, "memory is sampled", || {
             let percent = simulation.seen.memory_percent;

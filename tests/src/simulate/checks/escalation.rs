@@ -1,6 +1,5 @@
 //! Invariants of the stages of alerts: their order, their times, and the cooldown.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tripline_backends::alerts::staging_policy;
@@ -21,18 +20,12 @@ const SENT_WITHIN: Duration = Duration::from_secs(30);
 /// Difference between the time of a stage and its arrival, while nothing is faulty.
 const JITTER: Duration = Duration::from_secs(2);
 
-/// The stages that the webhook has received from this process.
-#[derive(Debug, Default)]
-pub(in super::super) struct Stages {
-    /// By breaker, incident and kind.
-    received: BTreeMap<(String, u64, String), Vec<(String, Instant)>>,
-    /// The last first stage of each breaker and kind.
-    first: BTreeMap<(String, String), Instant>,
-}
-
-/// Checks a message that arrives for the first time.
+/// Checks a message that arrives for the first time. The stages of a fleet follow its own rule.
 pub(super) fn take(simulation: &mut Simulation, hook: &Hook) -> Check {
-    let (now, is_calm) = (hook.at, is_calm(simulation));
+    if simulation.peer.is_some() {
+        return Ok(());
+    }
+    let (now, is_calm) = (simulation.world.now(), is_calm(simulation));
     let Some(policy) = policy(simulation, &hook.breaker) else { return Ok(()) };
     let index = BREAKERS.iter().position(|name| *name == hook.breaker);
     let incident = index.and_then(|index| simulation.truths[index].incident);
@@ -75,7 +68,7 @@ pub(super) fn take(simulation: &mut Simulation, hook: &Hook) -> Check {
 
 /// Checks that an incident that lasts is escalated, where its breaker is not closed.
 pub(super) fn every_minute(simulation: &Simulation) -> Check {
-    if !is_calm(simulation) || simulation.process.is_none() {
+    if !is_calm(simulation) || simulation.process.is_none() || simulation.peer.is_some() {
         return Ok(());
     }
     let now = simulation.world.now();

@@ -1,11 +1,13 @@
 //! The invariants.
 
 mod alerts;
+mod bounded;
 mod breaker;
 mod durable;
+mod escalation;
+mod events;
 mod extras;
 mod fleet;
-mod escalation;
 mod process;
 
 use tripline_runtime::{BreakerName, DrainReport};
@@ -14,12 +16,11 @@ use super::error_log::ErrorLog;
 use super::state::Simulation;
 use super::violation::{Check, hold};
 
-pub(super) use escalation::Stages;
-
 /// Checks the invariants after every event.
 pub(super) fn after_event(simulation: &mut Simulation) -> Check {
     breaker::after_event(simulation)?;
     alerts::after_event(simulation)?;
+    events::after_event(simulation)?;
     process::answers(simulation)
 }
 
@@ -38,7 +39,8 @@ pub(super) fn settled(simulation: &mut Simulation) -> Check {
     alerts::settled(simulation)?;
     process::settled(simulation)?;
     fleet::settled(simulation)?;
-    durable::settled(simulation)
+    durable::settled(simulation)?;
+    bounded::settled(simulation)
 }
 
 /// Checks the invariants after the process was stopped, not killed.
@@ -51,7 +53,8 @@ pub(super) fn before_start(simulation: &mut Simulation) -> Check {
 }
 
 pub(super) fn started(simulation: &mut Simulation) -> Check {
-    durable::started(simulation)
+    durable::started(simulation)?;
+    bounded::started(simulation)
 }
 
 /// Checks a start that found damaged states.
