@@ -68,7 +68,7 @@ impl Extras {
 /// Draws what happens to them in an hour.
 pub(super) fn draw(random: &mut Random, hour: Duration, add: &mut dyn FnMut(Duration, Duration, ExtraStep)) {
     let mood = |random: &mut Random| random.one_of(&[Mood::Slow, Mood::Failing]);
-    for _ in 0..1 + random.below(3) {
+    for _ in 0..=random.below(3) {
         let at = hour + random.millis(30_000, 25 * 60_000);
         add(at, Duration::ZERO, ExtraStep::Toggle);
         let (begins, lasts) = (at + random.millis(0, 60_000), random.millis(60_000, 5 * 60_000));
