@@ -74,7 +74,7 @@ impl ManualClock {
 
     /// Returns the number of sleeps that have not ended.
     pub fn sleepers(&self) -> usize {
-        lock(&self.state).sleepers.len()
+        lock(&self.state).sleepers.count()
     }
 }
 

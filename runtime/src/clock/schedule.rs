@@ -55,13 +55,8 @@ impl<T> Schedule<T> {
     }
 
     /// Returns the number of entries.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.due.len()
-    }
-
-    /// Whether there are no entries.
-    pub fn is_empty(&self) -> bool {
-        self.due.is_empty()
     }
 
     /// Returns the instant of the next entry.
