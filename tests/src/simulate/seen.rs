@@ -22,6 +22,8 @@ pub(super) struct Seen {
     pub(super) is_stopping: bool,
     /// Tasks after the last start.
     pub(super) tasks_at_start: usize,
+    /// Breakers in the configuration at the last start.
+    pub(super) breakers_at_start: usize,
     pub(super) memory_percent: u64,
     /// Since when memory is above the threshold and can be read.
     pub(super) memory_above_since: Option<Instant>,
@@ -54,6 +56,7 @@ impl Seen {
             ended: None,
             is_stopping: false,
             tasks_at_start: 0,
+            breakers_at_start: 0,
             memory_percent: 50,
             memory_above_since: None,
             is_memory_stale: false,

@@ -110,6 +110,25 @@ impl Simulation {
         for ((breaker, _), newest) in &mut self.seen.newest {
             *newest = (*newest).min(last(breaker));
         }
+        if is_failing {
+            self.repeat_ends();
+        }
+    }
+
+    /// An end that was delivered, which could not be saved, is delivered again by the process that finds it pending: at its start, or when an
+    /// edit of the file adds the breaker again.
+    fn repeat_ends(&mut self) {
+        let files = self.platform.disk.files();
+        let names: Vec<BreakerName> = files.keys().cloned().collect();
+        drop(files);
+        for name in names {
+            let Some(left) = self.platform.disk.left(&name).ok().flatten() else { continue };
+            let pending = left.lanes.iter().flat_map(|lane| &lane.incidents).map(|entry| entry.incident);
+            let incidents: Vec<String> = pending.map(|number| format!("{}:{number}:", name.as_str())).collect();
+            self.seen.deliveries.retain(|id, _| {
+                !(id.ends_with(":resolved") && incidents.iter().any(|incident| id.starts_with(incident)))
+            });
+        }
     }
 
     /// Records that a start finds damaged states, and returns their breakers. It starts without them: no process knows of their alerts any
