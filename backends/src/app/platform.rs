@@ -57,7 +57,8 @@ pub trait Platform: Send + Sync {
     /// Where the system cannot start the thread.
     fn spawn_dedicated(&self, name: &str, task: BoxFuture) -> io::Result<()>;
 
-    /// Feeds the jitter of probes, retries and the fleet. Default: drawn at random, since the processes of containers have equal numbers.
+    /// Feeds the jitter of probes, retries and the fleet. It is called for each breaker, for supervision and for the fleet. Default: drawn at
+    /// random at each call; a test that must repeat returns a number of its own.
     fn seed(&self) -> u64 {
         replica_name::drawn()
     }

@@ -161,7 +161,7 @@ fn no_call_passes_the_rules_of_a_policy_that_is_in_force() {
             call(&breaker, Duration::from_millis(50));
             thread.join().unwrap();
             call(&breaker, Duration::from_millis(50));
-            // A reader would hand in the calls that wait: a caller does not.
+            // A read flushes the stripes; `try_acquire_owned` does not.
             assert!(breaker.try_acquire_owned().is_err());
         });
     }
