@@ -214,7 +214,10 @@ impl<'s> Driver<'s> {
         let now = self.run.world.now();
         match step.what {
             What::Edit(edit) => self.edit(edit),
-            What::Extra(ExtraStep::Toggle) => self.edit(Edit::Optional),
+            What::Extra(ExtraStep::Toggle) => {
+                self.run.extras.gone_since = None;
+                self.edit(Edit::Optional);
+            }
             What::Extra(ExtraStep::Operate { is_member, command }) => {
                 self.run.operate_family(is_member, command, &self.findings);
             }
