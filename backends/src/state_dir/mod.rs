@@ -90,8 +90,8 @@ impl StateDir {
     }
 }
 
-/// Decodes what was found in the place of the state, or sets it aside where it is not a state of this breaker. A custom store that uses
-/// [`encode`] can start the same way.
+/// Decodes the stored bytes `found` (`None` if there are none), or sets them aside if they are not a state of this breaker; `Err` in `found`
+/// sets them aside unread. A custom store that uses [`encode`] can start the same way. At most one part of the result is `Some`.
 ///
 /// # Errors
 /// Those of `set_aside`.

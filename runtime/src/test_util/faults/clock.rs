@@ -55,8 +55,9 @@ impl SkewedClock {
         Self { monotonic: up_to, ..self }
     }
 
-    /// Sets by how much the monotonic time runs faster than the inner one, in millionths; slower if negative. A quartz
-    /// is off by up to about 100. Below -900,000 it counts as that.
+    /// Sets by how much the monotonic time runs faster than the inner one, in millionths, counted from the zero of the
+    /// inner clock; slower if negative. A quartz oscillator is off by up to about 100. Below -900,000 it counts as that. The
+    /// time of day does not drift.
     ///
     /// ```
     /// use std::sync::Arc;

@@ -19,8 +19,8 @@ pub enum Fault {
     Fail,
     /// The operation does not respond for this time, then fails.
     Hang(Duration),
-    /// The response is unreadable: of a reading its content, of a call or delivery that took effect its answer, of a save its result, and
-    /// nothing is stored. No stored bytes are damaged.
+    /// The response is unreadable. A reading is malformed. A call or a delivery takes effect, but its answer is lost. A save stores nothing
+    /// and reports an error. Stored bytes are never damaged.
     Corrupt,
     /// The write is cut off after it took effect: the new state is stored whole, and an error is reported. Where nothing is written, as
     /// [`Corrupt`](Fault::Corrupt).
