@@ -78,26 +78,10 @@ struct Cells {
 impl Cells {
     /// A value may stand in quotes, but not go on in the next line.
     fn split(&mut self, line: &[u8]) -> Result<(), LineProblem> {
-        self.reader.reset();
-        // Values are no longer than the line, and there is at most one more of them than there are commas.
-        self.bytes.resize(line.len() + 1, 0);
-        self.ends.resize(line.len() + 1, 0);
-        let (mut rest, mut written, mut count) = (line, 0, 0);
-        loop {
-            let bytes = self.bytes.get_mut(written..).unwrap_or_default();
-            let ends = self.ends.get_mut(count..).unwrap_or_default();
-            let (result, taken, wrote, ended) = self.reader.read_record(rest, bytes, ends);
-            rest = rest.get(taken..).unwrap_or_default();
-            written += wrote;
-            count += ended;
-            // An empty rest is the end of the line to the reader; anything else than "go on" ends it.
-            if !matches!(result, ReadRecordResult::InputEmpty) {
-                break;
-            }
-        }
+        let (count, is_whole) = split(&mut self.reader, line, &mut self.bytes, &mut self.ends);
         self.count = count;
         // Only a carriage return ends a record before its line does.
-        if rest.is_empty() { Ok(()) } else { Err(LineProblem::StrayReturn) }
+        if is_whole { Ok(()) } else { Err(LineProblem::StrayReturn) }
     }
 
     fn bytes(&self, column: usize) -> &[u8] {
@@ -116,5 +100,27 @@ impl Cells {
         let mut named = (0..self.count).filter(|&column| self.bytes(column) == name.as_bytes());
         let first = named.next();
         if named.next().is_some() { Err(LineProblem::ColumnTwice(name)) } else { Ok(first) }
+    }
+}
+
+/// Splits a line into its values, one behind the other in `bytes`, each with its end in `ends`. Returns their number, and whether the record
+/// ends with the line.
+pub(super) fn split(reader: &mut Reader, line: &[u8], bytes: &mut Vec<u8>, ends: &mut Vec<usize>) -> (usize, bool) {
+    reader.reset();
+    // Values are no longer than the line, and there is at most one more of them than there are delimiters.
+    bytes.resize(line.len() + 1, 0);
+    ends.resize(line.len() + 1, 0);
+    let (mut rest, mut written, mut count) = (line, 0, 0);
+    loop {
+        let bytes = bytes.get_mut(written..).unwrap_or_default();
+        let ends = ends.get_mut(count..).unwrap_or_default();
+        let (result, taken, wrote, ended) = reader.read_record(rest, bytes, ends);
+        rest = rest.get(taken..).unwrap_or_default();
+        written += wrote;
+        count += ended;
+        // An empty rest is the end of the line to the reader; anything else than "go on" ends it.
+        if !matches!(result, ReadRecordResult::InputEmpty) {
+            return (count, rest.is_empty());
+        }
     }
 }

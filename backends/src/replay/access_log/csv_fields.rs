@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+use csv_core::{Reader, ReaderBuilder};
 
 use super::common_names;
 use super::entry::{Entry, Stamped};
 use super::error::LogProblem;
 use super::header;
 use super::row::{Context, Row};
+use crate::replay::csv;
 
 pub(super) const ROW: Row = Row {
     name: "csv-fields",
@@ -52,28 +53,12 @@ fn read<'a>(line: &'a [u8], context: &mut Context<'_>) -> Result<Entry<'a>, LogP
 
 /// The values of a line; a value may stand in quotes, but not go on in the next line.
 fn split(line: &[u8], delimiter: u8) -> Result<Vec<String>, LogProblem> {
-    READERS.with_borrow_mut(|readers| {
+    let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+    let (count, _) = READERS.with_borrow_mut(|readers| {
         let reader = readers.iter_mut().find(|(of, _)| *of == delimiter);
         let (_, reader) = reader.ok_or(LogProblem::Columns)?;
-        reader.reset();
-        split_with(reader, line)
-    })
-}
-
-fn split_with(reader: &mut Reader, line: &[u8]) -> Result<Vec<String>, LogProblem> {
-    let (mut bytes, mut ends) = (vec![0; line.len() + 1], vec![0; line.len() + 1]);
-    let (mut rest, mut written, mut count) = (line, 0, 0);
-    loop {
-        let room = bytes.get_mut(written..).unwrap_or_default();
-        let end_room = ends.get_mut(count..).unwrap_or_default();
-        let (result, taken, wrote, ended) = reader.read_record(rest, room, end_room);
-        rest = rest.get(taken..).unwrap_or_default();
-        written += wrote;
-        count += ended;
-        if !matches!(result, ReadRecordResult::InputEmpty) {
-            break;
-        }
-    }
+        Ok(csv::split(reader, line, &mut bytes, &mut ends))
+    })?;
     let mut start = 0;
     let mut cells = Vec::with_capacity(count);
     for &end in ends.iter().take(count) {
