@@ -16,7 +16,7 @@ use super::strict_http::{Fields, is_token, read_body, read_fields, read_line};
 /// The last request of each connection: the proxy closes the connection after its response.
 const LAST: &[u8] = b"GET /last HTTP/1.1\r\nhost: last\r\nconnection: close\r\n\r\n";
 /// The response of the service to every request.
-const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-service: yes\r\n\r\nok";
+pub const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-service: yes\r\n\r\nok";
 /// For the responses to a valid connection.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// For those to an invalid one, which may leave the proxy waiting for more.
@@ -80,16 +80,8 @@ pub fn run(data: &[u8]) {
 impl Setting {
     fn new() -> Self {
         let received = Arc::new(Mutex::new(Received::default()));
-        let service = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = service.local_addr().unwrap();
         let of_service = received.clone();
-        std::thread::spawn(move || {
-            for connection in service.incoming() {
-                let received = of_service.clone();
-                std::thread::spawn(move || serve(&connection.unwrap(), &received));
-            }
-        });
-        Self { proxy: proxy(address), received }
+        Self { proxy: proxy(service(move |connection| serve(connection, &of_service))), received }
     }
 
     /// Sends everything in pieces and reads until the proxy closes the connection, or nothing comes for so long. Returns what the
@@ -116,6 +108,19 @@ impl Setting {
 
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts a service that handles each connection in a thread of its own.
+pub fn service(handle: impl Fn(&TcpStream) + Clone + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let handle = handle.clone();
+            std::thread::spawn(move || handle(&connection.unwrap()));
+        }
+    });
+    address
 }
 
 pub fn proxy(service: SocketAddr) -> Proxy {

@@ -3,17 +3,15 @@
 //! the response to another request.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tripline_backends::proxy::Proxy;
 
-use super::proxy_bytes::{lock, proxy};
+use super::proxy_bytes::{RESPONSE, lock, proxy, service};
 use super::strict_http::{Fields, read_body, read_fields, read_line, values};
 
-/// The response to every request but the first.
-const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-service: yes\r\n\r\nok";
 const FIRST: &[u8] = b"GET /first HTTP/1.1\r\nhost: a\r\n\r\n";
 const LAST: &[u8] = b"GET /last HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
 /// Fields that concern the connection of the service only.
@@ -75,16 +73,8 @@ pub fn run(data: &[u8]) {
 impl Setting {
     fn new() -> Self {
         let answer = Arc::new(Mutex::new(Answer::default()));
-        let service = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address: SocketAddr = service.local_addr().unwrap();
         let of_service = answer.clone();
-        std::thread::spawn(move || {
-            for connection in service.incoming() {
-                let answer = of_service.clone();
-                std::thread::spawn(move || serve(&connection.unwrap(), &answer));
-            }
-        });
-        Self { proxy: proxy(address), answer }
+        Self { proxy: proxy(service(move |connection| serve(connection, &of_service))), answer }
     }
 
     /// Sends two requests, and returns the responses that came.

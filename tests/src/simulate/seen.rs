@@ -7,6 +7,8 @@ use tripline_core::Instant;
 
 use super::stages::Stages;
 
+/// Time without a fault after which no alert may wait, and no stage is late.
+pub(super) const CALM: Duration = Duration::from_secs(900);
 /// After the last failure, a state that could not be saved is saved within this time.
 const RETRIED_WITHIN: Duration = Duration::from_secs(40);
 

@@ -5,14 +5,12 @@ use std::time::Duration;
 use tripline_runtime::LaneRecord;
 
 use super::super::alert_service::{Hook, PagerAlert, Scope};
-use super::super::seen::Seen;
+use super::super::seen::{CALM, Seen};
 use super::super::settings::BREAKERS;
 use super::super::state::Simulation;
 use super::super::violation::{Check, hold};
 use super::escalation;
 
-/// Time without a fault after which no alert may wait.
-const CALM: Duration = Duration::from_secs(900);
 /// Time within which an incident must be paged, cooldown included.
 const PAGED_WITHIN: Duration = Duration::from_secs(180);
 

@@ -6,14 +6,12 @@ use tripline_backends::alerts::staging_policy;
 use tripline_core::{EscalationPolicy, Instant};
 
 use super::super::alert_service::Hook;
-use super::super::seen::Seen;
+use super::super::seen::{CALM, Seen};
 use super::super::settings::BREAKERS;
 use super::super::state::Simulation;
 use super::super::violation::{Check, hold};
 
-/// Time without a fault of the alert services after which no stage is late.
-const CALM: Duration = Duration::from_secs(900);
-/// The same without a fault of the disk, whose saves a stage waits for.
+/// Time without a fault of the disk, whose saves a stage waits for, after which no stage is late.
 const DISK_CALM: Duration = Duration::from_secs(180);
 /// Time within which a stage that is due must arrive.
 const SENT_WITHIN: Duration = Duration::from_secs(30);

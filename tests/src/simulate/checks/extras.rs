@@ -9,7 +9,7 @@ use tripline_runtime::{Breaker, Supervision};
 use super::super::extras::{FAMILY, KEYS, MAX_KEYS, OPTIONAL};
 use super::super::operator::get;
 use super::super::process::Process;
-use super::super::seen::Seen;
+use super::super::seen::{CALM, Seen};
 use super::super::state::Simulation;
 use super::super::violation::{Check, hold};
 
@@ -17,8 +17,6 @@ use super::super::violation::{Check, hold};
 const DETECTED_WITHIN: Duration = Duration::from_secs(120);
 /// Time within which the alert of a removed breaker must be closed.
 const CLOSED_WITHIN: Duration = Duration::from_secs(90);
-/// Time without a fault after which no alert may wait.
-const CALM: Duration = Duration::from_secs(900);
 
 pub(super) fn every_minute(simulation: &mut Simulation) -> Check {
     let now = simulation.world.now();

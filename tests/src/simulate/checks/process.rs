@@ -8,7 +8,7 @@ use tripline_backends::config::{Config, apply_environment, parse};
 use tripline_runtime::DrainReport;
 
 use super::super::operator::{Command, get};
-use super::super::seen::Seen;
+use super::super::seen::{CALM, Seen};
 use super::super::settings::{BREAKERS, environment};
 use super::super::state::{MINUTE, Sent, Simulation};
 use super::super::violation::{Check, clock_time, hold};
@@ -169,10 +169,10 @@ pub(super) fn stopped(simulation: &mut Simulation, report: Option<DrainReport>) 
     let now = simulation.world.now();
     let faulty_at = simulation.platform.network.state().faulty_at;
     let Some(report) = report else { return Err(("nothing waits for ever", "it does not stop".to_owned())) };
-    let is_calm = !Seen::is_recent(faulty_at, now, Duration::from_secs(900))
-        && !Seen::is_recent(simulation.seen.disk_faulty_at, now, Duration::from_secs(900))
+    let is_calm = !Seen::is_recent(faulty_at, now, CALM)
+        && !Seen::is_recent(simulation.seen.disk_faulty_at, now, CALM)
         && !simulation.seen.is_disk_faulty
-        && simulation.is_engine_calm(Duration::from_secs(900));
+        && simulation.is_engine_calm(CALM);
     hold(!is_calm || report.undelivered == 0, "drained", || format!("{} alerts are left", report.undelivered))
 }
 
