@@ -30,15 +30,16 @@ fn take(simulation: &mut Simulation, hook: &Hook) -> Check {
     let seen = &mut simulation.seen;
     let is_durable = !Seen::is_recent(seen.disk_faulty_at, now, 2 * CALM) && !seen.is_disk_faulty;
     let is_calm = !Seen::is_recent(faulty_at, now, CALM) && !Seen::is_recent(seen.restarted, now, CALM);
-    let mut id = delivery.clone();
-    if hook.scope == Scope::Fleet && stage == "resolved" && seen.deliveries.contains_key(&id) {
-        // A fleet closes an alert a second time, in case it was created after the first close.
-        id.push_str(" again");
+    let is_quiet = is_calm && is_durable && is_engine_calm;
+    // A fleet closes an alert a second time, in case it was created after the first close. While something is faulty, a
+    // repetition may be the first close again, after a lost answer; the second one is still to come then.
+    let is_closed_again = hook.scope == Scope::Fleet && stage == "resolved" && seen.deliveries.contains_key(delivery);
+    let id = if is_closed_again { format!("{delivery} again") } else { delivery.clone() };
+    let again = seen.deliveries.get(&id).copied();
+    if is_quiet || !is_closed_again {
+        seen.deliveries.insert(id, hook.at);
     }
-    let again = seen.deliveries.insert(id, hook.at);
-    hold(!(is_calm && is_durable && is_engine_calm && again.is_some()), "delivered once", || {
-        format!("{delivery} came again, first {again:?}")
-    })?;
+    hold(!(is_quiet && again.is_some()), "delivered once", || format!("{delivery} came again, first {again:?}"))?;
     if again.is_none() {
         escalation::take(simulation, hook)?;
     }
