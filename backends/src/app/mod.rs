@@ -164,7 +164,7 @@ impl App {
     }
 
     /// Ends the management API after its requests in flight, stops supervision, delivers the alerts that wait for `drain` at the
-    /// longest, and reports what is left.
+    /// longest, and reports what is left. The last save of the state adds at most 5 s, leaving a fleet 3 s.
     pub async fn stop(self, drain: Duration) -> DrainReport {
         self.management.stop().await;
         self.shutdown.stop(drain);

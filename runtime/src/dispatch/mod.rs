@@ -83,7 +83,7 @@ impl Dispatcher {
     /// remaining alerts. If there is a store, they are saved once more.
     pub async fn run(self) -> DrainReport {
         let intake = &self.intake;
-        let delivered = future::or(intake.deliveries.run(), time_to_drain_is_over(&self.stop, &*self.clock));
+        let delivered = future::or(intake.deliveries.run(), self.stop.drain_is_over(&*self.clock));
         // The lanes are polled first, so that one save covers an alert and its possible delivery. Saving never ends.
         future::or(delivered, intake.saves.run()).await;
         let last = Jobs::default();
@@ -98,15 +98,4 @@ impl Dispatcher {
         }
         DrainReport { undelivered: mailboxes.iter().map(|mailbox| mailbox.undelivered()).sum() }
     }
-}
-
-async fn time_to_drain_is_over(stop: &ShutdownHandle, clock: &dyn Clock) {
-    loop {
-        let stopped = stop.listen();
-        if stop.is_set() {
-            break;
-        }
-        stopped.await;
-    }
-    clock.sleep_until(clock.now() + stop.drain()).await;
 }

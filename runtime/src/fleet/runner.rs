@@ -42,9 +42,20 @@ impl FleetRunner {
         Self { fleet, stop }
     }
 
-    /// Runs until it is stopped, then finishes the stages being sent and leaves the fleet.
+    /// Runs until it is stopped, then finishes the stages being sent, for as long as the time to drain lasts, and leaves the fleet,
+    /// which takes 3 s at the longest. Another replica sends a stage that is not finished, once its lease is over.
     pub async fn run(self) {
-        let inner = self.fleet.inner.clone();
+        let inner = &self.fleet.inner;
+        future::or(self.take_part(), self.stop.drain_is_over(&*inner.clock)).await;
+        let leave = inner.engine.leave(&inner.settings.replica);
+        if let Err(error) = inner.within(leave).await {
+            tracing::warn!(replica = inner.settings.replica.as_str(), %error, "the fleet was not left");
+        }
+    }
+
+    /// Takes part until it is stopped and no stage is being sent.
+    async fn take_part(&self) {
+        let inner = &self.fleet.inner;
         let mut sending = Sends::default();
         let (mut beat_at, mut looked_at) = (Instant::ZERO, Instant::ZERO);
         loop {
@@ -63,10 +74,10 @@ impl FleetRunner {
                 beat_at = now;
             }
             if now >= beat_at {
-                let wait = sending.beside(beat(&inner)).await;
+                let wait = sending.beside(beat(inner)).await;
                 beat_at = inner.clock.now() + wait;
             }
-            sending.beside(report_all(&inner)).await.into_iter().for_each(|send| sending.start(send));
+            sending.beside(report_all(inner)).await.into_iter().for_each(|send| sending.start(send));
             let now = inner.clock.now();
             let alone_from = inner.fall_back(now);
             let reports = inner.next_report().map(|at| at.max(now + Duration::from_millis(1)));
@@ -75,10 +86,6 @@ impl FleetRunner {
             sending.beside(wait).await;
         }
         sending.finish().await;
-        let leave = inner.engine.leave(&inner.settings.replica);
-        if let Err(error) = inner.within(leave).await {
-            tracing::warn!(replica = inner.settings.replica.as_str(), %error, "the fleet was not left");
-        }
     }
 }
 

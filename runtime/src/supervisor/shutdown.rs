@@ -1,12 +1,13 @@
-//! Stops supervisor and dispatcher.
+//! Stops supervisor, dispatcher and fleet.
 
 use std::time::Duration;
 
 use event_listener::{Event as Notification, EventListener};
 
+use crate::clock::Clock;
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 
-/// Stops a supervisor and its dispatcher. All clones stop the same pair.
+/// Stops a supervisor, its dispatcher, and the runner of a fleet that was created with it. All clones stop the same ones.
 #[derive(Debug, Clone, Default)]
 pub struct ShutdownHandle {
     inner: Arc<StopInner>,
@@ -20,7 +21,8 @@ struct StopInner {
 }
 
 impl ShutdownHandle {
-    /// Stops the supervisor now; the dispatcher delivers the pending alerts for at most `drain`.
+    /// Stops the supervisor now; the dispatcher delivers the pending alerts, and a fleet's runner the stages that it has claimed, for at
+    /// most `drain`.
     pub fn stop(&self, drain: Duration) {
         let millis = u64::try_from(drain.as_millis()).unwrap_or(u64::MAX);
         // Relaxed: published by the Release store below.
@@ -39,8 +41,17 @@ impl ShutdownHandle {
         self.inner.notify.listen()
     }
 
-    pub(crate) fn drain(&self) -> Duration {
+    /// Ends once it is stopped and the time to drain has passed since.
+    pub(crate) async fn drain_is_over(&self, clock: &dyn Clock) {
+        loop {
+            let stopped = self.listen();
+            if self.is_set() {
+                break;
+            }
+            stopped.await;
+        }
         // Relaxed: read after `is_set` has acquired it.
-        Duration::from_millis(self.inner.drain_millis.load(Ordering::Relaxed))
+        let drain = Duration::from_millis(self.inner.drain_millis.load(Ordering::Relaxed));
+        clock.sleep_until(clock.now() + drain).await;
     }
 }

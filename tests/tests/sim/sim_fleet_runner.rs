@@ -2,6 +2,7 @@
 //! asks an engine that fails.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tripline_core::Outcome;
 use tripline_core::fleet::{PageAt, text};
@@ -162,5 +163,34 @@ fn an_alert_that_was_paged_alone_is_closed_also_where_others_know_the_incident_a
         fleet.engine.set_cut_off(&fleet.replicas[0].name, false);
         fleet.advance(s(90));
         assert!(!fleet.pager.is_open(), "seed {seed}: {:?}", fleet.pager.log());
+    }
+}
+
+#[test]
+fn a_stop_waits_for_a_stage_as_long_as_the_drain_and_another_replica_sends_it() {
+    for drain in [s(0), s(2), s(8)] {
+        let mut fleet = fleet(5, 2);
+        let (is_silent, has_left) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
+        let hangs = is_silent.clone();
+        fleet.pager.on_step(Arc::new(move |_, _, _| hangs.load(Ordering::Relaxed)));
+        let left = has_left.clone();
+        fleet.engine.on_step(Arc::new(move |step| {
+            left.fetch_or(step.call == "leave" && step.is_done, Ordering::Relaxed);
+            false
+        }));
+        fleet.trip(0);
+        fleet.trip(1);
+        while fleet.pager.attempts() < 1 {
+            fleet.advance(ms(100));
+        }
+        let claims = |fleet: &FleetWorld, number: usize| fleet.replicas[number].fleet.status().claims;
+        let (sender, other) = if claims(&fleet, 0) > 0 { (0, 1) } else { (1, 0) };
+        fleet.replicas[sender].stop.stop(drain);
+        // The attempt lasts 10 s.
+        fleet.advance(drain);
+        assert!(has_left.load(Ordering::Relaxed), "drain {drain:?}");
+        is_silent.store(false, Ordering::Relaxed);
+        fleet.advance(s(60));
+        assert_eq!((fleet.pager.seen(), claims(&fleet, other)), (vec![Paged], 1), "drain {drain:?}");
     }
 }

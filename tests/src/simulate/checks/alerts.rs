@@ -31,12 +31,13 @@ fn take(simulation: &mut Simulation, hook: &Hook) -> Check {
     let is_durable = !Seen::is_recent(seen.disk_faulty_at, now, 2 * CALM) && !seen.is_disk_faulty;
     let is_calm = !Seen::is_recent(faulty_at, now, CALM) && !Seen::is_recent(seen.restarted, now, CALM);
     let is_quiet = is_calm && is_durable && is_engine_calm;
-    // A fleet closes an alert a second time, in case it was created after the first close. While something is faulty, a
-    // repetition may be the first close again, after a lost answer; the second one is still to come then.
-    let is_closed_again = hook.scope == Scope::Fleet && stage == "resolved" && seen.deliveries.contains_key(delivery);
-    let id = if is_closed_again { format!("{delivery} again") } else { delivery.clone() };
+    let is_end_of_fleet = hook.scope == Scope::Fleet && stage == "resolved";
+    // A fleet closes an alert a second time, in case it was created after the first close.
+    let is_second = is_end_of_fleet && seen.deliveries.contains_key(delivery);
+    let id = if is_second { format!("{delivery} again") } else { delivery.clone() };
     let again = seen.deliveries.get(&id).copied();
-    if is_quiet || !is_closed_again {
+    // While something is faulty, the engine may not learn that it was sent (see `Seen::forget_unacknowledged`).
+    if is_quiet || !is_end_of_fleet {
         seen.deliveries.insert(id, hook.at);
     }
     hold(!(is_quiet && again.is_some()), "delivered once", || format!("{delivery} came again, first {again:?}"))?;
