@@ -43,20 +43,24 @@ impl FleetRunner {
     }
 
     /// Runs until it is stopped, then finishes the stages being sent, for as long as the time to drain lasts, and leaves the fleet,
-    /// which takes 3 s at the longest. Another replica sends a stage that is not finished, once its lease is over.
+    /// which takes 3 s at the longest. A stage that is not finished is left to the other replicas: they send it while enough of them are
+    /// unwell, and otherwise close the alert.
     pub async fn run(self) {
         let inner = &self.fleet.inner;
-        future::or(self.take_part(), self.stop.drain_is_over(&*inner.clock)).await;
-        let leave = inner.engine.leave(&inner.settings.replica);
-        if let Err(error) = inner.within(leave).await {
-            tracing::warn!(replica = inner.settings.replica.as_str(), %error, "the fleet was not left");
+        let replica = inner.settings.replica.as_str();
+        let mut sending = Sends::default();
+        future::or(self.take_part(&mut sending), self.stop.drain_is_over(&*inner.clock)).await;
+        if !sending.0.is_empty() {
+            tracing::warn!(replica, stages = sending.0.len(), "stopped before the fleet's alerts were delivered");
+        }
+        if let Err(error) = inner.within(inner.engine.leave(&inner.settings.replica)).await {
+            tracing::warn!(replica, %error, "the fleet was not left");
         }
     }
 
     /// Takes part until it is stopped and no stage is being sent.
-    async fn take_part(&self) {
+    async fn take_part(&self, sending: &mut Sends) {
         let inner = &self.fleet.inner;
-        let mut sending = Sends::default();
         let (mut beat_at, mut looked_at) = (Instant::ZERO, Instant::ZERO);
         loop {
             // Listens first, then checks, so that no change in between is missed.
@@ -258,7 +262,7 @@ impl Sends {
         .await
     }
 
-    async fn finish(mut self) {
+    async fn finish(&mut self) {
         future::poll_fn(|context| {
             self.0.retain_mut(|send| send.as_mut().poll(context).is_pending());
             if self.0.is_empty() { Poll::Ready(()) } else { Poll::Pending }

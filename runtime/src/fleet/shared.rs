@@ -140,7 +140,8 @@ impl Fleet {
         }
     }
 
-    /// Adds `breaker` to the fleet, or the family whose shared member it is.
+    /// Adds `breaker` to the fleet, or the family whose shared member it is. Alerts that waited in an earlier process to be sent alone are
+    /// not sent: the engine may be reachable now, and a replica that pages alone sends the present stage.
     pub(crate) fn join(
         &self,
         breaker: &Breaker,
@@ -151,6 +152,9 @@ impl Fleet {
         let mut state = self.inner.state();
         state.joined += 1;
         let id = state.joined;
+        if !state.reach.is_alone() {
+            outbox.stop_alone();
+        }
         let entry = Entry::new(id, breaker.clone(), family, outbox, staging);
         state.breakers.insert(breaker.name().clone(), entry);
         drop(state);

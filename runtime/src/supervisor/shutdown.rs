@@ -7,7 +7,7 @@ use event_listener::{Event as Notification, EventListener};
 use crate::clock::Clock;
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 
-/// Stops a supervisor, its dispatcher, and the runner of a fleet that was created with it. All clones stop the same ones.
+/// Stops a supervisor, its dispatcher, and the [`FleetRunner`](crate::FleetRunner) that got a clone. All clones do the same.
 #[derive(Debug, Clone, Default)]
 pub struct ShutdownHandle {
     inner: Arc<StopInner>,
@@ -22,7 +22,7 @@ struct StopInner {
 
 impl ShutdownHandle {
     /// Stops the supervisor now; the dispatcher delivers the pending alerts, and a fleet's runner the stages that it has claimed, for at
-    /// most `drain`.
+    /// most `drain`. A second call does not change the time.
     pub fn stop(&self, drain: Duration) {
         let millis = u64::try_from(drain.as_millis()).unwrap_or(u64::MAX);
         // Relaxed: published by the Release store below.

@@ -370,7 +370,6 @@ impl<'s> Driver<'s> {
         self.run.sent.clear();
         self.run.readers.clear();
         self.run.seen.stages = Stages::default();
-        self.run.seen.forget_unacknowledged(now);
         self.run.truths.iter_mut().for_each(|truth| truth.restarted(now));
         self.run.world.run_until_idle();
         self.run.forget_unsaved(now);

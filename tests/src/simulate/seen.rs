@@ -11,9 +11,6 @@ use super::stages::Stages;
 pub(super) const CALM: Duration = Duration::from_secs(900);
 /// After the last failure, a state that could not be saved is saved within this time.
 const RETRIED_WITHIN: Duration = Duration::from_secs(40);
-/// Time within which the engine learns that a stage was sent: the lease of its claim, and the delay of the call.
-const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
-
 /// The memory of the checks.
 #[derive(Debug)]
 pub(super) struct Seen {
@@ -76,14 +73,6 @@ impl Seen {
             deliveries: BTreeMap::new(),
             pages: BTreeMap::new(),
         }
-    }
-
-    /// Forgets the ends of a fleet's alerts that a process had sent shortly before it ended at `now`. An end whose acknowledgement the engine
-    /// does not receive is sent again, and waits for a replica that has the breaker: if an edit of the file has removed it, until another
-    /// edit adds it.
-    pub(super) fn forget_unacknowledged(&mut self, now: Instant) {
-        let is_end_of_fleet = |id: &str| id.contains(":fleet:") && id.contains(":resolved");
-        self.deliveries.retain(|id, at| !(is_end_of_fleet(id) && now.since(*at) < ACKNOWLEDGED_WITHIN));
     }
 
     /// Whether a state may be unsaved because the disk fails, or failed a moment ago.

@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tripline_core::Outcome;
 use tripline_core::fleet::{PageAt, text};
-use tripline_runtime::test_util::{MemoryFleet, World};
-use tripline_runtime::{Breaker, BreakerName, Fleet, FleetRunner, FleetSettings, SupervisedBreaker, supervise};
-use tripline_tests::sim_support::{SLOW, ms, quick, report_many, s, staging};
+use tripline_runtime::test_util::{MemoryFleet, MemoryStore, RecordingSink, World};
+use tripline_runtime::{
+    Alert, Breaker, BreakerName, DeliveryError, Fleet, FleetPart, FleetRunner, FleetSettings, Stage, StagingControl,
+    SupervisedBreaker, supervise,
+};
+use tripline_tests::sim_support::{SLOW, ms, quick, report_many, s, staging, trip};
 
 use tripline_tests::fleet_world::FleetWorld;
 use tripline_tests::fleet_world::pager::{Pager, Seen};
@@ -166,31 +169,111 @@ fn an_alert_that_was_paged_alone_is_closed_also_where_others_know_the_incident_a
     }
 }
 
+/// A fleet of two with a page on its way, and whether a replica has left.
+fn sending(seed: u64, unwell: usize, set_up: impl FnOnce(&Pager)) -> (FleetWorld, Arc<AtomicBool>) {
+    let mut fleet = fleet(seed, 2);
+    let has_left = Arc::new(AtomicBool::new(false));
+    let left = has_left.clone();
+    fleet.engine.on_step(Arc::new(move |step| {
+        left.fetch_or(step.call == "leave" && step.is_done, Ordering::Relaxed);
+        false
+    }));
+    set_up(&fleet.pager);
+    (0..unwell).for_each(|number| fleet.trip(number));
+    while fleet.pager.attempts() < 1 {
+        fleet.advance(ms(100));
+    }
+    (fleet, has_left)
+}
+
+fn claims(fleet: &FleetWorld, number: usize) -> u64 {
+    fleet.replicas[number].fleet.status().claims
+}
+
 #[test]
-fn a_stop_waits_for_a_stage_as_long_as_the_drain_and_another_replica_sends_it() {
-    for drain in [s(0), s(2), s(8)] {
-        let mut fleet = fleet(5, 2);
-        let (is_silent, has_left) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
+fn a_stop_waits_for_a_stage_as_long_as_the_drain_and_leaves_it_to_the_others() {
+    for (unwell, drain) in [(1, s(0)), (1, s(8)), (2, s(0)), (2, s(2)), (2, s(8))] {
+        let is_silent = Arc::new(AtomicBool::new(true));
         let hangs = is_silent.clone();
-        fleet.pager.on_step(Arc::new(move |_, _, _| hangs.load(Ordering::Relaxed)));
-        let left = has_left.clone();
-        fleet.engine.on_step(Arc::new(move |step| {
-            left.fetch_or(step.call == "leave" && step.is_done, Ordering::Relaxed);
-            false
-        }));
-        fleet.trip(0);
-        fleet.trip(1);
-        while fleet.pager.attempts() < 1 {
-            fleet.advance(ms(100));
-        }
-        let claims = |fleet: &FleetWorld, number: usize| fleet.replicas[number].fleet.status().claims;
-        let (sender, other) = if claims(&fleet, 0) > 0 { (0, 1) } else { (1, 0) };
+        let (fleet, has_left) = sending(5, unwell, |pager| {
+            pager.on_step(Arc::new(move |_, _, _| hangs.load(Ordering::Relaxed)));
+        });
+        let sender = usize::from(claims(&fleet, 0) == 0);
         fleet.replicas[sender].stop.stop(drain);
         // The attempt lasts 10 s.
-        fleet.advance(drain);
-        assert!(has_left.load(Ordering::Relaxed), "drain {drain:?}");
+        if drain > s(0) {
+            fleet.advance(drain - ms(1));
+            assert!(!has_left.load(Ordering::Relaxed), "{unwell} unwell, drain {drain:?}");
+        }
+        fleet.advance(ms(1));
+        assert!(has_left.load(Ordering::Relaxed), "{unwell} unwell, drain {drain:?}");
         is_silent.store(false, Ordering::Relaxed);
-        fleet.advance(s(60));
-        assert_eq!((fleet.pager.seen(), claims(&fleet, other)), (vec![Paged], 1), "drain {drain:?}");
+        fleet.advance(s(90));
+        // Where no other replica is unwell, the alert is closed, in case it was opened.
+        let seen: &[Seen] = if unwell == 2 { &[Paged] } else { &[ClosedNone, ClosedNone] };
+        assert_eq!(fleet.pager.seen(), seen, "{unwell} unwell, drain {drain:?}");
+    }
+}
+
+#[test]
+fn a_stop_finishes_a_stage_within_the_drain() {
+    for seed in 0..20 {
+        let (fleet, has_left) = sending(seed, 2, |pager| pager.set_slow(s(6)));
+        let sender = usize::from(claims(&fleet, 0) == 0);
+        fleet.replicas[sender].stop.stop(s(8));
+        fleet.advance(s(7));
+        assert!(has_left.load(Ordering::Relaxed), "seed {seed}");
+        fleet.advance(s(90));
+        assert_eq!((fleet.pager.seen(), claims(&fleet, 1 - sender)), (vec![Paged], 0), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_replica_that_starts_asks_the_engine_before_it_sends_what_waited_to_be_sent_alone() {
+    for is_down in [false, true] {
+        let (store, service) = (Arc::new(MemoryStore::default()), Arc::new(RecordingSink::default()));
+        let mut life = Life::start(&store, &service, true);
+        service.set_down(Some(DeliveryError::Retryable { after: None, reason: "it failed".to_owned() }));
+        trip(&life.world, &life.breaker);
+        life.world.advance(s(60));
+        assert!(life.fleet.status().is_alone && service.attempts() > 0);
+        service.set_down(None);
+        life = Life::start(&store, &service, is_down);
+        life.world.advance(s(14));
+        let alone = |alert: &Alert| alert.fleet == Some(FleetPart::Alone);
+        assert!(!service.all().iter().any(alone), "{:?}", service.all());
+        life.world.advance(s(60));
+        let sent: Vec<(Stage, bool)> = service.all().iter().map(|alert| (alert.stage, alone(alert))).collect();
+        assert_eq!(sent, [(Stage::Single, is_down)], "the engine is down: {is_down}");
+    }
+}
+
+/// One process of a fleet of one. The next one continues with what the store has kept.
+struct Life {
+    world: World,
+    breaker: Breaker,
+    fleet: Fleet,
+}
+
+impl Life {
+    fn start(store: &Arc<MemoryStore>, service: &Arc<RecordingSink>, is_down: bool) -> Self {
+        let world = World::new(1);
+        let engine = MemoryFleet::new(world.clock(), 1);
+        engine.set_down(is_down);
+        let fleet = Fleet::new(Arc::new(engine), FleetSettings::new(text("web-0-0000"), 1), world.clock());
+        let breaker = Breaker::builder(world.clock()).policy(quick()).build().unwrap();
+        let target = SupervisedBreaker::new(breaker.clone())
+            .sink(service.clone())
+            .staging(StagingControl::new(staging(s(0), s(0))))
+            .store(store.clone())
+            .fleet(fleet.clone());
+        let target = match store.last() {
+            Some(state) => target.resume(state),
+            None => target,
+        };
+        let stop = world.supervise([target]);
+        world.spawn(FleetRunner::new(fleet.clone(), stop).run());
+        world.run_until_idle();
+        Self { world, breaker, fleet }
     }
 }

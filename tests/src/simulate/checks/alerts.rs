@@ -5,12 +5,15 @@ use std::time::Duration;
 use tripline_runtime::LaneRecord;
 
 use super::super::alert_service::{Hook, PagerAlert, Scope};
+use super::super::extras::OPTIONAL;
 use super::super::seen::{CALM, Seen};
 use super::super::settings::BREAKERS;
 use super::super::state::Simulation;
 use super::super::violation::{Check, hold};
 use super::escalation;
 
+/// Time within which a fleet closes an alert twice after a breaker was added.
+const CLOSED_WITHIN: Duration = Duration::from_secs(60);
 /// Time within which an incident must be paged, cooldown included.
 const PAGED_WITHIN: Duration = Duration::from_secs(180);
 
@@ -31,16 +34,17 @@ fn take(simulation: &mut Simulation, hook: &Hook) -> Check {
     let is_durable = !Seen::is_recent(seen.disk_faulty_at, now, 2 * CALM) && !seen.is_disk_faulty;
     let is_calm = !Seen::is_recent(faulty_at, now, CALM) && !Seen::is_recent(seen.restarted, now, CALM);
     let is_quiet = is_calm && is_durable && is_engine_calm;
-    let is_end_of_fleet = hook.scope == Scope::Fleet && stage == "resolved";
-    // A fleet closes an alert a second time, in case it was created after the first close.
-    let is_second = is_end_of_fleet && seen.deliveries.contains_key(delivery);
-    let id = if is_second { format!("{delivery} again") } else { delivery.clone() };
-    let again = seen.deliveries.get(&id).copied();
-    // While something is faulty, the engine may not learn that it was sent (see `Seen::forget_unacknowledged`).
-    if is_quiet || !is_end_of_fleet {
-        seen.deliveries.insert(id, hook.at);
+    let mut id = delivery.clone();
+    if hook.scope == Scope::Fleet && stage == "resolved" && seen.deliveries.contains_key(&id) {
+        // A fleet closes an alert a second time, in case it was created after the first close.
+        id.push_str(" again");
     }
-    hold(!(is_quiet && again.is_some()), "delivered once", || format!("{delivery} came again, first {again:?}"))?;
+    let again = seen.deliveries.insert(id, hook.at);
+    // A close whose acknowledgement the engine did not receive waits until an edit of the file adds the breaker again.
+    let is_late = hook.scope == Scope::Fleet && breaker == OPTIONAL && now.since(seen.file_changed) < CLOSED_WITHIN;
+    hold(!is_quiet || again.is_none() || is_late, "delivered once", || {
+        format!("{delivery} came again, first {again:?}")
+    })?;
     if again.is_none() {
         escalation::take(simulation, hook)?;
     }
