@@ -155,7 +155,8 @@ fn plan(fault: Option<DiskFault>, seed: u64) -> FaultPlan {
         None | Some(DiskFault::Corrupt) => plan,
         Some(DiskFault::Full) => plan.with(Fault::FullDisk, Ratio::ONE),
         Some(DiskFault::Failing) => plan.with(Fault::Fail, share(0.7)),
-        Some(DiskFault::Slow) => plan.with(Fault::Delay(Duration::from_secs(4)), Ratio::ONE),
+        // A page waits for the store for 5 s: for the save that is under way, and for its own.
+        Some(DiskFault::Slow) => plan.with(Fault::Delay(Duration::from_millis(2_400)), Ratio::ONE),
         Some(DiskFault::Hanging) => plan.with(Fault::Hang(Duration::from_secs(30)), share(0.7)),
         // The new state has its name, and the folder is not synchronised.
         Some(DiskFault::Torn) => plan.with(Fault::TornWrite, share(0.4)),
