@@ -202,7 +202,7 @@ fn a_stop_waits_for_a_stage_as_long_as_the_drain_and_leaves_it_to_the_others() {
         fleet.replicas[sender].stop.stop(drain);
         // The attempt lasts 10 s.
         if drain > s(0) {
-            fleet.advance(drain - ms(1));
+            fleet.advance(drain.saturating_sub(ms(1)));
             assert!(!has_left.load(Ordering::Relaxed), "{unwell} unwell, drain {drain:?}");
         }
         fleet.advance(ms(1));
