@@ -94,7 +94,9 @@ pub(super) fn started(simulation: &mut Simulation) -> Check {
         let Ok(Some(left)) = simulation.platform.disk.left(breaker.name()) else { continue };
         let (kind, incident) = breaker.read(|core| (core.state().kind(), core.is_in_incident()));
         let is_off = kind == StateKind::Disabled;
-        hold(is_off || !left.operator.disabled, "operators' commands survive", || {
+        // One that is forced open stays so until it is reset, also where it is disabled.
+        let is_enabled = breaker.read(|core| core.policy().enabled);
+        hold(!(is_enabled && left.operator.disabled), "operators' commands survive", || {
             format!("{name}: {kind}, {:?}", left.operator)
         })?;
         let is_forced = kind == StateKind::ForcedOpen;
