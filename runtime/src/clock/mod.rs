@@ -24,7 +24,7 @@ use tripline_core::Instant;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `Clock`",
     note = "`SystemClock` is one with the feature `smol` of `tripline-runtime` (on by default)",
-    note = "on tokio enable the feature `tokio` and use `TokioClock`; for tests enable `test-util` and use `ManualClock`"
+    note = "on tokio enable the feature `tokio` and use `TokioClock`; for tests use `ManualClock`"
 )]
 #[async_trait]
 pub trait Clock: fmt::Debug + Send + Sync {

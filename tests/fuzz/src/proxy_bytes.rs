@@ -1,5 +1,6 @@
 //! Bytes of a client's connection to the proxy, whole or in pieces: heads, chunks and trailers, valid or hostile. What the service gets is
-//! framed in one way, has no hop-by-hop fields, and of a valid connection is what the client sent.
+//! framed in one way, has no hop-by-hop fields but `te: trailers` and those of a WebSocket upgrade, and of a valid connection is what the
+//! client sent.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -236,7 +236,7 @@ fn answer(status: u16, body: &Value) -> ClientResponse {
     ClientResponse::new(status, body.to_string().into_bytes())
 }
 
-/// Decodes an alias, in which only slashes and colons are escaped.
+/// Decodes an alias, in which only slashes, colons and spaces are escaped.
 fn decoded(part: &str) -> String {
     part.replace("%2F", "/").replace("%3A", ":").replace("%20", " ")
 }

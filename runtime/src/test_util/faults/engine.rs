@@ -61,12 +61,12 @@ impl FaultyEngine {
         Self { inner, clock, plan: Mutex::new(plan), injected: AtomicU64::new(0) }
     }
 
-    /// Replaces the plan.
+    /// Replaces the plan, from the next operation on.
     pub fn set_plan(&self, plan: FaultPlan) {
         *lock(&self.plan) = plan;
     }
 
-    /// Number of calls with a fault.
+    /// Number of calls for which the plan drew a fault.
     pub fn injected(&self) -> u64 {
         // Relaxed: a statistic.
         self.injected.load(Ordering::Relaxed)

@@ -42,12 +42,12 @@ impl FaultyMemory {
         Self { inner, clock, state: Mutex::new(State { plan, last: None, injected: 0 }) }
     }
 
-    /// Replaces the plan.
+    /// Replaces the plan, from the next operation on.
     pub fn set_plan(&self, plan: FaultPlan) {
         lock(&self.state).plan = plan;
     }
 
-    /// Number of readings with a fault.
+    /// Number of readings for which the plan drew a fault, also one without effect here.
     pub fn injected(&self) -> u64 {
         lock(&self.state).injected
     }

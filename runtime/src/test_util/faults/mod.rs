@@ -1,18 +1,22 @@
-//! Fault injection: decorators that make a sink, a store, a memory source, a fleet engine or a clock fail according to a [`FaultPlan`].
+//! Fault injection: decorators that make a sink, a store, a memory source or a fleet engine fail according to a [`FaultPlan`], and a clock
+//! that jumps, lags and drifts ([`SkewedClock`]).
 //!
-//! A plan is drawn from a seed: the same seed and the same order of operations give the same faults, so a failed test
-//! is reproducible. Time is virtual, see [`World`](super::World).
+//! A plan is drawn from a seed: the same seed and the same order of operations give the same faults, so a failed test is reproducible. Waits
+//! and windows are on the clock that the decorator gets, which is virtual in a [`World`](super::World).
 //!
 //! | fault | [`FaultySink`] | [`FaultyStore`] | [`FaultyMemory`] | [`FaultyEngine`] |
 //! |---|---|---|---|---|
-//! | [`Drop`](Fault::Drop) | the alert is lost on its way; retryable | reports success, stores nothing | repeats the last reading | the call is lost; unreachable |
-//! | [`Delay`](Fault::Delay) | delivers later | saves later | repeats the last reading | calls later |
+//! | [`Drop`](Fault::Drop) | the alert is lost on its way; retryable | reports success, stores nothing | repeats the last reading, if there is one | the call is lost; unreachable |
+//! | [`Delay`](Fault::Delay) | delivers later | saves later | as `Drop` | calls later |
 //! | [`Duplicate`](Fault::Duplicate) | delivers twice | saves twice | reads twice | calls twice |
-//! | [`Fail`](Fault::Fail) | rejects | an I/O error, stores nothing | cannot be read | rejects |
+//! | [`Fail`](Fault::Fail) | rejects with status 422, which is retried slowly | an I/O error, stores nothing | cannot be read | rejects |
 //! | [`Hang`](Fault::Hang) | no answer, then retryable | no result, then an I/O error; stores nothing | cannot be read | no answer, then unreachable |
 //! | [`Corrupt`](Fault::Corrupt) | delivers, and the answer is lost; retryable | an I/O error (`InvalidData`), stores nothing | a malformed file | calls, and the answer is lost |
 //! | [`TornWrite`](Fault::TornWrite) | as `Corrupt` | stores the new state, and reports an I/O error | as `Corrupt` | as `Corrupt` |
 //! | [`FullDisk`](Fault::FullDisk) | no fault: delivers | an I/O error (`StorageFull`), stores nothing | no fault: reads | rejects |
+//!
+//! A delay passes before the operation: if the caller gives up meanwhile, it does not take effect. A reading takes no time, so [`FaultyMemory`]
+//! ignores durations.
 //!
 //! [`FaultyStore`] damages no bytes: it sees states, not files, and a [`StateStore`](crate::StateStore) replaces a state as a whole. A
 //! write that is cut off leaves the old state ([`Fail`](Fault::Fail)) or the new one ([`TornWrite`](Fault::TornWrite)). To test a start
@@ -49,6 +53,7 @@
 //! }
 //! world.advance(Duration::from_secs(3_600));
 //! assert!(pager.injected() > 0);
+//! assert!(!service.all().is_empty(), "people are paged");
 //! assert!(service.open().is_empty(), "what was opened is closed");
 //! # stop.stop(Duration::ZERO);
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -69,8 +69,8 @@ impl FaultPlan {
         self.during(Instant::ZERO..Instant::from_nanos(u64::MAX), fault, share)
     }
 
-    /// Adds a fault for this share of the operations in `window`. If several faults apply to an operation, the one that
-    /// was added first wins.
+    /// Adds a fault for this share of the operations in `window`. Faults are drawn independently; if several apply to an operation, the one
+    /// that was added first wins.
     #[must_use]
     pub fn during(mut self, window: Range<Instant>, fault: Fault, share: Ratio) -> Self {
         // Each rule has its own generator, so that an added rule does not change the others.
@@ -81,7 +81,7 @@ impl FaultPlan {
         self
     }
 
-    /// Draws the fault of an operation at `now`. A delay is drawn up to its maximum.
+    /// Draws the fault of an operation at `now`. A delay is uniform from 0 to its maximum. O(number of faults of the plan).
     pub fn draw(&mut self, now: Instant) -> Option<Fault> {
         let active = self.rules.iter_mut().filter(|rule| rule.window.contains(&now));
         let hit: Vec<Fault> = active.filter_map(Rule::draw).collect();

@@ -22,12 +22,12 @@ impl FaultySink {
         Self { inner, clock, plan: Mutex::new(plan), injected: AtomicU64::new(0) }
     }
 
-    /// Replaces the plan.
+    /// Replaces the plan, from the next operation on.
     pub fn set_plan(&self, plan: FaultPlan) {
         *lock(&self.plan) = plan;
     }
 
-    /// Number of attempts with a fault.
+    /// Number of attempts for which the plan drew a fault, also one without effect here.
     pub fn injected(&self) -> u64 {
         // Relaxed: a statistic.
         self.injected.load(Ordering::Relaxed)
