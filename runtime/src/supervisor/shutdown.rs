@@ -50,8 +50,11 @@ impl ShutdownHandle {
             }
             stopped.await;
         }
+        clock.sleep_until(clock.now() + self.drain()).await;
+    }
+
+    pub(crate) fn drain(&self) -> Duration {
         // Relaxed: read after `is_set` has acquired it.
-        let drain = Duration::from_millis(self.inner.drain_millis.load(Ordering::Relaxed));
-        clock.sleep_until(clock.now() + drain).await;
+        Duration::from_millis(self.inner.drain_millis.load(Ordering::Relaxed))
     }
 }
