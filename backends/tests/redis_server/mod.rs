@@ -3,8 +3,10 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -39,7 +41,12 @@ impl RedisServer {
         assert_eq!(self.command("SAVE"), "+OK");
         let folder = tempfile::tempdir().unwrap();
         std::fs::copy(self.folder.path().join("dump.rdb"), folder.path().join("dump.rdb")).unwrap();
-        Self::start_in(folder, Vec::new())
+        Self::start_in(folder, Vec::new(), next_port())
+    }
+
+    /// Starts another server, which finds the port of this one taken.
+    pub(crate) fn start_beside(&self) -> Self {
+        Self::start_in(Self::folder(), Vec::new(), self.port)
     }
 
     /// Starts a server with additional arguments. `{port}` in an argument is replaced by its port.
@@ -51,15 +58,21 @@ impl RedisServer {
         }
         let folder = tempfile::tempdir().unwrap();
         let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        Some(Self::start_in(folder, arguments))
+        Some(Self::start_in(folder, arguments, next_port()))
     }
 
-    fn start_in(folder: TempDir, arguments: Vec<String>) -> Self {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    fn start_in(folder: TempDir, arguments: Vec<String>, port: u16) -> Self {
         let child = spawn(&folder, port, &arguments);
-        let server = Self { child, folder, port, arguments };
-        server.is_there();
-        server
+        let mut server = Self { child, folder, port, arguments };
+        for _ in 0..20 {
+            if server.is_ready() {
+                return server;
+            }
+            // Another program has the port.
+            server.port = next_port();
+            server.child = spawn(&server.folder, server.port, &server.arguments);
+        }
+        panic!("redis-server does not start");
     }
 
     /// A folder for the server, created before it starts.
@@ -81,7 +94,7 @@ impl RedisServer {
     pub(crate) fn restart(&mut self) {
         self.kill();
         self.child = spawn(&self.folder, self.port, &self.arguments);
-        self.is_there();
+        assert!(self.is_ready(), "redis-server does not start again");
     }
 
     /// The first line of the response to a command.
@@ -100,18 +113,40 @@ impl RedisServer {
         BufReader::new(stream).lines().nth(1).unwrap().unwrap()
     }
 
-    fn is_there(&self) {
+    /// Waits until it listens. Returns false if it has ended before that, e.g. because its port is taken: connecting would reach the other
+    /// program.
+    fn is_ready(&mut self) -> bool {
         let deadline = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
-            assert!(Instant::now() < deadline, "redis-server does not start");
+        loop {
+            let log = std::fs::read_to_string(log_of(&self.folder)).unwrap_or_default();
+            if log.contains("Ready to accept connections") {
+                return true;
+            }
+            if self.child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            assert!(Instant::now() < deadline, "redis-server does not start: {log}");
             std::thread::park_timeout(Duration::from_millis(10));
         }
     }
 }
 
+fn log_of(folder: &TempDir) -> PathBuf {
+    folder.path().join("redis.log")
+}
+
+/// Returns a port outside the range from which systems assign ports to connections, so that none takes it while a server restarts.
+fn next_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = std::process::id().wrapping_mul(101).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+    20_000 + u16::try_from(number % 10_000).unwrap()
+}
+
 fn spawn(folder: &TempDir, port: u16, arguments: &[String]) -> Child {
+    let _ = std::fs::remove_file(log_of(folder));
     let mut command = Command::new("redis-server");
     command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir"]).arg(folder.path());
+    command.arg("--logfile").arg(log_of(folder));
     if !arguments.iter().any(|argument| argument == "--port") {
         command.args(["--port", &port.to_string()]);
     }

@@ -11,6 +11,15 @@ use crate::replicas::Replicas;
 use crate::support::{eventually, run};
 
 #[test]
+fn two_tests_do_not_share_a_server() {
+    let Some(redis) = RedisServer::start("a port that is taken") else { return };
+    let other = redis.start_beside();
+    assert_ne!(redis.port, other.port);
+    assert_eq!(redis.command("SET owner first"), "+OK");
+    assert_eq!(other.command("GET owner"), "$-1", "it is not there");
+}
+
+#[test]
 fn an_address_that_cannot_be_read_is_an_error_at_the_start_that_does_not_quote_it() {
     let replicas = Replicas::none("", 0);
     for (url, words) in [
