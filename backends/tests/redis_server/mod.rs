@@ -39,7 +39,7 @@ impl RedisServer {
     /// Starts another server with the current content of this one.
     pub(crate) fn copy(&self) -> Self {
         assert_eq!(self.command("SAVE"), "+OK");
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Self::folder();
         std::fs::copy(self.folder.path().join("dump.rdb"), folder.path().join("dump.rdb")).unwrap();
         Self::start_in(folder, Vec::new(), next_port())
     }
@@ -56,7 +56,7 @@ impl RedisServer {
             eprintln!("SKIPPED: {test}: there is no redis-server; the fleet was tested on the in-memory engine only");
             return None;
         }
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Self::folder();
         let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
         Some(Self::start_in(folder, arguments, next_port()))
     }

@@ -11,6 +11,7 @@ use super::stages::Stages;
 pub(super) const CALM: Duration = Duration::from_secs(900);
 /// After the last failure, a state that could not be saved is saved within this time.
 const RETRIED_WITHIN: Duration = Duration::from_secs(40);
+
 /// The memory of the checks.
 #[derive(Debug)]
 pub(super) struct Seen {

@@ -92,10 +92,10 @@ pub(super) fn started(simulation: &mut Simulation) -> Check {
     }
     for (breaker, name) in process.breakers.iter().zip(BREAKERS) {
         let Ok(Some(left)) = simulation.platform.disk.left(breaker.name()) else { continue };
-        let (kind, incident) = breaker.read(|core| (core.state().kind(), core.is_in_incident()));
+        let (kind, incident, is_enabled) =
+            breaker.read(|core| (core.state().kind(), core.is_in_incident(), core.policy().enabled));
         let is_off = kind == StateKind::Disabled;
         // One that is forced open stays so until it is reset, also where it is disabled.
-        let is_enabled = breaker.read(|core| core.policy().enabled);
         hold(!(is_enabled && left.operator.disabled), "operators' commands survive", || {
             format!("{name}: {kind}, {:?}", left.operator)
         })?;
