@@ -32,13 +32,21 @@ pub fn read_fields(from: &mut impl BufRead) -> Result<Option<Fields>, String> {
             return Ok(Some(fields));
         }
         let colon = line.iter().position(|byte| *byte == b':').unwrap_or(0);
-        let (name, value) = (&line[..colon], line.get(colon + 1..).unwrap_or_default().trim_ascii());
+        let (name, value) = (&line[..colon], trimmed(line.get(colon + 1..).unwrap_or_default()));
         let is_text = value.iter().all(|byte| *byte == b'\t' || !byte.is_ascii_control());
         if name.is_empty() || !name.iter().copied().all(is_token) || !is_text {
             return Err(format!("the field {:?}", String::from_utf8_lossy(&line)));
         }
         fields.push((String::from_utf8_lossy(name).to_ascii_lowercase(), value.to_vec()));
     }
+}
+
+/// A value without the optional spaces and tabs around it. Other white space makes a value invalid.
+fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
 }
 
 fn read_chunks(from: &mut impl BufRead) -> Result<Option<Vec<u8>>, String> {
