@@ -138,13 +138,18 @@ impl FleetIncident {
 
     /// Begins the next incident. Alerts of the last one that may still be open are closed with it.
     pub(super) fn begin(&mut self, now_ms: u64) {
-        self.before = self.epoch;
-        self.epoch = self.epoch.saturating_add(1).max(now_ms / EPOCH_MS);
+        self.renumber(now_ms);
         (self.active, self.closing) = (true, false);
         (self.kind, self.stage) = (None, FleetStage::Pending);
         self.started_ms = now_ms;
         (self.empty_since_ms, self.noted) = (None, 0);
         (self.first, self.cause) = (ReplicaText::new(), ReplicaText::new());
+    }
+
+    /// Gives the incident the next number, so that what replicas know of it is out of date.
+    pub(super) fn renumber(&mut self, now_ms: u64) {
+        self.before = self.epoch;
+        self.epoch = self.epoch.saturating_add(1).max(now_ms / EPOCH_MS);
     }
 
     /// Whether no close was sent since a replica learned this.

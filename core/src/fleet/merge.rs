@@ -33,6 +33,9 @@ pub fn merge<S: ReplicaSet>(
     if planted("fleet: replicas that are unwell are not counted") {
         unwell = 0;
     }
+    if let Some(age_ms) = report.closed_alone_ms {
+        take_closed(incident, now.saturating_sub(age_ms), terms, now);
+    }
     if let Some(paged) = report.paged {
         take_over(incident, paged, &report.known, now);
     }
@@ -74,7 +77,7 @@ fn may_probe<S: ReplicaSet>(probing: &mut S, report: &Report<'_>, terms: &Terms,
         Probe::None => probing.remove(replica),
         Probe::Probing => probing.insert(replica, now),
         Probe::Asks if probing.contains(replica) => return true,
-        Probe::Asks if probing.count() < terms.probes(context.members) => {
+        Probe::Asks if probing.count() < terms.probes(context.members) || planted("fleet: every replica may probe") => {
             // Recorded earlier than now, so that it expires before the record of a half-open replica.
             probing.insert(replica, now.saturating_sub(terms.probe_lease_ms.saturating_sub(terms.probe_grant_ms)));
             return true;
@@ -93,6 +96,32 @@ fn take_over(incident: &mut FleetIncident, paged: Paged, known: &Known, now: u64
         incident.begin(now);
     }
     incident.advance(Some(gravest), stage, paged.kinds);
+}
+
+/// A replica closed its alert without the engine. The alias is shared, so that also ended the page of the fleet. A page that may have been
+/// sent before the close becomes due again as the next incident, without a cooldown: receivers deduplicate by the incident's number. In
+/// every other case the incident gets a new number, so that pages that other replicas sent alone before the close do not count.
+fn take_closed(incident: &mut FleetIncident, closed_ms: u64, terms: &Terms, now: u64) {
+    if incident.active && incident.closing {
+        // The close of the fleet ends the same alerts.
+        return;
+    }
+    let is_claimed = !incident.claimed_by.is_empty() && now < incident.claimed_until_ms;
+    let may_be_paged = incident.active && (incident.stage > FleetStage::Pending || is_claimed);
+    // The close may take effect up to one lease late.
+    let closed_until = closed_ms.saturating_add(terms.lease_ms);
+    let is_page_newer = incident.created.is_some_and(|(kind, at)| Some(kind) == incident.kind && at > closed_until);
+    if may_be_paged && !is_page_newer {
+        incident.begin(now);
+        incident.created = None;
+    } else {
+        incident.renumber(now);
+        if !incident.active && incident.stage == FleetStage::Pending {
+            incident.stage = FleetStage::Settled;
+        }
+    }
+    // An engine that lost its state does not take a stage from a replica that knows an earlier number.
+    incident.before = incident.epoch;
 }
 
 fn take_unwell(incident: &mut FleetIncident, report: &Report<'_>, now: u64) {
@@ -131,7 +160,14 @@ fn grant(
         incident.release();
     }
     let due = incident.due_stage(terms, context, open, unwell)?;
-    let kind = incident.kind.or_else(|| incident.sent.iter().next())?;
+    let gravest_sent = incident.sent.iter().next();
+    let kind = match due {
+        // An alert of this kind may not have been sent, where the incident ends before its page.
+        DueStage::Resolved | DueStage::ResolvedAgain => {
+            incident.kind.filter(|kind| incident.sent.contains(*kind)).or(gravest_sent).or(incident.kind)
+        }
+        _ => incident.kind.or(gravest_sent),
+    }?;
     let is_claimed = !incident.claimed_by.is_empty() && now < incident.claimed_until_ms;
     if !report.can_deliver || is_claimed && !planted("fleet: a lease is not waited for") {
         return None;

@@ -22,6 +22,9 @@ pub struct Report<'a> {
     pub known: Known,
     /// The alerts that it paged alone while it could not reach the engine.
     pub paged: Option<Paged>,
+    /// Time since it last closed an alert while it could not reach the engine, in milliseconds; `None` if it has closed none, or the
+    /// engine knows of it.
+    pub closed_alone_ms: Option<u64>,
     /// Its part in the probe budget. Ignored if [`Terms::probe_millionths`](super::Terms) is 0.
     pub probe: Probe,
 }
@@ -56,6 +59,7 @@ impl<'a> Report<'a> {
             can_deliver: false,
             known: Known::default(),
             paged: None,
+            closed_alone_ms: None,
             probe: Probe::None,
         }
     }

@@ -89,6 +89,9 @@ pub struct LaneRecord {
     pub kind: AlertKind,
     /// Its incidents that are not closed at the sink yet, oldest first.
     pub incidents: Vec<IncidentRecord>,
+    /// Whether an alert of the fleet's may have been closed alone, and the fleet does not know of it.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "std::ops::Not::not"))]
+    pub has_closed_alone: bool,
 }
 
 /// The stages of one incident's alert at one sink.

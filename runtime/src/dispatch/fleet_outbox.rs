@@ -1,15 +1,16 @@
 //! A fleet's access to a breaker's lanes: alerts paged alone, and direct attempts on behalf of all replicas.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_lite::{FutureExt as _, future};
 use tripline_core::fleet::{FleetStage, KindSet, Paged};
+use tripline_core::planted::planted;
 use tripline_core::{AlertKind, Instant};
 
 use crate::clock::Clock;
 use crate::dispatch::jobs::Jobs;
-use crate::dispatch::mailbox::Mailbox;
+use crate::dispatch::mailbox::{Mailbox, keeps_open};
 use crate::fleet::part::FleetPart;
 use crate::incidents::alert::{Alert, AlertSink, DeliveryError};
 use crate::sync::{Arc, Mutex, lock};
@@ -57,21 +58,41 @@ impl FleetOutbox {
 
     /// The stage that every sink that pages people has confirmed; of the other sinks where there is none.
     fn confirmed(&self, kind: AlertKind) -> FleetStage {
-        let pagers: Vec<&str> = self.pagers().collect();
         let state = self.mailbox.state();
-        let lanes = state.lanes.iter().filter(|lane| lane.kind == kind);
-        let lanes = lanes.filter(|lane| pagers.is_empty() || pagers.contains(&lane.sink.as_str()));
+        let lanes = state.lanes.iter().filter(|lane| lane.kind == kind && lane.is_pager);
         lanes.map(|lane| lane.queue.sent_of_fleet().unwrap_or_default()).min().unwrap_or_default()
+    }
+
+    /// Returns the time since this replica last closed the fleet's alert without the fleet, if there is such a close to report.
+    pub(crate) fn closed_alone(&self, now: Instant) -> Option<Duration> {
+        let state = self.mailbox.state();
+        let age = state.lanes.iter().filter_map(|lane| lane.closed_alone.age(now)).min();
+        age.filter(|_| !planted("fleet: a close alone is not reported"))
+    }
+
+    /// Forgets the closes that were reported at `at`.
+    pub(crate) fn forget_closed(&self, at: Instant) {
+        self.mailbox.change_lanes(|lane| lane.closed_alone.forget(at));
+    }
+
+    /// Gives the closes of an earlier process the time of the start.
+    pub(crate) fn start(&self, now: Instant) {
+        self.mailbox.state().lanes.iter_mut().for_each(|lane| lane.closed_alone.start(now));
+    }
+
+    /// Takes a clock that was set back to `now`.
+    pub(crate) fn set_back(&self, now: Instant) {
+        self.mailbox.state().lanes.iter_mut().for_each(|lane| lane.closed_alone.set_back(now));
     }
 
     /// Stops sending alerts alone.
     pub(crate) fn stop_alone(&self) {
-        self.mailbox.change_queues(|_, queue| queue.stop_alone());
+        self.mailbox.change_lanes(|lane| lane.queue.stop_alone());
     }
 
     /// Releases the alerts of these kinds, of which the fleet knows now.
     pub(crate) fn release(&self, kinds: KindSet) {
-        self.mailbox.change_queues(|kind, queue| kinds.contains(kind) && queue.release_to_fleet());
+        self.mailbox.change_lanes(|lane| kinds.contains(lane.kind) && lane.queue.release_to_fleet());
     }
 
     /// Bundles the alerts of a stage, none of which was sent yet.
@@ -163,16 +184,11 @@ async fn deliver_one(
     }
 }
 
-/// Whether the sink keeps alerts open. The sink may panic.
-fn keeps_open(sink: &Arc<dyn AlertSink>) -> bool {
-    catch_unwind(AssertUnwindSafe(|| sink.keeps_open())).unwrap_or(true)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::breaker::name::BreakerName;
-    use crate::dispatch::durable::{IncidentRecord, LaneRecord};
+    use crate::dispatch::durable::{DurableState, IncidentRecord, LaneRecord};
     use crate::dispatch::queue::Queue;
     use crate::incidents::alert::{DeliveryHistory, DeliveryStatus};
 
@@ -226,7 +242,8 @@ mod tests {
             let Some((_, histories)) = alerts.iter().find(|(kind, _)| *kind == lane.kind) else { continue };
             let earlier = histories[labels.iter().position(|label| *label == lane.sink).unwrap()];
             let part = IncidentRecord { incident: 1, earlier, waiting: None, alias: None, is_of_fleet: true };
-            let record = LaneRecord { sink: lane.sink.clone(), kind: lane.kind, incidents: vec![part] };
+            let record =
+                LaneRecord { sink: lane.sink.clone(), kind: lane.kind, incidents: vec![part], has_closed_alone: false };
             lane.queue = Queue::restore(&BreakerName::default(), &record);
         }
         drop(state);
@@ -247,6 +264,30 @@ mod tests {
         assert_eq!(outbox.paged(), Some(Paged { kinds, confirmed: FleetStage::Initial }));
         outbox.release(kinds);
         assert_eq!(outbox.paged(), None);
+    }
+
+    #[test]
+    fn only_what_the_pagers_closed_is_reported_and_the_next_process_reports_it() {
+        let now = |seconds| Instant::ZERO + Duration::from_secs(seconds);
+        let pager = Arc::new(Receiver { is_pager: true }) as Arc<dyn AlertSink>;
+        let log = Arc::new(Receiver { is_pager: false }) as Arc<dyn AlertSink>;
+        let sinks = [log, pager];
+        let mailbox =
+            |kept: Option<&DurableState>| Arc::new(Mailbox::new(BreakerName::default(), None, &sinks, true, kept));
+        let before = mailbox(None);
+        let kinds = AlertKind::ALL.len();
+        before.end_close_alone(0, now(5));
+        assert_eq!(FleetOutbox::new(before.clone()).closed_alone(now(9)), None, "the pager has its alerts");
+        before.end_close_alone(kinds, now(7));
+        assert_eq!(FleetOutbox::new(before.clone()).closed_alone(now(9)), Some(Duration::from_secs(2)));
+        let (kept, _) = before.durable(std::time::SystemTime::UNIX_EPOCH);
+        let outbox = FleetOutbox::new(mailbox(Some(&kept)));
+        outbox.start(now(60));
+        assert_eq!(outbox.closed_alone(now(61)), Some(Duration::from_secs(1)), "it was before the start");
+        outbox.forget_closed(now(61));
+        assert_eq!(outbox.closed_alone(now(62)), None);
+        let (kept, _) = outbox.mailbox.durable(std::time::SystemTime::UNIX_EPOCH);
+        assert_eq!(kept.lanes, []);
     }
 
     #[test]

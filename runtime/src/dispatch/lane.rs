@@ -82,6 +82,9 @@ impl Lane {
             {
                 self.mailbox.name(self.index, &mut attempt, alias);
             }
+            if attempt.is_close_alone() {
+                self.mailbox.begin_close_alone(self.index, &mut attempt);
+            }
             if !planted("dispatch: alerts go out before they are written down") {
                 self.saved(attempt.revision).await;
             }
@@ -89,6 +92,9 @@ impl Lane {
             // it returns its future.
             let delivered = AssertUnwindSafe(async { self.sink.deliver(&attempt.alert).await }).catch_unwind().await;
             let panicked = |_| Err(DeliveryError::Rejected { status: None, reason: "the sink panicked".to_owned() });
+            if attempt.is_close_alone() {
+                self.mailbox.end_close_alone(self.index, self.clock.now());
+            }
             match delivered.unwrap_or_else(panicked) {
                 Ok(()) => {
                     if planted("dispatch: an alert is delivered twice") {

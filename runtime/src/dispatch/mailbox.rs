@@ -4,9 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;
 
 use event_listener::{Event as Notification, EventListener};
-use tripline_core::{AlertKind, Stage};
+use tripline_core::{AlertKind, Instant, Stage};
 
 use crate::breaker::name::BreakerName;
+use crate::dispatch::closed_alone::ClosedAlone;
 use crate::dispatch::counters::{Counters, LaneCounters};
 use crate::dispatch::durable::{DurableState, LaneRecord};
 use crate::dispatch::queue::{Attempt, Pushed, Queue};
@@ -59,6 +60,9 @@ pub(super) struct LaneState {
     pub(super) kind: AlertKind,
     pub(super) queue: Queue,
     pub(super) counters: LaneCounters,
+    /// Whether the sink keeps alerts open, or none of the breaker's sinks does: what it has decides whether people are paged.
+    pub(super) is_pager: bool,
+    pub(super) closed_alone: ClosedAlone,
     /// Why the sink rejects the pending alert; `None` if it does not.
     pub(super) rejection: Option<Rejection>,
 }
@@ -81,13 +85,18 @@ impl Mailbox {
     ) -> Self {
         let mut records: Vec<&LaneRecord> = kept.iter().flat_map(|state| &state.lanes).collect();
         let mut lanes = Vec::new();
+        let pagers = labels(sinks).into_iter().zip(sinks).filter(|(_, sink)| keeps_open(sink));
+        let pagers: Vec<String> = pagers.map(|(label, _)| label).collect();
         for (sink, kind) in labels(sinks).into_iter().flat_map(|sink| AlertKind::ALL.map(|kind| (sink.clone(), kind))) {
             let record = records.iter().position(|record| record.sink == sink && record.kind == kind);
             let kept = record.map(|place| records.swap_remove(place));
+            let is_pager = pagers.is_empty() || pagers.contains(&sink);
+            let closed_alone = ClosedAlone::restore(is_pager && kept.is_some_and(|record| record.has_closed_alone));
             let queue = kept.map(|record| Queue::restore(&breaker, record)).unwrap_or_default();
-            lanes.push(LaneState { sink, kind, queue, counters: LaneCounters::default(), rejection: None });
+            let counters = LaneCounters::default();
+            lanes.push(LaneState { sink, kind, queue, counters, is_pager, closed_alone, rejection: None });
         }
-        for record in records {
+        for record in records.iter().filter(|record| !record.incidents.is_empty()) {
             tracing::warn!(
                 breaker = breaker.as_str(),
                 sink = record.sink,
@@ -136,12 +145,12 @@ impl Mailbox {
         }
     }
 
-    /// Changes every queue; `change` returns whether it had an effect.
-    pub(super) fn change_queues(&self, change: impl Fn(AlertKind, &mut Queue) -> bool) {
+    /// Changes every lane; `change` returns whether it had an effect.
+    pub(super) fn change_lanes(&self, change: impl Fn(&mut LaneState) -> bool) {
         let mut state = self.state();
         let mut changed = false;
         for lane in &mut state.lanes {
-            changed |= change(lane.kind, &mut lane.queue);
+            changed |= change(lane);
         }
         if changed {
             state.change();
@@ -250,6 +259,27 @@ impl Mailbox {
         self.notify();
     }
 
+    /// Records that an attempt to close the fleet's alert without the fleet begins. The first one must be saved before it is sent.
+    pub(super) fn begin_close_alone(&self, lane: usize, attempt: &mut Attempt) {
+        let mut state = self.state();
+        let Some(lane) = state.lanes.get_mut(lane).filter(|lane| lane.is_pager) else { return };
+        let was_set = std::mem::replace(&mut lane.closed_alone, ClosedAlone::Closing).is_set();
+        if !was_set {
+            attempt.revision = state.change();
+            drop(state);
+            self.notify();
+        }
+    }
+
+    /// Records that the attempt has ended. The close may have taken effect at any time until now, whatever the result.
+    pub(super) fn end_close_alone(&self, lane: usize, now: Instant) {
+        self.with(lane, |lane| {
+            if lane.is_pager {
+                lane.closed_alone = ClosedAlone::Closed(now);
+            }
+        });
+    }
+
     /// Returns the label of a lane's sink.
     pub(super) fn label(&self, lane: usize) -> String {
         self.state().lanes.get(lane).map(|lane| lane.sink.clone()).unwrap_or_default()
@@ -268,9 +298,7 @@ impl Mailbox {
 
     /// Logs the alerts that are, or may be, open when the process ends.
     pub(super) fn log_open(&self) {
-        // A sink may panic, and must not do so under the lock.
-        let keeps_open =
-            |sink: &Arc<dyn AlertSink>| catch_unwind(AssertUnwindSafe(|| sink.keeps_open())).unwrap_or(true);
+        // Not under the lock.
         let keeping: Vec<&str> =
             self.sinks.iter().filter(|(_, sink)| keeps_open(sink)).map(|(label, _)| label.as_str()).collect();
         let open: Vec<_> = {
@@ -374,6 +402,7 @@ impl Mailbox {
             sink: lane.sink.clone(),
             kind: lane.kind,
             incidents: lane.queue.record(),
+            has_closed_alone: lane.closed_alone.is_set(),
         });
         let durable = DurableState {
             breaker: self.breaker.clone(),
@@ -383,7 +412,7 @@ impl Mailbox {
             staging: state.record.staging.clone(),
             operator: state.record.operator,
             learned_tolerance_ms: state.record.learned_tolerance_ms,
-            lanes: lanes.filter(|lane| !lane.incidents.is_empty()).collect(),
+            lanes: lanes.filter(|lane| !lane.incidents.is_empty() || lane.has_closed_alone).collect(),
         };
         (durable, state.revision)
     }
@@ -411,6 +440,11 @@ impl MailboxState {
         self.revision = self.revision.saturating_add(1);
         self.revision
     }
+}
+
+/// Whether a sink keeps alerts open; true for one that panics.
+pub(super) fn keeps_open(sink: &Arc<dyn AlertSink>) -> bool {
+    catch_unwind(AssertUnwindSafe(|| sink.keeps_open())).unwrap_or(true)
 }
 
 /// Returns the sinks' names, made unique, so that records and counters are distinct.

@@ -4,6 +4,7 @@
 pub(crate) mod durable;
 pub(crate) mod retry_backoff;
 
+mod closed_alone;
 mod counters;
 mod family_store;
 mod fleet_outbox;

@@ -148,6 +148,7 @@ impl Entry {
     /// Takes a clock that was set back to `now`.
     pub(super) fn set_back(&mut self, now: Instant) {
         (self.cannot_until, self.unclaimed_since) = (None, None);
+        self.outbox.set_back(now);
         self.learned_at = now.min(self.learned_at);
         if let Some(held) = &mut self.held {
             held.asks_at = held.asks_at.min(now);
@@ -173,7 +174,12 @@ impl Entry {
     /// Whether every beat reports it, even if the engine does not ask for it.
     pub(super) fn needs_report(&self) -> bool {
         let is_well = self.local.unwell.is_none() && !self.local.is_open;
-        !is_well || self.is_running() || self.is_gone || self.outbox.paged().is_some()
+        !is_well || self.is_running() || self.is_gone || self.has_unreported()
+    }
+
+    /// Whether this replica paged or closed an alert alone, and the fleet does not know of it.
+    fn has_unreported(&self) -> bool {
+        self.outbox.paged().is_some() || self.outbox.closed_alone(Instant::ZERO).is_some()
     }
 
     /// Records that a stage was sent. An engine that lost the acknowledgement learns it from the next report.

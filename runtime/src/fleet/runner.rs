@@ -186,6 +186,7 @@ impl Inner {
         let mut state = self.state();
         let entry = state.breakers.get_mut(name)?;
         entry.sync_at = None;
+        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX / 4);
         let mut report = Report::of(replica);
         report.open = entry.local.is_open;
         report.unwell = entry.local.unwell.map(|(kind, _)| kind);
@@ -193,9 +194,9 @@ impl Inner {
         report.can_deliver = entry.can_deliver(now);
         report.known = entry.knowledge(now);
         report.paged = entry.outbox.paged();
+        report.closed_alone_ms = entry.outbox.closed_alone(now).map(millis);
         report.probe = entry.probe(now);
         let mut terms = Terms::default();
-        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX / 4);
         terms.hold_ms = millis(entry.local.recovery_time).max(terms.ttl_ms);
         terms.escalate_after_ms = millis(entry.local.escalate_after);
         terms.cooldown_ms = millis(entry.local.cooldown);
@@ -218,6 +219,9 @@ impl Inner {
         *members = view.members;
         if let Some(paged) = report.paged {
             entry.outbox.release(paged.kinds);
+        }
+        if report.closed_alone_ms.is_some() {
+            entry.outbox.forget_closed(began);
         }
         if entry.is_gone {
             breakers.remove(name);

@@ -15,8 +15,8 @@ pub struct FleetSettings {
     /// How long the engine must be out of reach before this replica pages alone; up to 30 s are added at random.
     /// Default: 15 s.
     pub fallback_after: Duration,
-    /// Whether this replica also closes alone the alerts that it paged alone. Default: false, since others may still be
-    /// unwell.
+    /// Whether this replica also closes alone the alerts that it paged alone. That ends the alert of all replicas, which share its alias,
+    /// until the engine is reached again. Default: false, since others may still be unwell.
     pub fallback_close: bool,
     /// Maximum share of the replicas that probe at once, in millionths; at least one replica probes. 0 (the default), or no
     /// engine within reach: each replica probes when its own wait is over.

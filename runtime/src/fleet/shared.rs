@@ -149,6 +149,7 @@ impl Fleet {
         outbox: FleetOutbox,
         staging: StagingControl,
     ) -> FleetMember {
+        outbox.start(self.inner.clock.now());
         let mut state = self.inner.state();
         state.joined += 1;
         let id = state.joined;

@@ -25,6 +25,9 @@ use tripline_runtime::{
 
 use pager::Pager;
 
+/// The key of the family's member in each replica.
+const KEY: &str = "acme";
+
 /// A fleet and its pager.
 pub struct FleetWorld {
     /// Time, and the executor.
@@ -41,9 +44,11 @@ pub struct FleetWorld {
     pub page_at: PageAt,
     /// The share of probes that the fleet allows, in millionths; 0 where it does not limit them.
     pub probe_millionths: u32,
+    /// Whether a replica that paged alone closes its alert alone.
+    pub fallback_close: bool,
     /// Whether operators' commands apply to all replicas.
     pub takes_commands: bool,
-    /// The breaker of each replica is a member of a family, of the key `acme`.
+    /// The breaker of each replica is a member of a family.
     pub is_family: bool,
     /// The time of day of every replica is off by up to this span, and jumps.
     pub skew: Duration,
@@ -61,6 +66,8 @@ pub struct Replica {
     pub name: String,
     /// Its breaker.
     pub breaker: Breaker,
+    /// The family that the breaker is a member of.
+    family: Option<Family>,
     /// Its part in the fleet.
     pub fleet: Fleet,
     /// Its way to the engine, without faults to start with.
@@ -115,6 +122,7 @@ impl FleetWorld {
             staging,
             page_at: PageAt::Count(1),
             probe_millionths: 0,
+            fallback_close: false,
             takes_commands: false,
             is_family: false,
             skew: Duration::ZERO,
@@ -160,16 +168,18 @@ impl FleetWorld {
         let mut settings = FleetSettings::new(text(&name), seed);
         settings.page_at = self.page_at;
         settings.probe_millionths = self.probe_millionths;
+        settings.fallback_close = self.fallback_close;
         settings.takes_commands = self.takes_commands;
         let link = Arc::new(FaultyEngine::new(Arc::new(self.engine.clone()), clock.clone(), FaultPlan::new(seed)));
         let fleet = Fleet::new(link.clone(), settings, clock.clone());
         let builder = Breaker::builder(clock.clone()).policy(quick()).seed(seed);
-        let (breaker, target) = if self.is_family {
+        let (breaker, family, target) = if self.is_family {
             let family = Family::new(builder, FamilyLimits::default()).unwrap();
-            (family.get("acme").unwrap(), SupervisedBreaker::family(&family))
+            let target = SupervisedBreaker::family(&family);
+            (family.get(KEY).unwrap(), Some(family), target)
         } else {
             let breaker = builder.build().unwrap();
-            (breaker.clone(), SupervisedBreaker::new(breaker))
+            (breaker.clone(), None, SupervisedBreaker::new(breaker))
         };
         let target =
             target.sink(Arc::new(self.pager.of(&name))).staging(StagingControl::new(self.staging)).fleet(fleet.clone());
@@ -180,7 +190,7 @@ impl FleetWorld {
             dispatcher.run().await;
         }));
         self.world.spawn(kill.clone().until_killed(FleetRunner::new(fleet.clone(), stop.clone()).run()));
-        Replica { name, breaker, fleet, link, stop, supervision, kill, unwell_since: None }
+        Replica { name, breaker, family, fleet, link, stop, supervision, kill, unwell_since: None }
     }
 
     /// Every replica gets another breaker while it runs, whose alerts go to `pager`.
@@ -211,10 +221,19 @@ impl FleetWorld {
 
     /// The breaker of a replica opens.
     pub fn trip(&mut self, number: usize) {
-        let replica = &mut self.replicas[number];
-        report_many(&replica.breaker, 5, SLOW, tripline_core::Outcome::Ok);
-        replica.unwell_since.get_or_insert(self.world.now());
+        self.call(number, 5, SLOW);
+        self.replicas[number].unwell_since.get_or_insert(self.world.now());
         self.world.run_until_idle();
+    }
+
+    /// A replica has so many calls, each of which takes `latency` and ends now.
+    pub fn call(&mut self, number: usize, count: usize, latency: Duration) {
+        let replica = &mut self.replicas[number];
+        if let Some(family) = &replica.family {
+            // One that was not used for a while is not a member any more.
+            replica.breaker = family.get(KEY).unwrap();
+        }
+        report_many(&replica.breaker, count, latency, tripline_core::Outcome::Ok);
     }
 
     /// Its incident is over.

@@ -8,6 +8,7 @@ mod sim_fleet;
 mod sim_fleet_breakers;
 mod sim_fleet_claims;
 mod sim_fleet_clocks;
+mod sim_fleet_close;
 mod sim_fleet_faults;
 mod sim_fleet_kills;
 mod sim_fleet_options;

@@ -11,7 +11,7 @@ use tripline_runtime::test_util::ManualClock;
 use tripline_tests::sim_support::{FAST, ms, report, s, staging};
 
 use tripline_tests::fleet_world::FleetWorld;
-use tripline_tests::fleet_world::pager::Seen::Paged;
+use tripline_tests::fleet_world::pager::Seen::{Closed, Folded, Paged};
 
 /// A clock that can be set back, and sleeps for spans, as timers of a machine do.
 #[derive(Debug)]
@@ -123,4 +123,20 @@ fn a_held_probe_asks_again_in_time() {
         world.advance(ms(100));
     }
     assert_eq!(world.fleet.replicas[0].breaker.state(), StateKind::Closed);
+}
+
+#[test]
+fn a_close_without_the_engine_is_reported_once() {
+    let mut world = world(2, |fleet| fleet.fallback_close = true);
+    world.fleet.engine.set_down(true);
+    world.fleet.trip(0);
+    world.fleet.trip(1);
+    world.advance(s(60));
+    world.fleet.heal(0);
+    world.advance(s(5));
+    assert_eq!(world.fleet.pager.seen(), [Paged, Folded, Closed]);
+    world.set_back();
+    world.fleet.engine.set_down(false);
+    world.advance(s(300));
+    assert_eq!(world.fleet.pager.seen(), [Paged, Folded, Closed, Paged]);
 }

@@ -6,11 +6,11 @@ local n = {}
 for i = 5, #ARGV do n[i - 4] = tonumber(ARGV[i]) end
 local r_open, r_unwell, can_deliver = n[1] == 1, n[2], n[3] == 1
 local k_epoch, k_active, k_kind, k_stage, k_sent, k_age = n[4], n[5] == 1, n[6], n[7], n[8], n[9]
-local paged, paged_confirmed = n[10], n[11]
-local ttl, gather, grace, settle, hold, lease = n[12], n[13], n[14], n[15], n[16], n[17]
-local escalate_after, cooldown, millionths, page_at = n[18], n[19], n[20] == 1, n[21]
-local probe, probe_millionths, probe_grant, probe_lease = n[22], n[23], n[24], n[25]
-local forget, expire = n[26], n[27]
+local paged, paged_confirmed, has_closed, closed_age = n[10], n[11], n[12] == 1, n[13]
+local ttl, gather, grace, settle, hold, lease = n[14], n[15], n[16], n[17], n[18], n[19]
+local escalate_after, cooldown, millionths, page_at = n[20], n[21], n[22] == 1, n[23]
+local probe, probe_millionths, probe_grant, probe_lease = n[24], n[25], n[26], n[27]
+local forget, expire = n[28], n[29]
 
 local function before(at, span) return math.max(at - span, 0) end
 local function union(a, b) return bit.bor(a, b) end
@@ -61,9 +61,12 @@ if now + 1000 < s.latest then
 end
 s.latest = now
 
-local function begin()
+local function renumber()
   s.before = s.epoch
   s.epoch = math.max(s.epoch + 1, math.floor(now / 1000))
+end
+local function begin()
+  renumber()
   s.active, s.closing, s.kind, s.stage = 1, 0, 0, 0
   s.started, s.empty, s.noted, s.first, s.cause = now, 0, 0, '', ''
 end
@@ -120,6 +123,21 @@ if probe_millionths > 0 then
   keep(PROBING, true)
 end
 
+-- A replica closed its alert without the engine, which ended the page of the fleet too.
+if has_closed and not (s.active == 1 and s.closing == 1) then
+  local may_be_paged = s.active == 1 and (s.stage > 0 or s.by ~= '' and now < s.till)
+  local closed_until = before(now, closed_age) + lease
+  local is_page_newer = s.created_kind > 0 and s.created_kind == s.kind and s.created > closed_until
+  if may_be_paged and not is_page_newer then
+    begin()
+    s.created_kind, s.created = 0, 0
+  else
+    renumber()
+    if s.active == 0 and s.stage == 0 then s.stage = 4 end
+  end
+  s.before = s.epoch
+end
+
 -- What was paged alone, and what is unwell.
 if gravest(paged) > 0 then
   -- Whether no close was sent since the replica learned what it knows.
@@ -165,6 +183,8 @@ end
 if not can_deliver and s.by == replica then s.by, s.till = '', 0 end
 local due = due_stage()
 local kind = s.kind > 0 and s.kind or gravest(s.sent)
+-- An alert of this kind may not have been sent, where the incident ends before its page.
+if (due == 3 or due == 4) and s.sent > 0 and bit.band(s.sent, bit.lshift(1, kind)) == 0 then kind = gravest(s.sent) end
 local claim = 0
 if due > 0 and kind > 0 and can_deliver and (s.by == '' or now >= s.till) then
   s.by, s.till, s.fence, claim = replica, now + lease, s.fence + 1, due

@@ -171,7 +171,7 @@ fn unexpected() -> EngineError {
 }
 
 /// Returns the numbers of a report and its terms, in the order of the script.
-fn numbers(report: &Report<'_>, terms: &Terms) -> [u64; 27] {
+fn numbers(report: &Report<'_>, terms: &Terms) -> [u64; 29] {
     let Known { epoch, active, kind, stage, sent, age_ms } = report.known;
     let (paged, confirmed) = report.paged.map_or_else(Default::default, |paged| (paged.kinds, paged.confirmed));
     let (is_share, page_at) = match terms.page_at {
@@ -190,6 +190,8 @@ fn numbers(report: &Report<'_>, terms: &Terms) -> [u64; 27] {
         age_ms,
         paged.bits().into(),
         confirmed.code().into(),
+        report.closed_alone_ms.is_some().into(),
+        report.closed_alone_ms.unwrap_or(0),
         terms.ttl_ms,
         terms.gather_ms,
         terms.grace_ms,

@@ -57,6 +57,7 @@ enum Step {
         knows: u8,
         paged: u8,
         confirmed: FleetStage,
+        closed_alone_ms: Option<u64>,
         probe: Probe,
     },
     Beat {
@@ -76,8 +77,9 @@ fn step() -> impl Strategy<Value = (i64, Step)> {
     let confirmed = prop_oneof![Just(FleetStage::Pending), Just(FleetStage::Initial), Just(FleetStage::Escalated)];
     // Rarely unwell, so that incidents end.
     let kind = prop_oneof![3 => Just(0), 2 => 0..6_u8];
-    let sync = (0..4_usize, any::<bool>(), kind, any::<bool>(), 0..5_u8, 0..40_u8, confirmed, probe).prop_map(
-        |(replica, open, kind, can_deliver, knows, paged, confirmed, probe)| Step::Sync {
+    let closed = prop::option::weighted(0.2, 0..60_000_u64);
+    let sync = (0..4_usize, any::<bool>(), kind, any::<bool>(), 0..5_u8, 0..40_u8, confirmed, closed, probe).prop_map(
+        |(replica, open, kind, can_deliver, knows, paged, confirmed, closed_alone_ms, probe)| Step::Sync {
             replica,
             open,
             kind,
@@ -85,6 +87,7 @@ fn step() -> impl Strategy<Value = (i64, Step)> {
             knows,
             paged,
             confirmed,
+            closed_alone_ms,
             probe,
         },
     );
@@ -132,7 +135,7 @@ fn the_scripts_follow_the_rule_of_the_core() {
         for (passes, step) in steps {
             now = now.saturating_add_signed(passes);
             match step {
-                Step::Sync { replica, open, kind, can_deliver, knows, paged, confirmed, probe } => {
+                Step::Sync { replica, open, kind, can_deliver, knows, paged, confirmed, closed_alone_ms, probe } => {
                     let mut report = Report::of(&replicas[replica]);
                     (report.open, report.unwell, report.can_deliver) = (open, kind_of_rank(kind), can_deliver);
                     (report.cause, report.probe) = (text("latency"), probe);
@@ -144,6 +147,7 @@ fn the_scripts_follow_the_rule_of_the_core() {
                     };
                     let kinds = KindSet::from_bits(paged);
                     report.paged = (paged < 16).then_some(Paged { kinds, confirmed });
+                    report.closed_alone_ms = closed_alone_ms;
                     let expected = model.sync(now, &report, &terms);
                     let seen = block_on(engine.sync_at(Some(now), &breaker, &report, &terms)).unwrap();
                     prop_assert_eq!(&seen, &expected, "{:?}", report);

@@ -52,6 +52,13 @@ pub(super) struct Attempt {
     pub(super) revision: u64,
 }
 
+impl Attempt {
+    /// Whether it closes an alert that this replica sent without the fleet, and not because a more severe one takes its place.
+    pub(super) fn is_close_alone(&self) -> bool {
+        self.alert.fleet.is_some() && matches!(self.alert.stage, Stage::Resolved(_))
+    }
+}
+
 /// The result of pushing an alert.
 #[derive(Debug, PartialEq)]
 pub(super) enum Pushed {

@@ -201,7 +201,12 @@ fn what_is_kept_is_put_back_as_it_was() {
         Step::Push(2, Stage::Single),
     ];
     let queue = queue_after(&steps);
-    let record = LaneRecord { sink: "log".to_owned(), kind: AlertKind::CircuitOpen, incidents: queue.record() };
+    let record = LaneRecord {
+        sink: "log".to_owned(),
+        kind: AlertKind::CircuitOpen,
+        incidents: queue.record(),
+        has_closed_alone: false,
+    };
     assert_eq!(record.incidents.len(), 2);
     let restored = Queue::restore(&BreakerName::default(), &record);
     assert_eq!(restored.record(), record.incidents);
@@ -221,7 +226,8 @@ fn a_record_that_makes_no_sense_is_put_back_only_as_far_as_it_does() {
         entry(4, DeliveryHistory::default(), None),
     ];
     incidents.extend((5..1_000).map(|incident| entry(incident, sent, None)));
-    let record = LaneRecord { sink: "log".to_owned(), kind: AlertKind::CircuitOpen, incidents };
+    let record =
+        LaneRecord { sink: "log".to_owned(), kind: AlertKind::CircuitOpen, incidents, has_closed_alone: false };
     let restored = Queue::restore(&BreakerName::default(), &record);
     assert!(restored.incidents.len() <= QUEUE_CAPACITY);
     assert!(!restored.is_waiting());
