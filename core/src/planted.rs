@@ -19,7 +19,7 @@ mod active {
     use core::sync::atomic::{AtomicUsize, Ordering};
 
     /// All planted bugs.
-    pub const BUGS: [&str; 46] = [
+    pub const BUGS: [&str; 50] = [
         "core: half-open admits without a limit",
         "core: results of an earlier generation count",
         "core: a failed probe counts as a good one",
@@ -63,9 +63,13 @@ mod active {
         "fleet: replicas that are unwell are not counted",
         "fleet: a report is not sent",
         "fleet: an alert that was paged alone is not handed over",
+        "fleet: every replica may probe",
+        "fleet: a command is executed again",
+        "fleet: a close alone is not reported",
         "family: an open member makes room",
         "family: new members are not supervised",
         "family: idle members stay",
+        "family: a member that has alerts of its own is not paged",
     ];
 
     static ACTIVE: AtomicUsize = AtomicUsize::new(usize::MAX);

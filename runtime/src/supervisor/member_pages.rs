@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use tripline_core::planted::planted;
 use tripline_core::{EscalationPolicy, Instant};
 
 use crate::breaker::Breaker;
@@ -83,7 +84,8 @@ impl MemberPages {
     pub(super) fn look_after(&mut self, key: &Arc<str>, clock: &dyn Clock) -> Option<Instant> {
         if !self.pages.contains_key(key) {
             let member = self.family.member(key).filter(|_| self.is_on)?;
-            if !member.read(tripline_core::Breaker::is_in_incident) {
+            let is_planted = planted("family: a member that has alerts of its own is not paged");
+            if !member.read(tripline_core::Breaker::is_in_incident) || is_planted {
                 return None;
             }
             self.add(member, None);

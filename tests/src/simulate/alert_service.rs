@@ -46,6 +46,8 @@ impl Scope {
 pub(super) struct PagerAlert {
     pub(super) alias: String,
     pub(super) breaker: String,
+    /// The member of the family whose own alert it is; empty for all others.
+    pub(super) key: String,
     pub(super) incident: u64,
     pub(super) kind: String,
     pub(super) scope: Scope,
@@ -60,9 +62,10 @@ impl PagerAlert {
         self.alias.ends_with("/test")
     }
 
-    /// Whether the number of its incident is known; several incidents may have lost theirs.
+    /// Whether the number of its incident is known, and no other incident has it: several may have lost theirs, and a member that
+    /// comes back to its family counts from 1.
     pub(super) fn is_numbered(&self) -> bool {
-        self.incident != 0
+        self.incident != 0 && self.key.is_empty()
     }
 }
 
@@ -71,6 +74,8 @@ impl PagerAlert {
 pub(super) struct Hook {
     pub(super) at: Instant,
     pub(super) breaker: String,
+    /// The member of the family whose own alert it is; empty for all others.
+    pub(super) key: String,
     pub(super) incident: u64,
     pub(super) kind: String,
     pub(super) stage: String,
@@ -140,7 +145,9 @@ impl AlertService {
     /// Clears the number of each alert whose incident is newer than the last one on disk: the next process uses these
     /// numbers again. `is_excused` selects the alerts of incidents that the process could not save.
     pub(super) fn forget_after(&mut self, last: impl Fn(&str) -> u64, is_excused: impl Fn(&PagerAlert) -> bool) {
-        let unknown = |alert: &&mut PagerAlert| alert.scope != Scope::Fleet && alert.incident > last(&alert.breaker);
+        let unknown = |alert: &&mut PagerAlert| {
+            alert.scope != Scope::Fleet && alert.key.is_empty() && alert.incident > last(&alert.breaker)
+        };
         for alert in self.alerts.iter_mut().filter(unknown) {
             alert.is_lost = is_excused(alert);
             alert.incident = 0;
@@ -184,6 +191,7 @@ impl AlertService {
         self.alerts.push(PagerAlert {
             alias,
             breaker: detail("Breaker"),
+            key: detail("Key"),
             incident: detail("Incident").parse().unwrap_or_default(),
             kind: detail("Alert Type"),
             scope: Scope::of(&detail("Fleet")),
@@ -221,6 +229,7 @@ impl AlertService {
         self.new_hooks.push(Hook {
             at: now,
             breaker: text("breaker"),
+            key: text("key"),
             incident: body["incident"].as_u64().unwrap_or_default(),
             kind: text("kind"),
             stage: text("stage"),

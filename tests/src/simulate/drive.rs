@@ -13,6 +13,7 @@ use super::callers;
 use super::checks;
 use super::error_log::ErrorLog;
 use super::extras::ExtraStep;
+use super::fleet_commands;
 use super::fleet_script::FleetFault;
 use super::mood::Mood;
 use super::operator::{self, Command};
@@ -322,7 +323,12 @@ impl<'s> Driver<'s> {
             return;
         }
         let truth = &mut self.run.truths[breaker];
-        truth.touched = now;
+        truth.touched = truth.touched.max(now);
+        truth.commanded = None;
+        if Command::TO_ALL.contains(&command) {
+            truth.touched = now + fleet_commands::LASTS;
+            truth.may_be_commanded_until = now + fleet_commands::LASTS;
+        }
         match command {
             Command::SimulateLatency | Command::SimulateMemory => truth.is_simulated = true,
             Command::EndSimulations | Command::Reset => truth.is_simulated = false,

@@ -9,6 +9,7 @@ use tripline_runtime::test_util::faults::{Fault, FaultPlan, FaultySink};
 use tripline_runtime::test_util::{RecordingSink, Schedule, World};
 use tripline_runtime::{Breaker, Family, FamilyLimits, MockMemory, ShutdownHandle, SupervisedBreaker, Supervision};
 
+use super::family_alerts;
 use super::family_script::{FamilyFault, TENANTS};
 use super::mood::Mood;
 use super::random::Random;
@@ -29,6 +30,8 @@ const CALLS_END: Duration = s(45 * 60);
 const ALL_CALL: Duration = s(38 * 60);
 const SETTLED: Duration = s(59 * 60);
 const IDLE: Duration = s(180);
+/// Time after a fault of the alerts within which they are sent: the longest wait between two attempts, and an attempt.
+const ALERTS_RETRIED_WITHIN: Duration = s(400);
 
 /// What is known of a tenant's breaker.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +40,7 @@ struct Known {
     /// It must not go: it is not closed, or in an incident.
     must_stay: bool,
     is_open: bool,
+    in_incident_since: Option<Instant>,
 }
 
 /// Runs a script of a family.
@@ -45,6 +49,8 @@ pub(super) struct FamilyRun<'s> {
     world: World,
     family: Family,
     policy: Policy,
+    /// Each member has incidents and alerts of its own.
+    is_per_key: bool,
     memory: Arc<MockMemory>,
     pager: Arc<RecordingSink>,
     link: Arc<FaultySink>,
@@ -62,6 +68,7 @@ pub(super) struct FamilyRun<'s> {
     memory_bad_at: Option<Instant>,
     shared_bad_at: Option<Instant>,
     touched: Instant,
+    alerts_faulty_until: Instant,
     pub(super) trace: Trace,
 }
 
@@ -83,12 +90,15 @@ impl<'s> FamilyRun<'s> {
         let family = Family::new(members, limits).ok()?;
         let (memory, pager) = (Arc::new(MockMemory::default()), Arc::new(RecordingSink::default()));
         let link = Arc::new(FaultySink::new(pager.clone(), world.clock(), FaultPlan::new(script.seed)));
-        let stop = world.supervise([SupervisedBreaker::family(&family).memory(memory.clone()).sink(link.clone())]);
+        let is_per_key = Random::new(script.seed, 61).chance(0.4);
+        let target = SupervisedBreaker::family(&family).per_key(is_per_key);
+        let stop = world.supervise([target.memory(memory.clone()).sink(link.clone())]);
         let start = world.now();
         Some(Self {
             script,
             family,
             policy,
+            is_per_key,
             memory,
             pager,
             link,
@@ -105,6 +115,7 @@ impl<'s> FamilyRun<'s> {
             memory_bad_at: None,
             shared_bad_at: None,
             touched: start,
+            alerts_faulty_until: start,
             trace: Trace::new(with_trace),
             world,
         })
@@ -312,14 +323,20 @@ impl<'s> FamilyRun<'s> {
             }
             self.is_found(&key, kind)?;
             let (must_stay, is_open) = (kind != StateKind::Closed || in_incident, kind == StateKind::Open);
-            seen.insert(key, Known { generation, must_stay, is_open });
+            let since = before.and_then(|before| before.in_incident_since).unwrap_or(now);
+            let in_incident_since = in_incident.then_some(since);
+            seen.insert(key, Known { generation, must_stay, is_open, in_incident_since });
         }
         for (key, before) in self.known.iter().filter(|(_, before)| before.must_stay) {
             hold(seen.contains_key(key), "no open member makes room", || format!("{key} is gone, and was {before:?}"))?;
         }
         self.known = seen;
-        let open = self.pager.open().len();
-        hold(open <= 1, "one alert per family", || format!("{open} alerts are open"))
+        if self.active.values().any(|fault| *fault == FamilyFault::Alerts) {
+            self.alerts_faulty_until = now + ALERTS_RETRIED_WITHIN;
+        }
+        let incidents = self.known.iter().filter_map(|(key, known)| Some((key.as_str(), known.in_incident_since?)));
+        let is_calm = now > self.alerts_faulty_until;
+        family_alerts::check(&self.pager, self.is_per_key, incidents, is_calm.then_some(now))
     }
 
     /// Checks that a member is judged by its own calls: it opens only after one of them was bad, or by memory.
@@ -346,8 +363,8 @@ impl<'s> FamilyRun<'s> {
 
     /// Checks the end of an hour, after some time without calls.
     fn settled(&mut self) -> Check {
-        let open = self.pager.open();
-        hold(open.is_empty(), "open after health", || format!("{:?}", open.keys().collect::<Vec<_>>()))?;
+        let open = family_alerts::open(&self.pager);
+        hold(open.is_empty(), "open after health", || format!("{open:?}"))?;
         let held: Vec<&String> = self.known.iter().filter(|(_, known)| known.must_stay).map(|(key, _)| key).collect();
         let is_idle = SETTLED.saturating_sub(CALLS_END) > IDLE + GONE_WITHIN;
         let left = self.family.len();

@@ -9,14 +9,16 @@ use tripline_runtime::FleetPart;
 use tripline_runtime::test_util::Schedule;
 use tripline_runtime::test_util::faults::FaultPlan;
 
+use super::fleet_commands::Commands;
+use super::fleet_options::FleetOptions;
 use super::fleet_script::{EngineFault, FleetFault, PagerFault, replicas};
 use super::random::Random;
 use super::script::{Script, Step, What};
 use super::trace::Trace;
 use super::violation::{Check, hold};
-use crate::fleet_world::FleetWorld;
 use crate::fleet_world::pager::Delivery;
-use crate::sim_support::{s, staging};
+use crate::fleet_world::{FleetWorld, Replica};
+use crate::sim_support::{FAST, SLOW, s, staging};
 
 /// After the last fault and the last unwell replica, an alert may stay open for so long.
 const MAX_OPEN: Duration = s(60);
@@ -36,14 +38,16 @@ pub(super) struct FleetRun<'s> {
     active: BTreeMap<usize, FleetFault>,
     lives: Vec<u32>,
     is_dead: Vec<bool>,
+    options: FleetOptions,
+    commands: Commands,
     /// Until then something was out of order.
     faulty_until: Instant,
     healed_at: Instant,
-    /// The last page was sent without the engine. If its sender ended before it reaches the engine, nothing would
-    /// know of the alert: the replicas here have no `state_dir`. None is ended meanwhile.
-    is_paged_alone: bool,
-    /// The stages that were sent: by incident, kind and stage.
-    sent: BTreeMap<(u64, AlertKind, &'static str), Instant>,
+    /// An alert was opened or closed without the engine. If its sender ended before it reaches the engine, nothing would know of that: the
+    /// replicas here have no `state_dir`. None is ended meanwhile.
+    has_sent_alone: bool,
+    /// The stages that were sent: by incident, kind and stage, the last time of each, and whether something was out of order then.
+    sent: BTreeMap<(u64, AlertKind, &'static str), (Instant, bool)>,
     pub(super) trace: Trace,
 }
 
@@ -51,6 +55,8 @@ pub(super) struct FleetRun<'s> {
 enum Event {
     Begin(usize),
     End(usize),
+    /// An operator enables all breakers.
+    Enable,
     Settled,
 }
 
@@ -58,9 +64,8 @@ impl<'s> FleetRun<'s> {
     pub(super) fn new(script: &'s Script, with_trace: bool) -> Self {
         let count = replicas(script.seed);
         let mut fleet = FleetWorld::new(script.seed, staging(s(90), s(0)));
-        if script.seed.is_multiple_of(3) {
-            fleet.page_at = PageAt::Count(2.min(u32::try_from(count).unwrap_or(1)));
-        }
+        let options = FleetOptions::of(script.seed);
+        options.apply(&mut fleet);
         // Each replica has a clock of its own; the rule of the fleet depends on none.
         let mut random = Random::new(script.seed, 10);
         fleet.skew = random.one_of(&[Duration::ZERO, s(30), s(9 * 3_600)]);
@@ -75,9 +80,11 @@ impl<'s> FleetRun<'s> {
             active: BTreeMap::new(),
             lives: vec![0; count],
             is_dead: vec![false; count],
+            options,
+            commands: Commands::new(count),
             faulty_until: start,
             healed_at: start,
-            is_paged_alone: false,
+            has_sent_alone: false,
             sent: BTreeMap::new(),
             trace: Trace::new(with_trace),
             fleet,
@@ -93,6 +100,7 @@ impl<'s> FleetRun<'s> {
             self.schedule.add(self.start + step.at, 1, Event::Begin(index));
         }
         for hour in 0..self.script.end.as_secs().div_ceil(3_600) {
+            self.schedule.add(self.start + s(hour * 3_600 + 41 * 60), 2, Event::Enable);
             self.schedule.add(self.start + s(hour * 3_600 + 59 * 60), 2, Event::Settled);
         }
         self.apply();
@@ -101,6 +109,7 @@ impl<'s> FleetRun<'s> {
             while let Some(event) = self.schedule.pop_due(self.now()) {
                 self.handle(event)?;
             }
+            self.call();
             self.fleet.advance(s(1));
             self.fleet.pager.settle_late();
             count();
@@ -126,6 +135,7 @@ impl<'s> FleetRun<'s> {
                     self.end(fault);
                 }
             }
+            Event::Enable => (0..self.lives.len()).for_each(|number| self.enable(number)),
             Event::Settled => return self.settled(),
         }
         self.apply();
@@ -137,11 +147,11 @@ impl<'s> FleetRun<'s> {
             FleetFault::Unwell { first, count } => {
                 self.replicas_from(first, count).for_each(|number| self.trip(number));
             }
-            FleetFault::Kill(number) if !self.is_dead[number] && !self.is_paged_alone => {
+            FleetFault::Kill(number) if !self.is_dead[number] && !self.has_sent_alone => {
                 self.fleet.kill(number);
                 self.mark_dead(number);
             }
-            FleetFault::Stop(number) if !self.is_dead[number] && !self.is_paged_alone => {
+            FleetFault::Stop(number) if !self.is_dead[number] && !self.has_sent_alone => {
                 self.fleet.replicas[number].stop.stop(s(10));
                 self.fleet.world.run_until_idle();
                 self.mark_dead(number);
@@ -150,23 +160,52 @@ impl<'s> FleetRun<'s> {
                 self.fleet.engine.forget();
                 self.sent.clear();
             }
+            FleetFault::Command { through, action } if !self.is_dead[through] => {
+                self.commands.send(&self.fleet, through, action);
+            }
+            FleetFault::Enable(number) => self.enable(number),
             _ => {}
+        }
+    }
+
+    fn heal(&mut self, number: usize) {
+        if !self.is_meant_unwell(number) && self.fleet.replicas[number].unwell_since.is_some() {
+            self.fleet.heal(number);
+            self.healed_at = self.now();
+        }
+    }
+
+    fn enable(&mut self, number: usize) {
+        if !self.is_dead[number] {
+            self.fleet.replicas[number].breaker.enable();
+            self.commands.enabled(number);
+        }
+    }
+
+    /// Each breaker that is open or meant to be gets one call a second.
+    fn call(&mut self) {
+        if !self.options.has_calls {
+            return;
+        }
+        for number in (0..self.lives.len()).filter(|number| !self.is_dead[*number]).collect::<Vec<_>>() {
+            let is_meant_unwell = self.is_meant_unwell(number);
+            if is_meant_unwell || self.fleet.replicas[number].breaker.state() != StateKind::Closed {
+                self.fleet.call(number, 1, if is_meant_unwell { SLOW } else { FAST });
+            }
         }
     }
 
     fn end(&mut self, fault: FleetFault) {
         match fault {
-            FleetFault::Unwell { first, count } => self.replicas_from(first, count).for_each(|number| {
-                if !self.is_meant_unwell(number) && self.fleet.replicas[number].unwell_since.is_some() {
-                    self.fleet.heal(number);
-                    self.healed_at = self.now();
-                }
-            }),
+            FleetFault::Unwell { first, count } if !self.options.has_calls => {
+                self.replicas_from(first, count).for_each(|number| self.heal(number));
+            }
             FleetFault::Kill(number) | FleetFault::Stop(number) if self.is_dead[number] => {
                 self.fleet.kill(number);
                 self.lives[number] += 1;
                 self.fleet.restart(number, self.lives[number]);
                 self.is_dead[number] = false;
+                self.commands.restarted(number, self.now());
                 if self.is_meant_unwell(number) {
                     self.trip(number);
                 }
@@ -224,39 +263,70 @@ impl<'s> FleetRun<'s> {
 
     fn check(&mut self) -> Check {
         let now = self.now();
-        if self.active.values().any(|fault| !matches!(fault, FleetFault::Unwell { .. })) {
+        if self.active.values().any(|fault| fault.is_disturbance()) {
             self.faulty_until = now;
         }
+        self.see_incidents();
         let faulty_until = self.faulty_until;
         let was_faulty = |within: Duration| now < faulty_until + within;
         for delivery in self.fleet.pager.take_deliveries() {
             self.check_delivery(now, &delivery, was_faulty(HEALED_WITHIN))?;
         }
         let (open, pager) = (self.fleet.pager.open_alerts(), &self.fleet.pager);
-        self.is_paged_alone &= open > 0;
+        self.has_sent_alone &= was_faulty(HOLD);
         hold(open <= 1, "one alert per incident", || format!("{open} alerts are open; {:?}", pager.log().last()))?;
         let since = self.fleet.replicas.iter().filter_map(|replica| replica.unwell_since).min();
         let is_over = since.is_none() && now > self.healed_at + MAX_OPEN && !was_faulty(MAX_OPEN + HOLD);
         hold(!is_over || open == 0, "open after health", || format!("all are well since {:?}", self.healed_at))?;
+        self.commands.check(&self.fleet, !was_faulty(HOLD))?;
+        self.check_probes(was_faulty(HEALED_WITHIN))?;
         let unwell = self.fleet.replicas.iter().filter(|replica| replica.unwell_since.is_some()).count();
         let pages = match self.fleet.page_at {
             PageAt::Count(least) => unwell >= least as usize,
-            PageAt::Millionths(_) => true,
+            PageAt::Millionths(share) => unwell > 0 && unwell * 1_000_000 >= self.members() * share as usize,
         };
         let newest = self.fleet.replicas.iter().filter_map(|replica| replica.unwell_since).max();
         let is_due = pages && newest.is_some_and(|since| now > since + MAX_SILENT) && !was_faulty(MAX_SILENT);
         hold(!is_due || open == 1, "paged", || format!("{unwell} are unwell since {since:?}, and there is no alert"))
     }
 
+    /// The number of members as the replicas know it: one that was killed counts for some minutes.
+    fn members(&self) -> usize {
+        let members = self.fleet.replicas.iter().map(|replica| replica.fleet.status().members as usize);
+        members.max().unwrap_or_default()
+    }
+
+    /// Records since when each replica is in an incident.
+    fn see_incidents(&mut self) {
+        let now = self.now();
+        for (replica, is_dead) in self.fleet.replicas.iter_mut().zip(&self.is_dead) {
+            let is_unwell = !is_dead && replica.breaker.read(tripline_core::Breaker::is_in_incident);
+            if !is_unwell && replica.unwell_since.is_some() {
+                self.healed_at = now;
+            }
+            replica.unwell_since = is_unwell.then(|| replica.unwell_since.unwrap_or(now));
+        }
+    }
+
+    /// Checks that no more replicas probe at once than may.
+    fn check_probes(&self, was_faulty: bool) -> Check {
+        let Some(most) = self.options.most_probes(self.members()) else { return Ok(()) };
+        let is_probing = |replica: &&Replica| replica.breaker.state() == StateKind::HalfOpen;
+        let probing: Vec<&str> = self.fleet.replicas.iter().filter(is_probing).map(|it| it.name.as_str()).collect();
+        hold(was_faulty || probing.len() <= most, "the budget of probes", || format!("{most} may probe: {probing:?}"))
+    }
+
     fn check_delivery(&mut self, now: Instant, delivery: &Delivery, was_faulty: bool) -> Check {
         self.trace.note(now, || format!("pager: {} {} {:?}", delivery.kind.as_str(), delivery.stage, delivery.part));
         let Some(FleetPart::All { epoch, has_doubled: false, is_repeated: false, .. }) = &delivery.part else {
             let is_alone = delivery.part == Some(FleetPart::Alone);
-            self.is_paged_alone |= is_alone;
+            self.has_sent_alone |= is_alone;
             return hold(!is_alone || was_faulty, "pages alone", || format!("{delivery:?}, and the engine works"));
         };
-        let before = self.sent.insert((*epoch, delivery.kind, delivery.stage), now);
-        hold(before.is_none() || was_faulty, "one page per incident and stage", || {
+        let before = self.sent.insert((*epoch, delivery.kind, delivery.stage), (now, was_faulty));
+        // One that took effect without an acknowledgement is due again, an escalation once a breaker is open.
+        let is_excused = was_faulty || before.is_none_or(|(_, was_faulty)| was_faulty);
+        hold(is_excused, "one page per incident and stage", || {
             format!("incident {epoch}: {} {} came again, first {before:?}", delivery.kind.as_str(), delivery.stage)
         })?;
         if delivery.is_end {

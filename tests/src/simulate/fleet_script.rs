@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tripline_core::Ratio;
+use tripline_core::fleet::Action;
 use tripline_runtime::test_util::faults::{Fault, FaultPlan};
 
 use super::mood::Mood;
@@ -30,6 +31,20 @@ pub(super) enum FleetFault {
     Forget,
     Engine(EngineFault),
     Pager(PagerFault),
+    /// An operator commands all replicas through one of them.
+    Command {
+        through: usize,
+        action: Action,
+    },
+    /// An operator enables the breaker of one replica.
+    Enable(usize),
+}
+
+impl FleetFault {
+    /// Whether it disturbs the fleet itself.
+    pub(super) const fn is_disturbance(self) -> bool {
+        !matches!(self, Self::Unwell { .. } | Self::Command { .. } | Self::Enable(_))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

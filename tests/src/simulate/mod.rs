@@ -7,8 +7,8 @@
 //!
 //! The remainder of the seed modulo 8 selects the system under test:
 //!
-//! - 0 to 5: such a process, in a third of the seeds as one replica of a fleet;
-//! - 6: a fleet of replicas that share their incidents;
+//! - 0 to 4: such a process, in a third of the seeds as one replica of a fleet;
+//! - 5 and 6: a fleet of replicas that share their incidents;
 //! - 7: a family of breakers with more keys than it may have members.
 
 mod alert_service;
@@ -23,9 +23,12 @@ mod error_log;
 mod extras;
 mod extras_drive;
 mod family;
+mod family_alerts;
 mod family_script;
 mod fleet;
+mod fleet_commands;
 mod fleet_faults;
+mod fleet_options;
 mod fleet_script;
 mod mood;
 mod network;

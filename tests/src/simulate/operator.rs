@@ -21,6 +21,10 @@ pub(super) enum Command {
     SetWindow,
     SetSettings,
     TestPage,
+    /// To all replicas of the fleet.
+    DisableAll,
+    EnableAll,
+    ResetAll,
 }
 
 impl Command {
@@ -42,6 +46,9 @@ impl Command {
     /// Those that change settings.
     pub(super) const CHANGES: [Self; 4] = [Self::SetThreshold, Self::SetWait, Self::SetWindow, Self::SetSettings];
 
+    /// Those to all replicas.
+    pub(super) const TO_ALL: [Self; 3] = [Self::DisableAll, Self::EnableAll, Self::ResetAll];
+
     /// Path behind `/breakers/NAME`, and body.
     fn request(self) -> (&'static str, Value) {
         match self {
@@ -57,6 +64,9 @@ impl Command {
             Self::SetWindow => ("settings", json!({"latency_window_size": 30})),
             Self::SetSettings => ("settings", json!({"minimum_samples": 6, "wait_backoff": 1.5})),
             Self::TestPage => ("alerts/test", json!({"confirm": true})),
+            Self::DisableAll => ("fleet-command", json!({"action": "disable", "confirm": true})),
+            Self::EnableAll => ("fleet-command", json!({"action": "enable", "confirm": true})),
+            Self::ResetAll => ("fleet-command", json!({"action": "reset", "confirm": true})),
         }
     }
 }

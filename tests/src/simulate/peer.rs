@@ -31,6 +31,7 @@ impl Peer {
         terms.hold_ms = terms.ttl_ms.max(policy.recovery_time.as_millis() as u64);
         terms.escalate_after_ms = staging.escalate_after.as_millis() as u64;
         terms.cooldown_ms = staging.cooldown.as_millis() as u64;
+        terms.page_at = config.fleet.page_at;
         let peer = Self { unwell_since: Rc::default() };
         world.spawn(peer.clone().run(world.clock(), engine.clone(), terms, Random::new(seed, 14)));
         Some(peer)

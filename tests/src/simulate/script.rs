@@ -4,11 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use super::extras::{self, ExtraStep};
-use super::fleet_script::OfProcess;
+use super::fleet_options::FleetOptions;
+use super::fleet_script::{EngineFault, FleetFault, OfProcess};
 use super::mood::Mood;
 use super::operator::Command;
 use super::random::Random;
-use super::settings::{BREAKERS, Edit, has_extras, has_fleet};
+use super::settings::{BREAKERS, Edit, Options, has_extras, has_fleet};
 use super::{family_script, fleet_script};
 
 /// The script of a run.
@@ -36,7 +37,7 @@ pub(super) enum Subject {
 impl Subject {
     const fn of(seed: u64) -> Self {
         match seed % 8 {
-            6 => Self::Fleet,
+            5 | 6 => Self::Fleet,
             7 => Self::Family,
             _ => Self::Process,
         }
@@ -81,7 +82,7 @@ pub(super) enum What {
     /// To the family, or to the breaker that operators add and remove.
     Extra(ExtraStep),
     /// In a fleet.
-    Fleet(fleet_script::FleetFault),
+    Fleet(FleetFault),
     /// In a family.
     Family(family_script::FamilyFault),
 }
@@ -145,6 +146,7 @@ impl Script {
         let mut of_damage = Random::new(seed, 9);
         let mut of_fleet = Random::new(seed, 15);
         let mut of_extras = Random::new(seed, 17);
+        let mut of_options = Random::new(seed, 18);
         let (subject, mut steps) = (Subject::of(seed), Vec::new());
         for hour in (0..u64::from(hours)).map(|hour| Duration::from_secs(hour * 3_600)) {
             match subject {
@@ -161,10 +163,19 @@ impl Script {
                             steps.push(Step { at, lasts, what: fault.into() });
                         });
                     }
+                    let options = Options::of(seed);
+                    if options.takes_commands {
+                        draw_commands(&mut of_options, hour, &mut steps);
+                    }
+                    if options.fallback_close {
+                        draw_close_alone(&mut of_options, hour, &mut steps);
+                    }
                 }
-                Subject::Fleet => fleet_script::draw(&mut random, seed, hour, &mut |at, lasts, fault| {
-                    steps.push(Step { at, lasts, what: What::Fleet(fault) });
-                }),
+                Subject::Fleet => {
+                    let mut add = |at, lasts, fault| steps.push(Step { at, lasts, what: What::Fleet(fault) });
+                    fleet_script::draw(&mut random, seed, hour, &mut add);
+                    FleetOptions::of(seed).draw(&mut of_options, seed, hour, &mut add);
+                }
                 Subject::Family => family_script::draw(&mut random, hour, &mut |at, lasts, fault| {
                     steps.push(Step { at, lasts, what: What::Family(fault) });
                 }),
@@ -243,6 +254,30 @@ fn draw_damage(random: &mut Random, hour: Duration, steps: &mut Vec<Step>) {
         let (breaker, mood) = (random.below(BREAKERS.len()), random.one_of(&[Mood::Slow, Mood::Failing]));
         let at = at.saturating_sub(random.millis(0, 100_000));
         steps.push(Step { at, lasts: lasts + random.millis(0, 60_000), what: What::Service { breaker, mood } });
+    }
+}
+
+/// Some commands to all replicas of the fleet.
+fn draw_commands(random: &mut Random, hour: Duration, steps: &mut Vec<Step>) {
+    for _ in 0..=random.below(3) {
+        let at = hour + random.millis(30_000, 38 * 60_000);
+        let (breaker, command) = (random.below(BREAKERS.len()), random.one_of(&Command::TO_ALL));
+        steps.push(Step { at, lasts: Duration::ZERO, what: What::Operate { breaker, command } });
+    }
+}
+
+/// While the engine is out of reach a service recovers, and the process closes its alert alone. The peer is unwell for longer. Most times
+/// the process ends before the engine is back. Other faults are over then, so that the check is not excused by them.
+fn draw_close_alone(random: &mut Random, hour: Duration, steps: &mut Vec<Step>) {
+    let (at, breaker) = (hour + Duration::from_secs(43 * 60 + 30), random.below(BREAKERS.len()));
+    let mut add = |after: u64, lasts: u64, what| {
+        steps.push(Step { at: at + Duration::from_secs(after), lasts: Duration::from_secs(lasts), what });
+    };
+    add(0, 700, What::Peer { breaker });
+    add(10, 300, What::Fleet(FleetFault::Engine(EngineFault::Down)));
+    add(20, 60, What::Service { breaker, mood: Mood::Failing });
+    if random.chance(0.7) {
+        add(random.one_of(&[250, 280, 305]), 0, random.one_of(&[What::Kill, What::Restart]));
     }
 }
 

@@ -38,6 +38,34 @@ pub(super) fn has_fleet(seed: u64) -> bool {
     Random::new(seed, 23).below(3) == 0
 }
 
+/// Options of the configuration that are off in most seeds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Options {
+    /// Both replicas must be unwell before the fleet pages.
+    pub(super) pages_together: bool,
+    /// A replica that pages alone closes its alert alone.
+    pub(super) fallback_close: bool,
+    /// The replicas of the fleet execute commands to all of them.
+    pub(super) takes_commands: bool,
+    /// Each member of the family has incidents and alerts of its own.
+    pub(super) alerts_per_key: bool,
+}
+
+impl Options {
+    /// Draws those of a seed.
+    pub(super) fn of(seed: u64) -> Self {
+        let mut random = Random::new(seed, 152);
+        let has_options = random.chance(0.4);
+        let mut with = |is_possible: bool, share| random.chance(share) && has_options && is_possible;
+        Self {
+            pages_together: with(has_fleet(seed), 0.5),
+            fallback_close: with(has_fleet(seed), 0.5),
+            takes_commands: with(has_fleet(seed), 0.7),
+            alerts_per_key: with(has_extras(seed) && !has_fleet(seed), 0.7),
+        }
+    }
+}
+
 /// Returns the text of the configuration file.
 pub(super) fn text(seed: u64) -> String {
     let mut random = Random::new(seed, 1);
@@ -65,14 +93,24 @@ pub(super) fn text(seed: u64) -> String {
          trigger_on_breaker_reset = {reset}\ninclude_system_info = false\n\n\
          [webhook]\nenabled = true\nurl = \"https://hook.sim/in\"\n\n"
     );
+    let options = Options::of(seed);
     if has_fleet(seed) {
-        text.push_str("[fleet]\nengine = \"redis\"\n\n");
+        let page_at = if options.pages_together { 2 } else { 1 };
+        let Options { fallback_close, takes_commands, .. } = options;
+        let _ = writeln!(
+            text,
+            "[fleet]\nengine = \"redis\"\npage_at = {page_at}\nfallback_close = {fallback_close}\ncommands = {takes_commands}\n"
+        );
     }
     for name in BREAKERS {
         let _ = writeln!(text, "[breakers.{name}] # a dependency\n");
     }
     if has_extras(seed) {
-        let _ = writeln!(text, "[breakers.{FAMILY}]\nkey = \"caller\"\nmax_keys = {MAX_KEYS}\n");
+        let per_key = options.alerts_per_key;
+        let _ = writeln!(
+            text,
+            "[breakers.{FAMILY}]\nkey = \"caller\"\nmax_keys = {MAX_KEYS}\nalerts.per_key = {per_key}\n"
+        );
     }
     text
 }

@@ -19,7 +19,7 @@ use super::platform::SimPlatform;
 use super::process::Process;
 use super::reader::Received;
 use super::seen::Seen;
-use super::settings::{self, BREAKERS};
+use super::settings::{self, BREAKERS, Options};
 use super::trace::Trace;
 use super::truth::Truth;
 
@@ -49,6 +49,7 @@ pub(super) struct Simulation {
     pub(super) readers: Vec<Rc<RefCell<Received>>>,
     pub(super) seen: Seen,
     pub(super) extras: Extras,
+    pub(super) options: Options,
     pub(super) trace: Trace,
 }
 
@@ -67,6 +68,7 @@ impl Simulation {
             readers: Vec::new(),
             seen: Seen::new(now),
             extras: Extras::new(seed),
+            options: Options::of(seed),
             trace: Trace::new(with_trace),
             world,
         }
@@ -104,6 +106,7 @@ impl Simulation {
             let left = self.platform.disk.left(&name).ok().flatten().and_then(|state| state.staging.open);
             let files = self.platform.disk.files();
             let has_ended = |file: &StateFile| file.attempted.iter().any(|state| state.staging.open != left);
+            truth.is_close_lost |= is_failing && self.options.fallback_close;
             truth.is_end_lost = is_failing && left.is_some() && files.get(&name).is_some_and(has_ended);
         }
         self.seen.pages.retain(|(breaker, incident, _), _| *incident <= last(breaker));
@@ -137,6 +140,9 @@ impl Simulation {
         let damaged = self.platform.disk.damaged();
         let is_forgotten = |breaker: &str| damaged.iter().any(|name| name.as_str() == breaker);
         let last = |breaker: &str| if is_forgotten(breaker) { 0 } else { u64::MAX };
+        for (truth, _) in self.truths.iter_mut().zip(BREAKERS).filter(|(_, name)| is_forgotten(name)) {
+            truth.is_close_lost |= self.options.fallback_close;
+        }
         let service = &mut self.platform.network.state().service;
         service.forget_after(last, |_| true);
         service.lose(|alert| is_forgotten(&alert.breaker));
@@ -145,13 +151,16 @@ impl Simulation {
         damaged
     }
 
-    /// Whether the process tried to save that this alert of a saved incident is sent, and could not.
+    /// Whether the process tried to save that this alert of a saved incident is sent, and could not. Alerts of members are not looked up: all count.
     fn is_only_tried(&self, alert: &PagerAlert) -> bool {
         let knows = |state: &DurableState| {
             let of_kind = |lane: &&LaneRecord| lane.sink != "webhook" && lane.kind.as_str() == alert.kind;
             let mut incidents = state.lanes.iter().filter(of_kind).flat_map(|lane| &lane.incidents);
             incidents.any(|record| record.incident == alert.incident)
         };
+        if !alert.key.is_empty() {
+            return true;
+        }
         let Ok(name) = alert.breaker.parse() else { return false };
         let is_saved = self.platform.disk.left(&name).ok().flatten().is_some_and(|state| knows(&state));
         let files = self.platform.disk.files();
@@ -168,6 +177,9 @@ impl Simulation {
     /// Records that all breakers are affected by something other than their services.
     pub(super) fn touch_all(&mut self) {
         let now = self.world.now();
-        self.truths.iter_mut().for_each(|truth| truth.touched = now);
+        for truth in &mut self.truths {
+            truth.touched = truth.touched.max(now);
+            truth.commanded = None;
+        }
     }
 }

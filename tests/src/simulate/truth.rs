@@ -8,6 +8,7 @@ use tripline_runtime::{Breaker, OwnedTimedPermit};
 
 use super::callers::PlannedCall;
 use super::mood::Mood;
+use super::operator::Command;
 use super::settings::SLOW_MS;
 use super::violation::hold;
 
@@ -81,9 +82,15 @@ pub(super) struct Truth {
     pub(super) left_off: LeftOff,
     /// Whether an operator simulates anything.
     pub(super) is_simulated: bool,
+    /// The last command to all replicas, and when the engine took it, unless something else affected the breaker since.
+    pub(super) commanded: Option<(Command, Instant)>,
+    /// Until then a process that starts may execute a command to all replicas.
+    pub(super) may_be_commanded_until: Instant,
     /// The last process could not save the end of an incident whose alert it had closed. To this one the incident is
     /// still on, and paged.
     pub(super) is_end_lost: bool,
+    /// A process may have closed the fleet's alert alone, and no later one knows of it: its state was damaged, or not saved.
+    pub(super) is_close_lost: bool,
 }
 
 impl Truth {
@@ -103,7 +110,10 @@ impl Truth {
             tripped_since: None,
             left_off: LeftOff { is_forced: false, in_incident: false, since: now },
             is_simulated: false,
+            commanded: None,
+            may_be_commanded_until: now,
             is_end_lost: false,
+            is_close_lost: false,
         }
     }
 
@@ -111,7 +121,9 @@ impl Truth {
     pub(super) fn restarted(&mut self, now: Instant) {
         self.calls.clear();
         self.expected = Expected::default();
-        self.touched = now;
+        // A command to all replicas may still be executed.
+        self.touched = self.touched.max(now);
+        self.commanded = None;
         (self.seen, self.closed_since, self.tripped_since) = (None, None, None);
         (self.changed, self.not_closed_since, self.incident) = (now, None, None);
     }

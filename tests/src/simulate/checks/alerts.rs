@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tripline_core::Instant;
 use tripline_runtime::LaneRecord;
 
 use super::super::alert_service::{Hook, PagerAlert, Scope};
@@ -45,6 +46,10 @@ fn take(simulation: &mut Simulation, hook: &Hook) -> Check {
     hold(!is_quiet || again.is_none() || is_late, "delivered once", || {
         format!("{delivery} came again, first {again:?}")
     })?;
+    if !hook.key.is_empty() {
+        // The incidents of a member that comes back to its family are counted from 1.
+        return Ok(());
+    }
     if again.is_none() {
         escalation::take(simulation, hook)?;
     }
@@ -96,11 +101,17 @@ pub(super) fn every_minute(simulation: &mut Simulation) -> Check {
         && simulation.process.is_some()
         && !simulation.seen.is_disk_faulty
         && simulation.is_engine_calm(PAGED_WITHIN);
-    for (truth, name) in simulation.truths.iter().zip(BREAKERS) {
-        let is_due = !truth.is_end_lost && truth.tripped_since.is_some_and(|since| now.since(since) > PAGED_WITHIN);
+    for (index, (truth, name)) in simulation.truths.iter_mut().zip(BREAKERS).enumerate() {
+        let is_long = |since: Option<Instant>| since.is_some_and(|since| now.since(since) > PAGED_WITHIN);
+        let own_since = truth.tripped_since;
+        let peer_since = simulation.peer.as_ref().and_then(|peer| peer.unwell_since(index));
+        truth.is_close_lost &= own_since.is_some() || peer_since.is_some();
+        let (is_own_due, is_peer_due) = (!truth.is_end_lost && is_long(own_since), is_long(peer_since));
+        let pages_together = simulation.options.pages_together;
+        let is_due = if pages_together { is_own_due && is_peer_due } else { is_own_due || is_peer_due };
         let is_paged = network.service.open().any(|alert| alert.breaker == name && !alert.is_test());
-        hold(!(is_calm && is_due) || is_paged, "paged", || {
-            format!("{name} is in an incident since {:?}, and the pager has no alert", truth.tripped_since)
+        hold(!(is_calm && is_due) || is_paged || truth.is_close_lost, "paged", || {
+            format!("{name} is unwell since {own_since:?}, the peer since {peer_since:?}, and the pager has no alert")
         })?;
     }
     if !Seen::is_recent(simulation.seen.disk_faulty_at, now, 2 * CALM) && !simulation.seen.is_disk_faulty {

@@ -5,7 +5,9 @@ use std::time::Duration;
 use tripline_core::{Instant, MemoryState, State, StateKind, TripReason};
 use tripline_runtime::Breaker;
 
+use super::super::fleet_commands::EXECUTED_WITHIN;
 use super::super::mood::Mood;
+use super::super::operator::Command;
 use super::super::seen::Seen;
 use super::super::settings::BREAKERS;
 use super::super::state::Simulation;
@@ -67,6 +69,7 @@ fn look(simulation: &mut Simulation, index: usize, breaker: &Breaker) -> Check {
             }
         }
     }
+    command_to_all(simulation, index, kind)?;
     let truth = &mut simulation.truths[index];
     if before != Some((kind, generation)) {
         truth.changed = now;
@@ -126,6 +129,24 @@ fn look(simulation: &mut Simulation, index: usize, breaker: &Breaker) -> Check {
     Ok(())
 }
 
+/// Checks that the process has executed a command to all replicas.
+fn command_to_all(simulation: &mut Simulation, index: usize, kind: StateKind) -> Check {
+    let (now, is_calm) = (simulation.world.now(), simulation.is_engine_calm(EXECUTED_WITHIN));
+    let Some((command, at)) = simulation.truths[index].commanded.filter(|(_, at)| now > *at + EXECUTED_WITHIN) else {
+        return Ok(());
+    };
+    simulation.truths[index].commanded = None;
+    let is_executed = match command {
+        Command::DisableAll => matches!(kind, StateKind::Disabled | StateKind::ForcedOpen),
+        Command::EnableAll => kind != StateKind::Disabled,
+        Command::ResetAll => kind != StateKind::ForcedOpen,
+        _ => true,
+    };
+    hold(is_executed || !is_calm || simulation.seen.is_stopping, "commands to all replicas", || {
+        format!("{} is {kind}, and {command:?} was sent at {at:?}", BREAKERS[index])
+    })
+}
+
 fn counts(breaker: &Breaker, truth: &Truth, name: &str) -> Check {
     let counts = breaker.read(|core| *core.counts());
     let seen = Expected {
@@ -160,7 +181,8 @@ fn is_legal(from: StateKind, to: StateKind) -> bool {
 
 /// Checks that a trip had a cause: a bad observation, or an operator's simulation.
 fn trip_has_reason(now: Instant, seen: &Seen, truth: &Truth, trip: Option<TripReason>) -> Check {
-    if truth.is_simulated || now.since(truth.touched) < Duration::from_secs(1) {
+    let is_touched = truth.touched <= now && now.since(truth.touched) < Duration::from_secs(1);
+    if truth.is_simulated || is_touched {
         return Ok(());
     }
     let Some(reason) = trip else { return Err(("trips", "it is open without a trip".to_owned())) };

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use tripline_core::StateKind;
-use tripline_runtime::{BreakerName, DurableState};
+use tripline_runtime::{BreakerName, DurableState, LaneRecord};
 
 use super::super::disk::{Disk, StateFile};
 use super::super::error_log::ErrorLog;
 use super::super::process::Process;
 use super::super::settings::BREAKERS;
 use super::super::state::Simulation;
+use super::super::truth::Truth;
 use super::super::violation::{Check, hold};
 
 /// Maximum size of a state, in bytes.
@@ -71,10 +72,14 @@ const SAVED_WITHIN: Duration = Duration::from_secs(6);
 pub(super) fn started(simulation: &mut Simulation) -> Check {
     let Some(process) = &simulation.process else { return Ok(()) };
     let seen = &simulation.seen;
+    // A replica that starts executes the commands of the last minute.
+    let now = simulation.world.now();
+    let may_be_commanded = |truth: &Truth| now < truth.may_be_commanded_until;
     for ((breaker, name), truth) in process.breakers.iter().zip(BREAKERS).zip(&simulation.truths) {
         let before = truth.left_off;
         let Some(ended) = seen.ended else { continue };
         if seen.is_disk_faulty
+            || may_be_commanded(truth)
             || seen.disk_faulty_at.is_some_and(|at| at >= before.since)
             || ended < before.since + SAVED_WITHIN
         {
@@ -90,7 +95,10 @@ pub(super) fn started(simulation: &mut Simulation) -> Check {
             format!("{name}: in an incident: {incident}, before: {before:?}")
         })?;
     }
-    for (breaker, name) in process.breakers.iter().zip(BREAKERS) {
+    for ((breaker, name), truth) in process.breakers.iter().zip(BREAKERS).zip(&simulation.truths) {
+        if may_be_commanded(truth) {
+            continue;
+        }
         let Ok(Some(left)) = simulation.platform.disk.left(breaker.name()) else { continue };
         let (kind, incident, is_enabled) =
             breaker.read(|core| (core.state().kind(), core.is_in_incident(), core.policy().enabled));
@@ -147,7 +155,8 @@ pub(super) fn settled(simulation: &mut Simulation) -> Check {
             continue;
         };
         hold(state.staging.open.is_none(), "durable state", || format!("{name}: the incident is still open on disk"))?;
-        let waiting: Vec<_> = state.lanes.iter().filter(|lane| !lane.incidents.is_empty()).collect();
+        let is_pending = |lane: &&LaneRecord| !lane.incidents.is_empty() || lane.has_closed_alone;
+        let waiting: Vec<_> = state.lanes.iter().filter(is_pending).collect();
         hold(waiting.is_empty(), "durable state", || format!("{name}: {waiting:?}"))?;
         hold(file.attempted.is_empty(), "durable state", || format!("{name}: not all is saved"))?;
         hold(file.size() < MAX_STATE, "memory is bounded", || format!("{name}: {} bytes on disk", file.size()))?;

@@ -64,10 +64,18 @@ fn answer(simulation: &mut Simulation, sent: &Sent) -> Check {
     let Some(answer) = sent.answer.get() else { return Ok(()) };
     let name = BREAKERS[sent.breaker];
     simulation.note(|| format!("{name}: {:?} is answered with {} {}", sent.command, answer.status, answer.text));
-    let is_expected = answer.status == 200 || (answer.status == 409 && !sent.must_work);
+    let is_expected = if Command::TO_ALL.contains(&sent.command) {
+        answer.status == 200 || (answer.status == 503 && !simulation.is_engine_calm(ANSWERED_WITHIN))
+    } else {
+        answer.status == 200 || (answer.status == 409 && !sent.must_work)
+    };
     hold(is_expected, "answers", || format!("{name}: {:?}: {} {}", sent.command, answer.status, answer.text))?;
     let Some(process) = &simulation.process else { return Ok(()) };
     if answer.status != 200 || simulation.world.now() != sent.at {
+        return Ok(());
+    }
+    if Command::TO_ALL.contains(&sent.command) {
+        simulation.truths[sent.breaker].commanded = Some((sent.command, sent.at));
         return Ok(());
     }
     let breaker = &process.breakers[sent.breaker];
