@@ -10,7 +10,8 @@ use tripline_core::{AlertKind, Instant};
 
 use crate::clock::Clock;
 use crate::dispatch::jobs::Jobs;
-use crate::dispatch::mailbox::{Mailbox, keeps_open};
+use crate::dispatch::mailbox::Mailbox;
+use crate::dispatch::pagers::keeps_open;
 use crate::fleet::part::FleetPart;
 use crate::incidents::alert::{Alert, AlertSink, DeliveryError};
 use crate::sync::{Arc, Mutex, lock};

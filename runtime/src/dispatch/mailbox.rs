@@ -1,6 +1,5 @@
 //! One breaker's mailbox: the alerts for its sinks and the state to save, behind one lock.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;
 
 use event_listener::{Event as Notification, EventListener};
@@ -10,6 +9,7 @@ use crate::breaker::name::BreakerName;
 use crate::dispatch::closed_alone::ClosedAlone;
 use crate::dispatch::counters::{Counters, LaneCounters};
 use crate::dispatch::durable::{DurableState, LaneRecord};
+use crate::dispatch::pagers::keeps_open;
 use crate::dispatch::queue::{Attempt, Pushed, Queue};
 use crate::incidents::alert::{Alert, AlertSink};
 use crate::incidents::records::{BreakerRecord, StagingRecord};
@@ -296,35 +296,6 @@ impl Mailbox {
         }
     }
 
-    /// Logs the alerts that are, or may be, open when the process ends.
-    pub(super) fn log_open(&self) {
-        // Not under the lock.
-        let keeping: Vec<&str> =
-            self.sinks.iter().filter(|(_, sink)| keeps_open(sink)).map(|(label, _)| label.as_str()).collect();
-        let open: Vec<_> = {
-            let state = self.state();
-            let lanes = state.lanes.iter().filter(|lane| keeping.contains(&lane.sink.as_str()));
-            let owned = |lane: &LaneState| {
-                let (sink, kind) = (lane.sink.clone(), lane.kind.as_str());
-                let of_lane = |(incident, alias, confirmed): (u64, Option<&str>, bool)| {
-                    (sink.clone(), kind, incident, alias.map(str::to_owned), confirmed)
-                };
-                lane.queue.open().map(of_lane).collect::<Vec<_>>()
-            };
-            lanes.flat_map(owned).collect()
-        };
-        let breaker = self.breaker.as_str();
-        for (sink, kind, incident, alias, confirmed) in open {
-            if self.is_durable {
-                let words = "an alert stays open over the stop; the next start goes on";
-                tracing::info!(breaker, sink, kind, incident, alias, confirmed, "{words}");
-            } else {
-                let words = "an alert stays open at the stop and no state is kept: close it by hand, or set state_dir";
-                tracing::warn!(breaker, sink, kind, incident, alias, confirmed, "{words}");
-            }
-        }
-    }
-
     /// Changes a lane and the state to save.
     pub(super) fn change<T>(&self, lane: usize, change: impl FnOnce(&mut LaneState) -> T) -> Option<T> {
         let mut state = self.state();
@@ -440,11 +411,6 @@ impl MailboxState {
         self.revision = self.revision.saturating_add(1);
         self.revision
     }
-}
-
-/// Whether a sink keeps alerts open; true for one that panics.
-pub(super) fn keeps_open(sink: &Arc<dyn AlertSink>) -> bool {
-    catch_unwind(AssertUnwindSafe(|| sink.keeps_open())).unwrap_or(true)
 }
 
 /// Returns the sinks' names, made unique, so that records and counters are distinct.
