@@ -41,6 +41,24 @@ impl Engine {
         Self { state: FleetState::default(), terms: Terms::default() }
     }
 
+    /// An engine with an incident of this replica, which was paged 5 s after [`T`].
+    fn paged(replica: &str) -> Self {
+        let mut engine = Self::new();
+        engine.unwell(T, replica);
+        let page = engine.unwell(T + 5_000, replica).claim.unwrap();
+        assert!(engine.acknowledge(T + 5_001, replica, &page));
+        engine
+    }
+
+    /// The same with a close 16 s after [`T`], which is not repeated yet. Also returns the close.
+    fn closed(replica: &str) -> (Self, Claim) {
+        let mut engine = Self::paged(replica);
+        engine.well(T + 6_000, replica);
+        let close = engine.well(T + 16_000, replica).claim.unwrap();
+        assert!(engine.acknowledge(T + 16_001, replica, &close));
+        (engine, close)
+    }
+
     fn sync(&mut self, now_ms: u64, replica: &str, change: impl FnOnce(&mut Report<'_>)) -> FleetView {
         let replica = text(replica);
         let mut report = Report::of(&replica);
@@ -81,10 +99,7 @@ fn one_claim_at_a_time_and_the_next_when_the_lease_ends() {
 
 #[test]
 fn a_close_that_was_granted_ends_its_epoch() {
-    let mut engine = Engine::new();
-    engine.unwell(T, "a");
-    let claim = engine.unwell(T + 5_000, "a").claim.unwrap();
-    engine.acknowledge(T + 5_001, "a", &claim);
+    let mut engine = Engine::paged("a");
     engine.well(T + 6_000, "a");
     let close = engine.well(T + 16_000, "a").claim.unwrap();
     assert_eq!(close.due, DueStage::Resolved);
@@ -107,10 +122,7 @@ fn an_incident_of_which_nothing_was_sent_ends_without_a_word() {
 
 #[test]
 fn an_engine_that_forgot_takes_what_replicas_know() {
-    let mut engine = Engine::new();
-    engine.unwell(T, "a");
-    let claim = engine.unwell(T + 5_000, "a").claim.unwrap();
-    engine.acknowledge(T + 5_001, "a", &claim);
+    let mut engine = Engine::paged("a");
     let known = engine.unwell(T + 6_000, "a").known;
     engine.state = FleetState::default();
     // A replica without knowledge reports first.
@@ -229,13 +241,7 @@ fn a_graver_kind_takes_over_and_the_close_names_both() {
 
 #[test]
 fn a_close_names_only_what_was_sent() {
-    let mut engine = Engine::new();
-    engine.unwell(T, "a");
-    let claim = engine.unwell(T + 5_000, "a").claim.unwrap();
-    engine.acknowledge(T + 5_001, "a", &claim);
-    engine.well(T + 6_000, "a");
-    let close = engine.well(T + 16_000, "a").claim.unwrap();
-    engine.acknowledge(T + 16_001, "a", &close);
+    let (mut engine, _) = Engine::closed("a");
     // The next incident begins before the close is repeated, is of another kind, and ends before its page.
     engine.sync(T + 17_000, "a", |report| report.unwell = Some(LatencyThreshold));
     engine.well(T + 18_000, "a");
@@ -361,13 +367,7 @@ fn an_earlier_claim_of_the_same_replica_is_not_acknowledged() {
 
 #[test]
 fn a_close_is_sent_once_more_a_lease_later() {
-    let mut engine = Engine::new();
-    engine.unwell(T, "a");
-    let page = engine.unwell(T + 5_000, "a").claim.unwrap();
-    engine.acknowledge(T + 5_001, "a", &page);
-    engine.well(T + 6_000, "a");
-    let close = engine.well(T + 16_000, "a").claim.unwrap();
-    engine.acknowledge(T + 16_001, "a", &close);
+    let (mut engine, close) = Engine::closed("a");
     assert_eq!(engine.well(T + 36_000, "a").claim, None);
     let again = engine.well(T + 36_001, "b").claim.unwrap();
     assert_eq!((again.due, again.epoch), (DueStage::ResolvedAgain, close.epoch));

@@ -310,7 +310,7 @@ impl<'s> FleetRun<'s> {
 
     /// Checks that no more replicas probe at once than may.
     fn check_probes(&self, was_faulty: bool) -> Check {
-        let Some(most) = self.options.most_probes(self.members()) else { return Ok(()) };
+        let Some(most) = self.options.max_probes(self.members()) else { return Ok(()) };
         let is_probing = |replica: &&Replica| replica.breaker.state() == StateKind::HalfOpen;
         let probing: Vec<&str> = self.fleet.replicas.iter().filter(is_probing).map(|it| it.name.as_str()).collect();
         hold(was_faulty || probing.len() <= most, "the budget of probes", || format!("{most} may probe: {probing:?}"))

@@ -96,7 +96,7 @@ impl FleetOptions {
     }
 
     /// The number of replicas that may probe at once, of so many; `None` without a limit. The members of a family have none.
-    pub(super) fn most_probes(&self, replicas: usize) -> Option<usize> {
+    pub(super) fn max_probes(&self, replicas: usize) -> Option<usize> {
         let share = replicas.saturating_mul(self.probe_millionths as usize) / 1_000_000;
         (self.probe_millionths > 0 && !self.is_family).then_some(share.max(1))
     }

@@ -151,7 +151,8 @@ impl Simulation {
         damaged
     }
 
-    /// Whether the process tried to save that this alert of a saved incident is sent, and could not. Alerts of members are not looked up: all count.
+    /// Whether the process tried to save that this alert of a saved incident is sent, and could not. Alerts of members are not looked up:
+    /// all count.
     fn is_only_tried(&self, alert: &PagerAlert) -> bool {
         let knows = |state: &DurableState| {
             let of_kind = |lane: &&LaneRecord| lane.sink != "webhook" && lane.kind.as_str() == alert.kind;

@@ -80,10 +80,7 @@ fn a_page_that_another_replica_closed_alone_is_sent_again() {
 #[test]
 fn an_engine_that_lost_its_state_pages_again_whoever_reports_first() {
     for is_closed_first in [true, false] {
-        let mut engine = Engine::new();
-        engine.unwell(T, "b");
-        let page = engine.unwell(T + 5_000, "b").claim.unwrap();
-        engine.acknowledge(T + 5_000, "b", &page);
+        let mut engine = Engine::paged("b");
         let known = engine.unwell(T + 6_000, "b").known;
         engine.state = FleetState::default();
         let mut claims = Vec::new();
